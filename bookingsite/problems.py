@@ -78,8 +78,7 @@ def is_passing(error: BaseException | None) -> bool:
         return False
     return (
         error.timeout
-        or isinstance(error, mongo_errors.ConnectionFailure)
-        or isinstance(error, mongo_errors.WTimeoutError)
+        or isinstance(error, (mongo_errors.ConnectionFailure, mongo_errors.WTimeoutError))
         or error.has_error_label("RetryableWriteError")
         or error.has_error_label("TransientTransactionError")
         or error.has_error_label("UnknownTransactionCommitResult")
