@@ -24,6 +24,7 @@ def spawn(
     argv: Sequence[str],
     *,
     output: int | IO[bytes],
+    errors: int | IO[bytes] = subprocess.STDOUT,
     death_signal: signal.Signals,
     env: Mapping[str, str] | None = None,
     keep_fds: Sequence[int] = (),
@@ -48,7 +49,7 @@ def spawn(
         argv,
         stdin=subprocess.DEVNULL,
         stdout=output,
-        stderr=subprocess.STDOUT,
+        stderr=errors,
         env={**os.environ, **(env or {})},
         start_new_session=True,
         preexec_fn=die_with_parent,
@@ -103,13 +104,16 @@ class Child:
 
     def kill(self) -> None:
         """End the program and its own children at once, as a crash would."""
-        if self.process is None:
-            return
+        if self.process is not None:
+            self.send_kill()
+            self.process.wait()
+
+    def send_kill(self) -> None:
+        """Do so without waiting for it, as a signal handler must not."""
         # Only while it has not been waited for: its id might be another's afterwards.
-        if self.process.poll() is None:
+        if self.process is not None and self.process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
 
     def freeze(self) -> None:
         """Stop the program's clock: it keeps its connections and answers nothing."""

@@ -14,6 +14,8 @@ from pathlib import Path
 import pymongo
 import pymongo.errors
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from local.binaries import ServerMissing, mongod_binary, mongod_version, redis_binary
 from local.children import Child
@@ -26,6 +28,8 @@ __all__ = [
     "free_port",
     "mongod_binary",
     "mongod_version",
+    "plan_mongod",
+    "plan_redis",
     "port_is_free",
     "redis_binary",
     "start_mongod",
@@ -37,6 +41,9 @@ REPLICA_SET = "rs0"
 # A cold mongod on a slow disk needs some seconds to make its journal files; a minute means that
 # something is wrong.
 START_TIMEOUT_S = 60.0
+
+# redis-py's own retries would spend seconds on a server that is only starting.
+ONE_TRY = Retry(NoBackoff(), 0)
 
 # mongod's code for a replica set that nobody has made yet.
 NOT_YET_INITIALIZED = 94
@@ -84,13 +91,27 @@ def start_mongod(
     *,
     parameters: Mapping[str, str | int | bool] | None = None,
     death_signal: signal.Signals = signal.SIGTERM,
-    keep_fds: Sequence[int] = (),
 ) -> Server:
     """Start a replica set of one mongod and return when it has taken a majority write.
 
     `parameters` are further server parameters (`--setParameter`). Throw-away data may name SIGKILL
     as its `death_signal`, which also ends a frozen server.
     """
+    server = plan_mongod(port, data_dir, log_path, parameters=parameters, death_signal=death_signal)
+    server.start()
+    return server
+
+
+def plan_mongod(
+    port: int,
+    data_dir: Path,
+    log_path: Path,
+    *,
+    parameters: Mapping[str, str | int | bool] | None = None,
+    death_signal: signal.Signals = signal.SIGTERM,
+    keep_fds: Sequence[int] = (),
+) -> Server:
+    """Describe the server of `start_mongod` without starting it."""
     server_parameters: dict[str, str | int | bool] = {
         # A process killed between insert and commit holds its nights for no longer than this.
         "transactionLifetimeLimitSeconds": 5,
@@ -108,7 +129,7 @@ def start_mongod(
     for name, value in server_parameters.items():
         text = str(value).lower() if isinstance(value, bool) else str(value)
         argv += ["--setParameter", f"{name}={text}"]
-    server = Server(
+    return Server(
         name="mongod",
         argv=argv,
         port=port,
@@ -121,8 +142,6 @@ def start_mongod(
         env={"LC_ALL": "C"},
         answers=_is_primary,
     )
-    server.start()
-    return server
 
 
 def _is_primary(server: Server) -> bool:
@@ -180,9 +199,26 @@ def start_redis(
     appendonly: bool = True,
     extra: Sequence[str] = (),
     death_signal: signal.Signals = signal.SIGTERM,
-    keep_fds: Sequence[int] = (),
 ) -> Server:
     """Start a Redis (or Valkey) and return when it answers; `extra` are further arguments."""
+    server = plan_redis(
+        port, data_dir, log_path, appendonly=appendonly, extra=extra, death_signal=death_signal
+    )
+    server.start()
+    return server
+
+
+def plan_redis(
+    port: int,
+    data_dir: Path,
+    log_path: Path,
+    *,
+    appendonly: bool = True,
+    extra: Sequence[str] = (),
+    death_signal: signal.Signals = signal.SIGTERM,
+    keep_fds: Sequence[int] = (),
+) -> Server:
+    """Describe the server of `start_redis` without starting it."""
     binary, _ = redis_binary()
     argv = [
         str(binary),
@@ -193,7 +229,7 @@ def start_redis(
         *("--save", "", "--appendonly", "yes" if appendonly else "no"),
         *extra,
     ]
-    server = Server(
+    return Server(
         name="Redis",
         argv=argv,
         port=port,
@@ -204,12 +240,10 @@ def start_redis(
         keep_fds=keep_fds,
         answers=_answers_ping,
     )
-    server.start()
-    return server
 
 
 def _answers_ping(server: Server) -> bool:
-    with redis.Redis(port=server.port, socket_timeout=1.0, retry=None) as client:
+    with redis.Redis(port=server.port, socket_timeout=1.0, retry=ONE_TRY) as client:
         try:
             # INFO answers while the data is still being read, PING does not.
             return client.ping() and client.info("server")["process_id"] == server.pid
