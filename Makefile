@@ -1,0 +1,34 @@
+# `make` alone lists what there is. PYTHON names the Python that makes .venv.
+PYTHON ?= python3
+VENV := .venv/bin/python
+
+# Settings are production's unless told otherwise, and checks must not need a server.
+PRODUCTION := BOOKINGSITE_ENV=production ALLOWED_HOSTS=bookings.example \
+	SECRET_KEY=for-checks-only-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ \
+	MONGODB_URI=mongodb://127.0.0.1:1/ REDIS_URL=redis://127.0.0.1:1/0 \
+	DJANGO_SETTINGS_MODULE=bookingsite.settings
+
+.PHONY: help run test check
+
+help:
+	@echo 'make run     run the site on 127.0.0.1 (PORT, MONGO_PORT, REDIS_PORT, MONGODB_URI, REDIS_URL)'
+	@echo 'make test    run the tests against real servers (PYTEST_ARGS, SLOW=0, ROUNDS)'
+	@echo 'make check   lint, types, layers, deployment settings, migrations, API schema'
+
+run:
+	@exec $(PYTHON) -m local.preflight run
+
+test:
+	@$(PYTHON) -m local.preflight test
+	@$(VENV) -m pytest -n 2 $(PYTEST_ARGS)
+
+check:
+	@$(PYTHON) -m local.preflight check
+	$(VENV) -m ruff check
+	$(VENV) -m ruff format --check
+	@# The types of the models are read from test settings, which look like development's.
+	$(PRODUCTION) BOOKINGSITE_ENV=development $(VENV) -m mypy bookingsite bookings idempotency locks local
+	$(VENV) .venv/bin/lint-imports
+	$(PRODUCTION) $(VENV) manage.py check --deploy --fail-level WARNING
+	$(PRODUCTION) $(VENV) manage.py makemigrations --check --dry-run
+	$(PRODUCTION) $(VENV) manage.py spectacular --validate --fail-on-warn --file /dev/null

@@ -1,0 +1,1 @@
+"""What runs the site on one machine: its servers, the checks before them and the runner."""

@@ -1,0 +1,312 @@
+"""Runs the whole site on this machine until it is told to stop: `make run`.
+
+MongoDB and Redis (unless the environment names others), the web server, a Celery worker and its
+clock are children of this process and are stopped in order by it. What they write goes to
+`var/log`, what they keep to `var/`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import datetime
+import http.client
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from types import FrameType
+from typing import TextIO
+
+from local.binaries import ServerMissing, mongod_binary, mongod_version, redis_binary
+from local.children import PR_SET_PDEATHSIG, Child, spawn
+from local.files import (
+    ROOT,
+    VAR,
+    AlreadyRunning,
+    PidFile,
+    read_variables,
+    write_private,
+    write_variables,
+)
+from local.preflight import NotReady, check_ports, read_ports
+from local.servers import ServerFailed, plan_mongod, plan_redis
+
+LOGS = VAR / "log"
+
+# The web server's first page needs Django and its apps imported, twice, on a busy machine.
+WEB_START_TIMEOUT_S = 60.0
+
+# From the edge to the truth: nobody may be asked for work by those that stop after it.
+STOP_ORDER = ("web", "worker", "beat", "Redis", "mongod")
+
+
+class ChildFailed(Exception):
+    """A part of the site ended or refused; the message names the log to read."""
+
+
+class StopRequested(BaseException):
+    """Somebody asked the run to stop; no `except Exception` on the way may keep it from that."""
+
+
+class Run:
+    """One run of the site: its children, and how they end."""
+
+    def __init__(self, environ: dict[str, str]) -> None:
+        self.environ = environ
+        self.children: list[Child] = []
+        self.pid_file = PidFile(VAR / "run.pid")
+        self.is_stopping = False
+
+    def stay(self) -> int:
+        """Start everything, wait for a signal or a failure, stop everything."""
+        signal.signal(signal.SIGINT, self._on_signal)
+        signal.signal(signal.SIGTERM, self._on_signal)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup wants to outlive it
+            signal.signal(signal.SIGHUP, self._on_signal)
+        _stop_when_make_is_killed()
+        try:
+            self.pid_file.take()
+            self.start()
+            while True:
+                self.check_children()
+                time.sleep(0.3)
+        except StopRequested:
+            return 0
+        except (AlreadyRunning, ChildFailed, NotReady, ServerFailed, ServerMissing) as error:
+            say(str(error), file=sys.stderr)
+            return 1
+        finally:
+            self.stop()
+
+    def start(self) -> None:
+        """Bring the parts up in the order in which they need each other."""
+        ports = read_ports(self.environ)
+        check_ports(ports, self.environ)
+        _keep_previous_logs()
+        say("Starting ...")
+        self._start_servers(ports)
+        variables = self._variables(ports)
+        self.environ.update(variables)
+        write_variables(VAR / "run.env", variables)
+        demo = self._prepare()
+        self._start_site(ports["PORT"])
+        self._wait_for_web(ports["PORT"])
+        if not self._token_works(ports["PORT"], demo["DEMO_TOKEN"]):
+            # The database is another one than the one for which the token was made.
+            demo["DEMO_TOKEN"] = self._issue_token()
+            write_variables(VAR / "demo.env", demo)
+        say(welcome(ports["PORT"], demo, today=datetime.date.today()))  # noqa: DTZ011
+
+    def _start_servers(self, ports: dict[str, int]) -> None:
+        fds = [self.pid_file.fd]
+        if not self.environ.get("MONGODB_URI"):
+            release = ".".join(map(str, mongod_version(mongod_binary())))
+            mongod = plan_mongod(
+                ports["MONGO_PORT"], VAR / f"mongodb-{release}", LOGS / "mongod.log", keep_fds=fds
+            )
+            self._begin(mongod)
+            self.environ["MONGODB_URI"] = mongod.uri
+        if not self.environ.get("REDIS_URL"):
+            _, kind = redis_binary()
+            redis = plan_redis(ports["REDIS_PORT"], VAR / kind, LOGS / "redis.log", keep_fds=fds)
+            self._begin(redis)
+            self.environ["REDIS_URL"] = redis.uri
+
+    def _variables(self, ports: dict[str, int]) -> dict[str, str]:
+        """Name what the site's processes, and `manage.py` in another terminal, need to know."""
+        secret_path = VAR / "secret"
+        if not secret_path.exists():
+            write_private(secret_path, secrets.token_urlsafe(64))
+        variables = {
+            "DJANGO_SETTINGS_MODULE": "bookingsite.settings",
+            "BOOKINGSITE_ENV": "development",
+            "SECRET_KEY": secret_path.read_text(encoding="utf-8").strip(),
+            "MONGODB_URI": self.environ["MONGODB_URI"],
+            "REDIS_URL": self.environ["REDIS_URL"],
+            "ALLOWED_HOSTS": "127.0.0.1,localhost",
+            "PORT": str(ports["PORT"]),
+        }
+        if self.environ.get("MONGODB_NAME"):
+            variables["MONGODB_NAME"] = self.environ["MONGODB_NAME"]
+        return variables
+
+    def _prepare(self) -> dict[str, str]:
+        """Bring the database up to date and return the demo's passwords and token."""
+        path = VAR / "demo.env"
+        demo = read_variables(path)
+        for name in ("DEMO_STAFF_PASSWORD", "DEMO_CUSTOMER_PASSWORD"):
+            demo.setdefault(name, secrets.token_urlsafe(12))
+        # Written before they are used, so that a run stopped here uses the same ones again.
+        write_variables(path, demo)
+        self._manage("migrate", "--no-input")
+        self._manage("seed_demo")
+        self._manage("seed_demo", "--users", env=demo)
+        if "DEMO_TOKEN" not in demo:
+            demo["DEMO_TOKEN"] = self._issue_token()
+            write_variables(path, demo)
+        return demo
+
+    def _issue_token(self) -> str:
+        return self._manage("issue_token", "demo-partner", "--act-for-others").split()[-1]
+
+    def _manage(self, *arguments: str, env: dict[str, str] | None = None) -> str:
+        """Run a management command to its end and return what it printed."""
+        log_path = LOGS / "manage.log"
+        with log_path.open("ab") as log:
+            process = spawn(
+                [sys.executable, str(ROOT / "manage.py"), *arguments],
+                output=subprocess.PIPE,
+                errors=log,
+                death_signal=signal.SIGKILL,
+                env={**self.environ, **(env or {})},
+                keep_fds=[self.pid_file.fd],
+            )
+            try:
+                output, _ = process.communicate()
+            finally:
+                process.kill()
+                process.wait()
+        if process.returncode:
+            raise ChildFailed(f"manage.py {arguments[0]} failed: read {log_path}.")
+        return output.decode()
+
+    def _start_site(self, port: int) -> None:
+        python = sys.executable
+        celery = [python, "-m", "celery", "-A", "bookingsite"]
+        web = [
+            *(python, "-m", "gunicorn", "bookingsite.wsgi:application"),
+            *("--bind", f"127.0.0.1:{port}", "--no-control-socket"),
+            *("--worker-class", "gthread", "--workers", "2", "--threads", "4"),
+            *("--timeout", "20", "--graceful-timeout", "10"),
+        ]
+        # Threads make the worker one process, so that its end, however it comes, is complete.
+        worker = [*celery, "worker", "--pool", "threads", "--concurrency", "2", "-l", "INFO"]
+        beat = [*celery, "beat", "--schedule", str(VAR / "celerybeat-schedule"), "-l", "INFO"]
+        self._begin(self._part("web", web, signal.SIGTERM))
+        # When this process was killed its broker goes too, and without one a clean end takes long.
+        # Every task is safe to run twice.
+        self._begin(self._part("worker", worker, signal.SIGKILL))
+        self._begin(self._part("beat", beat, signal.SIGTERM))
+
+    def _part(self, name: str, argv: Sequence[str], death_signal: signal.Signals) -> Child:
+        return Child(
+            name=name,
+            argv=argv,
+            log_path=LOGS / f"{name}.log",
+            death_signal=death_signal,
+            env={**self.environ, "PYTHONUNBUFFERED": "1"},
+            keep_fds=[self.pid_file.fd],
+        )
+
+    def _begin(self, child: Child) -> None:
+        # Known before it starts: a signal may come at any moment after that.
+        self.children.append(child)
+        child.start()
+
+    def _wait_for_web(self, port: int) -> None:
+        deadline = time.monotonic() + WEB_START_TIMEOUT_S
+        while _get(port, "/api/health") != 200:
+            self.check_children()
+            if time.monotonic() > deadline:
+                raise ChildFailed(
+                    f"web did not answer in {WEB_START_TIMEOUT_S:.0f} s: read {LOGS / 'web.log'}."
+                )
+            time.sleep(0.1)
+
+    def _token_works(self, port: int, token: str) -> bool:
+        return _get(port, "/api/bookings?limit=1", {"Authorization": f"Bearer {token}"}) != 401
+
+    def check_children(self) -> None:
+        """Complain about a child that has ended although nobody stopped it."""
+        for child in self.children:
+            if child.process is not None and (status := child.process.poll()) is not None:
+                raise ChildFailed(
+                    f"{child.name} ended with status {status}, so everything stops: "
+                    f"read {child.log_path}."
+                )
+
+    def stop(self) -> None:
+        """Stop the children one after the other, and take away what says that they run."""
+        self.is_stopping = True
+        if self.pid_file.fd < 0:
+            return
+        say("Stopping ...")
+        (VAR / "run.env").unlink(missing_ok=True)
+        for child in sorted(self.children, key=lambda child: STOP_ORDER.index(child.name)):
+            child.stop()
+        self.pid_file.release()
+
+    def _on_signal(self, number: int, _: FrameType | None) -> None:
+        if not self.is_stopping:
+            self.is_stopping = True
+            raise StopRequested
+        # A closing terminal may send several signals; only Ctrl-C again means impatience.
+        if number == signal.SIGINT:
+            for child in self.children:
+                child.send_kill()
+
+
+def welcome(port: int, demo: dict[str, str], *, today: datetime.date) -> str:
+    """Say where the site is, who may log in, and a booking to paste."""
+    site = f"http://127.0.0.1:{port}"
+    body = {
+        "userId": "ada",
+        "resourceId": "room_A",
+        "date": str(today + datetime.timedelta(days=30)),
+    }
+    curl = (
+        f"curl -sS -X POST {site}/api/bookings "
+        f'-H "Authorization: Bearer {demo["DEMO_TOKEN"]}" '
+        f"-H \"Content-Type: application/json\" -d '{json.dumps(body)}'"
+    )
+    return f"""
+Bookingsite runs at {site}/
+
+  staff     {site}/admin/  staff  {demo["DEMO_STAFF_PASSWORD"]}
+  customer  {site}/  guest  {demo["DEMO_CUSTOMER_PASSWORD"]}
+
+{curl}
+
+Passwords and token are kept in var/demo.env, logs in var/log. Ctrl-C stops everything.
+"""
+
+
+def _get(port: int, path: str, headers: dict[str, str] | None = None) -> int | None:
+    """Ask the web server and return its status, or None when it does not answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    with contextlib.closing(connection):
+        try:
+            connection.request("GET", path, headers=headers or {})
+            return connection.getresponse().status
+        except (OSError, http.client.HTTPException):
+            return None
+
+
+def _keep_previous_logs() -> None:
+    """Begin new logs and keep those of the run before under another name."""
+    LOGS.mkdir(exist_ok=True)
+    for log in LOGS.glob("*.log"):
+        log.replace(log.with_name(f"{log.name}.1"))
+
+
+def _stop_when_make_is_killed() -> None:
+    """Ask for a signal when `make` is killed, which can not pass on its own end."""
+    if sys.platform == "linux" and "MAKELEVEL" in os.environ:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
+
+
+def say(text: str, *, file: TextIO | None = None) -> None:
+    """Write to the terminal, which may be gone already."""
+    out = file or sys.stdout
+    with contextlib.suppress(OSError):
+        out.write(f"{text}\n")
+        out.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(Run(dict(os.environ)).stay())

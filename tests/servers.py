@@ -1,0 +1,156 @@
+"""A pytest plugin that gives the tests a real MongoDB and a real Redis.
+
+One of each is started for a whole run, before pytest-django reads the settings, and taken away with
+its files at the end. Under xdist only the controlling process does so; its workers share the two
+servers, each with a database of its own. What the environment says about servers is not looked at,
+so that no test ever writes to one that somebody uses.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from local.servers import Server, ServerFailed, free_port, start_mongod, start_redis
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# Where nothing listens: for runs that only look at the tests.
+NOWHERE = {"MONGODB_URI": "mongodb://127.0.0.1:1/", "REDIS_URL": "redis://127.0.0.1:1/0"}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    if worker is None:
+        if _only_looks(early_config):
+            os.environ.update(NOWHERE)
+        else:
+            _start_servers(early_config)
+    os.environ.update(_database_of(worker))
+    return (yield)
+
+
+def _only_looks(config: pytest.Config) -> bool:
+    """Whether this run executes no test."""
+    options = config.known_args_namespace
+    flags = ("collectonly", "help", "version", "markers", "showfixtures", "show_fixtures_per_test")
+    return any(getattr(options, flag, False) for flag in flags)
+
+
+def _database_of(worker: str | None) -> dict[str, str]:
+    """Name the databases of one worker; the run without workers is called main."""
+    number = 0 if worker is None else int(worker.removeprefix("gw")) + 1
+    server, _, _ = os.environ["REDIS_URL"].rpartition("/")
+    return {
+        "MONGODB_NAME": f"test_bookingsite_{worker or 'main'}",
+        "REDIS_URL": f"{server}/{number}",
+    }
+
+
+def _start_servers(config: pytest.Config) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="bookingsite-tests-"))
+    sweeper = _sweep_when_killed(folder)
+    servers: list[Server] = []
+
+    def take_away() -> None:
+        while servers:
+            servers.pop().kill()
+        shutil.rmtree(folder, ignore_errors=True)
+        sweeper.kill()
+        sweeper.wait()
+
+    # pytest leaves through its cleanup even after Ctrl-C; atexit is for a plugin that ends the
+    # process before pytest is that far.
+    config.add_cleanup(take_away)
+    atexit.register(take_away)
+
+    servers.append(_start(start_mongod, folder / "mongod"))
+    servers.append(_start(start_redis_in_memory, folder / "redis"))
+    os.environ["MONGODB_URI"], os.environ["REDIS_URL"] = (server.uri for server in servers)
+    # Where the private servers of single tests live, in workers too.
+    os.environ["TEST_SERVERS_FOLDER"] = str(folder)
+
+
+def _sweep_when_killed(folder: Path) -> subprocess.Popen[bytes]:
+    """Leave a process behind that removes `folder` once this one is gone, however it went.
+
+    The servers do not need it (the kernel ends them with their parent), their files do.
+    """
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.sweeper", str(os.getpid()), str(folder)],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+def start_redis_in_memory(
+    port: int, data_dir: Path, log_path: Path, *, death_signal: signal.Signals
+) -> Server:
+    return start_redis(port, data_dir, log_path, appendonly=False, death_signal=death_signal)
+
+
+def _start(start: Callable[..., Server], folder: Path) -> Server:
+    """Start a server that may be killed with its data, on a port of its own."""
+    for attempt in range(1, 4):
+        try:
+            return start(
+                free_port(),
+                folder / "data",
+                folder / "log",
+                death_signal=signal.SIGKILL,
+            )
+        except ServerFailed as error:
+            # Another run may have taken the port between the look and the start.
+            log = (folder / "log").read_text(errors="replace")
+            if attempt == 3 or "already in use" not in log:
+                raise pytest.UsageError(f"{error}\n{log[-2000:]}") from error
+    raise AssertionError("the loop above returns or raises")
+
+
+@pytest.fixture
+def own_mongod() -> Iterator[Server]:
+    """A MongoDB of the test's own, to stop, freeze or kill (and `start` again)."""
+    yield from _own(start_mongod)
+
+
+@pytest.fixture
+def own_redis() -> Iterator[Server]:
+    """A Redis of the test's own, in memory, to stop, freeze, flush or kill (and `start` again)."""
+    yield from _own(start_redis_in_memory)
+
+
+def _own(start: Callable[..., Server]) -> Iterator[Server]:
+    folder = Path(tempfile.mkdtemp(dir=os.environ["TEST_SERVERS_FOLDER"]))
+    server = _start(start, folder)
+    yield server
+    server.kill()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def rounds() -> int:
+    """How many times as often a race is run as in an everyday run: the environment's ROUNDS."""
+    return int(os.environ.get("ROUNDS", "1"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the tests marked slow out of a run with SLOW=0."""
+    if os.environ.get("SLOW") != "0":
+        return
+    slow = [item for item in items if item.get_closest_marker("slow")]
+    if slow:
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if item not in slow]
