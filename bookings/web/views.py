@@ -46,7 +46,7 @@ def home(request: HttpRequest) -> HttpResponse:
     hotel = inventory.find_hotel(HOTEL_ID)
     today = clock.today(hotel.time_zone if hotel else "UTC")
     tomorrow = today + dt.timedelta(days=1)
-    asked = {name: value for name, value in request.GET.items() if value}
+    asked = {name: value for name, value in request.GET.dict().items() if value}
     form = SearchForm({"date": tomorrow.isoformat(), **asked})
     form.is_valid()
     # Rooms first: one that was booked in between then shows among the bookings at least.
