@@ -228,6 +228,9 @@ SPECTACULAR_SETTINGS = {
 # the IETF draft would refuse it.
 IDEMPOTENCY_ON_MISMATCH = _read_choice("IDEMPOTENCY_ON_MISMATCH", "replay", ("replay", "reject"))
 
+# Where `manage.py idempotency` and the admin ask what was made under a key.
+IDEMPOTENCY_FIND_EFFECT = "bookings.repository.find_effect"
+
 # --- Worker -------------------------------------------------------------------------------
 
 CELERY_BROKER_URL = REDIS_URL
