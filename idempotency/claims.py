@@ -128,19 +128,18 @@ class Claims:
     def look_up(self, digest: str) -> "Record | None":
         """The record as an operator sees it. Raises RedisError."""
         key = self._prefix + digest
-        fields = {name.decode(): value for name, value in self._client.hgetall(key).items()}
-        if not fields:
+        with self._client.pipeline() as pipeline:
+            pipeline.hmget(key, "state", "kind", "status", "content_type", "fingerprint", "body")
+            pipeline.pttl(key)
+            (state, kind, *answer), expires_in_ms = pipeline.execute()
+        if state is None:
             return None
-        answer = None
-        if fields["state"] == b"completed":
-            answer = _read_answer(
-                [fields[name] for name in ("status", "content_type", "fingerprint", "body")]
-            )
+        is_completed = state == b"completed"
         return Record(
-            state=fields["state"].decode(),
-            kind=fields.get("kind", b"").decode(),
-            expires_in_ms=max(0, int(self._client.pttl(key))),
-            answer=answer,
+            state=state.decode(),
+            kind=kind.decode() if is_completed else "",
+            expires_in_ms=expires_in_ms,
+            answer=_read_answer(answer) if is_completed else None,
         )
 
     def forget(self, digest: str) -> bool:

@@ -10,7 +10,7 @@ import re
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -146,7 +146,7 @@ class GuardedPipeline(Pipeline):
 
 def connect(url: str) -> GuardedRedis:
     """A client for the server at `url`. Connects when first used, so forking is safe."""
-    return GuardedRedis.from_url(url, **CONNECTION_OPTIONS)
+    return cast(GuardedRedis, GuardedRedis.from_url(url, **CONNECTION_OPTIONS))
 
 
 # Also given to django-redis, whose pools are made from the same values.

@@ -141,7 +141,9 @@ class RedisLocks:
         """Frees a name whoever holds it, for an operator; says whose it was, None if nobody's."""
         key = self._prefix + name
         with self._client.pipeline() as pipeline:
-            expires_in_ms, owner = pipeline.pttl(key).getdel(key).execute()
+            pipeline.pttl(key)
+            pipeline.getdel(key)
+            expires_in_ms, owner = pipeline.execute()
         return None if owner is None else self._describe(key, owner, expires_in_ms)
 
     def _describe(self, key: str, owner: bytes, expires_in_ms: int) -> Held:
