@@ -69,13 +69,16 @@ class RedisLocks:
         self._client = client
         self._prefix = prefix
 
-    def acquire(self, names: Sequence[str], *, ttl_ms: int) -> Lock:
-        """Takes all the names or none. Raises LockBusy at once; it never waits."""
+    def acquire(self, names: Sequence[str], *, ttl_ms: int, owner: str | None = None) -> Lock:
+        """Takes all the names or none. Raises LockBusy at once; it never waits.
+
+        `owner` is for a quorum, where one owner asks several servers.
+        """
         ordered = tuple(sorted(set(names)))
         if not ordered:
             raise ValueError("Name at least one thing to lock.")
         check_ttl_ms(ttl_ms)
-        owner = new_owner()
+        owner = owner or new_owner()
         asked_at_s = time.monotonic()
         busy = self._client.eval(
             script("acquire"), len(ordered), *self._keys(ordered), owner, ttl_ms
