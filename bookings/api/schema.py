@@ -33,20 +33,20 @@ class SessionScheme(OpenApiAuthenticationExtension):
 
 PROBLEM = serializers.ProblemSerializer
 
-ID = {"type": "string", "pattern": serializers.ID_PATTERN}
-OBJECT_ID = {"type": "string", "pattern": "^[0-9a-f]{24}$"}
+ID: dict[str, Any] = {"type": "string", "pattern": serializers.ID_PATTERN}
+OBJECT_ID: dict[str, Any] = {"type": "string", "pattern": "^[0-9a-f]{24}$"}
 
 # The form that idempotency/keys.py reads: bare without quote, backslash and comma, or quoted.
 KEY_FORM = r"""([!#-+\--\[\]-~]{1,255}|"([!#-\[\]-~]|\\["\\]){1,255}")"""
 
 
-def _key_header(pattern: str, **options: bool) -> OpenApiParameter:
+def _key_header(pattern: str, *, required: bool = False) -> OpenApiParameter:
     return OpenApiParameter(
         "Idempotency-Key",
         {"type": "string", "pattern": pattern},
         OpenApiParameter.HEADER,
         description="1 to 255 visible ASCII characters, bare or as a structured-field string.",
-        **options,
+        required=required,
     )
 
 
