@@ -1,0 +1,1 @@
+"""Rooms, stays and bookings: the flow, its documents, and its entrances."""

@@ -1,0 +1,97 @@
+"""The exact bytes that are answered, and stored with the booking or under the key."""
+
+import json
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from bookings.documents import CONFIRMED, EXPIRED, PENDING, Booking, Price
+from bookings.errors import Refusal
+from bookings.inventory import Offer
+from idempotency.claims import Answer
+
+PROBLEM_JSON = "application/problem+json"
+
+MESSAGES = {
+    PENDING: "The room is held for you; confirm with the same Idempotency-Key before expiresAt.",
+    CONFIRMED: "The room is booked.",
+}
+
+
+def success(booking: Booking, *, key: str, message: str, status: int, now: datetime) -> Answer:
+    """The answer that acknowledges a change to a booking."""
+    body = {
+        "success": True,
+        "message": message,
+        "idempotencyKey": key,
+        "booking": describe(booking, now=now),
+    }
+    return Answer(status=status, body=to_bytes(body))
+
+
+def problem(refusal: Refusal) -> Answer:
+    """The refusal as application/problem+json (RFC 9457), with `code` and `error` added."""
+    body = {
+        "type": f"/api/docs/#{refusal.code}",
+        "title": refusal.title,
+        "status": refusal.status,
+        "detail": refusal.detail,
+        "code": refusal.code,
+        "error": refusal.detail,
+        **refusal.extra(),
+    }
+    return Answer(status=refusal.status, body=to_bytes(body), content_type=PROBLEM_JSON)
+
+
+def describe(booking: Booking, *, now: datetime) -> dict[str, Any]:
+    """The booking as the API shows it; who the guest is stays out of it."""
+    only = booking.rooms[0].room if len(booking.rooms) == 1 else None
+    status = booking.status_at(now)
+    nights = (booking.check_out - booking.check_in).days
+    return {
+        "id": str(booking.id),
+        "reference": booking.reference,
+        "hotelId": booking.hotel,
+        "userId": booking.user_id,
+        "resourceId": only,
+        "categoryId": booking.category,
+        "rooms": [
+            {"resourceId": room.room, "categoryId": room.category, "guests": room.guests}
+            for room in booking.rooms
+        ],
+        "date": booking.check_in.isoformat() if nights == 1 else None,
+        "checkIn": booking.check_in.isoformat(),
+        "checkOut": booking.check_out.isoformat(),
+        "status": status,
+        "expiresAt": (
+            iso(booking.expires_at) if booking.expires_at and status in (PENDING, EXPIRED) else None
+        ),
+        "createdAt": iso(booking.created_at),
+        "price": _describe_price(booking.price),
+    }
+
+
+def describe_offer(offer: Offer, night: date) -> dict[str, Any]:
+    """A room that is free on the night, as the API shows it."""
+    return {
+        "resourceId": offer.room,
+        "name": offer.room_name,
+        "hotelId": offer.hotel.id,
+        "price": _describe_price(offer.price(night, night + timedelta(days=1))),
+    }
+
+
+def _describe_price(price: Price) -> dict[str, Any]:
+    return {
+        "total": price.total,
+        "currency": price.currency,
+        "nights": [{"date": night.isoformat(), "amount": amount} for night, amount in price.nights],
+    }
+
+
+def iso(moment: datetime) -> str:
+    """`2027-02-15T09:30:00.000Z`: UTC, to the millisecond, always the same length."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def to_bytes(body: dict[str, Any]) -> bytes:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()

@@ -1,0 +1,108 @@
+"""The shapes of the API, for its OpenAPI description. The bytes are made in bookings/answers.py."""
+
+from rest_framework import serializers
+
+from bookings.documents import STATUSES
+from bookings.payloads import MAX_GUESTS, MAX_NOTES, MAX_TOTAL, MAX_USER_ID
+
+ID_PATTERN = "^[A-Za-z0-9_-]{1,64}$"
+
+
+class GuestSerializer(serializers.Serializer):
+    name = serializers.CharField(max_length=200, required=False, allow_blank=True)
+    email = serializers.EmailField(max_length=254, required=False, allow_blank=True)
+    phone = serializers.CharField(max_length=40, required=False, allow_blank=True)
+
+
+class CreateBookingSerializer(serializers.Serializer):
+    userId = serializers.CharField(max_length=MAX_USER_ID, required=False)
+    resourceId = serializers.RegexField(ID_PATTERN)
+    date = serializers.DateField(required=False, help_text="A stay of one night.")
+    checkIn = serializers.DateField(required=False)
+    checkOut = serializers.DateField(required=False)
+    guests = serializers.IntegerField(min_value=1, max_value=MAX_GUESTS, default=1)
+    hold = serializers.BooleanField(default=False)
+    guest = GuestSerializer(required=False)
+    notes = serializers.CharField(max_length=MAX_NOTES, required=False, allow_blank=True)
+    quotedTotal = serializers.IntegerField(min_value=0, max_value=MAX_TOTAL, required=False)
+
+
+class NightSerializer(serializers.Serializer):
+    date = serializers.DateField()
+    amount = serializers.IntegerField(help_text="Minor units of the currency.")
+
+
+class PriceSerializer(serializers.Serializer):
+    total = serializers.IntegerField(help_text="Minor units of the currency.")
+    currency = serializers.CharField(help_text="ISO 4217.")
+    nights = NightSerializer(many=True)
+
+
+class BookedRoomSerializer(serializers.Serializer):
+    resourceId = serializers.CharField()
+    categoryId = serializers.CharField()
+    guests = serializers.IntegerField()
+
+
+class BookingSerializer(serializers.Serializer):
+    id = serializers.CharField()
+    reference = serializers.CharField()
+    hotelId = serializers.CharField()
+    userId = serializers.CharField()
+    resourceId = serializers.CharField(allow_null=True)
+    categoryId = serializers.CharField()
+    rooms = BookedRoomSerializer(many=True)
+    date = serializers.DateField(allow_null=True)
+    checkIn = serializers.DateField()
+    checkOut = serializers.DateField()
+    status = serializers.ChoiceField(choices=STATUSES)
+    expiresAt = serializers.DateTimeField(allow_null=True)
+    createdAt = serializers.DateTimeField()
+    price = PriceSerializer()
+
+
+class BookingAnswerSerializer(serializers.Serializer):
+    success = serializers.BooleanField()
+    message = serializers.CharField()
+    idempotencyKey = serializers.CharField()
+    booking = BookingSerializer()
+
+
+class OneBookingSerializer(serializers.Serializer):
+    success = serializers.BooleanField()
+    booking = BookingSerializer()
+
+
+class BookingListSerializer(serializers.Serializer):
+    success = serializers.BooleanField()
+    bookings = BookingSerializer(many=True)
+    next = serializers.CharField(allow_null=True)
+
+
+class ResourceSerializer(serializers.Serializer):
+    resourceId = serializers.CharField()
+    name = serializers.CharField()
+    hotelId = serializers.CharField()
+    price = PriceSerializer()
+
+
+class FreeResourcesSerializer(serializers.Serializer):
+    success = serializers.BooleanField()
+    date = serializers.DateField()
+    resources = ResourceSerializer(many=True)
+    next = serializers.CharField(allow_null=True)
+
+
+class FaultSerializer(serializers.Serializer):
+    field = serializers.CharField()
+    message = serializers.CharField()
+
+
+class ProblemSerializer(serializers.Serializer):
+    type = serializers.CharField()
+    title = serializers.CharField()
+    status = serializers.IntegerField()
+    detail = serializers.CharField()
+    code = serializers.CharField()
+    error = serializers.CharField()
+    errors = FaultSerializer(many=True, required=False)

@@ -1,0 +1,11 @@
+from django.urls import path
+
+from bookings.api import views
+
+urlpatterns = [
+    path("bookings", views.BookingsView.as_view()),
+    path("bookings/<str:booking_id>", views.BookingView.as_view()),
+    path("bookings/<str:booking_id>/confirm", views.ConfirmView.as_view()),
+    path("bookings/<str:booking_id>/cancel", views.CancelView.as_view()),
+    path("resources/available", views.FreeResourcesView.as_view()),
+]

@@ -1,0 +1,182 @@
+"""The REST API: read the request, make one service call, send what it says."""
+
+from typing import Any
+
+from bson import ObjectId
+from bson.errors import InvalidId
+from django.http import HttpResponse
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from bookings import answers, availability, services
+from bookings.api.schema import (
+    cancel_schema,
+    confirm_schema,
+    create_schema,
+    get_schema,
+    list_schema,
+    resources_schema,
+)
+from bookings.documents import STATUSES
+from bookings.errors import ValidationFailed
+from bookings.payloads import ID, MAX_USER_ID, parse_date
+from bookings.services import Outcome
+
+MAX_PAGE = 100
+
+
+class BookingsView(APIView):
+    @create_schema
+    def post(self, request: Request) -> HttpResponse:
+        return send(
+            services.create_booking(
+                caller=request.user,
+                key_header=request.headers.get("Idempotency-Key"),
+                read_payload=lambda: request.data,
+                deadline=request.deadline,
+            )
+        )
+
+    @list_schema
+    def get(self, request: Request) -> Response:
+        filters = _Filters(request, "userId", "resourceId", "date", "status", "cursor", "limit")
+        found, cursor = services.list_bookings(
+            viewer=request.user,
+            user_id=filters.text("userId"),
+            room=filters.id("resourceId"),
+            night=filters.night("date"),
+            status=filters.choice("status", STATUSES),
+            cursor=filters.object_id("cursor"),
+            limit=filters.number("limit", 1, MAX_PAGE, default=20),
+        )
+        return Response({"success": True, "bookings": found, "next": cursor})
+
+
+class BookingView(APIView):
+    @get_schema
+    def get(self, request: Request, booking_id: str) -> Response:
+        booking = services.get_booking(viewer=request.user, booking_id=booking_id)
+        return Response({"success": True, "booking": booking})
+
+
+class ConfirmView(APIView):
+    @confirm_schema
+    def post(self, request: Request, booking_id: str) -> HttpResponse:
+        return send(
+            services.confirm_booking(
+                actor=request.user,
+                booking_id=booking_id,
+                key_header=request.headers.get("Idempotency-Key"),
+                deadline=request.deadline,
+            )
+        )
+
+
+class CancelView(APIView):
+    @cancel_schema
+    def post(self, request: Request, booking_id: str) -> HttpResponse:
+        return send(
+            services.cancel_booking(
+                actor=request.user,
+                booking_id=booking_id,
+                key_header=request.headers.get("Idempotency-Key"),
+                deadline=request.deadline,
+            )
+        )
+
+
+class FreeResourcesView(APIView):
+    @resources_schema
+    def get(self, request: Request) -> Response:
+        filters = _Filters(request, "date", "hotelId", "cursor")
+        night = filters.night("date", required=True)
+        free = availability.find_free_rooms(
+            hotel_id=filters.id("hotelId") or "demo",
+            night=night,
+            after=filters.id("cursor") or "",
+        )
+        return Response(
+            {
+                "success": True,
+                "date": free.night.isoformat(),
+                "resources": [answers.describe_offer(offer, free.night) for offer in free.offers],
+                "next": free.next_after,
+            }
+        )
+
+
+def send(outcome: Outcome) -> HttpResponse:
+    """The outcome's exact bytes, and the headers that say how they came about."""
+    response = HttpResponse(
+        outcome.answer.body, status=outcome.answer.status, content_type=outcome.answer.content_type
+    )
+    response["Idempotency-Key"] = outcome.key
+    if outcome.replayed:
+        response["Idempotency-Replayed"] = "true"
+    if outcome.payload_mismatch:
+        response["Idempotency-Payload-Mismatch"] = "true"
+    if not outcome.stored:
+        response["Idempotency-Stored"] = "false"
+    if outcome.retry_after_s is not None:
+        response["Retry-After"] = str(outcome.retry_after_s)
+    response["Server-Timing"] = outcome.steps.header()
+    return response
+
+
+class _Filters:
+    """Query parameters, each checked; an unknown one is refused rather than ignored."""
+
+    def __init__(self, request: Request, *known: str) -> None:
+        self._values = request.query_params
+        unknown = [name for name in self._values if name not in known]
+        if unknown:
+            raise ValidationFailed([(name[:64], "There is no such filter.") for name in unknown])
+
+    def text(self, name: str) -> str | None:
+        value = self._values.get(name)
+        if value is None:
+            return None
+        if not 0 < len(value) <= MAX_USER_ID or not value.isprintable():
+            raise ValidationFailed([(name, f"This must be 1 to {MAX_USER_ID} characters.")])
+        return value
+
+    def id(self, name: str) -> str | None:
+        value = self._values.get(name)
+        if value is not None and not ID.fullmatch(value):
+            raise ValidationFailed([(name, "This must be 1 to 64 letters, digits, _ or -.")])
+        return value
+
+    def night(self, name: str, *, required: bool = False) -> Any:
+        value = self._values.get(name)
+        if value is None:
+            if required:
+                raise ValidationFailed([(name, "This is required.")])
+            return None
+        day = parse_date(value)
+        if day is None:
+            raise ValidationFailed([(name, "This must be a date that exists, written YYYY-MM-DD.")])
+        return day
+
+    def choice(self, name: str, choices: tuple[str, ...]) -> str | None:
+        value = self._values.get(name)
+        if value is not None and value not in choices:
+            raise ValidationFailed([(name, f"This must be one of {', '.join(choices)}.")])
+        return value
+
+    def object_id(self, name: str) -> ObjectId | None:
+        value = self._values.get(name)
+        try:
+            return None if value is None else ObjectId(value)
+        except InvalidId:
+            raise ValidationFailed([(name, "Send the cursor from `next` unchanged.")]) from None
+
+    def number(self, name: str, least: int, most: int, *, default: int) -> int:
+        value = self._values.get(name)
+        if value is None:
+            return default
+        if not (value.isascii() and value.isdigit() and len(value) < 10) or not (
+            least <= int(value) <= most
+        ):
+            raise ValidationFailed([(name, f"This must be a number from {least} to {most}.")])
+        return int(value)

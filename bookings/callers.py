@@ -1,0 +1,79 @@
+"""Who is who: the caller a key belongs to, and the tokens of API clients.
+
+A caller is `client:<id>` (a partner, never its token) or `user:<id>` (a person who is logged
+in). The same spelling names a booking's owner and the actor in its history.
+"""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+
+from bson import ObjectId
+
+from bookings import clock
+from bookings.connections import collection
+
+# 256 bits: nobody guesses it, so a plain digest protects it and looking it up stays cheap.
+TOKEN_BYTES = 32
+TOKEN_PREFIX = "bks_"
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Somebody who may book. `kind` is `client` or `user`."""
+
+    kind: str
+    id: str
+    may_act_for_others: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.id}"
+
+    @property
+    def is_authenticated(self) -> bool:
+        """What Django asks of whoever made a request; a Caller is always somebody."""
+        return True
+
+
+def caller_of_user(user_id: object) -> Caller:
+    """The caller for a person, by the id of their account."""
+    return Caller("user", str(user_id))
+
+
+def find_caller(token: str) -> Caller | None:
+    """The client whose live token this is, or None."""
+    record = collection("api_tokens").find_one({"_id": digest_of_token(token), "revoked_at": None})
+    if record is None:
+        return None
+    client = collection("api_clients").find_one({"_id": record["client_id"], "is_active": True})
+    if client is None:
+        return None
+    return Caller("client", str(client["_id"]), bool(client["act_for_others"]))
+
+
+def issue_token(client_id: ObjectId) -> str:
+    """Makes a token for the client and returns it; only its digest is kept."""
+    token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
+    collection("api_tokens").insert_one(
+        {
+            "_id": digest_of_token(token),
+            "client_id": client_id,
+            "hint": token[-4:],
+            "created_at": clock.now(),
+            "revoked_at": None,
+        }
+    )
+    return token
+
+
+def revoke_tokens(client_id: ObjectId) -> int:
+    """Ends every live token of the client at once; returns how many there were."""
+    ended = collection("api_tokens").update_many(
+        {"client_id": client_id, "revoked_at": None}, {"$set": {"revoked_at": clock.now()}}
+    )
+    return ended.modified_count
+
+
+def digest_of_token(token: str) -> str:
+    """SHA-256 (hex), the only form in which a token is stored."""
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()

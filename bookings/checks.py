@@ -1,0 +1,34 @@
+"""Limits that depend on each other, checked when the site starts."""
+
+from typing import Any
+
+from django.core.checks import CheckMessage, Error, register
+
+from bookings import clock, services
+from idempotency.claims import LEASE_MS
+from locks.connection import OPERATION_TIMEOUT_S
+
+# gunicorn ends a worker whose loop stalls for this long; the command lines say `--timeout 20`.
+GUNICORN_TIMEOUT_S = 20
+
+SHORTEST_HOLD_S = 5 * 60
+
+
+@register()
+def check_deadlines(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """Each limit must be shorter than the next, or one would cut off what another protects."""
+    limits = [
+        ("a Redis operation", OPERATION_TIMEOUT_S),
+        ("MongoDB's share of a request", clock.MONGODB_TIMEOUT_S),
+        ("a request", clock.REQUEST_TIMEOUT_S),
+        ("a slot lock", services.LOCK_TTL_MS / 1000),
+        ("gunicorn's time-out", GUNICORN_TIMEOUT_S),
+        ("a claim's lease", LEASE_MS / 1000),
+        ("a server-made key", services.SERVER_KEY_LIFE.total_seconds()),
+        ("the shortest hold", SHORTEST_HOLD_S),
+    ]
+    return [
+        Error(f"{shorter} ({short_s} s) must end before {longer} ({long_s} s).", id="bookings.E001")
+        for (shorter, short_s), (longer, long_s) in zip(limits, limits[1:], strict=False)
+        if short_s >= long_s
+    ]

@@ -1,0 +1,51 @@
+"""The one MongoDB client and the Redis clients of this process, made when first used.
+
+Nothing here runs before gunicorn has forked, since a driver's threads do not survive it.
+"""
+
+from functools import cache
+
+from bson.codec_options import CodecOptions
+from django.conf import settings
+from django.db import connection
+from pymongo import ReadPreference, WriteConcern
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.read_concern import ReadConcern
+
+from locks.connection import GuardedRedis, connect
+from locks.redis_lock import RedisLocks
+
+# Promise 4: acknowledged means on a majority of members, in their journals.
+DURABLE = WriteConcern("majority", j=True)
+
+# Reads decide about rooms, so they ask the primary and see only what cannot be rolled back.
+_AWARE_UTC = CodecOptions(tz_aware=True)
+
+
+def database() -> Database:
+    """Django's own database, with pymongo's interface."""
+    return connection.database  # type: ignore[attr-defined]
+
+
+def collection(name: str) -> Collection:
+    """A collection for the booking flow: aware times, durable writes, majority reads."""
+    return database().get_collection(
+        name,
+        codec_options=_AWARE_UTC,
+        write_concern=DURABLE,
+        read_concern=ReadConcern("majority"),
+        read_preference=ReadPreference.PRIMARY,
+    )
+
+
+@cache
+def redis() -> GuardedRedis:
+    """The Redis of claims and locks."""
+    return connect(settings.REDIS_URL)
+
+
+@cache
+def locks() -> RedisLocks:
+    """The slot locks."""
+    return RedisLocks(redis())

@@ -1,0 +1,231 @@
+"""The booking document: how it is made, read back, and named.
+
+One document holds a whole booking: slots, keys with their answers, price, history. So one
+insert checks for a rival on the night and a twin of the key in the same instant.
+"""
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from bson import ObjectId
+
+from bookings.payloads import Guest
+
+PENDING, CONFIRMED, CANCELLED, EXPIRED = "pending", "confirmed", "cancelled", "expired"
+STATUSES = (PENDING, CONFIRMED, CANCELLED, EXPIRED)
+
+# The states that keep others out. Every query on slots repeats this condition, or MongoDB
+# cannot use the partial index.
+ACTIVE = (PENDING, CONFIRMED)
+
+# A hold may be confirmed this long after its end, while its slots are free: somebody who was
+# typing a card number when it ran out should not start again.
+LATE_CONFIRM = timedelta(minutes=10)
+
+MAX_HISTORY = 200
+
+# No 0/O or 1/I: references are read out on the telephone.
+_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+
+
+@dataclass(frozen=True)
+class Price:
+    """What a stay costs, in minor units of `currency`, frozen when it was booked."""
+
+    currency: str
+    nights: tuple[tuple[date, int], ...]
+
+    @property
+    def total(self) -> int:
+        return sum(amount for _, amount in self.nights)
+
+
+@dataclass(frozen=True)
+class BookedRoom:
+    room: str
+    category: str
+    guests: int
+
+
+@dataclass(frozen=True)
+class Key:
+    """An idempotency key that made or adopted the booking, with the bytes it was answered.
+
+    `until` is set for server-made keys only: after that they no longer replay.
+    """
+
+    digest: str
+    made_by: str
+    until: datetime | None
+    fingerprint: str
+    status: int
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Change:
+    """One line of the history; `status` and `body` are the answer it was acknowledged with."""
+
+    at: datetime
+    event: str
+    actor: str
+    key: str | None = None
+    status: int | None = None
+    body: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Booking:
+    """A booking as read from, or about to be written to, the `bookings` collection."""
+
+    id: ObjectId
+    reference: str
+    caller: str
+    owner: str
+    user_id: str
+    hotel: str
+    category: str
+    rooms: tuple[BookedRoom, ...]
+    check_in: date
+    check_out: date
+    guests: int
+    guest: Guest
+    notes: str
+    price: Price
+    status: str
+    expires_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+    keys: tuple[Key, ...] = ()
+    history: tuple[Change, ...] = ()
+
+    @property
+    def slots(self) -> list[str]:
+        """Every room on every night, as the unique index sees them."""
+        return sorted(
+            {
+                slot_of(night, booked.room)
+                for night in nights_between(self.check_in, self.check_out)
+                for booked in self.rooms
+            }
+        )
+
+    def status_at(self, now: datetime) -> str:
+        """The status as it is at `now`: a hold past its end is expired, tidied or not."""
+        if self.status == PENDING and self.expires_at is not None and self.expires_at <= now:
+            return EXPIRED
+        return self.status
+
+    def key_for(self, digest: str) -> Key | None:
+        """The key with this digest, if the booking has it."""
+        return next((key for key in self.keys if key.digest == digest), None)
+
+    def change_for(self, digest: str) -> Change | None:
+        """The change that was acknowledged under this digest, if there was one."""
+        return next((change for change in self.history if change.key == digest), None)
+
+    def is_same_stay(self, other: "Booking") -> bool:
+        """Whether both are the same rooms and nights, booked by one caller for one person."""
+        return (
+            (self.caller, self.owner, self.user_id) == (other.caller, other.owner, other.user_id)
+            and self.hotel == other.hotel
+            and self.slots == other.slots
+        )
+
+
+def slot_of(night: date, room: str) -> str:
+    """`2027-02-15|room_A`: the night first, so that a stay is one range of the index."""
+    return f"{night.isoformat()}|{room}"
+
+
+def nights_between(check_in: date, check_out: date) -> Iterator[date]:
+    """The nights of a stay: from check-in up to, and without, check-out."""
+    return (check_in + timedelta(days=n) for n in range((check_out - check_in).days))
+
+
+def new_id(now: datetime) -> ObjectId:
+    """An id that sorts by creation, on MongoDB's clock to the second."""
+    return ObjectId(int(now.timestamp()).to_bytes(4, "big") + ObjectId().binary[4:])
+
+
+def new_reference(hotel_code: str) -> str:
+    """`DEMO-7K3M9Q2X`: 32^8 possibilities a hotel, and a unique index behind them."""
+    return f"{hotel_code}-" + "".join(secrets.choice(_ALPHABET) for _ in range(8))
+
+
+def to_document(booking: Booking) -> dict[str, Any]:
+    """The document for MongoDB. Dates are text: a hotel's calendar day is no moment."""
+    return {
+        "_id": booking.id,
+        "reference": booking.reference,
+        "kind": "stay",
+        "caller": booking.caller,
+        "owner": booking.owner,
+        "user_id": booking.user_id,
+        "keys": [key_document(key) for key in booking.keys],
+        "hotel": booking.hotel,
+        "category": booking.category,
+        "rooms": [vars(booked) for booked in booking.rooms],
+        "check_in": booking.check_in.isoformat(),
+        "check_out": booking.check_out.isoformat(),
+        "slots": booking.slots,
+        "guests": booking.guests,
+        "guest": vars(booking.guest),
+        "notes": booking.notes,
+        "price": {
+            "total": booking.price.total,
+            "currency": booking.price.currency,
+            "nights": [
+                {"date": night.isoformat(), "amount": amount}
+                for night, amount in booking.price.nights
+            ],
+        },
+        "status": booking.status,
+        "expires_at": booking.expires_at,
+        "created_at": booking.created_at,
+        "updated_at": booking.updated_at,
+        "history": [change_document(change) for change in booking.history],
+    }
+
+
+def key_document(key: Key) -> dict[str, Any]:
+    return vars(key).copy()
+
+
+def change_document(change: Change) -> dict[str, Any]:
+    return {name: value for name, value in vars(change).items() if value is not None}
+
+
+def from_document(document: dict[str, Any]) -> Booking:
+    """The booking in a document read with aware times."""
+    price = document["price"]
+    return Booking(
+        id=document["_id"],
+        reference=document["reference"],
+        caller=document["caller"],
+        owner=document["owner"],
+        user_id=document["user_id"],
+        hotel=document["hotel"],
+        category=document["category"],
+        rooms=tuple(BookedRoom(**booked) for booked in document["rooms"]),
+        check_in=date.fromisoformat(document["check_in"]),
+        check_out=date.fromisoformat(document["check_out"]),
+        guests=document["guests"],
+        guest=Guest(**document["guest"]),
+        notes=document["notes"],
+        price=Price(
+            price["currency"],
+            tuple(
+                (date.fromisoformat(night["date"]), night["amount"]) for night in price["nights"]
+            ),
+        ),
+        status=document["status"],
+        expires_at=document["expires_at"],
+        created_at=document["created_at"],
+        updated_at=document["updated_at"],
+        keys=tuple(Key(**key) for key in document["keys"]),
+        history=tuple(Change(**change) for change in document["history"]),
+    )

@@ -1,0 +1,199 @@
+"""Every refusal the booking engine gives: its code, status and sentence.
+
+A refusal is expected and named; anything else is a surprise and propagates. The docstring is
+the sentence people read; `code` is stable and for machines. `is_definite` marks what is
+kept under the key (see "kept?" in docs/sequence.md): all others may turn out differently
+when the same key tries again.
+"""
+
+from typing import Any
+
+
+class Refusal(Exception):
+    """The request was refused."""
+
+    code = "REFUSED"
+    status = 409
+    title = "Refused"
+    is_definite = False
+
+    def __init__(self, detail: str | None = None, *, retry_after_s: int | None = None) -> None:
+        self.detail = detail or " ".join((self.__doc__ or "").split())
+        self.retry_after_s = retry_after_s
+        super().__init__(self.detail)
+
+    def extra(self) -> dict[str, Any]:
+        """Members this refusal adds to its problem document."""
+        return {}
+
+
+class AlreadyBooked(Refusal):
+    """This room is already booked for these dates."""
+
+    code = "ALREADY_BOOKED"
+    title = "Already booked"
+    is_definite = True
+
+
+class IdempotencyInProgress(Refusal):
+    """A request with this key is being worked on; retry with the same key."""
+
+    code = "IDEMPOTENCY_IN_PROGRESS"
+    title = "In progress"
+
+
+class ResourceLocked(Refusal):
+    """Somebody else is booking this room right now; retry in a moment."""
+
+    code = "RESOURCE_LOCKED"
+    title = "Room locked"
+
+
+class HoldExpired(Refusal):
+    """This hold has run out; make a new booking."""
+
+    code = "HOLD_EXPIRED"
+    title = "Hold expired"
+
+
+class KeyMismatch(Refusal):
+    """Confirm with the Idempotency-Key that the booking was made with."""
+
+    code = "KEY_MISMATCH"
+    title = "Another key"
+
+
+class PriceChanged(Refusal):
+    """The price has changed since it was quoted."""
+
+    code = "PRICE_CHANGED"
+    title = "Price changed"
+
+
+class NotCancellable(Refusal):
+    """This booking can no longer be cancelled."""
+
+    code = "NOT_CANCELLABLE"
+    title = "Not cancellable"
+
+
+class KeyReused(Refusal):
+    """This Idempotency-Key was used with another payload; use a new key."""
+
+    code = "IDEMPOTENCY_KEY_REUSED"
+    status = 422
+    title = "Key reused"
+
+
+class ValidationFailed(Refusal):
+    """Some fields are not acceptable."""
+
+    code = "VALIDATION_ERROR"
+    status = 400
+    title = "Invalid request"
+
+    def __init__(self, errors: list[tuple[str, str]]) -> None:
+        self.errors = errors
+        super().__init__("; ".join(f"{field}: {message}" for field, message in errors))
+
+    def extra(self) -> dict[str, Any]:
+        return {"errors": [{"field": field, "message": text} for field, text in self.errors]}
+
+
+class InvalidIdempotencyKey(Refusal):
+    """Send one Idempotency-Key of 1 to 255 visible ASCII characters, bare or in double quotes."""
+
+    code = "INVALID_IDEMPOTENCY_KEY"
+    status = 400
+    title = "Invalid key"
+
+
+class MalformedJson(Refusal):
+    """The body is not a JSON object in UTF-8."""
+
+    code = "MALFORMED_JSON"
+    status = 400
+    title = "Malformed JSON"
+
+
+class NotAuthenticated(Refusal):
+    """Send a valid token in the Authorization header, or log in."""
+
+    code = "NOT_AUTHENTICATED"
+    status = 401
+    title = "Not authenticated"
+
+
+class PermissionDenied(Refusal):
+    """You may not do this."""
+
+    code = "PERMISSION_DENIED"
+    status = 403
+    title = "Permission denied"
+
+
+class NotFound(Refusal):
+    """There is nothing at this address that you can see."""
+
+    code = "NOT_FOUND"
+    status = 404
+    title = "Not found"
+
+
+class MethodNotAllowed(Refusal):
+    """This address does not take this method."""
+
+    code = "METHOD_NOT_ALLOWED"
+    status = 405
+    title = "Method not allowed"
+
+
+class NotAcceptable(Refusal):
+    """Answers here are application/json; accept that."""
+
+    code = "NOT_ACCEPTABLE"
+    status = 406
+    title = "Not acceptable"
+
+
+class PayloadTooLarge(Refusal):
+    """The body is larger than 64 kB."""
+
+    code = "PAYLOAD_TOO_LARGE"
+    status = 413
+    title = "Payload too large"
+
+
+class UnsupportedMediaType(Refusal):
+    """Send the body as application/json."""
+
+    code = "UNSUPPORTED_MEDIA_TYPE"
+    status = 415
+    title = "Unsupported media type"
+
+
+class Throttled(Refusal):
+    """Too many requests; wait before the next one."""
+
+    code = "THROTTLED"
+    status = 429
+    title = "Throttled"
+
+
+class ServerError(Refusal):
+    """Something went wrong here; retry with the same key."""
+
+    code = "SERVER_ERROR"
+    status = 500
+    title = "Server error"
+
+
+class TryAgain(Refusal):
+    """The booking system cannot answer just now; retry with the same key."""
+
+    code = "TRY_AGAIN"
+    status = 503
+    title = "Try again"
+
+    def __init__(self, detail: str | None = None) -> None:
+        super().__init__(detail, retry_after_s=2)

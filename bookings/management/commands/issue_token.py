@@ -1,0 +1,38 @@
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from bookings import callers
+from bookings.models import ApiClient
+
+
+class Command(BaseCommand):
+    help = "Issues a token for an API client; the token alone is the last line, shown only now."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("name", help="the client, made if there is none of this name")
+        parser.add_argument(
+            "--act-for-others",
+            action="store_true",
+            help="let the client send a userId, that is, book for its own guests",
+        )
+        parser.add_argument(
+            "--revoke", action="store_true", help="end all its tokens at once and issue none"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        name = options["name"]
+        if options["revoke"]:
+            client = ApiClient.objects.filter(name=name).first()
+            if client is None:
+                raise CommandError(f"There is no API client {name}; see them in the admin.")
+            ended = callers.revoke_tokens(client.pk)
+            self.stdout.write(f"Tokens of {name} revoked: {ended}.")
+            return
+        client, made = ApiClient.objects.get_or_create(name=name)
+        if options["act_for_others"] and not client.act_for_others:
+            client.act_for_others = True
+            client.save(update_fields=["act_for_others"])
+        self.stdout.write(f"{'New' if made else 'Known'} client {name}. Keep this token:")
+        self.stdout.write(callers.issue_token(client.pk))

@@ -1,0 +1,52 @@
+import os
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError
+
+from bookings import demo
+
+
+class Command(BaseCommand):
+    help = "Makes the demo hotels and, with --users, people to log in as. Safe to repeat."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--rooms",
+            type=int,
+            default=0,
+            metavar="N",
+            help="also make rooms bench_00001 to bench_N in hotel demo",
+        )
+        parser.add_argument(
+            "--users",
+            action="store_true",
+            help="make the logins staff and guest with the passwords in "
+            "DEMO_STAFF_PASSWORD and DEMO_CUSTOMER_PASSWORD",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not 0 <= options["rooms"] <= 99_999:
+            raise CommandError("Give --rooms a number from 0 to 99999.")
+        if options["users"]:
+            self._make_users()
+        demo.seed(bench_rooms=options["rooms"])
+        self.stdout.write("The demo hotels are there.")
+
+    def _make_users(self) -> None:
+        if settings.IS_PRODUCTION:
+            raise CommandError("Demo logins are refused in production; use createsuperuser.")
+        User = get_user_model()
+        for username, variable, is_staff in (
+            ("staff", "DEMO_STAFF_PASSWORD", True),
+            ("guest", "DEMO_CUSTOMER_PASSWORD", False),
+        ):
+            password = os.environ.get(variable)
+            if not password:
+                raise CommandError(f"Set {variable} to the password of the login {username}.")
+            user, _ = User.objects.get_or_create(username=username)
+            user.is_staff = user.is_superuser = is_staff
+            user.set_password(password)
+            user.save()

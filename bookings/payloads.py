@@ -1,0 +1,220 @@
+"""Judging the body of `POST /api/bookings`: shapes, types and bounds, nothing that needs data."""
+
+import re
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from django.core.exceptions import ValidationError as InvalidText
+from django.core.validators import validate_email
+
+from bookings.errors import MalformedJson, ValidationFailed
+
+MAX_NIGHTS = 90
+MAX_GUESTS = 100
+ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+# Nobody's own text needs control characters, MongoDB refuses NUL in places, and a lone
+# surrogate cannot be written as UTF-8. Line breaks and tabs are allowed where text is long.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+
+# MongoDB's integers end here, and no stay costs as much in any currency.
+MAX_TOTAL = 2**53 - 1
+
+FIELDS = (
+    "userId",
+    "resourceId",
+    "date",
+    "checkIn",
+    "checkOut",
+    "guests",
+    "hold",
+    "guest",
+    "notes",
+    "quotedTotal",
+)
+GUEST_FIELDS = {"name": 200, "email": 254, "phone": 40}
+MAX_NOTES = 2000
+MAX_USER_ID = 128
+
+
+@dataclass(frozen=True)
+class Guest:
+    """Whom to expect at the desk; kept with the booking and nowhere else."""
+
+    name: str = ""
+    email: str = ""
+    phone: str = ""
+
+
+@dataclass(frozen=True)
+class StayRequest:
+    """What somebody wants to book: one room for the nights in [check_in, check_out)."""
+
+    resource_id: str
+    check_in: date
+    check_out: date
+    user_id: str | None = None
+    guests: int = 1
+    hold: bool = False
+    guest: Guest = Guest()
+    notes: str = ""
+    quoted_total: int | None = None
+
+    @property
+    def booked(self) -> dict[str, str]:
+        """What a server-made key is derived from; a `date` and its one-night stay are equal."""
+        return {
+            "resourceId": self.resource_id,
+            "checkIn": self.check_in.isoformat(),
+            "checkOut": self.check_out.isoformat(),
+        }
+
+
+def judge_payload(payload: Any) -> StayRequest:
+    """Reads the received JSON. Raises MalformedJson for a non-object, ValidationFailed with
+    every fault found otherwise."""
+    if not isinstance(payload, dict):
+        raise MalformedJson
+    reader = _Reader(payload, FIELDS)
+    check_in, check_out = _read_dates(reader)
+    guest = reader.object("guest", tuple(GUEST_FIELDS))
+    request = StayRequest(
+        resource_id=reader.id("resourceId"),
+        check_in=check_in,
+        check_out=check_out,
+        user_id=reader.text("userId", MAX_USER_ID, empty_ok=False) or None,
+        guests=reader.integer("guests", 1, MAX_GUESTS, default=1) or 1,
+        hold=reader.boolean("hold"),
+        guest=Guest(**{name: guest.text(name, length) for name, length in GUEST_FIELDS.items()}),
+        notes=reader.text("notes", MAX_NOTES),
+        quoted_total=reader.integer("quotedTotal", 0, MAX_TOTAL),
+    )
+    if request.guest.email:
+        try:
+            validate_email(request.guest.email)
+        except InvalidText:
+            reader.fault("guest.email", "This is not an e-mail address.")
+    if reader.faults:
+        raise ValidationFailed(reader.faults)
+    return request
+
+
+def _read_dates(reader: "_Reader") -> tuple[date, date]:
+    """`date` is a stay of one night; otherwise both ends are needed."""
+    never = date.min
+    if reader.has("date"):
+        if reader.has("checkIn") or reader.has("checkOut"):
+            reader.fault("date", "Send either date, or checkIn and checkOut.")
+        night = reader.date("date")
+        return (night, night + timedelta(days=1)) if night else (never, never)
+    if not reader.has("checkIn") and not reader.has("checkOut"):
+        reader.fault("date", "Send date, or checkIn and checkOut.")
+        return never, never
+    check_in, check_out = reader.date("checkIn"), reader.date("checkOut")
+    if not check_in or not check_out:
+        return never, never
+    if check_out <= check_in:
+        reader.fault("checkOut", "Check-out must be after check-in.")
+    elif (check_out - check_in).days > MAX_NIGHTS:
+        reader.fault("checkOut", f"A stay has at most {MAX_NIGHTS} nights.")
+    return check_in, check_out
+
+
+def parse_date(text: str) -> date | None:
+    """A calendar day written YYYY-MM-DD, or None."""
+    if not _DATE.fullmatch(text):
+        return None
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    # The last day of the calendar has no morning after.
+    return day if day < date.max else None
+
+
+class _Reader:
+    """Takes typed values out of one JSON object and collects what is wrong with it."""
+
+    def __init__(
+        self,
+        values: dict[str, Any],
+        known: tuple[str, ...],
+        prefix: str = "",
+        faults: list[tuple[str, str]] | None = None,
+    ) -> None:
+        self._values = values
+        self._prefix = prefix
+        self.faults: list[tuple[str, str]] = [] if faults is None else faults
+        for name in values:
+            if name not in known:
+                shown = _UNPRINTABLE.sub("?", name[:64])
+                self.fault(shown, "There is no such field.")
+
+    def has(self, name: str) -> bool:
+        return name in self._values
+
+    def fault(self, name: str, message: str) -> None:
+        self.faults.append((self._prefix + name, message))
+
+    def text(self, name: str, max_length: int, *, empty_ok: bool = True) -> str:
+        if not self.has(name):
+            return ""
+        value = self._values[name]
+        if not isinstance(value, str):
+            self.fault(name, "This must be text.")
+        elif not value and not empty_ok:
+            self.fault(name, "This must not be empty.")
+        elif len(value) > max_length:
+            self.fault(name, f"This has at most {max_length} characters.")
+        elif _UNPRINTABLE.search(value):
+            self.fault(name, "This has a character that cannot be printed.")
+        else:
+            return value
+        return ""
+
+    def id(self, name: str) -> str:
+        if not self.has(name):
+            self.fault(name, "This is required.")
+            return ""
+        value = self._values[name]
+        if not isinstance(value, str) or not ID.fullmatch(value):
+            self.fault(name, "This must be 1 to 64 letters, digits, _ or -.")
+            return ""
+        return value
+
+    def date(self, name: str) -> date | None:
+        if not self.has(name):
+            self.fault(name, "This is required.")
+            return None
+        value = self._values[name]
+        day = parse_date(value) if isinstance(value, str) else None
+        if day is None:
+            self.fault(name, "This must be a date that exists, written YYYY-MM-DD.")
+        return day
+
+    def integer(
+        self, name: str, least: int, most: int, *, default: int | None = None
+    ) -> int | None:
+        if not self.has(name):
+            return default
+        value = self._values[name]
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            self.fault(name, f"This must be a whole number from {least} to {most}.")
+            return default
+        return value
+
+    def boolean(self, name: str) -> bool:
+        value = self._values.get(name, False)
+        if not isinstance(value, bool):
+            self.fault(name, "This must be true or false.")
+            return False
+        return value
+
+    def object(self, name: str, known: tuple[str, ...]) -> "_Reader":
+        value = self._values.get(name, {})
+        if not isinstance(value, dict):
+            self.fault(name, "This must be an object.")
+            value = {}
+        return _Reader(value, known, f"{self._prefix}{name}.", self.faults)

@@ -1,0 +1,329 @@
+"""The only writer of the `bookings` collection.
+
+Nothing here trusts a lock. Two unique indexes decide (see bookings/indexes.py), and every
+change is a compare-and-set on the length of the history, which grows with each change and
+is therefore the booking's version.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Literal, TypeVar
+
+from bson import ObjectId
+from bson.errors import InvalidId
+from pymongo.client_session import ClientSession
+from pymongo.errors import DuplicateKeyError
+from pymongo.read_concern import ReadConcern
+
+from bookings import clock
+from bookings.connections import DURABLE, collection, database
+from bookings.documents import (
+    ACTIVE,
+    EXPIRED,
+    PENDING,
+    Booking,
+    Change,
+    Key,
+    change_document,
+    from_document,
+    key_document,
+    to_document,
+)
+from bookings.errors import AlreadyBooked, ResourceLocked
+from bookings.points import reached
+from idempotency.claims import Answer
+
+Result = TypeVar("Result")
+AnswerFor = Callable[[Booking, datetime], Answer]
+
+# How often a booking whose rivals vanished between its two transactions is tried again. A
+# fourth time has never been needed; giving up then is a refusal that may be retried.
+WRITE_ATTEMPTS = 3
+
+# Keys that callers coming back to one hold may leave on it; each carries a stored answer.
+MAX_KEYS = 50
+
+SWEEP_BATCH = 500
+
+
+@dataclass(frozen=True)
+class Written:
+    """What came of writing a booking: ours is `booked`, or this key's answer was found.
+
+    `twin` is the key's own booking, `adopted` the caller's hold that took the key in.
+    """
+
+    outcome: Literal["booked", "twin", "adopted"]
+    booking: Booking
+    key: Key
+
+
+def write_booking(booking: Booking, *, answer_for: AnswerFor) -> Written:
+    """Writes a new booking whose first key carries its answer.
+
+    `answer_for` words the answer for a hold the caller already has, which then takes the key.
+
+    Raises AlreadyBooked if somebody has one of its slots, ResourceLocked if rivals kept
+    coming and going. Whatever it returns is durable.
+    """
+    for _ in range(WRITE_ATTEMPTS):
+        try:
+            _in_transaction(lambda session: _insert(booking, session))
+        except DuplicateKeyError:
+            pass
+        else:
+            return Written("booked", booking, booking.keys[0])
+        try:
+            written = _in_transaction(
+                lambda session: _resolve_conflict(booking, answer_for, session)
+            )
+        except DuplicateKeyError:
+            continue  # another rival came between our look and our insert
+        if written == "taken":
+            raise AlreadyBooked
+        if isinstance(written, Written):
+            return written
+    raise ResourceLocked
+
+
+def _insert(booking: Booking, session: ClientSession) -> None:
+    collection("bookings").insert_one(to_document(booking), session=session)
+    reached("in_transaction")
+
+
+def _resolve_conflict(
+    booking: Booking, answer_for: AnswerFor, session: ClientSession
+) -> Written | Literal["taken", "gone"]:
+    """Looks up the key first, then every active rival, and decides; one snapshot for all.
+
+    It returns its verdict rather than raising it, so that the transaction commits: only the
+    commit makes sure that what was read here cannot be rolled back.
+    """
+    bookings = collection("bookings")
+    now = clock.now()
+    key = booking.keys[0]
+
+    twin_document = bookings.find_one({"keys.digest": key.digest}, session=session)
+    if twin_document is not None:
+        twin = from_document(twin_document)
+        found = twin.key_for(key.digest)
+        assert found is not None
+        if _still_replays(found, twin, now):
+            return Written("twin", twin, found)
+        bookings.update_one(
+            {"_id": twin.id}, {"$pull": {"keys": {"digest": key.digest}}}, session=session
+        )
+
+    # The status is repeated so that the partial index is used.
+    rivals = [
+        from_document(document)
+        for document in bookings.find(
+            {
+                "hotel": booking.hotel,
+                "slots": {"$in": booking.slots},
+                "status": {"$in": list(ACTIVE)},
+            },
+            session=session,
+        )
+    ]
+    live = [rival for rival in rivals if rival.status_at(now) != EXPIRED]
+    dead = [rival for rival in rivals if rival.status_at(now) == EXPIRED]
+
+    if [rival.is_same_stay(booking) for rival in live] == [True]:
+        hold = live[0]
+        if hold.status == PENDING and len(hold.keys) < MAX_KEYS:
+            return _adopt_key(booking, hold, answer_for(hold, now), session)
+    if live:
+        return "taken"
+    if not dead and twin_document is None:
+        return "gone"
+    for hold in dead:
+        _expire(hold, session=session)
+    _insert(booking, session)
+    return Written("booked", booking, key)
+
+
+def _still_replays(key: Key, booking: Booking, now: datetime) -> bool:
+    """A client's key replays for ever, a server-made one while it is young and means something."""
+    if key.until is None:
+        return True
+    return now < key.until and booking.status_at(now) in ACTIVE
+
+
+def _adopt_key(booking: Booking, hold: Booking, answer: Answer, session: ClientSession) -> Written:
+    """Gives the caller who came back their own hold, under the key they came with."""
+    key = dataclasses.replace(booking.keys[0], status=answer.status, body=answer.body)
+    collection("bookings").update_one(
+        {"_id": hold.id}, {"$push": {"keys": key_document(key)}}, session=session
+    )
+    return Written("adopted", hold, key)
+
+
+def change_booking(
+    booking: Booking, change: Change, *, status: str, only_before: timedelta | None = None
+) -> bool:
+    """Moves the booking to `status`, if nobody changed it since it was read.
+
+    With `only_before` the change is made only until that long after `expires_at`, measured by
+    MongoDB's own clock. Returns False if it was not made; raises AlreadyBooked if its slots
+    went to somebody else meanwhile. The history's length is the version that is compared.
+    """
+    condition: dict[str, Any] = {
+        "_id": booking.id,
+        "status": booking.status,
+        "history": {"$size": len(booking.history)},
+    }
+    if change.key is not None:
+        # Even a retry whose first try Redis forgot acts once.
+        condition["history.key"] = {"$ne": change.key}
+    if only_before is not None:
+        ends_at = {"$add": ["$expires_at", int(only_before.total_seconds() * 1000)]}
+        condition["$expr"] = {"$gt": [ends_at, "$$NOW"]}
+    try:
+        result = collection("bookings").update_one(
+            condition,
+            {
+                "$set": {"status": status, "updated_at": change.at},
+                "$push": {"history": change_document(change)},
+            },
+        )
+    except DuplicateKeyError as error:
+        raise AlreadyBooked from error
+    return result.modified_count == 1
+
+
+def expire_dead_holds(*, limit: int = SWEEP_BATCH) -> tuple[int, int]:
+    """Tidies up to `limit` holds that ran out. Returns how many were found and how many expired.
+
+    Late, twice or beside another sweep it changes nothing that was not dead already.
+    """
+    found = list(
+        collection("bookings")
+        .find({"status": PENDING, "expires_at": {"$lte": clock.now()}})
+        .sort("expires_at")
+        .limit(limit)
+    )
+    expired = sum(_expire(from_document(document)) for document in found)
+    return len(found), expired
+
+
+def _expire(hold: Booking, *, session: ClientSession | None = None) -> bool:
+    """Marks one dead hold; False if it was confirmed, extended or cancelled meanwhile."""
+    change = Change(at=clock.now(), event="expired", actor="system")
+    result = collection("bookings").update_one(
+        {
+            "_id": hold.id,
+            "status": PENDING,
+            "history": {"$size": len(hold.history)},
+            "$expr": {"$lte": ["$expires_at", "$$NOW"]},
+        },
+        {
+            "$set": {"status": EXPIRED, "updated_at": change.at},
+            "$push": {"history": change_document(change)},
+        },
+        session=session,
+    )
+    return result.modified_count == 1
+
+
+def find_booking(booking_id: str | ObjectId, *, owner: str | None = None) -> Booking | None:
+    """The booking, if there is one and `owner` (when given) may see it."""
+    try:
+        condition: dict[str, Any] = {"_id": ObjectId(booking_id)}
+    except (InvalidId, TypeError):
+        return None
+    if owner is not None:
+        condition["owner"] = owner
+    document = collection("bookings").find_one(condition)
+    return from_document(document) if document else None
+
+
+def find_answer(digest: str) -> Answer | None:
+    """The success a booking keeps under this key; durable, since only majority reads see it."""
+    document = collection("bookings").find_one({"keys.digest": digest})
+    if document is None:
+        return None
+    booking = from_document(document)
+    key = booking.key_for(digest)
+    if key is None or not _still_replays(key, booking, clock.now()):
+        return None
+    return Answer(status=key.status, body=key.body, fingerprint=key.fingerprint)
+
+
+def find_booking_by_key(digest: str) -> Booking | None:
+    """The booking that was made, or adopted, under this key."""
+    document = collection("bookings").find_one({"keys.digest": digest})
+    return from_document(document) if document else None
+
+
+def list_bookings(
+    *,
+    owner: str,
+    user_id: str | None = None,
+    room: str | None = None,
+    night: date | None = None,
+    status: str | None = None,
+    before: ObjectId | None = None,
+    limit: int,
+) -> list[Booking]:
+    """The owner's bookings, newest first; `night` is a date the stay includes."""
+    condition: dict[str, Any] = {"owner": owner}
+    if before is not None:
+        condition["_id"] = {"$lt": before}
+    if user_id is not None:
+        condition["user_id"] = user_id
+    if room is not None:
+        condition["rooms.room"] = room
+    if night is not None:
+        condition["check_in"] = {"$lte": night.isoformat()}
+        condition["check_out"] = {"$gt": night.isoformat()}
+    if status is not None:
+        condition.update(_status_condition(status))
+    documents = collection("bookings").find(condition).sort("_id", -1).limit(limit)
+    return [from_document(document) for document in documents]
+
+
+def _status_condition(status: str) -> dict[str, Any]:
+    """A dead hold counts as expired whether or not it was tidied."""
+    now = clock.now()
+    if status == PENDING:
+        return {"status": PENDING, "expires_at": {"$gt": now}}
+    if status == EXPIRED:
+        return {"$or": [{"status": EXPIRED}, {"status": PENDING, "expires_at": {"$lte": now}}]}
+    return {"status": status}
+
+
+def taken_rooms(hotel: str, night: str) -> set[str]:
+    """The rooms of the hotel that somebody has on this night; dead holds do not count."""
+    now = clock.now()
+    rooms: set[str] = set()
+    documents = collection("bookings").find(
+        {
+            "hotel": hotel,
+            # One range of the index: everything between this night's `|` and the next sign.
+            "slots": {"$elemMatch": {"$gte": f"{night}|", "$lt": f"{night}}}"}},
+            "status": {"$in": list(ACTIVE)},
+        },
+        {"slots": 1, "status": 1, "expires_at": 1},
+    )
+    for document in documents:
+        if document["status"] == PENDING and document["expires_at"] <= now:
+            continue
+        rooms.update(
+            slot.split("|", 1)[1] for slot in document["slots"] if slot.startswith(f"{night}|")
+        )
+    return rooms
+
+
+def _in_transaction(callback: Callable[[ClientSession], Result]) -> Result:
+    """Runs the callback in a snapshot transaction and commits it on a majority.
+
+    The driver runs it again after a write conflict, so it must have no other effect. A
+    DuplicateKeyError has to leave it: MongoDB has aborted the transaction by then.
+    """
+    with database().client.start_session() as session:
+        return session.with_transaction(
+            callback, read_concern=ReadConcern("snapshot"), write_concern=DURABLE
+        )

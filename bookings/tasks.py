@@ -1,0 +1,12 @@
+"""What the worker does. Every task is safe to run twice, late, or beside itself."""
+
+from celery import shared_task
+
+from bookings import services
+
+
+@shared_task(name="bookings.expire_holds")
+def expire_holds() -> int:
+    """Tidies holds that ran out; returns how many it expired."""
+    _, expired = services.expire_holds()
+    return expired

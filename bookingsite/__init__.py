@@ -1,0 +1,5 @@
+"""The site: settings, addresses, health, and the translation of errors into HTTP."""
+
+from bookingsite.celery import app as celery_app
+
+__all__ = ["celery_app"]

@@ -1,0 +1,30 @@
+"""The Celery application. Nothing in a request enqueues a task; beat does, on a schedule."""
+
+import os
+from typing import Any
+
+import structlog
+from celery import Celery
+from celery.signals import setup_logging, task_postrun, task_prerun
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bookingsite.settings")
+
+app = Celery("bookingsite")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def keep_our_logging(**_: Any) -> None:
+    """Django has set up the logs already; Celery would replace them with plain text."""
+
+
+@task_prerun.connect
+def name_the_task(task_id: str, task: Any, **_: Any) -> None:
+    """Every line of a task carries its id, as a request's lines carry theirs."""
+    structlog.contextvars.bind_contextvars(request_id=task_id, task=task.name)
+
+
+@task_postrun.connect
+def forget_the_task(**_: Any) -> None:
+    structlog.contextvars.clear_contextvars()

@@ -1,0 +1,48 @@
+"""What surrounds every request: its id, its limits, and one line in the log."""
+
+import logging
+import re
+import time
+import uuid
+from collections.abc import Callable
+
+import structlog
+from django.http import HttpRequest, HttpResponse
+
+from bookings.clock import request_limits
+
+logger = logging.getLogger(__name__)
+
+# A client's own id is kept when it is short and plain, so that it cannot forge a log.
+_PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class RequestMiddleware:
+    """Must be the first: whatever hangs, in a token or session look-up too, hangs inside it."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        sent_id = request.headers.get("X-Request-ID", "")
+        request_id = sent_id if _PLAIN_ID.fullmatch(sent_id) else uuid.uuid4().hex
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        started_s = time.perf_counter()
+        try:
+            with request_limits() as deadline:
+                request.deadline = deadline  # type: ignore[attr-defined]
+                response = self._get_response(request)
+            response["X-Request-ID"] = request_id
+            route = request.resolver_match.route if request.resolver_match else "-"
+            logger.info(
+                "request",
+                extra={
+                    "method": request.method,
+                    "route": route,
+                    "status": response.status_code,
+                    "duration_ms": round((time.perf_counter() - started_s) * 1000, 1),
+                },
+            )
+            return response
+        finally:
+            structlog.contextvars.clear_contextvars()

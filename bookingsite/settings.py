@@ -1,0 +1,301 @@
+"""Settings, and the only reader of the environment.
+
+Without variables these are production's: they refuse to start without a secret. `make run`
+sets BOOKINGSITE_ENV=development. Related limits are checked against each other at start
+(see `check_deadlines` in bookings/checks.py).
+"""
+
+import os
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+from locks.connection import CONNECTION_OPTIONS
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def _read(name: str, default: str | None = None) -> str:
+    value = os.environ.get(name, default)
+    if value is None:
+        raise ImproperlyConfigured(f"Set {name}; production has no default for it.")
+    return value
+
+
+def _read_number(name: str, default: int) -> int:
+    text = os.environ.get(name, str(default))
+    try:
+        return int(text)
+    except ValueError:
+        raise ImproperlyConfigured(f"Set {name} to a whole number, not {text!r}.") from None
+
+
+def _read_list(name: str, default: str = "") -> list[str]:
+    return [part.strip() for part in os.environ.get(name, default).split(",") if part.strip()]
+
+
+def _read_choice(name: str, default: str, choices: tuple[str, ...]) -> str:
+    value = os.environ.get(name, default)
+    if value not in choices:
+        raise ImproperlyConfigured(f"Set {name} to one of {', '.join(choices)}, not {value!r}.")
+    return value
+
+
+ENVIRONMENT = _read_choice("BOOKINGSITE_ENV", "production", ("production", "development"))
+IS_PRODUCTION = ENVIRONMENT == "production"
+
+SECRET_KEY = _read("SECRET_KEY")
+if IS_PRODUCTION and len(SECRET_KEY) < 50:
+    raise ImproperlyConfigured("Set SECRET_KEY to at least 50 random characters.")
+
+DEBUG = False  # a page with settings and variables in it helps an attacker more than us
+ALLOWED_HOSTS = _read_list("ALLOWED_HOSTS", "127.0.0.1,localhost")
+CSRF_TRUSTED_ORIGINS = _read_list("CSRF_TRUSTED_ORIGINS")
+
+# --- Applications -------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "bookingsite.apps.AdminConfig",
+    "bookingsite.apps.AuthConfig",
+    "bookingsite.apps.ContentTypesConfig",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_mongodb_backend",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "bookings",
+    "idempotency",
+    "locks",
+]
+
+# Django's own migrations use integer keys; these were made anew with ObjectId ones.
+MIGRATION_MODULES = {
+    "admin": "bookingsite.mongo_migrations.admin",
+    "auth": "bookingsite.mongo_migrations.auth",
+    "contenttypes": "bookingsite.mongo_migrations.contenttypes",
+}
+DEFAULT_AUTO_FIELD = "django_mongodb_backend.fields.ObjectIdAutoField"
+
+MIDDLEWARE = [
+    "bookingsite.middleware.RequestMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "bookingsite.problems.ApiProblemMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "bookingsite.urls"
+WSGI_APPLICATION = "bookingsite.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- MongoDB: the truth -------------------------------------------------------------------
+
+MONGODB_URI = _read("MONGODB_URI", None if IS_PRODUCTION else "mongodb://127.0.0.1:27117/")
+MONGODB_NAME = _read("MONGODB_NAME", "bookingsite")
+
+DATABASES = {
+    "default": {
+        "ENGINE": "django_mongodb_backend",
+        "HOST": MONGODB_URI,
+        "NAME": MONGODB_NAME,
+        "OPTIONS": {
+            "appname": "bookingsite",
+            # Promise 4: what is acknowledged is on a majority, and journaled.
+            "w": "majority",
+            "journal": True,
+            "retryWrites": True,
+            # A primary that froze is noticed in seconds; the driver's own values take 30 s.
+            "connectTimeoutMS": 1_000,
+            "heartbeatFrequencyMS": 1_000,
+            "serverSelectionTimeoutMS": 5_000,
+        },
+    },
+}
+
+# --- Redis: an accelerator ----------------------------------------------------------------
+
+REDIS_URL = _read("REDIS_URL", None if IS_PRODUCTION else "redis://127.0.0.1:6479/0")
+# Several independent servers make the slot locks a quorum (Redlock); usually empty.
+LOCK_REDIS_URLS = _read_list("LOCK_REDIS_URLS")
+
+_REDIS_CACHE = {
+    "BACKEND": "django_redis.cache.RedisCache",
+    "LOCATION": REDIS_URL,
+    "OPTIONS": {
+        "REDIS_CLIENT_CLASS": "locks.connection.GuardedRedis",
+        "CONNECTION_POOL_KWARGS": CONNECTION_OPTIONS,
+    },
+}
+CACHES = {
+    # Sessions read through this one, so a dead Redis must look like an empty one.
+    "default": {
+        **_REDIS_CACHE,
+        "KEY_PREFIX": "cache",
+        "OPTIONS": {**_REDIS_CACHE["OPTIONS"], "IGNORE_EXCEPTIONS": True},
+    },
+    # Throttles must know that Redis failed, so that they can count in the process instead.
+    "throttle": {**_REDIS_CACHE, "KEY_PREFIX": "throttle"},
+    "process": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+}
+
+# --- People -------------------------------------------------------------------------------
+
+SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Lax"
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "home"
+LOGOUT_REDIRECT_URL = "home"
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+# --- API ----------------------------------------------------------------------------------
+
+API_THROTTLE = _read_choice("API_THROTTLE", "on", ("on", "off"))
+if API_THROTTLE == "off" and IS_PRODUCTION:
+    raise ImproperlyConfigured("Take API_THROTTLE=off away; production always throttles.")
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "bookings.api.authentication.TokenAuthentication",
+        "bookings.api.authentication.CustomerSessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["bookings.api.parsing.BoundedJSONParser"],
+    "DEFAULT_THROTTLE_CLASSES": [
+        "bookings.api.throttling.AddressThrottle",
+        "bookings.api.throttling.CallerThrottle",
+    ],
+    "DEFAULT_THROTTLE_RATES": {
+        "address": _read("API_RATE_PER_ADDRESS", "1200/minute"),
+        "caller": _read("API_RATE_PER_CALLER", "600/minute"),
+    },
+    # How many proxies stand in front and may be believed about the client's address.
+    "NUM_PROXIES": _read_number("TRUSTED_PROXIES", 0),
+    "EXCEPTION_HANDLER": "bookingsite.problems.handle_exception",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Bookingsite",
+    "VERSION": "1",
+    "DESCRIPTION": "Books rooms by the night. Safe to retry, and never twice.",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_AUTHENTICATION": [],
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+# The seed's rule answers a repeated key with the first answer whatever the payload says;
+# the IETF draft would refuse it.
+IDEMPOTENCY_ON_MISMATCH = _read_choice("IDEMPOTENCY_ON_MISMATCH", "replay", ("replay", "reject"))
+
+# --- Worker -------------------------------------------------------------------------------
+
+CELERY_BROKER_URL = REDIS_URL
+CELERY_TASK_ACKS_LATE = True  # every task is safe to run twice, none may be lost
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_TIMEZONE = "UTC"
+EXPIRY_INTERVAL_S = _read_number("EXPIRY_INTERVAL_S", 60)
+CELERY_BEAT_SCHEDULE = {
+    "expire-holds": {
+        "task": "bookings.expire_holds",
+        "schedule": EXPIRY_INTERVAL_S,
+        # A sweep nobody fetched before the next one is due has nothing left to do.
+        "options": {"expires": EXPIRY_INTERVAL_S},
+    },
+}
+
+# --- Language, time, files ----------------------------------------------------------------
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}
+    if IS_PRODUCTION
+    else {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+# Without this, development would need `collectstatic` before its first page.
+WHITENOISE_USE_FINDERS = not IS_PRODUCTION
+
+# --- Safety in production -----------------------------------------------------------------
+
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_SSL_REDIRECT = IS_PRODUCTION
+# Probes come from inside the cluster, over plain HTTP.
+SECURE_REDIRECT_EXEMPT = [r"^api/(health|ready)"]
+SECURE_HSTS_SECONDS = 31_536_000 if IS_PRODUCTION else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = IS_PRODUCTION
+SECURE_HSTS_PRELOAD = IS_PRODUCTION
+SESSION_COOKIE_SECURE = IS_PRODUCTION
+CSRF_COOKIE_SECURE = IS_PRODUCTION
+if _read_choice("TRUST_FORWARDED_PROTO", "no", ("yes", "no")) == "yes":
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# --- Logs: one JSON object a line, without tokens, names or addresses ----------------------
+
+LOG_LEVEL = _read("LOG_LEVEL", "INFO")
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "json": {"()": "bookingsite.logs.json_formatter"},
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {
+        # Their lines carry whole paths and what a person typed; the access line says the rest.
+        "django.request": {"level": "CRITICAL"},
+        "django.security": {"level": "CRITICAL"},
+        "django.server": {"level": "CRITICAL"},
+    },
+}

@@ -1,0 +1,1 @@
+"""Idempotency keys: claim, replay, finish. Knows neither Django's models nor bookings."""

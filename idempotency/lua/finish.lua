@@ -1,0 +1,28 @@
+-- Stores the answer under a key.
+-- A success is final wherever it is written down, so it overwrites whatever is here.
+-- A refusal is stored by the owner of the claim and by nobody else: after Redis lost its
+-- memory the record is missing, and a refusal written then could bury a later success.
+-- KEYS  the record
+-- ARGV  owner, answer_ttl_ms, 'success' or 'refusal', status, content_type, fingerprint, body
+-- returns {'stored'}
+--      or {'missing'}                                             the record is gone
+--      or {'in_progress'}                                         somebody else is at work
+--      or {'completed', status, content_type, fingerprint, body}  somebody else has finished
+if ARGV[3] == 'refusal' then
+  local record = redis.call('HMGET', KEYS[1],
+    'state', 'owner', 'status', 'content_type', 'fingerprint', 'body')
+  if record[1] == 'completed' then
+    return {record[1], record[3], record[4], record[5], record[6]}
+  end
+  if not record[1] then
+    return {'missing'}
+  end
+  if record[2] ~= ARGV[1] then
+    return {'in_progress'}
+  end
+end
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'state', 'completed', 'owner', ARGV[1],
+  'status', ARGV[4], 'content_type', ARGV[5], 'fingerprint', ARGV[6], 'body', ARGV[7])
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return {'stored'}

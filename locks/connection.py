@@ -1,0 +1,156 @@
+"""A Redis client that fails fast: short time-outs, no retries, and a circuit breaker.
+
+Redis only accelerates, so a request must never wait for it. redis-py's default retries
+make one refused connection cost about 4 s; here a dead Redis costs one time-out, and
+while the breaker is open nothing at all.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.client import Pipeline
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import (
+    MasterDownError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    ResponseError,
+)
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
+
+logger = logging.getLogger(__name__)
+
+# Long enough for a busy server on a good network, short enough that a request which
+# meets a frozen Redis twice (claim, finish) still answers within a second.
+OPERATION_TIMEOUT_S = 0.25
+
+# One thread asks again this often while the server is known to be down.
+PROBE_INTERVAL_S = 1.0
+
+# Answers that come from a living server which cannot do its work. LOADING arrives as
+# BusyLoadingError, a ConnectionError; MISCONF (cannot persist) has no class of its own.
+_SICK = (
+    RedisConnectionError,
+    RedisTimeoutError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    MasterDownError,
+)
+
+
+class RedisUnavailable(RedisConnectionError):
+    """Redis failed a moment ago, so it was not asked."""
+
+
+class Breaker:
+    """Opens at the first failure; while open, lets one probe through each second.
+
+    One per server and process, shared by every client of that server, safe for threads.
+    """
+
+    def __init__(self, address: str, now: Callable[[], float] = time.monotonic) -> None:
+        self.address = address
+        self._now = now
+        self._mutex = threading.Lock()
+        self._next_probe_at: float | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self._next_probe_at is not None
+
+    def call(self, operation: Callable[[], Any]) -> Any:
+        """Runs the operation, or raises RedisUnavailable without running it."""
+        self._admit()
+        try:
+            result = operation()
+        except Exception as error:
+            if is_sick(error):
+                self._open()
+            raise
+        self._close()
+        return result
+
+    def _admit(self) -> None:
+        if self._next_probe_at is None:
+            return
+        with self._mutex:
+            if self._next_probe_at is None:
+                return
+            if self._now() < self._next_probe_at:
+                raise RedisUnavailable(f"Redis at {self.address} is not answering.")
+            self._next_probe_at = self._now() + PROBE_INTERVAL_S
+
+    def _open(self) -> None:
+        with self._mutex:
+            was_closed = self._next_probe_at is None
+            self._next_probe_at = self._now() + PROBE_INTERVAL_S
+        if was_closed:
+            logger.warning("redis_breaker_opened")
+
+    def _close(self) -> None:
+        if self._next_probe_at is None:
+            return
+        with self._mutex:
+            self._next_probe_at = None
+        logger.warning("redis_breaker_closed")
+
+
+def is_sick(error: Exception) -> bool:
+    """Whether the error says that the server, and not the command, is at fault."""
+    return isinstance(error, _SICK) or (
+        isinstance(error, ResponseError) and str(error).startswith(("MISCONF", "OOM", "READONLY"))
+    )
+
+
+class GuardedRedis(Redis):
+    """redis.Redis behind the breaker of its server. Raises RedisError, quickly."""
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        breaker = breaker_of(self)
+        return breaker.call(lambda: super(GuardedRedis, self).execute_command(*args, **options))
+
+    def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> "GuardedPipeline":
+        return GuardedPipeline(
+            self.connection_pool, self.response_callbacks, transaction, shard_hint
+        )
+
+
+class GuardedPipeline(Pipeline):
+    """A pipeline that asks the breaker once, for the whole batch."""
+
+    def execute(self, raise_on_error: bool = True) -> list[Any]:
+        breaker = breaker_of(self)
+        return breaker.call(lambda: super(GuardedPipeline, self).execute(raise_on_error))
+
+
+def connect(url: str) -> GuardedRedis:
+    """A client for the server at `url`. Connects when first used, so forking is safe."""
+    return GuardedRedis.from_url(url, **CONNECTION_OPTIONS)
+
+
+# Also given to django-redis, whose pools are made from the same values.
+CONNECTION_OPTIONS: dict[str, Any] = {
+    "socket_timeout": OPERATION_TIMEOUT_S,
+    "socket_connect_timeout": OPERATION_TIMEOUT_S,
+    "retry": Retry(NoBackoff(), 0),
+}
+
+_breakers: dict[str, Breaker] = {}
+_breakers_mutex = threading.Lock()
+
+
+def breaker_of(client: Redis) -> Breaker:
+    """The breaker that this process keeps for the server behind the client."""
+    settings = client.connection_pool.connection_kwargs
+    address = str(settings.get("path") or f"{settings.get('host')}:{settings.get('port')}")
+    breaker = _breakers.get(address)
+    if breaker is None:
+        with _breakers_mutex:
+            breaker = _breakers.setdefault(address, Breaker(address))
+    return breaker

@@ -1,0 +1,18 @@
+"""What can go wrong with a lock.
+
+LockError
+├── LockBusy   somebody else holds at least one of the names
+└── LockLost   the lock ran out, or was broken, while its holder still needed it
+"""
+
+
+class LockError(Exception):
+    """The lock cannot be had or kept."""
+
+
+class LockBusy(LockError):
+    """Somebody else holds at least one of the names."""
+
+
+class LockLost(LockError):
+    """The lock ran out, or was broken, while its holder still needed it."""

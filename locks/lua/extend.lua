@@ -1,0 +1,13 @@
+-- Gives every key a new time to live, if the owner holds all of them.
+-- KEYS  the lock keys
+-- ARGV  owner, ttl_ms
+-- returns 1 when extended, 0 when at least one key was lost (then nothing changes)
+for _, key in ipairs(KEYS) do
+  if redis.call('GET', key) ~= ARGV[1] then
+    return 0
+  end
+end
+for _, key in ipairs(KEYS) do
+  redis.call('PEXPIRE', key, ARGV[2])
+end
+return 1

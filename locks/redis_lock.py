@@ -1,0 +1,149 @@
+"""Locks on one Redis: several names at once, all or none, in one round trip.
+
+A lock makes rivals polite; it never makes them safe. It can run out while its holder
+sleeps, so whatever must not happen twice is guarded where it is written.
+"""
+
+import logging
+import os
+import secrets
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from redis import Redis
+from redis.client import Pipeline
+from redis.exceptions import RedisError
+
+from locks.errors import LockBusy, LockLost
+from locks.scripts import script
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Lock:
+    """Names held by one owner until `ends_at_s` on this process's monotonic clock."""
+
+    names: tuple[str, ...]
+    owner: str
+    ends_at_s: float
+    released: bool = field(default=False)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the lock is still ours as far as this process can know without asking.
+
+        The end is counted from before the request was sent, so this turns false no later
+        than the server lets the names go.
+        """
+        return not self.released and time.monotonic() < self.ends_at_s
+
+
+@dataclass(frozen=True)
+class Held:
+    """One name somebody holds, as an operator sees it."""
+
+    name: str
+    owner: str
+    held_for_ms: int
+    expires_in_ms: int
+
+
+class RedisLocks:
+    """Locks kept in one Redis, named `<prefix><name>`. Every method may raise RedisError."""
+
+    def __init__(self, client: Redis, *, prefix: str = "lock:") -> None:
+        self._client = client
+        self._prefix = prefix
+
+    def acquire(self, names: Sequence[str], *, ttl_ms: int) -> Lock:
+        """Takes all the names or none. Raises LockBusy at once; it never waits."""
+        ordered = tuple(sorted(set(names)))
+        if not ordered:
+            raise ValueError("Name at least one thing to lock.")
+        check_ttl_ms(ttl_ms)
+        owner = new_owner()
+        asked_at_s = time.monotonic()
+        busy = self._client.eval(
+            script("acquire"), len(ordered), *self._keys(ordered), owner, ttl_ms
+        )
+        if busy:
+            raise LockBusy(ordered[int(busy) - 1])
+        return Lock(ordered, owner, asked_at_s + ttl_ms / 1000)
+
+    def extend(self, lock: Lock, *, ttl_ms: int) -> None:
+        """Makes the lock last `ttl_ms` from now. Raises LockLost if any name is gone."""
+        check_ttl_ms(ttl_ms)
+        asked_at_s = time.monotonic()
+        extended = self._client.eval(
+            script("extend"), len(lock.names), *self._keys(lock.names), lock.owner, ttl_ms
+        )
+        if not extended:
+            lock.released = True
+            raise LockLost(", ".join(lock.names))
+        lock.ends_at_s = asked_at_s + ttl_ms / 1000
+
+    def release(self, lock: Lock) -> bool:
+        """Frees what the lock still holds; False if any name had gone to somebody else."""
+        freed = self._client.eval(
+            script("release"), len(lock.names), *self._keys(lock.names), lock.owner
+        )
+        lock.released = True
+        return int(freed) == len(lock.names)
+
+    def queue_release(self, pipeline: Pipeline, lock: Lock) -> None:
+        """Adds the release to a batch that the caller sends."""
+        pipeline.eval(script("release"), len(lock.names), *self._keys(lock.names), lock.owner)
+        lock.released = True
+
+    @contextmanager
+    def hold(self, names: Sequence[str], *, ttl_ms: int) -> Iterator[Lock]:
+        """Holds the names inside a `with`. Leaving never raises: cleaning up is not the answer."""
+        lock = self.acquire(names, ttl_ms=ttl_ms)
+        try:
+            yield lock
+        finally:
+            if not lock.released:
+                try:
+                    self.release(lock)
+                except RedisError:
+                    logger.warning("lock_release_failed")
+
+    def held(self) -> Iterator[Held]:
+        """Every lock on this server, in no order."""
+        for key in self._client.scan_iter(match=f"{self._prefix}*", count=500):
+            owner = self._client.get(key)
+            expires_in_ms = int(self._client.pttl(key))
+            if owner is None or expires_in_ms < 0:
+                continue  # it went while we looked
+            label, since_ms = describe_owner(owner.decode())
+            name = key.decode().removeprefix(self._prefix)
+            held_for_ms = max(0, int(time.time() * 1000) - since_ms)
+            yield Held(name, label, held_for_ms, expires_in_ms)
+
+    def break_lock(self, name: str) -> bool:
+        """Frees a name whoever holds it, for an operator; False if nobody did."""
+        return bool(self._client.delete(f"{self._prefix}{name}"))
+
+    def _keys(self, names: Sequence[str]) -> list[str]:
+        return [f"{self._prefix}{name}" for name in names]
+
+
+def new_owner() -> str:
+    """A token nobody else has. Host, process and time are in it for `manage.py locks`."""
+    return f"{socket.gethostname()}:{os.getpid()}:{int(time.time() * 1000)}:{secrets.token_hex(8)}"
+
+
+def describe_owner(owner: str) -> tuple[str, int]:
+    """Who made the token (`host:pid`) and when, in epoch ms."""
+    label, since_ms, _ = owner.rsplit(":", 2)
+    return label, int(since_ms)
+
+
+def check_ttl_ms(ttl_ms: int) -> None:
+    """Refuses a time to live that Redis would read as *at once* or *never*."""
+    if ttl_ms <= 0:
+        raise ValueError(f"A lock needs a time to live above 0 ms, not {ttl_ms}.")

@@ -1,0 +1,49 @@
+"""What tests share: a migrated database, emptied rather than remade, and a demo hotel."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+import pytest
+from django.core.management import call_command
+
+# What a test fills and the next one must not see. The catalogue stays.
+EMPTIED = ("bookings", "api_clients", "api_tokens", "auth_user", "django_session")
+
+
+@pytest.fixture(scope="session")
+def migrated(django_db_blocker: object) -> Iterator[None]:
+    """This worker's own database with its indexes and the demo hotels; dropped at the end."""
+    from bookings import connections, demo
+
+    with django_db_blocker.unblock():  # type: ignore[attr-defined]
+        database = connections.database()
+        assert database.name.startswith("test_"), "tests only ever write to a throw-away database"
+        database.client.drop_database(database.name)
+        call_command("migrate", verbosity=0)
+        demo.seed(bench_rooms=5)
+        yield
+        database.client.drop_database(database.name)
+
+
+@pytest.fixture
+def database(migrated: None) -> None:
+    """The database without bookings, people or tokens, and an empty Redis."""
+    from bookings import connections
+
+    for name in EMPTIED:
+        connections.database()[name].delete_many({})
+    connections.redis().flushdb()
+
+
+@pytest.fixture(scope="session")
+def environment() -> dict[str, str]:
+    """The variables that a process of this test run's site needs."""
+    return {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+
+
+def night(days_ahead: int = 30) -> str:
+    """A date that can be booked, as the API writes it."""
+    return (date.today() + timedelta(days=days_ahead)).isoformat()  # noqa: DTZ011

@@ -1,0 +1,69 @@
+"""What may go wrong at a point of the flow, told to a running site through a folder of files.
+
+A test writes `<point>` with an action in it; the first thread of the site to come there takes
+the file away and does as it says:
+
+    kill         SIGKILL of its own process, after writing its pid into `killed`
+    pause        writes its pid into `paused`, then waits until the file `go` is there
+    sleep S      sleeps that many seconds
+"""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+# Nobody waits for longer than this, whatever became of the test.
+LONGEST_PAUSE_S = 20.0
+
+
+class Faults:
+    """The handler for `bookings.points.install`, and the test's side of the folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def __call__(self, point: str) -> None:
+        waiting = self.folder / point
+        taken = self.folder / f"{point}.{os.getpid()}"
+        try:
+            waiting.rename(taken)
+        except FileNotFoundError:
+            return
+        action, _, argument = taken.read_text().partition(" ")
+        if action == "kill":
+            (self.folder / "killed").write_text(str(os.getpid()))
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif action == "pause":
+            (self.folder / "paused").write_text(str(os.getpid()))
+            deadline_s = time.monotonic() + LONGEST_PAUSE_S
+            while not (self.folder / "go").exists() and time.monotonic() < deadline_s:
+                time.sleep(0.01)
+        elif action == "sleep":
+            time.sleep(float(argument))
+        else:
+            raise ValueError(f"no such action: {action}")
+
+    def arm(self, point: str, action: str) -> None:
+        """The next thread to reach the point does this, once."""
+        temporary = self.folder / "arming"
+        temporary.write_text(action)
+        temporary.rename(self.folder / point)
+
+    def wait_for(self, name: str, timeout_s: float = 10.0) -> int:
+        """Waits until a process said `killed` or `paused`; returns its pid."""
+        deadline_s = time.monotonic() + timeout_s
+        while time.monotonic() < deadline_s:
+            if (self.folder / name).exists() and (text := (self.folder / name).read_text()):
+                return int(text)
+            time.sleep(0.01)
+        raise AssertionError(f"no process was {name} within {timeout_s} s")
+
+    def go(self) -> None:
+        """Lets the paused thread go on."""
+        (self.folder / "go").write_text("")
+
+    def clear(self) -> None:
+        """Forgets everything between two tests."""
+        for file in self.folder.iterdir():
+            file.unlink(missing_ok=True)
