@@ -148,7 +148,6 @@ class Run:
         # Written before they are used, so that a run stopped here uses the same ones again.
         write_variables(path, demo)
         self._manage("migrate", "--no-input")
-        self._manage("seed_demo")
         self._manage("seed_demo", "--users", env=demo)
         if "DEMO_TOKEN" not in demo:
             demo["DEMO_TOKEN"] = self._issue_token()
