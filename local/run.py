@@ -8,7 +8,6 @@ clock are children of this process and are stopped in order by it. What they wri
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import datetime
 import http.client
 import json
@@ -23,7 +22,7 @@ from types import FrameType
 from typing import TextIO
 
 from local.binaries import ServerMissing, mongod_binary, mongod_version, redis_binary
-from local.children import PR_SET_PDEATHSIG, Child, spawn
+from local.children import Child, ask_for_death_signal, spawn
 from local.files import (
     ROOT,
     VAR,
@@ -71,7 +70,9 @@ class Run:
     def stay(self) -> int:
         """Start everything, wait for a signal or a failure, stop everything."""
         handle_ending_signals(self._on_signal)
-        _stop_when_make_is_killed()
+        if "MAKELEVEL" in os.environ:
+            # A `make` that is killed cannot pass that on.
+            ask_for_death_signal(signal.SIGTERM)
         try:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
             self.pid_file.take()
@@ -295,12 +296,6 @@ def _keep_previous_logs() -> None:
     LOGS.mkdir(exist_ok=True)
     for log in LOGS.glob("*.log"):
         log.replace(log.with_name(f"{log.name}.1"))
-
-
-def _stop_when_make_is_killed() -> None:
-    """Ask for a signal when `make` is killed, which can not pass on its own end."""
-    if sys.platform == "linux" and "MAKELEVEL" in os.environ:
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
 
 
 def say(text: str, *, file: TextIO | None = None) -> None:
