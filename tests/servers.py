@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from local.children import ask_for_death_signal
 from local.servers import Server, ServerFailed, free_port, start_mongod, start_redis
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,6 +37,9 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
             os.environ.update(NOWHERE)
         else:
             _start_servers(early_config)
+    else:
+        # A worker in the middle of a test does not notice that its controlling process is gone.
+        ask_for_death_signal(signal.SIGKILL)
     os.environ.update(_database_of(worker))
     return (yield)
 

@@ -94,9 +94,8 @@ def start_site(environment: dict[str, str], folder: Path) -> Site:
         process = subprocess.Popen(
             [
                 sys.executable, "-m", "gunicorn", "tests.wsgi:application",
-                "--worker-class", "gthread", "--workers", str(PROCESSES),
-                "--threads", str(THREADS), "--bind", f"127.0.0.1:{port}", "--timeout", "20",
-                "--backlog", "1024", "--no-control-socket",
+                "--workers", str(PROCESSES), "--threads", str(THREADS),
+                "--bind", f"127.0.0.1:{port}",
             ],
             cwd=ROOT,
             env={**environment, "TEST_FAULTS": str(faults.folder)},
