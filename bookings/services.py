@@ -373,7 +373,7 @@ def _lock_slots(booking: Booking) -> Lock | None:
     try:
         return connections.locks().acquire(names, ttl_ms=LOCK_TTL_MS)
     except LockBusy as error:
-        raise ResourceLocked(retry_after_s=1) from error
+        raise ResourceLocked from error
     except RedisError:
         return None
 

@@ -18,6 +18,8 @@ from rest_framework import exceptions as drf
 
 from bookings import answers, errors
 from bookings.errors import Refusal
+from idempotency import keys
+from idempotency.errors import InvalidKey
 
 logger = logging.getLogger(__name__)
 
@@ -43,12 +45,22 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> HttpResponse:
     if isinstance(refusal, errors.ServerError):
         logger.exception("unexpected_error", exc_info=error)
     response = respond(refusal)
+    if key := _key_in_force(context["request"]):
+        response["Idempotency-Key"] = key
     if isinstance(error, drf.APIException):
         if header := getattr(error, "auth_header", None):
             response["WWW-Authenticate"] = header
         if isinstance(error, drf.MethodNotAllowed):
             response["Allow"] = ", ".join(context["view"].allowed_methods)
     return response
+
+
+def _key_in_force(request: HttpRequest) -> str | None:
+    """The key that the request brought, for an answer given before or outside its claim."""
+    try:
+        return keys.read_key(request.headers.get("Idempotency-Key"), accept_server_made=True)
+    except InvalidKey:
+        return None
 
 
 def refusal_for(error: BaseException) -> Refusal:

@@ -190,6 +190,10 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
+# For the logins of `seed_demo --users`, which production refuses to make.
+DEMO_STAFF_PASSWORD = _read("DEMO_STAFF_PASSWORD", "")
+DEMO_CUSTOMER_PASSWORD = _read("DEMO_CUSTOMER_PASSWORD", "")
+
 # --- API ----------------------------------------------------------------------------------
 
 API_THROTTLE = _read_choice("API_THROTTLE", "on", ("on", "off"))

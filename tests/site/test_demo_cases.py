@@ -63,6 +63,7 @@ def test_makes_one_booking_of_two_concurrent_requests_with_one_key(site: Site) -
 
     assert twin.json()["code"] == "IDEMPOTENCY_IN_PROGRESS"
     assert int(twin.headers["Retry-After"]) >= 1
+    assert twin.headers["Idempotency-Key"] == "key"
     assert slow.result().status_code == 201
     assert booking_count() == 1
 

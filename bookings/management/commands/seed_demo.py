@@ -1,4 +1,3 @@
-import os
 from argparse import ArgumentParser
 from typing import Any
 
@@ -42,7 +41,7 @@ class Command(BaseCommand):
             ("staff", "DEMO_STAFF_PASSWORD", True),
             ("guest", "DEMO_CUSTOMER_PASSWORD", False),
         ):
-            password = os.environ.get(variable)
+            password = getattr(settings, variable)
             if not password:
                 raise CommandError(f"Set {variable} to the password of the login {username}.")
             user, _ = User.objects.get_or_create(username=username)
