@@ -74,7 +74,8 @@ class BookingForm(forms.Form):
 
     def renew_key(self) -> None:
         """Makes the next sending of this form another wish."""
-        self.data = {**self.data, "key": new_key()}
+        # Through items(), since a QueryDict unpacks into lists.
+        self.data = {**dict(self.data.items()), "key": new_key()}
 
     def add_faults(self, faults: list[dict[str, str]]) -> None:
         """Shows the service's faults beside their fields."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 
@@ -17,7 +18,9 @@ class RefusesDeletion(admin.ModelAdmin):
         """One sentence for each object that must stay."""
         raise NotImplementedError
 
-    def get_deleted_objects(self, objs: Sequence[Any], request: HttpRequest) -> tuple[Any, ...]:
+    def get_deleted_objects(
+        self, objs: Sequence[Any] | QuerySet[Any], request: HttpRequest
+    ) -> tuple[Any, ...]:
         """Puts the sentences where Django keeps what forbids a deletion, on both of its ways."""
         to_delete, model_count, perms_needed, protected = super().get_deleted_objects(objs, request)
         return to_delete, model_count, perms_needed, self.refuse_deletion(list(objs)) or protected
