@@ -24,3 +24,8 @@ class RefusesDeletion(admin.ModelAdmin):
         """Puts the sentences where Django keeps what forbids a deletion, on both of its ways."""
         to_delete, model_count, perms_needed, protected = super().get_deleted_objects(objs, request)
         return to_delete, model_count, perms_needed, self.refuse_deletion(list(objs)) or protected
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """By key, since MongoDB cannot delete through the joins that a list or filter makes."""
+        ids = [obj.pk for obj in queryset]
+        self.model._default_manager.filter(pk__in=ids).delete()
