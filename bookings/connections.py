@@ -4,6 +4,7 @@ Nothing here runs before gunicorn has forked, since a driver's threads do not su
 """
 
 from functools import cache
+from typing import Any
 
 from bson.codec_options import CodecOptions
 from django.conf import settings
@@ -20,7 +21,7 @@ from locks.redis_lock import RedisLocks
 DURABLE = WriteConcern("majority", j=True)
 
 # Reads decide about rooms, so they ask the primary and see only what cannot be rolled back.
-_AWARE_UTC = CodecOptions(tz_aware=True)
+_AWARE_UTC: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
 
 
 def database() -> Database:

@@ -7,6 +7,7 @@ sets BOOKINGSITE_ENV=development. Related limits are checked against each other 
 
 import os
 from pathlib import Path
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -83,7 +84,6 @@ MIDDLEWARE = [
     "bookingsite.middleware.RequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "bookingsite.problems.ApiProblemMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -140,7 +140,7 @@ REDIS_URL = _read("REDIS_URL", None if IS_PRODUCTION else "redis://127.0.0.1:647
 # Several independent servers make the slot locks a quorum (Redlock); usually empty.
 LOCK_REDIS_URLS = _read_list("LOCK_REDIS_URLS")
 
-_REDIS_CACHE = {
+_REDIS_CACHE: dict[str, Any] = {
     "BACKEND": "django_redis.cache.RedisCache",
     "LOCATION": REDIS_URL,
     "OPTIONS": {

@@ -33,7 +33,13 @@ from local.files import (
     write_private,
     write_variables,
 )
-from local.preflight import NotReady, check_ports, read_ports
+from local.preflight import (
+    ENDING_SIGNALS,
+    NotReady,
+    check_ports,
+    handle_ending_signals,
+    read_ports,
+)
 from local.servers import ServerFailed, plan_mongod, plan_redis
 
 LOGS = VAR / "log"
@@ -64,12 +70,10 @@ class Run:
 
     def stay(self) -> int:
         """Start everything, wait for a signal or a failure, stop everything."""
-        signal.signal(signal.SIGINT, self._on_signal)
-        signal.signal(signal.SIGTERM, self._on_signal)
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup wants to outlive it
-            signal.signal(signal.SIGHUP, self._on_signal)
+        handle_ending_signals(self._on_signal)
         _stop_when_make_is_killed()
         try:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
             self.pid_file.take()
             self.start()
             while True:
@@ -144,7 +148,6 @@ class Run:
         # Written before they are used, so that a run stopped here uses the same ones again.
         write_variables(path, demo)
         self._manage("migrate", "--no-input")
-        self._manage("seed_demo")
         self._manage("seed_demo", "--users", env=demo)
         if "DEMO_TOKEN" not in demo:
             demo["DEMO_TOKEN"] = self._issue_token()
@@ -182,7 +185,7 @@ class Run:
             *(python, "-m", "gunicorn", "bookingsite.wsgi:application"),
             *("--bind", f"127.0.0.1:{port}", "--no-control-socket"),
             *("--worker-class", "gthread", "--workers", "2", "--threads", "4"),
-            *("--timeout", "20", "--graceful-timeout", "10"),
+            *("--timeout", "20", "--graceful-timeout", "5"),
         ]
         # Threads make the worker one process, so that its end, however it comes, is complete.
         worker = [*celery, "worker", "--pool", "threads", "--concurrency", "2", "-l", "INFO"]
