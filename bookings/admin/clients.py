@@ -9,7 +9,6 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.decorators import method_decorator
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from bookings import callers, repository
@@ -58,7 +57,7 @@ class ApiClientAdmin(RefusesDeletion):
             request, object_id, form_url, {**context, **(extra_context or {})}
         )
 
-    @method_decorator([require_POST, never_cache])
+    @method_decorator(require_POST)
     def issue_token(self, request: HttpRequest, client_id: str) -> HttpResponse:
         """Answers with the token itself: a redirect or a message would store it somewhere."""
         client = self._find(request, client_id, "bookings.add_apitoken")
