@@ -15,7 +15,9 @@ from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
 
 from locks.connection import GuardedRedis, connect
+from locks.protocol import Locks
 from locks.redis_lock import RedisLocks
+from locks.redlock import Redlock
 
 # Promise 4: acknowledged means on a majority of members, in their journals.
 DURABLE = WriteConcern("majority", j=True)
@@ -47,6 +49,8 @@ def redis() -> GuardedRedis:
 
 
 @cache
-def locks() -> RedisLocks:
-    """The slot locks."""
+def locks() -> Locks:
+    """The slot locks: a quorum if there are servers for one, else in the Redis of the claims."""
+    if settings.LOCK_REDIS_URLS:
+        return Redlock([RedisLocks(connect(url)) for url in settings.LOCK_REDIS_URLS])
     return RedisLocks(redis())

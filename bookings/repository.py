@@ -32,8 +32,10 @@ from bookings.documents import (
     to_document,
 )
 from bookings.errors import AlreadyBooked, ResourceLocked
+from bookings.models import BookingRecord
 from bookings.points import reached
 from idempotency.claims import Answer
+from idempotency.lookup import Effect
 
 Result = TypeVar("Result")
 AnswerFor = Callable[[Booking, datetime], Answer]
@@ -256,6 +258,28 @@ def find_booking_by_key(digest: str) -> Booking | None:
     """The booking that was made, or adopted, under this key."""
     document = collection("bookings").find_one({"keys.digest": digest})
     return from_document(document) if document else None
+
+
+def find_effect(digest: str, target: str) -> Effect | None:
+    """For operators: the booking made under this key, or, with a booking's id as the target,
+    the change made to it."""
+    booking = find_booking(target) if target else find_booking_by_key(digest)
+    if booking is None:
+        return None
+    made = booking.key_for(digest) or booking.change_for(digest)
+    if made is None:
+        return None
+    answer = None
+    if made.status is not None and made.body is not None:
+        answer = Answer(status=made.status, body=made.body)
+    rooms = ", ".join(booked.room for booked in booking.rooms)
+    return Effect(
+        label=f"{booking.reference}, {rooms}, {booking.check_in} to {booking.check_out}, "
+        + booking.status_at(clock.now()),
+        model=BookingRecord._meta.label_lower,
+        pk=str(booking.id),
+        answer=answer,
+    )
 
 
 def list_bookings(

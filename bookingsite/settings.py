@@ -139,6 +139,13 @@ DATABASES = {
 REDIS_URL = _read("REDIS_URL", None if IS_PRODUCTION else "redis://127.0.0.1:6479/0")
 # Several independent servers make the slot locks a quorum (Redlock); usually empty.
 LOCK_REDIS_URLS = _read_list("LOCK_REDIS_URLS")
+_lock_servers = len(LOCK_REDIS_URLS)
+if _lock_servers and (
+    _lock_servers < 3 or _lock_servers % 2 == 0 or len(set(LOCK_REDIS_URLS)) < _lock_servers
+):
+    raise ImproperlyConfigured(
+        "Set LOCK_REDIS_URLS to an odd number of at least 3 different servers, or to nothing."
+    )
 
 _REDIS_CACHE: dict[str, Any] = {
     "BACKEND": "django_redis.cache.RedisCache",
@@ -231,6 +238,9 @@ SPECTACULAR_SETTINGS = {
 # The seed's rule answers a repeated key with the first answer whatever the payload says;
 # the IETF draft would refuse it.
 IDEMPOTENCY_ON_MISMATCH = _read_choice("IDEMPOTENCY_ON_MISMATCH", "replay", ("replay", "reject"))
+
+# Where `manage.py idempotency` and the admin ask what was made under a key.
+IDEMPOTENCY_FIND_EFFECT = "bookings.repository.find_effect"
 
 # --- Worker -------------------------------------------------------------------------------
 
