@@ -319,6 +319,40 @@ def _status_condition(status: str) -> dict[str, Any]:
     return {"status": status}
 
 
+def find_referred(field: str, values: list[str]) -> set[str]:
+    """Those of the values that some booking, of whatever status, has in this field."""
+    found = collection("bookings").distinct(field, {field: {"$in": values}})
+    return set(values).intersection(found)
+
+
+def replace_person(person: str, pseudonym: str) -> int:
+    """Writes the pseudonym wherever the person stands; returns in how many bookings.
+
+    Answers that were given keep their bytes, and what the hotel knows of the guest stays. It
+    reads every booking, since no index is worth having for it. Safe to repeat.
+    """
+
+    def swapped(field: str) -> dict[str, Any]:
+        return {"$cond": [{"$eq": [field, person]}, pseudonym, field]}
+
+    change = {"$mergeObjects": ["$$change", {"actor": swapped("$$change.actor")}]}
+    result = collection("bookings").update_many(
+        {"$or": [{"owner": person}, {"caller": person}, {"history.actor": person}]},
+        [
+            {
+                "$set": {
+                    "caller": swapped("$caller"),
+                    "owner": swapped("$owner"),
+                    # A person's own bookings carry the id of their account here.
+                    "user_id": {"$cond": [{"$eq": ["$owner", person]}, pseudonym, "$user_id"]},
+                    "history": {"$map": {"input": "$history", "as": "change", "in": change}},
+                }
+            }
+        ],
+    )
+    return result.modified_count
+
+
 def taken_rooms(hotel: str, night: str) -> set[str]:
     """The rooms of the hotel that somebody has on this night; dead holds do not count."""
     now = clock.now()

@@ -7,6 +7,7 @@ right when things fail is told in docs/sequence.md.
 import dataclasses
 import json
 import logging
+import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from django.conf import settings
 from redis.exceptions import RedisError
 
 from bookings import answers, clock, connections, inventory, repository
-from bookings.callers import Caller
+from bookings.callers import Caller, caller_of_user
 from bookings.clock import Deadline
 from bookings.documents import (
     CANCELLED,
@@ -273,6 +274,16 @@ def expire_holds() -> tuple[int, int]:
         "holds_expired", extra={"found": found, "expired": expired, "races_lost": found - expired}
     )
     return found, expired
+
+
+def forget_user(*, user_id: object) -> None:
+    """Cuts the bookings loose from an account that is about to be deleted.
+
+    All of them get one random pseudonym in its place, so that they still belong together.
+    """
+    pseudonym = f"gone:{secrets.token_hex(12)}"
+    changed = repository.replace_person(str(caller_of_user(user_id)), pseudonym)
+    logger.info("user_forgotten", extra={"bookings": changed})
 
 
 # --- The steps of create_booking ------------------------------------------------------------
