@@ -170,16 +170,14 @@ def change_booking(
 
     With `only_before` the change is made only until that long after `expires_at`, measured by
     MongoDB's own clock. Returns False if it was not made; raises AlreadyBooked if its slots
-    went to somebody else meanwhile. The history's length is the version that is compared.
+    went to somebody else meanwhile. The history's length is the version that is compared: every
+    change adds to it, so a retry that did not see its first try in the history cannot act.
     """
     condition: dict[str, Any] = {
         "_id": booking.id,
         "status": booking.status,
         "history": {"$size": len(booking.history)},
     }
-    if change.key is not None:
-        # Even a retry whose first try Redis forgot acts once.
-        condition["history.key"] = {"$ne": change.key}
     if only_before is not None:
         ends_at = {"$add": ["$expires_at", int(only_before.total_seconds() * 1000)]}
         condition["$expr"] = {"$gt": [ends_at, "$$NOW"]}

@@ -129,7 +129,9 @@ DATABASES = {
             # A primary that froze is noticed in seconds; the driver's own values take 30 s.
             "connectTimeoutMS": 1_000,
             "heartbeatFrequencyMS": 1_000,
-            "serverSelectionTimeoutMS": 5_000,
+            # A planned step-down is over by then. After a crash an election takes longer, and a
+            # 503 that can be retried is better than every thread of the site waiting for it.
+            "serverSelectionTimeoutMS": 2_000,
         },
     },
 }
