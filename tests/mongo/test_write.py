@@ -151,6 +151,23 @@ def test_starts_nothing_after_its_deadline() -> None:
     assert stored() == []
 
 
+def test_writes_nothing_once_its_time_is_up_while_it_holds_the_lock() -> None:
+    points.install(lambda name: time.sleep(0.1) if name == "after_lock" else None)
+    try:
+        outcome = services.create_booking(
+            caller=Caller("client", "late"),
+            key_header="key",
+            read_payload=lambda: {"resourceId": "room_A", "date": night()},
+            deadline=Deadline.after(0.09),
+        )
+    finally:
+        points.install(None)
+
+    assert outcome.code == "TRY_AGAIN"
+    assert stored() == []
+    assert book("key").answer.status == 201  # neither the lock nor the claim was left behind
+
+
 def test_does_not_write_under_a_lock_it_has_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(services, "LOCK_TTL_MS", 50)
     points.install(lambda name: time.sleep(0.1) if name == "after_lock" else None)
