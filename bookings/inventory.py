@@ -1,5 +1,6 @@
 """The catalogue as the booking flow reads it: a room with its category and hotel, and prices."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -110,6 +111,12 @@ def list_offers(hotel: HotelFacts, *, after: str = "", limit: int) -> list[Offer
         .limit(limit)
     )
     return [_offer_of(hotel, categories[room["category_id"]], room) for room in rooms]
+
+
+def room_names(room_ids: Iterable[str]) -> dict[str, str]:
+    """What the rooms with these ids are called; ids that nobody knows are left out."""
+    rooms = collection("rooms").find({"_id": {"$in": sorted(set(room_ids))}}, {"name": 1})
+    return {room["_id"]: room["name"] for room in rooms}
 
 
 def _offer_of(hotel: HotelFacts, category: dict[str, Any], room: dict[str, Any]) -> Offer:
