@@ -24,11 +24,11 @@ test:
 
 check:
 	@$(PYTHON) -m local.preflight check
-	$(VENV) -m ruff check
-	$(VENV) -m ruff format --check
-	@# The types of the models are read from test settings, which look like development's.
-	$(PRODUCTION) BOOKINGSITE_ENV=development $(VENV) -m mypy bookingsite bookings idempotency locks local
-	$(VENV) .venv/bin/lint-imports
-	$(PRODUCTION) $(VENV) manage.py check --deploy --fail-level WARNING
-	$(PRODUCTION) $(VENV) manage.py makemigrations --check --dry-run
-	$(PRODUCTION) $(VENV) manage.py spectacular --validate --fail-on-warn --file /dev/null
+	@$(VENV) -m ruff check
+	@$(VENV) -m ruff format --check
+	@$(PRODUCTION) BOOKINGSITE_ENV=development $(VENV) -m mypy bookingsite bookings idempotency locks local
+	@$(VENV) .venv/bin/lint-imports
+	@$(PRODUCTION) $(VENV) manage.py check --deploy --fail-level WARNING
+	@$(PRODUCTION) $(VENV) manage.py makemigrations --check --dry-run \
+		--settings local.settings_without_database
+	@$(PRODUCTION) $(VENV) manage.py spectacular --validate --fail-on-warn --file /dev/null

@@ -17,9 +17,27 @@ def main() -> None:
                 os.environ.setdefault(name, value)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bookingsite.settings")
 
-    from django.core.management import execute_from_command_line
+    try:
+        from django.core.exceptions import ImproperlyConfigured
+        from django.core.management import execute_from_command_line
+    except ModuleNotFoundError:
+        sys.exit("Django is missing here; use .venv/bin/python manage.py, which `make run` makes.")
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as error:
+        sys.exit(str(error))
+    except Exception as error:
+        if "--traceback" in sys.argv or not is_unreachable(error):
+            raise
+        sys.exit("MongoDB cannot be reached; start it (make run), or mend MONGODB_URI.")
+
+
+def is_unreachable(error: Exception) -> bool:
+    """Whether a command failed because there is no MongoDB to talk to, or no primary."""
+    from bookingsite.problems import is_passing
+
+    return is_passing(error)
 
 
 if __name__ == "__main__":

@@ -6,4 +6,4 @@ class BookingsConfig(AppConfig):
     default_auto_field = "django_mongodb_backend.fields.ObjectIdAutoField"
 
     def ready(self) -> None:
-        from bookings import checks  # noqa: F401  registers the start-up checks
+        from bookings import accounts, checks  # noqa: F401  they register themselves

@@ -74,6 +74,14 @@ def revoke_tokens(client_id: ObjectId) -> int:
     return ended.modified_count
 
 
+def revoke_token(digest: str) -> bool:
+    """Ends one live token at once; False if it had ended already."""
+    ended = collection("api_tokens").update_one(
+        {"_id": digest, "revoked_at": None}, {"$set": {"revoked_at": clock.now()}}
+    )
+    return ended.modified_count == 1
+
+
 def digest_of_token(token: str) -> str:
     """SHA-256 (hex), the only form in which a token is stored."""
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()

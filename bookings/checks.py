@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.checks import CheckMessage, Error, register
 
-from bookings import clock, services
+from bookings import clock, outcomes, services
 from idempotency.claims import LEASE_MS
 from locks.connection import OPERATION_TIMEOUT_S
 
@@ -24,7 +24,7 @@ def check_deadlines(app_configs: Any, **_: Any) -> list[CheckMessage]:
         ("a slot lock", services.LOCK_TTL_MS / 1000),
         ("gunicorn's time-out", GUNICORN_TIMEOUT_S),
         ("a claim's lease", LEASE_MS / 1000),
-        ("a server-made key", services.SERVER_KEY_LIFE.total_seconds()),
+        ("a server-made key", outcomes.SERVER_KEY_LIFE.total_seconds()),
         ("the shortest hold", SHORTEST_HOLD_S),
     ]
     return [

@@ -4,6 +4,7 @@ Nothing here runs before gunicorn has forked, since a driver's threads do not su
 """
 
 from functools import cache
+from typing import Any
 
 from bson.codec_options import CodecOptions
 from django.conf import settings
@@ -14,13 +15,15 @@ from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
 
 from locks.connection import GuardedRedis, connect
+from locks.protocol import Locks
 from locks.redis_lock import RedisLocks
+from locks.redlock import Redlock
 
 # Promise 4: acknowledged means on a majority of members, in their journals.
 DURABLE = WriteConcern("majority", j=True)
 
 # Reads decide about rooms, so they ask the primary and see only what cannot be rolled back.
-_AWARE_UTC = CodecOptions(tz_aware=True)
+_AWARE_UTC: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
 
 
 def database() -> Database:
@@ -46,6 +49,8 @@ def redis() -> GuardedRedis:
 
 
 @cache
-def locks() -> RedisLocks:
-    """The slot locks."""
+def locks() -> Locks:
+    """The slot locks: a quorum if there are servers for one, else in the Redis of the claims."""
+    if settings.LOCK_REDIS_URLS:
+        return Redlock([RedisLocks(connect(url)) for url in settings.LOCK_REDIS_URLS])
     return RedisLocks(redis())

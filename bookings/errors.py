@@ -16,10 +16,13 @@ class Refusal(Exception):
     status = 409
     title = "Refused"
     is_definite = False
+    # When it is worth asking again with the same key, in seconds; None where time changes nothing.
+    retry_after_s: int | None = None
 
     def __init__(self, detail: str | None = None, *, retry_after_s: int | None = None) -> None:
         self.detail = detail or " ".join((self.__doc__ or "").split())
-        self.retry_after_s = retry_after_s
+        if retry_after_s is not None:
+            self.retry_after_s = retry_after_s
         super().__init__(self.detail)
 
     def extra(self) -> dict[str, Any]:
@@ -40,6 +43,7 @@ class IdempotencyInProgress(Refusal):
 
     code = "IDEMPOTENCY_IN_PROGRESS"
     title = "In progress"
+    retry_after_s = 1
 
 
 class ResourceLocked(Refusal):
@@ -47,6 +51,7 @@ class ResourceLocked(Refusal):
 
     code = "RESOURCE_LOCKED"
     title = "Room locked"
+    retry_after_s = 1
 
 
 class HoldExpired(Refusal):
@@ -194,6 +199,4 @@ class TryAgain(Refusal):
     code = "TRY_AGAIN"
     status = 503
     title = "Try again"
-
-    def __init__(self, detail: str | None = None) -> None:
-        super().__init__(detail, retry_after_s=2)
+    retry_after_s = 2

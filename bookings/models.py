@@ -129,7 +129,11 @@ class ApiToken(models.Model):
 
 
 class BookingRecord(models.Model):
-    """A booking as the admin reads it. Only bookings/repository.py writes the collection."""
+    """A booking as the admin lists it. Only bookings/repository.py writes the collection.
+
+    The history and the keys are left out: they hold times and bytes, which a JSONField
+    cannot read. `repository.find_booking` has them.
+    """
 
     id = ObjectIdAutoField(primary_key=True)
     reference = models.CharField(max_length=32)
@@ -149,7 +153,6 @@ class BookingRecord(models.Model):
     expires_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
-    history = models.JSONField()
 
     class Meta:
         db_table = "bookings"

@@ -32,8 +32,10 @@ from bookings.documents import (
     to_document,
 )
 from bookings.errors import AlreadyBooked, ResourceLocked
+from bookings.models import BookingRecord
 from bookings.points import reached
 from idempotency.claims import Answer
+from idempotency.lookup import Effect
 
 Result = TypeVar("Result")
 AnswerFor = Callable[[Booking, datetime], Answer]
@@ -168,16 +170,14 @@ def change_booking(
 
     With `only_before` the change is made only until that long after `expires_at`, measured by
     MongoDB's own clock. Returns False if it was not made; raises AlreadyBooked if its slots
-    went to somebody else meanwhile. The history's length is the version that is compared.
+    went to somebody else meanwhile. The history's length is the version that is compared: every
+    change adds to it, so a retry that did not see its first try in the history cannot act.
     """
     condition: dict[str, Any] = {
         "_id": booking.id,
         "status": booking.status,
         "history": {"$size": len(booking.history)},
     }
-    if change.key is not None:
-        # Even a retry whose first try Redis forgot acts once.
-        condition["history.key"] = {"$ne": change.key}
     if only_before is not None:
         ends_at = {"$add": ["$expires_at", int(only_before.total_seconds() * 1000)]}
         condition["$expr"] = {"$gt": [ends_at, "$$NOW"]}
@@ -258,6 +258,28 @@ def find_booking_by_key(digest: str) -> Booking | None:
     return from_document(document) if document else None
 
 
+def find_effect(digest: str, target: str) -> Effect | None:
+    """For operators: the booking made under this key, or, with a booking's id as the target,
+    the change made to it."""
+    booking = find_booking(target) if target else find_booking_by_key(digest)
+    if booking is None:
+        return None
+    made = booking.key_for(digest) or booking.change_for(digest)
+    if made is None:
+        return None
+    answer = None
+    if made.status is not None and made.body is not None:
+        answer = Answer(status=made.status, body=made.body)
+    rooms = ", ".join(booked.room for booked in booking.rooms)
+    return Effect(
+        label=f"{booking.reference}, {rooms}, {booking.check_in} to {booking.check_out}, "
+        + booking.status_at(clock.now()),
+        model=BookingRecord._meta.label_lower,
+        pk=str(booking.id),
+        answer=answer,
+    )
+
+
 def list_bookings(
     *,
     owner: str,
@@ -293,6 +315,40 @@ def _status_condition(status: str) -> dict[str, Any]:
     if status == EXPIRED:
         return {"$or": [{"status": EXPIRED}, {"status": PENDING, "expires_at": {"$lte": now}}]}
     return {"status": status}
+
+
+def find_referred(field: str, values: list[str]) -> set[str]:
+    """Those of the values that some booking, of whatever status, has in this field."""
+    found = collection("bookings").distinct(field, {field: {"$in": values}})
+    return set(values).intersection(found)
+
+
+def replace_person(person: str, pseudonym: str) -> int:
+    """Writes the pseudonym wherever the person stands; returns in how many bookings.
+
+    Answers that were given keep their bytes, and what the hotel knows of the guest stays. It
+    reads every booking, since no index is worth having for it. Safe to repeat.
+    """
+
+    def swapped(field: str) -> dict[str, Any]:
+        return {"$cond": [{"$eq": [field, person]}, pseudonym, field]}
+
+    change = {"$mergeObjects": ["$$change", {"actor": swapped("$$change.actor")}]}
+    result = collection("bookings").update_many(
+        {"$or": [{"owner": person}, {"caller": person}, {"history.actor": person}]},
+        [
+            {
+                "$set": {
+                    "caller": swapped("$caller"),
+                    "owner": swapped("$owner"),
+                    # A person's own bookings carry the id of their account here.
+                    "user_id": {"$cond": [{"$eq": ["$owner", person]}, pseudonym, "$user_id"]},
+                    "history": {"$map": {"input": "$history", "as": "change", "in": change}},
+                }
+            }
+        ],
+    )
+    return result.modified_count
 
 
 def taken_rooms(hotel: str, night: str) -> set[str]:

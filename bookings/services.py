@@ -5,27 +5,24 @@ right when things fail is told in docs/sequence.md.
 """
 
 import dataclasses
-import json
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+import secrets
+from collections.abc import Callable
+from datetime import date, datetime
 from typing import Any
 
 from bson import ObjectId
-from django.conf import settings
 from redis.exceptions import RedisError
 
 from bookings import answers, clock, connections, inventory, repository
-from bookings.callers import Caller
+from bookings.callers import Caller, caller_of_user
+from bookings.changes import Step, change
 from bookings.clock import Deadline
 from bookings.documents import (
     CANCELLED,
     CONFIRMED,
     EXPIRED,
     LATE_CONFIRM,
-    MAX_HISTORY,
     PENDING,
     BookedRoom,
     Booking,
@@ -35,68 +32,38 @@ from bookings.documents import (
     new_reference,
 )
 from bookings.errors import (
-    AlreadyBooked,
     HoldExpired,
-    IdempotencyInProgress,
     InvalidIdempotencyKey,
     KeyMismatch,
-    KeyReused,
     NotCancellable,
     NotFound,
     PermissionDenied,
     PriceChanged,
     Refusal,
     ResourceLocked,
-    TryAgain,
+)
+from bookings.outcomes import (
+    ANSWER_TTL_MS,
+    SERVER_KEY_LIFE,
+    Outcome,
+    claim_key,
+    read_key,
+    refuse,
+    replay,
 )
 from bookings.payloads import StayRequest, judge_payload
 from bookings.points import reached
 from bookings.timing import Steps
 from idempotency import keys
-from idempotency.claims import Answer, Claim, Claims, Recover
-from idempotency.errors import InProgress, InvalidKey
+from idempotency.claims import Answer, Claim
 from locks.errors import LockBusy
 from locks.redis_lock import Lock
 
 logger = logging.getLogger(__name__)
 
-# A retry comes within seconds, and a day is the longest a partner's queue sleeps.
-ANSWER_TTL_MS = 24 * 60 * 60 * 1000
-
-# A repeated payload without a key is a double click or a retry only for so long; later it
-# is a wish for another booking.
-SERVER_KEY_LIFE = timedelta(minutes=2)
-
 # Longer than a request may last, so that the lock outlives its holder's work, and short
 # enough that a dead holder's rivals need not wait long.
 LOCK_TTL_MS = 15_000
-
-# How often a change is tried again when somebody else changed the booking in between.
-CHANGE_ATTEMPTS = 3
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """The answer to send, and what its headers say about it."""
-
-    answer: Answer
-    key: str
-    replayed: bool = False
-    payload_mismatch: bool = False
-    stored: bool = True
-    retry_after_s: int | None = None
-    steps: Steps = dataclasses.field(default_factory=Steps)
-
-    @property
-    def code(self) -> str | None:
-        """The refusal's code, or None for a success."""
-        return self.content.get("code")
-
-    @property
-    def content(self) -> dict[str, Any]:
-        """The answer's body, read."""
-        content: dict[str, Any] = json.loads(self.answer.body)
-        return content
 
 
 def create_booking(
@@ -118,16 +85,16 @@ def create_booking(
     steps = Steps()
 
     # 1. Resolve the key. Without one it is made from what is booked, so the body comes first.
-    key = _read_key(key_header)
+    key = read_key(key_header)
     if key is None:
         wish = judge_payload(read_payload())
         key = keys.make_key(str(caller), wish.user_id, wish.booked)
     digest = keys.digest_of(caller=str(caller), operation="create", target="", key=key)
 
     # 2. Claim it. Whoever has an answer already is sent that answer.
-    with _claim(digest, recover=repository.find_answer, steps=steps) as claim:
+    with claim_key(digest, recover=repository.find_answer, steps=steps) as claim:
         if claim.replay:
-            return _replay(claim.replay, key, read_payload, steps)
+            return replay(claim.replay, key, read_payload, steps)
         reached("after_claim")
         lock: Lock | None = None
         try:
@@ -155,7 +122,8 @@ def create_booking(
         # 5. Finish: store the answer and release the lock, in one batch. A success is in the
         #    booking already and cannot change; a refusal counts once it is stored.
         except Refusal as refusal:
-            outcome = _refuse(claim, refusal, key, steps, lock, read_payload)
+            release = _release_in_batch(lock)
+            outcome = refuse(claim, refusal, key, steps, also=release, read_payload=read_payload)
         except BaseException:
             _release(lock)
             raise
@@ -183,23 +151,25 @@ def confirm_booking(
     if as_staff:
         key = keys.make_key(str(actor), "confirm", booking_id)
     else:
-        key = _read_key(key_header, accept_server_made=True) or ""
+        key = read_key(key_header, accept_server_made=True) or ""
         if not key:
             raise InvalidIdempotencyKey("Confirm with the Idempotency-Key of the booking.")
         created = keys.digest_of(caller=str(actor), operation="create", target="", key=key)
         if booking.key_for(created) is None:
             raise KeyMismatch
 
-    def confirm(current: Booking, now: datetime) -> _Step:
+    def confirm(current: Booking, now: datetime) -> Step:
         if current.status == CANCELLED:
             raise HoldExpired("This booking was cancelled; make a new one.")
         if current.status == CONFIRMED:
-            return _Step("confirmed_again", CONFIRMED, answers.MESSAGES[CONFIRMED])
+            return Step("confirmed_again", CONFIRMED, answers.MESSAGES[CONFIRMED])
         if current.expires_at is None or now >= current.expires_at + LATE_CONFIRM:
             raise HoldExpired
-        return _Step("confirmed", CONFIRMED, answers.MESSAGES[CONFIRMED], only_before=LATE_CONFIRM)
+        return Step("confirmed", CONFIRMED, answers.MESSAGES[CONFIRMED], only_before=LATE_CONFIRM)
 
-    return _change(booking.id, "confirm", key, actor, deadline, confirm)
+    return change(
+        booking.id, operation="confirm", key=key, actor=actor, deadline=deadline, decide=confirm
+    )
 
 
 def cancel_booking(
@@ -216,20 +186,22 @@ def cancel_booking(
     or InvalidIdempotencyKey before anything is claimed.
     """
     booking = _find_visible(booking_id, actor, as_staff)
-    key = _read_key(key_header) or keys.make_key(str(actor), "cancel", booking_id)
+    key = read_key(key_header) or keys.make_key(str(actor), "cancel", booking_id)
 
-    def cancel(current: Booking, now: datetime) -> _Step:
+    def cancel(current: Booking, now: datetime) -> Step:
         if current.status == CANCELLED:
-            return _Step(None, CANCELLED, "The booking was cancelled before.")
+            return Step(None, CANCELLED, "The booking was cancelled before.")
         if current.status_at(now) == EXPIRED:
             raise NotCancellable("This hold has run out, so there is nothing to cancel.")
         if not as_staff and current.status == CONFIRMED:
             hotel = inventory.find_hotel(current.hotel)
             if hotel is None or now >= hotel.last_cancellation(current.check_in):
                 raise NotCancellable("The hotel's time for cancelling this stay is over.")
-        return _Step("cancelled", CANCELLED, "The booking is cancelled.")
+        return Step("cancelled", CANCELLED, "The booking is cancelled.")
 
-    return _change(booking.id, "cancel", key, actor, deadline, cancel)
+    return change(
+        booking.id, operation="cancel", key=key, actor=actor, deadline=deadline, decide=cancel
+    )
 
 
 def get_booking(*, viewer: Caller, booking_id: str) -> dict[str, Any]:
@@ -275,40 +247,17 @@ def expire_holds() -> tuple[int, int]:
     return found, expired
 
 
+def forget_user(*, user_id: object) -> None:
+    """Cuts the bookings loose from an account that is about to be deleted.
+
+    All of them get one random pseudonym in its place, so that they still belong together.
+    """
+    pseudonym = f"gone:{secrets.token_hex(12)}"
+    changed = repository.replace_person(str(caller_of_user(user_id)), pseudonym)
+    logger.info("user_forgotten", extra={"bookings": changed})
+
+
 # --- The steps of create_booking ------------------------------------------------------------
-
-
-def _read_key(header: str | None, *, accept_server_made: bool = False) -> str | None:
-    try:
-        return keys.read_key(header, accept_server_made=accept_server_made)
-    except InvalidKey as error:
-        raise InvalidIdempotencyKey(str(error)) from error
-
-
-@contextmanager
-def _claim(digest: str, *, recover: Recover, steps: Steps) -> Iterator[Claim]:
-    """The claim for the length of a `with`; somebody else's work on the key is a refusal."""
-    claims = Claims(connections.redis())
-    with ExitStack() as stack:
-        try:
-            with steps.timed("claim"):
-                claim = stack.enter_context(claims.claim(digest, recover=recover))
-        except InProgress as error:
-            raise IdempotencyInProgress(retry_after_s=error.retry_after_s) from error
-        yield claim
-
-
-def _replay(answer: Answer, key: str, read_payload: Callable[[], Any], steps: Steps) -> Outcome:
-    """The first answer again, saying whether this payload is another one."""
-    mismatch = False
-    if answer.fingerprint:
-        try:
-            mismatch = keys.fingerprint_of(read_payload()) != answer.fingerprint
-        except Refusal:
-            mismatch = True
-    if mismatch and settings.IDEMPOTENCY_ON_MISMATCH == "reject":
-        raise KeyReused
-    return Outcome(answer, key, replayed=True, payload_mismatch=mismatch, steps=steps)
 
 
 def _draft_booking(
@@ -373,7 +322,7 @@ def _lock_slots(booking: Booking) -> Lock | None:
     try:
         return connections.locks().acquire(names, ttl_ms=LOCK_TTL_MS)
     except LockBusy as error:
-        raise ResourceLocked(retry_after_s=1) from error
+        raise ResourceLocked from error
     except RedisError:
         return None
 
@@ -399,41 +348,8 @@ def _succeed(
     with steps.timed("finish"):
         claim.succeed(answer, answer_ttl_ms=answer_ttl_ms, also=_release_in_batch(lock))
     if written.outcome == "twin":
-        return _replay(answer, key, read_payload, steps)
+        return replay(answer, key, read_payload, steps)
     return Outcome(answer, key, steps=steps)
-
-
-def _refuse(
-    claim: Claim,
-    refusal: Refusal,
-    key: str,
-    steps: Steps,
-    lock: Lock | None = None,
-    read_payload: Callable[[], Any] | None = None,
-) -> Outcome:
-    """Settles a refusal. It is kept, and definite, only if its kind is."""
-    answer, answer_ttl_ms = answers.problem(refusal), None
-    if refusal.is_definite and read_payload:
-        answer = dataclasses.replace(answer, fingerprint=keys.fingerprint_of(read_payload()))
-        server_ttl_ms = int(SERVER_KEY_LIFE.total_seconds() * 1000)
-        answer_ttl_ms = server_ttl_ms if keys.is_server_made(key) else ANSWER_TTL_MS
-    with steps.timed("finish"):
-        try:
-            settled = claim.refuse(
-                answer, answer_ttl_ms=answer_ttl_ms, also=_release_in_batch(lock)
-            )
-        except InProgress as error:
-            raise IdempotencyInProgress(retry_after_s=error.retry_after_s) from error
-    if settled.replayed and read_payload:
-        return _replay(settled.answer, key, read_payload, steps)
-    return Outcome(
-        settled.answer,
-        key,
-        replayed=settled.replayed,
-        stored=settled.stored,
-        retry_after_s=None if settled.replayed else refusal.retry_after_s,
-        steps=steps,
-    )
 
 
 def _release_in_batch(lock: Lock | None) -> Callable[[Any], None] | None:
@@ -450,103 +366,6 @@ def _release(lock: Lock | None) -> None:
         connections.locks().release(lock)
     except RedisError:
         logger.warning("lock_release_failed")
-
-
-# --- The steps of a change --------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Step:
-    """What a change would do; with no event the booking is already as wished, for ever."""
-
-    event: str | None
-    status: str
-    message: str
-    only_before: timedelta | None = None
-
-
-def _change(
-    booking_id: ObjectId,
-    operation: str,
-    key: str,
-    actor: Caller,
-    deadline: Deadline,
-    decide: Callable[[Booking, datetime], _Step],
-) -> Outcome:
-    """Claims the key, changes the booking by compare-and-set, and finishes.
-
-    The change carries its answer into the history, so that a retry finds it there even when
-    Redis forgot the key.
-    """
-    steps = Steps()
-    digest = keys.digest_of(caller=str(actor), operation=operation, target=str(booking_id), key=key)
-
-    def recover(digest: str) -> Answer | None:
-        current = repository.find_booking(booking_id)
-        return _acknowledged(current, digest) if current else None
-
-    with _claim(digest, recover=recover, steps=steps) as claim:
-        if claim.replay:
-            return Outcome(claim.replay, key, replayed=True, steps=steps)
-        reached("after_claim")
-        try:
-            for _ in range(CHANGE_ATTEMPTS):
-                deadline.check()
-                current = repository.find_booking(booking_id)
-                if current is None:
-                    raise NotFound
-                if acknowledged := _acknowledged(current, digest):
-                    claim.succeed(acknowledged, answer_ttl_ms=ANSWER_TTL_MS)
-                    return Outcome(acknowledged, key, replayed=True, steps=steps)
-                now = clock.now()
-                step = decide(current, now)
-                changed = dataclasses.replace(current, status=step.status)
-                answer = answers.success(
-                    changed, key=key, message=step.message, status=200, now=now
-                )
-                with steps.timed("txn"):
-                    if step.event is None or _apply(current, step, now, actor, digest, answer):
-                        break
-            else:
-                raise TryAgain
-            reached("after_commit")
-        except Refusal as refusal:
-            return _refuse(claim, refusal, key, steps)
-        with steps.timed("finish"):
-            claim.succeed(answer, answer_ttl_ms=ANSWER_TTL_MS)
-    reached("before_answer")
-    return Outcome(answer, key, steps=steps)
-
-
-def _apply(
-    current: Booking, step: _Step, now: datetime, actor: Caller, digest: str, answer: Answer
-) -> bool:
-    if len(current.history) >= MAX_HISTORY:
-        raise NotCancellable("This booking has been changed too often; ask the hotel.")
-    assert step.event is not None
-    change = Change(
-        at=now,
-        event=step.event,
-        actor=str(actor),
-        key=digest,
-        status=answer.status,
-        body=answer.body,
-    )
-    try:
-        return repository.change_booking(
-            current, change, status=step.status, only_before=step.only_before
-        )
-    except AlreadyBooked as error:
-        # Only a dead hold can lose its slots: it ran out and somebody else has the night.
-        raise HoldExpired from error
-
-
-def _acknowledged(booking: Booking, digest: str) -> Answer | None:
-    """The answer a change was acknowledged with under this digest, if it was made."""
-    change = booking.change_for(digest)
-    if change is None or change.status is None or change.body is None:
-        return None
-    return Answer(status=change.status, body=change.body)
 
 
 def _find_visible(booking_id: str, viewer: Caller, as_staff: bool) -> Booking:

@@ -1,49 +1,78 @@
 """Whether this process lives and its servers answer. Needs no login and is never throttled."""
 
+from typing import Any
+
 import pymongo
-from django.http import HttpRequest, JsonResponse
+from drf_spectacular.utils import extend_schema, inline_serializer
 from pymongo.errors import PyMongoError
 from redis.exceptions import RedisError
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from bookings import connections
 
 # A probe that waits as long as a request would only queue behind the requests.
 PROBE_TIMEOUT_S = 1.0
 
-
-def live(request: HttpRequest) -> JsonResponse:
-    """Always 200: restarting this process would not bring a server back."""
-    return JsonResponse({"status": "ok"})
+_STATUS = inline_serializer("Health", {"status": serializers.ChoiceField(["ok", "down"])})
 
 
-def redis(request: HttpRequest) -> JsonResponse:
-    """200 when Redis answers, 503 when it does not; bookings go on either way."""
-    try:
-        connections.redis().ping()
-    except RedisError:
-        return _answer(False)
-    return _answer(True)
+def _describe(operation_id: str, summary: str, *statuses: int) -> Any:
+    return extend_schema(
+        operation_id=operation_id,
+        summary=summary,
+        auth=[],
+        responses=dict.fromkeys(statuses, _STATUS),
+    )
 
 
-def mongo(request: HttpRequest) -> JsonResponse:
-    """200 when MongoDB answers."""
-    try:
-        with pymongo.timeout(PROBE_TIMEOUT_S):
-            connections.database().command("ping")
-    except PyMongoError:
-        return _answer(False)
-    return _answer(True)
+class _Probe(APIView):
+    authentication_classes = ()
+    permission_classes = ()
+    throttle_classes = ()
 
 
-def ready(request: HttpRequest) -> JsonResponse:
-    """200 when a booking could be written: there is a primary. Redis may be down."""
-    try:
-        with pymongo.timeout(PROBE_TIMEOUT_S):
-            writable = connections.database().client.admin.command("hello")["isWritablePrimary"]
-    except PyMongoError:
-        writable = False
-    return _answer(writable)
+class Live(_Probe):
+    @_describe("health", "Whether this process answers", 200)
+    def get(self, request: Request) -> Response:
+        """Always 200: restarting this process would not bring a server back."""
+        return _answer(True)
 
 
-def _answer(ok: bool) -> JsonResponse:
-    return JsonResponse({"status": "ok" if ok else "down"}, status=200 if ok else 503)
+class RedisHealth(_Probe):
+    @_describe("health_redis", "Whether Redis answers; bookings go on either way", 200, 503)
+    def get(self, request: Request) -> Response:
+        try:
+            connections.redis().ping()
+        except RedisError:
+            return _answer(False)
+        return _answer(True)
+
+
+class MongoHealth(_Probe):
+    @_describe("health_mongo", "Whether MongoDB answers", 200, 503)
+    def get(self, request: Request) -> Response:
+        try:
+            with pymongo.timeout(PROBE_TIMEOUT_S):
+                connections.database().command("ping")
+        except PyMongoError:
+            return _answer(False)
+        return _answer(True)
+
+
+class Ready(_Probe):
+    @_describe("ready", "Whether a booking could be written", 200, 503)
+    def get(self, request: Request) -> Response:
+        """Asks for a primary. Redis may be down: that is slower, not wrong."""
+        try:
+            with pymongo.timeout(PROBE_TIMEOUT_S):
+                hello = connections.database().client.admin.command("hello")
+        except PyMongoError:
+            return _answer(False)
+        return _answer(bool(hello["isWritablePrimary"]))
+
+
+def _answer(ok: bool) -> Response:
+    return Response({"status": "ok" if ok else "down"}, status=200 if ok else 503)

@@ -12,7 +12,7 @@ PRIVATE = frozenset(
 
 def json_formatter() -> logging.Formatter:
     """The formatter for every handler; plain `logging` calls come out the same way."""
-    shared = [
+    shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,

@@ -5,7 +5,7 @@ in one table, and nowhere else.
 """
 
 import logging
-from collections.abc import Callable
+import sys
 from typing import Any
 
 from django.core import exceptions as django_errors
@@ -18,7 +18,8 @@ from rest_framework import exceptions as drf
 
 from bookings import answers, errors
 from bookings.errors import Refusal
-from idempotency.claims import Answer
+from idempotency import keys
+from idempotency.errors import InvalidKey
 
 logger = logging.getLogger(__name__)
 
@@ -44,12 +45,22 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> HttpResponse:
     if isinstance(refusal, errors.ServerError):
         logger.exception("unexpected_error", exc_info=error)
     response = respond(refusal)
+    if key := _key_in_force(context["request"]):
+        response["Idempotency-Key"] = key
     if isinstance(error, drf.APIException):
         if header := getattr(error, "auth_header", None):
             response["WWW-Authenticate"] = header
         if isinstance(error, drf.MethodNotAllowed):
             response["Allow"] = ", ".join(context["view"].allowed_methods)
     return response
+
+
+def _key_in_force(request: HttpRequest) -> str | None:
+    """The key that the request brought, for an answer given before or outside its claim."""
+    try:
+        return keys.read_key(request.headers.get("Idempotency-Key"), accept_server_made=True)
+    except InvalidKey:
+        return None
 
 
 def refusal_for(error: BaseException) -> Refusal:
@@ -59,7 +70,7 @@ def refusal_for(error: BaseException) -> Refusal:
     if is_passing(error):
         return errors.TryAgain()
     if isinstance(error, drf.Throttled):
-        return errors.Throttled(retry_after_s=max(1, round(error.wait or 1)))
+        return errors.Throttled(retry_after_s=max(1, round(getattr(error, "wait", None) or 1)))
     for known, refusal in TRANSLATIONS:
         if isinstance(error, known):
             return refusal()
@@ -95,52 +106,11 @@ RETRYABLE_CODES = frozenset(
 
 def respond(refusal: Refusal) -> HttpResponse:
     """The refusal as a response of its own."""
-    return _respond(answers.problem(refusal), refusal.retry_after_s)
-
-
-def _respond(answer: Answer, retry_after_s: int | None) -> HttpResponse:
+    answer = answers.problem(refusal)
     response = HttpResponse(answer.body, status=answer.status, content_type=answer.content_type)
-    if retry_after_s is not None:
-        response["Retry-After"] = str(retry_after_s)
-    return response
-
-
-def is_api(request: HttpRequest) -> bool:
-    return request.path.startswith("/api/")
-
-
-class ApiProblemMiddleware:
-    """Turns what happens outside a view (a session look-up that hangs, an unknown path) into
-    problem documents under /api/, and into a short page elsewhere."""
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self._get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = self._get_response(request)
-        if not is_api(request) or response.status_code < 400:
-            return response
-        if response.headers.get("Content-Type") == answers.PROBLEM_JSON:
-            return response
-        by_status = {refusal.status: refusal for refusal in (errors.NotFound, errors.TryAgain)}
-        return respond(by_status.get(response.status_code, errors.ServerError)())
-
-    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
-        return answer_for(request, error)
-
-
-def answer_for(request: HttpRequest, error: Exception) -> HttpResponse | None:
-    """The response to an error that no view handled; None leaves it to Django's own 500."""
-    refusal = refusal_for(error)
-    if isinstance(refusal, errors.ServerError):
-        return None
-    if is_api(request):
-        return respond(refusal)
-    if isinstance(refusal, errors.TryAgain):
-        response = render(request, "try_again.html", status=refusal.status)
+    if refusal.retry_after_s is not None:
         response["Retry-After"] = str(refusal.retry_after_s)
-        return response
-    return None
+    return response
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -156,10 +126,19 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    return _page_or_problem(request, errors.ServerError())
+    """Whatever no view handled, also what a session look-up met before there was a view."""
+    error = sys.exc_info()[1]
+    refusal = refusal_for(error) if error else errors.ServerError()
+    if isinstance(refusal, errors.ServerError):
+        logger.error("unexpected_error", exc_info=error)
+    return _page_or_problem(request, refusal)
 
 
 def _page_or_problem(request: HttpRequest, refusal: Refusal) -> HttpResponse:
-    if is_api(request):
+    if request.path.startswith("/api/"):
         return respond(refusal)
-    return render(request, "error.html", {"refusal": refusal}, status=refusal.status)
+    template = "try_again.html" if isinstance(refusal, errors.TryAgain) else "error.html"
+    response = render(request, template, {"refusal": refusal}, status=refusal.status)
+    if refusal.retry_after_s is not None:
+        response["Retry-After"] = str(refusal.retry_after_s)
+    return response

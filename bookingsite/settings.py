@@ -7,6 +7,7 @@ sets BOOKINGSITE_ENV=development. Related limits are checked against each other 
 
 import os
 from pathlib import Path
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -83,7 +84,6 @@ MIDDLEWARE = [
     "bookingsite.middleware.RequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "bookingsite.problems.ApiProblemMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -129,7 +129,9 @@ DATABASES = {
             # A primary that froze is noticed in seconds; the driver's own values take 30 s.
             "connectTimeoutMS": 1_000,
             "heartbeatFrequencyMS": 1_000,
-            "serverSelectionTimeoutMS": 5_000,
+            # A planned step-down is over by then. After a crash an election takes longer, and a
+            # 503 that can be retried is better than every thread of the site waiting for it.
+            "serverSelectionTimeoutMS": 2_000,
         },
     },
 }
@@ -139,8 +141,15 @@ DATABASES = {
 REDIS_URL = _read("REDIS_URL", None if IS_PRODUCTION else "redis://127.0.0.1:6479/0")
 # Several independent servers make the slot locks a quorum (Redlock); usually empty.
 LOCK_REDIS_URLS = _read_list("LOCK_REDIS_URLS")
+_lock_servers = len(LOCK_REDIS_URLS)
+if _lock_servers and (
+    _lock_servers < 3 or _lock_servers % 2 == 0 or len(set(LOCK_REDIS_URLS)) < _lock_servers
+):
+    raise ImproperlyConfigured(
+        "Set LOCK_REDIS_URLS to an odd number of at least 3 different servers, or to nothing."
+    )
 
-_REDIS_CACHE = {
+_REDIS_CACHE: dict[str, Any] = {
     "BACKEND": "django_redis.cache.RedisCache",
     "LOCATION": REDIS_URL,
     "OPTIONS": {
@@ -182,6 +191,10 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+
+# For the logins of `seed_demo --users`, which production refuses to make.
+DEMO_STAFF_PASSWORD = _read("DEMO_STAFF_PASSWORD", "")
+DEMO_CUSTOMER_PASSWORD = _read("DEMO_CUSTOMER_PASSWORD", "")
 
 # --- API ----------------------------------------------------------------------------------
 
@@ -228,6 +241,9 @@ SPECTACULAR_SETTINGS = {
 # the IETF draft would refuse it.
 IDEMPOTENCY_ON_MISMATCH = _read_choice("IDEMPOTENCY_ON_MISMATCH", "replay", ("replay", "reject"))
 
+# Where `manage.py idempotency` and the admin ask what was made under a key.
+IDEMPOTENCY_FIND_EFFECT = "bookings.repository.find_effect"
+
 # --- Worker -------------------------------------------------------------------------------
 
 CELERY_BROKER_URL = REDIS_URL
@@ -255,7 +271,8 @@ USE_TZ = True
 USE_I18N = True
 
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+# Filled by `collectstatic` when an image is built; development serves the sources.
+STATIC_ROOT = BASE_DIR / "staticfiles" if IS_PRODUCTION else None
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

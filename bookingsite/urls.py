@@ -7,10 +7,10 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from bookingsite import health
 
 urlpatterns = [
-    path("api/health", health.live),
-    path("api/health-redis", health.redis),
-    path("api/health-mongo", health.mongo),
-    path("api/ready", health.ready),
+    path("api/health", health.Live.as_view()),
+    path("api/health-redis", health.RedisHealth.as_view()),
+    path("api/health-mongo", health.MongoHealth.as_view()),
+    path("api/ready", health.Ready.as_view()),
     path("api/schema", SpectacularAPIView.as_view(throttle_classes=[]), name="schema"),
     path("api/docs", SpectacularSwaggerView.as_view(throttle_classes=[], url_name="schema")),
     path("api/", include("bookings.api.urls")),

@@ -61,6 +61,9 @@ class Settled:
     stored: bool = True
 
 
+# How a completed record says what it holds.
+SUCCESS, REFUSAL = b"success", b"refusal"
+
 # Finds a success Redis forgot; adds commands to the batch that settles a claim.
 Recover = Callable[[str], Answer | None]
 Also = Callable[[Pipeline], None]
@@ -104,7 +107,12 @@ class Claims:
             claim.is_known = False
         else:
             if state == b"completed":
-                claim.replay = _read_answer(rest)
+                kind, *answer = rest
+                claim.replay = _read_answer(answer)
+                if kind == REFUSAL:
+                    # It may have been stored while a success under this key was on its way
+                    # and Redis forgot it, or was gone when it came to be stored.
+                    claim.replay = recover(digest) or claim.replay
             elif state == b"in_progress":
                 # The owner may have died between its write and its answer; then the answer
                 # is there already, and nobody has to wait for the lease.
@@ -120,18 +128,18 @@ class Claims:
     def look_up(self, digest: str) -> "Record | None":
         """The record as an operator sees it. Raises RedisError."""
         key = self._prefix + digest
-        fields = {name.decode(): value for name, value in self._client.hgetall(key).items()}
-        if not fields:
+        with self._client.pipeline() as pipeline:
+            pipeline.hmget(key, "state", "kind", "status", "content_type", "fingerprint", "body")
+            pipeline.pttl(key)
+            (state, kind, *answer), expires_in_ms = pipeline.execute()
+        if state is None:
             return None
-        answer = None
-        if fields["state"] == b"completed":
-            answer = _read_answer(
-                [fields[name] for name in ("status", "content_type", "fingerprint", "body")]
-            )
+        is_completed = state == b"completed"
         return Record(
-            state=fields["state"].decode(),
-            expires_in_ms=max(0, int(self._client.pttl(key))),
-            answer=answer,
+            state=state.decode(),
+            kind=kind.decode() if is_completed else "",
+            expires_in_ms=expires_in_ms,
+            answer=_read_answer(answer) if is_completed else None,
         )
 
     def forget(self, digest: str) -> bool:
@@ -172,9 +180,11 @@ class Claim:
         try:
             with self._claims._client.pipeline(transaction=False) as pipeline:
                 if answer_ttl_ms is None:
-                    self._queue_abandon(pipeline)
+                    # Whosever it is: a later owner may not have seen this success, and would
+                    # store a refusal over it.
+                    pipeline.delete(self._claims._prefix + self.digest)
                 else:
-                    self._queue_finish(pipeline, answer, answer_ttl_ms, "success")
+                    self._queue_finish(pipeline, answer, answer_ttl_ms, SUCCESS)
                 if also:
                     also(pipeline)
                 pipeline.execute()
@@ -192,13 +202,15 @@ class Claim:
         InProgress if another owner took the claim over and has not finished.
         """
         if answer_ttl_ms is None:
-            recovered = self._recover(self.digest)
-            self._give_back(also)
+            try:
+                recovered = self._recover(self.digest)
+            finally:
+                self._give_back(also)
             return Settled(recovered, replayed=True) if recovered else Settled(answer)
         self.is_done = True
         try:
             with self._claims._client.pipeline(transaction=False) as pipeline:
-                self._queue_finish(pipeline, answer, answer_ttl_ms, "refusal")
+                self._queue_finish(pipeline, answer, answer_ttl_ms, REFUSAL)
                 if also:
                     also(pipeline)
                 (state, *rest), *_ = pipeline.execute()
@@ -228,7 +240,7 @@ class Claim:
             logger.info("claim_not_given_back")
 
     def _queue_finish(
-        self, pipeline: Pipeline, answer: Answer, answer_ttl_ms: int, kind: str
+        self, pipeline: Pipeline, answer: Answer, answer_ttl_ms: int, kind: bytes
     ) -> None:
         pipeline.eval(
             _FINISH,
@@ -249,9 +261,10 @@ class Claim:
 
 @dataclass(frozen=True)
 class Record:
-    """What Redis remembers of a key."""
+    """What Redis remembers of a key; `kind` and `answer` are for completed ones."""
 
     state: str
+    kind: str
     expires_in_ms: int
     answer: Answer | None
 

@@ -57,6 +57,12 @@ def spawn(
     )
 
 
+def ask_for_death_signal(number: signal.Signals) -> None:
+    """Have this process, which somebody else started, get a signal when its parent dies."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+
+
 @dataclass(kw_only=True)
 class Child:
     """A program that runs until it is stopped, with its output in a log file."""

@@ -12,11 +12,14 @@ import importlib.util
 import os
 import platform
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 from local.files import ROOT, VAR, AlreadyRunning, PidFile
 from local.ports import port_is_free
@@ -31,6 +34,8 @@ RUNTIME = "requirements.txt"
 SERVERS = "requirements-local.txt"
 DEVELOPMENT = "requirements-dev.txt"
 
+ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 DEFAULT_PORTS = {"PORT": 8000, "MONGO_PORT": 27117, "REDIS_PORT": 6479}
 
 
@@ -40,6 +45,8 @@ class NotReady(Exception):
 
 def main(purpose: str) -> int:
     """Get ready for `run`, `test` or `check`; `run` goes on to the runner in the same process."""
+    # All as Ctrl-C does, so that an installation under way ends with this process.
+    handle_ending_signals(signal.default_int_handler)
     # Tests start servers of their own, whatever the environment says about others.
     environ = os.environ if purpose == "run" else {}
     try:
@@ -62,8 +69,18 @@ def main(purpose: str) -> int:
         return 130
     if purpose == "run":
         os.chdir(ROOT)
+        # They wait until the runner can handle them, which unblocks them then.
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
         os.execv(VENV / "bin" / "python", [str(VENV / "bin" / "python"), "-m", "local.run"])
     return 0
+
+
+def handle_ending_signals(handler: Callable[[int, FrameType | None], Any]) -> None:
+    """Set what Ctrl-C, a stop from outside and a closing terminal do."""
+    for number in ENDING_SIGNALS:
+        # What runs under nohup wants to outlive its terminal.
+        if (number, signal.getsignal(number)) != (signal.SIGHUP, signal.SIG_IGN):
+            signal.signal(number, handler)
 
 
 def check_python(version: tuple[int, ...]) -> None:

@@ -8,7 +8,6 @@ clock are children of this process and are stopped in order by it. What they wri
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import datetime
 import http.client
 import json
@@ -23,7 +22,7 @@ from types import FrameType
 from typing import TextIO
 
 from local.binaries import ServerMissing, mongod_binary, mongod_version, redis_binary
-from local.children import PR_SET_PDEATHSIG, Child, spawn
+from local.children import Child, ask_for_death_signal, spawn
 from local.files import (
     ROOT,
     VAR,
@@ -33,7 +32,13 @@ from local.files import (
     write_private,
     write_variables,
 )
-from local.preflight import NotReady, check_ports, read_ports
+from local.preflight import (
+    ENDING_SIGNALS,
+    NotReady,
+    check_ports,
+    handle_ending_signals,
+    read_ports,
+)
 from local.servers import ServerFailed, plan_mongod, plan_redis
 
 LOGS = VAR / "log"
@@ -64,12 +69,12 @@ class Run:
 
     def stay(self) -> int:
         """Start everything, wait for a signal or a failure, stop everything."""
-        signal.signal(signal.SIGINT, self._on_signal)
-        signal.signal(signal.SIGTERM, self._on_signal)
-        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup wants to outlive it
-            signal.signal(signal.SIGHUP, self._on_signal)
-        _stop_when_make_is_killed()
+        handle_ending_signals(self._on_signal)
+        if "MAKELEVEL" in os.environ:
+            # A `make` that is killed cannot pass that on.
+            ask_for_death_signal(signal.SIGTERM)
         try:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
             self.pid_file.take()
             self.start()
             while True:
@@ -144,7 +149,6 @@ class Run:
         # Written before they are used, so that a run stopped here uses the same ones again.
         write_variables(path, demo)
         self._manage("migrate", "--no-input")
-        self._manage("seed_demo")
         self._manage("seed_demo", "--users", env=demo)
         if "DEMO_TOKEN" not in demo:
             demo["DEMO_TOKEN"] = self._issue_token()
@@ -182,7 +186,7 @@ class Run:
             *(python, "-m", "gunicorn", "bookingsite.wsgi:application"),
             *("--bind", f"127.0.0.1:{port}", "--no-control-socket"),
             *("--worker-class", "gthread", "--workers", "2", "--threads", "4"),
-            *("--timeout", "20", "--graceful-timeout", "10"),
+            *("--timeout", "20", "--graceful-timeout", "5"),
         ]
         # Threads make the worker one process, so that its end, however it comes, is complete.
         worker = [*celery, "worker", "--pool", "threads", "--concurrency", "2", "-l", "INFO"]
@@ -292,12 +296,6 @@ def _keep_previous_logs() -> None:
     LOGS.mkdir(exist_ok=True)
     for log in LOGS.glob("*.log"):
         log.replace(log.with_name(f"{log.name}.1"))
-
-
-def _stop_when_make_is_killed() -> None:
-    """Ask for a signal when `make` is killed, which can not pass on its own end."""
-    if sys.platform == "linux" and "MAKELEVEL" in os.environ:
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
 
 
 def say(text: str, *, file: TextIO | None = None) -> None:

@@ -6,10 +6,11 @@ while the breaker is open nothing at all.
 """
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -33,8 +34,8 @@ OPERATION_TIMEOUT_S = 0.25
 # One thread asks again this often while the server is known to be down.
 PROBE_INTERVAL_S = 1.0
 
-# Answers that come from a living server which cannot do its work. LOADING arrives as
-# BusyLoadingError, a ConnectionError; MISCONF (cannot persist) has no class of its own.
+# What says that the server, and not the command, is at fault. LOADING arrives as
+# BusyLoadingError, a ConnectionError.
 _SICK = (
     RedisConnectionError,
     RedisTimeoutError,
@@ -42,6 +43,10 @@ _SICK = (
     ReadOnlyError,
     MasterDownError,
 )
+
+# MISCONF (cannot persist) and NOREPLICAS (may not write alone) have no class of their own,
+# and an error inside a pipeline arrives with its text behind a preface.
+_SICK_CODE = re.compile(r"(?:^|caused error: )(?:MISCONF|NOREPLICAS) ")
 
 
 class RedisUnavailable(RedisConnectionError):
@@ -65,15 +70,23 @@ class Breaker:
         return self._next_probe_at is not None
 
     def call(self, operation: Callable[[], Any]) -> Any:
-        """Runs the operation, or raises RedisUnavailable without running it."""
+        """Runs the operation, or raises RedisUnavailable without running it.
+
+        An operation may also return its errors, as a pipeline does that raises none.
+        """
         self._admit()
         try:
             result = operation()
         except Exception as error:
             if is_sick(error):
                 self._open()
+            elif isinstance(error, ResponseError):
+                self._close()  # it answered, if only that the command is wrong
             raise
-        self._close()
+        if isinstance(result, list) and any(is_sick(item) for item in result):
+            self._open()
+        else:
+            self._close()
         return result
 
     def _admit(self) -> None:
@@ -101,10 +114,10 @@ class Breaker:
         logger.warning("redis_breaker_closed")
 
 
-def is_sick(error: Exception) -> bool:
-    """Whether the error says that the server, and not the command, is at fault."""
-    return isinstance(error, _SICK) or (
-        isinstance(error, ResponseError) and str(error).startswith(("MISCONF", "OOM", "READONLY"))
+def is_sick(result: object) -> bool:
+    """Whether this is an error which says that the server, not the command, is at fault."""
+    return isinstance(result, _SICK) or (
+        isinstance(result, ResponseError) and _SICK_CODE.search(str(result)) is not None
     )
 
 
@@ -125,13 +138,15 @@ class GuardedPipeline(Pipeline):
     """A pipeline that asks the breaker once, for the whole batch."""
 
     def execute(self, raise_on_error: bool = True) -> list[Any]:
+        if not self.command_stack:
+            return []  # nothing is sent, so nothing is learned about the server
         breaker = breaker_of(self)
         return breaker.call(lambda: super(GuardedPipeline, self).execute(raise_on_error))
 
 
 def connect(url: str) -> GuardedRedis:
     """A client for the server at `url`. Connects when first used, so forking is safe."""
-    return GuardedRedis.from_url(url, **CONNECTION_OPTIONS)
+    return cast(GuardedRedis, GuardedRedis.from_url(url, **CONNECTION_OPTIONS))
 
 
 # Also given to django-redis, whose pools are made from the same values.

@@ -6,6 +6,7 @@ sleeps, so whatever must not happen twice is guarded where it is written.
 
 import logging
 import os
+import re
 import secrets
 import socket
 import time
@@ -21,6 +22,11 @@ from locks.errors import LockBusy, LockLost
 from locks.scripts import script
 
 logger = logging.getLogger(__name__)
+
+# What PTTL says of a key that is not there.
+GONE = -2
+
+_OWNER = re.compile(r"(?P<label>.+:\d+):(?P<since_ms>\d+):[0-9a-f]{16}", re.ASCII)
 
 
 @dataclass
@@ -44,11 +50,15 @@ class Lock:
 
 @dataclass(frozen=True)
 class Held:
-    """One name somebody holds, as an operator sees it."""
+    """One name somebody holds, as an operator sees it.
+
+    `held_for_ms` is None if the owner's token is not one of ours; it is measured by this
+    machine's clock against the holder's.
+    """
 
     name: str
     owner: str
-    held_for_ms: int
+    held_for_ms: int | None
     expires_in_ms: int
 
 
@@ -59,13 +69,16 @@ class RedisLocks:
         self._client = client
         self._prefix = prefix
 
-    def acquire(self, names: Sequence[str], *, ttl_ms: int) -> Lock:
-        """Takes all the names or none. Raises LockBusy at once; it never waits."""
+    def acquire(self, names: Sequence[str], *, ttl_ms: int, owner: str | None = None) -> Lock:
+        """Takes all the names or none. Raises LockBusy at once; it never waits.
+
+        `owner` is for a quorum, where one owner asks several servers.
+        """
         ordered = tuple(sorted(set(names)))
         if not ordered:
             raise ValueError("Name at least one thing to lock.")
         check_ttl_ms(ttl_ms)
-        owner = new_owner()
+        owner = owner or new_owner()
         asked_at_s = time.monotonic()
         busy = self._client.eval(
             script("acquire"), len(ordered), *self._keys(ordered), owner, ttl_ms
@@ -112,21 +125,34 @@ class RedisLocks:
                 except RedisError:
                     logger.warning("lock_release_failed")
 
-    def held(self) -> Iterator[Held]:
-        """Every lock on this server, in no order."""
-        for key in self._client.scan_iter(match=f"{self._prefix}*", count=500):
-            owner = self._client.get(key)
-            expires_in_ms = int(self._client.pttl(key))
-            if owner is None or expires_in_ms < 0:
-                continue  # it went while we looked
-            label, since_ms = describe_owner(owner.decode())
-            name = key.decode().removeprefix(self._prefix)
-            held_for_ms = max(0, int(time.time() * 1000) - since_ms)
-            yield Held(name, label, held_for_ms, expires_in_ms)
+    def held(self) -> list[Held]:
+        """Every lock on this server, by name."""
+        keys = sorted(self._client.scan_iter(match=f"{self._prefix}*", count=500))
+        with self._client.pipeline(transaction=False) as pipeline:
+            for key in keys:
+                pipeline.get(key)
+                pipeline.pttl(key)
+            # A key of another type is none of ours, and must not hide the others.
+            answers = pipeline.execute(raise_on_error=False)
+        return [
+            self._describe(key.decode(), owner, expires_in_ms)
+            for key, owner, expires_in_ms in zip(keys, answers[::2], answers[1::2], strict=True)
+            if isinstance(owner, bytes) and expires_in_ms != GONE
+        ]
 
-    def break_lock(self, name: str) -> bool:
-        """Frees a name whoever holds it, for an operator; False if nobody did."""
-        return bool(self._client.delete(f"{self._prefix}{name}"))
+    def break_lock(self, name: str) -> Held | None:
+        """Frees a name whoever holds it, for an operator; says whose it was, None if nobody's."""
+        key = self._prefix + name
+        with self._client.pipeline() as pipeline:
+            pipeline.pttl(key)
+            pipeline.getdel(key)
+            expires_in_ms, owner = pipeline.execute()
+        return None if owner is None else self._describe(key, owner, expires_in_ms)
+
+    def _describe(self, key: str, owner: bytes, expires_in_ms: int) -> Held:
+        label, since_ms = describe_owner(owner.decode(errors="replace"))
+        held_for_ms = None if since_ms is None else max(0, int(time.time() * 1000) - since_ms)
+        return Held(key.removeprefix(self._prefix), label, held_for_ms, expires_in_ms)
 
     def _keys(self, names: Sequence[str]) -> list[str]:
         return [f"{self._prefix}{name}" for name in names]
@@ -137,10 +163,11 @@ def new_owner() -> str:
     return f"{socket.gethostname()}:{os.getpid()}:{int(time.time() * 1000)}:{secrets.token_hex(8)}"
 
 
-def describe_owner(owner: str) -> tuple[str, int]:
-    """Who made the token (`host:pid`) and when, in epoch ms."""
-    label, since_ms, _ = owner.rsplit(":", 2)
-    return label, int(since_ms)
+def describe_owner(owner: str) -> tuple[str, int | None]:
+    """Who made the token (`host:pid`) and when, in epoch ms; any other token is shown as it is."""
+    if ours := _OWNER.fullmatch(owner):
+        return ours["label"], int(ours["since_ms"])
+    return owner, None
 
 
 def check_ttl_ms(ttl_ms: int) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from local.children import ask_for_death_signal
 from local.servers import Server, ServerFailed, free_port, start_mongod, start_redis
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,6 +37,9 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
             os.environ.update(NOWHERE)
         else:
             _start_servers(early_config)
+    else:
+        # A worker in the middle of a test does not notice that its controlling process is gone.
+        ask_for_death_signal(signal.SIGKILL)
     os.environ.update(_database_of(worker))
     return (yield)
 
@@ -74,8 +78,8 @@ def _start_servers(config: pytest.Config) -> None:
     config.add_cleanup(take_away)
     atexit.register(take_away)
 
-    servers.append(_start(start_mongod, folder / "mongod"))
-    servers.append(_start(start_redis_in_memory, folder / "redis"))
+    servers.append(start_throwaway(start_mongod, folder / "mongod"))
+    servers.append(start_throwaway(start_redis_in_memory, folder / "redis"))
     os.environ["MONGODB_URI"], os.environ["REDIS_URL"] = (server.uri for server in servers)
     # Where the private servers of single tests live, in workers too.
     os.environ["TEST_SERVERS_FOLDER"] = str(folder)
@@ -102,7 +106,7 @@ def start_redis_in_memory(
     return start_redis(port, data_dir, log_path, appendonly=False, death_signal=death_signal)
 
 
-def _start(start: Callable[..., Server], folder: Path) -> Server:
+def start_throwaway(start: Callable[..., Server], folder: Path) -> Server:
     """Start a server that may be killed with its data, on a port of its own."""
     for attempt in range(1, 4):
         try:
@@ -134,7 +138,7 @@ def own_redis() -> Iterator[Server]:
 
 def _own(start: Callable[..., Server]) -> Iterator[Server]:
     folder = Path(tempfile.mkdtemp(dir=os.environ["TEST_SERVERS_FOLDER"]))
-    server = _start(start, folder)
+    server = start_throwaway(start, folder)
     yield server
     server.kill()
     shutil.rmtree(folder, ignore_errors=True)

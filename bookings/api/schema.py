@@ -2,20 +2,52 @@
 
 from typing import Any
 
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 
 from bookings.api import serializers
 from bookings.documents import STATUSES
+from bookings.payloads import MAX_USER_ID
+
+
+class TokenScheme(OpenApiAuthenticationExtension):
+    """How the description names partners' tokens."""
+
+    target_class = "bookings.api.authentication.TokenAuthentication"
+    name = "token"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer"}
+
+
+class SessionScheme(OpenApiAuthenticationExtension):
+    """How the description names people's sessions; they also send the CSRF token."""
+
+    target_class = "bookings.api.authentication.CustomerSessionAuthentication"
+    name = "session"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "apiKey", "in": "cookie", "name": "sessionid"}
+
 
 PROBLEM = serializers.ProblemSerializer
 
-KEY_HEADER = OpenApiParameter(
-    "Idempotency-Key",
-    OpenApiTypes.STR,
-    OpenApiParameter.HEADER,
-    description="1 to 255 visible ASCII characters, bare or as a quoted structured-field string.",
-)
+ID: dict[str, Any] = {"type": "string", "pattern": serializers.ID_PATTERN}
+OBJECT_ID: dict[str, Any] = {"type": "string", "pattern": "^[0-9a-f]{24}$"}
+
+# The form that idempotency/keys.py reads: bare without quote, backslash and comma, or quoted.
+KEY_FORM = r"""([!#-+\--\[\]-~]{1,255}|"([!#-\[\]-~]|\\["\\]){1,255}")"""
+
+
+def _key_header(pattern: str, *, required: bool = False) -> OpenApiParameter:
+    return OpenApiParameter(
+        "Idempotency-Key",
+        {"type": "string", "pattern": pattern},
+        OpenApiParameter.HEADER,
+        description="1 to 255 visible ASCII characters, bare or as a structured-field string.",
+        required=required,
+    )
 
 
 def _header(name: str, description: str) -> OpenApiParameter:
@@ -25,13 +57,7 @@ def _header(name: str, description: str) -> OpenApiParameter:
 
 
 HEADERS = [
-    OpenApiParameter(
-        "X-Request-ID",
-        OpenApiTypes.STR,
-        OpenApiParameter.HEADER,
-        response=True,
-        description="Names this request in the logs.",
-    ),
+    _header("X-Request-ID", "Names this request in the logs."),
     OpenApiParameter(
         "Retry-After",
         OpenApiTypes.INT,
@@ -40,8 +66,7 @@ HEADERS = [
         description="Seconds to wait before trying again.",
     ),
 ]
-KEY_HEADERS = [
-    KEY_HEADER,
+KEY_ANSWER_HEADERS = [
     _header("Idempotency-Key", "The key in force, also when the server made it."),
     _header("Idempotency-Replayed", "`true` when this is an earlier answer again."),
     _header("Idempotency-Payload-Mismatch", "`true` when a replay's payload was another one."),
@@ -49,6 +74,9 @@ KEY_HEADERS = [
     _header("Server-Timing", "Milliseconds of claim, lock, txn and finish."),
     *HEADERS,
 ]
+# Keys that the server made cannot be sent, but for confirming what was booked under one.
+KEY_HEADERS = [_key_header(rf'^(?!"?auto:){KEY_FORM}$'), *KEY_ANSWER_HEADERS]
+CONFIRM_KEY_HEADERS = [_key_header(f"^{KEY_FORM}$", required=True), *KEY_ANSWER_HEADERS]
 
 
 def _problems(codes: dict[int, str]) -> dict[Any, OpenApiResponse]:
@@ -91,20 +119,21 @@ list_schema = extend_schema(
     operation_id="list_bookings",
     summary="List your bookings, newest first",
     parameters=[
-        OpenApiParameter("userId", OpenApiTypes.STR),
-        OpenApiParameter("resourceId", OpenApiTypes.STR),
+        OpenApiParameter("userId", {"type": "string", "minLength": 1, "maxLength": MAX_USER_ID}),
+        OpenApiParameter("resourceId", ID),
         OpenApiParameter("date", OpenApiTypes.DATE, description="A night of the stay."),
         OpenApiParameter("status", OpenApiTypes.STR, enum=STATUSES),
-        OpenApiParameter("cursor", OpenApiTypes.STR, description="`next` of the page before."),
-        OpenApiParameter("limit", OpenApiTypes.INT, description="1 to 100, 20 unless given."),
+        OpenApiParameter("cursor", OBJECT_ID, description="`next` of the page before."),
+        OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}),
         *HEADERS,
     ],
     responses=_answers(200, serializers.BookingListSerializer, {400: "VALIDATION_ERROR"}),
 )
+BOOKING_ID = OpenApiParameter("booking_id", OBJECT_ID, OpenApiParameter.PATH)
 get_schema = extend_schema(
     operation_id="get_booking",
     summary="Read one of your bookings",
-    parameters=HEADERS,
+    parameters=[BOOKING_ID, *HEADERS],
     responses=_answers(200, serializers.OneBookingSerializer, {404: "NOT_FOUND"}),
 )
 _CHANGE_CODES = {
@@ -114,7 +143,7 @@ _CHANGE_CODES = {
 confirm_schema = extend_schema(
     operation_id="confirm_booking",
     summary="Confirm a hold with the key that made it",
-    parameters=KEY_HEADERS,
+    parameters=[BOOKING_ID, *CONFIRM_KEY_HEADERS],
     request=None,
     responses=_answers(
         200,
@@ -125,7 +154,7 @@ confirm_schema = extend_schema(
 cancel_schema = extend_schema(
     operation_id="cancel_booking",
     summary="Cancel a booking",
-    parameters=KEY_HEADERS,
+    parameters=[BOOKING_ID, *KEY_HEADERS],
     request=None,
     responses=_answers(
         200,
@@ -138,8 +167,8 @@ resources_schema = extend_schema(
     summary="Rooms that are free on one night",
     parameters=[
         OpenApiParameter("date", OpenApiTypes.DATE, required=True),
-        OpenApiParameter("hotelId", OpenApiTypes.STR, description="`demo` unless given."),
-        OpenApiParameter("cursor", OpenApiTypes.STR, description="`next` of the page before."),
+        OpenApiParameter("hotelId", ID, description="`demo` unless given."),
+        OpenApiParameter("cursor", ID, description="`next` of the page before."),
         *HEADERS,
     ],
     responses=_answers(200, serializers.FreeResourcesSerializer, {400: "VALIDATION_ERROR"}),

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.cache import caches
-from django_redis.exceptions import ConnectionInterrupted
+from redis.exceptions import RedisError
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
 
@@ -21,7 +21,7 @@ class FailOpenThrottle(SimpleRateThrottle):
         self.cache = caches["throttle"]
         try:
             return super().allow_request(request, view)
-        except ConnectionInterrupted:
+        except RedisError:
             self.cache = caches["process"]
             return super().allow_request(request, view)
 

@@ -18,6 +18,8 @@ from bookings.api.schema import (
     list_schema,
     resources_schema,
 )
+from bookings.callers import Caller
+from bookings.clock import Deadline
 from bookings.documents import STATUSES
 from bookings.errors import ValidationFailed
 from bookings.payloads import ID, MAX_USER_ID, parse_date
@@ -26,9 +28,16 @@ from bookings.services import Outcome
 MAX_PAGE = 100
 
 
+class ApiRequest(Request):
+    """A request as authentication and bookingsite/middleware.py leave it; names for types."""
+
+    user: Caller  # type: ignore[assignment]
+    deadline: Deadline
+
+
 class BookingsView(APIView):
     @create_schema
-    def post(self, request: Request) -> HttpResponse:
+    def post(self, request: ApiRequest) -> HttpResponse:
         return send(
             services.create_booking(
                 caller=request.user,
@@ -39,7 +48,7 @@ class BookingsView(APIView):
         )
 
     @list_schema
-    def get(self, request: Request) -> Response:
+    def get(self, request: ApiRequest) -> Response:
         filters = _Filters(request, "userId", "resourceId", "date", "status", "cursor", "limit")
         found, cursor = services.list_bookings(
             viewer=request.user,
@@ -55,14 +64,14 @@ class BookingsView(APIView):
 
 class BookingView(APIView):
     @get_schema
-    def get(self, request: Request, booking_id: str) -> Response:
+    def get(self, request: ApiRequest, booking_id: str) -> Response:
         booking = services.get_booking(viewer=request.user, booking_id=booking_id)
         return Response({"success": True, "booking": booking})
 
 
 class ConfirmView(APIView):
     @confirm_schema
-    def post(self, request: Request, booking_id: str) -> HttpResponse:
+    def post(self, request: ApiRequest, booking_id: str) -> HttpResponse:
         return send(
             services.confirm_booking(
                 actor=request.user,
@@ -75,7 +84,7 @@ class ConfirmView(APIView):
 
 class CancelView(APIView):
     @cancel_schema
-    def post(self, request: Request, booking_id: str) -> HttpResponse:
+    def post(self, request: ApiRequest, booking_id: str) -> HttpResponse:
         return send(
             services.cancel_booking(
                 actor=request.user,
@@ -88,7 +97,7 @@ class CancelView(APIView):
 
 class FreeResourcesView(APIView):
     @resources_schema
-    def get(self, request: Request) -> Response:
+    def get(self, request: ApiRequest) -> Response:
         filters = _Filters(request, "date", "hotelId", "cursor")
         night = filters.night("date", required=True)
         free = availability.find_free_rooms(

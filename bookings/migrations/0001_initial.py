@@ -36,7 +36,6 @@ class Migration(migrations.Migration):
                 ('expires_at', models.DateTimeField(null=True)),
                 ('created_at', models.DateTimeField()),
                 ('updated_at', models.DateTimeField()),
-                ('history', models.JSONField()),
             ],
             options={
                 'verbose_name': 'booking',

@@ -1,13 +1,15 @@
 -- Claims a key, or says what became of it.
--- KEYS  the record (a hash: state, owner, claimed_at_ms, status, content_type, fingerprint, body)
+-- KEYS  the record (a hash: state, owner, claimed_at_ms while in progress,
+--       state, owner, kind, status, content_type, fingerprint, body once completed)
 -- ARGV  owner, lease_ms, claimed_at_ms
 -- returns {'claimed'}
 --      or {'in_progress', ms left of the lease}
---      or {'completed', status, content_type, fingerprint, body}
+--      or {'completed', kind, status, content_type, fingerprint, body}
 local state = redis.call('HGET', KEYS[1], 'state')
 if state == 'completed' then
-  local answer = redis.call('HMGET', KEYS[1], 'status', 'content_type', 'fingerprint', 'body')
-  return {state, answer[1], answer[2], answer[3], answer[4]}
+  local answer = redis.call('HMGET', KEYS[1],
+    'kind', 'status', 'content_type', 'fingerprint', 'body')
+  return {state, answer[1], answer[2], answer[3], answer[4], answer[5]}
 end
 if state == 'in_progress' then
   return {state, redis.call('PTTL', KEYS[1])}

@@ -22,7 +22,7 @@ if ARGV[3] == 'refusal' then
   end
 end
 redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], 'state', 'completed', 'owner', ARGV[1],
+redis.call('HSET', KEYS[1], 'state', 'completed', 'owner', ARGV[1], 'kind', ARGV[3],
   'status', ARGV[4], 'content_type', ARGV[5], 'fingerprint', ARGV[6], 'body', ARGV[7])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return {'stored'}

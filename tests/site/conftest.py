@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
 
 from bookings import callers
 from bookings.models import ApiClient
@@ -58,8 +58,8 @@ def issue_token(name: str, *, act_for_others: bool = True) -> str:
     return callers.issue_token(client.pk)
 
 
-def make_user(username: str, password: str = "correct horse") -> object:  # noqa: S107
-    return get_user_model().objects.create_user(username, password=password)
+def make_user(username: str, password: str = "correct horse") -> User:
+    return User.objects.create_user(username, password=password)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from typing import Any
 
 import requests
 
+from local.children import spawn
 from local.servers import free_port
 from tests.faults import Faults
 
@@ -91,18 +92,15 @@ def start_site(environment: dict[str, str], folder: Path) -> Site:
     port = free_port()
     log_path = folder / f"gunicorn-{port}.log"
     with log_path.open("wb") as log:
-        process = subprocess.Popen(
+        process = spawn(
             [
                 sys.executable, "-m", "gunicorn", "tests.wsgi:application",
-                "--worker-class", "gthread", "--workers", str(PROCESSES),
-                "--threads", str(THREADS), "--bind", f"127.0.0.1:{port}", "--timeout", "20",
-                "--backlog", "1024", "--no-control-socket",
+                "--workers", str(PROCESSES), "--threads", str(THREADS),
+                "--bind", f"127.0.0.1:{port}",
             ],
-            cwd=ROOT,
+            output=log,
+            death_signal=signal.SIGKILL,
             env={**environment, "TEST_FAULTS": str(faults.folder)},
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
         )  # fmt: skip
     site = Site(process, port, faults, log_path)
     deadline_s = time.monotonic() + 20

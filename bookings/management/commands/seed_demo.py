@@ -1,9 +1,8 @@
-import os
 from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 
 from bookings import demo
@@ -38,12 +37,11 @@ class Command(BaseCommand):
     def _make_users(self) -> None:
         if settings.IS_PRODUCTION:
             raise CommandError("Demo logins are refused in production; use createsuperuser.")
-        User = get_user_model()
         for username, variable, is_staff in (
             ("staff", "DEMO_STAFF_PASSWORD", True),
             ("guest", "DEMO_CUSTOMER_PASSWORD", False),
         ):
-            password = os.environ.get(variable)
+            password = getattr(settings, variable)
             if not password:
                 raise CommandError(f"Set {variable} to the password of the login {username}.")
             user, _ = User.objects.get_or_create(username=username)

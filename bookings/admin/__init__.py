@@ -1,0 +1,11 @@
+"""The staff's entrance. It reads models, and changes bookings through services only."""
+
+from django.contrib import admin
+
+from bookings.admin import catalogue, clients, records
+
+__all__ = ["catalogue", "clients", "records"]
+
+admin.site.site_header = "Bookingsite"
+admin.site.site_title = "Bookingsite"
+admin.site.index_title = "Administration"

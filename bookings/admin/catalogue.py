@@ -1,0 +1,105 @@
+"""Hotels, categories and rooms.
+
+Bookings and their slots name these by id, and the index that keeps a night from being sold
+twice holds for a hotel and a room. So an id never changes, and neither does the hotel that
+a room belongs to: a room in another hotel would have all its nights to sell again.
+"""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.db.models import Model
+from django.http import HttpRequest
+
+from bookings import repository
+from bookings.admin.deletion import RefusesDeletion
+from bookings.models import Hotel, Room, RoomCategory
+from bookings.money import format_money
+
+
+class CatalogueAdmin(RefusesDeletion):
+    # What is written once, when the object is added.
+    fixed: tuple[str, ...] = ("id",)
+    list_per_page = 50
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        return self.fixed if obj else ()
+
+    def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
+        """A plain save of a new object would overwrite one that got the same id meanwhile."""
+        obj.save(force_insert=not change)
+
+
+@admin.register(Hotel)
+class HotelAdmin(CatalogueAdmin):
+    list_display = ("name", "id", "code", "time_zone", "currency", "hold_minutes", "cancel_hours")
+    search_fields = ("name", "id", "code")
+
+    def refuse_deletion(self, objects: list[Hotel]) -> list[str]:
+        ids = [hotel.pk for hotel in objects]
+        kept = repository.find_referred("hotel", ids)
+        kept.update(RoomCategory.objects.filter(hotel__in=ids).values_list("hotel_id", flat=True))
+        return [
+            f"{hotel} has room categories or bookings, so it cannot be deleted."
+            for hotel in objects
+            if hotel.pk in kept
+        ]
+
+
+@admin.register(RoomCategory)
+class RoomCategoryAdmin(CatalogueAdmin):
+    fixed = ("id", "hotel")
+    list_display = ("name", "id", "hotel", "occupancy", "night_price", "sell_by_default")
+    list_filter = ("hotel", "sell_by_default")
+    list_select_related = ("hotel",)
+    search_fields = ("name", "id")
+    autocomplete_fields = ("hotel",)
+
+    @admin.display(description="default price", ordering="default_price")
+    def night_price(self, category: RoomCategory) -> str:
+        return format_money(category.default_price, category.hotel.currency)
+
+    def refuse_deletion(self, objects: list[RoomCategory]) -> list[str]:
+        ids = [category.pk for category in objects]
+        kept = repository.find_referred("rooms.category", ids)
+        kept.update(Room.objects.filter(category__in=ids).values_list("category_id", flat=True))
+        return [
+            f"{category} ({category.pk}) has rooms or bookings, so it cannot be deleted; "
+            "stop selling it instead."
+            for category in objects
+            if category.pk in kept
+        ]
+
+
+class RoomForm(forms.ModelForm):
+    def clean_category(self) -> RoomCategory:
+        category: RoomCategory = self.cleaned_data["category"]
+        if not self.instance._state.adding:
+            before = RoomCategory.objects.get(pk=self.instance.category_id)
+            if category.hotel_id != before.hotel_id:
+                raise ValidationError("A room stays in its hotel; choose one of its categories.")
+        return category
+
+
+@admin.register(Room)
+class RoomAdmin(CatalogueAdmin):
+    form = RoomForm
+    list_display = ("name", "id", "category", "hotel", "is_sold")
+    list_filter = ("is_sold", "category__hotel")
+    list_select_related = ("category__hotel",)
+    search_fields = ("name", "id")
+    autocomplete_fields = ("category",)
+
+    @admin.display(description="hotel")
+    def hotel(self, room: Room) -> str:
+        return room.category.hotel.name
+
+    def refuse_deletion(self, objects: list[Room]) -> list[str]:
+        kept = repository.find_referred("rooms.room", [room.pk for room in objects])
+        return [
+            f"{room} ({room.pk}) has bookings, so it cannot be deleted; take it off sale instead."
+            for room in objects
+            if room.pk in kept
+        ]

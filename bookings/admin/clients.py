@@ -1,0 +1,105 @@
+"""API clients and their tokens. A token is shown once, on the page that answers its making."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_POST
+
+from bookings import callers, repository
+from bookings.admin.deletion import RefusesDeletion
+from bookings.models import ApiClient
+
+
+@admin.register(ApiClient)
+class ApiClientAdmin(RefusesDeletion):
+    list_display = ("name", "is_active", "act_for_others", "created_at")
+    list_filter = ("is_active", "act_for_others")
+    search_fields = ("name",)
+    readonly_fields = ("created_at",)
+    change_form_template = "admin/bookings/apiclient/change_form.html"
+
+    def get_urls(self) -> list[Any]:
+        wrap = self.admin_site.admin_view
+        return [
+            path(
+                "<str:client_id>/issue-token/",
+                wrap(self.issue_token),
+                name="bookings_apiclient_issue_token",
+            ),
+            path(
+                "<str:client_id>/revoke-token/",
+                wrap(self.revoke_token),
+                name="bookings_apiclient_revoke_token",
+            ),
+            *super().get_urls(),
+        ]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        client = self.get_object(request, object_id)
+        context = {
+            "tokens": client.tokens.all() if client else [],
+            "may_issue": _may(request, "bookings.add_apitoken"),
+            "may_revoke": _may(request, "bookings.change_apitoken"),
+        }
+        return super().change_view(
+            request, object_id, form_url, {**context, **(extra_context or {})}
+        )
+
+    @method_decorator(require_POST)
+    def issue_token(self, request: HttpRequest, client_id: str) -> HttpResponse:
+        """Answers with the token itself: a redirect or a message would store it somewhere."""
+        client = self._find(request, client_id, "bookings.add_apitoken")
+        token = callers.issue_token(client.pk)
+        self.log_change(request, client, f"Issued the token that ends in {token[-4:]}.")
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "A new token",
+            "opts": self.opts,
+            "client": client,
+            "token": token,
+        }
+        return TemplateResponse(request, "admin/bookings/apiclient/token.html", context)
+
+    @method_decorator(require_POST)
+    def revoke_token(self, request: HttpRequest, client_id: str) -> HttpResponse:
+        client = self._find(request, client_id, "bookings.change_apitoken")
+        token = get_object_or_404(client.tokens.all(), pk=request.POST.get("token", ""))
+        if callers.revoke_token(token.pk):
+            self.log_change(request, client, f"Revoked the token that ends in {token.hint}.")
+        self.message_user(
+            request, f"The token that ends in {token.hint} is revoked.", messages.SUCCESS
+        )
+        return HttpResponseRedirect(reverse("admin:bookings_apiclient_change", args=[client.pk]))
+
+    def refuse_deletion(self, objects: list[ApiClient]) -> list[str]:
+        kept = repository.find_referred("owner", [f"client:{client.pk}" for client in objects])
+        return [
+            f"{client} has bookings, so it cannot be deleted; deactivate it instead."
+            for client in objects
+            if f"client:{client.pk}" in kept
+        ]
+
+    def _find(self, request: HttpRequest, client_id: str, permission: str) -> ApiClient:
+        """The client. Raises PermissionDenied for who may not see it or lacks the permission."""
+        if not self.has_view_permission(request) or not _may(request, permission):
+            raise PermissionDenied
+        client = self.get_object(request, client_id)
+        if client is None:
+            raise Http404
+        return client
+
+
+def _may(request: HttpRequest, permission: str) -> bool:
+    return request.user.has_perm(permission)  # type: ignore[union-attr]

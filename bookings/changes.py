@@ -1,0 +1,117 @@
+"""Changing a booking under a key: claim, decide, compare-and-set, finish."""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from bson import ObjectId
+
+from bookings import answers, clock, repository
+from bookings.callers import Caller
+from bookings.clock import Deadline
+from bookings.documents import MAX_HISTORY, Booking, Change
+from bookings.errors import AlreadyBooked, HoldExpired, NotCancellable, NotFound, Refusal, TryAgain
+from bookings.outcomes import ANSWER_TTL_MS, Outcome, claim_key, refuse
+from bookings.points import reached
+from bookings.timing import Steps
+from idempotency import keys
+from idempotency.claims import Answer
+
+# How often a change is tried again when somebody else changed the booking in between.
+CHANGE_ATTEMPTS = 3
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a change would do; with no event the booking is already as wished, for ever."""
+
+    event: str | None
+    status: str
+    message: str
+    only_before: timedelta | None = None
+
+
+def change(
+    booking_id: ObjectId,
+    *,
+    operation: str,
+    key: str,
+    actor: Caller,
+    deadline: Deadline,
+    decide: Callable[[Booking, datetime], Step],
+) -> Outcome:
+    """Claims the key, changes the booking by compare-and-set, and finishes.
+
+    The change carries its answer into the history, so that a retry finds it there even when
+    Redis forgot the key.
+    """
+    steps = Steps()
+    digest = keys.digest_of(caller=str(actor), operation=operation, target=str(booking_id), key=key)
+
+    def recover(digest: str) -> Answer | None:
+        current = repository.find_booking(booking_id)
+        return _acknowledged(current, digest) if current else None
+
+    with claim_key(digest, recover=recover, steps=steps) as claim:
+        if claim.replay:
+            return Outcome(claim.replay, key, replayed=True, steps=steps)
+        reached("after_claim")
+        try:
+            for _ in range(CHANGE_ATTEMPTS):
+                deadline.check()
+                current = repository.find_booking(booking_id)
+                if current is None:
+                    raise NotFound
+                if acknowledged := _acknowledged(current, digest):
+                    claim.succeed(acknowledged, answer_ttl_ms=ANSWER_TTL_MS)
+                    return Outcome(acknowledged, key, replayed=True, steps=steps)
+                now = clock.now()
+                step = decide(current, now)
+                changed = dataclasses.replace(current, status=step.status)
+                answer = answers.success(
+                    changed, key=key, message=step.message, status=200, now=now
+                )
+                with steps.timed("txn"):
+                    if step.event is None or _apply(current, step, now, actor, digest, answer):
+                        break
+            else:
+                raise TryAgain
+            reached("after_commit")
+        except Refusal as refusal:
+            return refuse(claim, refusal, key, steps)
+        with steps.timed("finish"):
+            claim.succeed(answer, answer_ttl_ms=ANSWER_TTL_MS)
+    reached("before_answer")
+    return Outcome(answer, key, steps=steps)
+
+
+def _apply(
+    current: Booking, step: Step, now: datetime, actor: Caller, digest: str, answer: Answer
+) -> bool:
+    if len(current.history) >= MAX_HISTORY:
+        raise NotCancellable("This booking has been changed too often; ask the hotel.")
+    assert step.event is not None
+    change = Change(
+        at=now,
+        event=step.event,
+        actor=str(actor),
+        key=digest,
+        status=answer.status,
+        body=answer.body,
+    )
+    try:
+        return repository.change_booking(
+            current, change, status=step.status, only_before=step.only_before
+        )
+    except AlreadyBooked as error:
+        # Only a dead hold can lose its slots: it ran out and somebody else has the night.
+        raise HoldExpired from error
+
+
+def _acknowledged(booking: Booking, digest: str) -> Answer | None:
+    """The answer a change was acknowledged with under this digest, if it was made."""
+    change = booking.change_for(digest)
+    if change is None or change.status is None or change.body is None:
+        return None
+    return Answer(status=change.status, body=change.body)

@@ -1,0 +1,122 @@
+"""What a request under a key comes to: claimed, then replayed, refused or acknowledged.
+
+The domain's side of idempotency/claims.py, shared by everything that has a key.
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+
+from bookings import answers, connections
+from bookings.errors import IdempotencyInProgress, InvalidIdempotencyKey, KeyReused, Refusal
+from bookings.timing import Steps
+from idempotency import keys
+from idempotency.claims import Also, Answer, Claim, Claims, Recover
+from idempotency.errors import InProgress, InvalidKey
+
+# A retry comes within seconds, and a day is the longest a partner's queue sleeps.
+ANSWER_TTL_MS = 24 * 60 * 60 * 1000
+
+# A repeated payload without a key is a double click or a retry only for so long; later it
+# is a wish for another booking.
+SERVER_KEY_LIFE = timedelta(minutes=2)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The answer to send, and what its headers say about it."""
+
+    answer: Answer
+    key: str
+    replayed: bool = False
+    payload_mismatch: bool = False
+    stored: bool = True
+    retry_after_s: int | None = None
+    steps: Steps = dataclasses.field(default_factory=Steps)
+
+    @property
+    def code(self) -> str | None:
+        """The refusal's code, or None for a success."""
+        return self.content.get("code")
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The answer's body, read."""
+        content: dict[str, Any] = json.loads(self.answer.body)
+        return content
+
+
+def read_key(header: str | None, *, accept_server_made: bool = False) -> str | None:
+    """The key in the header, None without one. Raises InvalidIdempotencyKey."""
+    try:
+        return keys.read_key(header, accept_server_made=accept_server_made)
+    except InvalidKey as error:
+        raise InvalidIdempotencyKey(str(error)) from error
+
+
+@contextmanager
+def claim_key(digest: str, *, recover: Recover, steps: Steps) -> Iterator[Claim]:
+    """The claim for the length of a `with`; somebody else's work on the key is a refusal."""
+    claims = Claims(connections.redis())
+    with ExitStack() as stack:
+        try:
+            with steps.timed("claim"):
+                claim = stack.enter_context(claims.claim(digest, recover=recover))
+        except InProgress as error:
+            raise IdempotencyInProgress(retry_after_s=error.retry_after_s) from error
+        yield claim
+
+
+def replay(answer: Answer, key: str, read_payload: Callable[[], Any], steps: Steps) -> Outcome:
+    """The first answer again, saying whether this payload is another one."""
+    mismatch = False
+    if answer.fingerprint:
+        try:
+            mismatch = keys.fingerprint_of(read_payload()) != answer.fingerprint
+        except Refusal:
+            mismatch = True
+    if mismatch and settings.IDEMPOTENCY_ON_MISMATCH == "reject":
+        raise KeyReused
+    return Outcome(answer, key, replayed=True, payload_mismatch=mismatch, steps=steps)
+
+
+def refuse(
+    claim: Claim,
+    refusal: Refusal,
+    key: str,
+    steps: Steps,
+    *,
+    also: Also | None = None,
+    read_payload: Callable[[], Any] | None = None,
+) -> Outcome:
+    """Settles a refusal; it is kept, and then definite, only if its kind is.
+
+    `also` adds commands to the batch that settles it. `read_payload` is for operations that
+    have a payload, whose fingerprint is kept with the refusal.
+    """
+    answer, answer_ttl_ms = answers.problem(refusal), None
+    if refusal.is_definite and read_payload:
+        answer = dataclasses.replace(answer, fingerprint=keys.fingerprint_of(read_payload()))
+        server_ttl_ms = int(SERVER_KEY_LIFE.total_seconds() * 1000)
+        answer_ttl_ms = server_ttl_ms if keys.is_server_made(key) else ANSWER_TTL_MS
+    with steps.timed("finish"):
+        try:
+            settled = claim.refuse(answer, answer_ttl_ms=answer_ttl_ms, also=also)
+        except InProgress as error:
+            raise IdempotencyInProgress(retry_after_s=error.retry_after_s) from error
+    if settled.replayed and read_payload:
+        return replay(settled.answer, key, read_payload, steps)
+    return Outcome(
+        settled.answer,
+        key,
+        replayed=settled.replayed,
+        stored=settled.stored,
+        retry_after_s=None if settled.replayed else refusal.retry_after_s,
+        steps=steps,
+    )

@@ -1,0 +1,105 @@
+"""What is known of one idempotency key, for operators: in Redis, and in the durable store.
+
+The durable store is reached through one setting, `IDEMPOTENCY_FIND_EFFECT`: the dotted path
+of a function that takes a digest and a target ("" where the operation has none) and returns
+an Effect, or None.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+from django_redis import get_redis_connection
+from redis.exceptions import RedisError
+
+from idempotency import keys
+from idempotency.claims import Answer, Claims, Record
+from idempotency.errors import InvalidKey
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What was made or changed under a key, and the answer that acknowledged it.
+
+    `model` is its Django model as `app.model` in lower case, and `pk` its primary key there.
+    """
+
+    label: str
+    model: str
+    pk: str
+    answer: Answer | None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What Redis and the durable store know of a digest; `redis_answers` is False if it is down."""
+
+    digest: str
+    record: Record | None
+    effect: Effect | None
+    redis_answers: bool
+
+    @property
+    def state(self) -> str:
+        """One sentence on what Redis remembers."""
+        if not self.redis_answers:
+            return "Redis does not answer, so what it remembers is unknown."
+        if self.record is None:
+            return "Redis remembers nothing of this key."
+        seconds = round(self.record.expires_in_ms / 1000)
+        if self.record.state == "in_progress":
+            return f"A request with this key is in progress; its lease ends in {seconds} s."
+        return f"Completed with a {self.record.kind}, which Redis forgets in {seconds} s."
+
+    @property
+    def answer(self) -> Answer | None:
+        """What a request with this key is answered now, as far as it is settled."""
+        if self.effect and self.effect.answer:
+            return self.effect.answer
+        return self.record.answer if self.record else None
+
+    @property
+    def body(self) -> str:
+        """The answer's body for reading: JSON indented, anything else as text."""
+        if self.answer is None:
+            return ""
+        text = self.answer.body.decode("utf-8", "backslashreplace")
+        try:
+            return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+        except ValueError:
+            return text
+
+
+def claims() -> Claims:
+    """The claims of this site, in the Redis of its default cache."""
+    return Claims(get_redis_connection())
+
+
+def read_digest(text: str, *, caller: str, operation: str, target: str) -> str:
+    """The digest an operator means: given itself, or as a key with the caller it belongs to.
+
+    Raises InvalidKey.
+    """
+    if not caller:
+        if _DIGEST.fullmatch(text):
+            return text
+        raise InvalidKey("Name the caller the key belongs to, or give the digest (64 hex digits).")
+    key = keys.read_key(text, accept_server_made=True)
+    if key is None:
+        raise InvalidKey(InvalidKey.__doc__)
+    return keys.digest_of(caller=caller, operation=operation, target=target, key=key)
+
+
+def look_up(digest: str, *, target: str = "") -> Finding:
+    """Everything known of the digest. Works with Redis down; raises what the store raises."""
+    find_effect = import_string(settings.IDEMPOTENCY_FIND_EFFECT)
+    effect = find_effect(digest, target)
+    try:
+        record, redis_answers = claims().look_up(digest), True
+    except RedisError:
+        record, redis_answers = None, False
+    return Finding(digest, record, effect, redis_answers)

@@ -1,0 +1,75 @@
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from redis.exceptions import RedisError
+
+from idempotency import lookup
+from idempotency.errors import InvalidKey
+
+WHAT_A_KEY_IS = "the key, with --caller; or its digest (64 hex digits)"
+
+
+class Command(BaseCommand):
+    help = "Shows what is known of an idempotency key, or removes what Redis remembers of it."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        actions = parser.add_subparsers(dest="action", required=True)
+        show = actions.add_parser("show", help="show a key's state, its answer and what it made")
+        show.add_argument("key", metavar="KEY", help=WHAT_A_KEY_IS)
+        purge = actions.add_parser("purge", help="remove what Redis remembers")
+        purge.add_argument("key", metavar="KEY", nargs="*", help=WHAT_A_KEY_IS)
+        purge.add_argument("--all", action="store_true", help="of every key")
+        for action in (show, purge):
+            action.add_argument("--caller", default="", help="whose key: client:ID or user:ID")
+            action.add_argument(
+                "--operation", default="create", help="what it is for: create, confirm or cancel"
+            )
+            action.add_argument("--target", default="", help="what it is done to: a booking's id")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["action"] == "show":
+            self._show(self._digest(options["key"], options), options["target"])
+        else:
+            self._purge(options)
+
+    def _show(self, digest: str, target: str) -> None:
+        finding = lookup.look_up(digest, target=target)
+        self.stdout.write(f"Digest: {digest}")
+        self.stdout.write(finding.state)
+        if finding.effect:
+            effect = finding.effect
+            self.stdout.write(f"It is written down in {effect.model} {effect.pk}: {effect.label}.")
+        else:
+            self.stdout.write("Nothing is written down under this key.")
+        if finding.answer:
+            self.stdout.write(f"Answer: {finding.answer.status} {finding.answer.content_type}")
+            self.stdout.write(finding.body)
+
+    def _purge(self, options: dict[str, Any]) -> None:
+        if bool(options["key"]) == options["all"]:
+            raise CommandError("Name the keys to purge, or say --all.")
+        claims = lookup.claims()
+        try:
+            if options["all"]:
+                digests = list(claims.digests())
+            else:
+                digests = [self._digest(key, options) for key in options["key"]]
+            removed = sum(claims.forget(digest) for digest in digests)
+        except RedisError as error:
+            raise CommandError("Start Redis; it does not answer.") from error
+        self.stdout.write(
+            f"Redis forgot {removed} of its records. Successes stay final, since each is written "
+            "down with its effect; a request that was refused may now turn out differently."
+        )
+
+    def _digest(self, key: str, options: dict[str, Any]) -> str:
+        try:
+            return lookup.read_digest(
+                key,
+                caller=options["caller"],
+                operation=options["operation"],
+                target=options["target"],
+            )
+        except InvalidKey as error:
+            raise CommandError(str(error)) from error

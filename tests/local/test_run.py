@@ -1,0 +1,302 @@
+"""`make run`: it brings the whole site up, keeps its data, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+import shlex
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from local.files import ROOT, read_variables, write_variables
+from local.ports import free_port, port_is_free
+from local.run import welcome
+from tests.local.test_servers import is_alive, wait_until
+
+READY = "Ctrl-C stops everything"
+
+# A run whose children only note when they are asked to end; the stubborn one does not obey.
+SMALL_RUN = """
+import os, sys
+from pathlib import Path
+from local import run
+from local.children import Child
+
+folder = Path(sys.argv[1])
+run.VAR = folder
+NOTE = '''
+import pathlib, signal, sys, time
+def end(*_):
+    with open(sys.argv[1], "a") as notes:
+        notes.write(sys.argv[2] + "\\\\n")
+    if sys.argv[3] != "stubborn":
+        sys.exit()
+signal.signal(signal.SIGTERM, end)
+pathlib.Path(sys.argv[1] + "." + sys.argv[2]).touch()
+while True:
+    time.sleep(0.05)
+'''
+
+class SmallRun(run.Run):
+    def start(self):
+        (folder / "run.env").write_text("A=1\\n")
+        for name in ("mongod", "Redis", "web", "beat", "worker"):
+            argv = [sys.executable, "-c", NOTE, str(folder / "notes"), name, sys.argv[2]]
+            self._begin(Child(name=name, argv=argv, log_path=folder / "log"))
+        while len(list(folder.glob("notes.*"))) < 5:
+            self.check_children()
+        run.say("pids " + " ".join(str(child.pid) for child in self.children))
+
+sys.exit(SmallRun(dict(os.environ)).stay())
+"""
+
+
+def start_small_run(folder: Path, manner: str) -> tuple[subprocess.Popen[str], list[int]]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SMALL_RUN, str(folder), manner],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "MAKELEVEL": "0"},
+        start_new_session=True,
+    )
+    first = process.stdout.readline()  # type: ignore[union-attr]
+    assert first.startswith("pids "), process.communicate()
+    return process, [int(pid) for pid in first.split()[1:]]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_stops_children_in_order(tmp_path: Path, number: signal.Signals) -> None:
+    process, pids = start_small_run(tmp_path, "obedient")
+
+    # The whole foreground group gets a Ctrl-C; the children are not in it.
+    os.killpg(process.pid, number)
+    output, errors = process.communicate(timeout=20)
+
+    assert (tmp_path / "notes").read_text().split() == ["web", "worker", "beat", "Redis", "mongod"]
+    assert process.returncode == 0
+    assert errors == ""
+    assert not any(is_alive(pid) for pid in pids)
+    assert not (tmp_path / "run.env").exists()
+    assert not (tmp_path / "run.pid").exists()
+
+
+def test_kills_children_on_a_second_ctrl_c(tmp_path: Path) -> None:
+    process, pids = start_small_run(tmp_path, "stubborn")
+
+    process.send_signal(signal.SIGINT)
+    wait_until(lambda: (tmp_path / "notes").exists())
+    assert all(is_alive(pid) for pid in pids)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=5)
+
+    assert not any(is_alive(pid) for pid in pids)
+    assert not (tmp_path / "run.pid").exists()
+
+
+def test_stops_everything_when_a_child_dies_and_names_its_log(tmp_path: Path) -> None:
+    process, pids = start_small_run(tmp_path, "obedient")
+
+    os.kill(pids[2], signal.SIGKILL)
+    _, errors = process.communicate(timeout=20)
+
+    assert errors == (f"web ended with status -9, so everything stops: read {tmp_path / 'log'}.\n")
+    assert process.returncode == 1
+    assert not any(is_alive(pid) for pid in pids)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of a death")
+def test_leaves_no_child_when_it_is_killed(tmp_path: Path) -> None:
+    process, pids = start_small_run(tmp_path, "obedient")
+
+    process.kill()
+    process.communicate()
+
+    wait_until(lambda: not any(is_alive(pid) for pid in pids))
+
+
+def test_keeps_variables_from_other_users(tmp_path: Path) -> None:
+    path = tmp_path / "run.env"
+    path.write_text("OLD=1")
+    path.chmod(0o644)
+
+    write_variables(path, {"SECRET_KEY": "a=b", "PORT": "8000"})
+
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert read_variables(path) == {"SECRET_KEY": "a=b", "PORT": "8000"}
+    assert [entry.name for entry in tmp_path.iterdir()] == ["run.env"]
+
+
+def test_prints_a_booking_to_paste() -> None:
+    demo = {"DEMO_STAFF_PASSWORD": "s", "DEMO_CUSTOMER_PASSWORD": "c", "DEMO_TOKEN": "t"}
+
+    lines = welcome(8000, demo, today=datetime.date(2027, 1, 31)).splitlines()
+
+    (curl,) = [line for line in lines if line.startswith("curl ")]
+    words = shlex.split(curl)
+    assert "http://127.0.0.1:8000/api/bookings" in words
+    assert "Authorization: Bearer t" in words
+    assert json.loads(words[words.index("-d") + 1]) == {
+        "userId": "ada",
+        "resourceId": "room_A",
+        "date": "2027-03-02",
+    }
+
+
+class Checkout:
+    """A copy of the project with ports and a `var/` of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ports = {name: str(free_port()) for name in ("PORT", "MONGO_PORT", "REDIS_PORT")}
+        not_needed = (".git", ".venv*", "var", "tests", "bench", "docs", ".*_cache", "__pycache__")
+        shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*not_needed))
+        (folder / "var").mkdir()
+        self.processes: list[subprocess.Popen[str]] = []
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.ports['PORT']}"
+
+    def run(self, **variables: str) -> tuple[subprocess.Popen[str], str]:
+        """Start the runner and return with what it said once it is ready, or has ended."""
+        hidden = ("MONGODB_URI", "REDIS_URL", "MONGODB_NAME", "DJANGO_SETTINGS_MODULE")
+        environ = {name: value for name, value in os.environ.items() if name not in hidden}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "local.run"],
+            cwd=self.folder,
+            env={**environ, **self.ports, **variables},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.processes.append(process)
+        said = []
+        for line in process.stdout or ():
+            said.append(line)
+            if READY in line:
+                break
+        return process, "".join(said)
+
+    def family(self) -> list[int]:
+        """All processes that run in this copy."""
+        found = []
+        for link in Path("/proc").glob("[0-9]*/cwd"):
+            try:
+                # Redis works in its data folder.
+                inside = link.readlink().is_relative_to(self.folder)
+            except OSError:
+                continue
+            if inside and is_alive(int(link.parent.name)):
+                found.append(int(link.parent.name))
+        return found
+
+    def stop(self, process: subprocess.Popen[str]) -> str:
+        process.send_signal(signal.SIGINT)
+        return process.communicate(timeout=40)[0]
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Iterator[Checkout]:
+    checkout = Checkout(tmp_path / "site")
+    yield checkout
+    for process in checkout.processes:
+        process.kill()
+        process.wait()
+        process.stdout.close()  # type: ignore[union-attr]
+
+
+def paste(said: str) -> requests.Response:
+    """Do what the printed curl line does."""
+    (curl,) = [line for line in said.splitlines() if line.startswith("curl ")]
+    words = shlex.split(curl)
+    headers = [words[i + 1] for i, word in enumerate(words) if word == "-H"]
+    url = next(word for word in words if word.startswith("http"))
+    return requests.post(
+        url,
+        data=words[words.index("-d") + 1],
+        headers=dict(header.split(": ", 1) for header in headers),
+        timeout=20,
+    )
+
+
+@pytest.mark.slow
+def test_runs_the_site_and_keeps_its_data_for_the_next_run(checkout: Checkout) -> None:
+    process, said = checkout.run()
+    assert READY in said, said
+    first = paste(said)
+    var = checkout.folder / "var"
+    assert first.status_code == 201, first.text
+    for name in ("run.env", "demo.env", "secret"):
+        assert stat.S_IMODE((var / name).stat().st_mode) == 0o600
+
+    _, refusal = checkout.run()
+    assert f"is running as process {process.pid}" in refusal
+
+    manage = subprocess.run(
+        [sys.executable, "manage.py", "issue_token", "another"],
+        cwd=checkout.folder,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert manage.returncode == 0, manage.stderr
+    token = manage.stdout.split()[-1]
+    headers = {"Authorization": f"Bearer {token}"}
+    assert requests.get(f"{checkout.url}/api/bookings", headers=headers, timeout=9).ok
+
+    assert "Traceback" not in checkout.stop(process)
+    assert checkout.family() == []
+    assert not (var / "run.env").exists()
+
+    started = time.monotonic()
+    process, said_again = checkout.run()
+    assert time.monotonic() - started < 30
+    assert said_again.splitlines()[1:] == said.splitlines()[1:]
+    bearer = {"Authorization": f"Bearer {read_variables(var / 'demo.env')['DEMO_TOKEN']}"}
+    listed = requests.get(f"{checkout.url}/api/bookings", headers=bearer, timeout=9).json()
+    assert [one["id"] for one in listed["bookings"]] == [first.json()["booking"]["id"]]
+    checkout.stop(process)
+
+
+@pytest.mark.slow
+def test_leaves_no_process_of_the_site_when_it_is_killed(checkout: Checkout) -> None:
+    process, said = checkout.run()
+    assert READY in said, said
+    assert len(checkout.family()) >= 7
+
+    process.kill()
+    process.communicate()
+
+    wait_until(lambda: checkout.family() == [], timeout_s=30)
+    assert all(port_is_free(int(port)) for port in checkout.ports.values())
+    _, said = checkout.run()
+    assert READY in said, said
+    checkout.stop(checkout.processes[-1])
+
+
+@pytest.mark.slow
+def test_starts_no_server_that_the_environment_names(checkout: Checkout) -> None:
+    worker_uri, worker_redis = os.environ["MONGODB_URI"], os.environ["REDIS_URL"]
+    name = f"{os.environ['MONGODB_NAME']}_run"
+
+    process, said = checkout.run(MONGODB_URI=worker_uri, REDIS_URL=worker_redis, MONGODB_NAME=name)
+
+    assert READY in said, said
+    assert port_is_free(int(checkout.ports["MONGO_PORT"]))
+    assert port_is_free(int(checkout.ports["REDIS_PORT"]))
+    assert paste(said).status_code == 201
+    checkout.stop(process)

@@ -1,0 +1,80 @@
+"""Cancelling: idempotent, frees the night at once, and ends at the hotel's deadline."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from bookings import connections, inventory, services
+from bookings.callers import Caller
+from bookings.clock import Deadline
+from tests.conftest import night
+from tests.mongo.conftest import CUSTOMER, book, cancel, confirm, stored
+
+
+def test_frees_the_night_at_once() -> None:
+    made = book("first")
+
+    cancelled = cancel(made)
+    rival = book("second", caller=CUSTOMER)
+
+    assert (cancelled.answer.status, cancelled.content["booking"]["status"]) == (200, "cancelled")
+    assert rival.answer.status == 201
+
+
+def test_answers_the_same_again() -> None:
+    made = book()
+
+    first, again = cancel(made), cancel(made)
+    connections.redis().flushdb()
+    forgotten = cancel(made)
+
+    assert first.answer.body == again.answer.body == forgotten.answer.body
+    assert [change["event"] for change in stored()[0]["history"]] == ["created", "cancelled"]
+
+
+def test_accepts_a_second_key_for_what_is_cancelled_already() -> None:
+    made = book()
+    cancel(made, "one")
+
+    other = cancel(made, "two")
+
+    assert (other.answer.status, other.content["booking"]["status"]) == (200, "cancelled")
+    assert len(stored()[0]["history"]) == 2
+
+
+def test_cannot_be_undone_by_a_confirmation() -> None:
+    held = book(hold=True)
+    cancel(held)
+
+    assert confirm(held).code == "HOLD_EXPIRED"
+    assert stored()[0]["status"] == "cancelled"
+
+
+def test_ends_at_the_hotels_deadline_but_not_for_staff() -> None:
+    made = book(date=night(1))
+    # The deadline of hotel demo is check-in; put it further back than tomorrow's.
+    connections.database()["hotels"].update_one({"_id": "demo"}, {"$set": {"cancel_hours": 72}})
+    try:
+        refused = cancel(made)
+        by_staff = services.cancel_booking(
+            actor=Caller("user", "staff"),
+            booking_id=made.content["booking"]["id"],
+            key_header=None,
+            deadline=Deadline.after(10),
+            as_staff=True,
+        )
+    finally:
+        connections.database()["hotels"].update_one({"_id": "demo"}, {"$set": {"cancel_hours": 0}})
+
+    assert refused.code == "NOT_CANCELLABLE"
+    assert by_staff.content["booking"]["status"] == "cancelled"
+
+
+def test_measures_the_deadline_on_the_hotels_own_clock() -> None:
+    hotel = inventory.find_hotel("grand")
+    assert hotel is not None
+    # New York is four hours behind UTC in summer; check-in is at 16:00, the deadline a day before.
+    arrival = datetime(2027, 7, 1, 16, tzinfo=ZoneInfo("America/New_York"))
+
+    assert hotel.last_cancellation(date(2027, 7, 1)) == arrival - timedelta(hours=24)

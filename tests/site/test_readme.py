@@ -1,0 +1,57 @@
+"""The README is true: its curl lines work, and its tables are complete."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from bookings.errors import Refusal
+from tests.site.site import ROOT, Site
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_has_curl_lines_that_work_as_they_stand(site: Site) -> None:
+    if shutil.which("curl") is None:
+        assert not os.environ.get("CI"), "install curl: the README's examples need it"
+        pytest.skip("The README's examples need curl.")
+    examples = re.search(r"```bash\n(.*?)```", README, re.DOTALL)
+    assert examples is not None
+    expected = re.findall(r"^(?:ID=\$\()?curl .*# (\d{3})$", examples[1], re.MULTILINE)
+    assert len(expected) == len(re.findall(r"\bcurl -sS", examples[1])) >= 10
+
+    # Every curl writes its status to stderr, so that the lines themselves stay as they are.
+    script = "curl() { command curl -w '%{stderr}%{http_code}\\n' \"$@\"; }\nset -eu\n"
+    run = subprocess.run(
+        ["bash", "-c", script + examples[1]],
+        env={"PATH": os.environ["PATH"], "BASE": site.url, "TOKEN": site.token},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    assert run.stderr.split() == expected, run.stdout
+
+
+def test_has_every_code_and_no_other() -> None:
+    table = README.split("### Codes")[1].split("## Settings")[0]
+
+    rows = {(int(status), code) for status, code in re.findall(r"\| (\d{3}) \| `([A-Z_]+)`", table)}
+
+    assert rows == {(refusal.status, refusal.code) for refusal in Refusal.__subclasses__()}
+
+
+def test_has_every_setting_and_no_other() -> None:
+    settings = (ROOT / "bookingsite" / "settings.py").read_text(encoding="utf-8")
+    table = README.split("## Settings")[1].split("## For operators")[0]
+
+    documented = re.findall(r"^\| `([A-Z_]+)`", table, re.MULTILINE)
+    read = set(re.findall(r"_read(?:_\w+)?\(\s*\"([A-Z_]+)\"", settings))
+
+    assert set(documented) == read
+    assert len(documented) == len(set(documented))

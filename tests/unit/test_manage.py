@@ -1,0 +1,55 @@
+"""`manage.py` answers in a sentence what an operator can mend."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.site.site import ROOT
+
+DEVELOPMENT = {"BOOKINGSITE_ENV": "development", "SECRET_KEY": "only-for-tests"}
+NOWHERE = {"MONGODB_URI": "mongodb://127.0.0.1:1/", "REDIS_URL": "redis://127.0.0.1:1/0"}
+LONG_SECRET = "only-for-tests-0123456789-0123456789-0123456789-0123456789"  # noqa: S105
+
+# A site that runs from this checkout must not lend the test its variables.
+WITHOUT_RUN_ENV = """
+import pathlib, sys
+import manage
+manage.RUN_ENV = pathlib.Path("nowhere")
+sys.argv[0] = "manage.py"
+manage.main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("variables", "command", "sentence"),
+    [
+        ({}, "check", "Set SECRET_KEY"),
+        ({"SECRET_KEY": "short", **NOWHERE}, "check", "at least 50"),
+        ({"SECRET_KEY": LONG_SECRET}, "check", "Set MONGODB_URI"),
+        ({"SECRET_KEY": LONG_SECRET, **NOWHERE, "API_THROTTLE": "off"}, "check", "API_THROTTLE"),
+        ({"BOOKINGSITE_ENV": "staging"}, "check", "BOOKINGSITE_ENV"),
+        ({**DEVELOPMENT, "EXPIRY_INTERVAL_S": "often"}, "check", "EXPIRY_INTERVAL_S"),
+        ({**DEVELOPMENT, **NOWHERE}, "issue_token partner", "MongoDB cannot be reached"),
+        ({"SECRET_KEY": LONG_SECRET, **NOWHERE}, "seed_demo --users", "refused in production"),
+        ({**DEVELOPMENT, **NOWHERE}, "seed_demo --users", "Set DEMO_STAFF_PASSWORD"),
+        ({**DEVELOPMENT, **NOWHERE}, "seed_demo --rooms -1", "Give --rooms a number"),
+    ],
+)
+def test_says_what_to_mend(variables: dict[str, str], command: str, sentence: str) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", WITHOUT_RUN_ENV, *command.split()],
+        env={"PATH": os.environ["PATH"], **variables},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert run.returncode != 0
+    assert sentence in run.stderr
+    assert "Traceback" not in run.stderr
+    assert len(run.stderr.strip().splitlines()) == 1
