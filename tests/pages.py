@@ -1,0 +1,81 @@
+"""Reading pages as a person does: the forms on them, and what they say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+
+
+@dataclass
+class Form:
+    """A form as a browser would send it without anything more typed in."""
+
+    action: str
+    method: str
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+class Page(HTMLParser):
+    """A page's forms, links, ids and text; `status` is what its status region says."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.html = html
+        self.forms: list[Form] = []
+        self.links: dict[str, str] = {}
+        self.ids: list[str] = []
+        self.attributes: set[str] = set()
+        self.tags: set[str] = set()
+        self._texts: list[str] = []
+        self._status: list[str] = []
+        self._status_depth = 0
+        self._link: str | None = None
+        self.feed(html)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self._texts).split())
+
+    @property
+    def status(self) -> str:
+        return " ".join(" ".join(self._status).split())
+
+    def forms_to(self, action: str) -> list[Form]:
+        return [form for form in self.forms if form.action == action]
+
+    def booking_form(self, room: str) -> Form:
+        """The form that books the room; there is exactly one."""
+        (form,) = [form for form in self.forms_to("/book") if form.fields["room"] == room]
+        return form
+
+    @property
+    def bookable(self) -> list[str]:
+        return [form.fields["room"] for form in self.forms_to("/book")]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attrs}
+        self.tags.add(tag)
+        self.attributes |= values.keys()
+        if "id" in values:
+            self.ids.append(values["id"])
+        if tag == "form":
+            self.forms.append(Form(values.get("action", ""), values.get("method", "get")))
+        elif tag == "input" and "name" in values:
+            self.forms[-1].fields[values["name"]] = values.get("value", "")
+        elif tag == "a":
+            self._link = values.get("href", "")
+        elif tag == "div" and (self._status_depth or values.get("role") == "status"):
+            self._status_depth += 1
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "a":
+            self._link = None
+        elif tag == "div" and self._status_depth:
+            self._status_depth -= 1
+
+    def handle_data(self, data: str) -> None:
+        self._texts.append(data)
+        if self._status_depth:
+            self._status.append(data)
+        if self._link is not None and data.strip():
+            self.links[data.strip()] = self._link
