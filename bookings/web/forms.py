@@ -32,7 +32,7 @@ class SearchForm(forms.Form):
         choices=[("", "All"), *STATUS_LABELS.items()],
         error_messages={"invalid_choice": "Choose one of the states in the list."},
     )
-    after = forms.RegexField(regex=ID.pattern + r"\Z", required=False)
+    after = forms.RegexField(regex=rf"\A{ID.pattern}\Z", required=False)
     cursor = forms.CharField(required=False, max_length=24)
 
     def clean_date(self) -> dt.date:

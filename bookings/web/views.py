@@ -24,11 +24,11 @@ from bookings.callers import Caller, caller_of_user
 from bookings.documents import ACTIVE, STATUSES
 from bookings.errors import KeyReused, NotFound, Refusal, ValidationFailed
 from bookings.inventory import HotelFacts
+from bookings.money import format_money
 from bookings.payloads import MAX_TOTAL, parse_date
 from bookings.web.forms import STATUS_LABELS, SearchForm
 from bookings.web.intents import Intent, IntentKeys
 from bookings.web.messages import CANCELLED_SINCE, explain
-from bookings.web.money import format_money
 
 HOTEL_ID = "demo"
 
@@ -46,7 +46,7 @@ def home(request: HttpRequest) -> HttpResponse:
     hotel = inventory.find_hotel(HOTEL_ID)
     today = clock.today(hotel.time_zone if hotel else "UTC")
     tomorrow = today + dt.timedelta(days=1)
-    asked = {name: value for name, value in request.GET.items() if value}
+    asked = {name: value for name, value in request.GET.dict().items() if value}
     form = SearchForm({"date": tomorrow.isoformat(), **asked})
     form.is_valid()
     # Rooms first: one that was booked in between then shows among the bookings at least.
