@@ -23,6 +23,7 @@ def _describe(operation_id: str, summary: str, *statuses: int) -> Any:
     return extend_schema(
         operation_id=operation_id,
         summary=summary,
+        tags=["health"],
         auth=[],
         responses=dict.fromkeys(statuses, _STATUS),
     )

@@ -272,7 +272,7 @@ def welcome(port: int, demo: dict[str, str], *, today: datetime.date) -> str:
 Bookingsite runs at {site}/
 
   staff     {site}/admin/  staff  {demo["DEMO_STAFF_PASSWORD"]}
-  customer  {site}/  guest  {demo["DEMO_CUSTOMER_PASSWORD"]}
+  customer  {site}/login  guest  {demo["DEMO_CUSTOMER_PASSWORD"]}
 
 {curl}
 

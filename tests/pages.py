@@ -16,13 +16,14 @@ class Form:
 
 
 class Page(HTMLParser):
-    """A page's forms, links, ids and text; `status` is what its status region says."""
+    """A page as a person has it; `files` are its style and icon, `status` its status region."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
         self.html = html
         self.forms: list[Form] = []
         self.links: dict[str, str] = {}
+        self.files: list[str] = []
         self.ids: list[str] = []
         self.attributes: set[str] = set()
         self.tags: set[str] = set()
@@ -62,6 +63,8 @@ class Page(HTMLParser):
             self.forms.append(Form(values.get("action", ""), values.get("method", "get")))
         elif tag == "input" and "name" in values:
             self.forms[-1].fields[values["name"]] = values.get("value", "")
+        elif tag == "link":
+            self.files.append(values.get("href", ""))
         elif tag == "a":
             self._link = values.get("href", "")
         elif tag == "div" and (self._status_depth or values.get("role") == "status"):

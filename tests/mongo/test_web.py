@@ -412,6 +412,8 @@ def test_shows_the_new_price_before_it_is_paid(browser: Client, dearer: Any) -> 
         {"total": "-1"},
         {"total": "9" * 5000},
         {"total": "\u0663"},
+        {"room": "\x00", "date": "\x00", "total": "\x00", "key": "\x00"},
+        {"room": "", "date": "", "total": "", "key": ""},
     ],
 )
 def test_refuses_a_form_that_no_page_showed(browser: Client, typed: dict[str, str]) -> None:

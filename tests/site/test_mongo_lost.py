@@ -69,6 +69,8 @@ def test_answers_try_again_while_mongodb_is_frozen_and_recovers(
     assert site.get("/api/health-mongo").status_code == 503
     assert site.get("/api/ready").status_code == 503
     assert site.get("/api/health").status_code == 200
+    page = site.get("/", token="")
+    assert (page.status_code, "Please try again" in page.text) == (503, True)
 
     own_mongod.thaw()
     healed = until_booked(site, "frozen-0", userId="ada", resourceId="room_B", date=night())

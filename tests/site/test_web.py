@@ -104,6 +104,30 @@ def test_offers_the_same_form_while_the_first_click_is_at_work(site: Site) -> No
     assert booking["reference"] in ended.status
 
 
+def test_books_with_the_same_form_again_after_the_answer_was_lost(site: Site) -> None:
+    make_user("ada", PASSWORD)
+    browser = Browser(site).log_in()
+    form = browser.open(f"/?date={night()}").booking_form("room_A")
+    site.faults.arm("before_answer", "kill")
+
+    with pytest.raises(requests.ConnectionError):
+        browser.send(form)
+    page = Page(browser.send(form).text)
+
+    (booking,) = find_bookings(night())
+    assert booking["reference"] in page.status
+
+
+def test_serves_its_own_style_and_nothing_from_elsewhere(site: Site) -> None:
+    page = Browser(site).open("/")
+
+    assert "http://" not in page.html
+    assert "https://" not in page.html
+    assert len(page.files) == 2
+    for file in page.files:
+        assert requests.get(site.url + file, timeout=30).ok
+
+
 def test_books_and_stays_logged_in_without_redis(start: Starter) -> None:
     make_user("ada", PASSWORD)
     site = start(REDIS_URL="redis://127.0.0.1:1/0")
