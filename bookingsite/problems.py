@@ -114,7 +114,9 @@ def respond(refusal: Refusal) -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _page_or_problem(request, errors.MalformedJson("The request cannot be read."))
+    refusal = errors.MalformedJson("The request cannot be read.")
+    refusal.title = "Bad request"  # it was a header or an address, not JSON
+    return _page_or_problem(request, refusal)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:

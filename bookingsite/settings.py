@@ -158,7 +158,7 @@ _REDIS_CACHE: dict[str, Any] = {
     },
 }
 CACHES = {
-    # Sessions read through this one, so a dead Redis must look like an empty one.
+    # A dead Redis must look like an empty one.
     "default": {
         **_REDIS_CACHE,
         "KEY_PREFIX": "cache",
@@ -171,7 +171,8 @@ CACHES = {
 
 # --- People -------------------------------------------------------------------------------
 
-SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+# Not cached_db: who logs out while Redis is away would be logged in again when it is back.
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"

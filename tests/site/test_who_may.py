@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.contrib.sessions.backends.cached_db import SessionStore
+from django.contrib.sessions.backends.db import SessionStore
 from django.core.management import call_command
 
 from bookings import connections
@@ -15,6 +15,7 @@ from local.servers import Server
 from tests.conftest import night
 from tests.site.conftest import Starter, issue_token, make_user
 from tests.site.site import Site
+from tests.site.test_redis_lost import until_healthy
 
 WISH: dict[str, Any] = {"resourceId": "room_A", "date": night()}
 
@@ -149,6 +150,20 @@ def test_stays_logged_in_when_redis_is_lost(start: Starter, own_redis: Server) -
     own_redis.kill()
 
     assert site.get("/api/bookings", token="", headers=headers).status_code == 200
+
+
+@pytest.mark.slow
+def test_stays_logged_out_when_redis_comes_back(start: Starter, own_redis: Server) -> None:
+    site = start(REDIS_URL=f"{own_redis.uri}/0")
+    headers = log_in(make_user("ada"))
+    assert site.get("/api/bookings", token="", headers=headers).status_code == 200
+    own_redis.freeze()
+    site.post("/logout", token="", headers=headers)
+    own_redis.thaw()
+
+    until_healthy(site, "/api/health-redis")
+
+    assert site.get("/api/bookings", token="", headers=headers).status_code == 401
 
 
 def test_writes_json_logs_without_tokens_names_or_addresses(start: Starter) -> None:
