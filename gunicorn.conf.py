@@ -1,5 +1,7 @@
 """How gunicorn serves the site; read from the working folder, overruled by its command line."""
 
+import time
+
 # Threads, since a booking mostly waits for MongoDB; processes, since Python has one lock each.
 worker_class = "gthread"
 workers = 2
@@ -19,7 +21,14 @@ logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"json": {"()": "bookingsite.logs.json_formatter"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "filters": {"bad_request": {"()": "bookingsite.logs.BadRequestFilter"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "json",
+            "filters": ["bad_request"],
+        }
+    },
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         "gunicorn.error": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
@@ -27,3 +36,36 @@ logconfig_dict = {
         "gunicorn.access": {"handlers": [], "level": "CRITICAL", "propagate": False},
     },
 }
+
+
+# The longest a body may take to arrive. Threads are few, and without this limit a dozen clients
+# that stop in the middle of one would hold them all. It bounds one request; a proxy that buffers
+# bodies is what keeps many slow clients away.
+BODY_TIMEOUT_S = 5.0
+
+
+class BodySocket:
+    """The client's socket, until the body should have been there."""
+
+    def __init__(self, sock):
+        self.sock = sock
+        self._ends_at_s = time.monotonic() + BODY_TIMEOUT_S
+
+    def recv(self, size):
+        left_s = self._ends_at_s - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError("the body did not arrive in time")
+        self.sock.settimeout(left_s)
+        try:
+            return self.sock.recv(size)
+        finally:
+            self.sock.settimeout(None)
+
+
+def pre_request(worker, request):
+    request.unreader.sock = BodySocket(request.unreader.sock)
+
+
+def post_request(worker, request, environ, response):
+    if isinstance(request.unreader.sock, BodySocket):
+        request.unreader.sock = request.unreader.sock.sock

@@ -35,9 +35,9 @@ def main() -> None:
 
 def is_unreachable(error: Exception) -> bool:
     """Whether a command failed because there is no MongoDB to talk to, or no primary."""
-    from bookingsite.problems import is_passing
+    from bookingsite.problems import passing_error
 
-    return is_passing(error)
+    return passing_error(error) is not None
 
 
 if __name__ == "__main__":

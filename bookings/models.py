@@ -61,7 +61,10 @@ class RoomCategory(models.Model):
         default=2, validators=[MinValueValidator(1), MaxValueValidator(100)]
     )
     default_price = models.PositiveIntegerField(
-        default=10_000, help_text="For one night, in minor units (cents)."
+        default=10_000,
+        # Times 90 nights and 10 rooms it stays far inside what any JSON reader keeps exact.
+        validators=[MaxValueValidator(1_000_000_000)],
+        help_text="For one night, in minor units (cents).",
     )
     sell_by_default = models.BooleanField(
         default=True, help_text="Sell every date at the default price."

@@ -19,6 +19,12 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 # surrogate cannot be written as UTF-8. Line breaks and tabs are allowed where text is long.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
+
+def is_printable(text: str) -> bool:
+    """Whether the text may be stored and shown; for a body's fields and a list's filters."""
+    return not _UNPRINTABLE.search(text)
+
+
 # MongoDB's integers end here, and no stay costs as much in any currency.
 MAX_TOTAL = 2**53 - 1
 
@@ -63,12 +69,17 @@ class StayRequest:
     quoted_total: int | None = None
 
     @property
-    def booked(self) -> dict[str, str]:
-        """What a server-made key is derived from; a `date` and its one-night stay are equal."""
+    def booked(self) -> dict[str, Any]:
+        """What a server-made key is derived from; a `date` and its one-night stay are equal.
+
+        A hold and a booking are different wishes: who wants to book must not be answered that
+        the room is held.
+        """
         return {
             "resourceId": self.resource_id,
             "checkIn": self.check_in.isoformat(),
             "checkOut": self.check_out.isoformat(),
+            "hold": self.hold,
         }
 
 
@@ -168,7 +179,7 @@ class _Reader:
             self.fault(name, "This must not be empty.")
         elif len(value) > max_length:
             self.fault(name, f"This has at most {max_length} characters.")
-        elif _UNPRINTABLE.search(value):
+        elif not is_printable(value):
             self.fault(name, "This has a character that cannot be printed.")
         else:
             return value

@@ -135,7 +135,8 @@ def _resolve_conflict(
 
     if [rival.is_same_stay(booking) for rival in live] == [True]:
         hold = live[0]
-        if hold.status == PENDING and len(hold.keys) < MAX_KEYS:
+        # Only who wants to hold: a 201 to who wants to book must mean that it is booked.
+        if hold.status == booking.status == PENDING and len(hold.keys) < MAX_KEYS:
             return _adopt_key(booking, hold, answer_for(hold, now), session)
     if live:
         return "taken"

@@ -7,14 +7,27 @@ import uuid
 from collections.abc import Callable
 
 import structlog
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from bookings import outage
 from bookings.clock import request_limits
+from bookings.errors import TryAgain
+from bookingsite.problems import answer_refusal
 
 logger = logging.getLogger(__name__)
 
 # A client's own id is kept when it is short and plain, so that it cannot forge a log.
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+# Probes say themselves what they found, and style sheets are files.
+WITHOUT_MONGODB = ("/api/health", "/api/ready", f"/{settings.STATIC_URL.strip('/')}/")
+
+
+def needs_mongodb(request: HttpRequest) -> bool:
+    """Whether answering the request takes MongoDB, as every page and nearly all of the API does."""
+    return not request.path.startswith(WITHOUT_MONGODB)
 
 
 class RequestMiddleware:
@@ -31,7 +44,10 @@ class RequestMiddleware:
         try:
             with request_limits() as deadline:
                 request.deadline = deadline  # type: ignore[attr-defined]
-                response = self._get_response(request)
+                if needs_mongodb(request) and outage.is_away():
+                    response = answer_refusal(request, TryAgain())
+                else:
+                    response = self._get_response(request)
             response["X-Request-ID"] = request_id
             route = request.resolver_match.route if request.resolver_match else "-"
             logger.info(

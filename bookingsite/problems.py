@@ -10,13 +10,13 @@ from typing import Any
 
 from django.core import exceptions as django_errors
 from django.db import DatabaseError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.shortcuts import render
 from pymongo import errors as mongo_errors
 from pymongo.errors import PyMongoError
 from rest_framework import exceptions as drf
 
-from bookings import answers, errors
+from bookings import answers, errors, outage
 from bookings.errors import Refusal
 from idempotency import keys
 from idempotency.errors import InvalidKey
@@ -35,6 +35,9 @@ TRANSLATIONS: list[tuple[type[BaseException], type[Refusal]]] = [
     (drf.UnsupportedMediaType, errors.UnsupportedMediaType),
     (drf.ParseError, errors.MalformedJson),
     (django_errors.RequestDataTooBig, errors.PayloadTooLarge),
+    (UnreadablePostError, errors.MalformedJson),
+    # The admin looks up whatever id it was sent; what is no id names nothing.
+    (django_errors.ValidationError, errors.NotFound),
     (django_errors.SuspiciousOperation, errors.MalformedJson),
 ]
 
@@ -44,9 +47,7 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> HttpResponse:
     refusal = refusal_for(error)
     if isinstance(refusal, errors.ServerError):
         logger.exception("unexpected_error", exc_info=error)
-    response = respond(refusal)
-    if key := _key_in_force(context["request"]):
-        response["Idempotency-Key"] = key
+    response = respond(refusal, context["request"])
     if isinstance(error, drf.APIException):
         if header := getattr(error, "auth_header", None):
             response["WWW-Authenticate"] = header
@@ -58,16 +59,18 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> HttpResponse:
 def _key_in_force(request: HttpRequest) -> str | None:
     """The key that the request brought, for an answer given before or outside its claim."""
     try:
-        return keys.read_key(request.headers.get("Idempotency-Key"), accept_server_made=True)
+        key = keys.read_key(request.headers.get("Idempotency-Key"), accept_server_made=True)
     except InvalidKey:
         return None
+    return None if key is None else keys.write_key(key)
 
 
 def refusal_for(error: BaseException) -> Refusal:
     """The refusal an error amounts to; ServerError when nobody foresaw it."""
     if isinstance(error, Refusal):
         return error
-    if is_passing(error):
+    if passing := passing_error(error):
+        outage.report(passing)
         return errors.TryAgain()
     if isinstance(error, drf.Throttled):
         return errors.Throttled(retry_after_s=max(1, round(getattr(error, "wait", None) or 1)))
@@ -77,8 +80,8 @@ def refusal_for(error: BaseException) -> Refusal:
     return errors.ServerError()
 
 
-def is_passing(error: BaseException | None) -> bool:
-    """Whether MongoDB failed in a way that may be over at the next try.
+def passing_error(error: BaseException | None) -> PyMongoError | None:
+    """The driver's error, if MongoDB failed in a way that may be over at the next try.
 
     A time-out, a lost or missing primary, or a commit whose outcome is unknown. The ORM wraps
     the driver's error, so its cause is looked at as well.
@@ -86,8 +89,8 @@ def is_passing(error: BaseException | None) -> bool:
     if isinstance(error, DatabaseError):
         error = error.__cause__
     if not isinstance(error, PyMongoError):
-        return False
-    return (
+        return None
+    is_passing = (
         error.timeout
         or isinstance(error, (mongo_errors.ConnectionFailure, mongo_errors.WTimeoutError))
         or error.has_error_label("RetryableWriteError")
@@ -95,6 +98,7 @@ def is_passing(error: BaseException | None) -> bool:
         or error.has_error_label("UnknownTransactionCommitResult")
         or getattr(error, "code", None) in RETRYABLE_CODES
     )
+    return error if is_passing else None
 
 
 # Interrupted, stepped down, recovering, shutting down, not primary, exceeded time limit,
@@ -104,27 +108,32 @@ RETRYABLE_CODES = frozenset(
 )
 
 
-def respond(refusal: Refusal) -> HttpResponse:
-    """The refusal as a response of its own."""
+def respond(refusal: Refusal, request: HttpRequest) -> HttpResponse:
+    """The refusal as a response of its own, with the key that the request brought."""
     answer = answers.problem(refusal)
     response = HttpResponse(answer.body, status=answer.status, content_type=answer.content_type)
     if refusal.retry_after_s is not None:
         response["Retry-After"] = str(refusal.retry_after_s)
+    if key := _key_in_force(request):
+        response["Idempotency-Key"] = key
     return response
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    refusal = errors.MalformedJson("The request cannot be read.")
-    refusal.title = "Bad request"  # it was a header or an address, not JSON
-    return _page_or_problem(request, refusal)
+    refusal = refusal_for(exception)
+    if isinstance(refusal, errors.MalformedJson):
+        # It was a header or an address, not JSON.
+        refusal = errors.MalformedJson("The request cannot be read.")
+        refusal.title = "Bad request"
+    return answer_refusal(request, refusal)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _page_or_problem(request, errors.PermissionDenied())
+    return answer_refusal(request, errors.PermissionDenied())
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _page_or_problem(request, errors.NotFound())
+    return answer_refusal(request, errors.NotFound())
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
@@ -133,12 +142,13 @@ def server_error(request: HttpRequest) -> HttpResponse:
     refusal = refusal_for(error) if error else errors.ServerError()
     if isinstance(refusal, errors.ServerError):
         logger.error("unexpected_error", exc_info=error)
-    return _page_or_problem(request, refusal)
+    return answer_refusal(request, refusal)
 
 
-def _page_or_problem(request: HttpRequest, refusal: Refusal) -> HttpResponse:
+def answer_refusal(request: HttpRequest, refusal: Refusal) -> HttpResponse:
+    """The refusal for whoever asks: a problem document under /api/, elsewhere a page."""
     if request.path.startswith("/api/"):
-        return respond(refusal)
+        return respond(refusal, request)
     template = "try_again.html" if isinstance(refusal, errors.TryAgain) else "error.html"
     response = render(request, template, {"refusal": refusal}, status=refusal.status)
     if refusal.retry_after_s is not None:

@@ -211,10 +211,6 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["bookings.api.parsing.BoundedJSONParser"],
-    "DEFAULT_THROTTLE_CLASSES": [
-        "bookings.api.throttling.AddressThrottle",
-        "bookings.api.throttling.CallerThrottle",
-    ],
     "DEFAULT_THROTTLE_RATES": {
         "address": _read("API_RATE_PER_ADDRESS", "1200/minute"),
         "caller": _read("API_RATE_PER_CALLER", "600/minute"),

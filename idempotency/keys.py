@@ -46,6 +46,13 @@ def read_key(header: str | None, *, accept_server_made: bool = False) -> str | N
     return key
 
 
+def write_key(key: str) -> str:
+    """The header's value for a key: bare where that can be read back, else quoted."""
+    if _BARE.fullmatch(key):
+        return key
+    return '"' + re.sub(r'(["\\])', r"\\\1", key) + '"'
+
+
 def make_key(*parts: Any) -> str:
     """The same key for the same JSON-like parts, for a request that brought none."""
     return SERVER_MADE + hashlib.sha256(canonical(parts)).hexdigest()

@@ -1,5 +1,6 @@
 """The REST API: read the request, make one service call, send what it says."""
 
+import math
 from typing import Any
 
 from bson import ObjectId
@@ -10,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from bookings import answers, availability, services
+from bookings.api.parsing import read_json
 from bookings.api.schema import (
     cancel_schema,
     confirm_schema,
@@ -18,12 +20,14 @@ from bookings.api.schema import (
     list_schema,
     resources_schema,
 )
+from bookings.api.throttling import AddressThrottle, CallerThrottle
 from bookings.callers import Caller
 from bookings.clock import Deadline
 from bookings.documents import STATUSES
-from bookings.errors import ValidationFailed
-from bookings.payloads import ID, MAX_USER_ID, parse_date
+from bookings.errors import Throttled, ValidationFailed
+from bookings.payloads import ID, MAX_USER_ID, is_printable, parse_date
 from bookings.services import Outcome
+from idempotency import keys
 
 MAX_PAGE = 100
 
@@ -35,14 +39,26 @@ class ApiRequest(Request):
     deadline: Deadline
 
 
-class BookingsView(APIView):
+class ApiView(APIView):
+    """Counts an address before anybody is authenticated, so that guessing tokens is throttled."""
+
+    throttle_classes = (CallerThrottle,)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        by_address = AddressThrottle()
+        if not by_address.allow_request(request, self):
+            raise Throttled(retry_after_s=math.ceil(by_address.wait()))
+        super().initial(request, *args, **kwargs)
+
+
+class BookingsView(ApiView):
     @create_schema
     def post(self, request: ApiRequest) -> HttpResponse:
         return send(
             services.create_booking(
                 caller=request.user,
                 key_header=request.headers.get("Idempotency-Key"),
-                read_payload=lambda: request.data,
+                read_payload=lambda: read_json(request),
                 deadline=request.deadline,
             )
         )
@@ -62,14 +78,14 @@ class BookingsView(APIView):
         return Response({"success": True, "bookings": found, "next": cursor})
 
 
-class BookingView(APIView):
+class BookingView(ApiView):
     @get_schema
     def get(self, request: ApiRequest, booking_id: str) -> Response:
         booking = services.get_booking(viewer=request.user, booking_id=booking_id)
         return Response({"success": True, "booking": booking})
 
 
-class ConfirmView(APIView):
+class ConfirmView(ApiView):
     @confirm_schema
     def post(self, request: ApiRequest, booking_id: str) -> HttpResponse:
         return send(
@@ -82,7 +98,7 @@ class ConfirmView(APIView):
         )
 
 
-class CancelView(APIView):
+class CancelView(ApiView):
     @cancel_schema
     def post(self, request: ApiRequest, booking_id: str) -> HttpResponse:
         return send(
@@ -95,7 +111,7 @@ class CancelView(APIView):
         )
 
 
-class FreeResourcesView(APIView):
+class FreeResourcesView(ApiView):
     @resources_schema
     def get(self, request: ApiRequest) -> Response:
         filters = _Filters(request, "date", "hotelId", "cursor")
@@ -120,7 +136,7 @@ def send(outcome: Outcome) -> HttpResponse:
     response = HttpResponse(
         outcome.answer.body, status=outcome.answer.status, content_type=outcome.answer.content_type
     )
-    response["Idempotency-Key"] = outcome.key
+    response["Idempotency-Key"] = keys.write_key(outcome.key)
     if outcome.replayed:
         response["Idempotency-Replayed"] = "true"
     if outcome.payload_mismatch:
@@ -146,8 +162,10 @@ class _Filters:
         value = self._values.get(name)
         if value is None:
             return None
-        if not 0 < len(value) <= MAX_USER_ID or not value.isprintable():
-            raise ValidationFailed([(name, f"This must be 1 to {MAX_USER_ID} characters.")])
+        if not 0 < len(value) <= MAX_USER_ID or not is_printable(value):
+            raise ValidationFailed(
+                [(name, f"This must be 1 to {MAX_USER_ID} printable characters.")]
+            )
         return value
 
     def id(self, name: str) -> str | None:

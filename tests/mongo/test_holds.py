@@ -237,3 +237,14 @@ def test_is_confirmed_by_staff_without_a_key() -> None:
 
     assert confirmed.content["booking"]["status"] == "confirmed"
     assert stored()[0]["history"][-1]["actor"] == "user:staff"
+
+
+@pytest.mark.parametrize("keys", [("first", "second"), (None, None)])
+def test_is_not_answered_to_the_wish_to_book(keys: tuple[str | None, str | None]) -> None:
+    book(keys[0], hold=True)
+
+    instant = book(keys[1], hold=False)
+
+    # A 201 would say that the room is booked, and in 15 minutes it would be gone.
+    assert instant.code == "ALREADY_BOOKED"
+    assert stored()[0]["status"] == "pending"

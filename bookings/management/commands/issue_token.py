@@ -22,7 +22,9 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        name = options["name"]
+        name = options["name"].strip()
+        if not 0 < len(name) <= 100 or not name.isprintable():
+            raise CommandError("Give the client a name of 1 to 100 printable characters.")
         if options["revoke"]:
             client = ApiClient.objects.filter(name=name).first()
             if client is None:

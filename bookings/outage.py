@@ -1,0 +1,55 @@
+"""Whether MongoDB is known to be away, so that requests fail at once instead of one by one.
+
+A request that waits for a frozen MongoDB holds its thread for the whole of its budget. With
+eight threads, the ninth request would wait for the first, and the thirtieth for a minute.
+So after a failure one request a second asks briefly whether MongoDB is back, and the others
+are answered at once. What needs no MongoDB is served all the while.
+"""
+
+import logging
+import threading
+import time
+
+import pymongo
+from pymongo.errors import ConnectionFailure, PyMongoError
+
+from bookings.connections import database
+
+logger = logging.getLogger(__name__)
+
+# A healthy server answers a ping in a millisecond; this allows for a loaded one.
+PROBE_TIMEOUT_S = 0.5
+
+PROBE_INTERVAL_S = 1.0
+
+_is_away = threading.Event()
+_probing = threading.Lock()
+_next_probe_at_s = 0.0
+
+
+def report(error: PyMongoError) -> None:
+    """Says that MongoDB has just failed somebody; other errors than silence are no outage."""
+    if (error.timeout or isinstance(error, ConnectionFailure)) and not _is_away.is_set():
+        _is_away.set()
+        logger.warning("mongodb_away")
+
+
+def is_away() -> bool:
+    """Whether to answer TRY_AGAIN at once; asks MongoDB itself, briefly, once a second."""
+    if _is_away.is_set():
+        with _probing:  # whoever comes while somebody asks learns it from them
+            if _is_away.is_set() and time.monotonic() >= _next_probe_at_s:
+                _probe()
+    return _is_away.is_set()
+
+
+def _probe() -> None:
+    global _next_probe_at_s
+    try:
+        with pymongo.timeout(PROBE_TIMEOUT_S):
+            database().command("ping")
+    except PyMongoError:
+        _next_probe_at_s = time.monotonic() + PROBE_INTERVAL_S
+    else:
+        _is_away.clear()
+        logger.warning("mongodb_back")
