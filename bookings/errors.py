@@ -2,7 +2,7 @@
 
 A refusal is expected and named; anything else is a surprise and propagates. The docstring is
 the sentence people read; `code` is stable and for machines. `is_definite` marks what is
-kept under the key (see "kept?" in docs/sequence.md): all others may turn out differently
+kept under the key (see the table in docs/sequence.md): all others may turn out differently
 when the same key tries again.
 """
 
