@@ -61,6 +61,11 @@ sys.exit(SmallRun(dict(os.environ)).stay())
 """
 
 
+def hear_hang_ups() -> None:
+    """The runner ignores SIGHUP under nohup, as it should; these tests may run under it."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def start_small_run(folder: Path, manner: str) -> tuple[subprocess.Popen[str], list[int]]:
     process = subprocess.Popen(
         [sys.executable, "-c", SMALL_RUN, str(folder), manner],
@@ -70,6 +75,7 @@ def start_small_run(folder: Path, manner: str) -> tuple[subprocess.Popen[str], l
         text=True,
         env={**os.environ, "MAKELEVEL": "0"},
         start_new_session=True,
+        preexec_fn=hear_hang_ups,
     )
     first = process.stdout.readline()  # type: ignore[union-attr]
     assert first.startswith("pids "), process.communicate()
