@@ -18,7 +18,7 @@ from bookings.connections import database
 logger = logging.getLogger(__name__)
 
 # A healthy server answers a ping in a millisecond; this allows for a loaded one.
-PROBE_TIMEOUT_S = 0.5
+PROBE_TIMEOUT_S = 0.2
 
 PROBE_INTERVAL_S = 1.0
 
