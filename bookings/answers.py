@@ -1,12 +1,11 @@
 """The exact bytes that are answered, and stored with the booking or under the key."""
 
 import json
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from bookings.documents import CONFIRMED, EXPIRED, PENDING, Booking, Price
 from bookings.errors import Refusal
-from bookings.inventory import Offer
 from idempotency.claims import Answer
 
 PROBLEM_JSON = "application/problem+json"
@@ -66,21 +65,12 @@ def describe(booking: Booking, *, now: datetime) -> dict[str, Any]:
             iso(booking.expires_at) if booking.expires_at and status in (PENDING, EXPIRED) else None
         ),
         "createdAt": iso(booking.created_at),
-        "price": _describe_price(booking.price),
+        "price": describe_price(booking.price),
     }
 
 
-def describe_offer(offer: Offer, night: date) -> dict[str, Any]:
-    """A room that is free on the night, as the API shows it."""
-    return {
-        "resourceId": offer.room,
-        "name": offer.room_name,
-        "hotelId": offer.hotel.id,
-        "price": _describe_price(offer.price(night, night + timedelta(days=1))),
-    }
-
-
-def _describe_price(price: Price) -> dict[str, Any]:
+def describe_price(price: Price) -> dict[str, Any]:
+    """A price as the API shows it."""
     return {
         "total": price.total,
         "currency": price.currency,

@@ -1,6 +1,5 @@
 """Changing a booking under a key: claim, decide, compare-and-set, finish."""
 
-import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,12 +23,18 @@ CHANGE_ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class Step:
-    """What a change would do; with no event the booking is already as wished, for ever."""
+    """What a change makes of a booking; with no event it is already as wished, for ever.
+
+    `only_before` is how long after the hold's end it may still be made, `if_taken` what is
+    answered if somebody else has a slot it needs, `reason` what staff gave for it.
+    """
 
     event: str | None
-    status: str
+    changed: Booking
     message: str
     only_before: timedelta | None = None
+    if_taken: type[Refusal] = HoldExpired
+    reason: str | None = None
 
 
 def change(
@@ -68,9 +73,8 @@ def change(
                     return Outcome(acknowledged, key, replayed=True, steps=steps)
                 now = clock.now()
                 step = decide(current, now)
-                changed = dataclasses.replace(current, status=step.status)
                 answer = answers.success(
-                    changed, key=key, message=step.message, status=200, now=now
+                    step.changed, key=key, message=step.message, status=200, now=now
                 )
                 with steps.timed("txn"):
                     if step.event is None or _apply(current, step, now, actor, digest, answer):
@@ -99,14 +103,14 @@ def _apply(
         key=digest,
         status=answer.status,
         body=answer.body,
+        reason=step.reason,
     )
     try:
         return repository.change_booking(
-            current, change, status=step.status, only_before=step.only_before
+            current, step.changed, change, only_before=step.only_before
         )
     except AlreadyBooked as error:
-        # Only a dead hold can lose its slots: it ran out and somebody else has the night.
-        raise HoldExpired from error
+        raise step.if_taken from error
 
 
 def _acknowledged(booking: Booking, digest: str) -> Answer | None:

@@ -17,6 +17,9 @@ from bookings.payloads import Guest
 PENDING, CONFIRMED, CANCELLED, EXPIRED = "pending", "confirmed", "cancelled", "expired"
 STATUSES = (PENDING, CONFIRMED, CANCELLED, EXPIRED)
 
+# A block takes a room out of service. It keeps its nights by the same index as a stay does.
+STAY, BLOCK = "stay", "block"
+
 # The states that keep others out. Every query on slots repeats this condition, or MongoDB
 # cannot use the partial index.
 ACTIVE = (PENDING, CONFIRMED)
@@ -67,7 +70,10 @@ class Key:
 
 @dataclass(frozen=True)
 class Change:
-    """One line of the history; `status` and `body` are the answer it was acknowledged with."""
+    """One line of the history; `status` and `body` are the answer it was acknowledged with.
+
+    `reason` is what staff gave for it, in their words.
+    """
 
     at: datetime
     event: str
@@ -75,11 +81,15 @@ class Change:
     key: str | None = None
     status: int | None = None
     body: bytes | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
 class Booking:
-    """A booking as read from, or about to be written to, the `bookings` collection."""
+    """A booking as read from, or about to be written to, the `bookings` collection.
+
+    `category` is that of all its rooms, None if they differ.
+    """
 
     id: ObjectId
     reference: str
@@ -87,7 +97,7 @@ class Booking:
     owner: str
     user_id: str
     hotel: str
-    category: str
+    category: str | None
     rooms: tuple[BookedRoom, ...]
     check_in: date
     check_out: date
@@ -101,6 +111,7 @@ class Booking:
     updated_at: datetime
     keys: tuple[Key, ...] = ()
     history: tuple[Change, ...] = ()
+    kind: str = STAY
 
     @property
     def slots(self) -> list[str]:
@@ -136,6 +147,12 @@ class Booking:
         )
 
 
+def common_category(rooms: tuple[BookedRoom, ...]) -> str | None:
+    """The category of all the rooms, or None if they have several."""
+    categories = {booked.category for booked in rooms}
+    return categories.pop() if len(categories) == 1 else None
+
+
 def slot_of(night: date, room: str) -> str:
     """`2027-02-15|room_A`: the night first, so that a stay is one range of the index."""
     return f"{night.isoformat()}|{room}"
@@ -161,20 +178,32 @@ def to_document(booking: Booking) -> dict[str, Any]:
     return {
         "_id": booking.id,
         "reference": booking.reference,
-        "kind": "stay",
+        "kind": booking.kind,
         "caller": booking.caller,
         "owner": booking.owner,
         "user_id": booking.user_id,
         "keys": [key_document(key) for key in booking.keys],
         "hotel": booking.hotel,
+        **stay_document(booking),
+        "guests": booking.guests,
+        "guest": vars(booking.guest),
+        "notes": booking.notes,
+        "status": booking.status,
+        "expires_at": booking.expires_at,
+        "created_at": booking.created_at,
+        "updated_at": booking.updated_at,
+        "history": [change_document(change) for change in booking.history],
+    }
+
+
+def stay_document(booking: Booking) -> dict[str, Any]:
+    """The fields that say where and when: all that changes when a booking is moved."""
+    return {
         "category": booking.category,
         "rooms": [vars(booked) for booked in booking.rooms],
         "check_in": booking.check_in.isoformat(),
         "check_out": booking.check_out.isoformat(),
         "slots": booking.slots,
-        "guests": booking.guests,
-        "guest": vars(booking.guest),
-        "notes": booking.notes,
         "price": {
             "total": booking.price.total,
             "currency": booking.price.currency,
@@ -183,11 +212,6 @@ def to_document(booking: Booking) -> dict[str, Any]:
                 for night, amount in booking.price.nights
             ],
         },
-        "status": booking.status,
-        "expires_at": booking.expires_at,
-        "created_at": booking.created_at,
-        "updated_at": booking.updated_at,
-        "history": [change_document(change) for change in booking.history],
     }
 
 
@@ -226,6 +250,7 @@ def from_document(document: dict[str, Any]) -> Booking:
         expires_at=document["expires_at"],
         created_at=document["created_at"],
         updated_at=document["updated_at"],
-        keys=tuple(Key(**key) for key in document["keys"]),
+        keys=tuple(Key(**key) for key in document.get("keys", ())),
+        kind=document["kind"],
         history=tuple(Change(**change) for change in document["history"]),
     )

@@ -38,6 +38,14 @@ class AlreadyBooked(Refusal):
     is_definite = True
 
 
+class SoldOut(Refusal):
+    """No room of this category is free for all of these dates."""
+
+    code = "SOLD_OUT"
+    title = "Sold out"
+    is_definite = True
+
+
 class IdempotencyInProgress(Refusal):
     """A request with this key is being worked on; retry with the same key."""
 
@@ -80,6 +88,20 @@ class NotCancellable(Refusal):
 
     code = "NOT_CANCELLABLE"
     title = "Not cancellable"
+
+
+class ExtensionLimit(Refusal):
+    """This hold has been extended as often, or as long, as a hold can be."""
+
+    code = "EXTENSION_LIMIT"
+    title = "Extended enough"
+
+
+class TooManyHolds(Refusal):
+    """Too many rooms are held already; confirm or cancel a hold first."""
+
+    code = "TOO_MANY_HOLDS"
+    title = "Too many holds"
 
 
 class KeyReused(Refusal):

@@ -35,14 +35,24 @@ def booking_indexes() -> list[IndexModel]:
             name="holds_by_end",
             partialFilterExpression={"status": PENDING},
         ),
+        # How many live holds somebody has, and which; only holds pay for it.
+        IndexModel(
+            [("owner", ASCENDING), ("user_id", ASCENDING), ("expires_at", ASCENDING)],
+            name="holds_of_an_owner",
+            partialFilterExpression={"status": PENDING},
+        ),
     ]
 
 
 def make_booking_indexes(database: Database) -> None:
-    """Makes the collection and its indexes; safe to repeat. Never inside a transaction."""
-    if "bookings" not in database.list_collection_names():
-        database.create_collection("bookings")
+    """Makes the collections and their indexes; safe to repeat. Never inside a transaction."""
+    for name in {"bookings", "holders"}.difference(database.list_collection_names()):
+        database.create_collection(name)
     database["bookings"].create_indexes(booking_indexes())
+    # Who holds rooms is of interest only while a hold can live.
+    database["holders"].create_indexes(
+        [IndexModel("last_hold_at", name="forgotten_later", expireAfterSeconds=2 * 60 * 60)]
+    )
 
 
 def _unique(

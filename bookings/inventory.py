@@ -1,4 +1,4 @@
-"""The catalogue as the booking flow reads it: a room with its category and hotel, and prices."""
+"""The catalogue as the booking flow reads it: hotels, categories and rooms, as facts."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,9 +7,6 @@ from typing import Any
 
 from bookings import clock
 from bookings.connections import collection
-from bookings.documents import Price, nights_between
-from bookings.errors import ValidationFailed
-from bookings.payloads import StayRequest
 
 # Nobody plans, or prices, further ahead than two years.
 HORIZON_DAYS = 730
@@ -19,6 +16,7 @@ HORIZON_DAYS = 730
 class HotelFacts:
     id: str
     code: str
+    name: str
     time_zone: str
     currency: str
     check_in_time: time
@@ -32,42 +30,74 @@ class HotelFacts:
 
 
 @dataclass(frozen=True)
-class Offer:
-    """One room that is for sale, at its category's price."""
+class CategoryFacts:
+    """Rooms that are sold as equal. `default_price` is for a night, in minor units."""
 
-    hotel: HotelFacts
-    category: str
+    id: str
+    hotel: str
+    name: str
     occupancy: int
-    room: str
-    room_name: str
-    night_price: int
-
-    def price(self, check_in: date, check_out: date) -> Price:
-        return Price(
-            self.hotel.currency,
-            tuple((night, self.night_price) for night in nights_between(check_in, check_out)),
-        )
+    default_price: int
+    sell_by_default: bool
 
 
-def find_offer(request: StayRequest) -> Offer:
-    """The room asked for, if it can be sold for this stay. Raises ValidationFailed."""
-    room = collection("rooms").find_one({"_id": request.resource_id, "is_sold": True})
-    if room is None:
-        raise ValidationFailed([("resourceId", "There is no such room.")])
-    category = collection("room_categories").find_one({"_id": room["category_id"]})
-    assert category is not None, "a room's category cannot be deleted before the room"
-    hotel = find_hotel(category["hotel_id"])
-    assert hotel is not None, "a category's hotel cannot be deleted before the category"
-    offer = _offer_of(hotel, category, room)
-    faults = []
-    if not category["sell_by_default"]:
-        faults.append(("resourceId", "This room is not for sale on these dates."))
-    if request.guests > offer.occupancy:
-        faults.append(("guests", f"This room takes at most {offer.occupancy} guests."))
-    faults += judge_dates(hotel, request.check_in, request.check_out)
-    if faults:
-        raise ValidationFailed(faults)
-    return offer
+@dataclass(frozen=True)
+class RoomFacts:
+    id: str
+    category: str
+    name: str
+
+
+def find_hotel(hotel_id: str) -> HotelFacts | None:
+    """The hotel with this id, or None."""
+    hotel = collection("hotels").find_one({"_id": hotel_id})
+    if hotel is None:
+        return None
+    return HotelFacts(
+        id=hotel["_id"],
+        code=hotel["code"],
+        name=hotel["name"],
+        time_zone=hotel["time_zone"],
+        currency=hotel["currency"],
+        check_in_time=_time_of(hotel["check_in_time"]),
+        hold_length=timedelta(minutes=hotel["hold_minutes"]),
+        cancel_hours=hotel["cancel_hours"],
+    )
+
+
+def find_category(category_id: str) -> CategoryFacts | None:
+    """The category with this id, or None."""
+    category = collection("room_categories").find_one({"_id": category_id})
+    return _category_of(category) if category else None
+
+
+def list_categories(hotel_id: str) -> list[CategoryFacts]:
+    """The hotel's categories, by name."""
+    categories = collection("room_categories").find({"hotel_id": hotel_id}).sort("name")
+    return [_category_of(category) for category in categories]
+
+
+def find_room(room_id: str) -> RoomFacts | None:
+    """The room with this id, or None where there is none for sale."""
+    room = collection("rooms").find_one({"_id": room_id, "is_sold": True})
+    return _room_of(room) if room else None
+
+
+def list_rooms(category_ids: Iterable[str], *, after: str = "", limit: int = 0) -> list[RoomFacts]:
+    """The rooms for sale of these categories, by id from the one after `after`; 0 is all."""
+    rooms = (
+        collection("rooms")
+        .find({"category_id": {"$in": list(category_ids)}, "is_sold": True, "_id": {"$gt": after}})
+        .sort("_id")
+        .limit(limit)
+    )
+    return [_room_of(room) for room in rooms]
+
+
+def room_names(room_ids: Iterable[str]) -> dict[str, str]:
+    """What the rooms with these ids are called; ids that nobody knows are left out."""
+    rooms = collection("rooms").find({"_id": {"$in": sorted(set(room_ids))}}, {"name": 1})
+    return {room["_id"]: room["name"] for room in rooms}
 
 
 def judge_dates(hotel: HotelFacts, check_in: date, check_out: date) -> list[tuple[str, str]]:
@@ -80,54 +110,19 @@ def judge_dates(hotel: HotelFacts, check_in: date, check_out: date) -> list[tupl
     return []
 
 
-def find_hotel(hotel_id: str) -> HotelFacts | None:
-    """The hotel with this id, or None."""
-    hotel = collection("hotels").find_one({"_id": hotel_id})
-    if hotel is None:
-        return None
-    return HotelFacts(
-        id=hotel["_id"],
-        code=hotel["code"],
-        time_zone=hotel["time_zone"],
-        currency=hotel["currency"],
-        check_in_time=_time_of(hotel["check_in_time"]),
-        hold_length=timedelta(minutes=hotel["hold_minutes"]),
-        cancel_hours=hotel["cancel_hours"],
-    )
-
-
-def list_offers(hotel: HotelFacts, *, after: str = "", limit: int) -> list[Offer]:
-    """The hotel's rooms for sale in order of their ids, from the one after `after`."""
-    categories = {
-        category["_id"]: category
-        for category in collection("room_categories").find(
-            {"hotel_id": hotel.id, "sell_by_default": True}
-        )
-    }
-    rooms = (
-        collection("rooms")
-        .find({"category_id": {"$in": list(categories)}, "is_sold": True, "_id": {"$gt": after}})
-        .sort("_id")
-        .limit(limit)
-    )
-    return [_offer_of(hotel, categories[room["category_id"]], room) for room in rooms]
-
-
-def room_names(room_ids: Iterable[str]) -> dict[str, str]:
-    """What the rooms with these ids are called; ids that nobody knows are left out."""
-    rooms = collection("rooms").find({"_id": {"$in": sorted(set(room_ids))}}, {"name": 1})
-    return {room["_id"]: room["name"] for room in rooms}
-
-
-def _offer_of(hotel: HotelFacts, category: dict[str, Any], room: dict[str, Any]) -> Offer:
-    return Offer(
-        hotel=hotel,
-        category=category["_id"],
+def _category_of(category: dict[str, Any]) -> CategoryFacts:
+    return CategoryFacts(
+        id=category["_id"],
+        hotel=category["hotel_id"],
+        name=category["name"],
         occupancy=category["occupancy"],
-        room=room["_id"],
-        room_name=room["name"],
-        night_price=category["default_price"],
+        default_price=category["default_price"],
+        sell_by_default=category["sell_by_default"],
     )
+
+
+def _room_of(room: dict[str, Any]) -> RoomFacts:
+    return RoomFacts(id=room["_id"], category=room["category_id"], name=room["name"])
 
 
 def _time_of(stored: datetime) -> time:

@@ -140,9 +140,10 @@ class BookingRecord(models.Model):
 
     id = ObjectIdAutoField(primary_key=True)
     reference = models.CharField(max_length=32)
+    kind = models.CharField(max_length=8)
     status = models.CharField(max_length=16)
     hotel = models.CharField(max_length=64)
-    category = models.CharField(max_length=64)
+    category = models.CharField(max_length=64, null=True)  # None for rooms of several
     rooms = models.JSONField()
     check_in = models.CharField(max_length=10)
     check_out = models.CharField(max_length=10)

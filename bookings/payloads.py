@@ -12,6 +12,9 @@ from bookings.errors import MalformedJson, ValidationFailed
 
 MAX_NIGHTS = 90
 MAX_GUESTS = 100
+MAX_ROOMS = 10
+# Each slot is an entry in the unique index, and all of a booking's are written at once.
+MAX_SLOTS = 300
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
@@ -31,6 +34,8 @@ MAX_TOTAL = 2**53 - 1
 FIELDS = (
     "userId",
     "resourceId",
+    "categoryId",
+    "rooms",
     "date",
     "checkIn",
     "checkOut",
@@ -40,6 +45,7 @@ FIELDS = (
     "notes",
     "quotedTotal",
 )
+ROOM_FIELDS = ("categoryId", "guests")
 GUEST_FIELDS = {"name": 200, "email": 254, "phone": 40}
 MAX_NOTES = 2000
 MAX_USER_ID = 128
@@ -55,28 +61,52 @@ class Guest:
 
 
 @dataclass(frozen=True)
-class StayRequest:
-    """What somebody wants to book: one room for the nights in [check_in, check_out)."""
+class RoomWish:
+    """One room of a stay: this very one, or any one of a category.
 
-    resource_id: str
+    `field` is where the body said so, for what turns out to be wrong with it later.
+    """
+
+    field: str
+    guests: int
+    room: str | None = None
+    category: str | None = None
+
+
+@dataclass(frozen=True)
+class StayRequest:
+    """What somebody wants to book: rooms for the nights in [check_in, check_out)."""
+
+    rooms: tuple[RoomWish, ...]
     check_in: date
     check_out: date
     user_id: str | None = None
-    guests: int = 1
     hold: bool = False
     guest: Guest = Guest()
     notes: str = ""
     quoted_total: int | None = None
 
     @property
+    def guests(self) -> int:
+        return sum(wish.guests for wish in self.rooms)
+
+    @property
     def booked(self) -> dict[str, Any]:
         """What a server-made key is derived from; a `date` and its one-night stay are equal.
 
         A hold and a booking are different wishes: who wants to book must not be answered that
-        the room is held.
+        the room is held. The order in which rooms were named means nothing.
         """
+        first = self.rooms[0]
+        what: dict[str, Any]
+        if first.room is not None:
+            what = {"resourceId": first.room}
+        elif len(self.rooms) == 1:
+            what = {"categoryId": first.category}
+        else:
+            what = {"rooms": sorted(wish.category or "" for wish in self.rooms)}
         return {
-            "resourceId": self.resource_id,
+            **what,
             "checkIn": self.check_in.isoformat(),
             "checkOut": self.check_out.isoformat(),
             "hold": self.hold,
@@ -92,11 +122,10 @@ def judge_payload(payload: Any) -> StayRequest:
     check_in, check_out = _read_dates(reader)
     guest = reader.object("guest", tuple(GUEST_FIELDS))
     request = StayRequest(
-        resource_id=reader.id("resourceId"),
+        rooms=_read_rooms(reader),
         check_in=check_in,
         check_out=check_out,
         user_id=reader.text("userId", MAX_USER_ID, empty_ok=False) or None,
-        guests=reader.integer("guests", 1, MAX_GUESTS, default=1) or 1,
         hold=reader.boolean("hold"),
         guest=Guest(**{name: guest.text(name, length) for name, length in GUEST_FIELDS.items()}),
         notes=reader.text("notes", MAX_NOTES),
@@ -107,9 +136,37 @@ def judge_payload(payload: Any) -> StayRequest:
             validate_email(request.guest.email)
         except InvalidText:
             reader.fault("guest.email", "This is not an e-mail address.")
+    # One room alone reaches the bound on nights before this one.
+    if len(request.rooms) > 1 and len(request.rooms) * (check_out - check_in).days > MAX_SLOTS:
+        reader.fault("rooms", f"A booking has at most {MAX_SLOTS} nights, all its rooms together.")
     if reader.faults:
         raise ValidationFailed(reader.faults)
     return request
+
+
+def _read_rooms(reader: "_Reader") -> tuple[RoomWish, ...]:
+    """`resourceId` is this very room, `categoryId` any one of a kind, `rooms` several of them."""
+    named = [name for name in ("resourceId", "categoryId", "rooms") if reader.has(name)]
+    if len(named) != 1:
+        field = named[0] if named else "resourceId"
+        reader.fault(field, "Send one of resourceId, categoryId and rooms.")
+        return ()
+    if named == ["rooms"]:
+        if reader.has("guests"):
+            reader.fault("guests", "Say in rooms how many guests each room has.")
+        entries = reader.objects("rooms", ROOM_FIELDS, MAX_ROOMS)
+        return tuple(
+            RoomWish(
+                field=f"rooms[{number}].categoryId",
+                category=entry.id("categoryId"),
+                guests=entry.integer("guests", 1, MAX_GUESTS, default=1) or 1,
+            )
+            for number, entry in enumerate(entries)
+        )
+    guests = reader.integer("guests", 1, MAX_GUESTS, default=1) or 1
+    if named == ["resourceId"]:
+        return (RoomWish(field="resourceId", room=reader.id("resourceId"), guests=guests),)
+    return (RoomWish(field="categoryId", category=reader.id("categoryId"), guests=guests),)
 
 
 def _read_dates(reader: "_Reader") -> tuple[date, date]:
@@ -126,11 +183,17 @@ def _read_dates(reader: "_Reader") -> tuple[date, date]:
     check_in, check_out = reader.date("checkIn"), reader.date("checkOut")
     if not check_in or not check_out:
         return never, never
-    if check_out <= check_in:
-        reader.fault("checkOut", "Check-out must be after check-in.")
-    elif (check_out - check_in).days > MAX_NIGHTS:
-        reader.fault("checkOut", f"A stay has at most {MAX_NIGHTS} nights.")
+    reader.faults += judge_length(check_in, check_out)
     return check_in, check_out
+
+
+def judge_length(check_in: date, check_out: date) -> list[tuple[str, str]]:
+    """What is wrong with the order and number of these days, as (field, message)."""
+    if check_out <= check_in:
+        return [("checkOut", "Check-out must be after check-in.")]
+    if (check_out - check_in).days > MAX_NIGHTS:
+        return [("checkOut", f"A stay has at most {MAX_NIGHTS} nights.")]
+    return []
 
 
 def parse_date(text: str) -> date | None:
@@ -229,3 +292,18 @@ class _Reader:
             self.fault(name, "This must be an object.")
             value = {}
         return _Reader(value, known, f"{self._prefix}{name}.", self.faults)
+
+    def objects(self, name: str, known: tuple[str, ...], most: int) -> list["_Reader"]:
+        """A list of 1 to `most` objects."""
+        values = self._values[name]
+        if not isinstance(values, list) or not 1 <= len(values) <= most:
+            self.fault(name, f"This must be a list of 1 to {most} objects.")
+            return []
+        readers = []
+        for number, value in enumerate(values):
+            prefix = f"{self._prefix}{name}[{number}]"
+            if not isinstance(value, dict):
+                self.faults.append((prefix, "This must be an object."))
+                value = {}
+            readers.append(_Reader(value, known, f"{prefix}.", self.faults))
+        return readers

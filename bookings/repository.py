@@ -23,15 +23,17 @@ from bookings.documents import (
     ACTIVE,
     EXPIRED,
     PENDING,
+    BookedRoom,
     Booking,
     Change,
     Key,
     change_document,
     from_document,
     key_document,
+    stay_document,
     to_document,
 )
-from bookings.errors import AlreadyBooked, ResourceLocked
+from bookings.errors import AlreadyBooked, ResourceLocked, TooManyHolds
 from bookings.models import BookingRecord
 from bookings.points import reached
 from idempotency.claims import Answer
@@ -62,24 +64,28 @@ class Written:
     key: Key
 
 
-def write_booking(booking: Booking, *, answer_for: AnswerFor) -> Written:
+def write_booking(
+    booking: Booking, *, max_holds: int = 0, answer_for: AnswerFor | None = None
+) -> Written:
     """Writes a new booking whose first key carries its answer.
 
-    `answer_for` words the answer for a hold the caller already has, which then takes the key.
+    Both options are for holds: how many live ones their holder may have, and how the answer is
+    worded for a hold that the caller has already, and which then takes the key.
 
-    Raises AlreadyBooked if somebody has one of its slots, ResourceLocked if rivals kept
-    coming and going. Whatever it returns is durable.
+    Raises AlreadyBooked if somebody has one of its slots, TooManyHolds if it would be one live
+    hold more than `max_holds`, ResourceLocked if rivals kept coming and going. Whatever it
+    returns is durable.
     """
     for _ in range(WRITE_ATTEMPTS):
         try:
-            _in_transaction(lambda session: _insert(booking, session))
+            _in_transaction(lambda session: _insert(booking, max_holds, session))
         except DuplicateKeyError:
             pass
         else:
             return Written("booked", booking, booking.keys[0])
         try:
             written = _in_transaction(
-                lambda session: _resolve_conflict(booking, answer_for, session)
+                lambda session: _resolve_conflict(booking, max_holds, answer_for, session)
             )
         except DuplicateKeyError:
             continue  # another rival came between our look and our insert
@@ -90,13 +96,38 @@ def write_booking(booking: Booking, *, answer_for: AnswerFor) -> Written:
     raise ResourceLocked
 
 
-def _insert(booking: Booking, session: ClientSession) -> None:
+def _insert(booking: Booking, max_holds: int, session: ClientSession) -> None:
     collection("bookings").insert_one(to_document(booking), session=session)
+    if booking.status == PENDING:
+        _count_holds(booking, max_holds, session)
     reached("in_transaction")
 
 
+def _count_holds(booking: Booking, max_holds: int, session: ClientSession) -> None:
+    """Raises TooManyHolds if this hold, which is written already, is one too many."""
+    # Two holds of one person at the same moment do not see each other in their snapshots.
+    # Both write this document, so one of them has to begin again, and then sees the other.
+    collection("holders").update_one(
+        {"_id": {"owner": booking.owner, "user_id": booking.user_id}},
+        {"$set": {"last_hold_at": booking.created_at}},
+        upsert=True,
+        session=session,
+    )
+    live = collection("bookings").count_documents(
+        {
+            "owner": booking.owner,
+            "user_id": booking.user_id,
+            "status": PENDING,
+            "expires_at": {"$gt": clock.now()},
+        },
+        session=session,
+    )
+    if live > max_holds:
+        raise TooManyHolds
+
+
 def _resolve_conflict(
-    booking: Booking, answer_for: AnswerFor, session: ClientSession
+    booking: Booking, max_holds: int, answer_for: AnswerFor | None, session: ClientSession
 ) -> Written | Literal["taken", "gone"]:
     """Looks up the key first, then every active rival, and decides; one snapshot for all.
 
@@ -118,25 +149,13 @@ def _resolve_conflict(
             {"_id": twin.id}, {"$pull": {"keys": {"digest": key.digest}}}, session=session
         )
 
-    # The status is repeated so that the partial index is used.
-    rivals = [
-        from_document(document)
-        for document in bookings.find(
-            {
-                "hotel": booking.hotel,
-                "slots": {"$in": booking.slots},
-                "status": {"$in": list(ACTIVE)},
-            },
-            session=session,
-        )
-    ]
-    live = [rival for rival in rivals if rival.status_at(now) != EXPIRED]
-    dead = [rival for rival in rivals if rival.status_at(now) == EXPIRED]
+    live, dead = _find_rivals(booking, session, now=now)
 
     if [rival.is_same_stay(booking) for rival in live] == [True]:
         hold = live[0]
         # Only who wants to hold: a 201 to who wants to book must mean that it is booked.
-        if hold.status == booking.status == PENDING and len(hold.keys) < MAX_KEYS:
+        may_adopt = hold.status == booking.status == PENDING and len(hold.keys) < MAX_KEYS
+        if may_adopt and answer_for:
             return _adopt_key(booking, hold, answer_for(hold, now), session)
     if live:
         return "taken"
@@ -144,8 +163,30 @@ def _resolve_conflict(
         return "gone"
     for hold in dead:
         _expire(hold, session=session)
-    _insert(booking, session)
+    _insert(booking, max_holds, session)
     return Written("booked", booking, key)
+
+
+def _find_rivals(
+    booking: Booking, session: ClientSession, *, now: datetime
+) -> tuple[list[Booking], list[Booking]]:
+    """Who else has one of the booking's slots: those who are alive, and dead holds."""
+    # The status is repeated so that the partial index is used.
+    rivals = [
+        from_document(document)
+        for document in collection("bookings").find(
+            {
+                "hotel": booking.hotel,
+                "slots": {"$in": booking.slots},
+                "status": {"$in": list(ACTIVE)},
+                "_id": {"$ne": booking.id},
+            },
+            session=session,
+        )
+    ]
+    live = [rival for rival in rivals if rival.status_at(now) != EXPIRED]
+    dead = [rival for rival in rivals if rival.status_at(now) == EXPIRED]
+    return live, dead
 
 
 def _still_replays(key: Key, booking: Booking, now: datetime) -> bool:
@@ -165,15 +206,44 @@ def _adopt_key(booking: Booking, hold: Booking, answer: Answer, session: ClientS
 
 
 def change_booking(
-    booking: Booking, change: Change, *, status: str, only_before: timedelta | None = None
+    booking: Booking, changed: Booking, change: Change, *, only_before: timedelta | None = None
 ) -> bool:
-    """Moves the booking to `status`, if nobody changed it since it was read.
+    """Makes `booking` what `changed` is, if nobody changed it since it was read.
 
     With `only_before` the change is made only until that long after `expires_at`, measured by
-    MongoDB's own clock. Returns False if it was not made; raises AlreadyBooked if its slots
-    went to somebody else meanwhile. The history's length is the version that is compared: every
-    change adds to it, so a retry that did not see its first try in the history cannot act.
+    MongoDB's own clock. Returns False if it was not made; raises AlreadyBooked if somebody
+    else has a slot that it needs. Dead holds in its way are expired. The history's length is
+    the version that is compared: every change adds to it, so a retry that did not see its first
+    try in the history cannot act.
     """
+    try:
+        return _change(booking, changed, change, only_before=only_before)
+    except DuplicateKeyError:
+        pass
+    for _ in range(WRITE_ATTEMPTS):
+        try:
+            verdict = _in_transaction(
+                lambda session: _change_over_dead_holds(
+                    booking, changed, change, only_before, session
+                )
+            )
+        except DuplicateKeyError:
+            continue  # a rival came between our look and our change
+        if verdict == "taken":
+            raise AlreadyBooked
+        return verdict == "changed"
+    raise ResourceLocked
+
+
+def _change(
+    booking: Booking,
+    changed: Booking,
+    change: Change,
+    *,
+    only_before: timedelta | None,
+    session: ClientSession | None = None,
+) -> bool:
+    """The compare-and-set itself. Raises DuplicateKeyError where a slot is not free."""
     condition: dict[str, Any] = {
         "_id": booking.id,
         "status": booking.status,
@@ -182,17 +252,32 @@ def change_booking(
     if only_before is not None:
         ends_at = {"$add": ["$expires_at", int(only_before.total_seconds() * 1000)]}
         condition["$expr"] = {"$gt": [ends_at, "$$NOW"]}
-    try:
-        result = collection("bookings").update_one(
-            condition,
-            {
-                "$set": {"status": status, "updated_at": change.at},
-                "$push": {"history": change_document(change)},
-            },
-        )
-    except DuplicateKeyError as error:
-        raise AlreadyBooked from error
+    fields: dict[str, Any] = {"status": changed.status, "updated_at": change.at}
+    if changed.expires_at != booking.expires_at:
+        fields["expires_at"] = changed.expires_at
+    if stay_document(changed) != stay_document(booking):
+        fields.update(stay_document(changed))
+    result = collection("bookings").update_one(
+        condition, {"$set": fields, "$push": {"history": change_document(change)}}, session=session
+    )
     return result.modified_count == 1
+
+
+def _change_over_dead_holds(
+    booking: Booking,
+    changed: Booking,
+    change: Change,
+    only_before: timedelta | None,
+    session: ClientSession,
+) -> Literal["changed", "stale", "taken"]:
+    """Looks who is in the way, and changes the booking if they are all dead; one snapshot."""
+    live, dead = _find_rivals(changed, session, now=clock.now())
+    if live:
+        return "taken"
+    for hold in dead:
+        _expire(hold, session=session)
+    done = _change(booking, changed, change, only_before=only_before, session=session)
+    return "changed" if done else "stale"
 
 
 def expire_dead_holds(*, limit: int = SWEEP_BATCH) -> tuple[int, int]:
@@ -352,26 +437,74 @@ def replace_person(person: str, pseudonym: str) -> int:
     return result.modified_count
 
 
-def taken_rooms(hotel: str, night: str) -> set[str]:
-    """The rooms of the hotel that somebody has on this night; dead holds do not count."""
+def taken_nights(hotel: str, first: date, end: date) -> dict[str, set[date]]:
+    """For each room of the hotel the nights in [first, end) that somebody has it.
+
+    Dead holds do not count. It is read at one moment: a booking that is being moved from one
+    room to another is never seen in both, and so nothing looks fuller than it is.
+    """
     now = clock.now()
-    rooms: set[str] = set()
-    documents = collection("bookings").find(
-        {
-            "hotel": hotel,
-            # One range of the index: everything between this night's `|` and the next sign.
-            "slots": {"$elemMatch": {"$gte": f"{night}|", "$lt": f"{night}}}"}},
-            "status": {"$in": list(ACTIVE)},
-        },
-        {"slots": 1, "status": 1, "expires_at": 1},
-    )
-    for document in documents:
-        if document["status"] == PENDING and document["expires_at"] <= now:
-            continue
-        rooms.update(
-            slot.split("|", 1)[1] for slot in document["slots"] if slot.startswith(f"{night}|")
+    low, high = f"{first.isoformat()}|", f"{end.isoformat()}|"
+    taken: dict[str, set[date]] = {}
+    with database().client.start_session(snapshot=True) as session:
+        documents = collection("bookings").find(
+            {
+                "hotel": hotel,
+                # One range of the index: night by night, and within a night room by room.
+                "slots": {"$elemMatch": {"$gte": low, "$lt": high}},
+                "status": {"$in": list(ACTIVE)},
+            },
+            {"slots": 1, "status": 1, "expires_at": 1},
+            session=session,
         )
-    return rooms
+        for document in documents:
+            if document["status"] == PENDING and document["expires_at"] <= now:
+                continue
+            for slot in document["slots"]:
+                if low <= slot < high:
+                    night, _, room = slot.partition("|")
+                    taken.setdefault(room, set()).add(date.fromisoformat(night))
+    return taken
+
+
+def list_in_the_way(booking: Booking, *, limit: int) -> list[Booking]:
+    """Who else has one of the booking's slots at this moment, by date; dead holds do not count."""
+    with database().client.start_session(snapshot=True) as session:
+        live, _ = _find_rivals(booking, session, now=clock.now())
+    return sorted(live, key=lambda rival: (rival.check_in, rival.reference))[:limit]
+
+
+def find_own_rooms(booking: Booking, digest: str) -> tuple[BookedRoom, ...] | None:
+    """The rooms of the booking that this key made, or of the caller's own hold for this stay.
+
+    For who wants any rooms of some categories, while `booking.rooms` says of which and for how
+    many guests: what they have already must not look sold out to them.
+    """
+    made = find_booking_by_key(digest)
+    if made is not None:
+        return made.rooms
+    if booking.status != PENDING:
+        return None
+
+    def kinds(rooms: tuple[BookedRoom, ...]) -> list[tuple[str, int]]:
+        return sorted((booked.category, booked.guests) for booked in rooms)
+
+    holds = collection("bookings").find(
+        {
+            "owner": booking.owner,
+            "user_id": booking.user_id,
+            "status": PENDING,
+            "expires_at": {"$gt": clock.now()},
+            "caller": booking.caller,
+            "hotel": booking.hotel,
+            "check_in": booking.check_in.isoformat(),
+            "check_out": booking.check_out.isoformat(),
+        }
+    )
+    for hold in map(from_document, holds):
+        if kinds(hold.rooms) == kinds(booking.rooms):
+            return hold.rooms
+    return None
 
 
 def _in_transaction(callback: Callable[[ClientSession], Result]) -> Result:

@@ -8,40 +8,38 @@ import dataclasses
 import logging
 import secrets
 from collections.abc import Callable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
+from django.conf import settings
 from redis.exceptions import RedisError
 
-from bookings import answers, clock, connections, inventory, repository
+from bookings import answers, clock, connections, offers, repository
+from bookings.assignment import GAP_LOOK_NIGHTS, choose_rooms
 from bookings.callers import Caller, caller_of_user
-from bookings.changes import Step, change
 from bookings.clock import Deadline
 from bookings.documents import (
-    CANCELLED,
     CONFIRMED,
-    EXPIRED,
-    LATE_CONFIRM,
     PENDING,
     BookedRoom,
     Booking,
     Change,
     Key,
+    common_category,
     new_id,
     new_reference,
 )
 from bookings.errors import (
-    HoldExpired,
-    InvalidIdempotencyKey,
-    KeyMismatch,
-    NotCancellable,
+    AlreadyBooked,
     NotFound,
     PermissionDenied,
     PriceChanged,
     Refusal,
     ResourceLocked,
+    SoldOut,
 )
+from bookings.offers import Offer
 from bookings.outcomes import (
     ANSWER_TTL_MS,
     SERVER_KEY_LIFE,
@@ -74,7 +72,7 @@ def create_booking(
     deadline: Deadline,
     owner: Caller | None = None,
 ) -> Outcome:
-    """Books, or holds, a room for a stay; at most once for each caller and key.
+    """Books, or holds, rooms for a stay; at most once for each caller and key.
 
     `read_payload` returns the received JSON or raises a Refusal; with a key it is called only
     once the key is claimed, so that a key that is done replays whatever came with it. `owner`
@@ -87,8 +85,8 @@ def create_booking(
     # 1. Resolve the key. Without one it is made from what is booked, so the body comes first.
     key = read_key(key_header)
     if key is None:
-        wish = judge_payload(read_payload())
-        key = keys.make_key(str(caller), wish.user_id, wish.booked)
+        asked = judge_payload(read_payload())
+        key = keys.make_key(str(caller), asked.user_id, asked.booked)
     digest = keys.digest_of(caller=str(caller), operation="create", target="", key=key)
 
     # 2. Claim it. Whoever has an answer already is sent that answer.
@@ -99,24 +97,36 @@ def create_booking(
         lock: Lock | None = None
         try:
             payload = read_payload()
-            booking = _draft_booking(
-                judge_payload(payload), caller, owner or caller, key, digest, payload
-            )
+            request = judge_payload(payload)
+            offer = _quote(request)
+            draft = _draft_booking(request, offer, caller, owner or caller, key, digest)
 
-            # 3. Lock the slots. It spares rivals a wasted write, and decides nothing.
-            deadline.check()
-            with steps.timed("lock"):
-                lock = _lock_slots(booking)
-            reached("after_lock")
+            while True:
+                # 3. Choose free rooms and lock their slots. A lock spares rivals a wasted
+                #    write, and decides nothing.
+                deadline.check()
+                with steps.timed("lock"):
+                    rooms, lock = _lock_rooms(draft, offer, digest)
+                reached("after_lock")
 
-            # 4. Write. Two unique indexes look for a rival on the night and a twin of the key.
-            deadline.check()
-            if lock and not lock.is_held:
-                raise ResourceLocked
-            with steps.timed("txn"):
-                written = repository.write_booking(
-                    booking, answer_for=lambda hold, now: _answer_hold(hold, key, now)
-                )
+                # 4. Write. Two unique indexes look for a rival on the night and a twin of the key.
+                booking = _with_answer(draft, rooms, key, digest, payload)
+                deadline.check()
+                if lock and not lock.is_held:
+                    raise ResourceLocked
+                try:
+                    with steps.timed("txn"):
+                        written = repository.write_booking(
+                            booking,
+                            max_holds=settings.MAX_LIVE_HOLDS,
+                            answer_for=lambda hold, now: _answer_hold(hold, key, now),
+                        )
+                    break
+                except AlreadyBooked:
+                    if not offer.is_by_category:
+                        raise
+                    # A rival was quicker with this room; there may be another.
+                    _release(lock)
             reached("after_commit")
 
         # 5. Finish: store the answer and release the lock, in one batch. A success is in the
@@ -133,80 +143,12 @@ def create_booking(
     return outcome
 
 
-def confirm_booking(
-    *,
-    actor: Caller,
-    booking_id: str,
-    key_header: str | None,
-    deadline: Deadline,
-    as_staff: bool = False,
-) -> Outcome:
-    """Turns a hold into a booking, with the key that made it; staff need no key.
-
-    A hold that ran out up to ten minutes ago is revived if its slots are still free.
-    Confirming again replays. Raises NotFound, KeyMismatch or InvalidIdempotencyKey before
-    anything is claimed.
-    """
-    booking = _find_visible(booking_id, actor, as_staff)
-    if as_staff:
-        key = keys.make_key(str(actor), "confirm", booking_id)
-    else:
-        key = read_key(key_header, accept_server_made=True) or ""
-        if not key:
-            raise InvalidIdempotencyKey("Confirm with the Idempotency-Key of the booking.")
-        created = keys.digest_of(caller=str(actor), operation="create", target="", key=key)
-        if booking.key_for(created) is None:
-            raise KeyMismatch
-
-    def confirm(current: Booking, now: datetime) -> Step:
-        if current.status == CANCELLED:
-            raise HoldExpired("This booking was cancelled; make a new one.")
-        if current.status == CONFIRMED:
-            return Step("confirmed_again", CONFIRMED, answers.MESSAGES[CONFIRMED])
-        if current.expires_at is None or now >= current.expires_at + LATE_CONFIRM:
-            raise HoldExpired
-        return Step("confirmed", CONFIRMED, answers.MESSAGES[CONFIRMED], only_before=LATE_CONFIRM)
-
-    return change(
-        booking.id, operation="confirm", key=key, actor=actor, deadline=deadline, decide=confirm
-    )
-
-
-def cancel_booking(
-    *,
-    actor: Caller,
-    booking_id: str,
-    key_header: str | None,
-    deadline: Deadline,
-    as_staff: bool = False,
-) -> Outcome:
-    """Gives the slots back at once. Cancelling again answers the same.
-
-    Customers and partners may do it until the hotel's deadline, staff always. Raises NotFound
-    or InvalidIdempotencyKey before anything is claimed.
-    """
-    booking = _find_visible(booking_id, actor, as_staff)
-    key = read_key(key_header) or keys.make_key(str(actor), "cancel", booking_id)
-
-    def cancel(current: Booking, now: datetime) -> Step:
-        if current.status == CANCELLED:
-            return Step(None, CANCELLED, "The booking was cancelled before.")
-        if current.status_at(now) == EXPIRED:
-            raise NotCancellable("This hold has run out, so there is nothing to cancel.")
-        if not as_staff and current.status == CONFIRMED:
-            hotel = inventory.find_hotel(current.hotel)
-            if hotel is None or now >= hotel.last_cancellation(current.check_in):
-                raise NotCancellable("The hotel's time for cancelling this stay is over.")
-        return Step("cancelled", CANCELLED, "The booking is cancelled.")
-
-    return change(
-        booking.id, operation="cancel", key=key, actor=actor, deadline=deadline, decide=cancel
-    )
-
-
 def get_booking(*, viewer: Caller, booking_id: str) -> dict[str, Any]:
     """One of the viewer's bookings as the API shows it. Raises NotFound for any other."""
-    return answers.describe(_find_visible(booking_id, viewer, False), now=clock.now())
+    booking = repository.find_booking(booking_id, owner=str(viewer))
+    if booking is None:
+        raise NotFound
+    return answers.describe(booking, now=clock.now())
 
 
 def list_bookings(
@@ -260,46 +202,55 @@ def forget_user(*, user_id: object) -> None:
 # --- The steps of create_booking ------------------------------------------------------------
 
 
-def _draft_booking(
-    wish: StayRequest, caller: Caller, owner: Caller, key: str, digest: str, payload: Any
-) -> Booking:
-    """The booking as it would be written, with the answer it would be acknowledged with."""
-    user_id = _judge_user(wish, caller, owner)
-    offer = inventory.find_offer(wish)
-    price = offer.price(wish.check_in, wish.check_out)
-    if wish.quoted_total is not None and wish.quoted_total != price.total:
+def _quote(request: StayRequest) -> Offer:
+    """What the stay costs and which rooms could serve it. Raises PriceChanged."""
+    offer = offers.find_offer(request)
+    if request.quoted_total is not None and request.quoted_total != offer.price.total:
+        price = offer.price
         raise PriceChanged(f"The price is now {price.total} {price.currency} in minor units.")
+    return offer
+
+
+def _draft_booking(
+    request: StayRequest, offer: Offer, caller: Caller, owner: Caller, key: str, digest: str
+) -> Booking:
+    """The booking as it would be written, but for its rooms and its answer."""
     now = clock.now()
-    status = PENDING if wish.hold else CONFIRMED
-    booking = Booking(
+    return Booking(
         id=new_id(now),
         reference=new_reference(offer.hotel.code),
         caller=str(caller),
         owner=str(owner),
-        user_id=user_id,
+        user_id=_judge_user(request, caller, owner),
         hotel=offer.hotel.id,
-        category=offer.category,
-        rooms=(BookedRoom(offer.room, offer.category, wish.guests),),
-        check_in=wish.check_in,
-        check_out=wish.check_out,
-        guests=wish.guests,
-        guest=wish.guest,
-        notes=wish.notes,
-        price=price,
-        status=status,
-        expires_at=now + offer.hotel.hold_length if wish.hold else None,
+        category=None,
+        rooms=tuple(BookedRoom("", wanted.category, wanted.guests) for wanted in offer.wanted),
+        check_in=request.check_in,
+        check_out=request.check_out,
+        guests=request.guests,
+        guest=request.guest,
+        notes=request.notes,
+        price=offer.price,
+        status=PENDING if request.hold else CONFIRMED,
+        expires_at=now + offer.hotel.hold_length if request.hold else None,
         created_at=now,
         updated_at=now,
         history=(Change(at=now, event="created", actor=str(caller), key=digest),),
     )
-    answer = answers.success(
-        booking, key=key, message=answers.MESSAGES[status], status=201, now=now
-    )
+
+
+def _with_answer(
+    draft: Booking, rooms: tuple[BookedRoom, ...], key: str, digest: str, payload: Any
+) -> Booking:
+    """The draft in these rooms, with the answer that it would be acknowledged with."""
+    booking = dataclasses.replace(draft, rooms=rooms, category=common_category(rooms))
+    message = answers.MESSAGES[booking.status]
+    answer = answers.success(booking, key=key, message=message, status=201, now=booking.created_at)
     server_made = keys.is_server_made(key)
     made = Key(
         digest=digest,
         made_by="server" if server_made else "client",
-        until=now + SERVER_KEY_LIFE if server_made else None,
+        until=booking.created_at + SERVER_KEY_LIFE if server_made else None,
         fingerprint=keys.fingerprint_of(payload),
         status=answer.status,
         body=answer.body,
@@ -307,22 +258,59 @@ def _draft_booking(
     return dataclasses.replace(booking, keys=(made,))
 
 
-def _judge_user(wish: StayRequest, caller: Caller, owner: Caller) -> str:
+def _judge_user(request: StayRequest, caller: Caller, owner: Caller) -> str:
     """Whom the booking is for. A customer is itself; a partner's guests are the partner's names."""
-    if wish.user_id is None or wish.user_id == caller.id:
+    if request.user_id is None or request.user_id == caller.id:
         return owner.id
     if caller.kind == "client" and caller.may_act_for_others:
-        return wish.user_id
+        return request.user_id
     raise PermissionDenied("You may book only for yourself; leave userId out.")
 
 
-def _lock_slots(booking: Booking) -> Lock | None:
-    """Locks every slot of the booking, or none; None when Redis cannot say."""
-    names = [f"{booking.hotel}|{slot}" for slot in booking.slots]
+def _lock_rooms(
+    draft: Booking, offer: Offer, digest: str
+) -> tuple[tuple[BookedRoom, ...], Lock | None]:
+    """Rooms for the stay with all their slots locked; no lock where Redis cannot say.
+
+    Rooms that rivals have locked are passed over as long as there are others. Raises
+    SoldOut, or ResourceLocked if only locks are in the way.
+    """
+    if not offer.is_by_category:
+        rooms = tuple(
+            BookedRoom(wanted.candidates[0].id, wanted.category, wanted.guests)
+            for wanted in offer.wanted
+        )
+        try:
+            return rooms, _lock_slots(draft, rooms)
+        except LockBusy as error:
+            raise ResourceLocked from error
+    around = timedelta(days=GAP_LOOK_NIGHTS)
+    taken = repository.taken_nights(draft.hotel, draft.check_in - around, draft.check_out + around)
+    locked: set[str] = set()
+    while True:
+        try:
+            rooms = choose_rooms(
+                offer.wanted, taken, draft.check_in, draft.check_out, locked=locked
+            )
+        except SoldOut:
+            # Perhaps they were sold to this very key, or are held by who is asking.
+            own = repository.find_own_rooms(draft, digest)
+            if own is None:
+                raise
+            if not locked.isdisjoint(booked.room for booked in own):
+                raise ResourceLocked from None
+            rooms = own
+        try:
+            return rooms, _lock_slots(draft, rooms)
+        except LockBusy as busy:
+            locked.add(busy.name.rpartition("|")[2])
+
+
+def _lock_slots(draft: Booking, rooms: tuple[BookedRoom, ...]) -> Lock | None:
+    """Locks every slot, or none and raises LockBusy; None when Redis cannot say."""
+    names = [f"{draft.hotel}|{slot}" for slot in dataclasses.replace(draft, rooms=rooms).slots]
     try:
         return connections.locks().acquire(names, ttl_ms=LOCK_TTL_MS)
-    except LockBusy as error:
-        raise ResourceLocked from error
     except RedisError:
         return None
 
@@ -366,10 +354,3 @@ def _release(lock: Lock | None) -> None:
         connections.locks().release(lock)
     except RedisError:
         logger.warning("lock_release_failed")
-
-
-def _find_visible(booking_id: str, viewer: Caller, as_staff: bool) -> Booking:
-    booking = repository.find_booking(booking_id, owner=None if as_staff else str(viewer))
-    if booking is None:
-        raise NotFound
-    return booking

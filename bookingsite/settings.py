@@ -238,6 +238,11 @@ SPECTACULAR_SETTINGS = {
 # the IETF draft would refuse it.
 IDEMPOTENCY_ON_MISMATCH = _read_choice("IDEMPOTENCY_ON_MISMATCH", "replay", ("replay", "reject"))
 
+# How many rooms one person, or one guest of a partner, may keep from others without booking.
+MAX_LIVE_HOLDS = _read_number("MAX_LIVE_HOLDS", 5)
+if MAX_LIVE_HOLDS < 1:
+    raise ImproperlyConfigured(f"Set MAX_LIVE_HOLDS to 1 or more, not {MAX_LIVE_HOLDS}.")
+
 # Where `manage.py idempotency` and the admin ask what was made under a key.
 IDEMPOTENCY_FIND_EFFECT = "bookings.repository.find_effect"
 

@@ -11,7 +11,11 @@ class LockError(Exception):
 
 
 class LockBusy(LockError):
-    """Somebody else holds at least one of the names."""
+    """Somebody else holds at least one of the names; `name` is one that they hold."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        super().__init__(name)
 
 
 class LockLost(LockError):

@@ -10,7 +10,15 @@ import pytest
 from django.core.management import call_command
 
 # What a test fills and the next one must not see. The catalogue stays.
-EMPTIED = ("bookings", "api_clients", "api_tokens", "auth_user", "django_session")
+EMPTIED = (
+    "bookings",
+    "holders",
+    "nights",
+    "api_clients",
+    "api_tokens",
+    "auth_user",
+    "django_session",
+)
 
 
 @pytest.fixture(scope="session")

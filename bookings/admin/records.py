@@ -19,7 +19,7 @@ from django.urls import path, reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
-from bookings import clock, repository, services
+from bookings import clock, lifecycle, repository, services
 from bookings.admin.booking_form import BookingForm, new_key
 from bookings.callers import Caller, caller_of_user
 from bookings.documents import ACTIVE, EXPIRED, PENDING, STATUSES
@@ -278,29 +278,29 @@ class BookingAdmin(admin.ModelAdmin):
     @method_decorator(require_POST)
     def confirm_one(self, request: HttpRequest, booking_id: str) -> HttpResponse:
         record = self._find(request, booking_id)
-        self._change_each(request, [record], services.confirm_booking)
+        self._change_each(request, [record], _confirm)
         return HttpResponseRedirect(self._address(request, booking_id))
 
     def cancel_one(self, request: HttpRequest, booking_id: str) -> HttpResponse:
         record = self._find(request, booking_id)
-        if request.method != "POST":
+        if not request.POST.get("reason"):
             return self._ask_before_cancelling(request, [record])
-        self._change_each(request, [record], services.cancel_booking)
+        self._change_each(request, [record], _cancel)
         return HttpResponseRedirect(self._address(request, booking_id))
 
     @admin.action(description="Confirm selected bookings", permissions=["act"])
     def confirm_selected(self, request: HttpRequest, queryset: QuerySet[BookingRecord]) -> None:
         if records := self._take(request, queryset):
-            self._change_each(request, records, services.confirm_booking)
+            self._change_each(request, records, _confirm)
 
     @admin.action(description="Cancel selected bookings", permissions=["act"])
     def cancel_selected(
         self, request: HttpRequest, queryset: QuerySet[BookingRecord]
     ) -> HttpResponse | None:
         records = self._take(request, queryset)
-        if records and "sure" not in request.POST:
+        if records and not request.POST.get("reason"):
             return self._ask_before_cancelling(request, records)
-        self._change_each(request, records, services.cancel_booking)
+        self._change_each(request, records, _cancel)
         return None
 
     def _take(self, request: HttpRequest, queryset: QuerySet[BookingRecord]) -> list[BookingRecord]:
@@ -330,18 +330,12 @@ class BookingAdmin(admin.ModelAdmin):
         self,
         request: HttpRequest,
         records: list[BookingRecord],
-        change: Callable[..., Outcome],
+        change: Callable[[HttpRequest, str], Outcome],
     ) -> None:
         """Changes one booking after the other, with a message for each."""
         for record in records:
             try:
-                outcome = change(
-                    actor=_staff(request),
-                    booking_id=str(record.pk),
-                    key_header=None,
-                    deadline=request.deadline,  # type: ignore[attr-defined]
-                    as_staff=True,
-                )
+                outcome = change(request, str(record.pk))
             except Refusal as refusal:
                 level, text = messages.ERROR, refusal.detail
             else:
@@ -406,3 +400,23 @@ def name_people(labels: Iterable[str]) -> dict[str, str]:
 
 def _staff(request: HttpRequest) -> Caller:
     return caller_of_user(request.user.pk)
+
+
+def _confirm(request: HttpRequest, booking_id: str) -> Outcome:
+    return lifecycle.confirm_booking(
+        actor=_staff(request),
+        booking_id=booking_id,
+        key_header=None,
+        deadline=request.deadline,  # type: ignore[attr-defined]
+        as_staff=True,
+    )
+
+
+def _cancel(request: HttpRequest, booking_id: str) -> Outcome:
+    return lifecycle.cancel_booking(
+        actor=_staff(request),
+        booking_id=booking_id,
+        key_header=None,
+        deadline=request.deadline,  # type: ignore[attr-defined]
+        staff_reason=request.POST["reason"],
+    )

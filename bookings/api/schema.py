@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_sche
 
 from bookings.api import serializers
 from bookings.documents import STATUSES
-from bookings.payloads import MAX_USER_ID
+from bookings.payloads import MAX_GUESTS, MAX_USER_ID
 
 
 class TokenScheme(OpenApiAuthenticationExtension):
@@ -76,6 +76,10 @@ KEY_ANSWER_HEADERS = [
 ]
 # Keys that the server made cannot be sent, but for confirming what was booked under one.
 KEY_HEADERS = [_key_header(rf'^(?!"?auto:){KEY_FORM}$'), *KEY_ANSWER_HEADERS]
+EXTEND_KEY_HEADERS = [
+    _key_header(rf'^(?!"?auto:){KEY_FORM}$', required=True),
+    *KEY_ANSWER_HEADERS,
+]
 CONFIRM_KEY_HEADERS = [_key_header(f"^{KEY_FORM}$", required=True), *KEY_ANSWER_HEADERS]
 
 
@@ -108,7 +112,8 @@ create_schema = extend_schema(
         serializers.BookingAnswerSerializer,
         {
             400: "VALIDATION_ERROR, INVALID_IDEMPOTENCY_KEY, MALFORMED_JSON",
-            409: "ALREADY_BOOKED, IDEMPOTENCY_IN_PROGRESS, RESOURCE_LOCKED, PRICE_CHANGED",
+            409: "ALREADY_BOOKED, SOLD_OUT, IDEMPOTENCY_IN_PROGRESS, RESOURCE_LOCKED, "
+            "PRICE_CHANGED, TOO_MANY_HOLDS",
             413: "PAYLOAD_TOO_LARGE",
             415: "UNSUPPORTED_MEDIA_TYPE",
             422: "IDEMPOTENCY_KEY_REUSED",
@@ -151,6 +156,17 @@ confirm_schema = extend_schema(
         {**_CHANGE_CODES, 409: "HOLD_EXPIRED, KEY_MISMATCH, IDEMPOTENCY_IN_PROGRESS"},
     ),
 )
+extend_hold_schema = extend_schema(
+    operation_id="extend_hold",
+    summary="Make a hold last longer",
+    parameters=[BOOKING_ID, *EXTEND_KEY_HEADERS],
+    request=None,
+    responses=_answers(
+        200,
+        serializers.BookingAnswerSerializer,
+        {**_CHANGE_CODES, 409: "EXTENSION_LIMIT, HOLD_EXPIRED, IDEMPOTENCY_IN_PROGRESS"},
+    ),
+)
 cancel_schema = extend_schema(
     operation_id="cancel_booking",
     summary="Cancel a booking",
@@ -161,6 +177,35 @@ cancel_schema = extend_schema(
         serializers.BookingAnswerSerializer,
         {**_CHANGE_CODES, 409: "NOT_CANCELLABLE, IDEMPOTENCY_IN_PROGRESS"},
     ),
+)
+availability_schema = extend_schema(
+    operation_id="find_stays",
+    summary="What a hotel can offer for a stay, and if not, why not and when",
+    parameters=[
+        OpenApiParameter("hotelId", ID, description="`demo` unless given."),
+        OpenApiParameter("checkIn", OpenApiTypes.DATE, required=True),
+        OpenApiParameter("checkOut", OpenApiTypes.DATE, required=True),
+        OpenApiParameter(
+            "guests", {"type": "integer", "minimum": 1, "maximum": MAX_GUESTS, "default": 1}
+        ),
+        *HEADERS,
+    ],
+    responses=_answers(200, serializers.StaysSerializer, {400: "VALIDATION_ERROR"}),
+)
+calendar_schema = extend_schema(
+    operation_id="read_month",
+    summary="A category's month: prices, restrictions and rooms left, day by day",
+    parameters=[
+        OpenApiParameter("categoryId", ID, required=True),
+        OpenApiParameter(
+            "month",
+            {"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$"},
+            required=True,
+            description="YYYY-MM",
+        ),
+        *HEADERS,
+    ],
+    responses=_answers(200, serializers.MonthSerializer, {400: "VALIDATION_ERROR"}),
 )
 resources_schema = extend_schema(
     operation_id="list_free_resources",

@@ -2,8 +2,9 @@
 
 from rest_framework import serializers
 
+from bookings.availability import OBSTACLES
 from bookings.documents import STATUSES
-from bookings.payloads import MAX_GUESTS, MAX_NOTES, MAX_TOTAL, MAX_USER_ID
+from bookings.payloads import MAX_GUESTS, MAX_NOTES, MAX_ROOMS, MAX_TOTAL, MAX_USER_ID
 
 ID_PATTERN = "^[A-Za-z0-9_-]{1,64}$"
 
@@ -14,9 +15,22 @@ class GuestSerializer(serializers.Serializer):
     phone = serializers.CharField(max_length=40, required=False, allow_blank=True)
 
 
+class WantedRoomSerializer(serializers.Serializer):
+    categoryId = serializers.RegexField(ID_PATTERN)
+    guests = serializers.IntegerField(min_value=1, max_value=MAX_GUESTS, default=1)
+
+
 class CreateBookingSerializer(serializers.Serializer):
     userId = serializers.CharField(max_length=MAX_USER_ID, required=False)
-    resourceId = serializers.RegexField(ID_PATTERN)
+    resourceId = serializers.RegexField(ID_PATTERN, required=False, help_text="This very room.")
+    categoryId = serializers.RegexField(ID_PATTERN, required=False, help_text="Any such room.")
+    rooms = serializers.ListField(
+        child=WantedRoomSerializer(),
+        required=False,
+        min_length=1,
+        max_length=MAX_ROOMS,
+        help_text="Several rooms, all or none.",
+    )
     date = serializers.DateField(required=False, help_text="A stay of one night.")
     checkIn = serializers.DateField(required=False)
     checkOut = serializers.DateField(required=False)
@@ -50,7 +64,7 @@ class BookingSerializer(serializers.Serializer):
     hotelId = serializers.CharField()
     userId = serializers.CharField()
     resourceId = serializers.CharField(allow_null=True)
-    categoryId = serializers.CharField()
+    categoryId = serializers.CharField(allow_null=True)
     rooms = BookedRoomSerializer(many=True)
     date = serializers.DateField(allow_null=True)
     checkIn = serializers.DateField()
@@ -91,6 +105,55 @@ class FreeResourcesSerializer(serializers.Serializer):
     date = serializers.DateField()
     resources = ResourceSerializer(many=True)
     next = serializers.CharField(allow_null=True)
+
+
+class ReasonSerializer(serializers.Serializer):
+    code = serializers.ChoiceField(choices=OBSTACLES)
+    message = serializers.CharField()
+    dates = serializers.ListField(child=serializers.DateField())
+
+
+class NearestSerializer(serializers.Serializer):
+    checkIn = serializers.DateField()
+    checkOut = serializers.DateField()
+
+
+class CategoryStaySerializer(serializers.Serializer):
+    categoryId = serializers.CharField()
+    name = serializers.CharField()
+    occupancy = serializers.IntegerField()
+    available = serializers.BooleanField()
+    roomsLeft = serializers.IntegerField(help_text="Rooms that are free on all the nights.")
+    price = PriceSerializer(allow_null=True)
+    reasons = ReasonSerializer(many=True, help_text="Why it is not available; empty if it is.")
+    nearest = NearestSerializer(many=True, help_text="The closest stays as long that are.")
+
+
+class StaysSerializer(serializers.Serializer):
+    success = serializers.BooleanField()
+    hotelId = serializers.CharField()
+    checkIn = serializers.DateField()
+    checkOut = serializers.DateField()
+    guests = serializers.IntegerField()
+    categories = CategoryStaySerializer(many=True)
+
+
+class DaySerializer(serializers.Serializer):
+    date = serializers.DateField()
+    available = serializers.BooleanField()
+    roomsLeft = serializers.IntegerField(help_text="Rooms that are free on this night.")
+    price = serializers.IntegerField(allow_null=True, help_text="Minor units of the currency.")
+    minStay = serializers.IntegerField()
+    closed = serializers.BooleanField()
+    closedToArrival = serializers.BooleanField()
+    closedToDeparture = serializers.BooleanField()
+
+
+class MonthSerializer(serializers.Serializer):
+    success = serializers.BooleanField()
+    categoryId = serializers.CharField()
+    month = serializers.CharField()
+    days = DaySerializer(many=True)
 
 
 class FaultSerializer(serializers.Serializer):

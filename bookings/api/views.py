@@ -1,6 +1,7 @@
 """The REST API: read the request, make one service call, send what it says."""
 
 import math
+from datetime import date
 from typing import Any
 
 from bson import ObjectId
@@ -10,12 +11,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from bookings import answers, availability, services
+from bookings import availability, lifecycle, services
+from bookings.api import shapes
 from bookings.api.parsing import read_json
 from bookings.api.schema import (
+    availability_schema,
+    calendar_schema,
     cancel_schema,
     confirm_schema,
     create_schema,
+    extend_hold_schema,
     get_schema,
     list_schema,
     resources_schema,
@@ -25,11 +30,14 @@ from bookings.callers import Caller
 from bookings.clock import Deadline
 from bookings.documents import STATUSES
 from bookings.errors import Throttled, ValidationFailed
-from bookings.payloads import ID, MAX_USER_ID, is_printable, parse_date
+from bookings.payloads import ID, MAX_GUESTS, MAX_USER_ID, is_printable, parse_date
 from bookings.services import Outcome
 from idempotency import keys
 
 MAX_PAGE = 100
+
+# Whose rooms are meant where no hotel is named, as in the demo that this API grew from.
+DEFAULT_HOTEL = "demo"
 
 
 class ApiRequest(Request):
@@ -89,7 +97,7 @@ class ConfirmView(ApiView):
     @confirm_schema
     def post(self, request: ApiRequest, booking_id: str) -> HttpResponse:
         return send(
-            services.confirm_booking(
+            lifecycle.confirm_booking(
                 actor=request.user,
                 booking_id=booking_id,
                 key_header=request.headers.get("Idempotency-Key"),
@@ -102,12 +110,65 @@ class CancelView(ApiView):
     @cancel_schema
     def post(self, request: ApiRequest, booking_id: str) -> HttpResponse:
         return send(
-            services.cancel_booking(
+            lifecycle.cancel_booking(
                 actor=request.user,
                 booking_id=booking_id,
                 key_header=request.headers.get("Idempotency-Key"),
                 deadline=request.deadline,
             )
+        )
+
+
+class ExtendView(ApiView):
+    @extend_hold_schema
+    def post(self, request: ApiRequest, booking_id: str) -> HttpResponse:
+        return send(
+            lifecycle.extend_hold(
+                actor=request.user,
+                booking_id=booking_id,
+                key_header=request.headers.get("Idempotency-Key"),
+                deadline=request.deadline,
+            )
+        )
+
+
+class AvailabilityView(ApiView):
+    @availability_schema
+    def get(self, request: ApiRequest) -> Response:
+        filters = _Filters(request, "hotelId", "checkIn", "checkOut", "guests")
+        hotel_id = filters.id("hotelId") or DEFAULT_HOTEL
+        check_in = filters.night("checkIn", required=True)
+        check_out = filters.night("checkOut", required=True)
+        guests = filters.number("guests", 1, MAX_GUESTS, default=1)
+        stays = availability.find_stays(
+            hotel_id=hotel_id, check_in=check_in, check_out=check_out, guests=guests
+        )
+        return Response(
+            {
+                "success": True,
+                "hotelId": hotel_id,
+                "checkIn": check_in.isoformat(),
+                "checkOut": check_out.isoformat(),
+                "guests": guests,
+                "categories": [shapes.describe_stay(stay) for stay in stays],
+            }
+        )
+
+
+class CalendarView(ApiView):
+    @calendar_schema
+    def get(self, request: ApiRequest) -> Response:
+        filters = _Filters(request, "categoryId", "month")
+        category_id = filters.id("categoryId", required=True)
+        first = filters.month("month")
+        days = availability.read_month(category_id=category_id, year=first.year, month=first.month)
+        return Response(
+            {
+                "success": True,
+                "categoryId": category_id,
+                "month": first.isoformat()[:7],
+                "days": [shapes.describe_day(day) for day in days],
+            }
         )
 
 
@@ -117,7 +178,7 @@ class FreeResourcesView(ApiView):
         filters = _Filters(request, "date", "hotelId", "cursor")
         night = filters.night("date", required=True)
         free = availability.find_free_rooms(
-            hotel_id=filters.id("hotelId") or "demo",
+            hotel_id=filters.id("hotelId") or DEFAULT_HOTEL,
             night=night,
             after=filters.id("cursor") or "",
         )
@@ -125,7 +186,7 @@ class FreeResourcesView(ApiView):
             {
                 "success": True,
                 "date": free.night.isoformat(),
-                "resources": [answers.describe_offer(offer, free.night) for offer in free.offers],
+                "resources": [shapes.describe_room(room) for room in free.rooms],
                 "next": free.next_after,
             }
         )
@@ -168,8 +229,10 @@ class _Filters:
             )
         return value
 
-    def id(self, name: str) -> str | None:
+    def id(self, name: str, *, required: bool = False) -> Any:
         value = self._values.get(name)
+        if value is None and required:
+            raise ValidationFailed([(name, "This is required.")])
         if value is not None and not ID.fullmatch(value):
             raise ValidationFailed([(name, "This must be 1 to 64 letters, digits, _ or -.")])
         return value
@@ -184,6 +247,14 @@ class _Filters:
         if day is None:
             raise ValidationFailed([(name, "This must be a date that exists, written YYYY-MM-DD.")])
         return day
+
+    def month(self, name: str) -> date:
+        """The first day of a month written YYYY-MM."""
+        first = parse_date(f"{self._values.get(name, '')}-01")
+        # December of the calendar's last year has no month after it.
+        if first is None or (first.year, first.month) == (date.max.year, 12):
+            raise ValidationFailed([(name, "This must be a month written YYYY-MM.")])
+        return first
 
     def choice(self, name: str, choices: tuple[str, ...]) -> str | None:
         value = self._values.get(name)

@@ -18,7 +18,7 @@ from django.utils.dateparse import parse_datetime
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from bookings import availability, clock, inventory, services
+from bookings import availability, clock, inventory, lifecycle, services
 from bookings.availability import FreeRooms
 from bookings.callers import Caller, caller_of_user
 from bookings.documents import ACTIVE, STATUSES
@@ -142,7 +142,7 @@ def cancel(request: HttpRequest, booking_id: str) -> HttpResponse:
     if caller is None:
         return _log_in_first(request, back)
     try:
-        outcome = services.cancel_booking(
+        outcome = lifecycle.cancel_booking(
             actor=caller,
             booking_id=booking_id,
             key_header=None,
@@ -212,14 +212,14 @@ def _room_rows(free: FreeRooms, request: HttpRequest) -> list[RoomRow]:
     if request.user.is_authenticated:
         intent_keys = IntentKeys(request.session, request.user.pk)
     rows = []
-    for offer in free.offers:
-        price = offer.price(free.night, free.night + dt.timedelta(days=1))
-        intent = Intent(free.hotel, offer.room, free.night.isoformat())
+    for free_room in free.rooms:
+        price = free_room.price
+        intent = Intent(free.hotel, free_room.room.id, free.night.isoformat())
         rows.append(
             RoomRow(
-                id=offer.room,
-                name=offer.room_name,
-                guests=offer.occupancy,
+                id=free_room.room.id,
+                name=free_room.room.name,
+                guests=free_room.category.occupancy,
                 price=format_money(price.total, price.currency),
                 total=price.total,
                 key=intent_keys.current(intent) if intent_keys else "",

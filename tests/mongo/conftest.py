@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from bookings import connections, services
+from bookings import connections, lifecycle, services
 from bookings.callers import Caller
 from bookings.clock import Deadline
 from bookings.services import Outcome
@@ -21,11 +22,72 @@ def use_database(database: None) -> None:
     """Every test here has an empty database."""
 
 
+@pytest.fixture
+def inn(migrated: None) -> Iterator[None]:
+    """A hotel with three doubles (A, B, C), one single, and a category sold by the night only."""
+    database = connections.database()
+    database["hotels"].insert_one(
+        {
+            **database["hotels"].find_one({"_id": "demo"}),
+            "_id": "inn",
+            "code": "INN",
+            "name": "Inn",
+            "time_zone": "UTC",
+        }
+    )
+    for category, occupancy, price, by_default, rooms in (
+        ("double", 2, 10_000, True, "ABC"),
+        ("single", 1, 7_000, True, "S"),
+        ("cabin", 4, 20_000, False, "X"),
+    ):
+        database["room_categories"].insert_one(
+            {
+                "_id": f"inn_{category}",
+                "hotel_id": "inn",
+                "name": category.title(),
+                "occupancy": occupancy,
+                "default_price": price,
+                "sell_by_default": by_default,
+            }
+        )
+        for letter in rooms:
+            database["rooms"].insert_one(
+                {
+                    "_id": f"inn_{letter}",
+                    "category_id": f"inn_{category}",
+                    "name": f"Room {letter}",
+                    "is_sold": True,
+                }
+            )
+    yield
+    for name in ("hotels", "room_categories", "rooms"):
+        database[name].delete_many({"_id": {"$regex": "^inn"}})
+
+
+def put_night(category: str, date: str, **fields: Any) -> None:
+    """A day of a category's calendar: open, at 111.00, unless `fields` say otherwise."""
+    connections.database()["nights"].insert_one(
+        {
+            "_id": f"{category}|{date}",
+            "category_id": category,
+            "date": date,
+            "price": 11_100,
+            "closed": False,
+            "min_stay": 1,
+            "closed_to_arrival": False,
+            "closed_to_departure": False,
+            **fields,
+        }
+    )
+
+
 def book(key: str | None = "key", *, caller: Caller = PARTNER, **fields: Any) -> Outcome:
     """Books room_A a month ahead unless `fields` say otherwise."""
     payload = {"resourceId": "room_A", "date": night(), **fields}
     if "checkIn" in fields:
         del payload["date"]
+    if "categoryId" in fields or "rooms" in fields:
+        del payload["resourceId"]
     return services.create_booking(
         caller=caller,
         key_header=key,
@@ -35,7 +97,7 @@ def book(key: str | None = "key", *, caller: Caller = PARTNER, **fields: Any) ->
 
 
 def confirm(outcome: Outcome, key: str | None = "key", *, actor: Caller = PARTNER) -> Outcome:
-    return services.confirm_booking(
+    return lifecycle.confirm_booking(
         actor=actor,
         booking_id=outcome.content["booking"]["id"],
         key_header=key,
@@ -44,7 +106,16 @@ def confirm(outcome: Outcome, key: str | None = "key", *, actor: Caller = PARTNE
 
 
 def cancel(outcome: Outcome, key: str | None = None, *, actor: Caller = PARTNER) -> Outcome:
-    return services.cancel_booking(
+    return lifecycle.cancel_booking(
+        actor=actor,
+        booking_id=outcome.content["booking"]["id"],
+        key_header=key,
+        deadline=Deadline.after(10),
+    )
+
+
+def extend(outcome: Outcome, key: str | None = "more", *, actor: Caller = PARTNER) -> Outcome:
+    return lifecycle.extend_hold(
         actor=actor,
         booking_id=outcome.content["booking"]["id"],
         key_header=key,

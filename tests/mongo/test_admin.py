@@ -12,7 +12,7 @@ from django.contrib.auth.models import Group, Permission, User
 from django.db import IntegrityError
 from django.test import Client
 
-from bookings import callers, services
+from bookings import callers, lifecycle, services
 from bookings.callers import Caller, caller_of_user
 from bookings.clock import Deadline
 from bookings.connections import collection
@@ -162,7 +162,7 @@ def test_leaves_nothing_of_a_deleted_user_in_their_bookings(desk: Client, staff:
     caller = caller_of_user(user.pk)
     own, of_others = book(caller), book(caller_of_user(staff.pk), "room_B")
     made_for_staff = book(caller, "room_C", owner=caller_of_user(staff.pk))
-    services.cancel_booking(
+    lifecycle.cancel_booking(
         actor=caller, booking_id=own["id"], key_header=None, deadline=Deadline.after(10)
     )
     before = document_of(of_others)

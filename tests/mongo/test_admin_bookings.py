@@ -470,7 +470,7 @@ def test_asks_before_it_cancels(desk: Client, guest: User) -> None:
 
     asked = desk.post(LIST, select("cancel_selected", first, second))
     before = [status_of(first), status_of(second)]
-    response = desk.post(LIST, select("cancel_selected", first, second, sure="yes"), follow=True)
+    response = desk.post(LIST, select("cancel_selected", first, second, reason="Ill"), follow=True)
 
     assert first["reference"] in asked.content.decode()
     assert before == ["confirmed", "confirmed"]
@@ -483,7 +483,7 @@ def test_cancels_from_the_page_of_a_booking(desk: Client, guest: User) -> None:
 
     asked = desk.get(f"{LIST}{booking['id']}/cancel/")
     before = status_of(booking)
-    response = desk.post(f"{LIST}{booking['id']}/cancel/", {"sure": "yes"}, follow=True)
+    response = desk.post(f"{LIST}{booking['id']}/cancel/", {"reason": "Ill"}, follow=True)
 
     assert booking["reference"] in asked.content.decode()
     assert before == "confirmed"
@@ -496,7 +496,7 @@ def test_cancels_where_the_guest_no_longer_may(desk: Client, guest: User) -> Non
     try:
         booking = book(guest)
 
-        desk.post(f"{LIST}{booking['id']}/cancel/")
+        desk.post(f"{LIST}{booking['id']}/cancel/", {"reason": "Ill"})
     finally:
         Hotel.objects.filter(pk="demo").update(cancel_hours=0)
 
@@ -506,7 +506,7 @@ def test_cancels_where_the_guest_no_longer_may(desk: Client, guest: User) -> Non
 def test_does_not_call_a_cancelled_booking_confirmed(desk: Client, guest: User) -> None:
     hold = book(guest, hold=True)
     desk.post(f"{LIST}{hold['id']}/confirm/")
-    desk.post(f"{LIST}{hold['id']}/cancel/")
+    desk.post(f"{LIST}{hold['id']}/cancel/", {"reason": "Ill"})
 
     response = desk.post(f"{LIST}{hold['id']}/confirm/", follow=True)
 
@@ -540,7 +540,7 @@ def test_changes_no_more_than_a_request_has_time_for(
     monkeypatch.setattr("bookings.admin.records.MAX_AT_ONCE", 1)
     first, second = book(guest), book(guest, "room_B")
 
-    response = desk.post(LIST, select("cancel_selected", first, second, sure="yes"), follow=True)
+    response = desk.post(LIST, select("cancel_selected", first, second, reason="Ill"), follow=True)
 
     assert sent_messages(response) == ["Select at most 1 bookings at a time; nothing was changed."]
     assert [status_of(first), status_of(second)] == ["confirmed", "confirmed"]
@@ -548,7 +548,7 @@ def test_changes_no_more_than_a_request_has_time_for(
 
 def test_offers_only_what_a_booking_can_still_become(desk: Client, guest: User) -> None:
     hold, booked, gone = book(guest, hold=True), book(guest, "room_B"), book(guest, "room_C")
-    desk.post(f"{LIST}{gone['id']}/cancel/")
+    desk.post(f"{LIST}{gone['id']}/cancel/", {"reason": "Ill"})
 
     offers = [
         (context["may_confirm"], context["may_cancel"])
@@ -562,7 +562,7 @@ def test_writes_down_who_did_what(desk: Client, staff: User) -> None:
     desk.post(ADD, form(shown_key(desk), hold="on"))
     (document,) = collection("bookings").find()
     desk.post(f"{LIST}{document['_id']}/confirm/")
-    desk.post(f"{LIST}{document['_id']}/cancel/")
+    desk.post(f"{LIST}{document['_id']}/cancel/", {"reason": "Ill"})
 
     entries = LogEntry.objects.filter(user_id=staff.pk, object_id=str(document["_id"]))
     history = desk.get(f"{LIST}{document['_id']}/history/")
@@ -596,10 +596,10 @@ def test_lets_viewers_only_view(allowed: Any, guest: User) -> None:
         viewer.post(ADD, form("k", room="room_B")),
         viewer.post(f"{LIST}{hold['id']}/confirm/"),
         viewer.get(f"{LIST}{hold['id']}/cancel/"),
-        viewer.post(f"{LIST}{hold['id']}/cancel/"),
+        viewer.post(f"{LIST}{hold['id']}/cancel/", {"reason": "Ill"}),
     ]
     viewer.post(LIST, select("confirm_selected", hold))
-    viewer.post(LIST, select("cancel_selected", hold, sure="yes"))
+    viewer.post(LIST, select("cancel_selected", hold, reason="Ill"))
 
     assert page.status_code == 200
     assert (page.context["may_confirm"], page.context["may_cancel"]) == (False, False)
@@ -615,7 +615,7 @@ def test_lets_the_permission_to_change_confirm_and_cancel(allowed: Any, guest: U
 
     page.post(LIST, select("confirm_selected", hold))
     after_confirm = status_of(hold)
-    page.post(f"{LIST}{hold['id']}/cancel/")
+    page.post(f"{LIST}{hold['id']}/cancel/", {"reason": "Ill"})
 
     assert (after_confirm, status_of(hold)) == ("confirmed", "cancelled")
     assert page.get(ADD).status_code == 403
@@ -630,4 +630,4 @@ def test_lets_the_permission_to_add_add_and_nothing_else(allowed: Any, guest: Us
     assert response.redirect_chain[-1][0] == "/admin/"
     assert collection("bookings").count_documents({}) == 2
     assert page.get(page_of(booking)).status_code == 403
-    assert page.post(f"{LIST}{booking['id']}/cancel/").status_code == 403
+    assert page.post(f"{LIST}{booking['id']}/cancel/", {"reason": "Ill"}).status_code == 403

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from bookings import connections, inventory, services
+from bookings import connections, inventory, lifecycle
 from bookings.callers import Caller
 from bookings.clock import Deadline
 from tests.conftest import night
@@ -57,12 +57,12 @@ def test_ends_at_the_hotels_deadline_but_not_for_staff() -> None:
     connections.database()["hotels"].update_one({"_id": "demo"}, {"$set": {"cancel_hours": 72}})
     try:
         refused = cancel(made)
-        by_staff = services.cancel_booking(
+        by_staff = lifecycle.cancel_booking(
             actor=Caller("user", "staff"),
             booking_id=made.content["booking"]["id"],
             key_header=None,
             deadline=Deadline.after(10),
-            as_staff=True,
+            staff_reason="The pipes burst.",
         )
     finally:
         connections.database()["hotels"].update_one({"_id": "demo"}, {"$set": {"cancel_hours": 0}})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bookings import connections, services
+from bookings import connections, lifecycle, services
 from bookings.callers import Caller
 from bookings.clock import Deadline
 from bookings.errors import InvalidIdempotencyKey, KeyMismatch, NotFound
@@ -227,7 +227,7 @@ def test_has_nothing_to_cancel_once_it_is_dead() -> None:
 def test_is_confirmed_by_staff_without_a_key() -> None:
     held = book(hold=True, caller=CUSTOMER)
 
-    confirmed = services.confirm_booking(
+    confirmed = lifecycle.confirm_booking(
         actor=Caller("user", "staff"),
         booking_id=held.content["booking"]["id"],
         key_header=None,

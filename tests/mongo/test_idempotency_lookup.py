@@ -14,7 +14,7 @@ from django.urls import reverse
 from django_redis import get_redis_connection
 from pytest_django import Settings
 
-from bookings import connections, services
+from bookings import connections, lifecycle, services
 from bookings.callers import Caller
 from bookings.clock import Deadline
 from bookings.services import Outcome
@@ -127,7 +127,7 @@ def test_shows_a_key_that_is_being_worked_on() -> None:
 def test_shows_a_change_by_the_booking_it_was_made_to() -> None:
     made = book("k1", hold=True)
     booking_id = made.content["booking"]["id"]
-    confirmed = services.confirm_booking(
+    confirmed = lifecycle.confirm_booking(
         actor=PARTNER, booking_id=booking_id, key_header="k1", deadline=Deadline.after(10)
     )
     connections.redis().flushdb()

@@ -10,7 +10,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from bookings import clock, connections, points, services
+from bookings import clock, connections, lifecycle, points, services
 from bookings.callers import Caller, caller_of_user
 from bookings.clock import Deadline
 from bookings.errors import Refusal
@@ -370,7 +370,7 @@ def test_gives_a_new_key_after_somebody_else_was_first(browser: Client) -> None:
 
     assert page.status == f"Room A: {SENTENCES['ALREADY_BOOKED']}"
     assert "room_A" not in page.bookable
-    services.cancel_booking(
+    lifecycle.cancel_booking(
         actor=RIVAL, booking_id=theirs["id"], key_header=None, deadline=Deadline.after(10)
     )
     later = open_page(browser, date=night()).booking_form("room_A")
@@ -445,7 +445,7 @@ def test_shows_every_refusal_as_a_sentence(
     def refuse(**_: Any) -> None:
         raise refusal([("date", "So it is.")] if refusal.code == "VALIDATION_ERROR" else None)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(services, action, refuse)
+    monkeypatch.setattr(lifecycle if action == "cancel_booking" else services, action, refuse)
     page = press(browser, form)
 
     assert page.status

@@ -10,21 +10,40 @@ from typing import Any
 
 import schemathesis
 
-ROOMS = ("room_A", "room_B", "room_C", "room_D")
+WISHES: tuple[dict[str, Any], ...] = (
+    {"resourceId": "room_A"},
+    {"resourceId": "room_B"},
+    {"categoryId": "grand_suite"},
+    {"rooms": [{"categoryId": "grand_double", "guests": 2}, {"categoryId": "grand_single"}]},
+)
 
 
 @schemathesis.hook
 def map_body(context: Any, body: Any) -> Any:
-    if not isinstance(body, dict) or "resourceId" not in body:
+    if not isinstance(body, dict):
         return body
     chance = hash(repr(sorted(body, key=str)) + repr(body.get("notes")))
     if chance % 2:
         return body
-    for name in ("checkIn", "checkOut", "quotedTotal", "userId"):
+    for name in ("resourceId", "categoryId", "rooms", "guests", "checkIn", "checkOut"):
         body.pop(name, None)
-    body["resourceId"] = ROOMS[chance // 2 % len(ROOMS)]
+    for name in ("quotedTotal", "userId"):
+        body.pop(name, None)
+    body.update(WISHES[chance // 2 % len(WISHES)])
     body["date"] = (date.today() + timedelta(days=1 + chance // 8 % 300)).isoformat()  # noqa: DTZ011
     return body
+
+
+@schemathesis.hook
+def map_query(context: Any, query: Any) -> Any:
+    """Dates and categories that exist, for half of the searches."""
+    if query and "checkIn" in query and len(repr(query)) % 2:
+        first = date.today() + timedelta(days=1 + len(repr(query)))  # noqa: DTZ011
+        query["checkIn"], query["checkOut"] = str(first), str(first + timedelta(days=3))
+        query["hotelId"] = "grand"
+    if query and "categoryId" in query and len(repr(query)) % 2:
+        query["categoryId"] = "grand_double"
+    return query
 
 
 @schemathesis.hook

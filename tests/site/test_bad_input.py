@@ -64,6 +64,7 @@ BAD_FIELDS: dict[str, tuple[dict[str, Any], str]] = {
     "long notes": (without(notes="x" * 2001), "notes"),
     "a negative total": (without(quotedTotal=-1), "quotedTotal"),
     "an unknown field": (without(resouceId="room_A"), "resouceId"),
+    "two ways to name rooms": (without(categoryId="demo_double"), "resourceId"),
     "an operator as a field": (without(**{"$where": "1"}), "$where"),
 }
 
@@ -161,6 +162,32 @@ def test_reads_a_quoted_key_and_a_bare_one_as_the_same(site: Site) -> None:
         ("GET", "/api/resources/available?date=2031-02-29", 400, "VALIDATION_ERROR"),
         ("GET", f"/api/resources/available?date={night(-2)}", 400, "VALIDATION_ERROR"),
         ("GET", f"/api/resources/available?date={night()}&hotelId=x", 400, "VALIDATION_ERROR"),
+        ("GET", "/api/availability", 400, "VALIDATION_ERROR"),
+        ("GET", f"/api/availability?checkIn={night()}", 400, "VALIDATION_ERROR"),
+        (
+            "GET",
+            f"/api/availability?checkIn={night(9)}&checkOut={night(9)}",
+            400,
+            "VALIDATION_ERROR",
+        ),
+        (
+            "GET",
+            f"/api/availability?checkIn={night(9)}&checkOut={night(100)}",
+            400,
+            "VALIDATION_ERROR",
+        ),
+        (
+            "GET",
+            f"/api/availability?checkIn={night(9)}&checkOut={night(10)}&guests=0",
+            400,
+            "VALIDATION_ERROR",
+        ),
+        ("GET", "/api/calendar?month=2027-02", 400, "VALIDATION_ERROR"),
+        ("GET", "/api/calendar?categoryId=nowhere&month=2027-02", 400, "VALIDATION_ERROR"),
+        ("GET", "/api/calendar?categoryId=demo_double", 400, "VALIDATION_ERROR"),
+        ("GET", "/api/calendar?categoryId=demo_double&month=2027-13", 400, "VALIDATION_ERROR"),
+        ("GET", "/api/calendar?categoryId=demo_double&month=9999-12", 400, "VALIDATION_ERROR"),
+        ("POST", "/api/bookings/" + "0" * 24 + "/extend", 404, "NOT_FOUND"),
     ],
 )
 def test_answers_a_problem_for_every_wrong_address(

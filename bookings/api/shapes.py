@@ -1,0 +1,55 @@
+"""What can be booked, as the API shows it; bookings themselves are in bookings/answers.py."""
+
+from typing import Any
+
+from bookings.answers import describe_price
+from bookings.availability import CalendarDay, CategoryStay, FreeRoom
+
+
+def describe_stay(stay: CategoryStay) -> dict[str, Any]:
+    """A category for the stay that was asked for."""
+    return {
+        "categoryId": stay.category.id,
+        "name": stay.category.name,
+        "occupancy": stay.category.occupancy,
+        "available": not stay.obstacles,
+        "roomsLeft": stay.rooms_left,
+        "price": describe_price(stay.price) if stay.price else None,
+        "reasons": [
+            {
+                "code": obstacle.code,
+                "message": obstacle.message,
+                "dates": [day.isoformat() for day in obstacle.days],
+            }
+            for obstacle in stay.obstacles
+        ],
+        "nearest": [
+            {"checkIn": check_in.isoformat(), "checkOut": check_out.isoformat()}
+            for check_in, check_out in stay.nearest
+        ],
+    }
+
+
+def describe_day(day: CalendarDay) -> dict[str, Any]:
+    """A day of a category's month."""
+    night = day.night
+    return {
+        "date": day.date.isoformat(),
+        "available": day.can_be_booked,
+        "roomsLeft": day.rooms_left,
+        "price": night.price if night else None,
+        "minStay": night.min_stay if night else 1,
+        "closed": night is None or night.is_closed,
+        "closedToArrival": night is not None and night.is_closed_to_arrival,
+        "closedToDeparture": night is not None and night.is_closed_to_departure,
+    }
+
+
+def describe_room(room: FreeRoom) -> dict[str, Any]:
+    """A room that is free on one night."""
+    return {
+        "resourceId": room.room.id,
+        "name": room.room.name,
+        "hotelId": room.category.hotel,
+        "price": describe_price(room.price),
+    }

@@ -1,0 +1,73 @@
+"""Which rooms are free for a stay, and which of them is the best to give away."""
+
+from collections.abc import Iterable, Mapping, Sequence, Set
+from datetime import date, timedelta
+
+from bookings.documents import BookedRoom, nights_between
+from bookings.errors import ResourceLocked, SoldOut
+from bookings.inventory import RoomFacts
+from bookings.offers import WantedRoom
+
+# The nights that each room is taken on, by the room's id; rooms without any may be missing.
+Taken = Mapping[str, Set[date]]
+
+# How far around a stay a room's free nights are counted. A gap of a week can be sold again,
+# so how much longer it is makes no difference, and every night looked at costs a read.
+GAP_LOOK_NIGHTS = 7
+
+
+def free_rooms(
+    rooms: Iterable[RoomFacts], taken: Taken, check_in: date, check_out: date
+) -> list[RoomFacts]:
+    """Those of the rooms that are free on every night of the stay."""
+    nights = set(nights_between(check_in, check_out))
+    return [room for room in rooms if nights.isdisjoint(taken.get(room.id, ()))]
+
+
+def choose_rooms(
+    wanted: Sequence[WantedRoom],
+    taken: Taken,
+    check_in: date,
+    check_out: date,
+    *,
+    locked: Set[str],
+) -> tuple[BookedRoom, ...]:
+    """A free room for everything that is wanted, none of them locked.
+
+    Of several it is the one in the smallest gap, so that long gaps stay whole for long stays;
+    ties go by name. Raises SoldOut if bookings leave too few rooms, ResourceLocked if only
+    locks do.
+    """
+    chosen: list[BookedRoom] = []
+    for want in wanted:
+        used = {booked.room for booked in chosen}
+        free = [
+            room
+            for room in free_rooms(want.candidates, taken, check_in, check_out)
+            if room.id not in used
+        ]
+        if not free:
+            raise SoldOut
+        best = min(
+            (room for room in free if room.id not in locked),
+            key=lambda room: (
+                _gap_nights(taken.get(room.id, frozenset()), check_in, check_out),
+                room.name,
+                room.id,
+            ),
+            default=None,
+        )
+        if best is None:
+            raise ResourceLocked
+        chosen.append(BookedRoom(best.id, want.category, want.guests))
+    return tuple(chosen)
+
+
+def _gap_nights(taken: Set[date], check_in: date, check_out: date) -> int:
+    """How many nights around the stay the room is free, on both sides together."""
+    before = after = 0
+    while before < GAP_LOOK_NIGHTS and check_in - timedelta(days=before + 1) not in taken:
+        before += 1
+    while after < GAP_LOOK_NIGHTS and check_out + timedelta(days=after) not in taken:
+        after += 1
+    return before + after

@@ -1,0 +1,168 @@
+"""Taking rooms out of service for some nights, by the same index that keeps bookings apart."""
+
+import dataclasses
+from datetime import date
+
+from bookings import answers, clock, inventory, repository
+from bookings.callers import Caller
+from bookings.clock import Deadline
+from bookings.documents import (
+    BLOCK,
+    CONFIRMED,
+    BookedRoom,
+    Booking,
+    Change,
+    Key,
+    Price,
+    common_category,
+    new_id,
+    new_reference,
+)
+from bookings.errors import AlreadyBooked, InvalidIdempotencyKey, Refusal, ValidationFailed
+from bookings.inventory import HotelFacts
+from bookings.outcomes import ANSWER_TTL_MS, Outcome, claim_key, read_key, refuse
+from bookings.payloads import MAX_NOTES, MAX_ROOMS, MAX_SLOTS, Guest, is_printable
+from bookings.timing import Steps
+from idempotency import keys
+from idempotency.claims import Answer
+
+# As many as are worth reading at once; whoever has dealt with these is shown the next.
+MAX_LISTED = 20
+
+
+def block_rooms(
+    *,
+    actor: Caller,
+    room_ids: tuple[str, ...],
+    first: date,
+    end: date,
+    reason: str,
+    key_header: str | None,
+    deadline: Deadline,
+) -> Outcome:
+    """For staff: takes rooms of one hotel out of service on the nights in [first, end).
+
+    All of them or none, and once for each key. Bookings in the way are listed in the
+    refusal, ALREADY_BOOKED; the block is lifted with `cancel_booking`. Raises
+    ValidationFailed or InvalidIdempotencyKey before anything is claimed.
+    """
+    key = read_key(key_header)
+    if key is None:
+        raise InvalidIdempotencyKey("Send a new Idempotency-Key for each block.")
+    digest = keys.digest_of(caller=str(actor), operation="block", target="", key=key)
+    draft = _draft_block(actor, room_ids, first, end, reason, digest, key)
+    steps = Steps()
+    with claim_key(digest, recover=repository.find_answer, steps=steps) as claim:
+        if claim.replay:
+            return Outcome(claim.replay, key, replayed=True, steps=steps)
+        deadline.check()
+        try:
+            with steps.timed("txn"):
+                try:
+                    written = repository.write_booking(draft)
+                except AlreadyBooked as error:
+                    raise _name_in_the_way(draft) from error
+        except Refusal as refusal:
+            return refuse(claim, refusal, key, steps)
+        answer = Answer(status=written.key.status, body=written.key.body)
+        claim.succeed(answer, answer_ttl_ms=ANSWER_TTL_MS)
+    return Outcome(answer, key, replayed=written.outcome == "twin", steps=steps)
+
+
+def _draft_block(
+    actor: Caller,
+    room_ids: tuple[str, ...],
+    first: date,
+    end: date,
+    reason: str,
+    digest: str,
+    key: str,
+) -> Booking:
+    hotel, rooms = _judge_block(room_ids, first, end, reason)
+    now = clock.now()
+    block = Booking(
+        id=new_id(now),
+        reference=new_reference(hotel.code),
+        caller=str(actor),
+        # Nobody's own, so that it is in nobody's list of bookings.
+        owner=f"hotel:{hotel.id}",
+        user_id="",
+        hotel=hotel.id,
+        category=common_category(rooms),
+        rooms=rooms,
+        check_in=first,
+        check_out=end,
+        guests=0,
+        guest=Guest(),
+        notes=reason.strip(),
+        price=Price(hotel.currency, ()),
+        status=CONFIRMED,
+        expires_at=None,
+        created_at=now,
+        updated_at=now,
+        history=(Change(at=now, event="blocked", actor=str(actor), key=digest),),
+        kind=BLOCK,
+    )
+    answer = answers.success(block, key=key, message="The rooms are blocked.", status=201, now=now)
+    made = Key(
+        digest=digest,
+        made_by="client",
+        until=None,
+        fingerprint="",
+        status=answer.status,
+        body=answer.body,
+    )
+    return dataclasses.replace(block, keys=(made,))
+
+
+def _judge_block(
+    room_ids: tuple[str, ...], first: date, end: date, reason: str
+) -> tuple[HotelFacts, tuple[BookedRoom, ...]]:
+    faults = []
+    rooms = {room_id: inventory.find_room(room_id) for room_id in room_ids}
+    if not 1 <= len(rooms) <= MAX_ROOMS:
+        faults.append(("rooms", f"Name 1 to {MAX_ROOMS} rooms."))
+    faults += [
+        ("rooms", f"There is no room {room_id} for sale.")
+        for room_id, room in rooms.items()
+        if room is None
+    ]
+    if not reason.strip():
+        faults.append(("reason", "Say why."))
+    elif len(reason) > MAX_NOTES or not is_printable(reason):
+        faults.append(("reason", f"This has at most {MAX_NOTES} characters, all printable."))
+    if end <= first:
+        faults.append(("end", "The end must be after the first night."))
+    elif (end - first).days * len(rooms) > MAX_SLOTS:
+        faults.append(("end", f"A block has at most {MAX_SLOTS} nights, all rooms together."))
+    if faults:
+        raise ValidationFailed(faults)
+    found = [room for room in rooms.values() if room]
+    categories = {room.category: inventory.find_category(room.category) for room in found}
+    hotels = {category.hotel for category in categories.values() if category}
+    hotel = inventory.find_hotel(hotels.pop())
+    assert hotel is not None, "a category's hotel cannot be deleted before the category"
+    if hotels:
+        faults.append(("rooms", "All rooms of a block must be in one hotel."))
+    faults += [
+        ("first" if field == "checkIn" else "end", message)
+        for field, message in inventory.judge_dates(hotel, first, end)
+    ]
+    if faults:
+        raise ValidationFailed(faults)
+    return hotel, tuple(BookedRoom(room.id, room.category, 0) for room in found)
+
+
+def _name_in_the_way(block: Booking) -> AlreadyBooked:
+    """The refusal that lists the bookings, so that the desk can move or cancel them."""
+    found = repository.list_in_the_way(block, limit=MAX_LISTED + 1)
+    if not found:
+        return AlreadyBooked("A booking was in the way and is gone; try again.")
+    named = [
+        f"{booking.reference} ({', '.join(booked.room for booked in booking.rooms)}, "
+        f"{booking.check_in} to {booking.check_out})"
+        for booking in found[:MAX_LISTED]
+    ]
+    if len(found) > MAX_LISTED:
+        named.append("and more")
+    return AlreadyBooked(f"In the way: {'; '.join(named)}. Move or cancel these first.")

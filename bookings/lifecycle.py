@@ -1,0 +1,235 @@
+"""What becomes of a booking after it was made: confirmed, extended, cancelled, moved.
+
+Each function finds the booking, says under which key it is changed, and decides what the
+change makes of it; bookings/changes.py does the rest.
+"""
+
+import dataclasses
+from datetime import date, datetime, timedelta
+
+from bookings import answers, inventory, offers, repository
+from bookings.callers import Caller
+from bookings.changes import Step, change
+from bookings.clock import Deadline
+from bookings.documents import (
+    ACTIVE,
+    BLOCK,
+    CANCELLED,
+    CONFIRMED,
+    EXPIRED,
+    LATE_CONFIRM,
+    PENDING,
+    STAY,
+    Booking,
+    Price,
+    common_category,
+)
+from bookings.errors import (
+    AlreadyBooked,
+    ExtensionLimit,
+    HoldExpired,
+    InvalidIdempotencyKey,
+    KeyMismatch,
+    NotCancellable,
+    NotFound,
+    ValidationFailed,
+)
+from bookings.outcomes import Outcome, read_key
+from bookings.payloads import is_printable
+from idempotency import keys
+
+# WCAG 2.2.1 asks that a time limit can be extended at least ten times, so ten it is; and an
+# hour in all is as long as a room may be kept from others without being booked.
+MAX_EXTENSIONS = 10
+LONGEST_HOLD = timedelta(minutes=60)
+
+MAX_REASON = 200
+
+
+def confirm_booking(
+    *,
+    actor: Caller,
+    booking_id: str,
+    key_header: str | None,
+    deadline: Deadline,
+    as_staff: bool = False,
+) -> Outcome:
+    """Turns a hold into a booking, with the key that made it; staff need no key.
+
+    A hold that ran out up to ten minutes ago is revived if its slots are still free.
+    Confirming again replays. Raises NotFound, KeyMismatch or InvalidIdempotencyKey before
+    anything is claimed.
+    """
+    booking = _find(booking_id, actor, as_staff=as_staff)
+    if as_staff:
+        key = keys.make_key(str(actor), "confirm", booking_id)
+    else:
+        key = read_key(key_header, accept_server_made=True) or ""
+        if not key:
+            raise InvalidIdempotencyKey("Confirm with the Idempotency-Key of the booking.")
+        created = keys.digest_of(caller=str(actor), operation="create", target="", key=key)
+        if booking.key_for(created) is None:
+            raise KeyMismatch
+
+    def confirm(current: Booking, now: datetime) -> Step:
+        if current.status == CANCELLED:
+            raise HoldExpired("This booking was cancelled; make a new one.")
+        if current.status == CONFIRMED:
+            return Step("confirmed_again", current, answers.MESSAGES[CONFIRMED])
+        if current.expires_at is None or now >= current.expires_at + LATE_CONFIRM:
+            raise HoldExpired
+        confirmed = dataclasses.replace(current, status=CONFIRMED)
+        return Step("confirmed", confirmed, answers.MESSAGES[CONFIRMED], only_before=LATE_CONFIRM)
+
+    return change(
+        booking.id, operation="confirm", key=key, actor=actor, deadline=deadline, decide=confirm
+    )
+
+
+def extend_hold(
+    *, actor: Caller, booking_id: str, key_header: str | None, deadline: Deadline
+) -> Outcome:
+    """Makes a live hold last the hotel's hold length from now, once for each key.
+
+    At most ten times, and to an hour after the hold was made. Raises NotFound or
+    InvalidIdempotencyKey before anything is claimed.
+    """
+    booking = _find(booking_id, actor)
+    key = read_key(key_header)
+    if key is None:
+        raise InvalidIdempotencyKey("Send a new Idempotency-Key for each time you extend.")
+    hotel = inventory.find_hotel(booking.hotel)
+    if hotel is None:
+        raise NotFound
+    hold_length = hotel.hold_length
+
+    def extend(current: Booking, now: datetime) -> Step:
+        if current.status == CONFIRMED:
+            raise ExtensionLimit("This is booked already, so there is no hold to extend.")
+        if current.status_at(now) != PENDING or current.expires_at is None:
+            raise HoldExpired
+        extensions = sum(change.event == "extended" for change in current.history)
+        last_end = current.created_at + LONGEST_HOLD
+        if extensions >= MAX_EXTENSIONS or current.expires_at >= last_end:
+            raise ExtensionLimit
+        ends_at = max(current.expires_at, min(now + hold_length, last_end))
+        extended = dataclasses.replace(current, expires_at=ends_at)
+        # Only while it lives, by MongoDB's clock: a dead hold's slots may be on their way to
+        # somebody else.
+        return Step("extended", extended, "The hold is extended.", only_before=timedelta(0))
+
+    return change(
+        booking.id, operation="extend", key=key, actor=actor, deadline=deadline, decide=extend
+    )
+
+
+def cancel_booking(
+    *,
+    actor: Caller,
+    booking_id: str,
+    key_header: str | None,
+    deadline: Deadline,
+    staff_reason: str | None = None,
+) -> Outcome:
+    """Gives the slots back at once. Cancelling again answers the same.
+
+    Customers and partners may do it until the hotel's deadline; staff, who give a reason, always,
+    and they lift blocks with it. Raises NotFound, InvalidIdempotencyKey or ValidationFailed
+    before anything is claimed.
+    """
+    as_staff = staff_reason is not None
+    if staff_reason is not None:
+        staff_reason = _judge_reason(staff_reason)
+    booking = _find(booking_id, actor, as_staff=as_staff, kinds=(STAY, BLOCK))
+    key = read_key(key_header) or keys.make_key(str(actor), "cancel", booking_id)
+
+    def cancel(current: Booking, now: datetime) -> Step:
+        if current.status == CANCELLED:
+            return Step(None, current, "The booking was cancelled before.")
+        if current.status_at(now) == EXPIRED:
+            raise NotCancellable("This hold has run out, so there is nothing to cancel.")
+        if not as_staff and current.status == CONFIRMED:
+            hotel = inventory.find_hotel(current.hotel)
+            if hotel is None or now >= hotel.last_cancellation(current.check_in):
+                raise NotCancellable("The hotel's time for cancelling this stay is over.")
+        cancelled = dataclasses.replace(current, status=CANCELLED)
+        return Step("cancelled", cancelled, "The booking is cancelled.", reason=staff_reason)
+
+    return change(
+        booking.id, operation="cancel", key=key, actor=actor, deadline=deadline, decide=cancel
+    )
+
+
+def move_booking(
+    *,
+    actor: Caller,
+    booking_id: str,
+    key_header: str | None,
+    deadline: Deadline,
+    room_ids: tuple[str, ...],
+    check_in: date,
+    check_out: date,
+) -> Outcome:
+    """For staff: puts a booking into other rooms, on other dates, or both; all or nothing.
+
+    `room_ids` are in the order of the booking's rooms. Nights it had keep their price, others
+    cost what they cost now. The desk may put a guest where the calendar would not sell; the
+    rooms must be free. Raises NotFound, InvalidIdempotencyKey or ValidationFailed before
+    anything is claimed.
+    """
+    booking = _find(booking_id, actor, as_staff=True)
+    key = read_key(key_header)
+    if key is None:
+        raise InvalidIdempotencyKey("Send a new Idempotency-Key for each move.")
+
+    def move(current: Booking, now: datetime) -> Step:
+        if current.status_at(now) not in ACTIVE:
+            raise ValidationFailed([("status", "Only a booking that is alive can be moved.")])
+        rooms = offers.judge_move(current, room_ids, check_in, check_out)
+        moved = dataclasses.replace(
+            current,
+            rooms=rooms,
+            category=common_category(rooms),
+            check_in=check_in,
+            check_out=check_out,
+        )
+        if moved == current:
+            return Step(None, current, "The booking is there already.")
+        price = Price(
+            current.price.currency,
+            offers.amounts_after_move(current.price, rooms, check_in, check_out),
+        )
+        return Step(
+            "moved",
+            dataclasses.replace(moved, price=price),
+            "The booking is moved.",
+            only_before=timedelta(0) if current.status == PENDING else None,
+            if_taken=AlreadyBooked,
+        )
+
+    return change(
+        booking.id, operation="move", key=key, actor=actor, deadline=deadline, decide=move
+    )
+
+
+def _find(
+    booking_id: str,
+    viewer: Caller,
+    *,
+    as_staff: bool = False,
+    kinds: tuple[str, ...] = (STAY,),
+) -> Booking:
+    booking = repository.find_booking(booking_id, owner=None if as_staff else str(viewer))
+    if booking is None or booking.kind not in kinds:
+        raise NotFound
+    return booking
+
+
+def _judge_reason(reason: str) -> str:
+    reason = reason.strip()
+    if not reason:
+        raise ValidationFailed([("reason", "Say why.")])
+    if len(reason) > MAX_REASON or not is_printable(reason):
+        message = f"This has at most {MAX_REASON} characters, all of them printable."
+        raise ValidationFailed([("reason", message)])
+    return reason

@@ -1,0 +1,186 @@
+"""What a request comes to: which rooms could serve it, and what it costs.
+
+It asks the catalogue and the calendars; which of the rooms are free is asked later, when one
+is chosen and locked.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from bookings import calendars, clock, inventory
+from bookings.documents import BookedRoom, Booking, Price, nights_between
+from bookings.errors import ValidationFailed
+from bookings.inventory import CategoryFacts, HotelFacts, RoomFacts
+from bookings.payloads import MAX_SLOTS, RoomWish, StayRequest, judge_length
+
+# Which field of the request each obstacle speaks about; for the rest it is the room's own.
+_FIELDS = {
+    calendars.MIN_STAY: "checkOut",
+    calendars.CLOSED_TO_ARRIVAL: "checkIn",
+    calendars.CLOSED_TO_DEPARTURE: "checkOut",
+}
+
+
+@dataclass(frozen=True)
+class WantedRoom:
+    """One room of a stay, and the rooms that it may be."""
+
+    category: str
+    guests: int
+    candidates: tuple[RoomFacts, ...]
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A stay that is for sale, if rooms are free for it."""
+
+    hotel: HotelFacts
+    wanted: tuple[WantedRoom, ...]
+    price: Price
+    is_by_category: bool
+
+
+def find_offer(request: StayRequest) -> Offer:
+    """Judges the request by the catalogue and the calendars. Raises ValidationFailed."""
+    faults: list[tuple[str, str]] = []
+    categories: dict[str, CategoryFacts] = {}
+    rooms: dict[str, tuple[RoomFacts, ...]] = {}
+    for wish in request.rooms:
+        _find_category(wish, categories, rooms, faults)
+    if faults:
+        raise ValidationFailed(faults)
+
+    wanted = tuple(
+        WantedRoom(
+            category=rooms[_name_of(wish)][0].category,
+            guests=wish.guests,
+            candidates=rooms[_name_of(wish)],
+        )
+        for wish in request.rooms
+    )
+    hotel_id = categories[wanted[0].category].hotel
+    hotel = inventory.find_hotel(hotel_id)
+    assert hotel is not None, "a category's hotel cannot be deleted before the category"
+    faults += inventory.judge_dates(hotel, request.check_in, request.check_out)
+    by_category = calendars.read_calendars(categories.values(), request.check_in, request.check_out)
+    for wish, room in zip(request.rooms, wanted, strict=True):
+        category = categories[room.category]
+        if category.hotel != hotel_id:
+            faults.append((wish.field, "All rooms of a booking must be in one hotel."))
+        if wish.guests > category.occupancy:
+            field = wish.field.rpartition(".")[0]
+            message = f"This room takes at most {category.occupancy} guests."
+            faults.append((f"{field}.guests" if field else "guests", message))
+        for obstacle in by_category[category.id].obstacles(request.check_in, request.check_out):
+            faults.append((_FIELDS.get(obstacle.code, wish.field), obstacle.message))
+    if faults:
+        raise ValidationFailed(list(dict.fromkeys(faults)))
+
+    stays = [
+        by_category[room.category].amounts(request.check_in, request.check_out) or ()
+        for room in wanted
+    ]
+    return Offer(
+        hotel=hotel,
+        wanted=wanted,
+        price=Price(
+            hotel.currency,
+            # The rooms' amounts for a night stand beside each other, so they are added up.
+            tuple((same[0][0], sum(n for _, n in same)) for same in zip(*stays, strict=True)),
+        ),
+        is_by_category=request.rooms[0].room is None,
+    )
+
+
+def _find_category(
+    wish: RoomWish,
+    categories: dict[str, CategoryFacts],
+    rooms: dict[str, tuple[RoomFacts, ...]],
+    faults: list[tuple[str, str]],
+) -> None:
+    """Puts the wish's category, and the rooms that could serve it, into the two tables."""
+    name = _name_of(wish)
+    if name in rooms:
+        return
+    if wish.room is not None:
+        room = inventory.find_room(wish.room)
+        if room is None:
+            faults.append((wish.field, "There is no such room."))
+            return
+        category = inventory.find_category(room.category)
+        assert category is not None, "a room's category cannot be deleted before the room"
+        found = [room]
+    else:
+        category = inventory.find_category(name)
+        found = inventory.list_rooms([name]) if category else []
+        if category is None or not found:
+            text = "This category has no room for sale." if category else "No such category."
+            faults.append((wish.field, text))
+            return
+    categories[category.id] = category
+    rooms[name] = tuple(found)
+
+
+def _name_of(wish: RoomWish) -> str:
+    return wish.room or wish.category or ""
+
+
+def judge_move(
+    booking: Booking, room_ids: Sequence[str], check_in: date, check_out: date
+) -> tuple[BookedRoom, ...]:
+    """The booking's rooms after staff move it there. Raises ValidationFailed.
+
+    What the calendar restricts does not bind staff; what cannot be does.
+    """
+    faults = judge_length(check_in, check_out)
+    hotel = inventory.find_hotel(booking.hotel)
+    assert hotel is not None, "a hotel cannot be deleted before its bookings"
+    if check_in != booking.check_in:
+        faults += inventory.judge_dates(hotel, check_in, check_out)
+    else:
+        # A guest who is in the house already may change rooms, or stay longer.
+        faults += inventory.judge_dates(
+            hotel, max(check_in, clock.today(hotel.time_zone)), check_out
+        )
+    if len(set(room_ids)) != len(booking.rooms) or len(room_ids) != len(booking.rooms):
+        faults.append(("rooms", f"Name {len(booking.rooms)} different rooms for this booking."))
+    if len(room_ids) * (check_out - check_in).days > MAX_SLOTS:
+        faults.append(("rooms", f"A booking has at most {MAX_SLOTS} nights, all rooms together."))
+    if faults:
+        raise ValidationFailed(faults)
+    rooms = []
+    for room_id, booked in zip(room_ids, booking.rooms, strict=True):
+        room = inventory.find_room(room_id)
+        category = inventory.find_category(room.category) if room else None
+        if room is None or category is None or category.hotel != booking.hotel:
+            faults.append(("rooms", f"There is no room {room_id} for sale in this hotel."))
+        elif booked.guests > category.occupancy:
+            text = f"{room_id} takes at most {category.occupancy} guests, not {booked.guests}."
+            faults.append(("rooms", text))
+        else:
+            rooms.append(BookedRoom(room.id, category.id, booked.guests))
+    if faults:
+        raise ValidationFailed(faults)
+    return tuple(rooms)
+
+
+def amounts_after_move(
+    price: Price, rooms: Sequence[BookedRoom], check_in: date, check_out: date
+) -> tuple[tuple[date, int], ...]:
+    """The amounts by night after a move: nights that were booked keep theirs, others cost what
+    they cost now."""
+    frozen = dict(price.nights)
+    categories = {booked.category: inventory.find_category(booked.category) for booked in rooms}
+    by_category = calendars.read_calendars(
+        [category for category in categories.values() if category], check_in, check_out
+    )
+    return tuple(
+        (
+            night,
+            frozen[night]
+            if night in frozen
+            else sum(by_category[booked.category].list_price(night) for booked in rooms),
+        )
+        for night in nights_between(check_in, check_out)
+    )

@@ -1,0 +1,395 @@
+"""Booking by category: the room is chosen, or the category is sold out; several rooms at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bookings import connections, repository, services
+from bookings.callers import Caller
+from tests.conftest import night
+from tests.mongo.conftest import book, cancel, confirm, let_hold_end, put_night, stored
+
+RIVAL = Caller("client", "rival")
+
+pytestmark = pytest.mark.usefixtures("inn")
+
+
+def double(key: str | None, first: int = 10, last: int = 11, **fields: Any) -> Any:
+    """Books any double of the inn from `first` to `last` days ahead."""
+    return book(key, categoryId="inn_double", checkIn=night(first), checkOut=night(last), **fields)
+
+
+def room_of(outcome: Any) -> str:
+    return outcome.content["booking"]["resourceId"]
+
+
+def fill(*rooms: str, first: int = 10, last: int = 11) -> None:
+    for room in rooms:
+        key = f"{room}-{first}"
+        made = book(key, resourceId=room, checkIn=night(first), checkOut=night(last))
+        assert made.code is None
+
+
+# --- Which room ---------------------------------------------------------------------------
+
+
+def test_takes_the_first_room_by_name_where_all_are_alike() -> None:
+    made = [double(f"key-{number}") for number in range(3)]
+
+    assert [room_of(outcome) for outcome in made] == ["inn_A", "inn_B", "inn_C"]
+
+
+def test_takes_the_room_in_the_smallest_gap() -> None:
+    fill("inn_C", first=8, last=10)
+    fill("inn_C", first=11, last=12)
+    fill("inn_B", first=9, last=10)
+
+    made = double("key")
+
+    # C is free for this one night only, B from here on, A all the time.
+    assert room_of(made) == "inn_C"
+
+
+def test_counts_no_gap_further_than_a_week() -> None:
+    fill("inn_B", first=30, last=31)
+
+    made = double("key")
+
+    assert room_of(made) == "inn_A"
+
+
+def test_passes_over_a_room_that_is_locked() -> None:
+    connections.locks().acquire([f"inn|{night(10)}|inn_A"], ttl_ms=5_000)
+
+    made = double("key")
+
+    assert room_of(made) == "inn_B"
+
+
+def test_passes_over_a_room_that_is_taken_on_one_of_the_nights() -> None:
+    fill("inn_A", first=12, last=13)
+
+    made = double("key", 10, 14)
+
+    assert room_of(made) == "inn_B"
+
+
+def test_takes_the_next_room_when_a_rival_was_quicker(monkeypatch: pytest.MonkeyPatch) -> None:
+    original = repository.write_booking
+    rivals = ["inn_A", "inn_B"]
+
+    def write(booking: Any, **options: Any) -> Any:
+        if rivals:
+            monkeypatch.setattr(repository, "write_booking", original)
+            connections.redis().flushdb()  # or the rival would respect our lock
+            fill(rivals.pop(0))
+            monkeypatch.setattr(repository, "write_booking", write)
+        return original(booking, **options)
+
+    monkeypatch.setattr(repository, "write_booking", write)
+
+    made = double("key")
+
+    assert room_of(made) == "inn_C"
+
+
+def test_takes_the_room_of_a_dead_hold() -> None:
+    fill("inn_A", "inn_B")
+    held = book("held", resourceId="inn_C", date=night(10), hold=True)
+    let_hold_end()
+
+    made = double("key", caller=RIVAL)
+
+    assert room_of(made) == room_of(held) == "inn_C"
+
+
+# --- Sold out or locked -----------------------------------------------------------------------
+
+
+def test_is_sold_out_once_every_room_is_taken() -> None:
+    fill("inn_A", "inn_B", "inn_C")
+
+    refused = double("key")
+    cancel(book("inn_B-10", resourceId="inn_B", date=night(10)))
+    again = double("key")
+    other = double("other")
+
+    assert (refused.code, again.code) == ("SOLD_OUT", "SOLD_OUT")
+    # A refusal that was stored is the key's answer; another key may try anew.
+    assert again.replayed
+    assert room_of(other) == "inn_B"
+
+
+def test_is_locked_rather_than_sold_out_where_a_rival_may_yet_give_up() -> None:
+    fill("inn_A", "inn_B")
+    lock = connections.locks().acquire([f"inn|{night(10)}|inn_C"], ttl_ms=5_000)
+
+    refused = double("key")
+    connections.locks().release(lock)
+    again = double("key")
+
+    assert refused.code == "RESOURCE_LOCKED"
+    assert room_of(again) == "inn_C"
+
+
+def test_is_not_sold_out_to_the_key_that_took_the_last_room() -> None:
+    fill("inn_A", "inn_B")
+    made = double("key")
+    connections.redis().flushdb()
+
+    again = double("key")
+
+    assert again.answer.body == made.answer.body
+    assert again.replayed
+    assert len(stored()) == 3
+
+
+def test_gives_the_holder_of_the_last_room_their_hold_again() -> None:
+    fill("inn_A", "inn_B")
+    held = double("first", hold=True)
+
+    back = double("second", hold=True)
+    rival = double("third", hold=True, caller=RIVAL)
+    instant = double("fourth")
+
+    assert back.content["booking"]["id"] == held.content["booking"]["id"]
+    assert confirm(held, "second").content["booking"]["status"] == "confirmed"
+    assert (rival.code, instant.code) == ("SOLD_OUT", "SOLD_OUT")
+
+
+def test_books_a_second_room_for_a_second_key_while_there_is_one() -> None:
+    first, second = double("first", hold=True), double("second", hold=True)
+
+    assert (room_of(first), room_of(second)) == ("inn_A", "inn_B")
+
+
+def test_books_once_for_the_same_wish_without_a_key() -> None:
+    first, again = double(None), double(None)
+
+    assert again.answer.body == first.answer.body
+    assert len(stored()) == 1
+
+
+def test_books_another_room_without_a_key_after_a_cancellation() -> None:
+    first = double(None)
+    cancel(first)
+
+    second = double(None)
+
+    assert second.content["booking"]["id"] != first.content["booking"]["id"]
+
+
+def test_is_sold_out_without_a_key_after_a_cancellation_and_three_rivals() -> None:
+    cancel(double(None))
+    fill("inn_A", "inn_B", "inn_C")
+
+    assert double(None).code == "SOLD_OUT"
+
+
+# --- Several rooms ----------------------------------------------------------------------------
+
+
+def several(key: str | None, *categories: str, first: int = 10, last: int = 11) -> Any:
+    rooms = [{"categoryId": category, "guests": 1} for category in categories]
+    return book(key, rooms=rooms, checkIn=night(first), checkOut=night(last))
+
+
+def test_books_several_rooms_as_one() -> None:
+    made = several("key", "inn_double", "inn_single", "inn_double", last=12)
+
+    booking = made.content["booking"]
+    assert [room["resourceId"] for room in booking["rooms"]] == ["inn_A", "inn_S", "inn_B"]
+    assert (booking["resourceId"], booking["categoryId"]) == (None, None)
+    assert booking["price"]["total"] == 2 * (10_000 + 7_000 + 10_000)
+    assert booking["price"]["nights"][0]["amount"] == 27_000
+    assert len(stored()[0]["slots"]) == 6
+
+
+def test_names_the_category_that_several_rooms_share() -> None:
+    made = several("key", "inn_double", "inn_double")
+
+    assert made.content["booking"]["categoryId"] == "inn_double"
+
+
+def test_books_all_of_several_rooms_or_none() -> None:
+    fill("inn_S")
+
+    refused = several("key", "inn_double", "inn_single")
+    too_many = several("other", *["inn_double"] * 4)
+
+    assert (refused.code, too_many.code) == ("SOLD_OUT", "SOLD_OUT")
+    assert len(stored()) == 1
+
+
+def test_replays_several_rooms_named_in_another_order_without_a_key() -> None:
+    first = several(None, "inn_double", "inn_single")
+
+    again = several(None, "inn_single", "inn_double")
+
+    assert again.answer.body == first.answer.body
+
+
+def test_frees_all_rooms_with_one_cancellation() -> None:
+    cancel(several("key", "inn_double", "inn_double", "inn_double"))
+
+    assert several("other", "inn_double", "inn_double", "inn_double").code is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"resourceId": "inn_A", "categoryId": "inn_double"}, "resourceId"),
+        ({"rooms": []}, "rooms"),
+        ({"rooms": [{"categoryId": "inn_double"}] * 11}, "rooms"),
+        ({"rooms": ["inn_double"]}, "rooms[0]"),
+        ({"rooms": [{"categoryId": "inn_double", "resourceId": "inn_A"}]}, "rooms[0].resourceId"),
+        ({"rooms": [{"guests": 1}]}, "rooms[0].categoryId"),
+        ({"rooms": [{"categoryId": "inn_double", "guests": 3}]}, "rooms[0].guests"),
+        ({"rooms": [{"categoryId": "inn_double"}], "guests": 2}, "guests"),
+        ({"rooms": [{"categoryId": "nowhere"}]}, "rooms[0].categoryId"),
+        (
+            {"rooms": [{"categoryId": "inn_double"}, {"categoryId": "demo_double"}]},
+            "rooms[1].categoryId",
+        ),
+        ({"categoryId": "nowhere"}, "categoryId"),
+        ({"categoryId": "inn_double", "guests": 3}, "guests"),
+        (
+            {
+                "rooms": [{"categoryId": "inn_double"}] * 4,
+                "checkIn": night(10),
+                "checkOut": night(86),
+            },
+            "rooms",
+        ),
+    ],
+)
+def test_refuses_what_cannot_be_meant(fields: dict[str, Any], field: str) -> None:
+    both = {"resourceId": "inn_A"} if "resourceId" in fields else {}
+
+    payload = {"date": night(10), **fields, **both}
+    if "checkIn" in fields:
+        del payload["date"]
+    refused = services.create_booking(
+        caller=Caller("client", "partner"),
+        key_header="key",
+        read_payload=lambda: payload,
+        deadline=services.Deadline.after(10),
+    )
+
+    assert refused.code == "VALIDATION_ERROR"
+    assert field in [error["field"] for error in refused.content["errors"]]
+    assert stored() == []
+
+
+def test_refuses_a_category_without_rooms_for_sale() -> None:
+    connections.database()["rooms"].update_one({"_id": "inn_S"}, {"$set": {"is_sold": False}})
+
+    refused = book(categoryId="inn_single", date=night(10))
+
+    assert refused.content["errors"][0]["message"] == "This category has no room for sale."
+
+
+# --- Price and calendar -----------------------------------------------------------------------
+
+
+def test_costs_what_each_night_of_the_calendar_costs() -> None:
+    put_night("inn_double", night(11), price=15_000)
+
+    made = double("key", 10, 13, quotedTotal=35_000)
+
+    amounts = [entry["amount"] for entry in made.content["booking"]["price"]["nights"]]
+    assert amounts == [10_000, 15_000, 10_000]
+
+
+def test_refuses_another_total_than_was_quoted_for_all_the_rooms() -> None:
+    rooms = [{"categoryId": "inn_double"}, {"categoryId": "inn_single"}]
+
+    refused = book("key", rooms=rooms, date=night(10), quotedTotal=10_000)
+    right = book("key", rooms=rooms, date=night(10), quotedTotal=17_000)
+
+    assert refused.code == "PRICE_CHANGED"
+    assert right.content["booking"]["price"]["total"] == 17_000
+
+
+@pytest.mark.parametrize("by", [{"resourceId": "inn_A"}, {"categoryId": "inn_double"}])
+@pytest.mark.parametrize(
+    ("day", "restriction", "field"),
+    [
+        (11, {"closed": True}, None),
+        (10, {"min_stay": 4}, "checkOut"),
+        (10, {"closed_to_arrival": True}, "checkIn"),
+        (13, {"closed_to_departure": True}, "checkOut"),
+    ],
+)
+def test_keeps_to_the_calendar(
+    by: dict[str, str], day: int, restriction: dict[str, Any], field: str | None
+) -> None:
+    put_night("inn_double", night(day), **restriction)
+
+    refused = book("key", **by, checkIn=night(10), checkOut=night(13))
+
+    assert refused.code == "VALIDATION_ERROR"
+    assert [error["field"] for error in refused.content["errors"]] == [field or next(iter(by))]
+
+
+def test_sells_a_category_that_is_sold_by_the_night_on_its_nights_only() -> None:
+    put_night("inn_cabin", night(10))
+    put_night("inn_cabin", night(11))
+
+    sold = book("key", categoryId="inn_cabin", checkIn=night(10), checkOut=night(12), guests=4)
+    refused = book("other", resourceId="inn_X", checkIn=night(12), checkOut=night(13))
+
+    assert sold.content["booking"]["price"]["total"] == 22_200
+    assert refused.code == "VALIDATION_ERROR"
+
+
+# --- How many holds ---------------------------------------------------------------------------
+
+
+def test_lets_nobody_hold_more_than_five_rooms(settings: Any) -> None:
+    settings.MAX_LIVE_HOLDS = 2
+    first = book("1", resourceId="inn_A", hold=True)
+    book("2", resourceId="inn_B", hold=True)
+
+    refused = book("3", resourceId="inn_C", hold=True)
+    other_guest = book("4", resourceId="inn_C", hold=True, userId="bob")
+    instant = book("5", resourceId="inn_S")
+    confirm(first, "1")
+    again = book("3", resourceId="room_A", hold=True)
+
+    assert refused.code == "TOO_MANY_HOLDS"
+    assert (other_guest.code, instant.code, again.code) == (None, None, None)
+
+
+def test_does_not_count_dead_holds(settings: Any) -> None:
+    settings.MAX_LIVE_HOLDS = 1
+    book("1", resourceId="inn_A", hold=True)
+    let_hold_end()
+
+    assert book("2", resourceId="inn_B", hold=True).code is None
+
+
+def test_replays_and_adopts_at_the_limit(settings: Any) -> None:
+    settings.MAX_LIVE_HOLDS = 1
+    held = book("1", resourceId="inn_A", hold=True)
+    connections.redis().flushdb()
+
+    again = book("1", resourceId="inn_A", hold=True)
+    back = book("2", resourceId="inn_A", hold=True)
+
+    assert again.answer.body == held.answer.body
+    assert back.content["booking"]["id"] == held.content["booking"]["id"]
+
+
+def test_counts_holds_made_over_dead_ones(settings: Any) -> None:
+    settings.MAX_LIVE_HOLDS = 1
+    book("1", resourceId="inn_A", hold=True, caller=RIVAL)
+    let_hold_end()
+    book("2", resourceId="inn_B", hold=True)
+
+    refused = book("3", resourceId="inn_A", hold=True)
+
+    assert refused.code == "TOO_MANY_HOLDS"
+    assert len(stored()) == 2

@@ -1,0 +1,228 @@
+"""Staff move bookings: other rooms, other dates, one transaction."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+
+from bookings import connections, lifecycle, repository
+from bookings.callers import Caller
+from bookings.clock import Deadline
+from bookings.errors import InvalidIdempotencyKey, NotFound
+from bookings.services import Outcome
+from tests.conftest import night
+from tests.mongo.conftest import book, cancel, confirm, let_hold_end, put_night, stored
+
+STAFF = Caller("user", "staff")
+RIVAL = Caller("client", "rival")
+
+pytestmark = pytest.mark.usefixtures("inn")
+
+
+def move(
+    outcome: Outcome, *rooms: str, first: int = 10, last: int = 12, key: str | None = "move"
+) -> Outcome:
+    return lifecycle.move_booking(
+        actor=STAFF,
+        booking_id=outcome.content["booking"]["id"],
+        key_header=key,
+        deadline=Deadline.after(10),
+        room_ids=rooms,
+        check_in=date.fromisoformat(night(first)),
+        check_out=date.fromisoformat(night(last)),
+    )
+
+
+def stay(
+    key: str = "key", room: str = "inn_A", first: int = 10, last: int = 12, **more: Any
+) -> Any:
+    return book(key, resourceId=room, checkIn=night(first), checkOut=night(last), **more)
+
+
+def test_gives_the_old_room_back_and_takes_the_new_one() -> None:
+    made = stay()
+
+    moved = move(made, "inn_B")
+    old, new = stay("old"), stay("new", "inn_B")
+
+    assert moved.content["booking"]["resourceId"] == "inn_B"
+    assert old.code is None
+    assert new.code == "ALREADY_BOOKED"
+    assert stored()[0]["history"][-1]["event"] == "moved"
+    assert stored()[0]["history"][-1]["actor"] == "user:staff"
+
+
+def test_keeps_the_price_of_the_nights_that_stay() -> None:
+    made = stay(last=12)
+    put_night("inn_double", night(11), price=99_000)
+    put_night("inn_double", night(12), price=15_000)
+
+    moved = move(made, "inn_B", first=11, last=13)
+
+    amounts = [entry["amount"] for entry in moved.content["booking"]["price"]["nights"]]
+    assert amounts == [10_000, 15_000]
+    assert moved.content["booking"]["price"]["total"] == 25_000
+
+
+def test_overlaps_where_it_was() -> None:
+    made = stay(last=14)
+
+    moved = move(made, "inn_A", first=12, last=16)
+
+    assert moved.code is None
+    assert [slot[:10] for slot in stored()[0]["slots"]] == [night(n) for n in range(12, 16)]
+
+
+def test_changes_nothing_when_the_new_room_is_taken() -> None:
+    made, _ = stay(), stay("other", "inn_B", first=11, last=12, caller=RIVAL)
+    before = stored()
+
+    refused = move(made, "inn_B")
+
+    assert refused.code == "ALREADY_BOOKED"
+    assert stored() == before
+
+
+def test_moves_over_a_dead_hold() -> None:
+    stay("dead", "inn_B", hold=True, caller=RIVAL)
+    let_hold_end()
+    made = stay()
+
+    moved = move(made, "inn_B")
+
+    assert moved.code is None
+    assert [booking["status"] for booking in stored()] == ["expired", "confirmed"]
+
+
+def test_moves_once_for_each_key() -> None:
+    made = stay()
+    first = move(made, "inn_B")
+    connections.redis().flushdb()
+
+    again = move(made, "inn_B")
+    back = move(made, "inn_A", key="back")
+
+    assert again.answer.body == first.answer.body
+    assert back.content["booking"]["resourceId"] == "inn_A"
+    assert len(stored()[0]["history"]) == 3
+
+
+def test_moves_a_live_hold_which_is_confirmed_with_its_key_after() -> None:
+    held = stay(hold=True)
+
+    moved = move(held, "inn_C")
+    confirmed = confirm(held)
+
+    assert moved.content["booking"]["expiresAt"] == held.content["booking"]["expiresAt"]
+    assert confirmed.content["booking"]["resourceId"] == "inn_C"
+
+
+@pytest.mark.parametrize("end", ["cancelled", "dead"])
+def test_moves_nothing_that_is_over(end: str) -> None:
+    made = stay(hold=end == "dead")
+    if end == "dead":
+        let_hold_end()
+    else:
+        cancel(made)
+
+    assert move(made, "inn_B").code == "VALIDATION_ERROR"
+
+
+def test_moves_all_rooms_of_a_booking_or_none() -> None:
+    rooms = [{"categoryId": "inn_double"}, {"categoryId": "inn_single"}]
+    made = book(rooms=rooms, checkIn=night(10), checkOut=night(12))
+    stay("taken", "inn_C")
+
+    refused = move(made, "inn_C", "inn_S")
+    moved = move(made, "inn_B", "inn_S", key="again")
+
+    assert refused.code == "ALREADY_BOOKED"
+    assert [room["resourceId"] for room in moved.content["booking"]["rooms"]] == ["inn_B", "inn_S"]
+    assert moved.content["booking"]["price"]["total"] == 34_000
+
+
+@pytest.mark.parametrize(
+    ("rooms", "first", "last", "field"),
+    [
+        ((), 10, 12, "rooms"),
+        (("inn_A", "inn_B"), 10, 12, "rooms"),
+        (("nowhere",), 10, 12, "rooms"),
+        (("room_A",), 10, 12, "rooms"),
+        (("inn_S",), 10, 12, "rooms"),
+        (("inn_B",), 12, 12, "checkOut"),
+        (("inn_B",), 12, 103, "checkOut"),
+        (("inn_B",), -1, 3, "checkIn"),
+        (("inn_B",), 729, 731, "checkOut"),
+    ],
+)
+def test_refuses_a_move_that_cannot_be(
+    rooms: tuple[str, ...], first: int, last: int, field: str
+) -> None:
+    made = stay(guests=2)
+
+    refused = move(made, *rooms, first=first, last=last)
+
+    assert refused.code == "VALIDATION_ERROR"
+    assert field in [error["field"] for error in refused.content["errors"]]
+
+
+def test_moves_a_guest_who_arrived_before_today() -> None:
+    made = stay(first=1, last=3)
+    connections.collection("bookings").update_one({}, {"$set": {"check_in": night(-1)}})
+
+    moved = move(made, "inn_B", first=-1, last=3)
+
+    assert moved.code is None
+
+
+def test_may_put_a_guest_where_the_calendar_does_not_sell() -> None:
+    made = stay()
+    put_night("inn_double", night(20), closed=True, min_stay=7)
+
+    moved = move(made, "inn_B", first=20, last=21)
+
+    assert moved.content["booking"]["price"]["total"] == 11_100
+
+
+def test_says_that_nothing_changed_where_it_is_there_already() -> None:
+    made = stay()
+
+    assert move(made, "inn_A").content["message"] == "The booking is there already."
+    assert len(stored()[0]["history"]) == 1
+
+
+def test_wants_a_key_and_a_booking() -> None:
+    made = stay()
+
+    with pytest.raises(InvalidIdempotencyKey):
+        move(made, "inn_B", key=None)
+    with pytest.raises(NotFound):
+        lifecycle.move_booking(
+            actor=STAFF,
+            booking_id="0" * 24,
+            key_header="move",
+            deadline=Deadline.after(10),
+            room_ids=("inn_B",),
+            check_in=date.fromisoformat(night(10)),
+            check_out=date.fromisoformat(night(12)),
+        )
+
+
+def test_is_not_moved_onto_a_room_that_is_booked_in_between(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = stay()
+    original = repository._change
+    rivals = ["rival"]
+
+    def change(*arguments: Any, **options: Any) -> bool:
+        if rivals:
+            stay(rivals.pop(), "inn_B", caller=RIVAL)
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(repository, "_change", change)
+
+    assert move(made, "inn_B").code == "ALREADY_BOOKED"
+    assert stored()[0]["rooms"][0]["room"] == "inn_A"
