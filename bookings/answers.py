@@ -4,16 +4,20 @@ import json
 from datetime import datetime
 from typing import Any
 
-from bookings.documents import CONFIRMED, EXPIRED, PENDING, Booking, Price
+from bookings.documents import EXPIRED, PENDING, Booking, Price
 from bookings.errors import Refusal
 from idempotency.claims import Answer
 
 PROBLEM_JSON = "application/problem+json"
 
-MESSAGES = {
-    PENDING: "The room is held for you; confirm with the same Idempotency-Key before expiresAt.",
-    CONFIRMED: "The room is booked.",
-}
+
+def message_for(booking: Booking) -> str:
+    """What a hold or a booking is acknowledged with."""
+    one = len(booking.rooms) == 1
+    if booking.status == PENDING:
+        what = "The room is" if one else "The rooms are"
+        return f"{what} held for you; confirm with the same Idempotency-Key before expiresAt."
+    return "The room is booked." if one else "The rooms are booked."
 
 
 def success(booking: Booking, *, key: str, message: str, status: int, now: datetime) -> Answer:

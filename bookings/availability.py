@@ -194,7 +194,7 @@ def _look(
         left = len(free_rooms(rooms[category.id], taken, check_in, check_out))
         obstacles = calendar.obstacles(check_in, check_out)
         if guests > category.occupancy:
-            message = f"Takes at most {category.occupancy} guests."
+            message = f"This takes {category.limit}."
             obstacles.append(Obstacle(TOO_MANY_GUESTS, message, ()))
         if left == 0:
             obstacles.append(_why_full(rooms[category.id], taken, check_in, check_out))

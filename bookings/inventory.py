@@ -40,6 +40,11 @@ class CategoryFacts:
     default_price: int
     sell_by_default: bool
 
+    @property
+    def limit(self) -> str:
+        """`at most 2 guests`."""
+        return f"at most {self.occupancy} guest{'' if self.occupancy == 1 else 's'}"
+
 
 @dataclass(frozen=True)
 class RoomFacts:

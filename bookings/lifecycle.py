@@ -75,11 +75,12 @@ def confirm_booking(
         if current.status == CANCELLED:
             raise HoldExpired("This booking was cancelled; make a new one.")
         if current.status == CONFIRMED:
-            return Step("confirmed_again", current, answers.MESSAGES[CONFIRMED])
+            return Step("confirmed_again", current, answers.message_for(current))
         if current.expires_at is None or now >= current.expires_at + LATE_CONFIRM:
             raise HoldExpired
         confirmed = dataclasses.replace(current, status=CONFIRMED)
-        return Step("confirmed", confirmed, answers.MESSAGES[CONFIRMED], only_before=LATE_CONFIRM)
+        message = answers.message_for(confirmed)
+        return Step("confirmed", confirmed, message, only_before=LATE_CONFIRM)
 
     return change(
         booking.id, operation="confirm", key=key, actor=actor, deadline=deadline, decide=confirm

@@ -70,7 +70,7 @@ def find_offer(request: StayRequest) -> Offer:
             faults.append((wish.field, "All rooms of a booking must be in one hotel."))
         if wish.guests > category.occupancy:
             field = wish.field.rpartition(".")[0]
-            message = f"This room takes at most {category.occupancy} guests."
+            message = f"This room takes {category.limit}."
             faults.append((f"{field}.guests" if field else "guests", message))
         for obstacle in by_category[category.id].obstacles(request.check_in, request.check_out):
             faults.append((_FIELDS.get(obstacle.code, wish.field), obstacle.message))
@@ -156,7 +156,7 @@ def judge_move(
         if room is None or category is None or category.hotel != booking.hotel:
             faults.append(("rooms", f"There is no room {room_id} for sale in this hotel."))
         elif booked.guests > category.occupancy:
-            text = f"{room_id} takes at most {category.occupancy} guests, not {booked.guests}."
+            text = f"{room_id} takes {category.limit}, not {booked.guests}."
             faults.append(("rooms", text))
         else:
             rooms.append(BookedRoom(room.id, category.id, booked.guests))

@@ -127,6 +127,7 @@ def create_booking(
                         raise
                     # A rival was quicker with this room; there may be another.
                     _release(lock)
+                    lock = None
             reached("after_commit")
 
         # 5. Finish: store the answer and release the lock, in one batch. A success is in the
@@ -244,7 +245,7 @@ def _with_answer(
 ) -> Booking:
     """The draft in these rooms, with the answer that it would be acknowledged with."""
     booking = dataclasses.replace(draft, rooms=rooms, category=common_category(rooms))
-    message = answers.MESSAGES[booking.status]
+    message = answers.message_for(booking)
     answer = answers.success(booking, key=key, message=message, status=201, now=booking.created_at)
     server_made = keys.is_server_made(key)
     made = Key(
@@ -316,7 +317,7 @@ def _lock_slots(draft: Booking, rooms: tuple[BookedRoom, ...]) -> Lock | None:
 
 
 def _answer_hold(hold: Booking, key: str, now: datetime) -> Answer:
-    message = "You hold this room already; confirm with this Idempotency-Key before expiresAt."
+    message = "You hold this already; confirm with this Idempotency-Key before expiresAt."
     return answers.success(hold, key=key, message=message, status=201, now=now)
 
 

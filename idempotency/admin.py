@@ -20,7 +20,9 @@ class LookUpForm(forms.Form):
         required=False, help_text="Whose key it is: client:ID or user:ID. Not needed for a digest."
     )
     operation = forms.CharField(
-        required=False, initial="create", help_text="What it is for: create, confirm or cancel."
+        required=False,
+        initial="create",
+        help_text="What it is for: create, confirm, extend, cancel, move or block.",
     )
     target = forms.CharField(
         required=False, help_text="What that is done to: the id of a booking; empty for create."

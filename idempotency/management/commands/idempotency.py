@@ -23,7 +23,9 @@ class Command(BaseCommand):
         for action in (show, purge):
             action.add_argument("--caller", default="", help="whose key: client:ID or user:ID")
             action.add_argument(
-                "--operation", default="create", help="what it is for: create, confirm or cancel"
+                "--operation",
+                default="create",
+                help="what it is for: create, confirm, extend, cancel, move or block",
             )
             action.add_argument("--target", default="", help="what it is done to: a booking's id")
 
