@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from pymongo import MongoClient
 
-from bookings import availability, connections
+from bookings import availability, connections, repository
 from bookings.availability import CategoryStay
 from bookings.errors import ValidationFailed
 from tests.conftest import night
 from tests.mongo.conftest import book, cancel, let_hold_end, put_night
+from tests.mongo.test_write import Commands
 
 pytestmark = pytest.mark.usefixtures("inn")
 
@@ -213,6 +216,22 @@ def test_refuses_dates_that_cannot_be_booked(first: int, last: int, field: str) 
         look(first, last)
 
     assert refused.value.errors[0][0] == field
+
+
+def test_looks_at_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    commands = Commands()
+    client: MongoClient[Any] = MongoClient(os.environ["MONGODB_URI"], event_listeners=[commands])
+    watched = client[connections.database().name]
+    monkeypatch.setattr(connections, "database", lambda: watched)
+    monkeypatch.setattr(repository, "database", lambda: watched)
+
+    look()
+    client.close()
+
+    # Otherwise a booking that is moved while it is read could be seen in both rooms, and a
+    # category be called sold out, for a day, that was not for a moment.
+    (read,) = [e.command for e in commands.sent if e.command.get("find") == "bookings"]
+    assert read["readConcern"]["level"] == "snapshot"
 
 
 # --- The month --------------------------------------------------------------------------------

@@ -139,6 +139,20 @@ def test_is_revived_by_its_own_late_confirm(tidied: bool) -> None:
     assert late.content["booking"]["price"]["total"] == 12_000
 
 
+def test_is_revived_where_only_another_dead_hold_has_its_room() -> None:
+    held = book(hold=True)
+    let_hold_end()
+    services.expire_holds()
+    book("other", caller=RIVAL, hold=True)
+    let_hold_end()
+
+    late = confirm(held)
+
+    # The other's hold is not tidied, so the index still knows it; but it is dead.
+    assert late.content["booking"]["status"] == "confirmed"
+    assert [booking["status"] for booking in stored()] == ["confirmed", "expired"]
+
+
 @pytest.mark.parametrize("tidied", [False, True])
 def test_is_not_revived_after_ten_minutes(tidied: bool) -> None:
     held = book(hold=True)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from bookings import clock, connections, repository, services
-from tests.mongo.conftest import book, cancel, confirm, let_hold_end, stored
+from bookings import clock, connections, lifecycle, repository, services
+from bookings.callers import Caller
+from bookings.clock import Deadline
+from tests.conftest import night
+from tests.mongo.conftest import book, cancel, confirm, extend, let_hold_end, stored
 
 Patch = pytest.MonkeyPatch
 
@@ -113,3 +116,48 @@ def test_never_revives_a_hold_too_late_by_a_clock_that_is_behind(monkeypatch: Pa
 
     assert outcome.code == "TRY_AGAIN"
     assert stored()[0]["status"] == "pending"
+
+
+def test_never_extends_a_dead_hold_by_a_clock_that_is_behind(monkeypatch: Patch) -> None:
+    held = book(hold=True)
+    let_hold_end()
+    put_clock(monkeypatch, -timedelta(hours=1))
+
+    outcome = extend(held)
+
+    assert outcome.code == "TRY_AGAIN"
+    assert events() == ["created"]
+
+
+def test_never_moves_a_dead_hold_by_a_clock_that_is_behind(monkeypatch: Patch) -> None:
+    held = book(hold=True)
+    let_hold_end()
+    put_clock(monkeypatch, -timedelta(hours=1))
+
+    outcome = lifecycle.move_booking(
+        actor=Caller("user", "staff"),
+        booking_id=held.content["booking"]["id"],
+        key_header="move",
+        deadline=Deadline.after(10),
+        room_ids=("room_B",),
+        check_in=date.fromisoformat(night()),
+        check_out=date.fromisoformat(night(31)),
+    )
+
+    assert outcome.code == "TRY_AGAIN"
+    assert events() == ["created"]
+
+
+def test_extends_once_for_two_requests_whose_claims_redis_lost(monkeypatch: Patch) -> None:
+    held = book(hold=True)
+
+    def twin() -> None:
+        connections.redis().flushdb()
+        extend(held)
+
+    before(monkeypatch, "change_booking", twin)
+
+    outcome = extend(held)
+
+    assert outcome.replayed
+    assert events() == ["created", "extended"]
