@@ -105,7 +105,8 @@ def read_calendars(
             "date": {"$gte": first.isoformat(), "$lte": last.isoformat()},
         }
     ):
-        days[night["category_id"]][date.fromisoformat(night["date"])] = _night_of(night)
+        day, facts = night_of(night)
+        days[night["category_id"]][day] = facts
     return {category_id: Calendar(by_id[category_id], days[category_id]) for category_id in by_id}
 
 
@@ -120,8 +121,9 @@ def describe_days(days: Iterable[date]) -> str:
     return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
 
 
-def _night_of(document: dict[str, Any]) -> Night:
-    return Night(
+def night_of(document: dict[str, Any]) -> tuple[date, Night]:
+    """The day and the facts in a document of `nights`."""
+    return date.fromisoformat(document["date"]), Night(
         price=document["price"],
         is_closed=document["closed"],
         min_stay=document["min_stay"],

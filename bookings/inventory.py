@@ -56,36 +56,25 @@ class RoomFacts:
 def find_hotel(hotel_id: str) -> HotelFacts | None:
     """The hotel with this id, or None."""
     hotel = collection("hotels").find_one({"_id": hotel_id})
-    if hotel is None:
-        return None
-    return HotelFacts(
-        id=hotel["_id"],
-        code=hotel["code"],
-        name=hotel["name"],
-        time_zone=hotel["time_zone"],
-        currency=hotel["currency"],
-        check_in_time=_time_of(hotel["check_in_time"]),
-        hold_length=timedelta(minutes=hotel["hold_minutes"]),
-        cancel_hours=hotel["cancel_hours"],
-    )
+    return hotel_of(hotel) if hotel else None
 
 
 def find_category(category_id: str) -> CategoryFacts | None:
     """The category with this id, or None."""
     category = collection("room_categories").find_one({"_id": category_id})
-    return _category_of(category) if category else None
+    return category_of(category) if category else None
 
 
 def list_categories(hotel_id: str) -> list[CategoryFacts]:
     """The hotel's categories, by name."""
     categories = collection("room_categories").find({"hotel_id": hotel_id}).sort("name")
-    return [_category_of(category) for category in categories]
+    return [category_of(category) for category in categories]
 
 
 def find_room(room_id: str) -> RoomFacts | None:
     """The room with this id, or None where there is none for sale."""
     room = collection("rooms").find_one({"_id": room_id, "is_sold": True})
-    return _room_of(room) if room else None
+    return room_of(room) if room else None
 
 
 def list_rooms(category_ids: Iterable[str], *, after: str = "", limit: int = 0) -> list[RoomFacts]:
@@ -96,7 +85,7 @@ def list_rooms(category_ids: Iterable[str], *, after: str = "", limit: int = 0) 
         .sort("_id")
         .limit(limit)
     )
-    return [_room_of(room) for room in rooms]
+    return [room_of(room) for room in rooms]
 
 
 def room_names(room_ids: Iterable[str]) -> dict[str, str]:
@@ -115,7 +104,22 @@ def judge_dates(hotel: HotelFacts, check_in: date, check_out: date) -> list[tupl
     return []
 
 
-def _category_of(category: dict[str, Any]) -> CategoryFacts:
+def hotel_of(hotel: dict[str, Any]) -> HotelFacts:
+    """The facts in a document of `hotels`."""
+    return HotelFacts(
+        id=hotel["_id"],
+        code=hotel["code"],
+        name=hotel["name"],
+        time_zone=hotel["time_zone"],
+        currency=hotel["currency"],
+        check_in_time=_time_of(hotel["check_in_time"]),
+        hold_length=timedelta(minutes=hotel["hold_minutes"]),
+        cancel_hours=hotel["cancel_hours"],
+    )
+
+
+def category_of(category: dict[str, Any]) -> CategoryFacts:
+    """The facts in a document of `room_categories`."""
     return CategoryFacts(
         id=category["_id"],
         hotel=category["hotel_id"],
@@ -126,7 +130,8 @@ def _category_of(category: dict[str, Any]) -> CategoryFacts:
     )
 
 
-def _room_of(room: dict[str, Any]) -> RoomFacts:
+def room_of(room: dict[str, Any]) -> RoomFacts:
+    """The facts in a document of `rooms`."""
     return RoomFacts(id=room["_id"], category=room["category_id"], name=room["name"])
 
 

@@ -11,8 +11,9 @@ from datetime import date
 from bookings import calendars, clock, inventory
 from bookings.documents import BookedRoom, Booking, Price, nights_between
 from bookings.errors import ValidationFailed
-from bookings.inventory import CategoryFacts, HotelFacts, RoomFacts
+from bookings.inventory import HotelFacts, RoomFacts
 from bookings.payloads import MAX_SLOTS, RoomWish, StayRequest, judge_length
+from bookings.stock import Stock, read_category_stock, read_room_stock
 
 # Which field of the request each obstacle speaks about; for the rest it is the room's own.
 _FIELDS = {
@@ -43,83 +44,59 @@ class Offer:
 
 def find_offer(request: StayRequest) -> Offer:
     """Judges the request by the catalogue and the calendars. Raises ValidationFailed."""
+    found = _read_stock(request)
     faults: list[tuple[str, str]] = []
-    categories: dict[str, CategoryFacts] = {}
-    rooms: dict[str, tuple[RoomFacts, ...]] = {}
     for wish in request.rooms:
-        _find_category(wish, categories, rooms, faults)
+        stock = found.get(_name_of(wish))
+        if stock is None:
+            what = "room" if wish.room else "category"
+            faults.append((wish.field, f"There is no such {what}."))
+        elif not stock.rooms:
+            faults.append((wish.field, "This category has no room for sale."))
     if faults:
         raise ValidationFailed(faults)
 
-    wanted = tuple(
-        WantedRoom(
-            category=rooms[_name_of(wish)][0].category,
-            guests=wish.guests,
-            candidates=rooms[_name_of(wish)],
-        )
-        for wish in request.rooms
-    )
-    hotel_id = categories[wanted[0].category].hotel
-    hotel = inventory.find_hotel(hotel_id)
-    assert hotel is not None, "a category's hotel cannot be deleted before the category"
+    stocks = [found[_name_of(wish)] for wish in request.rooms]
+    hotel = stocks[0].hotel
     faults += inventory.judge_dates(hotel, request.check_in, request.check_out)
-    by_category = calendars.read_calendars(categories.values(), request.check_in, request.check_out)
-    for wish, room in zip(request.rooms, wanted, strict=True):
-        category = categories[room.category]
-        if category.hotel != hotel_id:
+    for wish, stock in zip(request.rooms, stocks, strict=True):
+        if stock.hotel != hotel:
             faults.append((wish.field, "All rooms of a booking must be in one hotel."))
-        if wish.guests > category.occupancy:
-            field = wish.field.rpartition(".")[0]
-            message = f"This room takes {category.limit}."
-            faults.append((f"{field}.guests" if field else "guests", message))
-        for obstacle in by_category[category.id].obstacles(request.check_in, request.check_out):
+        if wish.guests > stock.category.occupancy:
+            entry = wish.field.rpartition(".")[0]
+            message = f"This room takes {stock.category.limit}."
+            faults.append((f"{entry}.guests" if entry else "guests", message))
+        for obstacle in stock.calendar.obstacles(request.check_in, request.check_out):
             faults.append((_FIELDS.get(obstacle.code, wish.field), obstacle.message))
     if faults:
         raise ValidationFailed(list(dict.fromkeys(faults)))
 
-    stays = [
-        by_category[room.category].amounts(request.check_in, request.check_out) or ()
-        for room in wanted
+    amounts = [
+        stock.calendar.amounts(request.check_in, request.check_out) or () for stock in stocks
     ]
     return Offer(
         hotel=hotel,
-        wanted=wanted,
+        wanted=tuple(
+            WantedRoom(stock.category.id, wish.guests, stock.rooms)
+            for wish, stock in zip(request.rooms, stocks, strict=True)
+        ),
         price=Price(
             hotel.currency,
             # The rooms' amounts for a night stand beside each other, so they are added up.
-            tuple((same[0][0], sum(n for _, n in same)) for same in zip(*stays, strict=True)),
+            tuple((same[0][0], sum(n for _, n in same)) for same in zip(*amounts, strict=True)),
         ),
         is_by_category=request.rooms[0].room is None,
     )
 
 
-def _find_category(
-    wish: RoomWish,
-    categories: dict[str, CategoryFacts],
-    rooms: dict[str, tuple[RoomFacts, ...]],
-    faults: list[tuple[str, str]],
-) -> None:
-    """Puts the wish's category, and the rooms that could serve it, into the two tables."""
-    name = _name_of(wish)
-    if name in rooms:
-        return
-    if wish.room is not None:
-        room = inventory.find_room(wish.room)
-        if room is None:
-            faults.append((wish.field, "There is no such room."))
-            return
-        category = inventory.find_category(room.category)
-        assert category is not None, "a room's category cannot be deleted before the room"
-        found = [room]
-    else:
-        category = inventory.find_category(name)
-        found = inventory.list_rooms([name]) if category else []
-        if category is None or not found:
-            text = "This category has no room for sale." if category else "No such category."
-            faults.append((wish.field, text))
-            return
-    categories[category.id] = category
-    rooms[name] = tuple(found)
+def _read_stock(request: StayRequest) -> dict[str, Stock]:
+    """What there is of everything that is wished for, by the id of the room or category."""
+    first, last = request.check_in, request.check_out
+    room_id = request.rooms[0].room
+    if room_id is None:
+        return read_category_stock(map(_name_of, request.rooms), first, last)
+    stock = read_room_stock(room_id, first, last)
+    return {room_id: stock} if stock else {}
 
 
 def _name_of(wish: RoomWish) -> str:

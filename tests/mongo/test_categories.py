@@ -159,6 +159,13 @@ def test_gives_the_holder_of_the_last_room_their_hold_again() -> None:
     assert (rival.code, instant.code) == ("SOLD_OUT", "SOLD_OUT")
 
 
+def test_gives_nobody_their_hold_of_another_category() -> None:
+    book("single", categoryId="inn_single", checkIn=night(10), checkOut=night(11), hold=True)
+    fill("inn_A", "inn_B", "inn_C")
+
+    assert double("key", hold=True).code == "SOLD_OUT"
+
+
 def test_books_a_second_room_for_a_second_key_while_there_is_one() -> None:
     first, second = double("first", hold=True), double("second", hold=True)
 

@@ -96,6 +96,16 @@ def test_moves_over_a_dead_hold() -> None:
     assert [booking["status"] for booking in stored()] == ["expired", "confirmed"]
 
 
+def test_moves_over_a_dead_hold_and_its_own_old_nights() -> None:
+    made = stay(last=14)
+    stay("dead", "inn_A", first=14, last=15, hold=True, caller=RIVAL)
+    let_hold_end()
+
+    moved = move(made, "inn_A", first=12, last=16)
+
+    assert moved.code is None
+
+
 def test_moves_once_for_each_key() -> None:
     made = stay()
     first = move(made, "inn_B")
