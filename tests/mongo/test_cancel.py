@@ -5,9 +5,13 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from bookings import connections, inventory, lifecycle
 from bookings.callers import Caller
 from bookings.clock import Deadline
+from bookings.errors import ValidationFailed
+from bookings.services import Outcome
 from tests.conftest import night
 from tests.mongo.conftest import CUSTOMER, book, cancel, confirm, stored
 
@@ -51,19 +55,23 @@ def test_cannot_be_undone_by_a_confirmation() -> None:
     assert stored()[0]["status"] == "cancelled"
 
 
+def cancel_as_staff(outcome: Outcome, reason: str) -> Outcome:
+    return lifecycle.cancel_booking(
+        actor=Caller("user", "staff"),
+        booking_id=outcome.content["booking"]["id"],
+        key_header=None,
+        deadline=Deadline.after(10),
+        staff_reason=reason,
+    )
+
+
 def test_ends_at_the_hotels_deadline_but_not_for_staff() -> None:
     made = book(date=night(1))
     # The deadline of hotel demo is check-in; put it further back than tomorrow's.
     connections.database()["hotels"].update_one({"_id": "demo"}, {"$set": {"cancel_hours": 72}})
     try:
         refused = cancel(made)
-        by_staff = lifecycle.cancel_booking(
-            actor=Caller("user", "staff"),
-            booking_id=made.content["booking"]["id"],
-            key_header=None,
-            deadline=Deadline.after(10),
-            staff_reason="The pipes burst.",
-        )
+        by_staff = cancel_as_staff(made, "The pipes burst.")
     finally:
         connections.database()["hotels"].update_one({"_id": "demo"}, {"$set": {"cancel_hours": 0}})
 
@@ -78,3 +86,23 @@ def test_measures_the_deadline_on_the_hotels_own_clock() -> None:
     arrival = datetime(2027, 7, 1, 16, tzinfo=ZoneInfo("America/New_York"))
 
     assert hotel.last_cancellation(date(2027, 7, 1)) == arrival - timedelta(hours=24)
+
+
+@pytest.mark.parametrize("reason", ["", "  ", "x" * 201, "a\x00b"])
+def test_wants_a_reason_from_staff(reason: str) -> None:
+    made = book()
+
+    with pytest.raises(ValidationFailed) as refused:
+        cancel_as_staff(made, reason)
+
+    assert refused.value.errors[0][0] == "reason"
+    assert stored()[0]["status"] == "confirmed"
+
+
+def test_keeps_the_reason_in_the_history() -> None:
+    made = book()
+
+    cancel_as_staff(made, " The pipes burst. ")
+
+    assert stored()[0]["history"][-1]["reason"] == "The pipes burst."
+    assert stored()[0]["history"][-1]["actor"] == "user:staff"

@@ -120,3 +120,15 @@ def test_extends_nobody_elses_hold() -> None:
 
     with pytest.raises(NotFound):
         extend(held, actor=Caller("client", "rival"))
+
+
+def test_never_ends_sooner_than_before() -> None:
+    held = book(hold=True)
+    hotels = connections.database()["hotels"]
+    hotels.update_one({"_id": "demo"}, {"$set": {"hold_minutes": 5}})
+    try:
+        extended = extend(held)
+    finally:
+        hotels.update_one({"_id": "demo"}, {"$set": {"hold_minutes": 15}})
+
+    assert end_of(extended) == end_of(held)
