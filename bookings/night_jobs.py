@@ -80,7 +80,7 @@ def _take_oldest() -> dict[str, Any] | None:
 def _work_on(job: dict[str, Any]) -> None:
     """Raises _LeaseLost as soon as the job is no longer ours."""
     try:
-        nights.generate_nights(
+        result = nights.generate_nights(
             hotel_id=job["hotel_id"],
             start=date.fromisoformat(job["start"]),
             end=date.fromisoformat(job["end"]),
@@ -99,6 +99,7 @@ def _work_on(job: dict[str, Any]) -> None:
         raise
     else:
         _end(job, DONE)
+        logger.info("nights_job_done", extra={"job": str(job["_id"]), **vars(result)})
 
 
 def _renew(job: dict[str, Any], progress: Progress) -> None:
@@ -112,7 +113,7 @@ def _end(job: dict[str, Any], state: str, *, error: str = "") -> None:
 
 def _change(job: dict[str, Any], fields: dict[str, Any]) -> None:
     result = collection("nights_jobs").update_one(
-        {"_id": job["_id"], "taken_by": job["taken_by"], "state": RUNNING}, [{"$set": fields}]
+        {"_id": job["_id"], "taken_by": job["taken_by"]}, [{"$set": fields}]
     )
     if result.matched_count == 0:
         raise _LeaseLost

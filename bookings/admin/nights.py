@@ -201,6 +201,9 @@ class NightsJobForm(forms.ModelForm):
             "their minimum stay and other restrictions stay.",
         }
 
+    def clean_weekdays(self) -> str:
+        return ",".join(self.cleaned_data["weekdays"])
+
     def clean(self) -> None:
         """Judges as the command does."""
         if self.errors:
@@ -213,14 +216,11 @@ class NightsJobForm(forms.ModelForm):
                 end=wish["end"],
                 exclude_end=wish["exclude_end"],
                 price=wish["price"],
-                weekdays=wish["weekdays"],
+                weekdays=wish["weekdays"].split(","),
             )
         except ValidationFailed as refusal:
             for field, text in refusal.errors:
                 self.add_error(field, text)
-            return
-        wish["start"], wish["end"] = wish["start"].isoformat(), wish["end"].isoformat()
-        wish["weekdays"] = ",".join(wish["weekdays"])
 
 
 @admin.register(NightsJob)
@@ -249,7 +249,7 @@ class NightsJobAdmin(admin.ModelAdmin):
         ]
 
     def save_model(self, request: HttpRequest, obj: NightsJob, form: Any, change: bool) -> None:
-        obj.requested_by_id = request.user.pk
+        obj.requested_by = request.user  # type: ignore[assignment]
         obj.created_at = clock.now()
         obj.total = form.plan.total
         obj.save(force_insert=True)

@@ -54,8 +54,13 @@ class Command(BaseCommand):
             "weekdays": {name.strip().lower() for name in options["weekdays"].split(",")},
             "overwrite": options["overwrite"],
         }
-        # `disable=None` shows the bar on a terminal only.
-        with tqdm(total=0, unit=" nights", file=sys.stderr, disable=None, leave=False) as bar:
+        with tqdm(
+            unit=" nights",
+            file=sys.stderr,
+            disable=None,  # that is, shown on a terminal only
+            leave=False,
+            mininterval=0,  # a hotel's categories are few enough to show each
+        ) as bar:
 
             def show(progress: Progress) -> None:
                 bar.total = progress.total
