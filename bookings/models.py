@@ -126,7 +126,7 @@ class Night(models.Model):
         "minimum stay",
         default=1,
         validators=[MinValueValidator(1), MaxValueValidator(90)],
-        help_text="In nights, 1 to 90.",
+        help_text="For stays that arrive on this day; 1 to 90 nights.",
     )
     closed_to_arrival = models.BooleanField(default=False, help_text="No stay starts on this day.")
     closed_to_departure = models.BooleanField(default=False, help_text="No stay ends on this day.")

@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('bookings', '0003_price_limit'),
+        ('bookings', '0004_holders'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
                 ('date', models.CharField(max_length=10, validators=[bookings.models.validate_date])),
                 ('price', models.PositiveIntegerField(help_text='In minor units (cents).', validators=[django.core.validators.MaxValueValidator(1000000000)])),
                 ('closed', models.BooleanField(default=False, help_text='Do not sell this night.')),
-                ('min_stay', models.PositiveSmallIntegerField(default=1, help_text='In nights, 1 to 90.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(90)], verbose_name='minimum stay')),
+                ('min_stay', models.PositiveSmallIntegerField(default=1, help_text='For stays that arrive on this day; 1 to 90 nights.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(90)], verbose_name='minimum stay')),
                 ('closed_to_arrival', models.BooleanField(default=False, help_text='No stay starts on this day.')),
                 ('closed_to_departure', models.BooleanField(default=False, help_text='No stay ends on this day.')),
                 ('category', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='nights', to='bookings.roomcategory')),
