@@ -3,8 +3,10 @@
 What must be atomic or fast reads and writes the same collections through pymongo.
 """
 
+from datetime import date
 from zoneinfo import available_timezones
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
@@ -19,6 +21,20 @@ valid_currency = RegexValidator(r"\A[A-Z]{3}\Z", "Use the three letters of ISO 4
 def validate_time_zone(name: str) -> None:
     if name not in available_timezones():
         raise ValidationError("This is not a time zone of the IANA database.")
+
+
+def validate_date(text: str) -> None:
+    try:
+        is_date = date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        is_date = False
+    if not is_date:
+        raise ValidationError("This must be a date that exists, written YYYY-MM-DD.")
+
+
+# The price of a night in minor units: times 90 nights and 10 rooms the highest stays far inside
+# what any JSON reader keeps exact.
+MAX_NIGHT_PRICE = 1_000_000_000
 
 
 class Hotel(models.Model):
@@ -62,8 +78,7 @@ class RoomCategory(models.Model):
     )
     default_price = models.PositiveIntegerField(
         default=10_000,
-        # Times 90 nights and 10 rooms it stays far inside what any JSON reader keeps exact.
-        validators=[MaxValueValidator(1_000_000_000)],
+        validators=[MaxValueValidator(MAX_NIGHT_PRICE)],
         help_text="For one night, in minor units (cents).",
     )
     sell_by_default = models.BooleanField(
@@ -91,6 +106,91 @@ class Room(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Night(models.Model):
+    """One category's night in the sellable calendar; bookings/nights.py makes them in bulk."""
+
+    # category|date, so that making a night again finds the one that is there.
+    id = models.CharField(primary_key=True, db_column="_id", max_length=75, editable=False)
+    category = models.ForeignKey(
+        RoomCategory, on_delete=models.PROTECT, related_name="nights", db_index=False
+    )
+    # Text: a hotel's calendar day is no moment.
+    date = models.CharField(max_length=10, validators=[validate_date])
+    price = models.PositiveIntegerField(
+        validators=[MaxValueValidator(MAX_NIGHT_PRICE)], help_text="In minor units (cents)."
+    )
+    closed = models.BooleanField(default=False, help_text="Do not sell this night.")
+    min_stay = models.PositiveSmallIntegerField(
+        "minimum stay",
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(90)],
+        help_text="For stays that arrive on this day; 1 to 90 nights.",
+    )
+    closed_to_arrival = models.BooleanField(default=False, help_text="No stay starts on this day.")
+    closed_to_departure = models.BooleanField(default=False, help_text="No stay ends on this day.")
+
+    class Meta:
+        db_table = "nights"
+        # The id's own index serves this order, and the id begins with the category.
+        ordering = ["id"]
+        # A stay's or a month's nights of some categories, in one range for each.
+        indexes = [models.Index(fields=["category", "date"], name="nights_of_a_category")]
+
+    def __str__(self) -> str:
+        return f"{self.category_id} on {self.date}"
+
+
+class NightsJob(models.Model):
+    """An order to make nights. Staff add it; from then on only bookings/night_jobs.py writes it."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        RUNNING = "running"
+        DONE = "done"
+        FAILED = "failed"
+
+    id = ObjectIdAutoField(primary_key=True)
+    hotel = models.ForeignKey(Hotel, on_delete=models.CASCADE, related_name="+", db_index=False)
+    start = models.CharField(max_length=10, validators=[validate_date])
+    end = models.CharField(max_length=10, validators=[validate_date])
+    exclude_end = models.BooleanField(default=False)
+    price = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MaxValueValidator(MAX_NIGHT_PRICE)]
+    )
+    weekdays = models.CharField(max_length=27)
+    overwrite = models.BooleanField(default=False)
+    # Who deletes an account leaves its jobs without a name.
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        db_index=False,
+    )
+    state = models.CharField(
+        max_length=8, choices=State.choices, default=State.WAITING, editable=False
+    )
+    done = models.PositiveIntegerField(default=0, editable=False)
+    total = models.PositiveIntegerField(editable=False)
+    error = models.TextField(default="", editable=False)
+    # Which run of a worker has the job, and until when, unless it says that it is still there.
+    taken_by = models.CharField(max_length=32, default="", editable=False)
+    lease_until = models.DateTimeField(null=True, editable=False)
+    created_at = models.DateTimeField(editable=False)
+    started_at = models.DateTimeField(null=True, editable=False)
+    finished_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        db_table = "nights_jobs"
+        ordering = ["-created_at", "-id"]
+        # Workers look for the oldest open job every few seconds; done ones only pile up.
+        indexes = [models.Index(fields=["state", "created_at"], name="oldest_open_job")]
+
+    def __str__(self) -> str:
+        return f"{self.hotel_id}, {self.start} to {self.end}"
 
 
 class ApiClient(models.Model):

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from bookings import services
+from bookings import night_jobs, services
 from bookings.clock import request_limits
 
 
@@ -13,3 +13,9 @@ def expire_holds() -> int:
     with request_limits():
         _, expired = services.expire_holds()
     return expired
+
+
+@shared_task(name="bookings.generate_nights")
+def generate_nights() -> int:
+    """Does the jobs for nights that staff added; returns how many ended."""
+    return night_jobs.work_on_jobs()

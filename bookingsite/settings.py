@@ -256,12 +256,19 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 EXPIRY_INTERVAL_S = _read_number("EXPIRY_INTERVAL_S", 60)
+# How long an order for nights waits at most when no other is before it.
+NIGHTS_JOBS_INTERVAL_S = 15
 CELERY_BEAT_SCHEDULE = {
     "expire-holds": {
         "task": "bookings.expire_holds",
         "schedule": EXPIRY_INTERVAL_S,
         # A sweep nobody fetched before the next one is due has nothing left to do.
         "options": {"expires": EXPIRY_INTERVAL_S},
+    },
+    "generate-nights": {
+        "task": "bookings.generate_nights",
+        "schedule": NIGHTS_JOBS_INTERVAL_S,
+        "options": {"expires": NIGHTS_JOBS_INTERVAL_S},
     },
 }
 

@@ -14,6 +14,7 @@ EMPTIED = (
     "bookings",
     "holders",
     "nights",
+    "nights_jobs",
     "api_clients",
     "api_tokens",
     "auth_user",

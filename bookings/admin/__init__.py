@@ -2,9 +2,9 @@
 
 from django.contrib import admin
 
-from bookings.admin import catalogue, clients, records
+from bookings.admin import catalogue, clients, nights, records
 
-__all__ = ["catalogue", "clients", "records"]
+__all__ = ["catalogue", "clients", "nights", "records"]
 
 admin.site.site_header = "Bookingsite"
 admin.site.site_title = "Bookingsite"

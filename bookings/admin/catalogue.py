@@ -15,7 +15,7 @@ from django.http import HttpRequest
 
 from bookings import repository
 from bookings.admin.deletion import RefusesDeletion
-from bookings.models import Hotel, Room, RoomCategory
+from bookings.models import Hotel, Night, Room, RoomCategory
 from bookings.money import format_money
 
 
@@ -65,11 +65,17 @@ class RoomCategoryAdmin(CatalogueAdmin):
         ids = [category.pk for category in objects]
         kept = repository.find_referred("rooms.category", ids)
         kept.update(Room.objects.filter(category__in=ids).values_list("category_id", flat=True))
+        nights = Night.objects.filter(category__in=ids).values_list("category_id", flat=True)
+        priced = set(nights.distinct()) - kept
         return [
             f"{category} ({category.pk}) has rooms or bookings, so it cannot be deleted; "
             "stop selling it instead."
             for category in objects
             if category.pk in kept
+        ] + [
+            f"{category} ({category.pk}) has nights in the calendar; delete those first."
+            for category in objects
+            if category.pk in priced
         ]
 
 

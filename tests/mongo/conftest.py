@@ -10,6 +10,7 @@ import pytest
 from bookings import connections, lifecycle, services
 from bookings.callers import Caller
 from bookings.clock import Deadline
+from bookings.models import Hotel, RoomCategory
 from bookings.services import Outcome
 from tests.conftest import night
 
@@ -134,3 +135,17 @@ def let_hold_end(minutes_ago: float = 0.1) -> None:
 def stored() -> list[dict[str, Any]]:
     """Every booking, oldest first."""
     return list(connections.collection("bookings").find({}).sort("_id"))
+
+
+@pytest.fixture
+def chalet(database: None) -> Iterator[Hotel]:
+    """A hotel of the test's own with two categories, at 80.00 and 120.00, and no nights yet."""
+    hotel = Hotel.objects.create(id="chalet", code="CHALET", name="Chalet", currency="CHF")
+    for name, price in (("attic", 8_000), ("suite", 12_000)):
+        RoomCategory.objects.create(
+            id=f"chalet_{name}", hotel=hotel, name=name.title(), default_price=price
+        )
+    yield hotel
+    connections.collection("nights").delete_many({"category_id": {"$regex": "^chalet_"}})
+    RoomCategory.objects.filter(id__startswith="chalet_").delete()
+    Hotel.objects.filter(id="chalet").delete()

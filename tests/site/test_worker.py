@@ -1,4 +1,4 @@
-"""The real Celery worker and beat: holds that ran out are tidied without anybody asking."""
+"""The real Celery worker and beat: holds that ran out are tidied, and nights made, unasked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from bookings import connections
+from bookings import clock, connections
+from bookings.models import NightsJob
+from bookingsite.celery import app
 from tests.conftest import night
 from tests.mongo.conftest import book, let_hold_end, stored
 from tests.site.site import ROOT
@@ -70,3 +72,24 @@ def test_tidies_holds_that_ran_out(worker_log: Path) -> None:
     assert sum(entry["expired"] for entry in sweeps) == 1
     assert all(entry["task"] == "bookings.expire_holds" for entry in sweeps)
     assert len({entry["request_id"] for entry in sweeps}) == len(sweeps)
+
+
+@pytest.mark.slow
+def test_makes_the_nights_that_staff_asked_for(worker_log: Path) -> None:
+    job = NightsJob.objects.create(
+        hotel_id="grand",
+        start="2027-01-01",
+        end="2027-12-31",
+        weekdays="sat,sun",
+        total=3 * 104,
+        created_at=clock.now(),
+    )
+    # Beat sends it too, but only every fifteen seconds.
+    app.send_task("bookings.generate_nights")
+
+    deadline_s = time.monotonic() + 30
+    while NightsJob.objects.get(pk=job.pk).state != "done" and time.monotonic() < deadline_s:
+        time.sleep(0.2)
+
+    assert NightsJob.objects.get(pk=job.pk).done == 3 * 104
+    assert connections.collection("nights").count_documents({}) == 3 * 104

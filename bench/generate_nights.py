@@ -1,0 +1,59 @@
+"""How long a large hotel's calendar takes: `python -m bench.generate_nights [CATEGORIES] [NIGHTS]`.
+
+It starts a MongoDB of its own, set up as `make run` does, and runs the real command three
+times: on an empty calendar, once more with nothing to do, and overwriting every price.
+"""
+
+import io
+import os
+import signal
+import sys
+import tempfile
+import time
+from datetime import date, timedelta
+from pathlib import Path
+
+from local.servers import free_port, start_mongod
+
+START = date(2027, 1, 1)
+
+
+def main(categories: int = 100, nights: int = 730) -> None:
+    import django
+    from django.core.management import call_command
+
+    django.setup()
+    from bookings.models import Hotel, RoomCategory
+
+    call_command("migrate", verbosity=0)
+    hotel = Hotel.objects.create(id="bench", code="BENCH", name="Bench")
+    for number in range(categories):
+        RoomCategory.objects.create(id=f"bench_{number:03}", hotel=hotel, name=f"No. {number}")
+    end = (START + timedelta(days=nights - 1)).isoformat()
+    arguments = ["--hotel", "bench", "--start", START.isoformat(), "--end", end]
+    for more in ([], [], ["--overwrite", "--price", "9900"]):
+        said = io.StringIO()
+        started_s = time.perf_counter()
+        call_command("generate_nights", *arguments, *more, stdout=said)
+        took_s = time.perf_counter() - started_s
+        print(f"{took_s:5.1f} s  {' '.join(more):24}  {said.getvalue().strip()}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory(prefix="bookingsite-bench-") as name:
+        folder = Path(name)
+        mongod = start_mongod(
+            free_port(), folder / "data", folder / "log", death_signal=signal.SIGKILL
+        )
+        os.environ.update(
+            BOOKINGSITE_ENV="development",
+            SECRET_KEY="bench",
+            MONGODB_URI=mongod.uri,
+            MONGODB_NAME="bench",
+            LOG_LEVEL="WARNING",
+            DJANGO_SETTINGS_MODULE="bookingsite.settings",
+        )
+        try:
+            main(*map(int, sys.argv[1:]))
+        finally:
+            mongod.kill()

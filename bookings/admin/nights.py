@@ -1,0 +1,259 @@
+"""The sellable calendar: single nights, and orders for a worker to make many."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from bookings import clock
+from bookings.admin.booking_form import DayField
+from bookings.errors import ValidationFailed
+from bookings.models import Hotel, Night, NightsJob, RoomCategory
+from bookings.money import format_money
+from bookings.nights import WEEKDAYS, Plan, night_id, plan_nights
+
+# --- Filters: each narrows by ids and dates, since the index is on these ------------------------
+
+
+class HotelFilter(admin.SimpleListFilter):
+    title = "hotel"
+    parameter_name = "hotel"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(Hotel.objects.values_list("id", "name"))
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Night]) -> QuerySet[Night]:
+        if not self.value():
+            return queryset
+        return queryset.filter(category__in=_category_ids(hotel=self.value()))
+
+
+class CategoryFilter(admin.SimpleListFilter):
+    """The categories of the chosen hotel, or all."""
+
+    title = "category"
+    parameter_name = "category"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        categories = RoomCategory.objects.order_by("hotel_id", "name")
+        if hotel := request.GET.get("hotel"):
+            categories = categories.filter(hotel=hotel)
+        return [(category.pk, f"{category.name} ({category.pk})") for category in categories]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Night]) -> QuerySet[Night]:
+        return queryset.filter(category=self.value()) if self.value() else queryset
+
+
+class DatesForm(forms.Form):
+    first = DayField(label="From", required=False)
+    last = DayField(label="To", required=False)
+
+
+class DatesFilter(admin.ListFilter):
+    """From one date to another, both included; either may be left out."""
+
+    title = "date"
+    template = "admin/bookings/night/dates_filter.html"
+
+    def __init__(self, request: HttpRequest, params: Any, model: Any, model_admin: Any) -> None:
+        super().__init__(request, params, model, model_admin)
+        for name in DatesForm.base_fields:
+            if values := params.pop(name, None):
+                self.used_parameters[name] = values[-1]
+        self.form = DatesForm(self.used_parameters, auto_id="dates_%s")
+        # What else is chosen stays chosen; a page number would point beyond the new end.
+        dropped = ("p", *DatesForm.base_fields)
+        self.kept = [(name, value) for name, value in request.GET.items() if name not in dropped]
+
+    def expected_parameters(self) -> list[str | None]:
+        return [*DatesForm.base_fields]
+
+    def has_output(self) -> bool:
+        return True
+
+    def choices(self, changelist: Any) -> Any:
+        return ()
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Night]) -> QuerySet[Night]:
+        if not self.form.is_valid():
+            raise IncorrectLookupParameters
+        first, last = self.form.cleaned_data["first"], self.form.cleaned_data["last"]
+        if not first and not last:
+            return queryset
+        if first:
+            queryset = queryset.filter(date__gte=first.isoformat())
+        if last:
+            queryset = queryset.filter(date__lte=last.isoformat())
+        # The index begins with the category: with all of them named it serves dates alone too.
+        return queryset.filter(category__in=_category_ids())
+
+
+def _category_ids(**condition: Any) -> list[str]:
+    return list(RoomCategory.objects.filter(**condition).values_list("pk", flat=True))
+
+
+# --- Nights -------------------------------------------------------------------------------------
+
+
+class NightForm(forms.ModelForm):
+    date = DayField()
+
+    def clean_date(self) -> str:
+        return self.cleaned_data["date"].isoformat()
+
+    def clean(self) -> None:
+        category, day = self.cleaned_data.get("category"), self.cleaned_data.get("date")
+        if category and day:
+            self.instance.pk = night_id(category.pk, day)
+            if Night.objects.filter(pk=self.instance.pk).exists():
+                raise ValidationError("This night is in the calendar already; change it there.")
+
+
+@admin.register(Night)
+class NightAdmin(admin.ModelAdmin):
+    form = NightForm
+    fields = (
+        "category",
+        "date",
+        "price",
+        "closed",
+        "min_stay",
+        "closed_to_arrival",
+        "closed_to_departure",
+    )
+    autocomplete_fields = ("category",)
+    list_display = (
+        "date",
+        "category_name",
+        "hotel_name",
+        "night_price",
+        "closed",
+        "min_stay",
+        "closed_to_arrival",
+        "closed_to_departure",
+    )
+    # Only by category and date: no index serves another order.
+    sortable_by = ()
+    list_filter = (HotelFilter, CategoryFilter, DatesFilter)
+    show_full_result_count = False
+    actions = ("close_selected", "open_selected")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Night]:
+        """Fetches categories and hotels by a page's ids; a join would take every night's."""
+        return super().get_queryset(request).prefetch_related("category__hotel")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The id is made of these two."""
+        return ("category", "date") if obj else ()
+
+    def save_model(self, request: HttpRequest, obj: Night, form: Any, change: bool) -> None:
+        """Writes what was changed here alone: a worker may be setting the price this moment."""
+        if change:
+            obj.save(update_fields=form.changed_data)
+        else:
+            obj.save(force_insert=True)
+
+    @admin.display(description="category")
+    def category_name(self, night: Night) -> str:
+        return night.category.name
+
+    @admin.display(description="hotel")
+    def hotel_name(self, night: Night) -> str:
+        return night.category.hotel.name
+
+    @admin.display(description="price")
+    def night_price(self, night: Night) -> str:
+        return format_money(night.price, night.category.hotel.currency)
+
+    @admin.action(description="Close selected nights", permissions=["change"])
+    def close_selected(self, request: HttpRequest, queryset: QuerySet[Night]) -> None:
+        count = queryset.update(closed=True)
+        self.message_user(request, f"Nights closed: {count}.", messages.SUCCESS)
+
+    @admin.action(description="Open selected nights", permissions=["change"])
+    def open_selected(self, request: HttpRequest, queryset: QuerySet[Night]) -> None:
+        count = queryset.update(closed=False)
+        self.message_user(request, f"Nights opened: {count}.", messages.SUCCESS)
+
+
+# --- Orders to make many ------------------------------------------------------------------------
+
+
+class NightsJobForm(forms.ModelForm):
+    start = DayField(help_text="The first night.")
+    end = DayField(help_text="The last night, included.")
+    weekdays = forms.MultipleChoiceField(
+        choices=[(day, day.capitalize()) for day in WEEKDAYS],
+        initial=WEEKDAYS,
+        widget=forms.CheckboxSelectMultiple,
+    )
+    plan: Plan
+
+    class Meta:
+        help_texts = {
+            "exclude_end": "Stop the night before the end.",
+            "price": "In minor units (cents); each category's default price if left empty.",
+            "overwrite": "Set the price of nights that are there too; whether they are closed, "
+            "their minimum stay and other restrictions stay.",
+        }
+
+    def clean_weekdays(self) -> str:
+        return ",".join(self.cleaned_data["weekdays"])
+
+    def clean(self) -> None:
+        """Judges as the command does."""
+        if self.errors:
+            return
+        wish = self.cleaned_data
+        try:
+            self.plan = plan_nights(
+                hotel_id=wish["hotel"].pk,
+                start=wish["start"],
+                end=wish["end"],
+                exclude_end=wish["exclude_end"],
+                price=wish["price"],
+                weekdays=wish["weekdays"].split(","),
+            )
+        except ValidationFailed as refusal:
+            for field, text in refusal.errors:
+                self.add_error(field, text)
+
+
+@admin.register(NightsJob)
+class NightsJobAdmin(admin.ModelAdmin):
+    """A job is added and watched, never edited; deleting one stops it."""
+
+    form = NightsJobForm
+    wish = ("hotel", "start", "end", "exclude_end", "price", "weekdays", "overwrite")
+    course = ("state", "progress", "error", "created_at", "started_at", "finished_at")
+    readonly_fields = ("requested_by", *course)
+    autocomplete_fields = ("hotel",)
+    list_display = ("__str__", "state", "progress", "requested_by", "created_at", "finished_at")
+    list_select_related = ("requested_by",)
+    list_filter = ("state",)
+    sortable_by = ()
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return [(None, {"fields": self.wish})]
+        return [
+            (None, {"fields": (*self.wish, "requested_by")}),
+            ("Progress", {"fields": self.course}),
+        ]
+
+    def save_model(self, request: HttpRequest, obj: NightsJob, form: Any, change: bool) -> None:
+        obj.requested_by = request.user  # type: ignore[assignment]
+        obj.created_at = clock.now()
+        obj.total = form.plan.total
+        obj.save(force_insert=True)
+
+    @admin.display(description="nights written")
+    def progress(self, job: NightsJob) -> str:
+        return f"{job.done:,} of {job.total:,}"

@@ -1,0 +1,97 @@
+import sys
+from argparse import ArgumentParser
+from datetime import date
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
+
+from bookings import nights
+from bookings.errors import ValidationFailed
+from bookings.nights import WEEKDAYS, Progress
+from bookings.payloads import parse_date
+
+
+class Command(BaseCommand):
+    help = (
+        "Makes the nights of all categories of a hotel in the sellable calendar. "
+        "Safe to interrupt and to repeat: nights that are there stay as they are."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--hotel", required=True, metavar="H", help="the hotel's id")
+        parser.add_argument("--start", required=True, metavar="D", help="first night, YYYY-MM-DD")
+        parser.add_argument(
+            "--end", required=True, metavar="D", help="last night, YYYY-MM-DD, included"
+        )
+        parser.add_argument("--exclude-end", action="store_true", help="stop the night before")
+        parser.add_argument(
+            "--price",
+            metavar="P",
+            help="in minor units (cents); each category's default price if left out",
+        )
+        parser.add_argument(
+            "--weekdays",
+            default=",".join(WEEKDAYS),
+            metavar="mon,tue,...",
+            help="only the nights of these weekdays",
+        )
+        parser.add_argument(
+            "--overwrite",
+            action="store_true",
+            help="set the price of nights that are there too; whether they are closed, their "
+            "minimum stay and other restrictions stay",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        hotel = options["hotel"]
+        wish = {
+            "hotel_id": hotel,
+            "start": _date(options, "start"),
+            "end": _date(options, "end"),
+            "exclude_end": options["exclude_end"],
+            "price": _price(options["price"]),
+            "weekdays": {name.strip().lower() for name in options["weekdays"].split(",")},
+            "overwrite": options["overwrite"],
+        }
+        with tqdm(
+            unit=" nights",
+            file=sys.stderr,
+            disable=None,  # that is, shown on a terminal only
+            leave=False,
+            mininterval=0,  # a hotel's categories are few enough to show each
+        ) as bar:
+
+            def show(progress: Progress) -> None:
+                bar.total = progress.total
+                bar.update(progress.done - bar.n)
+
+            try:
+                result = nights.generate_nights(**wish, on_progress=show)
+            except ValidationFailed as refusal:
+                raise CommandError(" ".join(text for _, text in refusal.errors)) from refusal
+            except KeyboardInterrupt:
+                raise CommandError(
+                    "Stopped; run the same command again and it makes what is missing.",
+                    returncode=130,
+                ) from None
+        self.stdout.write(
+            f"Nights of {hotel}: {result.made} made, {result.changed} changed, "
+            f"{result.left} left as they were."
+        )
+
+
+def _date(options: dict[str, Any], name: str) -> date:
+    day = parse_date(options[name])
+    if day is None:
+        raise CommandError(f"Give --{name} a date that exists, written YYYY-MM-DD.")
+    return day
+
+
+def _price(text: str | None) -> int | None:
+    if text is None:
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise CommandError("Give --price a whole number of minor units (cents).") from None

@@ -1,0 +1,209 @@
+"""Making the sellable calendar: the nights of all categories of a hotel, in bulk.
+
+A night's id says which it is, so a run may be interrupted, repeated and doubled: what is there
+stays, what is missing is made, and of two that make the same night the index lets one.
+
+Inserts and one update for each category, not an upsert for each night: 73,000 nights took 1.5 s
+this way and 10 s the other, and 48 s the other where nights had just been deleted.
+"""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from pymongo.errors import BulkWriteError
+
+from bookings.clock import request_limits
+from bookings.connections import collection
+from bookings.errors import ValidationFailed
+from bookings.inventory import HORIZON_DAYS
+from bookings.models import MAX_NIGHT_PRICE
+
+# In the order of `date.weekday()`.
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+# From today to the last day that is sold, both included.
+MAX_NIGHTS_A_RUN = HORIZON_DAYS + 1
+
+# What MongoDB answers to a second document with the same id.
+DUPLICATE_KEY = 11000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The nights to make: each of the dates in each of the categories at its price."""
+
+    prices: tuple[tuple[str, int], ...]
+    dates: tuple[str, ...]
+
+    @property
+    def total(self) -> int:
+        return len(self.prices) * len(self.dates)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How many nights there are to make, and what became of those that are written."""
+
+    total: int
+    made: int = 0
+    changed: int = 0
+    left: int = 0
+
+    @property
+    def done(self) -> int:
+        return self.made + self.changed + self.left
+
+
+def generate_nights(
+    *,
+    hotel_id: str,
+    start: date,
+    end: date,
+    exclude_end: bool = False,
+    price: int | None = None,
+    weekdays: Collection[str] = WEEKDAYS,
+    overwrite: bool = False,
+    on_progress: Callable[[Progress], object] = lambda _: None,
+) -> Progress:
+    """Makes the nights from start to end of all the hotel's categories; see `plan_nights`.
+
+    Nights that exist stay as they are; with `overwrite` their price is set, and nothing else of
+    them. `on_progress` is called before each category is written, within the time that MongoDB
+    has for both, and at the end; whatever it raises stops the run there.
+    """
+    with request_limits():
+        plan = plan_nights(
+            hotel_id=hotel_id,
+            start=start,
+            end=end,
+            exclude_end=exclude_end,
+            price=price,
+            weekdays=weekdays,
+        )
+    progress = Progress(plan.total)
+    for category, night_price in plan.prices:
+        with request_limits():
+            on_progress(progress)
+            made, changed = _write_nights(category, plan.dates, night_price, overwrite=overwrite)
+        progress = Progress(
+            total=progress.total,
+            made=progress.made + made,
+            changed=progress.changed + changed,
+            left=progress.left + len(plan.dates) - made - changed,
+        )
+    with request_limits():
+        on_progress(progress)
+    return progress
+
+
+def plan_nights(
+    *,
+    hotel_id: str,
+    start: date,
+    end: date,
+    exclude_end: bool = False,
+    price: int | None = None,
+    weekdays: Collection[str] = WEEKDAYS,
+) -> Plan:
+    """Judges what is asked for; raises ValidationFailed with a sentence for each fault.
+
+    Both ends are included unless `exclude_end`. Only dates on one of the `weekdays` are taken.
+    The price is in minor units; without one it is each category's default price.
+    """
+    dates, faults = _choose_dates(start, end, exclude_end, weekdays)
+    if price is not None and not 0 <= price <= MAX_NIGHT_PRICE:
+        text = f"Give a price from 0 to {MAX_NIGHT_PRICE} minor units (cents)."
+        faults.append(("price", text))
+    if faults:
+        raise ValidationFailed(faults)
+    prices = [
+        (category["_id"], category["default_price"] if price is None else price)
+        for category in collection("room_categories").find({"hotel_id": hotel_id}).sort("_id")
+    ]
+    if not prices:
+        raise ValidationFailed([("hotel", _why_no_categories(hotel_id))])
+    return Plan(tuple(prices), tuple(dates))
+
+
+def _choose_dates(
+    start: date, end: date, exclude_end: bool, weekdays: Collection[str]
+) -> tuple[list[str], list[tuple[str, str]]]:
+    """The dates to make, and what is wrong with the wish for them, as (field, message)."""
+    count = (end - start).days + (0 if exclude_end else 1)
+    faults = []
+    if start > end:
+        faults.append(("end", "Choose an end that is not before the start."))
+    elif count == 0:
+        faults.append(("end", "Choose an end after the start, or include the end."))
+    elif count > MAX_NIGHTS_A_RUN:
+        faults.append(("end", f"Make at most {MAX_NIGHTS_A_RUN} nights at a time."))
+    if not weekdays or not set(weekdays) <= set(WEEKDAYS):
+        faults.append(("weekdays", f"Choose some of the weekdays {', '.join(WEEKDAYS)}."))
+    if faults:
+        return [], faults
+    days = [start + timedelta(days=number) for number in range(count)]
+    dates = [day.isoformat() for day in days if WEEKDAYS[day.weekday()] in weekdays]
+    if not dates:
+        faults.append(("weekdays", "Choose weekdays that lie between start and end."))
+    return dates, faults
+
+
+def _why_no_categories(hotel_id: str) -> str:
+    if collection("hotels").find_one({"_id": hotel_id}, {"_id": 1}) is None:
+        return "There is no such hotel; its id is in the admin's list."
+    return "This hotel has no room categories; add one first."
+
+
+def _write_nights(
+    category: str, dates: Collection[str], price: int, *, overwrite: bool
+) -> tuple[int, int]:
+    """Makes what is missing of these nights; returns how many it made and how many it changed."""
+    nights = collection("nights")
+    there = {
+        night["date"]
+        for night in nights.find(
+            {"category_id": category, "date": {"$gte": min(dates), "$lte": max(dates)}},
+            {"_id": 0, "date": 1},
+        )
+    }
+    missing = [_new_night(category, day, price) for day in dates if day not in there]
+    made = _insert_new(missing) if missing else 0
+    if not overwrite:
+        return made, 0
+    ids = [night_id(category, day) for day in dates]
+    result = nights.update_many({"_id": {"$in": ids}}, {"$set": {"price": price}})
+    return made, result.modified_count
+
+
+def _insert_new(nights: list[dict[str, Any]]) -> int:
+    """Inserts those of the nights that nobody made meanwhile; returns how many that were."""
+    try:
+        collection("nights").insert_many(nights, ordered=False)
+    except BulkWriteError as error:
+        faults = error.details["writeErrors"]
+        if error.details["writeConcernErrors"] or any(
+            fault["code"] != DUPLICATE_KEY for fault in faults
+        ):
+            raise
+        return len(nights) - len(faults)
+    return len(nights)
+
+
+def _new_night(category: str, day: str, price: int) -> dict[str, Any]:
+    return {
+        "_id": night_id(category, day),
+        "category_id": category,
+        "date": day,
+        "price": price,
+        "closed": False,
+        "min_stay": 1,
+        "closed_to_arrival": False,
+        "closed_to_departure": False,
+    }
+
+
+def night_id(category: str, day: str) -> str:
+    """What makes a night one, however often it is made."""
+    return f"{category}|{day}"
