@@ -54,8 +54,10 @@ def stopping(chalet: Hotel) -> Any:
 
     def run(number: signal.Signals, arguments: str) -> subprocess.CompletedProcess[str]:
         program = f"""
-import os, django
+import os, signal, django
 django.setup()
+# Under nohup Python would ignore Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from bookings import nights
 from django.core.management import execute_from_command_line
 write = nights._write_nights
