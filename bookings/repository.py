@@ -107,9 +107,11 @@ def _count_holds(booking: Booking, max_holds: int, session: ClientSession) -> No
     """Raises TooManyHolds if this hold, which is written already, is one too many."""
     # Two holds of one person at the same moment do not see each other in their snapshots.
     # Both write this document, so one of them has to begin again, and then sees the other.
+    # The count is what makes it a write: to set what is there already would be none, and holds
+    # can be made in the same millisecond.
     collection("holders").update_one(
         {"_id": {"owner": booking.owner, "user_id": booking.user_id}},
-        {"$set": {"last_hold_at": booking.created_at}},
+        {"$set": {"last_hold_at": booking.created_at}, "$inc": {"holds": 1}},
         upsert=True,
         session=session,
     )

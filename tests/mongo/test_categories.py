@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bookings import connections, repository, services
+from bookings import clock, connections, repository, services
 from bookings.callers import Caller
 from tests.conftest import night
 from tests.mongo.conftest import book, cancel, confirm, let_hold_end, put_night, stored
@@ -400,3 +400,17 @@ def test_counts_holds_made_over_dead_ones(settings: Any) -> None:
 
     assert refused.code == "TOO_MANY_HOLDS"
     assert len(stored()) == 2
+
+
+def test_writes_its_holder_for_every_hold_of_one_millisecond(monkeypatch: Any) -> None:
+    stopped = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: stopped)
+    holders = connections.collection("holders")
+
+    book("1", resourceId="inn_A", hold=True)
+    first = holders.find_one()
+    book("2", resourceId="inn_B", hold=True)
+    second = holders.find_one()
+
+    # To set what is there already is no write, and two that write nothing do not meet.
+    assert first != second

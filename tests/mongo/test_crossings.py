@@ -1,0 +1,566 @@
+"""Two changes that meet: each race has a table of the ends that are legal, and any other fails.
+
+An end is what each side was answered, and every booking with its room, status and history.
+Where a moment matters (a hold runs out, or can be confirmed late no more) it is put into, or
+near, the round, and the end begins with where the round lay by MongoDB's own clock: `before`
+the moment, `after` it, or `across`. The two sides stand for two processes, so the clock of
+each is a little off by itself. With -s it is printed how often each end came.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bookings import blocks, clock, connections, lifecycle, points, repository
+from bookings.callers import Caller
+from bookings.clock import Deadline
+from bookings.documents import LATE_CONFIRM
+from bookings.errors import Refusal
+from bookings.outcomes import Outcome
+from tests.conftest import night
+from tests.mongo.conftest import book, cancel, confirm, extend, let_hold_end, stored
+
+Answered = Outcome | str
+Side = Callable[[], Answered]
+Prepare = Callable[[], tuple[Side, Side]]
+End = tuple[str, ...]
+
+STAFF = Caller("user", "staff")
+RIVAL = Caller("client", "rival")
+
+# In an everyday run; ROUNDS=100 makes a thousand of them.
+BASE_ROUNDS = 10
+
+# One side starts up to so much later than the other: about as long as a change takes.
+LATEST_START_S = 0.004
+
+# No two processes agree on the time. What is written must be right by MongoDB's clock alone.
+CLOCKS_OFF_MS = (-10, 0, 10)
+
+# How far from the beginning of a round the moment is put that matters.
+MOMENT_MS = (-6, 12)
+
+
+class Race:
+    """Runs a race for some rounds and judges the end of each."""
+
+    def __init__(self, name: str, rounds: int) -> None:
+        self._name = name
+        self._rounds = rounds
+        self._start = threading.Barrier(2)
+        self._pool = ThreadPoolExecutor(2)
+        self._clock_is_off = threading.local()
+
+    def run(self, prepare: Prepare, legal: set[End], *, moment: timedelta | None = None) -> None:
+        """`moment` says how long after the end of every hold the moment lies that matters."""
+        ends: Counter[End] = Counter()
+        for _ in range(self._rounds):
+            for name in ("bookings", "holders"):
+                connections.database()[name].delete_many({})
+            sides = prepare()
+            matters_at = put_holds_near(moment) if moment is not None else None
+            begun_at = mongodb_now()
+
+            answered = list(self._pool.map(self._run_side, sides))
+
+            done_at = mongodb_now()
+            bookings = stored()
+            check_slots(bookings)
+            check_successes(answered, bookings)
+            end: End = (*map(say, answered), *sorted(map(describe, bookings)))
+            if matters_at:
+                end = (where(matters_at, begun_at, done_at), *end)
+            assert end in legal, f"{self._name} came to an end that is not legal: {end}"
+            ends[end] += 1
+        print(f"\n{self._name}, {self._rounds} rounds:")  # noqa: T201
+        for end, times in sorted(ends.items()):
+            print(f"{times:6} x {' | '.join(end)}")  # noqa: T201
+
+    def _run_side(self, side: Side) -> Answered:
+        self._clock_is_off.by = timedelta(milliseconds=random.choice(CLOCKS_OFF_MS))
+        late_s = random.choice((0, random.uniform(0, LATEST_START_S)))
+        self._start.wait()
+        time.sleep(late_s)
+        try:
+            return side()
+        except Refusal as refusal:  # what is refused before anything is claimed is raised
+            return refusal.code
+
+    def put_clock(self, right: datetime) -> datetime:
+        return right + getattr(self._clock_is_off, "by", timedelta(0))
+
+    def stop(self) -> None:
+        self._pool.shutdown()
+
+
+@pytest.fixture
+def race(
+    rounds: int, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Race]:
+    name = request.node.name.removeprefix("test_").replace("_", " ")
+    race = Race(name, BASE_ROUNDS * rounds)
+    right = clock.now
+    monkeypatch.setattr(clock, "now", lambda: race.put_clock(right()))
+    yield race
+    race.stop()
+
+
+# --- A hold, and the moment when it ends ---------------------------------------------------
+
+
+def test_confirms_while_it_is_swept(race: Race) -> None:
+    def prepare() -> tuple[Side, Side]:
+        held = hold()
+        return lambda: confirm(held, held.key), sweep
+
+    # A dead hold may be confirmed late, so it is always confirmed; only its history differs.
+    confirmed = {
+        ("ok", "0 of 0", "A confirmed: created confirmed"),
+        ("ok", "0 of 1", "A confirmed: created confirmed"),
+    }
+    revived = {("ok", "1 of 1", "A confirmed: created expired confirmed")}
+
+    race.run(
+        prepare,
+        at("before", confirmed) | at("across after", confirmed | revived),
+        moment=timedelta(0),
+    )
+
+
+def test_confirms_late_while_it_is_swept(race: Race) -> None:
+    def prepare() -> tuple[Side, Side]:
+        held = hold()
+        return lambda: confirm(held, held.key), sweep
+
+    confirmed = {
+        ("ok", "0 of 0", "A confirmed: created confirmed"),
+        ("ok", "0 of 1", "A confirmed: created confirmed"),
+        ("ok", "1 of 1", "A confirmed: created expired confirmed"),
+    }
+    # Also a little too early, by a process whose clock is ahead.
+    refused = {("HOLD_EXPIRED", "1 of 1", "A expired: created expired")}
+    # A process whose clock is behind asks MongoDB in vain, and says that it does not know.
+    unsure = {("TRY_AGAIN", "1 of 1", "A expired: created expired")}
+
+    race.run(
+        prepare,
+        at("before", confirmed | refused)
+        | at("across", confirmed | refused | unsure)
+        | at("after", refused | unsure),
+        moment=LATE_CONFIRM,
+    )
+
+
+def test_extends_while_it_is_swept(race: Race) -> None:
+    def prepare() -> tuple[Side, Side]:
+        held = hold()
+        return lambda: extend(held, new_key()), sweep
+
+    extended = {
+        ("ok", "0 of 0", "A pending: created extended"),
+        ("ok", "0 of 1", "A pending: created extended"),
+    }
+    # Refused by a clock that is ahead, and found in vain by one.
+    refused = {
+        ("HOLD_EXPIRED", "0 of 0", "A pending: created"),
+        ("HOLD_EXPIRED", "0 of 1", "A pending: created"),
+    }
+    # A sweep whose clock is behind leaves it for the next one.
+    dead = {
+        (refusal, *rest)
+        for refusal in ("HOLD_EXPIRED", "TRY_AGAIN")
+        for rest in (("1 of 1", "A expired: created expired"), ("0 of 0", "A pending: created"))
+    }
+    unsure = {("TRY_AGAIN", "0 of 1", "A pending: created")}
+
+    race.run(
+        prepare,
+        at("before", extended | refused)
+        | at("across", extended | refused | dead | unsure)
+        | at("after", dead),
+        moment=timedelta(0),
+    )
+
+
+def test_is_confirmed_late_while_a_rival_books_its_room(race: Race) -> None:
+    def prepare() -> tuple[Side, Side]:
+        held = hold()
+        key = new_key()
+        return lambda: confirm(held, held.key), lambda: book(key, caller=RIVAL)
+
+    kept = {("ok", "ALREADY_BOOKED", "A confirmed: created confirmed")}
+    # The rival's clock is ahead: it takes the hold for dead, and MongoDB says that it is not.
+    kept_in_time = {("ok", "RESOURCE_LOCKED", "A confirmed: created confirmed")}
+    lost = {("HOLD_EXPIRED", "ok", "A confirmed: created", "A expired: created expired")}
+
+    race.run(
+        prepare,
+        at("before", kept | kept_in_time)
+        | at("across", kept | kept_in_time | lost)
+        | at("after", kept | lost),
+        moment=timedelta(0),
+    )
+
+
+def test_is_confirmed_late_while_it_is_cancelled(race: Race) -> None:
+    def prepare() -> tuple[Side, Side]:
+        held = hold()
+        return lambda: confirm(held, held.key), lambda: cancel(held)
+
+    race.run(
+        prepare,
+        at(
+            "before across after",
+            {
+                ("ok", "NOT_CANCELLABLE", "A confirmed: created confirmed"),
+                ("ok", "ok", "A cancelled: created confirmed cancelled"),
+                ("HOLD_EXPIRED", "ok", "A cancelled: created cancelled"),
+            },
+        ),
+        moment=timedelta(0),
+    )
+
+
+def test_is_swept_by_two(race: Race) -> None:
+    def prepare() -> tuple[Side, Side]:
+        hold()
+        let_hold_end()
+        return sweep, sweep
+
+    race.run(
+        prepare,
+        {
+            ("1 of 1", "0 of 0", "A expired: created expired"),
+            ("1 of 1", "0 of 1", "A expired: created expired"),
+            ("0 of 0", "1 of 1", "A expired: created expired"),
+            ("0 of 1", "1 of 1", "A expired: created expired"),
+        },
+    )
+
+
+# --- A hold that is alive ------------------------------------------------------------------
+
+
+def test_is_confirmed_while_it_is_cancelled(race: Race) -> None:
+    def prepare() -> tuple[Side, Side]:
+        held = hold()
+        return lambda: confirm(held, held.key), lambda: cancel(held)
+
+    race.run(
+        prepare,
+        {
+            ("ok", "ok", "A cancelled: created confirmed cancelled"),
+            ("HOLD_EXPIRED", "ok", "A cancelled: created cancelled"),
+        },
+    )
+
+
+def test_is_confirmed_while_it_is_extended(race: Race) -> None:
+    def prepare() -> tuple[Side, Side]:
+        held = hold()
+        return lambda: confirm(held, held.key), lambda: extend(held, new_key())
+
+    race.run(
+        prepare,
+        {
+            ("ok", "ok", "A confirmed: created extended confirmed"),
+            ("ok", "EXTENSION_LIMIT", "A confirmed: created confirmed"),
+        },
+    )
+
+
+def test_is_confirmed_twice_with_its_key(race: Race) -> None:
+    def prepare() -> tuple[Side, Side]:
+        held = hold()
+        return lambda: confirm(held, held.key), lambda: confirm(held, held.key)
+
+    race.run(
+        prepare,
+        {
+            (*answers, "A confirmed: created confirmed")
+            for answers in (
+                ("ok", "replay"),
+                ("replay", "ok"),
+                ("ok", "IDEMPOTENCY_IN_PROGRESS"),
+                ("IDEMPOTENCY_IN_PROGRESS", "ok"),
+            )
+        },
+    )
+
+
+def test_is_confirmed_once_with_its_key_when_redis_forgets(race: Race) -> None:
+    def prepare() -> tuple[Side, Side]:
+        held = hold()
+        return both_inside(lambda: confirm(held, held.key), lambda: confirm(held, held.key))
+
+    race.run(
+        prepare,
+        {
+            ("ok", "replay", "A confirmed: created confirmed"),
+            ("replay", "ok", "A confirmed: created confirmed"),
+        },
+    )
+
+
+def test_is_extended_once_with_one_key_when_redis_forgets(race: Race) -> None:
+    def prepare() -> tuple[Side, Side]:
+        held, key = hold(), new_key()
+        return both_inside(lambda: extend(held, key), lambda: extend(held, key))
+
+    race.run(
+        prepare,
+        {
+            ("ok", "replay", "A pending: created extended"),
+            ("replay", "ok", "A pending: created extended"),
+        },
+    )
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+def test_is_one_of_no_more_than_its_holder_may_have(race: Race, settings: Any, limit: int) -> None:
+    settings.MAX_LIVE_HOLDS = limit
+
+    def prepare() -> tuple[Side, Side]:
+        # With a limit of one there is no document yet that both could write.
+        for ahead in range(1, limit):
+            hold(date=night(30 + ahead))
+        return lambda: hold(), lambda: hold(resourceId="room_B")
+
+    before = ("A pending: created",) * (limit - 1)
+
+    race.run(
+        prepare,
+        {
+            ("ok", "TOO_MANY_HOLDS", "A pending: created", *before),
+            ("TOO_MANY_HOLDS", "ok", *before, "B pending: created"),
+        },
+    )
+
+
+# --- Bookings that want one room -----------------------------------------------------------
+
+
+def test_moves_onto_a_room_while_it_is_booked(race: Race) -> None:
+    def prepare() -> tuple[Side, Side]:
+        made, key = book(new_key()), new_key()
+        return lambda: move(made, "B"), lambda: book(key, caller=RIVAL, resourceId="room_B")
+
+    race.run(
+        prepare,
+        {
+            ("ok", "ALREADY_BOOKED", "B confirmed: created moved"),
+            ("ALREADY_BOOKED", "ok", "A confirmed: created", "B confirmed: created"),
+        },
+    )
+
+
+def test_moves_away_while_its_room_is_booked(race: Race) -> None:
+    def prepare() -> tuple[Side, Side]:
+        made, key = book(new_key()), new_key()
+        return lambda: move(made, "B"), lambda: book(key, caller=RIVAL)
+
+    race.run(
+        prepare,
+        {
+            ("ok", "ok", "A confirmed: created", "B confirmed: created moved"),
+            ("ok", "ALREADY_BOOKED", "B confirmed: created moved"),
+        },
+    )
+
+
+def test_moves_two_bookings_into_one_room(race: Race) -> None:
+    def prepare() -> tuple[Side, Side]:
+        one, other = book(new_key()), book(new_key(), resourceId="room_B")
+        return lambda: move(one, "C"), lambda: move(other, "C")
+
+    race.run(
+        prepare,
+        {
+            ("ok", "ALREADY_BOOKED", "B confirmed: created", "C confirmed: created moved"),
+            ("ALREADY_BOOKED", "ok", "A confirmed: created", "C confirmed: created moved"),
+        },
+    )
+
+
+def test_does_not_swap_two_bookings_by_two_moves(race: Race) -> None:
+    def prepare() -> tuple[Side, Side]:
+        one, other = book(new_key()), book(new_key(), resourceId="room_B")
+        return lambda: move(one, "B"), lambda: move(other, "A")
+
+    # Neither can go first, so one after the other both are refused, and so they are together.
+    race.run(
+        prepare,
+        {("ALREADY_BOOKED", "ALREADY_BOOKED", "A confirmed: created", "B confirmed: created")},
+    )
+
+
+def test_moves_into_a_room_that_is_being_left(race: Race) -> None:
+    def prepare() -> tuple[Side, Side]:
+        one, other = book(new_key()), book(new_key(), resourceId="room_B")
+        return lambda: move(one, "B"), lambda: move(other, "C")
+
+    race.run(
+        prepare,
+        {
+            ("ok", "ok", "B confirmed: created moved", "C confirmed: created moved"),
+            ("ALREADY_BOOKED", "ok", "A confirmed: created", "C confirmed: created moved"),
+        },
+    )
+
+
+def test_blocks_a_room_while_it_is_booked(race: Race) -> None:
+    def prepare() -> tuple[Side, Side]:
+        key = new_key()
+        return lambda: block("A"), lambda: book(key, caller=RIVAL)
+
+    race.run(
+        prepare,
+        {
+            ("ok", "ALREADY_BOOKED", "A confirmed: blocked"),
+            ("ALREADY_BOOKED", "ok", "A confirmed: created"),
+        },
+    )
+
+
+# --- What the sides do ---------------------------------------------------------------------
+
+
+def new_key() -> str:
+    return str(uuid.uuid4())
+
+
+def hold(**fields: Any) -> Outcome:
+    return book(new_key(), hold=True, **fields)
+
+
+def move(made: Outcome, room: str) -> Outcome:
+    return lifecycle.move_booking(
+        actor=STAFF,
+        booking_id=made.content["booking"]["id"],
+        key_header=new_key(),
+        deadline=Deadline.after(10),
+        room_ids=(f"room_{room}",),
+        check_in=date.fromisoformat(night(30)),
+        check_out=date.fromisoformat(night(31)),
+    )
+
+
+def block(room: str) -> Outcome:
+    return blocks.block_rooms(
+        actor=STAFF,
+        room_ids=(f"room_{room}",),
+        first=date.fromisoformat(night(29)),
+        end=date.fromisoformat(night(32)),
+        reason="New carpet",
+        key_header=new_key(),
+        deadline=Deadline.after(10),
+    )
+
+
+def sweep() -> str:
+    found, expired = repository.expire_dead_holds()
+    return f"{expired} of {found}"
+
+
+def both_inside(*sides: Side) -> tuple[Side, Side]:
+    """Lets both sides have the claim of one key at the same time: Redis forgets the first."""
+    one_by_one = threading.Lock()
+    # Once both are inside there is nothing left to forget.
+    both_have_it = threading.Barrier(2, action=lambda: points.install(None), timeout=10)
+
+    def forget(point: str) -> None:
+        if point == "after_claim":
+            connections.redis().flushdb()
+            one_by_one.release()
+            both_have_it.wait()
+
+    def enter(side: Side) -> Answered:
+        one_by_one.acquire()
+        return side()
+
+    points.install(forget)
+    first, second = sides
+    return lambda: enter(first), lambda: enter(second)
+
+
+@pytest.fixture(autouse=True)
+def _uninstall() -> Iterator[None]:
+    yield
+    points.install(None)
+
+
+# --- How an end is judged ------------------------------------------------------------------
+
+
+def at(places: str, ends: set[End]) -> set[End]:
+    """The ends, each in all of these places relative to the moment that matters."""
+    return {(place, *end) for place in places.split() for end in ends}
+
+
+def put_holds_near(moment: timedelta) -> datetime:
+    """Gives every hold such an end that the moment is about now."""
+    matters_at = mongodb_now() + timedelta(milliseconds=random.randint(*MOMENT_MS))
+    connections.collection("bookings").update_many(
+        {"status": "pending"}, {"$set": {"expires_at": matters_at - moment}}
+    )
+    return matters_at
+
+
+def mongodb_now() -> datetime:
+    local_time: datetime = connections.database().client.admin.command("hello")["localTime"]
+    return local_time.replace(tzinfo=UTC)
+
+
+def where(matters_at: datetime, begun_at: datetime, done_at: datetime) -> str:
+    if done_at < matters_at:
+        return "before"
+    return "after" if begun_at >= matters_at else "across"
+
+
+def say(answered: Answered) -> str:
+    if isinstance(answered, str):
+        return answered
+    return answered.code or ("replay" if answered.replayed else "ok")
+
+
+def describe(booking: dict[str, Any]) -> str:
+    rooms = "".join(booked["room"][-1] for booked in booking["rooms"])
+    events = " ".join(change["event"] for change in booking["history"])
+    return f"{rooms} {booking['status']}: {events}"
+
+
+def check_slots(bookings: list[dict[str, Any]]) -> None:
+    """No night is sold twice, and whoever has a room has the slots of it."""
+    taken = Counter(
+        slot
+        for booking in bookings
+        if booking["status"] in ("pending", "confirmed")
+        for slot in booking["slots"]
+    )
+    assert set(taken.values()) <= {1}, taken
+    for booking in bookings:
+        rooms = {slot.partition("|")[2] for slot in booking["slots"]}
+        assert rooms == {booked["room"] for booked in booking["rooms"]}
+
+
+def check_successes(answered: list[Answered], bookings: list[dict[str, Any]]) -> None:
+    """Every success that was answered is in its booking, byte for byte."""
+    kept = {
+        str(booking["_id"]): [
+            entry.get("body") for entry in (*booking["keys"], *booking["history"])
+        ]
+        for booking in bookings
+    }
+    for outcome in answered:
+        if isinstance(outcome, Outcome) and outcome.code is None:
+            assert outcome.answer.body in kept[outcome.content["booking"]["id"]]
