@@ -1,0 +1,516 @@
+"""Among 100,000 bookings every query finds its way by an index, and reads little besides.
+
+No query is written down here: the services are called, what they send to MongoDB is listened
+to, and MongoDB is asked to explain exactly that. With -s it is printed what each one reads.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from typing import Any
+
+import pytest
+from bson import ObjectId
+from pymongo import MongoClient
+from pymongo.database import Database
+from pymongo.monitoring import CommandListener, CommandStartedEvent
+
+from bookings import availability, blocks, clock, connections, lifecycle, repository
+from bookings.callers import Caller
+from bookings.clock import Deadline
+from bookings.documents import STATUSES
+from tests.conftest import night
+from tests.mongo.conftest import book, cancel, confirm, extend
+
+BOOKINGS = 100_000
+HOTELS = 10
+CATEGORIES_A_HOTEL = 4
+ROOMS_A_CATEGORY = 12
+NIGHTS_A_CATEGORY = 730
+
+# Two thirds of the bookings are one partner's, whose guests come again and again.
+BIG = Caller("client", "big", may_act_for_others=True)
+GUESTS = 4_999
+
+# Of the others each has about a hundred.
+OWNER = "user:1000"
+
+# How a command may look; servers newer than 6.0 know more ways.
+BY_INDEX = {"IXSCAN", "IDHACK", "COUNT_SCAN", "DISTINCT_SCAN", "EXPRESS_IXSCAN", "EXPRESS_IDHACK"}
+HAVE_A_PLAN = {"find", "aggregate", "count", "distinct", "update", "delete", "findAndModify"}
+
+# What belongs to the session, not to the question.
+OF_THE_SESSION = {
+    "lsid", "txnNumber", "startTransaction", "autocommit", "readConcern", "writeConcern",
+    "$db", "$clusterTime", "$readPreference", "maxTimeMS",
+}  # fmt: skip
+
+
+class Commands(CommandListener):
+    """Remembers what was sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[CommandStartedEvent] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        self.sent.append(event)
+
+    def succeeded(self, event: Any) -> None:
+        """Nothing to remember."""
+
+    def failed(self, event: Any) -> None:
+        """Nothing to remember."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How MongoDB answered one command, and how much it read for it."""
+
+    asked: str
+    stages: tuple[str, ...]
+    keys: int
+    documents: int
+    returned: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.returned:4} of {self.keys} keys, {self.documents} documents"
+            f" by {' '.join(self.stages)}: {self.asked[:300]}"
+        )
+
+
+@pytest.fixture(scope="module")
+def crowd(migrated: None) -> Iterator[tuple[Database[Any], Commands]]:
+    """A database of its own with the same indexes, and many bookings and nights in it."""
+    commands = Commands()
+    client: MongoClient[Any] = MongoClient(os.environ["MONGODB_URI"], event_listeners=[commands])
+    empty = connections.database()
+    crowd = client[f"{empty.name}_crowd"]
+    client.drop_database(crowd.name)
+    fill(crowd)
+    for name in ("bookings", "holders", "nights", "rooms", "room_categories", "hotels"):
+        indexes = [
+            {option: value for option, value in index.items() if option not in ("v", "ns")}
+            for index in empty[name].list_indexes()
+            if index["name"] != "_id_"
+        ]
+        if indexes:
+            crowd.command("createIndexes", name, indexes=indexes)
+    # The calendar's own index, until its migration brings it.
+    crowd["nights"].create_index([("category_id", 1), ("date", 1)], name="nights_of_a_category")
+    yield crowd, commands
+    client.drop_database(crowd.name)
+    client.close()
+
+
+@pytest.fixture(autouse=True)
+def in_the_crowd(
+    use_database: None,
+    crowd: tuple[Database[Any], Commands],
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Any,
+) -> None:
+    """Sends whatever the services ask to the crowded database."""
+    for module in (connections, repository, clock):
+        monkeypatch.setattr(module, "database", lambda: crowd[0])
+    settings.MAX_LIVE_HOLDS = 5
+
+
+Explain = Callable[[Callable[[], object]], list[Plan]]
+
+
+@pytest.fixture
+def explain(crowd: tuple[Database[Any], Commands]) -> Explain:
+    """Calls something, and has every query explained that it sent."""
+    database, commands = crowd
+
+    def explain(call: Callable[[], object]) -> list[Plan]:
+        commands.sent.clear()
+        call()
+        asked = [event.command for event in commands.sent if event.command_name in HAVE_A_PLAN]
+        plans = [explain_one(database, dict(command)) for command in asked]
+        assert plans, "nothing was asked"
+        for plan in plans:
+            print(f"\n{plan}", end="")  # noqa: T201
+        return plans
+
+    return explain
+
+
+def check(plans: list[Plan], *, spare: int) -> None:
+    """They looked by an index, and read at most `spare` documents that they did not return."""
+    for plan in plans:
+        assert set(plan.stages) & BY_INDEX, plan
+        assert "COLLSCAN" not in plan.stages, plan
+        assert plan.documents <= plan.returned + spare, plan
+
+
+# --- Availability, calendar and month ------------------------------------------------------
+
+
+def test_finds_stays(explain: Explain) -> None:
+    plans = explain(
+        lambda: availability.find_stays(
+            hotel_id="h3", check_in=day(30), check_out=day(37), guests=2
+        )
+    )
+
+    check(plans, spare=0)
+
+
+def test_finds_other_dates_for_a_stay_that_cannot_be_had(explain: Explain) -> None:
+    plans = explain(
+        lambda: availability.find_stays(
+            hotel_id="h3", check_in=day(30), check_out=day(90), guests=2
+        )
+    )
+
+    assert sum("elemMatch" in plan.asked for plan in plans) == 2  # the stay, and around it
+    check(plans, spare=0)
+
+
+def test_reads_a_month(explain: Explain) -> None:
+    month = day(62)
+
+    plans = explain(
+        lambda: availability.read_month(category_id="h3c1", year=month.year, month=month.month)
+    )
+
+    check(plans, spare=0)
+
+
+def test_finds_free_rooms(explain: Explain) -> None:
+    plans = explain(lambda: availability.find_free_rooms(hotel_id="h3", night=day(30)))
+    next_page = explain(
+        lambda: availability.find_free_rooms(hotel_id="h3", night=day(30), after="h3c1r05")
+    )
+
+    # A page of rooms is cut from all the rooms of the hotel.
+    check(plans + next_page, spare=CATEGORIES_A_HOTEL * ROOMS_A_CATEGORY)
+
+
+# --- The sweep -----------------------------------------------------------------------------
+
+
+def test_sweeps(explain: Explain) -> None:
+    plans = explain(lambda: repository.expire_dead_holds(limit=100))
+
+    check(plans, spare=1)
+    assert plans[0].returned == 100
+
+
+# --- Booking and changing ------------------------------------------------------------------
+
+
+def test_books(explain: Explain) -> None:
+    plans = explain(lambda: book("instant", caller=BIG, resourceId="h0c0r00", date=night(600)))
+
+    check(plans, spare=0)
+
+
+def test_counts_holds(explain: Explain) -> None:
+    plans = explain(
+        lambda: book("hold", caller=BIG, resourceId="h0c0r01", date=night(600), hold=True)
+    )
+
+    assert any("'aggregate': 'bookings'" in plan.asked for plan in plans)
+    check(plans, spare=1)  # what is updated is read and not returned
+
+
+def test_looks_for_rivals_and_twins(explain: Explain) -> None:
+    book("first", caller=BIG, resourceId="h0c0r02", checkIn=night(600), checkOut=night(690))
+
+    def call() -> None:
+        refused = book(
+            "second", caller=BIG, resourceId="h0c0r02", checkIn=night(600), checkOut=night(690)
+        )
+        assert refused.code == "ALREADY_BOOKED"
+
+    check(explain(call), spare=0)
+
+
+def test_finds_the_answer_of_a_key_that_redis_forgot(explain: Explain) -> None:
+    book("forgotten", caller=BIG, resourceId="h0c0r03", date=night(600))
+    connections.redis().flushdb()
+
+    plans = explain(lambda: book("forgotten", caller=BIG, resourceId="h0c0r03", date="2000-01-01"))
+
+    check(plans, spare=0)
+
+
+def test_finds_own_rooms_where_a_category_is_sold_out(explain: Explain) -> None:
+    for number in range(ROOMS_A_CATEGORY):
+        book(f"{number}", caller=BIG, resourceId=f"h1c0r{number:02}", date=night(600))
+
+    def call() -> None:
+        refused = book("late", caller=BIG, categoryId="h1c0", date=night(600), hold=True)
+        assert refused.code == "SOLD_OUT"
+
+    # The guest's own holds, at most as many as one may have.
+    check(explain(call), spare=5)
+
+
+def test_confirms_extends_moves_cancels_and_blocks(explain: Explain) -> None:
+    held = book("hold", caller=BIG, resourceId="h0c0r04", date=night(600), hold=True)
+    book("other", caller=BIG, resourceId="h0c0r05", date=night(600))
+
+    def call() -> None:
+        assert extend(held, "more", actor=BIG).code is None
+        assert confirm(held, "hold", actor=BIG).code is None
+        moved = lifecycle.move_booking(
+            actor=Caller("user", "staff"),
+            booking_id=held.content["booking"]["id"],
+            key_header="move",
+            deadline=Deadline.after(10),
+            room_ids=("h0c0r05",),
+            check_in=day(600),
+            check_out=day(602),
+        )
+        assert moved.code == "ALREADY_BOOKED"
+        blocked = blocks.block_rooms(
+            actor=Caller("user", "staff"),
+            room_ids=("h0c0r04", "h0c0r05"),
+            first=day(600),
+            end=day(610),
+            reason="New carpet",
+            key_header="block",
+            deadline=Deadline.after(10),
+        )
+        assert blocked.code == "ALREADY_BOOKED"
+        assert cancel(held, actor=BIG).code is None
+
+    check(explain(call), spare=1)
+
+
+# --- The list ------------------------------------------------------------------------------
+
+
+def test_lists_bookings_by_any_filters(explain: Explain) -> None:
+    guest, room, cursor = one_of(OWNER)
+    whole = repository.list_bookings(owner=OWNER, limit=BOOKINGS)
+
+    for user_id, room_id, of_night, status, before in itertools.product(
+        (None, guest), (None, room), (None, day(30)), (None, *STATUSES), (None, cursor)
+    ):
+        plans = explain(
+            partial(
+                repository.list_bookings,
+                owner=OWNER,
+                user_id=user_id,
+                room=room_id,
+                night=of_night,
+                status=status,
+                before=before,
+                limit=21,
+            )
+        )
+
+        check(plans, spare=len(whole))
+
+
+def test_lists_a_partners_newest_bookings(explain: Explain) -> None:
+    plans = explain(lambda: repository.list_bookings(owner=str(BIG), limit=21))
+
+    check(plans, spare=0)
+
+
+def test_never_reads_another_owners_bookings(explain: Explain) -> None:
+    """Whoever finds few of their own is where the planner would rather go by id."""
+    _, room, cursor = one_of(str(BIG))
+    count = connections.collection("bookings").count_documents({"owner": str(BIG)})
+
+    plans = explain(
+        lambda: repository.list_bookings(
+            owner=str(BIG), user_id="nobody", room=room, before=cursor, limit=21
+        )
+    )
+
+    assert count < BOOKINGS * 0.7
+    check(plans, spare=count)
+
+
+def one_of(owner: str) -> tuple[str, str, ObjectId]:
+    """Guest, room and id of one of the owner's newer bookings."""
+    booking = repository.list_bookings(owner=owner, limit=20)[-1]
+    return booking.user_id, booking.rooms[0].room, booking.id
+
+
+# --- The crowd -----------------------------------------------------------------------------
+
+
+def day(ahead: int) -> date:
+    return date.fromisoformat(night(ahead))
+
+
+def fill(crowd: Database[Any]) -> None:
+    """Ten hotels, two years of their nights, and rooms that are booked for over a year.
+
+    MongoDB makes the bookings itself, after the pattern of one that was booked here.
+    """
+    rooms = fill_catalogue(crowd)
+    book("pattern", hold=True)
+    pattern = connections.database()["bookings"].find_one({}, {"_id": 0})
+    assert pattern is not None
+    days = [night(ahead) for ahead in range(-60, NIGHTS_A_CATEGORY)]
+    crowd.aggregate(
+        [
+            {"$documents": [{"number": {"$range": [0, BOOKINGS]}}]},
+            {"$unwind": "$number"},
+            # Room after room is booked for a night or two; at its next turn two days further on.
+            {
+                "$set": {
+                    "room": {"$arrayElemAt": [rooms, part(len(rooms))]},
+                    "turn": {"$floor": {"$divide": ["$number", len(rooms)]}},
+                    "nights": {"$add": [1, part(2)]},
+                    "by": part(1_009),
+                }
+            },
+            {
+                "$set": {
+                    "days": {
+                        "$slice": [days, {"$multiply": [2, "$turn"]}, {"$add": ["$nights", 1]}]
+                    },
+                    "category": {"$first": {"$split": ["$room", "r"]}},
+                    # Two thirds are the partner's.
+                    "owner": {
+                        "$cond": [
+                            {"$lt": ["$by", 670]},
+                            str(BIG),
+                            {"$concat": ["user:", {"$toString": "$by"}]},
+                        ]
+                    },
+                }
+            },
+            {"$replaceWith": {"$mergeObjects": [{"$literal": pattern}, one_of_the_crowd(pattern)]}},
+            {"$out": "bookings"},
+        ]
+    )
+
+
+def one_of_the_crowd(pattern: dict[str, Any]) -> dict[str, Any]:
+    """What is each booking's own."""
+    number = {"$toString": "$number"}
+    key = {"$literal": {**pattern["keys"][0], "body": b""}}
+    return {
+        "reference": number,
+        "keys": [{"$mergeObjects": [key, {"digest": number}]}],
+        "caller": "$owner",
+        "owner": "$owner",
+        "user_id": {"$concat": ["guest-", {"$toString": part(GUESTS)}]},
+        "hotel": {"$first": {"$split": ["$category", "c"]}},
+        "category": "$category",
+        "rooms": [{"room": "$room", "category": "$category", "guests": 1}],
+        "check_in": {"$first": "$days"},
+        "check_out": {"$last": "$days"},
+        "slots": {
+            "$map": {
+                "input": {"$slice": ["$days", "$nights"]},
+                "as": "day",
+                "in": {"$concat": ["$$day", "|", "$room"]},
+            }
+        },
+        "status": {
+            "$switch": {
+                "branches": [
+                    {"case": {"$lt": [part(101), percent]}, "then": status}
+                    for percent, status in ((60, "confirmed"), (85, "cancelled"), (97, "expired"))
+                ],
+                "default": "pending",
+            }
+        },
+        # A third of the holds have run out.
+        "expires_at": {
+            "$add": [pattern["created_at"], {"$multiply": [60_000, less(part(31), 10)]}]
+        },
+    }
+
+
+def part(of: int) -> dict[str, Any]:
+    """A number below `of`. The ones that are prime have nothing to do with each other."""
+    return {"$mod": ["$number", of]}
+
+
+def less(number: Any, by: int) -> dict[str, Any]:
+    return {"$subtract": [number, by]}
+
+
+def fill_catalogue(crowd: Database[Any]) -> list[str]:
+    demo = connections.database()
+    hotel = demo["hotels"].find_one({"_id": "demo"})
+    category = demo["room_categories"].find_one({"_id": "demo_double"})
+    assert hotel is not None
+    assert category is not None
+    hotels = [f"h{number}" for number in range(HOTELS)]
+    categories = [f"{hotel}c{number}" for hotel in hotels for number in range(CATEGORIES_A_HOTEL)]
+    rooms = [
+        f"{category}r{number:02}" for category in categories for number in range(ROOMS_A_CATEGORY)
+    ]
+    crowd["hotels"].insert_many([{**hotel, "_id": name, "code": name.upper()} for name in hotels])
+    crowd["room_categories"].insert_many(
+        [
+            {**category, "_id": name, "hotel_id": name.partition("c")[0], "name": name}
+            for name in categories
+        ]
+    )
+    crowd["rooms"].insert_many(
+        [
+            {"_id": name, "category_id": name.partition("r")[0], "name": name, "is_sold": True}
+            for name in rooms
+        ]
+    )
+    days = [night(ahead) for ahead in range(NIGHTS_A_CATEGORY)]
+    crowd["nights"].insert_many(
+        [
+            {
+                "_id": f"{name}|{day}",
+                "category_id": name,
+                "date": day,
+                "price": 11_100,
+                "closed": False,
+                "min_stay": 1,
+                "closed_to_arrival": False,
+                "closed_to_departure": False,
+            }
+            for name in categories
+            for day in days
+        ],
+        ordered=False,
+    )
+    return rooms
+
+
+# --- What MongoDB says ---------------------------------------------------------------------
+
+
+def explain_one(database: Database[Any], command: dict[str, Any]) -> Plan:
+    question = {name: value for name, value in command.items() if name not in OF_THE_SESSION}
+    if "updates" in question:  # MongoDB explains one at a time, and in a batch all are alike
+        question["updates"] = question["updates"][:1]
+    explained = database.command("explain", question, verbosity="executionStats")
+    [plan] = find_all(explained, "winningPlan")
+    [read] = find_all(explained, "executionStats")
+    return Plan(
+        asked=str(question),
+        stages=tuple(find_all(plan, "stage")),
+        keys=read["totalKeysExamined"],
+        documents=read["totalDocsExamined"],
+        returned=read["nReturned"],
+    )
+
+
+def find_all(explained: Any, name: str) -> list[Any]:
+    """Everything that stands under this name, however deep."""
+    if isinstance(explained, list):
+        return [found for item in explained for found in find_all(item, name)]
+    if not isinstance(explained, dict):
+        return []
+    return [
+        found
+        for key, value in explained.items()
+        for found in ([value] if key == name else []) + find_all(value, name)
+    ]
