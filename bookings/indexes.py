@@ -5,7 +5,7 @@ from typing import Any
 from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.database import Database
 
-from bookings.documents import ACTIVE, PENDING
+from bookings.documents import ACTIVE, BLOCK, PENDING
 
 
 def booking_indexes() -> list[IndexModel]:
@@ -40,6 +40,12 @@ def booking_indexes() -> list[IndexModel]:
             [("owner", ASCENDING), ("user_id", ASCENDING), ("expires_at", ASCENDING)],
             name="holds_of_an_owner",
             partialFilterExpression={"status": PENDING},
+        ),
+        # The few blocks among all the bookings, for their list; no booking pays for it.
+        IndexModel(
+            [("kind", ASCENDING), ("_id", DESCENDING)],
+            name="blocks",
+            partialFilterExpression={"kind": BLOCK},
         ),
     ]
 

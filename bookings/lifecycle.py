@@ -143,10 +143,11 @@ def cancel_booking(
         staff_reason = _judge_reason(staff_reason)
     booking = _find(booking_id, actor, as_staff=as_staff, kinds=(STAY, BLOCK))
     key = read_key(key_header) or keys.make_key(str(actor), "cancel", booking_id)
+    what, done = ("block", "lifted") if booking.kind == BLOCK else ("booking", "cancelled")
 
     def cancel(current: Booking, now: datetime) -> Step:
         if current.status == CANCELLED:
-            return Step(None, current, "The booking was cancelled before.")
+            return Step(None, current, f"The {what} was {done} before.")
         if current.status_at(now) == EXPIRED:
             raise NotCancellable("This hold has run out, so there is nothing to cancel.")
         if not as_staff and current.status == CONFIRMED:
@@ -154,7 +155,7 @@ def cancel_booking(
             if hotel is None or now >= hotel.last_cancellation(current.check_in):
                 raise NotCancellable("The hotel's time for cancelling this stay is over.")
         cancelled = dataclasses.replace(current, status=CANCELLED)
-        return Step("cancelled", cancelled, "The booking is cancelled.", reason=staff_reason)
+        return Step("cancelled", cancelled, f"The {what} is {done}.", reason=staff_reason)
 
     return change(
         booking.id, operation="cancel", key=key, actor=actor, deadline=deadline, decide=cancel

@@ -266,3 +266,11 @@ class BookingRecord(models.Model):
 
     def __str__(self) -> str:
         return self.reference
+
+
+class RoomBlock(BookingRecord):
+    """A block as the admin lists it: a record of its own kind, with permissions of its own."""
+
+    class Meta:
+        proxy = True
+        verbose_name = "room block"

@@ -21,6 +21,7 @@ from bookings import clock
 from bookings.connections import DURABLE, collection, database
 from bookings.documents import (
     ACTIVE,
+    BLOCK,
     EXPIRED,
     PENDING,
     BookedRoom,
@@ -34,7 +35,7 @@ from bookings.documents import (
     to_document,
 )
 from bookings.errors import AlreadyBooked, ResourceLocked, TooManyHolds
-from bookings.models import BookingRecord
+from bookings.models import BookingRecord, RoomBlock
 from bookings.points import reached
 from idempotency.claims import Answer
 from idempotency.lookup import Effect
@@ -362,7 +363,7 @@ def find_effect(digest: str, target: str) -> Effect | None:
     return Effect(
         label=f"{booking.reference}, {rooms}, {booking.check_in} to {booking.check_out}, "
         + booking.status_at(clock.now()),
-        model=BookingRecord._meta.label_lower,
+        model=(RoomBlock if booking.kind == BLOCK else BookingRecord)._meta.label_lower,
         pk=str(booking.id),
         answer=answer,
     )

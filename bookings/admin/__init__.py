@@ -2,9 +2,9 @@
 
 from django.contrib import admin
 
-from bookings.admin import catalogue, clients, nights, records
+from bookings.admin import blocks, catalogue, clients, nights, stays
 
-__all__ = ["catalogue", "clients", "nights", "records"]
+__all__ = ["blocks", "catalogue", "clients", "nights", "stays"]
 
 admin.site.site_header = "Bookingsite"
 admin.site.site_title = "Bookingsite"

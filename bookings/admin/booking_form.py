@@ -1,42 +1,55 @@
 """The form with which staff book for somebody, and how it becomes what the API would receive."""
 
-import secrets
 from typing import Any
 
 from django import forms
 from django.contrib.auth import get_user_model
 
-from bookings.payloads import GUEST_FIELDS, MAX_GUESTS, MAX_NOTES
-
-# Where the service names a field, the form shows what is wrong with it.
-FORM_FIELDS = {
-    "resourceId": "room",
-    "checkIn": "check_in",
-    "checkOut": "check_out",
-    "guests": "guests",
-    "guest.name": "guest_name",
-    "guest.email": "guest_email",
-    "guest.phone": "guest_phone",
-    "notes": "notes",
-}
+from bookings.admin.forms import DayField, KeyedForm
+from bookings.payloads import GUEST_FIELDS, MAX_GUESTS, MAX_NOTES, MAX_ROOMS
 
 
-class DayField(forms.DateField):
-    """A calendar day, chosen in the browser's own calendar and sent as YYYY-MM-DD."""
+class BookingForm(KeyedForm):
+    """What to book, and for whom."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
-        super().__init__(input_formats=["%Y-%m-%d"], widget=widget, **kwargs)
+    button = "Book"
+    shown_beside = {
+        "resourceId": "room",
+        "categoryId": "category",
+        "rooms": "rooms",
+        "rooms.categoryId": "category",
+        "rooms.guests": "guests",
+        "checkIn": "check_in",
+        "checkOut": "check_out",
+        "guests": "guests",
+        "guest.name": "guest_name",
+        "guest.email": "guest_email",
+        "guest.phone": "guest_phone",
+        "notes": "notes",
+    }
 
-
-class BookingForm(forms.Form):
-    """What to book, for whom, and the key under which it is booked once."""
-
-    key = forms.CharField(widget=forms.HiddenInput, max_length=64)
-    room = forms.CharField(max_length=64, help_text="The room's id, as the list of rooms shows it.")
+    room = forms.CharField(
+        required=False,
+        max_length=64,
+        help_text="The id of the very room, as the list of rooms shows it; or else a category.",
+    )
+    category = forms.CharField(
+        required=False,
+        max_length=64,
+        help_text="The id of a category: any of its rooms, chosen for you.",
+    )
+    rooms = forms.IntegerField(
+        label="How many rooms",
+        required=False,
+        min_value=1,
+        max_value=MAX_ROOMS,
+        help_text="Of the category, all of them or none; one if left empty.",
+    )
     check_in = DayField(label="Check-in")
     check_out = DayField(label="Check-out")
-    guests = forms.IntegerField(min_value=1, max_value=MAX_GUESTS, initial=1)
+    guests = forms.IntegerField(
+        min_value=1, max_value=MAX_GUESTS, initial=1, help_text="In each room."
+    )
     hold = forms.BooleanField(
         required=False, help_text="Keep the room for a while; confirm the booking later."
     )
@@ -55,14 +68,23 @@ class BookingForm(forms.Form):
     guest_phone = forms.CharField(required=False, max_length=GUEST_FIELDS["phone"])
     notes = forms.CharField(required=False, max_length=MAX_NOTES, widget=forms.Textarea)
 
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or {}
+        # What is wrong in itself has been said already.
+        if "room" in values and "category" in values:
+            if bool(values["room"]) == bool(values["category"]):
+                self.add_error("room", "Name either a room or a category.")
+            elif values["room"] and (values.get("rooms") or 1) > 1:
+                self.add_error("rooms", "Name a category to book several rooms.")
+        return values
+
     def payload(self) -> dict[str, Any]:
         """The valid form as the JSON of `POST /api/bookings`."""
         data = self.cleaned_data
         return {
-            "resourceId": data["room"],
+            **self._wish(),
             "checkIn": data["check_in"].isoformat(),
             "checkOut": data["check_out"].isoformat(),
-            "guests": data["guests"],
             "hold": data["hold"],
             "guest": {
                 "name": data["guest_name"],
@@ -72,17 +94,10 @@ class BookingForm(forms.Form):
             "notes": data["notes"],
         }
 
-    def renew_key(self) -> None:
-        """Makes the next sending of this form another wish."""
-        # Through items(), since a QueryDict unpacks into lists.
-        self.data = {**dict(self.data.items()), "key": new_key()}
-
-    def add_faults(self, faults: list[dict[str, str]]) -> None:
-        """Shows the service's faults beside their fields."""
-        for fault in faults:
-            self.add_error(FORM_FIELDS.get(fault["field"]), fault["message"])
-
-
-def new_key() -> str:
-    """A key for one wish to book: it stays with the form until that wish is answered."""
-    return secrets.token_urlsafe(24)
+    def _wish(self) -> dict[str, Any]:
+        data = self.cleaned_data
+        if data["room"]:
+            return {"resourceId": data["room"], "guests": data["guests"]}
+        wish = {"categoryId": data["category"], "guests": data["guests"]}
+        many = data["rooms"] or 1
+        return wish if many == 1 else {"rooms": [wish] * many}

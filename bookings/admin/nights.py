@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from bookings import clock
-from bookings.admin.booking_form import DayField
+from bookings.admin.forms import DayField
 from bookings.errors import ValidationFailed
 from bookings.models import Hotel, Night, NightsJob, RoomCategory
 from bookings.money import format_money

@@ -16,6 +16,7 @@ from tests.conftest import night
 from tests.mongo.conftest import book, confirm, extend, let_hold_end, stored
 
 STAFF = Caller("user", "staff")
+OTHER_STAFF = Caller("user", "other")
 
 pytestmark = pytest.mark.usefixtures("inn")
 
@@ -38,9 +39,9 @@ def block(
     )
 
 
-def lift(outcome: Outcome) -> Outcome:
+def lift(outcome: Outcome, *, actor: Caller = STAFF) -> Outcome:
     return lifecycle.cancel_booking(
-        actor=STAFF,
+        actor=actor,
         booking_id=outcome.content["booking"]["id"],
         key_header=None,
         deadline=Deadline.after(10),
@@ -59,6 +60,15 @@ def test_keeps_bookings_out_until_it_is_lifted() -> None:
     assert (refused.code, beside.code, after.code) == ("ALREADY_BOOKED", None, None)
     assert stored()[0]["kind"] == "block"
     assert stored()[0]["history"][-1]["reason"] == "The carpet is in."
+
+
+def test_is_lifted_rather_than_cancelled() -> None:
+    blocked = block()
+
+    said = [lift(blocked, actor=actor).content["message"] for actor in (STAFF, STAFF, OTHER_STAFF)]
+
+    lifted = "The block is lifted."
+    assert said == [lifted, lifted, "The block was lifted before."]
 
 
 def test_leaves_the_category_its_other_rooms() -> None:

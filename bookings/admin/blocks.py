@@ -1,0 +1,163 @@
+"""Room blocks: rooms taken out of service for some nights, and given back by lifting the block."""
+
+from typing import Any
+
+from bson import ObjectId
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.text import Truncator
+
+from bookings import blocks
+from bookings.admin.forms import DayField, KeyedForm, RoomIdsField
+from bookings.admin.records import HotelFilter, RecordAdmin, name_people, staff
+from bookings.documents import BLOCK, CANCELLED, CONFIRMED, Booking
+from bookings.models import BookingRecord, RoomBlock
+from bookings.outcomes import Outcome
+from bookings.payloads import MAX_NOTES
+
+# What a block's states are called where no guest is meant.
+STATUS_LABELS = {CONFIRMED: "in force", CANCELLED: "lifted"}
+
+
+class BlockStatusFilter(admin.SimpleListFilter):
+    title = "status"
+    parameter_name = "status"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(STATUS_LABELS.items())
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[BookingRecord]
+    ) -> QuerySet[BookingRecord]:
+        return queryset.filter(status=self.value()) if self.value() else queryset
+
+
+class BlockForm(KeyedForm):
+    """Which rooms, when, and why."""
+
+    button = "Block"
+    shown_beside = {"rooms": "rooms", "first": "first", "end": "end", "reason": "reason"}
+
+    rooms = RoomIdsField(help_text="The ids of rooms of one hotel: one per line, or with commas.")
+    first = DayField(label="First night")
+    end = DayField(label="Free from", help_text="The first night that is free again.")
+    reason = forms.CharField(max_length=MAX_NOTES, widget=forms.Textarea(attrs={"rows": 3}))
+
+
+@admin.register(RoomBlock)
+class RoomBlockAdmin(RecordAdmin):
+    kind = BLOCK
+    event_labels = {"cancelled": "lifted"}
+    list_display = (
+        "reference",
+        "current_status",
+        "hotel",
+        "room_ids",
+        "first_night",
+        "end",
+        "short_reason",
+        "caller_name",
+    )
+    list_filter = (BlockStatusFilter, HotelFilter)
+    search_fields = ("reference", "notes")
+    search_help_text = "Reference or reason"
+    list_per_page = 50
+    actions = ("lift_selected",)
+    change_form_template = "admin/bookings/roomblock/change_form.html"
+    cancel_title = "Lift room blocks"
+    cancel_template = "admin/bookings/roomblock/lift.html"
+    fieldsets = (
+        (None, {"fields": ("reference", "current_status")}),
+        ("Rooms", {"fields": ("hotel", "room_ids", "first_night", "end", "reason")}),
+        ("Made", {"fields": ("caller_name", "created_at", "updated_at")}),
+    )
+
+    # --- Reading ------------------------------------------------------------------------------
+
+    @admin.display(description="status")
+    def current_status(self, record: BookingRecord) -> str:
+        return STATUS_LABELS[record.status]
+
+    @admin.display(description="first night")
+    def first_night(self, record: BookingRecord) -> str:
+        return record.check_in
+
+    @admin.display(description="free from")
+    def end(self, record: BookingRecord) -> str:
+        return record.check_out
+
+    @admin.display(description="reason")
+    def reason(self, record: BookingRecord) -> str:
+        return record.notes
+
+    @admin.display(description="reason")
+    def short_reason(self, record: BookingRecord) -> str:
+        return Truncator(record.notes).chars(80)
+
+    @admin.display(description="blocked by")
+    def caller_name(self, record: BookingRecord) -> str:
+        names = getattr(record, "names", None) or name_people([record.caller])
+        return names[record.caller]
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Asks once who made the blocks on a page of the list."""
+        changelist = super().get_changelist_instance(request)
+        names = name_people(record.caller for record in changelist.result_list)
+        for record in changelist.result_list:
+            record.names = names
+        return changelist
+
+    def describe(self, request: HttpRequest, booking: Booking) -> dict[str, Any]:
+        return {"may_lift": self.has_act_permission(request) and booking.status == CONFIRMED}
+
+    # --- Adding -------------------------------------------------------------------------------
+
+    def add_view(
+        self,
+        request: HttpRequest,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Blocks under the key in the form, so that sending the form twice blocks once."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        if request.method != "POST":
+            return self.show_form(request, BlockForm.new(), "Block rooms")
+        form = BlockForm(request.POST)
+        outcome = form.send(lambda: _block(request, form))
+        if outcome is None:
+            return self.show_form(request, form, "Block rooms")
+        block = outcome.content["booking"]
+        reference = block["reference"]
+        if outcome.replayed:
+            text = f"This form had made the block {reference} already; nothing new was blocked."
+            self.message_user(request, text, messages.WARNING)
+        else:
+            text = outcome.content["message"]
+            record = RoomBlock(pk=ObjectId(block["id"]), reference=reference)
+            self.log_addition(request, record, text)
+            self.message_user(request, f"{reference}: {text}", messages.SUCCESS)
+        return self.show_record(request, block["id"])
+
+    # --- Lifting ------------------------------------------------------------------------------
+
+    @admin.action(description="Lift selected room blocks", permissions=["act"])
+    def lift_selected(
+        self, request: HttpRequest, queryset: QuerySet[BookingRecord]
+    ) -> HttpResponse | None:
+        return self.cancel_each(request, self.take(request, queryset))
+
+
+def _block(request: HttpRequest, form: BlockForm) -> Outcome:
+    return blocks.block_rooms(
+        actor=staff(request),
+        room_ids=form.cleaned_data["rooms"],
+        first=form.cleaned_data["first"],
+        end=form.cleaned_data["end"],
+        reason=form.cleaned_data["reason"],
+        key_header=form.cleaned_data["key"],
+        deadline=request.deadline,  # type: ignore[attr-defined]
+    )

@@ -1,0 +1,116 @@
+"""What the desk's forms have in common: days, rooms, and a key that makes each one wish."""
+
+import re
+import secrets
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, Self
+
+from django import forms
+
+from bookings.errors import IdempotencyInProgress, KeyReused, Refusal, TryAgain
+from bookings.outcomes import Outcome
+from bookings.payloads import MAX_ROOMS
+
+# The longest list of ids that can be meant, with room for how people separate them.
+MAX_ROOMS_TEXT = MAX_ROOMS * 80
+
+# Where the API's sentence speaks of keys, which nobody sees here.
+MESSAGES = {
+    IdempotencyInProgress.code: "This form is being worked on; press {button} again in a moment.",
+    KeyReused.code: "This form was sent before with other details; look for its booking in the "
+    "list, or press {button} again for another one.",
+    TryAgain.code: "The booking system cannot answer just now; press {button} again in a moment.",
+}
+
+# What is kept under a key is all that this key ever answers, so the next try needs another.
+KEPT_CODES = {kind.code for kind in Refusal.__subclasses__() if kind.is_definite} | {KeyReused.code}
+
+
+class DayField(forms.DateField):
+    """A calendar day, chosen in the browser's own calendar and sent as YYYY-MM-DD."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
+        super().__init__(input_formats=["%Y-%m-%d"], widget=widget, **kwargs)
+
+
+class RoomIdsField(forms.CharField):
+    """Ids of rooms in their order, separated by commas, blanks or line breaks."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        widget = forms.Textarea(attrs={"rows": 3})
+        super().__init__(max_length=MAX_ROOMS_TEXT, widget=widget, **kwargs)
+
+    def clean(self, value: Any) -> Any:
+        return tuple(re.findall(r"[^,\s]+", super().clean(value)))
+
+    def prepare_value(self, value: Any) -> Any:
+        return value if value is None or isinstance(value, str) else "\n".join(value)
+
+
+class KeyedForm(forms.Form):
+    """A wish that is granted once, however often its form is sent.
+
+    `button` is what people press, and `shown_beside` tells beside which field of the form the
+    service's fault in a field is shown.
+    """
+
+    button: ClassVar[str]
+    shown_beside: ClassVar[dict[str, str]]
+
+    key = forms.CharField(widget=forms.HiddenInput, max_length=64)
+
+    @classmethod
+    def new(cls, **initial: Any) -> Self:
+        """The form as it is opened, with a key of its own."""
+        return cls(initial={**initial, "key": new_key()})
+
+    def send(self, serve: Callable[[], Outcome]) -> Outcome | None:
+        """Asks the service if the form is valid. None if it was refused; the form says why."""
+        if not self.is_valid():
+            return None
+        try:
+            outcome = serve()
+        except Refusal as refusal:
+            self._add_refusal(refusal.code, refusal.detail, refusal.extra())
+            return None
+        if outcome.code is None:
+            return outcome
+        content = outcome.content
+        if outcome.payload_mismatch:
+            # The answer is about what the form said when it was sent first.
+            sentence = f"This form was refused before; press {self.button} to send it as it is now."
+        else:
+            sentence = content["error"]
+        self._add_refusal(outcome.code, sentence, content)
+        return None
+
+    def _add_refusal(self, code: str, sentence: str, content: dict[str, Any]) -> None:
+        if "errors" in content:
+            add_faults(self, content["errors"], self.shown_beside)
+        else:
+            message = MESSAGES.get(code, "").format(button=self.button)
+            self.add_error(None, message or sentence)
+        if code in KEPT_CODES:
+            # Through items(), since a QueryDict unpacks into lists.
+            self.data = {**dict(self.data.items()), "key": new_key()}
+
+
+def add_faults(
+    form: forms.Form, faults: Iterable[dict[str, str]], shown_beside: dict[str, str]
+) -> None:
+    """Shows the service's faults beside their fields, and above the form what has none there."""
+    found = [(shown_beside.get(_without_index(f["field"])), f["message"]) for f in faults]
+    # Several rooms that are wished alike have the same faults.
+    for field, message in dict.fromkeys(found):
+        form.add_error(field, message)
+
+
+def new_key() -> str:
+    """A key for one wish: it stays with the form until that wish is answered."""
+    return secrets.token_urlsafe(24)
+
+
+def _without_index(field: str) -> str:
+    """`rooms.guests` for `rooms[2].guests`."""
+    return re.sub(r"\[\d+\]", "", field)
