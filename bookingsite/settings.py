@@ -303,8 +303,8 @@ WHITENOISE_USE_FINDERS = not IS_PRODUCTION
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_SSL_REDIRECT = IS_PRODUCTION
-# Probes come from inside the cluster, over plain HTTP.
-SECURE_REDIRECT_EXEMPT = [r"^api/(health|ready)"]
+# Probes and Prometheus come from inside the cluster, over plain HTTP.
+SECURE_REDIRECT_EXEMPT = [r"^api/(health|ready)", r"^metrics$"]
 SECURE_HSTS_SECONDS = 31_536_000 if IS_PRODUCTION else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = IS_PRODUCTION
 SECURE_HSTS_PRELOAD = IS_PRODUCTION
