@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from bson import ObjectId
 from bson.errors import InvalidId
+from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 from pymongo.read_concern import ReadConcern
@@ -50,7 +51,16 @@ WRITE_ATTEMPTS = 3
 # Keys that callers coming back to one hold may leave on it; each carries a stored answer.
 MAX_KEYS = 50
 
-SWEEP_BATCH = 500
+# A hold that ran out, by MongoDB's own clock. It must have an end, since an expression takes
+# what is missing for less than any date.
+DEAD: dict[str, Any] = {
+    "status": PENDING,
+    "expires_at": {"$type": "date"},
+    "$expr": {"$lte": ["$expires_at", "$$NOW"]},
+}
+
+# Whoever watches wants to know soon that there are many, not late how many exactly.
+MAX_COUNTED = 10_000
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,16 @@ class Written:
     outcome: Literal["booked", "twin", "adopted"]
     booking: Booking
     key: Key
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one batch of a sweep came to. Who was found, but not expired, was quicker: it was
+    confirmed, extended, cancelled or expired by somebody else in between."""
+
+    found: int = 0
+    expired: int = 0
+    oldest_age_s: float = 0.0
 
 
 def write_booking(
@@ -283,38 +303,73 @@ def _change_over_dead_holds(
     return "changed" if done else "stale"
 
 
-def expire_dead_holds(*, limit: int = SWEEP_BATCH) -> tuple[int, int]:
-    """Tidies up to `limit` holds that ran out. Returns how many were found and how many expired.
+def expire_dead_holds(*, limit: int) -> Batch:
+    """Tidies up to `limit` holds that ran out, those that have been dead longest first.
 
-    Late, twice or beside another sweep it changes nothing that was not dead already.
+    Late, twice or beside another sweep it changes nothing that was not dead already. Nobody
+    needs more of a hold here than its version, so its answers and guests stay where they are.
     """
     found = list(
         collection("bookings")
-        .find({"status": PENDING, "expires_at": {"$lte": clock.now()}})
+        .find(
+            DEAD,
+            {
+                # What is no history has no length; such a document is left to the doctor.
+                "version": {"$cond": [{"$isArray": "$history"}, {"$size": "$history"}, 0]},
+                "age_ms": {"$subtract": ["$$NOW", "$expires_at"]},
+            },
+        )
         .sort("expires_at")
         .limit(limit)
     )
-    expired = sum(_expire(from_document(document)) for document in found)
-    return len(found), expired
+    reached("after_sweep_read")
+    if not found:
+        return Batch()
+    now = clock.now()
+    result = collection("bookings").bulk_write(
+        [UpdateOne(*_expiry(hold["_id"], hold["version"], now)) for hold in found], ordered=False
+    )
+    reached("after_sweep_write")
+    return Batch(len(found), result.modified_count, found[0]["age_ms"] / 1000)
 
 
-def _expire(hold: Booking, *, session: ClientSession | None = None) -> bool:
-    """Marks one dead hold; False if it was confirmed, extended or cancelled meanwhile."""
-    change = Change(at=clock.now(), event="expired", actor="system")
-    result = collection("bookings").update_one(
-        {
-            "_id": hold.id,
-            "status": PENDING,
-            "history": {"$size": len(hold.history)},
-            "$expr": {"$lte": ["$expires_at", "$$NOW"]},
-        },
+def count_dead_holds() -> tuple[int, float]:
+    """How many holds ran out and are not tidied yet, up to MAX_COUNTED, and for how many
+    seconds the oldest."""
+    counted = list(
+        collection("bookings").aggregate(
+            [
+                {"$match": DEAD},
+                {"$sort": {"expires_at": 1}},
+                {"$limit": MAX_COUNTED},
+                {"$group": {"_id": None, "count": {"$sum": 1}, "first": {"$min": "$expires_at"}}},
+                {"$project": {"count": 1, "age_ms": {"$subtract": ["$$NOW", "$first"]}}},
+            ]
+        )
+    )
+    return (counted[0]["count"], counted[0]["age_ms"] / 1000) if counted else (0, 0.0)
+
+
+def _expire(hold: Booking, *, session: ClientSession) -> None:
+    """Marks one dead hold, together with whatever else the session's transaction does."""
+    collection("bookings").update_one(
+        *_expiry(hold.id, len(hold.history), clock.now()), session=session
+    )
+
+
+def _expiry(
+    booking_id: ObjectId, version: int, now: datetime
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Filter and update that mark a dead hold, unless it was confirmed, extended or cancelled
+    since it was read at `version`."""
+    change = Change(at=now, event="expired", actor="system")
+    return (
+        {"_id": booking_id, "history": {"$size": version}, **DEAD},
         {
             "$set": {"status": EXPIRED, "updated_at": change.at},
             "$push": {"history": change_document(change)},
         },
-        session=session,
     )
-    return result.modified_count == 1
 
 
 def find_booking(booking_id: str | ObjectId, *, owner: str | None = None) -> Booking | None:

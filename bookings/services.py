@@ -178,18 +178,6 @@ def list_bookings(
     return [answers.describe(booking, now=now) for booking in page], next_cursor
 
 
-def expire_holds() -> tuple[int, int]:
-    """Tidies one batch of holds that ran out; returns how many were found and how many expired.
-
-    It only tidies: a dead hold blocks nobody even if this never runs.
-    """
-    found, expired = repository.expire_dead_holds()
-    logger.info(
-        "holds_expired", extra={"found": found, "expired": expired, "races_lost": found - expired}
-    )
-    return found, expired
-
-
 def forget_user(*, user_id: object) -> None:
     """Cuts the bookings loose from an account that is about to be deleted.
 

@@ -2,17 +2,14 @@
 
 from celery import shared_task
 
-from bookings import night_jobs, services
-from bookings.clock import request_limits
+from bookings import night_jobs, sweep
+from bookings.sweep_tally import StartedBy
 
 
 @shared_task(name="bookings.expire_holds")
-def expire_holds() -> int:
-    """Tidies holds that ran out; returns how many it expired."""
-    # Bounded like a request: a worker must not hang on a MongoDB that does.
-    with request_limits():
-        _, expired = services.expire_holds()
-    return expired
+def expire_holds(started_by: StartedBy = "command") -> int:
+    """Tidies holds that ran out; returns how many it expired. Beat says that it is beat."""
+    return sweep.expire_holds(started_by=started_by).expired
 
 
 @shared_task(name="bookings.generate_nights")

@@ -21,8 +21,8 @@ logger = logging.getLogger(__name__)
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-# Probes say themselves what they found, and style sheets are files.
-WITHOUT_MONGODB = ("/api/health", "/api/ready", f"/{settings.STATIC_URL.strip('/')}/")
+# Probes and metrics say themselves what they found, and style sheets are files.
+WITHOUT_MONGODB = ("/api/health", "/api/ready", "/metrics", f"/{settings.STATIC_URL.strip('/')}/")
 
 
 def needs_mongodb(request: HttpRequest) -> bool:

@@ -256,12 +256,18 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 EXPIRY_INTERVAL_S = _read_number("EXPIRY_INTERVAL_S", 60)
+if not 1 <= EXPIRY_INTERVAL_S <= 3600:
+    raise ImproperlyConfigured(
+        f"Set EXPIRY_INTERVAL_S to 1 to 3600 seconds, not {EXPIRY_INTERVAL_S}."
+    )
 # How long an order for nights waits at most when no other is before it.
 NIGHTS_JOBS_INTERVAL_S = 15
 CELERY_BEAT_SCHEDULE = {
     "expire-holds": {
         "task": "bookings.expire_holds",
         "schedule": EXPIRY_INTERVAL_S,
+        # So that a sweep that somebody else asked for is not taken for a sign of beat's life.
+        "kwargs": {"started_by": "beat"},
         # A sweep nobody fetched before the next one is due has nothing left to do.
         "options": {"expires": EXPIRY_INTERVAL_S},
     },
@@ -297,8 +303,8 @@ WHITENOISE_USE_FINDERS = not IS_PRODUCTION
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_SSL_REDIRECT = IS_PRODUCTION
-# Probes come from inside the cluster, over plain HTTP.
-SECURE_REDIRECT_EXEMPT = [r"^api/(health|ready)"]
+# Probes and Prometheus come from inside the cluster, over plain HTTP.
+SECURE_REDIRECT_EXEMPT = [r"^api/(health|ready)", r"^metrics$"]
 SECURE_HSTS_SECONDS = 31_536_000 if IS_PRODUCTION else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = IS_PRODUCTION
 SECURE_HSTS_PRELOAD = IS_PRODUCTION

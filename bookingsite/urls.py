@@ -6,7 +6,7 @@ from django.views.decorators.cache import cache_page
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.request import Request
 
-from bookingsite import health
+from bookingsite import health, metrics
 
 # Made once for each process and hour: it changes with a deployment, and everybody may ask for it.
 SCHEMA_TTL_S = 3600
@@ -24,6 +24,7 @@ urlpatterns = [
     path("api/health-redis", health.RedisHealth.as_view()),
     path("api/health-mongo", health.MongoHealth.as_view()),
     path("api/ready", health.Ready.as_view()),
+    path("metrics", metrics.metrics),
     path("api/schema", cache_page(SCHEMA_TTL_S, cache="process")(Schema.as_view()), name="schema"),
     path("api/docs", SpectacularSwaggerView.as_view(url_name="schema")),
     path("api/", include("bookings.api.urls")),

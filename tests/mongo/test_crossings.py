@@ -468,8 +468,8 @@ def block(room: str) -> Outcome:
 
 
 def sweep() -> str:
-    found, expired = repository.expire_dead_holds()
-    return f"{expired} of {found}"
+    batch = repository.expire_dead_holds(limit=500)
+    return f"{batch.expired} of {batch.found}"
 
 
 def both_inside(*sides: Side) -> tuple[Side, Side]:

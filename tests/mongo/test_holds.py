@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bookings import connections, lifecycle, services
+from bookings import connections, lifecycle, services, sweep
 from bookings.callers import Caller
 from bookings.clock import Deadline
 from bookings.errors import InvalidIdempotencyKey, KeyMismatch, NotFound
@@ -122,7 +122,7 @@ def test_is_revived_by_its_own_late_confirm(tidied: bool) -> None:
     held = book(hold=True, quotedTotal=12_000)
     let_hold_end(minutes_ago=9)
     if tidied:
-        services.expire_holds()
+        sweep.expire_holds()
     # The price is the hold's, whatever the room costs by now.
     connections.database()["room_categories"].update_one(
         {"_id": "demo_double"}, {"$set": {"default_price": 99_000}}
@@ -142,7 +142,7 @@ def test_is_revived_by_its_own_late_confirm(tidied: bool) -> None:
 def test_is_revived_where_only_another_dead_hold_has_its_room() -> None:
     held = book(hold=True)
     let_hold_end()
-    services.expire_holds()
+    sweep.expire_holds()
     book("other", caller=RIVAL, hold=True)
     let_hold_end()
 
@@ -158,7 +158,7 @@ def test_is_not_revived_after_ten_minutes(tidied: bool) -> None:
     held = book(hold=True)
     let_hold_end(minutes_ago=10.1)
     if tidied:
-        services.expire_holds()
+        sweep.expire_holds()
 
     late = confirm(held)
 
@@ -169,7 +169,7 @@ def test_is_not_revived_after_ten_minutes(tidied: bool) -> None:
 def test_loses_its_room_to_whoever_booked_after_the_sweep() -> None:
     held = book(hold=True)
     let_hold_end()
-    services.expire_holds()
+    sweep.expire_holds()
     book("other", caller=RIVAL)
 
     late = confirm(held)
@@ -222,9 +222,10 @@ def test_tidies_only_what_is_dead() -> None:
     book("alive", hold=True, resourceId="room_B")
     book("booked", resourceId="room_C")
 
-    first, second = services.expire_holds(), services.expire_holds()
+    first, second = sweep.expire_holds(), sweep.expire_holds()
 
-    assert (first, second) == ((1, 1), (0, 0))
+    assert (first.found, first.expired) == (1, 1)
+    assert (second.found, second.expired) == (0, 0)
     status = {booking["rooms"][0]["room"]: booking["status"] for booking in stored()}
     assert status == {"room_A": "expired", "room_B": "pending", "room_C": "confirmed"}
     assert stored()[0]["reference"] == dead.content["booking"]["reference"]

@@ -1,4 +1,5 @@
-"""The real Celery worker and beat: holds that ran out are tidied, and nights made, unasked."""
+"""The real Celery worker and beat: holds that ran out are tidied, and nights made, unasked; and
+the doctor knows which of the two is missing."""
 
 from __future__ import annotations
 
@@ -9,11 +10,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from bookings import clock, connections
+from bookings import clock, connections, sweep_tally
 from bookings.models import NightsJob
 from bookingsite.celery import app
 from tests.conftest import night
@@ -21,33 +24,56 @@ from tests.mongo.conftest import book, let_hold_end, stored
 from tests.site.site import ROOT
 
 
+@dataclass
+class Parts:
+    """A running worker, and a beat that fires every second."""
+
+    worker: subprocess.Popen[bytes]
+    beat: subprocess.Popen[bytes]
+    worker_log: Path
+    variables: dict[str, str]
+
+    def sweeps(self) -> list[dict[str, Any]]:
+        """The lines that the worker has written about its sweeps."""
+        lines = self.worker_log.read_text().splitlines()
+        entries = [json.loads(line) for line in lines if line[:1] == "{"]
+        return [entry for entry in entries if entry["event"] == "holds_expired"]
+
+    def doctor(self) -> tuple[dict[str, str], int]:
+        """The level of each check, and the exit status."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", "doctor"],
+            cwd=ROOT,
+            env=self.variables,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        rows = (line.partition("  ")[::2] for line in done.stdout.splitlines())
+        return {text.strip().split(":")[0]: level.strip() for level, text in rows}, done.returncode
+
+
 @pytest.fixture
-def worker_log(database: None, environment: dict[str, str], tmp_path: Path) -> Iterator[Path]:
-    """Runs a worker, and a beat that fires every second; the worker's log."""
-    log_path = tmp_path / "worker.log"
+def parts(database: None, environment: dict[str, str], tmp_path: Path) -> Iterator[Parts]:
     variables = {**environment, "EXPIRY_INTERVAL_S": "1"}
-    celery = [sys.executable, "-m", "celery", "-A", "bookingsite"]
-    commands = [
-        [*celery, "worker", "--concurrency", "2", "--loglevel", "INFO"],
-        [*celery, "beat", "--schedule", str(tmp_path / "schedule")],
-    ]
-    processes = []
-    for number, command in enumerate(commands):
-        with (log_path if number == 0 else tmp_path / "beat.log").open("wb") as log:
-            processes.append(
-                subprocess.Popen(
-                    command,
-                    cwd=ROOT,
-                    env=variables,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
+
+    def start(name: str, *arguments: str) -> subprocess.Popen[bytes]:
+        with (tmp_path / f"{name}.log").open("wb") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", "celery", "-A", "bookingsite", name, *arguments],
+                cwd=ROOT,
+                env=variables,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
-    yield log_path
-    for process in processes:
+
+    worker = start("worker", "--concurrency", "2", "--loglevel", "INFO")
+    beat = start("beat", "--schedule", str(tmp_path / "schedule"))
+    yield Parts(worker, beat, tmp_path / "worker.log", variables)
+    for process in (worker, beat):
         process.terminate()
-    for process in processes:
+    for process in (worker, beat):
         try:
             process.wait(15)
         except subprocess.TimeoutExpired:
@@ -55,27 +81,35 @@ def worker_log(database: None, environment: dict[str, str], tmp_path: Path) -> I
             process.wait()
 
 
+def wait_for_sweep_by_beat() -> None:
+    deadline_s = time.monotonic() + 30
+    while "beat" not in sweep_tally.read().last_run_age_s:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.1)
+
+
 @pytest.mark.slow
-def test_tidies_holds_that_ran_out(worker_log: Path) -> None:
+def test_tidies_holds_that_ran_out(parts: Parts) -> None:
     book("dead", hold=True)
     let_hold_end()
     book("alive", hold=True, resourceId="room_B", date=night())
 
     deadline_s = time.monotonic() + 30
-    while stored()[0]["status"] == "pending" and time.monotonic() < deadline_s:
+    while not any(entry["expired"] for entry in parts.sweeps()):
+        assert time.monotonic() < deadline_s
         time.sleep(0.2)
 
+    sweeps = parts.sweeps()
     assert [booking["status"] for booking in stored()] == ["expired", "pending"]
     assert connections.collection("bookings").count_documents({"history.event": "expired"}) == 1
-    entries = [json.loads(line) for line in worker_log.read_text().splitlines() if line[:1] == "{"]
-    sweeps = [entry for entry in entries if entry["event"] == "holds_expired"]
     assert sum(entry["expired"] for entry in sweeps) == 1
     assert all(entry["task"] == "bookings.expire_holds" for entry in sweeps)
+    assert {entry["started_by"] for entry in sweeps} == {"beat"}
     assert len({entry["request_id"] for entry in sweeps}) == len(sweeps)
 
 
 @pytest.mark.slow
-def test_makes_the_nights_that_staff_asked_for(worker_log: Path) -> None:
+def test_makes_the_nights_that_staff_asked_for(parts: Parts) -> None:
     job = NightsJob.objects.create(
         hotel_id="grand",
         start="2027-01-01",
@@ -93,3 +127,33 @@ def test_makes_the_nights_that_staff_asked_for(worker_log: Path) -> None:
 
     assert NightsJob.objects.get(pk=job.pk).done == 3 * 104
     assert connections.collection("nights").count_documents({}) == 3 * 104
+
+
+@pytest.mark.slow
+def test_is_found_alive_by_the_doctor_and_missed_when_it_is_dead(parts: Parts) -> None:
+    wait_for_sweep_by_beat()
+
+    both, status = parts.doctor()
+    os.killpg(parts.worker.pid, signal.SIGKILL)
+    parts.worker.wait()
+    without_worker, status_without = parts.doctor()
+
+    assert (both["worker"], both["beat"], status) == ("ok", "ok", 0)
+    assert "FAIL" not in both.values()
+    # Its last sweep is still fresh.
+    assert (without_worker["worker"], without_worker["beat"], status_without) == ("FAIL", "ok", 1)
+
+
+@pytest.mark.slow
+def test_is_alive_without_beat_which_is_missed_once_it_is_late(parts: Parts) -> None:
+    wait_for_sweep_by_beat()
+    os.killpg(parts.beat.pid, signal.SIGKILL)
+    parts.beat.wait()
+    time.sleep(2)  # what beat had asked for is done by then
+    connections.collection("sweeps").update_one(
+        {}, [{"$set": {"last_run_at.beat": {"$subtract": ["$$NOW", 14_000]}}}]
+    )
+
+    found, status = parts.doctor()
+
+    assert (found["worker"], found["beat"], status) == ("ok", "FAIL", 1)

@@ -1,0 +1,121 @@
+"""Whether this site can keep its promises, and has kept them: `manage.py doctor`.
+
+Every check is a function that looks, writes nothing into MongoDB, and waits no longer than its
+limit. A server that failed to answer is not asked again.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pymongo
+from django.conf import settings
+from django.db import DatabaseError
+from kombu.exceptions import OperationalError
+from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from bookings.doctor import background, clocks, mongodb, recount, redis_server
+from bookings.doctor.findings import Finding, fail
+from locks.connection import GuardedRedis, breaker_of, connect
+
+__all__ = ["Finding", "examine"]
+
+# Every one of these questions is answered within milliseconds.
+CHECK_TIMEOUT_S = 3.0
+
+# A recount reads every booking as of one moment, which MongoDB keeps for five minutes.
+RECOUNT_TIMEOUT_S = 240.0
+
+# MongoDB's codes for who may not ask this, and who did not get in.
+REFUSED_CODES = frozenset({13, 18})
+
+# A snapshot that MongoDB no longer has, or does not have yet.
+SNAPSHOT_CODES = frozenset({239, 246})
+
+
+@dataclass(frozen=True)
+class Check:
+    """`away` says that its server does not answer, and what to do about it."""
+
+    name: str
+    away: str
+    ask: Callable[[], Finding]
+    is_recount: bool = False
+
+
+def examine() -> Iterator[tuple[str, Finding]]:
+    """Every check's name and finding, each as soon as it is known."""
+    silent: set[str] = set()
+    for check in _checks():
+        if check.away in silent:
+            yield check.name, fail(check.away)
+            continue
+        try:
+            with pymongo.timeout(RECOUNT_TIMEOUT_S if check.is_recount else CHECK_TIMEOUT_S):
+                finding = check.ask()
+        except (PyMongoError, DatabaseError, RedisError, OperationalError) as error:
+            finding = _explain(check, error)
+            if finding.text == check.away:
+                silent.add(check.away)
+        yield check.name, finding
+
+
+def _checks() -> Iterator[Check]:
+    away = "MongoDB does not answer, or has no primary; start it, or mend MONGODB_URI."
+    yield Check("replica set", away, mongodb.replica_set)
+    yield Check("write concern", away, mongodb.write_concern)
+    yield Check("transaction lifetime", away, mongodb.transaction_lifetime)
+    yield Check("indexes", away, mongodb.indexes)
+    yield Check("clock of MongoDB", away, clocks.mongodb)
+
+    redis = connect(settings.REDIS_URL)
+    redis_away = f"Redis at {_address(redis)} does not answer; start it, or mend REDIS_URL."
+    yield Check("Redis", redis_away, lambda: redis_server.server(redis))
+    yield Check("Redis persistence", redis_away, lambda: redis_server.persistence(redis))
+    yield Check("Redis eviction", redis_away, lambda: redis_server.eviction(redis))
+    yield Check("clock of Redis", redis_away, lambda: clocks.redis(redis))
+    for url in settings.LOCK_REDIS_URLS:
+        yield _lock_server_check(connect(url))
+
+    yield Check("worker", redis_away, background.worker)
+    yield Check("beat", away, background.beat)
+    yield Check("stale holds", away, background.stale_holds)
+    yield Check("nights sold once", away, recount.slots, is_recount=True)
+    yield Check("keys used once", away, recount.keys, is_recount=True)
+    yield Check("documents", away, recount.documents, is_recount=True)
+
+
+def _lock_server_check(client: GuardedRedis) -> Check:
+    address = _address(client)
+    away = f"Redis at {address} does not answer; start it, or mend LOCK_REDIS_URLS."
+    return Check(f"lock server {address}", away, lambda: redis_server.lock_server(client))
+
+
+def _address(client: GuardedRedis) -> str:
+    """Host and port; the URL may hold a password."""
+    return breaker_of(client).address
+
+
+def _explain(check: Check, error: Exception) -> Finding:
+    """What a server's silence or refusal comes to; the promise was not seen to hold."""
+    if isinstance(error, DatabaseError) and isinstance(error.__cause__, PyMongoError):
+        error = error.__cause__
+    code = error.code if isinstance(error, OperationFailure) else None
+    # A connection that fails is no slow answer, whatever else it is.
+    is_silent = isinstance(error, (ConnectionFailure, RedisConnectionError, RedisTimeoutError))
+    is_late = isinstance(error, PyMongoError) and error.timeout
+    if check.is_recount and (is_late or code in SNAPSHOT_CODES):
+        return fail(
+            f"Not finished within {RECOUNT_TIMEOUT_S:.0f} s, so nothing is proven; "
+            "ask again when the site is quieter."
+        )
+    if is_silent or is_late or isinstance(error, OperationalError):
+        return fail(check.away)
+    if code in REFUSED_CODES:
+        return fail(
+            "MongoDB does not let this user ask; mend the login in MONGODB_URI, or grant it "
+            "clusterMonitor and readWrite."
+        )
+    return fail(f"The server answers with an error ({type(error).__name__}); read its log.")

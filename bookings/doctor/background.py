@@ -1,0 +1,65 @@
+"""Whether worker and beat live, and holds that ran out are tidied.
+
+A worker is asked directly, through the broker. Beat cannot be asked; its sign of life is a
+sweep that it asked for and a worker ran. So beat without a worker looks like no beat.
+"""
+
+from celery import current_app
+from django.conf import settings
+
+from bookings import repository, sweep, sweep_tally
+from bookings.doctor.findings import Finding, fail, ok, warn
+from locks.connection import OPERATION_TIMEOUT_S
+
+# A worker that is alive answers within milliseconds, whatever its tasks are doing.
+WORKER_TIMEOUT_S = 1.0
+
+
+def worker() -> Finding:
+    """Sends a message to every worker, and waits for the answers."""
+    with current_app.connection_for_write(
+        settings.CELERY_BROKER_URL,
+        connect_timeout=WORKER_TIMEOUT_S,
+        transport_options={
+            "socket_timeout": OPERATION_TIMEOUT_S,
+            "socket_connect_timeout": OPERATION_TIMEOUT_S,
+            "max_retries": 0,
+        },
+    ) as connection:
+        answers = current_app.control.ping(timeout=WORKER_TIMEOUT_S, connection=connection)
+    names = sorted({name for answer in answers or () for name in answer})
+    if not names:
+        return fail("No worker answers; start one: celery -A bookingsite worker.")
+    return ok(f"Alive: {', '.join(names)}.")
+
+
+def beat() -> Finding:
+    ages_s = sweep_tally.read().last_run_age_s
+    late_after_s = sweep.late_after_s()
+    if "beat" not in ages_s:
+        since = "No sweep that beat asked for has ever run"
+    else:
+        since = f"The last sweep that beat asked for ended {ages_s['beat']:.0f} s ago"
+        if ages_s["beat"] <= late_after_s:
+            return ok(f"{since}.")
+    if ages_s.get("command", late_after_s + 1) <= late_after_s:
+        return warn(
+            f"{since}, but a command swept {ages_s['command']:.0f} s ago; if cron is not meant to "
+            "do it alone, start beat: celery -A bookingsite beat."
+        )
+    return fail(
+        f"{since}; start beat: celery -A bookingsite beat. While no worker answers, beat may be "
+        "alive and unheard; after a first start, wait for one interval "
+        f"({settings.EXPIRY_INTERVAL_S} s)."
+    )
+
+
+def stale_holds() -> Finding:
+    """Dead holds block nobody, but many of them say that nothing tidies."""
+    count, oldest_age_s = repository.count_dead_holds()
+    if oldest_age_s > sweep.late_after_s():
+        return warn(
+            f"{count} holds ran out and were not tidied, the oldest {oldest_age_s:.0f} s ago; they "
+            "block nobody. Mend worker and beat, or run manage.py expire_bookings."
+        )
+    return ok(f"{count} holds wait for the next sweep.")

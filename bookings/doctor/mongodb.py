@@ -1,0 +1,142 @@
+"""Whether MongoDB is set up as the promises need it."""
+
+import json
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from django.conf import settings
+from pymongo import ReadPreference
+from pymongo.errors import OperationFailure
+
+from bookings.connections import collection, database
+from bookings.doctor.findings import Finding, fail, ok, warn
+from bookings.indexes import booking_indexes
+
+OLDEST_MAJOR = 6
+
+# A process killed between insert and commit blocks its nights for about as long.
+TRANSACTION_LIFETIME_S = 5
+
+# What an index says of itself that has no part in what it guards.
+INCIDENTAL = frozenset({"v", "ns", "name", "background", "hidden"})
+
+
+def replica_set() -> Finding:
+    """Transactions need a replica set, and bookings its primary."""
+    client = database().client
+    # Without a primary a secondary may still say so.
+    hello = client.admin.command("hello", read_preference=ReadPreference.PRIMARY_PREFERRED)
+    if hello.get("msg") == "isdbgrid":
+        return fail("This is the router of a sharded cluster; name a replica set in MONGODB_URI.")
+    if "setName" not in hello:
+        return fail(
+            "This MongoDB is no replica set, so it has no transactions; start it with --replSet "
+            "and run rs.initiate()."
+        )
+    if not hello["isWritablePrimary"]:
+        return fail(f"Replica set {hello['setName']} has no primary; start its other members.")
+    version = client.server_info()["version"]
+    if int(version.split(".")[0]) < OLDEST_MAJOR:
+        return fail(f"MongoDB {version} is too old; use {OLDEST_MAJOR}.0 or newer.")
+    return ok(
+        f"MongoDB {version}, {hello['me']} is primary of {hello['setName']}, "
+        f"members: {len(hello['hosts'])}."
+    )
+
+
+def write_concern() -> Finding:
+    """Promise 4 stands on it: acknowledged means on a majority, and in its journals."""
+    for name, used, place in (
+        ("Bookings", collection("bookings").write_concern, "DURABLE in bookings/connections.py"),
+        ("Logins", database().client.write_concern, "DATABASES in bookingsite/settings.py"),
+    ):
+        if used.document.get("w") != "majority" or used.document.get("j") is not True:
+            return fail(
+                f"{name} are written with {used.document}; ask for w=majority and the journal: "
+                f"{place}."
+            )
+    weaker = [
+        f"{name}={value}"
+        for name, value in parse_qsl(urlsplit(settings.MONGODB_URI).query)
+        if (name.lower() == "w" and value != "majority")
+        or (name.lower() in ("journal", "j") and value.lower() != "true")
+    ]
+    if weaker:
+        return warn(
+            f"MONGODB_URI asks for {' and '.join(weaker)}, which the settings overrule; take it "
+            "out, since other programs would heed it."
+        )
+    return ok("A majority, journaled, for bookings and all the rest.")
+
+
+def transaction_lifetime() -> Finding:
+    """A process killed between insert and commit must not keep its nights for long."""
+    name = "transactionLifetimeLimitSeconds"
+    command = f"db.adminCommand({{setParameter: 1, {name}: {TRANSACTION_LIFETIME_S}}})"
+    mend = f"run {command} on every member, and put it under setParameter in its configuration."
+    try:
+        found = database().client.admin.command({"getParameter": 1, name: 1})[name]
+    except OperationFailure as error:
+        if error.timeout:
+            raise
+        return warn(f"MongoDB does not say ({error.code}); let an administrator {mend}")
+    if found != TRANSACTION_LIFETIME_S:
+        return warn(
+            f"It is {found} s, so a process that is killed may block its nights for longer; {mend}"
+        )
+    return ok(f"{found} s on the primary.")
+
+
+def indexes() -> Finding:
+    """Two of them are promises 1 and 2; a lost one of the others makes the site slow."""
+    expected = {index.document["name"]: dict(index.document) for index in booking_indexes()}
+    found = {
+        index["name"]: dict(index)
+        for index in collection("bookings").list_indexes()
+        if index["name"] != "_id_"
+    }
+    unexpected = found.keys() - expected.keys()
+    bad: list[str] = []
+    odd: list[str] = []
+    for name, wanted in expected.items():
+        create = f"db.bookings.createIndex({_json(wanted['key'])}, {_json(_options(wanted))})"
+        drop = f'db.bookings.dropIndex("{name}")'
+        if name not in found:
+            twins = {other for other in unexpected if _same(found[other], wanted)}
+            if twins:
+                unexpected = unexpected - twins
+                odd.append(f"{name} is called {', '.join(sorted(twins))}")
+            else:
+                bad.append(f"{name} is missing: run {create}")
+        elif not _same(found[name], wanted):
+            bad.append(f"{name} is different: run {drop} and {create}")
+        elif found[name].get("hidden"):
+            bad.append(f'{name} is hidden: run db.bookings.unhideIndex("{name}")')
+    for name in sorted(unexpected):
+        drop = f'db.bookings.dropIndex("{name}")'
+        if "expireAfterSeconds" in found[name]:
+            bad.append(f"{name} lets MongoDB delete bookings: run {drop}")
+        else:
+            odd.append(f"{name} is unexpected and taxes every booking: if nobody needs it, {drop}")
+    text = "; ".join(bad + odd) + "."
+    if not found:
+        return fail(f"There are none: run manage.py migrate; if that has nothing to do: {text}")
+    if bad:
+        return fail(text)
+    return warn(text) if odd else ok(f"All {len(expected)} are there and right.")
+
+
+def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether both guard the same; the order of the fields counts."""
+    return list(one["key"].items()) == list(other["key"].items()) and (
+        {name: one[name] for name in one.keys() - INCIDENTAL}
+        == {name: other[name] for name in other.keys() - INCIDENTAL}
+    )
+
+
+def _options(index: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in index.items() if name != "key"}
+
+
+def _json(document: Any) -> str:
+    return json.dumps(document, default=str)

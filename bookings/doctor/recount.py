@@ -1,0 +1,144 @@
+"""Whether the bookings that are there keep promises 1 and 2, whatever the indexes say.
+
+Everything is computed from the documents themselves, in the order in which they lie in the
+collection, so that no index can hide one. All of it is read as of one moment: else a night
+that is given back and sold again meanwhile would be seen twice.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import Any
+
+from pymongo import ReadPreference
+from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
+from pymongo.read_concern import ReadConcern
+
+from bookings.connections import database
+from bookings.doctor.findings import Finding, fail, ok
+from bookings.documents import ACTIVE, PENDING, STATUSES, nights_between, slot_of
+
+# So many of the wrong ones are named.
+EXAMPLES = 3
+
+UNSORTED = {"$natural": 1}
+
+
+def slots() -> Finding:
+    """Promise 1: no night of a room is in two active bookings."""
+    counted, twice, examples = _find_twice(
+        {"status": {"$in": list(ACTIVE)}}, "slots", {"hotel": "$hotel", "slot": "$slots"}
+    )
+    if twice:
+        named = "; ".join(
+            f"{found['_id'].get('hotel')} {found['_id'].get('slot')} in bookings {found['first']} "
+            f"and {found['last']}"
+            for found in examples
+        )
+        return fail(f"{twice} nights are sold twice: {named}. Cancel or move one of each two.")
+    return ok(f"{counted} nights of active bookings, none of them in two.")
+
+
+def keys() -> Finding:
+    """Promise 2: no key made two bookings."""
+    counted, twice, examples = _find_twice({}, "keys", {"digest": "$keys.digest"})
+    if twice:
+        named = "; ".join(
+            f"{str(found['_id'].get('digest'))[:12]}… in bookings {found['first']} and "
+            f"{found['last']}"
+            for found in examples
+        )
+        return fail(f"{twice} keys made two bookings: {named}. Cancel one of each two.")
+    return ok(f"{counted} keys, none of them in two bookings.")
+
+
+def documents() -> Finding:
+    """That each booking's slots are its rooms on its nights; else the indexes guard others."""
+    count = wrong = 0
+    examples: list[str] = []
+    with _one_moment() as (bookings, session):
+        for document in bookings.find(
+            {},
+            {
+                **dict.fromkeys(("reference", "hotel", "check_in", "check_out"), 1),
+                **dict.fromkeys(("status", "slots", "rooms.room"), 1),
+                # The type is enough, and the date might be one that Python does not know.
+                "end": {"$type": "$expires_at"},
+            },
+            hint=list(UNSORTED.items()),
+            session=session,
+        ):
+            count += 1
+            if fault := _fault(document):
+                wrong += 1
+                if len(examples) < EXAMPLES:
+                    examples.append(f"{document.get('reference') or document['_id']}: {fault}")
+    if wrong:
+        return fail(
+            f"{wrong} of {count} bookings are written wrongly: {'; '.join(examples)}. Mend them by "
+            "hand, and find out who wrote them."
+        )
+    return ok(f"{count} bookings, each with the slots of its own rooms and nights.")
+
+
+def _fault(document: dict[str, Any]) -> str | None:
+    """What is wrong with the document, if something is."""
+    if document.get("status") not in STATUSES:
+        return "its status is unknown"
+    if document["status"] == PENDING and document["end"] != "date":
+        return "it is pending without an end"
+    if not isinstance(document.get("hotel"), str):
+        return "it has no hotel"
+    try:
+        check_in = date.fromisoformat(document["check_in"])
+        check_out = date.fromisoformat(document["check_out"])
+        rooms = {booked["room"] for booked in document["rooms"]}
+        found = sorted(document["slots"])
+    except (KeyError, TypeError, ValueError):
+        return "its rooms, dates or slots cannot be read"
+    # The number first: nobody should write down the nights of a thousand years.
+    is_right = len(found) == (check_out - check_in).days * len(rooms) and found == sorted(
+        slot_of(night, room) for night in nights_between(check_in, check_out) for room in rooms
+    )
+    return None if found and is_right else "its slots are not its rooms on its nights"
+
+
+def _find_twice(
+    condition: dict[str, Any], array: str, value: dict[str, str]
+) -> tuple[int, int, list[dict[str, Any]]]:
+    """How many values there are, how many are in two documents, and some of those."""
+    by_value: list[dict[str, Any]] = [
+        {"$match": condition},
+        {"$project": {"hotel": 1, array: 1}},
+        {"$unwind": f"${array}"},
+        {"$group": {"_id": value, "first": {"$min": "$_id"}, "last": {"$max": "$_id"}}},
+    ]
+    is_twice = {"$ne": ["$first", "$last"]}
+    totals = {"_id": None, "all": {"$sum": 1}, "twice": {"$sum": {"$cond": [is_twice, 1, 0]}}}
+    with _one_moment() as (bookings, session):
+
+        def ask(*stages: dict[str, Any]) -> list[dict[str, Any]]:
+            return list(
+                bookings.aggregate(
+                    [*by_value, *stages], hint=UNSORTED, allowDiskUse=True, session=session
+                )
+            )
+
+        counted = ask({"$group": totals})
+        if not counted:
+            return 0, 0, []
+        examples: list[dict[str, Any]] = []
+        if counted[0]["twice"]:
+            examples = ask({"$match": {"$expr": is_twice}}, {"$limit": EXAMPLES})
+        return counted[0]["all"], counted[0]["twice"], examples
+
+
+@contextmanager
+def _one_moment() -> Iterator[tuple[Collection, ClientSession]]:
+    """The bookings, and a session that shows all of them as they were at one moment."""
+    with database().client.start_session(snapshot=True) as session:
+        bookings = database().get_collection(
+            "bookings", read_concern=ReadConcern(), read_preference=ReadPreference.PRIMARY
+        )
+        yield bookings, session

@@ -1,0 +1,25 @@
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from bookings import doctor
+
+
+class Command(BaseCommand):
+    help = (
+        "Examines MongoDB, Redis, worker, beat and every booking, and changes nothing. One line a "
+        "check: ok, warn (bookings are right, something else is not) or FAIL, then what was found "
+        "and what to do. Exit status 0 if nothing FAILs, else 1."
+    )
+    # What is wrong with the settings is said at start; what is wrong beyond them is said here.
+    requires_system_checks = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        failed = False
+        for name, finding in doctor.examine():
+            self.stdout.write(f"{finding.level:<4}  {name}: {finding.text}")
+            self.stdout.flush()
+            failed = failed or finding.level == "FAIL"
+        if failed:
+            sys.exit(1)

@@ -1,0 +1,27 @@
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from bookings import sweep
+
+
+class Command(BaseCommand):
+    help = (
+        "Expires holds that ran out, as beat's task does; for cron, or by hand. Safe to repeat, "
+        "to run beside beat, and to stop."
+    )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            done = sweep.expire_holds()
+        except KeyboardInterrupt:
+            raise CommandError(
+                "Stopped; what was expired stays so, and the next run does the rest.",
+                returncode=130,
+            ) from None
+        self.stdout.write(
+            f"Found {done.found} dead holds: expired {done.expired}, "
+            f"lost {done.races_lost} to somebody quicker; "
+            f"the oldest had been dead for {done.oldest_age_s:.0f} s"
+            + ("." if done.is_complete else ", and more are left: run it again.")
+        )

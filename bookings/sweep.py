@@ -1,0 +1,104 @@
+"""Tidying holds that ran out.
+
+It only tidies: a dead hold blocks nobody even if this never runs. Every hold is expired by a
+compare-and-set of its own, so a run may come late, twice, beside another one, or be killed
+half-way; the next run finds what is left.
+"""
+
+import logging
+import time
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from bookings import repository, sweep_tally
+from bookings.clock import request_limits
+from bookings.sweep_tally import StartedBy, Tally
+
+logger = logging.getLogger(__name__)
+
+# A quarter of a second's work, so that a run is soon over when somebody stops it.
+BATCH_SIZE = 500
+
+# A run starts no batch after this long, or after half an interval if that is shorter: the last
+# batch may take a request's time on top, and the next run should not meet this one.
+RUN_LIMIT_S = 30.0
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """What a run did. `is_complete` says that nothing dead was left, or only what others are at."""
+
+    found: int = 0
+    expired: int = 0
+    oldest_age_s: float = 0.0
+    is_complete: bool = False
+
+    @property
+    def races_lost(self) -> int:
+        return self.found - self.expired
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What is known of expiry: what sweeps did, and what waits for the next one."""
+
+    tally: Tally
+    dead_holds: int
+    oldest_dead_hold_age_s: float
+
+
+def expire_holds(*, started_by: StartedBy = "command") -> Sweep:
+    """Expires dead holds, batch after batch, until none is left or the time is up."""
+    starts_no_batch_after_s = time.monotonic() + min(RUN_LIMIT_S, settings.EXPIRY_INTERVAL_S / 2)
+    sweep = Sweep()
+    try:
+        while not sweep.is_complete:
+            with request_limits():
+                batch = repository.expire_dead_holds(limit=BATCH_SIZE)
+                sweep = Sweep(
+                    found=sweep.found + batch.found,
+                    expired=sweep.expired + batch.expired,
+                    oldest_age_s=max(sweep.oldest_age_s, batch.oldest_age_s),
+                    # Whoever took a whole batch from us is sweeping too, and goes on.
+                    is_complete=batch.found < BATCH_SIZE or batch.expired == 0,
+                )
+                if batch.found:
+                    sweep_tally.add(batch)
+            if time.monotonic() >= starts_no_batch_after_s:
+                break
+        with request_limits():
+            sweep_tally.end_run(started_by=started_by, oldest_age_s=sweep.oldest_age_s)
+    except BaseException:
+        # Stopped, or MongoDB is lost; what was done till then stays done.
+        if sweep.found:
+            _log(sweep, started_by)
+        raise
+    _log(sweep, started_by)
+    return sweep
+
+
+def _log(sweep: Sweep, started_by: StartedBy) -> None:
+    logger.info(
+        "holds_expired",
+        extra={
+            "found": sweep.found,
+            "expired": sweep.expired,
+            "races_lost": sweep.races_lost,
+            "oldest_age_s": round(sweep.oldest_age_s, 3),
+            "is_complete": sweep.is_complete,
+            "started_by": started_by,
+        },
+    )
+
+
+def read_figures() -> Figures:
+    """The figures of expiry, the same in whichever process asks."""
+    dead_holds, oldest_age_s = repository.count_dead_holds()
+    return Figures(sweep_tally.read(), dead_holds, oldest_age_s)
+
+
+def late_after_s() -> float:
+    """When a sweep is missed: it runs every interval, may take half of one, and a worker that
+    starts anew may leave one out."""
+    return 3.0 * settings.EXPIRY_INTERVAL_S + 10.0
