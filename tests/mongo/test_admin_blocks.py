@@ -270,6 +270,13 @@ def test_shows_a_fault_beside_its_field_and_keeps_key_and_text(
     assert stored() == []
 
 
+def test_does_not_look_up_more_rooms_than_anybody_can_mean(desk: Client) -> None:
+    refused = desk.post(ADD, form(desk, rooms="r1 " * 5000))
+
+    (sentence,) = refused.context["form"].errors["rooms"]
+    assert "at most 800 characters" in sentence
+
+
 # --- Lifting ------------------------------------------------------------------------------------
 
 
