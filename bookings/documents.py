@@ -112,6 +112,8 @@ class Booking:
     keys: tuple[Key, ...] = ()
     history: tuple[Change, ...] = ()
     kind: str = STAY
+    # Digests of server-made keys that mean another booking by now.
+    retired_keys: tuple[str, ...] = ()
 
     @property
     def slots(self) -> list[str]:
@@ -133,6 +135,10 @@ class Booking:
     def key_for(self, digest: str) -> Key | None:
         """The key with this digest, if the booking has it."""
         return next((key for key in self.keys if key.digest == digest), None)
+
+    def was_made_under(self, digest: str) -> bool:
+        """Whether this key made or adopted the booking, be it long ago."""
+        return self.key_for(digest) is not None or digest in self.retired_keys
 
     def change_for(self, digest: str) -> Change | None:
         """The change that was acknowledged under this digest, if there was one."""
@@ -253,4 +259,5 @@ def from_document(document: dict[str, Any]) -> Booking:
         keys=tuple(Key(**key) for key in document.get("keys", ())),
         kind=document["kind"],
         history=tuple(Change(**change) for change in document["history"]),
+        retired_keys=tuple(document.get("retired_keys", ())),
     )

@@ -68,7 +68,7 @@ def confirm_booking(
         if not key:
             raise InvalidIdempotencyKey("Confirm with the Idempotency-Key of the booking.")
         created = keys.digest_of(caller=str(actor), operation="create", target="", key=key)
-        if booking.key_for(created) is None:
+        if not booking.was_made_under(created):
             raise KeyMismatch
 
     def confirm(current: Booking, now: datetime) -> Step:
@@ -195,16 +195,17 @@ def move_booking(
             check_in=check_in,
             check_out=check_out,
         )
-        if moved == current:
-            return Step(None, current, "The booking is there already.")
         price = Price(
             current.price.currency,
             offers.amounts_after_move(current.price, rooms, check_in, check_out),
         )
+        # Where it is there already that is written down too: once another key has moved it on,
+        # a retry with this one must not move it back.
+        is_there = moved == current
         return Step(
-            "moved",
+            "moved_again" if is_there else "moved",
             dataclasses.replace(moved, price=price),
-            "The booking is moved.",
+            "The booking is there already." if is_there else "The booking is moved.",
             only_before=timedelta(0) if current.status == PENDING else None,
             if_taken=AlreadyBooked,
         )

@@ -168,9 +168,12 @@ def _resolve_conflict(
         assert found is not None
         if _still_replays(found, twin, now):
             return Written("twin", twin, found)
-        bookings.update_one(
-            {"_id": twin.id}, {"$pull": {"keys": {"digest": key.digest}}}, session=session
-        )
+        # From here on the key means the new wish, but what it has made can still be confirmed.
+        retire = {
+            "$pull": {"keys": {"digest": key.digest}},
+            "$addToSet": {"retired_keys": key.digest},
+        }
+        bookings.update_one({"_id": twin.id}, retire, session=session)
 
     live, dead = _find_rivals(booking, session, now=now)
 
@@ -542,7 +545,10 @@ def find_own_rooms(booking: Booking, digest: str) -> tuple[BookedRoom, ...] | No
     many guests: what they have already must not look sold out to them.
     """
     made = find_booking_by_key(digest)
-    if made is not None:
+    key = made.key_for(digest) if made else None
+    # A key that the server made means this booking for a while only. After that its rooms, which
+    # may be of another kind since it was moved, are nothing to go by.
+    if made and key and _still_replays(key, made, clock.now()):
         return made.rooms
     if booking.status != PENDING:
         return None

@@ -132,6 +132,15 @@ def let_hold_end(minutes_ago: float = 0.1) -> None:
     )
 
 
+def let_server_keys_end() -> None:
+    """Puts the end of every key that the server made into the past."""
+    ended = {"$subtract": ["$$key.until", 2 * 60_000]}
+    key = {"$mergeObjects": ["$$key", {"until": ended}]}
+    connections.collection("bookings").update_many(
+        {}, [{"$set": {"keys": {"$map": {"input": "$keys", "as": "key", "in": key}}}}]
+    )
+
+
 def stored() -> list[dict[str, Any]]:
     """Every booking, oldest first."""
     return list(connections.collection("bookings").find({}).sort("_id"))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import pytest
 
-from bookings import clock, connections, repository, services
+from bookings import clock, connections, lifecycle, repository, services
 from bookings.callers import Caller
 from tests.conftest import night
 from tests.mongo.conftest import book, cancel, confirm, let_hold_end, put_night, stored
@@ -195,6 +196,23 @@ def test_is_sold_out_without_a_key_after_a_cancellation_and_three_rivals() -> No
     assert double(None).code == "SOLD_OUT"
 
 
+def test_gives_no_other_kind_of_room_since_the_first_was_moved_and_cancelled() -> None:
+    first = double(None)
+    lifecycle.move_booking(
+        actor=Caller("user", "staff"),
+        booking_id=first.content["booking"]["id"],
+        key_header="move",
+        deadline=services.Deadline.after(10),
+        room_ids=("inn_S",),
+        check_in=date.fromisoformat(night(10)),
+        check_out=date.fromisoformat(night(11)),
+    )
+    cancel(first)
+    fill("inn_A", "inn_B", "inn_C")
+
+    assert double(None).code == "SOLD_OUT"
+
+
 # --- Several rooms ----------------------------------------------------------------------------
 
 
@@ -288,6 +306,90 @@ def test_refuses_what_cannot_be_meant(fields: dict[str, Any], field: str) -> Non
     assert refused.code == "VALIDATION_ERROR"
     assert field in [error["field"] for error in refused.content["errors"]]
     assert stored() == []
+
+
+# The three ways to name a room, and what a fault in its guests is called.
+WAYS: dict[str, tuple[dict[str, Any], str]] = {
+    "room": ({"resourceId": "inn_A"}, "guests"),
+    "category": ({"categoryId": "inn_double"}, "guests"),
+    "rooms": ({"rooms": [{"categoryId": "inn_double"}]}, "rooms[0].guests"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("first", "last", "field"),
+    [
+        (10, 10, "checkOut"),
+        (10, 9, "checkOut"),
+        (10, 101, "checkOut"),
+        (700, 740, "checkOut"),
+        (-2, 1, "checkIn"),
+    ],
+    ids=["no night", "backwards", "91 nights", "beyond the horizon", "begun"],
+)
+def test_refuses_dates_that_cannot_be(way: str, first: int, last: int, field: str) -> None:
+    which, _ = WAYS[way]
+
+    refused = book("key", **which, checkIn=night(first), checkOut=night(last))
+
+    assert (refused.answer.status, refused.code) == (400, "VALIDATION_ERROR")
+    assert [error["field"] for error in refused.content["errors"]] == [field]
+    assert stored() == []
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("guests", [0, 3, 101])
+def test_refuses_guests_that_cannot_be(way: str, guests: int) -> None:
+    which, field = WAYS[way]
+    if way == "rooms":
+        which = {"rooms": [{**room, "guests": guests} for room in which["rooms"]]}
+    else:
+        which = {**which, "guests": guests}
+
+    refused = book("key", **which, date=night(10))
+
+    assert (refused.answer.status, refused.code) == (400, "VALIDATION_ERROR")
+    assert [error["field"] for error in refused.content["errors"]] == [field]
+    assert stored() == []
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_books_ninety_nights_side_by_side_with_others(way: str) -> None:
+    which, _ = WAYS[way]
+    for room in ("inn_B", "inn_C"):
+        fill(room, first=9, last=60)
+        fill(room, first=60, last=102)
+
+    made = [
+        book(f"key-{first}", **which, checkIn=night(first), checkOut=night(last))
+        for first, last in ((10, 100), (9, 10), (100, 102))
+    ]
+
+    assert [outcome.code for outcome in made] == [None, None, None]
+    assert {booking["rooms"][0]["room"] for booking in stored()[-3:]} == {"inn_A"}
+
+
+@pytest.mark.parametrize(
+    ("which", "field"),
+    [
+        ({"resourceId": "inn_X"}, "resourceId"),
+        ({"categoryId": "inn_cabin"}, "categoryId"),
+        ({"rooms": [{"categoryId": "inn_cabin"}]}, "rooms[0].categoryId"),
+    ],
+)
+def test_refuses_a_stay_longer_than_the_calendar(which: dict[str, Any], field: str) -> None:
+    for ahead in (10, 11):
+        put_night("inn_cabin", night(ahead))
+
+    refused = book("key", **which, checkIn=night(10), checkOut=night(13))
+    made = book("key", **which, checkIn=night(10), checkOut=night(12))
+
+    assert (refused.answer.status, refused.code) == (400, "VALIDATION_ERROR")
+    assert refused.content["errors"] == [
+        {"field": field, "message": f"Not for sale on {night(12)}."}
+    ]
+    assert made.code is None
 
 
 def test_refuses_a_category_without_rooms_for_sale() -> None:

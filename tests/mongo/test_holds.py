@@ -9,7 +9,16 @@ from bookings.callers import Caller
 from bookings.clock import Deadline
 from bookings.errors import InvalidIdempotencyKey, KeyMismatch, NotFound
 from tests.conftest import night
-from tests.mongo.conftest import CUSTOMER, PARTNER, book, cancel, confirm, let_hold_end, stored
+from tests.mongo.conftest import (
+    CUSTOMER,
+    PARTNER,
+    book,
+    cancel,
+    confirm,
+    let_hold_end,
+    let_server_keys_end,
+    stored,
+)
 
 RIVAL = Caller("client", "rival")
 
@@ -193,6 +202,28 @@ def test_takes_in_the_new_key_of_a_caller_who_came_back() -> None:
     assert by_new_key.content["booking"]["status"] == "confirmed"
     assert by_old_key.content["booking"]["status"] == "confirmed"
     assert len(stored()) == 1
+
+
+def test_is_confirmed_with_the_key_the_server_made_after_that_made_another_hold() -> None:
+    first = book(None, hold=True, categoryId="demo_double")
+    let_server_keys_end()
+    second = book(None, hold=True, categoryId="demo_double")
+
+    confirmed = confirm(first, first.key)
+
+    assert second.key == first.key
+    assert second.content["booking"]["id"] != first.content["booking"]["id"]
+    assert confirmed.content["booking"]["status"] == "confirmed"
+
+
+def test_replays_its_confirmation_after_the_servers_key_made_another_hold() -> None:
+    held = book(None, hold=True)
+    first = confirm(held, held.key)
+    cancel(held)
+    book(None, hold=True)
+    connections.redis().flushdb()
+
+    assert confirm(held, held.key).answer.body == first.answer.body
 
 
 def test_does_not_show_a_hold_to_the_same_partners_other_guest() -> None:

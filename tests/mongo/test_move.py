@@ -200,7 +200,19 @@ def test_says_that_nothing_changed_where_it_is_there_already() -> None:
     made = stay()
 
     assert move(made, "inn_A").content["message"] == "The booking is there already."
-    assert len(stored()[0]["history"]) == 1
+    assert stored()[0]["history"][-1]["event"] == "moved_again"
+
+
+def test_does_not_move_it_back_for_a_key_that_found_it_there() -> None:
+    made = stay()
+    first = move(made, "inn_A", key="first")
+    move(made, "inn_B", key="second")
+    connections.redis().flushdb()
+
+    again = move(made, "inn_A", key="first")
+
+    assert again.answer.body == first.answer.body
+    assert stored()[0]["rooms"][0]["room"] == "inn_B"
 
 
 def test_wants_a_key_and_a_booking() -> None:

@@ -1,0 +1,434 @@
+"""A small hotel in plain memory, which says what the real one must do.
+
+One thing happens at a time, nothing fails, and nothing is clever: every question is answered by
+going through all stays. It knows the rules of the design and none of the engine's code. Nights
+are numbers, moments are seconds, prices are in minor units.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+ROOMS = {"A": "double", "B": "double", "C": "double", "S": "single"}
+OCCUPANCY = {"double": 2, "single": 1}
+PRICE = {"double": 10_000, "single": 7_000}
+
+PARTNERS = ("client:north", "client:south")
+CUSTOMER = "user:customer"
+STAFF = "user:staff"
+
+# What lasts how long, in seconds.
+HOLD = 25 * 60
+LATE_CONFIRM = 10 * 60
+LONGEST_HOLD = 60 * 60
+SERVER_KEY = 2 * 60
+KEPT_REFUSAL = 24 * 60 * 60
+
+MAX_EXTENSIONS = 10
+MAX_HOLDS = 2
+
+GAP_LOOK_NIGHTS = 7
+NEAREST_WITHIN_NIGHTS = 14
+
+# Night 0 is this many days ahead. Who arrives before the deadline's night can no longer cancel.
+NIGHT_0_AHEAD = 5
+FIRST_NIGHT_TO_CANCEL = 1
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What somebody sends: this very room or one of each of these categories, for [first, end)."""
+
+    room: str | None
+    categories: tuple[str, ...]
+    guests: tuple[int, ...]
+    first: int
+    end: int
+    hold: bool = False
+    user_id: str | None = None
+    quoted: int | None = None
+
+    @property
+    def wanted(self) -> tuple[str, ...]:
+        """The category of each room."""
+        return (ROOMS[self.room],) if self.room else self.categories
+
+    @property
+    def price(self) -> dict[int, int]:
+        """By night."""
+        return list_price(self.wanted, self.first, self.end)
+
+    @property
+    def essence(self) -> tuple[object, ...]:
+        """What makes a wish without a key the same wish."""
+        what = self.room or tuple(sorted(self.categories))
+        return (self.user_id, what, self.first, self.end, self.hold)
+
+
+# Whose key, for what operation, on which stay, and the key; a wish's essence stands for a key
+# that the server made.
+Name = tuple[object, ...]
+
+
+@dataclass(eq=False)
+class Stay:
+    """A booking, a hold or a block. Its `id` and `reference` are the real one's."""
+
+    caller: str
+    owner: str
+    user_id: str
+    rooms: tuple[str, ...]
+    guests: tuple[int, ...]
+    first: int
+    end: int
+    price: dict[int, int]
+    made_at: int
+    status: str = "confirmed"
+    ends_at: int | None = None
+    extensions: int = 0
+    is_block: bool = False
+    keys: list[Name] = field(default_factory=list)
+    id: str = ""
+    reference: str = ""
+
+    @property
+    def nights(self) -> range:
+        return range(self.first, self.end)
+
+    @property
+    def slots(self) -> set[tuple[str, int]]:
+        return {(room, night) for room in self.rooms for night in self.nights}
+
+    def status_at(self, now: int) -> str:
+        if self.status == "pending" and self.ends_at is not None and self.ends_at <= now:
+            return "expired"
+        return self.status
+
+
+@dataclass(eq=False)
+class Answer:
+    """What a key was answered with; the bytes are the real hotel's."""
+
+    code: str | None = None
+    stay: Stay | None = None
+    wish: Wish | None = None
+    until: int | None = None
+    # Nothing was done and nothing ever will be, so that a replay is told by nothing.
+    is_idle: bool = False
+    body: bytes = b""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The one legal outcome: `answer` says which, and holds the bytes if it is a replay."""
+
+    answer: Answer
+    replayed: bool = False
+    mismatch: bool = False
+
+
+class Hotel:
+    """Everything that was acknowledged, and what is to be answered next."""
+
+    def __init__(self) -> None:
+        self.now = 0
+        self.stays: list[Stay] = []
+        self.successes: dict[Name, Answer] = {}
+        # What Redis alone remembers.
+        self.refusals: dict[Name, Answer] = {}
+
+    # --- What is so -----------------------------------------------------------------------
+
+    def live(self) -> Iterator[Stay]:
+        """Who keeps others out."""
+        return (s for s in self.stays if s.status_at(self.now) in ("pending", "confirmed"))
+
+    def has(self, room: str, night: int) -> bool:
+        """Whether somebody has the room on this night."""
+        return any((room, night) in stay.slots for stay in self.live())
+
+    def free(self, category: str, first: int, end: int) -> list[str]:
+        """The category's rooms that are free on all of these nights."""
+        return [
+            room
+            for room in ROOMS
+            if ROOMS[room] == category and not any(self.has(room, n) for n in range(first, end))
+        ]
+
+    def full_nights(self, category: str, first: int, end: int) -> list[int]:
+        return [night for night in range(first, end) if not self.free(category, night, night + 1)]
+
+    def nearest(self, category: str, first: int, end: int) -> list[tuple[int, int]]:
+        """The closest other stays of this length, one earlier and one later at most."""
+        found = []
+        for sign in (-1, 1):
+            for away in range(1, NEAREST_WITHIN_NIGHTS + 1):
+                there = (first + sign * away, end + sign * away)
+                if there[0] >= -NIGHT_0_AHEAD and self.free(category, *there):
+                    found.append((away, there))
+                    break
+        return [there for _, there in sorted(found)]
+
+    def rivals(self, slots: set[tuple[str, int]], *, of: Stay | None = None) -> list[Stay]:
+        return [stay for stay in self.live() if stay is not of and stay.slots & slots]
+
+    def moments(self) -> set[int]:
+        """When something ends, or changes how it will end."""
+        found: set[int] = set()
+        for stay in self.stays:
+            if stay.status == "pending" and stay.ends_at is not None:
+                found |= {stay.ends_at, stay.ends_at + LATE_CONFIRM}
+                found |= {stay.made_at + LONGEST_HOLD - HOLD}
+        for answer in [*self.successes.values(), *self.refusals.values()]:
+            if answer.until is not None:
+                found.add(answer.until)
+        return found
+
+    def wait(self, seconds: int) -> None:
+        self.now += seconds
+
+    def forget(self) -> None:
+        """Redis lost everything."""
+        self.refusals.clear()
+
+    # --- Making stays ---------------------------------------------------------------------
+
+    def create(
+        self, caller: str, owner: str, key: str | None, wish: Wish, *, answered: str = ""
+    ) -> Verdict:
+        """`answered` is the id that was really answered, which chooses among equal holds."""
+        name: Name = (caller, "create", key or wish.essence)
+        if replay := self._replay(name, wish):
+            return replay
+        if code := self._fault(caller, wish):
+            return Verdict(Answer(code))
+
+        user_id = wish.user_id or owner.partition(":")[2]
+        rooms = (wish.room,) if wish.room else self._choose(wish)
+        slots = {(room, night) for room in rooms or () for night in range(wish.first, wish.end)}
+        stay = None
+        if not rooms or self.rivals(slots):
+            stay = self._own_hold(caller, owner, user_id, wish, answered)
+            if stay is None:
+                return self._refuse(name, key, wish, "SOLD_OUT" if not rooms else "ALREADY_BOOKED")
+        else:
+            if wish.hold and self._holds(owner, user_id) >= MAX_HOLDS:
+                return Verdict(Answer("TOO_MANY_HOLDS"))
+            stay = Stay(
+                caller=caller,
+                owner=owner,
+                user_id=user_id,
+                rooms=rooms,
+                guests=wish.guests,
+                first=wish.first,
+                end=wish.end,
+                price=wish.price,
+                made_at=self.now,
+                status="pending" if wish.hold else "confirmed",
+                ends_at=self.now + HOLD if wish.hold else None,
+            )
+            self.stays.append(stay)
+        stay.keys.append(name)
+        until = None if key else self.now + SERVER_KEY
+        return self._succeed(name, Answer(stay=stay, wish=wish, until=until))
+
+    def take_back(self, verdict: Verdict) -> Verdict:
+        """Redis lost the claim before a refusal could be stored under it, so it is not definite."""
+        names = [name for name, answer in self.refusals.items() if answer is verdict.answer]
+        for name in names:
+            del self.refusals[name]
+        return Verdict(Answer("IDEMPOTENCY_IN_PROGRESS")) if names else verdict
+
+    def block(self, rooms: tuple[str, ...], first: int, end: int, key: str) -> Verdict:
+        name: Name = (STAFF, "block", key)
+        if replay := self._replay(name, None):
+            return replay
+        nights = range(first, end)
+        if self.rivals({(room, night) for room in rooms for night in nights}):
+            return Verdict(Answer("ALREADY_BOOKED"))
+        stay = Stay(
+            caller=STAFF,
+            owner="nobody",
+            user_id="",
+            rooms=rooms,
+            guests=(0,) * len(rooms),
+            first=first,
+            end=end,
+            price={},
+            made_at=self.now,
+            is_block=True,
+        )
+        self.stays.append(stay)
+        return self._succeed(name, Answer(stay=stay))
+
+    def _replay(self, name: Name, wish: Wish | None) -> Verdict | None:
+        """A success for ever; under a server's key, while it is young and still means something."""
+        answer = self.successes.get(name)
+        if answer and answer.until is not None:
+            assert answer.stay is not None
+            is_active = answer.stay.status_at(self.now) in ("pending", "confirmed")
+            answer = answer if self.now < answer.until and is_active else None
+        if answer is None:
+            answer = self.refusals.get(name)
+            if answer is None or answer.until is None or answer.until <= self.now:
+                return None
+        return Verdict(answer, replayed=True, mismatch=answer.wish != wish)
+
+    def _fault(self, caller: str, wish: Wish) -> str | None:
+        if any(
+            guests > OCCUPANCY[category]
+            for guests, category in zip(wish.guests, wish.wanted, strict=True)
+        ):
+            return "VALIDATION_ERROR"
+        if wish.quoted is not None and wish.quoted != sum(wish.price.values()):
+            return "PRICE_CHANGED"
+        if wish.user_id is not None and caller not in PARTNERS:
+            return "PERMISSION_DENIED"
+        return None
+
+    def _choose(self, wish: Wish) -> tuple[str, ...] | None:
+        """For each category the free room in the smallest gap, the first by name of equal ones."""
+        chosen: list[str] = []
+        for category in wish.categories:
+            free = [
+                room for room in self.free(category, wish.first, wish.end) if room not in chosen
+            ]
+            if not free:
+                return None
+            chosen.append(min(free, key=lambda room: (self._gap(room, wish.first, wish.end), room)))
+        return tuple(chosen)
+
+    def _gap(self, room: str, first: int, end: int) -> int:
+        """Free nights before and after, each counted up to a week."""
+        gap = 0
+        for nights in (
+            range(first - 1, first - 1 - GAP_LOOK_NIGHTS, -1),
+            range(end, end + GAP_LOOK_NIGHTS),
+        ):
+            for night in nights:
+                if self.has(room, night):
+                    break
+                gap += 1
+        return gap
+
+    def _own_hold(
+        self, caller: str, owner: str, user_id: str, wish: Wish, answered: str
+    ) -> Stay | None:
+        """The live hold of the same caller for the same person and stay, for who holds again."""
+        kinds = Counter(zip(wish.wanted, wish.guests, strict=True))
+        own = [
+            stay
+            for stay in self.live()
+            if wish.hold
+            and stay.status == "pending"
+            and (stay.caller, stay.owner, stay.user_id) == (caller, owner, user_id)
+            and (stay.first, stay.end) == (wish.first, wish.end)
+            and (
+                stay.rooms == (wish.room,)
+                if wish.room
+                else Counter(zip((ROOMS[r] for r in stay.rooms), stay.guests, strict=True)) == kinds
+            )
+        ]
+        return next((stay for stay in own if stay.id == answered), own[0] if own else None)
+
+    def _holds(self, owner: str, user_id: str) -> int:
+        return sum(
+            stay.status == "pending" and (stay.owner, stay.user_id) == (owner, user_id)
+            for stay in self.live()
+        )
+
+    def _succeed(self, name: Name, answer: Answer) -> Verdict:
+        self.successes[name] = answer
+        self.refusals.pop(name, None)
+        return Verdict(answer)
+
+    def _refuse(self, name: Name, key: str | None, wish: Wish, code: str) -> Verdict:
+        until = self.now + (KEPT_REFUSAL if key else SERVER_KEY)
+        self.refusals[name] = Answer(code, wish=wish, until=until)
+        if code == "ALREADY_BOOKED":
+            # The server's key meant a stay that is over; now it means this refusal.
+            self.successes.pop(name, None)
+        return Verdict(self.refusals[name])
+
+    # --- Changing them --------------------------------------------------------------------
+
+    def confirm(self, actor: str, stay: Stay, created: Name | None) -> Verdict:
+        """`created` is the name under which the key would have made the stay; staff have none."""
+        if actor != STAFF:
+            if stay.owner != actor or stay.is_block:
+                return Verdict(Answer("NOT_FOUND"))
+            if created not in stay.keys:
+                return Verdict(Answer("KEY_MISMATCH"))
+        elif stay.is_block:
+            return Verdict(Answer("NOT_FOUND"))
+        name: Name = (actor, "confirm", stay.id, created)
+        if replay := self._replay(name, None):
+            return replay
+        if stay.status == "cancelled":
+            return Verdict(Answer("HOLD_EXPIRED"))
+        if stay.status == "pending":
+            assert stay.ends_at is not None
+            if self.now >= stay.ends_at + LATE_CONFIRM or self.rivals(stay.slots, of=stay):
+                return Verdict(Answer("HOLD_EXPIRED"))
+            stay.status = "confirmed"
+        return self._succeed(name, Answer(stay=stay))
+
+    def extend(self, actor: str, stay: Stay, key: str) -> Verdict:
+        if stay.owner != actor or stay.is_block:
+            return Verdict(Answer("NOT_FOUND"))
+        name: Name = (actor, "extend", stay.id, key)
+        if replay := self._replay(name, None):
+            return replay
+        if stay.status == "confirmed":
+            return Verdict(Answer("EXTENSION_LIMIT"))
+        if stay.status_at(self.now) != "pending":
+            return Verdict(Answer("HOLD_EXPIRED"))
+        assert stay.ends_at is not None
+        last_end = stay.made_at + LONGEST_HOLD
+        if stay.extensions >= MAX_EXTENSIONS or stay.ends_at >= last_end:
+            return Verdict(Answer("EXTENSION_LIMIT"))
+        stay.extensions += 1
+        stay.ends_at = min(self.now + HOLD, last_end)
+        return self._succeed(name, Answer(stay=stay))
+
+    def cancel(self, actor: str, stay: Stay, key: str | None) -> Verdict:
+        if actor != STAFF and (stay.owner != actor or stay.is_block):
+            return Verdict(Answer("NOT_FOUND"))
+        name: Name = (actor, "cancel", stay.id, key)
+        if replay := self._replay(name, None):
+            return replay
+        if stay.status == "cancelled":
+            return self._succeed(name, Answer(stay=stay, is_idle=True))
+        if stay.status_at(self.now) == "expired":
+            return Verdict(Answer("NOT_CANCELLABLE"))
+        if actor != STAFF and stay.status == "confirmed" and stay.first < FIRST_NIGHT_TO_CANCEL:
+            return Verdict(Answer("NOT_CANCELLABLE"))
+        stay.status = "cancelled"
+        return self._succeed(name, Answer(stay=stay))
+
+    def move(self, stay: Stay, rooms: tuple[str, ...], first: int, end: int, key: str) -> Verdict:
+        if stay.is_block:
+            return Verdict(Answer("NOT_FOUND"))
+        name: Name = (STAFF, "move", stay.id, key)
+        if replay := self._replay(name, None):
+            return replay
+        fits = len(set(rooms)) == len(rooms) == len(stay.rooms) and all(
+            guests <= OCCUPANCY[ROOMS[room]]
+            for room, guests in zip(rooms, stay.guests, strict=True)
+        )
+        if stay.status_at(self.now) not in ("pending", "confirmed") or not fits:
+            return Verdict(Answer("VALIDATION_ERROR"))
+        if self.rivals({(room, n) for room in rooms for n in range(first, end)}, of=stay):
+            return Verdict(Answer("ALREADY_BOOKED"))
+        now_costs = list_price((ROOMS[room] for room in rooms), first, end)
+        stay.rooms, stay.first, stay.end = rooms, first, end
+        stay.price = {night: stay.price.get(night, now_costs[night]) for night in stay.nights}
+        return self._succeed(name, Answer(stay=stay))
+
+
+def list_price(categories: Iterable[str], first: int, end: int) -> dict[int, int]:
+    """What rooms of these categories cost together, by night."""
+    total = sum(PRICE[category] for category in categories)
+    return dict.fromkeys(range(first, end), total)

@@ -1,0 +1,921 @@
+"""Any sequence of calls keeps the promises: the real services beside a model in plain memory.
+
+After each call the outcome is the one that the model calls legal, and the collection, the search
+and the lists say what the model says. The services run on real servers; only the passing of time
+is made up, by putting every stored moment back (see `Bookings.pass_time_until`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import hypothesis
+import pytest
+from hypothesis import HealthCheck, note
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from bookings import (
+    availability,
+    blocks,
+    clock,
+    connections,
+    lifecycle,
+    repository,
+    services,
+    tasks,
+)
+from bookings.callers import Caller
+from bookings.clock import Deadline
+from bookings.errors import Refusal
+from bookings.outcomes import Outcome
+from tests.conftest import EMPTIED
+from tests.mongo.model import (
+    CUSTOMER,
+    HOLD,
+    LATE_CONFIRM,
+    MAX_EXTENSIONS,
+    MAX_HOLDS,
+    NIGHT_0_AHEAD,
+    PARTNERS,
+    PRICE,
+    ROOMS,
+    STAFF,
+    Hotel,
+    Name,
+    Stay,
+    Verdict,
+    Wish,
+)
+
+CALLERS = {
+    **{name: Caller("client", name.partition(":")[2], True) for name in PARTNERS},
+    CUSTOMER: Caller("user", "customer"),
+    STAFF: Caller("user", "staff"),
+}
+
+# Real time passes too between two steps of the clock, so nothing is tried closer to an edge than
+# this. A whole sequence takes a second or two.
+MARGIN_S = 40
+
+# Nobody is in a hurry here, however busy the machine is.
+DEADLINE_S = 60
+
+# Nights that stays are for; the one far away is for gaps that are counted up to a week only.
+NEAR_NIGHTS, FAR_NIGHT = range(4), 9
+STAYS = [(0, 1), (1, 3), (0, 3), (2, 4), (0, 2), (3, 4), (1, 4)]
+
+
+# --- What may be asked ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Create:
+    caller: str
+    key: str | None
+    wish: Wish
+
+
+@dataclass(frozen=True)
+class Block:
+    key: str
+    rooms: tuple[str, ...]
+    first: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Confirm:
+    """With one of the keys that made the stay, by whoever has it; or with another."""
+
+    own_key: int | None
+    actor: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Extend:
+    actor: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Cancel:
+    actor: str
+    key: str | None
+
+
+@dataclass(frozen=True)
+class Move:
+    key: str
+    rooms: tuple[str, ...]
+    first: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Sweep:
+    pass
+
+
+@dataclass(frozen=True)
+class RunOut:
+    """Time passes until the stay's hold has ended, or can no longer be confirmed late."""
+
+    late: bool
+
+
+Change = Confirm | Extend | Cancel | Move | Sweep | RunOut
+
+# "new" stands for a key that nobody has used yet.
+KEYS = st.sampled_from(["new", "new", "new", "k1", "k2"])
+NIGHTS = st.tuples(st.sampled_from([*NEAR_NIGHTS, 0, 1, FAR_NIGHT]), st.integers(1, 3)).map(
+    lambda stay: (stay[0], stay[0] + stay[1])
+)
+ROOM = st.sampled_from("AAABCS")
+SEVERAL_ROOMS = st.sampled_from([("A",), ("B",), ("S",), ("A", "B"), ("B", "S"), ("S", "A")])
+CATEGORIES = st.sampled_from(
+    [("double",), ("double",), ("single",), ("double", "double"), ("double", "single")]
+)
+
+
+@st.composite
+def wishes(draw: st.DrawFn, by_room: bool | None = None) -> Wish:
+    if by_room is None:
+        by_room = draw(st.booleans())
+    categories = () if by_room else draw(CATEGORIES)
+    room = draw(ROOM) if by_room else None
+    first, end = draw(NIGHTS)
+    wish = Wish(
+        room=room,
+        categories=categories,
+        guests=tuple(draw(st.sampled_from([1, 1, 2])) for _ in categories or "1"),
+        first=first,
+        end=end,
+        hold=draw(st.booleans()),
+        user_id=draw(st.sampled_from([None, None, "ada"])),
+    )
+    total = sum(wish.price.values())
+    return dataclasses.replace(wish, quoted=draw(st.sampled_from([None] * 6 + [total, total - 1])))
+
+
+# One of them more often than the others, so that somebody has many holds.
+ACTORS = st.sampled_from([*CALLERS, PARTNERS[0], PARTNERS[0]])
+
+
+def creates(by_room: bool | None = None) -> st.SearchStrategy[Create]:
+    return st.builds(Create, ACTORS, st.one_of(st.none(), KEYS), wishes(by_room))
+
+
+CONFIRMS = st.builds(
+    Confirm, st.one_of(st.integers(0, 2), st.integers(0, 2), st.none()), ACTORS, KEYS
+)
+EXTENDS = st.builds(Extend, ACTORS, KEYS)
+CANCELS = st.builds(Cancel, ACTORS, st.one_of(st.none(), KEYS))
+MOVES = st.builds(
+    lambda key, rooms, nights: Move(key, tuple(rooms), *nights),
+    KEYS,
+    st.permutations("ABCS"),
+    NIGHTS,
+)
+BLOCKS = st.builds(
+    lambda key, rooms, nights: Block(key, rooms, *nights), KEYS, SEVERAL_ROOMS, NIGHTS
+)
+CHANGES = st.one_of(CONFIRMS, EXTENDS, CANCELS, MOVES)
+RUNS_OUT = st.builds(RunOut, st.booleans())
+MEANWHILE = st.one_of(CHANGES, RUNS_OUT, st.just(Sweep()))
+# Counted from the latest.
+WHICH = st.integers(0, 9)
+
+
+# --- The machine ------------------------------------------------------------------------------
+
+
+class Bookings(RuleBasedStateMachine):
+    def __init__(self) -> None:
+        super().__init__()
+        for name in EMPTIED:
+            connections.database()[name].delete_many({})
+        connections.redis().flushdb()
+        self.today = open_inn()
+        self.model = Hotel()
+        self.synced_at = clock.now()
+        self.asked: list[Create | Block] = []
+        self.changed: list[tuple[Stay, Change]] = []
+        # Every success under a client's key.
+        self.acknowledged: list[tuple[Stay | None, Create | Block | Change]] = []
+        # The model's names for the keys that the server made.
+        self.server_keys: dict[str, Name] = {}
+        self.keys_used = 0
+        self.steps = 0
+        # What happens, once, between the next call's look and its write.
+        self.meanwhile: Callable[[], None] | None = None
+        self.was_interrupted = False
+        self.patch = pytest.MonkeyPatch()
+        self.interrupt("write_booking")
+        self.interrupt("change_booking")
+
+    # --- Making stays -------------------------------------------------------------------------
+
+    @rule(create=creates())
+    def books(self, create: Create) -> None:
+        self.create(create)
+
+    @rule(block=BLOCKS)
+    def blocks(self, block: Block) -> None:
+        self.create(block)
+
+    @precondition(lambda self: self.asked)
+    @rule(which=WHICH, forgetful=st.booleans())
+    def books_again(self, which: int, forgetful: bool) -> None:
+        """The same key with the same payload; without a key, the same wish."""
+        if forgetful:
+            self.forget()
+        self.create(latest(self.asked, which))
+
+    @precondition(lambda self: self.asked)
+    @rule(which=WHICH, forgetful=st.booleans(), other=creates())
+    def books_something_else_with_the_key(self, which: int, forgetful: bool, other: Create) -> None:
+        if forgetful:
+            self.forget()
+        asked = latest(self.asked, which)
+        if isinstance(asked, Create):
+            self.create(dataclasses.replace(asked, wish=other.wish))
+
+    @precondition(lambda self: self.asked)
+    @rule(which=WHICH, caller=ACTORS)
+    def books_with_somebody_elses_key(self, which: int, caller: str) -> None:
+        asked = latest(self.asked, which)
+        if isinstance(asked, Create):
+            self.create(dataclasses.replace(asked, caller=caller))
+
+    @precondition(lambda self: self.model.stays)
+    @rule(which=WHICH, create=creates(), as_holder=st.booleans(), by_category=st.booleans())
+    def wants_what_somebody_has(
+        self, which: int, create: Create, as_holder: bool, by_category: bool
+    ) -> None:
+        """The same stay, be it taken, dead or cancelled; as the holder it is a return to a hold."""
+        stay = latest(self.model.stays, which)
+        is_one = len(stay.rooms) == 1
+        wish = dataclasses.replace(
+            create.wish,
+            room=stay.rooms[0] if is_one and not by_category else None,
+            categories=tuple(ROOMS[room] for room in stay.rooms)
+            if by_category or not is_one
+            else (),
+            guests=tuple(max(1, guests) for guests in stay.guests),
+            first=stay.first,
+            end=stay.end,
+            quoted=None,
+        )
+        create = dataclasses.replace(create, wish=wish)
+        if as_holder and not stay.is_block:
+            # A label of its own is told by userId; otherwise the caller books for itself.
+            user_id = None if stay.owner.endswith(f":{stay.user_id}") else stay.user_id
+            wish = dataclasses.replace(wish, hold=True, user_id=user_id)
+            create = dataclasses.replace(create, caller=stay.caller, wish=wish)
+        self.create(create)
+
+    @rule(caller=ACTORS, rooms=st.permutations("ABCS"), create=creates(by_room=True))
+    def holds_one_room_after_another(self, caller: str, rooms: list[str], create: Create) -> None:
+        for room in rooms[: MAX_HOLDS + 1]:
+            wish = dataclasses.replace(create.wish, room=room, hold=True, user_id=None, quoted=None)
+            self.create(Create(caller, "new", wish))
+
+    @precondition(lambda self: self.refused())
+    @rule(which=WHICH, rival=WHICH, forgetful=st.booleans())
+    def asks_again_once_there_is_room(self, which: int, rival: int, forgetful: bool) -> None:
+        """A refusal that was kept is final, unless Redis forgot it."""
+        asked = latest(self.refused(), which)
+        nights = range(asked.wish.first, asked.wish.end)
+        in_the_way = self.model.rivals({(room, night) for room in ROOMS for night in nights})
+        if in_the_way:
+            self.change(latest(in_the_way, rival), Cancel(STAFF, None))
+        if forgetful:
+            self.forget()
+        self.create(asked)
+
+    @rule(create=creates(by_room=True), rival=creates(by_room=True), same_room=st.booleans())
+    def books_while_a_rival_books(self, create: Create, rival: Create, same_room: bool) -> None:
+        """Redis has lost the lock, or the rival would wait."""
+        if same_room:
+            rival = dataclasses.replace(rival, wish=create.wish)
+        self.crossed(lambda: self.create(create), lambda: self.create(rival))
+
+    # --- Changing them ------------------------------------------------------------------------
+
+    @precondition(lambda self: self.model.stays)
+    @rule(which=WHICH, change=CHANGES, as_owner=st.booleans())
+    def changes(self, which: int, change: Change, as_owner: bool) -> None:
+        stay = latest(self.model.stays, which)
+        self.change(stay, by_owner(stay, change) if as_owner else change)
+
+    @precondition(lambda self: self.model.stays)
+    @rule(which=WHICH, move=MOVES)
+    def moves(self, which: int, move: Move) -> None:
+        stay = latest(self.model.stays, which)
+        self.change(stay, by_owner(stay, move))
+
+    @precondition(lambda self: self.holds())
+    @rule(which=WHICH, change=st.one_of(CHANGES, RUNS_OUT))
+    def changes_a_hold(self, which: int, change: Change) -> None:
+        stay = latest(self.holds(), which)
+        self.change(stay, by_owner(stay, change))
+
+    @precondition(lambda self: self.holds())
+    @rule(which=WHICH, late=st.booleans(), change=CHANGES)
+    def changes_a_dead_hold(self, which: int, late: bool, change: Change) -> None:
+        stay = latest(self.holds(), which)
+        self.change(stay, RunOut(late))
+        self.change(stay, by_owner(stay, change))
+
+    @precondition(lambda self: self.holds())
+    @rule(which=WHICH, times=st.sampled_from([1, 2, MAX_EXTENSIONS + 1]))
+    def extends_often(self, which: int, times: int) -> None:
+        stay = latest(self.holds(), which)
+        for _ in range(times):
+            self.change(stay, Extend(stay.owner, "new"))
+
+    @precondition(lambda self: len(self.model.stays) > 1)
+    @rule(which=WHICH, other=WHICH, key=KEYS, runs_out=st.booleans())
+    def moves_to_where_another_is(self, which: int, other: int, key: str, runs_out: bool) -> None:
+        """Which is in its way, unless it is dead or cancelled."""
+        stay, there = latest(self.model.stays, which), latest(self.model.stays, other)
+        if runs_out:
+            self.change(there, RunOut(late=False))
+        self.change(stay, Move(key, there.rooms, there.first, there.end))
+
+    @precondition(lambda self: self.holds())
+    @rule(which=WHICH, change=st.one_of(CONFIRMS, EXTENDS, MOVES), late=st.booleans())
+    def changes_a_hold_while_it_runs_out(self, which: int, change: Change, late: bool) -> None:
+        stay = latest(self.holds(), which)
+        change = by_owner(stay, change)
+        self.crossed(lambda: self.change(stay, change), lambda: self.change(stay, RunOut(late)))
+
+    @precondition(lambda self: self.changed)
+    @rule(which=WHICH, forgetful=st.booleans())
+    def changes_again(self, which: int, forgetful: bool) -> None:
+        """The same change with the same key."""
+        if forgetful:
+            self.forget()
+        self.change(*latest(self.changed, which))
+
+    @precondition(lambda self: self.model.stays)
+    @rule(which=WHICH, change=CHANGES, meanwhile=MEANWHILE, same=st.booleans())
+    def changes_while_it_is_changed(
+        self, which: int, change: Change, meanwhile: Change, same: bool
+    ) -> None:
+        """The second change comes between the first one's look and its write. Both are made,
+        or refused, as if the second had come first."""
+        stay = latest(self.model.stays, which)
+        change = self.with_key(by_owner(stay, change))
+        meanwhile = change if same else by_owner(stay, meanwhile)
+        if isinstance(change, Cancel) and isinstance(meanwhile, RunOut):
+            return  # whoever cancels a hold in its last moment may be told either
+        self.crossed(lambda: self.change(stay, change), lambda: self.change(stay, meanwhile))
+
+    # --- What happens besides -----------------------------------------------------------------
+
+    @rule(which=WHICH, after=st.booleans())
+    def time_passes(self, which: int, after: bool) -> None:
+        """Until just before or just after something ends."""
+        ahead = sorted(moment for moment in self.model.moments() if moment > self.model.now)
+        ends_at = ahead[which % len(ahead)] if ahead else self.model.now + 5 * 60
+        self.pass_time_until(ends_at + MARGIN_S if after else ends_at - MARGIN_S)
+
+    @rule()
+    def worker_sweeps(self) -> None:
+        self.sweep()
+
+    @rule()
+    def redis_is_wiped(self) -> None:
+        self.forget()
+
+    # --- What must be so after every step -----------------------------------------------------
+
+    @invariant()
+    def all_is_as_it_was_acknowledged(self) -> None:
+        bookings = stored()
+        self.no_night_is_sold_twice(bookings)
+        self.no_key_has_two_bookings(bookings)
+        self.every_booking_is_what_was_acknowledged(bookings)
+        # The views take turns, each with another stay, category, night or caller every time.
+        views = (
+            self.a_search_finds_what_is_free,
+            self.a_calendar_counts_what_is_free,
+            self.a_night_lists_the_rooms_that_are_free,
+            self.everybody_sees_their_own,
+        )
+        turn, view = divmod(self.steps, len(views))
+        self.steps += 1
+        views[view](turn)
+
+    def no_night_is_sold_twice(self, bookings: list[dict[str, Any]]) -> None:
+        sold = Counter(
+            slot
+            for booking in bookings
+            if booking["status"] in ("pending", "confirmed")
+            for slot in booking["slots"]
+        )
+        assert [slot for slot, times in sold.items() if times > 1] == []
+
+    def no_key_has_two_bookings(self, bookings: list[dict[str, Any]]) -> None:
+        digests = Counter(key["digest"] for booking in bookings for key in booking["keys"])
+        assert [digest for digest, times in digests.items() if times > 1] == []
+
+    def every_booking_is_what_was_acknowledged(self, bookings: list[dict[str, Any]]) -> None:
+        by_id = {str(booking["_id"]): booking for booking in bookings}
+        assert by_id.keys() == {stay.id for stay in self.model.stays}
+        for stay in self.model.stays:
+            booking = by_id[stay.id]
+            status = stay.status_at(self.model.now)
+            assert booking["slots"] == sorted(
+                f"{self.day(night)}|inn_{room}" for room, night in stay.slots
+            )
+            assert booking["price"]["total"] == sum(stay.price.values())
+            # A dead hold is pending until somebody tidies it.
+            may_be = {"pending", "expired"} if status == "expired" else {status}
+            assert booking["status"] in may_be
+            if status == "pending":
+                self.expect_moment(booking["expires_at"], stay.ends_at)
+
+    def a_search_finds_what_is_free(self, turn: int) -> None:
+        first, end = STAYS[turn % len(STAYS)]
+        for found in availability.find_stays(
+            hotel_id="inn", check_in=self.day(first), check_out=self.day(end)
+        ):
+            if found.category.id == "inn_cabin":
+                assert [obstacle.code for obstacle in found.obstacles] == ["CLOSED"]
+                continue
+            category = found.category.id.removeprefix("inn_")
+            left = len(self.model.free(category, first, end))
+            full = [self.day(night) for night in self.model.full_nights(category, first, end)]
+            why = [("SOLD_OUT", full)] if full else [] if left else [("NO_SINGLE_ROOM", [])]
+            nearest = [] if left else self.model.nearest(category, first, end)
+            assert found.rooms_left == left
+            assert [(obstacle.code, list(obstacle.days)) for obstacle in found.obstacles] == why
+            assert [*found.nearest] == [(self.day(first), self.day(end)) for first, end in nearest]
+            assert found.price is not None
+            assert found.price.total == PRICE[category] * (end - first)
+
+    def a_calendar_counts_what_is_free(self, turn: int) -> None:
+        category = list(PRICE)[turn % len(PRICE)]
+        for month in sorted({self.day(night).replace(day=1) for night in NEAR_NIGHTS}):
+            for entry in availability.read_month(
+                category_id=f"inn_{category}", year=month.year, month=month.month
+            ):
+                night = (entry.date - self.day(0)).days
+                left = len(self.model.free(category, night, night + 1))
+                assert entry.rooms_left == left
+                assert entry.can_be_booked == (left > 0 and entry.date >= self.today)
+
+    def a_night_lists_the_rooms_that_are_free(self, turn: int) -> None:
+        night = turn % len(NEAR_NIGHTS)
+        free = availability.find_free_rooms(hotel_id="inn", night=self.day(night))
+        assert [free_room.room.id for free_room in free.rooms] == [
+            f"inn_{room}" for room in ROOMS if not self.model.has(room, night)
+        ]
+
+    def everybody_sees_their_own(self, turn: int) -> None:
+        viewer = list(CALLERS)[turn % len(CALLERS)]
+        listed, _ = services.list_bookings(viewer=CALLERS[viewer], limit=100)
+        assert [(booking["id"], booking["status"]) for booking in listed] == [
+            (stay.id, stay.status_at(self.model.now))
+            for stay in sorted(self.model.stays, key=lambda stay: stay.id, reverse=True)
+            if stay.owner == viewer
+        ]
+
+    def teardown(self) -> None:
+        try:
+            # A fault that was found already must not be hidden by what follows from it.
+            if sys.exc_info()[0] is None:
+                self.everything_acknowledged_is_replayed()
+                self.live_holds_can_be_confirmed()
+                self.all_that_is_free_can_be_had()
+        finally:
+            self.patch.undo()
+
+    def everything_acknowledged_is_replayed(self) -> None:
+        """With what Redis remembers, and again without."""
+        before = stored()
+        for _ in range(2):
+            for ask in list(self.acknowledged):
+                self.ask(*ask)
+            self.forget()
+        assert stored() == before
+
+    def live_holds_can_be_confirmed(self) -> None:
+        for stay in self.holds():
+            if stay.status_at(self.model.now) == "pending":
+                for number in range(len(stay.keys)):
+                    self.change(stay, Confirm(number, "", ""))
+                assert stay.status == "confirmed"
+
+    def all_that_is_free_can_be_had(self) -> None:
+        """So a dead hold blocks nobody, tidied or not."""
+        for room, category in ROOMS.items():
+            for first in NEAR_NIGHTS:
+                ends = [
+                    end
+                    for end in range(first + 1, 5)
+                    if room in self.model.free(category, first, end)
+                ]
+                if ends:
+                    wish = Wish(room, (), (1,), first, ends[-1])
+                    self.create(Create(PARTNERS[0], "new", wish))
+        assert not any(
+            self.model.free(category, n, n + 1) for category in PRICE for n in NEAR_NIGHTS
+        )
+
+    # --- One call, really and in the model ----------------------------------------------------
+
+    def ask(self, stay: Stay | None, what: Create | Block | Change) -> None:
+        if isinstance(what, Create | Block):
+            self.create(what)
+        else:
+            assert stay is not None
+            self.change(stay, what)
+
+    def create(self, what: Create | Block) -> None:
+        what = self.with_key(what)
+        if what not in self.asked:
+            self.asked.append(what)
+        done = attempt(lambda: self.really_create(what))
+        if isinstance(what, Block):
+            verdict = self.model.block(what.rooms, what.first, what.end, what.key)
+        else:
+            owner = CUSTOMER if what.caller == STAFF else what.caller
+            verdict = self.model.create(
+                what.caller, owner, what.key, what.wish, answered=done.booking.get("id", "")
+            )
+            if what.key is None and done.outcome:
+                name: Name = (what.caller, "create", what.wish.essence)
+                assert self.server_keys.setdefault(done.outcome.key, name) == name
+            if self.was_interrupted and not verdict.replayed:
+                verdict = self.model.take_back(verdict)
+        stay = verdict.answer.stay
+        if stay is not None and not stay.id and done.booking:
+            stay.id, stay.reference = done.booking["id"], done.booking["reference"]
+        self.judge(done, verdict, status=201)
+        if verdict.answer.code is None and not verdict.replayed and what.key is not None:
+            self.acknowledged.append((None, what))
+
+    def really_create(self, what: Create | Block) -> Outcome:
+        if isinstance(what, Block):
+            return blocks.block_rooms(
+                actor=CALLERS[STAFF],
+                room_ids=tuple(f"inn_{room}" for room in what.rooms),
+                first=self.day(what.first),
+                end=self.day(what.end),
+                reason="New carpet",
+                key_header=what.key,
+                deadline=Deadline.after(DEADLINE_S),
+            )
+        payload = self.payload_of(what.wish)
+        return services.create_booking(
+            caller=CALLERS[what.caller],
+            owner=CALLERS[CUSTOMER] if what.caller == STAFF else None,
+            key_header=what.key,
+            read_payload=lambda: payload,
+            deadline=Deadline.after(DEADLINE_S),
+        )
+
+    def payload_of(self, wish: Wish) -> dict[str, Any]:
+        payload: dict[str, Any] = {
+            "checkIn": self.day(wish.first).isoformat(),
+            "checkOut": self.day(wish.end).isoformat(),
+            "hold": wish.hold,
+        }
+        if wish.room:
+            payload |= {"resourceId": f"inn_{wish.room}", "guests": wish.guests[0]}
+        elif len(wish.categories) == 1:
+            payload |= {"categoryId": f"inn_{wish.categories[0]}", "guests": wish.guests[0]}
+        else:
+            payload["rooms"] = [
+                {"categoryId": f"inn_{category}", "guests": guests}
+                for category, guests in zip(wish.categories, wish.guests, strict=True)
+            ]
+        if wish.user_id is not None:
+            payload["userId"] = wish.user_id
+        if wish.quoted is not None:
+            payload["quotedTotal"] = wish.quoted
+        return payload
+
+    def change(self, stay: Stay, change: Change) -> None:
+        if isinstance(change, Sweep):
+            self.sweep()
+            return
+        if isinstance(change, RunOut):
+            if stay.status == "pending" and stay.ends_at is not None:
+                late = LATE_CONFIRM if change.late else 0
+                self.pass_time_until(stay.ends_at + late + MARGIN_S)
+            return
+        change = self.with_key(change)
+        if isinstance(change, Confirm) and change.own_key is not None and stay.keys:
+            name = stay.keys[change.own_key % len(stay.keys)]
+            change = Confirm(None, str(name[0]), self.key_named(name))
+        if (stay, change) not in self.changed:
+            self.changed.append((stay, change))
+        done = attempt(lambda: self.really_change(stay, change))
+        if isinstance(change, Confirm):
+            created = self.server_keys.get(change.key, (change.actor, "create", change.key))
+            verdict = self.model.confirm(
+                change.actor, stay, None if change.actor == STAFF else created
+            )
+        elif isinstance(change, Extend):
+            verdict = self.model.extend(change.actor, stay, change.key)
+        elif isinstance(change, Cancel):
+            verdict = self.model.cancel(change.actor, stay, change.key)
+        else:
+            verdict = self.model.move(stay, change.rooms, change.first, change.end, change.key)
+        self.judge(done, verdict, status=200)
+        if verdict.answer.code is None and not verdict.replayed:
+            self.acknowledged.append((stay, change))
+
+    def really_change(self, stay: Stay, change: Confirm | Extend | Cancel | Move) -> Outcome:
+        which: dict[str, Any] = {"booking_id": stay.id, "deadline": Deadline.after(DEADLINE_S)}
+        if isinstance(change, Move):
+            return lifecycle.move_booking(
+                actor=CALLERS[STAFF],
+                key_header=change.key,
+                room_ids=tuple(f"inn_{room}" for room in change.rooms),
+                check_in=self.day(change.first),
+                check_out=self.day(change.end),
+                **which,
+            )
+        which |= {"actor": CALLERS[change.actor], "key_header": change.key}
+        as_staff = change.actor == STAFF
+        if isinstance(change, Confirm):
+            return lifecycle.confirm_booking(as_staff=as_staff, **which)
+        if isinstance(change, Extend):
+            return lifecycle.extend_hold(**which)
+        return lifecycle.cancel_booking(staff_reason="Burst pipe" if as_staff else None, **which)
+
+    def judge(self, done: Done, verdict: Verdict, *, status: int) -> None:
+        """The outcome is the legal one, to the byte if it is a replay."""
+        answer = verdict.answer
+        note(f"{done.code or 'success'}{' again' if verdict.replayed else ''}")
+        assert done.code == answer.code
+        if done.outcome is None:
+            return
+        outcome = done.outcome
+        assert outcome.payload_mismatch == verdict.mismatch
+        if verdict.replayed and answer.is_idle:
+            # It is worded anew when Redis forgot, and only made-up time changes it then.
+            assert without_moments(outcome.answer.body) == without_moments(answer.body)
+            return
+        assert outcome.replayed == verdict.replayed
+        if verdict.replayed:
+            assert outcome.answer.body == answer.body
+            return
+        answer.body = outcome.answer.body
+        assert outcome.answer.status == STATUSES.get(
+            answer.code or "", status if answer.code is None else 409
+        )
+        if answer.stay is not None:
+            self.judge_booking(done.booking, answer.stay)
+
+    def judge_booking(self, booking: dict[str, Any], stay: Stay) -> None:
+        status = stay.status_at(self.model.now)
+        expected = {
+            "id": stay.id,
+            "reference": stay.reference,
+            "hotelId": "inn",
+            "userId": stay.user_id,
+            "checkIn": self.day(stay.first).isoformat(),
+            "checkOut": self.day(stay.end).isoformat(),
+            "status": status,
+            "rooms": [
+                {"resourceId": f"inn_{room}", "categoryId": f"inn_{ROOMS[room]}", "guests": guests}
+                for room, guests in zip(stay.rooms, stay.guests, strict=True)
+            ],
+            "price": {
+                "total": sum(stay.price.values()),
+                "currency": "EUR",
+                "nights": [
+                    {"date": self.day(night).isoformat(), "amount": amount}
+                    for night, amount in sorted(stay.price.items())
+                ],
+            },
+        }
+        assert {name: booking[name] for name in expected} == expected
+        assert (booking["expiresAt"] is not None) == (status == "pending")
+        # Time that passed between a look and its write is made up, so the answer does not know.
+        if not self.was_interrupted:
+            self.expect_moment(datetime.fromisoformat(booking["createdAt"]), stay.made_at)
+            if status == "pending":
+                self.expect_moment(datetime.fromisoformat(booking["expiresAt"]), stay.ends_at)
+
+    # --- Time, Redis, and what comes between ----------------------------------------------------
+
+    def pass_time_until(self, then: int) -> None:
+        """Puts back every moment that is stored, by the step and less by what really passed.
+
+        So the real hotel and the model agree about the time again, to a few milliseconds.
+        """
+        while any(abs(then - moment) < MARGIN_S for moment in self.model.moments()):
+            then += MARGIN_S
+        seconds = max(0, then - self.model.now)
+        self.model.wait(seconds)
+        now = clock.now()
+        back = timedelta(seconds=seconds) - (now - self.synced_at)
+        self.synced_at = now
+        put_back(back // timedelta(milliseconds=1))
+
+    def expect_moment(self, real: datetime, moment: int | None) -> None:
+        assert moment is not None
+        expected = self.synced_at + timedelta(seconds=moment - self.model.now)
+        assert abs(real - expected) < timedelta(seconds=MARGIN_S / 2)
+
+    def sweep(self) -> None:
+        tasks.expire_holds()
+        assert {str(booking["_id"]) for booking in stored() if booking["status"] == "pending"} == {
+            stay.id for stay in self.model.live() if stay.status == "pending"
+        }
+
+    def forget(self) -> None:
+        connections.redis().flushdb()
+        self.model.forget()
+
+    def crossed(self, first: Callable[[], None], second: Callable[[], None]) -> None:
+        """Lets the second call come between the first one's look and its write.
+
+        Redis is wiped before the second, or a lock or a claim would keep it out.
+        """
+
+        def meanwhile() -> None:
+            self.forget()
+            second()
+
+        self.meanwhile = meanwhile
+        first()
+        self.meanwhile = None
+        self.was_interrupted = False
+
+    def interrupt(self, write: str) -> None:
+        original = getattr(repository, write)
+
+        def interrupted(*arguments: Any, **options: Any) -> Any:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            if meanwhile:
+                meanwhile()
+                self.was_interrupted = True
+            return original(*arguments, **options)
+
+        self.patch.setattr(repository, write, interrupted)
+
+    # --- Small things -------------------------------------------------------------------------
+
+    def day(self, night: int) -> date:
+        return self.today + timedelta(days=NIGHT_0_AHEAD + night)
+
+    def holds(self) -> list[Stay]:
+        return [stay for stay in self.model.stays if stay.status == "pending"]
+
+    def refused(self) -> list[Create]:
+        """Wishes that would be refused again as long as Redis remembers."""
+        wishes = [
+            (asked, asked.key or asked.wish.essence)
+            for asked in self.asked
+            if isinstance(asked, Create)
+        ]
+        return [
+            asked for asked, key in wishes if (asked.caller, "create", key) in self.model.refusals
+        ]
+
+    def with_key(self, what: Any) -> Any:
+        """A key that nobody has used yet, if one is asked for."""
+        if getattr(what, "key", None) != "new":
+            return what
+        self.keys_used += 1
+        return dataclasses.replace(what, key=f"n{self.keys_used}")
+
+    def key_named(self, name: Name) -> str:
+        server_made = (key for key, other in self.server_keys.items() if other == name)
+        return next(server_made, str(name[2]))
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a call came to; without an outcome it was refused before anything was claimed."""
+
+    code: str | None
+    outcome: Outcome | None
+
+    @property
+    def booking(self) -> dict[str, Any]:
+        return self.outcome.content.get("booking", {}) if self.outcome else {}
+
+
+STATUSES = {"VALIDATION_ERROR": 400, "PERMISSION_DENIED": 403}
+
+
+def attempt(call: Callable[[], Outcome]) -> Done:
+    try:
+        outcome = call()
+    except Refusal as refusal:
+        return Done(refusal.code, None)
+    return Done(outcome.code, outcome)
+
+
+def by_owner(stay: Stay, change: Change) -> Change:
+    """The change, asked for by who may ask, and as it may be asked."""
+    if isinstance(change, Confirm):
+        return dataclasses.replace(change, own_key=change.own_key or 0)
+    if isinstance(change, Extend | Cancel):
+        return dataclasses.replace(change, actor=STAFF if stay.is_block else stay.owner)
+    if isinstance(change, Move):
+        return dataclasses.replace(change, rooms=change.rooms[: len(stay.rooms)])
+    return change
+
+
+def without_moments(body: bytes) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(body)
+    del content["booking"]["createdAt"]
+    return content
+
+
+def latest(things: list[Any], which: int) -> Any:
+    return things[-1 - which % len(things)]
+
+
+def stored() -> list[dict[str, Any]]:
+    return list(connections.collection("bookings").find({}).sort("_id"))
+
+
+def open_inn() -> date:
+    """Sets the inn's rules to the model's, and its clocks so that it is just after noon there.
+
+    So no calendar day ends during the test. Check-in is at 15:00: the last moment to cancel a
+    stay from night 0 was last midnight, that for night 1 is the next one.
+    """
+    ahead_h = 12 - clock.now().hour
+    time_zone = f"Etc/GMT{-ahead_h:+d}"
+    connections.database()["hotels"].update_one(
+        {"_id": "inn"},
+        {
+            "$set": {
+                "time_zone": time_zone,
+                "hold_minutes": HOLD // 60,
+                "cancel_hours": NIGHT_0_AHEAD * 24 + 15,
+            }
+        },
+    )
+    return clock.today(time_zone)
+
+
+def put_back(back_ms: int) -> None:
+    """Lets everything that is stored have happened, and end, so much earlier."""
+
+    def earlier(moment: str) -> dict[str, Any]:
+        return {"$subtract": [moment, back_ms]}
+
+    def each(array: str, field: str) -> dict[str, Any]:
+        changed = {"$mergeObjects": ["$$each", {field: earlier(f"$$each.{field}")}]}
+        return {"$map": {"input": f"${array}", "as": "each", "in": changed}}
+
+    connections.collection("bookings").update_many(
+        {},
+        [
+            {
+                "$set": {
+                    "created_at": earlier("$created_at"),
+                    "updated_at": earlier("$updated_at"),
+                    "expires_at": earlier("$expires_at"),
+                    "keys": each("keys", "until"),
+                    "history": each("history", "at"),
+                }
+            }
+        ],
+    )
+    redis = connections.redis()
+    for key in redis.scan_iter(match="idempotency:*"):
+        redis.pexpire(key, max(1, redis.pttl(key) - back_ms))
+
+
+@pytest.mark.usefixtures("inn")
+def test_keeps_its_promises_whatever_is_asked_in_whatever_order(rounds: int, settings: Any) -> None:
+    settings.MAX_LIVE_HOLDS = MAX_HOLDS
+    run_state_machine_as_test(
+        Bookings,
+        settings=hypothesis.settings(
+            max_examples=25 * rounds,
+            stateful_step_count=20 if rounds == 1 else 40,
+            derandomize=rounds == 1,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
