@@ -118,11 +118,10 @@ def _draft_block(
 def _judge_block(
     room_ids: tuple[str, ...], first: date, end: date, reason: str
 ) -> tuple[HotelFacts, tuple[BookedRoom, ...]]:
-    faults = []
+    if not 1 <= len(set(room_ids)) <= MAX_ROOMS:
+        raise ValidationFailed([("rooms", f"Name 1 to {MAX_ROOMS} rooms.")])
     rooms = {room_id: inventory.find_room(room_id) for room_id in room_ids}
-    if not 1 <= len(rooms) <= MAX_ROOMS:
-        faults.append(("rooms", f"Name 1 to {MAX_ROOMS} rooms."))
-    faults += [
+    faults = [
         ("rooms", f"There is no room {room_id} for sale.")
         for room_id, room in rooms.items()
         if room is None

@@ -71,9 +71,12 @@ def list_categories(hotel_id: str) -> list[CategoryFacts]:
     return [category_of(category) for category in categories]
 
 
-def find_room(room_id: str) -> RoomFacts | None:
-    """The room with this id, or None where there is none for sale."""
-    room = collection("rooms").find_one({"_id": room_id, "is_sold": True})
+def find_room(room_id: str, *, only_for_sale: bool = True) -> RoomFacts | None:
+    """The room with this id, or None where there is none, or none for sale."""
+    condition: dict[str, Any] = {"_id": room_id}
+    if only_for_sale:
+        condition["is_sold"] = True
+    room = collection("rooms").find_one(condition)
     return room_of(room) if room else None
 
 

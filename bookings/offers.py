@@ -127,8 +127,10 @@ def judge_move(
     if faults:
         raise ValidationFailed(faults)
     rooms = []
+    has_already = {booked.room for booked in booking.rooms}
     for room_id, booked in zip(room_ids, booking.rooms, strict=True):
-        room = inventory.find_room(room_id)
+        # Where it is it may stay, also since that room is no longer for sale.
+        room = inventory.find_room(room_id, only_for_sale=room_id not in has_already)
         category = inventory.find_category(room.category) if room else None
         if room is None or category is None or category.hotel != booking.hotel:
             faults.append(("rooms", f"There is no room {room_id} for sale in this hotel."))

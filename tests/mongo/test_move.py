@@ -187,6 +187,18 @@ def test_moves_a_guest_who_arrived_before_today() -> None:
     assert moved.code is None
 
 
+def test_may_stay_in_a_room_that_is_no_longer_for_sale() -> None:
+    rooms = [{"categoryId": "inn_double"}, {"categoryId": "inn_single"}]
+    made = book(rooms=rooms, checkIn=night(10), checkOut=night(12))
+    connections.database()["rooms"].update_many({"_id": "inn_A"}, {"$set": {"is_sold": False}})
+
+    longer = move(made, "inn_A", "inn_S", last=13)
+    other = move(stay("other", "inn_B"), "inn_A")
+
+    assert longer.code is None
+    assert other.code == "VALIDATION_ERROR"
+
+
 def test_may_put_a_guest_where_the_calendar_does_not_sell() -> None:
     made = stay()
     put_night("inn_double", night(20), closed=True, min_stay=7)
