@@ -202,6 +202,12 @@ def test_sweeps(explain: Explain) -> None:
     assert plans[0].returned == 100
 
 
+def test_counts_what_is_to_be_swept(explain: Explain) -> None:
+    dead, _ = repository.count_dead_holds()
+
+    check(explain(repository.count_dead_holds), spare=dead)
+
+
 # --- Booking and changing ------------------------------------------------------------------
 
 
