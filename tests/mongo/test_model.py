@@ -349,6 +349,18 @@ class Bookings(RuleBasedStateMachine):
         for _ in range(times):
             self.change(stay, Extend(stay.owner, "new"))
 
+    @precondition(lambda self: self.holds())
+    @rule(which=WHICH)
+    def extends_until_it_is_told_to_stop(self, which: int) -> None:
+        """Each time just before the hold ends."""
+        stay = latest(self.holds(), which)
+        while stay.status_at(self.model.now) == "pending" and stay.ends_at is not None:
+            ends_at = stay.ends_at
+            self.pass_time_until(ends_at - MARGIN_S)
+            self.change(stay, Extend(stay.owner, "new"))
+            if stay.ends_at == ends_at:
+                break
+
     @precondition(lambda self: len(self.model.stays) > 1)
     @rule(which=WHICH, other=WHICH, key=KEYS, runs_out=st.booleans())
     def moves_to_where_another_is(self, which: int, other: int, key: str, runs_out: bool) -> None:
