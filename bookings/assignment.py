@@ -38,29 +38,35 @@ def choose_rooms(
     ties go by name. Raises SoldOut if bookings leave too few rooms, ResourceLocked if only
     locks do.
     """
+    ranked: dict[str, list[RoomFacts]] = {}
     chosen: list[BookedRoom] = []
     for want in wanted:
-        used = {booked.room for booked in chosen}
-        free = [
-            room
-            for room in free_rooms(want.candidates, taken, check_in, check_out)
-            if room.id not in used
-        ]
+        # Rooms of one category serve each other's wishes, so they are looked at once.
+        if want.category not in ranked:
+            ranked[want.category] = _rank(want.candidates, taken, check_in, check_out)
+        free = ranked[want.category]
         if not free:
             raise SoldOut
-        best = min(
-            (room for room in free if room.id not in locked),
-            key=lambda room: (
-                _gap_nights(taken.get(room.id, frozenset()), check_in, check_out),
-                room.name,
-                room.id,
-            ),
-            default=None,
-        )
+        best = next((room for room in free if room.id not in locked), None)
         if best is None:
             raise ResourceLocked
+        free.remove(best)
         chosen.append(BookedRoom(best.id, want.category, want.guests))
     return tuple(chosen)
+
+
+def _rank(
+    rooms: Iterable[RoomFacts], taken: Taken, check_in: date, check_out: date
+) -> list[RoomFacts]:
+    """The rooms that are free for the stay, the best to give away first."""
+    return sorted(
+        free_rooms(rooms, taken, check_in, check_out),
+        key=lambda room: (
+            _gap_nights(taken.get(room.id, frozenset()), check_in, check_out),
+            room.name,
+            room.id,
+        ),
+    )
 
 
 def _gap_nights(taken: Set[date], check_in: date, check_out: date) -> int:

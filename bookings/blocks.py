@@ -44,19 +44,19 @@ def block_rooms(
 
     All of them or none, and once for each key. Bookings in the way are listed in the
     refusal, ALREADY_BOOKED; the block is lifted with `cancel_booking`. Raises
-    ValidationFailed or InvalidIdempotencyKey before anything is claimed.
+    InvalidIdempotencyKey before anything is claimed.
     """
     key = read_key(key_header)
     if key is None:
         raise InvalidIdempotencyKey("Send a new Idempotency-Key for each block.")
     digest = keys.digest_of(caller=str(actor), operation="block", target="", key=key)
-    draft = _draft_block(actor, room_ids, first, end, reason, digest, key)
     steps = Steps()
     with claim_key(digest, recover=repository.find_answer, steps=steps) as claim:
         if claim.replay:
             return Outcome(claim.replay, key, replayed=True, steps=steps)
-        deadline.check()
         try:
+            draft = _draft_block(actor, room_ids, first, end, reason, digest, key)
+            deadline.check()
             with steps.timed("txn"):
                 try:
                     written = repository.write_booking(draft)

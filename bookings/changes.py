@@ -9,7 +9,7 @@ from bson import ObjectId
 from bookings import answers, clock, repository
 from bookings.callers import Caller
 from bookings.clock import Deadline
-from bookings.documents import MAX_HISTORY, Booking, Change
+from bookings.documents import CANCELLED, MAX_HISTORY, Booking, Change
 from bookings.errors import AlreadyBooked, HoldExpired, NotCancellable, NotFound, Refusal, TryAgain
 from bookings.outcomes import ANSWER_TTL_MS, Outcome, claim_key, refuse
 from bookings.points import reached
@@ -93,9 +93,10 @@ def change(
 def _apply(
     current: Booking, step: Step, now: datetime, actor: Caller, digest: str, answer: Answer
 ) -> bool:
-    if len(current.history) >= MAX_HISTORY:
-        raise NotCancellable("This booking has been changed too often; ask the hotel.")
     assert step.event is not None
+    # Its end is one entry more at the most, and nobody must be kept from ending it.
+    if len(current.history) >= MAX_HISTORY and step.changed.status != CANCELLED:
+        raise NotCancellable("This was changed too often; cancel it and make a new booking.")
     change = Change(
         at=now,
         event=step.event,

@@ -126,6 +126,10 @@ class Booking:
             }
         )
 
+    @property
+    def room_ids(self) -> tuple[str, ...]:
+        return tuple(booked.room for booked in self.rooms)
+
     def status_at(self, now: datetime) -> str:
         """The status as it is at `now`: a hold past its end is expired, tidied or not."""
         if self.status == PENDING and self.expires_at is not None and self.expires_at <= now:

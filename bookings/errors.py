@@ -31,7 +31,7 @@ class Refusal(Exception):
 
 
 class AlreadyBooked(Refusal):
-    """This room is already booked for these dates."""
+    """This room is already booked for these dates; choose another room or other dates."""
 
     code = "ALREADY_BOOKED"
     title = "Already booked"
@@ -39,7 +39,7 @@ class AlreadyBooked(Refusal):
 
 
 class SoldOut(Refusal):
-    """No room of this category is free for all of these dates."""
+    """Too few rooms of this kind are free on all these nights; choose another or other dates."""
 
     code = "SOLD_OUT"
     title = "Sold out"
@@ -91,7 +91,7 @@ class NotCancellable(Refusal):
 
 
 class ExtensionLimit(Refusal):
-    """This hold has been extended as often, or as long, as a hold can be."""
+    """This hold cannot be extended any more; confirm it or let it run out."""
 
     code = "EXTENSION_LIMIT"
     title = "Extended enough"
@@ -119,9 +119,13 @@ class ValidationFailed(Refusal):
     status = 400
     title = "Invalid request"
 
+    # Whoever sends thousands of wrong fields need not be told of each.
+    MAX_ERRORS = 20
+
     def __init__(self, errors: list[tuple[str, str]]) -> None:
-        self.errors = errors
-        super().__init__("; ".join(f"{field}: {message}" for field, message in errors))
+        self.errors = errors[: self.MAX_ERRORS]
+        faults = "; ".join(f"{field}: {message.rstrip('.')}" for field, message in self.errors)
+        super().__init__(f"{faults}.")
 
     def extra(self) -> dict[str, Any]:
         return {"errors": [{"field": field, "message": text} for field, text in self.errors]}

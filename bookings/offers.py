@@ -89,6 +89,23 @@ def find_offer(request: StayRequest) -> Offer:
     )
 
 
+def offer_again(hold: Booking) -> Offer:
+    """What is held, as an offer of these very rooms at the price they are held for."""
+    hotel = inventory.find_hotel(hold.hotel)
+    assert hotel is not None, "a hotel cannot be deleted before its bookings"
+    return Offer(
+        hotel=hotel,
+        wanted=tuple(
+            WantedRoom(
+                booked.category, booked.guests, (RoomFacts(booked.room, booked.category, ""),)
+            )
+            for booked in hold.rooms
+        ),
+        price=hold.price,
+        is_by_category=False,
+    )
+
+
 def _read_stock(request: StayRequest) -> dict[str, Stock]:
     """What there is of everything that is wished for, by the id of the room or category."""
     first, last = request.check_in, request.check_out
@@ -113,13 +130,21 @@ def judge_move(
     faults = judge_length(check_in, check_out)
     hotel = inventory.find_hotel(booking.hotel)
     assert hotel is not None, "a hotel cannot be deleted before its bookings"
-    if check_in != booking.check_in:
-        faults += inventory.judge_dates(hotel, check_in, check_out)
-    else:
-        # A guest who is in the house already may change rooms, or stay longer.
-        faults += inventory.judge_dates(
-            hotel, max(check_in, clock.today(hotel.time_zone)), check_out
-        )
+    today = clock.today(hotel.time_zone)
+    if booking.check_out <= today:
+        raise ValidationFailed([("checkOut", "This stay is over; it cannot be moved any more.")])
+    if booking.check_in < today:
+        # Nights that were slept stay where they were, so what is left to change is the end.
+        text = "This stay has begun: let it end today, and book the other nights anew."
+        if check_in != booking.check_in:
+            faults.append(("checkIn", text))
+        if tuple(room_ids) != booking.room_ids:
+            faults.append(("rooms", text))
+        if check_out < today:
+            faults.append(("checkOut", "This day is over at the hotel."))
+    faults += inventory.judge_dates(
+        hotel, today if booking.check_in < today else check_in, check_out
+    )
     if len(set(room_ids)) != len(booking.rooms) or len(room_ids) != len(booking.rooms):
         faults.append(("rooms", f"Name {len(booking.rooms)} different rooms for this booking."))
     if len(room_ids) * (check_out - check_in).days > MAX_SLOTS:

@@ -32,11 +32,13 @@ from bookings.documents import (
     change_document,
     from_document,
     key_document,
+    nights_between,
     stay_document,
     to_document,
 )
 from bookings.errors import AlreadyBooked, ResourceLocked, TooManyHolds
 from bookings.models import BookingRecord, RoomBlock
+from bookings.payloads import Guest
 from bookings.points import reached
 from idempotency.claims import Answer
 from idempotency.lookup import Effect
@@ -86,12 +88,13 @@ class Batch:
 
 
 def write_booking(
-    booking: Booking, *, max_holds: int = 0, answer_for: AnswerFor | None = None
+    booking: Booking, *, max_holds: int | None = None, answer_for: AnswerFor | None = None
 ) -> Written:
     """Writes a new booking whose first key carries its answer.
 
-    Both options are for holds: how many live ones their holder may have, and how the answer is
-    worded for a hold that the caller has already, and which then takes the key.
+    Both options are for holds: how many live ones their holder may have (None for any number),
+    and how the answer is worded for a hold that the caller has already, and which then takes the
+    key. What `answer_for` raises undoes the whole transaction and is raised here.
 
     Raises AlreadyBooked if somebody has one of its slots, TooManyHolds if it would be one live
     hold more than `max_holds`, ResourceLocked if rivals kept coming and going. Whatever it
@@ -117,9 +120,9 @@ def write_booking(
     raise ResourceLocked
 
 
-def _insert(booking: Booking, max_holds: int, session: ClientSession) -> None:
+def _insert(booking: Booking, max_holds: int | None, session: ClientSession) -> None:
     collection("bookings").insert_one(to_document(booking), session=session)
-    if booking.status == PENDING:
+    if booking.status == PENDING and max_holds is not None:
         _count_holds(booking, max_holds, session)
     reached("in_transaction")
 
@@ -150,7 +153,10 @@ def _count_holds(booking: Booking, max_holds: int, session: ClientSession) -> No
 
 
 def _resolve_conflict(
-    booking: Booking, max_holds: int, answer_for: AnswerFor | None, session: ClientSession
+    booking: Booking,
+    max_holds: int | None,
+    answer_for: AnswerFor | None,
+    session: ClientSession,
 ) -> Written | Literal["taken", "gone"]:
     """Looks up the key first, then every active rival, and decides; one snapshot for all.
 
@@ -182,7 +188,7 @@ def _resolve_conflict(
         # Only who wants to hold: a 201 to who wants to book must mean that it is booked.
         may_adopt = hold.status == booking.status == PENDING and len(hold.keys) < MAX_KEYS
         if may_adopt and answer_for:
-            return _adopt_key(booking, hold, answer_for(hold, now), session)
+            return _adopt(booking, hold, answer_for, now, session)
     if live:
         return "taken"
     if not dead and twin_document is None:
@@ -222,11 +228,30 @@ def _still_replays(key: Key, booking: Booking, now: datetime) -> bool:
     return now < key.until and booking.status_at(now) in ACTIVE
 
 
-def _adopt_key(booking: Booking, hold: Booking, answer: Answer, session: ClientSession) -> Written:
-    """Gives the caller who came back their own hold, under the key they came with."""
+def _adopt(
+    booking: Booking, hold: Booking, answer_for: AnswerFor, now: datetime, session: ClientSession
+) -> Written:
+    """Gives the caller who came back their own hold, under the key they came with.
+
+    Who comes may be told otherwise this time: guests, and what is said of them, are taken over.
+    """
+    hold = dataclasses.replace(
+        hold,
+        rooms=booking.rooms,
+        guests=booking.guests,
+        guest=hold.guest if booking.guest == Guest() else booking.guest,
+        notes=booking.notes or hold.notes,
+    )
+    answer = answer_for(hold, now)
     key = dataclasses.replace(booking.keys[0], status=answer.status, body=answer.body)
+    document = to_document(hold)
     collection("bookings").update_one(
-        {"_id": hold.id}, {"$push": {"keys": key_document(key)}}, session=session
+        {"_id": hold.id},
+        {
+            "$push": {"keys": key_document(key)},
+            "$set": {name: document[name] for name in ("rooms", "guests", "guest", "notes")},
+        },
+        session=session,
     )
     return Written("adopted", hold, key)
 
@@ -510,6 +535,8 @@ def taken_nights(hotel: str, first: date, end: date) -> dict[str, set[date]]:
     now = clock.now()
     low, high = f"{first.isoformat()}|", f"{end.isoformat()}|"
     taken: dict[str, set[date]] = {}
+    # Few nights stand in very many slots, so each text is read as a date once.
+    nights = {night.isoformat(): night for night in nights_between(first, end)}
     with database().client.start_session(snapshot=True) as session:
         documents = collection("bookings").find(
             {
@@ -527,7 +554,7 @@ def taken_nights(hotel: str, first: date, end: date) -> dict[str, set[date]]:
             for slot in document["slots"]:
                 if low <= slot < high:
                     night, _, room = slot.partition("|")
-                    taken.setdefault(room, set()).add(date.fromisoformat(night))
+                    taken.setdefault(room, set()).add(nights[night])
     return taken
 
 
@@ -550,12 +577,16 @@ def find_own_rooms(booking: Booking, digest: str) -> tuple[BookedRoom, ...] | No
     # may be of another kind since it was moved, are nothing to go by.
     if made and key and _still_replays(key, made, clock.now()):
         return made.rooms
-    if booking.status != PENDING:
-        return None
+    hold = find_own_hold(booking) if booking.status == PENDING else None
+    return hold.rooms if hold else None
 
-    def kinds(rooms: tuple[BookedRoom, ...]) -> list[tuple[str, int]]:
-        return sorted((booked.category, booked.guests) for booked in rooms)
 
+def find_own_hold(booking: Booking) -> Booking | None:
+    """The caller's own live hold for this stay, to come back to.
+
+    Rooms without an id may be any of their category. A hold that has as many keys as it takes
+    is left out.
+    """
     holds = collection("bookings").find(
         {
             "owner": booking.owner,
@@ -563,15 +594,26 @@ def find_own_rooms(booking: Booking, digest: str) -> tuple[BookedRoom, ...] | No
             "status": PENDING,
             "expires_at": {"$gt": clock.now()},
             "caller": booking.caller,
-            "hotel": booking.hotel,
             "check_in": booking.check_in.isoformat(),
             "check_out": booking.check_out.isoformat(),
+            f"keys.{MAX_KEYS - 1}": {"$exists": False},
         }
     )
     for hold in map(from_document, holds):
-        if kinds(hold.rooms) == kinds(booking.rooms):
-            return hold.rooms
+        if _are_alike(booking.rooms, hold.rooms):
+            return hold
     return None
+
+
+def _are_alike(wanted: tuple[BookedRoom, ...], held: tuple[BookedRoom, ...]) -> bool:
+    """Whether these are the rooms that are wanted: by id where there is one, else by kind."""
+    if all(booked.room for booked in wanted):
+        return sorted((b.room, b.guests) for b in wanted) == sorted(
+            (b.room, b.guests) for b in held
+        )
+    return sorted((b.category, b.guests) for b in wanted) == sorted(
+        (b.category, b.guests) for b in held
+    )
 
 
 def _in_transaction(callback: Callable[[ClientSession], Result]) -> Result:

@@ -26,6 +26,7 @@ from bookings.documents import (
     Booking,
     Change,
     Key,
+    Price,
     common_category,
     new_id,
     new_reference,
@@ -38,6 +39,7 @@ from bookings.errors import (
     Refusal,
     ResourceLocked,
     SoldOut,
+    ValidationFailed,
 )
 from bookings.offers import Offer
 from bookings.outcomes import (
@@ -71,14 +73,15 @@ def create_booking(
     read_payload: Callable[[], Any],
     deadline: Deadline,
     owner: Caller | None = None,
+    as_staff: bool = False,
 ) -> Outcome:
     """Books, or holds, rooms for a stay; at most once for each caller and key.
 
     `read_payload` returns the received JSON or raises a Refusal; with a key it is called only
     once the key is claimed, so that a key that is done replays whatever came with it. `owner`
-    is for staff who book for somebody else. Raises a Refusal for what is wrong with the key
-    itself, TryAgain or a driver's error for what may have happened or not; every other
-    refusal is in the Outcome.
+    is for staff who book for somebody else; no limit on holds binds staff. Raises a Refusal for
+    what is wrong with the key itself, TryAgain or a driver's error for what may have happened
+    or not; every other refusal is in the Outcome.
     """
     steps = Steps()
 
@@ -98,15 +101,17 @@ def create_booking(
         try:
             payload = read_payload()
             request = judge_payload(payload)
-            offer = _quote(request)
-            draft = _draft_booking(request, offer, caller, owner or caller, key, digest)
+            draft = _draft_booking(request, caller, owner or caller, digest)
+            offer = _quote(request, draft)
+            draft = _with_offer(draft, offer)
 
+            lost: tuple[BookedRoom, ...] | None = None
             while True:
                 # 3. Choose free rooms and lock their slots. A lock spares rivals a wasted
                 #    write, and decides nothing.
                 deadline.check()
                 with steps.timed("lock"):
-                    rooms, lock = _lock_rooms(draft, offer, digest)
+                    rooms, lock = _lock_rooms(draft, offer, digest, deadline)
                 reached("after_lock")
 
                 # 4. Write. Two unique indexes look for a rival on the night and a twin of the key.
@@ -118,14 +123,16 @@ def create_booking(
                     with steps.timed("txn"):
                         written = repository.write_booking(
                             booking,
-                            max_holds=settings.MAX_LIVE_HOLDS,
-                            answer_for=lambda hold, now: _answer_hold(hold, key, now),
+                            max_holds=None if as_staff else settings.MAX_LIVE_HOLDS,
+                            answer_for=lambda hold, now: _answer_hold(hold, request, key, now),
                         )
                     break
                 except AlreadyBooked:
-                    if not offer.is_by_category:
+                    # A rival was quicker with this room; there may be another. The same one
+                    # again is no rival's doing.
+                    if not offer.is_by_category or rooms == lost:
                         raise
-                    # A rival was quicker with this room; there may be another.
+                    lost = rooms
                     _release(lock)
                     lock = None
             reached("after_commit")
@@ -191,40 +198,69 @@ def forget_user(*, user_id: object) -> None:
 # --- The steps of create_booking ------------------------------------------------------------
 
 
-def _quote(request: StayRequest) -> Offer:
-    """What the stay costs and which rooms could serve it. Raises PriceChanged."""
-    offer = offers.find_offer(request)
-    if request.quoted_total is not None and request.quoted_total != offer.price.total:
-        price = offer.price
-        raise PriceChanged(f"The price is now {price.total} {price.currency} in minor units.")
-    return offer
-
-
-def _draft_booking(
-    request: StayRequest, offer: Offer, caller: Caller, owner: Caller, key: str, digest: str
-) -> Booking:
-    """The booking as it would be written, but for its rooms and its answer."""
+def _draft_booking(request: StayRequest, caller: Caller, owner: Caller, digest: str) -> Booking:
+    """The booking as far as the request alone says; see `_with_offer` and `_with_answer`."""
     now = clock.now()
     return Booking(
         id=new_id(now),
-        reference=new_reference(offer.hotel.code),
+        reference="",
         caller=str(caller),
         owner=str(owner),
         user_id=_judge_user(request, caller, owner),
-        hotel=offer.hotel.id,
+        hotel="",
         category=None,
-        rooms=tuple(BookedRoom("", wanted.category, wanted.guests) for wanted in offer.wanted),
+        rooms=tuple(
+            BookedRoom(wish.room or "", wish.category or "", wish.guests) for wish in request.rooms
+        ),
         check_in=request.check_in,
         check_out=request.check_out,
         guests=request.guests,
         guest=request.guest,
         notes=request.notes,
-        price=offer.price,
+        price=Price("", ()),
         status=PENDING if request.hold else CONFIRMED,
-        expires_at=now + offer.hotel.hold_length if request.hold else None,
+        expires_at=None,
         created_at=now,
         updated_at=now,
         history=(Change(at=now, event="created", actor=str(caller), key=digest),),
+    )
+
+
+def _quote(request: StayRequest, draft: Booking) -> Offer:
+    """What the stay costs and which rooms could serve it.
+
+    Raises ValidationFailed, or PriceChanged if another total was quoted. What somebody holds
+    already they may come back to, at the price it is held for, whatever is sold by now.
+    """
+    try:
+        offer = offers.find_offer(request)
+        _check_quote(request, offer.price)
+    except (ValidationFailed, PriceChanged):
+        hold = repository.find_own_hold(draft) if request.hold else None
+        if hold is None or request.quoted_total not in (None, hold.price.total):
+            raise
+        offer = offers.offer_again(hold)
+    return offer
+
+
+def _check_quote(request: StayRequest, price: Price) -> None:
+    if request.quoted_total is not None and request.quoted_total != price.total:
+        raise PriceChanged(
+            f"The price is now {price.total} {price.currency} in minor units; "
+            "send it as quotedTotal if you agree."
+        )
+
+
+def _with_offer(draft: Booking, offer: Offer) -> Booking:
+    """The draft at the offer's hotel and price; its rooms are chosen later."""
+    hold_length = offer.hotel.hold_length
+    return dataclasses.replace(
+        draft,
+        reference=new_reference(offer.hotel.code),
+        hotel=offer.hotel.id,
+        rooms=tuple(BookedRoom("", wanted.category, wanted.guests) for wanted in offer.wanted),
+        price=offer.price,
+        expires_at=draft.created_at + hold_length if draft.status == PENDING else None,
     )
 
 
@@ -257,7 +293,7 @@ def _judge_user(request: StayRequest, caller: Caller, owner: Caller) -> str:
 
 
 def _lock_rooms(
-    draft: Booking, offer: Offer, digest: str
+    draft: Booking, offer: Offer, digest: str, deadline: Deadline
 ) -> tuple[tuple[BookedRoom, ...], Lock | None]:
     """Rooms for the stay with all their slots locked; no lock where Redis cannot say.
 
@@ -277,6 +313,7 @@ def _lock_rooms(
     taken = repository.taken_nights(draft.hotel, draft.check_in - around, draft.check_out + around)
     locked: set[str] = set()
     while True:
+        deadline.check()
         try:
             rooms = choose_rooms(
                 offer.wanted, taken, draft.check_in, draft.check_out, locked=locked
@@ -304,7 +341,9 @@ def _lock_slots(draft: Booking, rooms: tuple[BookedRoom, ...]) -> Lock | None:
         return None
 
 
-def _answer_hold(hold: Booking, key: str, now: datetime) -> Answer:
+def _answer_hold(hold: Booking, request: StayRequest, key: str, now: datetime) -> Answer:
+    """The answer for the hold that the caller has; raises PriceChanged if they quoted another."""
+    _check_quote(request, hold.price)
     message = "You hold this already; confirm with this Idempotency-Key before expiresAt."
     return answers.success(hold, key=key, message=message, status=201, now=now)
 

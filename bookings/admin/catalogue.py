@@ -14,22 +14,19 @@ from django.db.models import Model
 from django.http import HttpRequest
 
 from bookings import repository
+from bookings.admin.adding import AddsOnce
 from bookings.admin.deletion import RefusesDeletion
 from bookings.models import Hotel, Night, Room, RoomCategory
 from bookings.money import format_money
 
 
-class CatalogueAdmin(RefusesDeletion):
+class CatalogueAdmin(AddsOnce, RefusesDeletion):
     # What is written once, when the object is added.
     fixed: tuple[str, ...] = ("id",)
     list_per_page = 50
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         return self.fixed if obj else ()
-
-    def save_model(self, request: HttpRequest, obj: Model, form: Any, change: bool) -> None:
-        """A plain save of a new object would overwrite one that got the same id meanwhile."""
-        obj.save(force_insert=not change)
 
 
 @admin.register(Hotel)

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from bookings import clock
+from bookings.admin.adding import AddsOnce
 from bookings.admin.forms import DayField
 from bookings.errors import ValidationFailed
 from bookings.models import Hotel, Night, NightsJob, RoomCategory
@@ -114,7 +115,7 @@ class NightForm(forms.ModelForm):
 
 
 @admin.register(Night)
-class NightAdmin(admin.ModelAdmin):
+class NightAdmin(AddsOnce):
     form = NightForm
     fields = (
         "category",
@@ -155,7 +156,7 @@ class NightAdmin(admin.ModelAdmin):
         if change:
             obj.save(update_fields=form.changed_data)
         else:
-            obj.save(force_insert=True)
+            super().save_model(request, obj, form, change)
 
     @admin.display(description="category")
     def category_name(self, night: Night) -> str:

@@ -214,6 +214,7 @@ def _book(request: HttpRequest, form: BookingForm) -> Outcome:
         key_header=form.cleaned_data["key"],
         read_payload=form.payload,
         deadline=request.deadline,  # type: ignore[attr-defined]
+        as_staff=True,
     )
 
 

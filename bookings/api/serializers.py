@@ -140,7 +140,10 @@ class StaysSerializer(serializers.Serializer):
 
 class DaySerializer(serializers.Serializer):
     date = serializers.DateField()
-    available = serializers.BooleanField()
+    forSale = serializers.BooleanField(
+        help_text="Sold, with a room free. A stay must also keep to the restrictions of the days "
+        "it begins and ends on."
+    )
     roomsLeft = serializers.IntegerField(help_text="Rooms that are free on this night.")
     price = serializers.IntegerField(allow_null=True, help_text="Minor units of the currency.")
     minStay = serializers.IntegerField()

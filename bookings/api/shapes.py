@@ -35,7 +35,7 @@ def describe_day(day: CalendarDay) -> dict[str, Any]:
     night = day.night
     return {
         "date": day.date.isoformat(),
-        "available": day.can_be_booked,
+        "forSale": day.can_be_booked,
         "roomsLeft": day.rooms_left,
         "price": night.price if night else None,
         "minStay": night.min_stay if night else 1,

@@ -202,10 +202,18 @@ class Hotel:
         name: Name = (caller, "create", key or wish.essence)
         if replay := self._replay(name, wish):
             return replay
-        if code := self._fault(caller, wish):
-            return Verdict(Answer(code))
-
         user_id = wish.user_id or owner.partition(":")[2]
+        if code := self._fault(caller, wish):
+            stay = self._own_hold(caller, owner, user_id, wish, answered)
+            is_back = (
+                code != "PERMISSION_DENIED"
+                and stay is not None
+                and stay.guests == wish.guests
+                and wish.quoted in (None, sum(stay.price.values()))
+            )
+            if not is_back or stay is None:
+                return Verdict(Answer(code))
+            return self._adopt(stay, name, key, wish)
         rooms = (wish.room,) if wish.room else self._choose(wish)
         slots = {(room, night) for room in rooms or () for night in range(wish.first, wish.end)}
         stay = None
@@ -213,23 +221,34 @@ class Hotel:
             stay = self._own_hold(caller, owner, user_id, wish, answered)
             if stay is None:
                 return self._refuse(name, key, wish, "SOLD_OUT" if not rooms else "ALREADY_BOOKED")
-        else:
-            if wish.hold and self._holds(owner, user_id) >= MAX_HOLDS:
-                return Verdict(Answer("TOO_MANY_HOLDS"))
-            stay = Stay(
-                caller=caller,
-                owner=owner,
-                user_id=user_id,
-                rooms=rooms,
-                guests=wish.guests,
-                first=wish.first,
-                end=wish.end,
-                price=wish.price,
-                made_at=self.now,
-                status="pending" if wish.hold else "confirmed",
-                ends_at=self.now + HOLD if wish.hold else None,
-            )
-            self.stays.append(stay)
+            return self._adopt(stay, name, key, wish)
+        if wish.hold and self._holds(owner, user_id) >= MAX_HOLDS:
+            return Verdict(Answer("TOO_MANY_HOLDS"))
+        stay = Stay(
+            caller=caller,
+            owner=owner,
+            user_id=user_id,
+            rooms=rooms,
+            guests=wish.guests,
+            first=wish.first,
+            end=wish.end,
+            price=wish.price,
+            made_at=self.now,
+            status="pending" if wish.hold else "confirmed",
+            ends_at=self.now + HOLD if wish.hold else None,
+        )
+        self.stays.append(stay)
+        return self._name(stay, name, key, wish)
+
+    def _adopt(self, stay: Stay, name: Name, key: str | None, wish: Wish) -> Verdict:
+        """Their own hold again, at its own price, for as many guests as they say now."""
+        if wish.quoted not in (None, sum(stay.price.values())):
+            return Verdict(Answer("PRICE_CHANGED"))
+        if wish.room:
+            stay.guests = wish.guests
+        return self._name(stay, name, key, wish)
+
+    def _name(self, stay: Stay, name: Name, key: str | None, wish: Wish) -> Verdict:
         stay.keys.append(name)
         until = None if key else self.now + SERVER_KEY
         return self._succeed(name, Answer(stay=stay, wish=wish, until=until))
@@ -277,6 +296,8 @@ class Hotel:
         return Verdict(answer, replayed=True, mismatch=answer.wish != wish)
 
     def _fault(self, caller: str, wish: Wish) -> str | None:
+        if wish.user_id is not None and caller not in PARTNERS:
+            return "PERMISSION_DENIED"
         if any(
             guests > OCCUPANCY[category]
             for guests, category in zip(wish.guests, wish.wanted, strict=True)
@@ -284,8 +305,6 @@ class Hotel:
             return "VALIDATION_ERROR"
         if wish.quoted is not None and wish.quoted != sum(wish.price.values()):
             return "PRICE_CHANGED"
-        if wish.user_id is not None and caller not in PARTNERS:
-            return "PERMISSION_DENIED"
         return None
 
     def _choose(self, wish: Wish) -> tuple[str, ...] | None:

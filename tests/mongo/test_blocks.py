@@ -10,7 +10,7 @@ import pytest
 from bookings import blocks, connections, lifecycle, services
 from bookings.callers import Caller
 from bookings.clock import Deadline
-from bookings.errors import InvalidIdempotencyKey, NotFound, ValidationFailed
+from bookings.errors import InvalidIdempotencyKey, NotFound
 from bookings.services import Outcome
 from tests.conftest import night
 from tests.mongo.conftest import book, confirm, extend, let_hold_end, stored
@@ -156,11 +156,21 @@ def test_is_in_nobodys_list_and_is_neither_confirmed_nor_extended_nor_moved() ->
 def test_refuses_a_block_that_cannot_be(fields: dict[str, Any], field: str) -> None:
     rooms = fields.pop("rooms", ("inn_A",))
 
-    with pytest.raises(ValidationFailed) as refused:
-        block(*rooms, **fields)
+    refused = block(*rooms, **fields)
 
-    assert field in [name for name, _ in refused.value.errors]
+    assert refused.code == "VALIDATION_ERROR"
+    assert field in [error["field"] for error in refused.content["errors"]]
     assert stored() == []
+
+
+def test_replays_though_what_it_says_could_not_be_blocked_now() -> None:
+    first = block()
+    connections.database()["rooms"].update_one({"_id": "inn_A"}, {"$set": {"is_sold": False}})
+
+    again = block()
+
+    assert again.answer == first.answer
+    assert again.replayed
 
 
 def test_wants_a_key() -> None:

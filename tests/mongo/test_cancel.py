@@ -10,6 +10,7 @@ import pytest
 from bookings import connections, inventory, lifecycle
 from bookings.callers import Caller
 from bookings.clock import Deadline
+from bookings.documents import MAX_HISTORY
 from bookings.errors import ValidationFailed
 from bookings.services import Outcome
 from tests.conftest import night
@@ -106,3 +107,15 @@ def test_keeps_the_reason_in_the_history() -> None:
 
     assert stored()[0]["history"][-1]["reason"] == "The pipes burst."
     assert stored()[0]["history"][-1]["actor"] == "user:staff"
+
+
+def test_ends_a_booking_that_was_changed_as_often_as_can_be() -> None:
+    made = book()
+    entry = stored()[0]["history"][0]
+    connections.collection("bookings").update_one({}, {"$set": {"history": [entry] * MAX_HISTORY}})
+
+    again = confirm(made)
+    cancelled = cancel(made)
+
+    assert again.code == "NOT_CANCELLABLE"
+    assert cancelled.content["booking"]["status"] == "cancelled"

@@ -160,6 +160,36 @@ def test_gives_the_holder_of_the_last_room_their_hold_again() -> None:
     assert (rival.code, instant.code) == ("SOLD_OUT", "SOLD_OUT")
 
 
+def test_is_sold_out_at_once_to_a_holder_who_came_back_too_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(repository, "MAX_KEYS", 3)
+    fill("inn_A", "inn_B")
+    for key in ("first", "second", "third"):
+        double(key, hold=True)
+
+    assert double("fourth", hold=True).code == "SOLD_OUT"
+
+
+def test_gives_up_on_a_room_that_it_loses_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    fill("inn_A", "inn_B")
+    double("first", hold=True)
+    # As if the hold took its last key between the look and the write, again and again.
+    found = repository.find_own_hold
+    monkeypatch.setattr(repository, "MAX_KEYS", 1)
+    monkeypatch.setattr(repository, "find_own_hold", lambda draft: _without_limit(found, draft))
+
+    assert double("second", hold=True).code == "ALREADY_BOOKED"
+
+
+def _without_limit(found: Any, draft: Any) -> Any:
+    limit, repository.MAX_KEYS = repository.MAX_KEYS, 50
+    try:
+        return found(draft)
+    finally:
+        repository.MAX_KEYS = limit
+
+
 def test_gives_nobody_their_hold_of_another_category() -> None:
     book("single", categoryId="inn_single", checkIn=night(10), checkOut=night(11), hold=True)
     fill("inn_A", "inn_B", "inn_C")
@@ -516,3 +546,75 @@ def test_writes_its_holder_for_every_hold_of_one_millisecond(monkeypatch: Any) -
 
     # To set what is there already is no write, and two that write nothing do not meet.
     assert first != second
+
+
+def test_lets_staff_hold_as_many_rooms_as_they_need(settings: Any) -> None:
+    settings.MAX_LIVE_HOLDS = 1
+
+    made = [
+        services.create_booking(
+            caller=Caller("user", "staff"),
+            key_header=room,
+            read_payload=lambda room=room: {  # type: ignore[misc]
+                "resourceId": room,
+                "date": night(),
+                "hold": True,
+            },
+            deadline=services.Deadline.after(10),
+            as_staff=True,
+        )
+        for room in ("inn_A", "inn_B")
+    ]
+
+    assert [outcome.code for outcome in made] == [None, None]
+
+
+# --- Coming back to one's own hold ------------------------------------------------------------
+
+
+def back(key: str, **fields: Any) -> Any:
+    return book(key, resourceId="inn_A", date=night(10), hold=True, **fields)
+
+
+def test_comes_back_at_the_price_it_is_held_for() -> None:
+    held = back("first", quotedTotal=10_000)
+    put_night("inn_double", night(10), price=15_000)
+
+    at_the_old_price = back("second", quotedTotal=10_000)
+    without_one = back("third")
+    at_the_new_price = back("fourth", quotedTotal=15_000)
+
+    for again in (at_the_old_price, without_one):
+        assert again.content["booking"]["id"] == held.content["booking"]["id"]
+        assert again.content["booking"]["price"]["total"] == 10_000
+    # Another price than the one quoted is never acknowledged.
+    assert at_the_new_price.code == "PRICE_CHANGED"
+    assert "10000 EUR" in at_the_new_price.content["error"]
+
+
+@pytest.mark.parametrize("by", [{"resourceId": "inn_A"}, {"categoryId": "inn_double"}])
+def test_comes_back_though_the_night_is_no_longer_sold(by: dict[str, str]) -> None:
+    held = book("first", **by, date=night(10), hold=True)
+    put_night("inn_double", night(10), closed=True)
+
+    again = book("second", **by, date=night(10), hold=True)
+    instant = book("third", **by, date=night(10))
+    rival = book("fourth", **by, date=night(10), hold=True, caller=RIVAL)
+
+    assert again.content["booking"]["id"] == held.content["booking"]["id"]
+    assert (instant.code, rival.code) == ("VALIDATION_ERROR", "VALIDATION_ERROR")
+
+
+def test_takes_over_what_is_said_anew_when_it_comes_back() -> None:
+    back("first", guest={"name": "Ada"}, notes="Late")
+
+    more = back("second", guests=2, notes="Wheelchair")
+    same = back("third", guests=2)
+    too_many = back("fourth", guests=3)
+
+    document = stored()[0]
+    assert more.content["booking"]["rooms"][0]["guests"] == 2
+    assert same.content["booking"]["rooms"][0]["guests"] == 2
+    assert (document["guests"], document["notes"]) == (2, "Wheelchair")
+    assert document["guest"]["name"] == "Ada"
+    assert too_many.code == "VALIDATION_ERROR"

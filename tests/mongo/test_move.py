@@ -178,13 +178,53 @@ def test_refuses_a_move_that_cannot_be(
     assert field in [error["field"] for error in refused.content["errors"]]
 
 
-def test_moves_a_guest_who_arrived_before_today() -> None:
+def begun(first: int, last: int) -> Outcome:
+    """A stay that began in the past, as time would have made it."""
     made = stay(first=1, last=3)
-    connections.collection("bookings").update_one({}, {"$set": {"check_in": night(-1)}})
+    nights = [night(ahead) for ahead in range(first, last)]
+    connections.collection("bookings").update_one(
+        {"_id": stored()[-1]["_id"]},
+        {
+            "$set": {
+                "check_in": night(first),
+                "check_out": night(last),
+                "slots": [f"{date}|inn_A" for date in nights],
+            }
+        },
+    )
+    return made
 
-    moved = move(made, "inn_B", first=-1, last=3)
 
-    assert moved.code is None
+def test_lets_a_guest_who_is_in_the_house_stay_longer_or_leave_today() -> None:
+    longer = move(begun(-2, 2), "inn_A", first=-2, last=3)
+    connections.collection("bookings").delete_many({})
+    connections.redis().flushdb()
+    shorter = move(begun(-2, 2), "inn_A", first=-2, last=0)
+
+    assert (longer.code, shorter.code) == (None, None)
+    assert stored()[0]["check_out"] == night(0)
+
+
+@pytest.mark.parametrize(
+    ("room", "first", "last", "field"),
+    [
+        ("inn_B", -2, 2, "rooms"),
+        ("inn_A", 0, 2, "checkIn"),
+        ("inn_A", -3, 2, "checkIn"),
+        ("inn_A", -2, -1, "checkOut"),
+    ],
+)
+def test_rewrites_no_night_that_is_over(room: str, first: int, last: int, field: str) -> None:
+    refused = move(begun(-2, 2), room, first=first, last=last)
+
+    assert refused.code == "VALIDATION_ERROR"
+    assert field in [error["field"] for error in refused.content["errors"]]
+
+
+def test_moves_no_stay_that_is_over() -> None:
+    refused = move(begun(-3, 0), "inn_A", first=-3, last=2)
+
+    assert refused.content["errors"][0]["message"].startswith("This stay is over")
 
 
 def test_may_stay_in_a_room_that_is_no_longer_for_sale() -> None:

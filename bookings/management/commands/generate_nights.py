@@ -9,7 +9,7 @@ from tqdm import tqdm
 from bookings import nights
 from bookings.errors import ValidationFailed
 from bookings.nights import WEEKDAYS, Progress
-from bookings.payloads import parse_date
+from bookings.payloads import ID, parse_date
 
 
 class Command(BaseCommand):
@@ -45,6 +45,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         hotel = options["hotel"]
+        if not ID.fullmatch(hotel):
+            raise CommandError("There is no such hotel; its id is in the admin's list.")
         wish = {
             "hotel_id": hotel,
             "start": _date(options, "start"),
@@ -91,7 +93,6 @@ def _date(options: dict[str, Any], name: str) -> date:
 def _price(text: str | None) -> int | None:
     if text is None:
         return None
-    try:
-        return int(text)
-    except ValueError:
-        raise CommandError("Give --price a whole number of minor units (cents).") from None
+    if not (text.isascii() and text.isdigit()):
+        raise CommandError("Give --price a whole number of minor units (cents).")
+    return int(text[:20])  # longer ones are as much too large

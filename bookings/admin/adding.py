@@ -1,0 +1,33 @@
+"""Adding what may be added by somebody else in the same moment."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db import IntegrityError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+
+class AddsOnce(admin.ModelAdmin):
+    """Says so when the same id was added between the look at the form and the insert."""
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """A plain save of a new object would overwrite one that got the same id meanwhile."""
+        obj.save(force_insert=not change)
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except IntegrityError:
+            text = "Somebody else added the same this very moment; look for it in the list."
+            self.message_user(request, text, messages.ERROR)
+            meta = self.opts
+            return HttpResponseRedirect(
+                reverse(f"admin:{meta.app_label}_{meta.model_name}_changelist")
+            )
