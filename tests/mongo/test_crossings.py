@@ -48,7 +48,7 @@ LATEST_STARTS_S = (0.0, 0.005, 0.04)
 CLOCKS_OFF_MS = (-50, 0, 50)
 
 # How far from the beginning of a round the moment is put that matters.
-MOMENT_MS = (-6, 24)
+MOMENT_MS = (-20, 60)
 
 
 class Race:
