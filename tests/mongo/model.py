@@ -56,11 +56,6 @@ class Wish:
         return (ROOMS[self.room],) if self.room else self.categories
 
     @property
-    def price(self) -> dict[int, int]:
-        """By night."""
-        return list_price(self.wanted, self.first, self.end)
-
-    @property
     def essence(self) -> tuple[object, ...]:
         """What makes a wish without a key the same wish."""
         what = self.room or tuple(sorted(self.categories))
@@ -134,6 +129,7 @@ class Hotel:
 
     def __init__(self) -> None:
         self.now = 0
+        self.prices = dict(PRICE)
         self.stays: list[Stay] = []
         self.successes: dict[Name, Answer] = {}
         # What Redis alone remembers.
@@ -232,7 +228,7 @@ class Hotel:
             guests=wish.guests,
             first=wish.first,
             end=wish.end,
-            price=wish.price,
+            price=self._list_price(wish.wanted, wish.first, wish.end),
             made_at=self.now,
             status="pending" if wish.hold else "confirmed",
             ends_at=self.now + HOLD if wish.hold else None,
@@ -303,9 +299,14 @@ class Hotel:
             for guests, category in zip(wish.guests, wish.wanted, strict=True)
         ):
             return "VALIDATION_ERROR"
-        if wish.quoted is not None and wish.quoted != sum(wish.price.values()):
+        price = self._list_price(wish.wanted, wish.first, wish.end)
+        if wish.quoted is not None and wish.quoted != sum(price.values()):
             return "PRICE_CHANGED"
         return None
+
+    def _list_price(self, categories: Iterable[str], first: int, end: int) -> dict[int, int]:
+        """What rooms of these categories cost together now, by night."""
+        return dict.fromkeys(range(first, end), sum(self.prices[name] for name in categories))
 
     def _choose(self, wish: Wish) -> tuple[str, ...] | None:
         """For each category the free room in the smallest gap, the first by name of equal ones."""
@@ -441,13 +442,7 @@ class Hotel:
             return Verdict(Answer("VALIDATION_ERROR"))
         if self.rivals({(room, n) for room in rooms for n in range(first, end)}, of=stay):
             return Verdict(Answer("ALREADY_BOOKED"))
-        now_costs = list_price((ROOMS[room] for room in rooms), first, end)
+        now_costs = self._list_price((ROOMS[room] for room in rooms), first, end)
         stay.rooms, stay.first, stay.end = rooms, first, end
         stay.price = {night: stay.price.get(night, now_costs[night]) for night in stay.nights}
         return self._succeed(name, Answer(stay=stay))
-
-
-def list_price(categories: Iterable[str], first: int, end: int) -> dict[int, int]:
-    """What rooms of these categories cost together, by night."""
-    total = sum(PRICE[category] for category in categories)
-    return dict.fromkeys(range(first, end), total)

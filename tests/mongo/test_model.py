@@ -22,6 +22,7 @@ from hypothesis import HealthCheck, note
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
+    initialize,
     invariant,
     precondition,
     rule,
@@ -54,6 +55,7 @@ from tests.mongo.model import (
     PRICE,
     ROOMS,
     STAFF,
+    Answer,
     Hotel,
     Name,
     Stay,
@@ -148,7 +150,7 @@ NIGHTS = st.tuples(st.sampled_from([*NEAR_NIGHTS, 0, 1, FAR_NIGHT]), st.integers
 ROOM = st.sampled_from("AAABCS")
 SEVERAL_ROOMS = st.sampled_from([("A",), ("B",), ("S",), ("A", "B"), ("B", "S"), ("S", "A")])
 CATEGORIES = st.sampled_from(
-    [("double",), ("double",), ("single",), ("double", "double"), ("double", "single")]
+    [("double",), ("double",), ("single",), ("single",), ("double", "double"), ("single", "double")]
 )
 
 
@@ -168,7 +170,8 @@ def wishes(draw: st.DrawFn, by_room: bool | None = None) -> Wish:
         hold=draw(st.booleans()),
         user_id=draw(st.sampled_from([None, None, "ada"])),
     )
-    total = sum(wish.price.values())
+    # Right unless prices have changed since, and wrong.
+    total = sum(PRICE[category] for category in wish.wanted) * (end - first)
     return dataclasses.replace(wish, quoted=draw(st.sampled_from([None] * 6 + [total, total - 1])))
 
 
@@ -227,6 +230,13 @@ class Bookings(RuleBasedStateMachine):
         self.patch = pytest.MonkeyPatch()
         self.interrupt("write_booking")
         self.interrupt("change_booking")
+
+    @initialize(is_booked=st.booleans())
+    def somebody_comes_next_week(self, is_booked: bool) -> None:
+        """So that C's gap ends in a week and more, which is no shorter than a longer one."""
+        if is_booked:
+            wish = Wish("C", (), (1,), FAR_NIGHT, FAR_NIGHT + 1)
+            self.create(Create(PARTNERS[1], "new", wish))
 
     # --- Making stays -------------------------------------------------------------------------
 
@@ -295,6 +305,19 @@ class Bookings(RuleBasedStateMachine):
             wish = dataclasses.replace(create.wish, room=room, hold=True, user_id=None, quoted=None)
             self.create(Create(caller, "new", wish))
 
+    @precondition(lambda self: self.wished_without_key())
+    @rule(which=WHICH, is_cancelled=st.booleans(), is_later=st.booleans())
+    def wishes_the_same_without_a_key(self, which: int, is_cancelled: bool, is_later: bool) -> None:
+        """A retry while the key that the server made is young and its stay active, else anew."""
+        asked, answer = latest(self.wished_without_key(), which)
+        assert answer.stay is not None
+        assert answer.until is not None
+        if is_cancelled:
+            self.change(answer.stay, Cancel(STAFF, None))
+        if is_later:
+            self.pass_time_until(answer.until + MARGIN_S)
+        self.create(asked)
+
     @precondition(lambda self: self.refused())
     @rule(which=WHICH, rival=WHICH, forgetful=st.booleans())
     def asks_again_once_there_is_room(self, which: int, rival: int, forgetful: bool) -> None:
@@ -324,9 +347,11 @@ class Bookings(RuleBasedStateMachine):
         self.change(stay, by_owner(stay, change) if as_owner else change)
 
     @precondition(lambda self: self.model.stays)
-    @rule(which=WHICH, move=MOVES)
-    def moves(self, which: int, move: Move) -> None:
+    @rule(which=WHICH, move=MOVES, stays_there=st.booleans())
+    def moves(self, which: int, move: Move, stays_there: bool) -> None:
         stay = latest(self.model.stays, which)
+        if stays_there:
+            move = Move(move.key, stay.rooms, stay.first, stay.end)
         self.change(stay, by_owner(stay, move))
 
     @precondition(lambda self: self.holds())
@@ -343,17 +368,17 @@ class Bookings(RuleBasedStateMachine):
         self.change(stay, by_owner(stay, change))
 
     @precondition(lambda self: self.holds())
-    @rule(which=WHICH, times=st.sampled_from([1, 2, MAX_EXTENSIONS + 1]))
-    def extends_often(self, which: int, times: int) -> None:
-        stay = latest(self.holds(), which)
-        for _ in range(times):
+    @rule(which=WHICH)
+    def extends_often(self, which: int) -> None:
+        stay = latest(self.live_holds() or self.holds(), which)
+        for _ in range(MAX_EXTENSIONS + 1):
             self.change(stay, Extend(stay.owner, "new"))
 
     @precondition(lambda self: self.holds())
     @rule(which=WHICH)
     def extends_until_it_is_told_to_stop(self, which: int) -> None:
         """Each time just before the hold ends."""
-        stay = latest(self.holds(), which)
+        stay = latest(self.live_holds() or self.holds(), which)
         while stay.status_at(self.model.now) == "pending" and stay.ends_at is not None:
             ends_at = stay.ends_at
             self.pass_time_until(ends_at - MARGIN_S)
@@ -411,6 +436,12 @@ class Bookings(RuleBasedStateMachine):
     @rule()
     def worker_sweeps(self) -> None:
         self.sweep()
+
+    @rule(category=st.sampled_from(list(PRICE)), more=st.sampled_from([0, 500]))
+    def the_hotel_changes_a_price(self, category: str, more: int) -> None:
+        """Whatever was booked or held keeps its own."""
+        self.model.prices[category] = PRICE[category] + more
+        put_price(category, PRICE[category] + more)
 
     @rule()
     def redis_is_wiped(self) -> None:
@@ -481,7 +512,7 @@ class Bookings(RuleBasedStateMachine):
             assert [(obstacle.code, list(obstacle.days)) for obstacle in found.obstacles] == why
             assert [*found.nearest] == [(self.day(first), self.day(end)) for first, end in nearest]
             assert found.price is not None
-            assert found.price.total == PRICE[category] * (end - first)
+            assert found.price.total == self.model.prices[category] * (end - first)
 
     def a_calendar_counts_what_is_free(self, turn: int) -> None:
         category = list(PRICE)[turn % len(PRICE)]
@@ -530,11 +561,10 @@ class Bookings(RuleBasedStateMachine):
         assert stored() == before
 
     def live_holds_can_be_confirmed(self) -> None:
-        for stay in self.holds():
-            if stay.status_at(self.model.now) == "pending":
-                for number in range(len(stay.keys)):
-                    self.change(stay, Confirm(number, "", ""))
-                assert stay.status == "confirmed"
+        for stay in self.live_holds():
+            for number in range(len(stay.keys)):
+                self.change(stay, Confirm(number, "", ""))
+            assert stay.status == "confirmed"
 
     def all_that_is_free_can_be_had(self) -> None:
         """So a dead hold blocks nobody, tidied or not."""
@@ -755,7 +785,7 @@ class Bookings(RuleBasedStateMachine):
     def sweep(self) -> None:
         tasks.expire_holds()
         assert {str(booking["_id"]) for booking in stored() if booking["status"] == "pending"} == {
-            stay.id for stay in self.model.live() if stay.status == "pending"
+            stay.id for stay in self.live_holds()
         }
 
     def forget(self) -> None:
@@ -796,6 +826,19 @@ class Bookings(RuleBasedStateMachine):
 
     def holds(self) -> list[Stay]:
         return [stay for stay in self.model.stays if stay.status == "pending"]
+
+    def live_holds(self) -> list[Stay]:
+        return [stay for stay in self.model.live() if stay.status == "pending"]
+
+    def wished_without_key(self) -> list[tuple[Create, Answer]]:
+        """And acknowledged; the key that the server made may be over by now."""
+        found = []
+        for asked in self.asked:
+            if isinstance(asked, Create) and asked.key is None:
+                answer = self.model.successes.get((asked.caller, "create", asked.wish.essence))
+                if answer is not None:
+                    found.append((asked, answer))
+        return found
 
     def refused(self) -> list[Create]:
         """Wishes that would be refused again as long as Redis remembers."""
@@ -846,7 +889,7 @@ def attempt(call: Callable[[], Outcome]) -> Done:
 def by_owner(stay: Stay, change: Change) -> Change:
     """The change, asked for by who may ask, and as it may be asked."""
     if isinstance(change, Confirm):
-        return dataclasses.replace(change, own_key=change.own_key or 0)
+        return dataclasses.replace(change, actor=stay.owner if stay.owner in CALLERS else STAFF)
     if isinstance(change, Extend | Cancel):
         return dataclasses.replace(change, actor=STAFF if stay.is_block else stay.owner)
     if isinstance(change, Move):
@@ -886,7 +929,15 @@ def open_inn() -> date:
             }
         },
     )
+    for category, price in PRICE.items():
+        put_price(category, price)
     return clock.today(time_zone)
+
+
+def put_price(category: str, price: int) -> None:
+    connections.database()["room_categories"].update_one(
+        {"_id": f"inn_{category}"}, {"$set": {"default_price": price}}
+    )
 
 
 def put_back(back_ms: int) -> None:
