@@ -1,7 +1,8 @@
 """Who is who: the caller a key belongs to, and the tokens of API clients.
 
-A caller is `client:<id>` (a partner, never its token) or `user:<id>` (a person who is logged
-in). The same spelling names a booking's owner and the actor in its history.
+A caller is `client:<id>` (a partner, never its token), `user:<id>` (a person who is logged in)
+or `guest:<id>` (a browser in which nobody is; bookings/web/visitors.py gives it its id). The
+same spelling names a booking's owner and the actor in its history.
 """
 
 import hashlib
@@ -20,7 +21,7 @@ TOKEN_PREFIX = "bks_"
 
 @dataclass(frozen=True)
 class Caller:
-    """Somebody who may book. `kind` is `client` or `user`."""
+    """Somebody who may book. `kind` is `client`, `user` or `guest`."""
 
     kind: str
     id: str
@@ -38,6 +39,11 @@ class Caller:
 def caller_of_user(user_id: object) -> Caller:
     """The caller for a person, by the id of their account."""
     return Caller("user", str(user_id))
+
+
+def caller_of_guest(guest_id: str) -> Caller:
+    """The caller for a guest without an account, by the random id of their browser."""
+    return Caller("guest", guest_id)
 
 
 def find_caller(token: str) -> Caller | None:

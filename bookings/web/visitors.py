@@ -1,0 +1,61 @@
+"""Who a page is for: the person who is logged in, else the guest that this browser is.
+
+A guest's id is random and lives in a signed cookie, so nobody can name another's. It is given
+out with the first page that has a form for booking on it, since two clicks on that form must
+come from one guest.
+"""
+
+import secrets
+from datetime import timedelta
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from bookings.callers import Caller, caller_of_guest, caller_of_user
+
+GUEST_COOKIE = "guest"
+_SALT = "bookings.web.visitors"
+
+# The longest that browsers keep a cookie (RFC 6265bis), since stays are booked two years ahead.
+GUEST_COOKIE_AGE = timedelta(days=400)
+
+_NEW_GUEST = "_new_guest"
+
+
+def caller_of(request: HttpRequest) -> Caller:
+    """Who asks. A browser that is nobody yet becomes a guest; see `keep_guest`."""
+    if request.user.is_authenticated:
+        return caller_of_user(request.user.pk)
+    guest = guest_of(request)
+    if guest is None:
+        guest = caller_of_guest(secrets.token_hex(16))
+        setattr(request, _NEW_GUEST, guest)
+    return guest
+
+
+def guest_of(request: HttpRequest) -> Caller | None:
+    """The guest that this browser is, also while somebody is logged in; None if it is none."""
+    if new := getattr(request, _NEW_GUEST, None):
+        return new
+    guest_id = request.get_signed_cookie(GUEST_COOKIE, default=None, salt=_SALT)
+    return caller_of_guest(guest_id) if guest_id else None
+
+
+def keep_guest(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """Gives a new guest their cookie, so that the next request comes from the same one."""
+    if new := getattr(request, _NEW_GUEST, None):
+        response.set_signed_cookie(
+            GUEST_COOKIE,
+            new.id,
+            salt=_SALT,
+            max_age=int(GUEST_COOKIE_AGE.total_seconds()),
+            secure=settings.SESSION_COOKIE_SECURE,
+            httponly=True,
+            samesite="Lax",
+        )
+    return response
+
+
+def forget_guest(response: HttpResponse) -> None:
+    """Makes the browser a new guest, so that the next person at it is not this one."""
+    response.delete_cookie(GUEST_COOKIE, samesite="Lax")
