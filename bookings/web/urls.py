@@ -1,7 +1,7 @@
 from django.contrib.auth import views as auth
 from django.urls import path
 
-from bookings.web import journey, my_bookings, search
+from bookings.web import journey, lesson, my_bookings, search
 
 urlpatterns = [
     path("", search.home, name="home"),
@@ -15,6 +15,8 @@ urlpatterns = [
     path("bookings/<str:booking_id>/cancel", journey.cancel, name="cancel"),
     path("bookings/<str:booking_id>/stay.ics", journey.stay_file, name="stay_file"),
     path("manage/<str:token>", journey.manage, name="manage"),
+    path("how-it-works", lesson.how_it_works, name="how_it_works"),
+    path("how-it-works/try", lesson.try_it, name="try_it"),
     path("login", auth.LoginView.as_view(template_name="login.html"), name="login"),
     path("logout", auth.LogoutView.as_view(), name="logout"),
 ]

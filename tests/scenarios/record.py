@@ -39,6 +39,9 @@ STOPS = {
 # A reader of the page chooses the fault; what is not here happens at a turn of its own.
 FATES = ("lost", "crash")
 
+# Who takes turns: two clients, and the fault.
+ACTORS = ("1", "2", "f")
+
 
 @dataclass(frozen=True)
 class Scenario:
@@ -252,17 +255,25 @@ class Table:
 
 
 def write_down(places: list[Place], steps: Table, states: Table) -> list[Any]:
-    """Each place as [state, verdict, {actor: [step, place]}]; no verdict before the end."""
+    """Each place as its state and, for each actor, the step and the place it leads to.
+
+    `[state, step, place, step, place, step, place]` are the turns of client 1, of client 2 and
+    of the fault; place 0, where all begins, stands for no turn, and the end of the list is left
+    out where it says nothing more. An end is `[state, [broken promise, …]]`.
+    """
     numbers = {id(place): number for number, place in enumerate(places)}
+
+    def turns(place: Place) -> list[int]:
+        flat = []
+        for actor in ACTORS:
+            step, there = place.next.get(actor, (None, None))
+            flat += [steps.number(step), numbers[id(there)]] if step else [0, 0]
+        while flat[-2:] == [0, 0]:
+            del flat[-2:]
+        return flat
+
     return [
-        [
-            states.number(place.state),
-            None if place.actors else place.verdict,
-            {
-                actor: [steps.number(step), numbers[id(there)]]
-                for actor, (step, there) in place.next.items()
-            },
-        ]
+        [states.number(place.state), *(turns(place) if place.actors else [place.verdict])]
         for place in places
     ]
 
