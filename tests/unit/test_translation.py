@@ -1,4 +1,4 @@
-"""Whatever people read on a page can be translated: no template and no script has words of its own."""
+"""Whatever people read on a page can be translated: templates and scripts have no own words."""
 
 from __future__ import annotations
 
