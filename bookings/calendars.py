@@ -36,11 +36,12 @@ class Night:
 
 @dataclass(frozen=True)
 class Obstacle:
-    """One reason why a stay cannot be had, and the days it is about."""
+    """One reason why a stay cannot be had, the days it is about, and what they allow at least."""
 
     code: str
     message: str
     days: tuple[date, ...]
+    min_stay: int | None = None
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class Calendar:
         arrival, departure = self.days.get(check_in), self.days.get(check_out)
         if arrival and arrival.min_stay > length:
             message = f"A stay from {check_in} has at least {arrival.min_stay} nights."
-            found.append(Obstacle(MIN_STAY, message, (check_in,)))
+            found.append(Obstacle(MIN_STAY, message, (check_in,), arrival.min_stay))
         if arrival and arrival.is_closed_to_arrival:
             message = f"No stay can begin on {check_in}."
             found.append(Obstacle(CLOSED_TO_ARRIVAL, message, (check_in,)))

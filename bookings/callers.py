@@ -21,14 +21,22 @@ TOKEN_PREFIX = "bks_"
 
 @dataclass(frozen=True)
 class Caller:
-    """Somebody who may book. `kind` is `client`, `user` or `guest`."""
+    """Somebody who may book. `kind` is `client`, `user` or `guest`.
+
+    `manages` are ids of bookings that a signed link opened to them, whoever owns them.
+    """
 
     kind: str
     id: str
     may_act_for_others: bool = False
+    manages: frozenset[str] = frozenset()
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.id}"
+
+    def owner_to_match(self, booking_id: str) -> str | None:
+        """Whose the booking must be for this caller to see it; None where a link lets them."""
+        return None if booking_id in self.manages else str(self)
 
     @property
     def is_authenticated(self) -> bool:

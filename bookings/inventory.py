@@ -20,6 +20,7 @@ class HotelFacts:
     time_zone: str
     currency: str
     check_in_time: time
+    check_out_time: time
     hold_length: timedelta
     cancel_hours: int
 
@@ -57,6 +58,11 @@ def find_hotel(hotel_id: str) -> HotelFacts | None:
     """The hotel with this id, or None."""
     hotel = collection("hotels").find_one({"_id": hotel_id})
     return hotel_of(hotel) if hotel else None
+
+
+def list_hotels() -> list[HotelFacts]:
+    """Every hotel, by name."""
+    return [hotel_of(hotel) for hotel in collection("hotels").find().sort("name")]
 
 
 def find_category(category_id: str) -> CategoryFacts | None:
@@ -97,6 +103,14 @@ def room_names(room_ids: Iterable[str]) -> dict[str, str]:
     return {room["_id"]: room["name"] for room in rooms}
 
 
+def category_names(category_ids: Iterable[str]) -> dict[str, str]:
+    """What the categories with these ids are called; ids that nobody knows are left out."""
+    categories = collection("room_categories").find(
+        {"_id": {"$in": sorted(set(category_ids))}}, {"name": 1}
+    )
+    return {category["_id"]: category["name"] for category in categories}
+
+
 def judge_dates(hotel: HotelFacts, check_in: date, check_out: date) -> list[tuple[str, str]]:
     """What is wrong with these dates on the hotel's own calendar, as (field, message)."""
     today = clock.today(hotel.time_zone)
@@ -116,6 +130,7 @@ def hotel_of(hotel: dict[str, Any]) -> HotelFacts:
         time_zone=hotel["time_zone"],
         currency=hotel["currency"],
         check_in_time=_time_of(hotel["check_in_time"]),
+        check_out_time=_time_of(hotel["check_out_time"]),
         hold_length=timedelta(minutes=hotel["hold_minutes"]),
         cancel_hours=hotel["cancel_hours"],
     )

@@ -35,7 +35,7 @@ from bookings.errors import (
     ValidationFailed,
 )
 from bookings.outcomes import Outcome, read_key
-from bookings.payloads import is_printable
+from bookings.payloads import Guest, is_printable
 from idempotency import keys
 
 # WCAG 2.2.1 asks that a time limit can be extended at least ten times, so ten it is; and an
@@ -53,12 +53,14 @@ def confirm_booking(
     key_header: str | None,
     deadline: Deadline,
     as_staff: bool = False,
+    guest: Guest | None = None,
+    notes: str | None = None,
 ) -> Outcome:
     """Turns a hold into a booking, with the key that made it; staff need no key.
 
     A hold that ran out up to ten minutes ago is revived if its slots are still free.
-    Confirming again replays. Raises NotFound, KeyMismatch or InvalidIdempotencyKey before
-    anything is claimed.
+    Confirming again replays. `guest` and `notes`, where given, replace what the hold was told.
+    Raises NotFound, KeyMismatch or InvalidIdempotencyKey before anything is claimed.
     """
     booking = _find(booking_id, actor, as_staff=as_staff)
     if as_staff:
@@ -67,8 +69,7 @@ def confirm_booking(
         key = read_key(key_header, accept_server_made=True) or ""
         if not key:
             raise InvalidIdempotencyKey("Confirm with the Idempotency-Key of the booking.")
-        created = keys.digest_of(caller=str(actor), operation="create", target="", key=key)
-        if not booking.was_made_under(created):
+        if not is_key_of(booking, key):
             raise KeyMismatch
 
     def confirm(current: Booking, now: datetime) -> Step:
@@ -78,13 +79,27 @@ def confirm_booking(
             return Step("confirmed_again", current, answers.message_for(current))
         if current.expires_at is None or now >= current.expires_at + LATE_CONFIRM:
             raise HoldExpired
-        confirmed = dataclasses.replace(current, status=CONFIRMED)
+        confirmed = dataclasses.replace(
+            current,
+            status=CONFIRMED,
+            guest=current.guest if guest is None else guest,
+            notes=current.notes if notes is None else notes,
+        )
         message = answers.message_for(confirmed)
         return Step("confirmed", confirmed, message, only_before=LATE_CONFIRM)
 
     return change(
         booking.id, operation="confirm", key=key, actor=actor, deadline=deadline, decide=confirm
     )
+
+
+def is_key_of(booking: Booking, key: str) -> bool:
+    """Whether this key made or adopted the booking, for the caller who made it.
+
+    Who owns it by now may be another: a guest who has logged in since.
+    """
+    made = keys.digest_of(caller=booking.caller, operation="create", target="", key=key)
+    return booking.was_made_under(made)
 
 
 def extend_hold(
@@ -222,7 +237,8 @@ def _find(
     as_staff: bool = False,
     kinds: tuple[str, ...] = (STAY,),
 ) -> Booking:
-    booking = repository.find_booking(booking_id, owner=None if as_staff else str(viewer))
+    owner = None if as_staff else viewer.owner_to_match(booking_id)
+    booking = repository.find_booking(booking_id, owner=owner)
     if booking is None or booking.kind not in kinds:
         raise NotFound
     return booking

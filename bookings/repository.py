@@ -312,6 +312,8 @@ def _change(
         fields["expires_at"] = changed.expires_at
     if stay_document(changed) != stay_document(booking):
         fields.update(stay_document(changed))
+    if (changed.guest, changed.notes) != (booking.guest, booking.notes):
+        fields.update({"guest": vars(changed.guest), "notes": changed.notes})
     result = collection("bookings").update_one(
         condition, {"$set": fields, "$push": {"history": change_document(change)}}, session=session
     )

@@ -153,10 +153,16 @@ def create_booking(
 
 def get_booking(*, viewer: Caller, booking_id: str) -> dict[str, Any]:
     """One of the viewer's bookings as the API shows it. Raises NotFound for any other."""
-    booking = repository.find_booking(booking_id, owner=str(viewer))
+    booking = find_own_booking(viewer=viewer, booking_id=booking_id)
+    return answers.describe(booking, now=clock.now())
+
+
+def find_own_booking(*, viewer: Caller, booking_id: str) -> Booking:
+    """One of the viewer's bookings, guest's details and all. Raises NotFound for any other."""
+    booking = repository.find_booking(booking_id, owner=viewer.owner_to_match(booking_id))
     if booking is None:
         raise NotFound
-    return answers.describe(booking, now=clock.now())
+    return booking
 
 
 def list_bookings(
@@ -170,6 +176,30 @@ def list_bookings(
     limit: int = 20,
 ) -> tuple[list[dict[str, Any]], str | None]:
     """The viewer's bookings, newest first, and the cursor of the next page (None at the end)."""
+    page, next_cursor = list_own_bookings(
+        viewer=viewer,
+        user_id=user_id,
+        room=room,
+        night=night,
+        status=status,
+        cursor=cursor,
+        limit=limit,
+    )
+    now = clock.now()
+    return [answers.describe(booking, now=now) for booking in page], next_cursor
+
+
+def list_own_bookings(
+    *,
+    viewer: Caller,
+    user_id: str | None = None,
+    room: str | None = None,
+    night: date | None = None,
+    status: str | None = None,
+    cursor: ObjectId | None = None,
+    limit: int = 20,
+) -> tuple[list[Booking], str | None]:
+    """As `list_bookings`, guests' details and all."""
     found = repository.list_bookings(
         owner=str(viewer),
         user_id=user_id,
@@ -180,9 +210,7 @@ def list_bookings(
         limit=limit + 1,
     )
     page = found[:limit]
-    now = clock.now()
-    next_cursor = str(page[-1].id) if len(found) > limit else None
-    return [answers.describe(booking, now=now) for booking in page], next_cursor
+    return page, str(page[-1].id) if len(found) > limit else None
 
 
 def forget_user(*, user_id: object) -> None:

@@ -18,6 +18,7 @@ from rest_framework import exceptions as drf
 
 from bookings import answers, errors, outage
 from bookings.errors import Refusal
+from bookings.web.messages import explain, title_of
 from idempotency import keys
 from idempotency.errors import InvalidKey
 
@@ -150,7 +151,8 @@ def answer_refusal(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     if request.path.startswith("/api/"):
         return respond(refusal, request)
     template = "try_again.html" if isinstance(refusal, errors.TryAgain) else "error.html"
-    response = render(request, template, {"refusal": refusal}, status=refusal.status)
+    context = {"title": title_of(refusal.code), "sentence": explain(refusal.code)}
+    response = render(request, template, context, status=refusal.status)
     if refusal.retry_after_s is not None:
         response["Retry-After"] = str(refusal.retry_after_s)
     return response

@@ -1,50 +1,163 @@
-"""What the first page takes from its address: the night, and which bookings to list."""
+"""What the pages take from their addresses and forms."""
 
 import datetime as dt
+from typing import Any
 
 from bson import ObjectId
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
 
 from bookings.documents import CANCELLED, CONFIRMED, EXPIRED, PENDING
-from bookings.payloads import ID, parse_date
+from bookings.inventory import HotelFacts
+from bookings.payloads import (
+    GUEST_FIELDS,
+    MAX_GUESTS,
+    MAX_NIGHTS,
+    MAX_NOTES,
+    MAX_ROOMS,
+    MAX_SLOTS,
+    Guest,
+    is_printable,
+    parse_date,
+)
 
 STATUS_LABELS = {
-    CONFIRMED: "Booked",
-    PENDING: "On hold",
-    CANCELLED: "Cancelled",
-    EXPIRED: "Hold ran out",
+    CONFIRMED: _("Booked"),
+    PENDING: _("On hold"),
+    CANCELLED: _("Cancelled"),
+    EXPIRED: _("Hold ran out"),
 }
+
+NO_DATE = _("Choose a date that exists, written YYYY-MM-DD.")
+
+
+class DayField(forms.CharField):
+    """A calendar day, written YYYY-MM-DD as `<input type="date">` sends it."""
+
+    def __init__(self, *, label: Any) -> None:
+        super().__init__(
+            label=label,
+            max_length=10,
+            error_messages={"max_length": NO_DATE, "required": _("Choose a date.")},
+        )
+
+    def clean(self, value: Any) -> dt.date:
+        day = parse_date(super().clean(value))
+        if day is None:
+            raise ValidationError(NO_DATE)
+        return day
+
+
+class PlainField(forms.CharField):
+    """Text that the booking will accept: bounded, and without what cannot be printed."""
+
+    def clean(self, value: Any) -> str:
+        text = str(super().clean(value))
+        if not is_printable(text):
+            raise ValidationError(_("This has a character that cannot be printed."))
+        return text
 
 
 class SearchForm(forms.Form):
-    """`after` and `cursor` lead on to further rooms and to older bookings."""
+    """Where, when, and how many. `hotels` are those there are."""
 
-    date = forms.CharField(
-        label="Night",
-        max_length=10,
-        widget=forms.DateInput(attrs={"type": "date"}),
-        error_messages={"max_length": "Choose a date that exists, written YYYY-MM-DD."},
+    hotel = forms.ChoiceField(
+        label=_("Hotel"),
+        error_messages={"invalid_choice": _("Choose one of the hotels in the list.")},
     )
+    arrival = DayField(label=_("Arrival"))
+    departure = DayField(label=_("Departure"))
+    guests = forms.IntegerField(label=_("Guests per room"), min_value=1, max_value=MAX_GUESTS)
+    rooms = forms.IntegerField(label=_("Rooms"), min_value=1, max_value=MAX_ROOMS)
+
+    def __init__(self, data: Any, *, hotels: list[HotelFacts]) -> None:
+        super().__init__(data)
+        choices = self.fields["hotel"]
+        assert isinstance(choices, forms.ChoiceField)
+        choices.choices = [(hotel.id, hotel.name) for hotel in hotels]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = self.cleaned_data
+        arrival, departure = cleaned.get("arrival"), cleaned.get("departure")
+        if arrival and departure:
+            nights = (departure - arrival).days
+            if nights < 1:
+                self.add_error("departure", _("The day of departure is after the day of arrival."))
+            elif nights > MAX_NIGHTS:
+                self.add_error(
+                    "departure", _("A stay has at most %(nights)s nights.") % {"nights": MAX_NIGHTS}
+                )
+            elif nights * cleaned.get("rooms", 1) > MAX_SLOTS:
+                self.add_error(
+                    "rooms",
+                    _("A booking has at most %(nights)s nights, all its rooms together.")
+                    % {"nights": MAX_SLOTS},
+                )
+        return cleaned
+
+
+class HoldForm(SearchForm):
+    """A search's answer that somebody wants: also which category, and at what total."""
+
+    category = forms.CharField(max_length=64)
+    total = forms.IntegerField(min_value=0)
+    key = forms.CharField(max_length=255)
+
+
+class GuestForm(forms.Form):
+    """Whom to expect at the desk."""
+
+    name = PlainField(
+        label=_("Name"),
+        max_length=GUEST_FIELDS["name"],
+        error_messages={"required": _("Tell us your name.")},
+    )
+    email = forms.EmailField(
+        label=_("E-mail"),
+        max_length=GUEST_FIELDS["email"],
+        error_messages={
+            "required": _("Tell us your e-mail address."),
+            "invalid": _("Write an e-mail address, such as name@example.org."),
+        },
+    )
+    phone = PlainField(label=_("Telephone"), max_length=GUEST_FIELDS["phone"], required=False)
+    notes = PlainField(label=_("Anything we should know?"), max_length=MAX_NOTES, required=False)
+
+    @property
+    def guest(self) -> Guest:
+        """Who was typed in; what is not valid is left out."""
+        told = self.cleaned_data
+        return Guest(told.get("name", ""), told.get("email", ""), told.get("phone", ""))
+
+
+class ListForm(forms.Form):
+    """Which of somebody's bookings are shown; `cursor` leads on to older ones."""
+
     status = forms.ChoiceField(
-        label="Show",
+        label=_("Show"),
         required=False,
-        choices=[("", "All"), *STATUS_LABELS.items()],
-        error_messages={"invalid_choice": "Choose one of the states in the list."},
+        choices=[("", _("All")), *STATUS_LABELS.items()],
+        error_messages={"invalid_choice": _("Choose one of the states in the list.")},
     )
-    after = forms.RegexField(regex=rf"\A{ID.pattern}\Z", required=False)
     cursor = forms.CharField(required=False, max_length=24)
-
-    def clean_date(self) -> dt.date:
-        day = parse_date(self.cleaned_data["date"])
-        if day is None:
-            raise ValidationError("Choose a date that exists, written YYYY-MM-DD.")
-        return day
 
     def clean_cursor(self) -> ObjectId | None:
         text = self.cleaned_data["cursor"]
         if not text:
             return None
         if not ObjectId.is_valid(text):
-            raise ValidationError("Begin again with your newest bookings.")
+            raise ValidationError(_("Begin again with your newest bookings."))
         return ObjectId(text)
+
+
+class MonthForm(forms.Form):
+    """A month of the calendar, written YYYY-MM."""
+
+    month = forms.RegexField(regex=r"\A[0-9]{4}-(0[1-9]|1[0-2])\Z")
+
+    def clean_month(self) -> dt.date:
+        first = parse_date(f"{self.cleaned_data['month']}-01")
+        if first is None:
+            raise ValidationError(NO_DATE)
+        return first

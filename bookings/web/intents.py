@@ -1,19 +1,20 @@
 """The idempotency keys that pages put into their forms.
 
-An intent is a wish for one room on one night. Its key stays the same until the wish had a
-definite answer, so a double click, a reload, Back or a second tab sends one key, and that
-books once. Afterwards the intent gets another one, so that a room which was cancelled can
-be booked anew.
+An intent is a wish for so many rooms of a category on some nights. Its key stays the same
+until what it made is over, or was refused for good: so a double click, a reload, Back, a second
+tab or a lost answer all send one key, and that books once; and the same key confirms the hold
+it made. Afterwards the intent gets the next key, so that what was cancelled can be booked anew.
 
-The session says which key is current; whether a posted key was handed out here is said by
-its signature. Concurrent requests save a session last-write-wins, and the second click
-often arrives after the first has replaced the key: a list of keys in the session would
-lose some of them, a signature cannot.
+The session says which key is current; whether a posted key was handed out here is said by its
+signature. Concurrent requests save a session last-write-wins, and the second click often
+arrives after the first has replaced the key: a list of keys in the session would lose some of
+them, a signature cannot. And since each key follows from the one before, two requests that
+replace it at the same moment agree on the next.
 """
 
 import logging
-import secrets
 from dataclasses import dataclass
+from datetime import date
 
 from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.core.signing import BadSignature, Signer
@@ -21,60 +22,95 @@ from django.db import DatabaseError
 from django.utils.crypto import salted_hmac
 from pymongo.errors import PyMongoError
 
+from bookings.callers import Caller
+
 logger = logging.getLogger(__name__)
 
 # What the session holds: intent → nonce of its present key, for intents that were settled.
 _NONCES = "booking_nonces"
 
-# The nonce of every intent that has none of its own.
-_FOR_THE_REST = ""
+_SALT = "bookings.web.intents"
 
-# More settled intents than a person has in one session. Then all of them get new keys.
+# More settled intents than a person has in one session. Then the oldest begin again, which
+# costs them one more press of the button at worst.
 MAX_SETTLED = 50
 
 
 @dataclass(frozen=True)
 class Intent:
-    """One room of one hotel for one night; the texts are as received, so they may be nonsense."""
+    """So many rooms of a category, with so many guests in each, for the nights of a stay."""
 
     hotel: str
-    room: str
-    night: str
+    category: str
+    arrival: date
+    departure: date
+    guests: int
+    rooms: int
 
     def __str__(self) -> str:
-        return f"{self.hotel}|{self.night}|{self.room}"
+        return "|".join(
+            (
+                self.hotel,
+                self.category,
+                self.arrival.isoformat(),
+                self.departure.isoformat(),
+                str(self.guests),
+                str(self.rooms),
+            )
+        )
 
 
 class IntentKeys:
-    """The keys of one logged-in person in one session."""
+    """The keys of one visitor in one session.
 
-    def __init__(self, session: SessionBase, user_id: object) -> None:
+    `guest` is who this browser was before its person logged in: keys that were handed out
+    then are still good, and still belong to the guest.
+    """
+
+    def __init__(self, session: SessionBase, caller: Caller, guest: Caller | None) -> None:
         self._session = session
-        self._user_id = user_id
+        self._caller = caller
+        self._guest = guest
 
     def current(self, intent: Intent) -> str:
         """The key to put into the intent's form: the same one for every page of the session."""
-        nonces = self._session.get(_NONCES, {})
-        nonce = nonces.get(str(intent)) or nonces.get(_FOR_THE_REST) or self._first_nonce()
-        return self._signer(intent).sign(nonce)
+        return self._current_for(self._caller, intent)
 
-    def accept(self, intent: Intent, posted: str) -> str:
-        """The posted key, if it was handed out to this person for this intent, else the current."""
-        try:
-            self._signer(intent).unsign(posted)
-        except BadSignature:
-            return self.current(intent)
-        return posted
+    def accept(self, intent: Intent, posted: str) -> tuple[str, Caller]:
+        """The posted key and whose it is, if it was handed out in this browser for this intent;
+        else the current one."""
+        for caller in self._callers:
+            if _nonce_of(caller, intent, posted) is not None:
+                return posted, caller
+        return self.current(intent), self._caller
+
+    def after(self, intent: Intent, key: str) -> str:
+        """The key that follows this accepted one, now that what it made is over.
+
+        It is this caller's, also where the guest's was before it.
+        """
+        nonce = _nonce_of(self._caller, intent, key)
+        current = self.current(intent)
+        if nonce is None or key != current:
+            return current
+        return _sign(self._caller, intent, _next_nonce(nonce))
+
+    def candidates(self, intent: Intent) -> list[str]:
+        """The keys under which this browser may have made what it holds of this intent."""
+        return [self._current_for(caller, intent) for caller in self._callers]
 
     def settle(self, intent: Intent, key: str) -> None:
-        """Replaces the intent's key after a definite answer. The answer stands if this fails."""
+        """Replaces the intent's key after what is final. The answer stands if this fails."""
         if key != self.current(intent):
             return  # the first of two clicks has done it
+        nonce = _nonce_of(self._caller, intent, key)
+        assert nonce is not None
         nonces = dict(self._session.get(_NONCES, {}))
-        if len(nonces) >= MAX_SETTLED:
-            nonces = {_FOR_THE_REST: _new_nonce()}
-        nonces[str(intent)] = _new_nonce()
-        self._session[_NONCES] = nonces
+        nonces.pop(str(intent), None)
+        nonces[str(intent)] = _next_nonce(nonce)
+        self._session[_NONCES] = dict(list(nonces.items())[-MAX_SETTLED:])
+        if self._session.session_key is None:
+            return  # it is made, and its cookie set, on the way out
         try:
             self._session.save()
         except (UpdateError, DatabaseError, PyMongoError):
@@ -84,13 +120,39 @@ class IntentKeys:
         # Saved or not, the session must not fail the answer on its way out.
         self._session.modified = False
 
-    def _first_nonce(self) -> str:
-        """Made from the session's own key: no write, and so nothing for two tabs to lose."""
-        return salted_hmac("bookings.web.intents", self._session.session_key or "").hexdigest()[:32]
+    @property
+    def _callers(self) -> list[Caller]:
+        if self._guest is None or str(self._guest) == str(self._caller):
+            return [self._caller]
+        return [self._caller, self._guest]
 
-    def _signer(self, intent: Intent) -> Signer:
-        return Signer(salt=f"bookings.web.intents|{self._user_id}|{intent}", sep=".")
+    def _current_for(self, caller: Caller, intent: Intent) -> str:
+        nonce = self._session.get(_NONCES, {}).get(str(intent)) or self._first_nonce(caller)
+        return _sign(caller, intent, nonce)
+
+    def _first_nonce(self, caller: Caller) -> str:
+        """Made of what the browser has already: no write, and so nothing for two tabs to lose.
+
+        A guest's cookie is this browser's alone; a person may have many browsers.
+        """
+        own = caller.id if caller.kind == "guest" else self._session.session_key or ""
+        return salted_hmac(_SALT, own).hexdigest()[:32]
 
 
-def _new_nonce() -> str:
-    return secrets.token_hex(16)
+def _next_nonce(nonce: str) -> str:
+    return salted_hmac(f"{_SALT}.next", nonce).hexdigest()[:32]
+
+
+def _sign(caller: Caller, intent: Intent, nonce: str) -> str:
+    return _signer(caller, intent).sign(nonce)
+
+
+def _nonce_of(caller: Caller, intent: Intent, key: str) -> str | None:
+    try:
+        return _signer(caller, intent).unsign(key)
+    except BadSignature:
+        return None
+
+
+def _signer(caller: Caller, intent: Intent) -> Signer:
+    return Signer(salt=f"{_SALT}|{caller}|{intent}", sep=".")

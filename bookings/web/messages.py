@@ -1,72 +1,102 @@
 """What people read for each code: what happened, and what to do next."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
-# Plain text. A page may put the room and the night in front of it, so no sentence names them.
-SENTENCES = {
-    "REFUSED": "This was refused. Look at what is shown below and try again.",
-    "ALREADY_BOOKED": "It is already taken for that night. Choose another room or another date.",
-    "SOLD_OUT": "Everything is booked for these dates. Choose another date.",
-    "IDEMPOTENCY_IN_PROGRESS": (
-        "It is being booked for you this second. If it is not among your bookings yet, "
-        "press Book again: it will be booked only once."
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+# Whoever asks again with the same form may be told something else in a moment.
+PASSING_CODES = ("IDEMPOTENCY_IN_PROGRESS", "TRY_AGAIN")
+
+SENTENCES: dict[str, Promise] = {
+    "REFUSED": _("This was refused. Look at what is shown below and try again."),
+    "ALREADY_BOOKED": _("It is taken by somebody else by now. Choose another room or other dates."),
+    "SOLD_OUT": _(
+        "The last one has just been taken for these nights. Choose another room or other dates."
     ),
-    "RESOURCE_LOCKED": (
+    "IDEMPOTENCY_IN_PROGRESS": _(
+        "Your first try is still at work. Press the button again in a moment: "
+        "it will be done only once."
+    ),
+    "RESOURCE_LOCKED": _(
         "Somebody is booking it this very second, and may yet give up. "
-        "Nothing was booked for you. Press Book again in a moment."
+        "Nothing was done for you. Press the button again in a moment."
     ),
-    "HOLD_EXPIRED": "The hold on it has run out. Book it again if it is still free.",
-    "KEY_MISMATCH": "This hold was made in another way, and is confirmed where it was made.",
-    "PRICE_CHANGED": (
-        "Its price has changed since you opened the page. Nothing was booked. "
-        "Look at the new price, and press Book if you agree."
+    "HOLD_EXPIRED": _("Your hold has run out. Hold it again, if it is still free."),
+    "KEY_MISMATCH": _("This hold was made somewhere else, and is confirmed where it was made."),
+    "PRICE_CHANGED": _(
+        "The price has changed since you opened the page, so nothing was done. "
+        "Look at the new price, and press the button if you agree."
     ),
-    "NOT_CANCELLABLE": (
-        "This booking can no longer be cancelled here. Please speak with the hotel."
+    "NOT_CANCELLABLE": _("This can no longer be cancelled here. Please speak with the hotel."),
+    "EXTENSION_LIMIT": _("This hold cannot be made any longer. Confirm it now, or let it go."),
+    "TOO_MANY_HOLDS": _("You hold as many rooms as you may. Confirm one of them, or let one go."),
+    "IDEMPOTENCY_KEY_REUSED": _("This form was used before. Press the button to begin anew."),
+    "VALIDATION_ERROR": _("Something in the form is not right."),
+    "INVALID_IDEMPOTENCY_KEY": _("This form is damaged. Open the page anew and try again."),
+    "MALFORMED_JSON": _("The form could not be read. Open the page anew and try again."),
+    "NOT_AUTHENTICATED": _("Log in first, then try again."),
+    "PERMISSION_DENIED": _("You may not do this with your login. Log in as somebody who may."),
+    "NOT_FOUND": _("There is nothing here that you can see. Look among your bookings."),
+    "METHOD_NOT_ALLOWED": _("This cannot be done here. Go back to the first page."),
+    "NOT_ACCEPTABLE": _("This cannot be shown as asked for. Go back to the first page."),
+    "PAYLOAD_TOO_LARGE": _("That was too much text. Shorten it and try again."),
+    "UNSUPPORTED_MEDIA_TYPE": _("The form could not be read. Open the page anew and try again."),
+    "THROTTLED": _("That was a lot at once. Wait a minute, then press the button again."),
+    "SERVER_ERROR": _(
+        "Something went wrong here. Look among your bookings before you try again; "
+        "the same form is done only once."
     ),
-    "EXTENSION_LIMIT": "This hold cannot be made any longer. Confirm it, or let it run out.",
-    "TOO_MANY_HOLDS": "You hold too many rooms. Confirm or cancel one of them first.",
-    "IDEMPOTENCY_KEY_REUSED": "This form was used before. Press Book again to book anew.",
-    "VALIDATION_ERROR": "Something in the form is not right.",
-    "INVALID_IDEMPOTENCY_KEY": "This form is damaged. Open the page anew and try again.",
-    "MALFORMED_JSON": "The form could not be read. Open the page anew and try again.",
-    "NOT_AUTHENTICATED": "Log in first, then try again.",
-    "PERMISSION_DENIED": "You may not do this with your login. Log in as somebody who may.",
-    "NOT_FOUND": "There is nothing here that you can see. Look among your bookings.",
-    "METHOD_NOT_ALLOWED": "This cannot be done here. Go back to the first page.",
-    "NOT_ACCEPTABLE": "This cannot be shown as asked for. Go back to the first page.",
-    "PAYLOAD_TOO_LARGE": "That was too much text. Shorten it and try again.",
-    "UNSUPPORTED_MEDIA_TYPE": "The form could not be read. Open the page anew and try again.",
-    "THROTTLED": "That was a lot at once. Wait a minute, then try again.",
-    "SERVER_ERROR": (
-        "Something went wrong here. Look at your bookings before you try again; "
-        "the same form books only once."
+    "TRY_AGAIN": _(
+        "The booking system could not answer just now. Press the button again in a few "
+        "seconds: it will be done only once."
     ),
-    "TRY_AGAIN": (
-        "The booking system could not answer just now. Press Book again in a few seconds: "
-        "it will be booked only once."
-    ),
+}
+
+# The headings of the pages that have nothing but a refusal to show.
+TITLES: dict[str, Promise] = {
+    "MALFORMED_JSON": _("Bad request"),
+    "PERMISSION_DENIED": _("Not allowed"),
+    "NOT_FOUND": _("Not found"),
+    "METHOD_NOT_ALLOWED": _("Not possible here"),
+    "PAYLOAD_TOO_LARGE": _("Too much"),
+    "THROTTLED": _("Too many requests"),
+    "SERVER_ERROR": _("Something went wrong"),
 }
 
 # For what is the same code in the API and another thing to do for a person.
-CANCEL_SENTENCES = {
-    "IDEMPOTENCY_IN_PROGRESS": "It is being cancelled this second. Open the page again to see it.",
-    "RESOURCE_LOCKED": "Something else is being done with it this second. Press Cancel again.",
-    "TRY_AGAIN": (
-        "The booking system could not answer just now. "
-        "Press Cancel again in a few seconds; twice does no harm."
+CONFIRM_SENTENCES: dict[str, Promise] = {
+    "HOLD_EXPIRED": _(
+        "Your hold ran out, and somebody else may have the room by now. "
+        "Press Hold it again: what you typed is kept."
     ),
 }
+EXTEND_SENTENCES: dict[str, Promise] = {
+    "HOLD_EXPIRED": _(
+        "Your hold ran out before it could be made longer. "
+        "Press Hold it again: what you typed is kept."
+    ),
+}
+CANCEL_SENTENCES: dict[str, Promise] = {
+    "NOT_CANCELLABLE": _(
+        "It can no longer be cancelled here: the hotel's time for that is over, or it has ended. "
+        "Please speak with the hotel."
+    ),
+    "RESOURCE_LOCKED": _("Something else is being done with it this second. Press Cancel again."),
+}
 
-CANCELLED_SINCE = (
-    "This form booked it before, and that booking has been cancelled since. "
-    "Press Book again to book it anew."
-)
+NO_SUCH_MONTH = _("Choose a month that exists, written YYYY-MM.")
+NOT_YOURS_ANY_MORE = _("This hold is no longer yours. Look at what is free now.")
+ALREADY_YOURS = _("You have booked this already; it was not booked twice.")
+EXTENDED = _("Your hold is longer now.")
+LINK_IS_OVER = _("This link is not valid, or its time is over. Ask for a new one.")
 
 
-def explain(
-    code: str, errors: Iterable[Mapping[str, str]] = (), *, cancelling: bool = False
-) -> str:
-    """The sentence for a refusal's code, followed by what is wrong with each field."""
-    sentence = (cancelling and CANCEL_SENTENCES.get(code)) or SENTENCES[code]
-    return " ".join([sentence, *(error["message"] for error in errors)])
+def title_of(code: str) -> str:
+    """The heading for a refusal that has a page of its own."""
+    return str(TITLES.get(code, _("Refused")))
+
+
+def explain(code: str, *, instead: Mapping[str, Promise] | None = None) -> str:
+    """The sentence for a refusal's code; `instead` has those of what was being done."""
+    return str((instead or {}).get(code) or SENTENCES[code])

@@ -1,11 +1,19 @@
 from django.urls import path
 
-from bookings.web import accounts, views
+from bookings.web import accounts, journey, my_bookings, search
 
 urlpatterns = [
-    path("", views.home, name="home"),
-    path("book", views.book, name="book"),
-    path("bookings/<str:booking_id>/cancel", views.cancel, name="cancel"),
+    path("", search.home, name="home"),
+    path("stays", search.stays, name="stays"),
+    path("calendar/<str:category_id>", search.month, name="month"),
+    path("hold", journey.hold, name="hold"),
+    path("bookings", my_bookings.my_bookings, name="bookings"),
+    path("bookings/<str:booking_id>", journey.booking_page, name="booking"),
+    path("bookings/<str:booking_id>/confirm", journey.confirm, name="confirm"),
+    path("bookings/<str:booking_id>/extend", journey.extend, name="extend"),
+    path("bookings/<str:booking_id>/cancel", journey.cancel, name="cancel"),
+    path("bookings/<str:booking_id>/stay.ics", journey.stay_file, name="stay_file"),
+    path("manage/<str:token>", journey.manage, name="manage"),
     path("login", accounts.log_in, name="login"),
     path("logout", accounts.log_out, name="logout"),
     path("register", accounts.register, name="register"),

@@ -5,6 +5,7 @@ out with the first page that has a form for booking on it, since two clicks on t
 come from one guest.
 """
 
+import dataclasses
 import secrets
 from datetime import timedelta
 
@@ -21,16 +22,21 @@ GUEST_COOKIE_AGE = timedelta(days=400)
 
 _NEW_GUEST = "_new_guest"
 
+# What the session holds: the bookings that links opened, the newest last.
+_MANAGED = "managed_bookings"
+MAX_MANAGED = 20
+
 
 def caller_of(request: HttpRequest) -> Caller:
     """Who asks. A browser that is nobody yet becomes a guest; see `keep_guest`."""
     if request.user.is_authenticated:
-        return caller_of_user(request.user.pk)
-    guest = guest_of(request)
-    if guest is None:
-        guest = caller_of_guest(secrets.token_hex(16))
-        setattr(request, _NEW_GUEST, guest)
-    return guest
+        caller: Caller | None = caller_of_user(request.user.pk)
+    else:
+        caller = guest_of(request)
+    if caller is None:
+        caller = caller_of_guest(secrets.token_hex(16))
+        setattr(request, _NEW_GUEST, caller)
+    return dataclasses.replace(caller, manages=frozenset(request.session.get(_MANAGED, ())))
 
 
 def guest_of(request: HttpRequest) -> Caller | None:
@@ -39,6 +45,12 @@ def guest_of(request: HttpRequest) -> Caller | None:
         return new
     guest_id = request.get_signed_cookie(GUEST_COOKIE, default=None, salt=_SALT)
     return caller_of_guest(guest_id) if guest_id else None
+
+
+def let_manage(request: HttpRequest, booking_id: str) -> None:
+    """Lets this session see and change one booking, whoever owns it: a link said so."""
+    managed = [known for known in request.session.get(_MANAGED, ()) if known != booking_id]
+    request.session[_MANAGED] = [*managed, booking_id][-MAX_MANAGED:]
 
 
 def keep_guest(request: HttpRequest, response: HttpResponse) -> HttpResponse:

@@ -90,6 +90,7 @@ def with_guest(browser: Client) -> str:
     """Makes the browser a guest's with one booking."""
     request = type("Request", (), {"user": type("Nobody", (), {"is_authenticated": False})()})()
     request.get_signed_cookie = lambda *_, **__: None
+    request.session = {}
     guest = visitors.caller_of(request)
     browser.cookies.update(visitors.keep_guest(request, HttpResponse()).cookies)
     book("guests", caller=guest)

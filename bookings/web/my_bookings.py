@@ -1,0 +1,41 @@
+"""The list of somebody's own bookings."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from bookings import clock, services
+from bookings.web import visitors
+from bookings.web.forms import ListForm
+from bookings.web.shown import show_bookings
+
+
+@never_cache
+@require_safe
+def my_bookings(request: HttpRequest) -> HttpResponse:
+    """The visitor's bookings, newest first: an account's, or this browser's."""
+    form = ListForm(request.GET)
+    context: dict[str, Any] = {"form": form}
+    if form.is_valid():
+        status = form.cleaned_data["status"]
+        found, cursor = services.list_own_bookings(
+            viewer=visitors.caller_of(request),
+            status=status or None,
+            cursor=form.cleaned_data["cursor"],
+        )
+        context["bookings"] = show_bookings(found, now=clock.now())
+        if cursor:
+            context["older_url"] = _url(status=status, cursor=cursor)
+        if form.cleaned_data["cursor"]:
+            context["newest_url"] = _url(status=status)
+    return render(request, "bookings.html", context, status=400 if form.errors else 200)
+
+
+def _url(**query: str) -> str:
+    given = {name: value for name, value in query.items() if value}
+    return reverse("bookings") + (f"?{urlencode(given)}" if given else "")

@@ -1,0 +1,235 @@
+"""Looking for a stay: the first page, what can be had, and a month of prices."""
+
+import datetime as dt
+import re
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.dates import WEEKDAYS, WEEKDAYS_ABBR
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from bookings import availability, clock, inventory, services
+from bookings.availability import CalendarDay
+from bookings.documents import PENDING, Booking
+from bookings.errors import ValidationFailed
+from bookings.inventory import HotelFacts
+from bookings.money import format_money
+from bookings.web import visitors
+from bookings.web.forms import MonthForm, SearchForm
+from bookings.web.intents import Intent, IntentKeys
+from bookings.web.messages import NO_SUCH_MONTH
+from bookings.web.shown import offer_stay
+
+# What a search begins with.
+DEFAULT_GUESTS = 2
+
+# What the hotel's own calendar may find wrong with dates that the form let pass, by the
+# service's field: the page's, and its words.
+FAULTS: dict[str, tuple[str, Any]] = {
+    "hotelId": ("hotel", _("Choose one of the hotels in the list.")),
+    "checkIn": ("arrival", _("This day is over at the hotel.")),
+    "checkOut": (
+        "departure",
+        _("Stays are sold at most %(days)s days ahead.") % {"days": inventory.HORIZON_DAYS},
+    ),
+}
+
+
+@never_cache
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    """The search form, filled in for tomorrow night."""
+    hotels = inventory.list_hotels()
+    today = _first_today(hotels)
+    tomorrow = today + dt.timedelta(days=1)
+    begin_with = {
+        "hotel": hotels[0].id if hotels else "",
+        "arrival": tomorrow.isoformat(),
+        "departure": (tomorrow + dt.timedelta(days=1)).isoformat(),
+        "guests": DEFAULT_GUESTS,
+        "rooms": 1,
+    }
+    form = SearchForm(begin_with, hotels=hotels)
+    return render(request, "home.html", {"form": form, "hotels": hotels, **_bounds(today)})
+
+
+@never_cache
+@require_safe
+def stays(request: HttpRequest) -> HttpResponse:
+    """Every category of a hotel for a stay: what it costs, or why it cannot be had and when."""
+    hotels = inventory.list_hotels()
+    form = SearchForm(_with_defaults(request), hotels=hotels)
+    context: dict[str, Any] = {"form": form, "hotels": hotels, **_bounds(_first_today(hotels))}
+    if form.is_valid():
+        asked = form.cleaned_data
+        try:
+            found = availability.find_stays(
+                hotel_id=asked["hotel"],
+                check_in=asked["arrival"],
+                check_out=asked["departure"],
+                guests=asked["guests"],
+            )
+        except ValidationFailed as refusal:
+            for field, _message in refusal.errors:
+                shown_field, sentence = FAULTS[field]
+                form.add_error(shown_field, sentence)
+        else:
+            hotel = next(hotel for hotel in hotels if hotel.id == asked["hotel"])
+            held = _find_holds(request)
+            keys = IntentKeys(
+                request.session, visitors.caller_of(request), visitors.guest_of(request)
+            )
+            context["hotel"] = hotel
+            context["asked"] = asked
+            context["night_count"] = (asked["departure"] - asked["arrival"]).days
+            context["hold_minutes"] = int(hotel.hold_length.total_seconds() // 60)
+            offered = [
+                offer_stay(
+                    stay,
+                    intent=intent,
+                    key=keys.current(intent),
+                    held_as=_held_as(held, intent),
+                )
+                for stay in found
+                for intent in [_intent_for(asked, stay.category.id)]
+            ]
+            # What can be had comes first; within that, by name as it was found.
+            context["offered"] = sorted(offered, key=lambda offer: not offer.can_be_had)
+    response = render(request, "stays.html", context, status=400 if form.errors else 200)
+    return visitors.keep_guest(request, response)
+
+
+@never_cache
+@require_safe
+def month(request: HttpRequest, category_id: str) -> HttpResponse:
+    """A month of one category, each day with its price and a way to book from it."""
+    category = inventory.find_category(category_id)
+    hotel = inventory.find_hotel(category.hotel) if category else None
+    if category is None or hotel is None:
+        raise Http404
+    today = clock.today(hotel.time_zone)
+    form = MonthForm({"month": request.GET.get("month") or today.strftime("%Y-%m")})
+    context: dict[str, Any] = {"category": category, "hotel": hotel, "form": form}
+    last = today + dt.timedelta(days=inventory.HORIZON_DAYS)
+    first = form.cleaned_data["month"] if form.is_valid() else today.replace(day=1)
+    if form.errors or not today.replace(day=1) <= first <= last:
+        context["fault"] = NO_SUCH_MONTH
+        first = today.replace(day=1)
+    days = availability.read_month(category_id=category.id, year=first.year, month=first.month)
+    context |= {
+        "first": first,
+        "weekdays": [(WEEKDAYS[number], WEEKDAYS_ABBR[number]) for number in range(7)],
+        "weeks": _weeks(days, hotel, today, _carried(request)),
+        "previous": _month_url(request, category.id, first - dt.timedelta(days=1), today, last),
+        "next": _month_url(request, category.id, first + dt.timedelta(days=31), today, last),
+    }
+    return render(request, "month.html", context, status=400 if "fault" in context else 200)
+
+
+def stays_url(
+    *,
+    hotel: str,
+    arrival: dt.date,
+    departure: dt.date,
+    guests: int = DEFAULT_GUESTS,
+    rooms: int = 1,
+) -> str:
+    """The address of the results for a stay."""
+    query = {
+        "hotel": hotel,
+        "arrival": arrival.isoformat(),
+        "departure": departure.isoformat(),
+        "guests": guests,
+        "rooms": rooms,
+    }
+    return f"{reverse('stays')}?{urlencode(query)}"
+
+
+def _with_defaults(request: HttpRequest) -> dict[str, Any]:
+    """An address may leave out who comes."""
+    return {"guests": DEFAULT_GUESTS, "rooms": 1, **request.GET.dict()}
+
+
+def _first_today(hotels: list[HotelFacts]) -> dt.date:
+    """The day at the hotel where it is earliest: none of them is past it."""
+    return min((clock.today(hotel.time_zone) for hotel in hotels), default=clock.today("UTC"))
+
+
+def _bounds(today: dt.date) -> dict[str, dt.date]:
+    return {"today": today, "last_day": today + dt.timedelta(days=inventory.HORIZON_DAYS)}
+
+
+def _intent_for(asked: dict[str, Any], category_id: str) -> Intent:
+    return Intent(
+        asked["hotel"],
+        category_id,
+        asked["arrival"],
+        asked["departure"],
+        asked["guests"],
+        asked["rooms"],
+    )
+
+
+def _find_holds(request: HttpRequest) -> list[Booking]:
+    """What the visitor holds at this moment."""
+    now = clock.now()
+    found, _cursor = services.list_own_bookings(viewer=visitors.caller_of(request), status=PENDING)
+    return [booking for booking in found if booking.status_at(now) == PENDING]
+
+
+def _held_as(holds: list[Booking], intent: Intent) -> str | None:
+    """The id of the visitor's own live hold of this very stay."""
+    for hold in holds:
+        if (hold.category, hold.check_in, hold.check_out) == (
+            intent.category,
+            intent.arrival,
+            intent.departure,
+        ) and [room.guests for room in hold.rooms] == [intent.guests] * intent.rooms:
+            return str(hold.id)
+    return None
+
+
+def _weeks(
+    days: list[CalendarDay], hotel: HotelFacts, today: dt.date, carried: dict[str, int]
+) -> list[list[dict[str, Any] | None]]:
+    """The month's days in weeks from Monday to Sunday; None where another month has the day."""
+    cells: list[dict[str, Any] | None] = [None] * days[0].date.weekday()
+    for day in days:
+        cell: dict[str, Any] = {
+            "date": day.date,
+            "rooms_left": day.rooms_left,
+            "is_over": day.date < today,
+        }
+        if day.night:
+            cell["price"] = format_money(day.night.price, hotel.currency)
+            # The currency is told once, above the month: seven columns fit on a telephone.
+            cell["amount"] = cell["price"].split("\N{NO-BREAK SPACE}")[1]
+        if day.can_be_booked and day.night and not day.night.is_closed_to_arrival:
+            stay = dt.timedelta(days=day.night.min_stay)
+            cell["url"] = stays_url(
+                hotel=hotel.id, arrival=day.date, departure=day.date + stay, **carried
+            )
+        cells.append(cell)
+    cells += [None] * (-len(cells) % 7)
+    return [cells[start : start + 7] for start in range(0, len(cells), 7)]
+
+
+def _carried(request: HttpRequest) -> dict[str, int]:
+    """Who comes, from a search that led here; what is no number is left out."""
+    given = {name: request.GET.get(name, "") for name in ("guests", "rooms")}
+    return {name: int(text) for name, text in given.items() if re.fullmatch("[0-9]{1,3}", text)}
+
+
+def _month_url(
+    request: HttpRequest, category_id: str, day: dt.date, today: dt.date, last: dt.date
+) -> str | None:
+    """The page of the month that the day is in; None where nothing is sold in it."""
+    if not today.replace(day=1) <= day.replace(day=1) <= last:
+        return None
+    query = urlencode({"month": day.strftime("%Y-%m"), **_carried(request)})
+    return f"{reverse('month', args=[category_id])}?{query}"

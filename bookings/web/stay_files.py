@@ -1,0 +1,30 @@
+"""A stay as a file for the guest's own calendar (iCalendar, RFC 5545)."""
+
+from django.utils.translation import gettext as _
+from icalendar import Calendar, Event
+
+from bookings import clock
+from bookings.web.shown import ShownBooking
+
+
+def write_stay_file(booking: ShownBooking) -> bytes:
+    """One event from check-in to check-out; who stays is not in it, since calendars are shared."""
+    hotel = booking.hotel
+    event = Event()
+    # The same for ever, so that importing it again replaces it.
+    event.add("uid", f"{booking.id}@bookingsite")
+    event.add("dtstamp", clock.now())
+    event.add("dtstart", clock.local_moment(booking.check_in, hotel.check_in_time, hotel.time_zone))
+    event.add("dtend", clock.local_moment(booking.check_out, hotel.check_out_time, hotel.time_zone))
+    event.add("summary", _("Stay at %(hotel)s") % {"hotel": hotel.name})
+    event.add(
+        "description",
+        _("Reference %(reference)s: %(rooms)s")
+        % {"reference": booking.reference, "rooms": "; ".join(booking.rooms)},
+    )
+    event.add("location", hotel.name)
+    calendar = Calendar()
+    calendar.add("prodid", "-//Bookingsite//stays//EN")
+    calendar.add("version", "2.0")
+    calendar.add_component(event)
+    return bytes(calendar.to_ical())
