@@ -18,9 +18,10 @@ const log = document.getElementById("log");
 const ways = document.getElementById("ways");
 const verdict = document.getElementById("verdict");
 const waiting = document.getElementById("waiting");
-const turnButtons = [...section.querySelectorAll("[data-turn]")];
+const controls = document.getElementById("controls");
+const turnButtons = [...controls.querySelectorAll("[name=turn]")];
 const doButtons = Object.fromEntries(
-  [...section.querySelectorAll("[data-do]")].map((button) => [button.dataset.do, button]),
+  [...controls.querySelectorAll(":not([name=turn])")].map((button) => [button.name, button]),
 );
 
 let recording = null;
@@ -198,7 +199,7 @@ function show() {
 function enable(here) {
   const fault = chosen("fault");
   for (const button of turnButtons) {
-    const actor = button.dataset.turn;
+    const actor = button.value;
     // Not `disabled`: whoever works with the keyboard would lose their place.
     button.setAttribute("aria-disabled", String(!turnOf(here, actor)[1]));
     if (actor === "f") {
@@ -209,6 +210,7 @@ function enable(here) {
   doButtons.back.setAttribute("aria-disabled", String(!taken.length));
   doButtons.start.setAttribute("aria-disabled", String(!taken.length));
   doButtons.play.setAttribute("aria-disabled", "false");
+  doButtons.break.setAttribute("aria-disabled", "false");
   const lastOf = (n) => taken.findLast(({ actor }) => actor === n)?.step.at(-1);
   const waits = ["1", "2"].find(
     (n) => lastOf(n)?.[1] === "conflict" && !turnOf(here, n)[1],
@@ -302,14 +304,11 @@ function drawLine({ actor, code, facts, label, isNew }, y, x, width) {
 
 const doing = { back, start, play, break: showBroken };
 
-section.addEventListener("click", ({ target }) => {
-  const button = target.closest("button");
-  if (!button || button.getAttribute("aria-disabled") === "true") return;
-  if (button.dataset.do) doing[button.dataset.do]();
-  else if (button.dataset.turn) {
-    pause();
-    turn(button.dataset.turn);
-  }
+controls.addEventListener("click", ({ target: button }) => {
+  if (button.getAttribute("aria-disabled") !== "false") return;
+  if (button.name !== "turn") return doing[button.name]();
+  pause();
+  turn(button.value);
 });
 
 // Only while the drawing has the focus, so that nobody's own keys are taken away.

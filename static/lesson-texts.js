@@ -2,7 +2,7 @@
 
 const texts = new Map();
 for (const line of document.getElementById("texts").content.querySelectorAll("p")) {
-  texts.set(line.dataset.code, line.textContent);
+  texts.set(line.id, line.textContent);
 }
 
 export function has(code) {

@@ -71,7 +71,8 @@ def test_offers_what_was_recorded(browser: Client) -> None:
 
 
 def test_has_words_for_everything_that_was_recorded(browser: Client) -> None:
-    codes = set(re.findall(r'data-code="([^"]+)"', browser.get("/how-it-works").content.decode()))
+    page = browser.get("/how-it-works").content.decode()
+    codes = set(re.findall(r'<p id="([^"]+)"', page.partition('<template id="texts">')[2]))
 
     for file in FOLDER.iterdir():
         recorded = json.loads(file.read_text(encoding="utf-8"))
