@@ -12,7 +12,7 @@ from django.test import Client
 from bookings import outage
 from tests.pages import Page
 
-CUSTOMER_PAGES = ("/", "/login", "/nothing")
+CUSTOMER_PAGES = ("/", "/login", "/how-it-works", "/nothing")
 ADMIN_PAGES = (
     "/admin/",
     "/admin/auth/user/",
