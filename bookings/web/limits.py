@@ -17,6 +17,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext, ngettext
 
 from bookings.throttles import Limit, address_of, wait_s
+from bookings.web.scripted import is_scripted, tell_fault
 
 View = Callable[..., HttpResponse]
 
@@ -24,6 +25,10 @@ MINUTE_S, HOUR_S = 60, 60 * 60
 
 # A hotel's lobby or an office is one address; a person sends a form every few seconds at most.
 POSTS = Limit("posts", 60, MINUTE_S)
+
+# Guests are free to make, so their limit of live holds alone would not keep a program from
+# holding a whole hotel. A hold that is asked for again counts as well.
+HOLDS = Limit("holds", 30, 10 * MINUTE_S)
 
 # Each costs a password's hash, so it is few; an office that begins its day still gets in.
 LOGINS_OF_ADDRESS = Limit("login-address", 20, 5 * MINUTE_S)
@@ -59,6 +64,18 @@ def limit_posts(view: View) -> View:
     return limited
 
 
+def limit_holds(view: View) -> View:
+    """For the form that keeps a room from others: whoever drops their cookies is a new guest."""
+
+    @wraps(view)
+    def limited(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if left_s := wait_s(HOLDS, address_of(request)):
+            return refuse_post(request, left_s)
+        return view(request, *args, **kwargs)
+
+    return limited
+
+
 def limit_logins(view: View) -> View:
     """For a login with a form of its own, the admin's."""
 
@@ -74,7 +91,14 @@ def limit_logins(view: View) -> View:
 
 
 def refuse_post(request: HttpRequest, left_s: int) -> HttpResponse:
-    """A page that says how long to wait, and offers the same form again, without passwords."""
+    """A page that says how long to wait, and offers the same form again, without passwords.
+
+    To the pages' script it is told in words alone: the form is still before its reader.
+    """
+    if is_scripted(request):
+        sentence = sentence_to_wait(left_s)
+        told = tell_fault(code="THROTTLED", sentence=sentence, status=429)
+        return told_to_wait(told, left_s)
     typed = [
         (name, value)
         for name, values in request.POST.lists()

@@ -10,12 +10,13 @@ import pytest
 import time_machine
 from django.core.cache import caches
 from django.http import HttpRequest, HttpResponse
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 from rest_framework.settings import api_settings
 
 from bookings import connections, throttles
 from bookings.throttles import Limit
 from bookings.web import limits
+from tests.browsing import ADA, ask, booking_path, confirm_form, hold, open_page, stays_path, stored
 from tests.pages import Page
 
 THREE = Limit("three", 3, 60)
@@ -108,3 +109,35 @@ def test_believes_only_the_trusted_proxies(settings: Any, proxies: int, reached:
 
     # Through another proxy, but for the same client.
     assert forwarded("192.0.2.2").status_code == reached
+
+
+def test_limits_holds_of_an_address_however_many_guests_it_is() -> None:
+    """Each without a cookie, and so a new guest with no holds yet."""
+    form = open_page(Client(), stays_path()).hold_form("demo_double")
+    over = limits.HOLDS.number
+
+    tried = [Client().post("/hold", {**form.fields, "rooms": "x"}) for _ in range(over)]
+    refused = Client().post("/hold", form.fields)
+    told = ask(Client(), form)
+
+    assert {response.status_code for response in tried} == {302}
+    assert refused.status_code == told.status_code == 429
+    assert Page(refused.content.decode()).form_to("/hold").fields["key"] == form.fields["key"]
+    assert told.json()["code"] == "THROTTLED"
+    assert int(told["Retry-After"]) <= limits.HOLDS.window_s
+    assert stored() == []
+
+
+@pytest.mark.parametrize("action", ["confirm", "extend", "cancel"])
+def test_limits_every_form_of_a_booking(action: str) -> None:
+    browser = Client()
+    page = hold(browser)
+    path = booking_path(stored()[0])
+    for _ in range(limits.POSTS.number):
+        browser.post("/bookings/1/cancel")
+
+    response = browser.post(f"{path}/{action}", {**confirm_form(page).fields, **ADA})
+
+    assert response.status_code == 429
+    assert Page(response.content.decode()).form_to(f"{path}/{action}").fields["name"] == "Ada"
+    assert [change["event"] for change in stored()[0]["history"]] == ["created"]

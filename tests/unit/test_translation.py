@@ -17,7 +17,9 @@ TEMPLATES = [
 ]
 NAMES = ("Bookingsite", ".ics")
 
-WRAPPED = re.compile(r"{% blocktranslate.*?{% endblocktranslate %}|{%.*?%}|{{.*?}}|{#.*?#}", re.S)
+# What is between the tags of these two is a comment, or what is translated.
+PAIRED = re.compile(r"{% (comment|blocktranslate)\b.*?{% end\1 %}", re.S)
+TAG = re.compile(r"{%.*?%}|{{.*?}}|{#.*?#}", re.S)
 READ_ATTRIBUTES = re.compile(
     r'\b(?:aria-label|title|alt|placeholder|content|data-[a-z-]+)="([^"]*)"', re.S
 )
@@ -29,7 +31,7 @@ NOT_FOR_PEOPLE = ("width=device-width", "light dark")
 
 def words_of(html: str) -> list[str]:
     """Words that stand in the template as they are, outside of what is translated."""
-    bare = WRAPPED.sub(" ", html)
+    bare = TAG.sub(" ", PAIRED.sub(" ", html))
     texts = [text for text in READ_ATTRIBUTES.findall(bare) if not text.startswith(NOT_FOR_PEOPLE)]
     texts.append(re.sub(r"<[^>]*>", " ", re.sub(r"<!--.*?-->", " ", bare, flags=re.S)))
     words = []
