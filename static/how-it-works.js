@@ -262,7 +262,7 @@ function draw(said) {
   Object.entries(heads).forEach(([lane, name], number) => {
     const y = width < NARROW && number % 2 ? 31 : 16;
     head.append(
-      make("text", { x: Math.max(x(lane), 28), y }, name),
+      make("text", { x: Math.min(Math.max(x(lane), 28), width - 36), y }, name),
       make("path", { d: `M${x(lane)} ${y + 7}V${height - 6}` }),
     );
   });
