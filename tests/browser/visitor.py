@@ -28,6 +28,15 @@ class Visitor:
         page.on("pageerror", lambda error: self._complaints.append(f"page error: {error}"))
         page.on("request", self._see_request)
 
+    def another_tab(self) -> Visitor:
+        """The same browser, and so the same person, in a second tab."""
+        page = self.page.context.new_page()
+        tab = Visitor(page, javascript=self.javascript, origin=self._origin)
+        # Whatever goes wrong in any tab is heard of at the end.
+        tab._complaints, tab._strangers = self._complaints, self._strangers
+        tab._expected, tab.posted = self._expected, self.posted
+        return tab
+
     # --- What they do -------------------------------------------------------------------------
 
     def go(self, path: str) -> Response | None:
