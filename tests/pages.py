@@ -31,6 +31,9 @@ class Page(HTMLParser):
         self._status: list[str] = []
         self._status_depth = 0
         self._link: str | None = None
+        self._formactions: list[str] = []
+        self._textarea: str | None = None
+        self._select: str | None = None
         self.feed(html)
 
     @property
@@ -44,14 +47,25 @@ class Page(HTMLParser):
     def forms_to(self, action: str) -> list[Form]:
         return [form for form in self.forms if form.action == action]
 
-    def booking_form(self, room: str) -> Form:
-        """The form that books the room; there is exactly one."""
-        (form,) = [form for form in self.forms_to("/book") if form.fields["room"] == room]
+    def form_to(self, action: str) -> Form:
+        """The form that goes there; there is exactly one."""
+        (form,) = self.forms_to(action)
+        return form
+
+    def hold_form(self, category: str) -> Form:
+        """The form that holds a room of the category; there is exactly one."""
+        (form,) = [form for form in self.forms_to("/hold") if form.fields["category"] == category]
         return form
 
     @property
-    def bookable(self) -> list[str]:
-        return [form.fields["room"] for form in self.forms_to("/book")]
+    def holdable(self) -> list[str]:
+        """The categories that can be held from this page."""
+        return [form.fields["category"] for form in self.forms_to("/hold")]
+
+    @property
+    def buttons(self) -> list[str]:
+        """Where the buttons lead that send their form elsewhere."""
+        return self._formactions
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
@@ -63,6 +77,16 @@ class Page(HTMLParser):
             self.forms.append(Form(values.get("action", ""), values.get("method", "get")))
         elif tag == "input" and "name" in values:
             self.forms[-1].fields[values["name"]] = values.get("value", "")
+        elif tag == "button" and "formaction" in values:
+            self._formactions.append(values["formaction"])
+        elif tag == "textarea":
+            self._textarea = values["name"]
+            self.forms[-1].fields[self._textarea] = ""
+        elif tag == "select":
+            self._select = values["name"]
+        elif tag == "option" and self._select is not None:
+            if "selected" in values or self._select not in self.forms[-1].fields:
+                self.forms[-1].fields[self._select] = values["value"]
         elif tag == "link":
             self.files.append(values.get("href", ""))
         elif tag == "a":
@@ -73,11 +97,17 @@ class Page(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag == "a":
             self._link = None
+        elif tag == "textarea":
+            self._textarea = None
+        elif tag == "select":
+            self._select = None
         elif tag == "div" and self._status_depth:
             self._status_depth -= 1
 
     def handle_data(self, data: str) -> None:
         self._texts.append(data)
+        if self._textarea is not None:
+            self.forms[-1].fields[self._textarea] += data
         if self._status_depth:
             self._status.append(data)
         if self._link is not None and data.strip():

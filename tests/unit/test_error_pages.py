@@ -49,12 +49,12 @@ def test_needs_neither_person_nor_session(template: str, path: str) -> None:
 
 
 def test_offers_the_same_form_again() -> None:
-    sent = {"room": "room_A", "date": "2031-02-15", "key": 'a"<b'}
-    request = broken(RequestFactory().post("/book", sent))
+    sent = {"category": "demo_double", "arrival": "2031-02-15", "key": 'a"<b'}
+    request = broken(RequestFactory().post("/hold", sent))
 
     page = Page(render(request, "try_again.html", {"refusal": TryAgain()}).content.decode())
 
-    (form,) = page.forms_to("/book")
+    (form,) = page.forms_to("/hold")
     assert form.method == "post"
     assert form.fields == sent
 

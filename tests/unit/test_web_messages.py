@@ -1,10 +1,17 @@
 from __future__ import annotations
 
 import pytest
+from django.utils.functional import Promise
 
 from bookings import errors
 from bookings.errors import Refusal
-from bookings.web.messages import SENTENCES, explain
+from bookings.web.messages import (
+    CANCEL_SENTENCES,
+    CONFIRM_SENTENCES,
+    EXTEND_SENTENCES,
+    explain,
+    title_of,
+)
 
 CODES = sorted({Refusal.code, *(refusal.code for refusal in Refusal.__subclasses__())})
 
@@ -35,12 +42,13 @@ def test_tells_apart_what_a_person_should_do_next() -> None:
     assert len(told) == 7
 
 
-def test_adds_what_is_wrong_with_each_field() -> None:
-    told = explain("VALIDATION_ERROR", [{"field": "date", "message": "This day is over."}])
+@pytest.mark.parametrize("instead", [CONFIRM_SENTENCES, EXTEND_SENTENCES, CANCEL_SENTENCES])
+def test_has_other_words_for_what_is_being_done(instead: dict[str, Promise]) -> None:
+    for code in instead:
+        assert explain(code, instead=instead) != explain(code)
+    assert explain("THROTTLED", instead=instead) == explain("THROTTLED")
 
-    assert told == f"{SENTENCES['VALIDATION_ERROR']} This day is over."
 
-
-def test_speaks_of_cancelling_where_something_is_cancelled() -> None:
-    assert "Book" in explain("TRY_AGAIN")
-    assert "Book" not in explain("TRY_AGAIN", cancelling=True)
+def test_has_a_heading_for_every_page_that_only_refuses() -> None:
+    for code in CODES:
+        assert title_of(code)

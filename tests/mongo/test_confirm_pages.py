@@ -1,0 +1,186 @@
+"""Confirming a hold on the pages, and keeping it longer."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from bookings import connections
+from bookings.web.messages import SENTENCES
+from tests.browsing import (
+    ADA,
+    ask,
+    booking_path,
+    confirm_form,
+    hold,
+    open_page,
+    press,
+    stays_path,
+    stored,
+)
+from tests.conftest import night
+from tests.mongo.conftest import book as book_by_api
+from tests.mongo.conftest import let_hold_end
+
+
+@pytest.fixture
+def browser() -> Client:
+    """A browser of somebody without an account."""
+    return Client()
+
+
+# --- Confirming -----------------------------------------------------------------------------
+
+
+def test_confirms_with_the_key_that_held_and_tells_the_hotel_who_comes(browser: Client) -> None:
+    page = press(browser, confirm_form(hold(browser)), **{**ADA, "notes": "Late.\r\nWith a dog."})
+
+    (booking,) = stored()
+    assert booking["status"] == "confirmed"
+    assert booking["guest"] == {"name": "Ada", "email": "ada@example.org", "phone": ""}
+    assert booking["notes"].splitlines() == ["Late.", "With a dog."]
+    assert booking["reference"] in page.text
+    assert "Ada" in page.text
+    assert "ada@example.org" not in page.html.split("<main")[0]
+
+
+def test_confirms_once_however_often_the_form_is_sent(browser: Client) -> None:
+    form = confirm_form(hold(browser))
+
+    pages = [press(browser, form, **ADA) for _ in range(3)]
+
+    (booking,) = stored()
+    assert [change["event"] for change in booking["history"]].count("confirmed") == 1
+    assert all(booking["reference"] in page.text for page in pages)
+
+
+@pytest.mark.parametrize(
+    ("typed", "field"),
+    [
+        ({"name": ""}, "id_name"),
+        ({"name": " "}, "id_name"),
+        ({"name": "x" * 201}, "id_name"),
+        ({"email": ""}, "id_email"),
+        ({"email": "nobody"}, "id_email"),
+        ({"email": "a@b.example\nBcc: c@d.example"}, "id_email"),
+        ({"phone": "1" * 41}, "id_phone"),
+        ({"phone": "1\x002"}, "id_phone"),
+        ({"notes": "x" * 2001}, "id_notes"),
+        ({"notes": "\x07"}, "id_notes"),
+    ],
+)
+def test_says_what_is_wrong_with_a_guest_and_keeps_the_rest(
+    browser: Client, typed: dict[str, str], field: str
+) -> None:
+    form = confirm_form(hold(browser))
+
+    page = press(browser, form, expect=400, **{**ADA, **typed})
+
+    assert f'aria-describedby="{field}_error"' in page.html
+    kept = confirm_form(page).fields
+    assert all(kept[name] == value for name, value in ADA.items() if name not in typed)
+    told = ask(browser, form, **{**ADA, **typed})
+    assert told.status_code == 400
+    assert list(told.json()["errors"]) == [field.removeprefix("id_")]
+    assert stored()[0]["status"] == "pending"
+
+
+def test_confirms_late_while_the_room_is_free(browser: Client) -> None:
+    hold(browser)
+    let_hold_end(minutes_ago=5)
+    page = open_page(browser, booking_path(stored()[0]))
+    assert "Your hold has run out" in page.text
+
+    page = press(browser, confirm_form(page), **ADA)
+
+    assert "Your room is booked" in page.text
+
+
+def test_offers_to_hold_again_what_was_typed_included(browser: Client, inn: None) -> None:
+    hold(browser, stays_path(hotel="inn", guests=1), category="inn_single")
+    let_hold_end(minutes_ago=11)
+    page = open_page(browser, booking_path(stored()[0]))
+    assert "Confirm the booking" not in page.text
+    assert page.buttons == ["/hold"]
+
+    page = press(browser, confirm_form(page), to="/hold", **{**ADA, "email": "not yet"})
+
+    assert "Your room is held" in page.text
+    assert len(stored()) == 2
+    assert confirm_form(page).fields["name"] == "Ada"
+    assert confirm_form(page).fields["email"] == ""
+    assert "Your room is booked" in press(browser, confirm_form(page), **ADA).text
+
+
+def test_says_that_the_hold_ran_out_and_the_room_is_gone(browser: Client, inn: None) -> None:
+    page = hold(browser, stays_path(hotel="inn", guests=1), category="inn_single")
+    let_hold_end()
+    book_by_api("rival", resourceId="inn_S", date=night())
+
+    page = press(browser, confirm_form(page), expect=409, **ADA)
+
+    assert "Your hold ran out, and somebody else may have the room by now." in page.status
+    assert confirm_form(page).fields["email"] == "ada@example.org"
+    page = press(browser, confirm_form(page), to="/hold", **ADA)
+    assert page.status == SENTENCES["SOLD_OUT"]
+
+
+def test_confirms_nothing_under_another_key(browser: Client) -> None:
+    page = press(browser, confirm_form(hold(browser)), expect=409, **{**ADA, "key": "another"})
+
+    assert page.status.startswith(str(SENTENCES["KEY_MISMATCH"]))
+    assert stored()[0]["status"] == "pending"
+
+
+# --- Keeping it longer ----------------------------------------------------------------------
+
+
+def test_keeps_a_hold_longer_and_what_was_typed(browser: Client) -> None:
+    form = confirm_form(hold(browser))
+    path = booking_path(stored()[0])
+    before = stored()[0]["expires_at"]
+
+    page = press(browser, form, to=f"{path}/extend", **{**ADA, "email": "half@"})
+
+    assert stored()[0]["expires_at"] > before
+    assert "Your hold is longer now." in page.status
+    assert confirm_form(page).fields["email"] == "half@"
+    assert "aria-invalid" not in page.html
+
+
+def test_extends_once_for_two_clicks_that_show_the_same_end(browser: Client) -> None:
+    form = confirm_form(hold(browser))
+    path = booking_path(stored()[0])
+
+    for _ in range(3):
+        press(browser, form, to=f"{path}/extend")
+
+    assert [change["event"] for change in stored()[0]["history"]] == ["created", "extended"]
+
+
+def test_tells_the_script_the_new_end(browser: Client) -> None:
+    form = confirm_form(hold(browser))
+
+    told = ask(browser, form, to=f"{booking_path(stored()[0])}/extend").json()
+
+    assert told["expiresAt"].endswith("Z")
+    assert told["now"] < told["expiresAt"]
+    assert told["mayExtend"] is True
+    again = {**form.fields, "shown_end": told["expiresAt"]}
+    more = browser.post(
+        f"{booking_path(stored()[0])}/extend", again, headers={"accept": "application/json"}
+    )
+    assert more.json()["expiresAt"] >= told["expiresAt"]
+    assert len(stored()[0]["history"]) == 3
+
+
+def test_offers_no_more_time_than_there_is(browser: Client) -> None:
+    hold(browser)
+    connections.collection("bookings").update_one(
+        {}, [{"$set": {"created_at": {"$subtract": ["$created_at", 3_600_000]}}}]
+    )
+
+    page = open_page(browser, booking_path(stored()[0]))
+
+    assert "It cannot be kept longer than that." in page.text
+    assert not any(url.endswith("/extend") for url in page.buttons)

@@ -1,0 +1,216 @@
+"""Looking for a stay: the first page, the results, a month of prices."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+from django.test import Client
+
+from bookings import clock
+from tests.browsing import hold, open_page, press, stays_path
+from tests.conftest import night
+from tests.mongo.conftest import book, put_night
+
+
+@pytest.fixture
+def browser() -> Client:
+    return Client()
+
+
+def test_begins_with_tomorrow_and_leaves_no_trace(browser: Client) -> None:
+    page = open_page(browser)
+
+    form = page.form_to("/stays")
+    tomorrow = clock.today("Europe/Berlin") + timedelta(days=1)
+    assert form.fields["hotel"] == "demo"
+    assert date.fromisoformat(form.fields["arrival"]) <= tomorrow
+    assert form.fields["guests"] == "2"
+    assert not browser.cookies
+
+
+def test_shows_what_a_stay_costs_and_how_many_are_left(browser: Client, inn: None) -> None:
+    book(resourceId="inn_A", checkIn=night(), checkOut=night(32))
+
+    page = open_page(browser, stays_path(hotel="inn"))
+
+    assert "EUR 100.00 a night" in page.text.replace("\xa0", " ")
+    assert "EUR 200.00 in all" in page.text.replace("\xa0", " ")
+    assert "2 rooms left" in page.text
+    assert page.holdable == ["inn_double"]
+
+
+def test_shows_a_price_that_differs_by_night(browser: Client, inn: None) -> None:
+    put_night("inn_double", night(31), price=13_000)
+
+    page = open_page(browser, stays_path(hotel="inn"))
+
+    assert "EUR 100.00 to EUR 130.00 a night" in page.text.replace("\xa0", " ")
+    assert page.hold_form("inn_double").fields["total"] == "23000"
+
+
+def test_multiplies_by_rooms(browser: Client, inn: None) -> None:
+    page = open_page(browser, stays_path(hotel="inn", rooms=3))
+
+    assert page.hold_form("inn_double").fields["total"] == "60000"
+    assert "for 3 rooms" in page.text
+
+
+def test_says_how_few_are_left_where_more_are_wanted(browser: Client, inn: None) -> None:
+    page = open_page(browser, stays_path(hotel="inn", rooms=4))
+
+    assert "Only 3 such rooms are left for these nights." in page.text
+    assert page.holdable == []
+
+
+def test_names_the_taken_nights_and_the_nearest_dates(browser: Client, inn: None) -> None:
+    for room in "ABC":
+        book(room, resourceId=f"inn_{room}", date=night(31))
+
+    page = open_page(browser, stays_path(hotel="inn"))
+
+    taken = date.fromisoformat(night(31))
+    assert f"Sold out on {taken:%-d %B}." in page.text
+    assert page.holdable == []
+    nearest = [url for text, url in page.links.items() if " to " in text and "arrival=" in url]
+    assert len(nearest) == 2
+    for url in nearest:
+        assert open_page(browser, url).holdable == ["inn_double"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"closed": True}, "Not for sale on"),
+        ({"min_stay": 3}, "has at least 3 nights."),
+        ({"closed_to_arrival": True}, "No stay can begin on"),
+    ],
+)
+def test_gives_the_reason_why_a_stay_does_not_fit(
+    browser: Client, inn: None, fields: dict[str, object], sentence: str
+) -> None:
+    put_night("inn_double", night(), **fields)
+
+    page = open_page(browser, stays_path(hotel="inn"))
+
+    assert sentence in page.text
+    assert "inn_double" not in page.holdable
+
+
+def test_says_which_rooms_are_too_small(browser: Client, inn: None) -> None:
+    page = open_page(browser, stays_path(hotel="inn", guests=3))
+
+    assert "This is too small for so many guests in one room." in page.text
+    assert page.holdable == []
+
+
+def test_leads_back_to_what_is_held_already(browser: Client) -> None:
+    hold(browser)
+
+    page = open_page(browser, stays_path())
+
+    assert "You hold this." in page.text
+    assert page.holdable == []
+    assert "Your room is held" in open_page(browser, page.links["Go on with it"]).text
+
+
+def test_shows_the_last_room_as_held_to_its_holder_alone(browser: Client, inn: None) -> None:
+    hold(browser, stays_path(hotel="inn", guests=1), category="inn_single")
+
+    own = open_page(browser, stays_path(hotel="inn", guests=1))
+    others = open_page(Client(), stays_path(hotel="inn", guests=1))
+
+    assert "You hold this." in own.text
+    assert "You hold this." not in others.text
+    assert "Sold out" in others.text
+    assert others.holdable == ["inn_double"]
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ({"arrival": "2031-02-29"}, "id_arrival"),
+        ({"arrival": "x"}, "id_arrival"),
+        ({"arrival": "٢٠٣١-٠١-٠١"}, "id_arrival"),
+        ({"arrival": "a\x00b"}, "id_arrival"),
+        ({"arrival": "2020-01-01", "departure": "2020-01-02"}, "id_arrival"),
+        ({"departure": "9999-12-31"}, "id_departure"),
+        ({"departure": "2020-01-01"}, "id_departure"),
+        ({"arrival": "2099-01-01", "departure": "2099-01-02"}, "id_departure"),
+        ({"guests": "0"}, "id_guests"),
+        ({"guests": "9" * 5000}, "id_guests"),
+        ({"rooms": "11"}, "id_rooms"),
+        ({"hotel": "nowhere"}, "id_hotel"),
+        ({"departure": night(115), "rooms": "4"}, "id_rooms"),
+    ],
+)
+def test_says_what_is_wrong_with_a_search_and_keeps_it(
+    browser: Client, query: dict[str, str], field: str
+) -> None:
+    page = open_page(browser, stays_path(**query), expect=400)  # type: ignore[arg-type]
+
+    assert f'aria-describedby="{field}_error"' in page.html
+    assert page.holdable == []
+    kept = page.form_to("/stays").fields
+    assert all(kept[name] == value for name, value in query.items() if name != "hotel")
+
+
+@pytest.mark.parametrize("path", ["/", "/stays?hotel=demo", "/bookings", "/calendar/demo_double"])
+def test_never_lets_a_page_be_kept(browser: Client, path: str) -> None:
+    assert "no-store" in browser.get(path).headers["Cache-Control"]
+
+
+# --- A month --------------------------------------------------------------------------------
+
+
+def test_shows_a_month_with_prices_and_ways_to_book(browser: Client, inn: None) -> None:
+    first = (date.today().replace(day=1) + timedelta(days=64)).replace(day=1)  # noqa: DTZ011
+    put_night("inn_double", first.isoformat(), price=12_300, min_stay=3)
+    put_night("inn_double", (first + timedelta(days=1)).isoformat(), closed=True)
+    for room in "ABC":
+        book(room, resourceId=f"inn_{room}", date=(first + timedelta(days=2)).isoformat())
+
+    page = open_page(browser, f"/calendar/inn_double?month={first:%Y-%m}&guests=1&rooms=2")
+
+    days = {text: url for text, url in page.links.items() if text.isdigit()}
+    assert "123.00" in page.text
+    assert f"arrival={first}&departure={first + timedelta(days=3)}" in days["1"]
+    assert "guests=1&rooms=2" in days["1"]
+    assert "2" not in days
+    assert "3" not in days
+    assert "4" in days
+    assert "full" in page.text
+    assert "not for sale" in page.text
+    open_page(browser, days["4"])
+
+
+def test_walks_from_month_to_month_to_the_end_of_what_is_sold(browser: Client) -> None:
+    path = "/calendar/demo_double?guests=2"
+    months = 0
+    while path:
+        page = open_page(browser, path)
+        months += 1
+        path = page.links.get("Later", "")
+
+    assert 24 <= months <= 26
+    assert "Earlier" in page.links
+    assert "Earlier" not in open_page(browser, "/calendar/demo_double").links
+
+
+@pytest.mark.parametrize("month", ["2020-01", "2099-01", "0000-01", "2027-13", "x", "2027-1\x00"])
+def test_knows_no_month_that_is_not_sold(browser: Client, month: str) -> None:
+    page = open_page(browser, f"/calendar/demo_double?month={month}", expect=400)
+
+    assert "Choose a month that exists, written YYYY-MM." in page.text
+
+
+def test_knows_no_calendar_of_nothing(browser: Client) -> None:
+    open_page(browser, "/calendar/nothing", expect=404)
+
+
+def test_needs_no_login_to_see_anything(browser: Client) -> None:
+    page = open_page(browser, stays_path())
+
+    assert page.holdable == ["demo_double"]
+    assert "Log in" in page.links
+    assert press(browser, page.hold_form("demo_double")).forms_to("/logout") == []
