@@ -64,6 +64,7 @@ function count() {
     isOver = true;
     left.hidden = true;
     box.classList.add("over");
+    document.querySelector("h1").textContent = box.dataset.overHeading;
     news.textContent = box.dataset.over;
     for (const button of document.querySelectorAll("[data-while-held]")) button.hidden = true;
     for (const button of document.querySelectorAll("[data-when-over]")) button.hidden = false;

@@ -40,13 +40,15 @@ def test_warns_a_few_times_and_not_every_second(visitor: Visitor) -> None:
 
 @pytest.mark.parametrize("javascript", [True])
 def test_shows_the_end_on_screen_and_holds_again_in_one_click(visitor: Visitor) -> None:
+    visitor.page.clock.install()
     visitor.hold()
-    let_hold_end(-4 / 60)
-    visitor.page.reload()
+    expect(visitor.page.locator("#held-left")).to_contain_text("14 min")
     visitor.type_details(note="A quiet room")
-    expect(visitor.page.locator("#held-left")).to_contain_text("0 min")
+    let_hold_end()
 
-    visitor.expect_text(RUN_OUT)
+    visitor.page.clock.fast_forward("15:00")
+    visitor.expect_heading(RUN_OUT)
+    visitor.expect_text("What you typed is kept.")
     visitor.expect_details(note="A quiet room")
     expect(visitor.page.get_by_role("button", name="Keep it longer")).to_be_hidden()
     visitor.press("Hold it again")

@@ -1,4 +1,4 @@
-"""What somebody is told when it did not work: what happened, what next, and nothing typed is lost."""
+"""What somebody is told when it did not work: what happened, and what next."""
 
 from __future__ import annotations
 
@@ -83,8 +83,12 @@ def test_keeps_what_was_typed_beside_what_is_wrong_with_it(
     visitor.expect_text(sentence)
     visitor.expect_details(name=name, email=email, note="A quiet room")
     wrong = visitor.page.locator("[aria-invalid=true]")
-    assert wrong.evaluate("field => document.getElementById(field.getAttribute("
-                          "'aria-describedby')).textContent") == sentence
+    assert (
+        wrong.evaluate(
+            "field => document.getElementById(field.getAttribute('aria-describedby')).textContent"
+        )
+        == sentence
+    )
     visitor.confirm()
     assert statuses() == ["confirmed"]
 

@@ -107,7 +107,9 @@ class Visitor:
     @property
     def posted_keys(self) -> set[str]:
         """The idempotency keys that this browser's forms sent."""
-        found = (re.search("(?:^|&)key=([^&]+)", request.post_data or "") for request in self.posted)
+        found = (
+            re.search("(?:^|&)key=([^&]+)", request.post_data or "") for request in self.posted
+        )
         return {match[1] for match in found if match}
 
     # --- What the browser complained of -------------------------------------------------------
