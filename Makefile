@@ -6,6 +6,7 @@ VENV := .venv/bin/python
 PRODUCTION := BOOKINGSITE_ENV=production ALLOWED_HOSTS=bookings.example \
 	SECRET_KEY=for-checks-only-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ \
 	MONGODB_URI=mongodb://127.0.0.1:1/ REDIS_URL=redis://127.0.0.1:1/0 \
+	SITE_URL=https://bookings.example EMAIL_HOST=127.0.0.1 EMAIL_FROM=bookings@bookings.example \
 	DJANGO_SETTINGS_MODULE=bookingsite.settings
 
 .PHONY: help run test check

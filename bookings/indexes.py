@@ -1,11 +1,27 @@
 """The indexes of `bookings`, each with its reason. Every one taxes the insert."""
 
+from datetime import timedelta
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.collation import Collation, CollationStrength
 from pymongo.database import Database
 
 from bookings.documents import ACTIVE, BLOCK, PENDING
+
+# Addresses are compared without case.
+ADDRESS_COLLATION = Collation(locale="en", strength=CollationStrength.SECONDARY)
+
+# How long a letter is kept, and its link opens something: until the next evening at least.
+LETTER_LIFE = timedelta(hours=24)
+
+# Every guest there can be. U+FFFF sorts behind everything in this collation, as it does without.
+_OF_GUESTS = {"owner": {"$gte": "guest:", "$lt": "guest:\uffff"}}
+
+
+def guests_with_address(address: str) -> dict[str, Any]:
+    """Guests' bookings with this address; the index is used with ADDRESS_COLLATION alone."""
+    return {**_OF_GUESTS, "guest.email": address}
 
 
 def booking_indexes() -> list[IndexModel]:
@@ -47,6 +63,14 @@ def booking_indexes() -> list[IndexModel]:
             name="blocks",
             partialFilterExpression={"kind": BLOCK},
         ),
+        # A guest's earlier bookings by their address, once an account has proved that it is
+        # theirs, and for who lost the links. Bookings of accounts and partners do not pay for it.
+        IndexModel(
+            [("guest.email", ASCENDING)],
+            name="guests_by_address",
+            partialFilterExpression=_OF_GUESTS,
+            collation=ADDRESS_COLLATION,
+        ),
     ]
 
 
@@ -58,6 +82,28 @@ def make_booking_indexes(database: Database) -> None:
     # Who holds rooms is of interest only while a hold can live.
     database["holders"].create_indexes(
         [IndexModel("last_hold_at", name="forgotten_later", expireAfterSeconds=2 * 60 * 60)]
+    )
+
+
+def make_letter_indexes(database: Database) -> None:
+    """Makes the collection of letters and its indexes; safe to repeat."""
+    if "letters" not in database.list_collection_names():
+        database.create_collection("letters")
+    database["letters"].create_indexes(
+        [
+            # The worker looks every few seconds; letters that were sent are not in it.
+            IndexModel(
+                "next_try_at",
+                name="letters_to_send",
+                partialFilterExpression={"next_try_at": {"$type": "date"}},
+            ),
+            # A letter's link ends with it.
+            IndexModel(
+                "created_at",
+                name="forgotten_later",
+                expireAfterSeconds=int(LETTER_LIFE.total_seconds()),
+            ),
+        ]
     )
 
 

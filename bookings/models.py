@@ -193,6 +193,28 @@ class NightsJob(models.Model):
         return f"{self.hotel_id}, {self.start} to {self.end}"
 
 
+class VerifiedAddress(models.Model):
+    """An e-mail address that somebody proved to be theirs, and whose account it is.
+
+    Normalised as bookings/addresses.py does it. Only bookings/accounts.py writes it.
+    """
+
+    address = models.CharField(
+        primary_key=True, db_column="_id", max_length=254, editable=False, serialize=False
+    )
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="verified_addresses"
+    )
+    verified_at = models.DateTimeField(editable=False)
+
+    class Meta:
+        db_table = "verified_addresses"
+        verbose_name_plural = "verified addresses"
+
+    def __str__(self) -> str:
+        return self.address
+
+
 class ApiClient(models.Model):
     """A partner that calls the API. Its bookings belong to it, whatever token it used."""
 

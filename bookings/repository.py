@@ -19,11 +19,14 @@ from pymongo.errors import DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 
 from bookings import clock
+from bookings.callers import Caller
 from bookings.connections import DURABLE, collection, database
 from bookings.documents import (
     ACTIVE,
     BLOCK,
+    CONFIRMED,
     EXPIRED,
+    MAX_HISTORY,
     PENDING,
     BookedRoom,
     Booking,
@@ -37,6 +40,7 @@ from bookings.documents import (
     to_document,
 )
 from bookings.errors import AlreadyBooked, ResourceLocked, TooManyHolds
+from bookings.indexes import ADDRESS_COLLATION, guests_with_address
 from bookings.models import BookingRecord, RoomBlock
 from bookings.payloads import Guest
 from bookings.points import reached
@@ -526,6 +530,58 @@ def replace_person(person: str, pseudonym: str) -> int:
         ],
     )
     return result.modified_count
+
+
+def adopt_bookings_of(guest: str, new_owner: Caller) -> int:
+    """Gives everything that this guest owns to a user; returns how many bookings."""
+    result = collection("bookings").update_many({"owner": guest}, _adoption(new_owner))
+    return result.modified_count
+
+
+def adopt_bookings_for(address: str, new_owner: Caller) -> int:
+    """Gives what guests have booked with this address to a user; returns how many bookings."""
+    result = collection("bookings").update_many(
+        guests_with_address(address), _adoption(new_owner), collation=ADDRESS_COLLATION
+    )
+    return result.modified_count
+
+
+def list_guest_bookings(address: str, *, from_day: date, limit: int) -> list[Booking]:
+    """What guests have booked with this address and is not over on `from_day`, in its order."""
+    documents = (
+        collection("bookings")
+        .find(
+            {
+                **guests_with_address(address),
+                "check_out": {"$gte": from_day.isoformat()},
+                "$or": [_status_condition(CONFIRMED), _status_condition(PENDING)],
+            },
+            collation=ADDRESS_COLLATION,
+        )
+        .limit(limit)
+    )
+    return sorted(map(from_document, documents), key=lambda booking: booking.check_in)
+
+
+def _adoption(new_owner: Caller) -> list[dict[str, Any]]:
+    """The owner changes and nothing else, so a change that is under way is not lost by it.
+
+    Its line in the history makes whoever read the booking before read it again. A history that
+    is full stays as it is.
+    """
+    line = {"at": "$$NOW", "event": "adopted", "actor": str(new_owner)}
+    has_room = {"$lt": [{"$size": "$history"}, MAX_HISTORY]}
+    return [
+        {
+            "$set": {
+                "owner": str(new_owner),
+                "user_id": new_owner.id,
+                "history": {
+                    "$cond": [has_room, {"$concatArrays": ["$history", [line]]}, "$history"]
+                },
+            }
+        }
+    ]
 
 
 def taken_nights(hotel: str, first: date, end: date) -> dict[str, set[date]]:

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from bookings import night_jobs, sweep
+from bookings import letters, night_jobs, sweep
 from bookings.sweep_tally import StartedBy
 
 
@@ -16,3 +16,9 @@ def expire_holds(started_by: StartedBy = "command") -> int:
 def generate_nights() -> int:
     """Does the jobs for nights that staff added; returns how many ended."""
     return night_jobs.work_on_jobs()
+
+
+@shared_task(name="bookings.send_letters")
+def send_letters() -> int:
+    """Sends the letters that are due; returns how many."""
+    return letters.send_letters()

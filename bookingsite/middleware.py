@@ -7,8 +7,10 @@ import uuid
 from collections.abc import Callable
 
 import structlog
+from csp.middleware import CSPMiddleware
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 
 from bookings import outage
 from bookings.clock import request_limits
@@ -30,8 +32,18 @@ def needs_mongodb(request: HttpRequest) -> bool:
     return not request.path.startswith(WITHOUT_MONGODB)
 
 
+class PolicyMiddleware(CSPMiddleware):
+    """What a browser may do with an answer: its content's security policy, and no devices."""
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        response.setdefault("Permissions-Policy", settings.PERMISSIONS_POLICY)
+        return super().process_response(request, response)
+
+
 class RequestMiddleware:
-    """Must be the first: whatever hangs, in a token or session look-up too, hangs inside it."""
+    """Before all that can hang, in a token or session look-up too: it hangs inside this."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response

@@ -67,6 +67,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "csp",
     "bookings",
     "idempotency",
     "locks",
@@ -81,8 +82,10 @@ MIGRATION_MODULES = {
 DEFAULT_AUTO_FIELD = "django_mongodb_backend.fields.ObjectIdAutoField"
 
 MIDDLEWARE = [
-    "bookingsite.middleware.RequestMiddleware",
+    # These two only add headers, also to what the next one answers by itself.
+    "bookingsite.middleware.PolicyMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "bookingsite.middleware.RequestMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -262,6 +265,8 @@ if not 1 <= EXPIRY_INTERVAL_S <= 3600:
     )
 # How long an order for nights waits at most when no other is before it.
 NIGHTS_JOBS_INTERVAL_S = 15
+# Somebody waits before their mailbox.
+LETTERS_INTERVAL_S = 3
 CELERY_BEAT_SCHEDULE = {
     "expire-holds": {
         "task": "bookings.expire_holds",
@@ -275,6 +280,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "bookings.generate_nights",
         "schedule": NIGHTS_JOBS_INTERVAL_S,
         "options": {"expires": NIGHTS_JOBS_INTERVAL_S},
+    },
+    "send-letters": {
+        "task": "bookings.send_letters",
+        "schedule": LETTERS_INTERVAL_S,
+        "options": {"expires": LETTERS_INTERVAL_S},
     },
 }
 
@@ -298,10 +308,51 @@ STORAGES = {
 # Without this, development would need `collectstatic` before its first page.
 WHITENOISE_USE_FINDERS = not IS_PRODUCTION
 
+# --- Letters ------------------------------------------------------------------------------
+
+# Where links in letters lead. Never a request's Host, which anybody can make up.
+SITE_URL = _read("SITE_URL", None if IS_PRODUCTION else "http://127.0.0.1:8000").rstrip("/")
+if not SITE_URL.startswith(("https://",) if IS_PRODUCTION else ("https://", "http://")):
+    raise ImproperlyConfigured(
+        f"Set SITE_URL to the site's address, such as https://bookings.example, not {SITE_URL!r}."
+    )
+
+# Without a server development writes letters into the worker's output.
+EMAIL_HOST = _read("EMAIL_HOST", None if IS_PRODUCTION else "")
+EMAIL_PORT = _read_number("EMAIL_PORT", 587)
+EMAIL_HOST_USER = _read("EMAIL_USER", "")
+EMAIL_HOST_PASSWORD = _read("EMAIL_PASSWORD", "")
+_email_security = _read_choice("EMAIL_SECURITY", "starttls", ("starttls", "tls", "none"))
+EMAIL_USE_TLS = _email_security == "starttls"
+EMAIL_USE_SSL = _email_security == "tls"
+EMAIL_TIMEOUT = 10  # seconds for each step of a conversation with the server
+DEFAULT_FROM_EMAIL = _read(
+    "EMAIL_FROM", None if IS_PRODUCTION else "Bookingsite <bookings@localhost>"
+)
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
+
 # --- Safety in production -----------------------------------------------------------------
 
+# Everything comes from here, and nothing that stands in a page itself is run or obeyed.
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "manifest-src": ["'self'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+# Nothing here asks for a device, so nothing that gets in may.
+PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 SECURE_SSL_REDIRECT = IS_PRODUCTION
 # Probes and Prometheus come from inside the cluster, over plain HTTP.
 SECURE_REDIRECT_EXEMPT = [r"^api/(health|ready)", r"^metrics$"]

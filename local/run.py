@@ -135,6 +135,7 @@ class Run:
             "REDIS_URL": self.environ["REDIS_URL"],
             "ALLOWED_HOSTS": "127.0.0.1,localhost",
             "PORT": str(ports["PORT"]),
+            "SITE_URL": f"http://127.0.0.1:{ports['PORT']}",
         }
         if self.environ.get("MONGODB_NAME"):
             variables["MONGODB_NAME"] = self.environ["MONGODB_NAME"]
@@ -276,7 +277,8 @@ Bookingsite runs at {site}/
 
 {curl}
 
-Passwords and token are kept in var/demo.env, logs in var/log. Ctrl-C stops everything.
+Passwords and token are kept in var/demo.env, logs in var/log; letters to customers are in
+var/log/worker.log. Ctrl-C stops everything.
 """
 
 

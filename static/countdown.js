@@ -62,9 +62,9 @@ function count() {
 
   function end() {
     isOver = true;
-    left.hidden = true;
-    box.classList.add("over");
-    document.querySelector("h1").textContent = box.dataset.overHeading;
+    box.hidden = true;
+    const state = document.getElementById("state");
+    state.textContent = state.dataset.over;
     news.textContent = box.dataset.over;
     for (const button of document.querySelectorAll("[data-while-held]")) button.hidden = true;
     for (const button of document.querySelectorAll("[data-when-over]")) button.hidden = false;

@@ -19,6 +19,8 @@ EMPTIED = (
     "api_clients",
     "api_tokens",
     "auth_user",
+    "verified_addresses",
+    "letters",
     "django_session",
 )
 

@@ -27,6 +27,7 @@ class Page(HTMLParser):
         self.ids: list[str] = []
         self.attributes: set[str] = set()
         self.tags: set[str] = set()
+        self.inline: list[str] = []  # scripts and styles that stand in the page itself
         self._texts: list[str] = []
         self._status: list[str] = []
         self._status_depth = 0
@@ -71,6 +72,9 @@ class Page(HTMLParser):
         values = {name: value or "" for name, value in attrs}
         self.tags.add(tag)
         self.attributes |= values.keys()
+        is_data = values.get("type") == "application/json"
+        if tag == "style" or (tag == "script" and "src" not in values and not is_data):
+            self.inline.append(tag)
         if "id" in values:
             self.ids.append(values["id"])
         if tag == "form":

@@ -1,13 +1,12 @@
-"""How often an address or a caller may ask. Counted in Redis, in the process when it is down."""
+"""How often an address or a caller may ask the API, by bookings/throttles.py."""
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.core.cache import caches
-from redis.exceptions import RedisError
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
+
+from bookings import throttles
 
 if TYPE_CHECKING:  # at run time the two would import each other
     from rest_framework.views import APIView
@@ -16,9 +15,8 @@ if TYPE_CHECKING:  # at run time the two would import each other
 class WindowThrottle(SimpleRateThrottle):
     """So many requests in each minute (or second, hour, day) of the clock, from settings.
 
-    Counted by an atomic increment, where the framework's own list of times is read and written
-    back and so loses what concurrent requests add. A dead Redis makes it a rate for each
-    process, never a refusal.
+    The framework's own list of times is read and written back, and so loses what concurrent
+    requests add.
     """
 
     duration: int  # seconds of a window, read from the rate by the framework
@@ -29,24 +27,12 @@ class WindowThrottle(SimpleRateThrottle):
         name = self.get_cache_key(request, view)
         if settings.API_THROTTLE == "off" or name is None:
             return True
-        now_s = time.time()
-        window = int(now_s // self.duration)
-        self.retry_after_s = (window + 1) * self.duration - now_s
-        try:
-            count = self._count("throttle", f"{name}:{window}")
-        except RedisError:
-            count = self._count("process", f"{name}:{window}")
-        return count <= self.num_requests
+        counted = throttles.count(name, window_s=self.duration)
+        self.retry_after_s = counted.left_s
+        return counted.number <= self.num_requests
 
     def wait(self) -> float:
         return self.retry_after_s
-
-    def _count(self, cache_name: str, window_name: str) -> int:
-        """How many there have been in this window, this one included."""
-        cache = caches[cache_name]
-        if cache.add(window_name, 1, timeout=int(self.duration) + 1):
-            return 1
-        return cache.incr(window_name)
 
 
 class AddressThrottle(WindowThrottle):

@@ -27,7 +27,7 @@ from bookings.errors import KeyReused, NotFound, Refusal
 from bookings.manage_links import last_day, make_link_token, read_link_token
 from bookings.outcomes import Outcome
 from bookings.payloads import Guest
-from bookings.web import visitors
+from bookings.web import limits, visitors
 from bookings.web.forms import GuestForm, HoldForm
 from bookings.web.intents import Intent, IntentKeys
 from bookings.web.messages import (
@@ -41,6 +41,7 @@ from bookings.web.messages import (
     PASSING_CODES,
     explain,
 )
+from bookings.web.scripted import ask_again, go, is_scripted, tell_fault
 from bookings.web.search import stays_url
 from bookings.web.shown import show_bookings
 from bookings.web.stay_files import write_stay_file
@@ -68,11 +69,13 @@ class Said:
 
 
 @require_POST
+@limits.limit_posts
+@limits.limit_holds
 def hold(request: HttpRequest) -> HttpResponse:
     """Holds rooms for a stay, once for each key that a page handed out."""
     form = HoldForm(request.POST, hotels=inventory.list_hotels())
     if not form.is_valid():
-        return _go(request, reverse("home"), error=explain("VALIDATION_ERROR"))
+        return go(request, reverse("home"), error=explain("VALIDATION_ERROR"))
     asked = form.cleaned_data
     intent = Intent(
         asked["hotel"],
@@ -113,18 +116,18 @@ def hold(request: HttpRequest) -> HttpResponse:
             booking = services.find_own_booking(viewer=caller, booking_id=said.booking_id)
         except NotFound:
             # It was made by somebody who has logged out since; what is theirs stays theirs.
-            return _go(request, results, error=str(NOT_YOURS_ANY_MORE))
+            return go(request, results, error=str(NOT_YOURS_ANY_MORE))
         status = booking.status_at(clock.now())
         if status in ACTIVE:
             if status == CONFIRMED:
                 messages.info(request, ALREADY_YOURS)
                 keys.settle(intent, key)
-            response = _go(request, _booking_url(booking))
+            response = go(request, _booking_url(booking))
             return visitors.keep_guest(request, response)
         # What this key made has ended since the page was opened, so this is a new wish.
         keys.settle(intent, key)
         key, keyed_as = keys.after(intent, key), caller
-    return _go(request, results, error=explain("TRY_AGAIN"))
+    return go(request, results, error=explain("TRY_AGAIN"))
 
 
 @never_cache
@@ -135,6 +138,7 @@ def booking_page(request: HttpRequest, booking_id: str) -> HttpResponse:
 
 
 @require_POST
+@limits.limit_posts
 def confirm(request: HttpRequest, booking_id: str) -> HttpResponse:
     """Books what is held, for the guest who was typed in."""
     booking = _find(request, booking_id)
@@ -155,10 +159,11 @@ def confirm(request: HttpRequest, booking_id: str) -> HttpResponse:
     if said.code:
         return _refuse(request, booking, form, said=said, instead=CONFIRM_SENTENCES)
     _settle(request, booking)
-    return _go(request, _booking_url(booking))
+    return go(request, _booking_url(booking))
 
 
 @require_POST
+@limits.limit_posts
 def extend(request: HttpRequest, booking_id: str) -> HttpResponse:
     """Makes a hold longer, once for each end that a page showed; what was typed is kept."""
     booking = _find(request, booking_id)
@@ -177,7 +182,7 @@ def extend(request: HttpRequest, booking_id: str) -> HttpResponse:
     if said.code:
         return _refuse(request, booking, form, said=said, instead=EXTEND_SENTENCES)
     booking = _find(request, booking_id)
-    if _wants_json(request):
+    if is_scripted(request):
         (shown,) = show_bookings([booking], now=clock.now())
         assert shown.expires_at is not None
         return JsonResponse(
@@ -193,6 +198,7 @@ def extend(request: HttpRequest, booking_id: str) -> HttpResponse:
 
 
 @require_POST
+@limits.limit_posts
 def cancel(request: HttpRequest, booking_id: str) -> HttpResponse:
     """Gives a hold or a booking up; doing it again says the same."""
     booking = _find(request, booking_id)
@@ -207,7 +213,7 @@ def cancel(request: HttpRequest, booking_id: str) -> HttpResponse:
     if said.code:
         return _refuse(request, booking, None, said=said, instead=CANCEL_SENTENCES)
     _settle(request, booking)
-    return _go(request, _booking_url(booking))
+    return go(request, _booking_url(booking))
 
 
 @never_cache
@@ -259,10 +265,15 @@ def _refuse_hold(
     assert said.code is not None
     if said.code in DEFINITE_CODES:
         keys.settle(intent, key)
-    if said.code in PASSING_CODES and _wants_json(request):
-        return _ask_again(said, None)
+    if said.code in PASSING_CODES and is_scripted(request):
+        return ask_again(
+            code=said.code,
+            sentence=explain(said.code),
+            status=said.status,
+            retry_after_s=said.retry_after_s,
+        )
     url = reverse("bookings") if said.code == "TOO_MANY_HOLDS" else results
-    return visitors.keep_guest(request, _go(request, url, error=explain(said.code)))
+    return visitors.keep_guest(request, go(request, url, error=explain(said.code)))
 
 
 def _refuse(
@@ -279,13 +290,16 @@ def _refuse(
     said = said or Said(code, status=status)
     assert said.code is not None
     sentence = explain(said.code, instead=instead)
-    if _wants_json(request):
+    if is_scripted(request):
         if said.code in PASSING_CODES:
-            return _ask_again(said, instead)
+            return ask_again(
+                code=said.code,
+                sentence=sentence,
+                status=said.status,
+                retry_after_s=said.retry_after_s,
+            )
         errors = form.errors if form is not None and form.is_bound else {}
-        return JsonResponse(
-            {"code": said.code, "message": sentence, "errors": errors}, status=said.status
-        )
+        return tell_fault(code=said.code, sentence=sentence, status=said.status, errors=errors)
     return _show(
         request,
         _find(request, str(booking.id)),
@@ -293,31 +307,6 @@ def _refuse(
         fault=sentence,
         status=said.status,
     )
-
-
-def _ask_again(said: Said, instead: Mapping[str, Promise] | None) -> HttpResponse:
-    """Tells the script to send the same form again, after a while."""
-    assert said.code is not None
-    response = JsonResponse(
-        {"code": said.code, "message": explain(said.code, instead=instead), "retry": True},
-        status=said.status,
-    )
-    if said.retry_after_s is not None:
-        response["Retry-After"] = str(said.retry_after_s)
-    return response
-
-
-def _go(request: HttpRequest, url: str, *, error: str | None = None) -> HttpResponse:
-    """On to another page, which says what came of it."""
-    if error:
-        messages.error(request, error)
-    if _wants_json(request):
-        return JsonResponse({"location": url})
-    return HttpResponseRedirect(url)
-
-
-def _wants_json(request: HttpRequest) -> bool:
-    return request.headers.get("Accept", "") == "application/json"
 
 
 # --- The page of a booking --------------------------------------------------------------------

@@ -1,7 +1,6 @@
-from django.contrib.auth import views as auth
 from django.urls import path
 
-from bookings.web import journey, my_bookings, search
+from bookings.web import accounts, journey, my_bookings, search
 
 urlpatterns = [
     path("", search.home, name="home"),
@@ -15,6 +14,14 @@ urlpatterns = [
     path("bookings/<str:booking_id>/cancel", journey.cancel, name="cancel"),
     path("bookings/<str:booking_id>/stay.ics", journey.stay_file, name="stay_file"),
     path("manage/<str:token>", journey.manage, name="manage"),
-    path("login", auth.LoginView.as_view(template_name="login.html"), name="login"),
-    path("logout", auth.LogoutView.as_view(), name="logout"),
+    path("login", accounts.log_in, name="login"),
+    path("logout", accounts.log_out, name="logout"),
+    path("register", accounts.register, name="register"),
+    path("register/finish", accounts.finish_register, name="finish_register"),
+    path("register/<str:token>", accounts.open_register, name="open_register"),
+    path("password", accounts.password, name="password"),
+    path("password/new", accounts.new_password, name="new_password"),
+    path("password/<str:token>", accounts.open_password, name="open_password"),
+    path("find", accounts.find, name="find"),
+    path("letter", accounts.letter_sent, name="letter_sent"),
 ]

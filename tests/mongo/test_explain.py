@@ -37,6 +37,9 @@ NIGHTS_A_CATEGORY = 730
 BIG = Caller("client", "big", may_act_for_others=True)
 GUESTS = 4_999
 
+# With each of these addresses about a thousand bookings were made, twenty of them by guests.
+ADDRESSES = 103
+
 # Of the others each has about a hundred.
 OWNER = "user:1000"
 
@@ -206,6 +209,29 @@ def test_counts_what_is_to_be_swept(explain: Explain) -> None:
     dead, _ = repository.count_dead_holds()
 
     check(explain(repository.count_dead_holds), spare=dead)
+
+
+# --- Guests and their addresses ------------------------------------------------------------
+
+
+def test_finds_guests_by_address(explain: Explain) -> None:
+    plans = explain(
+        lambda: repository.list_guest_bookings("ada7@example.org", from_day=day(0), limit=50)
+    )
+
+    assert 0 < plans[0].returned < plans[0].keys < 50
+    check(plans, spare=50)  # those that are cancelled or over
+
+
+def test_gathers_what_guests_booked(explain: Explain) -> None:
+    ada = Caller("user", "ada")
+
+    by_address = explain(lambda: repository.adopt_bookings_for("ada8@example.org", ada))
+    by_guest = explain(lambda: repository.adopt_bookings_of("guest:680", ada))
+    again = explain(lambda: repository.adopt_bookings_for("ada8@example.org", ada))
+
+    check(by_address + by_guest + again, spare=1)
+    assert repository.list_bookings(owner=str(ada), limit=1)
 
 
 # --- Booking and changing ------------------------------------------------------------------
@@ -381,13 +407,18 @@ def fill(crowd: Database[Any]) -> None:
                         "$slice": [days, {"$multiply": [2, "$turn"]}, {"$add": ["$nights", 1]}]
                     },
                     "category": {"$first": {"$split": ["$room", "r"]}},
-                    # Two thirds are the partner's.
+                    # Two thirds are the partner's, one in fifty is a guest's.
                     "owner": {
-                        "$cond": [
-                            {"$lt": ["$by", 670]},
-                            str(BIG),
-                            {"$concat": ["user:", {"$toString": "$by"}]},
-                        ]
+                        "$switch": {
+                            "branches": [
+                                {"case": {"$lt": ["$by", 670]}, "then": str(BIG)},
+                                {
+                                    "case": {"$lt": ["$by", 690]},
+                                    "then": {"$concat": ["guest:", {"$toString": "$by"}]},
+                                },
+                            ],
+                            "default": {"$concat": ["user:", {"$toString": "$by"}]},
+                        }
                     },
                 }
             },
@@ -407,6 +438,11 @@ def one_of_the_crowd(pattern: dict[str, Any]) -> dict[str, Any]:
         "caller": "$owner",
         "owner": "$owner",
         "user_id": {"$concat": ["guest-", {"$toString": part(GUESTS)}]},
+        "guest": {
+            "name": "",
+            "email": {"$concat": ["Ada", {"$toString": part(ADDRESSES)}, "@example.org"]},
+            "phone": "",
+        },
         "hotel": {"$first": {"$split": ["$category", "c"]}},
         "category": "$category",
         "rooms": [{"room": "$room", "category": "$category", "guests": 1}],

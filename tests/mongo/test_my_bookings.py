@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 from django.test import Client
 
@@ -91,3 +93,10 @@ def test_leads_on_to_older_ones(browser: Client) -> None:
 @pytest.mark.parametrize("query", ["status=$ne", "cursor=x", "status=a%00b", "cursor=%00"])
 def test_refuses_a_query_that_nobody_was_given(browser: Client, query: str) -> None:
     open_page(browser, f"/bookings?{query}", expect=400)
+
+
+def test_leads_back_after_logging_in(browser: Client) -> None:
+    page = open_page(browser, stays_path())
+
+    assert page.links["Log in"] == f"/login?next={quote(stays_path(), safe='')}"
+    assert open_page(browser).links["Log in"] == "/login"

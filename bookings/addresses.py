@@ -1,0 +1,35 @@
+"""E-mail addresses, spelled in one way, so that two that are one mailbox are found equal."""
+
+from django.core.exceptions import ValidationError
+from django.core.validators import EmailValidator
+from django.utils.translation import gettext_lazy as _
+
+# The longest that a mail server takes (RFC 5321).
+MAX_ADDRESS = 254
+
+_judge = EmailValidator(message=_("Enter an e-mail address such as ada@example.org."))
+
+
+def normalise_address(text: str) -> str:
+    """Small letters, and a domain with other letters as mail servers spell it.
+
+    Raises ValidationError, with a sentence to show, for what no letter can be sent to.
+    """
+    mailbox, _at, domain = text.strip().lower().rpartition("@")
+    try:
+        address = f"{mailbox}@{domain.encode('idna').decode()}".lower()
+    except UnicodeError:
+        address = ""
+    if not address.isascii() or len(address) > MAX_ADDRESS:
+        address = ""
+    _judge(address)
+    return address
+
+
+def is_address(text: str) -> bool:
+    """Whether a letter could be sent there."""
+    try:
+        normalise_address(text)
+    except ValidationError:
+        return False
+    return True

@@ -1,0 +1,247 @@
+"""Letters that prove whose an address is: asked for by a request, written and sent by a worker.
+
+A request only leaves an order here, the same work for every address, so that neither its answer
+nor its time says whether somebody is known by it. The worker decides what the letter says. It
+takes an order by compare-and-set, and one that it could not send is taken again later, so a
+letter may come twice, but not be lost. Links are signed when they are written and are stored
+nowhere; they end with their order.
+"""
+
+import logging
+import smtplib
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from bson import ObjectId
+from bson.errors import InvalidId
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.contrib.auth.tokens import default_token_generator
+from django.core.mail import EmailMessage
+from django.core.signing import BadSignature, Signer
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import translation
+from django.utils.translation import gettext as _
+from pymongo import ReturnDocument
+
+from bookings import accounts, clock, manage_links, repository
+from bookings.clock import request_limits
+from bookings.connections import collection
+from bookings.indexes import LETTER_LIFE
+from bookings.inventory import find_hotel
+
+logger = logging.getLogger(__name__)
+
+REGISTER, RESET, FIND = "register", "reset", "find"
+
+# Longer than a mail server may take over one letter, step by step. Each failure doubles it, so
+# that the last of eight tries comes after two hours; by then whoever waits has asked again.
+RETRY_MS = 60_000
+MAX_TRIES = 8
+
+# More bookings than a guest has ahead of them.
+MAX_LISTED = 50
+
+# Orders that one run works off; the next comes in seconds.
+MAX_A_RUN = 200
+
+
+@dataclass(frozen=True)
+class OpenedLetter:
+    """What the link of a letter says: to whom it was sent, and for whose account."""
+
+    address: str
+    account: User | None = None
+
+
+def order_letter(*, purpose: str, address: str) -> None:
+    """Leaves word that a letter is to be sent to this normalised address; one write, no more."""
+    now = clock.now()
+    collection("letters").insert_one(
+        {
+            "purpose": purpose,
+            "address": address,
+            "language": translation.get_language() or settings.LANGUAGE_CODE,
+            "created_at": now,
+            "next_try_at": now,
+            "tries": 0,
+        }
+    )
+
+
+def open_letter(*, purpose: str, token: str) -> OpenedLetter | None:
+    """What the token of a letter's link stands for; None if it is forged, used or over."""
+    try:
+        letter_id, _, secret = _signer(purpose).unsign(token).partition(".")
+        letter = collection("letters").find_one(
+            {
+                "_id": ObjectId(letter_id),
+                "purpose": purpose,
+                "created_at": {"$gt": clock.now() - LETTER_LIFE},
+            }
+        )
+    except (BadSignature, InvalidId):
+        return None
+    if letter is None:
+        return None
+    account = accounts.find_account(letter["address"])
+    if purpose == REGISTER:
+        return OpenedLetter(letter["address"]) if account is None else None
+    if account is None or not account.is_active:
+        return None
+    if not default_token_generator.check_token(account, secret):
+        return None
+    return OpenedLetter(letter["address"], account)
+
+
+def send_letters() -> int:
+    """Sends what is due, the oldest first; returns how many were sent."""
+    sent = 0
+    for _number in range(MAX_A_RUN):
+        letter = _take_oldest()
+        if letter is None:
+            break
+        sent += _send(letter)
+    return sent
+
+
+def _take_oldest() -> dict[str, Any] | None:
+    """A letter that is due, and which nobody else takes before its next try."""
+    with request_limits():
+        return collection("letters").find_one_and_update(
+            {"next_try_at": {"$type": "date"}, "$expr": {"$lte": ["$next_try_at", "$$NOW"]}},
+            [
+                {
+                    "$set": {
+                        "tries": {"$add": ["$tries", 1]},
+                        "next_try_at": {
+                            "$add": ["$$NOW", {"$multiply": [RETRY_MS, {"$pow": [2, "$tries"]}]}]
+                        },
+                    }
+                }
+            ],
+            sort=[("next_try_at", 1)],
+            return_document=ReturnDocument.AFTER,
+        )
+
+
+def _send(letter: dict[str, Any]) -> bool:
+    """Writes it and hands it over. Nothing in the log says to whom."""
+    about = {"letter": str(letter["_id"]), "purpose": letter["purpose"], "tries": letter["tries"]}
+    try:
+        # What is written may be late already, and must be true when it is sent.
+        with request_limits():
+            message = _write(letter)
+        if message:
+            message.send()
+    except (smtplib.SMTPException, OSError) as error:
+        is_last = letter["tries"] >= MAX_TRIES
+        if is_last:
+            _settle(letter)
+        logger.warning(
+            "letter_given_up" if is_last else "letter_not_sent",
+            extra={**about, "reason": type(error).__name__},
+        )
+        return False
+    except ValueError:
+        # A letter that cannot be written today cannot be written tomorrow.
+        _settle(letter)
+        logger.exception("letter_given_up", extra=about)
+        return False
+    _settle(letter)
+    logger.info("letter_sent" if message else "letter_not_needed", extra=about)
+    return message is not None
+
+
+def _settle(letter: dict[str, Any]) -> None:
+    """No further try. The order stays for its link, until it is too old."""
+    with request_limits():
+        collection("letters").update_one({"_id": letter["_id"]}, {"$unset": {"next_try_at": ""}})
+
+
+def _write(letter: dict[str, Any]) -> EmailMessage | None:
+    """The letter as it is true now; None if nothing may be said to this address."""
+    with translation.override(letter["language"]):
+        subject, template, context = WRITERS[letter["purpose"]](letter)
+        if template is None:
+            return None
+        context = {**context, "site": settings.SITE_URL, "hours": LETTER_LIFE // timedelta(hours=1)}
+        # The lines of a template are those of the letter.
+        text = render_to_string(f"letters/{template}.txt", context).strip() + "\n"
+    return EmailMessage(
+        subject=subject,
+        body=text,
+        to=[letter["address"]],
+        headers={
+            # The same at each try, so that a mailbox may see that it is one letter.
+            "Message-ID": f"<{letter['_id']}@{urlsplit(settings.SITE_URL).hostname}>",
+            "Auto-Submitted": "auto-generated",
+        },
+    )
+
+
+Written = tuple[str, str | None, dict[str, Any]]
+
+
+def _write_register(letter: dict[str, Any]) -> Written:
+    account = accounts.find_account(letter["address"])
+    if account is None:
+        link = _link("open_register", _signer(REGISTER).sign(str(letter["_id"])))
+        return _("Your account: one more step"), "register", {"link": link}
+    if not account.is_active:
+        return "", None, {}
+    return (
+        _("You have an account already"),
+        "register_known",
+        {"login": _link("login"), "reset": _link("password")},
+    )
+
+
+def _write_reset(letter: dict[str, Any]) -> Written:
+    account = accounts.find_account(letter["address"])
+    if account is None:
+        return (
+            _("There is no account for this address"),
+            "reset_unknown",
+            {"register": _link("register")},
+        )
+    if not account.is_active:
+        return "", None, {}
+    secret = default_token_generator.make_token(account)
+    link = _link("open_password", _signer(RESET).sign(f"{letter['_id']}.{secret}"))
+    return _("A new password"), "reset", {"link": link}
+
+
+def _write_find(letter: dict[str, Any]) -> Written:
+    # Wherever the hotel is, its day is not before this one.
+    yesterday = clock.today("UTC") - timedelta(days=1)
+    bookings = repository.list_guest_bookings(
+        letter["address"], from_day=yesterday, limit=MAX_LISTED
+    )
+    rows = [
+        {
+            "booking": booking,
+            "hotel": hotel.name if (hotel := find_hotel(booking.hotel)) else "",
+            "link": _link(
+                "manage", manage_links.make_link_token(str(booking.id), booking.check_out)
+            ),
+        }
+        for booking in bookings
+    ]
+    return _("Your bookings"), "find", {"rows": rows}
+
+
+WRITERS = {REGISTER: _write_register, RESET: _write_reset, FIND: _write_find}
+
+
+def _link(name: str, *arguments: str) -> str:
+    """An address of this site. It comes from the settings, since anybody can name a host."""
+    return settings.SITE_URL + reverse(name, args=arguments)
+
+
+def _signer(purpose: str) -> Signer:
+    # What the signature is set off with must be at home in a URL, and not in what is signed.
+    return Signer(salt=f"bookings.letters.{purpose}", sep="~")

@@ -1,0 +1,64 @@
+"""How often something may be done: counted in Redis, in the process when it is down.
+
+Counted by an atomic increment in windows of the clock, so that no concurrent request is lost.
+A dead Redis makes a limit one for each process, never a refusal.
+"""
+
+import math
+import time
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.core.cache import caches
+from django.http import HttpRequest
+from redis.exceptions import RedisError
+from rest_framework.throttling import BaseThrottle
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many there have been in the present window, and how long that still lasts."""
+
+    number: int
+    left_s: float
+
+
+def count(name: str, *, window_s: int) -> Count:
+    """Counts one more under this name; the windows follow the clock."""
+    now_s = time.time()
+    window = int(now_s // window_s)
+    entry = f"{name}:{window}"
+    try:
+        number = _increment("throttle", entry, window_s)
+    except RedisError:
+        number = _increment("process", entry, window_s)
+    return Count(number, (window + 1) * window_s - now_s)
+
+
+@dataclass(frozen=True)
+class Limit:
+    """So many in each window. The name says what is counted, and begins its entries in Redis."""
+
+    name: str
+    number: int
+    window_s: int
+
+
+def wait_s(limit: Limit, whom: str) -> int | None:
+    """Counts one more for `whom`; None if it may be done, else the seconds until it may be."""
+    if settings.API_THROTTLE == "off":
+        return None
+    counted = count(f"{limit.name}:{whom}", window_s=limit.window_s)
+    return math.ceil(counted.left_s) if counted.number > limit.number else None
+
+
+def address_of(request: HttpRequest) -> str:
+    """The client's address; of what proxies say of it only what TRUSTED_PROXIES allows."""
+    return BaseThrottle().get_ident(request)  # type: ignore[arg-type]  # it reads META alone
+
+
+def _increment(cache_name: str, entry: str, window_s: int) -> int:
+    cache = caches[cache_name]
+    if cache.add(entry, 1, timeout=window_s + 1):
+        return 1
+    return cache.incr(entry)

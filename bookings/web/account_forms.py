@@ -1,0 +1,93 @@
+"""What the pages about accounts take: an address, a name, passwords."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.forms import AuthenticationForm, SetPasswordForm
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from bookings import accounts
+from bookings.addresses import MAX_ADDRESS, normalise_address
+from bookings.payloads import is_printable
+
+_EMAIL_INPUT = forms.EmailInput(attrs={"autocomplete": "email"})
+_TOO_LONG = _("This address is too long.")
+
+
+class LoginForm(AuthenticationForm):
+    """By address, or by the name that staff gave."""
+
+    error_messages = {
+        "invalid_login": _(
+            "This address and password do not belong together. "
+            "Look whether capitals are on, or choose a new password."
+        )
+    }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        name = self.fields["username"]
+        name.label = _("E-mail address or user name")
+        name.max_length = MAX_ADDRESS  # type: ignore[attr-defined]
+        name.widget.attrs.update(
+            {"maxlength": MAX_ADDRESS, "autocapitalize": "none", "spellcheck": "false"}
+        )
+        name.widget.attrs.pop("autofocus", None)  # a page is read from its top
+
+    def clean_username(self) -> str:
+        return accounts.name_of(self.cleaned_data["username"])
+
+
+class AddressForm(forms.Form):
+    """Where a letter is to go."""
+
+    email = forms.CharField(
+        label=_("E-mail address"),
+        max_length=MAX_ADDRESS,
+        widget=_EMAIL_INPUT,
+        error_messages={"max_length": _TOO_LONG},
+    )
+
+    def clean_email(self) -> str:
+        return normalise_address(self.cleaned_data["email"])
+
+
+class RegisterForm(AddressForm):
+    """An account is named after its address, which may not be longer than a name."""
+
+    email = forms.CharField(
+        label=_("E-mail address"),
+        max_length=accounts.MAX_ACCOUNT_ADDRESS,
+        widget=_EMAIL_INPUT,
+        error_messages={"max_length": _TOO_LONG},
+    )
+
+
+class PasswordForm(SetPasswordForm):
+    """A new password, twice, judged by Django's validators."""
+
+    def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
+        super().__init__(user, *args, **kwargs)
+        self.fields["new_password1"].label = _("New password")
+        self.fields["new_password2"].label = _("The same password again")
+
+
+class NewAccountForm(PasswordForm):
+    """What an account needs besides the address, which its letter has proved."""
+
+    name = forms.CharField(
+        label=_("Your name"),
+        max_length=150,
+        widget=forms.TextInput(attrs={"autocomplete": "name"}),
+    )
+    field_order = ["name", "new_password1", "new_password2"]
+
+    def clean_name(self) -> str:
+        name = self.cleaned_data["name"].strip()
+        if not is_printable(name):
+            raise ValidationError(_("Leave out what cannot be printed."))
+        # The validators compare the password with it.
+        self.user.first_name = name
+        return name

@@ -1,0 +1,210 @@
+"""Pages for accounts: log in and out, register, choose a new password, find one's bookings.
+
+No answer says whether an address has an account: the letter that goes there does. The token of a
+letter's link goes from the address into the session before anything is shown, so that it stands
+in no history, log or referrer of what the page leads to.
+"""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import login, logout
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from bookings import accounts, adoption, letters
+from bookings.web import limits, visitors
+from bookings.web.account_forms import (
+    AddressForm,
+    LoginForm,
+    NewAccountForm,
+    PasswordForm,
+    RegisterForm,
+)
+
+_BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+# Where the session keeps the token of the letter that was opened last.
+_TOKEN = "letter_token"
+
+_show_or_take = require_http_methods(["GET", "HEAD", "POST"])
+
+
+@never_cache
+@sensitive_post_parameters()
+@csrf_protect
+@_show_or_take
+def log_in(request: HttpRequest) -> HttpResponse:
+    """Too many tries are refused before the password is looked at."""
+    context = {"next": _next_of(request)}
+    if request.method != "POST":
+        return render(request, "login.html", {**context, "form": LoginForm(request)})
+    name = accounts.name_of(request.POST.get("username", ""))
+    if left_s := limits.login_wait_s(request, name):
+        form = LoginForm(request, initial={"username": request.POST.get("username", "")})
+        return _ask_to_wait(request, "login.html", left_s, **context, form=form)
+    form = LoginForm(request, data=request.POST)
+    if not form.is_valid():
+        return render(request, "login.html", {**context, "form": form}, status=400)
+    user = form.get_user()
+    _welcome(request, user)
+    response = redirect(context["next"] or settings.LOGIN_REDIRECT_URL)
+    limits.know_browser(response, user.get_username())
+    return response
+
+
+@never_cache
+@csrf_protect
+@require_POST
+def log_out(request: HttpRequest) -> HttpResponse:
+    """The next person at this browser is neither this user nor the guest they were."""
+    logout(request)
+    response = redirect(settings.LOGOUT_REDIRECT_URL)
+    visitors.forget_guest(response)
+    return response
+
+
+def register(request: HttpRequest) -> HttpResponse:
+    return _ask_for_letter(request, letters.REGISTER, RegisterForm, "register.html")
+
+
+def password(request: HttpRequest) -> HttpResponse:
+    return _ask_for_letter(request, letters.RESET, AddressForm, "password.html")
+
+
+def find(request: HttpRequest) -> HttpResponse:
+    return _ask_for_letter(request, letters.FIND, AddressForm, "find.html")
+
+
+@never_cache
+@csrf_protect
+@_show_or_take
+@limits.limit_posts
+def _ask_for_letter(
+    request: HttpRequest, purpose: str, form_class: type[AddressForm], template: str
+) -> HttpResponse:
+    """The same answer and the same work for every address."""
+    form = form_class(request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        address = form.cleaned_data["email"]
+        if left_s := limits.letter_wait_s(request, purpose, address):
+            return _ask_to_wait(request, template, left_s, form=form_class(initial=request.POST))
+        letters.order_letter(purpose=purpose, address=address)
+        return redirect("letter_sent")
+    return render(request, template, {"form": form}, status=400 if form.is_bound else 200)
+
+
+@never_cache
+@require_safe
+def letter_sent(request: HttpRequest) -> HttpResponse:
+    return render(request, "letter_sent.html", {"hours": _letter_hours()})
+
+
+@never_cache
+@require_safe
+def open_register(request: HttpRequest, token: str) -> HttpResponse:
+    return _keep_token(request, token, "finish_register")
+
+
+@never_cache
+@require_safe
+def open_password(request: HttpRequest, token: str) -> HttpResponse:
+    return _keep_token(request, token, "new_password")
+
+
+def _keep_token(request: HttpRequest, token: str, page: str) -> HttpResponse:
+    request.session[_TOKEN] = token
+    return redirect(page)
+
+
+@never_cache
+@sensitive_post_parameters()
+@csrf_protect
+@_show_or_take
+@limits.limit_posts
+def finish_register(request: HttpRequest) -> HttpResponse:
+    """Name and password for the address that the letter was sent to."""
+    opened = letters.open_letter(purpose=letters.REGISTER, token=request.session.get(_TOKEN, ""))
+    if opened is None:
+        return _link_ended(request, "register")
+    someone = User(username=opened.address, email=opened.address)
+    form = NewAccountForm(someone, request.POST if request.method == "POST" else None)
+    context = {"form": form, "address": opened.address}
+    if not form.is_valid():
+        status = 400 if form.is_bound else 200
+        return render(request, "finish_register.html", context, status=status)
+    user = accounts.make_account(
+        address=opened.address,
+        name=form.cleaned_data["name"],
+        password=form.cleaned_data["new_password1"],
+    )
+    if user is None:  # another click, or another letter, was quicker
+        return _link_ended(request, "register")
+    return _enter(request, user)
+
+
+@never_cache
+@sensitive_post_parameters()
+@csrf_protect
+@_show_or_take
+@limits.limit_posts
+def new_password(request: HttpRequest) -> HttpResponse:
+    """A new password for whose letter was opened. It ends the account's other sessions."""
+    opened = letters.open_letter(purpose=letters.RESET, token=request.session.get(_TOKEN, ""))
+    if opened is None or opened.account is None:
+        return _link_ended(request, "password")
+    form = PasswordForm(opened.account, request.POST if request.method == "POST" else None)
+    context = {"form": form, "address": opened.address}
+    if not form.is_valid():
+        status = 400 if form.is_bound else 200
+        return render(request, "new_password.html", context, status=status)
+    form.save()
+    accounts.verify_address(user=opened.account, address=opened.address)
+    return _enter(request, opened.account)
+
+
+def _enter(request: HttpRequest, user: User) -> HttpResponse:
+    """Who followed a letter's link is logged in by it."""
+    _welcome(request, user)
+    request.session.pop(_TOKEN, None)
+    response = redirect(settings.LOGIN_REDIRECT_URL)
+    limits.know_browser(response, user.get_username())
+    return response
+
+
+def _welcome(request: HttpRequest, user: User) -> None:
+    """Logs in, and gathers bookings first: if that fails, the same form may be sent again."""
+    adoption.gather_bookings(user=user, guest=visitors.guest_of(request))
+    login(request, user, backend=_BACKEND)
+
+
+def _link_ended(request: HttpRequest, again: str) -> HttpResponse:
+    """The same page for a link that was used, forged, replaced or kept too long."""
+    request.session.pop(_TOKEN, None)
+    context = {"again": again, "hours": _letter_hours()}
+    return render(request, "link_ended.html", context, status=410)
+
+
+def _ask_to_wait(request: HttpRequest, template: str, left_s: int, **context: Any) -> HttpResponse:
+    """The page again with what was typed, but for passwords, and how long to wait."""
+    context["wait"] = limits.sentence_to_wait(left_s)
+    return limits.told_to_wait(render(request, template, context), left_s)
+
+
+def _next_of(request: HttpRequest) -> str:
+    """Where to go after the login, if it is on this site."""
+    target = request.POST.get("next", request.GET.get("next", ""))
+    is_here = url_has_allowed_host_and_scheme(
+        target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return target if is_here else ""
+
+
+def _letter_hours() -> int:
+    return int(letters.LETTER_LIFE.total_seconds() // 3600)

@@ -1,0 +1,39 @@
+"""What the pages' own script is told instead of a page: where to go, what is wrong, ask again.
+
+static/sending.js sends forms as the browser would and reads these answers. A form that the
+browser itself sent gets a redirect or a page.
+"""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+
+
+def is_scripted(request: HttpRequest) -> bool:
+    """Whether the script sent this form."""
+    return request.headers.get("Accept", "") == "application/json"
+
+
+def go(request: HttpRequest, url: str, *, error: str | None = None) -> HttpResponse:
+    """On to another page, which says what came of it."""
+    if error:
+        messages.error(request, error)
+    if is_scripted(request):
+        return JsonResponse({"location": url})
+    return HttpResponseRedirect(url)
+
+
+def ask_again(*, code: str, sentence: str, status: int, retry_after_s: int | None) -> HttpResponse:
+    """Send the same form again, after a while."""
+    response = JsonResponse({"code": code, "message": sentence, "retry": True}, status=status)
+    if retry_after_s is not None:
+        response["Retry-After"] = str(retry_after_s)
+    return response
+
+
+def tell_fault(
+    *, code: str, sentence: str, status: int, errors: dict[str, Any] | None = None
+) -> HttpResponse:
+    """What is wrong, and with which fields; the form stays as it is."""
+    return JsonResponse({"code": code, "message": sentence, "errors": errors or {}}, status=status)

@@ -1,0 +1,178 @@
+"""Guests' bookings become an account's: the browser's own, and those of a verified address."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+
+from bookings import accounts, adoption, connections, repository
+from bookings.callers import Caller, caller_of_guest, caller_of_user
+from bookings.documents import MAX_HISTORY
+from bookings.repository import find_booking
+from tests.conftest import night
+from tests.mongo.conftest import PARTNER, book, cancel, confirm, stored
+
+GUEST = caller_of_guest("0123456789abcdef")
+ADDRESS = "ada@example.org"
+
+
+@pytest.fixture
+def ada() -> User:
+    return User.objects.create_user("ada")
+
+
+def book_with(address: str, *, caller: Caller, room: str, **fields: Any) -> Any:
+    guest = {"name": "Ada", "email": address}
+    return book(
+        f"{caller}-{room}", caller=caller, resourceId=room, guest=guest, date=night(), **fields
+    )
+
+
+def owners() -> list[str]:
+    return [booking["owner"] for booking in stored()]
+
+
+def me(user: User) -> str:
+    return str(caller_of_user(user.pk))
+
+
+def test_gives_a_browsers_bookings_to_who_logs_in_there(ada: User) -> None:
+    book("one", caller=GUEST)
+    cancel(book("two", caller=GUEST, resourceId="room_B"), actor=GUEST)
+    book("three", caller=caller_of_guest("another"), resourceId="room_C")
+
+    adopted = adoption.adopt_guest(guest=GUEST, user=ada)
+
+    assert adopted == 2
+    assert owners() == [me(ada), me(ada), "guest:another"]
+    assert [booking["user_id"] for booking in stored()][:2] == [str(ada.pk)] * 2
+    assert [booking["caller"] for booking in stored()][:2] == [str(GUEST)] * 2
+
+
+def test_writes_a_line_into_the_history_once(ada: User) -> None:
+    book("one", caller=GUEST)
+
+    adopted = [adoption.adopt_guest(guest=GUEST, user=ada) for _ in range(3)]
+
+    assert adopted == [1, 0, 0]
+    (booking,) = stored()
+    assert [(line["event"], line["actor"]) for line in booking["history"]] == [
+        ("created", str(GUEST)),
+        ("adopted", me(ada)),
+    ]
+    read = find_booking(booking["_id"])
+    assert read is not None
+    assert read.history[1].at.microsecond % 1000 == 0
+
+
+def test_adopts_a_booking_whose_history_is_full(ada: User) -> None:
+    book("one", caller=GUEST)
+    line = stored()[0]["history"][0]
+    connections.collection("bookings").update_one({}, {"$set": {"history": [line] * MAX_HISTORY}})
+
+    adoption.adopt_guest(guest=GUEST, user=ada)
+
+    assert owners() == [me(ada)]
+    assert len(stored()[0]["history"]) == MAX_HISTORY
+
+
+@pytest.mark.parametrize("caller", [PARTNER, Caller("user", "another")])
+def test_never_takes_what_is_no_guests(ada: User, caller: Caller) -> None:
+    book("one", caller=caller)
+
+    with pytest.raises(ValueError, match="is no guest"):
+        adoption.adopt_guest(guest=caller, user=ada)
+
+    assert owners() == [str(caller)]
+
+
+def test_gathers_by_verified_address_whatever_its_case(ada: User) -> None:
+    book_with("Ada@Example.ORG", caller=caller_of_guest("a"), room="room_A")
+    book_with(ADDRESS, caller=caller_of_guest("ffff"), room="room_B")
+    book_with("ada@example.com", caller=caller_of_guest("b"), room="room_C")
+    accounts.verify_address(user=ada, address=ADDRESS)
+
+    adopted = adoption.adopt_by_address(user=ada, address=ADDRESS)
+
+    assert adopted == 2
+    assert owners() == [me(ada), me(ada), "guest:b"]
+    assert adoption.adopt_by_address(user=ada, address=ADDRESS) == 0
+
+
+def test_leaves_partners_and_other_accounts_alone_although_they_wrote_the_address(
+    ada: User,
+) -> None:
+    book_with(ADDRESS, caller=PARTNER, room="room_A", userId="ada")
+    book_with(ADDRESS, caller=Caller("user", "ben"), room="room_B")
+    accounts.verify_address(user=ada, address=ADDRESS)
+
+    assert adoption.adopt_by_address(user=ada, address=ADDRESS) == 0
+    assert owners() == [str(PARTNER), "user:ben"]
+
+
+def test_gathers_nothing_by_an_address_that_is_not_verified_as_ones_own(ada: User) -> None:
+    book_with(ADDRESS, caller=GUEST, room="room_A")
+    ben = User.objects.create_user("ben", email=ADDRESS)
+    accounts.verify_address(user=ada, address=ADDRESS)
+
+    assert adoption.adopt_by_address(user=ben, address=ADDRESS) == 0
+    assert adoption.gather_bookings(user=ben, guest=None) == 0
+    assert not accounts.verify_address(user=ben, address=ADDRESS)
+    assert owners() == [str(GUEST)]
+
+
+def test_gathers_what_was_booked_since_at_the_next_login(ada: User) -> None:
+    accounts.verify_address(user=ada, address=ADDRESS)
+    book_with(ADDRESS, caller=caller_of_guest("elsewhere"), room="room_A")
+    book("two", caller=GUEST, resourceId="room_B")
+
+    adopted = adoption.gather_bookings(user=ada, guest=GUEST)
+
+    assert adopted == 2
+    assert owners() == [me(ada)] * 2
+
+
+def test_loses_no_confirmation_that_is_under_way(
+    ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold = book("key", caller=GUEST, hold=True)
+    write = repository.change_booking
+    written = []
+
+    def write_later(*arguments: Any, **options: Any) -> bool:
+        """Confirming has read the hold as the guest's, and is about to write."""
+        adoption.adopt_guest(guest=GUEST, user=ada)
+        written.append(write(*arguments, **options))
+        return written[-1]
+
+    monkeypatch.setattr(repository, "change_booking", write_later)
+
+    outcome = confirm(hold, actor=GUEST)
+
+    assert (outcome.answer.status, written) == (200, [False, True])
+    (booking,) = stored()
+    assert (booking["status"], booking["owner"]) == ("confirmed", me(ada))
+    assert [line["event"] for line in booking["history"]] == ["created", "adopted", "confirmed"]
+
+
+def test_confirms_and_adopts_when_both_race(ada: User) -> None:
+    holds = [
+        book(f"key-{n}", caller=GUEST, hold=True, resourceId=room, date=night(20 + n))
+        for n, room in enumerate(["room_A", "room_B", "room_C"])
+    ]
+
+    with ThreadPoolExecutor(4) as pool:
+        confirmed = [
+            pool.submit(confirm, hold, f"key-{n}", actor=GUEST) for n, hold in enumerate(holds)
+        ]
+        pool.submit(adoption.adopt_guest, guest=GUEST, user=ada).result()
+        answers = [future.exception() or future.result().answer.status for future in confirmed]
+
+    # Who comes after the adoption is told that the guest has no such booking any more.
+    for booking, answer in zip(stored(), answers, strict=True):
+        assert booking["owner"] == me(ada)
+        assert (booking["status"] == "confirmed") == (answer == 200)
+    assert len({booking["reference"] for booking in stored()}) == 3
