@@ -61,7 +61,7 @@ def verify_address(*, user: User, address: str) -> bool:
     verified, _ = VerifiedAddress.objects.get_or_create(
         address=address, defaults={"user": user, "verified_at": clock.now()}
     )
-    return verified.user_id == user.pk
+    return verified.user == user
 
 
 @receiver(pre_delete, sender=settings.AUTH_USER_MODEL)

@@ -200,6 +200,9 @@ AUTH_PASSWORD_VALIDATORS = [
 DEMO_STAFF_PASSWORD = _read("DEMO_STAFF_PASSWORD", "")
 DEMO_CUSTOMER_PASSWORD = _read("DEMO_CUSTOMER_PASSWORD", "")
 
+# Whether /how-it-works offers real requests to try, on rooms of the hotel `demo`.
+DEMO = _read_choice("DEMO", "0", ("0", "1")) == "1"
+
 # --- API ----------------------------------------------------------------------------------
 
 API_THROTTLE = _read_choice("API_THROTTLE", "on", ("on", "off"))

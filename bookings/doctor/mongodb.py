@@ -129,9 +129,16 @@ def indexes() -> Finding:
 def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
     """Whether both guard the same; the order of the fields counts."""
     return list(one["key"].items()) == list(other["key"].items()) and (
-        {name: one[name] for name in one.keys() - INCIDENTAL}
-        == {name: other[name] for name in other.keys() - INCIDENTAL}
+        _guarded(one) == _guarded(other)
     )
+
+
+def _guarded(index: dict[str, Any]) -> dict[str, Any]:
+    """Its options but for those that change nothing; MongoDB completes a collation."""
+    guarded = {name: index[name] for name in index.keys() - INCIDENTAL}
+    if collation := guarded.get("collation"):
+        guarded["collation"] = (collation["locale"], collation.get("strength"))
+    return guarded
 
 
 def _options(index: dict[str, Any]) -> dict[str, Any]:

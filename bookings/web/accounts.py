@@ -178,7 +178,7 @@ def _enter(request: HttpRequest, user: User) -> HttpResponse:
     return response
 
 
-def _welcome(request: HttpRequest, user: User) -> None:
+def _welcome(request: HttpRequest, user: Any) -> None:
     """Logs in, and gathers bookings first: if that fails, the same form may be sent again."""
     adoption.gather_bookings(user=user, guest=visitors.guest_of(request))
     login(request, user, backend=_BACKEND)

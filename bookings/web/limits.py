@@ -142,8 +142,8 @@ def login_wait_s(request: HttpRequest, account: str) -> int | None:
     if left_s:
         return left_s
     name = _digest(account)
-    cookie = request.get_signed_cookie(_BROWSER_COOKIE, default="", salt=_BROWSER_SALT)
-    known_name, _, browser = cookie.partition(":")
+    cookie = request.get_signed_cookie(_BROWSER_COOKIE, default=None, salt=_BROWSER_SALT)
+    known_name, _, browser = (cookie or "").partition(":")
     if known_name == name:
         return wait_s(LOGINS_OF_BROWSER, f"{name}:{browser}")
     return wait_s(LOGINS_OF_ACCOUNT, name)

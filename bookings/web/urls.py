@@ -1,6 +1,6 @@
 from django.urls import path
 
-from bookings.web import accounts, journey, my_bookings, search
+from bookings.web import accounts, journey, lesson, my_bookings, search
 
 urlpatterns = [
     path("", search.home, name="home"),
@@ -14,6 +14,8 @@ urlpatterns = [
     path("bookings/<str:booking_id>/cancel", journey.cancel, name="cancel"),
     path("bookings/<str:booking_id>/stay.ics", journey.stay_file, name="stay_file"),
     path("manage/<str:token>", journey.manage, name="manage"),
+    path("how-it-works", lesson.how_it_works, name="how_it_works"),
+    path("how-it-works/try", lesson.try_it, name="try_it"),
     path("login", accounts.log_in, name="login"),
     path("logout", accounts.log_out, name="logout"),
     path("register", accounts.register, name="register"),

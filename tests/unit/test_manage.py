@@ -12,6 +12,11 @@ from tests.site.site import ROOT
 
 DEVELOPMENT = {"BOOKINGSITE_ENV": "development", "SECRET_KEY": "only-for-tests"}
 NOWHERE = {"MONGODB_URI": "mongodb://127.0.0.1:1/", "REDIS_URL": "redis://127.0.0.1:1/0"}
+LETTERS = {
+    "SITE_URL": "https://bookings.example",
+    "EMAIL_HOST": "127.0.0.1",
+    "EMAIL_FROM": "bookings@bookings.example",
+}
 LONG_SECRET = "only-for-tests-0123456789-0123456789-0123456789-0123456789"  # noqa: S105
 
 # A site that runs from this checkout must not lend the test its variables.
@@ -38,7 +43,22 @@ manage.main()
         ({**DEVELOPMENT, "EXPIRY_INTERVAL_S": "3601"}, "check", "1 to 3600 seconds, not 3601"),
         ({**DEVELOPMENT, **NOWHERE}, "issue_token partner", "MongoDB cannot be reached"),
         ({**DEVELOPMENT, **NOWHERE}, "expire_bookings", "MongoDB cannot be reached"),
-        ({"SECRET_KEY": LONG_SECRET, **NOWHERE}, "seed_demo --users", "refused in production"),
+        ({"SECRET_KEY": LONG_SECRET, **NOWHERE}, "check", "Set SITE_URL"),
+        (
+            {"SECRET_KEY": LONG_SECRET, **NOWHERE, **LETTERS, "SITE_URL": "bookings.example"},
+            "check",
+            "such as https://bookings.example, not 'bookings.example'",
+        ),
+        (
+            {"SECRET_KEY": LONG_SECRET, **NOWHERE, **LETTERS, "SITE_URL": "http://a.example"},
+            "check",
+            "such as https://bookings.example",
+        ),
+        (
+            {"SECRET_KEY": LONG_SECRET, **NOWHERE, **LETTERS},
+            "seed_demo --users",
+            "refused in production",
+        ),
         ({**DEVELOPMENT, **NOWHERE}, "seed_demo --users", "Set DEMO_STAFF_PASSWORD"),
         ({**DEVELOPMENT, **NOWHERE}, "seed_demo --rooms -1", "Give --rooms a number"),
     ],

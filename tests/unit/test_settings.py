@@ -8,11 +8,23 @@ import sys
 
 import pytest
 
+PRODUCTION = {
+    "BOOKINGSITE_ENV": "production",
+    "SECRET_KEY": "only-for-tests-0123456789-0123456789-0123456789-0123456789",
+    "MONGODB_URI": "mongodb://127.0.0.1:1/",
+    "REDIS_URL": "redis://127.0.0.1:1/0",
+    "API_THROTTLE": "on",
+    "SITE_URL": "https://bookings.example/",
+    "EMAIL_HOST": "mail.example",
+    "EMAIL_FROM": "bookings@bookings.example",
+}
 
-def start(**environment: str) -> subprocess.CompletedProcess[str]:
+
+def start(*names: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Reads the settings in a process of its own, as every process of the site does."""
+    shown = ", ".join(f"settings.{name}" for name in names or ["LOCK_REDIS_URLS"])
     return subprocess.run(
-        [sys.executable, "-c", "from bookingsite import settings; print(settings.LOCK_REDIS_URLS)"],
+        [sys.executable, "-c", f"from bookingsite import settings; print({shown})"],
         env={**os.environ, "BOOKINGSITE_ENV": "development", "SECRET_KEY": "x", **environment},
         capture_output=True,
         text=True,
@@ -38,3 +50,37 @@ def test_refuses_lock_servers_without_a_clear_majority(urls: str) -> None:
     said = start(LOCK_REDIS_URLS=urls).stderr
 
     assert "Set LOCK_REDIS_URLS to an odd number of at least 3 different servers" in said
+
+
+def test_gives_out_cookies_in_production_over_tls_and_to_no_script() -> None:
+    said = start(
+        "SESSION_COOKIE_SECURE",
+        "SESSION_COOKIE_HTTPONLY",
+        "SESSION_COOKIE_SAMESITE",
+        "CSRF_COOKIE_SECURE",
+        "CSRF_COOKIE_SAMESITE",
+        **PRODUCTION,
+    )
+
+    assert said.stdout == "True True Lax True Lax\n"
+
+
+@pytest.mark.parametrize(
+    ("security", "tls"),
+    [("starttls", "True False"), ("tls", "False True"), ("none", "False False")],
+)
+def test_sends_letters_by_the_server_that_is_named(security: str, tls: str) -> None:
+    said = start(
+        *("EMAIL_BACKEND", "EMAIL_USE_TLS", "EMAIL_USE_SSL", "SITE_URL"),
+        **PRODUCTION,
+        EMAIL_SECURITY=security,
+    )
+
+    backend = "django.core.mail.backends.smtp.EmailBackend"
+    assert said.stdout == f"{backend} {tls} https://bookings.example\n"
+
+
+def test_prints_letters_in_development_unless_a_server_is_named() -> None:
+    backends = [start("EMAIL_BACKEND", EMAIL_HOST=host).stdout.split(".")[-2] for host in ("", "m")]
+
+    assert backends == ["console", "smtp"]

@@ -15,7 +15,7 @@ TEMPLATES = [
     for path in sorted((ROOT / "templates").rglob("*.html"))
     if "admin" not in path.relative_to(ROOT).parts
 ]
-NAMES = ("Bookingsite", ".ics")
+NAMES = ("Bookingsite", ".ics", "Redis", "MongoDB")
 
 # What is between the tags of these two is a comment, or what is translated.
 PAIRED = re.compile(r"{% (comment|blocktranslate)\b.*?{% end\1 %}", re.S)

@@ -1,0 +1,172 @@
+"""The page that shows how booking works, and real requests to watch from it.
+
+What the drawing steps through is recorded from the service by tests/scenarios/record.py and
+served as files. The requests, which only a demo site takes, go through the same service as
+anybody's: as guests made for one run, holding one room on one night that the server chose, until
+the run is over.
+"""
+
+import math
+import random
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.conf import settings
+from django.core import signing
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.templatetags.static import static
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from bookings import availability, clock, lifecycle, services
+from bookings.callers import Caller, caller_of_guest
+from bookings.errors import Refusal, ValidationFailed
+from bookings.throttles import Limit, address_of, count, wait_s
+
+# Each scenario with the faults that were recorded for it.
+RECORDED = {
+    "key": ("none", "lost", "crash", "wipe"),
+    "room": ("none", "lost", "crash", "lock_ends", "wipe"),
+    "confirm": ("none", "hold_ends"),
+}
+
+HOTEL_ID = "demo"
+
+# So far ahead that nobody who tries the rest of the demo is in the way.
+FIRST_DAY, LAST_DAY = 400, 700
+NIGHT_ATTEMPTS = 5
+
+MAX_REQUESTS = 50
+# With 50 requests each it is what an address may ask of the API in a minute, and less.
+RUNS = Limit("demo-runs", 10, 60)
+
+# A run is sent at once; what comes later is not part of it. Counted for much longer than that.
+REQUESTS_WINDOW_S = 60 * 60
+RUN_MAX_AGE = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run: its name, from which its guests and keys have theirs, and what they want."""
+
+    name: str
+    room: str
+    night: str
+
+    def guest(self, number: int) -> Caller:
+        """Everybody with a key of their own is somebody else; one key is one guest's."""
+        return caller_of_guest(f"{self.name}-{number}")
+
+    def key(self, number: int) -> str:
+        return f"{self.name}-{number}"
+
+
+@never_cache
+@require_safe
+def how_it_works(request: HttpRequest) -> HttpResponse:
+    """The lesson; with `DEMO=1` there are real requests to try."""
+    files = {
+        f"{scenario}-{fault}": static(f"how-it-works/{scenario}-{fault}.json")
+        for scenario, faults in RECORDED.items()
+        for fault in faults
+    }
+    context = {"recordings": files, "demo": settings.DEMO, "max_requests": MAX_REQUESTS}
+    return render(request, "how_it_works.html", context)
+
+
+@never_cache
+@require_POST
+def try_it(request: HttpRequest) -> HttpResponse:
+    """Begins a run, sends one request of it, or ends it; for the page's script alone."""
+    if not settings.DEMO:
+        raise Http404
+    do = request.POST.get("do", "")
+    if do == "begin":
+        return _begin(request)
+    run, number = _read_run(request.POST.get("run", "")), _read_number(request)
+    if run is None or number is None:
+        return JsonResponse({"code": "RUN_OVER"}, status=400)
+    if do == "book":
+        return _book(request, run, number)
+    if do == "end":
+        return _end(request, run, number)
+    return JsonResponse({"code": "RUN_OVER"}, status=400)
+
+
+def _begin(request: HttpRequest) -> HttpResponse:
+    """Chooses who books what; the answer names it, signed, so that nobody else can choose."""
+    left_s = wait_s(RUNS, address_of(request))
+    if left_s is not None:
+        return _throttled(left_s)
+    today = clock.today("UTC")
+    for _ in range(NIGHT_ATTEMPTS):
+        night = today + timedelta(days=random.randint(FIRST_DAY, LAST_DAY))
+        try:
+            rooms = availability.find_free_rooms(hotel_id=HOTEL_ID, night=night).rooms
+        except ValidationFailed:
+            break  # there is no such hotel here
+        if rooms:
+            chosen = random.choice(rooms).room
+            name = f"demo-{secrets.token_hex(8)}"
+            run = {"name": name, "room": chosen.id, "night": night.isoformat()}
+            token = signing.dumps(run, salt=__name__)
+            return JsonResponse({"run": token, "room": chosen.name, "night": run["night"]})
+    return JsonResponse({"code": "SOLD_OUT"}, status=409)
+
+
+def _book(request: HttpRequest, run: Run, number: int) -> HttpResponse:
+    """One of the run's requests; the answer is what the service said, without the booking."""
+    counted = count(f"demo-requests:{run.name}", window_s=REQUESTS_WINDOW_S)
+    if counted.number > MAX_REQUESTS:
+        return _throttled(math.ceil(counted.left_s))
+    payload = {"resourceId": run.room, "date": run.night, "hold": True}
+    try:
+        outcome = services.create_booking(
+            caller=run.guest(number),
+            key_header=run.key(number),
+            read_payload=lambda: payload,
+            deadline=request.deadline,  # type: ignore[attr-defined]
+        )
+    except Refusal as refusal:
+        return JsonResponse({"code": refusal.code, "replayed": False}, status=refusal.status)
+    booking = outcome.content.get("booking", {}).get("id", "")
+    said = {"code": outcome.code or "", "replayed": outcome.replayed, "booking": booking}
+    response = JsonResponse(said, status=outcome.answer.status)
+    response["Server-Timing"] = outcome.steps.header()
+    return response
+
+
+def _end(request: HttpRequest, run: Run, number: int) -> HttpResponse:
+    """Gives the room back. A run that is not ended gives it back when its hold runs out."""
+    try:
+        outcome = lifecycle.cancel_booking(
+            actor=run.guest(number),
+            booking_id=request.POST.get("booking", ""),
+            key_header=None,
+            deadline=request.deadline,  # type: ignore[attr-defined]
+        )
+    except Refusal as refusal:
+        return JsonResponse({"code": refusal.code}, status=refusal.status)
+    return JsonResponse({"code": outcome.code or ""}, status=outcome.answer.status)
+
+
+def _read_run(token: str) -> Run | None:
+    try:
+        return Run(**signing.loads(token, salt=__name__, max_age=RUN_MAX_AGE))
+    except signing.BadSignature:
+        return None
+
+
+def _read_number(request: HttpRequest) -> int | None:
+    """Which of the run's keys; the same number is the same key."""
+    text = request.POST.get("number", "")
+    numbers = {str(number): number for number in range(1, MAX_REQUESTS + 1)}
+    return numbers.get(text)
+
+
+def _throttled(left_s: int) -> HttpResponse:
+    response = JsonResponse({"code": "THROTTLED"}, status=429)
+    response["Retry-After"] = str(left_s)
+    return response

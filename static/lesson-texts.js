@@ -1,0 +1,33 @@
+// What the scripts of /how-it-works say: the page holds it by code, so that it can be translated.
+
+const texts = new Map();
+for (const line of document.getElementById("texts").content.querySelectorAll("p")) {
+  texts.set(line.id, line.textContent);
+}
+
+export function has(code) {
+  return texts.has(code);
+}
+
+// The text with its {…} filled in.
+export function say(code, facts = {}) {
+  return texts.get(code).replace(/\{(\w)\}/g, (hole, name) => facts[name] ?? hole);
+}
+
+// What a client was told: [status, code, replayed].
+export function sayStatus(status, code, replayed) {
+  if (code && !has(`status.${code}`)) return `${status} ${code}`;
+  const text = say(`status.${code || (status === 200 ? "confirmed" : "new")}`);
+  return replayed ? say("status.replay", { s: text }) : text;
+}
+
+// An element; a class is all the style it may have here.
+export function make(name, attributes = {}, ...children) {
+  const isDrawn = ["svg", "g", "line", "path", "text", "rect", "circle"].includes(name);
+  const element = isDrawn
+    ? document.createElementNS("http://www.w3.org/2000/svg", name)
+    : document.createElement(name);
+  for (const [attribute, value] of Object.entries(attributes)) element.setAttribute(attribute, value);
+  element.append(...children);
+  return element;
+}

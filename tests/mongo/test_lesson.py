@@ -1,0 +1,225 @@
+"""The page /how-it-works, and the real requests that a demo site lets people send from it."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.staticfiles import finders
+from django.test import Client
+
+from bookings.web import lesson
+from tests.mongo.conftest import book, stored
+from tests.scenarios.record import FOLDER, SCENARIOS
+
+TRY = "/how-it-works/try"
+
+MAX_PAGE_BYTES = 60_000
+
+
+@pytest.fixture
+def browser() -> Client:
+    return Client()
+
+
+@pytest.fixture
+def demo(settings: Any) -> None:
+    settings.DEMO = True
+
+
+def begin(browser: Client) -> str:
+    return browser.post(TRY, {"do": "begin"}).json()["run"]
+
+
+def send(browser: Client, run: str, number: int | str = 1, **fields: str) -> Any:
+    return browser.post(TRY, {"do": "book", "run": run, "number": number, **fields})
+
+
+# --- The page ------------------------------------------------------------------------------
+
+
+def test_tells_the_path_in_words_without_a_script(browser: Client) -> None:
+    page = browser.get("/how-it-works").content.decode()
+
+    assert "writes the booking, with its key and its answer, as one document" in page
+    assert re.search(r'<section id="lesson"[^>]* hidden>', page)
+    assert "<noscript>" in page
+
+
+def test_has_no_script_or_style_inside() -> None:
+    page = Client().get("/how-it-works").content.decode()
+
+    assert not re.search(r"<style|\sstyle=|\son\w+=", page)
+    assert all(
+        "src=" in tag or 'type="application/json"' in tag
+        for tag in re.findall(r"<script[^>]*>", page)
+    )
+
+
+def test_offers_what_was_recorded(browser: Client) -> None:
+    page = browser.get("/how-it-works").content.decode()
+    (text,) = re.findall(r'<script id="recordings"[^>]*>(.*?)</script>', page)
+    files = json.loads(text)
+
+    names = [f"{scenario.name}-{fault}" for scenario in SCENARIOS for fault in scenario.faults]
+    assert sorted(files) == sorted(names)
+    assert all(finders.find(url.removeprefix("/static/")) for url in files.values())
+
+
+def test_has_words_for_everything_that_was_recorded(browser: Client) -> None:
+    page = browser.get("/how-it-works").content.decode()
+    codes = set(re.findall(r'<p id="([^"]+)"', page.partition('<template id="texts">')[2]))
+
+    for file in FOLDER.iterdir():
+        recorded = json.loads(file.read_text(encoding="utf-8"))
+        for code, *facts in (seen for step in recorded["steps"] for seen in step):
+            assert code in codes or f"{code}.{facts[0]}" in codes, (file.name, code, facts)
+            if code in ("answer", "lost") and facts[1]:
+                assert f"status.{facts[1]}" in codes
+        for state in recorded["states"]:
+            assert {f"redis.{what}" for _, what, _ in state["claims"]} <= codes
+            assert {f"booking.{status}" for _, _, status in state["bookings"]} <= codes
+        ends = (place[-1] for graph in recorded["graphs"] for place in graph)
+        broken = {promise for end in ends if isinstance(end, list) for promise in end}
+        assert {f"verdict.{promise}" for promise in broken} <= codes
+
+
+def test_is_small(browser: Client, demo: None) -> None:
+    page = browser.get("/how-it-works").content
+    urls = re.findall(rb'(?:src|href)="/static/([^"]+)"', page)
+    imported = ["lesson-texts.js", "how-it-works/key-none.json"]
+    names = {url.decode() for url in urls} | set(imported)
+    files = [Path(str(finders.find(name))) for name in names]
+
+    size = len(page) + sum(file.stat().st_size for file in files)
+
+    assert {"how-it-works.js", "site.css"} <= names
+    assert size < MAX_PAGE_BYTES, size
+
+
+# --- Real requests -------------------------------------------------------------------------
+
+
+def test_offers_no_requests_where_there_is_no_demo(browser: Client) -> None:
+    assert 'id="live"' not in browser.get("/how-it-works").content.decode()
+    assert browser.post(TRY, {"do": "begin"}).status_code == 404
+
+
+def test_offers_requests_on_a_demo_site(browser: Client, demo: None) -> None:
+    assert 'id="live"' in browser.get("/how-it-works").content.decode()
+    assert browser.get(TRY).status_code == 405
+
+
+def test_takes_no_request_from_another_site(demo: None) -> None:
+    stranger = Client(enforce_csrf_checks=True)
+
+    assert stranger.post(TRY, {"do": "begin"}).status_code == 403
+
+
+def test_books_once_for_one_key(browser: Client, demo: None) -> None:
+    run = begin(browser)
+
+    first, again = send(browser, run), send(browser, run)
+
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert (first.json()["replayed"], again.json()["replayed"]) == (False, True)
+    assert first.json()["booking"] == again.json()["booking"] != ""
+    assert re.fullmatch(r"(\w+;dur=[\d.]+(, )?)+", first["Server-Timing"])
+
+
+def test_refuses_whoever_comes_second_with_a_key_of_their_own(browser: Client, demo: None) -> None:
+    run = begin(browser)
+
+    first, second = send(browser, run, 1), send(browser, run, 2)
+
+    assert (first.status_code, second.status_code) == (201, 409)
+    assert second.json() == {"code": "ALREADY_BOOKED", "replayed": False, "booking": ""}
+
+
+def test_holds_a_room_of_the_demo_hotel_that_nobody_can_choose(browser: Client, demo: None) -> None:
+    run = begin(browser)
+
+    send(browser, run, room="room_A", resourceId="room_A", date="2027-01-01", night="2027-01-01")
+
+    (booking,) = stored()
+    assert booking["hotel"] == "demo"
+    assert booking["status"] == "pending"
+    assert booking["owner"].startswith("guest:demo-")
+    ahead = lesson.clock.today("UTC") + timedelta(days=lesson.FIRST_DAY)
+    assert booking["check_in"] >= ahead.isoformat()
+
+
+def test_gives_the_room_back_at_the_end(browser: Client, demo: None) -> None:
+    run = begin(browser)
+    made = send(browser, run, 7).json()["booking"]
+
+    ended = browser.post(TRY, {"do": "end", "run": run, "number": 7, "booking": made})
+
+    assert ended.status_code == 200
+    assert [booking["status"] for booking in stored()] == ["cancelled"]
+
+
+def test_ends_nobody_elses_booking(browser: Client, demo: None) -> None:
+    others = book().content["booking"]["id"]
+    run = begin(browser)
+
+    ended = browser.post(TRY, {"do": "end", "run": run, "number": 1, "booking": others})
+
+    assert ended.status_code == 404
+    assert [booking["status"] for booking in stored()] == ["confirmed"]
+
+
+def test_sends_no_more_than_fifty_requests_in_a_run(browser: Client, demo: None) -> None:
+    run = begin(browser)
+
+    answers = [send(browser, run).status_code for _ in range(lesson.MAX_REQUESTS + 1)]
+
+    assert answers == [201] * lesson.MAX_REQUESTS + [429]
+    assert send(browser, begin(browser)).status_code == 201
+
+
+@pytest.mark.parametrize("number", ["0", "51", "01", "-1", "one", ""])
+def test_knows_no_keys_but_those_of_the_run(browser: Client, demo: None, number: str) -> None:
+    assert send(browser, begin(browser), number).status_code == 400
+    assert stored() == []
+
+
+def test_knows_no_run_that_it_did_not_begin(browser: Client, demo: None) -> None:
+    run = begin(browser)
+    forged = ("A" if run[0] != "A" else "B") + run[1:]
+
+    assert send(browser, forged).json() == {"code": "RUN_OVER"}
+    assert send(browser, "").json() == {"code": "RUN_OVER"}
+
+
+def test_knows_no_run_that_is_long_over(
+    browser: Client, demo: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begin(browser)
+    monkeypatch.setattr(lesson, "RUN_MAX_AGE", timedelta(seconds=-1))
+
+    assert send(browser, run).json() == {"code": "RUN_OVER"}
+
+
+def test_begins_few_runs_a_minute_for_one_address(
+    browser: Client, demo: None, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.API_THROTTLE = "on"
+    monkeypatch.setattr("time.time", lambda: 1_000_000_000.0)
+
+    answers = [browser.post(TRY, {"do": "begin"}) for _ in range(lesson.RUNS.number + 1)]
+
+    assert [answer.status_code for answer in answers] == [200] * lesson.RUNS.number + [429]
+    assert 1 <= int(answers[-1]["Retry-After"]) <= 60
+
+
+def test_does_nothing_that_it_does_not_know(browser: Client, demo: None) -> None:
+    run = begin(browser)
+
+    answer = browser.post(TRY, {"do": "confirm", "run": run, "number": 1})
+
+    assert answer.status_code == 400

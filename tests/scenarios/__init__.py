@@ -1,0 +1,1 @@
+"""The scenarios of /how-it-works, recorded from the real service: see record.py."""

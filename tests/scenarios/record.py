@@ -1,0 +1,358 @@
+"""Records what /how-it-works shows: `python -m tests.scenarios.record [FOLDER]`.
+
+It starts a MongoDB and a Redis of its own, lets two clients go through the real service in
+every order that makes a difference, with and without each guard, and writes one file for each
+scenario and fault to static/how-it-works/ (or FOLDER). Nothing in them depends on the time or
+on chance, so that a recording of the same service is the same bytes: tests/mongo/test_scenarios.py
+compares them.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from local.servers import free_port, start_mongod, start_redis
+from tests.scenarios.stage import CONFLICT, DONE, Client, Place, Seen, Step, explore, reached
+
+FOLDER = Path(__file__).resolve().parent.parent.parent / "static" / "how-it-works"
+
+# The clients stop where it makes a difference who is next; what else happens between two stops is
+# recorded all the same. Two requests with one key meet at the claim, two keys at the lock.
+WRITE_STOPS = frozenset({"in_transaction", CONFLICT, "duplicate", "after_commit"})
+STOPS = {
+    "key": WRITE_STOPS | {"after_claim"},
+    "room": WRITE_STOPS | {"after_lock"},
+    # Who changes a hold waits inside MongoDB for a transaction that is open, so none is left so.
+    "confirm": WRITE_STOPS - {"in_transaction"} | {"after_claim", "before_change"},
+}
+
+# A reader of the page chooses the fault; what is not here happens at a turn of its own.
+FATES = ("lost", "crash")
+
+# Who takes turns: two clients, and the fault.
+ACTORS = ("1", "2", "f")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """`guards` are those that can be switched off, in every combination."""
+
+    name: str
+    guards: tuple[str, ...]
+    faults: tuple[str, ...]
+
+
+SCENARIOS = (
+    Scenario("key", ("claim", "slots", "keys", "lookup"), ("none", "lost", "crash", "wipe")),
+    Scenario("room", ("lock", "slots"), ("none", "lost", "crash", "wipe", "lock_ends")),
+    Scenario("confirm", ("slots",), ("none", "hold_ends")),
+)
+
+
+class Story:
+    """One run of a scenario from its beginning."""
+
+    def __init__(self, scenario: Scenario, fault: str) -> None:
+        from bookings import connections
+        from bookings.callers import Caller
+        from tests.scenarios.seen import names
+
+        self._fault = fault
+        self._fault_is_due = fault not in ("none", *FATES)
+        self._redis = connections.redis()
+        self._bookings = connections.collection("bookings")
+        self._bookings.delete_many({})
+        self._redis.flushdb()
+        names.clear()
+        fate = fault if fault in FATES else None
+        one, other = Caller("client", "one"), Caller("client", "other")
+        first = _book(one, "K1")
+        second = first if scenario.name == "key" else _book(other, "K2")
+        stops = STOPS[scenario.name]
+        if scenario.name == "confirm":
+            # The story begins later: what Redis remembers of the hold is no part of it.
+            first = _confirm(one, "K1", _book(one, "K1", hold=True)())
+            self._redis.flushdb()
+        self.clients = {
+            "1": Client(1, _say(first), stops=stops, key="K1", fate=fate),
+            "2": Client(
+                2,
+                _say(second),
+                stops=stops,
+                key="K1" if scenario.name == "key" else "K2",
+                fate=None,
+            ),
+        }
+
+    def actors(self) -> list[str]:
+        ready = [name for name, client in self.clients.items() if self._is_ready(client)]
+        return [*ready, *(["f"] if ready and self._fault_may_come() else [])]
+
+    def take(self, actor: str) -> Step:
+        if actor != "f":
+            return self.clients[actor].take_turn()
+        self._fault_is_due = False
+        if self._fault == "wipe":
+            self._redis.flushdb()
+        elif self._fault == "lock_ends":
+            for key in self._redis.keys("lock:*"):
+                self._redis.delete(key)
+        elif self._fault == "hold_ends":
+            self._bookings.update_many(
+                {"status": "pending"},
+                [{"$set": {"expires_at": {"$subtract": ["$$NOW", 1_000]}}}],
+            )
+        return ((self._fault,),)
+
+    def seen(self) -> tuple[Any, ...]:
+        clients = [(client.at, client.seen) for client in self.clients.values()]
+        return (*clients, self._fault_is_due)
+
+    def state(self) -> dict[str, Any]:
+        """What Redis and MongoDB hold; what is not committed is not there."""
+        from bookings import clock
+        from bookings.documents import from_document
+        from tests.scenarios.seen import names
+
+        claims, locks = [], []
+        for key in sorted(self._redis.keys("*")):
+            kind, _, name = key.decode().partition(":")
+            if kind == "lock":
+                locks.append(names.owners[self._redis.get(key).decode()])
+            else:
+                record = self._redis.hgetall(key)
+                owner = names.owners[record[b"owner"].decode()]
+                what = record.get(b"kind", record[b"state"]).decode()
+                claims.append([names.keys[name], what, owner])
+        bookings = []
+        for document in self._bookings.find({}).sort("_id"):
+            booking = from_document(document)
+            keys = [names.keys[key.digest] for key in booking.keys]
+            status = booking.status_at(clock.now())
+            if status != booking.status:
+                status = "dead"
+            bookings.append([names.bookings[booking.id], *keys, status])
+        return {"claims": sorted(claims), "locks": locks, "bookings": sorted(bookings)}
+
+    def verdict(self) -> list[str]:
+        """Which promises this end breaks."""
+        bookings = self.state()["bookings"]
+        alive = {name: key for name, key, status in bookings if status in ("pending", "confirmed")}
+        broken = set()
+        if len(alive) > 1:
+            broken.add("sold_twice")
+        if len({key for _, key, _ in bookings}) < len(bookings):
+            broken.add("booked_twice")
+        told: dict[str, set[Any]] = {}
+        for client in self.clients.values():
+            for status, code, _, booking in client.answers:
+                if code == "ALREADY_BOOKED" and client.key in alive.values():
+                    broken.add("refused_though_booked")
+                if not code:
+                    told.setdefault(client.key, set()).add(booking)
+                    if booking not in alive:
+                        broken.add("empty_promise")
+                assert (status < 400) == (not code)
+        if any(len(bookings_told) > 1 for bookings_told in told.values()):
+            broken.add("two_answers")
+        return sorted(broken)
+
+    def close(self) -> None:
+        for client in self.clients.values():
+            client.close()
+
+    def _is_ready(self, client: Client) -> bool:
+        if client.at == CONFLICT:
+            return all(other.at != "in_transaction" for other in self.clients.values())
+        return client.at != DONE
+
+    def _fault_may_come(self) -> bool:
+        if not self._fault_is_due:
+            return False
+        at = self.clients["1"].at
+        if self._fault == "lock_ends":
+            # In the middle of the write: before it, the process looks at its watch.
+            return at == "in_transaction"
+        if self._fault == "wipe":
+            # When most depends on it: in the middle of the write, and when all seems well.
+            return at in ("in_transaction", DONE)
+        return True
+
+
+def _book(caller: Any, key: str, *, hold: bool = False) -> Callable[[], Any]:
+    from bookings import services
+    from bookings.clock import Deadline
+
+    night = (date.today() + timedelta(days=30)).isoformat()  # noqa: DTZ011
+    payload = {"resourceId": "room_A", "date": night, **({"hold": True} if hold else {})}
+    return lambda: services.create_booking(
+        caller=caller,
+        key_header=key,
+        read_payload=lambda: payload,
+        deadline=Deadline.after(60),
+    )
+
+
+def _confirm(caller: Any, key: str, held: Any) -> Callable[[], Any]:
+    from bookings import lifecycle
+    from bookings.clock import Deadline
+
+    return lambda: lifecycle.confirm_booking(
+        actor=caller,
+        booking_id=held.content["booking"]["id"],
+        key_header=key,
+        deadline=Deadline.after(60),
+    )
+
+
+def _say(send: Callable[[], Any]) -> Callable[[], Seen]:
+    """The answer as the page shows it: status, code, whether it is a replay, which booking."""
+    from bson import ObjectId
+
+    from bookings.errors import Refusal
+    from tests.scenarios.seen import names
+
+    def answer() -> Seen:
+        try:
+            outcome = send()
+        except Refusal as refusal:
+            return (refusal.status, refusal.code, 0, "")
+        replayed = int(outcome.replayed)
+        if outcome.code:
+            return (outcome.answer.status, outcome.code, replayed, "")
+        booking = names.bookings[ObjectId(outcome.content["booking"]["id"])]
+        return (outcome.answer.status, "", replayed, booking)
+
+    return answer
+
+
+# --- Writing it down -----------------------------------------------------------------------
+
+
+class Table:
+    """Things that occur often, each once; a recording names them by their number."""
+
+    def __init__(self) -> None:
+        self.rows: list[Any] = []
+        self._numbers: dict[str, int] = {}
+
+    def number(self, thing: Any) -> int:
+        text = json.dumps(thing)
+        if text not in self._numbers:
+            self._numbers[text] = len(self.rows)
+            self.rows.append(thing)
+        return self._numbers[text]
+
+
+def write_down(places: list[Place], steps: Table, states: Table) -> list[Any]:
+    """Each place as its state and, for each actor, the step and the place it leads to.
+
+    `[state, step, place, step, place, step, place]` are the turns of client 1, of client 2 and
+    of the fault; place 0, where all begins, stands for no turn, and the end of the list is left
+    out where it says nothing more. An end is `[state, [broken promise, …]]`.
+    """
+    numbers = {id(place): number for number, place in enumerate(places)}
+
+    def turns(place: Place) -> list[int]:
+        flat = []
+        for actor in ACTORS:
+            step, there = place.next.get(actor, (None, None))
+            flat += [steps.number(step), numbers[id(there)]] if step else [0, 0]
+        while flat[-2:] == [0, 0]:
+            del flat[-2:]
+        return flat
+
+    return [
+        [states.number(place.state), *(turns(place) if place.actors else [place.verdict])]
+        for place in places
+    ]
+
+
+def record(scenario: Scenario, fault: str) -> dict[str, Any]:
+    from tests.scenarios import seen
+    from tests.scenarios.guards import switched_off
+
+    steps, states, graphs = Table(), Table(), Table()
+    by_guards = {}
+    for off in subsets(scenario.guards):
+        with switched_off(off):
+            places = explore(lambda: Story(scenario, fault))
+        by_guards[" ".join(off)] = graphs.number(write_down(places, steps, states))
+    if seen.strange:
+        raise SystemExit("The recorder does not know these commands: " + "; ".join(seen.strange))
+    return {
+        "guards": scenario.guards,
+        "off": by_guards,
+        "steps": steps.rows,
+        "states": states.rows,
+        "graphs": graphs.rows,
+    }
+
+
+def subsets(guards: Sequence[str]) -> list[tuple[str, ...]]:
+    """Every choice of guards, few of them first."""
+    return [off for size in range(len(guards) + 1) for off in itertools.combinations(guards, size)]
+
+
+def main(folder: Path) -> None:
+    import django
+    from django.core.management import call_command
+    from pymongo import monitoring
+
+    from tests.scenarios import seen
+
+    monitoring.register(seen.Watch())
+    django.setup()
+    from bookings import demo, points
+
+    call_command("migrate", verbosity=0)
+    demo.seed()
+    seen.watch_redis()
+    points.install(reached)
+    folder.mkdir(exist_ok=True)
+    for scenario in SCENARIOS:
+        for fault in scenario.faults:
+            text = json.dumps(record(scenario, fault), separators=(",", ":"))
+            (folder / f"{scenario.name}-{fault}.json").write_text(f"{text}\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory(prefix="bookingsite-scenarios-") as name:
+        own = Path(name)
+        mongod = start_mongod(
+            free_port(), own / "mongod", own / "mongod.log", death_signal=signal.SIGKILL
+        )
+        try:
+            redis = start_redis(
+                free_port(),
+                own / "redis",
+                own / "redis.log",
+                appendonly=False,
+                death_signal=signal.SIGKILL,
+            )
+            try:
+                os.environ.update(
+                    BOOKINGSITE_ENV="development",
+                    SECRET_KEY="scenarios",
+                    MONGODB_URI=mongod.uri,
+                    MONGODB_NAME="scenarios",
+                    REDIS_URL=redis.uri,
+                    LOCK_REDIS_URLS="",
+                    LOG_LEVEL="ERROR",
+                    DJANGO_SETTINGS_MODULE="bookingsite.settings",
+                )
+                main(Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER)
+            finally:
+                redis.kill()
+        finally:
+            mongod.kill()
