@@ -11,10 +11,10 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.browser.visitor import Visitor
 from tests.mongo.conftest import inn
-from tests.site.conftest import running_site, site, start
-from tests.site.site import Site
+from tests.site.conftest import site
+from tests.site.site import Site, start_site
 
-__all__ = ["inn", "running_site", "site", "start"]
+__all__ = ["inn", "site"]
 
 Visit = Callable[..., Visitor]
 
@@ -50,6 +50,16 @@ def chromium() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="package")
+def running_site(
+    migrated: None, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    """The site that all browsers of this worker share, with what only a demo shows."""
+    site = start_site({**environment, "DEMO": "1"}, tmp_path_factory.mktemp("site"))
+    yield site
+    site.stop()
 
 
 @pytest.fixture(params=[True, False], ids=["js", "no-js"])

@@ -73,6 +73,10 @@ class Visitor:
     def press(self, name: str) -> None:
         self.page.get_by_role("button", name=name, exact=True).click()
 
+    def press_in_main(self, name: str) -> None:
+        """The page's own button, where the navigation has one of the same name."""
+        self.page.get_by_role("main").get_by_role("button", name=name, exact=True).click()
+
     def confirm(self) -> None:
         """Types who is coming and confirms; the page of the booking is open then."""
         self.type_details()
