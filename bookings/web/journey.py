@@ -115,7 +115,8 @@ def hold(request: HttpRequest) -> HttpResponse:
         try:
             booking = services.find_own_booking(viewer=caller, booking_id=said.booking_id)
         except NotFound:
-            # It was made by somebody who has logged out since; what is theirs stays theirs.
+            # It went to an account that is logged out by now; what is theirs stays theirs.
+            keys.settle(intent, key)
             return go(request, results, error=str(NOT_YOURS_ANY_MORE))
         status = booking.status_at(clock.now())
         if status in ACTIVE:
