@@ -95,7 +95,7 @@ def hold(request: HttpRequest) -> HttpResponse:
     caller = visitors.caller_of(request)
     keys = IntentKeys(request.session, caller, visitors.guest_of(request))
     key, keyed_as = keys.accept(intent, asked["key"])
-    payload = _payload(intent, asked["total"], _typed_guest(request))
+    payload = _payload(intent, asked["total"], _typed_details(request))
 
     def try_with(key: str, keyed_as: Caller) -> Said:
         return _ask(
@@ -382,14 +382,19 @@ def _booking_url(booking: Booking) -> str:
     return reverse("booking", args=[str(booking.id)])
 
 
-def _typed_guest(request: HttpRequest) -> Guest:
-    """Who was typed in before the hold ran out; what is not valid is left out."""
+def _typed_details(request: HttpRequest) -> dict[str, Any]:
+    """What was typed in before the hold ran out, as the API would be sent it; what is not
+    valid is left out."""
     form = GuestForm(request.POST)
     form.is_valid()
-    return form.guest
+    told = {name: value for name, value in vars(form.guest).items() if value}
+    details: dict[str, Any] = {"guest": told} if told else {}
+    if notes := form.cleaned_data.get("notes"):
+        details["notes"] = notes
+    return details
 
 
-def _payload(intent: Intent, total: int, guest: Guest) -> dict[str, Any]:
+def _payload(intent: Intent, total: int, details: dict[str, Any]) -> dict[str, Any]:
     """The wish as the API would be sent it."""
     room = {"categoryId": intent.category, "guests": intent.guests}
     payload: dict[str, Any] = room if intent.rooms == 1 else {"rooms": [room] * intent.rooms}
@@ -399,5 +404,4 @@ def _payload(intent: Intent, total: int, guest: Guest) -> dict[str, Any]:
         "hold": True,
         "quotedTotal": total,
     }
-    told = {name: value for name, value in vars(guest).items() if value}
-    return {**payload, "guest": told} if told else payload
+    return {**payload, **details}
