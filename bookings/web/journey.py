@@ -95,7 +95,7 @@ def hold(request: HttpRequest) -> HttpResponse:
     caller = visitors.caller_of(request)
     keys = IntentKeys(request.session, caller, visitors.guest_of(request))
     key, keyed_as = keys.accept(intent, asked["key"])
-    payload = _payload(intent, asked["total"], _typed_guest(request))
+    payload = _payload(intent, asked["total"], _typed_details(request))
 
     def try_with(key: str, keyed_as: Caller) -> Said:
         return _ask(
@@ -115,7 +115,8 @@ def hold(request: HttpRequest) -> HttpResponse:
         try:
             booking = services.find_own_booking(viewer=caller, booking_id=said.booking_id)
         except NotFound:
-            # It was made by somebody who has logged out since; what is theirs stays theirs.
+            # It went to an account that is logged out by now; what is theirs stays theirs.
+            keys.settle(intent, key)
             return go(request, results, error=str(NOT_YOURS_ANY_MORE))
         status = booking.status_at(clock.now())
         if status in ACTIVE:
@@ -381,14 +382,19 @@ def _booking_url(booking: Booking) -> str:
     return reverse("booking", args=[str(booking.id)])
 
 
-def _typed_guest(request: HttpRequest) -> Guest:
-    """Who was typed in before the hold ran out; what is not valid is left out."""
+def _typed_details(request: HttpRequest) -> dict[str, Any]:
+    """What was typed in before the hold ran out, as the API would be sent it; what is not
+    valid is left out."""
     form = GuestForm(request.POST)
     form.is_valid()
-    return form.guest
+    told = {name: value for name, value in vars(form.guest).items() if value}
+    details: dict[str, Any] = {"guest": told} if told else {}
+    if notes := form.cleaned_data.get("notes"):
+        details["notes"] = notes
+    return details
 
 
-def _payload(intent: Intent, total: int, guest: Guest) -> dict[str, Any]:
+def _payload(intent: Intent, total: int, details: dict[str, Any]) -> dict[str, Any]:
     """The wish as the API would be sent it."""
     room = {"categoryId": intent.category, "guests": intent.guests}
     payload: dict[str, Any] = room if intent.rooms == 1 else {"rooms": [room] * intent.rooms}
@@ -398,5 +404,4 @@ def _payload(intent: Intent, total: int, guest: Guest) -> dict[str, Any]:
         "hold": True,
         "quotedTotal": total,
     }
-    told = {name: value for name, value in vars(guest).items() if value}
-    return {**payload, "guest": told} if told else payload
+    return {**payload, **details}

@@ -16,7 +16,7 @@ from bookings.callers import caller_of_user
 from bookings.errors import NotFound, Refusal, ValidationFailed
 from bookings.models import RoomCategory
 from bookings.web.intents import MAX_SETTLED
-from bookings.web.messages import SENTENCES
+from bookings.web.messages import NOT_YOURS_ANY_MORE, SENTENCES
 from idempotency import keys
 from idempotency.claims import Claims
 from tests.browsing import (
@@ -406,6 +406,19 @@ def test_shows_no_hold_of_somebody_who_is_logged_out(browser: Client, ada: User)
         str(caller_of_user(User.objects.get(username="ben").pk)),
     ]
     assert stored()[0]["reference"] not in page.text
+
+
+def test_shows_no_hold_that_went_to_an_account(browser: Client, ada: User) -> None:
+    """Its guest logged in, and the session ended by itself: the browser is the guest again."""
+    form = open_page(browser, stays_path()).hold_form("demo_double")
+    press(browser, form)
+    connections.collection("bookings").update_one({}, {"$set": {"owner": f"user:{ada.pk}"}})
+
+    page = press(browser, form)
+
+    assert page.status == NOT_YOURS_ANY_MORE
+    assert len(stored()) == 1
+    assert "Your room is held" in press(browser, page.hold_form("demo_double")).text
 
 
 # --- People with an account -----------------------------------------------------------------

@@ -1,0 +1,119 @@
+"""What Lighthouse says of the journey's pages: `python -m bench.lighthouse [RUNS]`.
+
+Needs chromium and npm on the PATH; Lighthouse itself comes into `var/` the first time. The
+scores for accessibility, best practices and search engines must be 95 at least, or it ends
+with status 1. The one for performance is reported as the median: it depends on the machine.
+"""
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page, sync_playwright
+
+from bench.demo_site import (
+    CHROMIUM_ARGUMENTS,
+    ROOT,
+    confirm,
+    find_chromium,
+    hold_a_room,
+    run_demo_site,
+    stays_url,
+    type_details,
+)
+
+LIGHTHOUSE = "lighthouse@12.8.2"
+FOLDER = ROOT / "var" / "lighthouse"
+
+JUDGED = ("accessibility", "best-practices", "seo")
+LEAST_SCORE = 95
+
+
+def main(runs: int = 5) -> int:
+    chromium, program = find_chromium(), install()
+    failed = False
+    with run_demo_site() as site, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_ARGUMENTS)
+        page = browser.new_context(base_url=site).new_page()
+        print(
+            f"{'page':10}{'accessibility':>15}{'best practices':>16}{'SEO':>6}{'performance':>13}"
+        )  # noqa: T201
+        for name, go_to in (
+            ("home", lambda: page.goto(site)),
+            ("results", lambda: page.goto(stays_url(site))),
+            ("hold", lambda: hold_a_room(page, stays_url(site))),
+            ("booking", lambda: book(page)),
+        ):
+            go_to()
+            reports = [audit(program, chromium, page) for _ in range(runs)]
+            failed |= tell(name, reports)
+        browser.close()
+    return int(failed)
+
+
+def book(page: Page) -> None:
+    type_details(page)
+    confirm(page)
+
+
+def install() -> Path:
+    """Lighthouse's program in `var/`, fetched if it is not there."""
+    program = FOLDER / LIGHTHOUSE / "node_modules" / ".bin" / "lighthouse"
+    if not program.exists():
+        npm = shutil.which("npm")
+        if npm is None:
+            raise SystemExit("Install npm first: sudo apt-get install npm")
+        options = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-save", "--loglevel=error"]
+        prefix = ["--prefix", str(FOLDER / LIGHTHOUSE)]
+        subprocess.run([npm, "install", *prefix, *options, LIGHTHOUSE], check=True)
+    return program
+
+
+def audit(program: Path, chromium: str, page: Page) -> dict[str, Any]:
+    """Lighthouse's report of the page that is open, seen as whoever has its cookies."""
+    cookies = "; ".join(
+        f"{cookie['name']}={cookie['value']}"  # type: ignore[typeddict-item]
+        for cookie in page.context.cookies()
+    )
+    with tempfile.TemporaryDirectory(prefix="bookingsite-bench-") as folder:
+        headers, report = Path(folder) / "headers.json", Path(folder) / "report.json"
+        headers.write_text(json.dumps({"Cookie": cookies} if cookies else {}))
+        subprocess.run(
+            [
+                *(str(program), page.url, "--quiet", "--output", "json"),
+                *("--output-path", str(report), "--extra-headers", str(headers)),
+                f"--only-categories={','.join((*JUDGED, 'performance'))}",
+                f"--chrome-flags=--headless {' '.join(CHROMIUM_ARGUMENTS)}",
+            ],
+            check=True,
+            env={**os.environ, "CHROME_PATH": chromium},
+        )
+        return json.loads(report.read_text())
+
+
+def tell(name: str, reports: list[dict[str, Any]]) -> bool:
+    """Prints a line for the page, and what cost it points; says whether it is not good enough."""
+    seen_as = {report["finalDisplayedUrl"] for report in reports}
+    scores = {
+        category: [round(100 * report["categories"][category]["score"]) for report in reports]
+        for category in (*JUDGED, "performance")
+    }
+    worst = [min(scores[category]) for category in JUDGED]
+    median = statistics.median(scores["performance"])
+    print(f"{name:10}{worst[0]:15}{worst[1]:16}{worst[2]:6}{median:13.0f}   {' '.join(seen_as)}")  # noqa: T201
+    for category in JUDGED:
+        for part in reports[0]["categories"][category]["auditRefs"]:
+            audit = reports[0]["audits"][part["id"]]
+            if part["weight"] and audit["score"] is not None and audit["score"] < 1:
+                print(f"  {category}: {audit['title']}")  # noqa: T201
+    return min(worst) < LEAST_SCORE
+
+
+if __name__ == "__main__":
+    sys.exit(main(*map(int, sys.argv[1:])))
