@@ -19,10 +19,12 @@ from datetime import date
 from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.core.signing import BadSignature, Signer
 from django.db import DatabaseError
+from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 from pymongo.errors import PyMongoError
 
 from bookings.callers import Caller
+from bookings.web import visitors
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +36,11 @@ _SALT = "bookings.web.intents"
 # More settled intents than a person has in one session. Then the oldest begin again, which
 # costs them one more press of the button at worst.
 MAX_SETTLED = 50
+
+
+def keys_of(request: HttpRequest) -> "IntentKeys":
+    """The keys of whoever asks."""
+    return IntentKeys(request.session, visitors.caller_of(request), visitors.guest_of(request))
 
 
 @dataclass(frozen=True)

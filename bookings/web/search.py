@@ -21,7 +21,7 @@ from bookings.inventory import HotelFacts
 from bookings.money import format_money
 from bookings.web import visitors
 from bookings.web.forms import MonthForm, SearchForm
-from bookings.web.intents import Intent, IntentKeys
+from bookings.web.intents import Intent, keys_of
 from bookings.web.messages import NO_SUCH_MONTH
 from bookings.web.shown import offer_stay
 
@@ -81,9 +81,7 @@ def stays(request: HttpRequest) -> HttpResponse:
         else:
             hotel = next(hotel for hotel in hotels if hotel.id == asked["hotel"])
             held = _find_holds(request)
-            keys = IntentKeys(
-                request.session, visitors.caller_of(request), visitors.guest_of(request)
-            )
+            keys = keys_of(request)
             context["hotel"] = hotel
             context["asked"] = asked
             context["night_count"] = (asked["departure"] - asked["arrival"]).days

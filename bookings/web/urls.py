@@ -1,19 +1,19 @@
 from django.urls import path
 
-from bookings.web import accounts, journey, lesson, my_bookings, search
+from bookings.web import accounts, booking_pages, holding, lesson, my_bookings, search
 
 urlpatterns = [
     path("", search.home, name="home"),
     path("stays", search.stays, name="stays"),
     path("calendar/<str:category_id>", search.month, name="month"),
-    path("hold", journey.hold, name="hold"),
+    path("hold", holding.hold, name="hold"),
     path("bookings", my_bookings.my_bookings, name="bookings"),
-    path("bookings/<str:booking_id>", journey.booking_page, name="booking"),
-    path("bookings/<str:booking_id>/confirm", journey.confirm, name="confirm"),
-    path("bookings/<str:booking_id>/extend", journey.extend, name="extend"),
-    path("bookings/<str:booking_id>/cancel", journey.cancel, name="cancel"),
-    path("bookings/<str:booking_id>/stay.ics", journey.stay_file, name="stay_file"),
-    path("manage/<str:token>", journey.manage, name="manage"),
+    path("bookings/<str:booking_id>", booking_pages.booking_page, name="booking"),
+    path("bookings/<str:booking_id>/confirm", booking_pages.confirm, name="confirm"),
+    path("bookings/<str:booking_id>/extend", booking_pages.extend, name="extend"),
+    path("bookings/<str:booking_id>/cancel", booking_pages.cancel, name="cancel"),
+    path("bookings/<str:booking_id>/stay.ics", booking_pages.stay_file, name="stay_file"),
+    path("manage/<str:token>", booking_pages.manage, name="manage"),
     path("how-it-works", lesson.how_it_works, name="how_it_works"),
     path("how-it-works/try", lesson.try_it, name="try_it"),
     path("login", accounts.log_in, name="login"),

@@ -1,13 +1,11 @@
-"""From a hold to a booking and its end: each POST makes one service call and shows what it says.
+"""The page of a hold or a booking, and what is done from there: confirm, keep longer, cancel.
 
 A POST that did something ends in a redirect to the page of the booking, which reads the state
-anew; one that was refused shows its form again with what was typed. The script of the pages
-(static/sending.js) asks for JSON instead, and is told where to go, what is wrong, or to send
-the same form again.
+anew; one that was refused shows its form again with what was typed. The pages' script asks for
+JSON instead (bookings/web/scripted.py).
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any, cast
 
 from django.contrib import messages
@@ -19,116 +17,28 @@ from django.utils.functional import Promise
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from bookings import clock, inventory, lifecycle, services
+from bookings import clock, lifecycle, services
 from bookings.answers import iso
-from bookings.callers import Caller
-from bookings.documents import ACTIVE, CONFIRMED, EXPIRED, PENDING, Booking
-from bookings.errors import KeyReused, NotFound, Refusal
+from bookings.documents import CONFIRMED, EXPIRED, PENDING, Booking
+from bookings.errors import NotFound
 from bookings.manage_links import last_day, make_link_token, read_link_token
-from bookings.outcomes import Outcome
 from bookings.payloads import Guest
 from bookings.web import limits, visitors
-from bookings.web.forms import GuestForm, HoldForm
-from bookings.web.intents import Intent, IntentKeys
+from bookings.web.forms import GuestForm
+from bookings.web.intents import Intent, keys_of
 from bookings.web.messages import (
-    ALREADY_YOURS,
     CANCEL_SENTENCES,
     CONFIRM_SENTENCES,
     EXTEND_SENTENCES,
     EXTENDED,
     LINK_IS_OVER,
-    NOT_YOURS_ANY_MORE,
     PASSING_CODES,
     explain,
 )
+from bookings.web.said import Said, ask
 from bookings.web.scripted import ask_again, go, is_scripted, tell_fault
-from bookings.web.search import stays_url
 from bookings.web.shown import show_bookings
 from bookings.web.stay_files import write_stay_file
-
-# After these the same key would only tell the same again, so the intent gets another one.
-DEFINITE_CODES = {
-    KeyReused.code,
-    *(refusal.code for refusal in Refusal.__subclasses__() if refusal.is_definite),
-}
-
-# A page that was left open may bring a key whose booking is over, and so may each that follows
-# it; nobody lets one stay go more often than that in one session.
-MAX_KEYS_TRIED = 10
-
-
-@dataclass(frozen=True)
-class Said:
-    """What the service said: the booking, or a refusal's code and how long to wait."""
-
-    code: str | None
-    booking_id: str | None = None
-    replayed: bool = False
-    status: int = 200
-    retry_after_s: int | None = None
-
-
-@require_POST
-@limits.limit_posts
-@limits.limit_holds
-def hold(request: HttpRequest) -> HttpResponse:
-    """Holds rooms for a stay, once for each key that a page handed out."""
-    form = HoldForm(request.POST, hotels=inventory.list_hotels())
-    if not form.is_valid():
-        return go(request, reverse("home"), error=explain("VALIDATION_ERROR"))
-    asked = form.cleaned_data
-    intent = Intent(
-        asked["hotel"],
-        asked["category"],
-        asked["arrival"],
-        asked["departure"],
-        asked["guests"],
-        asked["rooms"],
-    )
-    results = stays_url(
-        hotel=intent.hotel,
-        arrival=intent.arrival,
-        departure=intent.departure,
-        guests=intent.guests,
-        rooms=intent.rooms,
-    )
-    caller = visitors.caller_of(request)
-    keys = IntentKeys(request.session, caller, visitors.guest_of(request))
-    key, keyed_as = keys.accept(intent, asked["key"])
-    payload = _payload(intent, asked["total"], _typed_details(request))
-
-    def try_with(key: str, keyed_as: Caller) -> Said:
-        return _ask(
-            lambda: services.create_booking(
-                caller=keyed_as,
-                owner=caller,
-                key_header=key,
-                read_payload=lambda: payload,
-                deadline=request.deadline,  # type: ignore[attr-defined]
-            )
-        )
-
-    for _ in range(MAX_KEYS_TRIED):
-        said = try_with(key, keyed_as)
-        if said.booking_id is None:
-            return _refuse_hold(request, said, keys, intent, key, results)
-        try:
-            booking = services.find_own_booking(viewer=caller, booking_id=said.booking_id)
-        except NotFound:
-            # It went to an account that is logged out by now; what is theirs stays theirs.
-            keys.settle(intent, key)
-            return go(request, results, error=str(NOT_YOURS_ANY_MORE))
-        status = booking.status_at(clock.now())
-        if status in ACTIVE:
-            if status == CONFIRMED:
-                messages.info(request, ALREADY_YOURS)
-                keys.settle(intent, key)
-            response = go(request, _booking_url(booking))
-            return visitors.keep_guest(request, response)
-        # What this key made has ended since the page was opened, so this is a new wish.
-        keys.settle(intent, key)
-        key, keyed_as = keys.after(intent, key), caller
-    return go(request, results, error=explain("TRY_AGAIN"))
 
 
 @never_cache
@@ -147,7 +57,7 @@ def confirm(request: HttpRequest, booking_id: str) -> HttpResponse:
     if not form.is_valid():
         return _refuse(request, booking, form, code="VALIDATION_ERROR", status=400)
     key = request.POST.get("key", "")
-    said = _ask(
+    said = ask(
         lambda: lifecycle.confirm_booking(
             actor=visitors.caller_of(request),
             booking_id=booking_id,
@@ -170,7 +80,7 @@ def extend(request: HttpRequest, booking_id: str) -> HttpResponse:
     booking = _find(request, booking_id)
     # Two clicks, or two tabs, that show the same end mean the same wish.
     shown_end = request.POST.get("shown_end", "")[:40]
-    said = _ask(
+    said = ask(
         lambda: lifecycle.extend_hold(
             actor=visitors.caller_of(request),
             booking_id=booking_id,
@@ -203,7 +113,7 @@ def extend(request: HttpRequest, booking_id: str) -> HttpResponse:
 def cancel(request: HttpRequest, booking_id: str) -> HttpResponse:
     """Gives a hold or a booking up; doing it again says the same."""
     booking = _find(request, booking_id)
-    said = _ask(
+    said = ask(
         lambda: lifecycle.cancel_booking(
             actor=visitors.caller_of(request),
             booking_id=booking_id,
@@ -242,41 +152,6 @@ def manage(request: HttpRequest, token: str) -> HttpResponse:
     return HttpResponseRedirect(reverse("booking", args=[booking_id]))
 
 
-# --- What the service said --------------------------------------------------------------------
-
-
-def _ask(call: Callable[[], Outcome]) -> Said:
-    """Makes the call. What is not a refusal, such as MongoDB being away, is raised on."""
-    try:
-        outcome = call()
-    except NotFound as error:
-        raise Http404 from error
-    except Refusal as refusal:
-        return Said(refusal.code, status=refusal.status, retry_after_s=refusal.retry_after_s)
-    answer = outcome.content
-    if outcome.code:
-        return Said(outcome.code, status=outcome.answer.status, retry_after_s=outcome.retry_after_s)
-    return Said(None, answer["booking"]["id"], outcome.replayed)
-
-
-def _refuse_hold(
-    request: HttpRequest, said: Said, keys: IntentKeys, intent: Intent, key: str, results: str
-) -> HttpResponse:
-    """Back to the results, which show the state anew; or, with a script, the same form again."""
-    assert said.code is not None
-    if said.code in DEFINITE_CODES:
-        keys.settle(intent, key)
-    if said.code in PASSING_CODES and is_scripted(request):
-        return ask_again(
-            code=said.code,
-            sentence=explain(said.code),
-            status=said.status,
-            retry_after_s=said.retry_after_s,
-        )
-    url = reverse("bookings") if said.code == "TOO_MANY_HOLDS" else results
-    return visitors.keep_guest(request, go(request, url, error=explain(said.code)))
-
-
 def _refuse(
     request: HttpRequest,
     booking: Booking,
@@ -308,9 +183,6 @@ def _refuse(
         fault=sentence,
         status=said.status,
     )
-
-
-# --- The page of a booking --------------------------------------------------------------------
 
 
 def _find(request: HttpRequest, booking_id: str) -> Booking:
@@ -354,9 +226,8 @@ def _key_of(request: HttpRequest, booking: Booking, intent: Intent | None) -> st
     """The key this browser made the hold with; None where it was made somewhere else."""
     if intent is None:
         return None
-    caller = visitors.caller_of(request)
-    keys = IntentKeys(request.session, caller, visitors.guest_of(request))
-    return next((key for key in keys.candidates(intent) if lifecycle.is_key_of(booking, key)), None)
+    candidates = keys_of(request).candidates(intent)
+    return next((key for key in candidates if lifecycle.is_key_of(booking, key)), None)
 
 
 def _settle(request: HttpRequest, booking: Booking) -> None:
@@ -364,9 +235,7 @@ def _settle(request: HttpRequest, booking: Booking) -> None:
     (shown,) = show_bookings([booking], now=clock.now())
     key = _key_of(request, booking, shown.intent)
     if key is not None and shown.intent is not None:
-        caller = visitors.caller_of(request)
-        keys = IntentKeys(request.session, caller, visitors.guest_of(request))
-        keys.settle(shown.intent, key)
+        keys_of(request).settle(shown.intent, key)
 
 
 def _known_guest(request: HttpRequest, booking: Booking) -> dict[str, str]:
@@ -380,28 +249,3 @@ def _known_guest(request: HttpRequest, booking: Booking) -> dict[str, str]:
 
 def _booking_url(booking: Booking) -> str:
     return reverse("booking", args=[str(booking.id)])
-
-
-def _typed_details(request: HttpRequest) -> dict[str, Any]:
-    """What was typed in before the hold ran out, as the API would be sent it; what is not
-    valid is left out."""
-    form = GuestForm(request.POST)
-    form.is_valid()
-    told = {name: value for name, value in vars(form.guest).items() if value}
-    details: dict[str, Any] = {"guest": told} if told else {}
-    if notes := form.cleaned_data.get("notes"):
-        details["notes"] = notes
-    return details
-
-
-def _payload(intent: Intent, total: int, details: dict[str, Any]) -> dict[str, Any]:
-    """The wish as the API would be sent it."""
-    room = {"categoryId": intent.category, "guests": intent.guests}
-    payload: dict[str, Any] = room if intent.rooms == 1 else {"rooms": [room] * intent.rooms}
-    payload |= {
-        "checkIn": intent.arrival.isoformat(),
-        "checkOut": intent.departure.isoformat(),
-        "hold": True,
-        "quotedTotal": total,
-    }
-    return {**payload, **details}

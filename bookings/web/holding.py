@@ -1,0 +1,136 @@
+"""From the results to a hold: one hold for a wish, however often its form is sent."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.views.decorators.http import require_POST
+
+from bookings import clock, inventory, services
+from bookings.callers import Caller
+from bookings.documents import ACTIVE, CONFIRMED
+from bookings.errors import KeyReused, NotFound, Refusal
+from bookings.web import limits, visitors
+from bookings.web.forms import GuestForm, HoldForm
+from bookings.web.intents import Intent, IntentKeys, keys_of
+from bookings.web.messages import ALREADY_YOURS, NOT_YOURS_ANY_MORE, PASSING_CODES, explain
+from bookings.web.said import Said, ask
+from bookings.web.scripted import ask_again, go, is_scripted
+from bookings.web.search import stays_url
+
+# After these the same key would only tell the same again, so the intent gets another one.
+DEFINITE_CODES = {
+    KeyReused.code,
+    *(refusal.code for refusal in Refusal.__subclasses__() if refusal.is_definite),
+}
+
+# A page that was left open may bring a key whose booking is over, and so may each that follows
+# it; nobody lets one stay go more often than that in one session.
+MAX_KEYS_TRIED = 10
+
+
+@require_POST
+@limits.limit_posts
+@limits.limit_holds
+def hold(request: HttpRequest) -> HttpResponse:
+    """Holds rooms for a stay, once for each key that a page handed out."""
+    form = HoldForm(request.POST, hotels=inventory.list_hotels())
+    if not form.is_valid():
+        return go(request, reverse("home"), error=explain("VALIDATION_ERROR"))
+    asked = form.cleaned_data
+    intent = Intent(
+        asked["hotel"],
+        asked["category"],
+        asked["arrival"],
+        asked["departure"],
+        asked["guests"],
+        asked["rooms"],
+    )
+    results = stays_url(
+        hotel=intent.hotel,
+        arrival=intent.arrival,
+        departure=intent.departure,
+        guests=intent.guests,
+        rooms=intent.rooms,
+    )
+    caller = visitors.caller_of(request)
+    keys = keys_of(request)
+    key, keyed_as = keys.accept(intent, asked["key"])
+    payload = _payload(intent, asked["total"], _typed_details(request))
+
+    def try_with(key: str, keyed_as: Caller) -> Said:
+        return ask(
+            lambda: services.create_booking(
+                caller=keyed_as,
+                owner=caller,
+                key_header=key,
+                read_payload=lambda: payload,
+                deadline=request.deadline,  # type: ignore[attr-defined]
+            )
+        )
+
+    for _ in range(MAX_KEYS_TRIED):
+        said = try_with(key, keyed_as)
+        if said.booking_id is None:
+            return _refuse_hold(request, said, keys, intent, key, results)
+        try:
+            booking = services.find_own_booking(viewer=caller, booking_id=said.booking_id)
+        except NotFound:
+            # It went to an account that is logged out by now; what is theirs stays theirs.
+            keys.settle(intent, key)
+            return go(request, results, error=str(NOT_YOURS_ANY_MORE))
+        status = booking.status_at(clock.now())
+        if status in ACTIVE:
+            if status == CONFIRMED:
+                messages.info(request, ALREADY_YOURS)
+                keys.settle(intent, key)
+            response = go(request, reverse("booking", args=[said.booking_id]))
+            return visitors.keep_guest(request, response)
+        # What this key made has ended since the page was opened, so this is a new wish.
+        keys.settle(intent, key)
+        key, keyed_as = keys.after(intent, key), caller
+    return go(request, results, error=explain("TRY_AGAIN"))
+
+
+def _refuse_hold(
+    request: HttpRequest, said: Said, keys: IntentKeys, intent: Intent, key: str, results: str
+) -> HttpResponse:
+    """Back to the results, which show the state anew; or, with a script, the same form again."""
+    assert said.code is not None
+    if said.code in DEFINITE_CODES:
+        keys.settle(intent, key)
+    if said.code in PASSING_CODES and is_scripted(request):
+        return ask_again(
+            code=said.code,
+            sentence=explain(said.code),
+            status=said.status,
+            retry_after_s=said.retry_after_s,
+        )
+    url = reverse("bookings") if said.code == "TOO_MANY_HOLDS" else results
+    return visitors.keep_guest(request, go(request, url, error=explain(said.code)))
+
+
+def _typed_details(request: HttpRequest) -> dict[str, Any]:
+    """What was typed in before the hold ran out, as the API would be sent it; what is not
+    valid is left out."""
+    form = GuestForm(request.POST)
+    form.is_valid()
+    told = {name: value for name, value in vars(form.guest).items() if value}
+    details: dict[str, Any] = {"guest": told} if told else {}
+    if notes := form.cleaned_data.get("notes"):
+        details["notes"] = notes
+    return details
+
+
+def _payload(intent: Intent, total: int, details: dict[str, Any]) -> dict[str, Any]:
+    """The wish as the API would be sent it."""
+    room = {"categoryId": intent.category, "guests": intent.guests}
+    payload: dict[str, Any] = room if intent.rooms == 1 else {"rooms": [room] * intent.rooms}
+    payload |= {
+        "checkIn": intent.arrival.isoformat(),
+        "checkOut": intent.departure.isoformat(),
+        "hold": True,
+        "quotedTotal": total,
+    }
+    return {**payload, **details}
