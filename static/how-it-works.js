@@ -7,7 +7,8 @@ const ACTORS = ["1", "2", "f"];
 const FAULT_FROM_TURN = 3; // Play lets some happen before the fault comes.
 const PLAY_MS = 1400;
 const ROW = 34;
-const TOP = 34;
+const TOP = 40;
+const NARROW = 420; // where the names of the lanes take turns on two lines
 
 const section = document.getElementById("lesson");
 const form = document.getElementById("choices");
@@ -252,18 +253,19 @@ const BAD = ["in_progress", "busy", "slots", "keys", "conflict", "stale", "not_o
 function draw(said) {
   const width = drawing.clientWidth;
   const height = TOP + Math.max(said.length, 7) * ROW + 12;
-  const lanes = { 1: 0.09, 2: 0.29, api: 0.5, redis: 0.71, mongodb: 0.9 };
+  const lanes = { 1: 0.09, 2: 0.29, api: 0.5, redis: 0.7, mongodb: 0.88 };
   const x = (lane) => Math.round(lanes[lane] * width);
   const heads = { 1: say("lane.1"), 2: say("lane.2"), api: say("lane.api"), redis: "Redis", mongodb: "MongoDB" };
   svg.setAttribute("width", width);
   svg.setAttribute("height", height);
   const head = make("g", { class: "lanes" });
-  for (const [lane, name] of Object.entries(heads)) {
+  Object.entries(heads).forEach(([lane, name], number) => {
+    const y = width < NARROW && number % 2 ? 31 : 16;
     head.append(
-      make("text", { x: x(lane), y: 16 }, name),
-      make("path", { d: `M${x(lane)} 24V${height - 6}` }),
+      make("text", { x: Math.min(Math.max(x(lane), 28), width - 36), y }, name),
+      make("path", { d: `M${x(lane)} ${y + 7}V${height - 6}` }),
     );
-  }
+  });
   const rows = said.map((line, number) => drawLine(line, TOP + number * ROW, x, width));
   svg.replaceChildren(head, ...rows);
   drawing.scrollTop = drawing.scrollHeight;

@@ -108,7 +108,7 @@ def refuse_post(request: HttpRequest, left_s: int) -> HttpResponse:
     has_secret = any(_SECRET in name for name, _ in typed)
     context = {
         "sentence": sentence_to_wait(left_s),
-        "typed": [] if has_secret else typed,
+        "typed": typed,
         "has_secret": has_secret,
     }
     return told_to_wait(render(request, "throttled.html", context), left_s)

@@ -11,7 +11,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -268,9 +267,7 @@ def test_runs_the_site_and_keeps_its_data_for_the_next_run(checkout: Checkout) -
     assert checkout.family() == []
     assert not (var / "run.env").exists()
 
-    started = time.monotonic()
     process, said_again = checkout.run()
-    assert time.monotonic() - started < 30
     assert said_again.splitlines()[1:] == said.splitlines()[1:]
     bearer = {"Authorization": f"Bearer {read_variables(var / 'demo.env')['DEMO_TOKEN']}"}
     listed = requests.get(f"{checkout.url}/api/bookings", headers=bearer, timeout=9).json()

@@ -217,7 +217,7 @@ def test_gathers_earlier_bookings_once_the_address_is_verified(browser: Client) 
 
 @pytest.mark.parametrize("name", [ADDRESS, " ADA@example.org"])
 def test_logs_in_by_address(browser: Client, ada: User, name: str) -> None:
-    assert log_in(browser, name)["Location"] == "/"
+    assert log_in(browser, name)["Location"] == "/bookings"
     assert user_in(browser) == str(ada.pk)
 
 
@@ -260,11 +260,11 @@ def test_adopts_nothing_without_a_login(browser: Client, ada: User) -> None:
     ("target", "location"),
     [
         ("/bookings?status=confirmed", "/bookings?status=confirmed"),
-        ("https://evil.example/", "/"),
-        ("//evil.example/", "/"),
-        ("/\\evil.example", "/"),
-        ("javascript:alert(1)", "/"),
-        ("", "/"),
+        ("https://evil.example/", "/bookings"),
+        ("//evil.example/", "/bookings"),
+        ("/\\evil.example", "/bookings"),
+        ("javascript:alert(1)", "/bookings"),
+        ("", "/bookings"),
     ],
 )
 def test_leads_on_within_this_site_alone(

@@ -27,6 +27,7 @@ CUSTOMER_PAGES = (
     "/password",
     "/find",
     "/letter",
+    "/how-it-works",
     "/nothing",
 )
 ADMIN_PAGES = (
