@@ -22,7 +22,7 @@ from bench.demo_site import (
 
 IMAGES = ROOT / "docs" / "images"
 
-WIDE, NARROW = {"width": 1000, "height": 640}, {"width": 320, "height": 640}
+WIDE, NARROW = {"width": 1200, "height": 640}, {"width": 320, "height": 640}
 
 
 def main(folder: Path = IMAGES) -> None:
