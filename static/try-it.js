@@ -12,6 +12,13 @@ const chart = document.getElementById("live-chart");
 const svg = chart.querySelector("svg");
 const body = chart.querySelector("tbody");
 
+let answers = [];
+
+// A telephone that is turned has another width.
+window.addEventListener("resize", () => {
+  if (!chart.hidden) show(answers);
+});
+
 // Sends as many as the form says, unless some are on their way.
 export async function fire() {
   if (form.hasAttribute("aria-busy")) return;
@@ -44,7 +51,7 @@ async function run(count, mode) {
   if (!begun.answer.ok) return (news.textContent = say("live.failed"));
   const { run, room, night } = begun.said;
   news.textContent = say("live.sending", { e: count, b: `${room}, ${night}` });
-  const answers = [];
+  answers = [];
   chart.hidden = false;
   show(answers);
   await Promise.all(

@@ -18,8 +18,9 @@ __all__ = ["inn", "site"]
 
 Visit = Callable[..., Visitor]
 
-# Longer than the page waits before it asks again, on a busy machine.
-PATIENCE_MS = 10_000
+# Longer than the page waits before it asks again, and than a process takes to start anew, on a busy
+# machine.
+PATIENCE_MS = 30_000
 
 ARGUMENTS = [
     # Root, as in a container, may not have the sandbox; only our own pages are opened.

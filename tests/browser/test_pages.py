@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 from playwright.sync_api import Page
 
 from tests.browser.pages import PAGES
@@ -38,11 +38,12 @@ def test_is_accessible_and_narrow_and_small(visitor: Visitor, name: str) -> None
     page = visitor.page
 
     found = []
+    page.evaluate(AXE_SCRIPT)
     for width in (WIDE, NARROW):
         page.set_viewport_size({"width": width, "height": 800})
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            results = Axe().run(page, options=RULES)
+            results = AxeResults(page.evaluate("rules => axe.run(rules)", RULES))
             if results.violations_count:
                 found.append(f"{width} px, {scheme}: {results.generate_report()}")
     sideways = page.evaluate(OVERFLOWING)
