@@ -1,7 +1,7 @@
 """How often something may be done: counted in Redis, in the process when it is down.
 
-Counted by an atomic increment in windows of the clock, so that no concurrent request is lost.
-A dead Redis makes a limit one for each process, never a refusal.
+Counted by an atomic increment, so that no concurrent request is lost: in windows of the clock, or
+under a name that is used once. A dead Redis makes a limit one for each process, never a refusal.
 """
 
 import math
@@ -27,12 +27,16 @@ def count(name: str, *, window_s: int) -> Count:
     """Counts one more under this name; the windows follow the clock."""
     now_s = time.time()
     window = int(now_s // window_s)
-    entry = f"{name}:{window}"
-    try:
-        number = _increment("throttle", entry, window_s)
-    except RedisError:
-        number = _increment("process", entry, window_s)
+    number = _increment(f"{name}:{window}", 1, window_s)
     return Count(number, (window + 1) * window_s - now_s)
+
+
+def count_in_all(name: str, *, times: int = 1, kept_s: int) -> int:
+    """Counts so many more under a name that nothing else uses, and says how many that makes.
+
+    No window ends in between: the count is kept for `kept_s` from the first on.
+    """
+    return _increment(name, times, kept_s)
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,15 @@ def address_of(request: HttpRequest) -> str:
     return BaseThrottle().get_ident(request)  # type: ignore[arg-type]  # it reads META alone
 
 
-def _increment(cache_name: str, entry: str, window_s: int) -> int:
+def _increment(entry: str, times: int, kept_s: int) -> int:
+    try:
+        return _increment_in("throttle", entry, times, kept_s)
+    except RedisError:
+        return _increment_in("process", entry, times, kept_s)
+
+
+def _increment_in(cache_name: str, entry: str, times: int, kept_s: int) -> int:
     cache = caches[cache_name]
-    if cache.add(entry, 1, timeout=window_s + 1):
-        return 1
-    return cache.incr(entry)
+    if cache.add(entry, times, timeout=kept_s + 1):
+        return times
+    return cache.incr(entry, times)

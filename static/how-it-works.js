@@ -1,7 +1,7 @@
 // Steps through what tests/scenarios/record.py recorded. Where the two clients stand is a place
 // in a graph; a place says who can go on, what is seen on the way, and where that leads.
 
-import { has, make, say, sayStatus } from "./lesson-texts.js";
+import { has, make, say, sayCount, sayStatus } from "./lesson-texts.js";
 
 const ACTORS = ["1", "2", "f"];
 const FAULT_FROM_TURN = 3; // Play lets some happen before the fault comes.
@@ -20,6 +20,8 @@ const ways = document.getElementById("ways");
 const verdict = document.getElementById("verdict");
 const waiting = document.getElementById("waiting");
 const controls = document.getElementById("controls");
+const anew = document.getElementById("anew");
+const staged = ["stage", "controls", "guards"].map((id) => document.getElementById(id));
 const turnButtons = [...controls.querySelectorAll("[name=turn]")];
 const doButtons = Object.fromEntries(
   [...controls.querySelectorAll(":not([name=turn])")].map((button) => [button.name, button]),
@@ -45,6 +47,7 @@ async function choose() {
     input.parentElement.hidden = input.disabled;
     if (input.disabled && input.checked) form.elements.fault[0].checked = true;
   }
+  recording = null; // nobody goes on in what is no longer chosen
   const mine = ++loading;
   try {
     const answer = await fetch(files[`${scenario}-${chosen("fault")}`]);
@@ -53,14 +56,31 @@ async function choose() {
     if (mine !== loading) return; // something else was chosen meanwhile
     recording = read;
   } catch {
-    if (mine === loading) ways.textContent = say("no_file");
+    if (mine === loading) clear();
     return;
   }
+  reveal(true);
   for (const input of form.elements.guard) {
     input.disabled = !recording.guards.includes(input.value);
     input.parentElement.hidden = input.disabled;
   }
   chooseGuards();
+}
+
+// Without a recording there is nothing to step through, and nothing of another one may stay.
+function clear() {
+  reveal(false);
+  ways.textContent = say("no_file");
+  ways.className = "message error";
+  waiting.hidden = true;
+  for (const part of [svg, log.firstElementChild, verdict]) part.replaceChildren();
+}
+
+function reveal(isLoaded) {
+  const hadFocus = anew.contains(document.activeElement);
+  anew.hidden = isLoaded;
+  for (const part of staged) part.hidden = !isLoaded;
+  if (isLoaded && hadFocus) drawing.focus();
 }
 
 function chooseGuards() {
@@ -70,10 +90,12 @@ function chooseGuards() {
   taken = [];
   const ends = graph.filter(isEnd);
   const broken = ends.filter((end) => end[1].length).length;
-  ways.textContent = say(broken ? "ways.broken" : off.length ? "ways.covered" : "ways.kept", {
-    e: ends.length,
-    x: broken,
-  });
+  const facts = { e: ends.length, x: broken };
+  ways.textContent = !broken
+    ? sayCount(off.length ? "ways.covered" : "ways.kept", ends.length, facts)
+    : ends.length === 1
+      ? say("ways.broken.all")
+      : sayCount("ways.broken", broken, facts);
   ways.className = `message ${broken ? "error" : "success"}`;
   doButtons.break.hidden = !broken;
   show();
@@ -307,7 +329,7 @@ function drawLine({ actor, code, facts, label, isNew }, y, x, width) {
 const doing = { back, start, play, break: showBroken };
 
 controls.addEventListener("click", ({ target: button }) => {
-  if (button.getAttribute("aria-disabled") !== "false") return;
+  if (button.getAttribute("aria-disabled") !== "false" || !recording) return;
   if (button.name !== "turn") return doing[button.name]();
   pause();
   turn(button.value);
@@ -332,6 +354,13 @@ form.addEventListener("change", ({ target }) => {
   else if (recording) chooseGuards();
 });
 form.addEventListener("submit", (event) => event.preventDefault());
+anew.addEventListener("click", ({ target }) => {
+  if (target === anew) return;
+  // So that the same message, should it come again, is news.
+  ways.textContent = say("loading");
+  ways.className = "message";
+  choose();
+});
 
 // Most readers never send a request, so what that takes is fetched when it is wanted.
 const live = document.getElementById("live");
@@ -339,8 +368,9 @@ if (live) {
   live.hidden = false;
   live.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const { fire } = await import(live.dataset.script);
-    await fire();
+    const script = await import(live.dataset.script).catch(() => null);
+    if (script) await script.fire();
+    else document.getElementById("live-news").textContent = say("live.failed");
   });
 }
 

@@ -1,8 +1,10 @@
 // What the scripts of /how-it-works say: the page holds it by code, so that it can be translated.
 
 const texts = new Map();
-for (const line of document.getElementById("texts").content.querySelectorAll("p")) {
-  texts.set(line.id, line.textContent);
+learn(document.getElementById("texts"));
+
+export function learn(template) {
+  for (const line of template.content.querySelectorAll("p")) texts.set(line.id, line.textContent);
 }
 
 export function has(code) {
@@ -12,6 +14,11 @@ export function has(code) {
 // The text with its {…} filled in.
 export function say(code, facts = {}) {
   return texts.get(code).replace(/\{(\w)\}/g, (hole, name) => facts[name] ?? hole);
+}
+
+// The same for so many, which may be one of them.
+export function sayCount(code, number, facts) {
+  return say(number === 1 && has(`${code}.one`) ? `${code}.one` : code, facts);
 }
 
 // What a client was told: [status, code, replayed].

@@ -1,14 +1,31 @@
 // Fires real requests at one room and one night, and draws their answers as they come in.
 
-import { make, say, sayStatus } from "./lesson-texts.js";
+import { learn, make, say, sayCount, sayStatus } from "./lesson-texts.js";
 
 const ROW = 26;
 const LABEL = 12.5; // rem that the outcome's text takes
 const STEPS = ["claim", "lock", "txn", "finish"];
 
+// What became of a request, in the order in which it is told.
+const KINDS = ["booked", "again", "wait", "refused", "throttled", "failed", "lost"];
+const TRY_AGAIN = ["IDEMPOTENCY_IN_PROGRESS", "RESOURCE_LOCKED"];
+
+// Before what got no answer is asked after, what is still at work in the server may come to its end.
+const SETTLE_MS = 1000;
+const FIRST_PAUSE_MS = 500;
+const MAX_ASKS = 8; // a minute and more, since each pause is twice the one before
+
+const live = document.getElementById("live");
 const form = document.getElementById("try");
 const news = document.getElementById("live-news");
-const chart = document.getElementById("live-chart");
+
+// The chart, still empty, and the words for it.
+const fetched = await fetch(live.dataset.parts);
+if (!fetched.ok) throw new Error(fetched.status);
+const parts = new DOMParser().parseFromString(await fetched.text(), "text/html");
+learn(parts.querySelector("template"));
+const chart = parts.getElementById("live-chart");
+live.append(chart);
 const svg = chart.querySelector("svg");
 const body = chart.querySelector("tbody");
 
@@ -35,7 +52,9 @@ async function post(fields) {
   data.set("csrfmiddlewaretoken", form.elements.csrfmiddlewaretoken.value);
   for (const [name, value] of Object.entries(fields)) data.set(name, value);
   const answer = await fetch(form.action, { method: "POST", body: data });
-  return { answer, said: await answer.json() };
+  // A proxy's own page about a server that is away is an answer, though not in JSON.
+  const isRead = answer.headers.get("Content-Type")?.startsWith("application/json");
+  return { answer, said: isRead ? await answer.json() : {} };
 }
 
 async function run(count, mode) {
@@ -46,11 +65,12 @@ async function run(count, mode) {
     return (news.textContent = say("live.failed"));
   }
   if (begun.answer.status === 429) {
-    return (news.textContent = say("live.throttled", { e: begun.answer.headers.get("Retry-After") }));
+    const left = Number(begun.answer.headers.get("Retry-After"));
+    return (news.textContent = sayCount("live.throttled", left, { e: left }));
   }
-  if (!begun.answer.ok) return (news.textContent = say("live.failed"));
+  if (!begun.said.run) return (news.textContent = say("live.failed"));
   const { run, room, night } = begun.said;
-  news.textContent = say("live.sending", { e: count, b: `${room}, ${night}` });
+  news.textContent = sayCount("live.sending", count, { e: count, b: `${room}, ${night}` });
   answers = [];
   chart.hidden = false;
   show(answers);
@@ -60,9 +80,30 @@ async function run(count, mode) {
       show(answers);
     }),
   );
-  judge(answers, mode);
-  const booked = answers.find(({ booking }) => booking);
-  if (booked) await post({ do: "end", run, number: booked.key, booking: booked.booking }).catch(() => {});
+  const told = tally(answers, mode);
+  const asking = `${told} ${say("end.asking")}`;
+  const isLost = answers.some(({ kind }) => kind === "lost");
+  if (isLost) {
+    news.textContent = asking;
+    await pause(SETTLE_MS);
+  }
+  const booked = await end(run, () => (news.textContent = asking));
+  news.textContent = `${told} ${judge(booked, mode, isLost)}`;
+}
+
+// Gives the room back, and returns how often the server booked; null if it does not say.
+async function end(run, tellOfPause) {
+  for (let asks = 1, pause_ms = FIRST_PAUSE_MS; ; asks += 1, pause_ms *= 2) {
+    const ended = await post({ do: "end", run }).catch(() => null);
+    if (ended?.said.booked !== undefined) return ended.said.booked;
+    if (asks === MAX_ASKS) return null;
+    tellOfPause();
+    await pause(pause_ms);
+  }
+}
+
+function pause(pause_ms) {
+  return new Promise((resolve) => setTimeout(resolve, pause_ms));
 }
 
 async function send(run, number, key) {
@@ -71,14 +112,14 @@ async function send(run, number, key) {
     const { answer, said } = await post({ do: "book", run, number: key });
     return {
       number,
-      key,
       ...said,
       status: answer.status,
+      kind: kindOf(answer.status, said),
       steps: readSteps(answer.headers.get("Server-Timing")),
       all: performance.now() - begun,
     };
   } catch {
-    return { number, key, status: 0, code: "failed", steps: {}, all: performance.now() - begun };
+    return { number, kind: "lost", steps: {}, all: performance.now() - begun };
   }
 }
 
@@ -88,21 +129,32 @@ function readSteps(header) {
   return Object.fromEntries(parts.map(([name, duration]) => [name, Number(duration)]));
 }
 
-function judge(answers, mode) {
-  const bookings = new Set(answers.map(({ booking }) => booking).filter(Boolean));
-  const fresh = answers.filter(({ status, replayed }) => status === 201 && !replayed).length;
-  const again = answers.filter(({ status, replayed }) => status === 201 && replayed).length;
-  const code = bookings.size > 1 ? "wrong" : bookings.size ? mode : "none";
-  news.textContent = say(`live.${code}`, {
-    e: answers.length,
-    x: code === "wrong" ? bookings.size : fresh,
-    r: again,
-    q: answers.length - fresh - again,
-  });
+function kindOf(status, { code, replayed }) {
+  if (status === 201) return replayed ? "again" : "booked";
+  if (status === 409 && code) return TRY_AGAIN.includes(code) ? "wait" : "refused";
+  return status === 429 ? "throttled" : "failed";
 }
 
-function outcome({ status, code, replayed }) {
-  return status ? sayStatus(status, code, replayed) : say("status.failed");
+// How many were told what.
+function tally(answers, mode) {
+  const parts = KINDS.map((kind) => [kind, answers.filter((answer) => answer.kind === kind).length])
+    .filter(([, number]) => number)
+    .map(([kind, number]) => sayCount(`part.${kind}`, number, { x: number }));
+  return sayCount(`live.${mode}`, answers.length, { e: answers.length, p: parts.join(", ") });
+}
+
+// What came of it, which only the server can say when an answer got lost.
+function judge(booked, mode, isLost) {
+  if (booked === null) return say("end.unknown");
+  if (booked > 1) return say("end.wrong", { x: booked });
+  if (!booked) return say(isLost ? "end.none_known" : "end.none");
+  return say(answers.some(({ booking }) => booking) ? `end.${mode}` : "end.unseen");
+}
+
+function outcome({ kind, status, code, replayed }) {
+  if (kind === "lost") return say("status.lost");
+  if (kind === "throttled") return say("status.THROTTLED");
+  return kind === "failed" ? say("status.failed", { s: status }) : sayStatus(status, code, replayed);
 }
 
 function show(answers) {
@@ -118,8 +170,7 @@ function show(answers) {
     ...answers.map((answer, index) => {
       const top = index * row + 4;
       const bar = isNarrow ? top + ROW - 6 : top + 3;
-      const kind = answer.status === 201 ? (answer.replayed ? "again" : "booked") : "refused";
-      const group = make("g", { class: `answer ${kind}` });
+      const group = make("g", { class: `answer ${answer.kind}` });
       group.append(make("text", { x: 0, y: top + 15 }, `${answer.number}. ${outcome(answer)}`));
       let at = left;
       const served = STEPS.filter((name) => answer.steps[name]);

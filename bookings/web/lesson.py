@@ -6,7 +6,6 @@ anybody's: as guests made for one run, holding one room on one night that the se
 the run is over.
 """
 
-import math
 import random
 import secrets
 from dataclasses import dataclass
@@ -22,8 +21,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from bookings import availability, clock, lifecycle, services
 from bookings.callers import Caller, caller_of_guest
+from bookings.documents import ACTIVE
 from bookings.errors import Refusal, ValidationFailed
-from bookings.throttles import Limit, address_of, count, wait_s
+from bookings.throttles import Limit, address_of, count_in_all, wait_s
 
 # Each scenario with the faults that were recorded for it.
 RECORDED = {
@@ -42,9 +42,13 @@ MAX_REQUESTS = 50
 # With 50 requests each it is what an address may ask of the API in a minute, and less.
 RUNS = Limit("demo-runs", 10, 60)
 
-# A run is sent at once; what comes later is not part of it. Counted for much longer than that.
-REQUESTS_WINDOW_S = 60 * 60
-RUN_MAX_AGE = timedelta(minutes=5)
+# A run is sent at once; what comes later is not part of it.
+RUN_MAX_AGE_S = 5 * 60
+
+# A page that lost the connection asks for as long as a room may be held; no room is held after
+# that. Ending looks for every guest's bookings, so it is not done without end.
+END_MAX_AGE_S = int(lifecycle.LONGEST_HOLD.total_seconds())
+MAX_ENDS = 20
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,15 @@ def how_it_works(request: HttpRequest) -> HttpResponse:
 
 
 @never_cache
+@require_safe
+def live_parts(request: HttpRequest) -> HttpResponse:
+    """What the page's script needs once somebody sends requests: an empty chart, and its words."""
+    if not settings.DEMO:
+        raise Http404
+    return render(request, "how_it_works_live.html")
+
+
+@never_cache
 @require_POST
 def try_it(request: HttpRequest) -> HttpResponse:
     """Begins a run, sends one request of it, or ends it; for the page's script alone."""
@@ -85,13 +98,15 @@ def try_it(request: HttpRequest) -> HttpResponse:
     do = request.POST.get("do", "")
     if do == "begin":
         return _begin(request)
-    run, number = _read_run(request.POST.get("run", "")), _read_number(request)
-    if run is None or number is None:
-        return JsonResponse({"code": "RUN_OVER"}, status=400)
+    token = request.POST.get("run", "")
     if do == "book":
-        return _book(request, run, number)
-    if do == "end":
-        return _end(request, run, number)
+        run, number = _read_run(token, max_age_s=RUN_MAX_AGE_S), _read_number(request)
+        if run is not None and number is not None:
+            return _book(request, run, number)
+    elif do == "end":
+        run = _read_run(token, max_age_s=END_MAX_AGE_S)
+        if run is not None:
+            return _end(request, run)
     return JsonResponse({"code": "RUN_OVER"}, status=400)
 
 
@@ -99,7 +114,9 @@ def _begin(request: HttpRequest) -> HttpResponse:
     """Chooses who books what; the answer names it, signed, so that nobody else can choose."""
     left_s = wait_s(RUNS, address_of(request))
     if left_s is not None:
-        return _throttled(left_s)
+        response = _throttled()
+        response["Retry-After"] = str(left_s)
+        return response
     today = clock.today("UTC")
     for _ in range(NIGHT_ATTEMPTS):
         night = today + timedelta(days=random.randint(FIRST_DAY, LAST_DAY))
@@ -118,9 +135,8 @@ def _begin(request: HttpRequest) -> HttpResponse:
 
 def _book(request: HttpRequest, run: Run, number: int) -> HttpResponse:
     """One of the run's requests; the answer is what the service said, without the booking."""
-    counted = count(f"demo-requests:{run.name}", window_s=REQUESTS_WINDOW_S)
-    if counted.number > MAX_REQUESTS:
-        return _throttled(math.ceil(counted.left_s))
+    if _count_requests(run, 1) > MAX_REQUESTS:
+        return _throttled()
     payload = {"resourceId": run.room, "date": run.night, "hold": True}
     try:
         outcome = services.create_booking(
@@ -138,23 +154,43 @@ def _book(request: HttpRequest, run: Run, number: int) -> HttpResponse:
     return response
 
 
-def _end(request: HttpRequest, run: Run, number: int) -> HttpResponse:
-    """Gives the room back. A run that is not ended gives it back when its hold runs out."""
-    try:
-        outcome = lifecycle.cancel_booking(
-            actor=run.guest(number),
-            booking_id=request.POST.get("booking", ""),
-            key_header=None,
-            deadline=request.deadline,  # type: ignore[attr-defined]
-        )
-    except Refusal as refusal:
-        return JsonResponse({"code": refusal.code}, status=refusal.status)
-    return JsonResponse({"code": outcome.code or ""}, status=outcome.answer.status)
+def _end(request: HttpRequest, run: Run) -> HttpResponse:
+    """Gives the room back, and says how often the run booked: whose answer is lost cannot know.
+
+    Safe to repeat. A run that is not ended gives the room back when its hold runs out.
+    """
+    if count_in_all(f"demo-ends:{run.name}", kept_s=END_MAX_AGE_S) > MAX_ENDS:
+        return _throttled()
+    # What is still on its way here is to book nothing any more.
+    _count_requests(run, MAX_REQUESTS)
+    booked = 0
+    for number in range(1, MAX_REQUESTS + 1):
+        guest = run.guest(number)
+        bookings, _ = services.list_own_bookings(viewer=guest)
+        booked += len(bookings)
+        for booking in bookings:
+            if booking.status_at(clock.now()) not in ACTIVE:
+                continue
+            try:
+                lifecycle.cancel_booking(
+                    actor=guest,
+                    booking_id=str(booking.id),
+                    key_header=None,
+                    deadline=request.deadline,  # type: ignore[attr-defined]
+                )
+            except Refusal as refusal:
+                return JsonResponse({"code": refusal.code}, status=refusal.status)
+    return JsonResponse({"booked": booked})
 
 
-def _read_run(token: str) -> Run | None:
+def _count_requests(run: Run, times: int) -> int:
+    """How many requests of the run that makes. Its name is its own, so is the count."""
+    return count_in_all(f"demo-requests:{run.name}", times=times, kept_s=RUN_MAX_AGE_S)
+
+
+def _read_run(token: str, *, max_age_s: int) -> Run | None:
     try:
-        return Run(**signing.loads(token, salt=__name__, max_age=RUN_MAX_AGE))
+        return Run(**signing.loads(token, salt=__name__, max_age=max_age_s))
     except signing.BadSignature:
         return None
 
@@ -166,7 +202,5 @@ def _read_number(request: HttpRequest) -> int | None:
     return numbers.get(text)
 
 
-def _throttled(left_s: int) -> HttpResponse:
-    response = JsonResponse({"code": "THROTTLED"}, status=429)
-    response["Retry-After"] = str(left_s)
-    return response
+def _throttled() -> HttpResponse:
+    return JsonResponse({"code": "THROTTLED"}, status=429)

@@ -15,6 +15,7 @@ urlpatterns = [
     path("bookings/<str:booking_id>/stay.ics", booking_pages.stay_file, name="stay_file"),
     path("manage/<str:token>", booking_pages.manage, name="manage"),
     path("how-it-works", lesson.how_it_works, name="how_it_works"),
+    path("how-it-works/live", lesson.live_parts, name="live_parts"),
     path("how-it-works/try", lesson.try_it, name="try_it"),
     path("login", accounts.log_in, name="login"),
     path("logout", accounts.log_out, name="logout"),

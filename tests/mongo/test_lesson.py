@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from django.contrib.staticfiles import finders
 from django.test import Client
 
 from bookings.web import lesson
-from tests.mongo.conftest import book, stored
+from tests.mongo.conftest import book, let_hold_end, stored
 from tests.scenarios.record import FOLDER, SCENARIOS
 
 TRY = "/how-it-works/try"
@@ -37,6 +38,10 @@ def begin(browser: Client) -> str:
 
 def send(browser: Client, run: str, number: int | str = 1, **fields: str) -> Any:
     return browser.post(TRY, {"do": "book", "run": run, "number": number, **fields})
+
+
+def end(browser: Client, run: str) -> Any:
+    return browser.post(TRY, {"do": "end", "run": run})
 
 
 # --- The page ------------------------------------------------------------------------------
@@ -88,6 +93,18 @@ def test_has_words_for_everything_that_was_recorded(browser: Client) -> None:
         assert {f"verdict.{promise}" for promise in broken} <= codes
 
 
+def test_has_words_for_everything_that_a_run_may_come_to(browser: Client, demo: None) -> None:
+    page = browser.get("/how-it-works").content.decode()
+    page += browser.get("/how-it-works/live").content.decode()
+    script = Path(str(finders.find("try-it.js"))).read_text(encoding="utf-8")
+    codes = set(re.findall(r'<p id="([^"]+)"', page.partition('<template id="texts">')[2]))
+    (kinds,) = re.findall(r"KINDS = \[(.*?)\]", script)
+    said = re.findall(r'say(?:Count)?\("([^"]+)"', script)
+
+    assert {f"part.{kind}" for kind in re.findall(r'"(\w+)"', kinds)} <= codes
+    assert {"live.one", "live.many", "end.one", "end.many", "end.unseen", *said} <= codes
+
+
 def test_is_small(browser: Client, demo: None) -> None:
     page = browser.get("/how-it-works").content
     urls = re.findall(rb'(?:src|href)="/static/([^"]+)"', page)
@@ -107,6 +124,7 @@ def test_is_small(browser: Client, demo: None) -> None:
 def test_offers_no_requests_where_there_is_no_demo(browser: Client) -> None:
     assert 'id="live"' not in browser.get("/how-it-works").content.decode()
     assert browser.post(TRY, {"do": "begin"}).status_code == 404
+    assert browser.get("/how-it-works/live").status_code == 404
 
 
 def test_offers_requests_on_a_demo_site(browser: Client, demo: None) -> None:
@@ -153,24 +171,60 @@ def test_holds_a_room_of_the_demo_hotel_that_nobody_can_choose(browser: Client, 
     assert booking["check_in"] >= ahead.isoformat()
 
 
-def test_gives_the_room_back_at_the_end(browser: Client, demo: None) -> None:
+@pytest.mark.parametrize("number", [1, 7, 50])
+def test_gives_the_room_back_at_the_end_whoever_got_it(
+    browser: Client, demo: None, number: int
+) -> None:
     run = begin(browser)
-    made = send(browser, run, 7).json()["booking"]
+    send(browser, run, number)
 
-    ended = browser.post(TRY, {"do": "end", "run": run, "number": 7, "booking": made})
+    ended = end(browser, run)
 
-    assert ended.status_code == 200
+    assert (ended.status_code, ended.json()) == (200, {"booked": 1})
     assert [booking["status"] for booking in stored()] == ["cancelled"]
+
+
+def test_says_that_nothing_was_booked(browser: Client, demo: None) -> None:
+    assert end(browser, begin(browser)).json() == {"booked": 0}
+
+
+def test_says_the_same_when_it_is_asked_to_end_again(browser: Client, demo: None) -> None:
+    run = begin(browser)
+    send(browser, run)
+
+    answers = [end(browser, run) for _ in range(lesson.MAX_ENDS + 1)]
+
+    assert [answer.json() for answer in answers[:-1]] == [{"booked": 1}] * lesson.MAX_ENDS
+    assert answers[-1].status_code == 429
+
+
+def test_ends_a_run_whose_hold_ran_out(browser: Client, demo: None) -> None:
+    run = begin(browser)
+    send(browser, run)
+    let_hold_end()
+
+    assert end(browser, run).json() == {"booked": 1}
+
+
+def test_books_nothing_that_comes_after_the_end(browser: Client, demo: None) -> None:
+    run = begin(browser)
+    end(browser, run)
+
+    late = send(browser, run)
+
+    assert late.status_code == 429
+    assert stored() == []
 
 
 def test_ends_nobody_elses_booking(browser: Client, demo: None) -> None:
     others = book().content["booking"]["id"]
-    run = begin(browser)
+    another = begin(browser)
+    send(browser, another)
 
-    ended = browser.post(TRY, {"do": "end", "run": run, "number": 1, "booking": others})
+    ended = browser.post(TRY, {"do": "end", "run": begin(browser), "booking": others})
 
-    assert ended.status_code == 404
-    assert [booking["status"] for booking in stored()] == ["confirmed"]
+    assert ended.json() == {"booked": 0}
+    assert [booking["status"] for booking in stored()] == ["confirmed", "pending"]
 
 
 def test_sends_no_more_than_fifty_requests_in_a_run(browser: Client, demo: None) -> None:
@@ -180,6 +234,20 @@ def test_sends_no_more_than_fifty_requests_in_a_run(browser: Client, demo: None)
 
     assert answers == [201] * lesson.MAX_REQUESTS + [429]
     assert send(browser, begin(browser)).status_code == 201
+
+
+def test_counts_a_run_as_one_across_a_full_hour(
+    browser: Client, demo: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lesson, "MAX_REQUESTS", 2)
+    with time_machine.travel(datetime(2026, 11, 22, 9, 59, 59, tzinfo=UTC), tick=False) as now:
+        run = begin(browser)
+        before = [send(browser, run).status_code for _ in range(2)]
+        now.shift(2)
+
+        after = send(browser, run).status_code
+
+    assert (before, after) == ([201, 201], 429)
 
 
 @pytest.mark.parametrize("number", ["0", "51", "01", "-1", "one", ""])
@@ -200,9 +268,14 @@ def test_knows_no_run_that_is_long_over(
     browser: Client, demo: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = begin(browser)
-    monkeypatch.setattr(lesson, "RUN_MAX_AGE", timedelta(seconds=-1))
+    monkeypatch.setattr(lesson, "RUN_MAX_AGE_S", -1)
 
     assert send(browser, run).json() == {"code": "RUN_OVER"}
+    assert end(browser, run).json() == {"booked": 0}
+
+    monkeypatch.setattr(lesson, "END_MAX_AGE_S", -1)
+
+    assert end(browser, run).json() == {"code": "RUN_OVER"}
 
 
 def test_begins_few_runs_a_minute_for_one_address(

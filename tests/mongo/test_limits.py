@@ -49,6 +49,17 @@ def test_counts_each_name_for_itself_in_windows_of_the_clock() -> None:
         assert throttles.wait_s(THREE, "a") is None
 
 
+def test_counts_what_is_counted_in_all_over_every_window() -> None:
+    counted = [throttles.count_in_all("a", kept_s=60) for _ in range(2)]
+
+    with time_machine.travel(datetime(2026, 11, 22, 9, 1, 30, tzinfo=UTC), tick=False):
+        assert throttles.count_in_all("a", times=50, kept_s=60) == 52
+    assert throttles.count_in_all("b", times=50, kept_s=60) == 50
+    assert counted == [1, 2]
+    (kept,) = connections.redis().keys("*:a")
+    assert 0 < connections.redis().ttl(kept) <= 61
+
+
 def test_counts_in_the_process_when_redis_is_down(settings: Any) -> None:
     settings.CACHES = {
         **settings.CACHES,
