@@ -65,6 +65,7 @@ def test_says_that_a_hold_has_run_out_and_holds_again_in_one_click(visitor: Visi
     let_hold_end()
     visitor.page.reload()
     visitor.expect_heading(RUN_OUT)
+    expect(visitor.confirm_button).to_be_visible()
     visitor.type_details(note="A quiet room")
 
     visitor.press("Hold it again")
