@@ -5,6 +5,7 @@ import re
 from typing import Any
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -175,9 +176,10 @@ def _intent_for(asked: dict[str, Any], category_id: str) -> Intent:
 
 def _find_holds(request: HttpRequest) -> list[Booking]:
     """What the visitor holds at this moment."""
-    now = clock.now()
-    found, _cursor = services.list_own_bookings(viewer=visitors.caller_of(request), status=PENDING)
-    return [booking for booking in found if booking.status_at(now) == PENDING]
+    found, _cursor = services.list_own_bookings(
+        viewer=visitors.caller_of(request), status=PENDING, limit=settings.MAX_LIVE_HOLDS
+    )
+    return found
 
 
 def _held_as(holds: list[Booking], intent: Intent) -> str | None:
