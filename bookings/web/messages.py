@@ -71,6 +71,11 @@ CONFIRM_SENTENCES: dict[str, Promise] = {
         "Press Hold it again: what you typed is kept."
     ),
 }
+GONE_ON_SENTENCES: dict[str, Promise] = {
+    "HOLD_EXPIRED": _(
+        "This hold ran out, and you have gone on with another since. Look among your bookings."
+    ),
+}
 EXTEND_SENTENCES: dict[str, Promise] = {
     "HOLD_EXPIRED": _(
         "Your hold ran out before it could be made longer. "

@@ -188,7 +188,7 @@ def _show(
         ),
         cancel_until=cancel_until,
         may_cancel=status == PENDING or (status == CONFIRMED and now < cancel_until),
-        intent=_intent_of(booking),
+        intent=intent_of(booking),
     )
 
 
@@ -202,7 +202,7 @@ def _may_extend(booking: Booking) -> bool:
     )
 
 
-def _intent_of(booking: Booking) -> Intent | None:
+def intent_of(booking: Booking) -> Intent | None:
     """The wish that a page would have made it from; None if it came some other way."""
     guests = {room.guests for room in booking.rooms}
     if booking.category is None or len(guests) != 1:
