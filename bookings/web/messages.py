@@ -90,6 +90,7 @@ CANCEL_SENTENCES: dict[str, Promise] = {
     "RESOURCE_LOCKED": _("Something else is being done with it this second. Press Cancel again."),
 }
 
+FORGOTTEN = _("This browser has forgotten who you were. Your bookings stay as they are.")
 NO_SUCH_MONTH = _("Choose a month that exists, written YYYY-MM.")
 NOT_YOURS_ANY_MORE = _("This hold is no longer yours. Look at what is free now.")
 ALREADY_YOURS = _("You have booked this already; it was not booked twice.")
