@@ -46,7 +46,10 @@ from bookings.web.stay_files import write_stay_file
 @require_safe
 def booking_page(request: HttpRequest, booking_id: str) -> HttpResponse:
     """One of the visitor's bookings: a hold to be confirmed, or what became of it."""
-    return _show(request, _find(request, booking_id))
+    booking = _find(request, booking_id)
+    if is_scripted(request):
+        return _tell_end(booking)
+    return _show(request, booking)
 
 
 @never_cache
@@ -102,17 +105,7 @@ def extend(request: HttpRequest, booking_id: str) -> HttpResponse:
         return _refuse(request, booking, form, said=said, instead=EXTEND_SENTENCES)
     booking = _find(request, booking_id)
     if is_scripted(request):
-        (shown,) = show_bookings([booking], now=clock.now())
-        assert shown.expires_at is not None
-        return JsonResponse(
-            {
-                "message": str(EXTENDED),
-                "expiresAt": iso(shown.expires_at),
-                "now": iso(clock.now()),
-                "until": f"{shown.expires_at_hotel:%H:%M}",
-                "mayExtend": shown.may_extend,
-            }
-        )
+        return _tell_end(booking, message=str(EXTENDED))
     return _show(request, booking, form=form, notice=str(EXTENDED))
 
 
@@ -232,6 +225,21 @@ def _show(
         context["manage_url"] = request.build_absolute_uri(reverse("manage", args=[token]))
         context["manage_until"] = last_day(shown.check_out)
     return render(request, "booking.html", context, status=status)
+
+
+def _tell_end(booking: Booking, *, message: str = "") -> HttpResponse:
+    """For the countdown: the state, and of a hold its end and what time it is here."""
+    now = clock.now()
+    (shown,) = show_bookings([booking], now=now)
+    told: dict[str, Any] = {"state": shown.status, "message": message}
+    if shown.expires_at is not None:
+        told |= {
+            "now": iso(now),
+            "expiresAt": iso(shown.expires_at),
+            "until": f"{shown.expires_at_hotel:%H:%M}",
+            "mayExtend": shown.may_extend,
+        }
+    return JsonResponse(told)
 
 
 def _key_of(request: HttpRequest, booking: Booking, intent: Intent | None) -> str | None:

@@ -84,8 +84,8 @@ EXTEND_SENTENCES: dict[str, Promise] = {
 }
 CANCEL_SENTENCES: dict[str, Promise] = {
     "NOT_CANCELLABLE": _(
-        "It can no longer be cancelled here: the hotel's time for that is over, or it has ended. "
-        "Please speak with the hotel."
+        "It can no longer be cancelled here. A hold that ran out needs no cancelling. For a "
+        "booking the hotel's time is over: please speak with the hotel."
     ),
     "RESOURCE_LOCKED": _("Something else is being done with it this second. Press Cancel again."),
 }
