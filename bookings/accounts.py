@@ -4,6 +4,7 @@ An address is verified by whoever follows a link that was sent to it. An account
 made has its address as its name; those that staff made have any name, and perhaps an address.
 """
 
+import unicodedata
 from typing import Any
 
 from django.conf import settings
@@ -36,7 +37,11 @@ def find_account(address: str) -> User | None:
 
 
 def name_of(typed: str) -> str:
-    """The name of the account that somebody means who types an address, or the name itself."""
+    """The name of the account that somebody means who types an address, or the name itself.
+
+    Look-alike letters are taken for the plain ones, as Django's forms and names do: wide, circled.
+    """
+    typed = unicodedata.normalize("NFKC", typed)
     if not is_address(typed):
         return typed
     address = normalise_address(typed)

@@ -32,7 +32,10 @@ def adopt_guest(*, guest: Caller, user: User) -> int:
 
 
 def adopt_by_address(*, user: User, address: str) -> int:
-    """Gives the user what guests have booked with this address, if it is verified as theirs."""
+    """Gives the user what guests have booked with this address, if it is verified as theirs.
+
+    Holds stay with the browser that made them: anybody can hold with anybody's address.
+    """
     if not VerifiedAddress.objects.filter(pk=address, user=user).exists():
         return 0
     return _told(repository.adopt_bookings_for(address, caller_of_user(user.pk)))

@@ -22,7 +22,10 @@ SOLD_OUT = "SOLD_OUT"
 NO_SINGLE_ROOM = "NO_SINGLE_ROOM"
 NO_ROOMS = "NO_ROOMS"
 
-# Every reason why a category cannot be had for a stay.
+# Some are free, but fewer than are wanted; for who wants one, none is SOLD_OUT.
+TOO_FEW_ROOMS = "TOO_FEW_ROOMS"
+
+# Every reason why one room of a category cannot be had for a stay.
 OBSTACLES = (
     calendars.CLOSED,
     calendars.MIN_STAY,
@@ -45,7 +48,7 @@ PAGE_SIZE = 100
 class CategoryStay:
     """One category for the stay that was asked for.
 
-    It can be had if there are no obstacles; then `rooms_left` is at least 1. `price` is for
+    It can be had if there are no obstacles; then `rooms_left` is enough. `price` is for
     one room, None where some night is not for sale. `nearest` are the closest stays of the
     same length that can be had instead, one earlier and one later at most.
     """
@@ -87,20 +90,23 @@ class FreeRooms:
 
 
 def find_stays(
-    *, hotel_id: str, check_in: date, check_out: date, guests: int = 1
+    *, hotel_id: str, check_in: date, check_out: date, guests: int = 1, room_count: int = 1
 ) -> list[CategoryStay]:
-    """Every category of the hotel for this stay, by name. Raises ValidationFailed."""
+    """Every category of the hotel for this stay, by name. Raises ValidationFailed.
+
+    `guests` is how many are in each room.
+    """
     hotel = _find_hotel(hotel_id)
     faults = judge_length(check_in, check_out) or inventory.judge_dates(hotel, check_in, check_out)
     if faults:
         raise ValidationFailed(faults)
     categories = inventory.list_categories(hotel.id)
     rooms = _rooms_by_category(categories)
-    found = _look(hotel, categories, rooms, check_in, check_out, guests)
-    if all(stay.rooms_left and not stay.obstacles for stay in found):
+    found = _look(hotel, categories, rooms, check_in, check_out, guests, room_count)
+    if not any(stay.obstacles for stay in found):
         return found
     # Only for who has to look elsewhere: the days around are read as well.
-    return _with_nearest(hotel, found, rooms, check_in, check_out)
+    return _with_nearest(hotel, found, rooms, check_in, check_out, room_count)
 
 
 def read_month(*, category_id: str, year: int, month: int) -> list[CalendarDay]:
@@ -184,6 +190,7 @@ def _look(
     check_in: date,
     check_out: date,
     guests: int,
+    room_count: int,
 ) -> list[CategoryStay]:
     by_category = read_calendars(categories, check_in, check_out)
     taken = repository.taken_nights(hotel.id, check_in, check_out)
@@ -196,8 +203,9 @@ def _look(
         if guests > category.occupancy:
             message = f"This takes {category.limit}."
             obstacles.append(Obstacle(TOO_MANY_GUESTS, message, ()))
-        if left == 0:
-            obstacles.append(_why_full(rooms[category.id], taken, check_in, check_out))
+        if left < room_count:
+            why = _why_full(rooms[category.id], taken, check_in, check_out, room_count)
+            obstacles.append(why)
         found.append(
             CategoryStay(
                 category=category,
@@ -210,15 +218,19 @@ def _look(
     return found
 
 
-def _why_full(rooms: list[RoomFacts], taken: Taken, check_in: date, check_out: date) -> Obstacle:
-    """Every room is taken on some night; on which nights are all of them?"""
+def _why_full(
+    rooms: list[RoomFacts], taken: Taken, check_in: date, check_out: date, room_count: int
+) -> Obstacle:
+    """Too few rooms are free on all nights; on which nights are too few free at all?"""
     if not rooms:
         return Obstacle(NO_ROOMS, "There is no room of this kind for sale.", ())
     full = tuple(
         night
         for night in nights_between(check_in, check_out)
-        if not free_rooms(rooms, taken, night, night + timedelta(days=1))
+        if len(free_rooms(rooms, taken, night, night + timedelta(days=1))) < room_count
     )
+    if room_count > 1:
+        return Obstacle(TOO_FEW_ROOMS, f"Fewer than {room_count} rooms are free.", full)
     if full:
         return Obstacle(SOLD_OUT, f"Sold out on {describe_days(full)}.", full)
     return Obstacle(
@@ -234,6 +246,7 @@ def _with_nearest(
     rooms: dict[str, list[RoomFacts]],
     check_in: date,
     check_out: date,
+    room_count: int,
 ) -> list[CategoryStay]:
     around = timedelta(days=NEAREST_WITHIN_DAYS)
     lost = [stay for stay in found if stay.obstacles]
@@ -246,7 +259,7 @@ def _with_nearest(
         return (
             not inventory.judge_dates(hotel, first, last)
             and not calendar.obstacles(first, last)
-            and bool(free_rooms(rooms[calendar.category.id], taken, first, last))
+            and len(free_rooms(rooms[calendar.category.id], taken, first, last)) >= room_count
         )
 
     nearest = {

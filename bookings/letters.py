@@ -51,7 +51,10 @@ MAX_A_RUN = 200
 
 @dataclass(frozen=True)
 class OpenedLetter:
-    """What the link of a letter says: to whom it was sent, and for whose account."""
+    """What the link of a letter says: to whom it was sent, and whose account is meant.
+
+    A letter to register has one once it was used: who clicked twice is known by it.
+    """
 
     address: str
     account: User | None = None
@@ -73,7 +76,10 @@ def order_letter(*, purpose: str, address: str) -> None:
 
 
 def open_letter(*, purpose: str, token: str) -> OpenedLetter | None:
-    """What the token of a letter's link stands for; None if it is forged, used or over."""
+    """What the token of a letter's link stands for; None if it is forged or over.
+
+    A used one to choose a password is over, and one to register has an account.
+    """
     try:
         letter_id, _, secret = _signer(purpose).unsign(token).partition(".")
         letter = collection("letters").find_one(
@@ -89,7 +95,7 @@ def open_letter(*, purpose: str, token: str) -> OpenedLetter | None:
         return None
     account = accounts.find_account(letter["address"])
     if purpose == REGISTER:
-        return OpenedLetter(letter["address"]) if account is None else None
+        return OpenedLetter(letter["address"], account)
     if account is None or not account.is_active:
         return None
     if not default_token_generator.check_token(account, secret):

@@ -24,6 +24,7 @@ from bookings.connections import DURABLE, collection, database
 from bookings.documents import (
     ACTIVE,
     BLOCK,
+    CANCELLED,
     CONFIRMED,
     EXPIRED,
     MAX_HISTORY,
@@ -63,6 +64,15 @@ DEAD: dict[str, Any] = {
     "status": PENDING,
     "expires_at": {"$type": "date"},
     "$expr": {"$lte": ["$expires_at", "$$NOW"]},
+}
+
+# What is or was more than a hold. One that was booked at once never had an end.
+_WAS_BOOKED: dict[str, Any] = {
+    "$or": [
+        {"status": CONFIRMED},
+        {"status": CANCELLED, "expires_at": None},
+        {"status": CANCELLED, "history.event": "confirmed"},
+    ]
 }
 
 # Whoever watches wants to know soon that there are many, not late how many exactly.
@@ -539,9 +549,15 @@ def adopt_bookings_of(guest: str, new_owner: Caller) -> int:
 
 
 def adopt_bookings_for(address: str, new_owner: Caller) -> int:
-    """Gives what guests have booked with this address to a user; returns how many bookings."""
+    """Gives what guests have booked with this address to a user; returns how many bookings.
+
+    Only what was booked, be it cancelled since. A hold can be made with anybody's address, would
+    count among the new owner's, and could not be confirmed by them.
+    """
     result = collection("bookings").update_many(
-        guests_with_address(address), _adoption(new_owner), collation=ADDRESS_COLLATION
+        {**guests_with_address(address), **_WAS_BOOKED},
+        _adoption(new_owner),
+        collation=ADDRESS_COLLATION,
     )
     return result.modified_count
 

@@ -310,6 +310,8 @@ STORAGES = {
 }
 # Without this, development would need `collectstatic` before its first page.
 WHITENOISE_USE_FINDERS = not IS_PRODUCTION
+# Nor a restart after every change to a file.
+WHITENOISE_AUTOREFRESH = not IS_PRODUCTION
 
 # --- Letters ------------------------------------------------------------------------------
 

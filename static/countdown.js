@@ -1,8 +1,12 @@
 // Counts down to the end of a hold, warns before it, and says when it is over.
-// The server's clock decides, so the page compares with that one and not with this device's.
+// The server decides: its time is carried on by this device's stopwatch, not by its clock, which
+// may be wrong or put right. Whenever the page may have missed something, the server is asked.
 
 // When the end is announced, in seconds before it: politely, and not every second.
 const WARNINGS_S = [300, 120, 60, 30];
+
+// A stopwatch that fell behind the clock by this much was asleep, with the device.
+const ASLEEP_MS = 5000;
 
 const box = document.getElementById("held");
 if (box) count();
@@ -11,63 +15,94 @@ function count() {
   const left = document.getElementById("held-left");
   const until = document.getElementById("held-until");
   const news = document.getElementById("hold-news");
+  const heading = document.getElementById("state");
   const form = document.querySelector("form.guest");
-  let skewMs = Date.parse(box.dataset.now) - Date.now();
-  let endsAtMs = Date.parse(box.dataset.endsAt);
-  let announced = Infinity;
-  let isOver = false;
+  const whenHeld = { heading: heading.textContent, title: document.title };
+  let serverMs, readAtMs, clockMs, endsAtMs, announced, isOver, isAsking;
 
+  take({ now: box.dataset.now, expiresAt: box.dataset.endsAt });
   left.hidden = false;
-  tick();
   setInterval(tick, 500);
+  document.addEventListener("visibilitychange", () => document.hidden || ask());
+  window.addEventListener("online", ask);
 
   form?.addEventListener("answered", ({ detail: answer }) => {
-    if (answer.expiresAt) {
-      skewMs = Date.parse(answer.now) - Date.now();
-      endsAtMs = Date.parse(answer.expiresAt);
-      announced = Infinity;
-      until.textContent = answer.until;
-      until.dateTime = answer.expiresAt;
-      form.elements.namedItem("shown_end").value = answer.expiresAt;
-      news.textContent = "";
-      if (!answer.mayExtend) {
-        for (const button of document.querySelectorAll("[data-while-held]")) button.hidden = true;
-      }
-      tick();
-    } else if (answer.code === "HOLD_EXPIRED") {
-      endsAtMs = 0;
-      tick();
-    }
+    if (answer.expiresAt) take(answer);
+    else if (answer.code === "HOLD_EXPIRED") end();
   });
 
+  // What the server says: what time it is there, and when the hold ends.
+  function take(answer) {
+    serverMs = Date.parse(answer.now);
+    readAtMs = performance.now();
+    clockMs = Date.now();
+    endsAtMs = Date.parse(answer.expiresAt);
+    announced = Infinity;
+    if (answer.until) {
+      until.textContent = answer.until;
+      until.dateTime = answer.expiresAt;
+      if (form) form.elements.namedItem("shown_end").value = answer.expiresAt;
+    }
+    if (isOver || answer.until) news.textContent = "";
+    show({ over: false, mayExtend: answer.mayExtend ?? true });
+    tick();
+  }
+
+  // Has it been extended, confirmed or given up elsewhere meanwhile?
+  async function ask() {
+    if (isAsking) return;
+    isAsking = true;
+    let answer = null;
+    try {
+      const response = await fetch(box.dataset.url, { headers: { Accept: "application/json" } });
+      answer = await response.json();
+    } catch {
+      // No connection: what is known still counts.
+    }
+    isAsking = false;
+    if (answer?.state === "pending") take(answer);
+    else if (answer?.state && answer.state !== "expired") location.replace(box.dataset.url);
+    else if (answer?.state === "expired" || leftS() <= 0) end();
+  }
+
+  function leftS() {
+    return Math.ceil((endsAtMs - serverMs - (performance.now() - readAtMs)) / 1000);
+  }
+
   function tick() {
-    const leftS = Math.ceil((endsAtMs - Date.now() - skewMs) / 1000);
-    if (leftS <= 0) {
-      if (!isOver) end();
+    if (isOver || isAsking) return;
+    const asleepMs = Date.now() - clockMs - (performance.now() - readAtMs);
+    if (leftS() <= 0 || Math.abs(asleepMs) > ASLEEP_MS) {
+      clockMs += asleepMs;
+      ask();
       return;
     }
-    const values = { minutes: Math.floor(leftS / 60), seconds: leftS % 60 };
+    const values = { minutes: Math.floor(leftS() / 60), seconds: leftS() % 60 };
     left.textContent = fill(box.dataset.left, values);
-    const due = WARNINGS_S.filter((warningS) => leftS <= warningS).pop();
+    const due = WARNINGS_S.filter((warningS) => leftS() <= warningS).pop();
+    box.classList.toggle("ending", due !== undefined);
     if (due !== undefined && due < announced) {
       announced = due;
-      box.classList.add("ending");
       // Whoever opens the page late hears how long it really is, not the round number.
-      const words = leftS > 90 ? box.dataset.warning : box.dataset.lastWarning;
-      news.textContent = fill(words, { minutes: Math.ceil(leftS / 60), seconds: leftS });
-    } else if (due === undefined) {
-      box.classList.remove("ending");
+      const words = leftS() > 90 ? box.dataset.warning : box.dataset.lastWarning;
+      news.textContent = fill(words, { minutes: Math.ceil(leftS() / 60), seconds: leftS() });
     }
   }
 
   function end() {
-    isOver = true;
-    box.hidden = true;
-    const state = document.getElementById("state");
-    state.textContent = state.dataset.over;
+    if (isOver) return;
+    show({ over: true, mayExtend: false });
     news.textContent = box.dataset.over;
-    for (const button of document.querySelectorAll("[data-while-held]")) button.hidden = true;
-    for (const button of document.querySelectorAll("[data-when-over]")) button.hidden = false;
+  }
+
+  function show({ over, mayExtend }) {
+    isOver = over;
+    box.hidden = over;
+    heading.textContent = over ? heading.dataset.over : whenHeld.heading;
+    document.title = over ? heading.dataset.titleOver : whenHeld.title;
+    for (const part of document.querySelectorAll("[data-while-held]")) part.hidden = over;
+    for (const part of document.querySelectorAll("[data-when-over]")) part.hidden = !over;
+    for (const part of document.querySelectorAll("[data-may-extend]")) part.hidden = !mayExtend;
   }
 }
 

@@ -1,17 +1,18 @@
 """Pages for accounts: log in and out, register, choose a new password, find one's bookings.
 
 No answer says whether an address has an account: the letter that goes there does. The token of a
-letter's link goes from the address into the session before anything is shown, so that it stands
-in no history, log or referrer of what the page leads to.
+letter's link, if it opens one, goes from the address into a cookie before anything is shown, so
+that it stands in no history, log or referrer of what the page leads to.
 """
 
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth import login, logout
+from django.contrib.auth import authenticate, login, logout
 from django.contrib.auth.models import User
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render, resolve_url
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
@@ -30,8 +31,9 @@ from bookings.web.account_forms import (
 
 _BACKEND = "django.contrib.auth.backends.ModelBackend"
 
-# Where the session keeps the token of the letter that was opened last.
-_TOKEN = "letter_token"
+# Keeps the token of an opened letter for the page that its form is on, and for no other. Not the
+# session: it is replaced when somebody logs in, and so would be gone for a second click.
+_LETTER_COOKIE = "letter"
 
 _show_or_take = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -54,7 +56,7 @@ def log_in(request: HttpRequest) -> HttpResponse:
         return render(request, "login.html", {**context, "form": form}, status=400)
     user = form.get_user()
     _welcome(request, user)
-    response = redirect(context["next"] or settings.LOGIN_REDIRECT_URL)
+    response = HttpResponseRedirect(context["next"] or resolve_url(settings.LOGIN_REDIRECT_URL))
     limits.know_browser(response, user.get_username())
     return response
 
@@ -109,18 +111,36 @@ def letter_sent(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def open_register(request: HttpRequest, token: str) -> HttpResponse:
-    return _keep_token(request, token, "finish_register")
+    opened = letters.open_letter(purpose=letters.REGISTER, token=token)
+    if opened is None or opened.account:
+        return _link_ended(request, "register")
+    return _keep_token(token, "finish_register")
 
 
 @never_cache
 @require_safe
 def open_password(request: HttpRequest, token: str) -> HttpResponse:
-    return _keep_token(request, token, "new_password")
+    if letters.open_letter(purpose=letters.RESET, token=token) is None:
+        return _link_ended(request, "password")
+    return _keep_token(token, "new_password")
 
 
-def _keep_token(request: HttpRequest, token: str, page: str) -> HttpResponse:
-    request.session[_TOKEN] = token
-    return redirect(page)
+def _keep_token(token: str, page: str) -> HttpResponse:
+    response = redirect(page)
+    response.set_cookie(
+        _LETTER_COOKIE,
+        token,
+        path=reverse(page),
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
+    return response
+
+
+def _forget_token(response: HttpResponse, page: str) -> HttpResponse:
+    response.delete_cookie(_LETTER_COOKIE, path=reverse(page), samesite="Lax")
+    return response
 
 
 @never_cache
@@ -130,9 +150,12 @@ def _keep_token(request: HttpRequest, token: str, page: str) -> HttpResponse:
 @limits.limit_posts
 def finish_register(request: HttpRequest) -> HttpResponse:
     """Name and password for the address that the letter was sent to."""
-    opened = letters.open_letter(purpose=letters.REGISTER, token=request.session.get(_TOKEN, ""))
+    token = request.COOKIES.get(_LETTER_COOKIE, "")
+    opened = letters.open_letter(purpose=letters.REGISTER, token=token)
     if opened is None:
-        return _link_ended(request, "register")
+        return _forget_token(_link_ended(request, "register"), "finish_register")
+    if opened.account:
+        return _end_as_the_first_click(request, opened.address)
     someone = User(username=opened.address, email=opened.address)
     form = NewAccountForm(someone, request.POST if request.method == "POST" else None)
     context = {"form": form, "address": opened.address}
@@ -145,8 +168,24 @@ def finish_register(request: HttpRequest) -> HttpResponse:
         password=form.cleaned_data["new_password1"],
     )
     if user is None:  # another click, or another letter, was quicker
-        return _link_ended(request, "register")
-    return _enter(request, user)
+        return _end_as_the_first_click(request, opened.address)
+    return _forget_token(_enter(request, user), "finish_register")
+
+
+def _end_as_the_first_click(request: HttpRequest, address: str) -> HttpResponse:
+    """Lets in who has just made the account, and clicked twice; what they typed must say so.
+
+    It is a login like any other, by address and password, and is counted as one.
+    """
+    user = None
+    if request.method == "POST":
+        name = accounts.name_of(address)
+        if left_s := limits.login_wait_s(request, name):
+            return limits.refuse_post(request, left_s)
+        password = request.POST.get("new_password1", "")
+        user = authenticate(request, username=name, password=password)
+    response = _enter(request, user) if user else _link_ended(request, "register")
+    return _forget_token(response, "finish_register")
 
 
 @never_cache
@@ -156,9 +195,10 @@ def finish_register(request: HttpRequest) -> HttpResponse:
 @limits.limit_posts
 def new_password(request: HttpRequest) -> HttpResponse:
     """A new password for whose letter was opened. It ends the account's other sessions."""
-    opened = letters.open_letter(purpose=letters.RESET, token=request.session.get(_TOKEN, ""))
+    token = request.COOKIES.get(_LETTER_COOKIE, "")
+    opened = letters.open_letter(purpose=letters.RESET, token=token)
     if opened is None or opened.account is None:
-        return _link_ended(request, "password")
+        return _forget_token(_link_ended(request, "password"), "new_password")
     form = PasswordForm(opened.account, request.POST if request.method == "POST" else None)
     context = {"form": form, "address": opened.address}
     if not form.is_valid():
@@ -166,13 +206,12 @@ def new_password(request: HttpRequest) -> HttpResponse:
         return render(request, "new_password.html", context, status=status)
     form.save()
     accounts.verify_address(user=opened.account, address=opened.address)
-    return _enter(request, opened.account)
+    return _forget_token(_enter(request, opened.account), "new_password")
 
 
-def _enter(request: HttpRequest, user: User) -> HttpResponse:
+def _enter(request: HttpRequest, user: Any) -> HttpResponse:
     """Who followed a letter's link is logged in by it."""
     _welcome(request, user)
-    request.session.pop(_TOKEN, None)
     response = redirect(settings.LOGIN_REDIRECT_URL)
     limits.know_browser(response, user.get_username())
     return response
@@ -186,7 +225,6 @@ def _welcome(request: HttpRequest, user: Any) -> None:
 
 def _link_ended(request: HttpRequest, again: str) -> HttpResponse:
     """The same page for a link that was used, forged, replaced or kept too long."""
-    request.session.pop(_TOKEN, None)
     context = {"again": again, "hours": _letter_hours()}
     return render(request, "link_ended.html", context, status=410)
 
@@ -198,12 +236,12 @@ def _ask_to_wait(request: HttpRequest, template: str, left_s: int, **context: An
 
 
 def _next_of(request: HttpRequest) -> str:
-    """Where to go after the login, if it is on this site."""
+    """Where to go after the login, if it is a path of this site."""
     target = request.POST.get("next", request.GET.get("next", ""))
     is_here = url_has_allowed_host_and_scheme(
         target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    return target if is_here else ""
+    return target if is_here and target.startswith("/") else ""
 
 
 def _letter_hours() -> int:

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from bookings import clock, lifecycle, services
 from bookings.answers import iso
-from bookings.documents import CONFIRMED, EXPIRED, PENDING, Booking
+from bookings.documents import ACTIVE, CONFIRMED, EXPIRED, PENDING, Booking
 from bookings.errors import NotFound
 from bookings.manage_links import last_day, make_link_token, read_link_token
 from bookings.payloads import Guest
@@ -31,13 +31,14 @@ from bookings.web.messages import (
     CONFIRM_SENTENCES,
     EXTEND_SENTENCES,
     EXTENDED,
+    GONE_ON_SENTENCES,
     LINK_IS_OVER,
     PASSING_CODES,
     explain,
 )
 from bookings.web.said import Said, ask
 from bookings.web.scripted import ask_again, go, is_scripted, tell_fault
-from bookings.web.shown import show_bookings
+from bookings.web.shown import ShownBooking, intent_of, show_bookings
 from bookings.web.stay_files import write_stay_file
 
 
@@ -45,9 +46,13 @@ from bookings.web.stay_files import write_stay_file
 @require_safe
 def booking_page(request: HttpRequest, booking_id: str) -> HttpResponse:
     """One of the visitor's bookings: a hold to be confirmed, or what became of it."""
-    return _show(request, _find(request, booking_id))
+    booking = _find(request, booking_id)
+    if is_scripted(request):
+        return _tell_end(booking)
+    return _show(request, booking)
 
 
+@never_cache
 @require_POST
 @limits.limit_posts
 def confirm(request: HttpRequest, booking_id: str) -> HttpResponse:
@@ -57,6 +62,11 @@ def confirm(request: HttpRequest, booking_id: str) -> HttpResponse:
     if not form.is_valid():
         return _refuse(request, booking, form, code="VALIDATION_ERROR", status=400)
     key = request.POST.get("key", "")
+    (shown,) = show_bookings([booking], now=clock.now())
+    if _has_gone_on(request, shown, key):
+        return _refuse(
+            request, booking, form, code="HOLD_EXPIRED", status=409, instead=GONE_ON_SENTENCES
+        )
     said = ask(
         lambda: lifecycle.confirm_booking(
             actor=visitors.caller_of(request),
@@ -73,6 +83,7 @@ def confirm(request: HttpRequest, booking_id: str) -> HttpResponse:
     return go(request, _booking_url(booking))
 
 
+@never_cache
 @require_POST
 @limits.limit_posts
 def extend(request: HttpRequest, booking_id: str) -> HttpResponse:
@@ -94,20 +105,11 @@ def extend(request: HttpRequest, booking_id: str) -> HttpResponse:
         return _refuse(request, booking, form, said=said, instead=EXTEND_SENTENCES)
     booking = _find(request, booking_id)
     if is_scripted(request):
-        (shown,) = show_bookings([booking], now=clock.now())
-        assert shown.expires_at is not None
-        return JsonResponse(
-            {
-                "message": str(EXTENDED),
-                "expiresAt": iso(shown.expires_at),
-                "now": iso(clock.now()),
-                "until": f"{shown.expires_at_hotel:%H:%M}",
-                "mayExtend": shown.may_extend,
-            }
-        )
+        return _tell_end(booking, message=str(EXTENDED))
     return _show(request, booking, form=form, notice=str(EXTENDED))
 
 
+@never_cache
 @require_POST
 @limits.limit_posts
 def cancel(request: HttpRequest, booking_id: str) -> HttpResponse:
@@ -212,7 +214,10 @@ def _show(
             "now": iso(now),
             "expires_at": iso(booking.expires_at) if booking.expires_at else "",
             "key": key,
-            "may_confirm": key is not None and (shown.is_held or shown.may_confirm_late),
+            "may_confirm": key is not None
+            and (shown.is_held or shown.may_confirm_late)
+            and not _has_gone_on(request, shown, key),
+            "others": _find_others(request, booking),
         }
         return render(request, "hold.html", context, status=status)
     if shown.status == CONFIRMED:
@@ -220,6 +225,21 @@ def _show(
         context["manage_url"] = request.build_absolute_uri(reverse("manage", args=[token]))
         context["manage_until"] = last_day(shown.check_out)
     return render(request, "booking.html", context, status=status)
+
+
+def _tell_end(booking: Booking, *, message: str = "") -> HttpResponse:
+    """For the countdown: the state, and of a hold its end and what time it is here."""
+    now = clock.now()
+    (shown,) = show_bookings([booking], now=now)
+    told: dict[str, Any] = {"state": shown.status, "message": message}
+    if shown.expires_at is not None:
+        told |= {
+            "now": iso(now),
+            "expiresAt": iso(shown.expires_at),
+            "until": f"{shown.expires_at_hotel:%H:%M}",
+            "mayExtend": shown.may_extend,
+        }
+    return JsonResponse(told)
 
 
 def _key_of(request: HttpRequest, booking: Booking, intent: Intent | None) -> str | None:
@@ -230,12 +250,38 @@ def _key_of(request: HttpRequest, booking: Booking, intent: Intent | None) -> st
     return next((key for key in candidates if lifecycle.is_key_of(booking, key)), None)
 
 
+def _has_gone_on(request: HttpRequest, shown: ShownBooking, key: str) -> bool:
+    """Whether the hold ran out and the visitor's wish has another key since.
+
+    A late confirm would then book the same wish twice: what it became is booked elsewhere.
+    """
+    if shown.status != EXPIRED or shown.intent is None:
+        return False
+    return key not in keys_of(request).are_current(shown.intent)
+
+
+def _find_others(request: HttpRequest, booking: Booking) -> list[Booking]:
+    """What else the visitor has for this very stay, lest they book it once more by mistake."""
+    found, _ = services.list_own_bookings(
+        viewer=visitors.caller_of(request), night=booking.check_in
+    )
+    now = clock.now()
+    return [
+        other
+        for other in found
+        if other.id != booking.id
+        and other.status_at(now) in ACTIVE
+        and (other.category, other.check_in, other.check_out)
+        == (booking.category, booking.check_in, booking.check_out)
+    ]
+
+
 def _settle(request: HttpRequest, booking: Booking) -> None:
     """The stay is booked or given up: who wants it once more has a new wish."""
-    (shown,) = show_bookings([booking], now=clock.now())
-    key = _key_of(request, booking, shown.intent)
-    if key is not None and shown.intent is not None:
-        keys_of(request).settle(shown.intent, key)
+    intent = intent_of(booking)
+    key = _key_of(request, booking, intent)
+    if key is not None and intent is not None:
+        keys_of(request).settle(intent, key)
 
 
 def _known_guest(request: HttpRequest, booking: Booking) -> dict[str, str]:

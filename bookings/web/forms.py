@@ -8,6 +8,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from bookings.addresses import normalise_address
 from bookings.documents import CANCELLED, CONFIRMED, EXPIRED, PENDING
 from bookings.inventory import HotelFacts
 from bookings.payloads import (
@@ -123,6 +124,10 @@ class GuestForm(forms.Form):
     )
     phone = PlainField(label=_("Telephone"), max_length=GUEST_FIELDS["phone"], required=False)
     notes = PlainField(label=_("Anything we should know?"), max_length=MAX_NOTES, required=False)
+
+    def clean_email(self) -> str:
+        """As accounts spell it, so that the booking is found by it."""
+        return normalise_address(self.cleaned_data["email"])
 
     @property
     def guest(self) -> Guest:

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from bookings import clock, inventory, services
@@ -13,7 +14,7 @@ from bookings.documents import ACTIVE, CONFIRMED
 from bookings.errors import KeyReused, NotFound, Refusal
 from bookings.web import limits, visitors
 from bookings.web.forms import GuestForm, HoldForm
-from bookings.web.intents import Intent, IntentKeys, keys_of
+from bookings.web.intents import MAX_CHAIN, Intent, IntentKeys, keys_of
 from bookings.web.messages import ALREADY_YOURS, NOT_YOURS_ANY_MORE, PASSING_CODES, explain
 from bookings.web.said import Said, ask
 from bookings.web.scripted import ask_again, go, is_scripted
@@ -25,11 +26,8 @@ DEFINITE_CODES = {
     *(refusal.code for refusal in Refusal.__subclasses__() if refusal.is_definite),
 }
 
-# A page that was left open may bring a key whose booking is over, and so may each that follows
-# it; nobody lets one stay go more often than that in one session.
-MAX_KEYS_TRIED = 10
 
-
+@never_cache
 @require_POST
 @limits.limit_posts
 @limits.limit_holds
@@ -70,7 +68,7 @@ def hold(request: HttpRequest) -> HttpResponse:
             )
         )
 
-    for _ in range(MAX_KEYS_TRIED):
+    for _ in range(MAX_CHAIN):
         said = try_with(key, keyed_as)
         if said.booking_id is None:
             return _refuse_hold(request, said, keys, intent, key, results)

@@ -5,11 +5,12 @@ until what it made is over, or was refused for good: so a double click, a reload
 tab or a lost answer all send one key, and that books once; and the same key confirms the hold
 it made. Afterwards the intent gets the next key, so that what was cancelled can be booked anew.
 
-The session says which key is current; whether a posted key was handed out here is said by its
-signature. Concurrent requests save a session last-write-wins, and the second click often
-arrives after the first has replaced the key: a list of keys in the session would lose some of
-them, a signature cannot. And since each key follows from the one before, two requests that
-replace it at the same moment agree on the next.
+The session says which key is current. One that does not know begins with the first key, and goes
+on from what that one made, to the same keys as any other. Whether a posted key was handed out
+here is said by its signature. Concurrent requests save a session last-write-wins, and the second
+click often arrives after the first has replaced the key: a list of keys in the session would lose
+some of them, a signature cannot. And since each key follows from the one before, two requests
+that replace it at the same moment agree on the next.
 """
 
 import logging
@@ -36,6 +37,10 @@ _SALT = "bookings.web.intents"
 # More settled intents than a person has in one session. Then the oldest begin again, which
 # costs them one more press of the button at worst.
 MAX_SETTLED = 50
+
+# Keys of one wish that are looked through where a session does not know which is current;
+# nobody lets one stay go more often than that.
+MAX_CHAIN = 10
 
 
 def keys_of(request: HttpRequest) -> "IntentKeys":
@@ -102,9 +107,25 @@ class IntentKeys:
             return current
         return _sign(self._caller, intent, _next_nonce(nonce))
 
-    def candidates(self, intent: Intent) -> list[str]:
-        """The keys under which this browser may have made what it holds of this intent."""
+    def are_current(self, intent: Intent) -> list[str]:
+        """The keys that the wish has now, as this person's and as the guest's before."""
         return [self._current_for(caller, intent) for caller in self._callers]
+
+    def candidates(self, intent: Intent) -> list[str]:
+        """The keys under which the visitor may have made what they have of this intent.
+
+        From the first one on, since another device, or a session that is over, may have settled
+        some that this session knows nothing of.
+        """
+        chains = [
+            chain
+            for caller in self._callers
+            for chain in (
+                _chain_from(caller, intent, _first_nonce(caller)),
+                [self._current_for(caller, intent)],
+            )
+        ]
+        return [key for chain in chains for key in chain]
 
     def settle(self, intent: Intent, key: str) -> None:
         """Replaces the intent's key after what is final. The answer stands if this fails."""
@@ -134,16 +155,22 @@ class IntentKeys:
         return [self._caller, self._guest]
 
     def _current_for(self, caller: Caller, intent: Intent) -> str:
-        nonce = self._session.get(_NONCES, {}).get(str(intent)) or self._first_nonce(caller)
+        nonce = self._session.get(_NONCES, {}).get(str(intent)) or _first_nonce(caller)
         return _sign(caller, intent, nonce)
 
-    def _first_nonce(self, caller: Caller) -> str:
-        """Made of what the browser has already: no write, and so nothing for two tabs to lose.
 
-        A guest's cookie is this browser's alone; a person may have many browsers.
-        """
-        own = caller.id if caller.kind == "guest" else self._session.session_key or ""
-        return salted_hmac(_SALT, own).hexdigest()[:32]
+def _first_nonce(caller: Caller) -> str:
+    """Made of who they are: no write, and so nothing for two tabs, or two devices, to lose."""
+    return salted_hmac(_SALT, str(caller)).hexdigest()[:32]
+
+
+def _chain_from(caller: Caller, intent: Intent, nonce: str) -> list[str]:
+    """The key of this nonce and those that follow it."""
+    keys = []
+    for _ in range(MAX_CHAIN):
+        keys.append(_sign(caller, intent, nonce))
+        nonce = _next_nonce(nonce)
+    return keys
 
 
 def _next_nonce(nonce: str) -> str:

@@ -4,8 +4,8 @@ The limits are far above what a person does and far below what a program would n
 windows are short, so that who shares an address with a program waits minutes, not days.
 """
 
-import hashlib
 import secrets
+import unicodedata
 from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
@@ -14,6 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext, ngettext
 
 from bookings.throttles import Limit, address_of, wait_s
@@ -45,7 +46,7 @@ LETTERS_OF_ADDRESS = Limit("letters-address", 20, HOUR_S)
 LETTERS_TO_MAILBOX = Limit("letters-mailbox", 5, HOUR_S)
 
 _BROWSER_COOKIE = "known"
-_BROWSER_SALT = "bookings.web.limits"
+_SALT = "bookings.web.limits"
 _BROWSER_COOKIE_AGE = timedelta(days=400)  # the longest that browsers keep one
 
 # What a field is called whose content is never sent back.
@@ -142,7 +143,7 @@ def login_wait_s(request: HttpRequest, account: str) -> int | None:
     if left_s:
         return left_s
     name = _digest(account)
-    cookie = request.get_signed_cookie(_BROWSER_COOKIE, default=None, salt=_BROWSER_SALT)
+    cookie = request.get_signed_cookie(_BROWSER_COOKIE, default=None, salt=_SALT)
     known_name, _, browser = (cookie or "").partition(":")
     if known_name == name:
         return wait_s(LOGINS_OF_BROWSER, f"{name}:{browser}")
@@ -154,7 +155,7 @@ def know_browser(response: HttpResponse, account: str) -> None:
     response.set_signed_cookie(
         _BROWSER_COOKIE,
         f"{_digest(account)}:{secrets.token_hex(8)}",
-        salt=_BROWSER_SALT,
+        salt=_SALT,
         max_age=int(_BROWSER_COOKIE_AGE.total_seconds()),
         secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,
@@ -169,5 +170,10 @@ def letter_wait_s(request: HttpRequest, purpose: str, mailbox: str) -> int | Non
 
 
 def _digest(name: str) -> str:
-    """Whose it is without saying so: names and addresses stay out of Redis and of cookies."""
-    return hashlib.sha256(name.strip().lower().encode("utf-8", "replace")).hexdigest()[:32]
+    """Whose it is without saying so: names and addresses stay out of Redis and of cookies.
+
+    All spellings that the login's form takes for one name are one. The digest is keyed, so that
+    nobody else can compare it with those of names they know.
+    """
+    spelled = unicodedata.normalize("NFKC", name).strip().casefold().encode("utf-8", "replace")
+    return salted_hmac(_SALT, spelled, algorithm="sha256").hexdigest()[:32]

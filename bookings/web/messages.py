@@ -71,6 +71,11 @@ CONFIRM_SENTENCES: dict[str, Promise] = {
         "Press Hold it again: what you typed is kept."
     ),
 }
+GONE_ON_SENTENCES: dict[str, Promise] = {
+    "HOLD_EXPIRED": _(
+        "This hold ran out, and you have gone on with another since. Look among your bookings."
+    ),
+}
 EXTEND_SENTENCES: dict[str, Promise] = {
     "HOLD_EXPIRED": _(
         "Your hold ran out before it could be made longer. "
@@ -79,12 +84,13 @@ EXTEND_SENTENCES: dict[str, Promise] = {
 }
 CANCEL_SENTENCES: dict[str, Promise] = {
     "NOT_CANCELLABLE": _(
-        "It can no longer be cancelled here: the hotel's time for that is over, or it has ended. "
-        "Please speak with the hotel."
+        "It can no longer be cancelled here. A hold that ran out needs no cancelling. For a "
+        "booking the hotel's time is over: please speak with the hotel."
     ),
     "RESOURCE_LOCKED": _("Something else is being done with it this second. Press Cancel again."),
 }
 
+FORGOTTEN = _("This browser has forgotten who you were. Your bookings stay as they are.")
 NO_SUCH_MONTH = _("Choose a month that exists, written YYYY-MM.")
 NOT_YOURS_ANY_MORE = _("This hold is no longer yours. Look at what is free now.")
 ALREADY_YOURS = _("You have booked this already; it was not booked twice.")

@@ -3,15 +3,17 @@
 from typing import Any
 from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from bookings import clock, services
-from bookings.web import visitors
+from bookings.web import limits, visitors
 from bookings.web.forms import ListForm
+from bookings.web.messages import FORGOTTEN
 from bookings.web.shown import show_bookings
 
 
@@ -34,6 +36,19 @@ def my_bookings(request: HttpRequest) -> HttpResponse:
         if form.cleaned_data["cursor"]:
             context["newest_url"] = _url(status=status)
     return render(request, "bookings.html", context, status=400 if form.errors else 200)
+
+
+@never_cache
+@require_POST
+@limits.limit_posts
+def forget(request: HttpRequest) -> HttpResponse:
+    """Makes this browser nobody's: for guests at a computer that others use as well."""
+    if not request.user.is_authenticated:
+        request.session.flush()
+    messages.success(request, FORGOTTEN)
+    response = HttpResponseRedirect(reverse("home"))
+    visitors.forget_guest(response)
+    return response
 
 
 def _url(**query: str) -> str:

@@ -74,6 +74,7 @@ def stays(request: HttpRequest) -> HttpResponse:
                 check_in=asked["arrival"],
                 check_out=asked["departure"],
                 guests=asked["guests"],
+                room_count=asked["rooms"],
             )
         except ValidationFailed as refusal:
             for field, _message in refusal.errors:
@@ -198,18 +199,20 @@ def _weeks(
     days: list[CalendarDay], hotel: HotelFacts, today: dt.date, carried: dict[str, int]
 ) -> list[list[dict[str, Any] | None]]:
     """The month's days in weeks from Monday to Sunday; None where another month has the day."""
+    wanted = carried.get("rooms", 1)
     cells: list[dict[str, Any] | None] = [None] * days[0].date.weekday()
     for day in days:
         cell: dict[str, Any] = {
             "date": day.date,
-            "rooms_left": day.rooms_left,
+            "is_full": day.rooms_left < wanted,
             "is_over": day.date < today,
         }
         if day.night:
             cell["price"] = format_money(day.night.price, hotel.currency)
             # The currency is told once, above the month: seven columns fit on a telephone.
             cell["amount"] = cell["price"].split("\N{NO-BREAK SPACE}")[1]
-        if day.can_be_booked and day.night and not day.night.is_closed_to_arrival:
+        is_sold = day.can_be_booked and day.rooms_left >= wanted
+        if is_sold and day.night and not day.night.is_closed_to_arrival:
             stay = dt.timedelta(days=day.night.min_stay)
             cell["url"] = stays_url(
                 hotel=hotel.id, arrival=day.date, departure=day.date + stay, **carried

@@ -109,9 +109,7 @@ class ShownBooking:
 
 def offer_stay(stay: CategoryStay, *, intent: Intent, key: str, held_as: str | None) -> Offered:
     """A category as the results show it."""
-    reasons = [_describe_obstacle(obstacle) for obstacle in stay.obstacles]
-    if not reasons and stay.rooms_left < intent.rooms:
-        reasons = [_too_few_rooms(stay.rooms_left)]
+    reasons = [_describe_obstacle(obstacle, stay, intent) for obstacle in stay.obstacles]
     price = stay.price
     return Offered(
         id=stay.category.id,
@@ -188,7 +186,7 @@ def _show(
         ),
         cancel_until=cancel_until,
         may_cancel=status == PENDING or (status == CONFIRMED and now < cancel_until),
-        intent=_intent_of(booking),
+        intent=intent_of(booking),
     )
 
 
@@ -202,7 +200,7 @@ def _may_extend(booking: Booking) -> bool:
     )
 
 
-def _intent_of(booking: Booking) -> Intent | None:
+def intent_of(booking: Booking) -> Intent | None:
     """The wish that a page would have made it from; None if it came some other way."""
     guests = {room.guests for room in booking.rooms}
     if booking.category is None or len(guests) != 1:
@@ -224,7 +222,7 @@ def _describe_night_price(price: Price) -> str:
     return low if low == high else _("%(low)s to %(high)s") % {"low": low, "high": high}
 
 
-def _describe_obstacle(obstacle: Obstacle) -> str:
+def _describe_obstacle(obstacle: Obstacle, stay: CategoryStay, intent: Intent) -> str:
     """Why a stay cannot be had, in the reader's language."""
     days = describe_days(obstacle.days)
     match obstacle.code:
@@ -241,7 +239,16 @@ def _describe_obstacle(obstacle: Obstacle) -> str:
         case calendars.CLOSED_TO_DEPARTURE:
             return _("No stay can end on %(days)s.") % {"days": days}
         case availability.TOO_MANY_GUESTS:
-            return _("This is too small for so many guests in one room.")
+            return _(
+                "This is too small for so many guests in one room. Choose another, or more rooms."
+            )
+        case availability.TOO_FEW_ROOMS if obstacle.days:
+            return _("Fewer than %(count)s such rooms are free on %(days)s.") % {
+                "count": intent.rooms,
+                "days": days,
+            }
+        case availability.TOO_FEW_ROOMS:
+            return _too_few_rooms(stay.rooms_left)
         case availability.SOLD_OUT:
             return _("Sold out on %(days)s.") % {"days": days}
         case availability.NO_SINGLE_ROOM:
@@ -253,8 +260,8 @@ def _describe_obstacle(obstacle: Obstacle) -> str:
 
 def _too_few_rooms(rooms_left: int) -> str:
     return ngettext(
-        "Only %(count)s such room is left for these nights.",
-        "Only %(count)s such rooms are left for these nights.",
+        "Only %(count)s such room is free on all these nights.",
+        "Only %(count)s such rooms are free on all these nights.",
         rooms_left,
     ) % {"count": rooms_left}
 

@@ -8,6 +8,7 @@ urlpatterns = [
     path("calendar/<str:category_id>", search.month, name="month"),
     path("hold", holding.hold, name="hold"),
     path("bookings", my_bookings.my_bookings, name="bookings"),
+    path("forget", my_bookings.forget, name="forget"),
     path("bookings/<str:booking_id>", booking_pages.booking_page, name="booking"),
     path("bookings/<str:booking_id>/confirm", booking_pages.confirm, name="confirm"),
     path("bookings/<str:booking_id>/extend", booking_pages.extend, name="extend"),

@@ -144,8 +144,8 @@ class Visitor:
 
 
 def stored() -> list[dict[str, Any]]:
-    """Every booking, oldest first."""
-    return list(connections.collection("bookings").find({}).sort("_id"))
+    """Every booking, oldest first; ids that two processes made in one second are in no order."""
+    return list(connections.collection("bookings").find({}).sort("created_at"))
 
 
 def statuses() -> list[str]:

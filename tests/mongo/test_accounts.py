@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import re
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,6 +14,7 @@ import pytest
 import time_machine
 from django.contrib.auth.hashers import MD5PasswordHasher
 from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
 from django.core import mail
 from django.core.cache import caches
 from django.db import connection
@@ -149,18 +153,108 @@ def test_makes_an_account_and_logs_in(browser: Client) -> None:
 
 def test_makes_one_account_from_one_letter_or_two(browser: Client) -> None:
     first, second = (link_for(browser, "/register") for _ in range(2))
+    others = Client(), Client()
+    pages = [follow(other, link) for other, link in zip(others, (first, second), strict=True)]
     browser.post(follow(browser, first), {"name": "Ada", **NEW})
-    other = Client()
 
-    for link in (first, second):
-        page = follow(other, link)
+    for other, page, link in zip(others, pages, (first, second), strict=True):
         assert other.get(page).status_code == 410
-        response = other.post(page, {"name": "Eve", **NEW})
+        assert Client().get(link).status_code == 410
+        response = other.post(page, {"name": "Eve", **twice("another horse")})
         assert response.status_code == 410
         assert "Ask for another letter" in Page(response.content.decode()).links
+        assert user_in(other) is None
 
     assert User.objects.get().first_name == "Ada"
-    assert user_in(other) is None
+
+
+@pytest.mark.parametrize("password", [PASSWORD, "another horse", ""])
+def test_ends_a_second_click_as_the_first_if_the_password_is_right(
+    browser: Client, password: str
+) -> None:
+    page = follow(browser, link_for(browser, "/register"))
+    second = Client()
+    second.cookies = copy.deepcopy(browser.cookies)
+    first_answer = browser.post(page, {"name": "Ada", **NEW})
+
+    answer = second.post(page, {"name": "Ada", **twice(password)})
+
+    user = User.objects.get()
+    assert (first_answer.status_code, first_answer["Location"]) == (302, "/bookings")
+    if password == PASSWORD:
+        assert (answer.status_code, answer["Location"]) == (302, "/bookings")
+        assert user_in(second) == str(user.pk)
+    else:
+        assert answer.status_code == 410
+        assert user_in(second) is None
+
+
+def test_ends_two_clicks_at_one_moment_alike(
+    browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = follow(browser, link_for(browser, "/register"))
+    clicks = Client(), Client()
+    both_have_looked = threading.Barrier(2, timeout=10)
+    look = letters.open_letter
+
+    def look_together(**what: str) -> Any:
+        opened = look(**what)
+        both_have_looked.wait()
+        return opened
+
+    monkeypatch.setattr(letters, "open_letter", look_together)
+    for click in clicks:
+        click.cookies = copy.deepcopy(browser.cookies)
+
+    with ThreadPoolExecutor(2) as pool:
+        answers = list(pool.map(lambda click: click.post(page, {"name": "Ada", **NEW}), clicks))
+
+    assert [(answer.status_code, answer["Location"]) for answer in answers] == [
+        (302, "/bookings")
+    ] * 2
+    assert {user_in(click) for click in clicks} == {str(User.objects.get().pk)}
+
+
+def test_lets_nobody_in_by_a_used_link_whose_account_is_closed(browser: Client) -> None:
+    page = follow(browser, link_for(browser, "/register"))
+    second = Client()
+    second.cookies = copy.deepcopy(browser.cookies)
+    browser.post(page, {"name": "Ada", **NEW})
+    User.objects.update(is_active=False)
+
+    assert second.post(page, {"name": "Ada", **NEW}).status_code == 410
+    assert user_in(second) is None
+
+
+def test_stops_guessing_by_a_used_link(browser: Client, throttled: None) -> None:
+    page = follow(browser, link_for(browser, "/register"))
+    thief = Client()
+    thief.cookies = copy.deepcopy(browser.cookies)
+    assert browser.post(page, {"name": "Ada", **NEW}).status_code == 302
+    cookies = copy.deepcopy(thief.cookies)
+    for number in range(limits.LOGINS_OF_ACCOUNT.number):
+        thief.cookies = copy.deepcopy(cookies)
+        thief.defaults["REMOTE_ADDR"] = f"192.0.2.{number}"
+        guess = {"name": "Ada", **twice("wrong horse")}
+        assert thief.post(page, guess).status_code == 410
+    thief.cookies = copy.deepcopy(cookies)
+
+    assert thief.post(page, {"name": "Ada", **NEW}).status_code == 429
+    assert user_in(thief) is None
+
+
+def test_counts_no_look_at_a_used_link_as_a_login(browser: Client, throttled: None) -> None:
+    page = follow(browser, link_for(browser, "/register"))
+    second = Client()
+    second.cookies = copy.deepcopy(browser.cookies)
+    cookies = copy.deepcopy(browser.cookies)
+    browser.post(page, {"name": "Ada", **NEW})
+    for _ in range(limits.LOGINS_OF_ACCOUNT.number + 1):
+        second.cookies = copy.deepcopy(cookies)
+        assert second.get(page).status_code == 410
+    second.cookies = copy.deepcopy(cookies)
+
+    assert second.post(page, {"name": "Ada", **NEW}).status_code == 302
 
 
 def test_makes_one_account_from_two_clicks(
@@ -264,6 +358,12 @@ def test_adopts_nothing_without_a_login(browser: Client, ada: User) -> None:
         ("//evil.example/", "/bookings"),
         ("/\\evil.example", "/bookings"),
         ("javascript:alert(1)", "/bookings"),
+        ("foo", "/bookings"),
+        ("logout", "/bookings"),
+        ("home", "/bookings"),
+        ("http://testserver/bookings?status=confirmed", "/bookings"),
+        (" /bookings?status=confirmed", "/bookings"),
+        ("/" + "a" * 20_000, "/bookings"),
         ("", "/bookings"),
     ],
 )
@@ -274,7 +374,6 @@ def test_leads_on_within_this_site_alone(
 
 
 def test_gives_a_new_session_at_login(browser: Client, ada: User) -> None:
-    browser.get(follow(browser, "/register/x"))
     session = browser.session
     session["planted"] = True
     session.save()
@@ -346,24 +445,26 @@ def test_changes_the_password_and_ends_every_other_session(browser: Client, ada:
 
 def test_changes_a_password_once_by_one_letter(browser: Client, ada: User) -> None:
     link = link_for(browser, "/password")
-    browser.post(
-        follow(browser, link), {"new_password1": "one horse", "new_password2": "one horse"}
-    )
+    late = Client()
+    page = follow(late, link)
+    browser.post(follow(browser, link), twice("one horse"))
     other = Client()
 
-    page = follow(other, link)
-
-    assert other.get(page).status_code == 410
-    assert other.post(page, NEW).status_code == 410
+    for client in (other, late):
+        assert client.get(page).status_code == 410
+        assert client.post(page, NEW).status_code == 410
+    assert other.get(link).status_code == 410
     assert log_in(Client(), password="one horse").status_code == 302
 
 
 def test_ends_a_link_when_the_password_changes_otherwise(browser: Client, ada: User) -> None:
     link = link_for(browser, "/password")
+    page = follow(browser, link)
     ada.set_password("by staff")
     ada.save()
 
-    assert browser.get(follow(browser, link)).status_code == 410
+    assert browser.get(page).status_code == 410
+    assert browser.get(link).status_code == 410
 
 
 @pytest.mark.parametrize("path", ["/register", "/password"])
@@ -371,25 +472,58 @@ def test_ends_a_link_after_a_day(browser: Client, path: str) -> None:
     if path == "/password":
         accounts.make_account(address=ADDRESS, name="Ada", password=PASSWORD)
     link = link_for(browser, path)
-    assert browser.get(follow(browser, link)).status_code == 200
+    page = follow(browser, link)
+    assert browser.get(page).status_code == 200
+    opened = Client()
+    follow(opened, link)
     day_ms = 24 * 60 * 60 * 1000
     collection("letters").update_many(
         {}, [{"$set": {"created_at": {"$subtract": ["$created_at", day_ms]}}}]
     )
 
-    assert browser.get(follow(browser, link)).status_code == 410
+    assert opened.get(page).status_code == 410
+    assert browser.get(link).status_code == 410
 
 
 @pytest.mark.parametrize("token", ["x", "x~y", "000000000000000000000000~abc", "%00", "é"])
 @pytest.mark.parametrize("path", ["/register/", "/password/"])
-def test_takes_no_forged_token(browser: Client, path: str, token: str) -> None:
-    assert browser.get(follow(browser, path + token)).status_code == 410
+def test_takes_no_forged_token_and_keeps_nothing_of_it(
+    browser: Client, path: str, token: str
+) -> None:
+    response = browser.get(path + token)
+
+    assert response.status_code == 410
+    assert "Ask for another letter" in Page(response.content.decode()).links
+    assert "sessionid" not in browser.cookies
+    assert not Session.objects.exists()
+
+
+@pytest.mark.parametrize("path", ["/register/finish", "/password/new"])
+def test_makes_no_session_for_who_comes_without_a_letter(browser: Client, path: str) -> None:
+    browser.cookies["letter"] = "x"
+
+    assert browser.get(path).status_code == browser.post(path, NEW).status_code == 410
+
+    assert not Session.objects.exists()
+
+
+def test_keeps_another_letter_that_was_opened_when_a_link_has_ended(browser: Client) -> None:
+    page = follow(browser, link_for(browser, "/register"))
+
+    assert browser.get("/register/x").status_code == 410
+
+    assert browser.get(page).status_code == 200
 
 
 def test_takes_no_letters_token_for_another_purpose(browser: Client) -> None:
     link = link_for(browser, "/register")
 
-    assert browser.get(follow(browser, link.replace("register", "password"))).status_code == 410
+    assert browser.get(link.replace("register", "password")).status_code == 410
+    # Nor does the page of the other purpose take it, should a browser send it there.
+    follow(browser, link)
+    for cookie in browser.cookies.values():
+        cookie["path"] = "/"
+    assert browser.get("/password/new").status_code == 410
 
 
 def test_verifies_the_address_of_an_account_that_staff_made(browser: Client) -> None:
@@ -405,9 +539,11 @@ def test_verifies_the_address_of_an_account_that_staff_made(browser: Client) -> 
 
 def test_lets_nobody_in_whose_account_is_closed(browser: Client, ada: User) -> None:
     link = link_for(browser, "/password")
+    page = follow(browser, link)
     User.objects.update(is_active=False)
 
-    assert browser.get(follow(browser, link)).status_code == 410
+    assert browser.get(page).status_code == 410
+    assert browser.get(link).status_code == 410
 
 
 def test_keeps_the_token_out_of_the_page_and_its_address(browser: Client, ada: User) -> None:
@@ -488,6 +624,48 @@ def test_stops_guessing_one_account_from_many_addresses(
 
     assert log_in(browser).status_code == 429
     assert log_in(browser, "nobody@example.org", "wrong").status_code == 400
+
+
+# Letters that Django takes for those of a plain name, one name for each number.
+_WIDE = [
+    "".join(chr(ord(c) + 0xFEE0) if number >> n & 1 else c for n, c in enumerate("ada@example"))
+    for number in range(limits.LOGINS_OF_ACCOUNT.number)
+]
+
+
+@pytest.mark.parametrize("is_named_otherwise", [False, True])
+def test_counts_look_alikes_of_a_name_as_one_account(
+    browser: Client, ada: User, throttled: None, is_named_otherwise: bool
+) -> None:
+    if is_named_otherwise:
+        User.objects.update(username="guest")
+    for number, name in enumerate(_WIDE):
+        browser.defaults["REMOTE_ADDR"] = f"192.0.2.{number}"
+        assert log_in(browser, f"{name}.org", "wrong").status_code == 400
+    browser.defaults["REMOTE_ADDR"] = "198.51.100.1"
+
+    for name in (
+        ADDRESS,
+        f"\u3000{_WIDE[-1]}.\u24c4rg",
+        "guest" if is_named_otherwise else ADDRESS,
+    ):
+        assert log_in(browser, name).status_code == 429
+
+
+def test_counts_look_alikes_of_a_name_as_one_account_at_the_admins_login(
+    browser: Client, throttled: None
+) -> None:
+    User.objects.create_superuser("ada@example", password=PASSWORD)
+    admin = "/admin/login/?next=/admin/"
+    for number, name in enumerate(_WIDE):
+        browser.defaults["REMOTE_ADDR"] = f"192.0.2.{number}"
+        wrong = {"username": f" {name.upper()}", "password": "wrong"}
+        assert browser.post(admin, wrong).status_code == 200
+    browser.defaults["REMOTE_ADDR"] = "198.51.100.1"
+
+    for name in ("ada@example", _WIDE[-1]):
+        right = {"username": name, "password": PASSWORD}
+        assert browser.post(admin, right).status_code == 429
 
 
 def test_lets_the_owner_in_where_they_were_before_while_strangers_guess(
@@ -607,3 +785,30 @@ def test_keeps_the_cookies_to_itself(browser: Client, ada: User) -> None:
         assert cookie["httponly"]
         assert cookie["samesite"] == "Lax"
     assert ADDRESS not in str(browser.cookies)
+
+
+def test_keeps_a_digest_that_only_the_site_can_make(ada: User, settings: Any) -> None:
+    def known() -> str:
+        browser = Client()
+        assert log_in(browser).status_code == 302
+        return browser.cookies["known"].value.split(":")[0]
+
+    before = known(), known()
+    settings.SECRET_KEY = "another key, of as many characters as a key should have"
+
+    assert before[0] == before[1]
+    assert known() != before[0]
+
+
+@pytest.mark.parametrize("path", ["/register", "/password"])
+def test_gives_a_letters_token_to_its_page_alone(browser: Client, path: str) -> None:
+    if path == "/password":
+        accounts.make_account(address=ADDRESS, name="Ada", password=PASSWORD)
+
+    page = follow(browser, link_for(browser, path))
+
+    cookie = browser.cookies["letter"]
+    assert (cookie["path"], cookie["httponly"], cookie["samesite"]) == (page, True, "Lax")
+    assert not Session.objects.exists()
+    browser.post(page, {"name": "Ada", **NEW})
+    assert browser.cookies["letter"].value == ""

@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core import mail
+from django.test import Client
 
-from bookings import accounts, adoption, connections, repository
+from bookings import accounts, adoption, connections, letters, repository
 from bookings.callers import Caller, caller_of_guest, caller_of_user
 from bookings.documents import MAX_HISTORY
 from bookings.repository import find_booking
+from tests import browsing
 from tests.conftest import night
-from tests.mongo.conftest import PARTNER, book, cancel, confirm, stored
+from tests.mongo.conftest import PARTNER, book, cancel, confirm, let_hold_end, stored
 
 GUEST = caller_of_guest("0123456789abcdef")
 ADDRESS = "ada@example.org"
@@ -26,9 +29,8 @@ def ada() -> User:
 
 def book_with(address: str, *, caller: Caller, room: str, **fields: Any) -> Any:
     guest = {"name": "Ada", "email": address}
-    return book(
-        f"{caller}-{room}", caller=caller, resourceId=room, guest=guest, date=night(), **fields
-    )
+    stay = {"date": night(), **fields}
+    return book(f"{caller}-{room}", caller=caller, resourceId=room, guest=guest, **stay)
 
 
 def owners() -> list[str]:
@@ -100,6 +102,71 @@ def test_gathers_by_verified_address_whatever_its_case(ada: User) -> None:
     assert adopted == 2
     assert owners() == [me(ada), me(ada), "guest:b"]
     assert adoption.adopt_by_address(user=ada, address=ADDRESS) == 0
+
+
+@pytest.mark.parametrize("typed", ["anna@bücher.example", "Anna@xn--BCHER-kva.example"])
+def test_gathers_and_finds_what_was_booked_with_a_domain_of_other_letters(
+    ada: User, typed: str
+) -> None:
+    browser = Client()
+    form = browsing.confirm_form(browsing.hold(browser))
+    browsing.press(browser, form, **{**browsing.ADA, "email": typed})
+
+    browser.post("/find", {"email": typed})
+    letters.send_letters()
+    accounts.verify_address(user=ada, address="anna@xn--bcher-kva.example")
+    adoption.gather_bookings(user=ada, guest=None)
+
+    assert stored()[0]["guest"]["email"] == "anna@xn--bcher-kva.example"
+    assert stored()[0]["reference"] in mail.outbox[0].body
+    assert owners() == [me(ada)]
+
+
+def test_gathers_by_address_what_was_booked_and_no_holds(ada: User) -> None:
+    """Anybody can hold with anybody's address, and who gets the hold could not confirm it."""
+    guest = caller_of_guest("a")
+    taken, left = ["room_A", "room_B", "room_C", "room_D"], ["room_A", "room_B", "room_C"]
+    book_with(ADDRESS, caller=guest, room=taken[0])
+    cancel(book_with(ADDRESS, caller=guest, room=taken[1]), actor=guest)
+    confirm(
+        book_with(ADDRESS, caller=guest, room=taken[2], hold=True), f"{guest}-room_C", actor=guest
+    )
+    booked = book_with(ADDRESS, caller=guest, room=taken[3], hold=True)
+    confirm(booked, f"{guest}-room_D", actor=guest)
+    cancel(booked, actor=guest)
+    other = caller_of_guest("b")
+    ended, swept, cancelled = (
+        book_with(ADDRESS, caller=other, room=room, hold=True, date=night(33)) for room in left
+    )
+    cancel(cancelled, actor=other)
+    let_hold_end()
+    repository.expire_dead_holds(limit=1)
+    book_with(ADDRESS, caller=other, room="room_D", hold=True, date=night(33))
+    accounts.verify_address(user=ada, address=ADDRESS)
+
+    adopted = adoption.gather_bookings(user=ada, guest=None)
+
+    assert sorted(booking["status"] for booking in stored()) == [
+        "cancelled", "cancelled", "cancelled", "confirmed", "confirmed",
+        "expired", "pending", "pending",
+    ]  # fmt: skip
+    assert adopted == 4
+    assert owners() == [me(ada)] * 4 + [str(other)] * 4
+    assert adoption.adopt_guest(guest=other, user=ada) == 4
+
+
+def test_leaves_the_owner_of_an_address_their_own_holds(ada: User) -> None:
+    for number, room in enumerate(["room_A", "room_B", "room_C", "room_D", "room_A"]):
+        guest = {"name": "Eve", "email": ADDRESS}
+        date = night(30 + number)
+        eve = caller_of_guest("eve")
+        book(f"eve-{number}", caller=eve, resourceId=room, guest=guest, date=date, hold=True)
+    accounts.verify_address(user=ada, address=ADDRESS)
+    adoption.gather_bookings(user=ada, guest=None)
+
+    mine = book("mine", caller=caller_of_user(ada.pk), resourceId="room_B", hold=True)
+
+    assert mine.answer.status == 201
 
 
 def test_leaves_partners_and_other_accounts_alone_although_they_wrote_the_address(

@@ -10,6 +10,7 @@ from bookings.web.messages import SENTENCES
 from tests.browsing import (
     ADA,
     ask,
+    book,
     booking_path,
     confirm_form,
     hold,
@@ -123,6 +124,31 @@ def test_says_that_the_hold_ran_out_and_the_room_is_gone(browser: Client, inn: N
     assert confirm_form(page).fields["email"] == "ada@example.org"
     page = press(browser, confirm_form(page), to="/hold", **ADA)
     assert page.status == SENTENCES["SOLD_OUT"]
+
+
+def test_books_a_wish_once_where_an_old_page_is_confirmed_late(browser: Client) -> None:
+    """The hold ran out and was made again; its old page is still open in another tab."""
+    old = hold(browser)
+    let_hold_end()
+    new = press(browser, confirm_form(old), to="/hold", **ADA)
+    late = open_page(browser, booking_path(stored()[0]))
+    press(browser, confirm_form(new), **ADA)
+
+    page = press(browser, confirm_form(old), expect=409, **ADA)
+
+    assert [booking["status"] for booking in stored()] == ["expired", "confirmed"]
+    assert "you have gone on with another since" in page.status
+    assert "Confirm the booking" not in late.text
+
+
+def test_says_what_else_there_is_for_the_same_stay(browser: Client) -> None:
+    book(browser)
+
+    page = hold(browser)
+
+    assert page.links[stored()[0]["reference"]] == booking_path(stored()[0])
+    assert "Confirm this one only if you want one more." in page.status
+    assert "very stay" not in hold(browser, stays_path(night(50), night(51))).text
 
 
 def test_confirms_nothing_under_another_key(browser: Client) -> None:

@@ -462,15 +462,47 @@ def test_confirms_a_guests_hold_after_logging_in(browser: Client, ada: User) -> 
     assert "Your room is booked" in press(browser, confirm_form(opened), **ADA).text
 
 
-def test_says_where_a_hold_of_another_device_is_confirmed(ada: User) -> None:
+def test_confirms_on_another_device_what_was_held_on_one(ada: User) -> None:
     first, second = Client(), Client()
     first.force_login(ada)
     second.force_login(ada)
     hold(first)
 
-    page = open_page(second, booking_path(stored()[0]))
+    results = open_page(second, stays_path())
+    page = open_page(second, results.links["Go on with it"])
+
+    assert "Your room is booked" in press(second, confirm_form(page), **ADA).text
+    assert len(stored()) == 1
+
+
+def test_confirms_after_logging_out_and_in(browser: Client, ada: User) -> None:
+    browser.force_login(ada)
+    press(browser, hold(browser).form_to(f"{booking_path(stored()[0])}/cancel"))
+    hold(browser)
+    browser.logout()
+    browser.force_login(ada)
+
+    page = open_page(browser, booking_path(stored()[1]))
+
+    assert "Your room is booked" in press(browser, confirm_form(page), **ADA).text
+
+
+def test_confirms_a_guests_hold_when_the_session_is_lost(browser: Client) -> None:
+    press(browser, hold(browser).form_to(f"{booking_path(stored()[0])}/cancel"))
+    hold(browser)
+    del browser.cookies["sessionid"]
+
+    page = open_page(browser, booking_path(stored()[1]))
+
+    assert "Your room is booked" in press(browser, confirm_form(page), **ADA).text
+
+
+def test_says_where_a_hold_of_the_api_is_confirmed(browser: Client, ada: User) -> None:
+    browser.force_login(ada)
+    book_by_api(caller=caller_of_user(ada.pk), hold=True)
+
+    page = open_page(browser, booking_path(stored()[0]))
 
     assert "is confirmed where it was made" in page.text
-    assert "You hold this." in open_page(second, stays_path()).text
-    press(second, page.form_to(f"{booking_path(stored()[0])}/cancel"))
+    press(browser, page.form_to(f"{booking_path(stored()[0])}/cancel"))
     assert stored()[0]["status"] == "cancelled"

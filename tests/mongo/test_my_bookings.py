@@ -100,3 +100,15 @@ def test_leads_back_after_logging_in(browser: Client) -> None:
 
     assert page.links["Log in"] == f"/login?next={quote(stays_path(), safe='')}"
     assert open_page(browser).links["Log in"] == "/login"
+
+
+def test_forgets_a_guest_at_a_computer_that_others_use(browser: Client) -> None:
+    book(browser)
+    reference = stored()[0]["reference"]
+
+    page = press(browser, open_page(browser, "/bookings").form_to("/forget"))
+
+    assert "This browser has forgotten who you were." in page.status
+    assert reference not in open_page(browser, "/bookings").text
+    open_page(browser, booking_path(stored()[0]), expect=404)
+    assert stored()[0]["status"] == "confirmed"

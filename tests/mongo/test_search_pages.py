@@ -59,8 +59,39 @@ def test_multiplies_by_rooms(browser: Client, inn: None) -> None:
 def test_says_how_few_are_left_where_more_are_wanted(browser: Client, inn: None) -> None:
     page = open_page(browser, stays_path(hotel="inn", rooms=4))
 
-    assert "Only 3 such rooms are left for these nights." in page.text
+    arrival = date.fromisoformat(night())
+    last = arrival + timedelta(days=1)
+    assert f"Fewer than 4 such rooms are free on {arrival:%-d %B} to {last:%-d %B}." in page.text
     assert page.holdable == []
+
+
+def test_names_the_nearest_dates_for_several_rooms(browser: Client, inn: None) -> None:
+    book(resourceId="inn_A", date=night())
+    book("other", resourceId="inn_B", date=night(31))
+
+    page = open_page(browser, stays_path(hotel="inn", rooms=2))
+    fewer = open_page(browser, stays_path(hotel="inn", rooms=1))
+
+    assert "Only 1 such room is free on all these nights." in page.text
+    assert fewer.holdable == ["inn_double"]
+    nearest = [url for text, url in page.links.items() if " to " in text and "arrival=" in url]
+    assert all(f"arrival={night(day)}&" in url for day, url in zip((29, 31), nearest, strict=True))
+    for url in nearest:
+        assert open_page(browser, url).hold_form("inn_double").fields["rooms"] == "2"
+
+
+def test_links_no_day_of_a_month_with_too_few_rooms(browser: Client, inn: None) -> None:
+    first = (date.today().replace(day=1) + timedelta(days=64)).replace(day=1)  # noqa: DTZ011
+    book(resourceId="inn_A", date=first.isoformat())
+
+    days = {
+        rooms: open_page(browser, f"/calendar/inn_double?month={first:%Y-%m}&rooms={rooms}").links
+        for rooms in (2, 3)
+    }
+
+    assert "1" in days[2]
+    assert "1" not in days[3]
+    assert "2" in days[3]
 
 
 def test_names_the_taken_nights_and_the_nearest_dates(browser: Client, inn: None) -> None:
