@@ -109,6 +109,7 @@ def with_guest(browser: Client) -> str:
     [
         (" Ada@Example.ORG ", "ada@example.org"),
         ("ada@bücher.example", "ada@xn--bcher-kva.example"),
+        ("anna@straße.example", "anna@xn--strae-oqa.example"),
         ("o'brien+x@example.org", "o'brien+x@example.org"),
     ],
 )
