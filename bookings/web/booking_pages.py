@@ -79,6 +79,7 @@ def confirm(request: HttpRequest, booking_id: str) -> HttpResponse:
     )
     if said.code:
         return _refuse(request, booking, form, said=said, instead=CONFIRM_SENTENCES)
+    visitors.forget_typed(request)
     _settle(request, booking)
     return go(request, _booking_url(booking))
 
@@ -285,8 +286,11 @@ def _settle(request: HttpRequest, booking: Booking) -> None:
 
 
 def _known_guest(request: HttpRequest, booking: Booking) -> dict[str, str]:
-    """What the form begins with: what the hold was told, else what the account knows."""
+    """What the form begins with: what the hold was told, else what was typed before or the
+    account knows."""
     known = {**vars(booking.guest), "notes": booking.notes}
+    if booking.guest == Guest() and (typed := visitors.typed_before(request)):
+        return {**known, **typed}
     if booking.guest == Guest() and request.user.is_authenticated:
         user = cast(AbstractUser, request.user)
         known["name"], known["email"] = user.get_full_name(), user.email

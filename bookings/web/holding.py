@@ -12,6 +12,7 @@ from bookings import clock, inventory, services
 from bookings.callers import Caller
 from bookings.documents import ACTIVE, CONFIRMED
 from bookings.errors import KeyReused, NotFound, Refusal
+from bookings.payloads import GUEST_FIELDS
 from bookings.web import limits, visitors
 from bookings.web.forms import GuestForm, HoldForm
 from bookings.web.intents import MAX_CHAIN, Intent, IntentKeys, keys_of
@@ -55,7 +56,8 @@ def hold(request: HttpRequest) -> HttpResponse:
     caller = visitors.caller_of(request)
     keys = keys_of(request)
     key, keyed_as = keys.accept(intent, asked["key"])
-    payload = _payload(intent, asked["total"], _typed_details(request))
+    details = _typed_details(request)
+    payload = _payload(intent, asked["total"], details)
 
     def try_with(key: str, keyed_as: Caller) -> Said:
         return ask(
@@ -71,6 +73,8 @@ def hold(request: HttpRequest) -> HttpResponse:
     for _ in range(MAX_CHAIN):
         said = try_with(key, keyed_as)
         if said.booking_id is None:
+            if details and said.code not in PASSING_CODES:
+                visitors.keep_typed(request, details)
             return _refuse_hold(request, said, keys, intent, key, results)
         try:
             booking = services.find_own_booking(viewer=caller, booking_id=said.booking_id)
@@ -109,19 +113,14 @@ def _refuse_hold(
     return visitors.keep_guest(request, go(request, url, error=explain(said.code)))
 
 
-def _typed_details(request: HttpRequest) -> dict[str, Any]:
-    """What was typed in before the hold ran out, as the API would be sent it; what is not
-    valid is left out."""
+def _typed_details(request: HttpRequest) -> dict[str, str]:
+    """What was typed in before the hold ran out; what is not valid is left out."""
     form = GuestForm(request.POST)
     form.is_valid()
-    told = {name: value for name, value in vars(form.guest).items() if value}
-    details: dict[str, Any] = {"guest": told} if told else {}
-    if notes := form.cleaned_data.get("notes"):
-        details["notes"] = notes
-    return details
+    return {name: value for name, value in form.cleaned_data.items() if value}
 
 
-def _payload(intent: Intent, total: int, details: dict[str, Any]) -> dict[str, Any]:
+def _payload(intent: Intent, total: int, details: dict[str, str]) -> dict[str, Any]:
     """The wish as the API would be sent it."""
     room = {"categoryId": intent.category, "guests": intent.guests}
     payload: dict[str, Any] = room if intent.rooms == 1 else {"rooms": [room] * intent.rooms}
@@ -131,4 +130,6 @@ def _payload(intent: Intent, total: int, details: dict[str, Any]) -> dict[str, A
         "hold": True,
         "quotedTotal": total,
     }
-    return {**payload, **details}
+    guest = {name: value for name, value in details.items() if name in GUEST_FIELDS}
+    notes = {"notes": details["notes"]} if "notes" in details else {}
+    return {**payload, **({"guest": guest} if guest else {}), **notes}

@@ -26,6 +26,9 @@ _NEW_GUEST = "_new_guest"
 _MANAGED = "managed_bookings"
 MAX_MANAGED = 20
 
+# And the guest that was typed in for a hold that could not be made.
+_TYPED = "typed_guest"
+
 
 def caller_of(request: HttpRequest) -> Caller:
     """Who asks. A browser that is nobody yet becomes a guest; see `keep_guest`."""
@@ -51,6 +54,22 @@ def let_manage(request: HttpRequest, booking_id: str) -> None:
     """Lets this session see and change one booking, whoever owns it: a link said so."""
     managed = [known for known in request.session.get(_MANAGED, ()) if known != booking_id]
     request.session[_MANAGED] = [*managed, booking_id][-MAX_MANAGED:]
+
+
+def keep_typed(request: HttpRequest, typed: dict[str, str]) -> None:
+    """Remembers what was typed into a form that led elsewhere, for the next one."""
+    request.session[_TYPED] = typed
+
+
+def typed_before(request: HttpRequest) -> dict[str, str]:
+    """What `keep_typed` remembers."""
+    return request.session.get(_TYPED, {})
+
+
+def forget_typed(request: HttpRequest) -> None:
+    """It has arrived where it was meant to."""
+    if _TYPED in request.session:
+        del request.session[_TYPED]
 
 
 def keep_guest(request: HttpRequest, response: HttpResponse) -> HttpResponse:

@@ -158,3 +158,12 @@ def chalet(database: None) -> Iterator[Hotel]:
     connections.collection("nights").delete_many({"category_id": {"$regex": "^chalet_"}})
     RoomCategory.objects.filter(id__startswith="chalet_").delete()
     Hotel.objects.filter(id="chalet").delete()
+
+
+@pytest.fixture
+def dearer() -> Iterator[Any]:
+    """Raises the demo's prices when called."""
+    category = RoomCategory.objects.filter(id="demo_double")
+    before = category.get().default_price
+    yield lambda: category.update(default_price=13_050)
+    category.update(default_price=before)

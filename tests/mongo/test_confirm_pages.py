@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.test import Client
 
@@ -111,6 +113,24 @@ def test_offers_to_hold_again_what_was_typed_included(browser: Client, inn: None
     assert confirm_form(page).fields["name"] == "Ada"
     assert confirm_form(page).fields["email"] == ""
     assert "Your room is booked" in press(browser, confirm_form(page), **ADA).text
+
+
+def test_keeps_what_was_typed_when_the_price_has_changed_meanwhile(
+    browser: Client, dearer: Any
+) -> None:
+    page = hold(browser)
+    let_hold_end(minutes_ago=11)
+    dearer()
+
+    results = press(browser, confirm_form(page), to="/hold", **{**ADA, "notes": "With a dog."})
+    page = press(browser, results.hold_form("demo_double"))
+
+    assert results.status == SENTENCES["PRICE_CHANGED"]
+    kept = confirm_form(page).fields
+    assert (kept["name"], kept["email"], kept["notes"]) == ("Ada", ADA["email"], "With a dog.")
+    press(browser, confirm_form(page), **ADA)
+    assert "typed_guest" not in browser.session
+    assert confirm_form(hold(browser, stays_path(night(50), night(51)))).fields["name"] == ""
 
 
 def test_says_that_the_hold_ran_out_and_the_room_is_gone(browser: Client, inn: None) -> None:

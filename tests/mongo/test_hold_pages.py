@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,7 +13,6 @@ from bookings import connections, lifecycle, points, services
 from bookings.answers import iso
 from bookings.callers import caller_of_user
 from bookings.errors import NotFound, Refusal, ValidationFailed
-from bookings.models import RoomCategory
 from bookings.web.intents import MAX_SETTLED
 from bookings.web.messages import NOT_YOURS_ANY_MORE, SENTENCES
 from idempotency import keys
@@ -48,15 +46,6 @@ def ada(database: None) -> User:
     return User.objects.create_user(
         "ada", password="correct horse", first_name="Ada", email="ada@example.org"
     )
-
-
-@pytest.fixture
-def dearer() -> Iterator[Any]:
-    """Raises the demo's prices when called."""
-    category = RoomCategory.objects.filter(id="demo_double")
-    before = category.get().default_price
-    yield lambda: category.update(default_price=13_050)
-    category.update(default_price=before)
 
 
 def digest_of(document: dict[str, Any], key: str) -> str:
