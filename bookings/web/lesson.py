@@ -172,7 +172,7 @@ def _end(request: HttpRequest, run: Run) -> HttpResponse:
             if booking.status_at(clock.now()) not in ACTIVE:
                 continue
             try:
-                lifecycle.cancel_booking(
+                outcome = lifecycle.cancel_booking(
                     actor=guest,
                     booking_id=str(booking.id),
                     key_header=None,
@@ -180,6 +180,8 @@ def _end(request: HttpRequest, run: Run) -> HttpResponse:
                 )
             except Refusal as refusal:
                 return JsonResponse({"code": refusal.code}, status=refusal.status)
+            if outcome.code:
+                return JsonResponse({"code": outcome.code}, status=outcome.answer.status)
     return JsonResponse({"booked": booked})
 
 

@@ -206,6 +206,20 @@ def test_ends_a_run_whose_hold_ran_out(browser: Client, demo: None) -> None:
     assert end(browser, run).json() == {"booked": 1}
 
 
+def test_does_not_say_that_a_room_is_free_which_could_not_be_given_back(
+    browser: Client, demo: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = begin(browser)
+    send(browser, run)
+    let_hold_end()
+    # As if it had run out between the look and the cancelling, which refuses it.
+    monkeypatch.setattr(lesson, "ACTIVE", (*lesson.ACTIVE, "expired"))
+
+    ended = end(browser, run)
+
+    assert (ended.status_code, ended.json()) == (409, {"code": "NOT_CANCELLABLE"})
+
+
 def test_books_nothing_that_comes_after_the_end(browser: Client, demo: None) -> None:
     run = begin(browser)
     end(browser, run)
