@@ -10,6 +10,7 @@ from icalendar import Calendar
 
 from bookings import clock, manage_links
 from bookings.models import Hotel
+from bookings.web.visitors import MAX_MANAGED
 from tests.browsing import (
     ADA,
     book,
@@ -143,6 +144,21 @@ def test_opens_nothing_else_by_a_link(browser: Client) -> None:
     other.get(f"/manage/{token}")
 
     open_page(other, f"/bookings/{theirs}", expect=404)
+
+
+def test_remembers_only_so_many_links(browser: Client) -> None:
+    book(browser)
+    booking_id = str(stored()[0]["_id"])
+    other = Client()
+    session = other.session
+    session["managed_bookings"] = [str(number) for number in range(MAX_MANAGED)]
+    session.save()
+    other.cookies["sessionid"] = session.session_key
+
+    other.get(f"/manage/{manage_links.make_link_token(booking_id, date.fromisoformat(night()))}")
+
+    assert len(other.session["managed_bookings"]) == MAX_MANAGED
+    assert other.session["managed_bookings"][-1] == booking_id
 
 
 @pytest.mark.parametrize("fault", ["forged", "over", "empty"])

@@ -39,6 +39,7 @@ GUESTS = 4_999
 
 # With each of these addresses about a thousand bookings were made, twenty of them by guests.
 ADDRESSES = 103
+GUESTS_WITH_ADDRESS = 20
 
 # Of the others each has about a hundred.
 OWNER = "user:1000"
@@ -230,7 +231,9 @@ def test_gathers_what_guests_booked(explain: Explain) -> None:
     by_guest = explain(lambda: repository.adopt_bookings_of("guest:680", ada))
     again = explain(lambda: repository.adopt_bookings_for("ada8@example.org", ada))
 
-    check(by_address + by_guest + again, spare=1)
+    check(by_guest, spare=1)
+    # Holds made with the address are looked at, and stay with their guests.
+    check(by_address + again, spare=GUESTS_WITH_ADDRESS)
     assert repository.list_bookings(owner=str(ada), limit=1)
 
 

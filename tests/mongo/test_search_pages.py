@@ -68,6 +68,7 @@ def test_says_how_few_are_left_where_more_are_wanted(browser: Client, inn: None)
 def test_names_the_nearest_dates_for_several_rooms(browser: Client, inn: None) -> None:
     book(resourceId="inn_A", date=night())
     book("other", resourceId="inn_B", date=night(31))
+    book("third", resourceId="inn_C", date=night(29))
 
     page = open_page(browser, stays_path(hotel="inn", rooms=2))
     fewer = open_page(browser, stays_path(hotel="inn", rooms=1))
@@ -75,7 +76,7 @@ def test_names_the_nearest_dates_for_several_rooms(browser: Client, inn: None) -
     assert "Only 1 such room is free on all these nights." in page.text
     assert fewer.holdable == ["inn_double"]
     nearest = [url for text, url in page.links.items() if " to " in text and "arrival=" in url]
-    assert all(f"arrival={night(day)}&" in url for day, url in zip((29, 31), nearest, strict=True))
+    assert all(f"arrival={night(day)}&" in url for day, url in zip((31, 28), nearest, strict=True))
     for url in nearest:
         assert open_page(browser, url).hold_form("inn_double").fields["rooms"] == "2"
 
@@ -152,6 +153,7 @@ def test_shows_the_last_room_as_held_to_its_holder_alone(browser: Client, inn: N
     others = open_page(Client(), stays_path(hotel="inn", guests=1))
 
     assert "You hold this." in own.text
+    assert own.text.index("Single") < own.text.index("Cabin"), "what cannot be had comes last"
     assert "You hold this." not in others.text
     assert "Sold out" in others.text
     assert others.holdable == ["inn_double"]
