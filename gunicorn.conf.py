@@ -1,6 +1,9 @@
 """How gunicorn serves the site; read from the working folder, overruled by its command line."""
 
+import threading
 import time
+
+from gunicorn import util
 
 # Threads, since a booking mostly waits for MongoDB; processes, since Python has one lock each.
 worker_class = "gthread"
@@ -69,3 +72,29 @@ def pre_request(worker, request):
 def post_request(worker, request, environ, response):
     if isinstance(request.unreader.sock, BodySocket):
         request.unreader.sock = request.unreader.sock.sock
+
+
+# gunicorn closes a socket that has something unread by waiting up to two seconds for its client to
+# close as well, and does so on the thread that accepts: ten clients who stop in the middle of a
+# form that is refused unread would keep a worker from everybody, and end it at its time-out.
+MAX_LINGERING = 50
+_lingering = threading.BoundedSemaphore(MAX_LINGERING)
+_wait_and_close = util.close_graceful
+
+
+def close_beside(sock):
+    """Closes the socket on a thread of its own; at once, where too many are waited for."""
+    if not _lingering.acquire(blocking=False):
+        sock.close()
+        return
+
+    def linger():
+        try:
+            _wait_and_close(sock)
+        finally:
+            _lingering.release()
+
+    threading.Thread(target=linger, name="lingering", daemon=True).start()
+
+
+util.close_graceful = close_beside
