@@ -63,7 +63,7 @@ def confirm(request: HttpRequest, booking_id: str) -> HttpResponse:
         return _refuse(request, booking, form, code="VALIDATION_ERROR", status=400)
     key = request.POST.get("key", "")
     (shown,) = show_bookings([booking], now=clock.now())
-    if _has_gone_on(request, shown, key):
+    if _has_gone_on(request, shown, key, _find_others(request, booking)):
         return _refuse(
             request, booking, form, code="HOLD_EXPIRED", status=409, instead=GONE_ON_SENTENCES
         )
@@ -81,6 +81,11 @@ def confirm(request: HttpRequest, booking_id: str) -> HttpResponse:
         return _refuse(request, booking, form, said=said, instead=CONFIRM_SENTENCES)
     visitors.forget_typed(request)
     _settle(request, booking)
+    if shown.status == EXPIRED and shown.intent is not None:
+        # It was revived, perhaps after the wish had another key: that one is over as well.
+        keys = keys_of(request)
+        if key not in keys.are_current(shown.intent):
+            keys.settle(shown.intent, keys.current(shown.intent))
     return go(request, _booking_url(booking))
 
 
@@ -210,6 +215,7 @@ def _show(
     context: dict[str, Any] = {"booking": shown, "fault": fault, "notice": notice}
     if shown.status in (PENDING, EXPIRED):
         key = _key_of(request, booking, shown.intent)
+        others = _find_others(request, booking)
         context |= {
             "form": form or GuestForm(initial=_known_guest(request, booking)),
             "now": iso(now),
@@ -217,8 +223,8 @@ def _show(
             "key": key,
             "may_confirm": key is not None
             and (shown.is_held or shown.may_confirm_late)
-            and not _has_gone_on(request, shown, key),
-            "others": _find_others(request, booking),
+            and not _has_gone_on(request, shown, key, others),
+            "others": others,
         }
         return render(request, "hold.html", context, status=status)
     if shown.status == CONFIRMED:
@@ -251,12 +257,14 @@ def _key_of(request: HttpRequest, booking: Booking, intent: Intent | None) -> st
     return next((key for key in candidates if lifecycle.is_key_of(booking, key)), None)
 
 
-def _has_gone_on(request: HttpRequest, shown: ShownBooking, key: str) -> bool:
-    """Whether the hold ran out and the visitor's wish has another key since.
+def _has_gone_on(
+    request: HttpRequest, shown: ShownBooking, key: str, others: list[Booking]
+) -> bool:
+    """Whether the hold ran out, and the visitor's wish became another booking under a later key.
 
-    A late confirm would then book the same wish twice: what it became is booked elsewhere.
+    A late confirm would then book the same wish twice.
     """
-    if shown.status != EXPIRED or shown.intent is None:
+    if shown.status != EXPIRED or shown.intent is None or not others:
         return False
     return key not in keys_of(request).are_current(shown.intent)
 

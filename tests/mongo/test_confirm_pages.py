@@ -161,6 +161,31 @@ def test_books_a_wish_once_where_an_old_page_is_confirmed_late(browser: Client) 
     assert "Confirm the booking" not in late.text
 
 
+def test_confirms_late_where_holding_again_came_to_nothing(browser: Client, dearer: Any) -> None:
+    old = hold(browser)
+    let_hold_end()
+    dearer()
+    press(browser, confirm_form(old), to="/hold", **ADA)
+
+    page = press(browser, confirm_form(old), **ADA)
+
+    assert "Your room is booked" in page.text
+    assert stored()[0]["price"]["total"] == 24_000
+
+
+def test_books_a_wish_once_where_both_of_its_holds_ran_out(browser: Client) -> None:
+    old = hold(browser)
+    let_hold_end()
+    new = press(browser, confirm_form(old), to="/hold", **ADA)
+    let_hold_end()
+    press(browser, confirm_form(old), **ADA)
+
+    page = press(browser, confirm_form(new), expect=409, **ADA)
+
+    assert [booking["status"] for booking in stored()].count("confirmed") == 1
+    assert "you have gone on with another since" in page.status
+
+
 def test_says_what_else_there_is_for_the_same_stay(browser: Client) -> None:
     book(browser)
 
