@@ -250,7 +250,7 @@ if MAX_LIVE_HOLDS < 1:
     raise ImproperlyConfigured(f"Set MAX_LIVE_HOLDS to 1 or more, not {MAX_LIVE_HOLDS}.")
 
 # Where `manage.py idempotency` and the admin ask what was made under a key.
-IDEMPOTENCY_FIND_EFFECT = "bookings.repository.find_effect"
+IDEMPOTENCY_FIND_EFFECT = "bookings.lookups.find_effect"
 
 # --- Worker -------------------------------------------------------------------------------
 
