@@ -182,6 +182,25 @@ def test_expects_nobody_for_a_hold_that_ran_out(database: None) -> None:
     assert "Erased: 1 bookings" in erase()
 
 
+def test_leaves_a_stay_that_was_booked_meanwhile(
+    database: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book("old", guest=ADA)
+    let_stays_end()
+    judge = erasure._judge
+
+    def judge_and_book(*args: Any) -> Any:
+        judged = judge(*args)
+        book("new", guest=ADA, resourceId="room_B")
+        return judged
+
+    monkeypatch.setattr(erasure, "_judge", judge_and_book)
+
+    erase()
+
+    assert [booking["guest"]["email"] for booking in stored()] == ["", ADA["email"]]
+
+
 def test_erases_what_was_typed_for_a_hold_that_was_not_made(database: None) -> None:
     browser = Client()
     session = browser.session
