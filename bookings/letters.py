@@ -27,10 +27,10 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from pymongo import ReturnDocument
 
-from bookings import accounts, clock, manage_links, repository
+from bookings import accounts, clock, lookups, manage_links
 from bookings.clock import request_limits
 from bookings.connections import collection
-from bookings.indexes import LETTER_LIFE
+from bookings.indexes import ADDRESS_COLLATION, LETTER_LIFE
 from bookings.inventory import find_hotel
 
 logger = logging.getLogger(__name__)
@@ -101,6 +101,21 @@ def open_letter(*, purpose: str, token: str) -> OpenedLetter | None:
     if not default_token_generator.check_token(account, secret):
         return None
     return OpenedLetter(letter["address"], account)
+
+
+def count_letters(spellings: list[str]) -> int:
+    """How many orders there are for these addresses."""
+    return collection("letters").count_documents(
+        {"address": {"$in": spellings}}, collation=ADDRESS_COLLATION
+    )
+
+
+def forget_letters(spellings: list[str]) -> int:
+    """Ends the orders for these addresses, and the links of their letters; how many."""
+    gone = collection("letters").delete_many(
+        {"address": {"$in": spellings}}, collation=ADDRESS_COLLATION
+    )
+    return gone.deleted_count
 
 
 def send_letters() -> int:
@@ -224,9 +239,7 @@ def _write_reset(letter: dict[str, Any]) -> Written:
 def _write_find(letter: dict[str, Any]) -> Written:
     # Wherever the hotel is, its day is not before this one.
     yesterday = clock.today("UTC") - timedelta(days=1)
-    bookings = repository.list_guest_bookings(
-        letter["address"], from_day=yesterday, limit=MAX_LISTED
-    )
+    bookings = lookups.list_guest_bookings(letter["address"], from_day=yesterday, limit=MAX_LISTED)
     rows = [
         {
             "booking": booking,

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
-from bookings import answers, clock, lifecycle, repository, services
+from bookings import answers, clock, lifecycle, lookups, services
 from bookings.admin.booking_form import BookingForm
 from bookings.admin.forms import DayField, KeyedForm, RoomIdsField
 from bookings.admin.records import HotelFilter, RecordAdmin, name_people, place_of, staff
@@ -62,6 +62,7 @@ class MoveForm(KeyedForm):
 @admin.register(BookingRecord)
 class BookingAdmin(RecordAdmin):
     kind = STAY
+    event_labels = {"erased": "guest’s data erased"}
     list_display = (
         "reference",
         "current_status",
@@ -91,8 +92,8 @@ class BookingAdmin(RecordAdmin):
     # --- Reading ------------------------------------------------------------------------------
 
     @admin.display(description="guest name")
-    def guest_name(self, record: BookingRecord) -> str:
-        return record.guest["name"]
+    def guest_name(self, record: BookingRecord) -> str | None:
+        return record.guest["name"] or None
 
     @admin.display(description="guest e-mail")
     def guest_email(self, record: BookingRecord) -> str:
@@ -181,7 +182,7 @@ class BookingAdmin(RecordAdmin):
     def move_one(self, request: HttpRequest, booking_id: str) -> HttpResponse:
         """Moves under the key in the form, so that sending the form twice moves once."""
         record = self.find(request, booking_id)
-        before = repository.find_booking(booking_id)
+        before = lookups.find_booking(booking_id)
         assert before is not None, "a booking is never deleted"
         title = f"Move {record}"
         if request.method != "POST":
