@@ -189,7 +189,7 @@ def test_gives_the_application_a_user_that_carries_it(
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
