@@ -11,13 +11,13 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
+from bookingsite import __version__
 from locks import sentinel
 from locks.connection import CONNECTION_OPTIONS
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-# Written into every backup; the same as in pyproject.toml.
-VERSION = "0.1.0"
+VERSION = __version__  # written into every backup
 
 
 def _read(name: str, default: str | None = None) -> str:

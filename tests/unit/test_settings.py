@@ -5,11 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tomllib
 
 import pytest
-
-from tests.site.site import ROOT
 
 PRODUCTION = {
     "BOOKINGSITE_ENV": "production",
@@ -87,12 +84,6 @@ def test_prints_letters_in_development_unless_a_server_is_named() -> None:
     backends = [start("EMAIL_BACKEND", EMAIL_HOST=host).stdout.split(".")[-2] for host in ("", "m")]
 
     assert backends == ["console", "smtp"]
-
-
-def test_know_the_version_of_the_project() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-
-    assert start("VERSION").stdout == f"{project['version']}\n"
 
 
 def test_take_what_earlier_keys_have_signed() -> None:
