@@ -14,7 +14,7 @@ place: the passwords stand nowhere else. It never overwrites; k8s/readme.md says
 
   keyfile                    how MongoDB's members know each other
   mongodb-admin-password     MongoDB's user admin, for operators
-  app.env                    SECRET_KEY, MONGODB_URI and REDIS_URL, as the application reads them
+  app.env                    SECRET_KEY, and the application's passwords for MongoDB and Redis
   redis-password             Redis, for probes
   redis-password.conf        the same, as Redis reads it
   mail.env                   EMAIL_USER and EMAIL_PASSWORD, prod only: fill them in, if your mail
@@ -56,16 +56,15 @@ new=$folder.new
 rm -rf "$new"
 mkdir "$new"
 
-mongodb_password=$(random 24)
-redis_password=$(random 24)
-members=mongodb-0.mongodb:27017,mongodb-1.mongodb:27017,mongodb-2.mongodb:27017
-
-random 512 >"$new/keyfile"
+# 51 characters at most: kustomize breaks what is longer over two lines, and every apply would then
+# say that a secret was configured.
+redis_password=$(random 18)
+random 24 >"$new/keyfile"
 random 24 >"$new/mongodb-admin-password"
 cat >"$new/app.env" <<TEXT
-SECRET_KEY=$(random 48)
-MONGODB_URI=mongodb://bookingsite:$mongodb_password@$members/?replicaSet=rs0&authSource=bookingsite
-REDIS_URL=redis://:$redis_password@redis:6379/0
+SECRET_KEY=$(random 25)
+MONGODB_PASSWORD=$(random 24)
+REDIS_PASSWORD=$redis_password
 TEXT
 printf '%s' "$redis_password" >"$new/redis-password"
 printf 'requirepass %s\n' "$redis_password" >"$new/redis-password.conf"
