@@ -117,6 +117,9 @@ TEMPLATES = [
 
 MONGODB_URI = _read("MONGODB_URI", None if IS_PRODUCTION else "mongodb://127.0.0.1:27117/")
 MONGODB_NAME = _read("MONGODB_NAME", "bookingsite")
+# For `manage.py init_replica_set` alone; no other process should be given them.
+MONGODB_KEYFILE = _read("MONGODB_KEYFILE", "")
+MONGODB_ADMIN_PASSWORD = _read("MONGODB_ADMIN_PASSWORD", "")
 
 DATABASES = {
     "default": {

@@ -1,0 +1,42 @@
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from bookings import replica_set
+
+
+class Command(BaseCommand):
+    help = (
+        "Makes MongoDB's replica set of the members in MONGODB_URI, the user in it with rights on "
+        "its own database alone, and the user admin for operators (MONGODB_ADMIN_PASSWORD). Needs "
+        "the members' keyfile (MONGODB_KEYFILE). Safe to repeat: what is in place stays, changed "
+        "passwords are set."
+    )
+    # They may ask for a database, and there is none yet.
+    requires_system_checks = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--wait",
+            type=float,
+            default=60.0,
+            metavar="S",
+            help="seconds to wait at most for members to answer, and then for a primary "
+            "(default: 60)",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            for line in replica_set.make_replica_set(
+                uri=settings.MONGODB_URI,
+                database=settings.MONGODB_NAME,
+                keyfile=settings.MONGODB_KEYFILE,
+                admin_password=settings.MONGODB_ADMIN_PASSWORD,
+                wait_s=options["wait"],
+            ):
+                self.stdout.write(line)
+                self.stdout.flush()
+        except replica_set.ReplicaSetError as error:
+            raise CommandError(str(error)) from error

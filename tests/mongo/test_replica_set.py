@@ -1,0 +1,316 @@
+"""`manage.py init_replica_set` on three real members that share a keyfile and ask for logins."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+import re
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote_plus
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import override_settings
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure
+
+from bookings import replica_set
+from local.children import Child
+from local.servers import REPLICA_SET, Server, free_port, plan_mongod
+from tests.site.site import ROOT
+
+NAME = "inn_of_its_own"
+
+# What the site does from its first start on, as the application's user.
+FIRST_DAY = """
+import django
+django.setup()
+from django.core.management import call_command
+from bookings import demo
+from tests.mongo.conftest import book, cancel
+
+call_command("migrate", verbosity=0)
+demo.seed(bench_rooms=1)
+book("first")
+print("cancelled", cancel(book("second", resourceId="room_B")).content["booking"]["status"])
+call_command("expire_bookings")
+call_command("doctor")
+"""
+
+
+@dataclass
+class Set:
+    """Three members; the passwords are those that the last `init` was given."""
+
+    members: list[Server]
+    keyfile: Path
+    password: str = "of the@app/"
+    admin_password: str = "of:admin"
+    before_all_were_up: str = ""
+    made: list[str] = field(default_factory=list)
+
+    def uri(self, *, members: int = 3) -> str:
+        hosts = ",".join(f"127.0.0.1:{member.port}" for member in self.members[:members])
+        return (
+            f"mongodb://inn:{quote_plus(self.password)}@{hosts}/{NAME}?replicaSet={REPLICA_SET}"
+            f"&authSource={NAME}"
+        )
+
+    def init(self, *, wait_s: float = 30, **settings: str) -> list[str]:
+        """Runs the command and returns the lines that it says."""
+        said = io.StringIO()
+        usual = {
+            "MONGODB_URI": self.uri(),
+            "MONGODB_NAME": NAME,
+            "MONGODB_KEYFILE": str(self.keyfile),
+            "MONGODB_ADMIN_PASSWORD": self.admin_password,
+        }
+        with override_settings(**{**usual, **settings}):
+            call_command("init_replica_set", wait=wait_s, stdout=said)
+        return said.getvalue().splitlines()
+
+    def as_application(self) -> MongoClient:
+        return MongoClient(self.uri(), serverSelectionTimeoutMS=10_000)
+
+    def as_admin(self) -> MongoClient:
+        hosts = [f"127.0.0.1:{member.port}" for member in self.members]
+        return MongoClient(
+            hosts, username="admin", password=self.admin_password, replicaSet=REPLICA_SET
+        )
+
+    def kept(self) -> dict[str, Any]:
+        """The set's configuration, the role, and the users with what proves their passwords."""
+        with self.as_admin() as client:
+            return {
+                "config": client.admin.command("replSetGetConfig")["config"],
+                "roles": client.admin.command("rolesInfo", 1, showPrivileges=True)["roles"],
+                "users": client.admin.command(
+                    {"usersInfo": {"forAllDBs": True}, "showCredentials": True}
+                )["users"],
+            }
+
+
+@pytest.fixture(scope="module")
+def own_set() -> Iterator[Set]:
+    """Members that were told to be a set twice: when one was missing, and when all were up."""
+    folder = Path(tempfile.mkdtemp(dir=os.environ["TEST_SERVERS_FOLDER"]))
+    keyfile = folder / "keyfile"
+    # With line ends in it, as `openssl rand -base64 756` writes it.
+    keyfile.write_bytes(base64.encodebytes(secrets.token_bytes(600)))
+    keyfile.chmod(0o400)
+    one_set = Set([plan_member(folder, number, keyfile) for number in range(3)], keyfile)
+    try:
+        for member in one_set.members[:2]:
+            Child.start(member)
+        with pytest.raises(CommandError) as refusal:
+            one_set.init(wait_s=1)
+        one_set.before_all_were_up = str(refusal.value)
+        Child.start(one_set.members[2])
+        one_set.made = one_set.init()
+        yield one_set
+    finally:
+        for member in one_set.members:
+            member.kill()
+        shutil.rmtree(folder)
+
+
+def plan_member(folder: Path, number: int, keyfile: Path) -> Server:
+    server = plan_mongod(
+        free_port(),
+        folder / f"data{number}",
+        folder / f"log{number}",
+        # So that it is not its own machine that lets the command in.
+        parameters={"enableLocalhostAuthBypass": False},
+    )
+    server.data_dir.mkdir()
+    return replace(server, argv=[*server.argv, "--keyFile", str(keyfile)])
+
+
+def start_again(member: Server) -> None:
+    Child.start(member)
+    with MongoClient("127.0.0.1", member.port, directConnection=True) as client:
+        client.admin.command("ping")
+
+
+def test_makes_nothing_while_a_member_is_missing(own_set: Set) -> None:
+    missing = own_set.members[2].port
+
+    assert re.fullmatch(
+        rf"No answer from 127\.0\.0\.1:{missing} in 1 s: every member must be up .*\.",
+        own_set.before_all_were_up,
+    )
+    # Else the command that followed would have found a set.
+    assert own_set.made[0].startswith(f"Replica set {REPLICA_SET} made of 127.0.0.1:")
+
+
+def test_makes_everything_once_and_changes_nothing_the_second_time(own_set: Set) -> None:
+    before = own_set.kept()
+
+    said = own_set.init()
+
+    assert own_set.made[1:] == [
+        "Role readParameters made.",
+        "User admin of admin made.",
+        f"User inn of {NAME} made.",
+    ]
+    assert said == [
+        f"Replica set {REPLICA_SET} is in place.",
+        "Role readParameters is in place.",
+        "User admin of admin is in place.",
+        f"User inn of {NAME} is in place.",
+    ]
+    assert own_set.kept() == before
+    assert before["config"]["settings"]["electionTimeoutMillis"] == replica_set.ELECTION_TIMEOUT_MS
+
+
+def test_gives_the_application_a_user_that_carries_it(
+    own_set: Set, environment: dict[str, str]
+) -> None:
+    day = subprocess.run(
+        [sys.executable, "-c", FIRST_DAY],
+        env={**environment, "MONGODB_URI": own_set.uri(), "MONGODB_NAME": NAME},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert "cancelled cancelled" in day.stdout, day.stderr
+    assert "transaction lifetime: 5 s on the primary." in day.stdout
+    wrong = re.findall(r"^(?:FAIL|warn) +(.*?):", day.stdout, re.MULTILINE)
+    assert set(wrong) <= {"worker", "beat", "Redis persistence"}
+
+
+def test_keeps_the_application_out_of_everything_else(own_set: Set) -> None:
+    with own_set.as_admin() as client:
+        client["of_somebody_else"]["secrets"].insert_one({"_id": 1})
+
+    with own_set.as_application() as client:
+        assert client[NAME]["things"].count_documents({}) == 0
+        for forbidden in (
+            lambda: client["of_somebody_else"]["secrets"].find_one(),
+            lambda: client["of_somebody_else"]["secrets"].insert_one({}),
+            lambda: client["admin"]["system.users"].find_one(),
+            lambda: client["local"]["oplog.rs"].find_one(),
+            lambda: client[NAME].command("createUser", "rogue", pwd="x", roles=["dbOwner"]),
+            lambda: client[NAME].command("grantRolesToUser", "inn", roles=["dbOwner"]),
+            lambda: client.admin.command("shutdown"),
+            lambda: client.admin.command("setParameter", 1, quiet=True),
+        ):
+            with pytest.raises(OperationFailure) as refusal:
+                forbidden()
+            assert refusal.value.code == 13
+        assert client.list_database_names() == [NAME]
+
+
+def test_sets_passwords_that_were_changed(own_set: Set) -> None:
+    old = replace(own_set)
+    own_set.password, own_set.admin_password = "a new one", "for admin too"
+
+    said = own_set.init()
+
+    assert said[2:] == [
+        "User admin of admin given its password and roles.",
+        f"User inn of {NAME} given its password and roles.",
+    ]
+    assert own_set.init()[2:] == [
+        "User admin of admin is in place.",
+        f"User inn of {NAME} is in place.",
+    ]
+    for client in (old.as_application(), old.as_admin()):
+        with client, pytest.raises(OperationFailure) as refusal:
+            client.admin.command("ping")
+        assert refusal.value.code == 18
+    with own_set.as_application() as client:
+        client.admin.command("ping")
+
+
+def test_takes_away_rights_that_somebody_added(own_set: Set) -> None:
+    with own_set.as_admin() as client:
+        client[NAME].command("grantRolesToUser", "inn", roles=[{"role": "root", "db": "admin"}])
+        client.admin.command("grantRolesToRole", "readParameters", roles=["clusterMonitor"])
+
+    said = own_set.init()
+
+    assert said[1:] == [
+        "Role readParameters put right.",
+        "User admin of admin is in place.",
+        f"User inn of {NAME} given its password and roles.",
+    ]
+    with own_set.as_application() as client:
+        roles = client.admin.command("connectionStatus")["authInfo"]["authenticatedUserRoles"]
+    assert {(role["role"], role["db"]) for role in roles} == {
+        ("readWrite", NAME),
+        ("readParameters", "admin"),
+    }
+
+
+def test_makes_sure_of_users_while_a_member_is_down(own_set: Set) -> None:
+    with own_set.as_admin() as client:
+        client[NAME].command("dropUser", "inn")
+    down = own_set.members[2]
+    down.kill()
+    try:
+        said = own_set.init()
+
+        assert said[0] == f"Replica set {REPLICA_SET} is in place."
+        assert said[3] == f"User inn of {NAME} made."
+        with own_set.as_application() as client:
+            client.admin.command("ping")
+    finally:
+        start_again(down)
+
+
+def test_says_so_when_the_keyfile_is_another_one(own_set: Set, tmp_path: Path) -> None:
+    other = tmp_path / "keyfile"
+    other.write_text("ABCDEFGH" * 8)
+
+    with pytest.raises(CommandError, match="do not know the key in MONGODB_KEYFILE"):
+        own_set.init(MONGODB_KEYFILE=str(other))
+
+
+def test_takes_the_first_key_while_keys_are_changed(own_set: Set, tmp_path: Path) -> None:
+    both = tmp_path / "keyfile"
+    key = "".join(own_set.keyfile.read_text().split())
+    both.write_text(f"- {key}\n- {'ABCDEFGH' * 8}\n")
+
+    assert own_set.init(MONGODB_KEYFILE=str(both))[0].endswith("is in place.")
+
+
+def test_says_where_set_and_uri_differ(own_set: Set) -> None:
+    said = own_set.init(MONGODB_URI=own_set.uri(members=2))
+
+    assert re.match(r"The members are .*, and MONGODB_URI names .*: use rs\.add\(\)", said[-1])
+
+
+def test_refuses_a_set_of_another_name(own_set: Set) -> None:
+    uri = own_set.uri().replace(f"={REPLICA_SET}", "=other")
+
+    with pytest.raises(CommandError, match=f"belong to replica set {REPLICA_SET}; name that"):
+        own_set.init(MONGODB_URI=uri)
+
+
+@pytest.mark.slow
+def test_says_so_when_there_is_no_primary(own_set: Set) -> None:
+    with own_set.as_admin() as client:
+        primary = client.admin.command("hello")["primary"]
+    # A primary that lost the others would go on for an election time-out.
+    fallen = sorted(own_set.members, key=lambda member: primary != f"127.0.0.1:{member.port}")[:2]
+    for member in fallen:
+        member.kill()
+    try:
+        with pytest.raises(CommandError, match="has no primary .* start what is down of it"):
+            own_set.init(wait_s=1)
+    finally:
+        for member in fallen:
+            start_again(member)

@@ -1,0 +1,65 @@
+"""What `manage.py init_replica_set` asks of its settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bookings.replica_set import ReplicaSetError, make_replica_set, read_key, read_uri
+
+URI = "mongodb://inn:a%2Fb@m-0.db:27017,m-1.db/inn?replicaSet=rs0"
+
+
+def test_takes_members_and_login_from_the_applications_uri() -> None:
+    application = read_uri(URI)
+
+    assert application.members == ("m-0.db:27017", "m-1.db:27017")
+    assert (application.user, application.password) == ("inn", "a/b")
+    assert (application.users_database, application.set_name) == ("inn", "rs0")
+
+
+@pytest.mark.parametrize(
+    ("uri", "sentence"),
+    [
+        ("m-0.db:27017", "Mend MONGODB_URI"),
+        (URI.replace("inn:a%2Fb@", ""), "user and password into MONGODB_URI"),
+        (URI.replace("?replicaSet=rs0", ""), "Put replicaSet=NAME into MONGODB_URI"),
+        ("mongodb://admin:a@m-0.db/?replicaSet=rs0", "a user of its own"),
+    ],
+)
+def test_says_what_a_uri_lacks(uri: str, sentence: str) -> None:
+    with pytest.raises(ReplicaSetError, match=sentence):
+        read_uri(uri)
+
+
+@pytest.mark.parametrize(
+    ("content", "key"),
+    [
+        ("abc+\nDE/F\n012=\n", "abc+DE/F012="),
+        ("- abc+DE/F\n- other\n", "abc+DE/F"),
+        ("0123456789\n", "0123456789"),
+    ],
+)
+def test_reads_a_key_as_the_members_do(content: str, key: str, tmp_path: Path) -> None:
+    path = tmp_path / "keyfile"
+    path.write_text(content)
+
+    assert read_key(str(path)) == key
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"a: b", b"\xff", b"{", b"- [a]"])
+def test_refuses_what_is_no_keyfile(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "keyfile"
+    path.write_bytes(content)
+
+    with pytest.raises(ReplicaSetError, match="is no keyfile of MongoDB's"):
+        read_key(str(path))
+
+
+def test_says_which_settings_it_lacks(tmp_path: Path) -> None:
+    for path, sentence in (("", "Set MONGODB_KEYFILE"), (str(tmp_path / "none"), "No such file")):
+        with pytest.raises(ReplicaSetError, match=sentence):
+            read_key(path)
+    with pytest.raises(ReplicaSetError, match="Set MONGODB_ADMIN_PASSWORD"):
+        list(make_replica_set(uri=URI, database="inn", keyfile="", admin_password="", wait_s=1))
