@@ -52,10 +52,6 @@ def remove(prefix: str) -> Plant:
     return plant
 
 
-def container_of(name: str, path: str, value: Any) -> Plant:
-    return put(name, f"spec.template.spec.containers.0.{path}", value)
-
-
 def of_volume(name: str, volume: str, source: Object) -> Plant:
     def plant(objects: list[Object]) -> None:
         for one in pods_of(objects, name).spec["volumes"]:
@@ -89,6 +85,7 @@ MONGODB, REDIS = "StatefulSet/mongodb", "StatefulSet/redis"
 POD, FIRST = "spec.template.spec", "spec.template.spec.containers.0"
 POLICY, PEER = "NetworkPolicy/web", "spec.ingress.0.from.0.podSelector.matchExpressions.0.values"
 LABEL = "app.kubernetes.io/name"
+ENFORCE = "pod-security.kubernetes.io/enforce"
 
 FAULTS: list[tuple[Plant, str]] = [
     (put(WEB, "kind", "Deploymint"), "Deploymint/web is of an unknown kind"),
@@ -100,8 +97,8 @@ FAULTS: list[tuple[Plant, str]] = [
         "The namespace does not enforce the restricted standard",
     ),
     (
-        take("Namespace/bookingapp", "metadata.labels.pod-security.kubernetes.io/enforce-version"),
-        "not pinned",
+        put("Namespace/bookingapp", "metadata.labels", {ENFORCE: "restricted"}),
+        "enforces version latest, which is not pinned",
     ),
     (put(WEB, f"{POD}.serviceAccountName", "wbe"), "ServiceAccount wbe, which does not exist"),
     (remove("ConfigMap/app-config"), "refers to ConfigMap/app-config"),
