@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from bookings import calendars, clock, inventory, repository
+from bookings import calendars, clock, inventory, lookups
 from bookings.assignment import Taken, free_rooms
 from bookings.calendars import Calendar, Night, Obstacle, describe_days, read_calendars
 from bookings.documents import Price, nights_between
@@ -119,7 +119,7 @@ def read_month(*, category_id: str, year: int, month: int) -> list[CalendarDay]:
     end = date(year + month // 12, month % 12 + 1, 1)
     calendar = read_calendars([category], first, end)[category.id]
     rooms = inventory.list_rooms([category.id])
-    taken = repository.taken_nights(hotel.id, first, end)
+    taken = lookups.taken_nights(hotel.id, first, end)
     today = clock.today(hotel.time_zone)
     last = today + timedelta(days=HORIZON_DAYS)
     days = []
@@ -157,7 +157,7 @@ def find_free_rooms(*, hotel_id: str, night: date, after: str = "") -> FreeRooms
     }
     rooms = inventory.list_rooms(prices, after=after, limit=PAGE_SIZE + 1)
     page = rooms[:PAGE_SIZE]
-    taken = repository.taken_nights(hotel.id, night, check_out)
+    taken = lookups.taken_nights(hotel.id, night, check_out)
     return FreeRooms(
         hotel=hotel.id,
         night=night,
@@ -193,7 +193,7 @@ def _look(
     room_count: int,
 ) -> list[CategoryStay]:
     by_category = read_calendars(categories, check_in, check_out)
-    taken = repository.taken_nights(hotel.id, check_in, check_out)
+    taken = lookups.taken_nights(hotel.id, check_in, check_out)
     found = []
     for category in categories:
         calendar = by_category[category.id]
@@ -253,7 +253,7 @@ def _with_nearest(
     by_category = read_calendars(
         [stay.category for stay in lost], check_in - around, check_out + around
     )
-    taken = repository.taken_nights(hotel.id, check_in - around, check_out + around)
+    taken = lookups.taken_nights(hotel.id, check_in - around, check_out + around)
 
     def can_be_had(calendar: Calendar, first: date, last: date) -> bool:
         return (

@@ -3,7 +3,7 @@
 import dataclasses
 from datetime import date
 
-from bookings import answers, clock, inventory, repository
+from bookings import answers, clock, inventory, lookups, repository
 from bookings.callers import Caller
 from bookings.clock import Deadline
 from bookings.documents import (
@@ -51,7 +51,7 @@ def block_rooms(
         raise InvalidIdempotencyKey("Send a new Idempotency-Key for each block.")
     digest = keys.digest_of(caller=str(actor), operation="block", target="", key=key)
     steps = Steps()
-    with claim_key(digest, recover=repository.find_answer, steps=steps) as claim:
+    with claim_key(digest, recover=lookups.find_answer, steps=steps) as claim:
         if claim.replay:
             return Outcome(claim.replay, key, replayed=True, steps=steps)
         try:
@@ -154,7 +154,7 @@ def _judge_block(
 
 def _name_in_the_way(block: Booking) -> AlreadyBooked:
     """The refusal that lists the bookings, so that the desk can move or cancel them."""
-    found = repository.list_in_the_way(block, limit=MAX_LISTED + 1)
+    found = lookups.list_in_the_way(block, limit=MAX_LISTED + 1)
     if not found:
         return AlreadyBooked("A booking was in the way and is gone; try again.")
     named = [

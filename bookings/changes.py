@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from bson import ObjectId
 
-from bookings import answers, clock, repository
+from bookings import answers, clock, lookups, repository
 from bookings.callers import Caller
 from bookings.clock import Deadline
 from bookings.documents import CANCELLED, MAX_HISTORY, Booking, Change
@@ -55,7 +55,7 @@ def change(
     digest = keys.digest_of(caller=str(actor), operation=operation, target=str(booking_id), key=key)
 
     def recover(digest: str) -> Answer | None:
-        current = repository.find_booking(booking_id)
+        current = lookups.find_booking(booking_id)
         return _acknowledged(current, digest) if current else None
 
     with claim_key(digest, recover=recover, steps=steps) as claim:
@@ -65,7 +65,7 @@ def change(
         try:
             for _ in range(CHANGE_ATTEMPTS):
                 deadline.check()
-                current = repository.find_booking(booking_id)
+                current = lookups.find_booking(booking_id)
                 if current is None:
                     raise NotFound
                 if acknowledged := _acknowledged(current, digest):

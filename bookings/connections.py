@@ -3,6 +3,9 @@
 Nothing here runs before gunicorn has forked, since a driver's threads do not survive it.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
@@ -26,9 +29,25 @@ DURABLE = WriteConcern("majority", j=True)
 _AWARE_UTC: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
 
 
+# The database that the doctor looks into instead of the site's own, if it does.
+_other_name: ContextVar[str | None] = ContextVar("other_name", default=None)
+
+
 def database() -> Database:
     """Django's own database, with pymongo's interface."""
-    return connection.database  # type: ignore[attr-defined]
+    own: Database = connection.database  # type: ignore[attr-defined]
+    name = _other_name.get()
+    return own if name is None else own.client[name]
+
+
+@contextmanager
+def looking_into(name: str) -> Iterator[None]:
+    """Lets `database` and `collection` mean the database of this name; the ORM keeps its own."""
+    token = _other_name.set(name)
+    try:
+        yield
+    finally:
+        _other_name.reset(token)
 
 
 def collection(name: str) -> Collection:

@@ -27,7 +27,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from pymongo import ReturnDocument
 
-from bookings import accounts, clock, manage_links, repository
+from bookings import accounts, clock, lookups, manage_links
 from bookings.clock import request_limits
 from bookings.connections import collection
 from bookings.indexes import LETTER_LIFE
@@ -224,9 +224,7 @@ def _write_reset(letter: dict[str, Any]) -> Written:
 def _write_find(letter: dict[str, Any]) -> Written:
     # Wherever the hotel is, its day is not before this one.
     yesterday = clock.today("UTC") - timedelta(days=1)
-    bookings = repository.list_guest_bookings(
-        letter["address"], from_day=yesterday, limit=MAX_LISTED
-    )
+    bookings = lookups.list_guest_bookings(letter["address"], from_day=yesterday, limit=MAX_LISTED)
     rows = [
         {
             "booking": booking,

@@ -7,7 +7,7 @@ change makes of it; bookings/changes.py does the rest.
 import dataclasses
 from datetime import date, datetime, timedelta
 
-from bookings import answers, inventory, offers, repository
+from bookings import answers, inventory, lookups, offers
 from bookings.callers import Caller
 from bookings.changes import Step, change
 from bookings.clock import Deadline
@@ -238,7 +238,7 @@ def _find(
     kinds: tuple[str, ...] = (STAY,),
 ) -> Booking:
     owner = None if as_staff else viewer.owner_to_match(booking_id)
-    booking = repository.find_booking(booking_id, owner=owner)
+    booking = lookups.find_booking(booking_id, owner=owner)
     if booking is None or booking.kind not in kinds:
         raise NotFound
     return booking

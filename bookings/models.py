@@ -257,7 +257,7 @@ class BookingRecord(models.Model):
     """A booking as the admin lists it. Only bookings/repository.py writes the collection.
 
     The history and the keys are left out: they hold times and bytes, which a JSONField
-    cannot read. `repository.find_booking` has them.
+    cannot read. `lookups.find_booking` has them.
     """
 
     id = ObjectIdAutoField(primary_key=True)

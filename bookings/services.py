@@ -15,7 +15,7 @@ from bson import ObjectId
 from django.conf import settings
 from redis.exceptions import RedisError
 
-from bookings import answers, clock, connections, offers, repository
+from bookings import answers, clock, connections, lookups, offers, repository
 from bookings.assignment import GAP_LOOK_NIGHTS, choose_rooms
 from bookings.callers import Caller, caller_of_user
 from bookings.clock import Deadline
@@ -93,7 +93,7 @@ def create_booking(
     digest = keys.digest_of(caller=str(caller), operation="create", target="", key=key)
 
     # 2. Claim it. Whoever has an answer already is sent that answer.
-    with claim_key(digest, recover=repository.find_answer, steps=steps) as claim:
+    with claim_key(digest, recover=lookups.find_answer, steps=steps) as claim:
         if claim.replay:
             return replay(claim.replay, key, read_payload, steps)
         reached("after_claim")
@@ -159,7 +159,7 @@ def get_booking(*, viewer: Caller, booking_id: str) -> dict[str, Any]:
 
 def find_own_booking(*, viewer: Caller, booking_id: str) -> Booking:
     """One of the viewer's bookings, guest's details and all. Raises NotFound for any other."""
-    booking = repository.find_booking(booking_id, owner=viewer.owner_to_match(booking_id))
+    booking = lookups.find_booking(booking_id, owner=viewer.owner_to_match(booking_id))
     if booking is None:
         raise NotFound
     return booking
@@ -200,7 +200,7 @@ def list_own_bookings(
     limit: int = 20,
 ) -> tuple[list[Booking], str | None]:
     """As `list_bookings`, guests' details and all."""
-    found = repository.list_bookings(
+    found = lookups.list_bookings(
         owner=str(viewer),
         user_id=user_id,
         room=room,
@@ -264,7 +264,7 @@ def _quote(request: StayRequest, draft: Booking) -> Offer:
         offer = offers.find_offer(request)
         _check_quote(request, offer.price)
     except (ValidationFailed, PriceChanged):
-        hold = repository.find_own_hold(draft) if request.hold else None
+        hold = lookups.find_own_hold(draft) if request.hold else None
         if hold is None or request.quoted_total not in (None, hold.price.total):
             raise
         offer = offers.offer_again(hold)
@@ -338,7 +338,7 @@ def _lock_rooms(
         except LockBusy as error:
             raise ResourceLocked from error
     around = timedelta(days=GAP_LOOK_NIGHTS)
-    taken = repository.taken_nights(draft.hotel, draft.check_in - around, draft.check_out + around)
+    taken = lookups.taken_nights(draft.hotel, draft.check_in - around, draft.check_out + around)
     locked: set[str] = set()
     while True:
         deadline.check()
@@ -348,7 +348,7 @@ def _lock_rooms(
             )
         except SoldOut:
             # Perhaps they were sold to this very key, or are held by who is asking.
-            own = repository.find_own_rooms(draft, digest)
+            own = lookups.find_own_rooms(draft, digest)
             if own is None:
                 raise
             if not locked.isdisjoint(booked.room for booked in own):

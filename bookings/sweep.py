@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
-from bookings import repository, sweep_tally
+from bookings import lookups, repository, sweep_tally
 from bookings.clock import request_limits
 from bookings.sweep_tally import StartedBy, Tally
 
@@ -94,7 +94,7 @@ def _log(sweep: Sweep, started_by: StartedBy) -> None:
 
 def read_figures() -> Figures:
     """The figures of expiry, the same in whichever process asks."""
-    dead_holds, oldest_age_s = repository.count_dead_holds()
+    dead_holds, oldest_age_s = lookups.count_dead_holds()
     return Figures(sweep_tally.read(), dead_holds, oldest_age_s)
 
 

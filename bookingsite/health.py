@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from bookings import connections
+from bookings.backups import restoring
 
 # A probe that waits as long as a request would only queue behind the requests.
 PROBE_TIMEOUT_S = 1.0
@@ -66,13 +67,18 @@ class MongoHealth(_Probe):
 class Ready(_Probe):
     @_describe("ready", "Whether a booking could be written", 200, 503)
     def get(self, request: Request) -> Response:
-        """Asks for a primary. Redis may be down: that is slower, not wrong."""
+        """Asks for a primary, and for a database that is no half of a restore.
+
+        Redis may be down: that is slower, not wrong.
+        """
+        database = connections.database()
         try:
             with pymongo.timeout(PROBE_TIMEOUT_S):
-                hello = connections.database().client.admin.command("hello")
+                hello = database.client.admin.command("hello")
+                is_whole = hello["isWritablePrimary"] and not restoring.is_unfinished(database)
         except PyMongoError:
             return _answer(False)
-        return _answer(bool(hello["isWritablePrimary"]))
+        return _answer(is_whole)
 
 
 def _answer(ok: bool) -> Response:

@@ -15,6 +15,9 @@ from locks.connection import CONNECTION_OPTIONS
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
+# Written into every backup; the same as in pyproject.toml.
+VERSION = "0.1.0"
+
 
 def _read(name: str, default: str | None = None) -> str:
     value = os.environ.get(name, default)
@@ -48,6 +51,12 @@ IS_PRODUCTION = ENVIRONMENT == "production"
 SECRET_KEY = _read("SECRET_KEY")
 if IS_PRODUCTION and len(SECRET_KEY) < 50:
     raise ImproperlyConfigured("Set SECRET_KEY to at least 50 random characters.")
+# Keys that were replaced: what they signed is still taken, and nothing is signed with them.
+SECRET_KEY_FALLBACKS = _read_list("SECRET_KEY_FALLBACKS")
+if IS_PRODUCTION and any(len(key) < 50 for key in SECRET_KEY_FALLBACKS):
+    raise ImproperlyConfigured(
+        "Set SECRET_KEY_FALLBACKS to earlier SECRET_KEYs with commas between, or to nothing."
+    )
 
 DEBUG = False  # a page with settings and variables in it helps an attacker more than us
 ALLOWED_HOSTS = _read_list("ALLOWED_HOSTS", "127.0.0.1,localhost")
@@ -253,7 +262,7 @@ if MAX_LIVE_HOLDS < 1:
     raise ImproperlyConfigured(f"Set MAX_LIVE_HOLDS to 1 or more, not {MAX_LIVE_HOLDS}.")
 
 # Where `manage.py idempotency` and the admin ask what was made under a key.
-IDEMPOTENCY_FIND_EFFECT = "bookings.repository.find_effect"
+IDEMPOTENCY_FIND_EFFECT = "bookings.lookups.find_effect"
 
 # --- Worker -------------------------------------------------------------------------------
 

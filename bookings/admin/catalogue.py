@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.http import HttpRequest
 
-from bookings import repository
+from bookings import lookups
 from bookings.admin.adding import AddsOnce
 from bookings.admin.deletion import RefusesDeletion
 from bookings.models import Hotel, Night, Room, RoomCategory
@@ -36,7 +36,7 @@ class HotelAdmin(CatalogueAdmin):
 
     def refuse_deletion(self, objects: list[Hotel]) -> list[str]:
         ids = [hotel.pk for hotel in objects]
-        kept = repository.find_referred("hotel", ids)
+        kept = lookups.find_referred("hotel", ids)
         kept.update(RoomCategory.objects.filter(hotel__in=ids).values_list("hotel_id", flat=True))
         return [
             f"{hotel} has room categories or bookings, so it cannot be deleted."
@@ -60,7 +60,7 @@ class RoomCategoryAdmin(CatalogueAdmin):
 
     def refuse_deletion(self, objects: list[RoomCategory]) -> list[str]:
         ids = [category.pk for category in objects]
-        kept = repository.find_referred("rooms.category", ids)
+        kept = lookups.find_referred("rooms.category", ids)
         kept.update(Room.objects.filter(category__in=ids).values_list("category_id", flat=True))
         nights = Night.objects.filter(category__in=ids).values_list("category_id", flat=True)
         priced = set(nights.distinct()) - kept
@@ -100,7 +100,7 @@ class RoomAdmin(CatalogueAdmin):
         return room.category.hotel.name
 
     def refuse_deletion(self, objects: list[Room]) -> list[str]:
-        kept = repository.find_referred("rooms.room", [room.pk for room in objects])
+        kept = lookups.find_referred("rooms.room", [room.pk for room in objects])
         return [
             f"{room} ({room.pk}) has bookings, so it cannot be deleted; take it off sale instead."
             for room in objects

@@ -11,7 +11,7 @@ from django.urls import path, reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
-from bookings import callers, repository
+from bookings import callers, lookups
 from bookings.admin.deletion import RefusesDeletion
 from bookings.models import ApiClient
 
@@ -84,7 +84,7 @@ class ApiClientAdmin(RefusesDeletion):
         return HttpResponseRedirect(reverse("admin:bookings_apiclient_change", args=[client.pk]))
 
     def refuse_deletion(self, objects: list[ApiClient]) -> list[str]:
-        kept = repository.find_referred("owner", [f"client:{client.pk}" for client in objects])
+        kept = lookups.find_referred("owner", [f"client:{client.pk}" for client in objects])
         return [
             f"{client} has bookings, so it cannot be deleted; deactivate it instead."
             for client in objects

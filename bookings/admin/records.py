@@ -21,7 +21,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
-from bookings import clock, lifecycle, repository
+from bookings import clock, lifecycle, lookups
 from bookings.admin.forms import KeyedForm, add_faults
 from bookings.callers import Caller, caller_of_user
 from bookings.documents import EXPIRED, PENDING, Booking, Change
@@ -122,7 +122,7 @@ class RecordAdmin(admin.ModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        booking = repository.find_booking(object_id)
+        booking = lookups.find_booking(object_id)
         context = dict(extra_context or {})
         if booking is not None:
             names = name_people(change.actor for change in booking.history)
@@ -253,7 +253,7 @@ class RecordAdmin(admin.ModelAdmin):
             self.log_change(request, record, text)
             return messages.SUCCESS, text
         # A replay tells what was true then: a booking confirmed once may be cancelled since.
-        current = repository.find_booking(record.pk)
+        current = lookups.find_booking(record.pk)
         status = current.status_at(clock.now()) if current else "gone"
         if status == content["booking"]["status"]:
             return messages.SUCCESS, text

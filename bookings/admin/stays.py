@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
-from bookings import answers, clock, lifecycle, repository, services
+from bookings import answers, clock, lifecycle, lookups, services
 from bookings.admin.booking_form import BookingForm
 from bookings.admin.forms import DayField, KeyedForm, RoomIdsField
 from bookings.admin.records import HotelFilter, RecordAdmin, name_people, place_of, staff
@@ -181,7 +181,7 @@ class BookingAdmin(RecordAdmin):
     def move_one(self, request: HttpRequest, booking_id: str) -> HttpResponse:
         """Moves under the key in the form, so that sending the form twice moves once."""
         record = self.find(request, booking_id)
-        before = repository.find_booking(booking_id)
+        before = lookups.find_booking(booking_id)
         assert before is not None, "a booking is never deleted"
         title = f"Move {record}"
         if request.method != "POST":

@@ -4,7 +4,7 @@ Every check is a function that looks, writes nothing into MongoDB, and waits no 
 limit. A server that failed to answer is not asked again.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import pymongo
@@ -16,17 +16,20 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from bookings.connections import looking_into
 from bookings.doctor import background, clocks, mongodb, recount, redis_server
 from bookings.doctor.findings import Finding, fail
 from locks.connection import GuardedRedis, breaker_of, connect
 
-__all__ = ["Finding", "examine"]
+__all__ = ["Finding", "examine", "examine_data"]
 
 # Every one of these questions is answered within milliseconds.
 CHECK_TIMEOUT_S = 3.0
 
 # A recount reads every booking as of one moment, which MongoDB keeps for five minutes.
 RECOUNT_TIMEOUT_S = 240.0
+
+MONGODB_AWAY = "MongoDB does not answer, or has no primary; start it, or mend MONGODB_URI."
 
 # MongoDB's codes for who may not ask this, and who did not get in.
 REFUSED_CODES = frozenset({13, 18})
@@ -47,8 +50,18 @@ class Check:
 
 def examine() -> Iterator[tuple[str, Finding]]:
     """Every check's name and finding, each as soon as it is known."""
+    return _ask(_checks())
+
+
+def examine_data(name: str) -> list[tuple[str, Finding]]:
+    """The checks of what is stored, made on the database of this name."""
+    with looking_into(name):
+        return list(_ask(_data_checks()))
+
+
+def _ask(checks: Iterable[Check]) -> Iterator[tuple[str, Finding]]:
     silent: set[str] = set()
-    for check in _checks():
+    for check in checks:
         if check.away in silent:
             yield check.name, fail(check.away)
             continue
@@ -63,11 +76,11 @@ def examine() -> Iterator[tuple[str, Finding]]:
 
 
 def _checks() -> Iterator[Check]:
-    away = "MongoDB does not answer, or has no primary; start it, or mend MONGODB_URI."
+    away = MONGODB_AWAY
     yield Check("replica set", away, mongodb.replica_set)
     yield Check("write concern", away, mongodb.write_concern)
     yield Check("transaction lifetime", away, mongodb.transaction_lifetime)
-    yield Check("indexes", away, mongodb.indexes)
+    yield Check("restore", away, mongodb.restore)
     yield Check("clock of MongoDB", away, clocks.mongodb)
 
     redis = connect(settings.REDIS_URL)
@@ -82,6 +95,12 @@ def _checks() -> Iterator[Check]:
     yield Check("worker", redis_away, background.worker)
     yield Check("beat", away, background.beat)
     yield Check("stale holds", away, background.stale_holds)
+    yield from _data_checks()
+
+
+def _data_checks() -> Iterator[Check]:
+    away = MONGODB_AWAY
+    yield Check("indexes", away, mongodb.indexes)
     yield Check("nights sold once", away, recount.slots, is_recount=True)
     yield Check("keys used once", away, recount.keys, is_recount=True)
     yield Check("documents", away, recount.documents, is_recount=True)

@@ -7,7 +7,7 @@ sweep that it asked for and a worker ran. So beat without a worker looks like no
 from celery import current_app
 from django.conf import settings
 
-from bookings import repository, sweep, sweep_tally
+from bookings import lookups, sweep, sweep_tally
 from bookings.doctor.findings import Finding, fail, ok, warn
 from locks.connection import OPERATION_TIMEOUT_S
 
@@ -56,7 +56,7 @@ def beat() -> Finding:
 
 def stale_holds() -> Finding:
     """Dead holds block nobody, but many of them say that nothing tidies."""
-    count, oldest_age_s = repository.count_dead_holds()
+    count, oldest_age_s = lookups.count_dead_holds()
     if oldest_age_s > sweep.late_after_s():
         return warn(
             f"{count} holds ran out and were not tidied, the oldest {oldest_age_s:.0f} s ago; they "

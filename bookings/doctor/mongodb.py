@@ -8,6 +8,7 @@ from django.conf import settings
 from pymongo import ReadPreference
 from pymongo.errors import OperationFailure
 
+from bookings.backups import restoring
 from bookings.connections import collection, database
 from bookings.doctor.findings import Finding, fail, ok, warn
 from bookings.indexes import booking_indexes
@@ -85,6 +86,16 @@ def transaction_lifetime() -> Finding:
             f"It is {found} s, so a process that is killed may block its nights for longer; {mend}"
         )
     return ok(f"{found} s on the primary.")
+
+
+def restore() -> Finding:
+    """A backup that came back by half has lost bookings without a trace."""
+    if restoring.is_unfinished(database()):
+        return fail(
+            f"{database().name} is an unfinished restore; run manage.py restore once more, or name "
+            "another database in MONGODB_NAME."
+        )
+    return ok("No restore is unfinished.")
 
 
 def indexes() -> Finding:

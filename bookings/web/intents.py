@@ -17,6 +17,7 @@ import logging
 from dataclasses import dataclass
 from datetime import date
 
+from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase, UpdateError
 from django.core.signing import BadSignature, Signer
 from django.db import DatabaseError
@@ -115,17 +116,18 @@ class IntentKeys:
         """The keys under which the visitor may have made what they have of this intent.
 
         From the first one on, since another device, or a session that is over, may have settled
-        some that this session knows nothing of.
+        some that this session knows nothing of. And with earlier secrets too: a hold that was made
+        before the secret was replaced must not lose the key that confirms it.
         """
-        chains = [
-            chain
+        return [
+            key
+            for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
             for caller in self._callers
-            for chain in (
-                _chain_from(caller, intent, _first_nonce(caller)),
-                [self._current_for(caller, intent)],
+            for key in (
+                *_chain_from(caller, intent, secret),
+                self._current_for(caller, intent, secret),
             )
         ]
-        return [key for chain in chains for key in chain]
 
     def settle(self, intent: Intent, key: str) -> None:
         """Replaces the intent's key after what is final. The answer stands if this fails."""
@@ -154,31 +156,33 @@ class IntentKeys:
             return [self._caller]
         return [self._caller, self._guest]
 
-    def _current_for(self, caller: Caller, intent: Intent) -> str:
-        nonce = self._session.get(_NONCES, {}).get(str(intent)) or _first_nonce(caller)
-        return _sign(caller, intent, nonce)
+    def _current_for(self, caller: Caller, intent: Intent, secret: str | None = None) -> str:
+        known = self._session.get(_NONCES, {}).get(str(intent))
+        return _sign(caller, intent, known or _first_nonce(caller, secret), secret)
 
 
-def _first_nonce(caller: Caller) -> str:
+def _first_nonce(caller: Caller, secret: str | None) -> str:
     """Made of who they are: no write, and so nothing for two tabs, or two devices, to lose."""
-    return salted_hmac(_SALT, str(caller)).hexdigest()[:32]
+    return salted_hmac(_SALT, str(caller), secret=secret).hexdigest()[:32]
 
 
-def _chain_from(caller: Caller, intent: Intent, nonce: str) -> list[str]:
-    """The key of this nonce and those that follow it."""
+def _chain_from(caller: Caller, intent: Intent, secret: str) -> list[str]:
+    """The first key that this secret makes, and those that follow it."""
     keys = []
+    nonce = _first_nonce(caller, secret)
     for _ in range(MAX_CHAIN):
-        keys.append(_sign(caller, intent, nonce))
-        nonce = _next_nonce(nonce)
+        keys.append(_sign(caller, intent, nonce, secret))
+        nonce = _next_nonce(nonce, secret)
     return keys
 
 
-def _next_nonce(nonce: str) -> str:
-    return salted_hmac(f"{_SALT}.next", nonce).hexdigest()[:32]
+def _next_nonce(nonce: str, secret: str | None = None) -> str:
+    return salted_hmac(f"{_SALT}.next", nonce, secret=secret).hexdigest()[:32]
 
 
-def _sign(caller: Caller, intent: Intent, nonce: str) -> str:
-    return _signer(caller, intent).sign(nonce)
+def _sign(caller: Caller, intent: Intent, nonce: str, secret: str | None = None) -> str:
+    """The key; of today's secret unless another is given."""
+    return _signer(caller, intent, secret).sign(nonce)
 
 
 def _nonce_of(caller: Caller, intent: Intent, key: str) -> str | None:
@@ -188,5 +192,5 @@ def _nonce_of(caller: Caller, intent: Intent, key: str) -> str | None:
         return None
 
 
-def _signer(caller: Caller, intent: Intent) -> Signer:
-    return Signer(salt=f"{_SALT}|{caller}|{intent}", sep=".")
+def _signer(caller: Caller, intent: Intent, secret: str | None = None) -> Signer:
+    return Signer(key=secret, salt=f"{_SALT}|{caller}|{intent}", sep=".")

@@ -11,7 +11,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from bookings import clock, points, repository, services
+from bookings import clock, lookups, points, services
 from bookings.callers import caller_of_user
 from bookings.clock import Deadline
 from bookings.connections import collection
@@ -44,7 +44,7 @@ def end_hold(booking: dict[str, Any], *, ago: timedelta) -> None:
 
 
 def status_of(booking: dict[str, Any]) -> str:
-    found = repository.find_booking(booking["id"])
+    found = lookups.find_booking(booking["id"])
     assert found is not None
     return found.status
 
@@ -246,7 +246,7 @@ def test_tells_in_the_history_where_it_was_booked_and_why_it_was_cancelled(
 
 def test_shows_neither_keys_nor_stored_answers(desk: Client, guest: User) -> None:
     booking = book(guest)
-    stored = repository.find_booking(booking["id"])
+    stored = lookups.find_booking(booking["id"])
     assert stored is not None
 
     page = desk.get(page_of(booking)).content.decode()

@@ -13,7 +13,7 @@ from django.test import Client
 from bookings import accounts, adoption, connections, letters, repository
 from bookings.callers import Caller, caller_of_guest, caller_of_user
 from bookings.documents import MAX_HISTORY
-from bookings.repository import find_booking
+from bookings.lookups import find_booking
 from tests import browsing
 from tests.conftest import night
 from tests.mongo.conftest import PARTNER, book, cancel, confirm, let_hold_end, stored

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from bookings import availability, connections, repository
+from bookings import availability, connections, lookups
 from bookings.availability import CategoryStay
 from bookings.errors import ValidationFailed
 from tests.conftest import night
@@ -223,7 +223,7 @@ def test_looks_at_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     client: MongoClient[Any] = MongoClient(os.environ["MONGODB_URI"], event_listeners=[commands])
     watched = client[connections.database().name]
     monkeypatch.setattr(connections, "database", lambda: watched)
-    monkeypatch.setattr(repository, "database", lambda: watched)
+    monkeypatch.setattr(lookups, "database", lambda: watched)
 
     look()
     client.close()

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bookings import clock, connections, lifecycle, repository, services
+from bookings import clock, connections, lifecycle, lookups, repository, services
 from bookings.callers import Caller
 from tests.conftest import night
 from tests.mongo.conftest import book, cancel, confirm, let_hold_end, put_night, stored
@@ -163,7 +163,7 @@ def test_gives_the_holder_of_the_last_room_their_hold_again() -> None:
 def test_is_sold_out_at_once_to_a_holder_who_came_back_too_often(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(repository, "MAX_KEYS", 3)
+    monkeypatch.setattr(lookups, "MAX_KEYS", 3)
     fill("inn_A", "inn_B")
     for key in ("first", "second", "third"):
         double(key, hold=True)
@@ -175,19 +175,19 @@ def test_gives_up_on_a_room_that_it_loses_twice(monkeypatch: pytest.MonkeyPatch)
     fill("inn_A", "inn_B")
     double("first", hold=True)
     # As if the hold took its last key between the look and the write, again and again.
-    found = repository.find_own_hold
-    monkeypatch.setattr(repository, "MAX_KEYS", 1)
-    monkeypatch.setattr(repository, "find_own_hold", lambda draft: _without_limit(found, draft))
+    found = lookups.find_own_hold
+    monkeypatch.setattr(lookups, "MAX_KEYS", 1)
+    monkeypatch.setattr(lookups, "find_own_hold", lambda draft: _without_limit(found, draft))
 
     assert double("second", hold=True).code == "ALREADY_BOOKED"
 
 
 def _without_limit(found: Any, draft: Any) -> Any:
-    limit, repository.MAX_KEYS = repository.MAX_KEYS, 50
+    limit, lookups.MAX_KEYS = lookups.MAX_KEYS, 50
     try:
         return found(draft)
     finally:
-        repository.MAX_KEYS = limit
+        lookups.MAX_KEYS = limit
 
 
 def test_gives_nobody_their_hold_of_another_category() -> None:

@@ -20,7 +20,7 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
-from bookings import availability, blocks, clock, connections, lifecycle, repository
+from bookings import availability, blocks, clock, connections, lifecycle, lookups, repository
 from bookings.callers import Caller
 from bookings.clock import Deadline
 from bookings.documents import STATUSES
@@ -118,7 +118,7 @@ def in_the_crowd(
     settings: Any,
 ) -> None:
     """Sends whatever the services ask to the crowded database."""
-    for module in (connections, repository, clock):
+    for module in (connections, repository, lookups, clock):
         monkeypatch.setattr(module, "database", lambda: crowd[0])
     settings.MAX_LIVE_HOLDS = 5
 
@@ -207,9 +207,9 @@ def test_sweeps(explain: Explain) -> None:
 
 
 def test_counts_what_is_to_be_swept(explain: Explain) -> None:
-    dead, _ = repository.count_dead_holds()
+    dead, _ = lookups.count_dead_holds()
 
-    check(explain(repository.count_dead_holds), spare=dead)
+    check(explain(lookups.count_dead_holds), spare=dead)
 
 
 # --- Guests and their addresses ------------------------------------------------------------
@@ -217,7 +217,7 @@ def test_counts_what_is_to_be_swept(explain: Explain) -> None:
 
 def test_finds_guests_by_address(explain: Explain) -> None:
     plans = explain(
-        lambda: repository.list_guest_bookings("ada7@example.org", from_day=day(0), limit=50)
+        lambda: lookups.list_guest_bookings("ada7@example.org", from_day=day(0), limit=50)
     )
 
     assert 0 < plans[0].returned < plans[0].keys < 50
@@ -234,7 +234,7 @@ def test_gathers_what_guests_booked(explain: Explain) -> None:
     check(by_guest, spare=1)
     # Holds made with the address are looked at, and stay with their guests.
     check(by_address + again, spare=GUESTS_WITH_ADDRESS)
-    assert repository.list_bookings(owner=str(ada), limit=1)
+    assert lookups.list_bookings(owner=str(ada), limit=1)
 
 
 # --- Booking and changing ------------------------------------------------------------------
@@ -325,14 +325,14 @@ def test_confirms_extends_moves_cancels_and_blocks(explain: Explain) -> None:
 
 def test_lists_bookings_by_any_filters(explain: Explain) -> None:
     guest, room, cursor = one_of(OWNER)
-    whole = repository.list_bookings(owner=OWNER, limit=BOOKINGS)
+    whole = lookups.list_bookings(owner=OWNER, limit=BOOKINGS)
 
     for user_id, room_id, of_night, status, before in itertools.product(
         (None, guest), (None, room), (None, day(30)), (None, *STATUSES), (None, cursor)
     ):
         plans = explain(
             partial(
-                repository.list_bookings,
+                lookups.list_bookings,
                 owner=OWNER,
                 user_id=user_id,
                 room=room_id,
@@ -347,7 +347,7 @@ def test_lists_bookings_by_any_filters(explain: Explain) -> None:
 
 
 def test_lists_a_partners_newest_bookings(explain: Explain) -> None:
-    plans = explain(lambda: repository.list_bookings(owner=str(BIG), limit=21))
+    plans = explain(lambda: lookups.list_bookings(owner=str(BIG), limit=21))
 
     check(plans, spare=0)
 
@@ -358,7 +358,7 @@ def test_never_reads_another_owners_bookings(explain: Explain) -> None:
     count = connections.collection("bookings").count_documents({"owner": str(BIG)})
 
     plans = explain(
-        lambda: repository.list_bookings(
+        lambda: lookups.list_bookings(
             owner=str(BIG), user_id="nobody", room=room, before=cursor, limit=21
         )
     )
@@ -369,7 +369,7 @@ def test_never_reads_another_owners_bookings(explain: Explain) -> None:
 
 def one_of(owner: str) -> tuple[str, str, ObjectId]:
     """Guest, room and id of one of the owner's newer bookings."""
-    booking = repository.list_bookings(owner=owner, limit=20)[-1]
+    booking = lookups.list_bookings(owner=owner, limit=20)[-1]
     return booking.user_id, booking.rooms[0].room, booking.id
 
 

@@ -21,7 +21,7 @@ import pytest
 from bson import ObjectId
 from django.core.management import call_command
 
-from bookings import connections, points, repository, sweep, sweep_tally
+from bookings import connections, lookups, points, repository, sweep, sweep_tally
 from local.servers import free_port, start_mongod
 from tests.faults import Faults
 from tests.mongo.conftest import book, confirm, let_hold_end, stored
@@ -448,7 +448,7 @@ def test_reads_and_writes_by_index_and_no_more_than_it_needs() -> None:
 
 
 def test_counts_what_waits_only_as_far_as_is_quick(monkeypatch: Patch) -> None:
-    monkeypatch.setattr(repository, "MAX_COUNTED", 2)
+    monkeypatch.setattr(lookups, "MAX_COUNTED", 2)
     make_dead_holds(3)
     connections.collection("bookings").update_one(
         {"reference": "DEMO-2"},

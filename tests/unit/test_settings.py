@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tomllib
 
 import pytest
+
+from tests.site.site import ROOT
 
 PRODUCTION = {
     "BOOKINGSITE_ENV": "production",
@@ -84,3 +87,21 @@ def test_prints_letters_in_development_unless_a_server_is_named() -> None:
     backends = [start("EMAIL_BACKEND", EMAIL_HOST=host).stdout.split(".")[-2] for host in ("", "m")]
 
     assert backends == ["console", "smtp"]
+
+
+def test_know_the_version_of_the_project() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+    assert start("VERSION").stdout == f"{project['version']}\n"
+
+
+def test_take_what_earlier_keys_have_signed() -> None:
+    said = start("SECRET_KEY_FALLBACKS", SECRET_KEY_FALLBACKS=" one,two ")
+
+    assert said.stdout == "['one', 'two']\n"
+
+
+def test_take_no_weak_earlier_key_in_production() -> None:
+    said = start(**PRODUCTION, SECRET_KEY_FALLBACKS=f"{PRODUCTION['SECRET_KEY']},short").stderr
+
+    assert "Set SECRET_KEY_FALLBACKS to earlier SECRET_KEYs with commas between" in said

@@ -1,0 +1,219 @@
+"""Backups as folders on a disk: whole or not there, and nobody else's to read.
+
+A backup is written under a name that begins with a dot and gets its own name, the time in UTC,
+once everything is on the disk. Whoever is killed before that leaves nothing that looks whole. One
+process at a time works in a folder, so what begins with that dot when it comes is a leftover.
+"""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from bson import json_util
+from bson.errors import BSONError
+
+from bookings.backups.errors import BackupFailed, RestoreFailed
+
+# What the files of a backup look like. Another number is another program's.
+FORMAT = 1
+
+MANIFEST = "manifest.json"
+
+# As `sha256sum` writes and checks it, so that a backup can be checked where there is no Python.
+DIGESTS = "SHA256SUMS"
+
+_NAME = re.compile(r"\d{8}T\d{6}Z")
+_UNFINISHED = ".unfinished-"
+_DIGEST_LINE = re.compile(r"([0-9a-f]{64})  ([^/\0\n]+)")
+
+# They hold guests' names and addresses.
+FOLDER_MODE, FILE_MODE = 0o700, 0o600
+
+# So much of a file is in memory at a time.
+CHUNK_BYTES = 1024 * 1024
+
+
+@contextmanager
+def only_process_in(folder: Path) -> Iterator[None]:
+    """Keeps other backups out of the folder; the kernel lets them in when this process is gone.
+
+    What a killed one left is removed. Raises BackupFailed if another one is at work.
+    """
+    if not folder.is_dir():
+        raise BackupFailed(f"{folder} is no folder; make it, or mount its volume.")
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise BackupFailed(f"Another backup is at work in {folder}; wait for it.") from None
+        for leftover in folder.glob(f"{_UNFINISHED}*"):
+            if _NAME.fullmatch(leftover.name.removeprefix(_UNFINISHED)):
+                shutil.rmtree(leftover)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def new_backup(folder: Path, name: str) -> Iterator["Draft"]:
+    """A backup to be written, which gets its name at the end of a `with`, or is gone.
+
+    For whoever is `only_process_in` the folder.
+    """
+    unfinished, whole = folder / f"{_UNFINISHED}{name}", folder / name
+    if whole.exists():
+        raise BackupFailed(f"{whole} is there already; try again in a second.")
+    try:
+        unfinished.mkdir(mode=FOLDER_MODE)
+        draft = Draft(unfinished, {})
+        yield draft
+        draft.seal()
+        unfinished.rename(whole)
+        _flush_folder(folder)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A backup that is being written; `digests` are of the files so far."""
+
+    path: Path
+    digests: dict[str, str]
+
+    @contextmanager
+    def new_file(self, name: str) -> Iterator["DigestedFile"]:
+        """A file to write, which is on the disk at the end of a `with`."""
+        descriptor = os.open(self.path / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
+        with os.fdopen(descriptor, "wb", buffering=CHUNK_BYTES) as file:
+            digested = DigestedFile(file)
+            yield digested
+            file.flush()
+            os.fsync(descriptor)
+        self.digests[name] = digested.sha256.hexdigest()
+
+    def write_manifest(self, manifest: dict[str, Any]) -> None:
+        """The manifest as JSON; what only BSON has is written as MongoDB's extended JSON."""
+        text = json_util.dumps(
+            {"format": FORMAT, **manifest},
+            json_options=json_util.RELAXED_JSON_OPTIONS,
+            indent=1,
+            ensure_ascii=False,
+        )
+        with self.new_file(MANIFEST) as file:
+            file.write(f"{text}\n".encode())
+
+    def seal(self) -> None:
+        """Writes down the digests, without which a backup is none."""
+        lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(self.digests.items()))
+        with self.new_file(DIGESTS) as file:
+            file.write(lines.encode())
+        _flush_folder(self.path)
+
+
+class DigestedFile:
+    """Counts and digests what is written."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self.sha256 = hashlib.sha256()
+        self.size = 0
+
+    def write(self, data: bytes) -> int:
+        self.sha256.update(data)
+        self.size += len(data)
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+
+def remove_oldest(folder: Path, *, keep: int, database: str) -> list[str]:
+    """Removes all but the newest `keep` backups of this database; returns the names of the others.
+
+    What is not whole, or somebody else's, is neither counted nor touched. For whoever is
+    `only_process_in` the folder.
+    """
+    removed = []
+    for name in list_backups(folder, database=database)[:-keep]:
+        # Under this name it is a leftover, should this be killed half-way.
+        doomed = folder / f"{_UNFINISHED}{name}"
+        (folder / name).rename(doomed)
+        _flush_folder(folder)
+        shutil.rmtree(doomed)
+        removed.append(name)
+    return removed
+
+
+def list_backups(folder: Path, *, database: str | None = None) -> list[str]:
+    """The names of the whole backups in the folder, of one database or of any, oldest first.
+
+    Whole means that every file is there at its size; `read_manifest` with `verify` looks closer.
+    """
+    names = []
+    for path in folder.iterdir():
+        if _NAME.fullmatch(path.name) and not path.is_symlink():
+            with contextlib.suppress(RestoreFailed):
+                if database in (None, read_manifest(path)["database"]):
+                    names.append(path.name)
+    return sorted(names)
+
+
+def read_manifest(backup: Path, *, verify: bool = False) -> dict[str, Any]:
+    """What a whole backup holds; with `verify` the bytes of every file are compared.
+
+    Raises RestoreFailed for what is no backup, or not whole.
+    """
+    damaged = f"{backup} is damaged: {{}}; restore another backup."
+    try:
+        lines = (backup / DIGESTS).read_text(encoding="utf-8").splitlines()
+        matches = [_DIGEST_LINE.fullmatch(line) for line in lines]
+        digests = {match[2]: match[1] for match in matches if match}
+        data = (backup / MANIFEST).read_bytes()
+    except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
+        raise RestoreFailed(f"{backup} is no backup; name a folder that backup made.") from None
+    if digests.pop(MANIFEST, None) != hashlib.sha256(data).hexdigest():
+        raise RestoreFailed(damaged.format(f"{MANIFEST} is not as it was written"))
+    try:
+        manifest: dict[str, Any] = json_util.loads(data.decode())
+        files = {held["file"]: held["bytes"] for held in manifest["collections"] if held["file"]}
+    except (ValueError, KeyError, TypeError, BSONError):
+        files, manifest = {}, {}
+    if manifest.get("format") != FORMAT:
+        raise RestoreFailed(
+            f"{backup} has another format than this version's {FORMAT}; restore it with the "
+            "version that made it."
+        )
+    if files.keys() != digests.keys():
+        raise RestoreFailed(damaged.format(f"{DIGESTS} and {MANIFEST} name other files"))
+    for name, size in files.items():
+        path = backup / name
+        if not path.is_file() or path.stat().st_size != size:
+            raise RestoreFailed(damaged.format(f"{name} is missing or cut short"))
+        if verify and _digest(path) != digests[name]:
+            raise RestoreFailed(damaged.format(f"{name} is not as it was written"))
+    return manifest
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _flush_folder(folder: Path) -> None:
+    """Puts the names in the folder on the disk, too."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

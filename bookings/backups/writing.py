@@ -1,0 +1,151 @@
+"""Writing a backup: every collection as it was at one moment, read past whoever is booking.
+
+MongoDB keeps that moment for `minSnapshotHistoryWindowInSeconds`, 300 by default, and then the
+reads fail; so a backup is of one moment or it is none.
+"""
+
+import gzip
+from datetime import UTC
+from pathlib import Path
+from typing import Any, cast
+from urllib.parse import quote
+
+from bson import CodecOptions, Timestamp
+from pymongo.client_session import ClientSession
+from pymongo.database import Database
+from pymongo.errors import OperationFailure
+from pymongo.read_concern import ReadConcern
+from pymongo.read_preferences import ReadPreference
+
+from bookings.backups import folders, restoring
+from bookings.backups.errors import BackupFailed
+from bookings.points import reached
+
+# Collections that come back empty, each with its reason.
+LEFT_OUT = {
+    "django_session": "who has logged out since would be logged in again",
+    "letters": "each would be sent once more, and its link ends within a day anyway",
+    "holders": "it only makes two holds of one moment meet, and the next hold writes it anew",
+}
+
+# The fastest level. Another one makes a file that is a little smaller in twice the time.
+GZIP_LEVEL = 1
+
+# Too old a moment, and one that MongoDB cannot show because a collection or an index is newer.
+_TOO_OLD, _UNAVAILABLE = 239, 246
+
+
+def write_backup(database: Database, folder: Path, *, application: str, keep: int | None) -> str:
+    """Writes the database into a new folder inside `folder` and returns that one's name.
+
+    With `keep` older backups of this database are removed until so many are left, this one
+    included. Raises BackupFailed, OSError or a driver's error; then nothing is left of it.
+    """
+    with folders.only_process_in(folder):
+        if restoring.is_unfinished(database):
+            raise BackupFailed(
+                f"{database.name} is an unfinished restore, so there is nothing to keep; finish "
+                "it, or name another database in MONGODB_NAME."
+            )
+        try:
+            name = _write(database, folder, application)
+        except OperationFailure as error:
+            if error.code not in (_TOO_OLD, _UNAVAILABLE):
+                raise
+            raise BackupFailed(
+                "MongoDB no longer shows the moment that this backup is of, since it took longer "
+                "than minSnapshotHistoryWindowInSeconds or a migration ran; raise that parameter "
+                "on every member, or try again when the site is quieter."
+            ) from error
+        if keep is not None:
+            folders.remove_oldest(folder, keep=keep, database=database.name)
+    return name
+
+
+def _write(database: Database, folder: Path, application: str) -> str:
+    collections = _describe_collections(database)
+    if not collections:
+        raise BackupFailed(f"{database.name} is empty; name the site's database in MONGODB_NAME.")
+    with database.client.start_session(snapshot=True) as session:
+        moment = _take_snapshot(database, collections[0]["name"], session)
+        taken_at = moment.as_datetime().astimezone(UTC)
+        with folders.new_backup(folder, f"{taken_at:%Y%m%dT%H%M%SZ}") as draft:
+            for described in collections:
+                described |= {"file": None, "documents": 0, "bytes": 0}
+                if described["name"] not in LEFT_OUT:
+                    described |= _copy(database, described["name"], session, draft)
+                reached("in_backup")
+            # Reads of a moment do not show which collections and indexes there were at it.
+            if _describe_collections(database) != [_definition(one) for one in collections]:
+                raise BackupFailed(
+                    "Collections or indexes changed meanwhile; try again once the migration is "
+                    "over."
+                )
+            draft.write_manifest(
+                {
+                    "application": application,
+                    "database": database.name,
+                    "server": database.client.server_info()["version"],
+                    "taken_at": taken_at.isoformat(),
+                    "cluster_time": {"t": moment.time, "i": moment.inc},
+                    "left_out": LEFT_OUT,
+                    "collections": collections,
+                }
+            )
+    return f"{taken_at:%Y%m%dT%H%M%SZ}"
+
+
+def _describe_collections(database: Database) -> list[dict[str, Any]]:
+    """Every collection's name, options and indexes, in the order of their names."""
+    found = []
+    for described in database.list_collections():
+        name = described["name"]
+        if name.startswith("system.") or name == restoring.MARKER:
+            continue
+        if described["type"] != "collection" or described["options"].get("capped"):
+            raise BackupFailed(f"{name} is no plain collection, so no moment of it can be read.")
+        indexes = [dict(index) for index in database[name].list_indexes()]
+        found.append({"name": name, "options": described["options"], "indexes": indexes})
+    return sorted(found, key=lambda one: one["name"])
+
+
+def _definition(described: dict[str, Any]) -> dict[str, Any]:
+    return {name: described[name] for name in ("name", "options", "indexes")}
+
+
+def _take_snapshot(database: Database, name: str, session: ClientSession) -> Timestamp:
+    """The moment that the session shows from now on, by whichever collection it asks first."""
+    question = {"find": name, "limit": 1, "singleBatch": True, "projection": {"_id": 1}}
+    answer = database.command(question, session=session, read_preference=ReadPreference.PRIMARY)
+    return cast(Timestamp, answer["cursor"]["atClusterTime"])
+
+
+def _copy(
+    database: Database, name: str, session: ClientSession, draft: folders.Draft
+) -> dict[str, Any]:
+    """Writes the collection's documents, byte for byte, into a file of its own."""
+    # A collection's name may have a slash in it.
+    file_name = f"{quote(name, safe='')}.bson.gz"
+    documents = 0
+    collection = database.get_collection(
+        name,
+        codec_options=CodecOptions(),
+        read_concern=ReadConcern(),  # the session's own
+        read_preference=ReadPreference.PRIMARY,
+    )
+    with draft.new_file(file_name) as file:
+        # Neither name nor time in its header, so that equal data make equal files.
+        with gzip.GzipFile("", "wb", GZIP_LEVEL, cast(Any, file), mtime=0) as packed:
+            for batch in collection.find_raw_batches({}, session=session):
+                packed.write(batch)
+                documents += _count(batch)
+        return {"file": file_name, "documents": documents, "bytes": file.size}
+
+
+def _count(batch: bytes) -> int:
+    """How many documents follow each other in the bytes; each begins with its length."""
+    count = at = 0
+    while at < len(batch):
+        at += int.from_bytes(batch[at : at + 4], "little")
+        count += 1
+    return count

@@ -1,0 +1,292 @@
+"""Reads of the `bookings` collection; what writes is in bookings/repository.py."""
+
+from datetime import date, datetime
+from typing import Any
+
+from bson import ObjectId
+from bson.errors import InvalidId
+from pymongo.client_session import ClientSession
+
+from bookings import clock
+from bookings.connections import collection, database
+from bookings.documents import (
+    ACTIVE,
+    BLOCK,
+    CONFIRMED,
+    EXPIRED,
+    PENDING,
+    BookedRoom,
+    Booking,
+    Key,
+    from_document,
+    nights_between,
+)
+from bookings.indexes import ADDRESS_COLLATION, guests_with_address
+from bookings.models import BookingRecord, RoomBlock
+from idempotency.claims import Answer
+from idempotency.lookup import Effect
+
+# Keys that callers coming back to one hold may leave on it; each carries a stored answer.
+MAX_KEYS = 50
+
+# Whoever watches wants to know soon that there are many, not late how many exactly.
+MAX_COUNTED = 10_000
+
+# A hold that ran out, by MongoDB's own clock. It must have an end, since an expression takes
+# what is missing for less than any date.
+DEAD: dict[str, Any] = {
+    "status": PENDING,
+    "expires_at": {"$type": "date"},
+    "$expr": {"$lte": ["$expires_at", "$$NOW"]},
+}
+
+
+def find_booking(booking_id: str | ObjectId, *, owner: str | None = None) -> Booking | None:
+    """The booking, if there is one and `owner` (when given) may see it."""
+    try:
+        condition: dict[str, Any] = {"_id": ObjectId(booking_id)}
+    except (InvalidId, TypeError):
+        return None
+    if owner is not None:
+        condition["owner"] = owner
+    document = collection("bookings").find_one(condition)
+    return from_document(document) if document else None
+
+
+def find_booking_by_key(digest: str) -> Booking | None:
+    """The booking that was made, or adopted, under this key."""
+    document = collection("bookings").find_one({"keys.digest": digest})
+    return from_document(document) if document else None
+
+
+def find_answer(digest: str) -> Answer | None:
+    """The success a booking keeps under this key; durable, since only majority reads see it."""
+    document = collection("bookings").find_one({"keys.digest": digest})
+    if document is None:
+        return None
+    booking = from_document(document)
+    key = booking.key_for(digest)
+    if key is None or not still_replays(key, booking, clock.now()):
+        return None
+    return Answer(status=key.status, body=key.body, fingerprint=key.fingerprint)
+
+
+def find_effect(digest: str, target: str) -> Effect | None:
+    """For operators: the booking made under this key, or, with a booking's id as the target,
+    the change made to it."""
+    booking = find_booking(target) if target else find_booking_by_key(digest)
+    if booking is None:
+        return None
+    made = booking.key_for(digest) or booking.change_for(digest)
+    if made is None:
+        return None
+    answer = None
+    if made.status is not None and made.body is not None:
+        answer = Answer(status=made.status, body=made.body)
+    rooms = ", ".join(booked.room for booked in booking.rooms)
+    return Effect(
+        label=f"{booking.reference}, {rooms}, {booking.check_in} to {booking.check_out}, "
+        + booking.status_at(clock.now()),
+        model=(RoomBlock if booking.kind == BLOCK else BookingRecord)._meta.label_lower,
+        pk=str(booking.id),
+        answer=answer,
+    )
+
+
+def list_bookings(
+    *,
+    owner: str,
+    user_id: str | None = None,
+    room: str | None = None,
+    night: date | None = None,
+    status: str | None = None,
+    before: ObjectId | None = None,
+    limit: int,
+) -> list[Booking]:
+    """The owner's bookings, newest first; `night` is a date the stay includes."""
+    condition: dict[str, Any] = {"owner": owner}
+    if before is not None:
+        condition["_id"] = {"$lt": before}
+    if user_id is not None:
+        condition["user_id"] = user_id
+    if room is not None:
+        condition["rooms.room"] = room
+    if night is not None:
+        condition["check_in"] = {"$lte": night.isoformat()}
+        condition["check_out"] = {"$gt": night.isoformat()}
+    if status is not None:
+        condition.update(_status_condition(status))
+    # The index is named, since a cursor on the id tempts the planner to go through everybody's
+    # bookings by id where few of the owner's match.
+    index = "holds_of_an_owner" if status == PENDING else "bookings_of_an_owner"
+    documents = collection("bookings").find(condition, hint=index).sort("_id", -1).limit(limit)
+    return [from_document(document) for document in documents]
+
+
+def list_guest_bookings(address: str, *, from_day: date, limit: int) -> list[Booking]:
+    """What guests have booked with this address and is not over on `from_day`, in its order."""
+    documents = (
+        collection("bookings")
+        .find(
+            {
+                **guests_with_address(address),
+                "check_out": {"$gte": from_day.isoformat()},
+                "$or": [_status_condition(CONFIRMED), _status_condition(PENDING)],
+            },
+            collation=ADDRESS_COLLATION,
+        )
+        .limit(limit)
+    )
+    return sorted(map(from_document, documents), key=lambda booking: booking.check_in)
+
+
+def _status_condition(status: str) -> dict[str, Any]:
+    """A dead hold counts as expired whether or not it was tidied."""
+    now = clock.now()
+    if status == PENDING:
+        return {"status": PENDING, "expires_at": {"$gt": now}}
+    if status == EXPIRED:
+        return {"$or": [{"status": EXPIRED}, {"status": PENDING, "expires_at": {"$lte": now}}]}
+    return {"status": status}
+
+
+def find_referred(field: str, values: list[str]) -> set[str]:
+    """Those of the values that some booking, of whatever status, has in this field."""
+    found = collection("bookings").distinct(field, {field: {"$in": values}})
+    return set(values).intersection(found)
+
+
+def taken_nights(hotel: str, first: date, end: date) -> dict[str, set[date]]:
+    """For each room of the hotel the nights in [first, end) that somebody has it.
+
+    Dead holds do not count. It is read at one moment: a booking that is being moved from one
+    room to another is never seen in both, and so nothing looks fuller than it is.
+    """
+    now = clock.now()
+    low, high = f"{first.isoformat()}|", f"{end.isoformat()}|"
+    taken: dict[str, set[date]] = {}
+    # Few nights stand in very many slots, so each text is read as a date once.
+    nights = {night.isoformat(): night for night in nights_between(first, end)}
+    with database().client.start_session(snapshot=True) as session:
+        documents = collection("bookings").find(
+            {
+                "hotel": hotel,
+                # One range of the index: night by night, and within a night room by room.
+                "slots": {"$elemMatch": {"$gte": low, "$lt": high}},
+                "status": {"$in": list(ACTIVE)},
+            },
+            {"slots": 1, "status": 1, "expires_at": 1},
+            session=session,
+        )
+        for document in documents:
+            if document["status"] == PENDING and document["expires_at"] <= now:
+                continue
+            for slot in document["slots"]:
+                if low <= slot < high:
+                    night, _, room = slot.partition("|")
+                    taken.setdefault(room, set()).add(nights[night])
+    return taken
+
+
+def list_in_the_way(booking: Booking, *, limit: int) -> list[Booking]:
+    """Who else has one of the booking's slots at this moment, by date; dead holds do not count."""
+    with database().client.start_session(snapshot=True) as session:
+        live, _ = find_rivals(booking, session, now=clock.now())
+    return sorted(live, key=lambda rival: (rival.check_in, rival.reference))[:limit]
+
+
+def find_rivals(
+    booking: Booking, session: ClientSession, *, now: datetime
+) -> tuple[list[Booking], list[Booking]]:
+    """Who else has one of the booking's slots: those who are alive, and dead holds."""
+    # The status is repeated so that the partial index is used.
+    rivals = [
+        from_document(document)
+        for document in collection("bookings").find(
+            {
+                "hotel": booking.hotel,
+                "slots": {"$in": booking.slots},
+                "status": {"$in": list(ACTIVE)},
+                "_id": {"$ne": booking.id},
+            },
+            session=session,
+        )
+    ]
+    live = [rival for rival in rivals if rival.status_at(now) != EXPIRED]
+    dead = [rival for rival in rivals if rival.status_at(now) == EXPIRED]
+    return live, dead
+
+
+def find_own_rooms(booking: Booking, digest: str) -> tuple[BookedRoom, ...] | None:
+    """The rooms of the booking that this key made, or of the caller's own hold for this stay.
+
+    For who wants any rooms of some categories, while `booking.rooms` says of which and for how
+    many guests: what they have already must not look sold out to them.
+    """
+    made = find_booking_by_key(digest)
+    key = made.key_for(digest) if made else None
+    # A key that the server made means this booking for a while only. After that its rooms, which
+    # may be of another kind since it was moved, are nothing to go by.
+    if made and key and still_replays(key, made, clock.now()):
+        return made.rooms
+    hold = find_own_hold(booking) if booking.status == PENDING else None
+    return hold.rooms if hold else None
+
+
+def find_own_hold(booking: Booking) -> Booking | None:
+    """The caller's own live hold for this stay, to come back to.
+
+    Rooms without an id may be any of their category. A hold that has as many keys as it takes
+    is left out.
+    """
+    holds = collection("bookings").find(
+        {
+            "owner": booking.owner,
+            "user_id": booking.user_id,
+            "status": PENDING,
+            "expires_at": {"$gt": clock.now()},
+            "caller": booking.caller,
+            "check_in": booking.check_in.isoformat(),
+            "check_out": booking.check_out.isoformat(),
+            f"keys.{MAX_KEYS - 1}": {"$exists": False},
+        }
+    )
+    for hold in map(from_document, holds):
+        if _are_alike(booking.rooms, hold.rooms):
+            return hold
+    return None
+
+
+def _are_alike(wanted: tuple[BookedRoom, ...], held: tuple[BookedRoom, ...]) -> bool:
+    """Whether these are the rooms that are wanted: by id where there is one, else by kind."""
+    if all(booked.room for booked in wanted):
+        return sorted((b.room, b.guests) for b in wanted) == sorted(
+            (b.room, b.guests) for b in held
+        )
+    return sorted((b.category, b.guests) for b in wanted) == sorted(
+        (b.category, b.guests) for b in held
+    )
+
+
+def still_replays(key: Key, booking: Booking, now: datetime) -> bool:
+    """A client's key replays for ever, a server-made one while it is young and means something."""
+    if key.until is None:
+        return True
+    return now < key.until and booking.status_at(now) in ACTIVE
+
+
+def count_dead_holds() -> tuple[int, float]:
+    """How many holds ran out and are not tidied yet, up to MAX_COUNTED, and for how many
+    seconds the oldest."""
+    counted = list(
+        collection("bookings").aggregate(
+            [
+                {"$match": DEAD},
+                {"$sort": {"expires_at": 1}},
+                {"$limit": MAX_COUNTED},
+                {"$group": {"_id": None, "count": {"$sum": 1}, "first": {"$min": "$expires_at"}}},
+                {"$project": {"count": 1, "age_ms": {"$subtract": ["$$NOW", "$first"]}}},
+            ]
+        )
+    )
+    return (counted[0]["count"], counted[0]["age_ms"] / 1000) if counted else (0, 0.0)

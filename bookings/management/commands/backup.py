@@ -1,0 +1,62 @@
+import errno
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from pymongo.errors import OperationFailure
+
+from bookings.backups.errors import BackupFailed
+from bookings.backups.writing import write_backup
+from bookings.connections import database
+from bookings.doctor import REFUSED_CODES
+from bookings.management.stopping import stoppable
+
+
+class Command(BaseCommand):
+    help = (
+        "Backs the whole database up, as of one moment, while the site runs. Writes a folder named "
+        "by the time in UTC into FOLDER, complete or not at all, which manage.py restore reads. "
+        "It holds guests' data, and nobody but its owner may read it."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--to", required=True, type=Path, metavar="FOLDER", help="a folder that is there"
+        )
+        parser.add_argument(
+            "--keep",
+            type=int,
+            metavar="N",
+            help="remove the oldest whole backups of this database until N are left",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        folder, keep = options["to"], options["keep"]
+        if keep is not None and keep < 1:
+            raise CommandError("Give --keep a number from 1.")
+        with stoppable("Stopped; nothing is left of this backup."):
+            try:
+                name = write_backup(database(), folder, application=settings.VERSION, keep=keep)
+            except BackupFailed as error:
+                raise CommandError(str(error)) from error
+            except OSError as error:
+                raise CommandError(_explain(error, folder)) from error
+            except OperationFailure as error:
+                if error.code not in REFUSED_CODES:
+                    raise
+                raise CommandError(
+                    "MongoDB does not let this user read everything; grant it readWrite on its "
+                    "database."
+                ) from error
+        self.stdout.write(f"Backed up: {folder / name}")
+
+
+def _explain(error: OSError, folder: Path) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return (
+            f"No room is left in {folder}, so nothing is kept of this backup; free some, or keep "
+            "fewer (--keep)."
+        )
+    return f"{error.filename or folder} cannot be written ({error.strerror}); mend that first."
