@@ -14,7 +14,7 @@ place: the passwords stand nowhere else. It never overwrites; k8s/readme.md says
 
   keyfile                    how MongoDB's members know each other
   mongodb-admin-password     MongoDB's user admin, for operators
-  app.env                    SECRET_KEY, and the application's passwords for MongoDB and Redis
+  app.env                    SECRET_KEY, and how the application logs in at MongoDB and Redis
   redis-password             Redis, for probes
   redis-password.conf        the same, as Redis reads it
   mail.env                   EMAIL_USER and EMAIL_PASSWORD, prod only: fill them in, if your mail
@@ -63,6 +63,8 @@ random 24 >"$new/keyfile"
 random 24 >"$new/mongodb-admin-password"
 cat >"$new/app.env" <<TEXT
 SECRET_KEY=$(random 25)
+SECRET_KEY_FALLBACKS=
+MONGODB_USER=bookingsite
 MONGODB_PASSWORD=$(random 24)
 REDIS_PASSWORD=$redis_password
 TEXT
