@@ -5,9 +5,9 @@ import time
 
 from gunicorn import util
 
-# Threads, since a booking mostly waits for MongoDB; processes, since Python has one lock each.
+# Threads, since a booking mostly waits for MongoDB. How many processes is gunicorn's own variable
+# WEB_CONCURRENCY, which a setting here would overrule: several, since Python has one lock each.
 worker_class = "gthread"
-workers = 2
 threads = 4
 
 # Longer than any request may last (10 s) and than a lock (15 s); see bookings/checks.py.

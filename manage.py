@@ -2,14 +2,18 @@
 """The operators' entrance: `manage.py help` lists what it can do."""
 
 import os
+import signal
 import sys
 from pathlib import Path
+from types import FrameType
 
 # Written by `make run`, so that a second terminal talks to the servers it started.
 RUN_ENV = Path(__file__).resolve().parent / "var" / "run.env"
 
 
 def main() -> None:
+    # In a container a command is process 1, whom the kernel spares a signal without a handler.
+    signal.signal(signal.SIGTERM, stop)
     if RUN_ENV.exists():
         for line in RUN_ENV.read_text(encoding="utf-8").splitlines():
             name, separator, value = line.partition("=")
@@ -31,6 +35,11 @@ def main() -> None:
         if "--traceback" in sys.argv or not is_unreachable(error):
             raise
         sys.exit("MongoDB cannot be reached; start it (make run), or mend MONGODB_URI.")
+
+
+def stop(number: int, _: FrameType | None) -> None:
+    """Ends like any program that gets this signal, through whatever has to be tidied up."""
+    sys.exit(128 + number)
 
 
 def is_unreachable(error: Exception) -> bool:

@@ -152,6 +152,7 @@ def read_key(path: str) -> str:
 def _make_set(application: Application, system: Login, wait_s: float) -> Iterator[str]:
     """Initiates the set unless a member belongs to one; that takes every member named."""
     ends_at_s = time.monotonic() + wait_s
+    is_first_look = True
     while True:
         said = {name: _ask(name, application, system) for name in application.members}
         set_names = {hello["setName"] for hello in said.values() if hello and "setName" in hello}
@@ -171,6 +172,9 @@ def _make_set(application: Application, system: Login, wait_s: float) -> Iterato
                 f"No answer from {', '.join(silent)} in {wait_s:.0f} s: every member must be up "
                 "when the replica set is made, so start what is down and run this again."
             )
+        if is_first_look:
+            yield f"Waiting for {', '.join(silent)} ..."
+            is_first_look = False
         time.sleep(RETRY_INTERVAL_S)
 
     with _connect_to_member(application.members[0], application, system) as client:

@@ -11,6 +11,7 @@ from csp.middleware import CSPMiddleware
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.middleware.common import CommonMiddleware
 
 from bookings import outage
 from bookings.clock import request_limits
@@ -23,8 +24,10 @@ logger = logging.getLogger(__name__)
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
+PROBES = ("/api/health", "/api/ready", "/metrics")
+
 # Probes and metrics say themselves what they found, and style sheets are files.
-WITHOUT_MONGODB = ("/api/health", "/api/ready", "/metrics", f"/{settings.STATIC_URL.strip('/')}/")
+WITHOUT_MONGODB = (*PROBES, f"/{settings.STATIC_URL.strip('/')}/")
 
 
 def needs_mongodb(request: HttpRequest) -> bool:
@@ -40,6 +43,19 @@ class PolicyMiddleware(CSPMiddleware):
     ) -> HttpResponseBase:
         response.setdefault("Permissions-Policy", settings.PERMISSIONS_POLICY)
         return super().process_response(request, response)
+
+
+class HostMiddleware(CommonMiddleware):
+    """Refuses names that are not the site's.
+
+    Whoever probes one process of many names its address, which no ALLOWED_HOSTS can list; and what
+    probes are told depends on no name.
+    """
+
+    def process_request(self, request: HttpRequest) -> HttpResponseBase | None:
+        if request.path.startswith(PROBES):
+            return None
+        return super().process_request(request)
 
 
 class RequestMiddleware:

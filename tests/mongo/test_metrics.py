@@ -101,6 +101,15 @@ def test_is_served_inside_over_plain_http(settings: Settings) -> None:
     assert Client().get("/metrics/more").status_code == 301
 
 
+def test_is_served_under_the_address_of_each_process(settings: Settings) -> None:
+    settings.ALLOWED_HOSTS = ["bookings.example"]
+    by_address = Client(headers={"host": "10.1.2.3:8000"})
+
+    statuses = [by_address.get(path).status_code for path in ("/metrics", "/api/ready", "/")]
+
+    assert statuses == [200, 200, 400]
+
+
 @pytest.mark.parametrize("method", ["post", "put", "delete"])
 def test_is_only_read(client: Client, method: str) -> None:
     assert getattr(client, method)("/metrics").status_code == 405

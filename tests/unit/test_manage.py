@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -77,3 +79,29 @@ def test_says_what_to_mend(variables: dict[str, str], command: str, sentence: st
     assert sentence in run.stderr
     assert "Traceback" not in run.stderr
     assert len(run.stderr.strip().splitlines()) == 1
+
+
+def test_ends_a_command_that_is_told_to_without_a_traceback(tmp_path: Path) -> None:
+    """As process 1 of a container it would not hear of it without a handler."""
+    keyfile = tmp_path / "keyfile"
+    keyfile.write_text("only-for-tests")
+    command = subprocess.Popen(
+        [sys.executable, "-c", WITHOUT_RUN_ENV, "init_replica_set"],
+        env={
+            "PATH": os.environ["PATH"],
+            **DEVELOPMENT,
+            "MONGODB_URI": "mongodb://a:b@127.0.0.1:1/?replicaSet=rs0&authSource=a",
+            "MONGODB_ADMIN_PASSWORD": "c",
+            "MONGODB_KEYFILE": str(keyfile),
+        },
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with command:
+        assert command.stdout.readline() == "Waiting for 127.0.0.1:1 ...\n"  # type: ignore[union-attr]
+        command.terminate()
+        said = command.communicate(timeout=10)[1]
+
+    assert (command.returncode, said) == (128 + signal.SIGTERM, "")

@@ -1,0 +1,294 @@
+"""Dockerfile and compose.yaml name what the application really has, and let nothing else in."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from django.conf import settings
+from django.core.management import get_commands, load_command_class
+from django.urls import resolve
+
+from tests.site.site import ROOT
+from tests.unit.test_manage import WITHOUT_RUN_ENV
+
+DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = {name: service for name, service in SERVICES.items() if "build" in service}
+THEIRS = {name: service for name, service in SERVICES.items() if "build" not in service}
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+
+# Read by gunicorn and Python themselves.
+NOT_OURS = {"PATH", "HOME", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "WEB_CONCURRENCY"}
+
+
+def instructions() -> list[tuple[str, str]]:
+    """Each instruction of the Dockerfile and what follows it, lines joined."""
+    text = re.sub(r"^#.*\n", "", DOCKERFILE, flags=re.MULTILINE).replace("\\\n", " ")
+    return [(line.split()[0], line.split(maxsplit=1)[1]) for line in text.splitlines() if line]
+
+
+def settings_read() -> set[str]:
+    """The variables that settings.py reads."""
+    text = (ROOT / "bookingsite" / "settings.py").read_text(encoding="utf-8")
+    return set(re.findall(r"_read(?:_\w+)?\(\s*\"([A-Z_]+)\"", text))
+
+
+def settings_required() -> set[str]:
+    """Those of them that production has no default for."""
+    text = (ROOT / "bookingsite" / "settings.py").read_text(encoding="utf-8")
+    return set(re.findall(r"_read\(\s*\"([A-Z_]+)\"(?:, None if IS_PRODUCTION|\))", text))
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder that compose/make-secrets.sh makes."""
+    folder = tmp_path_factory.mktemp("checkout") / "compose"
+    folder.mkdir()
+    shutil.copy(ROOT / "compose" / "make-secrets.sh", folder)
+    subprocess.run([folder / "make-secrets.sh"], check=True, capture_output=True)
+    return folder / "made-by-make-secrets.sh"
+
+
+def variables(path: Path) -> dict[str, str]:
+    """What Compose reads from an env_file."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return dict(line.split("=", 1) for line in lines if line and line[0] != "#")
+
+
+def production(path: Path) -> dict[str, str]:
+    """The same once the file is edited as it says."""
+    block = re.split(r"^# In production.*$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[
+        1
+    ]
+    lines = [line.removeprefix("#") for line in block.splitlines() if line]
+    return {**variables(path), **dict(line.split("=", 1) for line in lines)}
+
+
+def test_has_a_dockerfile_that_the_linter_finds_nothing_in() -> None:
+    found = subprocess.run(
+        [Path(sys.executable).with_name("hadolint"), ROOT / "Dockerfile"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (found.returncode, found.stdout) == (0, "")
+    assert "hadolint ignore" not in DOCKERFILE
+
+
+def test_stands_on_exact_tags_and_carries_its_own_version() -> None:
+    bases = [rest.split()[0] for name, rest in instructions() if name == "FROM"]
+
+    for image in [*bases, *(service["image"] for service in SERVICES.values())]:
+        assert re.fullmatch(r"[a-z]+:\d+\.\d+\.\d+(-[a-z-]+)?", image), image
+    assert len(set(bases)) == 1
+    assert f'org.opencontainers.image.version="{VERSION}"' in DOCKERFILE
+    assert {service["image"] for service in OURS.values()} == {f"bookingsite:{VERSION}"}
+
+
+def test_runs_the_image_as_a_numeric_user_from_the_folder_of_the_site() -> None:
+    last = dict(instructions())  # the last instruction of each kind
+
+    assert last["USER"] == "10001:10001"
+    assert last["WORKDIR"] == "/app"
+    assert last["STOPSIGNAL"] == "SIGTERM"
+    for service in SERVICES.values():
+        user, group = service["user"].split(":")
+        assert int(user) > 0
+        assert int(group) > 0
+
+
+def test_takes_into_the_image_what_the_site_runs_on_and_nothing_else() -> None:
+    lines = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    rules = [line for line in lines if line and line[0] != "#"]
+    kept = {rule[1:] for rule in rules if rule[0] == "!"}
+    packages = {"bookingsite"} | {
+        name.split(".")[0]
+        for name in settings.INSTALLED_APPS
+        if (ROOT / name.split(".")[0]).is_dir()
+    }
+
+    # Everything is left out first, so what is not named never comes along.
+    assert rules[0] == "*"
+    assert all(rule[0] == "!" or rule == "**/__pycache__" for rule in rules[1:])
+    assert kept == packages | {
+        *("static", "templates", "requirements.txt", "manage.py", "gunicorn.conf.py")
+    }
+    assert all((ROOT / name).exists() for name in kept)
+    copied = [shlex.split(rest)[:-1] for name, rest in instructions() if name == "COPY"]
+    assert copied == [
+        ["requirements.txt"],
+        ["."],
+        ["--from=build", "/opt/venv"],
+        ["--from=build", "/app"],
+    ]
+
+
+def test_gives_only_variables_that_are_read(made: Path) -> None:
+    given: set[str] = set()
+    for name, rest in instructions():
+        if name == "ENV":
+            given |= {word.split("=")[0] for word in shlex.split(rest)} - NOT_OURS
+    for service in OURS.values():
+        given |= service.get("environment", {}).keys()
+    for path in made.glob("*.env"):
+        given |= production(path).keys() if path.name == "site.env" else variables(path).keys()
+
+    assert given <= settings_read()
+    # Beside those of the shell that calls Compose.
+    assert set(re.findall(r"\$\{(\w+)", json.dumps(COMPOSE))) == {"PORT"}
+
+
+@pytest.mark.parametrize("edit", [variables, production])
+def test_gives_every_variable_that_production_requires(made: Path, edit: Any) -> None:
+    given = edit(made / "site.env")
+    if edit is production:
+        assert settings_required() <= given.keys()
+
+    check = subprocess.run(
+        [
+            *(sys.executable, "-c", WITHOUT_RUN_ENV, "check"),
+            *(["--deploy"] if edit is production else []),
+        ],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **given},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert check.returncode == 0, check.stderr
+    assert "no issues" in check.stdout
+
+
+def test_collects_files_with_every_variable_that_production_requires() -> None:
+    run = next(rest for name, rest in instructions() if name == "RUN" and "collectstatic" in rest)
+
+    assert settings_required() == set(re.findall(r"\b([A-Z_]+)=", run))
+
+
+def test_runs_commands_that_exist() -> None:
+    commands = [json.loads(rest) for name, rest in instructions() if name == "CMD"]
+    commands += [service["command"] for service in OURS.values() if "command" in service]
+
+    for command in commands:
+        if command[:2] == ["python", "manage.py"]:
+            # Also that it takes these options.
+            load_command_class(get_commands()[command[2]], command[2]).create_parser(
+                "manage.py", command[2]
+            ).parse_args(command[3:])
+        elif command[0] == "celery":
+            assert command[1:3] == ["-A", "bookingsite"]
+            assert command[3] in ("worker", "beat")
+        else:
+            assert command[:2] == ["gunicorn", "bookingsite.wsgi"]
+    assert {tuple(command[:3]) for command in commands} >= {
+        ("python", "manage.py", "init_replica_set"),
+        ("python", "manage.py", "migrate"),
+    }
+
+
+def test_asks_the_port_it_listens_on_for_a_page_that_exists() -> None:
+    last = dict(instructions())
+    port, path = re.search(r"127\.0\.0\.1:(\d+)(/[\w/]+)", last["HEALTHCHECK"]).groups()  # type: ignore[union-attr]
+
+    assert resolve(path).func
+    assert last["EXPOSE"] == port
+    assert json.loads(last["CMD"])[-1] == f"0.0.0.0:{port}"
+    assert SERVICES["web"]["ports"] == [f"127.0.0.1:${{PORT:-8000}}:{port}"]
+    assert [name for name, service in SERVICES.items() if "ports" in service] == ["web"]
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_confines_every_container(name: str) -> None:
+    service = SERVICES[name]
+
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert "/tmp" in service["tmpfs"]
+    assert service["mem_limit"]
+    assert "privileged" not in service
+
+
+def test_starts_each_part_after_what_it_needs() -> None:
+    def after(name: str) -> dict[str, str]:
+        return {k: v["condition"] for k, v in SERVICES[name].get("depends_on", {}).items()}
+
+    assert after("init-replica-set") == {"mongodb": "service_healthy"}
+    assert after("migrate") == {"init-replica-set": "service_completed_successfully"}
+    for name in ("web", "worker", "beat"):
+        assert after(name) == {
+            "migrate": "service_completed_successfully",
+            "redis": "service_healthy",
+        }
+        assert SERVICES[name]["restart"] == "unless-stopped"
+    for service in THEIRS.values():
+        assert service["healthcheck"]["test"]
+        assert service["networks"] == ["inside"]
+    assert COMPOSE["networks"]["inside"]["internal"] is True
+
+
+def test_gives_the_keyfile_and_the_administrators_password_to_one_command_alone() -> None:
+    holders = {
+        name for name, service in SERVICES.items() if "keyfile" in service.get("secrets", ())
+    }
+    admins = {
+        name
+        for name, service in SERVICES.items()
+        if any("admin.env" in path for path in service.get("env_file", ()))
+    }
+
+    assert holders == {"mongodb", "init-replica-set"}
+    assert admins == {"init-replica-set"}
+
+
+def test_has_servers_that_the_doctor_is_content_with() -> None:
+    mongod, redis = " ".join(SERVICES["mongodb"]["command"]), " ".join(SERVICES["redis"]["command"])
+
+    assert "transactionLifetimeLimitSeconds=5" in mongod
+    assert "--keyFile" in mongod
+    assert "--appendonly yes" in redis
+    assert "--maxmemory-policy noeviction" in redis
+
+
+def test_makes_secrets_that_fit_together_and_never_twice(made: Path) -> None:
+    site = variables(made / "site.env")
+    password = (made / "redis.conf").read_text(encoding="utf-8").split()[1]
+    paths = {path for service in SERVICES.values() for path in service.get("env_file", ())}
+    paths |= {secret["file"] for secret in COMPOSE["secrets"].values()}
+
+    assert f":{password}@redis:" in site["REDIS_URL"]
+    assert len(site["SECRET_KEY"]) >= 50
+    assert re.search(
+        r"@mongodb:27017/\?replicaSet=rs0&authSource=bookingsite$", site["MONGODB_URI"]
+    )
+    assert paths == {f"compose/{made.name}/{path.name}" for path in made.iterdir()}
+    assert made.stat().st_mode & 0o077 == 0
+    assert "/compose/made-by-make-secrets.sh/" in (ROOT / ".gitignore").read_text(encoding="utf-8")
+    before = {path.name: path.read_bytes() for path in made.iterdir()}
+    again = subprocess.run(
+        [made.parent / "make-secrets.sh"], capture_output=True, text=True, check=False
+    )
+    assert again.returncode == 1
+    assert again.stderr.endswith("is there already and stays as it is.\n")
+    assert before == {path.name: path.read_bytes() for path in made.iterdir()}
+
+
+def test_leaves_the_number_of_processes_to_gunicorns_own_variable() -> None:
+    config = (ROOT / "gunicorn.conf.py").read_text(encoding="utf-8")
+
+    assert not re.search(r"^workers\b", config, re.MULTILINE)
+    assert "WEB_CONCURRENCY=" in DOCKERFILE
