@@ -45,6 +45,8 @@ VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["versi
 READ = set(re.findall(r"_read(?:_\w+)?\(\s*\"([A-Z_]+)\"", SETTINGS))
 # Without a default in production.
 REQUIRED = set(re.findall(r"_read\(\s*\"([A-Z_]+)\"(?:\)|, None if IS_PRODUCTION)", SETTINGS))
+# Gunicorn reads it by itself.
+GUNICORN_ARGUMENTS = "GUNICORN_CMD_ARGS"
 # What probes and Prometheus ask, and what runs in the cluster.
 PATHS = {"/api/health", "/api/ready", "/metrics"}
 COMMANDS = {"migrate", "showmigrations", "init_replica_set", "backup", "doctor"}
@@ -71,7 +73,7 @@ def settings_of(pods: Pods, container: Object, objects: list[Object]) -> dict[st
 
 def test_gives_no_variable_that_the_settings_do_not_read(objects: list[Object]) -> None:
     for pods, container in ours(objects):
-        unknown = settings_of(pods, container, objects).keys() - READ
+        unknown = settings_of(pods, container, objects).keys() - READ - {GUNICORN_ARGUMENTS}
 
         assert unknown == set(), who(pods, container)
 
@@ -287,6 +289,18 @@ def test_gives_requests_their_time_to_end(objects: list[Object]) -> None:
     _, pause = web.spec["containers"][0]["lifecycle"]["preStop"]["exec"]["command"]
 
     assert web.spec["terminationGracePeriodSeconds"] > int(pause) + graceful_s
+
+
+def test_closes_no_idle_connection_before_the_ingress_controller_does(
+    objects: list[Object],
+) -> None:
+    """60 s is what ingress-nginx has for upstream-keepalive-timeout."""
+    web = pods_of(objects, "Deployment/web")
+    variables = environment(web, web.spec["containers"][0], objects)
+    option, seconds = variables[GUNICORN_ARGUMENTS].split()
+
+    assert option == "--keep-alive"
+    assert int(seconds) > 60
 
 
 # --- The application as it would run ------------------------------------------------------

@@ -214,7 +214,7 @@ FAULTS: list[tuple[Plant, str]] = [
         "opens port 6380, which StatefulSet/redis has not",
     ),
     (
-        put("NetworkPolicy/redis", PEER, ["web", "worker", "doctor"]),
+        put("NetworkPolicy/redis", PEER, ["web", "worker", "backup-shell", "doctor"]),
         "Deployment/beat has no way in to port 6379 of StatefulSet/redis",
     ),
     (

@@ -30,6 +30,7 @@ SILENCED_FOR = {
     ("CKV_K8S_40", "StatefulSet.bookingapp.redis"): "999 is the user of the official image",
     ("CKV_K8S_9", "Deployment.bookingapp.worker"): "nobody sends it requests",
     ("CKV_K8S_9", "Deployment.bookingapp.beat"): "nobody sends it requests",
+    ("CKV_K8S_9", "Deployment.bookingapp.backup-shell"): "nobody sends it requests",
 }
 
 Finding = tuple[str, str]
