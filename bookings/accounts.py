@@ -36,6 +36,15 @@ def find_account(address: str) -> User | None:
     return users[0] if len(users) == 1 else None
 
 
+def find_accounts(spellings: list[str]) -> list[User]:
+    """Every account that has one of these: verified, as its name, or written down by staff."""
+    ids = set(VerifiedAddress.objects.filter(pk__in=spellings).values_list("user_id", flat=True))
+    for spelling in spellings:
+        ids |= set(User.objects.filter(username__iexact=spelling).values_list("pk", flat=True))
+        ids |= set(User.objects.filter(email__iexact=spelling).values_list("pk", flat=True))
+    return list(User.objects.filter(pk__in=ids))
+
+
 def name_of(typed: str) -> str:
     """The name of the account that somebody means who types an address, or the name itself.
 

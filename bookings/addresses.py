@@ -29,6 +29,18 @@ def normalise_address(text: str) -> str:
     return address
 
 
+def spellings_of(text: str) -> list[str]:
+    """The ways in which this address may stand in bookings, without regard to case: as typed, as
+    mail servers spell its domain, and as people do. Raises ValidationError."""
+    address = normalise_address(text)
+    mailbox, _at, domain = address.rpartition("@")
+    try:
+        people = f"{mailbox}@{idna.decode(domain)}"
+    except idna.IDNAError:
+        people = address  # a domain that only looks like one with other letters
+    return sorted({text.strip(), address, people})
+
+
 def is_address(text: str) -> bool:
     """Whether a letter could be sent there."""
     try:

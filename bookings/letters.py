@@ -30,7 +30,7 @@ from pymongo import ReturnDocument
 from bookings import accounts, clock, lookups, manage_links
 from bookings.clock import request_limits
 from bookings.connections import collection
-from bookings.indexes import LETTER_LIFE
+from bookings.indexes import ADDRESS_COLLATION, LETTER_LIFE
 from bookings.inventory import find_hotel
 
 logger = logging.getLogger(__name__)
@@ -101,6 +101,21 @@ def open_letter(*, purpose: str, token: str) -> OpenedLetter | None:
     if not default_token_generator.check_token(account, secret):
         return None
     return OpenedLetter(letter["address"], account)
+
+
+def count_letters(spellings: list[str]) -> int:
+    """How many orders there are for these addresses."""
+    return collection("letters").count_documents(
+        {"address": {"$in": spellings}}, collation=ADDRESS_COLLATION
+    )
+
+
+def forget_letters(spellings: list[str]) -> int:
+    """Ends the orders for these addresses, and the links of their letters; how many."""
+    gone = collection("letters").delete_many(
+        {"address": {"$in": spellings}}, collation=ADDRESS_COLLATION
+    )
+    return gone.deleted_count
 
 
 def send_letters() -> int:

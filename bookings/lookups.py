@@ -130,14 +130,33 @@ def list_guest_bookings(address: str, *, from_day: date, limit: int) -> list[Boo
         .find(
             {
                 **guests_with_address(address),
-                "check_out": {"$gte": from_day.isoformat()},
-                "$or": [_status_condition(CONFIRMED), _status_condition(PENDING)],
+                **not_over(from_day),
             },
             collation=ADDRESS_COLLATION,
         )
         .limit(limit)
     )
     return sorted(map(from_document, documents), key=lambda booking: booking.check_in)
+
+
+def list_bookings_with_address(
+    spellings: list[str], *, not_over_on: date | None = None
+) -> list[Booking]:
+    """Whoever made them, the bookings with one of these addresses; with a day only those that are
+    alive and end on it or later. It reads every booking."""
+    condition: dict[str, Any] = {"guest.email": {"$in": spellings}}
+    if not_over_on is not None:
+        condition |= not_over(not_over_on)
+    found = collection("bookings").find(condition, collation=ADDRESS_COLLATION)
+    return [from_document(document) for document in found]
+
+
+def not_over(day: date) -> dict[str, Any]:
+    """The condition of what is booked, or held, and ends on this day or later."""
+    return {
+        "check_out": {"$gte": day.isoformat()},
+        "$or": [_status_condition(CONFIRMED), _status_condition(PENDING)],
+    }
 
 
 def _status_condition(status: str) -> dict[str, Any]:

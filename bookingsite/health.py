@@ -71,9 +71,9 @@ class Ready(_Probe):
 
         Redis may be down: that is slower, not wrong.
         """
-        database = connections.database()
         try:
             with pymongo.timeout(PROBE_TIMEOUT_S):
+                database = connections.database()
                 hello = database.client.admin.command("hello")
                 is_whole = hello["isWritablePrimary"] and not restoring.is_unfinished(database)
         except PyMongoError:

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
+from locks import sentinel
 from locks.connection import CONNECTION_OPTIONS
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -141,6 +142,8 @@ DATABASES = {
             "w": "majority",
             "journal": True,
             "retryWrites": True,
+            # A secondary is behind: who just logged in, or lost a right, is not so there yet.
+            "readPreference": "primary",
             # A primary that froze is noticed in seconds; the driver's own values take 30 s.
             "connectTimeoutMS": 1_000,
             "heartbeatFrequencyMS": 1_000,
@@ -154,6 +157,10 @@ DATABASES = {
 # --- Redis: an accelerator ----------------------------------------------------------------
 
 REDIS_URL = _read("REDIS_URL", None if IS_PRODUCTION else "redis://127.0.0.1:6479/0")
+try:
+    _watched = sentinel.parse(REDIS_URL) if sentinel.is_watched(REDIS_URL) else None
+except ValueError as error:
+    raise ImproperlyConfigured(f"Mend REDIS_URL: {error}.") from None
 # Several independent servers make the slot locks a quorum (Redlock); usually empty.
 LOCK_REDIS_URLS = _read_list("LOCK_REDIS_URLS")
 _lock_servers = len(LOCK_REDIS_URLS)
@@ -163,12 +170,18 @@ if _lock_servers and (
     raise ImproperlyConfigured(
         "Set LOCK_REDIS_URLS to an odd number of at least 3 different servers, or to nothing."
     )
+if any("://" not in url or sentinel.is_watched(url) for url in LOCK_REDIS_URLS):
+    raise ImproperlyConfigured(
+        "Set LOCK_REDIS_URLS to servers that stand alone, such as redis://locks1:6379/0."
+    )
 
 _REDIS_CACHE: dict[str, Any] = {
     "BACKEND": "django_redis.cache.RedisCache",
-    "LOCATION": REDIS_URL,
+    # A list, since text would be cut at the commas between Sentinels.
+    "LOCATION": [REDIS_URL],
     "OPTIONS": {
         "REDIS_CLIENT_CLASS": "locks.connection.GuardedRedis",
+        "CONNECTION_POOL_CLASS": "locks.sentinel.Pool",
         "CONNECTION_POOL_KWARGS": CONNECTION_OPTIONS,
     },
 }
@@ -267,6 +280,8 @@ IDEMPOTENCY_FIND_EFFECT = "bookings.lookups.find_effect"
 # --- Worker -------------------------------------------------------------------------------
 
 CELERY_BROKER_URL = REDIS_URL
+if _watched:
+    CELERY_BROKER_URL, CELERY_BROKER_TRANSPORT_OPTIONS = sentinel.for_celery(_watched)
 CELERY_TASK_ACKS_LATE = True  # every task is safe to run twice, none may be lost
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True

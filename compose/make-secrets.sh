@@ -9,7 +9,7 @@ Usage: compose/make-secrets.sh
 
 Makes secrets and settings for compose.yaml into compose/made-by-make-secrets.sh/, a folder that git
 ignores and only you may enter. Run it once before the first `docker compose up`. It never
-overwrites: passwords in it are those of the data in the volumes.
+overwrites.
 
   site.env       settings of web, worker, beat and commands; yours to edit
   admin.env      MongoDB's user admin, for operators; of the command init_replica_set alone

@@ -24,6 +24,9 @@ from redis.exceptions import (
 )
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
+from redis.sentinel import SentinelConnectionPool
+
+from locks.sentinel import Pool
 
 logger = logging.getLogger(__name__)
 
@@ -145,8 +148,11 @@ class GuardedPipeline(Pipeline):
 
 
 def connect(url: str) -> GuardedRedis:
-    """A client for the server at `url`. Connects when first used, so forking is safe."""
-    return cast(GuardedRedis, GuardedRedis.from_url(url, **CONNECTION_OPTIONS))
+    """A client for the server at `url`, or for the primary that its Sentinels name.
+
+    Connects when first used, so forking is safe.
+    """
+    return cast(GuardedRedis, GuardedRedis.from_pool(Pool.from_url(url, **CONNECTION_OPTIONS)))
 
 
 # Also given to django-redis, whose pools are made from the same values.
@@ -162,8 +168,11 @@ _breakers_mutex = threading.Lock()
 
 def breaker_of(client: Redis) -> Breaker:
     """The breaker that this process keeps for the server behind the client."""
-    settings = client.connection_pool.connection_kwargs
+    pool = client.connection_pool
+    settings = pool.connection_kwargs
     address = str(settings.get("path") or f"{settings.get('host')}:{settings.get('port')}")
+    if isinstance(pool, SentinelConnectionPool):
+        address = pool.service_name  # whichever server that is at the moment
     breaker = _breakers.get(address)
     if breaker is None:
         with _breakers_mutex:

@@ -62,6 +62,7 @@ class MoveForm(KeyedForm):
 @admin.register(BookingRecord)
 class BookingAdmin(RecordAdmin):
     kind = STAY
+    event_labels = {"erased": "guest’s data erased"}
     list_display = (
         "reference",
         "current_status",
@@ -91,8 +92,8 @@ class BookingAdmin(RecordAdmin):
     # --- Reading ------------------------------------------------------------------------------
 
     @admin.display(description="guest name")
-    def guest_name(self, record: BookingRecord) -> str:
-        return record.guest["name"]
+    def guest_name(self, record: BookingRecord) -> str | None:
+        return record.guest["name"] or None
 
     @admin.display(description="guest e-mail")
     def guest_email(self, record: BookingRecord) -> str:

@@ -110,7 +110,7 @@ def own_set() -> Iterator[Set]:
     one_set = Set([plan_member(folder, number, keyfile) for number in range(3)], keyfile)
     try:
         for member in one_set.members[:2]:
-            Child.start(member)
+            start_and_wait(member)
         with pytest.raises(CommandError) as refusal:
             one_set.init(wait_s=1)
         one_set.before_all_were_up = str(refusal.value)
@@ -136,7 +136,7 @@ def plan_member(folder: Path, number: int, keyfile: Path) -> Server:
     return replace(server, argv=[*server.argv, "--keyFile", str(keyfile)])
 
 
-def start_again(member: Server) -> None:
+def start_and_wait(member: Server) -> None:
     Child.start(member)
     with MongoClient("127.0.0.1", member.port, directConnection=True) as client:
         client.admin.command("ping")
@@ -269,7 +269,7 @@ def test_makes_sure_of_users_while_a_member_is_down(own_set: Set) -> None:
         with own_set.as_application() as client:
             client.admin.command("ping")
     finally:
-        start_again(down)
+        start_and_wait(down)
 
 
 def test_says_so_when_the_keyfile_is_another_one(own_set: Set, tmp_path: Path) -> None:
@@ -314,4 +314,4 @@ def test_says_so_when_there_is_no_primary(own_set: Set) -> None:
             own_set.init(wait_s=1)
     finally:
         for member in fallen:
-            start_again(member)
+            start_and_wait(member)

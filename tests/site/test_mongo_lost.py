@@ -40,6 +40,16 @@ def prepare(environment: dict[str, str], mongod: Server) -> tuple[dict[str, str]
     return variables, manage("issue_token", "partner", "--act-for-others").split()[-1]
 
 
+def test_starts_without_mongodb_and_says_that_it_is_not_ready(start: Starter) -> None:
+    site = start(MONGODB_URI="mongodb://127.0.0.1:1/")
+
+    statuses = {
+        name: site.get(f"/api/{name}").status_code for name in ("health", "ready", "health-mongo")
+    }
+
+    assert statuses == {"health": 200, "ready": 503, "health-mongo": 503}
+
+
 @pytest.mark.slow
 def test_answers_try_again_while_mongodb_is_frozen_and_recovers(
     start: Starter, environment: dict[str, str], own_mongod: Server

@@ -105,3 +105,47 @@ def test_take_no_weak_earlier_key_in_production() -> None:
     said = start(**PRODUCTION, SECRET_KEY_FALLBACKS=f"{PRODUCTION['SECRET_KEY']},short").stderr
 
     assert "Set SECRET_KEY_FALLBACKS to earlier SECRET_KEYs with commas between" in said
+
+
+WATCHED = "redis+sentinel://:pass@one:1,two:2/bookings/3"
+
+
+def test_finds_cache_and_broker_behind_the_same_sentinels() -> None:
+    said = start("REDIS_URL", "CELERY_BROKER_URL", REDIS_URL=WATCHED).stdout
+
+    assert said == f"{WATCHED} sentinel://:pass@one:1/3;sentinel://:pass@two:2/3\n"
+
+
+def test_refuses_an_address_of_sentinels_that_names_no_service() -> None:
+    assert (
+        "Mend REDIS_URL: write it as redis+sentinel://"
+        in start(REDIS_URL="redis+sentinel://a").stderr
+    )
+
+
+def test_locks_on_servers_that_stand_alone() -> None:
+    urls = "redis://a,redis://b,redis+sentinel://c/bookings"
+
+    assert "servers that stand alone" in start(LOCK_REDIS_URLS=urls).stderr
+
+
+def test_lets_no_address_of_mongodb_weaken_what_is_promised() -> None:
+    weak = "readPreference=secondary&w=1&journal=false&retryWrites=false"
+    said = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "from pymongo import MongoClient; from bookingsite.settings import DATABASES;"
+            "one = DATABASES['default'];"
+            "client = MongoClient(one['HOST'], connect=False, **one['OPTIONS']);"
+            "written = client.write_concern.document;"
+            "print(client.read_preference, written['w'], written['j'],"
+            " client.options.retry_writes)",
+        ],
+        env={**os.environ, **PRODUCTION, "MONGODB_URI": f"mongodb://127.0.0.1:1/?{weak}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert said.stdout == "Primary() majority True True\n", said.stderr

@@ -1,0 +1,132 @@
+"""Erasing what says who a guest is, because they asked for it (GDPR, article 17).
+
+The bookings stay: nights, prices and history are the hotel's books, and promises 1 to 3 stand on
+them. Every step finds its work by the address, so all of it may be stopped and run again; the
+account, by which others are found, goes last.
+"""
+
+import json
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
+from redis.exceptions import RedisError
+
+from bookings import accounts, clock, connections, letters, lookups, repository
+from bookings.addresses import spellings_of
+from bookings.documents import Booking
+from idempotency.claims import Claims
+
+logger = logging.getLogger(__name__)
+
+# What the admin's log calls an account that had the address for its name.
+_ERASED = "erased"
+
+
+class ErasureRefused(Exception):
+    """Nothing was changed; the message says what to do first."""
+
+
+@dataclass(frozen=True)
+class Traces:
+    """What is known of an address. `redis_answers` is False if keys could not be forgotten."""
+
+    bookings: int
+    accounts: int
+    letters: int
+    sessions: int
+    redis_answers: bool = True
+
+    def __bool__(self) -> bool:
+        return any((self.bookings, self.accounts, self.letters, self.sessions))
+
+
+def find_traces(address: str, *, including_upcoming: bool = False) -> Traces:
+    """What `erase_guest` would erase. Raises what it raises, and changes nothing."""
+    spellings = spellings_of(address)
+    bookings, users = _judge(spellings, including_upcoming)
+    return Traces(
+        len(bookings),
+        len(users),
+        letters.count_letters(spellings),
+        len(_sessions_of(spellings, users)),
+    )
+
+
+def erase_guest(address: str, *, including_upcoming: bool = False) -> Traces:
+    """Erases name, address, telephone and notes, letters, sessions and the account; says of what.
+
+    Raises ValidationError for what is no address, and ErasureRefused for the address of staff or,
+    unless `including_upcoming`, for stays that are not over: the hotel expects somebody.
+    """
+    spellings = spellings_of(address)
+    bookings, users = _judge(spellings, including_upcoming)
+    erased = repository.erase_guest(
+        spellings, only_over_by=None if including_upcoming else _yesterday()
+    )
+    redis_answers = _forget_keys(bookings)
+    sent = letters.forget_letters(spellings)
+    sessions = _sessions_of(spellings, users)
+    Session.objects.filter(pk__in=[session.pk for session in sessions]).delete()
+    for spelling in spellings:
+        LogEntry.objects.filter(object_repr__iexact=spelling).update(object_repr=_ERASED)
+    for user in users:
+        user.delete()
+    traces = Traces(erased, len(users), sent, len(sessions), redis_answers)
+    logger.info(
+        "guest_erased",
+        extra={"bookings": erased, "accounts": len(users), "letters": sent},
+    )
+    return traces
+
+
+def _judge(spellings: list[str], including_upcoming: bool) -> tuple[list[Booking], list[User]]:
+    users = accounts.find_accounts(spellings)
+    if any(user.is_staff for user in users):
+        raise ErasureRefused(
+            "This address is that of an account of staff; delete it in the admin first. Nothing "
+            "was changed."
+        )
+    bookings = lookups.list_bookings_with_address(spellings)
+    if not including_upcoming:
+        upcoming = lookups.list_bookings_with_address(spellings, not_over_on=_yesterday())
+        if upcoming:
+            named = ", ".join(booking.reference for booking in upcoming)
+            raise ErasureRefused(
+                f"Stays that are not over: {named}. Cancel them, wait until they are over, or say "
+                "--including-upcoming. Nothing was changed."
+            )
+    return bookings, users
+
+
+def _yesterday() -> date:
+    # Wherever the hotel is, its day is not before this one.
+    return clock.today("UTC") - timedelta(days=1)
+
+
+def _sessions_of(spellings: list[str], users: Iterable[User]) -> list[Session]:
+    """Sessions of these people, and those in which the address was typed; no index finds them."""
+    ids = {str(user.pk) for user in users}
+    found = []
+    for session in Session.objects.iterator():
+        data = session.get_decoded()
+        text = json.dumps(data, ensure_ascii=False, default=str).casefold()
+        if data.get("_auth_user_id") in ids or any(one.casefold() in text for one in spellings):
+            found.append(session)
+    return found
+
+
+def _forget_keys(bookings: list[Booking]) -> bool:
+    """Has Redis forget the digests of what was sent; False if it does not answer."""
+    claims = Claims(connections.redis())
+    try:
+        for booking in bookings:
+            for key in booking.keys:
+                claims.forget(key.digest)
+    except RedisError:
+        return False
+    return True

@@ -1,0 +1,68 @@
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+
+from bookings import erasure
+from bookings.erasure import ErasureRefused, Traces
+
+
+class Command(BaseCommand):
+    help = (
+        "Erases what says who a guest is: name, address, telephone, notes and staff's reasons in "
+        "their bookings, their account, letters and sessions. The bookings stay. Without --yes it "
+        "only says what it would erase. Safe to repeat; it cannot be undone. Backups have it until "
+        "they are removed."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "address",
+            metavar="ADDRESS",
+            help="the guest's e-mail address; - reads it from standard input, so that no shell "
+            "remembers it",
+        )
+        parser.add_argument(
+            "--including-upcoming",
+            action="store_true",
+            help="also in stays that are not over, though the hotel then expects nobody by name",
+        )
+        parser.add_argument("--yes", action="store_true", help="do it")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        address = options["address"]
+        if address == "-":
+            address = sys.stdin.readline().strip()
+        act = erasure.erase_guest if options["yes"] else erasure.find_traces
+        try:
+            traces = act(address, including_upcoming=options["including_upcoming"])
+        except ValidationError as error:
+            raise CommandError(" ".join(error.messages)) from error
+        except ErasureRefused as error:
+            raise CommandError(str(error)) from error
+        except KeyboardInterrupt:
+            raise CommandError(
+                "Stopped; what was erased stays so, and the same command does the rest.",
+                returncode=130,
+            ) from None
+        if not traces:
+            self.stdout.write("Nothing is known of this address.")
+            return
+        found = _describe(traces)
+        if not options["yes"]:
+            self.stdout.write(f"Found: {found}. Nothing was changed; say --yes to erase it.")
+            return
+        self.stdout.write(f"Erased: {found}. Backups have it until they are removed.")
+        if not traces.redis_answers:
+            self.stdout.write(
+                "Redis does not answer; digests of what was sent stay there for a day at most."
+            )
+
+
+def _describe(traces: Traces) -> str:
+    return (
+        f"{traces.bookings} bookings, {traces.accounts} accounts, {traces.letters} letters, "
+        f"{traces.sessions} sessions"
+    )

@@ -1,0 +1,113 @@
+"""Redis behind Sentinel: where the primary is, is asked of whoever watches it.
+
+An address is `redis+sentinel://[user:password@]host[:port][,host[:port]...]/service[/database]`,
+with the Sentinels' hosts. A password is Redis's own; one that the Sentinels ask for is given as
+`?sentinel_password=...`. https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/
+says how they agree on a primary.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+from redis.connection import ConnectionPool
+from redis.sentinel import Sentinel, SentinelConnectionPool
+
+SCHEME = "redis+sentinel"
+SENTINEL_PORT = 26379
+
+# How long a worker waits for one Sentinel before it asks the next; it may wait, a request may not.
+WORKER_TIMEOUT_S = 1.0
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A service that Sentinels watch, and how to log in to it and to them."""
+
+    sentinels: tuple[tuple[str, int], ...]
+    service: str
+    database: int = 0
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    sentinel_password: str | None = field(default=None, repr=False)
+
+
+def is_watched(url: str) -> bool:
+    """Whether the address names Sentinels rather than a Redis."""
+    return url.startswith(f"{SCHEME}://")
+
+
+def parse(url: str) -> Watched:
+    """Takes an address apart. Raises ValueError that says what is wrong with it."""
+    parts = urlsplit(url)
+    login, _, hosts = parts.netloc.rpartition("@")
+    username, _, password = login.partition(":")
+    service, _, database = parts.path.strip("/").partition("/")
+    if parts.scheme != SCHEME or not service or not (database or "0").isdecimal():
+        raise ValueError(f"write it as {SCHEME}://host:port,host:port/service/0")
+    query = parse_qs(parts.query)
+    if set(query) - {"sentinel_password"}:
+        raise ValueError("sentinel_password is the only option that it may have")
+    return Watched(
+        sentinels=tuple(_read_host(host) for host in hosts.split(",")),
+        service=unquote(service),
+        database=int(database or 0),
+        username=unquote(username) or None,
+        password=unquote(password) or None,
+        sentinel_password=query.get("sentinel_password", [None])[0],
+    )
+
+
+def _read_host(text: str) -> tuple[str, int]:
+    host, colon, port = text.rpartition(":")
+    if not colon or port.endswith("]"):  # the colons of an IPv6 address
+        host, port = text, str(SENTINEL_PORT)
+    if not host or not port.isdecimal():
+        raise ValueError(f"{text!r} is no host and port of a Sentinel")
+    return host.strip("[]"), int(port)
+
+
+def for_celery(watched: Watched) -> tuple[str, dict[str, Any]]:
+    """The broker's address and transport options, as kombu writes them."""
+    login = ""
+    if watched.password:
+        login = f"{quote(watched.username or '', safe='')}:{quote(watched.password, safe='')}@"
+    url = ";".join(
+        f"sentinel://{login}{f'[{host}]' if ':' in host else host}:{port}/{watched.database}"
+        for host, port in watched.sentinels
+    )
+    asked_with = {
+        "password": watched.sentinel_password,
+        "socket_timeout": WORKER_TIMEOUT_S,
+        "socket_connect_timeout": WORKER_TIMEOUT_S,
+    }
+    return url, {"master_name": watched.service, "sentinel_kwargs": asked_with}
+
+
+class Pool:
+    """Makes the connection pool that an address asks for, as redis-py and django-redis do."""
+
+    @staticmethod
+    def from_url(url: str, **options: Any) -> ConnectionPool:
+        """Connects when first used, so forking is safe. Raises ValueError for no such address."""
+        if not is_watched(url):
+            return ConnectionPool.from_url(url, **options)
+        watched = parse(url)
+        # Who watches is asked under the same time-outs, and neither waited for nor asked twice.
+        asked_with = {
+            name: options[name]
+            for name in ("socket_timeout", "socket_connect_timeout", "retry")
+            if name in options
+        }
+        manager = Sentinel(
+            watched.sentinels,
+            sentinel_kwargs={**asked_with, "password": watched.sentinel_password},
+        )
+        return SentinelConnectionPool(
+            watched.service,
+            manager,
+            db=watched.database,
+            username=watched.username,
+            password=watched.password,
+            **options,
+        )

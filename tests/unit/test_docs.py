@@ -1,0 +1,27 @@
+"""What the documents name is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+
+# A file or folder of the project in backticks, and a module to run.
+NAMED = re.compile(r"`((?:bookings|bookingsite|idempotency|locks|tests|docs|bench)/[\w/.-]+)`")
+RUN = re.compile(r"python -m (bench\.\w+)")
+LINKED = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]+)")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_names_only_files_that_are_there(page: Path) -> None:
+    text = page.read_text()
+    named = [ROOT / name for name in NAMED.findall(text)]
+    named += [ROOT / f"{module.replace('.', '/')}.py" for module in RUN.findall(text)]
+    named += [page.parent / target for target in LINKED.findall(text)]
+
+    assert not [str(path) for path in named if not path.exists()]

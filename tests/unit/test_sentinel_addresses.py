@@ -1,0 +1,61 @@
+"""How an address with Sentinels is read."""
+
+from __future__ import annotations
+
+import pytest
+
+from locks.sentinel import Watched, for_celery, parse
+
+
+def test_reads_every_part() -> None:
+    watched = parse(
+        "redis+sentinel://app:p%40ss%2F@one:1,[::1]:2,three/bookings/4?sentinel_password=a%20b"
+    )
+
+    assert watched == Watched(
+        sentinels=(("one", 1), ("::1", 2), ("three", 26379)),
+        service="bookings",
+        database=4,
+        username="app",
+        password="p@ss/",
+        sentinel_password="a b",
+    )
+
+
+def test_needs_no_more_than_a_host_and_a_service() -> None:
+    assert parse("redis+sentinel://one/bookings") == Watched((("one", 26379),), "bookings")
+
+
+def test_keeps_passwords_out_of_what_is_printed() -> None:
+    watched = parse("redis+sentinel://:secret@one/bookings?sentinel_password=hidden")
+
+    assert "secret" not in repr(watched)
+    assert "hidden" not in repr(watched)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis+sentinel://one:26379",
+        "redis+sentinel://one:26379/",
+        "redis+sentinel:///bookings",
+        "redis+sentinel://one:x/bookings",
+        "redis+sentinel://one,,two/bookings",
+        "redis+sentinel://one/bookings/x",
+        "redis+sentinel://one/bookings/0/1",
+        "redis+sentinel://one/bookings?ssl=true",
+    ],
+)
+def test_refuses_what_it_would_misread(url: str) -> None:
+    with pytest.raises(ValueError, match="Sentinel|write it as|only option"):
+        parse(url)
+
+
+def test_tells_celery_the_same() -> None:
+    url, options = for_celery(
+        parse("redis+sentinel://app:p%40ss@one:1,[::1]:2/bookings/4?sentinel_password=b")
+    )
+
+    assert url == "sentinel://app:p%40ss@one:1/4;sentinel://app:p%40ss@[::1]:2/4"
+    assert options["master_name"] == "bookings"
+    assert options["sentinel_kwargs"]["password"] == "b"
