@@ -88,6 +88,8 @@ def test_says_what_each_file_is_for(fresh: Path) -> None:
 
 @pytest.mark.parametrize("overlay", OVERLAYS)
 def test_keeps_the_secrets_out_of_git(overlay: str) -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("This is no checkout of git's.")
     path = f"k8s/overlays/{overlay}/made-by-make-secrets.sh"
     for name in (f"{path}/keyfile", f"{path}.new/keyfile"):
         assert subprocess.run(["git", "check-ignore", "-q", name], cwd=ROOT).returncode == 0
