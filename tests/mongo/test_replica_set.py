@@ -32,6 +32,7 @@ NAME = "inn_of_its_own"
 
 # What the site does from its first start on, as the application's user.
 FIRST_DAY = """
+import sys
 import django
 django.setup()
 from django.core.management import call_command
@@ -43,6 +44,7 @@ demo.seed(bench_rooms=1)
 book("first")
 print("cancelled", cancel(book("second", resourceId="room_B")).content["booking"]["status"])
 call_command("expire_bookings")
+call_command("backup", "--to", sys.argv[1])
 call_command("doctor")
 """
 
@@ -174,19 +176,20 @@ def test_makes_everything_once_and_changes_nothing_the_second_time(own_set: Set)
 
 
 def test_gives_the_application_a_user_that_carries_it(
-    own_set: Set, environment: dict[str, str]
+    own_set: Set, environment: dict[str, str], tmp_path: Path
 ) -> None:
     day = subprocess.run(
-        [sys.executable, "-c", FIRST_DAY],
+        [sys.executable, "-c", FIRST_DAY, str(tmp_path)],
         env={**environment, "MONGODB_URI": own_set.uri(), "MONGODB_NAME": NAME},
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
     assert "cancelled cancelled" in day.stdout, day.stderr
+    assert list(tmp_path.glob("*/*.bson*")), day.stderr
     assert "transaction lifetime: 5 s on the primary." in day.stdout
     wrong = re.findall(r"^(?:FAIL|warn) +(.*?):", day.stdout, re.MULTILINE)
     assert set(wrong) <= {"worker", "beat", "Redis persistence"}

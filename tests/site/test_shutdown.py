@@ -85,6 +85,23 @@ def test_answers_each_request_or_leaves_its_key_to_the_next_process(
     assert count_bookings() == dict.fromkeys(wishes, 1)
 
 
+@pytest.mark.slow
+def test_answers_what_it_has_begun_before_it_ends(start: Starter) -> None:
+    leaving = start()
+    leaving.faults.arm("in_transaction", "pause")
+
+    with ThreadPoolExecutor(1) as client:
+        begun = client.submit(leaving.book, "key", resourceId="room_A", date=night(), userId="ada")
+        leaving.faults.wait_for("paused")
+        leaving.process.send_signal(signal.SIGTERM)
+        time.sleep(1)  # for it to have had the time to end too early
+        (leaving.faults.folder / "go").touch()
+        answer = begun.result()
+
+    assert answer.status_code == 201
+    assert leaving.process.wait(LONGEST_END_S) == 0
+
+
 def count_bookings() -> Counter[str]:
     """How many bookings each key has, by the guest of the same name."""
     return Counter(booking["user_id"] for booking in connections.collection("bookings").find({}))
