@@ -328,6 +328,8 @@ def served(
     container = pods.spec["containers"][0]
     log, port = tmp_path_factory.mktemp("served") / "log", free_port()
     here = {name: os.environ[name] for name in ("PATH", "MONGODB_URI", "REDIS_URL", "MONGODB_NAME")}
+    # Gunicorn itself believes a proxy on its own machine, and in the cluster there is none.
+    here["FORWARDED_ALLOW_IPS"] = "192.0.2.1"
     (command,) = re.findall(r"^CMD (\[.*\])$", DOCKERFILE, re.MULTILINE)
     words = [word.replace("0.0.0.0:8000", f"127.0.0.1:{port}") for word in json.loads(command)]
     with log.open("wb") as out:
