@@ -1,9 +1,13 @@
 """How gunicorn serves the site; read from the working folder, overruled by its command line."""
 
+import os
+import sys
 import threading
 import time
 
 from gunicorn import util
+
+from bookingsite import worker_files
 
 # Threads, since a booking mostly waits for MongoDB. How many processes is gunicorn's own variable
 # WEB_CONCURRENCY, which a setting here would overrule: several, since Python has one lock each.
@@ -39,6 +43,25 @@ logconfig_dict = {
         "gunicorn.access": {"handlers": [], "level": "CRITICAL", "propagate": False},
     },
 }
+
+
+# Each worker counts in files of its own, and whichever Prometheus asks adds them up. The library
+# looks for this variable while it is imported, which workers do after they were forked.
+COUNTS = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def on_starting(server):
+    if "prometheus_client" in sys.modules:
+        sys.exit("Take --preload away: the site must be loaded by each worker, not before.")
+    os.environ[COUNTS] = worker_files.make_folder()
+
+
+def child_exit(server, worker):
+    worker_files.bury(os.environ[COUNTS], worker.pid, living=server.WORKERS)
+
+
+def on_exit(server):
+    worker_files.remove_folder(os.environ[COUNTS])
 
 
 # The longest a body may take to arrive. Threads are few, and without this limit a dozen clients

@@ -22,7 +22,7 @@ from local.servers import free_port, start_mongod
 FIRST = date(2027, 1, 1)
 
 
-def main(bookings: int = 200_000) -> None:
+def main(bookings: int = 100_000) -> None:
     import django
     from django.core.management import call_command
 
@@ -89,7 +89,7 @@ if __name__ == "__main__":
             SECRET_KEY="bench",
             MONGODB_URI=mongod.uri,
             MONGODB_NAME="bench",
-            LOG_LEVEL="WARNING",
+            LOG_LEVEL="ERROR",
             DJANGO_SETTINGS_MODULE="bookingsite.settings",
         )
         try:

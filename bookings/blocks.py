@@ -20,7 +20,7 @@ from bookings.documents import (
 )
 from bookings.errors import AlreadyBooked, InvalidIdempotencyKey, Refusal, ValidationFailed
 from bookings.inventory import HotelFacts
-from bookings.outcomes import ANSWER_TTL_MS, Outcome, claim_key, read_key, refuse
+from bookings.outcomes import ANSWER_TTL_MS, Outcome, answer_with, claim_key, read_key, refuse
 from bookings.payloads import MAX_NOTES, MAX_ROOMS, MAX_SLOTS, Guest, is_printable
 from bookings.timing import Steps
 from idempotency import keys
@@ -50,10 +50,10 @@ def block_rooms(
     if key is None:
         raise InvalidIdempotencyKey("Send a new Idempotency-Key for each block.")
     digest = keys.digest_of(caller=str(actor), operation="block", target="", key=key)
-    steps = Steps()
+    steps = Steps("block")
     with claim_key(digest, recover=lookups.find_answer, steps=steps) as claim:
         if claim.replay:
-            return Outcome(claim.replay, key, replayed=True, steps=steps)
+            return answer_with(claim.replay, key, steps, replayed=True)
         try:
             draft = _draft_block(actor, room_ids, first, end, reason, digest, key)
             deadline.check()
@@ -66,7 +66,7 @@ def block_rooms(
             return refuse(claim, refusal, key, steps)
         answer = Answer(status=written.key.status, body=written.key.body)
         claim.succeed(answer, answer_ttl_ms=ANSWER_TTL_MS)
-    return Outcome(answer, key, replayed=written.outcome == "twin", steps=steps)
+    return answer_with(answer, key, steps, replayed=written.outcome == "twin")
 
 
 def _draft_block(

@@ -11,7 +11,8 @@ from bookings.callers import Caller
 from bookings.clock import Deadline
 from bookings.documents import CANCELLED, MAX_HISTORY, Booking, Change
 from bookings.errors import AlreadyBooked, HoldExpired, NotCancellable, NotFound, Refusal, TryAgain
-from bookings.outcomes import ANSWER_TTL_MS, Outcome, claim_key, refuse
+from bookings.metrics import Operation
+from bookings.outcomes import ANSWER_TTL_MS, Outcome, answer_with, claim_key, refuse
 from bookings.points import reached
 from bookings.timing import Steps
 from idempotency import keys
@@ -40,7 +41,7 @@ class Step:
 def change(
     booking_id: ObjectId,
     *,
-    operation: str,
+    operation: Operation,
     key: str,
     actor: Caller,
     deadline: Deadline,
@@ -51,7 +52,7 @@ def change(
     The change carries its answer into the history, so that a retry finds it there even when
     Redis forgot the key.
     """
-    steps = Steps()
+    steps = Steps(operation)
     digest = keys.digest_of(caller=str(actor), operation=operation, target=str(booking_id), key=key)
 
     def recover(digest: str) -> Answer | None:
@@ -60,7 +61,7 @@ def change(
 
     with claim_key(digest, recover=recover, steps=steps) as claim:
         if claim.replay:
-            return Outcome(claim.replay, key, replayed=True, steps=steps)
+            return answer_with(claim.replay, key, steps, replayed=True)
         reached("after_claim")
         try:
             for _ in range(CHANGE_ATTEMPTS):
@@ -70,7 +71,7 @@ def change(
                     raise NotFound
                 if acknowledged := _acknowledged(current, digest):
                     claim.succeed(acknowledged, answer_ttl_ms=ANSWER_TTL_MS)
-                    return Outcome(acknowledged, key, replayed=True, steps=steps)
+                    return answer_with(acknowledged, key, steps, replayed=True)
                 now = clock.now()
                 step = decide(current, now)
                 answer = answers.success(
@@ -87,7 +88,7 @@ def change(
         with steps.timed("finish"):
             claim.succeed(answer, answer_ttl_ms=ANSWER_TTL_MS)
     reached("before_answer")
-    return Outcome(answer, key, steps=steps)
+    return answer_with(answer, key, steps)
 
 
 def _apply(

@@ -9,7 +9,7 @@ nowhere; they end with their order.
 
 import logging
 import smtplib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -58,6 +58,27 @@ class OpenedLetter:
 
     address: str
     account: User | None = None
+
+
+# What comes of a try. A worker that dies after it leaves that try uncounted.
+RESULTS = ("sent", "not_needed", "not_sent", "given_up")
+_TALLY = {"_id": "letters"}
+
+# Whoever watches wants to know soon that there are many, not late how many exactly.
+MAX_COUNTED = 10_000
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What became of letters since the database was made, and what waits.
+
+    `oldest_due_age_s` is how long the one that should have been taken first has been due.
+    """
+
+    results: dict[str, int] = field(default_factory=lambda: dict.fromkeys(RESULTS, 0))
+    waiting: int = 0
+    oldest_waiting_age_s: float = 0.0
+    oldest_due_age_s: float = 0.0
 
 
 def order_letter(*, purpose: str, address: str) -> None:
@@ -129,6 +150,45 @@ def send_letters() -> int:
     return sent
 
 
+def read_figures() -> Figures:
+    """The figures now, the same in whichever process asks."""
+    tally = collection("letter_tally").find_one(_TALLY) or {}
+    results = {result: tally.get(result, 0) for result in RESULTS}
+    found = list(
+        collection("letters").aggregate(
+            [
+                {"$match": {"next_try_at": {"$type": "date"}}},
+                {"$sort": {"next_try_at": 1}},
+                {"$limit": MAX_COUNTED},
+                {
+                    "$group": {
+                        "_id": None,
+                        "count": {"$sum": 1},
+                        "ordered": {"$min": "$created_at"},
+                        "due": {"$min": "$next_try_at"},
+                    }
+                },
+                {
+                    "$project": {
+                        "count": 1,
+                        "waiting_ms": {"$subtract": ["$$NOW", "$ordered"]},
+                        "due_ms": {"$subtract": ["$$NOW", "$due"]},
+                    }
+                },
+            ]
+        )
+    )
+    if not found:
+        return Figures(results)
+    counted = found[0]
+    return Figures(
+        results,
+        counted["count"],
+        max(0.0, counted["waiting_ms"] / 1000),
+        max(0.0, counted["due_ms"] / 1000),
+    )
+
+
 def _take_oldest() -> dict[str, Any] | None:
     """A letter that is due, and which nobody else takes before its next try."""
     with request_limits():
@@ -162,6 +222,7 @@ def _send(letter: dict[str, Any]) -> bool:
         is_last = letter["tries"] >= MAX_TRIES
         if is_last:
             _settle(letter)
+        _count("given_up" if is_last else "not_sent")
         logger.warning(
             "letter_given_up" if is_last else "letter_not_sent",
             extra={**about, "reason": type(error).__name__},
@@ -170,9 +231,11 @@ def _send(letter: dict[str, Any]) -> bool:
     except ValueError:
         # A letter that cannot be written today cannot be written tomorrow.
         _settle(letter)
+        _count("given_up")
         logger.exception("letter_given_up", extra=about)
         return False
     _settle(letter)
+    _count("sent" if message else "not_needed")
     logger.info("letter_sent" if message else "letter_not_needed", extra=about)
     return message is not None
 
@@ -181,6 +244,11 @@ def _settle(letter: dict[str, Any]) -> None:
     """No further try. The order stays for its link, until it is too old."""
     with request_limits():
         collection("letters").update_one({"_id": letter["_id"]}, {"$unset": {"next_try_at": ""}})
+
+
+def _count(result: str) -> None:
+    with request_limits():
+        collection("letter_tally").update_one(_TALLY, {"$inc": {result: 1}}, upsert=True)
 
 
 def _write(letter: dict[str, Any]) -> EmailMessage | None:

@@ -8,6 +8,7 @@ making them once.
 
 import logging
 import secrets
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -30,6 +31,16 @@ LEASE_MS = int(3 * MONGODB_TIMEOUT_S * 1000)
 WAITING, RUNNING = NightsJob.State.WAITING.value, NightsJob.State.RUNNING.value
 DONE, FAILED = NightsJob.State.DONE.value, NightsJob.State.FAILED.value
 
+_OPEN: dict[str, Any] = {"state": {"$in": [WAITING, RUNNING]}}
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How many jobs are not done, and how long ago the oldest of them was ordered."""
+
+    open_jobs: int = 0
+    oldest_age_s: float = 0.0
+
 
 class _LeaseLost(Exception):
     """Somebody else has the job, or it was deleted."""
@@ -51,18 +62,33 @@ def work_on_jobs() -> int:
     return ended
 
 
+def read_figures() -> Figures:
+    """What waits or is being worked on now."""
+    found = list(
+        collection("nights_jobs").aggregate(
+            [
+                {"$match": _OPEN},
+                {"$group": {"_id": None, "count": {"$sum": 1}, "first": {"$min": "$created_at"}}},
+                {"$project": {"count": 1, "age_ms": {"$subtract": ["$$NOW", "$first"]}}},
+            ]
+        )
+    )
+    if not found:
+        return Figures()
+    return Figures(found[0]["count"], max(0.0, found[0]["age_ms"] / 1000))
+
+
 def _take_oldest() -> dict[str, Any] | None:
     """The oldest open job, for a lease; None if there is none or somebody is working on it."""
     jobs = collection("nights_jobs")
-    is_open = {"state": {"$in": [WAITING, RUNNING]}}
     with request_limits():
-        oldest = jobs.find_one(is_open, {"_id": 1}, sort=[("created_at", 1), ("_id", 1)])
+        oldest = jobs.find_one(_OPEN, {"_id": 1}, sort=[("created_at", 1), ("_id", 1)])
         if oldest is None:
             return None
         # A waiting job has no lease, and nothing is less than any moment.
         is_free = {"$lt": ["$lease_until", "$$NOW"]}
         return jobs.find_one_and_update(
-            {"_id": oldest["_id"], **is_open, "$expr": is_free},
+            {"_id": oldest["_id"], **_OPEN, "$expr": is_free},
             [
                 {
                     "$set": {

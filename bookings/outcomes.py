@@ -13,7 +13,7 @@ from typing import Any
 
 from django.conf import settings
 
-from bookings import answers, connections
+from bookings import answers, connections, metrics
 from bookings.errors import IdempotencyInProgress, InvalidIdempotencyKey, KeyReused, Refusal
 from bookings.timing import Steps
 from idempotency import keys
@@ -30,15 +30,15 @@ SERVER_KEY_LIFE = timedelta(minutes=2)
 
 @dataclass(frozen=True)
 class Outcome:
-    """The answer to send, and what its headers say about it."""
+    """The answer to send, and what its headers say about it. Made by `answer_with` alone."""
 
     answer: Answer
     key: str
+    steps: Steps
     replayed: bool = False
     payload_mismatch: bool = False
     stored: bool = True
     retry_after_s: int | None = None
-    steps: Steps = dataclasses.field(default_factory=Steps)
 
     @property
     def code(self) -> str | None:
@@ -62,15 +62,39 @@ def read_key(header: str | None, *, accept_server_made: bool = False) -> str | N
 
 @contextmanager
 def claim_key(digest: str, *, recover: Recover, steps: Steps) -> Iterator[Claim]:
-    """The claim for the length of a `with`; somebody else's work on the key is a refusal."""
+    """The claim for the length of a `with`; somebody else's work on the key is a refusal.
+
+    What is raised out of it is counted as what the request came to.
+    """
     claims = Claims(connections.redis())
-    with ExitStack() as stack:
-        try:
-            with steps.timed("claim"):
-                claim = stack.enter_context(claims.claim(digest, recover=recover))
-        except InProgress as error:
-            raise IdempotencyInProgress(retry_after_s=error.retry_after_s) from error
-        yield claim
+    try:
+        with ExitStack() as stack:
+            try:
+                with steps.timed("claim"):
+                    claim = stack.enter_context(claims.claim(digest, recover=recover))
+            except InProgress as error:
+                metrics.claims.labels(steps.operation, "in_progress").inc()
+                raise IdempotencyInProgress(retry_after_s=error.retry_after_s) from error
+            metrics.claims.labels(steps.operation, _result_of(claim)).inc()
+            yield claim
+    except Exception as error:
+        code = error.code if isinstance(error, Refusal) else "error"
+        metrics.outcomes.labels(steps.operation, code, "false").inc()
+        raise
+
+
+def _result_of(claim: Claim) -> str:
+    if claim.replay:
+        return "recovered" if claim.is_recovered else "replayed"
+    return "won" if claim.is_known else "unknown"
+
+
+def answer_with(answer: Answer, key: str, steps: Steps, **said: Any) -> Outcome:
+    """The outcome of a request that is answered with this; `said` as in Outcome. Counts it."""
+    outcome = Outcome(answer, key, steps, **said)
+    code = "success" if answer.status < 400 else outcome.code
+    metrics.outcomes.labels(steps.operation, code, "true" if outcome.replayed else "false").inc()
+    return outcome
 
 
 def replay(answer: Answer, key: str, read_payload: Callable[[], Any], steps: Steps) -> Outcome:
@@ -83,7 +107,7 @@ def replay(answer: Answer, key: str, read_payload: Callable[[], Any], steps: Ste
             mismatch = True
     if mismatch and settings.IDEMPOTENCY_ON_MISMATCH == "reject":
         raise KeyReused
-    return Outcome(answer, key, replayed=True, payload_mismatch=mismatch, steps=steps)
+    return answer_with(answer, key, steps, replayed=True, payload_mismatch=mismatch)
 
 
 def refuse(
@@ -112,11 +136,11 @@ def refuse(
             raise IdempotencyInProgress(retry_after_s=error.retry_after_s) from error
     if settled.replayed and read_payload:
         return replay(settled.answer, key, read_payload, steps)
-    return Outcome(
+    return answer_with(
         settled.answer,
         key,
+        steps,
         replayed=settled.replayed,
         stored=settled.stored,
         retry_after_s=None if settled.replayed else refusal.retry_after_s,
-        steps=steps,
     )

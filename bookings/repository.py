@@ -17,7 +17,7 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 
-from bookings import clock, lookups
+from bookings import clock, lookups, metrics
 from bookings.callers import Caller
 from bookings.connections import DURABLE, collection, database
 from bookings.documents import (
@@ -64,12 +64,14 @@ _WAS_BOOKED: dict[str, Any] = {
 class Written:
     """What came of writing a booking: ours is `booked`, or this key's answer was found.
 
-    `twin` is the key's own booking, `adopted` the caller's hold that took the key in.
+    `twin` is the key's own booking, `adopted` the caller's hold that took the key in. `over` is
+    what was in the way of one that was booked at the second try.
     """
 
     outcome: Literal["booked", "twin", "adopted"]
     booking: Booking
     key: Key
+    over: Literal["dead_holds", "retired_key"] | None = None
 
 
 @dataclass(frozen=True)
@@ -107,11 +109,15 @@ def write_booking(
                 lambda session: _resolve_conflict(booking, max_holds, answer_for, session)
             )
         except DuplicateKeyError:
-            continue  # another rival came between our look and our insert
+            # Another rival came between our look and our insert.
+            metrics.conflicts.labels("overtaken").inc()
+            continue
+        if isinstance(written, Written):
+            metrics.conflicts.labels(written.over or written.outcome).inc()
+            return written
+        metrics.conflicts.labels(written).inc()
         if written == "taken":
             raise AlreadyBooked
-        if isinstance(written, Written):
-            return written
     raise ResourceLocked
 
 
@@ -191,7 +197,7 @@ def _resolve_conflict(
     for hold in dead:
         _expire(hold, session=session)
     _insert(booking, max_holds, session)
-    return Written("booked", booking, key)
+    return Written("booked", booking, key, over="dead_holds" if dead else "retired_key")
 
 
 def _adopt(
@@ -245,10 +251,13 @@ def change_booking(
                 )
             )
         except DuplicateKeyError:
-            continue  # a rival came between our look and our change
+            # A rival came between our look and our change.
+            metrics.conflicts.labels("overtaken").inc()
+            continue
+        metrics.conflicts.labels(verdict).inc()
         if verdict == "taken":
             raise AlreadyBooked
-        return verdict == "changed"
+        return verdict != "stale"
     raise ResourceLocked
 
 
@@ -288,7 +297,7 @@ def _change_over_dead_holds(
     change: Change,
     only_before: timedelta | None,
     session: ClientSession,
-) -> Literal["changed", "stale", "taken"]:
+) -> Literal["dead_holds", "gone", "stale", "taken"]:
     """Looks who is in the way, and changes the booking if they are all dead; one snapshot."""
     live, dead = lookups.find_rivals(changed, session, now=clock.now())
     if live:
@@ -296,7 +305,9 @@ def _change_over_dead_holds(
     for hold in dead:
         _expire(hold, session=session)
     done = _change(booking, changed, change, only_before=only_before, session=session)
-    return "changed" if done else "stale"
+    if not done:
+        return "stale"
+    return "dead_holds" if dead else "gone"
 
 
 def expire_dead_holds(*, limit: int) -> Batch:
@@ -462,7 +473,16 @@ def _in_transaction(callback: Callable[[ClientSession], Result]) -> Result:
     The driver runs it again after a write conflict, so it must have no other effect. A
     DuplicateKeyError has to leave it: MongoDB has aborted the transaction by then.
     """
+    runs = 0
+
+    def run(session: ClientSession) -> Result:
+        nonlocal runs
+        runs += 1
+        if runs > 1:
+            metrics.transaction_retries.inc()
+        return callback(session)
+
     with database().client.start_session() as session:
         return session.with_transaction(
-            callback, read_concern=ReadConcern("snapshot"), write_concern=DURABLE
+            run, read_concern=ReadConcern("snapshot"), write_concern=DURABLE
         )

@@ -15,7 +15,7 @@ from bson import ObjectId
 from django.conf import settings
 from redis.exceptions import RedisError
 
-from bookings import answers, clock, connections, lookups, offers, repository
+from bookings import answers, clock, connections, lookups, metrics, offers, repository
 from bookings.assignment import GAP_LOOK_NIGHTS, choose_rooms
 from bookings.callers import Caller, caller_of_user
 from bookings.clock import Deadline
@@ -46,6 +46,7 @@ from bookings.outcomes import (
     ANSWER_TTL_MS,
     SERVER_KEY_LIFE,
     Outcome,
+    answer_with,
     claim_key,
     read_key,
     refuse,
@@ -83,7 +84,7 @@ def create_booking(
     what is wrong with the key itself, TryAgain or a driver's error for what may have happened
     or not; every other refusal is in the Outcome.
     """
-    steps = Steps()
+    steps = Steps("create")
 
     # 1. Resolve the key. Without one it is made from what is booked, so the body comes first.
     key = read_key(key_header)
@@ -118,6 +119,7 @@ def create_booking(
                 booking = _with_answer(draft, rooms, key, digest, payload)
                 deadline.check()
                 if lock and not lock.is_held:
+                    metrics.locks.labels("lost").inc()
                     raise ResourceLocked
                 try:
                     with steps.timed("txn"):
@@ -364,9 +366,15 @@ def _lock_slots(draft: Booking, rooms: tuple[BookedRoom, ...]) -> Lock | None:
     """Locks every slot, or none and raises LockBusy; None when Redis cannot say."""
     names = [f"{draft.hotel}|{slot}" for slot in dataclasses.replace(draft, rooms=rooms).slots]
     try:
-        return connections.locks().acquire(names, ttl_ms=LOCK_TTL_MS)
+        lock = connections.locks().acquire(names, ttl_ms=LOCK_TTL_MS)
+    except LockBusy:
+        metrics.locks.labels("busy").inc()
+        raise
     except RedisError:
+        metrics.locks.labels("unknown").inc()
         return None
+    metrics.locks.labels("acquired").inc()
+    return lock
 
 
 def _answer_hold(hold: Booking, request: StayRequest, key: str, now: datetime) -> Answer:
@@ -393,7 +401,7 @@ def _succeed(
         claim.succeed(answer, answer_ttl_ms=answer_ttl_ms, also=_release_in_batch(lock))
     if written.outcome == "twin":
         return replay(answer, key, read_payload, steps)
-    return Outcome(answer, key, steps=steps)
+    return answer_with(answer, key, steps)
 
 
 def _release_in_batch(lock: Lock | None) -> Callable[[Any], None] | None:

@@ -1,24 +1,28 @@
-"""How long each step of the flow took, for the Server-Timing header."""
+"""How long each step of the flow took, for the Server-Timing header and for Prometheus."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from bookings import metrics
+
 
 class Steps:
-    """Milliseconds by step, in the order in which the steps ended."""
+    """Milliseconds by step, in the order in which the steps ended, of one operation."""
 
-    def __init__(self) -> None:
+    def __init__(self, operation: metrics.Operation) -> None:
+        self.operation = operation
         self.durations_ms: dict[str, float] = {}
 
     @contextmanager
-    def timed(self, name: str) -> Iterator[None]:
+    def timed(self, name: metrics.Step) -> Iterator[None]:
         started_s = time.perf_counter()
         try:
             yield
         finally:
-            elapsed_ms = (time.perf_counter() - started_s) * 1000
-            self.durations_ms[name] = self.durations_ms.get(name, 0.0) + elapsed_ms
+            elapsed_s = time.perf_counter() - started_s
+            self.durations_ms[name] = self.durations_ms.get(name, 0.0) + elapsed_s * 1000
+            metrics.step_duration.labels(self.operation, name).observe(elapsed_s)
 
     def header(self) -> str:
         """`claim;dur=0.41, lock;dur=0.38`, as the Server-Timing specification writes it."""

@@ -1,77 +1,185 @@
 """Figures for Prometheus at `GET /metrics`: no login, no throttle, nothing about guests.
 
-Any of several processes answers, so whatever is counted elsewhere is kept in MongoDB and read
-here when it is asked for. A further source is a collector of its own in REGISTRY.
+Any of several processes answers for all of them. What was counted by requests is added up from
+the files of gunicorn's workers; what workers and commands do elsewhere is kept in MongoDB and read
+when it is asked for. Without MongoDB the first half is answered all the same.
 """
 
 from collections.abc import Iterator
 
 import pymongo
+from django.conf import settings
 from django.db import DatabaseError
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
-from prometheus_client import CollectorRegistry, Metric
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from pymongo.errors import PyMongoError
 
-from bookings import sweep
+from bookings import letters, night_jobs, sweep
+from bookings.metrics import REGISTRY
+from bookingsite import __version__, worker_files
 
 # Whoever scrapes gives up after some seconds, and asks again anyway.
 SCRAPE_TIMEOUT_S = 1.0
 
+# Whatever else is sent as a method counts as one.
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
-class ExpiryCollector(Collector):
-    """What sweeps did, whoever ran them, and what waits for the next one."""
+# Up to a request's deadline, 10 s; what takes longer has missed it.
+REQUEST_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+requests = Counter(
+    "bookingsite_http_requests",
+    "Requests answered.",
+    ["route", "method", "status"],
+    registry=REGISTRY,
+)
+request_duration = Histogram(
+    "bookingsite_http_request_duration_seconds",
+    "How long requests took until their answer was ready to be sent.",
+    ["route", "method"],
+    buckets=REQUEST_BUCKETS_S,
+    registry=REGISTRY,
+)
+Gauge(
+    "bookingsite_processes",
+    "Processes that answer requests here.",
+    multiprocess_mode="livesum",
+    registry=REGISTRY,
+).set(1)
+
+
+def count_request(request: HttpRequest, route: str, status: int, duration_s: float) -> None:
+    """Counts one request that was answered; `route` is a pattern, never an address."""
+    method = request.method if request.method in METHODS else "other"
+    requests.labels(route, method, str(status)).inc()
+    request_duration.labels(route, method).observe(duration_s)
+
+
+class SiteCollector(Collector):
+    """What is the same whichever process is asked: the version, and what MongoDB knows."""
 
     def collect(self) -> Iterator[Metric]:
-        figures = sweep.read_figures()
-        tally = figures.tally
-        for name, total, what in (
-            ("found", tally.found, "Dead holds that sweeps found."),
-            ("expired", tally.expired, "Dead holds that sweeps expired."),
-            ("races_lost", tally.races_lost, "Dead holds changed before a sweep could do it."),
-        ):
-            yield CounterMetricFamily(f"bookingsite_expiry_{name}", what, value=total)
+        yield InfoMetricFamily(
+            "bookingsite_build", "What runs here.", value={"version": __version__}
+        )
+        try:
+            with pymongo.timeout(SCRAPE_TIMEOUT_S):
+                figures = [*_of_sweeps(), *_of_letters(), *_of_nights_jobs()]
+        except (PyMongoError, DatabaseError):
+            figures = None
         yield GaugeMetricFamily(
-            "bookingsite_expiry_last_run_oldest_seconds",
-            "How long the oldest hold of the last sweep had been dead; 0 if there was none.",
-            value=tally.last_oldest_age_s,
+            "bookingsite_mongodb_up",
+            "Whether MongoDB answered this scrape; without it the figures it keeps are missing.",
+            value=figures is not None,
         )
-        ages = GaugeMetricFamily(
-            "bookingsite_expiry_last_run_age_seconds",
-            "Time since the last sweep ended, by who had asked for it: beat or a command.",
-            labels=["started_by"],
-        )
-        for started_by, age_s in sorted(tally.last_run_age_s.items()):
-            ages.add_metric([started_by], age_s)
-        yield ages
-        yield GaugeMetricFamily(
-            "bookingsite_dead_holds",
-            "Holds that ran out and are not tidied yet, counted up to 10000; they block nobody.",
-            value=figures.dead_holds,
-        )
-        yield GaugeMetricFamily(
-            "bookingsite_dead_holds_oldest_seconds",
-            "How long the oldest of them has been dead; 0 if there is none.",
-            value=figures.oldest_dead_hold_age_s,
-        )
+        yield from figures or ()
 
 
-REGISTRY = CollectorRegistry()
-REGISTRY.register(ExpiryCollector())
+def _of_sweeps() -> Iterator[Metric]:
+    """What sweeps did, whoever ran them, and what waits for the next one."""
+    figures = sweep.read_figures()
+    tally = figures.tally
+    for name, total, what in (
+        ("found", tally.found, "Dead holds that sweeps found."),
+        ("expired", tally.expired, "Dead holds that sweeps expired."),
+        ("races_lost", tally.races_lost, "Dead holds changed before a sweep could do it."),
+    ):
+        yield CounterMetricFamily(f"bookingsite_expiry_{name}", what, value=total)
+    yield GaugeMetricFamily(
+        "bookingsite_expiry_last_run_oldest_seconds",
+        "How long the oldest hold of the last sweep had been dead; 0 if there was none.",
+        value=tally.last_oldest_age_s,
+    )
+    ages = GaugeMetricFamily(
+        "bookingsite_expiry_last_run_age_seconds",
+        "Time since the last sweep ended, by who had asked for it: beat or a command.",
+        labels=["started_by"],
+    )
+    for started_by, age_s in sorted(tally.last_run_age_s.items()):
+        ages.add_metric([started_by], age_s)
+    yield ages
+    yield GaugeMetricFamily(
+        "bookingsite_expiry_late_after_seconds",
+        "How long after the last sweep the next one is missed.",
+        value=sweep.late_after_s(),
+    )
+    yield GaugeMetricFamily(
+        "bookingsite_dead_holds",
+        "Holds that ran out and are not tidied yet, counted up to 10000; they block nobody.",
+        value=figures.dead_holds,
+    )
+    yield GaugeMetricFamily(
+        "bookingsite_dead_holds_oldest_seconds",
+        "How long the oldest of them has been dead; 0 if there is none.",
+        value=figures.oldest_dead_hold_age_s,
+    )
+
+
+def _of_letters() -> Iterator[Metric]:
+    figures = letters.read_figures()
+    results = CounterMetricFamily(
+        "bookingsite_letters",
+        "Tries to send a letter, by what came of them.",
+        labels=["result"],
+    )
+    for result, total in figures.results.items():
+        results.add_metric([result], total)
+    yield results
+    yield GaugeMetricFamily(
+        "bookingsite_letters_waiting",
+        "Letters that are due or wait for their next try, counted up to 10000.",
+        value=figures.waiting,
+    )
+    yield GaugeMetricFamily(
+        "bookingsite_letters_oldest_waiting_seconds",
+        "Time since the oldest of them was ordered; 0 if there is none.",
+        value=figures.oldest_waiting_age_s,
+    )
+    yield GaugeMetricFamily(
+        "bookingsite_letters_oldest_due_seconds",
+        "How long a worker should have taken one of them already; 0 if none is due.",
+        value=figures.oldest_due_age_s,
+    )
+
+
+def _of_nights_jobs() -> Iterator[Metric]:
+    figures = night_jobs.read_figures()
+    yield GaugeMetricFamily(
+        "bookingsite_nights_jobs_open",
+        "Orders to make nights that are not done.",
+        value=figures.open_jobs,
+    )
+    yield GaugeMetricFamily(
+        "bookingsite_nights_jobs_oldest_seconds",
+        "Time since the oldest of them was given; 0 if there is none.",
+        value=figures.oldest_age_s,
+    )
+
+
+_site = CollectorRegistry()
+_site.register(SiteCollector())
 
 
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    try:
-        with pymongo.timeout(SCRAPE_TIMEOUT_S):
-            body = generate_latest(REGISTRY)
-    except (PyMongoError, DatabaseError):
-        return HttpResponse(
-            "MongoDB does not answer, so there are no figures now.\n",
-            status=503,
-            content_type="text/plain; charset=utf-8",
-        )
-    return HttpResponse(body, content_type=CONTENT_TYPE_PLAIN_0_0_4)
+    """Answers who asks this process itself; through a proxy comes the world."""
+    if "X-Forwarded-For" in request.headers or "Forwarded" in request.headers:
+        raise Http404
+    return HttpResponse(
+        _counted_by_requests() + generate_latest(_site), content_type=CONTENT_TYPE_PLAIN_0_0_4
+    )
+
+
+def _counted_by_requests() -> bytes:
+    folder = settings.PROMETHEUS_MULTIPROC_DIR
+    if not folder:
+        return generate_latest(REGISTRY)
+    every_process = CollectorRegistry()
+    MultiProcessCollector(every_process, folder)
+    with worker_files.reading(folder):
+        return generate_latest(every_process)

@@ -12,10 +12,12 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.http.response import HttpResponseBase
 from django.middleware.common import CommonMiddleware
+from django.urls import Resolver404, resolve
 
 from bookings import outage
 from bookings.clock import request_limits
 from bookings.errors import TryAgain
+from bookingsite import metrics
 from bookingsite.problems import answer_refusal
 
 logger = logging.getLogger(__name__)
@@ -24,10 +26,12 @@ logger = logging.getLogger(__name__)
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-PROBES = ("/api/health", "/api/ready", "/metrics")
+# Whatever asks one process how it is.
+PROBES = ("/api/health", "/api/health-mongo", "/api/health-redis", "/api/ready", "/metrics")
 
-# Probes and metrics say themselves what they found, and style sheets are files.
-WITHOUT_MONGODB = (*PROBES, f"/{settings.STATIC_URL.strip('/')}/")
+# They say themselves what they found, and style sheets are files.
+_STATIC = f"/{settings.STATIC_URL.strip('/')}/"
+WITHOUT_MONGODB = (*PROBES, _STATIC)
 
 
 def needs_mongodb(request: HttpRequest) -> bool:
@@ -53,7 +57,7 @@ class HostMiddleware(CommonMiddleware):
     """
 
     def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
-        if request.path.startswith(PROBES):
+        if request.path in PROBES:
             return None
         return super().process_request(request)
 
@@ -77,16 +81,31 @@ class RequestMiddleware:
                 else:
                     response = self._get_response(request)
             response["X-Request-ID"] = request_id
-            route = request.resolver_match.route if request.resolver_match else "-"
+            duration_s = time.perf_counter() - started_s
+            route = _route_of(request)
+            metrics.count_request(request, route, response.status_code, duration_s)
             logger.info(
                 "request",
                 extra={
                     "method": request.method,
                     "route": route,
                     "status": response.status_code,
-                    "duration_ms": round((time.perf_counter() - started_s) * 1000, 1),
+                    "duration_ms": round(duration_s * 1000, 1),
                 },
             )
             return response
         finally:
             structlog.contextvars.clear_contextvars()
+
+
+def _route_of(request: HttpRequest) -> str:
+    """The pattern that the address matches, never the address, of which there is no end."""
+    if request.resolver_match:
+        return request.resolver_match.route
+    if request.path.startswith(_STATIC):
+        return "static"
+    # It was answered before anybody looked, such as while MongoDB is away.
+    try:
+        return resolve(request.path_info).route
+    except Resolver404:
+        return "unmatched"

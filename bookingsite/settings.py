@@ -396,6 +396,12 @@ CSRF_COOKIE_SECURE = IS_PRODUCTION
 if _read_choice("TRUST_FORWARDED_PROTO", "no", ("yes", "no")) == "yes":
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
+# --- Figures ------------------------------------------------------------------------------
+
+# Where processes count together; gunicorn.conf.py makes the folder and names it here. Without one
+# a process answers for itself alone.
+PROMETHEUS_MULTIPROC_DIR = _read("PROMETHEUS_MULTIPROC_DIR", "")
+
 # --- Logs: one JSON object a line, without tokens, names or addresses ----------------------
 
 LOG_LEVEL = _read("LOG_LEVEL", "INFO")

@@ -109,16 +109,17 @@ class Claims:
             if state == b"completed":
                 kind, *answer = rest
                 claim.replay = _read_answer(answer)
-                if kind == REFUSAL:
-                    # It may have been stored while a success under this key was on its way
-                    # and Redis forgot it, or was gone when it came to be stored.
-                    claim.replay = recover(digest) or claim.replay
+                # A refusal may have been stored while a success under this key was on its way
+                # and Redis forgot it, or was gone when it came to be stored.
+                if kind == REFUSAL and (success := recover(digest)):
+                    claim.replay, claim.is_recovered = success, True
             elif state == b"in_progress":
                 # The owner may have died between its write and its answer; then the answer
                 # is there already, and nobody has to wait for the lease.
                 claim.replay = recover(digest)
                 if claim.replay is None:
                     raise InProgress(RETRY_AFTER_S)
+                claim.is_recovered = True
         try:
             yield claim
         finally:
@@ -154,7 +155,11 @@ class Claims:
 
 @dataclass
 class Claim:
-    """One request's hold on a key. Ends by `succeed`, `refuse` or, left alone, `abandon`."""
+    """One request's hold on a key. Ends by `succeed`, `refuse` or, left alone, `abandon`.
+
+    `is_known` is False where Redis did not say whether it was granted; `is_recovered` says that
+    the replay did not come from Redis.
+    """
 
     _claims: Claims
     digest: str
@@ -162,6 +167,7 @@ class Claim:
     owner: str
     replay: Answer | None = None
     is_known: bool = True
+    is_recovered: bool = False
     is_done: bool = field(default=False)
 
     @property

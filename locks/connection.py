@@ -56,6 +56,22 @@ class RedisUnavailable(RedisConnectionError):
     """Redis failed a moment ago, so it was not asked."""
 
 
+# Is told the address of a breaker and whether it is open: when it is made, opens and closes.
+Watcher = Callable[[str, bool], None]
+_watcher: Watcher | None = None
+
+
+def watch_breakers(watcher: Watcher | None) -> None:
+    """Sets who is told of every breaker of this process; None for nobody."""
+    global _watcher
+    _watcher = watcher
+
+
+def _tell(address: str, is_open: bool) -> None:
+    if _watcher is not None:
+        _watcher(address, is_open)
+
+
 class Breaker:
     """Opens at the first failure; while open, lets one probe through each second.
 
@@ -67,6 +83,7 @@ class Breaker:
         self._now = now
         self._mutex = threading.Lock()
         self._next_probe_at: float | None = None
+        _tell(address, False)
 
     @property
     def is_open(self) -> bool:
@@ -106,6 +123,8 @@ class Breaker:
         with self._mutex:
             was_closed = self._next_probe_at is None
             self._next_probe_at = self._now() + PROBE_INTERVAL_S
+            if was_closed:
+                _tell(self.address, True)  # in here, so that the last told is what it is
         if was_closed:
             logger.warning("redis_breaker_opened")
 
@@ -114,6 +133,7 @@ class Breaker:
             return
         with self._mutex:
             self._next_probe_at = None
+            _tell(self.address, False)
         logger.warning("redis_breaker_closed")
 
 

@@ -21,6 +21,7 @@ EMPTIED = (
     "auth_user",
     "verified_addresses",
     "letters",
+    "letter_tally",
     "django_session",
 )
 
@@ -43,6 +44,10 @@ def migrated(django_db_blocker: object) -> Iterator[None]:
 @pytest.fixture
 def database(migrated: None) -> None:
     """The database without bookings, people or tokens, and an empty Redis."""
+    empty_database()
+
+
+def empty_database() -> None:
     from bookings import connections
 
     for name in EMPTIED:

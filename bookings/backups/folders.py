@@ -30,6 +30,9 @@ MANIFEST = "manifest.json"
 # As `sha256sum` writes and checks it, so that a backup can be checked where there is no Python.
 DIGESTS = "SHA256SUMS"
 
+# Locked by whoever works in a folder.
+LOCK = ".lock"
+
 _NAME = re.compile(r"\d{8}T\d{6}Z")
 _UNFINISHED = ".unfinished-"
 _DIGEST_LINE = re.compile(r"([0-9a-f]{64})  ([^/\0\n]+)")
@@ -49,7 +52,9 @@ def only_process_in(folder: Path) -> Iterator[None]:
     """
     if not folder.is_dir():
         raise BackupFailed(f"{folder} is no folder; make it, or mount its volume.")
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    # A file, since over NFS only what is open for writing can be locked. It stays: who removes it
+    # might remove the lock of the next one.
+    descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, FILE_MODE)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -384,6 +384,20 @@ def test_answers_prometheus_by_the_address_of_the_pod(served: Served) -> None:
     assert "bookingsite_" in answer.text
 
 
+def test_keeps_its_figures_from_who_comes_through_the_ingress(served: Served) -> None:
+    headers = {
+        "Host": served.ingress_host,
+        "X-Forwarded-For": "192.0.2.7",
+        "X-Forwarded-Proto": "https",
+    }
+
+    answer = requests.get(f"{served.url}/metrics", headers=headers, timeout=10)
+
+    # In production the page that says 404 needs the files which are collected for the image alone.
+    assert answer.status_code in (404, 500)
+    assert "bookingsite_" not in answer.text
+
+
 @pytest.mark.parametrize(
     ("host", "status"),
     [("{ingress}", 401), ("elsewhere.example", 400)],

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
-from bookings import connections, sweep
+from bookings import clock, connections, letters, outage, sweep
+from bookings.connections import collection
+from bookings.models import NightsJob
+from bookingsite import __version__
 from tests.mongo.conftest import book, let_hold_end
 
 Patch = pytest.MonkeyPatch
@@ -32,13 +38,30 @@ def scrape(client: Client) -> dict[str, float]:
 
 
 def test_begins_with_nothing(client: Client) -> None:
-    assert scrape(client) == {
+    found = scrape(client)
+
+    kept = ("expiry", "dead_holds", "letters", "nights_jobs")
+    assert {
+        name: value
+        for name, value in found.items()
+        if name.startswith(tuple(f"bookingsite_{word}" for word in kept))
+    } == {
         "bookingsite_expiry_found_total": 0,
         "bookingsite_expiry_expired_total": 0,
         "bookingsite_expiry_races_lost_total": 0,
         "bookingsite_expiry_last_run_oldest_seconds": 0,
+        "bookingsite_expiry_late_after_seconds": 190,
         "bookingsite_dead_holds": 0,
         "bookingsite_dead_holds_oldest_seconds": 0,
+        "bookingsite_letters_total result=sent": 0,
+        "bookingsite_letters_total result=not_needed": 0,
+        "bookingsite_letters_total result=not_sent": 0,
+        "bookingsite_letters_total result=given_up": 0,
+        "bookingsite_letters_waiting": 0,
+        "bookingsite_letters_oldest_waiting_seconds": 0,
+        "bookingsite_letters_oldest_due_seconds": 0,
+        "bookingsite_nights_jobs_open": 0,
+        "bookingsite_nights_jobs_oldest_seconds": 0,
     }
 
 
@@ -81,6 +104,130 @@ def test_tells_what_waits_for_the_next_sweep(client: Client) -> None:
     assert 120 <= found["bookingsite_dead_holds_oldest_seconds"] < 130
 
 
+def test_tells_what_became_of_letters(client: Client, settings: Settings) -> None:
+    letters.order_letter(purpose=letters.REGISTER, address="ada@example.org")
+    letters.send_letters()
+    settings.EMAIL_BACKEND = "tests.mongo.test_letters.Failing"
+    letters.order_letter(purpose=letters.REGISTER, address="bob@example.org")
+    letters.send_letters()
+    collection("letters").update_many(
+        {"address": "bob@example.org"},
+        [{"$set": {"next_try_at": "$created_at", "tries": letters.MAX_TRIES - 1}}],
+    )
+    letters.send_letters()
+
+    found = scrape(client)
+
+    assert {
+        name: found[f"bookingsite_letters_total result={name}"] for name in letters.RESULTS
+    } == {
+        "sent": 1,
+        "not_needed": 0,
+        "not_sent": 1,
+        "given_up": 1,
+    }
+    assert found["bookingsite_letters_waiting"] == 0
+
+
+def test_tells_which_letters_wait_and_which_are_late(client: Client) -> None:
+    for ordered_s, due_in_s in ((600, 30), (300, -120)):
+        letters.order_letter(purpose=letters.FIND, address="ada@example.org")
+        collection("letters").update_one(
+            {"tries": 0},
+            [
+                {
+                    "$set": {
+                        "tries": 1,
+                        "created_at": {"$subtract": ["$$NOW", ordered_s * 1000]},
+                        "next_try_at": {"$add": ["$$NOW", due_in_s * 1000]},
+                    }
+                }
+            ],
+        )
+
+    found = scrape(client)
+
+    assert found["bookingsite_letters_waiting"] == 2
+    assert 600 <= found["bookingsite_letters_oldest_waiting_seconds"] < 610
+    assert 120 <= found["bookingsite_letters_oldest_due_seconds"] < 130
+
+
+def test_takes_no_letter_for_late_that_waits_for_its_next_try(client: Client) -> None:
+    letters.order_letter(purpose=letters.FIND, address="ada@example.org")
+    collection("letters").update_one({}, [{"$set": {"next_try_at": {"$add": ["$$NOW", 60_000]}}}])
+
+    found = scrape(client)
+
+    assert found["bookingsite_letters_waiting"] == 1
+    assert found["bookingsite_letters_oldest_due_seconds"] == 0
+
+
+def test_tells_which_orders_for_nights_are_open(client: Client) -> None:
+    for state, ordered_s in ((NightsJob.State.DONE, 900), (NightsJob.State.RUNNING, 300)):
+        collection("nights_jobs").insert_one(
+            {
+                "state": state.value,
+                "created_at": clock.now() - timedelta(seconds=ordered_s),
+            }
+        )
+
+    found = scrape(client)
+
+    assert found["bookingsite_nights_jobs_open"] == 1
+    assert 300 <= found["bookingsite_nights_jobs_oldest_seconds"] < 310
+
+
+def test_says_which_version_runs(client: Client) -> None:
+    assert scrape(client)[f"bookingsite_build_info version={__version__}"] == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "label"),
+    [
+        ("GET", "/api/bookings/0123456789ab0123456789ab", "api/bookings/<str:booking_id>"),
+        ("POST", "/api/bookings", "api/bookings"),
+        ("GET", "/wp-login.php", "unmatched"),
+        ("GET", "/admin/no/such/page", "admin/(?P<url>.*)$"),
+        ("GET", "/static/no-such-file.css", "static"),
+        ("BREW", "/api/health", "api/health"),
+    ],
+)
+def test_counts_a_request_by_its_route_never_by_its_address(
+    client: Client, method: str, path: str, label: str
+) -> None:
+    before = scrape(client)
+
+    status = client.generic(method, path).status_code
+
+    called = method if method != "BREW" else "other"
+    requests = f"bookingsite_http_requests_total method={called} route={label} status={status}"
+    timed = f"bookingsite_http_request_duration_seconds_count method={called} route={label}"
+    after = scrape(client)
+    for name in (requests, timed):
+        assert after[name] - before.get(name, 0) == 1
+    # The scrape before is counted as well.
+    assert {
+        name
+        for name, value in after.items()
+        if name.startswith("bookingsite_http_requests_total") and value != before.get(name)
+    } == {requests, "bookingsite_http_requests_total method=GET route=metrics status=200"}
+
+
+def test_counts_by_its_route_what_is_refused_while_mongodb_is_away(
+    client: Client, monkeypatch: Patch
+) -> None:
+    before = scrape(client)
+    monkeypatch.setattr(outage, "_next_probe_at_s", math.inf)
+    outage._is_away.set()
+
+    refused = client.get("/api/bookings")
+    outage._is_away.clear()
+
+    assert refused.status_code == 503
+    name = "bookingsite_http_requests_total method=GET route=api/bookings status=503"
+    assert scrape(client)[name] - before.get(name, 0) == 1
+
+
 def test_says_nothing_about_guests(client: Client) -> None:
     guest = {"name": "Ada Lovelace", "email": "ada@example.org"}
     book("dead", hold=True, guest=guest, userId="ada")
@@ -99,6 +246,11 @@ def test_is_served_inside_over_plain_http(settings: Settings) -> None:
     # The redirect's exceptions are read when the middleware is made.
     assert Client().get("/metrics").status_code == 200
     assert Client().get("/metrics/more").status_code == 301
+
+
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded"])
+def test_is_not_there_for_who_comes_through_a_proxy(client: Client, header: str) -> None:
+    assert client.get("/metrics", headers={header: "for=203.0.113.7"}).status_code == 404
 
 
 def test_is_served_under_the_address_of_each_process(settings: Settings) -> None:

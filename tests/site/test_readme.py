@@ -8,9 +8,12 @@ import shutil
 import subprocess
 
 import pytest
+from django.core.management import get_commands
 
 from bookings.errors import Refusal
 from tests.site.site import ROOT, Site
+
+OUR_APPS = ("bookings", "idempotency", "locks")
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -55,3 +58,12 @@ def test_has_every_setting_and_no_other() -> None:
 
     assert set(documented) == read
     assert len(documented) == len(set(documented))
+
+
+def test_has_every_command_and_no_other() -> None:
+    table = README.split("## For operators")[1].split("\n\n")[1]
+    ours = {name for name, app in get_commands().items() if app in OUR_APPS}
+
+    documented = set(re.findall(r"^    manage\.py (\w+)", table, re.MULTILINE))
+
+    assert documented == ours | {"migrate"}

@@ -18,7 +18,8 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from locks.connection import PROBE_INTERVAL_S, Breaker, RedisUnavailable
+from bookings import metrics
+from locks.connection import PROBE_INTERVAL_S, Breaker, RedisUnavailable, watch_breakers
 
 SICK = [
     RedisConnectionError("refused"),
@@ -185,3 +186,19 @@ def test_admits_one_of_many_threads_that_come_at_once(breaker: Breaker, clock: C
 
     assert len(probes) == 1
     assert len(refused) == 15
+
+
+def test_tells_its_watcher_of_each_change_once(clock: Clock) -> None:
+    told: list[tuple[str, bool]] = []
+    watch_breakers(lambda address, is_open: told.append((address, is_open)))
+    try:
+        breaker = Breaker("watched:1", now=clock)
+        for _ in range(2):
+            call_failing(breaker, SICK[0])
+            clock.now_s += PROBE_INTERVAL_S
+        for _ in range(2):
+            breaker.call(lambda: "answer")
+    finally:
+        watch_breakers(metrics.note_breaker)
+
+    assert told == [("watched:1", False), ("watched:1", True), ("watched:1", False)]

@@ -1,0 +1,209 @@
+"""The dashboard, the alerts and the documents name what a real site exports, after real traffic."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from bookings import sweep
+from tests.conftest import empty_database, night
+from tests.promql import Exported, faults, nodes_of, promql, read_exported
+from tests.servers import start_redis_in_memory, start_throwaway
+from tests.site.conftest import issue_token
+from tests.site.site import ROOT, start_site
+
+OBSERVABILITY = ROOT / "observability"
+DASHBOARD = json.loads((OBSERVABILITY / "dashboard.json").read_text(encoding="utf-8"))
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+
+PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]
+
+
+def read_alerts() -> list[dict[str, Any]]:
+    groups = yaml.safe_load((OBSERVABILITY / "alerts.yml").read_text(encoding="utf-8"))["groups"]
+    return [rule for group in groups for rule in group["rules"]]
+
+
+ALERTS = read_alerts()
+
+
+@pytest.fixture(scope="module")
+def scraped(
+    migrated: None, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """What a site answers that has booked, refused, lost its Redis, and been swept."""
+    folder = tmp_path_factory.mktemp("observed")
+    empty_database()
+    redis = start_throwaway(start_redis_in_memory, folder / "redis")
+    site = start_site({**environment, "REDIS_URL": redis.uri}, folder)
+    site.token = issue_token("observed")
+    try:
+        made = site.book("key", userId="ada", resourceId="room_A", date=night(), hold=True)
+        booking = f"/api/bookings/{made.json()['booking']['id']}"
+        for _ in range(2):
+            assert site.post(f"{booking}/confirm", key="key").status_code == 200
+        assert (
+            site.book("other", userId="bob", resourceId="room_A", date=night()).status_code == 409
+        )
+        assert site.get("/api/ready").status_code == 200
+        redis.kill()
+        assert site.get("/api/health-redis").status_code == 503
+        sweep.expire_holds(started_by="beat")
+        yield site.get("/metrics", token="").text
+    finally:
+        site.stop()
+        redis.kill()
+
+
+@pytest.fixture(scope="module")
+def exported(scraped: str) -> Exported:
+    return read_exported(scraped)
+
+
+@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
+def test_shows_what_the_site_exports(panel: dict[str, Any], exported: Exported) -> None:
+    for target in panel["targets"]:
+        shown = re.findall(r"{{(\w+)}}", target["legendFormat"])
+        assert faults(target["expr"], exported, shown=shown) == []
+
+
+def test_shows_everything_that_the_site_exports(scraped: str) -> None:
+    shown = {
+        str(node.name)
+        for panel in PANELS
+        for target in panel["targets"]
+        for node in nodes_of(promql.parse(target["expr"].replace("$__rate_interval", "5m")))
+        if isinstance(node, promql.VectorSelector)
+    }
+
+    families = [
+        {sample.name for sample in family.samples}
+        for family in text_string_to_metric_families(scraped)
+    ]
+    assert [names for names in families if not names & shown] == []
+
+
+def test_can_be_imported_into_any_grafana() -> None:
+    """Nothing in it is of one Grafana alone: an id, or the name of a data source."""
+    assert DASHBOARD.get("id") is None
+    [variable] = DASHBOARD["templating"]["list"]
+    assert (variable["type"], variable["query"]) == ("datasource", "prometheus")
+    source = {"type": "prometheus", "uid": f"${{{variable['name']}}}"}
+    for panel in PANELS:
+        assert [panel["datasource"], *(t["datasource"] for t in panel["targets"])] == [source] * (
+            1 + len(panel["targets"])
+        )
+    ids = [panel["id"] for panel in DASHBOARD["panels"]]
+    assert len(set(ids)) == len(ids)
+
+
+def test_lays_its_panels_beside_each_other() -> None:
+    squares = [
+        (x, y)
+        for panel in DASHBOARD["panels"]
+        for place in [panel["gridPos"]]
+        for x in range(place["x"], place["x"] + place["w"])
+        for y in range(place["y"], place["y"] + place["h"])
+    ]
+
+    assert len(set(squares)) == len(squares)
+    assert max(x for x, _ in squares) < 24
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert["alert"])
+def test_alerts_of_what_the_site_exports(alert: dict[str, Any], exported: Exported) -> None:
+    # Labels of an alert's text come from its expression.
+    shown = re.findall(r"\$labels\.(\w+)", str(alert["annotations"]))
+
+    assert faults(alert["expr"], exported, shown=shown) == []
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert["alert"])
+def test_says_how_bad_it_is_and_what_to_do(alert: dict[str, Any]) -> None:
+    assert alert["labels"]["severity"] in ("critical", "warning")
+    assert alert["annotations"]["summary"]
+    assert alert["annotations"]["description"].rstrip().endswith(".")
+    page, _, anchor = alert["annotations"]["runbook"].partition("#")
+    assert anchor in anchors_of(ROOT / page)
+
+
+def anchors_of(page: Path) -> set[str]:
+    """Where a link into the page can lead, as GitHub and GitLab name headings."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_explains_every_alert_and_no_other() -> None:
+    section = OPERATIONS.split("\n## Alerts\n")[1].split("\n## ")[0]
+
+    assert re.findall(r"^### (\w+)$", section, re.MULTILINE) == [rule["alert"] for rule in ALERTS]
+
+
+def test_explains_every_metric_with_its_labels_and_no_other(scraped: str) -> None:
+    section = OPERATIONS.split("\n## Metrics\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| `(bookingsite_\w+)` \| (.*?) \|", section, re.MULTILINE)
+    explained = {(name, frozenset(re.findall(r"`(\w+)`", labels))) for name, labels in rows}
+
+    assert len(rows) == len(explained)
+    assert explained == {
+        (
+            family.name if family.type == "histogram" else family.samples[0].name,
+            frozenset(label for sample in family.samples for label in sample.labels) - {"le"},
+        )
+        for family in text_string_to_metric_families(scraped)
+    }
+
+
+def test_names_metrics_as_prometheus_asks(scraped: str) -> None:
+    """https://prometheus.io/docs/practices/naming/: a prefix, base units, `_total` for counters."""
+    for family in text_string_to_metric_families(scraped):
+        assert family.name.startswith("bookingsite_")
+        assert family.documentation.endswith(".")
+        for sample in family.samples:
+            assert sample.name.endswith("_total") == (family.type == "counter")
+        assert not re.search(r"_(ms|milliseconds|minutes|percent|kb)(_|$)", family.name)
+        if family.type == "histogram":
+            assert family.name.endswith("_seconds")
+
+
+def test_tests_that_each_alert_fires_and_that_it_does_not_when_all_is_well() -> None:
+    cases = yaml.safe_load((OBSERVABILITY / "alerts_test.yml").read_text(encoding="utf-8"))["tests"]
+    fired = {
+        check["alertname"]
+        for case in cases
+        for check in case["alert_rule_test"]
+        if check["exp_alerts"]
+    }
+    [well] = [case for case in cases if case["name"] == "all is well"]
+
+    assert fired == {alert["alert"] for alert in ALERTS}
+    assert {check["alertname"] for check in well["alert_rule_test"]} == fired
+
+
+@pytest.mark.parametrize("arguments", [("check", "alerts.yml"), ("test", "alerts_test.yml")])
+def test_satisfies_prometheus_own_checks(arguments: tuple[str, str]) -> None:
+    if shutil.which("promtool") is None:
+        assert not os.environ.get("CI"), "install promtool: the alerts' own tests need it"
+        pytest.skip("The alerts' own tests need promtool (Debian's package prometheus).")
+    what, file = arguments
+
+    done = subprocess.run(
+        ["promtool", what, "rules", file],
+        cwd=OBSERVABILITY,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr

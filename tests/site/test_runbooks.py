@@ -1,0 +1,265 @@
+"""The runbooks are true: their commands do what the page says, on real servers."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import redis
+from django.test import override_settings
+
+from bookings import connections, sweep_tally
+from bookings.callers import issue_token
+from bookings.doctor import background
+from bookings.models import ApiClient
+from local.children import Child
+from local.servers import Server
+from tests.mongo.conftest import book, let_hold_end
+from tests.servers import start_redis_in_memory, start_throwaway
+from tests.site.site import ROOT
+
+FOLDER = ROOT / "docs" / "runbooks"
+PAGES = sorted(path.name for path in FOLDER.glob("*.md"))
+
+# What no test runs, each with the reason; by how the command begins.
+NOT_RUN = {
+    "kubectl": "there is no cluster here",
+    "mongosh": "it comes from no package index that the tests use",
+    "echo | openssl s_client": "it asks a public name",
+    "manage.py init_replica_set": "tests/mongo/test_replica_set.py runs it on three members",
+}
+
+_BLOCK = re.compile(r"^```console(?: (test)(?: ([a-z-]+))?)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Commands of a page, each with the lines that it shows, and where it ends if not with 0."""
+
+    is_tested: bool
+    situation: str
+    commands: list[tuple[str, list[str], int]]
+
+
+def read_blocks(page: str) -> list[Block]:
+    blocks = []
+    for tested, situation, text in _BLOCK.findall((FOLDER / page).read_text(encoding="utf-8")):
+        commands = []
+        for part in text.removeprefix("$ ").split("\n$ "):
+            command, *lines = part.strip("\n").split("\n")
+            status = 0
+            if lines and (match := re.fullmatch(r"exit status (\d+)", lines[-1])):
+                status = int(match[1])
+                lines = lines[:-1]
+            commands.append((command, lines, status))
+        blocks.append(Block(bool(tested), situation, commands))
+    return blocks
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A site without its web: servers, worker and beat, and a shell that reaches them."""
+
+    variables: dict[str, str]
+    redis: Server
+    worker: Child
+    beat: Child
+
+    def wait_until_alive(self) -> None:
+        """Returns once the worker has swept for beat, and answers."""
+        deadline_s = time.monotonic() + 40
+        with (
+            override_settings(CELERY_BROKER_URL=self.variables["REDIS_URL"]),
+            connections.looking_into(self.variables["MONGODB_NAME"]),
+        ):
+            while (
+                "beat" not in sweep_tally.read().last_run_age_s or background.worker().level != "ok"
+            ):
+                assert time.monotonic() < deadline_s
+                time.sleep(0.1)
+
+    def restart_parts(self) -> None:
+        """Starts worker and beat anew, with the variables as they are now."""
+        for part in (self.worker, self.beat):
+            part.kill()
+            part.env = self.variables
+            part.start()
+        self.wait_until_alive()
+
+    def run(self, command: str) -> tuple[str, int]:
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=ROOT,
+            env=self.variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return done.stdout, done.returncode
+
+
+@pytest.fixture(scope="module")
+def whole_stage(
+    migrated: None, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stage]:
+    folder = tmp_path_factory.mktemp("runbooks")
+    server = start_throwaway(start_redis_in_memory, folder / "redis")
+    shims = folder / "bin"
+    shims.mkdir()
+    for name, runs in (("manage.py", "manage.py"), ("redis-cli", "-m tests.redis_cli")):
+        (shims / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {runs} "$@"\n')
+        (shims / name).chmod(0o755)
+    variables = {
+        **environment,
+        "PATH": f"{shims}:{os.environ['PATH']}",
+        "SECRET_KEY": "only-for-tests",
+        "REDIS_URL": server.uri,
+        # Its sweeps come at once, and are late only when the page says so.
+        "EXPIRY_INTERVAL_S": "1",
+    }
+    parts = [
+        Child(
+            name=name,
+            argv=[sys.executable, "-m", "celery", "-A", "bookingsite", name, *arguments],
+            log_path=folder / f"{name}.log",
+            death_signal=signal.SIGKILL,
+            env=variables,
+        )
+        for name, arguments in (
+            ("worker", ["--concurrency", "1", "--loglevel", "INFO"]),
+            ("beat", ["--schedule", str(folder / "schedule")]),
+        )
+    ]
+    for part in parts:
+        part.start()
+    yield Stage(variables, server, *parts)
+    for child in (*parts, server):
+        child.kill()
+
+
+@pytest.fixture
+def stage(whole_stage: Stage, database: None, tmp_path: Path) -> Iterator[Stage]:
+    """Everything alive and one booking made, whatever the page before has broken."""
+    own = connections.database()
+    copies = [f"{own.name}_back", f"{own.name}_drill"]
+    for name in copies:
+        own.client.drop_database(name)
+    for child in (whole_stage.redis, whole_stage.worker, whole_stage.beat):
+        if not child.is_running:
+            child.start()
+    client, _ = ApiClient.objects.get_or_create(name="partner")
+    issue_token(client.pk)
+    book("stay")
+    (tmp_path / "backups").mkdir()
+    variables = {**whole_stage.variables, "BACKUPS": str(tmp_path / "backups")}
+    stage = dataclasses.replace(whole_stage, variables=variables)
+    stage.wait_until_alive()
+    yield stage
+    if stage.variables["REDIS_URL"] != whole_stage.variables["REDIS_URL"]:
+        stage.redis.kill()  # and its password with it
+    if stage.variables["MONGODB_NAME"] != own.name:
+        for part in (stage.worker, stage.beat):
+            part.kill()
+            part.env = whole_stage.variables
+    for name in copies:
+        own.client.drop_database(name)
+
+
+def _let_beat_die(stage: Stage) -> None:
+    stage.beat.kill()
+    time.sleep(1.5)  # for what it has asked already
+    connections.collection("sweeps").update_one(
+        {}, [{"$set": {"last_run_at.beat": {"$subtract": ["$$NOW", 3600 * 1000]}}}]
+    )
+
+
+def _leave_a_hold(stage: Stage) -> None:
+    _let_beat_die(stage)
+    book("hold", hold=True, resourceId="room_B")
+    let_hold_end(minutes_ago=60)
+
+
+def _name_restored(stage: Stage) -> None:
+    stage.variables["MONGODB_NAME"] = f"{connections.database().name}_back"
+
+
+def _lose_mongodb(stage: Stage) -> None:
+    stage.variables["MONGODB_URI"] = "mongodb://127.0.0.1:1/?replicaSet=rs0"
+
+
+def _set_password(stage: Stage) -> None:
+    redis.Redis(port=stage.redis.port).config_set("requirepass", "old-password")
+    address = f"127.0.0.1:{stage.redis.port}/0"
+    stage.variables["REDIS_URL"] = f"redis://:old-password@{address}"
+    stage.variables["NEW_REDIS_URL"] = f"redis://:new-password@{address}"
+
+
+SITUATIONS: dict[str, Callable[[Stage], object]] = {
+    "": lambda stage: None,
+    "redis-dead": lambda stage: stage.redis.kill(),
+    "redis-empty": lambda stage: (
+        stage.redis.kill(),
+        stage.redis.start(),
+        stage.wait_until_alive(),
+    ),
+    "redis-password": _set_password,
+    "beat-dead": _let_beat_die,
+    "holds-left": _leave_a_hold,
+    "mongodb-dead": _lose_mongodb,
+    "restored": _name_restored,
+    "restarted": lambda stage: (_name_restored(stage), stage.restart_parts()),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES)
+def test_have_commands_that_do_as_the_page_says(page: str, stage: Stage) -> None:
+    for block in read_blocks(page):
+        if not block.is_tested:
+            continue
+        SITUATIONS[block.situation](stage)
+        for command, lines, status in block.commands:
+            said, ended = stage.run(command)
+
+            rest = said
+            for line in lines:
+                pattern = "^" + ".*".join(map(re.escape, line.split("…"))) + "$"
+                found = re.search(pattern, rest, re.MULTILINE)
+                assert found, f"{page}: {command}\ndoes not say: {line}\nbut:\n{said}"
+                rest = rest[found.end() :]
+            assert ended == status, f"{page}: {command}\n{said}"
+            assert "Traceback" not in said
+
+
+def test_say_which_commands_are_not_run_and_why() -> None:
+    commands = {
+        command
+        for page in PAGES
+        for block in read_blocks(page)
+        if not block.is_tested
+        for command, _, _ in block.commands
+    }
+
+    unexplained = [c for c in commands if not c.startswith(tuple(NOT_RUN))]
+    unused = [start for start in NOT_RUN if not any(c.startswith(start) for c in commands)]
+    assert (unexplained, unused) == ([], [])
+
+
+def test_show_no_command_outside_a_block() -> None:
+    for page in PAGES:
+        text = (FOLDER / page).read_text(encoding="utf-8")
+        assert text.count("```console") == len(read_blocks(page)), page
+        assert not re.search(r"^\$ ", _BLOCK.sub("", text), re.MULTILINE), page
+        known = {block.situation for block in read_blocks(page)}
+        assert known <= SITUATIONS.keys(), page

@@ -1,0 +1,14 @@
+"""The version that a site tells of is the project's."""
+
+from __future__ import annotations
+
+import tomllib
+
+from bookingsite import __version__
+from tests.site.site import ROOT
+
+
+def test_is_the_same_everywhere() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+    assert __version__ == project["version"]
