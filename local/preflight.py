@@ -27,7 +27,7 @@ from local.ports import port_is_free
 VENV = ROOT / ".venv"
 OLDEST_PYTHON = (3, 11)
 
-# The environment takes 0.5 GB with its tests, a mongod's first files 0.2 GB.
+# The environment takes 0.7 GB with its tests, a mongod's first files 0.2 GB.
 NEEDED_BYTES = 1_000_000_000
 
 RUNTIME = "requirements.txt"

@@ -157,3 +157,26 @@ def test_is_alive_without_beat_which_is_missed_once_it_is_late(parts: Parts) -> 
     found, status = parts.doctor()
 
     assert (found["worker"], found["beat"], status) == ("ok", "FAIL", 1)
+
+
+def probe(variables: dict[str, str]) -> int:
+    """What Kubernetes is told of the worker on this machine."""
+    command = [sys.executable, "-m", "bookingsite.worker_probe"]
+    return subprocess.run(command, cwd=ROOT, env=variables, check=False).returncode
+
+
+@pytest.mark.slow
+def test_is_told_from_a_frozen_worker_by_its_probe(parts: Parts) -> None:
+    wait_for_sweep_by_beat()
+    alive = probe(parts.variables)
+    os.kill(parts.worker.pid, signal.SIGSTOP)
+    try:
+        frozen = probe(parts.variables)
+    finally:
+        os.kill(parts.worker.pid, signal.SIGCONT)
+
+    assert (alive, frozen) == (0, 1)
+
+
+def test_is_not_blamed_by_its_probe_for_a_broker_that_is_away(environment: dict[str, str]) -> None:
+    assert probe({**environment, "REDIS_URL": "redis://127.0.0.1:1/0"}) == 0
