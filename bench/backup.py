@@ -5,19 +5,16 @@ again and again under other ids, nights and keys, and runs the real commands.
 """
 
 import io
-import os
 import secrets
-import signal
 import sys
 import tempfile
 import time
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
 from bson import ObjectId
 
-from local.servers import free_port, start_mongod
+from bench.own_servers import own_servers
 
 FIRST = date(2027, 1, 1)
 
@@ -79,20 +76,5 @@ def main(bookings: int = 100_000) -> None:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory(prefix="bookingsite-bench-") as name:
-        folder = Path(name)
-        mongod = start_mongod(
-            free_port(), folder / "data", folder / "log", death_signal=signal.SIGKILL
-        )
-        os.environ.update(
-            BOOKINGSITE_ENV="development",
-            SECRET_KEY="bench",
-            MONGODB_URI=mongod.uri,
-            MONGODB_NAME="bench",
-            LOG_LEVEL="ERROR",
-            DJANGO_SETTINGS_MODULE="bookingsite.settings",
-        )
-        try:
-            main(*map(int, sys.argv[1:]))
-        finally:
-            mongod.kill()
+    with own_servers():
+        main(*map(int, sys.argv[1:]))

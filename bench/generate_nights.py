@@ -5,15 +5,11 @@ times: on an empty calendar, once more with nothing to do, and overwriting every
 """
 
 import io
-import os
-import signal
 import sys
-import tempfile
 import time
 from datetime import date, timedelta
-from pathlib import Path
 
-from local.servers import free_port, start_mongod
+from bench.own_servers import own_servers
 
 START = date(2027, 1, 1)
 
@@ -40,20 +36,5 @@ def main(categories: int = 100, nights: int = 730) -> None:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory(prefix="bookingsite-bench-") as name:
-        folder = Path(name)
-        mongod = start_mongod(
-            free_port(), folder / "data", folder / "log", death_signal=signal.SIGKILL
-        )
-        os.environ.update(
-            BOOKINGSITE_ENV="development",
-            SECRET_KEY="bench",
-            MONGODB_URI=mongod.uri,
-            MONGODB_NAME="bench",
-            LOG_LEVEL="WARNING",
-            DJANGO_SETTINGS_MODULE="bookingsite.settings",
-        )
-        try:
-            main(*map(int, sys.argv[1:]))
-        finally:
-            mongod.kill()
+    with own_servers():
+        main(*map(int, sys.argv[1:]))

@@ -9,19 +9,15 @@ which must leave one booking each time.
 
 import contextlib
 import copy
-import os
-import signal
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
-from pathlib import Path
 from typing import Any
 
-from local.servers import free_port, start_mongod
+from bench.own_servers import own_servers
 
 THREADS = 4
 RACES = 200
@@ -157,21 +153,5 @@ def race(pattern: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory(prefix="bookingsite-bench-") as name:
-        folder = Path(name)
-        mongod = start_mongod(
-            free_port(), folder / "data", folder / "log", death_signal=signal.SIGKILL
-        )
-        os.environ.update(
-            BOOKINGSITE_ENV="development",
-            SECRET_KEY="bench",
-            MONGODB_URI=mongod.uri,
-            MONGODB_NAME="bench",
-            REDIS_URL="redis://127.0.0.1:1/0",
-            LOG_LEVEL="ERROR",
-            DJANGO_SETTINGS_MODULE="bookingsite.settings",
-        )
-        try:
-            main(*map(int, sys.argv[1:]))
-        finally:
-            mongod.kill()
+    with own_servers():
+        main(*map(int, sys.argv[1:]))

@@ -6,16 +6,12 @@ several processes does.
 """
 
 import io
-import os
-import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from datetime import date, timedelta
-from pathlib import Path
 
-from local.servers import free_port, start_mongod, start_redis
+from bench.own_servers import own_servers
 
 COUNTED = 20_000
 
@@ -71,26 +67,5 @@ def processor_us(work: Callable[[int], None], times: int) -> float:
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory(prefix="bookingsite-bench-") as name:
-        folder = Path(name)
-        servers = [
-            start(free_port(), folder / what, folder / f"{what}.log", death_signal=signal.SIGKILL)
-            for what, start in (("mongod", start_mongod), ("redis", start_redis))
-        ]
-        (folder / "counts").mkdir()
-        os.environ.update(
-            BOOKINGSITE_ENV="development",
-            SECRET_KEY="bench",
-            MONGODB_URI=servers[0].uri,
-            MONGODB_NAME="bench",
-            REDIS_URL=servers[1].uri,
-            API_THROTTLE="off",
-            LOG_LEVEL="WARNING",
-            PROMETHEUS_MULTIPROC_DIR=str(folder / "counts"),
-            DJANGO_SETTINGS_MODULE="bookingsite.settings",
-        )
-        try:
-            main(*map(int, sys.argv[1:]))
-        finally:
-            for server in servers:
-                server.kill()
+    with own_servers():
+        main(*map(int, sys.argv[1:]))
