@@ -8,7 +8,7 @@ that belongs to no set yet.
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,11 +78,11 @@ class Login:
 
 
 def make_replica_set(
-    *, uri: str, database: str, keyfile: str, admin_password: str, wait_s: float
+    *, uri: str, databases: Sequence[str], keyfile: str, admin_password: str, wait_s: float
 ) -> Iterator[str]:
     """Does what is missing of the set, the role and the users, and yields a line for each.
 
-    `uri` is the application's own. Waits `wait_s` seconds at most for members to answer, and as
+    `uri` is the application's own, which may write into `databases`. Waits `wait_s` seconds at most for members to answer, and as
     long again for a primary. Raises ReplicaSetError.
     """
     application = read_uri(uri)
@@ -97,7 +97,7 @@ def make_replica_set(
                 (Login(ADMIN, admin_password, ADMIN), [("root", ADMIN)]),
                 (
                     Login(application.user, application.password, application.users_database),
-                    [("readWrite", database), (DOCTOR_ROLE, ADMIN)],
+                    [*(("readWrite", name) for name in databases), (DOCTOR_ROLE, ADMIN)],
                 ),
             ):
                 yield _make_user(client, application, login, roles)

@@ -62,4 +62,4 @@ def test_says_which_settings_it_lacks(tmp_path: Path) -> None:
         with pytest.raises(ReplicaSetError, match=sentence):
             read_key(path)
     with pytest.raises(ReplicaSetError, match="Set MONGODB_ADMIN_PASSWORD"):
-        list(make_replica_set(uri=URI, database="inn", keyfile="", admin_password="", wait_s=1))
+        list(make_replica_set(uri=URI, databases=("inn",), keyfile="", admin_password="", wait_s=1))
