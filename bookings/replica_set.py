@@ -84,8 +84,9 @@ def make_replica_set(
 ) -> Iterator[str]:
     """Does what is missing of the set, the role and the users, and yields a line for each.
 
-    `uri` is the application's own, which may write into `databases`. Waits `wait_s` seconds at most for members to answer, and as
-    long again for a primary. Raises ReplicaSetError.
+    `uri` is the application's own, whose user is to write into `databases`. Waits `wait_s`
+    seconds at most for members to answer, and as long again for a primary. Raises
+    ReplicaSetError.
     """
     if not 0 <= wait_s < math.inf:
         raise ReplicaSetError(f"Give --wait seconds, 0 or more, not {wait_s}.")

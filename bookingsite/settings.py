@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 
 from bookingsite import __version__
@@ -315,6 +316,13 @@ CELERY_BEAT_SCHEDULE = {
         "task": "bookings.send_letters",
         "schedule": LETTERS_INTERVAL_S,
         "options": {"expires": LETTERS_INTERVAL_S},
+    },
+    "clear-sessions": {
+        "task": "bookings.clear_sessions",
+        # At a time of day: an interval of a day is never over for a beat that is started anew
+        # each day and knows nothing of the days before.
+        "schedule": crontab(hour=3, minute=40),
+        "options": {"expires": 3600},
     },
 }
 

@@ -11,9 +11,9 @@ from bookings.backups.restoring import name_drill
 class Command(BaseCommand):
     help = (
         "Makes MongoDB's replica set of the members in MONGODB_URI, the user in it with rights on "
-        "its own database and that of its drills alone, and the user admin for operators (MONGODB_ADMIN_PASSWORD). Needs "
-        "the members' keyfile (MONGODB_KEYFILE). Safe to repeat: what is in place stays, changed "
-        "passwords are set."
+        "its own database and that of its drills alone, and the user admin for operators "
+        "(MONGODB_ADMIN_PASSWORD). Needs the members' keyfile (MONGODB_KEYFILE). Safe to repeat: "
+        "what is in place stays, changed passwords are set."
     )
     # They may ask for a database, and there is none yet.
     requires_system_checks = []
