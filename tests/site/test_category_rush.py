@@ -67,7 +67,7 @@ def test_sells_every_room_of_a_category_once_without_locks(
 def test_sells_every_room_of_a_category_once_though_redis_forgets(
     start: Starter, own_redis: Server, rooms: list[str]
 ) -> None:
-    site = start(REDIS_URL=f"{own_redis.uri}/0")
+    site = start(REDIS_URL=own_redis.uri)
     client = connect(own_redis)
     done = threading.Event()
 

@@ -17,7 +17,7 @@ SLOWEST_BOOKING_S = 3.0
 
 
 def test_keeps_its_promises_while_redis_is_wiped(start: Starter, own_redis: Server) -> None:
-    site = start(REDIS_URL=f"{own_redis.uri}/0")
+    site = start(REDIS_URL=own_redis.uri)
     client = connect(own_redis)
     stop = threading.Event()
 
@@ -38,7 +38,7 @@ def test_keeps_its_promises_while_redis_is_wiped(start: Starter, own_redis: Serv
 
 
 def test_keeps_its_promises_without_redis(start: Starter, own_redis: Server) -> None:
-    site = start(REDIS_URL=f"{own_redis.uri}/0")
+    site = start(REDIS_URL=own_redis.uri)
     own_redis.kill()
 
     check_rivals(all_at_once(rivals(site)))
@@ -47,7 +47,7 @@ def test_keeps_its_promises_without_redis(start: Starter, own_redis: Server) -> 
 
 
 def test_keeps_its_promises_with_a_frozen_redis(start: Starter, own_redis: Server) -> None:
-    site = start(REDIS_URL=f"{own_redis.uri}/0")
+    site = start(REDIS_URL=own_redis.uri)
     site.book("warm", userId="ada", resourceId="room_B", date=night())
     own_redis.freeze()
 
@@ -64,7 +64,7 @@ def test_keeps_its_promises_with_a_frozen_redis(start: Starter, own_redis: Serve
 
 
 def test_says_that_a_refusal_was_not_stored(start: Starter, own_redis: Server) -> None:
-    site = start(REDIS_URL=f"{own_redis.uri}/0")
+    site = start(REDIS_URL=own_redis.uri)
     site.book("first", userId="ada", resourceId="room_A", date=night())
     own_redis.kill()
 
@@ -78,7 +78,7 @@ def test_says_that_a_refusal_was_not_stored(start: Starter, own_redis: Server) -
 
 
 def test_uses_redis_again_when_it_is_back(start: Starter, own_redis: Server) -> None:
-    site = start(REDIS_URL=f"{own_redis.uri}/0")
+    site = start(REDIS_URL=own_redis.uri)
     own_redis.freeze()
     site.book("first", userId="ada", resourceId="room_A", date=night())
     own_redis.thaw()
@@ -93,7 +93,7 @@ def test_uses_redis_again_when_it_is_back(start: Starter, own_redis: Server) -> 
 
 
 def test_replays_a_success_that_redis_forgot(start: Starter, own_redis: Server) -> None:
-    site = start(REDIS_URL=f"{own_redis.uri}/0")
+    site = start(REDIS_URL=own_redis.uri)
     key = str(uuid.uuid4())
     first = site.book(key, userId="ada", resourceId="room_A", date=night())
     connect(own_redis).flushall()

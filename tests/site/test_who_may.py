@@ -133,7 +133,7 @@ def test_throttles_an_address_whoever_asks(start: Starter) -> None:
 
 def test_throttles_in_the_process_while_redis_is_down(start: Starter, own_redis: Server) -> None:
     # By the day, so that no window ends in the middle.
-    site = start(API_THROTTLE="on", API_RATE_PER_CALLER="5/day", REDIS_URL=f"{own_redis.uri}/0")
+    site = start(API_THROTTLE="on", API_RATE_PER_CALLER="5/day", REDIS_URL=own_redis.uri)
     own_redis.kill()
 
     statuses = [site.get("/api/bookings").status_code for _ in range(20)]
@@ -144,7 +144,7 @@ def test_throttles_in_the_process_while_redis_is_down(start: Starter, own_redis:
 
 
 def test_stays_logged_in_when_redis_is_lost(start: Starter, own_redis: Server) -> None:
-    site = start(REDIS_URL=f"{own_redis.uri}/0")
+    site = start(REDIS_URL=own_redis.uri)
     headers = log_in(make_user("ada"))
     assert site.get("/api/bookings", token="", headers=headers).status_code == 200
 
@@ -155,7 +155,7 @@ def test_stays_logged_in_when_redis_is_lost(start: Starter, own_redis: Server) -
 
 @pytest.mark.slow
 def test_stays_logged_out_when_redis_comes_back(start: Starter, own_redis: Server) -> None:
-    site = start(REDIS_URL=f"{own_redis.uri}/0")
+    site = start(REDIS_URL=own_redis.uri)
     headers = log_in(make_user("ada"))
     assert site.get("/api/bookings", token="", headers=headers).status_code == 200
     own_redis.freeze()
