@@ -36,6 +36,9 @@ NOT_RUN = {
     "manage.py init_replica_set": "tests/mongo/test_replica_set.py runs it on three members",
 }
 
+# What the page on restoring calls the new database.
+RESTORED = "bookingsite_back"
+
 _BLOCK = re.compile(r"^```console(?: (test)(?: ([a-z-]+))?)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -151,7 +154,7 @@ def whole_stage(
 def stage(whole_stage: Stage, database: None, tmp_path: Path) -> Iterator[Stage]:
     """Everything alive and one booking made, whatever the page before has broken."""
     own = connections.database()
-    copies = [f"{own.name}_back", f"{own.name}_drill"]
+    copies = [RESTORED, f"{own.name}_drill"]
     for name in copies:
         own.client.drop_database(name)
     for child in (whole_stage.redis, whole_stage.worker, whole_stage.beat):
@@ -189,8 +192,24 @@ def _leave_a_hold(stage: Stage) -> None:
     let_hold_end(minutes_ago=60)
 
 
+def _back_up(stage: Stage) -> str:
+    said, _ = stage.run('manage.py backup --to "$BACKUPS"')
+    return said.removeprefix("Backed up: ").strip()
+
+
+def _damage(stage: Stage) -> None:
+    """Loses the booking after a backup, and has the broken database backed up as well."""
+    stage.variables["BACKUP"] = _back_up(stage)
+    connections.collection("bookings").delete_many({})
+    time.sleep(1)  # names are of a second
+    assert _back_up(stage) > stage.variables["BACKUP"]
+
+
 def _name_restored(stage: Stage) -> None:
-    stage.variables["MONGODB_NAME"] = f"{connections.database().name}_back"
+    restored = connections.database().client[RESTORED]
+    assert restored["bookings"].count_documents({}) == 1
+    assert connections.collection("bookings").count_documents({}) == 0
+    stage.variables["MONGODB_NAME"] = RESTORED
 
 
 def _lose_mongodb(stage: Stage) -> None:
@@ -215,6 +234,7 @@ SITUATIONS: dict[str, Callable[[Stage], object]] = {
     "redis-password": _set_password,
     "beat-dead": _let_beat_die,
     "holds-left": _leave_a_hold,
+    "damaged": _damage,
     "mongodb-dead": _lose_mongodb,
     "restored": _name_restored,
     "restarted": lambda stage: (_name_restored(stage), stage.restart_parts()),
