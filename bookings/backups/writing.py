@@ -58,7 +58,7 @@ def write_backup(database: Database, folder: Path, *, application: str, keep: in
                 "on every member, or try again when the site is quieter."
             ) from error
         if keep is not None:
-            folders.remove_oldest(folder, keep=keep, database=database.name)
+            folders.remove_oldest(folder, keep=keep, made=name, database=database.name)
     return name
 
 
@@ -69,7 +69,10 @@ def _write(database: Database, folder: Path, application: str) -> str:
     with database.client.start_session(snapshot=True) as session:
         moment = _take_snapshot(database, collections[0]["name"], session)
         taken_at = moment.as_datetime().astimezone(UTC)
-        with folders.new_backup(folder, f"{taken_at:%Y%m%dT%H%M%SZ}") as draft:
+        # MongoDB's own clock: the moment itself stands still while nothing is written.
+        began_at = database.command("hello")["localTime"]
+        name = f"{began_at:%Y%m%dT%H%M%SZ}"
+        with folders.new_backup(folder, name) as draft:
             for described in collections:
                 described |= {"file": None, "documents": 0, "bytes": 0}
                 if described["name"] not in LEFT_OUT:
@@ -92,7 +95,7 @@ def _write(database: Database, folder: Path, application: str) -> str:
                     "collections": collections,
                 }
             )
-    return f"{taken_at:%Y%m%dT%H%M%SZ}"
+    return name
 
 
 def _describe_collections(database: Database) -> list[dict[str, Any]]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import io
+import json
 import os
 import resource
 import signal
@@ -93,7 +95,7 @@ def at_point() -> Iterator[Callable[[str, Callable[[], None]], None]]:
 def back_up(folder: Path, **options: Any) -> Path:
     said = io.StringIO()
     call_command("backup", to=folder, stdout=said, **options)
-    return Path(said.getvalue().removeprefix("Backed up: ").strip())
+    return Path(said.getvalue().splitlines()[0].removeprefix("Backed up: "))
 
 
 def restore(backup: Path, into: str) -> str:
@@ -398,6 +400,130 @@ def test_keeps_so_many_and_removes_only_its_own_whole_ones(
     )
     assert not oldest.exists()
     assert not second.exists()
+
+
+def test_keeps_what_it_has_just_made_though_a_clock_was_ahead(folder: Path) -> None:
+    oldest, ahead, far_ahead = (
+        rename(back_up(folder), name)
+        for name in ("20260101T000000Z", "29990101T000000Z", "29990102T000000Z")
+    )
+    said = io.StringIO()
+
+    call_command("backup", to=folder, keep=2, stdout=said)
+
+    made, warning = said.getvalue().splitlines()
+    assert held(folder) == [Path(made.removeprefix("Backed up: ")), far_ahead]
+    assert warning.startswith("A clock was ahead: 29990102T000000Z counts as newer than this one;")
+    assert not oldest.exists()
+    assert not ahead.exists()
+
+
+def test_keeps_one_if_that_is_what_is_asked_and_none_too_many(folder: Path) -> None:
+    rename(back_up(folder), "29990101T000000Z")
+
+    alone = back_up(folder, keep=1)
+    assert held(folder) == [alone]
+
+    older = rename(alone, "20260101T000000Z")
+    assert held(folder) == [older]
+    newest = back_up(folder, keep=9)
+    assert held(folder) == [older, newest]
+
+
+def seal_anew(backup: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    """Changes the manifest, and its digest with it."""
+    path = backup / "manifest.json"
+    manifest = json.loads(path.read_text())
+    before = hashlib.sha256(path.read_bytes()).hexdigest()
+    change(manifest)
+    path.write_text(json.dumps(manifest))
+    sums = backup / "SHA256SUMS"
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    sums.write_text(sums.read_text().replace(before, digest))
+
+
+def test_goes_past_odd_folders(folder: Path, other: Any) -> None:
+    nameless, alien, directory, denied = (
+        rename(back_up(folder), f"2999010{number}T000000Z") for number in (1, 2, 3, 4)
+    )
+    seal_anew(nameless, lambda manifest: manifest.pop("database"))
+    (alien / "manifest.json").unlink()
+    (alien / "manifest.json").mkdir()
+    (directory / "SHA256SUMS").unlink()
+    (directory / "SHA256SUMS").mkdir()
+    (denied / "SHA256SUMS").unlink()
+    (denied / "SHA256SUMS").symlink_to("SHA256SUMS")  # not even root reads it
+
+    backup = back_up(folder, keep=1)
+    said = restore(folder, other.name)
+
+    assert held(folder) == [backup, nameless, alien, directory, denied]
+    assert said.startswith(f"{backup} is in {other.name}: ")
+
+
+def lack(*names: str) -> Callable[[dict[str, Any]], Any]:
+    def change(manifest: dict[str, Any]) -> None:
+        for held in manifest["collections"]:
+            if held["name"] == "bookings":
+                (held["indexes"][1] if names[0] == "indexes" and names[1:] else held).pop(names[-1])
+
+    return change
+
+
+def call_bookings(name: str) -> Callable[[dict[str, Any]], Any]:
+    def change(manifest: dict[str, Any]) -> None:
+        for held in manifest["collections"]:
+            if held["name"] == "bookings":
+                held["file"] = name
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda manifest: manifest.pop("taken_at"), "manifest.json lacks something"),
+        (lambda manifest: manifest.pop("collections"), "manifest.json lacks something"),
+        (lack("documents"), "manifest.json lacks something"),
+        (lack("options"), "manifest.json lacks something"),
+        (lack("indexes"), "manifest.json lacks something"),
+        (lack("indexes", "name"), "manifest.json lacks something"),
+        (call_bookings("../bookings.bson.gz"), "SHA256SUMS and manifest.json name other files"),
+        (call_bookings("/bookings.bson.gz"), "SHA256SUMS and manifest.json name other files"),
+    ],
+)
+def test_restores_nothing_by_a_manifest_that_is_not_one(
+    folder: Path, other: Any, change: Callable[[dict[str, Any]], Any], sentence: str
+) -> None:
+    backup = back_up(folder)
+    seal_anew(backup, change)
+
+    with pytest.raises(CommandError, match=sentence):
+        restore(backup, other.name)
+
+    assert names(other) == []
+
+
+@pytest.mark.parametrize("name", ["../outside.gz", "..", "/outside.gz"])
+def test_reads_no_file_outside_of_the_backup(folder: Path, other: Any, name: str) -> None:
+    backup = back_up(folder)
+    data = (backup / "bookings.bson.gz").read_bytes()
+    (folder / "outside.gz").write_bytes(data)
+    seal_anew(backup, call_bookings(name))
+    sums = backup / "SHA256SUMS"
+    sums.write_text(sums.read_text().replace("  bookings.bson.gz", f"  {name}"))
+
+    with pytest.raises(CommandError, match="is damaged: "):
+        restore(backup, other.name)
+
+    assert names(other) == []
+
+
+def test_has_another_name_a_second_later_though_nothing_was_written(folder: Path) -> None:
+    first = back_up(folder)
+    time.sleep(1.1)
+
+    assert back_up(folder) > first
 
 
 # --- Moments that are gone, servers that fail -----------------------------------------------

@@ -8,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from pymongo.errors import OperationFailure
 
 from bookings.backups.errors import BackupFailed
+from bookings.backups.folders import list_backups
 from bookings.backups.writing import write_backup
 from bookings.connections import database
 from bookings.doctor import REFUSED_CODES
@@ -51,6 +52,12 @@ class Command(BaseCommand):
                     "database."
                 ) from error
         self.stdout.write(f"Backed up: {folder / name}")
+        later = [one for one in list_backups(folder, database=database().name) if one > name]
+        if later:
+            self.stdout.write(
+                f"A clock was ahead: {', '.join(later)} counts as newer than this one; remove it, or "
+                "name the backup that you restore."
+            )
 
 
 def _explain(error: OSError, folder: Path) -> str:
