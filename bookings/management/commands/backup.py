@@ -55,8 +55,8 @@ class Command(BaseCommand):
         later = [one for one in list_backups(folder, database=database().name) if one > name]
         if later:
             self.stdout.write(
-                f"A clock was ahead: {', '.join(later)} counts as newer than this one; remove it, or "
-                "name the backup that you restore."
+                f"A clock was ahead: {', '.join(later)} counts as newer than this one; "
+                "remove it, or name the backup that you restore."
             )
 
 
