@@ -91,7 +91,7 @@ def _write(database: Database, folder: Path, application: str) -> str:
                     "server": database.client.server_info()["version"],
                     "taken_at": taken_at.isoformat(),
                     "cluster_time": {"t": moment.time, "i": moment.inc},
-                    "left_out": LEFT_OUT,
+                    "left_out": LEFT_OUT | _not_collections(database),
                     "collections": collections,
                 }
             )
@@ -105,11 +105,23 @@ def _describe_collections(database: Database) -> list[dict[str, Any]]:
         name = described["name"]
         if name.startswith("system.") or name == restoring.MARKER:
             continue
-        if described["type"] != "collection" or described["options"].get("capped"):
+        if described["type"] != "collection":
+            continue
+        if described["options"].get("capped"):
             raise BackupFailed(f"{name} is no plain collection, so no moment of it can be read.")
         indexes = [dict(index) for index in database[name].list_indexes()]
         found.append({"name": name, "options": described["options"], "indexes": indexes})
     return sorted(found, key=lambda one: one["name"])
+
+
+def _not_collections(database: Database) -> dict[str, str]:
+    """What no session can show as of a moment, and none of which is the site's."""
+    kinds = {one["name"]: one["type"] for one in database.list_collections()}
+    return {
+        name: f"its type is {kind}"
+        for name, kind in kinds.items()
+        if kind != "collection" and not name.startswith("system.")
+    }
 
 
 def _definition(described: dict[str, Any]) -> dict[str, Any]:

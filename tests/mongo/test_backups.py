@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import gzip
 import hashlib
 import io
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -147,7 +149,10 @@ def test_brings_every_document_index_and_option_back(extra: Any, folder: Path, o
     extra["extra/odd name"].create_index(
         [("n", -1)], unique=True, sparse=True, collation=Collation("de")
     )
+    extra["extra/odd name"].create_index("simple", collation=Collation("simple"))
+    extra["extra/odd name"].create_index("as the collection")
     extra["extra/odd name"].insert_many([{"n": n} for n in range(5)])
+    extra["extra/odd name"].insert_one({"n": "old"}, bypass_document_validation=True)
 
     extra["extra_ttl"].create_index("at", expireAfterSeconds=10**9)
 
@@ -595,6 +600,21 @@ def test_backs_up_no_part_of_what_it_cannot_read(extra: Any, folder: Path) -> No
         back_up(folder)
 
 
+def test_leaves_views_and_time_series_out_and_says_so(extra: Any, folder: Path, other: Any) -> None:
+    extra.create_collection("extra_view", viewOn="bookings", pipeline=[])
+    extra.create_collection("extra_series", timeseries={"timeField": "at"})
+    said = io.StringIO()
+
+    call_command("backup", to=folder, stdout=said)
+    restore(folder, other.name)
+
+    assert sorted(said.getvalue().splitlines()[1:]) == [
+        "Left out: extra_series, since its type is timeseries; restoring does not make it.",
+        "Left out: extra_view, since its type is view; restoring does not make it.",
+    ]
+    assert not {"extra_view", "extra_series"} & set(names(other))
+
+
 def test_has_nothing_to_keep_of_an_empty_database(folder: Path, other: Any) -> None:
     with pytest.raises(BackupFailed, match="is empty; name the site's database"):
         writing.write_backup(other, folder, application="x", keep=None)
@@ -682,6 +702,54 @@ def test_says_what_is_no_name(folder: Path, other: Any, name: str) -> None:
         restore(backup, name)
 
 
+def test_wants_a_name(folder: Path, other: Any) -> None:
+    backup = back_up(folder)
+
+    with pytest.raises(CommandError, match="^'' is no name for a database"):
+        restore(backup, "")
+
+    assert f"{connections.database().name}_drill" not in other.client.list_database_names()
+
+
+@pytest.mark.parametrize("which", ["in capitals", "too long", "its own"])
+def test_says_which_name_mongodb_refuses(folder: Path, other: Any, which: str) -> None:
+    backup = back_up(folder)
+    own = connections.database().name
+    name = {"in capitals": own.upper(), "too long": "x" * 64, "its own": "$external"}[which]
+    code = 13297 if which == "in capitals" else 73
+
+    with pytest.raises(
+        CommandError,
+        match=rf"^MongoDB takes no database named {re.escape(name)} \(MongoDB's {code}: ",
+    ):
+        restore(backup, name)
+
+
+def test_says_why_mongodb_refuses_documents(folder: Path, other: Any) -> None:
+    book()
+    backup = back_up(folder)
+    file = backup / "bookings.bson.gz"
+    before = hashlib.sha256(file.read_bytes()).hexdigest()
+    file.write_bytes(gzip.compress(gzip.decompress(file.read_bytes()) * 2))
+    seal_anew(
+        backup,
+        lambda manifest: [
+            held.update(bytes=file.stat().st_size)
+            for held in manifest["collections"]
+            if held["name"] == "bookings"
+        ],
+    )
+    sums = backup / "SHA256SUMS"
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    sums.write_text(sums.read_text().replace(before, digest))
+
+    with pytest.raises(
+        CommandError,
+        match=r"^MongoDB refused documents of bookings \(MongoDB's 11000: E11000 duplicate key",
+    ):
+        restore(backup, other.name)
+
+
 # --- Half-way -------------------------------------------------------------------------------
 
 
@@ -727,7 +795,7 @@ def test_is_not_finished_while_another_one_is_at_it(
     backup = back_up(folder)
     at_point("in_restore", lambda: restore(backup, other.name) and None)
 
-    with pytest.raises(CommandError, match="another|Something else writes into"):
+    with pytest.raises(CommandError, match="is this restore's no more, since another one began"):
         restore(backup, other.name)
 
     assert documents(other, "bookings") == documents(connections.database(), "bookings")

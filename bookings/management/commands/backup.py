@@ -8,8 +8,8 @@ from django.core.management.base import BaseCommand, CommandError
 from pymongo.errors import OperationFailure
 
 from bookings.backups.errors import BackupFailed
-from bookings.backups.folders import list_backups
-from bookings.backups.writing import write_backup
+from bookings.backups.folders import list_backups, read_manifest
+from bookings.backups.writing import LEFT_OUT, write_backup
 from bookings.connections import database
 from bookings.doctor import REFUSED_CODES
 from bookings.management.stopping import stoppable
@@ -52,6 +52,11 @@ class Command(BaseCommand):
                     "database."
                 ) from error
         self.stdout.write(f"Backed up: {folder / name}")
+        for left_out, reason in read_manifest(folder / name)["left_out"].items():
+            if left_out not in LEFT_OUT:
+                self.stdout.write(
+                    f"Left out: {left_out}, since {reason}; restoring does not make it."
+                )
         later = [one for one in list_backups(folder, database=database().name) if one > name]
         if later:
             self.stdout.write(
