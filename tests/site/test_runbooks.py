@@ -127,6 +127,8 @@ def whole_stage(
         "PATH": f"{shims}:{os.environ['PATH']}",
         "SECRET_KEY": "only-for-tests",
         "REDIS_URL": server.uri,
+        "REDIS_HOST": "127.0.0.1",
+        "REDIS_PORT": str(server.port),
         # Its sweeps come at once, and are late only when the page says so.
         "EXPIRY_INTERVAL_S": "1",
     }
@@ -219,6 +221,7 @@ def _lose_mongodb(stage: Stage) -> None:
 def _set_password(stage: Stage) -> None:
     redis.Redis(port=stage.redis.port).config_set("requirepass", "old-password")
     address = f"127.0.0.1:{stage.redis.port}/0"
+    stage.variables.update(OLD_PASSWORD="old-password", NEW_PASSWORD="new-password")
     stage.variables["REDIS_URL"] = f"redis://:old-password@{address}"
     stage.variables["NEW_REDIS_URL"] = f"redis://:new-password@{address}"
 
@@ -273,6 +276,14 @@ def test_say_which_commands_are_not_run_and_why() -> None:
     unexplained = [c for c in commands if not c.startswith(tuple(NOT_RUN))]
     unused = [start for start in NOT_RUN if not any(c.startswith(start) for c in commands)]
     assert (unexplained, unused) == ([], [])
+
+
+def test_give_redis_cli_no_password_as_an_argument() -> None:
+    for page in PAGES:
+        for block in read_blocks(page):
+            for command, _, _ in block.commands:
+                _, _, arguments = command.partition("redis-cli ")
+                assert not re.search(r"URL|PASSWORD|password", arguments.split("<<<")[0]), page
 
 
 def test_show_no_command_outside_a_block() -> None:
