@@ -20,9 +20,6 @@ from bookings.management.stopping import stoppable
 # MongoDB's: a name that it takes for no database, or for one that is there in other letters.
 _NAME_CODES = frozenset({73, 13297})
 
-# What a drill restores into, and drops; of a killed one the next drill begins with.
-DRILL = "_drill"
-
 SWITCH = """\
 Now, with web, worker and beat stopped, everywhere:
   1. set MONGODB_NAME={name}
@@ -52,12 +49,13 @@ class Command(BaseCommand):
         way.add_argument(
             "--verify",
             action="store_true",
-            help=f"only a drill: restore into the database named after this one and {DRILL}, "
-            "examine it, and drop it",
+            help="only a drill: restore into the database named after this one and "
+            f"{restoring.DRILL_SUFFIX}, examine it, and drop it",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        name = f"{settings.MONGODB_NAME}{DRILL}" if options["verify"] else options["into"]
+        drill = restoring.name_drill(settings.MONGODB_NAME)
+        name = drill if options["verify"] else options["into"]
         sentence = f"Stopped; {name} is unfinished, and the same command begins anew."
         with stoppable(sentence):
             try:
