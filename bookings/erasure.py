@@ -13,7 +13,9 @@ from datetime import date, timedelta
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
+from django.db.models import Q
 from redis.exceptions import RedisError
 
 from bookings import accounts, clock, connections, letters, lookups, repository
@@ -72,8 +74,7 @@ def erase_guest(address: str, *, including_upcoming: bool = False) -> Traces:
     sent = letters.forget_letters(spellings)
     sessions = _sessions_of(spellings, users)
     Session.objects.filter(pk__in=[session.pk for session in sessions]).delete()
-    for spelling in spellings:
-        LogEntry.objects.filter(object_repr__iexact=spelling).update(object_repr=_ERASED)
+    _blank_log(spellings, users)
     for user in users:
         user.delete()
     traces = Traces(erased, len(users), sent, len(sessions), redis_answers)
@@ -101,6 +102,18 @@ def _judge(spellings: list[str], including_upcoming: bool) -> tuple[list[Booking
                 "--including-upcoming. Nothing was changed."
             )
     return bookings, users
+
+
+def _blank_log(spellings: list[str], users: list[User]) -> None:
+    """Takes the names of these people out of the admin's log: staff may have renamed an account,
+    and a message says what its fields were."""
+    named = Q(object_id__in=[str(user.pk) for user in users])
+    for user in users:
+        named |= Q(object_repr__iexact=user.get_username())
+    about = Q(content_type=ContentType.objects.get_for_model(User)) & named
+    for spelling in spellings:
+        about |= Q(object_repr__iexact=spelling) | Q(change_message__icontains=spelling)
+    LogEntry.objects.filter(about).update(object_repr=_ERASED, change_message="")
 
 
 def _yesterday() -> date:

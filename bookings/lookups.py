@@ -14,6 +14,7 @@ from bookings.documents import (
     BLOCK,
     CONFIRMED,
     EXPIRED,
+    LATE_CONFIRM,
     PENDING,
     BookedRoom,
     Booking,
@@ -142,11 +143,11 @@ def list_guest_bookings(address: str, *, from_day: date, limit: int) -> list[Boo
 def list_bookings_with_address(
     spellings: list[str], *, not_over_on: date | None = None
 ) -> list[Booking]:
-    """Whoever made them, the bookings with one of these addresses; with a day only those that are
-    alive and end on it or later. It reads every booking."""
+    """Whoever made them, the bookings with one of these addresses; with a day only those that
+    `may_be_expected` on it. It reads every booking."""
     condition: dict[str, Any] = {"guest.email": {"$in": spellings}}
     if not_over_on is not None:
-        condition |= not_over(not_over_on)
+        condition |= may_be_expected(not_over_on)
     found = collection("bookings").find(condition, collation=ADDRESS_COLLATION)
     return [from_document(document) for document in found]
 
@@ -156,6 +157,18 @@ def not_over(day: date) -> dict[str, Any]:
     return {
         "check_out": {"$gte": day.isoformat()},
         "$or": [_status_condition(CONFIRMED), _status_condition(PENDING)],
+    }
+
+
+def may_be_expected(day: date) -> dict[str, Any]:
+    """As `not_over`, and holds that ran out but can still be confirmed."""
+    confirmable = {
+        "status": {"$in": [PENDING, EXPIRED]},
+        "expires_at": {"$gt": clock.now() - LATE_CONFIRM},
+    }
+    return {
+        "check_out": {"$gte": day.isoformat()},
+        "$or": [_status_condition(CONFIRMED), confirmable],
     }
 
 

@@ -399,7 +399,7 @@ def erase_guest(spellings: list[str], *, only_over_by: date | None) -> int:
     """
     condition: dict[str, Any] = {"guest.email": {"$in": spellings}}
     if only_over_by is not None:
-        condition["$nor"] = [lookups.not_over(only_over_by)]
+        condition["$nor"] = [lookups.may_be_expected(only_over_by)]
     without_reason = {"$unsetField": {"field": "reason", "input": "$$change"}}
     without_digest = {"$mergeObjects": ["$$key", {"fingerprint": ""}]}
     line = {"at": "$$NOW", "event": "erased", "actor": "system"}

@@ -1,13 +1,21 @@
-"""`redis-cli -u URL COMMAND …` by way of redis-py, for runbooks where no redis-cli is installed."""
+"""`redis-cli -h HOST -p PORT [COMMAND …]` by way of redis-py, for runbooks where none is installed.
 
+Without a command it reads one from standard input; the password is REDISCLI_AUTH.
+"""
+
+import os
+import shlex
 import sys
 
 import redis
 
 
-def main(flag: str, url: str, *command: str) -> None:
-    assert flag == "-u"
-    answer = redis.Redis.from_url(url, decode_responses=True).execute_command(*command)
+def main(host_flag: str, host: str, port_flag: str, port: str, *command: str) -> None:
+    assert (host_flag, port_flag) == ("-h", "-p")
+    client = redis.Redis(
+        host, int(port), password=os.environ.get("REDISCLI_AUTH"), decode_responses=True
+    )
+    answer = client.execute_command(*(command or shlex.split(sys.stdin.readline())))
     print("OK" if answer in (True, "OK") else answer)  # noqa: T201
 
 

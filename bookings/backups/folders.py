@@ -37,6 +37,18 @@ _NAME = re.compile(r"\d{8}T\d{6}Z")
 _UNFINISHED = ".unfinished-"
 _DIGEST_LINE = re.compile(r"([0-9a-f]{64})  ([^/\0\n]+)")
 
+# What a restore reads of a manifest, of a collection in it, and of an index of that.
+_FIELDS = {"database": str, "taken_at": str, "collections": list}
+_COLLECTION_FIELDS = {
+    "name": str,
+    "options": dict,
+    "indexes": list,
+    "file": str | None,
+    "documents": int,
+    "bytes": int,
+}
+_INDEX_FIELDS = {"name": str}
+
 # They hold guests' names and addresses.
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
 
@@ -143,14 +155,16 @@ class DigestedFile:
         self._file.flush()
 
 
-def remove_oldest(folder: Path, *, keep: int, database: str) -> list[str]:
-    """Removes all but the newest `keep` backups of this database; returns the names of the others.
+def remove_oldest(folder: Path, *, keep: int, made: str, database: str) -> list[str]:
+    """Removes this database's oldest backups until `keep` are left; returns the removed names.
 
-    What is not whole, or somebody else's, is neither counted nor touched. For whoever is
-    `only_process_in` the folder.
+    `made` is one of those that stay, whatever its name: a clock may have been ahead. What is not
+    whole, or somebody else's, is neither counted nor touched. For whoever is `only_process_in` the
+    folder.
     """
     removed = []
-    for name in list_backups(folder, database=database)[:-keep]:
+    others = [name for name in list_backups(folder, database=database) if name != made]
+    for name in others[: max(0, len(others) - (keep - 1))]:
         # Under this name it is a leftover, should this be killed half-way.
         doomed = folder / f"{_UNFINISHED}{name}"
         (folder / name).rename(doomed)
@@ -168,7 +182,8 @@ def list_backups(folder: Path, *, database: str | None = None) -> list[str]:
     names = []
     for path in folder.iterdir():
         if _NAME.fullmatch(path.name) and not path.is_symlink():
-            with contextlib.suppress(RestoreFailed):
+            # Whatever lies about under such a name is no reason to fail.
+            with contextlib.suppress(RestoreFailed, OSError):
                 if database in (None, read_manifest(path)["database"]):
                     names.append(path.name)
     return sorted(names)
@@ -190,15 +205,17 @@ def read_manifest(backup: Path, *, verify: bool = False) -> dict[str, Any]:
     if digests.pop(MANIFEST, None) != hashlib.sha256(data).hexdigest():
         raise RestoreFailed(damaged.format(f"{MANIFEST} is not as it was written"))
     try:
-        manifest: dict[str, Any] = json_util.loads(data.decode())
-        files = {held["file"]: held["bytes"] for held in manifest["collections"] if held["file"]}
-    except (ValueError, KeyError, TypeError, BSONError):
-        files, manifest = {}, {}
-    if manifest.get("format") != FORMAT:
+        manifest: Any = json_util.loads(data.decode())
+    except (ValueError, TypeError, BSONError):
+        manifest = None
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise RestoreFailed(
             f"{backup} has another format than this version's {FORMAT}; restore it with the "
             "version that made it."
         )
+    if not _is_complete(manifest):
+        raise RestoreFailed(damaged.format(f"{MANIFEST} lacks something"))
+    files = {held["file"]: held["bytes"] for held in manifest["collections"] if held["file"]}
     if files.keys() != digests.keys():
         raise RestoreFailed(damaged.format(f"{DIGESTS} and {MANIFEST} name other files"))
     for name, size in files.items():
@@ -208,6 +225,21 @@ def read_manifest(backup: Path, *, verify: bool = False) -> dict[str, Any]:
         if verify and _digest(path) != digests[name]:
             raise RestoreFailed(damaged.format(f"{name} is not as it was written"))
     return manifest
+
+
+def _is_complete(manifest: dict[str, Any]) -> bool:
+    """Whether everything is there that a restore reads."""
+    return _has(manifest, _FIELDS) and all(
+        _has(held, _COLLECTION_FIELDS)
+        and all(_has(index, _INDEX_FIELDS) for index in held["indexes"])
+        for held in manifest["collections"]
+    )
+
+
+def _has(value: object, fields: dict[str, Any]) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(value.get(name), kind) for name, kind in fields.items()
+    )
 
 
 def _digest(path: Path) -> str:

@@ -65,7 +65,7 @@ def restore_backup(database: Database, backup: Path, *, known_migrations: set[st
     restored, owner = fill(database, backup, known_migrations=known_migrations)
     finished = database[MARKER].delete_one({"_id": MARKER, "owner": owner})
     if finished.deleted_count != 1:
-        raise RestoreFailed(f"Another restore took {database.name} over; wait for it.")
+        raise RestoreFailed(_taken_over(database))
     database.drop_collection(MARKER)
     return restored
 
@@ -76,16 +76,40 @@ def fill(database: Database, backup: Path, *, known_migrations: set[str]) -> tup
     collections = manifest["collections"]
     _refuse_newer(backup, collections, known_migrations)
     owner = _take(database, backup)
-    for described in collections:
-        _run(database, {"create": described["name"], **described["options"]})
-        if described["file"]:
-            _fill_collection(database, described, backup)
-    for described in collections:
-        indexes = [_index(index) for index in described["indexes"] if index["name"] != "_id_"]
-        if indexes:
-            _run(database, {"createIndexes": described["name"], "indexes": indexes})
+    try:
+        for described in collections:
+            _run(database, {"create": described["name"], **described["options"]})
+            if described["file"]:
+                _fill_collection(database, described, backup)
+        for described in collections:
+            if indexes := list(_indexes(described)):
+                _run(database, {"createIndexes": described["name"], "indexes": indexes})
+    except (RestoreFailed, OperationFailure) as error:
+        if _is_ours(database, owner):
+            raise
+        raise RestoreFailed(_taken_over(database)) from error
+    if not _is_ours(database, owner):
+        raise RestoreFailed(_taken_over(database))
     documents = sum(described["documents"] for described in collections)
     return Restored(documents, len(collections), manifest["taken_at"]), owner
+
+
+def said_by(error: OperationFailure) -> str:
+    """MongoDB's code and message, of the first document if it refused some."""
+    details: Any = error.details or {}
+    errors = [*details.get("writeErrors", ()), *details.get("writeConcernErrors", ()), details]
+    return f"MongoDB's {errors[0].get('code')}: {errors[0].get('errmsg')}"
+
+
+def _is_ours(database: Database, owner: str) -> bool:
+    return database[MARKER].find_one({"_id": MARKER, "owner": owner}, {"_id": 1}) is not None
+
+
+def _taken_over(database: Database) -> str:
+    return (
+        f"{database.name} is this restore's no more, since another one began there or somebody "
+        "emptied it; see which, and what became of it."
+    )
 
 
 def _run(database: Database, command: dict[str, Any]) -> None:
@@ -96,7 +120,8 @@ def _run(database: Database, command: dict[str, Any]) -> None:
         if error.code not in _WRITTEN_BESIDE:
             raise
         raise RestoreFailed(
-            f"Something else writes into {database.name}; stop it, and run the same command again."
+            f"{database.name} holds what this restore has not written ({said_by(error)}); see that "
+            "nothing else writes into it, and run the same command again."
         ) from error
 
 
@@ -111,16 +136,17 @@ def empty(database: Database) -> None:
 def _take(database: Database, backup: Path) -> str:
     """Marks the database as unfinished and empties it of an earlier try; returns whose mark."""
     names = set(database.list_collection_names())
-    if names and not is_unfinished(database):
+    owner = secrets.token_hex(16)
+    mark = {"owner": owner, "backup": backup.name}
+    # The mark itself is asked, since the restore whose it was may have ended a moment ago.
+    marked = database[MARKER].update_one(
+        {"_id": MARKER}, {"$set": mark, "$currentDate": {"began_at": True}}, upsert=not names
+    )
+    if not marked.matched_count and marked.upserted_id is None:
         raise RestoreFailed(
             f"{database.name} holds {len(names)} collections, and nothing is ever overwritten; "
             "name a database that does not exist yet."
         )
-    owner = secrets.token_hex(16)
-    mark = {"owner": owner, "backup": backup.name}
-    database[MARKER].update_one(
-        {"_id": MARKER}, {"$set": mark, "$currentDate": {"began_at": True}}, upsert=True
-    )
     for name in names - {MARKER}:
         database.drop_collection(name)
     return owner
@@ -133,13 +159,16 @@ def _fill_collection(database: Database, described: dict[str, Any], backup: Path
         with gzip.open(backup / described["file"]) as file:
             documents = decode_file_iter(cast(BinaryIO, file), _RAW)
             while batch := list(islice(documents, BATCH_SIZE)):
-                collection.insert_many(batch)
+                # What is stored may be older than the validator. It takes a right of its own.
+                collection.insert_many(
+                    batch, bypass_document_validation="validator" in described["options"]
+                )
     except (BSONError, zlib.error, EOFError, gzip.BadGzipFile) as error:
         raise RestoreFailed(f"{described['file']} cannot be read; restore another.") from error
     except BulkWriteError as error:
         raise RestoreFailed(
-            f"MongoDB refused documents of {name}; see that nothing else writes into "
-            f"{database.name}, and run the same command again."
+            f"MongoDB refused documents of {name} ({said_by(error)}); see that nothing else writes "
+            f"into {database.name}, and run the same command again."
         ) from error
     reached("in_restore")
     found = collection.count_documents({})
@@ -170,6 +199,13 @@ def _migrations(backup: Path, collections: list[dict[str, Any]]) -> Iterator[str
                     yield f"{document['app']}.{document['name']}"
 
 
-def _index(index: dict[str, Any]) -> dict[str, Any]:
-    """The definition as createIndexes takes it."""
-    return {name: value for name, value in index.items() if name != "ns"}
+def _indexes(described: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The definitions as createIndexes takes them."""
+    for index in described["indexes"]:
+        if index["name"] == "_id_":
+            continue
+        definition = {name: value for name, value in index.items() if name != "ns"}
+        # One that says nothing compares bytes; made so, it would take the collection's collation.
+        if "collation" in described["options"]:
+            definition.setdefault("collation", {"locale": "simple"})
+        yield definition

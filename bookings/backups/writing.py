@@ -58,7 +58,7 @@ def write_backup(database: Database, folder: Path, *, application: str, keep: in
                 "on every member, or try again when the site is quieter."
             ) from error
         if keep is not None:
-            folders.remove_oldest(folder, keep=keep, database=database.name)
+            folders.remove_oldest(folder, keep=keep, made=name, database=database.name)
     return name
 
 
@@ -69,7 +69,10 @@ def _write(database: Database, folder: Path, application: str) -> str:
     with database.client.start_session(snapshot=True) as session:
         moment = _take_snapshot(database, collections[0]["name"], session)
         taken_at = moment.as_datetime().astimezone(UTC)
-        with folders.new_backup(folder, f"{taken_at:%Y%m%dT%H%M%SZ}") as draft:
+        # MongoDB's own clock: the moment itself stands still while nothing is written.
+        began_at = database.command("hello")["localTime"]
+        name = f"{began_at:%Y%m%dT%H%M%SZ}"
+        with folders.new_backup(folder, name) as draft:
             for described in collections:
                 described |= {"file": None, "documents": 0, "bytes": 0}
                 if described["name"] not in LEFT_OUT:
@@ -88,11 +91,11 @@ def _write(database: Database, folder: Path, application: str) -> str:
                     "server": database.client.server_info()["version"],
                     "taken_at": taken_at.isoformat(),
                     "cluster_time": {"t": moment.time, "i": moment.inc},
-                    "left_out": LEFT_OUT,
+                    "left_out": LEFT_OUT | _not_collections(database),
                     "collections": collections,
                 }
             )
-    return f"{taken_at:%Y%m%dT%H%M%SZ}"
+    return name
 
 
 def _describe_collections(database: Database) -> list[dict[str, Any]]:
@@ -102,11 +105,23 @@ def _describe_collections(database: Database) -> list[dict[str, Any]]:
         name = described["name"]
         if name.startswith("system.") or name == restoring.MARKER:
             continue
-        if described["type"] != "collection" or described["options"].get("capped"):
+        if described["type"] != "collection":
+            continue
+        if described["options"].get("capped"):
             raise BackupFailed(f"{name} is no plain collection, so no moment of it can be read.")
         indexes = [dict(index) for index in database[name].list_indexes()]
         found.append({"name": name, "options": described["options"], "indexes": indexes})
     return sorted(found, key=lambda one: one["name"])
+
+
+def _not_collections(database: Database) -> dict[str, str]:
+    """What no session can show as of a moment, and none of which is the site's."""
+    kinds = {one["name"]: one["type"] for one in database.list_collections()}
+    return {
+        name: f"its type is {kind}"
+        for name, kind in kinds.items()
+        if kind != "collection" and not name.startswith("system.")
+    }
 
 
 def _definition(described: dict[str, Any]) -> dict[str, Any]:

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import fcntl
+import gzip
+import hashlib
 import io
+import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -93,7 +97,7 @@ def at_point() -> Iterator[Callable[[str, Callable[[], None]], None]]:
 def back_up(folder: Path, **options: Any) -> Path:
     said = io.StringIO()
     call_command("backup", to=folder, stdout=said, **options)
-    return Path(said.getvalue().removeprefix("Backed up: ").strip())
+    return Path(said.getvalue().splitlines()[0].removeprefix("Backed up: "))
 
 
 def restore(backup: Path, into: str) -> str:
@@ -145,7 +149,10 @@ def test_brings_every_document_index_and_option_back(extra: Any, folder: Path, o
     extra["extra/odd name"].create_index(
         [("n", -1)], unique=True, sparse=True, collation=Collation("de")
     )
+    extra["extra/odd name"].create_index("simple", collation=Collation("simple"))
+    extra["extra/odd name"].create_index("as the collection")
     extra["extra/odd name"].insert_many([{"n": n} for n in range(5)])
+    extra["extra/odd name"].insert_one({"n": "old"}, bypass_document_validation=True)
 
     extra["extra_ttl"].create_index("at", expireAfterSeconds=10**9)
 
@@ -400,6 +407,130 @@ def test_keeps_so_many_and_removes_only_its_own_whole_ones(
     assert not second.exists()
 
 
+def test_keeps_what_it_has_just_made_though_a_clock_was_ahead(folder: Path) -> None:
+    oldest, ahead, far_ahead = (
+        rename(back_up(folder), name)
+        for name in ("20260101T000000Z", "29990101T000000Z", "29990102T000000Z")
+    )
+    said = io.StringIO()
+
+    call_command("backup", to=folder, keep=2, stdout=said)
+
+    made, warning = said.getvalue().splitlines()
+    assert held(folder) == [Path(made.removeprefix("Backed up: ")), far_ahead]
+    assert warning.startswith("A clock was ahead: 29990102T000000Z counts as newer than this one;")
+    assert not oldest.exists()
+    assert not ahead.exists()
+
+
+def test_keeps_one_if_that_is_what_is_asked_and_none_too_many(folder: Path) -> None:
+    rename(back_up(folder), "29990101T000000Z")
+
+    alone = back_up(folder, keep=1)
+    assert held(folder) == [alone]
+
+    older = rename(alone, "20260101T000000Z")
+    assert held(folder) == [older]
+    newest = back_up(folder, keep=9)
+    assert held(folder) == [older, newest]
+
+
+def seal_anew(backup: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+    """Changes the manifest, and its digest with it."""
+    path = backup / "manifest.json"
+    manifest = json.loads(path.read_text())
+    before = hashlib.sha256(path.read_bytes()).hexdigest()
+    change(manifest)
+    path.write_text(json.dumps(manifest))
+    sums = backup / "SHA256SUMS"
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    sums.write_text(sums.read_text().replace(before, digest))
+
+
+def test_goes_past_odd_folders(folder: Path, other: Any) -> None:
+    nameless, alien, directory, denied = (
+        rename(back_up(folder), f"2999010{number}T000000Z") for number in (1, 2, 3, 4)
+    )
+    seal_anew(nameless, lambda manifest: manifest.pop("database"))
+    (alien / "manifest.json").unlink()
+    (alien / "manifest.json").mkdir()
+    (directory / "SHA256SUMS").unlink()
+    (directory / "SHA256SUMS").mkdir()
+    (denied / "SHA256SUMS").unlink()
+    (denied / "SHA256SUMS").symlink_to("SHA256SUMS")  # not even root reads it
+
+    backup = back_up(folder, keep=1)
+    said = restore(folder, other.name)
+
+    assert held(folder) == [backup, nameless, alien, directory, denied]
+    assert said.startswith(f"{backup} is in {other.name}: ")
+
+
+def lack(*names: str) -> Callable[[dict[str, Any]], Any]:
+    def change(manifest: dict[str, Any]) -> None:
+        for held in manifest["collections"]:
+            if held["name"] == "bookings":
+                (held["indexes"][1] if names[0] == "indexes" and names[1:] else held).pop(names[-1])
+
+    return change
+
+
+def call_bookings(name: str) -> Callable[[dict[str, Any]], Any]:
+    def change(manifest: dict[str, Any]) -> None:
+        for held in manifest["collections"]:
+            if held["name"] == "bookings":
+                held["file"] = name
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda manifest: manifest.pop("taken_at"), "manifest.json lacks something"),
+        (lambda manifest: manifest.pop("collections"), "manifest.json lacks something"),
+        (lack("documents"), "manifest.json lacks something"),
+        (lack("options"), "manifest.json lacks something"),
+        (lack("indexes"), "manifest.json lacks something"),
+        (lack("indexes", "name"), "manifest.json lacks something"),
+        (call_bookings("../bookings.bson.gz"), "SHA256SUMS and manifest.json name other files"),
+        (call_bookings("/bookings.bson.gz"), "SHA256SUMS and manifest.json name other files"),
+    ],
+)
+def test_restores_nothing_by_a_manifest_that_is_not_one(
+    folder: Path, other: Any, change: Callable[[dict[str, Any]], Any], sentence: str
+) -> None:
+    backup = back_up(folder)
+    seal_anew(backup, change)
+
+    with pytest.raises(CommandError, match=sentence):
+        restore(backup, other.name)
+
+    assert names(other) == []
+
+
+@pytest.mark.parametrize("name", ["../outside.gz", "..", "/outside.gz"])
+def test_reads_no_file_outside_of_the_backup(folder: Path, other: Any, name: str) -> None:
+    backup = back_up(folder)
+    data = (backup / "bookings.bson.gz").read_bytes()
+    (folder / "outside.gz").write_bytes(data)
+    seal_anew(backup, call_bookings(name))
+    sums = backup / "SHA256SUMS"
+    sums.write_text(sums.read_text().replace("  bookings.bson.gz", f"  {name}"))
+
+    with pytest.raises(CommandError, match="is damaged: "):
+        restore(backup, other.name)
+
+    assert names(other) == []
+
+
+def test_has_another_name_a_second_later_though_nothing_was_written(folder: Path) -> None:
+    first = back_up(folder)
+    time.sleep(1.1)
+
+    assert back_up(folder) > first
+
+
 # --- Moments that are gone, servers that fail -----------------------------------------------
 
 
@@ -467,6 +598,21 @@ def test_backs_up_no_part_of_what_it_cannot_read(extra: Any, folder: Path) -> No
 
     with pytest.raises(CommandError, match="extra_capped is no plain collection"):
         back_up(folder)
+
+
+def test_leaves_views_and_time_series_out_and_says_so(extra: Any, folder: Path, other: Any) -> None:
+    extra.create_collection("extra_view", viewOn="bookings", pipeline=[])
+    extra.create_collection("extra_series", timeseries={"timeField": "at"})
+    said = io.StringIO()
+
+    call_command("backup", to=folder, stdout=said)
+    restore(folder, other.name)
+
+    assert sorted(said.getvalue().splitlines()[1:]) == [
+        "Left out: extra_series, since its type is timeseries; restoring does not make it.",
+        "Left out: extra_view, since its type is view; restoring does not make it.",
+    ]
+    assert not {"extra_view", "extra_series"} & set(names(other))
 
 
 def test_has_nothing_to_keep_of_an_empty_database(folder: Path, other: Any) -> None:
@@ -556,6 +702,54 @@ def test_says_what_is_no_name(folder: Path, other: Any, name: str) -> None:
         restore(backup, name)
 
 
+def test_wants_a_name(folder: Path, other: Any) -> None:
+    backup = back_up(folder)
+
+    with pytest.raises(CommandError, match="^'' is no name for a database"):
+        restore(backup, "")
+
+    assert f"{connections.database().name}_drill" not in other.client.list_database_names()
+
+
+@pytest.mark.parametrize("which", ["in capitals", "too long", "its own"])
+def test_says_which_name_mongodb_refuses(folder: Path, other: Any, which: str) -> None:
+    backup = back_up(folder)
+    own = connections.database().name
+    name = {"in capitals": own.upper(), "too long": "x" * 64, "its own": "$external"}[which]
+    code = 13297 if which == "in capitals" else 73
+
+    with pytest.raises(
+        CommandError,
+        match=rf"^MongoDB takes no database named {re.escape(name)} \(MongoDB's {code}: ",
+    ):
+        restore(backup, name)
+
+
+def test_says_why_mongodb_refuses_documents(folder: Path, other: Any) -> None:
+    book()
+    backup = back_up(folder)
+    file = backup / "bookings.bson.gz"
+    before = hashlib.sha256(file.read_bytes()).hexdigest()
+    file.write_bytes(gzip.compress(gzip.decompress(file.read_bytes()) * 2))
+    seal_anew(
+        backup,
+        lambda manifest: [
+            held.update(bytes=file.stat().st_size)
+            for held in manifest["collections"]
+            if held["name"] == "bookings"
+        ],
+    )
+    sums = backup / "SHA256SUMS"
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    sums.write_text(sums.read_text().replace(before, digest))
+
+    with pytest.raises(
+        CommandError,
+        match=r"^MongoDB refused documents of bookings \(MongoDB's 11000: E11000 duplicate key",
+    ):
+        restore(backup, other.name)
+
+
 # --- Half-way -------------------------------------------------------------------------------
 
 
@@ -601,7 +795,7 @@ def test_is_not_finished_while_another_one_is_at_it(
     backup = back_up(folder)
     at_point("in_restore", lambda: restore(backup, other.name) and None)
 
-    with pytest.raises(CommandError, match="another|Something else writes into"):
+    with pytest.raises(CommandError, match="is this restore's no more, since another one began"):
         restore(backup, other.name)
 
     assert documents(other, "bookings") == documents(connections.database(), "bookings")

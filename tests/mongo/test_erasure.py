@@ -9,8 +9,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.admin.models import ADDITION, LogEntry
-from django.contrib.auth.models import User
+from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
+from django.contrib.auth.models import Group, User
 from django.contrib.contenttypes.models import ContentType
 from django.core.management import CommandError, call_command
 from django.test import Client
@@ -33,6 +33,10 @@ def erase(address: str = ADDRESS, **options: Any) -> str:
     said = io.StringIO()
     call_command("erase_guest", address, stdout=said, **{"yes": True, **options})
     return said.getvalue()
+
+
+# As MongoDB counts.
+AGO_11_MINUTES = {"$subtract": ["$$NOW", 11 * 60_000]}
 
 
 def let_stays_end() -> None:
@@ -173,13 +177,32 @@ def test_knows_when_a_stay_is_over(database: None, nights_ago: int, is_over: boo
             erase()
 
 
-def test_expects_nobody_for_a_hold_that_ran_out(database: None) -> None:
+def test_expects_whoever_holds_a_room(database: None) -> None:
     book(hold=True, guest=ADA)
+
     with pytest.raises(CommandError, match="not over"):
         erase()
-    let_hold_end()
 
+
+@pytest.mark.parametrize("swept", [False, True], ids=["left", "swept"])
+def test_expects_nobody_once_a_hold_can_no_longer_be_confirmed(
+    database: None, monkeypatch: pytest.MonkeyPatch, swept: bool
+) -> None:
+    outcome = book(hold=True, guest=ADA)
+    let_hold_end(minutes_ago=9)
+    if swept:
+        connections.collection("bookings").update_one({}, {"$set": {"status": "expired"}})
+
+    with pytest.raises(CommandError, match="not over"):
+        erase()
+    # Nor does the update itself, should the hold have run out since it was judged.
+    with monkeypatch.context() as patch:
+        patch.setattr(erasure, "_judge", lambda *args: ([], []))
+        assert "Erased" not in erase()
+    connections.collection("bookings").update_one({}, [{"$set": {"expires_at": AGO_11_MINUTES}}])
     assert "Erased: 1 bookings" in erase()
+    confirm(outcome)
+    assert stored()[0]["status"] != "confirmed"
 
 
 def test_leaves_a_stay_that_was_booked_meanwhile(
@@ -222,6 +245,44 @@ def test_touches_no_account_of_staff(known: User) -> None:
         erase()
 
     assert stored()[0]["guest"]["name"] == "Ada Lovelace"
+
+
+def test_names_nobody_in_the_admins_log(database: None) -> None:
+    desk = User.objects.create_superuser("desk")
+    user = User.objects.create_user("lovelace", email=ADDRESS)
+    other = User.objects.create_user("babbage")
+    users, groups = (ContentType.objects.get_for_model(model) for model in (User, Group))
+
+    def log(model: ContentType, pk: Any, name: str, message: str = "") -> int:
+        return LogEntry.objects.create(
+            user=desk,
+            content_type=model,
+            object_id=str(pk),
+            object_repr=name,
+            action_flag=CHANGE,
+            change_message=message,
+        ).pk
+
+    hers = [
+        log(users, user.pk, "lovelace"),
+        log(users, user.pk, "ada.king", "Changed username from ada.king."),
+        log(users, other.pk, "babbage", f"Wrote to {ADDRESS.upper()}."),
+        log(users, 10**6, "Lovelace"),
+        log(groups, other.pk, ADDRESS),
+    ]
+    theirs = [
+        log(users, other.pk, "babbage", "Changed."),
+        log(groups, user.pk, "lovelace", "Changed."),
+    ]
+
+    erase()
+
+    said = {entry.pk: (entry.object_repr, entry.change_message) for entry in LogEntry.objects.all()}
+    assert [said[pk] for pk in hers] == [("erased", "")] * 5
+    assert [said[pk] for pk in theirs] == [
+        ("babbage", "Changed."),
+        ("lovelace", "Changed."),
+    ]
 
 
 def test_may_be_run_twice(known: User) -> None:

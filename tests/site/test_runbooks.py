@@ -38,6 +38,9 @@ NOT_RUN = {
     "manage.py init_replica_set": "tests/mongo/test_replica_set.py runs it on three members",
 }
 
+# What the page on restoring calls the new database.
+RESTORED = "bookingsite_back"
+
 _BLOCK = re.compile(r"^```console(?: (test)(?: ([a-z-]+))?)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
@@ -126,6 +129,8 @@ def whole_stage(
         "PATH": f"{shims}:{os.environ['PATH']}",
         "SECRET_KEY": "only-for-tests",
         "REDIS_URL": server.uri,
+        "REDIS_HOST": "127.0.0.1",
+        "REDIS_PORT": str(server.port),
         # Its sweeps come at once, and are late only when the page says so.
         "EXPIRY_INTERVAL_S": "1",
     }
@@ -153,7 +158,7 @@ def whole_stage(
 def stage(whole_stage: Stage, database: None, tmp_path: Path) -> Iterator[Stage]:
     """Everything alive and one booking made, whatever the page before has broken."""
     own = connections.database()
-    copies = [f"{own.name}_back", f"{own.name}_drill"]
+    copies = [RESTORED, f"{own.name}_drill"]
     for name in copies:
         own.client.drop_database(name)
     for child in (whole_stage.redis, whole_stage.worker, whole_stage.beat):
@@ -191,8 +196,24 @@ def _leave_a_hold(stage: Stage) -> None:
     let_hold_end(minutes_ago=60)
 
 
+def _back_up(stage: Stage) -> str:
+    said, _ = stage.run('manage.py backup --to "$BACKUPS"')
+    return said.removeprefix("Backed up: ").strip()
+
+
+def _damage(stage: Stage) -> None:
+    """Loses the booking after a backup, and has the broken database backed up as well."""
+    stage.variables["BACKUP"] = _back_up(stage)
+    connections.collection("bookings").delete_many({})
+    time.sleep(1)  # names are of a second
+    assert _back_up(stage) > stage.variables["BACKUP"]
+
+
 def _name_restored(stage: Stage) -> None:
-    stage.variables["MONGODB_NAME"] = f"{connections.database().name}_back"
+    restored = connections.database().client[RESTORED]
+    assert restored["bookings"].count_documents({}) == 1
+    assert connections.collection("bookings").count_documents({}) == 0
+    stage.variables["MONGODB_NAME"] = RESTORED
 
 
 def _lose_mongodb(stage: Stage) -> None:
@@ -202,6 +223,7 @@ def _lose_mongodb(stage: Stage) -> None:
 def _set_password(stage: Stage) -> None:
     redis.Redis(port=stage.redis.port).config_set("requirepass", "old-password")
     address = f"127.0.0.1:{stage.redis.port}/0"
+    stage.variables.update(OLD_PASSWORD="old-password", NEW_PASSWORD="new-password")
     stage.variables["REDIS_URL"] = f"redis://:old-password@{address}"
     stage.variables["NEW_REDIS_URL"] = f"redis://:new-password@{address}"
 
@@ -217,6 +239,7 @@ SITUATIONS: dict[str, Callable[[Stage], object]] = {
     "redis-password": _set_password,
     "beat-dead": _let_beat_die,
     "holds-left": _leave_a_hold,
+    "damaged": _damage,
     "mongodb-dead": _lose_mongodb,
     "restored": _name_restored,
     "restarted": lambda stage: (_name_restored(stage), stage.restart_parts()),
@@ -255,6 +278,14 @@ def test_say_which_commands_are_not_run_and_why() -> None:
     unexplained = [c for c in commands if not c.startswith(tuple(NOT_RUN))]
     unused = [start for start in NOT_RUN if not any(c.startswith(start) for c in commands)]
     assert (unexplained, unused) == ([], [])
+
+
+def test_give_redis_cli_no_password_as_an_argument() -> None:
+    for page in PAGES:
+        for block in read_blocks(page):
+            for command, _, _ in block.commands:
+                _, _, arguments = command.partition("redis-cli ")
+                assert not re.search(r"URL|PASSWORD|password", arguments.split("<<<")[0]), page
 
 
 def test_show_no_command_outside_a_block() -> None:

@@ -8,7 +8,8 @@ from django.core.management.base import BaseCommand, CommandError
 from pymongo.errors import OperationFailure
 
 from bookings.backups.errors import BackupFailed
-from bookings.backups.writing import write_backup
+from bookings.backups.folders import list_backups, read_manifest
+from bookings.backups.writing import LEFT_OUT, write_backup
 from bookings.connections import database
 from bookings.doctor import REFUSED_CODES
 from bookings.management.stopping import stoppable
@@ -51,6 +52,17 @@ class Command(BaseCommand):
                     "database."
                 ) from error
         self.stdout.write(f"Backed up: {folder / name}")
+        for left_out, reason in read_manifest(folder / name)["left_out"].items():
+            if left_out not in LEFT_OUT:
+                self.stdout.write(
+                    f"Left out: {left_out}, since {reason}; restoring does not make it."
+                )
+        later = [one for one in list_backups(folder, database=database().name) if one > name]
+        if later:
+            self.stdout.write(
+                f"A clock was ahead: {', '.join(later)} counts as newer than this one; "
+                "remove it, or name the backup that you restore."
+            )
 
 
 def _explain(error: OSError, folder: Path) -> str:

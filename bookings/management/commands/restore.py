@@ -13,8 +13,12 @@ from bookings import connections, doctor
 from bookings.backups import restoring
 from bookings.backups.errors import RestoreFailed
 from bookings.backups.folders import list_backups
+from bookings.backups.restoring import said_by
 from bookings.connections import DURABLE
 from bookings.management.stopping import stoppable
+
+# MongoDB's: a name that it takes for no database, or for one that is there in other letters.
+_NAME_CODES = frozenset({73, 13297})
 
 SWITCH = """\
 Now, with web, worker and beat stopped, everywhere:
@@ -50,7 +54,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        name = options["into"] or restoring.name_drill(settings.MONGODB_NAME)
+        drill = restoring.name_drill(settings.MONGODB_NAME)
+        name = drill if options["verify"] else options["into"]
         sentence = f"Stopped; {name} is unfinished, and the same command begins anew."
         with stoppable(sentence):
             try:
@@ -65,11 +70,16 @@ class Command(BaseCommand):
                     "mend that first."
                 ) from error
             except OperationFailure as error:
+                if error.code in _NAME_CODES:
+                    raise CommandError(
+                        f"MongoDB takes no database named {name} ({said_by(error)}); choose "
+                        "another name."
+                    ) from error
                 if error.code not in doctor.REFUSED_CODES:
                     raise
                 raise CommandError(
                     f"MongoDB does not let this user write into {name}; name one in MONGODB_URI "
-                    "that has readWrite there."
+                    "that has readWrite there, and dbAdmin if collections have validators."
                 ) from error
         if not sound:
             sys.exit(1)
@@ -116,7 +126,7 @@ def _database(name: str) -> Database:
     try:
         return connections.database().client.get_database(name, write_concern=DURABLE)
     except InvalidName as error:
-        raise RestoreFailed(f"{name} is no name for a database; use letters and _.") from error
+        raise RestoreFailed(f"'{name}' is no name for a database; use letters and _.") from error
 
 
 def _migrations() -> set[str]:
