@@ -9,6 +9,7 @@ nowhere; they end with their order.
 
 import logging
 import smtplib
+import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -45,8 +46,13 @@ MAX_TRIES = 8
 # More bookings than a guest has ahead of them.
 MAX_LISTED = 50
 
-# Orders that one run works off; the next comes in seconds.
-MAX_A_RUN = 200
+# A run starts no letter after this long; the next run comes in seconds. A worker that is told to
+# end has a minute, and the last letter may take long at a slow mail server.
+RUN_LIMIT_S = 20.0
+
+
+class UnknownPurpose(Exception):
+    """A newer version of the site ordered this letter; a newer worker can write it."""
 
 
 @dataclass(frozen=True)
@@ -140,13 +146,13 @@ def forget_letters(spellings: list[str]) -> int:
 
 
 def send_letters() -> int:
-    """Sends what is due, the oldest first; returns how many were sent."""
+    """Sends what is due, the oldest first, until the time is up; returns how many were sent."""
+    starts_no_letter_after_s = time.monotonic() + RUN_LIMIT_S
     sent = 0
-    for _number in range(MAX_A_RUN):
-        letter = _take_oldest()
-        if letter is None:
-            break
+    while letter := _take_oldest():
         sent += _send(letter)
+        if time.monotonic() >= starts_no_letter_after_s:
+            break
     return sent
 
 
@@ -218,7 +224,7 @@ def _send(letter: dict[str, Any]) -> bool:
             message = _write(letter)
         if message:
             message.send()
-    except (smtplib.SMTPException, OSError) as error:
+    except (smtplib.SMTPException, OSError, UnknownPurpose) as error:
         is_last = letter["tries"] >= MAX_TRIES
         if is_last:
             _settle(letter)
@@ -252,7 +258,12 @@ def _count(result: str) -> None:
 
 
 def _write(letter: dict[str, Any]) -> EmailMessage | None:
-    """The letter as it is true now; None if nothing may be said to this address."""
+    """The letter as it is true now; None if nothing may be said to this address.
+
+    Raises UnknownPurpose, and ValueError where it cannot be written.
+    """
+    if letter["purpose"] not in WRITERS:
+        raise UnknownPurpose(letter["purpose"])
     with translation.override(letter["language"]):
         subject, template, context = WRITERS[letter["purpose"]](letter)
         if template is None:

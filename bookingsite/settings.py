@@ -293,6 +293,8 @@ if _watched:
 CELERY_TASK_ACKS_LATE = True  # every task is safe to run twice, none may be lost
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
+# A worker ends only after all the tasks it fetched: so it fetches no more than it works on.
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"

@@ -290,6 +290,41 @@ def test_sends_a_letter_again_under_the_same_id_when_the_worker_died(
     assert first == second
 
 
+def test_starts_no_letter_when_the_time_of_a_run_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a worker which is told to end has ended before it is killed."""
+    monkeypatch.setattr(letters, "RUN_LIMIT_S", 0.0)
+    for number in range(3):
+        order(address=f"ada{number}@example.org")
+
+    assert [letters.send_letters() for _ in range(4)] == [1, 1, 1, 0]
+
+
+def test_leaves_a_letter_that_it_does_not_know_to_a_newer_worker(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    order()
+    with monkeypatch.context() as older:
+        older.delitem(letters.WRITERS, letters.REGISTER)
+        assert letters.send_letters() == 0
+    let_time_pass(letters.RETRY_MS)
+    assert letters.send_letters() == 1
+
+    refused, sent = [record for record in caplog.records if record.name == letters.__name__]
+    assert (refused.message, vars(refused)["reason"]) == ("letter_not_sent", "UnknownPurpose")
+    assert refused.exc_info is None
+    assert sent.message == "letter_sent"
+    results = letters.read_figures().results
+    assert results == {"sent": 1, "not_needed": 0, "not_sent": 1, "given_up": 0}
+
+
+def test_sends_the_others_when_it_does_not_know_one() -> None:
+    order("unheard-of", address="eve@example.org")
+    order()
+
+    assert letters.send_letters() == 1
+    assert mail.outbox[0].to == [ADDRESS]
+
+
 def test_gives_each_letter_to_one_worker() -> None:
     for number in range(20):
         order(address=f"ada{number}@example.org")

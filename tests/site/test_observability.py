@@ -96,15 +96,46 @@ def test_shows_everything_that_the_site_exports(scraped: str) -> None:
 def test_can_be_imported_into_any_grafana() -> None:
     """Nothing in it is of one Grafana alone: an id, or the name of a data source."""
     assert DASHBOARD.get("id") is None
-    [variable] = DASHBOARD["templating"]["list"]
-    assert (variable["type"], variable["query"]) == ("datasource", "prometheus")
-    source = {"type": "prometheus", "uid": f"${{{variable['name']}}}"}
+    prometheus, job = DASHBOARD["templating"]["list"]
+    assert (prometheus["type"], prometheus["query"]) == ("datasource", "prometheus")
+    source = {"type": "prometheus", "uid": f"${{{prometheus['name']}}}"}
+    assert job["datasource"] == source
     for panel in PANELS:
         assert [panel["datasource"], *(t["datasource"] for t in panel["targets"])] == [source] * (
             1 + len(panel["targets"])
         )
     ids = [panel["id"] for panel in DASHBOARD["panels"]]
     assert len(set(ids)) == len(ids)
+
+
+def test_asks_which_of_the_sites_to_show(exported: Exported) -> None:
+    _, job = DASHBOARD["templating"]["list"]
+
+    assert (job["name"], job["type"]) == ("job", "query")
+    assert job["query"]["query"] == "label_values(bookingsite_build_info, job)"
+    assert "bookingsite_build_info" in exported
+    assert job["multi"]
+    assert job["includeAll"]
+
+
+@pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
+def test_shows_each_site_by_itself(panel: dict[str, Any]) -> None:
+    for target in panel["targets"]:
+        assert "{{job}}" in target["legendFormat"]
+        nodes = list(nodes_of(promql.parse(target["expr"].replace("$__rate_interval", "5m"))))
+        assert_is_by_site(nodes)
+        for node in nodes:
+            if isinstance(node, promql.VectorSelector):
+                matchers = [(m.name, m.op, m.value) for m in node.matchers.matchers]
+                assert ("job", promql.MatchOp.Re, "$job") in matchers
+
+
+def assert_is_by_site(nodes: list[promql.Expr]) -> None:
+    """Nothing adds up or compares the series of several sites."""
+    for node in nodes:
+        if isinstance(node, promql.AggregateExpr):
+            assert node.modifier
+            assert "job" in node.modifier.labels
 
 
 def test_lays_its_panels_beside_each_other() -> None:
@@ -126,6 +157,11 @@ def test_alerts_of_what_the_site_exports(alert: dict[str, Any], exported: Export
     shown = re.findall(r"\$labels\.(\w+)", str(alert["annotations"]))
 
     assert faults(alert["expr"], exported, shown=shown) == []
+
+
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert["alert"])
+def test_alerts_of_each_site_by_itself(alert: dict[str, Any]) -> None:
+    assert_is_by_site(list(nodes_of(promql.parse(alert["expr"]))))
 
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert["alert"])
@@ -188,6 +224,19 @@ def test_tests_that_each_alert_fires_and_that_it_does_not_when_all_is_well() -> 
 
     assert fired == {alert["alert"] for alert in ALERTS}
     assert {check["alertname"] for check in well["alert_rule_test"]} == fired
+
+
+def test_tests_that_each_alert_tells_an_ill_site_from_a_well_one() -> None:
+    cases = yaml.safe_load((OBSERVABILITY / "alerts_test.yml").read_text(encoding="utf-8"))["tests"]
+    told_apart = {
+        check["alertname"]
+        for case in cases
+        if any('job="well"' in row["series"] for row in case.get("input_series", []))
+        for check in case["alert_rule_test"]
+        if [alert["exp_labels"]["job"] for alert in check["exp_alerts"]] == ["ill"]
+    }
+
+    assert told_apart == {alert["alert"] for alert in ALERTS}
 
 
 @pytest.mark.parametrize("arguments", [("check", "alerts.yml"), ("test", "alerts_test.yml")])

@@ -138,17 +138,7 @@ def celery(
 def test_finishes_the_task_of_a_worker_that_is_told_to_end(
     celery: Callable[..., subprocess.Popen[bytes]],
 ) -> None:
-    for _ in range(10):
-        NightsJob.objects.create(
-            hotel_id="grand",
-            start="2027-01-01",
-            end="2028-12-31",
-            weekdays=",".join(WEEKDAYS),
-            overwrite=True,
-            price=10_000,
-            total=3 * 731,
-            created_at=clock.now(),
-        )
+    order_nights(10)
     worker = celery("worker", "--pool", "threads", "--concurrency", "2", "--loglevel", "INFO")
     app.send_task("bookings.generate_nights")
     wait_until(lambda: NightsJob.objects.filter(state="done").exists())
@@ -159,6 +149,39 @@ def test_finishes_the_task_of_a_worker_that_is_told_to_end(
     assert worker.wait(LONGEST_END_S) == 0
     assert left > 0
     assert set(NightsJob.objects.values_list("state", flat=True)) == {"done"}
+
+
+@pytest.mark.slow
+def test_leaves_the_tasks_that_a_worker_has_not_begun_to_the_next_one(
+    celery: Callable[..., subprocess.Popen[bytes]],
+) -> None:
+    """It would not end before all that it fetched was done."""
+    order_nights(5)
+    app.control.purge()
+    for _ in range(6):
+        app.send_task("bookings.generate_nights")
+    worker = celery("worker", "--pool", "threads", "--concurrency", "1", "--loglevel", "INFO")
+    wait_until(lambda: NightsJob.objects.filter(state="done").exists())
+
+    worker.terminate()
+
+    assert worker.wait(LONGEST_END_S) == 0
+    assert app.control.purge() == 5
+
+
+def order_nights(number: int) -> None:
+    """Two years of nights, so many times over: some seconds' work."""
+    for _ in range(number):
+        NightsJob.objects.create(
+            hotel_id="grand",
+            start="2027-01-01",
+            end="2028-12-31",
+            weekdays=",".join(WEEKDAYS),
+            overwrite=True,
+            price=10_000,
+            total=3 * 731,
+            created_at=clock.now(),
+        )
 
 
 @pytest.mark.slow
