@@ -35,6 +35,9 @@ RUN rm -rf /usr/local/lib/python3.*/site-packages/pip /usr/local/lib/python3.*/s
         /usr/local/lib/python3.*/ensurepip /usr/local/bin/pip* \
     && (python -m compileall -q /usr/local/lib || true)
 
+# A new volume that is mounted there takes its owner from this folder.
+RUN install -d -o 10001 -g 10001 -m 700 /backup
+
 # The root file system may be read-only: nothing but /tmp is written to. WEB_CONCURRENCY is
 # gunicorn's own variable for the number of its processes.
 ENV PATH=/opt/venv/bin:$PATH \

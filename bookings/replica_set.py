@@ -7,8 +7,10 @@ that belongs to no set yet.
 """
 
 import contextlib
+import math
+import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,13 +80,16 @@ class Login:
 
 
 def make_replica_set(
-    *, uri: str, database: str, keyfile: str, admin_password: str, wait_s: float
+    *, uri: str, databases: Sequence[str], keyfile: str, admin_password: str, wait_s: float
 ) -> Iterator[str]:
     """Does what is missing of the set, the role and the users, and yields a line for each.
 
-    `uri` is the application's own. Waits `wait_s` seconds at most for members to answer, and as
-    long again for a primary. Raises ReplicaSetError.
+    `uri` is the application's own, whose user is to write into `databases`. Waits `wait_s`
+    seconds at most for members to answer, and as long again for a primary. Raises
+    ReplicaSetError.
     """
+    if not 0 <= wait_s < math.inf:
+        raise ReplicaSetError(f"Give --wait seconds, 0 or more, not {wait_s}.")
     application = read_uri(uri)
     if not admin_password:
         raise ReplicaSetError("Set MONGODB_ADMIN_PASSWORD, for MongoDB's user admin.")
@@ -97,20 +102,23 @@ def make_replica_set(
                 (Login(ADMIN, admin_password, ADMIN), [("root", ADMIN)]),
                 (
                     Login(application.user, application.password, application.users_database),
-                    [("readWrite", database), (DOCTOR_ROLE, ADMIN)],
+                    [*(("readWrite", name) for name in databases), (DOCTOR_ROLE, ADMIN)],
                 ),
             ):
                 yield _make_user(client, application, login, roles)
             yield from _compare_members(client, application)
     except PyMongoError as error:
         raise ReplicaSetError(_explain(error, application)) from error
+    except ssl.SSLError as error:
+        raise ReplicaSetError(f"Mend the TLS files that MONGODB_URI names: {error}") from error
 
 
 def read_uri(uri: str) -> Application:
     """What the application's URI says; raises ReplicaSetError where something is missing."""
     try:
         parsed = parse_uri(uri)
-    except (PyMongoError, ValueError) as error:
+    # The files of certificates are opened, too.
+    except (PyMongoError, ValueError, OSError) as error:
         raise ReplicaSetError(f"Mend MONGODB_URI: {error}") from error
     options = {name.lower(): value for name, value in parsed["options"].items()}
     if not parsed["username"] or not parsed["password"]:
@@ -127,9 +135,24 @@ def read_uri(uri: str) -> Application:
         password=parsed["password"],
         users_database=users_database,
         set_name=options["replicaset"],
-        members=tuple(f"{host}:{port}" for host, port in parsed["nodelist"]),
+        members=_name_members(parsed["nodelist"]),
         tls={name: value for name, value in options.items() if name.startswith("tls")},
     )
+
+
+def _name_members(nodes: list[tuple[str, int | None]]) -> tuple[str, ...]:
+    names: list[str] = []
+    for host, port in nodes:
+        if port is None:
+            raise ReplicaSetError(
+                f"Name members by host and port in MONGODB_URI, not the socket {host}: "
+                "the other members could not reach it."
+            )
+        name = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        if name in names:
+            raise ReplicaSetError(f"MONGODB_URI names {name} twice; name each member once.")
+        names.append(name)
+    return tuple(names)
 
 
 def read_key(path: str) -> str:

@@ -1,6 +1,8 @@
 """What the worker does. Every task is safe to run twice, late, or beside itself."""
 
 from celery import shared_task
+from django.contrib.sessions.models import Session
+from django.utils import timezone
 
 from bookings import letters, night_jobs, sweep
 from bookings.sweep_tally import StartedBy
@@ -22,3 +24,10 @@ def generate_nights() -> int:
 def send_letters() -> int:
     """Sends the letters that are due; returns how many."""
     return letters.send_letters()
+
+
+@shared_task(name="bookings.clear_sessions")
+def clear_sessions() -> int:
+    """Removes sessions that are over, which nobody can use any more; returns how many."""
+    removed, _ = Session.objects.filter(expire_date__lt=timezone.now()).delete()
+    return removed

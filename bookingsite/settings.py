@@ -9,11 +9,12 @@ import os
 from pathlib import Path
 from typing import Any
 
+from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 
 from bookingsite import __version__
 from locks import sentinel
-from locks.connection import CONNECTION_OPTIONS
+from locks.connection import CONNECTION_OPTIONS, check_url
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -44,6 +45,14 @@ def _read_choice(name: str, default: str, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise ImproperlyConfigured(f"Set {name} to one of {', '.join(choices)}, not {value!r}.")
     return value
+
+
+def _check_redis(name: str, url: str) -> str:
+    try:
+        check_url(url)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"Mend {name}: {error}.") from None
+    return url
 
 
 ENVIRONMENT = _read_choice("BOOKINGSITE_ENV", "production", ("production", "development"))
@@ -156,13 +165,12 @@ DATABASES = {
 
 # --- Redis: an accelerator ----------------------------------------------------------------
 
-REDIS_URL = _read("REDIS_URL", None if IS_PRODUCTION else "redis://127.0.0.1:6479/0")
-try:
-    _watched = sentinel.parse(REDIS_URL) if sentinel.is_watched(REDIS_URL) else None
-except ValueError as error:
-    raise ImproperlyConfigured(f"Mend REDIS_URL: {error}.") from None
+REDIS_URL = _check_redis(
+    "REDIS_URL", _read("REDIS_URL", None if IS_PRODUCTION else "redis://127.0.0.1:6479/0")
+)
+_watched = sentinel.parse(REDIS_URL) if sentinel.is_watched(REDIS_URL) else None
 # Several independent servers make the slot locks a quorum (Redlock); usually empty.
-LOCK_REDIS_URLS = _read_list("LOCK_REDIS_URLS")
+LOCK_REDIS_URLS = [_check_redis("LOCK_REDIS_URLS", url) for url in _read_list("LOCK_REDIS_URLS")]
 _lock_servers = len(LOCK_REDIS_URLS)
 if _lock_servers and (
     _lock_servers < 3 or _lock_servers % 2 == 0 or len(set(LOCK_REDIS_URLS)) < _lock_servers
@@ -170,7 +178,7 @@ if _lock_servers and (
     raise ImproperlyConfigured(
         "Set LOCK_REDIS_URLS to an odd number of at least 3 different servers, or to nothing."
     )
-if any("://" not in url or sentinel.is_watched(url) for url in LOCK_REDIS_URLS):
+if any(sentinel.is_watched(url) for url in LOCK_REDIS_URLS):
     raise ImproperlyConfigured(
         "Set LOCK_REDIS_URLS to servers that stand alone, such as redis://locks1:6379/0."
     )
@@ -315,6 +323,13 @@ CELERY_BEAT_SCHEDULE = {
         "task": "bookings.send_letters",
         "schedule": LETTERS_INTERVAL_S,
         "options": {"expires": LETTERS_INTERVAL_S},
+    },
+    "clear-sessions": {
+        "task": "bookings.clear_sessions",
+        # At a time of day: an interval of a day is never over for a beat that is started anew
+        # each day and knows nothing of the days before.
+        "schedule": crontab(hour=3, minute=40),
+        "options": {"expires": 3600},
     },
 }
 

@@ -52,7 +52,8 @@ SECRET_KEY=$(random 32)
 MONGODB_URI=mongodb://bookingsite:$(random 24)@mongodb:27017/?replicaSet=rs0&authSource=bookingsite
 REDIS_URL=redis://:$redis_password@redis:6379/0
 
-# To try it at http://localhost:8000: plain HTTP, and letters go into the worker's log.
+# To try it at http://localhost:8000: plain HTTP, and letters go into the worker's log. If Compose is
+# given another PORT, name it in SITE_URL, for the links in letters.
 BOOKINGSITE_ENV=development
 ALLOWED_HOSTS=localhost,127.0.0.1
 SITE_URL=http://localhost:8000
@@ -69,8 +70,8 @@ TEXT
 printf 'MONGODB_ADMIN_PASSWORD=%s\n' "$(random 24)" >"$new/admin.env"
 random 300 >"$new/keyfile"
 printf 'requirepass %s\n' "$redis_password" >"$new/redis.conf"
-# Users of containers read these two; on this machine the folder keeps everybody out.
-chmod 444 "$new/keyfile" "$new/redis.conf"
+# Users of containers read these two; on this machine the folder keeps everybody else out.
+chmod 644 "$new/keyfile" "$new/redis.conf"
 
 mv "$new" "$folder"
 echo "Made $folder: next, docker compose up --wait"

@@ -11,10 +11,12 @@ import threading
 import time
 from collections.abc import Callable
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.client import Pipeline
+from redis.connection import parse_url
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import (
     MasterDownError,
@@ -26,7 +28,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 from redis.sentinel import SentinelConnectionPool
 
-from locks.sentinel import Pool
+from locks import sentinel
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +52,9 @@ _SICK = (
 # MISCONF (cannot persist) and NOREPLICAS (may not write alone) have no class of their own,
 # and an error inside a pipeline arrives with its text behind a preface.
 _SICK_CODE = re.compile(r"(?:^|caused error: )(?:MISCONF|NOREPLICAS) ")
+
+# The number of a database at the end of an address, which may be left out.
+_NUMBER = re.compile(r"(/\d*)?")
 
 
 class RedisUnavailable(RedisConnectionError):
@@ -172,7 +177,26 @@ def connect(url: str) -> GuardedRedis:
 
     Connects when first used, so forking is safe.
     """
-    return cast(GuardedRedis, GuardedRedis.from_pool(Pool.from_url(url, **CONNECTION_OPTIONS)))
+    return cast(
+        GuardedRedis, GuardedRedis.from_pool(sentinel.Pool.from_url(url, **CONNECTION_OPTIONS))
+    )
+
+
+def check_url(url: str) -> None:
+    """Raises ValueError that says what is wrong with an address, and nothing of its password."""
+    if sentinel.is_watched(url):
+        sentinel.parse(url)
+        return
+    try:
+        parse_url(url)
+        is_right = url.startswith("unix://") or _NUMBER.fullmatch(urlsplit(url).path) is not None
+    except ValueError:
+        is_right = False
+    if not is_right:
+        raise ValueError(
+            "write it as redis://:password@host:6379/0, with %-codes in the password for what is "
+            "no letter or digit"
+        )
 
 
 # Also given to django-redis, whose pools are made from the same values.

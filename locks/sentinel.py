@@ -62,7 +62,7 @@ def _read_host(text: str) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if not colon or port.endswith("]"):  # the colons of an IPv6 address
         host, port = text, str(SENTINEL_PORT)
-    if not host or not port.isdecimal():
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise ValueError(f"{text!r} is no host and port of a Sentinel")
     return host.strip("[]"), int(port)
 

@@ -25,6 +25,9 @@ from bookings.points import reached
 
 MARKER = "unfinished_restore"
 
+# What a drill restores into, and drops; of a killed one the next drill begins with.
+DRILL_SUFFIX = "_drill"
+
 _RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
 
 # A collection or an index that is there already, and a value twice under a unique index.
@@ -32,6 +35,11 @@ _WRITTEN_BESIDE = frozenset({48, 85, 86, 11000})
 
 # A few megabytes of bookings.
 BATCH_SIZE = 1000
+
+
+def name_drill(database: str) -> str:
+    """The database that drills of this one take place in."""
+    return f"{database}{DRILL_SUFFIX}"
 
 
 @dataclass(frozen=True)

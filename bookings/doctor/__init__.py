@@ -19,6 +19,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from bookings.connections import looking_into
 from bookings.doctor import background, clocks, mongodb, recount, redis_server
 from bookings.doctor.findings import Finding, fail
+from locks import sentinel
 from locks.connection import GuardedRedis, breaker_of, connect
 
 __all__ = ["Finding", "examine", "examine_data"]
@@ -84,7 +85,12 @@ def _checks() -> Iterator[Check]:
     yield Check("clock of MongoDB", away, clocks.mongodb)
 
     redis = connect(settings.REDIS_URL)
-    redis_away = f"Redis at {_address(redis)} does not answer; start it, or mend REDIS_URL."
+    redis_away = (
+        f"No Sentinel names a primary of {_address(redis)} that answers; look at the Sentinels, or "
+        "mend REDIS_URL."
+        if sentinel.is_watched(settings.REDIS_URL)
+        else f"Redis at {_address(redis)} does not answer; start it, or mend REDIS_URL."
+    )
     yield Check("Redis", redis_away, lambda: redis_server.server(redis))
     yield Check("Redis persistence", redis_away, lambda: redis_server.persistence(redis))
     yield Check("Redis eviction", redis_away, lambda: redis_server.eviction(redis))

@@ -51,7 +51,7 @@ REQUIRED = set(re.findall(r"_read\(\s*\"([A-Z_]+)\"(?:\)|, None if IS_PRODUCTION
 GUNICORN_ARGUMENTS = "GUNICORN_CMD_ARGS"
 # What probes and Prometheus ask, and what runs in the cluster.
 PATHS = {"/api/health", "/api/ready", "/metrics"}
-COMMANDS = {"migrate", "showmigrations", "init_replica_set", "backup", "doctor"}
+COMMANDS = {"migrate", "showmigrations", "init_replica_set", "backup", "restore", "doctor"}
 
 
 def ours(objects: list[Object]) -> Iterator[tuple[Pods, Object]]:

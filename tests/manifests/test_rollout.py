@@ -13,7 +13,7 @@ INSTALLATION = {
     "Deployment/web", "Deployment/worker", "Deployment/beat", "Deployment/backup-shell",
     "Service/mongodb", "Service/redis", "Service/web", "Ingress/web",
     "Job/init-replica-set-0-1-0", "Job/migrate-0-1-0",
-    "CronJob/backup", "CronJob/doctor", "PersistentVolumeClaim/backup",
+    "CronJob/backup", "CronJob/drill", "CronJob/doctor", "PersistentVolumeClaim/backup",
     "HorizontalPodAutoscaler/web",
     "PodDisruptionBudget/mongodb", "PodDisruptionBudget/web",
     *(

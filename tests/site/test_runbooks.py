@@ -31,6 +31,8 @@ PAGES = sorted(path.name for path in FOLDER.glob("*.md"))
 # What no test runs, each with the reason; by how the command begins.
 NOT_RUN = {
     "kubectl": "there is no cluster here",
+    "docker compose": "there are no containers here",
+    ". compose/made-by-make-secrets.sh": "the same; tests/unit/test_image.py makes that folder",
     "mongosh": "it comes from no package index that the tests use",
     "echo | openssl s_client": "it asks a public name",
     "manage.py init_replica_set": "tests/mongo/test_replica_set.py runs it on three members",

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -182,6 +183,7 @@ def test_collects_files_with_every_variable_that_production_requires() -> None:
 def test_runs_commands_that_exist() -> None:
     commands = [json.loads(rest) for name, rest in instructions() if name == "CMD"]
     commands += [service["command"] for service in OURS.values() if "command" in service]
+    commands.append(SERVICES["worker"]["healthcheck"]["test"][1:])
 
     for command in commands:
         if command[:2] == ["python", "manage.py"]:
@@ -192,11 +194,15 @@ def test_runs_commands_that_exist() -> None:
         elif command[0] == "celery":
             assert command[1:3] == ["-A", "bookingsite"]
             assert command[3] in ("worker", "beat")
+        elif command[:2] == ["python", "-m"]:
+            assert find_spec(command[2])
         else:
             assert command[:2] == ["gunicorn", "bookingsite.wsgi"]
     assert {tuple(command[:3]) for command in commands} >= {
         ("python", "manage.py", "init_replica_set"),
         ("python", "manage.py", "migrate"),
+        ("python", "manage.py", "backup"),
+        ("python", "-m", "bookingsite.worker_probe"),
     }
 
 
@@ -241,6 +247,24 @@ def test_starts_each_part_after_what_it_needs() -> None:
     assert COMPOSE["networks"]["inside"]["internal"] is True
 
 
+def test_backs_up_when_told_to_into_a_volume_that_it_may_write_to() -> None:
+    backup = SERVICES["backup"]
+    folder = backup["command"][backup["command"].index("--to") + 1]
+
+    assert backup["volumes"] == [f"backups:{folder}"]
+    # A new volume takes its owner from the image.
+    last = dict(instructions())
+    assert any(
+        name == "RUN" and f"install -d -o 10001 -g 10001 -m 700 {folder}" in rest
+        for name, rest in instructions()
+    )
+    assert last["USER"] == backup["user"] == "10001:10001"
+    # Not with every `docker compose up`; and before an upgrade it must not migrate.
+    assert backup["profiles"] == ["tools"]
+    assert backup["depends_on"] == {"mongodb": {"condition": "service_healthy"}}
+    assert "backups" in COMPOSE["volumes"]
+
+
 def test_gives_the_keyfile_and_the_administrators_password_to_one_command_alone() -> None:
     holders = {
         name for name, service in SERVICES.items() if "keyfile" in service.get("secrets", ())
@@ -277,6 +301,9 @@ def test_makes_secrets_that_fit_together_and_never_twice(made: Path) -> None:
     )
     assert paths == {f"compose/{made.name}/{path.name}" for path in made.iterdir()}
     assert made.stat().st_mode & 0o077 == 0
+    # Users of containers read them, and who made them may edit them.
+    for name in ("keyfile", "redis.conf"):
+        assert (made / name).stat().st_mode & 0o777 == 0o644
     assert "/compose/made-by-make-secrets.sh/" in (ROOT / ".gitignore").read_text(encoding="utf-8")
     before = {path.name: path.read_bytes() for path in made.iterdir()}
     again = subprocess.run(

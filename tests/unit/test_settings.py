@@ -32,7 +32,7 @@ def start(*names: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-@pytest.mark.parametrize("urls", ["", "redis://a,redis://b,redis://c"])
+@pytest.mark.parametrize("urls", ["", "redis://a/0,redis://b,redis://c:6379/"])
 def test_takes_no_lock_servers_or_a_number_with_a_majority(urls: str) -> None:
     assert start(LOCK_REDIS_URLS=urls).stdout == f"{[url for url in urls.split(',') if url]}\n"
 
@@ -40,10 +40,10 @@ def test_takes_no_lock_servers_or_a_number_with_a_majority(urls: str) -> None:
 @pytest.mark.parametrize(
     "urls",
     [
-        "redis://a",
-        "redis://a,redis://b",
-        "redis://a,redis://b,redis://c,redis://d",
-        "redis://a,redis://b,redis://b",
+        "redis://a/0",
+        "redis://a/0,redis://b/0",
+        "redis://a/0,redis://b/0,redis://c/0,redis://d/0",
+        "redis://a/0,redis://b/0,redis://b/0",
     ],
 )
 def test_refuses_lock_servers_without_a_clear_majority(urls: str) -> None:
@@ -107,6 +107,20 @@ def test_finds_cache_and_broker_behind_the_same_sentinels() -> None:
     assert said == f"{WATCHED} sentinel://:pass@one:1/3;sentinel://:pass@two:2/3\n"
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["redis://:se#cret@h:1/0", "redis://:secret@h:abc/0", "h:6379", "redis://h:1/x"],
+)
+@pytest.mark.parametrize("name", ["REDIS_URL", "LOCK_REDIS_URLS"])
+def test_refuses_an_address_of_redis_in_a_sentence_without_its_password(
+    name: str, url: str
+) -> None:
+    said = start(**{name: url}).stderr
+
+    assert f"Mend {name}: write it as redis://" in said.splitlines()[-1]
+    assert "cret" not in said
+
+
 def test_refuses_an_address_of_sentinels_that_names_no_service() -> None:
     assert (
         "Mend REDIS_URL: write it as redis+sentinel://"
@@ -115,7 +129,7 @@ def test_refuses_an_address_of_sentinels_that_names_no_service() -> None:
 
 
 def test_locks_on_servers_that_stand_alone() -> None:
-    urls = "redis://a,redis://b,redis+sentinel://c/bookings"
+    urls = "redis://a/0,redis://b/0,redis+sentinel://c/bookings"
 
     assert "servers that stand alone" in start(LOCK_REDIS_URLS=urls).stderr
 

@@ -5,14 +5,15 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from bookings import replica_set
+from bookings.backups.restoring import name_drill
 
 
 class Command(BaseCommand):
     help = (
         "Makes MongoDB's replica set of the members in MONGODB_URI, the user in it with rights on "
-        "its own database alone, and the user admin for operators (MONGODB_ADMIN_PASSWORD). Needs "
-        "the members' keyfile (MONGODB_KEYFILE). Safe to repeat: what is in place stays, changed "
-        "passwords are set."
+        "its own database and that of its drills alone, and the user admin for operators "
+        "(MONGODB_ADMIN_PASSWORD). Needs the members' keyfile (MONGODB_KEYFILE). Safe to repeat: "
+        "what is in place stays, changed passwords are set."
     )
     # They may ask for a database, and there is none yet.
     requires_system_checks = []
@@ -31,7 +32,7 @@ class Command(BaseCommand):
         try:
             for line in replica_set.make_replica_set(
                 uri=settings.MONGODB_URI,
-                database=settings.MONGODB_NAME,
+                databases=(settings.MONGODB_NAME, name_drill(settings.MONGODB_NAME)),
                 keyfile=settings.MONGODB_KEYFILE,
                 admin_password=settings.MONGODB_ADMIN_PASSWORD,
                 wait_s=options["wait"],

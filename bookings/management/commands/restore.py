@@ -16,9 +16,6 @@ from bookings.backups.folders import list_backups
 from bookings.connections import DURABLE
 from bookings.management.stopping import stoppable
 
-# What a drill restores into, and drops; of a killed one the next drill begins with.
-DRILL = "_drill"
-
 SWITCH = """\
 Now, with web, worker and beat stopped, everywhere:
   1. set MONGODB_NAME={name}
@@ -48,12 +45,12 @@ class Command(BaseCommand):
         way.add_argument(
             "--verify",
             action="store_true",
-            help=f"only a drill: restore into the database named after this one and {DRILL}, "
-            "examine it, and drop it",
+            help="only a drill: restore into the database named after this one and "
+            f"{restoring.DRILL_SUFFIX}, examine it, and drop it",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        name = options["into"] or f"{settings.MONGODB_NAME}{DRILL}"
+        name = options["into"] or restoring.name_drill(settings.MONGODB_NAME)
         sentence = f"Stopped; {name} is unfinished, and the same command begins anew."
         with stoppable(sentence):
             try:

@@ -1,0 +1,45 @@
+"""Sessions that are over are removed once a day, by beat and the worker."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.contrib.sessions.models import Session
+
+from bookings import tasks
+from bookingsite.celery import app
+
+
+def add_session(key: str, *, ends_in_s: float) -> None:
+    expires_at = datetime.now(UTC) + timedelta(seconds=ends_in_s)
+    Session.objects.create(session_key=key, session_data="", expire_date=expires_at)
+
+
+def test_removes_sessions_that_are_over_and_no_others() -> None:
+    add_session("over", ends_in_s=-1)
+    add_session("long_over", ends_in_s=-1e6)
+    add_session("under_way", ends_in_s=60)
+
+    tasks.clear_sessions()
+
+    assert [session.session_key for session in Session.objects.all()] == ["under_way"]
+    tasks.clear_sessions()
+    assert Session.objects.count() == 1
+
+
+def test_comes_once_a_day_from_a_beat_that_is_started_anew_each_day(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    app.loader.import_default_modules()
+    entry = app.conf.beat_schedule["clear-sessions"]
+    begun_at = datetime(2027, 2, 15, 12, tzinfo=UTC)  # with nothing known of earlier days
+    due: list[int] = []
+    for hour in range(24):
+        begin, end = begun_at + timedelta(hours=hour), begun_at + timedelta(hours=hour + 1)
+        monkeypatch.setattr(entry["schedule"], "nowfun", lambda end=end: end)
+        if entry["schedule"].is_due(begin).is_due:
+            due.append(hour)
+
+    assert len(due) == 1
+    assert entry["task"] in app.tasks
