@@ -281,6 +281,21 @@ def test_says_why_it_waits(parsed: dict[str, list[Object]], name: str) -> None:
     assert said == "Set SECRET_KEY to at least 50 random characters.\n"
 
 
+def test_waits_no_more_when_all_is_migrated(
+    parsed: dict[str, list[Object]], migrated: None
+) -> None:
+    pods = pods_of(parsed["prod"], "Deployment/web")
+    (container,) = pods.spec["initContainers"]
+    here = {name: os.environ[name] for name in ("MONGODB_URI", "REDIS_URL", "MONGODB_NAME")}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    variables = {**environment(pods, container, parsed["prod"]), **here, "PATH": path}
+    waited = subprocess.run(
+        container["command"], cwd=ROOT, env=variables, capture_output=True, timeout=20, check=False
+    )
+
+    assert (waited.returncode, waited.stdout, waited.stderr) == (0, b"", b"")
+
+
 def test_waits_for_mongodb_no_longer_than_it_may_take_to_be_made(objects: list[Object]) -> None:
     job = find(objects, f"Job/migrate-{VERSION.replace('.', '-')}")["spec"]
     made = find(objects, f"Job/init-replica-set-{VERSION.replace('.', '-')}")["spec"]
