@@ -167,7 +167,7 @@ def test_logs_neither_sender_nor_text_of_what_is_no_request(start: Starter) -> N
 
 
 def test_answers_a_wrong_host_with_a_problem(site: Site) -> None:
-    answer = site.get("/api/health", headers={"Host": "evil.example"})
+    answer = site.get("/api/availability", headers={"Host": "evil.example"})
 
     assert answer.status_code == 400
     assert answer.headers["Content-Type"] == "application/problem+json"
