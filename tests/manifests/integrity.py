@@ -53,6 +53,25 @@ UNITS = {
 }  # fmt: skip
 IMAGE = re.compile(r"[a-z0-9./-]+:\d+\.\d+\.\d+")
 CRON_FIELD = re.compile(r"\*(/\d+)?|\d+(-\d+)?(,\d+)*")
+# Minutes, hours, days, months, days of the week.
+CRON_RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
+
+# Nothing runs of it until somebody scales it up.
+STARTED_BY_HAND = {"Deployment/backup-shell"}
+
+
+def _peer(namespace: str, name: str) -> Object:
+    return {
+        "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+        "podSelector": {"matchLabels": {"app.kubernetes.io/name": name}},
+    }
+
+
+# Who comes from other namespaces, and only to what an Ingress leads to.
+VISITORS = {
+    "the ingress controller": _peer("ingress-nginx", "ingress-nginx"),
+    "Prometheus": _peer("monitoring", "prometheus"),
+}
 
 Check = Callable[[list[Object]], Iterator[str]]
 CHECKS: list[Check] = []
@@ -214,6 +233,58 @@ def mounts_have_their_volumes(objects: list[Object]) -> Iterator[str]:
 
 
 @check
+def temporary_files_have_a_place(objects: list[Object]) -> Iterator[str]:
+    """Python, gunicorn and mongosh write to /tmp, and roots are read-only."""
+    for pods in all_pods(objects):
+        sources_of = {volume["name"]: volume for volume in pods.spec.get("volumes", [])}
+        for container in pods.containers:
+            homes = [one.get("value") for one in container.get("env", []) if one["name"] == "HOME"]
+            if "bookingsite:" not in container["image"] and "/tmp" not in homes:
+                continue
+            if not any(
+                mount["mountPath"] == "/tmp"
+                and not mount.get("readOnly")
+                and "emptyDir" in sources_of.get(mount["name"], {})
+                for mount in container.get("volumeMounts", [])
+            ):
+                yield f"{pods.name}: {container['name']} cannot write to /tmp"
+
+
+@check
+def secrets_can_be_read(objects: list[Object]) -> Iterator[str]:
+    """Their files are root's; with an fsGroup the kubelet lets that group read them."""
+    for pods in all_pods(objects):
+        if pods.spec.get("securityContext", {}).get("fsGroup"):
+            continue
+        for volume in pods.spec.get("volumes", []):
+            source = volume.get("secret") or volume.get("configMap") or {}
+            default = source.get("defaultMode", 0o644)
+            modes = {item.get("mode", default) for item in source.get("items", [])} or {default}
+            if not all(mode & 0o004 for mode in modes):
+                yield f"{pods.name} may not read its volume {volume['name']}"
+
+
+@check
+def redis_reads_its_configuration(objects: list[Object]) -> Iterator[str]:
+    for pods in all_pods(objects):
+        for container in pods.spec["containers"]:
+            words = [*container.get("command", []), *container.get("args", [])]
+            for mount in container.get("volumeMounts", []):
+                if mount["mountPath"].endswith("/redis.conf") and mount["mountPath"] not in words:
+                    yield f"{pods.name} is started without {mount['mountPath']}"
+
+
+@check
+def what_should_run_runs(objects: list[Object]) -> Iterator[str]:
+    for item in of_kind(objects, *RUNS_ON):
+        if item["spec"].get("replicas") == 0 and name_of(item) not in STARTED_BY_HAND:
+            yield f"{name_of(item)} runs no pods"
+    for item in of_kind(objects, "Job", "CronJob"):
+        if item["spec"].get("suspend"):
+            yield f"{name_of(item)} is suspended"
+
+
+@check
 def resources_are_bounded(objects: list[Object]) -> Iterator[str]:
     for pods in all_pods(objects):
         for container in pods.containers:
@@ -347,13 +418,25 @@ def jobs_end(objects: list[Object]) -> Iterator[str]:
             yield f"{pods.name} has restartPolicy {pods.spec['restartPolicy']}"
     for item in of_kind(objects, "CronJob"):
         fields = item["spec"]["schedule"].split()
-        if len(fields) != 5 or not all(map(CRON_FIELD.fullmatch, fields)):
+        if len(fields) != 5 or not all(map(_is_cron_field, fields, CRON_RANGES)):
             yield f"{name_of(item)} has schedule {item['spec']['schedule']}"
+        if item["spec"].get("timeZone") != "Etc/UTC":
+            yield f"{name_of(item)} runs by the clock of wherever the cluster is"
         if item["spec"].get("concurrencyPolicy") != "Forbid":
             yield f"{name_of(item)} may run beside itself"
         for field in ("successfulJobsHistoryLimit", "failedJobsHistoryLimit"):
             if field not in item["spec"]:
                 yield f"{name_of(item)} has no {field}"
+
+
+def _is_cron_field(field: str, bounds: tuple[int, int]) -> bool:
+    low, high = bounds
+    if not CRON_FIELD.fullmatch(field):
+        return False
+    if field.startswith("*"):
+        return 1 <= int(field[2:] or 1) <= high
+    parts = [[int(number) for number in part.split("-")] for part in field.split(",")]
+    return all(low <= part[0] <= part[-1] <= high for part in parts)
 
 
 # --- Who finds whom -----------------------------------------------------------------------
@@ -404,6 +487,8 @@ def budgets_and_scalers_find_their_pods(objects: list[Object]) -> Iterator[str]:
             yield f"{name_of(item)} selects no pods"
         if "maxUnavailable" not in item["spec"]:
             yield f"{name_of(item)} may keep a node from being drained"
+        elif item["spec"]["maxUnavailable"] in (0, "0%"):
+            yield f"{name_of(item)} keeps every node from being drained"
     for item in of_kind(objects, "HorizontalPodAutoscaler"):
         spec = item["spec"]
         target = f"{spec['scaleTargetRef']['kind']}/{spec['scaleTargetRef']['name']}"
@@ -461,6 +546,62 @@ def network_policies_fit(objects: list[Object]) -> Iterator[str]:
     for client, server, port in sorted(allowed["ingress"] ^ allowed["egress"]):
         way = "out" if (client, server, port) in allowed["ingress"] else "in"
         yield f"{client} has no way {way} to port {port} of {server}"
+
+
+@check
+def other_namespaces_come_to_the_site_alone(objects: list[Object]) -> Iterator[str]:
+    site = {pods.name for pods in _behind_an_ingress(objects)}
+    let_in: dict[str, list[Object]] = {name: [] for name in site}
+    for item in of_kind(objects, "NetworkPolicy"):
+        taken = {pods.name for pods in _taken(objects, item["spec"]["podSelector"])}
+        for rule in item["spec"].get("ingress", []):
+            for peer in rule.get("from", []):
+                if not {"namespaceSelector", "ipBlock"} & peer.keys():
+                    continue
+                if peer not in VISITORS.values():
+                    yield f"{name_of(item)} lets strangers in: {peer}"
+                for name in sorted(taken - site):
+                    yield f"{name_of(item)} lets other namespaces in to {name}"
+                for name in taken & site:
+                    let_in[name].append(peer)
+    for name, peers in sorted(let_in.items()):
+        for visitor, peer in VISITORS.items():
+            if peer not in peers:
+                yield f"{visitor} has no way in to {name}"
+
+
+def _behind_an_ingress(objects: list[Object]) -> Iterator[Pods]:
+    for item in of_kind(objects, "Ingress"):
+        for rule in item["spec"]["rules"]:
+            for path in rule["http"]["paths"]:
+                for service in of_kind(objects, "Service"):
+                    if service["metadata"]["name"] == path["backend"]["service"]["name"]:
+                        yield from _taken(objects, {"matchLabels": service["spec"]["selector"]})
+
+
+@check
+def letters_alone_leave_the_cluster(objects: list[Object]) -> Iterator[str]:
+    """Who has the login of the mail server sends letters."""
+    senders = {
+        pods.name
+        for pods in all_pods(objects)
+        for container in pods.containers
+        if any(entry["name"] == "EMAIL_USER" for entry in container.get("env", []))
+    }
+    leaving = {
+        pods.name
+        for item in of_kind(objects, "NetworkPolicy")
+        if any(
+            "ipBlock" in peer
+            for rule in item["spec"].get("egress", [])
+            for peer in rule.get("to", [])
+        )
+        for pods in _taken(objects, item["spec"]["podSelector"])
+    }
+    for name in sorted(senders - leaving):
+        yield f"{name} has no way out to the mail server"
+    for name in sorted(leaving - senders):
+        yield f"{name} sends no letters and may leave the cluster"
 
 
 def _missing_ports(policy: Object, servers: list[Pods], rule: Object) -> Iterator[str]:

@@ -6,7 +6,9 @@ import importlib.util
 import json
 import os
 import re
+import select
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -243,11 +245,65 @@ def test_runs_commands_that_are_there(objects: list[Object]) -> None:
 def _manage_commands(container: Object) -> Iterator[tuple[str, list[str]]]:
     """Each `manage.py NAME ARGUMENTS`, in a shell's line too."""
     words = container.get("command", [])
-    if words[:2] == ["sh", "-c"]:
-        words = shlex.split(re.sub(r"[;>].*", "", words[2]))
+    if "sh" in words:
+        words = shlex.split(re.sub(r"(\d?>|[;)]).*", "", words[-1]))
     if "manage.py" in words:
         _, name, *arguments = words[words.index("manage.py") :]
         yield name, arguments
+
+
+@pytest.mark.parametrize(
+    "name", ["Deployment/web", "Deployment/worker", f"Job/migrate-{VERSION.replace('.', '-')}"]
+)
+def test_says_why_it_waits(parsed: dict[str, list[Object]], name: str) -> None:
+    """A pod that waits in silence for a setting to be mended would wait forever."""
+    pods = pods_of(parsed["prod"], name)
+    (container,) = pods.spec["initContainers"]
+    variables = environment(pods, container, parsed["prod"])
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    with subprocess.Popen(
+        container["command"],
+        cwd=ROOT,
+        env={**variables, "PATH": path, "SECRET_KEY": "short"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as waiting:
+        assert waiting.stdout is not None
+        try:
+            assert select.select([waiting.stdout], [], [], 20)[0], "It waits in silence."
+            said = waiting.stdout.readline()
+            assert waiting.poll() is None
+        finally:
+            os.killpg(waiting.pid, signal.SIGKILL)
+
+    assert said == "Set SECRET_KEY to at least 50 random characters.\n"
+
+
+def test_waits_no_more_when_all_is_migrated(
+    parsed: dict[str, list[Object]], migrated: None
+) -> None:
+    pods = pods_of(parsed["prod"], "Deployment/web")
+    (container,) = pods.spec["initContainers"]
+    here = {name: os.environ[name] for name in ("MONGODB_URI", "REDIS_URL", "MONGODB_NAME")}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    variables = {**environment(pods, container, parsed["prod"]), **here, "PATH": path}
+    waited = subprocess.run(
+        container["command"], cwd=ROOT, env=variables, capture_output=True, timeout=20, check=False
+    )
+
+    assert (waited.returncode, waited.stdout, waited.stderr) == (0, b"", b"")
+
+
+def test_waits_for_mongodb_no_longer_than_it_may_take_to_be_made(objects: list[Object]) -> None:
+    job = find(objects, f"Job/migrate-{VERSION.replace('.', '-')}")["spec"]
+    made = find(objects, f"Job/init-replica-set-{VERSION.replace('.', '-')}")["spec"]
+    (container,) = job["template"]["spec"]["initContainers"]
+    word, seconds, *_ = container["command"]
+
+    assert word == "timeout"
+    assert int(seconds) * (job["backoffLimit"] + 1) == made["activeDeadlineSeconds"]
 
 
 @pytest.mark.parametrize(("name", "command"), [("worker", worker.worker), ("beat", beat.beat)])

@@ -225,6 +225,67 @@ FAULTS: list[tuple[Plant, str]] = [
         take("NetworkPolicy/mongodb", "spec.egress"),
         "StatefulSet/mongodb has no way out to port 27017 of StatefulSet/mongodb",
     ),
+    (
+        take(POLICY, "spec.ingress.0.from.0"),
+        "the ingress controller has no way in to Deployment/web",
+    ),
+    (take(POLICY, "spec.ingress.0.from.1"), "Prometheus has no way in to Deployment/web"),
+    (
+        put(POLICY, "spec.ingress.0.from.1.namespaceSelector", {}),
+        "NetworkPolicy/web lets strangers",
+    ),
+    (
+        put("NetworkPolicy/mongodb", "spec.ingress.0.from.1", {"namespaceSelector": {}}),
+        "NetworkPolicy/mongodb lets other namespaces in to StatefulSet/mongodb",
+    ),
+    (
+        put("NetworkPolicy/redis", "spec.ingress.0.from.0.namespaceSelector", {}),
+        "NetworkPolicy/redis lets other namespaces in to StatefulSet/redis",
+    ),
+    (
+        put("NetworkPolicy/redis", "spec.ingress.0.from.0", {"ipBlock": {"cidr": "0.0.0.0/0"}}),
+        "NetworkPolicy/redis lets strangers in",
+    ),
+    (
+        put("NetworkPolicy/mail", "spec.podSelector.matchLabels", {LABEL: "web"}),
+        "Deployment/web sends no letters and may leave the cluster",
+    ),
+    (remove("NetworkPolicy/mail"), "Deployment/worker has no way out to the mail server"),
+    (put(REDIS, f"{FIRST}.command", ["redis-server"]), "started without /etc/redis/redis.conf"),
+    (
+        take("Job/init-replica-set-0-1-0", f"{POD}.securityContext.fsGroup"),
+        "Job/init-replica-set-0-1-0 may not read its volume keyfile",
+    ),
+    (put("PodDisruptionBudget/web", "spec.maxUnavailable", 0), "keeps every node from being"),
+    (put("PodDisruptionBudget/web", "spec.maxUnavailable", "0%"), "keeps every node from being"),
+    (put(WORKER, "spec.replicas", 0), "Deployment/worker runs no pods"),
+    (put(MONGODB, "spec.replicas", 0), "StatefulSet/mongodb runs no pods"),
+    (put("CronJob/backup", "spec.suspend", True), "CronJob/backup is suspended"),
+    (put("Job/migrate-0-1-0", "spec.suspend", True), "Job/migrate-0-1-0 is suspended"),
+    *(
+        (put("CronJob/backup", "spec.schedule", schedule), f"has schedule {schedule}")
+        for schedule in (
+            "60 2 * * *",
+            "17 24 * * *",
+            "17 2 0 * *",
+            "17 2 * 13 *",
+            "17 2 * * 7",
+            "*/0 2 * * *",
+            "*/60 2 * * *",
+            "17 5-2 * * *",
+            "17 2,24 * * *",
+        )
+    ),
+    (take("CronJob/backup", "spec.timeZone"), "CronJob/backup runs by the clock"),
+    (put("CronJob/doctor", "spec.timeZone", "Europe/Berlin"), "CronJob/doctor runs by the clock"),
+    (take(WEB, f"{FIRST}.volumeMounts.0"), "Deployment/web: web cannot write to /tmp"),
+    (put(WEB, f"{FIRST}.volumeMounts.0.readOnly", True), "web cannot write to /tmp"),
+    (
+        take("CronJob/doctor", "spec.jobTemplate.spec.template.spec.containers.0.volumeMounts.0"),
+        "CronJob/doctor: doctor cannot write to /tmp",
+    ),
+    (put(MONGODB, f"{FIRST}.volumeMounts.2.mountPath", "/var/tmp"), "mongodb cannot write to /tmp"),
+    (of_volume(WEB, "tmp", {"secret": {"secretName": "x"}}), "web cannot write to /tmp"),
     (put(MONGODB, f"{FIRST}.env.0.value", "3"), "a cache of more than half of its memory"),
     (of_redis_config("maxmemory 300mb\n"), "StatefulSet/redis may hold more than half"),
 ]

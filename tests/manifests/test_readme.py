@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import tomllib
 
+import yaml
 from django.core.management import get_commands
 
 from tests.manifests.conftest import ROOT
-from tests.manifests.objects import TEMPLATES, Object, all_pods, name_of
+from tests.manifests.objects import TEMPLATES, Object, all_pods, name_of, pods_of, selects
 
 FOLDER = ROOT / "k8s"
 README = (FOLDER / "readme.md").read_text(encoding="utf-8")
@@ -30,6 +31,27 @@ def test_names_objects_and_containers_that_are_there(objects: list[Object]) -> N
     assert names <= {name_of(item) for item in objects}
     assert set(re.findall(r" -c ([a-z-]+) ", README)) <= containers
     assert set(re.findall(r"-l app.kubernetes.io/name=(\S+)", README)) <= labels
+
+
+def test_tells_prometheus_of_pods_and_ports_that_are_there(objects: list[Object]) -> None:
+    blocks = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)]
+    (monitor,) = (one for one in blocks if one.get("kind") == "PodMonitor")
+    (scrape,) = (one["scrape_configs"] for one in blocks if "scrape_configs" in one)
+    (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
+    web = pods_of(objects, "Deployment/web")
+    taken = [pods.name for pods in all_pods(objects)
+             if selects(monitor["spec"]["selector"], pods.labels)]  # fmt: skip
+    annotations = {
+        f"__meta_kubernetes_pod_annotation_{re.sub(r'[^a-z]', '_', name)}"
+        for name in web.template["metadata"]["annotations"]
+    }
+    wanted = {name for rule in scrape[0]["relabel_configs"] for name in rule["source_labels"]}
+
+    assert taken == ["Deployment/web"]
+    assert monitor["metadata"]["namespace"] == web.owner["metadata"]["namespace"]
+    assert endpoint["port"] in web.ports
+    assert endpoint["path"] == web.template["metadata"]["annotations"]["prometheus.io/path"]
+    assert {name for name in wanted if "_annotation_" in name} <= annotations
 
 
 def test_names_this_version() -> None:

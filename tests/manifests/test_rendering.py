@@ -117,7 +117,7 @@ def test_gives_a_changed_setting_to_new_pods(fresh: Path, kubectl: str) -> None:
 
 
 def test_changes_no_job_when_a_secret_or_a_setting_is_changed(fresh: Path, kubectl: str) -> None:
-    """A cluster refuses a changed Job, and with it the rest of the apply."""
+    """A cluster refuses a changed Job: nothing would migrate then, and new pods wait."""
     make_secrets(fresh)
     folder = fresh / "overlays" / "dev"
     before = _documents(render(kubectl, folder), "Job")

@@ -53,9 +53,9 @@ def test_never_runs_two_clocks(objects: list[Object]) -> None:
 def test_serves_and_works_only_when_all_is_migrated(objects: list[Object]) -> None:
     for name in ("Deployment/web", "Deployment/worker"):
         (waiting,) = pods_of(objects, name).spec["initContainers"]
-        assert re.match(r"until python manage.py migrate --check ", waiting["command"][-1])
+        assert re.match(r"until said=\$\(python manage.py migrate --check ", waiting["command"][-1])
     (waiting,) = pods_of(objects, "Job/migrate-0-1-0").spec["initContainers"]
-    assert re.match(r"until python manage.py showmigrations ", waiting["command"][-1])
+    assert re.match(r"until said=\$\(python manage.py showmigrations ", waiting["command"][-1])
 
 
 def test_keeps_a_majority_of_mongodb(objects: list[Object]) -> None:
