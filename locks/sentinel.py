@@ -63,7 +63,11 @@ def _read_host(text: str) -> tuple[str, int]:
     if not colon or port.endswith("]"):  # the colons of an IPv6 address
         host, port = text, str(SENTINEL_PORT)
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise ValueError(f"{text!r} is no host and port of a Sentinel")
+        # Unquoted, since a password that has a slash in it may be what stands here.
+        raise ValueError(
+            "write each Sentinel as host:port, with %-codes in the password for what is no letter "
+            "or digit"
+        )
     return host.strip("[]"), int(port)
 
 

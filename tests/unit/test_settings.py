@@ -121,6 +121,14 @@ def test_refuses_an_address_of_redis_in_a_sentence_without_its_password(
     assert "cret" not in said
 
 
+def test_keeps_the_password_to_itself_where_sentinels_cannot_be_read() -> None:
+    said = start(REDIS_URL="redis+sentinel://:sec/ret@one:26379/0").stderr
+
+    assert "Mend REDIS_URL: write each Sentinel as host:port" in said.splitlines()[-1]
+    assert "sec/" not in said
+    assert ":sec" not in said
+
+
 def test_refuses_an_address_of_sentinels_that_names_no_service() -> None:
     assert (
         "Mend REDIS_URL: write it as redis+sentinel://"
