@@ -1,0 +1,474 @@
+"""`manage.py restore`: byte for byte, into what is empty, finished or said to be unfinished."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from pymongo.collation import Collation
+
+from bookings import connections
+from bookings.backups import folders, restoring, writing
+from bookings.doctor import mongodb
+from tests.conftest import night
+from tests.faults import Faults
+from tests.mongo.backups.conftest import (
+    back_up,
+    documents,
+    manage,
+    names,
+    rename,
+    restore,
+    seal_anew,
+)
+from tests.mongo.conftest import book
+
+# --- What comes back ------------------------------------------------------------------------
+
+
+def test_brings_every_document_index_and_option_back(extra: Any, folder: Path, other: Any) -> None:
+    book("stay", guest={"name": "Ada", "email": "ada@example.org"})
+    book("hold", hold=True, resourceId="room_B")
+    extra.create_collection(
+        "extra/odd name",
+        collation=Collation("sv"),
+        validator={"n": {"$type": "int"}},
+    )
+    extra["extra/odd name"].create_index(
+        [("n", -1)], unique=True, sparse=True, collation=Collation("de")
+    )
+    extra["extra/odd name"].create_index("simple", collation=Collation("simple"))
+    extra["extra/odd name"].create_index("as the collection")
+    extra["extra/odd name"].insert_many([{"n": n} for n in range(5)])
+    extra["extra/odd name"].insert_one({"n": "old"}, bypass_document_validation=True)
+
+    extra["extra_ttl"].create_index("at", expireAfterSeconds=10**9)
+
+    restore(back_up(folder), other.name)
+
+    assert names(other) == names(extra)
+    for name in set(names(extra)) - writing.LEFT_OUT.keys():
+        assert documents(other, name) == documents(extra, name), name
+    described = [
+        sorted((one["name"], one["options"]) for one in database.list_collections())
+        for database in (extra, other)
+    ]
+    assert described[0] == described[1]
+    for name in names(extra):
+        indexes = [list(database[name].list_indexes()) for database in (extra, other)]
+        assert indexes[0] == indexes[1], name
+
+
+def test_leaves_out_what_would_act_again(folder: Path, other: Any) -> None:
+    own = connections.database()
+    for name in writing.LEFT_OUT:
+        own[name].insert_one({"_id": f"one of {name}"})
+
+    restore(back_up(folder), other.name)
+
+    assert {name: other[name].count_documents({}) for name in writing.LEFT_OUT} == dict.fromkeys(
+        writing.LEFT_OUT, 0
+    )
+    assert set(writing.LEFT_OUT) <= set(names(other))
+
+
+def test_is_of_one_moment_while_others_book(extra: Any, folder: Path, other: Any) -> None:
+    # The first and the last collection that is read; each transaction writes both.
+    first, last = extra["aaa_extra"], extra["zzz_extra"]
+    for collection in (first, last):
+        collection.insert_one({"_id": 1, "n": 0})
+    extra["extra_bulk"].insert_many({"x": "x" * 1000} for _ in range(3000))
+    is_over = threading.Event()
+    made: list[int] = []
+
+    def count_together() -> None:
+        while not is_over.is_set():
+            with extra.client.start_session() as session, session.start_transaction():
+                for collection in (first, last):
+                    collection.update_one({"_id": 1}, {"$inc": {"n": 1}}, session=session)
+
+    def sell_nights() -> None:
+        for number in range(1000):
+            if is_over.is_set():
+                break
+            book(f"key-{number}", resourceId=f"room_{'ABC'[number % 3]}", date=night(30 + number))
+            made.append(number)
+
+    threads = [threading.Thread(target=work) for work in (count_together, sell_nights)]
+    for thread in threads:
+        thread.start()
+    try:
+        while len(made) < 20:
+            time.sleep(0.01)
+        backup = back_up(folder)
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join()
+        extra.drop_collection("aaa_extra")
+        extra.drop_collection("zzz_extra")
+
+    said = restore(backup, other.name)
+
+    assert other["aaa_extra"].find_one()["n"] == other["zzz_extra"].find_one()["n"] > 0
+    assert 20 <= other["bookings"].count_documents({}) <= len(made)
+    assert [line[:4] for line in said.splitlines() if line[:4] in ("ok  ", "warn", "FAIL")] == [
+        "ok  "
+    ] * 4
+
+
+def test_is_a_database_that_the_doctor_finds_sound(
+    environment: dict[str, str], folder: Path, other: Any, tmp_path: Path
+) -> None:
+    book()
+    restore(back_up(folder), other.name)
+
+    variables = {**environment, "MONGODB_NAME": other.name}
+    said, _ = manage(variables, tmp_path / "faults", "doctor").communicate(timeout=60)
+
+    findings = {line[6:].split(":")[0]: line[:4] for line in said.splitlines()}
+    for check in ("restore", "indexes", "nights sold once", "keys used once", "documents"):
+        assert findings[check] == "ok  ", said
+
+
+def test_tells_how_to_switch_and_fails_what_is_unsound(folder: Path, other: Any) -> None:
+    book()
+    own = connections.database()
+    own["bookings"].update_one({}, {"$set": {"status": "lost"}})
+    backup = back_up(folder)
+    said = io.StringIO()
+
+    with pytest.raises(SystemExit) as exit:
+        call_command("restore", str(backup), into=other.name, stdout=said)
+
+    assert exit.value.code == 1
+    assert "FAIL  documents: 1 of 1 bookings are written wrongly" in said.getvalue()
+    assert f"1. set MONGODB_NAME={other.name}" in said.getvalue()
+    assert "3. manage.py idempotency purge --all" in said.getvalue()
+
+
+def test_books_anew_what_was_lost_once_redis_has_forgotten_it(folder: Path, other: Any) -> None:
+    backup = back_up(folder)
+    lost = book("lost").content["booking"]["id"]
+    restore(backup, other.name)
+
+    with connections.looking_into(other.name):
+        remembered = book("lost")
+        call_command("idempotency", "purge", "--all", stdout=io.StringIO())
+        again = book("lost")
+
+    # The runbook's step: until then a partner is told of a booking that is nowhere.
+    assert (remembered.replayed, remembered.content["booking"]["id"]) == (True, lost)
+    assert (again.replayed, again.answer.status) == (False, 201)
+    assert other["bookings"].count_documents({}) == 1
+
+
+# --- What is not restored -------------------------------------------------------------------
+
+
+def change(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (lambda b: change(b / "bookings.bson.gz"), "bookings.bson.gz is not as it was written"),
+        (lambda b: (b / "rooms.bson.gz").unlink(), "rooms.bson.gz is missing or cut short"),
+        (lambda b: os.truncate(b / "rooms.bson.gz", 9), "rooms.bson.gz is missing or cut short"),
+        (lambda b: change(b / "manifest.json"), "manifest.json is not as it was written"),
+        (lambda b: (b / "SHA256SUMS").write_text(""), "manifest.json is not as it was written"),
+        (lambda b: (b / "SHA256SUMS").unlink(), "is no backup; name a folder that backup made"),
+        (lambda b: (b / "manifest.json").unlink(), "is no backup; name a folder that backup made"),
+    ],
+)
+def test_restores_nothing_of_a_damaged_backup(
+    folder: Path, other: Any, damage: Callable[[Path], Any], sentence: str
+) -> None:
+    book()
+    backup = back_up(folder)
+    damage(backup)
+
+    with pytest.raises(CommandError, match=sentence):
+        restore(backup, other.name)
+
+    assert names(other) == []
+
+
+def test_restores_no_other_format(
+    folder: Path, other: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backup = back_up(folder)
+    monkeypatch.setattr(folders, "FORMAT", 2)
+
+    with pytest.raises(CommandError, match="has another format than this version's 2"):
+        restore(backup, other.name)
+
+    assert names(other) == []
+
+
+def test_restores_nothing_that_a_newer_version_wrote(folder: Path, other: Any) -> None:
+    migrations = connections.database()["django_migrations"]
+    migrations.insert_one({"app": "bookings", "name": "9999_later", "applied": None})
+    try:
+        backup = back_up(folder)
+    finally:
+        migrations.delete_one({"name": "9999_later"})
+
+    with pytest.raises(CommandError, match=r"does not know \(bookings.9999_later\); restore it"):
+        restore(backup, other.name)
+
+    assert names(other) == []
+
+
+def test_never_overwrites_anything(folder: Path, other: Any) -> None:
+    book()
+    backup = back_up(folder)
+    own = connections.database()
+    other["theirs"].insert_one({"_id": 1})
+
+    for database in (own, other):
+        with pytest.raises(CommandError, match="nothing is ever overwritten; name a database"):
+            restore(backup, database.name)
+
+    assert own["bookings"].count_documents({}) == 1
+    assert names(other) == ["theirs"]
+
+
+@pytest.mark.parametrize("name", ["a.b", "a b", "a/b", "$a"])
+def test_says_what_is_no_name(folder: Path, other: Any, name: str) -> None:
+    backup = back_up(folder)
+
+    with pytest.raises(CommandError, match="is no name for a database"):
+        restore(backup, name)
+
+
+def test_wants_a_name(folder: Path, other: Any) -> None:
+    backup = back_up(folder)
+
+    with pytest.raises(CommandError, match="^'' is no name for a database"):
+        restore(backup, "")
+
+    assert f"{connections.database().name}_drill" not in other.client.list_database_names()
+
+
+@pytest.mark.parametrize("which", ["in capitals", "too long", "its own"])
+def test_says_which_name_mongodb_refuses(folder: Path, other: Any, which: str) -> None:
+    backup = back_up(folder)
+    own = connections.database().name
+    name = {"in capitals": own.upper(), "too long": "x" * 64, "its own": "$external"}[which]
+    code = 13297 if which == "in capitals" else 73
+
+    with pytest.raises(
+        CommandError,
+        match=rf"^MongoDB takes no database named {re.escape(name)} \(MongoDB's {code}: ",
+    ):
+        restore(backup, name)
+
+
+def test_says_why_mongodb_refuses_documents(folder: Path, other: Any) -> None:
+    book()
+    backup = back_up(folder)
+    file = backup / "bookings.bson.gz"
+    before = hashlib.sha256(file.read_bytes()).hexdigest()
+    file.write_bytes(gzip.compress(gzip.decompress(file.read_bytes()) * 2))
+    seal_anew(
+        backup,
+        lambda manifest: [
+            held.update(bytes=file.stat().st_size)
+            for held in manifest["collections"]
+            if held["name"] == "bookings"
+        ],
+    )
+    sums = backup / "SHA256SUMS"
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    sums.write_text(sums.read_text().replace(before, digest))
+
+    with pytest.raises(
+        CommandError,
+        match=r"^MongoDB refused documents of bookings \(MongoDB's 11000: E11000 duplicate key",
+    ):
+        restore(backup, other.name)
+
+
+def lack(*names: str) -> Callable[[dict[str, Any]], Any]:
+    def change(manifest: dict[str, Any]) -> None:
+        for described in manifest["collections"]:
+            if described["name"] == "bookings":
+                (described["indexes"][1] if names[0] == "indexes" and names[1:] else described).pop(
+                    names[-1]
+                )
+
+    return change
+
+
+def call_bookings(name: str) -> Callable[[dict[str, Any]], Any]:
+    def change(manifest: dict[str, Any]) -> None:
+        for described in manifest["collections"]:
+            if described["name"] == "bookings":
+                described["file"] = name
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda manifest: manifest.pop("taken_at"), "manifest.json lacks something"),
+        (lambda manifest: manifest.pop("collections"), "manifest.json lacks something"),
+        (lack("documents"), "manifest.json lacks something"),
+        (lack("options"), "manifest.json lacks something"),
+        (lack("indexes"), "manifest.json lacks something"),
+        (lack("indexes", "name"), "manifest.json lacks something"),
+        (call_bookings("../bookings.bson.gz"), "SHA256SUMS and manifest.json name other files"),
+        (call_bookings("/bookings.bson.gz"), "SHA256SUMS and manifest.json name other files"),
+    ],
+)
+def test_restores_nothing_by_a_manifest_that_is_not_one(
+    folder: Path, other: Any, change: Callable[[dict[str, Any]], Any], sentence: str
+) -> None:
+    backup = back_up(folder)
+    seal_anew(backup, change)
+
+    with pytest.raises(CommandError, match=sentence):
+        restore(backup, other.name)
+
+    assert names(other) == []
+
+
+@pytest.mark.parametrize("name", ["../outside.gz", "..", "/outside.gz"])
+def test_reads_no_file_outside_of_the_backup(folder: Path, other: Any, name: str) -> None:
+    backup = back_up(folder)
+    data = (backup / "bookings.bson.gz").read_bytes()
+    (folder / "outside.gz").write_bytes(data)
+    seal_anew(backup, call_bookings(name))
+    sums = backup / "SHA256SUMS"
+    sums.write_text(sums.read_text().replace("  bookings.bson.gz", f"  {name}"))
+
+    with pytest.raises(CommandError, match="is damaged: "):
+        restore(backup, other.name)
+
+    assert names(other) == []
+
+
+# --- Half-way -------------------------------------------------------------------------------
+
+
+def kill_half_way(environment: dict[str, str], tmp_path: Path, backup: Path, *way: str) -> None:
+    faults = Faults(tmp_path / "faults")
+    faults.folder.mkdir()
+    faults.arm("in_restore", "kill")
+    killed = manage(environment, faults.folder, "restore", str(backup), *way)
+    killed.communicate(timeout=60)
+    assert killed.returncode == -signal.SIGKILL
+
+
+def test_says_that_it_was_killed_and_can_be_run_again(
+    environment: dict[str, str],
+    folder: Path,
+    other: Any,
+    tmp_path: Path,
+    client: Any,
+) -> None:
+    book()
+    backup = back_up(folder)
+    kill_half_way(environment, tmp_path, backup, "--into", other.name)
+
+    with connections.looking_into(other.name):
+        found, ready = mongodb.restore(), client.get("/api/ready").status_code
+        with pytest.raises(CommandError, match="is an unfinished restore, so there is nothing"):
+            back_up(folder)
+    restore(backup, other.name)
+    with connections.looking_into(other.name):
+        found_after, ready_after = mongodb.restore(), client.get("/api/ready").status_code
+
+    assert (found.level, ready) == ("FAIL", 503)
+    assert f"{other.name} is an unfinished restore; run manage.py restore" in found.text
+    assert (found_after.level, ready_after) == ("ok", 200)
+    assert documents(other, "bookings") == documents(connections.database(), "bookings")
+    assert restoring.MARKER not in names(other)
+
+
+def test_is_not_finished_while_another_one_is_at_it(
+    folder: Path, other: Any, at_point: Any
+) -> None:
+    book()
+    backup = back_up(folder)
+    at_point("in_restore", lambda: restore(backup, other.name) and None)
+
+    with pytest.raises(CommandError, match="is this restore's no more, since another one began"):
+        restore(backup, other.name)
+
+    assert documents(other, "bookings") == documents(connections.database(), "bookings")
+
+
+def test_does_not_call_too_few_documents_a_restore(folder: Path, other: Any, at_point: Any) -> None:
+    book()
+    backup = back_up(folder)
+
+    def write_beside() -> None:
+        other["api_clients"].insert_one({"_id": "not in the backup"})
+
+    at_point("in_restore", write_beside)
+
+    with pytest.raises(CommandError, match="api_clients has 1 documents instead of 0"):
+        restore(backup, other.name)
+
+    assert restoring.is_unfinished(other)
+
+
+# --- Drills ---------------------------------------------------------------------------------
+
+
+def drill(backup: Path) -> str:
+    said = io.StringIO()
+    call_command("restore", str(backup), verify=True, stdout=said)
+    return said.getvalue()
+
+
+def test_restores_the_newest_to_verify_it_and_leaves_nothing(folder: Path, other: Any) -> None:
+    rename(back_up(folder), "20260101T000000Z")
+    book()
+    newest = back_up(folder)
+    own = connections.database()
+
+    said = drill(folder)
+
+    assert said.startswith(f"{newest} is in {own.name}_drill: ")
+    assert "ok    documents: 1 bookings" in said
+    assert f"{own.name}_drill is dropped" in said
+    assert f"{own.name}_drill" not in own.client.list_database_names()
+
+
+def test_begins_a_drill_with_what_a_killed_one_left(
+    environment: dict[str, str], folder: Path, other: Any, tmp_path: Path
+) -> None:
+    backup = back_up(folder)
+    kill_half_way(environment, tmp_path, backup, "--verify")
+
+    assert "is dropped" in drill(backup)
+
+
+def test_drills_in_no_database_that_holds_something(folder: Path, other: Any) -> None:
+    backup = back_up(folder)
+    own = connections.database()
+    theirs = own.client[f"{own.name}_drill"]
+    theirs["theirs"].insert_one({})
+
+    with pytest.raises(CommandError, match="nothing is ever overwritten"):
+        drill(backup)
+
+    assert names(theirs) == ["theirs"]
