@@ -253,6 +253,49 @@ class ApiToken(models.Model):
         return f"…{self.hint}"
 
 
+class WebhookEndpoint(models.Model):
+    """Where a partner is told what becomes of its bookings.
+
+    Staff add and delete it here; everything else is written by bookings/webhooks/endpoints.py,
+    which keeps more in the documents: earlier secrets, leases, tests. Secrets are sealed.
+    """
+
+    id = ObjectIdAutoField(primary_key=True)
+    client = models.OneToOneField(
+        ApiClient,
+        on_delete=models.CASCADE,
+        related_name="webhook_endpoint",
+        verbose_name="API client",
+    )
+    url = models.CharField(
+        "address", max_length=500, help_text="Of the partner's server, https://..."
+    )
+    is_active = models.BooleanField(
+        "active",
+        default=True,
+        help_text="Of one that is not active, events are kept for 30 days, and sent when it is.",
+    )
+    secret = models.TextField(editable=False)
+    hint = models.CharField("secret ends in", max_length=4, editable=False)
+    seal_key = models.CharField(max_length=16, editable=False)
+    secret_made_at = models.DateTimeField(editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    failures = models.PositiveIntegerField("failures in a row", default=0, editable=False)
+    failing_since = models.DateTimeField(null=True, editable=False)
+    last_error = models.TextField(default="", editable=False)
+    last_sent_at = models.DateTimeField("last taken at", null=True, editable=False)
+    next_try_at = models.DateTimeField("pauses until", null=True, editable=False)
+    disabled_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        db_table = "webhook_endpoints"
+        ordering = ["client__name"]
+        verbose_name = "webhook endpoint"
+
+    def __str__(self) -> str:
+        return f"Webhooks of {self.client}"
+
+
 class BookingRecord(models.Model):
     """A booking as the admin lists it. Only bookings/repository.py writes the collection.
 

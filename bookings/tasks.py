@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from bookings import letters, night_jobs, sweep
 from bookings.sweep_tally import StartedBy
+from bookings.webhooks import notes, sending
 
 
 @shared_task(name="bookings.expire_holds")
@@ -24,6 +25,18 @@ def generate_nights() -> int:
 def send_letters() -> int:
     """Sends the letters that are due; returns how many."""
     return letters.send_letters()
+
+
+@shared_task(name="bookings.send_webhooks")
+def send_webhooks() -> int:
+    """Sends partners what is due; returns how many events they took."""
+    return sending.send_webhooks()
+
+
+@shared_task(name="bookings.note_disabled_webhooks")
+def note_disabled_webhooks() -> int:
+    """Tells staff of endpoints that were disabled; returns how many notes were sent."""
+    return notes.send_notes()
 
 
 @shared_task(name="bookings.clear_sessions")

@@ -307,6 +307,9 @@ if not 1 <= EXPIRY_INTERVAL_S <= 3600:
 NIGHTS_JOBS_INTERVAL_S = 15
 # Somebody waits before their mailbox.
 LETTERS_INTERVAL_S = 3
+WEBHOOKS_INTERVAL_S = 3
+# An endpoint that took nothing for a day can wait another minute for staff to hear of it.
+WEBHOOK_NOTES_INTERVAL_S = 60
 CELERY_BEAT_SCHEDULE = {
     "expire-holds": {
         "task": "bookings.expire_holds",
@@ -325,6 +328,16 @@ CELERY_BEAT_SCHEDULE = {
         "task": "bookings.send_letters",
         "schedule": LETTERS_INTERVAL_S,
         "options": {"expires": LETTERS_INTERVAL_S},
+    },
+    "send-webhooks": {
+        "task": "bookings.send_webhooks",
+        "schedule": WEBHOOKS_INTERVAL_S,
+        "options": {"expires": WEBHOOKS_INTERVAL_S},
+    },
+    "note-disabled-webhooks": {
+        "task": "bookings.note_disabled_webhooks",
+        "schedule": WEBHOOK_NOTES_INTERVAL_S,
+        "options": {"expires": WEBHOOK_NOTES_INTERVAL_S},
     },
     "clear-sessions": {
         "task": "bookings.clear_sessions",
@@ -379,6 +392,12 @@ DEFAULT_FROM_EMAIL = _read(
     "EMAIL_FROM", None if IS_PRODUCTION else "Bookingsite <bookings@localhost>"
 )
 EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
+
+# --- Webhooks ------------------------------------------------------------------------------
+
+# Whether partners' endpoints may be inside: on this machine, in this network. A partner who names
+# its own endpoint could have the worker ask whatever stands beside it.
+WEBHOOK_PRIVATE_ADDRESSES = _read_choice("WEBHOOK_PRIVATE_ADDRESSES", "no", ("yes", "no")) == "yes"
 
 # --- Safety in production -----------------------------------------------------------------
 

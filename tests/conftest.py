@@ -22,6 +22,9 @@ EMPTIED = (
     "verified_addresses",
     "letters",
     "letter_tally",
+    "webhook_endpoints",
+    "webhook_tally",
+    "deliveries",
     "django_session",
     "django_admin_log",
 )

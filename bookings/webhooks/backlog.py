@@ -1,0 +1,185 @@
+"""What waits for each endpoint: the deliveries whose channel is `webhook`.
+
+Only who has the lease on an endpoint tries what is due for it, the oldest first.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from bookings.connections import collection
+
+Delivery = dict[str, Any]
+
+WAITING, SENT, NOT_NEEDED, GIVEN_UP = "waiting", "sent", "not_needed", "given_up"
+
+# What comes of a try. A worker that dies after it leaves that try uncounted.
+RESULTS = ("sent", "not_sent", "given_up")
+_TALLY = {"_id": "webhooks"}
+
+# An event that is refused while later ones are taken waits by itself, longer each time, for a day.
+FIRST_WAIT_MS = 60_000
+LONGEST_WAIT_MS = 3_600_000
+GIVEN_UP_AFTER = timedelta(days=1)
+
+MAX_ERROR = 500
+
+# Whoever watches wants to know soon that there are many, not late how many exactly.
+MAX_COUNTED = 10_000
+
+_WAITING = {"channel": "webhook", "next_try_at": {"$type": "date"}}
+_DUE: dict[str, Any] = {**_WAITING, "$expr": {"$lte": ["$next_try_at", "$$NOW"]}}
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What became of webhooks since the database was made, and how many wait, for whatever."""
+
+    results: dict[str, int] = field(default_factory=lambda: dict.fromkeys(RESULTS, 0))
+    waiting: int = 0
+
+
+def clients_with_due(client_ids: Iterable[str]) -> set[str]:
+    """Which of these clients something is due for."""
+    return set(collection("deliveries").distinct("to", {**_DUE, "to": {"$in": list(client_ids)}}))
+
+
+def find_oldest_due(client_id: str, *, besides: str | None = None) -> Delivery | None:
+    """What happened first of what is due, other than the delivery of this id."""
+    return collection("deliveries").find_one(
+        {**_DUE, "to": client_id, "_id": {"$ne": besides}},
+        sort=[("at", 1), ("booking", 1), ("version", 1)],
+    )
+
+
+def list_latest(client_id: str, *, limit: int) -> list[Delivery]:
+    """For people to look at, the newest first."""
+    return list(
+        collection("deliveries")
+        .find({"channel": "webhook", "to": client_id}, {"payload": 0})
+        .sort([("created_at", -1), ("at", -1), ("version", -1)])
+        .limit(limit)
+    )
+
+
+def count_waiting(client_id: str) -> int:
+    return collection("deliveries").count_documents(
+        {**_WAITING, "to": client_id}, limit=MAX_COUNTED
+    )
+
+
+def settle(delivery: Delivery) -> None:
+    """It was taken."""
+    _count("sent")
+    collection("deliveries").update_one(
+        {"_id": delivery["_id"]},
+        [
+            {
+                "$set": {
+                    "state": SENT,
+                    "settled_at": "$$NOW",
+                    "last_error": "",
+                    "tries": {"$add": ["$tries", 1]},
+                }
+            },
+            {"$unset": ["next_try_at", "refused_since"]},
+        ],
+    )
+
+
+def put_off(delivery: Delivery, problem: str, until: datetime | None) -> None:
+    """It waits for its endpoint, which takes nothing before `until`."""
+    _count("not_sent")
+    changed: dict[str, Any] = {"last_error": problem[:MAX_ERROR]}
+    if until is not None:
+        changed["next_try_at"] = until
+    collection("deliveries").update_one(
+        {"_id": delivery["_id"], "state": WAITING}, {"$set": changed, "$inc": {"tries": 1}}
+    )
+
+
+def stand_aside(delivery: Delivery, problem: str) -> bool:
+    """It alone is refused: it waits by itself, or is given up after a day, which returns True."""
+    wait_ms = {"$multiply": [FIRST_WAIT_MS, {"$pow": [2, {"$min": ["$tries", 16]}]}]}
+    next_try_at = {"$add": ["$$NOW", {"$toLong": {"$min": [wait_ms, LONGEST_WAIT_MS]}}]}
+    refused_ms = {"$subtract": ["$$NOW", "$refused_since"]}
+    is_over = {"$gte": [refused_ms, GIVEN_UP_AFTER // timedelta(milliseconds=1)]}
+    changed = collection("deliveries").find_one_and_update(
+        {"_id": delivery["_id"], "state": WAITING},
+        [
+            {
+                "$set": {
+                    "refused_since": {"$ifNull": ["$refused_since", "$$NOW"]},
+                    "last_error": {"$literal": problem[:MAX_ERROR]},
+                    "next_try_at": next_try_at,
+                    "tries": {"$add": ["$tries", 1]},
+                }
+            },
+            {
+                "$set": {
+                    "state": {"$cond": [is_over, GIVEN_UP, "$state"]},
+                    "settled_at": {"$cond": [is_over, "$$NOW", "$$REMOVE"]},
+                    "next_try_at": {"$cond": [is_over, "$$REMOVE", "$next_try_at"]},
+                }
+            },
+        ],
+        return_document=True,
+    )
+    is_given_up = changed is not None and changed["state"] == GIVEN_UP
+    _count("given_up" if is_given_up else "not_sent")
+    return is_given_up
+
+
+def send_again(client_id: str, delivery_id: str) -> bool:
+    """Makes one due now, whatever became of it; False if the client has none of this id."""
+    result = collection("deliveries").update_one(
+        {"_id": delivery_id, "channel": "webhook", "to": client_id},
+        [
+            {"$set": {"state": WAITING, "next_try_at": "$$NOW"}},
+            {"$unset": ["settled_at", "refused_since"]},
+        ],
+    )
+    return result.matched_count == 1
+
+
+def make_due(client_id: str) -> None:
+    """Everything that waits for this client is due now."""
+    collection("deliveries").update_many(
+        {**_WAITING, "to": client_id}, [{"$set": {"next_try_at": "$$NOW"}}]
+    )
+
+
+def drop(client_id: str) -> None:
+    """Nobody is there any more to be told."""
+    collection("deliveries").update_many(
+        {**_WAITING, "to": client_id},
+        [{"$set": {"state": NOT_NEEDED, "settled_at": "$$NOW"}}, {"$unset": "next_try_at"}],
+    )
+
+
+def due_longest_s(client_ids: Iterable[str]) -> float:
+    """How long something has been due for one of these clients."""
+    found = list(
+        collection("deliveries").aggregate(
+            [
+                {"$match": {**_DUE, "to": {"$in": list(client_ids)}}},
+                {"$limit": MAX_COUNTED},
+                {"$group": {"_id": None, "due": {"$min": "$next_try_at"}}},
+                {"$project": {"due_ms": {"$subtract": ["$$NOW", "$due"]}}},
+            ]
+        )
+    )
+    return found[0]["due_ms"] / 1000 if found else 0.0
+
+
+def read_figures() -> Figures:
+    tally = collection("webhook_tally").find_one(_TALLY) or {}
+    return Figures(
+        {result: tally.get(result, 0) for result in RESULTS},
+        collection("deliveries").count_documents(_WAITING, limit=MAX_COUNTED),
+    )
+
+
+def _count(result: str) -> None:
+    collection("webhook_tally").update_one(_TALLY, {"$inc": {result: 1}}, upsert=True)

@@ -1,0 +1,316 @@
+"""Partners' endpoints: where their webhooks go, with which secrets, and whose turn it is.
+
+Staff and workers write the same documents, each its own fields, by single updates by MongoDB's
+clock. Who sends to an endpoint has a lease on it: so one worker at a time does, and one that was
+killed leaves it to whoever looks after the lease has run out.
+"""
+
+import random
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from bson import ObjectId
+from pymongo import ReturnDocument
+
+from bookings import clock
+from bookings.connections import collection
+from bookings.webhooks import seals, signing
+from bookings.webhooks.posting import Answer
+
+Endpoint = dict[str, Any]
+
+# Longer than two tries and what is written about them.
+LEASE_MS = 60_000
+
+# How long a partner has for changing to a new secret.
+OVERLAP = timedelta(hours=24)
+
+# A receiver that is being started anew is back after the first; nobody asks one that is down for
+# long more than once an hour. Up to a fifth more, so that receivers on one server do not all come
+# back to it at once.
+FIRST_PAUSE_MS = 10_000
+LONGEST_PAUSE_MS = 3_600_000
+JITTER = 0.2
+
+# Who has taken nothing for so long is not asked any more until staff say so.
+DISABLED_AFTER = timedelta(days=1)
+
+MAX_ERROR = 500
+
+GONE = 410
+
+_IS_DUE = {"$lte": ["$next_try_at", "$$NOW"]}  # as is what has no such time
+_IS_FREE = {"$lte": ["$lease_until", "$$NOW"]}
+_RELEASED: dict[str, Any] = {"taken_by": "", "lease_until": None, "served_at": "$$NOW"}
+_WELL: dict[str, Any] = {
+    "failures": 0,
+    "failing_since": None,
+    "last_error": "",
+    "next_try_at": None,
+    "disabled_at": None,
+}
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How many endpoints take nothing at the moment, and how many were disabled for it."""
+
+    failing: int = 0
+    disabled: int = 0
+
+
+def clients_with_endpoint(client_ids: Iterable[str]) -> set[str]:
+    """Which of these clients are told of their bookings; for a disabled endpoint news waits."""
+    ids = [ObjectId(client_id) for client_id in client_ids if ObjectId.is_valid(client_id)]
+    found = collection("webhook_endpoints").find({"client_id": {"$in": ids}}, {"client_id": 1})
+    return {str(endpoint["client_id"]) for endpoint in found}
+
+
+# --- What staff do --------------------------------------------------------------------------
+
+
+def new_secret() -> tuple[str, dict[str, Any]]:
+    """A secret, to be shown once, and the fields of an endpoint that keep it."""
+    secret = signing.make_secret()
+    return secret, {
+        "secret": seals.seal(secret),
+        "hint": signing.hint_of(secret),
+        "seal_key": seals.name_of_key(),
+        "secret_made_at": clock.now(),
+    }
+
+
+def rotate_secret(endpoint_id: ObjectId) -> str | None:
+    """Another secret; the earlier ones sign as well until the overlap is over. None if the
+    endpoint is gone."""
+    secret, fields = new_secret()
+    until = {"$add": ["$$NOW", _ms(OVERLAP)]}
+    earlier = {"secret": "$secret", "hint": "$hint", "until": until}
+    found = collection("webhook_endpoints").find_one_and_update(
+        {"_id": endpoint_id},
+        [
+            {"$set": {"previous": {"$concatArrays": [_still_good(), [earlier]]}}},
+            {"$set": {name: {"$literal": value} for name, value in fields.items()}},
+        ],
+    )
+    return secret if found else None
+
+
+def end_earlier_secrets(endpoint_id: ObjectId) -> None:
+    """Nothing is signed with them any more, for when one of them leaked."""
+    collection("webhook_endpoints").update_one({"_id": endpoint_id}, {"$set": {"previous": []}})
+
+
+def change_endpoint(endpoint_id: ObjectId, *, url: str, is_active: bool) -> None:
+    """What staff wish. Its past is forgotten, so that it is tried at once."""
+    collection("webhook_endpoints").update_one(
+        {"_id": endpoint_id}, {"$set": {"url": url, "is_active": is_active, **_WELL}}
+    )
+
+
+def try_now(endpoint_id: ObjectId) -> None:
+    """Ends a pause; what is known of failures stays."""
+    collection("webhook_endpoints").update_one({"_id": endpoint_id}, {"$set": {"next_try_at": None}})
+
+
+def order_test(endpoint_id: ObjectId) -> None:
+    """Has a worker send a test event, whether or not the endpoint is active."""
+    test = {"id": f"test-{secrets.token_hex(12)}", "is_due": True, "ordered_at": "$$NOW"}
+    collection("webhook_endpoints").update_one(
+        {"_id": endpoint_id}, [{"$unset": "test"}, {"$set": {"test": test}}]
+    )
+
+
+def find_endpoint(endpoint_id: ObjectId) -> Endpoint | None:
+    """Everything that is known of it, with the earlier secrets that still sign in `previous`."""
+    return next(
+        collection("webhook_endpoints").aggregate(
+            [{"$match": {"_id": endpoint_id}}, {"$set": {"previous": _still_good()}}]
+        ),
+        None,
+    )
+
+
+# --- What workers do ------------------------------------------------------------------------
+
+
+def find_ready() -> list[Endpoint]:
+    """Whose turn it could be, the one first that was served longest ago: `client_id`, and
+    `has_test` if a test was ordered. Nothing is sent to who may not call the API either."""
+    return list(
+        collection("webhook_endpoints").aggregate(
+            [
+                {"$match": {"$expr": _may_be_taken()}},
+                {
+                    "$lookup": {
+                        "from": "api_clients",
+                        "localField": "client_id",
+                        "foreignField": "_id",
+                        "as": "client",
+                    }
+                },
+                {"$match": {"client.is_active": True}},
+                {"$sort": {"served_at": 1, "_id": 1}},
+                {"$project": {"client_id": 1, "has_test": {"$eq": ["$test.is_due", True]}}},
+            ]
+        )
+    )
+
+
+def take(endpoint_id: ObjectId) -> Endpoint | None:
+    """The endpoint with a lease on it; None if somebody else was quicker."""
+    return collection("webhook_endpoints").find_one_and_update(
+        {"_id": endpoint_id, "$expr": _may_be_taken()},
+        [{"$set": {"taken_by": secrets.token_hex(16), "lease_until": _lease_end()}}],
+        return_document=ReturnDocument.AFTER,
+    )
+
+
+def renew(endpoint: Endpoint) -> bool:
+    """Makes the lease last longer; False if it is somebody else's meanwhile."""
+    result = collection("webhook_endpoints").update_one(
+        _ours(endpoint), [{"$set": {"lease_until": _lease_end()}}]
+    )
+    return result.matched_count == 1
+
+
+def release(endpoint: Endpoint) -> None:
+    collection("webhook_endpoints").update_one(_ours(endpoint), [{"$set": _RELEASED}])
+
+
+def succeed(endpoint: Endpoint) -> None:
+    """It took something: whatever was before is forgotten."""
+    collection("webhook_endpoints").update_one(
+        {**_ours(endpoint), "url": endpoint["url"]},
+        [{"$set": {**_WELL, "disabled_at": "$disabled_at", "last_sent_at": "$$NOW"}}],
+    )
+    release(endpoint)
+
+
+def fail(endpoint: Endpoint, answer: Answer) -> Endpoint | None:
+    """Pauses the endpoint, twice as long each time, or disables it once it failed for a day, or
+    says that it is gone. Returns it as it is then, or None if staff changed it meanwhile."""
+    pause_ms = {"$multiply": [FIRST_PAUSE_MS, {"$pow": [2, {"$min": ["$failures", 16]}]}]}
+    longest = {"$min": [pause_ms, LONGEST_PAUSE_MS]}
+    jittered = {"$toLong": {"$multiply": [longest, 1 + random.uniform(0, JITTER)]}}
+    failed_ms = {"$subtract": ["$$NOW", "$failing_since"]}
+    is_over = {"$or": [{"$gte": [failed_ms, _ms(DISABLED_AFTER)]}, answer.status == GONE]}
+    is_disabled = {"$and": ["$is_active", is_over]}
+    found = collection("webhook_endpoints").find_one_and_update(
+        {**_ours(endpoint), "url": endpoint["url"]},
+        [
+            {
+                "$set": {
+                    "failing_since": {"$ifNull": ["$failing_since", "$$NOW"]},
+                    "next_try_at": {"$add": ["$$NOW", jittered]},
+                    "failures": {"$add": ["$failures", 1]},
+                    "last_error": {"$literal": answer.problem[:MAX_ERROR]},
+                }
+            },
+            {
+                "$set": {
+                    "disabled_at": {"$cond": [is_disabled, "$$NOW", "$disabled_at"]},
+                    "note_due_at": {"$cond": [is_disabled, "$$NOW", "$note_due_at"]},
+                    "note_tries": {"$cond": [is_disabled, 0, "$note_tries"]},
+                    "is_active": {"$and": ["$is_active", {"$not": [is_over]}]},
+                }
+            },
+        ],
+        return_document=ReturnDocument.AFTER,
+    )
+    release(endpoint)
+    return found
+
+
+def answer_test(endpoint: Endpoint, answer: Answer) -> None:
+    """Keeps what came of the test that was ordered, unless another was ordered since."""
+    collection("webhook_endpoints").update_one(
+        {"_id": endpoint["_id"], "test.id": endpoint["test"]["id"]},
+        [
+            {
+                "$set": {
+                    "test.is_due": False,
+                    "test.answered_at": "$$NOW",
+                    "test.is_success": answer.is_success,
+                    "test.status": answer.status,
+                    "test.text": {"$literal": answer.text},
+                    "test.problem": {"$literal": "" if answer.is_success else answer.problem},
+                    "test.took_ms": answer.took_ms,
+                }
+            }
+        ],
+    )
+    release(endpoint)
+
+
+def open_secrets(endpoint: Endpoint) -> list[str]:
+    """Those that sign now, the newest first. Raises SealBroken if that one cannot be read."""
+    now = clock.now()
+    opened = [seals.open_seal(endpoint["secret"])]
+    for earlier in reversed(endpoint.get("previous", [])):
+        if earlier["until"] > now:
+            opened.append(seals.open_seal(earlier["secret"]))
+    return opened
+
+
+def seal_anew() -> int:
+    """Seals with today's SECRET_KEY what an earlier one sealed, so that the earlier one may go.
+    Returns how many endpoints that were; what cannot be read stays."""
+    today = seals.name_of_key()
+    done = 0
+    for endpoint in collection("webhook_endpoints").find({"seal_key": {"$ne": today}}):
+        previous = endpoint.get("previous", [])
+        try:
+            again = {
+                "secret": seals.seal(seals.open_seal(endpoint["secret"])),
+                "previous": [
+                    {**earlier, "secret": seals.seal(seals.open_seal(earlier["secret"]))}
+                    for earlier in previous
+                ],
+                "seal_key": today,
+            }
+        except seals.SealBroken:
+            continue
+        # A secret that staff made meanwhile stays.
+        result = collection("webhook_endpoints").update_one(
+            {"_id": endpoint["_id"], "secret": endpoint["secret"]}, {"$set": again}
+        )
+        done += result.modified_count
+    return done
+
+
+def read_figures() -> Figures:
+    endpoints = collection("webhook_endpoints")
+    return Figures(
+        failing=endpoints.count_documents({"is_active": True, "failing_since": {"$ne": None}}),
+        disabled=endpoints.count_documents({"is_active": False, "disabled_at": {"$ne": None}}),
+    )
+
+
+def _may_be_taken() -> dict[str, Any]:
+    is_next = {"$or": [{"$and": ["$is_active", _IS_DUE]}, {"$eq": ["$test.is_due", True]}]}
+    return {"$and": [_IS_FREE, is_next]}
+
+
+def _still_good() -> dict[str, Any]:
+    return {
+        "$filter": {
+            "input": {"$ifNull": ["$previous", []]},
+            "cond": {"$gt": ["$$this.until", "$$NOW"]},
+        }
+    }
+
+
+def _ours(endpoint: Endpoint) -> dict[str, Any]:
+    return {"_id": endpoint["_id"], "taken_by": endpoint["taken_by"]}
+
+
+def _lease_end() -> dict[str, Any]:
+    return {"$add": ["$$NOW", LEASE_MS]}
+
+
+def _ms(length: timedelta) -> int:
+    return length // timedelta(milliseconds=1)

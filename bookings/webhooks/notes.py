@@ -1,0 +1,118 @@
+"""The note to staff that a partner's endpoint was disabled, because it took nothing for a day.
+
+It is ordered in the same update that disables the endpoint, and sent by a worker that takes it by
+compare-and-set; what could not be sent is tried again, so a note may come twice, always under the
+same Message-ID, but is not lost.
+"""
+
+import logging
+import smtplib
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.core.mail import EmailMessage
+from django.template.loader import render_to_string
+from django.urls import reverse
+from pymongo import ReturnDocument
+
+from bookings.clock import request_limits
+from bookings.connections import collection
+from bookings.models import ApiClient
+
+logger = logging.getLogger(__name__)
+
+PERMISSION = "bookings.change_webhookendpoint"
+
+# Each failure doubles it, so that the last of eight tries comes after two hours. The admin says
+# the same all the time.
+RETRY_MS = 60_000
+MAX_TRIES = 8
+
+
+def send_notes() -> int:
+    """Sends the notes that are due; returns how many. One that cannot be sent waits."""
+    sent = 0
+    while endpoint := _take():
+        sent += _send(endpoint)
+    return sent
+
+
+def find_readers() -> list[User]:
+    """Who may do something about an endpoint, and can be written to."""
+    staff = User.objects.filter(is_active=True, is_staff=True).exclude(email="")
+    return [user for user in staff.order_by("pk") if user.has_perm(PERMISSION)]
+
+
+def _take() -> dict[str, Any] | None:
+    with request_limits():
+        return collection("webhook_endpoints").find_one_and_update(
+            {"note_due_at": {"$type": "date"}, "$expr": {"$lte": ["$note_due_at", "$$NOW"]}},
+            [
+                {
+                    "$set": {
+                        "note_tries": {"$add": ["$note_tries", 1]},
+                        "note_due_at": {
+                            "$add": [
+                                "$$NOW",
+                                {"$multiply": [RETRY_MS, {"$pow": [2, "$note_tries"]}]},
+                            ]
+                        },
+                    }
+                }
+            ],
+            return_document=ReturnDocument.AFTER,
+        )
+
+
+def _send(endpoint: dict[str, Any]) -> bool:
+    about = {"endpoint": str(endpoint["_id"]), "tries": endpoint["note_tries"]}
+    with request_limits():
+        readers = find_readers()
+        client = ApiClient.objects.filter(pk=endpoint["client_id"]).first()
+    is_needed = endpoint["disabled_at"] is not None and client is not None
+    if is_needed and readers:
+        try:
+            _write(endpoint, client, readers).send()
+        except (smtplib.SMTPException, OSError) as error:
+            reason = type(error).__name__
+            if endpoint["note_tries"] >= MAX_TRIES:
+                _settle(endpoint)
+            logger.warning("webhook_note_not_sent", extra={**about, "reason": reason})
+            return False
+    _settle(endpoint)
+    if not is_needed or not readers:
+        reason = "NobodyToWriteTo" if is_needed else "EnabledAgain"
+        logger.warning("webhook_note_not_sent", extra={**about, "reason": reason})
+        return False
+    logger.info("webhook_note_sent", extra=about)
+    return True
+
+
+def _write(endpoint: dict[str, Any], client: Any, readers: list[User]) -> EmailMessage:
+    page = reverse("admin:bookings_webhookendpoint_change", args=[endpoint["_id"]])
+    text = render_to_string(
+        "letters/webhooks_disabled.txt",
+        {"client": client, "endpoint": endpoint, "link": settings.SITE_URL + page},
+    )
+    disabled_ms = int(endpoint["disabled_at"].timestamp() * 1000)
+    return EmailMessage(
+        subject=f"Webhooks of {client.name} are disabled".replace("\n", " ").replace("\r", " "),
+        body=text.strip() + "\n",
+        to=[user.email for user in readers],
+        headers={
+            "Message-ID": f"<webhooks-{endpoint['_id']}-{disabled_ms}"
+            f"@{urlsplit(settings.SITE_URL).hostname}>",
+            "Auto-Submitted": "auto-generated",
+        },
+    )
+
+
+def _settle(endpoint: dict[str, Any]) -> None:
+    """No further try, unless the endpoint was disabled once more meanwhile."""
+    with request_limits():
+        collection("webhook_endpoints").update_one(
+            {"_id": endpoint["_id"], "disabled_at": endpoint["disabled_at"]},
+            {"$unset": {"note_due_at": ""}},
+        )

@@ -1,0 +1,190 @@
+"""One POST to a receiver nobody trusts: bounded in time and in what is read, nothing followed.
+
+http.client only, on a connection that was made to an address which was looked at: no redirects, no
+proxy of the environment, no pool that could connect by itself.
+"""
+
+import http.client
+import io
+import re
+import socket
+import ssl
+import time
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from bookings.webhooks import addresses
+from bookings.webhooks.addresses import AddressRefused, Resolver, Target
+
+# From the name to the status, whatever the receiver does meanwhile.
+TIMEOUT_S = 10.0
+
+# One of several addresses may be dead, and leaves time for the next.
+CONNECT_TIMEOUT_S = 3.0
+
+# The beginning of an answer is for people to look at; who has answered need not be waited for.
+MAX_READ = 300
+READ_TIMEOUT_S = 1.0
+
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f]+")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of a POST. `status` is 0 where there was no answer; `text` says why, or what the
+    answer begins with."""
+
+    status: int
+    text: str
+    took_ms: int
+
+    @property
+    def is_success(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def problem(self) -> str:
+        """One line for who looks for what is wrong."""
+        if not self.status:
+            return self.text
+        hint = " (redirects are not followed)" if 300 <= self.status < 400 else ""
+        return f"Answered {self.status}{hint}" + (f": {self.text}" if self.text else ".")
+
+
+def post(
+    url: str, body: bytes, headers: dict[str, str], *, resolve: Resolver | None = None
+) -> Answer:
+    """Sends the bytes; never raises for what the address or the receiver does."""
+    began_s = time.monotonic()
+    try:
+        status, text = _exchange(
+            addresses.read_url(url),
+            body,
+            headers,
+            deadline_s=began_s + TIMEOUT_S,
+            resolve=resolve or addresses.resolve,
+        )
+    except AddressRefused as refusal:
+        status, text = 0, str(refusal)
+    except TimeoutError:
+        status, text = 0, f"No answer within {TIMEOUT_S:g} s."
+    except socket.gaierror as error:
+        status, text = 0, f"The name was not found: {error.strerror}."
+    except ssl.SSLCertVerificationError as error:
+        status, text = 0, f"The certificate is not good: {error.verify_message}."
+    except (OSError, http.client.HTTPException) as error:
+        status, text = 0, f"No answer: {type(error).__name__}."
+    return Answer(status, text, int((time.monotonic() - began_s) * 1000))
+
+
+def _exchange(
+    target: Target,
+    body: bytes,
+    headers: dict[str, str],
+    *,
+    deadline_s: float,
+    resolve: Resolver,
+) -> tuple[int, str]:
+    found = resolve(target.host, target.port, deadline_s - time.monotonic())
+    addresses.check_addresses(found)
+    with _connect(target, found, deadline_s) as sock:
+        exchange = http.client.HTTPConnection(target.host, target.port)
+        exchange.auto_open = 0
+        bounded = _Bounded(sock, deadline_s)
+        exchange.sock = bounded  # type: ignore[assignment]
+        exchange.request(
+            "POST",
+            target.path,
+            body,
+            {
+                "Host": target.netloc,
+                "Content-Type": "application/json",
+                "Connection": "close",
+                **headers,
+            },
+        )
+        response = exchange.getresponse()
+        bounded.deadline_s = min(deadline_s, time.monotonic() + READ_TIMEOUT_S)
+        return response.status, _beginning(response)
+
+
+def _connect(target: Target, found: list[str], deadline_s: float) -> socket.socket:
+    """A connection to the first address that takes one; the last error if none does."""
+    error: OSError = OSError("no address")
+    for address in dict.fromkeys(found):
+        try:
+            sock = socket.create_connection(
+                (address, target.port), min(CONNECT_TIMEOUT_S, _left_s(deadline_s))
+            )
+            break
+        except OSError as refused:
+            error = refused
+    else:
+        raise error
+    if not target.is_tls:
+        return sock
+    try:
+        sock.settimeout(_left_s(deadline_s))
+        # The name is what the certificate must say, although the connection is to an address.
+        return _tls().wrap_socket(sock, server_hostname=target.host)
+    except BaseException:
+        sock.close()
+        raise
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+def _beginning(response: http.client.HTTPResponse) -> str:
+    try:
+        read = response.read1(MAX_READ)
+    except (OSError, http.client.HTTPException, ValueError):
+        return ""
+    return _UNPRINTABLE.sub(" ", read.decode("utf-8", "replace")).strip()
+
+
+def _left_s(deadline_s: float) -> float:
+    """Raises TimeoutError when the time is up."""
+    left_s = deadline_s - time.monotonic()
+    if left_s <= 0:
+        raise TimeoutError
+    return left_s
+
+
+class _Bounded:
+    """What http.client needs of a socket, with one deadline for all of it: a socket's own time-out
+    begins anew with every byte."""
+
+    def __init__(self, sock: socket.socket, deadline_s: float) -> None:
+        self._sock = sock
+        self.deadline_s = deadline_s
+
+    def sendall(self, data: Any) -> None:
+        unsent = memoryview(data)
+        while unsent:
+            self._sock.settimeout(_left_s(self.deadline_s))
+            unsent = unsent[self._sock.send(unsent) :]
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_Incoming(self))
+
+    def receive(self, buffer: Any) -> int:
+        self._sock.settimeout(_left_s(self.deadline_s))
+        return self._sock.recv_into(buffer)
+
+    def close(self) -> None:
+        """Whoever connected closes."""
+
+
+class _Incoming(io.RawIOBase):
+    def __init__(self, bounded: _Bounded) -> None:
+        self._bounded = bounded
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return self._bounded.receive(buffer)
