@@ -22,6 +22,7 @@ EMPTIED = (
     "verified_addresses",
     "letters",
     "letter_tally",
+    "deliveries",
     "django_session",
     "django_admin_log",
 )
