@@ -322,3 +322,13 @@ def count_dead_holds() -> tuple[int, float]:
         )
     )
     return (counted[0]["count"], counted[0]["age_ms"] / 1000) if counted else (0, 0.0)
+
+
+def list_outboxes(*, limit: int) -> list[Booking]:
+    """Bookings with news that is due, those whose news has been due longest first or nearly so."""
+    documents = (
+        collection("bookings")
+        .find({"outbox.due_at": {"$lte": clock.now()}}, hint="outboxes")
+        .limit(limit)
+    )
+    return [from_document(document) for document in documents]

@@ -307,6 +307,8 @@ if not 1 <= EXPIRY_INTERVAL_S <= 3600:
 NIGHTS_JOBS_INTERVAL_S = 15
 # Somebody waits before their mailbox.
 LETTERS_INTERVAL_S = 3
+# Nobody waits for these, but a hold that is about to end is news for minutes only.
+NEWS_INTERVAL_S = 5
 WEBHOOKS_INTERVAL_S = 3
 # An endpoint that took nothing for a day can wait another minute for staff to hear of it.
 WEBHOOK_NOTES_INTERVAL_S = 60
@@ -328,6 +330,16 @@ CELERY_BEAT_SCHEDULE = {
         "task": "bookings.send_letters",
         "schedule": LETTERS_INTERVAL_S,
         "options": {"expires": LETTERS_INTERVAL_S},
+    },
+    "pass-on-news": {
+        "task": "bookings.pass_on_news",
+        "schedule": NEWS_INTERVAL_S,
+        "options": {"expires": NEWS_INTERVAL_S},
+    },
+    "send-notifications": {
+        "task": "bookings.send_notifications",
+        "schedule": NEWS_INTERVAL_S,
+        "options": {"expires": NEWS_INTERVAL_S},
     },
     "send-webhooks": {
         "task": "bookings.send_webhooks",

@@ -1,6 +1,7 @@
 """What waits for each endpoint: the deliveries whose channel is `webhook`.
 
-Only who has the lease on an endpoint tries what is due for it, the oldest first.
+Only who has the lease on an endpoint tries what is due for it, the oldest first: so a delivery is
+not taken by itself, as a mail is, and waits for as long as its endpoint is down.
 """
 
 from collections.abc import Iterable
@@ -9,10 +10,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bookings.connections import collection
+from bookings.deliveries import (
+    GIVEN_UP,
+    MAX_COUNTED,
+    MAX_ERROR,
+    NOT_NEEDED,
+    SENT,
+    WAITING,
+    WEBHOOK,
+)
 
 Delivery = dict[str, Any]
-
-WAITING, SENT, NOT_NEEDED, GIVEN_UP = "waiting", "sent", "not_needed", "given_up"
 
 # What comes of a try. A worker that dies after it leaves that try uncounted.
 RESULTS = ("sent", "not_sent", "given_up")
@@ -23,12 +31,7 @@ FIRST_WAIT_MS = 60_000
 LONGEST_WAIT_MS = 3_600_000
 GIVEN_UP_AFTER = timedelta(days=1)
 
-MAX_ERROR = 500
-
-# Whoever watches wants to know soon that there are many, not late how many exactly.
-MAX_COUNTED = 10_000
-
-_WAITING = {"channel": "webhook", "next_try_at": {"$type": "date"}}
+_WAITING = {"channel": WEBHOOK, "next_try_at": {"$type": "date"}}
 _DUE: dict[str, Any] = {**_WAITING, "$expr": {"$lte": ["$next_try_at", "$$NOW"]}}
 
 
@@ -57,7 +60,7 @@ def list_latest(client_id: str, *, limit: int) -> list[Delivery]:
     """For people to look at, the newest first."""
     return list(
         collection("deliveries")
-        .find({"channel": "webhook", "to": client_id}, {"payload": 0})
+        .find({"channel": WEBHOOK, "to": client_id}, {"payload": 0})
         .sort([("created_at", -1), ("at", -1), ("version", -1)])
         .limit(limit)
     )
@@ -134,7 +137,7 @@ def stand_aside(delivery: Delivery, problem: str) -> bool:
 def send_again(client_id: str, delivery_id: str) -> bool:
     """Makes one due now, whatever became of it; False if the client has none of this id."""
     result = collection("deliveries").update_one(
-        {"_id": delivery_id, "channel": "webhook", "to": client_id},
+        {"_id": delivery_id, "channel": WEBHOOK, "to": client_id},
         [
             {"$set": {"state": WAITING, "next_try_at": "$$NOW"}},
             {"$unset": ["settled_at", "refused_since"]},

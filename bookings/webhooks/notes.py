@@ -8,17 +8,14 @@ same Message-ID, but is not lost.
 import logging
 import smtplib
 from typing import Any
-from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.mail import EmailMessage
-from django.template.loader import render_to_string
-from django.urls import reverse
 from pymongo import ReturnDocument
 
 from bookings.clock import request_limits
 from bookings.connections import collection
+from bookings.mails import link_to, make_mail, render_text
 from bookings.models import ApiClient
 
 logger = logging.getLogger(__name__)
@@ -72,14 +69,16 @@ def _send(endpoint: dict[str, Any]) -> bool:
         readers = find_readers()
         client = ApiClient.objects.filter(pk=endpoint["client_id"]).first()
     is_needed = endpoint["disabled_at"] is not None and client is not None
-    if is_needed and readers:
+    if client is not None and is_needed:
         try:
-            _write(endpoint, client, readers).send()
+            for reader in readers:
+                _write(endpoint, client, reader).send()
         except (smtplib.SMTPException, OSError) as error:
-            reason = type(error).__name__
             if endpoint["note_tries"] >= MAX_TRIES:
                 _settle(endpoint)
-            logger.warning("webhook_note_not_sent", extra={**about, "reason": reason})
+            logger.warning(
+                "webhook_note_not_sent", extra={**about, "reason": type(error).__name__}
+            )
             return False
     _settle(endpoint)
     if not is_needed or not readers:
@@ -90,22 +89,17 @@ def _send(endpoint: dict[str, Any]) -> bool:
     return True
 
 
-def _write(endpoint: dict[str, Any], client: Any, readers: list[User]) -> EmailMessage:
-    page = reverse("admin:bookings_webhookendpoint_change", args=[endpoint["_id"]])
-    text = render_to_string(
-        "letters/webhooks_disabled.txt",
-        {"client": client, "endpoint": endpoint, "link": settings.SITE_URL + page},
-    )
+def _write(endpoint: dict[str, Any], client: ApiClient, reader: User) -> EmailMessage:
+    link = link_to("admin:bookings_webhookendpoint_change", str(endpoint["_id"]))
     disabled_ms = int(endpoint["disabled_at"].timestamp() * 1000)
-    return EmailMessage(
-        subject=f"Webhooks of {client.name} are disabled".replace("\n", " ").replace("\r", " "),
-        body=text.strip() + "\n",
-        to=[user.email for user in readers],
-        headers={
-            "Message-ID": f"<webhooks-{endpoint['_id']}-{disabled_ms}"
-            f"@{urlsplit(settings.SITE_URL).hostname}>",
-            "Auto-Submitted": "auto-generated",
-        },
+    return make_mail(
+        f"webhooks-{endpoint['_id']}-{disabled_ms}-{reader.pk}",
+        to=reader.email,
+        # A line break would be two headers.
+        subject=f"Webhooks of {' '.join(client.name.split())} are disabled",
+        text=render_text(
+            "webhooks_disabled", {"client": client, "endpoint": endpoint, "link": link}
+        ),
     )
 
 

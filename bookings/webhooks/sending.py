@@ -163,7 +163,7 @@ def _content(post: _Post) -> tuple[str, bytes]:
         }
     else:
         body = {
-            "type": delivery["event"],
+            "type": f"booking.{delivery['event']}",
             "id": delivery["event_id"],
             "timestamp": answers.iso(delivery["at"]),
             "data": {"version": delivery["version"], "booking": delivery["payload"]},
