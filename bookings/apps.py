@@ -7,6 +7,7 @@ class BookingsConfig(AppConfig):
 
     def ready(self) -> None:
         from bookings import accounts, checks, metrics  # noqa: F401  two register themselves
+        from bookings.webhooks import endpoints  # noqa: F401  likewise
         from locks.connection import watch_breakers
 
         watch_breakers(metrics.note_breaker)

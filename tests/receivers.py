@@ -1,4 +1,4 @@
-"""A partner's server on loopback: real HTTP(S), and as slow, wrong or unfriendly as a test wants."""
+"""A partner's server on loopback: real HTTP(S), as slow, wrong or unfriendly as a test wants."""
 
 from __future__ import annotations
 

@@ -5,7 +5,6 @@ not taken by itself, as a mail is, and waits for as long as its endpoint is down
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -35,14 +34,6 @@ _WAITING = {"channel": WEBHOOK, "next_try_at": {"$type": "date"}}
 _DUE: dict[str, Any] = {**_WAITING, "$expr": {"$lte": ["$next_try_at", "$$NOW"]}}
 
 
-@dataclass(frozen=True)
-class Figures:
-    """What became of webhooks since the database was made, and how many wait, for whatever."""
-
-    results: dict[str, int] = field(default_factory=lambda: dict.fromkeys(RESULTS, 0))
-    waiting: int = 0
-
-
 def clients_with_due(client_ids: Iterable[str]) -> set[str]:
     """Which of these clients something is due for."""
     return set(collection("deliveries").distinct("to", {**_DUE, "to": {"$in": list(client_ids)}}))
@@ -66,10 +57,10 @@ def list_latest(client_id: str, *, limit: int) -> list[Delivery]:
     )
 
 
-def count_waiting(client_id: str) -> int:
-    return collection("deliveries").count_documents(
-        {**_WAITING, "to": client_id}, limit=MAX_COUNTED
-    )
+def count_waiting(client_id: str | None = None) -> int:
+    """How many wait for this client, or for all, counted up to MAX_COUNTED."""
+    of_client = {} if client_id is None else {"to": client_id}
+    return collection("deliveries").count_documents({**_WAITING, **of_client}, limit=MAX_COUNTED)
 
 
 def settle(delivery: Delivery) -> None:
@@ -176,12 +167,10 @@ def due_longest_s(client_ids: Iterable[str]) -> float:
     return found[0]["due_ms"] / 1000 if found else 0.0
 
 
-def read_figures() -> Figures:
+def read_results() -> dict[str, int]:
+    """How many tries came to what, since the database was made."""
     tally = collection("webhook_tally").find_one(_TALLY) or {}
-    return Figures(
-        {result: tally.get(result, 0) for result in RESULTS},
-        collection("deliveries").count_documents(_WAITING, limit=MAX_COUNTED),
-    )
+    return {result: tally.get(result, 0) for result in RESULTS}
 
 
 def _count(result: str) -> None:

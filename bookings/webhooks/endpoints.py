@@ -8,16 +8,18 @@ killed leaves it to whoever looks after the lease has run out.
 import random
 import secrets
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from bson import ObjectId
+from django.db.models.signals import post_delete
+from django.dispatch import receiver
 from pymongo import ReturnDocument
 
 from bookings import clock
 from bookings.connections import collection
-from bookings.webhooks import seals, signing
+from bookings.models import WebhookEndpoint
+from bookings.webhooks import backlog, seals, signing
 from bookings.webhooks.posting import Answer
 
 Endpoint = dict[str, Any]
@@ -52,14 +54,6 @@ _WELL: dict[str, Any] = {
     "next_try_at": None,
     "disabled_at": None,
 }
-
-
-@dataclass(frozen=True)
-class Figures:
-    """How many endpoints take nothing at the moment, and how many were disabled for it."""
-
-    failing: int = 0
-    disabled: int = 0
 
 
 def clients_with_endpoint(client_ids: Iterable[str]) -> set[str]:
@@ -113,7 +107,9 @@ def change_endpoint(endpoint_id: ObjectId, *, url: str, is_active: bool) -> None
 
 def try_now(endpoint_id: ObjectId) -> None:
     """Ends a pause; what is known of failures stays."""
-    collection("webhook_endpoints").update_one({"_id": endpoint_id}, {"$set": {"next_try_at": None}})
+    collection("webhook_endpoints").update_one(
+        {"_id": endpoint_id}, {"$set": {"next_try_at": None}}
+    )
 
 
 def order_test(endpoint_id: ObjectId) -> None:
@@ -282,12 +278,24 @@ def seal_anew() -> int:
     return done
 
 
-def read_figures() -> Figures:
-    endpoints = collection("webhook_endpoints")
-    return Figures(
-        failing=endpoints.count_documents({"is_active": True, "failing_since": {"$ne": None}}),
-        disabled=endpoints.count_documents({"is_active": False, "disabled_at": {"$ne": None}}),
+def count_failing() -> int:
+    """How many endpoints took nothing the last time, and are asked again."""
+    return collection("webhook_endpoints").count_documents(
+        {"is_active": True, "failing_since": {"$ne": None}}
     )
+
+
+def count_disabled() -> int:
+    """How many were disabled because they took nothing."""
+    return collection("webhook_endpoints").count_documents(
+        {"is_active": False, "disabled_at": {"$ne": None}}
+    )
+
+
+@receiver(post_delete, sender=WebhookEndpoint)
+def drop_what_waits(instance: WebhookEndpoint, **_: Any) -> None:
+    """Nobody is there any more to be told, whichever way the endpoint went."""
+    backlog.drop(str(instance.client_id))
 
 
 def _may_be_taken() -> dict[str, Any]:

@@ -76,9 +76,7 @@ def _send(endpoint: dict[str, Any]) -> bool:
         except (smtplib.SMTPException, OSError) as error:
             if endpoint["note_tries"] >= MAX_TRIES:
                 _settle(endpoint)
-            logger.warning(
-                "webhook_note_not_sent", extra={**about, "reason": type(error).__name__}
-            )
+            logger.warning("webhook_note_not_sent", extra={**about, "reason": type(error).__name__})
             return False
     _settle(endpoint)
     if not is_needed or not readers:

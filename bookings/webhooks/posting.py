@@ -92,7 +92,7 @@ def _exchange(
         exchange = http.client.HTTPConnection(target.host, target.port)
         exchange.auto_open = 0
         bounded = _Bounded(sock, deadline_s)
-        exchange.sock = bounded  # type: ignore[assignment]
+        exchange.sock = bounded
         exchange.request(
             "POST",
             target.path,

@@ -45,11 +45,17 @@ _one_run = threading.Lock()
 
 @dataclass(frozen=True)
 class Figures:
-    """`oldest_due_age_s` is how long a worker should have begun with something already."""
+    """What became of tries since the database was made, and what waits, for whatever.
 
-    backlog: backlog.Figures = backlog.Figures()
-    endpoints: endpoints.Figures = endpoints.Figures()
-    oldest_due_age_s: float = 0.0
+    `oldest_due_age_s` is how long a worker should have begun with something already; `failing` and
+    `disabled` count endpoints.
+    """
+
+    results: dict[str, int]
+    waiting: int
+    oldest_due_age_s: float
+    failing: int
+    disabled: int
 
 
 @dataclass(frozen=True)
@@ -76,7 +82,11 @@ def read_figures() -> Figures:
     """The figures now, the same in whichever process asks."""
     ready = [str(endpoint["client_id"]) for endpoint in endpoints.find_ready()]
     return Figures(
-        backlog.read_figures(), endpoints.read_figures(), backlog.due_longest_s(ready)
+        results=backlog.read_results(),
+        waiting=backlog.count_waiting(),
+        oldest_due_age_s=backlog.due_longest_s(ready),
+        failing=endpoints.count_failing(),
+        disabled=endpoints.count_disabled(),
     )
 
 
@@ -211,9 +221,7 @@ def _later_one(post: _Post) -> Delivery | None:
     assert post.delivery is not None
     if post.delivery["tries"] + 1 < TRIES_IN_ORDER or not endpoints.renew(post.endpoint):
         return None
-    return backlog.find_oldest_due(
-        str(post.endpoint["client_id"]), besides=post.delivery["_id"]
-    )
+    return backlog.find_oldest_due(str(post.endpoint["client_id"]), besides=post.delivery["_id"])
 
 
 def _stand_aside(delivery: Delivery, answer: Answer, about: dict[str, Any]) -> None:

@@ -128,9 +128,7 @@ def test_goes_to_the_address_that_was_looked_at(receiver: Receiver, settings: An
         asked.append(host)
         return [OUTSIDE] if len(asked) == 1 else ["127.0.0.1"]
 
-    first, second = (
-        send(f"http://localhost:{receiver.port}/", resolve=rebind) for _ in range(2)
-    )
+    first, second = (send(f"http://localhost:{receiver.port}/", resolve=rebind) for _ in range(2))
 
     # The world cannot be reached from here, or nobody listens there: what counts is who was not.
     assert asked == ["localhost"] * 2
@@ -140,9 +138,7 @@ def test_goes_to_the_address_that_was_looked_at(receiver: Receiver, settings: An
 
 
 def test_connects_to_what_was_resolved_and_asks_nobody_else(receiver: Receiver) -> None:
-    answer = send(
-        f"http://partner.invalid:{receiver.port}/", resolve=lambda *_: ["127.0.0.1"]
-    )
+    answer = send(f"http://partner.invalid:{receiver.port}/", resolve=lambda *_: ["127.0.0.1"])
 
     assert answer.is_success
     assert receiver.received[0].headers["host"] == f"partner.invalid:{receiver.port}"
@@ -259,7 +255,8 @@ def test_shows_the_beginning_of_an_answer_as_one_line(receiver: Receiver) -> Non
 
 
 @pytest.mark.parametrize(
-    "said", [b"", b"hello\r\n", b"HTTP/1.1 2000 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nx" + b"y" * 70_000]
+    "said",
+    [b"", b"hello\r\n", b"HTTP/1.1 2000 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nx" + b"y" * 70_000],
 )
 def test_takes_no_nonsense_for_an_answer(receiver: Receiver, said: bytes) -> None:
     receiver.answer = lambda handler: handler.wfile.write(said) and None

@@ -1,0 +1,775 @@
+"""Webhooks: to whom, in which order, how often; with receivers that are slow, down or wrong."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+import pytest
+import time_machine
+from bson import ObjectId
+from django.contrib.auth.models import Permission, User
+from django.core import mail
+from django.core.mail.backends.locmem import EmailBackend
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from bookings import clock, deliveries, erasure, relay, tasks
+from bookings.callers import Caller
+from bookings.connections import collection
+from bookings.deliveries import WEBHOOK, Delivery
+from bookings.models import ApiClient, WebhookEndpoint
+from bookings.webhooks import backlog, endpoints, notes, seals, sending
+from tests.mongo.conftest import CUSTOMER, book, cancel
+from tests.receivers import Receiver, receiving, unused_port
+from tests.servers import ROOT
+
+DAY_MS = 24 * 3_600_000
+
+
+@pytest.fixture(autouse=True)
+def inside(settings: Any) -> None:
+    """Receivers of tests are on loopback."""
+    settings.WEBHOOK_PRIVATE_ADDRESSES = True
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as started:
+        yield started
+
+
+class Partner:
+    """An API client with an endpoint, and what its database documents say now."""
+
+    def __init__(self, name: str, url: str) -> None:
+        self.client = ApiClient.objects.create(name=name, act_for_others=True)
+        self.secret, fields = endpoints.new_secret()
+        self.id = WebhookEndpoint.objects.create(client=self.client, url=url, **fields).pk
+
+    @property
+    def caller(self) -> Caller:
+        return Caller("client", str(self.client.pk), may_act_for_others=True)
+
+    @property
+    def endpoint(self) -> dict[str, Any]:
+        found = collection("webhook_endpoints").find_one({"_id": self.id})
+        assert found is not None
+        return found
+
+    def tell(self, count: int = 1) -> list[str]:
+        """Leaves so many events for the partner; returns their ids in order."""
+        now = clock.now()
+        made = [
+            Delivery(
+                channel=WEBHOOK,
+                to=str(self.client.pk),
+                event_id=f"{ObjectId()}-1-confirmed",
+                event="confirmed",
+                at=now + timedelta(milliseconds=number),
+                booking=ObjectId(),
+                reference="DEMO-1",
+                version=1,
+                payload={"number": number},
+                created_at=now,
+            )
+            for number in range(count)
+        ]
+        deliveries.record(made)
+        return [delivery.event_id for delivery in made]
+
+    def deliveries(self) -> list[dict[str, Any]]:
+        return list(collection("deliveries").find({"to": str(self.client.pk)}).sort("at"))
+
+    def states(self) -> list[str]:
+        return [delivery["state"] for delivery in self.deliveries()]
+
+
+@pytest.fixture
+def partner(receiver: Receiver) -> Partner:
+    return Partner("partner", receiver.url)
+
+
+def let_time_pass(ms: int) -> None:
+    """Puts every time that is waited for so far into the past."""
+    for name, fields in (
+        ("webhook_endpoints", ("next_try_at", "failing_since", "lease_until", "note_due_at")),
+        ("deliveries", ("next_try_at", "refused_since")),
+    ):
+        for field in fields:
+            collection(name).update_many(
+                {field: {"$type": "date"}}, [{"$set": {field: {"$subtract": [f"${field}", ms]}}}]
+            )
+
+
+def send_for(hours: float) -> None:
+    """Lets workers run until so much time has passed, however long they pause."""
+    for _ in range(int(hours * 60)):
+        let_time_pass(60_000)
+        sending.send_webhooks()
+
+
+# --- What is told, and to whom ---------------------------------------------------------------
+
+
+def test_tells_a_partner_what_becomes_of_its_booking(partner: Partner, receiver: Receiver) -> None:
+    guest = {"name": "Ada Lovelace", "email": "ada@example.org", "phone": "+44 20 1234"}
+    made = book(caller=partner.caller, userId="u-1", guest=guest, notes="A quiet room, please.")
+    cancel(made, actor=partner.caller)
+
+    relay.pass_on_news()
+    assert sending.send_webhooks() == 2
+
+    first, second = (post.verify(partner.secret) for post in receiver.received)
+    assert [first["type"], second["type"]] == ["booking.confirmed", "booking.cancelled"]
+    assert first["data"]["booking"] == made.content["booking"]
+    assert second["data"]["booking"] == {**made.content["booking"], "status": "cancelled"}
+    assert second["data"]["version"] > first["data"]["version"] >= 1
+    assert [first["id"], second["id"]] == [post.id for post in receiver.received]
+    assert datetime.fromisoformat(first["timestamp"]) <= datetime.now(UTC)
+    assert receiver.received[0].headers["user-agent"].startswith("Bookingsite/")
+    # Compact, as the specification recommends, and with nothing of who the guest is.
+    assert receiver.received[0].body.startswith(b'{"type":"booking.confirmed","id":"')
+    for word in ("Ada", "ada@example.org", "+44", "quiet"):
+        assert word.encode() not in receiver.received[0].body
+    assert partner.states() == ["sent", "sent"]
+
+
+def test_leaves_nothing_of_a_guest_in_a_delivery(partner: Partner) -> None:
+    guest = {"name": "Ada Lovelace", "email": "ada@example.org"}
+    book(caller=partner.caller, guest=guest)
+    relay.pass_on_news()
+
+    erasure.erase_guest("ada@example.org", including_upcoming=True)
+
+    assert "lovelace" not in str(partner.deliveries()).lower()
+    assert sending.send_webhooks() == 1
+
+
+def test_tells_nobody_what_is_not_theirs(partner: Partner, receiver: Receiver) -> None:
+    with receiving() as other_receiver:
+        other = Partner("other", other_receiver.url)
+        without = ApiClient.objects.create(name="without")
+        book("1", caller=other.caller)
+        book("2", caller=CUSTOMER, resourceId="room_B")
+        book("3", caller=Caller("client", str(without.pk)), resourceId="room_C")
+
+        relay.pass_on_news()
+        sending.send_webhooks()
+
+        assert not receiver.received
+        assert len(other_receiver.received) == 1
+    assert collection("deliveries").count_documents({"channel": WEBHOOK}) == 1
+
+
+def test_knows_which_clients_have_an_endpoint(partner: Partner) -> None:
+    without = ApiClient.objects.create(name="without")
+    collection("webhook_endpoints").update_one({}, {"$set": {"is_active": False}})
+
+    found = endpoints.clients_with_endpoint([str(partner.client.pk), str(without.pk), "partner"])
+
+    assert found == {str(partner.client.pk)}
+
+
+def test_sends_nothing_to_a_client_that_was_deactivated(
+    partner: Partner, receiver: Receiver
+) -> None:
+    partner.tell()
+    ApiClient.objects.update(is_active=False)
+    assert sending.send_webhooks() == 0
+
+    ApiClient.objects.update(is_active=True)
+
+    assert sending.send_webhooks() == 1
+
+
+def test_signs_with_the_time_of_mongodb(partner: Partner, receiver: Receiver) -> None:
+    partner.tell()
+
+    with time_machine.travel(datetime.now(UTC) - timedelta(hours=3)):
+        sending.send_webhooks()
+
+    receiver.received[0].verify(partner.secret)
+
+
+# --- Order, and receivers that fail -----------------------------------------------------------
+
+
+def test_sends_events_in_their_order_one_at_a_time(partner: Partner, receiver: Receiver) -> None:
+    told = partner.tell(12)
+
+    assert sending.send_webhooks() == 12
+    assert [post.id for post in receiver.received] == told
+    assert receiver.most_at_once == 1
+    assert sending.send_webhooks() == 0
+
+
+@pytest.mark.parametrize("trouble", ["500", "down"])
+def test_brings_a_receiver_that_failed_for_hours_everything_in_order(
+    partner: Partner, receiver: Receiver, trouble: str
+) -> None:
+    told = partner.tell(3)
+    if trouble == "500":
+        receiver.answer = 500
+    else:
+        endpoints.change_endpoint(
+            partner.id, url=f"http://127.0.0.1:{unused_port()}/", is_active=True
+        )
+    send_for(hours=3)
+    assert partner.endpoint["failures"] > 5
+    told += partner.tell(2)
+
+    receiver.answer = 204
+    if trouble == "down":
+        collection("webhook_endpoints").update_one({}, {"$set": {"url": receiver.url}})
+    send_for(hours=1.5)
+
+    assert receiver.taken == told
+    assert set(partner.states()) == {"sent"}
+    assert partner.endpoint["failing_since"] is None
+    bodies = {post.id: post.body for post in receiver.received}
+    for post in receiver.received:
+        assert post.body == bodies[post.id]
+        assert json.loads(post.body)["id"] == post.id
+
+
+def test_asks_a_receiver_that_fails_less_and_less(partner: Partner, receiver: Receiver) -> None:
+    partner.tell(2)
+    receiver.answer = 500
+    pauses = []
+
+    for _ in range(12):
+        sending.send_webhooks()
+        assert sending.send_webhooks() == 0
+        pauses.append((partner.endpoint["next_try_at"] - clock.now()).total_seconds())
+        let_time_pass(int(pauses[-1] * 1000) + 50)
+
+    for number, pause in enumerate(pauses):
+        expected = min(10 * 2**number, 3600)
+        assert expected * 0.95 <= pause <= expected * 1.21
+    # Every event of the endpoint waits with it; only whether it is one event is looked at.
+    tries = [delivery["tries"] for delivery in partner.deliveries()]
+    assert tries[0] == 12
+    assert tries[1] == 12 - sending.TRIES_IN_ORDER + 1
+
+
+def test_keeps_what_the_receiver_said(partner: Partner, receiver: Receiver) -> None:
+    def refuse(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(422)
+        handler.end_headers()
+        handler.wfile.write(b"$no such room")
+
+    receiver.answer = refuse
+    partner.tell()
+
+    sending.send_webhooks()
+
+    (delivery,) = partner.deliveries()
+    assert delivery["last_error"] == "Answered 422: $no such room"
+    assert partner.endpoint["last_error"] == delivery["last_error"]
+    assert delivery["state"] == "waiting"
+
+
+def test_lets_a_slow_receiver_hold_up_nobody(partner: Partner, receiver: Receiver) -> None:
+    receiver.delay_s = 1.2
+    partner.tell()
+    with receiving() as quick_receiver:
+        quick = Partner("quick", quick_receiver.url)
+        quick.tell(5)
+        run = threading.Thread(target=sending.send_webhooks)
+        run.start()
+        while not receiver.received:
+            time.sleep(0.01)
+        # While the run waits for the slow one, it sees what is new.
+        late = quick.tell(2)
+        while len(quick_receiver.received) < 7:
+            time.sleep(0.01)
+
+        assert not receiver.taken
+        run.join()
+        assert quick_receiver.taken[-2:] == late
+    assert len(receiver.taken) == 1
+
+
+def test_keeps_to_itself_so_that_other_tasks_find_a_thread(
+    partner: Partner, receiver: Receiver
+) -> None:
+    """Beat asks every few seconds; a worker has few threads, and letters want one as well."""
+    receiver.delay_s = 0.5
+    partner.tell()
+    run = threading.Thread(target=sending.send_webhooks)
+    run.start()
+    while not receiver.received:
+        time.sleep(0.01)
+
+    began_s = time.monotonic()
+    assert sending.send_webhooks() == 0
+
+    assert time.monotonic() - began_s < 0.3
+    run.join()
+    assert sending.send_webhooks() == 0
+
+
+def test_serves_every_endpoint_in_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With room for one post at a time, many events of one partner are not all sent first."""
+    monkeypatch.setattr(sending, "MAX_PARALLEL", 1)
+    with ExitStack() as open_receivers:
+        receivers = [open_receivers.enter_context(receiving()) for _ in range(3)]
+        partners = [Partner(f"p{number}", one.url) for number, one in enumerate(receivers)]
+        order: list[int] = []
+        for number, one in enumerate(receivers):
+            one.answer = lambda handler, number=number: (
+                order.append(number),
+                handler.send_response(204),
+                handler.end_headers(),
+            )
+            partners[number].tell(3)
+
+        sending.send_webhooks()
+
+    assert order == [0, 1, 2] * 3
+
+
+def test_starts_no_post_when_the_time_of_a_run_is_up(
+    partner: Partner, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receiver.delay_s = 0.1
+    monkeypatch.setattr(sending, "RUN_LIMIT_S", 0.05)
+    partner.tell(3)
+
+    assert [sending.send_webhooks() for _ in range(4)] == [1, 1, 1, 0]
+
+
+# --- One event that is refused ----------------------------------------------------------------
+
+
+def refuse_number(refused: int, receiver: Receiver) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        post = receiver.received[-1]
+        number = json.loads(post.body)["data"]["number"]
+        status = 400 if number == refused else 204
+        if status == 204:
+            receiver.taken.append(post.id)
+        handler.send_response(status)
+        handler.end_headers()
+
+    receiver.answer = answer
+
+
+def test_lets_later_events_pass_one_that_alone_is_refused(
+    partner: Partner, receiver: Receiver
+) -> None:
+    told = partner.tell(4)
+    refuse_number(1, receiver)
+
+    send_for(hours=0.2)
+
+    assert receiver.taken == [told[0], told[2], told[3]]
+    assert partner.states() == ["sent", "waiting", "sent", "sent"]
+    assert partner.endpoint["failing_since"] is None
+    later = partner.tell(1)
+    send_for(hours=0.05)
+    assert receiver.taken[-1:] == later
+
+
+def test_gives_up_an_event_that_alone_was_refused_for_a_day(
+    partner: Partner, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    partner.tell(2)
+    refuse_number(0, receiver)
+    send_for(hours=0.2)
+
+    let_time_pass(DAY_MS - 3_600_000)
+    sending.send_webhooks()
+    assert partner.states() == ["waiting", "sent"]
+    let_time_pass(2 * 3_600_000)
+    sending.send_webhooks()
+
+    assert partner.states() == ["given_up", "sent"]
+    assert partner.endpoint["is_active"]
+    assert "next_try_at" not in partner.deliveries()[0]
+    assert [record.message for record in caplog.records][-1] == "webhook_given_up"
+    assert backlog.read_results()["given_up"] == 1
+
+    receiver.answer = 204
+    assert backlog.send_again(str(partner.client.pk), partner.deliveries()[0]["_id"])
+    assert sending.send_webhooks() == 1
+    assert partner.states() == ["sent", "sent"]
+
+
+# --- Endpoints that are down for good ---------------------------------------------------------
+
+
+@pytest.fixture
+def staff() -> User:
+    return User.objects.create_superuser("manager", "manager@example.org")
+
+
+def disable(partner: Partner, receiver: Receiver) -> list[str]:
+    """Lets it fail for a day; returns the ids of what waits."""
+    told = partner.tell(3)
+    receiver.answer = 503
+    sending.send_webhooks()
+    let_time_pass(DAY_MS - 60_000)
+    sending.send_webhooks()
+    assert partner.endpoint["is_active"]
+    let_time_pass(3 * 3_600_000)
+    sending.send_webhooks()
+    assert not partner.endpoint["is_active"]
+    return told
+
+
+def test_disables_an_endpoint_that_took_nothing_for_a_day_and_notes_it_once(
+    partner: Partner, receiver: Receiver, staff: User
+) -> None:
+    told = disable(partner, receiver)
+    asked = len(receiver.received)
+
+    let_time_pass(DAY_MS)
+    assert sending.send_webhooks() == 0
+    assert len(receiver.received) == asked
+    assert [tasks.note_disabled_webhooks() for _ in range(3)] == [1, 0, 0]
+
+    (note,) = mail.outbox
+    assert note.to == ["manager@example.org"]
+    assert note.subject == "Webhooks of partner are disabled"
+    assert receiver.url in note.body
+    assert "Answered 503" in note.body
+    assert f"http://127.0.0.1:8000/admin/bookings/webhookendpoint/{partner.id}/change/" in note.body
+    assert partner.states() == ["waiting"] * 3
+
+    receiver.answer = 204
+    endpoints.change_endpoint(partner.id, url=receiver.url, is_active=True)
+    backlog.make_due(str(partner.client.pk))
+    told += partner.tell()
+    assert sending.send_webhooks() == 4
+    assert receiver.taken == told
+
+
+def test_disables_at_once_an_endpoint_that_says_it_is_gone(
+    partner: Partner, receiver: Receiver
+) -> None:
+    """As the specification has it for status 410."""
+    partner.tell()
+    receiver.answer = 410
+
+    sending.send_webhooks()
+
+    assert not partner.endpoint["is_active"]
+    assert partner.endpoint["disabled_at"]
+    assert partner.states() == ["waiting"]
+
+
+def test_writes_to_those_alone_who_can_enable_it(
+    partner: Partner, receiver: Receiver, staff: User
+) -> None:
+    allowed = User.objects.create_user("allowed", "allowed@example.org", is_staff=True)
+    allowed.user_permissions.add(Permission.objects.get(codename="change_webhookendpoint"))
+    User.objects.create_user("other", "other@example.org", is_staff=True)
+    User.objects.create_superuser("gone", "gone@example.org", is_active=False)
+    User.objects.create_superuser("silent", "")
+    customer = User.objects.create_user("customer", "customer@example.org")
+    customer.user_permissions.add(Permission.objects.get(codename="change_webhookendpoint"))
+    disable(partner, receiver)
+
+    notes.send_notes()
+
+    assert sorted(note.to[0] for note in mail.outbox) == [
+        "allowed@example.org",
+        "manager@example.org",
+    ]
+
+
+class Refusing(EmailBackend):
+    def send_messages(self, messages: Any) -> int:
+        super().send_messages(messages)
+        raise ConnectionResetError
+
+
+def test_sends_a_note_again_under_the_same_id(
+    partner: Partner, receiver: Receiver, staff: User, settings: Any
+) -> None:
+    disable(partner, receiver)
+    settings.EMAIL_BACKEND = f"{__name__}.Refusing"
+    assert notes.send_notes() == 0
+    assert notes.send_notes() == 0
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+
+    let_time_pass(notes.RETRY_MS)
+    assert notes.send_notes() == 1
+
+    first, second = (note.message()["Message-ID"] for note in mail.outbox)
+    assert first == second
+
+
+def test_writes_no_note_where_staff_were_quicker(
+    partner: Partner, receiver: Receiver, staff: User
+) -> None:
+    disable(partner, receiver)
+    endpoints.change_endpoint(partner.id, url=receiver.url, is_active=True)
+
+    assert [notes.send_notes() for _ in range(2)] == [0, 0]
+    assert not mail.outbox
+
+
+# --- Workers that meet, die, or come late ------------------------------------------------------
+
+
+def test_gives_each_endpoint_to_one_worker_at_a_time(partner: Partner, receiver: Receiver) -> None:
+    told = partner.tell(20)
+    receiver.delay_s = 0.01
+
+    with ThreadPoolExecutor(4) as pool:
+        sent = list(pool.map(lambda _: sending._run(), range(4)))
+    sent.append(sending.send_webhooks())
+
+    assert sum(sent) == 20
+    assert [post.id for post in receiver.received] == told
+    assert receiver.most_at_once == 1
+
+
+DIES_AFTER_POST = """
+import os, signal, django
+django.setup()
+from bookings import points
+from bookings.webhooks import sending
+points.install(lambda name: name == "after_post" and os.kill(os.getpid(), signal.SIGKILL))
+sending.send_webhooks()
+"""
+
+
+def test_sends_again_with_the_same_id_what_a_killed_worker_had_sent(
+    partner: Partner, receiver: Receiver, environment: dict[str, str]
+) -> None:
+    told = partner.tell(2)
+
+    died = subprocess.run(
+        [sys.executable, "-c", DIES_AFTER_POST],
+        env={**environment, "WEBHOOK_PRIVATE_ADDRESSES": "yes"},
+        cwd=ROOT,
+        check=False,
+    )
+
+    assert died.returncode == -9
+    assert [post.id for post in receiver.received] == told[:1]
+    assert sending.send_webhooks() == 0
+    let_time_pass(endpoints.LEASE_MS)
+    assert sending.send_webhooks() == 2
+    assert [post.id for post in receiver.received] == [told[0], *told]
+    assert receiver.received[0].body == receiver.received[1].body
+
+
+def test_puts_nothing_down_to_an_address_that_staff_changed_meanwhile(
+    partner: Partner, receiver: Receiver
+) -> None:
+    partner.tell()
+
+    def change(handler: BaseHTTPRequestHandler) -> None:
+        endpoints.change_endpoint(partner.id, url="http://127.0.0.1:1/new", is_active=True)
+        handler.send_response(500)
+        handler.end_headers()
+
+    receiver.answer = change
+    taken = endpoints.take(partner.id)
+    assert taken is not None
+    post = sending._next_post(taken)
+    assert post is not None
+    with ThreadPoolExecutor() as pool:
+        sending._end(post, sending._begin(pool, post).result())
+
+    assert partner.endpoint["failing_since"] is None
+    assert partner.endpoint["taken_by"] == ""
+
+
+# --- Secrets -----------------------------------------------------------------------------------
+
+
+def accepts(secret: str, post: Any) -> bool:
+    try:
+        Webhook(secret).verify(post.body, post.headers)
+    except WebhookVerificationError:
+        return False
+    return True
+
+
+def test_signs_with_both_secrets_until_the_overlap_is_over(
+    partner: Partner, receiver: Receiver
+) -> None:
+    new = endpoints.rotate_secret(partner.id)
+    newest = endpoints.rotate_secret(partner.id)
+    assert new
+    assert newest
+    for _ in range(2):
+        partner.tell()
+        sending.send_webhooks()
+        collection("webhook_endpoints").update_one(
+            {}, [{"$set": {"previous.until": {"$subtract": ["$$NOW", 1]}}}]
+        )
+
+    during, after = receiver.received
+    secrets = (partner.secret, new, newest)
+    assert [accepts(secret, during) for secret in secrets] == [True, True, True]
+    assert [accepts(secret, after) for secret in secrets] == [False, False, True]
+
+
+def test_ends_an_earlier_secret_at_once_when_asked(partner: Partner, receiver: Receiver) -> None:
+    new = endpoints.rotate_secret(partner.id)
+    endpoints.end_earlier_secrets(partner.id)
+    partner.tell()
+
+    sending.send_webhooks()
+
+    assert not accepts(partner.secret, receiver.received[0])
+    assert accepts(new or "", receiver.received[0])
+
+
+def test_shows_no_secret_to_who_reads_the_database(partner: Partner) -> None:
+    new = endpoints.rotate_secret(partner.id) or ""
+
+    stored = str(partner.endpoint)
+
+    for secret in (partner.secret, new):
+        assert secret not in stored
+        assert secret.removeprefix("whsec_")[:12] not in stored
+
+
+def test_seals_anew_what_an_earlier_secret_key_sealed(
+    partner: Partner, receiver: Receiver, settings: Any
+) -> None:
+    new = endpoints.rotate_secret(partner.id) or ""
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "the key that comes after"
+    sending.send_webhooks()
+    settings.SECRET_KEY_FALLBACKS = []
+    partner.tell()
+
+    assert sending.send_webhooks() == 1
+
+    assert accepts(partner.secret, receiver.received[0])
+    assert accepts(new, receiver.received[0])
+    assert endpoints.seal_anew() == 0
+
+
+def test_leaves_a_secret_alone_that_staff_made_while_it_was_sealed_anew(
+    partner: Partner, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "the key that comes after"
+    made: list[str | None] = []
+    open_seal = seals.open_seal
+
+    def meanwhile(sealed: str) -> str:
+        if not made:
+            made.append(None)
+            made[0] = endpoints.rotate_secret(partner.id)
+        return open_seal(sealed)
+
+    monkeypatch.setattr(seals, "open_seal", meanwhile)
+    endpoints.seal_anew()
+
+    assert endpoints.open_secrets(partner.endpoint) == [made[0], partner.secret]
+
+
+def test_says_so_when_a_secret_cannot_be_read_any_more(
+    partner: Partner, receiver: Receiver, settings: Any
+) -> None:
+    settings.SECRET_KEY = "another, and the earlier one is lost"
+    partner.tell()
+
+    assert sending.send_webhooks() == 0
+
+    assert not receiver.received
+    assert "make a new secret" in partner.endpoint["last_error"]
+    assert partner.states() == ["waiting"]
+    new = endpoints.rotate_secret(partner.id) or ""
+    let_time_pass(60_000)
+    assert sending.send_webhooks() == 1
+    assert accepts(new, receiver.received[0])
+
+
+# --- Tests, and endpoints that go away ---------------------------------------------------------
+
+
+def test_sends_a_test_event_to_an_endpoint_that_is_disabled_too(
+    partner: Partner, receiver: Receiver
+) -> None:
+    waiting = partner.tell()
+    endpoints.change_endpoint(partner.id, url=receiver.url, is_active=False)
+    endpoints.order_test(partner.id)
+
+    sending.send_webhooks()
+
+    (post,) = receiver.received
+    body = post.verify(partner.secret)
+    assert (body["type"], body["data"]) == ("webhook.test", {})
+    assert post.id.startswith("test-")
+    assert post.id not in waiting
+    test = partner.endpoint["test"]
+    assert (test["is_success"], test["status"], test["is_due"]) == (True, 204, False)
+    sending.send_webhooks()
+    assert len(receiver.received) == 1
+
+
+def test_takes_a_failed_test_for_no_failure_of_the_endpoint(
+    partner: Partner, receiver: Receiver
+) -> None:
+    receiver.answer = 500
+    endpoints.order_test(partner.id)
+
+    sending.send_webhooks()
+
+    assert partner.endpoint["test"]["problem"] == "Answered 500."
+    assert partner.endpoint["failures"] == 0
+    assert partner.endpoint["is_active"]
+
+
+def test_leaves_nothing_behind_of_a_deleted_client(partner: Partner, receiver: Receiver) -> None:
+    partner.tell(2)
+
+    partner.client.delete()
+    sending.send_webhooks()
+
+    assert collection("webhook_endpoints").count_documents({}) == 0
+    assert not receiver.received
+    assert partner.states() == ["not_needed"] * 2
+
+
+# --- Figures -----------------------------------------------------------------------------------
+
+
+def test_counts_what_waits_and_what_is_late(partner: Partner, receiver: Receiver) -> None:
+    partner.tell(2)
+    let_time_pass(120_000)
+
+    figures = sending.read_figures()
+    assert figures.waiting == 2
+    assert 120 <= figures.oldest_due_age_s < 130
+
+    receiver.answer = 500
+    sending.send_webhooks()
+    figures = sending.read_figures()
+    # It waits for its receiver, not for a worker.
+    assert (figures.waiting, figures.oldest_due_age_s) == (2, 0)
+    assert (figures.failing, figures.disabled) == (1, 0)
+    assert figures.results == {"sent": 0, "not_sent": 1, "given_up": 0}
+
+
+def test_finds_what_is_due_by_an_index(partner: Partner) -> None:
+    partner.tell(5)
+
+    plan = (
+        collection("deliveries")
+        .find({**backlog._DUE, "to": str(partner.client.pk)})
+        .explain()["queryPlanner"]["winningPlan"]
+    )
+
+    assert "deliveries_to_make" in str(plan)
+    assert "COLLSCAN" not in str(plan)
