@@ -36,13 +36,16 @@ _DUE: dict[str, Any] = {**_WAITING, "$expr": {"$lte": ["$next_try_at", "$$NOW"]}
 
 def clients_with_due(client_ids: Iterable[str]) -> set[str]:
     """Which of these clients something is due for."""
-    return set(collection("deliveries").distinct("to", {**_DUE, "to": {"$in": list(client_ids)}}))
+    found = collection("deliveries").aggregate(
+        [{"$match": {**_DUE, "to": {"$in": list(client_ids)}}}, {"$group": {"_id": "$to"}}]
+    )
+    return {group["_id"] for group in found}
 
 
-def find_oldest_due(client_id: str, *, besides: str | None = None) -> Delivery | None:
-    """What happened first of what is due, other than the delivery of this id."""
+def find_oldest_due(client_id: str, *, besides: Iterable[str] = ()) -> Delivery | None:
+    """What happened first of what is due, other than the deliveries of these ids."""
     return collection("deliveries").find_one(
-        {**_DUE, "to": client_id, "_id": {"$ne": besides}},
+        {**_DUE, "to": client_id, "_id": {"$nin": list(besides)}},
         sort=[("at", 1), ("booking", 1), ("version", 1)],
     )
 

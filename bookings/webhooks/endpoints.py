@@ -8,6 +8,7 @@ killed leaves it to whoever looks after the lease has run out.
 import random
 import secrets
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -165,14 +166,6 @@ def take(endpoint_id: ObjectId) -> Endpoint | None:
     )
 
 
-def renew(endpoint: Endpoint) -> bool:
-    """Makes the lease last longer; False if it is somebody else's meanwhile."""
-    result = collection("webhook_endpoints").update_one(
-        _ours(endpoint), [{"$set": {"lease_until": _lease_end()}}]
-    )
-    return result.matched_count == 1
-
-
 def release(endpoint: Endpoint) -> None:
     collection("webhook_endpoints").update_one(_ours(endpoint), [{"$set": _RELEASED}])
 
@@ -183,7 +176,6 @@ def succeed(endpoint: Endpoint) -> None:
         {**_ours(endpoint), "url": endpoint["url"]},
         [{"$set": {**_WELL, "disabled_at": "$disabled_at", "last_sent_at": "$$NOW"}}],
     )
-    release(endpoint)
 
 
 def fail(endpoint: Endpoint, answer: Answer) -> Endpoint | None:
@@ -195,7 +187,7 @@ def fail(endpoint: Endpoint, answer: Answer) -> Endpoint | None:
     failed_ms = {"$subtract": ["$$NOW", "$failing_since"]}
     is_over = {"$or": [{"$gte": [failed_ms, _ms(DISABLED_AFTER)]}, answer.status == GONE]}
     is_disabled = {"$and": ["$is_active", is_over]}
-    found = collection("webhook_endpoints").find_one_and_update(
+    return collection("webhook_endpoints").find_one_and_update(
         {**_ours(endpoint), "url": endpoint["url"]},
         [
             {
@@ -217,8 +209,6 @@ def fail(endpoint: Endpoint, answer: Answer) -> Endpoint | None:
         ],
         return_document=ReturnDocument.AFTER,
     )
-    release(endpoint)
-    return found
 
 
 def answer_test(endpoint: Endpoint, answer: Answer) -> None:
@@ -239,17 +229,14 @@ def answer_test(endpoint: Endpoint, answer: Answer) -> None:
             }
         ],
     )
-    release(endpoint)
 
 
 def open_secrets(endpoint: Endpoint) -> list[str]:
     """Those that sign now, the newest first. Raises SealBroken if that one cannot be read."""
     now = clock.now()
-    opened = [seals.open_seal(endpoint["secret"])]
-    for earlier in reversed(endpoint.get("previous", [])):
-        if earlier["until"] > now:
-            opened.append(seals.open_seal(earlier["secret"]))
-    return opened
+    newest = seals.open_seal(endpoint["secret"])
+    earlier = [one for one in endpoint.get("previous", []) if one["until"] > now]
+    return [newest, *(secret for _, secret in reversed(_readable(earlier)))]
 
 
 def seal_anew() -> int:
@@ -258,13 +245,12 @@ def seal_anew() -> int:
     today = seals.name_of_key()
     done = 0
     for endpoint in collection("webhook_endpoints").find({"seal_key": {"$ne": today}}):
-        previous = endpoint.get("previous", [])
         try:
             again = {
                 "secret": seals.seal(seals.open_seal(endpoint["secret"])),
                 "previous": [
-                    {**earlier, "secret": seals.seal(seals.open_seal(earlier["secret"]))}
-                    for earlier in previous
+                    {**earlier, "secret": seals.seal(secret)}
+                    for earlier, secret in _readable(endpoint.get("previous", []))
                 ],
                 "seal_key": today,
             }
@@ -296,6 +282,15 @@ def count_disabled() -> int:
 def drop_what_waits(instance: WebhookEndpoint, **_: Any) -> None:
     """Nobody is there any more to be told, whichever way the endpoint went."""
     backlog.drop(str(instance.client_id))
+
+
+def _readable(previous: list[dict[str, Any]]) -> list[tuple[dict[str, Any], str]]:
+    """Those whose seal can be opened, with what is under it."""
+    opened = []
+    for earlier in previous:
+        with suppress(seals.SealBroken):
+            opened.append((earlier, seals.open_seal(earlier["secret"])))
+    return opened
 
 
 def _may_be_taken() -> dict[str, Any]:

@@ -1,14 +1,14 @@
 """The run that sends webhooks: each endpoint's news in its order, several endpoints side by side.
 
-Whoever runs reads and writes MongoDB alone; the threads only post. An endpoint is taken for one
-event and then goes to the end of the line, so that neither many events nor a slow receiver hold
-up another one.
+An endpoint that was served goes to the end of the line after a moment, so that neither many events
+nor a slow receiver hold up another one.
 """
 
 import logging
 import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,16 +28,20 @@ logger = logging.getLogger(__name__)
 # So many receivers may be slow at once before the others notice.
 MAX_PARALLEL = 8
 
-# A run starts no post after this long; the next run comes in seconds. A worker that is told to end
-# has a minute.
+# A run serves no endpoint anew after this long; the next run comes in seconds. A worker that is
+# told to end has a minute.
 RUN_LIMIT_S = 20.0
 
 # How soon a run that waits for a slow receiver sees what is new for the others.
 LOOK_AGAIN_S = 0.5
 
+# An endpoint sends nothing more after this long, if others wait for their turn.
+TURN_S = 2.0
+
 # An event that was refused so often, for about five minutes, does not hold up the later ones any
-# more if those are taken.
+# more if one of those is taken. So many are refused in one turn at most.
 TRIES_IN_ORDER = 5
+MAX_REFUSED = 5
 
 # A worker has several threads, and webhooks must not take them from the other tasks.
 _one_run = threading.Lock()
@@ -56,16 +60,6 @@ class Figures:
     oldest_due_age_s: float
     failing: int
     disabled: int
-
-
-@dataclass(frozen=True)
-class _Post:
-    """What is sent now. Without a delivery it is a test; `refused` is the event that was refused
-    before it in the same turn, with the answer to that."""
-
-    endpoint: Endpoint
-    delivery: Delivery | None
-    refused: tuple[Delivery, Answer] | None = None
 
 
 def send_webhooks() -> int:
@@ -93,154 +87,156 @@ def read_figures() -> Figures:
 def _run() -> int:
     with request_limits():
         endpoints.seal_anew()
-    starts_nothing_after_s = time.monotonic() + RUN_LIMIT_S
-    under_way: dict[Future[Answer], _Post] = {}
+    serves_nobody_after_s = time.monotonic() + RUN_LIMIT_S
+    under_way: set[Future[int]] = set()
     taken = 0
     with ThreadPoolExecutor(MAX_PARALLEL) as pool:
         while True:
-            if time.monotonic() < starts_nothing_after_s:
-                with request_limits():
-                    for post in _take_posts(MAX_PARALLEL - len(under_way)):
-                        under_way[_begin(pool, post)] = post
+            if time.monotonic() < serves_nobody_after_s:
+                for endpoint in _take_endpoints(MAX_PARALLEL - len(under_way)):
+                    # What is logged there carries the id of this task too.
+                    under_way.add(pool.submit(copy_context().run, _serve, endpoint))
             if not under_way:
                 return taken
-            done, _ = wait(under_way, LOOK_AGAIN_S, FIRST_COMPLETED)
-            for future in done:
-                with request_limits():
-                    post = under_way.pop(future)
-                    taken += _is_taken(post, future.result())
-                    if following := _end(post, future.result()):
-                        under_way[_begin(pool, following)] = following
+            done, under_way = wait(under_way, LOOK_AGAIN_S, FIRST_COMPLETED)
+            taken += sum(future.result() for future in done)
 
 
-def _take_posts(most: int) -> list[_Post]:
-    """One for each of up to `most` endpoints that nobody else has, in their turn."""
+def _take_endpoints(most: int) -> list[Endpoint]:
+    """Up to `most` endpoints that something is due for and nobody else has, in their turn."""
     if most == 0:
         return []
-    ready = endpoints.find_ready()
-    due = backlog.clients_with_due(str(endpoint["client_id"]) for endpoint in ready)
-    posts: list[_Post] = []
-    for candidate in ready:
-        if len(posts) == most:
-            break
-        if not candidate["has_test"] and str(candidate["client_id"]) not in due:
-            continue
-        if endpoint := endpoints.take(candidate["_id"]):
-            if post := _next_post(endpoint):
-                posts.append(post)
-            else:
-                endpoints.release(endpoint)
-    return posts
+    taken: list[Endpoint] = []
+    with request_limits():
+        ready = endpoints.find_ready()
+        due = backlog.clients_with_due(str(endpoint["client_id"]) for endpoint in ready)
+        for candidate in ready:
+            if candidate["has_test"] or str(candidate["client_id"]) in due:
+                if endpoint := endpoints.take(candidate["_id"]):
+                    taken.append(endpoint)
+                if len(taken) == most:
+                    break
+    return taken
 
 
-def _next_post(endpoint: Endpoint) -> _Post | None:
+def _serve(endpoint: Endpoint) -> int:
+    """One turn of an endpoint that was taken; returns how many events it took."""
     if endpoint.get("test", {}).get("is_due"):
-        return _Post(endpoint, None)
-    delivery = backlog.find_oldest_due(str(endpoint["client_id"]))
-    return _Post(endpoint, delivery) if delivery else None
+        _send_test(endpoint)
+        taken = 0
+    else:
+        taken = _send_news(endpoint)
+    with request_limits():
+        endpoints.release(endpoint)
+    return taken
 
 
-def _begin(pool: ThreadPoolExecutor, post: _Post) -> Future[Answer]:
+def _send_test(endpoint: Endpoint) -> None:
+    test = endpoint["test"]
+    at = answers.iso(test["ordered_at"])
+    answer = _post(
+        endpoint, {"type": "webhook.test", "id": test["id"], "timestamp": at, "data": {}}
+    )
+    with request_limits():
+        endpoints.answer_test(endpoint, answer)
+    _log(logging.INFO, "webhook_tested", endpoint, test["id"], answer)
+
+
+def _send_news(endpoint: Endpoint) -> int:
+    """Sends what happened first, again and again; an event that is refused ends it, and pauses the
+    endpoint, unless it is known that others are taken."""
+    turn_ends_at_s = time.monotonic() + TURN_S
+    client_id = str(endpoint["client_id"])
+    refused: list[tuple[Delivery, Answer]] = []
+    taken = 0
+    while True:
+        with request_limits():
+            besides = [delivery["_id"] for delivery, _ in refused]
+            delivery = backlog.find_oldest_due(client_id, besides=besides)
+        if delivery is None:
+            break
+        answer = _post(endpoint, _content(delivery))
+        reached("after_post")
+        is_late = time.monotonic() >= turn_ends_at_s
+        with request_limits():
+            if answer.is_success:
+                _log(logging.INFO, "webhook_sent", endpoint, delivery["event_id"], answer)
+                backlog.settle(delivery)
+                if not taken:
+                    endpoints.succeed(endpoint)
+                for one_refused, its_answer in refused:
+                    _stand_aside(endpoint, one_refused, its_answer)
+                refused = []
+                taken += 1
+            elif "refused_since" in delivery:
+                # That it is refused says nothing about the receiver, which takes others.
+                _stand_aside(endpoint, delivery, answer)
+            else:
+                _log(logging.WARNING, "webhook_not_sent", endpoint, delivery["event_id"], answer)
+                refused.append((delivery, answer))
+                # The next one shows whether it is the receiver that fails, or this one event.
+                is_in_order = refused[0][0]["tries"] + 1 < TRIES_IN_ORDER
+                is_clear = len(refused) == MAX_REFUSED or (len(refused) > 1 and is_late)
+                if is_in_order or is_clear:
+                    break
+        if is_late and not refused:
+            break
+    if refused:
+        with request_limits():
+            _fail(endpoint, refused)
+    return taken
+
+
+def _content(delivery: Delivery) -> dict[str, Any]:
+    """What the partner is told, the same at each try."""
+    return {
+        "type": f"booking.{delivery['event']}",
+        "id": delivery["event_id"],
+        "timestamp": answers.iso(delivery["at"]),
+        "data": {"version": delivery["version"], "booking": delivery["payload"]},
+    }
+
+
+def _post(endpoint: Endpoint, content: dict[str, Any]) -> Answer:
     """Signs and sends; with MongoDB's time, since receivers compare it with theirs."""
-    webhook_id, body = _content(post)
+    body = answers.to_bytes(content)
     try:
-        headers = {
-            "User-Agent": f"Bookingsite/{settings.VERSION}",
-            **signing.headers_of(
-                webhook_id=webhook_id,
+        with request_limits():
+            headers = signing.headers_of(
+                webhook_id=content["id"],
                 timestamp_s=int(clock.now().timestamp()),
                 body=body,
-                secrets=endpoints.open_secrets(post.endpoint),
-            ),
-        }
+                secrets=endpoints.open_secrets(endpoint),
+            )
     except SealBroken as broken:
-        unsent: Future[Answer] = Future()
-        unsent.set_result(Answer(0, str(broken), 0))
-        return unsent
-    return pool.submit(posting.post, post.endpoint["url"], body, headers)
+        return Answer(0, str(broken), 0)
+    agent = {"User-Agent": f"Bookingsite/{settings.VERSION}"}
+    return posting.post(endpoint["url"], body, {**agent, **headers})
 
 
-def _content(post: _Post) -> tuple[str, bytes]:
-    """The id and the bytes, the same at each try."""
-    body: dict[str, Any]
-    if (delivery := post.delivery) is None:
-        test = post.endpoint["test"]
-        body = {
-            "type": "webhook.test",
-            "id": test["id"],
-            "timestamp": answers.iso(test["ordered_at"]),
-            "data": {},
-        }
-    else:
-        body = {
-            "type": f"booking.{delivery['event']}",
-            "id": delivery["event_id"],
-            "timestamp": answers.iso(delivery["at"]),
-            "data": {"version": delivery["version"], "booking": delivery["payload"]},
-        }
-    return body["id"], answers.to_bytes(body)
+def _stand_aside(endpoint: Endpoint, delivery: Delivery, answer: Answer) -> None:
+    is_given_up = backlog.stand_aside(delivery, answer.problem)
+    message = "webhook_given_up" if is_given_up else "webhook_refused"
+    _log(logging.WARNING, message, endpoint, delivery["event_id"], answer)
 
 
-def _is_taken(post: _Post, answer: Answer) -> bool:
-    return post.delivery is not None and answer.is_success
+def _fail(endpoint: Endpoint, refused: list[tuple[Delivery, Answer]]) -> None:
+    """The endpoint pauses, and with it what it did not take."""
+    _, answer = refused[-1]
+    paused = endpoints.fail(endpoint, answer)
+    for delivery, its_answer in refused:
+        backlog.put_off(delivery, its_answer.problem, paused["next_try_at"] if paused else None)
+    if paused and paused["disabled_at"] and endpoint["is_active"]:
+        logger.warning("webhook_endpoint_disabled", extra={"endpoint": str(endpoint["_id"])})
 
 
-def _end(post: _Post, answer: Answer) -> _Post | None:
-    """Writes down what came of it; returns what is to be sent to the endpoint next, if anything."""
-    reached("after_post")
-    endpoint, delivery = post.endpoint, post.delivery
+def _log(level: int, message: str, endpoint: Endpoint, webhook_id: str, answer: Answer) -> None:
     about: dict[str, Any] = {
         "endpoint": str(endpoint["_id"]),
-        "webhook_id": _content(post)[0],
+        "webhook_id": webhook_id,
         "status": answer.status,
         "took_ms": answer.took_ms,
     }
-    if delivery is None:
-        endpoints.answer_test(endpoint, answer)
-        logger.info("webhook_tested", extra=about)
-    elif answer.is_success:
-        backlog.settle(delivery)
-        if post.refused:
-            _stand_aside(*post.refused, about)
-        endpoints.succeed(endpoint)
-        logger.info("webhook_sent", extra=about)
-    elif post.refused is None and delivery.get("refused_since"):
-        # That it is refused says nothing about the receiver, which takes others.
-        _stand_aside(delivery, answer, about)
-        endpoints.release(endpoint)
-    elif post.refused is None and (later := _later_one(post)):
-        logger.warning("webhook_not_sent", extra={**about, "reason": answer.problem})
-        return _Post(endpoint, later, refused=(delivery, answer))
-    else:
-        _fail(post, answer, about)
-    return None
-
-
-def _later_one(post: _Post) -> Delivery | None:
-    """The next event, to see whether it is the receiver that fails, or this one event."""
-    assert post.delivery is not None
-    if post.delivery["tries"] + 1 < TRIES_IN_ORDER or not endpoints.renew(post.endpoint):
-        return None
-    return backlog.find_oldest_due(str(post.endpoint["client_id"]), besides=post.delivery["_id"])
-
-
-def _stand_aside(delivery: Delivery, answer: Answer, about: dict[str, Any]) -> None:
-    is_given_up = backlog.stand_aside(delivery, answer.problem)
-    logger.warning(
-        "webhook_given_up" if is_given_up else "webhook_refused",
-        extra={**about, "webhook_id": delivery["event_id"], "reason": answer.problem},
-    )
-
-
-def _fail(post: _Post, answer: Answer, about: dict[str, Any]) -> None:
-    """The endpoint pauses, and with it what it did not take."""
-    assert post.delivery is not None
-    failed = [(post.delivery, answer)]
-    if post.refused:
-        failed.insert(0, post.refused)
-    paused = endpoints.fail(post.endpoint, answer)
-    for delivery, problem in failed:
-        backlog.put_off(delivery, problem.problem, paused["next_try_at"] if paused else None)
-    logger.warning("webhook_not_sent", extra={**about, "reason": answer.problem})
-    if paused and paused["disabled_at"] and post.endpoint["is_active"]:
-        logger.warning("webhook_endpoint_disabled", extra=about)
+    if level > logging.INFO:
+        about["reason"] = answer.problem
+    logger.log(level, message, extra=about)
