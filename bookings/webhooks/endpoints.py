@@ -281,7 +281,12 @@ def count_disabled() -> int:
 @receiver(post_delete, sender=WebhookEndpoint)
 def drop_what_waits(instance: WebhookEndpoint, **_: Any) -> None:
     """Nobody is there any more to be told, whichever way the endpoint went."""
-    backlog.drop(str(instance.client_id))
+    backlog.drop(client_id_of(instance))
+
+
+def client_id_of(endpoint: WebhookEndpoint) -> str:
+    """Whose it is, as deliveries name it; without fetching the client, which may be gone."""
+    return str(endpoint.client_id)  # type: ignore[attr-defined]
 
 
 def _readable(previous: list[dict[str, Any]]) -> list[tuple[dict[str, Any], str]]:
