@@ -6,7 +6,7 @@ never lost.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -19,6 +19,7 @@ from bookings.connections import collection
 Channel = Literal["mail", "webhook"]
 MAIL: Channel = "mail"
 WEBHOOK: Channel = "webhook"
+CHANNELS = (MAIL, WEBHOOK)
 
 WAITING = "waiting"
 SENT, NOT_NEEDED, GIVEN_UP = "sent", "not_needed", "given_up"
@@ -66,10 +67,17 @@ class Delivery:
         return f"{self.event_id}:{self.channel}"
 
 
+# What comes of a try. A worker that dies after it leaves that try uncounted.
+NOT_SENT = "not_sent"
+RESULTS = (SENT, NOT_NEEDED, NOT_SENT, GIVEN_UP)
+
+
 @dataclass(frozen=True)
 class Figures:
-    """How many wait on a channel, and how long the one has been due that is due longest."""
+    """What came of tries on a channel, how many wait there, and how long the one has been due
+    that is due longest."""
 
+    results: dict[str, int] = field(default_factory=lambda: dict.fromkeys(RESULTS, 0))
     waiting: int = 0
     oldest_due_age_s: float = 0.0
 
@@ -131,6 +139,7 @@ def settle(delivery: Delivery, state: str, *, error: str = "") -> None:
             {"$unset": "next_try_at"},
         ],
     )
+    _count(delivery.channel, state)
 
 
 def fail(delivery: Delivery, error: str) -> bool:
@@ -149,7 +158,9 @@ def fail(delivery: Delivery, error: str) -> bool:
         ],
         return_document=ReturnDocument.AFTER,
     )
-    return settled is not None and settled["state"] == GIVEN_UP
+    is_over = settled is not None and settled["state"] == GIVEN_UP
+    _count(delivery.channel, GIVEN_UP if is_over else NOT_SENT)
+    return is_over
 
 
 def send_again(delivery_id: str) -> bool:
@@ -176,7 +187,15 @@ def read_figures(channel: Channel) -> Figures:
             ]
         )
     )
-    return Figures(found[0]["count"], max(0.0, found[0]["due_ms"] / 1000)) if found else Figures()
+    tally = collection("delivery_tally").find_one({"_id": channel}) or {}
+    results = {result: tally.get(result, 0) for result in RESULTS}
+    if not found:
+        return Figures(results)
+    return Figures(results, found[0]["count"], max(0.0, found[0]["due_ms"] / 1000))
+
+
+def _count(channel: Channel, result: str) -> None:
+    collection("delivery_tally").update_one({"_id": channel}, {"$inc": {result: 1}}, upsert=True)
 
 
 def _too_old() -> dict[str, Any]:

@@ -23,6 +23,7 @@ EMPTIED = (
     "letters",
     "letter_tally",
     "deliveries",
+    "delivery_tally",
     "django_session",
     "django_admin_log",
 )
