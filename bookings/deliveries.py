@@ -9,7 +9,7 @@ never lost.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -22,6 +22,7 @@ from bookings.connections import collection
 Channel = Literal["mail", "webhook"]
 MAIL: Channel = "mail"
 WEBHOOK: Channel = "webhook"
+CHANNELS = (MAIL, WEBHOOK)
 
 WAITING = "waiting"
 SENT, NOT_NEEDED, GIVEN_UP = "sent", "not_needed", "given_up"
@@ -69,10 +70,17 @@ class Delivery:
         return f"{self.event_id}:{self.channel}"
 
 
+# What comes of a try. A worker that dies after it leaves that try uncounted.
+NOT_SENT = "not_sent"
+RESULTS = (SENT, NOT_NEEDED, NOT_SENT, GIVEN_UP)
+
+
 @dataclass(frozen=True)
 class Figures:
-    """How many wait on a channel, and how long the one has been due that is due longest."""
+    """What came of tries on a channel, how many wait there, and how long the one has been due
+    that is due longest."""
 
+    results: dict[str, int] = field(default_factory=lambda: dict.fromkeys(RESULTS, 0))
     waiting: int = 0
     oldest_due_age_s: float = 0.0
 
@@ -134,6 +142,7 @@ def settle(delivery: Delivery, state: str, *, error: str = "") -> None:
             {"$unset": "next_try_at"},
         ],
     )
+    count(delivery.channel, state)
 
 
 def fail(delivery: Delivery, error: str) -> bool:
@@ -152,7 +161,9 @@ def fail(delivery: Delivery, error: str) -> bool:
         ],
         return_document=ReturnDocument.AFTER,
     )
-    return settled is not None and settled["state"] == GIVEN_UP
+    is_over = settled is not None and settled["state"] == GIVEN_UP
+    count(delivery.channel, GIVEN_UP if is_over else NOT_SENT)
+    return is_over
 
 
 def send_again(delivery_id: str) -> bool:
@@ -161,7 +172,7 @@ def send_again(delivery_id: str) -> bool:
         {"_id": delivery_id, "state": {"$in": [WAITING, GIVEN_UP]}},
         [
             {"$set": {"state": WAITING, "next_try_at": "$$NOW", "tried_from": "$$NOW"}},
-            {"$unset": "settled_at"},
+            {"$unset": ["settled_at", "refused_since"]},
         ],
     )
     return result.matched_count == 1
@@ -179,7 +190,16 @@ def read_figures(channel: Channel) -> Figures:
             ]
         )
     )
-    return Figures(found[0]["count"], max(0.0, found[0]["due_ms"] / 1000)) if found else Figures()
+    tally = collection("delivery_tally").find_one({"_id": channel}) or {}
+    results = {result: tally.get(result, 0) for result in RESULTS}
+    if not found:
+        return Figures(results)
+    return Figures(results, found[0]["count"], max(0.0, found[0]["due_ms"] / 1000))
+
+
+def count(channel: Channel, result: str) -> None:
+    """Counts what came of a try."""
+    collection("delivery_tally").update_one({"_id": channel}, {"$inc": {result: 1}}, upsert=True)
 
 
 def _too_old() -> dict[str, Any]:

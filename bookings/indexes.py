@@ -128,6 +128,10 @@ def make_delivery_indexes(database: Database) -> None:
                 name="deliveries_to_make",
                 partialFilterExpression={"next_try_at": {"$type": "date"}},
             ),
+            # The admin's list, and there those that failed.
+            IndexModel(
+                [("state", ASCENDING), ("created_at", ASCENDING)], name="deliveries_by_state"
+            ),
             # The page of a booking shows what was told of it.
             IndexModel([("booking", ASCENDING), ("at", ASCENDING)], name="deliveries_of_a_booking"),
             IndexModel(

@@ -63,6 +63,7 @@ def _send(delivery: Delivery) -> bool:
     try:
         with request_limits():
             mail, reason = _write(delivery)
+        reached("before_mail")
         if mail:
             mail.send()
     except (smtplib.SMTPException, OSError) as error:

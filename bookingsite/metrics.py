@@ -19,8 +19,10 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from pymongo.errors import PyMongoError
 
-from bookings import letters, night_jobs, sweep
+from bookings import deliveries, letters, lookups, night_jobs, sweep
+from bookings.deliveries import WEBHOOK
 from bookings.metrics import REGISTRY
+from bookings.webhooks import endpoints, sending
 from bookingsite import __version__, worker_files
 
 # Whoever scrapes gives up after some seconds, and asks again anyway.
@@ -69,7 +71,13 @@ class SiteCollector(Collector):
         )
         try:
             with pymongo.timeout(SCRAPE_TIMEOUT_S):
-                figures = [*_of_sweeps(), *_of_letters(), *_of_nights_jobs()]
+                figures = [
+                    *_of_sweeps(),
+                    *_of_letters(),
+                    *_of_deliveries(),
+                    *_of_webhooks(),
+                    *_of_nights_jobs(),
+                ]
         except (PyMongoError, DatabaseError):
             figures = None
         yield GaugeMetricFamily(
@@ -147,6 +155,39 @@ def _of_letters() -> Iterator[Metric]:
     )
 
 
+def _of_deliveries() -> Iterator[Metric]:
+    """What is told of bookings: on its way out of them, and on each channel."""
+    yield GaugeMetricFamily(
+        "bookingsite_outbox_oldest_due_seconds",
+        "How long news of a booking has been due without being passed on; 0 if none is.",
+        value=lookups.oldest_due_news_age_s(),
+    )
+    results = CounterMetricFamily(
+        "bookingsite_deliveries",
+        "Tries to deliver news of a booking, by channel and by what came of them.",
+        labels=["channel", "result"],
+    )
+    waiting = GaugeMetricFamily(
+        "bookingsite_deliveries_waiting",
+        "News that is due or waits for its next try, counted up to 10000.",
+        labels=["channel"],
+    )
+    due = GaugeMetricFamily(
+        "bookingsite_deliveries_oldest_due_seconds",
+        "How long a worker should have taken one of them already; 0 if none is due.",
+        labels=["channel"],
+    )
+    for channel in deliveries.CHANNELS:
+        figures = deliveries.read_figures(channel)
+        for result, total in figures.results.items():
+            results.add_metric([channel, result], total)
+        waiting.add_metric([channel], figures.waiting)
+        # A webhook that is due may wait for its endpoint, which is no worker's fault.
+        due_age_s = figures.oldest_due_age_s
+        due.add_metric([channel], sending.oldest_due_age_s() if channel == WEBHOOK else due_age_s)
+    yield from (results, waiting, due)
+
+
 def _of_nights_jobs() -> Iterator[Metric]:
     figures = night_jobs.read_figures()
     yield GaugeMetricFamily(
@@ -158,6 +199,19 @@ def _of_nights_jobs() -> Iterator[Metric]:
         "bookingsite_nights_jobs_oldest_seconds",
         "Time since the oldest of them was given; 0 if there is none.",
         value=figures.oldest_age_s,
+    )
+
+
+def _of_webhooks() -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "bookingsite_webhook_endpoints_failing",
+        "Partners' endpoints that took nothing the last time, and are asked again.",
+        value=endpoints.count_failing(),
+    )
+    yield GaugeMetricFamily(
+        "bookingsite_webhook_endpoints_disabled",
+        "Partners' endpoints that were disabled because they took nothing.",
+        value=endpoints.count_disabled(),
     )
 
 

@@ -23,8 +23,8 @@ EMPTIED = (
     "letters",
     "letter_tally",
     "webhook_endpoints",
-    "webhook_tally",
     "deliveries",
+    "delivery_tally",
     "django_session",
     "django_admin_log",
 )

@@ -14,16 +14,14 @@ from bookings.deliveries import (
     MAX_COUNTED,
     MAX_ERROR,
     NOT_NEEDED,
+    NOT_SENT,
     SENT,
     WAITING,
     WEBHOOK,
+    count,
 )
 
 Delivery = dict[str, Any]
-
-# What comes of a try. A worker that dies after it leaves that try uncounted.
-RESULTS = ("sent", "not_sent", "given_up")
-_TALLY = {"_id": "webhooks"}
 
 # An event that is refused while later ones are taken waits by itself, longer each time, for a day.
 FIRST_WAIT_MS = 60_000
@@ -60,15 +58,16 @@ def list_latest(client_id: str, *, limit: int) -> list[Delivery]:
     )
 
 
-def count_waiting(client_id: str | None = None) -> int:
-    """How many wait for this client, or for all, counted up to MAX_COUNTED."""
-    of_client = {} if client_id is None else {"to": client_id}
-    return collection("deliveries").count_documents({**_WAITING, **of_client}, limit=MAX_COUNTED)
+def count_waiting(client_id: str) -> int:
+    """How many wait for this client, counted up to MAX_COUNTED."""
+    return collection("deliveries").count_documents(
+        {**_WAITING, "to": client_id}, limit=MAX_COUNTED
+    )
 
 
 def settle(delivery: Delivery) -> None:
     """It was taken."""
-    _count("sent")
+    count(WEBHOOK, SENT)
     collection("deliveries").update_one(
         {"_id": delivery["_id"]},
         [
@@ -87,7 +86,7 @@ def settle(delivery: Delivery) -> None:
 
 def put_off(delivery: Delivery, problem: str, until: datetime | None) -> None:
     """It waits for its endpoint, which takes nothing before `until`."""
-    _count("not_sent")
+    count(WEBHOOK, NOT_SENT)
     changed: dict[str, Any] = {"last_error": problem[:MAX_ERROR]}
     if until is not None:
         changed["next_try_at"] = until
@@ -124,7 +123,7 @@ def stand_aside(delivery: Delivery, problem: str) -> bool:
         return_document=True,
     )
     is_given_up = changed is not None and changed["state"] == GIVEN_UP
-    _count("given_up" if is_given_up else "not_sent")
+    count(WEBHOOK, GIVEN_UP if is_given_up else NOT_SENT)
     return is_given_up
 
 
@@ -168,13 +167,3 @@ def due_longest_s(client_ids: Iterable[str]) -> float:
         )
     )
     return found[0]["due_ms"] / 1000 if found else 0.0
-
-
-def read_results() -> dict[str, int]:
-    """How many tries came to what, since the database was made."""
-    tally = collection("webhook_tally").find_one(_TALLY) or {}
-    return {result: tally.get(result, 0) for result in RESULTS}
-
-
-def _count(result: str) -> None:
-    collection("webhook_tally").update_one(_TALLY, {"$inc": {result: 1}}, upsert=True)

@@ -9,7 +9,6 @@ import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
-from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
@@ -47,21 +46,6 @@ MAX_REFUSED = 5
 _one_run = threading.Lock()
 
 
-@dataclass(frozen=True)
-class Figures:
-    """What became of tries since the database was made, and what waits, for whatever.
-
-    `oldest_due_age_s` is how long a worker should have begun with something already; `failing` and
-    `disabled` count endpoints.
-    """
-
-    results: dict[str, int]
-    waiting: int
-    oldest_due_age_s: float
-    failing: int
-    disabled: int
-
-
 def send_webhooks() -> int:
     """Sends what is due until nothing is or the time is up; returns how many were taken."""
     if not _one_run.acquire(blocking=False):
@@ -72,16 +56,11 @@ def send_webhooks() -> int:
         _one_run.release()
 
 
-def read_figures() -> Figures:
-    """The figures now, the same in whichever process asks."""
-    ready = [str(endpoint["client_id"]) for endpoint in endpoints.find_ready()]
-    return Figures(
-        results=backlog.read_results(),
-        waiting=backlog.count_waiting(),
-        oldest_due_age_s=backlog.due_longest_s(ready),
-        failing=endpoints.count_failing(),
-        disabled=endpoints.count_disabled(),
-    )
+def oldest_due_age_s() -> float:
+    """How long a worker should have begun with an event already; 0 if none is due. What waits for
+    its endpoint is not."""
+    ready = endpoints.find_ready()
+    return backlog.due_longest_s(str(endpoint["client_id"]) for endpoint in ready)
 
 
 def _run() -> int:
