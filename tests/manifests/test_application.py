@@ -15,6 +15,7 @@ import time
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -171,6 +172,23 @@ def test_lets_letters_out_to_the_port_of_the_mail_server(parsed: dict[str, list[
 
     assert [port["port"] for port in policy["egress"][0]["ports"]] == [int(variables["EMAIL_PORT"])]
     assert {"EMAIL_USER", "EMAIL_PASSWORD"} <= variables.keys()
+
+
+def test_lets_webhooks_out_to_the_world_alone(parsed: dict[str, list[Object]]) -> None:
+    policy = find(parsed["prod"], "NetworkPolicy/webhooks")["spec"]
+    (rule,) = policy["egress"]
+    blocks = [peer["ipBlock"] for peer in rule["to"]]
+
+    assert policy["podSelector"]["matchLabels"] == {"app.kubernetes.io/name": "worker"}
+    assert [port["port"] for port in rule["ports"]] == [443]
+    for inside in ("10.1.2.3", "172.20.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "::1",
+                   "127.0.0.1", "fd00::1", "fe80::1"):  # fmt: skip
+        address = ip_address(inside)
+        assert not any(
+            address in ip_network(block["cidr"])
+            and not any(address in ip_network(part) for part in block.get("except", []))
+            for block in blocks
+        )
 
 
 def test_names_one_version(objects: list[Object]) -> None:
