@@ -74,6 +74,9 @@ VISITORS = {
 }
 
 Check = Callable[[list[Object]], Iterator[str]]
+# Where a mail server listens to who sends: plain or STARTTLS, and TLS from the first byte.
+MAIL_PORTS = {25, 465, 587}
+
 CHECKS: list[Check] = []
 
 
@@ -581,24 +584,23 @@ def _behind_an_ingress(objects: list[Object]) -> Iterator[Pods]:
 
 @check
 def letters_alone_leave_the_cluster(objects: list[Object]) -> Iterator[str]:
-    """Who has the login of the mail server sends letters."""
+    """Who has the login of the mail server sends letters, and webhooks."""
     senders = {
         pods.name
         for pods in all_pods(objects)
         for container in pods.containers
         if any(entry["name"] == "EMAIL_USER" for entry in container.get("env", []))
     }
-    leaving = {
-        pods.name
+    ways_out = {
+        (pods.name, port["port"])
         for item in of_kind(objects, "NetworkPolicy")
-        if any(
-            "ipBlock" in peer
-            for rule in item["spec"].get("egress", [])
-            for peer in rule.get("to", [])
-        )
+        for rule in item["spec"].get("egress", [])
+        if any("ipBlock" in peer for peer in rule.get("to", []))
         for pods in _taken(objects, item["spec"]["podSelector"])
+        for port in rule.get("ports", [{"port": None}])
     }
-    for name in sorted(senders - leaving):
+    leaving = {name for name, _ in ways_out}
+    for name in sorted(senders - {name for name, port in ways_out if port in MAIL_PORTS}):
         yield f"{name} has no way out to the mail server"
     for name in sorted(leaving - senders):
         yield f"{name} sends no letters and may leave the cluster"
