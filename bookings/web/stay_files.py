@@ -1,5 +1,6 @@
 """A stay as a file for the guest's own calendar (iCalendar, RFC 5545)."""
 
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from icalendar import Calendar, Event
 
@@ -24,7 +25,7 @@ def write_stay_file(booking: ShownBooking) -> bytes:
     )
     event.add("location", hotel.name)
     calendar = Calendar()
-    calendar.add("prodid", "-//Bookingsite//stays//EN")
+    calendar.add("prodid", f"-//Bookingsite//stays//{get_language().upper()}")
     calendar.add("version", "2.0")
     calendar.add_component(event)
     return bytes(calendar.to_ical())
