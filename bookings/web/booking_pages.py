@@ -241,7 +241,7 @@ def _tell_end(booking: Booking, *, message: str = "") -> HttpResponse:
     now = clock.now()
     (shown,) = show_bookings([booking], now=now)
     told: dict[str, Any] = {"state": shown.status, "message": message}
-    if shown.expires_at is not None:
+    if shown.expires_at is not None and shown.expires_at_hotel is not None:
         told |= {
             "now": iso(now),
             "expiresAt": iso(shown.expires_at),

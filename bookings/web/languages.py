@@ -1,7 +1,9 @@
-"""In which language a visitor reads: what they chose with the switch, else what the browser asks for.
+"""The switch between languages. Without a choice a visitor reads what their browser asks for.
 
 The choice is Django's own cookie, which `bookingsite.middleware.LanguageMiddleware` reads.
 """
+
+from datetime import timedelta
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -10,6 +12,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
+
+_COOKIE_AGE = timedelta(days=400)  # the longest that browsers keep one
 
 # What a form was sent to cannot be opened again; from there it goes on to a page that can.
 _OF_A_BOOKING = ("confirm", "extend", "cancel", "stay_file")
@@ -22,8 +26,8 @@ _OF_NO_BOOKING = ("hold", "forget", "logout", "choose_language")
 def choose_language(request: HttpRequest) -> HttpResponse:
     """Keeps the language, and shows the page again on which it was chosen.
 
-    It needs no token: all that another site could do with it is to show somebody this one in German.
-    So it also works on pages that are answered before there is a token, and without MongoDB.
+    It needs no token: all that another site could do with it is to show somebody this one in
+    German. So it also works on pages that are answered before there is a token.
     """
     response = HttpResponseRedirect(_page_of(request))
     language = request.POST.get("language", "")
@@ -31,11 +35,10 @@ def choose_language(request: HttpRequest) -> HttpResponse:
         response.set_cookie(
             settings.LANGUAGE_COOKIE_NAME,
             language,
-            max_age=settings.LANGUAGE_COOKIE_AGE,
-            path=settings.LANGUAGE_COOKIE_PATH,
-            secure=settings.LANGUAGE_COOKIE_SECURE,
-            httponly=settings.LANGUAGE_COOKIE_HTTPONLY,
-            samesite=settings.LANGUAGE_COOKIE_SAMESITE,
+            max_age=int(_COOKIE_AGE.total_seconds()),
+            secure=settings.SESSION_COOKIE_SECURE,
+            httponly=True,
+            samesite="Lax",
         )
     return response
 
