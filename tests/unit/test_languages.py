@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from django.conf import settings
+from django.conf import settings as site_settings
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from django.utils import translation
@@ -57,7 +57,7 @@ def test_speaks_as_was_chosen_or_else_as_the_browser_asks(
 ) -> None:
     browser = Client(headers={"accept-language": accepted})
     if chosen:
-        browser.cookies[settings.LANGUAGE_COOKIE_NAME] = chosen
+        browser.cookies[site_settings.LANGUAGE_COOKIE_NAME] = chosen
 
     response = browser.get("/no-such-page")
 
@@ -97,19 +97,23 @@ def test_answers_programs_in_english(path: str) -> None:
     assert answers[0].status_code >= 400
 
 
-def test_keeps_the_language_that_was_chosen() -> None:
+@pytest.mark.parametrize("secure", [True, ""])
+def test_keeps_the_language_that_was_chosen(settings: Any, secure: bool | str) -> None:
+    settings.SESSION_COOKIE_SECURE = bool(secure)
+
     response = choose(next="/stays?hotel=demo&guests=2")
 
     assert (response.status_code, response["Location"]) == (302, "/stays?hotel=demo&guests=2")
-    cookie = response.cookies[settings.LANGUAGE_COOKIE_NAME]
+    cookie = response.cookies[site_settings.LANGUAGE_COOKIE_NAME]
     assert cookie.value == "de"
     assert (cookie["samesite"], cookie["httponly"], cookie["path"]) == ("Lax", True, "/")
+    assert cookie["secure"] == secure
     assert cookie["max-age"] == 400 * 24 * 60 * 60
     assert "no-store" in response["Cache-Control"]
 
 
 def test_needs_neither_a_token_nor_a_session() -> None:
-    assert choose(enforce_csrf_checks=True).cookies.keys() == {settings.LANGUAGE_COOKIE_NAME}
+    assert choose(enforce_csrf_checks=True).cookies.keys() == {site_settings.LANGUAGE_COOKIE_NAME}
 
 
 @pytest.mark.parametrize("language", ["", "fr", "de-AT", "../de", "DE"])
