@@ -15,13 +15,14 @@ from django.shortcuts import render
 from django.test import Client, RequestFactory
 from django.utils import translation
 
-from bookings import accounts, connections, letters, outage
+from bookings import accounts, letters, outage, tasks
 from bookings.callers import caller_of_guest
 from bookings.web import limits
 from tests.browsing import ADA, booking_path, confirm_form, stays_path
 from tests.catalogue import ROOT, read
 from tests.conftest import night
-from tests.mongo.conftest import book, let_hold_end, put_night, stored
+from tests.mongo.conftest import CUSTOMER, book, cancel, let_hold_end, put_night, stored
+from tests.mongo.test_outbox import let_reminders_be_due, move
 from tests.pages import Page
 
 GERMAN = {"accept-language": "de-DE,de;q=0.9,en;q=0.8"}
@@ -34,7 +35,9 @@ PLACEHOLDER = re.compile(r"%\(\w+\)\w|{\w+}")
 FALSE_FRIENDS = {"do", "eur"}
 
 # What is called the same in every language: the demo's rooms, and the switch to English.
-NAMES = re.compile(r"Bookingsite|English|Double|Single|Suite|Bench|Demo Hotel|Grand Hotel")
+NAMES = re.compile(
+    r"Bookingsite|English|Double|Single|Suite|Bench|Room [A-Z]|Demo Hotel|Grand Hotel"
+)
 
 
 def words_of(text: str) -> set[str]:
@@ -391,11 +394,68 @@ def test_offers_the_form_again_in_german() -> None:
     assert english_in(" ".join(Texts(html).texts)) == set()
 
 
-def test_stores_no_word_of_a_language_in_a_booking() -> None:
-    """The guest's language is the pages' alone; what is stored is for everybody."""
+def test_answers_with_the_same_bytes_in_every_language() -> None:
+    """What is kept under a key is for whoever repeats it; only the language is the guest's own."""
     reader = Reader()
     reader.press("/hold", reader.open(stays_path()).hold_form("demo_double").fields)
 
-    (booking,) = connections.collection("bookings").find({})
+    (booking,) = stored()
     answer = json.loads(booking["keys"][0]["body"])
     assert answer["message"].startswith("The room is held for you; ")
+    assert "language" not in answer["booking"]
+    assert booking["language"] == "de"
+
+
+def test_writes_to_partners_guests_in_english() -> None:
+    client = Client(headers=GERMAN)
+    client.force_login(User.objects.create_user("ada"))
+    client.cookies["django_language"] = "de"
+
+    made = client.post(
+        "/api/bookings",
+        {"resourceId": "room_A", "date": night()},
+        content_type="application/json",
+        headers={"idempotency-key": "k"},
+    )
+
+    assert made.status_code == 201
+    assert stored()[0]["language"] == "en"
+
+
+def test_writes_what_becomes_of_a_booking_in_its_guests_language() -> None:
+    guest = {"name": "Ada", "email": "ada@example.org"}
+    with translation.override("de"):
+        booked = book(caller=CUSTOMER, guest=guest, date="2027-02-15")
+        held = book("held", caller=CUSTOMER, guest=guest, resourceId="room_C", hold=True)
+    tasks.pass_on_news()
+    tasks.send_notifications()
+    move(booked)
+    tasks.pass_on_news()
+    tasks.send_notifications()
+    cancel(booked, actor=CUSTOMER)
+    let_reminders_be_due()
+    tasks.pass_on_news()
+    tasks.send_notifications()
+    move(held, "room_D")
+    tasks.pass_on_news()
+    tasks.send_notifications()
+    let_hold_end()
+    tasks.expire_holds()
+    tasks.pass_on_news()
+    tasks.send_notifications()
+
+    told = {message.subject.partition(":")[0] for message in mail.outbox}
+    assert told == {
+        "Gebucht",
+        "Geändert",
+        "Storniert",
+        "Ihre Reservierung läuft bald ab",
+        "Ihre Reservierung ist abgelaufen",
+    }
+    for message in mail.outbox:
+        text = re.sub(r"\S*://\S*", " ", f"{message.subject} {message.body}")
+        assert english_in(text) == set(), message.body
+    first = mail.outbox[0]
+    assert "Anreise: 15.\N{NO-BREAK SPACE}Februar 2027, ab 15:00\N{NO-BREAK SPACE}Uhr" in first.body
+    assert "Preis: 120,00\N{NO-BREAK SPACE}€" in first.body
+    assert "SUMMARY:Aufenthalt: Demo Hotel" in first.attachments[0][1]
