@@ -73,6 +73,7 @@ def test_fits_a_telephone_in_german_too(visitor: Visitor, name: str) -> None:
 
     visitor.press("Deutsch")
     expect_language(page, "de")
+    page.wait_for_load_state("networkidle")  # or what is still under way would be weighed as well
     page.evaluate(AXE_SCRIPT)
     results = AxeResults(page.evaluate("rules => axe.run(rules)", RULES))
     sideways = page.evaluate(OVERFLOWING)
