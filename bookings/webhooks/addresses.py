@@ -66,10 +66,9 @@ def read_url(url: str) -> Target:
     """Raises AddressRefused, without asking anybody for the name."""
     if len(url) > MAX_URL:
         raise AddressRefused(f"The address has more than {MAX_URL} characters.")
-    if not _VISIBLE_ASCII.fullmatch(url) or "\\" in url:
+    if not _VISIBLE_ASCII.fullmatch(url):
         raise AddressRefused(
-            "Write the address in ASCII, without spaces or backslashes (a name in other letters "
-            "as xn--...)."
+            "Write the address in ASCII, without spaces (a name in other letters as xn--...)."
         )
     try:
         parts = urlsplit(url)
