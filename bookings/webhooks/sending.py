@@ -134,6 +134,8 @@ def _send_news(endpoint: Endpoint) -> int:
             delivery = backlog.find_oldest_due(client_id, besides=besides)
         if delivery is None:
             break
+        # Whether it shows if the receiver fails, or only the event that was refused before it.
+        is_probe = bool(refused)
         answer = _post(endpoint, _content(delivery))
         reached("after_post")
         is_late = time.monotonic() >= turn_ends_at_s
@@ -153,12 +155,10 @@ def _send_news(endpoint: Endpoint) -> int:
             else:
                 _log(logging.WARNING, "webhook_not_sent", endpoint, delivery["event_id"], answer)
                 refused.append((delivery, answer))
-                # The next one shows whether it is the receiver that fails, or this one event.
                 is_in_order = refused[0][0]["tries"] + 1 < TRIES_IN_ORDER
-                is_clear = len(refused) == MAX_REFUSED or (len(refused) > 1 and is_late)
-                if is_in_order or is_clear:
+                if is_in_order or len(refused) == MAX_REFUSED:
                     break
-        if is_late and not refused:
+        if is_late and (is_probe or not refused):
             break
     if refused:
         with request_limits():

@@ -288,7 +288,7 @@ def test_keeps_what_the_receiver_said(partner: Partner, receiver: Receiver) -> N
 
 
 def test_lets_a_slow_receiver_hold_up_nobody(partner: Partner, receiver: Receiver) -> None:
-    receiver.delay_s = 1.2
+    receiver.delay_s = 1.6
     partner.tell()
     with receiving() as quick_receiver:
         quick = Partner("quick", quick_receiver.url)
@@ -296,6 +296,7 @@ def test_lets_a_slow_receiver_hold_up_nobody(partner: Partner, receiver: Receive
         run = threading.Thread(target=sending.send_webhooks)
         run.start()
         until(lambda: bool(receiver.received))
+        until(lambda: len(quick_receiver.taken) == 5 and quick.endpoint["taken_by"] == "")
         # While the run waits for the slow one, it sees what is new.
         late = quick.tell(2)
         until(lambda: len(quick_receiver.received) == 7)
@@ -411,6 +412,25 @@ def test_gives_up_an_event_that_alone_was_refused_for_a_day(
     assert backlog.send_again(partner.client_id, partner.deliveries()[0]["_id"])
     assert sending.send_webhooks() == 1
     assert partner.states() == ["sent", "sent"]
+
+
+def test_lets_no_number_of_refused_events_make_a_turn_longer_than_its_lease(
+    partner: Partner, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each may take as long as a try."""
+    monkeypatch.setattr(sending, "TURN_S", 0.0)
+    told = partner.tell(6)
+    collection("deliveries").update_many({}, {"$set": {"tries": sending.TRIES_IN_ORDER}})
+    collection("deliveries").update_many(
+        {"event_id": {"$ne": told[0]}}, [{"$set": {"refused_since": "$$NOW"}}]
+    )
+    receiver.answer = 500
+    taken = endpoints.take(partner.id)
+    assert taken is not None
+
+    sending._serve(taken)
+
+    assert [post.id for post in receiver.received] == told[:2]
 
 
 # --- Endpoints that are down for good ---------------------------------------------------------
