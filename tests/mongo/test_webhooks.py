@@ -465,6 +465,8 @@ def test_disables_an_endpoint_that_took_nothing_for_a_day_and_notes_it_once(
     assert sending.send_webhooks() == 0
     assert len(receiver.received) == asked
     assert [tasks.note_disabled_webhooks() for _ in range(3)] == [1, 0, 0]
+    let_time_pass(notes.RETRY_MS)
+    assert tasks.note_disabled_webhooks() == 0
 
     (note,) = mail.outbox
     assert note.to == ["manager@example.org"]
