@@ -1,0 +1,118 @@
+"""Who did what when in the admin: its log, newest first, a page at a time.
+
+What became of a booking is in its own history, whoever did it.
+"""
+
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from bson import ObjectId
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
+from django.contrib.auth import get_user_model
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.http import urlencode
+
+from bookings.admin.forms import DayField
+from bookings.admin.manager.pages import ManagerPage
+
+ENTRIES_A_PAGE = 50
+
+KINDS = {ADDITION: "Added", CHANGE: "Changed", DELETION: "Deleted"}
+
+
+class LogForm(forms.Form):
+    user = forms.ModelChoiceField(
+        queryset=get_user_model()._default_manager.all(),
+        to_field_name="username",
+        required=False,
+        widget=forms.TextInput,
+        help_text="A username.",
+        error_messages={"invalid_choice": "There is no user of this name."},
+    )
+    kind = forms.TypedChoiceField(
+        required=False, coerce=int, empty_value=None, choices=[("", "All"), *KINDS.items()]
+    )
+    first = DayField(label="From", required=False)
+    last = DayField(label="To", required=False, help_text="Included; days are in UTC.")
+    # Where the page before this one ended.
+    before = forms.CharField(widget=forms.HiddenInput, required=False, max_length=80)
+
+    def clean_before(self) -> tuple[datetime, ObjectId] | None:
+        text = self.cleaned_data["before"]
+        if not text:
+            return None
+        moment, _, last_id = text.partition("_")
+        try:
+            return datetime.fromisoformat(moment), ObjectId(last_id)
+        except Exception:
+            raise forms.ValidationError("Begin at the newest again.") from None
+
+    def entries(self) -> QuerySet[LogEntry]:
+        """What the valid form asks for, newest first; one of the indexes serves each."""
+        data = self.cleaned_data
+        entries = LogEntry.objects.order_by("-action_time", "-id")
+        if data["user"]:
+            entries = entries.filter(user_id=data["user"].pk)
+        if data["kind"]:
+            entries = entries.filter(action_flag=data["kind"])
+        if data["first"]:
+            entries = entries.filter(action_time__gte=_midnight(data["first"]))
+        if data["last"]:
+            entries = entries.filter(action_time__lt=_midnight(data["last"] + timedelta(days=1)))
+        if data["before"]:
+            moment, last_id = data["before"]
+            older = Q(action_time__lt=moment) | Q(action_time=moment, id__lt=last_id)
+            entries = entries.filter(older, action_time__lte=moment)
+        return entries
+
+
+@admin.register(LogEntry)
+class LogPage(ManagerPage):
+    needs = "admin.view_logentry"
+    title = "Who did what when"
+    template = "admin/manager/log.html"
+
+    def show(self, request: HttpRequest) -> HttpResponse:
+        form = LogForm(request.GET)
+        if not form.is_valid():
+            return self.render(request, form=form)
+        found = list(form.entries()[: ENTRIES_A_PAGE + 1])
+        shown = found[:ENTRIES_A_PAGE]
+        next_url = ""
+        if len(found) > len(shown):
+            last = shown[-1]
+            before = f"{last.action_time.isoformat()}_{last.pk}"
+            next_url = "?" + urlencode({**request.GET.dict(), "before": before})
+        return self.render(request, form=form, entries=_describe(shown), next_url=next_url)
+
+
+def _describe(entries: list[LogEntry]) -> list[dict[str, Any]]:
+    ids = [vars(entry) for entry in entries]
+    users = get_user_model()._default_manager.in_bulk({each["user_id"] for each in ids})
+    described = []
+    for entry, each in zip(entries, ids, strict=True):
+        if each["content_type_id"]:
+            # The manager remembers them; the entry would ask for its own.
+            entry.content_type = ContentType.objects.get_for_id(each["content_type_id"])
+        user = users.get(each["user_id"])
+        described.append(
+            {
+                "at": entry.action_time,
+                "user": user.get_username() if user else "",
+                "kind": KINDS.get(entry.action_flag, ""),
+                "type": entry.content_type.name if entry.content_type else "",
+                "object": entry.object_repr,
+                "url": entry.get_admin_url() if entry.action_flag != DELETION else None,
+                "message": entry.get_change_message(),
+            }
+        )
+    return described
+
+
+def _midnight(day: Any) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time()))
