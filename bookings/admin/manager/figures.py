@@ -6,9 +6,16 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    StreamingHttpResponse,
+)
 from django.urls import URLPattern
+from django.utils.decorators import method_decorator
 from django.utils.http import urlencode
+from django.views.decorators.http import require_safe
 
 from bookings import clock
 from bookings import figures as readings
@@ -73,6 +80,7 @@ class FiguresPage(ManagerPage):
     def get_urls(self) -> list[URLPattern]:
         return [self.page("csv/", self.download, "csv"), *super().get_urls()]
 
+    @method_decorator(require_safe)
     def show(self, request: HttpRequest) -> HttpResponse:
         form = RangeForm(request.GET)
         found = form.read()
@@ -106,6 +114,8 @@ class FiguresPage(ManagerPage):
 
     def download(self, request: HttpRequest) -> Any:
         self.check_may(request, self.needs)
+        if request.method != "GET":  # who only asks what there is downloads nothing
+            return HttpResponseNotAllowed(["GET"])
         form = RangeForm(request.GET)
         found = form.read()
         if found is None:

@@ -4,7 +4,13 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+    StreamingHttpResponse,
+)
 from django.urls import URLPattern, reverse
 
 from bookings import night_files, night_jobs
@@ -90,6 +96,8 @@ class NightsFilePage(ManagerPage):
     def export(self, request: HttpRequest) -> Any:
         """Streams the file, since all of it would be too much for a process to hold."""
         self.check_may(request, self.needs)
+        if request.method != "GET":  # who only asks what there is exports nothing
+            return HttpResponseNotAllowed(["GET"])
         form = ExportForm(request.GET)
         if not form.is_valid() or form.cleaned_data["hotel"] is None:
             return self._page(request, wanted=form)

@@ -15,7 +15,9 @@ from django.contrib.contenttypes.models import ContentType
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.decorators import method_decorator
 from django.utils.http import urlencode
+from django.views.decorators.http import require_safe
 
 from bookings.admin.forms import DayField
 from bookings.admin.manager.pages import ManagerPage
@@ -77,6 +79,7 @@ class LogPage(ManagerPage):
     title = "Who did what when"
     template = "admin/manager/log.html"
 
+    @method_decorator(require_safe)
     def show(self, request: HttpRequest) -> HttpResponse:
         form = LogForm(request.GET)
         if not form.is_valid():
