@@ -12,7 +12,6 @@ from django.contrib import admin
 from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
-from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
@@ -21,6 +20,7 @@ from django.views.decorators.http import require_safe
 
 from bookings.admin.forms import DayField
 from bookings.admin.manager.pages import ManagerPage
+from bookings.connections import collection
 
 ENTRIES_A_PAGE = 50
 
@@ -54,23 +54,32 @@ class LogForm(forms.Form):
         except Exception:
             raise forms.ValidationError("Begin at the newest again.") from None
 
-    def entries(self) -> QuerySet[LogEntry]:
-        """What the valid form asks for, newest first; one of the indexes serves each."""
+    def find(self) -> list[dict[str, Any]]:
+        """What the valid form asks for, newest first; one more than a page has, if there is.
+
+        One of the indexes serves each wish. The ORM could not use one: it orders by copies.
+        """
         data = self.cleaned_data
-        entries = LogEntry.objects.order_by("-action_time", "-id")
+        condition: dict[str, Any] = {}
+        moments: dict[str, datetime] = {}
         if data["user"]:
-            entries = entries.filter(user_id=data["user"].pk)
+            condition["user_id"] = data["user"].pk
         if data["kind"]:
-            entries = entries.filter(action_flag=data["kind"])
+            condition["action_flag"] = data["kind"]
         if data["first"]:
-            entries = entries.filter(action_time__gte=_midnight(data["first"]))
+            moments["$gte"] = _midnight(data["first"])
         if data["last"]:
-            entries = entries.filter(action_time__lt=_midnight(data["last"] + timedelta(days=1)))
+            moments["$lt"] = _midnight(data["last"] + timedelta(days=1))
         if data["before"]:
             moment, last_id = data["before"]
-            older = Q(action_time__lt=moment) | Q(action_time=moment, id__lt=last_id)
-            entries = entries.filter(older, action_time__lte=moment)
-        return entries
+            moments["$lte"] = moment
+            older = {"action_time": {"$lt": moment}}
+            condition["$or"] = [older, {"action_time": moment, "_id": {"$lt": last_id}}]
+        if moments:
+            condition["action_time"] = moments
+        newest_first = [("action_time", -1), ("_id", -1)]
+        found = collection("django_admin_log").find(condition).sort(newest_first)
+        return list(found.limit(ENTRIES_A_PAGE + 1))
 
 
 @admin.register(LogEntry)
@@ -84,37 +93,40 @@ class LogPage(ManagerPage):
         form = LogForm(request.GET)
         if not form.is_valid():
             return self.render(request, form=form)
-        found = list(form.entries()[: ENTRIES_A_PAGE + 1])
+        found = form.find()
         shown = found[:ENTRIES_A_PAGE]
         next_url = ""
         if len(found) > len(shown):
             last = shown[-1]
-            before = f"{last.action_time.isoformat()}_{last.pk}"
+            before = f"{last['action_time'].isoformat()}_{last['_id']}"
             next_url = "?" + urlencode({**request.GET.dict(), "before": before})
         return self.render(request, form=form, entries=_describe(shown), next_url=next_url)
 
 
-def _describe(entries: list[LogEntry]) -> list[dict[str, Any]]:
-    ids = [vars(entry) for entry in entries]
-    users = get_user_model()._default_manager.in_bulk({each["user_id"] for each in ids})
-    described = []
-    for entry, each in zip(entries, ids, strict=True):
-        if each["content_type_id"]:
-            # The manager remembers them; the entry would ask for its own.
-            entry.content_type = ContentType.objects.get_for_id(each["content_type_id"])
-        user = users.get(each["user_id"])
-        described.append(
-            {
-                "at": entry.action_time,
-                "user": user.get_username() if user else "",
-                "kind": KINDS.get(entry.action_flag, ""),
-                "type": entry.content_type.name if entry.content_type else "",
-                "object": entry.object_repr,
-                "url": entry.get_admin_url() if entry.action_flag != DELETION else None,
-                "message": entry.get_change_message(),
-            }
-        )
-    return described
+def _describe(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    users = get_user_model()._default_manager.in_bulk({each["user_id"] for each in documents})
+    return [_describe_one(each, users.get(each["user_id"])) for each in documents]
+
+
+def _describe_one(document: dict[str, Any], user: Any) -> dict[str, Any]:
+    type_id = document["content_type_id"]
+    entry = LogEntry(
+        # The manager remembers types, where an entry would ask for its own.
+        content_type=ContentType.objects.get_for_id(type_id) if type_id else None,
+        object_id=document["object_id"],
+        object_repr=document["object_repr"],
+        action_flag=document["action_flag"],
+        change_message=document["change_message"],
+    )
+    return {
+        "at": document["action_time"],
+        "user": user.get_username() if user else "",
+        "kind": KINDS.get(entry.action_flag, ""),
+        "type": entry.content_type.name if entry.content_type else "",
+        "object": entry.object_repr,
+        "url": entry.get_admin_url() if entry.action_flag != DELETION else None,
+        "message": entry.get_change_message(),
+    }
 
 
 def _midnight(day: Any) -> datetime:
