@@ -294,8 +294,8 @@ def test_imports_a_file_and_writes_down_who_did(manager: Client) -> None:
     response = upload(manager, f"category;date;price\r\nchalet_attic;{DAY};95,50\r\n".encode())
 
     assert prices() == [9_550]
-    assert said(response) == ["Done. Import of prices.csv: 1 nights."]
-    assert noted() == [("manager", "Import of prices.csv: 1 nights.")]
+    assert said(response) == ["Done. Import of prices.csv: 1 night."]
+    assert noted() == [("manager", "Import of prices.csv: 1 night.")]
     assert "1 of 1" in response.content.decode()
 
 

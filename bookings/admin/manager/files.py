@@ -15,7 +15,7 @@ from django.urls import URLPattern, reverse
 
 from bookings import night_files, night_jobs
 from bookings.admin.forms import DayField
-from bookings.admin.manager.orders import JobKeyField, new_job_key, order
+from bookings.admin.manager.orders import JobKeyField, count_nights, new_job_key, order
 from bookings.admin.manager.pages import HotelForm, ManagerPage, hotel_to_note, may, note
 from bookings.models import NightsFile
 from bookings.night_files import FileRefused
@@ -84,7 +84,7 @@ class NightsFilePage(ManagerPage):
             kind=night_jobs.IMPORT,
             hotel_id=hotel.id,
             rows=rows,
-            summary=f"Import of {name}: {len(rows):,} nights.",
+            summary=f"Import of {name}: {count_nights(len(rows))}.",
         )
         if not is_ordered:
             text = "This form had imported a file already; nothing was imported again."

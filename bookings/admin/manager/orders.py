@@ -31,6 +31,10 @@ def new_job_key() -> str:
     return str(ObjectId())
 
 
+def count_nights(count: int) -> str:
+    return f"{count:,} night{'' if count == 1 else 's'}"
+
+
 def order(
     request: HttpRequest,
     job_id: ObjectId,

@@ -15,7 +15,7 @@ from django.utils.http import urlencode
 
 from bookings import clock, inventory, night_changes, night_jobs
 from bookings.admin.forms import DayField
-from bookings.admin.manager.orders import JobKeyField, new_job_key, order
+from bookings.admin.manager.orders import JobKeyField, count_nights, new_job_key, order
 from bookings.admin.manager.pages import HotelForm, ManagerPage, may
 from bookings.calendars import Calendar, Night, read_calendars
 from bookings.errors import ValidationFailed
@@ -205,7 +205,7 @@ class PriceCalendarPage(ManagerPage):
             self.check_may(request, "bookings.add_night", "bookings.change_night")
         return self.render(
             request,
-            chosen=chosen,
+            chosen=MonthForm(initial={"hotel": hotel.id, "month": f"{month:%Y-%m}"}),
             hotel=hotel,
             month=month,
             previous_url=_url(hotel, month - timedelta(days=1), today),
@@ -240,7 +240,7 @@ class PriceCalendarPage(ManagerPage):
                 messages.warning(request, text)
             form.renew(seen=plan.digest)
             return None, plan
-        summary = f"{form.describe()}: {len(plan.changes):,} nights, {plan.new:,} of them new."
+        summary = f"{form.describe()}: {count_nights(len(plan.rows))}, {plan.new:,} of them new."
         is_ordered = order(
             request,
             form.cleaned_data["key"],
