@@ -85,6 +85,22 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Notice:
+    """News of the booking for its guest or partner, from `due_at` on; bookings/outbox.py makes it.
+
+    `version` is the length of the history that the news came with, `ends_at` the end of the
+    hold that is announced by `expiring`.
+    """
+
+    id: str
+    event: str
+    at: datetime
+    due_at: datetime
+    version: int
+    ends_at: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Booking:
     """A booking as read from, or about to be written to, the `bookings` collection.
 
@@ -114,6 +130,10 @@ class Booking:
     kind: str = STAY
     # Digests of server-made keys that mean another booking by now.
     retired_keys: tuple[str, ...] = ()
+    # What was not passed on yet.
+    outbox: tuple[Notice, ...] = ()
+    # In which language the guest is written to.
+    language: str = "en"
 
     @property
     def slots(self) -> list[str]:
@@ -203,6 +223,8 @@ def to_document(booking: Booking) -> dict[str, Any]:
         "created_at": booking.created_at,
         "updated_at": booking.updated_at,
         "history": [change_document(change) for change in booking.history],
+        "outbox": [notice_document(notice) for notice in booking.outbox],
+        "language": booking.language,
     }
 
 
@@ -231,6 +253,10 @@ def key_document(key: Key) -> dict[str, Any]:
 
 def change_document(change: Change) -> dict[str, Any]:
     return {name: value for name, value in vars(change).items() if value is not None}
+
+
+def notice_document(notice: Notice) -> dict[str, Any]:
+    return {name: value for name, value in vars(notice).items() if value is not None}
 
 
 def from_document(document: dict[str, Any]) -> Booking:
@@ -264,4 +290,6 @@ def from_document(document: dict[str, Any]) -> Booking:
         kind=document["kind"],
         history=tuple(Change(**change) for change in document["history"]),
         retired_keys=tuple(document.get("retired_keys", ())),
+        outbox=tuple(Notice(**notice) for notice in document.get("outbox", ())),
+        language=document.get("language", "en"),
     )

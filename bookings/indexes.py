@@ -15,6 +15,9 @@ ADDRESS_COLLATION = Collation(locale="en", strength=CollationStrength.SECONDARY)
 # How long a letter is kept, and its link opens something: until the next evening at least.
 LETTER_LIFE = timedelta(hours=24)
 
+# How long a delivery is kept, made or not: long enough for a partner who was away on holiday.
+DELIVERY_LIFE = timedelta(days=30)
+
 # Every guest there can be. U+FFFF sorts behind everything in this collation, as it does without.
 _OF_GUESTS = {"owner": {"$gte": "guest:", "$lt": "guest:\uffff"}}
 
@@ -71,6 +74,12 @@ def booking_indexes() -> list[IndexModel]:
             partialFilterExpression=_OF_GUESTS,
             collation=ADDRESS_COLLATION,
         ),
+        # What the relay looks for every few seconds; a booking with nothing to tell is not in it.
+        IndexModel(
+            [("outbox.due_at", ASCENDING)],
+            name="outboxes",
+            partialFilterExpression={"outbox.due_at": {"$exists": True}},
+        ),
     ]
 
 
@@ -116,6 +125,33 @@ def make_log_indexes(database: Database) -> None:
             IndexModel([("user_id", ASCENDING), *newest_first], name="newest_actions_of_a_user"),
             IndexModel(
                 [("action_flag", ASCENDING), *newest_first], name="newest_actions_of_a_kind"
+            ),
+        ]
+    )
+
+
+def make_delivery_indexes(database: Database) -> None:
+    """Makes the collection of deliveries and its indexes; safe to repeat."""
+    if "deliveries" not in database.list_collection_names():
+        database.create_collection("deliveries")
+    database["deliveries"].create_indexes(
+        [
+            # What is due on one channel, and there for one partner; settled ones are not in it.
+            IndexModel(
+                [("channel", ASCENDING), ("to", ASCENDING), ("next_try_at", ASCENDING)],
+                name="deliveries_to_make",
+                partialFilterExpression={"next_try_at": {"$type": "date"}},
+            ),
+            # The admin's list, and there those that failed.
+            IndexModel(
+                [("state", ASCENDING), ("created_at", ASCENDING)], name="deliveries_by_state"
+            ),
+            # The page of a booking shows what was told of it.
+            IndexModel([("booking", ASCENDING), ("at", ASCENDING)], name="deliveries_of_a_booking"),
+            IndexModel(
+                "created_at",
+                name="forgotten_later",
+                expireAfterSeconds=int(DELIVERY_LIFE.total_seconds()),
             ),
         ]
     )

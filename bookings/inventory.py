@@ -7,6 +7,7 @@ from typing import Any
 
 from bookings import clock
 from bookings.connections import collection
+from bookings.documents import BookedRoom
 
 # Nobody plans, or prices, further ahead than two years.
 HORIZON_DAYS = 730
@@ -109,6 +110,19 @@ def category_names(category_ids: Iterable[str]) -> dict[str, str]:
         {"_id": {"$in": sorted(set(category_ids))}}, {"name": 1}
     )
     return {category["_id"]: category["name"] for category in categories}
+
+
+def name_booked(booked: Iterable[BookedRoom]) -> dict[str, str]:
+    """By id what a guest reads for each of the rooms: its category, and its own name."""
+    booked = list(booked)
+    rooms = room_names(each.room for each in booked)
+    categories = category_names(each.category for each in booked)
+    names = {}
+    for each in booked:
+        category = categories.get(each.category, each.category)
+        room = rooms.get(each.room, each.room)
+        names[each.room] = room if room.startswith(category) else f"{category}, {room}"
+    return names
 
 
 def judge_dates(hotel: HotelFacts, check_in: date, check_out: date) -> list[tuple[str, str]]:

@@ -13,7 +13,6 @@ import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from bson import ObjectId
 from bson.errors import InvalidId
@@ -22,8 +21,6 @@ from django.contrib.auth.models import User
 from django.contrib.auth.tokens import default_token_generator
 from django.core.mail import EmailMessage
 from django.core.signing import BadSignature, Signer
-from django.template.loader import render_to_string
-from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
 from pymongo import ReturnDocument
@@ -33,6 +30,7 @@ from bookings.clock import request_limits
 from bookings.connections import collection
 from bookings.indexes import ADDRESS_COLLATION, LETTER_LIFE
 from bookings.inventory import find_hotel
+from bookings.mails import link_to, make_mail, render_text
 
 logger = logging.getLogger(__name__)
 
@@ -268,19 +266,8 @@ def _write(letter: dict[str, Any]) -> EmailMessage | None:
         subject, template, context = WRITERS[letter["purpose"]](letter)
         if template is None:
             return None
-        context = {**context, "site": settings.SITE_URL, "hours": LETTER_LIFE // timedelta(hours=1)}
-        # The lines of a template are those of the letter.
-        text = render_to_string(f"letters/{template}.txt", context).strip() + "\n"
-    return EmailMessage(
-        subject=subject,
-        body=text,
-        to=[letter["address"]],
-        headers={
-            # The same at each try, so that a mailbox may see that it is one letter.
-            "Message-ID": f"<{letter['_id']}@{urlsplit(settings.SITE_URL).hostname}>",
-            "Auto-Submitted": "auto-generated",
-        },
-    )
+        text = render_text(template, {**context, "hours": LETTER_LIFE // timedelta(hours=1)})
+    return make_mail(str(letter["_id"]), to=letter["address"], subject=subject, text=text)
 
 
 Written = tuple[str, str | None, dict[str, Any]]
@@ -289,14 +276,14 @@ Written = tuple[str, str | None, dict[str, Any]]
 def _write_register(letter: dict[str, Any]) -> Written:
     account = accounts.find_account(letter["address"])
     if account is None:
-        link = _link("open_register", _signer(REGISTER).sign(str(letter["_id"])))
+        link = link_to("open_register", _signer(REGISTER).sign(str(letter["_id"])))
         return _("Your account: one more step"), "register", {"link": link}
     if not account.is_active:
         return "", None, {}
     return (
         _("You have an account already"),
         "register_known",
-        {"login": _link("login"), "reset": _link("password")},
+        {"login": link_to("login"), "reset": link_to("password")},
     )
 
 
@@ -306,12 +293,12 @@ def _write_reset(letter: dict[str, Any]) -> Written:
         return (
             _("There is no account for this address"),
             "reset_unknown",
-            {"register": _link("register")},
+            {"register": link_to("register")},
         )
     if not account.is_active:
         return "", None, {}
     secret = default_token_generator.make_token(account)
-    link = _link("open_password", _signer(RESET).sign(f"{letter['_id']}.{secret}"))
+    link = link_to("open_password", _signer(RESET).sign(f"{letter['_id']}.{secret}"))
     return _("A new password"), "reset", {"link": link}
 
 
@@ -323,7 +310,7 @@ def _write_find(letter: dict[str, Any]) -> Written:
         {
             "booking": booking,
             "hotel": hotel.name if (hotel := find_hotel(booking.hotel)) else "",
-            "link": _link(
+            "link": link_to(
                 "manage", manage_links.make_link_token(str(booking.id), booking.check_out)
             ),
         }
@@ -333,11 +320,6 @@ def _write_find(letter: dict[str, Any]) -> Written:
 
 
 WRITERS = {REGISTER: _write_register, RESET: _write_reset, FIND: _write_find}
-
-
-def _link(name: str, *arguments: str) -> str:
-    """An address of this site. It comes from the settings, since anybody can name a host."""
-    return settings.SITE_URL + reverse(name, args=arguments)
 
 
 def _signer(purpose: str) -> Signer:

@@ -322,3 +322,30 @@ def count_dead_holds() -> tuple[int, float]:
         )
     )
     return (counted[0]["count"], counted[0]["age_ms"] / 1000) if counted else (0, 0.0)
+
+
+def list_outboxes(*, limit: int) -> list[Booking]:
+    """Bookings with news that is due, those whose news has been due longest first or nearly so."""
+    documents = (
+        collection("bookings")
+        .find({"outbox.due_at": {"$lte": clock.now()}}, hint="outboxes")
+        .limit(limit)
+    )
+    return [from_document(document) for document in documents]
+
+
+def oldest_due_news_age_s() -> float:
+    """For how many seconds the news of a booking has been due that is due longest; 0 if none is."""
+    now = clock.now()
+    found = list(
+        collection("bookings").aggregate(
+            [
+                {"$match": {"outbox.due_at": {"$lte": now}}},
+                {"$limit": MAX_COUNTED},
+                {"$project": {"due_at": {"$min": "$outbox.due_at"}}},
+                {"$group": {"_id": None, "due_at": {"$min": "$due_at"}}},
+            ],
+            hint="outboxes",
+        )
+    )
+    return (now - found[0]["due_at"]).total_seconds() if found else 0.0

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
-from django_mongodb_backend.fields import ObjectIdAutoField
+from django_mongodb_backend.fields import ObjectIdAutoField, ObjectIdField
 
 # Ids stand in URLs, keys and slots, so they hold nothing that needs escaping there.
 valid_id = RegexValidator(r"\A[A-Za-z0-9_-]{1,64}\Z", "Use 1 to 64 letters, digits, _ or -.")
@@ -339,3 +339,30 @@ class RoomBlock(BookingRecord):
     class Meta:
         proxy = True
         verbose_name = "room block"
+
+
+class DeliveryRecord(models.Model):
+    """A delivery as the admin lists it. Only bookings/deliveries.py writes the collection."""
+
+    id = models.CharField(primary_key=True, db_column="_id", max_length=80)
+    channel = models.CharField(max_length=8)
+    to = models.CharField(max_length=24)
+    event = models.CharField("news", max_length=16)
+    at = models.DateTimeField()
+    booking = ObjectIdField()
+    reference = models.CharField(max_length=32)
+    state = models.CharField(max_length=16)
+    tries = models.PositiveSmallIntegerField()
+    last_error = models.TextField()
+    created_at = models.DateTimeField()
+    next_try_at = models.DateTimeField(null=True)
+    settled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "deliveries"
+        managed = False
+        ordering = ["-created_at"]
+        verbose_name = "notification"
+
+    def __str__(self) -> str:
+        return f"{self.reference}, {self.event}, {self.channel}"

@@ -6,7 +6,7 @@ is therefore the booking's version.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Literal, TypeVar
@@ -17,7 +17,7 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 
-from bookings import clock, lookups, metrics
+from bookings import clock, lookups, metrics, outbox
 from bookings.callers import Caller
 from bookings.connections import DURABLE, collection, database
 from bookings.documents import (
@@ -32,6 +32,7 @@ from bookings.documents import (
     change_document,
     from_document,
     key_document,
+    notice_document,
     stay_document,
     to_document,
 )
@@ -122,7 +123,9 @@ def write_booking(
 
 
 def _insert(booking: Booking, max_holds: int | None, session: ClientSession) -> None:
-    collection("bookings").insert_one(to_document(booking), session=session)
+    news = outbox.notices_of(booking, booking.history[0], version=1)
+    document = to_document(dataclasses.replace(booking, outbox=news))
+    collection("bookings").insert_one(document, session=session)
     if booking.status == PENDING and max_holds is not None:
         _count_holds(booking, max_holds, session)
     reached("in_transaction")
@@ -285,8 +288,11 @@ def _change(
         fields.update(stay_document(changed))
     if (changed.guest, changed.notes) != (booking.guest, booking.notes):
         fields.update({"guest": vars(changed.guest), "notes": changed.notes})
+    pushed: dict[str, Any] = {"history": change_document(change)}
+    if news := outbox.notices_of(changed, change, version=len(booking.history) + 1):
+        pushed["outbox"] = {"$each": [notice_document(notice) for notice in news]}
     result = collection("bookings").update_one(
-        condition, {"$set": fields, "$push": {"history": change_document(change)}}, session=session
+        condition, {"$set": fields, "$push": pushed}, session=session
     )
     return result.modified_count == 1
 
@@ -324,6 +330,9 @@ def expire_dead_holds(*, limit: int) -> Batch:
                 # What is no history has no length; such a document is left to the doctor.
                 "version": {"$cond": [{"$isArray": "$history"}, {"$size": "$history"}, 0]},
                 "age_ms": {"$subtract": ["$$NOW", "$expires_at"]},
+                "kind": 1,
+                "owner": 1,
+                "address": "$guest.email",
             },
         )
         .sort("expires_at")
@@ -334,7 +343,23 @@ def expire_dead_holds(*, limit: int) -> Batch:
         return Batch()
     now = clock.now()
     result = collection("bookings").bulk_write(
-        [UpdateOne(*_expiry(hold["_id"], hold["version"], now)) for hold in found], ordered=False
+        [
+            UpdateOne(
+                *_expiry(
+                    hold["_id"],
+                    hold["version"],
+                    now,
+                    # A document that lacks them is left to the doctor.
+                    has_reader=outbox.has_reader(
+                        kind=hold.get("kind", ""),
+                        owner=str(hold.get("owner", "")),
+                        address=hold.get("address", ""),
+                    ),
+                )
+            )
+            for hold in found
+        ],
+        ordered=False,
     )
     reached("after_sweep_write")
     return Batch(len(found), result.modified_count, found[0]["age_ms"] / 1000)
@@ -342,23 +367,38 @@ def expire_dead_holds(*, limit: int) -> Batch:
 
 def _expire(hold: Booking, *, session: ClientSession) -> None:
     """Marks one dead hold, together with whatever else the session's transaction does."""
-    collection("bookings").update_one(
-        *_expiry(hold.id, len(hold.history), clock.now()), session=session
-    )
+    told = outbox.has_reader(kind=hold.kind, owner=hold.owner, address=hold.guest.email)
+    expiry = _expiry(hold.id, len(hold.history), clock.now(), has_reader=told)
+    collection("bookings").update_one(*expiry, session=session)
 
 
 def _expiry(
-    booking_id: ObjectId, version: int, now: datetime
+    booking_id: ObjectId, version: int, now: datetime, *, has_reader: bool
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Filter and update that mark a dead hold, unless it was confirmed, extended or cancelled
     since it was read at `version`."""
     change = Change(at=now, event="expired", actor="system")
+    pushed = {"history": change_document(change)}
+    if has_reader:
+        news = outbox.notice(booking_id, outbox.NEWS_EXPIRED, at=now, version=version + 1)
+        pushed["outbox"] = notice_document(news)
     return (
         {"_id": booking_id, "history": {"$size": version}, **DEAD},
-        {
-            "$set": {"status": EXPIRED, "updated_at": change.at},
-            "$push": {"history": change_document(change)},
-        },
+        {"$set": {"status": EXPIRED, "updated_at": change.at}, "$push": pushed},
+    )
+
+
+def empty_outbox(passed_on: Mapping[ObjectId, list[str]]) -> None:
+    """Takes the news with these ids, by booking, out of the outboxes; safe to repeat.
+
+    No line of history: it is no change of the booking, and must not make one fail.
+    """
+    collection("bookings").bulk_write(
+        [
+            UpdateOne({"_id": booking_id}, {"$pull": {"outbox": {"id": {"$in": ids}}}})
+            for booking_id, ids in passed_on.items()
+        ],
+        ordered=False,
     )
 
 

@@ -22,6 +22,8 @@ _ALL = ("view", "add", "change", "delete")
 _OF_THE_DESK = {
     "bookings.bookingrecord": _ACT,
     "bookings.roomblock": _ACT,
+    # Who may change them may have them sent again.
+    "bookings.deliveryrecord": ("view", "change"),
     "bookings.hotel": _VIEW,
     "bookings.roomcategory": _VIEW,
     "bookings.room": _VIEW,

@@ -13,6 +13,7 @@ from typing import Any
 
 from bson import ObjectId
 from django.conf import settings
+from django.utils import translation
 from redis.exceptions import RedisError
 
 from bookings import answers, clock, connections, lookups, metrics, offers, repository
@@ -253,6 +254,7 @@ def _draft_booking(request: StayRequest, caller: Caller, owner: Caller, digest: 
         created_at=now,
         updated_at=now,
         history=(Change(at=now, event="created", actor=str(caller), key=digest),),
+        language=translation.get_language() or settings.LANGUAGE_CODE,
     )
 
 

@@ -4,7 +4,7 @@ from celery import shared_task
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
-from bookings import letters, night_jobs, sweep
+from bookings import letters, night_jobs, notifications, relay, sweep
 from bookings.sweep_tally import StartedBy
 
 
@@ -24,6 +24,18 @@ def generate_nights() -> int:
 def send_letters() -> int:
     """Sends the letters that are due; returns how many."""
     return letters.send_letters()
+
+
+@shared_task(name="bookings.pass_on_news")
+def pass_on_news() -> int:
+    """Empties the bookings' outboxes; returns how many deliveries came of it."""
+    return relay.pass_on_news()
+
+
+@shared_task(name="bookings.send_notifications")
+def send_notifications() -> int:
+    """Sends the mails to guests that are due; returns how many."""
+    return notifications.send_notifications()
 
 
 @shared_task(name="bookings.clear_sessions")

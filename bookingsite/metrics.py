@@ -19,7 +19,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from pymongo.errors import PyMongoError
 
-from bookings import letters, night_jobs, sweep
+from bookings import deliveries, letters, lookups, night_jobs, sweep
 from bookings.metrics import REGISTRY
 from bookingsite import __version__, worker_files
 
@@ -69,7 +69,12 @@ class SiteCollector(Collector):
         )
         try:
             with pymongo.timeout(SCRAPE_TIMEOUT_S):
-                figures = [*_of_sweeps(), *_of_letters(), *_of_nights_jobs()]
+                figures = [
+                    *_of_sweeps(),
+                    *_of_letters(),
+                    *_of_deliveries(),
+                    *_of_nights_jobs(),
+                ]
         except (PyMongoError, DatabaseError):
             figures = None
         yield GaugeMetricFamily(
@@ -145,6 +150,37 @@ def _of_letters() -> Iterator[Metric]:
         "How long a worker should have taken one of them already; 0 if none is due.",
         value=figures.oldest_due_age_s,
     )
+
+
+def _of_deliveries() -> Iterator[Metric]:
+    """What is told of bookings: on its way out of them, and on each channel."""
+    yield GaugeMetricFamily(
+        "bookingsite_outbox_oldest_due_seconds",
+        "How long news of a booking has been due without being passed on; 0 if none is.",
+        value=lookups.oldest_due_news_age_s(),
+    )
+    results = CounterMetricFamily(
+        "bookingsite_deliveries",
+        "Tries to deliver news of a booking, by channel and by what came of them.",
+        labels=["channel", "result"],
+    )
+    waiting = GaugeMetricFamily(
+        "bookingsite_deliveries_waiting",
+        "News that is due or waits for its next try, counted up to 10000.",
+        labels=["channel"],
+    )
+    due = GaugeMetricFamily(
+        "bookingsite_deliveries_oldest_due_seconds",
+        "How long a worker should have taken one of them already; 0 if none is due.",
+        labels=["channel"],
+    )
+    for channel in deliveries.CHANNELS:
+        figures = deliveries.read_figures(channel)
+        for result, total in figures.results.items():
+            results.add_metric([channel, result], total)
+        waiting.add_metric([channel], figures.waiting)
+        due.add_metric([channel], figures.oldest_due_age_s)
+    yield from (results, waiting, due)
 
 
 def _of_nights_jobs() -> Iterator[Metric]:

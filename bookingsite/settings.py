@@ -307,6 +307,8 @@ if not 1 <= EXPIRY_INTERVAL_S <= 3600:
 NIGHTS_JOBS_INTERVAL_S = 15
 # Somebody waits before their mailbox.
 LETTERS_INTERVAL_S = 3
+# Nobody waits for these, but a hold that is about to end is news for minutes only.
+NEWS_INTERVAL_S = 5
 CELERY_BEAT_SCHEDULE = {
     "expire-holds": {
         "task": "bookings.expire_holds",
@@ -325,6 +327,16 @@ CELERY_BEAT_SCHEDULE = {
         "task": "bookings.send_letters",
         "schedule": LETTERS_INTERVAL_S,
         "options": {"expires": LETTERS_INTERVAL_S},
+    },
+    "pass-on-news": {
+        "task": "bookings.pass_on_news",
+        "schedule": NEWS_INTERVAL_S,
+        "options": {"expires": NEWS_INTERVAL_S},
+    },
+    "send-notifications": {
+        "task": "bookings.send_notifications",
+        "schedule": NEWS_INTERVAL_S,
+        "options": {"expires": NEWS_INTERVAL_S},
     },
     "clear-sessions": {
         "task": "bookings.clear_sessions",

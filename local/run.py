@@ -191,7 +191,7 @@ class Run:
             *("--timeout", "20", "--graceful-timeout", "5"),
         ]
         # Threads make the worker one process, so that its end, however it comes, is complete.
-        worker = [*celery, "worker", "--pool", "threads", "--concurrency", "2", "-l", "INFO"]
+        worker = [*celery, "worker", "--pool", "threads", "--concurrency", "4", "-l", "INFO"]
         beat = [*celery, "beat", "--schedule", str(VAR / "celerybeat-schedule"), "-l", "INFO"]
         self._begin(self._part("web", web, signal.SIGTERM))
         # When this process was killed its broker goes too, and without one a clean end takes long.

@@ -22,6 +22,8 @@ EMPTIED = (
     "verified_addresses",
     "letters",
     "letter_tally",
+    "deliveries",
+    "delivery_tally",
     "django_session",
     "django_admin_log",
 )

@@ -2,9 +2,9 @@
 
 from django.contrib import admin
 
-from bookings.admin import blocks, catalogue, clients, manager, nights, stays
+from bookings.admin import blocks, catalogue, clients, manager, nights, notifications, stays
 
-__all__ = ["blocks", "catalogue", "clients", "manager", "nights", "stays"]
+__all__ = ["blocks", "catalogue", "clients", "manager", "nights", "notifications", "stays"]
 
 admin.site.site_header = "Bookingsite"
 admin.site.site_title = "Bookingsite"

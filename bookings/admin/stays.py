@@ -16,7 +16,7 @@ from bookings.admin.forms import DayField, KeyedForm, RoomIdsField
 from bookings.admin.records import HotelFilter, RecordAdmin, name_people, place_of, staff
 from bookings.callers import caller_of_user
 from bookings.documents import ACTIVE, EXPIRED, PENDING, STATUSES, STAY, Booking
-from bookings.models import BookingRecord
+from bookings.models import BookingRecord, DeliveryRecord
 from bookings.money import format_money
 from bookings.outcomes import Outcome
 
@@ -119,6 +119,10 @@ class BookingAdmin(RecordAdmin):
         status = booking.status_at(clock.now())
         may_act = self.has_act_permission(request)
         return {
+            "told": DeliveryRecord.objects.filter(booking=booking.id).order_by("at"),
+            "may_see_told": request.user.has_perm(  # type: ignore[union-attr]
+                "bookings.view_deliveryrecord"
+            ),
             "nights": [
                 (night, format_money(amount, booking.price.currency))
                 for night, amount in booking.price.nights

@@ -23,6 +23,7 @@ from bookings.documents import ACTIVE, CONFIRMED, EXPIRED, PENDING, Booking
 from bookings.errors import NotFound
 from bookings.manage_links import last_day, make_link_token, read_link_token
 from bookings.payloads import Guest
+from bookings.stay_files import write_stay_file
 from bookings.web import limits, visitors
 from bookings.web.forms import GuestForm
 from bookings.web.intents import Intent, keys_of
@@ -39,7 +40,6 @@ from bookings.web.messages import (
 from bookings.web.said import Said, ask
 from bookings.web.scripted import ask_again, go, is_scripted, tell_fault
 from bookings.web.shown import ShownBooking, intent_of, show_bookings
-from bookings.web.stay_files import write_stay_file
 
 
 @never_cache
@@ -143,7 +143,8 @@ def stay_file(request: HttpRequest, booking_id: str) -> HttpResponse:
     if booking.status != CONFIRMED:
         raise Http404
     (shown,) = show_bookings([booking], now=clock.now())
-    response = HttpResponse(write_stay_file(shown), content_type="text/calendar; charset=utf-8")
+    content = write_stay_file(booking, hotel=shown.hotel, rooms=shown.rooms)
+    response = HttpResponse(content, content_type="text/calendar; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{booking.reference}.ics"'
     return response
 

@@ -130,16 +130,8 @@ def offer_stay(stay: CategoryStay, *, intent: Intent, key: str, held_as: str | N
 def show_bookings(bookings: Iterable[Booking], *, now: dt.datetime) -> list[ShownBooking]:
     """The bookings with the names of what they are about; each catalogue is read once."""
     bookings = list(bookings)
-    booked = [room for booking in bookings for room in booking.rooms]
-    room_names = inventory.room_names(room.room for room in booked)
-    category_names = inventory.category_names(room.category for room in booked)
+    names = inventory.name_booked(room for booking in bookings for room in booking.rooms)
     hotels = {hotel.id: hotel for hotel in inventory.list_hotels()}
-
-    def name_of(room_id: str, category_id: str) -> str:
-        category = category_names.get(category_id, category_id)
-        room = room_names.get(room_id, room_id)
-        return room if room.startswith(category) else f"{category}, {room}"
-
     shown = []
     for booking in bookings:
         hotel = hotels[booking.hotel]
@@ -147,7 +139,7 @@ def show_bookings(bookings: Iterable[Booking], *, now: dt.datetime) -> list[Show
             _show(
                 booking,
                 hotel=hotel,
-                rooms=tuple(name_of(room.room, room.category) for room in booking.rooms),
+                rooms=tuple(names[room_id] for room_id in booking.room_ids),
                 now=now,
             )
         )

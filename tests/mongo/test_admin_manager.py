@@ -91,12 +91,11 @@ def test_has_no_style_and_no_script_in_its_pages(manager: Client, address: str) 
 # --- Prices -------------------------------------------------------------------------------------
 
 
-def form(client: Client, **changes: Any) -> dict[str, Any]:
-    """The form as it is opened, with 10 % more for the attic on two nights."""
-    shown = client.get(PRICES, {"hotel": "chalet"}).context["form"]
+def form(**changes: Any) -> dict[str, Any]:
+    """10 % more for the attic on two nights."""
     return {
         "hotel": "chalet",
-        "key": shown["key"].value(),
+        "key": str(ObjectId()),
         "categories": ["chalet_attic"],
         "first": DAY,
         "last": NEXT_DAY,
@@ -141,10 +140,17 @@ def test_shows_some_month_whatever_is_asked_for(manager: Client, month: str) -> 
     assert manager.get(PRICES, {"hotel": "chalet", "month": month}).status_code == 200
 
 
+def test_opens_each_form_with_a_key_of_its_own(manager: Client) -> None:
+    keys = [manager.get(PRICES).context["form"]["key"].value() for _ in range(2)]
+    keys += [manager.get(FILES).context["import_form"]["key"].value() for _ in range(2)]
+
+    assert len(set(filter(ObjectId.is_valid, keys))) == 4
+
+
 def test_shows_what_would_change_and_changes_nothing(manager: Client) -> None:
     put_night("chalet_attic", DAY, price=9_995)
 
-    response = look(manager, form(manager))
+    response = look(manager, form())
 
     text = Page(response.content.decode()).text
     assert "2 nights would change, 1 of them new in the calendar; 0 are so already." in text
@@ -155,7 +161,7 @@ def test_shows_what_would_change_and_changes_nothing(manager: Client) -> None:
 
 
 def test_changes_what_was_shown_and_writes_down_who_did(manager: Client) -> None:
-    response = apply(manager, form(manager, min_stay="2", closed_to_arrival="yes"))
+    response = apply(manager, form(min_stay="2", closed_to_arrival="yes"))
 
     summary = (
         f"Set price +10 %, arrival closed, minimum stay 2 from {DAY} to {NEXT_DAY} for "
@@ -170,7 +176,7 @@ def test_changes_what_was_shown_and_writes_down_who_did(manager: Client) -> None
 
 
 def test_raises_prices_once_when_the_form_is_sent_twice(manager: Client) -> None:
-    wish = form(manager)
+    wish = form()
     wish["seen"] = look(manager, wish).context["form"]["seen"].value()
 
     first, second = (
@@ -185,7 +191,7 @@ def test_raises_prices_once_when_the_form_is_sent_twice(manager: Client) -> None
 
 
 def test_raises_prices_once_when_clicked_twice_at_once(manager: Client) -> None:
-    wish = form(manager)
+    wish = form()
     wish["seen"] = look(manager, wish).context["form"]["seen"].value()
     barrier = threading.Barrier(4)
 
@@ -206,7 +212,7 @@ def test_raises_prices_once_when_clicked_twice_at_once(manager: Client) -> None:
 
 
 def test_shows_anew_what_changed_since_it_was_shown(manager: Client) -> None:
-    wish = form(manager)
+    wish = form()
     wish["seen"] = look(manager, wish).context["form"]["seen"].value()
     put_night("chalet_attic", DAY, price=10_000)
 
@@ -218,7 +224,7 @@ def test_shows_anew_what_changed_since_it_was_shown(manager: Client) -> None:
 
 
 def test_does_not_apply_what_was_not_shown(manager: Client) -> None:
-    manager.post(f"{PRICES}?hotel=chalet", {**form(manager), "apply": "Apply"})
+    manager.post(f"{PRICES}?hotel=chalet", {**form(), "apply": "Apply"})
 
     assert prices() == []
 
@@ -228,7 +234,7 @@ def test_leaves_a_large_change_to_the_worker(
 ) -> None:
     monkeypatch.setattr(night_jobs, "MAX_ROWS_AT_ONCE", 1)
 
-    response = apply(manager, form(manager))
+    response = apply(manager, form())
     before = prices()
     night_jobs.work_on_jobs()
 
@@ -260,7 +266,7 @@ def test_leaves_a_large_change_to_the_worker(
 def test_shows_a_fault_beside_its_field(
     manager: Client, changes: dict[str, Any], field: str
 ) -> None:
-    response = look(manager, form(manager, **changes))
+    response = look(manager, form(**changes))
 
     assert list(response.context["form"].errors) == [field]
     assert response.context["plan"] is None
@@ -280,9 +286,9 @@ def test_shows_the_front_desk_prices_and_no_form(client: Client, chalet: Hotel) 
 
 
 def upload(client: Client, content: bytes, **changes: Any) -> Any:
-    key = client.get(FILES).context["import_form"]["key"].value()
     file = SimpleUploadedFile("prices.csv", content)
-    return client.post(FILES, {"hotel": "chalet", "key": key, "file": file, **changes}, follow=True)
+    fields = {"hotel": "chalet", "key": str(ObjectId()), "file": file}
+    return client.post(FILES, {**fields, **changes}, follow=True)
 
 
 def rows_of(response: Any) -> list[list[str]]:

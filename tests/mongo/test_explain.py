@@ -247,6 +247,19 @@ def test_counts_what_is_to_be_swept(explain: Explain) -> None:
 # --- Guests and their addresses ------------------------------------------------------------
 
 
+def test_looks_for_news(explain: Explain) -> None:
+    """Every hold of the crowd has a reminder in its outbox, and one of them is due."""
+    reminded = connections.collection("bookings").count_documents({"outbox.0": {"$exists": True}})
+    one = connections.collection("bookings").find_one({}, {"_id": 1}, sort=[("_id", -1)])
+    due = {"$set": {"outbox.0.due_at": clock.now()}}
+    connections.collection("bookings").update_one(one, due)
+
+    plans = explain(lambda: (lookups.list_outboxes(limit=200), lookups.oldest_due_news_age_s()))
+
+    assert reminded > BOOKINGS / 2
+    check(plans, spare=0)
+
+
 def test_finds_guests_by_address(explain: Explain) -> None:
     plans = explain(
         lambda: lookups.list_guest_bookings("ada7@example.org", from_day=day(0), limit=50)

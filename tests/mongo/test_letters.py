@@ -189,13 +189,13 @@ def test_links_to_the_site_of_the_settings(settings: Any, client: Any) -> None:
 
 def test_writes_in_the_language_it_was_asked_in(monkeypatch: pytest.MonkeyPatch) -> None:
     languages = []
-    write = letters.render_to_string
+    write = letters.render_text
 
     def note(*arguments: Any) -> str:
         languages.append(translation.get_language())
         return write(*arguments)
 
-    monkeypatch.setattr(letters, "render_to_string", note)
+    monkeypatch.setattr(letters, "render_text", note)
     with translation.override("de"):
         order()
 

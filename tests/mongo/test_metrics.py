@@ -10,11 +10,12 @@ from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
-from bookings import clock, connections, letters, outage, sweep
+from bookings import clock, connections, letters, notifications, outage, relay, sweep
 from bookings.connections import collection
 from bookings.models import NightsJob
 from bookingsite import __version__
-from tests.mongo.conftest import book, let_hold_end
+from tests.conftest import night
+from tests.mongo.conftest import CUSTOMER, book, let_hold_end
 
 Patch = pytest.MonkeyPatch
 
@@ -40,7 +41,7 @@ def scrape(client: Client) -> dict[str, float]:
 def test_begins_with_nothing(client: Client) -> None:
     found = scrape(client)
 
-    kept = ("expiry", "dead_holds", "letters", "nights_jobs")
+    kept = ("expiry", "dead_holds", "letters", "outbox", "deliveries", "nights_jobs")
     assert {
         name: value
         for name, value in found.items()
@@ -60,6 +61,19 @@ def test_begins_with_nothing(client: Client) -> None:
         "bookingsite_letters_waiting": 0,
         "bookingsite_letters_oldest_waiting_seconds": 0,
         "bookingsite_letters_oldest_due_seconds": 0,
+        "bookingsite_outbox_oldest_due_seconds": 0,
+        "bookingsite_deliveries_total channel=mail result=sent": 0,
+        "bookingsite_deliveries_total channel=mail result=not_needed": 0,
+        "bookingsite_deliveries_total channel=mail result=not_sent": 0,
+        "bookingsite_deliveries_total channel=mail result=given_up": 0,
+        "bookingsite_deliveries_total channel=webhook result=sent": 0,
+        "bookingsite_deliveries_total channel=webhook result=not_needed": 0,
+        "bookingsite_deliveries_total channel=webhook result=not_sent": 0,
+        "bookingsite_deliveries_total channel=webhook result=given_up": 0,
+        "bookingsite_deliveries_waiting channel=mail": 0,
+        "bookingsite_deliveries_waiting channel=webhook": 0,
+        "bookingsite_deliveries_oldest_due_seconds channel=mail": 0,
+        "bookingsite_deliveries_oldest_due_seconds channel=webhook": 0,
         "bookingsite_nights_jobs_open": 0,
         "bookingsite_nights_jobs_oldest_seconds": 0,
     }
@@ -127,6 +141,34 @@ def test_tells_what_became_of_letters(client: Client, settings: Settings) -> Non
         "given_up": 1,
     }
     assert found["bookingsite_letters_waiting"] == 0
+
+
+def test_tells_what_became_of_news(client: Client, settings: Settings) -> None:
+    for days in range(3):
+        guest = {"email": "ada@example.org"}
+        book(f"k{days}", caller=CUSTOMER, guest=guest, date=night(30 + days))
+    collection("bookings").update_many(
+        {}, [{"$set": {"outbox": {"$map": {"input": "$outbox", "as": "notice", "in": {
+            "$mergeObjects": ["$$notice", {"due_at": {"$subtract": ["$$NOW", 90_000]}}]
+        }}}}}],
+    )  # fmt: skip
+    found = scrape(client)
+    assert 90 <= found["bookingsite_outbox_oldest_due_seconds"] < 100
+    relay.pass_on_news()
+    settings.EMAIL_BACKEND = "tests.mongo.test_letters.Failing"
+    notifications.send_notifications()
+    settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+    collection("deliveries").update_one(
+        {}, [{"$set": {"next_try_at": {"$subtract": ["$$NOW", 60_000]}}}]
+    )
+
+    found = scrape(client)
+
+    assert found["bookingsite_outbox_oldest_due_seconds"] == 0
+    assert found["bookingsite_deliveries_total channel=mail result=not_sent"] == 3
+    assert found["bookingsite_deliveries_waiting channel=mail"] == 3
+    assert 60 <= found["bookingsite_deliveries_oldest_due_seconds channel=mail"] < 70
+    assert found["bookingsite_deliveries_waiting channel=webhook"] == 0
 
 
 def test_tells_which_letters_wait_and_which_are_late(client: Client) -> None:

@@ -340,8 +340,18 @@ def test_imports_100_000_nights_that_a_worker_writes(hotel: HotelFacts, many: An
     assert (job.state, job.done, job.rows) == ("done", 100_000, None)
     assert collection("nights").count_documents({}) == 100_000
     assert size < 2_000_000
-    with pytest.raises(FileRefused, match="more than 100,000 rows; divide it into several"):
-        judge_file(file(HEADER, *cells, cells[0]), hotel)
+
+
+def test_refuses_more_rows_than_an_order_holds(
+    hotel: HotelFacts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(night_files, "MAX_ROWS", 2)
+    rows = [f"chalet_attic,{night(number)},1" for number in range(3)]
+
+    fault = the_fault(file(HEADER, *rows), hotel)
+
+    assert len(judge_file(file(HEADER, *rows[:2]), hotel)) == 2
+    assert fault.message == "The file has more than 2 rows; divide it into several."
 
 
 def test_packs_rows_that_say_everything_into_a_document() -> None:

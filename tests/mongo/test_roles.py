@@ -39,6 +39,7 @@ def test_gives_the_front_desk_bookings_and_a_look_at_the_rest() -> None:
     assert rights(FRONT_DESK) == {
         *(f"bookings.{action}_bookingrecord" for action in ("view", "add", "change")),
         *(f"bookings.{action}_roomblock" for action in ("view", "add", "change")),
+        *(f"bookings.{action}_deliveryrecord" for action in ("view", "change")),
         *(f"bookings.view_{model}" for model in ("hotel", "roomcategory", "room", "night")),
     }
 

@@ -11,7 +11,10 @@ from django.contrib.auth.models import User
 
 from bookings import callers
 from bookings.models import ApiClient
+from tests.site.mailbox import mailbox, worker
 from tests.site.site import Site, start_site
+
+__all__ = ["mailbox", "worker"]
 
 Starter = Callable[..., Site]
 

@@ -1,18 +1,27 @@
 """A stay as a file for the guest's own calendar (iCalendar, RFC 5545)."""
 
+from collections.abc import Sequence
+
 from django.utils.translation import gettext as _
 from icalendar import Calendar, Event
 
 from bookings import clock
-from bookings.web.shown import ShownBooking
+from bookings.documents import Booking
+from bookings.inventory import HotelFacts
 
 
-def write_stay_file(booking: ShownBooking) -> bytes:
-    """One event from check-in to check-out; who stays is not in it, since calendars are shared."""
-    hotel = booking.hotel
+def write_stay_file(
+    booking: Booking, *, hotel: HotelFacts, rooms: Sequence[str], is_off: bool = False
+) -> bytes:
+    """One event from check-in to check-out; who stays is not in it, since calendars are shared.
+
+    A later file of the same booking replaces an earlier one, and with `is_off` it takes the stay
+    out of the calendar again (RFC 5546).
+    """
     event = Event()
     # The same for ever, so that importing it again replaces it.
     event.add("uid", f"{booking.id}@bookingsite")
+    event.add("sequence", len(booking.history))
     event.add("dtstamp", clock.now())
     event.add("dtstart", clock.local_moment(booking.check_in, hotel.check_in_time, hotel.time_zone))
     event.add("dtend", clock.local_moment(booking.check_out, hotel.check_out_time, hotel.time_zone))
@@ -20,11 +29,13 @@ def write_stay_file(booking: ShownBooking) -> bytes:
     event.add(
         "description",
         _("Reference %(reference)s: %(rooms)s")
-        % {"reference": booking.reference, "rooms": "; ".join(booking.rooms)},
+        % {"reference": booking.reference, "rooms": "; ".join(rooms)},
     )
     event.add("location", hotel.name)
+    event.add("status", "CANCELLED" if is_off else "CONFIRMED")
     calendar = Calendar()
     calendar.add("prodid", "-//Bookingsite//stays//EN")
     calendar.add("version", "2.0")
+    calendar.add("method", "CANCEL" if is_off else "PUBLISH")
     calendar.add_component(event)
     return bytes(calendar.to_ical())

@@ -1,0 +1,127 @@
+"""What guests and partners were told of bookings, or are still to be told: read, and sent again."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from bookings import deliveries
+from bookings.admin.records import MAX_AT_ONCE, name_people
+from bookings.deliveries import CHANNELS, GIVEN_UP, STATES, WAITING
+from bookings.models import BookingRecord, DeliveryRecord
+
+
+class StateFilter(admin.SimpleListFilter):
+    """What became of it; of what waits also only what has failed before."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("failing", "failing"), *((state, state.replace("_", " ")) for state in STATES)]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[DeliveryRecord]
+    ) -> QuerySet[DeliveryRecord]:
+        match self.value():
+            case None:
+                return queryset
+            case "failing":
+                return queryset.filter(state=WAITING).exclude(last_error="")
+            case state:
+                return queryset.filter(state=state)
+
+
+class ChannelFilter(admin.SimpleListFilter):
+    title = "channel"
+    parameter_name = "channel"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(channel, channel) for channel in CHANNELS]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[DeliveryRecord]
+    ) -> QuerySet[DeliveryRecord]:
+        return queryset.filter(channel=self.value()) if self.value() else queryset
+
+
+@admin.register(DeliveryRecord)
+class NotificationAdmin(admin.ModelAdmin):
+    """Read-only: bookings/deliveries.py alone writes what is listed here."""
+
+    list_display = (
+        "event", "channel", "booking_link", "receiver", "state_now", "tries", "at", "last_error",
+    )  # fmt: skip
+    list_display_links = None
+    list_filter = (StateFilter, ChannelFilter)
+    search_fields = ("reference",)
+    search_help_text = "The whole reference of a booking"
+    # Only the newest first: no index serves another order.
+    sortable_by = ()
+    show_full_result_count = False
+    actions = ("send_again",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        """Whoever may change notifications may have them sent again."""
+        return super().has_change_permission(request)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[DeliveryRecord], search_term: str
+    ) -> tuple[QuerySet[DeliveryRecord], bool]:
+        """By the booking, since that has an index on its reference."""
+        reference = search_term.strip().upper()
+        if reference:
+            found = BookingRecord.objects.filter(reference=reference).values_list("pk", flat=True)
+            queryset = queryset.filter(booking__in=list(found))
+        return queryset, False
+
+    @admin.display(description="booking")
+    def booking_link(self, record: DeliveryRecord) -> SafeString:
+        address = reverse("admin:bookings_bookingrecord_change", args=[record.booking])
+        return format_html('<a href="{}">{}</a>', address, record.reference)
+
+    @admin.display(description="to")
+    def receiver(self, record: DeliveryRecord) -> str:
+        """A partner's name; the address of a guest stays in the booking."""
+        if not record.to:
+            return "the guest"
+        label = f"client:{record.to}"
+        return name_people([label])[label]
+
+    @admin.display(description="state")
+    def state_now(self, record: DeliveryRecord) -> str:
+        if record.state == WAITING and record.next_try_at and record.last_error:
+            return f"failing, next try {record.next_try_at:%Y-%m-%d %H:%M} UTC"
+        return record.state.replace("_", " ")
+
+    @admin.action(description="Send selected notifications again now", permissions=["act"])
+    def send_again(self, request: HttpRequest, queryset: QuerySet[DeliveryRecord]) -> None:
+        """Only what waits or was given up: what was sent is not sent twice."""
+        records = list(queryset[:MAX_AT_ONCE])
+        due = [
+            record
+            for record in records
+            if record.state in (WAITING, GIVEN_UP) and deliveries.send_again(record.pk)
+        ]
+        for record in due:
+            self.log_change(request, record, "Sent again.")
+        if due:
+            text = f"Due now: {len(due)}. The worker sends them within seconds."
+            self.message_user(request, text, messages.SUCCESS)
+        if len(due) < len(records):
+            left = len(records) - len(due)
+            text = f"Left alone, since they were sent or are not needed: {left}."
+            self.message_user(request, text, messages.WARNING)

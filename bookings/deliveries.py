@@ -1,0 +1,207 @@
+"""What is to be told, to whom, and how often that was tried: the only writer of `deliveries`.
+
+A delivery is taken for a try by compare-and-set, which sets its next one: whoever is killed in
+the middle leaves it to that. So it may be made twice, always under the same event id, but is
+never lost.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from bson import ObjectId
+from pymongo import ReturnDocument
+from pymongo.errors import BulkWriteError
+
+from bookings.connections import collection
+
+Channel = Literal["mail", "webhook"]
+MAIL: Channel = "mail"
+WEBHOOK: Channel = "webhook"
+CHANNELS = (MAIL, WEBHOOK)
+
+WAITING = "waiting"
+SENT, NOT_NEEDED, GIVEN_UP = "sent", "not_needed", "given_up"
+STATES = (WAITING, SENT, NOT_NEEDED, GIVEN_UP)
+
+# Longer than one try may last, whatever the receiver does. Each failure doubles it, up to an hour.
+FIRST_RETRY_MS = 60_000
+LONGEST_RETRY_MS = 3_600_000
+
+# Who could not be reached for a day is not told any more.
+TRIED_FOR = timedelta(days=1)
+
+MAX_ERROR = 300
+
+# Whoever watches wants to know soon that there are many, not late how many exactly.
+MAX_COUNTED = 10_000
+
+_DUPLICATE_KEY = 11_000
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One event of one booking for one receiver.
+
+    `to` is the id of the partner, empty for a mail: the booking says where its guest is reached.
+    `version` orders a booking's events, `payload` is the booking as the API showed it at the event.
+    `ends_at` is the end of the hold that is announced by `expiring`.
+    """
+
+    channel: Channel
+    to: str
+    event_id: str
+    event: str
+    at: datetime
+    booking: ObjectId
+    reference: str
+    version: int
+    payload: dict[str, Any]
+    created_at: datetime
+    ends_at: datetime | None = None
+    tries: int = 0
+
+    @property
+    def id(self) -> str:
+        return f"{self.event_id}:{self.channel}"
+
+
+# What comes of a try. A worker that dies after it leaves that try uncounted.
+NOT_SENT = "not_sent"
+RESULTS = (SENT, NOT_NEEDED, NOT_SENT, GIVEN_UP)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What came of tries on a channel, how many wait there, and how long the one has been due
+    that is due longest."""
+
+    results: dict[str, int] = field(default_factory=lambda: dict.fromkeys(RESULTS, 0))
+    waiting: int = 0
+    oldest_due_age_s: float = 0.0
+
+
+def record(deliveries: Iterable[Delivery]) -> int:
+    """Writes down what is to be delivered; returns how many of them were not there already."""
+    documents = [
+        {
+            "_id": delivery.id,
+            **vars(delivery),
+            "state": WAITING,
+            "next_try_at": delivery.created_at,
+            "last_error": "",
+        }
+        for delivery in deliveries
+    ]
+    if not documents:
+        return 0
+    try:
+        collection("deliveries").insert_many(documents, ordered=False)
+    except BulkWriteError as error:
+        failures = error.details["writeErrors"]
+        if any(failure["code"] != _DUPLICATE_KEY for failure in failures):
+            raise
+        return len(documents) - len(failures)
+    return len(documents)
+
+
+def take(channel: Channel, *, to: str = "") -> Delivery | None:
+    """What is due longest, for one try; nobody else takes it before its next one."""
+    doubled = {"$multiply": [FIRST_RETRY_MS, {"$pow": [2, {"$min": ["$tries", 10]}]}]}
+    document = collection("deliveries").find_one_and_update(
+        {
+            "channel": channel,
+            "to": to,
+            "next_try_at": {"$type": "date"},
+            "$expr": {"$lte": ["$next_try_at", "$$NOW"]},
+        },
+        [
+            {
+                "$set": {
+                    "tries": {"$add": ["$tries", 1]},
+                    "next_try_at": {"$add": ["$$NOW", {"$min": [doubled, LONGEST_RETRY_MS]}]},
+                }
+            }
+        ],
+        sort=[("next_try_at", 1)],
+        return_document=ReturnDocument.AFTER,
+    )
+    return _from_document(document) if document else None
+
+
+def settle(delivery: Delivery, state: str, *, error: str = "") -> None:
+    """No further try, unless somebody else has begun one meanwhile."""
+    collection("deliveries").update_one(
+        {"_id": delivery.id, "tries": delivery.tries},
+        [
+            {"$set": {"state": state, "last_error": error[:MAX_ERROR], "settled_at": "$$NOW"}},
+            {"$unset": "next_try_at"},
+        ],
+    )
+    _count(delivery.channel, state)
+
+
+def fail(delivery: Delivery, error: str) -> bool:
+    """Leaves it to its next try; or gives it up, and returns True, once it was tried for a day."""
+    settled = collection("deliveries").find_one_and_update(
+        {"_id": delivery.id, "tries": delivery.tries, "state": WAITING},
+        [
+            {"$set": {"last_error": error[:MAX_ERROR]}},
+            {
+                "$set": {
+                    "state": {"$cond": [_too_old(), GIVEN_UP, "$state"]},
+                    "settled_at": {"$cond": [_too_old(), "$$NOW", "$$REMOVE"]},
+                    "next_try_at": {"$cond": [_too_old(), "$$REMOVE", "$next_try_at"]},
+                }
+            },
+        ],
+        return_document=ReturnDocument.AFTER,
+    )
+    is_over = settled is not None and settled["state"] == GIVEN_UP
+    _count(delivery.channel, GIVEN_UP if is_over else NOT_SENT)
+    return is_over
+
+
+def send_again(delivery_id: str) -> bool:
+    """Makes it due now, for another day; False if there is none, or it was sent."""
+    result = collection("deliveries").update_one(
+        {"_id": delivery_id, "state": {"$in": [WAITING, GIVEN_UP]}},
+        [
+            {"$set": {"state": WAITING, "next_try_at": "$$NOW", "tried_from": "$$NOW"}},
+            {"$unset": "settled_at"},
+        ],
+    )
+    return result.matched_count == 1
+
+
+def read_figures(channel: Channel) -> Figures:
+    """What waits on this channel now, counted up to MAX_COUNTED."""
+    found = list(
+        collection("deliveries").aggregate(
+            [
+                {"$match": {"channel": channel, "next_try_at": {"$type": "date"}}},
+                {"$limit": MAX_COUNTED},
+                {"$group": {"_id": None, "count": {"$sum": 1}, "due": {"$min": "$next_try_at"}}},
+                {"$project": {"count": 1, "due_ms": {"$subtract": ["$$NOW", "$due"]}}},
+            ]
+        )
+    )
+    tally = collection("delivery_tally").find_one({"_id": channel}) or {}
+    results = {result: tally.get(result, 0) for result in RESULTS}
+    if not found:
+        return Figures(results)
+    return Figures(results, found[0]["count"], max(0.0, found[0]["due_ms"] / 1000))
+
+
+def _count(channel: Channel, result: str) -> None:
+    collection("delivery_tally").update_one({"_id": channel}, {"$inc": {result: 1}}, upsert=True)
+
+
+def _too_old() -> dict[str, Any]:
+    since = {"$ifNull": ["$tried_from", "$created_at"]}
+    return {"$gte": [{"$subtract": ["$$NOW", since]}, int(TRIED_FOR.total_seconds() * 1000)]}
+
+
+def _from_document(document: dict[str, Any]) -> Delivery:
+    return Delivery(**{name: document[name] for name in Delivery.__dataclass_fields__})

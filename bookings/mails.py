@@ -1,0 +1,33 @@
+"""What all mails of the site have in common: their text, their links, and an id that stays."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.mail import EmailMessage
+from django.template.loader import render_to_string
+from django.urls import reverse
+
+
+def make_mail(mail_id: str, *, to: str, subject: str, text: str) -> EmailMessage:
+    """A plain mail to one address; at each try with the same id it is one mail to a mailbox."""
+    return EmailMessage(
+        subject=subject,
+        body=text,
+        to=[to],
+        headers={
+            "Message-ID": f"<{mail_id}@{urlsplit(settings.SITE_URL).hostname}>",
+            "Auto-Submitted": "auto-generated",
+        },
+    )
+
+
+def render_text(template: str, context: dict[str, Any]) -> str:
+    """The text of templates/letters/; its lines are those of the mail."""
+    text = render_to_string(f"letters/{template}.txt", {**context, "site": settings.SITE_URL})
+    return text.strip() + "\n"
+
+
+def link_to(name: str, *arguments: str) -> str:
+    """An address of this site. It comes from the settings, since anybody can name a host."""
+    return settings.SITE_URL + reverse(name, args=arguments)

@@ -1,0 +1,188 @@
+"""Mails to guests about their bookings: confirmed, moved, cancelled; held, and running out.
+
+Each is one delivery of the channel `mail`, written when it is sent, from the booking as it is
+then. What is not true any more is not said: the news that came after it has a mail of its own.
+Who has no address is written nothing.
+"""
+
+import logging
+import smtplib
+import time
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from django.core.mail import EmailMessage
+from django.utils import translation
+from django.utils.translation import gettext_lazy as _
+from pymongo.errors import PyMongoError
+
+from bookings import clock, deliveries, lookups, manage_links
+from bookings.clock import request_limits
+from bookings.deliveries import GIVEN_UP, MAIL, NOT_NEEDED, SENT, Delivery
+from bookings.documents import ACTIVE, CANCELLED, CONFIRMED, EXPIRED, Booking
+from bookings.inventory import find_hotel, name_booked
+from bookings.mails import link_to, make_mail, render_text
+from bookings.money import format_money
+from bookings.outbox import (
+    NEWS_CANCELLED,
+    NEWS_CONFIRMED,
+    NEWS_EXPIRED,
+    NEWS_EXPIRING,
+    NEWS_MOVED,
+)
+from bookings.points import reached
+from bookings.relay import is_about_to_end
+from bookings.stay_files import write_stay_file
+
+logger = logging.getLogger(__name__)
+
+# A run starts no mail after this long; the next run comes in seconds. A worker that is told to
+# end has a minute, and the last mail may take long at a slow mail server.
+RUN_LIMIT_S = 20.0
+
+
+def send_notifications() -> int:
+    """Sends the mails that are due, until the time is up; returns how many were sent."""
+    starts_no_mail_after_s = time.monotonic() + RUN_LIMIT_S
+    sent = 0
+    while delivery := _take():
+        sent += _send(delivery)
+        if time.monotonic() >= starts_no_mail_after_s:
+            break
+    return sent
+
+
+def _take() -> Delivery | None:
+    with request_limits():
+        return deliveries.take(MAIL)
+
+
+def _send(delivery: Delivery) -> bool:
+    """Writes it and hands it over. Nothing in the log says to whom."""
+    about = {"event_id": delivery.event_id, "news": delivery.event, "tries": delivery.tries}
+    try:
+        with request_limits():
+            mail, reason = _write(delivery)
+        reached("before_mail")
+        if mail:
+            mail.send()
+    except (smtplib.SMTPException, OSError) as error:
+        with request_limits():
+            is_over = _fail(delivery, error)
+        name = "notification_given_up" if is_over else "notification_not_sent"
+        logger.warning(name, extra={**about, "reason": type(error).__name__})
+        return False
+    except PyMongoError:
+        raise
+    except Exception:
+        # What cannot be written today cannot be written tomorrow, and must not stop the others.
+        with request_limits():
+            deliveries.settle(
+                delivery, GIVEN_UP, error="It could not be written; the worker's log says why."
+            )
+        logger.exception("notification_given_up", extra=about)
+        return False
+    reached("after_mail")
+    with request_limits():
+        deliveries.settle(delivery, SENT if mail else NOT_NEEDED, error=reason)
+    logger.info("notification_sent" if mail else "notification_not_needed", extra=about)
+    return mail is not None
+
+
+def _fail(delivery: Delivery, error: Exception) -> bool:
+    """Leaves it to its next try, or gives it up and returns True."""
+    text = _describe_failure(error)
+    if isinstance(error, smtplib.SMTPRecipientsRefused) and all(
+        code >= 500 for code, _text in error.recipients.values()
+    ):
+        # There is no such mailbox, and trying again is of no use (RFC 5321, 4.2.1).
+        deliveries.settle(delivery, GIVEN_UP, error=text)
+        return True
+    return deliveries.fail(delivery, text)
+
+
+def _describe_failure(error: Exception) -> str:
+    """What the mail server said, without the address that it may repeat."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        codes = sorted({str(code) for code, _text in error.recipients.values()})
+        return f"The mail server refused the address ({', '.join(codes)})."
+    if isinstance(error, smtplib.SMTPResponseException):
+        return f"The mail server answered {error.smtp_code}."
+    return f"The mail server could not be reached ({type(error).__name__})."
+
+
+def _write(delivery: Delivery) -> tuple[EmailMessage | None, str]:
+    """The mail as it is true now; or None, and why it is not needed."""
+    booking = lookups.find_booking(delivery.booking)
+    if booking is None or not booking.guest.email:
+        return None, "The booking has no address any more."
+    now = clock.now()
+    if not _is_still_true(delivery, booking, now):
+        return None, "Something else became of the booking meanwhile."
+    with translation.override(booking.language):
+        return _write_about(delivery, booking, now), ""
+
+
+def _is_still_true(delivery: Delivery, booking: Booking, now: datetime) -> bool:
+    status = booking.status_at(now)
+    match delivery.event:
+        case "confirmed":
+            return status == CONFIRMED
+        case "moved":
+            # Of two moves the later one says where the booking is.
+            moves = [n for n, change in enumerate(booking.history, 1) if change.event == "moved"]
+            return status in ACTIVE and moves[-1] == delivery.version
+        case "cancelled":
+            return status == CANCELLED
+        case "expired":
+            return status == EXPIRED
+        case _:
+            return is_about_to_end(booking, delivery.ends_at, now)
+
+
+def _write_about(delivery: Delivery, booking: Booking, now: datetime) -> EmailMessage:
+    hotel = find_hotel(booking.hotel)
+    assert hotel is not None, "a hotel with bookings cannot be deleted"
+    names = name_booked(booking.rooms)
+    rooms = [names[room_id] for room_id in booking.room_ids]
+    zone = ZoneInfo(hotel.time_zone)
+    context = {
+        "booking": booking,
+        "hotel": hotel,
+        "rooms": rooms,
+        "price": format_money(booking.price.total, booking.price.currency),
+        "is_held": booking.status_at(now) not in (CONFIRMED, CANCELLED, EXPIRED),
+        # Without their zones, or the template would turn them into the server's time again.
+        "ends_at": booking.expires_at and booking.expires_at.astimezone(zone).replace(tzinfo=None),
+        "cancel_until": hotel.last_cancellation(booking.check_in)
+        .astimezone(zone)
+        .replace(tzinfo=None),
+        "may_cancel": now < hotel.last_cancellation(booking.check_in),
+        "link": link_to("manage", manage_links.make_link_token(str(booking.id), booking.check_out)),
+        "search": link_to("home"),
+    }
+    mail = make_mail(
+        delivery.event_id,
+        to=booking.guest.email,
+        subject=_SUBJECTS[delivery.event] % {"hotel": hotel.name, "reference": booking.reference},
+        text=render_text(delivery.event, context),
+    )
+    was_booked = booking.status == CONFIRMED or any(
+        change.event == "confirmed" for change in booking.history
+    )
+    if booking.expires_at is None or was_booked:
+        is_off = booking.status == CANCELLED
+        content = write_stay_file(booking, hotel=hotel, rooms=rooms, is_off=is_off)
+        method = "CANCEL" if is_off else "PUBLISH"
+        mail.attach(f"{booking.reference}.ics", content.decode(), f"text/calendar; method={method}")
+    return mail
+
+
+# Read when a mail is written, in its guest's language.
+_SUBJECTS = {
+    NEWS_CONFIRMED: _("Booked: %(hotel)s, %(reference)s"),
+    NEWS_MOVED: _("Changed: %(hotel)s, %(reference)s"),
+    NEWS_CANCELLED: _("Cancelled: %(hotel)s, %(reference)s"),
+    NEWS_EXPIRING: _("Your hold ends soon: %(hotel)s, %(reference)s"),
+    NEWS_EXPIRED: _("Your hold has ended: %(hotel)s, %(reference)s"),
+}

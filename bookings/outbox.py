@@ -1,0 +1,65 @@
+"""Which news a change of a booking leaves in its outbox.
+
+News is written together with the change, in the same update, so that neither can be there
+without the other. bookings/relay.py passes it on.
+"""
+
+from datetime import datetime, timedelta
+
+from bson import ObjectId
+
+from bookings.documents import CONFIRMED, PENDING, STAY, Booking, Change, Notice
+
+NEWS_CONFIRMED, NEWS_EXPIRING, NEWS_EXPIRED = "confirmed", "expiring", "expired"
+NEWS_CANCELLED, NEWS_MOVED = "cancelled", "moved"
+NEWS = (NEWS_CONFIRMED, NEWS_EXPIRING, NEWS_EXPIRED, NEWS_CANCELLED, NEWS_MOVED)
+
+# Who reads that a hold is about to end needs some minutes to do something about it. Who has made
+# a hold that is hardly longer is still at it, and is not reminded.
+REMINDED_BEFORE_END = timedelta(minutes=5)
+SHORTEST_REMINDED = 2 * REMINDED_BEFORE_END
+
+
+def has_reader(*, kind: str, owner: str, address: str) -> bool:
+    """Whether anybody is to be told: a partner, or a guest with an address."""
+    return kind == STAY and (bool(address) or owner.startswith("client:"))
+
+
+def notices_of(booking: Booking, change: Change, *, version: int) -> tuple[Notice, ...]:
+    """The news in the change that made the booking what it is and its history `version` long."""
+    if not has_reader(kind=booking.kind, owner=booking.owner, address=booking.guest.email):
+        return ()
+    match change.event:
+        case "created" | "extended" if booking.status == PENDING:
+            return _reminders(booking, change.at, version)
+        case "created" if booking.status == CONFIRMED:
+            return (notice(booking.id, NEWS_CONFIRMED, at=change.at, version=version),)
+        case "confirmed" | "cancelled" | "moved":
+            return (notice(booking.id, change.event, at=change.at, version=version),)
+    return ()
+
+
+def notice(booking_id: ObjectId, event: str, *, at: datetime, version: int) -> Notice:
+    """News that is due at once."""
+    return Notice(_notice_id(booking_id, version, event), event, at=at, due_at=at, version=version)
+
+
+def _reminders(hold: Booking, at: datetime, version: int) -> tuple[Notice, ...]:
+    ends_at = hold.expires_at
+    assert ends_at is not None, "a hold has an end"
+    if ends_at - at < SHORTEST_REMINDED:
+        return ()
+    reminder = Notice(
+        _notice_id(hold.id, version, NEWS_EXPIRING),
+        NEWS_EXPIRING,
+        at=at,
+        due_at=ends_at - REMINDED_BEFORE_END,
+        version=version,
+        ends_at=ends_at,
+    )
+    return (reminder,)
+
+
+def _notice_id(booking_id: ObjectId, version: int, event: str) -> str:
+    """Of the same change the same, however often it is passed on: receivers know it by that."""
+    return f"{booking_id}-{version}-{event}"

@@ -1,0 +1,100 @@
+"""Passes on what bookings have in their outboxes: one delivery for each receiver of each news.
+
+First the deliveries are written, then the outbox is emptied. Whoever is killed between the two
+leaves news that is passed on again, to deliveries that are there already.
+"""
+
+import dataclasses
+import json
+import time
+from datetime import datetime
+from typing import Any
+
+from bookings import answers, clock, deliveries, lookups, repository
+from bookings.clock import request_limits
+from bookings.deliveries import MAIL, WEBHOOK, Delivery
+from bookings.documents import EXPIRED, PENDING, Booking, Notice
+from bookings.outbox import NEWS_EXPIRED, NEWS_EXPIRING
+from bookings.points import reached
+
+# As many bookings as are read and written at once, in well under a second.
+BATCH_SIZE = 200
+
+# A run starts no batch after this long; the next run comes in seconds.
+RUN_LIMIT_S = 20.0
+
+
+def pass_on_news() -> int:
+    """Empties the outboxes whose news is due; returns how many deliveries came of it."""
+    starts_no_batch_after_s = time.monotonic() + RUN_LIMIT_S
+    recorded = 0
+    while True:
+        with request_limits():
+            found = lookups.list_outboxes(limit=BATCH_SIZE)
+            if not found:
+                return recorded
+            recorded += _pass_on(found)
+        if len(found) < BATCH_SIZE or time.monotonic() >= starts_no_batch_after_s:
+            return recorded
+
+
+def _pass_on(bookings: list[Booking]) -> int:
+    now = clock.now()
+    due = {
+        booking.id: [notice for notice in booking.outbox if notice.due_at <= now]
+        for booking in bookings
+    }
+    made = [
+        delivery
+        for booking in bookings
+        for notice in due[booking.id]
+        for delivery in _deliveries(booking, notice, now)
+    ]
+    recorded = deliveries.record(made)
+    reached("after_deliveries")
+    repository.empty_outbox(
+        {booking_id: [notice.id for notice in notices] for booking_id, notices in due.items()}
+    )
+    return recorded
+
+
+def _deliveries(booking: Booking, notice: Notice, now: datetime) -> list[Delivery]:
+    if notice.event == NEWS_EXPIRING and not is_about_to_end(booking, notice.ends_at, now):
+        return []
+    delivery = Delivery(
+        channel=MAIL,
+        to="",
+        event_id=notice.id,
+        event=notice.event,
+        at=notice.at,
+        booking=booking.id,
+        reference=booking.reference,
+        version=notice.version,
+        payload=_describe(booking, notice, now),
+        created_at=now,
+        ends_at=notice.ends_at,
+    )
+    made = [delivery] if booking.guest.email else []
+    kind, _, owner_id = booking.owner.partition(":")
+    if kind == "client":
+        made.append(dataclasses.replace(delivery, channel=WEBHOOK, to=owner_id))
+    return made
+
+
+def is_about_to_end(booking: Booking, ends_at: datetime | None, now: datetime) -> bool:
+    """Whether it is still a hold, and still has the end that was to be announced."""
+    return booking.status_at(now) == PENDING and booking.expires_at == ends_at
+
+
+def _describe(booking: Booking, notice: Notice, now: datetime) -> dict[str, Any]:
+    """The booking as the API showed it at the change, where an answer says so, or as it is now."""
+    change = booking.history[notice.version - 1]
+    made = booking.key_for(change.key) if change.event == "created" and change.key else None
+    body = made.body if made else change.body
+    if body is not None and notice.event != NEWS_EXPIRING:
+        described: dict[str, Any] = json.loads(body)["booking"]
+        return described
+    if notice.event == NEWS_EXPIRED:
+        # It may have been confirmed late since; that is news of its own.
+        booking = dataclasses.replace(booking, status=EXPIRED)
+    return answers.describe(booking, now=now)
