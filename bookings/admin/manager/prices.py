@@ -155,7 +155,8 @@ class ChangeForm(forms.Form):
         if wish.min_stay is not None:
             parts.append(f"minimum stay {wish.min_stay}")
         days = "" if len(data["weekdays"]) == len(WEEKDAYS) else f" ({', '.join(data['weekdays'])})"
-        where = ", ".join(data["categories"])
+        is_all = len(data["categories"]) == len(self.fields["categories"].choices)  # type: ignore[attr-defined]
+        where = "all categories" if is_all else ", ".join(data["categories"])
         return f"Set {', '.join(parts)} from {data['first']} to {data['last']}{days} for {where}"
 
 
@@ -187,7 +188,7 @@ class PriceCalendarPage(ManagerPage):
         if may(request, "bookings.add_night", "bookings.change_night"):
             if request.method == "POST":
                 change = ChangeForm(hotel, request.POST)
-                answer, plan = self._send(request, hotel, month, change)
+                answer, plan = self._send(request, hotel, change)
                 if answer is not None:
                     return answer
             else:
@@ -208,8 +209,8 @@ class PriceCalendarPage(ManagerPage):
             chosen=MonthForm(initial={"hotel": hotel.id, "month": f"{month:%Y-%m}"}),
             hotel=hotel,
             month=month,
-            previous_url=_url(hotel, month - timedelta(days=1), today),
-            next_url=_url(hotel, month + timedelta(days=_length(month)), today),
+            previous_url=_url(hotel, month - timedelta(days=1)),
+            next_url=_url(hotel, month + timedelta(days=_length(month))),
             days=[month + timedelta(days=number) for number in range(_length(month))],
             grid=_draw(hotel, month),
             form=change,
@@ -221,7 +222,7 @@ class PriceCalendarPage(ManagerPage):
         )
 
     def _send(
-        self, request: HttpRequest, hotel: HotelFacts, month: date, form: ChangeForm
+        self, request: HttpRequest, hotel: HotelFacts, form: ChangeForm
     ) -> tuple[HttpResponse | None, Plan | None]:
         """Applies what was shown. Else the plan to show now, if the form is valid."""
         if form.data.get("hotel") != hotel.id:
@@ -271,7 +272,7 @@ def _length(month: date) -> int:
     return calendar.monthrange(month.year, month.month)[1]
 
 
-def _url(hotel: HotelFacts, day: date, today: date) -> str:
+def _url(hotel: HotelFacts, day: date) -> str:
     return "?" + urlencode({"hotel": hotel.id, "month": f"{day:%Y-%m}"})
 
 
