@@ -9,12 +9,13 @@ PRODUCTION := BOOKINGSITE_ENV=production ALLOWED_HOSTS=bookings.example \
 	SITE_URL=https://bookings.example EMAIL_HOST=127.0.0.1 EMAIL_FROM=bookings@bookings.example \
 	DJANGO_SETTINGS_MODULE=bookingsite.settings
 
-.PHONY: help run test check checkov
+.PHONY: help run test check messages checkov
 
 help:
 	@echo 'make run     run the site on 127.0.0.1 (PORT, MONGO_PORT, REDIS_PORT, MONGODB_URI, REDIS_URL)'
 	@echo 'make test    run the tests against real servers (PYTEST_ARGS, SLOW=0, ROUNDS)'
 	@echo 'make check   lint, types, layers, deployment settings, migrations, API schema'
+	@echo 'make messages bring locale/ in step with the texts of pages and letters'
 	@echo 'make checkov install the policy linter of the manifests, which make test then uses'
 
 run:
@@ -34,6 +35,10 @@ check:
 	@$(PRODUCTION) $(VENV) manage.py makemigrations --check --dry-run \
 		--settings local.settings_without_database
 	@$(PRODUCTION) $(VENV) manage.py spectacular --validate --fail-on-warn --file /dev/null
+
+messages:
+	@$(PYTHON) -m local.preflight check
+	@$(VENV) -m tests.catalogue
 
 checkov: .venv.checkov/stamp
 

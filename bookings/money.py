@@ -4,6 +4,9 @@ rounded."""
 import re
 from decimal import Decimal
 
+from django.utils.formats import number_format
+from django.utils.translation import pgettext
+
 # Currencies whose minor unit is not a hundredth, by ISO 4217.
 WITHOUT_DIGITS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
 WITH_THREE_DIGITS = "BHD IQD JOD KWD LYD OMR TND"
@@ -13,9 +16,22 @@ _PLAIN = re.compile(r"([0-9]{1,12})(?:[.,]([0-9]+))?", re.ASCII)
 
 
 def format_money(minor_units: int, currency: str) -> str:
-    """`EUR 1,234.50` for 123450 minor units, `JPY 1,200` for 1200; the space does not break."""
-    amount = Decimal(minor_units).scaleb(-count_digits(currency))
-    return f"{currency}\N{NO-BREAK SPACE}{amount:,f}"
+    """`EUR 1,234.50` for 123450 minor units, `JPY 1,200` for 1200; in German `1.234,50 €` and
+    `1.200 JPY`. The space does not break."""
+    # Where people are used to a sign for a currency, the catalogue has it.
+    name = pgettext("currency", "EUR") if currency == "EUR" else currency
+    text = pgettext("money", "%(currency)s %(amount)s") % {
+        "currency": name,
+        "amount": format_amount(minor_units, currency),
+    }
+    return text.replace(" ", "\N{NO-BREAK SPACE}")
+
+
+def format_amount(minor_units: int, currency: str) -> str:
+    """The same without the currency, for where it is told already."""
+    digits = count_digits(currency)
+    amount = Decimal(minor_units).scaleb(-digits)
+    return number_format(amount, decimal_pos=digits, use_l10n=True, force_grouping=True)
 
 
 def write_amount(minor_units: int, currency: str) -> str:

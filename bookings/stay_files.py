@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from icalendar import Calendar, Event
 
@@ -34,7 +35,7 @@ def write_stay_file(
     event.add("location", hotel.name)
     event.add("status", "CANCELLED" if is_off else "CONFIRMED")
     calendar = Calendar()
-    calendar.add("prodid", "-//Bookingsite//stays//EN")
+    calendar.add("prodid", f"-//Bookingsite//stays//{get_language().upper()}")
     calendar.add("version", "2.0")
     calendar.add("method", "CANCEL" if is_off else "PUBLISH")
     calendar.add_component(event)

@@ -13,6 +13,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.http.response import HttpResponseBase
 from django.middleware.common import CommonMiddleware
 from django.urls import Resolver404, resolve
+from django.utils import translation
+from django.utils.cache import patch_vary_headers
 
 from bookings import outage
 from bookings.clock import request_limits
@@ -31,7 +33,10 @@ PROBES = ("/api/health", "/api/health-mongo", "/api/health-redis", "/api/ready",
 
 # They say themselves what they found, and style sheets are files.
 _STATIC = f"/{settings.STATIC_URL.strip('/')}/"
-WITHOUT_MONGODB = (*PROBES, _STATIC)
+WITHOUT_MONGODB = (*PROBES, _STATIC, "/language")
+
+# What programs and staff read is English, whatever their browser would rather have.
+IN_ENGLISH = ("/api/", "/admin/", "/metrics", _STATIC)
 
 
 def needs_mongodb(request: HttpRequest) -> bool:
@@ -47,6 +52,30 @@ class PolicyMiddleware(CSPMiddleware):
     ) -> HttpResponseBase:
         response.setdefault("Permissions-Policy", settings.PERMISSIONS_POLICY)
         return super().process_response(request, response)
+
+
+class LanguageMiddleware:
+    """Lets customers' pages speak the visitor's language, and everything else English.
+
+    Not Django's LocaleMiddleware, which would translate the API and the admin as well. It stands
+    before all that may answer by itself, so that refusals and errors are in the language too.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path.startswith(IN_ENGLISH):
+            with translation.override(settings.LANGUAGE_CODE):
+                return self._get_response(request)
+        language = translation.get_language_from_request(request)
+        # Whoever has it may choose another one: templates/base.html.
+        request.LANGUAGE_CODE = language
+        with translation.override(language):
+            response = self._get_response(request)
+        response.headers.setdefault("Content-Language", language)
+        patch_vary_headers(response, ("Accept-Language", "Cookie"))
+        return response
 
 
 class HostMiddleware(CommonMiddleware):

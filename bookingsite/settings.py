@@ -104,6 +104,7 @@ MIDDLEWARE = [
     # These two only add headers, also to what the next one answers by itself.
     "bookingsite.middleware.PolicyMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "bookingsite.middleware.LanguageMiddleware",
     "bookingsite.middleware.RequestMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -349,7 +350,10 @@ CELERY_BEAT_SCHEDULE = {
 
 # --- Language, time, files ----------------------------------------------------------------
 
+# Of the API, the admin, logs and commands, and of pages for who reads none of LANGUAGES.
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "German")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True

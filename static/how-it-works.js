@@ -37,7 +37,7 @@ const place = () => graph[taken.at(-1)?.place ?? 0];
 const isEnd = (here) => Array.isArray(here.at(-1));
 const chosen = (name) => form.elements[name].value;
 
-// --- Choosing ------------------------------------------------------------------------------
+// --- Choosing ---
 
 async function choose() {
   pause();
@@ -101,7 +101,7 @@ function chooseGuards() {
   show();
 }
 
-// --- Going on and back ---------------------------------------------------------------------
+// --- Going on and back ---
 
 function turn(actor) {
   const [step, next] = turnOf(place(), actor);
@@ -174,7 +174,7 @@ function showBroken() {
   }
 }
 
-// --- Showing it ----------------------------------------------------------------------------
+// --- Showing it ---
 
 // Everything that was seen so far, one line for each arrow.
 function lines() {
@@ -266,7 +266,7 @@ function fill(id, rows) {
   );
 }
 
-// --- Drawing -------------------------------------------------------------------------------
+// --- Drawing ---
 
 const TO_CLIENT = ["ask", "again", "answer", "lost"];
 const TO_REDIS = ["claim", "lock", "finish", "abandon", "release", "wipe", "lock_ends"];
@@ -324,7 +324,7 @@ function drawLine({ actor, code, facts, label, isNew }, y, x, width) {
   return group;
 }
 
-// --- Hands ---------------------------------------------------------------------------------
+// --- Hands ---
 
 const doing = { back, start, play, break: showBroken };
 

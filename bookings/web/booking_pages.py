@@ -13,7 +13,9 @@ from django.contrib.auth.models import AbstractUser
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.formats import date_format
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -240,11 +242,11 @@ def _tell_end(booking: Booking, *, message: str = "") -> HttpResponse:
     now = clock.now()
     (shown,) = show_bookings([booking], now=now)
     told: dict[str, Any] = {"state": shown.status, "message": message}
-    if shown.expires_at is not None:
+    if shown.expires_at is not None and shown.expires_at_hotel is not None:
         told |= {
             "now": iso(now),
             "expiresAt": iso(shown.expires_at),
-            "until": f"{shown.expires_at_hotel:%H:%M}",
+            "until": date_format(shown.expires_at_hotel, gettext("H:i")),
             "mayExtend": shown.may_extend,
         }
     return JsonResponse(told)

@@ -19,7 +19,7 @@ from bookings.availability import CalendarDay
 from bookings.documents import PENDING, Booking
 from bookings.errors import ValidationFailed
 from bookings.inventory import HotelFacts
-from bookings.money import format_money
+from bookings.money import format_amount
 from bookings.web import visitors
 from bookings.web.forms import MonthForm, SearchForm
 from bookings.web.intents import Intent, keys_of
@@ -34,10 +34,7 @@ DEFAULT_GUESTS = 2
 FAULTS: dict[str, tuple[str, Any]] = {
     "hotelId": ("hotel", _("Choose one of the hotels in the list.")),
     "checkIn": ("arrival", _("This day is over at the hotel.")),
-    "checkOut": (
-        "departure",
-        _("Stays are sold at most %(days)s days ahead.") % {"days": inventory.HORIZON_DAYS},
-    ),
+    "checkOut": ("departure", _("Stays are sold at most %(days)s days ahead.")),
 }
 
 
@@ -79,7 +76,7 @@ def stays(request: HttpRequest) -> HttpResponse:
         except ValidationFailed as refusal:
             for field, _message in refusal.errors:
                 shown_field, sentence = FAULTS[field]
-                form.add_error(shown_field, sentence)
+                form.add_error(shown_field, sentence % {"days": inventory.HORIZON_DAYS})
         else:
             hotel = next(hotel for hotel in hotels if hotel.id == asked["hotel"])
             held = _find_holds(request)
@@ -208,9 +205,8 @@ def _weeks(
             "is_over": day.date < today,
         }
         if day.night:
-            cell["price"] = format_money(day.night.price, hotel.currency)
             # The currency is told once, above the month: seven columns fit on a telephone.
-            cell["amount"] = cell["price"].split("\N{NO-BREAK SPACE}")[1]
+            cell["amount"] = format_amount(day.night.price, hotel.currency)
         is_sold = day.can_be_booked and day.rooms_left >= wanted
         if is_sold and day.night and not day.night.is_closed_to_arrival:
             stay = dt.timedelta(days=day.night.min_stay)

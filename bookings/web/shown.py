@@ -263,9 +263,9 @@ def describe_days(days: tuple[dt.date, ...]) -> str:
     runs = list(_runs_of(days))
     texts = []
     for first, last in runs[:MAX_NAMED_DAYS]:
-        text = date_format(first, "j F")
+        text = date_format(first, _("j F"))
         if last > first:
-            text = _("%(first)s to %(last)s") % {"first": text, "last": date_format(last, "j F")}
+            text = _("%(first)s to %(last)s") % {"first": text, "last": date_format(last, _("j F"))}
         texts.append(text)
     if len(runs) > MAX_NAMED_DAYS:
         texts.append(_("and more days"))

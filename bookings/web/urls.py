@@ -1,6 +1,14 @@
 from django.urls import path
 
-from bookings.web import accounts, booking_pages, holding, lesson, my_bookings, search
+from bookings.web import (
+    accounts,
+    booking_pages,
+    holding,
+    languages,
+    lesson,
+    my_bookings,
+    search,
+)
 
 urlpatterns = [
     path("", search.home, name="home"),
@@ -27,5 +35,6 @@ urlpatterns = [
     path("password/new", accounts.new_password, name="new_password"),
     path("password/<str:token>", accounts.open_password, name="open_password"),
     path("find", accounts.find, name="find"),
+    path("language", languages.choose_language, name="choose_language"),
     path("letter", accounts.letter_sent, name="letter_sent"),
 ]

@@ -76,7 +76,9 @@ def visit(chromium: Browser, site: Site, javascript: bool) -> Iterator[Visit]:
 
     def open_browser(**options: object) -> Visitor:
         context = chromium.new_context(
-            base_url=site.url, java_script_enabled=javascript, locale="en-GB", **options
+            base_url=site.url,
+            java_script_enabled=javascript,
+            **{"locale": "en-GB", **options},  # type: ignore[arg-type]
         )
         context.set_default_timeout(PATIENCE_MS)
         visitor = Visitor(context.new_page(), javascript=javascript, origin=site.url)

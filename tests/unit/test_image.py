@@ -125,7 +125,7 @@ def test_takes_into_the_image_what_the_site_runs_on_and_nothing_else() -> None:
     assert rules[0] == "*"
     assert all(rule[0] == "!" or rule == "**/__pycache__" for rule in rules[1:])
     assert kept == packages | {
-        *("static", "templates", "requirements.txt", "manage.py", "gunicorn.conf.py")
+        *("static", "templates", "locale", "requirements.txt", "manage.py", "gunicorn.conf.py")
     }
     assert all((ROOT / name).exists() for name in kept)
     copied = [shlex.split(rest)[:-1] for name, rest in instructions() if name == "COPY"]

@@ -1,0 +1,60 @@
+"""The switch between languages. Without a choice a visitor reads what their browser asks for.
+
+The choice is Django's own cookie, which `bookingsite.middleware.LanguageMiddleware` reads.
+"""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import Resolver404, resolve, reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+_COOKIE_AGE = timedelta(days=400)  # the longest that browsers keep one
+
+# What a form was sent to cannot be opened again; from there it goes on to a page that can.
+_OF_A_BOOKING = ("confirm", "extend", "cancel", "stay_file")
+_OF_NO_BOOKING = ("hold", "forget", "logout", "choose_language")
+
+
+@csrf_exempt
+@never_cache
+@require_POST
+def choose_language(request: HttpRequest) -> HttpResponse:
+    """Keeps the language, and shows the page again on which it was chosen.
+
+    It needs no token: all that another site could do with it is to show somebody this one in
+    German. So it also works on pages that are answered before there is a token.
+    """
+    response = HttpResponseRedirect(_page_of(request))
+    language = request.POST.get("language", "")
+    if language in dict(settings.LANGUAGES):
+        response.set_cookie(
+            settings.LANGUAGE_COOKIE_NAME,
+            language,
+            max_age=int(_COOKIE_AGE.total_seconds()),
+            secure=settings.SESSION_COOKIE_SECURE,
+            httponly=True,
+            samesite="Lax",
+        )
+    return response
+
+
+def _page_of(request: HttpRequest) -> str:
+    """Where the form was, if that is a page of this site; else the first page."""
+    target = request.POST.get("next", "")
+    is_here = url_has_allowed_host_and_scheme(
+        target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    if not is_here or not target.startswith("/"):
+        return reverse("home")
+    try:
+        match = resolve(target.partition("?")[0])
+    except Resolver404:
+        return target  # it says in the new language that there is nothing
+    if match.url_name in _OF_A_BOOKING:
+        return reverse("booking", kwargs=match.kwargs)
+    return reverse("home") if match.url_name in _OF_NO_BOOKING else target
