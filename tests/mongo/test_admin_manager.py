@@ -185,7 +185,9 @@ def test_raises_prices_once_when_the_form_is_sent_twice(manager: Client) -> None
     )
 
     assert prices() == [8_800, 8_800]
-    assert said(second) == ["This form had changed nights already; nothing was changed again."]
+    (text,) = said(second)
+    assert text.startswith("This form had changed nights already; nothing was changed again.")
+    assert text.endswith("for chalet_attic: 2 nights, 2 of them new.")
     assert len(noted()) == 1
     assert first.redirect_chain == second.redirect_chain
 

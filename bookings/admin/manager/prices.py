@@ -230,7 +230,7 @@ class PriceCalendarPage(ManagerPage):
             return None, None
         key = form.data.get("key", "")
         if ObjectId.is_valid(key) and NightsJob.objects.filter(pk=key).exists():
-            self._say_already(request)
+            self._say_already(request, key)
             return HttpResponseRedirect(request.get_full_path()), None
         plan = form.plan()
         if plan is None:
@@ -251,12 +251,14 @@ class PriceCalendarPage(ManagerPage):
             summary=summary,
         )
         if not is_ordered:
-            self._say_already(request)
+            self._say_already(request, key)
         return HttpResponseRedirect(request.get_full_path()), None
 
-    def _say_already(self, request: HttpRequest) -> None:
+    def _say_already(self, request: HttpRequest, key: str) -> None:
+        """Whoever clicked twice sees this alone, so it tells what the first click did."""
+        summary = NightsJob.objects.values_list("summary", flat=True).get(pk=key)
         text = "This form had changed nights already; nothing was changed again."
-        messages.warning(request, text)
+        messages.warning(request, f"{text} It was: {summary}")
 
 
 def _read_month(chosen: MonthForm, today: date) -> date:
