@@ -6,8 +6,9 @@ class BookingsConfig(AppConfig):
     default_auto_field = "django_mongodb_backend.fields.ObjectIdAutoField"
 
     def ready(self) -> None:
-        from bookings import accounts, checks, metrics  # noqa: F401  two register themselves
-        from bookings.webhooks import endpoints  # noqa: F401  likewise
+        # Three of these and the endpoints register themselves.
+        from bookings import accounts, checks, metrics, roles  # noqa: F401
+        from bookings.webhooks import endpoints  # noqa: F401
         from locks.connection import watch_breakers
 
         watch_breakers(metrics.note_breaker)

@@ -116,6 +116,20 @@ def make_letter_indexes(database: Database) -> None:
     )
 
 
+def make_log_indexes(database: Database) -> None:
+    """Makes the indexes of the admin's log, which is read newest first; safe to repeat."""
+    newest_first = [("action_time", DESCENDING), ("_id", DESCENDING)]
+    database["django_admin_log"].create_indexes(
+        [
+            IndexModel(newest_first, name="newest_actions"),
+            IndexModel([("user_id", ASCENDING), *newest_first], name="newest_actions_of_a_user"),
+            IndexModel(
+                [("action_flag", ASCENDING), *newest_first], name="newest_actions_of_a_kind"
+            ),
+        ]
+    )
+
+
 def make_delivery_indexes(database: Database) -> None:
     """Makes the collection of deliveries and its indexes; safe to repeat."""
     if "deliveries" not in database.list_collection_names():

@@ -143,7 +143,15 @@ class Night(models.Model):
 
 
 class NightsJob(models.Model):
-    """An order to make nights. Staff add it; from then on only bookings/night_jobs.py writes it."""
+    """An order about many nights. Once added, only bookings/night_jobs.py writes it.
+
+    Of a change or an import the `rows` are all there is to do, kept until it ended.
+    """
+
+    class Kind(models.TextChoices):
+        GENERATE = "generate"
+        CHANGE = "change"
+        IMPORT = "import"
 
     class State(models.TextChoices):
         WAITING = "waiting"
@@ -151,7 +159,11 @@ class NightsJob(models.Model):
         DONE = "done"
         FAILED = "failed"
 
+    # Made with the form that orders the job, so that a form which is sent twice orders one.
     id = ObjectIdAutoField(primary_key=True)
+    kind = models.CharField(
+        max_length=8, choices=Kind.choices, default=Kind.GENERATE, editable=False
+    )
     hotel = models.ForeignKey(Hotel, on_delete=models.CASCADE, related_name="+", db_index=False)
     start = models.CharField(max_length=10, validators=[validate_date])
     end = models.CharField(max_length=10, validators=[validate_date])
@@ -161,6 +173,9 @@ class NightsJob(models.Model):
     )
     weekdays = models.CharField(max_length=27)
     overwrite = models.BooleanField(default=False)
+    # What a change or an import is, in words, and its rows as bookings/night_jobs.py packs them.
+    summary = models.CharField(max_length=500, default="", editable=False)
+    rows = models.BinaryField(null=True, editable=False)
     # Who deletes an account leaves its jobs without a name.
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -191,6 +206,34 @@ class NightsJob(models.Model):
 
     def __str__(self) -> str:
         return f"{self.hotel_id}, {self.start} to {self.end}"
+
+
+class PriceCalendar(models.Model):
+    """No table: the page with a hotel's nights, for whoever may see nights."""
+
+    class Meta:
+        managed = False
+        default_permissions = ()
+        verbose_name_plural = "price calendar"
+
+
+class NightsFile(models.Model):
+    """No table: the page that writes and reads nights as CSV, for whoever may see nights."""
+
+    class Meta:
+        managed = False
+        default_permissions = ()
+        verbose_name_plural = "nights as CSV"
+
+
+class Figures(models.Model):
+    """No table: the page with occupancy and revenue, and the right to see it."""
+
+    class Meta:
+        managed = False
+        default_permissions = ("view",)
+        verbose_name = "occupancy and revenue"
+        verbose_name_plural = "occupancy and revenue"
 
 
 class VerifiedAddress(models.Model):

@@ -1,5 +1,7 @@
-"""Amounts as people read them. They are kept in minor units, so that none is ever rounded."""
+"""Amounts as people read and write them. They are kept in minor units, so that none is ever
+rounded."""
 
+import re
 from decimal import Decimal
 
 from django.utils.formats import number_format
@@ -8,6 +10,9 @@ from django.utils.translation import pgettext
 # Currencies whose minor unit is not a hundredth, by ISO 4217.
 WITHOUT_DIGITS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
 WITH_THREE_DIGITS = "BHD IQD JOD KWD LYD OMR TND"
+
+# No sign and no separator of thousands, which in another country is the decimal mark.
+_PLAIN = re.compile(r"([0-9]{1,12})(?:[.,]([0-9]+))?", re.ASCII)
 
 
 def format_money(minor_units: int, currency: str) -> str:
@@ -24,9 +29,33 @@ def format_money(minor_units: int, currency: str) -> str:
 
 def format_amount(minor_units: int, currency: str) -> str:
     """The same without the currency, for where it is told already."""
-    if currency in WITHOUT_DIGITS.split():
-        digits = 0
-    else:
-        digits = 3 if currency in WITH_THREE_DIGITS.split() else 2
+    digits = count_digits(currency)
     amount = Decimal(minor_units).scaleb(-digits)
     return number_format(amount, decimal_pos=digits, use_l10n=True, force_grouping=True)
+
+
+def write_amount(minor_units: int, currency: str) -> str:
+    """`1234.50` for 123450 minor units of EUR: for files and forms, without the currency."""
+    return f"{Decimal(minor_units).scaleb(-count_digits(currency)):f}"
+
+
+def read_amount(text: str, currency: str, *, decimal_comma: bool = False) -> int | None:
+    """The minor units in `1234.50`, or in `1234,50` with `decimal_comma`; None if it is neither.
+
+    More digits behind the mark than the currency has are a fault, not rounded away.
+    """
+    match = _PLAIN.fullmatch(text)
+    if match is None or ("," in text and not decimal_comma):
+        return None
+    digits = count_digits(currency)
+    fraction = (match[2] or "").ljust(digits, "0")
+    if len(fraction) > digits:
+        return None
+    return int(match[1] + fraction)
+
+
+def count_digits(currency: str) -> int:
+    """How many digits the currency has behind the decimal mark."""
+    if currency in WITHOUT_DIGITS.split():
+        return 0
+    return 3 if currency in WITH_THREE_DIGITS.split() else 2

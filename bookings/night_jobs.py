@@ -1,26 +1,32 @@
-"""Orders to make nights, which staff leave in MongoDB and workers find there.
+"""Orders to make, change or import nights, which staff leave in MongoDB and workers find there.
 
 One job is worked on at a time, the oldest first, so that of two orders for the same nights the
 later one has the last word. A job is taken by compare-and-set for a lease; a worker that is
-killed leaves it to whoever looks after the lease has run out, and making nights twice is
-making them once.
+killed leaves it to whoever looks after the lease has run out. Making nights twice is making them
+once, and so is changing them, since a row says what a night will be.
+
+A change or an import is judged before it is ordered, so an order holds nothing but good rows.
 """
 
+import json
 import logging
 import secrets
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from bson import Binary, ObjectId
 from pymongo import ReturnDocument
-from pymongo.errors import PyMongoError
+from pymongo.errors import DuplicateKeyError, PyMongoError
 
-from bookings import nights
+from bookings import clock, nights
 from bookings.clock import MONGODB_TIMEOUT_S, request_limits
 from bookings.connections import collection
 from bookings.errors import ValidationFailed
 from bookings.models import NightsJob
-from bookings.nights import Progress
+from bookings.nights import Progress, Row
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +36,12 @@ LEASE_MS = int(3 * MONGODB_TIMEOUT_S * 1000)
 
 WAITING, RUNNING = NightsJob.State.WAITING.value, NightsJob.State.RUNNING.value
 DONE, FAILED = NightsJob.State.DONE.value, NightsJob.State.FAILED.value
+
+GENERATE, CHANGE = NightsJob.Kind.GENERATE.value, NightsJob.Kind.CHANGE.value
+IMPORT = NightsJob.Kind.IMPORT.value
+
+# As many nights as a request writes in a second or two; a larger order is left to a worker.
+MAX_ROWS_AT_ONCE = 10_000
 
 _OPEN: dict[str, Any] = {"state": {"$in": [WAITING, RUNNING]}}
 
@@ -46,6 +58,49 @@ class _LeaseLost(Exception):
     """Somebody else has the job, or it was deleted."""
 
 
+def order_rows(
+    *, job_id: ObjectId, kind: str, hotel_id: str, rows: Sequence[Row], summary: str, user_id: Any
+) -> bool:
+    """Orders that these nights be set; False if the order with this id was given before."""
+    days = [row.day for row in rows]
+    order = {
+        "_id": job_id,
+        "kind": kind,
+        "hotel_id": hotel_id,
+        "start": min(days),
+        "end": max(days),
+        "exclude_end": False,
+        "price": None,
+        # No days: a worker of a release that knows no rows refuses this, and makes no nights.
+        "weekdays": "",
+        "overwrite": False,
+        "summary": summary,
+        "rows": Binary(pack(rows)),
+        "requested_by_id": user_id,
+        "state": WAITING,
+        "done": 0,
+        "total": len(rows),
+        "error": "",
+        "taken_by": "",
+        "lease_until": None,
+        "created_at": clock.now(),
+        "started_at": None,
+        "finished_at": None,
+    }
+    try:
+        collection("nights_jobs").insert_one(order)
+    except DuplicateKeyError:
+        return False
+    return True
+
+
+def work_on_small(job_id: ObjectId) -> None:
+    """Does the job here and now if it is small and no other is open before it."""
+    small = {"_id": job_id, "total": {"$lte": MAX_ROWS_AT_ONCE}}
+    if collection("nights_jobs").find_one(small, {"_id": 1}) and (job := _take_oldest(only=job_id)):
+        _work_on_taken(job)
+
+
 def work_on_jobs() -> int:
     """Does one job after the other until none is left or another worker has one.
 
@@ -53,12 +108,7 @@ def work_on_jobs() -> int:
     """
     ended = 0
     while job := _take_oldest():
-        try:
-            _work_on(job)
-        except _LeaseLost:
-            logger.warning("nights_job_lost", extra={"job": str(job["_id"])})
-        else:
-            ended += 1
+        ended += _work_on_taken(job)
     return ended
 
 
@@ -78,12 +128,24 @@ def read_figures() -> Figures:
     return Figures(found[0]["count"], max(0.0, found[0]["age_ms"] / 1000))
 
 
-def _take_oldest() -> dict[str, Any] | None:
-    """The oldest open job, for a lease; None if there is none or somebody is working on it."""
+def pack(rows: Sequence[Row]) -> bytes:
+    """The rows in few bytes: as many as there may be stay far below what a document can hold."""
+    told = [[row.category, row.day, row.values, row.base_price] for row in rows]
+    return zlib.compress(json.dumps(told, separators=(",", ":")).encode())
+
+
+def unpack(packed: bytes) -> list[Row]:
+    """The rows that were packed."""
+    return [Row(*told) for told in json.loads(zlib.decompress(packed))]
+
+
+def _take_oldest(*, only: ObjectId | None = None) -> dict[str, Any] | None:
+    """The oldest open job, for a lease; None if there is none or somebody is working on it, or
+    if it is not the `only` one that is wanted."""
     jobs = collection("nights_jobs")
     with request_limits():
         oldest = jobs.find_one(_OPEN, {"_id": 1}, sort=[("created_at", 1), ("_id", 1)])
-        if oldest is None:
+        if oldest is None or only not in (None, oldest["_id"]):
             return None
         # A waiting job has no lease, and nothing is less than any moment.
         is_free = {"$lt": ["$lease_until", "$$NOW"]}
@@ -103,19 +165,21 @@ def _take_oldest() -> dict[str, Any] | None:
         )
 
 
+def _work_on_taken(job: dict[str, Any]) -> bool:
+    """Whether the job came to an end here."""
+    try:
+        _work_on(job)
+    except _LeaseLost:
+        logger.warning("nights_job_lost", extra={"job": str(job["_id"])})
+        return False
+    return True
+
+
 def _work_on(job: dict[str, Any]) -> None:
     """Raises _LeaseLost as soon as the job is no longer ours."""
     try:
-        result = nights.generate_nights(
-            hotel_id=job["hotel_id"],
-            start=date.fromisoformat(job["start"]),
-            end=date.fromisoformat(job["end"]),
-            exclude_end=job["exclude_end"],
-            price=job["price"],
-            weekdays=job["weekdays"].split(","),
-            overwrite=job["overwrite"],
-            on_progress=lambda progress: _renew(job, progress),
-        )
+        # Jobs that an earlier release ordered have no kind.
+        result = _generate(job) if job.get("kind", GENERATE) == GENERATE else _set(job)
     except ValidationFailed as refusal:
         _end(job, FAILED, error=" ".join(text for _, text in refusal.errors))
     except (_LeaseLost, PyMongoError):
@@ -128,13 +192,33 @@ def _work_on(job: dict[str, Any]) -> None:
         logger.info("nights_job_done", extra={"job": str(job["_id"]), **vars(result)})
 
 
+def _generate(job: dict[str, Any]) -> Progress:
+    return nights.generate_nights(
+        hotel_id=job["hotel_id"],
+        start=date.fromisoformat(job["start"]),
+        end=date.fromisoformat(job["end"]),
+        exclude_end=job["exclude_end"],
+        price=job["price"],
+        weekdays=job["weekdays"].split(","),
+        overwrite=job["overwrite"],
+        on_progress=lambda progress: _renew(job, progress),
+    )
+
+
+def _set(job: dict[str, Any]) -> Progress:
+    return nights.set_nights(
+        unpack(job["rows"]), on_progress=lambda progress: _renew(job, progress)
+    )
+
+
 def _renew(job: dict[str, Any], progress: Progress) -> None:
     _change(job, {"lease_until": _lease_end(), "done": progress.done, "total": progress.total})
 
 
 def _end(job: dict[str, Any], state: str, *, error: str = "") -> None:
     with request_limits():
-        _change(job, {"state": state, "error": error, "lease_until": None, "finished_at": "$$NOW"})
+        ended = {"state": state, "error": error, "lease_until": None, "finished_at": "$$NOW"}
+        _change(job, {**ended, "rows": None})
 
 
 def _change(job: dict[str, Any], fields: dict[str, Any]) -> None:

@@ -273,7 +273,7 @@ def welcome(port: int, demo: dict[str, str], *, today: datetime.date) -> str:
     return f"""
 Bookingsite runs at {site}/
 
-  staff     {site}/admin/  staff  {demo["DEMO_STAFF_PASSWORD"]}
+  staff     {site}/admin/  staff  {demo["DEMO_STAFF_PASSWORD"]}  (or manager, or desk)
   customer  {site}/login  guest  {demo["DEMO_CUSTOMER_PASSWORD"]}
 
 {curl}

@@ -2,9 +2,27 @@
 
 from django.contrib import admin
 
-from bookings.admin import blocks, catalogue, clients, nights, notifications, stays, webhooks
+from bookings.admin import (
+    blocks,
+    catalogue,
+    clients,
+    manager,
+    nights,
+    notifications,
+    stays,
+    webhooks,
+)
 
-__all__ = ["blocks", "catalogue", "clients", "nights", "notifications", "stays", "webhooks"]
+__all__ = [
+    "blocks",
+    "catalogue",
+    "clients",
+    "manager",
+    "nights",
+    "notifications",
+    "stays",
+    "webhooks",
+]
 
 admin.site.site_header = "Bookingsite"
 admin.site.site_title = "Bookingsite"

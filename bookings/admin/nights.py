@@ -6,12 +6,16 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import ValidationError
+from django.db import IntegrityError
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 
 from bookings import clock
 from bookings.admin.adding import AddsOnce
 from bookings.admin.forms import DayField
+from bookings.admin.manager.orders import JobKeyField, new_job_key
+from bookings.admin.manager.pages import note
 from bookings.errors import ValidationFailed
 from bookings.models import Hotel, Night, NightsJob, RoomCategory
 from bookings.money import format_money
@@ -172,19 +176,29 @@ class NightAdmin(AddsOnce):
 
     @admin.action(description="Close selected nights", permissions=["change"])
     def close_selected(self, request: HttpRequest, queryset: QuerySet[Night]) -> None:
-        count = queryset.update(closed=True)
-        self.message_user(request, f"Nights closed: {count}.", messages.SUCCESS)
+        self._set_closed(request, queryset, True, "Nights closed: {}.")
 
     @admin.action(description="Open selected nights", permissions=["change"])
     def open_selected(self, request: HttpRequest, queryset: QuerySet[Night]) -> None:
-        count = queryset.update(closed=False)
-        self.message_user(request, f"Nights opened: {count}.", messages.SUCCESS)
+        self._set_closed(request, queryset, False, "Nights opened: {}.")
+
+    def _set_closed(
+        self, request: HttpRequest, queryset: QuerySet[Night], closed: bool, text: str
+    ) -> None:
+        """Writes one line into the log, and not thousands: the message says of how many."""
+        named = queryset.first()
+        if named is None:
+            return
+        text = text.format(queryset.update(closed=closed))
+        note(request, text, about=named)
+        self.message_user(request, text, messages.SUCCESS)
 
 
 # --- Orders to make many ------------------------------------------------------------------------
 
 
 class NightsJobForm(forms.ModelForm):
+    key = JobKeyField(initial=new_job_key)
     start = DayField(help_text="The first night.")
     end = DayField(help_text="The last night, included.")
     weekdays = forms.MultipleChoiceField(
@@ -230,10 +244,19 @@ class NightsJobAdmin(admin.ModelAdmin):
 
     form = NightsJobForm
     wish = ("hotel", "start", "end", "exclude_end", "price", "weekdays", "overwrite")
+    rows_wish = ("kind", "hotel", "start", "end", "summary")
     course = ("state", "progress", "error", "created_at", "started_at", "finished_at")
-    readonly_fields = ("requested_by", *course)
+    readonly_fields = ("kind", "summary", "requested_by", *course)
     autocomplete_fields = ("hotel",)
-    list_display = ("__str__", "state", "progress", "requested_by", "created_at", "finished_at")
+    list_display = (
+        "__str__",
+        "kind",
+        "state",
+        "progress",
+        "requested_by",
+        "created_at",
+        "finished_at",
+    )
     list_select_related = ("requested_by",)
     list_filter = ("state",)
     sortable_by = ()
@@ -243,13 +266,34 @@ class NightsJobAdmin(admin.ModelAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
-            return [(None, {"fields": self.wish})]
+            return [(None, {"fields": (*self.wish, "key")})]
+        wish = self.wish if obj.kind == NightsJob.Kind.GENERATE else self.rows_wish
         return [
-            (None, {"fields": (*self.wish, "requested_by")}),
+            (None, {"fields": (*wish, "requested_by")}),
             ("Progress", {"fields": self.course}),
         ]
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[NightsJob]:
+        """Without the rows, which no page shows."""
+        return super().get_queryset(request).defer("rows")
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except IntegrityError:
+            text = "This form had ordered its job already; nothing new was ordered."
+            self.message_user(request, text, messages.WARNING)
+            return HttpResponseRedirect(reverse("admin:bookings_nightsjob_changelist"))
+
     def save_model(self, request: HttpRequest, obj: NightsJob, form: Any, change: bool) -> None:
+        # Of a form that is sent twice the second finds the id taken.
+        obj.pk = form.cleaned_data["key"]
         obj.requested_by = request.user  # type: ignore[assignment]
         obj.created_at = clock.now()
         obj.total = form.plan.total

@@ -7,6 +7,8 @@ from datetime import date
 from typing import Any
 
 import pytest
+from bson import ObjectId
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
@@ -55,6 +57,7 @@ def wish(**changes: Any) -> dict[str, Any]:
         "start": "2027-03-01",
         "end": "2027-03-07",
         "weekdays": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
+        "key": str(ObjectId()),
         **changes,
     }
 
@@ -141,6 +144,8 @@ def test_closes_and_opens_what_is_selected(desk: Client, week: None) -> None:
     assert closed.status_code == 302
     assert found == sorted(chosen["_selected_action"])
     assert list(Night.objects.filter(closed=True)) == [Night(pk="chalet_suite|2027-03-02")]
+    noted = LogEntry.objects.order_by("pk").values_list("change_message", flat=True)
+    assert list(noted) == ["Nights closed: 2.", "Nights opened: 1."]
 
 
 def test_deletes_what_is_selected(desk: Client, week: None) -> None:
@@ -302,9 +307,21 @@ def test_adds_a_job_that_a_worker_does(desk: Client) -> None:
     assert sorted(collection("nights").distinct("date")) == ["2027-03-05", "2027-03-06"]
 
 
+def test_orders_one_job_when_the_form_is_sent_twice(desk: Client) -> None:
+    key = desk.get(f"{JOBS}add/").context["adminform"].form["key"].value()
+    desk.post(f"{JOBS}add/", wish(key=key))
+
+    again = desk.post(f"{JOBS}add/", wish(key=key), follow=True)
+
+    assert [str(job.pk) for job in NightsJob.objects.all()] == [key]
+    assert "This form had ordered its job already" in again.content.decode()
+    assert LogEntry.objects.count() == 1
+
+
 @pytest.mark.parametrize(
     ("changes", "field", "sentence"),
     [
+        ({"key": "mine"}, "key", "Open this form anew"),
         ({"hotel": "nowhere"}, "hotel", "valid choice"),
         ({"hotel": "empty"}, "hotel", "This hotel has no room categories; add one first."),
         ({"start": "2027-02-29"}, "start", "Enter a valid date."),

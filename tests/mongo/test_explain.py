@@ -20,7 +20,16 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
-from bookings import availability, blocks, clock, connections, lifecycle, lookups, repository
+from bookings import (
+    availability,
+    blocks,
+    clock,
+    connections,
+    figures,
+    lifecycle,
+    lookups,
+    repository,
+)
 from bookings.callers import Caller
 from bookings.clock import Deadline
 from bookings.documents import STATUSES
@@ -118,7 +127,7 @@ def in_the_crowd(
     settings: Any,
 ) -> None:
     """Sends whatever the services ask to the crowded database."""
-    for module in (connections, repository, lookups, clock):
+    for module in (connections, repository, lookups, figures, clock):
         monkeypatch.setattr(module, "database", lambda: crowd[0])
     settings.MAX_LIVE_HOLDS = 5
 
@@ -194,6 +203,29 @@ def test_finds_free_rooms(explain: Explain) -> None:
 
     # A page of rooms is cut from all the rooms of the hotel.
     check(plans + next_page, spare=CATEGORIES_A_HOTEL * ROOMS_A_CATEGORY)
+
+
+# --- Figures -------------------------------------------------------------------------------
+
+
+def test_reads_figures_of_a_month(explain: Explain) -> None:
+    in_it = connections.database()["bookings"].count_documents(
+        {
+            "hotel": "h3",
+            "slots": {"$elemMatch": {"$gte": f"{day(30)}|", "$lt": f"{day(61)}|"}},
+            "status": {"$in": ["pending", "confirmed"]},
+        }
+    )
+
+    plans = explain(lambda: figures.read_figures("h3", day(30), day(60)))
+
+    (reading,) = [plan for plan in plans if "elemMatch" in plan.asked]
+    # It returns sums, so what it read is compared with what there is to sum up.
+    assert 0 < in_it < BOOKINGS / 50
+    assert reading.documents == in_it
+    assert reading.keys <= 3 * in_it
+    check([plan for plan in plans if plan is not reading], spare=0)
+    check([reading], spare=in_it)
 
 
 # --- The sweep -----------------------------------------------------------------------------

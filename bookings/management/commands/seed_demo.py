@@ -2,10 +2,10 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.core.management.base import BaseCommand, CommandError
 
-from bookings import demo
+from bookings import demo, roles
 
 
 class Command(BaseCommand):
@@ -22,8 +22,8 @@ class Command(BaseCommand):
         parser.add_argument(
             "--users",
             action="store_true",
-            help="make the logins staff and guest with the passwords in "
-            "DEMO_STAFF_PASSWORD and DEMO_CUSTOMER_PASSWORD",
+            help="make the logins staff (a superuser), manager and desk with the password in "
+            "DEMO_STAFF_PASSWORD, and guest with that in DEMO_CUSTOMER_PASSWORD",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -37,14 +37,19 @@ class Command(BaseCommand):
     def _make_users(self) -> None:
         if settings.IS_PRODUCTION:
             raise CommandError("Demo logins are refused in production; use createsuperuser.")
-        for username, variable, is_staff in (
-            ("staff", "DEMO_STAFF_PASSWORD", True),
-            ("guest", "DEMO_CUSTOMER_PASSWORD", False),
+        for username, variable, is_staff, role in (
+            ("staff", "DEMO_STAFF_PASSWORD", True, None),
+            ("manager", "DEMO_STAFF_PASSWORD", True, roles.MANAGER),
+            ("desk", "DEMO_STAFF_PASSWORD", True, roles.FRONT_DESK),
+            ("guest", "DEMO_CUSTOMER_PASSWORD", False, None),
         ):
             password = getattr(settings, variable)
             if not password:
                 raise CommandError(f"Set {variable} to the password of the login {username}.")
             user, _ = User.objects.get_or_create(username=username)
-            user.is_staff = user.is_superuser = is_staff
+            user.is_staff = is_staff
+            user.is_superuser = is_staff and role is None
             user.set_password(password)
             user.save()
+            # A group that staff have deleted stays away.
+            user.groups.set(Group.objects.filter(name=role))

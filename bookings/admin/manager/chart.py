@@ -1,0 +1,99 @@
+"""The chart of occupancy and revenue, as the numbers an SVG is drawn from.
+
+It says nothing that the table under it does not, so that nobody needs to see it.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from bookings.figures import Count
+from bookings.money import format_money
+
+# Units of the drawing, which the page makes as wide as there is room.
+WIDTH, LEFT, RIGHT = 1000, 100, 8
+HEIGHT, TOP, BOTTOM = 170, 12, 24
+
+# More names of days would run into each other.
+MAX_LABELS = 10
+
+# How much of a night's width its bar takes.
+BAR = 0.8
+
+
+@dataclass(frozen=True)
+class Bar:
+    x: float
+    y: float
+    width: float
+    height: float
+    title: str
+
+
+@dataclass(frozen=True)
+class Tick:
+    at: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One of the two drawings: bars by night over lines with what they are worth."""
+
+    title: str
+    kind: str
+    bars: tuple[Bar, ...]
+    lines: tuple[Tick, ...]
+    days: tuple[Tick, ...]
+
+
+def draw(by_day: Sequence[tuple[date, Count]], currency: str) -> list[Panel]:
+    """Occupancy in percent, and below it the revenue."""
+    occupancy = [(day, count.occupancy or Decimal(0)) for day, count in by_day]
+    revenue = [(day, Decimal(count.revenue)) for day, count in by_day]
+    highest = max((amount for _, amount in revenue), default=Decimal(0))
+    return [
+        _panel("Occupancy", "occupancy", occupancy, Decimal(100), lambda value: f"{value:.0f} %"),
+        _panel(
+            "Revenue",
+            "revenue",
+            revenue,
+            max(highest, Decimal(1)),
+            lambda value: format_money(int(value), currency),
+        ),
+    ]
+
+
+def _panel(
+    title: str,
+    kind: str,
+    values: Sequence[tuple[date, Decimal]],
+    top: Decimal,
+    show: Callable[[Decimal], str],
+) -> Panel:
+    step = (WIDTH - LEFT - RIGHT) / len(values)
+    bars = []
+    for number, (day, value) in enumerate(values):
+        height = round(float(min(value / top, Decimal(1))) * (HEIGHT - TOP - BOTTOM), 1)
+        if height:
+            bars.append(
+                Bar(
+                    x=round(LEFT + step * (number + (1 - BAR) / 2), 2),
+                    y=round(HEIGHT - BOTTOM - height, 1),
+                    width=round(step * BAR, 2),
+                    height=height,
+                    title=f"{day}: {show(value)}",
+                )
+            )
+    lines = [
+        Tick(HEIGHT - BOTTOM - part * (HEIGHT - TOP - BOTTOM) / 2, show(top * part / 2))
+        for part in range(3)
+    ]
+    every = -(-len(values) // MAX_LABELS)
+    days = [
+        Tick(round(LEFT + step * (number + 0.5), 2), f"{day:%d %b}")
+        for number, (day, _) in enumerate(values)
+        if number % every == 0
+    ]
+    return Panel(title, kind, tuple(bars), tuple(lines), tuple(days))

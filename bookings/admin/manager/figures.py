@@ -1,0 +1,189 @@
+"""Occupancy and revenue of a range of nights: totals, a chart, tables, and all of it as CSV."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from django.contrib import admin
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    StreamingHttpResponse,
+)
+from django.urls import URLPattern
+from django.utils.decorators import method_decorator
+from django.utils.http import urlencode
+from django.views.decorators.http import require_safe
+
+from bookings import clock
+from bookings import figures as readings
+from bookings.admin.forms import DayField
+from bookings.admin.manager.chart import draw
+from bookings.admin.manager.files import CSV
+from bookings.admin.manager.pages import HotelForm, ManagerPage, hotel_to_note, note
+from bookings.errors import ValidationFailed
+from bookings.figures import SEVERAL, Count
+from bookings.models import Figures
+from bookings.money import format_money, write_amount
+from bookings.spreadsheets import write_csv
+
+SEVERAL_NAME = "Bookings of several categories"
+
+CSV_COLUMNS = (
+    "date",
+    "category",
+    "currency",
+    "for_sale",
+    "sold",
+    "held",
+    "blocked",
+    "occupancy_percent",
+    "revenue",
+    "adr",
+    "revpar",
+)
+
+
+class RangeForm(HotelForm):
+    first = DayField(label="First night", required=False)
+    last = DayField(label="Last night", required=False)
+
+    def clean(self) -> None:
+        """Without dates it is the thirty nights that begin today."""
+        data, hotel = self.cleaned_data, self.cleaned_data.get("hotel")
+        if self.errors or hotel is None:
+            return
+        data["first"] = data["first"] or data["last"] or clock.today(hotel.time_zone)
+        data["last"] = data["last"] or data["first"] + timedelta(days=29)
+
+    def read(self) -> readings.Figures | None:
+        """The figures; None, with what is wrong beside its field, if there are none."""
+        if not self.is_valid() or self.cleaned_data["hotel"] is None:
+            return None
+        data = self.cleaned_data
+        try:
+            return readings.read_figures(data["hotel"].id, data["first"], data["last"])
+        except ValidationFailed as refusal:
+            for field, text in refusal.errors:
+                self.add_error(field, text)
+            return None
+
+
+@admin.register(Figures)
+class FiguresPage(ManagerPage):
+    needs = "bookings.view_figures"
+    title = "Occupancy and revenue"
+    template = "admin/manager/figures.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        return [self.page("csv/", self.download, "csv"), *super().get_urls()]
+
+    @method_decorator(require_safe)
+    def show(self, request: HttpRequest) -> HttpResponse:
+        form = RangeForm(request.GET)
+        found = form.read()
+        if found is None:
+            return self.render(request, form=form)
+        currency = found.hotel.currency
+        by_day = [(day, found.of_day(day)) for day in found.days()]
+        chosen = {
+            "hotel": found.hotel.id,
+            "first": found.first.isoformat(),
+            "last": found.last.isoformat(),
+        }
+        shown = RangeForm(initial={**chosen, "first": found.first, "last": found.last})
+        several = found.of_category(SEVERAL)
+        categories = [(one.name, found.of_category(one.id)) for one in found.categories]
+        if several.priced:
+            categories.append((SEVERAL_NAME, several))
+        return self.render(
+            request,
+            form=shown,
+            found=found,
+            chart=draw(by_day, currency),
+            total=_row("", found.total, currency),
+            nights=[_row(day.isoformat(), count, currency) for day, count in by_day],
+            categories=[_row(name, count, currency) for name, count in categories],
+            other_currencies=[
+                format_money(amount, other) for other, amount in found.other_currencies.items()
+            ],
+            csv_url=f"csv/?{urlencode(chosen)}",
+        )
+
+    def download(self, request: HttpRequest) -> Any:
+        self.check_may(request, self.needs)
+        if request.method != "GET":  # who only asks what there is downloads nothing
+            return HttpResponseNotAllowed(["GET"])
+        form = RangeForm(request.GET)
+        found = form.read()
+        if found is None:
+            return self.render(request, form=form)
+        text = f"Downloaded occupancy and revenue from {found.first} to {found.last}."
+        note(request, text, about=hotel_to_note(found.hotel))
+        response = StreamingHttpResponse(write_csv(_csv_rows(found)), content_type=CSV)
+        name = f"figures-{found.hotel.id}-{found.first}-{found.last}.csv"
+        response["Content-Disposition"] = f'attachment; filename="{name}"'
+        return response
+
+
+def _row(name: str, count: Count, currency: str) -> dict[str, Any]:
+    """The figures in words, as the tables show them."""
+
+    def money(amount: Decimal | None) -> str:
+        return "–" if amount is None else format_money(_whole(amount), currency)
+
+    return {
+        "name": name,
+        "for_sale": count.for_sale,
+        "sold": count.sold,
+        "held": count.held,
+        "blocked": count.blocked,
+        "occupancy": "–" if count.occupancy is None else f"{_tenths(count.occupancy)} %",
+        "revenue": format_money(count.revenue, currency),
+        "adr": money(count.adr),
+        "revpar": money(count.revpar),
+    }
+
+
+def _csv_rows(found: readings.Figures) -> Iterator[list[object]]:
+    """Each night of the whole hotel, where the category is empty, and then of each category."""
+    currency = found.hotel.currency
+    yield list(CSV_COLUMNS)
+    for day in found.days():
+        yield _csv_row(day.isoformat(), "", found.of_day(day), currency)
+    for category in found.categories:
+        for day in found.days():
+            count = found.cell(day, category.id)
+            yield _csv_row(day.isoformat(), category.id, count, currency)
+    for day in found.days():
+        if (count := found.cell(day, SEVERAL)).priced:
+            yield _csv_row(day.isoformat(), SEVERAL_NAME, count, currency)
+
+
+def _csv_row(day: str, category: str, count: Count, currency: str) -> list[object]:
+    def money(amount: Decimal | None) -> str:
+        return "" if amount is None else write_amount(_whole(amount), currency)
+
+    return [
+        day,
+        category,
+        currency,
+        count.for_sale,
+        count.sold,
+        count.held,
+        count.blocked,
+        "" if count.occupancy is None else _tenths(count.occupancy),
+        write_amount(count.revenue, currency),
+        money(count.adr),
+        money(count.revpar),
+    ]
+
+
+def _whole(amount: Decimal) -> int:
+    return int(amount.quantize(Decimal(1), ROUND_HALF_UP))
+
+
+def _tenths(percent: Decimal) -> Decimal:
+    return percent.quantize(Decimal("0.1"), ROUND_HALF_UP)

@@ -1,0 +1,134 @@
+"""Nights as CSV: downloaded, and uploaded again. A file is judged here and written by a job."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+    StreamingHttpResponse,
+)
+from django.urls import URLPattern, reverse
+
+from bookings import night_files, night_jobs
+from bookings.admin.forms import DayField
+from bookings.admin.manager.orders import JobKeyField, count_nights, new_job_key, order
+from bookings.admin.manager.pages import HotelForm, ManagerPage, hotel_to_note, may, note
+from bookings.models import NightsFile
+from bookings.night_files import FileRefused
+
+CSV = "text/csv; charset=utf-8"
+
+IMPORT_RIGHTS = ("bookings.add_night", "bookings.change_night", "bookings.add_nightsjob")
+
+
+class ExportForm(HotelForm):
+    first = DayField(label="First night", required=False, help_text="Today if left empty.")
+    last = DayField(label="Last night", required=False, help_text="All there are if left empty.")
+
+    def clean(self) -> None:
+        hotel = self.cleaned_data.get("hotel")
+        if self.errors or hotel is None:
+            return
+        earliest, latest = night_files.exportable_days(hotel)
+        data = self.cleaned_data
+        data["first"] = data["first"] or night_files.today_of(hotel)
+        data["last"] = data["last"] or latest
+        if data["last"] < data["first"]:
+            self.add_error("last", "Choose a last night that is not before the first.")
+        elif data["first"] < earliest or data["last"] > latest:
+            self.add_error("first", f"Choose nights from {earliest} to {latest}.")
+
+
+class ImportForm(HotelForm):
+    key = JobKeyField()
+    file = forms.FileField(
+        label="CSV file",
+        allow_empty_file=True,
+        widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}),
+    )
+
+    field_order = ("hotel", "file", "key")
+
+
+@admin.register(NightsFile)
+class NightsFilePage(ManagerPage):
+    needs = "bookings.view_night"
+    title = "Nights as CSV"
+    template = "admin/manager/files.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        return [self.page("export/", self.export, "export"), *super().get_urls()]
+
+    def show(self, request: HttpRequest) -> HttpResponse:
+        if request.method != "POST":
+            return self._page(request)
+        self.check_may(request, *IMPORT_RIGHTS)
+        form = ImportForm(request.POST, request.FILES)
+        if not form.is_valid() or form.cleaned_data["hotel"] is None:
+            return self._page(request, uploaded=form)
+        hotel, file = form.cleaned_data["hotel"], form.cleaned_data["file"]
+        try:
+            # One byte more than there may be tells that there are more.
+            rows = night_files.judge_file(file.read(night_files.MAX_BYTES + 1), hotel)
+        except FileRefused as refusal:
+            return self._page(request, uploaded=form, refusal=refusal)
+        job_id = form.cleaned_data["key"]
+        name = "".join(sign for sign in file.name if sign.isprintable())[:100]
+        is_ordered = order(
+            request,
+            job_id,
+            kind=night_jobs.IMPORT,
+            hotel_id=hotel.id,
+            rows=rows,
+            summary=f"Import of {name}: {count_nights(len(rows))}.",
+        )
+        if not is_ordered:
+            text = "This form had imported a file already; nothing was imported again."
+            messages.warning(request, text)
+        if may(request, "bookings.view_nightsjob"):
+            return HttpResponseRedirect(reverse("admin:bookings_nightsjob_change", args=[job_id]))
+        return HttpResponseRedirect(request.get_full_path())
+
+    def export(self, request: HttpRequest) -> Any:
+        """Streams the file, since all of it would be too much for a process to hold."""
+        self.check_may(request, self.needs)
+        if request.method != "GET":  # who only asks what there is exports nothing
+            return HttpResponseNotAllowed(["GET"])
+        form = ExportForm(request.GET)
+        if not form.is_valid() or form.cleaned_data["hotel"] is None:
+            return self._page(request, wanted=form)
+        hotel = form.cleaned_data["hotel"]
+        first, last = form.cleaned_data["first"], form.cleaned_data["last"]
+        note(request, f"Exported the nights from {first} to {last}.", about=hotel_to_note(hotel))
+        response = StreamingHttpResponse(
+            night_files.export_nights(hotel, first, last), content_type=CSV
+        )
+        response["Content-Disposition"] = (
+            f'attachment; filename="nights-{hotel.id}-{first}-{last}.csv"'
+        )
+        return response
+
+    def _page(
+        self,
+        request: HttpRequest,
+        *,
+        wanted: ExportForm | None = None,
+        uploaded: ImportForm | None = None,
+        refusal: FileRefused | None = None,
+    ) -> HttpResponse:
+        may_import = may(request, *IMPORT_RIGHTS)
+        return self.render(
+            request,
+            export_form=wanted or ExportForm(),
+            import_form=(uploaded or ImportForm(initial={"key": new_job_key()}))
+            if may_import
+            else None,
+            columns=night_files.COLUMNS,
+            max_rows=night_files.MAX_ROWS,
+            max_mb=night_files.MAX_BYTES // 1_000_000,
+            refusal=refusal,
+        )

@@ -1,0 +1,133 @@
+"""Who did what when in the admin: its log, newest first, a page at a time.
+
+What became of a booking is in its own history, whoever did it.
+"""
+
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from bson import ObjectId
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
+from django.contrib.auth import get_user_model
+from django.contrib.contenttypes.models import ContentType
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.utils.http import urlencode
+from django.views.decorators.http import require_safe
+
+from bookings.admin.forms import DayField
+from bookings.admin.manager.pages import ManagerPage
+from bookings.connections import collection
+
+ENTRIES_A_PAGE = 50
+
+KINDS = {ADDITION: "Added", CHANGE: "Changed", DELETION: "Deleted"}
+
+
+class LogForm(forms.Form):
+    user = forms.ModelChoiceField(
+        queryset=get_user_model()._default_manager.all(),
+        to_field_name="username",
+        required=False,
+        widget=forms.TextInput,
+        help_text="A username.",
+        error_messages={"invalid_choice": "There is no user of this name."},
+    )
+    kind = forms.TypedChoiceField(
+        required=False, coerce=int, empty_value=None, choices=[("", "All"), *KINDS.items()]
+    )
+    first = DayField(label="From", required=False)
+    last = DayField(label="To", required=False, help_text="Included; days are in UTC.")
+    # Where the page before this one ended.
+    before = forms.CharField(widget=forms.HiddenInput, required=False, max_length=80)
+
+    def clean_before(self) -> tuple[datetime, ObjectId] | None:
+        text = self.cleaned_data["before"]
+        if not text:
+            return None
+        moment, _, last_id = text.partition("_")
+        try:
+            return datetime.fromisoformat(moment), ObjectId(last_id)
+        except Exception:
+            raise forms.ValidationError("Begin at the newest again.") from None
+
+    def find(self) -> list[dict[str, Any]]:
+        """What the valid form asks for, newest first; one more than a page has, if there is.
+
+        One of the indexes serves each wish. The ORM could not use one: it orders by copies.
+        """
+        data = self.cleaned_data
+        condition: dict[str, Any] = {}
+        moments: dict[str, datetime] = {}
+        if data["user"]:
+            condition["user_id"] = data["user"].pk
+        if data["kind"]:
+            condition["action_flag"] = data["kind"]
+        if data["first"]:
+            moments["$gte"] = _midnight(data["first"])
+        if data["last"]:
+            moments["$lt"] = _midnight(data["last"] + timedelta(days=1))
+        if data["before"]:
+            moment, last_id = data["before"]
+            moments["$lte"] = moment
+            older = {"action_time": {"$lt": moment}}
+            condition["$or"] = [older, {"action_time": moment, "_id": {"$lt": last_id}}]
+        if moments:
+            condition["action_time"] = moments
+        newest_first = [("action_time", -1), ("_id", -1)]
+        found = collection("django_admin_log").find(condition).sort(newest_first)
+        return list(found.limit(ENTRIES_A_PAGE + 1))
+
+
+@admin.register(LogEntry)
+class LogPage(ManagerPage):
+    needs = "admin.view_logentry"
+    title = "Who did what when"
+    template = "admin/manager/log.html"
+
+    @method_decorator(require_safe)
+    def show(self, request: HttpRequest) -> HttpResponse:
+        form = LogForm(request.GET)
+        if not form.is_valid():
+            return self.render(request, form=form)
+        found = form.find()
+        shown = found[:ENTRIES_A_PAGE]
+        next_url = ""
+        if len(found) > len(shown):
+            last = shown[-1]
+            before = f"{last['action_time'].isoformat()}_{last['_id']}"
+            next_url = "?" + urlencode({**request.GET.dict(), "before": before})
+        return self.render(request, form=form, entries=_describe(shown), next_url=next_url)
+
+
+def _describe(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    users = get_user_model()._default_manager.in_bulk({each["user_id"] for each in documents})
+    return [_describe_one(each, users.get(each["user_id"])) for each in documents]
+
+
+def _describe_one(document: dict[str, Any], user: Any) -> dict[str, Any]:
+    type_id = document["content_type_id"]
+    entry = LogEntry(
+        # The manager remembers types, where an entry would ask for its own.
+        content_type=ContentType.objects.get_for_id(type_id) if type_id else None,
+        object_id=document["object_id"],
+        object_repr=document["object_repr"],
+        action_flag=document["action_flag"],
+        change_message=document["change_message"],
+    )
+    return {
+        "at": document["action_time"],
+        "user": user.get_username() if user else "",
+        "kind": KINDS.get(entry.action_flag, ""),
+        "type": entry.content_type.name if entry.content_type else "",
+        "object": entry.object_repr,
+        "url": entry.get_admin_url() if entry.action_flag != DELETION else None,
+        "message": entry.get_change_message(),
+    }
+
+
+def _midnight(day: Any) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time()))

@@ -1,0 +1,111 @@
+"""What the manager's pages have in common: each stands in the admin's index where Django would
+list rows."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import PermissionDenied
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+
+from bookings import inventory
+from bookings.inventory import HotelFacts
+from bookings.models import Hotel
+
+
+class ManagerPage(admin.ModelAdmin):
+    """One page, for whoever has the right `needs`; `show` answers with it."""
+
+    needs: str
+    title: str
+    template: str
+
+    def get_urls(self) -> list[URLPattern]:
+        return [self.page("", self.changelist_view, "changelist")]
+
+    def page(self, route: str, view: Any, name: str) -> URLPattern:
+        full = f"{self.opts.app_label}_{self.opts.model_name}_{name}"
+        return path(route, self.admin_site.admin_view(view), name=full)
+
+    def show(self, request: HttpRequest) -> HttpResponse:
+        raise NotImplementedError
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        self.check_may(request, self.needs)
+        return self.show(request)
+
+    def render(self, request: HttpRequest, **context: Any) -> HttpResponse:
+        page = {
+            **self.admin_site.each_context(request),
+            "title": self.title,
+            "opts": self.opts,
+            **context,
+        }
+        return TemplateResponse(request, self.template, page)
+
+    def check_may(self, request: HttpRequest, *needed: str) -> None:
+        """Raises PermissionDenied for whoever lacks one of these rights."""
+        if not may(request, *needed):
+            raise PermissionDenied
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return may(request, self.needs)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return may(request, self.needs)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class HotelForm(forms.Form):
+    """Which hotel; the first by name unless another is chosen."""
+
+    hotel = forms.ChoiceField(required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.hotels = {hotel.id: hotel for hotel in inventory.list_hotels()}
+        choices = [(hotel.id, hotel.name) for hotel in self.hotels.values()]
+        self.fields["hotel"].choices = choices  # type: ignore[attr-defined]
+
+    @property
+    def first_hotel(self) -> HotelFacts | None:
+        return next(iter(self.hotels.values()), None)
+
+    def clean_hotel(self) -> HotelFacts | None:
+        chosen = self.cleaned_data["hotel"]
+        return self.hotels[chosen] if chosen else self.first_hotel
+
+
+def may(request: HttpRequest, *needed: str) -> bool:
+    return request.user.has_perms(needed)  # type: ignore[union-attr]
+
+
+def note(request: HttpRequest, message: str, *, about: Model, action: int = CHANGE) -> None:
+    """Writes down in the admin's log that this user did this to the object."""
+    LogEntry.objects.create(
+        user_id=request.user.pk,
+        content_type=ContentType.objects.get_for_model(about, for_concrete_model=False),
+        object_id=about.pk,
+        object_repr=str(about)[:200],
+        action_flag=action,
+        change_message=message,
+    )
+
+
+def hotel_to_note(hotel: HotelFacts) -> Hotel:
+    return Hotel(pk=hotel.id, name=hotel.name)

@@ -1,0 +1,209 @@
+"""Changing many nights of a hotel's calendar at once: judged and shown first, then ordered.
+
+A plan says of each night what it will be, never by how much it changes. So a plan that is
+carried out twice, or taken up again after its worker was killed, changes prices once.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from bookings import clock, inventory
+from bookings.calendars import Calendar, Night, read_calendars
+from bookings.errors import ValidationFailed
+from bookings.inventory import HORIZON_DAYS, CategoryFacts, HotelFacts
+from bookings.models import MAX_NIGHT_PRICE
+from bookings.nights import MAX_ROWS, WEEKDAYS, Row
+from bookings.payloads import MAX_NIGHTS
+
+# More than tenfold is a slip of the finger.
+MAX_PERCENT = Decimal(900)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is to be set; None leaves it as it is.
+
+    The price is in minor units, or changes by `percent`, rounded half up to whole minor units.
+    """
+
+    price: int | None = None
+    percent: Decimal | None = None
+    is_closed: bool | None = None
+    min_stay: int | None = None
+    is_closed_to_arrival: bool | None = None
+    is_closed_to_departure: bool | None = None
+
+
+@dataclass(frozen=True)
+class Change:
+    """One night as it is, or as it is sold by default, and as it will be."""
+
+    category: CategoryFacts
+    day: date
+    is_new: bool
+    before: Night
+    after: Night
+
+    @property
+    def row(self) -> Row:
+        values = {
+            field: new
+            for field, old, new in zip(
+                FIELDS, _values(self.before), _values(self.after), strict=True
+            )
+            if old != new
+        }
+        return Row(self.category.id, self.day.isoformat(), values, self.before.price)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a wish comes to: the nights that change, those that are so already, and those of
+    categories that sell only nights in the calendar, which are not there."""
+
+    hotel: HotelFacts
+    changes: tuple[Change, ...]
+    same: int
+    missing: int
+
+    @property
+    def new(self) -> int:
+        return sum(change.is_new for change in self.changes)
+
+    @property
+    def rows(self) -> list[Row]:
+        return [change.row for change in self.changes]
+
+    @property
+    def digest(self) -> str:
+        """Differs whenever anything that would be written does."""
+        told = json.dumps(
+            [[row.category, row.day, row.values, row.base_price] for row in self.rows]
+        )
+        return hashlib.sha256(told.encode()).hexdigest()
+
+
+# Of a document of `nights`, in the order of `Night`'s fields.
+FIELDS = ("price", "closed", "min_stay", "closed_to_arrival", "closed_to_departure")
+
+
+def plan_change(
+    *,
+    hotel_id: str,
+    category_ids: Collection[str],
+    first: date,
+    last: date,
+    weekdays: Collection[str],
+    wish: Wish,
+) -> Plan:
+    """What the wish would change from `first` to `last`, both included, on these weekdays.
+
+    A night of a category that sells every date by default is made where it changes anything;
+    of another category it is left out. Raises ValidationFailed with a sentence for each fault.
+    """
+    hotel = inventory.find_hotel(hotel_id)
+    if hotel is None:
+        raise ValidationFailed([("hotel", "There is no such hotel.")])
+    categories = [
+        category for category in inventory.list_categories(hotel_id) if category.id in category_ids
+    ]
+    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    days = [day for day in days if WEEKDAYS[day.weekday()] in weekdays]
+    faults = _judge_wish(wish) + _judge_days(hotel, first, last, days)
+    if not categories or len(categories) < len(set(category_ids)):
+        faults.append(("categories", "Choose categories of this hotel."))
+    elif len(days) * len(categories) > MAX_ROWS:
+        faults.append(("last", f"Change at most {MAX_ROWS:,} nights at a time."))
+    if faults:
+        raise ValidationFailed(faults)
+
+    calendars = read_calendars(categories, first, last)
+    changes, same, missing = [], 0, 0
+    for category in categories:
+        for day in days:
+            change = _plan_night(calendars[category.id], day, wish)
+            if change is None:
+                missing += 1
+            elif change.before == change.after:
+                same += 1
+            else:
+                changes.append(change)
+    if any(change.after.price > MAX_NIGHT_PRICE for change in changes):
+        text = f"No night can cost more than {MAX_NIGHT_PRICE:,} minor units (cents)."
+        raise ValidationFailed([("percent", text)])
+    return Plan(hotel, tuple(changes), same, missing)
+
+
+def _plan_night(calendar: Calendar, day: date, wish: Wish) -> Change | None:
+    stored = calendar.days.get(day)
+    if stored is None and not calendar.category.sell_by_default:
+        return None
+    before = stored or Night(calendar.category.default_price)
+    after = Night(
+        price=_price_after(before.price, wish),
+        is_closed=_either(wish.is_closed, before.is_closed),
+        min_stay=_either(wish.min_stay, before.min_stay),
+        is_closed_to_arrival=_either(wish.is_closed_to_arrival, before.is_closed_to_arrival),
+        is_closed_to_departure=_either(wish.is_closed_to_departure, before.is_closed_to_departure),
+    )
+    return Change(calendar.category, day, stored is None, before, after)
+
+
+def _price_after(price: int, wish: Wish) -> int:
+    if wish.percent is None:
+        return _either(wish.price, price)
+    raised = Decimal(price) * (100 + wish.percent) / 100
+    return int(raised.quantize(Decimal(1), ROUND_HALF_UP))
+
+
+def _judge_wish(wish: Wish) -> list[tuple[str, str]]:
+    faults = []
+    if wish == Wish():
+        faults.append(("", "Choose something to set."))
+    if wish.price is not None and wish.percent is not None:
+        faults.append(("percent", "Give either a price or a change of it in percent."))
+    if wish.price is not None and not 0 <= wish.price <= MAX_NIGHT_PRICE:
+        faults.append(
+            ("price", f"Give a price of at most {MAX_NIGHT_PRICE:,} minor units (cents).")
+        )
+    if wish.percent is not None and not -100 <= wish.percent <= MAX_PERCENT:
+        faults.append(("percent", f"Give a change from -100 to {MAX_PERCENT} percent."))
+    if wish.min_stay is not None and not 1 <= wish.min_stay <= MAX_NIGHTS:
+        faults.append(("min_stay", f"Give a minimum stay from 1 to {MAX_NIGHTS} nights."))
+    return faults
+
+
+def _judge_days(
+    hotel: HotelFacts, first: date, last: date, days: Collection[date]
+) -> list[tuple[str, str]]:
+    today = clock.today(hotel.time_zone)
+    if last < first:
+        return [("last", "Choose a last night that is not before the first.")]
+    if first < today:
+        return [
+            ("first", "Choose a first night that is not over; the hotel's today is " + f"{today}.")
+        ]
+    if last > today + timedelta(days=HORIZON_DAYS):
+        return [("last", f"Nights are sold at most {HORIZON_DAYS} days ahead.")]
+    if not days:
+        return [("weekdays", "Choose weekdays that lie between the first and the last night.")]
+    return []
+
+
+def _values(night: Night) -> tuple[Any, ...]:
+    return (
+        night.price,
+        night.is_closed,
+        night.min_stay,
+        night.is_closed_to_arrival,
+        night.is_closed_to_departure,
+    )
+
+
+def _either(wished: Any, present: Any) -> Any:
+    return present if wished is None else wished
