@@ -25,6 +25,9 @@ ROOT = Path(__file__).resolve().parent.parent
 # Root, as in a container, may not have the sandbox; only our own pages are opened.
 CHROMIUM_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 
+# Of logins that are gone with the site.
+STAFF_PASSWORD = "correct horse battery"
+
 
 def find_chromium() -> str:
     path = shutil.which("chromium")
@@ -49,11 +52,13 @@ def run_demo_site() -> Iterator[str]:
                 "DJANGO_SETTINGS_MODULE": "bookingsite.settings",
                 "BOOKINGSITE_ENV": "development",
                 "SECRET_KEY": "bench",
+                "DEMO_STAFF_PASSWORD": STAFF_PASSWORD,
+                "DEMO_CUSTOMER_PASSWORD": STAFF_PASSWORD,
                 "MONGODB_URI": mongod.uri,  # type: ignore[attr-defined]
                 "REDIS_URL": redis.uri,  # type: ignore[attr-defined]
             }
-            for command in ("migrate", "seed_demo"):
-                argv = [sys.executable, "manage.py", command]
+            for command in (["migrate"], ["seed_demo", "--users"]):
+                argv = [sys.executable, "manage.py", *command]
                 subprocess.run(
                     argv, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL
                 )

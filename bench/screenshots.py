@@ -5,13 +5,15 @@ They go to docs/images unless another folder is named.
 
 import re
 import sys
+from datetime import date, timedelta
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from bench.demo_site import (
     CHROMIUM_ARGUMENTS,
     ROOT,
+    STAFF_PASSWORD,
     confirm,
     find_chromium,
     hold_a_room,
@@ -49,7 +51,41 @@ def main(folder: Path = IMAGES) -> None:
         narrow = open_page(browser, site, size=NARROW)
         hold_a_room(narrow, stays_url(site))
         take(narrow, folder / "hold-narrow.png")
+        desk = open_page(browser, site, size=WIDE)
+        log_in(desk)
+        fill_grid(desk)
+        desk.goto(f"{site}/admin/desk/occupancy/?hotel=demo")
+        take(desk, folder / "desk.png")
         browser.close()
+
+
+def log_in(page: Page) -> None:
+    page.goto("/admin/login/?next=/admin/")
+    page.get_by_label("Username").fill("staff")
+    page.get_by_label("Password").fill(STAFF_PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_role("navigation", name="Front desk")).to_be_visible()
+
+
+def fill_grid(page: Page) -> None:
+    """Some guests of the small hotel, as the desk books and marks them."""
+    for room, ahead, nights, name, is_hold in (
+        ("room_A", 0, 3, "Ada Lovelace", False),
+        ("room_A", 4, 30, "Grace Hopper", False),
+        ("room_B", 1, 5, "Alan Turing", True),
+        ("room_C", 2, 4, "Emmy Noether", False),
+        ("room_D", 0, 2, "Kurt Gödel", False),
+    ):
+        first = date.today() + timedelta(days=ahead)  # noqa: DTZ011
+        query = f"room={room}&check_in={first}&check_out={first + timedelta(days=nights)}"
+        page.goto(f"/admin/bookings/bookingrecord/add/?{query}")
+        page.get_by_label("Guest name").fill(name)
+        page.get_by_label("Hold").set_checked(is_hold)
+        page.get_by_role("button", name="Book", exact=True).click()
+        expect(page.locator(".messagelist")).to_contain_text("The room is")
+    page.goto("/admin/desk/today/?hotel=demo")
+    page.get_by_role("button", name="Check in").first.click()
+    expect(page.locator(".messagelist")).to_contain_text("checked in")
 
 
 def open_page(browser: Browser, site: str, *, size: dict[str, int], dark: bool = False) -> Page:

@@ -50,7 +50,8 @@ class CategoryStay:
 
     It can be had if there are no obstacles; then `rooms_left` is enough. `price` is for
     one room, None where some night is not for sale. `nearest` are the closest stays of the
-    same length that can be had instead, one earlier and one later at most.
+    same length that can be had instead, one earlier and one later at most; `free` are the rooms
+    that are left.
     """
 
     category: CategoryFacts
@@ -58,6 +59,7 @@ class CategoryStay:
     price: Price | None
     obstacles: tuple[Obstacle, ...]
     nearest: tuple[tuple[date, date], ...]
+    free: tuple[RoomFacts, ...]
 
 
 @dataclass(frozen=True)
@@ -198,21 +200,22 @@ def _look(
     for category in categories:
         calendar = by_category[category.id]
         amounts = calendar.amounts(check_in, check_out)
-        left = len(free_rooms(rooms[category.id], taken, check_in, check_out))
+        free = free_rooms(rooms[category.id], taken, check_in, check_out)
         obstacles = calendar.obstacles(check_in, check_out)
         if guests > category.occupancy:
             message = f"This takes {category.limit}."
             obstacles.append(Obstacle(TOO_MANY_GUESTS, message, ()))
-        if left < room_count:
+        if len(free) < room_count:
             why = _why_full(rooms[category.id], taken, check_in, check_out, room_count)
             obstacles.append(why)
         found.append(
             CategoryStay(
                 category=category,
-                rooms_left=left,
+                rooms_left=len(free),
                 price=Price(hotel.currency, amounts) if amounts else None,
                 obstacles=tuple(obstacles),
                 nearest=(),
+                free=tuple(free),
             )
         )
     return found

@@ -20,6 +20,10 @@ STATUSES = (PENDING, CONFIRMED, CANCELLED, EXPIRED)
 # A block takes a room out of service. It keeps its nights by the same index as a stay does.
 STAY, BLOCK = "stay", "block"
 
+# What the desk marked about the guest. A document without the field has no mark.
+EXPECTED, CHECKED_IN, CHECKED_OUT, NO_SHOW = "expected", "checked_in", "checked_out", "no_show"
+PRESENCES = (EXPECTED, CHECKED_IN, CHECKED_OUT, NO_SHOW)
+
 # The states that keep others out. Every query on slots repeats this condition, or MongoDB
 # cannot use the partial index.
 ACTIVE = (PENDING, CONFIRMED)
@@ -31,7 +35,7 @@ LATE_CONFIRM = timedelta(minutes=10)
 MAX_HISTORY = 200
 
 # No 0/O or 1/I: references are read out on the telephone.
-_ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
+REFERENCE_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,7 @@ class Booking:
     kind: str = STAY
     # Digests of server-made keys that mean another booking by now.
     retired_keys: tuple[str, ...] = ()
+    presence: str = EXPECTED
     # What was not passed on yet.
     outbox: tuple[Notice, ...] = ()
     # In which language the guest is written to.
@@ -200,11 +205,14 @@ def new_id(now: datetime) -> ObjectId:
 
 def new_reference(hotel_code: str) -> str:
     """`DEMO-7K3M9Q2X`: 32^8 possibilities a hotel, and a unique index behind them."""
-    return f"{hotel_code}-" + "".join(secrets.choice(_ALPHABET) for _ in range(8))
+    return f"{hotel_code}-" + "".join(secrets.choice(REFERENCE_LETTERS) for _ in range(8))
 
 
 def to_document(booking: Booking) -> dict[str, Any]:
-    """The document for MongoDB. Dates are text: a hotel's calendar day is no moment."""
+    """The document for MongoDB. Dates are text: a hotel's calendar day is no moment.
+
+    A booking that is made has no mark of the desk yet, so `presence` comes with the first one.
+    """
     return {
         "_id": booking.id,
         "reference": booking.reference,
@@ -290,6 +298,7 @@ def from_document(document: dict[str, Any]) -> Booking:
         kind=document["kind"],
         history=tuple(Change(**change) for change in document["history"]),
         retired_keys=tuple(document.get("retired_keys", ())),
+        presence=document.get("presence", EXPECTED),
         outbox=tuple(Notice(**notice) for notice in document.get("outbox", ())),
         language=document.get("language", "en"),
     )

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo import ASCENDING, DESCENDING, TEXT, IndexModel
 from pymongo.collation import Collation, CollationStrength
 from pymongo.database import Database
 
@@ -25,6 +25,11 @@ _OF_GUESTS = {"owner": {"$gte": "guest:", "$lt": "guest:\uffff"}}
 def guests_with_address(address: str) -> dict[str, Any]:
     """Guests' bookings with this address; the index is used with ADDRESS_COLLATION alone."""
     return {**_OF_GUESTS, "guest.email": address}
+
+
+def with_address_from(beginning: str) -> dict[str, Any]:
+    """Anybody's bookings whose address begins so; likewise."""
+    return {"guest.email": {"$gte": beginning, "$lt": f"{beginning}\uffff"}}
 
 
 def booking_indexes() -> list[IndexModel]:
@@ -66,13 +71,24 @@ def booking_indexes() -> list[IndexModel]:
             name="blocks",
             partialFilterExpression={"kind": BLOCK},
         ),
-        # A guest's earlier bookings by their address, once an account has proved that it is
-        # theirs, and for who lost the links. Bookings of accounts and partners do not pay for it.
+        # By the guest's address: for the desk, which types its beginning; and with the owner a
+        # guest's earlier bookings, once an account has proved that the address is theirs, and
+        # for who lost the links. Bookings without an address do not pay for it.
         IndexModel(
-            [("guest.email", ASCENDING)],
-            name="guests_by_address",
-            partialFilterExpression=_OF_GUESTS,
+            [("guest.email", ASCENDING), ("owner", ASCENDING)],
+            name="bookings_by_address",
+            partialFilterExpression={"guest.email": {"$gt": ""}},
             collation=ADDRESS_COLLATION,
+        ),
+        # By words of the guest's name, or a group of digits of the phone, for the desk. Words are
+        # names here, in whatever language: no stems, nothing left out. Who the guest is stands in
+        # one place still, so what is erased there is gone from here.
+        IndexModel(
+            [("guest.name", TEXT), ("guest.phone", TEXT)],
+            name="guests_by_words",
+            default_language="none",
+            # A field that no document has: `language` is the one that guests are written to in.
+            language_override="no_language",
         ),
         # What the relay looks for every few seconds; a booking with nothing to tell is not in it.
         IndexModel(
@@ -88,6 +104,9 @@ def make_booking_indexes(database: Database) -> None:
     for name in {"bookings", "holders"}.difference(database.list_collection_names()):
         database.create_collection(name)
     database["bookings"].create_indexes(booking_indexes())
+    # What one of them took over; dropped after that is there, so that nobody goes without.
+    if "guests_by_address" in database["bookings"].index_information():
+        database["bookings"].drop_index("guests_by_address")
     # Who holds rooms is of interest only while a hold can live.
     database["holders"].create_indexes(
         [IndexModel("last_hold_at", name="forgotten_later", expireAfterSeconds=2 * 60 * 60)]

@@ -53,6 +53,7 @@ class RoomFacts:
     id: str
     category: str
     name: str
+    is_sold: bool = True
 
 
 def find_hotel(hotel_id: str) -> HotelFacts | None:
@@ -64,6 +65,11 @@ def find_hotel(hotel_id: str) -> HotelFacts | None:
 def list_hotels() -> list[HotelFacts]:
     """Every hotel, by name."""
     return [hotel_of(hotel) for hotel in collection("hotels").find().sort("name")]
+
+
+def hotel_codes() -> list[str]:
+    """What the references of each hotel's bookings begin with."""
+    return [hotel["code"] for hotel in collection("hotels").find({}, {"code": 1})]
 
 
 def find_category(category_id: str) -> CategoryFacts | None:
@@ -96,6 +102,24 @@ def list_rooms(category_ids: Iterable[str], *, after: str = "", limit: int = 0) 
         .limit(limit)
     )
     return [room_of(room) for room in rooms]
+
+
+def read_house(hotel_id: str) -> list[tuple[CategoryFacts, list[RoomFacts]]]:
+    """Every category of the hotel by name, with its rooms by id, those not for sale too; one
+    round trip."""
+    rooms = {
+        "from": "rooms",
+        "localField": "_id",
+        "foreignField": "category_id",
+        "pipeline": [{"$sort": {"_id": 1}}],
+        "as": "rooms",
+    }
+    found = collection("room_categories").aggregate(
+        [{"$match": {"hotel_id": hotel_id}}, {"$sort": {"name": 1}}, {"$lookup": rooms}]
+    )
+    return [
+        (category_of(document), [room_of(room) for room in document["rooms"]]) for document in found
+    ]
 
 
 def room_names(room_ids: Iterable[str]) -> dict[str, str]:
@@ -164,7 +188,13 @@ def category_of(category: dict[str, Any]) -> CategoryFacts:
 
 def room_of(room: dict[str, Any]) -> RoomFacts:
     """The facts in a document of `rooms`."""
-    return RoomFacts(id=room["_id"], category=room["category_id"], name=room["name"])
+    return RoomFacts(
+        id=room["_id"],
+        category=room["category_id"],
+        name=room["name"],
+        # Whoever reads only rooms for sale does not read that they are.
+        is_sold=room.get("is_sold", True),
+    )
 
 
 def _time_of(stored: datetime) -> time:

@@ -15,6 +15,8 @@ from bookings.documents import (
     ACTIVE,
     BLOCK,
     CANCELLED,
+    CHECKED_IN,
+    CHECKED_OUT,
     CONFIRMED,
     EXPIRED,
     LATE_CONFIRM,
@@ -150,8 +152,8 @@ def cancel_booking(
     """Gives the slots back at once. Cancelling again answers the same.
 
     Customers and partners may do it until the hotel's deadline; staff, who give a reason, always,
-    and they lift blocks with it. Raises NotFound, InvalidIdempotencyKey or ValidationFailed
-    before anything is claimed.
+    and they lift blocks with it; nobody once the guest is checked in. Raises
+    NotFound, InvalidIdempotencyKey or ValidationFailed before anything is claimed.
     """
     as_staff = staff_reason is not None
     if staff_reason is not None:
@@ -165,6 +167,9 @@ def cancel_booking(
             return Step(None, current, f"The {what} was {done} before.")
         if current.status_at(now) == EXPIRED:
             raise NotCancellable("This hold has run out, so there is nothing to cancel.")
+        if current.presence in (CHECKED_IN, CHECKED_OUT):
+            text = "The guest has checked in, so this stay cannot be cancelled"
+            raise NotCancellable(f"{text} until that is undone." if as_staff else f"{text}.")
         if not as_staff and current.status == CONFIRMED:
             hotel = inventory.find_hotel(current.hotel)
             if hotel is None or now >= hotel.last_cancellation(current.check_in):

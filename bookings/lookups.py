@@ -144,7 +144,7 @@ def list_bookings_with_address(
     spellings: list[str], *, not_over_on: date | None = None
 ) -> list[Booking]:
     """Whoever made them, the bookings with one of these addresses; with a day only those that
-    `may_be_expected` on it. It reads every booking."""
+    `may_be_expected` on it."""
     condition: dict[str, Any] = {"guest.email": {"$in": spellings}}
     if not_over_on is not None:
         condition |= may_be_expected(not_over_on)
@@ -186,6 +186,17 @@ def find_referred(field: str, values: list[str]) -> set[str]:
     """Those of the values that some booking, of whatever status, has in this field."""
     found = collection("bookings").distinct(field, {field: {"$in": values}})
     return set(values).intersection(found)
+
+
+def find_nth_newest(number: int, *, kind: str, before: ObjectId | None = None) -> ObjectId | None:
+    """The id of a booking that so many are newer than, not counting any from `before` on; None if
+    there are no more than that. It reads nothing but keys of an index."""
+    # Blocks have an index of their own; among stays they are so few that they may count.
+    condition: dict[str, Any] = {"kind": BLOCK} if kind == BLOCK else {}
+    if before is not None:
+        condition["_id"] = {"$lt": before}
+    found = collection("bookings").find(condition, {"_id": 1}).sort("_id", -1).skip(number)
+    return next((document["_id"] for document in found.limit(1)), None)
 
 
 def taken_nights(hotel: str, first: date, end: date) -> dict[str, set[date]]:

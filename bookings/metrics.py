@@ -6,7 +6,7 @@ Labels take few values, all known here; what a request brings is never one.
 """
 
 from itertools import product
-from typing import Literal
+from typing import Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
@@ -16,8 +16,8 @@ disable_created_metrics()
 REGISTRY = CollectorRegistry()
 
 # What can be done under a key, and the steps that it takes.
-Operation = Literal["create", "confirm", "extend", "cancel", "move", "block"]
-OPERATIONS: tuple[Operation, ...] = ("create", "confirm", "extend", "cancel", "move", "block")
+Operation = Literal["create", "confirm", "extend", "cancel", "move", "block", "mark"]
+OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 Step = Literal["claim", "lock", "txn", "finish"]
 
 # From one round trip to Redis to a request's deadline, 10 s.

@@ -363,6 +363,7 @@ class BookingRecord(models.Model):
     owner = models.CharField(max_length=80)
     user_id = models.CharField("user id", max_length=128)
     expires_at = models.DateTimeField(null=True)
+    presence = models.CharField(max_length=16, null=True)  # None without a mark of the desk
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from bookings import calendars, clock, inventory
-from bookings.documents import BookedRoom, Booking, Price, nights_between
+from bookings.calendars import Calendar
+from bookings.documents import EXPECTED, BookedRoom, Booking, Price, nights_between
 from bookings.errors import ValidationFailed
 from bookings.inventory import HotelFacts, RoomFacts
 from bookings.payloads import MAX_SLOTS, RoomWish, StayRequest, judge_length
@@ -142,6 +143,9 @@ def judge_move(
             faults.append(("rooms", text))
         if check_out < today:
             faults.append(("checkOut", "This day is over at the hotel."))
+    elif booking.presence != EXPECTED and check_in != booking.check_in:
+        text = "The desk has marked this guest's arrival; undo that, or keep the day."
+        faults.append(("checkIn", text))
     faults += inventory.judge_dates(
         hotel, today if booking.check_in < today else check_in, check_out
     )
@@ -174,17 +178,24 @@ def amounts_after_move(
 ) -> tuple[tuple[date, int], ...]:
     """The amounts by night after a move: nights that were booked keep theirs, others cost what
     they cost now."""
-    frozen = dict(price.nights)
     categories = {booked.category: inventory.find_category(booked.category) for booked in rooms}
     by_category = calendars.read_calendars(
         [category for category in categories.values() if category], check_in, check_out
     )
+    return reprice(price, [by_category[booked.category] for booked in rooms], check_in, check_out)
+
+
+def reprice(
+    price: Price, by_room: Sequence[Calendar], check_in: date, check_out: date
+) -> tuple[tuple[date, int], ...]:
+    """The amounts by night on these dates in rooms with these calendars."""
+    frozen = dict(price.nights)
     return tuple(
         (
             night,
             frozen[night]
             if night in frozen
-            else sum(by_category[booked.category].list_price(night) for booked in rooms),
+            else sum(calendar.list_price(night) for calendar in by_room),
         )
         for night in nights_between(check_in, check_out)
     )

@@ -288,6 +288,8 @@ def _change(
         fields.update(stay_document(changed))
     if (changed.guest, changed.notes) != (booking.guest, booking.notes):
         fields.update({"guest": vars(changed.guest), "notes": changed.notes})
+    if changed.presence != booking.presence:
+        fields["presence"] = changed.presence
     pushed: dict[str, Any] = {"history": change_document(change)}
     if news := outbox.notices_of(changed, change, version=len(booking.history) + 1):
         pushed["outbox"] = {"$each": [notice_document(notice) for notice in news]}

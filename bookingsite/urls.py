@@ -34,6 +34,7 @@ urlpatterns = [
     path("api/docs", docs),
     path("api/", include("bookings.api.urls")),
     path("admin/login/", limits.limit_logins(admin.site.login)),
+    path("admin/desk/", include("bookings.admin.desk.urls")),
     path("admin/", admin.site.urls),
     path("", include("bookings.web.urls")),
 ]

@@ -22,7 +22,7 @@ class LookUpForm(forms.Form):
     operation = forms.CharField(
         required=False,
         initial="create",
-        help_text="What it is for: create, confirm, extend, cancel, move or block.",
+        help_text="What it is for: create, confirm, extend, cancel, move, block or mark.",
     )
     target = forms.CharField(
         required=False, help_text="What that is done to: the id of a booking; empty for create."

@@ -5,7 +5,17 @@ from typing import Any
 from django import forms
 from django.contrib.auth import get_user_model
 
+from bookings.admin.choices import (
+    NOTHING,
+    category_options,
+    hotel_options,
+    room_groups,
+    with_chosen,
+)
 from bookings.admin.forms import DayField, KeyedForm
+from bookings.availability import CategoryStay, find_stays
+from bookings.errors import ValidationFailed
+from bookings.inventory import HotelFacts
 from bookings.payloads import GUEST_FIELDS, MAX_GUESTS, MAX_NOTES, MAX_ROOMS
 
 
@@ -13,6 +23,7 @@ class BookingForm(KeyedForm):
     """What to book, and for whom."""
 
     button = "Book"
+    asks_after = "guests"
     shown_beside = {
         "resourceId": "room",
         "categoryId": "category",
@@ -28,15 +39,24 @@ class BookingForm(KeyedForm):
         "notes": "notes",
     }
 
+    # The service judges all three, and the lists may be older than what it knows.
+    hotel = forms.CharField(required=False, max_length=64, widget=forms.Select)
+    check_in = DayField(label="Check-in")
+    check_out = DayField(label="Check-out")
+    guests = forms.IntegerField(
+        min_value=1, max_value=MAX_GUESTS, initial=1, help_text="In each room."
+    )
     room = forms.CharField(
         required=False,
         max_length=64,
-        help_text="The id of the very room, as the list of rooms shows it; or else a category.",
+        widget=forms.Select,
+        help_text="This very room, or else a category.",
     )
     category = forms.CharField(
         required=False,
         max_length=64,
-        help_text="The id of a category: any of its rooms, chosen for you.",
+        widget=forms.Select,
+        help_text="Any room of a category, chosen for you.",
     )
     rooms = forms.IntegerField(
         label="How many rooms",
@@ -45,10 +65,13 @@ class BookingForm(KeyedForm):
         max_value=MAX_ROOMS,
         help_text="Of the category, all of them or none; one if left empty.",
     )
-    check_in = DayField(label="Check-in")
-    check_out = DayField(label="Check-out")
-    guests = forms.IntegerField(
-        min_value=1, max_value=MAX_GUESTS, initial=1, help_text="In each room."
+    guest_name = forms.CharField(required=False, max_length=GUEST_FIELDS["name"])
+    guest_email = forms.EmailField(
+        label="Guest e-mail", required=False, max_length=GUEST_FIELDS["email"]
+    )
+    guest_phone = forms.CharField(required=False, max_length=GUEST_FIELDS["phone"])
+    notes = forms.CharField(
+        required=False, max_length=MAX_NOTES, widget=forms.Textarea(attrs={"rows": 3})
     )
     hold = forms.BooleanField(
         required=False, help_text="Keep the room for a while; confirm the booking later."
@@ -61,12 +84,44 @@ class BookingForm(KeyedForm):
         help_text="The username of who will see the booking; your own if left empty.",
         error_messages={"invalid_choice": "There is no user of this name."},
     )
-    guest_name = forms.CharField(required=False, max_length=GUEST_FIELDS["name"])
-    guest_email = forms.EmailField(
-        label="Guest e-mail", required=False, max_length=GUEST_FIELDS["email"]
-    )
-    guest_phone = forms.CharField(required=False, max_length=GUEST_FIELDS["phone"])
-    notes = forms.CharField(required=False, max_length=MAX_NOTES, widget=forms.Textarea)
+
+    def offer(self, hotels: tuple[HotelFacts, ...]) -> None:
+        """Fills the lists with what is free on the form's dates, and says how much that is."""
+        self.fields["hotel"].widget.choices = hotel_options(hotels)
+        stays: list[CategoryStay] = []
+        try:
+            stays = self._find_stays()
+        except ValidationFailed as refusal:
+            self.offered = " ".join(text for _, text in refusal.errors)
+        else:
+            count = sum(stay.rooms_left for stay in stays if not stay.obstacles)
+            self.offered = (
+                f"Free for these dates and guests: {count} room{'' if count == 1 else 's'}."
+            )
+        for name, listed in (
+            ("room", room_groups(stays)),
+            ("category", [("Any room of", category_options(stays))]),
+        ):
+            chosen = str(self[name].value() or "")
+            groups = [group for group in with_chosen(listed, chosen) if group[1]]
+            self.fields[name].widget.choices = [NOTHING, *groups]
+
+    def _find_stays(self) -> list[CategoryStay]:
+        """Raises ValidationFailed, also for dates that are none."""
+        try:
+            check_in, check_out = (
+                self.fields[name].clean(self[name].value()) for name in ("check_in", "check_out")
+            )
+            guests = self.fields["guests"].clean(self["guests"].value())
+        except forms.ValidationError:
+            text = "Choose dates and the number of guests to see what is free."
+            raise ValidationFailed([("", text)]) from None
+        return find_stays(
+            hotel_id=str(self["hotel"].value() or ""),
+            check_in=check_in,
+            check_out=check_out,
+            guests=guests,
+        )
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or {}

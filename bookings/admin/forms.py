@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, Self
 
 from django import forms
+from django.http import QueryDict
 
+from bookings.admin.choices import read_ids
 from bookings.errors import IdempotencyInProgress, KeyReused, Refusal, TryAgain
 from bookings.outcomes import Outcome
 from bookings.payloads import MAX_ROOMS
@@ -26,6 +28,10 @@ MESSAGES = {
 KEPT_CODES = {kind.code for kind in Refusal.__subclasses__() if kind.is_definite} | {KeyReused.code}
 
 
+# The name of the button that asks what is free.
+SHOW = "show"
+
+
 class DayField(forms.DateField):
     """A calendar day, chosen in the browser's own calendar and sent as YYYY-MM-DD."""
 
@@ -38,11 +44,11 @@ class RoomIdsField(forms.CharField):
     """Ids of rooms in their order, separated by commas, blanks or line breaks."""
 
     def __init__(self, **kwargs: Any) -> None:
-        widget = forms.Textarea(attrs={"rows": 3})
-        super().__init__(max_length=MAX_ROOMS_TEXT, widget=widget, **kwargs)
+        kwargs.setdefault("widget", forms.Textarea(attrs={"rows": 3}))
+        super().__init__(max_length=MAX_ROOMS_TEXT, **kwargs)
 
     def clean(self, value: Any) -> Any:
-        return tuple(re.findall(r"[^,\s]+", super().clean(value)))
+        return tuple(read_ids(super().clean(value)))
 
     def prepare_value(self, value: Any) -> Any:
         return value if value is None or isinstance(value, str) else "\n".join(value)
@@ -52,11 +58,14 @@ class KeyedForm(forms.Form):
     """A wish that is granted once, however often its form is sent.
 
     `button` is what people press, and `shown_beside` tells beside which field of the form the
-    service's fault in a field is shown.
+    service's fault in a field is shown. Behind the field `asks_after` stands a second button, SHOW,
+    which sends the form only to have it back with what is free then; `offered` says what that is.
     """
 
     button: ClassVar[str]
     shown_beside: ClassVar[dict[str, str]]
+    asks_after: ClassVar[str] = ""
+    offered: str = ""
 
     key = forms.CharField(widget=forms.HiddenInput, max_length=64)
 
@@ -64,6 +73,16 @@ class KeyedForm(forms.Form):
     def new(cls, **initial: Any) -> Self:
         """The form as it is opened, with a key of its own."""
         return cls(initial={**initial, "key": new_key()})
+
+    @classmethod
+    def again(cls, sent: QueryDict) -> Self:
+        """What was sent, unjudged, with the key it had."""
+        fields = cls.base_fields.items()
+        return cls(
+            initial={
+                name: field.widget.value_from_datadict(sent, {}, name) for name, field in fields
+            }
+        )
 
     def send(self, serve: Callable[[], Outcome]) -> Outcome | None:
         """Asks the service if the form is valid. None if it was refused; the form says why."""
@@ -92,8 +111,10 @@ class KeyedForm(forms.Form):
             message = MESSAGES.get(code, "").format(button=self.button)
             self.add_error(None, message or sentence)
         if code in KEPT_CODES:
-            # Through items(), since a QueryDict unpacks into lists.
-            self.data = {**dict(self.data.items()), "key": new_key()}
+            # A copy, since what was sent cannot be changed; several rooms stay several in it.
+            data = self.data.copy()  # type: ignore[attr-defined]
+            data["key"] = new_key()
+            self.data = data
 
 
 def add_faults(

@@ -23,6 +23,7 @@ from django.urls import URLPattern, path, reverse
 
 from bookings import clock, lifecycle, lookups
 from bookings.admin.forms import KeyedForm, add_faults
+from bookings.admin.newest import BoundedPaginator, NewestChangeList
 from bookings.callers import Caller, caller_of_user
 from bookings.documents import EXPIRED, PENDING, Booking, Change
 from bookings.errors import Refusal, ValidationFailed
@@ -76,6 +77,7 @@ class RecordAdmin(admin.ModelAdmin):
 
     # Only the newest first: no index serves another order, and there are many bookings.
     sortable_by = ()
+    paginator = BoundedPaginator
     show_full_result_count = False
 
     # --- Who may ------------------------------------------------------------------------------
@@ -91,6 +93,9 @@ class RecordAdmin(admin.ModelAdmin):
         return super().has_change_permission(request)
 
     # --- Reading ------------------------------------------------------------------------------
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[NewestChangeList]:
+        return NewestChangeList
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[BookingRecord]:
         return super().get_queryset(request).filter(kind=self.kind)

@@ -1,8 +1,10 @@
 """Bookings: listed, shown, added under a key, confirmed, moved and cancelled, by services alone."""
 
+from datetime import timedelta
 from typing import Any
 
 from bson import ObjectId
+from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
@@ -10,14 +12,31 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
-from bookings import answers, clock, lifecycle, lookups, services
+from bookings import answers, clock, inventory, lifecycle, lookups, services
 from bookings.admin.booking_form import BookingForm
-from bookings.admin.forms import DayField, KeyedForm, RoomIdsField
+from bookings.admin.choices import RoomsSelect, move_groups
+from bookings.admin.desk.choosing import read_day
+from bookings.admin.desk.marks import PRESENCE_LABELS, mark_buttons
+from bookings.admin.forms import SHOW, DayField, KeyedForm, RoomIdsField, new_key
+from bookings.admin.newest import LOOKED_THROUGH, MAX_LISTED, CreatedFilter
 from bookings.admin.records import HotelFilter, RecordAdmin, name_people, place_of, staff
 from bookings.callers import caller_of_user
-from bookings.documents import ACTIVE, EXPIRED, PENDING, STATUSES, STAY, Booking
+from bookings.documents import (
+    ACTIVE,
+    CHECKED_IN,
+    CHECKED_OUT,
+    EXPIRED,
+    PENDING,
+    STATUSES,
+    STAY,
+    Booking,
+)
+from bookings.errors import ValidationFailed
+from bookings.guest_search import find_stay_ids
+from bookings.inventory import HotelFacts
 from bookings.models import BookingRecord, DeliveryRecord
 from bookings.money import format_money
+from bookings.move_options import RoomOption, find_move_options
 from bookings.outcomes import Outcome
 
 
@@ -51,18 +70,51 @@ class MoveForm(KeyedForm):
 
     button = "Move"
     shown_beside = {"rooms": "rooms", "checkIn": "check_in", "checkOut": "check_out"}
+    asks_after = "check_out"
 
-    rooms = RoomIdsField(
-        help_text="The ids, in the order of the booking's rooms: one per line, or with commas."
-    )
     check_in = DayField(label="Check-in")
     check_out = DayField(label="Check-out")
+    rooms = RoomIdsField(
+        widget=RoomsSelect,
+        help_text="Free rooms for these dates; nights that were booked keep their price.",
+    )
+
+    def offer(self, booking: Booking) -> None:
+        """Fills a list for each of the booking's rooms with what is free on the form's dates."""
+        found: tuple[tuple[RoomOption, ...], ...] = tuple(() for _ in booking.rooms)
+        try:
+            check_in, check_out = (
+                self.fields[name].clean(self[name].value()) for name in ("check_in", "check_out")
+            )
+            found = find_move_options(booking, check_in, check_out)
+        except forms.ValidationError:
+            self.offered = "Choose dates to see which rooms are free."
+        except ValidationFailed as refusal:
+            self.offered = " ".join(text for _, text in refusal.errors)
+        else:
+            count = len({option.room.id for options in found for option in options})
+            self.offered = f"Free for these dates: {count} room{'' if count == 1 else 's'}."
+        self.fields["rooms"].widget.positions = [
+            (
+                f"Room {number}: {booked.room} now, {booked.guests} guests",
+                move_groups(options, booked, booking.price),
+            )
+            for number, (booked, options) in enumerate(
+                zip(booking.rooms, found, strict=True), start=1
+            )
+        ]
 
 
 @admin.register(BookingRecord)
 class BookingAdmin(RecordAdmin):
     kind = STAY
-    event_labels = {"erased": "guest’s data erased"}
+    event_labels = {
+        "erased": "guest’s data erased",
+        "checked_in": "checked in",
+        "checked_out": "checked out",
+        "no_show": "no-show",
+        "mark_undone": "mark undone",
+    }
     list_display = (
         "reference",
         "current_status",
@@ -73,10 +125,14 @@ class BookingAdmin(RecordAdmin):
         "guest_name",
         "total",
     )
-    list_filter = (StatusFilter, HotelFilter, "created_at")
-    date_hierarchy = "created_at"
-    search_fields = ("reference", "guest__name", "guest__email")
-    search_help_text = "Reference, or name or e-mail of the guest"
+    list_filter = (StatusFilter, HotelFilter, CreatedFilter)
+    # Its field alone: `get_search_results` does the search.
+    search_fields = ("reference",)
+    search_help_text = (
+        "Reference, words of the guest's name, beginning of the e-mail, or digits of the phone. "
+        f"Without a search the newest {MAX_LISTED:,} are listed, and filters look among the newest "
+        f"{LOOKED_THROUGH:,}, or the newest of the chosen days."
+    )
     actions = ("confirm_selected", "cancel_selected")
     change_form_template = "admin/bookings/bookingrecord/change_form.html"
     cancel_title = "Cancel bookings"
@@ -90,6 +146,16 @@ class BookingAdmin(RecordAdmin):
     )
 
     # --- Reading ------------------------------------------------------------------------------
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[BookingRecord], search_term: str
+    ) -> tuple[QuerySet[BookingRecord], bool]:
+        if not search_term.strip():
+            return queryset, False
+        found = find_stay_ids(
+            search_term, hotel_codes=inventory.hotel_codes(), limit=self.list_per_page
+        )
+        return queryset.filter(pk__in=found), False
 
     @admin.display(description="guest name")
     def guest_name(self, record: BookingRecord) -> str | None:
@@ -118,6 +184,7 @@ class BookingAdmin(RecordAdmin):
     def describe(self, request: HttpRequest, booking: Booking) -> dict[str, Any]:
         status = booking.status_at(clock.now())
         may_act = self.has_act_permission(request)
+        hotel = inventory.find_hotel(booking.hotel)
         return {
             "told": DeliveryRecord.objects.filter(booking=booking.id).order_by("at"),
             "may_see_told": request.user.has_perm(  # type: ignore[union-attr]
@@ -130,7 +197,14 @@ class BookingAdmin(RecordAdmin):
             # A hold that ran out may be confirmed for a while; the service knows how long.
             "may_confirm": may_act and status in (PENDING, EXPIRED),
             "may_move": may_act and status in ACTIVE,
-            "may_cancel": may_act and status in ACTIVE,
+            "may_cancel": may_act
+            and status in ACTIVE
+            and booking.presence not in (CHECKED_IN, CHECKED_OUT),
+            "presence": PRESENCE_LABELS[booking.presence],
+            "marks": mark_buttons(booking, status, clock.today(hotel.time_zone))
+            if may_act and hotel
+            else (),
+            "mark_key": new_key(),
         }
 
     # --- Adding -------------------------------------------------------------------------------
@@ -144,12 +218,17 @@ class BookingAdmin(RecordAdmin):
         """Books under the key in the form, so that sending the form twice books once."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        if request.method != "POST":
-            return self.show_form(request, BookingForm.new(), "Book a room")
+        hotels = tuple(inventory.list_hotels())
+        title = "Book a room"
+        if request.method != "POST" or SHOW in request.POST:
+            form = BookingForm.again(request.POST) if request.POST else _open_form(request, hotels)
+            form.offer(hotels)
+            return self.show_form(request, form, title)
         form = BookingForm(request.POST)
         outcome = form.send(lambda: _book(request, form))
         if outcome is None:
-            return self.show_form(request, form, "Book a room")
+            form.offer(hotels)
+            return self.show_form(request, form, title)
         booking = outcome.content["booking"]
         reference = booking["reference"]
         if outcome.replayed:
@@ -189,13 +268,23 @@ class BookingAdmin(RecordAdmin):
         before = lookups.find_booking(booking_id)
         assert before is not None, "a booking is never deleted"
         title = f"Move {record}"
-        if request.method != "POST":
-            rooms = [booked.room for booked in before.rooms]
-            dates = {"check_in": before.check_in, "check_out": before.check_out}
-            return self.show_form(request, MoveForm.new(rooms=rooms, **dates), title, record)
+        if request.method != "POST" or SHOW in request.POST:
+            form = (
+                MoveForm.again(request.POST)
+                if request.POST
+                else MoveForm.new(
+                    rooms=before.room_ids,
+                    # Who left early comes with a shorter stay in the address.
+                    check_in=request.GET.get("check_in") or before.check_in,
+                    check_out=request.GET.get("check_out") or before.check_out,
+                )
+            )
+            form.offer(before)
+            return self.show_form(request, form, title, record)
         form = MoveForm(request.POST)
         outcome = form.send(lambda: _move(request, booking_id, form))
         if outcome is None:
+            form.offer(before)
             return self.show_form(request, form, title, record)
         old = place_of(answers.describe(before, now=clock.now()))
         new = place_of(outcome.content["booking"])
@@ -209,6 +298,28 @@ class BookingAdmin(RecordAdmin):
             self.log_change(request, record, text)
         self.message_user(request, f"{record}: {text}", level)
         return self.show_record(request, booking_id)
+
+
+def _open_form(request: HttpRequest, hotels: tuple[HotelFacts, ...]) -> BookingForm:
+    """The form with what is in the address: a hotel, or a room or category of one, and dates."""
+    asked = request.GET
+    room = inventory.find_room(asked.get("room", ""))
+    category = inventory.find_category(room.category if room else asked.get("category", ""))
+    wanted = category.hotel if category else asked.get("hotel", "")
+    hotel = next((hotel for hotel in hotels if hotel.id == wanted), next(iter(hotels), None))
+    if hotel is None:
+        return BookingForm.new()
+    today = clock.today(hotel.time_zone)
+    check_in = read_day(asked.get("check_in", ""), today) or today
+    check_out = read_day(asked.get("check_out", ""), today) or check_in + timedelta(days=1)
+    return BookingForm.new(
+        hotel=hotel.id,
+        room=room.id if room else "",
+        category=category.id if category and not room else "",
+        check_in=check_in,
+        check_out=check_out,
+        guests=asked.get("guests") or 1,
+    )
 
 
 def _book(request: HttpRequest, form: BookingForm) -> Outcome:

@@ -17,7 +17,15 @@ from pymongo.read_concern import ReadConcern
 
 from bookings.connections import database
 from bookings.doctor.findings import Finding, fail, ok
-from bookings.documents import ACTIVE, PENDING, STATUSES, nights_between, slot_of
+from bookings.documents import (
+    ACTIVE,
+    EXPECTED,
+    PENDING,
+    PRESENCES,
+    STATUSES,
+    nights_between,
+    slot_of,
+)
 
 # So many of the wrong ones are named.
 EXAMPLES = 3
@@ -62,7 +70,7 @@ def documents() -> Finding:
             {},
             {
                 **dict.fromkeys(("reference", "hotel", "check_in", "check_out"), 1),
-                **dict.fromkeys(("status", "slots", "rooms.room"), 1),
+                **dict.fromkeys(("status", "slots", "rooms.room", "presence"), 1),
                 # The type is enough, and the date might be one that Python does not know.
                 "end": {"$type": "$expires_at"},
             },
@@ -86,6 +94,8 @@ def _fault(document: dict[str, Any]) -> str | None:
     """What is wrong with the document, if something is."""
     if document.get("status") not in STATUSES:
         return "its status is unknown"
+    if document.get("presence", EXPECTED) not in PRESENCES:
+        return "its presence is unknown"
     if document["status"] == PENDING and document["end"] != "date":
         return "it is pending without an end"
     if not isinstance(document.get("hotel"), str):

@@ -19,7 +19,7 @@ class Visitor:
     def __init__(self, page: Page, *, javascript: bool, origin: str) -> None:
         self.page = page
         self.javascript = javascript
-        self._origin = origin
+        self.origin = origin
         self._complaints: list[str] = []
         self._strangers: list[str] = []
         self._expected: list[str] = []
@@ -31,7 +31,7 @@ class Visitor:
     def another_tab(self) -> Visitor:
         """The same browser, and so the same person, in a second tab."""
         page = self.page.context.new_page()
-        tab = Visitor(page, javascript=self.javascript, origin=self._origin)
+        tab = Visitor(page, javascript=self.javascript, origin=self.origin)
         # Whatever goes wrong in any tab is heard of at the end.
         tab._complaints, tab._strangers = self._complaints, self._strangers
         tab._expected, tab.posted = self._expected, self.posted
@@ -145,7 +145,7 @@ class Visitor:
             self._complaints.append(f"{message.type}: {message.text} ({message.location['url']})")
 
     def _see_request(self, request: Request) -> None:
-        if not request.url.startswith(f"{self._origin}/"):
+        if not request.url.startswith(f"{self.origin}/"):
             self._strangers.append(request.url)
         if request.method == "POST":
             self.posted.append(request)

@@ -54,7 +54,12 @@ def test_is_opened_with_where_the_booking_is_and_a_key_of_its_own(desk: Client) 
     page = desk.get(page_of(made))
     other = desk.get(page_of(made))
 
-    for shown in ("inn_A\ninn_S</textarea>", f'value="{night(10)}"', f'value="{night(12)}"'):
+    for shown in (
+        '<option value="inn_A" selected>Room A (inn_A), as now</option>',
+        '<option value="inn_S" selected>Room S (inn_S), as now</option>',
+        f'value="{night(10)}"',
+        f'value="{night(12)}"',
+    ):
         assert shown in page.content.decode()
     assert page.context["form"]["key"].value() != other.context["form"]["key"].value()
     assert f'href="{page_of(made)}"' in desk.get(page_of(made, "change")).content.decode()

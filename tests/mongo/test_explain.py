@@ -16,6 +16,10 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.db import connections as connections_of_django
+from django.test import RequestFactory
 from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.monitoring import CommandListener, CommandStartedEvent
@@ -26,13 +30,17 @@ from bookings import (
     clock,
     connections,
     figures,
+    guest_search,
     lifecycle,
     lookups,
+    occupancy,
     repository,
 )
+from bookings.admin import newest
 from bookings.callers import Caller
 from bookings.clock import Deadline
 from bookings.documents import STATUSES
+from bookings.models import BookingRecord
 from tests.conftest import night
 from tests.mongo.conftest import book, cancel, confirm, extend
 
@@ -127,7 +135,7 @@ def in_the_crowd(
     settings: Any,
 ) -> None:
     """Sends whatever the services ask to the crowded database."""
-    for module in (connections, repository, lookups, figures, clock):
+    for module in (connections, repository, lookups, figures, occupancy, clock):
         monkeypatch.setattr(module, "database", lambda: crowd[0])
     settings.MAX_LIVE_HOLDS = 5
 
@@ -418,6 +426,92 @@ def one_of(owner: str) -> tuple[str, str, ObjectId]:
     return booking.user_id, booking.rooms[0].room, booking.id
 
 
+# --- The desk ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("typed", "spare"),
+    [
+        ("nr123", BOOKINGS // GUESTS + 1),  # counted twice by a text search
+        ("ada7 nr123", BOOKINGS // ADDRESSES + BOOKINGS // GUESTS + 2),  # either is a candidate
+        ("ada7@exam", 0),
+        ("4711", 0),
+        ("H3-4711", 0),
+        ("nobody", 0),
+    ],
+)
+def test_finds_guests_at_the_desk(explain: Explain, typed: str, spare: int) -> None:
+    plans = explain(
+        lambda: guest_search.find_stay_ids(typed, hotel_codes=["H1", "H3"], limit=BOOKINGS)
+    )
+
+    check(plans, spare=spare)
+
+
+def test_reads_a_months_occupancy(explain: Explain) -> None:
+    plans = explain(lambda: occupancy.list_occupants("h3", day(30), day(61)))
+
+    assert plans[0].returned > 300
+    check(plans, spare=0)
+
+
+@pytest.fixture
+def show_list(
+    crowd: tuple[Database[Any], Commands], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Any]:
+    """Opens the admin's list of bookings as its view does, on the crowd."""
+    orm = connections_of_django["default"]
+    orm.ensure_connection()
+    monkeypatch.setitem(vars(orm), "database", crowd[0])
+
+    def show_list(**query: str) -> Any:
+        request = RequestFactory().get("/admin/bookings/bookingrecord/", query)
+        request.user = User(pk=ObjectId(), is_staff=True, is_superuser=True)
+        response = admin.site.get_model_admin(BookingRecord).changelist_view(request)
+        assert response.status_code == 200, response
+        return response.render()
+
+    return show_list
+
+
+def test_lists_the_newest_bookings_and_counts_to_a_bound(
+    explain: Explain, show_list: Callable[..., Any]
+) -> None:
+    plans = explain(show_list)
+    last_page = explain(partial(show_list, p="10"))
+
+    on_bookings = [plan for plan in plans + last_page if "'bookings'" in plan.asked]
+    assert len(on_bookings) >= 4
+    check(on_bookings, spare=newest.MAX_LISTED)
+    assert f"{newest.MAX_LISTED} bookings" in show_list().content.decode()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"hotel": "h3"},
+        {"hotel": "nowhere"},
+        {"status": "confirmed"},
+        {"status": "cancelled", "hotel": "h3"},
+        {"status": "expired"},
+        {"status": "pending"},
+        {"q": "ada7"},
+        {"q": "a"},
+        {"q": "ada7", "hotel": "h3"},
+        {"first": "2026-01-01", "last": "2026-01-02"},
+    ],
+)
+def test_filters_the_list_among_the_newest(
+    explain: Explain, show_list: Callable[..., Any], query: dict[str, str]
+) -> None:
+    plans = explain(partial(show_list, **query))
+
+    for plan in plans:
+        if "'bookings'" in plan.asked:
+            assert set(plan.stages) & BY_INDEX, plan
+            assert plan.documents <= newest.LOOKED_THROUGH + 1, plan
+
+
 # --- The crowd -----------------------------------------------------------------------------
 
 
@@ -487,7 +581,12 @@ def one_of_the_crowd(pattern: dict[str, Any]) -> dict[str, Any]:
         "owner": "$owner",
         "user_id": {"$concat": ["guest-", {"$toString": part(GUESTS)}]},
         "guest": {
-            "name": "",
+            "name": {
+                "$concat": [
+                    *("Ada", {"$toString": part(ADDRESSES)}),
+                    *(" Nr", {"$toString": part(GUESTS)}),
+                ]
+            },
             "email": {"$concat": ["Ada", {"$toString": part(ADDRESSES)}, "@example.org"]},
             "phone": "",
         },

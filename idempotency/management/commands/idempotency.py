@@ -25,7 +25,7 @@ class Command(BaseCommand):
             action.add_argument(
                 "--operation",
                 default="create",
-                help="what it is for: create, confirm, extend, cancel, move or block",
+                help="what it is for: create, confirm, extend, cancel, move, block or mark",
             )
             action.add_argument("--target", default="", help="what it is done to: a booking's id")
 

@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
     """Orders hold rows; the manager's pages have names and rights; the log is read by index."""
 
     dependencies = [
-        ('bookings', '0009_webhook_endpoints'),
+        ('bookings', '0010_finding_guests'),
         ('admin', '0001_initial'),
     ]
 

@@ -1,0 +1,106 @@
+"""What staff choose from in forms: hotels, and categories and rooms that are free, with prices."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django import forms
+from django.utils.safestring import SafeString, mark_safe
+
+from bookings.availability import CategoryStay
+from bookings.documents import BookedRoom, Price
+from bookings.inventory import HotelFacts, RoomFacts
+from bookings.money import format_money
+from bookings.move_options import RoomOption
+
+Option = tuple[str, str]
+Group = tuple[str, list[Option]]
+
+NOTHING: Option = ("", "---------")
+NOT_FREE = "Not free for these dates"
+
+
+class RoomsSelect(forms.Widget):
+    """One list of rooms for each room of a booking, all under one name, in their order."""
+
+    positions: Sequence[tuple[str, Sequence[Group]]] = ()
+
+    def render(
+        self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None
+    ) -> SafeString:
+        chosen = read_ids(value or "")
+        lists = []
+        for number, (label, groups) in enumerate(self.positions):
+            room = chosen[number] if number < len(chosen) else ""
+            here = {**(attrs or {}), "aria-label": label}
+            if number:
+                here["id"] = f"{here.get('id', name)}_{number}"
+            select = forms.Select(attrs=here, choices=with_chosen(groups, room))
+            lists.append(select.render(name, room, renderer=renderer))
+        return mark_safe("".join(lists))
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> str:
+        found = data.getlist(name) if hasattr(data, "getlist") else [data.get(name, "")]
+        return "\n".join(found)
+
+
+def read_ids(text: str) -> list[str]:
+    """Ids separated by commas, blanks or line breaks."""
+    return re.findall(r"[^,\s]+", text)
+
+
+def with_chosen(groups: Iterable[Group], chosen: str) -> list[Group | Option]:
+    """The choices, and what is chosen already even if it is not among them."""
+    listed = list(groups)
+    if not chosen or any(chosen == key for _, options in listed for key, _ in options):
+        return [*listed]
+    return [(NOT_FREE, [(chosen, chosen)]), *listed]
+
+
+def hotel_options(hotels: Iterable[HotelFacts]) -> list[Option]:
+    return [(hotel.id, hotel.name) for hotel in hotels]
+
+
+def category_options(stays: Iterable[CategoryStay]) -> list[Option]:
+    """The categories of which something can be booked, with the price of one room."""
+    return [
+        (stay.category.id, f"{_priced(stay)}, {stay.rooms_left} free")
+        for stay in stays
+        if not stay.obstacles
+    ]
+
+
+def room_groups(stays: Iterable[CategoryStay]) -> list[Group]:
+    """The free rooms of these categories."""
+    return [(_priced(stay), _rooms(stay.free)) for stay in stays if not stay.obstacles]
+
+
+def move_groups(options: Iterable[RoomOption], booked: BookedRoom, now: Price) -> list[Group]:
+    """The rooms by category, with how much the booking would cost more or less than it does."""
+    groups: dict[str, Group] = {}
+    for option in options:
+        label = f"{option.category.name}: {_difference(option.total - now.total, now.currency)}"
+        group = groups.setdefault(option.category.id, (label, []))
+        group[1].append(
+            (option.room.id, _name(option.room, is_its_own=option.room.id == booked.room))
+        )
+    return list(groups.values())
+
+
+def _priced(stay: CategoryStay) -> str:
+    assert stay.price is not None, "what can be booked has a price"
+    return f"{stay.category.name}, {format_money(stay.price.total, stay.price.currency)}"
+
+
+def _rooms(rooms: Iterable[RoomFacts]) -> list[Option]:
+    return [(room.id, _name(room)) for room in rooms]
+
+
+def _name(room: RoomFacts, *, is_its_own: bool = False) -> str:
+    return f"{room.name} ({room.id})" + (", as now" if is_its_own else "")
+
+
+def _difference(amount: int, currency: str) -> str:
+    if amount == 0:
+        return "same price"
+    return f"{format_money(abs(amount), currency)} {'more' if amount > 0 else 'less'}"

@@ -1,0 +1,46 @@
+"""Who may open the desk's pages, and what every one of them shows."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+
+View = Callable[..., HttpResponse]
+
+# The admin shows records to whoever may change them, too.
+LOOK = ("bookings.view_bookingrecord", "bookings.change_bookingrecord")
+ACT = ("bookings.change_bookingrecord",)
+BOOK = ("bookings.add_bookingrecord",)
+
+
+def may(request: HttpRequest, permissions: tuple[str, ...]) -> bool:
+    """Whether the user has one of the permissions."""
+    return any(request.user.has_perm(permission) for permission in permissions)  # type: ignore[union-attr]
+
+
+def desk_page(permissions: tuple[str, ...]) -> Callable[[View], View]:
+    """A page of the admin site for staff with one of the permissions."""
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponse:
+            if not may(request, permissions):
+                raise PermissionDenied
+            return view(request, *arguments, **named)
+
+        return admin.site.admin_view(guarded)
+
+    return decorate
+
+
+def show(request: HttpRequest, template: str, title: str, **context: Any) -> TemplateResponse:
+    """One of the desk's pages."""
+    return TemplateResponse(
+        request,
+        f"admin/desk/{template}",
+        {**admin.site.each_context(request), "title": title, **context},
+    )

@@ -1,0 +1,52 @@
+"""What the desk's pages are asked for in their addresses: a hotel, a day, a number of days."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from django.http import HttpRequest
+
+from bookings import clock, inventory
+from bookings.inventory import HORIZON_DAYS, HotelFacts
+
+# How many days the grid shows: a week, two, or a month.
+LENGTHS = (7, 14, 31)
+USUAL_LENGTH = 14
+
+# The furthest days that can be looked at; no booking lies further ahead.
+_AROUND = timedelta(days=HORIZON_DAYS + LENGTHS[-1])
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One hotel of all, and a day at it. What nobody chose, or what is no choice, is the first
+    hotel by name and its own today."""
+
+    hotels: tuple[HotelFacts, ...]
+    hotel: HotelFacts
+    today: date
+    day: date
+
+
+def read_choice(request: HttpRequest, *, day_field: str) -> Choice | None:
+    """What was chosen; None as long as there is no hotel."""
+    hotels = tuple(inventory.list_hotels())
+    if not hotels:
+        return None
+    wanted = request.GET.get("hotel", "")
+    hotel = next((hotel for hotel in hotels if hotel.id == wanted), hotels[0])
+    today = clock.today(hotel.time_zone)
+    return Choice(hotels, hotel, today, read_day(request.GET.get(day_field, ""), today) or today)
+
+
+def read_day(text: str, today: date) -> date | None:
+    """The day in the text, no further from today than there can be bookings; None otherwise."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        return None
+    return day if abs(day - today) <= _AROUND else None
+
+
+def read_length(text: str) -> int:
+    """One of LENGTHS."""
+    return int(text) if text in map(str, LENGTHS) else USUAL_LENGTH

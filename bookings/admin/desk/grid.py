@@ -1,0 +1,136 @@
+"""Rooms times dates, as rows of bars and free cells: what the page of occupancy shows.
+
+A row is a sequence of cells that covers the dates once. A bar spans the nights of one booking in
+one room, as far as they are shown; the index sees to it that no two overlap.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from bookings import documents
+from bookings.documents import BLOCK, CHECKED_IN, CHECKED_OUT, NO_SHOW, nights_between
+from bookings.inventory import CategoryFacts, RoomFacts
+from bookings.occupancy import Occupant
+
+# How a bar looks, and the words for it. Each look has a sign and a border of its own beside its
+# colour.
+LOOKS = {
+    "booked": "Booked",
+    CHECKED_IN: "Checked in",
+    CHECKED_OUT: "Checked out",
+    NO_SHOW: "No-show",
+    "held": "Hold",
+    "dead": "Hold that ran out",
+    BLOCK: "Room block",
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """`span` nights from `night` on: a bar if there is an occupant, else one free night.
+
+    `text` is what stands on the bar, `is_past` says that nobody can be booked here any more.
+    """
+
+    night: date
+    span: int = 1
+    occupant: Occupant | None = None
+    look: str = "free"
+    text: str = ""
+    begins_before: bool = False
+    ends_after: bool = False
+    is_past: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    room: RoomFacts
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """The rooms of one category."""
+
+    category: CategoryFacts
+    rows: tuple[Row, ...]
+
+
+def lay_out(
+    house: Iterable[tuple[CategoryFacts, Sequence[RoomFacts]]],
+    occupants: Iterable[Occupant],
+    first: date,
+    end: date,
+    *,
+    today: date,
+    now: datetime,
+) -> list[Section]:
+    """The grid of the nights in [first, end). Rooms that are not for sale are in it only with
+    something in them."""
+    by_room: dict[str, dict[date, Cell]] = defaultdict(dict)
+    for occupant in occupants:
+        bar = _bar_of(occupant, first, end, now)
+        for room in occupant.rooms:
+            by_room[room][bar.night] = bar
+    nights = list(nights_between(first, end))
+    free = {night: Cell(night, is_past=night < today) for night in nights}
+    sections = []
+    for category, rooms in house:
+        rows = tuple(
+            Row(room, tuple(_cells_of(by_room.get(room.id, {}), nights, free)))
+            for room in rooms
+            if room.is_sold or room.id in by_room
+        )
+        if rows:
+            sections.append(Section(category, rows))
+    return sections
+
+
+def _cells_of(
+    bars: dict[date, Cell], nights: Sequence[date], free: dict[date, Cell]
+) -> Iterable[Cell]:
+    position = 0
+    while position < len(nights):
+        night = nights[position]
+        cell = bars.get(night) or free[night]
+        yield cell
+        position += cell.span
+
+
+def _bar_of(occupant: Occupant, first: date, end: date, now: datetime) -> Cell:
+    shown_from = max(occupant.check_in, first)
+    look = _look_of(occupant, now)
+    return Cell(
+        night=shown_from,
+        span=(min(occupant.check_out, end) - shown_from).days,
+        occupant=occupant,
+        look=look,
+        text=_text_of(occupant, look, now),
+        begins_before=occupant.check_in < first,
+        ends_after=occupant.check_out > end,
+    )
+
+
+def _look_of(occupant: Occupant, now: datetime) -> str:
+    if occupant.kind == BLOCK:
+        return BLOCK
+    match occupant.status_at(now):
+        case documents.CONFIRMED:
+            return occupant.presence if occupant.presence in LOOKS else "booked"
+        case documents.EXPIRED:
+            return "dead"
+        case _:
+            return "held"
+
+
+def _text_of(occupant: Occupant, look: str, now: datetime) -> str:
+    if look == BLOCK:
+        return occupant.notes
+    name = occupant.guest_name or occupant.reference
+    if look == "held" and occupant.expires_at is not None:
+        # Rounded up: while a hold lives it is never said to have no time left.
+        minutes = -((now - occupant.expires_at) // timedelta(minutes=1))
+        return f"{minutes} min: {name}"
+    return name

@@ -1,0 +1,47 @@
+"""The page that finds stays by whatever the guest says."""
+
+from django.http import HttpRequest, HttpResponse
+
+from bookings import clock, inventory
+from bookings.admin.desk.access import LOOK, desk_page, show
+from bookings.admin.desk.marks import PRESENCE_LABELS
+from bookings.documents import CONFIRMED, EXPECTED, EXPIRED, PENDING
+from bookings.guest_search import find_stay_ids
+from bookings.models import BookingRecord
+
+MAX_FOUND = 50
+
+
+@desk_page(LOOK)
+def find_guests(request: HttpRequest) -> HttpResponse:
+    """By reference, name, e-mail or phone; cancelled ones too, the newest first."""
+    typed = request.GET.get("q", "").replace("\x00", "").strip()
+    records: list[BookingRecord] = []
+    if typed:
+        ids = find_stay_ids(typed, hotel_codes=inventory.hotel_codes(), limit=MAX_FOUND)
+        records = list(BookingRecord.objects.filter(pk__in=ids))
+    names = inventory.room_names(booked["room"] for record in records for booked in record.rooms)
+    return show(
+        request,
+        "guests.html",
+        "Find a guest",
+        typed=typed,
+        is_cut=len(records) == MAX_FOUND,
+        most=MAX_FOUND,
+        found=[
+            (
+                record,
+                ", ".join(names.get(booked["room"], booked["room"]) for booked in record.rooms),
+                _state_of(record),
+            )
+            for record in records
+        ],
+    )
+
+
+def _state_of(record: BookingRecord) -> str:
+    if record.status == PENDING and record.expires_at and record.expires_at <= clock.now():
+        return EXPIRED
+    if record.status == CONFIRMED and record.presence and record.presence != EXPECTED:
+        return PRESENCE_LABELS[record.presence]
+    return record.status

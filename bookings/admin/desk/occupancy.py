@@ -1,0 +1,63 @@
+"""The page of occupancy: a hotel's rooms and dates, with bookings as bars."""
+
+from datetime import timedelta
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+
+from bookings import clock, inventory, occupancy
+from bookings.admin.desk.access import BOOK, LOOK, desk_page, may, show
+from bookings.admin.desk.cells import Addresses, render_cells
+from bookings.admin.desk.choosing import LENGTHS, read_choice, read_length
+from bookings.admin.desk.grid import LOOKS, lay_out
+from bookings.documents import nights_between
+
+
+@desk_page(LOOK)
+def show_occupancy(request: HttpRequest) -> HttpResponse:
+    """The nights from a day on; `days` of them."""
+    choice = read_choice(request, day_field="start")
+    if choice is None:
+        return show(request, "occupancy.html", "Occupancy", choice=None)
+    length = read_length(request.GET.get("days", ""))
+    first, end = choice.day, choice.day + timedelta(days=length)
+    sections = lay_out(
+        inventory.read_house(choice.hotel.id),
+        occupancy.list_occupants(choice.hotel.id, first, end),
+        first,
+        end,
+        today=choice.today,
+        now=clock.now(),
+    )
+    see_blocks = may(request, ("bookings.view_roomblock", "bookings.change_roomblock"))
+    addresses = Addresses(
+        bookings=reverse("admin:bookings_bookingrecord_changelist"),
+        blocks=reverse("admin:bookings_roomblock_changelist") if see_blocks else "",
+        add=reverse("admin:bookings_bookingrecord_add") if may(request, BOOK) else "",
+    )
+    steps = [
+        (label, "?" + urlencode({"hotel": choice.hotel.id, "start": start, "days": length}))
+        for label, start in (
+            (f"Previous {length} days", first - timedelta(days=length)),
+            ("Today", choice.today),
+            (f"Next {length} days", end),
+        )
+    ]
+    return show(
+        request,
+        "occupancy.html",
+        "Occupancy",
+        choice=choice,
+        length=length,
+        lengths=LENGTHS,
+        first=first,
+        last=end - timedelta(days=1),
+        nights=list(nights_between(first, end)),
+        sections=[
+            (section.category, [(row.room, render_cells(row, addresses)) for row in section.rows])
+            for section in sections
+        ],
+        steps=steps,
+        looks=LOOKS.items(),
+    )

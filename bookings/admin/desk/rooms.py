@@ -1,0 +1,78 @@
+"""The page that shows what is free for a stay; everything on it leads to the form that books."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse
+
+from bookings.admin.desk.access import BOOK, desk_page, show
+from bookings.admin.desk.choosing import read_choice, read_day
+from bookings.availability import CategoryStay, find_stays
+from bookings.errors import ValidationFailed
+from bookings.money import format_money
+from bookings.payloads import MAX_GUESTS
+
+Link = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class CategoryLine:
+    """A category for the stay: what books it, or why it cannot be had and when instead. Links are
+    (text, query)."""
+
+    name: str
+    price: str
+    any_room: str
+    rooms: tuple[Link, ...]
+    why_not: str
+    instead: tuple[Link, ...]
+
+
+@desk_page(BOOK)
+def show_rooms(request: HttpRequest) -> HttpResponse:
+    """The free rooms of a hotel for some nights and a number of guests in each room."""
+    choice = read_choice(request, day_field="check_in")
+    if choice is None:
+        return show(request, "rooms.html", "Free rooms", choice=None)
+    check_in = choice.day
+    check_out = read_day(request.GET.get("check_out", ""), choice.today)
+    check_out = check_out or check_in + timedelta(days=1)
+    asked = request.GET.get("guests", "")
+    guests = int(asked) if asked in map(str, range(1, MAX_GUESTS + 1)) else 1
+    fault = ""
+    stays: list[CategoryStay] = []
+    try:
+        stays = find_stays(
+            hotel_id=choice.hotel.id, check_in=check_in, check_out=check_out, guests=guests
+        )
+    except ValidationFailed as refusal:
+        fault = " ".join(text for _, text in refusal.errors)
+
+    def query(first: date, end: date, **more: Any) -> str:
+        dates = {"check_in": first.isoformat(), "check_out": end.isoformat()}
+        return urlencode({"hotel": choice.hotel.id, **dates, "guests": guests, **more})
+
+    def line_of(stay: CategoryStay) -> CategoryLine:
+        return CategoryLine(
+            name=stay.category.name,
+            price=format_money(stay.price.total, stay.price.currency) if stay.price else "",
+            any_room=query(check_in, check_out, category=stay.category.id),
+            rooms=tuple(
+                (room.name, query(check_in, check_out, room=room.id)) for room in stay.free
+            ),
+            why_not=" ".join(obstacle.message for obstacle in stay.obstacles),
+            instead=tuple((f"{first} to {end}", query(first, end)) for first, end in stay.nearest),
+        )
+
+    return show(
+        request,
+        "rooms.html",
+        "Free rooms",
+        choice=choice,
+        check_out=check_out,
+        guests=guests,
+        fault=fault,
+        lines=[line_of(stay) for stay in stays],
+    )

@@ -1,0 +1,186 @@
+"""The page of a day: who arrives, who leaves, who is in the house, and whom nobody marked."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from urllib.parse import urlencode
+
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST
+
+from bookings import clock, inventory, lookups, occupancy, stay_marks
+from bookings.admin.desk.access import ACT, LOOK, desk_page, may, show
+from bookings.admin.desk.choosing import read_choice
+from bookings.admin.desk.marks import PRESENCE_LABELS, mark_buttons
+from bookings.admin.forms import MESSAGES, new_key
+from bookings.admin.records import staff
+from bookings.documents import (
+    CHECKED_IN,
+    CHECKED_OUT,
+    CONFIRMED,
+    EXPECTED,
+    STAY,
+    Booking,
+)
+from bookings.errors import Refusal
+from bookings.models import BookingRecord
+from bookings.occupancy import Occupant
+from bookings.outcomes import Outcome
+
+# Who came, left or stayed away without a mark is shown for so many days more.
+LOOK_BACK_DAYS = 7
+
+
+@dataclass(frozen=True)
+class Line:
+    """A stay with what can be marked about it now, as (mark, button); `key` makes each once."""
+
+    stay: Occupant
+    rooms: str
+    presence: str
+    buttons: tuple[tuple[str, str], ...]
+    key: str
+
+
+def sort_stays(stays: Iterable[Occupant], day: date) -> list[tuple[str, list[Occupant]]]:
+    """The confirmed stays around a day under the headings of its page; each under one at most."""
+    arrivals: list[Occupant] = []
+    departures: list[Occupant] = []
+    in_house: list[Occupant] = []
+    overdue: list[Occupant] = []
+    for stay in stays:
+        if stay.check_in == day:
+            arrivals.append(stay)
+        elif stay.check_out == day:
+            departures.append(stay)
+        elif stay.presence == EXPECTED:
+            overdue.append(stay)
+        elif stay.presence == CHECKED_IN:
+            (in_house if stay.check_out > day else overdue).append(stay)
+    return [
+        ("Arrivals", arrivals),
+        ("Departures", departures),
+        ("In house", in_house),
+        ("Not marked on an earlier day", overdue),
+    ]
+
+
+@desk_page(LOOK)
+def show_today(request: HttpRequest) -> HttpResponse:
+    """A day of a hotel, its own today unless another is chosen."""
+    choice = read_choice(request, day_field="day")
+    if choice is None:
+        return show(request, "today.html", "Today", choice=None)
+    day, now = choice.day, clock.now()
+    around = occupancy.list_occupants(
+        choice.hotel.id, day - timedelta(days=LOOK_BACK_DAYS), day + timedelta(days=1)
+    )
+    stays = [stay for stay in around if stay.kind == STAY and stay.status_at(now) == CONFIRMED]
+    names = inventory.room_names(room for stay in stays for room in stay.rooms)
+    may_act = may(request, ACT)
+
+    def line_of(stay: Occupant) -> Line:
+        return Line(
+            stay=stay,
+            rooms=", ".join(names.get(room, room) for room in stay.rooms),
+            presence=PRESENCE_LABELS[stay.presence],
+            buttons=mark_buttons(stay, CONFIRMED, choice.today) if may_act else (),
+            key=new_key(),
+        )
+
+    def address(of: date) -> str:
+        return "?" + urlencode({"hotel": choice.hotel.id, "day": of.isoformat()})
+
+    return show(
+        request,
+        "today.html",
+        f"{'Today' if day == choice.today else 'A day'} at {choice.hotel.name}",
+        choice=choice,
+        lists=[
+            (heading, sorted(map(line_of, found), key=lambda line: line.rooms))
+            for heading, found in sort_stays(stays, day)
+        ],
+        steps=[
+            ("Day before", address(day - timedelta(days=1))),
+            ("Today", address(choice.today)),
+            ("Day after", address(day + timedelta(days=1))),
+        ],
+        here=request.get_full_path(),
+    )
+
+
+@desk_page(ACT)
+@require_POST
+def mark(request: HttpRequest, booking_id: str) -> HttpResponse:
+    """Sets or undoes a mark under the key in the form, and leads back to where it was pressed."""
+    what, key = request.POST.get("mark", ""), request.POST.get("key", "")
+    booking = lookups.find_booking(booking_id)
+    try:
+        outcome = stay_marks.mark_stay(
+            actor=staff(request),
+            booking_id=booking_id,
+            mark=what,
+            # The buttons of a form share its key, and each is a wish of its own.
+            key_header=f"{what}-{key}" if key else "",
+            deadline=request.deadline,  # type: ignore[attr-defined]
+        )
+    except Refusal as refusal:
+        messages.error(request, _sentence_of(refusal.code, refusal.detail, refusal.extra()))
+    else:
+        assert booking is not None, "a booking is never deleted"
+        _say(request, booking, what, outcome)
+    back = request.POST.get("back", "")
+    if not url_has_allowed_host_and_scheme(back, None) or not back.startswith("/"):
+        back = reverse("desk:today")
+    return HttpResponseRedirect(back)
+
+
+def _say(request: HttpRequest, before: Booking, what: str, outcome: Outcome) -> None:
+    name = before.reference
+    content = outcome.content
+    if outcome.code is not None:
+        text = _sentence_of(outcome.code, content["error"], content)
+        messages.error(request, f"{name}: {text}")
+        return
+    current = lookups.find_booking(before.id) or before
+    if outcome.replayed:
+        state = current.status_at(clock.now())
+        if state == CONFIRMED:
+            state = PRESENCE_LABELS[current.presence]
+        messages.warning(request, f"{name}: This form did that before; it is {state} now.")
+        return
+    record = BookingRecord(pk=before.id, reference=name)
+    admin.site.get_model_admin(BookingRecord).log_change(request, record, content["message"])
+    messages.success(request, f"{name}: {content['message']}")
+    if what == CHECKED_OUT and (end := _earlier_end(current)):
+        messages.warning(
+            request,
+            format_html(
+                "{}: The nights until {} are still booked. To sell them again, "
+                '<a href="{}?check_out={}">move the booking to shorter dates</a>.',
+                name,
+                current.check_out,
+                reverse("admin:bookings_bookingrecord_move", args=[current.id]),
+                end,
+            ),
+        )
+
+
+def _earlier_end(booking: Booking) -> date | None:
+    """When the stay could end instead, if the guest left before its end; it has one night."""
+    hotel = inventory.find_hotel(booking.hotel)
+    if hotel is None:
+        return None
+    end = max(clock.today(hotel.time_zone), booking.check_in + timedelta(days=1))
+    return end if end < booking.check_out else None
+
+
+def _sentence_of(code: str, sentence: str, content: dict[str, object]) -> str:
+    """The refusal as the desk reads it: without names of fields, and not about keys."""
+    if errors := content.get("errors"):
+        return " ".join(error["message"] for error in errors)  # type: ignore[attr-defined]
+    return MESSAGES.get(code, "").format(button="the button") or sentence

@@ -1,0 +1,73 @@
+"""Where a booking could be moved to: the rooms that are free for it, and what it costs there."""
+
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+
+from bookings import clock, inventory, occupancy, offers
+from bookings.calendars import read_calendars
+from bookings.documents import EXPIRED, BookedRoom, Booking, Price
+from bookings.inventory import CategoryFacts, RoomFacts
+
+
+@dataclass(frozen=True)
+class RoomOption:
+    """A room that one of the booking's could become; `total` is what the whole booking would
+    cost then, in minor units, with its other rooms as they are."""
+
+    room: RoomFacts
+    category: CategoryFacts
+    total: int
+
+
+def find_move_options(
+    booking: Booking, check_in: date, check_out: date
+) -> tuple[tuple[RoomOption, ...], ...]:
+    """For each of the booking's rooms in their order what it could be on these dates: those of its
+    own category first, the one it has before all.
+
+    Raises ValidationFailed where the booking cannot be on these dates at all. Moving judges anew;
+    this only keeps the desk from choosing what would be refused.
+    """
+    offers.judge_move(booking, booking.room_ids, check_in, check_out)
+    house = inventory.read_house(booking.hotel)
+    by_category = read_calendars((category for category, _ in house), check_in, check_out)
+    now = clock.now()
+    taken = {
+        room
+        for occupant in occupancy.list_occupants(booking.hotel, check_in, check_out)
+        if occupant.id != str(booking.id) and occupant.status_at(now) != EXPIRED
+        for room in occupant.rooms
+    }
+    hotel = inventory.find_hotel(booking.hotel)
+    has_begun = hotel is not None and booking.check_in < clock.today(hotel.time_zone)
+    found = []
+    for position, booked in enumerate(booking.rooms):
+        options = []
+        for category, rooms in house:
+            categories = [
+                category.id if place == position else other.category
+                for place, other in enumerate(booking.rooms)
+            ]
+            calendars = [by_category[name] for name in categories]
+            amounts = offers.reprice(booking.price, calendars, check_in, check_out)
+            total = Price(booking.price.currency, amounts).total
+            for room in rooms:
+                is_its_own = room.id == booked.room
+                # Nights that were slept stay where they were.
+                may_be = is_its_own or (
+                    room.is_sold and not has_begun and category.occupancy >= booked.guests
+                )
+                if may_be and room.id not in taken:
+                    options.append(RoomOption(room, category, total))
+        found.append(tuple(sorted(options, key=partial(_rank, booked))))
+    return tuple(found)
+
+
+def _rank(booked: BookedRoom, option: RoomOption) -> tuple[bool, bool, str, str]:
+    return (
+        option.room.id != booked.room,
+        option.category.id != booked.category,
+        option.category.name,
+        option.room.id,
+    )

@@ -1,0 +1,98 @@
+"""Who has the rooms of a hotel on some nights: one read of `bookings`, by the slot index."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from bookings.connections import collection, database
+from bookings.documents import ACTIVE, EXPECTED, EXPIRED, PENDING
+
+# What an Occupant is made of. Keys, history and answers stay where they are.
+_FIELDS = (
+    *("reference", "kind", "status", "expires_at", "presence", "check_in", "check_out"),
+    *("rooms.room", "guests", "guest", "notes"),
+)
+
+
+@dataclass(frozen=True)
+class Occupant:
+    """A booking or block as the desk sees it. A hold among them may be dead: see `status_at`."""
+
+    id: str
+    reference: str
+    kind: str
+    status: str
+    expires_at: datetime | None
+    presence: str
+    check_in: date
+    check_out: date
+    rooms: tuple[str, ...]
+    guests: int
+    guest_name: str
+    guest_phone: str
+    notes: str
+
+    def status_at(self, now: datetime) -> str:
+        """As `Booking.status_at`: a hold past its end is expired, tidied or not."""
+        if self.status == PENDING and self.expires_at is not None and self.expires_at <= now:
+            return EXPIRED
+        return self.status
+
+
+def list_occupants(hotel: str, first: date, end: date) -> list[Occupant]:
+    """Whoever has a room of the hotel on a night in [first, end), dead holds included."""
+    dates: dict[str, date] = {}
+    return [_occupant_of(document, dates) for document in read_active(hotel, first, end, _FIELDS)]
+
+
+def read_active(hotel: str, first: date, end: date, fields: Iterable[str]) -> list[dict[str, Any]]:
+    """These fields of every active document of the hotel that touches a night in [first, end).
+
+    It is read at one moment: what is being moved is never seen in two rooms.
+    """
+    with database().client.start_session(snapshot=True) as session:
+        return list(
+            collection("bookings").find(
+                {
+                    "hotel": hotel,
+                    # One range of the index; the status is repeated, or it would not be used.
+                    "slots": {
+                        "$elemMatch": {
+                            "$gte": f"{first.isoformat()}|",
+                            "$lt": f"{end.isoformat()}|",
+                        }
+                    },
+                    "status": {"$in": list(ACTIVE)},
+                },
+                dict.fromkeys(fields, 1),
+                session=session,
+            )
+        )
+
+
+def _occupant_of(document: dict[str, Any], dates: dict[str, date]) -> Occupant:
+    guest = document["guest"]
+    return Occupant(
+        id=str(document["_id"]),
+        reference=document["reference"],
+        kind=document["kind"],
+        status=document["status"],
+        expires_at=document["expires_at"],
+        presence=document.get("presence", EXPECTED),
+        check_in=_date_of(document["check_in"], dates),
+        check_out=_date_of(document["check_out"], dates),
+        rooms=tuple(booked["room"] for booked in document["rooms"]),
+        guests=document["guests"],
+        guest_name=guest["name"],
+        guest_phone=guest["phone"],
+        notes=document["notes"],
+    )
+
+
+def _date_of(text: str, dates: dict[str, date]) -> date:
+    """Few days stand in very many documents, so each text is read as a date once."""
+    found = dates.get(text)
+    if found is None:
+        found = dates[text] = date.fromisoformat(text)
+    return found

@@ -1,0 +1,139 @@
+"""What the desk marks about a stay: the guest checked in, checked out, or never came.
+
+A mark is a change of the booking like any other: under a key, by compare-and-set, with a line in
+the history. It gives no night back: who leaves early has the booking moved to shorter dates.
+"""
+
+import dataclasses
+from collections.abc import Iterable
+from datetime import date, datetime
+
+from bookings import clock, inventory, lookups
+from bookings.callers import Caller
+from bookings.changes import Step, change
+from bookings.clock import Deadline
+from bookings.documents import (
+    CHECKED_IN,
+    CHECKED_OUT,
+    CONFIRMED,
+    EXPECTED,
+    NO_SHOW,
+    STAY,
+    Booking,
+    Change,
+)
+from bookings.errors import InvalidIdempotencyKey, NotFound, ValidationFailed
+from bookings.outcomes import Outcome, read_key
+
+# Takes back the newest mark that stands. In the history each mark is an event of its own name.
+UNDO = "undo"
+UNDONE = "mark_undone"
+MARKS = (CHECKED_IN, CHECKED_OUT, NO_SHOW)
+
+_SAID = {
+    CHECKED_IN: "The guest is checked in.",
+    CHECKED_OUT: "The guest is checked out.",
+    NO_SHOW: "The guest is marked as a no-show.",
+}
+
+
+def mark_stay(
+    *,
+    actor: Caller,
+    booking_id: str,
+    mark: str,
+    key_header: str | None,
+    deadline: Deadline,
+) -> Outcome:
+    """For staff: sets one of MARKS, or takes the newest back with UNDO; once for each key.
+
+    Raises NotFound, InvalidIdempotencyKey or ValidationFailed before anything is claimed; what
+    does not fit the booking as it is by then is a VALIDATION_ERROR, which is not kept.
+    """
+    booking = lookups.find_booking(booking_id)
+    if booking is None or booking.kind != STAY:
+        raise NotFound
+    if mark not in (*MARKS, UNDO):
+        raise ValidationFailed([("mark", "There is no such mark.")])
+    key = read_key(key_header)
+    if key is None:
+        raise InvalidIdempotencyKey("Send a new Idempotency-Key for each mark.")
+    hotel = inventory.find_hotel(booking.hotel)
+    if hotel is None:
+        raise NotFound
+
+    def decide(current: Booking, now: datetime) -> Step:
+        fault = judge_mark(
+            mark,
+            status=current.status_at(now),
+            presence=current.presence,
+            check_in=current.check_in,
+            check_out=current.check_out,
+            today=clock.today(hotel.time_zone),
+        )
+        if fault:
+            raise ValidationFailed([("mark", fault)])
+        if mark != UNDO:
+            return Step(mark, dataclasses.replace(current, presence=mark), _SAID[mark])
+        before = presence_before(current.history)
+        text = _SAID.get(before, "The mark is undone; the guest is expected.")
+        return Step(UNDONE, dataclasses.replace(current, presence=before), text)
+
+    return change(
+        booking.id, operation="mark", key=key, actor=actor, deadline=deadline, decide=decide
+    )
+
+
+def judge_mark(
+    mark: str, *, status: str, presence: str, check_in: date, check_out: date, today: date
+) -> str | None:
+    """Why the mark cannot be set on a stay like this, in a sentence; None if it can."""
+    if status != CONFIRMED:
+        return f"Only a confirmed stay can be marked, and this one is {status}."
+    if mark == UNDO:
+        return "There is no mark to undo." if presence == EXPECTED else None
+    if mark == CHECKED_OUT:
+        if presence == CHECKED_IN:
+            return None
+        return "The guest is not checked in." if presence != CHECKED_OUT else _is_already(presence)
+    if presence != EXPECTED:
+        return _is_already(presence)
+    if today < check_in:
+        return f"The day of arrival, {check_in}, has not begun at the hotel."
+    # Who arrives after midnight does so on the next day, be it the day of departure.
+    if mark == CHECKED_IN and today > check_out:
+        return "This stay is over."
+    return None
+
+
+def possible_marks(
+    *, status: str, presence: str, check_in: date, check_out: date, today: date
+) -> list[str]:
+    """The marks that can be set on a stay like this."""
+    return [
+        mark
+        for mark in (*MARKS, UNDO)
+        if not judge_mark(
+            mark,
+            status=status,
+            presence=presence,
+            check_in=check_in,
+            check_out=check_out,
+            today=today,
+        )
+    ]
+
+
+def presence_before(history: Iterable[Change]) -> str:
+    """What the newest mark that stands was set on: marks and undos are read as a pile."""
+    standing = [EXPECTED]
+    for made in history:
+        if made.event in MARKS:
+            standing.append(made.event)
+        elif made.event == UNDONE and len(standing) > 1:
+            standing.pop()
+    return standing[-2] if len(standing) > 1 else EXPECTED
+
+
+def _is_already(presence: str) -> str:
+    return f"{_SAID[presence].rstrip('.')} already; undo that first."

@@ -1,0 +1,31 @@
+// Refreshes the lists of free rooms as soon as dates, guests or hotel change. Without this script
+// the button does it.
+
+const form = document.querySelector("form[data-rooms]");
+const ASKED = ["hotel", "check_in", "check_out", "guests"];
+const LISTS = "select[name=room], select[name=category], select[name=rooms]";
+
+let latest = 0;
+
+async function refresh() {
+  const number = ++latest;
+  const data = new FormData(form);
+  data.set("show", "1");
+  const response = await fetch(location.href, { method: "POST", body: data });
+  if (!response.ok || number !== latest) return;
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  for (const list of form.querySelectorAll(LISTS)) {
+    const fresh = page.getElementById(list.id);
+    if (!fresh) continue;
+    const chosen = fresh.value;
+    list.replaceChildren(...fresh.children);
+    list.value = chosen;
+  }
+  const said = page.getElementById("offered");
+  if (said) document.getElementById("offered").textContent = said.textContent;
+}
+
+form?.addEventListener("change", (event) => {
+  // What cannot be fetched is there when the button is pressed.
+  if (ASKED.includes(event.target.name)) refresh().catch(() => {});
+});
