@@ -12,7 +12,6 @@ from datetime import date
 from typing import Any
 
 import pytest
-from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.contrib.auth.models import AnonymousUser, Group, User
 from django.contrib.contenttypes.models import ContentType
@@ -21,7 +20,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from django.test import RequestFactory
-from django.urls import URLResolver, resolve
+from django.urls import URLResolver, get_resolver, resolve
 
 from bookings import blocks, clock, relay
 from bookings.callers import Caller
@@ -64,6 +63,12 @@ auth/user/<path:object_id>/                      302 302 302 302   302 302 302 3
 auth/user/<path:object_id>/change/               403 403 200 200   403 403 403 200
 auth/user/<path:object_id>/delete/               403 403 403 200   403 403 403 200
 auth/user/<path:object_id>/history/              403 403 200 200   403 403 200 200
+
+desk/today/                                      403 200 200 200   403 200 200 200
+desk/mark/<str:booking_id>/                      403 405 405 405   403 302 302 302
+desk/occupancy/                                  403 200 200 200   403 200 200 200
+desk/guests/                                     403 200 200 200   403 200 200 200
+desk/rooms/                                      403 200 200 200   403 200 200 200
 
 bookings/bookingrecord/                          403 200 200 200   403 200 200 200
 bookings/bookingrecord/add/                      403 200 200 200   403 200 200 200
@@ -170,18 +175,21 @@ def expected() -> dict[str, dict[tuple[str, str], int]]:
     return found
 
 
-def patterns() -> Iterator[str]:
-    """Every pattern of the admin's addresses."""
+def patterns() -> list[str]:
+    """Every pattern of the site's addresses that begins with admin/, once."""
 
     def walk(items: Any, before: str) -> Iterator[str]:
         for item in items:
             pattern = before + str(item.pattern)
             if isinstance(item, URLResolver):
                 yield from walk(item.url_patterns, pattern)
-            else:
-                yield "(application)" if "app_label" in pattern else pattern or "(index)"
+            elif pattern.startswith("admin/"):
+                yield pattern.removeprefix("admin/")
 
-    return walk(admin.site.urls[0], "")
+    found = dict.fromkeys(walk(get_resolver().url_patterns, ""))
+    return [
+        "(application)" if "app_label" in pattern else pattern or "(index)" for pattern in found
+    ]
 
 
 @pytest.fixture
@@ -220,6 +228,7 @@ def addresses(database: None) -> dict[str, str]:
         "auth/group": Group.objects.get(name=FRONT_DESK).pk,
         "auth/user": somebody.pk,
         "bookings/bookingrecord": booking,
+        "desk/mark": booking,
         "bookings/roomblock": block.content["booking"]["id"],
         "bookings/deliveryrecord": delivery["_id"],
         "bookings/hotel": "demo",
