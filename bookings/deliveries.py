@@ -178,6 +178,20 @@ def send_again(delivery_id: str) -> bool:
     return result.matched_count == 1
 
 
+def nth_newest_at(nth: int, *, state: str | None = None) -> datetime | None:
+    """When the delivery was made that has `nth` newer ones, of all or of those in this state;
+    None if there are not so many. By the index alone."""
+    condition = {} if state is None else {"state": state}
+    found = (
+        collection("deliveries")
+        .find(condition, {"_id": 0, "created_at": 1})
+        .sort("created_at", -1)
+        .skip(nth)
+        .limit(1)
+    )
+    return next((delivery["created_at"] for delivery in found), None)
+
+
 def read_figures(channel: Channel) -> Figures:
     """What waits on this channel now, counted up to MAX_COUNTED."""
     found = list(

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -10,9 +11,12 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from bookings import deliveries
+from bookings.admin.newest import LOOKED_THROUGH, MAX_LISTED, BoundedPaginator
 from bookings.admin.records import MAX_AT_ONCE, name_people
 from bookings.deliveries import CHANNELS, GIVEN_UP, STATES, WAITING
 from bookings.models import BookingRecord, DeliveryRecord
+
+FAILING = "failing"
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -22,18 +26,17 @@ class StateFilter(admin.SimpleListFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("failing", "failing"), *((state, state.replace("_", " ")) for state in STATES)]
+        return [(FAILING, FAILING), *((state, state.replace("_", " ")) for state in STATES)]
 
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[DeliveryRecord]
     ) -> QuerySet[DeliveryRecord]:
-        match self.value():
-            case None:
-                return queryset
-            case "failing":
-                return queryset.filter(state=WAITING).exclude(last_error="")
-            case state:
-                return queryset.filter(state=state)
+        state = self.value()
+        if state is None:
+            return queryset
+        if state == FAILING:
+            return queryset.filter(state=WAITING).exclude(last_error="")
+        return queryset.filter(state=state)
 
 
 class ChannelFilter(admin.SimpleListFilter):
@@ -49,6 +52,24 @@ class ChannelFilter(admin.SimpleListFilter):
         return queryset.filter(channel=self.value()) if self.value() else queryset
 
 
+class NewestChangeList(ChangeList):
+    """The newest, of a state if one is chosen; see bookings/admin/newest.py for the reason. What
+    was searched for is listed whole."""
+
+    def get_queryset(
+        self, request: HttpRequest, exclude_parameters: Any = None
+    ) -> QuerySet[DeliveryRecord]:
+        queryset = super().get_queryset(request, exclude_parameters)
+        if self.query:
+            return queryset
+        state = self.params.get("state")
+        oldest_at = deliveries.nth_newest_at(
+            LOOKED_THROUGH if self.has_active_filters else MAX_LISTED,
+            state=WAITING if state == FAILING else state,
+        )
+        return queryset if oldest_at is None else queryset.filter(created_at__gte=oldest_at)
+
+
 @admin.register(DeliveryRecord)
 class NotificationAdmin(admin.ModelAdmin):
     """Read-only: bookings/deliveries.py alone writes what is listed here."""
@@ -62,6 +83,7 @@ class NotificationAdmin(admin.ModelAdmin):
     search_help_text = "The whole reference of a booking"
     # Only the newest first: no index serves another order.
     sortable_by = ()
+    paginator = BoundedPaginator
     show_full_result_count = False
     actions = ("send_again",)
 
@@ -77,6 +99,9 @@ class NotificationAdmin(admin.ModelAdmin):
     def has_act_permission(self, request: HttpRequest) -> bool:
         """Whoever may change notifications may have them sent again."""
         return super().has_change_permission(request)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[NewestChangeList]:
+        return NewestChangeList
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[DeliveryRecord], search_term: str

@@ -65,6 +65,24 @@ def test_narrows_the_list(desk: Client, two_told: None, query: str, count: int) 
     assert len(response.context["cl"].result_list) == count
 
 
+def test_lists_the_newest_without_reading_all(
+    desk: Client, two_told: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = delivered()
+    monkeypatch.setattr("bookings.admin.notifications.MAX_LISTED", 0)
+    monkeypatch.setattr("bookings.admin.notifications.LOOKED_THROUGH", 0)
+    collection("deliveries").update_one(
+        {"_id": first["_id"]}, [{"$set": {"created_at": {"$subtract": ["$created_at", 60_000]}}}]
+    )
+
+    listed = [
+        [record.pk for record in desk.get(LIST + query).context["cl"].result_list]
+        for query in ("", "?state=given_up", "?state=sent", f"?q={first['reference']}")
+    ]
+
+    assert listed == [[second["_id"]], [first["_id"]], [second["_id"]], [first["_id"]]]
+
+
 def test_finds_what_was_told_of_a_booking(desk: Client, two_told: None) -> None:
     reference = stored()[0]["reference"]
 
