@@ -29,6 +29,7 @@ from bookings import (
     blocks,
     clock,
     connections,
+    deliveries,
     figures,
     guest_search,
     lifecycle,
@@ -40,6 +41,7 @@ from bookings.admin import newest
 from bookings.callers import Caller
 from bookings.clock import Deadline
 from bookings.documents import STATUSES
+from bookings.indexes import make_delivery_indexes
 from bookings.models import BookingRecord
 from tests.conftest import night
 from tests.mongo.conftest import book, cancel, confirm, extend
@@ -266,6 +268,16 @@ def test_looks_for_news(explain: Explain) -> None:
 
     assert reminded > BOOKINGS / 2
     check(plans, spare=0)
+
+
+def test_finds_the_newest_deliveries(explain: Explain) -> None:
+    make_delivery_indexes(connections.database())
+
+    for state in (None, "given_up"):
+        (plan,) = explain(partial(deliveries.nth_newest_at, 1_000, state=state))
+
+        assert "IXSCAN" in plan.stages
+        assert not {"COLLSCAN", "SORT"} & set(plan.stages)
 
 
 def test_finds_guests_by_address(explain: Explain) -> None:
