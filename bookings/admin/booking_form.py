@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth import get_user_model
 
 from bookings.admin.choices import (
@@ -70,6 +71,9 @@ class BookingForm(KeyedForm):
         label="Guest e-mail", required=False, max_length=GUEST_FIELDS["email"]
     )
     guest_phone = forms.CharField(required=False, max_length=GUEST_FIELDS["phone"])
+    guest_language = forms.ChoiceField(
+        required=False, choices=settings.LANGUAGES, help_text="Of the mails to the guest."
+    )
     notes = forms.CharField(
         required=False, max_length=MAX_NOTES, widget=forms.Textarea(attrs={"rows": 3})
     )

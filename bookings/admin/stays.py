@@ -5,10 +5,12 @@ from typing import Any
 
 from bson import ObjectId
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils import translation
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
@@ -324,14 +326,16 @@ def _open_form(request: HttpRequest, hotels: tuple[HotelFacts, ...]) -> BookingF
 
 def _book(request: HttpRequest, form: BookingForm) -> Outcome:
     owner = form.cleaned_data["owner"]
-    return services.create_booking(
-        caller=staff(request),
-        owner=caller_of_user(owner.pk) if owner else None,
-        key_header=form.cleaned_data["key"],
-        read_payload=form.payload,
-        deadline=request.deadline,  # type: ignore[attr-defined]
-        as_staff=True,
-    )
+    # The booking keeps the language in which it is made.
+    with translation.override(form.cleaned_data["guest_language"] or settings.LANGUAGE_CODE):
+        return services.create_booking(
+            caller=staff(request),
+            owner=caller_of_user(owner.pk) if owner else None,
+            key_header=form.cleaned_data["key"],
+            read_payload=form.payload,
+            deadline=request.deadline,  # type: ignore[attr-defined]
+            as_staff=True,
+        )
 
 
 def _acknowledge(outcome: Outcome, *, by_category: bool) -> str:

@@ -315,6 +315,17 @@ def test_books_for_oneself_when_no_owner_is_named(desk: Client, staff: User) -> 
     assert document["owner"] == f"user:{staff.pk}"
 
 
+@pytest.mark.parametrize(("chosen", "kept"), [("de", "de"), ("en", "en"), ("", "en")])
+def test_writes_to_the_guest_in_the_language_that_was_chosen(
+    desk: Client, chosen: str, kept: str
+) -> None:
+    response = desk.post(ADD, form(shown_key(desk), guest_language=chosen), follow=True)
+
+    (document,) = collection("bookings").find()
+    assert document["language"] == kept
+    assert sent_messages(response) == [f"{document['reference']}: The room is booked."]
+
+
 def test_holds_a_room(desk: Client) -> None:
     desk.post(ADD, form(shown_key(desk), hold="on"))
 
