@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import smtplib
 import subprocess
 import sys
 import threading
@@ -593,6 +594,60 @@ def test_writes_to_those_alone_who_can_enable_it(
         "allowed@example.org",
         "manager@example.org",
     ]
+
+
+class OneBad(EmailBackend):
+    """Knows no mailbox `gone@`, and is busy for `busy@`."""
+
+    def send_messages(self, messages: Any) -> int:
+        ((to,),) = [message.to for message in messages]
+        codes = {"gone@example.org": 550, "busy@example.org": 451}
+        if to in codes:
+            asked.append(to)
+            raise smtplib.SMTPRecipientsRefused({to: (codes[to], b"not here")})
+        return super().send_messages(messages)
+
+
+asked: list[str] = []
+
+
+def test_writes_to_each_reader_once_whoever_cannot_be_reached(
+    partner: Partner, receiver: Receiver, settings: Any
+) -> None:
+    settings.EMAIL_BACKEND = f"{__name__}.OneBad"
+    asked.clear()
+    for name in ("first", "gone", "busy", "last"):
+        User.objects.create_superuser(name, f"{name}@example.org")
+    disable(partner, receiver)
+
+    for _ in range(notes.MAX_TRIES + 1):
+        assert notes.send_notes() == 0
+        let_time_pass(DAY_MS)
+
+    # Who may be back is tried again, though not for ever.
+    assert [note.to for note in mail.outbox] == [["first@example.org"], ["last@example.org"]]
+    assert asked.count("busy@example.org") == notes.MAX_TRIES
+    # Somebody who has no mailbox is no reason to wait.
+    endpoints.change_endpoint(partner.id, url=receiver.url, is_active=True)
+    receiver.answer = 410
+    backlog.make_due(partner.client_id)
+    sending.send_webhooks()
+    User.objects.filter(username="busy").delete()
+    assert notes.send_notes() == 1
+    assert [note.to for note in mail.outbox[2:]] == [["first@example.org"], ["last@example.org"]]
+
+
+def test_says_so_when_no_reader_has_a_mailbox(
+    partner: Partner, receiver: Receiver, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.EMAIL_BACKEND = f"{__name__}.OneBad"
+    User.objects.create_superuser("gone", "gone@example.org")
+    disable(partner, receiver)
+
+    assert [notes.send_notes() for _ in range(2)] == [0, 0]
+
+    assert caplog.records[-1].message == "webhook_note_not_sent"
+    assert caplog.records[-1].reason == "NobodyToWriteTo"  # type: ignore[attr-defined]
 
 
 class Refusing(EmailBackend):
