@@ -71,15 +71,34 @@ class MoveForm(KeyedForm):
     """Where a booking is to be."""
 
     button = "Move"
-    shown_beside = {"rooms": "rooms", "checkIn": "check_in", "checkOut": "check_out"}
+    shown_beside = {
+        "rooms": "rooms",
+        "checkIn": "check_in",
+        "checkOut": "check_out",
+        "version": "version",
+    }
     asks_after = "check_out"
 
+    # The length of the history that the form was opened on.
+    version = forms.IntegerField(
+        widget=forms.HiddenInput,
+        error_messages=dict.fromkeys(("required", "invalid"), lifecycle.CHANGED_SINCE),
+    )
     check_in = DayField(label="Check-in")
     check_out = DayField(label="Check-out")
     rooms = RoomIdsField(
         widget=RoomsSelect,
         help_text="Free rooms for these dates; nights that were booked keep their price.",
     )
+
+    def show_where(self, booking: Booking) -> None:
+        """Makes what was sent what the booking is now; the faults stay."""
+        data = self.data.copy()  # type: ignore[attr-defined]
+        data["version"] = str(len(booking.history))
+        data["check_in"] = booking.check_in.isoformat()
+        data["check_out"] = booking.check_out.isoformat()
+        data.setlist("rooms", booking.room_ids)
+        self.data = data
 
     def offer(self, booking: Booking) -> None:
         """Fills a list for each of the booking's rooms with what is free on the form's dates."""
@@ -275,6 +294,7 @@ class BookingAdmin(RecordAdmin):
                 MoveForm.again(request.POST)
                 if request.POST
                 else MoveForm.new(
+                    version=len(before.history),
                     rooms=before.room_ids,
                     # Who left early comes with a shorter stay in the address.
                     check_in=request.GET.get("check_in") or before.check_in,
@@ -286,8 +306,13 @@ class BookingAdmin(RecordAdmin):
         form = MoveForm(request.POST)
         outcome = form.send(lambda: _move(request, booking_id, form))
         if outcome is None:
-            form.offer(before)
+            current = lookups.find_booking(booking_id) or before
+            if form.has_error("version"):
+                form.show_where(current)
+            form.offer(current)
             return self.show_form(request, form, title, record)
+        # Nothing was changed between this and the move, or the form's version would not have been
+        # the booking's any more.
         old = place_of(answers.describe(before, now=clock.now()))
         new = place_of(outcome.content["booking"])
         if outcome.replayed:
@@ -368,4 +393,5 @@ def _move(request: HttpRequest, booking_id: str, form: MoveForm) -> Outcome:
         room_ids=form.cleaned_data["rooms"],
         check_in=form.cleaned_data["check_in"],
         check_out=form.cleaned_data["check_out"],
+        seen_version=form.cleaned_data["version"],
     )
