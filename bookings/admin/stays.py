@@ -222,6 +222,7 @@ class BookingAdmin(RecordAdmin):
             and status in ACTIVE
             and booking.presence not in (CHECKED_IN, CHECKED_OUT),
             "presence": PRESENCE_LABELS[booking.presence],
+            "seen_presence": booking.presence,
             "marks": mark_buttons(booking, status, clock.today(hotel.time_zone))
             if may_act and hotel
             else (),

@@ -15,7 +15,7 @@ from django.test import Client
 
 from bookings import connections, points
 from bookings.doctor import recount
-from bookings.documents import CHECKED_IN, NO_SHOW
+from bookings.documents import CHECKED_IN, CHECKED_OUT, NO_SHOW
 from tests.conftest import night
 from tests.mongo.conftest import book, stored
 
@@ -52,7 +52,8 @@ def cancel(page: Client, booking_id: str, turn: int) -> Any:
 
 def mark(what: str) -> Press:
     def press(page: Client, booking_id: str, turn: int) -> Any:
-        sent = {"mark": what, "key": f"{what}-{turn}", "back": f"{LIST}{booking_id}/change/"}
+        sent = {"mark": what, "key": f"{page.session.session_key}-{turn}", "seen": CHECKED_OUT}
+        sent["back"] = f"{LIST}{booking_id}/change/"
         return page.post(f"/admin/desk/mark/{booking_id}/", sent, follow=True)
 
     return press
@@ -68,12 +69,16 @@ def said(response: Any) -> str:
     return unescape(" ".join(lists))
 
 
-def race(two: dict[str, Client], first: Press, second: Press, turn: int) -> tuple[Any, list[str]]:
-    """Both press at the same moment, on what both have read; the booking after it, and what
-    each was told."""
+def race(
+    two: dict[str, Client], first: Press, second: Press, turn: int, before: tuple[Press, ...] = ()
+) -> tuple[Any, list[str]]:
+    """Both press at the same moment, on what both have read after what was pressed `before`; the
+    booking after it, and what each was told."""
     connections.collection("bookings").delete_many({})
     dates = {"checkIn": night(0), "checkOut": night(2)}
     booking_id = book(f"k{turn}", resourceId="inn_A", **dates).content["booking"]["id"]
+    for press in before:
+        press(two["anna"], booking_id, turn)
     both_claimed = threading.Barrier(2)
 
     def meet(name: str) -> None:
@@ -162,3 +167,13 @@ def test_checks_in_and_marks_as_a_no_show_at_once(two: dict[str, Client]) -> Non
         assert (event, who) in ((CHECKED_IN, "anna"), (NO_SHOW, "ben"))
         assert booking["presence"] == event
         assert sum("already; undo that first." in text for text in told) == 1
+
+
+def test_undoes_at_once(two: dict[str, Client]) -> None:
+    marks = (mark(CHECKED_IN), mark(CHECKED_OUT))
+    for turn in range(ROUNDS):
+        booking, told = race(two, mark("undo"), mark("undo"), turn, before=marks)
+
+        assert booking["presence"] == CHECKED_IN
+        assert [event for event, _ in events_of(booking)][2:] == ["mark_undone"]
+        assert sum("changed since" in text for text in told) == 1
