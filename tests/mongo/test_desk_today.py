@@ -158,7 +158,8 @@ def test_says_why_a_mark_cannot_be_set(desk: Client) -> None:
 
     assert "is checked in already; undo that first." in sent_messages(twice)[0]
     assert sent_messages(unknown) == ["There is no such mark."]
-    assert "Idempotency-Key" in sent_messages(without_key)[0]
+    assert sent_messages(without_key) == ["Open the page again."]
+    assert sent_messages(press(desk, made, "undo", key="é")) == ["Open the page again."]
     assert stored()[0]["presence"] == CHECKED_IN
 
 
