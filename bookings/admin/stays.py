@@ -41,6 +41,9 @@ from bookings.money import format_money
 from bookings.move_options import RoomOption, find_move_options
 from bookings.outcomes import Outcome
 
+# Among so many of those who were found the list's filters look.
+MAX_FOUND = 1_000
+
 
 class StatusFilter(admin.SimpleListFilter):
     """By the status as it is now: a hold that ran out is expired, tidied or not."""
@@ -173,10 +176,14 @@ class BookingAdmin(RecordAdmin):
     ) -> tuple[QuerySet[BookingRecord], bool]:
         if not search_term.strip():
             return queryset, False
-        found = find_stay_ids(
-            search_term, hotel_codes=inventory.hotel_codes(), limit=self.list_per_page
-        )
-        return queryset.filter(pk__in=found), False
+        found = find_stay_ids(search_term, hotel_codes=inventory.hotel_codes(), limit=MAX_FOUND + 1)
+        if len(found) > MAX_FOUND:
+            text = (
+                "More bookings fit than can be looked through; these are of the newest "
+                f"{MAX_FOUND:,}. Type more."
+            )
+            self.message_user(request, text, messages.WARNING, fail_silently=True)
+        return queryset.filter(pk__in=found[:MAX_FOUND]), False
 
     @admin.display(description="guest name")
     def guest_name(self, record: BookingRecord) -> str | None:

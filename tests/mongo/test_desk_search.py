@@ -9,11 +9,15 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from bookings import connections, erasure, guest_search
+from bookings.admin import stays
+from bookings.admin.stays import BookingAdmin
 from bookings.doctor import mongodb
 from tests.conftest import night
 from tests.mongo.conftest import book
 from tests.mongo.test_admin_blocks import block
+from tests.mongo.test_admin_bookings import sent_messages
 
+BOOKINGS = "/admin/bookings/bookingrecord/"
 GUESTS = "/admin/desk/guests/"
 
 pytestmark = pytest.mark.usefixtures("inn")
@@ -135,6 +139,23 @@ def test_shows_the_newest_and_says_that_there_are_more(
 
     assert [record.guest["name"] for record, _, _ in response.context["found"]] == ["Ada Other"]
     assert "The newest 1; type more" in response.content.decode()
+
+
+def test_filters_everybody_who_was_found_in_the_list_of_bookings(
+    desk: Client, guests: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book("again", resourceId="inn_B", date=night(40), guest={"name": "Ada Other"}, hold=True)
+    monkeypatch.setattr(BookingAdmin, "list_per_page", 1)
+
+    found = desk.get(BOOKINGS, {"q": "ada", "status": "confirmed"})
+    monkeypatch.setattr(stays, "MAX_FOUND", 1)
+    cut = desk.get(BOOKINGS, {"q": "ada", "status": "confirmed"})
+
+    assert [record.guest["name"] for record in found.context["cl"].result_list] == [ADA]
+    assert sent_messages(found) == []
+    assert sent_messages(cut) == [
+        "More bookings fit than can be looked through; these are of the newest 1. Type more."
+    ]
 
 
 def test_has_its_indexes_as_the_doctor_expects_them() -> None:

@@ -11,7 +11,6 @@ from bookings.admin.desk.grid import LOOKS, Cell, Row
 from bookings.documents import BLOCK
 from bookings.occupancy import Occupant
 
-
 _UNSOLD = '<td class="unsold"><span class="visually-hidden">Not for sale</span></td>'
 
 
