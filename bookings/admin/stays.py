@@ -150,6 +150,7 @@ class BookingAdmin(RecordAdmin):
         "total",
     )
     list_filter = (StatusFilter, HotelFilter, CreatedFilter)
+    filter_parameters = ("status", "hotel", "first", "last")
     # Its field alone: `get_search_results` does the search.
     search_fields = ("reference",)
     search_help_text = (

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from bookings import connections, erasure, guest_search
+from bookings import clock, connections, erasure, guest_search
 from bookings.admin import stays
 from bookings.admin.stays import BookingAdmin
 from bookings.doctor import mongodb
@@ -156,6 +156,22 @@ def test_filters_everybody_who_was_found_in_the_list_of_bookings(
     assert sent_messages(cut) == [
         "More bookings fit than can be looked through; these are of the newest 1. Type more."
     ]
+
+
+@pytest.mark.parametrize(
+    "query", ["reference__regex=(", "guest__name__regex=.", "kind=block", "pk__gt=0", "notes=x"]
+)
+def test_lets_nobody_look_up_fields_by_the_address(desk: Client, query: str) -> None:
+    assert desk.get(f"{BOOKINGS}?{query}").status_code == 400
+
+
+def test_takes_the_parameters_of_its_filters(desk: Client, guests: dict[str, str]) -> None:
+    today = clock.now().date().isoformat()
+    query = {"status": "confirmed", "hotel": "inn", "first": today, "last": today}
+
+    assert len(desk.get(BOOKINGS, query).context["cl"].result_list) == len(NAMES)
+    blocks = {"status": "lifted", "hotel": "inn"}
+    assert desk.get("/admin/bookings/roomblock/", blocks).status_code == 200
 
 
 def test_has_its_indexes_as_the_doctor_expects_them() -> None:
