@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 import pytest
@@ -172,6 +173,29 @@ def test_takes_the_parameters_of_its_filters(desk: Client, guests: dict[str, str
     assert len(desk.get(BOOKINGS, query).context["cl"].result_list) == len(NAMES)
     blocks = {"status": "lifted", "hotel": "inn"}
     assert desk.get("/admin/bookings/roomblock/", blocks).status_code == 200
+
+
+SUNITA, JURGEN = "सुनीता शर्मा", unicodedata.normalize("NFD", "Jürgen Groß")
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        (SUNITA, SUNITA),
+        ("शर्मा", SUNITA),
+        (JURGEN, JURGEN),
+        ("Jürgen", JURGEN),
+        ("jurgen", JURGEN),
+        (unicodedata.normalize("NFD", "Müller"), JOSE),
+        (unicodedata.normalize("NFD", "Żak"), LUKASZ),
+    ],
+)
+@pytest.mark.usefixtures("guests")
+def test_finds_names_with_combining_marks(typed: str, name: str) -> None:
+    for number, other in enumerate((SUNITA, JURGEN)):
+        book(f"m{number}", resourceId="inn_B", date=night(10 + number), guest={"name": other})
+
+    assert search(typed) == [name]
 
 
 def test_has_its_indexes_as_the_doctor_expects_them() -> None:
