@@ -175,7 +175,7 @@ def test_takes_the_parameters_of_its_filters(desk: Client, guests: dict[str, str
     assert desk.get("/admin/bookings/roomblock/", blocks).status_code == 200
 
 
-SUNITA, JURGEN = "सुनीता शर्मा", unicodedata.normalize("NFD", "Jürgen Groß")
+SUNITA, MINSU, JURGEN = "सुनीता शर्मा", "김민수", unicodedata.normalize("NFD", "Jürgen Groß")
 
 
 @pytest.mark.parametrize(
@@ -185,14 +185,14 @@ SUNITA, JURGEN = "सुनीता शर्मा", unicodedata.normalize("NF
         ("शर्मा", SUNITA),
         (JURGEN, JURGEN),
         ("Jürgen", JURGEN),
-        ("jurgen", JURGEN),
+        (unicodedata.normalize("NFD", "김민수"), MINSU),
         (unicodedata.normalize("NFD", "Müller"), JOSE),
         (unicodedata.normalize("NFD", "Żak"), LUKASZ),
     ],
 )
 @pytest.mark.usefixtures("guests")
 def test_finds_names_with_combining_marks(typed: str, name: str) -> None:
-    for number, other in enumerate((SUNITA, JURGEN)):
+    for number, other in enumerate((SUNITA, MINSU, JURGEN)):
         book(f"m{number}", resourceId="inn_B", date=night(10 + number), guest={"name": other})
 
     assert search(typed) == [name]
