@@ -5,6 +5,7 @@ of the name, the beginning of the e-mail, the exact reference, a group of digits
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
@@ -31,7 +32,8 @@ def find_stay_ids(typed: str, *, hotel_codes: Iterable[str], limit: int) -> list
     A reference may lack the hotel's code. Of several words one must be whole in the guest's
     name, and the others parts of it, in any order and without regard to case and accents.
     """
-    typed = " ".join(typed.split())[:MAX_TYPED]
+    # As keyboards write it: the marks of some letters may come apart from them.
+    typed = unicodedata.normalize("NFC", " ".join(typed.split()))[:MAX_TYPED]
     found: set[ObjectId] = set()
     for question in _questions(typed, list(hotel_codes)):
         documents = collection("bookings").find({**question, "kind": STAY}, {"_id": 1})
@@ -46,7 +48,7 @@ def find_stay_ids(typed: str, *, hotel_codes: Iterable[str], limit: int) -> list
 
 def _questions(typed: str, hotel_codes: list[str]) -> list[dict[str, Any]]:
     """What to ask MongoDB, each by an index of its own."""
-    words = re.findall(r"[^\W_]+", typed)[:MAX_WORDS]
+    words = _words_of(typed)[:MAX_WORDS]
     if not words:
         return []
     if "@" in typed:
@@ -65,6 +67,12 @@ def _questions(typed: str, hotel_codes: list[str]) -> list[dict[str, Any]]:
     if " " not in typed:
         questions.append(with_address_from(typed))
     return questions
+
+
+def _words_of(typed: str) -> list[str]:
+    """What stands between signs and blanks. A mark that is written with a letter is of its word, as
+    the vowels of Devanagari are."""
+    return "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in typed).split()
 
 
 def _containing(words: list[str]) -> dict[str, Any]:

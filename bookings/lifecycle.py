@@ -50,6 +50,11 @@ LONGEST_HOLD = timedelta(minutes=60)
 
 MAX_REASON = 200
 
+CHANGED_SINCE = (
+    "This booking was changed since this form was opened; below is where it is now. "
+    "Look at it, and move it from there."
+)
+
 
 def confirm_booking(
     *,
@@ -198,13 +203,15 @@ def move_booking(
     room_ids: tuple[str, ...],
     check_in: date,
     check_out: date,
+    seen_version: int | None = None,
 ) -> Outcome:
     """For staff: puts a booking into other rooms, on other dates, or both; all or nothing.
 
     `room_ids` are in the order of the booking's rooms. Nights it had keep their price, others
     cost what they cost now. The desk may put a guest where the calendar would not sell; the
-    rooms must be free. Raises NotFound, InvalidIdempotencyKey or ValidationFailed before
-    anything is claimed.
+    rooms must be free. `seen_version` is the length of the history that the wish is about: if the
+    booking was changed since, it is not moved. Raises NotFound, InvalidIdempotencyKey or
+    ValidationFailed before anything is claimed.
     """
     booking = _find(booking_id, actor, as_staff=True)
     key = read_key(key_header)
@@ -214,6 +221,8 @@ def move_booking(
     def move(current: Booking, now: datetime) -> Step:
         if current.status_at(now) not in ACTIVE:
             raise ValidationFailed([("status", "Only a booking that is alive can be moved.")])
+        if seen_version is not None and len(current.history) != seen_version:
+            raise ValidationFailed([("version", CHANGED_SINCE)])
         rooms = offers.judge_move(current, room_ids, check_in, check_out)
         moved = dataclasses.replace(
             current,

@@ -10,7 +10,7 @@ from datetime import date
 
 from bookings import calendars, clock, inventory
 from bookings.calendars import Calendar
-from bookings.documents import EXPECTED, BookedRoom, Booking, Price, nights_between
+from bookings.documents import CHECKED_OUT, EXPECTED, BookedRoom, Booking, Price, nights_between
 from bookings.errors import ValidationFailed
 from bookings.inventory import HotelFacts, RoomFacts
 from bookings.payloads import MAX_SLOTS, RoomWish, StayRequest, judge_length
@@ -132,7 +132,8 @@ def judge_move(
     hotel = inventory.find_hotel(booking.hotel)
     assert hotel is not None, "a hotel cannot be deleted before its bookings"
     today = clock.today(hotel.time_zone)
-    if booking.check_out <= today:
+    # On the day of departure the guest is still there, and may want one night more.
+    if booking.check_out < today:
         raise ValidationFailed([("checkOut", "This stay is over; it cannot be moved any more.")])
     if booking.check_in < today:
         # Nights that were slept stay where they were, so what is left to change is the end.
@@ -146,6 +147,13 @@ def judge_move(
     elif booking.presence != EXPECTED and check_in != booking.check_in:
         text = "The desk has marked this guest's arrival; undo that, or keep the day."
         faults.append(("checkIn", text))
+    if booking.presence == CHECKED_OUT:
+        # Nights that were not slept may be given back.
+        text = "The guest has checked out; undo that to move this stay or to make it longer."
+        if tuple(room_ids) != booking.room_ids:
+            faults.append(("rooms", text))
+        if check_out > booking.check_out:
+            faults.append(("checkOut", text))
     faults += inventory.judge_dates(
         hotel, today if booking.check_in < today else check_in, check_out
     )

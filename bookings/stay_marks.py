@@ -36,6 +36,8 @@ _SAID = {
     NO_SHOW: "The guest is marked as a no-show.",
 }
 
+CHANGED_SINCE = "The mark was changed since this page was opened, and nothing is undone. Now: {}"
+
 
 def mark_stay(
     *,
@@ -44,8 +46,10 @@ def mark_stay(
     mark: str,
     key_header: str | None,
     deadline: Deadline,
+    seen: str = "",
 ) -> Outcome:
-    """For staff: sets one of MARKS, or takes the newest back with UNDO; once for each key.
+    """For staff: sets one of MARKS, or takes the newest back with UNDO, if that is the one that
+    was `seen`; once for each key.
 
     Raises NotFound, InvalidIdempotencyKey or ValidationFailed before anything is claimed; what
     does not fit the booking as it is by then is a VALIDATION_ERROR, which is not kept.
@@ -73,6 +77,8 @@ def mark_stay(
         )
         if fault:
             raise ValidationFailed([("mark", fault)])
+        if mark == UNDO and current.presence != seen:
+            raise ValidationFailed([("mark", CHANGED_SINCE.format(_SAID[current.presence]))])
         if mark != UNDO:
             return Step(mark, dataclasses.replace(current, presence=mark), _SAID[mark])
         before = presence_before(current.history)

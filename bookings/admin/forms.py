@@ -9,7 +9,13 @@ from django import forms
 from django.http import QueryDict
 
 from bookings.admin.choices import read_ids
-from bookings.errors import IdempotencyInProgress, KeyReused, Refusal, TryAgain
+from bookings.errors import (
+    IdempotencyInProgress,
+    InvalidIdempotencyKey,
+    KeyReused,
+    Refusal,
+    TryAgain,
+)
 from bookings.outcomes import Outcome
 from bookings.payloads import MAX_ROOMS
 
@@ -21,6 +27,7 @@ MESSAGES = {
     IdempotencyInProgress.code: "This form is being worked on; press {button} again in a moment.",
     KeyReused.code: "This form was sent before with other details; look for its booking in the "
     "list, or press {button} again for another one.",
+    InvalidIdempotencyKey.code: "Open the page again.",
     TryAgain.code: "The booking system cannot answer just now; press {button} again in a moment.",
 }
 

@@ -41,6 +41,9 @@ from bookings.money import format_money
 from bookings.move_options import RoomOption, find_move_options
 from bookings.outcomes import Outcome
 
+# Among so many of those who were found the list's filters look.
+MAX_FOUND = 1_000
+
 
 class StatusFilter(admin.SimpleListFilter):
     """By the status as it is now: a hold that ran out is expired, tidied or not."""
@@ -71,15 +74,34 @@ class MoveForm(KeyedForm):
     """Where a booking is to be."""
 
     button = "Move"
-    shown_beside = {"rooms": "rooms", "checkIn": "check_in", "checkOut": "check_out"}
+    shown_beside = {
+        "rooms": "rooms",
+        "checkIn": "check_in",
+        "checkOut": "check_out",
+        "version": "version",
+    }
     asks_after = "check_out"
 
+    # The length of the history that the form was opened on.
+    version = forms.IntegerField(
+        widget=forms.HiddenInput,
+        error_messages=dict.fromkeys(("required", "invalid"), lifecycle.CHANGED_SINCE),
+    )
     check_in = DayField(label="Check-in")
     check_out = DayField(label="Check-out")
     rooms = RoomIdsField(
         widget=RoomsSelect,
         help_text="Free rooms for these dates; nights that were booked keep their price.",
     )
+
+    def show_where(self, booking: Booking) -> None:
+        """Makes what was sent what the booking is now; the faults stay."""
+        data = self.data.copy()  # type: ignore[attr-defined]
+        data["version"] = str(len(booking.history))
+        data["check_in"] = booking.check_in.isoformat()
+        data["check_out"] = booking.check_out.isoformat()
+        data.setlist("rooms", booking.room_ids)
+        self.data = data
 
     def offer(self, booking: Booking) -> None:
         """Fills a list for each of the booking's rooms with what is free on the form's dates."""
@@ -128,6 +150,7 @@ class BookingAdmin(RecordAdmin):
         "total",
     )
     list_filter = (StatusFilter, HotelFilter, CreatedFilter)
+    filter_parameters = ("status", "hotel", "first", "last")
     # Its field alone: `get_search_results` does the search.
     search_fields = ("reference",)
     search_help_text = (
@@ -154,10 +177,14 @@ class BookingAdmin(RecordAdmin):
     ) -> tuple[QuerySet[BookingRecord], bool]:
         if not search_term.strip():
             return queryset, False
-        found = find_stay_ids(
-            search_term, hotel_codes=inventory.hotel_codes(), limit=self.list_per_page
-        )
-        return queryset.filter(pk__in=found), False
+        found = find_stay_ids(search_term, hotel_codes=inventory.hotel_codes(), limit=MAX_FOUND + 1)
+        if len(found) > MAX_FOUND:
+            text = (
+                "More bookings fit than can be looked through; these are of the newest "
+                f"{MAX_FOUND:,}. Type more."
+            )
+            self.message_user(request, text, messages.WARNING, fail_silently=True)
+        return queryset.filter(pk__in=found[:MAX_FOUND]), False
 
     @admin.display(description="guest name")
     def guest_name(self, record: BookingRecord) -> str | None:
@@ -203,6 +230,7 @@ class BookingAdmin(RecordAdmin):
             and status in ACTIVE
             and booking.presence not in (CHECKED_IN, CHECKED_OUT),
             "presence": PRESENCE_LABELS[booking.presence],
+            "seen_presence": booking.presence,
             "marks": mark_buttons(booking, status, clock.today(hotel.time_zone))
             if may_act and hotel
             else (),
@@ -275,6 +303,7 @@ class BookingAdmin(RecordAdmin):
                 MoveForm.again(request.POST)
                 if request.POST
                 else MoveForm.new(
+                    version=len(before.history),
                     rooms=before.room_ids,
                     # Who left early comes with a shorter stay in the address.
                     check_in=request.GET.get("check_in") or before.check_in,
@@ -286,8 +315,13 @@ class BookingAdmin(RecordAdmin):
         form = MoveForm(request.POST)
         outcome = form.send(lambda: _move(request, booking_id, form))
         if outcome is None:
-            form.offer(before)
+            current = lookups.find_booking(booking_id) or before
+            if form.has_error("version"):
+                form.show_where(current)
+            form.offer(current)
             return self.show_form(request, form, title, record)
+        # Nothing was changed between this and the move, or the form's version would not have been
+        # the booking's any more.
         old = place_of(answers.describe(before, now=clock.now()))
         new = place_of(outcome.content["booking"])
         if outcome.replayed:
@@ -368,4 +402,5 @@ def _move(request: HttpRequest, booking_id: str, form: MoveForm) -> Outcome:
         room_ids=form.cleaned_data["rooms"],
         check_in=form.cleaned_data["check_in"],
         check_out=form.cleaned_data["check_out"],
+        seen_version=form.cleaned_data["version"],
     )

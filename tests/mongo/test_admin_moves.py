@@ -109,6 +109,37 @@ def test_moves_once_when_sent_twice(desk: Client) -> None:
     assert [change["event"] for change in stored()[0]["history"]] == ["created", "moved", "moved"]
 
 
+def test_moves_nothing_that_was_changed_since_the_form_was_opened(desk: Client) -> None:
+    made = stay()
+    stale = form(desk, made, rooms="inn_C")
+    elsewhere = form(desk, made, rooms="inn_B", check_in=night(20), check_out=night(23))
+    desk.post(page_of(made), elsewhere)
+
+    refused = desk.post(page_of(made), stale)
+
+    assert "was changed since this form was opened" in refused.content.decode()
+    shown = refused.context["form"]
+    where = {name: shown[name].value() for name in ("rooms", "check_in", "check_out")}
+    assert where == {name: elsewhere[name] for name in where}
+    assert stored()[0]["slots"] == [f"{night(n)}|inn_B" for n in (20, 21, 22)]
+    # What is shown then is up to date, and moves it.
+    again = {name: str(shown[name].value()) for name in shown.fields}
+    desk.post(page_of(made), again | {"rooms": "inn_C"})
+    assert stored()[0]["slots"] == [f"{night(n)}|inn_C" for n in (20, 21, 22)]
+
+
+@pytest.mark.parametrize("version", ["", "x", "0"])
+def test_moves_nothing_by_a_form_that_tells_not_what_it_was_opened_on(
+    desk: Client, version: str
+) -> None:
+    made = stay()
+
+    refused = desk.post(page_of(made), form(desk, made, rooms="inn_B", version=version))
+
+    assert list(refused.context["form"].errors) == ["version"]
+    assert stored()[0]["rooms"][0]["room"] == "inn_A"
+
+
 def test_says_that_the_booking_is_there_already(desk: Client) -> None:
     made = stay()
 

@@ -192,6 +192,7 @@ def test_has_a_list_for_each_room_of_a_booking(desk: Client) -> None:
     address = f"{LIST}{made.content['booking']['id']}/move/"
     sent = {
         "key": "k",
+        "version": "1",
         "check_in": night(10),
         "check_out": night(12),
         "rooms": ["inn_S", "inn_C"],
@@ -211,6 +212,7 @@ def test_keeps_every_room_that_was_chosen_after_a_definite_refusal(desk: Client)
     stay("other", "inn_C")
     sent = {
         "key": "k",
+        "version": "1",
         "check_in": night(10),
         "check_out": night(12),
         "rooms": ["inn_B", "inn_C"],

@@ -141,6 +141,9 @@ def test_shows_a_room_that_is_not_for_sale_only_with_something_in_it(desk: Clien
     rows = grid(desk).rows
 
     assert "Room A not for sale" in rows
+    # A look of its own, words, and no way to a form that would refuse it.
+    assert rows["Room A not for sale"][0] == (1, "unsold", "Not for sale")
+    assert "room=inn_A" not in desk.get(GRID, {"hotel": "inn"}).content.decode()
     assert not any(room.startswith("Room B") for room in rows)
 
 

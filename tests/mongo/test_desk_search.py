@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from bookings import connections, erasure, guest_search
+from bookings import clock, connections, erasure, guest_search
+from bookings.admin import stays
+from bookings.admin.stays import BookingAdmin
 from bookings.doctor import mongodb
 from tests.conftest import night
 from tests.mongo.conftest import book
 from tests.mongo.test_admin_blocks import block
+from tests.mongo.test_admin_bookings import sent_messages
 
+BOOKINGS = "/admin/bookings/bookingrecord/"
 GUESTS = "/admin/desk/guests/"
 
 pytestmark = pytest.mark.usefixtures("inn")
@@ -135,6 +140,62 @@ def test_shows_the_newest_and_says_that_there_are_more(
 
     assert [record.guest["name"] for record, _, _ in response.context["found"]] == ["Ada Other"]
     assert "The newest 1; type more" in response.content.decode()
+
+
+def test_filters_everybody_who_was_found_in_the_list_of_bookings(
+    desk: Client, guests: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book("again", resourceId="inn_B", date=night(40), guest={"name": "Ada Other"}, hold=True)
+    monkeypatch.setattr(BookingAdmin, "list_per_page", 1)
+
+    found = desk.get(BOOKINGS, {"q": "ada", "status": "confirmed"})
+    monkeypatch.setattr(stays, "MAX_FOUND", 1)
+    cut = desk.get(BOOKINGS, {"q": "ada", "status": "confirmed"})
+
+    assert [record.guest["name"] for record in found.context["cl"].result_list] == [ADA]
+    assert sent_messages(found) == []
+    assert sent_messages(cut) == [
+        "More bookings fit than can be looked through; these are of the newest 1. Type more."
+    ]
+
+
+@pytest.mark.parametrize(
+    "query", ["reference__regex=(", "guest__name__regex=.", "kind=block", "pk__gt=0", "notes=x"]
+)
+def test_lets_nobody_look_up_fields_by_the_address(desk: Client, query: str) -> None:
+    assert desk.get(f"{BOOKINGS}?{query}").status_code == 400
+
+
+def test_takes_the_parameters_of_its_filters(desk: Client, guests: dict[str, str]) -> None:
+    today = clock.now().date().isoformat()
+    query = {"status": "confirmed", "hotel": "inn", "first": today, "last": today}
+
+    assert len(desk.get(BOOKINGS, query).context["cl"].result_list) == len(NAMES)
+    blocks = {"status": "lifted", "hotel": "inn"}
+    assert desk.get("/admin/bookings/roomblock/", blocks).status_code == 200
+
+
+SUNITA, MINSU, JURGEN = "सुनीता शर्मा", "김민수", unicodedata.normalize("NFD", "Jürgen Groß")
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [
+        (SUNITA, SUNITA),
+        ("शर्मा", SUNITA),
+        (JURGEN, JURGEN),
+        ("Jürgen", JURGEN),
+        (unicodedata.normalize("NFD", "김민수"), MINSU),
+        (unicodedata.normalize("NFD", "Müller"), JOSE),
+        (unicodedata.normalize("NFD", "Żak"), LUKASZ),
+    ],
+)
+@pytest.mark.usefixtures("guests")
+def test_finds_names_with_combining_marks(typed: str, name: str) -> None:
+    for number, other in enumerate((SUNITA, MINSU, JURGEN)):
+        book(f"m{number}", resourceId="inn_B", date=night(10 + number), guest={"name": other})
+
+    assert search(typed) == [name]
 
 
 def test_has_its_indexes_as_the_doctor_expects_them() -> None:

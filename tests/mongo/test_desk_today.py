@@ -51,7 +51,9 @@ def listed(page: Client, **query: str) -> dict[str, list[str]]:
 
 def press(page: Client, made: Outcome, what: str, **more: str) -> Any:
     """As the form on the page would, with a key of its own unless one is given."""
-    sent = {"mark": what, "key": f"key-{len(stored()[0]['history'])}", "back": TODAY, **more}
+    seen = stored()[0].get("presence", EXPECTED)
+    sent = {"mark": what, "key": f"key-{len(stored()[0]['history'])}", "back": TODAY, "seen": seen}
+    sent |= more
     address = f"/admin/desk/mark/{made.content['booking']['id']}/"
     return page.post(address, sent, follow=True)
 
@@ -129,6 +131,7 @@ def test_shows_the_buttons_that_fit_and_acts_by_the_form_on_the_page(desk: Clien
 
     assert [mark for mark, _ in line.buttons] == [CHECKED_IN, NO_SHOW]
     assert [mark for mark, _ in after.buttons] == [CHECKED_OUT, "undo"]
+    assert 'name="seen" value="expected"' in page.content.decode()
     assert f'name="key" value="{line.key}"' in page.content.decode()
 
 
@@ -155,7 +158,8 @@ def test_says_why_a_mark_cannot_be_set(desk: Client) -> None:
 
     assert "is checked in already; undo that first." in sent_messages(twice)[0]
     assert sent_messages(unknown) == ["There is no such mark."]
-    assert "Idempotency-Key" in sent_messages(without_key)[0]
+    assert sent_messages(without_key) == ["Open the page again."]
+    assert sent_messages(press(desk, made, "undo", key="é")) == ["Open the page again."]
     assert stored()[0]["presence"] == CHECKED_IN
 
 
@@ -188,6 +192,7 @@ def test_can_be_pressed_on_the_page_of_a_booking(desk: Client) -> None:
     after = desk.get(address)
 
     assert [mark for mark, _ in before.context["marks"]] == [CHECKED_IN, NO_SHOW]
+    assert 'name="seen" value="checked_in"' in after.content.decode()
     assert "<td>checked in</td><td>staff (user)</td>" in after.content.decode()
     assert "Cancel…" not in after.content.decode()
 

@@ -10,6 +10,7 @@ import pytest
 from bookings import connections, lifecycle, repository
 from bookings.callers import Caller
 from bookings.clock import Deadline
+from bookings.documents import CHECKED_OUT
 from bookings.errors import InvalidIdempotencyKey, NotFound
 from bookings.services import Outcome
 from tests.conftest import night
@@ -221,8 +222,42 @@ def test_rewrites_no_night_that_is_over(room: str, first: int, last: int, field:
     assert field in [error["field"] for error in refused.content["errors"]]
 
 
+def test_lets_a_guest_stay_longer_on_the_day_of_departure() -> None:
+    made = begun(-3, 2)
+
+    ends_today = move(made, "inn_A", first=-3, last=0, key="shorter")
+    longer = move(made, "inn_A", first=-3, last=1, key="longer")
+
+    assert (ends_today.code, longer.code) == (None, None)
+    assert stored()[0]["check_out"] == night(1)
+
+
+def test_rewrites_no_night_that_was_slept_on_the_day_of_departure() -> None:
+    made = begun(-3, 0)
+
+    elsewhere = move(made, "inn_B", first=-3, last=1)
+    later = move(made, "inn_A", first=0, last=1)
+
+    assert elsewhere.content["errors"][0]["field"] == "rooms"
+    assert later.content["errors"][0]["field"] == "checkIn"
+
+
+def test_neither_moves_nor_lengthens_a_stay_that_is_checked_out() -> None:
+    made = stay(first=0, last=3)
+    connections.collection("bookings").update_one({}, {"$set": {"presence": CHECKED_OUT}})
+
+    longer = move(made, "inn_A", first=0, last=4)
+    elsewhere = move(made, "inn_B", first=0, last=3)
+    shorter = move(made, "inn_A", first=0, last=1)
+
+    assert longer.content["errors"][0]["field"] == "checkOut"
+    assert elsewhere.content["errors"][0]["field"] == "rooms"
+    assert "undo that" in longer.content["errors"][0]["message"]
+    assert shorter.code is None
+
+
 def test_moves_no_stay_that_is_over() -> None:
-    refused = move(begun(-3, 0), "inn_A", first=-3, last=2)
+    refused = move(begun(-3, -1), "inn_A", first=-3, last=2)
 
     assert refused.content["errors"][0]["message"].startswith("This stay is over")
 

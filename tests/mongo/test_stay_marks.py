@@ -27,11 +27,13 @@ def stay(first: int = 0, **more: Any) -> Outcome:
     return book(resourceId="inn_A", checkIn=night(first), checkOut=night(first + 2), **more)
 
 
-def mark(made: Outcome, what: str, key: str = "m1") -> Outcome:
+def mark(made: Outcome, what: str, key: str = "m1", seen: str | None = None) -> Outcome:
+    """Marks it as who sees it as it is, unless another mark was seen."""
     return stay_marks.mark_stay(
         actor=STAFF,
         booking_id=made.content["booking"]["id"],
         mark=what,
+        seen=stored()[0].get("presence", EXPECTED) if seen is None else seen,
         key_header=key,
         deadline=Deadline.after(10),
     )
@@ -102,6 +104,22 @@ def test_refuses_what_does_not_fit_and_keeps_no_refusal() -> None:
     assert refused.code == "VALIDATION_ERROR"
     assert refused.content["errors"][0]["message"] == "The guest is not checked in."
     assert taken.code is None
+
+
+def test_undoes_no_other_mark_than_the_one_that_was_seen() -> None:
+    made = stay()
+    mark(made, CHECKED_IN)
+    mark(made, CHECKED_OUT, "m2")
+
+    first = mark(made, "undo", "anna", seen=CHECKED_OUT)
+    second = mark(made, "undo", "ben", seen=CHECKED_OUT)
+    unseen = mark(made, "undo", "zoe", seen="")
+    again = mark(made, "undo", "anna", seen=CHECKED_OUT)
+
+    assert (first.code, again.code, again.replayed) == (None, None, True)
+    assert "changed since" in second.content["errors"][0]["message"]
+    assert unseen.code == "VALIDATION_ERROR"
+    assert stored()[0]["presence"] == CHECKED_IN
 
 
 def test_checks_nobody_in_before_the_day_of_arrival() -> None:

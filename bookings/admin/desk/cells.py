@@ -11,6 +11,8 @@ from bookings.admin.desk.grid import LOOKS, Cell, Row
 from bookings.documents import BLOCK
 from bookings.occupancy import Occupant
 
+_UNSOLD = '<td class="unsold"><span class="visually-hidden">Not for sale</span></td>'
+
 
 @dataclass(frozen=True)
 class Addresses:
@@ -24,7 +26,7 @@ class Addresses:
 
 def render_cells(row: Row, addresses: Addresses) -> SafeString:
     """Everything in the row but its heading."""
-    if addresses.add:
+    if addresses.add and row.room.is_sold:
         link = escape(f"{addresses.add}?{urlencode({'room': row.room.id})}&check_in=")
         free_until = f'<td class="free"><a href="{link}'
         free_from = f'" aria-label="Book {escape(row.room.name)} from '
@@ -32,6 +34,8 @@ def render_cells(row: Row, addresses: Addresses) -> SafeString:
     for cell in row.cells:
         if cell.occupant:
             cells.append(_bar(cell, cell.occupant, addresses))
+        elif not row.room.is_sold:
+            cells.append(_UNSOLD)
         elif cell.is_past or not addresses.add:
             cells.append("<td></td>")
         else:

@@ -124,6 +124,7 @@ def mark(request: HttpRequest, booking_id: str) -> HttpResponse:
             actor=staff(request),
             booking_id=booking_id,
             mark=what,
+            seen=request.POST.get("seen", ""),
             # The buttons of a form share its key, and each is a wish of its own.
             key_header=f"{what}-{key}" if key else "",
             deadline=request.deadline,  # type: ignore[attr-defined]
