@@ -1,7 +1,8 @@
 """Changing many nights of a hotel's calendar at once: judged and shown first, then ordered.
 
-A plan says of each night what it will be, never by how much it changes. So a plan that is
-carried out twice, or taken up again after its worker was killed, changes prices once.
+A plan says of each night what it is and what it will be, never by how much it changes. So a plan
+that is taken up again after its worker was killed changes prices once, and one whose nights were
+changed by somebody else meanwhile changes none.
 """
 
 import hashlib
@@ -51,14 +52,15 @@ class Change:
 
     @property
     def row(self) -> Row:
-        values = {
-            field: new
-            for field, old, new in zip(
-                FIELDS, _values(self.before), _values(self.after), strict=True
-            )
-            if old != new
-        }
-        return Row(self.category.id, self.day.isoformat(), values, self.before.price)
+        fields = zip(FIELDS, _values(self.before), _values(self.after), strict=True)
+        changed = {field: (old, new) for field, old, new in fields if old != new}
+        return Row(
+            self.category.id,
+            self.day.isoformat(),
+            values={field: new for field, (_, new) in changed.items()},
+            base_price=self.before.price,
+            seen={} if self.is_new else {field: old for field, (old, _) in changed.items()},
+        )
 
 
 @dataclass(frozen=True)

@@ -357,7 +357,7 @@ def test_refuses_more_rows_than_an_order_holds(
 def test_packs_rows_that_say_everything_into_a_document() -> None:
     values = {"price": 999_999_999, "closed": False, "min_stay": 90, "closed_to_arrival": False}
     rows = [
-        Row(f"{ObjectId()}{ObjectId()}{number:016}", "2027-01-01", values, 999_999_999)
+        Row(f"{ObjectId()}{ObjectId()}{number:016}", "2027-01-01", values, 999_999_999, values)
         for number in range(nights.MAX_ROWS // 10)
     ]
 

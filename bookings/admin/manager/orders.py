@@ -65,8 +65,12 @@ def order(
     if job.state == NightsJob.State.DONE:
         messages.success(request, f"Done. {summary}")
     elif job.state == NightsJob.State.FAILED:
-        messages.error(request, f"Nothing was changed. {job.error}")
+        messages.error(request, job.error)
     else:
         text = "Ordered; a worker does it after the orders before it, see Nights jobs."
+        if kind == night_jobs.CHANGE:
+            text += (
+                " If one of the nights is changed until then, it changes none and says so there."
+            )
         messages.success(request, f"{text} {summary}")
     return True
