@@ -114,9 +114,8 @@ def plan_change(
     categories = [
         category for category in inventory.list_categories(hotel_id) if category.id in category_ids
     ]
-    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
-    days = [day for day in days if WEEKDAYS[day.weekday()] in weekdays]
-    faults = _judge_wish(wish) + _judge_days(hotel, first, last, days)
+    days, day_faults = _choose_days(hotel, first, last, weekdays)
+    faults = _judge_wish(wish) + day_faults
     if not categories or len(categories) < len(set(category_ids)):
         faults.append(("categories", "Choose categories of this hotel."))
     elif len(days) * len(categories) > MAX_ROWS:
@@ -180,21 +179,24 @@ def _judge_wish(wish: Wish) -> list[tuple[str, str]]:
     return faults
 
 
-def _judge_days(
-    hotel: HotelFacts, first: date, last: date, days: Collection[date]
-) -> list[tuple[str, str]]:
+def _choose_days(
+    hotel: HotelFacts, first: date, last: date, weekdays: Collection[str]
+) -> tuple[list[date], list[tuple[str, str]]]:
+    """The days, and what is wrong with the wish for them; of a range with a fault none are made."""
     today = clock.today(hotel.time_zone)
     if last < first:
-        return [("last", "Choose a last night that is not before the first.")]
+        return [], [("last", "Choose a last night that is not before the first.")]
     if first < today:
-        return [
-            ("first", "Choose a first night that is not over; the hotel's today is " + f"{today}.")
-        ]
+        text = f"Choose a first night that is not over; the hotel's today is {today}."
+        return [], [("first", text)]
     if last > today + timedelta(days=HORIZON_DAYS):
-        return [("last", f"Nights are sold at most {HORIZON_DAYS} days ahead.")]
+        return [], [("last", f"Nights are sold at most {HORIZON_DAYS} days ahead.")]
+    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    days = [day for day in days if WEEKDAYS[day.weekday()] in weekdays]
     if not days:
-        return [("weekdays", "Choose weekdays that lie between the first and the last night.")]
-    return []
+        text = "Choose weekdays that lie between the first and the last night."
+        return [], [("weekdays", text)]
+    return days, []
 
 
 def _values(night: Night) -> tuple[Any, ...]:

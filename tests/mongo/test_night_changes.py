@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import tracemalloc
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -212,6 +213,18 @@ def test_refuses_a_wish_with_a_fault(
 
     assert found == field
     assert sentence in text
+
+
+def test_makes_no_days_of_a_range_that_it_refuses() -> None:
+    tracemalloc.start()
+    try:
+        found = faults(Wish(price=1), first=date.min, last=date(200, 1, 1))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert [field for field, _ in found] == ["first"]
+    assert peak < 500_000
 
 
 def test_refuses_a_price_that_no_night_can_have() -> None:
