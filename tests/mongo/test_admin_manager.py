@@ -250,6 +250,7 @@ def test_leaves_a_large_change_to_the_worker(
         ({"categories": []}, "categories"),
         ({"categories": ["demo_double"]}, "categories"),
         ({"first": night(-3)}, "first"),
+        ({"first": "0001-01-01", "last": "9999-12-31"}, "first,last"),
         ({"last": "2027-02-30"}, "last"),
         ({"weekdays": ["noday"]}, "weekdays"),
         ({"percent": "lots"}, "percent"),
@@ -270,7 +271,7 @@ def test_shows_a_fault_beside_its_field(
 ) -> None:
     response = look(manager, form(**changes))
 
-    assert list(response.context["form"].errors) == [field]
+    assert list(response.context["form"].errors) == field.split(",")
     assert response.context["plan"] is None
 
 
@@ -451,6 +452,39 @@ def test_shows_thirty_nights_from_today_without_a_range(manager: Client) -> None
     found = manager.get(FIGURES, {"hotel": "chalet"}).context["found"]
 
     assert (found.first.isoformat(), found.last.isoformat()) == (night(0), night(29))
+
+
+# --- Days at the ends of the calendar ------------------------------------------------------------
+
+RECORDS = "/admin/bookings/bookingrecord/"
+NIGHTS = "/admin/bookings/night/"
+ANY_ID = "0" * 24
+
+
+@pytest.mark.parametrize("address", [LOG, FIGURES, f"{FIGURES}csv/", f"{FILES}export/"])
+def test_says_which_days_it_knows(manager: Client, address: str) -> None:
+    for name in ("first", "last"):
+        for day in ("1969-12-31", "9999-12-31"):
+            context = manager.get(address, {name: day}).context
+
+            form = context["export_form" if "export" in address else "form"]
+            assert form.errors == {name: ["Choose a day from 1970-01-01 to 2105-12-31."]}
+
+
+@pytest.mark.parametrize("address", [RECORDS, NIGHTS])
+def test_lists_by_days_at_the_ends(manager: Client, address: str) -> None:
+    for name in ("first", "last"):
+        for day in ("1970-01-01", "2105-12-31"):
+            assert manager.get(address, {name: day}).status_code == 200
+        for day in ("1969-12-31", "9999-12-31"):
+            assert manager.get(address, {name: day}).url == f"{address}?e=1"
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"])
+def test_begins_the_log_again_after_a_moment_that_cannot_be(manager: Client, moment: str) -> None:
+    form = manager.get(LOG, {"before": f"{moment}_{ANY_ID}"}).context["form"]
+
+    assert form.errors == {"before": ["Begin at the newest again."]}
 
 
 # --- Who did what when --------------------------------------------------------------------------
