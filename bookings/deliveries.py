@@ -28,7 +28,8 @@ WAITING = "waiting"
 SENT, NOT_NEEDED, GIVEN_UP = "sent", "not_needed", "given_up"
 STATES = (WAITING, SENT, NOT_NEEDED, GIVEN_UP)
 
-# Longer than one try may last, whatever the receiver does. Each failure doubles it, up to an hour.
+# Longer than a try lasts, unless the receiver answers drop by drop: then it may be made twice, side
+# by side, under one id. Each failure doubles it, up to an hour.
 FIRST_RETRY_MS = 60_000
 LONGEST_RETRY_MS = 3_600_000
 

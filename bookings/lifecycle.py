@@ -7,6 +7,9 @@ change makes of it; bookings/changes.py does the rest.
 import dataclasses
 from datetime import date, datetime, timedelta
 
+from django.conf import settings
+from django.utils import translation
+
 from bookings import answers, inventory, lookups, offers
 from bookings.callers import Caller
 from bookings.changes import Step, change
@@ -74,6 +77,8 @@ def confirm_booking(
         if not is_key_of(booking, key):
             raise KeyMismatch
 
+    reader = translation.get_language() or settings.LANGUAGE_CODE
+
     def confirm(current: Booking, now: datetime) -> Step:
         if current.status == CANCELLED:
             raise HoldExpired("This booking was cancelled; make a new one.")
@@ -86,6 +91,8 @@ def confirm_booking(
             status=CONFIRMED,
             guest=current.guest if guest is None else guest,
             notes=current.notes if notes is None else notes,
+            # Who confirms reads on in their own language; staff do it for somebody.
+            language=current.language if as_staff else reader,
         )
         message = answers.message_for(confirmed)
         return Step("confirmed", confirmed, message, only_before=LATE_CONFIRM)

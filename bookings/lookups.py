@@ -347,14 +347,13 @@ def count_dead_holds() -> tuple[int, float]:
     return (counted[0]["count"], counted[0]["age_ms"] / 1000) if counted else (0, 0.0)
 
 
-def list_outboxes(*, limit: int) -> list[Booking]:
-    """Bookings with news that is due, those whose news has been due longest first or nearly so."""
-    documents = (
-        collection("bookings")
-        .find({"outbox.due_at": {"$lte": clock.now()}}, hint="outboxes")
-        .limit(limit)
-    )
-    return [from_document(document) for document in documents]
+def list_outboxes(*, limit: int) -> list[dict[str, Any]]:
+    """Documents of bookings with news that is due, nearly in the order in which it became due.
+
+    They are not read as bookings yet: one that cannot be must not hide the others.
+    """
+    condition = {"outbox.due_at": {"$lte": clock.now()}}
+    return list(collection("bookings").find(condition, hint="outboxes").limit(limit))
 
 
 def oldest_due_news_age_s() -> float:

@@ -7,6 +7,7 @@ Who has no address is written nothing.
 
 import logging
 import smtplib
+import threading
 import time
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -40,9 +41,21 @@ logger = logging.getLogger(__name__)
 # end has a minute, and the last mail may take long at a slow mail server.
 RUN_LIMIT_S = 20.0
 
+# A worker has several threads, and a mail server that hangs must not take them from other tasks.
+_one_run = threading.Lock()
+
 
 def send_notifications() -> int:
     """Sends the mails that are due, until the time is up; returns how many were sent."""
+    if not _one_run.acquire(blocking=False):
+        return 0
+    try:
+        return _run()
+    finally:
+        _one_run.release()
+
+
+def _run() -> int:
     starts_no_mail_after_s = time.monotonic() + RUN_LIMIT_S
     sent = 0
     while delivery := _take():

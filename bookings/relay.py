@@ -6,20 +6,28 @@ leaves news that is passed on again, to deliveries that are there already.
 
 import dataclasses
 import json
+import logging
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
+
+from bson import ObjectId
 
 from bookings import answers, clock, deliveries, lookups, repository
 from bookings.clock import request_limits
 from bookings.deliveries import MAIL, WEBHOOK, Delivery
-from bookings.documents import EXPIRED, PENDING, Booking, Notice
+from bookings.documents import EXPIRED, PENDING, Booking, Notice, from_document
 from bookings.outbox import NEWS_EXPIRED, NEWS_EXPIRING
 from bookings.points import reached
 from bookings.webhooks.endpoints import clients_with_endpoint
 
+logger = logging.getLogger(__name__)
+
 # As many bookings as are read and written at once, in well under a second.
 BATCH_SIZE = 200
+
+# When a booking that could not be read is looked at again; a newer worker may be there by then.
+UNREADABLE_PAUSE = timedelta(hours=1)
 
 # A run starts no batch after this long; the next run comes in seconds.
 RUN_LIMIT_S = 20.0
@@ -39,25 +47,29 @@ def pass_on_news() -> int:
             return recorded
 
 
-def _pass_on(bookings: list[Booking]) -> int:
+def _pass_on(documents: list[dict[str, Any]]) -> int:
     now = clock.now()
-    due = {
-        booking.id: [notice for notice in booking.outbox if notice.due_at <= now]
-        for booking in bookings
-    }
-    owners = (booking.owner.partition(":") for booking in bookings)
+    owners = (str(document.get("owner")).partition(":") for document in documents)
     partners = clients_with_endpoint(owner_id for kind, _, owner_id in owners if kind == "client")
-    made = [
-        delivery
-        for booking in bookings
-        for notice in due[booking.id]
-        for delivery in _deliveries(booking, notice, partners, now)
-    ]
+    made: list[Delivery] = []
+    passed_on: dict[ObjectId, list[str]] = {}
+    unreadable: list[ObjectId] = []
+    for document in documents:
+        try:
+            booking = from_document(document)
+            due = [notice for notice in booking.outbox if notice.due_at <= now]
+            news = [each for notice in due for each in _deliveries(booking, notice, partners, now)]
+        except Exception:
+            # Written by a newer version, perhaps; it must hold up nobody else's news.
+            logger.exception("news_unreadable", extra={"booking": str(document["_id"])})
+            unreadable.append(document["_id"])
+        else:
+            made += news
+            passed_on[booking.id] = [notice.id for notice in due]
     recorded = deliveries.record(made)
     reached("after_deliveries")
-    repository.empty_outbox(
-        {booking_id: [notice.id for notice in notices] for booking_id, notices in due.items()}
-    )
+    repository.empty_outboxes(passed_on)
+    repository.put_off_news(unreadable, until=now + UNREADABLE_PAUSE)
     return recorded
 
 
@@ -66,15 +78,17 @@ def _deliveries(
 ) -> list[Delivery]:
     if notice.event == NEWS_EXPIRING and not is_about_to_end(booking, notice.ends_at, now):
         return []
+    # That the end comes near happens when it is due, to the booking as it is by then.
+    is_coming = notice.event == NEWS_EXPIRING
     delivery = Delivery(
         channel=MAIL,
         to="",
         event_id=notice.id,
         event=notice.event,
-        at=notice.at,
+        at=notice.due_at if is_coming else notice.at,
         booking=booking.id,
         reference=booking.reference,
-        version=notice.version,
+        version=len(booking.history) if is_coming else notice.version,
         payload=_describe(booking, notice, now),
         created_at=now,
         ends_at=notice.ends_at,

@@ -210,22 +210,27 @@ def _adopt(
 
     Who comes may be told otherwise this time: guests, and what is said of them, are taken over.
     """
+    before = hold
     hold = dataclasses.replace(
         hold,
         rooms=booking.rooms,
         guests=booking.guests,
         guest=hold.guest if booking.guest == Guest() else booking.guest,
         notes=booking.notes or hold.notes,
+        language=booking.language,
     )
     answer = answer_for(hold, now)
     key = dataclasses.replace(booking.keys[0], status=answer.status, body=answer.body)
     document = to_document(hold)
+    pushed: dict[str, Any] = {"keys": key_document(key)}
+    if not _has_reader(before):
+        # Nobody was to be reminded of it until now.
+        news = outbox.notices_of(hold, hold.history[0], version=len(hold.history))
+        pushed["outbox"] = {"$each": [notice_document(notice) for notice in news]}
+    taken_over = ("rooms", "guests", "guest", "notes", "language")
     collection("bookings").update_one(
         {"_id": hold.id},
-        {
-            "$push": {"keys": key_document(key)},
-            "$set": {name: document[name] for name in ("rooms", "guests", "guest", "notes")},
-        },
+        {"$push": pushed, "$set": {name: document[name] for name in taken_over}},
         session=session,
     )
     return Written("adopted", hold, key)
@@ -288,6 +293,8 @@ def _change(
         fields.update(stay_document(changed))
     if (changed.guest, changed.notes) != (booking.guest, booking.notes):
         fields.update({"guest": vars(changed.guest), "notes": changed.notes})
+    if changed.language != booking.language:
+        fields["language"] = changed.language
     if changed.presence != booking.presence:
         fields["presence"] = changed.presence
     pushed: dict[str, Any] = {"history": change_document(change)}
@@ -369,9 +376,12 @@ def expire_dead_holds(*, limit: int) -> Batch:
 
 def _expire(hold: Booking, *, session: ClientSession) -> None:
     """Marks one dead hold, together with whatever else the session's transaction does."""
-    told = outbox.has_reader(kind=hold.kind, owner=hold.owner, address=hold.guest.email)
-    expiry = _expiry(hold.id, len(hold.history), clock.now(), has_reader=told)
+    expiry = _expiry(hold.id, len(hold.history), clock.now(), has_reader=_has_reader(hold))
     collection("bookings").update_one(*expiry, session=session)
+
+
+def _has_reader(booking: Booking) -> bool:
+    return outbox.has_reader(kind=booking.kind, owner=booking.owner, address=booking.guest.email)
 
 
 def _expiry(
@@ -390,18 +400,25 @@ def _expiry(
     )
 
 
-def empty_outbox(passed_on: Mapping[ObjectId, list[str]]) -> None:
+def empty_outboxes(passed_on: Mapping[ObjectId, list[str]]) -> None:
     """Takes the news with these ids, by booking, out of the outboxes; safe to repeat.
 
     No line of history: it is no change of the booking, and must not make one fail.
     """
-    collection("bookings").bulk_write(
-        [
-            UpdateOne({"_id": booking_id}, {"$pull": {"outbox": {"id": {"$in": ids}}}})
-            for booking_id, ids in passed_on.items()
-        ],
-        ordered=False,
-    )
+    pulled = [
+        UpdateOne({"_id": booking_id}, {"$pull": {"outbox": {"id": {"$in": ids}}}})
+        for booking_id, ids in passed_on.items()
+    ]
+    if pulled:
+        collection("bookings").bulk_write(pulled, ordered=False)
+
+
+def put_off_news(booking_ids: list[ObjectId], *, until: datetime) -> None:
+    """Makes all the news of these bookings due then; likewise no change of theirs."""
+    if booking_ids:
+        collection("bookings").update_many(
+            {"_id": {"$in": booking_ids}}, {"$set": {"outbox.$[].due_at": until}}
+        )
 
 
 def replace_person(person: str, pseudonym: str) -> int:

@@ -36,7 +36,7 @@ _STATIC = f"/{settings.STATIC_URL.strip('/')}/"
 WITHOUT_MONGODB = (*PROBES, _STATIC, "/language")
 
 # What programs and staff read is English, whatever their browser would rather have.
-IN_ENGLISH = ("/api/", "/admin/", "/metrics", _STATIC)
+IN_ENGLISH = ("/api", "/admin", "/metrics", _STATIC)
 
 
 def needs_mongodb(request: HttpRequest) -> bool:

@@ -4,6 +4,7 @@ from csp.decorators import csp_update
 from django.contrib import admin
 from django.urls import include, path
 from django.views.decorators.cache import cache_page
+from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.request import Request
 
@@ -31,7 +32,9 @@ urlpatterns = [
     path("api/ready", health.Ready.as_view()),
     path("metrics", metrics.metrics),
     path("api/schema", cache_page(SCHEMA_TTL_S, cache="process")(Schema.as_view()), name="schema"),
-    path("api/docs", docs),
+    path("api/docs", docs, name="docs"),
+    # Where the `type` of every problem leads.
+    path("api/docs/", RedirectView.as_view(pattern_name="docs")),
     path("api/", include("bookings.api.urls")),
     path("admin/login/", limits.limit_logins(admin.site.login)),
     path("admin/desk/", include("bookings.admin.desk.urls")),

@@ -4,6 +4,7 @@ The choice is Django's own cookie, which `bookingsite.middleware.LanguageMiddlew
 """
 
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -52,7 +53,7 @@ def _page_of(request: HttpRequest) -> str:
     if not is_here or not target.startswith("/"):
         return reverse("home")
     try:
-        match = resolve(target.partition("?")[0])
+        match = resolve(urlsplit(target).path)
     except Resolver404:
         return target  # it says in the new language that there is nothing
     if match.url_name in _OF_A_BOOKING:

@@ -22,7 +22,9 @@ Resolver = Callable[[str, int, float], list[str]]
 MAX_URL = 500
 
 _VISIBLE_ASCII = re.compile(r"[!-~]+")
-_HOST = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
+_LABEL = "[A-Za-z0-9_-]{1,63}"
+_NETLOC = re.compile(rf"({_LABEL}(\.{_LABEL})*\.?|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?")
+_MAX_HOST = 253  # of what the name service can carry (RFC 1035, 2.3.4)
 
 # What the registries of special addresses hold besides what `is_global` knows in every version of
 # Python that this runs on. https://www.iana.org/assignments/iana-ipv4-special-registry and
@@ -83,7 +85,9 @@ def read_url(url: str) -> Target:
     if parts.fragment:
         raise AddressRefused("The address must not have a # in it.")
     host = parts.hostname or ""
-    if not _is_host(host) or port == 0:
+    if not _NETLOC.fullmatch(parts.netloc) or not _is_host(host):
+        raise AddressRefused("This is no name of a host.")
+    if port == 0:
         raise AddressRefused("This is not an address.")
     is_tls = parts.scheme == "https"
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -104,8 +108,6 @@ def resolve(host: str, port: int, timeout_s: float) -> list[str]:
             found.extend(str(answer[4][0]) for answer in answers)
         except OSError as error:
             errors.append(error)
-        except UnicodeError:
-            errors.append(OSError("this is no name"))
 
     asking = threading.Thread(target=ask, daemon=True)
     asking.start()
@@ -150,8 +152,8 @@ def _may_be_plain() -> bool:
 
 def _is_host(host: str) -> bool:
     if ":" not in host:
-        return _HOST.fullmatch(host) is not None
+        return len(host.rstrip(".")) <= _MAX_HOST
     try:
-        return "%" not in host and bool(ipaddress.IPv6Address(host))
+        return bool(ipaddress.IPv6Address(host))
     except ValueError:
         return False

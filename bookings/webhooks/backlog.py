@@ -1,7 +1,8 @@
 """What waits for each endpoint: the deliveries whose channel is `webhook`.
 
 Only who has the lease on an endpoint tries what is due for it, the oldest first: so a delivery is
-not taken by itself, as a mail is, and waits for as long as its endpoint is down.
+not taken by itself, as a mail is, and waits for as long as its endpoint is down. What has
+`refused_since` stands aside: it alone was refused while others were taken.
 """
 
 from collections.abc import Iterable
@@ -40,11 +41,22 @@ def clients_with_due(client_ids: Iterable[str]) -> set[str]:
     return {group["_id"] for group in found}
 
 
-def find_oldest_due(client_id: str, *, besides: Iterable[str] = ()) -> Delivery | None:
-    """What happened first of what is due, other than the deliveries of these ids."""
+def find_next_due(client_id: str) -> Delivery | None:
+    """What happened first of what is due; what stands aside comes after everything else."""
+    return _find_due({"to": client_id}, "refused_since")
+
+
+def find_probe(client_id: str, *, besides: Iterable[str]) -> Delivery | None:
+    """What was refused least of what is due and in order, other than the deliveries of these ids:
+    so each is tried sooner or later, however many before it are refused."""
+    conditions = {"refused_since": None, "_id": {"$nin": list(besides)}}
+    return _find_due({"to": client_id, **conditions}, "tries")
+
+
+def _find_due(conditions: dict[str, Any], first_by: str) -> Delivery | None:
+    order = (first_by, "at", "booking", "version")
     return collection("deliveries").find_one(
-        {**_DUE, "to": client_id, "_id": {"$nin": list(besides)}},
-        sort=[("at", 1), ("booking", 1), ("version", 1)],
+        {**_DUE, **conditions}, sort=[(name, 1) for name in order]
     )
 
 

@@ -203,6 +203,7 @@ def fail(endpoint: Endpoint, answer: Answer) -> Endpoint | None:
                     "disabled_at": {"$cond": [is_disabled, "$$NOW", "$disabled_at"]},
                     "note_due_at": {"$cond": [is_disabled, "$$NOW", "$note_due_at"]},
                     "note_tries": {"$cond": [is_disabled, 0, "$note_tries"]},
+                    "note_written_to": {"$cond": [is_disabled, [], "$note_written_to"]},
                     "is_active": {"$and": ["$is_active", {"$not": [is_over]}]},
                 }
             },

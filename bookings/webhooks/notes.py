@@ -1,8 +1,8 @@
 """The note to staff that a partner's endpoint was disabled, because it took nothing for a day.
 
 It is ordered in the same update that disables the endpoint, and sent by a worker that takes it by
-compare-and-set; what could not be sent is tried again, so a note may come twice, always under the
-same Message-ID, but is not lost.
+compare-and-set. Each reader is written to by themselves; who could not be is tried again, so a note
+may come twice, always under the same Message-ID, but is not lost.
 """
 
 import logging
@@ -64,27 +64,45 @@ def _take() -> dict[str, Any] | None:
 
 
 def _send(endpoint: dict[str, Any]) -> bool:
+    """Writes to everybody who has not been written to yet; True once nobody is left."""
     about = {"endpoint": str(endpoint["_id"]), "tries": endpoint["note_tries"]}
     with request_limits():
         readers = find_readers()
         client = ApiClient.objects.filter(pk=endpoint["client_id"]).first()
-    is_needed = endpoint["disabled_at"] is not None and client is not None
-    if client is not None and is_needed:
+    if client is None or endpoint["disabled_at"] is None:
+        _settle(endpoint)
+        logger.warning("webhook_note_not_sent", extra={**about, "reason": "EnabledAgain"})
+        return False
+    written = set(endpoint.get("note_written_to", []))
+    is_left = False
+    for reader in readers:
+        if reader.pk in written:
+            continue
         try:
-            for reader in readers:
-                _write(endpoint, client, reader).send()
+            _write(endpoint, client, reader).send()
         except (smtplib.SMTPException, OSError) as error:
-            if endpoint["note_tries"] >= MAX_TRIES:
-                _settle(endpoint)
-            logger.warning("webhook_note_not_sent", extra={**about, "reason": type(error).__name__})
-            return False
-    _settle(endpoint)
-    if not is_needed or not readers:
-        reason = "NobodyToWriteTo" if is_needed else "EnabledAgain"
-        logger.warning("webhook_note_not_sent", extra={**about, "reason": reason})
+            is_left = is_left or not _is_no_mailbox(error)
+            reason = {"reader": str(reader.pk), "reason": type(error).__name__}
+            logger.warning("webhook_note_not_sent", extra={**about, **reason})
+        else:
+            _remember(endpoint, reader)
+            written.add(reader.pk)
+    if not is_left or endpoint["note_tries"] >= MAX_TRIES:
+        _settle(endpoint)
+    if is_left:
+        return False
+    if not written:
+        logger.warning("webhook_note_not_sent", extra={**about, "reason": "NobodyToWriteTo"})
         return False
     logger.info("webhook_note_sent", extra=about)
     return True
+
+
+def _is_no_mailbox(error: Exception) -> bool:
+    """Whether trying again is of no use (RFC 5321, 4.2.1)."""
+    return isinstance(error, smtplib.SMTPRecipientsRefused) and all(
+        code >= 500 for code, _text in error.recipients.values()
+    )
 
 
 def _write(endpoint: dict[str, Any], client: ApiClient, reader: User) -> EmailMessage:
@@ -99,6 +117,15 @@ def _write(endpoint: dict[str, Any], client: ApiClient, reader: User) -> EmailMe
             "webhooks_disabled", {"client": client, "endpoint": endpoint, "link": link}
         ),
     )
+
+
+def _remember(endpoint: dict[str, Any], reader: User) -> None:
+    """Who was written to is not written to again because of others."""
+    with request_limits():
+        collection("webhook_endpoints").update_one(
+            {"_id": endpoint["_id"], "disabled_at": endpoint["disabled_at"]},
+            {"$addToSet": {"note_written_to": reader.pk}},
+        )
 
 
 def _settle(endpoint: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ http.client only, on a connection that was made to an address which was looked a
 proxy of the environment, no pool that could connect by itself.
 """
 
+import http
 import http.client
 import io
 import re
@@ -26,6 +27,9 @@ CONNECT_TIMEOUT_S = 3.0
 # The beginning of an answer is for people to look at; who has answered need not be waited for.
 MAX_READ = 300
 READ_TIMEOUT_S = 1.0
+
+# Of everything that comes, statuses before the final one too; more than servers send as headers.
+MAX_RECEIVED = 65_536
 
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f]+")
 
@@ -105,6 +109,10 @@ def _exchange(
             },
         )
         response = exchange.getresponse()
+        while _is_interim(response.status):
+            # http.client itself goes on after 100 only.
+            response.headers = None  # type: ignore[assignment]
+            response.begin()
         bounded.deadline_s = min(deadline_s, time.monotonic() + READ_TIMEOUT_S)
         return response.status, _beginning(response)
 
@@ -133,6 +141,11 @@ def _connect(target: Target, found: list[str], deadline_s: float) -> socket.sock
         raise
 
 
+def _is_interim(status: int) -> bool:
+    """Whether another status follows (RFC 9110, 15.2). After 101 nothing that is HTTP does."""
+    return 100 <= status < 200 and status != http.HTTPStatus.SWITCHING_PROTOCOLS
+
+
 @cache
 def _tls() -> ssl.SSLContext:
     return ssl.create_default_context()
@@ -154,12 +167,17 @@ def _left_s(deadline_s: float) -> float:
     return left_s
 
 
+class EndlessAnswer(http.client.HTTPException):
+    """The receiver talks, and does not come to an end."""
+
+
 class _Bounded:
     """What http.client needs of a socket, with one deadline for all of it: a socket's own time-out
     begins anew with every byte."""
 
     def __init__(self, sock: socket.socket, deadline_s: float) -> None:
         self._sock = sock
+        self._received = 0
         self.deadline_s = deadline_s
 
     def sendall(self, data: Any) -> None:
@@ -172,8 +190,13 @@ class _Bounded:
         return io.BufferedReader(_Incoming(self))
 
     def receive(self, buffer: Any) -> int:
+        """Raises EndlessAnswer."""
+        if self._received >= MAX_RECEIVED:
+            raise EndlessAnswer
         self._sock.settimeout(_left_s(self.deadline_s))
-        return self._sock.recv_into(buffer)
+        received = self._sock.recv_into(buffer)
+        self._received += received
+        return received
 
     def close(self) -> None:
         """Whoever connected closes."""

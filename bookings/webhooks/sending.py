@@ -37,10 +37,10 @@ LOOK_AGAIN_S = 0.5
 # An endpoint sends nothing more after this long, if others wait for their turn.
 TURN_S = 2.0
 
-# An event that was refused so often, for about five minutes, does not hold up the later ones any
-# more if one of those is taken. So many are refused in one turn at most.
+# An event that was refused so often, for about five minutes, has others probed after it, and stands
+# aside if one of those is taken. So many are refused in one turn at most.
 TRIES_IN_ORDER = 5
-MAX_REFUSED = 5
+MAX_REFUSED = 10
 
 # A worker has several threads, and webhooks must not take them from the other tasks.
 _one_run = threading.Lock()
@@ -122,20 +122,23 @@ def _send_test(endpoint: Endpoint) -> None:
 
 
 def _send_news(endpoint: Endpoint) -> int:
-    """Sends what happened first, again and again; an event that is refused ends it, and pauses the
-    endpoint, unless it is known that others are taken."""
+    """Sends what happened first, again and again. If that is refused, the turn ends and the
+    endpoint pauses, unless a probe of others shows that the receiver takes those."""
     turn_ends_at_s = time.monotonic() + TURN_S
     client_id = str(endpoint["client_id"])
+    # The first in order, and the probes after it.
     refused: list[tuple[Delivery, Answer]] = []
+    is_choosy = False
     taken = 0
-    while True:
+    while len(refused) < MAX_REFUSED:
         with request_limits():
-            besides = [delivery["_id"] for delivery, _ in refused]
-            delivery = backlog.find_oldest_due(client_id, besides=besides)
+            if refused:
+                besides = [delivery["_id"] for delivery, _ in refused]
+                delivery = backlog.find_probe(client_id, besides=besides)
+            else:
+                delivery = backlog.find_next_due(client_id)
         if delivery is None:
             break
-        # Whether it shows if the receiver fails, or only the event that was refused before it.
-        is_probe = bool(refused)
         answer = _post(endpoint, _content(delivery))
         reached("after_post")
         is_late = time.monotonic() >= turn_ends_at_s
@@ -147,18 +150,19 @@ def _send_news(endpoint: Endpoint) -> int:
                     endpoints.succeed(endpoint)
                 for one_refused, its_answer in refused:
                     _stand_aside(endpoint, one_refused, its_answer)
+                is_choosy = is_choosy or bool(refused)
                 refused = []
                 taken += 1
-            elif "refused_since" in delivery:
-                # That it is refused says nothing about the receiver, which takes others.
+            elif "refused_since" in delivery or (is_choosy and delivery["tries"]):
+                # Nothing new: it is one of those that the receiver refuses while it takes others.
                 _stand_aside(endpoint, delivery, answer)
             else:
                 _log(logging.WARNING, "webhook_not_sent", endpoint, delivery["event_id"], answer)
                 refused.append((delivery, answer))
-                is_in_order = refused[0][0]["tries"] + 1 < TRIES_IN_ORDER
-                if is_in_order or len(refused) == MAX_REFUSED:
+                if refused[0][0]["tries"] + 1 < TRIES_IN_ORDER:
                     break
-        if is_late and (is_probe or not refused):
+        # Who was refused just now still has its first probe, or the slow would never have one.
+        if is_late and len(refused) != 1:
             break
     if refused:
         with request_limits():

@@ -250,6 +250,16 @@ def test_deletes_an_endpoint_with_what_waits_for_it(desk: Client, partner: Partn
     assert partner.states() == ["not_needed"] * 2
 
 
+@pytest.mark.parametrize(
+    "lookup", ["secret__startswith", "secret", "secret__isnull", "seal_key", "seal_key__gt"]
+)
+def test_answers_no_guesses_at_a_secret(desk: Client, partner: Partner, lookup: str) -> None:
+    assert desk.get(LIST, {lookup: "g"}).status_code == 400
+    clients = desk.get("/admin/bookings/apiclient/", {f"webhook_endpoint__{lookup}": "g"})
+    assert clients.status_code == 400
+    assert desk.get(LIST, {"is_active": "True"}).status_code == 200
+
+
 ACTIONS = ["rotate-secret", "end-earlier-secrets", "order-test", "send-again"]
 
 

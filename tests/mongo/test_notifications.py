@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import smtplib
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
+from django.utils import translation
 from icalendar import Calendar
 
-from bookings import deliveries, notifications, relay, sweep, tasks
+from bookings import deliveries, lifecycle, notifications, relay, sweep, tasks
+from bookings.callers import Caller
+from bookings.clock import Deadline
 from bookings.connections import collection
 from tests.conftest import night
 from tests.mongo.conftest import CUSTOMER, book, cancel, confirm, let_hold_end, stored
@@ -311,9 +315,65 @@ def test_logs_nothing_of_the_guest(failing: Any, caplog: pytest.LogCaptureFixtur
 
 
 def test_writes_in_the_language_of_the_booking() -> None:
-    from django.utils import translation
-
     with translation.override("de"):
         book_as_guest()
 
+    tell()
+
     assert stored()[0]["language"] == "de"
+    assert mail.outbox[0].subject.startswith("Gebucht: Demo Hotel")
+    assert translation.get_language() == "en"
+
+
+def test_writes_in_the_language_in_which_it_was_confirmed() -> None:
+    with translation.override("de"):
+        held = book_as_guest(hold=True)
+    confirm(held, actor=CUSTOMER)
+
+    tell()
+
+    assert mail.outbox[0].subject.startswith("Booked: ")
+
+
+def test_keeps_the_guests_language_where_staff_confirms() -> None:
+    with translation.override("de"):
+        held = book_as_guest(hold=True)
+
+    lifecycle.confirm_booking(
+        actor=Caller("user", "desk"),
+        booking_id=held.content["booking"]["id"],
+        key_header=None,
+        deadline=Deadline.after(10),
+        as_staff=True,
+    )
+
+    assert stored()[0]["language"] == "de"
+
+
+def test_takes_the_language_of_who_comes_back_to_a_hold() -> None:
+    with translation.override("de"):
+        book_as_guest(hold=True)
+    book_as_guest("other-key", hold=True)
+
+    assert [booking["language"] for booking in stored()] == ["en"]
+
+
+def test_sends_in_one_run_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mail server that hangs must not take all the threads of a worker."""
+    book_as_guest()
+    relay.pass_on_news()
+    beside = []
+    write = notifications.write_stay_file
+
+    def look_beside(*arguments: Any, **options: Any) -> bytes:
+        book_as_guest("other", date=night(40))
+        relay.pass_on_news()
+        with ThreadPoolExecutor(1) as pool:
+            beside.append(pool.submit(notifications.send_notifications).result())
+        monkeypatch.setattr(notifications, "write_stay_file", write)
+        return write(*arguments, **options)
+
+    monkeypatch.setattr(notifications, "write_stay_file", look_beside)
+
+    assert notifications.send_notifications() == 2
+    assert beside == [0]

@@ -375,3 +375,70 @@ def test_counts_what_waits() -> None:
 
     assert figures.waiting == 3
     assert 90 <= figures.oldest_due_age_s < 100
+
+
+# --- What cannot be read ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"outbox.0.version": 9},
+        {"outbox.0.colour": "blue"},
+        {"guest.title": "Dr"},
+        {"price": None},
+    ],
+)
+def test_holds_up_nobodys_news_by_a_booking_that_it_cannot_read(
+    damage: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """As one that a newer version of the site has written."""
+    for days in range(3):
+        book(f"key-{days}", guest=GUEST, caller=CUSTOMER, date=night(30 + days))
+    broken = stored()[1]
+    collection("bookings").update_one({"_id": broken["_id"]}, {"$set": damage})
+
+    assert [relay.pass_on_news(), relay.pass_on_news()] == [2, 0]
+
+    assert caplog.text.count("news_unreadable") == 1
+    restored = {name: broken[name] for name in ("guest", "price", "outbox")}
+    collection("bookings").update_one({"_id": broken["_id"]}, {"$set": restored})
+    assert relay.pass_on_news() == 1
+
+
+def test_looks_again_after_a_while_at_what_it_could_not_read() -> None:
+    book(guest=GUEST, caller=CUSTOMER)
+    collection("bookings").update_one({}, {"$set": {"guest.title": "Dr"}})
+    relay.pass_on_news()
+    collection("bookings").update_one({}, {"$unset": {"guest.title": ""}})
+    assert relay.pass_on_news() == 0
+
+    (booking,) = stored()
+    put_off = booking["outbox"][0]["due_at"] - clock.now()
+    assert relay.UNREADABLE_PAUSE - timedelta(seconds=10) < put_off <= relay.UNREADABLE_PAUSE
+    collection("bookings").update_one({}, {"$set": {"outbox.0.due_at": clock.now()}})
+    assert relay.pass_on_news() == 1
+
+
+def test_tells_of_the_coming_end_as_of_what_happens_then() -> None:
+    """Between the hold and its reminder something else may have happened."""
+    held = book(hold=True, guest=GUEST, caller=CUSTOMER)
+    move(held)
+    let_reminders_be_due()
+    due_at = stored()[0]["outbox"][0]["due_at"]
+
+    relay.pass_on_news()
+
+    (expiring,) = [delivery for delivery in delivered() if delivery["event"] == "expiring"]
+    assert [delivery["version"] for delivery in delivered()] == [2, 2]
+    assert expiring["at"] == due_at
+    assert expiring["payload"]["resourceId"] == "room_B"
+
+
+def test_reminds_who_gives_an_address_when_coming_back_to_the_hold() -> None:
+    book("first", hold=True, caller=CUSTOMER)
+    book("second", hold=True, caller=CUSTOMER, guest=GUEST)
+
+    assert told() == [("expiring", 1)]
+    book("third", hold=True, caller=CUSTOMER, guest=GUEST)
+    assert told() == [("expiring", 1)]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import smtplib
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -225,7 +226,7 @@ def test_sends_events_in_their_order_one_at_a_time(partner: Partner, receiver: R
 def test_brings_a_receiver_that_failed_for_hours_everything_in_order(
     partner: Partner, receiver: Receiver, trouble: str
 ) -> None:
-    told = partner.tell(3)
+    told = partner.tell(15)
     if trouble == "500":
         receiver.answer = 500
     else:
@@ -360,11 +361,11 @@ def test_starts_no_post_when_the_time_of_a_run_is_up(
 # --- One event that is refused ----------------------------------------------------------------
 
 
-def refuse_number(refused: int, receiver: Receiver) -> None:
+def refuse_numbers(refused: Container[int], receiver: Receiver) -> None:
     def answer(handler: BaseHTTPRequestHandler) -> None:
         post = receiver.received[-1]
         number = json.loads(post.body)["data"]["booking"]["number"]
-        status = 400 if number == refused else 204
+        status = 400 if number in refused else 204
         if status == 204:
             receiver.taken.append(post.id)
         handler.send_response(status)
@@ -377,7 +378,7 @@ def test_lets_later_events_pass_one_that_alone_is_refused(
     partner: Partner, receiver: Receiver
 ) -> None:
     told = partner.tell(4)
-    refuse_number(1, receiver)
+    refuse_numbers([1], receiver)
 
     send_for(hours=0.5)
 
@@ -393,7 +394,7 @@ def test_gives_up_an_event_that_alone_was_refused_for_a_day(
     partner: Partner, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
     partner.tell(2)
-    refuse_number(0, receiver)
+    refuse_numbers([0], receiver)
     send_for(hours=0.5)
 
     let_time_pass(DAY_MS - 3_600_000)
@@ -414,23 +415,100 @@ def test_gives_up_an_event_that_alone_was_refused_for_a_day(
     assert partner.states() == ["sent", "sent"]
 
 
-def test_lets_no_number_of_refused_events_make_a_turn_longer_than_its_lease(
-    partner: Partner, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("refused", [5, 6, 30])
+def test_lets_no_number_of_refused_events_hold_up_later_ones(
+    partner: Partner, receiver: Receiver, refused: int
 ) -> None:
-    """Each may take as long as a try."""
-    monkeypatch.setattr(sending, "TURN_S", 0.0)
-    told = partner.tell(6)
-    collection("deliveries").update_many({}, {"$set": {"tries": sending.TRIES_IN_ORDER}})
-    collection("deliveries").update_many(
-        {"event_id": {"$ne": told[0]}}, [{"$set": {"refused_since": "$$NOW"}}]
-    )
-    receiver.answer = 500
+    told = partner.tell(refused + 4)
+    refuse_numbers(range(refused), receiver)
+
+    send_for(hours=1)
+
+    assert receiver.taken == told[refused:]
+    assert partner.states() == ["waiting"] * refused + ["sent"] * 4
+    assert partner.endpoint["failing_since"] is None
+    let_time_pass(DAY_MS)
+    sending.send_webhooks()
+    assert partner.states() == ["given_up"] * refused + ["sent"] * 4
+    assert partner.endpoint["is_active"]
+
+
+def serve(partner: Partner) -> None:
+    """One turn."""
     taken = endpoints.take(partner.id)
     assert taken is not None
-
     sending._serve(taken)
 
-    assert [post.id for post in receiver.received] == told[:2]
+
+def change_deliveries(event_ids: list[str], changed: dict[str, Any]) -> None:
+    collection("deliveries").update_many({"event_id": {"$in": event_ids}}, [{"$set": changed}])
+
+
+def test_sends_what_stands_aside_after_everything_else(
+    partner: Partner, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many that are refused slowly would otherwise leave no time for the others."""
+    monkeypatch.setattr(sending, "TURN_S", 0.0)
+    told = partner.tell(4)
+    change_deliveries(told[:2], {"refused_since": "$$NOW"})
+
+    for _ in range(3):
+        serve(partner)
+
+    assert receiver.taken == [*told[2:], told[0]]
+
+
+def test_leaves_alone_what_stands_aside_while_the_receiver_may_be_down(
+    partner: Partner, receiver: Receiver
+) -> None:
+    """It would be given up for what is no fault of its own."""
+    told = partner.tell(3)
+    change_deliveries(told[:1], {"refused_since": "$$NOW"})
+    change_deliveries(told, {"tries": sending.TRIES_IN_ORDER})
+    receiver.answer = 500
+
+    serve(partner)
+
+    assert [post.id for post in receiver.received] == told[1:]
+    assert partner.endpoint["failures"] == 1
+
+
+def test_keeps_the_order_of_what_is_refused_for_the_first_time(
+    partner: Partner, receiver: Receiver
+) -> None:
+    """Of a receiver that fails again after it took one, as when it is being started."""
+    told = partner.tell(4)
+    change_deliveries(told[:1], {"tries": sending.TRIES_IN_ORDER})
+    refuse_numbers([0, 2], receiver)
+
+    serve(partner)
+
+    assert [post.id for post in receiver.received] == told[:3]
+    assert ["refused_since" in delivery for delivery in partner.deliveries()] == [
+        True, False, False, False,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("turn_s", "asked"), [(0.0, 2), (60.0, sending.MAX_REFUSED)])
+def test_asks_a_receiver_that_takes_nothing_for_few_events_in_a_turn(
+    partner: Partner,
+    receiver: Receiver,
+    monkeypatch: pytest.MonkeyPatch,
+    turn_s: float,
+    asked: int,
+) -> None:
+    """Of a slow one for two, since each may take as long as a try, and the lease must hold."""
+    monkeypatch.setattr(sending, "TURN_S", turn_s)
+    told = partner.tell(2 * sending.MAX_REFUSED)
+    change_deliveries(told, {"tries": sending.TRIES_IN_ORDER})
+    receiver.answer = 500
+
+    serve(partner)
+
+    assert [post.id for post in receiver.received] == told[:asked]
+    let_time_pass(DAY_MS)
+    serve(partner)
+    assert not partner.endpoint["is_active"]
 
 
 # --- Endpoints that are down for good ---------------------------------------------------------
@@ -516,6 +594,60 @@ def test_writes_to_those_alone_who_can_enable_it(
         "allowed@example.org",
         "manager@example.org",
     ]
+
+
+class OneBad(EmailBackend):
+    """Knows no mailbox `gone@`, and is busy for `busy@`."""
+
+    def send_messages(self, messages: Any) -> int:
+        ((to,),) = [message.to for message in messages]
+        codes = {"gone@example.org": 550, "busy@example.org": 451}
+        if to in codes:
+            asked.append(to)
+            raise smtplib.SMTPRecipientsRefused({to: (codes[to], b"not here")})
+        return super().send_messages(messages)
+
+
+asked: list[str] = []
+
+
+def test_writes_to_each_reader_once_whoever_cannot_be_reached(
+    partner: Partner, receiver: Receiver, settings: Any
+) -> None:
+    settings.EMAIL_BACKEND = f"{__name__}.OneBad"
+    asked.clear()
+    for name in ("first", "gone", "busy", "last"):
+        User.objects.create_superuser(name, f"{name}@example.org")
+    disable(partner, receiver)
+
+    for _ in range(notes.MAX_TRIES + 1):
+        assert notes.send_notes() == 0
+        let_time_pass(DAY_MS)
+
+    # Who may be back is tried again, though not for ever.
+    assert [note.to for note in mail.outbox] == [["first@example.org"], ["last@example.org"]]
+    assert asked.count("busy@example.org") == notes.MAX_TRIES
+    # Somebody who has no mailbox is no reason to wait.
+    endpoints.change_endpoint(partner.id, url=receiver.url, is_active=True)
+    receiver.answer = 410
+    backlog.make_due(partner.client_id)
+    sending.send_webhooks()
+    User.objects.filter(username="busy").delete()
+    assert notes.send_notes() == 1
+    assert [note.to for note in mail.outbox[2:]] == [["first@example.org"], ["last@example.org"]]
+
+
+def test_says_so_when_no_reader_has_a_mailbox(
+    partner: Partner, receiver: Receiver, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings.EMAIL_BACKEND = f"{__name__}.OneBad"
+    User.objects.create_superuser("gone", "gone@example.org")
+    disable(partner, receiver)
+
+    assert [notes.send_notes() for _ in range(2)] == [0, 0]
+
+    assert caplog.records[-1].message == "webhook_note_not_sent"
+    assert caplog.records[-1].reason == "NobodyToWriteTo"  # type: ignore[attr-defined]
 
 
 class Refusing(EmailBackend):

@@ -67,6 +67,15 @@ def test_names_every_refusal_of_its_operations(site: Site) -> None:
     assert missing in ([], ["METHOD_NOT_ALLOWED"])
 
 
+def test_leads_from_the_type_of_a_problem_to_the_documentation(site: Site) -> None:
+    problem = site.get("/api/bookings/none").json()
+
+    page = site.get(problem["type"].partition("#")[0], token="")
+
+    assert page.status_code == 200
+    assert "swagger" in page.text.lower()
+
+
 def test_shows_its_documentation_without_another_host(site: Site) -> None:
     page = site.get("/api/docs", token="").text
 

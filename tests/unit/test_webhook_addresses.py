@@ -124,6 +124,17 @@ def test_waits_for_a_name_no_longer_than_it_may(monkeypatch: pytest.MonkeyPatch)
     silent.set()
 
 
-def test_says_that_a_name_is_none() -> None:
-    with pytest.raises(OSError, match="no name"):
-        addresses.resolve("a" * 64 + ".example", 443, 5)
+@pytest.mark.parametrize(
+    "host",
+    ["a" * 64 + ".example", "a..b", ".a", "a.b..", ".".join(["a" * 60] * 5), "a,b", "",
+     "[::1]x", "x[::1]", "[::1][::2]", "[::1%25eth0]", "[not-an-address]", "[v1.a]", "[]"],
+)  # fmt: skip
+def test_says_that_a_name_of_a_host_is_none(host: str) -> None:
+    for port in ("", ":443"):
+        with pytest.raises(AddressRefused, match="no name of a host|This is not an address"):
+            read_url(f"https://{host}{port}/")
+
+
+@pytest.mark.parametrize("host", ["a" * 63 + ".example", "a_b.-c.", ".".join(["a" * 62] * 4)])
+def test_takes_names_as_long_as_they_may_be(host: str) -> None:
+    assert read_url(f"https://{host}/").host == host

@@ -59,6 +59,6 @@ def test_names_the_limits_that_hold() -> None:
     assert f"for {endpoints.FIRST_PAUSE_MS // 1000} s, then twice as long" in PAGE
     assert endpoints.LONGEST_PAUSE_MS == 3_600_000
     assert f"refused {words[sending.TRIES_IN_ORDER]} times" in PAGE
-    assert f"first {posting.MAX_READ}\nbytes" in PAGE
+    assert f"first {posting.MAX_READ} bytes" in PAGE
     assert f"For {endpoints.OVERLAP.total_seconds() / 3600:g} hours both sign" in PAGE
     assert endpoints.DISABLED_AFTER.total_seconds() == 24 * 3600

@@ -78,6 +78,54 @@ def test_takes_nothing_else_for_success(receiver: Receiver, status: int) -> None
     assert str(status) in answer.problem
 
 
+HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>; rel=preload\r\n\r\n"
+
+
+@pytest.mark.parametrize("final", [200, 204, 500])
+@pytest.mark.parametrize("before", [HINTS, HINTS * 3, b"HTTP/1.1 102 Processing\r\n\r\n" + HINTS])
+def test_waits_for_the_final_status(receiver: Receiver, before: bytes, final: int) -> None:
+    def hint(handler: Handler) -> None:
+        handler.wfile.write(before)
+        handler.send_response(final)
+        handler.end_headers()
+        handler.wfile.write(b"" if final == 204 else b"that is all")
+
+    receiver.answer = hint
+
+    answer = send(receiver.url)
+
+    assert answer.status == final
+    assert answer.text == ("" if final == 204 else "that is all")
+
+
+def test_takes_other_protocols_for_a_failure(receiver: Receiver) -> None:
+    receiver.answer = 101
+
+    answer, took_s = timed(receiver.url)
+
+    assert (answer.status, answer.is_success) == (101, False)
+    assert took_s < 0.5
+
+
+@pytest.mark.parametrize("status", [b"100 Continue", b"103 Early Hints"])
+def test_waits_for_no_final_status_without_end(
+    receiver: Receiver, status: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(posting, "TIMEOUT_S", 5.0)
+
+    def stall(handler: Handler) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                handler.wfile.write((b"HTTP/1.1 " + status + b"\r\n\r\n") * 100)
+
+    receiver.answer = stall
+
+    answer, took_s = timed(receiver.url)
+
+    assert answer.problem == "No answer: EndlessAnswer."
+    assert took_s < 2
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_follows_no_redirect(receiver: Receiver, status: int) -> None:
     def redirect(handler: Handler) -> None:
