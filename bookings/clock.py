@@ -5,19 +5,23 @@ must be measured by one clock. It is read from `hello` and carried on by the mon
 clock, so that a step of the local clock changes nothing. Inside a filter use `$$NOW`.
 """
 
+import contextvars
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import pymongo
 
 from bookings.connections import database
 from bookings.errors import TryAgain
+
+Answer = TypeVar("Answer")
 
 # Two quartz clocks drift apart by far less than a millisecond in this time.
 RESYNC_S = 30.0
@@ -101,3 +105,17 @@ def request_limits() -> Iterator[Deadline]:
     """
     with pymongo.timeout(MONGODB_TIMEOUT_S):
         yield Deadline.after(REQUEST_TIMEOUT_S)
+
+
+def with_new_budget(call: Callable[[], Answer]) -> Answer:
+    """What `call` returns, with all of MongoDB's budget anew: for what a request writes after it
+    computed for long. Check its deadline first; both together end before gunicorn's time-out.
+
+    It runs in a context of its own, since a time-out inside another can only be shorter.
+    """
+
+    def run() -> Answer:
+        with request_limits():
+            return call()
+
+    return contextvars.Context().run(run)

@@ -152,6 +152,18 @@ def list_bookings_with_address(
     return [from_document(document) for document in found]
 
 
+def has_priced_stays(hotel: str, day: date) -> bool:
+    """Whether the hotel has stays, booked or held, with a night on this day or later."""
+    condition = {
+        "hotel": hotel,
+        # What the index on slots holds; a block has no price.
+        "slots": {"$elemMatch": {"$gte": f"{day}|"}},
+        "status": {"$in": list(ACTIVE)},
+        "kind": {"$ne": BLOCK},
+    }
+    return collection("bookings").find_one(condition, {"_id": 1}) is not None
+
+
 def not_over(day: date) -> dict[str, Any]:
     """The condition of what is booked, or held, and ends on this day or later."""
     return {

@@ -1,7 +1,8 @@
 """Changing many nights of a hotel's calendar at once: judged and shown first, then ordered.
 
-A plan says of each night what it will be, never by how much it changes. So a plan that is
-carried out twice, or taken up again after its worker was killed, changes prices once.
+A plan says of each night what it is and what it will be, never by how much it changes. So a plan
+that is taken up again after its worker was killed changes prices once, and one whose nights were
+changed by somebody else meanwhile changes none.
 """
 
 import hashlib
@@ -51,14 +52,15 @@ class Change:
 
     @property
     def row(self) -> Row:
-        values = {
-            field: new
-            for field, old, new in zip(
-                FIELDS, _values(self.before), _values(self.after), strict=True
-            )
-            if old != new
-        }
-        return Row(self.category.id, self.day.isoformat(), values, self.before.price)
+        fields = zip(FIELDS, _values(self.before), _values(self.after), strict=True)
+        changed = {field: (old, new) for field, old, new in fields if old != new}
+        return Row(
+            self.category.id,
+            self.day.isoformat(),
+            values={field: new for field, (_, new) in changed.items()},
+            base_price=self.before.price,
+            seen={} if self.is_new else {field: old for field, (old, _) in changed.items()},
+        )
 
 
 @dataclass(frozen=True)
@@ -112,9 +114,8 @@ def plan_change(
     categories = [
         category for category in inventory.list_categories(hotel_id) if category.id in category_ids
     ]
-    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
-    days = [day for day in days if WEEKDAYS[day.weekday()] in weekdays]
-    faults = _judge_wish(wish) + _judge_days(hotel, first, last, days)
+    days, day_faults = _choose_days(hotel, first, last, weekdays)
+    faults = _judge_wish(wish) + day_faults
     if not categories or len(categories) < len(set(category_ids)):
         faults.append(("categories", "Choose categories of this hotel."))
     elif len(days) * len(categories) > MAX_ROWS:
@@ -178,21 +179,24 @@ def _judge_wish(wish: Wish) -> list[tuple[str, str]]:
     return faults
 
 
-def _judge_days(
-    hotel: HotelFacts, first: date, last: date, days: Collection[date]
-) -> list[tuple[str, str]]:
+def _choose_days(
+    hotel: HotelFacts, first: date, last: date, weekdays: Collection[str]
+) -> tuple[list[date], list[tuple[str, str]]]:
+    """The days, and what is wrong with the wish for them; of a range with a fault none are made."""
     today = clock.today(hotel.time_zone)
     if last < first:
-        return [("last", "Choose a last night that is not before the first.")]
+        return [], [("last", "Choose a last night that is not before the first.")]
     if first < today:
-        return [
-            ("first", "Choose a first night that is not over; the hotel's today is " + f"{today}.")
-        ]
+        text = f"Choose a first night that is not over; the hotel's today is {today}."
+        return [], [("first", text)]
     if last > today + timedelta(days=HORIZON_DAYS):
-        return [("last", f"Nights are sold at most {HORIZON_DAYS} days ahead.")]
+        return [], [("last", f"Nights are sold at most {HORIZON_DAYS} days ahead.")]
+    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    days = [day for day in days if WEEKDAYS[day.weekday()] in weekdays]
     if not days:
-        return [("weekdays", "Choose weekdays that lie between the first and the last night.")]
-    return []
+        text = "Choose weekdays that lie between the first and the last night."
+        return [], [("weekdays", text)]
+    return days, []
 
 
 def _values(night: Night) -> tuple[Any, ...]:

@@ -6,6 +6,7 @@ A file is taken whole or not at all. What is wrong with it is told by line and c
 import csv
 import io
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -45,6 +46,8 @@ PAST_DAYS = 366
 MAX_FAULTS_SHOWN = 20
 
 SEPARATORS = (",", ";", "\t")
+
+_SEPARATOR_LINE = re.compile(r"\Asep=.(?=[\r\n])", re.IGNORECASE)
 
 YES_OR_NO = {"yes": True, "no": False, "true": True, "false": False, "1": True, "0": False}
 
@@ -124,6 +127,8 @@ def _exported_rows(hotel: HotelFacts, first: date, last: date) -> Iterator[list[
 def judge_file(content: bytes, hotel: HotelFacts) -> list[Row]:
     """The rows of a file about this hotel. Raises FileRefused with everything that is wrong."""
     text = _decode(content)
+    # Excel's line about the separator says what the header shows; lines keep their numbers.
+    text = _SEPARATOR_LINE.sub("", text)
     separator, names = _read_header(text)
     categories = {category.id: category for category in inventory.list_categories(hotel.id)}
     judge = _Judge(hotel, categories, names, decimal_comma=separator != ",")
@@ -175,25 +180,31 @@ def _read_header(text: str) -> tuple[str, list[str]]:
     names = headers[separator]
     if not names:
         _refuse("The quotation marks in the first line do not pair; it names the columns.")
-    known = ", ".join(COLUMNS)
+    line, _ = next(_read_records(text, separator))
     faults = [
-        FileFault(1, name, f"There is no such column; the columns are {known}.")
+        FileFault(line, name, _explain_name(name))
         for name in dict.fromkeys(names)
         if name not in COLUMNS
     ]
     faults += [
-        FileFault(1, name, "This column is there twice.")
+        FileFault(line, name, "This column is there twice.")
         for name in COLUMNS
         if names.count(name) > 1
     ]
     faults += [
-        FileFault(1, name, "This column is missing.") for name in NEEDED if name not in names
+        FileFault(line, name, "This column is missing.") for name in NEEDED if name not in names
     ]
     if not faults and not set(names).intersection(SETTING):
-        faults = [FileFault(1, "", f"Nothing is to be set; give one of {', '.join(SETTING)}.")]
+        faults = [FileFault(line, "", f"Nothing is to be set; give one of {', '.join(SETTING)}.")]
     if faults:
         raise FileRefused(faults[:MAX_FAULTS_SHOWN], len(faults))
     return separator, names
+
+
+def _explain_name(name: str) -> str:
+    if name.startswith('"'):
+        return "Remove what stands before the quotation mark."
+    return f"There is no such column; the columns are {', '.join(COLUMNS)}."
 
 
 def _read_names(text: str, separator: str) -> list[str]:
@@ -202,7 +213,11 @@ def _read_names(text: str, separator: str) -> list[str]:
         _, cells = next(_read_records(text, separator))
     except FileRefused:  # as names in quotation marks are with the wrong one
         return []
-    return [cell.strip().lower() for cell in cells]
+    names = [cell.strip().lower() for cell in cells]
+    # Some programs end every line with a separator.
+    while names and not names[-1]:
+        names.pop()
+    return names
 
 
 def _read_records(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
@@ -262,6 +277,8 @@ class _Judge:
 
     def judge(self, line: int, cells: list[str]) -> tuple[Row | None, list[FileFault]]:
         """The row, or what is wrong with it."""
+        if not "".join(cells[len(self._names) :]).strip():
+            cells = cells[: len(self._names)]
         if len(cells) != len(self._names):
             text = f"There are {len(cells)} cells in this row, and {len(self._names)} columns."
             return None, [FileFault(line, "", text)]

@@ -5,7 +5,9 @@ later one has the last word. A job is taken by compare-and-set for a lease; a wo
 killed leaves it to whoever looks after the lease has run out. Making nights twice is making them
 once, and so is changing them, since a row says what a night will be.
 
-A change or an import is judged before it is ordered, so an order holds nothing but good rows.
+A change or an import is judged before it is ordered, so an order holds nothing but good rows. A
+change is judged again before its first night is written: the orders before it, or somebody else,
+may have changed what it was decided upon. An import sets its nights whatever they are by then.
 """
 
 import json
@@ -130,7 +132,7 @@ def read_figures() -> Figures:
 
 def pack(rows: Sequence[Row]) -> bytes:
     """The rows in few bytes: as many as there may be stay far below what a document can hold."""
-    told = [[row.category, row.day, row.values, row.base_price] for row in rows]
+    told = [[row.category, row.day, row.values, row.base_price, row.seen] for row in rows]
     return zlib.compress(json.dumps(told, separators=(",", ":")).encode())
 
 
@@ -206,9 +208,15 @@ def _generate(job: dict[str, Any]) -> Progress:
 
 
 def _set(job: dict[str, Any]) -> Progress:
-    return nights.set_nights(
-        unpack(job["rows"]), on_progress=lambda progress: _renew(job, progress)
-    )
+    rows = unpack(job["rows"])
+    if not job.get("is_judged"):
+        nights.judge_rows(rows, on_progress=lambda _: _renew(job, Progress(len(rows))))
+        with request_limits():
+            _change(job, {"is_judged": True})
+    result = nights.set_nights(rows, on_progress=lambda progress: _renew(job, progress))
+    if result.refused:
+        raise ValidationFailed([("", nights.tell_refused(result.refused))])
+    return result
 
 
 def _renew(job: dict[str, Any], progress: Progress) -> None:

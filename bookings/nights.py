@@ -53,27 +53,34 @@ class Plan:
 class Row:
     """What is set of one night, by the names of its fields; `price` is in minor units.
 
-    A night that is not there yet is made with `base_price` unless its price is set.
+    A night that is not there yet is made with `base_price` unless its price is set. `seen` is
+    what the fields were that are set when it was decided, empty where the night was not there;
+    without it the night may be anything by now.
     """
 
     category: str
     day: str
     values: dict[str, Any]
     base_price: int
+    seen: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)
 class Progress:
-    """How many nights there are to make, and what became of those that are written."""
+    """How many nights there are to make, and what became of those that are written.
+
+    `left` were so already, and `refused` are no longer as they were seen.
+    """
 
     total: int
     made: int = 0
     changed: int = 0
     left: int = 0
+    refused: int = 0
 
     @property
     def done(self) -> int:
-        return self.made + self.changed + self.left
+        return self.made + self.changed + self.left + self.refused
 
 
 def generate_nights(
@@ -197,31 +204,67 @@ def _write_nights(
     return made, result.modified_count
 
 
+def judge_rows(
+    rows: Sequence[Row], *, on_progress: Callable[[Progress], object] = lambda _: None
+) -> None:
+    """Raises ValidationFailed if a category is there no more, or a night not as it was seen.
+
+    For before the first night is written: later the order's own nights are not as they were.
+    `on_progress` is as in `set_nights`.
+    """
+    with request_limits():
+        _check_categories({row.category for row in rows})
+    rows = [row for row in rows if row.seen is not None]
+    stale = 0
+    for start in range(0, len(rows), ROWS_A_BATCH):
+        with request_limits():
+            on_progress(Progress(len(rows)))
+            stale += _count_stale(rows[start : start + ROWS_A_BATCH])
+    if stale:
+        text = (
+            f"{_count(stale)} changed meanwhile, so nothing of the order was written; "
+            "look at the prices again."
+        )
+        raise ValidationFailed([("", text)])
+
+
 def set_nights(
     rows: Sequence[Row], *, on_progress: Callable[[Progress], object] = lambda _: None
 ) -> Progress:
     """Sets what the rows say and leaves the rest of each night; safe to repeat.
 
-    `on_progress` is as in `generate_nights`, before each batch. Raises ValidationFailed before
-    anything is written if a category is there no more.
+    A night that is neither as it was seen nor as it is to be is left and counted as refused.
+    `on_progress` is as in `generate_nights`, before each batch.
     """
-    with request_limits():
-        _check_categories({row.category for row in rows})
     progress = Progress(len(rows))
     for start in range(0, len(rows), ROWS_A_BATCH):
         batch = rows[start : start + ROWS_A_BATCH]
         with request_limits():
             on_progress(progress)
-            made, changed = _write_rows(batch)
+            made, changed, refused = _write_rows(batch)
         progress = Progress(
             total=progress.total,
             made=progress.made + made,
             changed=progress.changed + changed,
-            left=progress.left + len(batch) - made - changed,
+            left=progress.left + len(batch) - made - changed - refused,
+            refused=progress.refused + refused,
         )
     with request_limits():
         on_progress(progress)
     return progress
+
+
+def tell_refused(count: int) -> str:
+    """What became of an order of which so many nights were refused."""
+    are = "it is" if count == 1 else "they are"
+    return (
+        f"{_count(count)} changed meanwhile and left as {are}; the others are set. "
+        "Look at the prices again."
+    )
+
+
+def _count(nights: int) -> str:
+    return "1 night was" if nights == 1 else f"{nights:,} nights were"
 
 
 def _check_categories(ids: set[str]) -> None:
@@ -231,34 +274,62 @@ def _check_categories(ids: set[str]) -> None:
         raise ValidationFailed([("category", text)])
 
 
-def _write_rows(rows: Sequence[Row]) -> tuple[int, int]:
-    """Returns how many nights it made and how many it changed."""
+def _count_stale(rows: Sequence[Row]) -> int:
+    """How many of the nights are not as they were seen."""
+    ids = [night_id(row.category, row.day) for row in rows]
+    there = {night["_id"]: night for night in collection("nights").find({"_id": {"$in": ids}})}
+    return sum(
+        any(night.get(name) != value for name, value in row.seen.items())
+        if (night := there.get(id_)) and row.seen
+        else bool(night) != bool(row.seen)
+        for row, id_ in zip(rows, ids, strict=True)
+    )
+
+
+def _write_rows(rows: Sequence[Row]) -> tuple[int, int, int]:
+    """Returns how many nights it made, how many it changed, and how many it refused to."""
     nights = collection("nights")
     ids = [night_id(row.category, row.day) for row in rows]
     there = set(nights.distinct("_id", {"_id": {"$in": ids}}))
     missing = [
         {**_new_night(row.category, row.day, row.base_price), **row.values}
         for row, id_ in zip(rows, ids, strict=True)
-        if id_ not in there
+        # What was seen and is gone is not for a change of it to bring back.
+        if id_ not in there and not row.seen
     ]
     made = _insert_new(missing) if missing else 0
+    if made == len(rows):
+        return made, 0, 0
     # All rows again: somebody may have made one of the missing nights, otherwise, meanwhile.
-    updates = _group_by_values(rows) if made < len(rows) else []
-    if not updates:
-        return made, 0
-    return made, nights.bulk_write(updates, ordered=False).modified_count
+    changed, refused = 0, 0
+    updates = _group_by_values(rows)
+    if updates:
+        result = nights.bulk_write([update for update, _ in updates], ordered=False)
+        changed = result.modified_count
+        refused = sum(count for _, count in updates) - result.matched_count
+    return made, changed, refused
 
 
-def _group_by_values(rows: Iterable[Row]) -> list[UpdateMany]:
-    """One update for all nights that get the same, since many do."""
+def _group_by_values(rows: Iterable[Row]) -> list[tuple[UpdateMany, int]]:
+    """One update for all nights that get the same, since many do, with how many they are."""
     ids: dict[tuple[Any, ...], list[str]] = {}
     for row in rows:
-        ids.setdefault(tuple(row.values.items()), []).append(night_id(row.category, row.day))
+        seen = None if row.seen is None else tuple(row.seen.items())
+        alike = (tuple(row.values.items()), seen)
+        ids.setdefault(alike, []).append(night_id(row.category, row.day))
     return [
-        UpdateMany({"_id": {"$in": alike}}, {"$set": dict(values)})
-        for values, alike in ids.items()
+        (UpdateMany(_as_seen(alike, values, seen), {"$set": dict(values)}), len(alike))
+        for (values, seen), alike in ids.items()
         if values
     ]
+
+
+def _as_seen(ids: list[str], values: Any, seen: Any) -> dict[str, Any]:
+    """Those of the nights that are as they were seen, or are so already: this order wrote them."""
+    condition: dict[str, Any] = {"_id": {"$in": ids}}
+    if seen is not None:
+        condition["$or"] = [dict(values), *([dict(seen)] if seen else [])]
+    return condition
 
 
 def _insert_new(nights: list[dict[str, Any]]) -> int:

@@ -13,7 +13,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model
 from django.http import HttpRequest
 
-from bookings import lookups
+from bookings import clock, lookups
 from bookings.admin.adding import AddsOnce
 from bookings.admin.deletion import RefusesDeletion
 from bookings.models import Hotel, Night, Room, RoomCategory
@@ -29,8 +29,24 @@ class CatalogueAdmin(AddsOnce, RefusesDeletion):
         return self.fixed if obj else ()
 
 
+class HotelForm(forms.ModelForm):
+    def clean_currency(self) -> str:
+        currency: str = self.cleaned_data["currency"]
+        if self.instance._state.adding:
+            return currency
+        hotel = Hotel.objects.get(pk=self.instance.pk)
+        # A stay keeps its currency, so a move would add amounts of two.
+        if currency != hotel.currency and lookups.has_priced_stays(
+            hotel.pk, clock.today(hotel.time_zone)
+        ):
+            text = f"Stays from today on are priced in {hotel.currency}; change it after them."
+            raise ValidationError(text)
+        return currency
+
+
 @admin.register(Hotel)
 class HotelAdmin(CatalogueAdmin):
+    form = HotelForm
     list_display = ("name", "id", "code", "time_zone", "currency", "hold_minutes", "cancel_hours")
     search_fields = ("name", "id", "code")
 

@@ -3,6 +3,7 @@
 import re
 import secrets
 from collections.abc import Callable, Iterable
+from datetime import date
 from typing import Any, ClassVar, Self
 
 from django import forms
@@ -39,12 +40,26 @@ KEPT_CODES = {kind.code for kind in Refusal.__subclasses__() if kind.is_definite
 SHOW = "show"
 
 
+# The days whose moments an ObjectId can begin with, which counts seconds since 1970 in 32 bits
+# (https://www.mongodb.com/docs/manual/reference/bson-types/#objectid); in whole years.
+EARLIEST, LATEST = date(1970, 1, 1), date(2105, 12, 31)
+
+
 class DayField(forms.DateField):
-    """A calendar day, chosen in the browser's own calendar and sent as YYYY-MM-DD."""
+    """A calendar day, chosen in the browser's own calendar and sent as YYYY-MM-DD.
+
+    It is one that can be computed with: from EARLIEST to LATEST, both included.
+    """
 
     def __init__(self, **kwargs: Any) -> None:
         widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
         super().__init__(input_formats=["%Y-%m-%d"], widget=widget, **kwargs)
+
+    def to_python(self, value: Any) -> date | None:
+        day = super().to_python(value)
+        if day is not None and not EARLIEST <= day <= LATEST:
+            raise forms.ValidationError(f"Choose a day from {EARLIEST} to {LATEST}.")
+        return day
 
 
 class RoomIdsField(forms.CharField):

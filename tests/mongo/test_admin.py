@@ -247,6 +247,14 @@ def partner(database: None) -> ApiClient:
     return ApiClient.objects.create(name="Partner")
 
 
+@pytest.mark.parametrize(
+    "lookup", ["tokens__digest__startswith", "tokens__hint", "webhook_endpoint__secret__contains"]
+)
+def test_finds_no_client_by_its_secrets(desk: Client, partner: ApiClient, lookup: str) -> None:
+    assert desk.get(CLIENTS, {lookup: "a"}).status_code == 400
+    assert desk.get(CLIENTS, {"is_active__exact": "1"}).status_code == 200
+
+
 def issue(page: Client, partner: ApiClient) -> str:
     response = page.post(f"{CLIENTS}{partner.pk}/issue-token/")
     found = re.search(r'<code id="token">([^<]+)</code>', response.content.decode())

@@ -10,6 +10,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pymongo
 import pytest
 from bson import ObjectId
 from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
@@ -19,9 +20,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from pymongo import MongoClient
 
-from bookings import connections, night_jobs
+from bookings import clock, connections, night_files, night_jobs
 from bookings.admin.manager import log
 from bookings.connections import collection
+from bookings.documents import BLOCK
 from bookings.models import Hotel, Night, NightsJob, Room
 from bookings.roles import FRONT_DESK, MANAGER
 from tests.conftest import night
@@ -250,6 +252,7 @@ def test_leaves_a_large_change_to_the_worker(
         ({"categories": []}, "categories"),
         ({"categories": ["demo_double"]}, "categories"),
         ({"first": night(-3)}, "first"),
+        ({"first": "0001-01-01", "last": "9999-12-31"}, "first,last"),
         ({"last": "2027-02-30"}, "last"),
         ({"weekdays": ["noday"]}, "weekdays"),
         ({"percent": "lots"}, "percent"),
@@ -270,7 +273,7 @@ def test_shows_a_fault_beside_its_field(
 ) -> None:
     response = look(manager, form(**changes))
 
-    assert list(response.context["form"].errors) == [field]
+    assert list(response.context["form"].errors) == field.split(",")
     assert response.context["plan"] is None
 
 
@@ -330,6 +333,41 @@ def test_imports_once_when_the_form_is_sent_twice(manager: Client) -> None:
     assert prices() == [100]
     assert said(again) == ["This form had imported a file already; nothing was imported again."]
     assert len(noted()) == 1
+
+
+@pytest.mark.parametrize(
+    ("price", "count"), [("1", 1), ("dear", 0)], ids=["a good file", "a faulty file"]
+)
+def test_answers_after_judging_for_longer_than_mongodb_is_waited_for(
+    manager: Client, monkeypatch: pytest.MonkeyPatch, price: str, count: int
+) -> None:
+    read = night_files._Judge._read_price
+
+    def read_for_long(*arguments: Any) -> Any:
+        # What MongoDB has of this request's time is over at once, as after eight seconds.
+        pymongo.timeout(1e-9).__enter__()
+        return read(*arguments)
+
+    monkeypatch.setattr(night_files._Judge, "_read_price", read_for_long)
+    content = f"category,date,price\nchalet_attic,{DAY},{price}\n".encode()
+    file = SimpleUploadedFile("prices.csv", content)
+
+    response = manager.post(FILES, {"hotel": "chalet", "key": str(ObjectId()), "file": file})
+
+    assert response.status_code == (302 if count else 200)
+    assert len(prices()) == len(noted()) == count
+
+
+def test_orders_nothing_after_a_request_has_taken_its_time(
+    manager: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock, "REQUEST_TIMEOUT_S", 0)
+    manager.raise_request_exception = False
+
+    response = upload(manager, f"category,date,price\nchalet_attic,{DAY},1\n".encode())
+
+    assert response.status_code == 503
+    assert NightsJob.objects.count() == 0
 
 
 @pytest.mark.parametrize(
@@ -428,6 +466,32 @@ def test_downloads_figures(manager: Client, sold: None) -> None:
     assert noted() == [("manager", f"Downloaded occupancy and revenue from {DAY} to {NEXT_DAY}.")]
 
 
+def test_downloads_what_was_booked_in_another_currency_too(manager: Client, sold: None) -> None:
+    Hotel.objects.filter(id="chalet").update(currency="EUR")
+
+    rows = rows_of(manager.get(f"{FIGURES}csv/", {"hotel": "chalet", "first": DAY, "last": DAY}))
+
+    assert rows[1][8] == "0.00"
+    assert rows[-1] == ["", "Booked in another currency", "CHF", *[""] * 5, "80.00", "", ""]
+
+
+@pytest.mark.parametrize("is_sold", [True, False])
+def test_changes_the_currency_of_a_hotel_without_stays_alone(
+    manager: Client, sold: None, is_sold: bool
+) -> None:
+    address = "/admin/bookings/hotel/chalet/change/"
+    fields = manager.get(address).context["adminform"].form.initial
+    if not is_sold:
+        collection("bookings").update_many({}, {"$set": {"kind": BLOCK}})
+
+    response = manager.post(address, {**fields, "currency": "EUR"})
+
+    assert Hotel.objects.get(pk="chalet").currency == ("CHF" if is_sold else "EUR")
+    if is_sold:
+        text = "Stays from today on are priced in CHF; change it after them."
+        assert response.context["adminform"].form.errors == {"currency": [text]}
+
+
 @pytest.mark.parametrize("address", [FIGURES, f"{FIGURES}csv/"])
 @pytest.mark.parametrize(
     ("query", "field"),
@@ -451,6 +515,39 @@ def test_shows_thirty_nights_from_today_without_a_range(manager: Client) -> None
     found = manager.get(FIGURES, {"hotel": "chalet"}).context["found"]
 
     assert (found.first.isoformat(), found.last.isoformat()) == (night(0), night(29))
+
+
+# --- Days at the ends of the calendar ------------------------------------------------------------
+
+RECORDS = "/admin/bookings/bookingrecord/"
+NIGHTS = "/admin/bookings/night/"
+ANY_ID = "0" * 24
+
+
+@pytest.mark.parametrize("address", [LOG, FIGURES, f"{FIGURES}csv/", f"{FILES}export/"])
+def test_says_which_days_it_knows(manager: Client, address: str) -> None:
+    for name in ("first", "last"):
+        for day in ("1969-12-31", "9999-12-31"):
+            context = manager.get(address, {name: day}).context
+
+            form = context["export_form" if "export" in address else "form"]
+            assert form.errors == {name: ["Choose a day from 1970-01-01 to 2105-12-31."]}
+
+
+@pytest.mark.parametrize("address", [RECORDS, NIGHTS])
+def test_lists_by_days_at_the_ends(manager: Client, address: str) -> None:
+    for name in ("first", "last"):
+        for day in ("1970-01-01", "2105-12-31"):
+            assert manager.get(address, {name: day}).status_code == 200
+        for day in ("1969-12-31", "9999-12-31"):
+            assert manager.get(address, {name: day}).url == f"{address}?e=1"
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"])
+def test_begins_the_log_again_after_a_moment_that_cannot_be(manager: Client, moment: str) -> None:
+    form = manager.get(LOG, {"before": f"{moment}_{ANY_ID}"}).context["form"]
+
+    assert form.errors == {"before": ["Begin at the newest again."]}
 
 
 # --- Who did what when --------------------------------------------------------------------------

@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 import threading
+import tracemalloc
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from bson import ObjectId
+from pymongo.errors import AutoReconnect
 
 from bookings import clock, night_jobs, nights
 from bookings.connections import collection
@@ -147,13 +149,14 @@ def test_rounds_a_change_in_percent_half_up(percent: str, price: int, after: int
 
 
 def test_raises_prices_once_however_often_it_is_carried_out() -> None:
+    put_night("chalet_attic", DAY, price=8_000)
     rows = plan(Wish(percent=Decimal(10))).rows
 
     set_nights(rows)
     again = set_nights(rows)
 
     assert set(prices().values()) == {8_800}
-    assert (again.made, again.changed, again.left) == (0, 0, 2)
+    assert (again.made, again.changed, again.left, again.refused) == (0, 0, 2, 0)
 
 
 def test_takes_only_the_weekdays_that_are_chosen() -> None:
@@ -210,6 +213,18 @@ def test_refuses_a_wish_with_a_fault(
 
     assert found == field
     assert sentence in text
+
+
+def test_makes_no_days_of_a_range_that_it_refuses() -> None:
+    tracemalloc.start()
+    try:
+        found = faults(Wish(price=1), first=date.min, last=date(200, 1, 1))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert [field for field, _ in found] == ["first"]
+    assert peak < 500_000
 
 
 def test_refuses_a_price_that_no_night_can_have() -> None:
@@ -339,7 +354,7 @@ def test_writes_nothing_more_once_another_worker_took_it(monkeypatch: Patch) -> 
     job_id = order([row(1), row(1, day=NEXT_DAY)])
     write = nights._write_rows
 
-    def lose_the_job(batch: Any) -> tuple[int, int]:
+    def lose_the_job(batch: Any) -> tuple[int, int, int]:
         written = write(batch)
         collection("nights_jobs").update_one({"_id": job_id}, {"$set": {"taken_by": "other"}})
         return written
@@ -364,6 +379,115 @@ def test_sets_a_night_that_somebody_made_meanwhile(monkeypatch: Patch) -> None:
     found = collection("nights").find_one({"date": DAY})
     assert found is not None
     assert (found["price"], found["min_stay"]) == (1, 7)
+
+
+def raise_prices(night_is_there: bool = True) -> ObjectId:
+    """Orders 10 % more for two nights of the attic, of which the first may be in the calendar."""
+    if night_is_there:
+        put_night("chalet_attic", DAY, price=10_000)
+    return order(plan(Wish(percent=Decimal(10))).rows)
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        lambda: set_nights([row(20_000)]),
+        # As another order for 10 % more does: nobody may be told that prices rose twice.
+        lambda: set_nights([row(11_000)]),
+        lambda: set_nights([row(8_000, day=NEXT_DAY)]),
+        lambda: collection("nights").delete_one({"date": DAY}),
+    ],
+    ids=["another price", "the same price", "a new night", "a night less"],
+)
+def test_writes_nothing_if_a_night_was_changed_since_it_was_seen(meanwhile: Any) -> None:
+    job_id = raise_prices()
+    meanwhile()
+    before = prices()
+
+    night_jobs.work_on_jobs()
+
+    found = job(job_id)
+    assert (found.state, found.done) == ("failed", 0)
+    assert found.error == (
+        "1 night was changed meanwhile, so nothing of the order was written; "
+        "look at the prices again."
+    )
+    assert prices() == before
+
+
+def test_lets_two_orders_set_different_things_of_one_night() -> None:
+    job_id = raise_prices()
+    set_nights([Row("chalet_attic", DAY, {"closed": True}, 8_000)])
+
+    night_jobs.work_on_jobs()
+
+    assert job(job_id).state == "done"
+    assert sorted(prices().values()) == [8_800, 11_000]
+
+
+@pytest.mark.parametrize("day", [DAY, NEXT_DAY])
+def test_leaves_a_night_that_is_changed_while_it_writes(monkeypatch: Patch, day: str) -> None:
+    job_id = raise_prices()
+    write = nights._write_rows
+
+    def write_late(rows: Any) -> Any:
+        set_nights_before([row(5, day=day)])
+        return write(rows)
+
+    def set_nights_before(rows: list[Row]) -> None:
+        monkeypatch.setattr(nights, "_write_rows", write)
+        set_nights(rows)
+
+    monkeypatch.setattr(nights, "_write_rows", write_late)
+
+    night_jobs.work_on_jobs()
+
+    found = job(job_id)
+    assert (found.state, found.done) == ("failed", 2)
+    assert found.error == (
+        "1 night was changed meanwhile and left as it is; the others are set. "
+        "Look at the prices again."
+    )
+    assert prices()[f"chalet_attic|{day}"] == 5
+    assert 5 < sum(prices().values()) - 5 in (8_800, 11_000)
+
+
+@pytest.mark.parametrize("is_edited", [False, True])
+def test_knows_its_own_nights_again_after_a_kill(monkeypatch: Patch, is_edited: bool) -> None:
+    monkeypatch.setattr(nights, "ROWS_A_BATCH", 1)
+    job_id = raise_prices()
+    write = nights._write_rows
+
+    def write_and_die(rows: Any) -> Any:
+        write(rows)
+        raise AutoReconnect("the worker was killed")
+
+    monkeypatch.setattr(nights, "_write_rows", write_and_die)
+    with pytest.raises(AutoReconnect):
+        night_jobs.work_on_jobs()
+    monkeypatch.setattr(nights, "_write_rows", write)
+    between = prices()
+    if is_edited:
+        set_nights([row(5)])
+    collection("nights_jobs").update_one(
+        {"_id": job_id}, [{"$set": {"lease_until": {"$subtract": ["$$NOW", 1]}}}]
+    )
+
+    night_jobs.work_on_jobs()
+
+    assert list(between.values()) == [11_000]
+    assert job(job_id).state == ("failed" if is_edited else "done")
+    assert list(prices().values()) == [5 if is_edited else 11_000, 8_800]
+
+
+def test_keeps_what_an_import_before_it_sets() -> None:
+    imported = order([row(20_000)])
+    changed = raise_prices()
+
+    night_jobs.work_on_jobs()
+
+    assert (job(imported).state, job(changed).state) == ("done", "failed")
+    assert list(prices().values()) == [20_000]
 
 
 def test_is_refused_by_a_worker_that_knows_no_rows() -> None:

@@ -88,6 +88,10 @@ def test_reads_the_rows_of_a_file(hotel: HotelFacts) -> None:
         file("category\tdate\tprice", f"chalet_attic\t{DAY}\t95,50"),
         file(HEADER, "", f"chalet_attic,{DAY},95.50", ",,", "", ""),
         file(HEADER, f'chalet_attic,{DAY},"95.50\n"'),
+        file("sep=;", "category;date;price", f"chalet_attic;{DAY};95,50"),
+        file("SEP=,", HEADER, f"chalet_attic,{DAY},95.50", encoding="utf-8-sig", end="\r"),
+        file(HEADER + ",", f"chalet_attic,{DAY},95.50,"),
+        file("category;date;price;;", f"chalet_attic;{DAY};95,50;;"),
     ],
 )
 def test_takes_files_as_spreadsheets_write_them(hotel: HotelFacts, content: bytes) -> None:
@@ -145,7 +149,8 @@ def test_refuses_what_is_no_such_file(
     ("header", "column", "sentence"),
     [
         ("category,date,price,colour", "colour", "There is no such column; the columns are hotel"),
-        ("category,date,price,", "", "There is no such column"),
+        ("category,,date,price", "", "There is no such column"),
+        ('category, "date",price', '"date"', "Remove what stands before the quotation mark."),
         ("category,date,price,Price", "price", "This column is there twice."),
         ("category,price", "date", "This column is missing."),
         ("date,price", "category", "This column is missing."),
@@ -155,7 +160,7 @@ def test_refuses_what_is_no_such_file(
 def test_refuses_columns_that_do_not_fit(
     hotel: HotelFacts, header: str, column: str, sentence: str
 ) -> None:
-    fault = the_fault(file(header, "x" + "," * header.count(",")), hotel)
+    fault = faults(file(header, "x" + "," * header.count(",")), hotel)[0]
 
     assert (fault.line, fault.column) == (1, column)
     assert sentence in fault.message
@@ -228,6 +233,14 @@ def test_refuses_a_row_with_other_cells_than_columns(hotel: HotelFacts) -> None:
         "There are 2 cells in this row, and 3 columns.",
         "There are 4 cells in this row, and 3 columns.",
     ]
+
+
+def test_names_the_line_below_a_separator_line(hotel: HotelFacts) -> None:
+    found = faults(file("sep=;", "category;date;colour", "x;y;z"), hotel)
+    row = the_fault(file("sep=;", "category;date;price", f"chalet_attic;{DAY};dear"), hotel)
+
+    assert [fault.line for fault in found] == [2]
+    assert row.line == 3
 
 
 def test_counts_lines_as_an_editor_does(hotel: HotelFacts) -> None:
@@ -357,7 +370,7 @@ def test_refuses_more_rows_than_an_order_holds(
 def test_packs_rows_that_say_everything_into_a_document() -> None:
     values = {"price": 999_999_999, "closed": False, "min_stay": 90, "closed_to_arrival": False}
     rows = [
-        Row(f"{ObjectId()}{ObjectId()}{number:016}", "2027-01-01", values, 999_999_999)
+        Row(f"{ObjectId()}{ObjectId()}{number:016}", "2027-01-01", values, 999_999_999, values)
         for number in range(nights.MAX_ROWS // 10)
     ]
 

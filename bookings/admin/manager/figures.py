@@ -30,6 +30,7 @@ from bookings.money import format_money, write_amount
 from bookings.spreadsheets import write_csv
 
 SEVERAL_NAME = "Bookings of several categories"
+OTHER_NAME = "Booked in another currency"
 
 CSV_COLUMNS = (
     "date",
@@ -148,7 +149,8 @@ def _row(name: str, count: Count, currency: str) -> dict[str, Any]:
 
 
 def _csv_rows(found: readings.Figures) -> Iterator[list[object]]:
-    """Each night of the whole hotel, where the category is empty, and then of each category."""
+    """Each night of the whole hotel, where the category is empty, and then of each category; at
+    the end, without a date, what was booked in each other currency."""
     currency = found.hotel.currency
     yield list(CSV_COLUMNS)
     for day in found.days():
@@ -160,6 +162,10 @@ def _csv_rows(found: readings.Figures) -> Iterator[list[object]]:
     for day in found.days():
         if (count := found.cell(day, SEVERAL)).priced:
             yield _csv_row(day.isoformat(), SEVERAL_NAME, count, currency)
+    for other, amount in found.other_currencies.items():
+        row = dict.fromkeys(CSV_COLUMNS, "")
+        row |= {"category": OTHER_NAME, "currency": other, "revenue": write_amount(amount, other)}
+        yield list(row.values())
 
 
 def _csv_row(day: str, category: str, count: Count, currency: str) -> list[object]:

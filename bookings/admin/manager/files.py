@@ -71,11 +71,13 @@ class NightsFilePage(ManagerPage):
         if not form.is_valid() or form.cleaned_data["hotel"] is None:
             return self._page(request, uploaded=form)
         hotel, file = form.cleaned_data["hotel"], form.cleaned_data["file"]
+        # Read now: after a long judgement MongoDB may have no time left in this request.
+        wanted = ExportForm()
         try:
             # One byte more than there may be tells that there are more.
             rows = night_files.judge_file(file.read(night_files.MAX_BYTES + 1), hotel)
         except FileRefused as refusal:
-            return self._page(request, uploaded=form, refusal=refusal)
+            return self._page(request, wanted=wanted, uploaded=form, refusal=refusal)
         job_id = form.cleaned_data["key"]
         name = "".join(sign for sign in file.name if sign.isprintable())[:100]
         is_ordered = order(

@@ -3,7 +3,7 @@
 What became of a booking is in its own history, whoever did it.
 """
 
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from bson import ObjectId
@@ -50,7 +50,8 @@ class LogForm(forms.Form):
             return None
         moment, _, last_id = text.partition("_")
         try:
-            return datetime.fromisoformat(moment), ObjectId(last_id)
+            # One that is in no year of UTC raises here, and not at MongoDB.
+            return datetime.fromisoformat(moment).astimezone(UTC), ObjectId(last_id)
         except Exception:
             raise forms.ValidationError("Begin at the newest again.") from None
 

@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.contrib.admin.models import ADDITION
 from django.http import HttpRequest
 
-from bookings import night_jobs
+from bookings import clock, night_jobs
 from bookings.admin.manager.pages import note
 from bookings.models import NightsJob
 from bookings.nights import Row
@@ -46,8 +46,24 @@ def order(
 ) -> bool:
     """Orders these nights, logs it, and says what became of it so far.
 
-    False if the form was sent before, and its order is another's to tell of.
+    False if the form was sent before, and its order is another's to tell of. Raises TryAgain if
+    the request has taken its time; what it judged so long does not count against MongoDB's.
     """
+    request.deadline.check()  # type: ignore[attr-defined]
+    return clock.with_new_budget(
+        lambda: _order(request, job_id, kind, hotel_id=hotel_id, rows=rows, summary=summary)
+    )
+
+
+def _order(
+    request: HttpRequest,
+    job_id: ObjectId,
+    kind: str,
+    *,
+    hotel_id: str,
+    rows: list[Row],
+    summary: str,
+) -> bool:
     is_new = night_jobs.order_rows(
         job_id=job_id,
         kind=kind,
@@ -65,8 +81,12 @@ def order(
     if job.state == NightsJob.State.DONE:
         messages.success(request, f"Done. {summary}")
     elif job.state == NightsJob.State.FAILED:
-        messages.error(request, f"Nothing was changed. {job.error}")
+        messages.error(request, job.error)
     else:
         text = "Ordered; a worker does it after the orders before it, see Nights jobs."
+        if kind == night_jobs.CHANGE:
+            text += (
+                " If one of the nights is changed until then, it changes none and says so there."
+            )
         messages.success(request, f"{text} {summary}")
     return True
