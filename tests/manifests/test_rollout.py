@@ -23,7 +23,7 @@ INSTALLATION = {
         )
     ),
 }  # fmt: skip
-ONLY_PROD = {"PodDisruptionBudget/worker", "NetworkPolicy/mail"}
+ONLY_PROD = {"PodDisruptionBudget/worker", "NetworkPolicy/mail", "NetworkPolicy/webhooks"}
 
 
 def test_installs_all_of_it(objects: list[Object], overlay: str) -> None:
