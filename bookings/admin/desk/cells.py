@@ -26,7 +26,7 @@ class Addresses:
 
 def render_cells(row: Row, addresses: Addresses) -> SafeString:
     """Everything in the row but its heading."""
-    if addresses.add and row.room.is_sold:
+    if addresses.add:
         link = escape(f"{addresses.add}?{urlencode({'room': row.room.id})}&check_in=")
         free_until = f'<td class="free"><a href="{link}'
         free_from = f'" aria-label="Book {escape(row.room.name)} from '
