@@ -110,13 +110,13 @@ def record(deliveries: Iterable[Delivery]) -> int:
     return len(documents)
 
 
-def take(channel: Channel, *, to: str = "") -> Delivery | None:
-    """What is due longest, for one try; nobody else takes it before its next one."""
+def take_mail() -> Delivery | None:
+    """The mail that is due longest, for one try; nobody else takes it before its next one."""
     doubled = {"$multiply": [FIRST_RETRY_MS, {"$pow": [2, {"$min": ["$tries", 10]}]}]}
     document = collection("deliveries").find_one_and_update(
         {
-            "channel": channel,
-            "to": to,
+            "channel": MAIL,
+            "to": "",
             "next_try_at": {"$type": "date"},
             "$expr": {"$lte": ["$next_try_at", "$$NOW"]},
         },

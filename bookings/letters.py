@@ -9,7 +9,6 @@ nowhere; they end with their order.
 
 import logging
 import smtplib
-import threading
 import time
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -32,6 +31,7 @@ from bookings.connections import collection
 from bookings.indexes import ADDRESS_COLLATION, LETTER_LIFE
 from bookings.inventory import find_hotel
 from bookings.mails import link_to, make_mail, render_text
+from bookings.runs import one_at_a_time
 
 logger = logging.getLogger(__name__)
 
@@ -48,9 +48,6 @@ MAX_LISTED = 50
 # A run starts no letter after this long; the next run comes in seconds. A worker that is told to
 # end has a minute, and the last letter may take long at a slow mail server.
 RUN_LIMIT_S = 20.0
-
-# A worker has several threads, and a mail server that hangs must not take them from other tasks.
-_one_run = threading.Lock()
 
 
 class UnknownPurpose(Exception):
@@ -147,17 +144,9 @@ def forget_letters(spellings: list[str]) -> int:
     return gone.deleted_count
 
 
+@one_at_a_time
 def send_letters() -> int:
     """Sends what is due, the oldest first, until the time is up; returns how many were sent."""
-    if not _one_run.acquire(blocking=False):
-        return 0
-    try:
-        return _run()
-    finally:
-        _one_run.release()
-
-
-def _run() -> int:
     starts_no_letter_after_s = time.monotonic() + RUN_LIMIT_S
     sent = 0
     while letter := _take_oldest():

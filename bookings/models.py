@@ -386,7 +386,7 @@ class RoomBlock(BookingRecord):
 
 
 class DeliveryRecord(models.Model):
-    """A delivery as the admin lists it. Only bookings/deliveries.py writes the collection."""
+    """A delivery as the admin lists it. Services write the collection."""
 
     id = models.CharField(primary_key=True, db_column="_id", max_length=80)
     channel = models.CharField(max_length=8)

@@ -7,7 +7,6 @@ Who has no address is written nothing.
 
 import logging
 import smtplib
-import threading
 import time
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -19,7 +18,7 @@ from pymongo.errors import PyMongoError
 
 from bookings import clock, deliveries, lookups, manage_links
 from bookings.clock import request_limits
-from bookings.deliveries import GIVEN_UP, MAIL, NOT_NEEDED, SENT, Delivery
+from bookings.deliveries import GIVEN_UP, NOT_NEEDED, SENT, Delivery
 from bookings.documents import ACTIVE, CANCELLED, CONFIRMED, EXPIRED, Booking
 from bookings.inventory import find_hotel, name_booked
 from bookings.mails import link_to, make_mail, render_text
@@ -33,6 +32,7 @@ from bookings.outbox import (
 )
 from bookings.points import reached
 from bookings.relay import is_about_to_end
+from bookings.runs import one_at_a_time
 from bookings.stay_files import write_stay_file
 
 logger = logging.getLogger(__name__)
@@ -41,21 +41,10 @@ logger = logging.getLogger(__name__)
 # end has a minute, and the last mail may take long at a slow mail server.
 RUN_LIMIT_S = 20.0
 
-# A worker has several threads, and a mail server that hangs must not take them from other tasks.
-_one_run = threading.Lock()
 
-
+@one_at_a_time
 def send_notifications() -> int:
     """Sends the mails that are due, until the time is up; returns how many were sent."""
-    if not _one_run.acquire(blocking=False):
-        return 0
-    try:
-        return _run()
-    finally:
-        _one_run.release()
-
-
-def _run() -> int:
     starts_no_mail_after_s = time.monotonic() + RUN_LIMIT_S
     sent = 0
     while delivery := _take():
@@ -67,7 +56,7 @@ def _run() -> int:
 
 def _take() -> Delivery | None:
     with request_limits():
-        return deliveries.take(MAIL)
+        return deliveries.take_mail()
 
 
 def _send(delivery: Delivery) -> bool:

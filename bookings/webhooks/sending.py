@@ -5,7 +5,6 @@ nor a slow receiver hold up another one.
 """
 
 import logging
-import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
@@ -16,6 +15,7 @@ from django.conf import settings
 from bookings import answers, clock
 from bookings.clock import request_limits
 from bookings.points import reached
+from bookings.runs import one_at_a_time
 from bookings.webhooks import backlog, endpoints, posting, signing
 from bookings.webhooks.backlog import Delivery
 from bookings.webhooks.endpoints import Endpoint
@@ -42,28 +42,10 @@ TURN_S = 2.0
 TRIES_IN_ORDER = 5
 MAX_REFUSED = 10
 
-# A worker has several threads, and webhooks must not take them from the other tasks.
-_one_run = threading.Lock()
 
-
+@one_at_a_time
 def send_webhooks() -> int:
     """Sends what is due until nothing is or the time is up; returns how many were taken."""
-    if not _one_run.acquire(blocking=False):
-        return 0
-    try:
-        return _run()
-    finally:
-        _one_run.release()
-
-
-def oldest_due_age_s() -> float:
-    """How long a worker should have begun with an event already; 0 if none is due. What waits for
-    its endpoint is not."""
-    ready = endpoints.find_ready()
-    return backlog.due_longest_s(str(endpoint["client_id"]) for endpoint in ready)
-
-
-def _run() -> int:
     with request_limits():
         endpoints.seal_anew()
     serves_nobody_after_s = time.monotonic() + RUN_LIMIT_S
@@ -79,6 +61,13 @@ def _run() -> int:
                 return taken
             done, under_way = wait(under_way, LOOK_AGAIN_S, FIRST_COMPLETED)
             taken += sum(future.result() for future in done)
+
+
+def oldest_due_age_s() -> float:
+    """How long a worker should have begun with an event already; 0 if none is due. What waits for
+    its endpoint is not."""
+    ready = endpoints.find_ready()
+    return backlog.due_longest_s(str(endpoint["client_id"]) for endpoint in ready)
 
 
 def _take_endpoints(most: int) -> list[Endpoint]:

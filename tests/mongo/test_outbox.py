@@ -281,7 +281,7 @@ def test_does_not_keep_a_change_from_being_made() -> None:
 
 def waiting() -> deliveries.Delivery:
     relay.pass_on_news()
-    delivery = deliveries.take("mail")
+    delivery = deliveries.take_mail()
     assert delivery is not None
     return delivery
 
@@ -298,13 +298,13 @@ def test_is_taken_by_one_and_again_only_after_a_while() -> None:
     relay.pass_on_news()
 
     with ThreadPoolExecutor(8) as pool:
-        taken = [d for d in pool.map(lambda _: deliveries.take("mail"), range(8)) if d]
+        taken = [d for d in pool.map(lambda _: deliveries.take_mail(), range(8)) if d]
 
     assert len(taken) == 1
     let_time_pass(deliveries.FIRST_RETRY_MS - 5_000)
-    assert deliveries.take("mail") is None
+    assert deliveries.take_mail() is None
     let_time_pass(5_001)
-    again = deliveries.take("mail")
+    again = deliveries.take_mail()
     assert again is not None
     assert (again.event_id, again.tries) == (taken[0].event_id, 2)
 
@@ -315,7 +315,7 @@ def test_waits_longer_after_each_failure_but_an_hour_at_the_most() -> None:
     pauses = []
     for _ in range(9):
         let_time_pass(deliveries.LONGEST_RETRY_MS)
-        taken = deliveries.take("mail")
+        taken = deliveries.take_mail()
         assert taken is not None
         deliveries.fail(taken, "no")
         (document,) = delivered()
@@ -333,11 +333,11 @@ def test_gives_up_after_a_day_and_begins_anew_when_told_to() -> None:
     )
 
     assert deliveries.fail(delivery, "no") is True
-    assert deliveries.take("mail") is None
+    assert deliveries.take_mail() is None
     assert delivered()[0]["state"] == "given_up"
 
     assert deliveries.send_again(delivery.id) is True
-    again = deliveries.take("mail")
+    again = deliveries.take_mail()
     assert again is not None
     assert deliveries.fail(again, "no") is False
 
@@ -347,7 +347,7 @@ def test_settles_only_the_try_that_was_made() -> None:
     book(guest=GUEST, caller=CUSTOMER)
     late = waiting()
     let_time_pass(deliveries.FIRST_RETRY_MS + 1)
-    assert deliveries.take("mail") is not None
+    assert deliveries.take_mail() is not None
 
     deliveries.fail(late, "late")
     deliveries.settle(late, "given_up")
