@@ -1,16 +1,21 @@
-"""The accounts of people: found by a verified address, made with one, and deleted.
+"""The accounts of people: found by their address, made with one, and deleted.
 
-An address is verified by whoever follows a link that was sent to it. An account that a person
-made has its address as its name; those that staff made have any name, and perhaps an address.
+An account has one address or none. It stands in `auth_user.email` in its normalised form, which a
+unique index keeps to one account, and it is verified once its owner has followed a link that was
+sent there. An account that a person made is called by its address; staff give any name.
 """
 
+import secrets
 import unicodedata
+from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError
-from django.db.models.signals import pre_delete
+from django.db.models import Q
+from django.db.models.signals import pre_delete, pre_save
 from django.dispatch import receiver
 
 from bookings import clock, services
@@ -21,28 +26,29 @@ from bookings.models import VerifiedAddress
 MAX_ACCOUNT_ADDRESS = 150
 
 
-def find_account(address: str) -> User | None:
-    """Whose normalised address this is: verified, an account's name, or one that staff wrote down.
+class AddressTaken(ValidationError):
+    """Another account has this address; give each account one of its own."""
 
-    For the worker: the last of these reads every account.
+    def __init__(self) -> None:
+        super().__init__("Another account has this address; give each account one of its own.")
+
+
+def find_account(address: str) -> User | None:
+    """Whose address this is, in its normalised form.
+
+    By the address that stands in the account and nothing else. An account's name may look like an
+    address too, and an address that was verified once may have been given up since; who has such a
+    mailbox must not get the account.
     """
-    verified = VerifiedAddress.objects.filter(pk=address).select_related("user").first()
-    if verified:
-        return verified.user
-    if user := User.objects.filter(username=address).first():
-        return user
-    # Staff may have given several the same address, and then it names none of them.
-    users = list(User.objects.filter(email__iexact=address)[:2])
-    return users[0] if len(users) == 1 else None
+    return User.objects.filter(email=address).first() if address else None
 
 
 def find_accounts(spellings: list[str]) -> list[User]:
-    """Every account that has one of these: verified, as its name, or written down by staff."""
-    ids = set(VerifiedAddress.objects.filter(pk__in=spellings).values_list("user_id", flat=True))
+    """Every account that has one of these as its address or its name, in whatever case."""
+    is_meant = Q(email__in=[*spellings, *map(str.lower, spellings)])
     for spelling in spellings:
-        ids |= set(User.objects.filter(username__iexact=spelling).values_list("pk", flat=True))
-        ids |= set(User.objects.filter(email__iexact=spelling).values_list("pk", flat=True))
-    return list(User.objects.filter(pk__in=ids))
+        is_meant |= Q(username__iexact=spelling)
+    return list(User.objects.filter(is_meant))
 
 
 def name_of(typed: str) -> str:
@@ -54,28 +60,76 @@ def name_of(typed: str) -> str:
     if not is_address(typed):
         return typed
     address = normalise_address(typed)
-    verified = VerifiedAddress.objects.filter(pk=address).select_related("user").first()
-    return verified.user.get_username() if verified else address
+    account = find_account(address)
+    return account.get_username() if account else address
 
 
 def make_account(*, address: str, name: str, password: str) -> User | None:
     """An account for whoever has proved that the address is theirs; None if it has one already."""
     if find_account(address):
         return None
+    # Staff may have called another account so, which has another address now.
+    is_free = not User.objects.filter(username=address).exists()
+    username = address if is_free else f"guest-{secrets.token_hex(8)}"
     try:
-        user = User.objects.create_user(address, email=address, password=password, first_name=name)
-    except IntegrityError:
+        user = User.objects.create_user(username, address, password, first_name=name)
+    except (IntegrityError, AddressTaken):
         return None  # a second click was quicker
     verify_address(user=user, address=address)
     return user
 
 
 def verify_address(*, user: User, address: str) -> bool:
-    """Notes that the address is the account's; False if it is another one's already."""
-    verified, _ = VerifiedAddress.objects.get_or_create(
+    """Notes that the account's owner has proved to have its address; False if it is not its own.
+
+    Whose it was before has given it up, or it would not be this account's.
+    """
+    if user.email != address:
+        return False
+    VerifiedAddress.objects.update_or_create(
         address=address, defaults={"user": user, "verified_at": clock.now()}
     )
-    return verified.user == user
+    return True
+
+
+def is_verified(user: User) -> bool:
+    """Whether the account's owner has proved to have the address that it has now."""
+    return VerifiedAddress.objects.filter(pk=user.email, user=user).exists()
+
+
+def forget_verified(spellings: list[str]) -> None:
+    """Forgets that these addresses were verified, whose account they are now or were once."""
+    VerifiedAddress.objects.filter(pk__in=spellings).delete()
+
+
+def judge_address(typed: str, *, of: Any) -> str:
+    """The address as it is to stand in the account `of`, which may be one that is not saved yet.
+
+    Raises ValidationError for what is no address, and AddressTaken for another account's.
+    """
+    address = normalise_address(typed)
+    if User.objects.filter(email=address).exclude(pk=of.pk).exists():
+        raise AddressTaken
+    return address
+
+
+@receiver(pre_save, sender=settings.AUTH_USER_MODEL)
+def _keep_address(
+    instance: Any, raw: bool, update_fields: Iterable[str] | None = None, **_: Any
+) -> None:
+    """The one door that every account's address goes through, however it is written: by a
+    registration, the admin, `createsuperuser` or a shell.
+
+    The unique index has the last word. Raises what `judge_address` raises.
+    """
+    if raw or not (update_fields is None or "email" in update_fields):
+        return
+    before = User.objects.filter(pk=instance.pk).values_list("email", flat=True).first()
+    if instance.email == before:
+        return
+    if instance.email:
+        instance.email = judge_address(instance.email, of=instance)
+    VerifiedAddress.objects.filter(user=instance.pk).exclude(pk=instance.email).delete()
 
 
 @receiver(pre_delete, sender=settings.AUTH_USER_MODEL)

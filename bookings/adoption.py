@@ -8,9 +8,8 @@ import logging
 
 from django.contrib.auth.models import User
 
-from bookings import repository
+from bookings import accounts, repository
 from bookings.callers import Caller, caller_of_user
-from bookings.models import VerifiedAddress
 
 logger = logging.getLogger(__name__)
 
@@ -18,9 +17,7 @@ logger = logging.getLogger(__name__)
 def gather_bookings(*, user: User, guest: Caller | None) -> int:
     """At each login: what this browser's guest booked, and what was booked with their address."""
     adopted = adopt_guest(guest=guest, user=user) if guest else 0
-    for verified in VerifiedAddress.objects.filter(user=user):
-        adopted += adopt_by_address(user=user, address=verified.address)
-    return adopted
+    return adopted + adopt_by_address(user=user)
 
 
 def adopt_guest(*, guest: Caller, user: User) -> int:
@@ -31,14 +28,14 @@ def adopt_guest(*, guest: Caller, user: User) -> int:
     return _told(adopted)
 
 
-def adopt_by_address(*, user: User, address: str) -> int:
-    """Gives the user what guests have booked with this address, if it is verified as theirs.
+def adopt_by_address(*, user: User) -> int:
+    """Gives the user what guests have booked with the account's address, if it is verified.
 
     Holds stay with the browser that made them: anybody can hold with anybody's address.
     """
-    if not VerifiedAddress.objects.filter(pk=address, user=user).exists():
+    if not accounts.is_verified(user):
         return 0
-    return _told(repository.adopt_bookings_for(address, caller_of_user(user.pk)))
+    return _told(repository.adopt_bookings_for(user.email, caller_of_user(user.pk)))
 
 
 def _told(adopted: int) -> int:

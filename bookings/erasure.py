@@ -19,7 +19,7 @@ from django.db.models import Q
 from redis.exceptions import RedisError
 
 from bookings import accounts, clock, connections, letters, lookups, repository
-from bookings.addresses import spellings_of
+from bookings.addresses import mentions, spellings_of
 from bookings.documents import Booking
 from idempotency.claims import Claims
 
@@ -75,6 +75,7 @@ def erase_guest(address: str, *, including_upcoming: bool = False) -> Traces:
     sessions = _sessions_of(spellings, users)
     Session.objects.filter(pk__in=[session.pk for session in sessions]).delete()
     _blank_log(spellings, users)
+    accounts.forget_verified(spellings)
     for user in users:
         user.delete()
     traces = Traces(erased, len(users), sent, len(sessions), redis_answers)
@@ -111,8 +112,13 @@ def _blank_log(spellings: list[str], users: list[User]) -> None:
     for user in users:
         named |= Q(object_repr__iexact=user.get_username())
     about = Q(content_type=ContentType.objects.get_for_model(User)) & named
+    perhaps_mentioned = Q()
     for spelling in spellings:
-        about |= Q(object_repr__iexact=spelling) | Q(change_message__icontains=spelling)
+        about |= Q(object_repr__iexact=spelling)
+        perhaps_mentioned |= Q(change_message__icontains=spelling)
+    for entry in LogEntry.objects.filter(perhaps_mentioned):
+        if mentions(entry.change_message, spellings):
+            about |= Q(pk=entry.pk)
     LogEntry.objects.filter(about).update(object_repr=_ERASED, change_message="")
 
 
@@ -127,8 +133,8 @@ def _sessions_of(spellings: list[str], users: Iterable[User]) -> list[Session]:
     found = []
     for session in Session.objects.iterator():
         data = session.get_decoded()
-        text = json.dumps(data, ensure_ascii=False, default=str).casefold()
-        if data.get("_auth_user_id") in ids or any(one.casefold() in text for one in spellings):
+        text = json.dumps(data, ensure_ascii=False, default=str)
+        if data.get("_auth_user_id") in ids or mentions(text, spellings):
             found.append(session)
     return found
 

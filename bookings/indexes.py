@@ -113,6 +113,22 @@ def make_booking_indexes(database: Database) -> None:
     )
 
 
+def account_indexes() -> list[IndexModel]:
+    """Of `auth_user`, besides those that Django makes."""
+    return [
+        # A letter about an account goes to its address, so one address is one account's. Accounts
+        # are found by it; those without one are not in it.
+        _unique(
+            [("email", ASCENDING)], name="one_account_per_address", where={"email": {"$gt": ""}}
+        ),
+    ]
+
+
+def make_account_indexes(database: Database) -> None:
+    """Makes them; safe to repeat. Raises DuplicateKeyError if two accounts have one address."""
+    database["auth_user"].create_indexes(account_indexes())
+
+
 def make_letter_indexes(database: Database) -> None:
     """Makes the collection of letters and its indexes; safe to repeat."""
     if "letters" not in database.list_collection_names():

@@ -265,43 +265,48 @@ def _write(letter: dict[str, Any]) -> EmailMessage | None:
     if letter["purpose"] not in WRITERS:
         raise UnknownPurpose(letter["purpose"])
     with translation.override(letter["language"]):
-        subject, template, context = WRITERS[letter["purpose"]](letter)
-        if template is None:
+        written = WRITERS[letter["purpose"]](letter)
+        if written is None:
             return None
+        to, subject, template, context = written
         text = render_text(template, {**context, "hours": LETTER_LIFE // timedelta(hours=1)})
-    return make_mail(str(letter["_id"]), to=letter["address"], subject=subject, text=text)
+    return make_mail(str(letter["_id"]), to=to, subject=subject, text=text)
 
 
-Written = tuple[str, str | None, dict[str, Any]]
+# To whom, about what, by which template and its values. What is said of an account goes to the
+# address that stands in it, never to the one that was typed.
+Written = tuple[str, str, str, dict[str, Any]]
 
 
-def _write_register(letter: dict[str, Any]) -> Written:
+def _write_register(letter: dict[str, Any]) -> Written | None:
     account = accounts.find_account(letter["address"])
     if account is None:
         link = link_to("open_register", _signer(REGISTER).sign(str(letter["_id"])))
-        return _("Your account: one more step"), "register", {"link": link}
+        return letter["address"], _("Your account: one more step"), "register", {"link": link}
     if not account.is_active:
-        return "", None, {}
+        return None
     return (
+        account.email,
         _("You have an account already"),
         "register_known",
         {"login": link_to("login"), "reset": link_to("password")},
     )
 
 
-def _write_reset(letter: dict[str, Any]) -> Written:
+def _write_reset(letter: dict[str, Any]) -> Written | None:
     account = accounts.find_account(letter["address"])
     if account is None:
         return (
+            letter["address"],
             _("There is no account for this address"),
             "reset_unknown",
             {"register": link_to("register")},
         )
     if not account.is_active:
-        return "", None, {}
+        return None
     secret = default_token_generator.make_token(account)
     link = link_to("open_password", _signer(RESET).sign(f"{letter['_id']}.{secret}"))
-    return _("A new password"), "reset", {"link": link}
+    return account.email, _("A new password"), "reset", {"link": link}
 
 
 def _write_find(letter: dict[str, Any]) -> Written:
@@ -318,7 +323,7 @@ def _write_find(letter: dict[str, Any]) -> Written:
         }
         for booking in bookings
     ]
-    return _("Your bookings"), "find", {"rows": rows}
+    return letter["address"], _("Your bookings"), "find", {"rows": rows}
 
 
 WRITERS = {REGISTER: _write_register, RESET: _write_reset, FIND: _write_find}

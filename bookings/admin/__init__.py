@@ -3,6 +3,7 @@
 from django.contrib import admin
 
 from bookings.admin import (
+    accounts,
     blocks,
     catalogue,
     clients,
@@ -14,6 +15,7 @@ from bookings.admin import (
 )
 
 __all__ = [
+    "accounts",
     "blocks",
     "catalogue",
     "clients",

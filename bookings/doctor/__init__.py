@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from bookings.connections import looking_into
-from bookings.doctor import background, clocks, mongodb, recount, redis_server
+from bookings.doctor import background, clocks, mongodb, people, recount, redis_server
 from bookings.doctor.findings import Finding, fail
 from locks import sentinel
 from locks.connection import GuardedRedis, breaker_of, connect
@@ -107,6 +107,7 @@ def _checks() -> Iterator[Check]:
 def _data_checks() -> Iterator[Check]:
     away = MONGODB_AWAY
     yield Check("indexes", away, mongodb.indexes)
+    yield Check("accounts", away, people.accounts)
     yield Check("nights sold once", away, recount.slots, is_recount=True)
     yield Check("keys used once", away, recount.keys, is_recount=True)
     yield Check("documents", away, recount.documents, is_recount=True)

@@ -273,6 +273,7 @@ def test_names_nobody_in_the_admins_log(database: None) -> None:
     theirs = [
         log(users, other.pk, "babbage", "Changed."),
         log(groups, user.pk, "lovelace", "Changed."),
+        log(users, other.pk, "babbage", f"Wrote to jo{ADDRESS}."),
     ]
 
     erase()
@@ -282,6 +283,7 @@ def test_names_nobody_in_the_admins_log(database: None) -> None:
     assert [said[pk] for pk in theirs] == [
         ("babbage", "Changed."),
         ("lovelace", "Changed."),
+        ("babbage", f"Wrote to jo{ADDRESS}."),
     ]
 
 

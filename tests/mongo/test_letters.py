@@ -122,16 +122,6 @@ def test_writes_nothing_to_who_was_shut_out(purpose: str) -> None:
     assert "next_try_at" not in stored()
 
 
-def test_writes_to_no_account_where_staff_gave_one_address_to_two() -> None:
-    for name in ("ada", "ben"):
-        User.objects.create_user(name, email=ADDRESS)
-    order(letters.RESET)
-
-    letters.send_letters()
-
-    assert mail.outbox[0].subject == "There is no account for this address"
-
-
 def test_lists_a_guests_bookings_that_are_not_over() -> None:
     guest = {"name": "Ada", "email": "ADA@example.org"}
     anna, bea = caller_of_guest("a"), caller_of_guest("b")

@@ -1,0 +1,51 @@
+"""The accounts of people, as Django's admin has them, with an address that is one account's."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
+from django.contrib.auth.models import User
+
+from bookings import accounts
+from bookings.admin.adding import AddsOnce
+
+
+class _JudgesAddress(forms.ModelForm):
+    """Says beside the field what the service would refuse."""
+
+    def clean_email(self) -> str:
+        typed: str = self.cleaned_data["email"]
+        # One that was there before stays, also if it would not be taken any more.
+        if not typed or typed == self.initial.get("email"):
+            return typed
+        return accounts.judge_address(typed, of=self.instance)
+
+
+class NewAccountForm(_JudgesAddress, AdminUserCreationForm):
+    pass
+
+
+class AccountForm(_JudgesAddress, UserChangeForm):
+    pass
+
+
+admin.site.unregister(User)
+
+
+@admin.register(User)
+class AccountAdmin(AddsOnce, UserAdmin):
+    """Whoever has the mailbox of an account's address can choose the account's password."""
+
+    form = AccountForm
+    add_form = NewAccountForm
+    add_fieldsets: Any = (
+        (
+            None,
+            {
+                "classes": ("wide",),
+                "fields": ("username", "email", "usable_password", "password1", "password2"),
+            },
+        ),
+    )
