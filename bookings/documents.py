@@ -92,8 +92,8 @@ class Change:
 class Notice:
     """News of the booking for its guest or partner, from `due_at` on; bookings/outbox.py makes it.
 
-    `version` is the length of the history that the news came with, `ends_at` the end of the
-    hold that is announced by `expiring`.
+    `version` is the booking's that the news came with, `ends_at` the end of the hold that is
+    announced by `expiring`.
     """
 
     id: str
@@ -108,7 +108,8 @@ class Notice:
 class Booking:
     """A booking as read from, or about to be written to, the `bookings` collection.
 
-    `category` is that of all its rooms, None if they differ.
+    `category` is that of all its rooms, None if they differ. `version` grows with every change,
+    whichever field it changes; the history tells of the changes that people look for.
     """
 
     id: ObjectId
@@ -139,6 +140,7 @@ class Booking:
     outbox: tuple[Notice, ...] = ()
     # In which language the guest is written to.
     language: str = "en"
+    version: int = 1
 
     @property
     def slots(self) -> list[str]:
@@ -208,6 +210,13 @@ def new_reference(hotel_code: str) -> str:
     return f"{hotel_code}-" + "".join(secrets.choice(REFERENCE_LETTERS) for _ in range(8))
 
 
+# The version, for MongoDB to compute. What a release without this field has written has none, and
+# that release, which may still run beside this one, adds to the history and leaves it as it is.
+VERSION: dict[str, Any] = {
+    "$max": ["$version", {"$cond": [{"$isArray": "$history"}, {"$size": "$history"}, 0]}]
+}
+
+
 def to_document(booking: Booking) -> dict[str, Any]:
     """The document for MongoDB. Dates are text: a hotel's calendar day is no moment.
 
@@ -233,6 +242,7 @@ def to_document(booking: Booking) -> dict[str, Any]:
         "history": [change_document(change) for change in booking.history],
         "outbox": [notice_document(notice) for notice in booking.outbox],
         "language": booking.language,
+        "version": booking.version,
     }
 
 
@@ -301,4 +311,5 @@ def from_document(document: dict[str, Any]) -> Booking:
         presence=document.get("presence", EXPECTED),
         outbox=tuple(Notice(**notice) for notice in document.get("outbox", ())),
         language=document.get("language", "en"),
+        version=max(document.get("version", 0), len(document["history"])),
     )

@@ -209,8 +209,8 @@ def move_booking(
 
     `room_ids` are in the order of the booking's rooms. Nights it had keep their price, others
     cost what they cost now. The desk may put a guest where the calendar would not sell; the
-    rooms must be free. `seen_version` is the length of the history that the wish is about: if the
-    booking was changed since, it is not moved. Raises NotFound, InvalidIdempotencyKey or
+    rooms must be free. `seen_version` is the booking's that the wish is about: if it was
+    changed since, it is not moved. Raises NotFound, InvalidIdempotencyKey or
     ValidationFailed before anything is claimed.
     """
     booking = _find(booking_id, actor, as_staff=True)
@@ -221,7 +221,7 @@ def move_booking(
     def move(current: Booking, now: datetime) -> Step:
         if current.status_at(now) not in ACTIVE:
             raise ValidationFailed([("status", "Only a booking that is alive can be moved.")])
-        if seen_version is not None and len(current.history) != seen_version:
+        if seen_version is not None and current.version != seen_version:
             raise ValidationFailed([("version", CHANGED_SINCE)])
         rooms = offers.judge_move(current, room_ids, check_in, check_out)
         moved = dataclasses.replace(

@@ -132,8 +132,8 @@ def _is_still_true(delivery: Delivery, booking: Booking, now: datetime) -> bool:
             return status == CONFIRMED
         case "moved":
             # Of two moves the later one says where the booking is.
-            moves = [n for n, change in enumerate(booking.history, 1) if change.event == "moved"]
-            return status in ACTIVE and moves[-1] == delivery.version
+            moves = [change.at for change in booking.history if change.event == "moved"]
+            return status in ACTIVE and moves[-1] == delivery.at
         case "cancelled":
             return status == CANCELLED
         case "expired":

@@ -26,7 +26,7 @@ def has_reader(*, kind: str, owner: str, address: str) -> bool:
 
 
 def notices_of(booking: Booking, change: Change, *, version: int) -> tuple[Notice, ...]:
-    """The news in the change that made the booking what it is and its history `version` long."""
+    """The news in the change that made the booking what it is, and brought it to `version`."""
     if not has_reader(kind=booking.kind, owner=booking.owner, address=booking.guest.email):
         return ()
     match change.event:

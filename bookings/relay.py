@@ -17,7 +17,7 @@ from bookings import answers, clock, deliveries, lookups, repository
 from bookings.clock import request_limits
 from bookings.deliveries import MAIL, WEBHOOK, Delivery
 from bookings.documents import EXPIRED, PENDING, Booking, Notice, from_document
-from bookings.outbox import NEWS_EXPIRED, NEWS_EXPIRING
+from bookings.outbox import NEWS_CONFIRMED, NEWS_EXPIRED, NEWS_EXPIRING
 from bookings.points import reached
 from bookings.webhooks.endpoints import clients_with_endpoint
 
@@ -88,7 +88,7 @@ def _deliveries(
         at=notice.due_at if is_coming else notice.at,
         booking=booking.id,
         reference=booking.reference,
-        version=len(booking.history) if is_coming else notice.version,
+        version=booking.version if is_coming else notice.version,
         payload=_describe(booking, notice, now),
         created_at=now,
         ends_at=notice.ends_at,
@@ -107,13 +107,22 @@ def is_about_to_end(booking: Booking, ends_at: datetime | None, now: datetime) -
 
 def _describe(booking: Booking, notice: Notice, now: datetime) -> dict[str, Any]:
     """The booking as the API showed it at the change, where an answer says so, or as it is now."""
-    change = booking.history[notice.version - 1]
-    made = booking.key_for(change.key) if change.event == "created" and change.key else None
-    body = made.body if made else change.body
-    if body is not None and notice.event != NEWS_EXPIRING:
+    body = _answer_of(booking, notice)
+    if body is not None:
         described: dict[str, Any] = json.loads(body)["booking"]
         return described
     if notice.event == NEWS_EXPIRED:
         # It may have been confirmed late since; that is news of its own.
         booking = dataclasses.replace(booking, status=EXPIRED)
     return answers.describe(booking, now=now)
+
+
+def _answer_of(booking: Booking, notice: Notice) -> bytes | None:
+    """What the change was answered that the news is of; nothing was where nobody had asked."""
+    events = (notice.event, "created") if notice.event == NEWS_CONFIRMED else (notice.event,)
+    for change in reversed(booking.history):
+        # Both are written at once, and nothing else of this kind happens in that millisecond.
+        if change.at == notice.at and change.event in events:
+            made = booking.key_for(change.key) if change.event == "created" and change.key else None
+            return made.body if made else change.body
+    return None

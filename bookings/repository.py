@@ -1,12 +1,11 @@
 """The only writer of the `bookings` collection.
 
 Nothing here trusts a lock. Two unique indexes decide (see bookings/indexes.py), and every
-change is a compare-and-set on the length of the history, which grows with each change and
-is therefore the booking's version.
+change of a booking that is there goes through `_write`, which compares and moves its version.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Literal, TypeVar
@@ -14,6 +13,7 @@ from typing import Any, Literal, TypeVar
 from bson import ObjectId
 from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
+from pymongo.collation import Collation
 from pymongo.errors import DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 
@@ -26,6 +26,7 @@ from bookings.documents import (
     EXPIRED,
     MAX_HISTORY,
     PENDING,
+    VERSION,
     Booking,
     Change,
     Key,
@@ -42,6 +43,10 @@ from bookings.lookups import DEAD
 from bookings.payloads import Guest
 from bookings.points import reached
 from idempotency.claims import Answer
+
+# For a pipeline, by which MongoDB makes of each booking what follows from how it is at that moment:
+# nothing was read before, so nothing that was read can be out of date.
+AS_IT_IS: Literal["as it is"] = "as it is"
 
 Result = TypeVar("Result")
 AnswerFor = Callable[[Booking, datetime], Answer]
@@ -73,6 +78,16 @@ class Written:
     booking: Booking
     key: Key
     over: Literal["dead_holds", "retired_key"] | None = None
+
+
+@dataclass(frozen=True)
+class _Write:
+    """What becomes of a booking that has this condition and still is at this version; with
+    AS_IT_IS, of every one that has the condition."""
+
+    condition: Mapping[str, Any]
+    version: int | Literal["as it is"]
+    update: Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -123,7 +138,7 @@ def write_booking(
 
 
 def _insert(booking: Booking, max_holds: int | None, session: ClientSession) -> None:
-    news = outbox.notices_of(booking, booking.history[0], version=1)
+    news = outbox.notices_of(booking, booking.history[0], version=booking.version)
     document = to_document(dataclasses.replace(booking, outbox=news))
     collection("bookings").insert_one(document, session=session)
     if booking.status == PENDING and max_holds is not None:
@@ -183,7 +198,7 @@ def _resolve_conflict(
             "$pull": {"keys": {"digest": key.digest}},
             "$addToSet": {"retired_keys": key.digest},
         }
-        bookings.update_one({"_id": twin.id}, retire, session=session)
+        _write(_Write({"_id": twin.id}, twin.version, retire), session=session)
 
     live, dead = lookups.find_rivals(booking, session, now=now)
 
@@ -213,6 +228,7 @@ def _adopt(
     before = hold
     hold = dataclasses.replace(
         hold,
+        version=before.version + 1,
         rooms=booking.rooms,
         guests=booking.guests,
         guest=hold.guest if booking.guest == Guest() else booking.guest,
@@ -225,14 +241,12 @@ def _adopt(
     pushed: dict[str, Any] = {"keys": key_document(key)}
     if not _has_reader(before):
         # Nobody was to be reminded of it until now.
-        news = outbox.notices_of(hold, hold.history[0], version=len(hold.history))
+        news = outbox.notices_of(hold, hold.history[0], version=hold.version)
         pushed["outbox"] = {"$each": [notice_document(notice) for notice in news]}
     taken_over = ("rooms", "guests", "guest", "notes", "language")
-    collection("bookings").update_one(
-        {"_id": hold.id},
-        {"$push": pushed, "$set": {name: document[name] for name in taken_over}},
-        session=session,
-    )
+    update = {"$push": pushed, "$set": {name: document[name] for name in taken_over}}
+    # It was read in this transaction's snapshot, so a change in between undoes all of it.
+    _write(_Write({"_id": hold.id}, before.version, update), session=session)
     return Written("adopted", hold, key)
 
 
@@ -243,9 +257,8 @@ def change_booking(
 
     With `only_before` the change is made only until that long after `expires_at`, measured by
     MongoDB's own clock. Returns False if it was not made; raises AlreadyBooked if somebody
-    else has a slot that it needs. Dead holds in its way are expired. The history's length is
-    the version that is compared: every change adds to it, so a retry that did not see its first
-    try in the history cannot act.
+    else has a slot that it needs. Dead holds in its way are expired. Every change moves the version
+    that is compared, so a retry that did not see its first try in the history cannot act.
     """
     try:
         return _change(booking, changed, change, only_before=only_before)
@@ -278,11 +291,7 @@ def _change(
     session: ClientSession | None = None,
 ) -> bool:
     """The compare-and-set itself. Raises DuplicateKeyError where a slot is not free."""
-    condition: dict[str, Any] = {
-        "_id": booking.id,
-        "status": booking.status,
-        "history": {"$size": len(booking.history)},
-    }
+    condition: dict[str, Any] = {"_id": booking.id, "status": booking.status}
     if only_before is not None:
         ends_at = {"$add": ["$expires_at", int(only_before.total_seconds() * 1000)]}
         condition["$expr"] = {"$gt": [ends_at, "$$NOW"]}
@@ -298,12 +307,10 @@ def _change(
     if changed.presence != booking.presence:
         fields["presence"] = changed.presence
     pushed: dict[str, Any] = {"history": change_document(change)}
-    if news := outbox.notices_of(changed, change, version=len(booking.history) + 1):
+    if news := outbox.notices_of(changed, change, version=booking.version + 1):
         pushed["outbox"] = {"$each": [notice_document(notice) for notice in news]}
-    result = collection("bookings").update_one(
-        condition, {"$set": fields, "$push": pushed}, session=session
-    )
-    return result.modified_count == 1
+    write = _Write(condition, booking.version, {"$set": fields, "$push": pushed})
+    return _write(write, session=session) == 1
 
 
 def _change_over_dead_holds(
@@ -336,8 +343,7 @@ def expire_dead_holds(*, limit: int) -> Batch:
         .find(
             DEAD,
             {
-                # What is no history has no length; such a document is left to the doctor.
-                "version": {"$cond": [{"$isArray": "$history"}, {"$size": "$history"}, 0]},
+                "version": VERSION,
                 "age_ms": {"$subtract": ["$$NOW", "$expires_at"]},
                 "kind": 1,
                 "owner": 1,
@@ -351,51 +357,47 @@ def expire_dead_holds(*, limit: int) -> Batch:
     if not found:
         return Batch()
     now = clock.now()
-    result = collection("bookings").bulk_write(
-        [
-            UpdateOne(
-                *_expiry(
-                    hold["_id"],
-                    hold["version"],
-                    now,
-                    # A document that lacks them is left to the doctor.
-                    has_reader=outbox.has_reader(
-                        kind=hold.get("kind", ""),
-                        owner=str(hold.get("owner", "")),
-                        address=hold.get("address", ""),
-                    ),
-                )
+    expired = _write(
+        *(
+            _expiry(
+                hold["_id"],
+                hold["version"],
+                now,
+                # A document that lacks them is left to the doctor.
+                has_reader=outbox.has_reader(
+                    kind=hold.get("kind", ""),
+                    owner=str(hold.get("owner", "")),
+                    address=hold.get("address", ""),
+                ),
             )
             for hold in found
-        ],
-        ordered=False,
+        )
     )
     reached("after_sweep_write")
-    return Batch(len(found), result.modified_count, found[0]["age_ms"] / 1000)
+    return Batch(len(found), expired, found[0]["age_ms"] / 1000)
 
 
 def _expire(hold: Booking, *, session: ClientSession) -> None:
     """Marks one dead hold, together with whatever else the session's transaction does."""
-    expiry = _expiry(hold.id, len(hold.history), clock.now(), has_reader=_has_reader(hold))
-    collection("bookings").update_one(*expiry, session=session)
+    expiry = _expiry(hold.id, hold.version, clock.now(), has_reader=_has_reader(hold))
+    _write(expiry, session=session)
 
 
 def _has_reader(booking: Booking) -> bool:
     return outbox.has_reader(kind=booking.kind, owner=booking.owner, address=booking.guest.email)
 
 
-def _expiry(
-    booking_id: ObjectId, version: int, now: datetime, *, has_reader: bool
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Filter and update that mark a dead hold, unless it was confirmed, extended or cancelled
-    since it was read at `version`."""
+def _expiry(booking_id: ObjectId, version: int, now: datetime, *, has_reader: bool) -> _Write:
+    """What marks a dead hold, unless it was confirmed, extended or cancelled since it was read at
+    `version`."""
     change = Change(at=now, event="expired", actor="system")
     pushed = {"history": change_document(change)}
     if has_reader:
         news = outbox.notice(booking_id, outbox.NEWS_EXPIRED, at=now, version=version + 1)
         pushed["outbox"] = notice_document(news)
-    return (
-        {"_id": booking_id, "history": {"$size": version}, **DEAD},
+    return _Write(
+        {"_id": booking_id, **DEAD},
+        version,
         {"$set": {"status": EXPIRED, "updated_at": change.at}, "$push": pushed},
     )
 
@@ -403,7 +405,7 @@ def _expiry(
 def empty_outboxes(passed_on: Mapping[ObjectId, list[str]]) -> None:
     """Takes the news with these ids, by booking, out of the outboxes; safe to repeat.
 
-    No line of history: it is no change of the booking, and must not make one fail.
+    The version stays: it is no change of the booking, and must not make one fail.
     """
     pulled = [
         UpdateOne({"_id": booking_id}, {"$pull": {"outbox": {"id": {"$in": ids}}}})
@@ -432,29 +434,23 @@ def replace_person(person: str, pseudonym: str) -> int:
         return {"$cond": [{"$eq": [field, person]}, pseudonym, field]}
 
     change = {"$mergeObjects": ["$$change", {"actor": swapped("$$change.actor")}]}
-    result = collection("bookings").update_many(
-        {"$or": [{"owner": person}, {"caller": person}, {"history.actor": person}]},
-        [
-            {
-                "$set": {
-                    "caller": swapped("$caller"),
-                    "owner": swapped("$owner"),
-                    # A person's own bookings carry the id of their account here.
-                    "user_id": {"$cond": [{"$eq": ["$owner", person]}, pseudonym, "$user_id"]},
-                    "history": {"$map": {"input": "$history", "as": "change", "in": change}},
-                }
-            }
-        ],
-    )
-    return result.modified_count
+    stands_in = {"$or": [{"owner": person}, {"caller": person}, {"history.actor": person}]}
+    replaced = {
+        "caller": swapped("$caller"),
+        "owner": swapped("$owner"),
+        # A person's own bookings carry the id of their account here.
+        "user_id": {"$cond": [{"$eq": ["$owner", person]}, pseudonym, "$user_id"]},
+        "history": {"$map": {"input": "$history", "as": "change", "in": change}},
+    }
+    return _write(_Write(stands_in, AS_IT_IS, [{"$set": replaced}]))
 
 
 def erase_guest(spellings: list[str], *, only_over_by: date | None) -> int:
     """Takes out who the guest was, wherever one of these addresses stands; in how many bookings.
 
-    With a day only of what is over by it. Its line in the history makes whoever read the booking
-    before read it again. What was answered keeps its bytes, in which no guest is; the digest of
-    what was sent goes, since who knows the rest could try names on it. Safe to repeat.
+    With a day only of what is over by it. What was answered keeps its bytes, in which no guest is;
+    the digest of what was sent goes, since who knows the rest could try names on it. Safe to
+    repeat.
     """
     condition: dict[str, Any] = {"guest.email": {"$in": spellings}}
     if only_over_by is not None:
@@ -462,33 +458,24 @@ def erase_guest(spellings: list[str], *, only_over_by: date | None) -> int:
     without_reason = {"$unsetField": {"field": "reason", "input": "$$change"}}
     without_digest = {"$mergeObjects": ["$$key", {"fingerprint": ""}]}
     line = {"at": "$$NOW", "event": "erased", "actor": "system"}
-    result = collection("bookings").update_many(
-        condition,
-        [
-            {
-                "$set": {
-                    "guest": {"$literal": vars(Guest())},
-                    "notes": "",
-                    "updated_at": "$$NOW",
-                    "keys": {"$map": {"input": "$keys", "as": "key", "in": without_digest}},
-                    "history": {
-                        "$concatArrays": [
-                            {"$map": {"input": "$history", "as": "change", "in": without_reason}},
-                            [line],
-                        ]
-                    },
-                }
-            }
-        ],
-        collation=ADDRESS_COLLATION,
-    )
-    return result.modified_count
+    erased = {
+        "guest": {"$literal": vars(Guest())},
+        "notes": "",
+        "updated_at": "$$NOW",
+        "keys": {"$map": {"input": "$keys", "as": "key", "in": without_digest}},
+        "history": {
+            "$concatArrays": [
+                {"$map": {"input": "$history", "as": "change", "in": without_reason}},
+                [line],
+            ]
+        },
+    }
+    return _write(_Write(condition, AS_IT_IS, [{"$set": erased}]), collation=ADDRESS_COLLATION)
 
 
 def adopt_bookings_of(guest: str, new_owner: Caller) -> int:
     """Gives everything that this guest owns to a user; returns how many bookings."""
-    result = collection("bookings").update_many({"owner": guest}, _adoption(new_owner))
-    return result.modified_count
+    return _write(_Write({"owner": guest}, AS_IT_IS, _adoption(new_owner)))
 
 
 def adopt_bookings_for(address: str, new_owner: Caller) -> int:
@@ -497,20 +484,13 @@ def adopt_bookings_for(address: str, new_owner: Caller) -> int:
     Only what was booked, be it cancelled since. A hold can be made with anybody's address, would
     count among the new owner's, and could not be confirmed by them.
     """
-    result = collection("bookings").update_many(
-        {**guests_with_address(address), **_WAS_BOOKED},
-        _adoption(new_owner),
-        collation=ADDRESS_COLLATION,
-    )
-    return result.modified_count
+    condition = {**guests_with_address(address), **_WAS_BOOKED}
+    adoption = _Write(condition, AS_IT_IS, _adoption(new_owner))
+    return _write(adoption, collation=ADDRESS_COLLATION)
 
 
 def _adoption(new_owner: Caller) -> list[dict[str, Any]]:
-    """The owner changes and nothing else, so a change that is under way is not lost by it.
-
-    Its line in the history makes whoever read the booking before read it again. A history that
-    is full stays as it is.
-    """
+    """The owner changes and nothing else; a history that is full stays as it is."""
     line = {"at": "$$NOW", "event": "adopted", "actor": str(new_owner)}
     has_room = {"$lt": [{"$size": "$history"}, MAX_HISTORY]}
     return [
@@ -524,6 +504,40 @@ def _adoption(new_owner: Caller) -> list[dict[str, Any]]:
             }
         }
     ]
+
+
+def _write(
+    *writes: _Write,
+    session: ClientSession | None = None,
+    collation: Collation | None = None,
+) -> int:
+    """The one door to a booking that is there; returns how many were changed.
+
+    Whatever is changed, its version moves, so that nobody acts on what they read before. Raises
+    DuplicateKeyError where a slot is not free. What is no history has no length; such a document
+    is left to the doctor.
+    """
+    bookings = collection("bookings")
+    versioned = [_versioned(write) for write in writes]
+    if len(writes) > 1:
+        updates = [UpdateOne(*each) for each in versioned]
+        return bookings.bulk_write(updates, ordered=False, session=session).modified_count
+    update = bookings.update_many if writes[0].version == AS_IT_IS else bookings.update_one
+    return update(*versioned[0], collation=collation, session=session).modified_count
+
+
+def _versioned(write: _Write) -> tuple[Mapping[str, Any], Any]:
+    """Filter and update, which compare the version and move it."""
+    if write.version == AS_IT_IS:
+        assert isinstance(write.update, Sequence), "MongoDB computes it from the booking as it is"
+        return write.condition, [{"$set": {"version": {"$add": [VERSION, 1]}}}, *write.update]
+    assert isinstance(write.update, Mapping)
+    is_unchanged = {
+        "history": {"$type": "array"},
+        "$expr": {"$eq": [VERSION, write.version]},
+    }
+    changed = {**write.update.get("$set", {}), "version": int(write.version) + 1}
+    return {"$and": [write.condition, is_unchanged]}, {**write.update, "$set": changed}
 
 
 def _in_transaction(callback: Callable[[ClientSession], Result]) -> Result:

@@ -22,7 +22,7 @@ def write_stay_file(
     event = Event()
     # The same for ever, so that importing it again replaces it.
     event.add("uid", f"{booking.id}@bookingsite")
-    event.add("sequence", len(booking.history))
+    event.add("sequence", booking.version)
     event.add("dtstamp", clock.now())
     event.add("dtstart", clock.local_moment(booking.check_in, hotel.check_in_time, hotel.time_zone))
     event.add("dtend", clock.local_moment(booking.check_out, hotel.check_out_time, hotel.time_zone))

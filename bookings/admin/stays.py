@@ -82,7 +82,7 @@ class MoveForm(KeyedForm):
     }
     asks_after = "check_out"
 
-    # The length of the history that the form was opened on.
+    # The booking's that the form was opened on.
     version = forms.IntegerField(
         widget=forms.HiddenInput,
         error_messages=dict.fromkeys(("required", "invalid"), lifecycle.CHANGED_SINCE),
@@ -97,7 +97,7 @@ class MoveForm(KeyedForm):
     def show_where(self, booking: Booking) -> None:
         """Makes what was sent what the booking is now; the faults stay."""
         data = self.data.copy()  # type: ignore[attr-defined]
-        data["version"] = str(len(booking.history))
+        data["version"] = str(booking.version)
         data["check_in"] = booking.check_in.isoformat()
         data["check_out"] = booking.check_out.isoformat()
         data.setlist("rooms", booking.room_ids)
@@ -303,7 +303,7 @@ class BookingAdmin(RecordAdmin):
                 MoveForm.again(request.POST)
                 if request.POST
                 else MoveForm.new(
-                    version=len(before.history),
+                    version=before.version,
                     rooms=before.room_ids,
                     # Who left early comes with a shorter stay in the address.
                     check_in=request.GET.get("check_in") or before.check_in,

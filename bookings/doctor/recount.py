@@ -19,7 +19,11 @@ from bookings.connections import database
 from bookings.doctor.findings import Finding, fail, ok
 from bookings.documents import (
     ACTIVE,
+    BLOCK,
+    CANCELLED,
+    CONFIRMED,
     EXPECTED,
+    EXPIRED,
     PENDING,
     PRESENCES,
     STATUSES,
@@ -31,6 +35,17 @@ from bookings.documents import (
 EXAMPLES = 3
 
 UNSORTED = {"$natural": 1}
+
+# What a line of the history leaves of the status; other lines leave it as it was.
+STATUS_AFTER = {
+    "created": (PENDING, CONFIRMED),
+    "blocked": (CONFIRMED,),
+    "extended": (PENDING,),
+    "confirmed": (CONFIRMED,),
+    "confirmed_again": (CONFIRMED,),
+    "expired": (EXPIRED,),
+    "cancelled": (CANCELLED,),
+}
 
 
 def slots() -> Finding:
@@ -62,7 +77,11 @@ def keys() -> Finding:
 
 
 def documents() -> Finding:
-    """That each booking's slots are its rooms on its nights; else the indexes guard others."""
+    """That each booking's fields agree with each other.
+
+    Its slots are its rooms on its nights, or the indexes guard others; and what one field says of
+    guests, price or status all the rest say.
+    """
     count = wrong = 0
     examples: list[str] = []
     with _one_moment() as (bookings, session):
@@ -70,7 +89,8 @@ def documents() -> Finding:
             {},
             {
                 **dict.fromkeys(("reference", "hotel", "check_in", "check_out"), 1),
-                **dict.fromkeys(("status", "slots", "rooms.room", "presence"), 1),
+                **dict.fromkeys(("status", "slots", "rooms", "presence", "guests"), 1),
+                **dict.fromkeys(("category", "price", "kind", "version", "history.event"), 1),
                 # The type is enough, and the date might be one that Python does not know.
                 "end": {"$type": "$expires_at"},
             },
@@ -87,7 +107,7 @@ def documents() -> Finding:
             f"{wrong} of {count} bookings are written wrongly: {'; '.join(examples)}. Mend them by "
             "hand, and find out who wrote them."
         )
-    return ok(f"{count} bookings, each with the slots of its own rooms and nights.")
+    return ok(f"{count} bookings, whose fields agree with each other.")
 
 
 def _fault(document: dict[str, Any]) -> str | None:
@@ -111,7 +131,42 @@ def _fault(document: dict[str, Any]) -> str | None:
     is_right = len(found) == (check_out - check_in).days * len(rooms) and found == sorted(
         slot_of(night, room) for night in nights_between(check_in, check_out) for room in rooms
     )
-    return None if found and is_right else "its slots are not its rooms on its nights"
+    if not found or not is_right:
+        return "its slots are not its rooms on its nights"
+    try:
+        return _disagreement(document, check_in, check_out)
+    except (AttributeError, KeyError, TypeError):
+        return "its guests, price, category or history cannot be read"
+
+
+def _disagreement(document: dict[str, Any], check_in: date, check_out: date) -> str | None:
+    """Which field says something else than the others, if one does."""
+    rooms, price, events = document["rooms"], document["price"], _events_of(document)
+    # A block is for no guests, and costs nothing.
+    nights = [] if document["kind"] == BLOCK else list(nights_between(check_in, check_out))
+    if document["guests"] != sum(booked["guests"] for booked in rooms):
+        return "its guests are not those of its rooms"
+    categories = {booked["category"] for booked in rooms}
+    if document["category"] != (categories.pop() if len(categories) == 1 else None):
+        return "its category is not that of its rooms"
+    if [night["date"] for night in price["nights"]] != [night.isoformat() for night in nights]:
+        return "its price is not for its nights"
+    if price["total"] != sum(night["amount"] for night in price["nights"]):
+        return "its price is not the sum of its nights"
+    if document["status"] not in _said_by(events):
+        return "its status is not what its history says"
+    if document.get("version", len(events)) < len(events):
+        return "its version is less than the lines of its history"
+    return None
+
+
+def _events_of(document: dict[str, Any]) -> list[str]:
+    return [change["event"] for change in document["history"]]
+
+
+def _said_by(events: list[str]) -> tuple[str, ...]:
+    """The statuses that the newest event allows which says something of it."""
+    return next((STATUS_AFTER[event] for event in reversed(events) if event in STATUS_AFTER), ())
 
 
 def _find_twice(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import pytest
@@ -167,3 +168,34 @@ def dearer() -> Iterator[Any]:
     before = category.get().default_price
     yield lambda: category.update(default_price=13_050)
     category.update(default_price=before)
+
+
+def check_fields_agree(booking: dict[str, Any]) -> None:
+    """What a stored booking says in one field it says in every other."""
+    nights = (
+        date.fromisoformat(booking["check_out"]) - date.fromisoformat(booking["check_in"])
+    ).days
+    rooms = {booked["room"] for booked in booking["rooms"]}
+    categories = {booked["category"] for booked in booking["rooms"]}
+    prices = booking["price"]["nights"]
+    assert booking["guests"] == sum(booked["guests"] for booked in booking["rooms"])
+    assert len(set(booking["slots"])) == len(booking["slots"]) == nights * len(rooms)
+    assert {slot.partition("|")[2] for slot in booking["slots"]} == rooms
+    assert booking["category"] == (categories.pop() if len(categories) == 1 else None)
+    assert booking["price"]["total"] == sum(night["amount"] for night in prices)
+    if booking["kind"] == "stay":
+        assert len(prices) == nights
+    assert booking["version"] >= len(booking["history"])
+    said = [change["event"] for change in booking["history"] if change["event"] in STATUS_AFTER]
+    assert booking["status"] in STATUS_AFTER[said[-1]]
+
+
+# What the newest of these in a history says of the status. Nothing else in it does.
+STATUS_AFTER = {
+    "created": ("pending", "confirmed"),
+    "blocked": ("confirmed",),
+    "extended": ("pending",),
+    "confirmed": ("confirmed",),
+    "expired": ("expired",),
+    "cancelled": ("cancelled",),
+}

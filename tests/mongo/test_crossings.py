@@ -28,7 +28,15 @@ from bookings.documents import LATE_CONFIRM
 from bookings.errors import Refusal
 from bookings.outcomes import Outcome
 from tests.conftest import night
-from tests.mongo.conftest import book, cancel, confirm, extend, let_hold_end, stored
+from tests.mongo.conftest import (
+    book,
+    cancel,
+    check_fields_agree,
+    confirm,
+    extend,
+    let_hold_end,
+    stored,
+)
 
 Answered = Outcome | str
 Side = Callable[[], Answered]
@@ -338,6 +346,59 @@ def test_is_one_of_no_more_than_its_holder_may_have(race: Race, settings: Any, l
     )
 
 
+# --- A hold that its holder holds again, for two instead of one ----------------------------
+
+
+def test_is_held_again_while_it_is_confirmed(race: Race) -> None:
+    def prepare() -> tuple[Side, Side]:
+        held, key = hold(), new_key()
+        return lambda: book(key, hold=True, guests=2), lambda: confirm(held, held.key)
+
+    race.run(
+        prepare,
+        {
+            ("ok", "ok", "A for 2 confirmed: created confirmed"),
+            ("ALREADY_BOOKED", "ok", "A confirmed: created confirmed"),
+        },
+    )
+
+
+def test_is_held_again_while_it_is_extended(race: Race) -> None:
+    def prepare() -> tuple[Side, Side]:
+        held, key, more = hold(), new_key(), new_key()
+        return lambda: book(key, hold=True, guests=2), lambda: extend(held, more)
+
+    race.run(prepare, {("ok", "ok", "A for 2 pending: created extended")})
+
+
+def test_is_held_again_while_it_is_cancelled(race: Race) -> None:
+    def prepare() -> tuple[Side, Side]:
+        held, key = hold(), new_key()
+        return lambda: book(key, hold=True, guests=2), lambda: cancel(held)
+
+    race.run(
+        prepare,
+        {
+            ("ok", "ok", "A for 2 cancelled: created cancelled"),
+            ("ok", "ok", "A cancelled: created cancelled", "A for 2 pending: created"),
+        },
+    )
+
+
+def test_is_held_again_while_it_is_moved(race: Race) -> None:
+    def prepare() -> tuple[Side, Side]:
+        held, key = hold(), new_key()
+        return lambda: book(key, hold=True, guests=2), lambda: move(held, "B")
+
+    race.run(
+        prepare,
+        {
+            ("ok", "ok", "B for 2 pending: created moved"),
+            ("ok", "ok", "A for 2 pending: created", "B pending: created moved"),
+        },
+    )
+
+
 # --- Bookings that want one room -----------------------------------------------------------
 
 
@@ -526,12 +587,14 @@ def say(answered: Answered) -> str:
 
 def describe(booking: dict[str, Any]) -> str:
     rooms = "".join(booked["room"][-1] for booked in booking["rooms"])
+    if booking["guests"] > 1:
+        rooms += f" for {booking['guests']}"
     events = " ".join(change["event"] for change in booking["history"])
     return f"{rooms} {booking['status']}: {events}"
 
 
 def check_slots(bookings: list[dict[str, Any]]) -> None:
-    """No night is sold twice, and whoever has a room has the slots of it."""
+    """No night is sold twice, and every booking agrees with itself, its slots with its rooms."""
     taken = Counter(
         slot
         for booking in bookings
@@ -540,12 +603,12 @@ def check_slots(bookings: list[dict[str, Any]]) -> None:
     )
     assert set(taken.values()) <= {1}, taken
     for booking in bookings:
-        rooms = {slot.partition("|")[2] for slot in booking["slots"]}
-        assert rooms == {booked["room"] for booked in booking["rooms"]}
+        check_fields_agree(booking)
 
 
 def check_successes(answered: list[Answered], bookings: list[dict[str, Any]]) -> None:
-    """Every success that was answered is in its booking, byte for byte."""
+    """Every success that was answered is in its booking, byte for byte; and the booking is what
+    the answer said that left it confirmed or cancelled."""
     kept = {
         str(booking["_id"]): [
             entry.get("body") for entry in (*booking["keys"], *booking["history"])
@@ -555,3 +618,8 @@ def check_successes(answered: list[Answered], bookings: list[dict[str, Any]]) ->
     for outcome in answered:
         if isinstance(outcome, Outcome) and outcome.code is None:
             assert outcome.answer.body in kept[outcome.content["booking"]["id"]]
+            said = outcome.content["booking"]
+            is_now = next(each for each in bookings if str(each["_id"]) == said["id"])
+            if said["status"] == is_now["status"] != "pending":
+                guests = [room["guests"] for room in said["rooms"]]
+                assert guests == [booked["guests"] for booked in is_now["rooms"]]

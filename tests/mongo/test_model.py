@@ -41,9 +41,11 @@ from bookings import (
 )
 from bookings.callers import Caller
 from bookings.clock import Deadline
+from bookings.doctor import recount
 from bookings.errors import Refusal
 from bookings.outcomes import Outcome
 from tests.conftest import EMPTIED
+from tests.mongo.conftest import check_fields_agree
 from tests.mongo.model import (
     CUSTOMER,
     HOLD,
@@ -224,6 +226,8 @@ class Bookings(RuleBasedStateMachine):
         self.server_keys: dict[str, Name] = {}
         self.keys_used = 0
         self.steps = 0
+        # The documents as they were after the step before.
+        self.seen: dict[Any, dict[str, Any]] = {}
         # What happens, once, between the next call's look and its write.
         self.meanwhile: Callable[[], None] | None = None
         self.was_interrupted = False
@@ -407,6 +411,17 @@ class Bookings(RuleBasedStateMachine):
         change = by_owner(stay, change)
         self.crossed(lambda: self.change(stay, change), lambda: self.change(stay, RunOut(late)))
 
+    @precondition(lambda self: self.holds())
+    @rule(which=WHICH, change=CHANGES, guests=st.sampled_from([1, 2]))
+    def changes_a_hold_while_it_is_held_again(
+        self, which: int, change: Change, guests: int
+    ) -> None:
+        """By its holder, with a new key, for as many guests as they say now."""
+        stay = latest(self.holds(), which)
+        change = self.with_key(by_owner(stay, change))
+        again = self.held_again(stay, guests)
+        self.crossed(lambda: self.change(stay, change), lambda: self.create(again))
+
     @precondition(lambda self: self.changed)
     @rule(which=WHICH, forgetful=st.booleans())
     def changes_again(self, which: int, forgetful: bool) -> None:
@@ -460,6 +475,7 @@ class Bookings(RuleBasedStateMachine):
         self.no_night_is_sold_twice(bookings)
         self.no_key_has_two_bookings(bookings)
         self.every_booking_is_what_was_acknowledged(bookings)
+        self.every_change_moves_the_version(bookings)
         # The views take turns, each with another stay, category, night or caller every time.
         views = (
             self.a_search_finds_what_is_free,
@@ -493,12 +509,23 @@ class Bookings(RuleBasedStateMachine):
             assert booking["slots"] == sorted(
                 f"{self.day(night)}|inn_{room}" for room, night in stay.slots
             )
+            assert [booked["guests"] for booked in booking["rooms"]] == list(stay.guests)
             assert booking["price"]["total"] == sum(stay.price.values())
+            check_fields_agree(booking)
             # A dead hold is pending until somebody tidies it.
             may_be = {"pending", "expired"} if status == "expired" else {status}
             assert booking["status"] in may_be
             if status == "pending":
                 self.expect_moment(booking["expires_at"], stay.ends_at)
+
+    def every_change_moves_the_version(self, bookings: list[dict[str, Any]]) -> None:
+        for booking in bookings:
+            # What is yet to be told is no part of what a change compares.
+            del booking["outbox"]
+            before = self.seen.get(booking["_id"], booking)
+            if before != booking:
+                assert before["version"] < booking["version"]
+        self.seen = {booking["_id"]: booking for booking in bookings}
 
     def a_search_finds_what_is_free(self, turn: int) -> None:
         first, end = STAYS[turn % len(STAYS)]
@@ -550,6 +577,7 @@ class Bookings(RuleBasedStateMachine):
         try:
             # A fault that was found already must not be hidden by what follows from it.
             if sys.exc_info()[0] is None:
+                assert recount.documents().level == "ok"
                 self.everything_acknowledged_is_replayed()
                 self.live_holds_can_be_confirmed()
                 self.all_that_is_free_can_be_had()
@@ -781,6 +809,7 @@ class Bookings(RuleBasedStateMachine):
         back = timedelta(seconds=seconds) - (now - self.synced_at)
         self.synced_at = now
         put_back(back // timedelta(milliseconds=1))
+        self.seen.clear()
 
     def expect_moment(self, real: datetime, moment: int | None) -> None:
         assert moment is not None
@@ -823,6 +852,19 @@ class Bookings(RuleBasedStateMachine):
             return original(*arguments, **options)
 
         self.patch.setattr(repository, write, interrupted)
+
+    def held_again(self, stay: Stay, guests: int) -> Create:
+        is_one = len(stay.rooms) == 1
+        wish = Wish(
+            room=stay.rooms[0] if is_one else None,
+            categories=() if is_one else tuple(ROOMS[room] for room in stay.rooms),
+            guests=(guests,) if is_one else stay.guests,
+            first=stay.first,
+            end=stay.end,
+            hold=True,
+            user_id=None if stay.owner.endswith(f":{stay.user_id}") else stay.user_id,
+        )
+        return Create(stay.caller, "new", wish)
 
     # --- Small things -------------------------------------------------------------------------
 

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import ast
+import re
+from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bookings import clock, connections, lifecycle, repository, sweep
-from bookings.callers import Caller
+from bookings import clock, connections, lifecycle, relay, repository, sweep
+from bookings.callers import Caller, caller_of_guest
 from bookings.clock import Deadline
+from bookings.documents import MAX_HISTORY
+from bookings.outcomes import Outcome
 from tests.conftest import night
-from tests.mongo.conftest import book, cancel, confirm, extend, let_hold_end, stored
+from tests.mongo.conftest import (
+    book,
+    cancel,
+    check_fields_agree,
+    confirm,
+    extend,
+    let_hold_end,
+    let_server_keys_end,
+    stored,
+)
 
 Patch = pytest.MonkeyPatch
+
+GUEST = caller_of_guest("0123456789abcdef")
 
 
 def before(patch: Patch, name: str, meanwhile: Callable[[], object]) -> None:
@@ -123,15 +139,7 @@ def test_never_moves_a_dead_hold_by_a_clock_that_is_behind(monkeypatch: Patch) -
     let_hold_end()
     put_clock(monkeypatch, -timedelta(hours=1))
 
-    outcome = lifecycle.move_booking(
-        actor=Caller("user", "staff"),
-        booking_id=held.content["booking"]["id"],
-        key_header="move",
-        deadline=Deadline.after(10),
-        room_ids=("room_B",),
-        check_in=date.fromisoformat(night()),
-        check_out=date.fromisoformat(night(31)),
-    )
+    outcome = move(held, "room_B")
 
     assert outcome.code == "TRY_AGAIN"
     assert events() == ["created"]
@@ -150,3 +158,202 @@ def test_extends_once_for_two_requests_whose_claims_redis_lost(monkeypatch: Patc
 
     assert outcome.replayed
     assert events() == ["created", "extended"]
+
+
+# --- Every write moves the version -------------------------------------------------------------
+
+
+def hold_again() -> None:
+    """The holder comes back to their hold under another key, this time with one guest."""
+    assert book("again", hold=True, guests=1).answer.status == 201
+
+
+def move(outcome: Outcome, room: str) -> Outcome:
+    return lifecycle.move_booking(
+        actor=Caller("user", "staff"),
+        booking_id=outcome.content["booking"]["id"],
+        key_header="move",
+        deadline=Deadline.after(10),
+        room_ids=(room,),
+        check_in=date.fromisoformat(night()),
+        check_out=date.fromisoformat(night(31)),
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [confirm, extend, cancel, lambda held: move(held, "room_B")],
+    ids=["confirm", "extend", "cancel", "move"],
+)
+def test_reads_again_what_was_held_again_meanwhile(
+    monkeypatch: Patch, change: Callable[[Outcome], Outcome]
+) -> None:
+    held = book(hold=True, guests=2)
+    before(monkeypatch, "change_booking", hold_again)
+
+    outcome = change(held)
+
+    (booking,) = stored()
+    check_fields_agree(booking)
+    assert outcome.content["booking"]["rooms"][0]["guests"] == booking["guests"] == 1
+
+
+def versions() -> list[int]:
+    return [booking["version"] for booking in stored()]
+
+
+def adopt_the_browsers() -> None:
+    repository.adopt_bookings_of(str(GUEST), Caller("user", "ada"))
+
+
+def adopt_the_addresses() -> None:
+    repository.adopt_bookings_for("ada@example.org", Caller("user", "ada"))
+
+
+def erase() -> None:
+    repository.erase_guest(["ada@example.org"], only_over_by=None)
+
+
+def forget() -> None:
+    repository.replace_person(str(GUEST), "gone:1")
+
+
+@pytest.mark.parametrize("write", [adopt_the_browsers, adopt_the_addresses, erase, forget])
+@pytest.mark.parametrize("is_full", [False, True])
+def test_moves_the_version_once_with_whatever_is_written(
+    write: Callable[[], None], is_full: bool
+) -> None:
+    book(caller=GUEST, guest={"name": "Ada", "email": "ada@example.org"})
+    if is_full:
+        fill_history()
+    (version,) = versions()
+
+    write()
+    write()
+
+    assert versions() == [version + 1]
+
+
+def fill_history() -> None:
+    """As of a booking of the release before this one, which knew no other version."""
+    line = stored()[0]["history"][0]
+    connections.collection("bookings").update_one(
+        {}, {"$set": {"history": [line] * MAX_HISTORY, "version": MAX_HISTORY}}
+    )
+
+
+def test_moves_the_version_with_every_change_of_a_hold() -> None:
+    held = book(hold=True)
+    seen = [versions()]
+    for change in (hold_again_for_two, extend_it, confirm, move_it, cancel):
+        change(held)
+        seen.append(versions())
+
+    assert seen == [[1], [2], [3], [4], [5], [6]]
+    assert events() == ["created", "extended", "confirmed", "moved", "cancelled"]
+
+
+def hold_again_for_two(_held: Outcome) -> None:
+    book("again", hold=True, guests=2)
+
+
+def extend_it(held: Outcome) -> None:
+    extend(held)
+
+
+def move_it(held: Outcome) -> None:
+    move(held, "room_B")
+
+
+def test_moves_the_version_of_a_booking_whose_key_means_another_by_now() -> None:
+    made = book(None)
+    let_server_keys_end()
+
+    cancel(made)
+    book(None)
+
+    assert versions() == [3, 1]
+    assert [len(booking["history"]) for booking in stored()] == [2, 1]
+
+
+def test_moves_the_version_of_a_swept_hold() -> None:
+    book(hold=True)
+    let_hold_end()
+
+    sweep.expire_holds()
+
+    assert versions() == [2]
+
+
+def test_leaves_the_version_when_news_is_passed_on() -> None:
+    book(guest={"name": "Ada", "email": "ada@example.org"})
+
+    relay.pass_on_news()
+
+    assert stored()[0]["outbox"] == []
+    assert versions() == [1]
+
+
+@pytest.mark.parametrize("change", [confirm, extend, cancel, lambda held: move(held, "room_B")])
+def test_changes_what_the_release_before_this_one_has_written(
+    change: Callable[[Outcome], Outcome],
+) -> None:
+    """It knew no version but the history's length, and may still run while this one does."""
+    held = book(hold=True)
+    connections.collection("bookings").update_one({}, {"$unset": {"version": ""}})
+
+    outcome = change(held)
+
+    assert outcome.answer.status == 200
+    assert versions() == [2]
+
+
+@pytest.mark.parametrize("version", [None, 1])
+def test_sees_a_change_that_the_release_before_this_one_makes(
+    monkeypatch: Patch, version: int | None
+) -> None:
+    held = book(hold=True)
+    bookings = connections.collection("bookings")
+    bookings.update_one(
+        {}, {"$set": {"version": version}} if version else {"$unset": {"version": ""}}
+    )
+    line = {**stored()[0]["history"][0], "event": "adopted"}
+    before(
+        monkeypatch, "change_booking", lambda: bookings.update_one({}, {"$push": {"history": line}})
+    )
+
+    cancel(held)
+
+    assert versions() == [3]
+    assert events() == ["created", "adopted", "cancelled"]
+
+
+WRITES = re.compile(r"(insert|update|replace|delete)_(one|many)|find_one_and_.*|bulk_write")
+
+
+def writers_in(path: Path) -> Iterator[str]:
+    """The functions of a module that write `bookings` themselves."""
+    for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        for node in ast.walk(function):
+            if isinstance(node, ast.Attribute) and WRITES.fullmatch(node.attr):
+                where = ast.unparse(node.value)
+                if where in ("bookings", "collection('bookings')"):
+                    yield f"{path.name}: {function.name}"
+
+
+def test_has_one_function_that_writes_what_is_there() -> None:
+    modules = Path(repository.__file__).parent.rglob("*.py")
+    # An insert finds nothing there, and an outbox is no part of what is compared.
+    assert sorted({writer for path in modules for writer in writers_in(path)}) == [
+        "repository.py: _insert",
+        "repository.py: _write",
+        "repository.py: empty_outboxes",
+        "repository.py: put_off_news",
+    ]
+
+
+def test_cannot_write_without_a_version() -> None:
+    with pytest.raises(TypeError, match="version"):
+        repository._Write(condition={}, update={})  # type: ignore[call-arg]
