@@ -4,7 +4,9 @@ Counted by an atomic increment, so that no concurrent request is lost: in window
 under a name that is used once. A dead Redis makes a limit one for each process, never a refusal.
 """
 
+import ipaddress
 import math
+import re
 import time
 from dataclasses import dataclass
 
@@ -13,6 +15,12 @@ from django.core.cache import caches
 from django.http import HttpRequest
 from redis.exceptions import RedisError
 from rest_framework.throttling import BaseThrottle
+
+# What a provider gives to one customer, at least: whoever has an IPv6 address has all of these.
+IPV6_PREFIX = 64
+
+# `192.0.2.1:4711` or `[2001:db8::1]:4711`, as some proxies write it.
+_WITH_PORT = re.compile(r"(?:\[([^\]]*)\]|([0-9.]+))(?::[0-9]+)?")
 
 
 @dataclass(frozen=True)
@@ -57,8 +65,24 @@ def wait_s(limit: Limit, whom: str) -> int | None:
 
 
 def address_of(request: HttpRequest) -> str:
-    """The client's address; of what proxies say of it only what TRUSTED_PROXIES allows."""
-    return BaseThrottle().get_ident(request)  # type: ignore[arg-type]  # it reads META alone
+    """The client's address as it is counted, everywhere: an IPv6 one by its network.
+
+    Of what proxies say of it only what TRUSTED_PROXIES allows.
+    """
+    # It reads META alone.
+    told = BaseThrottle().get_ident(request) or ""  # type: ignore[arg-type]
+    bare = _WITH_PORT.fullmatch(told)
+    try:
+        address = ipaddress.ip_address((bare[1] or bare[2]) if bare else told)
+    except ValueError:
+        return told
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped:
+        # A socket that listens for both writes IPv4 so.
+        return str(address.ipv4_mapped)
+    # By its number, since a link-local address may name an interface, which no network does.
+    return str(ipaddress.IPv6Network((int(address), IPV6_PREFIX), strict=False))
 
 
 def _increment(entry: str, times: int, kept_s: int) -> int:

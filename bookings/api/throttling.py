@@ -41,7 +41,7 @@ class AddressThrottle(WindowThrottle):
     scope = "address"
 
     def get_cache_key(self, request: Request, view: Any) -> str:
-        return f"address:{self.get_ident(request)}"
+        return f"address:{throttles.address_of(request)}"
 
 
 class CallerThrottle(WindowThrottle):

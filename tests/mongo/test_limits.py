@@ -14,6 +14,7 @@ from django.test import Client, RequestFactory
 from rest_framework.settings import api_settings
 
 from bookings import connections, throttles
+from bookings.api.throttling import AddressThrottle
 from bookings.throttles import Limit
 from bookings.web import limits
 from tests.browsing import ADA, ask, booking_path, confirm_form, hold, open_page, stays_path, stored
@@ -120,6 +121,59 @@ def test_believes_only_the_trusted_proxies(settings: Any, proxies: int, reached:
 
     # Through another proxy, but for the same client.
     assert forwarded("192.0.2.2").status_code == reached
+
+
+# What one household or server has, however it is written, and what is somebody else's.
+ONE_AND_ANOTHER = [
+    ("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", "2001:db8:1:3::1"),
+    ("2001:DB8:1:2:0:0:0:1", "2001:db8:1:2::1", "2001:db8:1:1::1"),
+    ("::ffff:192.0.2.1", "192.0.2.1", "::ffff:192.0.2.2"),
+    ("::ffff:c000:201", "192.0.2.1", "192.0.2.2"),
+    ("fe80::1%eth0", "fe80::2", "2001:db8::1"),
+]
+
+
+@pytest.mark.parametrize(("one", "same", "other"), ONE_AND_ANOTHER)
+def test_counts_a_64_as_one_address_and_a_mapped_one_as_ipv4(
+    one: str, same: str, other: str
+) -> None:
+    for _ in range(limits.POSTS.number):
+        post(one)
+
+    assert post(same).status_code == 429
+    assert post(other).status_code == 200
+
+
+@pytest.mark.parametrize(("one", "same", "other"), ONE_AND_ANOTHER)
+def test_counts_the_addresses_of_the_api_alike(
+    monkeypatch: pytest.MonkeyPatch, one: str, same: str, other: str
+) -> None:
+    monkeypatch.setattr(AddressThrottle, "rate", "2/minute", raising=False)
+    statuses = [
+        Client(REMOTE_ADDR=address).get("/api/bookings").status_code
+        for address in (one, one, same, other)
+    ]
+
+    assert statuses == [401, 401, 429, 401]
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "counted"),
+    [
+        ("198.51.100.9, 2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        # Some proxies write the port as well.
+        ("[2001:db8:1:2::1]:4711", "2001:db8:1:2::/64"),
+        ("192.0.2.1:4711", "192.0.2.1"),
+        ("[::ffff:192.0.2.1]", "192.0.2.1"),
+        ("unknown", "unknown"),
+        ("", ""),
+    ],
+)
+def test_counts_what_a_proxy_says_alike(settings: Any, forwarded: str, counted: str) -> None:
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "NUM_PROXIES": 1}
+    request = RequestFactory().get("/", HTTP_X_FORWARDED_FOR=forwarded)
+
+    assert throttles.address_of(request) == counted
 
 
 def test_limits_holds_of_an_address_however_many_guests_it_is() -> None:
