@@ -1,4 +1,5 @@
-# `make` alone lists what there is. PYTHON names the Python that makes .venv.
+# `make` alone lists what there is. PYTHON names the Python that makes .venv, and makes it again
+# where another one did.
 PYTHON ?= python3
 VENV := .venv/bin/python
 
@@ -13,7 +14,7 @@ PRODUCTION := BOOKINGSITE_ENV=production ALLOWED_HOSTS=bookings.example \
 
 help:
 	@echo 'make run     run the site on 127.0.0.1 (PORT, MONGO_PORT, REDIS_PORT, MONGODB_URI, REDIS_URL)'
-	@echo 'make test    run the tests against real servers (PYTEST_ARGS, SLOW=0, ROUNDS)'
+	@echo 'make test    run the tests against real servers (PYTHON, PYTEST_ARGS, SLOW=0, ROUNDS)'
 	@echo 'make check   lint, types, layers, deployment settings, migrations, API schema'
 	@echo 'make messages bring locale/ in step with the texts of pages and letters'
 	@echo 'make checkov install the policy linter of the manifests, which make test then uses'

@@ -8,6 +8,7 @@ sets BOOKINGSITE_ENV=development. Related limits are checked against each other 
 import os
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
@@ -55,6 +56,19 @@ def _check_redis(name: str, url: str) -> str:
     return url
 
 
+def _check_address(name: str, url: str, schemes: tuple[str, ...] = ("https", "http")) -> str:
+    try:
+        parts = urlsplit(url)
+        is_right = parts.scheme in schemes and bool(parts.hostname)
+    except ValueError:
+        is_right = False
+    if not is_right:
+        raise ImproperlyConfigured(
+            f"Set {name} to the site's address, such as https://bookings.example, not {url!r}."
+        )
+    return url
+
+
 ENVIRONMENT = _read_choice("BOOKINGSITE_ENV", "production", ("production", "development"))
 IS_PRODUCTION = ENVIRONMENT == "production"
 
@@ -70,7 +84,9 @@ if IS_PRODUCTION and any(len(key) < 50 for key in SECRET_KEY_FALLBACKS):
 
 DEBUG = False  # a page with settings and variables in it helps an attacker more than us
 ALLOWED_HOSTS = _read_list("ALLOWED_HOSTS", "127.0.0.1,localhost")
-CSRF_TRUSTED_ORIGINS = _read_list("CSRF_TRUSTED_ORIGINS")
+CSRF_TRUSTED_ORIGINS = [
+    _check_address("CSRF_TRUSTED_ORIGINS", url) for url in _read_list("CSRF_TRUSTED_ORIGINS")
+]
 
 # --- Applications -------------------------------------------------------------------------
 
@@ -389,11 +405,11 @@ WHITENOISE_AUTOREFRESH = not IS_PRODUCTION
 # --- Letters ------------------------------------------------------------------------------
 
 # Where links in letters lead. Never a request's Host, which anybody can make up.
-SITE_URL = _read("SITE_URL", None if IS_PRODUCTION else "http://127.0.0.1:8000").rstrip("/")
-if not SITE_URL.startswith(("https://",) if IS_PRODUCTION else ("https://", "http://")):
-    raise ImproperlyConfigured(
-        f"Set SITE_URL to the site's address, such as https://bookings.example, not {SITE_URL!r}."
-    )
+SITE_URL = _check_address(
+    "SITE_URL",
+    _read("SITE_URL", None if IS_PRODUCTION else "http://127.0.0.1:8000").rstrip("/"),
+    ("https",) if IS_PRODUCTION else ("https", "http"),
+)
 
 # Without a server development writes letters into the worker's output.
 EMAIL_HOST = _read("EMAIL_HOST", None if IS_PRODUCTION else "")

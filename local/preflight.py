@@ -201,7 +201,9 @@ def make_environment(venv: Path, purpose: str) -> None:
                     "This Python cannot make a virtual environment: "
                     "type sudo apt-get install python3-venv"
                 )
-            say(f"Making {venv.name} ...")
+            # Packages that a site is running from must not go from under it.
+            check_no_other_run(VAR / "run.pid")
+            say(f"Making {venv.name} with {interpreter()} ...")
             complete([sys.executable, "-m", "venv", "--clear", str(venv)], f"make {venv}")
         say(f"Installing {', '.join(file.name for file in files)} into {venv.name} ...")
         arguments = [text for file in files for text in ("-r", str(file))]
@@ -227,10 +229,19 @@ def requirement_files(purpose: str) -> list[Path]:
 
 def stamp(files: Sequence[Path]) -> str:
     """Tell apart what was installed: the Python and the exact requirements."""
-    digest = hashlib.sha256(repr(sys.version_info[:2]).encode())
+    digest = hashlib.sha256(interpreter().encode())
     for file in files:
         digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
     return digest.hexdigest()
+
+
+def interpreter() -> str:
+    """Name the Python that this is, which an environment made by it shares.
+
+    By its file too: two of one version differ, as a distribution's with security patches does.
+    """
+    version = ".".join(map(str, sys.version_info[:2]))
+    return f"Python {version} of {os.path.realpath(sys.executable)}"
 
 
 def is_stamped(venv: Path, purpose: str, files: Sequence[Path]) -> bool:
@@ -251,13 +262,17 @@ def stamp_path(venv: Path, purpose: str) -> Path:
 
 
 def has_pip(venv: Path) -> bool:
-    """Whether the environment works and is of this Python's version."""
+    """Whether the environment works and was made by this very Python."""
     python = venv / "bin" / "python"
     if not python.exists():
         return False
-    question = "import pip, sys; sys.stdout.write(repr(sys.version_info[:2]))"
-    answer = subprocess.run([python, "-c", question], capture_output=True, text=True, check=False)
-    return answer.stdout == repr(sys.version_info[:2])
+    question = (
+        "import pip, sys; from local import preflight; sys.stdout.write(preflight.interpreter())"
+    )
+    answer = subprocess.run(
+        [python, "-c", question], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return answer.stdout == interpreter()
 
 
 def check_servers(venv: Path, environ: Mapping[str, str]) -> None:

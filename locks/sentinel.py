@@ -6,15 +6,25 @@ with the Sentinels' hosts. A password is Redis's own; one that the Sentinels ask
 says how they agree on a primary.
 """
 
+import re
 from dataclasses import dataclass, field
+from ipaddress import IPv6Address
 from typing import Any
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote
 
 from redis.connection import ConnectionPool
 from redis.sentinel import Sentinel, SentinelConnectionPool
 
 SCHEME = "redis+sentinel"
 SENTINEL_PORT = 26379
+
+# urlsplit is for addresses of one host: Pythons since 2025 refuse one in brackets behind a comma.
+_ADDRESS = re.compile(
+    rf"{re.escape(SCHEME)}://(?P<authority>[^/?#]*)(?P<path>/[^?#]*)(\?(?P<query>[^#]*))?"
+)
+
+# The colons of an IPv6 address stand in brackets.
+_HOST = re.compile(r"(\[(?P<number>[^\[\]]+)\]|(?P<name>[^\[\]:]+))(:(?P<port>[0-9]{1,5}))?")
 
 # How long a worker waits for one Sentinel before it asks the next; it may wait, a request may not.
 WORKER_TIMEOUT_S = 1.0
@@ -39,13 +49,13 @@ def is_watched(url: str) -> bool:
 
 def parse(url: str) -> Watched:
     """Takes an address apart. Raises ValueError that says what is wrong with it."""
-    parts = urlsplit(url)
-    login, _, hosts = parts.netloc.rpartition("@")
-    username, _, password = login.partition(":")
-    service, _, database = parts.path.strip("/").partition("/")
-    if parts.scheme != SCHEME or not service or not (database or "0").isdecimal():
+    parts = _ADDRESS.fullmatch(url)
+    service, _, database = parts["path"].strip("/").partition("/") if parts else ("", "", "")
+    if not parts or not service or not (database or "0").isdecimal():
         raise ValueError(f"write it as {SCHEME}://host:port,host:port/service/0")
-    query = parse_qs(parts.query)
+    login, _, hosts = parts["authority"].rpartition("@")
+    username, _, password = login.partition(":")
+    query = parse_qs(parts["query"] or "")
     if set(query) - {"sentinel_password"}:
         raise ValueError("sentinel_password is the only option that it may have")
     return Watched(
@@ -59,16 +69,23 @@ def parse(url: str) -> Watched:
 
 
 def _read_host(text: str) -> tuple[str, int]:
-    host, colon, port = text.rpartition(":")
-    if not colon or port.endswith("]"):  # the colons of an IPv6 address
-        host, port = text, str(SENTINEL_PORT)
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+    host = _HOST.fullmatch(text)
+    port = int(host["port"] or SENTINEL_PORT) if host else 0
+    if not host or not 0 < port < 65536 or (host["number"] and not _is_ipv6(host["number"])):
         # Unquoted, since a password that has a slash in it may be what stands here.
         raise ValueError(
             "write each Sentinel as host:port, with %-codes in the password for what is no letter "
             "or digit"
         )
-    return host.strip("[]"), int(port)
+    return host["number"] or host["name"], port
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        IPv6Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def for_celery(watched: Watched) -> tuple[str, dict[str, Any]]:

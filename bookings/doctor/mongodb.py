@@ -2,7 +2,7 @@
 
 import json
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from django.conf import settings
 from pymongo import ReadPreference
@@ -58,7 +58,8 @@ def write_concern() -> Finding:
             )
     weaker = [
         f"{name}={value}"
-        for name, value in parse_qsl(urlsplit(settings.MONGODB_URI).query)
+        # As the driver does; urlsplit is for addresses of one host.
+        for name, value in parse_qsl(settings.MONGODB_URI.partition("?")[2])
         if (name.lower() == "w" and value != "majority")
         or (name.lower() in ("journal", "j") and value.lower() != "true")
     ]

@@ -203,3 +203,66 @@ def test_makes_an_environment_anew_whose_python_is_gone(checkout: Path) -> None:
     (checkout / ".venv" / "bin" / "python").unlink()
 
     assert len(commands_for(checkout, "run")) == 2
+
+
+def test_makes_an_environment_again_that_another_python_of_its_version_made(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    commands_for(checkout, "run")
+    elsewhere = checkout / "python3"
+    elsewhere.symlink_to("/bin/sh")
+    monkeypatch.setattr(sys, "executable", str(elsewhere))
+    monkeypatch.setattr(preflight, "has_pip", lambda venv: False)
+
+    making, _ = commands_for(checkout, "run")
+
+    assert making.startswith(f"{elsewhere} -m venv --clear ")
+    assert f"of {elsewhere.resolve()} ..." in capsys.readouterr().out
+
+
+def test_knows_an_environment_by_the_python_that_made_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert preflight.has_pip(Path(sys.prefix))
+
+    monkeypatch.setattr(sys, "executable", "/bin/sh")
+
+    assert not preflight.has_pip(Path(sys.prefix))
+
+
+def test_takes_no_environment_from_under_a_running_site(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    running = PidFile(checkout / "var" / "run.pid")
+    running.take()
+    monkeypatch.setattr(preflight, "has_pip", lambda venv: False)
+
+    with pytest.raises(NotReady, match="stop it first"):
+        commands_for(checkout, "test")
+
+    running.release()
+    assert (checkout / "commands").read_text() == ""
+
+
+def test_runs_in_ci_on_the_distributions_own_python(tmp_path: Path) -> None:
+    # None of what it calls is what it seems, so that nothing is installed or run.
+    for name, script in {
+        "make": 'echo "$1 on $PYTHON"',
+        "id": "echo 1000",
+        "kubectl": "",
+        "python3": "exit 1",
+    }.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+
+    done = subprocess.run(
+        [preflight.ROOT / ".ci" / "run"],
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "PYTHON": "another"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert sorted(done.stdout.splitlines()) == [
+        f"{target} on /usr/bin/python3" for target in ("check", "checkov", "test")
+    ], done.stderr

@@ -303,6 +303,12 @@ def test_warns_of_an_address_that_asks_for_less(
     assert "warn  write concern: MONGODB_URI asks for w=1 and journal=false" in done.stdout
 
 
+def test_reads_an_address_of_several_members_by_number(database: None, settings: Settings) -> None:
+    settings.MONGODB_URI = "mongodb://one:1,[::1]:2,[2001:db8::1]:3/?w=1"
+
+    assert mongodb.write_concern().text.startswith("MONGODB_URI asks for w=1, ")
+
+
 def test_warns_of_transactions_that_may_live_long(
     own_mongod: Server, use_mongod: Callable[[str], pymongo.MongoClient]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from kombu import Connection
 
 from locks.sentinel import Watched, for_celery, parse
 
@@ -20,6 +21,20 @@ def test_reads_every_part() -> None:
         password="p@ss/",
         sentinel_password="a b",
     )
+
+
+@pytest.mark.parametrize(
+    ("hosts", "sentinels"),
+    [
+        ("[::1]:1,two:2", (("::1", 1), ("two", 2))),
+        ("one:1,[::1]:2", (("one", 1), ("::1", 2))),
+        ("[::1]:1,[2001:db8::2]", (("::1", 1), ("2001:db8::2", 26379))),
+    ],
+)
+def test_reads_numbers_in_brackets_wherever_they_stand(
+    hosts: str, sentinels: tuple[tuple[str, int], ...]
+) -> None:
+    assert parse(f"redis+sentinel://:secret@{hosts}/bookings").sentinels == sentinels
 
 
 def test_needs_no_more_than_a_host_and_a_service() -> None:
@@ -44,6 +59,16 @@ def test_keeps_passwords_out_of_what_is_printed() -> None:
         "redis+sentinel://one/bookings/x",
         "redis+sentinel://one/bookings/0/1",
         "redis+sentinel://one/bookings?ssl=true",
+        "redis+sentinel://one/bookings#4",
+        "redis+sentinel://:se#cret@one/bookings",
+        "redis+sentinel://one:0/bookings",
+        "redis+sentinel://one:65536/bookings",
+        "redis+sentinel://::1/bookings",
+        "redis+sentinel://::1:26379/bookings",
+        "redis+sentinel://[::1/bookings",
+        "redis+sentinel://one:1,::1]:2/bookings",
+        "redis+sentinel://[one]:1/bookings",
+        "redis+sentinel://one[::1]:1/bookings",
     ],
 )
 def test_refuses_what_it_would_misread(url: str) -> None:
@@ -57,5 +82,6 @@ def test_tells_celery_the_same() -> None:
     )
 
     assert url == "sentinel://app:p%40ss@one:1/4;sentinel://app:p%40ss@[::1]:2/4"
+    assert [parts.split("@")[1] for parts in Connection(url).alt] == ["one:1/4", "[::1]:2/4"]
     assert options["master_name"] == "bookings"
     assert options["sentinel_kwargs"]["password"] == "b"

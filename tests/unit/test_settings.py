@@ -80,6 +80,31 @@ def test_sends_letters_by_the_server_that_is_named(security: str, tls: str) -> N
     assert said.stdout == f"{backend} {tls} https://bookings.example\n"
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SITE_URL", "https://"),
+        ("SITE_URL", "https://[bookings.example"),
+        ("CSRF_TRUSTED_ORIGINS", "https://bookings.example,https://[bookings.example"),
+        ("CSRF_TRUSTED_ORIGINS", "bookings.example"),
+    ],
+)
+def test_refuses_an_address_of_the_site_that_every_letter_or_form_would_fail_at(
+    name: str, value: str
+) -> None:
+    said = start(**{**PRODUCTION, name: value}).stderr.splitlines()[-1]
+
+    assert f"Set {name} to" in said
+    assert "https://bookings.example" in said
+
+
+def test_takes_a_number_or_many_names_for_the_address_of_the_site() -> None:
+    many = "https://*.bookings.example,https://[2001:db8::1]:8443"
+    said = start("SITE_URL", SITE_URL="http://[::1]:8000", CSRF_TRUSTED_ORIGINS=many)
+
+    assert said.stdout == "http://[::1]:8000\n", said.stderr
+
+
 def test_prints_letters_in_development_unless_a_server_is_named() -> None:
     backends = [start("EMAIL_BACKEND", EMAIL_HOST=host).stdout.split(".")[-2] for host in ("", "m")]
 
@@ -98,13 +123,14 @@ def test_take_no_weak_earlier_key_in_production() -> None:
     assert "Set SECRET_KEY_FALLBACKS to earlier SECRET_KEYs with commas between" in said
 
 
-WATCHED = "redis+sentinel://:pass@one:1,two:2/bookings/3"
+# With a number in brackets behind a comma, which not every Python's urlsplit takes apart.
+WATCHED = "redis+sentinel://:pass@one:1,[::1]:2/bookings/3"
 
 
 def test_finds_cache_and_broker_behind_the_same_sentinels() -> None:
     said = start("REDIS_URL", "CELERY_BROKER_URL", REDIS_URL=WATCHED).stdout
 
-    assert said == f"{WATCHED} sentinel://:pass@one:1/3;sentinel://:pass@two:2/3\n"
+    assert said == f"{WATCHED} sentinel://:pass@one:1/3;sentinel://:pass@[::1]:2/3\n"
 
 
 @pytest.mark.parametrize(
