@@ -1,27 +1,17 @@
-"""Which rooms are free for a stay, and which of them is the best to give away."""
+"""Which of the rooms that are free for a stay is the best to give away."""
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 from datetime import date, timedelta
 
-from bookings.documents import BookedRoom, nights_between
+from bookings.documents import BookedRoom
 from bookings.errors import ResourceLocked, SoldOut
 from bookings.inventory import RoomFacts
 from bookings.offers import WantedRoom
-
-# The nights that each room is taken on, by the room's id; rooms without any may be missing.
-Taken = Mapping[str, Set[date]]
+from bookings.stock import Taken, free_rooms
 
 # How far around a stay a room's free nights are counted. A gap of a week can be sold again,
 # so how much longer it is makes no difference, and every night looked at costs a read.
 GAP_LOOK_NIGHTS = 7
-
-
-def free_rooms(
-    rooms: Iterable[RoomFacts], taken: Taken, check_in: date, check_out: date
-) -> list[RoomFacts]:
-    """Those of the rooms that are free on every night of the stay."""
-    nights = set(nights_between(check_in, check_out))
-    return [room for room in rooms if nights.isdisjoint(taken.get(room.id, ()))]
 
 
 def choose_rooms(

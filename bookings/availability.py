@@ -1,23 +1,20 @@
 """What can be booked: the same answer for the API, the pages and the admin.
 
-A category serves a stay if its calendar sells it (bookings/calendars.py) and one of its rooms
-is free on all its nights (bookings/assignment.py). Booking asks these same two.
+Whether a stay can be had is said by the rule in bookings/stock.py, which booking asks as well.
 """
 
 import dataclasses
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from bookings import calendars, clock, inventory, lookups
-from bookings.assignment import Taken, free_rooms
-from bookings.calendars import Calendar, Night, Obstacle, describe_days, read_calendars
+from bookings import calendars, inventory, lookups
+from bookings.calendars import Night, Obstacle, describe_days, read_calendars
 from bookings.documents import Price, nights_between
 from bookings.errors import ValidationFailed
-from bookings.inventory import HORIZON_DAYS, CategoryFacts, HotelFacts, RoomFacts
-from bookings.payloads import judge_length
+from bookings.inventory import CategoryFacts, HotelFacts, RoomFacts
+from bookings.payloads import MAX_NIGHTS, judge_length
+from bookings.stock import TOO_MANY_GUESTS, Stock, Taken, free_rooms, read_category_stock
 
-TOO_MANY_GUESTS = "TOO_MANY_GUESTS"
 SOLD_OUT = "SOLD_OUT"
 NO_SINGLE_ROOM = "NO_SINGLE_ROOM"
 NO_ROOMS = "NO_ROOMS"
@@ -37,8 +34,15 @@ OBSTACLES = (
     NO_ROOMS,
 )
 
-# How far a stay that cannot be had is moved to find one that can.
+# How far the ends of a stay that cannot be had are moved to find one that can.
 NEAREST_WITHIN_DAYS = 14
+
+# How many nights more or fewer such a stay may have: up to a week, since some hotels sell only
+# whole weeks in summer.
+NEAREST_WITHIN_NIGHTS = 7
+
+# In which way such a stay is another one.
+EARLIER, LATER, SHORTER, LONGER = "earlier", "later", "shorter", "longer"
 
 # A page of rooms; a hotel has more only rarely, and then `next` leads on.
 PAGE_SIZE = 100
@@ -49,9 +53,8 @@ class CategoryStay:
     """One category for the stay that was asked for.
 
     It can be had if there are no obstacles; then `rooms_left` is enough. `price` is for
-    one room, None where some night is not for sale. `nearest` are the closest stays of the
-    same length that can be had instead, one earlier and one later at most; `free` are the rooms
-    that are left.
+    one room, None where some night is not for sale. `nearest` are the closest stays that can be
+    had instead, the closest first (see `_find_nearest`); `free` are the rooms that are left.
     """
 
     category: CategoryFacts
@@ -63,13 +66,24 @@ class CategoryStay:
 
 
 @dataclass(frozen=True)
+class ShortestStay:
+    """When the shortest stay from some day ends, and what one room costs for it."""
+
+    check_out: date
+    price: Price
+
+
+@dataclass(frozen=True)
 class CalendarDay:
-    """A day of a category's month; `rooms_left` counts rooms that are free on this night."""
+    """A day of a category's month; `rooms_left` counts rooms that are free on this night.
+
+    `shortest` is None where no stay can begin.
+    """
 
     date: date
     night: Night | None
     rooms_left: int
-    can_be_booked: bool
+    shortest: ShortestStay | None
 
 
 @dataclass(frozen=True)
@@ -104,40 +118,41 @@ def find_stays(
         raise ValidationFailed(faults)
     categories = inventory.list_categories(hotel.id)
     rooms = _rooms_by_category(categories)
-    found = _look(hotel, categories, rooms, check_in, check_out, guests, room_count)
+    stocks = _read_stocks(hotel, categories, rooms, check_in, check_out)
+    taken = lookups.taken_nights(hotel.id, check_in, check_out)
+    found = [_look(stock, taken, check_in, check_out, guests, room_count) for stock in stocks]
     if not any(stay.obstacles for stay in found):
         return found
     # Only for who has to look elsewhere: the days around are read as well.
-    return _with_nearest(hotel, found, rooms, check_in, check_out, room_count)
+    return _with_nearest(hotel, found, rooms, check_in, check_out, guests, room_count)
 
 
-def read_month(*, category_id: str, year: int, month: int) -> list[CalendarDay]:
-    """Every day of a month for one category. Raises ValidationFailed."""
-    category = inventory.find_category(category_id)
-    if category is None:
-        raise ValidationFailed([("categoryId", "There is no such category.")])
-    hotel = _find_hotel(category.hotel)
+def read_month(
+    *, category_id: str, year: int, month: int, guests: int = 1, room_count: int = 1
+) -> list[CalendarDay]:
+    """Every day of a month for one category, and the stays that can begin on it. Raises
+    ValidationFailed.
+
+    `guests` is how many are in each room.
+    """
     first = date(year, month, 1)
     end = date(year + month // 12, month % 12 + 1, 1)
-    calendar = read_calendars([category], first, end)[category.id]
-    rooms = inventory.list_rooms([category.id])
-    taken = lookups.taken_nights(hotel.id, first, end)
-    today = clock.today(hotel.time_zone)
-    last = today + timedelta(days=HORIZON_DAYS)
-    days = []
+    # A stay that begins in this month may end that far behind it, if the calendar has such days.
+    last = end + min(timedelta(days=MAX_NIGHTS), date.max - end)
+    stock = read_category_stock([category_id], first, last).get(category_id)
+    if stock is None:
+        raise ValidationFailed([("categoryId", "There is no such category.")])
+    departures = {}
     for day in nights_between(first, end):
-        night = calendar.night(day)
-        left = len(free_rooms(rooms, taken, day, day + timedelta(days=1)))
-        days.append(
-            CalendarDay(
-                date=day,
-                # A night that is not for sale may still have restrictions to show.
-                night=night or calendar.days.get(day),
-                rooms_left=left,
-                can_be_booked=night is not None and left > 0 and today <= day < last,
-            )
-        )
-    return days
+        departure = stock.first_departure(day)
+        if departure and stock.is_sold(day, departure, guests, room_count):
+            departures[day] = departure
+    # Bookings are read no further than some of these stays reach.
+    taken = lookups.taken_nights(stock.hotel.id, first, max([end, *departures.values()]))
+    return [
+        _read_day(stock, taken, day, departures.get(day), room_count)
+        for day in nights_between(first, end)
+    ]
 
 
 def find_free_rooms(*, hotel_id: str, night: date, after: str = "") -> FreeRooms:
@@ -151,11 +166,10 @@ def find_free_rooms(*, hotel_id: str, night: date, after: str = "") -> FreeRooms
     if faults:
         raise ValidationFailed([("date", message) for _, message in faults])
     categories = {category.id: category for category in inventory.list_categories(hotel.id)}
-    by_category = read_calendars(categories.values(), night, check_out)
     prices = {
-        category_id: Price(hotel.currency, calendar.amounts(night, check_out) or ())
-        for category_id, calendar in by_category.items()
-        if not calendar.obstacles(night, check_out)
+        stock.category.id: Price(hotel.currency, stock.calendar.amounts(night, check_out) or ())
+        for stock in _read_stocks(hotel, [*categories.values()], {}, night, check_out)
+        if not stock.obstacles(night, check_out, guests=1)
     }
     rooms = inventory.list_rooms(prices, after=after, limit=PAGE_SIZE + 1)
     page = rooms[:PAGE_SIZE]
@@ -185,44 +199,57 @@ def _rooms_by_category(categories: list[CategoryFacts]) -> dict[str, list[RoomFa
     return rooms
 
 
-def _look(
+def _read_stocks(
     hotel: HotelFacts,
     categories: list[CategoryFacts],
     rooms: dict[str, list[RoomFacts]],
-    check_in: date,
-    check_out: date,
-    guests: int,
-    room_count: int,
-) -> list[CategoryStay]:
-    by_category = read_calendars(categories, check_in, check_out)
-    taken = lookups.taken_nights(hotel.id, check_in, check_out)
-    found = []
-    for category in categories:
-        calendar = by_category[category.id]
-        amounts = calendar.amounts(check_in, check_out)
-        free = free_rooms(rooms[category.id], taken, check_in, check_out)
-        obstacles = calendar.obstacles(check_in, check_out)
-        if guests > category.occupancy:
-            message = f"This takes {category.limit}."
-            obstacles.append(Obstacle(TOO_MANY_GUESTS, message, ()))
-        if len(free) < room_count:
-            why = _why_full(rooms[category.id], taken, check_in, check_out, room_count)
-            obstacles.append(why)
-        found.append(
-            CategoryStay(
-                category=category,
-                rooms_left=len(free),
-                price=Price(hotel.currency, amounts) if amounts else None,
-                obstacles=tuple(obstacles),
-                nearest=(),
-                free=tuple(free),
-            )
-        )
-    return found
+    first: date,
+    last: date,
+) -> list[Stock]:
+    by_category = read_calendars(categories, first, last)
+    return [
+        Stock(hotel, category, by_category[category.id], tuple(rooms.get(category.id, ())))
+        for category in categories
+    ]
+
+
+def _look(
+    stock: Stock, taken: Taken, check_in: date, check_out: date, guests: int, room_count: int
+) -> CategoryStay:
+    amounts = stock.calendar.amounts(check_in, check_out)
+    free = free_rooms(stock.rooms, taken, check_in, check_out)
+    obstacles = stock.obstacles(check_in, check_out, guests)
+    if len(free) < room_count:
+        obstacles.append(_why_full(stock.rooms, taken, check_in, check_out, room_count))
+    return CategoryStay(
+        category=stock.category,
+        rooms_left=len(free),
+        price=Price(stock.hotel.currency, amounts) if amounts else None,
+        obstacles=tuple(obstacles),
+        nearest=(),
+        free=tuple(free),
+    )
+
+
+def _read_day(
+    stock: Stock, taken: Taken, day: date, departure: date | None, room_count: int
+) -> CalendarDay:
+    """`departure` ends the shortest stay from this day that is for sale, if there is one."""
+    shortest = None
+    if departure and len(free_rooms(stock.rooms, taken, day, departure)) >= room_count:
+        amounts = stock.calendar.amounts(day, departure) or ()
+        shortest = ShortestStay(departure, Price(stock.hotel.currency, amounts))
+    return CalendarDay(
+        date=day,
+        # A night that is not for sale may still have restrictions to show.
+        night=stock.calendar.night(day) or stock.calendar.days.get(day),
+        rooms_left=len(free_rooms(stock.rooms, taken, day, day + timedelta(days=1))),
+        shortest=shortest,
+    )
 
 
 def _why_full(
-    rooms: list[RoomFacts], taken: Taken, check_in: date, check_out: date, room_count: int
+    rooms: tuple[RoomFacts, ...], taken: Taken, check_in: date, check_out: date, room_count: int
 ) -> Obstacle:
     """Too few rooms are free on all nights; on which nights are too few free at all?"""
     if not rooms:
@@ -249,43 +276,76 @@ def _with_nearest(
     rooms: dict[str, list[RoomFacts]],
     check_in: date,
     check_out: date,
+    guests: int,
     room_count: int,
 ) -> list[CategoryStay]:
     around = timedelta(days=NEAREST_WITHIN_DAYS)
-    lost = [stay for stay in found if stay.obstacles]
-    by_category = read_calendars(
-        [stay.category for stay in lost], check_in - around, check_out + around
-    )
+    lost = [stay.category for stay in found if stay.obstacles]
+    stocks = _read_stocks(hotel, lost, rooms, check_in - around, check_out + around)
     taken = lookups.taken_nights(hotel.id, check_in - around, check_out + around)
-
-    def can_be_had(calendar: Calendar, first: date, last: date) -> bool:
-        return (
-            not inventory.judge_dates(hotel, first, last)
-            and not calendar.obstacles(first, last)
-            and len(free_rooms(rooms[calendar.category.id], taken, first, last)) >= room_count
-        )
-
     nearest = {
-        stay.category.id: _find_nearest(
-            by_category[stay.category.id], check_in, check_out, can_be_had
-        )
-        for stay in lost
-        if not any(obstacle.code == TOO_MANY_GUESTS for obstacle in stay.obstacles)
+        stock.category.id: _find_nearest(stock, taken, check_in, check_out, guests, room_count)
+        for stock in stocks
+        # On other dates the rooms are as small.
+        if guests <= stock.category.occupancy
     }
     return [dataclasses.replace(stay, nearest=nearest.get(stay.category.id, ())) for stay in found]
 
 
+@dataclass(frozen=True)
+class _Move:
+    """By how many days the ends of a stay are moved; less than none is earlier."""
+
+    arrival: int
+    departure: int
+
+    @property
+    def distance(self) -> int:
+        return abs(self.arrival) + abs(self.departure)
+
+    @property
+    def kind(self) -> str:
+        if self.arrival == self.departure:
+            return EARLIER if self.arrival < 0 else LATER
+        return SHORTER if self.departure < self.arrival else LONGER
+
+
+_ENDS = range(-NEAREST_WITHIN_DAYS, NEAREST_WITHIN_DAYS + 1)
+
+# Nearest first; of those as near, the ones that keep the length, and then those that keep the
+# arrival.
+_MOVES = sorted(
+    (
+        _Move(arrival, departure)
+        for arrival in _ENDS
+        for departure in _ENDS
+        if (arrival or departure) and abs(departure - arrival) <= NEAREST_WITHIN_NIGHTS
+    ),
+    key=lambda move: (
+        move.distance,
+        move.arrival != move.departure,
+        abs(move.arrival),
+        move.arrival,
+        move.departure,
+    ),
+)
+
+
 def _find_nearest(
-    calendar: Calendar,
-    check_in: date,
-    check_out: date,
-    can_be_had: Callable[[Calendar, date, date], bool],
+    stock: Stock, taken: Taken, check_in: date, check_out: date, guests: int, room_count: int
 ) -> tuple[tuple[date, date], ...]:
-    nearest = []
-    for sign in (-1, 1):
-        for days in range(1, NEAREST_WITHIN_DAYS + 1):
-            shift = timedelta(days=sign * days)
-            if can_be_had(calendar, check_in + shift, check_out + shift):
-                nearest.append((days, (check_in + shift, check_out + shift)))
-                break
-    return tuple(stay for _, stay in sorted(nearest))
+    """The nearest stays that can be had instead, by how far their ends are moved in all.
+
+    Of the same length they are one earlier and one later; and one shorter and one longer, as far
+    as they are nearer than those.
+    """
+    nearest: dict[str, tuple[date, date]] = {}
+    for move in _MOVES:
+        is_as_long = move.kind in (EARLIER, LATER)
+        if move.kind in nearest or (not is_as_long and (EARLIER in nearest or LATER in nearest)):
+            continue
+        first = check_in + timedelta(days=move.arrival)
+        last = check_out + timedelta(days=move.departure)
+        if stock.can_be_had(first, last, guests, room_count, taken):
+            nearest[move.kind] = (first, last)
+    return tuple(nearest.values())

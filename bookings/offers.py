@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import date
 
 from bookings import calendars, clock, inventory
-from bookings.calendars import Calendar
+from bookings.calendars import Calendar, Obstacle
 from bookings.documents import CHECKED_OUT, EXPECTED, BookedRoom, Booking, Price, nights_between
 from bookings.errors import ValidationFailed
 from bookings.inventory import HotelFacts, RoomFacts
 from bookings.payloads import MAX_SLOTS, RoomWish, StayRequest, judge_length
-from bookings.stock import Stock, read_category_stock, read_room_stock
+from bookings.stock import TOO_MANY_GUESTS, Stock, read_category_stock, read_room_stock
 
 # Which field of the request each obstacle speaks about; for the rest it is the room's own.
 _FIELDS = {
@@ -63,12 +63,8 @@ def find_offer(request: StayRequest) -> Offer:
     for wish, stock in zip(request.rooms, stocks, strict=True):
         if stock.hotel != hotel:
             faults.append((wish.field, "All rooms of a booking must be in one hotel."))
-        if wish.guests > stock.category.occupancy:
-            entry = wish.field.rpartition(".")[0]
-            message = f"This room takes {stock.category.limit}."
-            faults.append((f"{entry}.guests" if entry else "guests", message))
-        for obstacle in stock.calendar.obstacles(request.check_in, request.check_out):
-            faults.append((_FIELDS.get(obstacle.code, wish.field), obstacle.message))
+        for obstacle in stock.obstacles(request.check_in, request.check_out, wish.guests):
+            faults.append((_field_of(obstacle, wish), obstacle.message))
     if faults:
         raise ValidationFailed(list(dict.fromkeys(faults)))
 
@@ -119,6 +115,13 @@ def _read_stock(request: StayRequest) -> dict[str, Stock]:
 
 def _name_of(wish: RoomWish) -> str:
     return wish.room or wish.category or ""
+
+
+def _field_of(obstacle: Obstacle, wish: RoomWish) -> str:
+    if obstacle.code == TOO_MANY_GUESTS:
+        entry = wish.field.rpartition(".")[0]
+        return f"{entry}.guests" if entry else "guests"
+    return _FIELDS.get(obstacle.code, wish.field)
 
 
 def judge_move(

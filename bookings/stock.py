@@ -1,21 +1,35 @@
-"""All that booking must know of the catalogue, read in one go: each round trip costs a request
-about as much as its own work does."""
+"""What there is to sell, and the rule that says which stays can be had of it.
 
-from collections.abc import Iterable
+Search, month and booking all ask this rule: `Stock.obstacles` for what hotel and calendar allow,
+`free_rooms` for what bookings leave. A stay has one room for all its nights.
+
+For booking all of it is read in one go: each round trip costs a request about as much as its own
+work does.
+"""
+
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
-from bookings.calendars import Calendar, night_of
+from bookings.calendars import Calendar, Obstacle, night_of
 from bookings.connections import collection
+from bookings.documents import nights_between
 from bookings.inventory import (
     CategoryFacts,
     HotelFacts,
     RoomFacts,
     category_of,
     hotel_of,
+    judge_dates,
     room_of,
 )
+from bookings.payloads import MAX_NIGHTS, MAX_SLOTS, judge_length
+
+TOO_MANY_GUESTS = "TOO_MANY_GUESTS"
+
+# The nights that each room is taken on, by the room's id; rooms without any may be missing.
+Taken = Mapping[str, Set[date]]
 
 
 @dataclass(frozen=True)
@@ -26,6 +40,56 @@ class Stock:
     category: CategoryFacts
     calendar: Calendar
     rooms: tuple[RoomFacts, ...]
+
+    def obstacles(self, check_in: date, check_out: date, guests: int) -> list[Obstacle]:
+        """Why no room of it is sold to so many guests for this stay, free or not; empty where
+        one is. Whether these days can be booked at all is judged before."""
+        found = self.calendar.obstacles(check_in, check_out)
+        if guests > self.category.occupancy:
+            message = f"This room takes {self.category.limit}."
+            found.append(Obstacle(TOO_MANY_GUESTS, message, ()))
+        return found
+
+    def is_sold(self, check_in: date, check_out: date, guests: int, room_count: int) -> bool:
+        """Whether so many rooms, with so many guests in each, are for sale for this stay."""
+        return not (
+            judge_length(check_in, check_out)
+            or room_count * (check_out - check_in).days > MAX_SLOTS
+            or judge_dates(self.hotel, check_in, check_out)
+            or self.obstacles(check_in, check_out, guests)
+        )
+
+    def can_be_had(
+        self, check_in: date, check_out: date, guests: int, room_count: int, taken: Taken
+    ) -> bool:
+        """Whether they are for sale, and enough of them free on all the nights."""
+        return (
+            self.is_sold(check_in, check_out, guests, room_count)
+            and len(free_rooms(self.rooms, taken, check_in, check_out)) >= room_count
+        )
+
+    def first_departure(self, check_in: date) -> date | None:
+        """The end of the shortest stay from this day that its minimum and the days closed to
+        departure allow; None where none is short enough.
+
+        If that stay cannot be had, none from this day can: a longer one has all its nights, and
+        whatever else forbids it. The calendar must reach MAX_NIGHTS days further.
+        """
+        arrival = self.calendar.days.get(check_in)
+        for nights in range(arrival.min_stay if arrival else 1, MAX_NIGHTS + 1):
+            check_out = check_in + timedelta(days=nights)
+            departure = self.calendar.days.get(check_out)
+            if departure is None or not departure.is_closed_to_departure:
+                return check_out
+        return None
+
+
+def free_rooms(
+    rooms: Iterable[RoomFacts], taken: Taken, check_in: date, check_out: date
+) -> list[RoomFacts]:
+    """Those of the rooms that are free on every night of the stay."""
+    nights = set(nights_between(check_in, check_out))
+    return [room for room in rooms if nights.isdisjoint(taken.get(room.id, ()))]
 
 
 def read_room_stock(room_id: str, first: date, last: date) -> Stock | None:

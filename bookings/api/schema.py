@@ -178,6 +178,9 @@ cancel_schema = extend_schema(
         {**_CHANGE_CODES, 409: "NOT_CANCELLABLE, IDEMPOTENCY_IN_PROGRESS"},
     ),
 )
+GUESTS = OpenApiParameter(
+    "guests", {"type": "integer", "minimum": 1, "maximum": MAX_GUESTS, "default": 1}
+)
 availability_schema = extend_schema(
     operation_id="find_stays",
     summary="What a hotel can offer for a stay, and if not, why not and when",
@@ -185,16 +188,14 @@ availability_schema = extend_schema(
         OpenApiParameter("hotelId", ID, description="`demo` unless given."),
         OpenApiParameter("checkIn", OpenApiTypes.DATE, required=True),
         OpenApiParameter("checkOut", OpenApiTypes.DATE, required=True),
-        OpenApiParameter(
-            "guests", {"type": "integer", "minimum": 1, "maximum": MAX_GUESTS, "default": 1}
-        ),
+        GUESTS,
         *HEADERS,
     ],
     responses=_answers(200, serializers.StaysSerializer, {400: "VALIDATION_ERROR"}),
 )
 calendar_schema = extend_schema(
     operation_id="read_month",
-    summary="A category's month: prices, restrictions and rooms left, day by day",
+    summary="A category's month: on which days a stay can begin, prices, restrictions, rooms left",
     parameters=[
         OpenApiParameter("categoryId", ID, required=True),
         OpenApiParameter(
@@ -203,6 +204,7 @@ calendar_schema = extend_schema(
             required=True,
             description="YYYY-MM",
         ),
+        GUESTS,
         *HEADERS,
     ],
     responses=_answers(200, serializers.MonthSerializer, {400: "VALIDATION_ERROR"}),

@@ -126,7 +126,11 @@ class CategoryStaySerializer(serializers.Serializer):
     roomsLeft = serializers.IntegerField(help_text="Rooms that are free on all the nights.")
     price = PriceSerializer(allow_null=True)
     reasons = ReasonSerializer(many=True, help_text="Why it is not available; empty if it is.")
-    nearest = NearestSerializer(many=True, help_text="The closest stays as long that are.")
+    nearest = NearestSerializer(
+        many=True,
+        help_text="The closest stays that are, closest first: as long, or some nights shorter or "
+        "longer where that is closer.",
+    )
 
 
 class StaysSerializer(serializers.Serializer):
@@ -138,15 +142,23 @@ class StaysSerializer(serializers.Serializer):
     categories = CategoryStaySerializer(many=True)
 
 
+class ShortestStaySerializer(serializers.Serializer):
+    checkOut = serializers.DateField()
+    price = PriceSerializer(help_text="Of one room for the whole stay.")
+
+
 class DaySerializer(serializers.Serializer):
     date = serializers.DateField()
-    forSale = serializers.BooleanField(
-        help_text="Sold, with a room free. A stay must also keep to the restrictions of the days "
-        "it begins and ends on."
+    forSale = serializers.BooleanField(help_text="Whether some stay can begin on this day.")
+    shortestStay = ShortestStaySerializer(
+        allow_null=True, help_text="The shortest stay that can; null where none can."
     )
     roomsLeft = serializers.IntegerField(help_text="Rooms that are free on this night.")
     price = serializers.IntegerField(allow_null=True, help_text="Minor units of the currency.")
-    minStay = serializers.IntegerField()
+    minStay = serializers.IntegerField(
+        help_text="Nights that a stay from this day has at least; for want of rooms or of days to "
+        "leave on, the shortest one may have more."
+    )
     closed = serializers.BooleanField()
     closedToArrival = serializers.BooleanField()
     closedToDeparture = serializers.BooleanField()
@@ -156,6 +168,7 @@ class MonthSerializer(serializers.Serializer):
     success = serializers.BooleanField()
     categoryId = serializers.CharField()
     month = serializers.CharField()
+    guests = serializers.IntegerField()
     days = DaySerializer(many=True)
 
 

@@ -32,10 +32,16 @@ def describe_stay(stay: CategoryStay) -> dict[str, Any]:
 
 def describe_day(day: CalendarDay) -> dict[str, Any]:
     """A day of a category's month."""
-    night = day.night
+    night, shortest = day.night, day.shortest
     return {
         "date": day.date.isoformat(),
-        "forSale": day.can_be_booked,
+        "forSale": shortest is not None,
+        "shortestStay": {
+            "checkOut": shortest.check_out.isoformat(),
+            "price": describe_price(shortest.price),
+        }
+        if shortest
+        else None,
         "roomsLeft": day.rooms_left,
         "price": night.price if night else None,
         "minStay": night.min_stay if night else 1,

@@ -158,15 +158,19 @@ class AvailabilityView(ApiView):
 class CalendarView(ApiView):
     @calendar_schema
     def get(self, request: ApiRequest) -> Response:
-        filters = _Filters(request, "categoryId", "month")
+        filters = _Filters(request, "categoryId", "month", "guests")
         category_id = filters.id("categoryId", required=True)
         first = filters.month("month")
-        days = availability.read_month(category_id=category_id, year=first.year, month=first.month)
+        guests = filters.number("guests", 1, MAX_GUESTS, default=1)
+        days = availability.read_month(
+            category_id=category_id, year=first.year, month=first.month, guests=guests
+        )
         return Response(
             {
                 "success": True,
                 "categoryId": category_id,
                 "month": first.isoformat()[:7],
+                "guests": guests,
                 "days": [shapes.describe_day(day) for day in days],
             }
         )

@@ -20,6 +20,7 @@ from bookings.documents import PENDING, Booking
 from bookings.errors import ValidationFailed
 from bookings.inventory import HotelFacts
 from bookings.money import format_amount
+from bookings.payloads import MAX_GUESTS, MAX_ROOMS
 from bookings.web import visitors
 from bookings.web.forms import MonthForm, SearchForm
 from bookings.web.intents import Intent, keys_of
@@ -104,7 +105,7 @@ def stays(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def month(request: HttpRequest, category_id: str) -> HttpResponse:
-    """A month of one category, each day with its price and a way to book from it."""
+    """A month of one category, each day with the shortest stay that can begin on it."""
     category = inventory.find_category(category_id)
     hotel = inventory.find_hotel(category.hotel) if category else None
     if category is None or hotel is None:
@@ -117,11 +118,22 @@ def month(request: HttpRequest, category_id: str) -> HttpResponse:
     if form.errors or not today.replace(day=1) <= first <= last:
         context["fault"] = NO_SUCH_MONTH
         first = today.replace(day=1)
-    days = availability.read_month(category_id=category.id, year=first.year, month=first.month)
+    carried = _carried(request)
+    # Where nobody said how many come, a small room is shown to as many as it takes.
+    guests = carried.get("guests", min(DEFAULT_GUESTS, category.occupancy))
+    rooms = carried.get("rooms", 1)
+    days = availability.read_month(
+        category_id=category.id,
+        year=first.year,
+        month=first.month,
+        guests=guests,
+        room_count=rooms,
+    )
     context |= {
+        "is_too_small": guests > category.occupancy,
         "first": first,
         "weekdays": [(WEEKDAYS[number], WEEKDAYS_ABBR[number]) for number in range(7)],
-        "weeks": _weeks(days, hotel, today, _carried(request)),
+        "weeks": _weeks(days, hotel, today, guests=guests, rooms=rooms),
         "previous": _month_url(request, category.id, first - dt.timedelta(days=1), today, last),
         "next": _month_url(request, category.id, first + dt.timedelta(days=31), today, last),
     }
@@ -193,25 +205,27 @@ def _held_as(holds: list[Booking], intent: Intent) -> str | None:
 
 
 def _weeks(
-    days: list[CalendarDay], hotel: HotelFacts, today: dt.date, carried: dict[str, int]
+    days: list[CalendarDay], hotel: HotelFacts, today: dt.date, *, guests: int, rooms: int
 ) -> list[list[dict[str, Any] | None]]:
     """The month's days in weeks from Monday to Sunday; None where another month has the day."""
-    wanted = carried.get("rooms", 1)
     cells: list[dict[str, Any] | None] = [None] * days[0].date.weekday()
     for day in days:
         cell: dict[str, Any] = {
             "date": day.date,
-            "is_full": day.rooms_left < wanted,
             "is_over": day.date < today,
+            "is_full": day.night and not day.night.is_closed and day.rooms_left < rooms,
+            "is_sold": day.night and not day.night.is_closed,
         }
-        if day.night:
+        if day.shortest:
             # The currency is told once, above the month: seven columns fit on a telephone.
-            cell["amount"] = format_amount(day.night.price, hotel.currency)
-        is_sold = day.can_be_booked and day.rooms_left >= wanted
-        if is_sold and day.night and not day.night.is_closed_to_arrival:
-            stay = dt.timedelta(days=day.night.min_stay)
+            cell["amount"] = format_amount(day.shortest.price.total, hotel.currency)
+            cell["night_count"] = (day.shortest.check_out - day.date).days
             cell["url"] = stays_url(
-                hotel=hotel.id, arrival=day.date, departure=day.date + stay, **carried
+                hotel=hotel.id,
+                arrival=day.date,
+                departure=day.shortest.check_out,
+                guests=guests,
+                rooms=rooms,
             )
         cells.append(cell)
     cells += [None] * (-len(cells) % 7)
@@ -219,9 +233,14 @@ def _weeks(
 
 
 def _carried(request: HttpRequest) -> dict[str, int]:
-    """Who comes, from a search that led here; what is no number is left out."""
-    given = {name: request.GET.get(name, "") for name in ("guests", "rooms")}
-    return {name: int(text) for name, text in given.items() if re.fullmatch("[0-9]{1,3}", text)}
+    """Who comes, from a search that led here; what nobody can ask for is left out."""
+    most = {"guests": MAX_GUESTS, "rooms": MAX_ROOMS}
+    given = {name: request.GET.get(name, "") for name in most}
+    return {
+        name: int(text)
+        for name, text in given.items()
+        if re.fullmatch("[0-9]{1,3}", text) and 1 <= int(text) <= most[name]
+    }
 
 
 def _month_url(

@@ -44,7 +44,8 @@ class Offered:
     price: str
     night_price: str
     reasons: tuple[str, ...]
-    nearest: tuple[tuple[dt.date, dt.date], ...]
+    # Arrival, departure and number of nights.
+    nearest: tuple[tuple[dt.date, dt.date, int], ...]
     # Once it can be had: the key of the form, or where the hold is that the visitor has already.
     key: str = ""
     held_as: str | None = None
@@ -121,7 +122,7 @@ def offer_stay(stay: CategoryStay, *, intent: Intent, key: str, held_as: str | N
         night_price=_describe_night_price(price) if price else "",
         # Somebody's own hold is what makes the last room look taken to them.
         reasons=() if held_as else tuple(reasons),
-        nearest=stay.nearest,
+        nearest=tuple((first, last, (last - first).days) for first, last in stay.nearest),
         key=key,
         held_as=held_as,
     )

@@ -30,7 +30,9 @@ MAX_EXTENSIONS = 10
 MAX_HOLDS = 2
 
 GAP_LOOK_NIGHTS = 7
-NEAREST_WITHIN_NIGHTS = 14
+NEAREST_WITHIN_DAYS = 14
+NEAREST_WITHIN_NIGHTS = 7
+MAX_NIGHTS = 90
 
 # Night 0 is this many days ahead. Who arrives before the deadline's night can no longer cancel.
 NIGHT_0_AHEAD = 5
@@ -60,6 +62,17 @@ class Wish:
         """What makes a wish without a key the same wish."""
         what = self.room or tuple(sorted(self.categories))
         return (self.user_id, what, self.first, self.end, self.hold)
+
+
+@dataclass(frozen=True)
+class Day:
+    """A day of a category's calendar that says something of its own."""
+
+    price: int
+    closed: bool = False
+    min_stay: int = 1
+    closed_to_arrival: bool = False
+    closed_to_departure: bool = False
 
 
 # Whose key, for what operation, on which stay, and the key; a wish's essence stands for a key
@@ -130,6 +143,7 @@ class Hotel:
     def __init__(self) -> None:
         self.now = 0
         self.prices = dict(PRICE)
+        self.days: dict[tuple[str, int], Day] = {}
         self.stays: list[Stay] = []
         self.successes: dict[Name, Answer] = {}
         # What Redis alone remembers.
@@ -147,25 +161,75 @@ class Hotel:
 
     def free(self, category: str, first: int, end: int) -> list[str]:
         """The category's rooms that are free on all of these nights."""
+        taken = {slot for stay in self.live() for slot in stay.slots}
         return [
             room
             for room in ROOMS
-            if ROOMS[room] == category and not any(self.has(room, n) for n in range(first, end))
+            if ROOMS[room] == category and not any((room, n) in taken for n in range(first, end))
         ]
+
+    def forbidden(self, category: str, first: int, end: int) -> list[tuple[str, list[int]]]:
+        """What the calendar has against a stay, and on which days."""
+        plain = Day(0)
+        day = {night: self.days.get((category, night), plain) for night in range(first, end + 1)}
+        closed = [night for night in range(first, end) if day[night].closed]
+        why = [("CLOSED", closed)] if closed else []
+        if day[first].min_stay > end - first:
+            why.append(("MIN_STAY", [first]))
+        if day[first].closed_to_arrival:
+            why.append(("CLOSED_TO_ARRIVAL", [first]))
+        if day[end].closed_to_departure:
+            why.append(("CLOSED_TO_DEPARTURE", [end]))
+        return why
+
+    def can_be_had(self, category: str, first: int, end: int) -> bool:
+        """Whether one guest can book one room of the category, the days before today left out."""
+        return (
+            -NIGHT_0_AHEAD <= first < end
+            and not self.forbidden(category, first, end)
+            and bool(self.free(category, first, end))
+        )
+
+    def shortest(self, category: str, first: int) -> int | None:
+        """The end of the shortest stay that can begin on this day."""
+        for end in range(first + 1, first + MAX_NIGHTS + 1):
+            if not self.free(category, first, end):
+                return None
+            if self.can_be_had(category, first, end):
+                return end
+        return None
 
     def full_nights(self, category: str, first: int, end: int) -> list[int]:
         return [night for night in range(first, end) if not self.free(category, night, night + 1)]
 
     def nearest(self, category: str, first: int, end: int) -> list[tuple[int, int]]:
-        """The closest other stays of this length, one earlier and one later at most."""
-        found = []
-        for sign in (-1, 1):
-            for away in range(1, NEAREST_WITHIN_NIGHTS + 1):
-                there = (first + sign * away, end + sign * away)
-                if there[0] >= -NIGHT_0_AHEAD and self.free(category, *there):
-                    found.append((away, there))
-                    break
-        return [there for _, there in sorted(found)]
+        """Of the other stays that can be had the closest of each kind, the closest first: earlier,
+        later, and those of another length that are closer than these."""
+        around = range(-NEAREST_WITHIN_DAYS, NEAREST_WITHIN_DAYS + 1)
+        of_kind: dict[str, list[tuple[tuple[int, ...], tuple[int, int]]]] = {}
+        for arrival in around:
+            for departure in around:
+                longer = departure - arrival
+                there = (first + arrival, end + departure)
+                if (
+                    there == (first, end)
+                    or abs(longer) > NEAREST_WITHIN_NIGHTS
+                    or not self.can_be_had(category, *there)
+                ):
+                    continue
+                away = (abs(arrival) + abs(departure), int(longer != 0), abs(arrival), arrival)
+                if longer:
+                    kind = "longer" if longer > 0 else "shorter"
+                else:
+                    kind = "later" if arrival > 0 else "earlier"
+                of_kind.setdefault(kind, []).append((away, there))
+        closest = {kind: min(stays) for kind, stays in of_kind.items()}
+        as_long = [away[0] for kind, (away, _) in closest.items() if kind in ("earlier", "later")]
+        return [
+            there
+            for away, there in sorted(closest.values())
+            if not away[1] or away[0] < min(as_long, default=away[0] + 1)
+        ]
 
     def rivals(self, slots: set[tuple[str, int]], *, of: Stay | None = None) -> list[Stay]:
         return [stay for stay in self.live() if stay is not of and stay.slots & slots]
@@ -299,6 +363,8 @@ class Hotel:
             for guests, category in zip(wish.guests, wish.wanted, strict=True)
         ):
             return "VALIDATION_ERROR"
+        if any(self.forbidden(category, wish.first, wish.end) for category in wish.wanted):
+            return "VALIDATION_ERROR"
         price = self._list_price(wish.wanted, wish.first, wish.end)
         if wish.quoted is not None and wish.quoted != sum(price.values()):
             return "PRICE_CHANGED"
@@ -306,7 +372,16 @@ class Hotel:
 
     def _list_price(self, categories: Iterable[str], first: int, end: int) -> dict[int, int]:
         """What rooms of these categories cost together now, by night."""
-        return dict.fromkeys(range(first, end), sum(self.prices[name] for name in categories))
+        names = list(categories)
+        return {
+            night: sum(self.list_price(name, night) for name in names)
+            for night in range(first, end)
+        }
+
+    def list_price(self, category: str, night: int) -> int:
+        """What a room of the category costs on a night now."""
+        day = self.days.get((category, night))
+        return day.price if day else self.prices[category]
 
     def _choose(self, wish: Wish) -> tuple[str, ...] | None:
         """For each category the free room in the smallest gap, the first by name of equal ones."""

@@ -45,7 +45,7 @@ from bookings.doctor import recount
 from bookings.errors import Refusal
 from bookings.outcomes import Outcome
 from tests.conftest import EMPTIED
-from tests.mongo.conftest import check_fields_agree
+from tests.mongo.conftest import check_fields_agree, put_night
 from tests.mongo.model import (
     CUSTOMER,
     HOLD,
@@ -58,6 +58,7 @@ from tests.mongo.model import (
     ROOMS,
     STAFF,
     Answer,
+    Day,
     Hotel,
     Name,
     Stay,
@@ -202,6 +203,20 @@ BLOCKS = st.builds(
 CHANGES = st.one_of(CONFIRMS, EXTENDS, CANCELS, MOVES)
 RUNS_OUT = st.builds(RunOut, st.booleans())
 MEANWHILE = st.one_of(CHANGES, RUNS_OUT, st.just(Sweep()))
+# A night's own price is none of the category's; half of them are sold as any other again.
+DAYS = st.one_of(
+    st.none(),
+    st.sampled_from(
+        [
+            Day(9_900),
+            Day(9_900, closed=True),
+            Day(9_900, min_stay=2),
+            Day(9_900, min_stay=3),
+            Day(9_900, closed_to_arrival=True),
+            Day(9_900, closed_to_departure=True),
+        ]
+    ),
+)
 # Counted from the latest.
 WHICH = st.integers(0, 9)
 
@@ -463,6 +478,15 @@ class Bookings(RuleBasedStateMachine):
         self.model.prices[category] = PRICE[category] + more
         put_price(category, PRICE[category] + more)
 
+    @rule(category=st.sampled_from(list(PRICE)), night=st.sampled_from(NEAR_NIGHTS), day=DAYS)
+    def the_hotel_restricts_a_night(self, category: str, night: int, day: Day | None) -> None:
+        """Or no longer does. Whatever was booked or held stays."""
+        forget_night(category, self.day(night))
+        self.model.days.pop((category, night), None)
+        if day:
+            self.model.days[category, night] = day
+            put_night(f"inn_{category}", self.day(night).isoformat(), **dataclasses.asdict(day))
+
     @rule()
     def redis_is_wiped(self) -> None:
         self.forget()
@@ -537,14 +561,22 @@ class Bookings(RuleBasedStateMachine):
                 continue
             category = found.category.id.removeprefix("inn_")
             left = len(self.model.free(category, first, end))
-            full = [self.day(night) for night in self.model.full_nights(category, first, end)]
-            why = [("SOLD_OUT", full)] if full else [] if left else [("NO_SINGLE_ROOM", [])]
-            nearest = [] if left else self.model.nearest(category, first, end)
+            full = self.model.full_nights(category, first, end)
+            why = self.model.forbidden(category, first, end)
+            is_closed = "CLOSED" in [code for code, _ in why]
+            if not left:
+                why.append(("SOLD_OUT", full) if full else ("NO_SINGLE_ROOM", []))
+            nearest = self.model.nearest(category, first, end) if why else []
             assert found.rooms_left == left
-            assert [(obstacle.code, list(obstacle.days)) for obstacle in found.obstacles] == why
+            assert [(obstacle.code, [*obstacle.days]) for obstacle in found.obstacles] == [
+                (code, [self.day(night) for night in nights]) for code, nights in why
+            ]
             assert [*found.nearest] == [(self.day(first), self.day(end)) for first, end in nearest]
-            assert found.price is not None
-            assert found.price.total == self.model.prices[category] * (end - first)
+            if is_closed:
+                assert found.price is None
+            else:
+                assert found.price is not None
+                assert found.price.total == self.price_of(category, first, end)
 
     def a_calendar_counts_what_is_free(self, turn: int) -> None:
         category = list(PRICE)[turn % len(PRICE)]
@@ -553,15 +585,23 @@ class Bookings(RuleBasedStateMachine):
                 category_id=f"inn_{category}", year=month.year, month=month.month
             ):
                 night = (entry.date - self.day(0)).days
-                left = len(self.model.free(category, night, night + 1))
-                assert entry.rooms_left == left
-                assert entry.can_be_booked == (left > 0 and entry.date >= self.today)
+                assert entry.rooms_left == len(self.model.free(category, night, night + 1))
+                end = self.model.shortest(category, night)
+                if end is None:
+                    assert entry.shortest is None
+                else:
+                    assert entry.shortest is not None
+                    assert entry.shortest.check_out == self.day(end)
+                    assert entry.shortest.price.total == self.price_of(category, night, end)
 
     def a_night_lists_the_rooms_that_are_free(self, turn: int) -> None:
         night = turn % len(NEAR_NIGHTS)
         free = availability.find_free_rooms(hotel_id="inn", night=self.day(night))
         assert [free_room.room.id for free_room in free.rooms] == [
-            f"inn_{room}" for room in ROOMS if not self.model.has(room, night)
+            f"inn_{room}"
+            for room, category in ROOMS.items()
+            if not self.model.has(room, night)
+            and not self.model.forbidden(category, night, night + 1)
         ]
 
     def everybody_sees_their_own(self, turn: int) -> None:
@@ -607,12 +647,16 @@ class Bookings(RuleBasedStateMachine):
                     end
                     for end in range(first + 1, 5)
                     if room in self.model.free(category, first, end)
+                    and not self.model.forbidden(category, first, end)
                 ]
                 if ends:
                     wish = Wish(room, (), (1,), first, ends[-1])
                     self.create(Create(PARTNERS[0], "new", wish))
         assert not any(
-            self.model.free(category, n, n + 1) for category in PRICE for n in NEAR_NIGHTS
+            self.model.can_be_had(category, first, end)
+            for category in PRICE
+            for first in NEAR_NIGHTS
+            for end in range(first + 1, 5)
         )
 
     # --- One call, really and in the model ----------------------------------------------------
@@ -871,6 +915,9 @@ class Bookings(RuleBasedStateMachine):
     def day(self, night: int) -> date:
         return self.today + timedelta(days=NIGHT_0_AHEAD + night)
 
+    def price_of(self, category: str, first: int, end: int) -> int:
+        return sum(self.model.list_price(category, night) for night in range(first, end))
+
     def holds(self) -> list[Stay]:
         return [stay for stay in self.model.stays if stay.status == "pending"]
 
@@ -985,6 +1032,10 @@ def put_price(category: str, price: int) -> None:
     connections.database()["room_categories"].update_one(
         {"_id": f"inn_{category}"}, {"$set": {"default_price": price}}
     )
+
+
+def forget_night(category: str, day: date) -> None:
+    connections.collection("nights").delete_one({"_id": f"inn_{category}|{day}"})
 
 
 def put_back(back_ms: int) -> None:

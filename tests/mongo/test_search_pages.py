@@ -76,13 +76,14 @@ def test_names_the_nearest_dates_for_several_rooms(browser: Client, inn: None) -
     assert "Only 1 such room is free on all these nights." in page.text
     assert fewer.holdable == ["inn_double"]
     nearest = [url for text, url in page.links.items() if " to " in text and "arrival=" in url]
-    assert all(f"arrival={night(day)}&" in url for day, url in zip((31, 28), nearest, strict=True))
-    for url in nearest:
+    ends = [(30, 31), (31, 33), (28, 30)]
+    for (first, last), url in zip(ends, nearest, strict=True):
+        assert f"arrival={night(first)}&departure={night(last)}&" in url
         assert open_page(browser, url).hold_form("inn_double").fields["rooms"] == "2"
 
 
 def test_links_no_day_of_a_month_with_too_few_rooms(browser: Client, inn: None) -> None:
-    first = (date.today().replace(day=1) + timedelta(days=64)).replace(day=1)  # noqa: DTZ011
+    first = next_month_but_one()
     book(resourceId="inn_A", date=first.isoformat())
 
     days = {
@@ -105,7 +106,8 @@ def test_names_the_taken_nights_and_the_nearest_dates(browser: Client, inn: None
     assert f"Sold out on {taken:%-d %B}." in page.text
     assert page.holdable == []
     nearest = [url for text, url in page.links.items() if " to " in text and "arrival=" in url]
-    assert len(nearest) == 2
+    assert len(nearest) == 3
+    assert page.text.count(", 1 night") == 1, "how long it is, where that is not what was asked"
     for url in nearest:
         assert open_page(browser, url).holdable == ["inn_double"]
 
@@ -196,25 +198,82 @@ def test_never_lets_a_page_be_kept(browser: Client, path: str) -> None:
 # --- A month --------------------------------------------------------------------------------
 
 
+def next_month_but_one() -> date:
+    return (date.today().replace(day=1) + timedelta(days=64)).replace(day=1)  # noqa: DTZ011
+
+
 def test_shows_a_month_with_prices_and_ways_to_book(browser: Client, inn: None) -> None:
-    first = (date.today().replace(day=1) + timedelta(days=64)).replace(day=1)  # noqa: DTZ011
-    put_night("inn_double", first.isoformat(), price=12_300, min_stay=3)
+    first = next_month_but_one()
     put_night("inn_double", (first + timedelta(days=1)).isoformat(), closed=True)
     for room in "ABC":
         book(room, resourceId=f"inn_{room}", date=(first + timedelta(days=2)).isoformat())
+    put_night("inn_double", (first + timedelta(days=3)).isoformat(), price=12_300, min_stay=3)
 
     page = open_page(browser, f"/calendar/inn_double?month={first:%Y-%m}&guests=1&rooms=2")
 
     days = {text: url for text, url in page.links.items() if text.isdigit()}
-    assert "123.00" in page.text
-    assert f"arrival={first}&departure={first + timedelta(days=3)}" in days["1"]
-    assert "guests=1&rooms=2" in days["1"]
+    assert "323.00" in page.text, "of the whole of the shortest stay"
+    assert page.text.count("3 nights") == 1
+    arrival, departure = first + timedelta(days=3), first + timedelta(days=6)
+    assert f"arrival={arrival}&departure={departure}" in days["4"]
+    assert "guests=1&rooms=2" in days["4"]
+    assert "1" in days
     assert "2" not in days
     assert "3" not in days
-    assert "4" in days
     assert "full" in page.text
     assert "not for sale" in page.text
-    open_page(browser, days["4"])
+    assert open_page(browser, days["4"]).holdable == ["inn_double"]
+
+
+def test_links_no_day_on_which_no_stay_can_begin(browser: Client, inn: None) -> None:
+    first = next_month_but_one()
+    for ahead in range(3):
+        put_night("inn_single", (first + timedelta(days=ahead)).isoformat(), min_stay=3)
+    book(resourceId="inn_S", date=(first + timedelta(days=3)).isoformat())
+
+    page = open_page(browser, f"/calendar/inn_single?month={first:%Y-%m}&guests=1")
+
+    assert [day for day in "12345" if day in page.links] == ["1", "5"]
+    assert page.text.count("no stay can begin") == 2
+
+
+@pytest.mark.parametrize(
+    ("category", "query", "offered"),
+    [
+        ("inn_double", "guests=3", 0),
+        ("inn_double", "guests=2", 31),
+        ("inn_double", "", 31),
+        # A small room is shown to as many as it takes where nobody said how many come.
+        ("inn_single", "", 31),
+        ("inn_single", "guests=2", 0),
+        ("inn_double", "rooms=4", 0),
+        ("inn_double", "rooms=0&guests=0", 31),
+        ("inn_double", "rooms=999&guests=999", 31),
+    ],
+)
+def test_links_days_only_for_as_many_as_fit(
+    browser: Client, inn: None, category: str, query: str, offered: int
+) -> None:
+    page = open_page(browser, f"/calendar/{category}?month={date.today().year + 1}-01&{query}")  # noqa: DTZ011
+
+    days = [url for text, url in page.links.items() if text.isdigit()]
+    assert len(days) == offered
+    assert ("too small for so many guests" in page.text) == ("guests=" in query and not offered)
+    for url in days[::10]:
+        assert category in open_page(browser, url).holdable
+
+
+def test_links_no_day_that_the_results_refuse(browser: Client, inn: None) -> None:
+    last = clock.today("UTC") + timedelta(days=730)
+    put_night("inn_double", (last - timedelta(days=1)).isoformat(), min_stay=2)
+
+    page = open_page(browser, f"/calendar/inn_double?month={last:%Y-%m}")
+
+    days = [int(text) for text in page.links if text.isdigit()]
+    assert last.day not in days
+    assert last.day - 1 not in days
+    for url in (url for text, url in page.links.items() if text.isdigit()):
+        assert open_page(browser, url).holdable == ["inn_double"]
 
 
 def test_walks_from_month_to_month_to_the_end_of_what_is_sold(browser: Client) -> None:

@@ -124,7 +124,7 @@ def test_searches_from_the_hotels_day_on(today: date) -> None:
 
     assert "inn_S" in [room.room.id for room in free.rooms]
     assert [stay.rooms_left for stay in found if stay.category.id == "inn_single"] == [1]
-    assert min(day.date for day in days if day.can_be_booked) == today
+    assert min(day.date for day in days if day.shortest) == today
 
 
 # --- Until when one may cancel -----------------------------------------------------------------

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bookings.assignment import choose_rooms, free_rooms
+from bookings.assignment import choose_rooms
 from bookings.errors import ResourceLocked, SoldOut
 from bookings.inventory import RoomFacts
 from bookings.offers import WantedRoom
+from bookings.stock import free_rooms
 
 FIRST = date(2028, 2, 25)
 ROOMS = tuple(RoomFacts(f"r{n}", "double", f"Room {n}") for n in range(4))

@@ -63,7 +63,10 @@ def show_rooms(request: HttpRequest) -> HttpResponse:
                 (room.name, query(check_in, check_out, room=room.id)) for room in stay.free
             ),
             why_not=" ".join(obstacle.message for obstacle in stay.obstacles),
-            instead=tuple((f"{first} to {end}", query(first, end)) for first, end in stay.nearest),
+            instead=tuple(
+                (_describe_dates(first, end, check_in, check_out), query(first, end))
+                for first, end in stay.nearest
+            ),
         )
 
     return show(
@@ -76,3 +79,11 @@ def show_rooms(request: HttpRequest) -> HttpResponse:
         fault=fault,
         lines=[line_of(stay) for stay in stays],
     )
+
+
+def _describe_dates(first: date, end: date, check_in: date, check_out: date) -> str:
+    """The dates of a stay that can be had; how long it is only where that is not what was asked."""
+    nights = (end - first).days
+    if nights == (check_out - check_in).days:
+        return f"{first} to {end}"
+    return f"{first} to {end} ({nights} night{'' if nights == 1 else 's'})"
