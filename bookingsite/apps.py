@@ -1,14 +1,25 @@
 """Django's own applications with the ObjectId keys that MongoDB uses."""
 
 from django.contrib.admin.apps import AdminConfig as DjangoAdminConfig
+from django.contrib.admin.options import FORMFIELD_FOR_DBFIELD_DEFAULTS
 from django.contrib.auth.apps import AuthConfig as DjangoAuthConfig
 from django.contrib.contenttypes.apps import ContentTypesConfig as DjangoContentTypesConfig
+from django.db import models
+
+from bookings.texts import LineField, LinesField
 
 OBJECT_ID = "django_mongodb_backend.fields.ObjectIdAutoField"
 
 
 class AdminConfig(DjangoAdminConfig):
     default_auto_field = OBJECT_ID
+
+    def ready(self) -> None:
+        # Before any form is made of a model, so that none is without the rules for texts, those
+        # of people and groups included. A model's own choices and `formfield_overrides` go first.
+        FORMFIELD_FOR_DBFIELD_DEFAULTS[models.CharField]["form_class"] = LineField
+        FORMFIELD_FOR_DBFIELD_DEFAULTS[models.TextField]["form_class"] = LinesField
+        super().ready()
 
 
 class AuthConfig(DjangoAuthConfig):
