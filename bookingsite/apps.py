@@ -25,6 +25,11 @@ class AdminConfig(DjangoAdminConfig):
 class AuthConfig(DjangoAuthConfig):
     default_auto_field = OBJECT_ID
 
+    def ready(self) -> None:
+        super().ready()
+        # Notes when a session began; it needs the applications, so not above.
+        from bookingsite import staff  # noqa: F401
+
 
 class ContentTypesConfig(DjangoContentTypesConfig):
     default_auto_field = OBJECT_ID
