@@ -21,7 +21,8 @@ from bookings.documents import (
 from bookings.errors import AlreadyBooked, InvalidIdempotencyKey, Refusal, ValidationFailed
 from bookings.inventory import HotelFacts
 from bookings.outcomes import ANSWER_TTL_MS, Outcome, answer_with, claim_key, read_key, refuse
-from bookings.payloads import MAX_NOTES, MAX_ROOMS, MAX_SLOTS, Guest, is_printable
+from bookings.payloads import MAX_NOTES, MAX_ROOMS, MAX_SLOTS, Guest
+from bookings.texts import BadText, read_lines
 from bookings.timing import Steps
 from idempotency import keys
 from idempotency.claims import Answer
@@ -94,7 +95,7 @@ def _draft_block(
         check_out=end,
         guests=0,
         guest=Guest(),
-        notes=reason.strip(),
+        notes=read_lines(reason).strip(),
         price=Price(hotel.currency, ()),
         status=CONFIRMED,
         expires_at=None,
@@ -126,10 +127,13 @@ def _judge_block(
         for room_id, room in rooms.items()
         if room is None
     ]
-    if not reason.strip():
-        faults.append(("reason", "Say why."))
-    elif len(reason) > MAX_NOTES or not is_printable(reason):
-        faults.append(("reason", f"This has at most {MAX_NOTES} characters, all printable."))
+    try:
+        if not read_lines(reason).strip():
+            faults.append(("reason", "Say why."))
+    except BadText as bad:
+        faults.append(("reason", str(bad)))
+    if len(reason) > MAX_NOTES:
+        faults.append(("reason", f"This has at most {MAX_NOTES} characters."))
     if end <= first:
         faults.append(("end", "The end must be after the first night."))
     elif (end - first).days * len(rooms) > MAX_SLOTS:

@@ -40,7 +40,8 @@ from bookings.errors import (
     ValidationFailed,
 )
 from bookings.outcomes import Outcome, read_key
-from bookings.payloads import Guest, is_printable
+from bookings.payloads import Guest, judge_guest
+from bookings.texts import BadText, read_line
 from idempotency import keys
 
 # WCAG 2.2.1 asks that a time limit can be extended at least ten times, so ten it is; and an
@@ -70,8 +71,10 @@ def confirm_booking(
 
     A hold that ran out up to ten minutes ago is revived if its slots are still free.
     Confirming again replays. `guest` and `notes`, where given, replace what the hold was told.
-    Raises NotFound, KeyMismatch or InvalidIdempotencyKey before anything is claimed.
+    Raises NotFound, KeyMismatch, InvalidIdempotencyKey or ValidationFailed before anything is
+    claimed.
     """
+    told_guest, told_notes = judge_guest(guest or Guest(), notes or "")
     booking = _find(booking_id, actor, as_staff=as_staff)
     if as_staff:
         key = keys.make_key(str(actor), "confirm", booking_id)
@@ -94,8 +97,8 @@ def confirm_booking(
         confirmed = dataclasses.replace(
             current,
             status=CONFIRMED,
-            guest=current.guest if guest is None else guest,
-            notes=current.notes if notes is None else notes,
+            guest=current.guest if guest is None else told_guest,
+            notes=current.notes if notes is None else told_notes,
             # Who confirms reads on in their own language; staff do it for somebody.
             language=current.language if as_staff else reader,
         )
@@ -266,10 +269,12 @@ def _find(
 
 
 def _judge_reason(reason: str) -> str:
-    reason = reason.strip()
+    try:
+        reason = read_line(reason.strip())
+    except BadText as bad:
+        raise ValidationFailed([("reason", str(bad))]) from None
     if not reason:
         raise ValidationFailed([("reason", "Say why.")])
-    if len(reason) > MAX_REASON or not is_printable(reason):
-        message = f"This has at most {MAX_REASON} characters, all of them printable."
-        raise ValidationFailed([("reason", message)])
+    if len(reason) > MAX_REASON:
+        raise ValidationFailed([("reason", f"This has at most {MAX_REASON} characters.")])
     return reason

@@ -8,11 +8,13 @@ from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 from django.urls import reverse
 
+from bookings.texts import on_one_line
+
 
 def make_mail(mail_id: str, *, to: str, subject: str, text: str) -> EmailMessage:
     """A plain mail to one address; at each try with the same id it is one mail to a mailbox."""
     return EmailMessage(
-        subject=subject,
+        subject=on_one_line(subject),
         body=text,
         to=[to],
         headers={

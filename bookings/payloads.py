@@ -1,7 +1,8 @@
 """Judging the body of `POST /api/bookings`: shapes, types and bounds, nothing that needs data."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.core.exceptions import ValidationError as InvalidText
 from django.core.validators import validate_email
 
 from bookings.errors import MalformedJson, ValidationFailed
+from bookings.texts import BadText, is_plain_line, on_one_line, read_line, read_lines
 
 MAX_NIGHTS = 90
 MAX_GUESTS = 100
@@ -17,16 +19,6 @@ MAX_ROOMS = 10
 MAX_SLOTS = 300
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-
-# Nobody's own text needs control characters, MongoDB refuses NUL in places, and a lone
-# surrogate cannot be written as UTF-8. Line breaks and tabs are allowed where text is long.
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-
-
-def is_printable(text: str) -> bool:
-    """Whether the text may be stored and shown; for a body's fields and a list's filters."""
-    return not _UNPRINTABLE.search(text)
-
 
 # MongoDB's integers end here, and no stay costs as much in any currency.
 MAX_TOTAL = 2**53 - 1
@@ -125,10 +117,10 @@ def judge_payload(payload: Any) -> StayRequest:
         rooms=_read_rooms(reader),
         check_in=check_in,
         check_out=check_out,
-        user_id=reader.text("userId", MAX_USER_ID, empty_ok=False) or None,
+        user_id=reader.label("userId", MAX_USER_ID) or None,
         hold=reader.boolean("hold"),
-        guest=Guest(**{name: guest.text(name, length) for name, length in GUEST_FIELDS.items()}),
-        notes=reader.text("notes", MAX_NOTES),
+        guest=Guest(**{name: guest.line(name, length) for name, length in GUEST_FIELDS.items()}),
+        notes=reader.lines("notes", MAX_NOTES),
         quoted_total=reader.integer("quotedTotal", 0, MAX_TOTAL),
     )
     if request.guest.email:
@@ -142,6 +134,16 @@ def judge_payload(payload: Any) -> StayRequest:
     if reader.faults:
         raise ValidationFailed(reader.faults)
     return request
+
+
+def judge_guest(guest: Guest, notes: str) -> tuple[Guest, str]:
+    """What pages and staff were told of a guest, as it is kept. Raises ValidationFailed."""
+    reader = _Reader({**asdict(guest), "notes": notes}, (*GUEST_FIELDS, "notes"))
+    judged = Guest(**{name: reader.line(name, length) for name, length in GUEST_FIELDS.items()})
+    kept = reader.lines("notes", MAX_NOTES)
+    if reader.faults:
+        raise ValidationFailed(reader.faults)
+    return judged, kept
 
 
 def _read_rooms(reader: "_Reader") -> tuple[RoomWish, ...]:
@@ -223,7 +225,7 @@ class _Reader:
         self.faults: list[tuple[str, str]] = [] if faults is None else faults
         for name in values:
             if name not in known:
-                shown = _UNPRINTABLE.sub("?", name[:64])
+                shown = on_one_line(name[:64]) or "?"
                 self.fault(shown, "There is no such field.")
 
     def has(self, name: str) -> bool:
@@ -232,20 +234,35 @@ class _Reader:
     def fault(self, name: str, message: str) -> None:
         self.faults.append((self._prefix + name, message))
 
-    def text(self, name: str, max_length: int, *, empty_ok: bool = True) -> str:
+    def line(self, name: str, max_length: int) -> str:
+        return self._text(name, max_length, read_line)
+
+    def lines(self, name: str, max_length: int) -> str:
+        return self._text(name, max_length, read_lines)
+
+    def label(self, name: str, max_length: int) -> str:
+        """A partner's own id: kept as it came, or refused. Empty if there is none."""
+        text = self._text(name, max_length, str)
+        if self.has(name) and self._values[name] == "":
+            self.fault(name, "This must not be empty.")
+        elif not is_plain_line(text):
+            self.fault(name, "This must be one line without control or invisible characters.")
+            return ""
+        return text
+
+    def _text(self, name: str, max_length: int, read: Callable[[str], str]) -> str:
         if not self.has(name):
             return ""
         value = self._values[name]
         if not isinstance(value, str):
             self.fault(name, "This must be text.")
-        elif not value and not empty_ok:
-            self.fault(name, "This must not be empty.")
         elif len(value) > max_length:
             self.fault(name, f"This has at most {max_length} characters.")
-        elif not is_printable(value):
-            self.fault(name, "This has a character that cannot be printed.")
         else:
-            return value
+            try:
+                return read(value)
+            except BadText as bad:
+                self.fault(name, str(bad))
         return ""
 
     def id(self, name: str) -> str:

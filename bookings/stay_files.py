@@ -9,6 +9,7 @@ from icalendar import Calendar, Event
 from bookings import clock
 from bookings.documents import Booking
 from bookings.inventory import HotelFacts
+from bookings.texts import on_one_line
 
 
 def write_stay_file(
@@ -19,6 +20,7 @@ def write_stay_file(
     A later file of the same booking replaces an earlier one, and with `is_off` it takes the stay
     out of the calendar again (RFC 5546).
     """
+    name = on_one_line(hotel.name)
     event = Event()
     # The same for ever, so that importing it again replaces it.
     event.add("uid", f"{booking.id}@bookingsite")
@@ -26,13 +28,13 @@ def write_stay_file(
     event.add("dtstamp", clock.now())
     event.add("dtstart", clock.local_moment(booking.check_in, hotel.check_in_time, hotel.time_zone))
     event.add("dtend", clock.local_moment(booking.check_out, hotel.check_out_time, hotel.time_zone))
-    event.add("summary", _("Stay at %(hotel)s") % {"hotel": hotel.name})
+    event.add("summary", _("Stay at %(hotel)s") % {"hotel": name})
     event.add(
         "description",
         _("Reference %(reference)s: %(rooms)s")
-        % {"reference": booking.reference, "rooms": "; ".join(rooms)},
+        % {"reference": booking.reference, "rooms": on_one_line("; ".join(rooms))},
     )
-    event.add("location", hotel.name)
+    event.add("location", name)
     event.add("status", "CANCELLED" if is_off else "CONFIRMED")
     calendar = Calendar()
     calendar.add("prodid", f"-//Bookingsite//stays//{get_language().upper()}")

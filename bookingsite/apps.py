@@ -1,8 +1,12 @@
 """Django's own applications with the ObjectId keys that MongoDB uses."""
 
 from django.contrib.admin.apps import AdminConfig as DjangoAdminConfig
+from django.contrib.admin.options import FORMFIELD_FOR_DBFIELD_DEFAULTS
 from django.contrib.auth.apps import AuthConfig as DjangoAuthConfig
 from django.contrib.contenttypes.apps import ContentTypesConfig as DjangoContentTypesConfig
+from django.db import models
+
+from bookings.texts import LineField, LinesField
 
 from bookingsite import backend_fixes
 
@@ -13,6 +17,13 @@ class AdminConfig(DjangoAdminConfig):
     default_auto_field = OBJECT_ID
     default_site = "bookingsite.admin_site.Site"
 
+    def ready(self) -> None:
+        # Before any form is made of a model, so that none is without the rules for texts, those
+        # of people and groups included. A model's own choices and `formfield_overrides` go first.
+        FORMFIELD_FOR_DBFIELD_DEFAULTS[models.CharField]["form_class"] = LineField
+        FORMFIELD_FOR_DBFIELD_DEFAULTS[models.TextField]["form_class"] = LinesField
+        super().ready()
+
 
 class AuthConfig(DjangoAuthConfig):
     default_auto_field = OBJECT_ID
@@ -21,6 +32,8 @@ class AuthConfig(DjangoAuthConfig):
         super().ready()
         # Before anybody is looked up.
         backend_fixes.escape_iexact()
+        # Notes when a session began; it needs the applications, so not above.
+        from bookingsite import staff  # noqa: F401
 
 
 class ContentTypesConfig(DjangoContentTypesConfig):

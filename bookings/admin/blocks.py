@@ -17,6 +17,7 @@ from bookings.documents import BLOCK, CANCELLED, CONFIRMED, Booking
 from bookings.models import BookingRecord, RoomBlock
 from bookings.outcomes import Outcome
 from bookings.payloads import MAX_NOTES
+from bookings.texts import LinesField
 
 # What a block's states are called where no guest is meant.
 STATUS_LABELS = {CONFIRMED: "in force", CANCELLED: "lifted"}
@@ -44,7 +45,7 @@ class BlockForm(KeyedForm):
     rooms = RoomIdsField(help_text="The ids of rooms of one hotel: one per line, or with commas.")
     first = DayField(label="First night")
     end = DayField(label="Free from", help_text="The first night that is free again.")
-    reason = forms.CharField(max_length=MAX_NOTES, widget=forms.Textarea(attrs={"rows": 3}))
+    reason = LinesField(max_length=MAX_NOTES, widget=forms.Textarea(attrs={"rows": 3}))
 
 
 @admin.register(RoomBlock)

@@ -18,6 +18,7 @@ from bookings.availability import CategoryStay, find_stays
 from bookings.errors import ValidationFailed
 from bookings.inventory import HotelFacts
 from bookings.payloads import GUEST_FIELDS, MAX_GUESTS, MAX_NOTES, MAX_ROOMS
+from bookings.texts import LineField, LinesField
 
 
 class BookingForm(KeyedForm):
@@ -66,15 +67,15 @@ class BookingForm(KeyedForm):
         max_value=MAX_ROOMS,
         help_text="Of the category, all of them or none; one if left empty.",
     )
-    guest_name = forms.CharField(required=False, max_length=GUEST_FIELDS["name"])
+    guest_name = LineField(required=False, max_length=GUEST_FIELDS["name"])
     guest_email = forms.EmailField(
         label="Guest e-mail", required=False, max_length=GUEST_FIELDS["email"]
     )
-    guest_phone = forms.CharField(required=False, max_length=GUEST_FIELDS["phone"])
+    guest_phone = LineField(required=False, max_length=GUEST_FIELDS["phone"])
     guest_language = forms.ChoiceField(
         required=False, choices=settings.LANGUAGES, help_text="Of the mails to the guest."
     )
-    notes = forms.CharField(
+    notes = LinesField(
         required=False, max_length=MAX_NOTES, widget=forms.Textarea(attrs={"rows": 3})
     )
     hold = forms.BooleanField(

@@ -30,8 +30,9 @@ from bookings.callers import Caller
 from bookings.clock import Deadline
 from bookings.documents import STATUSES
 from bookings.errors import Throttled, ValidationFailed
-from bookings.payloads import ID, MAX_GUESTS, MAX_USER_ID, is_printable, parse_date
+from bookings.payloads import ID, MAX_GUESTS, MAX_USER_ID, parse_date
 from bookings.services import Outcome
+from bookings.texts import is_plain_line
 from idempotency import keys
 
 MAX_PAGE = 100
@@ -227,10 +228,9 @@ class _Filters:
         value = self._values.get(name)
         if value is None:
             return None
-        if not 0 < len(value) <= MAX_USER_ID or not is_printable(value):
-            raise ValidationFailed(
-                [(name, f"This must be 1 to {MAX_USER_ID} printable characters.")]
-            )
+        if not 0 < len(value) <= MAX_USER_ID or not is_plain_line(value):
+            text = f"This must be one line of 1 to {MAX_USER_ID} characters that can be seen."
+            raise ValidationFailed([(name, text)])
         return value
 
     def id(self, name: str, *, required: bool = False) -> Any:

@@ -5,12 +5,11 @@ from typing import Any
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm, SetPasswordForm
 from django.contrib.auth.models import User
-from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from bookings import accounts
 from bookings.addresses import MAX_ADDRESS, normalise_address
-from bookings.payloads import is_printable
+from bookings.texts import LineField
 
 _EMAIL_INPUT = forms.EmailInput(attrs={"autocomplete": "email"})
 _TOO_LONG = _("This address is too long.")
@@ -77,7 +76,7 @@ class PasswordForm(SetPasswordForm):
 class NewAccountForm(PasswordForm):
     """What an account needs besides the address, which its letter has proved."""
 
-    name = forms.CharField(
+    name = LineField(
         label=_("Your name"),
         max_length=150,
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
@@ -85,9 +84,7 @@ class NewAccountForm(PasswordForm):
     field_order = ["name", "new_password1", "new_password2"]
 
     def clean_name(self) -> str:
-        name = self.cleaned_data["name"].strip()
-        if not is_printable(name):
-            raise ValidationError(_("Leave out what cannot be printed."))
+        name = str(self.cleaned_data["name"])
         # The validators compare the password with it.
         self.user.first_name = name
         return name

@@ -19,9 +19,9 @@ from bookings.payloads import (
     MAX_ROOMS,
     MAX_SLOTS,
     Guest,
-    is_printable,
     parse_date,
 )
+from bookings.texts import LineField, LinesField
 
 STATUS_LABELS = {
     CONFIRMED: _("Booked"),
@@ -48,16 +48,6 @@ class DayField(forms.CharField):
         if day is None:
             raise ValidationError(NO_DATE)
         return day
-
-
-class PlainField(forms.CharField):
-    """Text that the booking will accept: bounded, and without what cannot be printed."""
-
-    def clean(self, value: Any) -> str:
-        text = str(super().clean(value))
-        if not is_printable(text):
-            raise ValidationError(_("This has a character that cannot be printed."))
-        return text
 
 
 class SearchForm(forms.Form):
@@ -109,7 +99,7 @@ class HoldForm(SearchForm):
 class GuestForm(forms.Form):
     """Whom to expect at the desk."""
 
-    name = PlainField(
+    name = LineField(
         label=_("Name"),
         max_length=GUEST_FIELDS["name"],
         error_messages={"required": _("Tell us your name.")},
@@ -122,8 +112,8 @@ class GuestForm(forms.Form):
             "invalid": _("Write an e-mail address, such as name@example.org."),
         },
     )
-    phone = PlainField(label=_("Telephone"), max_length=GUEST_FIELDS["phone"], required=False)
-    notes = PlainField(label=_("Anything we should know?"), max_length=MAX_NOTES, required=False)
+    phone = LineField(label=_("Telephone"), max_length=GUEST_FIELDS["phone"], required=False)
+    notes = LinesField(label=_("Anything we should know?"), max_length=MAX_NOTES, required=False)
 
     def clean_email(self) -> str:
         """As accounts spell it, so that the booking is found by it."""

@@ -5,6 +5,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from bookings import callers
 from bookings.models import ApiClient
+from bookings.texts import BadText, read_line
 
 
 class Command(BaseCommand):
@@ -22,9 +23,12 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        name = options["name"].strip()
-        if not 0 < len(name) <= 100 or not name.isprintable():
-            raise CommandError("Give the client a name of 1 to 100 printable characters.")
+        try:
+            name = read_line(options["name"].strip())
+        except BadText:
+            name = ""
+        if not 0 < len(name) <= 100:
+            raise CommandError("Give the client a name of 1 to 100 characters on one line.")
         if options["revoke"]:
             client = ApiClient.objects.filter(name=name).first()
             if client is None:

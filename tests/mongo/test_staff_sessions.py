@@ -1,0 +1,102 @@
+"""Staff log in again every twelve hours, whatever they did in between; guests stay logged in."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import User
+from django.contrib.sessions.models import Session
+from django.test import Client
+
+from bookings import clock
+from bookingsite.staff import LOGGED_IN_AT, SESSION_LIFE
+
+DESK = "/admin/"
+MINE = "/bookings"
+
+
+def log_in(client: Client, *, is_staff: bool) -> User:
+    user = User.objects.create_user("ada", password="a long secret", is_staff=is_staff)
+    user.is_superuser = is_staff
+    user.save()
+    answer = client.post("/login", {"username": "ada", "password": "a long secret"})
+    assert answer.status_code == 302
+    return user
+
+
+def let_pass(client: Client, time: timedelta) -> None:
+    session = client.session
+    session[LOGGED_IN_AT] -= time.total_seconds()
+    session.save()
+
+
+def is_logged_in(client: Client) -> bool:
+    return client.get(MINE).context["user"].is_authenticated
+
+
+def test_ends_the_session_of_staff_twelve_hours_after_log_in(client: Client) -> None:
+    log_in(client, is_staff=True)
+    let_pass(client, SESSION_LIFE - timedelta(minutes=1))
+    was_open = client.get(DESK, follow=True).status_code == 200
+
+    let_pass(client, timedelta(minutes=1))
+
+    assert was_open
+    assert timedelta(hours=12) == SESSION_LIFE
+    assert client.get(DESK)["Location"].startswith("/admin/login/")
+    assert not is_logged_in(client)
+    assert Session.objects.count() == 0
+
+
+def test_does_not_let_work_make_it_longer(client: Client) -> None:
+    log_in(client, is_staff=True)
+
+    for _ in range(4):
+        let_pass(client, SESSION_LIFE / 4)
+        session = client.session
+        session["something"] = "new"
+        session.save()
+        client.get(DESK)
+
+    assert not is_logged_in(client)
+
+
+def test_leaves_guests_logged_in(client: Client) -> None:
+    log_in(client, is_staff=False)
+
+    let_pass(client, timedelta(days=13))
+
+    assert is_logged_in(client)
+
+
+def test_counts_from_the_log_in_also_for_a_guest_who_becomes_staff(client: Client) -> None:
+    user = log_in(client, is_staff=False)
+    let_pass(client, timedelta(days=1))
+
+    User.objects.filter(pk=user.pk).update(is_staff=True)
+
+    assert not is_logged_in(client)
+
+
+@pytest.mark.parametrize("begun_at", [None, "yesterday", -1.0, float("nan")])
+def test_ends_a_session_of_staff_that_does_not_say_when_it_began(
+    client: Client, begun_at: object
+) -> None:
+    log_in(client, is_staff=True)
+    session = client.session
+    session[LOGGED_IN_AT] = begun_at
+    session.save()
+
+    assert not is_logged_in(client)
+
+
+def test_begins_again_with_the_next_log_in(client: Client) -> None:
+    log_in(client, is_staff=True)
+    let_pass(client, SESSION_LIFE)
+    client.get(DESK)
+
+    client.post("/login", {"username": "ada", "password": "a long secret"})
+
+    assert is_logged_in(client)
+    assert client.session[LOGGED_IN_AT] == pytest.approx(clock.now().timestamp(), abs=60)

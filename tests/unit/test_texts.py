@@ -1,0 +1,65 @@
+"""The two rules for what people write: on one line, and on several."""
+
+from __future__ import annotations
+
+import pytest
+
+from bookings import texts
+
+# Written as numbers, since neither an editor nor a reader sees most of them.
+BREAKS = ["\n", "\r", "\r\n", "\x85", "\u2028", "\u2029", "\x0b", "\x0c"]
+CONTROLS = ["\x00", "\x07", "\x1b", "\x1c", "\x7f", "\x80", "\x9b", "\x9f", "\ud800", "\udfff"]
+UNSEEN = [
+    *"\u00ad\u061c\u180e\u200b\u200e\u200f\u2060\u2064\ufeff\ufff9\U000e0041",
+    *"\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u206a\u206f",
+]
+
+
+@pytest.mark.parametrize("sign", [*BREAKS, *CONTROLS, "\t"], ids=ascii)
+def test_refuses_on_one_line_what_ends_it_or_controls_a_terminal(sign: str) -> None:
+    with pytest.raises(texts.BadText, match="one line"):
+        texts.read_line(f"Ada{sign}Lovelace")
+
+
+@pytest.mark.parametrize("sign", [*CONTROLS, "\x0b", "\x0c", "\x85"], ids=ascii)
+def test_refuses_on_several_lines_what_controls_a_terminal(sign: str) -> None:
+    with pytest.raises(texts.BadText, match="control character"):
+        texts.read_lines(f"Late.{sign}With a dog.")
+
+
+@pytest.mark.parametrize("sign", ["\n", "\r", "\r\n", "\u2028", "\u2029"], ids=ascii)
+def test_ends_every_line_alike(sign: str) -> None:
+    assert texts.read_lines(f"Late.{sign}\tWith a dog.{sign}") == "Late.\n\tWith a dog.\n"
+
+
+@pytest.mark.parametrize("sign", UNSEEN, ids=ascii)
+def test_takes_out_what_is_not_seen_and_turns_or_hides_other_text(sign: str) -> None:
+    assert texts.read_line(f"{sign}+49 170{sign} 1{sign}") == "+49 170 1"
+    assert texts.read_lines(f"{sign}Late.\n{sign}") == "Late.\n"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Łukasz Żółć",
+        "O’Hara, D'Arcy",
+        "山田太郎",
+        "Zoe\u0308",  # a mark of its own
+        "می\u200cخواهم",  # Persian, which spells with a non-joiner
+        "ශ්\u200dරී",  # Sinhala, which spells with a joiner
+        "👩\u200d💻",
+        "Ada\xa0Lovelace\u3000",
+    ],
+)
+def test_keeps_what_names_are_written_with(name: str) -> None:
+    assert texts.read_line(name) == name
+
+
+def test_knows_an_id_that_would_not_be_kept_as_it_came() -> None:
+    assert texts.is_plain_line("guest 7 of Acme")
+    assert not texts.is_plain_line("guest\u202e7")
+    assert not texts.is_plain_line("guest\n7")
+
+
+def test_puts_on_one_line_what_was_written_before_there_was_a_rule() -> None:
+    assert texts.on_one_line("Grand\r\nHotel\u202e\x07 \u2028X") == "Grand Hotel X"
