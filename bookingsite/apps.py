@@ -7,7 +7,6 @@ from django.contrib.contenttypes.apps import ContentTypesConfig as DjangoContent
 from django.db import models
 
 from bookings.texts import LineField, LinesField
-
 from bookingsite import backend_fixes
 
 OBJECT_ID = "django_mongodb_backend.fields.ObjectIdAutoField"
