@@ -13,6 +13,7 @@ from typing import Any
 from bson import ObjectId
 
 from bookings.payloads import Guest
+from bookings.search_terms import terms_of
 
 PENDING, CONFIRMED, CANCELLED, EXPIRED = "pending", "confirmed", "cancelled", "expired"
 STATUSES = (PENDING, CONFIRMED, CANCELLED, EXPIRED)
@@ -139,6 +140,8 @@ class Booking:
     outbox: tuple[Notice, ...] = ()
     # In which language the guest is written to.
     language: str = "en"
+    # The hotel's, by which the guest's phone number is read (ISO 3166).
+    country: str = ""
 
     @property
     def slots(self) -> list[str]:
@@ -224,7 +227,8 @@ def to_document(booking: Booking) -> dict[str, Any]:
         "hotel": booking.hotel,
         **stay_document(booking),
         "guests": booking.guests,
-        "guest": vars(booking.guest),
+        # Without terms none of them, since an index lists an empty list too.
+        **{name: value for name, value in guest_document(booking).items() if value},
         "notes": booking.notes,
         "status": booking.status,
         "expires_at": booking.expires_at,
@@ -233,6 +237,15 @@ def to_document(booking: Booking) -> dict[str, Any]:
         "history": [change_document(change) for change in booking.history],
         "outbox": [notice_document(notice) for notice in booking.outbox],
         "language": booking.language,
+        "country": booking.country,
+    }
+
+
+def guest_document(booking: Booking) -> dict[str, Any]:
+    """Who the guest is, and what that is found by: never written one without the other."""
+    return {
+        "guest": vars(booking.guest),
+        "search_terms": terms_of(booking.guest, country=booking.country),
     }
 
 
@@ -301,4 +314,5 @@ def from_document(document: dict[str, Any]) -> Booking:
         presence=document.get("presence", EXPECTED),
         outbox=tuple(Notice(**notice) for notice in document.get("outbox", ())),
         language=document.get("language", "en"),
+        country=document.get("country", ""),
     )
