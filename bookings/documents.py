@@ -13,6 +13,7 @@ from typing import Any
 from bson import ObjectId
 
 from bookings.payloads import Guest
+from bookings.search_terms import terms_of
 
 PENDING, CONFIRMED, CANCELLED, EXPIRED = "pending", "confirmed", "cancelled", "expired"
 STATUSES = (PENDING, CONFIRMED, CANCELLED, EXPIRED)
@@ -141,6 +142,8 @@ class Booking:
     # In which language the guest is written to.
     language: str = "en"
     version: int = 1
+    # The hotel's, by which the guest's phone number is read (ISO 3166).
+    country: str = ""
 
     @property
     def slots(self) -> list[str]:
@@ -233,7 +236,8 @@ def to_document(booking: Booking) -> dict[str, Any]:
         "hotel": booking.hotel,
         **stay_document(booking),
         "guests": booking.guests,
-        "guest": vars(booking.guest),
+        # Without terms none of them, since an index lists an empty list too.
+        **{name: value for name, value in guest_document(booking).items() if value},
         "notes": booking.notes,
         "status": booking.status,
         "expires_at": booking.expires_at,
@@ -243,6 +247,15 @@ def to_document(booking: Booking) -> dict[str, Any]:
         "outbox": [notice_document(notice) for notice in booking.outbox],
         "language": booking.language,
         "version": booking.version,
+        "country": booking.country,
+    }
+
+
+def guest_document(booking: Booking) -> dict[str, Any]:
+    """Who the guest is, and what that is found by: never written one without the other."""
+    return {
+        "guest": vars(booking.guest),
+        "search_terms": terms_of(booking.guest, country=booking.country),
     }
 
 
@@ -312,4 +325,5 @@ def from_document(document: dict[str, Any]) -> Booking:
         outbox=tuple(Notice(**notice) for notice in document.get("outbox", ())),
         language=document.get("language", "en"),
         version=max(document.get("version", 0), len(document["history"])),
+        country=document.get("country", ""),
     )

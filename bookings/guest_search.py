@@ -1,7 +1,7 @@
 """Finding stays by what a guest says at the desk: a reference, a name, an e-mail, a phone number.
 
-Every question is one that an index answers (docs/decisions/0015-finding-guests.md): whole words
-of the name, the beginning of the e-mail, the exact reference, a group of digits of the phone.
+Every question is one that an index answers (docs/decisions/0023-search-terms.md): beginnings of
+the name's words and of the phone number, of the e-mail, and of the reference.
 """
 
 import re
@@ -9,34 +9,34 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
-from bson import ObjectId
+from anyascii import anyascii
+from bson import ObjectId, Regex
 
 from bookings.connections import collection
 from bookings.documents import REFERENCE_LETTERS, STAY
 from bookings.indexes import ADDRESS_COLLATION, with_address_from
+from bookings.inventory import HotelFacts
+from bookings.search_terms import numbers_typed, spellings_typed
 
 # Nobody types, or reads, more.
 MAX_WORDS = 6
 MAX_TYPED = 200
 
-# Two digits are no number that anybody is found by.
-MIN_DIGITS = 4
-
-_PHONE = re.compile(r"[\d\s()+/.-]+")
-_SHORT_REFERENCE = re.compile(f"[{REFERENCE_LETTERS}]{{8}}")
+_PHONE = re.compile(r"[\d\s()+/.-]+", re.ASCII)
+# Fewer letters of a reference would be those of too many, and of names.
+_REFERENCE = re.compile(f"([A-Z0-9]{{2,8}}-)?[{REFERENCE_LETTERS}]{{4,8}}")
 
 
-def find_stay_ids(typed: str, *, hotel_codes: Iterable[str], limit: int) -> list[ObjectId]:
+def find_stay_ids(typed: str, *, hotels: Iterable[HotelFacts], limit: int) -> list[ObjectId]:
     """Stays that fit, at most `limit`, the newest first; no blocks.
 
-    A reference may lack the hotel's code. Of several words one must be whole in the guest's
-    name, and the others parts of it, in any order and without regard to case and accents.
+    A reference may lack the hotel's code. Of several words each must begin one of the guest's, in
+    any order and without regard to case and accents.
     """
-    # As keyboards write it: the marks of some letters may come apart from them.
-    typed = unicodedata.normalize("NFC", " ".join(typed.split()))[:MAX_TYPED]
+    typed = " ".join(typed[:MAX_TYPED].split())
     found: set[ObjectId] = set()
-    for question in _questions(typed, list(hotel_codes)):
-        documents = collection("bookings").find({**question, "kind": STAY}, {"_id": 1})
+    for question in _questions(typed, list(hotels)):
+        documents = collection("bookings").find(question, {"_id": 1})
         if "guest.email" in question:
             # In the order of the addresses: very many may begin so, and must not all be read.
             documents = documents.collation(ADDRESS_COLLATION)
@@ -46,35 +46,43 @@ def find_stay_ids(typed: str, *, hotel_codes: Iterable[str], limit: int) -> list
     return sorted(found, reverse=True)[:limit]
 
 
-def _questions(typed: str, hotel_codes: list[str]) -> list[dict[str, Any]]:
+def _questions(typed: str, hotels: list[HotelFacts]) -> list[dict[str, Any]]:
     """What to ask MongoDB, each by an index of its own."""
-    words = _words_of(typed)[:MAX_WORDS]
-    if not words:
-        return []
-    if "@" in typed:
-        return [with_address_from(typed)]
-    reference = typed.upper()
-    references = [reference]
-    if _SHORT_REFERENCE.fullmatch(reference):
-        references += [f"{code}-{reference}" for code in hotel_codes]
-    questions: list[dict[str, Any]] = [{"reference": {"$in": references}}]
-    if _PHONE.fullmatch(typed):
-        if sum(map(len, words)) >= MIN_DIGITS:
-            # The longest group alone: the others, such as a country's code, are in very many.
-            questions.append(_containing([max(words, key=len)]))
+    plain = unicodedata.normalize("NFKC", typed)
+    from_address = {**with_address_from(plain), "kind": STAY}
+    if "@" in plain:
+        return [from_address]
+    questions: list[dict[str, Any]] = []
+    reference = plain.upper()
+    if _REFERENCE.fullmatch(reference):
+        beginnings = [reference] if "-" in reference else [f"{h.code}-{reference}" for h in hotels]
+        questions.append({"$or": [_with_reference_from(one) for one in beginnings], "kind": STAY})
+    if _PHONE.fullmatch(anyascii(plain)):
+        if numbers := numbers_typed(plain, {hotel.country for hotel in hotels}):
+            questions.append(_beginning_with([numbers]))
         return questions
-    questions.append(_containing(words))
-    if " " not in typed:
-        questions.append(with_address_from(typed))
+    words = spellings_typed(typed)[:MAX_WORDS]
+    # With one letter of the alphabet too many names begin.
+    if any(len(spelled) > 1 or not spelled.isascii() for word in words for spelled in word):
+        questions.append(_beginning_with(words))
+    if words and " " not in plain:
+        questions.append(from_address)
     return questions
 
 
-def _words_of(typed: str) -> list[str]:
-    """What stands between signs and blanks. A mark that is written with a letter is of its word, as
-    the vowels of Devanagari are."""
-    return "".join(c if unicodedata.category(c)[0] in "LMN" else " " for c in typed).split()
+def _with_reference_from(beginning: str) -> dict[str, Any]:
+    return {"reference": {"$gte": beginning, "$lt": f"{beginning}\uffff"}}
 
 
-def _containing(words: list[str]) -> dict[str, Any]:
-    """All of the words; in quotation marks, since without them one would be enough."""
-    return {"$text": {"$search": " ".join(f'"{word}"' for word in words)}}
+def _beginning_with(words: list[set[str]]) -> dict[str, Any]:
+    """For each word a term that begins with one of its spellings. Blocks have no terms.
+
+    MongoDB answers a regular expression that is nothing but a beginning from the index alone,
+    which it cannot do for a range in a list. Spellings are letters and digits, and escaped.
+    """
+    return {
+        "$and": [
+            {"search_terms": {"$in": [Regex(f"^{re.escape(one)}") for one in sorted(word)]}}
+            for word in words
+        ]
+    }

@@ -7,6 +7,7 @@ from typing import Any
 
 from bookings import clock
 from bookings.connections import collection
+from bookings.countries import country_of
 from bookings.documents import BookedRoom
 
 # Nobody plans, or prices, further ahead than two years.
@@ -24,6 +25,11 @@ class HotelFacts:
     check_out_time: time
     hold_length: timedelta
     cancel_hours: int
+
+    @property
+    def country(self) -> str:
+        """Where phone numbers are written without its code (ISO 3166); empty if no country's."""
+        return country_of(self.time_zone)
 
     def last_cancellation(self, check_in: date) -> datetime:
         """Until when a guest may cancel a stay that starts on this day."""
@@ -67,9 +73,10 @@ def list_hotels() -> list[HotelFacts]:
     return [hotel_of(hotel) for hotel in collection("hotels").find().sort("name")]
 
 
-def hotel_codes() -> list[str]:
-    """What the references of each hotel's bookings begin with."""
-    return [hotel["code"] for hotel in collection("hotels").find({}, {"code": 1})]
+def hotel_countries() -> dict[str, str]:
+    """By the id of each hotel its country; nothing else of the hotels is read."""
+    hotels = collection("hotels").find({}, {"time_zone": 1})
+    return {hotel["_id"]: country_of(hotel["time_zone"]) for hotel in hotels}
 
 
 def find_category(category_id: str) -> CategoryFacts | None:

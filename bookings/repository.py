@@ -17,7 +17,7 @@ from pymongo.collation import Collation
 from pymongo.errors import DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 
-from bookings import clock, lookups, metrics, outbox
+from bookings import clock, inventory, lookups, metrics, outbox
 from bookings.callers import Caller
 from bookings.connections import DURABLE, collection, database
 from bookings.documents import (
@@ -32,6 +32,7 @@ from bookings.documents import (
     Key,
     change_document,
     from_document,
+    guest_document,
     key_document,
     notice_document,
     stay_document,
@@ -42,6 +43,7 @@ from bookings.indexes import ADDRESS_COLLATION, guests_with_address
 from bookings.lookups import DEAD
 from bookings.payloads import Guest
 from bookings.points import reached
+from bookings.search_terms import terms_of
 from idempotency.claims import Answer
 
 # For a pipeline, by which MongoDB makes of each booking what follows from how it is at that moment:
@@ -55,6 +57,9 @@ AnswerFor = Callable[[Booking, datetime], Answer]
 # fourth time has never been needed; giving up then is a refusal that may be retried.
 WRITE_ATTEMPTS = 3
 
+
+# Of so many bookings the terms are looked at in one go, some tenths of a second.
+TERMS_BATCH = 1_000
 
 # What is or was more than a hold. One that was booked at once never had an end.
 _WAS_BOOKED: dict[str, Any] = {
@@ -243,10 +248,12 @@ def _adopt(
         # Nobody was to be reminded of it until now.
         news = outbox.notices_of(hold, hold.history[0], version=hold.version)
         pushed["outbox"] = {"$each": [notice_document(notice) for notice in news]}
-    taken_over = ("rooms", "guests", "guest", "notes", "language")
-    update = {"$push": pushed, "$set": {name: document[name] for name in taken_over}}
+    taken_over = ("rooms", "guests", "notes", "language")
+    fields = {name: document[name] for name in taken_over} | guest_document(hold)
     # It was read in this transaction's snapshot, so a change in between undoes all of it.
-    _write(_Write({"_id": hold.id}, before.version, update), session=session)
+    _write(
+        _Write({"_id": hold.id}, before.version, {"$push": pushed, "$set": fields}), session=session
+    )
     return Written("adopted", hold, key)
 
 
@@ -301,7 +308,7 @@ def _change(
     if stay_document(changed) != stay_document(booking):
         fields.update(stay_document(changed))
     if (changed.guest, changed.notes) != (booking.guest, booking.notes):
-        fields.update({"guest": vars(changed.guest), "notes": changed.notes})
+        fields.update({**guest_document(changed), "notes": changed.notes})
     if changed.language != booking.language:
         fields["language"] = changed.language
     if changed.presence != booking.presence:
@@ -460,6 +467,7 @@ def erase_guest(spellings: list[str], *, only_over_by: date | None) -> int:
     line = {"at": "$$NOW", "event": "erased", "actor": "system"}
     erased = {
         "guest": {"$literal": vars(Guest())},
+        "search_terms": "$$REMOVE",
         "notes": "",
         "updated_at": "$$NOW",
         "keys": {"$map": {"input": "$keys", "as": "key", "in": without_digest}},
@@ -471,6 +479,48 @@ def erase_guest(spellings: list[str], *, only_over_by: date | None) -> int:
         },
     }
     return _write(_Write(condition, AS_IT_IS, [{"$set": erased}]), collation=ADDRESS_COLLATION)
+
+
+def refresh_search_terms() -> int:
+    """Makes every booking's terms those that its guest is found by now; returns how many were not.
+
+    In batches by id, so it may be stopped and run again. The version stays: it is no change of
+    the booking, and whoever writes another guest meanwhile writes their terms.
+    """
+    countries = inventory.hotel_countries()
+    fields = dict.fromkeys(("hotel", "guest", "search_terms"), 1)
+    changed, after = 0, ObjectId(bytes(12))
+    while True:
+        found = list(
+            collection("bookings")
+            .find({"_id": {"$gt": after}}, fields)
+            .sort("_id")
+            .limit(TERMS_BATCH)
+        )
+        if not found:
+            return changed
+        after = found[-1]["_id"]
+        refreshed = [
+            UpdateOne({"_id": document["_id"], "guest": document["guest"]}, update)
+            for document in found
+            if (update := _refreshing(document, countries.get(document.get("hotel"), "")))
+        ]
+        if refreshed:
+            changed += collection("bookings").bulk_write(refreshed, ordered=False).modified_count
+        reached("after_terms_batch")
+
+
+def _refreshing(document: dict[str, Any], country: str) -> dict[str, Any] | None:
+    """The update for a document whose terms are not those of its guest, in this country."""
+    try:
+        terms = terms_of(Guest(**document["guest"]), country=country)
+    except (AttributeError, KeyError, TypeError):
+        return None  # A guest that cannot be read is left to the doctor.
+    if document.get("search_terms", []) == terms:
+        return None
+    if not terms:
+        return {"$unset": {"search_terms": ""}}
+    return {"$set": {"country": country, "search_terms": terms}}
 
 
 def adopt_bookings_of(guest: str, new_owner: Caller) -> int:

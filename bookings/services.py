@@ -290,6 +290,7 @@ def _with_offer(draft: Booking, offer: Offer) -> Booking:
         draft,
         reference=new_reference(offer.hotel.code),
         hotel=offer.hotel.id,
+        country=offer.hotel.country,
         rooms=tuple(BookedRoom("", wanted.category, wanted.guests) for wanted in offer.wanted),
         price=offer.price,
         expires_at=draft.created_at + hold_length if draft.status == PENDING else None,

@@ -154,7 +154,7 @@ class BookingAdmin(RecordAdmin):
     # Its field alone: `get_search_results` does the search.
     search_fields = ("reference",)
     search_help_text = (
-        "Reference, words of the guest's name, beginning of the e-mail, or digits of the phone. "
+        "Beginnings of the guest's names, e-mail or phone number, or of the reference. "
         f"Without a search the newest {MAX_LISTED:,} are listed, and filters look among the newest "
         f"{LOOKED_THROUGH:,}, or the newest of the chosen days."
     )
@@ -177,7 +177,7 @@ class BookingAdmin(RecordAdmin):
     ) -> tuple[QuerySet[BookingRecord], bool]:
         if not search_term.strip():
             return queryset, False
-        found = find_stay_ids(search_term, hotel_codes=inventory.hotel_codes(), limit=MAX_FOUND + 1)
+        found = find_stay_ids(search_term, hotels=inventory.list_hotels(), limit=MAX_FOUND + 1)
         if len(found) > MAX_FOUND:
             text = (
                 "More bookings fit than can be looked through; these are of the newest "

@@ -111,6 +111,7 @@ def _data_checks() -> Iterator[Check]:
     yield Check("nights sold once", away, recount.slots, is_recount=True)
     yield Check("keys used once", away, recount.keys, is_recount=True)
     yield Check("documents", away, recount.documents, is_recount=True)
+    yield Check("search terms", away, recount.search_terms, is_recount=True)
 
 
 def _lock_server_check(client: GuardedRedis) -> Check:

@@ -19,7 +19,7 @@ OLDEST_MAJOR = 6
 TRANSACTION_LIFETIME_S = 5
 
 # What an index says of itself that has no part in what it guards.
-INCIDENTAL = frozenset({"v", "ns", "name", "background", "hidden", "textIndexVersion"})
+INCIDENTAL = frozenset({"v", "ns", "name", "background", "hidden"})
 
 
 def replica_set() -> Finding:
@@ -140,12 +140,9 @@ def indexes() -> Finding:
 
 def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
     """Whether both guard the same; the order of the fields counts."""
-    return _fields(one) == _fields(other) and _guarded(one) == _guarded(other)
-
-
-def _fields(index: dict[str, Any]) -> list[tuple[str, Any]]:
-    """Its fields in their order; MongoDB writes those of a text index down as weights."""
-    return [(name, kind) for name, kind in index["key"].items() if not _is_text(name, kind)]
+    return list(one["key"].items()) == list(other["key"].items()) and _guarded(one) == _guarded(
+        other
+    )
 
 
 def _guarded(index: dict[str, Any]) -> dict[str, Any]:
@@ -153,12 +150,7 @@ def _guarded(index: dict[str, Any]) -> dict[str, Any]:
     guarded = {name: index[name] for name in index.keys() - INCIDENTAL - {"key"}}
     if collation := guarded.get("collation"):
         guarded["collation"] = (collation["locale"], collation.get("strength"))
-    texts = {name: 1 for name, kind in index["key"].items() if kind == "text" and name != "_fts"}
-    return {**guarded, "weights": {**texts, **guarded.get("weights", {})}}
-
-
-def _is_text(name: str, kind: Any) -> bool:
-    return kind == "text" or name == "_ftsx"
+    return guarded
 
 
 def _options(index: dict[str, Any]) -> dict[str, Any]:

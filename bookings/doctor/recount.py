@@ -15,8 +15,9 @@ from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.read_concern import ReadConcern
 
+from bookings import inventory
 from bookings.connections import database
-from bookings.doctor.findings import Finding, fail, ok
+from bookings.doctor.findings import Finding, fail, ok, warn
 from bookings.documents import (
     ACTIVE,
     BLOCK,
@@ -30,6 +31,8 @@ from bookings.documents import (
     nights_between,
     slot_of,
 )
+from bookings.payloads import Guest
+from bookings.search_terms import terms_of
 
 # So many of the wrong ones are named.
 EXAMPLES = 3
@@ -108,6 +111,44 @@ def documents() -> Finding:
             "hand, and find out who wrote them."
         )
     return ok(f"{count} bookings, whose fields agree with each other.")
+
+
+def search_terms() -> Finding:
+    """That each guest is found by who they are, and nobody by who they were before."""
+    count = 0
+    stale: list[str] = []
+    left_behind: list[str] = []
+    countries = inventory.hotel_countries()
+    with _one_moment() as (bookings, session):
+        for document in bookings.find(
+            {},
+            dict.fromkeys(("reference", "hotel", "guest", "search_terms"), 1),
+            hint=list(UNSORTED.items()),
+            session=session,
+        ):
+            count += 1
+            named = str(document.get("reference") or document["_id"])
+            terms = document.get("search_terms", [])
+            try:
+                guest = Guest(**document["guest"])
+                right = terms_of(guest, country=countries.get(document["hotel"], ""))
+            except (AttributeError, KeyError, TypeError):
+                return fail(f"The guest of {named} cannot be read; mend the booking by hand.")
+            if terms == right:
+                continue
+            (stale if guest.name or guest.phone else left_behind).append(named)
+    mend = "run manage.py refresh_search_terms."
+    if left_behind:
+        return fail(
+            f"{len(left_behind)} bookings are still found by a guest who is not in them any more: "
+            f"{', '.join(left_behind[:EXAMPLES])}; {mend}"
+        )
+    if stale:
+        return warn(
+            f"{len(stale)} of {count} bookings are not found by what is known of their guest: "
+            f"{', '.join(stale[:EXAMPLES])}; {mend}"
+        )
+    return ok(f"{count} bookings, each found by its own guest.")
 
 
 def _fault(document: dict[str, Any]) -> str | None:

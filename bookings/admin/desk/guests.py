@@ -18,7 +18,7 @@ def find_guests(request: HttpRequest) -> HttpResponse:
     typed = request.GET.get("q", "").replace("\x00", "").strip()
     records: list[BookingRecord] = []
     if typed:
-        ids = find_stay_ids(typed, hotel_codes=inventory.hotel_codes(), limit=MAX_FOUND)
+        ids = find_stay_ids(typed, hotels=inventory.list_hotels(), limit=MAX_FOUND)
         records = list(BookingRecord.objects.filter(pk__in=ids))
     names = inventory.room_names(booked["room"] for record in records for booked in record.rooms)
     return show(
