@@ -231,6 +231,9 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
+# Whether all staff need a second factor, or those who have set up a device.
+STAFF_SECOND_FACTOR = _read_choice("STAFF_SECOND_FACTOR", "optional", ("optional", "required"))
+
 # For the logins of `seed_demo --users`, which production refuses to make.
 DEMO_STAFF_PASSWORD = _read("DEMO_STAFF_PASSWORD", "")
 DEMO_CUSTOMER_PASSWORD = _read("DEMO_CUSTOMER_PASSWORD", "")
