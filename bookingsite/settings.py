@@ -18,7 +18,7 @@ from locks.connection import CONNECTION_OPTIONS, check_url
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-VERSION = __version__  # written into every backup
+VERSION = __version__  # of the API's description, and written into every backup
 
 
 def _read(name: str, default: str | None = None) -> str:
@@ -265,9 +265,9 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "UNAUTHENTICATED_USER": None,
 }
-SPECTACULAR_SETTINGS = {
+SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "Bookingsite",
-    "VERSION": "1",
+    "VERSION": VERSION,
     "DESCRIPTION": "Books rooms by the night. Safe to retry, and never twice.",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
@@ -398,6 +398,8 @@ if not SITE_URL.startswith(("https://",) if IS_PRODUCTION else ("https://", "htt
     raise ImproperlyConfigured(
         f"Set SITE_URL to the site's address, such as https://bookings.example, not {SITE_URL!r}."
     )
+# Where a client that is made of the API's description sends its requests.
+SPECTACULAR_SETTINGS["SERVERS"] = [{"url": SITE_URL}]
 
 # Without a server development writes letters into the worker's output.
 EMAIL_HOST = _read("EMAIL_HOST", None if IS_PRODUCTION else "")
