@@ -3,7 +3,12 @@
 from typing import Any
 
 import pymongo
-from drf_spectacular.utils import extend_schema, inline_serializer
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiResponse,
+    extend_schema,
+    inline_serializer,
+)
 from pymongo.errors import PyMongoError
 from redis.exceptions import RedisError
 from rest_framework import serializers
@@ -18,15 +23,24 @@ from bookings.backups import restoring
 PROBE_TIMEOUT_S = 1.0
 
 _STATUS = inline_serializer("Health", {"status": serializers.ChoiceField(["ok", "down"])})
+_SAID = {200: "ok", 503: "down"}
 
 
-def _describe(operation_id: str, summary: str, *statuses: int) -> Any:
+def _describe(operation_id: str, summary: str, description: str, *statuses: int) -> Any:
     return extend_schema(
         operation_id=operation_id,
         summary=summary,
+        description=f"{description} Needs no login and is never throttled.",
         tags=["health"],
         auth=[],
-        responses=dict.fromkeys(statuses, _STATUS),
+        responses={
+            status: OpenApiResponse(
+                _STATUS,
+                description=_SAID[status],
+                examples=[OpenApiExample(_SAID[status], value={"status": _SAID[status]})],
+            )
+            for status in statuses
+        },
     )
 
 
@@ -37,14 +51,20 @@ class _Probe(APIView):
 
 
 class Live(_Probe):
-    @_describe("health", "Whether this process answers", 200)
+    @_describe("health", "Whether this process answers", "For a probe of liveness.", 200)
     def get(self, request: Request) -> Response:
         """Always 200: restarting this process would not bring a server back."""
         return _answer(True)
 
 
 class RedisHealth(_Probe):
-    @_describe("health_redis", "Whether Redis answers; bookings go on either way", 200, 503)
+    @_describe(
+        "health_redis",
+        "Whether Redis answers",
+        "Bookings go on without Redis, only slower.",
+        200,
+        503,
+    )
     def get(self, request: Request) -> Response:
         try:
             connections.redis().ping()
@@ -54,7 +74,13 @@ class RedisHealth(_Probe):
 
 
 class MongoHealth(_Probe):
-    @_describe("health_mongo", "Whether MongoDB answers", 200, 503)
+    @_describe(
+        "health_mongo",
+        "Whether MongoDB answers",
+        "It may answer while no booking can be written; see `ready`.",
+        200,
+        503,
+    )
     def get(self, request: Request) -> Response:
         try:
             with pymongo.timeout(PROBE_TIMEOUT_S):
@@ -65,7 +91,13 @@ class MongoHealth(_Probe):
 
 
 class Ready(_Probe):
-    @_describe("ready", "Whether a booking could be written", 200, 503)
+    @_describe(
+        "ready",
+        "Whether a booking could be written",
+        "For a probe of readiness: MongoDB has a primary, and no restore is half done.",
+        200,
+        503,
+    )
     def get(self, request: Request) -> Response:
         """Asks for a primary, and for a database that is no half of a restore.
 

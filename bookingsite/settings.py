@@ -19,7 +19,7 @@ from locks.connection import CONNECTION_OPTIONS, check_url
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-VERSION = __version__  # written into every backup
+VERSION = __version__  # of the API's description, and written into every backup
 
 
 def _read(name: str, default: str | None = None) -> str:
@@ -247,6 +247,9 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
+# Whether all staff need a second factor, or those who have set up a device.
+STAFF_SECOND_FACTOR = _read_choice("STAFF_SECOND_FACTOR", "optional", ("optional", "required"))
+
 # For the logins of `seed_demo --users`, which production refuses to make.
 DEMO_STAFF_PASSWORD = _read("DEMO_STAFF_PASSWORD", "")
 DEMO_CUSTOMER_PASSWORD = _read("DEMO_CUSTOMER_PASSWORD", "")
@@ -278,9 +281,9 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "UNAUTHENTICATED_USER": None,
 }
-SPECTACULAR_SETTINGS = {
+SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "Bookingsite",
-    "VERSION": "1",
+    "VERSION": VERSION,
     "DESCRIPTION": "Books rooms by the night. Safe to retry, and never twice.",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
@@ -411,6 +414,8 @@ SITE_URL = _check_address(
     _read("SITE_URL", None if IS_PRODUCTION else "http://127.0.0.1:8000").rstrip("/"),
     ("https",) if IS_PRODUCTION else ("https", "http"),
 )
+# Where a client that is made of the API's description sends its requests.
+SPECTACULAR_SETTINGS["SERVERS"] = [{"url": SITE_URL}]
 
 # Without a server development writes letters into the worker's output.
 EMAIL_HOST = _read("EMAIL_HOST", None if IS_PRODUCTION else "")

@@ -1,21 +1,28 @@
-"""How long staff stay logged in.
+"""How long staff stay logged in, and what they prove besides their password.
 
 Their session opens every booking and every guest's address, and it stays behind on the desk's
 computer. So it ends twelve hours after the log-in, a long shift, whatever was done meanwhile.
 Guests keep Django's two weeks.
+
+What staff may do is all under /admin/. So that is where a code of their device is asked for,
+however the session began: the admin's log-in, the customers', or a letter's link.
 """
 
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.auth.signals import user_logged_in
 from django.dispatch import receiver
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
-from bookings import clock
+from bookings import clock, second_factor
+from bookings.admin.second_factor import PROVED
 
 SESSION_LIFE = timedelta(hours=12)
 
@@ -29,7 +36,8 @@ def note_login(request: HttpRequest, **_: Any) -> None:
 
 
 class StaffMiddleware:
-    """After Django's AuthenticationMiddleware: whose session is over is logged out."""
+    """After Django's AuthenticationMiddleware: whose session is over is logged out, and who has
+    not shown a code that is due is led to where it is asked for."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
@@ -38,7 +46,29 @@ class StaffMiddleware:
         user = request.user
         # Looked up by who asks for it, as before: most requests of partners never do.
         request.user = SimpleLazyObject(lambda: _unless_over(request, user))  # type: ignore[assignment]
+        if request.path.startswith("/admin/") and (step := _step_before(request)):
+            return step
         return self._get_response(request)
+
+
+def _step_before(request: HttpRequest) -> HttpResponse | None:
+    """What stands between this member of staff and the admin; None if nothing does.
+
+    It says nothing of people who are not logged in, or no staff: the admin turns them away.
+    """
+    user = request.user
+    is_leaving = request.path in (reverse("admin:logout"), reverse("admin:login"))
+    if is_leaving or not (user.is_authenticated and user.is_staff):
+        return None
+    factor = second_factor.find_factor(user.pk)
+    if factor is None:
+        is_due, page = settings.STAFF_SECOND_FACTOR == "required", reverse("second_factor:device")
+    else:
+        is_due, page = request.session.get(PROVED) != factor.device, reverse("second_factor:ask")
+    if not is_due or request.path == page:
+        return None
+    came_for = request.get_full_path() if request.method in ("GET", "HEAD") else ""
+    return HttpResponseRedirect(f"{page}?{urlencode({'next': came_for})}" if came_for else page)
 
 
 def _unless_over(request: HttpRequest, user: Any) -> Any:

@@ -37,6 +37,7 @@ urlpatterns = [
     path("api/docs/", RedirectView.as_view(pattern_name="docs")),
     path("api/", include("bookings.api.urls")),
     path("admin/login/", limits.limit_logins(admin.site.login)),
+    path("admin/second-factor/", include("bookings.admin.second_factor")),
     path("admin/desk/", include("bookings.admin.desk.urls")),
     path("admin/", admin.site.urls),
     path("", include("bookings.web.urls")),

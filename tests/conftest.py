@@ -20,6 +20,7 @@ EMPTIED = (
     "api_tokens",
     "auth_user",
     "verified_addresses",
+    "second_factors",
     "letters",
     "letter_tally",
     "webhook_endpoints",

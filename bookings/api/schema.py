@@ -1,13 +1,23 @@
 """What the OpenAPI description says of each operation: bodies, headers, codes."""
 
+import json
+from collections.abc import Iterable
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    OpenApiResponse,
+    extend_schema,
+)
 
-from bookings.api import serializers
+from bookings import errors
+from bookings.answers import PROBLEM_JSON, problem
+from bookings.api import examples, serializers
 from bookings.documents import STATUSES
+from bookings.errors import Refusal
 from bookings.payloads import MAX_GUESTS, MAX_USER_ID
 
 
@@ -30,6 +40,8 @@ class SessionScheme(OpenApiAuthenticationExtension):
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
         return {"type": "apiKey", "in": "cookie", "name": "sessionid"}
 
+
+HOTEL_UNLESS_GIVEN = "`demo` unless given."
 
 PROBLEM = serializers.ProblemSerializer
 
@@ -83,121 +95,204 @@ EXTEND_KEY_HEADERS = [
 CONFIRM_KEY_HEADERS = [_key_header(f"^{KEY_FORM}$", required=True), *KEY_ANSWER_HEADERS]
 
 
-def _problems(codes: dict[int, str]) -> dict[Any, OpenApiResponse]:
-    always = {
-        401: "NOT_AUTHENTICATED",
-        403: "PERMISSION_DENIED",
-        406: "NOT_ACCEPTABLE",
-        429: "THROTTLED",
-        500: "SERVER_ERROR",
-        503: "TRY_AGAIN",
-    }
+# What any operation may be answered with.
+_ALWAYS = (
+    errors.NotAuthenticated(),
+    errors.PermissionDenied(),
+    errors.NotAcceptable(),
+    errors.Throttled(),
+    errors.ServerError(),
+    errors.TryAgain(),
+)
+
+
+def _problems(refusals: Iterable[Refusal]) -> dict[Any, OpenApiResponse]:
+    """By status, each with the code's own answer as an example."""
+    by_status: dict[int, list[Refusal]] = {}
+    for refusal in (*_ALWAYS, *refusals):
+        by_status.setdefault(refusal.status, []).append(refusal)
     return {
-        (status, "application/problem+json"): OpenApiResponse(PROBLEM, description=text)
-        for status, text in sorted({**always, **codes}.items())
+        (status, PROBLEM_JSON): OpenApiResponse(
+            PROBLEM,
+            description=", ".join(refusal.code for refusal in found),
+            examples=[
+                OpenApiExample(refusal.code, value=json.loads(problem(refusal).body))
+                for refusal in found
+            ],
+        )
+        for status, found in sorted(by_status.items())
     }
 
 
-def _answers(status: int, serializer: Any, codes: dict[int, str]) -> dict[Any, Any]:
-    return {(status, "application/json"): serializer, **_problems(codes)}
+def _answers(
+    status: int, serializer: Any, example: dict[str, Any], *refusals: Refusal
+) -> dict[Any, Any]:
+    """A success as `example` shows it, and what the operation may be refused with."""
+    success = OpenApiResponse(
+        serializer, description="Done.", examples=[OpenApiExample("Success", value=example)]
+    )
+    return {(status, "application/json"): success, **_problems(refusals)}
+
+
+def _invalid(field: str, message: str) -> Refusal:
+    return errors.ValidationFailed([(field, message)])
 
 
 create_schema = extend_schema(
     operation_id="create_booking",
     summary="Book or hold a room",
+    description="Books rooms for the nights from `checkIn` up to the day of `checkOut`, or for the "
+    "one night of `date`: this very room (`resourceId`), any room of a category (`categoryId`), or "
+    "several (`rooms`), all or none. With `hold` they are kept until `expiresAt` instead, to be "
+    "confirmed under the same key.\n\n"
+    "Send an `Idempotency-Key` of your own, and send the request again with it whenever no answer "
+    "came, or one with `Retry-After`: it books once, and every success is answered with the same "
+    "bytes. Without a key one is made of what is booked, for two minutes.",
     parameters=KEY_HEADERS,
     request=serializers.CreateBookingSerializer,
+    examples=examples.WISHES,
     responses=_answers(
         201,
         serializers.BookingAnswerSerializer,
-        {
-            400: "VALIDATION_ERROR, INVALID_IDEMPOTENCY_KEY, MALFORMED_JSON",
-            409: "ALREADY_BOOKED, SOLD_OUT, IDEMPOTENCY_IN_PROGRESS, RESOURCE_LOCKED, "
-            "PRICE_CHANGED, TOO_MANY_HOLDS",
-            413: "PAYLOAD_TOO_LARGE",
-            415: "UNSUPPORTED_MEDIA_TYPE",
-            422: "IDEMPOTENCY_KEY_REUSED",
-        },
+        examples.BOOKED,
+        _invalid("date", "This must be a date that exists, written YYYY-MM-DD."),
+        errors.InvalidIdempotencyKey(),
+        errors.MalformedJson(),
+        errors.AlreadyBooked(),
+        errors.SoldOut(),
+        errors.IdempotencyInProgress(),
+        errors.ResourceLocked(),
+        errors.PriceChanged(),
+        errors.TooManyHolds(),
+        errors.PayloadTooLarge(),
+        errors.UnsupportedMediaType(),
+        errors.KeyReused(),
     ),
 )
 list_schema = extend_schema(
     operation_id="list_bookings",
     summary="List your bookings, newest first",
+    description="The bookings that you made, with whatever filters you name. `next` is the "
+    "`cursor` of the next page, and null on the last one.",
     parameters=[
-        OpenApiParameter("userId", {"type": "string", "minLength": 1, "maxLength": MAX_USER_ID}),
-        OpenApiParameter("resourceId", ID),
+        OpenApiParameter(
+            "userId",
+            {"type": "string", "minLength": 1, "maxLength": MAX_USER_ID},
+            description="As it was sent with the booking.",
+        ),
+        OpenApiParameter("resourceId", ID, description="Stays in this room."),
         OpenApiParameter("date", OpenApiTypes.DATE, description="A night of the stay."),
-        OpenApiParameter("status", OpenApiTypes.STR, enum=STATUSES),
+        OpenApiParameter("status", OpenApiTypes.STR, enum=STATUSES, description="As it is now."),
         OpenApiParameter("cursor", OBJECT_ID, description="`next` of the page before."),
-        OpenApiParameter("limit", {"type": "integer", "minimum": 1, "maximum": 100, "default": 20}),
+        OpenApiParameter(
+            "limit",
+            {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
+            description="How many a page has at most.",
+        ),
         *HEADERS,
     ],
-    responses=_answers(200, serializers.BookingListSerializer, {400: "VALIDATION_ERROR"}),
+    responses=_answers(
+        200,
+        serializers.BookingListSerializer,
+        examples.LISTED,
+        _invalid("limit", "This must be a number from 1 to 100."),
+    ),
 )
-BOOKING_ID = OpenApiParameter("booking_id", OBJECT_ID, OpenApiParameter.PATH)
+BOOKING_ID = OpenApiParameter(
+    "booking_id", OBJECT_ID, OpenApiParameter.PATH, description="`id` of the booking."
+)
 get_schema = extend_schema(
     operation_id="get_booking",
     summary="Read one of your bookings",
+    description="The booking as it is now. One that is not yours is not found.",
     parameters=[BOOKING_ID, *HEADERS],
-    responses=_answers(200, serializers.OneBookingSerializer, {404: "NOT_FOUND"}),
+    responses=_answers(200, serializers.OneBookingSerializer, examples.READ, errors.NotFound()),
 )
-_CHANGE_CODES = {
-    400: "INVALID_IDEMPOTENCY_KEY",
-    404: "NOT_FOUND",
-}
+_CHANGE_REFUSALS = (errors.InvalidIdempotencyKey(), errors.NotFound())
 confirm_schema = extend_schema(
     operation_id="confirm_booking",
     summary="Confirm a hold with the key that made it",
+    description="Turns a hold into a booking at the price it was held at. Send the "
+    "`Idempotency-Key` that the hold was made with. Up to ten minutes after `expiresAt` a hold is "
+    "confirmed as well if its rooms are still free. Confirming again answers the same.",
     parameters=[BOOKING_ID, *CONFIRM_KEY_HEADERS],
     request=None,
     responses=_answers(
         200,
         serializers.BookingAnswerSerializer,
-        {**_CHANGE_CODES, 409: "HOLD_EXPIRED, KEY_MISMATCH, IDEMPOTENCY_IN_PROGRESS"},
+        examples.CONFIRMED,
+        *_CHANGE_REFUSALS,
+        errors.HoldExpired(),
+        errors.KeyMismatch(),
+        errors.IdempotencyInProgress(),
     ),
 )
 extend_hold_schema = extend_schema(
     operation_id="extend_hold",
     summary="Make a hold last longer",
+    description="Makes a live hold last as long from now as the hotel's holds do, ten times and "
+    "an hour in all at most. Send a new `Idempotency-Key` for each time; the same one again "
+    "extends it once.",
     parameters=[BOOKING_ID, *EXTEND_KEY_HEADERS],
     request=None,
     responses=_answers(
         200,
         serializers.BookingAnswerSerializer,
-        {**_CHANGE_CODES, 409: "EXTENSION_LIMIT, HOLD_EXPIRED, IDEMPOTENCY_IN_PROGRESS"},
+        examples.EXTENDED,
+        *_CHANGE_REFUSALS,
+        errors.ExtensionLimit(),
+        errors.HoldExpired(),
+        errors.IdempotencyInProgress(),
     ),
 )
 cancel_schema = extend_schema(
     operation_id="cancel_booking",
     summary="Cancel a booking",
+    description="Gives the rooms back at once: a hold at any time, a booking until the hotel's "
+    "deadline. Cancelling again answers the same.",
     parameters=[BOOKING_ID, *KEY_HEADERS],
     request=None,
     responses=_answers(
         200,
         serializers.BookingAnswerSerializer,
-        {**_CHANGE_CODES, 409: "NOT_CANCELLABLE, IDEMPOTENCY_IN_PROGRESS"},
+        examples.CANCELLED,
+        *_CHANGE_REFUSALS,
+        errors.NotCancellable(),
+        errors.IdempotencyInProgress(),
     ),
 )
 GUESTS = OpenApiParameter(
-    "guests", {"type": "integer", "minimum": 1, "maximum": MAX_GUESTS, "default": 1}
+    "guests",
+    {"type": "integer", "minimum": 1, "maximum": MAX_GUESTS, "default": 1},
+    description="In each room.",
 )
+_NO_DATE = _invalid("checkIn", "This is required.")
 availability_schema = extend_schema(
     operation_id="find_stays",
     summary="What a hotel can offer for a stay, and if not, why not and when",
+    description="Each category of the hotel with its price for these nights and how many rooms "
+    "are left; for one that cannot be booked the reasons, and the nearest dates on which a stay as "
+    "long can. What is shown is not held.",
     parameters=[
-        OpenApiParameter("hotelId", ID, description="`demo` unless given."),
-        OpenApiParameter("checkIn", OpenApiTypes.DATE, required=True),
-        OpenApiParameter("checkOut", OpenApiTypes.DATE, required=True),
+        OpenApiParameter("hotelId", ID, description=HOTEL_UNLESS_GIVEN),
+        OpenApiParameter(
+            "checkIn", OpenApiTypes.DATE, required=True, description="The first night."
+        ),
+        OpenApiParameter(
+            "checkOut", OpenApiTypes.DATE, required=True, description="The day of departure."
+        ),
         GUESTS,
         *HEADERS,
     ],
-    responses=_answers(200, serializers.StaysSerializer, {400: "VALIDATION_ERROR"}),
+    responses=_answers(200, serializers.StaysSerializer, examples.STAYS, _NO_DATE),
 )
 calendar_schema = extend_schema(
     operation_id="read_month",
     summary="A category's month: on which days a stay can begin, prices, restrictions, rooms left",
+    description="One month of a category. For each day: whether a stay can begin on it, the "
+    "shortest one that can and what it costs, and what restricts stays.",
     parameters=[
-        OpenApiParameter("categoryId", ID, required=True),
+        OpenApiParameter("categoryId", ID, required=True, description="`id` of the category."),
         OpenApiParameter(
             "month",
             {"type": "string", "pattern": "^[0-9]{4}-(0[1-9]|1[0-2])$"},
@@ -207,16 +302,28 @@ calendar_schema = extend_schema(
         GUESTS,
         *HEADERS,
     ],
-    responses=_answers(200, serializers.MonthSerializer, {400: "VALIDATION_ERROR"}),
+    responses=_answers(
+        200,
+        serializers.MonthSerializer,
+        examples.MONTH,
+        _invalid("month", "This must be a month written YYYY-MM."),
+    ),
 )
 resources_schema = extend_schema(
     operation_id="list_free_resources",
     summary="Rooms that are free on one night",
+    description="The rooms of a hotel that can be booked for this one night, with their prices, "
+    "in the order of their ids. `next` is the `cursor` of the next page, and null on the last one.",
     parameters=[
-        OpenApiParameter("date", OpenApiTypes.DATE, required=True),
-        OpenApiParameter("hotelId", ID, description="`demo` unless given."),
+        OpenApiParameter("date", OpenApiTypes.DATE, required=True, description="The night."),
+        OpenApiParameter("hotelId", ID, description=HOTEL_UNLESS_GIVEN),
         OpenApiParameter("cursor", ID, description="`next` of the page before."),
         *HEADERS,
     ],
-    responses=_answers(200, serializers.FreeResourcesSerializer, {400: "VALIDATION_ERROR"}),
+    responses=_answers(
+        200,
+        serializers.FreeResourcesSerializer,
+        examples.FREE,
+        _invalid("date", "This is required."),
+    ),
 )

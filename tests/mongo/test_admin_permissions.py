@@ -50,6 +50,9 @@ r/<path:content_type_id>/<path:object_id>/       404 404 404 404   404 404 404 4
 (application)                                    404 200 200 200   404 200 200 200
 (?P<url>.*)$                                     404 404 404 404   404 404 404 404
 
+second-factor/                                   302 302 302 302   302 302 302 302
+second-factor/device/                            200 200 200 200   200 200 200 200
+
 auth/group/                                      403 403 200 200   403 403 200 200
 auth/group/add/                                  403 403 403 200   403 403 403 200
 auth/group/<path:object_id>/                     302 302 302 302   302 302 302 302

@@ -30,6 +30,7 @@ def test_describes_every_answer_a_fuzzer_can_get(site: Site, tmp_path: Path, rou
     run = subprocess.run(
         [
             sys.executable, "-m", "schemathesis.cli", "run", f"{site.url}/api/schema",
+            "--url", site.url,
             "--header", f"Authorization: Bearer {site.token}",
             "--checks", "all",
             # Whether a booking is possible depends on the catalogue and the calendar as well.

@@ -1,0 +1,27 @@
+from argparse import ArgumentParser
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.management.base import BaseCommand, CommandError
+
+from bookings import second_factor
+
+
+class Command(BaseCommand):
+    help = (
+        "Takes the two-factor login of a member of staff away, whose telephone and recovery codes "
+        "are lost. They log in by password and set it up again. Make sure who asks for it."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("username", metavar="USERNAME", help="as the admin lists it")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        name = options["username"]
+        user = User.objects.filter(username=name).first()
+        if user is None:
+            raise CommandError(f"There is no user {name}; see them in the admin.")
+        if second_factor.remove_factor(user.pk):
+            self.stdout.write(f"{name} logs in by password until they set up a device again.")
+        else:
+            self.stdout.write(f"{name} has no device set up; nothing was changed.")

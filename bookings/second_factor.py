@@ -1,0 +1,206 @@
+"""What staff prove besides their password: a code of an app on their telephone (TOTP, RFC 6238).
+
+One document of `second_factors` for each person who has set up a device: its secret, sealed; the
+last step of time whose code was taken; and digests of recovery codes. Every change is one
+compare-and-set, so that a code, or a recovery code, is taken once however many requests bring it
+at the same moment. Guesses are counted by bookings/throttles.py. Why this and no framework:
+docs/decisions/0026.
+"""
+
+import base64
+import hashlib
+import hmac
+import re
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from cryptography.hazmat.primitives.hashes import SHA1
+from cryptography.hazmat.primitives.twofactor.totp import TOTP
+from django.conf import settings
+from django.db.models.signals import pre_delete
+from django.dispatch import receiver
+from pymongo.errors import DuplicateKeyError
+
+from bookings import clock, throttles
+from bookings.connections import collection
+from bookings.errors import Throttled
+from bookings.throttles import Limit
+from bookings.webhooks.seals import SealBroken, open_seal, seal
+
+# What every app knows: six digits of SHA-1, every half minute.
+DIGITS, STEP_S, SECRET_BYTES = 6, 30, 20
+
+# A telephone's clock may be so many steps off, and a person types for as long.
+TOLERATED_STEPS = 1
+
+RECOVERY_CODES = 10
+_RECOVERY_BYTES = 10  # 80 bits: nobody guesses one, so a plain digest protects it
+
+# Three codes of a million are good at a time: at this pace a stranger who has the password
+# already needs half a year for an even chance, and the log is full of them by then.
+GUESSES = Limit("second-factor", 5, 5 * 60)
+
+_COLLECTION = "second_factors"
+
+
+@dataclass(frozen=True)
+class SecondFactor:
+    """A device that was set up. `device` names it, so that a session tells which one it saw."""
+
+    device: str
+    set_up_at: datetime
+    recovery_left: int
+
+
+def find_factor(user_id: Any) -> SecondFactor | None:
+    """The person's device; None while they have none, or have not finished setting it up."""
+    found = collection(_COLLECTION).find_one({"_id": user_id, "secret": {"$exists": True}})
+    if found is None:
+        return None
+    return SecondFactor(found["device"], found["set_up_at"], len(found["recovery"]))
+
+
+def begin_set_up(user_id: Any) -> str:
+    """The secret for a new device in base32; the same until it is confirmed."""
+    sealed = seal(base64.b32encode(secrets.token_bytes(SECRET_BYTES)).decode())
+    with suppress(DuplicateKeyError):  # it was begun before
+        collection(_COLLECTION).update_one(
+            {"_id": user_id, "pending": {"$exists": False}},
+            {"$set": {"pending": sealed}},
+            upsert=True,
+        )
+    found = collection(_COLLECTION).find_one({"_id": user_id}) or {}
+    try:
+        return open_seal(found.get("pending", sealed))
+    except SealBroken:
+        # SECRET_KEY was replaced meanwhile, and no app has this one yet.
+        collection(_COLLECTION).update_one({"_id": user_id}, {"$set": {"pending": sealed}})
+        return open_seal(sealed)
+
+
+def confirm_set_up(user_id: Any, code: str) -> tuple[SecondFactor, list[str]] | None:
+    """Makes the device the person's, if the code is its own; with recovery codes, shown once.
+
+    None if it is not, or if another request has set one up meanwhile. Raises Throttled.
+    """
+    _count_guess(user_id)
+    found = collection(_COLLECTION).find_one({"_id": user_id, "pending": {"$exists": True}})
+    step = _step_of(_digits(code), open_seal(found["pending"])) if found else None
+    if found is None or step is None:
+        return None
+    codes = _new_recovery_codes()
+    now = clock.now()
+    set_up = {
+        "secret": found["pending"],
+        "device": secrets.token_hex(8),
+        "set_up_at": now,
+        "last_step": step,
+        "recovery": [_digest(user_id, made) for made in codes],
+    }
+    done = collection(_COLLECTION).update_one(
+        {"_id": user_id, "pending": found["pending"], "secret": {"$exists": False}},
+        {"$set": set_up, "$unset": {"pending": ""}},
+    )
+    if not done.modified_count:
+        return None
+    return SecondFactor(set_up["device"], now, len(codes)), codes
+
+
+def prove(user_id: Any, code: str) -> str | None:
+    """Takes a code of the person's device, or a recovery code, once; the name of the device.
+
+    None if it is wrong or was taken before. Raises Throttled after too many guesses, and
+    SealBroken if SECRET_KEY was replaced; recovery codes are good even then.
+    """
+    _count_guess(user_id)
+    found = collection(_COLLECTION).find_one({"_id": user_id, "secret": {"$exists": True}})
+    if found is None:
+        return None
+    its_own = {"_id": user_id, "device": found["device"]}
+    if digits := _digits(code):
+        secret = open_seal(found["secret"])
+        step = _step_of(digits, secret)
+        if step is None:
+            return None
+        # Steps only go up: neither this code nor an earlier one is taken again. Sealed anew, so
+        # that a rotation of SECRET_KEY is over for those who log in while it lasts.
+        taken = collection(_COLLECTION).update_one(
+            {**its_own, "last_step": {"$lt": step}},
+            {"$set": {"last_step": step, "secret": seal(secret)}},
+        )
+    else:
+        digest = _digest(user_id, code)
+        taken = collection(_COLLECTION).update_one(
+            {**its_own, "recovery": digest}, {"$pull": {"recovery": digest}}
+        )
+    return found["device"] if taken.modified_count else None
+
+
+def renew_recovery_codes(user_id: Any) -> list[str]:
+    """New ones in place of all that there are, for a person who has proved that they may."""
+    codes = _new_recovery_codes()
+    collection(_COLLECTION).update_one(
+        {"_id": user_id, "secret": {"$exists": True}},
+        {"$set": {"recovery": [_digest(user_id, code) for code in codes]}},
+    )
+    return codes
+
+
+def remove_factor(user_id: Any) -> bool:
+    """Takes the device and its recovery codes away; False if there was none."""
+    gone = collection(_COLLECTION).find_one_and_delete({"_id": user_id})
+    return gone is not None and "secret" in gone
+
+
+def provisioning_uri(secret: str, *, account: str, issuer: str) -> str:
+    """What an app reads from the picture, or opens by a tap on the telephone itself."""
+    return _totp(secret).get_provisioning_uri(account, issuer)
+
+
+@receiver(pre_delete, sender=settings.AUTH_USER_MODEL)
+def forget_user(instance: Any, **_: Any) -> None:
+    remove_factor(instance.pk)
+
+
+def _count_guess(user_id: Any) -> None:
+    if left_s := throttles.wait_s(GUESSES, str(user_id)):
+        raise Throttled(retry_after_s=left_s)
+
+
+def _step_of(digits: str, secret: str) -> int | None:
+    """Which step of time the code belongs to, the newest first; None for a wrong one."""
+    totp, now_step = _totp(secret), int(clock.now().timestamp()) // STEP_S
+    found = None
+    for step in range(now_step - TOLERATED_STEPS, now_step + TOLERATED_STEPS + 1):
+        # All of them, so that the time says nothing.
+        if hmac.compare_digest(totp.generate(step * STEP_S), digits.encode()):
+            found = step
+    return found
+
+
+def _totp(secret: str) -> TOTP:
+    return TOTP(base64.b32decode(secret), DIGITS, SHA1(), STEP_S)
+
+
+def _digits(code: str) -> str:
+    """The code of an app, which shows it in two groups; empty for anything else."""
+    plain = re.sub(r"\s", "", code)
+    return plain if re.fullmatch(rf"[0-9]{{{DIGITS}}}", plain) else ""
+
+
+def _new_recovery_codes() -> list[str]:
+    """In groups of four, for reading them off paper."""
+    made = (
+        base64.b32encode(secrets.token_bytes(_RECOVERY_BYTES)).decode().lower()
+        for _ in range(RECOVERY_CODES)
+    )
+    return [" ".join(code[at : at + 4] for at in range(0, len(code), 4)) for code in made]
+
+
+def _digest(user_id: Any, code: str) -> str:
+    """However it was typed: groups, dashes and capitals say nothing."""
+    plain = re.sub(r"[\s-]", "", code).lower()
+    return hashlib.sha256(f"{user_id}:{plain}".encode()).hexdigest()
