@@ -6,15 +6,15 @@ is therefore the booking's version.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Literal, TypeVar
 
 from bson import ObjectId
 from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import BulkWriteError, DuplicateKeyError, WriteError
 from pymongo.read_concern import ReadConcern
 
 from bookings import clock, lookups, metrics, outbox
@@ -78,11 +78,17 @@ class Written:
 @dataclass(frozen=True)
 class Batch:
     """What one batch of a sweep came to. Who was found, but not expired, was quicker: it was
-    confirmed, extended, cancelled or expired by somebody else in between."""
+    confirmed, extended, cancelled or expired by somebody else in between. `failed` has those apart
+    that cannot be expired as they are, by id, each with what went wrong."""
 
     found: int = 0
     expired: int = 0
     oldest_age_s: float = 0.0
+    failed: Mapping[Any, Exception] = field(default_factory=dict)
+
+
+class DamagedHold(Exception):
+    """The document of a hold is not as this site writes them; manage.py doctor tells more."""
 
 
 def write_booking(
@@ -325,8 +331,9 @@ def _change_over_dead_holds(
     return "dead_holds" if dead else "gone"
 
 
-def expire_dead_holds(*, limit: int) -> Batch:
-    """Tidies up to `limit` holds that ran out, those that have been dead longest first.
+def expire_dead_holds(*, limit: int, besides: Sequence[Any] = ()) -> Batch:
+    """Tidies up to `limit` holds that ran out, those that have been dead longest first, other than
+    those with these ids.
 
     Late, twice or beside another sweep it changes nothing that was not dead already. Nobody
     needs more of a hold here than its version, so its answers and guests stay where they are.
@@ -334,10 +341,11 @@ def expire_dead_holds(*, limit: int) -> Batch:
     found = list(
         collection("bookings")
         .find(
-            DEAD,
+            {**DEAD, "_id": {"$nin": list(besides)}},
             {
-                # What is no history has no length; such a document is left to the doctor.
+                # What is no history has no length, and is met by no update.
                 "version": {"$cond": [{"$isArray": "$history"}, {"$size": "$history"}, 0]},
+                "has_history": {"$isArray": "$history"},
                 "age_ms": {"$subtract": ["$$NOW", "$expires_at"]},
                 "kind": 1,
                 "owner": 1,
@@ -351,27 +359,37 @@ def expire_dead_holds(*, limit: int) -> Batch:
     if not found:
         return Batch()
     now = clock.now()
-    result = collection("bookings").bulk_write(
-        [
-            UpdateOne(
-                *_expiry(
-                    hold["_id"],
-                    hold["version"],
-                    now,
-                    # A document that lacks them is left to the doctor.
-                    has_reader=outbox.has_reader(
-                        kind=hold.get("kind", ""),
-                        owner=str(hold.get("owner", "")),
-                        address=hold.get("address", ""),
-                    ),
-                )
+    failed: dict[Any, Exception] = {
+        hold["_id"]: DamagedHold() for hold in found if not hold["has_history"]
+    }
+    updates = [
+        UpdateOne(
+            *_expiry(
+                hold["_id"],
+                hold["version"],
+                now,
+                # A document that lacks them is left to the doctor.
+                has_reader=outbox.has_reader(
+                    kind=hold.get("kind", ""),
+                    owner=str(hold.get("owner", "")),
+                    address=hold.get("address", ""),
+                ),
             )
-            for hold in found
-        ],
-        ordered=False,
-    )
+        )
+        for hold in found
+    ]
+    try:
+        expired = collection("bookings").bulk_write(updates, ordered=False).modified_count
+    except BulkWriteError as error:
+        if error.details["writeConcernErrors"]:
+            raise
+        # All the others were written.
+        expired = error.details["nModified"]
+        for refused in error.details["writeErrors"]:
+            hold_id = found[refused["index"]]["_id"]
+            failed[hold_id] = WriteError(refused["errmsg"], refused["code"])
     reached("after_sweep_write")
-    return Batch(len(found), result.modified_count, found[0]["age_ms"] / 1000)
+    return Batch(len(found), expired, found[0]["age_ms"] / 1000, failed)
 
 
 def _expire(hold: Booking, *, session: ClientSession) -> None:
@@ -411,14 +429,6 @@ def empty_outboxes(passed_on: Mapping[ObjectId, list[str]]) -> None:
     ]
     if pulled:
         collection("bookings").bulk_write(pulled, ordered=False)
-
-
-def put_off_news(booking_ids: list[ObjectId], *, until: datetime) -> None:
-    """Makes all the news of these bookings due then; likewise no change of theirs."""
-    if booking_ids:
-        collection("bookings").update_many(
-            {"_id": {"$in": booking_ids}}, {"$set": {"outbox.$[].due_at": until}}
-        )
 
 
 def replace_person(person: str, pseudonym: str) -> int:

@@ -22,6 +22,7 @@ EMPTIED = (
     "verified_addresses",
     "letters",
     "letter_tally",
+    "failed_work",
     "webhook_endpoints",
     "deliveries",
     "delivery_tally",
