@@ -8,6 +8,7 @@ the middle leaves it to that. So it may be made twice, always under the same eve
 never lost.
 """
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,7 +18,10 @@ from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.errors import BulkWriteError
 
+from bookings import failed_work
 from bookings.connections import collection
+
+logger = logging.getLogger(__name__)
 
 Channel = Literal["mail", "webhook"]
 MAIL: Channel = "mail"
@@ -33,8 +37,10 @@ STATES = (WAITING, SENT, NOT_NEEDED, GIVEN_UP)
 FIRST_RETRY_MS = 60_000
 LONGEST_RETRY_MS = 3_600_000
 
-# Who could not be reached for a day is not told any more.
+# Who could not be reached for a day is not told any more. That takes some thirty tries, unless
+# each of them ends with its worker and so is never judged.
 TRIED_FOR = timedelta(days=1)
+MAX_TRIES = 50
 
 MAX_ERROR = 300
 
@@ -76,6 +82,12 @@ NOT_SENT = "not_sent"
 RESULTS = (SENT, NOT_NEEDED, NOT_SENT, GIVEN_UP)
 
 
+QUEUE_OF = {MAIL: failed_work.MAILS, WEBHOOK: failed_work.WEBHOOKS}
+
+# How often it was tried, in a pipeline, whatever stands there.
+COUNTED_TRIES = {"$cond": [{"$in": [{"$type": "$tries"}, ["int", "long"]]}, "$tries", 0]}
+
+
 @dataclass(frozen=True)
 class Figures:
     """What came of tries on a channel, how many wait there, and how long the one has been due
@@ -111,9 +123,22 @@ def record(deliveries: Iterable[Delivery]) -> int:
 
 
 def take_mail() -> Delivery | None:
-    """The mail that is due longest, for one try; nobody else takes it before its next one."""
-    doubled = {"$multiply": [FIRST_RETRY_MS, {"$pow": [2, {"$min": ["$tries", 10]}]}]}
-    document = collection("deliveries").find_one_and_update(
+    """The mail that is due longest, for one try; nobody else takes it before its next one.
+
+    Those that cannot be read are set aside on the way to it.
+    """
+    while document := _take_mail_document():
+        try:
+            return _from_document(document)
+        except (KeyError, TypeError) as error:
+            set_aside(document, MAIL, error)
+    return None
+
+
+def _take_mail_document() -> dict[str, Any] | None:
+    doubled = {"$pow": [2, {"$subtract": [{"$min": ["$tries", 11]}, 1]}]}
+    wait_ms = {"$min": [{"$multiply": [FIRST_RETRY_MS, doubled]}, LONGEST_RETRY_MS]}
+    return collection("deliveries").find_one_and_update(
         {
             "channel": MAIL,
             "to": "",
@@ -121,17 +146,30 @@ def take_mail() -> Delivery | None:
             "$expr": {"$lte": ["$next_try_at", "$$NOW"]},
         },
         [
-            {
-                "$set": {
-                    "tries": {"$add": ["$tries", 1]},
-                    "next_try_at": {"$add": ["$$NOW", {"$min": [doubled, LONGEST_RETRY_MS]}]},
-                }
-            }
+            # Of one that is damaged too: what cannot be taken is in the way of all.
+            {"$set": {"tries": {"$add": [COUNTED_TRIES, 1]}}},
+            {"$set": {"next_try_at": {"$add": ["$$NOW", {"$toLong": wait_ms}]}}},
         ],
         sort=[("next_try_at", 1)],
         return_document=ReturnDocument.AFTER,
     )
-    return _from_document(document) if document else None
+
+
+def set_aside(document: dict[str, Any], channel: Channel, error: Exception) -> None:
+    """Gives up a delivery that cannot be read, so that nothing can be tried. Staff may have it
+    sent again when it can."""
+    problem = "It could not be read; the worker's log says why."
+    collection("deliveries").update_one(
+        {"_id": document["_id"]},
+        [
+            {"$set": {"state": GIVEN_UP, "last_error": problem, "settled_at": "$$NOW"}},
+            {"$unset": "next_try_at"},
+        ],
+    )
+    count(channel, GIVEN_UP)
+    failed_work.note(QUEUE_OF[channel], document["_id"], error, is_over=True)
+    said = {"delivery": str(document["_id"]), **failed_work.describe(error)}
+    logger.error("delivery_unreadable", extra=said)
 
 
 def settle(delivery: Delivery, state: str, *, error: str = "") -> None:
@@ -148,23 +186,31 @@ def settle(delivery: Delivery, state: str, *, error: str = "") -> None:
 
 def fail(delivery: Delivery, error: str) -> bool:
     """Leaves it to its next try; or gives it up, and returns True, once it was tried for a day."""
+    is_over = {"$or": [_too_old(), {"$gt": ["$tries", MAX_TRIES]}]}
     settled = collection("deliveries").find_one_and_update(
         {"_id": delivery.id, "tries": delivery.tries, "state": WAITING},
         [
             {"$set": {"last_error": error[:MAX_ERROR]}},
             {
                 "$set": {
-                    "state": {"$cond": [_too_old(), GIVEN_UP, "$state"]},
-                    "settled_at": {"$cond": [_too_old(), "$$NOW", "$$REMOVE"]},
-                    "next_try_at": {"$cond": [_too_old(), "$$REMOVE", "$next_try_at"]},
+                    "state": {"$cond": [is_over, GIVEN_UP, "$state"]},
+                    "settled_at": {"$cond": [is_over, "$$NOW", "$$REMOVE"]},
+                    "next_try_at": {"$cond": [is_over, "$$REMOVE", "$next_try_at"]},
                 }
             },
         ],
         return_document=ReturnDocument.AFTER,
     )
-    is_over = settled is not None and settled["state"] == GIVEN_UP
-    count(delivery.channel, GIVEN_UP if is_over else NOT_SENT)
-    return is_over
+    is_given_up = settled is not None and settled["state"] == GIVEN_UP
+    count(delivery.channel, GIVEN_UP if is_given_up else NOT_SENT)
+    return is_given_up
+
+
+def give_back(delivery: Delivery) -> None:
+    """The try that was taken was not its own fault, and does not count."""
+    collection("deliveries").update_one(
+        {"_id": delivery.id, "tries": delivery.tries}, {"$inc": {"tries": -1}}
+    )
 
 
 def send_again(delivery_id: str) -> bool:
@@ -172,7 +218,14 @@ def send_again(delivery_id: str) -> bool:
     result = collection("deliveries").update_one(
         {"_id": delivery_id, "state": {"$in": [WAITING, GIVEN_UP]}},
         [
-            {"$set": {"state": WAITING, "next_try_at": "$$NOW", "tried_from": "$$NOW"}},
+            {
+                "$set": {
+                    "state": WAITING,
+                    "next_try_at": "$$NOW",
+                    "tried_from": "$$NOW",
+                    "tries": 0,
+                }
+            },
             {"$unset": ["settled_at", "refused_since"]},
         ],
     )
@@ -219,7 +272,7 @@ def count(channel: Channel, result: str) -> None:
 
 def _too_old() -> dict[str, Any]:
     since = {"$ifNull": ["$tried_from", "$created_at"]}
-    return {"$gte": [{"$subtract": ["$$NOW", since]}, int(TRIED_FOR.total_seconds() * 1000)]}
+    return {"$lte": [since, {"$subtract": ["$$NOW", TRIED_FOR // timedelta(milliseconds=1)]}]}
 
 
 def _from_document(document: dict[str, Any]) -> Delivery:

@@ -189,6 +189,24 @@ def make_delivery_indexes(database: Database) -> None:
     )
 
 
+def make_failed_work_indexes(database: Database) -> None:
+    """Makes the collection of failed work and its indexes; safe to repeat."""
+    if "failed_work" not in database.list_collection_names():
+        database.create_collection("failed_work")
+    database["failed_work"].create_indexes(
+        [
+            # Which items of a queue are left alone, before each of its runs.
+            IndexModel("queue", name="failed_work_of_a_queue"),
+            # What nobody deals with goes with the deliveries of its days, and is tried again.
+            IndexModel(
+                "failed_at",
+                name="forgotten_later",
+                expireAfterSeconds=int(DELIVERY_LIFE.total_seconds()),
+            ),
+        ]
+    )
+
+
 def _unique(
     keys: list[tuple[str, int]], *, name: str, where: dict[str, Any] | None = None
 ) -> IndexModel:

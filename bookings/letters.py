@@ -3,13 +3,14 @@
 A request only leaves an order here, the same work for every address, so that neither its answer
 nor its time says whether somebody is known by it. The worker decides what the letter says. It
 takes an order by compare-and-set, and one that it could not send is taken again later, so a
-letter may come twice, but not be lost. Links are signed when they are written and are stored
-nowhere; they end with their order.
+letter may come twice, but not be lost; whatever goes wrong with one holds up no other. Links are
+signed when they are written and are stored nowhere; they end with their order.
 """
 
 import logging
 import smtplib
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -24,10 +25,12 @@ from django.core.signing import BadSignature, Signer
 from django.utils import translation
 from django.utils.translation import gettext as _
 from pymongo import ReturnDocument
+from pymongo.errors import PyMongoError
 
-from bookings import accounts, clock, lookups, manage_links
+from bookings import accounts, clock, failed_work, lookups, manage_links, outage
 from bookings.clock import request_limits
 from bookings.connections import collection
+from bookings.failed_work import LETTERS, NeverFinished
 from bookings.indexes import ADDRESS_COLLATION, LETTER_LIFE
 from bookings.inventory import find_hotel
 from bookings.mails import link_to, make_mail, render_text
@@ -197,18 +200,16 @@ def read_figures() -> Figures:
 
 def _take_oldest() -> dict[str, Any] | None:
     """A letter that is due, and which nobody else takes before its next try."""
+    counted_tries = {"$cond": [{"$in": [{"$type": "$tries"}, ["int", "long"]]}, "$tries", 0]}
+    doubled = {"$pow": [2, {"$subtract": [{"$min": ["$tries", MAX_TRIES]}, 1]}]}
+    wait_ms = {"$multiply": [RETRY_MS, doubled]}
     with request_limits():
         return collection("letters").find_one_and_update(
             {"next_try_at": {"$type": "date"}, "$expr": {"$lte": ["$next_try_at", "$$NOW"]}},
             [
-                {
-                    "$set": {
-                        "tries": {"$add": ["$tries", 1]},
-                        "next_try_at": {
-                            "$add": ["$$NOW", {"$multiply": [RETRY_MS, {"$pow": [2, "$tries"]}]}]
-                        },
-                    }
-                }
+                # Of an order that is damaged too: what cannot be taken is in the way of all.
+                {"$set": {"tries": {"$add": [counted_tries, 1]}}},
+                {"$set": {"next_try_at": {"$add": ["$$NOW", wait_ms]}}},
             ],
             sort=[("next_try_at", 1)],
             return_document=ReturnDocument.AFTER,
@@ -217,33 +218,53 @@ def _take_oldest() -> dict[str, Any] | None:
 
 def _send(letter: dict[str, Any]) -> bool:
     """Writes it and hands it over. Nothing in the log says to whom."""
-    about = {"letter": str(letter["_id"]), "purpose": letter["purpose"], "tries": letter["tries"]}
+    about = {
+        "letter": str(letter["_id"]),
+        "purpose": letter.get("purpose"),
+        "tries": letter["tries"],
+    }
     try:
+        if letter["tries"] > MAX_TRIES:
+            raise NeverFinished
         # What is written may be late already, and must be true when it is sent.
         with request_limits():
             message = _write(letter)
         if message:
             message.send()
-    except (smtplib.SMTPException, OSError, UnknownPurpose) as error:
-        is_last = letter["tries"] >= MAX_TRIES
-        if is_last:
-            _settle(letter)
-        _count("given_up" if is_last else "not_sent")
-        logger.warning(
-            "letter_given_up" if is_last else "letter_not_sent",
-            extra={**about, "reason": type(error).__name__},
-        )
-        return False
-    except ValueError:
-        # A letter that cannot be written today cannot be written tomorrow.
-        _settle(letter)
-        _count("given_up")
-        logger.exception("letter_given_up", extra=about)
+    except Exception as error:
+        if outage.is_to_blame(error):
+            _give_back(letter)
+            raise
+        _fail(letter, error, about)
         return False
     _settle(letter)
     _count("sent" if message else "not_needed")
+    if letter["tries"] > 1:
+        failed_work.forget(LETTERS, [letter["_id"]])
     logger.info("letter_sent" if message else "letter_not_needed", extra=about)
     return message is not None
+
+
+def _fail(letter: dict[str, Any], error: Exception, about: dict[str, Any]) -> None:
+    """One try less; it is given up after the last. What nobody expected is told to staff."""
+    is_last = letter["tries"] >= MAX_TRIES
+    said = {"reason": type(error).__name__}
+    if is_last:
+        _settle(letter)
+    if not isinstance(error, (smtplib.SMTPException, OSError)):
+        failure = failed_work.note(LETTERS, letter["_id"], error, is_over=is_last)
+        if failure.is_new:
+            said = failed_work.describe(error)
+    _count("given_up" if is_last else "not_sent")
+    logger.warning("letter_given_up" if is_last else "letter_not_sent", extra={**about, **said})
+
+
+def _give_back(letter: dict[str, Any]) -> None:
+    """The try was not its own fault, and does not count; if that can be written down at all."""
+    with suppress(PyMongoError), request_limits():
+        collection("letters").update_one(
+            {"_id": letter["_id"], "tries": letter["tries"]}, {"$inc": {"tries": -1}}
+        )
 
 
 def _settle(letter: dict[str, Any]) -> None:
@@ -260,7 +281,7 @@ def _count(result: str) -> None:
 def _write(letter: dict[str, Any]) -> EmailMessage | None:
     """The letter as it is true now; None if nothing may be said to this address.
 
-    Raises UnknownPurpose, and ValueError where it cannot be written.
+    Raises UnknownPurpose, and anything else where it cannot be written.
     """
     if letter["purpose"] not in WRITERS:
         raise UnknownPurpose(letter["purpose"])

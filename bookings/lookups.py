@@ -347,22 +347,24 @@ def count_dead_holds() -> tuple[int, float]:
     return (counted[0]["count"], counted[0]["age_ms"] / 1000) if counted else (0, 0.0)
 
 
-def list_outboxes(*, limit: int) -> list[dict[str, Any]]:
-    """Documents of bookings with news that is due, nearly in the order in which it became due.
+def list_outboxes(*, limit: int, besides: list[Any]) -> list[dict[str, Any]]:
+    """Documents of bookings with news that is due, nearly in the order in which it became due,
+    other than the bookings of these ids.
 
     They are not read as bookings yet: one that cannot be must not hide the others.
     """
-    condition = {"outbox.due_at": {"$lte": clock.now()}}
+    condition = {"outbox.due_at": {"$lte": clock.now()}, "_id": {"$nin": besides}}
     return list(collection("bookings").find(condition, hint="outboxes").limit(limit))
 
 
-def oldest_due_news_age_s() -> float:
-    """For how many seconds the news of a booking has been due that is due longest; 0 if none is."""
+def oldest_due_news_age_s(*, besides: list[Any]) -> float:
+    """For how many seconds the news of a booking has been due that is due longest, other than the
+    bookings of these ids; 0 if none is."""
     now = clock.now()
     found = list(
         collection("bookings").aggregate(
             [
-                {"$match": {"outbox.due_at": {"$lte": now}}},
+                {"$match": {"outbox.due_at": {"$lte": now}, "_id": {"$nin": besides}}},
                 {"$limit": MAX_COUNTED},
                 {"$project": {"due_at": {"$min": "$outbox.due_at"}}},
                 {"$group": {"_id": None, "due_at": {"$min": "$due_at"}}},

@@ -410,3 +410,29 @@ class DeliveryRecord(models.Model):
 
     def __str__(self) -> str:
         return f"{self.reference}, {self.event}, {self.channel}"
+
+
+class FailedWork(models.Model):
+    """What a worker could not do, as the admin lists it. bookings/failed_work.py writes it."""
+
+    id = models.CharField(primary_key=True, db_column="_id", max_length=120)
+    queue = models.CharField(max_length=20)
+    label = models.CharField("item", max_length=80)
+    error = models.CharField(max_length=80)
+    place = models.CharField(max_length=80)
+    tries = models.PositiveSmallIntegerField()
+    first_failed_at = models.DateTimeField()
+    failed_at = models.DateTimeField("last failed at")
+    next_try_at = models.DateTimeField(null=True)
+    is_over = models.BooleanField()
+
+    class Meta:
+        db_table = "failed_work"
+        managed = False
+        ordering = ["-failed_at"]
+        default_permissions = ("view", "delete")
+        verbose_name = "failed work"
+        verbose_name_plural = "failed work"
+
+    def __str__(self) -> str:
+        return f"{self.queue}, {self.label}"

@@ -3,7 +3,9 @@
 One job is worked on at a time, the oldest first, so that of two orders for the same nights the
 later one has the last word. A job is taken by compare-and-set for a lease; a worker that is
 killed leaves it to whoever looks after the lease has run out. Making nights twice is making them
-once, and so is changing them, since a row says what a night will be.
+once, and so is changing them, since a row says what a night will be. A job that meets an error
+which nobody expected fails at once, since those behind it wait; one that never comes to an end,
+because its worker or MongoDB is gone each time, is begun ten times.
 
 A change or an import is judged before it is ordered, so an order holds nothing but good rows. A
 change is judged again before its first night is written: the orders before it, or somebody else,
@@ -15,6 +17,7 @@ import logging
 import secrets
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -23,10 +26,11 @@ from bson import Binary, ObjectId
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
-from bookings import clock, nights
+from bookings import clock, failed_work, nights, outage
 from bookings.clock import MONGODB_TIMEOUT_S, request_limits
 from bookings.connections import collection
 from bookings.errors import ValidationFailed
+from bookings.failed_work import NIGHTS_JOBS, NeverFinished
 from bookings.models import NightsJob
 from bookings.nights import Progress, Row
 
@@ -35,6 +39,9 @@ logger = logging.getLogger(__name__)
 # The lease is renewed before each category, and one time-out covers both: so a worker writes for
 # at most 8 s after it renewed, and long before somebody else may take its job.
 LEASE_MS = int(3 * MONGODB_TIMEOUT_S * 1000)
+
+# Deploying ends workers, and MongoDB elects; more often than that it is the job itself.
+MAX_TRIES = 10
 
 WAITING, RUNNING = NightsJob.State.WAITING.value, NightsJob.State.RUNNING.value
 DONE, FAILED = NightsJob.State.DONE.value, NightsJob.State.FAILED.value
@@ -149,6 +156,7 @@ def _take_oldest(*, only: ObjectId | None = None) -> dict[str, Any] | None:
         oldest = jobs.find_one(_OPEN, {"_id": 1}, sort=[("created_at", 1), ("_id", 1)])
         if oldest is None or only not in (None, oldest["_id"]):
             return None
+        is_counted = {"$in": [{"$type": "$tries"}, ["int", "long"]]}
         # A waiting job has no lease, and nothing is less than any moment.
         is_free = {"$lt": ["$lease_until", "$$NOW"]}
         return jobs.find_one_and_update(
@@ -160,6 +168,8 @@ def _take_oldest(*, only: ObjectId | None = None) -> dict[str, Any] | None:
                         "taken_by": secrets.token_hex(16),
                         "lease_until": _lease_end(),
                         "started_at": {"$ifNull": ["$started_at", "$$NOW"]},
+                        # An order is given without any.
+                        "tries": {"$add": [{"$cond": [is_counted, "$tries", 0]}, 1]},
                     }
                 }
             ],
@@ -180,15 +190,25 @@ def _work_on_taken(job: dict[str, Any]) -> bool:
 def _work_on(job: dict[str, Any]) -> None:
     """Raises _LeaseLost as soon as the job is no longer ours."""
     try:
+        if job["tries"] > MAX_TRIES:
+            raise NeverFinished
         # Jobs that an earlier release ordered have no kind.
         result = _generate(job) if job.get("kind", GENERATE) == GENERATE else _set(job)
     except ValidationFailed as refusal:
         _end(job, FAILED, error=" ".join(text for _, text in refusal.errors))
-    except (_LeaseLost, PyMongoError):
+    except _LeaseLost:
         raise
-    except Exception:
+    except Exception as error:
+        if outage.driver_error(error):
+            # The lease runs out, and somebody tries again; an outage counts for nothing.
+            if outage.is_to_blame(error):
+                with suppress(PyMongoError), request_limits():
+                    _change(job, {"tries": job["tries"] - 1})
+            raise
         _end(job, FAILED, error="Something went wrong here; the worker's log says what.")
-        raise
+        failed_work.note(NIGHTS_JOBS, job["_id"], error, is_over=True)
+        said = {"job": str(job["_id"]), **failed_work.describe(error)}
+        logger.error("nights_job_failed", extra=said)
     else:
         _end(job, DONE)
         logger.info("nights_job_done", extra={"job": str(job["_id"]), **vars(result)})

@@ -2,13 +2,15 @@
 
 Each is one delivery of the channel `mail`, written when it is sent, from the booking as it is
 then. What is not true any more is not said: the news that came after it has a mail of its own.
-Who has no address is written nothing.
+Who has no address is written nothing. Whatever goes wrong with a mail holds up no other.
 """
 
 import logging
 import smtplib
 import time
+from contextlib import suppress
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.core.mail import EmailMessage
@@ -16,10 +18,11 @@ from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 from pymongo.errors import PyMongoError
 
-from bookings import clock, deliveries, lookups, manage_links
+from bookings import clock, deliveries, failed_work, lookups, manage_links, outage
 from bookings.clock import request_limits
 from bookings.deliveries import GIVEN_UP, NOT_NEEDED, SENT, Delivery
 from bookings.documents import ACTIVE, CANCELLED, CONFIRMED, EXPIRED, Booking
+from bookings.failed_work import MAILS, NeverFinished
 from bookings.inventory import find_hotel, name_booked
 from bookings.mails import link_to, make_mail, render_text
 from bookings.money import format_money
@@ -63,36 +66,48 @@ def _send(delivery: Delivery) -> bool:
     """Writes it and hands it over. Nothing in the log says to whom."""
     about = {"event_id": delivery.event_id, "news": delivery.event, "tries": delivery.tries}
     try:
+        if delivery.tries > deliveries.MAX_TRIES:
+            raise NeverFinished
         with request_limits():
             mail, reason = _write(delivery)
         reached("before_mail")
         if mail:
             mail.send()
-    except (smtplib.SMTPException, OSError) as error:
-        with request_limits():
-            is_over = _fail(delivery, error)
-        name = "notification_given_up" if is_over else "notification_not_sent"
-        logger.warning(name, extra={**about, "reason": type(error).__name__})
-        return False
-    except PyMongoError:
-        raise
-    except Exception:
-        # What cannot be written today cannot be written tomorrow, and must not stop the others.
-        with request_limits():
-            deliveries.settle(
-                delivery, GIVEN_UP, error="It could not be written; the worker's log says why."
-            )
-        logger.exception("notification_given_up", extra=about)
+    except Exception as error:
+        if outage.is_to_blame(error):
+            with suppress(PyMongoError), request_limits():
+                deliveries.give_back(delivery)
+            raise
+        _fail(delivery, error, about)
         return False
     reached("after_mail")
     with request_limits():
         deliveries.settle(delivery, SENT if mail else NOT_NEEDED, error=reason)
+    if delivery.tries > 1:
+        failed_work.forget(MAILS, [delivery.id])
     logger.info("notification_sent" if mail else "notification_not_needed", extra=about)
     return mail is not None
 
 
-def _fail(delivery: Delivery, error: Exception) -> bool:
-    """Leaves it to its next try, or gives it up and returns True."""
+def _fail(delivery: Delivery, error: Exception, about: dict[str, Any]) -> None:
+    """Leaves it to its next try, or gives it up. What nobody expected is told to staff."""
+    said = {"reason": type(error).__name__}
+    if isinstance(error, (smtplib.SMTPException, OSError)):
+        with request_limits():
+            is_over = _refuse(delivery, error)
+    else:
+        with request_limits():
+            is_over = deliveries.fail(
+                delivery, "It could not be written; the worker's log says why."
+            )
+        if failed_work.note(MAILS, delivery.id, error, is_over=is_over).is_new:
+            said = failed_work.describe(error)
+    name = "notification_given_up" if is_over else "notification_not_sent"
+    logger.warning(name, extra={**about, **said})
+
+
+def _refuse(delivery: Delivery, error: Exception) -> bool:
+    """The mail server did not take it: returns whether there is no further try."""
     text = _describe_failure(error)
     if isinstance(error, smtplib.SMTPRecipientsRefused) and all(
         code >= 500 for code, _text in error.recipients.values()

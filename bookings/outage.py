@@ -11,6 +11,7 @@ import threading
 import time
 
 import pymongo
+from django.db import DatabaseError
 from pymongo.errors import ConnectionFailure, PyMongoError
 
 from bookings.connections import database
@@ -21,6 +22,9 @@ logger = logging.getLogger(__name__)
 PROBE_TIMEOUT_S = 0.2
 
 PROBE_INTERVAL_S = 1.0
+
+# Nobody waits for a worker as a visitor waits for a page.
+WORKER_PROBE_TIMEOUT_S = 2.0
 
 _is_away = threading.Event()
 _probing = threading.Lock()
@@ -43,13 +47,43 @@ def is_away() -> bool:
     return _is_away.is_set()
 
 
-def _probe() -> None:
-    global _next_probe_at_s
+def driver_error(error: BaseException | None) -> PyMongoError | None:
+    """The driver's own error, if it is one or the ORM has wrapped one."""
+    if isinstance(error, DatabaseError):
+        error = error.__cause__
+    return error if isinstance(error, PyMongoError) else None
+
+
+def is_to_blame(error: BaseException) -> bool:
+    """Whether a worker met the error since MongoDB was away, and not by the item it works on.
+
+    Some items take too long by themselves, so after a time-out MongoDB is asked whether it answers.
+    """
+    failure = driver_error(error)
+    if failure is None:
+        return False
+    if failure.timeout:
+        return not _answers(WORKER_PROBE_TIMEOUT_S)
+    return (
+        isinstance(failure, ConnectionFailure)
+        or failure.has_error_label("RetryableWriteError")
+        or failure.has_error_label("TransientTransactionError")
+    )
+
+
+def _answers(timeout_s: float) -> bool:
     try:
-        with pymongo.timeout(PROBE_TIMEOUT_S):
+        with pymongo.timeout(timeout_s):
             database().command("ping")
     except PyMongoError:
-        _next_probe_at_s = time.monotonic() + PROBE_INTERVAL_S
-    else:
+        return False
+    return True
+
+
+def _probe() -> None:
+    global _next_probe_at_s
+    if _answers(PROBE_TIMEOUT_S):
         _is_away.clear()
         logger.warning("mongodb_back")
+    else:
+        _next_probe_at_s = time.monotonic() + PROBE_INTERVAL_S

@@ -1,22 +1,24 @@
 """Passes on what bookings have in their outboxes: one delivery for each receiver of each news.
 
 First the deliveries are written, then the outbox is emptied. Whoever is killed between the two
-leaves news that is passed on again, to deliveries that are there already.
+leaves news that is passed on again, to deliveries that are there already. A booking whose news
+cannot be read or written down is left alone for a while, and holds up nobody else's.
 """
 
 import dataclasses
 import json
 import logging
 import time
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from bson import ObjectId
 
-from bookings import answers, clock, deliveries, lookups, repository
+from bookings import answers, clock, deliveries, failed_work, lookups, outage, repository
 from bookings.clock import request_limits
 from bookings.deliveries import MAIL, WEBHOOK, Delivery
 from bookings.documents import EXPIRED, PENDING, Booking, Notice, from_document
+from bookings.failed_work import NEWS
 from bookings.outbox import NEWS_CONFIRMED, NEWS_EXPIRED, NEWS_EXPIRING
 from bookings.points import reached
 from bookings.webhooks.endpoints import clients_with_endpoint
@@ -25,9 +27,6 @@ logger = logging.getLogger(__name__)
 
 # As many bookings as are read and written at once, in well under a second.
 BATCH_SIZE = 200
-
-# When a booking that could not be read is looked at again; a newer worker may be there by then.
-UNREADABLE_PAUSE = timedelta(hours=1)
 
 # A run starts no batch after this long; the next run comes in seconds.
 RUN_LIMIT_S = 20.0
@@ -39,7 +38,7 @@ def pass_on_news() -> int:
     recorded = 0
     while True:
         with request_limits():
-            found = lookups.list_outboxes(limit=BATCH_SIZE)
+            found = lookups.list_outboxes(limit=BATCH_SIZE, besides=failed_work.left_alone(NEWS))
             if not found:
                 return recorded
             recorded += _pass_on(found)
@@ -47,30 +46,60 @@ def pass_on_news() -> int:
             return recorded
 
 
+def oldest_due_age_s() -> float:
+    """For how long news has been due that a worker should have passed on already."""
+    return lookups.oldest_due_news_age_s(besides=failed_work.left_alone(NEWS))
+
+
 def _pass_on(documents: list[dict[str, Any]]) -> int:
     now = clock.now()
     owners = (str(document.get("owner")).partition(":") for document in documents)
     partners = clients_with_endpoint(owner_id for kind, _, owner_id in owners if kind == "client")
-    made: list[Delivery] = []
+    made: dict[ObjectId, list[Delivery]] = {}
     passed_on: dict[ObjectId, list[str]] = {}
-    unreadable: list[ObjectId] = []
     for document in documents:
         try:
             booking = from_document(document)
             due = [notice for notice in booking.outbox if notice.due_at <= now]
             news = [each for notice in due for each in _deliveries(booking, notice, partners, now)]
-        except Exception:
-            # Written by a newer version, perhaps; it must hold up nobody else's news.
-            logger.exception("news_unreadable", extra={"booking": str(document["_id"])})
-            unreadable.append(document["_id"])
+        except Exception as error:
+            # Written by a newer version, perhaps.
+            _put_off(document["_id"], error)
         else:
-            made += news
+            made[booking.id] = news
             passed_on[booking.id] = [notice.id for notice in due]
-    recorded = deliveries.record(made)
+    recorded = _record(made)
     reached("after_deliveries")
-    repository.empty_outboxes(passed_on)
-    repository.put_off_news(unreadable, until=now + UNREADABLE_PAUSE)
+    repository.empty_outboxes({each: passed_on[each] for each in made})
+    failed_work.forget(NEWS, made)
     return recorded
+
+
+def _record(made: dict[ObjectId, list[Delivery]]) -> int:
+    """Writes all of it at once; or, if that fails, of each booking by itself, and takes out those
+    whose news cannot be written."""
+    try:
+        return deliveries.record([each for news in made.values() for each in news])
+    except Exception as error:
+        if outage.is_to_blame(error):
+            raise
+    recorded = 0
+    for booking_id, news in list(made.items()):
+        try:
+            recorded += deliveries.record(news)
+        except Exception as error:
+            if outage.is_to_blame(error):
+                raise
+            del made[booking_id]
+            _put_off(booking_id, error)
+    return recorded
+
+
+def _put_off(booking_id: Any, error: Exception) -> None:
+    """Said once, and looked at again each hour for a day."""
+    if failed_work.put_off(NEWS, booking_id, error).is_new:
+        said = {"booking": str(booking_id), **failed_work.describe(error)}
+        logger.error("news_unreadable", extra=said)
 
 
 def _deliveries(

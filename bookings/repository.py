@@ -6,7 +6,7 @@ change of a booking that is there goes through `_write`, which compares and move
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Literal, TypeVar
 
@@ -14,7 +14,7 @@ from bson import ObjectId
 from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.collation import Collation
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import BulkWriteError, DuplicateKeyError, WriteError
 from pymongo.read_concern import ReadConcern
 
 from bookings import clock, inventory, lookups, metrics, outbox
@@ -98,11 +98,17 @@ class _Write:
 @dataclass(frozen=True)
 class Batch:
     """What one batch of a sweep came to. Who was found, but not expired, was quicker: it was
-    confirmed, extended, cancelled or expired by somebody else in between."""
+    confirmed, extended, cancelled or expired by somebody else in between. `failed` has those apart
+    that cannot be expired as they are, by id, each with what went wrong."""
 
     found: int = 0
     expired: int = 0
     oldest_age_s: float = 0.0
+    failed: Mapping[Any, Exception] = field(default_factory=dict)
+
+
+class DamagedHold(Exception):
+    """The document of a hold is not as this site writes them; manage.py doctor tells more."""
 
 
 def write_booking(
@@ -339,8 +345,9 @@ def _change_over_dead_holds(
     return "dead_holds" if dead else "gone"
 
 
-def expire_dead_holds(*, limit: int) -> Batch:
-    """Tidies up to `limit` holds that ran out, those that have been dead longest first.
+def expire_dead_holds(*, limit: int, besides: Sequence[Any] = ()) -> Batch:
+    """Tidies up to `limit` holds that ran out, those that have been dead longest first, other than
+    those with these ids.
 
     Late, twice or beside another sweep it changes nothing that was not dead already. Nobody
     needs more of a hold here than its version, so its answers and guests stay where they are.
@@ -348,9 +355,11 @@ def expire_dead_holds(*, limit: int) -> Batch:
     found = list(
         collection("bookings")
         .find(
-            DEAD,
+            {**DEAD, "_id": {"$nin": list(besides)}},
             {
+                # What is no history has no length, and is met by no update.
                 "version": VERSION,
+                "has_history": {"$isArray": "$history"},
                 "age_ms": {"$subtract": ["$$NOW", "$expires_at"]},
                 "kind": 1,
                 "owner": 1,
@@ -364,24 +373,38 @@ def expire_dead_holds(*, limit: int) -> Batch:
     if not found:
         return Batch()
     now = clock.now()
-    expired = _write(
-        *(
-            _expiry(
-                hold["_id"],
-                hold["version"],
-                now,
-                # A document that lacks them is left to the doctor.
-                has_reader=outbox.has_reader(
-                    kind=hold.get("kind", ""),
-                    owner=str(hold.get("owner", "")),
-                    address=hold.get("address", ""),
-                ),
-            )
-            for hold in found
+    failed: dict[Any, Exception] = {
+        hold["_id"]: DamagedHold() for hold in found if not hold["has_history"]
+    }
+    expiries = [
+        _expiry(
+            hold["_id"],
+            hold["version"],
+            now,
+            # A document that lacks them is left to the doctor.
+            has_reader=outbox.has_reader(
+                kind=hold.get("kind", ""),
+                owner=str(hold.get("owner", "")),
+                address=hold.get("address", ""),
+            ),
         )
-    )
+        for hold in found
+    ]
+    try:
+        expired = _write(*expiries)
+    except WriteError as error:
+        expired = 0
+        failed[found[0]["_id"]] = error
+    except BulkWriteError as error:
+        if error.details["writeConcernErrors"]:
+            raise
+        # All the others were written.
+        expired = error.details["nModified"]
+        for refused in error.details["writeErrors"]:
+            hold_id = found[refused["index"]]["_id"]
+            failed[hold_id] = WriteError(refused["errmsg"], refused["code"])
     reached("after_sweep_write")
-    return Batch(len(found), expired, found[0]["age_ms"] / 1000)
+    return Batch(len(found), expired, found[0]["age_ms"] / 1000, failed)
 
 
 def _expire(hold: Booking, *, session: ClientSession) -> None:
@@ -420,14 +443,6 @@ def empty_outboxes(passed_on: Mapping[ObjectId, list[str]]) -> None:
     ]
     if pulled:
         collection("bookings").bulk_write(pulled, ordered=False)
-
-
-def put_off_news(booking_ids: list[ObjectId], *, until: datetime) -> None:
-    """Makes all the news of these bookings due then; likewise no change of theirs."""
-    if booking_ids:
-        collection("bookings").update_many(
-            {"_id": {"$in": booking_ids}}, {"$set": {"outbox.$[].due_at": until}}
-        )
 
 
 def replace_person(person: str, pseudonym: str) -> int:

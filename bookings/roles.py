@@ -43,6 +43,7 @@ ROLES: dict[str, dict[str, tuple[str, ...]]] = {
         "bookings.apiclient": _ALL,
         "bookings.apitoken": _ACT,
         "bookings.webhookendpoint": _ALL,
+        "bookings.failedwork": ("view", "delete"),
         # Who may change users or groups can become anybody, so managers only see them.
         "auth.user": _VIEW,
         "auth.group": _VIEW,

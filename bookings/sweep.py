@@ -2,17 +2,20 @@
 
 It only tidies: a dead hold blocks nobody even if this never runs. Every hold is expired by a
 compare-and-set of its own, so a run may come late, twice, beside another one, or be killed
-half-way; the next run finds what is left.
+half-way; the next run finds what is left. One that cannot be expired is in no other's way: it is
+left alone for an hour, and for good after a day.
 """
 
 import logging
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 
-from bookings import lookups, repository, sweep_tally
+from bookings import failed_work, lookups, repository, sweep_tally
 from bookings.clock import request_limits
+from bookings.failed_work import DEAD_HOLDS
 from bookings.sweep_tally import StartedBy, Tally
 
 logger = logging.getLogger(__name__)
@@ -31,12 +34,13 @@ class Sweep:
 
     found: int = 0
     expired: int = 0
+    failed: int = 0
     oldest_age_s: float = 0.0
     is_complete: bool = False
 
     @property
     def races_lost(self) -> int:
-        return self.found - self.expired
+        return self.found - self.expired - self.failed
 
 
 @dataclass(frozen=True)
@@ -55,16 +59,21 @@ def expire_holds(*, started_by: StartedBy = "command") -> Sweep:
     try:
         while not sweep.is_complete:
             with request_limits():
-                batch = repository.expire_dead_holds(limit=BATCH_SIZE)
+                batch = repository.expire_dead_holds(
+                    limit=BATCH_SIZE, besides=failed_work.left_alone(DEAD_HOLDS)
+                )
                 sweep = Sweep(
                     found=sweep.found + batch.found,
                     expired=sweep.expired + batch.expired,
+                    failed=sweep.failed + len(batch.failed),
                     oldest_age_s=max(sweep.oldest_age_s, batch.oldest_age_s),
                     # Whoever took a whole batch from us is sweeping too, and goes on.
-                    is_complete=batch.found < BATCH_SIZE or batch.expired == 0,
+                    is_complete=batch.found < BATCH_SIZE or not (batch.expired or batch.failed),
                 )
                 if batch.found:
                     sweep_tally.add(batch)
+                for hold_id, error in batch.failed.items():
+                    _put_off(hold_id, error)
             if time.monotonic() >= starts_no_batch_after_s:
                 break
         with request_limits():
@@ -78,6 +87,12 @@ def expire_holds(*, started_by: StartedBy = "command") -> Sweep:
     return sweep
 
 
+def _put_off(hold_id: Any, error: Exception) -> None:
+    if failed_work.put_off(DEAD_HOLDS, hold_id, error).is_new:
+        said = {"booking": str(hold_id), "reason": type(error).__name__}
+        logger.error("hold_not_expired", extra=said)
+
+
 def _log(sweep: Sweep, started_by: StartedBy) -> None:
     logger.info(
         "holds_expired",
@@ -85,6 +100,7 @@ def _log(sweep: Sweep, started_by: StartedBy) -> None:
             "found": sweep.found,
             "expired": sweep.expired,
             "races_lost": sweep.races_lost,
+            "failed": sweep.failed,
             "oldest_age_s": round(sweep.oldest_age_s, 3),
             "is_complete": sweep.is_complete,
             "started_by": started_by,

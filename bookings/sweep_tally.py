@@ -37,7 +37,7 @@ def add(batch: Batch) -> None:
             "$inc": {
                 "found": batch.found,
                 "expired": batch.expired,
-                "races_lost": batch.found - batch.expired,
+                "races_lost": batch.found - batch.expired - len(batch.failed),
             }
         }
     )

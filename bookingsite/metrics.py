@@ -19,7 +19,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from pymongo.errors import PyMongoError
 
-from bookings import deliveries, letters, lookups, night_jobs, sweep
+from bookings import deliveries, failed_work, letters, night_jobs, relay, sweep
 from bookings.deliveries import WEBHOOK
 from bookings.metrics import REGISTRY
 from bookings.webhooks import endpoints, sending
@@ -77,6 +77,7 @@ class SiteCollector(Collector):
                     *_of_deliveries(),
                     *_of_webhooks(),
                     *_of_nights_jobs(),
+                    *_of_failed_work(),
                 ]
         except (PyMongoError, DatabaseError):
             figures = None
@@ -160,7 +161,7 @@ def _of_deliveries() -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "bookingsite_outbox_oldest_due_seconds",
         "How long news of a booking has been due without being passed on; 0 if none is.",
-        value=lookups.oldest_due_news_age_s(),
+        value=relay.oldest_due_age_s(),
     )
     results = CounterMetricFamily(
         "bookingsite_deliveries",
@@ -200,6 +201,17 @@ def _of_nights_jobs() -> Iterator[Metric]:
         "Time since the oldest of them was given; 0 if there is none.",
         value=figures.oldest_age_s,
     )
+
+
+def _of_failed_work() -> Iterator[Metric]:
+    lines = GaugeMetricFamily(
+        "bookingsite_failed_work",
+        "Items that met an unexpected error, until they are done or staff delete the line.",
+        labels=["queue"],
+    )
+    for queue, number in failed_work.count().items():
+        lines.add_metric([queue], number)
+    yield lines
 
 
 def _of_webhooks() -> Iterator[Metric]:

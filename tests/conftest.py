@@ -23,6 +23,7 @@ EMPTIED = (
     "second_factors",
     "letters",
     "letter_tally",
+    "failed_work",
     "webhook_endpoints",
     "deliveries",
     "delivery_tally",

@@ -126,7 +126,7 @@ MONTH = {
         {
             "date": "2027-02-01",
             "forSale": True,
-            "shortestStay": {"checkOut": "2027-02-03", "nights": 2, "total": 24000},
+            "shortestStay": {"checkOut": "2027-02-03", "price": _PRICE},
             "roomsLeft": 3,
             "price": 12000,
             "minStay": 2,

@@ -181,20 +181,24 @@ def succeed(endpoint: Endpoint) -> None:
 def fail(endpoint: Endpoint, answer: Answer) -> Endpoint | None:
     """Pauses the endpoint, twice as long each time, or disables it once it failed for a day, or
     says that it is gone. Returns it as it is then, or None if staff changed it meanwhile."""
-    pause_ms = {"$multiply": [FIRST_PAUSE_MS, {"$pow": [2, {"$min": ["$failures", 16]}]}]}
+    # What is damaged counts as nothing, or the endpoint would be met again at once.
+    failures = {"$cond": [{"$in": [{"$type": "$failures"}, ["int", "long"]]}, "$failures", 0]}
+    since = {"$cond": [{"$eq": [{"$type": "$failing_since"}, "date"]}, "$failing_since", "$$NOW"]}
+    pause_ms = {"$multiply": [FIRST_PAUSE_MS, {"$pow": [2, {"$min": [failures, 16]}]}]}
     longest = {"$min": [pause_ms, LONGEST_PAUSE_MS]}
     jittered = {"$toLong": {"$multiply": [longest, 1 + random.uniform(0, JITTER)]}}
+    # In the second stage, after the first has set it.
     failed_ms = {"$subtract": ["$$NOW", "$failing_since"]}
     is_over = {"$or": [{"$gte": [failed_ms, _ms(DISABLED_AFTER)]}, answer.status == GONE]}
     is_disabled = {"$and": ["$is_active", is_over]}
     return collection("webhook_endpoints").find_one_and_update(
-        {**_ours(endpoint), "url": endpoint["url"]},
+        {**_ours(endpoint), "url": endpoint.get("url")},
         [
             {
                 "$set": {
-                    "failing_since": {"$ifNull": ["$failing_since", "$$NOW"]},
+                    "failing_since": since,
                     "next_try_at": {"$add": ["$$NOW", jittered]},
-                    "failures": {"$add": ["$failures", 1]},
+                    "failures": {"$add": [failures, 1]},
                     "last_error": {"$literal": answer.problem[:MAX_ERROR]},
                 }
             },
@@ -232,6 +236,14 @@ def answer_test(endpoint: Endpoint, answer: Answer) -> None:
     )
 
 
+def drop_test(endpoint: Endpoint) -> None:
+    """A test that was ordered, or is none, is not sent; staff may order another."""
+    is_in_the_way = [{"test.is_due": True}, {"test": {"$not": {"$type": "object"}}}]
+    collection("webhook_endpoints").update_one(
+        {**_ours(endpoint), "$or": is_in_the_way}, {"$unset": {"test": ""}}
+    )
+
+
 def open_secrets(endpoint: Endpoint) -> list[str]:
     """Those that sign now, the newest first. Raises SealBroken if that one cannot be read."""
     now = clock.now()
@@ -255,8 +267,8 @@ def seal_anew() -> int:
                 ],
                 "seal_key": today,
             }
-        except seals.SealBroken:
-            continue
+        except Exception:
+            continue  # what is damaged is told when something is sent with it
         # A secret that staff made meanwhile stays.
         result = collection("webhook_endpoints").update_one(
             {"_id": endpoint["_id"], "secret": endpoint["secret"]}, {"$set": again}

@@ -2,19 +2,24 @@
 
 It is ordered in the same update that disables the endpoint, and sent by a worker that takes it by
 compare-and-set. Each reader is written to by themselves; who could not be is tried again, so a note
-may come twice, always under the same Message-ID, but is not lost.
+may come twice, always under the same Message-ID, but is not lost. Whatever goes wrong with one
+reader or one note holds up no other.
 """
 
 import logging
 import smtplib
+from contextlib import suppress
 from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.mail import EmailMessage
 from pymongo import ReturnDocument
+from pymongo.errors import PyMongoError
 
+from bookings import failed_work, outage
 from bookings.clock import request_limits
 from bookings.connections import collection
+from bookings.failed_work import WEBHOOK_NOTES, NeverFinished
 from bookings.mails import link_to, make_mail, render_text
 from bookings.models import ApiClient
 
@@ -43,21 +48,16 @@ def find_readers() -> list[User]:
 
 
 def _take() -> dict[str, Any] | None:
+    is_counted = {"$in": [{"$type": "$note_tries"}, ["int", "long"]]}
+    counted_tries = {"$cond": [is_counted, "$note_tries", 0]}
+    doubled = {"$pow": [2, {"$subtract": [{"$min": ["$note_tries", MAX_TRIES]}, 1]}]}
+    wait_ms = {"$multiply": [RETRY_MS, doubled]}
     with request_limits():
         return collection("webhook_endpoints").find_one_and_update(
             {"note_due_at": {"$type": "date"}, "$expr": {"$lte": ["$note_due_at", "$$NOW"]}},
             [
-                {
-                    "$set": {
-                        "note_tries": {"$add": ["$note_tries", 1]},
-                        "note_due_at": {
-                            "$add": [
-                                "$$NOW",
-                                {"$multiply": [RETRY_MS, {"$pow": [2, "$note_tries"]}]},
-                            ]
-                        },
-                    }
-                }
+                {"$set": {"note_tries": {"$add": [counted_tries, 1]}}},
+                {"$set": {"note_due_at": {"$add": ["$$NOW", wait_ms]}}},
             ],
             return_document=ReturnDocument.AFTER,
         )
@@ -65,11 +65,27 @@ def _take() -> dict[str, Any] | None:
 
 def _send(endpoint: dict[str, Any]) -> bool:
     """Writes to everybody who has not been written to yet; True once nobody is left."""
+    try:
+        if endpoint["note_tries"] > MAX_TRIES:
+            raise NeverFinished
+        return _write_to_all(endpoint)
+    except Exception as error:
+        if outage.is_to_blame(error):
+            _give_back(endpoint)
+            raise
+        is_over = endpoint["note_tries"] >= MAX_TRIES
+        if is_over:
+            _settle(endpoint)
+        _fail(endpoint, error, is_over=is_over)
+        return False
+
+
+def _write_to_all(endpoint: dict[str, Any]) -> bool:
     about = {"endpoint": str(endpoint["_id"]), "tries": endpoint["note_tries"]}
     with request_limits():
         readers = find_readers()
         client = ApiClient.objects.filter(pk=endpoint["client_id"]).first()
-    if client is None or endpoint["disabled_at"] is None:
+    if client is None or endpoint.get("disabled_at") is None:
         _settle(endpoint)
         logger.warning("webhook_note_not_sent", extra={**about, "reason": "EnabledAgain"})
         return False
@@ -84,6 +100,11 @@ def _send(endpoint: dict[str, Any]) -> bool:
             is_left = is_left or not _is_no_mailbox(error)
             reason = {"reader": str(reader.pk), "reason": type(error).__name__}
             logger.warning("webhook_note_not_sent", extra={**about, **reason})
+        except Exception as error:
+            if outage.is_to_blame(error):
+                raise
+            is_left = True
+            _fail(endpoint, error, is_over=endpoint["note_tries"] >= MAX_TRIES, reader=reader)
         else:
             _remember(endpoint, reader)
             written.add(reader.pk)
@@ -94,8 +115,22 @@ def _send(endpoint: dict[str, Any]) -> bool:
     if not written:
         logger.warning("webhook_note_not_sent", extra={**about, "reason": "NobodyToWriteTo"})
         return False
+    if endpoint["note_tries"] > 1:
+        failed_work.forget(WEBHOOK_NOTES, [endpoint["_id"]])
     logger.info("webhook_note_sent", extra=about)
     return True
+
+
+def _fail(
+    endpoint: dict[str, Any], error: Exception, *, is_over: bool, reader: User | None = None
+) -> None:
+    """Nobody expected that, so staff are told."""
+    said = {"endpoint": str(endpoint["_id"]), "reason": type(error).__name__}
+    if reader:
+        said["reader"] = str(reader.pk)
+    if failed_work.note(WEBHOOK_NOTES, endpoint["_id"], error, is_over=is_over).is_new:
+        said |= failed_work.describe(error)
+    logger.warning("webhook_note_not_sent", extra=said)
 
 
 def _is_no_mailbox(error: Exception) -> bool:
@@ -128,10 +163,19 @@ def _remember(endpoint: dict[str, Any], reader: User) -> None:
         )
 
 
+def _give_back(endpoint: dict[str, Any]) -> None:
+    """The try was not its own fault, and does not count; if that can be written down at all."""
+    with suppress(PyMongoError), request_limits():
+        collection("webhook_endpoints").update_one(
+            {"_id": endpoint["_id"], "note_tries": endpoint["note_tries"]},
+            {"$inc": {"note_tries": -1}},
+        )
+
+
 def _settle(endpoint: dict[str, Any]) -> None:
     """No further try, unless the endpoint was disabled once more meanwhile."""
     with request_limits():
         collection("webhook_endpoints").update_one(
-            {"_id": endpoint["_id"], "disabled_at": endpoint["disabled_at"]},
+            {"_id": endpoint["_id"], "disabled_at": endpoint.get("disabled_at")},
             {"$unset": {"note_due_at": ""}},
         )

@@ -1,7 +1,7 @@
 """The run that sends webhooks: each endpoint's news in its order, several endpoints side by side.
 
 An endpoint that was served goes to the end of the line after a moment, so that neither many events
-nor a slow receiver hold up another one.
+nor a slow receiver hold up another one. Nor does an event or an endpoint that is damaged.
 """
 
 import logging
@@ -12,8 +12,10 @@ from typing import Any
 
 from django.conf import settings
 
-from bookings import answers, clock
+from bookings import answers, clock, deliveries, failed_work, outage
 from bookings.clock import request_limits
+from bookings.deliveries import WEBHOOK
+from bookings.failed_work import ENDPOINTS
 from bookings.points import reached
 from bookings.runs import one_at_a_time
 from bookings.webhooks import backlog, endpoints, posting, signing
@@ -89,22 +91,42 @@ def _take_endpoints(most: int) -> list[Endpoint]:
 
 def _serve(endpoint: Endpoint) -> int:
     """One turn of an endpoint that was taken; returns how many events it took."""
-    if endpoint.get("test", {}).get("is_due"):
-        _send_test(endpoint)
+    try:
+        if endpoint.get("test", {}).get("is_due"):
+            _send_test(endpoint)
+            taken = 0
+        else:
+            taken = _send_news(endpoint)
+        if taken and endpoint.get("failures"):
+            failed_work.forget(ENDPOINTS, [endpoint["_id"]])
+    except Exception as error:
+        if outage.is_to_blame(error):
+            raise
+        _fail_by_itself(endpoint, error)
         taken = 0
-    else:
-        taken = _send_news(endpoint)
     with request_limits():
         endpoints.release(endpoint)
     return taken
 
 
+def _fail_by_itself(endpoint: Endpoint, error: Exception) -> None:
+    """Something is wrong with it here, and not with its receiver: it pauses as if it were."""
+    answer = Answer(0, "It could not be served; the worker's log says why.", 0)
+    with request_limits():
+        endpoints.drop_test(endpoint)
+        paused = endpoints.fail(endpoint, answer)
+    is_over = paused is not None and not paused["is_active"]
+    said = {"endpoint": str(endpoint["_id"]), "reason": type(error).__name__}
+    if failed_work.note(ENDPOINTS, endpoint["_id"], error, is_over=is_over).is_new:
+        said |= failed_work.describe(error)
+    logger.error("webhook_endpoint_failed", extra=said)
+
+
 def _send_test(endpoint: Endpoint) -> None:
     test = endpoint["test"]
     at = answers.iso(test["ordered_at"])
-    answer = _post(
-        endpoint, {"type": "webhook.test", "id": test["id"], "timestamp": at, "data": {}}
-    )
+    content = {"type": "webhook.test", "id": test["id"], "timestamp": at, "data": {}}
+    answer = _post(endpoint, test["id"], answers.to_bytes(content))
     with request_limits():
         endpoints.answer_test(endpoint, answer)
     _log(logging.INFO, "webhook_tested", endpoint, test["id"], answer)
@@ -128,7 +150,13 @@ def _send_news(endpoint: Endpoint) -> int:
                 delivery = backlog.find_next_due(client_id)
         if delivery is None:
             break
-        answer = _post(endpoint, _content(delivery))
+        try:
+            body = _write(delivery)
+        except Exception as error:
+            with request_limits():
+                deliveries.set_aside(delivery, WEBHOOK, error)
+            continue
+        answer = _post(endpoint, delivery["event_id"], body)
         reached("after_post")
         is_late = time.monotonic() >= turn_ends_at_s
         with request_limits():
@@ -159,23 +187,26 @@ def _send_news(endpoint: Endpoint) -> int:
     return taken
 
 
-def _content(delivery: Delivery) -> dict[str, Any]:
-    """What the partner is told, the same at each try."""
-    return {
-        "type": f"booking.{delivery['event']}",
-        "id": delivery["event_id"],
-        "timestamp": answers.iso(delivery["at"]),
-        "data": {"version": delivery["version"], "booking": delivery["payload"]},
-    }
+def _write(delivery: Delivery) -> bytes:
+    """What the partner is told, the same at each try. Raises anything if it is damaged."""
+    if not isinstance(delivery["tries"], int) or not delivery["event_id"].isprintable():
+        raise ValueError
+    return answers.to_bytes(
+        {
+            "type": f"booking.{delivery['event']}",
+            "id": delivery["event_id"],
+            "timestamp": answers.iso(delivery["at"]),
+            "data": {"version": delivery["version"], "booking": delivery["payload"]},
+        }
+    )
 
 
-def _post(endpoint: Endpoint, content: dict[str, Any]) -> Answer:
+def _post(endpoint: Endpoint, webhook_id: str, body: bytes) -> Answer:
     """Signs and sends; with MongoDB's time, since receivers compare it with theirs."""
-    body = answers.to_bytes(content)
     try:
         with request_limits():
             headers = signing.headers_of(
-                webhook_id=content["id"],
+                webhook_id=webhook_id,
                 timestamp_s=int(clock.now().timestamp()),
                 body=body,
                 secrets=endpoints.open_secrets(endpoint),

@@ -265,7 +265,12 @@ def test_looks_for_news(explain: Explain) -> None:
     due = {"$set": {"outbox.0.due_at": clock.now()}}
     connections.collection("bookings").update_one(one, due)
 
-    plans = explain(lambda: (lookups.list_outboxes(limit=200), lookups.oldest_due_news_age_s()))
+    plans = explain(
+        lambda: (
+            lookups.list_outboxes(limit=200, besides=[]),
+            lookups.oldest_due_news_age_s(besides=[]),
+        )
+    )
 
     assert reminded > BOOKINGS / 2
     check(plans, spare=0)

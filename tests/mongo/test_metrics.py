@@ -10,7 +10,7 @@ from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
-from bookings import clock, connections, letters, notifications, outage, relay, sweep
+from bookings import clock, connections, failed_work, letters, notifications, outage, relay, sweep
 from bookings.connections import collection
 from bookings.models import NightsJob
 from bookingsite import __version__
@@ -41,7 +41,16 @@ def scrape(client: Client) -> dict[str, float]:
 def test_begins_with_nothing(client: Client) -> None:
     found = scrape(client)
 
-    kept = ("expiry", "dead_holds", "letters", "outbox", "deliveries", "webhook", "nights_jobs")
+    kept = (
+        "expiry",
+        "dead_holds",
+        "letters",
+        "outbox",
+        "deliveries",
+        "webhook",
+        "nights_jobs",
+        "failed_work",
+    )
     assert {
         name: value
         for name, value in found.items()
@@ -78,6 +87,7 @@ def test_begins_with_nothing(client: Client) -> None:
         "bookingsite_webhook_endpoints_disabled": 0,
         "bookingsite_nights_jobs_open": 0,
         "bookingsite_nights_jobs_oldest_seconds": 0,
+        **{f"bookingsite_failed_work queue={queue}": 0 for queue in failed_work.QUEUES},
     }
 
 

@@ -273,9 +273,7 @@ def test_says_why_it_failed_and_goes_on_with_the_next() -> None:
 def test_fails_at_a_surprise_rather_than_trying_for_ever() -> None:
     job = add_job(start="no date")
 
-    with pytest.raises(ValueError, match="no date"):
-        night_jobs.work_on_jobs()
-
+    assert night_jobs.work_on_jobs() == 1
     assert stored(job)["state"] == "failed"
     assert stored(job)["error"] == "Something went wrong here; the worker's log says what."
 

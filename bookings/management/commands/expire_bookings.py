@@ -23,5 +23,6 @@ class Command(BaseCommand):
             f"Found {done.found} dead holds: expired {done.expired}, "
             f"lost {done.races_lost} to somebody quicker; "
             f"the oldest had been dead for {done.oldest_age_s:.0f} s"
+            + (f"; {done.failed} cannot be expired, see manage.py doctor" if done.failed else "")
             + ("." if done.is_complete else ", and more are left: run it again.")
         )
