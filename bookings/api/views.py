@@ -32,6 +32,7 @@ from bookings.documents import STATUSES
 from bookings.errors import Throttled, ValidationFailed
 from bookings.payloads import ID, MAX_GUESTS, MAX_USER_ID, is_printable, parse_date
 from bookings.services import Outcome
+from bookings.throttles import address_of
 from idempotency import keys
 
 MAX_PAGE = 100
@@ -68,6 +69,7 @@ class BookingsView(ApiView):
                 key_header=request.headers.get("Idempotency-Key"),
                 read_payload=lambda: read_json(request),
                 deadline=request.deadline,
+                address=address_of(request),
             )
         )
 
