@@ -104,6 +104,20 @@ class TooManyHolds(Refusal):
     title = "Too many holds"
 
 
+class TooManyNightsHeld(Refusal):
+    """More room-nights than may be held at a time; confirm a hold, take fewer, or ask the hotel."""
+
+    code = "TOO_MANY_NIGHTS_HELD"
+    title = "Too many nights held"
+
+
+class EmailNeeded(Refusal):
+    """Many of these rooms are on hold; confirm an e-mail address, log in, or ask the hotel."""
+
+    code = "EMAIL_NEEDED"
+    title = "E-mail address needed"
+
+
 class KeyReused(Refusal):
     """This Idempotency-Key was used with another payload; use a new key."""
 

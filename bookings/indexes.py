@@ -19,12 +19,12 @@ LETTER_LIFE = timedelta(hours=24)
 DELIVERY_LIFE = timedelta(days=30)
 
 # Every guest there can be. U+FFFF sorts behind everything in this collation, as it does without.
-_OF_GUESTS = {"owner": {"$gte": "guest:", "$lt": "guest:\uffff"}}
+OF_GUESTS = {"owner": {"$gte": "guest:", "$lt": "guest:\uffff"}}
 
 
 def guests_with_address(address: str) -> dict[str, Any]:
     """Guests' bookings with this address; the index is used with ADDRESS_COLLATION alone."""
-    return {**_OF_GUESTS, "guest.email": address}
+    return {**OF_GUESTS, "guest.email": address}
 
 
 def with_address_from(beginning: str) -> dict[str, Any]:
@@ -65,6 +65,13 @@ def booking_indexes() -> list[IndexModel]:
             name="holds_of_an_owner",
             partialFilterExpression={"status": PENDING},
         ),
+        # What guests hold of a category around some nights: where it is much, they have to say who
+        # they are. Nothing but their holds pays for it.
+        IndexModel(
+            [("rooms.category", ASCENDING), ("check_out", ASCENDING)],
+            name="guests_holds_of_a_category",
+            partialFilterExpression={"status": PENDING, **OF_GUESTS},
+        ),
         # The few blocks among all the bookings, for their list; no booking pays for it.
         IndexModel(
             [("kind", ASCENDING), ("_id", DESCENDING)],
@@ -104,7 +111,7 @@ def make_booking_indexes(database: Database) -> None:
     # What one of them took over; dropped after that is there, so that nobody goes without.
     if "guests_by_address" in database["bookings"].index_information():
         database["bookings"].drop_index("guests_by_address")
-    # Who holds rooms is of interest only while a hold can live.
+    # Who holds rooms, and from where, is of interest only while a hold can live.
     database["holders"].create_indexes(
         [IndexModel("last_hold_at", name="forgotten_later", expireAfterSeconds=2 * 60 * 60)]
     )

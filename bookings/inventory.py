@@ -25,6 +25,7 @@ class HotelFacts:
     check_out_time: time
     hold_length: timedelta
     cancel_hours: int
+    anonymous_hold_percent: int
 
     @property
     def country(self) -> str:
@@ -178,6 +179,7 @@ def hotel_of(hotel: dict[str, Any]) -> HotelFacts:
         check_out_time=_time_of(hotel["check_out_time"]),
         hold_length=timedelta(minutes=hotel["hold_minutes"]),
         cancel_hours=hotel["cancel_hours"],
+        anonymous_hold_percent=hotel["anonymous_hold_percent"],
     )
 
 

@@ -12,7 +12,7 @@ import smtplib
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from bson import ObjectId
@@ -38,7 +38,7 @@ from bookings.runs import one_at_a_time
 
 logger = logging.getLogger(__name__)
 
-REGISTER, RESET, FIND = "register", "reset", "find"
+REGISTER, RESET, FIND, HOLD = "register", "reset", "find", "hold"
 
 # Longer than a mail server may take over one letter, step by step. Each failure doubles it, so
 # that the last of eight tries comes after two hours; by then whoever waits has asked again.
@@ -61,11 +61,13 @@ class UnknownPurpose(Exception):
 class OpenedLetter:
     """What the link of a letter says: to whom it was sent, and whose account is meant.
 
-    A letter to register has one once it was used: who clicked twice is known by it.
+    A letter to register has one once it was used: who clicked twice is known by it. One to hold
+    has the stay that it was asked for.
     """
 
     address: str
     account: User | None = None
+    stay: dict[str, Any] | None = None
 
 
 # What comes of a try. A worker that dies after it leaves that try uncounted.
@@ -89,8 +91,11 @@ class Figures:
     oldest_due_age_s: float = 0.0
 
 
-def order_letter(*, purpose: str, address: str) -> None:
-    """Leaves word that a letter is to be sent to this normalised address; one write, no more."""
+def order_letter(*, purpose: str, address: str, stay: dict[str, Any] | None = None) -> None:
+    """Leaves word that a letter is to be sent to this normalised address; one write, no more.
+
+    `stay` is for who wants to hold one: `hotel`, `arrival`, `departure`, `guests` and `rooms`.
+    """
     now = clock.now()
     collection("letters").insert_one(
         {
@@ -100,6 +105,7 @@ def order_letter(*, purpose: str, address: str) -> None:
             "created_at": now,
             "next_try_at": now,
             "tries": 0,
+            **({"stay": stay} if stay else {}),
         }
     )
 
@@ -122,6 +128,8 @@ def open_letter(*, purpose: str, token: str) -> OpenedLetter | None:
         return None
     if letter is None:
         return None
+    if purpose == HOLD:
+        return OpenedLetter(letter["address"], stay=letter["stay"])
     account = accounts.find_account(letter["address"])
     if purpose == REGISTER:
         return OpenedLetter(letter["address"], account)
@@ -347,7 +355,24 @@ def _write_find(letter: dict[str, Any]) -> Written:
     return letter["address"], _("Your bookings"), "find", {"rows": rows}
 
 
-WRITERS = {REGISTER: _write_register, RESET: _write_reset, FIND: _write_find}
+def _write_hold(letter: dict[str, Any]) -> Written:
+    stay = letter["stay"]
+    hotel = find_hotel(stay["hotel"])
+    context = {
+        "link": link_to("open_hold_address", _signer(HOLD).sign(str(letter["_id"]))),
+        "hotel": hotel.name if hotel else "",
+        "arrival": date.fromisoformat(stay["arrival"]),
+        "departure": date.fromisoformat(stay["departure"]),
+    }
+    return _("Your room: one more step"), "hold", context
+
+
+WRITERS = {
+    REGISTER: _write_register,
+    RESET: _write_reset,
+    FIND: _write_find,
+    HOLD: _write_hold,
+}
 
 
 def _signer(purpose: str) -> Signer:

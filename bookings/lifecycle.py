@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from django.conf import settings
 from django.utils import translation
 
-from bookings import answers, inventory, lookups, offers
+from bookings import answers, hold_limits, inventory, lookups, offers
 from bookings.callers import Caller
 from bookings.changes import Step, change
 from bookings.clock import Deadline
@@ -124,8 +124,9 @@ def extend_hold(
 ) -> Outcome:
     """Makes a live hold last the hotel's hold length from now, once for each key.
 
-    At most ten times, and to an hour after the hold was made. Raises NotFound or
-    InvalidIdempotencyKey before anything is claimed.
+    At most ten times, and to an hour after the hold was made; where guests crowd, a guest's by
+    minutes and to a quarter of an hour. Raises NotFound or InvalidIdempotencyKey before anything
+    is claimed.
     """
     booking = _find(booking_id, actor)
     key = read_key(key_header)
@@ -134,7 +135,6 @@ def extend_hold(
     hotel = inventory.find_hotel(booking.hotel)
     if hotel is None:
         raise NotFound
-    hold_length = hotel.hold_length
 
     def extend(current: Booking, now: datetime) -> Step:
         if current.status == CONFIRMED:
@@ -142,10 +142,15 @@ def extend_hold(
         if current.status_at(now) != PENDING or current.expires_at is None:
             raise HoldExpired
         extensions = sum(change.event == "extended" for change in current.history)
-        last_end = current.created_at + LONGEST_HOLD
+        length, longest = hotel.hold_length, LONGEST_HOLD
+        if current.owner.startswith("guest:") and hold_limits.is_crowded(
+            current, hotel.anonymous_hold_percent
+        ):
+            length, longest = hold_limits.CROWDED_HOLD, hold_limits.LONGEST_CROWDED_HOLD
+        last_end = current.created_at + longest
         if extensions >= MAX_EXTENSIONS or current.expires_at >= last_end:
             raise ExtensionLimit
-        ends_at = max(current.expires_at, min(now + hold_length, last_end))
+        ends_at = max(current.expires_at, min(now + length, last_end))
         extended = dataclasses.replace(current, expires_at=ends_at)
         # Only while it lives, by MongoDB's clock: a dead hold's slots may be on their way to
         # somebody else.

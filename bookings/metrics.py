@@ -62,6 +62,12 @@ transaction_retries = Counter(
     "Times that a transaction was run again after a write conflict.",
     registry=REGISTRY,
 )
+holds_refused = Counter(
+    "bookingsite_holds_refused",
+    "Holds that were refused because too much was held, by whose limit it was.",
+    ["limit"],
+    registry=REGISTRY,
+)
 breaker_opened = Counter(
     "bookingsite_redis_breaker_opened",
     "Times that a process stopped asking a Redis which had failed.",
@@ -91,6 +97,9 @@ CONFLICT_CAUSES = (
     *("gone", "overtaken", "stale"),
 )
 
+# Of one visitor their holds or their room-nights; of an address; of a partner; of all guests.
+HOLD_LIMITS = ("holds", "visitor", "address", "partner", "crowd")
+
 # What never happened yet is 0, not missing, or its first time would be no increase.
 for _operation, _result in product(OPERATIONS, CLAIM_RESULTS):
     claims.labels(_operation, _result)
@@ -98,5 +107,7 @@ for _operation, _replayed in product(OPERATIONS, ("false", "true")):
     outcomes.labels(_operation, "success", _replayed)
 for _result in LOCK_RESULTS:
     locks.labels(_result)
+for _limit in HOLD_LIMITS:
+    holds_refused.labels(_limit)
 for _cause in CONFLICT_CAUSES:
     conflicts.labels(_cause)

@@ -60,6 +60,15 @@ class Hotel(models.Model):
         validators=[MaxValueValidator(24 * 365)],
         help_text="Guests may cancel until this many hours before check-in.",
     )
+    anonymous_hold_percent = models.PositiveSmallIntegerField(
+        "share of anonymous holds",
+        default=50,
+        validators=[MaxValueValidator(100)],
+        help_text=(
+            "Where guests without an account hold more than this percentage of a category's rooms "
+            "on a night, another one must confirm an e-mail address to hold one there."
+        ),
+    )
 
     class Meta:
         db_table = "hotels"

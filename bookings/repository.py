@@ -38,7 +38,8 @@ from bookings.documents import (
     stay_document,
     to_document,
 )
-from bookings.errors import AlreadyBooked, ResourceLocked, TooManyHolds
+from bookings.errors import AlreadyBooked, ResourceLocked
+from bookings.hold_limits import HoldLimits, judge_hold
 from bookings.indexes import ADDRESS_COLLATION, guests_with_address
 from bookings.lookups import DEAD
 from bookings.payloads import Guest
@@ -112,28 +113,28 @@ class DamagedHold(Exception):
 
 
 def write_booking(
-    booking: Booking, *, max_holds: int | None = None, answer_for: AnswerFor | None = None
+    booking: Booking, *, limits: HoldLimits | None = None, answer_for: AnswerFor | None = None
 ) -> Written:
     """Writes a new booking whose first key carries its answer.
 
-    Both options are for holds: how many live ones their holder may have (None for any number),
-    and how the answer is worded for a hold that the caller has already, and which then takes the
-    key. What `answer_for` raises undoes the whole transaction and is raised here.
+    Both options are for holds: how much may be held with it (None for anything), and how the
+    answer is worded for a hold that the caller has already, and which then takes the key. What
+    `answer_for` raises undoes the whole transaction and is raised here.
 
-    Raises AlreadyBooked if somebody has one of its slots, TooManyHolds if it would be one live
-    hold more than `max_holds`, ResourceLocked if rivals kept coming and going. Whatever it
-    returns is durable.
+    Raises AlreadyBooked if somebody has one of its slots, what `judge_hold` raises if it is more
+    than the limits allow, ResourceLocked if rivals kept coming and going. Whatever it returns is
+    durable.
     """
     for _ in range(WRITE_ATTEMPTS):
         try:
-            _in_transaction(lambda session: _insert(booking, max_holds, session))
+            _in_transaction(lambda session: _insert(booking, limits, session))
         except DuplicateKeyError:
             pass
         else:
             return Written("booked", booking, booking.keys[0])
         try:
             written = _in_transaction(
-                lambda session: _resolve_conflict(booking, max_holds, answer_for, session)
+                lambda session: _resolve_conflict(booking, limits, answer_for, session)
             )
         except DuplicateKeyError:
             # Another rival came between our look and our insert.
@@ -148,43 +149,18 @@ def write_booking(
     raise ResourceLocked
 
 
-def _insert(booking: Booking, max_holds: int | None, session: ClientSession) -> None:
+def _insert(booking: Booking, limits: HoldLimits | None, session: ClientSession) -> None:
     news = outbox.notices_of(booking, booking.history[0], version=booking.version)
     document = to_document(dataclasses.replace(booking, outbox=news))
     collection("bookings").insert_one(document, session=session)
-    if booking.status == PENDING and max_holds is not None:
-        _count_holds(booking, max_holds, session)
+    if booking.status == PENDING and limits is not None:
+        judge_hold(booking, limits, session)
     reached("in_transaction")
-
-
-def _count_holds(booking: Booking, max_holds: int, session: ClientSession) -> None:
-    """Raises TooManyHolds if this hold, which is written already, is one too many."""
-    # Two holds of one person at the same moment do not see each other in their snapshots.
-    # Both write this document, so one of them has to begin again, and then sees the other.
-    # The count is what makes it a write: to set what is there already would be none, and holds
-    # can be made in the same millisecond.
-    collection("holders").update_one(
-        {"_id": {"owner": booking.owner, "user_id": booking.user_id}},
-        {"$set": {"last_hold_at": booking.created_at}, "$inc": {"holds": 1}},
-        upsert=True,
-        session=session,
-    )
-    live = collection("bookings").count_documents(
-        {
-            "owner": booking.owner,
-            "user_id": booking.user_id,
-            "status": PENDING,
-            "expires_at": {"$gt": clock.now()},
-        },
-        session=session,
-    )
-    if live > max_holds:
-        raise TooManyHolds
 
 
 def _resolve_conflict(
     booking: Booking,
-    max_holds: int | None,
+    limits: HoldLimits | None,
     answer_for: AnswerFor | None,
     session: ClientSession,
 ) -> Written | Literal["taken", "gone"]:
@@ -225,7 +201,7 @@ def _resolve_conflict(
         return "gone"
     for hold in dead:
         _expire(hold, session=session)
-    _insert(booking, max_holds, session)
+    _insert(booking, limits, session)
     return Written("booked", booking, key, over="dead_holds" if dead else "retired_key")
 
 

@@ -34,6 +34,7 @@ from bookings.documents import (
 )
 from bookings.errors import (
     AlreadyBooked,
+    EmailNeeded,
     NotFound,
     PermissionDenied,
     PriceChanged,
@@ -42,6 +43,7 @@ from bookings.errors import (
     SoldOut,
     ValidationFailed,
 )
+from bookings.hold_limits import CROWDED_HOLD, HoldLimits, Source, digest_of
 from bookings.offers import Offer
 from bookings.outcomes import (
     ANSWER_TTL_MS,
@@ -76,14 +78,18 @@ def create_booking(
     deadline: Deadline,
     owner: Caller | None = None,
     as_staff: bool = False,
+    address: str | None = None,
+    mailbox: str | None = None,
 ) -> Outcome:
     """Books, or holds, rooms for a stay; at most once for each caller and key.
 
     `read_payload` returns the received JSON or raises a Refusal; with a key it is called only
     once the key is claimed, so that a key that is done replays whatever came with it. `owner`
-    is for staff who book for somebody else; no limit on holds binds staff. Raises a Refusal for
-    what is wrong with the key itself, TryAgain or a driver's error for what may have happened
-    or not; every other refusal is in the Outcome.
+    is for staff who book for somebody else; no limit on holds binds staff. `address` is where a
+    visitor asks from, as bookings/throttles.py counts it, and `mailbox` the digest of an e-mail
+    address that they have confirmed. Raises a Refusal for what is wrong with the key itself,
+    TryAgain or a driver's error for what may have happened or not; every other refusal is in the
+    Outcome.
     """
     steps = Steps("create")
 
@@ -106,6 +112,8 @@ def create_booking(
             draft = _draft_booking(request, caller, owner or caller, digest)
             offer = _quote(request, draft)
             draft = _with_offer(draft, offer)
+            is_limited = draft.status == PENDING and not as_staff
+            limits = _limits_of(draft, offer, address, mailbox) if is_limited else None
 
             lost: tuple[BookedRoom, ...] | None = None
             while True:
@@ -126,7 +134,7 @@ def create_booking(
                     with steps.timed("txn"):
                         written = repository.write_booking(
                             booking,
-                            max_holds=None if as_staff else settings.MAX_LIVE_HOLDS,
+                            limits=limits,
                             answer_for=lambda hold, now: _answer_hold(hold, request, key, now),
                         )
                     break
@@ -136,8 +144,15 @@ def create_booking(
                     if not offer.is_by_category or rooms == lost:
                         raise
                     lost = rooms
-                    _release(lock)
-                    lock = None
+                except EmailNeeded:
+                    # Who has confirmed an address may hold here, but not for long.
+                    if mailbox is None or limits is None:
+                        metrics.holds_refused.labels("crowd").inc()
+                        raise
+                    draft = dataclasses.replace(draft, expires_at=draft.created_at + CROWDED_HOLD)
+                    limits = dataclasses.replace(limits, is_confirmed=True)
+                _release(lock)
+                lock = None
             reached("after_commit")
 
         # 5. Finish: store the answer and release the lock, in one batch. A success is in the
@@ -294,6 +309,31 @@ def _with_offer(draft: Booking, offer: Offer) -> Booking:
         rooms=tuple(BookedRoom("", wanted.category, wanted.guests) for wanted in offer.wanted),
         price=offer.price,
         expires_at=draft.created_at + hold_length if draft.status == PENDING else None,
+    )
+
+
+def _limits_of(
+    draft: Booking, offer: Offer, address: str | None, mailbox: str | None
+) -> HoldLimits:
+    """How much may be held with this hold, by whose it is. A partner has one address for all its
+    guests, so what they hold is bounded by guest in number and for all of them in room-nights."""
+    kind = draft.owner.partition(":")[0]
+    if kind == "client":
+        return HoldLimits(
+            holds=settings.MAX_LIVE_HOLDS, of_partner=settings.MAX_HELD_ROOM_NIGHTS_PER_PARTNER
+        )
+    sources = []
+    if address is not None:
+        digest = digest_of(f"address:{address}")
+        sources.append(Source(digest, settings.MAX_HELD_ROOM_NIGHTS_PER_ADDRESS))
+    if mailbox is not None:
+        # It is one visitor's, in however many browsers.
+        sources.append(Source(mailbox, settings.MAX_HELD_ROOM_NIGHTS))
+    return HoldLimits(
+        holds=settings.MAX_LIVE_HOLDS,
+        room_nights=settings.MAX_HELD_ROOM_NIGHTS,
+        sources=tuple(sources),
+        crowd_percent=offer.hotel.anonymous_hold_percent if kind == "guest" else None,
     )
 
 

@@ -302,6 +302,19 @@ IDEMPOTENCY_ON_MISMATCH = _read_choice("IDEMPOTENCY_ON_MISMATCH", "replay", ("re
 MAX_LIVE_HOLDS = _read_number("MAX_LIVE_HOLDS", 5)
 if MAX_LIVE_HOLDS < 1:
     raise ImproperlyConfigured(f"Set MAX_LIVE_HOLDS to 1 or more, not {MAX_LIVE_HOLDS}.")
+# And how many room-nights, since one hold may be ten rooms for a month. A visitor's fit the longest
+# stay in one room, and four rooms for fourteen nights; an address has several visitors behind it.
+MAX_HELD_ROOM_NIGHTS = _read_number("MAX_HELD_ROOM_NIGHTS", 90)
+MAX_HELD_ROOM_NIGHTS_PER_ADDRESS = _read_number("MAX_HELD_ROOM_NIGHTS_PER_ADDRESS", 180)
+MAX_HELD_ROOM_NIGHTS_PER_PARTNER = _read_number("MAX_HELD_ROOM_NIGHTS_PER_PARTNER", 3000)
+if not (
+    1 <= MAX_HELD_ROOM_NIGHTS <= MAX_HELD_ROOM_NIGHTS_PER_ADDRESS
+    and MAX_HELD_ROOM_NIGHTS_PER_PARTNER >= 1
+):
+    raise ImproperlyConfigured(
+        "Set MAX_HELD_ROOM_NIGHTS to 1 or more, MAX_HELD_ROOM_NIGHTS_PER_ADDRESS to no less than "
+        "that, and MAX_HELD_ROOM_NIGHTS_PER_PARTNER to 1 or more."
+    )
 
 # Where `manage.py idempotency` and the admin ask what was made under a key.
 IDEMPOTENCY_FIND_EFFECT = "bookings.lookups.find_effect"

@@ -164,6 +164,7 @@ create_schema = extend_schema(
         errors.ResourceLocked(),
         errors.PriceChanged(),
         errors.TooManyHolds(),
+        errors.TooManyNightsHeld(),
         errors.PayloadTooLarge(),
         errors.UnsupportedMediaType(),
         errors.KeyReused(),

@@ -33,6 +33,7 @@ from bookings.errors import Throttled, ValidationFailed
 from bookings.payloads import ID, MAX_GUESTS, MAX_USER_ID, parse_date
 from bookings.services import Outcome
 from bookings.texts import is_plain_line
+from bookings.throttles import address_of
 from idempotency import keys
 
 MAX_PAGE = 100
@@ -69,6 +70,7 @@ class BookingsView(ApiView):
                 key_header=request.headers.get("Idempotency-Key"),
                 read_payload=lambda: read_json(request),
                 deadline=request.deadline,
+                address=address_of(request),
             )
         )
 

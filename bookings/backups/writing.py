@@ -25,7 +25,7 @@ from bookings.points import reached
 LEFT_OUT = {
     "django_session": "who has logged out since would be logged in again",
     "letters": "each would be sent once more, and its link ends within a day anyway",
-    "holders": "it only makes two holds of one moment meet, and the next hold writes it anew",
+    "holders": "it counts what is held just now, and is written anew by the next holds",
 }
 
 # The fastest level. Another one makes a file that is a little smaller in twice the time.

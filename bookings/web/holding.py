@@ -11,8 +11,9 @@ from django.views.decorators.http import require_POST
 from bookings import clock, inventory, services
 from bookings.callers import Caller
 from bookings.documents import ACTIVE, CONFIRMED
-from bookings.errors import KeyReused, NotFound, Refusal
+from bookings.errors import EmailNeeded, KeyReused, NotFound, Refusal
 from bookings.payloads import GUEST_FIELDS
+from bookings.throttles import address_of
 from bookings.web import limits, visitors
 from bookings.web.forms import GuestForm, HoldForm
 from bookings.web.intents import MAX_CHAIN, Intent, IntentKeys, keys_of
@@ -67,6 +68,8 @@ def hold(request: HttpRequest) -> HttpResponse:
                 key_header=key,
                 read_payload=lambda: payload,
                 deadline=request.deadline,  # type: ignore[attr-defined]
+                address=address_of(request),
+                mailbox=visitors.confirmed_mailbox(request),
             )
         )
 
@@ -109,7 +112,11 @@ def _refuse_hold(
             status=said.status,
             retry_after_s=said.retry_after_s,
         )
-    url = reverse("bookings") if said.code == "TOO_MANY_HOLDS" else results
+    if said.code == EmailNeeded.code:
+        # The same address with the same stay, for the page that asks who they are.
+        url = f"{reverse('hold_address')}?{results.partition('?')[2]}"
+    else:
+        url = reverse("bookings") if said.code == "TOO_MANY_HOLDS" else results
     return visitors.keep_guest(request, go(request, url, error=explain(said.code)))
 
 

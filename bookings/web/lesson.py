@@ -144,6 +144,7 @@ def _book(request: HttpRequest, run: Run, number: int) -> HttpResponse:
             key_header=run.key(number),
             read_payload=lambda: payload,
             deadline=request.deadline,  # type: ignore[attr-defined]
+            address=address_of(request),
         )
     except Refusal as refusal:
         return JsonResponse({"code": refusal.code, "replayed": False}, status=refusal.status)

@@ -31,6 +31,13 @@ SENTENCES: dict[str, Promise] = {
     "NOT_CANCELLABLE": _("This can no longer be cancelled here. Please speak with the hotel."),
     "EXTENSION_LIMIT": _("This hold cannot be made any longer. Confirm it now, or let it go."),
     "TOO_MANY_HOLDS": _("You hold as many rooms as you may. Confirm one of them, or let one go."),
+    "TOO_MANY_NIGHTS_HELD": _(
+        "So many nights cannot be held from here at a time. Confirm what you hold, take fewer "
+        "rooms or nights, or ask the hotel."
+    ),
+    "EMAIL_NEEDED": _(
+        "Many of these rooms are on hold just now, so we ask you for your e-mail address first."
+    ),
     "IDEMPOTENCY_KEY_REUSED": _("This form was used before. Press the button to begin anew."),
     "VALIDATION_ERROR": _("Something in the form is not right."),
     "INVALID_IDEMPOTENCY_KEY": _("This form is damaged. Open the page anew and try again."),
@@ -95,6 +102,9 @@ NO_SUCH_MONTH = _("Choose a month that exists, written YYYY-MM.")
 NOT_YOURS_ANY_MORE = _("This hold is no longer yours. Look at what is free now.")
 ALREADY_YOURS = _("You have booked this already; it was not booked twice.")
 EXTENDED = _("Your hold is longer now.")
+MAILBOX_CONFIRMED = _(
+    "Thank you. Now hold your room and confirm it: it is kept for you for a few minutes."
+)
 LINK_IS_OVER = _("This link is not valid, or its time is over. Ask for a new one.")
 
 

@@ -3,6 +3,7 @@ from django.urls import path
 from bookings.web import (
     accounts,
     booking_pages,
+    hold_address,
     holding,
     languages,
     lesson,
@@ -15,6 +16,8 @@ urlpatterns = [
     path("stays", search.stays, name="stays"),
     path("calendar/<str:category_id>", search.month, name="month"),
     path("hold", holding.hold, name="hold"),
+    path("hold/address", hold_address.hold_address, name="hold_address"),
+    path("hold/address/<str:token>", hold_address.open_hold_address, name="open_hold_address"),
     path("bookings", my_bookings.my_bookings, name="bookings"),
     path("forget", my_bookings.forget, name="forget"),
     path("bookings/<str:booking_id>", booking_pages.booking_page, name="booking"),

@@ -7,12 +7,14 @@ come from one guest.
 
 import dataclasses
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from bookings import clock
 from bookings.callers import Caller, caller_of_guest, caller_of_user
+from bookings.hold_limits import digest_of
 
 GUEST_COOKIE = "guest"
 _SALT = "bookings.web.visitors"
@@ -25,6 +27,11 @@ _NEW_GUEST = "_new_guest"
 # What the session holds: the bookings that links opened, the newest last.
 _MANAGED = "managed_bookings"
 MAX_MANAGED = 20
+
+# And the mailbox that this browser showed to be its person's: its digest, and until when that is
+# taken for so. Whoever sits there next is somebody else.
+_MAILBOX = "confirmed_mailbox"
+MAILBOX_LIFE = timedelta(minutes=30)
 
 # And the guest that was typed in for a hold that could not be made.
 _TYPED = "typed_guest"
@@ -54,6 +61,20 @@ def let_manage(request: HttpRequest, booking_id: str) -> None:
     """Lets this session see and change one booking, whoever owns it: a link said so."""
     managed = [known for known in request.session.get(_MANAGED, ()) if known != booking_id]
     request.session[_MANAGED] = [*managed, booking_id][-MAX_MANAGED:]
+
+
+def confirm_mailbox(request: HttpRequest, address: str) -> None:
+    """Remembers that a letter to this address was opened here; not which address it was."""
+    until = clock.now() + MAILBOX_LIFE
+    request.session[_MAILBOX] = [digest_of(f"mailbox:{address}"), until.isoformat()]
+
+
+def confirmed_mailbox(request: HttpRequest) -> str | None:
+    """The digest of the mailbox that this browser confirmed lately, or None."""
+    digest, until = request.session.get(_MAILBOX, (None, ""))
+    if digest is None or datetime.fromisoformat(until) <= clock.now():
+        return None
+    return digest
 
 
 def keep_typed(request: HttpRequest, typed: dict[str, str]) -> None:

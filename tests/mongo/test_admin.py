@@ -378,6 +378,7 @@ HOTEL = {
     "check_out_time": "11:00",
     "hold_minutes": "15",
     "cancel_hours": "0",
+    "anonymous_hold_percent": "50",
 }
 
 

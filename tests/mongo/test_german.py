@@ -190,6 +190,15 @@ def test_shows_no_english_word_on_any_page(settings: Any, monkeypatch: pytest.Mo
     reader.press("/password/new", {"new_password1": "12345678", "new_password2": "12345678"}, 400)
     reader.open("/register/forged", 410)
 
+    # Who wants a room where guests hold many.
+    asked = stays_path().partition("?")[2]
+    reader.open(f"/hold/address?{asked}")
+    reader.press(f"/hold/address?{asked}", {"email": "ada"}, 400)
+    reader.press(f"/hold/address?{asked}", {"email": "ada@example.org"})
+    letters.send_letters()
+    (link,) = re.findall(r"(/hold/address/\S+)", mail.outbox[-1].body)
+    reader.open(link)
+
     # The lesson, and pages that only refuse.
     reader.open("/how-it-works")
     reader.open("/how-it-works/live")

@@ -1020,6 +1020,7 @@ def open_inn() -> date:
                 "time_zone": time_zone,
                 "hold_minutes": HOLD // 60,
                 "cancel_hours": NIGHT_0_AHEAD * 24 + 15,
+                "anonymous_hold_percent": 50,
             }
         },
     )

@@ -40,6 +40,7 @@ def put_hotel(time_zone: str, *, check_in: str = "15:00", cancel_hours: int = 0)
                 "time_zone": time_zone,
                 "check_in_time": datetime(1, 1, 1, hour, minute),  # noqa: DTZ001 a time of day
                 "cancel_hours": cancel_hours,
+                "anonymous_hold_percent": 50,
             }
         },
     )

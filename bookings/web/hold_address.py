@@ -1,0 +1,75 @@
+"""Where guests hold much of a hotel: the page that asks who wants a room, and its letter's link.
+
+Who opened the letter is taken back to the rooms, and holds one there like anybody. Nothing is held
+by opening a link, since programs open links as well; and the link works in any browser.
+"""
+
+import datetime as dt
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from bookings import inventory, letters
+from bookings.web import limits, visitors
+from bookings.web.account_forms import AddressForm
+from bookings.web.forms import SearchForm
+from bookings.web.messages import LINK_IS_OVER, MAILBOX_CONFIRMED, explain
+from bookings.web.scripted import go
+from bookings.web.search import stays_url
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+@limits.limit_posts
+def hold_address(request: HttpRequest) -> HttpResponse:
+    """Asks for an e-mail address, and sends it a letter with the way back to the stay."""
+    search = SearchForm(request.GET, hotels=inventory.list_hotels())
+    if not search.is_valid():
+        return go(request, reverse("home"), error=explain("VALIDATION_ERROR"))
+    form = AddressForm(request.POST if request.method == "POST" else None)
+    if not form.is_valid():
+        status = 400 if form.is_bound else 200
+        back = f"{reverse('stays')}?{request.GET.urlencode()}"
+        return render(request, "hold_address.html", {"form": form, "back": back}, status=status)
+    address = form.cleaned_data["email"]
+    if left_s := limits.letter_wait_s(request, letters.HOLD, address):
+        return limits.refuse_post(request, left_s)
+    asked = search.cleaned_data
+    letters.order_letter(
+        purpose=letters.HOLD,
+        address=address,
+        stay={
+            "hotel": asked["hotel"],
+            "arrival": asked["arrival"].isoformat(),
+            "departure": asked["departure"].isoformat(),
+            "guests": asked["guests"],
+            "rooms": asked["rooms"],
+        },
+    )
+    return redirect("letter_sent")
+
+
+@never_cache
+@require_safe
+def open_hold_address(request: HttpRequest, token: str) -> HttpResponse:
+    """Remembers that the address is theirs, and leads to the stay, leaving the secret behind."""
+    opened = letters.open_letter(purpose=letters.HOLD, token=token)
+    if opened is None or opened.stay is None:
+        messages.error(request, LINK_IS_OVER)
+        return redirect("home")
+    visitors.confirm_mailbox(request, opened.address)
+    messages.success(request, MAILBOX_CONFIRMED)
+    stay = opened.stay
+    return redirect(
+        stays_url(
+            hotel=stay["hotel"],
+            arrival=dt.date.fromisoformat(stay["arrival"]),
+            departure=dt.date.fromisoformat(stay["departure"]),
+            guests=stay["guests"],
+            rooms=stay["rooms"],
+        )
+    )
