@@ -364,7 +364,7 @@ def _write_hold(letter: dict[str, Any]) -> Written:
         "arrival": date.fromisoformat(stay["arrival"]),
         "departure": date.fromisoformat(stay["departure"]),
     }
-    return _("Your room: one more step"), "hold", context
+    return letter["address"], _("Your room: one more step"), "hold", context
 
 
 WRITERS = {

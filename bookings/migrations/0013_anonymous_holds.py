@@ -11,7 +11,7 @@ def make_indexes(apps, schema_editor):
 class Migration(migrations.Migration):
     """How much guests without an account may hold together: a hotel's share, and an index."""
 
-    dependencies = [("bookings", "0011_back_office")]
+    dependencies = [("bookings", "0012_account_addresses")]
 
     operations = [
         migrations.AddField(

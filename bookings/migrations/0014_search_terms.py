@@ -16,6 +16,6 @@ def find_by_terms(apps, schema_editor):
 class Migration(migrations.Migration):
     """Guests are found by terms that stand beside them; each step may be stopped and repeated."""
 
-    dependencies = [("bookings", "0011_back_office")]
+    dependencies = [("bookings", "0013_anonymous_holds")]
 
     operations = [migrations.RunPython(find_by_terms, migrations.RunPython.noop)]

@@ -10,7 +10,7 @@ def make_indexes(apps, schema_editor):
 class Migration(migrations.Migration):
     """What workers could not do has a list."""
 
-    dependencies = [("bookings", "0011_back_office")]
+    dependencies = [("bookings", "0014_search_terms")]
 
     operations = [
         migrations.CreateModel(
