@@ -137,9 +137,7 @@ def book_two() -> tuple[dict[str, Any], dict[str, Any]]:
 @pytest.mark.parametrize(
     "damage",
     [
-        {"outbox.0.version": 9},
         {"outbox.0.colour": "blue"},
-        {"outbox.0.version": "one"},
         {"guest.title": "Dr"},
         {"price": None},
         {"history": "lost"},
@@ -310,9 +308,12 @@ def test_disables_a_bad_endpoint_after_a_day(receiver: Receiver) -> None:  # noq
 
 
 def add_readers() -> None:
-    for name, address in (("bad", "*a\n@evil.example"), ("good", GOOD)):
-        reader = User.objects.create_user(name, email=address, is_staff=True)
+    for name in ("bad", "good"):
+        reader = User.objects.create_user(name, email=f"{name}@example.org", is_staff=True)
         reader.user_permissions.add(Permission.objects.get(codename="change_webhookendpoint"))
+    # As no entrance would take them; the good one is read second.
+    User.objects.filter(username="bad").update(email="*a\n@evil.example")
+    User.objects.filter(username="good").update(email=GOOD)
 
 
 def disable(partner: Partner, **damage: Any) -> None:
