@@ -145,7 +145,7 @@ def _judge_block(
         faults.append(("rooms", "All rooms of a block must be in one hotel."))
     faults += [
         ("first" if field == "checkIn" else "end", message)
-        for field, message in inventory.judge_dates(hotel, first, end)
+        for field, message in inventory.judge_dates(hotel, first, end, at_desk=True)
     ]
     if faults:
         raise ValidationFailed(faults)

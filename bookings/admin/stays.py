@@ -345,7 +345,7 @@ def _open_form(request: HttpRequest, hotels: tuple[HotelFacts, ...]) -> BookingF
     hotel = next((hotel for hotel in hotels if hotel.id == wanted), next(iter(hotels), None))
     if hotel is None:
         return BookingForm.new()
-    today = clock.today(hotel.time_zone)
+    today = hotel.desk_day()
     check_in = read_day(asked.get("check_in", ""), today) or today
     check_out = read_day(asked.get("check_out", ""), today) or check_in + timedelta(days=1)
     return BookingForm.new(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import pytest
@@ -35,6 +35,8 @@ def inn(migrated: None) -> Iterator[None]:
             "code": "INN",
             "name": "Inn",
             "time_zone": "UTC",
+            # At the desk, too, a day ends at midnight, whenever these tests run.
+            "end_of_day": datetime(1, 1, 1),  # noqa: DTZ001 a time of day
         }
     )
     for category, occupancy, price, by_default, rooms in (

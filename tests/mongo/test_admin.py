@@ -378,6 +378,7 @@ HOTEL = {
     "check_out_time": "11:00",
     "hold_minutes": "15",
     "cancel_hours": "0",
+    "end_of_day": "05:00",
 }
 
 
@@ -408,6 +409,7 @@ def test_makes_a_hotel_whose_room_can_be_booked(desk: Client, inn: Hotel) -> Non
         ("hold_minutes", "4"),
         ("hold_minutes", "31"),
         ("cancel_hours", "-1"),
+        ("end_of_day", "12:01"),
     ],
 )
 def test_refuses_a_hotel_with_a_fault(desk: Client, inn: Hotel, field: str, value: str) -> None:
