@@ -135,6 +135,9 @@ def judge_move(
     # On the day of departure the guest is still there, and may want one night more.
     if booking.check_out < today:
         raise ValidationFailed([("checkOut", "This stay is over; it cannot be moved any more.")])
+    if booking.released_from is not None:
+        text = f"Nights from {booking.released_from} on were given back; undo the no-show first."
+        raise ValidationFailed([("checkOut", text)])
     if booking.check_in < today:
         # Nights that were slept stay where they were, so what is left to change is the end.
         text = "This stay has begun: let it end today, and book the other nights anew."
