@@ -4,11 +4,15 @@ import json
 from datetime import datetime
 from typing import Any
 
+from bookings import lookups
 from bookings.documents import EXPIRED, PENDING, Booking, Price
-from bookings.errors import Refusal
+from bookings.errors import AlreadyBooked, Refusal
 from idempotency.claims import Answer
 
 PROBLEM_JSON = "application/problem+json"
+
+# As many as are worth reading at once; whoever has dealt with these is shown the next.
+MAX_LISTED = 20
 
 
 def message_for(booking: Booking) -> str:
@@ -43,6 +47,21 @@ def problem(refusal: Refusal) -> Answer:
         **refusal.extra(),
     }
     return Answer(status=refusal.status, body=to_bytes(body), content_type=PROBLEM_JSON)
+
+
+def name_in_the_way(booking: Booking) -> AlreadyBooked:
+    """For the desk: the refusal that lists who has its slots, to be moved or cancelled first."""
+    found = lookups.list_in_the_way(booking, limit=MAX_LISTED + 1)
+    if not found:
+        return AlreadyBooked("A booking was in the way and is gone; try again.")
+    named = [
+        f"{rival.reference} ({', '.join(booked.room for booked in rival.rooms)}, "
+        f"{rival.check_in} to {rival.released_from or rival.check_out})"
+        for rival in found[:MAX_LISTED]
+    ]
+    if len(found) > MAX_LISTED:
+        named.append("and more")
+    return AlreadyBooked(f"In the way: {'; '.join(named)}. Move or cancel these first.")
 
 
 def describe(booking: Booking, *, now: datetime) -> dict[str, Any]:

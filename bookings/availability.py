@@ -106,14 +106,22 @@ class FreeRooms:
 
 
 def find_stays(
-    *, hotel_id: str, check_in: date, check_out: date, guests: int = 1, room_count: int = 1
+    *,
+    hotel_id: str,
+    check_in: date,
+    check_out: date,
+    guests: int = 1,
+    room_count: int = 1,
+    at_desk: bool = False,
 ) -> list[CategoryStay]:
     """Every category of the hotel for this stay, by name. Raises ValidationFailed.
 
     `guests` is how many are in each room.
     """
     hotel = _find_hotel(hotel_id)
-    faults = judge_length(check_in, check_out) or inventory.judge_dates(hotel, check_in, check_out)
+    faults = judge_length(check_in, check_out) or inventory.judge_dates(
+        hotel, check_in, check_out, at_desk=at_desk
+    )
     if faults:
         raise ValidationFailed(faults)
     categories = inventory.list_categories(hotel.id)

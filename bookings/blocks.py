@@ -27,9 +27,6 @@ from bookings.timing import Steps
 from idempotency import keys
 from idempotency.claims import Answer
 
-# As many as are worth reading at once; whoever has dealt with these is shown the next.
-MAX_LISTED = 20
-
 
 def block_rooms(
     *,
@@ -62,7 +59,7 @@ def block_rooms(
                 try:
                     written = repository.write_booking(draft)
                 except AlreadyBooked as error:
-                    raise _name_in_the_way(draft) from error
+                    raise answers.name_in_the_way(draft) from error
         except Refusal as refusal:
             return refuse(claim, refusal, key, steps)
         answer = Answer(status=written.key.status, body=written.key.body)
@@ -149,23 +146,8 @@ def _judge_block(
         faults.append(("rooms", "All rooms of a block must be in one hotel."))
     faults += [
         ("first" if field == "checkIn" else "end", message)
-        for field, message in inventory.judge_dates(hotel, first, end)
+        for field, message in inventory.judge_dates(hotel, first, end, at_desk=True)
     ]
     if faults:
         raise ValidationFailed(faults)
     return hotel, tuple(BookedRoom(room.id, room.category, 0) for room in found)
-
-
-def _name_in_the_way(block: Booking) -> AlreadyBooked:
-    """The refusal that lists the bookings, so that the desk can move or cancel them."""
-    found = lookups.list_in_the_way(block, limit=MAX_LISTED + 1)
-    if not found:
-        return AlreadyBooked("A booking was in the way and is gone; try again.")
-    named = [
-        f"{booking.reference} ({', '.join(booked.room for booked in booking.rooms)}, "
-        f"{booking.check_in} to {booking.check_out})"
-        for booking in found[:MAX_LISTED]
-    ]
-    if len(found) > MAX_LISTED:
-        named.append("and more")
-    return AlreadyBooked(f"In the way: {'; '.join(named)}. Move or cancel these first.")

@@ -26,15 +26,15 @@ CHANGE_ATTEMPTS = 3
 class Step:
     """What a change makes of a booking; with no event it is already as wished, for ever.
 
-    `only_before` is how long after the hold's end it may still be made, `if_taken` what is
-    answered if somebody else has a slot it needs, `reason` what staff gave for it.
+    `only_before` is how long after the hold's end it may still be made, `if_taken` makes what is
+    answered if somebody else has a slot it needs, `reason` is what staff gave for it.
     """
 
     event: str | None
     changed: Booking
     message: str
     only_before: timedelta | None = None
-    if_taken: type[Refusal] = HoldExpired
+    if_taken: Callable[[], Refusal] = HoldExpired
     reason: str | None = None
 
 
@@ -112,7 +112,7 @@ def _apply(
             current, step.changed, change, only_before=step.only_before
         )
     except AlreadyBooked as error:
-        raise step.if_taken from error
+        raise step.if_taken() from error
 
 
 def _acknowledged(booking: Booking, digest: str) -> Answer | None:

@@ -71,6 +71,12 @@ def today(time_zone: str) -> date:
     return now().astimezone(ZoneInfo(time_zone)).date()
 
 
+def desk_day(time_zone: str, ends_at: time_of_day) -> date:
+    """The day that it is at the hotel's desk: the day before goes on until `ends_at`."""
+    local = now().astimezone(ZoneInfo(time_zone))
+    return local.date() - timedelta(days=local.time() < ends_at)
+
+
 def local_moment(day: date, at: time_of_day, time_zone: str) -> datetime:
     """The moment, in UTC, when the hotel's clocks show `at` on `day`.
 

@@ -144,14 +144,16 @@ class Booking:
     version: int = 1
     # The hotel's, by which the guest's phone number is read (ISO 3166).
     country: str = ""
+    # From this night on the rooms are somebody else's to have, though the stay was booked longer.
+    released_from: date | None = None
 
     @property
     def slots(self) -> list[str]:
-        """Every room on every night, as the unique index sees them."""
+        """Every room on every night that it keeps, as the unique index sees them."""
         return sorted(
             {
                 slot_of(night, booked.room)
-                for night in nights_between(self.check_in, self.check_out)
+                for night in nights_between(self.check_in, self.released_from or self.check_out)
                 for booked in self.rooms
             }
         )
@@ -223,7 +225,8 @@ VERSION: dict[str, Any] = {
 def to_document(booking: Booking) -> dict[str, Any]:
     """The document for MongoDB. Dates are text: a hotel's calendar day is no moment.
 
-    A booking that is made has no mark of the desk yet, so `presence` comes with the first one.
+    A booking that is made has no mark of the desk yet, so `presence` comes with the first one, and
+    `released_from` with a no-show's.
     """
     return {
         "_id": booking.id,
@@ -293,6 +296,7 @@ def notice_document(notice: Notice) -> dict[str, Any]:
 def from_document(document: dict[str, Any]) -> Booking:
     """The booking in a document read with aware times."""
     price = document["price"]
+    released_from = document.get("released_from")
     return Booking(
         id=document["_id"],
         reference=document["reference"],
@@ -326,4 +330,5 @@ def from_document(document: dict[str, Any]) -> Booking:
         language=document.get("language", "en"),
         version=max(document.get("version", 0), len(document["history"])),
         country=document.get("country", ""),
+        released_from=date.fromisoformat(released_from) if released_from else None,
     )

@@ -157,6 +157,8 @@ def _read_groups(hotel_id: str, first: date, last: date, unsold: list[str]) -> l
     """Rooms and amounts by night, category, state and currency, read at one moment."""
     low, high = first.isoformat(), (last + timedelta(days=1)).isoformat()
     slots = {"$gte": f"{low}|", "$lt": f"{high}|"}
+    # Nights that a no-show gave back are sold by who has them now.
+    kept = {"$min": [high, {"$ifNull": ["$released_from", high]}]}
     pipeline: list[dict[str, Any]] = [
         {
             "$match": {
@@ -187,7 +189,7 @@ def _read_groups(hotel_id: str, first: date, last: date, unsold: list[str]) -> l
                             _within("$$each", f"{low}|", f"{high}|"),
                             _entry_of_slot(unsold),
                         ),
-                        _each("$price.nights", _within("$$each.date", low, high), _ENTRY_OF_NIGHT),
+                        _each("$price.nights", _within("$$each.date", low, kept), _ENTRY_OF_NIGHT),
                     ]
                 },
             }
@@ -220,7 +222,7 @@ def _each(items: str, condition: dict[str, Any], entry: dict[str, Any]) -> dict[
     return {"$map": {"input": chosen, "as": "each", "in": entry}}
 
 
-def _within(value: str, low: str, high: str) -> dict[str, Any]:
+def _within(value: str, low: str, high: Any) -> dict[str, Any]:
     return {"$and": [{"$gte": [value, low]}, {"$lt": [value, high]}]}
 
 

@@ -13,6 +13,10 @@ from bookings.documents import BookedRoom
 # Nobody plans, or prices, further ahead than two years.
 HORIZON_DAYS = 730
 
+# Of a hotel that says nothing else: by then the last guests of the night have come.
+END_OF_DAY = time(5)
+ANONYMOUS_HOLD_PERCENT = 50
+
 
 @dataclass(frozen=True)
 class HotelFacts:
@@ -26,6 +30,8 @@ class HotelFacts:
     hold_length: timedelta
     cancel_hours: int
     anonymous_hold_percent: int
+    end_of_day: time
+    release_no_shows: bool
 
     @property
     def country(self) -> str:
@@ -33,9 +39,17 @@ class HotelFacts:
         return country_of(self.time_zone)
 
     def last_cancellation(self, check_in: date) -> datetime:
-        """Until when a guest may cancel a stay that starts on this day."""
-        arrival = clock.local_moment(check_in, self.check_in_time, self.time_zone)
-        return arrival - timedelta(hours=self.cancel_hours)
+        """Until when a guest may cancel a stay that starts on this day.
+
+        It is counted as people count, by the clock on the wall: 48 hours before 15:00 is 15:00
+        two days earlier, and 36 hours is 03:00 on the day before, however many hours passed.
+        """
+        last = datetime.combine(check_in, self.check_in_time) - timedelta(hours=self.cancel_hours)
+        return clock.local_moment(last.date(), last.time(), self.time_zone)
+
+    def desk_day(self) -> date:
+        """The day whose night the desk may sell: until the end of day that is the day before."""
+        return clock.desk_day(self.time_zone, self.end_of_day)
 
 
 @dataclass(frozen=True)
@@ -157,10 +171,15 @@ def name_booked(booked: Iterable[BookedRoom]) -> dict[str, str]:
     return names
 
 
-def judge_dates(hotel: HotelFacts, check_in: date, check_out: date) -> list[tuple[str, str]]:
-    """What is wrong with these dates on the hotel's own calendar, as (field, message)."""
+def judge_dates(
+    hotel: HotelFacts, check_in: date, check_out: date, *, at_desk: bool = False
+) -> list[tuple[str, str]]:
+    """What is wrong with these dates on the hotel's own calendar, as (field, message).
+
+    The desk may sell the night that has begun until the hotel's end of day.
+    """
     today = clock.today(hotel.time_zone)
-    if check_in < today:
+    if check_in < (hotel.desk_day() if at_desk else today):
         return [("checkIn", "This day is over at the hotel.")]
     if check_out > today + timedelta(days=HORIZON_DAYS):
         return [("checkOut", f"Stays are sold at most {HORIZON_DAYS} days ahead.")]
@@ -179,7 +198,10 @@ def hotel_of(hotel: dict[str, Any]) -> HotelFacts:
         check_out_time=_time_of(hotel["check_out_time"]),
         hold_length=timedelta(minutes=hotel["hold_minutes"]),
         cancel_hours=hotel["cancel_hours"],
-        anonymous_hold_percent=hotel["anonymous_hold_percent"],
+        # The release before this one may still add hotels without these.
+        anonymous_hold_percent=hotel.get("anonymous_hold_percent", ANONYMOUS_HOLD_PERCENT),
+        end_of_day=_time_of(hotel["end_of_day"]) if "end_of_day" in hotel else END_OF_DAY,
+        release_no_shows=hotel.get("release_no_shows", True),
     )
 
 

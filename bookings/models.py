@@ -3,7 +3,7 @@
 What must be atomic or fast reads and writes the same collections through pymongo.
 """
 
-from datetime import date
+from datetime import date, time
 from zoneinfo import available_timezones
 
 from django.conf import settings
@@ -58,7 +58,23 @@ class Hotel(models.Model):
     cancel_hours = models.PositiveSmallIntegerField(
         default=0,
         validators=[MaxValueValidator(24 * 365)],
-        help_text="Guests may cancel until this many hours before check-in.",
+        help_text=(
+            "Guests may cancel until this many hours before check-in by the hotel's clock: 48 is "
+            "the same time two days earlier, whenever the clocks change."
+        ),
+    )
+    end_of_day = models.TimeField(
+        default="05:00",
+        validators=[MaxValueValidator(time(12))],
+        help_text=(
+            "Until then, 12:00 at the latest, the desk may still sell and mark the night that "
+            "began the day before."
+        ),
+    )
+    release_no_shows = models.BooleanField(
+        "release nights of no-shows",
+        default=True,
+        help_text="Whether the desk is offered to sell a no-show's other nights again.",
     )
     anonymous_hold_percent = models.PositiveSmallIntegerField(
         "share of anonymous holds",

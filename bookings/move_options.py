@@ -40,7 +40,7 @@ def find_move_options(
         for room in occupant.rooms
     }
     hotel = inventory.find_hotel(booking.hotel)
-    has_begun = hotel is not None and booking.check_in < clock.today(hotel.time_zone)
+    has_begun = hotel is not None and booking.check_in < hotel.desk_day()
     found = []
     for position, booked in enumerate(booking.rooms):
         options = []

@@ -11,7 +11,7 @@ from bookings.documents import ACTIVE, EXPECTED, EXPIRED, PENDING
 # What an Occupant is made of. Keys, history and answers stay where they are.
 _FIELDS = (
     *("reference", "kind", "status", "expires_at", "presence", "check_in", "check_out"),
-    *("rooms.room", "guests", "guest", "notes"),
+    *("rooms.room", "guests", "guest", "notes", "released_from"),
 )
 
 
@@ -32,6 +32,12 @@ class Occupant:
     guest_name: str
     guest_phone: str
     notes: str
+    released_from: date | None = None
+
+    @property
+    def keeps_until(self) -> date:
+        """The day after the last night that it has rooms for."""
+        return self.released_from or self.check_out
 
     def status_at(self, now: datetime) -> str:
         """As `Booking.status_at`: a hold past its end is expired, tidied or not."""
@@ -72,7 +78,7 @@ def read_active(hotel: str, first: date, end: date, fields: Iterable[str]) -> li
 
 
 def _occupant_of(document: dict[str, Any], dates: dict[str, date]) -> Occupant:
-    guest = document["guest"]
+    guest, released_from = document["guest"], document.get("released_from")
     return Occupant(
         id=str(document["_id"]),
         reference=document["reference"],
@@ -87,6 +93,7 @@ def _occupant_of(document: dict[str, Any], dates: dict[str, date]) -> Occupant:
         guest_name=guest["name"],
         guest_phone=guest["phone"],
         notes=document["notes"],
+        released_from=_date_of(released_from, dates) if released_from else None,
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from bookings import calendars, clock, inventory
+from bookings import calendars, inventory
 from bookings.calendars import Calendar, Obstacle
 from bookings.documents import CHECKED_OUT, EXPECTED, BookedRoom, Booking, Price, nights_between
 from bookings.errors import ValidationFailed
@@ -43,7 +43,7 @@ class Offer:
     is_by_category: bool
 
 
-def find_offer(request: StayRequest) -> Offer:
+def find_offer(request: StayRequest, *, at_desk: bool = False) -> Offer:
     """Judges the request by the catalogue and the calendars. Raises ValidationFailed."""
     found = _read_stock(request)
     faults: list[tuple[str, str]] = []
@@ -59,7 +59,7 @@ def find_offer(request: StayRequest) -> Offer:
 
     stocks = [found[_name_of(wish)] for wish in request.rooms]
     hotel = stocks[0].hotel
-    faults += inventory.judge_dates(hotel, request.check_in, request.check_out)
+    faults += inventory.judge_dates(hotel, request.check_in, request.check_out, at_desk=at_desk)
     for wish, stock in zip(request.rooms, stocks, strict=True):
         if stock.hotel != hotel:
             faults.append((wish.field, "All rooms of a booking must be in one hotel."))
@@ -134,10 +134,13 @@ def judge_move(
     faults = judge_length(check_in, check_out)
     hotel = inventory.find_hotel(booking.hotel)
     assert hotel is not None, "a hotel cannot be deleted before its bookings"
-    today = clock.today(hotel.time_zone)
+    today = hotel.desk_day()
     # On the day of departure the guest is still there, and may want one night more.
     if booking.check_out < today:
         raise ValidationFailed([("checkOut", "This stay is over; it cannot be moved any more.")])
+    if booking.released_from is not None:
+        text = f"Nights from {booking.released_from} on were given back; undo the no-show first."
+        raise ValidationFailed([("checkOut", text)])
     if booking.check_in < today:
         # Nights that were slept stay where they were, so what is left to change is the end.
         text = "This stay has begun: let it end today, and book the other nights anew."
@@ -158,7 +161,7 @@ def judge_move(
         if check_out > booking.check_out:
             faults.append(("checkOut", text))
     faults += inventory.judge_dates(
-        hotel, today if booking.check_in < today else check_in, check_out
+        hotel, today if booking.check_in < today else check_in, check_out, at_desk=True
     )
     if len(set(room_ids)) != len(booking.rooms) or len(room_ids) != len(booking.rooms):
         faults.append(("rooms", f"Name {len(booking.rooms)} different rooms for this booking."))

@@ -295,6 +295,9 @@ def _change(
         fields["language"] = changed.language
     if changed.presence != booking.presence:
         fields["presence"] = changed.presence
+    if changed.released_from != booking.released_from:
+        released_from = changed.released_from
+        fields["released_from"] = released_from.isoformat() if released_from else None
     pushed: dict[str, Any] = {"history": change_document(change)}
     if news := outbox.notices_of(changed, change, version=booking.version + 1):
         pushed["outbox"] = {"$each": [notice_document(notice) for notice in news]}

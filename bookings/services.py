@@ -85,11 +85,11 @@ def create_booking(
 
     `read_payload` returns the received JSON or raises a Refusal; with a key it is called only
     once the key is claimed, so that a key that is done replays whatever came with it. `owner`
-    is for staff who book for somebody else; no limit on holds binds staff. `address` is where a
-    visitor asks from, as bookings/throttles.py counts it, and `mailbox` the digest of an e-mail
-    address that they have confirmed. Raises a Refusal for what is wrong with the key itself,
-    TryAgain or a driver's error for what may have happened or not; every other refusal is in the
-    Outcome.
+    is for staff who book for somebody else; no limit on holds binds staff, and they may sell the
+    night that has begun until the hotel's end of day. `address` is where a visitor asks from, as
+    bookings/throttles.py counts it, and `mailbox` the digest of an e-mail address that they have
+    confirmed. Raises a Refusal for what is wrong with the key itself, TryAgain or a driver's error
+    for what may have happened or not; every other refusal is in the Outcome.
     """
     steps = Steps("create")
 
@@ -110,7 +110,7 @@ def create_booking(
             payload = read_payload()
             request = judge_payload(payload)
             draft = _draft_booking(request, caller, owner or caller, digest)
-            offer = _quote(request, draft)
+            offer = _quote(request, draft, at_desk=as_staff)
             draft = _with_offer(draft, offer)
             is_limited = draft.status == PENDING and not as_staff
             limits = _limits_of(draft, offer, address, mailbox) if is_limited else None
@@ -273,14 +273,14 @@ def _draft_booking(request: StayRequest, caller: Caller, owner: Caller, digest: 
     )
 
 
-def _quote(request: StayRequest, draft: Booking) -> Offer:
+def _quote(request: StayRequest, draft: Booking, *, at_desk: bool) -> Offer:
     """What the stay costs and which rooms could serve it.
 
     Raises ValidationFailed, or PriceChanged if another total was quoted. What somebody holds
     already they may come back to, at the price it is held for, whatever is sold by now.
     """
     try:
-        offer = offers.find_offer(request)
+        offer = offers.find_offer(request, at_desk=at_desk)
         _check_quote(request, offer.price)
     except (ValidationFailed, PriceChanged):
         hold = lookups.find_own_hold(draft) if request.hold else None

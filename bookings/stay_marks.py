@@ -1,14 +1,15 @@
 """What the desk marks about a stay: the guest checked in, checked out, or never came.
 
 A mark is a change of the booking like any other: under a key, by compare-and-set, with a line in
-the history. It gives no night back: who leaves early has the booking moved to shorter dates.
+the history. Of a no-show the nights after the hotel's current one can be given back with it; status
+and price stay. No other mark gives a night back: a stay that ends early is moved to shorter dates.
 """
 
 import dataclasses
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
-from bookings import clock, inventory, lookups
+from bookings import answers, clock, inventory, lookups
 from bookings.callers import Caller
 from bookings.changes import Step, change
 from bookings.clock import Deadline
@@ -47,9 +48,13 @@ def mark_stay(
     key_header: str | None,
     deadline: Deadline,
     seen: str = "",
+    release: bool = False,
 ) -> Outcome:
     """For staff: sets one of MARKS, or takes the newest back with UNDO, if that is the one that
     was `seen`; once for each key.
+
+    With `release` a no-show gives back the nights that `first_to_release` says. Undoing it takes
+    them again; if somebody else has one by then, it is refused with who that is.
 
     Raises NotFound, InvalidIdempotencyKey or ValidationFailed before anything is claimed; what
     does not fit the booking as it is by then is a VALIDATION_ERROR, which is not kept.
@@ -80,14 +85,35 @@ def mark_stay(
         if mark == UNDO and current.presence != seen:
             raise ValidationFailed([("mark", CHANGED_SINCE.format(_SAID[current.presence]))])
         if mark != UNDO:
-            return Step(mark, dataclasses.replace(current, presence=mark), _SAID[mark])
+            return _set(current, mark, hotel.desk_day(), release=release)
         before = presence_before(current.history)
         text = _SAID.get(before, "The mark is undone; the guest is expected.")
-        return Step(UNDONE, dataclasses.replace(current, presence=before), text)
+        whole = dataclasses.replace(current, presence=before, released_from=None)
+        return Step(UNDONE, whole, text, if_taken=lambda: answers.name_in_the_way(whole))
 
     return change(
         booking.id, operation="mark", key=key, actor=actor, deadline=deadline, decide=decide
     )
+
+
+def first_to_release(check_in: date, check_out: date, tonight: date) -> date | None:
+    """The night from which on a no-show's rooms can be sold again; None if there is none.
+
+    The one that has begun at the hotel is kept for a guest who comes late, and so is the first.
+    """
+    first = max(tonight, check_in) + timedelta(days=1)
+    return first if first < check_out else None
+
+
+def _set(current: Booking, mark: str, tonight: date, *, release: bool) -> Step:
+    marked = dataclasses.replace(current, presence=mark)
+    if mark == NO_SHOW and release:
+        first = first_to_release(current.check_in, current.check_out, tonight)
+        if first is not None:
+            released = dataclasses.replace(marked, released_from=first)
+            text = f"{_SAID[mark].rstrip('.')}; nights from {first} on can be sold again."
+            return Step(mark, released, text)
+    return Step(mark, marked, _SAID[mark])
 
 
 def judge_mark(

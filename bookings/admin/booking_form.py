@@ -126,6 +126,7 @@ class BookingForm(KeyedForm):
             check_in=check_in,
             check_out=check_out,
             guests=guests,
+            at_desk=True,
         )
 
     def clean(self) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from bookings import clock, lifecycle, lookups
 from bookings.admin.forms import KeyedForm, add_faults
 from bookings.admin.newest import BoundedPaginator, NewestChangeList
 from bookings.callers import Caller, caller_of_user
-from bookings.documents import EXPIRED, PENDING, Booking, Change
+from bookings.documents import EXPIRED, NO_SHOW, PENDING, Booking, Change
 from bookings.errors import Refusal, ValidationFailed
 from bookings.lifecycle import MAX_REASON
 from bookings.models import ApiClient, BookingRecord, Hotel
@@ -302,6 +302,10 @@ def _details_of(change: Change, booking: Booking) -> str:
     """What the history says of a change besides its name: where it put the booking, or why."""
     if change.reason is not None:
         return change.reason
+    if change.event == NO_SHOW and change.body is not None:
+        # Which nights were given back with it.
+        message: str = json.loads(change.body)["message"]
+        return message
     made = booking.key_for(change.key) if change.event == "created" and change.key else None
     body = made.body if made else change.body
     if change.event not in ("created", "moved") or body is None:

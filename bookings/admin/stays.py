@@ -18,7 +18,7 @@ from bookings import answers, clock, inventory, lifecycle, lookups, services
 from bookings.admin.booking_form import BookingForm
 from bookings.admin.choices import RoomsSelect, move_groups
 from bookings.admin.desk.choosing import read_day
-from bookings.admin.desk.marks import PRESENCE_LABELS, mark_buttons
+from bookings.admin.desk.marks import PRESENCE_LABELS, mark_buttons, night_to_release
 from bookings.admin.forms import SHOW, DayField, KeyedForm, RoomIdsField, new_key
 from bookings.admin.newest import LOOKED_THROUGH, MAX_LISTED, CreatedFilter
 from bookings.admin.records import HotelFilter, RecordAdmin, name_people, place_of, staff
@@ -214,6 +214,9 @@ class BookingAdmin(RecordAdmin):
         status = booking.status_at(clock.now())
         may_act = self.has_act_permission(request)
         hotel = inventory.find_hotel(booking.hotel)
+        marks = (
+            mark_buttons(booking, status, clock.today(hotel.time_zone)) if may_act and hotel else ()
+        )
         return {
             "told": DeliveryRecord.objects.filter(booking=booking.id).order_by("at"),
             "may_see_told": request.user.has_perm(  # type: ignore[union-attr]
@@ -231,9 +234,10 @@ class BookingAdmin(RecordAdmin):
             and booking.presence not in (CHECKED_IN, CHECKED_OUT),
             "presence": PRESENCE_LABELS[booking.presence],
             "seen_presence": booking.presence,
-            "marks": mark_buttons(booking, status, clock.today(hotel.time_zone))
-            if may_act and hotel
-            else (),
+            "released_from": booking.released_from,
+            "marks": marks,
+            "releasable": hotel and night_to_release(booking, marks, hotel.desk_day()),
+            "release_no_shows": hotel and hotel.release_no_shows,
             "mark_key": new_key(),
         }
 
@@ -345,7 +349,7 @@ def _open_form(request: HttpRequest, hotels: tuple[HotelFacts, ...]) -> BookingF
     hotel = next((hotel for hotel in hotels if hotel.id == wanted), next(iter(hotels), None))
     if hotel is None:
         return BookingForm.new()
-    today = clock.today(hotel.time_zone)
+    today = hotel.desk_day()
     check_in = read_day(asked.get("check_in", ""), today) or today
     check_out = read_day(asked.get("check_out", ""), today) or check_in + timedelta(days=1)
     return BookingForm.new(

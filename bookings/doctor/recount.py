@@ -25,6 +25,7 @@ from bookings.documents import (
     CONFIRMED,
     EXPECTED,
     EXPIRED,
+    NO_SHOW,
     PENDING,
     PRESENCES,
     STATUSES,
@@ -94,6 +95,7 @@ def documents() -> Finding:
                 **dict.fromkeys(("reference", "hotel", "check_in", "check_out"), 1),
                 **dict.fromkeys(("status", "slots", "rooms", "presence", "guests"), 1),
                 **dict.fromkeys(("category", "price", "kind", "version", "history.event"), 1),
+                "released_from": 1,
                 # The type is enough, and the date might be one that Python does not know.
                 "end": {"$type": "$expires_at"},
             },
@@ -164,16 +166,21 @@ def _fault(document: dict[str, Any]) -> str | None:
     try:
         check_in = date.fromisoformat(document["check_in"])
         check_out = date.fromisoformat(document["check_out"])
+        released_from = date.fromisoformat(document.get("released_from") or document["check_out"])
         rooms = {booked["room"] for booked in document["rooms"]}
         found = sorted(document["slots"])
     except (KeyError, TypeError, ValueError):
         return "its rooms, dates or slots cannot be read"
     # The number first: nobody should write down the nights of a thousand years.
-    is_right = len(found) == (check_out - check_in).days * len(rooms) and found == sorted(
-        slot_of(night, room) for night in nights_between(check_in, check_out) for room in rooms
+    is_right = len(found) == (released_from - check_in).days * len(rooms) and found == sorted(
+        slot_of(night, room) for night in nights_between(check_in, released_from) for room in rooms
     )
     if not found or not is_right:
         return "its slots are not its rooms on its nights"
+    if released_from != check_out and document.get("presence") != NO_SHOW:
+        return "its nights were given back, and its guest is no no-show"
+    if released_from > check_out:
+        return "it has nights after its end"
     try:
         return _disagreement(document, check_in, check_out)
     except (AttributeError, KeyError, TypeError):

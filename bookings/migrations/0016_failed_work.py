@@ -10,7 +10,7 @@ def make_indexes(apps, schema_editor):
 class Migration(migrations.Migration):
     """What workers could not do has a list."""
 
-    dependencies = [("bookings", "0014_search_terms")]
+    dependencies = [("bookings", "0015_desk_day")]
 
     operations = [
         migrations.CreateModel(

@@ -97,6 +97,9 @@ class Stay:
     ends_at: int | None = None
     extensions: int = 0
     is_block: bool = False
+    is_no_show: bool = False
+    # The first night that a no-show gave back.
+    released_from: int | None = None
     keys: list[Name] = field(default_factory=list)
     id: str = ""
     reference: str = ""
@@ -107,7 +110,9 @@ class Stay:
 
     @property
     def slots(self) -> set[tuple[str, int]]:
-        return {(room, night) for room in self.rooms for night in self.nights}
+        """The nights that it keeps, in all its rooms."""
+        end = self.end if self.released_from is None else self.released_from
+        return {(room, night) for room in self.rooms for night in range(self.first, end)}
 
     def status_at(self, now: int) -> str:
         if self.status == "pending" and self.ends_at is not None and self.ends_at <= now:
@@ -515,9 +520,38 @@ class Hotel:
         )
         if stay.status_at(self.now) not in ("pending", "confirmed") or not fits:
             return Verdict(Answer("VALIDATION_ERROR"))
+        if stay.released_from is not None or (stay.is_no_show and first != stay.first):
+            return Verdict(Answer("VALIDATION_ERROR"))
         if self.rivals({(room, n) for room in rooms for n in range(first, end)}, of=stay):
             return Verdict(Answer("ALREADY_BOOKED"))
         now_costs = self._list_price((ROOMS[room] for room in rooms), first, end)
         stay.rooms, stay.first, stay.end = rooms, first, end
         stay.price = {night: stay.price.get(night, now_costs[night]) for night in stay.nights}
+        return self._succeed(name, Answer(stay=stay))
+
+    def mark_no_show(self, stay: Stay, tonight: int, release: bool, key: str) -> Verdict:
+        """Of a guest who did not come by `tonight`, the number of a night."""
+        if stay.is_block:
+            return Verdict(Answer("NOT_FOUND"))
+        name: Name = (STAFF, "mark", stay.id, key)
+        if replay := self._replay(name, None):
+            return replay
+        if stay.status_at(self.now) != "confirmed" or stay.is_no_show or tonight < stay.first:
+            return Verdict(Answer("VALIDATION_ERROR"))
+        stay.is_no_show = True
+        if release and tonight + 1 < stay.end:
+            stay.released_from = tonight + 1
+        return self._succeed(name, Answer(stay=stay))
+
+    def undo_no_show(self, stay: Stay, key: str) -> Verdict:
+        if stay.is_block:
+            return Verdict(Answer("NOT_FOUND"))
+        name: Name = (STAFF, "mark", stay.id, key)
+        if replay := self._replay(name, None):
+            return replay
+        if stay.status_at(self.now) != "confirmed" or not stay.is_no_show:
+            return Verdict(Answer("VALIDATION_ERROR"))
+        if self.rivals({(room, n) for room in stay.rooms for n in stay.nights}, of=stay):
+            return Verdict(Answer("ALREADY_BOOKED"))
+        stay.is_no_show, stay.released_from = False, None
         return self._succeed(name, Answer(stay=stay))

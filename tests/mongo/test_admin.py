@@ -379,6 +379,7 @@ HOTEL = {
     "hold_minutes": "15",
     "cancel_hours": "0",
     "anonymous_hold_percent": "50",
+    "end_of_day": "05:00",
 }
 
 
@@ -409,6 +410,7 @@ def test_makes_a_hotel_whose_room_can_be_booked(desk: Client, inn: Hotel) -> Non
         ("hold_minutes", "4"),
         ("hold_minutes", "31"),
         ("cancel_hours", "-1"),
+        ("end_of_day", "12:01"),
     ],
 )
 def test_refuses_a_hotel_with_a_fault(desk: Client, inn: Hotel, field: str, value: str) -> None:

@@ -12,11 +12,12 @@ from django.test import Client
 
 from bookings.admin.desk.today import sort_stays
 from bookings.documents import CHECKED_IN, CHECKED_OUT, EXPECTED, NO_SHOW
+from bookings.models import Hotel
 from bookings.occupancy import Occupant
 from bookings.outcomes import Outcome
 from tests.conftest import night
 from tests.mongo.conftest import book, stored
-from tests.mongo.test_admin_bookings import sent_messages
+from tests.mongo.test_admin_bookings import LIST, sent_messages
 
 TODAY = "/admin/desk/today/"
 DAY = date(2027, 2, 15)
@@ -221,3 +222,52 @@ def test_marks_by_post_with_a_csrf_token_alone(desk: Client, staff: User) -> Non
     assert strict.post(address, {"mark": CHECKED_IN, "key": "k"}).status_code == 403
     assert desk.post("/admin/desk/mark/zzz/", {"mark": CHECKED_IN, "key": "k"}).status_code == 302
     assert "presence" not in stored()[0]
+
+
+# --- The nights of a no-show --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_default", [True, False])
+def test_asks_for_the_nights_of_a_no_show_as_the_hotel_says(desk: Client, is_default: bool) -> None:
+    Hotel.objects.filter(pk="inn").update(release_no_shows=is_default)
+    made = stay(end=3)
+
+    pages = [
+        desk.get(address, {"hotel": "inn"}).content.decode()
+        for address in (TODAY, f"{LIST}{made.content['booking']['id']}/change/")
+    ]
+
+    box = '<input type="checkbox" name="release"' + (" checked" if is_default else "")
+    for page in pages:
+        assert f"{box}> if a no-show, sell nights from {night(1)} on again" in page
+
+
+def test_asks_for_no_nights_where_there_are_none_or_no_button(desk: Client) -> None:
+    stay("short", end=1)
+    press(desk, stay("there", "inn_B"), CHECKED_IN, seen=EXPECTED)
+
+    page = desk.get(TODAY, {"hotel": "inn"})
+
+    assert 'name="release"' not in page.content.decode()
+
+
+def test_gives_nights_back_and_says_what_became_of_them(desk: Client) -> None:
+    made = stay(end=3)
+
+    marked = press(desk, made, NO_SHOW, release="on")
+    page = desk.get(f"{LIST}{made.content['booking']['id']}/change/").content.decode()
+    other = book("other", resourceId="inn_A", date=night(1))
+    refused = press(desk, made, "undo")
+
+    assert f"nights from {night(1)} on can be sold again" in sent_messages(marked)[0]
+    assert f"Guest: no-show; nights from {night(1)} on were given back" in page
+    assert page.count(f"nights from {night(1)} on can be sold again") >= 1
+    assert f"In the way: {other.content['booking']['reference']}" in sent_messages(refused)[0]
+
+
+def test_gives_no_nights_back_unless_the_box_is_ticked(desk: Client) -> None:
+    made = stay(end=3)
+
+    press(desk, made, NO_SHOW)
+
+    assert len(stored()[0]["slots"]) == 3

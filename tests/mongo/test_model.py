@@ -37,13 +37,16 @@ from bookings import (
     lifecycle,
     repository,
     services,
+    stay_marks,
     tasks,
 )
 from bookings.callers import Caller
 from bookings.clock import Deadline
 from bookings.doctor import recount
+from bookings.documents import NO_SHOW
 from bookings.errors import Refusal
 from bookings.outcomes import Outcome
+from bookings.stay_marks import UNDO
 from tests.conftest import EMPTIED
 from tests.mongo.conftest import check_fields_agree, put_night
 from tests.mongo.model import (
@@ -132,6 +135,20 @@ class Move:
 
 
 @dataclass(frozen=True)
+class NoShow:
+    """In this night of the hotel's."""
+
+    key: str
+    tonight: int
+    release: bool
+
+
+@dataclass(frozen=True)
+class UndoNoShow:
+    key: str
+
+
+@dataclass(frozen=True)
 class Sweep:
     pass
 
@@ -143,7 +160,7 @@ class RunOut:
     late: bool
 
 
-Change = Confirm | Extend | Cancel | Move | Sweep | RunOut
+Change = Confirm | Extend | Cancel | Move | NoShow | UndoNoShow | Sweep | RunOut
 
 # "new" stands for a key that nobody has used yet.
 KEYS = st.sampled_from(["new", "new", "new", "k1", "k2"])
@@ -202,7 +219,11 @@ BLOCKS = st.builds(
 )
 CHANGES = st.one_of(CONFIRMS, EXTENDS, CANCELS, MOVES)
 RUNS_OUT = st.builds(RunOut, st.booleans())
-MEANWHILE = st.one_of(CHANGES, RUNS_OUT, st.just(Sweep()))
+MARKS = st.one_of(
+    st.builds(NoShow, KEYS, st.sampled_from(NEAR_NIGHTS), st.booleans()),
+    st.builds(UndoNoShow, KEYS),
+)
+MEANWHILE = st.one_of(CHANGES, MARKS, RUNS_OUT, st.just(Sweep()))
 # A night's own price is none of the category's; half of them are sold as any other again.
 DAYS = st.one_of(
     st.none(),
@@ -377,6 +398,27 @@ class Bookings(RuleBasedStateMachine):
         if stays_there:
             move = Move(move.key, stay.rooms, stay.first, stay.end)
         self.change(stay, by_owner(stay, move))
+
+    @precondition(lambda self: self.model.stays)
+    @rule(which=WHICH, mark=MARKS)
+    def marks(self, which: int, mark: Change) -> None:
+        self.change(latest(self.model.stays, which), mark)
+
+    @precondition(lambda self: self.long_stays())
+    @rule(which=WHICH, create=creates(by_room=True), other=CHANGES, is_resold=st.booleans())
+    def resells_what_a_no_show_gave_back(
+        self, which: int, create: Create, other: Change, is_resold: bool
+    ) -> None:
+        """And somebody changes the no-show, which then is undone, if the nights are free."""
+        stay = latest(self.long_stays(), which)
+        self.change(stay, NoShow("new", stay.first, release=True))
+        wish = dataclasses.replace(
+            create.wish, room=stay.rooms[0], first=stay.first + 1, end=stay.end, quoted=None
+        )
+        if is_resold:
+            self.create(dataclasses.replace(create, wish=wish))
+        self.change(stay, by_owner(stay, other))
+        self.change(stay, UndoNoShow("new"))
 
     @precondition(lambda self: self.holds())
     @rule(which=WHICH, change=st.one_of(CHANGES, RUNS_OUT))
@@ -758,14 +800,22 @@ class Bookings(RuleBasedStateMachine):
             verdict = self.model.extend(change.actor, stay, change.key)
         elif isinstance(change, Cancel):
             verdict = self.model.cancel(change.actor, stay, change.key)
+        elif isinstance(change, NoShow):
+            verdict = self.model.mark_no_show(stay, change.tonight, change.release, change.key)
+        elif isinstance(change, UndoNoShow):
+            verdict = self.model.undo_no_show(stay, change.key)
         else:
             verdict = self.model.move(stay, change.rooms, change.first, change.end, change.key)
         self.judge(done, verdict, status=200)
         if verdict.answer.code is None and not verdict.replayed:
             self.acknowledged.append((stay, change))
 
-    def really_change(self, stay: Stay, change: Confirm | Extend | Cancel | Move) -> Outcome:
+    def really_change(
+        self, stay: Stay, change: Confirm | Extend | Cancel | Move | NoShow | UndoNoShow
+    ) -> Outcome:
         which: dict[str, Any] = {"booking_id": stay.id, "deadline": Deadline.after(DEADLINE_S)}
+        if isinstance(change, NoShow | UndoNoShow):
+            return self.really_mark(change, which)
         if isinstance(change, Move):
             return lifecycle.move_booking(
                 actor=CALLERS[STAFF],
@@ -782,6 +832,22 @@ class Bookings(RuleBasedStateMachine):
         if isinstance(change, Extend):
             return lifecycle.extend_hold(**which)
         return lifecycle.cancel_booking(staff_reason="Burst pipe" if as_staff else None, **which)
+
+    def really_mark(self, change: NoShow | UndoNoShow, which: dict[str, Any]) -> Outcome:
+        """As in that night, which for everything else is days ahead."""
+        with pytest.MonkeyPatch.context() as patch:
+            if isinstance(change, NoShow):
+                tonight = self.day(change.tonight)
+                patch.setattr(clock, "today", lambda _zone: tonight)
+                patch.setattr(clock, "desk_day", lambda _zone, _ends_at: tonight)
+            return stay_marks.mark_stay(
+                actor=CALLERS[STAFF],
+                key_header=change.key,
+                mark=NO_SHOW if isinstance(change, NoShow) else UNDO,
+                seen=NO_SHOW,
+                release=isinstance(change, NoShow) and change.release,
+                **which,
+            )
 
     def judge(self, done: Done, verdict: Verdict, *, status: int) -> None:
         """The outcome is the legal one, to the byte if it is a replay."""
@@ -923,6 +989,14 @@ class Bookings(RuleBasedStateMachine):
 
     def live_holds(self) -> list[Stay]:
         return [stay for stay in self.model.live() if stay.status == "pending"]
+
+    def long_stays(self) -> list[Stay]:
+        """Of several nights, and booked."""
+        return [
+            stay
+            for stay in self.model.stays
+            if stay.status == "confirmed" and not stay.is_block and len(stay.nights) > 1
+        ]
 
     def wished_without_key(self) -> list[tuple[Create, Answer]]:
         """And acknowledged; the key that the server made may be over by now."""

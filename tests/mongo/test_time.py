@@ -143,11 +143,19 @@ def test_searches_from_the_hotels_day_on(today: date) -> None:
         # They show the hour before 03:00 (in New York 02:00) twice: the first one counts.
         ("Europe/Berlin", "02:30", 0, "2027-10-31", "2027-10-31T00:30"),
         ("America/New_York", "01:30", 0, "2027-11-07", "2027-11-07T05:30"),
-        # Hours before check-in are real hours, whatever the clocks did meanwhile.
-        ("Europe/Berlin", "15:00", 24, "2027-03-28", "2027-03-27T13:00"),
-        ("Europe/Berlin", "15:00", 24, "2027-10-31", "2027-10-30T14:00"),
-        ("America/New_York", "15:00", 24, "2027-03-14", "2027-03-13T19:00"),
-        ("America/New_York", "15:00", 24, "2027-11-07", "2027-11-06T20:00"),
+        # A day before 15:00 is 15:00, whatever the clocks did meanwhile.
+        ("Europe/Berlin", "15:00", 24, "2027-03-28", "2027-03-27T14:00"),
+        ("Europe/Berlin", "15:00", 24, "2027-10-31", "2027-10-30T13:00"),
+        ("Europe/Berlin", "15:00", 48, "2027-03-29", "2027-03-27T14:00"),
+        ("America/New_York", "15:00", 24, "2027-03-14", "2027-03-13T20:00"),
+        ("America/New_York", "15:00", 24, "2027-11-07", "2027-11-06T19:00"),
+        ("America/New_York", "15:00", 24 * 365, "2027-11-07", "2026-11-07T20:00"),
+        # A part of a day is counted on the clock as well: 36 hours before 15:00 is 03:00.
+        ("Europe/Berlin", "15:00", 36, "2027-03-29", "2027-03-28T01:00"),
+        ("Europe/Berlin", "15:00", 12, "2027-10-31", "2027-10-31T02:00"),
+        # And falls on what the clock skips (half past two is half past three) or shows twice.
+        ("Europe/Berlin", "15:30", 13, "2027-03-28", "2027-03-28T01:30"),
+        ("Europe/Berlin", "15:30", 13, "2027-10-31", "2027-10-31T00:30"),
     ],
 )
 def test_is_cancelled_until_the_hotels_last_moment(
@@ -156,7 +164,7 @@ def test_is_cancelled_until_the_hotels_last_moment(
     put_hotel(time_zone, check_in=check_in, cancel_hours=hours)
     last = datetime.fromisoformat(last_moment).replace(tzinfo=UTC)
     arrival = date.fromisoformat(day)
-    fix_clock(monkeypatch, "2027-01-01T12:00")
+    fix_clock(monkeypatch, "2026-11-01T12:00")
     made = stay(arrival, arrival + DAY)
 
     fix_clock(monkeypatch, last)

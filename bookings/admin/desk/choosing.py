@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 from django.http import HttpRequest
 
-from bookings import clock, inventory
+from bookings import inventory
 from bookings.inventory import HORIZON_DAYS, HotelFacts
 
 # How many days the grid shows: a week, two, or a month.
@@ -19,7 +19,7 @@ _AROUND = timedelta(days=HORIZON_DAYS + LENGTHS[-1])
 @dataclass(frozen=True)
 class Choice:
     """One hotel of all, and a day at it. What nobody chose, or what is no choice, is the first
-    hotel by name and its own today."""
+    hotel by name and its own today, which at the desk lasts until the end of day."""
 
     hotels: tuple[HotelFacts, ...]
     hotel: HotelFacts
@@ -34,7 +34,7 @@ def read_choice(request: HttpRequest, *, day_field: str) -> Choice | None:
         return None
     wanted = request.GET.get("hotel", "")
     hotel = next((hotel for hotel in hotels if hotel.id == wanted), hotels[0])
-    today = clock.today(hotel.time_zone)
+    today = hotel.desk_day()
     return Choice(hotels, hotel, today, read_day(request.GET.get(day_field, ""), today) or today)
 
 

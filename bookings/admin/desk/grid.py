@@ -104,12 +104,12 @@ def _bar_of(occupant: Occupant, first: date, end: date, now: datetime) -> Cell:
     look = _look_of(occupant, now)
     return Cell(
         night=shown_from,
-        span=(min(occupant.check_out, end) - shown_from).days,
+        span=(min(occupant.keeps_until, end) - shown_from).days,
         occupant=occupant,
         look=look,
         text=_text_of(occupant, look, now),
         begins_before=occupant.check_in < first,
-        ends_after=occupant.check_out > end,
+        ends_after=occupant.keeps_until > end,
     )
 
 

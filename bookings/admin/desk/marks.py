@@ -4,7 +4,7 @@ from datetime import date
 
 from bookings.documents import CHECKED_IN, CHECKED_OUT, EXPECTED, NO_SHOW, Booking
 from bookings.occupancy import Occupant
-from bookings.stay_marks import UNDO, possible_marks
+from bookings.stay_marks import UNDO, first_to_release, possible_marks
 
 BUTTONS = {
     CHECKED_IN: "Check in",
@@ -30,3 +30,12 @@ def mark_buttons(stay: Booking | Occupant, status: str, today: date) -> tuple[tu
         today=today,
     )
     return tuple((mark, BUTTONS[mark]) for mark in possible)
+
+
+def night_to_release(
+    stay: Booking | Occupant, buttons: tuple[tuple[str, str], ...], tonight: date
+) -> date | None:
+    """From which night on a no-show could be sold again, where there is a button for it."""
+    if NO_SHOW not in dict(buttons):
+        return None
+    return first_to_release(stay.check_in, stay.check_out, tonight)

@@ -45,7 +45,11 @@ def show_rooms(request: HttpRequest) -> HttpResponse:
     stays: list[CategoryStay] = []
     try:
         stays = find_stays(
-            hotel_id=choice.hotel.id, check_in=check_in, check_out=check_out, guests=guests
+            hotel_id=choice.hotel.id,
+            check_in=check_in,
+            check_out=check_out,
+            guests=guests,
+            at_desk=True,
         )
     except ValidationFailed as refusal:
         fault = " ".join(text for _, text in refusal.errors)

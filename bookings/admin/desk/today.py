@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 from bookings import clock, inventory, lookups, occupancy, stay_marks
 from bookings.admin.desk.access import ACT, LOOK, desk_page, may, show
 from bookings.admin.desk.choosing import read_choice
-from bookings.admin.desk.marks import PRESENCE_LABELS, mark_buttons
+from bookings.admin.desk.marks import PRESENCE_LABELS, mark_buttons, night_to_release
 from bookings.admin.forms import MESSAGES, new_key
 from bookings.admin.records import staff
 from bookings.documents import (
@@ -37,12 +37,16 @@ LOOK_BACK_DAYS = 7
 
 @dataclass(frozen=True)
 class Line:
-    """A stay with what can be marked about it now, as (mark, button); `key` makes each once."""
+    """A stay with what can be marked about it now, as (mark, button); `key` makes each once.
+
+    From `releasable` on its rooms could be sold again if it is marked as a no-show.
+    """
 
     stay: Occupant
     rooms: str
     presence: str
     buttons: tuple[tuple[str, str], ...]
+    releasable: date | None
     key: str
 
 
@@ -82,13 +86,16 @@ def show_today(request: HttpRequest) -> HttpResponse:
     stays = [stay for stay in around if stay.kind == STAY and stay.status_at(now) == CONFIRMED]
     names = inventory.room_names(room for stay in stays for room in stay.rooms)
     may_act = may(request, ACT)
+    clock_day = clock.today(choice.hotel.time_zone)
 
     def line_of(stay: Occupant) -> Line:
+        buttons = mark_buttons(stay, CONFIRMED, clock_day) if may_act else ()
         return Line(
             stay=stay,
             rooms=", ".join(names.get(room, room) for room in stay.rooms),
             presence=PRESENCE_LABELS[stay.presence],
-            buttons=mark_buttons(stay, CONFIRMED, choice.today) if may_act else (),
+            buttons=buttons,
+            releasable=night_to_release(stay, buttons, choice.today),
             key=new_key(),
         )
 
@@ -125,6 +132,7 @@ def mark(request: HttpRequest, booking_id: str) -> HttpResponse:
             booking_id=booking_id,
             mark=what,
             seen=request.POST.get("seen", ""),
+            release="release" in request.POST,
             # The buttons of a form share its key, and each is a wish of its own.
             key_header=f"{what}-{key}" if key else "",
             deadline=request.deadline,  # type: ignore[attr-defined]
