@@ -213,6 +213,8 @@ def _sum_held(holder: dict[str, str], session: ClientSession) -> tuple[int, int]
             {"$project": {"nights": {"$size": "$slots"}}},
             {"$group": {"_id": None, "holds": {"$sum": 1}, "nights": {"$sum": "$nights"}}},
         ],
+        # Else the planner may go through everybody's live holds by their end.
+        hint="holds_of_an_owner",
         session=session,
     )
     found = next(counted, {"holds": 0, "nights": 0})

@@ -37,9 +37,10 @@ from bookings import (
     lookups,
     occupancy,
     repository,
+    services,
 )
 from bookings.admin import newest
-from bookings.callers import Caller
+from bookings.callers import Caller, caller_of_guest
 from bookings.clock import Deadline
 from bookings.documents import STATUSES
 from bookings.indexes import make_delivery_indexes
@@ -324,6 +325,35 @@ def test_counts_holds(explain: Explain) -> None:
 
     assert any("'aggregate': 'bookings'" in plan.asked for plan in plans)
     check(plans, spare=1)  # what is updated is read and not returned
+
+
+def test_counts_what_guests_hold_together(explain: Explain) -> None:
+    def hold(guest: str, rooms: int) -> str | None:
+        payload = {
+            "rooms": [{"categoryId": "h0c1"}] * rooms,
+            "checkIn": night(600),
+            "checkOut": night(614),
+            "hold": True,
+        }
+        return services.create_booking(
+            caller=caller_of_guest(guest),
+            key_header=guest,
+            read_payload=lambda: payload,
+            deadline=Deadline.after(10),
+            address="192.0.2.1",
+        ).code
+
+    assert hold("first", 4) is None
+    assert hold("second", 3) is None
+
+    def call() -> None:
+        assert hold("third", 1) == "EMAIL_NEEDED"
+
+    plans = explain(call)
+
+    assert sum("'check_out': {'$gt'" in plan.asked for plan in plans) == 1
+    # What is updated is read and not returned, and rooms are counted by reading them.
+    check(plans, spare=ROOMS_A_CATEGORY)
 
 
 def test_looks_for_rivals_and_twins(explain: Explain) -> None:
