@@ -6,11 +6,17 @@ two is written, what comes out is the same (docs/decisions/0023-search-terms.md)
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import phonenumbers
 from anyascii import anyascii
-from phonenumbers import NumberParseException, PhoneNumberFormat
+from phonenumbers import (
+    Leniency,
+    NumberParseException,
+    PhoneNumber,
+    PhoneNumberFormat,
+    PhoneNumberMatcher,
+)
 
 from bookings.payloads import Guest
 
@@ -23,7 +29,7 @@ _APOSTROPHES = str.maketrans(dict.fromkeys("'`´‘’ʹʻʼʽˈ′‵՚׳", "'"
 
 # The second spelling of these letters, as passports have it (ICAO 9303); the first one, and all
 # others, are anyascii's.
-_AS_IN_PASSPORTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"})
+_IN_PASSPORTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"})
 
 # From this class on, marks stand above or below a letter. The others belong to it, as those of
 # Devanagari and of Japanese do.
@@ -36,16 +42,17 @@ def terms_of(guest: Guest, *, country: str) -> list[str]:
     `country` is the hotel's, whose numbers may be written without its code.
     """
     found = _phone_terms(guest.phone, country)
-    for name in _fold(guest.name, joint="-").split():
-        for word in _ends(name.split("-")):
-            found |= _spellings(word) | {_ascii(word)}
+    for word in _fold(guest.name, joint="-").split():
+        for spell in {_in_ascii, *_ways_to_spell(word)}:
+            found |= _ends([spell(part) for part in word.split("-")])
     return sorted(found - {""})
 
 
 def spellings_typed(typed: str) -> list[set[str]]:
     """For each word that was typed, how the terms that it may begin are spelled."""
     words = _fold(typed, joint="").replace("-", " ").split()
-    return [spelled for word in words if (spelled := _spellings(word))]
+    spelled = [{spell(word) for spell in _ways_to_spell(word)} - {""} for word in words]
+    return [spellings for spellings in spelled if spellings]
 
 
 def numbers_typed(typed: str, countries: Iterable[str]) -> set[str]:
@@ -59,8 +66,7 @@ def numbers_typed(typed: str, countries: Iterable[str]) -> set[str]:
     found = {digits}
     if digits.startswith("0"):
         for country in countries:
-            number = _parse(typed, country)
-            if number is not None:
+            if number := _parse(typed, country):
                 written = phonenumbers.format_number(number, PhoneNumberFormat.E164)
                 found.add("".join(_digits(written)))
     return found
@@ -90,25 +96,33 @@ def _ends(parts: list[str]) -> set[str]:
     return {"".join(parts[start:]) for start in range(len(parts))}
 
 
-def _spellings(word: str) -> set[str]:
-    """Two of a Latin word; one of any other, whose ASCII letters would be those of many."""
-    if all(unicodedata.name(letter, "").startswith("LATIN") for letter in word if letter.isalpha()):
-        return {_ascii(word), _ascii(word.translate(_AS_IN_PASSPORTS))} - {""}
+def _ways_to_spell(word: str) -> tuple[Callable[[str], str], ...]:
+    """Two for a Latin word; one for any other, whose ASCII letters would be those of many."""
+    letters = (letter for letter in word if letter.isalpha())
+    if all(unicodedata.name(letter, "").startswith("LATIN") for letter in letters):
+        return _in_ascii, _as_in_passports
+    return (_without_accents,)
+
+
+def _in_ascii(word: str) -> str:
+    return "".join(letter for letter in anyascii(word).lower() if letter.isalnum())
+
+
+def _as_in_passports(word: str) -> str:
+    return _in_ascii(word.translate(_IN_PASSPORTS))
+
+
+def _without_accents(word: str) -> str:
     apart = unicodedata.normalize("NFD", word)
     bare = "".join(letter for letter in apart if unicodedata.combining(letter) < _ACCENTS_FROM)
-    return {unicodedata.normalize("NFC", bare)} - {""}
-
-
-def _ascii(word: str) -> str:
-    return "".join(letter for letter in anyascii(word).lower() if letter.isalnum())
+    return unicodedata.normalize("NFC", bare)
 
 
 def _phone_terms(phone: str, country: str) -> set[str]:
     """From each group of digits on: as it was written, and as it is dialled from anywhere; and
     as it is in its own country."""
     found = _ends(_digits(phone))
-    number = _parse(phone, country)
-    if number is not None:
+    for number in _numbers_in(phone, country):
         number.extension = None
         abroad, at_home = (
             _digits(phonenumbers.format_number(number, form))
@@ -118,7 +132,15 @@ def _phone_terms(phone: str, country: str) -> set[str]:
     return {digits for digits in found if len(digits) >= MIN_DIGITS}
 
 
-def _parse(phone: str, country: str) -> phonenumbers.PhoneNumber | None:
+def _numbers_in(phone: str, country: str) -> list[PhoneNumber]:
+    """The number that was written, or several where what was written is too long for one."""
+    if number := _parse(phone, country):
+        return [number]
+    several = PhoneNumberMatcher(phone, country or None, leniency=Leniency.POSSIBLE)
+    return [match.number for match in several if match.number]
+
+
+def _parse(phone: str, country: str) -> PhoneNumber | None:
     try:
         return phonenumbers.parse(phone, country or None)
     except NumberParseException:

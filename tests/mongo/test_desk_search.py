@@ -216,6 +216,8 @@ def test_tells_apart_names_that_ascii_writes_alike() -> None:
         ("0612345678", "+33 6 12 34 56 78"),
         ("0170 1234567", "mobile: ٠١٧٠ ١٢٣٤٥٦٧"),
         ("030445566", "0170 1234567 or 030 445566"),
+        ("+49 30 445566", "0170 1234567 / 030 445566"),
+        ("0049 170 1234567", "0170 1234567, 030 445566"),
     ],
 )
 def test_finds_a_phone_number_however_it_is_dialled(typed: str, phone: str) -> None:
