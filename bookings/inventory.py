@@ -5,12 +5,18 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
+from django.conf import settings
+
 from bookings import clock
 from bookings.connections import collection
 from bookings.documents import BookedRoom
+from bookings.errors import ValidationFailed
 
 # Nobody plans, or prices, further ahead than two years.
 HORIZON_DAYS = 730
+
+# How many hotels a refusal lists.
+MAX_NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,22 @@ def find_hotel(hotel_id: str) -> HotelFacts | None:
 def list_hotels() -> list[HotelFacts]:
     """Every hotel, by name."""
     return [hotel_of(hotel) for hotel in collection("hotels").find().sort("name")]
+
+
+def find_default_hotel() -> str:
+    """The id of the hotel that is meant where none is named: DEFAULT_HOTEL, or the only one.
+
+    Raises ValidationFailed, which lists the hotels, where it could be any of several.
+    """
+    if settings.DEFAULT_HOTEL:
+        return settings.DEFAULT_HOTEL
+    found = collection("hotels").find({}, {"_id": 1}).sort("_id").limit(MAX_NAMED + 1)
+    ids = [hotel["_id"] for hotel in found]
+    if len(ids) == 1:
+        return ids[0]
+    named = ", ".join(ids[:MAX_NAMED]) + (" and others" if len(ids) > MAX_NAMED else "")
+    message = f"Name one of the hotels: {named}." if ids else "This site has no hotel yet."
+    raise ValidationFailed([("hotelId", message)])
 
 
 def hotel_codes() -> list[str]:

@@ -287,6 +287,10 @@ MAX_LIVE_HOLDS = _read_number("MAX_LIVE_HOLDS", 5)
 if MAX_LIVE_HOLDS < 1:
     raise ImproperlyConfigured(f"Set MAX_LIVE_HOLDS to 1 or more, not {MAX_LIVE_HOLDS}.")
 
+# Whose rooms are meant by a request that names no hotel. Without one that is the only hotel there
+# is, and where there are several each request has to name one.
+DEFAULT_HOTEL = _read("DEFAULT_HOTEL", "")
+
 # Where `manage.py idempotency` and the admin ask what was made under a key.
 IDEMPOTENCY_FIND_EFFECT = "bookings.lookups.find_effect"
 
