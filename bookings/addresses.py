@@ -48,3 +48,12 @@ def is_address(text: str) -> bool:
     except ValidationError:
         return False
     return True
+
+
+def as_people_write(address: str) -> str:
+    """For reading: a domain in its own letters, where mail servers spell it in others."""
+    mailbox, at, domain = address.rpartition("@")
+    try:
+        return f"{mailbox}{at}{idna.decode(domain)}" if at else address
+    except idna.IDNAError:
+        return address  # a domain that only looks like one with other letters
