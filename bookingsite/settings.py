@@ -291,8 +291,9 @@ if MAX_LIVE_HOLDS < 1:
 # is, and where there are several each request has to name one.
 DEFAULT_HOTEL = _read("DEFAULT_HOTEL", "")
 
-# Where `manage.py idempotency` and the admin ask what was made under a key.
+# Where `manage.py idempotency` and the admin ask what was made under a key, and whose it is.
 IDEMPOTENCY_FIND_EFFECT = "bookings.lookups.find_effect"
+IDEMPOTENCY_READ_CALLER = "bookings.callers.read_caller"
 
 # --- Worker -------------------------------------------------------------------------------
 
