@@ -38,14 +38,14 @@ def spellings_of(text: str) -> list[str]:
     """
     address = _spell(text)
     EmailValidator(message=_judge.message)(address)
-    return sorted({text.strip(), address, show_address(address)})
+    return sorted({text.strip(), address, as_people_write(address)})
 
 
-def show_address(address: str) -> str:
-    """A normalised address as people write it: ada@bücher.example."""
-    mailbox, _at, domain = address.rpartition("@")
+def as_people_write(address: str) -> str:
+    """For reading: a domain in its own letters, where mail servers spell it in others."""
+    mailbox, at, domain = address.rpartition("@")
     try:
-        return f"{mailbox}@{idna.decode(domain)}"
+        return f"{mailbox}{at}{idna.decode(domain)}" if at else address
     except idna.IDNAError:
         return address  # a domain that only looks like one with other letters
 

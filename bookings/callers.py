@@ -6,6 +6,7 @@ same spelling names a booking's owner and the actor in its history.
 """
 
 import hashlib
+import re
 import secrets
 from dataclasses import dataclass
 
@@ -17,6 +18,10 @@ from bookings.connections import collection
 # 256 bits: nobody guesses it, so a plain digest protects it and looking it up stays cheap.
 TOKEN_BYTES = 32
 TOKEN_PREFIX = "bks_"
+
+# Where callers of a kind are written down, and what their names are called there.
+_NAMED = {"client": ("api_clients", "name"), "user": ("auth_user", "username")}
+_GUEST_ID = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,24 @@ def caller_of_user(user_id: object) -> Caller:
 def caller_of_guest(guest_id: str) -> Caller:
     """The caller for a guest without an account, by the random id of their browser."""
     return Caller("guest", guest_id)
+
+
+def read_caller(text: str) -> str | None:
+    """The caller that an operator means: `client:NAME`, `user:NAME`, or either by its id.
+
+    A guest is known by the id of their browser alone. None if there is no such caller.
+    """
+    kind, _, name = text.partition(":")
+    if kind == "guest":
+        return text if _GUEST_ID.fullmatch(name) else None
+    if kind not in _NAMED:
+        return None
+    people, called = collection(_NAMED[kind][0]), _NAMED[kind][1]
+    found = (
+        people.find_one({"_id": ObjectId(name)}, {"_id": 1}) if ObjectId.is_valid(name) else None
+    )
+    found = found or people.find_one({called: name}, {"_id": 1})
+    return f"{kind}:{found['_id']}" if found else None
 
 
 def find_caller(token: str) -> Caller | None:

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
+from django.conf import settings
+
 from bookings import clock
 from bookings.connections import collection
 from bookings.countries import country_of
 from bookings.documents import BookedRoom
+from bookings.errors import ValidationFailed
 
 # Nobody plans, or prices, further ahead than two years.
 HORIZON_DAYS = 730
@@ -16,6 +19,8 @@ HORIZON_DAYS = 730
 # Of a hotel that says nothing else: by then the last guests of the night have come.
 END_OF_DAY = time(5)
 ANONYMOUS_HOLD_PERCENT = 50
+# How many hotels a refusal lists.
+MAX_NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,22 @@ def hotel_countries() -> dict[str, str]:
     """By the id of each hotel its country; nothing else of the hotels is read."""
     hotels = collection("hotels").find({}, {"time_zone": 1})
     return {hotel["_id"]: country_of(hotel["time_zone"]) for hotel in hotels}
+
+
+def find_default_hotel() -> str:
+    """The id of the hotel that is meant where none is named: DEFAULT_HOTEL, or the only one.
+
+    Raises ValidationFailed, which lists the hotels, where it could be any of several.
+    """
+    if settings.DEFAULT_HOTEL:
+        return settings.DEFAULT_HOTEL
+    found = collection("hotels").find({}, {"_id": 1}).sort("_id").limit(MAX_NAMED + 1)
+    ids = [hotel["_id"] for hotel in found]
+    if len(ids) == 1:
+        return ids[0]
+    named = ", ".join(ids[:MAX_NAMED]) + (" and others" if len(ids) > MAX_NAMED else "")
+    message = f"Name one of the hotels: {named}." if ids else "This site has no hotel yet."
+    raise ValidationFailed([("hotelId", message)])
 
 
 def find_category(category_id: str) -> CategoryFacts | None:

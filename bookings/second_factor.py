@@ -37,7 +37,7 @@ DIGITS, STEP_S, SECRET_BYTES = 6, 30, 20
 TOLERATED_STEPS = 1
 
 RECOVERY_CODES = 10
-_RECOVERY_BYTES = 10  # 80 bits: nobody guesses one, so a plain digest protects it
+_RECOVERY_BYTES = 10  # 80 bits cannot be guessed, so a plain digest protects it
 
 # Three codes of a million are good at a time: at this pace a stranger who has the password
 # already needs half a year for an even chance, and the log is full of them by then.
@@ -125,7 +125,7 @@ def prove(user_id: Any, code: str) -> str | None:
         step = _step_of(digits, secret)
         if step is None:
             return None
-        # Steps only go up: neither this code nor an earlier one is taken again. Sealed anew, so
+        # Steps only go up: neither this code nor an earlier one is taken again. Sealed again, so
         # that a rotation of SECRET_KEY is over for those who log in while it lasts.
         taken = collection(_COLLECTION).update_one(
             {**its_own, "last_step": {"$lt": step}},

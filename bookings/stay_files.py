@@ -1,10 +1,12 @@
 """A stay as a file for the guest's own calendar (iCalendar, RFC 5545)."""
 
 from collections.abc import Sequence
+from email.utils import parseaddr
 
+from django.conf import settings
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
-from icalendar import Calendar, Event
+from icalendar import Calendar, Event, vCalAddress
 
 from bookings import clock
 from bookings.documents import Booking
@@ -18,7 +20,7 @@ def write_stay_file(
     """One event from check-in to check-out; who stays is not in it, since calendars are shared.
 
     A later file of the same booking replaces an earlier one, and with `is_off` it takes the stay
-    out of the calendar again (RFC 5546).
+    out of the calendar again (RFC 5546, which wants an organizer for both).
     """
     name = on_one_line(hotel.name)
     event = Event()
@@ -35,6 +37,10 @@ def write_stay_file(
         % {"reference": booking.reference, "rooms": on_one_line("; ".join(rooms))},
     )
     event.add("location", name)
+    # The hotel, at the address that its letters are from: replies to both reach the same people.
+    organizer = vCalAddress(f"mailto:{parseaddr(settings.DEFAULT_FROM_EMAIL)[1]}")
+    organizer.params["CN"] = name.replace('"', "'")  # a parameter can quote no quotation mark
+    event.add("organizer", organizer)
     event.add("status", "CANCELLED" if is_off else "CONFIRMED")
     calendar = Calendar()
     calendar.add("prodid", f"-//Bookingsite//stays//{get_language().upper()}")

@@ -316,8 +316,13 @@ if not (
         "that, and MAX_HELD_ROOM_NIGHTS_PER_PARTNER to 1 or more."
     )
 
-# Where `manage.py idempotency` and the admin ask what was made under a key.
+# Whose rooms are meant by a request that names no hotel. Without one that is the only hotel there
+# is, and where there are several each request has to name one.
+DEFAULT_HOTEL = _read("DEFAULT_HOTEL", "")
+
+# Where `manage.py idempotency` and the admin ask what was made under a key, and whose it is.
 IDEMPOTENCY_FIND_EFFECT = "bookings.lookups.find_effect"
+IDEMPOTENCY_READ_CALLER = "bookings.callers.read_caller"
 
 # --- Worker -------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ from bookings.admin.second_factor import PROVED
 
 SESSION_LIFE = timedelta(hours=12)
 
-# In everybody's session, since a guest may become staff: seconds since 1970, by MongoDB's clock.
+# In every session, since a guest may become staff: seconds since 1970, by MongoDB's clock.
 LOGGED_IN_AT = "logged_in_at"
 
 

@@ -10,14 +10,16 @@ from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 
 from idempotency import lookup
-from idempotency.errors import InvalidKey
+from idempotency.errors import InvalidKey, UnknownCaller
 from idempotency.models import IdempotencyKey
 
 
 class LookUpForm(forms.Form):
     key = forms.CharField(label="Key or digest", max_length=600)
     caller = forms.CharField(
-        required=False, help_text="Whose key it is: client:ID or user:ID. Not needed for a digest."
+        required=False,
+        help_text="Whose key it is: client:NAME, user:NAME, or an id for the name. "
+        "Not needed for a digest.",
     )
     operation = forms.CharField(
         required=False,
@@ -40,6 +42,8 @@ class LookUpForm(forms.Form):
                 )
             except InvalidKey as error:
                 self.add_error("key", str(error))
+            except UnknownCaller as error:
+                self.add_error("caller", str(error))
         return values
 
 

@@ -1,8 +1,9 @@
 """What can be wrong with an idempotency key.
 
 IdempotencyError
-├── InvalidKey   the header is not one key of the accepted form
-└── InProgress   somebody is at work on this key; ask again later
+├── InvalidKey      the header is not one key of the accepted form
+├── UnknownCaller   an operator asked for the key of a caller that there is not
+└── InProgress      another request is at work on this key; ask again later
 """
 
 
@@ -12,6 +13,15 @@ class IdempotencyError(Exception):
 
 class InvalidKey(IdempotencyError):
     """Send one Idempotency-Key of 1 to 255 visible ASCII characters, bare or in double quotes."""
+
+
+class UnknownCaller(IdempotencyError):
+    """There is no such caller."""
+
+    def __init__(self, caller: str) -> None:
+        super().__init__(
+            f"There is no caller {caller!r}; write client:NAME, user:NAME, or an id for the name."
+        )
 
 
 class InProgress(IdempotencyError):

@@ -1,8 +1,9 @@
 """What is known of one idempotency key, for operators: in Redis, and in the durable store.
 
-The durable store is reached through one setting, `IDEMPOTENCY_FIND_EFFECT`: the dotted path
-of a function that takes a digest and a target ("" where the operation has none) and returns
-an Effect, or None.
+The durable store is reached through two settings, dotted paths of functions.
+`IDEMPOTENCY_FIND_EFFECT` takes a digest and a target ("" where the operation has none) and returns
+an Effect, or None; `IDEMPOTENCY_READ_CALLER` takes what an operator typed for a caller, a name for
+instance, and returns the caller as keys know it, or None.
 """
 
 import json
@@ -16,7 +17,7 @@ from redis.exceptions import RedisError
 
 from idempotency import keys
 from idempotency.claims import Answer, Claims, Record
-from idempotency.errors import InvalidKey
+from idempotency.errors import InvalidKey, UnknownCaller
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -82,7 +83,7 @@ def claims() -> Claims:
 def read_digest(text: str, *, caller: str, operation: str, target: str) -> str:
     """The digest an operator means: given itself, or as a key with the caller it belongs to.
 
-    Raises InvalidKey.
+    Raises InvalidKey or UnknownCaller.
     """
     if not caller:
         if _DIGEST.fullmatch(text):
@@ -91,7 +92,10 @@ def read_digest(text: str, *, caller: str, operation: str, target: str) -> str:
     key = keys.read_key(text, accept_server_made=True)
     if key is None:
         raise InvalidKey(InvalidKey.__doc__)
-    return keys.digest_of(caller=caller, operation=operation, target=target, key=key)
+    known = import_string(settings.IDEMPOTENCY_READ_CALLER)(caller)
+    if known is None:
+        raise UnknownCaller(caller)
+    return keys.digest_of(caller=known, operation=operation, target=target, key=key)
 
 
 def look_up(digest: str, *, target: str = "") -> Finding:

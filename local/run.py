@@ -131,6 +131,7 @@ class Run:
             "DJANGO_SETTINGS_MODULE": "bookingsite.settings",
             "BOOKINGSITE_ENV": "development",
             "DEMO": "1",
+            "DEFAULT_HOTEL": "demo",
             "SECRET_KEY": secret_path.read_text(encoding="utf-8").strip(),
             "MONGODB_URI": self.environ["MONGODB_URI"],
             "REDIS_URL": self.environ["REDIS_URL"],

@@ -5,6 +5,7 @@ import os
 os.environ.setdefault("BOOKINGSITE_ENV", "development")
 os.environ.setdefault("SECRET_KEY", "only-for-tests")
 os.environ.setdefault("API_THROTTLE", "off")
+os.environ.setdefault("DEFAULT_HOTEL", "demo")
 os.environ.setdefault("MONGODB_NAME", "test_bookingsite")
 
 from bookingsite.settings import *  # noqa: E402, F403

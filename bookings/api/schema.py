@@ -41,7 +41,7 @@ class SessionScheme(OpenApiAuthenticationExtension):
         return {"type": "apiKey", "in": "cookie", "name": "sessionid"}
 
 
-HOTEL_UNLESS_GIVEN = "`demo` unless given."
+HOTEL_UNLESS_GIVEN = "The site's own choice unless given, or its only hotel."
 
 PROBLEM = serializers.ProblemSerializer
 

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from bookings import availability, lifecycle, services
+from bookings import availability, inventory, lifecycle, services
 from bookings.api import shapes
 from bookings.api.parsing import read_json
 from bookings.api.schema import (
@@ -37,9 +37,6 @@ from bookings.throttles import address_of
 from idempotency import keys
 
 MAX_PAGE = 100
-
-# Whose rooms are meant where no hotel is named, as in the demo that this API grew from.
-DEFAULT_HOTEL = "demo"
 
 
 class ApiRequest(Request):
@@ -139,10 +136,10 @@ class AvailabilityView(ApiView):
     @availability_schema
     def get(self, request: ApiRequest) -> Response:
         filters = _Filters(request, "hotelId", "checkIn", "checkOut", "guests")
-        hotel_id = filters.id("hotelId") or DEFAULT_HOTEL
         check_in = filters.night("checkIn", required=True)
         check_out = filters.night("checkOut", required=True)
         guests = filters.number("guests", 1, MAX_GUESTS, default=1)
+        hotel_id = filters.id("hotelId") or inventory.find_default_hotel()
         stays = availability.find_stays(
             hotel_id=hotel_id, check_in=check_in, check_out=check_out, guests=guests
         )
@@ -185,7 +182,7 @@ class FreeResourcesView(ApiView):
         filters = _Filters(request, "date", "hotelId", "cursor")
         night = filters.night("date", required=True)
         free = availability.find_free_rooms(
-            hotel_id=filters.id("hotelId") or DEFAULT_HOTEL,
+            hotel_id=filters.id("hotelId") or inventory.find_default_hotel(),
             night=night,
             after=filters.id("cursor") or "",
         )

@@ -20,6 +20,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from bookings import clock, lifecycle, services
+from bookings.addresses import as_people_write
 from bookings.answers import iso
 from bookings.documents import ACTIVE, CONFIRMED, EXPIRED, PENDING, Booking
 from bookings.errors import NotFound
@@ -305,7 +306,7 @@ def _known_guest(request: HttpRequest, booking: Booking) -> dict[str, str]:
     if booking.guest == Guest() and request.user.is_authenticated:
         user = cast(AbstractUser, request.user)
         known["name"], known["email"] = user.get_full_name(), user.email
-    return known
+    return {**known, "email": as_people_write(known["email"])}
 
 
 def _booking_url(booking: Booking) -> str:

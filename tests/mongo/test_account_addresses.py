@@ -22,7 +22,7 @@ from django.test import Client
 
 from bookings import accounts, adoption, doctor, erasure, letters
 from bookings.accounts import AddressTaken
-from bookings.addresses import mentions, normalise_address, show_address, spellings_of
+from bookings.addresses import as_people_write, mentions, normalise_address, spellings_of
 from bookings.callers import caller_of_guest
 from bookings.connections import collection
 from bookings.connections import database as site_database
@@ -300,7 +300,7 @@ def test_removes_nothing_from_an_address(typed: str) -> None:
 def test_erases_also_what_is_not_taken_any_more() -> None:
     assert "ada@localhost" in spellings_of("ada@localhost")
     assert spellings_of("a" * 65 + "@example.org")
-    assert show_address("ada@xn--bcher-kva.example") == "ada@bücher.example"
+    assert as_people_write("ada@xn--bcher-kva.example") == "ada@bücher.example"
 
 
 # --- Regular expressions ----------------------------------------------------------------------

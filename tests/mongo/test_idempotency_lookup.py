@@ -15,8 +15,9 @@ from django_redis import get_redis_connection
 from pytest_django import Settings
 
 from bookings import connections, lifecycle, services
-from bookings.callers import Caller
+from bookings.callers import Caller, find_caller, read_caller
 from bookings.clock import Deadline
+from bookings.models import ApiClient
 from bookings.services import Outcome
 from idempotency.keys import digest_of
 from local.servers import free_port
@@ -25,7 +26,15 @@ from tests.conftest import night
 
 pytestmark = pytest.mark.usefixtures("database")
 
-PARTNER = Caller("client", "partner")
+# The client of the name "partner", and another.
+PARTNER = Caller("client", "65cdd1a0f1d2c3b4a5968778")
+OTHER = "client:65cdd1a0f1d2c3b4a5968779"
+
+
+@pytest.fixture(autouse=True)
+def clients(database: None) -> None:
+    for caller, name in ((str(PARTNER), "partner"), (OTHER, "other")):
+        ApiClient.objects.create(pk=caller.removeprefix("client:"), name=name)
 
 
 def book(
@@ -33,7 +42,7 @@ def book(
 ) -> Outcome:
     payload = {"resourceId": room, "date": night(), "hold": hold}
     return services.create_booking(
-        caller=PARTNER, key_header=key, read_payload=lambda: payload, deadline=Deadline.after(10)
+        caller=caller, key_header=key, read_payload=lambda: payload, deadline=Deadline.after(10)
     )
 
 
@@ -139,10 +148,79 @@ def test_shows_a_change_by_the_booking_it_was_made_to() -> None:
     assert json.loads(shown[shown.index("{") :]) == confirmed.content
 
 
+@pytest.mark.parametrize("caller", ["client:partner", str(PARTNER)])
+def test_shows_a_clients_key_by_its_name_and_by_its_id(caller: str) -> None:
+    made = book("k1")
+
+    shown = run("show", "k1", "--caller", caller)
+
+    assert made.content["booking"]["reference"] in shown
+
+
+def test_shows_a_users_key_by_their_name_and_by_their_id() -> None:
+    user = User.objects.create_user("ada@example.org")
+    made = book("k1", caller=Caller("user", str(user.pk)))
+
+    for caller in ("user:ada@example.org", f"user:{user.pk}"):
+        assert made.content["booking"]["reference"] in run("show", "k1", "--caller", caller)
+
+
+def test_shows_a_guests_key_by_the_id_of_their_browser() -> None:
+    guest = Caller("guest", "0123456789abcdef" * 2)
+    made = book("k1", caller=guest)
+
+    assert made.content["booking"]["reference"] in run("show", "k1", "--caller", str(guest))
+
+
+def test_takes_a_name_that_looks_like_an_id_for_an_id_first() -> None:
+    ApiClient.objects.create(name=PARTNER.id)
+    only_a_name = ApiClient.objects.create(name="f" * 24)
+
+    assert read_caller(f"client:{PARTNER.id}") == str(PARTNER)
+    assert read_caller(f"client:{'f' * 24}") == f"client:{only_a_name.pk}"
+
+
+@pytest.mark.parametrize(
+    "caller",
+    [
+        "client:unknown",
+        "client:0123456789abcdef01234567",
+        "client:",
+        "user:unknown",
+        "user:partner",
+        "guest:ada",
+        "partner",
+        ":partner",
+        "staff:partner",
+    ],
+)
+@pytest.mark.parametrize("action", ["show", "purge"])
+def test_says_that_there_is_no_such_caller(action: str, caller: str) -> None:
+    book("k1")
+
+    with pytest.raises(
+        CommandError, match="^There is no caller .*; write client:NAME.*\\.$"
+    ) as said:
+        run(action, "k1", "--caller", caller)
+
+    assert said.value.returncode == 1
+
+
+def test_tells_a_new_clients_id_beside_its_token() -> None:
+    out = StringIO()
+
+    call_command("issue_token", "Acme", stdout=out)
+
+    client = ApiClient.objects.get(name="Acme")
+    *before, token = out.getvalue().splitlines()
+    assert f"client:{client.pk}" in "".join(before)
+    assert find_caller(token) == Caller("client", str(client.pk))
+
+
 def test_shows_nothing_of_another_callers_key() -> None:
     book("k1")
 
-    shown = run("show", "k1", "--caller", "client:other")
+    shown = run("show", "k1", "--caller", OTHER)
 
     assert "Redis remembers nothing of this key.\n" in shown
     assert "Nothing is written down under this key.\n" in shown
@@ -276,6 +354,8 @@ def test_says_on_the_page_what_is_wrong_with_the_key() -> None:
 
     assert "Name the caller the key belongs to" in look_up(client, key="k1").content.decode()
     assert "This field is required." in look_up(client, caller="client:x").content.decode()
+    unknown = look_up(client, key="k1", caller="client:unknown").content.decode()
+    assert "There is no caller &#x27;client:unknown&#x27;; write" in unknown
     assert "<h2>" not in look_up(client).content.decode().split("content-main")[1]
 
 

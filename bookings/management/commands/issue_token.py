@@ -40,5 +40,7 @@ class Command(BaseCommand):
         if options["act_for_others"] and not client.act_for_others:
             client.act_for_others = True
             client.save(update_fields=["act_for_others"])
-        self.stdout.write(f"{'New' if made else 'Known'} client {name}. Keep this token:")
+        self.stdout.write(
+            f"{'New' if made else 'Known'} client {name}, client:{client.pk}. Keep this token:"
+        )
         self.stdout.write(callers.issue_token(client.pk))

@@ -5,7 +5,7 @@ from django.core.management.base import BaseCommand, CommandError
 from redis.exceptions import RedisError
 
 from idempotency import lookup
-from idempotency.errors import InvalidKey
+from idempotency.errors import InvalidKey, UnknownCaller
 
 WHAT_A_KEY_IS = "the key, with --caller; or its digest (64 hex digits)"
 
@@ -21,7 +21,11 @@ class Command(BaseCommand):
         purge.add_argument("key", metavar="KEY", nargs="*", help=WHAT_A_KEY_IS)
         purge.add_argument("--all", action="store_true", help="of every key")
         for action in (show, purge):
-            action.add_argument("--caller", default="", help="whose key: client:ID or user:ID")
+            action.add_argument(
+                "--caller",
+                default="",
+                help="whose key: client:NAME, user:NAME, or an id for the name",
+            )
             action.add_argument(
                 "--operation",
                 default="create",
@@ -73,5 +77,5 @@ class Command(BaseCommand):
                 operation=options["operation"],
                 target=options["target"],
             )
-        except InvalidKey as error:
+        except (InvalidKey, UnknownCaller) as error:
             raise CommandError(str(error)) from error

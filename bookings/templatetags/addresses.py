@@ -1,0 +1,8 @@
+"""Addresses in pages: `{{ guest.email|as_people_write }}`."""
+
+from django import template
+
+from bookings.addresses import as_people_write
+
+register = template.Library()
+register.filter(as_people_write)
