@@ -62,6 +62,12 @@ transaction_retries = Counter(
     "Times that a transaction was run again after a write conflict.",
     registry=REGISTRY,
 )
+mongodb_errors = Counter(
+    "bookingsite_mongodb_errors",
+    "Errors of MongoDB that requests ended in: passing, answered 503; or other, answered 500.",
+    ["kind"],
+    registry=REGISTRY,
+)
 breaker_opened = Counter(
     "bookingsite_redis_breaker_opened",
     "Times that a process stopped asking a Redis which had failed.",
@@ -100,3 +106,5 @@ for _result in LOCK_RESULTS:
     locks.labels(_result)
 for _cause in CONFLICT_CAUSES:
     conflicts.labels(_cause)
+for _kind in ("passing", "other"):
+    mongodb_errors.labels(_kind)
