@@ -118,6 +118,8 @@ def record(deliveries: Iterable[Delivery]) -> int:
         failures = error.details["writeErrors"]
         if any(failure["code"] != _DUPLICATE_KEY for failure in failures):
             raise
+        if error.details["writeConcernErrors"]:
+            raise  # written, but perhaps not to stay
         return len(documents) - len(failures)
     return len(documents)
 

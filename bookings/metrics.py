@@ -68,6 +68,12 @@ holds_refused = Counter(
     ["limit"],
     registry=REGISTRY,
 )
+mongodb_errors = Counter(
+    "bookingsite_mongodb_errors",
+    "Errors of MongoDB that requests ended in: passing, answered 503; or other, answered 500.",
+    ["kind"],
+    registry=REGISTRY,
+)
 breaker_opened = Counter(
     "bookingsite_redis_breaker_opened",
     "Times that a process stopped asking a Redis which had failed.",
@@ -111,3 +117,5 @@ for _limit in HOLD_LIMITS:
     holds_refused.labels(_limit)
 for _cause in CONFLICT_CAUSES:
     conflicts.labels(_cause)
+for _kind in ("passing", "other"):
+    mongodb_errors.labels(_kind)

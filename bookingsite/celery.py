@@ -1,11 +1,16 @@
 """The Celery application. Nothing in a request enqueues a task; beat does, on a schedule."""
 
+import logging
 import os
 from typing import Any
 
 import structlog
 from celery import Celery
-from celery.signals import setup_logging, task_postrun, task_prerun
+from celery.signals import setup_logging, task_failure, task_postrun, task_prerun
+
+from bookings import mongodb_errors
+
+logger = logging.getLogger(__name__)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bookingsite.settings")
 
@@ -23,6 +28,13 @@ def keep_our_logging(**_: Any) -> None:
 def name_the_task(task_id: str, task: Any, **_: Any) -> None:
     """Every line of a task carries its id, as a request's lines carry theirs."""
     structlog.contextvars.bind_contextvars(request_id=task_id, task=task.name)
+
+
+@task_failure.connect
+def describe_what_mongodb_said(exception: BaseException, **_: Any) -> None:
+    """Celery logs the failure; this says whether MongoDB's error is one that passes."""
+    if about := mongodb_errors.describe(exception):
+        logger.warning("task_failed_at_mongodb", extra=about)
 
 
 @task_postrun.connect

@@ -9,14 +9,11 @@ import sys
 from typing import Any
 
 from django.core import exceptions as django_errors
-from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.shortcuts import render
-from pymongo import errors as mongo_errors
-from pymongo.errors import PyMongoError
 from rest_framework import exceptions as drf
 
-from bookings import answers, errors, outage
+from bookings import answers, errors, metrics, mongodb_errors, outage
 from bookings.errors import Refusal
 from bookings.web.messages import explain, title_of
 from idempotency import keys
@@ -47,7 +44,7 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> HttpResponse:
     """DRF's exception handler: the refusal that the error amounts to, as a problem document."""
     refusal = refusal_for(error)
     if isinstance(refusal, errors.ServerError):
-        logger.exception("unexpected_error", exc_info=error)
+        _log_unexpected(error)
     response = respond(refusal, context["request"])
     if isinstance(error, drf.APIException):
         if header := getattr(error, "auth_header", None):
@@ -70,8 +67,13 @@ def refusal_for(error: BaseException) -> Refusal:
     """The refusal an error amounts to; ServerError when nobody foresaw it."""
     if isinstance(error, Refusal):
         return error
-    if passing := passing_error(error):
-        outage.report(passing)
+    if failed := mongodb_errors.driver_error(error):
+        is_passing = mongodb_errors.is_passing(failed)
+        metrics.mongodb_errors.labels("passing" if is_passing else "other").inc()
+        if not is_passing:
+            return errors.ServerError()
+        logger.warning("mongodb_failed", extra=mongodb_errors.describe(failed))
+        outage.report(failed)
         return errors.TryAgain()
     if isinstance(error, drf.Throttled):
         return errors.Throttled(retry_after_s=max(1, round(getattr(error, "wait", None) or 1)))
@@ -81,32 +83,9 @@ def refusal_for(error: BaseException) -> Refusal:
     return errors.ServerError()
 
 
-def passing_error(error: BaseException | None) -> PyMongoError | None:
-    """The driver's error, if MongoDB failed in a way that may be over at the next try.
-
-    A time-out, a lost or missing primary, or a commit whose outcome is unknown. The ORM wraps
-    the driver's error, so its cause is looked at as well.
-    """
-    if isinstance(error, DatabaseError):
-        error = error.__cause__
-    if not isinstance(error, PyMongoError):
-        return None
-    is_passing = (
-        error.timeout
-        or isinstance(error, (mongo_errors.ConnectionFailure, mongo_errors.WTimeoutError))
-        or error.has_error_label("RetryableWriteError")
-        or error.has_error_label("TransientTransactionError")
-        or error.has_error_label("UnknownTransactionCommitResult")
-        or getattr(error, "code", None) in RETRYABLE_CODES
-    )
-    return error if is_passing else None
-
-
-# Interrupted, stepped down, recovering, shutting down, not primary, exceeded time limit,
-# lock busy, transaction aborted: mongod's own list of what a driver may retry.
-RETRYABLE_CODES = frozenset(
-    {6, 7, 24, 46, 50, 89, 91, 134, 189, 251, 262, 9001, 10107, 11600, 11602, 13435, 13436}
-)
+def _log_unexpected(error: BaseException | None) -> None:
+    about = mongodb_errors.describe(error) if error else {}
+    logger.error("unexpected_error", exc_info=error, extra=about)
 
 
 def respond(refusal: Refusal, request: HttpRequest) -> HttpResponse:
@@ -142,7 +121,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     error = sys.exc_info()[1]
     refusal = refusal_for(error) if error else errors.ServerError()
     if isinstance(refusal, errors.ServerError):
-        logger.error("unexpected_error", exc_info=error)
+        _log_unexpected(error)
     return answer_refusal(request, refusal)
 
 
