@@ -147,6 +147,14 @@ class MalformedJson(Refusal):
     title = "Malformed JSON"
 
 
+class UnreadableRequest(Refusal):
+    """This is not HTTP as this site speaks it; look at the request line and the headers."""
+
+    code = "UNREADABLE_REQUEST"
+    status = 400
+    title = "Unreadable request"
+
+
 class NotAuthenticated(Refusal):
     """Send a valid token in the Authorization header, or log in."""
 
@@ -187,8 +195,16 @@ class NotAcceptable(Refusal):
     title = "Not acceptable"
 
 
+class RequestTimeout(Refusal):
+    """The request did not arrive in time; send it again with the same key."""
+
+    code = "REQUEST_TIMEOUT"
+    status = 408
+    title = "Too slow"
+
+
 class PayloadTooLarge(Refusal):
-    """The body is larger than 64 kB."""
+    """The body is larger than this address takes; send at most 64 kB."""
 
     code = "PAYLOAD_TOO_LARGE"
     status = 413

@@ -18,8 +18,9 @@ from django.utils.cache import patch_vary_headers
 
 from bookings import outage
 from bookings.clock import request_limits
-from bookings.errors import TryAgain
+from bookings.errors import Refusal, TryAgain
 from bookingsite import metrics
+from bookingsite.bodies import receive_body
 from bookingsite.problems import answer_refusal
 
 logger = logging.getLogger(__name__)
@@ -103,10 +104,12 @@ class RequestMiddleware:
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started_s = time.perf_counter()
         try:
+            # Before a request's time begins, since a file may take longer to arrive.
+            refusal = self._refuse_early(request)
             with request_limits() as deadline:
                 request.deadline = deadline  # type: ignore[attr-defined]
-                if needs_mongodb(request) and outage.is_away():
-                    response = answer_refusal(request, TryAgain())
+                if refusal is not None:
+                    response = answer_refusal(request, refusal)
                 else:
                     response = self._get_response(request)
             response["X-Request-ID"] = request_id
@@ -125,6 +128,11 @@ class RequestMiddleware:
             return response
         finally:
             structlog.contextvars.clear_contextvars()
+
+    def _refuse_early(self, request: HttpRequest) -> Refusal | None:
+        if needs_mongodb(request) and outage.is_away():
+            return TryAgain()
+        return receive_body(request)
 
 
 def _route_of(request: HttpRequest) -> str:

@@ -13,6 +13,7 @@ from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 
 from bookingsite import __version__
+from bookingsite.body_limits import LARGEST_BYTES
 from locks import sentinel
 from locks.connection import CONNECTION_OPTIONS, check_url
 
@@ -447,6 +448,14 @@ SESSION_COOKIE_SECURE = IS_PRODUCTION
 CSRF_COOKIE_SECURE = IS_PRODUCTION
 if _read_choice("TRUST_FORWARDED_PROTO", "no", ("yes", "no")) == "yes":
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# --- Bodies -------------------------------------------------------------------------------
+
+# Which of them are taken is said in body_limits.py; these let through what that does. They stay
+# in memory: no temporary file is written for whatever somebody sends.
+DATA_UPLOAD_MAX_MEMORY_SIZE = LARGEST_BYTES
+FILE_UPLOAD_MAX_MEMORY_SIZE = LARGEST_BYTES
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
 
 # --- Figures ------------------------------------------------------------------------------
 

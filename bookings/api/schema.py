@@ -88,6 +88,7 @@ def _problems(codes: dict[int, str]) -> dict[Any, OpenApiResponse]:
         401: "NOT_AUTHENTICATED",
         403: "PERMISSION_DENIED",
         406: "NOT_ACCEPTABLE",
+        408: "REQUEST_TIMEOUT",
         429: "THROTTLED",
         500: "SERVER_ERROR",
         503: "TRY_AGAIN",
