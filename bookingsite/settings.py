@@ -442,8 +442,18 @@ SECURE_SSL_REDIRECT = IS_PRODUCTION
 # Probes and Prometheus come from inside the cluster, over plain HTTP.
 SECURE_REDIRECT_EXEMPT = [r"^api/(health|ready)", r"^metrics$"]
 SECURE_HSTS_SECONDS = 31_536_000 if IS_PRODUCTION else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = IS_PRODUCTION
-SECURE_HSTS_PRELOAD = IS_PRODUCTION
+# What they promise is about names that this site may not know of, so it is the operator's choice.
+SECURE_HSTS_INCLUDE_SUBDOMAINS = (
+    _read_choice("HSTS_INCLUDE_SUBDOMAINS", "no", ("yes", "no")) == "yes"
+)
+SECURE_HSTS_PRELOAD = _read_choice("HSTS_PRELOAD", "no", ("yes", "no")) == "yes"
+if SECURE_HSTS_PRELOAD and not SECURE_HSTS_INCLUDE_SUBDOMAINS:
+    raise ImproperlyConfigured(
+        "Set HSTS_INCLUDE_SUBDOMAINS to yes as well, or HSTS_PRELOAD to no: browsers' lists hold "
+        "whole domains."
+    )
+# Django's checks ask for both.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SESSION_COOKIE_SECURE = IS_PRODUCTION
 CSRF_COOKIE_SECURE = IS_PRODUCTION
 if _read_choice("TRUST_FORWARDED_PROTO", "no", ("yes", "no")) == "yes":
