@@ -193,6 +193,8 @@ _REDIS_CACHE: dict[str, Any] = {
         "REDIS_CLIENT_CLASS": "locks.connection.GuardedRedis",
         "CONNECTION_POOL_CLASS": "locks.sentinel.Pool",
         "CONNECTION_POOL_KWARGS": CONNECTION_OPTIONS,
+        # By default it would be pickle: whoever can write to Redis could run code in web.
+        "SERIALIZER": "bookingsite.cache_values.JsonValues",
     },
 }
 CACHES = {
@@ -292,6 +294,9 @@ IDEMPOTENCY_FIND_EFFECT = "bookings.lookups.find_effect"
 CELERY_BROKER_URL = REDIS_URL
 if _watched:
     CELERY_BROKER_URL, CELERY_BROKER_TRANSPORT_OPTIONS = sentinel.for_celery(_watched)
+# Nothing else is read from the queue; a pickle in it would run code in the worker.
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_SERIALIZER = "json"
 CELERY_TASK_ACKS_LATE = True  # every task is safe to run twice, none may be lost
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
