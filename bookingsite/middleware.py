@@ -46,12 +46,15 @@ def needs_mongodb(request: HttpRequest) -> bool:
 
 
 class PolicyMiddleware(CSPMiddleware):
-    """What a browser may do with an answer: its content's security policy, and no devices."""
+    """What a browser may do with an answer: its content's policy, no devices, and no copies."""
 
     def process_response(
         self, request: HttpRequest, response: HttpResponseBase
     ) -> HttpResponseBase:
         response.setdefault("Permissions-Policy", settings.PERMISSIONS_POLICY)
+        # Nearly every answer is about somebody, so what may be kept says so itself: style sheets
+        # and the API's description do.
+        response.setdefault("Cache-Control", "no-store")
         return super().process_response(request, response)
 
 
