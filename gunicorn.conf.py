@@ -3,16 +3,19 @@
 import os
 import sys
 import threading
-import time
 
 from gunicorn import util
 
 from bookingsite import worker_files
 
-# Threads, since a booking mostly waits for MongoDB. How many processes is gunicorn's own variable
-# WEB_CONCURRENCY, which a setting here would overrule: several, since Python has one lock each.
-worker_class = "gthread"
+# Threads, since a booking mostly waits for MongoDB, and before them a loop that waits for clients.
+# How many processes is gunicorn's own variable WEB_CONCURRENCY, which a setting here would
+# overrule: several, since Python has one lock each.
+worker_class = "bookingsite.http_worker.Worker"
 threads = 4
+
+# Each is a file descriptor, of which a process often has 1,024 for everything.
+worker_connections = 500
 
 # Longer than any request may last (10 s) and than a lock (15 s); see bookings/checks.py.
 timeout = 20
@@ -28,14 +31,7 @@ logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"json": {"()": "bookingsite.logs.json_formatter"}},
-    "filters": {"bad_request": {"()": "bookingsite.logs.BadRequestFilter"}},
-    "handlers": {
-        "stderr": {
-            "class": "logging.StreamHandler",
-            "formatter": "json",
-            "filters": ["bad_request"],
-        }
-    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {
         "gunicorn.error": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
@@ -62,39 +58,6 @@ def child_exit(server, worker):
 
 def on_exit(server):
     worker_files.remove_folder(os.environ[COUNTS])
-
-
-# The longest a body may take to arrive. Threads are few, and without this limit a dozen clients
-# that stop in the middle of one would hold them all. It bounds one request; a proxy that buffers
-# bodies is what keeps many slow clients away.
-BODY_TIMEOUT_S = 5.0
-
-
-class BodySocket:
-    """The client's socket, until the body should have been there."""
-
-    def __init__(self, sock):
-        self.sock = sock
-        self._ends_at_s = time.monotonic() + BODY_TIMEOUT_S
-
-    def recv(self, size):
-        left_s = self._ends_at_s - time.monotonic()
-        if left_s <= 0:
-            raise TimeoutError("the body did not arrive in time")
-        self.sock.settimeout(left_s)
-        try:
-            return self.sock.recv(size)
-        finally:
-            self.sock.settimeout(None)
-
-
-def pre_request(worker, request):
-    request.unreader.sock = BodySocket(request.unreader.sock)
-
-
-def post_request(worker, request, environ, response):
-    if isinstance(request.unreader.sock, BodySocket):
-        request.unreader.sock = request.unreader.sock.sock
 
 
 # gunicorn closes a socket that has something unread by waiting up to two seconds for its client to

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from django.core.checks import CheckMessage, Error, register
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, register
 
 from bookings import clock, outcomes, services
 from idempotency.claims import LEASE_MS
@@ -31,4 +32,19 @@ def check_deadlines(app_configs: Any, **_: Any) -> list[CheckMessage]:
         Error(f"{shorter} ({short_s} s) must end before {longer} ({long_s} s).", id="bookings.E001")
         for (shorter, short_s), (longer, long_s) in zip(limits, limits[1:], strict=False)
         if short_s >= long_s
+    ]
+
+
+@register(Tags.security, deploy=True)
+def check_proxies(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """Behind a proxy whose word is taken for the protocol, it must be for addresses too: all
+    clients would have the proxy's, and one limit together."""
+    if not settings.SECURE_PROXY_SSL_HEADER or settings.REST_FRAMEWORK["NUM_PROXIES"]:
+        return []
+    return [
+        Error(
+            "Set TRUSTED_PROXIES to the number of proxies in front of the site, or "
+            "TRUST_FORWARDED_PROTO to no: otherwise all clients share one limit.",
+            id="bookings.E002",
+        )
     ]

@@ -161,6 +161,14 @@ class MalformedJson(Refusal):
     title = "Malformed JSON"
 
 
+class UnreadableRequest(Refusal):
+    """This is not HTTP as this site speaks it; look at the request line and the headers."""
+
+    code = "UNREADABLE_REQUEST"
+    status = 400
+    title = "Unreadable request"
+
+
 class NotAuthenticated(Refusal):
     """Send a valid token in the Authorization header, or log in."""
 
@@ -201,8 +209,16 @@ class NotAcceptable(Refusal):
     title = "Not acceptable"
 
 
+class RequestTimeout(Refusal):
+    """The request did not arrive in time; send it again with the same key."""
+
+    code = "REQUEST_TIMEOUT"
+    status = 408
+    title = "Too slow"
+
+
 class PayloadTooLarge(Refusal):
-    """The body is larger than 64 kB."""
+    """The body is larger than this address takes; send at most 64 kB."""
 
     code = "PAYLOAD_TOO_LARGE"
     status = 413

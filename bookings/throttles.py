@@ -96,4 +96,9 @@ def _increment_in(cache_name: str, entry: str, times: int, kept_s: int) -> int:
     cache = caches[cache_name]
     if cache.add(entry, times, timeout=kept_s + 1):
         return times
-    return cache.incr(entry, times)
+    try:
+        return cache.incr(entry, times)
+    except (ValueError, TypeError):
+        # It ended this very moment, or something that is no number was put there.
+        cache.set(entry, times, timeout=kept_s + 1)
+        return times

@@ -36,12 +36,3 @@ def _drop_private(
     for field in PRIVATE & event.keys():
         del event[field]
     return event
-
-
-class BadRequestFilter(logging.Filter):
-    """Keeps what gunicorn could not parse, and from whom it came, out of its log."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if record.getMessage().startswith("Invalid request from ip="):
-            record.msg, record.args = "not_an_http_request", ()
-        return True

@@ -18,8 +18,9 @@ from django.utils.cache import patch_vary_headers
 
 from bookings import outage
 from bookings.clock import request_limits
-from bookings.errors import TryAgain
+from bookings.errors import Refusal, TryAgain
 from bookingsite import metrics
+from bookingsite.bodies import receive_body
 from bookingsite.problems import answer_refusal
 
 logger = logging.getLogger(__name__)
@@ -45,12 +46,15 @@ def needs_mongodb(request: HttpRequest) -> bool:
 
 
 class PolicyMiddleware(CSPMiddleware):
-    """What a browser may do with an answer: its content's security policy, and no devices."""
+    """What a browser may do with an answer: its content's policy, no devices, and no copies."""
 
     def process_response(
         self, request: HttpRequest, response: HttpResponseBase
     ) -> HttpResponseBase:
         response.setdefault("Permissions-Policy", settings.PERMISSIONS_POLICY)
+        # Nearly every answer is about somebody, so what may be kept says so itself: style sheets
+        # and the API's description do.
+        response.setdefault("Cache-Control", "no-store")
         return super().process_response(request, response)
 
 
@@ -103,10 +107,12 @@ class RequestMiddleware:
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started_s = time.perf_counter()
         try:
+            # Before a request's time begins, since a file may take longer to arrive.
+            refusal = self._refuse_early(request)
             with request_limits() as deadline:
                 request.deadline = deadline  # type: ignore[attr-defined]
-                if needs_mongodb(request) and outage.is_away():
-                    response = answer_refusal(request, TryAgain())
+                if refusal is not None:
+                    response = answer_refusal(request, refusal)
                 else:
                     response = self._get_response(request)
             response["X-Request-ID"] = request_id
@@ -125,6 +131,11 @@ class RequestMiddleware:
             return response
         finally:
             structlog.contextvars.clear_contextvars()
+
+    def _refuse_early(self, request: HttpRequest) -> Refusal | None:
+        if needs_mongodb(request) and outage.is_away():
+            return TryAgain()
+        return receive_body(request)
 
 
 def _route_of(request: HttpRequest) -> str:

@@ -14,6 +14,7 @@ from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 
 from bookingsite import __version__
+from bookingsite.body_limits import LARGEST_BYTES
 from locks import sentinel
 from locks.connection import CONNECTION_OPTIONS, check_url
 
@@ -209,6 +210,8 @@ _REDIS_CACHE: dict[str, Any] = {
         "REDIS_CLIENT_CLASS": "locks.connection.GuardedRedis",
         "CONNECTION_POOL_CLASS": "locks.sentinel.Pool",
         "CONNECTION_POOL_KWARGS": CONNECTION_OPTIONS,
+        # By default it would be pickle: whoever can write to Redis could run code in web.
+        "SERIALIZER": "bookingsite.cache_values.JsonValues",
     },
 }
 CACHES = {
@@ -329,6 +332,9 @@ IDEMPOTENCY_READ_CALLER = "bookings.callers.read_caller"
 CELERY_BROKER_URL = REDIS_URL
 if _watched:
     CELERY_BROKER_URL, CELERY_BROKER_TRANSPORT_OPTIONS = sentinel.for_celery(_watched)
+# Nothing else is read from the queue; a pickle in it would run code in the worker.
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_SERIALIZER = "json"
 CELERY_TASK_ACKS_LATE = True  # every task is safe to run twice, none may be lost
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
@@ -481,12 +487,30 @@ SECURE_SSL_REDIRECT = IS_PRODUCTION
 # Probes and Prometheus come from inside the cluster, over plain HTTP.
 SECURE_REDIRECT_EXEMPT = [r"^api/(health|ready)", r"^metrics$"]
 SECURE_HSTS_SECONDS = 31_536_000 if IS_PRODUCTION else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = IS_PRODUCTION
-SECURE_HSTS_PRELOAD = IS_PRODUCTION
+# What they promise is about names that this site may not know of, so it is the operator's choice.
+SECURE_HSTS_INCLUDE_SUBDOMAINS = (
+    _read_choice("HSTS_INCLUDE_SUBDOMAINS", "no", ("yes", "no")) == "yes"
+)
+SECURE_HSTS_PRELOAD = _read_choice("HSTS_PRELOAD", "no", ("yes", "no")) == "yes"
+if SECURE_HSTS_PRELOAD and not SECURE_HSTS_INCLUDE_SUBDOMAINS:
+    raise ImproperlyConfigured(
+        "Set HSTS_INCLUDE_SUBDOMAINS to yes as well, or HSTS_PRELOAD to no: browsers' lists hold "
+        "whole domains."
+    )
+# Django's checks ask for both.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SESSION_COOKIE_SECURE = IS_PRODUCTION
 CSRF_COOKIE_SECURE = IS_PRODUCTION
 if _read_choice("TRUST_FORWARDED_PROTO", "no", ("yes", "no")) == "yes":
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# --- Bodies -------------------------------------------------------------------------------
+
+# Which of them are taken is said in body_limits.py; these let through what that does. They stay
+# in memory: no temporary file is written for whatever somebody sends.
+DATA_UPLOAD_MAX_MEMORY_SIZE = LARGEST_BYTES
+FILE_UPLOAD_MAX_MEMORY_SIZE = LARGEST_BYTES
+FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
 
 # --- Figures ------------------------------------------------------------------------------
 

@@ -188,8 +188,8 @@ class Run:
         web = [
             *(python, "-m", "gunicorn", "bookingsite.wsgi:application"),
             *("--bind", f"127.0.0.1:{port}", "--no-control-socket"),
-            *("--worker-class", "gthread", "--workers", "2", "--threads", "4"),
-            *("--timeout", "20", "--graceful-timeout", "5"),
+            # The rest is in gunicorn.conf.py, as in production.
+            *("--workers", "2", "--graceful-timeout", "5"),
         ]
         # Threads make the worker one process, so that its end, however it comes, is complete.
         worker = [*celery, "worker", "--pool", "threads", "--concurrency", "4", "-l", "INFO"]

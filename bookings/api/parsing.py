@@ -8,39 +8,25 @@ from rest_framework import exceptions as drf
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 
-from bookings.errors import MalformedJson, PayloadTooLarge, UnsupportedMediaType
-
-# The largest honest body (notes, guest, every field) stays under 20 kB.
-MAX_BODY_BYTES = 64 * 1024
-
-_CHUNKED_BODY = "bookingsite.chunked_body"
+from bookings.errors import MalformedJson, UnsupportedMediaType
 
 # A booking nests two deep. Deeper ones only exhaust the parser's stack.
 MAX_DEPTH = 16
 
 
 def read_json(request: Request) -> Any:
-    """The request's JSON. Raises MalformedJson, PayloadTooLarge or UnsupportedMediaType.
+    """The request's JSON. Raises MalformedJson or UnsupportedMediaType.
 
-    The framework takes a body without a length for no body at all, so one that comes in chunks
-    is read here; gunicorn ends the stream with the last of them.
+    How large a body may be is judged before any view is asked (bookingsite/bodies.py).
     """
-    if "chunked" not in request.headers.get("Transfer-Encoding", "").lower():
-        try:
-            return request.data
-        except drf.UnsupportedMediaType as error:
-            raise UnsupportedMediaType from error
-    if request.content_type.partition(";")[0].strip().lower() != BoundedJSONParser.media_type:
-        raise UnsupportedMediaType
-    if _CHUNKED_BODY not in request.META:  # a retry's payload is looked at twice
-        request.META[_CHUNKED_BODY] = request.META["wsgi.input"].read(MAX_BODY_BYTES + 1)
-    if len(request.META[_CHUNKED_BODY]) > MAX_BODY_BYTES:
-        raise PayloadTooLarge
-    return parse_json(request.META[_CHUNKED_BODY])
+    try:
+        return request.data
+    except drf.UnsupportedMediaType as error:
+        raise UnsupportedMediaType from error
 
 
 class BoundedJSONParser(BaseParser):
-    """Strict JSON in UTF-8, at most 64 kB. Raises MalformedJson or PayloadTooLarge."""
+    """Strict JSON in UTF-8, not nested deeply. Raises MalformedJson."""
 
     media_type = "application/json"
 
@@ -50,13 +36,7 @@ class BoundedJSONParser(BaseParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        request = (parser_context or {})["request"]
-        if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BODY_BYTES:
-            raise PayloadTooLarge
-        body = stream.read(MAX_BODY_BYTES + 1)
-        if len(body) > MAX_BODY_BYTES:
-            raise PayloadTooLarge
-        return parse_json(body)
+        return parse_json(stream.read())
 
 
 def parse_json(body: bytes) -> Any:

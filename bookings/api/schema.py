@@ -100,6 +100,7 @@ _ALWAYS = (
     errors.NotAuthenticated(),
     errors.PermissionDenied(),
     errors.NotAcceptable(),
+    errors.RequestTimeout(),
     errors.Throttled(),
     errors.ServerError(),
     errors.TryAgain(),

@@ -42,11 +42,16 @@ SENTENCES: dict[str, Promise] = {
     "VALIDATION_ERROR": _("Something in the form is not right."),
     "INVALID_IDEMPOTENCY_KEY": _("This form is damaged. Open the page anew and try again."),
     "MALFORMED_JSON": _("The form could not be read. Open the page anew and try again."),
+    "UNREADABLE_REQUEST": _("The form could not be read. Open the page anew and try again."),
     "NOT_AUTHENTICATED": _("Log in first, then try again."),
     "PERMISSION_DENIED": _("You may not do this with your login. Log in as somebody who may."),
     "NOT_FOUND": _("There is nothing here that you can see. Look among your bookings."),
     "METHOD_NOT_ALLOWED": _("This cannot be done here. Go back to the first page."),
     "NOT_ACCEPTABLE": _("This cannot be shown as asked for. Go back to the first page."),
+    "REQUEST_TIMEOUT": _(
+        "What you sent came too slowly, so nothing was done. Go back and send it again: "
+        "it will be done only once."
+    ),
     "PAYLOAD_TOO_LARGE": _("That was too much text. Shorten it and try again."),
     "UNSUPPORTED_MEDIA_TYPE": _("The form could not be read. Open the page anew and try again."),
     "THROTTLED": _("That was a lot at once. Wait a minute, then press the button again."),
@@ -66,6 +71,7 @@ TITLES: dict[str, Promise] = {
     "PERMISSION_DENIED": _("Not allowed"),
     "NOT_FOUND": _("Not found"),
     "METHOD_NOT_ALLOWED": _("Not possible here"),
+    "REQUEST_TIMEOUT": _("Too slow"),
     "PAYLOAD_TOO_LARGE": _("Too much"),
     "THROTTLED": _("Too many requests"),
     "SERVER_ERROR": _("Something went wrong"),

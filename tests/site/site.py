@@ -103,7 +103,7 @@ def start_site(environment: dict[str, str], folder: Path) -> Site:
             env={**environment, "TEST_FAULTS": str(faults.folder)},
         )  # fmt: skip
     site = Site(process, port, faults, log_path)
-    deadline_s = time.monotonic() + 20
+    deadline_s = time.monotonic() + 60
     while time.monotonic() < deadline_s:
         try:
             if requests.get(f"{site.url}/api/health", timeout=5).ok:

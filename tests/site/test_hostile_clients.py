@@ -1,12 +1,10 @@
-"""Clients that are slow, wrong, guessing or many: the others are served all the same."""
+"""Clients that are wrong, guessing or many: the others are served all the same."""
 
 from __future__ import annotations
 
 import json
 import socket
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 
 import pytest
 import requests
@@ -15,21 +13,6 @@ from tests.conftest import night
 from tests.site.conftest import Starter
 from tests.site.site import Site, all_at_once, codes
 
-# gunicorn.conf.py gives a body five seconds; the rest is for a busy machine.
-BODY_LIMIT_S = 9.0
-
-
-@contextmanager
-def half_a_request(site: Site, path: str, content_type: str) -> Iterator[socket.socket]:
-    """A client that announces a body and stops in the middle of it."""
-    with socket.create_connection(("127.0.0.1", site.port)) as client:
-        client.settimeout(30)
-        client.sendall(
-            f"POST {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {site.token}\r\n"
-            f"Content-Type: {content_type}\r\nContent-Length: 50\r\n\r\n{{".encode()
-        )
-        yield client
-
 
 def raw(site: Site, request: bytes) -> bytes:
     """What comes back for exactly these bytes."""
@@ -37,39 +20,6 @@ def raw(site: Site, request: bytes) -> bytes:
         client.settimeout(10)
         client.sendall(request)
         return client.recv(65536)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("path", "content_type"),
-    [("/api/bookings", "application/json"), ("/login", "application/x-www-form-urlencoded")],
-)
-def test_serves_others_while_bodies_do_not_arrive(site: Site, path: str, content_type: str) -> None:
-    with ExitStack() as clients:
-        for _ in range(24):
-            clients.enter_context(half_a_request(site, path, content_type))
-        time.sleep(0.5)
-        started_s = time.monotonic()
-
-        # Three bodies for each thread, so at worst three times their limit.
-        healthy = site.get("/api/health")
-
-        assert healthy.status_code == 200
-        assert time.monotonic() - started_s < 3 * BODY_LIMIT_S
-
-
-def test_answers_a_body_that_does_not_arrive(site: Site) -> None:
-    with half_a_request(site, "/api/bookings", "application/json") as client:
-        started_s = time.monotonic()
-        answer = client.recv(65536)
-        elapsed_s = time.monotonic() - started_s
-        # The head may come before the rest.
-        while b"MALFORMED_JSON" not in answer and (more := client.recv(65536)):
-            answer += more
-
-    assert elapsed_s < BODY_LIMIT_S
-    assert answer.startswith(b"HTTP/1.1 400")
-    assert b"MALFORMED_JSON" in answer
 
 
 def test_throttles_an_address_that_guesses_tokens(start: Starter) -> None:
@@ -164,6 +114,48 @@ def test_logs_neither_sender_nor_text_of_what_is_no_request(start: Starter) -> N
     assert log.count("not_an_http_request") == 2
     assert "bks_SECRET" not in log
     assert "127.0.0.1" not in log.replace(f"http://127.0.0.1:{site.port}", "")
+
+
+UNREADABLE = {
+    "a DEL in a header": (b"GET {path} HTTP/1.1\r\nHost: localhost\r\nX-Name: a\x7fb\r\n\r\n", 400),
+    "no colon": (b"GET {path} HTTP/1.1\r\nHost localhost\r\n\r\n", 400),
+    "line feeds alone": (b"GET {path} HTTP/1.1\nHost: localhost\n\n", 400),
+    "another version": (b"GET {path} HTTP/z\r\n\r\n", 400),
+    "two lengths": (
+        b"POST {path} HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}", 400,
+    ),
+    "two hosts": (b"GET {path} HTTP/1.1\r\nHost: localhost\r\nHost: evil\r\n\r\n", 400),
+    "a broken chunk": (b"POST {path} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\n{}", 400),
+    "an unknown coding": (b"POST {path} HTTP/1.1\r\nTransfer-Encoding: zip\r\n\r\n", 501),
+    "an expectation": (b"GET {path} HTTP/1.1\r\nExpect: miracles\r\n\r\n", 417),
+    "a long address": (b"GET {path}?" + b"x" * 9_000 + b" HTTP/1.1\r\n\r\n", 414),
+    "a long header": (b"GET {path} HTTP/1.1\r\nX-Long: " + b"x" * 9_000 + b"\r\n\r\n", 431),
+    "no end of headers": (b"GET {path} HTTP/1.1\r\n" + b"X-More: x\r\n" * 4_000, 431),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_answers_what_is_no_request_with_a_problem(site: Site, name: str) -> None:
+    request, status = UNREADABLE[name]
+
+    head, _, body = raw(site, request.replace(b"{path}", b"/api/bookings")).partition(b"\r\n\r\n")
+
+    assert head.startswith(f"HTTP/1.1 {status} ".encode())
+    assert b"\r\nContent-Type: application/problem+json\r\n" in head
+    assert b"\r\nConnection: close" in head
+    problem = json.loads(body)
+    assert (problem["code"], problem["status"]) == ("UNREADABLE_REQUEST", status)
+
+
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_answers_what_is_no_request_with_a_page_elsewhere(site: Site, name: str) -> None:
+    request, status = UNREADABLE[name]
+
+    head, _, body = raw(site, request.replace(b"{path}", b"/stays")).partition(b"\r\n\r\n")
+
+    assert head.startswith(f"HTTP/1.1 {status} ".encode())
+    assert b"\r\nContent-Type: text/html; charset=utf-8\r\n" in head
+    assert b"<h1>Unreadable request</h1>" in body
 
 
 def test_answers_a_wrong_host_with_a_problem(site: Site) -> None:

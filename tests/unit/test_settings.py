@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
 
 PRODUCTION = {
     "BOOKINGSITE_ENV": "production",
@@ -188,3 +191,49 @@ def test_lets_no_address_of_mongodb_weaken_what_is_promised() -> None:
     )
 
     assert said.stdout == "Primary() majority True True\n", said.stderr
+
+
+HSTS = ("SECURE_HSTS_SECONDS", "SECURE_HSTS_INCLUDE_SUBDOMAINS", "SECURE_HSTS_PRELOAD")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "told"),
+    [
+        ({}, "31536000 False False"),
+        ({"HSTS_INCLUDE_SUBDOMAINS": "yes"}, "31536000 True False"),
+        ({"HSTS_INCLUDE_SUBDOMAINS": "yes", "HSTS_PRELOAD": "yes"}, "31536000 True True"),
+    ],
+)
+def test_promises_tls_for_other_names_only_if_told_to(chosen: dict[str, str], told: str) -> None:
+    assert start(*HSTS, **PRODUCTION, **chosen).stdout == f"{told}\n"
+
+
+def test_refuses_a_place_in_browsers_lists_without_the_names_below() -> None:
+    said = start(**PRODUCTION, HSTS_PRELOAD="yes").stderr
+
+    assert "Set HSTS_INCLUDE_SUBDOMAINS to yes as well" in said
+
+
+@pytest.mark.parametrize(
+    ("proto", "proxies", "is_refused"),
+    [("yes", "0", True), ("yes", "1", False), ("no", "0", False), ("no", "1", False)],
+)
+def test_refuses_to_deploy_with_one_limit_for_all_clients(
+    proto: str, proxies: str, is_refused: bool
+) -> None:
+    checked = subprocess.run(
+        [sys.executable, "manage.py", "check", "--deploy", "--tag", "security"],
+        env={
+            **os.environ,
+            **PRODUCTION,
+            "TRUST_FORWARDED_PROTO": proto,
+            "TRUSTED_PROXIES": proxies,
+        },
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ("Set TRUSTED_PROXIES to the number of proxies" in checked.stderr) == is_refused
+    assert (checked.returncode != 0) == is_refused

@@ -1,0 +1,415 @@
+"""gunicorn's worker with threads, whose loop waits for requests instead of its threads.
+
+gthread gives a connection to one of its few threads with the first byte, and the thread then waits
+for the rest: sixteen clients who send a byte every four seconds stop a site of eight threads. Here
+the loop, which also watches the idle connections, reads without waiting. It parses a head once it
+is whole, collects the body, and only then has a thread serve the request. So a slow client costs a
+socket and a few kB, and threads keep what they are good for: a request that waits for MongoDB.
+
+Head and body have deadlines, from the first byte of each. A body of more than 64 kB is not
+collected: it is left on the socket, and bodies.py lets a thread read it for staff, or refuses it.
+When there are no sockets left, the connection that was silent for longest makes room.
+
+Why it is not configuration or another class: docs/decisions/0021-slow-clients.md.
+"""
+
+import html
+import io
+import re
+import socket
+import sys
+import time
+from functools import partial
+from http import HTTPStatus
+from selectors import EVENT_READ
+from typing import Any
+
+from gunicorn import util
+from gunicorn.http import errors as faults
+from gunicorn.http.body import ChunkedReader
+from gunicorn.http.message import Request
+from gunicorn.http.parser import RequestParser
+from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
+
+from bookings import answers
+from bookings.errors import Refusal, RequestTimeout, ServerError, UnreadableRequest
+from bookingsite.body_limits import DEFAULT, BodyLimit, limit_for
+
+# Heads are sent in one piece, or a few; five seconds are for lines that lose packets.
+HEAD_TIMEOUT_S = 5.0
+
+# What nginx takes as well; cookies and addresses are far smaller.
+MAX_HEAD_BYTES = 32 * 1024
+
+# A chunk's own lines come on top of a body; honest chunks have a kB or more.
+MAX_FRAMING_BYTES = 8 * 1024
+
+READ_BYTES = 16 * 1024
+
+# How often the loop looks for those who are late.
+LOOK_INTERVAL_S = 0.5
+
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+_API_REQUEST = re.compile(rb"(?:\r\n)?[^ \r\n]+ (?:https?://[^/ \r\n]*)?/api/")
+
+_CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,8}")
+
+# What is not 400; gunicorn's own answers have the same.
+_STATUSES: dict[type[Exception], HTTPStatus] = {
+    faults.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
+    faults.LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    faults.ExpectationFailed: HTTPStatus.EXPECTATION_FAILED,
+    faults.UnsupportedTransferCoding: HTTPStatus.NOT_IMPLEMENTED,
+}
+
+
+class NotARequest(Exception):
+    """What arrived cannot be given to Django, so the worker answers it."""
+
+    def __init__(self, refusal: Refusal, *, is_for_api: bool) -> None:
+        super().__init__(refusal.code)
+        self.refusal = refusal
+        self.is_for_api = is_for_api
+
+
+class Worker(ThreadWorker):
+    """Serves requests that have arrived."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._looks_again_at_s = 0.0
+
+    @classmethod
+    def check_config(cls, cfg: Any, log: Any) -> None:
+        if cfg.is_ssl:
+            sys.exit("Take --certfile and --keyfile away: a proxy in front of the site ends TLS.")
+        super().check_config(cfg, log)
+
+    def enqueue_req(self, conn: TConn) -> None:
+        """Has a thread serve the connection's request if all of it is there, or waits for it.
+
+        ThreadWorker calls it when a connection is new, has become readable, or was served and has
+        sent something already that follows.
+        """
+        if self.nr_conns >= self.worker_connections:
+            self._make_room()
+        if conn.parser is None:
+            conn.parser, conn.initialized = Arrival(self.cfg, conn), True
+        conn.sock.setblocking(False)
+        try:
+            data = conn.sock.recv(READ_BYTES)
+        except BlockingIOError:
+            data = None
+        except OSError:
+            data = b""
+        conn.parser.feed(data or b"")
+        if conn.parser.is_ready:
+            super().enqueue_req(conn)
+        elif data == b"":
+            self._drop(conn)
+        else:
+            self._wait_for(conn)
+
+    def _wait_for(self, conn: TConn) -> None:
+        if conn.parser.has_begun:
+            self.pending_conns.append(conn)
+            then = self.on_pending_socket_readable
+        else:
+            conn.set_timeout()
+            if not self.alive:
+                conn.timeout = min(conn.timeout, time.monotonic() + STOP_KEEPALIVE_LINGER)
+            self.keepalived_conns.append(conn)
+            then = self.on_client_socket_readable
+        self.poller.register(conn.sock, EVENT_READ, partial(then, conn))
+
+    def _make_room(self) -> None:
+        """Drops the connection that was silent for longest: rather one without a request."""
+        for waiting in (self.keepalived_conns, self.pending_conns):
+            if waiting:
+                conn = waiting.popleft()
+                self.poller.unregister(conn.sock)
+                self._drop(conn)
+                return
+
+    def _drop(self, conn: TConn) -> None:
+        self.nr_conns -= 1
+        conn.close()
+
+    def murder_pending(self) -> None:
+        """Has those answered whose head or body is late; ThreadWorker calls it in its loop."""
+        now_s = time.monotonic()
+        if now_s < self._looks_again_at_s:
+            return
+        self._looks_again_at_s = now_s + LOOK_INTERVAL_S
+        for conn in [conn for conn in self.pending_conns if conn.parser.ends_at_s < now_s]:
+            self.pending_conns.remove(conn)
+            self.poller.unregister(conn.sock)
+            conn.parser.give_up()
+            super().enqueue_req(conn)
+
+    def handle_error(self, req: Request | None, client: socket.socket, addr: Any, exc: Any) -> None:
+        """Answers what Django does not hear of: a problem document under /api/, else a page."""
+        if isinstance(exc, NotARequest):
+            refusal, is_for_api = exc.refusal, exc.is_for_api
+            # Neither what was sent nor from where.
+            self.log.warning("not_an_http_request")
+        else:
+            refusal, is_for_api = ServerError(), req is not None and req.path.startswith("/api/")
+            self.log.error("unexpected_error", exc_info=exc)
+        try:
+            util.write_nonblock(client, _to_http(refusal, is_for_api=is_for_api))
+        except OSError:
+            self.log.debug("The client does not take its answer.")
+
+
+class Arrival(RequestParser):
+    """What has arrived of a connection's next request.
+
+    It stands where ThreadWorker expects gunicorn's parser, and is that: the same code judges heads
+    and decodes chunks, once they are there. The loop feeds it, and a thread takes the request.
+    """
+
+    def __init__(self, cfg: Any, conn: TConn) -> None:
+        super().__init__(cfg, _Nothing(), conn.client)
+        self._sock = conn.sock
+        self._begin()
+
+    def _begin(self) -> None:
+        self._request: Request | None = None
+        self._fault: Exception | None = None
+        self._chunks: _Chunks | None = None
+        self._is_open = False
+        self.is_ready = False
+        self.ends_at_s = 0.0
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a byte of the request has arrived."""
+        return self._request is not None or self._arrived_bytes > 0
+
+    @property
+    def _arrived_bytes(self) -> int:
+        return self.unreader.buf.getbuffer().nbytes
+
+    def feed(self, data: bytes) -> None:
+        """Takes what has arrived, maybe nothing new."""
+        had_begun = self.ends_at_s > 0
+        self.unreader.buf.seek(0, io.SEEK_END)
+        self.unreader.buf.write(data)
+        if self.has_begun and not had_begun:
+            self.ends_at_s = time.monotonic() + HEAD_TIMEOUT_S
+        if self._request is None:
+            self._read_head()
+        if self._request is not None and not self.is_ready:
+            self._read_body()
+
+    def _read_head(self) -> None:
+        arrived = self.unreader.buf.getvalue()
+        # A line feed by itself is refused, so there is nothing to wait for.
+        is_plain = arrived.count(b"\n") == arrived.count(b"\r\n")
+        if b"\r\n\r\n" not in arrived and is_plain and len(arrived) <= MAX_HEAD_BYTES:
+            return
+        try:
+            request = super().__next__()
+        except BlockingIOError:  # there was no end of it
+            self._refuse(faults.LimitRequestHeaders("head"), arrived)
+        except Exception as error:  # whatever a stranger sends, the loop goes on
+            self._refuse(error, arrived)
+        else:
+            self._request = request
+            self._head = arrived
+            self._body_begins_at_s = time.monotonic()
+            if isinstance(request.body.reader, ChunkedReader):
+                self._chunks = _Chunks()
+            elif request.body.reader.length > DEFAULT.max_bytes:
+                self._leave_open()
+            if request._expected_100_continue and not self._is_open:
+                # Whoever waits for it has sent nothing of the body yet.
+                request._expected_100_continue = False
+                if self._arrived_bytes == 0:
+                    _send_now(self._sock, _CONTINUE)
+
+    def _read_body(self) -> None:
+        assert self._request is not None
+        arrived_bytes = self._arrived_bytes
+        if self._chunks is None:
+            if arrived_bytes >= self._request.body.reader.length:
+                self._finish()
+        elif self._chunks.are_whole(self.unreader.buf.getvalue()):
+            self._finish()
+        elif max(arrived_bytes, self._chunks.needed_bytes) > DEFAULT.max_bytes + MAX_FRAMING_BYTES:
+            self._cut_off(length=DEFAULT.max_bytes + 1)
+        self.ends_at_s = self._body_begins_at_s + DEFAULT.allowed_s(arrived_bytes)
+
+    def _finish(self) -> None:
+        """Puts the whole body, without its chunks, before the request."""
+        assert self._request is not None
+        try:
+            body = self._request.body.read()
+        except Exception as error:  # likewise
+            self._refuse(error, self._head)
+            return
+        if self._chunks is not None:
+            _give_length(self._request, len(body))
+        self._request.body = io.BytesIO(body)
+        self.is_ready = True
+
+    def _leave_open(self) -> None:
+        """Leaves the body to be read from the socket, by whoever may wait for it."""
+        assert self._request is not None
+        self.unreader.sock = _OpenBody(self._sock, self._request, limit_for(self._request.path))
+        self._request._expected_100_continue = False
+        self._request.force_close()
+        self._is_open = self.is_ready = True
+
+    def _cut_off(self, *, length: int) -> None:
+        """Lets Django answer for a body that is late, or longer than it may be."""
+        assert self._request is not None
+        _give_length(self._request, length)
+        self._request.body = _NoBody()
+        self._request.force_close()
+        self._is_open = self.is_ready = True
+
+    def _refuse(self, error: Exception, head: bytes) -> None:
+        self.is_ready = True
+        if not isinstance(error, (faults.ParseException, BlockingIOError)):
+            self._fault = error
+            return
+        refusal = UnreadableRequest()
+        refusal.status = _STATUSES.get(type(error), HTTPStatus.BAD_REQUEST)
+        self._fault = NotARequest(refusal, is_for_api=bool(_API_REQUEST.match(head)))
+
+    def give_up(self) -> None:
+        """Has the request answered as late."""
+        if self._request is not None:
+            self._cut_off(length=1)
+            return
+        is_for_api = bool(_API_REQUEST.match(self.unreader.buf.getvalue()))
+        self._fault = NotARequest(RequestTimeout(), is_for_api=is_for_api)
+        self.is_ready = True
+
+    def __next__(self) -> Request:
+        """Hands the request to the thread that serves it."""
+        request, fault, was_open = self._request, self._fault, self._is_open
+        self._begin()
+        self._is_open = was_open
+        if fault is not None:
+            raise fault
+        return request
+
+    def finish_body(self, deadline: float | None = None, max_bytes: int | None = None) -> bool:
+        """Whether the next request can follow: not behind a body that was left on the socket."""
+        return not self._is_open
+
+
+class _Nothing:
+    """What a parser reads from that is fed: there is never more than it was given."""
+
+    def recv(self, size: int) -> bytes:
+        raise BlockingIOError
+
+
+class _NoBody:
+    """A body that did not arrive in time."""
+
+    def read(self, size: int | None = None) -> bytes:
+        raise TimeoutError("the body did not arrive in time")
+
+    readline = read
+
+
+class _OpenBody:
+    """A client's socket, for as long as its body may take."""
+
+    def __init__(self, sock: socket.socket, request: Request, limit: BodyLimit) -> None:
+        self._sock = sock
+        self._limit = limit
+        self._is_awaited = request._expected_100_continue
+        self._began_at_s = time.monotonic()
+        self._arrived_bytes = 0
+
+    def recv(self, size: int) -> bytes:
+        if self._is_awaited:
+            self._is_awaited = False
+            self._sock.sendall(_CONTINUE)
+        ends_at_s = self._began_at_s + self._limit.allowed_s(self._arrived_bytes)
+        left_s = ends_at_s - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError("the body did not arrive in time")
+        self._sock.settimeout(left_s)
+        try:
+            data = self._sock.recv(size)
+        finally:
+            self._sock.settimeout(None)
+        self._arrived_bytes += len(data)
+        return data
+
+
+class _Chunks:
+    """Where a body in chunks ends. gunicorn decodes it then, and refuses what is wrong with it."""
+
+    def __init__(self) -> None:
+        # So many there are at least: what is announced counts.
+        self.needed_bytes = 0
+        self._at = 0
+        self._is_behind_last = False
+
+    def are_whole(self, arrived: bytes) -> bool:
+        """Whether the last chunk and what may follow it have arrived; asked with ever more."""
+        while (line_ends_at := arrived.find(b"\r\n", self._at)) >= 0:
+            line = arrived[self._at : line_ends_at]
+            if self._is_behind_last:
+                if not line:
+                    return True
+                self._at = line_ends_at + 2
+                continue
+            size = _CHUNK_SIZE.fullmatch(line.partition(b";")[0].rstrip(b" \t"))
+            if size is None:
+                return True
+            size_bytes = int(size[0], 16)
+            next_at = line_ends_at + 2 + (size_bytes + 2 if size_bytes else 0)
+            self.needed_bytes = next_at
+            if len(arrived) < next_at:
+                return False
+            self._is_behind_last = size_bytes == 0
+            self._at = next_at
+        return False
+
+
+def _give_length(request: Request, length: int) -> None:
+    """Makes of a request in chunks one with a length, as Django and DRF expect."""
+    framing = ("TRANSFER-ENCODING", "CONTENT-LENGTH", "TRAILER")
+    request.headers = [(name, value) for name, value in request.headers if name not in framing]
+    request.headers.append(("CONTENT-LENGTH", str(length)))
+
+
+def _send_now(sock: socket.socket, data: bytes) -> None:
+    """Sends a few bytes without waiting; where there is no room, the client has itself to blame."""
+    try:
+        sock.send(data)
+    except OSError:
+        return
+
+
+def _to_http(refusal: Refusal, *, is_for_api: bool) -> bytes:
+    """The refusal as a whole answer, made without Django."""
+    if is_for_api:
+        answer = answers.problem(refusal)
+        content_type, body = answer.content_type, answer.body
+    else:
+        content_type = "text/html; charset=utf-8"
+        title, sentence = html.escape(refusal.title), html.escape(refusal.detail)
+        body = (
+            f'<!doctype html>\n<html lang="en">\n<title>{title}</title>\n'
+            f"<h1>{title}</h1>\n<p>{sentence}</p>\n</html>\n"
+        ).encode()
+    head = (
+        f"HTTP/1.1 {refusal.status:d} {HTTPStatus(refusal.status).phrase}\r\n"
+        f"Content-Type: {content_type}\r\n"
+        f"Content-Length: {len(body)}\r\n"
+        "Cache-Control: no-store\r\n"
+        "X-Content-Type-Options: nosniff\r\n"
+        "Connection: close\r\n\r\n"
+    )
+    return head.encode("ascii") + body
