@@ -37,9 +37,9 @@ OBSTACLES = (
 # How far the ends of a stay that cannot be had are moved to find one that can.
 NEAREST_WITHIN_DAYS = 14
 
-# How many nights more or fewer such a stay may have: up to a week, since some hotels sell only
-# whole weeks in summer.
-NEAREST_WITHIN_NIGHTS = 7
+# A stay of another length is moved less, and is longer or shorter by at most as much: a week, since
+# some hotels sell only whole weeks in summer.
+OTHER_LENGTH_WITHIN_DAYS = 7
 
 # In which way such a stay is another one.
 EARLIER, LATER, SHORTER, LONGER = "earlier", "later", "shorter", "longer"
@@ -318,17 +318,21 @@ class _Move:
         return SHORTER if self.departure < self.arrival else LONGER
 
 
-_ENDS = range(-NEAREST_WITHIN_DAYS, NEAREST_WITHIN_DAYS + 1)
+_SHIFTS = range(-NEAREST_WITHIN_DAYS, NEAREST_WITHIN_DAYS + 1)
+_OTHER_SHIFTS = range(-OTHER_LENGTH_WITHIN_DAYS, OTHER_LENGTH_WITHIN_DAYS + 1)
 
 # Nearest first; of those as near, the ones that keep the length, and then those that keep the
 # arrival.
 _MOVES = sorted(
-    (
-        _Move(arrival, departure)
-        for arrival in _ENDS
-        for departure in _ENDS
-        if (arrival or departure) and abs(departure - arrival) <= NEAREST_WITHIN_NIGHTS
-    ),
+    [
+        *(_Move(days, days) for days in _SHIFTS if days),
+        *(
+            _Move(arrival, departure)
+            for arrival in _OTHER_SHIFTS
+            for departure in _OTHER_SHIFTS
+            if arrival != departure and departure - arrival in _OTHER_SHIFTS
+        ),
+    ],
     key=lambda move: (
         move.distance,
         move.arrival != move.departure,

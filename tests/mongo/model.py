@@ -31,7 +31,7 @@ MAX_HOLDS = 2
 
 GAP_LOOK_NIGHTS = 7
 NEAREST_WITHIN_DAYS = 14
-NEAREST_WITHIN_NIGHTS = 7
+OTHER_LENGTH_WITHIN_DAYS = 7
 MAX_NIGHTS = 90
 
 # Night 0 is this many days ahead. Who arrives before the deadline's night can no longer cancel.
@@ -218,7 +218,7 @@ class Hotel:
                 there = (first + arrival, end + departure)
                 if (
                     there == (first, end)
-                    or abs(longer) > NEAREST_WITHIN_NIGHTS
+                    or (longer and not self._is_near(arrival, departure))
                     or not self.can_be_had(category, *there)
                 ):
                     continue
@@ -235,6 +235,13 @@ class Hotel:
             for away, there in sorted(closest.values())
             if not away[1] or away[0] < min(as_long, default=away[0] + 1)
         ]
+
+    @staticmethod
+    def _is_near(arrival: int, departure: int) -> bool:
+        """For a stay of another length: neither end is moved far, nor much farther than the
+        other."""
+        moved = (arrival, departure, departure - arrival)
+        return all(abs(days) <= OTHER_LENGTH_WITHIN_DAYS for days in moved)
 
     def rivals(self, slots: set[tuple[str, int]], *, of: Stay | None = None) -> list[Stay]:
         return [stay for stay in self.live() if stay is not of and stay.slots & slots]
