@@ -19,7 +19,7 @@ from typing import Any
 from bench.occupancy_grid import mongod_s
 from bench.own_servers import own_servers
 
-SEARCHED = ("bookings_by_address", "guests_by_terms")
+SEARCHED = ("bookings_by_guest_address", "guests_by_terms")
 WORDS = {
     "keys": [("guest.name", "text"), ("guest.phone", "text")],
     "default_language": "none",

@@ -29,9 +29,14 @@ def normalise_address(text: str) -> str:
     return address
 
 
+def respell_address(stored: str) -> str:
+    """The one spelling of an address that stands somewhere; what has none stays as it is."""
+    return normalise_address(stored) if is_address(stored) else stored
+
+
 def spellings_of(text: str) -> list[str]:
-    """The ways in which this address may stand in bookings, without regard to case: as typed, as
-    mail servers spell its domain, and as people do.
+    """The ways in which this address may be written: as typed, in its one spelling, and as people
+    write its domain.
 
     Addresses that were taken once, and are not any more, are spelled as well. Raises
     ValidationError for what never was one.

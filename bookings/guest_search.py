@@ -12,9 +12,10 @@ from typing import Any
 from anyascii import anyascii
 from bson import ObjectId, Regex
 
+from bookings.addresses import respell_address
 from bookings.connections import collection
 from bookings.documents import REFERENCE_LETTERS, STAY
-from bookings.indexes import ADDRESS_COLLATION, with_address_from
+from bookings.indexes import with_address_from
 from bookings.inventory import HotelFacts
 from bookings.search_terms import numbers_typed, spellings_typed
 
@@ -37,10 +38,8 @@ def find_stay_ids(typed: str, *, hotels: Iterable[HotelFacts], limit: int) -> li
     found: set[ObjectId] = set()
     for question in _questions(typed, list(hotels)):
         documents = collection("bookings").find(question, {"_id": 1})
-        if "guest.email" in question:
-            # In the order of the addresses: very many may begin so, and must not all be read.
-            documents = documents.collation(ADDRESS_COLLATION)
-        else:
+        # Addresses in their own order: very many may begin so, and must not all be read.
+        if "guest.email" not in question:
             documents = documents.sort("_id", -1)
         found.update(document["_id"] for document in documents.limit(limit))
     return sorted(found, reverse=True)[:limit]
@@ -49,7 +48,7 @@ def find_stay_ids(typed: str, *, hotels: Iterable[HotelFacts], limit: int) -> li
 def _questions(typed: str, hotels: list[HotelFacts]) -> list[dict[str, Any]]:
     """What to ask MongoDB, each by an index of its own."""
     plain = unicodedata.normalize("NFKC", typed)
-    from_address = {**with_address_from(plain), "kind": STAY}
+    from_address = {**with_address_from(respell_address(plain.lower())), "kind": STAY}
     if "@" in plain:
         return [from_address]
     questions: list[dict[str, Any]] = []

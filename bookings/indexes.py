@@ -4,13 +4,9 @@ from datetime import timedelta
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
-from pymongo.collation import Collation, CollationStrength
 from pymongo.database import Database
 
 from bookings.documents import ACTIVE, BLOCK, PENDING
-
-# Addresses are compared without case.
-ADDRESS_COLLATION = Collation(locale="en", strength=CollationStrength.SECONDARY)
 
 # How long a letter is kept, and its link opens something: until the next evening at least.
 LETTER_LIFE = timedelta(hours=24)
@@ -18,17 +14,17 @@ LETTER_LIFE = timedelta(hours=24)
 # How long a delivery is kept, made or not: long enough for a partner who was away on holiday.
 DELIVERY_LIFE = timedelta(days=30)
 
-# Every guest there can be. U+FFFF sorts behind everything in this collation, as it does without.
+# Every guest there can be.
 OF_GUESTS = {"owner": {"$gte": "guest:", "$lt": "guest:\uffff"}}
 
 
 def guests_with_address(address: str) -> dict[str, Any]:
-    """Guests' bookings with this address; the index is used with ADDRESS_COLLATION alone."""
+    """Guests' bookings with this address, in its one spelling."""
     return {**OF_GUESTS, "guest.email": address}
 
 
 def with_address_from(beginning: str) -> dict[str, Any]:
-    """Anybody's bookings whose address begins so; likewise."""
+    """Anybody's bookings whose address begins so, in its one spelling."""
     return {"guest.email": {"$gte": beginning, "$lt": f"{beginning}\uffff"}}
 
 
@@ -83,9 +79,8 @@ def booking_indexes() -> list[IndexModel]:
         # for who lost the links. Bookings without an address do not pay for it.
         IndexModel(
             [("guest.email", ASCENDING), ("owner", ASCENDING)],
-            name="bookings_by_address",
+            name="bookings_by_guest_address",
             partialFilterExpression={"guest.email": {"$gt": ""}},
-            collation=ADDRESS_COLLATION,
         ),
         # By the beginning of a name or a phone number, for the desk; the terms stand beside the
         # guest and go with them. The id shows the newest ones without reading the bookings.

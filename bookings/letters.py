@@ -31,7 +31,7 @@ from bookings import accounts, clock, failed_work, lookups, manage_links, outage
 from bookings.clock import request_limits
 from bookings.connections import collection
 from bookings.failed_work import LETTERS, NeverFinished
-from bookings.indexes import ADDRESS_COLLATION, LETTER_LIFE
+from bookings.indexes import LETTER_LIFE
 from bookings.inventory import find_hotel
 from bookings.mails import link_to, make_mail, render_text
 from bookings.runs import one_at_a_time
@@ -142,16 +142,12 @@ def open_letter(*, purpose: str, token: str) -> OpenedLetter | None:
 
 def count_letters(spellings: list[str]) -> int:
     """How many orders there are for these addresses."""
-    return collection("letters").count_documents(
-        {"address": {"$in": spellings}}, collation=ADDRESS_COLLATION
-    )
+    return collection("letters").count_documents({"address": {"$in": spellings}})
 
 
 def forget_letters(spellings: list[str]) -> int:
     """Ends the orders for these addresses, and the links of their letters; how many."""
-    gone = collection("letters").delete_many(
-        {"address": {"$in": spellings}}, collation=ADDRESS_COLLATION
-    )
+    gone = collection("letters").delete_many({"address": {"$in": spellings}})
     return gone.deleted_count
 
 

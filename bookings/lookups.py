@@ -22,7 +22,7 @@ from bookings.documents import (
     from_document,
     nights_between,
 )
-from bookings.indexes import ADDRESS_COLLATION, guests_with_address
+from bookings.indexes import guests_with_address
 from bookings.models import BookingRecord, RoomBlock
 from idempotency.claims import Answer
 from idempotency.lookup import Effect
@@ -133,7 +133,6 @@ def list_guest_bookings(address: str, *, from_day: date, limit: int) -> list[Boo
                 **guests_with_address(address),
                 **not_over(from_day),
             },
-            collation=ADDRESS_COLLATION,
         )
         .limit(limit)
     )
@@ -148,7 +147,7 @@ def list_bookings_with_address(
     condition: dict[str, Any] = {"guest.email": {"$in": spellings}}
     if not_over_on is not None:
         condition |= may_be_expected(not_over_on)
-    found = collection("bookings").find(condition, collation=ADDRESS_COLLATION)
+    found = collection("bookings").find(condition)
     return [from_document(document) for document in found]
 
 

@@ -2,13 +2,13 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError as InvalidText
-from django.core.validators import validate_email
 
+from bookings.addresses import normalise_address
 from bookings.errors import MalformedJson, ValidationFailed
 from bookings.texts import BadText, is_plain_line, on_one_line, read_line, read_lines
 
@@ -125,9 +125,11 @@ def judge_payload(payload: Any) -> StayRequest:
     )
     if request.guest.email:
         try:
-            validate_email(request.guest.email)
+            address = normalise_address(request.guest.email)
         except InvalidText:
             reader.fault("guest.email", "This is not an e-mail address.")
+        else:
+            request = replace(request, guest=replace(request.guest, email=address))
     # One room alone reaches the bound on nights before this one.
     if len(request.rooms) > 1 and len(request.rooms) * (check_out - check_in).days > MAX_SLOTS:
         reader.fault("rooms", f"A booking has at most {MAX_SLOTS} nights, all its rooms together.")

@@ -13,11 +13,11 @@ from typing import Any, Literal, TypeVar
 from bson import ObjectId
 from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
-from pymongo.collation import Collation
 from pymongo.errors import BulkWriteError, DuplicateKeyError, WriteError
 from pymongo.read_concern import ReadConcern
 
 from bookings import clock, inventory, lookups, metrics, outbox
+from bookings.addresses import respell_address
 from bookings.callers import Caller
 from bookings.connections import DURABLE, collection, database
 from bookings.documents import (
@@ -40,7 +40,7 @@ from bookings.documents import (
 )
 from bookings.errors import AlreadyBooked, ResourceLocked
 from bookings.hold_limits import HoldLimits, judge_hold
-from bookings.indexes import ADDRESS_COLLATION, guests_with_address
+from bookings.indexes import guests_with_address
 from bookings.lookups import DEAD
 from bookings.payloads import Guest
 from bookings.points import reached
@@ -472,14 +472,15 @@ def erase_guest(spellings: list[str], *, only_over_by: date | None) -> int:
             ]
         },
     }
-    return _write(_Write(condition, AS_IT_IS, [{"$set": erased}]), collation=ADDRESS_COLLATION)
+    return _write(_Write(condition, AS_IT_IS, [{"$set": erased}]))
 
 
 def refresh_search_terms() -> int:
-    """Makes every booking's terms those that its guest is found by now; returns how many were not.
+    """Makes what guests are found by, their terms and how their address is spelled, what it would
+    be for a new booking; returns for how many it was not.
 
-    In batches by id, so it may be stopped and run again. The version stays: it is no change of
-    the booking, and whoever writes another guest meanwhile writes their terms.
+    In batches by id, so it may be stopped and run again. Guests that are written meanwhile are
+    left as they are written.
     """
     countries = inventory.hotel_countries()
     fields = dict.fromkeys(("hotel", "guest", "search_terms"), 1)
@@ -495,26 +496,30 @@ def refresh_search_terms() -> int:
             return changed
         after = found[-1]["_id"]
         refreshed = [
-            UpdateOne({"_id": document["_id"], "guest": document["guest"]}, update)
+            _Write({"_id": document["_id"], "guest": document["guest"]}, AS_IT_IS, [update])
             for document in found
             if (update := _refreshing(document, countries.get(document.get("hotel"), "")))
         ]
         if refreshed:
-            changed += collection("bookings").bulk_write(refreshed, ordered=False).modified_count
+            changed += _write(*refreshed)
         reached("after_terms_batch")
 
 
 def _refreshing(document: dict[str, Any], country: str) -> dict[str, Any] | None:
-    """The update for a document whose terms are not those of its guest, in this country."""
+    """The update for a document that its guest is not found by, in this country; None if it is."""
     try:
-        terms = terms_of(Guest(**document["guest"]), country=country)
+        guest = Guest(**document["guest"])
+        address = respell_address(guest.email)
+        terms = terms_of(guest, country=country)
     except (AttributeError, KeyError, TypeError):
         return None  # A guest that cannot be read is left to the doctor.
-    if document.get("search_terms", []) == terms:
+    if (document.get("search_terms", []), guest.email) == (terms, address):
         return None
-    if not terms:
-        return {"$unset": {"search_terms": ""}}
-    return {"$set": {"country": country, "search_terms": terms}}
+    # Not as MongoDB would read it: an address may begin with its sign for a field.
+    fields: dict[str, Any] = {"guest.email": {"$literal": address}}
+    if terms:
+        return {"$set": {**fields, "country": country, "search_terms": terms}}
+    return {"$set": {**fields, "search_terms": "$$REMOVE"}}
 
 
 def adopt_bookings_of(guest: str, new_owner: Caller) -> int:
@@ -529,8 +534,7 @@ def adopt_bookings_for(address: str, new_owner: Caller) -> int:
     count among the new owner's, and could not be confirmed by them.
     """
     condition = {**guests_with_address(address), **_WAS_BOOKED}
-    adoption = _Write(condition, AS_IT_IS, _adoption(new_owner))
-    return _write(adoption, collation=ADDRESS_COLLATION)
+    return _write(_Write(condition, AS_IT_IS, _adoption(new_owner)))
 
 
 def _adoption(new_owner: Caller) -> list[dict[str, Any]]:
@@ -553,7 +557,6 @@ def _adoption(new_owner: Caller) -> list[dict[str, Any]]:
 def _write(
     *writes: _Write,
     session: ClientSession | None = None,
-    collation: Collation | None = None,
 ) -> int:
     """The one door to a booking that is there; returns how many were changed.
 
@@ -567,7 +570,7 @@ def _write(
         updates = [UpdateOne(*each) for each in versioned]
         return bookings.bulk_write(updates, ordered=False, session=session).modified_count
     update = bookings.update_many if writes[0].version == AS_IT_IS else bookings.update_one
-    return update(*versioned[0], collation=collation, session=session).modified_count
+    return update(*versioned[0], session=session).modified_count
 
 
 def _versioned(write: _Write) -> tuple[Mapping[str, Any], Any]:

@@ -16,6 +16,7 @@ from pymongo.collection import Collection
 from pymongo.read_concern import ReadConcern
 
 from bookings import inventory
+from bookings.addresses import respell_address
 from bookings.connections import database
 from bookings.doctor.findings import Finding, fail, ok, warn
 from bookings.documents import (
@@ -136,9 +137,9 @@ def search_terms() -> Finding:
                 right = terms_of(guest, country=countries.get(document["hotel"], ""))
             except (AttributeError, KeyError, TypeError):
                 return fail(f"The guest of {named} cannot be read; mend the booking by hand.")
-            if terms == right:
+            if (terms, guest.email) == (right, respell_address(guest.email)):
                 continue
-            (stale if guest.name or guest.phone else left_behind).append(named)
+            (left_behind if terms and not right else stale).append(named)
     mend = "run manage.py refresh_search_terms."
     if left_behind:
         return fail(

@@ -9,12 +9,13 @@ def find_by_terms(apps, schema_editor):
     make_booking_indexes(database)
     refresh_search_terms()
     # Last, so that the release before this one finds guests until then.
-    if "guests_by_words" in database["bookings"].index_information():
-        database["bookings"].drop_index("guests_by_words")
+    for name in {"guests_by_words", "bookings_by_address"} & database["bookings"].index_information().keys():
+        database["bookings"].drop_index(name)
 
 
 class Migration(migrations.Migration):
-    """Guests are found by terms that stand beside them; each step may be stopped and repeated."""
+    """Guests are found by terms that stand beside them, and by their address in one spelling; each
+    step may be stopped and repeated."""
 
     dependencies = [("bookings", "0013_anonymous_holds")]
 

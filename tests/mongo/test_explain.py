@@ -672,7 +672,7 @@ def one_of_the_crowd(pattern: dict[str, Any]) -> dict[str, Any]:
                     *(" Nr", {"$toString": part(GUESTS)}),
                 ]
             },
-            "email": {"$concat": ["Ada", {"$toString": part(ADDRESSES)}, "@example.org"]},
+            "email": {"$concat": ["ada", {"$toString": part(ADDRESSES)}, "@example.org"]},
             "phone": {"$concat": ["0170 ", number]},
         },
         "search_terms": [
