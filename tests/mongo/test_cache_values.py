@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -13,18 +12,9 @@ from django.core.cache import caches
 from bookings import throttles
 from bookings.throttles import Limit
 from bookingsite.celery import app
+from tests.pickles import Bomb
 
 ONE = Limit("one", 1, 3600)
-
-
-class Bomb:
-    """Makes a file when it is unpickled."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __reduce__(self) -> Any:
-        return os.mkdir, (str(self._path),)
 
 
 @pytest.fixture

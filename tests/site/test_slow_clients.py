@@ -228,7 +228,7 @@ def test_takes_a_body_that_is_slow_but_not_too_slow(site: Site) -> None:
 
         answer = client.recv(65536)
 
-    assert b"VALIDATION_ERROR" in answer or b"VALIDATION_ERROR" in client.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 400 ")
 
 
 def test_asks_for_a_body_whose_client_waits_to_be_asked(site: Site) -> None:

@@ -21,6 +21,7 @@ from bookings.models import NightsJob
 from bookingsite.celery import app
 from tests.conftest import night
 from tests.mongo.conftest import book, let_hold_end, stored
+from tests.pickles import Bomb
 from tests.site.site import ROOT
 
 
@@ -127,6 +128,21 @@ def test_makes_the_nights_that_staff_asked_for(parts: Parts) -> None:
 
     assert NightsJob.objects.get(pk=job.pk).done == 3 * 104
     assert connections.collection("nights").count_documents({}) == 3 * 104
+
+
+@pytest.mark.slow
+def test_refuses_a_pickle_in_the_queue_and_goes_on(parts: Parts, tmp_path: Path) -> None:
+    exploded = tmp_path / "exploded"
+    bomb = {"bomb": Bomb(exploded)}
+    app.send_task("bookings.generate_nights", kwargs=bomb, serializer="pickle")
+
+    deadline_s = time.monotonic() + 60
+    while "Refusing to deserialize" not in parts.worker_log.read_text():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.1)
+    wait_for_sweep_by_beat()
+
+    assert not exploded.exists()
 
 
 @pytest.mark.slow

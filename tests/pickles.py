@@ -1,0 +1,16 @@
+"""A pickle that shows whether somebody read it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+class Bomb:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.mkdir, (str(self._path),)
