@@ -68,9 +68,22 @@ class _LeaseLost(Exception):
 
 
 def order_rows(
-    *, job_id: ObjectId, kind: str, hotel_id: str, rows: Sequence[Row], summary: str, user_id: Any
+    *,
+    job_id: ObjectId,
+    kind: str,
+    hotel_id: str,
+    rows: Sequence[Row],
+    summary: str,
+    user_id: Any,
+    allow_free: bool = False,
 ) -> bool:
-    """Orders that these nights be set; False if the order with this id was given before."""
+    """Orders that these nights be set; False if the order with this id was given before.
+
+    Raises ValidationFailed, about nights.ALLOW_FREE, where nights would become free of charge
+    unless that is allowed.
+    """
+    if not allow_free and (free := nights.count_free(rows)):
+        raise ValidationFailed([(nights.ALLOW_FREE, nights.tell_free(free))])
     days = [row.day for row in rows]
     order = {
         "_id": job_id,
@@ -223,6 +236,8 @@ def _generate(job: dict[str, Any]) -> Progress:
         price=job["price"],
         weekdays=job["weekdays"].split(","),
         overwrite=job["overwrite"],
+        # Whoever ordered it was asked.
+        allow_free=True,
         on_progress=lambda progress: _renew(job, progress),
     )
 

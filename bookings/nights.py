@@ -33,6 +33,9 @@ ROWS_A_BATCH = 5_000
 # From today to the last day that is sold, both included.
 MAX_NIGHTS_A_RUN = HORIZON_DAYS + 1
 
+# The field of forms and of refusals by which staff confirm that nights are to cost nothing.
+ALLOW_FREE = "allow_free"
+
 # What MongoDB answers to a second document with the same id.
 DUPLICATE_KEY = 11000
 
@@ -47,6 +50,11 @@ class Plan:
     @property
     def total(self) -> int:
         return len(self.prices) * len(self.dates)
+
+    @property
+    def free(self) -> int:
+        """How many of them cost nothing."""
+        return sum(price == 0 for _, price in self.prices) * len(self.dates)
 
 
 @dataclass(frozen=True)
@@ -92,6 +100,7 @@ def generate_nights(
     price: int | None = None,
     weekdays: Collection[str] = WEEKDAYS,
     overwrite: bool = False,
+    allow_free: bool = False,
     on_progress: Callable[[Progress], object] = lambda _: None,
 ) -> Progress:
     """Makes the nights from start to end of all the hotel's categories; see `plan_nights`.
@@ -108,6 +117,7 @@ def generate_nights(
             exclude_end=exclude_end,
             price=price,
             weekdays=weekdays,
+            allow_free=allow_free,
         )
     progress = Progress(plan.total)
     for category, night_price in plan.prices:
@@ -133,11 +143,13 @@ def plan_nights(
     exclude_end: bool = False,
     price: int | None = None,
     weekdays: Collection[str] = WEEKDAYS,
+    allow_free: bool = False,
 ) -> Plan:
     """Judges what is asked for; raises ValidationFailed with a sentence for each fault.
 
     Both ends are included unless `exclude_end`. Only dates on one of the `weekdays` are taken.
-    The price is in minor units; without one it is each category's default price.
+    The price is in minor units; without one it is each category's default price. Nights that cost
+    nothing are a fault of the field ALLOW_FREE unless they are allowed.
     """
     dates, faults = _choose_dates(start, end, exclude_end, weekdays)
     if price is not None and not 0 <= price <= MAX_NIGHT_PRICE:
@@ -151,7 +163,10 @@ def plan_nights(
     ]
     if not prices:
         raise ValidationFailed([("hotel", _why_no_categories(hotel_id))])
-    return Plan(tuple(prices), tuple(dates))
+    plan = Plan(tuple(prices), tuple(dates))
+    if plan.free and not allow_free:
+        raise ValidationFailed([(ALLOW_FREE, tell_free(plan.free))])
+    return plan
 
 
 def _choose_dates(
@@ -252,6 +267,38 @@ def set_nights(
     with request_limits():
         on_progress(progress)
     return progress
+
+
+def count_free(rows: Sequence[Row]) -> int:
+    """How many nights the rows would make free of charge, or open while they cost nothing."""
+    rows = [
+        row
+        for row in rows
+        if row.values.get("price", row.base_price) == 0
+        # The price of a night that is opened may be nothing already.
+        or ("price" not in row.values and row.values.get("closed") is False)
+    ]
+    count = 0
+    for start in range(0, len(rows), ROWS_A_BATCH):
+        batch = {night_id(row.category, row.day): row for row in rows[start : start + ROWS_A_BATCH]}
+        found = collection("nights").find({"_id": {"$in": list(batch)}}, {"price": 1, "closed": 1})
+        there = {night["_id"]: night for night in found}
+        count += sum(_becomes_free(row, there.get(id_)) for id_, row in batch.items())
+    return count
+
+
+def tell_free(count: int = 0) -> str:
+    """That so many nights, or those that the form is about, would cost nothing."""
+    nights = "1 night" if count == 1 else f"{count:,} nights" if count else "Nights"
+    return f"{nights} would be free of charge, at a price of 0."
+
+
+def _becomes_free(row: Row, night: dict[str, Any] | None) -> bool:
+    if night is None:
+        return row.values.get("price", row.base_price) == 0
+    price = row.values.get("price", night["price"])
+    is_opened = night["closed"] and row.values.get("closed") is False
+    return price == 0 and (night["price"] != 0 or is_opened)
 
 
 def tell_refused(count: int) -> str:

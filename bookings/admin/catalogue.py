@@ -16,6 +16,7 @@ from django.http import HttpRequest
 from bookings import clock, lookups
 from bookings.admin.adding import AddsOnce
 from bookings.admin.deletion import RefusesDeletion
+from bookings.admin.free_of_charge import AsksBeforeFree
 from bookings.models import Hotel, Night, Room, RoomCategory
 from bookings.money import format_money
 
@@ -61,8 +62,18 @@ class HotelAdmin(CatalogueAdmin):
         ]
 
 
+class RoomCategoryForm(AsksBeforeFree):
+    def clean(self) -> None:
+        super().clean()
+        if self.cleaned_data.get("default_price") == 0:
+            sold = ("sell_by_default",) if self.cleaned_data.get("sell_by_default") else ()
+            if self.is_free_unasked("default_price", *sold):
+                self.ask_about_free()
+
+
 @admin.register(RoomCategory)
 class RoomCategoryAdmin(CatalogueAdmin):
+    form = RoomCategoryForm
     fixed = ("id", "hotel")
     list_display = ("name", "id", "hotel", "occupancy", "night_price", "sell_by_default")
     list_filter = ("hotel", "sell_by_default")

@@ -14,12 +14,13 @@ from django.urls import reverse
 from bookings import clock
 from bookings.admin.adding import AddsOnce
 from bookings.admin.forms import DayField
+from bookings.admin.free_of_charge import AsksBeforeFree
 from bookings.admin.manager.orders import JobKeyField, new_job_key
 from bookings.admin.manager.pages import note
 from bookings.errors import ValidationFailed
 from bookings.models import Hotel, Night, NightsJob, RoomCategory
 from bookings.money import format_money
-from bookings.nights import WEEKDAYS, Plan, night_id, plan_nights
+from bookings.nights import ALLOW_FREE, WEEKDAYS, Plan, night_id, plan_nights, tell_free
 
 # --- Filters: each narrows by ids and dates, since the index is on these ------------------------
 
@@ -104,7 +105,7 @@ def _category_ids(**condition: Any) -> list[str]:
 # --- Nights -------------------------------------------------------------------------------------
 
 
-class NightForm(forms.ModelForm):
+class NightForm(AsksBeforeFree):
     date = DayField()
 
     def clean_date(self) -> str:
@@ -116,6 +117,10 @@ class NightForm(forms.ModelForm):
             self.instance.pk = night_id(category.pk, day)
             if Night.objects.filter(pk=self.instance.pk).exists():
                 raise ValidationError("This night is in the calendar already; change it there.")
+        if self.cleaned_data.get("price") == 0:
+            opened = () if self.cleaned_data.get("closed") else ("closed",)
+            if self.is_free_unasked("price", *opened):
+                self.ask_about_free()
 
 
 @admin.register(Night)
@@ -129,6 +134,7 @@ class NightAdmin(AddsOnce):
         "min_stay",
         "closed_to_arrival",
         "closed_to_departure",
+        ALLOW_FREE,
     )
     autocomplete_fields = ("category",)
     list_display = (
@@ -180,7 +186,11 @@ class NightAdmin(AddsOnce):
 
     @admin.action(description="Open selected nights", permissions=["change"])
     def open_selected(self, request: HttpRequest, queryset: QuerySet[Night]) -> None:
-        self._set_closed(request, queryset, False, "Nights opened: {}.")
+        free = queryset.filter(closed=True, price=0).count()
+        self._set_closed(request, queryset.exclude(price=0), False, "Nights opened: {}.")
+        if free:
+            text = f"{tell_free(free)} They stay closed; open them one by one if that is meant."
+            self.message_user(request, text, messages.WARNING)
 
     def _set_closed(
         self, request: HttpRequest, queryset: QuerySet[Night], closed: bool, text: str
@@ -197,7 +207,7 @@ class NightAdmin(AddsOnce):
 # --- Orders to make many ------------------------------------------------------------------------
 
 
-class NightsJobForm(forms.ModelForm):
+class NightsJobForm(AsksBeforeFree):
     key = JobKeyField(initial=new_job_key)
     start = DayField(help_text="The first night.")
     end = DayField(help_text="The last night, included.")
@@ -232,10 +242,14 @@ class NightsJobForm(forms.ModelForm):
                 exclude_end=wish["exclude_end"],
                 price=wish["price"],
                 weekdays=wish["weekdays"].split(","),
+                allow_free=wish[ALLOW_FREE],
             )
         except ValidationFailed as refusal:
             for field, text in refusal.errors:
-                self.add_error(field, text)
+                if field == ALLOW_FREE:
+                    self.ask_about_free(text)
+                else:
+                    self.add_error(field, text)
 
 
 @admin.register(NightsJob)
@@ -266,7 +280,7 @@ class NightsJobAdmin(admin.ModelAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
-            return [(None, {"fields": (*self.wish, "key")})]
+            return [(None, {"fields": (*self.wish, "key", ALLOW_FREE)})]
         wish = self.wish if obj.kind == NightsJob.Kind.GENERATE else self.rows_wish
         return [
             (None, {"fields": (*wish, "requested_by")}),

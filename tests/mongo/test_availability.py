@@ -383,6 +383,15 @@ def test_offers_no_arrival_where_no_room_is_free_on_both_nights() -> None:
     assert begin_between(9, 12, "inn_double") == {9: 10, 11: 12, 12: 13}
 
 
+def test_looks_into_the_month_after_for_nights_of_a_stay() -> None:
+    after = (day(40).replace(day=1) + timedelta(days=32)).replace(day=1)
+    last = (after - day(0)).days - 1
+    fill("inn_S", last + 2, last + 3)
+    restrict("inn_single", range(last - 1, last + 1), min_stay=3)
+
+    assert begin_between(last - 2, last) == {last - 2: last - 1, last - 1: last + 2}
+
+
 def test_offers_as_many_rooms_as_are_wanted_on_all_nights() -> None:
     fill("inn_A", 10, 11)
     fill("inn_B", 11, 12)

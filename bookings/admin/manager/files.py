@@ -1,5 +1,6 @@
 """Nights as CSV: downloaded, and uploaded again. A file is judged here and written by a job."""
 
+import hashlib
 from typing import Any
 
 from django import forms
@@ -17,6 +18,7 @@ from bookings import night_files, night_jobs
 from bookings.admin.forms import DayField
 from bookings.admin.manager.orders import JobKeyField, count_nights, new_job_key, order
 from bookings.admin.manager.pages import HotelForm, ManagerPage, hotel_to_note, may, note
+from bookings.errors import ValidationFailed
 from bookings.models import NightsFile
 from bookings.night_files import FileRefused
 
@@ -51,7 +53,10 @@ class ImportForm(HotelForm):
         widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}),
     )
 
-    field_order = ("hotel", "file", "key")
+    # Of the file that may make nights free of charge: it is chosen again, and may be another.
+    allow_free = forms.CharField(required=False, widget=forms.HiddenInput, max_length=64)
+
+    field_order = ("hotel", "file", "key", "allow_free")
 
 
 @admin.register(NightsFile)
@@ -73,21 +78,28 @@ class NightsFilePage(ManagerPage):
         hotel, file = form.cleaned_data["hotel"], form.cleaned_data["file"]
         # Read now: after a long judgement MongoDB may have no time left in this request.
         wanted = ExportForm()
+        # One byte more than there may be tells that there are more.
+        content = file.read(night_files.MAX_BYTES + 1)
         try:
-            # One byte more than there may be tells that there are more.
-            rows = night_files.judge_file(file.read(night_files.MAX_BYTES + 1), hotel)
+            rows = night_files.judge_file(content, hotel)
         except FileRefused as refusal:
             return self._page(request, wanted=wanted, uploaded=form, refusal=refusal)
         job_id = form.cleaned_data["key"]
         name = "".join(sign for sign in file.name if sign.isprintable())[:100]
-        is_ordered = order(
-            request,
-            job_id,
-            kind=night_jobs.IMPORT,
-            hotel_id=hotel.id,
-            rows=rows,
-            summary=f"Import of {name}: {count_nights(len(rows))}.",
-        )
+        digest = hashlib.sha256(content).hexdigest()
+        try:
+            is_ordered = order(
+                request,
+                job_id,
+                kind=night_jobs.IMPORT,
+                hotel_id=hotel.id,
+                rows=rows,
+                summary=f"Import of {name}: {count_nights(len(rows))}.",
+                allow_free=form.cleaned_data["allow_free"] == digest,
+            )
+        except ValidationFailed as refused:
+            free = " ".join(text for _, text in refused.errors)
+            return self._page(request, wanted=wanted, uploaded=form, free=free, digest=digest)
         if not is_ordered:
             text = "This form had imported a file already; nothing was imported again."
             messages.warning(request, text)
@@ -121,6 +133,8 @@ class NightsFilePage(ManagerPage):
         wanted: ExportForm | None = None,
         uploaded: ImportForm | None = None,
         refusal: FileRefused | None = None,
+        free: str = "",
+        digest: str = "",
     ) -> HttpResponse:
         may_import = may(request, *IMPORT_RIGHTS)
         return self.render(
@@ -133,4 +147,6 @@ class NightsFilePage(ManagerPage):
             max_rows=night_files.MAX_ROWS,
             max_mb=night_files.MAX_BYTES // 1_000_000,
             refusal=refusal,
+            free=free,
+            digest=digest,
         )

@@ -43,15 +43,25 @@ def order(
     hotel_id: str,
     rows: list[Row],
     summary: str,
+    allow_free: bool,
 ) -> bool:
     """Orders these nights, logs it, and says what became of it so far.
 
     False if the form was sent before, and its order is another's to tell of. Raises TryAgain if
-    the request has taken its time; what it judged so long does not count against MongoDB's.
+    the request has taken its time; what it judged so long does not count against MongoDB's. Raises
+    ValidationFailed where nights would become free of charge and `allow_free` does not say so.
     """
     request.deadline.check()  # type: ignore[attr-defined]
     return clock.with_new_budget(
-        lambda: _order(request, job_id, kind, hotel_id=hotel_id, rows=rows, summary=summary)
+        lambda: _order(
+            request,
+            job_id,
+            kind,
+            hotel_id=hotel_id,
+            rows=rows,
+            summary=summary,
+            allow_free=allow_free,
+        )
     )
 
 
@@ -63,6 +73,7 @@ def _order(
     hotel_id: str,
     rows: list[Row],
     summary: str,
+    allow_free: bool,
 ) -> bool:
     is_new = night_jobs.order_rows(
         job_id=job_id,
@@ -71,6 +82,7 @@ def _order(
         rows=rows,
         summary=summary,
         user_id=request.user.pk,
+        allow_free=allow_free,
     )
     if not is_new:
         return False

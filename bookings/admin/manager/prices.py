@@ -23,7 +23,7 @@ from bookings.inventory import HORIZON_DAYS, HotelFacts
 from bookings.models import NightsJob, PriceCalendar
 from bookings.money import count_digits, format_money, read_amount, write_amount
 from bookings.night_changes import Change, Plan, Wish
-from bookings.nights import WEEKDAYS, night_id
+from bookings.nights import WEEKDAYS, count_free, night_id
 
 # The rest is counted.
 MAX_CHANGES_SHOWN = 50
@@ -47,6 +47,8 @@ class ChangeForm(forms.Form):
     hotel = forms.CharField(widget=forms.HiddenInput, max_length=64)
     key = JobKeyField()
     seen = forms.CharField(widget=forms.HiddenInput, required=False, max_length=64)
+    # A box beside the button that applies what was shown.
+    allow_free = forms.BooleanField(widget=forms.HiddenInput, required=False)
     categories = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple)
     first = DayField(label="First night")
     last = DayField(label="Last night", help_text="Included.")
@@ -218,6 +220,7 @@ class PriceCalendarPage(ManagerPage):
             shown=[_describe(one, hotel.currency) for one in plan.changes[:MAX_CHANGES_SHOWN]]
             if plan
             else [],
+            free=count_free(plan.rows) if plan else 0,
             more=max(0, len(plan.changes) - MAX_CHANGES_SHOWN) if plan else 0,
         )
 
@@ -242,14 +245,20 @@ class PriceCalendarPage(ManagerPage):
             form.renew(seen=plan.digest)
             return None, plan
         summary = f"{form.describe()}: {count_nights(len(plan.rows))}, {plan.new:,} of them new."
-        is_ordered = order(
-            request,
-            form.cleaned_data["key"],
-            kind=night_jobs.CHANGE,
-            hotel_id=hotel.id,
-            rows=plan.rows,
-            summary=summary,
-        )
+        try:
+            is_ordered = order(
+                request,
+                form.cleaned_data["key"],
+                kind=night_jobs.CHANGE,
+                hotel_id=hotel.id,
+                rows=plan.rows,
+                summary=summary,
+                allow_free=form.cleaned_data["allow_free"],
+            )
+        except ValidationFailed as refusal:
+            text = " ".join(text for _, text in refusal.errors)
+            form.add_error(None, f"{text} Tick the box beside Apply if that is meant.")
+            return None, plan
         if not is_ordered:
             self._say_already(request, key)
         return HttpResponseRedirect(request.get_full_path()), None

@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from bookings import nights
 from bookings.errors import ValidationFailed
-from bookings.nights import WEEKDAYS, Progress
+from bookings.nights import ALLOW_FREE, WEEKDAYS, Progress
 from bookings.payloads import ID, parse_date
 
 
@@ -42,6 +42,9 @@ class Command(BaseCommand):
             help="set the price of nights that are there too; whether they are closed, their "
             "minimum stay and other restrictions stay",
         )
+        parser.add_argument(
+            "--allow-free", action="store_true", help="make nights also where their price is 0"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         hotel = options["hotel"]
@@ -55,6 +58,7 @@ class Command(BaseCommand):
             "price": _price(options["price"]),
             "weekdays": {name.strip().lower() for name in options["weekdays"].split(",")},
             "overwrite": options["overwrite"],
+            "allow_free": options["allow_free"],
         }
         with tqdm(
             unit=" nights",
@@ -71,7 +75,11 @@ class Command(BaseCommand):
             try:
                 result = nights.generate_nights(**wish, on_progress=show)
             except ValidationFailed as refusal:
-                raise CommandError(" ".join(text for _, text in refusal.errors)) from refusal
+                texts = [
+                    f"{text} Give --allow-free if that is meant." if field == ALLOW_FREE else text
+                    for field, text in refusal.errors
+                ]
+                raise CommandError(" ".join(texts)) from refusal
             except KeyboardInterrupt:
                 raise CommandError(
                     "Stopped; run the same command again and it makes what is missing.",
