@@ -56,7 +56,7 @@ def _step_before(request: HttpRequest) -> HttpResponse | None:
 
     It says nothing of people who are not logged in, or no staff: the admin turns them away.
     """
-    user = request.user
+    user: Any = request.user
     is_leaving = request.path in (reverse("admin:logout"), reverse("admin:login"))
     if is_leaving or not (user.is_authenticated and user.is_staff):
         return None

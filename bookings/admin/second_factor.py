@@ -94,7 +94,7 @@ def _set_up(request: HttpRequest) -> HttpResponse:
             status = form.show_throttled(refusal)
     secret = second_factor.begin_set_up(user.pk)
     uri = second_factor.provisioning_uri(
-        secret, account=user.get_username(), issuer=admin.site.site_header
+        secret, account=user.get_username(), issuer=str(admin.site.site_header)
     )
     context = {
         "form": form,
