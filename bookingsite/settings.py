@@ -341,6 +341,10 @@ CELERY_TASK_IGNORE_RESULT = True
 # A worker ends only after all the tasks it fetched: so it fetches no more than it works on.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# Whatever Redis answers, be it that it is a replica now, full, or reading its data, may be over the
+# next minute: worker and beat wait for that, for as long as it takes.
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 EXPIRY_INTERVAL_S = _read_number("EXPIRY_INTERVAL_S", 60)

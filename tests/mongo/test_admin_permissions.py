@@ -22,7 +22,7 @@ from django.http import Http404
 from django.test import RequestFactory
 from django.urls import URLResolver, get_resolver, resolve
 
-from bookings import blocks, clock, relay
+from bookings import blocks, clock, failed_work, relay
 from bookings.callers import Caller
 from bookings.clock import Deadline
 from bookings.connections import collection
@@ -95,6 +95,12 @@ bookings/deliveryrecord/<path:object_id>/        302 302 302 302   302 302 302 3
 bookings/deliveryrecord/<path:object_id>/change/ 403 200 200 200   403 403 403 403
 bookings/deliveryrecord/<path:object_id>/delete/ 403 403 403 403   403 403 403 403
 bookings/deliveryrecord/<path:object_id>/history/ 403 200 200 200   403 200 200 200
+bookings/failedwork/                             403 403 200 200   403 403 200 200
+bookings/failedwork/add/                         403 403 403 403   403 403 403 403
+bookings/failedwork/<path:object_id>/            302 302 302 302   302 302 302 302
+bookings/failedwork/<path:object_id>/change/     403 403 200 200   403 403 403 403
+bookings/failedwork/<path:object_id>/delete/     403 403 200 200   403 403 200 200
+bookings/failedwork/<path:object_id>/history/    403 403 200 200   403 403 200 200
 
 bookings/hotel/                                  403 200 200 200   403 200 200 200
 bookings/hotel/add/                              403 403 200 200   403 403 200 200
@@ -227,6 +233,7 @@ def addresses(database: None) -> dict[str, str]:
     endpoint = WebhookEndpoint.objects.create(
         client=partner, url="https://partner.example/hook", **secret
     )
+    failed_work.note("letters", 1, KeyError(), is_over=True)
     objects = {
         "auth/group": Group.objects.get(name=FRONT_DESK).pk,
         "auth/user": somebody.pk,
@@ -234,6 +241,7 @@ def addresses(database: None) -> dict[str, str]:
         "desk/mark": booking,
         "bookings/roomblock": block.content["booking"]["id"],
         "bookings/deliveryrecord": delivery["_id"],
+        "bookings/failedwork": "letters:1",
         "bookings/hotel": "demo",
         "bookings/roomcategory": "demo_double",
         "bookings/room": "room_A",

@@ -9,16 +9,19 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import redis
 
 from bookings import clock, connections, sweep_tally
 from bookings.models import NightsJob
 from bookingsite.celery import app
+from local.servers import Server
 from tests.conftest import night
 from tests.mongo.conftest import book, let_hold_end, stored
 from tests.pickles import Bomb
@@ -56,10 +59,16 @@ class Parts:
 
 @pytest.fixture
 def parts(database: None, environment: dict[str, str], tmp_path: Path) -> Iterator[Parts]:
+    with running(environment, tmp_path) as parts:
+        yield parts
+
+
+@contextmanager
+def running(environment: dict[str, str], folder: Path) -> Iterator[Parts]:
     variables = {**environment, "EXPIRY_INTERVAL_S": "1"}
 
     def start(name: str, *arguments: str) -> subprocess.Popen[bytes]:
-        with (tmp_path / f"{name}.log").open("wb") as log:
+        with (folder / f"{name}.log").open("wb") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "celery", "-A", "bookingsite", name, *arguments],
                 cwd=ROOT,
@@ -70,16 +79,18 @@ def parts(database: None, environment: dict[str, str], tmp_path: Path) -> Iterat
             )
 
     worker = start("worker", "--concurrency", "2", "--loglevel", "INFO")
-    beat = start("beat", "--schedule", str(tmp_path / "schedule"))
-    yield Parts(worker, beat, tmp_path / "worker.log", variables)
-    for process in (worker, beat):
-        process.terminate()
-    for process in (worker, beat):
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    beat = start("beat", "--schedule", str(folder / "schedule"))
+    try:
+        yield Parts(worker, beat, folder / "worker.log", variables)
+    finally:
+        for process in (worker, beat):
+            process.terminate()
+        for process in (worker, beat):
+            try:
+                process.wait(15)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
 
 
 def wait_for_sweep_by_beat() -> None:
@@ -196,3 +207,86 @@ def test_is_told_from_a_frozen_worker_by_its_probe(parts: Parts) -> None:
 
 def test_is_not_blamed_by_its_probe_for_a_broker_that_is_away(environment: dict[str, str]) -> None:
     assert probe({**environment, "REDIS_URL": "redis://127.0.0.1:1/0"}) == 0
+
+
+# --- Whatever Redis answers ---------------------------------------------------------------------
+
+
+def fail_to_save(server: Server, client: redis.Redis) -> None:
+    (server.data_dir / "dump.rdb").mkdir()
+    client.config_set("save", "1 1")
+    client.set("changed", 1)
+    client.bgsave()
+    wait_for(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err")
+
+
+# What brings each about, and what ends it. The middle one of a failover answers to reads as well.
+TROUBLES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
+    "READONLY": (
+        lambda server, client: client.replicaof("127.0.0.1", "1"),
+        lambda server, client: client.replicaof("NO", "ONE"),
+    ),
+    "MASTERDOWN": (
+        lambda server, client: (
+            client.config_set("replica-serve-stale-data", "no"),
+            client.replicaof("127.0.0.1", "1"),
+        ),
+        lambda server, client: client.replicaof("NO", "ONE"),
+    ),
+    "OOM": (
+        lambda server, client: client.config_set("maxmemory", 1),
+        lambda server, client: client.config_set("maxmemory", 0),
+    ),
+    "NOPERM": (
+        lambda server, client: client.execute_command("ACL SETUSER default -@write -@pubsub"),
+        lambda server, client: client.execute_command("ACL SETUSER default +@all"),
+    ),
+    "MISCONF": (
+        fail_to_save,
+        lambda server, client: (
+            client.config_set("save", ""),
+            (server.data_dir / "dump.rdb").rmdir(),
+        ),
+    ),
+    "silence": (lambda server, client: server.freeze(), lambda server, client: server.thaw()),
+    "absence": (lambda server, client: server.kill(), lambda server, client: server.start()),
+}
+
+
+def wait_for(is_so: Callable[[], Any], timeout_s: float = 90.0) -> None:
+    deadline_s = time.monotonic() + timeout_s
+    while not is_so():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.1)
+
+
+@pytest.mark.slow
+def test_outlives_whatever_redis_answers_and_goes_on(
+    database: None, environment: dict[str, str], own_redis: Server, tmp_path: Path
+) -> None:
+    client = redis.Redis(port=own_redis.port)
+    with running({**environment, "REDIS_URL": own_redis.uri}, tmp_path) as parts:
+        wait_for(lambda: "beat" in sweep_tally.read().last_run_age_s)
+        for name, (begin, end) in TROUBLES.items():
+            begin(own_redis, client)
+            # Beat asks for a sweep each second, so both have met it by then.
+            wait_for(lambda: sweep_tally.read().last_run_age_s["beat"] > 5)
+            ended_with = (parts.worker.poll(), parts.beat.poll())
+            end(own_redis, client)
+            connections.collection("sweeps").delete_many({})
+
+            assert ended_with == (None, None), name
+            wait_for(lambda: "beat" in sweep_tally.read().last_run_age_s)
+            assert (parts.worker.poll(), parts.beat.poll()) == (None, None), name
+            assert probe(parts.variables) == 0
+    client.close()
+
+
+@pytest.mark.parametrize("name", ["MASTERDOWN", "OOM", "NOPERM"])
+def test_is_not_blamed_by_its_probe_for_what_redis_answers(
+    environment: dict[str, str], own_redis: Server, name: str
+) -> None:
+    with redis.Redis(port=own_redis.port) as client:
+        TROUBLES[name][0](own_redis, client)
+
+        assert probe({**environment, "REDIS_URL": own_redis.uri}) == 0
