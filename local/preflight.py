@@ -210,7 +210,7 @@ def make_environment(venv: Path, purpose: str) -> None:
         complete(
             [
                 *(str(venv / "bin" / "python"), "-m", "pip", "install"),
-                *("--disable-pip-version-check", *arguments),
+                *("--disable-pip-version-check", "--require-hashes", *arguments),
             ],
             "install the packages",
         )

@@ -51,7 +51,7 @@ UNITS = {
     None: 1, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12,
     "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40,
 }  # fmt: skip
-IMAGE = re.compile(r"[a-z0-9./-]+:\d+\.\d+\.\d+")
+IMAGE = re.compile(r"[a-z0-9./-]+:\d+\.\d+\.\d+(@sha256:[0-9a-f]{64})?")
 CRON_FIELD = re.compile(r"\*(/\d+)?|\d+(-\d+)?(,\d+)*")
 # Minutes, hours, days, months, days of the week.
 CRON_RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 6))

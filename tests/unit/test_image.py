@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -29,6 +30,9 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
 THEIRS = {name: service for name, service in SERVICES.items() if "build" not in service}
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+
+# What docs/operations.md has a command to write behind each tag.
+DIGEST = r"(@sha256:[0-9a-f]{64})?"
 
 # Read by gunicorn and Python themselves.
 NOT_OURS = {"PATH", "HOME", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "WEB_CONCURRENCY"}
@@ -93,7 +97,7 @@ def test_stands_on_exact_tags_and_carries_its_own_version() -> None:
     bases = [rest.split()[0] for name, rest in instructions() if name == "FROM"]
 
     for image in [*bases, *(service["image"] for service in SERVICES.values())]:
-        assert re.fullmatch(r"[a-z]+:\d+\.\d+\.\d+(-[a-z-]+)?", image), image
+        assert re.fullmatch(rf"[a-z]+:\d+\.\d+\.\d+(-[a-z-]+)?{DIGEST}", image), image
     assert len(set(bases)) == 1
     assert f'org.opencontainers.image.version="{VERSION}"' in DOCKERFILE
     assert {service["image"] for service in OURS.values()} == {f"bookingsite:{VERSION}"}
@@ -319,3 +323,36 @@ def test_leaves_the_number_of_processes_to_gunicorns_own_variable() -> None:
 
     assert not re.search(r"^workers\b", config, re.MULTILINE)
     assert "WEB_CONCURRENCY=" in DOCKERFILE
+
+
+def test_pins_images_by_digest_with_the_command_that_is_documented(tmp_path: Path) -> None:
+    guide = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    command = guide.split("## Images by digest")[1].split("```bash\n")[1].split("```")[0]
+    files = [Path("Dockerfile"), Path("compose.yaml")]
+    files += [path.relative_to(ROOT) for path in (ROOT / "k8s" / "base").glob("*.yaml")]
+    for path in files:
+        (tmp_path / "site" / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / path, tmp_path / "site" / path)
+    # A registry that has one digest for each name.
+    docker = tmp_path / "docker"
+    docker.write_text('#!/bin/sh\necho "sha256:$(printf %s "$4" | sha256sum | cut -d" " -f1)"\n')
+    docker.chmod(0o755)
+
+    for _ in range(2):  # also where a digest stands already
+        subprocess.run(
+            ["bash", "-euc", command],
+            cwd=tmp_path / "site",
+            env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+            check=True,
+        )
+
+    images = []
+    for path in files:
+        text = (tmp_path / "site" / path).read_text(encoding="utf-8")
+        images += re.findall(r"^(?:FROM|\s+(?:- )?image:) ((?!bookingsite)\S+)", text, re.M)
+        before = (ROOT / path).read_text(encoding="utf-8")
+        assert re.sub(DIGEST, "", text) == re.sub(DIGEST, "", before)
+    assert len(images) >= 7
+    for image in images:
+        name, digest = image.split("@sha256:")
+        assert hashlib.sha256(name.encode()).hexdigest() == digest
