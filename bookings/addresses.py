@@ -76,7 +76,7 @@ def _spell(text: str) -> str:
     """The address in its one spelling, or nothing if it has none."""
     mailbox, _at, domain = text.strip().rpartition("@")
     # Before lower case is made: that turns some letters, such as the Kelvin sign, into plain ones.
-    if not mailbox.isascii():
+    if not (mailbox.isascii() and mailbox.isprintable()):
         return ""
     try:
         ascii_domain = domain if domain.isascii() else idna.encode(domain, uts46=True).decode()

@@ -283,7 +283,7 @@ def test_finds_an_address_in_a_text_as_a_whole(text: str, is_said: bool) -> None
 @pytest.mark.parametrize(
     "typed",
     ["\u212aate@example.org", "m\u00fcller@example.org", "a" * 65 + "@example.org",
-     "ada@localhost", "ada@example", "ada@[127.0.0.1]x", "ada"],
+     "ada@localhost", "ada@example", "ada@[127.0.0.1]x", "ada", '"a\x01"@example.org'],
 )  # fmt: skip
 def test_takes_for_no_address_what_no_letter_reaches_or_another_one_would(typed: str) -> None:
     with pytest.raises(ValidationError):
