@@ -130,7 +130,7 @@ def test_keeps_to_the_weekdays(chalet: Hotel) -> None:
 
 
 def test_sets_one_price_for_all_categories(chalet: Hotel) -> None:
-    generate(price=0)
+    generate(price=0, allow_free=True)
 
     assert set(calendar(ATTIC).values()) == set(calendar(SUITE).values()) == {0}
 
