@@ -445,7 +445,9 @@ SITE_URL = _check_address(
 # Where a client that is made of the API's description sends its requests.
 SPECTACULAR_SETTINGS["SERVERS"] = [{"url": SITE_URL}]
 
-# Without a server development writes letters into the worker's output.
+# Without a server development writes letters into files of this folder, or else into the worker's
+# output.
+LETTERS_FOLDER = _read("LETTERS_FOLDER", "")
 EMAIL_HOST = _read("EMAIL_HOST", None if IS_PRODUCTION else "")
 EMAIL_PORT = _read_number("EMAIL_PORT", 587)
 EMAIL_HOST_USER = _read("EMAIL_USER", "")
@@ -457,7 +459,12 @@ EMAIL_TIMEOUT = 10  # seconds for each step of a conversation with the server
 DEFAULT_FROM_EMAIL = _read(
     "EMAIL_FROM", None if IS_PRODUCTION else "Bookingsite <bookings@localhost>"
 )
-EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'console'}.EmailBackend"
+if EMAIL_HOST:
+    EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+elif LETTERS_FOLDER:
+    EMAIL_BACKEND = "bookingsite.letter_files.EmailBackend"
+else:
+    EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 
 # --- Webhooks ------------------------------------------------------------------------------
 
@@ -525,6 +532,7 @@ PROMETHEUS_MULTIPROC_DIR = _read("PROMETHEUS_MULTIPROC_DIR", "")
 # --- Logs: one JSON object a line, without tokens, names or addresses ----------------------
 
 LOG_LEVEL = _read("LOG_LEVEL", "INFO")
+_LEVEL_OF_ROUTINE = "WARNING" if LOG_LEVEL == "INFO" else LOG_LEVEL
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -538,5 +546,10 @@ LOGGING = {
         "django.request": {"level": "CRITICAL"},
         "django.security": {"level": "CRITICAL"},
         "django.server": {"level": "CRITICAL"},
+        # Two or three lines for each task, every second one, bury what tasks say themselves when
+        # there was something to do. Failures are errors, and stay.
+        "celery.beat": {"level": _LEVEL_OF_ROUTINE},
+        "celery.worker.strategy": {"level": _LEVEL_OF_ROUTINE},
+        "celery.app.trace": {"level": _LEVEL_OF_ROUTINE},
     },
 }

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from local.files import open_private
+
 PR_SET_PDEATHSIG = 1
 
 
@@ -88,7 +90,7 @@ class Child:
     def start(self) -> None:
         """Run the program; call it from the main thread (see `spawn`)."""
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
-        with self.log_path.open("ab") as log:
+        with open_private(self.log_path) as log:
             self.process = spawn(
                 self.argv,
                 output=log,

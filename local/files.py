@@ -7,6 +7,7 @@ import fcntl
 import os
 import time
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 VAR = ROOT / "var"
@@ -78,6 +79,19 @@ def _lock(fd: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def make_private_folder(path: Path) -> None:
+    """Make a folder that only its owner may look into, or keep others out of the one there."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.chmod(0o700)
+
+
+def open_private(path: Path) -> IO[bytes]:
+    """Open a file, to write at its end, that only its owner may read."""
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.fchmod(fd, 0o600)  # one that is there may have been made with another mode
+    return open(fd, "ab")
 
 
 def write_private(path: Path, text: str) -> None:

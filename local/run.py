@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
@@ -28,6 +29,8 @@ from local.files import (
     VAR,
     AlreadyRunning,
     PidFile,
+    make_private_folder,
+    open_private,
     read_variables,
     write_private,
     write_variables,
@@ -42,9 +45,15 @@ from local.preflight import (
 from local.servers import ServerFailed, plan_mongod, plan_redis
 
 LOGS = VAR / "log"
+LETTERS = VAR / "letters"
 
 # The web server's first page needs Django and its apps imported, twice, on a busy machine.
 WEB_START_TIMEOUT_S = 60.0
+
+# What died is started again, later each time. What dies more often than that is broken, unless it
+# has run well in between.
+RESTART_DELAYS_S = (1.0, 5.0, 15.0)
+RUNS_WELL_AFTER_S = 300.0
 
 # From the edge to the truth: nobody may be asked for work by those that stop after it.
 STOP_ORDER = ("web", "worker", "beat", "Redis", "mongod")
@@ -66,6 +75,9 @@ class Run:
         self.children: list[Child] = []
         self.pid_file = PidFile(VAR / "run.pid")
         self.is_stopping = False
+        self.deaths: dict[str, list[float]] = {}
+        self.restarts_at_s: dict[str, float] = {}
+        self.told_letters: set[str] = set()
 
     def stay(self) -> int:
         """Start everything, wait for a signal or a failure, stop everything."""
@@ -78,7 +90,8 @@ class Run:
             self.pid_file.take()
             self.start()
             while True:
-                self.check_children()
+                self.tend_children()
+                self.tell_letters()
                 time.sleep(0.3)
         except StopRequested:
             return 0
@@ -93,6 +106,8 @@ class Run:
         ports = read_ports(self.environ)
         check_ports(ports, self.environ)
         _keep_previous_logs()
+        make_private_folder(LETTERS)
+        self.told_letters = letters_in(LETTERS)
         say("Starting ...")
         self._start_servers(ports)
         variables = self._variables(ports)
@@ -138,6 +153,7 @@ class Run:
             "ALLOWED_HOSTS": "127.0.0.1,localhost",
             "PORT": str(ports["PORT"]),
             "SITE_URL": f"http://127.0.0.1:{ports['PORT']}",
+            "LETTERS_FOLDER": str(LETTERS),
         }
         if self.environ.get("MONGODB_NAME"):
             variables["MONGODB_NAME"] = self.environ["MONGODB_NAME"]
@@ -164,7 +180,7 @@ class Run:
     def _manage(self, *arguments: str, env: dict[str, str] | None = None) -> str:
         """Run a management command to its end and return what it printed."""
         log_path = LOGS / "manage.log"
-        with log_path.open("ab") as log:
+        with open_private(log_path) as log:
             process = spawn(
                 [sys.executable, str(ROOT / "manage.py"), *arguments],
                 output=subprocess.PIPE,
@@ -237,6 +253,43 @@ class Run:
                     f"read {child.log_path}."
                 )
 
+    def tend_children(self) -> None:
+        """Start again what has ended although nobody stopped it; complain if that is of no use."""
+        now_s = time.monotonic()
+        for child in self.children:
+            if child.is_running:
+                continue
+            if child.name not in self.restarts_at_s:
+                self.restarts_at_s[child.name] = now_s + self._note_death(child, now_s)
+            elif now_s >= self.restarts_at_s[child.name]:
+                del self.restarts_at_s[child.name]
+                child.start()
+
+    def _note_death(self, child: Child, now_s: float) -> float:
+        """How long to wait before it is started again."""
+        before = [
+            at_s for at_s in self.deaths.get(child.name, []) if now_s - at_s < RUNS_WELL_AFTER_S
+        ]
+        status = child.process.poll() if child.process else None
+        if len(before) >= len(RESTART_DELAYS_S):
+            raise ChildFailed(
+                f"{child.name} ended with status {status} once more after {len(before)} restarts, "
+                f"so everything stops: read {child.log_path}."
+            )
+        self.deaths[child.name] = [*before, now_s]
+        delay_s = RESTART_DELAYS_S[len(before)]
+        say(
+            f"{child.name} ended with status {status} and is started again in {delay_s:g} s: "
+            f"read {child.log_path}."
+        )
+        return delay_s
+
+    def tell_letters(self) -> None:
+        """Say where each letter is that was written since the last look."""
+        for name in sorted(letters_in(LETTERS) - self.told_letters):
+            self.told_letters.add(name)
+            say(f"Letter: {LETTERS / name}")
+
     def stop(self) -> None:
         """Stop the children one after the other, and take away what says that they run."""
         self.is_stopping = True
@@ -279,8 +332,8 @@ Bookingsite runs at {site}/
 
 {curl}
 
-Passwords and token are kept in var/demo.env, logs in var/log; letters to customers are in
-var/log/worker.log. Ctrl-C stops everything.
+Passwords and token are kept in var/demo.env, logs in var/log, letters to customers in var/letters;
+each is named here when it is written. Ctrl-C stops everything.
 """
 
 
@@ -297,9 +350,14 @@ def _get(port: int, path: str, headers: dict[str, str] | None = None) -> int | N
 
 def _keep_previous_logs() -> None:
     """Begin new logs and keep those of the run before under another name."""
-    LOGS.mkdir(exist_ok=True)
+    make_private_folder(LOGS)
     for log in LOGS.glob("*.log"):
         log.replace(log.with_name(f"{log.name}.1"))
+
+
+def letters_in(folder: Path) -> set[str]:
+    """The names of the letters that are there."""
+    return {letter.name for letter in folder.glob("*.eml")}
 
 
 def say(text: str, *, file: TextIO | None = None) -> None:

@@ -17,9 +17,10 @@ from pathlib import Path
 import pytest
 import requests
 
+from local.children import Child
 from local.files import ROOT, read_variables, write_variables
 from local.ports import free_port, port_is_free
-from local.run import welcome
+from local.run import RUNS_WELL_AFTER_S, ChildFailed, Run, welcome
 from tests.local.test_servers import is_alive, wait_until
 
 READY = "Ctrl-C stops everything"
@@ -33,6 +34,7 @@ from local.children import Child
 
 folder = Path(sys.argv[1])
 run.VAR = folder
+run.RESTART_DELAYS_S = (0.0, 0.1, 0.2)
 NOTE = '''
 import pathlib, signal, sys, time
 def end(*_):
@@ -110,15 +112,64 @@ def test_kills_children_on_a_second_ctrl_c(tmp_path: Path) -> None:
     assert not (tmp_path / "run.pid").exists()
 
 
-def test_stops_everything_when_a_child_dies_and_names_its_log(tmp_path: Path) -> None:
+def pid_of(folder: Path, name: str, process: subprocess.Popen[str]) -> int:
+    """Of the part that runs under this name now; it has written its file by then."""
+    (folder / f"notes.{name}").unlink(missing_ok=True)
+    wait_until(lambda: (folder / f"notes.{name}").exists())
+    for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+        if name.encode() in Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0"):
+            return int(child)
+    raise AssertionError(f"there is no {name}")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for children in /proc")
+def test_starts_a_part_again_that_dies_and_gives_up_in_a_sentence(tmp_path: Path) -> None:
     process, pids = start_small_run(tmp_path, "obedient")
 
-    os.kill(pids[2], signal.SIGKILL)
-    _, errors = process.communicate(timeout=20)
+    dying = pids[2]
+    for _ in range(3):
+        (tmp_path / "notes.web").unlink()
+        os.kill(dying, signal.SIGKILL)
+        dying = pid_of(tmp_path, "web", process)
+    is_well = process.poll() is None and all(is_alive(pid) for pid in pids if pid != pids[2])
+    os.kill(dying, signal.SIGKILL)
+    output, errors = process.communicate(timeout=20)
 
-    assert errors == (f"web ended with status -9, so everything stops: read {tmp_path / 'log'}.\n")
+    log = tmp_path / "log"
+    assert is_well
+    assert output.count("web ended with status -9 and is started again in") == 3
+    assert errors == (
+        f"web ended with status -9 once more after 3 restarts, so everything stops: read {log}.\n"
+    )
     assert process.returncode == 1
-    assert not any(is_alive(pid) for pid in pids)
+    assert not any(is_alive(pid) for pid in [*pids, dying])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for children in /proc")
+def test_forgives_a_part_that_has_run_well_since(tmp_path: Path) -> None:
+    run = Run({})
+    child = Child(name="web", argv=["web"], log_path=tmp_path / "log")
+
+    waits = [run._note_death(child, at_s) for at_s in (0.0, 1.0, 2.0, RUNS_WELL_AFTER_S + 1.5)]
+
+    assert waits == [1.0, 5.0, 15.0, 5.0]
+    run._note_death(child, RUNS_WELL_AFTER_S + 2.5)
+    with pytest.raises(ChildFailed, match="after 3 restarts"):
+        run._note_death(child, RUNS_WELL_AFTER_S + 3.5)
+
+
+def test_keeps_logs_from_other_users(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("before\n")
+    log.chmod(0o644)
+    child = Child(name="web", argv=["echo", "after"], log_path=log)
+
+    child.start()
+    assert child.process
+    child.process.wait()
+
+    assert stat.S_IMODE(log.stat().st_mode) == 0o600
+    assert log.read_text() == "before\nafter\n"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children of a death")
@@ -237,6 +288,12 @@ def paste(said: str) -> requests.Response:
     )
 
 
+def send_form(visitor: requests.Session, url: str, **fields: str) -> requests.Response:
+    visitor.get(url, timeout=20)
+    fields["csrfmiddlewaretoken"] = visitor.cookies["csrftoken"]
+    return visitor.post(url, data=fields, headers={"Referer": url}, timeout=20)
+
+
 @pytest.mark.slow
 def test_runs_the_site_and_keeps_its_data_for_the_next_run(checkout: Checkout) -> None:
     process, said = checkout.run()
@@ -263,12 +320,34 @@ def test_runs_the_site_and_keeps_its_data_for_the_next_run(checkout: Checkout) -
     headers = {"Authorization": f"Bearer {token}"}
     assert requests.get(f"{checkout.url}/api/bookings", headers=headers, timeout=9).ok
 
+    staff = requests.Session()
+    password = read_variables(var / "demo.env")["DEMO_STAFF_PASSWORD"]
+    send_form(staff, f"{checkout.url}/admin/login/", username="staff", password=password)
+    assert staff.get(f"{checkout.url}/admin/", allow_redirects=False, timeout=20).status_code == 200
+    send_form(requests.Session(), f"{checkout.url}/register", email="ada@example.org")
+    wait_until(lambda: list((var / "letters").glob("*.eml")), timeout_s=30)
+    (letter,) = (var / "letters").iterdir()
+    assert f"{checkout.url}/register/" in letter.read_text()
+    assert stat.S_IMODE(letter.stat().st_mode) == 0o600
+    for folder in ("letters", "log"):
+        assert stat.S_IMODE((var / folder).stat().st_mode) == 0o700
+    assert {stat.S_IMODE(log.stat().st_mode) for log in (var / "log").iterdir()} == {0o600}
+
+    assert next(line for line in process.stdout or () if line.strip()) == f"Letter: {letter}\n"
     assert "Traceback" not in checkout.stop(process)
     assert checkout.family() == []
+    # What the parts said of a site at rest is not about tasks that had nothing to do.
+    quiet = [(var / "log" / f"{name}.log").read_text() for name in ("worker", "beat")]
+    assert not any(
+        word in log for log in quiet for word in ("Sending due", "received", "succeeded")
+    )
     assert not (var / "run.env").exists()
 
     process, said_again = checkout.run()
     assert said_again.splitlines()[1:] == said.splitlines()[1:]
+    assert letter.exists()
+    # Nobody was logged out.
+    assert staff.get(f"{checkout.url}/admin/", allow_redirects=False, timeout=20).status_code == 200
     bearer = {"Authorization": f"Bearer {read_variables(var / 'demo.env')['DEMO_TOKEN']}"}
     listed = requests.get(f"{checkout.url}/api/bookings", headers=bearer, timeout=9).json()
     assert [one["id"] for one in listed["bookings"]] == [first.json()["booking"]["id"]]

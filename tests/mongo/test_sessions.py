@@ -1,11 +1,16 @@
-"""Sessions that are over are removed once a day, by beat and the worker."""
+"""Sessions last until they are over, and are then removed once a day, by beat and the worker."""
 
 from __future__ import annotations
 
+import io
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
+from django.core.management import call_command
+from django.test import Client
 
 from bookings import tasks
 from bookingsite.celery import app
@@ -43,3 +48,20 @@ def test_comes_once_a_day_from_a_beat_that_is_started_anew_each_day(
 
     assert len(due) == 1
     assert entry["task"] in app.tasks
+
+
+def test_keeps_everybody_logged_in_when_the_demo_is_made_again(
+    client: Client, settings: Any
+) -> None:
+    settings.DEMO_STAFF_PASSWORD = settings.DEMO_CUSTOMER_PASSWORD = "the same each time"
+    call_command("seed_demo", "--users", stdout=io.StringIO())
+    client.force_login(User.objects.get(username="staff"))
+
+    call_command("seed_demo", "--users", stdout=io.StringIO())
+    unchanged = client.get("/admin/").status_code
+    settings.DEMO_STAFF_PASSWORD = "another"
+    call_command("seed_demo", "--users", stdout=io.StringIO())
+
+    assert unchanged == 200
+    assert client.get("/admin/").status_code == 302
+    assert client.login(username="staff", password="another")

@@ -49,7 +49,9 @@ class Command(BaseCommand):
             user, _ = User.objects.get_or_create(username=username)
             user.is_staff = is_staff
             user.is_superuser = is_staff and role is None
-            user.set_password(password)
+            # The same password set once more is another digest, which ends every session.
+            if not user.check_password(password):
+                user.set_password(password)
             user.save()
             # A group that staff have deleted stays away.
             user.groups.set(Group.objects.filter(name=role))
