@@ -328,7 +328,7 @@ def many(chalet: Hotel) -> Any:
 def test_imports_100_000_nights_that_a_worker_writes(hotel: HotelFacts, many: Any) -> None:
     days = [night(number) for number in range(730)]
     cells = [
-        f"chalet_{number:03},{day},{number}.{index % 100:02}"
+        f"chalet_{number:03},{day},{number + 1}.{index % 100:02}"
         for number in range(137)
         for index, day in enumerate(days)
     ][:100_000]
