@@ -24,8 +24,8 @@ from bookings.payloads import Guest
 MIN_DIGITS = 4
 
 # However keyboards write an apostrophe; in Hawaiian and others it is a letter. The normal form
-# takes one of them apart, and a letter into another, so they are looked for before and after it.
-_APOSTROPHES = str.maketrans(dict.fromkeys("'`´‘’ʹʻʼʽˈ′‵՚׳", "'"))
+# takes one of them apart, so this comes before it.
+_APOSTROPHES = str.maketrans(dict.fromkeys("`´‘’ʹʻʼʽˈ′‵՚׳", "'"))
 
 # The second spelling of these letters, as passports have it (ICAO 9303); the first one, and all
 # others, are anyascii's.
@@ -83,7 +83,7 @@ def _fold(text: str, *, joint: str) -> str:
 
 
 def _fold_sign(character: str, joint: str) -> str:
-    if ord(character) in _APOSTROPHES:
+    if character == "'":
         return joint
     category = unicodedata.category(character)
     if category[0] in "LMN":
