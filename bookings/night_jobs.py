@@ -32,6 +32,7 @@ from bookings.connections import collection
 from bookings.errors import ValidationFailed
 from bookings.failed_work import NIGHTS_JOBS, NeverFinished
 from bookings.models import NightsJob
+from bookings.mongodb_errors import driver_error
 from bookings.nights import Progress, Row
 
 logger = logging.getLogger(__name__)
@@ -212,7 +213,7 @@ def _work_on(job: dict[str, Any]) -> None:
     except _LeaseLost:
         raise
     except Exception as error:
-        if outage.driver_error(error):
+        if driver_error(error):
             # The lease runs out, and somebody tries again; an outage counts for nothing.
             if outage.is_to_blame(error):
                 with suppress(PyMongoError), request_limits():

@@ -11,10 +11,10 @@ import threading
 import time
 
 import pymongo
-from django.db import DatabaseError
 from pymongo.errors import ConnectionFailure, PyMongoError
 
 from bookings.connections import database
+from bookings.mongodb_errors import driver_error, is_passing
 
 logger = logging.getLogger(__name__)
 
@@ -47,13 +47,6 @@ def is_away() -> bool:
     return _is_away.is_set()
 
 
-def driver_error(error: BaseException | None) -> PyMongoError | None:
-    """The driver's own error, if it is one or the ORM has wrapped one."""
-    if isinstance(error, DatabaseError):
-        error = error.__cause__
-    return error if isinstance(error, PyMongoError) else None
-
-
 def is_to_blame(error: BaseException) -> bool:
     """Whether a worker met the error since MongoDB was away, and not by the item it works on.
 
@@ -64,11 +57,7 @@ def is_to_blame(error: BaseException) -> bool:
         return False
     if failure.timeout:
         return not _answers(WORKER_PROBE_TIMEOUT_S)
-    return (
-        isinstance(failure, ConnectionFailure)
-        or failure.has_error_label("RetryableWriteError")
-        or failure.has_error_label("TransientTransactionError")
-    )
+    return is_passing(failure)
 
 
 def _answers(timeout_s: float) -> bool:
