@@ -514,6 +514,15 @@ def test_reads_little_for_what_very_many_begin_with(explain: Explain, typed: str
             assert plan.documents <= BOOKINGS / 100, plan
 
 
+def test_takes_the_newest_of_a_thousand_from_the_index_alone(explain: Explain) -> None:
+    plans = explain(
+        lambda: guest_search.find_stay_ids("ada99", hotels=inventory.list_hotels(), limit=50)
+    )
+
+    (plan,) = [plan for plan in plans if "search_terms" in plan.asked]
+    assert (plan.returned, plan.documents) == (50, 0), plan
+
+
 def test_finds_a_rare_name_after_a_common_one(explain: Explain) -> None:
     """MongoDB keeps the plan of a question, and both are asked alike."""
 
