@@ -44,9 +44,10 @@ def stop(number: int, _: FrameType | None) -> None:
 
 def is_unreachable(error: Exception) -> bool:
     """Whether a command failed because there is no MongoDB to talk to, or no primary."""
-    from bookingsite.problems import passing_error
+    from bookings import mongodb_errors
 
-    return passing_error(error) is not None
+    failed = mongodb_errors.driver_error(error)
+    return failed is not None and mongodb_errors.is_passing(failed)
 
 
 if __name__ == "__main__":

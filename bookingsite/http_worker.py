@@ -31,7 +31,6 @@ from gunicorn.http.message import Request
 from gunicorn.http.parser import RequestParser
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
-from bookings import answers
 from bookings.errors import Refusal, RequestTimeout, ServerError, UnreadableRequest
 from bookingsite.body_limits import DEFAULT, BodyLimit, limit_for
 
@@ -395,6 +394,9 @@ def _send_now(sock: socket.socket, data: bytes) -> None:
 def _to_http(refusal: Refusal, *, is_for_api: bool) -> bytes:
     """The refusal as a whole answer, made without Django."""
     if is_for_api:
+        # Not above: it needs Django's models, and gunicorn reads this module before they are there.
+        from bookings import answers
+
         answer = answers.problem(refusal)
         content_type, body = answer.content_type, answer.body
     else:

@@ -153,9 +153,10 @@ def test_forgives_a_part_that_has_run_well_since(tmp_path: Path) -> None:
     waits = [run._note_death(child, at_s) for at_s in (0.0, 1.0, 2.0, RUNS_WELL_AFTER_S + 1.5)]
 
     assert waits == [1.0, 5.0, 15.0, 5.0]
-    run._note_death(child, RUNS_WELL_AFTER_S + 2.5)
+    for later_s in (2.5, 3.5):
+        run._note_death(child, RUNS_WELL_AFTER_S + later_s)
     with pytest.raises(ChildFailed, match="after 3 restarts"):
-        run._note_death(child, RUNS_WELL_AFTER_S + 3.5)
+        run._note_death(child, RUNS_WELL_AFTER_S + 4.5)
 
 
 def test_keeps_logs_from_other_users(tmp_path: Path) -> None:
