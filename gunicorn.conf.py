@@ -17,6 +17,12 @@ threads = 4
 # Each is a file descriptor, of which a process often has 1,024 for everything.
 worker_connections = 500
 
+# Files in pieces as well, so that the worker can tell who takes none of them.
+sendfile = False
+
+# Nothing that a request says of its own path is believed, wherever it comes from.
+forwarder_headers = ""
+
 # Longer than any request may last (10 s) and than a lock (15 s); see bookings/checks.py.
 timeout = 20
 

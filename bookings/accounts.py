@@ -15,7 +15,7 @@ from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 from django.db.models import Q
-from django.db.models.signals import pre_delete, pre_save
+from django.db.models.signals import post_init, post_save, pre_delete, pre_save
 from django.dispatch import receiver
 
 from bookings import clock, services
@@ -84,7 +84,7 @@ def verify_address(*, user: User, address: str) -> bool:
 
     Whose it was before has given it up, or it would not be this account's.
     """
-    if user.email != address:
+    if not User.objects.filter(pk=user.pk, email=address).exists():
         return False
     VerifiedAddress.objects.update_or_create(
         address=address, defaults={"user": user, "verified_at": clock.now()}
@@ -113,6 +113,12 @@ def judge_address(typed: str, *, of: Any) -> str:
     return address
 
 
+@receiver(post_init, sender=settings.AUTH_USER_MODEL)
+def _note_address(instance: Any, **_: Any) -> None:
+    """What the address was when the account was read, or is to be when it is made."""
+    instance.address_before = "" if instance.pk is None else instance.__dict__.get("email")
+
+
 @receiver(pre_save, sender=settings.AUTH_USER_MODEL)
 def _keep_address(
     instance: Any, raw: bool, update_fields: Iterable[str] | None = None, **_: Any
@@ -120,16 +126,27 @@ def _keep_address(
     """The one door that every account's address goes through, however it is written: by a
     registration, the admin, `createsuperuser` or a shell.
 
-    The unique index has the last word. Raises what `judge_address` raises.
+    A save that is not about the address, such as one of a password that took long to hash, leaves
+    the one that the account has by now. The unique index has the last word. Raises what
+    `judge_address` raises.
     """
     if raw or not (update_fields is None or "email" in update_fields):
         return
-    before = User.objects.filter(pk=instance.pk).values_list("email", flat=True).first()
-    if instance.email == before:
+    stored = User.objects.filter(pk=instance.pk).values_list("email", flat=True).first()
+    if instance.email == stored:
         return
-    if instance.email:
+    if stored is not None and instance.email == instance.address_before:
+        instance.email = stored
+    elif instance.email:
         instance.email = judge_address(instance.email, of=instance)
-    VerifiedAddress.objects.filter(user=instance.pk).exclude(pk=instance.email).delete()
+
+
+@receiver(post_save, sender=settings.AUTH_USER_MODEL)
+def _forget_address_before(instance: Any, raw: bool, **_: Any) -> None:
+    """What was verified for the account before is not its own any more."""
+    if not raw and instance.email != instance.address_before:
+        VerifiedAddress.objects.filter(user=instance.pk).exclude(pk=instance.email).delete()
+        instance.address_before = instance.email
 
 
 @receiver(pre_delete, sender=settings.AUTH_USER_MODEL)

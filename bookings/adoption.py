@@ -6,6 +6,7 @@ hands: never a partner's, nor those of another account.
 
 import logging
 
+from django.conf import settings
 from django.contrib.auth.models import User
 
 from bookings import accounts, repository
@@ -24,7 +25,9 @@ def adopt_guest(*, guest: Caller, user: User) -> int:
     """Gives the user what this guest has booked; returns how many bookings."""
     if guest.kind != "guest":
         raise ValueError(f"{guest.kind} is no guest.")
-    adopted = repository.adopt_bookings_of(str(guest), caller_of_user(user.pk))
+    adopted = repository.adopt_bookings_of(
+        str(guest), caller_of_user(user.pk), max_room_nights=settings.MAX_HELD_ROOM_NIGHTS
+    )
     return _told(adopted)
 
 

@@ -231,7 +231,12 @@ def send_again(delivery_id: str) -> bool:
             {"$unset": ["settled_at", "refused_since"]},
         ],
     )
-    return result.matched_count == 1
+    if result.matched_count != 1:
+        return False
+    # What fails again is told again.
+    for queue in QUEUE_OF.values():
+        failed_work.forget(queue, [delivery_id])
+    return True
 
 
 def nth_newest_at(nth: int, *, state: str | None = None) -> datetime | None:

@@ -90,6 +90,15 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Seen:
+    """What tells one state of a booking from the next: its version, and how many lines its history
+    has. Both are compared, since a release before versions moves the lines alone."""
+
+    version: int
+    lines: int
+
+
+@dataclass(frozen=True)
 class Notice:
     """News of the booking for its guest or partner, from `due_at` on; bookings/outbox.py makes it.
 
@@ -146,6 +155,10 @@ class Booking:
     country: str = ""
     # From this night on the rooms are somebody else's to have, though the stay was booked longer.
     released_from: date | None = None
+
+    @property
+    def seen(self) -> Seen:
+        return Seen(self.version, len(self.history))
 
     @property
     def slots(self) -> list[str]:
@@ -217,9 +230,8 @@ def new_reference(hotel_code: str) -> str:
 
 # The version, for MongoDB to compute. What a release without this field has written has none, and
 # that release, which may still run beside this one, adds to the history and leaves it as it is.
-VERSION: dict[str, Any] = {
-    "$max": ["$version", {"$cond": [{"$isArray": "$history"}, {"$size": "$history"}, 0]}]
-}
+LINES: dict[str, Any] = {"$cond": [{"$isArray": "$history"}, {"$size": "$history"}, 0]}
+VERSION: dict[str, Any] = {"$max": [{"$cond": [{"$isNumber": "$version"}, "$version", 0]}, LINES]}
 
 
 def to_document(booking: Booking) -> dict[str, Any]:

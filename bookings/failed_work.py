@@ -68,6 +68,11 @@ def left_alone(queue: str) -> list[Any]:
     return [line["item"] for line in found]
 
 
+def items_of(queue: str) -> list[Any]:
+    """All that failed, as it was named to `note` or `put_off`."""
+    return [line["item"] for line in collection("failed_work").find({"queue": queue}, {"item": 1})]
+
+
 def forget(queue: str, items: Iterable[Any]) -> None:
     """They were done after all."""
     if names := [_name(queue, item) for item in items]:

@@ -25,7 +25,7 @@ MAX_TYPED = 200
 
 _PHONE = re.compile(r"[\d\s()+/.-]+", re.ASCII)
 # Fewer letters of a reference would be those of too many, and of names.
-_REFERENCE = re.compile(f"([A-Z0-9]{{2,8}}-)?[{REFERENCE_LETTERS}]{{4,8}}")
+_REFERENCE = re.compile(f"[{REFERENCE_LETTERS}]{{4,8}}")
 
 
 def find_stay_ids(typed: str, *, hotels: Iterable[HotelFacts], limit: int) -> list[ObjectId]:
@@ -52,9 +52,7 @@ def _questions(typed: str, hotels: list[HotelFacts]) -> list[dict[str, Any]]:
     if "@" in plain:
         return [from_address]
     questions: list[dict[str, Any]] = []
-    reference = plain.upper()
-    if _REFERENCE.fullmatch(reference):
-        beginnings = [reference] if "-" in reference else [f"{h.code}-{reference}" for h in hotels]
+    if beginnings := _references_typed(plain, hotels):
         questions.append({"$or": [_with_reference_from(one) for one in beginnings], "kind": STAY})
     if _PHONE.fullmatch(anyascii(plain)):
         if numbers := numbers_typed(plain, {hotel.country for hotel in hotels}):
@@ -67,6 +65,18 @@ def _questions(typed: str, hotels: list[HotelFacts]) -> list[dict[str, Any]]:
     if words and " " not in plain:
         questions.append(from_address)
     return questions
+
+
+def _references_typed(typed: str, hotels: list[HotelFacts]) -> list[str]:
+    """What references may begin with that are read out so: with the hotel's code or without, and
+    with a hyphen, a blank or nothing in between."""
+    letters = re.sub(r"[\s-]", "", typed).upper()
+    return [
+        f"{hotel.code}-{rest}"
+        for hotel in hotels
+        for rest in {letters, letters.removeprefix(hotel.code)}
+        if _REFERENCE.fullmatch(rest)
+    ]
 
 
 def _with_reference_from(beginning: str) -> dict[str, Any]:

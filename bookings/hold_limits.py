@@ -12,7 +12,7 @@ first. Nothing of this asks Redis, and what is booked at once is not counted.
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils.crypto import salted_hmac
@@ -28,8 +28,8 @@ from bookings.indexes import OF_GUESTS
 CROWDED_HOLD = timedelta(minutes=5)
 LONGEST_CROWDED_HOLD = timedelta(minutes=15)
 
-# What a family or a small group takes. The only guest who holds anything of a category may hold
-# so many of its rooms, and be it all of them.
+# What a family or a small group takes. The only guest who holds anything of a hotel may hold so
+# many of its rooms, and be it all of them.
 FAMILY_ROOMS = 4
 
 
@@ -77,7 +77,7 @@ def judge_hold(hold: Booking, limits: HoldLimits, session: ClientSession) -> Non
         _judge_source(hold, source, session)
     if limits.crowd_percent is not None:
         for category in sorted(_categories_of(hold)):
-            _mark({"category": category}, hold, session)
+            _mark({"category": category}, hold.created_at, session)
             # Whether there was a crowd before its last room, as if it held one after the other:
             # else two large holds would be all the rooms.
             if not limits.is_confirmed and _is_crowded(
@@ -86,11 +86,19 @@ def judge_hold(hold: Booking, limits: HoldLimits, session: ClientSession) -> Non
                 raise EmailNeeded
 
 
+def may_take_over(
+    guest: str, holder: dict[str, str], room_nights: int, session: ClientSession
+) -> bool:
+    """Whether this guest's holds may become the holder's too: what both hold is not too much."""
+    _mark(holder, clock.now(), session)
+    return sum(_sum_held(of, session)[1] for of in ({"owner": guest}, holder)) <= room_nights
+
+
 def is_crowded(hold: Booking, percent: int) -> bool:
     """Whether this stored hold of a guest takes part in a crowd: on one of its nights guests hold
     more than this share of the rooms of its category.
 
-    A guest who is the only one to hold anything of the category is no crowd, up to FAMILY_ROOMS.
+    A guest who is the only one to hold anything of the hotel is no crowd, up to FAMILY_ROOMS.
     """
     return any(_is_crowded(hold, category, percent) for category in _categories_of(hold))
 
@@ -104,26 +112,34 @@ def _is_crowded(
     session: ClientSession | None = None,
 ) -> bool:
     """With `spare` so many rooms less are counted than guests hold."""
-    of_guests = {
+    first, end = hold.check_in.isoformat(), hold.check_out.isoformat()
+    # By the hotel's categories, for which there is an index.
+    categories = [
+        found["_id"]
+        for found in collection("room_categories").find(
+            {"hotel_id": hold.hotel}, {"_id": 1}, session=session
+        )
+    ]
+    live = {
         **OF_GUESTS,
         "status": PENDING,
         "expires_at": {"$gt": clock.now()},
-        "rooms.category": category,
+        "rooms.category": {"$in": categories},
     }
-    first, end = hold.check_in.isoformat(), hold.check_out.isoformat()
     held: Counter[str] = Counter()
     held_by_this: Counter[str] = Counter()
     nights = [night.isoformat() for night in nights_between(hold.check_in, hold.check_out)]
     for found in collection("bookings").find(
-        {**of_guests, "check_out": {"$gt": first}, "check_in": {"$lt": end}},
+        {**live, "check_out": {"$gt": first}, "check_in": {"$lt": end}},
         {"owner": 1, "rooms.category": 1, "check_in": 1, "check_out": 1},
         session=session,
     ):
         rooms = sum(booked["category"] == category for booked in found["rooms"])
+        its_own = len(found["rooms"]) if found["owner"] == hold.owner else 0
         for night in nights:
             if found["check_in"] <= night < found["check_out"]:
                 held[night] += rooms
-                held_by_this[night] += rooms if found["owner"] == hold.owner else 0
+                held_by_this[night] += its_own
     most = max(held.values(), default=0) - spare
     if most <= 0:
         return False
@@ -134,14 +150,17 @@ def _is_crowded(
         return False
     if max(held_by_this.values()) > FAMILY_ROOMS:
         return True
-    # Not on these nights alone: a script would take all the rooms of each night in turn.
-    other = {**of_guests, "owner": {**OF_GUESTS["owner"], "$ne": hold.owner}}
+    if session is not None:
+        # Two who are let off at one moment, in whatever categories, meet here.
+        _mark({"hotel": hold.hotel}, hold.created_at, session)
+    # Not on these nights or of this category alone: a script would take all of each in turn.
+    other = {**live, "owner": {**OF_GUESTS["owner"], "$ne": hold.owner}}
     return collection("bookings").find_one(other, {"_id": 1}, session=session) is not None
 
 
 def _judge_holder(hold: Booking, limits: HoldLimits, session: ClientSession) -> None:
     holder = {"owner": hold.owner, "user_id": hold.user_id}
-    _mark(holder, hold, session)
+    _mark(holder, hold.created_at, session)
     holds, room_nights = _sum_held(holder, session)
     if holds > limits.holds:
         metrics.holds_refused.labels("holds").inc()
@@ -154,7 +173,7 @@ def _judge_holder(hold: Booking, limits: HoldLimits, session: ClientSession) -> 
 def _judge_partner(hold: Booking, limit: int, session: ClientSession) -> None:
     """All that a partner holds, for however many guests: it may name as many as it likes."""
     partner = {"owner": hold.owner}
-    _mark(partner, hold, session)
+    _mark(partner, hold.created_at, session)
     _, room_nights = _sum_held(partner, session)
     if room_nights > limit:
         metrics.holds_refused.labels("partner").inc()
@@ -190,7 +209,7 @@ def _judge_source(hold: Booking, source: Source, session: ClientSession) -> None
     )
 
 
-def _mark(name: dict[str, str], hold: Booking, session: ClientSession) -> None:
+def _mark(name: dict[str, str], at: datetime, session: ClientSession) -> None:
     """Writes the document by which two holds of one moment meet.
 
     The count is what makes it a write: to set what is there already would be none, and holds can
@@ -198,7 +217,7 @@ def _mark(name: dict[str, str], hold: Booking, session: ClientSession) -> None:
     """
     collection("holders").update_one(
         {"_id": name},
-        {"$set": {"last_hold_at": hold.created_at}, "$inc": {"holds": 1}},
+        {"$set": {"last_hold_at": at}, "$inc": {"holds": 1}},
         upsert=True,
         session=session,
     )

@@ -1,5 +1,6 @@
 """Reads of the `bookings` collection; what writes is in bookings/repository.py."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
@@ -327,6 +328,12 @@ def still_replays(key: Key, booking: Booking, now: datetime) -> bool:
     if key.until is None:
         return True
     return now < key.until and booking.status_at(now) in ACTIVE
+
+
+def dead_among(booking_ids: Iterable[Any]) -> set[Any]:
+    """Those of these bookings that are dead holds, and not tidied."""
+    found = collection("bookings").find({**DEAD, "_id": {"$in": list(booking_ids)}}, {"_id": 1})
+    return {hold["_id"] for hold in found}
 
 
 def count_dead_holds() -> tuple[int, float]:

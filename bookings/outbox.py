@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from bson import ObjectId
 
-from bookings.documents import CONFIRMED, PENDING, STAY, Booking, Change, Notice
+from bookings.documents import CONFIRMED, PENDING, STAY, Booking, Change, Notice, Seen
 
 NEWS_CONFIRMED, NEWS_EXPIRING, NEWS_EXPIRED = "confirmed", "expiring", "expired"
 NEWS_CANCELLED, NEWS_MOVED = "cancelled", "moved"
@@ -25,41 +25,46 @@ def has_reader(*, kind: str, owner: str, address: str) -> bool:
     return kind == STAY and (bool(address) or owner.startswith("client:"))
 
 
-def notices_of(booking: Booking, change: Change, *, version: int) -> tuple[Notice, ...]:
-    """The news in the change that made the booking what it is, and brought it to `version`."""
+def notices_of(booking: Booking, change: Change, *, seen: Seen) -> tuple[Notice, ...]:
+    """The news in the change that made the booking what it is, as it is `seen` from then on."""
     if not has_reader(kind=booking.kind, owner=booking.owner, address=booking.guest.email):
         return ()
     match change.event:
         case "created" | "extended" if booking.status == PENDING:
-            return _reminders(booking, change.at, version)
+            return _reminders(booking, change.at, seen)
         case "created" if booking.status == CONFIRMED:
-            return (notice(booking.id, NEWS_CONFIRMED, at=change.at, version=version),)
+            return (notice(booking.id, NEWS_CONFIRMED, at=change.at, seen=seen),)
         case "confirmed" | "cancelled" | "moved":
-            return (notice(booking.id, change.event, at=change.at, version=version),)
+            return (notice(booking.id, change.event, at=change.at, seen=seen),)
     return ()
 
 
-def notice(booking_id: ObjectId, event: str, *, at: datetime, version: int) -> Notice:
+def notice(booking_id: ObjectId, event: str, *, at: datetime, seen: Seen) -> Notice:
     """News that is due at once."""
-    return Notice(_notice_id(booking_id, version, event), event, at=at, due_at=at, version=version)
+    return Notice(
+        _notice_id(booking_id, seen, event), event, at=at, due_at=at, version=seen.version
+    )
 
 
-def _reminders(hold: Booking, at: datetime, version: int) -> tuple[Notice, ...]:
+def _reminders(hold: Booking, at: datetime, seen: Seen) -> tuple[Notice, ...]:
     ends_at = hold.expires_at
     assert ends_at is not None, "a hold has an end"
     if ends_at - at < SHORTEST_REMINDED:
         return ()
     reminder = Notice(
-        _notice_id(hold.id, version, NEWS_EXPIRING),
+        _notice_id(hold.id, seen, NEWS_EXPIRING),
         NEWS_EXPIRING,
         at=at,
         due_at=ends_at - REMINDED_BEFORE_END,
-        version=version,
+        version=seen.version,
         ends_at=ends_at,
     )
     return (reminder,)
 
 
-def _notice_id(booking_id: ObjectId, version: int, event: str) -> str:
-    """Of the same change the same, however often it is passed on: receivers know it by that."""
-    return f"{booking_id}-{version}-{event}"
+def _notice_id(booking_id: ObjectId, seen: Seen, event: str) -> str:
+    """Of the same change the same, however often it is passed on: receivers know it by that.
+
+    By its line in the history, which no other change has, whichever release wrote it.
+    """
+    return f"{booking_id}-{seen.lines}-{event}"

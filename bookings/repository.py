@@ -24,12 +24,14 @@ from bookings.documents import (
     CANCELLED,
     CONFIRMED,
     EXPIRED,
+    LINES,
     MAX_HISTORY,
     PENDING,
     VERSION,
     Booking,
     Change,
     Key,
+    Seen,
     change_document,
     from_document,
     guest_document,
@@ -39,7 +41,7 @@ from bookings.documents import (
     to_document,
 )
 from bookings.errors import AlreadyBooked, ResourceLocked
-from bookings.hold_limits import HoldLimits, judge_hold
+from bookings.hold_limits import HoldLimits, judge_hold, may_take_over
 from bookings.indexes import guests_with_address
 from bookings.lookups import DEAD
 from bookings.payloads import Guest
@@ -88,11 +90,11 @@ class Written:
 
 @dataclass(frozen=True)
 class _Write:
-    """What becomes of a booking that has this condition and still is at this version; with
+    """What becomes of a booking that has this condition and still is as it was seen; with
     AS_IT_IS, of every one that has the condition."""
 
     condition: Mapping[str, Any]
-    version: int | Literal["as it is"]
+    seen: Seen | Literal["as it is"]
     update: Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
 
@@ -150,7 +152,7 @@ def write_booking(
 
 
 def _insert(booking: Booking, limits: HoldLimits | None, session: ClientSession) -> None:
-    news = outbox.notices_of(booking, booking.history[0], version=booking.version)
+    news = outbox.notices_of(booking, booking.history[0], seen=booking.seen)
     document = to_document(dataclasses.replace(booking, outbox=news))
     collection("bookings").insert_one(document, session=session)
     if booking.status == PENDING and limits is not None:
@@ -185,7 +187,7 @@ def _resolve_conflict(
             "$pull": {"keys": {"digest": key.digest}},
             "$addToSet": {"retired_keys": key.digest},
         }
-        _write(_Write({"_id": twin.id}, twin.version, retire), session=session)
+        _write(_Write({"_id": twin.id}, twin.seen, retire), session=session)
 
     live, dead = lookups.find_rivals(booking, session, now=now)
 
@@ -228,13 +230,13 @@ def _adopt(
     pushed: dict[str, Any] = {"keys": key_document(key)}
     if not _has_reader(before):
         # Nobody was to be reminded of it until now.
-        news = outbox.notices_of(hold, hold.history[0], version=hold.version)
+        news = outbox.notices_of(hold, hold.history[0], seen=hold.seen)
         pushed["outbox"] = {"$each": [notice_document(notice) for notice in news]}
     taken_over = ("rooms", "guests", "notes", "language")
     fields = {name: document[name] for name in taken_over} | guest_document(hold)
     # It was read in this transaction's snapshot, so a change in between undoes all of it.
     _write(
-        _Write({"_id": hold.id}, before.version, {"$push": pushed, "$set": fields}), session=session
+        _Write({"_id": hold.id}, before.seen, {"$push": pushed, "$set": fields}), session=session
     )
     return Written("adopted", hold, key)
 
@@ -299,9 +301,9 @@ def _change(
         released_from = changed.released_from
         fields["released_from"] = released_from.isoformat() if released_from else None
     pushed: dict[str, Any] = {"history": change_document(change)}
-    if news := outbox.notices_of(changed, change, version=booking.version + 1):
+    if news := outbox.notices_of(changed, change, seen=_with_one_line_more(booking.seen)):
         pushed["outbox"] = {"$each": [notice_document(notice) for notice in news]}
-    write = _Write(condition, booking.version, {"$set": fields, "$push": pushed})
+    write = _Write(condition, booking.seen, {"$set": fields, "$push": pushed})
     return _write(write, session=session) == 1
 
 
@@ -338,6 +340,7 @@ def expire_dead_holds(*, limit: int, besides: Sequence[Any] = ()) -> Batch:
             {
                 # What is no history has no length, and is met by no update.
                 "version": VERSION,
+                "lines": LINES,
                 "has_history": {"$isArray": "$history"},
                 "age_ms": {"$subtract": ["$$NOW", "$expires_at"]},
                 "kind": 1,
@@ -358,7 +361,7 @@ def expire_dead_holds(*, limit: int, besides: Sequence[Any] = ()) -> Batch:
     expiries = [
         _expiry(
             hold["_id"],
-            hold["version"],
+            Seen(int(hold["version"]), hold["lines"]),
             now,
             # A document that lacks them is left to the doctor.
             has_reader=outbox.has_reader(
@@ -388,7 +391,7 @@ def expire_dead_holds(*, limit: int, besides: Sequence[Any] = ()) -> Batch:
 
 def _expire(hold: Booking, *, session: ClientSession) -> None:
     """Marks one dead hold, together with whatever else the session's transaction does."""
-    expiry = _expiry(hold.id, hold.version, clock.now(), has_reader=_has_reader(hold))
+    expiry = _expiry(hold.id, hold.seen, clock.now(), has_reader=_has_reader(hold))
     _write(expiry, session=session)
 
 
@@ -396,17 +399,19 @@ def _has_reader(booking: Booking) -> bool:
     return outbox.has_reader(kind=booking.kind, owner=booking.owner, address=booking.guest.email)
 
 
-def _expiry(booking_id: ObjectId, version: int, now: datetime, *, has_reader: bool) -> _Write:
-    """What marks a dead hold, unless it was confirmed, extended or cancelled since it was read at
-    `version`."""
+def _expiry(booking_id: ObjectId, seen: Seen, now: datetime, *, has_reader: bool) -> _Write:
+    """What marks a dead hold, unless it was confirmed, extended or cancelled since it was
+    `seen`."""
     change = Change(at=now, event="expired", actor="system")
     pushed = {"history": change_document(change)}
     if has_reader:
-        news = outbox.notice(booking_id, outbox.NEWS_EXPIRED, at=now, version=version + 1)
+        news = outbox.notice(
+            booking_id, outbox.NEWS_EXPIRED, at=now, seen=_with_one_line_more(seen)
+        )
         pushed["outbox"] = notice_document(news)
     return _Write(
         {"_id": booking_id, **DEAD},
-        version,
+        seen,
         {"$set": {"status": EXPIRED, "updated_at": change.at}, "$push": pushed},
     )
 
@@ -480,7 +485,8 @@ def refresh_search_terms() -> int:
     be for a new booking; returns for how many it was not.
 
     In batches by id, so it may be stopped and run again. Guests that are written meanwhile are
-    left as they are written.
+    left as they are written. The version stays: it says of nobody else anything, and a migration
+    that moved it would have an earlier release, which counts lines alone, fall behind.
     """
     countries = inventory.hotel_countries()
     fields = dict.fromkeys(("hotel", "guest", "search_terms"), 1)
@@ -496,12 +502,12 @@ def refresh_search_terms() -> int:
             return changed
         after = found[-1]["_id"]
         refreshed = [
-            _Write({"_id": document["_id"], "guest": document["guest"]}, AS_IT_IS, [update])
+            UpdateOne({"_id": document["_id"], "guest": document["guest"]}, update)
             for document in found
             if (update := _refreshing(document, countries.get(document.get("hotel"), "")))
         ]
         if refreshed:
-            changed += _write(*refreshed)
+            changed += collection("bookings").bulk_write(refreshed, ordered=False).modified_count
         reached("after_terms_batch")
 
 
@@ -515,16 +521,25 @@ def _refreshing(document: dict[str, Any], country: str) -> dict[str, Any] | None
         return None  # A guest that cannot be read is left to the doctor.
     if (document.get("search_terms", []), guest.email) == (terms, address):
         return None
-    # Not as MongoDB would read it: an address may begin with its sign for a field.
-    fields: dict[str, Any] = {"guest.email": {"$literal": address}}
     if terms:
-        return {"$set": {**fields, "country": country, "search_terms": terms}}
-    return {"$set": {**fields, "search_terms": "$$REMOVE"}}
+        return {"$set": {"guest.email": address, "country": country, "search_terms": terms}}
+    return {"$set": {"guest.email": address}, "$unset": {"search_terms": ""}}
 
 
-def adopt_bookings_of(guest: str, new_owner: Caller) -> int:
-    """Gives everything that this guest owns to a user; returns how many bookings."""
-    return _write(_Write({"owner": guest}, AS_IT_IS, _adoption(new_owner)))
+def adopt_bookings_of(guest: str, new_owner: Caller, *, max_room_nights: int) -> int:
+    """Gives everything that this guest owns to a user; returns how many bookings.
+
+    Holds stay the guest's if both together hold more than `max_room_nights`: else whoever logs in
+    with one browser after the other would hold what they like.
+    """
+    holder = {"owner": str(new_owner), "user_id": new_owner.id}
+
+    def adopt(session: ClientSession) -> int:
+        with_holds = may_take_over(guest, holder, max_room_nights, session)
+        condition = {"owner": guest, **({} if with_holds else {"status": {"$ne": PENDING}})}
+        return _write(_Write(condition, AS_IT_IS, _adoption(new_owner)), session=session)
+
+    return _in_transaction(adopt)
 
 
 def adopt_bookings_for(address: str, new_owner: Caller) -> int:
@@ -569,21 +584,26 @@ def _write(
     if len(writes) > 1:
         updates = [UpdateOne(*each) for each in versioned]
         return bookings.bulk_write(updates, ordered=False, session=session).modified_count
-    update = bookings.update_many if writes[0].version == AS_IT_IS else bookings.update_one
+    update = bookings.update_many if writes[0].seen == AS_IT_IS else bookings.update_one
     return update(*versioned[0], session=session).modified_count
+
+
+def _with_one_line_more(seen: Seen) -> Seen:
+    """What a change that leaves a line makes of it."""
+    return Seen(seen.version + 1, seen.lines + 1)
 
 
 def _versioned(write: _Write) -> tuple[Mapping[str, Any], Any]:
     """Filter and update, which compare the version and move it."""
-    if write.version == AS_IT_IS:
+    if not isinstance(write.seen, Seen):
         assert isinstance(write.update, Sequence), "MongoDB computes it from the booking as it is"
         return write.condition, [{"$set": {"version": {"$add": [VERSION, 1]}}}, *write.update]
     assert isinstance(write.update, Mapping)
     is_unchanged = {
-        "history": {"$type": "array"},
-        "$expr": {"$eq": [VERSION, write.version]},
+        "history": {"$size": write.seen.lines},
+        "$expr": {"$eq": [VERSION, write.seen.version]},
     }
-    changed = {**write.update.get("$set", {}), "version": int(write.version) + 1}
+    changed = {**write.update.get("$set", {}), "version": write.seen.version + 1}
     return {"$and": [write.condition, is_unchanged]}, {**write.update, "$set": changed}
 
 

@@ -12,7 +12,6 @@ import hashlib
 import hmac
 import re
 import secrets
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -28,7 +27,7 @@ from bookings import clock, throttles
 from bookings.connections import collection
 from bookings.errors import Throttled
 from bookings.throttles import Limit
-from bookings.webhooks.seals import SealBroken, open_seal, seal
+from bookings.webhooks.seals import open_seal, seal
 
 # What every app knows: six digits of SHA-1, every half minute.
 DIGITS, STEP_S, SECRET_BYTES = 6, 30, 20
@@ -56,55 +55,49 @@ class SecondFactor:
 
 
 def find_factor(user_id: Any) -> SecondFactor | None:
-    """The person's device; None while they have none, or have not finished setting it up."""
-    found = collection(_COLLECTION).find_one({"_id": user_id, "secret": {"$exists": True}})
+    """The person's device; None while they have none."""
+    found = collection(_COLLECTION).find_one({"_id": user_id})
     if found is None:
         return None
     return SecondFactor(found["device"], found["set_up_at"], len(found["recovery"]))
 
 
-def begin_set_up(user_id: Any) -> str:
-    """The secret for a new device in base32; the same until it is confirmed."""
-    sealed = seal(base64.b32encode(secrets.token_bytes(SECRET_BYTES)).decode())
-    with suppress(DuplicateKeyError):  # it was begun before
-        collection(_COLLECTION).update_one(
-            {"_id": user_id, "pending": {"$exists": False}},
-            {"$set": {"pending": sealed}},
-            upsert=True,
-        )
-    found = collection(_COLLECTION).find_one({"_id": user_id}) or {}
-    try:
-        return open_seal(found.get("pending", sealed))
-    except SealBroken:
-        # SECRET_KEY was replaced meanwhile, and no app has this one yet.
-        collection(_COLLECTION).update_one({"_id": user_id}, {"$set": {"pending": sealed}})
-        return open_seal(sealed)
+def new_secret() -> str:
+    """A sealed secret for a new device, for the session that sets it up to keep.
+
+    For that session alone: one that stood in the database would be the same for a stranger who has
+    the password, and so would have been the owner's device as well as theirs.
+    """
+    return seal(base64.b32encode(secrets.token_bytes(SECRET_BYTES)).decode())
 
 
-def confirm_set_up(user_id: Any, code: str) -> tuple[SecondFactor, list[str]] | None:
+def open_secret(sealed: str) -> str:
+    """The secret in base32. Raises SealBroken if SECRET_KEY was replaced meanwhile."""
+    return open_seal(sealed)
+
+
+def confirm_set_up(user_id: Any, sealed: str, code: str) -> tuple[SecondFactor, list[str]] | None:
     """Makes the device the person's, if the code is its own; with recovery codes, shown once.
 
-    None if it is not, or if another request has set one up meanwhile. Raises Throttled.
+    None if it is not, or if another request has set one up meanwhile. Raises Throttled, and
+    SealBroken as `open_secret` does.
     """
     _count_guess(user_id)
-    found = collection(_COLLECTION).find_one({"_id": user_id, "pending": {"$exists": True}})
-    step = _step_of(_digits(code), open_seal(found["pending"])) if found else None
-    if found is None or step is None:
+    step = _step_of(_digits(code), open_seal(sealed))
+    if step is None:
         return None
     codes = _new_recovery_codes()
     now = clock.now()
     set_up = {
-        "secret": found["pending"],
+        "secret": sealed,
         "device": secrets.token_hex(8),
         "set_up_at": now,
         "last_step": step,
         "recovery": [_digest(user_id, made) for made in codes],
     }
-    done = collection(_COLLECTION).update_one(
-        {"_id": user_id, "pending": found["pending"], "secret": {"$exists": False}},
-        {"$set": set_up, "$unset": {"pending": ""}},
-    )
-    if not done.modified_count:
+    try:
+        collection(_COLLECTION).insert_one({"_id": user_id, **set_up})
+    except DuplicateKeyError:
         return None
     return SecondFactor(set_up["device"], now, len(codes)), codes
 
@@ -116,7 +109,7 @@ def prove(user_id: Any, code: str) -> str | None:
     SealBroken if SECRET_KEY was replaced; recovery codes are good even then.
     """
     _count_guess(user_id)
-    found = collection(_COLLECTION).find_one({"_id": user_id, "secret": {"$exists": True}})
+    found = collection(_COLLECTION).find_one({"_id": user_id})
     if found is None:
         return None
     its_own = {"_id": user_id, "device": found["device"]}
@@ -143,7 +136,7 @@ def renew_recovery_codes(user_id: Any) -> list[str]:
     """New ones in place of all that there are, for a person who has proved that they may."""
     codes = _new_recovery_codes()
     collection(_COLLECTION).update_one(
-        {"_id": user_id, "secret": {"$exists": True}},
+        {"_id": user_id},
         {"$set": {"recovery": [_digest(user_id, code) for code in codes]}},
     )
     return codes
@@ -151,8 +144,7 @@ def renew_recovery_codes(user_id: Any) -> list[str]:
 
 def remove_factor(user_id: Any) -> bool:
     """Takes the device and its recovery codes away; False if there was none."""
-    gone = collection(_COLLECTION).find_one_and_delete({"_id": user_id})
-    return gone is not None and "secret" in gone
+    return bool(collection(_COLLECTION).delete_one({"_id": user_id}).deleted_count)
 
 
 def provisioning_uri(secret: str, *, account: str, issuer: str) -> str:

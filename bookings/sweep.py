@@ -77,6 +77,9 @@ def expire_holds(*, started_by: StartedBy = "command") -> Sweep:
             if time.monotonic() >= starts_no_batch_after_s:
                 break
         with request_limits():
+            failed = failed_work.items_of(DEAD_HOLDS)
+            # They were mended, confirmed or cancelled meanwhile.
+            failed_work.forget(DEAD_HOLDS, set(failed) - lookups.dead_among(failed))
             sweep_tally.end_run(started_by=started_by, oldest_age_s=sweep.oldest_age_s)
     except BaseException:
         # Stopped, or MongoDB is lost; what was done till then stays done.

@@ -12,6 +12,7 @@ from django.http import HttpRequest, UnreadablePostError
 
 from bookings.clock import request_limits
 from bookings.errors import MalformedJson, PayloadTooLarge, Refusal, RequestTimeout
+from bookingsite import staff
 from bookingsite.body_limits import DEFAULT, limit_for
 
 
@@ -53,4 +54,4 @@ def _is_staff(request: HttpRequest) -> bool:
     with request_limits():
         request.session = sessions.SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
         user = get_user(request)
-    return user.is_active and getattr(user, "is_staff", False)
+        return user.is_active and getattr(user, "is_staff", False) and not staff.is_over(request)

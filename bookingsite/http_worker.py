@@ -8,11 +8,13 @@ socket and a few kB, and threads keep what they are good for: a request that wai
 
 Head and body have deadlines, from the first byte of each. A body of more than 64 kB is not
 collected: it is left on the socket, and bodies.py lets a thread read it for staff, or refuses it.
+An answer is sent by its thread, and whoever does not take it in time loses the connection.
 When there are no sockets left, the connection that was silent for longest makes room.
 
 Why it is not configuration or another class: docs/decisions/0021-slow-clients.md.
 """
 
+import errno
 import html
 import io
 import re
@@ -94,6 +96,7 @@ class Worker(ThreadWorker):
         if self.nr_conns >= self.worker_connections:
             self._make_room()
         if conn.parser is None:
+            conn.sock = Client(fileno=conn.sock.detach())
             conn.parser, conn.initialized = Arrival(self.cfg, conn), True
         conn.sock.setblocking(False)
         try:
@@ -147,6 +150,11 @@ class Worker(ThreadWorker):
             conn.parser.give_up()
             super().enqueue_req(conn)
 
+    def handle_request(self, req: Request, conn: TConn) -> bool:
+        conn.sock.begin_answer()
+        is_kept: bool = super().handle_request(req, conn)
+        return is_kept
+
     def handle_error(self, req: Request | None, client: socket.socket, addr: Any, exc: Any) -> None:
         """Answers what Django does not hear of: a problem document under /api/, else a page."""
         if isinstance(exc, NotARequest):
@@ -160,6 +168,36 @@ class Worker(ThreadWorker):
             util.write_nonblock(client, _to_http(refusal, is_for_api=is_for_api))
         except OSError:
             self.log.debug("The client does not take its answer.")
+
+
+class Client(socket.socket):
+    """A client's connection, on which an answer may take as long to send as a body to arrive.
+
+    Only the time is counted that the client lets a thread wait, not what its answer takes to make.
+    """
+
+    _sent_bytes, _waited_s = 0, 0.0
+
+    def begin_answer(self) -> None:
+        self._sent_bytes, self._waited_s = 0, 0.0
+
+    def sendall(self, data: Any, flags: int = 0, /) -> None:
+        """Raises ConnectionResetError when time is up, as if the client had gone."""
+        left = memoryview(data)
+        while left:
+            began_at_s = time.monotonic()
+            self.settimeout(max(0.001, DEFAULT.allowed_s(self._sent_bytes) - self._waited_s))
+            try:
+                sent_bytes = self.send(left[:READ_BYTES], flags)
+            except TimeoutError:
+                raise ConnectionResetError(
+                    errno.ECONNRESET, "the client does not take its answer"
+                ) from None
+            finally:
+                self.settimeout(None)
+                self._waited_s += time.monotonic() - began_at_s
+            self._sent_bytes += sent_bytes
+            left = left[sent_bytes:]
 
 
 class Arrival(RequestParser):

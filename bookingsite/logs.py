@@ -1,6 +1,7 @@
 """Structured logs: one JSON object a line, with the id of the request or task it belongs to."""
 
 import logging
+import time
 
 import structlog
 
@@ -8,6 +9,33 @@ import structlog
 PRIVATE = frozenset(
     {"token", "authorization", "password", "cookie", "name", "email", "phone", "ip"}
 )
+
+
+# While Redis refuses, beat and worker say so several times a second, each time with a traceback:
+# about a gigabyte a day, on a disk that may be what is full.
+REPEATED_AFTER_S = 60.0
+_OF_THE_BROKER = ("celery.beat", "celery.worker", "kombu")
+
+
+class OnceAMinute(logging.Filter):
+    """Lets what Celery says of its broker through once a minute, in one line, without a stack."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said_at_s: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno < logging.ERROR or not record.name.startswith(_OF_THE_BROKER):
+            return True
+        said, now_s = (record.name, str(record.msg)), time.monotonic()
+        if now_s - self._said_at_s.get(said, -REPEATED_AFTER_S) < REPEATED_AFTER_S:
+            return False
+        self._said_at_s[said] = now_s
+        record.msg, record.args = record.getMessage().partition("\n")[0], ()
+        if record.exc_info and record.exc_info[0]:
+            record.reason = record.exc_info[0].__name__
+        record.exc_info = record.exc_text = None
+        return True
 
 
 def json_formatter() -> logging.Formatter:

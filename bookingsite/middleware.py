@@ -42,7 +42,7 @@ IN_ENGLISH = ("/api", "/admin", "/metrics", _STATIC)
 
 def needs_mongodb(request: HttpRequest) -> bool:
     """Whether answering the request takes MongoDB, as every page and nearly all of the API does."""
-    return not request.path.startswith(WITHOUT_MONGODB)
+    return not request.path_info.startswith(WITHOUT_MONGODB)
 
 
 class PolicyMiddleware(CSPMiddleware):
@@ -69,7 +69,7 @@ class LanguageMiddleware:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.path.startswith(IN_ENGLISH):
+        if request.path_info.startswith(IN_ENGLISH):
             with translation.override(settings.LANGUAGE_CODE):
                 return self._get_response(request)
         language = translation.get_language_from_request(request)
@@ -90,7 +90,7 @@ class HostMiddleware(CommonMiddleware):
     """
 
     def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
-        if request.path in PROBES:
+        if request.path_info in PROBES:
             return None
         return super().process_request(request)
 
@@ -142,7 +142,7 @@ def _route_of(request: HttpRequest) -> str:
     """The pattern that the address matches, never the address, of which there is no end."""
     if request.resolver_match:
         return request.resolver_match.route
-    if request.path.startswith(_STATIC):
+    if request.path_info.startswith(_STATIC):
         return "static"
     # It was answered before anybody looked, such as while MongoDB is away.
     try:

@@ -127,7 +127,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def answer_refusal(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     """The refusal for whoever asks: a problem document under /api/, elsewhere a page."""
-    if request.path.startswith("/api/"):
+    if request.path_info.startswith("/api/"):
         return respond(refusal, request)
     template = "try_again.html" if isinstance(refusal, errors.TryAgain) else "error.html"
     context = {"title": title_of(refusal.code), "sentence": explain(refusal.code)}

@@ -539,7 +539,14 @@ LOGGING = {
     "formatters": {
         "json": {"()": "bookingsite.logs.json_formatter"},
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+    "filters": {"once_a_minute": {"()": "bookingsite.logs.OnceAMinute"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "json",
+            "filters": ["once_a_minute"],
+        }
+    },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         # Their lines carry whole paths and what a person typed; the access line says the rest.

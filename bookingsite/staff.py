@@ -46,7 +46,7 @@ class StaffMiddleware:
         user = request.user
         # Looked up by who asks for it, as before: most requests of partners never do.
         request.user = SimpleLazyObject(lambda: _unless_over(request, user))  # type: ignore[assignment]
-        if request.path.startswith("/admin/") and (step := _step_before(request)):
+        if request.path_info.startswith("/admin/") and (step := _step_before(request)):
             return step
         return self._get_response(request)
 
@@ -72,13 +72,14 @@ def _step_before(request: HttpRequest) -> HttpResponse | None:
 
 
 def _unless_over(request: HttpRequest, user: Any) -> Any:
-    if user.is_authenticated and user.is_staff and _is_over(request):
+    if user.is_authenticated and user.is_staff and is_over(request):
         request.session.flush()
         return AnonymousUser()
     return user
 
 
-def _is_over(request: HttpRequest) -> bool:
+def is_over(request: HttpRequest) -> bool:
+    """Whether the session, of staff, began too long ago."""
     begun_at = request.session.get(LOGGED_IN_AT)
     if not isinstance(begun_at, float):
         return True  # from before staff's sessions had an end

@@ -25,6 +25,9 @@ from bookings.webhooks.seals import SealBroken
 # What the session says was proved: the name of a device, so that a new one is asked for.
 PROVED = "second_factor"
 
+# Where the session keeps the sealed secret of the device that it sets up.
+_BEGUN = "second_factor_begun"
+
 WRONG = "This code is wrong or was used before. Wait for the next one, then type that."
 TOO_MANY = "These were too many tries. Wait {left_s} seconds, then type a new code."
 UNREADABLE = "This site has a new secret key and cannot read your device's; use a recovery code."
@@ -81,18 +84,19 @@ def device(request: HttpRequest) -> HttpResponse:
 
 def _set_up(request: HttpRequest) -> HttpResponse:
     user = request.user
+    sealed, secret = _begun(request)
     form, status = CodeForm(request.POST if request.method == "POST" else None), 200
     if form.is_valid():
         try:
-            if done := second_factor.confirm_set_up(user.pk, form.cleaned_data["code"]):
+            if done := second_factor.confirm_set_up(user.pk, sealed, form.cleaned_data["code"]):
                 factor, codes = done
+                del request.session[_BEGUN]
                 _remember(request, factor.device)
                 note(request, "Set up two-factor login.", about=user)  # type: ignore[arg-type]
                 return _show_codes(request, codes)
             form.add_error("code", WRONG)
         except Throttled as refusal:
             status = form.show_throttled(refusal)
-    secret = second_factor.begin_set_up(user.pk)
     uri = second_factor.provisioning_uri(
         secret, account=user.get_username(), issuer=str(admin.site.site_header)
     )
@@ -104,6 +108,18 @@ def _set_up(request: HttpRequest) -> HttpResponse:
         "is_required": settings.STAFF_SECOND_FACTOR == "required",
     }
     return _show(request, "set_up.html", "Set up two-factor login", status=status, **context)
+
+
+def _begun(request: HttpRequest) -> tuple[str, str]:
+    """The secret that this session sets up, sealed and open; the same until it is confirmed."""
+    sealed = request.session.get(_BEGUN) or second_factor.new_secret()
+    try:
+        secret = second_factor.open_secret(sealed)
+    except SealBroken:
+        sealed = second_factor.new_secret()
+        secret = second_factor.open_secret(sealed)
+    request.session[_BEGUN] = sealed
+    return sealed, secret
 
 
 def _change(request: HttpRequest, factor: second_factor.SecondFactor) -> HttpResponse:

@@ -273,8 +273,8 @@ availability_schema = extend_schema(
     operation_id="find_stays",
     summary="What a hotel can offer for a stay, and if not, why not and when",
     description="Each category of the hotel with its price for these nights and how many rooms "
-    "are left; for one that cannot be booked the reasons, and the nearest dates on which a stay as "
-    "long can. What is shown is not held.",
+    "are left; for one that cannot be booked the reasons, and the nearest stays that can, nearest "
+    "first: on other dates, or for more or fewer nights. What is shown is not held.",
     parameters=[
         OpenApiParameter("hotelId", ID, description=HOTEL_UNLESS_GIVEN),
         OpenApiParameter(

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
+from bookings import failed_work
 from bookings.connections import collection
 from bookings.deliveries import (
     GIVEN_UP,
@@ -148,7 +149,11 @@ def send_again(client_id: str, delivery_id: str) -> bool:
             {"$unset": ["settled_at", "refused_since"]},
         ],
     )
-    return result.matched_count == 1
+    if result.matched_count != 1:
+        return False
+    # What fails again is told again.
+    failed_work.forget(failed_work.WEBHOOKS, [delivery_id])
+    return True
 
 
 def make_due(client_id: str) -> None:

@@ -236,6 +236,35 @@ def test_lets_who_has_an_address_now_verify_it_whose_ever_it_was(boss: User) -> 
     assert not accounts.is_verified(boss)
 
 
+def test_gives_back_no_address_that_staff_changed_while_a_password_was_hashed(boss: User) -> None:
+    """Staff moves an account off a mailbox that a stranger reads."""
+    resetting = User.objects.get(pk=boss.pk)
+    boss.email = "chief@hotel.example"
+    boss.save()
+
+    resetting.set_password(PASSWORD)
+    resetting.save()
+
+    boss.refresh_from_db()
+    assert boss.email == "chief@hotel.example"
+    assert boss.check_password(PASSWORD)
+    assert not accounts.verify_address(user=resetting, address=BOSS)
+
+
+def test_keeps_what_was_verified_when_a_change_of_address_fails(
+    boss: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accounts.verify_address(user=boss, address=BOSS)
+    User.objects.create_user("ada", "ada@example.org")
+    monkeypatch.setattr(accounts, "judge_address", lambda typed, **_: typed)
+    boss.email = "ada@example.org"
+
+    with pytest.raises(IntegrityError):
+        boss.save()
+
+    assert accounts.is_verified(User.objects.get(pk=boss.pk))
+
+
 # --- Erasing ----------------------------------------------------------------------------------
 
 

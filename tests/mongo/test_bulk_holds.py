@@ -13,7 +13,16 @@ from django.contrib.auth.models import User
 from django.core import mail
 from django.test import Client
 
-from bookings import clock, connections, hold_limits, letters, lifecycle, metrics, services
+from bookings import (
+    adoption,
+    clock,
+    connections,
+    hold_limits,
+    letters,
+    lifecycle,
+    metrics,
+    services,
+)
 from bookings.callers import Caller, caller_of_guest, caller_of_user
 from bookings.clock import Deadline
 from bookings.documents import from_document
@@ -470,6 +479,49 @@ def test_lets_the_first_hold_of_a_quiet_category_alone_be_all_of_it(inn: None) -
     fewer = try_to_hold("three", rooms=2, at=60, nights=14)
 
     assert [o.code for o in (family, other_nights, fewer)] == [None, "EMAIL_NEEDED", None]
+
+
+def test_lets_one_family_alone_be_let_off_in_a_hotel_of_small_categories(inn: None) -> None:
+    """Else four jars would hold ten categories of four rooms."""
+    for number in (2, 3, 4):
+        connections.database()["rooms"].insert_one(
+            {"_id": f"inn_S{number}", "category_id": "inn_single", "name": "S", "is_sold": True}
+        )
+    family = try_to_hold("one", rooms=3)
+    same_again = try_to_hold("one", category="inn_single", rooms=4)
+    another = try_to_hold("two", category="inn_single", rooms=4)
+    half = try_to_hold("two", category="inn_single", rooms=2)
+
+    codes = [outcome.code for outcome in (family, same_again, another, half)]
+    assert codes == [None, "EMAIL_NEEDED", "EMAIL_NEEDED", None]
+
+
+def test_lets_two_be_let_off_at_one_moment_in_no_two_categories(inn: None) -> None:
+    for number in (2, 3, 4):
+        connections.database()["rooms"].insert_one(
+            {"_id": f"inn_S{number}", "category_id": "inn_single", "name": "S", "is_sold": True}
+        )
+
+    def one(category: str) -> str | None:
+        rooms = 3 if category == "inn_double" else 4
+        return try_to_hold(category, category=category, rooms=rooms).code
+
+    for _ in range(5):
+        connections.collection("bookings").delete_many({})
+        connections.redis().flushdb()
+        with ThreadPoolExecutor(2) as pool:
+            codes = list(pool.map(one, ["inn_double", "inn_single"]))
+        assert sorted(codes, key=str) == ["EMAIL_NEEDED", None]
+
+
+def test_does_not_gather_what_two_browsers_hold_at_a_log_in(database: None) -> None:
+    """Holds of an account are no guest's, so each log-in would make room for more."""
+    ada = User.objects.create_user("ada")
+    for guest in ("one", "two"):
+        try_to_hold(guest, category="grand_double", rooms=9, nights=7)
+        adoption.gather_bookings(user=ada, guest=caller_of_guest(guest))
+
+    assert [booking["owner"].partition(":")[0] for booking in stored()] == ["user", "guest"]
 
 
 def test_lets_nobody_unknown_hold_ten_rooms_of_ten() -> None:

@@ -237,8 +237,9 @@ def test_is_one_query_on_bookings_by_the_slots_index(
     on_bookings = [command for where, command in asked if where == "bookings"]
 
     assert response.status_code == 200
-    # Hotels for the choice, and all categories with their rooms.
-    assert [where for where, _ in asked] == ["hotels", "room_categories", "bookings"]
+    # Whether a code is due, hotels for the choice, and all categories with their rooms.
+    expected = ["second_factors", "hotels", "room_categories", "bookings"]
+    assert [where for where, _ in asked] == expected
     (find,) = on_bookings
     question = {k: find[k] for k in ("find", "filter", "projection")}
     told = listened[name].command("explain", question, verbosity="executionStats")

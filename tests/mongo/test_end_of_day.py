@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -188,16 +189,24 @@ def test_blocks_a_room_for_the_night_that_has_begun(monkeypatch: Patch) -> None:
 
 
 @pytest.fixture
-def desk(client: Client) -> Client:
-    client.force_login(User.objects.create_superuser("staff"))
-    return client
+def desk(client: Client) -> Callable[[], Client]:
+    """Somebody of the staff who logs in now, whenever that is."""
+    user = User.objects.create_superuser("staff")
+
+    def log_in() -> Client:
+        client.force_login(user)
+        return client
+
+    return log_in
 
 
-def test_lists_who_was_to_come_the_evening_before(desk: Client, monkeypatch: Patch) -> None:
+def test_lists_who_was_to_come_the_evening_before(
+    desk: Callable[[], Client], monkeypatch: Patch
+) -> None:
     fix_clock(monkeypatch, AT_ONE)
     sell()
 
-    page = desk.get("/admin/desk/today/", {"hotel": "inn"})
+    page = desk().get("/admin/desk/today/", {"hotel": "inn"})
 
     assert page.context["choice"].day == EVE
     arrivals = dict(page.context["lists"])["Arrivals"]
@@ -206,13 +215,13 @@ def test_lists_who_was_to_come_the_evening_before(desk: Client, monkeypatch: Pat
 
 @pytest.mark.parametrize(("moment", "first"), [(AT_ONE, EVE), (OVER, TODAY)])
 def test_offers_the_night_that_has_begun(
-    desk: Client, monkeypatch: Patch, moment: str, first: date
+    desk: Callable[[], Client], monkeypatch: Patch, moment: str, first: date
 ) -> None:
     fix_clock(monkeypatch, moment)
 
-    rooms = desk.get("/admin/desk/rooms/", {"hotel": "inn"})
-    form = desk.get(ADD, {"hotel": "inn"}).context["form"]
-    grid = desk.get("/admin/desk/occupancy/", {"hotel": "inn", "start": str(EVE)})
+    rooms = desk().get("/admin/desk/rooms/", {"hotel": "inn"})
+    form = desk().get(ADD, {"hotel": "inn"}).context["form"]
+    grid = desk().get("/admin/desk/occupancy/", {"hotel": "inn", "start": str(EVE)})
 
     assert rooms.context["choice"].day == first
     assert [line.why_not for line in rooms.context["lines"] if line.name == "Double"] == [""]
@@ -221,12 +230,12 @@ def test_offers_the_night_that_has_begun(
     assert (f"check_in={EVE}" in grid.content.decode()) == (first == EVE)
 
 
-def test_books_a_walk_in_by_the_form(desk: Client, monkeypatch: Patch) -> None:
+def test_books_a_walk_in_by_the_form(desk: Callable[[], Client], monkeypatch: Patch) -> None:
     fix_clock(monkeypatch, AT_ONE)
-    form = desk.get(ADD, {"hotel": "inn", "room": "inn_A"}).context["form"]
+    form = desk().get(ADD, {"hotel": "inn", "room": "inn_A"}).context["form"]
     typed: dict[str, Any] = {name: form[name].value() or "" for name in form.fields}
 
-    desk.post(ADD, {**typed, "guest_name": "Ada"})
+    desk().post(ADD, {**typed, "guest_name": "Ada"})
 
     assert [booking["check_in"] for booking in stored()] == [str(EVE)]
 

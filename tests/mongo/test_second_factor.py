@@ -86,7 +86,7 @@ def test_shows_the_same_key_until_it_is_confirmed(browser: Client) -> None:
     first = secret_of(browser.get(DEVICE))
     wrong = browser.post(DEVICE, {"code": "000000" if code_at(first) != "000000" else "111111"})
 
-    assert secret_of(wrong) == first == secret_of(log_in().get(DEVICE))
+    assert secret_of(wrong) == first == secret_of(browser.get(DEVICE))
     assert is_let_in(log_in())
 
 
@@ -214,6 +214,19 @@ def test_takes_no_code_of_another_person(browser: Client) -> None:
     assert not is_let_in(again)
 
 
+def test_gives_each_session_a_secret_of_its_own(browser: Client, ada: User) -> None:
+    """Else a stranger who has the password would know the owner's device as well."""
+    thief = Client()
+    thief.force_login(ada)
+    stolen = secret_of(thief.get(DEVICE))
+
+    secret, _ = set_up(browser)
+    thief.post(ASK, {"code": code_at(stolen)})
+
+    assert secret != stolen
+    assert not is_let_in(thief)
+
+
 def test_limits_guesses_also_from_many_sessions(
     browser: Client, ada: User, settings: Settings
 ) -> None:
@@ -230,7 +243,7 @@ def test_limits_guesses_also_from_many_sessions(
     assert right.status_code == 429
     assert b"Wait " in right.content
     with pytest.raises(Throttled):
-        second_factor.confirm_set_up(ada.pk, "123456")
+        second_factor.confirm_set_up(ada.pk, second_factor.new_secret(), "123456")
 
 
 def test_lets_staff_without_a_device_in_unless_the_operator_wants_one(

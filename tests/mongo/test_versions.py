@@ -203,7 +203,7 @@ def versions() -> list[int]:
 
 
 def adopt_the_browsers() -> None:
-    repository.adopt_bookings_of(str(GUEST), Caller("user", "ada"))
+    repository.adopt_bookings_of(str(GUEST), Caller("user", "ada"), max_room_nights=90)
 
 
 def adopt_the_addresses() -> None:
@@ -345,14 +345,16 @@ def writers_in(path: Path) -> Iterator[str]:
 
 def test_has_one_function_that_writes_what_is_there() -> None:
     modules = Path(repository.__file__).parent.rglob("*.py")
-    # An insert finds nothing there, and an outbox is no part of what is compared.
+    # An insert finds nothing there, an outbox is no part of what is compared, and what a guest is
+    # found by is made only of the very guest that was read.
     assert sorted({writer for path in modules for writer in writers_in(path)}) == [
         "repository.py: _insert",
         "repository.py: _write",
         "repository.py: empty_outboxes",
+        "repository.py: refresh_search_terms",
     ]
 
 
 def test_cannot_write_without_a_version() -> None:
-    with pytest.raises(TypeError, match="version"):
+    with pytest.raises(TypeError, match="seen"):
         repository._Write(condition={}, update={})  # type: ignore[call-arg]

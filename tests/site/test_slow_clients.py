@@ -257,3 +257,39 @@ def test_answers_requests_that_came_together_one_after_the_other(site: Site) -> 
 
     statuses = [part.split(b" ", 1)[0] for part in answers.split(b"HTTP/1.1 ")[1:]]
     assert statuses == [b"400", b"400", b"404"]
+
+
+def test_gives_up_those_who_take_no_answer(site: Site) -> None:
+    """Each asks six times for the largest file there is, and reads none of it."""
+    path = "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"
+    asked = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() * 6
+
+    with ExitStack() as open_ones:
+        for _ in range(2 * PROCESSES * THREADS):
+            client = open_ones.enter_context(socket.socket())
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect(("127.0.0.1", site.port))
+            client.sendall(asked)
+        began_at_s = time.monotonic()
+        answer = requests.get(f"{site.url}/api/health", timeout=60)
+        took_s = time.monotonic() - began_at_s
+
+    assert answer.status_code == 200
+    # Two turns of five seconds for each thread, and a busy machine.
+    assert took_s < 20
+
+
+def test_serves_a_large_file_to_who_takes_it(site: Site) -> None:
+    path = "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"
+
+    answer = requests.get(f"{site.url}{path}", timeout=30)
+
+    assert answer.status_code == 200
+    assert len(answer.content) > 1_000_000
+
+
+def test_believes_no_request_about_its_own_path(site: Site) -> None:
+    """A trusted peer might say where the site is mounted, and so lead around what asks by path."""
+    answer = requests.get(f"{site.url}/x/api/health", headers={"SCRIPT_NAME": "/x"}, timeout=30)
+
+    assert answer.status_code == 404

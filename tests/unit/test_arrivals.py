@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -30,6 +33,14 @@ def conn() -> Iterator[TConn]:
     yield TConn(Config(), server, ("127.0.0.1", 1), ("127.0.0.1", 2))
     server.close()
     client.close()
+
+
+def test_can_be_read_before_django_is_there() -> None:
+    """gunicorn reads the class of its workers first, and the site when a worker has begun."""
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+    command = [sys.executable, "-c", "import bookingsite.http_worker"]
+
+    subprocess.run(command, env=environment, check=True, timeout=60)
 
 
 @pytest.mark.parametrize("request_bytes", [PLAIN, CHUNKED], ids=["length", "chunks"])
