@@ -64,9 +64,6 @@ SITE_URL=http://localhost:8000
 #SITE_URL=https://bookings.example
 #TRUST_FORWARDED_PROTO=yes
 #TRUSTED_PROXIES=1
-# If all names below the site's have TLS, too, browsers may be told so, and with HSTS_PRELOAD list them.
-#HSTS_INCLUDE_SUBDOMAINS=yes
-#HSTS_PRELOAD=yes
 #EMAIL_HOST=mail.example
 #EMAIL_FROM=Bookings <bookings@bookings.example>
 TEXT

@@ -97,6 +97,7 @@ CONFIRM_KEY_HEADERS = [_key_header(f"^{KEY_FORM}$", required=True), *KEY_ANSWER_
 
 # What any operation may be answered with.
 _ALWAYS = (
+    errors.UnreadableRequest(),
     errors.NotAuthenticated(),
     errors.PermissionDenied(),
     errors.NotAcceptable(),

@@ -11,7 +11,7 @@ from django.conf import settings
 from drf_spectacular.generators import SchemaGenerator
 from jsonschema import Draft202012Validator, FormatChecker
 
-from bookings.errors import MethodNotAllowed, Refusal
+from bookings.errors import EmailNeeded, MethodNotAllowed, Refusal
 
 Found = tuple[str, dict[str, Any]]
 
@@ -84,7 +84,11 @@ def test_has_an_example_of_every_code(description: dict[str, Any]) -> None:
         for example in content["examples"].values()
     }
 
-    assert {refusal.code for refusal in Refusal.__subclasses__()} - shown == {MethodNotAllowed.code}
+    assert {refusal.code for refusal in Refusal.__subclasses__()} - shown == {
+        MethodNotAllowed.code,
+        # Guests are asked for an address on the pages alone.
+        EmailNeeded.code,
+    }
 
 
 def test_shows_examples_that_are_what_it_describes(description: dict[str, Any]) -> None:
