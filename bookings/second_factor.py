@@ -87,10 +87,10 @@ def confirm_set_up(user_id: Any, sealed: str, code: str) -> tuple[SecondFactor, 
     if step is None:
         return None
     codes = _new_recovery_codes()
-    now = clock.now()
+    now, device = clock.now(), secrets.token_hex(8)
     set_up = {
         "secret": sealed,
-        "device": secrets.token_hex(8),
+        "device": device,
         "set_up_at": now,
         "last_step": step,
         "recovery": [_digest(user_id, made) for made in codes],
@@ -99,7 +99,7 @@ def confirm_set_up(user_id: Any, sealed: str, code: str) -> tuple[SecondFactor, 
         collection(_COLLECTION).insert_one({"_id": user_id, **set_up})
     except DuplicateKeyError:
         return None
-    return SecondFactor(set_up["device"], now, len(codes)), codes
+    return SecondFactor(device, now, len(codes)), codes
 
 
 def prove(user_id: Any, code: str) -> str | None:
