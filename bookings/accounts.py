@@ -126,8 +126,8 @@ def _keep_address(
     """The one door that every account's address goes through, however it is written: by a
     registration, the admin, `createsuperuser` or a shell.
 
-    A save that is not about the address, such as one of a password that took long to hash, leaves
-    the one that the account has by now. The unique index has the last word. Raises what
+    A save that does not change the address keeps the stored one: hashing a password takes long, and
+    staff may change the address meanwhile. The unique index has the last word. Raises what
     `judge_address` raises.
     """
     if raw or not (update_fields is None or "email" in update_fields):

@@ -11,7 +11,7 @@ from idempotency.claims import Answer
 
 PROBLEM_JSON = "application/problem+json"
 
-# As many as are worth reading at once; whoever has dealt with these is shown the next.
+# Enough to read at once; the next try shows those that are left.
 MAX_LISTED = 20
 
 

@@ -36,7 +36,7 @@ admin.site.unregister(User)
 
 @admin.register(User)
 class AccountAdmin(AddsOnce, UserAdmin):
-    """Whoever has the mailbox of an account's address can choose the account's password."""
+    """The owner of an account's mailbox can choose the account's password."""
 
     form = AccountForm
     add_form = NewAccountForm
