@@ -468,3 +468,14 @@ def test_tells_what_waits_for_the_next_sweep() -> None:
     assert before.dead_holds == 2
     assert 6 <= before.oldest_dead_hold_age_s < 16
     assert dataclasses.astuple(after)[1:] == (0, 0.0)
+
+
+def test_expires_the_others_beside_a_hold_with_a_damaged_version() -> None:
+    for room in ("room_A", "room_B"):
+        book(room, hold=True, resourceId=room)
+    connections.collection("bookings").update_one({}, {"$set": {"version": "three"}})
+    let_hold_end()
+
+    sweep.expire_holds()
+
+    assert [booking["status"] for booking in stored()] == ["expired", "expired"]

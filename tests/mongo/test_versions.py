@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dataclasses
 import re
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
@@ -14,7 +15,7 @@ import pytest
 from bookings import clock, connections, lifecycle, relay, repository, sweep
 from bookings.callers import Caller, caller_of_guest
 from bookings.clock import Deadline
-from bookings.documents import MAX_HISTORY
+from bookings.documents import MAX_HISTORY, Change, change_document, from_document
 from bookings.outcomes import Outcome
 from tests.conftest import night
 from tests.mongo.conftest import (
@@ -358,3 +359,19 @@ def test_has_one_function_that_writes_what_is_there() -> None:
 def test_cannot_write_without_a_version() -> None:
     with pytest.raises(TypeError, match="seen"):
         repository._Write(condition={}, update={})  # type: ignore[call-arg]
+
+
+def test_sees_a_line_that_an_earlier_release_added() -> None:
+    """That release leaves the version, which may be ahead of the lines."""
+    book("key")
+    bookings = connections.collection("bookings")
+    bookings.update_one({}, {"$set": {"version": 5}})
+    read = from_document(bookings.find_one({}))
+    line = Change(at=read.created_at, event="moved", actor="system")
+    bookings.update_one({}, {"$push": {"history": change_document(line)}})
+
+    cancelled = dataclasses.replace(read, status="cancelled")
+    change = dataclasses.replace(line, event="cancelled")
+
+    assert not repository.change_booking(read, cancelled, change)
+    assert bookings.find_one({})["status"] == "confirmed"
