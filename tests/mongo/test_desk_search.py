@@ -492,3 +492,11 @@ def test_finds_names_with_combining_marks(typed: str, name: str) -> None:
         book(f"m{number}", resourceId="inn_B", date=night(10 + number), guest={"name": other})
 
     assert search(typed) == [name]
+
+
+@pytest.mark.parametrize("between", ["-", " ", ""])
+def test_finds_a_reference_however_its_parts_are_written(inn: None, between: str) -> None:
+    book(resourceId="inn_A", guest={"name": "Ada"})
+    code, _hyphen, letters = stored()[0]["reference"].partition("-")
+
+    assert search(f"{code}{between}{letters}".lower()) == ["Ada"]

@@ -479,3 +479,17 @@ def test_expires_the_others_beside_a_hold_with_a_damaged_version() -> None:
     sweep.expire_holds()
 
     assert [booking["status"] for booking in stored()] == ["expired", "expired"]
+
+
+def test_forgets_what_failed_once_it_is_no_dead_hold_any_more() -> None:
+    hold = book("hold", hold=True)
+    let_hold_end()
+    connections.collection("bookings").update_one({}, {"$rename": {"history": "lost"}})
+    sweep.expire_holds()
+    failed = connections.collection("failed_work").count_documents({})
+    connections.collection("bookings").delete_many({})
+
+    sweep.expire_holds()
+
+    assert hold.code is None
+    assert (failed, connections.collection("failed_work").count_documents({})) == (1, 0)
