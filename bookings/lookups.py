@@ -272,20 +272,19 @@ def find_rivals(
     return live, dead
 
 
-def find_own_rooms(booking: Booking, digest: str) -> tuple[BookedRoom, ...] | None:
-    """The rooms of the booking that this key made, or of the caller's own hold for this stay.
+def find_own_stay(booking: Booking, digest: str) -> Booking | None:
+    """The booking that this key made, or the owner's own hold for this stay.
 
-    For who wants any rooms of some categories, while `booking.rooms` says of which and for how
-    many guests: what they have already must not look sold out to them.
+    For callers who want any rooms of some categories, while `booking.rooms` says of which and for
+    how many guests: what they have already must not look sold out to them.
     """
     made = find_booking_by_key(digest)
     key = made.key_for(digest) if made else None
     # A key that the server made means this booking for a while only. After that its rooms, which
     # may be of another kind since it was moved, are nothing to go by.
     if made and key and still_replays(key, made, clock.now()):
-        return made.rooms
-    hold = find_own_hold(booking) if booking.status == PENDING else None
-    return hold.rooms if hold else None
+        return made
+    return find_own_hold(booking) if booking.status == PENDING else None
 
 
 def find_own_hold(booking: Booking) -> Booking | None:

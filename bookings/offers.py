@@ -35,12 +35,16 @@ class WantedRoom:
 
 @dataclass(frozen=True)
 class Offer:
-    """A stay that is for sale, if rooms are free for it."""
+    """A stay that is for sale, if rooms are free for it.
+
+    `again` is the hold that rooms and price are taken from, where the calendar was not asked.
+    """
 
     hotel: HotelFacts
     wanted: tuple[WantedRoom, ...]
     price: Price
     is_by_category: bool
+    again: Booking | None = None
 
 
 def find_offer(request: StayRequest, *, at_desk: bool = False) -> Offer:
@@ -100,6 +104,7 @@ def offer_again(hold: Booking) -> Offer:
         ),
         price=hold.price,
         is_by_category=False,
+        again=hold,
     )
 
 

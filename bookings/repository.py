@@ -114,29 +114,40 @@ class DamagedHold(Exception):
     """The document of a hold is not as this site writes them; manage.py doctor tells more."""
 
 
+class QuoteIsOver(Exception):
+    """The booking that rooms or price were taken from is not there any more as it was seen."""
+
+
 def write_booking(
-    booking: Booking, *, limits: HoldLimits | None = None, answer_for: AnswerFor | None = None
+    booking: Booking,
+    *,
+    limits: HoldLimits | None = None,
+    answer_for: AnswerFor | None = None,
+    only_as: Booking | None = None,
 ) -> Written:
     """Writes a new booking whose first key carries its answer.
 
-    Both options are for holds: how much may be held with it (None for anything), and how the
-    answer is worded for a hold that the caller has already, and which then takes the key. What
-    `answer_for` raises undoes the whole transaction and is raised here.
+    `limits` and `answer_for` are for holds: how much may be held with it (None for anything), and
+    how the answer is worded for a hold that the caller has already, and which then takes the key.
+    What `answer_for` raises undoes the whole transaction and is raised here.
+
+    `only_as` is the booking that rooms or price were taken from, as it was seen. No calendar was
+    asked about them, so nothing new is made of them: this is its twin, or is adopted by it.
 
     Raises AlreadyBooked if somebody has one of its slots, what `judge_hold` raises if it is more
-    than the limits allow, ResourceLocked if rivals kept coming and going. Whatever it returns is
-    durable.
+    than the limits allow, QuoteIsOver if it cannot be `only_as`, ResourceLocked if rivals kept
+    coming and going. Whatever it returns is durable.
     """
     for _ in range(WRITE_ATTEMPTS):
         try:
-            _in_transaction(lambda session: _insert(booking, limits, session))
+            if only_as is None:
+                _in_transaction(lambda session: _insert(booking, limits, session))
+                return Written("booked", booking, booking.keys[0])
         except DuplicateKeyError:
             pass
-        else:
-            return Written("booked", booking, booking.keys[0])
         try:
             written = _in_transaction(
-                lambda session: _resolve_conflict(booking, limits, answer_for, session)
+                lambda session: _resolve_conflict(booking, limits, answer_for, only_as, session)
             )
         except DuplicateKeyError:
             # Another rival came between our look and our insert.
@@ -148,6 +159,8 @@ def write_booking(
         metrics.conflicts.labels(written).inc()
         if written == "taken":
             raise AlreadyBooked
+        if written == "stale":
+            raise QuoteIsOver
     raise ResourceLocked
 
 
@@ -164,8 +177,9 @@ def _resolve_conflict(
     booking: Booking,
     limits: HoldLimits | None,
     answer_for: AnswerFor | None,
+    only_as: Booking | None,
     session: ClientSession,
-) -> Written | Literal["taken", "gone"]:
+) -> Written | Literal["taken", "gone", "stale"]:
     """Looks up the key first, then every active rival, and decides; one snapshot for all.
 
     It returns its verdict rather than raising it, so that the transaction commits: only the
@@ -195,8 +209,11 @@ def _resolve_conflict(
         hold = live[0]
         # Only who wants to hold: a 201 to who wants to book must mean that it is booked.
         may_adopt = hold.status == booking.status == PENDING and len(hold.keys) < lookups.MAX_KEYS
-        if may_adopt and answer_for:
+        is_as_seen = only_as is None or (hold.id, hold.seen) == (only_as.id, only_as.seen)
+        if may_adopt and is_as_seen and answer_for:
             return _adopt(booking, hold, answer_for, now, session)
+    if only_as is not None:
+        return "stale"
     if live:
         return "taken"
     if not dead and twin_document is None:
@@ -215,10 +232,14 @@ def _adopt(
     Who comes may be told otherwise this time: guests, and what is said of them, are taken over.
     """
     before = hold
+    guests = {booked.room: booked.guests for booked in booking.rooms}
     hold = dataclasses.replace(
         hold,
         version=before.version + 1,
-        rooms=booking.rooms,
+        # They were priced as what they were then, whatever category they are sold in by now.
+        rooms=tuple(
+            dataclasses.replace(booked, guests=guests[booked.room]) for booked in hold.rooms
+        ),
         guests=booking.guests,
         guest=hold.guest if booking.guest == Guest() else booking.guest,
         notes=booking.notes or hold.notes,

@@ -109,19 +109,23 @@ def create_booking(
         try:
             payload = read_payload()
             request = judge_payload(payload)
-            draft = _draft_booking(request, caller, owner or caller, digest)
-            offer = _quote(request, draft, at_desk=as_staff)
-            draft = _with_offer(draft, offer)
-            is_limited = draft.status == PENDING and not as_staff
-            limits = _limits_of(draft, offer, address, mailbox) if is_limited else None
+            wish = _draft_booking(request, caller, owner or caller, digest)
+            is_limited = wish.status == PENDING and not as_staff
 
+            is_crowded = False
             lost: tuple[BookedRoom, ...] | None = None
+            over: Booking | None = None
             while True:
-                # 3. Choose free rooms and lock their slots. A lock spares rivals a wasted
-                #    write, and decides nothing.
+                # 3. Quote, choose free rooms and lock their slots. What the calendar says now is
+                #    what is sold. A lock spares rivals a wasted write, and decides nothing.
+                offer = _quote(request, wish, at_desk=as_staff)
+                draft = _with_offer(wish, offer, is_crowded=is_crowded)
+                limits = None
+                if is_limited:
+                    limits = _limits_of(draft, offer, address, mailbox, is_confirmed=is_crowded)
                 deadline.check()
                 with steps.timed("lock"):
-                    rooms, lock = _lock_rooms(draft, offer, digest, deadline)
+                    rooms, lock, again = _lock_rooms(draft, offer, digest, deadline)
                 reached("after_lock")
 
                 # 4. Write. Two unique indexes look for a rival on the night and a twin of the key.
@@ -136,8 +140,15 @@ def create_booking(
                             booking,
                             limits=limits,
                             answer_for=lambda hold, now: _answer_hold(hold, request, key, now),
+                            only_as=again,
                         )
                     break
+                except repository.QuoteIsOver as error:
+                    # What they had has ended, or changed, so this is judged as a new wish. If it
+                    # looks the same again, more tries would not help.
+                    if again == over:
+                        raise ResourceLocked from error
+                    over = again
                 except AlreadyBooked:
                     # A rival was quicker with this room; there may be another. The same one
                     # again is no rival's doing.
@@ -146,11 +157,10 @@ def create_booking(
                     lost = rooms
                 except EmailNeeded:
                     # Who has confirmed an address may hold here, but not for long.
-                    if mailbox is None or limits is None:
+                    if mailbox is None:
                         metrics.holds_refused.labels("crowd").inc()
                         raise
-                    draft = dataclasses.replace(draft, expires_at=draft.created_at + CROWDED_HOLD)
-                    limits = dataclasses.replace(limits, is_confirmed=True)
+                    is_crowded = True
                 _release(lock)
                 lock = None
             reached("after_commit")
@@ -277,7 +287,8 @@ def _quote(request: StayRequest, draft: Booking, *, at_desk: bool) -> Offer:
     """What the stay costs and which rooms could serve it.
 
     Raises ValidationFailed, or PriceChanged if another total was quoted. What somebody holds
-    already they may come back to, at the price it is held for, whatever is sold by now.
+    already they may come back to, at the price it is held for, whatever is sold by now; that
+    offer is good for this hold alone, as long as it is what it is.
     """
     try:
         offer = offers.find_offer(request, at_desk=at_desk)
@@ -298,9 +309,9 @@ def _check_quote(request: StayRequest, price: Price) -> None:
         )
 
 
-def _with_offer(draft: Booking, offer: Offer) -> Booking:
+def _with_offer(draft: Booking, offer: Offer, *, is_crowded: bool) -> Booking:
     """The draft at the offer's hotel and price; its rooms are chosen later."""
-    hold_length = offer.hotel.hold_length
+    hold_length = CROWDED_HOLD if is_crowded else offer.hotel.hold_length
     return dataclasses.replace(
         draft,
         reference=new_reference(offer.hotel.code),
@@ -313,7 +324,7 @@ def _with_offer(draft: Booking, offer: Offer) -> Booking:
 
 
 def _limits_of(
-    draft: Booking, offer: Offer, address: str | None, mailbox: str | None
+    draft: Booking, offer: Offer, address: str | None, mailbox: str | None, *, is_confirmed: bool
 ) -> HoldLimits:
     """How much may be held with this hold, by whose it is. A partner has one address for all its
     guests, so what they hold is bounded by guest in number and for all of them in room-nights."""
@@ -334,6 +345,7 @@ def _limits_of(
         room_nights=settings.MAX_HELD_ROOM_NIGHTS,
         sources=tuple(sources),
         crowd_percent=offer.hotel.anonymous_hold_percent if kind == "guest" else None,
+        is_confirmed=is_confirmed,
     )
 
 
@@ -367,8 +379,9 @@ def _judge_user(request: StayRequest, caller: Caller, owner: Caller) -> str:
 
 def _lock_rooms(
     draft: Booking, offer: Offer, digest: str, deadline: Deadline
-) -> tuple[tuple[BookedRoom, ...], Lock | None]:
-    """Rooms for the stay with all their slots locked; no lock where Redis cannot say.
+) -> tuple[tuple[BookedRoom, ...], Lock | None, Booking | None]:
+    """Rooms for the stay with all their slots locked; no lock where Redis cannot say. And the
+    booking that they are the rooms of already, if they are not free.
 
     Rooms that rivals have locked are passed over as long as there are others. Raises
     SoldOut, or ResourceLocked if only locks are in the way.
@@ -379,7 +392,7 @@ def _lock_rooms(
             for wanted in offer.wanted
         )
         try:
-            return rooms, _lock_slots(draft, rooms)
+            return rooms, _lock_slots(draft, rooms), offer.again
         except LockBusy as error:
             raise ResourceLocked from error
     around = timedelta(days=GAP_LOOK_NIGHTS)
@@ -387,20 +400,21 @@ def _lock_rooms(
     locked: set[str] = set()
     while True:
         deadline.check()
+        again = None
         try:
             rooms = choose_rooms(
                 offer.wanted, taken, draft.check_in, draft.check_out, locked=locked
             )
         except SoldOut:
             # Perhaps they were sold to this very key, or are held by who is asking.
-            own = lookups.find_own_rooms(draft, digest)
-            if own is None:
+            again = lookups.find_own_stay(draft, digest)
+            if again is None:
                 raise
-            if not locked.isdisjoint(booked.room for booked in own):
+            if not locked.isdisjoint(again.room_ids):
                 raise ResourceLocked from None
-            rooms = own
+            rooms = again.rooms
         try:
-            return rooms, _lock_slots(draft, rooms)
+            return rooms, _lock_slots(draft, rooms), again
         except LockBusy as busy:
             locked.add(busy.name.rpartition("|")[2])
 

@@ -171,7 +171,9 @@ def test_is_sold_out_at_once_to_a_holder_who_came_back_too_often(
     assert double("fourth", hold=True).code == "SOLD_OUT"
 
 
-def test_gives_up_on_a_room_that_it_loses_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gives_up_on_a_hold_that_it_cannot_come_back_to_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     fill("inn_A", "inn_B")
     double("first", hold=True)
     # As if the hold took its last key between the look and the write, again and again.
@@ -179,7 +181,15 @@ def test_gives_up_on_a_room_that_it_loses_twice(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(lookups, "MAX_KEYS", 1)
     monkeypatch.setattr(lookups, "find_own_hold", lambda draft: _without_limit(found, draft))
 
-    assert double("second", hold=True).code == "ALREADY_BOOKED"
+    assert double("second", hold=True).code == "RESOURCE_LOCKED"
+
+
+def test_gives_up_on_a_room_that_it_loses_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    fill("inn_A")
+    # As if a rival gave it up before each look and had it again before each write.
+    monkeypatch.setattr(lookups, "taken_nights", lambda *arguments: {})
+
+    assert double("key").code == "ALREADY_BOOKED"
 
 
 def _without_limit(found: Any, draft: Any) -> Any:

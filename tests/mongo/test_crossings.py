@@ -26,6 +26,7 @@ from bookings.callers import Caller
 from bookings.clock import Deadline
 from bookings.documents import LATE_CONFIRM
 from bookings.errors import Refusal
+from bookings.models import RoomCategory
 from bookings.outcomes import Outcome
 from tests.conftest import night
 from tests.mongo.conftest import (
@@ -54,6 +55,9 @@ LATEST_STARTS_S = (0.0, 0.005, 0.04)
 
 # No two processes agree on the time. What is written must be right by MongoDB's clock alone.
 CLOCKS_OFF_MS = (-50, 0, 50)
+
+# Of one night in room_A, while it is held and afterwards.
+OLD_PRICE, NEW_PRICE = 10_000, 60_000
 
 # How far from the beginning of a round the moment is put that matters.
 MOMENT_MS = (-20, 60)
@@ -399,6 +403,153 @@ def test_is_held_again_while_it_is_moved(race: Race) -> None:
     )
 
 
+# --- A hold that its holder holds again, while what it was sold by has changed -------------
+
+
+def test_is_held_again_at_its_old_price_while_it_ends(race: Race, prices: Prices) -> None:
+    prepare = again_at_the_old_price(prices, lambda held: sweep)
+
+    # A hold that takes in a key is not what the sweep has read any more.
+    came_back = {("ok", f"0 of {found}", "A pending: created") for found in (0, 1)}
+    swept_after = {("ok", "1 of 1", "A expired: created expired")}
+    over = {("PRICE_CHANGED", "1 of 1", "A expired: created expired")}
+    # By a process whose clock is ahead, which takes the hold for dead.
+    too_early = {("PRICE_CHANGED", "0 of 0", "A pending: created")}
+
+    race.run(
+        prepare,
+        at("before", came_back | too_early)
+        | at("across", came_back | too_early | swept_after | over)
+        # And by one whose clock is behind.
+        | at("after", over | came_back | swept_after),
+        moment=timedelta(0),
+    )
+
+
+def test_is_held_again_at_its_old_price_while_it_is_cancelled(race: Race, prices: Prices) -> None:
+    prepare = again_at_the_old_price(prices, lambda held: lambda: cancel(held))
+
+    race.run(
+        prepare,
+        {
+            ("ok", "ok", "A cancelled: created cancelled"),
+            ("PRICE_CHANGED", "ok", "A cancelled: created cancelled"),
+        },
+    )
+
+
+def test_is_held_again_at_its_old_price_while_it_is_moved(race: Race, prices: Prices) -> None:
+    prepare = again_at_the_old_price(prices, lambda held: lambda: move(held, "B"))
+
+    race.run(
+        prepare,
+        {
+            ("ok", "ok", "B pending: created moved"),
+            ("PRICE_CHANGED", "ok", "B pending: created moved"),
+        },
+    )
+
+
+def test_is_held_again_while_its_price_changes(race: Race, prices: Prices) -> None:
+    def prepare() -> tuple[Side, Side]:
+        prices.put(OLD_PRICE)
+        hold()
+        key = new_key()
+        return lambda: book(key, hold=True, quotedTotal=OLD_PRICE), lambda: prices.put(NEW_PRICE)
+
+    race.run(prepare, {("ok", "600.00", "A pending: created")})
+
+
+def test_is_held_again_at_any_price_while_that_changes_and_it_is_cancelled(
+    race: Race, prices: Prices
+) -> None:
+    def prepare() -> tuple[Side, Side]:
+        prices.put(NEW_PRICE)
+        held, key = hold(), new_key()
+
+        def change() -> Answered:
+            cancel(held)
+            return prices.put(OLD_PRICE)
+
+        return lambda: book(key, hold=True), change
+
+    cancelled = "A cancelled at 600.00: created cancelled"
+    race.run(
+        prepare,
+        {
+            ("ok", "100.00", cancelled),
+            ("ok", "100.00", cancelled, "A pending at 600.00: created"),
+            ("ok", "100.00", cancelled, "A pending: created"),
+        },
+    )
+
+
+def test_is_held_again_off_sale_while_it_is_cancelled(race: Race, inn: None) -> None:
+    def prepare() -> tuple[Side, Side]:
+        put_on_sale("inn_A", True)
+        held, key = hold(resourceId="inn_A"), new_key()
+        put_on_sale("inn_A", False)
+        return lambda: book(key, resourceId="inn_A", hold=True), lambda: cancel(held)
+
+    race.run(
+        prepare,
+        {
+            ("ok", "ok", "A cancelled: created cancelled"),
+            ("VALIDATION_ERROR", "ok", "A cancelled: created cancelled"),
+        },
+    )
+
+
+def test_is_held_again_as_the_last_of_its_kind_while_it_ends_off_sale(
+    race: Race, inn: None
+) -> None:
+    def prepare() -> tuple[Side, Side]:
+        put_on_sale("inn_A", True)
+        for room in "BC":
+            book(new_key(), resourceId=f"inn_{room}", caller=RIVAL)
+        hold(resourceId="inn_A")
+        put_on_sale("inn_A", False)
+        key = new_key()
+        return lambda: book(key, categoryId="inn_double", hold=True), sweep
+
+    others = ("B confirmed: created", "C confirmed: created")
+    came_back = {("ok", f"0 of {found}", "A pending: created", *others) for found in (0, 1)}
+    swept_after = {("ok", "1 of 1", "A expired: created expired", *others)}
+    over = {("SOLD_OUT", "1 of 1", "A expired: created expired", *others)}
+    # By a process whose clock is ahead.
+    too_early = {("SOLD_OUT", "0 of 0", "A pending: created", *others)}
+
+    race.run(
+        prepare,
+        at("before", came_back | too_early)
+        | at("across", came_back | too_early | swept_after | over)
+        | at("after", over | came_back | swept_after),
+        moment=timedelta(0),
+    )
+
+
+def test_is_booked_again_without_a_key_while_it_is_cancelled_in_another_category(
+    race: Race, inn: None
+) -> None:
+    def prepare() -> tuple[Side, Side]:
+        # A refusal is kept for this wish, so each round is for another guest.
+        wish = {"categoryId": "inn_double", "userId": new_key()}
+        made = book(None, **wish)
+        move(made, "S", hotel="inn")
+        for room in "ABC":
+            book(new_key(), resourceId=f"inn_{room}", caller=RIVAL)
+        return lambda: book(None, **wish), lambda: cancel(made)
+
+    doubles = tuple(f"{room} confirmed: created" for room in "ABC")
+    race.run(
+        prepare,
+        {
+            ("replay", "ok", *doubles, "S cancelled: created moved cancelled"),
+            ("SOLD_OUT", "ok", *doubles, "S cancelled: created moved cancelled"),
+        },
+    )
+
+
 # --- Bookings that want one room -----------------------------------------------------------
 
 
@@ -495,13 +646,44 @@ def hold(**fields: Any) -> Outcome:
     return book(new_key(), hold=True, **fields)
 
 
-def move(made: Outcome, room: str) -> Outcome:
+def again_at_the_old_price(prices: Prices, other_side: Callable[[Outcome], Side]) -> Prepare:
+    """The price has gone up since it was held; its holder quotes the one that they know."""
+
+    def prepare() -> tuple[Side, Side]:
+        prices.put(OLD_PRICE)
+        held, key = hold(), new_key()
+        prices.put(NEW_PRICE)
+        return lambda: book(key, hold=True, quotedTotal=OLD_PRICE), other_side(held)
+
+    return prepare
+
+
+def put_on_sale(room: str, is_sold: bool) -> None:
+    connections.database()["rooms"].update_one({"_id": room}, {"$set": {"is_sold": is_sold}})
+
+
+class Prices:
+    """What the rooms of the demo cost."""
+
+    def put(self, price: int) -> str:
+        RoomCategory.objects.filter(id="demo_double").update(default_price=price)
+        return f"{price / 100:.2f}"
+
+
+@pytest.fixture
+def prices(database: None) -> Iterator[Prices]:
+    before = RoomCategory.objects.get(id="demo_double").default_price
+    yield Prices()
+    Prices().put(before)
+
+
+def move(made: Outcome, room: str, *, hotel: str = "room") -> Outcome:
     return lifecycle.move_booking(
         actor=STAFF,
         booking_id=made.content["booking"]["id"],
         key_header=new_key(),
         deadline=Deadline.after(10),
-        room_ids=(f"room_{room}",),
+        room_ids=(f"{hotel}_{room}",),
         check_in=date.fromisoformat(night(30)),
         check_out=date.fromisoformat(night(31)),
     )
@@ -589,8 +771,11 @@ def describe(booking: dict[str, Any]) -> str:
     rooms = "".join(booked["room"][-1] for booked in booking["rooms"])
     if booking["guests"] > 1:
         rooms += f" for {booking['guests']}"
+    status = booking["status"]
+    if booking["price"]["total"] == NEW_PRICE:
+        status += f" at {NEW_PRICE / 100:.2f}"
     events = " ".join(change["event"] for change in booking["history"])
-    return f"{rooms} {booking['status']}: {events}"
+    return f"{rooms} {status}: {events}"
 
 
 def check_slots(bookings: list[dict[str, Any]]) -> None:

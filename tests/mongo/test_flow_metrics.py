@@ -228,6 +228,23 @@ def test_counts_a_server_made_key_that_means_a_new_wish() -> None:
     assert moved("conflicts") == {"conflicts_total cause=retired_key": 1}
 
 
+def test_counts_a_hold_that_ended_before_its_holder_was_back(dearer: Any) -> None:
+    held = book("first", hold=True)
+    dearer()
+
+    def end(point: str) -> None:
+        if point == "after_lock":
+            cancel(held)
+
+    points.install(end)
+    moved = Moved()
+
+    quoted = held.content["booking"]["price"]["total"]
+    assert book("second", hold=True, quotedTotal=quoted).code == "PRICE_CHANGED"
+
+    assert moved("conflicts") == {"conflicts_total cause=stale": 1}
+
+
 def test_counts_rivals_that_went_away_in_between(monkeypatch: Patch) -> None:
     made = book("first")
     original = repository._resolve_conflict

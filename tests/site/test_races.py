@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import time
 import uuid
+from collections.abc import Callable, Iterator
 
 import pytest
+import requests
 
 from bookings import connections
+from bookings.models import RoomCategory
 from tests.conftest import night
 from tests.site.site import Site, all_at_once, codes
 
 CLIENTS = 200
+
+# How far one request of a burst starts after the one before.
+APART_S = 0.002
 
 
 def active_bookings() -> int:
@@ -69,6 +76,49 @@ def test_makes_one_booking_of_200_requests_with_one_key(site: Site, rounds: int)
         responses = all_at_once(twins(site))
 
         check_twins(responses)
+
+
+def test_makes_no_hold_at_an_old_price_around_the_end_of_ones_own(
+    site: Site, prices: Callable[[int], None], rounds: int
+) -> None:
+    """The holder sends the old price again and again while the hold runs out, at the beginning of
+    the burst in one round and at its end in another."""
+
+    def come_back(number: int) -> requests.Response:
+        time.sleep(number * APART_S)
+        return hold_room_a(site, 12_000)
+
+    def come_back_at(number: int) -> Callable[[], requests.Response]:
+        return lambda: come_back(number)
+
+    for number in range(6 * rounds):
+        connections.collection("bookings").delete_many({})
+        prices(12_000)
+        held = hold_room_a(site, 12_000).json()["booking"]["id"]
+        prices(60_000)
+        connections.collection("bookings").update_one(
+            {}, [{"$set": {"expires_at": {"$add": ["$$NOW", 80 * (number + 1)]}}}]
+        )
+
+        responses = all_at_once([come_back_at(number) for number in range(18)])
+
+        assert set(codes(responses)) <= {"201", "PRICE_CHANGED", "RESOURCE_LOCKED"}
+        assert {r.json()["booking"]["id"] for r in responses if r.status_code == 201} <= {held}
+        assert connections.collection("bookings").count_documents({}) == 1
+
+
+def hold_room_a(site: Site, quoted: int) -> requests.Response:
+    wish = {"resourceId": "room_A", "date": night(), "hold": True, "quotedTotal": quoted}
+    return site.book(str(uuid.uuid4()), userId="ada", **wish)
+
+
+@pytest.fixture
+def prices(database: None) -> Iterator[Callable[[int], None]]:
+    """Puts the price of a night in room_A."""
+    category = RoomCategory.objects.filter(id="demo_double")
+    before = category.get().default_price
+    yield lambda price: category.update(default_price=price)
+    category.update(default_price=before)
 
 
 @pytest.mark.parametrize("check", ["rivals", "twins"])
