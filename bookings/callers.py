@@ -28,13 +28,15 @@ _GUEST_ID = re.compile(r"[0-9a-f]{32}")
 class Caller:
     """Somebody who may book. `kind` is `client`, `user` or `guest`.
 
-    `manages` are ids of bookings that a signed link opened to them, whoever owns them.
+    `manages` are ids of bookings that a signed link opened to them, whoever owns them. `guest` is
+    the guest that this person's browser was before they logged in, empty where it was none.
     """
 
     kind: str
     id: str
     may_act_for_others: bool = False
     manages: frozenset[str] = frozenset()
+    guest: str = ""
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.id}"

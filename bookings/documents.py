@@ -194,9 +194,9 @@ class Booking:
         return next((change for change in self.history if change.key == digest), None)
 
     def is_same_stay(self, other: "Booking") -> bool:
-        """Whether both are the same rooms and nights, booked by one caller for one person."""
+        """Whether both are the same rooms and nights for one person, whoever booked them."""
         return (
-            (self.caller, self.owner, self.user_id) == (other.caller, other.owner, other.user_id)
+            (self.owner, self.user_id) == (other.owner, other.user_id)
             and self.hotel == other.hotel
             and self.slots == other.slots
         )

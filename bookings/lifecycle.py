@@ -82,7 +82,7 @@ def confirm_booking(
         key = read_key(key_header, accept_server_made=True) or ""
         if not key:
             raise InvalidIdempotencyKey("Confirm with the Idempotency-Key of the booking.")
-        if not is_key_of(booking, key):
+        if not is_key_of(booking, key, viewer=actor):
             raise KeyMismatch
 
     reader = translation.get_language() or settings.LANGUAGE_CODE
@@ -110,13 +110,18 @@ def confirm_booking(
     )
 
 
-def is_key_of(booking: Booking, key: str) -> bool:
-    """Whether this key made or adopted the booking, for the caller who made it.
+def is_key_of(booking: Booking, key: str, *, viewer: Caller) -> bool:
+    """Whether this key made or adopted the booking.
 
-    Who owns it by now may be another: a guest who has logged in since.
+    It did so for the caller who made the booking, who may have been a guest that logged in since;
+    for the viewer, who came back to it; or for the guest that the viewer's browser was then.
     """
-    made = keys.digest_of(caller=booking.caller, operation="create", target="", key=key)
-    return booking.was_made_under(made)
+    return any(
+        booking.was_made_under(
+            keys.digest_of(caller=caller, operation="create", target="", key=key)
+        )
+        for caller in (booking.caller, str(viewer), viewer.guest)
+    )
 
 
 def extend_hold(

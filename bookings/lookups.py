@@ -288,7 +288,7 @@ def find_own_stay(booking: Booking, digest: str) -> Booking | None:
 
 
 def find_own_hold(booking: Booking) -> Booking | None:
-    """The caller's own live hold for this stay, to come back to.
+    """The owner's own live hold for this stay, to come back to, under whatever key it was made.
 
     Rooms without an id may be any of their category. A hold that has as many keys as it takes
     is left out.
@@ -299,7 +299,6 @@ def find_own_hold(booking: Booking) -> Booking | None:
             "user_id": booking.user_id,
             "status": PENDING,
             "expires_at": {"$gt": clock.now()},
-            "caller": booking.caller,
             "check_in": booking.check_in.isoformat(),
             "check_out": booking.check_out.isoformat(),
             f"keys.{MAX_KEYS - 1}": {"$exists": False},
@@ -309,6 +308,27 @@ def find_own_hold(booking: Booking) -> Booking | None:
         if _are_alike(booking.rooms, hold.rooms):
             return hold
     return None
+
+
+def has_hold_elsewhere(booking: Booking) -> bool:
+    """Whether this guest made a live hold on these nights that is another's: it went to the account
+    that they logged in to, or the account's booking is what is asked for and it stayed the guest's.
+    """
+    if not booking.caller.startswith("guest:"):
+        return False
+    first, end = f"{booking.check_in}|", f"{booking.check_out}|"
+    hold = collection("bookings").find_one(
+        {
+            "hotel": booking.hotel,
+            "slots": {"$elemMatch": {"$gte": first, "$lt": end}},
+            "status": {"$in": list(ACTIVE)},
+            "expires_at": {"$gt": clock.now()},
+            "caller": booking.caller,
+            "owner": {"$ne": booking.owner},
+        },
+        {"_id": 1},
+    )
+    return hold is not None
 
 
 def _are_alike(wanted: tuple[BookedRoom, ...], held: tuple[BookedRoom, ...]) -> bool:

@@ -168,6 +168,9 @@ def create_booking(
         # 5. Finish: store the answer and release the lock, in one batch. A success is in the
         #    booking already and cannot change; a refusal counts once it is stored.
         except Refusal as refusal:
+            if refusal.is_definite and lookups.has_hold_elsewhere(draft):
+                # They are logging in, and will have it when they ask again with this key.
+                refusal.is_definite = False
             release = _release_in_batch(lock)
             outcome = refuse(claim, refusal, key, steps, also=release, read_payload=read_payload)
         except BaseException:

@@ -257,8 +257,11 @@ def _key_of(request: HttpRequest, booking: Booking, intent: Intent | None) -> st
     """The key this browser made the hold with; None where it was made somewhere else."""
     if intent is None:
         return None
+    viewer = visitors.caller_of(request)
     candidates = keys_of(request).candidates(intent)
-    return next((key for key in candidates if lifecycle.is_key_of(booking, key)), None)
+    return next(
+        (key for key in candidates if lifecycle.is_key_of(booking, key, viewer=viewer)), None
+    )
 
 
 def _has_gone_on(

@@ -39,11 +39,14 @@ _TYPED = "typed_guest"
 
 def caller_of(request: HttpRequest) -> Caller:
     """Who asks. A browser that is nobody yet becomes a guest; see `keep_guest`."""
+    guest = guest_of(request)
     if request.user.is_authenticated:
-        caller: Caller | None = caller_of_user(request.user.pk)
+        caller = dataclasses.replace(
+            caller_of_user(request.user.pk), guest=str(guest) if guest else ""
+        )
+    elif guest is not None:
+        caller = guest
     else:
-        caller = guest_of(request)
-    if caller is None:
         caller = caller_of_guest(secrets.token_hex(16))
         setattr(request, _NEW_GUEST, caller)
     return dataclasses.replace(caller, manages=frozenset(request.session.get(_MANAGED, ())))

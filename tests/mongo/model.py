@@ -276,7 +276,7 @@ class Hotel:
             return replay
         user_id = wish.user_id or owner.partition(":")[2]
         if code := self._fault(caller, wish):
-            stay = self._own_hold(caller, owner, user_id, wish, answered)
+            stay = self._own_hold(owner, user_id, wish, answered)
             is_back = (
                 code != "PERMISSION_DENIED"
                 and stay is not None
@@ -290,7 +290,7 @@ class Hotel:
         slots = {(room, night) for room in rooms or () for night in range(wish.first, wish.end)}
         stay = None
         if not rooms or self.rivals(slots):
-            stay = self._own_hold(caller, owner, user_id, wish, answered)
+            stay = self._own_hold(owner, user_id, wish, answered)
             if stay is None:
                 return self._refuse(name, key, wish, "SOLD_OUT" if not rooms else "ALREADY_BOOKED")
             return self._adopt(stay, name, key, wish)
@@ -420,17 +420,15 @@ class Hotel:
                 gap += 1
         return gap
 
-    def _own_hold(
-        self, caller: str, owner: str, user_id: str, wish: Wish, answered: str
-    ) -> Stay | None:
-        """The live hold of the same caller for the same person and stay, for who holds again."""
+    def _own_hold(self, owner: str, user_id: str, wish: Wish, answered: str) -> Stay | None:
+        """The live hold for the same person and stay, whoever made it, for who holds again."""
         kinds = Counter(zip(wish.wanted, wish.guests, strict=True))
         own = [
             stay
             for stay in self.live()
             if wish.hold
             and stay.status == "pending"
-            and (stay.caller, stay.owner, stay.user_id) == (caller, owner, user_id)
+            and (stay.owner, stay.user_id) == (owner, user_id)
             and (stay.first, stay.end) == (wish.first, wish.end)
             and (
                 stay.rooms == (wish.room,)
@@ -462,11 +460,13 @@ class Hotel:
     # --- Changing them --------------------------------------------------------------------
 
     def confirm(self, actor: str, stay: Stay, created: Name | None) -> Verdict:
-        """`created` is the name under which the key would have made the stay; staff have none."""
+        """`created` is the name under which the actor's key would have made the stay; staff have
+        none. The key of who made it does as well."""
         if actor != STAFF:
             if stay.owner != actor or stay.is_block:
                 return Verdict(Answer("NOT_FOUND"))
-            if created not in stay.keys:
+            assert created is not None
+            if not {(who, *created[1:]) for who in (actor, stay.caller)} & set(stay.keys):
                 return Verdict(Answer("KEY_MISMATCH"))
         elif stay.is_block:
             return Verdict(Answer("NOT_FOUND"))

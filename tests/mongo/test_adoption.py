@@ -10,9 +10,11 @@ from django.contrib.auth.models import User
 from django.core import mail
 from django.test import Client
 
-from bookings import accounts, adoption, connections, letters, repository
+from bookings import accounts, adoption, connections, letters, repository, services
 from bookings.callers import Caller, caller_of_guest, caller_of_user
+from bookings.clock import Deadline
 from bookings.documents import MAX_HISTORY
+from bookings.errors import KeyMismatch
 from bookings.lookups import find_booking
 from tests import browsing
 from tests.conftest import night
@@ -255,3 +257,121 @@ def test_confirms_and_adopts_when_both_race(ada: User) -> None:
         assert booking["owner"] == me(ada)
         assert (booking["status"] == "confirmed") == (answer == 200)
     assert len({booking["reference"] for booking in stored()}) == 3
+
+
+# --- Coming back, after logging in, to what was held before ----------------------------------
+
+
+@pytest.mark.parametrize(
+    "by",
+    [{"resourceId": "inn_A"}, {"categoryId": "inn_double"}],
+    ids=["by room", "by category"],
+)
+def test_gives_the_holder_their_hold_again_and_confirms_it_with_the_new_key(
+    ada: User, inn: None, by: dict[str, str]
+) -> None:
+    for room in ("inn_B", "inn_C"):
+        book(room, resourceId=room)
+    held = book("one", caller=GUEST, hold=True, **by)
+    adoption.adopt_guest(guest=GUEST, user=ada)
+    user = caller_of_user(ada.pk)
+
+    again = book("two", caller=user, hold=True, **by)
+
+    assert again.content["booking"]["id"] == held.content["booking"]["id"]
+    assert confirm(held, "two", actor=user).code is None
+
+
+def test_gives_it_again_at_its_price_and_counts_it_once(
+    ada: User, dearer: Any, settings: Any
+) -> None:
+    settings.MAX_LIVE_HOLDS = 1
+    held = book("one", caller=GUEST, hold=True)
+    adoption.adopt_guest(guest=GUEST, user=ada)
+    dearer()
+    user = caller_of_user(ada.pk)
+    total = held.content["booking"]["price"]["total"]
+
+    again = book("two", caller=user, hold=True, quotedTotal=total)
+    other = book("three", caller=user, hold=True, resourceId="room_B")
+
+    assert again.content["booking"]["id"] == held.content["booking"]["id"]
+    assert other.code == "TOO_MANY_HOLDS"
+
+
+def test_keeps_the_guests_key_good_beside_the_accounts(ada: User) -> None:
+    held = book("one", caller=GUEST, hold=True)
+    adoption.adopt_guest(guest=GUEST, user=ada)
+    user = caller_of_user(ada.pk)
+    book("two", caller=user, hold=True)
+
+    with pytest.raises(KeyMismatch):
+        confirm(held, "three", actor=user)
+    assert confirm(held, "one", actor=user).code is None
+
+
+def test_gives_the_owner_what_staff_hold_for_them_and_nobody_else(ada: User) -> None:
+    user, staff = caller_of_user(ada.pk), Caller("user", "staff")
+    held = hold_as(staff, owner=user, key="one")
+
+    rival = book("two", caller=Caller("user", "ben"), hold=True)
+    staffs_own = book("three", caller=staff, hold=True)
+    again = book("four", caller=user, hold=True)
+
+    assert (rival.code, staffs_own.code) == ("ALREADY_BOOKED", "ALREADY_BOOKED")
+    assert again.content["booking"]["id"] == held.content["booking"]["id"]
+    assert confirm(held, "four", actor=user).code is None
+
+
+def test_gives_a_partners_guest_no_hold_of_another(ada: User) -> None:
+    book("one", hold=True, userId="ada")
+
+    assert book("two", hold=True, userId="ben").code == "ALREADY_BOOKED"
+
+
+def hold_as(caller: Caller, *, owner: Caller, key: str) -> Any:
+    return services.create_booking(
+        caller=caller,
+        owner=owner,
+        key_header=key,
+        read_payload=lambda: {"resourceId": "room_A", "date": night(), "hold": True},
+        deadline=Deadline.after(10),
+    )
+
+
+@pytest.mark.parametrize("code", ["ALREADY_BOOKED", "SOLD_OUT"])
+def test_keeps_no_refusal_about_a_hold_that_its_guest_took_to_an_account(
+    ada: User, inn: None, code: str
+) -> None:
+    """The log-in, in another tab, comes first; then the form of the guest is sent again."""
+    by = {"resourceId": "inn_A"} if code == "ALREADY_BOOKED" else {"categoryId": "inn_double"}
+    for room in ("inn_B", "inn_C"):
+        book(room, resourceId=room)
+    held = book("one", caller=GUEST, hold=True, resourceId="inn_A")
+    adoption.adopt_guest(guest=GUEST, user=ada)
+    payload = {"date": night(), "hold": True, **by}
+
+    def send(owner: Caller) -> Any:
+        return services.create_booking(
+            caller=GUEST,
+            owner=owner,
+            key_header="two",
+            read_payload=lambda: payload,
+            deadline=Deadline.after(10),
+        )
+
+    as_guest = send(GUEST)
+    as_user = send(caller_of_user(ada.pk))
+
+    assert as_guest.code == code
+    assert as_user.content["booking"]["id"] == held.content["booking"]["id"]
+
+
+def test_keeps_a_refusal_about_somebody_elses_hold() -> None:
+    rival = book("one", hold=True)
+    refused = book("two", caller=GUEST, hold=True)
+    cancel(rival)
+
+    again = book("two", caller=GUEST, hold=True)
+
+    assert (refused.code, again.code, again.replayed) == ("ALREADY_BOOKED", "ALREADY_BOOKED", True)

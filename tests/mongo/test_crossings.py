@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from bookings import blocks, clock, connections, lifecycle, points, repository
+from bookings import blocks, clock, connections, lifecycle, points, repository, services
 from bookings.callers import Caller
 from bookings.clock import Deadline
 from bookings.documents import LATE_CONFIRM
@@ -46,6 +46,7 @@ End = tuple[str, ...]
 
 STAFF = Caller("user", "staff")
 RIVAL = Caller("client", "rival")
+GUEST, ADA = Caller("guest", "0123456789abcdef"), Caller("user", "ada")
 
 # In an everyday run; ROUNDS=100 makes a thousand of them.
 BASE_ROUNDS = 10
@@ -58,6 +59,11 @@ CLOCKS_OFF_MS = (-50, 0, 50)
 
 # Of one night in room_A, while it is held and afterwards.
 OLD_PRICE, NEW_PRICE = 10_000, 60_000
+
+# While it changes hands it is the one's or the other's.
+HELD_AGAIN_OR_NOT: set[End] = {
+    (answer, "1 adopted", "A pending: created adopted") for answer in ("ok", "ALREADY_BOOKED")
+}
 
 # How far from the beginning of a round the moment is put that matters.
 MOMENT_MS = (-20, 60)
@@ -550,6 +556,53 @@ def test_is_booked_again_without_a_key_while_it_is_cancelled_in_another_category
     )
 
 
+# --- A hold of a guest who logs in ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("owner", [GUEST, ADA], ids=["as the guest", "with the guest's form"])
+def test_is_held_again_by_its_guest_while_they_log_in(race: Race, owner: Caller) -> None:
+    def prepare() -> tuple[Side, Side]:
+        book(new_key(), caller=GUEST, hold=True)
+        key = new_key()
+        return lambda: hold_for(owner, key, caller=GUEST), log_in
+
+    race.run(prepare, HELD_AGAIN_OR_NOT)
+
+
+def test_is_held_again_on_another_device_while_its_guest_logs_in(race: Race) -> None:
+    def prepare() -> tuple[Side, Side]:
+        book(new_key(), caller=GUEST, hold=True)
+        key = new_key()
+        return lambda: hold_for(ADA, key, caller=ADA), log_in
+
+    race.run(prepare, HELD_AGAIN_OR_NOT)
+
+
+def test_is_held_again_in_the_end_by_a_guest_who_logs_in_meanwhile(race: Race) -> None:
+    """What was refused is not kept under the guest's key: it is the same person."""
+
+    def prepare() -> tuple[Side, Side]:
+        held = book(new_key(), caller=GUEST, hold=True)
+        key = new_key()
+        is_logged_in = threading.Event()
+
+        def hold_again() -> Answered:
+            answered = hold_for(GUEST, key, caller=GUEST)
+            assert is_logged_in.wait(10)
+            again = hold_for(ADA, key, caller=GUEST)
+            assert again.content["booking"]["id"] == held.content["booking"]["id"]
+            return answered
+
+        def take_over() -> Answered:
+            adopted = log_in()
+            is_logged_in.set()
+            return adopted
+
+        return hold_again, take_over
+
+    race.run(prepare, HELD_AGAIN_OR_NOT)
+
+
 # --- Bookings that want one room -----------------------------------------------------------
 
 
@@ -660,6 +713,21 @@ def again_at_the_old_price(prices: Prices, other_side: Callable[[Outcome], Side]
 
 def put_on_sale(room: str, is_sold: bool) -> None:
     connections.database()["rooms"].update_one({"_id": room}, {"$set": {"is_sold": is_sold}})
+
+
+def hold_for(owner: Caller, key: str, *, caller: Caller) -> Outcome:
+    return services.create_booking(
+        caller=caller,
+        owner=owner,
+        key_header=key,
+        read_payload=lambda: {"resourceId": "room_A", "date": night(30), "hold": True},
+        deadline=Deadline.after(10),
+    )
+
+
+def log_in() -> str:
+    adopted = repository.adopt_bookings_of(str(GUEST), ADA, max_room_nights=90)
+    return f"{adopted} adopted"
 
 
 class Prices:

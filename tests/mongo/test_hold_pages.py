@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -9,11 +10,11 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from bookings import connections, lifecycle, points, services
+from bookings import adoption, connections, lifecycle, points, services
 from bookings.answers import iso
-from bookings.callers import caller_of_user
+from bookings.callers import caller_of_guest, caller_of_user
 from bookings.errors import NotFound, Refusal, ValidationFailed
-from bookings.web.intents import MAX_SETTLED
+from bookings.web.intents import MAX_SETTLED, Intent, IntentKeys
 from bookings.web.messages import NOT_YOURS_ANY_MORE, SENTENCES
 from idempotency import keys
 from idempotency.claims import Claims
@@ -426,7 +427,7 @@ def test_begins_with_what_the_account_knows(browser: Client, ada: User) -> None:
 def test_takes_a_guests_form_after_logging_in(browser: Client, ada: User) -> None:
     """The results were open in one tab while the person logged in, in another."""
     form = open_page(browser, stays_path()).hold_form("demo_double")
-    guest_id = browser.cookies["guest"].value.split(":")[0]
+    guest_id = guest_id_of(browser)
     browser.force_login(ada)
 
     pages = [press(browser, form) for _ in range(2)]
@@ -449,6 +450,55 @@ def test_confirms_a_guests_hold_after_logging_in(browser: Client, ada: User) -> 
     opened = open_page(browser, booking_path(stored()[0]))
     assert confirm_form(opened).fields["key"] == confirm_form(page).fields["key"]
     assert "Your room is booked" in press(browser, confirm_form(opened), **ADA).text
+
+
+def log_in(browser: Client, ada: User) -> None:
+    """As the log-in page does: what the browser's guest has becomes the account's."""
+    adoption.gather_bookings(user=ada, guest=caller_of_guest(guest_id_of(browser)))
+    browser.force_login(ada)
+
+
+def guest_id_of(browser: Client) -> str:
+    guest_id: str = browser.cookies["guest"].value.split(":")[0]
+    return guest_id
+
+
+def test_holds_again_after_logging_in_what_the_guest_held(
+    browser: Client, ada: User, inn: None
+) -> None:
+    for room in "BC":
+        book_by_api(f"rival-{room}", resourceId=f"inn_{room}", checkIn=night(), checkOut=night(32))
+    form = open_page(browser, stays_path(hotel="inn")).hold_form("inn_double")
+    hold(browser, stays_path(hotel="inn"), category="inn_double")
+    log_in(browser, ada)
+    # As another session of the account would send it.
+    nights = date.fromisoformat(night()), date.fromisoformat(night(32))
+    intent = Intent("inn", "inn_double", *nights, guests=2, rooms=1)
+    user = caller_of_user(ada.pk)
+    key = IntentKeys(browser.session, user, None).current(intent)
+
+    page = press(browser, form, key=key)
+
+    assert "Your room is held" in page.text
+    assert "Your room is booked" in press(browser, confirm_form(page), **ADA).text
+    assert len([booking for booking in stored() if booking["owner"] == str(user)]) == 1
+
+
+def test_confirms_on_a_second_device_what_a_guest_held_on_the_first(ada: User, inn: None) -> None:
+    """Both browsers were guests when their pages were opened."""
+    for room in "BC":
+        book_by_api(f"rival-{room}", resourceId=f"inn_{room}", checkIn=night(), checkOut=night(32))
+    first, second = Client(), Client()
+    form = open_page(second, stays_path(hotel="inn")).hold_form("inn_double")
+    hold(first, stays_path(hotel="inn"), category="inn_double")
+    log_in(first, ada)
+    log_in(second, ada)
+
+    page = press(second, form)
+
+    assert "Your room is held" in page.text
+    assert "Your room is booked" in press(second, confirm_form(page), **ADA).text
+    assert len([booking for booking in stored() if booking["owner"] == f"user:{ada.pk}"]) == 1
 
 
 def test_confirms_on_another_device_what_was_held_on_one(ada: User) -> None:

@@ -336,7 +336,9 @@ class Bookings(RuleBasedStateMachine):
             # A label of its own is told by userId; otherwise the caller books for itself.
             user_id = None if stay.owner.endswith(f":{stay.user_id}") else stay.user_id
             wish = dataclasses.replace(wish, hold=True, user_id=user_id)
-            create = dataclasses.replace(create, caller=stay.caller, wish=wish)
+            # Staff come back to what they hold for somebody, and so does who they hold it for.
+            caller = STAFF if create.caller == stay.caller == STAFF else stay.owner
+            create = dataclasses.replace(create, caller=caller, wish=wish)
         self.create(create)
 
     @rule(caller=ACTORS, rooms=st.permutations("ABCS"), create=creates(by_room=True))
