@@ -82,6 +82,14 @@ class PriceChanged(Refusal):
     code = "PRICE_CHANGED"
     title = "Price changed"
 
+    def __init__(self, detail: str | None = None, *, booking: dict[str, Any] | None = None) -> None:
+        """`booking` is what would be confirmed, where it is another than was seen."""
+        self.booking = booking
+        super().__init__(detail)
+
+    def extra(self) -> dict[str, Any]:
+        return {"booking": self.booking} if self.booking else {}
+
 
 class NotCancellable(Refusal):
     """This booking can no longer be cancelled."""

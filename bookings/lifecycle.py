@@ -5,7 +5,9 @@ change makes of it; bookings/changes.py does the rest.
 """
 
 import dataclasses
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.utils import translation
@@ -37,11 +39,14 @@ from bookings.errors import (
     KeyMismatch,
     NotCancellable,
     NotFound,
+    PriceChanged,
     ValidationFailed,
 )
+from bookings.money import format_money
 from bookings.outcomes import Outcome, read_key
-from bookings.payloads import Guest, judge_guest
+from bookings.payloads import Guest, SeenStay, judge_guest, judge_seen
 from bookings.texts import BadText, read_line
+from bookings.told import Told, told_now, told_under
 from idempotency import keys
 
 # WCAG 2.2.1 asks that a time limit can be extended at least ten times, so ten it is; and an
@@ -66,11 +71,14 @@ def confirm_booking(
     as_staff: bool = False,
     guest: Guest | None = None,
     notes: str | None = None,
+    read_seen: Callable[[], Any] = dict,
 ) -> Outcome:
     """Turns a hold into a booking, with the key that made it; staff need no key.
 
     A hold that ran out up to ten minutes ago is revived if its slots are still free.
     Confirming again replays. `guest` and `notes`, where given, replace what the hold was told.
+    `read_seen` returns what was sent of the stay as who confirms has seen it, or raises a Refusal;
+    where the stay is another by now it is not confirmed, but answered as it is.
     Raises NotFound, KeyMismatch, InvalidIdempotencyKey or ValidationFailed before anything is
     claimed.
     """
@@ -88,12 +96,17 @@ def confirm_booking(
     reader = translation.get_language() or settings.LANGUAGE_CODE
 
     def confirm(current: Booking, now: datetime) -> Step:
+        seen = judge_seen(read_seen())
         if current.status == CANCELLED:
             raise HoldExpired("This booking was cancelled; make a new one.")
         if current.status == CONFIRMED:
             return Step("confirmed_again", current, answers.message_for(current))
         if current.expires_at is None or now >= current.expires_at + LATE_CONFIRM:
             raise HoldExpired
+        told = None if as_staff else told_under(current, _create_digest(current, key))
+        if not _is_as_seen(current, seen, told):
+            described = answers.describe(current, now=now)
+            raise PriceChanged(_say_other_stay(current, as_staff=as_staff), booking=described)
         confirmed = dataclasses.replace(
             current,
             status=CONFIRMED,
@@ -115,8 +128,46 @@ def is_key_of(booking: Booking, key: str) -> bool:
 
     Who owns it by now may be another: a guest who has logged in since.
     """
-    made = keys.digest_of(caller=booking.caller, operation="create", target="", key=key)
-    return booking.was_made_under(made)
+    return booking.was_made_under(_create_digest(booking, key))
+
+
+def _create_digest(booking: Booking, key: str) -> str:
+    return keys.digest_of(caller=booking.caller, operation="create", target="", key=key)
+
+
+def _is_as_seen(booking: Booking, seen: SeenStay, told: Told | None) -> bool:
+    """Whether the stay is still the one that who confirms has in mind.
+
+    Where they do not say what they have seen, it is what their key was told. Which room of a kind
+    it is matters only to those who say so.
+    """
+    now = told_now(booking)
+    told = told or now
+    return (
+        (seen.check_in or told.check_in) == now.check_in
+        and (seen.check_out or told.check_out) == now.check_out
+        and (told.price.total if seen.total is None else seen.total) == now.price.total
+        and (
+            told.kinds == now.kinds
+            if seen.rooms is None
+            else sorted(seen.rooms) == sorted(booking.room_ids)
+        )
+    )
+
+
+def _say_other_stay(booking: Booking, *, as_staff: bool) -> str:
+    rooms = ", ".join(booking.room_ids)
+    stay = f"{rooms} from {booking.check_in} to {booking.check_out}"
+    total, currency = booking.price.total, booking.price.currency
+    if as_staff:
+        return (
+            f"It was moved since this page was opened: {stay} for {format_money(total, currency)}; "
+            "look at it, and confirm again."
+        )
+    return (
+        f"The hotel has changed this stay: it is now {stay} for {total} {currency} in minor units; "
+        "send that as resourceIds, checkIn, checkOut and quotedTotal if you agree."
+    )
 
 
 def extend_hold(

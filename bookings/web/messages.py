@@ -83,6 +83,10 @@ CONFIRM_SENTENCES: dict[str, Promise] = {
         "Your hold ran out, and somebody else may have the room by now. "
         "Press Hold it again: what you typed is kept."
     ),
+    "PRICE_CHANGED": _(
+        "The hotel has changed your stay since you opened this page, so nothing was booked. "
+        "Look at it again, and confirm it if you agree."
+    ),
 }
 GONE_ON_SENTENCES: dict[str, Promise] = {
     "HOLD_EXPIRED": _(

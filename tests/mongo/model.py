@@ -79,6 +79,9 @@ class Day:
 # that the server made.
 Name = tuple[object, ...]
 
+# The first night, the end, the total and the kinds of rooms; or, of what was said, the rooms.
+Shown = tuple[int, int, int, tuple[str, ...]]
+
 
 @dataclass(eq=False)
 class Stay:
@@ -101,6 +104,8 @@ class Stay:
     # The first night that a no-show gave back.
     released_from: int | None = None
     keys: list[Name] = field(default_factory=list)
+    # What each of them was shown.
+    told: dict[Name, Shown] = field(default_factory=dict)
     id: str = ""
     reference: str = ""
 
@@ -113,6 +118,12 @@ class Stay:
         """The nights that it keeps, in all its rooms."""
         end = self.end if self.released_from is None else self.released_from
         return {(room, night) for room in self.rooms for night in range(self.first, end)}
+
+    @property
+    def shown(self) -> Shown:
+        """What is seen of it, all but which rooms of their kinds they are."""
+        kinds = tuple(sorted(ROOMS[room] for room in self.rooms))
+        return (self.first, self.end, sum(self.price.values()), kinds)
 
     def status_at(self, now: int) -> str:
         if self.status == "pending" and self.ends_at is not None and self.ends_at <= now:
@@ -322,6 +333,7 @@ class Hotel:
 
     def _name(self, stay: Stay, name: Name, key: str | None, wish: Wish) -> Verdict:
         stay.keys.append(name)
+        stay.told[name] = stay.shown
         until = None if key else self.now + SERVER_KEY
         return self._succeed(name, Answer(stay=stay, wish=wish, until=until))
 
@@ -461,8 +473,13 @@ class Hotel:
 
     # --- Changing them --------------------------------------------------------------------
 
-    def confirm(self, actor: str, stay: Stay, created: Name | None) -> Verdict:
-        """`created` is the name under which the key would have made the stay; staff have none."""
+    def confirm(
+        self, actor: str, stay: Stay, created: Name | None, said: Shown | None = None
+    ) -> Verdict:
+        """`created` is the name under which the key would have made the stay; staff have none.
+
+        `said` is the stay as they have seen it, where they say so.
+        """
         if actor != STAFF:
             if stay.owner != actor or stay.is_block:
                 return Verdict(Answer("NOT_FOUND"))
@@ -477,7 +494,16 @@ class Hotel:
             return Verdict(Answer("HOLD_EXPIRED"))
         if stay.status == "pending":
             assert stay.ends_at is not None
-            if self.now >= stay.ends_at + LATE_CONFIRM or self.rivals(stay.slots, of=stay):
+            if self.now >= stay.ends_at + LATE_CONFIRM:
+                return Verdict(Answer("HOLD_EXPIRED"))
+            is_as_seen = (
+                said == (*stay.shown[:3], tuple(sorted(stay.rooms)))
+                if said
+                else created is None or stay.told[created] == stay.shown
+            )
+            if not is_as_seen:
+                return Verdict(Answer("PRICE_CHANGED"))
+            if self.rivals(stay.slots, of=stay):
                 return Verdict(Answer("HOLD_EXPIRED"))
             stay.status = "confirmed"
         return self._succeed(name, Answer(stay=stay))
