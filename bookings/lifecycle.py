@@ -266,10 +266,10 @@ def move_booking(
 ) -> Outcome:
     """For staff: puts a booking into other rooms, on other dates, or both; all or nothing.
 
-    `room_ids` are in the order of the booking's rooms. Nights it had keep their price, others
-    cost what they cost now. The desk may put a guest where the calendar would not sell; the
-    rooms must be free. `seen_version` is the booking's that the wish is about: if it was
-    changed since, it is not moved. Raises NotFound, InvalidIdempotencyKey or
+    `room_ids` are in the order of the booking's rooms. Nights it has, or once had in such rooms,
+    keep their price, others cost what they cost now. The desk may put a guest where the calendar
+    would not sell; the rooms must be free. `seen_version` is the booking's that the wish is about:
+    if it was changed since, it is not moved. Raises NotFound, InvalidIdempotencyKey or
     ValidationFailed before anything is claimed.
     """
     booking = _find(booking_id, actor, as_staff=True)
@@ -292,7 +292,7 @@ def move_booking(
         )
         price = Price(
             current.price.currency,
-            offers.amounts_after_move(current.price, rooms, check_in, check_out),
+            offers.amounts_after_move(current, rooms, check_in, check_out),
         )
         # Where it is there already that is written down too: once another key has moved it on,
         # a retry with this one must not move it back.

@@ -6,7 +6,7 @@ of earlier releases know it as well.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -14,6 +14,9 @@ from bookings.documents import BookedRoom, Booking, Price
 
 # The kinds of a booking's rooms, each as often as it has such rooms, in the order of their names.
 Kinds = tuple[str, ...]
+
+# What a night costs all the rooms of a booking together, by the night and their kinds.
+Frozen = Mapping[tuple[date, Kinds], int]
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,23 @@ def told_under(booking: Booking, digest: str) -> Told | None:
 def told_when_made(booking: Booking) -> list[Told]:
     """The stay as each of its keys was shown it."""
     return [_read(body) for body in _answers_when_made(booking)]
+
+
+def frozen_amounts(booking: Booking) -> Frozen:
+    """What each night costs this booking in each kind of rooms that it was ever in.
+
+    The first answer counts: a night that comes back costs what it cost. What it costs now goes
+    before that, since an earlier release may have moved it, which looked at no answers.
+    """
+    answers = [*_answers_when_made(booking), *(change.body for change in booking.history)]
+    told = [told_now(booking), *(_read(body) for body in answers if body is not None)]
+    amounts: dict[tuple[date, Kinds], int] = {}
+    for stay in told:
+        if stay.price.currency == booking.price.currency:
+            kinds = stay.kinds
+            for night, amount in stay.price.nights:
+                amounts.setdefault((night, kinds), amount)
+    return amounts
 
 
 def kinds_of(categories: Iterable[str]) -> Kinds:

@@ -104,6 +104,8 @@ class Stay:
     # The first night that a no-show gave back.
     released_from: int | None = None
     keys: list[Name] = field(default_factory=list)
+    # What a night once cost in rooms of these kinds.
+    frozen: dict[tuple[int, tuple[str, ...]], int] = field(default_factory=dict)
     # What each of them was shown.
     told: dict[Name, Shown] = field(default_factory=dict)
     id: str = ""
@@ -124,6 +126,11 @@ class Stay:
         """What is seen of it, all but which rooms of their kinds they are."""
         kinds = tuple(sorted(ROOMS[room] for room in self.rooms))
         return (self.first, self.end, sum(self.price.values()), kinds)
+
+    def freeze(self) -> None:
+        """Whatever becomes of the stay: a night that it has costs the same when it comes back."""
+        for night, amount in self.price.items():
+            self.frozen[night, self.shown[3]] = amount
 
     def status_at(self, now: int) -> str:
         if self.status == "pending" and self.ends_at is not None and self.ends_at <= now:
@@ -558,8 +565,13 @@ class Hotel:
         if self.rivals({(room, n) for room in rooms for n in range(first, end)}, of=stay):
             return Verdict(Answer("ALREADY_BOOKED"))
         now_costs = self._list_price((ROOMS[room] for room in rooms), first, end)
+        stay.freeze()
         stay.rooms, stay.first, stay.end = rooms, first, end
-        stay.price = {night: stay.price.get(night, now_costs[night]) for night in stay.nights}
+        kinds = stay.shown[3]
+        stay.price = {
+            night: stay.frozen.get((night, kinds), stay.price.get(night, now_costs[night]))
+            for night in stay.nights
+        }
         return self._succeed(name, Answer(stay=stay))
 
     def mark_no_show(self, stay: Stay, tonight: int, release: bool, key: str) -> Verdict:

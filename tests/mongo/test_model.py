@@ -402,6 +402,16 @@ class Bookings(RuleBasedStateMachine):
         self.change(stay, by_owner(stay, move))
 
     @precondition(lambda self: self.model.stays)
+    @rule(which=WHICH, move=MOVES, category=st.sampled_from(list(PRICE)))
+    def moves_there_and_back(self, which: int, move: Move, category: str) -> None:
+        """By mistake, while prices change."""
+        stay = latest(self.model.stays, which)
+        before = Move("new", stay.rooms, stay.first, stay.end)
+        self.change(stay, by_owner(stay, dataclasses.replace(move, key="new")))
+        self.the_hotel_changes_a_price(category, more=1_000)
+        self.change(stay, before)
+
+    @precondition(lambda self: self.model.stays)
     @rule(which=WHICH, mark=MARKS)
     def marks(self, which: int, mark: Change) -> None:
         self.change(latest(self.model.stays, which), mark)
