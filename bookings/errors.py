@@ -105,6 +105,13 @@ class ExtensionLimit(Refusal):
     title = "Extended enough"
 
 
+class HeldLongEnough(Refusal):
+    """This hold lasts as long as it may from now; confirm it, or extend it nearer its end."""
+
+    code = "HELD_LONG_ENOUGH"
+    title = "Held long enough"
+
+
 class TooManyHolds(Refusal):
     """Too many rooms are held already; confirm or cancel a hold first."""
 

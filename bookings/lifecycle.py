@@ -34,6 +34,7 @@ from bookings.documents import (
 from bookings.errors import (
     AlreadyBooked,
     ExtensionLimit,
+    HeldLongEnough,
     HoldExpired,
     InvalidIdempotencyKey,
     KeyMismatch,
@@ -176,22 +177,22 @@ def extend_hold(
     """Makes a live hold last the hotel's hold length from now, once for each key.
 
     At most ten times, and to an hour after the hold was made; where guests crowd, a guest's by
-    minutes and to a quarter of an hour. Raises NotFound or InvalidIdempotencyKey before anything
+    minutes and to a quarter of an hour. Where its end would not move, nothing is changed and the
+    key may be used again. Raises NotFound or InvalidIdempotencyKey before anything
     is claimed.
     """
     booking = _find(booking_id, actor)
     key = read_key(key_header)
     if key is None:
         raise InvalidIdempotencyKey("Send a new Idempotency-Key for each time you extend.")
-    hotel = inventory.find_hotel(booking.hotel)
-    if hotel is None:
-        raise NotFound
 
     def extend(current: Booking, now: datetime) -> Step:
         if current.status == CONFIRMED:
             raise ExtensionLimit("This is booked already, so there is no hold to extend.")
         if current.status_at(now) != PENDING or current.expires_at is None:
             raise HoldExpired
+        hotel = inventory.find_hotel(current.hotel)
+        assert hotel is not None, "a hotel cannot be deleted before its bookings"
         extensions = sum(change.event == "extended" for change in current.history)
         length, longest = hotel.hold_length, LONGEST_HOLD
         if current.owner.startswith("guest:") and hold_limits.is_crowded(
@@ -201,7 +202,11 @@ def extend_hold(
         last_end = current.created_at + longest
         if extensions >= MAX_EXTENSIONS or current.expires_at >= last_end:
             raise ExtensionLimit
-        ends_at = max(current.expires_at, min(now + length, last_end))
+        ends_at = min(now + length, last_end)
+        if ends_at <= current.expires_at:
+            # Holds have become shorter since. Nothing is written, so neither a try nor the key is
+            # used up: nearer its end the same request may make it longer.
+            raise HeldLongEnough
         extended = dataclasses.replace(current, expires_at=ends_at)
         # Only while it lives, by MongoDB's clock: a dead hold's slots may be on their way to
         # somebody else.

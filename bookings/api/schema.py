@@ -249,7 +249,8 @@ extend_hold_schema = extend_schema(
     summary="Make a hold last longer",
     description="Makes a live hold last as long from now as the hotel's holds do, ten times and "
     "an hour in all at most. Send a new `Idempotency-Key` for each time; the same one again "
-    "extends it once.",
+    "extends it once. Where its end would not move, as after the hotel has made its holds shorter, "
+    "nothing is changed, and the same key may be sent again nearer the end.",
     parameters=[BOOKING_ID, *EXTEND_KEY_HEADERS],
     request=None,
     responses=_answers(
@@ -258,6 +259,7 @@ extend_hold_schema = extend_schema(
         examples.EXTENDED,
         *_CHANGE_REFUSALS,
         errors.ExtensionLimit(),
+        errors.HeldLongEnough(),
         errors.HoldExpired(),
         errors.IdempotencyInProgress(),
     ),

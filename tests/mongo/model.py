@@ -515,7 +515,9 @@ class Hotel:
             stay.status = "confirmed"
         return self._succeed(name, Answer(stay=stay))
 
-    def extend(self, actor: str, stay: Stay, key: str) -> Verdict:
+    def extend(self, actor: str, stay: Stay, key: str, *, answered: str | None) -> Verdict:
+        """`answered` is what was really answered, which says whether the end moved by less than a
+        second or not at all."""
         if stay.owner != actor or stay.is_block:
             return Verdict(Answer("NOT_FOUND"))
         name: Name = (actor, "extend", stay.id, key)
@@ -529,8 +531,11 @@ class Hotel:
         last_end = stay.made_at + LONGEST_HOLD
         if stay.extensions >= MAX_EXTENSIONS or stay.ends_at >= last_end:
             return Verdict(Answer("EXTENSION_LIMIT"))
+        ends_at = min(self.now + HOLD, last_end)
+        if ends_at < stay.ends_at or (ends_at == stay.ends_at and answered == "HELD_LONG_ENOUGH"):
+            return Verdict(Answer("HELD_LONG_ENOUGH"))
         stay.extensions += 1
-        stay.ends_at = min(self.now + HOLD, last_end)
+        stay.ends_at = ends_at
         return self._succeed(name, Answer(stay=stay))
 
     def cancel(self, actor: str, stay: Stay, key: str | None) -> Verdict:

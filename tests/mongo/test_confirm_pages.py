@@ -339,6 +339,34 @@ def test_extends_once_for_two_clicks_that_show_the_same_end(browser: Client) -> 
     assert [change["event"] for change in stored()[0]["history"]] == ["created", "extended"]
 
 
+@pytest.mark.parametrize("scripted", [False, True])
+def test_does_not_say_that_a_hold_is_longer_where_it_is_not(
+    browser: Client, scripted: bool
+) -> None:
+    """The hotel's holds have become shorter since."""
+    form = confirm_form(hold(browser))
+    path = f"{booking_path(stored()[0])}/extend"
+    before = stored()
+    hotels = connections.database()["hotels"]
+    hotels.update_one({"_id": "demo"}, {"$set": {"hold_minutes": 5}})
+    try:
+        if scripted:
+            told = ask(browser, form, to=path)
+            said = (told.status_code, told.json()["message"])
+        else:
+            page = press(browser, form, to=path, expect=409, **ADA)
+            said = (409, page.status)
+            assert confirm_form(page).fields["name"] == "Ada"
+            assert path in page.buttons
+        assert stored() == before
+    finally:
+        hotels.update_one({"_id": "demo"}, {"$set": {"hold_minutes": 15}})
+    pressed_later = press(browser, form, to=path, **ADA)
+
+    assert said == (409, str(SENTENCES["HELD_LONG_ENOUGH"]))
+    assert "Your hold is longer now." in pressed_later.status
+
+
 def test_tells_the_script_the_new_end(browser: Client) -> None:
     form = confirm_form(hold(browser))
 

@@ -816,7 +816,7 @@ class Bookings(RuleBasedStateMachine):
                 said if change.says else None,
             )
         elif isinstance(change, Extend):
-            verdict = self.model.extend(change.actor, stay, change.key)
+            verdict = self.model.extend(change.actor, stay, change.key, answered=done.code)
         elif isinstance(change, Cancel):
             verdict = self.model.cancel(change.actor, stay, change.key)
         elif isinstance(change, NoShow):
