@@ -161,6 +161,15 @@ def test_remembers_what_only_a_retired_key_was_told() -> None:
     assert amounts(back) == [10_000, 10_000]
 
 
+def test_leaves_the_nights_that_an_earlier_release_priced_anew_as_they_are() -> None:
+    """It had moved the stay away and back, and looked at no answers."""
+    made = stay()
+    priced = {"price.nights.$[].amount": 25_000, "price.total": 50_000}
+    connections.collection("bookings").update_one({}, {"$set": priced})
+
+    assert amounts(move(made, "inn_B", last=13)) == [25_000, 25_000, 10_000]
+
+
 def test_remembers_nothing_in_another_currency() -> None:
     made = stay()
     make_dearer("inn_double", 10, 11)
