@@ -92,6 +92,16 @@ def describe(booking: Booking, *, now: datetime) -> dict[str, Any]:
     }
 
 
+def describe_seen(booking: Booking) -> dict[str, Any]:
+    """What a confirmation says of the stay that it is about; see `payloads.judge_seen`."""
+    return {
+        "checkIn": booking.check_in.isoformat(),
+        "checkOut": booking.check_out.isoformat(),
+        "quotedTotal": booking.price.total,
+        "resourceIds": list(booking.room_ids),
+    }
+
+
 def describe_price(price: Price) -> dict[str, Any]:
     """A price as the API shows it."""
     return {

@@ -5,8 +5,8 @@ insert checks for a rival on the night and a twin of the key in the same instant
 """
 
 import secrets
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -145,6 +145,8 @@ class Booking:
     kind: str = STAY
     # Digests of server-made keys that mean another booking by now.
     retired_keys: tuple[str, ...] = ()
+    # And by digest what they were answered last.
+    retired_answers: Mapping[str, bytes] = field(default_factory=dict)
     presence: str = EXPECTED
     # What was not passed on yet.
     outbox: tuple[Notice, ...] = ()
@@ -337,6 +339,7 @@ def from_document(document: dict[str, Any]) -> Booking:
         kind=document["kind"],
         history=tuple(Change(**change) for change in document["history"]),
         retired_keys=tuple(document.get("retired_keys", ())),
+        retired_answers=document.get("retired_answers", {}),
         presence=document.get("presence", EXPECTED),
         outbox=tuple(Notice(**notice) for notice in document.get("outbox", ())),
         language=document.get("language", "en"),

@@ -82,6 +82,14 @@ class PriceChanged(Refusal):
     code = "PRICE_CHANGED"
     title = "Price changed"
 
+    def __init__(self, detail: str | None = None, *, booking: dict[str, Any] | None = None) -> None:
+        """`booking` is what would be confirmed, where it is another than was seen."""
+        self.booking = booking
+        super().__init__(detail)
+
+    def extra(self) -> dict[str, Any]:
+        return {"booking": self.booking} if self.booking else {}
+
 
 class NotCancellable(Refusal):
     """This booking can no longer be cancelled."""
@@ -95,6 +103,13 @@ class ExtensionLimit(Refusal):
 
     code = "EXTENSION_LIMIT"
     title = "Extended enough"
+
+
+class HeldLongEnough(Refusal):
+    """This hold lasts as long as it may from now; confirm it, or extend it nearer its end."""
+
+    code = "HELD_LONG_ENOUGH"
+    title = "Held long enough"
 
 
 class TooManyHolds(Refusal):

@@ -5,7 +5,9 @@ change makes of it; bookings/changes.py does the rest.
 """
 
 import dataclasses
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.utils import translation
@@ -32,16 +34,20 @@ from bookings.documents import (
 from bookings.errors import (
     AlreadyBooked,
     ExtensionLimit,
+    HeldLongEnough,
     HoldExpired,
     InvalidIdempotencyKey,
     KeyMismatch,
     NotCancellable,
     NotFound,
+    PriceChanged,
     ValidationFailed,
 )
+from bookings.money import format_money
 from bookings.outcomes import Outcome, read_key
-from bookings.payloads import Guest, judge_guest
+from bookings.payloads import Guest, SeenStay, judge_guest, judge_seen
 from bookings.texts import BadText, read_line
+from bookings.told import Told, told_now, told_under
 from idempotency import keys
 
 # WCAG 2.2.1 asks that a time limit can be extended at least ten times, so ten it is; and an
@@ -66,11 +72,14 @@ def confirm_booking(
     as_staff: bool = False,
     guest: Guest | None = None,
     notes: str | None = None,
+    read_seen: Callable[[], Any] = dict,
 ) -> Outcome:
     """Turns a hold into a booking, with the key that made it; staff need no key.
 
     A hold that ran out up to ten minutes ago is revived if its slots are still free.
     Confirming again replays. `guest` and `notes`, where given, replace what the hold was told.
+    `read_seen` returns what was sent of the stay as who confirms has seen it, or raises a Refusal;
+    where the stay is another by now it is not confirmed, but answered as it is.
     Raises NotFound, KeyMismatch, InvalidIdempotencyKey or ValidationFailed before anything is
     claimed.
     """
@@ -88,12 +97,18 @@ def confirm_booking(
     reader = translation.get_language() or settings.LANGUAGE_CODE
 
     def confirm(current: Booking, now: datetime) -> Step:
+        seen = judge_seen(read_seen())
         if current.status == CANCELLED:
             raise HoldExpired("This booking was cancelled; make a new one.")
         if current.status == CONFIRMED:
             return Step("confirmed_again", current, answers.message_for(current))
         if current.expires_at is None or now >= current.expires_at + LATE_CONFIRM:
             raise HoldExpired
+        digest = None if as_staff else _create_digest(current, key, viewer=actor)
+        told = told_under(current, digest) if digest else None
+        if not _is_as_seen(current, seen, told):
+            described = answers.describe(current, now=now)
+            raise PriceChanged(_say_other_stay(current, as_staff=as_staff), booking=described)
         confirmed = dataclasses.replace(
             current,
             status=CONFIRMED,
@@ -116,11 +131,50 @@ def is_key_of(booking: Booking, key: str, *, viewer: Caller) -> bool:
     It did so for the caller who made the booking, who may have been a guest that logged in since;
     for the viewer, who came back to it; or for the guest that the viewer's browser was then.
     """
-    return any(
-        booking.was_made_under(
-            keys.digest_of(caller=caller, operation="create", target="", key=key)
-        )
+    return _create_digest(booking, key, viewer=viewer) is not None
+
+
+def _create_digest(booking: Booking, key: str, *, viewer: Caller) -> str | None:
+    """The digest of the key where it made or adopted the booking, else None."""
+    digests = (
+        keys.digest_of(caller=caller, operation="create", target="", key=key)
         for caller in (booking.caller, str(viewer), viewer.guest)
+    )
+    return next(filter(booking.was_made_under, digests), None)
+
+
+def _is_as_seen(booking: Booking, seen: SeenStay, told: Told | None) -> bool:
+    """Whether the stay is still the one that who confirms has in mind.
+
+    Where they do not say what they have seen, it is what their key was told. Which room of a kind
+    it is matters only to those who say so.
+    """
+    now = told_now(booking)
+    told = told or now
+    return (
+        (seen.check_in or told.check_in) == now.check_in
+        and (seen.check_out or told.check_out) == now.check_out
+        and (told.price.total if seen.total is None else seen.total) == now.price.total
+        and (
+            told.kinds == now.kinds
+            if seen.rooms is None
+            else sorted(seen.rooms) == sorted(booking.room_ids)
+        )
+    )
+
+
+def _say_other_stay(booking: Booking, *, as_staff: bool) -> str:
+    rooms = ", ".join(booking.room_ids)
+    stay = f"{rooms} from {booking.check_in} to {booking.check_out}"
+    total, currency = booking.price.total, booking.price.currency
+    if as_staff:
+        return (
+            f"It was moved since this page was opened: {stay} for {format_money(total, currency)}; "
+            "look at it, and confirm again."
+        )
+    return (
+        f"The hotel has changed this stay: it is now {stay} for {total} {currency} in minor units; "
+        "send that as resourceIds, checkIn, checkOut and quotedTotal if you agree."
     )
 
 
@@ -130,22 +184,22 @@ def extend_hold(
     """Makes a live hold last the hotel's hold length from now, once for each key.
 
     At most ten times, and to an hour after the hold was made; where guests crowd, a guest's by
-    minutes and to a quarter of an hour. Raises NotFound or InvalidIdempotencyKey before anything
+    minutes and to a quarter of an hour. Where its end would not move, nothing is changed and the
+    key may be used again. Raises NotFound or InvalidIdempotencyKey before anything
     is claimed.
     """
     booking = _find(booking_id, actor)
     key = read_key(key_header)
     if key is None:
         raise InvalidIdempotencyKey("Send a new Idempotency-Key for each time you extend.")
-    hotel = inventory.find_hotel(booking.hotel)
-    if hotel is None:
-        raise NotFound
 
     def extend(current: Booking, now: datetime) -> Step:
         if current.status == CONFIRMED:
             raise ExtensionLimit("This is booked already, so there is no hold to extend.")
         if current.status_at(now) != PENDING or current.expires_at is None:
             raise HoldExpired
+        hotel = inventory.find_hotel(current.hotel)
+        assert hotel is not None, "a hotel cannot be deleted before its bookings"
         extensions = sum(change.event == "extended" for change in current.history)
         length, longest = hotel.hold_length, LONGEST_HOLD
         if current.owner.startswith("guest:") and hold_limits.is_crowded(
@@ -155,7 +209,11 @@ def extend_hold(
         last_end = current.created_at + longest
         if extensions >= MAX_EXTENSIONS or current.expires_at >= last_end:
             raise ExtensionLimit
-        ends_at = max(current.expires_at, min(now + length, last_end))
+        ends_at = min(now + length, last_end)
+        if ends_at <= current.expires_at:
+            # Holds have become shorter since. Nothing is written, so neither a try nor the key is
+            # used up: nearer its end the same request may make it longer.
+            raise HeldLongEnough
         extended = dataclasses.replace(current, expires_at=ends_at)
         # Only while it lives, by MongoDB's clock: a dead hold's slots may be on their way to
         # somebody else.
@@ -220,10 +278,10 @@ def move_booking(
 ) -> Outcome:
     """For staff: puts a booking into other rooms, on other dates, or both; all or nothing.
 
-    `room_ids` are in the order of the booking's rooms. Nights it had keep their price, others
-    cost what they cost now. The desk may put a guest where the calendar would not sell; the
-    rooms must be free. `seen_version` is the booking's that the wish is about: if it was
-    changed since, it is not moved. Raises NotFound, InvalidIdempotencyKey or
+    `room_ids` are in the order of the booking's rooms. Nights it has, or once had in such rooms,
+    keep their price, others cost what they cost now. The desk may put a guest where the calendar
+    would not sell; the rooms must be free. `seen_version` is the booking's that the wish is about:
+    if it was changed since, it is not moved. Raises NotFound, InvalidIdempotencyKey or
     ValidationFailed before anything is claimed.
     """
     booking = _find(booking_id, actor, as_staff=True)
@@ -246,7 +304,7 @@ def move_booking(
         )
         price = Price(
             current.price.currency,
-            offers.amounts_after_move(current.price, rooms, check_in, check_out),
+            offers.amounts_after_move(current, rooms, check_in, check_out),
         )
         # Where it is there already that is written down too: once another key has moved it on,
         # a retry with this one must not move it back.

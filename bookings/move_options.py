@@ -8,6 +8,7 @@ from bookings import clock, inventory, occupancy, offers
 from bookings.calendars import read_calendars
 from bookings.documents import EXPIRED, BookedRoom, Booking, Price
 from bookings.inventory import CategoryFacts, RoomFacts
+from bookings.told import frozen_amounts
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ def find_move_options(
     }
     hotel = inventory.find_hotel(booking.hotel)
     has_begun = hotel is not None and booking.check_in < hotel.desk_day()
+    frozen = frozen_amounts(booking)
     found = []
     for position, booked in enumerate(booking.rooms):
         options = []
@@ -50,7 +52,7 @@ def find_move_options(
                 for place, other in enumerate(booking.rooms)
             ]
             calendars = [by_category[name] for name in categories]
-            amounts = offers.reprice(booking.price, calendars, check_in, check_out)
+            amounts = offers.reprice(booking.price, frozen, calendars, check_in, check_out)
             total = Price(booking.price.currency, amounts).total
             for room in rooms:
                 is_its_own = room.id == booked.room

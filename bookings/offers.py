@@ -15,6 +15,7 @@ from bookings.errors import ValidationFailed
 from bookings.inventory import HotelFacts, RoomFacts
 from bookings.payloads import MAX_SLOTS, RoomWish, StayRequest, judge_length
 from bookings.stock import TOO_MANY_GUESTS, Stock, read_category_stock, read_room_stock
+from bookings.told import Frozen, frozen_amounts, kinds_of
 
 # Which field of the request each obstacle speaks about; for the rest it is the room's own.
 _FIELDS = {
@@ -193,28 +194,33 @@ def judge_move(
 
 
 def amounts_after_move(
-    price: Price, rooms: Sequence[BookedRoom], check_in: date, check_out: date
+    booking: Booking, rooms: Sequence[BookedRoom], check_in: date, check_out: date
 ) -> tuple[tuple[date, int], ...]:
-    """The amounts by night after a move: nights that were booked keep theirs, others cost what
-    they cost now."""
+    """The amounts by night after a move: nights that are or were booked keep theirs, others cost
+    what they cost now."""
     categories = {booked.category: inventory.find_category(booked.category) for booked in rooms}
     by_category = calendars.read_calendars(
         [category for category in categories.values() if category], check_in, check_out
     )
-    return reprice(price, [by_category[booked.category] for booked in rooms], check_in, check_out)
+    by_room = [by_category[booked.category] for booked in rooms]
+    return reprice(booking.price, frozen_amounts(booking), by_room, check_in, check_out)
 
 
 def reprice(
-    price: Price, by_room: Sequence[Calendar], check_in: date, check_out: date
+    price: Price, frozen: Frozen, by_room: Sequence[Calendar], check_in: date, check_out: date
 ) -> tuple[tuple[date, int], ...]:
-    """The amounts by night on these dates in rooms with these calendars."""
-    frozen = dict(price.nights)
-    return tuple(
-        (
-            night,
-            frozen[night]
-            if night in frozen
-            else sum(calendar.list_price(night) for calendar in by_room),
-        )
-        for night in nights_between(check_in, check_out)
-    )
+    """The amounts by night on these dates in rooms with these calendars.
+
+    A night that it ever had in rooms of these kinds costs what it cost then; one that it has now,
+    in others, keeps its price.
+    """
+    kinds = kinds_of(calendar.category.id for calendar in by_room)
+    booked = dict(price.nights)
+
+    def amount(night: date) -> int:
+        known = frozen.get((night, kinds), booked.get(night))
+        if known is not None:
+            return known
+        return sum(calendar.list_price(night) for calendar in by_room)
+
+    return tuple((night, amount(night)) for night in nights_between(check_in, check_out))

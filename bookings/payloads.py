@@ -1,5 +1,6 @@
 """Judging the body of `POST /api/bookings`: shapes, types and bounds, nothing that needs data."""
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
@@ -37,6 +38,7 @@ FIELDS = (
     "notes",
     "quotedTotal",
 )
+SEEN_FIELDS = ("checkIn", "checkOut", "quotedTotal", "resourceIds")
 ROOM_FIELDS = ("categoryId", "guests")
 GUEST_FIELDS = {"name": 200, "email": 254, "phone": 40}
 MAX_NOTES = 2000
@@ -105,6 +107,16 @@ class StayRequest:
         }
 
 
+@dataclass(frozen=True)
+class SeenStay:
+    """What somebody who confirms says that they have seen of the stay; None where they do not."""
+
+    check_in: date | None = None
+    check_out: date | None = None
+    total: int | None = None
+    rooms: tuple[str, ...] | None = None
+
+
 def judge_payload(payload: Any) -> StayRequest:
     """Reads the received JSON. Raises MalformedJson for a non-object, ValidationFailed with
     every fault found otherwise."""
@@ -136,6 +148,31 @@ def judge_payload(payload: Any) -> StayRequest:
     if reader.faults:
         raise ValidationFailed(reader.faults)
     return request
+
+
+def judge_seen(payload: Any) -> SeenStay:
+    """Reads the JSON received with a confirmation. Raises MalformedJson for a non-object,
+    ValidationFailed with every fault found otherwise."""
+    if not isinstance(payload, dict):
+        raise MalformedJson
+    reader = _Reader(payload, SEEN_FIELDS)
+    seen = SeenStay(
+        check_in=reader.date("checkIn") if reader.has("checkIn") else None,
+        check_out=reader.date("checkOut") if reader.has("checkOut") else None,
+        total=reader.integer("quotedTotal", 0, MAX_TOTAL),
+        rooms=reader.ids("resourceIds", MAX_ROOMS) if reader.has("resourceIds") else None,
+    )
+    if reader.faults:
+        raise ValidationFailed(reader.faults)
+    return seen
+
+
+def read_seen_field(text: str) -> Any:
+    """What a form sends back of the stay that its page showed. Raises MalformedJson."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise MalformedJson from error
 
 
 def judge_guest(guest: Guest, notes: str) -> tuple[Guest, str]:
@@ -276,6 +313,15 @@ class _Reader:
             self.fault(name, "This must be 1 to 64 letters, digits, _ or -.")
             return ""
         return value
+
+    def ids(self, name: str, most: int) -> tuple[str, ...]:
+        """A list of 1 to `most` ids."""
+        values = self._values[name]
+        is_list = isinstance(values, list) and 1 <= len(values) <= most
+        if not is_list or not all(isinstance(each, str) and ID.fullmatch(each) for each in values):
+            self.fault(name, f"This must be a list of 1 to {most} ids.")
+            return ()
+        return tuple(values)
 
     def date(self, name: str) -> date | None:
         if not self.has(name):

@@ -200,6 +200,7 @@ def _resolve_conflict(
         retire = {
             "$pull": {"keys": {"digest": key.digest}},
             "$addToSet": {"retired_keys": key.digest},
+            "$set": {f"retired_answers.{key.digest}": found.body},
         }
         _write(_Write({"_id": twin.id}, twin.seen, retire), session=session)
 

@@ -1,5 +1,6 @@
 """Bookings: listed, shown, added under a key, confirmed, moved and cancelled, by services alone."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 from django.utils.decorators import method_decorator
+from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
 from bookings import answers, clock, inventory, lifecycle, lookups, services
@@ -40,6 +42,7 @@ from bookings.models import BookingRecord, DeliveryRecord
 from bookings.money import format_money
 from bookings.move_options import RoomOption, find_move_options
 from bookings.outcomes import Outcome
+from bookings.payloads import read_seen_field
 
 # Among so many of those who were found the list's filters look.
 MAX_FOUND = 1_000
@@ -147,7 +150,7 @@ class BookingAdmin(RecordAdmin):
         "check_in",
         "check_out",
         "guest_name",
-        "total",
+        "listed_total",
     )
     list_filter = (StatusFilter, HotelFilter, CreatedFilter)
     filter_parameters = ("status", "hotel", "first", "last")
@@ -202,6 +205,22 @@ class BookingAdmin(RecordAdmin):
     def total(self, record: BookingRecord) -> str:
         return format_money(record.price["total"], record.price["currency"])
 
+    @admin.display(description="total")
+    def listed_total(self, record: BookingRecord) -> str:
+        """With what *Confirm selected* is about: the stay as the row shows it."""
+        seen = {
+            "checkIn": record.check_in,
+            "checkOut": record.check_out,
+            "quotedTotal": record.price["total"],
+            "resourceIds": [booked["room"] for booked in record.rooms],
+        }
+        return format_html(
+            '{}<input type="hidden" name="seen-{}" value="{}">',
+            self.total(record),
+            record.pk,
+            json.dumps(seen),
+        )
+
     @admin.display(description="owner")
     def owner_name(self, record: BookingRecord) -> str:
         return name_people([record.owner])[record.owner]
@@ -228,6 +247,7 @@ class BookingAdmin(RecordAdmin):
             ],
             # A hold that ran out may be confirmed for a while; the service knows how long.
             "may_confirm": may_act and status in (PENDING, EXPIRED),
+            "seen": json.dumps(answers.describe_seen(booking)),
             "may_move": may_act and status in ACTIVE,
             "may_cancel": may_act
             and status in ACTIVE
@@ -388,12 +408,15 @@ def _acknowledge(outcome: Outcome, *, by_category: bool) -> str:
 
 
 def _confirm(request: HttpRequest, booking_id: str) -> Outcome:
+    """Confirms what the page showed that was sent: one booking's, or a list."""
+    seen = request.POST.get("seen") or request.POST.get(f"seen-{booking_id}") or "{}"
     return lifecycle.confirm_booking(
         actor=staff(request),
         booking_id=booking_id,
         key_header=None,
         deadline=request.deadline,  # type: ignore[attr-defined]
         as_staff=True,
+        read_seen=lambda: read_seen_field(seen),
     )
 
 

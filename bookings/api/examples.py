@@ -72,12 +72,41 @@ WISHES = [
     ),
 ]
 
+SEEN = [
+    OpenApiExample(
+        "Nothing: what the key was told still holds",
+        value={},
+        request_only=True,
+    ),
+    OpenApiExample(
+        "What was seen, after the hotel had moved the hold",
+        value={
+            "checkIn": "2027-02-15",
+            "checkOut": "2027-02-17",
+            "quotedTotal": 24000,
+            "resourceIds": ["grand_101"],
+        },
+        request_only=True,
+    ),
+]
+
 BOOKED = _change(_BOOKING, "The room is booked.")
 CONFIRMED = BOOKED
 EXTENDED = _change(
     {**_HOLD, "expiresAt": "2027-01-10T09:58:00.000Z"}, "The hold is extended.", "longer-1001"
 )
 CANCELLED = _change({**_BOOKING, "status": "cancelled"}, "The booking is cancelled.", "cancel-1001")
+MOVED_MEANWHILE = {
+    **_HOLD,
+    "checkIn": "2027-02-17",
+    "checkOut": "2027-02-18",
+    "date": "2027-02-17",
+    "price": {
+        "total": 15000,
+        "currency": "EUR",
+        "nights": [{"date": "2027-02-17", "amount": 15000}],
+    },
+}
 READ = {"success": True, "booking": _HOLD}
 LISTED = {"success": True, "bookings": [_BOOKING], "next": "65cdd1a0f1d2c3b4a5968778"}
 

@@ -217,17 +217,31 @@ confirm_schema = extend_schema(
     summary="Confirm a hold with the key that made it",
     description="Turns a hold into a booking at the price it was held at. Send the "
     "`Idempotency-Key` that the hold was made with. Up to ten minutes after `expiresAt` a hold is "
-    "confirmed as well if its rooms are still free. Confirming again answers the same.",
+    "confirmed as well if its rooms are still free. Confirming again answers the same.\n\n"
+    "The hotel's staff may move a hold. If its dates, its total or its kinds of rooms are no "
+    "longer what this key was told, the answer is `PRICE_CHANGED` with the `booking` as it is now. "
+    "Show it, and if it is agreed to, send the same key again with what was seen; what you leave "
+    "out is taken for what the key was told.",
     parameters=[BOOKING_ID, *CONFIRM_KEY_HEADERS],
-    request=None,
+    request=serializers.ConfirmBookingSerializer,
+    examples=examples.SEEN,
     responses=_answers(
         200,
         serializers.BookingAnswerSerializer,
         examples.CONFIRMED,
         *_CHANGE_REFUSALS,
+        _invalid("quotedTotal", "This must be a whole number from 0 to 9007199254740991."),
+        errors.MalformedJson(),
         errors.HoldExpired(),
         errors.KeyMismatch(),
+        errors.PriceChanged(
+            "The hotel has changed this stay: it is now grand_101 from 2027-02-17 to 2027-02-18 "
+            "for 15000 EUR in minor units; send that as resourceIds, checkIn, checkOut and "
+            "quotedTotal if you agree.",
+            booking=examples.MOVED_MEANWHILE,
+        ),
         errors.IdempotencyInProgress(),
+        errors.PayloadTooLarge(),
     ),
 )
 extend_hold_schema = extend_schema(
@@ -235,7 +249,8 @@ extend_hold_schema = extend_schema(
     summary="Make a hold last longer",
     description="Makes a live hold last as long from now as the hotel's holds do, ten times and "
     "an hour in all at most. Send a new `Idempotency-Key` for each time; the same one again "
-    "extends it once.",
+    "extends it once. Where its end would not move, as after the hotel has made its holds shorter, "
+    "nothing is changed, and the same key may be sent again nearer the end.",
     parameters=[BOOKING_ID, *EXTEND_KEY_HEADERS],
     request=None,
     responses=_answers(
@@ -244,6 +259,7 @@ extend_hold_schema = extend_schema(
         examples.EXTENDED,
         *_CHANGE_REFUSALS,
         errors.ExtensionLimit(),
+        errors.HeldLongEnough(),
         errors.HoldExpired(),
         errors.IdempotencyInProgress(),
     ),

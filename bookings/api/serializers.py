@@ -41,6 +41,21 @@ class CreateBookingSerializer(serializers.Serializer):
     quotedTotal = serializers.IntegerField(min_value=0, max_value=MAX_TOTAL, required=False)
 
 
+class ConfirmBookingSerializer(serializers.Serializer):
+    checkIn = serializers.DateField(required=False)
+    checkOut = serializers.DateField(required=False)
+    quotedTotal = serializers.IntegerField(
+        min_value=0, max_value=MAX_TOTAL, required=False, help_text="`price.total` as you saw it."
+    )
+    resourceIds = serializers.ListField(
+        child=serializers.RegexField(ID_PATTERN),
+        required=False,
+        min_length=1,
+        max_length=MAX_ROOMS,
+        help_text="These very rooms. Without it other rooms of the same kinds will do.",
+    )
+
+
 class NightSerializer(serializers.Serializer):
     date = serializers.DateField()
     amount = serializers.IntegerField(help_text="Minor units of the currency.")
@@ -185,3 +200,4 @@ class ProblemSerializer(serializers.Serializer):
     code = serializers.CharField()
     error = serializers.CharField()
     errors = FaultSerializer(many=True, required=False)  # type: ignore[assignment]  # ours
+    booking = BookingSerializer(required=False, help_text="What a confirmation would book now.")

@@ -29,7 +29,7 @@ from bookings.api.throttling import AddressThrottle, CallerThrottle
 from bookings.callers import Caller
 from bookings.clock import Deadline
 from bookings.documents import STATUSES
-from bookings.errors import Throttled, ValidationFailed
+from bookings.errors import Throttled, UnsupportedMediaType, ValidationFailed
 from bookings.payloads import ID, MAX_GUESTS, MAX_USER_ID, parse_date
 from bookings.services import Outcome
 from bookings.texts import is_plain_line
@@ -102,8 +102,17 @@ class ConfirmView(ApiView):
                 booking_id=booking_id,
                 key_header=request.headers.get("Idempotency-Key"),
                 deadline=request.deadline,
+                read_seen=lambda: _read_seen(request),
             )
         )
+
+
+def _read_seen(request: ApiRequest) -> Any:
+    """What is no JSON says nothing: before there was anything to say, no body was read here."""
+    try:
+        return read_json(request)
+    except UnsupportedMediaType:
+        return {}
 
 
 class CancelView(ApiView):

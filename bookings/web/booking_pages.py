@@ -5,7 +5,9 @@ anew; one that was refused shows its form again with what was typed. The pages' 
 JSON instead (bookings/web/scripted.py).
 """
 
+import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, cast
 
 from django.contrib import messages
@@ -21,11 +23,11 @@ from django.views.decorators.http import require_POST, require_safe
 
 from bookings import clock, lifecycle, services
 from bookings.addresses import as_people_write
-from bookings.answers import iso
+from bookings.answers import describe_seen, iso
 from bookings.documents import ACTIVE, CONFIRMED, EXPIRED, PENDING, Booking
-from bookings.errors import NotFound
+from bookings.errors import NotFound, Refusal
 from bookings.manage_links import last_day, make_link_token, read_link_token
-from bookings.payloads import Guest
+from bookings.payloads import Guest, judge_seen, read_seen_field
 from bookings.stay_files import write_stay_file
 from bookings.web import limits, visitors
 from bookings.web.forms import GuestForm
@@ -42,7 +44,7 @@ from bookings.web.messages import (
 )
 from bookings.web.said import Said, ask
 from bookings.web.scripted import ask_again, go, is_scripted, tell_fault
-from bookings.web.shown import ShownBooking, intent_of, show_bookings
+from bookings.web.shown import ShownBooking, describe_changes, intents_of, show_bookings
 
 
 @never_cache
@@ -66,7 +68,8 @@ def confirm(request: HttpRequest, booking_id: str) -> HttpResponse:
         return _refuse(request, booking, form, code="VALIDATION_ERROR", status=400)
     key = request.POST.get("key", "")
     (shown,) = show_bookings([booking], now=clock.now())
-    if _has_gone_on(request, shown, key, _find_others(request, booking)):
+    wish = _find_wish(request, booking)
+    if _has_gone_on(request, shown, wish, key, _find_others(request, booking)):
         return _refuse(
             request, booking, form, code="HOLD_EXPIRED", status=409, instead=GONE_ON_SENTENCES
         )
@@ -78,17 +81,18 @@ def confirm(request: HttpRequest, booking_id: str) -> HttpResponse:
             deadline=request.deadline,  # type: ignore[attr-defined]
             guest=form.guest,
             notes=form.cleaned_data["notes"],
+            read_seen=lambda: _read_seen(request),
         )
     )
     if said.code:
         return _refuse(request, booking, form, said=said, instead=CONFIRM_SENTENCES)
     visitors.forget_typed(request)
     _settle(request, booking)
-    if shown.status == EXPIRED and shown.intent is not None:
+    if shown.status == EXPIRED and wish is not None:
         # It was revived, perhaps after the wish had another key: that one is over as well.
         keys = keys_of(request)
-        if key not in keys.are_current(shown.intent):
-            keys.settle(shown.intent, keys.current(shown.intent))
+        if key not in keys.are_current(wish.intent):
+            keys.settle(wish.intent, keys.current(wish.intent))
     return go(request, _booking_url(booking))
 
 
@@ -113,7 +117,7 @@ def extend(request: HttpRequest, booking_id: str) -> HttpResponse:
     if said.code:
         return _refuse(request, booking, form, said=said, instead=EXTEND_SENTENCES)
     booking = _find(request, booking_id)
-    if is_scripted(request):
+    if is_scripted(request) and not _find_changes(request, booking):
         return _tell_end(booking, message=str(EXTENDED))
     return _show(request, booking, form=form, notice=str(EXTENDED))
 
@@ -174,27 +178,27 @@ def _refuse(
     status: int = 0,
     instead: Mapping[str, Promise] | None = None,
 ) -> HttpResponse:
-    """Shows the booking's page again, with what was typed and what is wrong."""
+    """Shows the booking's page again, with what was typed and what is wrong.
+
+    The script leaves what is no JSON to the browser, which sends the form once more and shows the
+    page that comes. So it gets one where its own shows another stay than there is by now.
+    """
     said = said or Said(code, status=status)
     assert said.code is not None
     sentence = explain(said.code, instead=instead)
-    if is_scripted(request):
-        if said.code in PASSING_CODES:
-            return ask_again(
-                code=said.code,
-                sentence=sentence,
-                status=said.status,
-                retry_after_s=said.retry_after_s,
-            )
+    if is_scripted(request) and said.code in PASSING_CODES:
+        return ask_again(
+            code=said.code,
+            sentence=sentence,
+            status=said.status,
+            retry_after_s=said.retry_after_s,
+        )
+    booking = _find(request, str(booking.id))
+    is_out_of_date = said.code == "PRICE_CHANGED" or _find_changes(request, booking)
+    if is_scripted(request) and not is_out_of_date:
         errors = form.errors if form is not None and form.is_bound else {}
         return tell_fault(code=said.code, sentence=sentence, status=said.status, errors=errors)
-    return _show(
-        request,
-        _find(request, str(booking.id)),
-        form=form,
-        fault=sentence,
-        status=said.status,
-    )
+    return _show(request, booking, form=form, fault=sentence, status=said.status)
 
 
 def _find(request: HttpRequest, booking_id: str) -> Booking:
@@ -218,16 +222,18 @@ def _show(
     (shown,) = show_bookings([booking], now=now)
     context: dict[str, Any] = {"booking": shown, "fault": fault, "notice": notice}
     if shown.status in (PENDING, EXPIRED):
-        key = _key_of(request, booking, shown.intent)
+        context["changes"] = _find_changes(request, booking)
+        wish = _find_wish(request, booking)
         others = _find_others(request, booking)
         context |= {
             "form": form or GuestForm(initial=_known_guest(request, booking)),
             "now": iso(now),
             "expires_at": iso(booking.expires_at) if booking.expires_at else "",
-            "key": key,
-            "may_confirm": key is not None
+            "key": wish.key if wish else "",
+            "seen": json.dumps(describe_seen(booking)),
+            "may_confirm": wish is not None
             and (shown.is_held or shown.may_confirm_late)
-            and not _has_gone_on(request, shown, key, others),
+            and not _has_gone_on(request, shown, wish, wish.key, others),
             "others": others,
         }
         return render(request, "hold.html", context, status=status)
@@ -253,27 +259,53 @@ def _tell_end(booking: Booking, *, message: str = "") -> HttpResponse:
     return JsonResponse(told)
 
 
-def _key_of(request: HttpRequest, booking: Booking, intent: Intent | None) -> str | None:
-    """The key this browser made the hold with; None where it was made somewhere else."""
-    if intent is None:
-        return None
-    viewer = visitors.caller_of(request)
-    candidates = keys_of(request).candidates(intent)
-    return next(
-        (key for key in candidates if lifecycle.is_key_of(booking, key, viewer=viewer)), None
-    )
+@dataclass(frozen=True)
+class _Wish:
+    """What a visitor wished for, and the key under which it was held."""
+
+    intent: Intent
+    key: str
+
+
+def _find_wish(request: HttpRequest, booking: Booking) -> _Wish | None:
+    """The wish that this browser made the hold from; None where it was made somewhere else."""
+    keys, viewer = keys_of(request), visitors.caller_of(request)
+    for intent in intents_of(booking):
+        for key in keys.candidates(intent):
+            if lifecycle.is_key_of(booking, key, viewer=viewer):
+                return _Wish(intent, key)
+    return None
+
+
+def _read_seen(request: HttpRequest) -> Any:
+    """The stay as the page showed it that was sent; a page of an earlier release says nothing."""
+    return read_seen_field(request.POST.get("seen", "{}"))
+
+
+def _find_changes(request: HttpRequest, booking: Booking) -> list[str]:
+    """What is another by now than on the page that was sent, in words."""
+    if request.method != "POST":
+        return []
+    try:
+        return describe_changes(booking, judge_seen(_read_seen(request)))
+    except Refusal:
+        return []
 
 
 def _has_gone_on(
-    request: HttpRequest, shown: ShownBooking, key: str, others: list[Booking]
+    request: HttpRequest,
+    shown: ShownBooking,
+    wish: _Wish | None,
+    key: str,
+    others: list[Booking],
 ) -> bool:
     """Whether the hold ran out, and the visitor's wish became another booking under a later key.
 
     A late confirm would then book the same wish twice.
     """
-    if shown.status != EXPIRED or shown.intent is None or not others:
+    if shown.status != EXPIRED or wish is None or not others:
         return False
-    return key not in keys_of(request).are_current(shown.intent)
+    return key not in keys_of(request).are_current(wish.intent)
 
 
 def _find_others(request: HttpRequest, booking: Booking) -> list[Booking]:
@@ -294,10 +326,9 @@ def _find_others(request: HttpRequest, booking: Booking) -> list[Booking]:
 
 def _settle(request: HttpRequest, booking: Booking) -> None:
     """The stay is booked or given up: who wants it once more has a new wish."""
-    intent = intent_of(booking)
-    key = _key_of(request, booking, intent)
-    if key is not None and intent is not None:
-        keys_of(request).settle(intent, key)
+    wish = _find_wish(request, booking)
+    if wish is not None:
+        keys_of(request).settle(wish.intent, wish.key)
 
 
 def _known_guest(request: HttpRequest, booking: Booking) -> dict[str, str]:

@@ -30,6 +30,10 @@ SENTENCES: dict[str, Promise] = {
     ),
     "NOT_CANCELLABLE": _("This can no longer be cancelled here. Please speak with the hotel."),
     "EXTENSION_LIMIT": _("This hold cannot be made any longer. Confirm it now, or let it go."),
+    "HELD_LONG_ENOUGH": _(
+        "Your hold lasts as long as it may from now, so it was not made longer. "
+        "Confirm it, or press Keep it longer again nearer its end."
+    ),
     "TOO_MANY_HOLDS": _("You hold as many rooms as you may. Confirm one of them, or let one go."),
     "TOO_MANY_NIGHTS_HELD": _(
         "So many nights cannot be held from here at a time. Confirm what you hold, take fewer "
@@ -82,6 +86,10 @@ CONFIRM_SENTENCES: dict[str, Promise] = {
     "HOLD_EXPIRED": _(
         "Your hold ran out, and somebody else may have the room by now. "
         "Press Hold it again: what you typed is kept."
+    ),
+    "PRICE_CHANGED": _(
+        "The hotel has changed your stay since you opened this page, so nothing was booked. "
+        "Look at it again, and confirm it if you agree."
     ),
 }
 GONE_ON_SENTENCES: dict[str, Promise] = {

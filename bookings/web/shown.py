@@ -20,11 +20,13 @@ from bookings.documents import (
     PENDING,
     Booking,
     Price,
+    common_category,
 )
 from bookings.inventory import HotelFacts
 from bookings.lifecycle import LONGEST_HOLD, MAX_EXTENSIONS
 from bookings.money import format_money
-from bookings.payloads import Guest
+from bookings.payloads import Guest, SeenStay
+from bookings.told import Told, told_now, told_when_made
 from bookings.web.forms import STATUS_LABELS
 from bookings.web.intents import Intent
 
@@ -193,18 +195,57 @@ def _may_extend(booking: Booking) -> bool:
     )
 
 
+def describe_changes(booking: Booking, seen: SeenStay) -> list[str]:
+    """What is another than was seen, each in a few words."""
+    told = []
+    if (seen.check_in or booking.check_in, seen.check_out or booking.check_out) != (
+        booking.check_in,
+        booking.check_out,
+    ):
+        days = {
+            "first": date_format(booking.check_in, _("j F Y")),
+            "last": date_format(booking.check_out, _("j F Y")),
+        }
+        told.append(_("dates now %(first)s to %(last)s") % days)
+    if seen.rooms is not None and sorted(seen.rooms) != sorted(booking.room_ids):
+        names = inventory.name_booked(booking.rooms)
+        rooms = "; ".join(names[room_id] for room_id in booking.room_ids)
+        told.append(_("room now %(rooms)s") % {"rooms": rooms})
+    if seen.total not in (None, booking.price.total):
+        currency = booking.price.currency
+        prices = {
+            "now": format_money(booking.price.total, currency),
+            "before": format_money(seen.total or 0, currency),
+        }
+        told.append(_("price now %(now)s instead of %(before)s") % prices)
+    return told
+
+
 def intent_of(booking: Booking) -> Intent | None:
-    """The wish that a page would have made it from; None if it came some other way."""
-    guests = {room.guests for room in booking.rooms}
-    if booking.category is None or len(guests) != 1:
+    """The wish that a page would make it from; None if it is none of a page's."""
+    return _intent_for(booking.hotel, told_now(booking))
+
+
+def intents_of(booking: Booking) -> list[Intent]:
+    """The wishes that a page may have made it from. Staff may have moved it since, and then it is
+    no longer for the stay that was wished for."""
+    stays = [told_now(booking), *told_when_made(booking)]
+    intents = (_intent_for(booking.hotel, stay) for stay in stays)
+    return list(dict.fromkeys(intent for intent in intents if intent is not None))
+
+
+def _intent_for(hotel: str, stay: Told) -> Intent | None:
+    category = common_category(stay.rooms)
+    guests = {room.guests for room in stay.rooms}
+    if category is None or len(guests) != 1:
         return None
     return Intent(
-        hotel=booking.hotel,
-        category=booking.category,
-        arrival=booking.check_in,
-        departure=booking.check_out,
+        hotel=hotel,
+        category=category,
+        arrival=stay.check_in,
+        departure=stay.check_out,
         guests=guests.pop(),
-        rooms=len(booking.rooms),
+        rooms=len(stay.rooms),
     )
 
 

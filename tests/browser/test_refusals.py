@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 from playwright.sync_api import expect
 
+from bookings import connections, lifecycle
+from bookings.callers import Caller
+from bookings.clock import Deadline
 from tests.browser.conftest import Visit
 from tests.browser.visitor import Visitor, statuses, stored
 from tests.conftest import night
@@ -49,6 +54,55 @@ def test_shows_the_new_price_before_it_is_booked(visitor: Visitor) -> None:
 
     visitor.expect_heading("Your room is held")
     visitor.expect_text("EUR 250.00")
+
+
+def test_shows_where_the_hotel_has_moved_a_hold_before_it_is_booked(visitor: Visitor) -> None:
+    visitor.hold()
+    visitor.type_details(note="We arrive late.")
+    put_night("demo_double", night(50), price=99_900)
+    move_hold(50, 51)
+    visitor.expect_complaint("409")
+
+    visitor.confirm_button.click()
+    visitor.expect_text("The hotel has changed your stay since you opened this page")
+    visitor.expect_text("price now EUR\xa0999.00 instead of EUR\xa0240.00")
+    visitor.expect_details(note="We arrive late.")
+    assert statuses() == ["pending"]
+    visitor.confirm_button.click()
+
+    visitor.expect_heading("Your room is booked")
+    visitor.expect_text("EUR\xa0999.00")
+
+
+def test_says_that_a_hold_is_not_longer_where_it_is_not(visitor: Visitor) -> None:
+    visitor.hold()
+    before = stored()
+    hotels = connections.database()["hotels"]
+    hotels.update_one({"_id": "demo"}, {"$set": {"hold_minutes": 5}})
+    visitor.expect_complaint("409")
+    try:
+        for _ in range(2):
+            visitor.press("Keep it longer")
+            visitor.expect_text("Your hold lasts as long as it may from now")
+    finally:
+        hotels.update_one({"_id": "demo"}, {"$set": {"hold_minutes": 15}})
+
+    visitor.expect_heading("Your room is held")
+    assert stored() == before
+
+
+def move_hold(first: int, end: int) -> None:
+    (hold,) = stored()
+    moved = lifecycle.move_booking(
+        actor=Caller("user", "staff"),
+        booking_id=str(hold["_id"]),
+        key_header="move",
+        deadline=Deadline.after(10),
+        room_ids=tuple(booked["room"] for booked in hold["rooms"]),
+        check_in=date.fromisoformat(night(first)),
+        check_out=date.fromisoformat(night(end)),
+    )
+    assert moved.code is None
 
 
 def test_says_which_holds_there_are_when_there_are_too_many(visitor: Visitor) -> None:

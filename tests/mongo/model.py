@@ -79,6 +79,9 @@ class Day:
 # that the server made.
 Name = tuple[object, ...]
 
+# The first night, the end, the total and the kinds of rooms; or, of what was said, the rooms.
+Shown = tuple[int, int, int, tuple[str, ...]]
+
 
 @dataclass(eq=False)
 class Stay:
@@ -101,6 +104,10 @@ class Stay:
     # The first night that a no-show gave back.
     released_from: int | None = None
     keys: list[Name] = field(default_factory=list)
+    # What a night once cost in rooms of these kinds.
+    frozen: dict[tuple[int, tuple[str, ...]], int] = field(default_factory=dict)
+    # What each of them was shown.
+    told: dict[Name, Shown] = field(default_factory=dict)
     id: str = ""
     reference: str = ""
 
@@ -113,6 +120,17 @@ class Stay:
         """The nights that it keeps, in all its rooms."""
         end = self.end if self.released_from is None else self.released_from
         return {(room, night) for room in self.rooms for night in range(self.first, end)}
+
+    @property
+    def shown(self) -> Shown:
+        """What is seen of it, all but which rooms of their kinds they are."""
+        kinds = tuple(sorted(ROOMS[room] for room in self.rooms))
+        return (self.first, self.end, sum(self.price.values()), kinds)
+
+    def freeze(self) -> None:
+        """Whatever becomes of the stay: a night that it has costs the same when it comes back."""
+        for night, amount in self.price.items():
+            self.frozen[night, self.shown[3]] = amount
 
     def status_at(self, now: int) -> str:
         if self.status == "pending" and self.ends_at is not None and self.ends_at <= now:
@@ -322,6 +340,7 @@ class Hotel:
 
     def _name(self, stay: Stay, name: Name, key: str | None, wish: Wish) -> Verdict:
         stay.keys.append(name)
+        stay.told[name] = stay.shown
         until = None if key else self.now + SERVER_KEY
         return self._succeed(name, Answer(stay=stay, wish=wish, until=until))
 
@@ -459,17 +478,26 @@ class Hotel:
 
     # --- Changing them --------------------------------------------------------------------
 
-    def confirm(self, actor: str, stay: Stay, created: Name | None) -> Verdict:
+    def confirm(
+        self, actor: str, stay: Stay, created: Name | None, said: Shown | None = None
+    ) -> Verdict:
         """`created` is the name under which the actor's key would have made the stay; staff have
-        none. The key of who made it does as well."""
+        none. The key of who made it does as well.
+
+        `said` is the stay as they have seen it, where they say so.
+        """
         if actor != STAFF:
             if stay.owner != actor or stay.is_block:
                 return Verdict(Answer("NOT_FOUND"))
             assert created is not None
-            if not {(who, *created[1:]) for who in (actor, stay.caller)} & set(stay.keys):
+            made = [(who, *created[1:]) for who in (stay.caller, actor)]
+            under = next((name for name in made if name in stay.keys), None)
+            if under is None:
                 return Verdict(Answer("KEY_MISMATCH"))
         elif stay.is_block:
             return Verdict(Answer("NOT_FOUND"))
+        else:
+            under = None
         name: Name = (actor, "confirm", stay.id, created)
         if replay := self._replay(name, None):
             return replay
@@ -477,12 +505,23 @@ class Hotel:
             return Verdict(Answer("HOLD_EXPIRED"))
         if stay.status == "pending":
             assert stay.ends_at is not None
-            if self.now >= stay.ends_at + LATE_CONFIRM or self.rivals(stay.slots, of=stay):
+            if self.now >= stay.ends_at + LATE_CONFIRM:
+                return Verdict(Answer("HOLD_EXPIRED"))
+            is_as_seen = (
+                said == (*stay.shown[:3], tuple(sorted(stay.rooms)))
+                if said
+                else under is None or stay.told[under] == stay.shown
+            )
+            if not is_as_seen:
+                return Verdict(Answer("PRICE_CHANGED"))
+            if self.rivals(stay.slots, of=stay):
                 return Verdict(Answer("HOLD_EXPIRED"))
             stay.status = "confirmed"
         return self._succeed(name, Answer(stay=stay))
 
-    def extend(self, actor: str, stay: Stay, key: str) -> Verdict:
+    def extend(self, actor: str, stay: Stay, key: str, *, answered: str | None) -> Verdict:
+        """`answered` is what was really answered, which says whether the end moved by less than a
+        second or not at all."""
         if stay.owner != actor or stay.is_block:
             return Verdict(Answer("NOT_FOUND"))
         name: Name = (actor, "extend", stay.id, key)
@@ -496,8 +535,11 @@ class Hotel:
         last_end = stay.made_at + LONGEST_HOLD
         if stay.extensions >= MAX_EXTENSIONS or stay.ends_at >= last_end:
             return Verdict(Answer("EXTENSION_LIMIT"))
+        ends_at = min(self.now + HOLD, last_end)
+        if ends_at < stay.ends_at or (ends_at == stay.ends_at and answered == "HELD_LONG_ENOUGH"):
+            return Verdict(Answer("HELD_LONG_ENOUGH"))
         stay.extensions += 1
-        stay.ends_at = min(self.now + HOLD, last_end)
+        stay.ends_at = ends_at
         return self._succeed(name, Answer(stay=stay))
 
     def cancel(self, actor: str, stay: Stay, key: str | None) -> Verdict:
@@ -532,8 +574,13 @@ class Hotel:
         if self.rivals({(room, n) for room in rooms for n in range(first, end)}, of=stay):
             return Verdict(Answer("ALREADY_BOOKED"))
         now_costs = self._list_price((ROOMS[room] for room in rooms), first, end)
+        stay.freeze()
         stay.rooms, stay.first, stay.end = rooms, first, end
-        stay.price = {night: stay.price.get(night, now_costs[night]) for night in stay.nights}
+        kinds = stay.shown[3]
+        stay.price = {
+            night: stay.frozen.get((night, kinds), stay.price.get(night, now_costs[night]))
+            for night in stay.nights
+        }
         return self._succeed(name, Answer(stay=stay))
 
     def mark_no_show(self, stay: Stay, tonight: int, release: bool, key: str) -> Verdict:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -11,13 +11,14 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from bookings import clock, lookups, points, services
-from bookings.callers import caller_of_user
+from bookings import clock, lifecycle, lookups, points, services
+from bookings.callers import Caller, caller_of_user
 from bookings.clock import Deadline
 from bookings.connections import collection
 from bookings.documents import new_id
 from bookings.models import Hotel
 from tests.conftest import night
+from tests.pages import Page
 
 LIST = "/admin/bookings/bookingrecord/"
 ADD = f"{LIST}add/"
@@ -566,6 +567,59 @@ def test_confirms_several_and_says_what_came_of_each(desk: Client, guest: User) 
             f"{dead['reference']}: This hold has run out; make a new booking.",
         ]
     )
+
+
+def move(booking: dict[str, Any], room: str) -> None:
+    moved = lifecycle.move_booking(
+        actor=Caller("user", "colleague"),
+        booking_id=booking["id"],
+        key_header=f"move-{room}",
+        deadline=Deadline.after(10),
+        room_ids=(room,),
+        check_in=date.fromisoformat(booking["checkIn"]),
+        check_out=date.fromisoformat(booking["checkOut"]),
+    )
+    assert moved.code is None
+
+
+def test_confirms_nothing_that_an_old_page_does_not_show(desk: Client, guest: User) -> None:
+    hold = book(guest, hold=True)
+    path = f"{LIST}{hold['id']}/confirm/"
+    old = Page(desk.get(page_of(hold)).content.decode()).form_to(path)
+    move(hold, "room_B")
+
+    response = desk.post(path, old.fields, follow=True)
+    after = status_of(hold)
+    new = Page(response.content.decode()).form_to(path)
+    desk.post(path, new.fields)
+
+    assert sent_messages(response) == [
+        f"{hold['reference']}: It was moved since this page was opened: room_B from "
+        f"{hold['checkIn']} to {hold['checkOut']} for EUR\xa0120.00; look at it, and confirm again."
+    ]
+    assert (after, status_of(hold)) == ("pending", "confirmed")
+
+
+def test_confirms_of_a_list_what_its_rows_show(desk: Client, guest: User) -> None:
+    moved, other = (book(guest, f"room_{letter}", hold=True) for letter in "AB")
+    forms = Page(desk.get(LIST).content.decode()).forms
+    (rows,) = [form.fields for form in forms if "action" in form.fields]
+    seen = {name: rows[name] for name in rows if name.startswith("seen-")}
+    move(moved, "room_C")
+
+    desk.post(LIST, select("confirm_selected", moved, other, **seen))
+
+    assert sorted(seen) == sorted(f"seen-{booking['id']}" for booking in (moved, other))
+    assert (status_of(moved), status_of(other)) == ("pending", "confirmed")
+
+
+def test_says_that_a_damaged_form_confirms_nothing(desk: Client, guest: User) -> None:
+    hold = book(guest, hold=True)
+
+    response = desk.post(f"{LIST}{hold['id']}/confirm/", {"seen": "["}, follow=True)
+
+    assert "not a JSON object" in sent_messages(response)[0]
+    assert status_of(hold) == "pending"
 
 
 def test_does_not_revive_a_hold_whose_night_was_sold(desk: Client, guest: User) -> None:

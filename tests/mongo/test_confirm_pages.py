@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import pytest
 from django.test import Client
 
-from bookings import connections
-from bookings.web.messages import SENTENCES
+from bookings import connections, lifecycle
+from bookings.callers import Caller
+from bookings.clock import Deadline
+from bookings.web.messages import CONFIRM_SENTENCES, SENTENCES
 from tests.browsing import (
     ADA,
     ask,
@@ -23,7 +27,7 @@ from tests.browsing import (
 )
 from tests.conftest import night
 from tests.mongo.conftest import book as book_by_api
-from tests.mongo.conftest import let_hold_end
+from tests.mongo.conftest import let_hold_end, put_night
 
 
 @pytest.fixture
@@ -203,6 +207,112 @@ def test_confirms_nothing_under_another_key(browser: Client) -> None:
     assert stored()[0]["status"] == "pending"
 
 
+# --- After staff have moved the hold ---------------------------------------------------------
+
+
+def move(first: int = 50, last: int = 51, room: str = "") -> None:
+    moved = lifecycle.move_booking(
+        actor=Caller("user", "staff"),
+        booking_id=str(stored()[0]["_id"]),
+        key_header="move",
+        deadline=Deadline.after(10),
+        room_ids=(room or stored()[0]["rooms"][0]["room"],),
+        check_in=date.fromisoformat(night(first)),
+        check_out=date.fromisoformat(night(last)),
+    )
+    assert moved.code is None
+
+
+@pytest.fixture
+def dear_night() -> Iterator[None]:
+    put_night("demo_double", night(50), price=99_900)
+    yield
+    connections.collection("nights").delete_many({"category_id": "demo_double"})
+
+
+@pytest.mark.usefixtures("dear_night")
+def test_shows_what_is_held_now_instead_of_booking_it(browser: Client) -> None:
+    old = hold(browser)
+    move()
+
+    page = press(browser, confirm_form(old), expect=409, **{**ADA, "notes": "With a dog."})
+
+    assert stored()[0]["status"] == "pending"
+    assert page.status.startswith(str(CONFIRM_SENTENCES["PRICE_CHANGED"]))
+    first, last = (date.fromisoformat(night(ahead)) for ahead in (50, 51))
+    told = page.status.replace("\xa0", " ")
+    assert f"dates now {first:%-d %B %Y} to {last:%-d %B %Y}; price now EUR 999.00" in told
+    assert "instead of EUR 240.00" in told
+    assert "room now" not in told
+    assert "EUR 999.00" in page.text.replace("\xa0", " ")
+    assert confirm_form(page).fields["notes"] == "With a dog."
+    assert "Your room is booked" in press(browser, confirm_form(page)).text
+    assert stored()[0]["notes"] == "With a dog."
+
+
+def test_shows_another_room_of_the_same_kind_before_it_is_booked(browser: Client) -> None:
+    old = hold(browser)
+    other = "C" if stored()[0]["rooms"][0]["room"] != "room_C" else "B"
+    move(30, 32, f"room_{other}")
+
+    page = press(browser, confirm_form(old), expect=409, **ADA)
+
+    assert f"Changed by the hotel: room now Double, Room {other}." in page.status
+
+
+@pytest.mark.usefixtures("dear_night")
+def test_leaves_a_page_with_another_stay_to_the_browser(browser: Client) -> None:
+    """The script sends the form as it is once more, and shows what comes."""
+    form = confirm_form(hold(browser))
+    move()
+
+    for to in ("", f"{booking_path(stored()[0])}/extend"):
+        assert ask(browser, form, to=to, **ADA).headers["Content-Type"].startswith("text/html")
+    assert ask(browser, form, **{**ADA, "email": ""}).headers["Content-Type"].startswith("text/")
+
+
+@pytest.mark.usefixtures("dear_night")
+@pytest.mark.parametrize("to", ["", "/extend"])
+def test_says_what_the_hotel_changed_whatever_was_pressed(browser: Client, to: str) -> None:
+    form = confirm_form(hold(browser))
+    move()
+    path = booking_path(stored()[0])
+
+    page = press(
+        browser,
+        form,
+        to=path + to if to else "",
+        expect=200 if to else 400,
+        **{**ADA, "email": ""},
+    )
+
+    assert "Changed by the hotel: dates now" in page.status
+    assert "Changed by the hotel" not in open_page(browser, path).text
+
+
+@pytest.mark.usefixtures("dear_night")
+def test_books_nothing_else_from_a_page_that_says_nothing_of_what_it_showed(
+    browser: Client,
+) -> None:
+    """One of an earlier release: then what counts is what its key was told."""
+    form = confirm_form(hold(browser))
+    del form.fields["seen"]
+    move()
+
+    page = press(browser, form, expect=409, **ADA)
+
+    assert page.status.startswith(str(CONFIRM_SENTENCES["PRICE_CHANGED"]))
+    assert "Your room is booked" in press(browser, confirm_form(page), **ADA).text
+
+
+@pytest.mark.parametrize("seen", ["", "no JSON", "[]", "[" * 5000, '{"quotedTotal": "x"}'])
+def test_confirms_nothing_from_a_damaged_form(browser: Client, seen: str) -> None:
+    page = press(browser, confirm_form(hold(browser)), expect=400, **{**ADA, "seen": seen})
+
+    assert stored()[0]["status"] == "pending"
+    assert page.status
+
+
 # --- Keeping it longer ----------------------------------------------------------------------
 
 
@@ -227,6 +337,34 @@ def test_extends_once_for_two_clicks_that_show_the_same_end(browser: Client) -> 
         press(browser, form, to=f"{path}/extend")
 
     assert [change["event"] for change in stored()[0]["history"]] == ["created", "extended"]
+
+
+@pytest.mark.parametrize("scripted", [False, True])
+def test_does_not_say_that_a_hold_is_longer_where_it_is_not(
+    browser: Client, scripted: bool
+) -> None:
+    """The hotel's holds have become shorter since."""
+    form = confirm_form(hold(browser))
+    path = f"{booking_path(stored()[0])}/extend"
+    before = stored()
+    hotels = connections.database()["hotels"]
+    hotels.update_one({"_id": "demo"}, {"$set": {"hold_minutes": 5}})
+    try:
+        if scripted:
+            told = ask(browser, form, to=path)
+            said = (told.status_code, told.json()["message"])
+        else:
+            page = press(browser, form, to=path, expect=409, **ADA)
+            said = (409, page.status)
+            assert confirm_form(page).fields["name"] == "Ada"
+            assert path in page.buttons
+        assert stored() == before
+    finally:
+        hotels.update_one({"_id": "demo"}, {"$set": {"hold_minutes": 15}})
+    pressed_later = press(browser, form, to=path, **ADA)
+
+    assert said == (409, str(SENTENCES["HELD_LONG_ENOUGH"]))
+    assert "Your hold is longer now." in pressed_later.status
 
 
 def test_tells_the_script_the_new_end(browser: Client) -> None:

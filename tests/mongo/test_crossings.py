@@ -274,6 +274,21 @@ def test_is_confirmed_while_it_is_cancelled(race: Race) -> None:
     )
 
 
+def test_is_confirmed_while_it_is_moved(race: Race) -> None:
+    def prepare() -> tuple[Side, Side]:
+        held = hold()
+        return lambda: confirm(held, held.key), lambda: move(held, "A", ahead=50)
+
+    race.run(
+        prepare,
+        {
+            ("ok", "ok", "A confirmed: created confirmed moved"),
+            # Its holder has never seen where it is now.
+            ("PRICE_CHANGED", "ok", "A pending: created moved"),
+        },
+    )
+
+
 def test_is_confirmed_while_it_is_extended(race: Race) -> None:
     def prepare() -> tuple[Side, Side]:
         held = hold()
@@ -745,15 +760,15 @@ def prices(database: None) -> Iterator[Prices]:
     Prices().put(before)
 
 
-def move(made: Outcome, room: str, *, hotel: str = "room") -> Outcome:
+def move(made: Outcome, room: str, *, hotel: str = "room", ahead: int = 30) -> Outcome:
     return lifecycle.move_booking(
         actor=STAFF,
         booking_id=made.content["booking"]["id"],
         key_header=new_key(),
         deadline=Deadline.after(10),
         room_ids=(f"{hotel}_{room}",),
-        check_in=date.fromisoformat(night(30)),
-        check_out=date.fromisoformat(night(31)),
+        check_in=date.fromisoformat(night(ahead)),
+        check_out=date.fromisoformat(night(ahead + 1)),
     )
 
 

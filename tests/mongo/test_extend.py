@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
 
-from bookings import connections
+from bookings import connections, points
 from bookings.callers import Caller
 from bookings.errors import InvalidIdempotencyKey, NotFound
 from bookings.services import Outcome
@@ -15,6 +16,12 @@ from tests.mongo.conftest import book, cancel, confirm, extend, let_hold_end, st
 
 def end_of(outcome: Outcome) -> datetime:
     return datetime.fromisoformat(outcome.content["booking"]["expiresAt"])
+
+
+def let_holds_last(minutes: int) -> None:
+    connections.database()["hotels"].update_one(
+        {"_id": "demo"}, {"$set": {"hold_minutes": minutes}}
+    )
 
 
 def let_pass(**time: float) -> None:
@@ -122,13 +129,56 @@ def test_extends_nobody_elses_hold() -> None:
         extend(held, actor=Caller("client", "rival"))
 
 
-def test_never_ends_sooner_than_before() -> None:
-    held = book(hold=True)
-    hotels = connections.database()["hotels"]
-    hotels.update_one({"_id": "demo"}, {"$set": {"hold_minutes": 5}})
-    try:
-        extended = extend(held)
-    finally:
-        hotels.update_one({"_id": "demo"}, {"$set": {"hold_minutes": 15}})
+@pytest.fixture(autouse=True)
+def _put_back() -> Iterator[None]:
+    yield
+    let_holds_last(15)
 
-    assert end_of(extended) == end_of(held)
+
+def test_changes_nothing_where_the_end_would_not_move() -> None:
+    held = book(hold=True)
+    let_holds_last(5)
+    before = stored()
+
+    refused = extend(held)
+
+    assert refused.code == "HELD_LONG_ENOUGH"
+    assert stored() == before
+    assert "nearer its end" in refused.content["error"]
+
+
+def test_extends_later_under_a_key_that_could_not_yet() -> None:
+    held = book(hold=True)
+    let_holds_last(5)
+    extend(held, "more")
+    let_pass(minutes=12)
+
+    extended = extend(held, "more")
+
+    assert extended.code is None
+    assert not extended.replayed
+    assert stored()[0]["expires_at"] == end_of(extended)
+    assert [change["event"] for change in stored()[0]["history"]] == ["created", "extended"]
+
+
+def test_uses_up_no_try_where_the_end_would_not_move() -> None:
+    held = book(hold=True)
+    let_holds_last(5)
+    for number in range(11):
+        extend(held, f"early-{number}")
+    let_pass(minutes=12)
+
+    assert extend(held, "in-time").code is None
+
+
+def test_asks_the_hotel_for_its_holds_when_it_extends() -> None:
+    """Whatever it said when the request came."""
+    held = book(hold=True)
+    let_pass(minutes=1)
+    points.install(lambda point: let_holds_last(5) if point == "after_claim" else None)
+    try:
+        refused = extend(held)
+    finally:
+        points.install(None)
+
+    assert refused.code == "HELD_LONG_ENOUGH"

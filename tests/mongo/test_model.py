@@ -107,11 +107,13 @@ class Block:
 
 @dataclass(frozen=True)
 class Confirm:
-    """With one of the keys that made the stay, by whoever has it; or with another."""
+    """With one of the keys that made the stay, by whoever has it; or with another. Who `says` so
+    has seen the stay as it is."""
 
     own_key: int | None
     actor: str
     key: str
+    says: bool = False
 
 
 @dataclass(frozen=True)
@@ -204,7 +206,7 @@ def creates(by_room: bool | None = None) -> st.SearchStrategy[Create]:
 
 
 CONFIRMS = st.builds(
-    Confirm, st.one_of(st.integers(0, 2), st.integers(0, 2), st.none()), ACTORS, KEYS
+    Confirm, st.one_of(st.integers(0, 2), st.integers(0, 2), st.none()), ACTORS, KEYS, st.booleans()
 )
 EXTENDS = st.builds(Extend, ACTORS, KEYS)
 CANCELS = st.builds(Cancel, ACTORS, st.one_of(st.none(), KEYS))
@@ -400,6 +402,16 @@ class Bookings(RuleBasedStateMachine):
         if stays_there:
             move = Move(move.key, stay.rooms, stay.first, stay.end)
         self.change(stay, by_owner(stay, move))
+
+    @precondition(lambda self: self.model.stays)
+    @rule(which=WHICH, move=MOVES, category=st.sampled_from(list(PRICE)))
+    def moves_there_and_back(self, which: int, move: Move, category: str) -> None:
+        """By mistake, while prices change."""
+        stay = latest(self.model.stays, which)
+        before = Move("new", stay.rooms, stay.first, stay.end)
+        self.change(stay, by_owner(stay, dataclasses.replace(move, key="new")))
+        self.the_hotel_changes_a_price(category, more=1_000)
+        self.change(stay, before)
 
     @precondition(lambda self: self.model.stays)
     @rule(which=WHICH, mark=MARKS)
@@ -681,6 +693,8 @@ class Bookings(RuleBasedStateMachine):
         for stay in self.live_holds():
             for number in range(len(stay.keys)):
                 self.change(stay, Confirm(number, "", ""))
+            # Where staff have moved it, by whoever has seen where it is now.
+            self.change(stay, Confirm(0, "", "", says=True))
             assert stay.status == "confirmed"
 
     def all_that_is_free_can_be_had(self) -> None:
@@ -789,17 +803,22 @@ class Bookings(RuleBasedStateMachine):
         change = self.with_key(change)
         if isinstance(change, Confirm) and change.own_key is not None and stay.keys:
             name = stay.keys[change.own_key % len(stay.keys)]
-            change = Confirm(None, str(name[0]), self.key_named(name))
+            change = Confirm(None, str(name[0]), self.key_named(name), change.says)
         if (stay, change) not in self.changed:
             self.changed.append((stay, change))
+        # As it is before whatever comes between the look and the write.
+        said = (*stay.shown[:3], tuple(sorted(stay.rooms)))
         done = attempt(lambda: self.really_change(stay, change))
         if isinstance(change, Confirm):
             created = self.server_keys.get(change.key, (change.actor, "create", change.key))
             verdict = self.model.confirm(
-                change.actor, stay, None if change.actor == STAFF else created
+                change.actor,
+                stay,
+                None if change.actor == STAFF else created,
+                said if change.says else None,
             )
         elif isinstance(change, Extend):
-            verdict = self.model.extend(change.actor, stay, change.key)
+            verdict = self.model.extend(change.actor, stay, change.key, answered=done.code)
         elif isinstance(change, Cancel):
             verdict = self.model.cancel(change.actor, stay, change.key)
         elif isinstance(change, NoShow):
@@ -830,10 +849,19 @@ class Bookings(RuleBasedStateMachine):
         which |= {"actor": CALLERS[change.actor], "key_header": change.key}
         as_staff = change.actor == STAFF
         if isinstance(change, Confirm):
-            return lifecycle.confirm_booking(as_staff=as_staff, **which)
+            seen = self.seen_of(stay) if change.says else {}
+            return lifecycle.confirm_booking(as_staff=as_staff, read_seen=lambda: seen, **which)
         if isinstance(change, Extend):
             return lifecycle.extend_hold(**which)
         return lifecycle.cancel_booking(staff_reason="Burst pipe" if as_staff else None, **which)
+
+    def seen_of(self, stay: Stay) -> dict[str, Any]:
+        return {
+            "checkIn": self.day(stay.first).isoformat(),
+            "checkOut": self.day(stay.end).isoformat(),
+            "quotedTotal": sum(stay.price.values()),
+            "resourceIds": [f"inn_{room}" for room in stay.rooms],
+        }
 
     def really_mark(self, change: NoShow | UndoNoShow, which: dict[str, Any]) -> Outcome:
         """As in that night, which for everything else is days ahead."""

@@ -7,14 +7,23 @@ from typing import Any
 
 import pytest
 
-from bookings import connections, lifecycle, repository
+from bookings import connections, lifecycle, lookups, repository
 from bookings.callers import Caller
 from bookings.clock import Deadline
 from bookings.documents import CHECKED_OUT
 from bookings.errors import InvalidIdempotencyKey, NotFound
+from bookings.move_options import find_move_options
 from bookings.services import Outcome
 from tests.conftest import night
-from tests.mongo.conftest import book, cancel, confirm, let_hold_end, put_night, stored
+from tests.mongo.conftest import (
+    book,
+    cancel,
+    confirm,
+    let_hold_end,
+    let_server_keys_end,
+    put_night,
+    stored,
+)
 
 STAFF = Caller("user", "staff")
 RIVAL = Caller("client", "rival")
@@ -65,6 +74,125 @@ def test_keeps_the_price_of_the_nights_that_stay() -> None:
     amounts = [entry["amount"] for entry in moved.content["booking"]["price"]["nights"]]
     assert amounts == [10_000, 15_000]
     assert moved.content["booking"]["price"]["total"] == 25_000
+
+
+def amounts(outcome: Outcome) -> list[int]:
+    return [entry["amount"] for entry in outcome.content["booking"]["price"]["nights"]]
+
+
+def make_dearer(category: str, *ahead: int, price: int = 25_000) -> None:
+    for each in ahead:
+        put_night(category, night(each), price=price)
+
+
+def test_costs_what_it_cost_after_a_move_there_and_back() -> None:
+    made = stay()
+    make_dearer("inn_double", 10, 11, 20, 21)
+
+    there = move(made, "inn_A", first=20, last=22, key="there")
+    back = move(made, "inn_A", key="back")
+    there_again = move(made, "inn_B", first=20, last=22, key="there-again")
+
+    assert amounts(there) == [25_000, 25_000]
+    assert amounts(back) == [10_000, 10_000]
+    assert amounts(there_again) == [25_000, 25_000]
+
+
+def test_costs_what_it_cost_where_nights_were_given_back_and_are_added_again() -> None:
+    made = stay(last=14)
+    make_dearer("inn_double", 12, 13)
+
+    shorter = move(made, "inn_A", last=12, key="shorter")
+    longer = move(made, "inn_A", last=14, key="longer")
+
+    assert amounts(shorter) == [10_000, 10_000]
+    assert amounts(longer) == [10_000] * 4
+
+
+def test_costs_what_it_cost_in_a_kind_of_room_after_another_in_between() -> None:
+    made = stay()
+    make_dearer("inn_double", 10, 11)
+    make_dearer("inn_cabin", 10, 11, price=40_000)
+
+    move(made, "inn_A", first=20, last=22, key="away")
+    other = move(made, "inn_X", key="other")
+    back = move(made, "inn_A", key="back")
+    other_again = move(made, "inn_X", key="other-again")
+
+    assert amounts(other) == [40_000, 40_000]
+    assert amounts(back) == [10_000, 10_000]
+    assert amounts(other_again) == [40_000, 40_000]
+
+
+def test_keeps_a_nights_price_in_another_kind_of_room_that_it_is_moved_to() -> None:
+    made = stay()
+    make_dearer("inn_cabin", 10, 11, price=40_000)
+    make_dearer("inn_double", 10, 11)
+
+    upgraded = move(made, "inn_X", key="up")
+    move(made, "inn_X", first=20, last=22, key="away")
+    back = move(made, "inn_X", key="back")
+
+    assert amounts(upgraded) == amounts(back) == [10_000, 10_000]
+
+
+def test_remembers_the_price_of_several_rooms_together() -> None:
+    rooms = [{"categoryId": "inn_double"}, {"categoryId": "inn_single"}]
+    made = book(rooms=rooms, checkIn=night(10), checkOut=night(12))
+    make_dearer("inn_double", 10, 11, 20)
+
+    move(made, "inn_A", "inn_S", first=20, last=21, key="away")
+    back = move(made, "inn_B", "inn_S", key="back")
+
+    assert amounts(back) == [17_000, 17_000]
+
+
+def test_remembers_what_only_a_retired_key_was_told() -> None:
+    """Of a booking without a key, wished for once more after the two minutes."""
+    made = stay(None)
+    let_server_keys_end()
+    stay(None)
+    make_dearer("inn_double", 10, 11)
+
+    move(made, "inn_A", first=20, last=22, key="there")
+    back = move(made, "inn_A", key="back")
+
+    assert stored()[0]["keys"] == []
+    assert amounts(back) == [10_000, 10_000]
+
+
+def test_leaves_the_nights_that_an_earlier_release_priced_anew_as_they_are() -> None:
+    """It had moved the stay away and back, and looked at no answers."""
+    made = stay()
+    priced = {"price.nights.$[].amount": 25_000, "price.total": 50_000}
+    connections.collection("bookings").update_one({}, {"$set": priced})
+
+    assert amounts(move(made, "inn_B", last=13)) == [25_000, 25_000, 10_000]
+
+
+def test_remembers_nothing_in_another_currency() -> None:
+    made = stay()
+    make_dearer("inn_double", 10, 11)
+    move(made, "inn_A", first=20, last=22, key="there")
+    connections.collection("bookings").update_one({}, {"$set": {"price.currency": "JPY"}})
+
+    assert amounts(move(made, "inn_A", key="back")) == [25_000, 25_000]
+
+
+def test_offers_a_move_back_at_the_price_that_it_had() -> None:
+    made = stay()
+    make_dearer("inn_double", 10, 11)
+    move(made, "inn_A", first=20, last=22, key="there")
+    booking = lookups.find_booking(made.content["booking"]["id"])
+    assert booking is not None
+
+    (options,) = find_move_options(
+        booking, date.fromisoformat(night(10)), date.fromisoformat(night(12))
+    )
+
+    totals = {option.room.id: option.total for option in options}
+    assert totals["inn_A"] == totals["inn_B"] == 20_000
+    assert totals["inn_S"] == 14_000
 
 
 def test_overlaps_where_it_was() -> None:
