@@ -20,9 +20,10 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 
 from bookings import blocks, clock, connections, lifecycle, points, repository
-from bookings.callers import Caller
+from bookings.callers import Caller, caller_of_user
 from bookings.clock import Deadline
 from bookings.documents import LATE_CONFIRM
 from bookings.errors import Refusal
@@ -42,6 +43,7 @@ Answered = Outcome | str
 Side = Callable[[], Answered]
 Prepare = Callable[[], tuple[Side, Side]]
 End = tuple[str, ...]
+Check = Callable[[list[dict[str, Any]]], None]
 
 STAFF = Caller("user", "staff")
 RIVAL = Caller("client", "rival")
@@ -69,8 +71,16 @@ class Race:
         self._pool = ThreadPoolExecutor(2)
         self._clock_is_off = threading.local()
 
-    def run(self, prepare: Prepare, legal: set[End], *, moment: timedelta | None = None) -> None:
-        """`moment` says how long after the end of every hold the moment lies that matters."""
+    def run(
+        self,
+        prepare: Prepare,
+        legal: set[End],
+        *,
+        moment: timedelta | None = None,
+        check: Check | None = None,
+    ) -> None:
+        """`moment` says how long after the end of every hold the moment lies that matters. `check`
+        looks at the bookings of each end."""
         ends: Counter[End] = Counter()
         for _ in range(self._rounds):
             for name in ("bookings", "holders"):
@@ -85,6 +95,8 @@ class Race:
             bookings = stored()
             check_slots(bookings)
             check_successes(answered, bookings)
+            if check:
+                check(bookings)
             end: End = (*map(say, answered), *sorted(map(describe, bookings)))
             if matters_at:
                 end = (where(matters_at, begun_at, done_at), *end)
@@ -484,6 +496,55 @@ def test_blocks_a_room_while_it_is_booked(race: Race) -> None:
     )
 
 
+# --- An account that is deleted ------------------------------------------------------------
+
+
+def test_books_while_the_account_is_deleted(race: Race) -> None:
+    def prepare() -> tuple[Side, Side]:
+        ada, key = new_account(), new_key()
+        return lambda: book(key, caller=caller_of_user(ada.pk)), lambda: delete(ada)
+
+    race.run(
+        prepare,
+        {("ok", "gone", "A confirmed: created"), ("NOT_AUTHENTICATED", "gone")},
+        check=names_no_account,
+    )
+
+
+def test_is_confirmed_while_the_account_is_deleted(race: Race) -> None:
+    def prepare() -> tuple[Side, Side]:
+        ada = new_account()
+        caller = caller_of_user(ada.pk)
+        held = hold(caller=caller)
+        return lambda: confirm(held, held.key, actor=caller), lambda: delete(ada)
+
+    race.run(
+        prepare,
+        {
+            ("ok", "gone", "A confirmed: created confirmed"),
+            ("NOT_AUTHENTICATED", "gone", "A pending: created"),
+            # It came when the hold was somebody else's already.
+            ("NOT_FOUND", "gone", "A pending: created"),
+        },
+        check=names_no_account,
+    )
+
+
+def test_is_moved_while_the_account_of_staff_is_deleted(race: Race) -> None:
+    def prepare() -> tuple[Side, Side]:
+        made, desk = book(new_key()), new_account()
+        return lambda: move(made, "B", actor=caller_of_user(desk.pk)), lambda: delete(desk)
+
+    race.run(
+        prepare,
+        {
+            ("ok", "gone", "B confirmed: created moved"),
+            ("NOT_AUTHENTICATED", "gone", "A confirmed: created"),
+        },
+        check=names_no_account,
+    )
+
+
 # --- What the sides do ---------------------------------------------------------------------
 
 
@@ -495,9 +556,18 @@ def hold(**fields: Any) -> Outcome:
     return book(new_key(), hold=True, **fields)
 
 
-def move(made: Outcome, room: str) -> Outcome:
+def new_account() -> User:
+    return User.objects.create_user(f"account-{new_key()}")
+
+
+def delete(user: User) -> str:
+    User.objects.get(pk=user.pk).delete()
+    return "gone"
+
+
+def move(made: Outcome, room: str, *, actor: Caller = STAFF) -> Outcome:
     return lifecycle.move_booking(
-        actor=STAFF,
+        actor=actor,
         booking_id=made.content["booking"]["id"],
         key_header=new_key(),
         deadline=Deadline.after(10),
@@ -591,6 +661,21 @@ def describe(booking: dict[str, Any]) -> str:
         rooms += f" for {booking['guests']}"
     events = " ".join(change["event"] for change in booking["history"])
     return f"{rooms} {booking['status']}: {events}"
+
+
+def names_no_account(bookings: list[dict[str, Any]]) -> None:
+    """Of an account that is gone nothing is left but its pseudonym, one for all of it."""
+    people = {
+        person
+        for booking in bookings
+        for person in (
+            booking["caller"],
+            booking["owner"],
+            *(change["actor"] for change in booking["history"]),
+        )
+    }
+    assert not [person for person in people if person.startswith("user:")], people
+    assert len([person for person in people if person.startswith("gone:")]) <= 1, people
 
 
 def check_slots(bookings: list[dict[str, Any]]) -> None:

@@ -139,7 +139,7 @@ def in_the_crowd(
     settings: Any,
 ) -> None:
     """Sends whatever the services ask to the crowded database."""
-    for module in (connections, repository, lookups, figures, occupancy, clock):
+    for module in (connections, lookups, figures, occupancy, clock):
         monkeypatch.setattr(module, "database", lambda: crowd[0])
     settings.MAX_LIVE_HOLDS = 5
 
