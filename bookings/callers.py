@@ -28,20 +28,27 @@ _GUEST_ID = re.compile(r"[0-9a-f]{32}")
 class Caller:
     """Somebody who may book. `kind` is `client`, `user` or `guest`.
 
-    `manages` are ids of bookings that a signed link opened to them, whoever owns them.
+    `manages` are ids of bookings that a signed link opened to them, whoever owns them. `guest` is
+    the guest that this person's browser was before they logged in, empty where it was none.
     """
 
     kind: str
     id: str
     may_act_for_others: bool = False
     manages: frozenset[str] = frozenset()
+    guest: str = ""
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.id}"
 
-    def owner_to_match(self, booking_id: str) -> str | None:
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """Whose bookings this caller sees and may change: theirs, and those of that guest."""
+        return (str(self), self.guest) if self.guest else (str(self),)
+
+    def owners_to_match(self, booking_id: str) -> tuple[str, ...] | None:
         """Whose the booking must be for this caller to see it; None where a link lets them."""
-        return None if booking_id in self.manages else str(self)
+        return None if booking_id in self.manages else self.owners
 
     @property
     def is_authenticated(self) -> bool:

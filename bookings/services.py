@@ -176,7 +176,7 @@ def get_booking(*, viewer: Caller, booking_id: str) -> dict[str, Any]:
 
 def find_own_booking(*, viewer: Caller, booking_id: str) -> Booking:
     """One of the viewer's bookings, guest's details and all. Raises NotFound for any other."""
-    booking = lookups.find_booking(booking_id, owner=viewer.owner_to_match(booking_id))
+    booking = lookups.find_booking(booking_id, owners=viewer.owners_to_match(booking_id))
     if booking is None:
         raise NotFound
     return booking
@@ -218,7 +218,7 @@ def list_own_bookings(
 ) -> tuple[list[Booking], str | None]:
     """As `list_bookings`, guests' details and all."""
     found = lookups.list_bookings(
-        owner=str(viewer),
+        owners=viewer.owners,
         user_id=user_id,
         room=room,
         night=night,

@@ -22,8 +22,8 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from bookings import blocks, clock, connections, lifecycle, points, repository
-from bookings.callers import Caller, caller_of_user
+from bookings import adoption, blocks, clock, connections, lifecycle, points, repository, services
+from bookings.callers import Caller, caller_of_guest, caller_of_user
 from bookings.clock import Deadline
 from bookings.documents import LATE_CONFIRM
 from bookings.errors import Refusal
@@ -47,6 +47,7 @@ Check = Callable[[list[dict[str, Any]]], None]
 
 STAFF = Caller("user", "staff")
 RIVAL = Caller("client", "rival")
+GUEST = caller_of_guest("0123456789abcdef")
 
 # In an everyday run; ROUNDS=100 makes a thousand of them.
 BASE_ROUNDS = 10
@@ -545,6 +546,49 @@ def test_is_moved_while_the_account_of_staff_is_deleted(race: Race) -> None:
     )
 
 
+def test_books_as_a_guest_who_logs_in_while_the_account_is_deleted(race: Race) -> None:
+    def prepare() -> tuple[Side, Side]:
+        ada = new_account()
+        book(new_key(), caller=GUEST)
+        return lambda: log_in(ada), lambda: delete(ada)
+
+    race.run(
+        prepare,
+        {
+            ("1 adopted", "gone", "A confirmed: created adopted"),
+            ("NOT_AUTHENTICATED", "gone", "A confirmed: created"),
+        },
+        check=names_no_account,
+    )
+
+
+# --- A guest who logs in -------------------------------------------------------------------
+
+
+def test_is_held_in_one_tab_while_its_guest_logs_in_in_another(race: Race) -> None:
+    """Whichever is first, the hold is seen by who is logged in, and becomes theirs at once."""
+    ada = new_account()
+
+    def prepare() -> tuple[Side, Side]:
+        return lambda: hold(caller=GUEST), lambda: log_in(ada)
+
+    def goes_on_with_it(bookings: list[dict[str, Any]]) -> None:
+        me = Caller("user", str(ada.pk), guest=str(GUEST))
+        (held,) = (str(booking["_id"]) for booking in bookings)
+        assert services.find_own_booking(viewer=me, booking_id=held).status == "pending"
+        log_in(ada)
+        assert services.find_own_booking(viewer=caller_of_user(ada.pk), booking_id=held)
+
+    race.run(
+        prepare,
+        {
+            ("ok", "0 adopted", "A pending: created"),
+            ("ok", "1 adopted", "A pending: created adopted"),
+        },
+        check=goes_on_with_it,
+    )
+
+
 # --- What the sides do ---------------------------------------------------------------------
 
 
@@ -563,6 +607,10 @@ def new_account() -> User:
 def delete(user: User) -> str:
     User.objects.get(pk=user.pk).delete()
     return "gone"
+
+
+def log_in(user: User) -> str:
+    return f"{adoption.adopt_guest(guest=GUEST, user=user)} adopted"
 
 
 def move(made: Outcome, room: str, *, actor: Caller = STAFF) -> Outcome:
