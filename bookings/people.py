@@ -42,6 +42,7 @@ def let_write(callers: Iterable[str], session: ClientSession) -> None:
             return_document=ReturnDocument.AFTER,
             session=session,
         )
+        assert found is not None, "an upsert finds or makes it"
         if "pseudonym" in found:
             raise NotAuthenticated("This account was deleted; log in with another one.")
 
@@ -73,5 +74,6 @@ def begin_deletion(person: str) -> str:
         upsert=True,
         return_document=ReturnDocument.AFTER,
     )
+    assert marked is not None, "an upsert finds or makes it"
     pseudonym: str = marked["pseudonym"]
     return pseudonym
