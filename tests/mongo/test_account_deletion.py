@@ -195,13 +195,13 @@ def test_changes_nothing_for_an_account_that_was_deleted_meanwhile(
     assert named_in_bookings() == {booking["owner"]}
 
 
-def move(made: Outcome, desk: User) -> Outcome:
+def move(made: Outcome, desk: User, room: str = "room_B") -> Outcome:
     return lifecycle.move_booking(
         actor=caller(desk),
         booking_id=made.content["booking"]["id"],
         key_header="move",
         deadline=Deadline.after(10),
-        room_ids=("room_B",),
+        room_ids=(room,),
         check_in=date.fromisoformat(night()),
         check_out=date.fromisoformat(night(31)),
     )
@@ -312,6 +312,33 @@ def test_leaves_an_order_of_staff_who_were_deleted_meanwhile_without_a_name(desk
     assert order["requested_by_id"] is None
 
 
+@pytest.mark.parametrize("what", ["create", "move"])
+def test_looks_again_before_its_second_transaction(
+    ada: User, desk: User, monkeypatch: Patch, what: str
+) -> None:
+    """The first one met a dead hold, and the deletion comes between the two."""
+    made = book("made", resourceId="room_B")
+    book("dead", hold=True)
+    connections.collection("bookings").update_one(
+        {"status": "pending"}, {"$set": {"expires_at": clock.now()}}
+    )
+    let_write = people.let_write
+    transactions: list[Any] = []
+
+    def delete_before_the_second(*arguments: Any) -> None:
+        transactions.append(arguments)
+        if len(transactions) == 2:
+            delete(ada if what == "create" else desk)
+        let_write(*arguments)
+
+    monkeypatch.setattr(people, "let_write", delete_before_the_second)
+
+    outcome = book("new", caller=caller(ada)) if what == "create" else move(made, desk, "room_A")
+
+    assert (outcome.code, len(transactions)) == ("NOT_AUTHENTICATED", 2)
+    assert named_in_bookings() == {"client:partner"}
+
+
 # --- What had been written already ---------------------------------------------------------
 
 
@@ -321,17 +348,21 @@ def test_waits_for_a_write_that_has_begun_and_finds_it(
 ) -> None:
     """The deletion comes when the transaction has written and not yet committed."""
     held = book("held", caller=caller(ada), hold=True, resourceId="room_B")
-    is_open, is_marking = threading.Event(), threading.Event()
+    is_open, is_marking, is_marked = threading.Event(), threading.Event(), threading.Event()
     begin = people.begin_deletion
 
     def begin_and_tell(person: str) -> str:
         is_marking.set()
-        return begin(person)
+        pseudonym = begin(person)
+        is_marked.set()
+        return pseudonym
 
-    def stay_open(*_: Any) -> None:
+    def stay_open() -> None:
         if not is_open.is_set():
             is_open.set()
             assert is_marking.wait(10)
+            # It is to wait for us; as long as we look at it, at least.
+            assert not is_marked.wait(0.3)
 
     let_write = people.let_write
 
