@@ -17,9 +17,13 @@ from django.db import IntegrityError
 from django.db.models import Q
 from django.db.models.signals import post_init, post_save, pre_delete, pre_save
 from django.dispatch import receiver
+from pymongo.client_session import ClientSession
 
-from bookings import clock, services
+from bookings import clock, people, services
 from bookings.addresses import is_address, normalise_address
+from bookings.callers import caller_of_user
+from bookings.connections import collection
+from bookings.errors import NotAuthenticated
 from bookings.models import VerifiedAddress
 
 # An account's name is its address, and Django gives a name so many characters.
@@ -80,15 +84,24 @@ def make_account(*, address: str, name: str, password: str) -> User | None:
 
 
 def verify_address(*, user: User, address: str) -> bool:
-    """Notes that the account's owner has proved to have its address; False if it is not its own.
+    """Notes that the account's owner has proved to have its address; False if it is not its own,
+    or the account was deleted meanwhile.
 
     Whose it was before has given it up, or it would not be this account's.
     """
     if not User.objects.filter(pk=user.pk, email=address).exists():
         return False
-    VerifiedAddress.objects.update_or_create(
-        address=address, defaults={"user": user, "verified_at": clock.now()}
-    )
+    proof = {"user_id": user.pk, "verified_at": clock.now()}
+
+    def write(session: ClientSession) -> None:
+        collection(VerifiedAddress._meta.db_table).update_one(
+            {"_id": address}, {"$set": proof}, upsert=True, session=session
+        )
+
+    try:
+        people.write_as(str(caller_of_user(user.pk)), write)
+    except NotAuthenticated:
+        return False
     return True
 
 
@@ -149,7 +162,16 @@ def _forget_address_before(instance: Any, raw: bool, **_: Any) -> None:
         instance.address_before = instance.email
 
 
+def close_account(user: User) -> None:
+    """Ends what the account may write, before anything of its person is erased.
+
+    It is deleted next. Safe to repeat.
+    """
+    people.begin_deletion(str(caller_of_user(user.pk)))
+
+
 @receiver(pre_delete, sender=settings.AUTH_USER_MODEL)
 def forget_user(instance: Any, **_: Any) -> None:
-    """Before the account goes: should this fail, the account is still there to try again."""
+    """Before the account goes: should this fail, the account is still there to try again. By then
+    it writes nothing any more; the doctor tells of one that was left so."""
     services.forget_user(user_id=instance.pk)

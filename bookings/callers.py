@@ -41,9 +41,14 @@ class Caller:
     def __str__(self) -> str:
         return f"{self.kind}:{self.id}"
 
-    def owner_to_match(self, booking_id: str) -> str | None:
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """Whose bookings this caller sees and may change: theirs, and those of that guest."""
+        return (str(self), self.guest) if self.guest else (str(self),)
+
+    def owners_to_match(self, booking_id: str) -> tuple[str, ...] | None:
         """Whose the booking must be for this caller to see it; None where a link lets them."""
-        return None if booking_id in self.manages else str(self)
+        return None if booking_id in self.manages else self.owners
 
     @property
     def is_authenticated(self) -> bool:

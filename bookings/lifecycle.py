@@ -329,8 +329,8 @@ def _find(
     as_staff: bool = False,
     kinds: tuple[str, ...] = (STAY,),
 ) -> Booking:
-    owner = None if as_staff else viewer.owner_to_match(booking_id)
-    booking = lookups.find_booking(booking_id, owner=owner)
+    owners = None if as_staff else viewer.owners_to_match(booking_id)
+    booking = lookups.find_booking(booking_id, owners=owners)
     if booking is None or booking.kind not in kinds:
         raise NotFound
     return booking

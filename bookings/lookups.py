@@ -1,6 +1,6 @@
 """Reads of the `bookings` collection; what writes is in bookings/repository.py."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -43,14 +43,16 @@ DEAD: dict[str, Any] = {
 }
 
 
-def find_booking(booking_id: str | ObjectId, *, owner: str | None = None) -> Booking | None:
-    """The booking, if there is one and `owner` (when given) may see it."""
+def find_booking(
+    booking_id: str | ObjectId, *, owners: Sequence[str] | None = None
+) -> Booking | None:
+    """The booking, if there is one and it is one of these owners' (when given)."""
     try:
         condition: dict[str, Any] = {"_id": ObjectId(booking_id)}
     except (InvalidId, TypeError):
         return None
-    if owner is not None:
-        condition["owner"] = owner
+    if owners is not None:
+        condition["owner"] = {"$in": list(owners)}
     document = collection("bookings").find_one(condition)
     return from_document(document) if document else None
 
@@ -97,7 +99,7 @@ def find_effect(digest: str, target: str) -> Effect | None:
 
 def list_bookings(
     *,
-    owner: str,
+    owners: Sequence[str],
     user_id: str | None = None,
     room: str | None = None,
     night: date | None = None,
@@ -105,8 +107,8 @@ def list_bookings(
     before: ObjectId | None = None,
     limit: int,
 ) -> list[Booking]:
-    """The owner's bookings, newest first; `night` is a date the stay includes."""
-    condition: dict[str, Any] = {"owner": owner}
+    """The bookings of these owners, newest first; `night` is a date the stay includes."""
+    condition: dict[str, Any] = {"owner": {"$in": list(owners)}}
     if before is not None:
         condition["_id"] = {"$lt": before}
     if user_id is not None:

@@ -24,12 +24,14 @@ from typing import Any
 
 from bson import Binary, ObjectId
 from pymongo import ReturnDocument
+from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
-from bookings import clock, failed_work, nights, outage
+from bookings import clock, failed_work, nights, outage, people
+from bookings.callers import caller_of_user
 from bookings.clock import MONGODB_TIMEOUT_S, request_limits
 from bookings.connections import collection
-from bookings.errors import ValidationFailed
+from bookings.errors import NotAuthenticated, ValidationFailed
 from bookings.failed_work import NIGHTS_JOBS, NeverFinished
 from bookings.models import NightsJob
 from bookings.mongodb_errors import driver_error
@@ -99,7 +101,7 @@ def order_rows(
         "overwrite": False,
         "summary": summary,
         "rows": Binary(pack(rows)),
-        "requested_by_id": user_id,
+        "requested_by_id": None,
         "state": WAITING,
         "done": 0,
         "total": len(rows),
@@ -114,7 +116,21 @@ def order_rows(
         collection("nights_jobs").insert_one(order)
     except DuplicateKeyError:
         return False
+    sign_order(job_id, user_id)
     return True
+
+
+def sign_order(job_id: ObjectId, user_id: Any) -> None:
+    """Says in the order who gave it, unless their account was deleted meanwhile: then it stays
+    without a name, like those that were given before."""
+
+    def write(session: ClientSession) -> None:
+        collection("nights_jobs").update_one(
+            {"_id": job_id}, {"$set": {"requested_by_id": user_id}}, session=session
+        )
+
+    with suppress(NotAuthenticated):
+        people.write_as(str(caller_of_user(user_id)), write)
 
 
 def work_on_small(job_id: ObjectId) -> None:

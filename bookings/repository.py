@@ -5,7 +5,7 @@ change of a booking that is there goes through `_write`, which compares and move
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Literal, TypeVar
@@ -14,12 +14,11 @@ from bson import ObjectId
 from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.errors import BulkWriteError, DuplicateKeyError, WriteError
-from pymongo.read_concern import ReadConcern
 
-from bookings import clock, inventory, lookups, metrics, outbox
+from bookings import clock, inventory, lookups, metrics, outbox, people
 from bookings.addresses import respell_address
 from bookings.callers import Caller
-from bookings.connections import DURABLE, collection, database
+from bookings.connections import collection
 from bookings.documents import (
     CANCELLED,
     CONFIRMED,
@@ -47,6 +46,7 @@ from bookings.lookups import DEAD
 from bookings.payloads import Guest
 from bookings.points import reached
 from bookings.search_terms import terms_of
+from bookings.transactions import in_transaction
 from idempotency.claims import Answer
 
 # For a pipeline, by which MongoDB makes of each booking what follows from how it is at that moment:
@@ -136,18 +136,21 @@ def write_booking(
 
     Raises AlreadyBooked if somebody has one of its slots, what `judge_hold` raises if it is more
     than the limits allow, QuoteIsOver if it cannot be `only_as`, ResourceLocked if rivals kept
-    coming and going. Whatever it returns is durable.
+    coming and going, NotAuthenticated if it is in the name of an account that was deleted
+    meanwhile. Whatever it returns is durable.
     """
+    named = (booking.caller, booking.owner)
     for _ in range(WRITE_ATTEMPTS):
         try:
             if only_as is None:
-                _in_transaction(lambda session: _insert(booking, limits, session))
+                _in_transaction(lambda session: _insert(booking, limits, session), named=named)
                 return Written("booked", booking, booking.keys[0])
         except DuplicateKeyError:
             pass
         try:
             written = _in_transaction(
-                lambda session: _resolve_conflict(booking, limits, answer_for, only_as, session)
+                lambda session: _resolve_conflict(booking, limits, answer_for, only_as, session),
+                named=named,
             )
         except DuplicateKeyError:
             # Another rival came between our look and our insert.
@@ -270,11 +273,20 @@ def change_booking(
 
     With `only_before` the change is made only until that long after `expires_at`, measured by
     MongoDB's own clock. Returns False if it was not made; raises AlreadyBooked if somebody
-    else has a slot that it needs. Dead holds in its way are expired. Every change moves the version
-    that is compared, so a retry that did not see its first try in the history cannot act.
+    else has a slot that it needs, NotAuthenticated if who makes it had an account that was deleted
+    meanwhile. Dead holds in its way are expired. Every change moves the version that is compared,
+    so a retry that did not see its first try in the history cannot act.
     """
+    named = (change.actor,)
     try:
-        return _change(booking, changed, change, only_before=only_before)
+        if not people.with_accounts(named):
+            return _change(booking, changed, change, only_before=only_before)
+        return _in_transaction(
+            lambda session: _change(
+                booking, changed, change, only_before=only_before, session=session
+            ),
+            named=named,
+        )
     except DuplicateKeyError:
         pass
     for _ in range(WRITE_ATTEMPTS):
@@ -282,7 +294,8 @@ def change_booking(
             verdict = _in_transaction(
                 lambda session: _change_over_dead_holds(
                     booking, changed, change, only_before, session
-                )
+                ),
+                named=named,
             )
         except DuplicateKeyError:
             # A rival came between our look and our change.
@@ -454,8 +467,9 @@ def empty_outboxes(passed_on: Mapping[ObjectId, list[str]]) -> None:
 def replace_person(person: str, pseudonym: str) -> int:
     """Writes the pseudonym wherever the person stands; returns in how many bookings.
 
-    Answers that were given keep their bytes, and what the hotel knows of the guest stays. It
-    reads every booking, since no index is worth having for it. Safe to repeat.
+    It misses none once `people.begin_deletion` has marked the person. Answers that were given keep
+    their bytes, and what the hotel knows of the guest stays. It reads every booking, since no index
+    is worth having for it. Safe to repeat.
     """
 
     def swapped(field: str) -> dict[str, Any]:
@@ -552,7 +566,8 @@ def adopt_bookings_of(guest: str, new_owner: Caller, *, max_room_nights: int) ->
     """Gives everything that this guest owns to a user; returns how many bookings.
 
     Holds stay the guest's if both together hold more than `max_room_nights`: else whoever logs in
-    with one browser after the other would hold what they like.
+    with one browser after the other would hold what they like. Raises NotAuthenticated if the
+    user's account was deleted meanwhile.
     """
     holder = {"owner": str(new_owner), "user_id": new_owner.id}
 
@@ -561,17 +576,22 @@ def adopt_bookings_of(guest: str, new_owner: Caller, *, max_room_nights: int) ->
         condition = {"owner": guest, **({} if with_holds else {"status": {"$ne": PENDING}})}
         return _write(_Write(condition, AS_IT_IS, _adoption(new_owner)), session=session)
 
-    return _in_transaction(adopt)
+    return _in_transaction(adopt, named=[str(new_owner)])
 
 
 def adopt_bookings_for(address: str, new_owner: Caller) -> int:
     """Gives what guests have booked with this address to a user; returns how many bookings.
 
     Only what was booked, be it cancelled since. A hold can be made with anybody's address, would
-    count among the new owner's, and could not be confirmed by them.
+    count among the new owner's, and could not be confirmed by them. Raises NotAuthenticated if the
+    user's account was deleted meanwhile.
     """
-    condition = {**guests_with_address(address), **_WAS_BOOKED}
-    return _write(_Write(condition, AS_IT_IS, _adoption(new_owner)))
+    adoption = _Write(
+        {**guests_with_address(address), **_WAS_BOOKED}, AS_IT_IS, _adoption(new_owner)
+    )
+    return _in_transaction(
+        lambda session: _write(adoption, session=session), named=[str(new_owner)]
+    )
 
 
 def _adoption(new_owner: Caller) -> list[dict[str, Any]]:
@@ -629,22 +649,16 @@ def _versioned(write: _Write) -> tuple[Mapping[str, Any], Any]:
     return {"$and": [write.condition, is_unchanged]}, {**write.update, "$set": changed}
 
 
-def _in_transaction(callback: Callable[[ClientSession], Result]) -> Result:
-    """Runs the callback in a snapshot transaction and commits it on a majority.
+def _in_transaction(
+    callback: Callable[[ClientSession], Result], *, named: Iterable[str] = ()
+) -> Result:
+    """A transaction of bookings/transactions.py; what it writes names these callers.
 
-    The driver runs it again after a write conflict, so it must have no other effect. A
-    DuplicateKeyError has to leave it: MongoDB has aborted the transaction by then.
+    Whoever of them has an account must still have it. Raises NotAuthenticated otherwise.
     """
-    runs = 0
 
     def run(session: ClientSession) -> Result:
-        nonlocal runs
-        runs += 1
-        if runs > 1:
-            metrics.transaction_retries.inc()
+        people.let_write(named, session)
         return callback(session)
 
-    with database().client.start_session() as session:
-        return session.with_transaction(
-            run, read_concern=ReadConcern("snapshot"), write_concern=DURABLE
-        )
+    return in_transaction(run)

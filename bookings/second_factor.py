@@ -21,11 +21,13 @@ from cryptography.hazmat.primitives.twofactor.totp import TOTP
 from django.conf import settings
 from django.db.models.signals import pre_delete
 from django.dispatch import receiver
+from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
-from bookings import clock, throttles
+from bookings import clock, people, throttles
+from bookings.callers import caller_of_user
 from bookings.connections import collection
-from bookings.errors import Throttled
+from bookings.errors import NotAuthenticated, Throttled
 from bookings.throttles import Limit
 from bookings.webhooks.seals import open_seal, seal
 
@@ -79,8 +81,8 @@ def open_secret(sealed: str) -> str:
 def confirm_set_up(user_id: Any, sealed: str, code: str) -> tuple[SecondFactor, list[str]] | None:
     """Makes the device the person's, if the code is its own; with recovery codes, shown once.
 
-    None if it is not, or if another request has set one up meanwhile. Raises Throttled, and
-    SealBroken as `open_secret` does.
+    None if it is not, or if meanwhile another request has set one up or the account was deleted.
+    Raises Throttled, and SealBroken as `open_secret` does.
     """
     _count_guess(user_id)
     step = _step_of(_digits(code), open_seal(sealed))
@@ -95,9 +97,13 @@ def confirm_set_up(user_id: Any, sealed: str, code: str) -> tuple[SecondFactor, 
         "last_step": step,
         "recovery": [_digest(user_id, made) for made in codes],
     }
+
+    def write(session: ClientSession) -> None:
+        collection(_COLLECTION).insert_one({"_id": user_id, **set_up}, session=session)
+
     try:
-        collection(_COLLECTION).insert_one({"_id": user_id, **set_up})
-    except DuplicateKeyError:
+        people.write_as(str(caller_of_user(user_id)), write)
+    except (DuplicateKeyError, NotAuthenticated):
         return None
     return SecondFactor(device, now, len(codes)), codes
 
@@ -154,6 +160,8 @@ def provisioning_uri(secret: str, *, account: str, issuer: str) -> str:
 
 @receiver(pre_delete, sender=settings.AUTH_USER_MODEL)
 def forget_user(instance: Any, **_: Any) -> None:
+    """No device is set up once the deletion has begun, in whatever order receivers are called."""
+    people.begin_deletion(str(caller_of_user(instance.pk)))
     remove_factor(instance.pk)
 
 

@@ -6,7 +6,6 @@ right when things fail is told in docs/sequence.md.
 
 import dataclasses
 import logging
-import secrets
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -16,7 +15,7 @@ from django.conf import settings
 from django.utils import translation
 from redis.exceptions import RedisError
 
-from bookings import answers, clock, connections, lookups, metrics, offers, repository
+from bookings import answers, clock, connections, lookups, metrics, offers, people, repository
 from bookings.assignment import GAP_LOOK_NIGHTS, choose_rooms
 from bookings.callers import Caller, caller_of_user
 from bookings.clock import Deadline
@@ -190,7 +189,7 @@ def get_booking(*, viewer: Caller, booking_id: str) -> dict[str, Any]:
 
 def find_own_booking(*, viewer: Caller, booking_id: str) -> Booking:
     """One of the viewer's bookings, guest's details and all. Raises NotFound for any other."""
-    booking = lookups.find_booking(booking_id, owner=viewer.owner_to_match(booking_id))
+    booking = lookups.find_booking(booking_id, owners=viewer.owners_to_match(booking_id))
     if booking is None:
         raise NotFound
     return booking
@@ -232,7 +231,7 @@ def list_own_bookings(
 ) -> tuple[list[Booking], str | None]:
     """As `list_bookings`, guests' details and all."""
     found = lookups.list_bookings(
-        owner=str(viewer),
+        owners=viewer.owners,
         user_id=user_id,
         room=room,
         night=night,
@@ -247,10 +246,14 @@ def list_own_bookings(
 def forget_user(*, user_id: object) -> None:
     """Cuts the bookings loose from an account that is about to be deleted.
 
-    All of them get one random pseudonym in its place, so that they still belong together.
+    All of them get one random pseudonym in its place, so that they still belong together. From
+    here on the account writes nothing more, also where a request of its is under way. Safe to
+    repeat.
     """
-    pseudonym = f"gone:{secrets.token_hex(12)}"
-    changed = repository.replace_person(str(caller_of_user(user_id)), pseudonym)
+    person = str(caller_of_user(user_id))
+    pseudonym = people.begin_deletion(person)
+    reached("after_deletion_mark")
+    changed = repository.replace_person(person, pseudonym)
     logger.info("user_forgotten", extra={"bookings": changed})
 
 

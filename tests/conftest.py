@@ -13,6 +13,7 @@ from django.core.management import call_command
 EMPTIED = (
     "bookings",
     "holders",
+    "people",
     "sweeps",
     "nights",
     "nights_jobs",

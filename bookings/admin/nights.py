@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from bookings import clock
+from bookings import clock, night_jobs
 from bookings.admin.adding import AddsOnce
 from bookings.admin.forms import DayField
 from bookings.admin.free_of_charge import AsksBeforeFree
@@ -308,10 +308,10 @@ class NightsJobAdmin(admin.ModelAdmin):
     def save_model(self, request: HttpRequest, obj: NightsJob, form: Any, change: bool) -> None:
         # Of a form that is sent twice the second finds the id taken.
         obj.pk = form.cleaned_data["key"]
-        obj.requested_by = request.user  # type: ignore[assignment]
         obj.created_at = clock.now()
         obj.total = form.plan.total
         obj.save(force_insert=True)
+        night_jobs.sign_order(obj.pk, request.user.pk)
 
     @admin.display(description="nights written")
     def progress(self, job: NightsJob) -> str:

@@ -1,4 +1,5 @@
-"""Whether each account is found by its own address, and no one else by it.
+"""Whether each account is found by its own address, and no one else by it, and none is half
+deleted.
 
 Accounts are named by their ids: an address stands in no log.
 """
@@ -8,7 +9,9 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
+from bookings import people
 from bookings.addresses import normalise_address
+from bookings.callers import caller_of_user
 from bookings.connections import collection
 from bookings.doctor.findings import Finding, fail, ok, warn
 from bookings.indexes import account_indexes
@@ -48,7 +51,13 @@ def accounts() -> Finding:
         for account in found
         if (ids := owners.get(account["username"].lower())) and account["_id"] not in ids
     ]
-    bad = [*_missing_indexes(), *shared[:EXAMPLES], *drifted[:EXAMPLES], *_verified_of_others()]
+    bad = [
+        *_missing_indexes(),
+        *shared[:EXAMPLES],
+        *drifted[:EXAMPLES],
+        *_verified_of_others(),
+        *_half_deleted([account["_id"] for account in found]),
+    ]
     odd = [*unreachable[:EXAMPLES], *called_alike[:EXAMPLES]]
     text = "; ".join(bad + odd) + "."
     if bad:
@@ -62,6 +71,23 @@ def _missing_indexes() -> list[str]:
         f"the index {name} is missing: run manage.py migrate bookings 0011 --fake, and migrate"
         for index in account_indexes()
         if not there.get(name := index.document["name"], {}).get("unique")
+    ]
+
+
+def _half_deleted(ids: list[Any]) -> list[str]:
+    """An account whose deletion was cut short: it can write nothing, and its person still stands
+    in bookings."""
+    begun = collection(people.COLLECTION).find(
+        {
+            "_id": {"$in": [str(caller_of_user(each)) for each in ids]},
+            "pseudonym": {"$exists": True},
+        },
+        limit=EXAMPLES,
+    )
+    return [
+        f"the deletion of account {each['_id'].removeprefix('user:')} did not come to its end; "
+        "delete it once more"
+        for each in begun
     ]
 
 

@@ -202,10 +202,14 @@ def _refuse(
 
 
 def _find(request: HttpRequest, booking_id: str) -> Booking:
+    viewer = visitors.caller_of(request)
     try:
-        return services.find_own_booking(viewer=visitors.caller_of(request), booking_id=booking_id)
+        booking = services.find_own_booking(viewer=viewer, booking_id=booking_id)
+        if visitors.adopt_late(request, [booking]):
+            booking = services.find_own_booking(viewer=viewer, booking_id=booking_id)
     except NotFound as error:
         raise Http404 from error
+    return booking
 
 
 def _show(

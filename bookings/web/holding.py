@@ -82,6 +82,9 @@ def hold(request: HttpRequest) -> HttpResponse:
         try:
             booking = services.find_own_booking(viewer=caller, booking_id=said.booking_id)
         except NotFound:
+            if not said.is_replay:
+                # Its guest has logged in, in another tab, and has it already.
+                return go(request, reverse("booking", args=[said.booking_id]))
             # It went to an account that is logged out by now; what is theirs stays theirs.
             keys.settle(intent, key)
             return go(request, results, error=str(NOT_YOURS_ANY_MORE))

@@ -30,6 +30,7 @@ def my_bookings(request: HttpRequest) -> HttpResponse:
             status=status or None,
             cursor=form.cleaned_data["cursor"],
         )
+        visitors.adopt_late(request, found)
         context["bookings"] = show_bookings(found, now=clock.now())
         if cursor:
             context["older_url"] = _url(status=status, cursor=cursor)

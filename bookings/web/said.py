@@ -11,10 +11,12 @@ from bookings.outcomes import Outcome
 
 @dataclass(frozen=True)
 class Said:
-    """What the service said: the booking, or a refusal's code and how long to wait."""
+    """What the service said: the booking, or a refusal's code and how long to wait. `is_replay`
+    says that it was done before, perhaps by somebody else at this browser."""
 
     code: str | None
     booking_id: str | None = None
+    is_replay: bool = False
     status: int = 200
     retry_after_s: int | None = None
 
@@ -30,4 +32,4 @@ def ask(call: Callable[[], Outcome]) -> Said:
     answer = outcome.content
     if outcome.code:
         return Said(outcome.code, status=outcome.answer.status, retry_after_s=outcome.retry_after_s)
-    return Said(None, answer["booking"]["id"])
+    return Said(None, answer["booking"]["id"], is_replay=outcome.replayed)

@@ -7,13 +7,17 @@ come from one guest.
 
 import dataclasses
 import secrets
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 
-from bookings import clock
+from bookings import adoption, clock
 from bookings.callers import Caller, caller_of_guest, caller_of_user
+from bookings.documents import Booking
+from bookings.errors import NotAuthenticated
 from bookings.hold_limits import digest_of
 
 GUEST_COOKIE = "guest"
@@ -38,7 +42,10 @@ _TYPED = "typed_guest"
 
 
 def caller_of(request: HttpRequest) -> Caller:
-    """Who asks. A browser that is nobody yet becomes a guest; see `keep_guest`."""
+    """Who asks. A browser that is nobody yet becomes a guest; see `keep_guest`.
+
+    Somebody who is logged in sees what is their browser's guest's as well; see `adopt_late`.
+    """
     guest = guest_of(request)
     if request.user.is_authenticated:
         caller = dataclasses.replace(
@@ -50,6 +57,25 @@ def caller_of(request: HttpRequest) -> Caller:
         caller = caller_of_guest(secrets.token_hex(16))
         setattr(request, _NEW_GUEST, caller)
     return dataclasses.replace(caller, manages=frozenset(request.session.get(_MANAGED, ())))
+
+
+def adopt_late(request: HttpRequest, found: Iterable[Booking]) -> bool:
+    """Gives who is logged in what is still their browser's guest's, if any of these bookings is;
+    returns whether something was.
+
+    The login did so. But a request that came before it, from another tab, may have made a hold for
+    the guest after it. Holds that are too many for the account stay the guest's; they are seen,
+    confirmed and cancelled as long as this browser is both.
+    """
+    guest = guest_of(request)
+    if not isinstance(request.user, User) or guest is None:
+        return False
+    if not any(booking.owner == str(guest) for booking in found):
+        return False
+    try:
+        return adoption.adopt_guest(guest=guest, user=request.user) > 0
+    except NotAuthenticated:
+        return False  # the account was deleted meanwhile
 
 
 def guest_of(request: HttpRequest) -> Caller | None:

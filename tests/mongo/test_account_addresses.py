@@ -489,6 +489,18 @@ def test_finds_addresses_that_drifted(without_index: Any, boss: User) -> None:
     assert "ample.org" not in found.text
 
 
+def test_finds_an_account_whose_deletion_was_cut_short(boss: User) -> None:
+    other = User.objects.create_user("other")
+    accounts.close_account(other)
+
+    found = examine()
+
+    assert found.level == "FAIL"
+    assert f"the deletion of account {other.pk} did not come to its end" in found.text
+    other.delete()
+    assert examine().level == "ok"
+
+
 def test_finds_accounts_called_like_anothers_address(boss: User) -> None:
     named = User.objects.create_user(BOSS)
 

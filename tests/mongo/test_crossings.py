@@ -20,9 +20,10 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 
-from bookings import blocks, clock, connections, lifecycle, points, repository, services
-from bookings.callers import Caller
+from bookings import adoption, blocks, clock, connections, lifecycle, points, repository, services
+from bookings.callers import Caller, caller_of_guest, caller_of_user
 from bookings.clock import Deadline
 from bookings.documents import LATE_CONFIRM
 from bookings.errors import Refusal
@@ -43,10 +44,11 @@ Answered = Outcome | str
 Side = Callable[[], Answered]
 Prepare = Callable[[], tuple[Side, Side]]
 End = tuple[str, ...]
+Check = Callable[[list[dict[str, Any]]], None]
 
 STAFF = Caller("user", "staff")
 RIVAL = Caller("client", "rival")
-GUEST, ADA = Caller("guest", "0123456789abcdef"), Caller("user", "ada")
+GUEST, ADA = caller_of_guest("0123456789abcdef"), Caller("user", "ada")
 
 # In an everyday run; ROUNDS=100 makes a thousand of them.
 BASE_ROUNDS = 10
@@ -79,8 +81,16 @@ class Race:
         self._pool = ThreadPoolExecutor(2)
         self._clock_is_off = threading.local()
 
-    def run(self, prepare: Prepare, legal: set[End], *, moment: timedelta | None = None) -> None:
-        """`moment` says how long after the end of every hold the moment lies that matters."""
+    def run(
+        self,
+        prepare: Prepare,
+        legal: set[End],
+        *,
+        moment: timedelta | None = None,
+        check: Check | None = None,
+    ) -> None:
+        """`moment` says how long after the end of every hold the moment lies that matters. `check`
+        looks at the bookings of each end."""
         ends: Counter[End] = Counter()
         for _ in range(self._rounds):
             for name in ("bookings", "holders"):
@@ -95,6 +105,8 @@ class Race:
             bookings = stored()
             check_slots(bookings)
             check_successes(answered, bookings)
+            if check:
+                check(bookings)
             end: End = (*map(say, answered), *sorted(map(describe, bookings)))
             if matters_at:
                 end = (where(matters_at, begun_at, done_at), *end)
@@ -579,7 +591,7 @@ def test_is_held_again_by_its_guest_while_they_log_in(race: Race, owner: Caller)
     def prepare() -> tuple[Side, Side]:
         book(new_key(), caller=GUEST, hold=True)
         key = new_key()
-        return lambda: hold_for(owner, key, caller=GUEST), log_in
+        return lambda: hold_for(owner, key, caller=GUEST), log_in_ada
 
     race.run(prepare, HELD_AGAIN_OR_NOT)
 
@@ -588,7 +600,7 @@ def test_is_held_again_on_another_device_while_its_guest_logs_in(race: Race) -> 
     def prepare() -> tuple[Side, Side]:
         book(new_key(), caller=GUEST, hold=True)
         key = new_key()
-        return lambda: hold_for(ADA, key, caller=ADA), log_in
+        return lambda: hold_for(ADA, key, caller=ADA), log_in_ada
 
     race.run(prepare, HELD_AGAIN_OR_NOT)
 
@@ -609,7 +621,7 @@ def test_is_held_again_in_the_end_by_a_guest_who_logs_in_meanwhile(race: Race) -
             return answered
 
         def take_over() -> Answered:
-            adopted = log_in()
+            adopted = log_in_ada()
             is_logged_in.set()
             return adopted
 
@@ -703,6 +715,98 @@ def test_blocks_a_room_while_it_is_booked(race: Race) -> None:
     )
 
 
+# --- An account that is deleted ------------------------------------------------------------
+
+
+def test_books_while_the_account_is_deleted(race: Race) -> None:
+    def prepare() -> tuple[Side, Side]:
+        ada, key = new_account(), new_key()
+        return lambda: book(key, caller=caller_of_user(ada.pk)), lambda: delete(ada)
+
+    race.run(
+        prepare,
+        {("ok", "gone", "A confirmed: created"), ("NOT_AUTHENTICATED", "gone")},
+        check=names_no_account,
+    )
+
+
+def test_is_confirmed_while_the_account_is_deleted(race: Race) -> None:
+    def prepare() -> tuple[Side, Side]:
+        ada = new_account()
+        caller = caller_of_user(ada.pk)
+        held = hold(caller=caller)
+        return lambda: confirm(held, held.key, actor=caller), lambda: delete(ada)
+
+    race.run(
+        prepare,
+        {
+            ("ok", "gone", "A confirmed: created confirmed"),
+            ("NOT_AUTHENTICATED", "gone", "A pending: created"),
+            # It came when the hold was somebody else's already.
+            ("NOT_FOUND", "gone", "A pending: created"),
+        },
+        check=names_no_account,
+    )
+
+
+def test_is_moved_while_the_account_of_staff_is_deleted(race: Race) -> None:
+    def prepare() -> tuple[Side, Side]:
+        made, desk = book(new_key()), new_account()
+        return lambda: move(made, "B", actor=caller_of_user(desk.pk)), lambda: delete(desk)
+
+    race.run(
+        prepare,
+        {
+            ("ok", "gone", "B confirmed: created moved"),
+            ("NOT_AUTHENTICATED", "gone", "A confirmed: created"),
+        },
+        check=names_no_account,
+    )
+
+
+def test_books_as_a_guest_who_logs_in_while_the_account_is_deleted(race: Race) -> None:
+    def prepare() -> tuple[Side, Side]:
+        ada = new_account()
+        book(new_key(), caller=GUEST)
+        return lambda: log_in(ada), lambda: delete(ada)
+
+    race.run(
+        prepare,
+        {
+            ("1 adopted", "gone", "A confirmed: created adopted"),
+            ("NOT_AUTHENTICATED", "gone", "A confirmed: created"),
+        },
+        check=names_no_account,
+    )
+
+
+# --- A guest who logs in -------------------------------------------------------------------
+
+
+def test_is_held_in_one_tab_while_its_guest_logs_in_in_another(race: Race) -> None:
+    """Whichever is first, the hold is seen by who is logged in, and becomes theirs at once."""
+    ada = new_account()
+
+    def prepare() -> tuple[Side, Side]:
+        return lambda: hold(caller=GUEST), lambda: log_in(ada)
+
+    def goes_on_with_it(bookings: list[dict[str, Any]]) -> None:
+        me = Caller("user", str(ada.pk), guest=str(GUEST))
+        (held,) = (str(booking["_id"]) for booking in bookings)
+        assert services.find_own_booking(viewer=me, booking_id=held).status == "pending"
+        log_in(ada)
+        assert services.find_own_booking(viewer=caller_of_user(ada.pk), booking_id=held)
+
+    race.run(
+        prepare,
+        {
+            ("ok", "0 adopted", "A pending: created"),
+            ("ok", "1 adopted", "A pending: created adopted"),
+        },
+        check=goes_on_with_it,
+    )
+
+
 # --- What the sides do ---------------------------------------------------------------------
 
 
@@ -740,7 +844,8 @@ def hold_for(owner: Caller, key: str, *, caller: Caller) -> Outcome:
     )
 
 
-def log_in() -> str:
+def log_in_ada() -> str:
+    """Of her account there is nothing but the name."""
     adopted = repository.adopt_bookings_of(str(GUEST), ADA, max_room_nights=90)
     return f"{adopted} adopted"
 
@@ -760,9 +865,24 @@ def prices(database: None) -> Iterator[Prices]:
     Prices().put(before)
 
 
-def move(made: Outcome, room: str, *, hotel: str = "room", ahead: int = 30) -> Outcome:
+def new_account() -> User:
+    return User.objects.create_user(f"account-{new_key()}")
+
+
+def delete(user: User) -> str:
+    User.objects.get(pk=user.pk).delete()
+    return "gone"
+
+
+def log_in(user: User) -> str:
+    return f"{adoption.adopt_guest(guest=GUEST, user=user)} adopted"
+
+
+def move(
+    made: Outcome, room: str, *, hotel: str = "room", ahead: int = 30, actor: Caller = STAFF
+) -> Outcome:
     return lifecycle.move_booking(
-        actor=STAFF,
+        actor=actor,
         booking_id=made.content["booking"]["id"],
         key_header=new_key(),
         deadline=Deadline.after(10),
@@ -859,6 +979,21 @@ def describe(booking: dict[str, Any]) -> str:
         status += f" at {NEW_PRICE / 100:.2f}"
     events = " ".join(change["event"] for change in booking["history"])
     return f"{rooms} {status}: {events}"
+
+
+def names_no_account(bookings: list[dict[str, Any]]) -> None:
+    """Of an account that is gone nothing is left but its pseudonym, one for all of it."""
+    people = {
+        person
+        for booking in bookings
+        for person in (
+            booking["caller"],
+            booking["owner"],
+            *(change["actor"] for change in booking["history"]),
+        )
+    }
+    assert not [person for person in people if person.startswith("user:")], people
+    assert len([person for person in people if person.startswith("gone:")]) <= 1, people
 
 
 def check_slots(bookings: list[dict[str, Any]]) -> None:

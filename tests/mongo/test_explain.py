@@ -139,7 +139,7 @@ def in_the_crowd(
     settings: Any,
 ) -> None:
     """Sends whatever the services ask to the crowded database."""
-    for module in (connections, repository, lookups, figures, occupancy, clock):
+    for module in (connections, lookups, figures, occupancy, clock):
         monkeypatch.setattr(module, "database", lambda: crowd[0])
     settings.MAX_LIVE_HOLDS = 5
 
@@ -306,7 +306,7 @@ def test_gathers_what_guests_booked(explain: Explain) -> None:
     check(by_guest, spare=1)
     # Holds made with the address are looked at, and stay with their guests.
     check(by_address + again, spare=GUESTS_WITH_ADDRESS)
-    assert lookups.list_bookings(owner=str(ada), limit=1)
+    assert lookups.list_bookings(owners=[str(ada)], limit=1)
 
 
 # --- Booking and changing ------------------------------------------------------------------
@@ -426,15 +426,18 @@ def test_confirms_extends_moves_cancels_and_blocks(explain: Explain) -> None:
 
 def test_lists_bookings_by_any_filters(explain: Explain) -> None:
     guest, room, cursor = one_of(OWNER)
-    whole = lookups.list_bookings(owner=OWNER, limit=BOOKINGS)
+    # Who is logged in, alone, and with the guest that their browser is.
+    both = [OWNER, "guest:680"]
+    whole = lookups.list_bookings(owners=both, limit=BOOKINGS)
 
-    for user_id, room_id, of_night, status, before in itertools.product(
-        (None, guest), (None, room), (None, day(30)), (None, *STATUSES), (None, cursor)
-    ):
+    for owners, user_id, room_id, of_night, status, before in itertools.product(
+        ([OWNER], both), (None, guest), (None, room), (None, day(30)), (None, *STATUSES),
+        (None, cursor),
+    ):  # fmt: skip
         plans = explain(
             partial(
                 lookups.list_bookings,
-                owner=OWNER,
+                owners=owners,
                 user_id=user_id,
                 room=room_id,
                 night=of_night,
@@ -448,7 +451,7 @@ def test_lists_bookings_by_any_filters(explain: Explain) -> None:
 
 
 def test_lists_a_partners_newest_bookings(explain: Explain) -> None:
-    plans = explain(lambda: lookups.list_bookings(owner=str(BIG), limit=21))
+    plans = explain(lambda: lookups.list_bookings(owners=[str(BIG)], limit=21))
 
     check(plans, spare=0)
 
@@ -460,7 +463,7 @@ def test_never_reads_another_owners_bookings(explain: Explain) -> None:
 
     plans = explain(
         lambda: lookups.list_bookings(
-            owner=str(BIG), user_id="nobody", room=room, before=cursor, limit=21
+            owners=[str(BIG)], user_id="nobody", room=room, before=cursor, limit=21
         )
     )
 
@@ -470,7 +473,7 @@ def test_never_reads_another_owners_bookings(explain: Explain) -> None:
 
 def one_of(owner: str) -> tuple[str, str, ObjectId]:
     """Guest, room and id of one of the owner's newer bookings."""
-    booking = lookups.list_bookings(owner=owner, limit=20)[-1]
+    booking = lookups.list_bookings(owners=[owner], limit=20)[-1]
     return booking.user_id, booking.rooms[0].room, booking.id
 
 

@@ -79,7 +79,7 @@ def test_shows_the_address_of_a_letter_so() -> None:
 def organizer(*, is_off: bool = False) -> tuple[str, str]:
     """Name and address in the file of a stay, as another program reads them."""
     book()
-    booking = lookups.find_booking(str(stored()[0]["_id"]), owner=None)
+    booking = lookups.find_booking(str(stored()[0]["_id"]), owners=None)
     hotel = find_hotel("demo")
     assert booking is not None
     assert hotel is not None

@@ -252,7 +252,7 @@ def test_sends_a_letter_whose_hotel_has_an_old_name(old_name: str) -> None:
 
 def test_writes_a_calendar_file_whose_hotel_has_an_old_name(old_name: str) -> None:
     book()
-    booking = lookups.find_booking(str(stored()[0]["_id"]), owner=None)
+    booking = lookups.find_booking(str(stored()[0]["_id"]), owners=None)
     hotel = find_hotel("demo")
     assert booking is not None
     assert hotel is not None

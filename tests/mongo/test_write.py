@@ -117,7 +117,6 @@ def test_commits_on_a_majority_even_where_it_only_read(monkeypatch: pytest.Monke
     client: MongoClient[Any] = MongoClient(os.environ["MONGODB_URI"], event_listeners=[commands])
     watched = client[connections.database().name]
     monkeypatch.setattr(connections, "database", lambda: watched)
-    monkeypatch.setattr(repository, "database", lambda: watched)
 
     book("first")
     refused = book("second")

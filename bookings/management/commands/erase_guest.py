@@ -13,8 +13,9 @@ class Command(BaseCommand):
     help = (
         "Erases what says who a guest is: name, address, telephone, notes and staff's reasons in "
         "their bookings, their account, letters and sessions. The bookings stay. Without --yes it "
-        "only says what it would erase. Safe to repeat; it cannot be undone. Backups have it until "
-        "they are removed."
+        "only says what it would erase. Safe to repeat; a second run finds what a request that was "
+        "under way wrote during the first. It cannot be undone. Backups have it until they are "
+        "removed."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:

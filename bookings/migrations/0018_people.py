@@ -1,0 +1,16 @@
+from django.db import migrations
+
+
+def make_people(apps, schema_editor):
+    """Made before the first transactions that write into them; safe to repeat."""
+    database = schema_editor.connection.database
+    for name in {"people", "second_factors"}.difference(database.list_collection_names()):
+        database.create_collection(name)
+
+
+class Migration(migrations.Migration):
+    """Each account that writes has a document by which its writes meet its deletion."""
+
+    dependencies = [("bookings", "0016_failed_work")]
+
+    operations = [migrations.RunPython(make_people, migrations.RunPython.noop)]
