@@ -1,8 +1,10 @@
 """What time it is, and how long a request has left.
 
 The time is MongoDB's, not this machine's: holds made by one process and expired by another
-must be measured by one clock. It is read from `hello` and carried on by the monotonic
-clock, so that a step of the local clock changes nothing. Inside a filter use `$$NOW`.
+must be measured by one clock. It is read from `hello` and carried on by a clock that no one
+sets, so that a step of the local clock changes nothing. Inside a filter use `$$NOW`; what is
+kept, such as a definite refusal, must come of that, since a process may be stopped between
+its look at the clock and what it decides.
 """
 
 import contextvars
@@ -17,14 +19,25 @@ from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import pymongo
+from pymongo import MongoClient
 
 from bookings.connections import database
 from bookings.errors import TryAgain
 
 Answer = TypeVar("Answer")
+Address = tuple[str, int | None]
 
-# Two quartz clocks drift apart by far less than a millisecond in this time.
+# Long enough to cost nothing; until then a time that was read well is off by DRIFT at the most.
 RESYNC_S = 30.0
+
+# How fast two clocks may drift apart: each may be adjusted by 500 millionths while it runs.
+DRIFT = 0.001
+
+# A reading that may be off by more is a slow one: it is asked again, at first at once, a few
+# times, and later after a pause.
+SLOW_S = 0.05
+FIRST_ASKS = 3
+PAUSE_S = 1.0
 
 # A request gives up on MongoDB after this long in all, and on itself a little later, so
 # that it can still say so before a proxy or gunicorn's time-out (20 s) cuts it off.
@@ -32,25 +45,114 @@ MONGODB_TIMEOUT_S = 8.0
 REQUEST_TIMEOUT_S = 10.0
 
 
+# What time.monotonic() reads, and where there is such a clock the time that the machine slept too.
+_UNSET_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def _elapsed_s() -> float:
+    return time.clock_gettime(_UNSET_CLOCK)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """What a server's clock showed at some moment, give or take `error_s`.
+
+    It was asked and it answered; the moment is half-way, so it may be off by half of what that
+    took, and by the millisecond that the answer is cut to.
+    """
+
+    server: Address | None
+    server_time: datetime
+    read_at_s: float
+    error_s: float
+
+    def time_at(self, moment_s: float) -> datetime:
+        return self.server_time + timedelta(seconds=moment_s - self.read_at_s)
+
+    def error_at(self, moment_s: float) -> float:
+        return self.error_s + DRIFT * abs(moment_s - self.read_at_s)
+
+    def agrees_with(self, other: "_Reading") -> bool:
+        """Whether one clock can have shown both."""
+        apart = other.time_at(self.read_at_s) - self.server_time
+        return abs(apart.total_seconds()) <= self.error_s + other.error_at(self.read_at_s)
+
+
 class _MongoClock:
+    """Carries on the best reading there is: of two that agree the one that may be off by less.
+
+    A reading is never changed, only replaced, so that no thread sees half of one and half of
+    another. One that contradicts the one before is right: the server's clock was set. Asked
+    through another primary, which has a clock of its own, it begins again.
+
+    So a time is off by half of the quickest answer and DRIFT since then. However slow MongoDB
+    is, that is no more than half of its share of a request.
+    """
+
     def __init__(self) -> None:
         self._mutex = threading.Lock()
-        self._server_time: datetime | None = None
-        self._read_at_s = 0.0
+        self.reading: _Reading | None = None
+        self._ask_at_s = 0.0
 
     def now(self) -> datetime:
-        if self._server_time is None or time.monotonic() - self._read_at_s > RESYNC_S:
-            self._read()
-        assert self._server_time is not None
-        return self._server_time + timedelta(seconds=time.monotonic() - self._read_at_s)
+        reading = self.reading
+        if reading is None or _is_of_another_primary(reading):
+            reading = self._begin()
+        elif _elapsed_s() >= self._ask_at_s:
+            # Only this thread asks: the others need not wait for it.
+            self._ask_at_s = _elapsed_s() + PAUSE_S
+            reading = self.ask()
+        return reading.time_at(_elapsed_s())
 
-    def _read(self) -> None:
-        before_s = time.monotonic()
-        local_time = database().client.admin.command("hello")["localTime"]
-        after_s = time.monotonic()
+    def ask(self) -> _Reading:
+        """Asks MongoDB once, and returns the best reading there is now."""
+        asked = _ask()
         with self._mutex:
-            self._server_time = local_time.replace(tzinfo=UTC)
-            self._read_at_s = (before_s + after_s) / 2
+            kept = self.reading
+            if (
+                kept is None
+                or kept.server != asked.server
+                or not asked.agrees_with(kept)
+                or asked.error_s <= kept.error_at(asked.read_at_s)
+            ):
+                self.reading = kept = asked
+            is_slow = kept.error_at(asked.read_at_s) > SLOW_S
+            self._ask_at_s = asked.read_at_s + (PAUSE_S if is_slow else RESYNC_S)
+            return kept
+
+    def _begin(self) -> _Reading:
+        """The first reading of a server, which may have to wait for a connection first."""
+        for _ in range(FIRST_ASKS):
+            reading = self.ask()
+            if reading.error_s <= SLOW_S:
+                break
+        return reading
+
+
+def _ask() -> _Reading:
+    client = database().client
+    server = _primary_of(client)
+    before_s = _elapsed_s()
+    local_time = client.admin.command("hello")["localTime"]
+    after_s = _elapsed_s()
+    return _Reading(
+        server=server,
+        server_time=local_time.replace(tzinfo=UTC),
+        read_at_s=(before_s + after_s) / 2,
+        error_s=(after_s - before_s) / 2 + 0.001,
+    )
+
+
+def _is_of_another_primary(reading: _Reading) -> bool:
+    """Whether the driver knows of another primary by now."""
+    primary = _primary_of(database().client)
+    return primary is not None and primary != reading.server
+
+
+def _primary_of(client: MongoClient) -> Address | None:
+    """What the driver has found out by itself. `client.primary` would take four times as long."""
+    servers = client.topology_description.server_descriptions()
+    return next((address for address, server in servers.items() if server.is_writable), None)
 
 
 _clock = _MongoClock()

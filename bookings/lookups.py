@@ -42,6 +42,16 @@ DEAD: dict[str, Any] = {
     "$expr": {"$lte": ["$expires_at", "$$NOW"]},
 }
 
+# The same, to be computed of a document that was found by something else. What becomes of this is
+# kept for a day, so no process's idea of the time is asked.
+_IS_DEAD: dict[str, Any] = {
+    "$and": [
+        {"$eq": ["$status", PENDING]},
+        {"$eq": [{"$type": "$expires_at"}, "date"]},
+        {"$lte": ["$expires_at", "$$NOW"]},
+    ]
+}
+
 
 def find_booking(
     booking_id: str | ObjectId, *, owners: Sequence[str] | None = None
@@ -219,7 +229,6 @@ def taken_nights(hotel: str, first: date, end: date) -> dict[str, set[date]]:
     Dead holds do not count. It is read at one moment: a booking that is being moved from one
     room to another is never seen in both, and so nothing looks fuller than it is.
     """
-    now = clock.now()
     low, high = f"{first.isoformat()}|", f"{end.isoformat()}|"
     taken: dict[str, set[date]] = {}
     # Few nights stand in very many slots, so each text is read as a date once.
@@ -232,11 +241,11 @@ def taken_nights(hotel: str, first: date, end: date) -> dict[str, set[date]]:
                 "slots": {"$elemMatch": {"$gte": low, "$lt": high}},
                 "status": {"$in": list(ACTIVE)},
             },
-            {"slots": 1, "status": 1, "expires_at": 1},
+            {"slots": 1, "is_dead": _IS_DEAD},
             session=session,
         )
         for document in documents:
-            if document["status"] == PENDING and document["expires_at"] <= now:
+            if document["is_dead"]:
                 continue
             for slot in document["slots"]:
                 if low <= slot < high:
@@ -248,29 +257,26 @@ def taken_nights(hotel: str, first: date, end: date) -> dict[str, set[date]]:
 def list_in_the_way(booking: Booking, *, limit: int) -> list[Booking]:
     """Who else has one of the booking's slots at this moment, by date; dead holds do not count."""
     with database().client.start_session(snapshot=True) as session:
-        live, _ = find_rivals(booking, session, now=clock.now())
+        live, _ = find_rivals(booking, session)
     return sorted(live, key=lambda rival: (rival.check_in, rival.reference))[:limit]
 
 
-def find_rivals(
-    booking: Booking, session: ClientSession, *, now: datetime
-) -> tuple[list[Booking], list[Booking]]:
-    """Who else has one of the booking's slots: those who are alive, and dead holds."""
+def find_rivals(booking: Booking, session: ClientSession) -> tuple[list[Booking], list[Booking]]:
+    """Who else has one of the booking's slots: those who are alive, and dead holds, by MongoDB's
+    own clock."""
     # The status is repeated so that the partial index is used.
-    rivals = [
-        from_document(document)
-        for document in collection("bookings").find(
-            {
-                "hotel": booking.hotel,
-                "slots": {"$in": booking.slots},
-                "status": {"$in": list(ACTIVE)},
-                "_id": {"$ne": booking.id},
-            },
-            session=session,
-        )
-    ]
-    live = [rival for rival in rivals if rival.status_at(now) != EXPIRED]
-    dead = [rival for rival in rivals if rival.status_at(now) == EXPIRED]
+    condition = {
+        "hotel": booking.hotel,
+        "slots": {"$in": booking.slots},
+        "status": {"$in": list(ACTIVE)},
+        "_id": {"$ne": booking.id},
+    }
+    live: list[Booking] = []
+    dead: list[Booking] = []
+    for document in collection("bookings").aggregate(
+        [{"$match": condition}, {"$set": {"is_dead": _IS_DEAD}}], session=session
+    ):
+        (dead if document["is_dead"] else live).append(from_document(document))
     return live, dead
 
 
@@ -300,7 +306,7 @@ def find_own_hold(booking: Booking) -> Booking | None:
             "owner": booking.owner,
             "user_id": booking.user_id,
             "status": PENDING,
-            "expires_at": {"$gt": clock.now()},
+            "$expr": {"$gt": ["$expires_at", "$$NOW"]},
             "check_in": booking.check_in.isoformat(),
             "check_out": booking.check_out.isoformat(),
             f"keys.{MAX_KEYS - 1}": {"$exists": False},

@@ -207,7 +207,7 @@ def _resolve_conflict(
         }
         _write(_Write({"_id": twin.id}, twin.seen, retire), session=session)
 
-    live, dead = lookups.find_rivals(booking, session, now=now)
+    live, dead = lookups.find_rivals(booking, session)
 
     if [rival.is_same_stay(booking) for rival in live] == [True]:
         hold = live[0]
@@ -350,7 +350,7 @@ def _change_over_dead_holds(
     session: ClientSession,
 ) -> Literal["dead_holds", "gone", "stale", "taken"]:
     """Looks who is in the way, and changes the booking if they are all dead; one snapshot."""
-    live, dead = lookups.find_rivals(changed, session, now=clock.now())
+    live, dead = lookups.find_rivals(changed, session)
     if live:
         return "taken"
     for hold in dead:

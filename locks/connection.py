@@ -9,19 +9,21 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.client import Pipeline
-from redis.connection import parse_url
+from redis.connection import Connection, parse_url
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import (
     MasterDownError,
     OutOfMemoryError,
     ReadOnlyError,
+    RedisError,
     ResponseError,
 )
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -60,6 +62,9 @@ _NUMBER = re.compile(r"(/\d*)?")
 class RedisUnavailable(RedisConnectionError):
     """Redis failed a moment ago, so it was not asked."""
 
+
+# A command's name and arguments.
+Command = Sequence[str | int]
 
 # Is told the address of a breaker and whether it is open: when it is made, opens and closes.
 Watcher = Callable[[str, bool], None]
@@ -156,6 +161,29 @@ class GuardedRedis(Redis):
         breaker = breaker_of(self)
         return breaker.call(lambda: super(GuardedRedis, self).execute_command(*args, **options))
 
+    def execute_or_undo(self, command: Command, *, undo: Command) -> Any:
+        """Runs a command; where its answer does not come, has the server run `undo` after it.
+
+        A frozen server carries out what it was sent once it goes on. The other command is sent on
+        the same connection, where nothing can overtake anything, before that is closed; its
+        answer is not waited for.
+        """
+        return self.execute_command(*command, undo=undo)
+
+    def parse_response(self, connection: Connection, command_name: str, **options: Any) -> Any:
+        undo = options.pop("undo", None)
+        if undo is None:
+            return super().parse_response(connection, command_name, **options)
+        try:
+            return connection.read_response(disconnect_on_error=False)
+        except ResponseError:
+            raise  # it was not carried out
+        except BaseException:
+            with suppress(RedisError):
+                connection.send_command(*undo)
+            connection.disconnect()
+            raise
+
     def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> "GuardedPipeline":
         return GuardedPipeline(
             self.connection_pool, self.response_callbacks, transaction, shard_hint
@@ -165,11 +193,25 @@ class GuardedRedis(Redis):
 class GuardedPipeline(Pipeline):
     """A pipeline that asks the breaker once, for the whole batch."""
 
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._if_failed: list[Callable[[], None]] = []
+
+    def if_failed(self, then: Callable[[], None]) -> None:
+        """Has this called if the batch that is being gathered fails, be it not even sent."""
+        self._if_failed.append(then)
+
     def execute(self, raise_on_error: bool = True) -> list[Any]:
         if not self.command_stack:
             return []  # nothing is sent, so nothing is learned about the server
         breaker = breaker_of(self)
-        return breaker.call(lambda: super(GuardedPipeline, self).execute(raise_on_error))
+        if_failed, self._if_failed = self._if_failed, []
+        try:
+            return breaker.call(lambda: super(GuardedPipeline, self).execute(raise_on_error))
+        except RedisError:
+            for then in if_failed:
+                then()
+            raise
 
 
 def connect(url: str) -> GuardedRedis:

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from redis.client import Pipeline
-
+from locks.connection import GuardedPipeline
 from locks.redis_lock import Lock
 
 
@@ -21,7 +20,7 @@ class Locks(Protocol):
     def release(self, lock: Lock) -> bool:
         """Frees what the lock still holds; False if some of it had been lost."""
 
-    def queue_release(self, pipeline: Pipeline, lock: Lock) -> None:
+    def queue_release(self, pipeline: GuardedPipeline, lock: Lock) -> None:
         """Frees the lock with a batch that the caller sends to the Redis of its answers, or at
         once, where the lock lives elsewhere."""
 

@@ -2,6 +2,10 @@
 
 A lock makes rivals polite; it never makes them safe. It can run out while its holder
 sleeps, so whatever must not happen twice is guarded where it is written.
+
+One that may have been taken although no answer came is in everybody's way for nothing. Its
+release follows it on the same connection (docs/decisions/0031-late-locks.md), and what may be
+left all the same is freed with the next lock that this process takes.
 """
 
 import logging
@@ -10,18 +14,22 @@ import re
 import secrets
 import socket
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
-from redis import Redis
-from redis.client import Pipeline
 from redis.exceptions import RedisError
 
+from locks.connection import GuardedPipeline, GuardedRedis, RedisUnavailable
 from locks.errors import LockBusy, LockLost
 from locks.scripts import script
 
 logger = logging.getLogger(__name__)
+
+# More than the threads of a process can leave in one outage.
+MAX_LEFT = 64
 
 # What PTTL says of a key that is not there.
 GONE = -2
@@ -65,9 +73,11 @@ class Held:
 class RedisLocks:
     """Locks kept in one Redis, named `<prefix><name>`. Every method may raise RedisError."""
 
-    def __init__(self, client: Redis, *, prefix: str = "lock:") -> None:
+    def __init__(self, client: GuardedRedis, *, prefix: str = "lock:") -> None:
         self._client = client
         self._prefix = prefix
+        # What may be left of locks that are nobody's any more; see `_free_left`.
+        self._left: deque[Lock] = deque(maxlen=MAX_LEFT)
 
     def acquire(self, names: Sequence[str], *, ttl_ms: int, owner: str | None = None) -> Lock:
         """Takes all the names or none. Raises LockBusy at once; it never waits.
@@ -78,14 +88,22 @@ class RedisLocks:
         if not ordered:
             raise ValueError("Name at least one thing to lock.")
         check_ttl_ms(ttl_ms)
-        owner = owner or new_owner()
+        self._free_left()
         asked_at_s = time.monotonic()
-        busy = self._client.eval(
-            script("acquire"), len(ordered), *self._keys(ordered), owner, ttl_ms
-        )
+        lock = Lock(ordered, owner or new_owner(), asked_at_s + ttl_ms / 1000)
+        try:
+            busy = self._client.execute_or_undo(
+                ("EVAL", script("acquire"), len(ordered), *self._keys(ordered), lock.owner, ttl_ms),
+                undo=("EVAL", *self._releasing(lock)),
+            )
+        except RedisUnavailable:
+            raise  # it was not asked
+        except RedisError:
+            self._left.append(lock)
+            raise
         if busy:
             raise LockBusy(ordered[int(busy) - 1])
-        return Lock(ordered, owner, asked_at_s + ttl_ms / 1000)
+        return lock
 
     def extend(self, lock: Lock, *, ttl_ms: int) -> None:
         """Makes the lock last `ttl_ms` from now. Raises LockLost if any name is gone."""
@@ -101,15 +119,18 @@ class RedisLocks:
 
     def release(self, lock: Lock) -> bool:
         """Frees what the lock still holds; False if any name had gone to somebody else."""
-        freed = self._client.eval(
-            script("release"), len(lock.names), *self._keys(lock.names), lock.owner
-        )
         lock.released = True
+        try:
+            freed = self._client.eval(*self._releasing(lock))
+        except RedisError:
+            self._left.append(lock)
+            raise
         return int(freed) == len(lock.names)
 
-    def queue_release(self, pipeline: Pipeline, lock: Lock) -> None:
+    def queue_release(self, pipeline: GuardedPipeline, lock: Lock) -> None:
         """Adds the release to a batch that the caller sends."""
-        pipeline.eval(script("release"), len(lock.names), *self._keys(lock.names), lock.owner)
+        pipeline.eval(*self._releasing(lock))
+        pipeline.if_failed(lambda: self._left.append(lock))
         lock.released = True
 
     @contextmanager
@@ -153,6 +174,23 @@ class RedisLocks:
         label, since_ms = describe_owner(owner.decode(errors="replace"))
         held_for_ms = None if since_ms is None else max(0, int(time.time() * 1000) - since_ms)
         return Held(key.removeprefix(self._prefix), label, held_for_ms, expires_in_ms)
+
+    def _free_left(self) -> None:
+        """Frees what may be left of earlier locks, in one round trip; what has run out is gone."""
+        left: list[Lock] = []
+        with suppress(IndexError):
+            while True:
+                left.append(self._left.popleft())
+        left = [lock for lock in left if time.monotonic() < lock.ends_at_s]
+        if not left:
+            return
+        pipeline = self._client.pipeline(transaction=False)
+        for lock in left:
+            self.queue_release(pipeline, lock)
+        pipeline.execute()
+
+    def _releasing(self, lock: Lock) -> tuple[Any, ...]:
+        return script("release"), len(lock.names), *self._keys(lock.names), lock.owner
 
     def _keys(self, names: Sequence[str]) -> list[str]:
         return [f"{self._prefix}{name}" for name in names]

@@ -16,10 +16,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from redis.client import Pipeline
 from redis.exceptions import RedisError
 
-from locks.connection import RedisUnavailable
+from locks.connection import GuardedPipeline, RedisUnavailable
 from locks.errors import LockBusy, LockLost
 from locks.redis_lock import Lock, RedisLocks, check_ttl_ms, new_owner
 
@@ -54,7 +53,7 @@ class Redlock:
         """
         owner = new_owner()
         asked_at_s = time.monotonic()
-        wanted = Lock(tuple(sorted(set(names))), owner, asked_at_s)
+        wanted = Lock(tuple(sorted(set(names))), owner, asked_at_s + _valid_s(ttl_ms))
         busy: LockBusy | None = None
         granted = unknown = 0
         for server in self._servers:
@@ -65,9 +64,8 @@ class Redlock:
                 busy = error
             except RedisError:
                 unknown += 1
-        ends_at_s = asked_at_s + _valid_s(ttl_ms)
-        if granted >= self._majority and time.monotonic() < ends_at_s:
-            return dataclasses.replace(wanted, ends_at_s=ends_at_s)
+        if granted >= self._majority and wanted.is_held:
+            return wanted
         # Also where no answer came: the names may have been taken all the same.
         self.release(wanted)
         if busy is not None and unknown < self._majority:
@@ -109,7 +107,7 @@ class Redlock:
                 logger.info("lock_release_failed")
         return freed >= self._majority
 
-    def queue_release(self, pipeline: Pipeline, lock: Lock) -> None:
+    def queue_release(self, pipeline: GuardedPipeline, lock: Lock) -> None:
         """Releases at once: the batch goes to one server, and the lock lives on others."""
         self.release(lock)
 

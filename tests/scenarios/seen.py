@@ -160,9 +160,9 @@ class Watch(monitoring.CommandListener):
             client.see("insert", "conflict" if "code" in reply else _complaint(reply) or "ok")
         elif name == "commitTransaction":
             client.see("commit")
-        elif name == "find" and about == "bookings":
+        elif name in ("find", "aggregate") and about == "bookings":
             found = [names.bookings[document["_id"]] for document in reply["cursor"]["firstBatch"]]
-            asked = command["filter"]
+            asked = command["filter"] if name == "find" else command["pipeline"][0]["$match"]
             by = {"keys.digest": "find_key", "slots": "find_rivals", "_id": "find_booking"}
             client.see(next(by[field] for field in by if field in asked), *found)
         elif name == "update" and about == "bookings":
