@@ -49,7 +49,8 @@ def find_move_options(
                 category.id if place == position else other.category
                 for place, other in enumerate(booking.rooms)
             ]
-            calendars = [by_category[name] for name in categories]
+            # Of a category that is gone new nights have no price; moving says so.
+            calendars = [by_category[name] for name in categories if name in by_category]
             amounts = offers.reprice(booking.price, calendars, check_in, check_out)
             total = Price(booking.price.currency, amounts).total
             for room in rooms:

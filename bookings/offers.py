@@ -170,18 +170,20 @@ def judge_move(
     if faults:
         raise ValidationFailed(faults)
     rooms = []
-    has_already = {booked.room for booked in booking.rooms}
+    # Where it is it may stay, as what it is booked: also since that room is no longer for sale,
+    # of another category, or gone.
+    its_own = {booked.room: booked.category for booked in booking.rooms}
     for room_id, booked in zip(room_ids, booking.rooms, strict=True):
-        # Where it is it may stay, also since that room is no longer for sale.
-        room = inventory.find_room(room_id, only_for_sale=room_id not in has_already)
-        category = inventory.find_category(room.category) if room else None
-        if room is None or category is None or category.hotel != booking.hotel:
+        room = None if room_id in its_own else inventory.find_room(room_id)
+        category_id = room.category if room else its_own.get(room_id, "")
+        category = inventory.find_category(category_id) if category_id else None
+        if room_id not in its_own and (category is None or category.hotel != booking.hotel):
             faults.append(("rooms", f"There is no room {room_id} for sale in this hotel."))
-        elif booked.guests > category.occupancy:
+        elif category and booked.guests > category.occupancy:
             text = f"{room_id} takes {category.limit}, not {booked.guests}."
             faults.append(("rooms", text))
         else:
-            rooms.append(BookedRoom(room.id, category.id, booked.guests))
+            rooms.append(BookedRoom(room_id, category_id, booked.guests))
     if faults:
         raise ValidationFailed(faults)
     return tuple(rooms)
@@ -191,12 +193,25 @@ def amounts_after_move(
     price: Price, rooms: Sequence[BookedRoom], check_in: date, check_out: date
 ) -> tuple[tuple[date, int], ...]:
     """The amounts by night after a move: nights that were booked keep theirs, others cost what
-    they cost now."""
+    they cost now. Raises ValidationFailed where that cannot be told."""
     categories = {booked.category: inventory.find_category(booked.category) for booked in rooms}
     by_category = calendars.read_calendars(
         [category for category in categories.values() if category], check_in, check_out
     )
-    return reprice(price, [by_category[booked.category] for booked in rooms], check_in, check_out)
+    gone = [name for name, category in categories.items() if category is None]
+    if gone and has_new_nights(price, check_in, check_out):
+        text = f"There is no category {gone[0]} any more, so new nights have no price in it."
+        raise ValidationFailed([("rooms", f"{text} Choose another room.")])
+    calendars_by_room = [
+        by_category[booked.category] for booked in rooms if booked.category in by_category
+    ]
+    return reprice(price, calendars_by_room, check_in, check_out)
+
+
+def has_new_nights(price: Price, check_in: date, check_out: date) -> bool:
+    """Whether on these dates there are nights that the price does not have."""
+    frozen = dict(price.nights)
+    return any(night not in frozen for night in nights_between(check_in, check_out))
 
 
 def reprice(
