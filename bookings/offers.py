@@ -4,7 +4,7 @@ It asks the catalogue and the calendars; which of the rooms are free is asked la
 is chosen and locked.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -12,7 +12,7 @@ from bookings import calendars, inventory
 from bookings.calendars import Calendar, Obstacle
 from bookings.documents import CHECKED_OUT, EXPECTED, BookedRoom, Booking, Price, nights_between
 from bookings.errors import ValidationFailed
-from bookings.inventory import HotelFacts, RoomFacts
+from bookings.inventory import CategoryFacts, HotelFacts, RoomFacts
 from bookings.payloads import MAX_SLOTS, RoomWish, StayRequest, judge_length
 from bookings.stock import TOO_MANY_GUESTS, Stock, read_category_stock, read_room_stock
 
@@ -163,6 +163,8 @@ def judge_move(
     faults += inventory.judge_dates(
         hotel, today if booking.check_in < today else check_in, check_out, at_desk=True
     )
+    if has_new_nights(booking.price, check_in, check_out):
+        faults += _judge_currency(booking.price, hotel)
     if len(set(room_ids)) != len(booking.rooms) or len(room_ids) != len(booking.rooms):
         faults.append(("rooms", f"Name {len(booking.rooms)} different rooms for this booking."))
     if len(room_ids) * (check_out - check_in).days > MAX_SLOTS:
@@ -198,14 +200,35 @@ def amounts_after_move(
     by_category = calendars.read_calendars(
         [category for category in categories.values() if category], check_in, check_out
     )
-    gone = [name for name, category in categories.items() if category is None]
-    if gone and has_new_nights(price, check_in, check_out):
-        text = f"There is no category {gone[0]} any more, so new nights have no price in it."
-        raise ValidationFailed([("rooms", f"{text} Choose another room.")])
+    if has_new_nights(price, check_in, check_out):
+        _check_prices(price, categories)
     calendars_by_room = [
         by_category[booked.category] for booked in rooms if booked.category in by_category
     ]
     return reprice(price, calendars_by_room, check_in, check_out)
+
+
+def _check_prices(price: Price, categories: Mapping[str, CategoryFacts | None]) -> None:
+    """Raises ValidationFailed where prices that were just read cannot be added to this one.
+
+    The currency is read after the prices: a hotel gets another one before it gets other prices.
+    """
+    for name, category in categories.items():
+        if category is None:
+            text = f"There is no category {name} any more, so new nights have no price in it."
+            raise ValidationFailed([("rooms", f"{text} Choose another room.")])
+    for hotel_id in {category.hotel for category in categories.values() if category}:
+        hotel = inventory.find_hotel(hotel_id)
+        if hotel and (faults := _judge_currency(price, hotel)):
+            raise ValidationFailed(faults)
+
+
+def _judge_currency(price: Price, hotel: HotelFacts) -> list[tuple[str, str]]:
+    """Why the stay gets no new nights at what they cost now, if so: no amount is of two."""
+    if price.currency == hotel.currency:
+        return []
+    text = f"This stay is priced in {price.currency} and the hotel now sells in {hotel.currency}"
+    return [("checkOut", f"{text}, so it gets no new nights; book them on their own.")]
 
 
 def has_new_nights(price: Price, check_in: date, check_out: date) -> bool:

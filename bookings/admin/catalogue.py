@@ -14,7 +14,7 @@ from django.db.models import Model, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
 
-from bookings import clock, lookups, withdrawal
+from bookings import clock, inventory, lookups, withdrawal
 from bookings.admin.changing import ChangesWhatWasSeen
 from bookings.admin.deletion import KeepsWhatHasParts, RefusesDeletion
 from bookings.admin.free_of_charge import AsksBeforeFree
@@ -39,13 +39,16 @@ class HotelForm(forms.ModelForm):
         currency: str = self.cleaned_data["currency"]
         if self.instance._state.adding:
             return currency
-        hotel = Hotel.objects.get(pk=self.instance.pk)
-        # A stay keeps its currency, so a move would add amounts of two.
-        if currency != hotel.currency and lookups.has_priced_stays(
-            hotel.pk, clock.today(hotel.time_zone)
+        hotel = inventory.find_hotel(self.instance.pk)
+        # A stay keeps its currency, and gets no new nights in another. One that is on its way while
+        # this looks is told so when it is moved.
+        if (
+            hotel
+            and currency != hotel.currency
+            and lookups.may_be_repriced(hotel.id, hotel.desk_day())
         ):
-            text = f"Stays from today on are priced in {hotel.currency}; change it after them."
-            raise ValidationError(text)
+            text = f"Stays or holds from today on are priced in {hotel.currency}"
+            raise ValidationError(f"{text}; change it after them.")
         return currency
 
 
