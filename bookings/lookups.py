@@ -1,7 +1,7 @@
 """Reads of the `bookings` collection; what writes is in bookings/repository.py."""
 
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
@@ -17,6 +17,7 @@ from bookings.documents import (
     EXPIRED,
     LATE_CONFIRM,
     PENDING,
+    STAY,
     BookedRoom,
     Booking,
     Key,
@@ -25,11 +26,15 @@ from bookings.documents import (
 )
 from bookings.indexes import guests_with_address
 from bookings.models import BookingRecord, RoomBlock
+from bookings.payloads import MAX_NIGHTS
 from idempotency.claims import Answer
 from idempotency.lookup import Effect
 
 # Keys that callers coming back to one hold may leave on it; each carries a stored answer.
 MAX_KEYS = 50
+
+# A hold that can still be confirmed is no older: it lasts an hour in all, and ten minutes more.
+CONFIRMABLE_FOR = timedelta(hours=2)
 
 # Whoever watches wants to know soon that there are many, not late how many exactly.
 MAX_COUNTED = 10_000
@@ -164,16 +169,19 @@ def list_bookings_with_address(
     return [from_document(document) for document in found]
 
 
-def has_priced_stays(hotel: str, day: date) -> bool:
-    """Whether the hotel has stays, booked or held, with a night on this day or later."""
-    condition = {
-        "hotel": hotel,
-        # What the index on slots holds; a block has no price.
-        "slots": {"$elemMatch": {"$gte": f"{day}|"}},
-        "status": {"$in": list(ACTIVE)},
-        "kind": {"$ne": BLOCK},
-    }
-    return collection("bookings").find_one(condition, {"_id": 1}) is not None
+def may_be_repriced(hotel: str, day: date) -> bool:
+    """Whether the hotel has stays that can get new nights from this day on: booked, held, or held
+    until so lately that they can still be confirmed, and not over before it."""
+    # A block has no price.
+    stays = {**may_be_expected(day), "hotel": hotel, "kind": STAY}
+    # Two questions, since no index has both. The first begins where a stay of the greatest length
+    # would: a no-show may have given back all its nights but the first.
+    first = day - timedelta(days=MAX_NIGHTS)
+    active = {"slots": {"$elemMatch": {"$gte": f"{first}|"}}, "status": {"$in": list(ACTIVE)}}
+    oldest = ObjectId.from_datetime(clock.now() - CONFIRMABLE_FOR)
+    ended = {"_id": {"$gte": oldest}, "status": EXPIRED}
+    bookings = collection("bookings")
+    return any(bookings.find_one(stays | found, {"_id": 1}) for found in (active, ended))
 
 
 def not_over(day: date) -> dict[str, Any]:

@@ -124,6 +124,8 @@ class Room(models.Model):
     category = models.ForeignKey(RoomCategory, on_delete=models.PROTECT, related_name="rooms")
     name = models.CharField(max_length=200)
     is_sold = models.BooleanField("for sale", default=True)
+    # By MongoDB's clock, written with the field above; see bookings/withdrawal.py.
+    off_sale_since = models.DateTimeField(null=True, editable=False)
 
     class Meta:
         db_table = "rooms"

@@ -42,6 +42,8 @@ def find_move_options(
     }
     hotel = inventory.find_hotel(booking.hotel)
     has_begun = hotel is not None and booking.check_in < hotel.desk_day()
+    # No amount is of two currencies.
+    has_other_prices = hotel is not None and hotel.currency != booking.price.currency
     frozen = frozen_amounts(booking)
     found = []
     for position, booked in enumerate(booking.rooms):
@@ -51,8 +53,15 @@ def find_move_options(
                 category.id if place == position else other.category
                 for place, other in enumerate(booking.rooms)
             ]
-            calendars = [by_category[name] for name in categories]
-            amounts = offers.reprice(booking.price, frozen, calendars, check_in, check_out)
+            if has_other_prices and offers.has_new_nights(
+                booking.price, frozen, categories, check_in, check_out
+            ):
+                continue
+            # Of a category that is gone new nights have no price; moving says so.
+            calendars = [by_category[name] for name in categories if name in by_category]
+            amounts = offers.reprice(
+                booking.price, frozen, calendars, categories, check_in, check_out
+            )
             total = Price(booking.price.currency, amounts).total
             for room in rooms:
                 is_its_own = room.id == booked.room

@@ -1,8 +1,8 @@
 """Changing many nights of a hotel's calendar at once: judged and shown first, then ordered.
 
-A plan says of each night what it is and what it will be, never by how much it changes. So a plan
-that is taken up again after its worker was killed changes prices once, and one whose nights were
-changed by somebody else meanwhile changes none.
+A plan says of each night what it is and what it will be, never by how much it changes. So one whose
+nights were changed by somebody else meanwhile changes none. That it changes prices once, also when
+it is taken up again after its worker was killed, is up to bookings/night_jobs.py.
 """
 
 import hashlib

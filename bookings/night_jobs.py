@@ -2,8 +2,10 @@
 
 One job is worked on at a time, the oldest first, so that of two orders for the same nights the
 later one has the last word. A job is taken by compare-and-set for a lease; a worker that is
-killed leaves it to whoever looks after the lease has run out. Making nights twice is making them
-once, and so is changing them, since a row says what a night will be. A job that meets an error
+killed leaves it to whoever looks after the lease has run out. A job remembers how far it is in the
+transaction that writes its nights, so nothing is done twice: not by the next worker, which cannot
+tell a night that is not changed yet from one that somebody put back, and not by one that is late.
+A job that meets an error
 which nobody expected fails at once, since those behind it wait; one that never comes to an end,
 because its worker or MongoDB is gone each time, is begun ten times.
 
@@ -39,8 +41,8 @@ from bookings.nights import Progress, Row
 
 logger = logging.getLogger(__name__)
 
-# The lease is renewed before each category, and one time-out covers both: so a worker writes for
-# at most 8 s after it renewed, and long before somebody else may take its job.
+# The lease is renewed with each batch or category, which has 8 s: long before somebody else may
+# take the job. One that lost it all the same writes nothing: see `_change`.
 LEASE_MS = int(3 * MONGODB_TIMEOUT_S * 1000)
 
 # Deploying ends workers, and MongoDB elects; more often than that it is the job itself.
@@ -255,7 +257,8 @@ def _generate(job: dict[str, Any]) -> Progress:
         overwrite=job["overwrite"],
         # Whoever ordered it was asked.
         allow_free=True,
-        on_progress=lambda progress: _renew(job, progress),
+        begun=_begun(job),
+        record=lambda progress, session: _renew(job, progress, session),
     )
 
 
@@ -265,14 +268,30 @@ def _set(job: dict[str, Any]) -> Progress:
         nights.judge_rows(rows, on_progress=lambda _: _renew(job, Progress(len(rows))))
         with request_limits():
             _change(job, {"is_judged": True})
-    result = nights.set_nights(rows, on_progress=lambda progress: _renew(job, progress))
+    result = nights.set_nights(
+        rows,
+        begun=_begun(job),
+        record=lambda progress, session: _renew(job, progress, session),
+    )
     if result.refused:
         raise ValidationFailed([("", nights.tell_refused(result.refused))])
     return result
 
 
-def _renew(job: dict[str, Any], progress: Progress) -> None:
-    _change(job, {"lease_until": _lease_end(), "done": progress.done, "total": progress.total})
+def _begun(job: dict[str, Any]) -> Progress | None:
+    """How far workers before this one came. One of an earlier release did not say."""
+    progress = job.get("progress")
+    return (
+        Progress(**{**progress, "categories": tuple(progress["categories"])}) if progress else None
+    )
+
+
+def _renew(job: dict[str, Any], progress: Progress, session: ClientSession | None = None) -> None:
+    """Says that the worker is still there and, in a transaction that writes nights, how far."""
+    fields = {"lease_until": _lease_end(), "done": progress.done, "total": progress.total}
+    if session is not None:
+        fields["progress"] = {**vars(progress), "categories": list(progress.categories)}
+    _change(job, fields, session)
 
 
 def _end(job: dict[str, Any], state: str, *, error: str = "") -> None:
@@ -281,9 +300,12 @@ def _end(job: dict[str, Any], state: str, *, error: str = "") -> None:
         _change(job, {**ended, "rows": None})
 
 
-def _change(job: dict[str, Any], fields: dict[str, Any]) -> None:
+def _change(
+    job: dict[str, Any], fields: dict[str, Any], session: ClientSession | None = None
+) -> None:
+    """Raises _LeaseLost, which undoes a transaction, if the job is no longer ours."""
     result = collection("nights_jobs").update_one(
-        {"_id": job["_id"], "taken_by": job["taken_by"]}, [{"$set": fields}]
+        {"_id": job["_id"], "taken_by": job["taken_by"]}, [{"$set": fields}], session=session
     )
     if result.matched_count == 0:
         raise _LeaseLost

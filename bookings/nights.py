@@ -8,15 +8,17 @@ this way and 10 s the other, and 48 s the other where nights had just been delet
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any
 
 from pymongo import UpdateMany
+from pymongo.client_session import ClientSession
 from pymongo.errors import BulkWriteError
+from pymongo.read_concern import ReadConcern
 
 from bookings.clock import request_limits
-from bookings.connections import collection
+from bookings.connections import DURABLE, collection, database
 from bookings.errors import ValidationFailed
 from bookings.inventory import HORIZON_DAYS
 from bookings.models import MAX_NIGHT_PRICE
@@ -27,8 +29,11 @@ WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 # Nights that one order may set: what a worker writes in some seconds and one document can hold.
 MAX_ROWS = 100_000
 
-# One time-out covers the reading and writing of so many rows, and takes far longer than they do.
-ROWS_A_BATCH = 5_000
+# One transaction writes so many rows in some tenths of a second; MongoDB ends it after five.
+ROWS_A_BATCH = 1_000
+
+# How often a batch is written again in which somebody else made a night at the same moment.
+WRITE_ATTEMPTS = 3
 
 # From today to the last day that is sold, both included.
 MAX_NIGHTS_A_RUN = HORIZON_DAYS + 1
@@ -77,7 +82,8 @@ class Row:
 class Progress:
     """How many nights there are to make, and what became of those that are written.
 
-    `left` were so already, and `refused` are no longer as they were seen.
+    `left` were so already, and `refused` are no longer as they were seen. `categories` are those
+    whose nights are all generated.
     """
 
     total: int
@@ -85,10 +91,20 @@ class Progress:
     changed: int = 0
     left: int = 0
     refused: int = 0
+    categories: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def done(self) -> int:
         return self.made + self.changed + self.left + self.refused
+
+
+# What an order remembers of its progress, in the transaction that gets it there: so whoever takes
+# it up again knows what was done, whatever became of those nights since.
+Record = Callable[[Progress, ClientSession], object]
+
+
+def _nothing(*_: object) -> None:
+    """Where nothing is remembered, or told."""
 
 
 def generate_nights(
@@ -101,13 +117,16 @@ def generate_nights(
     weekdays: Collection[str] = WEEKDAYS,
     overwrite: bool = False,
     allow_free: bool = False,
-    on_progress: Callable[[Progress], object] = lambda _: None,
+    on_progress: Callable[[Progress], object] = _nothing,
+    begun: Progress | None = None,
+    record: Record = _nothing,
 ) -> Progress:
     """Makes the nights from start to end of all the hotel's categories; see `plan_nights`.
 
     Nights that exist stay as they are; with `overwrite` their price is set, and nothing else of
     them. `on_progress` is called before each category is written, within the time that MongoDB
-    has for both, and at the end; whatever it raises stops the run there.
+    has for both, and at the end; whatever it raises stops the run there. Each category is one
+    transaction, and `record` is part of it; what was `begun` is gone on with.
     """
     with request_limits():
         plan = plan_nights(
@@ -119,17 +138,33 @@ def generate_nights(
             weekdays=weekdays,
             allow_free=allow_free,
         )
-    progress = Progress(plan.total)
+    progress = replace(begun or Progress(0), total=plan.total)
     for category, night_price in plan.prices:
+        if category in progress.categories:
+            continue
+
+        def write(
+            session: ClientSession,
+            before: Progress = progress,
+            category: str = category,
+            price: int = night_price,
+        ) -> Progress:
+            made, changed = _write_nights(
+                category, plan.dates, price, overwrite=overwrite, session=session
+            )
+            after = replace(
+                before,
+                made=before.made + made,
+                changed=before.changed + changed,
+                left=before.left + len(plan.dates) - made - changed,
+                categories=(*before.categories, category),
+            )
+            record(after, session)
+            return after
+
         with request_limits():
             on_progress(progress)
-            made, changed = _write_nights(category, plan.dates, night_price, overwrite=overwrite)
-        progress = Progress(
-            total=progress.total,
-            made=progress.made + made,
-            changed=progress.changed + changed,
-            left=progress.left + len(plan.dates) - made - changed,
-        )
+            progress = _in_transaction(write)
     with request_limits():
         on_progress(progress)
     return progress
@@ -199,7 +234,12 @@ def _why_no_categories(hotel_id: str) -> str:
 
 
 def _write_nights(
-    category: str, dates: Collection[str], price: int, *, overwrite: bool
+    category: str,
+    dates: Collection[str],
+    price: int,
+    *,
+    overwrite: bool,
+    session: ClientSession,
 ) -> tuple[int, int]:
     """Makes what is missing of these nights; returns how many it made and how many it changed."""
     nights = collection("nights")
@@ -208,24 +248,28 @@ def _write_nights(
         for night in nights.find(
             {"category_id": category, "date": {"$gte": min(dates), "$lte": max(dates)}},
             {"_id": 0, "date": 1},
+            session=session,
         )
     }
     missing = [_new_night(category, day, price) for day in dates if day not in there]
-    made = _insert_new(missing) if missing else 0
+    if missing:
+        nights.insert_many(missing, ordered=False, session=session)
+    made = len(missing)
     if not overwrite:
         return made, 0
     ids = [night_id(category, day) for day in dates]
-    result = nights.update_many({"_id": {"$in": ids}}, {"$set": {"price": price}})
+    update = {"$set": {"price": price}}
+    result = nights.update_many({"_id": {"$in": ids}}, update, session=session)
     return made, result.modified_count
 
 
 def judge_rows(
-    rows: Sequence[Row], *, on_progress: Callable[[Progress], object] = lambda _: None
+    rows: Sequence[Row], *, on_progress: Callable[[Progress], object] = _nothing
 ) -> None:
     """Raises ValidationFailed if a category is there no more, or a night not as it was seen.
 
     For before the first night is written: later the order's own nights are not as they were.
-    `on_progress` is as in `set_nights`.
+    `on_progress` is called before each batch, within the time that MongoDB has for both.
     """
     with request_limits():
         _check_categories({row.category for row in rows})
@@ -244,29 +288,51 @@ def judge_rows(
 
 
 def set_nights(
-    rows: Sequence[Row], *, on_progress: Callable[[Progress], object] = lambda _: None
+    rows: Sequence[Row], *, begun: Progress | None = None, record: Record = _nothing
 ) -> Progress:
-    """Sets what the rows say and leaves the rest of each night; safe to repeat.
+    """Sets what the rows say and leaves the rest of each night.
 
-    A night that is neither as it was seen nor as it is to be is left and counted as refused.
-    `on_progress` is as in `generate_nights`, before each batch.
+    A night that is neither as it was seen nor as it is to be is left and counted as refused. Rows
+    are written in their order, each batch as one transaction, and `record` is part of it; what was
+    `begun` is gone on with.
     """
-    progress = Progress(len(rows))
-    for start in range(0, len(rows), ROWS_A_BATCH):
-        batch = rows[start : start + ROWS_A_BATCH]
+    progress = replace(begun or Progress(0), total=len(rows))
+    while progress.done < len(rows):
+        batch = rows[progress.done : progress.done + ROWS_A_BATCH]
+
+        def write(
+            session: ClientSession, before: Progress = progress, batch: Sequence[Row] = batch
+        ) -> Progress:
+            made, changed, refused = _write_rows(batch, session)
+            after = replace(
+                before,
+                made=before.made + made,
+                changed=before.changed + changed,
+                left=before.left + len(batch) - made - changed - refused,
+                refused=before.refused + refused,
+            )
+            record(after, session)
+            return after
+
         with request_limits():
-            on_progress(progress)
-            made, changed, refused = _write_rows(batch)
-        progress = Progress(
-            total=progress.total,
-            made=progress.made + made,
-            changed=progress.changed + changed,
-            left=progress.left + len(batch) - made - changed - refused,
-            refused=progress.refused + refused,
-        )
-    with request_limits():
-        on_progress(progress)
+            progress = _in_transaction(write)
     return progress
+
+
+def _in_transaction(write: Callable[[ClientSession], Progress]) -> Progress:
+    """What `write` returns, committed on a majority. The driver runs it again after a conflict with
+    somebody else's change of a night, and sees that change then."""
+    for attempt in range(1, WRITE_ATTEMPTS + 1):
+        try:
+            with database().client.start_session() as session:
+                return session.with_transaction(
+                    write, read_concern=ReadConcern("snapshot"), write_concern=DURABLE
+                )
+        except BulkWriteError as error:
+            codes = {fault["code"] for fault in error.details["writeErrors"]}
+            if codes != {DUPLICATE_KEY} or attempt == WRITE_ATTEMPTS:
+                raise
+    raise AssertionError("the last attempt returns or raises")
 
 
 def count_free(rows: Sequence[Row]) -> int:
@@ -333,25 +399,28 @@ def _count_stale(rows: Sequence[Row]) -> int:
     )
 
 
-def _write_rows(rows: Sequence[Row]) -> tuple[int, int, int]:
+def _write_rows(rows: Sequence[Row], session: ClientSession) -> tuple[int, int, int]:
     """Returns how many nights it made, how many it changed, and how many it refused to."""
     nights = collection("nights")
     ids = [night_id(row.category, row.day) for row in rows]
-    there = set(nights.distinct("_id", {"_id": {"$in": ids}}))
+    found = nights.find({"_id": {"$in": ids}}, {"_id": 1}, session=session)
+    there = {night["_id"] for night in found}
     missing = [
         {**_new_night(row.category, row.day, row.base_price), **row.values}
         for row, id_ in zip(rows, ids, strict=True)
         # What was seen and is gone is not for a change of it to bring back.
         if id_ not in there and not row.seen
     ]
-    made = _insert_new(missing) if missing else 0
-    if made == len(rows):
-        return made, 0, 0
-    # All rows again: somebody may have made one of the missing nights, otherwise, meanwhile.
+    made = len(missing)
+    if missing:
+        nights.insert_many(missing, ordered=False, session=session)
     changed, refused = 0, 0
-    updates = _group_by_values(rows)
+    new = {night["_id"] for night in missing}
+    updates = _group_by_values(row for row, id_ in zip(rows, ids, strict=True) if id_ not in new)
     if updates:
-        result = nights.bulk_write([update for update, _ in updates], ordered=False)
+        result = nights.bulk_write(
+            [update for update, _ in updates], ordered=False, session=session
+        )
         changed = result.modified_count
         refused = sum(count for _, count in updates) - result.matched_count
     return made, changed, refused
@@ -372,25 +441,11 @@ def _group_by_values(rows: Iterable[Row]) -> list[tuple[UpdateMany, int]]:
 
 
 def _as_seen(ids: list[str], values: Any, seen: Any) -> dict[str, Any]:
-    """Those of the nights that are as they were seen, or are so already: this order wrote them."""
+    """Those of the nights that are as they were seen, or are already as they are to be."""
     condition: dict[str, Any] = {"_id": {"$in": ids}}
     if seen is not None:
         condition["$or"] = [dict(values), *([dict(seen)] if seen else [])]
     return condition
-
-
-def _insert_new(nights: list[dict[str, Any]]) -> int:
-    """Inserts those of the nights that nobody made meanwhile; returns how many that were."""
-    try:
-        collection("nights").insert_many(nights, ordered=False)
-    except BulkWriteError as error:
-        faults = error.details["writeErrors"]
-        if error.details["writeConcernErrors"] or any(
-            fault["code"] != DUPLICATE_KEY for fault in faults
-        ):
-            raise
-        return len(nights) - len(faults)
-    return len(nights)
 
 
 def _new_night(category: str, day: str, price: int) -> dict[str, Any]:

@@ -4,7 +4,7 @@ It asks the catalogue and the calendars; which of the rooms are free is asked la
 is chosen and locked.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -12,7 +12,7 @@ from bookings import calendars, inventory
 from bookings.calendars import Calendar, Obstacle
 from bookings.documents import CHECKED_OUT, EXPECTED, BookedRoom, Booking, Price, nights_between
 from bookings.errors import ValidationFailed
-from bookings.inventory import HotelFacts, RoomFacts
+from bookings.inventory import CategoryFacts, HotelFacts, RoomFacts
 from bookings.payloads import MAX_SLOTS, RoomWish, StayRequest, judge_length
 from bookings.stock import TOO_MANY_GUESTS, Stock, read_category_stock, read_room_stock
 from bookings.told import Frozen, frozen_amounts, kinds_of
@@ -176,18 +176,25 @@ def judge_move(
     if faults:
         raise ValidationFailed(faults)
     rooms = []
-    has_already = {booked.room for booked in booking.rooms}
+    # Where it is it may stay, as what it is booked: also since that room is no longer for sale,
+    # of another category, or gone.
+    its_own = {booked.room: booked.category for booked in booking.rooms}
     for room_id, booked in zip(room_ids, booking.rooms, strict=True):
-        # Where it is it may stay, also since that room is no longer for sale.
-        room = inventory.find_room(room_id, only_for_sale=room_id not in has_already)
-        category = inventory.find_category(room.category) if room else None
-        if room is None or category is None or category.hotel != booking.hotel:
+        room = None if room_id in its_own else inventory.find_room(room_id)
+        category_id = room.category if room else its_own.get(room_id, "")
+        category = inventory.find_category(category_id) if category_id else None
+        if room_id not in its_own and (category is None or category.hotel != booking.hotel):
             faults.append(("rooms", f"There is no room {room_id} for sale in this hotel."))
-        elif booked.guests > category.occupancy:
+        elif category and booked.guests > category.occupancy:
             text = f"{room_id} takes {category.limit}, not {booked.guests}."
             faults.append(("rooms", text))
         else:
-            rooms.append(BookedRoom(room.id, category.id, booked.guests))
+            rooms.append(BookedRoom(room_id, category_id, booked.guests))
+    categories = [room.category for room in rooms]
+    if not faults and has_new_nights(
+        booking.price, frozen_amounts(booking), categories, check_in, check_out
+    ):
+        faults += _judge_currency(booking.price, hotel)
     if faults:
         raise ValidationFailed(faults)
     return tuple(rooms)
@@ -197,24 +204,67 @@ def amounts_after_move(
     booking: Booking, rooms: Sequence[BookedRoom], check_in: date, check_out: date
 ) -> tuple[tuple[date, int], ...]:
     """The amounts by night after a move: nights that are or were booked keep theirs, others cost
-    what they cost now."""
+    what they cost now. Raises ValidationFailed where that cannot be told."""
     categories = {booked.category: inventory.find_category(booked.category) for booked in rooms}
     by_category = calendars.read_calendars(
         [category for category in categories.values() if category], check_in, check_out
     )
-    by_room = [by_category[booked.category] for booked in rooms]
-    return reprice(booking.price, frozen_amounts(booking), by_room, check_in, check_out)
+    frozen, kinds = frozen_amounts(booking), [booked.category for booked in rooms]
+    if has_new_nights(booking.price, frozen, kinds, check_in, check_out):
+        _check_prices(booking.price, categories)
+    by_room = [by_category[name] for name in kinds if name in by_category]
+    return reprice(booking.price, frozen, by_room, kinds, check_in, check_out)
+
+
+def _check_prices(price: Price, categories: Mapping[str, CategoryFacts | None]) -> None:
+    """Raises ValidationFailed where prices that were just read cannot be added to this one.
+
+    The currency is read after the prices: a hotel gets another one before it gets other prices.
+    """
+    for name, category in categories.items():
+        if category is None:
+            text = f"There is no category {name} any more, so new nights have no price in it."
+            raise ValidationFailed([("rooms", f"{text} Choose another room.")])
+    for hotel_id in {category.hotel for category in categories.values() if category}:
+        hotel = inventory.find_hotel(hotel_id)
+        if hotel and (faults := _judge_currency(price, hotel)):
+            raise ValidationFailed(faults)
+
+
+def _judge_currency(price: Price, hotel: HotelFacts) -> list[tuple[str, str]]:
+    """Why the stay gets no new nights at what they cost now, if so: no amount is of two."""
+    if price.currency == hotel.currency:
+        return []
+    text = f"This stay is priced in {price.currency} and the hotel now sells in {hotel.currency}"
+    return [("checkOut", f"{text}, so it gets no new nights; book them on their own.")]
+
+
+def has_new_nights(
+    price: Price, frozen: Frozen, categories: Sequence[str], check_in: date, check_out: date
+) -> bool:
+    """Whether on these dates, in these kinds of rooms, there are nights that cost what they cost
+    now: all others have their price."""
+    kinds, booked = kinds_of(categories), dict(price.nights)
+    return any(
+        night not in booked and (night, kinds) not in frozen
+        for night in nights_between(check_in, check_out)
+    )
 
 
 def reprice(
-    price: Price, frozen: Frozen, by_room: Sequence[Calendar], check_in: date, check_out: date
+    price: Price,
+    frozen: Frozen,
+    by_room: Sequence[Calendar],
+    categories: Sequence[str],
+    check_in: date,
+    check_out: date,
 ) -> tuple[tuple[date, int], ...]:
-    """The amounts by night on these dates in rooms with these calendars.
+    """The amounts by night on these dates in rooms of these categories, with these calendars.
 
     A night that it ever had in rooms of these kinds costs what it cost then; one that it has now,
     in others, keeps its price.
     """
-    kinds = kinds_of(calendar.category.id for calendar in by_room)
+    kinds = kinds_of(categories)
     booked = dict(price.nights)
 
     def amount(night: date) -> int:

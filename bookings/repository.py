@@ -276,17 +276,19 @@ def change_booking(
     else has a slot that it needs, NotAuthenticated if who makes it had an account that was deleted
     meanwhile. Dead holds in its way are expired. Every change moves the version that is compared,
     so a retry that did not see its first try in the history cannot act.
+
+    What is moved relies on the catalogue as it was read, which may not be long ago when it is
+    written: see bookings/withdrawal.py. One update has its time looked at before it is sent, and a
+    transaction once more before it commits.
     """
     named = (change.actor,)
+    is_one_update = _is_where_it_was(booking, changed) and not people.with_accounts(named)
+
+    def apply(session: ClientSession | None = None) -> bool:
+        return _change(booking, changed, change, only_before=only_before, session=session)
+
     try:
-        if not people.with_accounts(named):
-            return _change(booking, changed, change, only_before=only_before)
-        return _in_transaction(
-            lambda session: _change(
-                booking, changed, change, only_before=only_before, session=session
-            ),
-            named=named,
-        )
+        return apply() if is_one_update else _in_transaction(apply, named=named)
     except DuplicateKeyError:
         pass
     for _ in range(WRITE_ATTEMPTS):
@@ -308,6 +310,10 @@ def change_booking(
     raise ResourceLocked
 
 
+def _is_where_it_was(booking: Booking, changed: Booking) -> bool:
+    return stay_document(changed) == stay_document(booking)
+
+
 def _change(
     booking: Booking,
     changed: Booking,
@@ -324,7 +330,7 @@ def _change(
     fields: dict[str, Any] = {"status": changed.status, "updated_at": change.at}
     if changed.expires_at != booking.expires_at:
         fields["expires_at"] = changed.expires_at
-    if stay_document(changed) != stay_document(booking):
+    if not _is_where_it_was(booking, changed):
         fields.update(stay_document(changed))
     if (changed.guest, changed.notes) != (booking.guest, booking.notes):
         fields.update({**guest_document(changed), "notes": changed.notes})
@@ -339,7 +345,10 @@ def _change(
     if news := outbox.notices_of(changed, change, seen=_with_one_line_more(booking.seen)):
         pushed["outbox"] = {"$each": [notice_document(notice) for notice in news]}
     write = _Write(condition, booking.seen, {"$set": fields, "$push": pushed})
-    return _write(write, session=session) == 1
+    done = _write(write, session=session) == 1
+    if session is not None:
+        reached("in_transaction")
+    return done
 
 
 def _change_over_dead_holds(

@@ -40,6 +40,8 @@ class AccountAdmin(AddsOnce, UserAdmin):
 
     form = AccountForm
     add_form = NewAccountForm
+    # The form would write over the moment of a log-in.
+    readonly_fields = ("last_login",)
     add_fieldsets: Any = (
         (
             None,

@@ -8,20 +8,24 @@ a room belongs to: a room in another hotel would have all its nights to sell aga
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.db.models import Model
+from django.db.models import Model, QuerySet
+from django.db.models.functions import Now
 from django.http import HttpRequest
 
-from bookings import clock, lookups
-from bookings.admin.adding import AddsOnce
-from bookings.admin.deletion import RefusesDeletion
+from bookings import clock, inventory, lookups, withdrawal
+from bookings.admin.changing import ChangesWhatWasSeen
+from bookings.admin.deletion import KeepsWhatHasParts, RefusesDeletion
 from bookings.admin.free_of_charge import AsksBeforeFree
 from bookings.models import Hotel, Night, Room, RoomCategory
 from bookings.money import format_money
 
+# A booking may be on its way to what was for sale a moment ago; see bookings/withdrawal.py.
+WAIT = f"{withdrawal.STILL_SOLD.total_seconds() / 60:.0f} minutes"
 
-class CatalogueAdmin(AddsOnce, RefusesDeletion):
+
+class CatalogueAdmin(ChangesWhatWasSeen, RefusesDeletion):
     # What is written once, when the object is added.
     fixed: tuple[str, ...] = ("id",)
     list_per_page = 50
@@ -35,18 +39,21 @@ class HotelForm(forms.ModelForm):
         currency: str = self.cleaned_data["currency"]
         if self.instance._state.adding:
             return currency
-        hotel = Hotel.objects.get(pk=self.instance.pk)
-        # A stay keeps its currency, so a move would add amounts of two.
-        if currency != hotel.currency and lookups.has_priced_stays(
-            hotel.pk, clock.today(hotel.time_zone)
+        hotel = inventory.find_hotel(self.instance.pk)
+        # A stay keeps its currency, and gets no new nights in another. One that is on its way while
+        # this looks is told so when it is moved.
+        if (
+            hotel
+            and currency != hotel.currency
+            and lookups.may_be_repriced(hotel.id, hotel.desk_day())
         ):
-            text = f"Stays from today on are priced in {hotel.currency}; change it after them."
-            raise ValidationError(text)
+            text = f"Stays or holds from today on are priced in {hotel.currency}"
+            raise ValidationError(f"{text}; change it after them.")
         return currency
 
 
 @admin.register(Hotel)
-class HotelAdmin(CatalogueAdmin):
+class HotelAdmin(CatalogueAdmin, KeepsWhatHasParts):
     form = HotelForm
     list_display = ("name", "id", "code", "time_zone", "currency", "hold_minutes", "cancel_hours")
     search_fields = ("name", "id", "code")
@@ -72,8 +79,9 @@ class RoomCategoryForm(AsksBeforeFree):
 
 
 @admin.register(RoomCategory)
-class RoomCategoryAdmin(CatalogueAdmin):
+class RoomCategoryAdmin(CatalogueAdmin, KeepsWhatHasParts):
     form = RoomCategoryForm
+    whole = "hotel"
     fixed = ("id", "hotel")
     list_display = ("name", "id", "hotel", "occupancy", "night_price", "sell_by_default")
     list_filter = ("hotel", "sell_by_default")
@@ -110,26 +118,88 @@ class RoomForm(forms.ModelForm):
             before = RoomCategory.objects.get(pk=self.instance.category_id)
             if category.hotel_id != before.hotel_id:
                 raise ValidationError("A room stays in its hotel; choose one of its categories.")
+            if category != before and not withdrawal.is_settled(self.instance.pk):
+                raise ValidationError(_why_not_settled(self.instance, "change its category"))
         return category
+
+    def clean(self) -> None:
+        """Whether the new category is still there is seen after the save; nothing is sold till
+        then."""
+        if not self.instance._state.adding and {"category", "is_sold"} <= set(self.changed_data):
+            text = "Save the room in its new category first, and put it on sale then."
+            self.add_error("is_sold", text)
+
+
+def _why_not_settled(room: Room, wish: str) -> str:
+    """Why not yet, and what to do first. It is asked of the room as it is, not as it may become."""
+    room = Room.objects.get(pk=room.pk)
+    named = f"{room} ({room.pk})"
+    if room.is_sold:
+        return f"{named} is for sale. Take this room off sale, and {wish} {WAIT} later."
+    if room.off_sale_since is None:
+        return f"Save {named} once more as it is, off sale, and {wish} {WAIT} later."
+    return (
+        f"{named} went off sale less than {WAIT} ago, and a booking may still be on its way to it. "
+        f"Wait a little, and {wish} then."
+    )
 
 
 @admin.register(Room)
 class RoomAdmin(CatalogueAdmin):
     form = RoomForm
+    whole = "category"
     list_display = ("name", "id", "category", "hotel", "is_sold")
     list_filter = ("is_sold", "category__hotel")
     list_select_related = ("category__hotel",)
     search_fields = ("name", "id")
     autocomplete_fields = ("category",)
+    actions = ("take_off_sale",)
 
     @admin.display(description="hotel")
     def hotel(self, room: Room) -> str:
         return room.category.hotel.name
 
+    def save_model(self, request: HttpRequest, obj: Room, form: Any, change: bool) -> None:
+        """A new room is for sale once its category was seen after it."""
+        if change:
+            super().save_model(request, obj, form, change)
+            return
+        is_sold = obj.is_sold
+        obj.is_sold, obj.off_sale_since = False, clock.now()
+        super().save_model(request, obj, form, change)
+        if is_sold:
+            Room.objects.filter(pk=obj.pk).update(is_sold=True, off_sale_since=None)
+
+    def values_beside(self, obj: Room, values: dict[str, Any]) -> dict[str, Any]:
+        """Since when it is off sale, by the clock of MongoDB, in the write that takes it off."""
+        if obj.is_sold:
+            return {"off_sale_since": None} if "is_sold" in values else {}
+        is_dated = obj.off_sale_since is not None and "is_sold" not in values
+        return {} if is_dated else {"off_sale_since": Now()}
+
+    @admin.action(description="Take selected rooms off sale", permissions=["change"])
+    def take_off_sale(self, request: HttpRequest, queryset: QuerySet[Room]) -> None:
+        ids = [room.pk for room in queryset]
+        sold = Room.objects.filter(pk__in=ids, is_sold=True)
+        for room in sold:
+            self.log_change(request, room, "Taken off sale.")
+        taken = sold.update(is_sold=False, off_sale_since=Now())
+        self.message_user(request, f"Rooms taken off sale: {taken}.", messages.SUCCESS)
+
+    def condition_beside(self, obj: Room) -> dict[str, Any]:
+        return {"off_sale_since": obj.off_sale_since}
+
     def refuse_deletion(self, objects: list[Room]) -> list[str]:
+        # In this order: once they are settled nothing comes to refer to them.
+        unsettled = {room.pk for room in objects if not withdrawal.is_settled(room.pk)}
         kept = lookups.find_referred("rooms.room", [room.pk for room in objects])
         return [
             f"{room} ({room.pk}) has bookings, so it cannot be deleted; take it off sale instead."
-            for room in objects
             if room.pk in kept
+            else _why_not_settled(room, "delete it")
+            for room in objects
+            if room.pk in kept | unsettled
         ]
+
+    def delete_one(self, obj: Room) -> bool:
+        return withdrawal.delete_room(obj.pk, off_sale_since=obj.off_sale_since)

@@ -12,12 +12,13 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
 from bookings import callers, lookups
+from bookings.admin.changing import ChangesWhatWasSeen
 from bookings.admin.deletion import RefusesDeletion
 from bookings.models import ApiClient
 
 
 @admin.register(ApiClient)
-class ApiClientAdmin(RefusesDeletion):
+class ApiClientAdmin(ChangesWhatWasSeen, RefusesDeletion):
     list_display = ("name", "is_active", "act_for_others", "created_at")
     list_filter = ("is_active", "act_for_others")
     search_fields = ("name",)

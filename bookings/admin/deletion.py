@@ -1,11 +1,23 @@
 """Deleting what bookings refer to. MongoDB has no foreign keys, so somebody must look first."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
-from django.contrib import admin
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.contrib import admin, messages
+from django.contrib.admin.models import LogEntry
+from django.db.models import ProtectedError, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+from bookings.connections import collection
+
+
+class _Refused(Exception):
+    """Not everything was deleted. The sentences say what stays, and why."""
+
+    def __init__(self, sentences: list[str]) -> None:
+        self.sentences = sentences
+        super().__init__(" ".join(sentences))
 
 
 class RefusesDeletion(admin.ModelAdmin):
@@ -18,6 +30,11 @@ class RefusesDeletion(admin.ModelAdmin):
         """One sentence for each object that must stay."""
         raise NotImplementedError
 
+    def delete_one(self, obj: Any) -> bool:
+        """Deletes what `refuse_deletion` has nothing against; False if it could not be by now."""
+        obj.delete()
+        return True
+
     def get_deleted_objects(
         self, objs: Sequence[Any] | QuerySet[Any], request: HttpRequest
     ) -> tuple[Any, ...]:
@@ -25,7 +42,69 @@ class RefusesDeletion(admin.ModelAdmin):
         to_delete, model_count, perms_needed, protected = super().get_deleted_objects(objs, request)
         return to_delete, model_count, perms_needed, self.refuse_deletion(list(objs)) or protected
 
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> list[LogEntry]:
+        """Nothing yet: Django asks for it before it deletes."""
+        return []
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        self._delete(request, [obj])
+
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """By key, since MongoDB cannot delete through the joins that a list or filter makes."""
-        ids = [obj.pk for obj in queryset]
-        self.model._default_manager.filter(pk__in=ids).delete()
+        """One by one, since MongoDB cannot delete through the joins that a list or filter makes."""
+        self._delete(request, list(queryset))
+
+    def _delete(self, request: HttpRequest, objects: list[Any]) -> None:
+        kept = []
+        for obj in objects:
+            if refusals := self.refuse_deletion([obj]):
+                kept += refusals
+                continue
+            key, named = obj.pk, str(obj)
+            if self.delete_one(obj):
+                obj.pk = key
+                super().log_deletions(request, cast(Any, [obj]))
+            else:
+                kept.append(f"{named} was changed meanwhile, and is not deleted; look at it again.")
+        if kept:
+            raise _Refused(kept)
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except _Refused as refused:
+            return self._tell(request, refused)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        try:
+            return super().changelist_view(request, extra_context)
+        except _Refused as refused:
+            return self._tell(request, refused)
+
+    def _tell(self, request: HttpRequest, refused: _Refused) -> HttpResponse:
+        for sentence in refused.sentences:
+            self.message_user(request, sentence, messages.ERROR)
+        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist"
+        return HttpResponseRedirect(reverse(name))
+
+
+class KeepsWhatHasParts(RefusesDeletion):
+    """Of what other objects belong to, and may come to belong in the same moment."""
+
+    def delete_one(self, obj: Any) -> bool:
+        """Looks after deleting, as whoever adds a part looks after adding it: one of two sees the
+        other. What has got a part comes back as it was."""
+        name, key = self.opts.db_table, obj.pk
+        document = collection(name).find_one({"_id": key})
+        try:
+            obj.delete()
+        except ProtectedError:
+            return False
+        obj.pk = key
+        if document is None or not self.refuse_deletion([obj]):
+            return True
+        collection(name).insert_one(document)
+        return False

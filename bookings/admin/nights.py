@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from bookings import clock, night_jobs
-from bookings.admin.adding import AddsOnce
+from bookings.admin.changing import ChangesWhatWasSeen
 from bookings.admin.forms import DayField
 from bookings.admin.free_of_charge import AsksBeforeFree
 from bookings.admin.manager.orders import JobKeyField, new_job_key
@@ -124,8 +124,9 @@ class NightForm(AsksBeforeFree):
 
 
 @admin.register(Night)
-class NightAdmin(AddsOnce):
+class NightAdmin(ChangesWhatWasSeen):
     form = NightForm
+    whole = "category"
     fields = (
         "category",
         "date",
@@ -160,13 +161,6 @@ class NightAdmin(AddsOnce):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """The id is made of these two."""
         return ("category", "date") if obj else ()
-
-    def save_model(self, request: HttpRequest, obj: Night, form: Any, change: bool) -> None:
-        """Writes what was changed here alone: a worker may be setting the price this moment."""
-        if change:
-            obj.save(update_fields=form.changed_data)
-        else:
-            super().save_model(request, obj, form, change)
 
     @admin.display(description="category")
     def category_name(self, night: Night) -> str:

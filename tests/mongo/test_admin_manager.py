@@ -488,7 +488,7 @@ def test_changes_the_currency_of_a_hotel_without_stays_alone(
 
     assert Hotel.objects.get(pk="chalet").currency == ("CHF" if is_sold else "EUR")
     if is_sold:
-        text = "Stays from today on are priced in CHF; change it after them."
+        text = "Stays or holds from today on are priced in CHF; change it after them."
         assert response.context["adminform"].form.errors == {"currency": [text]}
 
 

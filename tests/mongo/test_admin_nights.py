@@ -13,6 +13,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from bookings import night_jobs
+from bookings.admin.nights import NightForm
 from bookings.connections import collection, database
 from bookings.models import Hotel, Night, NightsJob, RoomCategory
 from bookings.nights import generate_nights
@@ -253,21 +254,22 @@ def test_edits_a_night_but_not_which_it_is(desk: Client, week: None) -> None:
     assert Night.objects.count() == 14
 
 
-def test_keeps_a_price_that_was_set_while_the_form_was_open(
+def test_keeps_a_price_that_was_set_while_the_form_was_judged(
     desk: Client, week: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save = Night.save
+    judge = NightForm.clean
 
-    def save_late(self: Night, *arguments: Any, **options: Any) -> None:
+    def change_then(self: NightForm) -> None:
+        judge(self)
         collection("nights").update_one({"_id": FIRST}, {"$set": {"price": 1}})
-        save(self, *arguments, **options)
 
-    monkeypatch.setattr(Night, "save", save_late)
+    monkeypatch.setattr(NightForm, "clean", change_then)
 
-    desk.post(page_of(FIRST), night(price="8000", min_stay="1", closed="on"))
+    page = desk.post(page_of(FIRST), night(price="8000", min_stay="1", closed="on"), follow=True)
 
     found = Night.objects.get(pk=FIRST)
-    assert (found.price, found.closed) == (1, True)
+    assert (found.price, found.closed) == (1, False)
+    assert "Somebody else changed this while it was saved" in page.content.decode()
 
 
 def test_does_not_delete_a_category_with_nights(desk: Client, week: None) -> None:

@@ -10,7 +10,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import partial
 from typing import Any
 
@@ -375,6 +375,16 @@ def test_finds_the_answer_of_a_key_that_redis_forgot(explain: Explain) -> None:
     plans = explain(lambda: book("forgotten", caller=BIG, resourceId="h0c0r03", date="2000-01-01"))
 
     check(plans, spare=0)
+
+
+def test_looks_for_stays_that_can_get_another_price(
+    explain: Explain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # All of them were made a moment ago, and it looks at those that were.
+    later = clock.now() + lookups.CONFIRMABLE_FOR + timedelta(minutes=10)
+    monkeypatch.setattr(clock, "now", lambda: later)
+
+    check(explain(lambda: lookups.may_be_repriced("h1", date.fromisoformat(night(900)))), spare=0)
 
 
 def test_finds_own_rooms_where_a_category_is_sold_out(explain: Explain) -> None:

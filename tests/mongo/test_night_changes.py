@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
-from pymongo.errors import AutoReconnect
 
 from bookings import clock, night_jobs, nights
 from bookings.connections import collection
@@ -327,10 +326,10 @@ django.setup()
 from bookings import night_jobs, nights
 nights.ROWS_A_BATCH = 4
 write = nights._write_rows
-def write_two_and_die(batch):
+def write_two_and_die(batch, session):
     if batch[0].values["price"] == 9:
         os.kill(os.getpid(), 9)
-    return write(batch)
+    return write(batch, session)
 nights._write_rows = write_two_and_die
 night_jobs.work_on_jobs()
 """
@@ -354,9 +353,10 @@ def test_writes_nothing_more_once_another_worker_took_it(monkeypatch: Patch) -> 
     job_id = order([row(1), row(1, day=NEXT_DAY)])
     write = nights._write_rows
 
-    def lose_the_job(batch: Any) -> tuple[int, int, int]:
-        written = write(batch)
-        collection("nights_jobs").update_one({"_id": job_id}, {"$set": {"taken_by": "other"}})
+    def lose_the_job(batch: Any, session: Any) -> tuple[int, int, int]:
+        written = write(batch, session)
+        if prices():
+            collection("nights_jobs").update_one({"_id": job_id}, {"$set": {"taken_by": "other"}})
         return written
 
     monkeypatch.setattr(nights, "_write_rows", lose_the_job)
@@ -366,13 +366,14 @@ def test_writes_nothing_more_once_another_worker_took_it(monkeypatch: Patch) -> 
 
 
 def test_sets_a_night_that_somebody_made_meanwhile(monkeypatch: Patch) -> None:
-    insert = nights._insert_new
+    make = nights._new_night
 
-    def insert_late(missing: list[dict[str, Any]]) -> int:
+    def make_late(*arguments: Any) -> dict[str, Any]:
+        monkeypatch.setattr(nights, "_new_night", make)
         put_night("chalet_attic", DAY, price=5, min_stay=7)
-        return insert(missing)
+        return make(*arguments)
 
-    monkeypatch.setattr(nights, "_insert_new", insert_late)
+    monkeypatch.setattr(nights, "_new_night", make_late)
 
     set_nights([row(1), row(2, day=NEXT_DAY)])
 
@@ -430,9 +431,9 @@ def test_leaves_a_night_that_is_changed_while_it_writes(monkeypatch: Patch, day:
     job_id = raise_prices()
     write = nights._write_rows
 
-    def write_late(rows: Any) -> Any:
+    def write_late(rows: Any, session: Any) -> Any:
         set_nights_before([row(5, day=day)])
-        return write(rows)
+        return write(rows, session)
 
     def set_nights_before(rows: list[Row]) -> None:
         monkeypatch.setattr(nights, "_write_rows", write)
@@ -450,34 +451,6 @@ def test_leaves_a_night_that_is_changed_while_it_writes(monkeypatch: Patch, day:
     )
     assert prices()[f"chalet_attic|{day}"] == 5
     assert 5 < sum(prices().values()) - 5 in (8_800, 11_000)
-
-
-@pytest.mark.parametrize("is_edited", [False, True])
-def test_knows_its_own_nights_again_after_a_kill(monkeypatch: Patch, is_edited: bool) -> None:
-    monkeypatch.setattr(nights, "ROWS_A_BATCH", 1)
-    job_id = raise_prices()
-    write = nights._write_rows
-
-    def write_and_die(rows: Any) -> Any:
-        write(rows)
-        raise AutoReconnect("the worker was killed")
-
-    monkeypatch.setattr(nights, "_write_rows", write_and_die)
-    with pytest.raises(AutoReconnect):
-        night_jobs.work_on_jobs()
-    monkeypatch.setattr(nights, "_write_rows", write)
-    between = prices()
-    if is_edited:
-        set_nights([row(5)])
-    collection("nights_jobs").update_one(
-        {"_id": job_id}, [{"$set": {"lease_until": {"$subtract": ["$$NOW", 1]}}}]
-    )
-
-    night_jobs.work_on_jobs()
-
-    assert list(between.values()) == [11_000]
-    assert job(job_id).state == ("failed" if is_edited else "done")
-    assert list(prices().values()) == [5 if is_edited else 11_000, 8_800]
 
 
 def test_keeps_what_an_import_before_it_sets() -> None:
