@@ -6,7 +6,7 @@ not taken by itself, as a mail is, and waits for as long as its endpoint is down
 """
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from bookings import failed_work
@@ -25,10 +25,11 @@ from bookings.deliveries import (
 
 Delivery = dict[str, Any]
 
-# An event that is refused while later ones are taken waits by itself, longer each time, for a day.
+# An event that is refused while others are taken waits by itself, longer each time, for a day. What
+# is counted is refusals: while its endpoint is down or disabled, or no worker runs, there are none.
 FIRST_WAIT_MS = 60_000
 LONGEST_WAIT_MS = 3_600_000
-GIVEN_UP_AFTER = timedelta(days=1)
+MAX_REFUSALS = 25
 
 _WAITING = {"channel": WEBHOOK, "next_try_at": {"$type": "date"}}
 _DUE: dict[str, Any] = {**_WAITING, "$expr": {"$lte": ["$next_try_at", "$$NOW"]}}
@@ -92,7 +93,7 @@ def settle(delivery: Delivery) -> None:
                     "tries": {"$add": ["$tries", 1]},
                 }
             },
-            {"$unset": ["next_try_at", "refused_since"]},
+            {"$unset": ["next_try_at", "refused_since", "refusals"]},
         ],
     )
 
@@ -109,17 +110,18 @@ def put_off(delivery: Delivery, problem: str, until: datetime | None) -> None:
 
 
 def stand_aside(delivery: Delivery, problem: str) -> bool:
-    """It alone is refused: it waits by itself, or is given up after a day, which returns True."""
+    """It alone is refused: it waits by itself, or is given up after the last of its refusals, which
+    returns True."""
     wait_ms = {"$multiply": [FIRST_WAIT_MS, {"$pow": [2, {"$min": ["$tries", 16]}]}]}
     next_try_at = {"$add": ["$$NOW", {"$toLong": {"$min": [wait_ms, LONGEST_WAIT_MS]}}]}
-    refused_ms = {"$subtract": ["$$NOW", "$refused_since"]}
-    is_over = {"$gte": [refused_ms, GIVEN_UP_AFTER // timedelta(milliseconds=1)]}
+    is_over = {"$gte": ["$refusals", MAX_REFUSALS]}
     changed = collection("deliveries").find_one_and_update(
         {"_id": delivery["_id"], "state": WAITING},
         [
             {
                 "$set": {
                     "refused_since": {"$ifNull": ["$refused_since", "$$NOW"]},
+                    "refusals": {"$add": [{"$ifNull": ["$refusals", 0]}, 1]},
                     "last_error": {"$literal": problem[:MAX_ERROR]},
                     "next_try_at": next_try_at,
                     "tries": {"$add": ["$tries", 1]},
@@ -146,7 +148,7 @@ def send_again(client_id: str, delivery_id: str) -> bool:
         {"_id": delivery_id, "channel": WEBHOOK, "to": client_id},
         [
             {"$set": {"state": WAITING, "next_try_at": "$$NOW"}},
-            {"$unset": ["settled_at", "refused_since"]},
+            {"$unset": ["settled_at", "refused_since", "refusals"]},
         ],
     )
     if result.matched_count != 1:

@@ -119,6 +119,12 @@ def until(is_so: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
+def fail_often() -> None:
+    """As if the endpoint had been asked as often as it is in a day, but for one time."""
+    almost = endpoints.DISABLED_AFTER_FAILURES - 1
+    collection("webhook_endpoints").update_one({}, {"$set": {"failures": almost}})
+
+
 def send_for(hours: float) -> None:
     """Lets workers run until so much time has passed, however long they pause."""
     step_ms = 3 * 60_000
@@ -397,11 +403,9 @@ def test_gives_up_an_event_that_alone_was_refused_for_a_day(
     refuse_numbers([0], receiver)
     send_for(hours=0.5)
 
-    let_time_pass(DAY_MS - 3_600_000)
-    sending.send_webhooks()
+    send_for(hours=22)
     assert partner.states() == ["waiting", "sent"]
-    let_time_pass(2 * 3_600_000)
-    sending.send_webhooks()
+    send_for(hours=4)
 
     assert partner.states() == ["given_up", "sent"]
     assert partner.endpoint["is_active"]
@@ -427,6 +431,9 @@ def test_lets_no_number_of_refused_events_hold_up_later_ones(
     assert receiver.taken == told[refused:]
     assert partner.states() == ["waiting"] * refused + ["sent"] * 4
     assert partner.endpoint["failing_since"] is None
+    collection("deliveries").update_many(
+        {"refusals": {"$gt": 0}}, {"$set": {"refusals": backlog.MAX_REFUSALS - 1}}
+    )
     let_time_pass(DAY_MS)
     sending.send_webhooks()
     assert partner.states() == ["given_up"] * refused + ["sent"] * 4
@@ -507,8 +514,26 @@ def test_asks_a_receiver_that_takes_nothing_for_few_events_in_a_turn(
 
     assert [post.id for post in receiver.received] == told[:asked]
     let_time_pass(DAY_MS)
+    fail_often()
     serve(partner)
     assert not partner.endpoint["is_active"]
+
+
+def test_does_not_count_the_time_in_which_an_event_that_stands_aside_is_not_tried(
+    partner: Partner, receiver: Receiver
+) -> None:
+    """While no worker runs, or the endpoint is disabled."""
+    partner.tell(2)
+    refuse_numbers([0], receiver)
+    send_for(hours=0.5)
+
+    for _ in range(2):
+        let_time_pass(2 * DAY_MS)
+        sending.send_webhooks()
+
+    assert partner.states() == ["waiting", "sent"]
+    send_for(hours=26)
+    assert partner.states() == ["given_up", "sent"]
 
 
 # --- Endpoints that are down for good ---------------------------------------------------------
@@ -526,6 +551,7 @@ def disable(partner: Partner, receiver: Receiver) -> list[str]:
     sending.send_webhooks()
     let_time_pass(DAY_MS - 60_000)
     sending.send_webhooks()
+    fail_often()
     assert partner.endpoint["is_active"]
     let_time_pass(3 * 3_600_000)
     sending.send_webhooks()
@@ -560,6 +586,23 @@ def test_disables_an_endpoint_that_took_nothing_for_a_day_and_notes_it_once(
     told += partner.tell()
     assert sending.send_webhooks() == 4
     assert receiver.taken == told
+
+
+def test_does_not_disable_an_endpoint_for_the_time_in_which_no_worker_asked_it(
+    partner: Partner, receiver: Receiver
+) -> None:
+    partner.tell()
+    receiver.answer = 503
+    for _ in range(2):
+        sending.send_webhooks()
+        let_time_pass(2 * DAY_MS)
+
+    sending.send_webhooks()
+
+    assert partner.endpoint["is_active"]
+    assert partner.endpoint["failures"] == 3
+    send_for(hours=16)
+    assert not partner.endpoint["is_active"]
 
 
 def test_disables_at_once_an_endpoint_that_says_it_is_gone(
