@@ -215,19 +215,18 @@ def give_back(delivery: Delivery) -> None:
 
 
 def send_again(delivery_id: str) -> bool:
-    """Makes it due now, for as many tries again; False if there is none, or it was sent."""
+    """Makes a mail due now, for as many tries again; False if there is none, or it was sent."""
     result = collection("deliveries").update_one(
-        {"_id": delivery_id, "state": {"$in": [WAITING, GIVEN_UP]}},
+        {"_id": delivery_id, "channel": MAIL, "state": {"$in": [WAITING, GIVEN_UP]}},
         [
             {"$set": {"state": WAITING, "next_try_at": "$$NOW", "tries": 0}},
-            {"$unset": ["settled_at", "refused_since", "refusals"]},
+            {"$unset": "settled_at"},
         ],
     )
     if result.matched_count != 1:
         return False
     # What fails again is told again.
-    for queue in QUEUE_OF.values():
-        failed_work.forget(queue, [delivery_id])
+    failed_work.forget(failed_work.MAILS, [delivery_id])
     return True
 
 

@@ -25,7 +25,7 @@ from bookings.webhooks.posting import Answer
 
 Endpoint = dict[str, Any]
 
-# Longer than two tries and what is written about them.
+# Longer than three tries and what is written about them.
 LEASE_MS = 60_000
 
 # How long a partner has for changing to a new secret.
