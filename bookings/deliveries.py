@@ -11,7 +11,7 @@ never lost.
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 from bson import ObjectId
@@ -37,10 +37,9 @@ STATES = (WAITING, SENT, NOT_NEEDED, GIVEN_UP)
 FIRST_RETRY_MS = 60_000
 LONGEST_RETRY_MS = 3_600_000
 
-# Who could not be reached for a day is not told any more. That takes some thirty tries, unless
-# each of them ends with its worker and so is never judged.
-TRIED_FOR = timedelta(days=1)
-MAX_TRIES = 50
+# A mail that could not be sent for a day is given up. Its tries are counted, not its age: so the
+# time in which no worker runs, or in which it waits for one, takes none of them away.
+MAX_TRIES = 30
 
 MAX_ERROR = 300
 
@@ -187,8 +186,8 @@ def settle(delivery: Delivery, state: str, *, error: str = "") -> None:
 
 
 def fail(delivery: Delivery, error: str) -> bool:
-    """Leaves it to its next try; or gives it up, and returns True, once it was tried for a day."""
-    is_over = {"$or": [_too_old(), {"$gt": ["$tries", MAX_TRIES]}]}
+    """Leaves it to its next try; or gives it up, and returns True, after the last one."""
+    is_over = {"$gte": ["$tries", MAX_TRIES]}
     settled = collection("deliveries").find_one_and_update(
         {"_id": delivery.id, "tries": delivery.tries, "state": WAITING},
         [
@@ -216,26 +215,18 @@ def give_back(delivery: Delivery) -> None:
 
 
 def send_again(delivery_id: str) -> bool:
-    """Makes it due now, for another day; False if there is none, or it was sent."""
+    """Makes a mail due now, for as many tries again; False if there is none, or it was sent."""
     result = collection("deliveries").update_one(
-        {"_id": delivery_id, "state": {"$in": [WAITING, GIVEN_UP]}},
+        {"_id": delivery_id, "channel": MAIL, "state": {"$in": [WAITING, GIVEN_UP]}},
         [
-            {
-                "$set": {
-                    "state": WAITING,
-                    "next_try_at": "$$NOW",
-                    "tried_from": "$$NOW",
-                    "tries": 0,
-                }
-            },
-            {"$unset": ["settled_at", "refused_since"]},
+            {"$set": {"state": WAITING, "next_try_at": "$$NOW", "tries": 0}},
+            {"$unset": "settled_at"},
         ],
     )
     if result.matched_count != 1:
         return False
     # What fails again is told again.
-    for queue in QUEUE_OF.values():
-        failed_work.forget(queue, [delivery_id])
+    failed_work.forget(failed_work.MAILS, [delivery_id])
     return True
 
 
@@ -275,11 +266,6 @@ def read_figures(channel: Channel) -> Figures:
 def count(channel: Channel, result: str) -> None:
     """Counts what came of a try."""
     collection("delivery_tally").update_one({"_id": channel}, {"$inc": {result: 1}}, upsert=True)
-
-
-def _too_old() -> dict[str, Any]:
-    since = {"$ifNull": ["$tried_from", "$created_at"]}
-    return {"$lte": [since, {"$subtract": ["$$NOW", TRIED_FOR // timedelta(milliseconds=1)]}]}
 
 
 def _from_document(document: dict[str, Any]) -> Delivery:

@@ -45,6 +45,9 @@ REGISTER, RESET, FIND, HOLD = "register", "reset", "find", "hold"
 RETRY_MS = 60_000
 MAX_TRIES = 8
 
+# A letter that waited until its link has less time left than this is not sent.
+SHORTEST_LIFE_HOURS = 2
+
 # More bookings than a guest has ahead of them.
 MAX_LISTED = 50
 
@@ -283,18 +286,22 @@ def _count(result: str) -> None:
 
 
 def _write(letter: dict[str, Any]) -> EmailMessage | None:
-    """The letter as it is true now; None if nothing may be said to this address.
+    """The letter as it is true now; None if nothing may be said to this address, or too late.
 
     Raises UnknownPurpose, and anything else where it cannot be written.
     """
     if letter["purpose"] not in WRITERS:
         raise UnknownPurpose(letter["purpose"])
+    left = letter["created_at"] + LETTER_LIFE - clock.now()
+    hours = round(left / timedelta(hours=1))
+    if hours < SHORTEST_LIFE_HOURS:
+        return None
     with translation.override(letter["language"]):
         written = WRITERS[letter["purpose"]](letter)
         if written is None:
             return None
         to, subject, template, context = written
-        text = render_text(template, {**context, "hours": LETTER_LIFE // timedelta(hours=1)})
+        text = render_text(template, {**context, "hours": hours})
     return make_mail(str(letter["_id"]), to=to, subject=subject, text=text)
 
 

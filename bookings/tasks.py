@@ -2,9 +2,8 @@
 
 from celery import shared_task
 from django.contrib.sessions.models import Session
-from django.utils import timezone
 
-from bookings import letters, night_jobs, notifications, relay, sweep
+from bookings import clock, letters, night_jobs, notifications, relay, sweep, worker_clocks
 from bookings.sweep_tally import StartedBy
 from bookings.webhooks import notes, sending
 
@@ -12,7 +11,9 @@ from bookings.webhooks import notes, sending
 @shared_task(name="bookings.expire_holds")
 def expire_holds(started_by: StartedBy = "command") -> int:
     """Tidies holds that ran out; returns how many it expired. Beat says that it is beat."""
-    return sweep.expire_holds(started_by=started_by).expired
+    done = sweep.expire_holds(started_by=started_by)
+    worker_clocks.report()
+    return done.expired
 
 
 @shared_task(name="bookings.generate_nights")
@@ -53,6 +54,7 @@ def note_disabled_webhooks() -> int:
 
 @shared_task(name="bookings.clear_sessions")
 def clear_sessions() -> int:
-    """Removes sessions that are over, which nobody can use any more; returns how many."""
-    removed, _ = Session.objects.filter(expire_date__lt=timezone.now()).delete()
+    """Removes sessions that are over, which nobody can use any more; returns how many. By
+    MongoDB's clock: this machine's may be ahead of those that the sessions go by."""
+    removed, _ = Session.objects.filter(expire_date__lt=clock.now()).delete()
     return removed

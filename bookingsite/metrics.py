@@ -19,7 +19,15 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from pymongo.errors import PyMongoError
 
-from bookings import deliveries, failed_work, letters, night_jobs, relay, sweep
+from bookings import (
+    deliveries,
+    failed_work,
+    letters,
+    night_jobs,
+    relay,
+    sweep,
+    worker_clocks,
+)
 from bookings.deliveries import WEBHOOK
 from bookings.metrics import REGISTRY
 from bookings.webhooks import endpoints, sending
@@ -73,6 +81,7 @@ class SiteCollector(Collector):
             with pymongo.timeout(SCRAPE_TIMEOUT_S):
                 figures = [
                     *_of_sweeps(),
+                    *_of_worker_clocks(),
                     *_of_letters(),
                     *_of_deliveries(),
                     *_of_webhooks(),
@@ -126,6 +135,14 @@ def _of_sweeps() -> Iterator[Metric]:
         "bookingsite_dead_holds_oldest_seconds",
         "How long the oldest of them has been dead; 0 if there is none.",
         value=figures.oldest_dead_hold_age_s,
+    )
+
+
+def _of_worker_clocks() -> Iterator[Metric]:
+    yield GaugeMetricFamily(
+        "bookingsite_worker_clock_skew_seconds",
+        "How far the clock of the worker that is furthest off is from MongoDB's.",
+        value=worker_clocks.furthest_skew_s(),
     )
 
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
+from kombu import Queue
 
 from bookingsite import __version__
 from bookingsite.body_limits import LARGEST_BYTES
@@ -361,53 +362,37 @@ NEWS_INTERVAL_S = 5
 WEBHOOKS_INTERVAL_S = 3
 # An endpoint that took nothing for a day can wait another minute for staff to hear of it.
 WEBHOOK_NOTES_INTERVAL_S = 60
-CELERY_BEAT_SCHEDULE = {
+_schedule: dict[str, dict[str, Any]] = {
     "expire-holds": {
         "task": "bookings.expire_holds",
         "schedule": EXPIRY_INTERVAL_S,
         # So that a sweep that somebody else asked for is not taken for a sign of beat's life.
         "kwargs": {"started_by": "beat"},
-        # A sweep nobody fetched before the next one is due has nothing left to do.
-        "options": {"expires": EXPIRY_INTERVAL_S},
     },
-    "generate-nights": {
-        "task": "bookings.generate_nights",
-        "schedule": NIGHTS_JOBS_INTERVAL_S,
-        "options": {"expires": NIGHTS_JOBS_INTERVAL_S},
-    },
-    "send-letters": {
-        "task": "bookings.send_letters",
-        "schedule": LETTERS_INTERVAL_S,
-        "options": {"expires": LETTERS_INTERVAL_S},
-    },
-    "pass-on-news": {
-        "task": "bookings.pass_on_news",
-        "schedule": NEWS_INTERVAL_S,
-        "options": {"expires": NEWS_INTERVAL_S},
-    },
-    "send-notifications": {
-        "task": "bookings.send_notifications",
-        "schedule": NEWS_INTERVAL_S,
-        "options": {"expires": NEWS_INTERVAL_S},
-    },
-    "send-webhooks": {
-        "task": "bookings.send_webhooks",
-        "schedule": WEBHOOKS_INTERVAL_S,
-        "options": {"expires": WEBHOOKS_INTERVAL_S},
-    },
+    "generate-nights": {"task": "bookings.generate_nights", "schedule": NIGHTS_JOBS_INTERVAL_S},
+    "send-letters": {"task": "bookings.send_letters", "schedule": LETTERS_INTERVAL_S},
+    "pass-on-news": {"task": "bookings.pass_on_news", "schedule": NEWS_INTERVAL_S},
+    "send-notifications": {"task": "bookings.send_notifications", "schedule": NEWS_INTERVAL_S},
+    "send-webhooks": {"task": "bookings.send_webhooks", "schedule": WEBHOOKS_INTERVAL_S},
     "note-disabled-webhooks": {
         "task": "bookings.note_disabled_webhooks",
         "schedule": WEBHOOK_NOTES_INTERVAL_S,
-        "options": {"expires": WEBHOOK_NOTES_INTERVAL_S},
     },
     "clear-sessions": {
         "task": "bookings.clear_sessions",
         # At a time of day: an interval of a day is never over for a beat that is started anew
         # each day and knows nothing of the days before.
         "schedule": crontab(hour=3, minute=40),
-        "options": {"expires": 3600},
     },
 }
+# Each has a queue, in which one message waits at most while no worker fetches it (see beat.py). No
+# message has a time at which it expires: that would be judged by another machine's clock.
+CELERY_BEAT_SCHEDULER = "bookingsite.beat:Scheduler"
+CELERY_BEAT_SCHEDULE = {
+    name: {**entry, "options": {"queue": name}} for name, entry in _schedule.items()
+}
+# The first is where an earlier release's beat sends everything.
+CELERY_TASK_QUEUES = [Queue("celery"), *(Queue(name) for name in _schedule)]
 
 # --- Language, time, files ----------------------------------------------------------------
 

@@ -13,8 +13,9 @@ from django.utils.safestring import SafeString
 from bookings import deliveries
 from bookings.admin.newest import LOOKED_THROUGH, MAX_LISTED, BoundedPaginator
 from bookings.admin.records import MAX_AT_ONCE, name_people
-from bookings.deliveries import CHANNELS, GIVEN_UP, STATES, WAITING
+from bookings.deliveries import CHANNELS, GIVEN_UP, STATES, WAITING, WEBHOOK
 from bookings.models import BookingRecord, DeliveryRecord
+from bookings.webhooks import backlog
 
 FAILING = "failing"
 
@@ -139,7 +140,7 @@ class NotificationAdmin(admin.ModelAdmin):
         due = [
             record
             for record in records
-            if record.state in (WAITING, GIVEN_UP) and deliveries.send_again(record.pk)
+            if record.state in (WAITING, GIVEN_UP) and _send_again(record)
         ]
         for record in due:
             self.log_change(request, record, "Sent again.")
@@ -150,3 +151,9 @@ class NotificationAdmin(admin.ModelAdmin):
             left = len(records) - len(due)
             text = f"Left alone, since they were sent or are not needed: {left}."
             self.message_user(request, text, messages.WARNING)
+
+
+def _send_again(record: DeliveryRecord) -> bool:
+    if record.channel == WEBHOOK:
+        return backlog.send_again(record.to, record.pk)
+    return deliveries.send_again(record.pk)

@@ -100,7 +100,9 @@ def _checks() -> Iterator[Check]:
 
     yield Check("worker", redis_away, background.worker)
     yield Check("beat", away, background.beat)
+    yield Check("clocks of workers", away, clocks.workers)
     yield Check("stale holds", away, background.stale_holds)
+    yield Check("late work", away, background.late_work)
     yield from _data_checks()
 
 

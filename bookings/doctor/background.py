@@ -1,4 +1,4 @@
-"""Whether worker and beat live, and holds that ran out are tidied.
+"""Whether worker and beat live, holds that ran out are tidied, and nothing to be sent is late.
 
 A worker is asked directly, through the broker. Beat cannot be asked; its sign of life is a
 sweep that it asked for and a worker ran. So beat without a worker looks like no beat.
@@ -7,12 +7,17 @@ sweep that it asked for and a worker ran. So beat without a worker looks like no
 from celery import current_app
 from django.conf import settings
 
-from bookings import lookups, sweep, sweep_tally
+from bookings import deliveries, letters, lookups, relay, sweep, sweep_tally
+from bookings.deliveries import MAIL
 from bookings.doctor.findings import Finding, fail, ok, warn
+from bookings.webhooks import sending
 from locks.connection import OPERATION_TIMEOUT_S
 
 # A worker that is alive answers within milliseconds, whatever its tasks are doing.
 WORKER_TIMEOUT_S = 1.0
+
+# Beat asks for each every few seconds, and a run may take twenty.
+LATE_AFTER_S = 120.0
 
 
 def worker() -> Finding:
@@ -63,3 +68,18 @@ def stale_holds() -> Finding:
             "block nobody. Mend worker and beat, or run manage.py expire_bookings."
         )
     return ok(f"{count} holds wait for the next sweep.")
+
+
+def late_work() -> Finding:
+    """Whatever keeps it, what is due and not taken says that workers do not do their work."""
+    due_s = {
+        "a letter": letters.read_figures().oldest_due_age_s,
+        "news of a booking": relay.oldest_due_age_s(),
+        "a mail to a guest": deliveries.read_figures(MAIL).oldest_due_age_s,
+        "a webhook": sending.oldest_due_age_s(),
+    }
+    late = [f"{what} for {age_s:.0f} s" for what, age_s in due_s.items() if age_s > LATE_AFTER_S]
+    if late:
+        said = f"Due, and no worker takes it: {', '.join(late)}"
+        return warn(f"{said}; look at worker and beat. Nothing is lost.")
+    return ok("Nothing that is to be sent is late.")

@@ -1,4 +1,4 @@
-"""How far the servers' clocks are from this machine's.
+"""How far the servers' clocks are from this machine's, and workers' clocks from MongoDB's.
 
 Bookings go by MongoDB's clock alone. The others stand in logs, and tell people the time.
 """
@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC
 
+from bookings import worker_clocks
 from bookings.connections import database
 from bookings.doctor.findings import Finding, ok, warn
 from locks.connection import GuardedRedis
@@ -23,6 +24,22 @@ def redis(client: GuardedRedis) -> Finding:
     return _compare(lambda: _redis_time_s(client))
 
 
+def workers() -> Finding:
+    """What workers measured at their last sweeps."""
+    measured = worker_clocks.read()
+    off = [clock for clock in measured if abs(clock.skew_s) > MAX_SKEW_S]
+    if off:
+        said = ", ".join(f"{clock.machine} by {_say(clock.skew_s)}" for clock in off)
+        return warn(
+            f"Off from MongoDB's clock: {said}; let NTP set both. Their tasks go by MongoDB's "
+            "clock, so they are done all the same."
+        )
+    if not measured:
+        return ok("No worker has swept within the last hour, so none has told its time.")
+    furthest_s = max(abs(clock.skew_s) for clock in measured)
+    return ok(f"{len(measured)} machines with workers are within {furthest_s:.3f} s of MongoDB's.")
+
+
 def _mongodb_time_s() -> float:
     local_time = database().client.admin.command("hello")["localTime"]
     return float(local_time.replace(tzinfo=UTC).timestamp())
@@ -33,12 +50,16 @@ def _redis_time_s(client: GuardedRedis) -> float:
     return float(seconds + microseconds / 1_000_000)
 
 
+def _say(skew_s: float) -> str:
+    return f"{abs(skew_s):.3f} s {'ahead' if skew_s > 0 else 'behind'}"
+
+
 def _compare(read_server_time_s: Callable[[], float]) -> Finding:
     before_s = time.time()
     server_time_s = read_server_time_s()
     # The server looked at its clock somewhere in between.
     skew_s = server_time_s - (before_s + time.time()) / 2
-    said = f"It is {abs(skew_s):.3f} s {'ahead of' if skew_s > 0 else 'behind'} this machine's"
+    said = f"It is {_say(skew_s)}{' of' if skew_s > 0 else ''} this machine's"
     if abs(skew_s) > MAX_SKEW_S:
         return warn(f"{said}; let NTP set both. Bookings go by MongoDB's clock, so they are right.")
     return ok(f"{said}.")

@@ -1,15 +1,17 @@
 """What waits for each endpoint: the deliveries whose channel is `webhook`.
 
 Only who has the lease on an endpoint tries what is due for it, the oldest first: so a delivery is
-not taken by itself, as a mail is, and waits for as long as its endpoint is down. What has
-`refused_since` stands aside: it alone was refused while others were taken.
+not taken by itself, as a mail is, and waits for as long as its endpoint is down. Of a booking only
+the first that waits is ever tried, by version: no event overtakes an earlier one of its booking.
+What has `refused_since` stands aside: it was refused while others were taken, or waits behind one
+of its booking that was.
 """
 
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
-from bookings import failed_work
+from bookings import deliveries, failed_work
 from bookings.connections import collection
 from bookings.deliveries import (
     GIVEN_UP,
@@ -25,13 +27,24 @@ from bookings.deliveries import (
 
 Delivery = dict[str, Any]
 
-# An event that is refused while later ones are taken waits by itself, longer each time, for a day.
+# An event that is refused while others are taken waits by itself, longer each time, for a day. What
+# is counted is refusals: while its endpoint is down or disabled, or no worker runs, there are none.
 FIRST_WAIT_MS = 60_000
 LONGEST_WAIT_MS = 3_600_000
-GIVEN_UP_AFTER = timedelta(days=1)
+MAX_REFUSALS = 25
 
 _WAITING = {"channel": WEBHOOK, "next_try_at": {"$type": "date"}}
-_DUE: dict[str, Any] = {**_WAITING, "$expr": {"$lte": ["$next_try_at", "$$NOW"]}}
+# What is in order waits for its endpoint, never by itself.
+_IN_ORDER: dict[str, Any] = {**_WAITING, "refused_since": None}
+_ASIDE: dict[str, Any] = {**_WAITING, "refused_since": {"$ne": None}}
+_IS_TIME = {"$expr": {"$lte": ["$next_try_at", "$$NOW"]}}
+_DUE: dict[str, Any] = {**_WAITING, "$or": [{"refused_since": None}, _IS_TIME]}
+
+_PUT_IN_ORDER: list[dict[str, Any]] = [
+    {"$set": {"next_try_at": "$$NOW"}},
+    {"$unset": "refused_since"},
+]
+_BY_VERSION = {"version": 1, "at": 1}
 
 
 def clients_with_due(client_ids: Iterable[str]) -> set[str]:
@@ -43,21 +56,73 @@ def clients_with_due(client_ids: Iterable[str]) -> set[str]:
 
 
 def find_next_due(client_id: str) -> Delivery | None:
-    """What happened first of what is due; what stands aside comes after everything else."""
-    return _find_due({"to": client_id}, "refused_since")
+    """What happened first of what is in order; then what stands aside and is due. It is the first
+    of its booking that waits."""
+    to = {"to": client_id}
+    while found := _find_oldest({**_IN_ORDER, **to}):
+        first = _find_first_of_booking(found)
+        if first is None or "refused_since" not in first:
+            return first
+        _stand_behind(first)
+    while found := _find_oldest({**_ASIDE, **_IS_TIME, **to}):
+        first = _find_first_of_booking(found)
+        if first is None or collection("deliveries").find_one({**_DUE, "_id": first["_id"]}):
+            return first
+        _stand_behind(first)
+    return None
 
 
-def find_probe(client_id: str, *, besides: Iterable[str]) -> Delivery | None:
-    """What was refused least of what is due and in order, other than the deliveries of these ids:
-    so each is tried sooner or later, however many before it are refused."""
-    conditions = {"refused_since": None, "_id": {"$nin": list(besides)}}
-    return _find_due({"to": client_id, **conditions}, "tries")
+def find_probes(client_id: str, *, besides: Delivery, limit: int) -> Iterator[Delivery]:
+    """The first in order of each other booking, those first that were refused least: so each is
+    tried sooner or later, however many before it are refused. Each is read when its turn comes."""
+    read = {"id": "$_id"} | {name: f"${name}" for name in ("tries", "at", "refused_since")}
+    other = {"to": client_id, "booking": {"$ne": besides.get("booking")}}
+    found = collection("deliveries").aggregate(
+        [
+            {"$match": {**_WAITING, **other}},
+            {
+                "$group": {
+                    "_id": "$booking",
+                    "first": {"$top": {"sortBy": _BY_VERSION, "output": read}},
+                }
+            },
+            {"$match": {"first.refused_since": None}},
+            {"$sort": {"first.tries": 1, "first.at": 1, "_id": 1}},
+            {"$limit": limit},
+        ]
+    )
+    for probe in list(found):
+        if delivery := collection("deliveries").find_one(
+            {**_IN_ORDER, "_id": probe["first"]["id"]}
+        ):
+            yield delivery
 
 
-def _find_due(conditions: dict[str, Any], first_by: str) -> Delivery | None:
-    order = (first_by, "at", "booking", "version")
+def _find_oldest(conditions: dict[str, Any]) -> Delivery | None:
+    order = ("refused_since", "at", "booking", "version")
+    return collection("deliveries").find_one(conditions, sort=[(name, 1) for name in order])
+
+
+def _find_first_of_booking(delivery: Delivery) -> Delivery | None:
+    """By version: two processes may be some milliseconds apart about when two changes happened."""
+    same = {"to": delivery["to"], "booking": delivery.get("booking")}
     return collection("deliveries").find_one(
-        {**_DUE, **conditions}, sort=[(name, 1) for name in order]
+        {**_WAITING, **same}, sort=list(_BY_VERSION.items()), hint="deliveries_of_a_booking"
+    )
+
+
+def _stand_behind(first: Delivery) -> None:
+    """What comes after one that stands aside, of its booking, waits until that is settled."""
+    collection("deliveries").update_many(
+        {**_WAITING, "to": first["to"], "booking": first.get("booking")},
+        {"$set": {name: first[name] for name in ("refused_since", "next_try_at")}},
+    )
+
+
+def _let_follow(delivery: Delivery) -> None:
+    """What stood behind one that is settled is in order again."""
+    collection("deliveries").update_many(
+        {**_ASIDE, "to": delivery["to"], "booking": delivery.get("booking")}, _PUT_IN_ORDER
     )
 
 
@@ -81,6 +146,8 @@ def count_waiting(client_id: str) -> int:
 def settle(delivery: Delivery) -> None:
     """It was taken."""
     count(WEBHOOK, SENT)
+    if "refused_since" in delivery:
+        _let_follow(delivery)
     collection("deliveries").update_one(
         {"_id": delivery["_id"]},
         [
@@ -92,7 +159,7 @@ def settle(delivery: Delivery) -> None:
                     "tries": {"$add": ["$tries", 1]},
                 }
             },
-            {"$unset": ["next_try_at", "refused_since"]},
+            {"$unset": ["next_try_at", "refused_since", "refusals"]},
         ],
     )
 
@@ -109,17 +176,18 @@ def put_off(delivery: Delivery, problem: str, until: datetime | None) -> None:
 
 
 def stand_aside(delivery: Delivery, problem: str) -> bool:
-    """It alone is refused: it waits by itself, or is given up after a day, which returns True."""
+    """It alone is refused: it waits by itself, or is given up after the last of its refusals, which
+    returns True."""
     wait_ms = {"$multiply": [FIRST_WAIT_MS, {"$pow": [2, {"$min": ["$tries", 16]}]}]}
     next_try_at = {"$add": ["$$NOW", {"$toLong": {"$min": [wait_ms, LONGEST_WAIT_MS]}}]}
-    refused_ms = {"$subtract": ["$$NOW", "$refused_since"]}
-    is_over = {"$gte": [refused_ms, GIVEN_UP_AFTER // timedelta(milliseconds=1)]}
+    is_over = {"$gte": ["$refusals", MAX_REFUSALS]}
     changed = collection("deliveries").find_one_and_update(
         {"_id": delivery["_id"], "state": WAITING},
         [
             {
                 "$set": {
                     "refused_since": {"$ifNull": ["$refused_since", "$$NOW"]},
+                    "refusals": {"$add": [{"$ifNull": ["$refusals", 0]}, 1]},
                     "last_error": {"$literal": problem[:MAX_ERROR]},
                     "next_try_at": next_try_at,
                     "tries": {"$add": ["$tries", 1]},
@@ -136,31 +204,42 @@ def stand_aside(delivery: Delivery, problem: str) -> bool:
         return_document=True,
     )
     is_given_up = changed is not None and changed["state"] == GIVEN_UP
+    if is_given_up:
+        _let_follow(delivery)
+    elif changed:
+        _stand_behind(changed)
     count(WEBHOOK, GIVEN_UP if is_given_up else NOT_SENT)
     return is_given_up
 
 
+def set_aside(delivery: Delivery, error: Exception) -> None:
+    """It cannot be read, so nothing can be sent, and what comes after it need not wait."""
+    deliveries.set_aside(delivery, WEBHOOK, error)
+    if "refused_since" in delivery:
+        _let_follow(delivery)
+
+
 def send_again(client_id: str, delivery_id: str) -> bool:
-    """Makes one due now, whatever became of it; False if the client has none of this id."""
-    result = collection("deliveries").update_one(
+    """Makes one due now, whatever became of it, after what waits before it of its booking; False if
+    the client has none of this id."""
+    again = collection("deliveries").find_one_and_update(
         {"_id": delivery_id, "channel": WEBHOOK, "to": client_id},
         [
             {"$set": {"state": WAITING, "next_try_at": "$$NOW"}},
-            {"$unset": ["settled_at", "refused_since"]},
+            {"$unset": ["settled_at", "refused_since", "refusals"]},
         ],
     )
-    if result.matched_count != 1:
+    if again is None:
         return False
+    _let_follow(again)
     # What fails again is told again.
     failed_work.forget(failed_work.WEBHOOKS, [delivery_id])
     return True
 
 
 def make_due(client_id: str) -> None:
-    """Everything that waits for this client is due now."""
-    collection("deliveries").update_many(
-        {**_WAITING, "to": client_id}, [{"$set": {"next_try_at": "$$NOW"}}]
-    )
+    """Everything that waits for this client is due now, in its order."""
+    collection("deliveries").update_many({**_WAITING, "to": client_id}, _PUT_IN_ORDER)
 
 
 def drop(client_id: str) -> None:
@@ -183,4 +262,5 @@ def due_longest_s(client_ids: Iterable[str]) -> float:
             ]
         )
     )
-    return found[0]["due_ms"] / 1000 if found else 0.0
+    # What was to wait for its endpoint is due sooner where staff ended the pause.
+    return max(0.0, found[0]["due_ms"] / 1000) if found else 0.0

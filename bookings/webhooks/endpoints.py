@@ -25,7 +25,7 @@ from bookings.webhooks.posting import Answer
 
 Endpoint = dict[str, Any]
 
-# Longer than two tries and what is written about them.
+# Longer than three tries and what is written about them.
 LEASE_MS = 60_000
 
 # How long a partner has for changing to a new secret.
@@ -38,8 +38,10 @@ FIRST_PAUSE_MS = 10_000
 LONGEST_PAUSE_MS = 3_600_000
 JITTER = 0.2
 
-# Who has taken nothing for so long is not asked any more until staff say so.
+# Who has taken nothing for so long is not asked any more until staff say so. In a day it is asked
+# some thirty times; was it asked less often, then for part of the day no worker ran.
 DISABLED_AFTER = timedelta(days=1)
+DISABLED_AFTER_FAILURES = 20
 
 MAX_ERROR = 500
 
@@ -179,8 +181,9 @@ def succeed(endpoint: Endpoint) -> None:
 
 
 def fail(endpoint: Endpoint, answer: Answer) -> Endpoint | None:
-    """Pauses the endpoint, twice as long each time, or disables it once it failed for a day, or
-    says that it is gone. Returns it as it is then, or None if staff changed it meanwhile."""
+    """Pauses the endpoint, twice as long each time, or disables it once it failed for a day of
+    tries, or says that it is gone. Returns it as it is then, or None if staff changed it meanwhile.
+    """
     # What is damaged counts as nothing, or the endpoint would be met again at once.
     failures = {"$cond": [{"$in": [{"$type": "$failures"}, ["int", "long"]]}, "$failures", 0]}
     since = {"$cond": [{"$eq": [{"$type": "$failing_since"}, "date"]}, "$failing_since", "$$NOW"]}
@@ -189,7 +192,13 @@ def fail(endpoint: Endpoint, answer: Answer) -> Endpoint | None:
     jittered = {"$toLong": {"$multiply": [longest, 1 + random.uniform(0, JITTER)]}}
     # In the second stage, after the first has set it.
     failed_ms = {"$subtract": ["$$NOW", "$failing_since"]}
-    is_over = {"$or": [{"$gte": [failed_ms, _ms(DISABLED_AFTER)]}, answer.status == GONE]}
+    is_down = {
+        "$and": [
+            {"$gte": [failed_ms, _ms(DISABLED_AFTER)]},
+            {"$gte": ["$failures", DISABLED_AFTER_FAILURES]},
+        ]
+    }
+    is_over = {"$or": [is_down, answer.status == GONE]}
     is_disabled = {"$and": ["$is_active", is_over]}
     return collection("webhook_endpoints").find_one_and_update(
         {**_ours(endpoint), "url": endpoint.get("url")},

@@ -6,15 +6,15 @@ nor a slow receiver hold up another one. Nor does an event or an endpoint that i
 
 import logging
 import time
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextvars import copy_context
 from typing import Any
 
 from django.conf import settings
 
-from bookings import answers, clock, deliveries, failed_work, outage
+from bookings import answers, clock, failed_work, outage
 from bookings.clock import request_limits
-from bookings.deliveries import WEBHOOK
 from bookings.failed_work import ENDPOINTS
 from bookings.points import reached
 from bookings.runs import one_at_a_time
@@ -39,8 +39,9 @@ LOOK_AGAIN_S = 0.5
 # An endpoint sends nothing more after this long, if others wait for their turn.
 TURN_S = 2.0
 
-# An event that was refused so often, for about five minutes, has others probed after it, and stands
-# aside if one of those is taken. So many are refused in one turn at most.
+# An event that was refused so often, for about five minutes, has those of other bookings probed
+# after it, and stands aside if one of those is taken and it is refused once more. So many are
+# refused in one turn at most.
 TRIES_IN_ORDER = 5
 MAX_REFUSED = 10
 
@@ -134,27 +135,27 @@ def _send_test(endpoint: Endpoint) -> None:
 
 def _send_news(endpoint: Endpoint) -> int:
     """Sends what happened first, again and again. If that is refused, the turn ends and the
-    endpoint pauses, unless a probe of others shows that the receiver takes those."""
+    endpoint pauses, unless a probe of others shows that the receiver takes those. Then it is sent
+    once more before anything else, since the receiver may have come back in between."""
     turn_ends_at_s = time.monotonic() + TURN_S
     client_id = str(endpoint["client_id"])
     # The first in order, and the probes after it.
     refused: list[tuple[Delivery, Answer]] = []
+    probes: Iterator[Delivery] = iter(())
+    # What was refused before a probe was taken.
+    doubted: set[Any] = set()
     is_choosy = False
     taken = 0
     while len(refused) < MAX_REFUSED:
         with request_limits():
-            if refused:
-                besides = [delivery["_id"] for delivery, _ in refused]
-                delivery = backlog.find_probe(client_id, besides=besides)
-            else:
-                delivery = backlog.find_next_due(client_id)
+            delivery = next(probes, None) if refused else backlog.find_next_due(client_id)
         if delivery is None:
             break
         try:
             body = _write(delivery)
         except Exception as error:
             with request_limits():
-                deliveries.set_aside(delivery, WEBHOOK, error)
+                backlog.set_aside(delivery, error)
             continue
         answer = _post(endpoint, delivery["event_id"], body)
         reached("after_post")
@@ -165,21 +166,32 @@ def _send_news(endpoint: Endpoint) -> int:
                 backlog.settle(delivery)
                 if not taken:
                     endpoints.succeed(endpoint)
+                goes_on = bool(refused)
+                doubted.update(one_refused["_id"] for one_refused, _ in refused[:1])
                 for one_refused, its_answer in refused:
-                    _stand_aside(endpoint, one_refused, its_answer)
-                is_choosy = is_choosy or bool(refused)
+                    backlog.put_off(one_refused, its_answer.problem, None)
                 refused = []
                 taken += 1
-            elif "refused_since" in delivery or (is_choosy and delivery["tries"]):
-                # Nothing new: it is one of those that the receiver refuses while it takes others.
+            elif (
+                "refused_since" in delivery
+                or delivery["_id"] in doubted
+                or (is_choosy and delivery["tries"])
+            ):
+                # It is one of those that the receiver refuses while it takes others.
+                goes_on = False
+                is_choosy = is_choosy or delivery["_id"] in doubted
                 _stand_aside(endpoint, delivery, answer)
             else:
+                goes_on = not refused
                 _log(logging.WARNING, "webhook_not_sent", endpoint, delivery["event_id"], answer)
                 refused.append((delivery, answer))
                 if refused[0][0]["tries"] + 1 < TRIES_IN_ORDER:
                     break
-        # Who was refused just now still has its first probe, or the slow would never have one.
-        if is_late and len(refused) != 1:
+                if goes_on:
+                    probes = backlog.find_probes(client_id, besides=delivery, limit=MAX_REFUSED)
+        # Who was refused just now still has its first probe, and its last try after that was taken,
+        # or the slow would never have one.
+        if is_late and not goes_on:
             break
     if refused:
         with request_limits():

@@ -15,7 +15,7 @@ from django.test import Client
 from bookings.connections import collection
 from bookings.models import ApiClient, WebhookEndpoint
 from bookings.webhooks import endpoints, sending
-from tests.mongo.test_webhooks import Partner, accepts, let_time_pass
+from tests.mongo.test_webhooks import Partner, accepts, fail_often, let_time_pass
 from tests.receivers import Receiver, receiving
 
 LIST = "/admin/bookings/webhookendpoint/"
@@ -113,6 +113,7 @@ def test_shows_at_once_which_endpoints_fail(
     assert "partner" in text_of(desk.get(f"{LIST}?state=failing"))
 
     let_time_pass(25 * 3_600_000)
+    fail_often()
     sending.send_webhooks()
 
     assert "DISABLED 0 minutes ago" in text_of(desk.get(LIST))

@@ -84,7 +84,7 @@ def test_finds_a_sound_site_sound() -> None:
     # The tests' Redis keeps nothing, and nobody runs a worker beside them.
     but = {"Redis persistence": "warn", "worker": "FAIL"}
     assert levels(findings) == {name: but.get(name, "ok") for name in findings}
-    assert len(findings) == 18
+    assert len(findings) == 20
     assert findings["nights sold once"].text == "4 nights of active bookings, none of them in two."
     assert findings["keys used once"].text == "2 keys, none of them in two bookings."
 
@@ -105,7 +105,7 @@ def test_prints_a_line_a_check_and_exits_1_when_one_fails(environment: dict[str,
     done = run(environment)
 
     lines = done.stdout.splitlines()
-    assert len(lines) == 18
+    assert len(lines) == 20
     assert all(re.fullmatch(r"(ok  |warn|FAIL)  [A-Za-z ]+: .+\.", line) for line in lines), lines
     assert done.returncode == 1
     assert "FAIL  worker: No worker answers" in done.stdout
@@ -133,10 +133,10 @@ def test_goes_on_without_mongodb_and_never_hangs(
 
     assert process.returncode == 1
     assert "MongoDB does not answer, or has no primary; start it" in first
-    assert rest.count("MongoDB does not answer, or has no primary; start it") == 12
+    assert rest.count("MongoDB does not answer, or has no primary; start it") == 14
     assert "ok    Redis: " in rest
     assert "Traceback" not in rest
-    # Twelve more would wait for twenty seconds, if each of them asked again.
+    # Fourteen more would wait for twenty seconds, if each of them asked again.
     assert took_s < 10
 
 

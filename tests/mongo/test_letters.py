@@ -112,6 +112,34 @@ def test_writes_to_who_has_none_and_wants_a_new_password() -> None:
     assert "http://127.0.0.1:8000/register\n" in mail.outbox[0].body
 
 
+@pytest.mark.parametrize(
+    ("waited_hours", "said"), [(0, "for 24 hours"), (5, "for 19 hours"), (22, "for 2 hours")]
+)
+def test_says_how_long_the_link_of_a_late_letter_still_works(waited_hours: int, said: str) -> None:
+    order()
+    let_order_age(waited_hours)
+
+    assert letters.send_letters() == 1
+
+    assert said in mail.outbox[0].body
+
+
+def test_sends_no_letter_whose_link_is_about_to_end() -> None:
+    order()
+    let_order_age(23)
+
+    assert letters.send_letters() == 0
+
+    assert not mail.outbox
+    assert "next_try_at" not in stored()
+
+
+def let_order_age(hours: int) -> None:
+    """As if no worker had been there for so long."""
+    older = {"$subtract": ["$created_at", hours * 3_600_000]}
+    collection("letters").update_one({}, [{"$set": {"created_at": older}}])
+
+
 @pytest.mark.parametrize("purpose", [letters.REGISTER, letters.RESET])
 def test_writes_nothing_to_who_was_shut_out(purpose: str) -> None:
     User.objects.create_user("ada", email=ADDRESS, is_active=False)

@@ -335,21 +335,61 @@ def test_waits_longer_after_each_failure_but_an_hour_at_the_most() -> None:
     assert document["last_error"] == "no"
 
 
-def test_gives_up_after_a_day_and_begins_anew_when_told_to() -> None:
+def fail_once(reason: str = "no") -> bool:
+    """One try that the mail server refuses, as soon as the mail is due; whether it was the last."""
+    let_time_pass(deliveries.LONGEST_RETRY_MS)
+    taken = deliveries.take_mail()
+    assert taken is not None
+    return deliveries.fail(taken, reason)
+
+
+def let_worker_be_away() -> None:
+    """Lets a day and a half pass, in which no mail is tried."""
+    away_ms = 36 * 3_600_000
+    times = ("created_at", "at", "next_try_at", "tried_from")
+    for time in times:
+        collection("deliveries").update_many(
+            {time: {"$type": "date"}}, [{"$set": {time: {"$subtract": [f"${time}", away_ms]}}}]
+        )
+
+
+def test_gives_up_after_a_day_of_tries_and_begins_anew_when_told_to() -> None:
     book(guest=GUEST, caller=CUSTOMER)
-    delivery = waiting()
-    collection("deliveries").update_one(
-        {}, [{"$set": {"created_at": {"$subtract": ["$$NOW", 86_400_000]}}}]
-    )
+    relay.pass_on_news()
 
-    assert deliveries.fail(delivery, "no") is True
+    given_up = [fail_once() for _ in range(deliveries.MAX_TRIES)]
+
+    assert given_up == [False] * (deliveries.MAX_TRIES - 1) + [True]
     assert deliveries.take_mail() is None
-    assert delivered()[0]["state"] == "given_up"
+    (document,) = delivered()
+    assert document["state"] == "given_up"
 
-    assert deliveries.send_again(delivery.id) is True
-    again = deliveries.take_mail()
-    assert again is not None
-    assert deliveries.fail(again, "no") is False
+    assert deliveries.send_again(document["_id"]) is True
+    assert fail_once() is False
+
+
+def test_tries_as_often_as_there_is_time_for_in_a_day() -> None:
+    pauses = [
+        min(deliveries.FIRST_RETRY_MS * 2**number, deliveries.LONGEST_RETRY_MS)
+        for number in range(deliveries.MAX_TRIES - 1)
+    ]
+
+    assert sum(pauses[:-1]) < 24 * 3_600_000 <= sum(pauses)
+
+
+def test_tries_a_mail_that_waited_for_a_worker_as_often_as_any_other() -> None:
+    """However long it waits, before its first try or between two."""
+    book(guest=GUEST, caller=CUSTOMER)
+    relay.pass_on_news()
+
+    let_worker_be_away()
+    assert fail_once() is False
+    let_worker_be_away()
+    assert fail_once() is False
+
+    assert delivered()[0]["state"] == "waiting"
+    taken = [fail_once() for _ in range(deliveries.MAX_TRIES - 2)]
+    assert taken[-2:] == [False, True]
 
 
 def test_settles_only_the_try_that_was_made() -> None:

@@ -27,7 +27,7 @@ from bookings import (
 )
 from bookings.connections import collection
 from bookings.models import Hotel
-from bookings.webhooks import notes, sending
+from bookings.webhooks import endpoints, notes, sending
 from local.servers import start_mongod
 from tests.conftest import night
 from tests.mongo.conftest import CUSTOMER, book, stored
@@ -204,7 +204,7 @@ def test_sends_the_mails_behind_a_bad_one(damage: Damage) -> None:
 def test_gives_up_a_bad_mail_after_a_day(client: Client) -> None:
     bad, _ = book_two()
     relay.pass_on_news()
-    damage = {"event": "moved", "created_at": clock.now() - deliveries.TRIED_FOR}
+    damage = {"event": "moved", "tries": deliveries.MAX_TRIES - 1}
     collection("deliveries").update_one({"booking": bad["_id"]}, {"$set": damage})
 
     notifications.send_notifications()
@@ -297,8 +297,9 @@ def test_disables_a_bad_endpoint_after_a_day(receiver: Receiver) -> None:  # noq
     bad = Partner("bad", receiver.url)
     bad.tell()
     long_ago = clock.now() - timedelta(days=2)
+    failing = {"failing_since": long_ago, "failures": endpoints.DISABLED_AFTER_FAILURES}
     collection("webhook_endpoints").update_one(
-        {"_id": bad.id}, {"$unset": {"secret": ""}, "$set": {"failing_since": long_ago}}
+        {"_id": bad.id}, {"$unset": {"secret": ""}, "$set": failing}
     )
 
     sending.send_webhooks()

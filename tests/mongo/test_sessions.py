@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.core.management import call_command
@@ -30,6 +31,15 @@ def test_removes_sessions_that_are_over_and_no_others() -> None:
 
     assert [session.session_key for session in Session.objects.all()] == ["under_way"]
     tasks.clear_sessions()
+    assert Session.objects.count() == 1
+
+
+def test_removes_no_session_that_is_over_by_the_workers_clock_alone() -> None:
+    add_session("under_way", ends_in_s=60)
+
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=1)):
+        tasks.clear_sessions()
+
     assert Session.objects.count() == 1
 
 

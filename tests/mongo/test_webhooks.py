@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import smtplib
 import subprocess
 import sys
@@ -10,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Container, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from typing import Any
@@ -23,13 +24,13 @@ from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from bookings import clock, deliveries, erasure, relay, tasks
+from bookings import clock, deliveries, erasure, points, relay, tasks
 from bookings.callers import Caller
 from bookings.connections import collection
 from bookings.deliveries import WEBHOOK, Delivery
 from bookings.models import ApiClient, WebhookEndpoint
 from bookings.webhooks import backlog, endpoints, notes, seals, sending
-from tests.mongo.conftest import CUSTOMER, book, cancel
+from tests.mongo.conftest import CUSTOMER, book, cancel, stored
 from tests.receivers import Receiver, receiving, unused_port
 from tests.servers import ROOT
 
@@ -68,22 +69,30 @@ class Partner:
         return found
 
     def tell(self, count: int = 1) -> list[str]:
-        """Leaves so many events for the partner; returns their ids in order."""
+        """Leaves so many events for the partner, each of another booking; returns their ids in
+        order."""
+        return self._record([(ObjectId(), 1) for _ in range(count)])
+
+    def tell_of(self, booking: ObjectId, *versions: int) -> list[str]:
+        """Leaves events of one booking for the partner; returns their ids."""
+        return self._record([(booking, version) for version in versions])
+
+    def _record(self, told: list[tuple[ObjectId, int]]) -> list[str]:
         now = clock.now()
         made = [
             Delivery(
                 channel=WEBHOOK,
                 to=self.client_id,
-                event_id=f"{ObjectId()}-1-confirmed",
+                event_id=f"{booking}-{version}-confirmed",
                 event="confirmed",
                 at=now + timedelta(milliseconds=number),
-                booking=ObjectId(),
+                booking=booking,
                 reference="DEMO-1",
-                version=1,
+                version=version,
                 payload={"number": number},
                 created_at=now,
             )
-            for number in range(count)
+            for number, (booking, version) in enumerate(told)
         ]
         deliveries.record(made)
         return [delivery.event_id for delivery in made]
@@ -117,6 +126,12 @@ def until(is_so: Callable[[], bool]) -> None:
     while not is_so():
         assert time.monotonic() < deadline_s
         time.sleep(0.01)
+
+
+def fail_often() -> None:
+    """As if the endpoint had been asked as often as it is in a day, but for one time."""
+    almost = endpoints.DISABLED_AFTER_FAILURES - 1
+    collection("webhook_endpoints").update_one({}, {"$set": {"failures": almost}})
 
 
 def send_for(hours: float) -> None:
@@ -397,11 +412,9 @@ def test_gives_up_an_event_that_alone_was_refused_for_a_day(
     refuse_numbers([0], receiver)
     send_for(hours=0.5)
 
-    let_time_pass(DAY_MS - 3_600_000)
-    sending.send_webhooks()
+    send_for(hours=22)
     assert partner.states() == ["waiting", "sent"]
-    let_time_pass(2 * 3_600_000)
-    sending.send_webhooks()
+    send_for(hours=4)
 
     assert partner.states() == ["given_up", "sent"]
     assert partner.endpoint["is_active"]
@@ -427,6 +440,9 @@ def test_lets_no_number_of_refused_events_hold_up_later_ones(
     assert receiver.taken == told[refused:]
     assert partner.states() == ["waiting"] * refused + ["sent"] * 4
     assert partner.endpoint["failing_since"] is None
+    collection("deliveries").update_many(
+        {"refusals": {"$gt": 0}}, {"$set": {"refusals": backlog.MAX_REFUSALS - 1}}
+    )
     let_time_pass(DAY_MS)
     sending.send_webhooks()
     assert partner.states() == ["given_up"] * refused + ["sent"] * 4
@@ -483,7 +499,7 @@ def test_keeps_the_order_of_what_is_refused_for_the_first_time(
 
     serve(partner)
 
-    assert [post.id for post in receiver.received] == told[:3]
+    assert [post.id for post in receiver.received] == [told[0], told[1], told[0], told[2]]
     assert ["refused_since" in delivery for delivery in partner.deliveries()] == [
         True, False, False, False,
     ]  # fmt: skip
@@ -507,8 +523,306 @@ def test_asks_a_receiver_that_takes_nothing_for_few_events_in_a_turn(
 
     assert [post.id for post in receiver.received] == told[:asked]
     let_time_pass(DAY_MS)
+    fail_often()
     serve(partner)
     assert not partner.endpoint["is_active"]
+
+
+def test_does_not_count_the_time_in_which_an_event_that_stands_aside_is_not_tried(
+    partner: Partner, receiver: Receiver
+) -> None:
+    """While no worker runs, or the endpoint is disabled."""
+    partner.tell(2)
+    refuse_numbers([0], receiver)
+    send_for(hours=0.5)
+
+    for _ in range(2):
+        let_time_pass(2 * DAY_MS)
+        sending.send_webhooks()
+
+    assert partner.states() == ["waiting", "sent"]
+    send_for(hours=26)
+    assert partner.states() == ["given_up", "sent"]
+
+
+# --- The events of one booking ----------------------------------------------------------------
+
+
+def send_again(partner: Partner, event_id: str) -> None:
+    """As the button does in the admin."""
+    assert backlog.send_again(partner.client_id, f"{event_id}:{WEBHOOK}")
+    endpoints.try_now(partner.id)
+
+
+def fail_in_order(partner: Partner, receiver: Receiver, times: int) -> None:
+    """Lets the receiver be down until its oldest event was refused so often."""
+    receiver.answer = 500
+    for _ in range(times):
+        let_time_pass(3_600_000)
+        serve(partner)
+
+
+def refuse_events(refused: Container[str], receiver: Receiver) -> None:
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        post = receiver.received[-1]
+        is_taken = post.id not in refused
+        if is_taken:
+            receiver.taken.append(post.id)
+        handler.send_response(204 if is_taken else 400)
+        handler.end_headers()
+
+    receiver.answer = answer
+
+
+def test_sends_what_was_refused_before_what_came_after_it_when_a_pause_is_ended(
+    partner: Partner, receiver: Receiver
+) -> None:
+    told = partner.tell_of(ObjectId(), 1, 2, 3)
+    fail_in_order(partner, receiver, 2)
+    receiver.answer = 204
+
+    endpoints.try_now(partner.id)
+    sending.send_webhooks()
+
+    assert receiver.taken == told
+
+
+@pytest.mark.parametrize("again", [0, 1, 2])
+def test_keeps_a_bookings_order_when_one_is_sent_again_in_a_pause(
+    partner: Partner, receiver: Receiver, again: int
+) -> None:
+    told = partner.tell_of(ObjectId(), 1, 2, 3)
+    fail_in_order(partner, receiver, 2)
+    receiver.answer = 204
+
+    send_again(partner, told[again])
+    sending.send_webhooks()
+
+    assert receiver.taken == told
+
+
+def test_probes_no_later_event_of_the_same_booking(partner: Partner, receiver: Receiver) -> None:
+    told = partner.tell_of(ObjectId(), 1, 2, 3)
+    fail_in_order(partner, receiver, sending.TRIES_IN_ORDER + 3)
+    assert {post.id for post in receiver.received} == {told[0]}
+
+    receiver.answer = 204
+    let_time_pass(3_600_000)
+    sending.send_webhooks()
+
+    assert receiver.taken == told
+
+
+def test_asks_once_more_for_what_was_refused_when_a_probe_is_taken(
+    partner: Partner, receiver: Receiver
+) -> None:
+    """The receiver came back between the fifth failure and the probe: it refuses nothing."""
+    first, second = ObjectId(), ObjectId()
+    told = [
+        *partner.tell_of(first, 1),
+        *partner.tell_of(second, 1),
+        *partner.tell_of(first, 2),
+        *partner.tell_of(second, 2),
+    ]
+    fail_in_order(partner, receiver, sending.TRIES_IN_ORDER - 1)
+    received = len(receiver.received)
+
+    def come_back(handler: BaseHTTPRequestHandler) -> None:
+        receiver.answer = 204
+        handler.send_response(503)
+        handler.end_headers()
+
+    receiver.answer = come_back
+    let_time_pass(3_600_000)
+    sending.send_webhooks()
+
+    asked = [post.id for post in receiver.received[received:]]
+    assert asked == [told[0], told[1], told[0], told[2], told[3]]
+    assert set(partner.states()) == {"sent"}
+
+
+def test_lets_the_events_of_a_booking_wait_for_the_one_that_is_refused(
+    partner: Partner, receiver: Receiver
+) -> None:
+    refused, other = ObjectId(), ObjectId()
+    told = partner.tell_of(refused, 1, 2)
+    others = partner.tell_of(other, 1, 2)
+    refuse_events({told[0]}, receiver)
+
+    send_for(hours=3)
+    told += partner.tell_of(refused, 3)
+    others += partner.tell_of(other, 3)
+    send_for(hours=1)
+
+    assert receiver.taken == others
+    assert partner.endpoint["failing_since"] is None
+    assert sending.oldest_due_age_s() == 0
+    receiver.answer = 204
+    send_for(hours=1.1)
+    assert receiver.taken == [*others, *told]
+
+
+def test_sends_the_events_behind_one_that_was_given_up(
+    partner: Partner, receiver: Receiver
+) -> None:
+    told = partner.tell_of(ObjectId(), 1, 2, 3)
+    others = partner.tell()
+    refuse_events({told[0]}, receiver)
+
+    send_for(hours=27)
+
+    assert receiver.taken == [*others, *told[1:]]
+    # Whoever sends it again after that sends an old one; receivers drop it by its version.
+    receiver.answer = 204
+    send_again(partner, told[0])
+    sending.send_webhooks()
+    assert receiver.taken == [*others, *told[1:], told[0]]
+    assert receiver.received[-1].verify(partner.secret)["data"]["version"] == 1
+
+
+def test_sends_one_that_was_given_up_before_what_still_waits(
+    partner: Partner, receiver: Receiver
+) -> None:
+    told = partner.tell_of(ObjectId(), 1, 2)
+    others = partner.tell()
+    collection("deliveries").update_one(
+        {"event_id": told[0]}, {"$set": {"state": "given_up"}, "$unset": {"next_try_at": ""}}
+    )
+    change_deliveries(
+        told[1:], {"refused_since": "$$NOW", "next_try_at": {"$add": ["$$NOW", DAY_MS]}}
+    )
+
+    send_again(partner, told[0])
+    sending.send_webhooks()
+
+    assert sorted(receiver.taken) == sorted([*others, *told])
+    assert receiver.taken.index(told[0]) < receiver.taken.index(told[1])
+
+
+def test_lets_nothing_stand_aside_any_more_when_an_endpoint_is_enabled_again(
+    partner: Partner, receiver: Receiver
+) -> None:
+    told = partner.tell_of(ObjectId(), 1, 2)
+    others = partner.tell()
+    refuse_events({told[0]}, receiver)
+    send_for(hours=1)
+    endpoints.change_endpoint(partner.id, url=receiver.url, is_active=False)
+    late = partner.tell()
+
+    receiver.answer = 204
+    endpoints.change_endpoint(partner.id, url=receiver.url, is_active=True)
+    backlog.make_due(partner.client_id)
+    sending.send_webhooks()
+
+    assert receiver.taken == [*others, *told, *late]
+
+
+def test_orders_a_bookings_events_by_version_whatever_their_times_say(
+    partner: Partner, receiver: Receiver
+) -> None:
+    """Two processes may be some milliseconds apart about MongoDB's time."""
+    booking = ObjectId()
+    told = [partner.tell_of(booking, version)[0] for version in (2, 1, 3)]
+
+    sending.send_webhooks()
+
+    assert receiver.taken == [told[1], told[0], told[2]]
+
+
+def test_passes_on_what_has_happened_even_if_its_time_seems_to_come(
+    partner: Partner, receiver: Receiver
+) -> None:
+    made = book(caller=partner.caller)
+    cancel(made, actor=partner.caller)
+    (booking,) = stored()
+    soon = booking["outbox"][0]["at"] + timedelta(seconds=5)
+    collection("bookings").update_one({}, {"$set": {"outbox.0.at": soon, "outbox.0.due_at": soon}})
+
+    relay.pass_on_news()
+    sending.send_webhooks()
+
+    types = [post.verify(partner.secret)["type"] for post in receiver.received]
+    assert types == ["booking.confirmed", "booking.cancelled"]
+
+
+class Killed(BaseException):
+    """What ends a worker between a post and what it writes of it."""
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_keeps_each_bookings_order_through_whatever_happens(
+    partner: Partner, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    """No event is sent while an earlier one of its booking waits; and in the end none waits."""
+    dice = random.Random(seed)
+    bookings = [ObjectId() for _ in range(3)]
+    versions = dict.fromkeys(bookings, 0)
+    told: list[str] = []
+    overtaken: list[tuple[str, list[str]]] = []
+    mood: dict[str, Any] = {"down": False, "refused": set()}
+
+    def answer(handler: BaseHTTPRequestHandler) -> None:
+        event_id = receiver.received[-1].id
+        sent = collection("deliveries").find_one({"event_id": event_id})
+        assert sent is not None
+        before = collection("deliveries").find(
+            {"booking": sent["booking"], "version": {"$lt": sent["version"]}, "state": "waiting"}
+        )
+        if passed := [delivery["event_id"] for delivery in before]:
+            overtaken.append((event_id, passed))
+        is_taken = not mood["down"] and event_id not in mood["refused"]
+        handler.send_response(204 if is_taken else 500)
+        handler.end_headers()
+        # As a receiver that is started or stopped between two events.
+        mood["down"] ^= dice.random() < 0.15
+
+    def tell() -> None:
+        for booking in dice.choices(bookings, k=3):
+            versions[booking] += 1
+            told.extend(partner.tell_of(booking, versions[booking]))
+
+    def refuse() -> None:
+        mood["refused"] = set(dice.sample(told, min(len(told), 2)))
+
+    def press_send_again() -> None:
+        if told:
+            send_again(partner, dice.choice(told))
+
+    def disable_or_enable() -> None:
+        is_active = not partner.endpoint["is_active"]
+        endpoints.change_endpoint(partner.id, url=receiver.url, is_active=is_active)
+        backlog.make_due(partner.client_id)
+
+    def kill_worker() -> None:
+        def die(name: str) -> None:
+            if name == "after_post" and dice.random() < 0.5:
+                raise Killed
+
+        monkeypatch.setattr(points, "_handler", die)
+        with suppress(Killed):
+            sending.send_webhooks()
+        monkeypatch.setattr(points, "_handler", None)
+
+    def work() -> None:
+        let_time_pass(dice.choice([0, 60_000, 3_600_000]))
+        sending.send_webhooks()
+
+    receiver.answer = answer
+    actions = [tell, tell, refuse, press_send_again, disable_or_enable, kill_worker, *[work] * 6]
+    for _ in range(40):
+        dice.choice(actions)()
+        if not partner.endpoint["is_active"] and dice.random() < 0.5:
+            disable_or_enable()
+
+    assert overtaken == []
+    mood.update(down=False, refused=set())
+    dice.random = lambda: 1.0  # type: ignore[method-assign]
+    endpoints.change_endpoint(partner.id, url=receiver.url, is_active=True)
+    for _ in range(3):
+        let_time_pass(3_600_000)
+        sending.send_webhooks()
+    assert "waiting" not in partner.states()
+    assert overtaken == []
 
 
 # --- Endpoints that are down for good ---------------------------------------------------------
@@ -526,6 +840,7 @@ def disable(partner: Partner, receiver: Receiver) -> list[str]:
     sending.send_webhooks()
     let_time_pass(DAY_MS - 60_000)
     sending.send_webhooks()
+    fail_often()
     assert partner.endpoint["is_active"]
     let_time_pass(3 * 3_600_000)
     sending.send_webhooks()
@@ -560,6 +875,23 @@ def test_disables_an_endpoint_that_took_nothing_for_a_day_and_notes_it_once(
     told += partner.tell()
     assert sending.send_webhooks() == 4
     assert receiver.taken == told
+
+
+def test_does_not_disable_an_endpoint_for_the_time_in_which_no_worker_asked_it(
+    partner: Partner, receiver: Receiver
+) -> None:
+    partner.tell()
+    receiver.answer = 503
+    for _ in range(2):
+        sending.send_webhooks()
+        let_time_pass(2 * DAY_MS)
+
+    sending.send_webhooks()
+
+    assert partner.endpoint["is_active"]
+    assert partner.endpoint["failures"] == 3
+    send_for(hours=16)
+    assert not partner.endpoint["is_active"]
 
 
 def test_disables_at_once_an_endpoint_that_says_it_is_gone(

@@ -17,8 +17,9 @@ from typing import Any
 
 import pytest
 import redis
+from django.conf import settings
 
-from bookings import clock, connections, sweep_tally
+from bookings import clock, connections, letters, sweep_tally
 from bookings.models import NightsJob
 from bookingsite.celery import app
 from local.servers import Server
@@ -63,14 +64,29 @@ def parts(database: None, environment: dict[str, str], tmp_path: Path) -> Iterat
         yield parts
 
 
+# Celery's command line in a process whose clock is so many seconds ahead of this machine's.
+CELERY_AHEAD = """
+import sys, time
+import time_machine
+time_machine.travel(time.time() + float(sys.argv.pop(1)), tick=True).start()
+from celery.__main__ import main
+main()
+"""
+
+
 @contextmanager
-def running(environment: dict[str, str], folder: Path) -> Iterator[Parts]:
+def running(
+    environment: dict[str, str], folder: Path, *, worker_ahead_s: float = 0.0
+) -> Iterator[Parts]:
     variables = {**environment, "EXPIRY_INTERVAL_S": "1"}
 
     def start(name: str, *arguments: str) -> subprocess.Popen[bytes]:
+        celery = ["-m", "celery"]
+        if worker_ahead_s and name == "worker":
+            celery = ["-c", CELERY_AHEAD, str(worker_ahead_s)]
         with (folder / f"{name}.log").open("wb") as log:
             return subprocess.Popen(
-                [sys.executable, "-m", "celery", "-A", "bookingsite", name, *arguments],
+                [sys.executable, *celery, "-A", "bookingsite", name, *arguments],
                 cwd=ROOT,
                 env=variables,
                 stdout=log,
@@ -142,6 +158,43 @@ def test_makes_the_nights_that_staff_asked_for(parts: Parts) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("ahead_s", [6.0, -6.0, 3 * 3600.0])
+def test_does_what_beat_asks_for_whatever_its_own_clock_says(
+    database: None, environment: dict[str, str], tmp_path: Path, ahead_s: float
+) -> None:
+    letters.order_letter(purpose=letters.REGISTER, address="ada@example.org")
+
+    with running(environment, tmp_path, worker_ahead_s=ahead_s) as parts:
+        wait_for(lambda: letters.read_figures().waiting == 0, 40)
+        wait_for_sweep_by_beat()
+        found, status = parts.doctor()
+
+    assert (found["worker"], found["clocks of workers"], status) == ("ok", "warn", 0)
+
+
+@pytest.mark.slow
+def test_asks_for_nothing_that_waits_already(
+    database: None, environment: dict[str, str], own_redis: Server, tmp_path: Path
+) -> None:
+    """However long there is no worker."""
+    client = redis.Redis(port=own_redis.port)
+    queues = [entry["options"]["queue"] for entry in settings.CELERY_BEAT_SCHEDULE.values()]
+    with running({**environment, "REDIS_URL": own_redis.uri}, tmp_path) as parts:
+        wait_for(lambda: "beat" in sweep_tally.read().last_run_age_s)
+        os.killpg(parts.worker.pid, signal.SIGKILL)
+        parts.worker.wait()
+        # Beat asks for a sweep each second, and for news every five: so in between it wants sweeps.
+        for _ in range(2):
+            wait_for(lambda: client.llen("expire-holds") and client.llen("pass-on-news"))
+            waiting = {queue: client.llen(queue) for queue in [*queues, "celery"]}
+            client.delete("pass-on-news")
+
+            assert waiting["expire-holds"] == 1
+            assert max(waiting.values()) == 1
+    client.close()
+
+
+@pytest.mark.slow
 def test_refuses_a_pickle_in_the_queue_and_goes_on(parts: Parts, tmp_path: Path) -> None:
     exploded = tmp_path / "exploded"
     bomb = {"bomb": Bomb(exploded)}
@@ -178,7 +231,7 @@ def test_is_alive_without_beat_which_is_missed_once_it_is_late(parts: Parts) -> 
     parts.beat.wait()
     time.sleep(2)  # what beat had asked for is done by then
     connections.collection("sweeps").update_one(
-        {}, [{"$set": {"last_run_at.beat": {"$subtract": ["$$NOW", 14_000]}}}]
+        {"_id": "expiry"}, [{"$set": {"last_run_at.beat": {"$subtract": ["$$NOW", 14_000]}}}]
     )
 
     found, status = parts.doctor()

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -237,3 +238,13 @@ def test_refuses_to_deploy_with_one_limit_for_all_clients(
 
     assert ("Set TRUSTED_PROXIES to the number of proxies" in checked.stderr) == is_refused
     assert (checked.returncode != 0) == is_refused
+
+
+def test_sends_no_task_with_a_time_that_another_clock_would_judge() -> None:
+    """A worker some seconds ahead of beat would do nothing."""
+    queues = {queue.name for queue in settings.CELERY_TASK_QUEUES}
+    asked = [entry["options"] for entry in settings.CELERY_BEAT_SCHEDULE.values()]
+
+    assert all(options.keys() == {"queue"} for options in asked)
+    assert len({options["queue"] for options in asked}) == len(asked)
+    assert {options["queue"] for options in asked} < queues
