@@ -454,19 +454,21 @@ def test_fails_an_empty_database(database: None) -> None:
 
 @pytest.fixture
 def spoilt(database: None) -> Iterator[Callable[[str], Any]]:
-    """A collection of the site's to spoil; its documents are gone then, its indexes come back."""
+    """A collection of the site's to spoil; its documents and indexes come back."""
     own = connections.database()
-    before: dict[str, list[dict[str, Any]]] = {}
+    before: dict[str, tuple[list[Any], list[Any]]] = {}
 
     def spoil(name: str) -> Any:
-        before[name] = [dict(index) for index in own[name].list_indexes()]
+        before[name] = [dict(one) for one in own[name].list_indexes()], list(own[name].find())
         return own[name]
 
     yield spoil
-    for name, described in before.items():
+    for name, (described, documents) in before.items():
         own.drop_collection(name)
         own.command("create", name)
         own.command("createIndexes", name, indexes=described)
+        if documents:
+            own[name].insert_many(documents)
 
 
 @pytest.mark.parametrize(
