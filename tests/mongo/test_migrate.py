@@ -387,10 +387,14 @@ def test_adds_and_removes_fields_twice_and_keeps_what_was_written_meanwhile(tria
     trial(lambda editor: editor.create_model(before))
     things.insert_many([{"name": "a"}, {"name": "b"}])
 
+    times: list[Any] = []
+
     def add(editor: Any) -> None:
         editor.add_field(before, field(after, "size"))
-        # The first time it is killed here; then somebody changes one.
-        things.update_one({"name": "a", "size": 3}, {"$set": {"size": 7}})
+        # The first time it is killed here, and then somebody changes one.
+        if not times:
+            things.update_one({"name": "a"}, {"$set": {"size": 7}})
+        times.append(editor)
 
     trial(add)
     sizes = {one["name"]: one["size"] for one in things.find()}
