@@ -1,10 +1,15 @@
-"""The indexes of `bookings`, each with its reason. Every one taxes the insert."""
+"""The collections and indexes that the site makes itself, each with its reason.
+
+Every index of `bookings` taxes the insert. Those of models are made by their migrations.
+"""
 
 from datetime import timedelta
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.collection import Collection
 from pymongo.database import Database
+from pymongo.errors import OperationFailure
 
 from bookings.documents import ACTIVE, BLOCK, PENDING
 
@@ -14,8 +19,53 @@ LETTER_LIFE = timedelta(hours=24)
 # How long a delivery is kept, made or not: long enough for a partner who was away on holiday.
 DELIVERY_LIFE = timedelta(days=30)
 
+# MongoDB's codes.
+_NAMESPACE_EXISTS = 48
+_IN_THE_WAY = frozenset({85, 86})
+
 # Every guest there can be.
 OF_GUESTS = {"owner": {"$gte": "guest:", "$lt": "guest:\uffff"}}
+
+
+class IndexInTheWay(Exception):
+    """Another index has the name or the fields of one that is to be made; it is never dropped
+    unasked, since something may rest on it until there is another one."""
+
+
+def make_collection(database: Database, name: str) -> None:
+    """Makes it if it is not there. Never inside a transaction."""
+    try:
+        database.create_collection(name, check_exists=False)
+    except OperationFailure as error:
+        if error.code != _NAMESPACE_EXISTS:
+            raise
+
+
+def make_indexes(collection: Collection, indexes: list[IndexModel]) -> None:
+    """Makes those that are not there; raises IndexInTheWay if one is there that is not the same."""
+    try:
+        collection.create_indexes(indexes)
+    except OperationFailure as error:
+        if error.code not in _IN_THE_WAY:
+            raise
+        said = (error.details or {}).get("errmsg", "")
+        raise IndexInTheWay(
+            f"An index of {collection.name} is in the way of a new one; see whether anything needs "
+            f"it, drop it, and run manage.py migrate again. MongoDB says: {said}"
+        ) from error
+
+
+def indexes_by_collection() -> dict[str, list[IndexModel]]:
+    """All that are made here."""
+    return {
+        "bookings": booking_indexes(),
+        "holders": holder_indexes(),
+        "auth_user": account_indexes(),
+        "letters": letter_indexes(),
+        "django_admin_log": log_indexes(),
+        "deliveries": delivery_indexes(),
+        "failed_work": failed_work_indexes(),
+    }
 
 
 def guests_with_address(address: str) -> dict[str, Any]:
@@ -98,18 +148,18 @@ def booking_indexes() -> list[IndexModel]:
     ]
 
 
+def holder_indexes() -> list[IndexModel]:
+    """Who holds rooms, and from where, is of interest only while a hold can live."""
+    return [IndexModel("last_hold_at", name="forgotten_later", expireAfterSeconds=2 * 60 * 60)]
+
+
 def make_booking_indexes(database: Database) -> None:
     """Makes the collections and their indexes; safe to repeat. Never inside a transaction."""
-    for name in {"bookings", "holders"}.difference(database.list_collection_names()):
-        database.create_collection(name)
-    database["bookings"].create_indexes(booking_indexes())
+    _make(database, "bookings", booking_indexes())
     # What one of them took over; dropped after that is there, so that nobody goes without.
     if "guests_by_address" in database["bookings"].index_information():
         database["bookings"].drop_index("guests_by_address")
-    # Who holds rooms, and from where, is of interest only while a hold can live.
-    database["holders"].create_indexes(
-        [IndexModel("last_hold_at", name="forgotten_later", expireAfterSeconds=2 * 60 * 60)]
-    )
+    _make(database, "holders", holder_indexes())
 
 
 def account_indexes() -> list[IndexModel]:
@@ -125,88 +175,95 @@ def account_indexes() -> list[IndexModel]:
 
 def make_account_indexes(database: Database) -> None:
     """Makes them; safe to repeat. Raises DuplicateKeyError if two accounts have one address."""
-    database["auth_user"].create_indexes(account_indexes())
+    make_indexes(database["auth_user"], account_indexes())
+
+
+def letter_indexes() -> list[IndexModel]:
+    """Of `letters`."""
+    return [
+        # The worker looks every few seconds; letters that were sent are not in it.
+        IndexModel(
+            "next_try_at",
+            name="letters_to_send",
+            partialFilterExpression={"next_try_at": {"$type": "date"}},
+        ),
+        # A letter's link ends with it.
+        IndexModel(
+            "created_at",
+            name="forgotten_later",
+            expireAfterSeconds=int(LETTER_LIFE.total_seconds()),
+        ),
+    ]
 
 
 def make_letter_indexes(database: Database) -> None:
     """Makes the collection of letters and its indexes; safe to repeat."""
-    if "letters" not in database.list_collection_names():
-        database.create_collection("letters")
-    database["letters"].create_indexes(
-        [
-            # The worker looks every few seconds; letters that were sent are not in it.
-            IndexModel(
-                "next_try_at",
-                name="letters_to_send",
-                partialFilterExpression={"next_try_at": {"$type": "date"}},
-            ),
-            # A letter's link ends with it.
-            IndexModel(
-                "created_at",
-                name="forgotten_later",
-                expireAfterSeconds=int(LETTER_LIFE.total_seconds()),
-            ),
-        ]
-    )
+    _make(database, "letters", letter_indexes())
+
+
+def log_indexes() -> list[IndexModel]:
+    """Of the admin's log, which is read newest first, besides those that Django makes."""
+    newest_first = [("action_time", DESCENDING), ("_id", DESCENDING)]
+    return [
+        IndexModel(newest_first, name="newest_actions"),
+        IndexModel([("user_id", ASCENDING), *newest_first], name="newest_actions_of_a_user"),
+        IndexModel([("action_flag", ASCENDING), *newest_first], name="newest_actions_of_a_kind"),
+    ]
 
 
 def make_log_indexes(database: Database) -> None:
-    """Makes the indexes of the admin's log, which is read newest first; safe to repeat."""
-    newest_first = [("action_time", DESCENDING), ("_id", DESCENDING)]
-    database["django_admin_log"].create_indexes(
-        [
-            IndexModel(newest_first, name="newest_actions"),
-            IndexModel([("user_id", ASCENDING), *newest_first], name="newest_actions_of_a_user"),
-            IndexModel(
-                [("action_flag", ASCENDING), *newest_first], name="newest_actions_of_a_kind"
-            ),
-        ]
-    )
+    """Makes them; safe to repeat."""
+    make_indexes(database["django_admin_log"], log_indexes())
+
+
+def delivery_indexes() -> list[IndexModel]:
+    """Of `deliveries`."""
+    return [
+        # What is due on one channel, and there for one partner; settled ones are not in it.
+        IndexModel(
+            [("channel", ASCENDING), ("to", ASCENDING), ("next_try_at", ASCENDING)],
+            name="deliveries_to_make",
+            partialFilterExpression={"next_try_at": {"$type": "date"}},
+        ),
+        # The admin's list, and there those that failed.
+        IndexModel([("state", ASCENDING), ("created_at", ASCENDING)], name="deliveries_by_state"),
+        # The page of a booking shows what was told of it.
+        IndexModel([("booking", ASCENDING), ("at", ASCENDING)], name="deliveries_of_a_booking"),
+        IndexModel(
+            "created_at",
+            name="forgotten_later",
+            expireAfterSeconds=int(DELIVERY_LIFE.total_seconds()),
+        ),
+    ]
 
 
 def make_delivery_indexes(database: Database) -> None:
     """Makes the collection of deliveries and its indexes; safe to repeat."""
-    if "deliveries" not in database.list_collection_names():
-        database.create_collection("deliveries")
-    database["deliveries"].create_indexes(
-        [
-            # What is due on one channel, and there for one partner; settled ones are not in it.
-            IndexModel(
-                [("channel", ASCENDING), ("to", ASCENDING), ("next_try_at", ASCENDING)],
-                name="deliveries_to_make",
-                partialFilterExpression={"next_try_at": {"$type": "date"}},
-            ),
-            # The admin's list, and there those that failed.
-            IndexModel(
-                [("state", ASCENDING), ("created_at", ASCENDING)], name="deliveries_by_state"
-            ),
-            # The page of a booking shows what was told of it.
-            IndexModel([("booking", ASCENDING), ("at", ASCENDING)], name="deliveries_of_a_booking"),
-            IndexModel(
-                "created_at",
-                name="forgotten_later",
-                expireAfterSeconds=int(DELIVERY_LIFE.total_seconds()),
-            ),
-        ]
-    )
+    _make(database, "deliveries", delivery_indexes())
+
+
+def failed_work_indexes() -> list[IndexModel]:
+    """Of `failed_work`."""
+    return [
+        # Which items of a queue are left alone, before each of its runs.
+        IndexModel("queue", name="failed_work_of_a_queue"),
+        # What nobody deals with goes with the deliveries of its days, and is tried again.
+        IndexModel(
+            "failed_at",
+            name="forgotten_later",
+            expireAfterSeconds=int(DELIVERY_LIFE.total_seconds()),
+        ),
+    ]
 
 
 def make_failed_work_indexes(database: Database) -> None:
     """Makes the collection of failed work and its indexes; safe to repeat."""
-    if "failed_work" not in database.list_collection_names():
-        database.create_collection("failed_work")
-    database["failed_work"].create_indexes(
-        [
-            # Which items of a queue are left alone, before each of its runs.
-            IndexModel("queue", name="failed_work_of_a_queue"),
-            # What nobody deals with goes with the deliveries of its days, and is tried again.
-            IndexModel(
-                "failed_at",
-                name="forgotten_later",
-                expireAfterSeconds=int(DELIVERY_LIFE.total_seconds()),
-            ),
-        ]
-    )
+    _make(database, "failed_work", failed_work_indexes())
+
+
+def _make(database: Database, name: str, indexes: list[IndexModel]) -> None:
+    make_collection(database, name)
+    make_indexes(database[name], indexes)
 
 
 def _unique(

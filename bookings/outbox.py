@@ -19,6 +19,10 @@ NEWS = (NEWS_CONFIRMED, NEWS_EXPIRING, NEWS_EXPIRED, NEWS_CANCELLED, NEWS_MOVED)
 REMINDED_BEFORE_END = timedelta(minutes=5)
 SHORTEST_REMINDED = 2 * REMINDED_BEFORE_END
 
+# A version grows by one with each change, and a restore moves it to the time in seconds. So none
+# that has come here by changes alone, and every restored one, is this large.
+FIRST_RESTORED_VERSION = 1_000_000_000
+
 
 def has_reader(*, kind: str, owner: str, address: str) -> bool:
     """Whether anybody is to be told: a partner, or a guest with an address."""
@@ -65,6 +69,9 @@ def _reminders(hold: Booking, at: datetime, seen: Seen) -> tuple[Notice, ...]:
 def _notice_id(booking_id: ObjectId, seen: Seen, event: str) -> str:
     """Of the same change the same, however often it is passed on: receivers know it by that.
 
-    By its line in the history, which no other change has, whichever release wrote it.
+    By its line in the history, which no other change has, whichever release wrote it. A restored
+    booking has lost lines that were told of, so there it is the version, which a restore moves past
+    all that there were.
     """
-    return f"{booking_id}-{seen.lines}-{event}"
+    number = seen.lines if seen.version < FIRST_RESTORED_VERSION else seen.version
+    return f"{booking_id}-{number}-{event}"

@@ -7,7 +7,6 @@ from django.contrib.contenttypes.apps import ContentTypesConfig as DjangoContent
 from django.db import models
 
 from bookings.texts import LineField, LinesField
-from bookingsite import backend_fixes
 
 OBJECT_ID = "django_mongodb_backend.fields.ObjectIdAutoField"
 
@@ -29,8 +28,6 @@ class AuthConfig(DjangoAuthConfig):
 
     def ready(self) -> None:
         super().ready()
-        # Before anybody is looked up.
-        backend_fixes.escape_iexact()
         # Notes when a session began; it needs the applications, so not above.
         from bookingsite import staff  # noqa: F401
 

@@ -162,7 +162,7 @@ MONGODB_ADMIN_PASSWORD = _read("MONGODB_ADMIN_PASSWORD", "")
 
 DATABASES = {
     "default": {
-        "ENGINE": "django_mongodb_backend",
+        "ENGINE": "bookingsite.database",
         "HOST": MONGODB_URI,
         "NAME": MONGODB_NAME,
         "OPTIONS": {

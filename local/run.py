@@ -50,6 +50,9 @@ LETTERS = VAR / "letters"
 # The web server's first page needs Django and its apps imported, twice, on a busy machine.
 WEB_START_TIMEOUT_S = 60.0
 
+# A command that is stopped gives back what it has taken, and asks MongoDB for it for 3 s.
+COMMAND_STOP_TIMEOUT_S = 5.0
+
 # What died is started again, later each time. What dies more often than that is broken, unless it
 # has run well in between.
 RESTART_DELAYS_S = (1.0, 5.0, 15.0)
@@ -192,8 +195,7 @@ class Run:
             try:
                 output, _ = process.communicate()
             finally:
-                process.kill()
-                process.wait()
+                _end(process)
         if process.returncode:
             raise ChildFailed(f"manage.py {arguments[0]} failed: read {log_path}.")
         return output.decode()
@@ -335,6 +337,17 @@ Bookingsite runs at {site}/
 Passwords and token are kept in var/demo.env, logs in var/log, letters to customers in var/letters;
 each is named here when it is written. Ctrl-C stops everything.
 """
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Let it tidy up, if it has not ended: whoever migrates gives its lease back, so that the next
+    run need not wait for that to end."""
+    process.terminate()
+    try:
+        process.wait(COMMAND_STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _get(port: int, path: str, headers: dict[str, str] | None = None) -> int | None:

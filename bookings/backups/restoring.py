@@ -21,6 +21,7 @@ from pymongo.errors import BulkWriteError, OperationFailure
 
 from bookings.backups import folders
 from bookings.backups.errors import RestoreFailed
+from bookings.documents import VERSION
 from bookings.points import reached
 
 MARKER = "unfinished_restore"
@@ -44,8 +45,10 @@ def name_drill(database: str) -> str:
 
 @dataclass(frozen=True)
 class Restored:
-    """What came back; `taken_at` is the moment that it is of (ISO 8601)."""
+    """What came back; `taken_at` is the moment that it is of (ISO 8601), `source` the name of the
+    database that it is of."""
 
+    source: str
     documents: int
     collections: int
     taken_at: str
@@ -84,6 +87,7 @@ def fill(database: Database, backup: Path, *, known_migrations: set[str]) -> tup
         for described in collections:
             if indexes := list(_indexes(described)):
                 _run(database, {"createIndexes": described["name"], "indexes": indexes})
+        _move_versions(database)
     except (RestoreFailed, OperationFailure) as error:
         if _is_ours(database, owner):
             raise
@@ -91,7 +95,23 @@ def fill(database: Database, backup: Path, *, known_migrations: set[str]) -> tup
     if not _is_ours(database, owner):
         raise RestoreFailed(_taken_over(database))
     documents = sum(described["documents"] for described in collections)
-    return Restored(documents, len(collections), manifest["taken_at"]), owner
+    return (
+        Restored(manifest["database"], documents, len(collections), manifest["taken_at"]),
+        owner,
+    )
+
+
+def _move_versions(database: Database) -> None:
+    """Moves every booking's version past those that the lost database may have given out.
+
+    Partners drop what has a lower version than they have seen, and ids of events are made of it
+    from here on. The time in seconds, by MongoDB's clock, is past all of them: a version begins at
+    1, or at the restore before this one, and no booking changes every second.
+    """
+    restored_at_s = {"$toLong": {"$divide": [{"$toLong": "$$NOW"}, 1000]}}
+    database["bookings"].update_many(
+        {}, [{"$set": {"version": {"$max": [{"$add": [VERSION, 1]}, restored_at_s]}}}]
+    )
 
 
 def said_by(error: OperationFailure) -> str:

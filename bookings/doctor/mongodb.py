@@ -1,17 +1,21 @@
 """Whether MongoDB is set up as the promises need it."""
 
 import json
+from collections import defaultdict
 from typing import Any
 from urllib.parse import parse_qsl
 
+from django.apps import apps
 from django.conf import settings
-from pymongo import ReadPreference
+from django.db import connection
+from django_mongodb_backend.schema import DatabaseSchemaEditor
+from pymongo import IndexModel, ReadPreference
 from pymongo.errors import OperationFailure
 
 from bookings.backups import restoring
 from bookings.connections import collection, database
 from bookings.doctor.findings import Finding, fail, ok, warn
-from bookings.indexes import booking_indexes
+from bookings.indexes import indexes_by_collection
 
 OLDEST_MAJOR = 6
 
@@ -100,42 +104,99 @@ def restore() -> Finding:
 
 
 def indexes() -> Finding:
-    """Two of them are promises 1 and 2; a lost one of the others makes the site slow."""
-    expected = {index.document["name"]: dict(index.document) for index in booking_indexes()}
-    found = {
-        index["name"]: dict(index)
-        for index in collection("bookings").list_indexes()
-        if index["name"] != "_id_"
-    }
-    unexpected = found.keys() - expected.keys()
-    bad: list[str] = []
-    odd: list[str] = []
-    for name, wanted in expected.items():
-        create = f"db.bookings.createIndex({_json(wanted['key'])}, {_json(_options(wanted))})"
-        drop = f'db.bookings.dropIndex("{name}")'
-        if name not in found:
-            twins = {other for other in unexpected if _same(found[other], wanted)}
-            if twins:
-                unexpected = unexpected - twins
-                odd.append(f"{name} is called {', '.join(sorted(twins))}")
-            else:
-                bad.append(f"{name} is missing: run {create}")
-        elif not _same(found[name], wanted):
-            bad.append(f"{name} is different: run {drop} and {create}")
-        elif found[name].get("hidden"):
-            bad.append(f'{name} is hidden: run db.bookings.unhideIndex("{name}")')
-    for name in sorted(unexpected):
-        drop = f'db.bookings.dropIndex("{name}")'
-        if "expireAfterSeconds" in found[name]:
-            bad.append(f"{name} lets MongoDB delete bookings: run {drop}")
+    """Two of them are promises 1 and 2, others keep one account for a name, or one right for a
+    person; a lost one of the rest makes the site slow."""
+    wanted = _wanted_indexes()
+    there = wanted.keys() & set(database().list_collection_names())
+    if not there:
+        return fail("There are none: run manage.py migrate.")
+    bad, odd = [], []
+    for name in sorted(wanted):
+        if name in there:
+            worse, better = _compare(name, wanted[name])
+            bad += worse
+            odd += better
         else:
-            odd.append(f"{name} is unexpected and taxes every booking: if nobody needs it, {drop}")
+            creates = [f'db.createCollection("{name}")', *(_create(name, i) for i in wanted[name])]
+            bad.append(
+                f"{name} is missing: run manage.py migrate, and if that has nothing to do "
+                f"{' and '.join(creates)}"
+            )
     text = "; ".join(bad + odd) + "."
-    if not found:
-        return fail(f"There are none: run manage.py migrate; if that has nothing to do: {text}")
     if bad:
         return fail(text)
-    return warn(text) if odd else ok(f"All {len(expected)} are there and right.")
+    count = sum(map(len, wanted.values()))
+    return warn(text) if odd else ok(f"All {count} are there and right.")
+
+
+class _Wanted(DatabaseSchemaEditor):
+    """Makes nothing, and notes which indexes the backend would make of a model."""
+
+    def __init__(self) -> None:
+        super().__init__(connection)
+        self.noted: list[IndexModel] = []
+
+    def add_index(self, model: Any, index: Any, *, parent_model: Any = None, **how: Any) -> None:
+        made = index.get_pymongo_index_model(model, schema_editor=self, **how)
+        if made:
+            self.noted.append(made)
+
+
+def _wanted_indexes() -> dict[str, list[dict[str, Any]]]:
+    """By collection: those of every model, Django's own included, and those that the site makes."""
+    wanted: dict[str, list[IndexModel]] = defaultdict(list)
+    for model in apps.get_models(include_auto_created=True):
+        if model._meta.can_migrate(connection):
+            editor = _Wanted()
+            # A new collection's, as a migration makes them; no public method says them alone.
+            editor._create_model_indexes(model)
+            wanted[model._meta.db_table] += editor.noted
+    for name, own in indexes_by_collection().items():
+        wanted[name] += own
+    return {name: [dict(index.document) for index in found] for name, found in wanted.items()}
+
+
+def _compare(collection_name: str, wanted: list[dict[str, Any]]) -> tuple[list[str], list[str]]:
+    """What is wrong with a collection's indexes: what a promise may rest on, and the rest."""
+    found = {
+        index["name"]: dict(index)
+        for index in collection(collection_name).list_indexes()
+        if index["name"] != "_id_"
+    }
+    unexpected = found.keys() - {index["name"] for index in wanted}
+    place = f"db.{collection_name}"
+    # Most of them are of bookings; the same name may stand for one of several collections.
+    of = "" if collection_name == "bookings" else f" of {collection_name}"
+    bad: list[str] = []
+    odd: list[str] = []
+    for index in wanted:
+        name = index["name"]
+        create = _create(collection_name, index)
+        drop = f'{place}.dropIndex("{name}")'
+        if name not in found:
+            twins = {other for other in unexpected if _same(found[other], index)}
+            if twins:
+                unexpected = unexpected - twins
+                odd.append(f"{name}{of} is called {', '.join(sorted(twins))}")
+            else:
+                bad.append(f"{name}{of} is missing: run {create}")
+        elif not _same(found[name], index):
+            bad.append(f"{name}{of} is different: run {drop} and {create}")
+        elif found[name].get("hidden"):
+            bad.append(f'{name}{of} is hidden: run {place}.unhideIndex("{name}")')
+    for name in sorted(unexpected):
+        drop = f'{place}.dropIndex("{name}")'
+        if "expireAfterSeconds" in found[name]:
+            bad.append(f"{name} lets MongoDB delete {collection_name}: run {drop}")
+        else:
+            odd.append(
+                f"{name}{of} is unexpected and taxes every write: if nobody needs it, {drop}"
+            )
+    return bad, odd
+
+
+def _create(collection_name: str, index: dict[str, Any]) -> str:
+    return f"db.{collection_name}.createIndex({_json(index['key'])}, {_json(_options(index))})"
 
 
 def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:

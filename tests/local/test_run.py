@@ -20,7 +20,7 @@ import requests
 from local.children import Child
 from local.files import ROOT, read_variables, write_variables
 from local.ports import free_port, port_is_free
-from local.run import RUNS_WELL_AFTER_S, ChildFailed, Run, welcome
+from local.run import RUNS_WELL_AFTER_S, ChildFailed, Run, StopRequested, welcome
 from tests.local.test_servers import is_alive, wait_until
 
 READY = "Ctrl-C stops everything"
@@ -110,6 +110,42 @@ def test_kills_children_on_a_second_ctrl_c(tmp_path: Path) -> None:
 
     assert not any(is_alive(pid) for pid in pids)
     assert not (tmp_path / "run.pid").exists()
+
+
+# Says that it has begun, and what it is told.
+COMMAND = """
+import os, pathlib, signal, sys, time
+def end(*_):
+    pathlib.Path("tidied").touch()
+    sys.exit(143)
+signal.signal(signal.SIGTERM, end)
+os.kill(os.getppid(), signal.SIGUSR1)
+while True:
+    time.sleep(0.05)
+"""
+
+
+def test_lets_a_command_tidy_up_that_it_stops(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "manage.py").write_text(COMMAND)
+    monkeypatch.setattr("local.run.ROOT", tmp_path)
+    monkeypatch.setattr("local.run.LOGS", tmp_path)
+    monkeypatch.chdir(tmp_path)
+
+    def stop(*_: object) -> None:
+        raise StopRequested
+
+    before = signal.signal(signal.SIGUSR1, stop)
+    run = Run(dict(os.environ))
+    run.pid_file.fd = 2
+    try:
+        with pytest.raises(StopRequested):
+            run._manage("migrate")
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+    assert (tmp_path / "tidied").exists()
 
 
 def pid_of(folder: Path, name: str, process: subprocess.Popen[str]) -> int:

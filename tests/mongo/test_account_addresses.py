@@ -354,7 +354,7 @@ def test_finds_by_no_look_up_what_only_fits_it(lookup: str) -> None:
 
 
 def test_corrects_the_backend_only_while_it_needs_it() -> None:
-    """If this fails, the backend does it itself: take bookingsite/backend_fixes.py out."""
+    """If this fails, the backend does it itself: take it out of bookingsite/database/base.py."""
     source = inspect.getsource(django_mongodb_backend.operations)
 
     assert "def prep_for_like_query" in source

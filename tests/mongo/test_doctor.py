@@ -438,8 +438,105 @@ def test_fails_a_database_that_was_never_migrated(bookings: Any) -> None:
     found = mongodb.indexes()
 
     assert found.level == "FAIL"
-    assert found.text.startswith("There are none: run manage.py migrate; if that has nothing to do")
+    assert found.text.startswith(
+        "bookings is missing: run manage.py migrate, and if that has nothing to do "
+        'db.createCollection("bookings") and db.bookings.createIndex('
+    )
     assert found.text.count("createIndex") == len(indexes.booking_indexes())
+
+
+def test_fails_an_empty_database(database: None) -> None:
+    with connections.looking_into(f"{connections.database().name}_empty"):
+        found = mongodb.indexes()
+
+    assert found == Finding("FAIL", "There are none: run manage.py migrate.")
+
+
+@pytest.fixture
+def spoilt(database: None) -> Iterator[Callable[[str], Any]]:
+    """A collection of the site's to spoil; its documents and indexes come back."""
+    own = connections.database()
+    before: dict[str, tuple[list[Any], list[Any]]] = {}
+
+    def spoil(name: str) -> Any:
+        before[name] = [dict(one) for one in own[name].list_indexes()], list(own[name].find())
+        return own[name]
+
+    yield spoil
+    for name, (described, documents) in before.items():
+        own.drop_collection(name)
+        own.command("create", name)
+        own.command("createIndexes", name, indexes=described)
+        if documents:
+            own[name].insert_many(documents)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["auth_user", "auth_group", "django_session", "django_admin_log", "django_content_type",
+     "auth_permission", "auth_user_groups", "letters", "holders", "deliveries", "failed_work",
+     "api_tokens", "nights_jobs", "webhook_endpoints", "verified_addresses"],
+)  # fmt: skip
+def test_misses_each_index_of_every_collection(spoilt: Any, name: str) -> None:
+    collection = spoilt(name)
+    lost = [index["name"] for index in collection.list_indexes() if index["name"] != "_id_"]
+    assert lost
+
+    for index in lost:
+        collection.drop_index(index)
+        found = mongodb.indexes()
+        assert (found.level, f"{index} of {name} is missing: run db." in found.text) == (
+            "FAIL",
+            True,
+        ), found
+    # Those commands are for mongosh, and make what was there.
+    for keys, options in re.findall(r"createIndex\((\{.*?\}), (\{.*?\})\)(?:;|\.$)", found.text):
+        collection.create_index(list(json.loads(keys).items()), **json.loads(options))
+    assert mongodb.indexes().level == "ok"
+
+
+@pytest.mark.parametrize("name", ["bookings", "auth_user", "auth_user_groups", "rooms", "letters"])
+def test_misses_every_collection(spoilt: Any, name: str) -> None:
+    spoilt(name).drop()
+
+    found = mongodb.indexes()
+
+    assert found.level == "FAIL"
+    assert found.text.startswith(f"{name} is missing: run manage.py migrate, and if that has")
+
+
+@pytest.mark.parametrize(
+    ("name", "index", "otherwise"),
+    [
+        ("letters", "forgotten_later", {"expireAfterSeconds": 1}),
+        ("letters", "forgotten_later", {}),
+        ("letters", "letters_to_send", {}),
+        ("auth_user", "one_account_per_address", {"unique": True}),
+        ("auth_user", "one_account_per_address", {"partialFilterExpression": {"email": ""}}),
+    ],
+)
+def test_fails_an_index_of_another_collection_that_does_something_else(
+    spoilt: Any, name: str, index: str, otherwise: dict[str, Any]
+) -> None:
+    collection = spoilt(name)
+    keys = collection.index_information()[index]["key"]
+    collection.drop_index(index)
+    collection.create_index(keys, name=index, **otherwise)
+
+    found = mongodb.indexes()
+
+    assert found.level == "FAIL"
+    assert found.text.startswith(f"{index} of {name} is different: run db.{name}.dropIndex(")
+
+
+def test_fails_an_index_that_deletes_people(spoilt: Any) -> None:
+    spoilt("auth_user").create_index("date_joined", name="mine", expireAfterSeconds=3600)
+
+    found = mongodb.indexes()
+
+    assert found == Finding(
+        "FAIL", 'mine lets MongoDB delete auth_user: run db.auth_user.dropIndex("mine").'
+    )
 
 
 # --- Clocks ---------------------------------------------------------------------------------

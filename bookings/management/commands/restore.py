@@ -12,7 +12,7 @@ from pymongo.errors import InvalidName, OperationFailure
 from bookings import connections, doctor
 from bookings.backups import restoring
 from bookings.backups.errors import RestoreFailed
-from bookings.backups.folders import list_backups
+from bookings.backups.folders import list_backups, read_manifest
 from bookings.backups.restoring import said_by
 from bookings.connections import DURABLE
 from bookings.management.stopping import stoppable
@@ -40,7 +40,14 @@ class Command(BaseCommand):
             "backup",
             type=Path,
             metavar="FOLDER",
-            help="a backup, or a folder of backups, of which the newest is taken",
+            help="a backup, or a folder of backups, of which the newest of this site is taken",
+        )
+        parser.add_argument(
+            "--database",
+            default=settings.MONGODB_NAME,
+            metavar="NAME",
+            help="restore what was backed up of the database of this name, which is not this "
+            "site's, or was before a restore",
         )
         way = parser.add_mutually_exclusive_group(required=True)
         way.add_argument(
@@ -59,7 +66,7 @@ class Command(BaseCommand):
         sentence = f"Stopped; {name} is unfinished, and the same command begins anew."
         with stoppable(sentence):
             try:
-                backup = _choose(options["backup"])
+                backup = _choose(options["backup"], options["database"])
                 work = self._drill if options["verify"] else self._restore
                 sound = work(_database(name), backup)
             except RestoreFailed as error:
@@ -101,8 +108,8 @@ class Command(BaseCommand):
 
     def _say(self, restored: restoring.Restored, backup: Path, name: str) -> None:
         self.stdout.write(
-            f"{backup} is in {name}: {restored.documents} documents in {restored.collections} "
-            f"collections, as they were at {restored.taken_at}."
+            f"{backup} of {restored.source} is in {name}: {restored.documents} documents in "
+            f"{restored.collections} collections, as they were at {restored.taken_at}."
         )
 
     def _examine(self, name: str) -> bool:
@@ -114,12 +121,25 @@ class Command(BaseCommand):
         return sound
 
 
-def _choose(folder: Path) -> Path:
-    """The folder itself if it is a backup, else the newest backup in it."""
+def _choose(folder: Path, source: str) -> Path:
+    """The folder itself if it is a backup, else the newest one in it; of this database alone."""
     if not folder.is_dir():
         raise RestoreFailed(f"{folder} is no folder; name a backup, or a folder of backups.")
-    names = list_backups(folder)
-    return folder / names[-1] if names else folder
+    if names := list_backups(folder, database=source):
+        return folder / names[-1]
+    others = {read_manifest(folder / name)["database"] for name in list_backups(folder)}
+    if others:
+        raise RestoreFailed(
+            f"{folder} has no backup of {source}, only of {', '.join(sorted(others))}; if you want "
+            "that one, name it with --database."
+        )
+    found = read_manifest(folder)["database"]
+    if found != source:
+        raise RestoreFailed(
+            f"{folder} is of the database {found}, not of {source}; if you want it, add "
+            f"--database {found}."
+        )
+    return folder
 
 
 def _database(name: str) -> Database:

@@ -18,7 +18,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from pymongo.collation import Collation
 
-from bookings import connections
+from bookings import clock, connections
 from bookings.backups import folders, restoring, writing
 from bookings.doctor import mongodb
 from tests.conftest import night
@@ -26,13 +26,14 @@ from tests.faults import Faults
 from tests.mongo.backups.conftest import (
     back_up,
     documents,
+    held,
     manage,
     names,
     rename,
     restore,
     seal_anew,
 )
-from tests.mongo.conftest import book
+from tests.mongo.conftest import book, cancel, confirm
 
 # --- What comes back ------------------------------------------------------------------------
 
@@ -367,6 +368,128 @@ def test_reads_no_file_outside_of_the_backup(folder: Path, other: Any, name: str
     assert names(other) == []
 
 
+# --- Whose it is ----------------------------------------------------------------------------
+
+
+def test_takes_the_newest_of_this_site_and_says_whose_it_is(
+    folder: Path, other: Any, neighbour: Any
+) -> None:
+    ours = rename(back_up(folder), "20260101T000000Z")
+    back_up_neighbour(folder, neighbour)
+
+    said = restore(folder, other.name)
+    drilled = drill(folder)
+
+    own = connections.database().name
+    assert said.startswith(f"{ours} of {own} is in {other.name}: ")
+    assert drilled.startswith(f"{ours} of {own} is in {own}_drill: ")
+    assert "theirs" not in names(other)
+
+
+def back_up_neighbour(folder: Path, neighbour: Any) -> Path:
+    return folder / writing.write_backup(neighbour, folder, application="1", keep=None)
+
+
+def test_restores_another_sites_only_by_its_name(folder: Path, other: Any, neighbour: Any) -> None:
+    theirs = back_up_neighbour(folder, neighbour)
+    own = connections.database().name
+
+    for way in ({"into": other.name}, {"verify": True}):
+        with pytest.raises(CommandError) as none_of_ours:
+            call_command("restore", str(folder), **way)
+        with pytest.raises(CommandError) as another_one:
+            call_command("restore", str(theirs), **way)
+        assert str(none_of_ours.value) == (
+            f"{folder} has no backup of {own}, only of {neighbour.name}; if you want that one, "
+            "name it with --database."
+        )
+        assert str(another_one.value) == (
+            f"{theirs} is of the database {neighbour.name}, not of {own}; if you want it, add "
+            f"--database {neighbour.name}."
+        )
+    assert names(other) == []
+    said = io.StringIO()
+    with pytest.raises(SystemExit):  # since it is no site's
+        call_command("restore", str(folder), into=other.name, database=neighbour.name, stdout=said)
+
+    assert said.getvalue().startswith(f"{theirs} of {neighbour.name} is in {other.name}: ")
+    assert names(other) == ["theirs"]
+
+
+def test_refuses_its_own_when_another_sites_was_asked_for(folder: Path, other: Any) -> None:
+    backup = back_up(folder)
+
+    for asked in (folder, backup):
+        with pytest.raises(CommandError, match="--database"):
+            call_command("restore", str(asked), into=other.name, database="another")
+
+    assert names(other) == []
+
+
+def test_removes_no_old_backup_of_another_site(folder: Path, neighbour: Any) -> None:
+    theirs = rename(back_up_neighbour(folder, neighbour), "20260101T000000Z")
+    rename(back_up(folder), "20260201T000000Z")
+    damaged = rename(back_up_neighbour(folder, neighbour), "20260102T000000Z")
+    (damaged / "SHA256SUMS").unlink()
+
+    newest = back_up(folder, keep=1)
+
+    assert [path.name for path in held(folder)] == [theirs.name, damaged.name, newest.name]
+
+
+# --- Nothing repeats ------------------------------------------------------------------------
+
+
+def test_gives_no_version_and_no_event_a_second_time(folder: Path, other: Any) -> None:
+    made = book("stay", hold=True)
+    own = connections.database()
+    backup = back_up(folder)
+
+    def confirm_and_cancel(database: Any) -> tuple[list[int], set[str]]:
+        call_command("idempotency", "purge", "--all", stdout=io.StringIO())
+        with connections.looking_into(database.name):
+            versions = [database["bookings"].find_one()["version"]]
+            for change in (lambda: confirm(made, "stay"), lambda: cancel(made)):
+                assert change().answer.status == 200
+                versions.append(database["bookings"].find_one()["version"])
+        return versions, {one["id"] for one in database["bookings"].find_one()["outbox"]}
+
+    lost, told = confirm_and_cancel(own)
+    restore(backup, other.name)
+    versions, told_again = confirm_and_cancel(other)
+
+    # Partners drop what has a lower version than they know, and ids that they have done.
+    assert lost == [1, 2, 3]
+    assert versions == [versions[0] + number for number in range(3)]
+    assert versions[0] > 1_700_000_000
+    # What waited in the outbox is the same event, and its id stays.
+    assert {one.rsplit("-", 1)[1] for one in told & told_again} == {"expiring"}
+    for events in (told - told_again, told_again - told):
+        assert sorted(one.rsplit("-", 1)[1] for one in events) == ["cancelled", "confirmed"]
+
+
+def test_moves_versions_further_with_each_restore(folder: Path, other: Any) -> None:
+    book("stay")
+    backup = back_up(folder)
+    versions = []
+
+    for _ in range(2):
+        other.client.drop_database(other.name)
+        restore(backup, other.name)
+        versions.append(other["bookings"].find_one()["version"])
+        # Versions count seconds, and nobody restores twice in one.
+        while clock.now().timestamp() < versions[-1] + 1:
+            pass
+
+    first, second = versions
+    assert first < second
+    other["bookings"].update_one({}, {"$set": {"version": 2**40}})
+    later = back_up_neighbour(folder, other)
+    other.client.drop_database(other.name)
+    call_command("restore", str(later), into=other.name, database=other.name, stdout=io.StringIO())
+    assert other["bookings"].find_one()["version"] == 2**40 + 1
+
+
 # --- Half-way -------------------------------------------------------------------------------
 
 
@@ -450,7 +573,7 @@ def test_restores_the_newest_to_verify_it_and_leaves_nothing(folder: Path, other
 
     said = drill(folder)
 
-    assert said.startswith(f"{newest} is in {own.name}_drill: ")
+    assert said.startswith(f"{newest} of {own.name} is in {own.name}_drill: ")
     assert "ok    documents: 1 bookings" in said
     assert f"{own.name}_drill is dropped" in said
     assert f"{own.name}_drill" not in own.client.list_database_names()

@@ -16,6 +16,7 @@ import pymongo
 import pytest
 from django.core.management import CommandError, call_command
 
+from bookings import connections
 from bookings.backups import folders, writing
 from bookings.backups.errors import BackupFailed
 from local.servers import Server, free_port, start_mongod
@@ -202,7 +203,8 @@ def test_goes_past_odd_folders(folder: Path, other: Any) -> None:
     said = restore(folder, other.name)
 
     assert held(folder) == [backup, nameless, alien, directory, denied]
-    assert said.startswith(f"{backup} is in {other.name}: ")
+    own = connections.database().name
+    assert said.startswith(f"{backup} of {own} is in {other.name}: ")
 
 
 def test_has_another_name_a_second_later_though_nothing_was_written(folder: Path) -> None:

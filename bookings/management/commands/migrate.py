@@ -1,0 +1,51 @@
+from typing import Any
+
+from django.core.management.base import CommandError
+from django.core.management.commands import migrate
+
+from bookings import migration_lease
+from bookings.indexes import IndexInTheWay
+from bookings.management.stopping import stoppable
+from bookings.migration_lease import Lease, LeaseLost
+
+STOPPED = "Stopped; what was done stays, and manage.py migrate goes on from there."
+
+
+class Command(migrate.Command):
+    help = (
+        "Brings collections, indexes and documents up to date. One process at a time does so, and "
+        "others wait for it. Killed or stopped at any moment, the same command goes on from there."
+    )
+
+    _lease: Lease | None = None
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if options["plan"] or options["check_unapplied"]:
+            super().handle(*args, **options)
+            return
+        with stoppable(STOPPED):
+            try:
+                with migration_lease.held(on_waiting=self._say_waiting) as self._lease:
+                    super().handle(*args, **options)
+                    self._lease.check()
+            except LeaseLost:
+                raise CommandError(
+                    "This process stood still for so long that another one migrates now; see what "
+                    "becomes of that one, and run manage.py migrate again."
+                ) from None
+            except IndexInTheWay as error:
+                raise CommandError(str(error)) from error
+
+    def migration_progress_callback(
+        self, action: str, migration: Any = None, fake: bool = False
+    ) -> None:
+        # Told before each migration and after it.
+        if self._lease:
+            self._lease.check()
+        super().migration_progress_callback(action, migration, fake)
+
+    def _say_waiting(self) -> None:
+        self.stderr.write(
+            "Another manage.py migrate is at work on this database, or was killed a moment ago; "
+            "waiting for it. Ctrl-C stops waiting."
+        )

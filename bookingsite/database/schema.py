@@ -1,0 +1,96 @@
+"""What a migration does to collections and indexes, so that all of it may be done again.
+
+MongoDB has no transaction around it, and Django writes a migration down when all of it is done. One
+that was killed, or lost MongoDB, is made again from its beginning: what it made is there then, what
+it took away is gone, and what it filled in may be in use. The backend's editor fails at the first
+collection that is there.
+"""
+
+from typing import Any
+
+from django.db.models import Index
+from django_mongodb_backend.schema import DatabaseSchemaEditor as BackendSchemaEditor
+from pymongo.errors import OperationFailure
+
+from bookings.indexes import make_collection, make_indexes
+
+# MongoDB's codes.
+NAMESPACE_NOT_FOUND, INDEX_NOT_FOUND = 26, 27
+
+
+class DatabaseSchemaEditor(BackendSchemaEditor):
+    """Its commands go through a repeatable collection, or database, and it takes away no index that
+    is gone already."""
+
+    def get_collection(self, name):
+        collection = super().get_collection(name)
+        return collection if self.collect_sql else RepeatableCollection(collection)
+
+    def get_database(self):
+        database = super().get_database()
+        return database if self.collect_sql else RepeatableDatabase(database)
+
+    def _remove_field_index(self, model, field, column_prefix=""):
+        if self._finds(model, [column_prefix + field.column], index=True, type_=Index.suffix):
+            super()._remove_field_index(model, field, column_prefix=column_prefix)
+
+    def _remove_field_unique(self, model, field, column_prefix=""):
+        if self._finds(model, [column_prefix + field.column], unique=True, primary_key=False):
+            super()._remove_field_unique(model, field, column_prefix=column_prefix)
+
+    def _remove_composed_index(
+        self, model, field_names, constraint_kwargs, column_prefix="", parent_model=None
+    ):
+        columns = [column_prefix + model._meta.get_field(name).column for name in field_names]
+        if self._finds(model, columns, parent_model=parent_model, **constraint_kwargs):
+            super()._remove_composed_index(
+                model, field_names, constraint_kwargs, column_prefix, parent_model
+            )
+
+    def _finds(self, model, columns, *, parent_model=None, **kind):
+        """Whether there is such an index besides those that the model names: what the backend is
+        about to take away, and would miss."""
+        named = {one.name for one in (*model._meta.constraints, *model._meta.indexes)}
+        return bool(self._constraint_names(parent_model or model, columns, exclude=named, **kind))
+
+
+class _Repeatable:
+    """What it wraps, but for the methods of its own."""
+
+    def __init__(self, wrapped: Any) -> None:
+        self._wrapped = wrapped
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._wrapped, name)
+
+
+class RepeatableDatabase(_Repeatable):
+    def create_collection(self, name: str) -> None:
+        make_collection(self._wrapped, name)
+
+
+class RepeatableCollection(_Repeatable):
+    def create_indexes(self, indexes: list[Any]) -> None:
+        make_indexes(self._wrapped, indexes)
+
+    def drop_index(self, name: str) -> None:
+        try:
+            self._wrapped.drop_index(name)
+        except OperationFailure as error:
+            if error.code != INDEX_NOT_FOUND:
+                raise
+
+    def rename(self, new_name: str) -> None:
+        try:
+            self._wrapped.rename(new_name)
+        except OperationFailure as error:
+            is_done = new_name in self._wrapped.database.list_collection_names()
+            if error.code != NAMESPACE_NOT_FOUND or not is_done:
+                raise
+
+    def update_many(self, filter: dict[str, Any], update: Any) -> None:
+        """A new field's default is set for all by a pipeline. When that is done again somebody may
+        have given the field a value, so it is set where there is none."""
+        if not filter and isinstance(update, list):
+            filter = {column: {"$exists": False} for column in update[0]["$set"]}
+        self._wrapped.update_many(filter, update)
