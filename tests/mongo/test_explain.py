@@ -399,6 +399,19 @@ def test_finds_own_rooms_where_a_category_is_sold_out(explain: Explain) -> None:
     check(explain(call), spare=5)
 
 
+def test_looks_whether_a_guest_is_refused_over_their_own_hold(explain: Explain) -> None:
+    for number in range(ROOMS_A_CATEGORY):
+        book(f"guest-{number}", caller=BIG, resourceId=f"h2c0r{number:02}", date=night(600))
+    guest = caller_of_guest("0123456789abcdef")
+
+    def call() -> None:
+        refused = book("late", caller=guest, resourceId="h2c0r00", date=night(600))
+        assert refused.code == "ALREADY_BOOKED"
+
+    # Who has the hotel's rooms on that night.
+    check(explain(call), spare=ROOMS_A_CATEGORY)
+
+
 def test_confirms_extends_moves_cancels_and_blocks(explain: Explain) -> None:
     held = book("hold", caller=BIG, resourceId="h0c0r04", date=night(600), hold=True)
     book("other", caller=BIG, resourceId="h0c0r05", date=night(600))

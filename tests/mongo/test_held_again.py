@@ -130,6 +130,31 @@ def test_comes_back_to_a_hold_that_changed_meanwhile_and_is_alive() -> None:
     assert prices() == [10_000]
 
 
+def test_comes_back_to_no_hold_that_is_for_fewer_guests_by_now(lower: Callable[[], None]) -> None:
+    """For two it could only come back to a hold for two: the room is sold to one by now."""
+    book("first", **ROOM_A, hold=True, guests=2)
+    lower()
+
+    def come_alone() -> None:
+        # The lock is in its way, and in nobody's who outlived theirs.
+        connections.redis().flushdb()
+        assert book("alone", **ROOM_A, hold=True, guests=1).code is None
+
+    meanwhile(come_alone)
+
+    again = book("second", **ROOM_A, hold=True, guests=2)
+
+    assert again.code == "VALIDATION_ERROR"
+    assert [booking["guests"] for booking in stored()] == [1]
+
+
+@pytest.fixture
+def lower() -> Callable[[], None]:
+    """Has a double of the inn take one guest when called."""
+    categories = connections.database()["room_categories"]
+    return lambda: categories.update_one({"_id": "inn_double"}, {"$set": {"occupancy": 1}})
+
+
 def test_makes_no_second_booking_of_a_hold_that_is_confirmed_meanwhile() -> None:
     held = book("first", **ROOM_A, hold=True)
     put_night("inn_double", night(10), price=60_000)
