@@ -11,6 +11,6 @@ def make_people(apps, schema_editor):
 class Migration(migrations.Migration):
     """Each account that writes has a document by which its writes meet its deletion."""
 
-    dependencies = [("bookings", "0016_failed_work")]
+    dependencies = [("bookings", "0017_off_sale_since")]
 
     operations = [migrations.RunPython(make_people, migrations.RunPython.noop)]
