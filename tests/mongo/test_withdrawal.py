@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -316,10 +317,13 @@ def late(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     awaited: list[bytes] = []
 
     def send_late(self: Connection, message: bytes, size: int) -> None:
-        if awaited and awaited[0] in message:
+        is_late = bool(awaited) and awaited[0] in message
+        if is_late:
             awaited.clear()
             time.sleep(1)  # as if the process had been stopped here
         send(self, message, size)
+        if is_late:
+            select.select([self.conn.get_conn], [], [], 10)  # until MongoDB has carried it out
 
     monkeypatch.setattr(Connection, "send_message", send_late)
     return lambda name: awaited.append(b"\x02" + name.encode() + b"\x00")
