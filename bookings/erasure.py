@@ -22,7 +22,6 @@ from redis.exceptions import RedisError
 from bookings import accounts, clock, connections, letters, lookups, repository
 from bookings.addresses import mentions, spellings_of
 from bookings.documents import Booking
-from bookings.points import reached
 from idempotency.claims import Claims
 
 logger = logging.getLogger(__name__)
@@ -72,7 +71,6 @@ def erase_guest(address: str, *, including_upcoming: bool = False) -> Traces:
     # First, or a request of theirs that is under way could write again what is erased here.
     for user in users:
         accounts.close_account(user)
-    reached("after_deletion_mark")
     erased = repository.erase_guest(
         spellings, only_over_by=None if including_upcoming else _yesterday()
     )

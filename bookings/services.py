@@ -252,7 +252,6 @@ def forget_user(*, user_id: object) -> None:
     """
     person = str(caller_of_user(user_id))
     pseudonym = people.begin_deletion(person)
-    reached("after_deletion_mark")
     changed = repository.replace_person(person, pseudonym)
     logger.info("user_forgotten", extra={"bookings": changed})
 
