@@ -27,7 +27,7 @@ from bookings import (
 )
 from bookings.connections import collection
 from bookings.models import Hotel
-from bookings.webhooks import endpoints, notes, sending
+from bookings.webhooks import backlog, endpoints, notes, sending
 from local.servers import start_mongod
 from tests.conftest import night
 from tests.mongo.conftest import CUSTOMER, book, stored
@@ -238,7 +238,33 @@ def test_sets_aside_at_once_a_mail_that_cannot_be_read(caplog: pytest.LogCapture
     assert [line["queue"] for line in lines()] == ["mails"]
 
 
+def test_forgets_the_failure_of_a_mail_that_staff_send_again() -> None:
+    bad, _ = book_two()
+    relay.pass_on_news()
+    of_bad = {"booking": bad["_id"]}
+    collection("deliveries").update_one(of_bad, {"$unset": {"version": ""}})
+    notifications.send_notifications()
+    assert [line["queue"] for line in lines()] == ["mails"]
+
+    collection("deliveries").update_one(of_bad, {"$set": {"version": 1}})
+    assert deliveries.send_again(collection("deliveries").find_one(of_bad)["_id"])
+
+    assert lines() == []
+
+
 # --- Webhooks ---------------------------------------------------------------------------------
+
+
+def test_forgets_the_failure_of_an_event_that_staff_send_again(receiver: Receiver) -> None:  # noqa: F811
+    partner = Partner("partner", receiver.url)
+    (bad,) = partner.tell(1)
+    collection("deliveries").update_one({"event_id": bad}, {"$set": {"at": "yesterday"}})
+    sending.send_webhooks()
+    assert [line["queue"] for line in lines()] == ["webhooks"]
+
+    assert backlog.send_again(partner.client_id, partner.deliveries()[0]["_id"])
+
+    assert lines() == []
 
 
 @pytest.mark.parametrize(

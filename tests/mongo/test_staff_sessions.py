@@ -5,11 +5,15 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
-from django.test import Client
+from django.test import Client, RequestFactory
 
 from bookings import clock
+from bookings.errors import PayloadTooLarge
+from bookingsite.bodies import receive_body
+from bookingsite.body_limits import DEFAULT, LIMITS
 from bookingsite.staff import LOGGED_IN_AT, SESSION_LIFE
 
 DESK = "/admin/"
@@ -47,6 +51,22 @@ def test_ends_the_session_of_staff_twelve_hours_after_log_in(client: Client) -> 
     assert client.get(DESK)["Location"].startswith("/admin/login/")
     assert not is_logged_in(client)
     assert Session.objects.count() == 0
+
+
+def test_takes_no_large_body_once_the_session_is_over(client: Client) -> None:
+    """The body is judged before any middleware has looked at the session."""
+    log_in(client, is_staff=True)
+    session_name = settings.SESSION_COOKIE_NAME
+    ask = RequestFactory()
+    ask.cookies[session_name] = client.cookies[session_name].value
+    (path,) = LIMITS
+    large = {"file": "x" * 2 * DEFAULT.max_bytes}
+
+    while_open = receive_body(ask.post(path, large))
+    let_pass(client, SESSION_LIFE)
+
+    assert while_open is None
+    assert isinstance(receive_body(ask.post(path, large)), PayloadTooLarge)
 
 
 def test_does_not_let_work_make_it_longer(client: Client) -> None:

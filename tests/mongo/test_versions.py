@@ -109,7 +109,7 @@ def test_never_sells_a_live_hold_by_a_clock_that_is_ahead(monkeypatch: Patch) ->
 
     rival = book("second", resourceId="room_A", userId="bob")
 
-    assert rival.code == "RESOURCE_LOCKED"
+    assert rival.code == "ALREADY_BOOKED"
     assert [booking["status"] for booking in stored()] == ["pending"]
 
 
@@ -375,3 +375,18 @@ def test_sees_a_line_that_an_earlier_release_added() -> None:
 
     assert not repository.change_booking(read, cancelled, change)
     assert bookings.find_one({})["status"] == "confirmed"
+
+
+def test_names_news_by_the_line_that_made_it_as_every_release_does() -> None:
+    """Taking in another key moves the version and leaves no line. An earlier release, which counts
+    lines, would give a later change the number that the version has here."""
+    held = book("first", hold=True)
+    book("again", hold=True, notes="We come late.")
+    (hold,) = stored()
+    assert (hold["version"], len(hold["history"])) == (2, 1)
+
+    confirm(held, "first")
+
+    (booking,) = stored()
+    assert booking["version"] == 3
+    assert booking["outbox"][-1]["id"] == f"{booking['_id']}-2-confirmed"
