@@ -152,17 +152,20 @@ def test_tells_what_was_refused_before_it_was_killed(monkeypatch: Patch) -> None
     assert found.error.startswith("1 night was changed meanwhile and left as it is")
 
 
-def test_has_written_a_batch_whole_or_not_at_all(monkeypatch: Patch) -> None:
-    """Killed in the middle of one: what was written of it is not there."""
+@pytest.mark.parametrize("is_noted", [False, True])
+def test_has_written_a_batch_whole_or_not_at_all(is_noted: bool) -> None:
+    """Killed in the middle of one: what was written of it is not there, and not noted as done."""
     put_night("chalet_attic", DAY, price=10_000)
     put_night("chalet_attic", NEXT_DAY, price=20_000)
     job_id = ten_percent_more()
-    program = """
+    program = f"""
 import django, os
 django.setup()
 from bookings import night_jobs
 change = night_jobs._change
 def die_after_the_nights(job, fields, *more):
+    if fields.get("done") and {is_noted}:
+        change(job, fields, *more)
     if fields.get("done"):
         os.kill(os.getpid(), 9)
     return change(job, fields, *more)
