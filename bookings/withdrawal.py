@@ -6,10 +6,14 @@ instead. It is taken off sale, which every request that begins after it sees. Wh
 over within `STILL_SOLD`, and what it has booked is there to be found. From then on nothing can
 come to refer to the room until it is for sale again.
 
+A partner leaves likewise, once its last token was revoked for that long: no booking of its own can
+be on its way then.
+
 A category whose last room has left it in this way, and a hotel without categories, need no wait of
 their own: who books them books a room.
 """
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -37,6 +41,17 @@ _SETTLED: dict[str, Any] = {
 def is_settled(room_id: str) -> bool:
     """Whether no booking that has seen this room for sale can be on its way."""
     return collection("rooms").find_one({"_id": room_id, **_SETTLED}, {"_id": 1}) is not None
+
+
+def clients_with_recent_tokens(client_ids: Iterable[Any]) -> set[Any]:
+    """Those of these API clients that have a token, or had one until a moment ago: what they have
+    asked for may still be written."""
+    over = {"$subtract": ["$$NOW", int(STILL_SOLD.total_seconds() * 1000)]}
+    condition = {
+        "client_id": {"$in": list(client_ids)},
+        "$or": [{"revoked_at": None}, {"$expr": {"$gt": ["$revoked_at", over]}}],
+    }
+    return {token["client_id"] for token in collection("api_tokens").find(condition)}
 
 
 def delete_room(room_id: str, *, off_sale_since: datetime | None) -> bool:

@@ -11,10 +11,12 @@ from django.urls import path, reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
-from bookings import callers, lookups
+from bookings import callers, lookups, withdrawal
 from bookings.admin.changing import ChangesWhatWasSeen
 from bookings.admin.deletion import RefusesDeletion
 from bookings.models import ApiClient
+
+WAIT = f"{withdrawal.STILL_SOLD.total_seconds() / 60:.0f} minutes"
 
 
 @admin.register(ApiClient)
@@ -89,12 +91,19 @@ class ApiClientAdmin(ChangesWhatWasSeen, RefusesDeletion):
         return HttpResponseRedirect(reverse("admin:bookings_apiclient_change", args=[client.pk]))
 
     def refuse_deletion(self, objects: list[ApiClient]) -> list[str]:
+        # Before the bookings: what a token has asked for is among them once the token is over.
+        with_tokens = withdrawal.clients_with_recent_tokens(client.pk for client in objects)
         kept = lookups.find_referred("owner", [f"client:{client.pk}" for client in objects])
-        return [
-            f"{client} has bookings, so it cannot be deleted; deactivate it instead."
-            for client in objects
-            if f"client:{client.pk}" in kept
-        ]
+        sentences = []
+        for client in objects:
+            if f"client:{client.pk}" in kept:
+                text = "has bookings, so it cannot be deleted; deactivate it instead."
+            elif client.pk in with_tokens:
+                text = f"can be deleted {WAIT} after its last token is revoked."
+            else:
+                continue
+            sentences.append(f"{client} {text}")
+        return sentences
 
     def _find(self, request: HttpRequest, client_id: str, permission: str) -> ApiClient:
         """The client. Raises PermissionDenied for who may not see it or lacks the permission."""

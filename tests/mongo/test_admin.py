@@ -356,7 +356,6 @@ def test_says_that_there_is_no_such_client(desk: Client) -> None:
 
 def test_deletes_a_client_only_without_bookings(desk: Client, partner: ApiClient) -> None:
     unused = ApiClient.objects.create(name="Unused")
-    token = issue(desk, unused)
     book(Caller("client", str(partner.pk)))
 
     refused = desk.post(f"{CLIENTS}{partner.pk}/delete/", {"post": "yes"}).content.decode()
@@ -364,7 +363,27 @@ def test_deletes_a_client_only_without_bookings(desk: Client, partner: ApiClient
 
     assert "Partner has bookings, so it cannot be deleted; deactivate it instead." in refused
     assert list(ApiClient.objects.all()) == [partner]
-    assert callers.find_caller(token) is None
+
+
+def test_deletes_a_client_only_when_none_of_its_requests_can_be_on_its_way(
+    desk: Client, partner: ApiClient
+) -> None:
+    address = f"{CLIENTS}{partner.pk}/delete/"
+    token = issue(desk, partner)
+    digest = callers.digest_of_token(token)
+
+    with_token = desk.post(address, {"post": "yes"}).content.decode()
+    callers.revoke_token(digest)
+    just_revoked = desk.post(address, {"post": "yes"}).content.decode()
+    # Three minutes ago, by MongoDB's clock.
+    ago = {"$subtract": ["$$NOW", 3 * 60_000]}
+    collection("api_tokens").update_one({"_id": digest}, [{"$set": {"revoked_at": ago}}])
+    desk.post(address, {"post": "yes"})
+
+    for refused in (with_token, just_revoked):
+        assert "Partner can be deleted 2 minutes after its last token is revoked." in refused
+    assert not ApiClient.objects.exists()
+    assert collection("api_tokens").count_documents({}) == 0
 
 
 # --- The catalogue ------------------------------------------------------------------------------
@@ -555,13 +574,11 @@ def test_deletes_several_users_from_a_filtered_list(desk: Client) -> None:
 
 
 def test_deletes_several_clients(desk: Client, partner: ApiClient) -> None:
-    issue(desk, partner)
     chosen = {"action": "delete_selected", "_selected_action": [str(partner.pk)], "post": "yes"}
 
     desk.post(f"{CLIENTS}?is_active__exact=1", chosen)
 
     assert not ApiClient.objects.exists()
-    assert collection("api_tokens").count_documents({}) == 0
 
 
 def test_deletes_an_empty_hotel_from_the_rooms_up(desk: Client, inn: Hotel) -> None:
