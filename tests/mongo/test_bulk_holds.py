@@ -686,11 +686,10 @@ def test_keeps_no_address_in_the_session_and_forgets_it_was_confirmed(
         address="ada@example.org",
         stay={"hotel": "inn", "arrival": night(), "departure": night(32), "guests": 1, "rooms": 1},
     )
+    monkeypatch.setattr("bookings.web.visitors.MAILBOX_LIFE", timedelta(0))
     page = Page(browser.get(link_of_letter(), follow=True).content.decode())
     assert "ada@" not in str(dict(browser.session))
 
-    later = clock.now() + timedelta(minutes=31)
-    monkeypatch.setattr("bookings.web.visitors.clock.now", lambda: later)
     asked = press(browser, page.hold_form("inn_double"))
 
     assert "Your room is held" not in asked.text
