@@ -106,7 +106,7 @@ class ExtensionLimit(Refusal):
 
 
 class HeldLongEnough(Refusal):
-    """This hold lasts as long as it may from now; confirm it, or extend it nearer its end."""
+    """Extending now would not move this hold's end; confirm it, or extend it nearer its end."""
 
     code = "HELD_LONG_ENOUGH"
     title = "Held long enough"

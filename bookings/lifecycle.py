@@ -173,8 +173,8 @@ def _say_other_stay(booking: Booking, *, as_staff: bool) -> str:
             "look at it, and confirm again."
         )
     return (
-        f"The hotel has changed this stay: it is now {stay} for {total} {currency} in minor units; "
-        "send that as resourceIds, checkIn, checkOut and quotedTotal if you agree."
+        f"This is not the stay that you have seen: it is now {stay} for {total} {currency} in "
+        "minor units; send that as resourceIds, checkIn, checkOut and quotedTotal if you agree."
     )
 
 

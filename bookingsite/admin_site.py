@@ -38,6 +38,16 @@ class RefusesStaleForms(admin.ModelAdmin):
     """A form writes every field that it shows. So it is refused if the object is by now another
     than the one that it was made of, or the later of two people undoes what the earlier did."""
 
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Model | None:
+        """Read once for each request: what is compared is what the form is made of."""
+        read = request.__dict__.setdefault("_objects_of_forms", {})
+        asked = (self.opts.label, object_id, from_field)
+        if asked not in read:
+            read[asked] = super().get_object(request, object_id, from_field)
+        return read[asked]
+
     def changeform_view(
         self,
         request: HttpRequest,

@@ -174,8 +174,8 @@ class RoomAdmin(CatalogueAdmin):
         """Since when it is off sale, by the clock of MongoDB, in the write that takes it off."""
         if obj.is_sold:
             return {"off_sale_since": None} if "is_sold" in values else {}
-        is_dated = obj.off_sale_since is not None and "is_sold" not in values
-        return {} if is_dated else {"off_sale_since": Now()}
+        # Each time: a release without the moment may have left an old one.
+        return {"off_sale_since": Now()}
 
     @admin.action(description="Take selected rooms off sale", permissions=["change"])
     def take_off_sale(self, request: HttpRequest, queryset: QuerySet[Room]) -> None:

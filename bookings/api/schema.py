@@ -235,9 +235,9 @@ confirm_schema = extend_schema(
         errors.HoldExpired(),
         errors.KeyMismatch(),
         errors.PriceChanged(
-            "The hotel has changed this stay: it is now grand_101 from 2027-02-17 to 2027-02-18 "
-            "for 15000 EUR in minor units; send that as resourceIds, checkIn, checkOut and "
-            "quotedTotal if you agree.",
+            "This is not the stay that you have seen: it is now grand_101 from 2027-02-17 to "
+            "2027-02-18 for 15000 EUR in minor units; send that as resourceIds, checkIn, checkOut "
+            "and quotedTotal if you agree.",
             booking=examples.MOVED_MEANWHILE,
         ),
         errors.IdempotencyInProgress(),

@@ -31,8 +31,8 @@ SENTENCES: dict[str, Promise] = {
     "NOT_CANCELLABLE": _("This can no longer be cancelled here. Please speak with the hotel."),
     "EXTENSION_LIMIT": _("This hold cannot be made any longer. Confirm it now, or let it go."),
     "HELD_LONG_ENOUGH": _(
-        "Your hold lasts as long as it may from now, so it was not made longer. "
-        "Confirm it, or press Keep it longer again nearer its end."
+        "Your hold cannot be made longer yet, so nothing was changed. "
+        "Confirm it, or press “Keep it longer” when it is nearer its end."
     ),
     "TOO_MANY_HOLDS": _("You hold as many rooms as you may. Confirm one of them, or let one go."),
     "TOO_MANY_NIGHTS_HELD": _(

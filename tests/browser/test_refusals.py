@@ -83,7 +83,7 @@ def test_says_that_a_hold_is_not_longer_where_it_is_not(visitor: Visitor) -> Non
     try:
         for _ in range(2):
             visitor.press("Keep it longer")
-            visitor.expect_text("Your hold lasts as long as it may from now")
+            visitor.expect_text("Your hold cannot be made longer yet")
     finally:
         hotels.update_one({"_id": "demo"}, {"$set": {"hold_minutes": 15}})
 

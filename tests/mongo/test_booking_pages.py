@@ -97,6 +97,14 @@ def test_refuses_forms_of_other_sites(path: str) -> None:
     assert "Open the page again" in response.content.decode()
 
 
+def test_leads_back_from_the_form_of_a_page_before_the_login() -> None:
+    browser = Client(enforce_csrf_checks=True)
+
+    page = Page(browser.post("/bookings/1/extend", ADA).content.decode())
+
+    assert page.links["Back to your booking"] == "/bookings/1"
+
+
 # --- The file and the link ------------------------------------------------------------------
 
 

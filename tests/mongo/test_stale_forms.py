@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.admin import ModelAdmin
 from django.contrib.auth.models import Group, User
 from django.db.models import Model
 from django.test import Client
@@ -36,6 +37,29 @@ def an_endpoint() -> WebhookEndpoint:
         url="https://partner.example/hook",
         secret_made_at=dt.datetime(2027, 1, 1, tzinfo=dt.UTC),
     )
+
+
+def test_refuses_a_form_that_is_overtaken_while_it_is_judged(
+    desk: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    night = a_night()
+    sent = fill(desk, page_of(night))
+    read = ModelAdmin.get_object
+    reads: list[str] = []
+
+    def read_and_be_overtaken(*args: Any) -> Any:
+        found = read(*args)
+        if not reads:
+            Night.objects.filter(pk=night.pk).update(price=99_000)
+        reads.append("night")
+        return found
+
+    monkeypatch.setattr(ModelAdmin, "get_object", read_and_be_overtaken)
+    answer = desk.post(page_of(night), {**sent, "min_stay": "2"}, follow=True)
+
+    night.refresh_from_db()
+    assert (night.price, night.min_stay) == (99_000, 1)
+    assert "Somebody else changed this while it was saved" in answer.content.decode()
 
 
 # What it is, what one desk changes, and what the other changes in the form that it opened before.
