@@ -127,7 +127,7 @@ def test_never_revives_a_hold_too_late_by_a_clock_that_is_behind(monkeypatch: Pa
 def test_never_extends_a_dead_hold_by_a_clock_that_is_behind(monkeypatch: Patch) -> None:
     held = book(hold=True)
     let_hold_end()
-    put_clock(monkeypatch, -timedelta(hours=1))
+    put_clock(monkeypatch, -timedelta(minutes=10))
 
     outcome = extend(held)
 
