@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 
 from bookings import accounts, repository
 from bookings.callers import Caller, caller_of_user
+from bookings.hold_limits import HoldLimits
 
 logger = logging.getLogger(__name__)
 
@@ -25,9 +26,8 @@ def adopt_guest(*, guest: Caller, user: User) -> int:
     """Gives the user what this guest has booked; returns how many bookings."""
     if guest.kind != "guest":
         raise ValueError(f"{guest.kind} is no guest.")
-    adopted = repository.adopt_bookings_of(
-        str(guest), caller_of_user(user.pk), max_room_nights=settings.MAX_HELD_ROOM_NIGHTS
-    )
+    limits = HoldLimits(holds=settings.MAX_LIVE_HOLDS, room_nights=settings.MAX_HELD_ROOM_NIGHTS)
+    adopted = repository.adopt_bookings_of(str(guest), caller_of_user(user.pk), limits=limits)
     return _told(adopted)
 
 

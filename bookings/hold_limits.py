@@ -87,11 +87,15 @@ def judge_hold(hold: Booking, limits: HoldLimits, session: ClientSession) -> Non
 
 
 def may_take_over(
-    guest: str, holder: dict[str, str], room_nights: int, session: ClientSession
+    guest: str, holder: dict[str, str], limits: HoldLimits, session: ClientSession
 ) -> bool:
     """Whether this guest's holds may become the holder's too: what both hold is not too much."""
     _mark(holder, clock.now(), session)
-    return sum(_sum_held(of, session)[1] for of in ({"owner": guest}, holder)) <= room_nights
+    held = [_sum_held(of, session) for of in ({"owner": guest}, holder)]
+    room_nights = sum(nights for _, nights in held)
+    return sum(holds for holds, _ in held) <= limits.holds and (
+        limits.room_nights is None or room_nights <= limits.room_nights
+    )
 
 
 def is_crowded(hold: Booking, percent: int) -> bool:

@@ -571,17 +571,17 @@ def _refreshing(document: dict[str, Any], country: str) -> dict[str, Any] | None
     return {"$set": {"guest.email": address}, "$unset": {"search_terms": ""}}
 
 
-def adopt_bookings_of(guest: str, new_owner: Caller, *, max_room_nights: int) -> int:
+def adopt_bookings_of(guest: str, new_owner: Caller, *, limits: HoldLimits) -> int:
     """Gives everything that this guest owns to a user; returns how many bookings.
 
-    Holds stay the guest's if both together hold more than `max_room_nights`: else whoever logs in
+    Holds stay the guest's if both together hold more than the limits allow: else whoever logs in
     with one browser after the other would hold what they like. Raises NotAuthenticated if the
     user's account was deleted meanwhile.
     """
     holder = {"owner": str(new_owner), "user_id": new_owner.id}
 
     def adopt(session: ClientSession) -> int:
-        with_holds = may_take_over(guest, holder, max_room_nights, session)
+        with_holds = may_take_over(guest, holder, limits, session)
         condition = {"owner": guest, **({} if with_holds else {"status": {"$ne": PENDING}})}
         return _write(_Write(condition, AS_IT_IS, _adoption(new_owner)), session=session)
 

@@ -524,6 +524,16 @@ def test_does_not_gather_what_two_browsers_hold_at_a_log_in(database: None) -> N
     assert [booking["owner"].partition(":")[0] for booking in stored()] == ["user", "guest"]
 
 
+def test_does_not_gather_more_holds_than_an_account_may_have(inn: None, settings: Any) -> None:
+    settings.MAX_LIVE_HOLDS = 1
+    ada = User.objects.create_user("ada")
+    for guest in ("one", "two"):
+        try_to_hold(guest)
+        adoption.gather_bookings(user=ada, guest=caller_of_guest(guest))
+
+    assert [booking["owner"].partition(":")[0] for booking in stored()] == ["user", "guest"]
+
+
 def test_lets_nobody_unknown_hold_ten_rooms_of_ten() -> None:
     assert try_to_hold(category="grand_suite", rooms=10).code == "EMAIL_NEEDED"
     assert try_to_hold(category="grand_suite", rooms=6).code is None

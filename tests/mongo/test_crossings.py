@@ -27,6 +27,7 @@ from bookings.callers import Caller, caller_of_guest, caller_of_user
 from bookings.clock import Deadline
 from bookings.documents import LATE_CONFIRM
 from bookings.errors import Refusal
+from bookings.hold_limits import HoldLimits
 from bookings.models import RoomCategory
 from bookings.outcomes import Outcome
 from tests.conftest import night
@@ -855,7 +856,9 @@ def hold_for(owner: Caller, key: str, *, caller: Caller) -> Outcome:
 
 def log_in_ada() -> str:
     """Of her account there is nothing but the name."""
-    adopted = repository.adopt_bookings_of(str(GUEST), ADA, max_room_nights=90)
+    adopted = repository.adopt_bookings_of(
+        str(GUEST), ADA, limits=HoldLimits(holds=5, room_nights=90)
+    )
     return f"{adopted} adopted"
 
 

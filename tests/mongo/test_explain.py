@@ -43,6 +43,7 @@ from bookings.admin import newest
 from bookings.callers import Caller, caller_of_guest
 from bookings.clock import Deadline
 from bookings.documents import STATUSES
+from bookings.hold_limits import HoldLimits
 from bookings.indexes import make_delivery_indexes
 from bookings.models import BookingRecord
 from tests.conftest import night
@@ -300,7 +301,11 @@ def test_gathers_what_guests_booked(explain: Explain) -> None:
     ada = Caller("user", "ada")
 
     by_address = explain(lambda: repository.adopt_bookings_for("ada8@example.org", ada))
-    by_guest = explain(lambda: repository.adopt_bookings_of("guest:680", ada, max_room_nights=90))
+    by_guest = explain(
+        lambda: repository.adopt_bookings_of(
+            "guest:680", ada, limits=HoldLimits(holds=5, room_nights=90)
+        )
+    )
     again = explain(lambda: repository.adopt_bookings_for("ada8@example.org", ada))
 
     check(by_guest, spare=1)

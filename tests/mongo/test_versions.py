@@ -16,6 +16,7 @@ from bookings import clock, connections, lifecycle, relay, repository, sweep
 from bookings.callers import Caller, caller_of_guest
 from bookings.clock import Deadline
 from bookings.documents import MAX_HISTORY, Change, change_document, from_document
+from bookings.hold_limits import HoldLimits
 from bookings.outcomes import Outcome
 from tests.conftest import night
 from tests.mongo.conftest import (
@@ -204,7 +205,9 @@ def versions() -> list[int]:
 
 
 def adopt_the_browsers() -> None:
-    repository.adopt_bookings_of(str(GUEST), Caller("user", "ada"), max_room_nights=90)
+    repository.adopt_bookings_of(
+        str(GUEST), Caller("user", "ada"), limits=HoldLimits(holds=5, room_nights=90)
+    )
 
 
 def adopt_the_addresses() -> None:
