@@ -221,6 +221,7 @@ def _welcome(request: HttpRequest, user: Any) -> None:
     """Logs in, and gathers bookings first: if that fails, the same form may be sent again."""
     adoption.gather_bookings(user=user, guest=visitors.guest_of(request))
     login(request, user, backend=_BACKEND)
+    visitors.join_guest(request)
 
 
 def _link_ended(request: HttpRequest, again: str) -> HttpResponse:

@@ -46,7 +46,8 @@ MAX_CHAIN = 10
 
 def keys_of(request: HttpRequest) -> "IntentKeys":
     """The keys of whoever asks."""
-    return IntentKeys(request.session, visitors.caller_of(request), visitors.guest_of(request))
+    caller, before = visitors.caller_of(request), visitors.guest_before(request)
+    return IntentKeys(request.session, caller, before)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,11 @@ GUEST_COOKIE_AGE = timedelta(days=400)
 
 _NEW_GUEST = "_new_guest"
 
-# What the session holds: the bookings that links opened, the newest last.
+# What the session holds: whether the login that began it was one at which bookings are gathered.
+# Who logs in at the admin, perhaps at the desk, need not be the guest that this browser is.
+_IS_GUEST_TOO = "is_guest_too"
+
+# And the bookings that links opened, the newest last.
 _MANAGED = "managed_bookings"
 MAX_MANAGED = 20
 
@@ -44,14 +48,15 @@ _TYPED = "typed_guest"
 def caller_of(request: HttpRequest) -> Caller:
     """Who asks. A browser that is nobody yet becomes a guest; see `keep_guest`.
 
-    Somebody who is logged in sees what is their browser's guest's as well; see `adopt_late`.
+    Somebody who has logged in as a customer sees what is their browser's guest's as well; see
+    `adopt_late`.
     """
-    guest = guest_of(request)
     if request.user.is_authenticated:
+        before = guest_before(request)
         caller = dataclasses.replace(
-            caller_of_user(request.user.pk), guest=str(guest) if guest else ""
+            caller_of_user(request.user.pk), guest=str(before) if before else ""
         )
-    elif guest is not None:
+    elif (guest := guest_of(request)) is not None:
         caller = guest
     else:
         caller = caller_of_guest(secrets.token_hex(16))
@@ -67,7 +72,7 @@ def adopt_late(request: HttpRequest, found: Iterable[Booking]) -> bool:
     the guest after it. Holds that are too many for the account stay the guest's; they are seen,
     confirmed and cancelled as long as this browser is both.
     """
-    guest = guest_of(request)
+    guest = guest_before(request)
     if not isinstance(request.user, User) or guest is None:
         return False
     if not any(booking.owner == str(guest) for booking in found):
@@ -84,6 +89,18 @@ def guest_of(request: HttpRequest) -> Caller | None:
         return new
     guest_id = request.get_signed_cookie(GUEST_COOKIE, default=None, salt=_SALT)
     return caller_of_guest(guest_id) if guest_id else None
+
+
+def guest_before(request: HttpRequest) -> Caller | None:
+    """The guest that the person who is logged in was before, by their own login; else None."""
+    if not (request.user.is_authenticated and request.session.get(_IS_GUEST_TOO)):
+        return None
+    return guest_of(request)
+
+
+def join_guest(request: HttpRequest) -> None:
+    """Says that who has just logged in is the guest that this browser is, until the log-out."""
+    request.session[_IS_GUEST_TOO] = True
 
 
 def let_manage(request: HttpRequest, booking_id: str) -> None:
