@@ -107,19 +107,25 @@ def indexes() -> Finding:
     """Two of them are promises 1 and 2, others keep one account for a name, or one right for a
     person; a lost one of the rest makes the site slow."""
     wanted = _wanted_indexes()
-    there = wanted.keys() & set(database().list_collection_names())
-    if not there:
+    # Each collection is asked, be it there or not: a user who may not ask hears that, and not that
+    # none is there.
+    found = {
+        name: {index["name"]: dict(index) for index in collection(name).list_indexes()}
+        for name in wanted
+    }
+    if not any(found.values()):
         return fail("There are none: run manage.py migrate.")
     bad, odd = [], []
     for name in sorted(wanted):
-        if name in there:
-            worse, better = _compare(name, wanted[name])
+        # A collection has that of _id at least.
+        if found[name]:
+            worse, better = _compare(name, wanted[name], found[name])
             bad += worse
             odd += better
         else:
             creates = [f'db.createCollection("{name}")', *(_create(name, i) for i in wanted[name])]
             bad.append(
-                f"{name} is missing: run manage.py migrate, and if that has nothing to do "
+                f"{name} is missing: run manage.py migrate, and if that has nothing to do, run "
                 f"{' and '.join(creates)}"
             )
     text = "; ".join(bad + odd) + "."
@@ -156,14 +162,11 @@ def _wanted_indexes() -> dict[str, list[dict[str, Any]]]:
     return {name: [dict(index.document) for index in found] for name, found in wanted.items()}
 
 
-def _compare(collection_name: str, wanted: list[dict[str, Any]]) -> tuple[list[str], list[str]]:
+def _compare(
+    collection_name: str, wanted: list[dict[str, Any]], found: dict[str, dict[str, Any]]
+) -> tuple[list[str], list[str]]:
     """What is wrong with a collection's indexes: what a promise may rest on, and the rest."""
-    found = {
-        index["name"]: dict(index)
-        for index in collection(collection_name).list_indexes()
-        if index["name"] != "_id_"
-    }
-    unexpected = found.keys() - {index["name"] for index in wanted}
+    unexpected = found.keys() - {"_id_"} - {index["name"] for index in wanted}
     place = f"db.{collection_name}"
     # Most of them are of bookings; the same name may stand for one of several collections.
     of = "" if collection_name == "bookings" else f" of {collection_name}"

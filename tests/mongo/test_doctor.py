@@ -439,7 +439,7 @@ def test_fails_a_database_that_was_never_migrated(bookings: Any) -> None:
 
     assert found.level == "FAIL"
     assert found.text.startswith(
-        "bookings is missing: run manage.py migrate, and if that has nothing to do "
+        "bookings is missing: run manage.py migrate, and if that has nothing to do, run "
         'db.createCollection("bookings") and db.bookings.createIndex('
     )
     assert found.text.count("createIndex") == len(indexes.booking_indexes())
