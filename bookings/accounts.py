@@ -13,7 +13,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError
+from django.db import DatabaseError, IntegrityError
 from django.db.models import Q
 from django.db.models.signals import post_init, post_save, pre_delete, pre_save
 from django.dispatch import receiver
@@ -35,6 +35,13 @@ class AddressTaken(ValidationError):
 
     def __init__(self) -> None:
         super().__init__("Another account has this address; give each account one of its own.")
+
+
+class AccountDeleted(DatabaseError):
+    """This account was deleted meanwhile, so nothing of it was saved."""
+
+    def __init__(self) -> None:
+        super().__init__("This account was deleted meanwhile, so nothing of it was saved.")
 
 
 def find_account(address: str) -> User | None:
@@ -91,18 +98,53 @@ def verify_address(*, user: User, address: str) -> bool:
     """
     if not User.objects.filter(pk=user.pk, email=address).exists():
         return False
-    proof = {"user_id": user.pk, "verified_at": clock.now()}
 
     def write(session: ClientSession) -> None:
-        collection(VerifiedAddress._meta.db_table).update_one(
-            {"_id": address}, {"$set": proof}, upsert=True, session=session
-        )
+        _note_verified(user, address, session)
 
     try:
         people.write_as(str(caller_of_user(user.pk)), write)
     except NotAuthenticated:
         return False
     return True
+
+
+def choose_password(*, user: User, password: str) -> bool:
+    """Gives the account a new password, for its owner who has followed a link that was sent to its
+    address, and notes that the address is theirs.
+
+    False if the account is not what the link was judged by any more: hashing takes long, and
+    meanwhile it may be deleted, closed, given another address, or used with another link.
+    """
+    address = user.email
+    as_judged = {
+        "_id": user.pk,
+        "email": address,
+        "password": user.password,
+        "last_login": user.last_login,
+        "is_active": True,
+    }
+    user.set_password(password)
+
+    def write(session: ClientSession) -> bool:
+        chosen = collection(User._meta.db_table).update_one(
+            as_judged, {"$set": {"password": user.password}}, session=session
+        )
+        if chosen.matched_count:
+            _note_verified(user, address, session)
+        return chosen.matched_count == 1
+
+    try:
+        return people.write_as(str(caller_of_user(user.pk)), write)
+    except NotAuthenticated:
+        return False
+
+
+def _note_verified(user: User, address: str, session: ClientSession) -> None:
+    proof = {"user_id": user.pk, "verified_at": clock.now()}
+    collection(VerifiedAddress._meta.db_table).update_one(
+        {"_id": address}, {"$set": proof}, upsert=True, session=session
+    )
 
 
 def is_verified(user: User) -> bool:
@@ -126,40 +168,60 @@ def judge_address(typed: str, *, of: Any) -> str:
     return address
 
 
+def forget_former_addresses(user: User) -> None:
+    """Forgets what was verified for the account and is not its own any more."""
+    VerifiedAddress.objects.filter(user=user.pk).exclude(pk=user.email).delete()
+
+
 @receiver(post_init, sender=settings.AUTH_USER_MODEL)
-def _note_address(instance: Any, **_: Any) -> None:
-    """What the address was when the account was read, or is to be when it is made."""
-    instance.address_before = "" if instance.pk is None else instance.__dict__.get("email")
+def _note_as_read(instance: Any, **_: Any) -> None:
+    """What the account was when it was read, or is to be when it is made."""
+    names = (field.attname for field in instance._meta.concrete_fields)
+    loaded = instance.__dict__
+    instance.as_read = {name: loaded[name] for name in names if name in loaded}
 
 
 @receiver(pre_save, sender=settings.AUTH_USER_MODEL)
-def _keep_address(
+def _keep_what_is_stored(
     instance: Any, raw: bool, update_fields: Iterable[str] | None = None, **_: Any
 ) -> None:
-    """The one door that every account's address goes through, however it is written: by a
-    registration, the admin, `createsuperuser` or a shell.
+    """The one door that every account goes through, however it is saved: by a registration, the
+    admin's pages for passwords, `createsuperuser`, `changepassword` or a shell.
 
-    A save that does not change the address keeps the stored one: hashing a password takes long, and
-    staff may change the address meanwhile. The unique index has the last word. Raises what
-    `judge_address` raises.
+    Django saves every field, and makes an account that is not there. So an account that was deleted
+    since it was read is not saved, and what the save does not change stays as it is stored: hashing
+    a password takes long, and staff may close the account or move it to another address meanwhile.
+    A save of named fields alone does neither. For addresses the unique index has the last word.
+    Raises AccountDeleted, and what `judge_address` raises.
     """
     if raw or not (update_fields is None or "email" in update_fields):
         return
-    stored = User.objects.filter(pk=instance.pk).values_list("email", flat=True).first()
-    if instance.email == stored:
-        return
-    if stored is not None and instance.email == instance.address_before:
-        instance.email = stored
-    elif instance.email:
+    stored = User.objects.filter(pk=instance.pk).values().first()
+    if not instance._state.adding:
+        if stored is None:
+            raise AccountDeleted
+        for name, value in stored.items():
+            if name in instance.as_read and instance.__dict__[name] == instance.as_read[name]:
+                setattr(instance, name, value)
+    if instance.email and (stored is None or instance.email != stored["email"]):
         instance.email = judge_address(instance.email, of=instance)
 
 
 @receiver(post_save, sender=settings.AUTH_USER_MODEL)
-def _forget_address_before(instance: Any, raw: bool, **_: Any) -> None:
-    """What was verified for the account before is not its own any more."""
-    if not raw and instance.email != instance.address_before:
-        VerifiedAddress.objects.filter(user=instance.pk).exclude(pk=instance.email).delete()
-        instance.address_before = instance.email
+def _look_after_saving(instance: Any, raw: bool, created: bool, **_: Any) -> None:
+    """An account that was deleted between the look and the save has come back by it, and goes
+    again: its deletion began with a mark, which is there by now. Raises AccountDeleted.
+
+    Should this be cut short, the doctor names the account as half deleted.
+    """
+    if raw:
+        return
+    if created and people.is_closed(str(caller_of_user(instance.pk))):
+        instance.delete()
+        raise AccountDeleted
+    if instance.email != instance.as_read.get("email"):
+        forget_former_addresses(instance)
+    _note_as_read(instance)
 
 
 def close_account(user: User) -> None:

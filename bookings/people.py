@@ -62,6 +62,12 @@ def write_as(person: str, write: Callable[[ClientSession], Result]) -> Result:
     return in_transaction(run)
 
 
+def is_closed(person: str) -> bool:
+    """Whether the person's deletion has begun; it may have come to its end."""
+    begun = {"_id": person, "pseudonym": {"$exists": True}}
+    return collection(COLLECTION).find_one(begun, {"_id": 1}) is not None
+
+
 def begin_deletion(person: str) -> str:
     """Ends what the person may write; returns the pseudonym that stands for them from now on.
 

@@ -3,13 +3,16 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
 from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
 
 from bookings import accounts
-from bookings.admin.adding import AddsOnce
+from bookings.accounts import AccountDeleted
+from bookings.admin.changing import ChangesWhatWasSeen
 
 
 class _JudgesAddress(forms.ModelForm):
@@ -35,7 +38,7 @@ admin.site.unregister(User)
 
 
 @admin.register(User)
-class AccountAdmin(AddsOnce, UserAdmin):
+class AccountAdmin(ChangesWhatWasSeen, UserAdmin):
     """The owner of an account's mailbox can choose the account's password."""
 
     form = AccountForm
@@ -51,3 +54,17 @@ class AccountAdmin(AddsOnce, UserAdmin):
             },
         ),
     )
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change and "email" in form.changed_data:
+            accounts.forget_former_addresses(obj)
+
+    def user_change_password(
+        self, request: HttpRequest, id: str, form_url: str = ""
+    ) -> HttpResponse:
+        try:
+            return super().user_change_password(request, id, form_url)
+        except AccountDeleted as refusal:
+            self.message_user(request, str(refusal), messages.ERROR)
+            return HttpResponseRedirect(reverse("admin:auth_user_changelist"))

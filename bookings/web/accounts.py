@@ -204,8 +204,9 @@ def new_password(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         status = 400 if form.is_bound else 200
         return render(request, "new_password.html", context, status=status)
-    form.save()
-    accounts.verify_address(user=opened.account, address=opened.address)
+    password = form.cleaned_data["new_password1"]
+    if not accounts.choose_password(user=opened.account, password=password):
+        return _forget_token(_link_ended(request, "password"), "new_password")
     return _forget_token(_enter(request, opened.account), "new_password")
 
 

@@ -1,0 +1,237 @@
+"""An account that was read is saved after somebody else deleted or changed it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import User
+from django.core import mail
+from django.db import DatabaseError
+from django.db.models.signals import pre_save
+from django.test import Client
+
+from bookings import accounts, clock, erasure, letters, people
+from bookings.accounts import AccountDeleted
+from bookings.models import VerifiedAddress
+from tests.mongo.test_stale_forms import fill, page_of
+
+Patch = pytest.MonkeyPatch
+
+pytestmark = pytest.mark.usefixtures("database")
+
+ADDRESS = "ada@example.org"
+OLD, NEW, OTHER = "old pass phrase", "a long new passphrase", "another long passphrase"
+
+
+@pytest.fixture
+def ada() -> User:
+    return User.objects.create_user(ADDRESS, ADDRESS, OLD, first_name="Ada Lovelace")
+
+
+@pytest.fixture
+def desk() -> Client:
+    desk = Client()
+    desk.force_login(User.objects.create_superuser("desk"))
+    return desk
+
+
+def erase(_: User) -> None:
+    erasure.erase_guest(ADDRESS)
+
+
+def deactivate(user: User) -> None:
+    User.objects.filter(pk=user.pk).update(is_active=False)
+
+
+def move(user: User) -> None:
+    """Staff take the account off a mailbox that a stranger reads."""
+    User.objects.filter(pk=user.pk).update(email="lovelace@example.org")
+
+
+def log_in(user: User) -> None:
+    """Which ends a letter, as another password does."""
+    User.objects.filter(pk=user.pk).update(last_login=clock.now())
+
+
+def choose_another(user: User) -> None:
+    """The same letter, in another tab."""
+    again = User.objects.get(pk=user.pk)
+    again.set_password(OTHER)
+    again.save()
+
+
+def once_hashed(patch: Patch, act: Callable[[], Any]) -> None:
+    """Has this happen once, when the next password is hashed, which takes its time."""
+    hash_it = User.set_password
+
+    def set_password(user: User, raw_password: str | None) -> None:
+        hash_it(user, raw_password)
+        patch.setattr(User, "set_password", hash_it)
+        act()
+
+    patch.setattr(User, "set_password", set_password)
+
+
+def once_judged(act: Callable[[], Any]) -> Callable[..., None]:
+    """Has this happen once, when all has been looked at before the write; to be kept alive."""
+
+    def meanwhile(**_: Any) -> None:
+        pre_save.disconnect(meanwhile, sender=User)
+        act()
+
+    pre_save.connect(meanwhile, sender=User)
+    return meanwhile
+
+
+def reset(browser: Client, patch: Patch, meanwhile: Callable[[], Any]) -> Any:
+    """Chooses a new password by a letter's link, and has something happen while it is hashed."""
+    browser.post("/password", {"email": ADDRESS})
+    letters.send_letters()
+    link = re.findall(r"https?://[^/\s]+(/password/\S+)", mail.outbox[-1].body)[-1]
+    page = browser.get(link, follow=True).request["PATH_INFO"]
+    once_hashed(patch, meanwhile)
+    return browser.post(page, {"new_password1": NEW, "new_password2": NEW})
+
+
+# --- By a letter -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("meanwhile", [erase, deactivate, move, log_in, choose_another])
+def test_ends_a_letter_whose_account_is_another_by_the_time_its_password_is_written(
+    ada: User, monkeypatch: Patch, meanwhile: Callable[[User], None]
+) -> None:
+    browser = Client()
+
+    answer = reset(browser, monkeypatch, lambda: meanwhile(ada))
+
+    assert answer.status_code == 410
+    assert "_auth_user_id" not in browser.session
+    assert not VerifiedAddress.objects.exists()
+    left = User.objects.filter(pk=ada.pk).first()
+    assert left is None or not left.check_password(NEW)
+    assert (left is None) == (meanwhile is erase)
+    assert left is None or left.is_active == (meanwhile is not deactivate)
+
+
+def test_chooses_no_password_for_an_account_that_is_being_deleted(
+    ada: User, monkeypatch: Patch
+) -> None:
+    """It is closed, and there still; a login would only be refused."""
+    answer = reset(Client(), monkeypatch, lambda: accounts.close_account(ada))
+
+    assert answer.status_code == 410
+    assert User.objects.get().check_password(OLD)
+
+
+# --- In the admin ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("meanwhile", [erase, deactivate, move, choose_another])
+def test_saves_no_form_of_an_account_that_changed_since_it_was_judged(
+    ada: User, desk: Client, monkeypatch: Patch, meanwhile: Callable[[User], None]
+) -> None:
+    sent = fill(desk, page_of(ada))
+    account_admin: Any = type(admin.site.get_model_admin(User))
+    save = account_admin.save_model
+    these = User.objects.filter(pk=ada.pk).values()
+    before: list[Any] = []
+
+    def save_model(*arguments: Any) -> None:
+        meanwhile(ada)
+        before.extend(these.all())
+        save(*arguments)
+
+    monkeypatch.setattr(account_admin, "save_model", save_model)
+
+    answer = desk.post(page_of(ada), {**sent, "last_name": "L"}, follow=True)
+
+    assert "Somebody else changed this while it was saved" in answer.content.decode()
+    assert list(these.all()) == before
+
+
+@pytest.mark.parametrize("meanwhile", [erase, deactivate])
+def test_writes_the_password_alone_on_the_page_for_it(
+    ada: User, desk: Client, monkeypatch: Patch, meanwhile: Callable[[User], None]
+) -> None:
+    once_hashed(monkeypatch, lambda: meanwhile(ada))
+    page = f"/admin/auth/user/{ada.pk}/password/"
+    sent = {"password1": NEW, "password2": NEW, "usable_password": "true", "set-password": "1"}
+
+    answer = desk.post(page, sent, follow=True)
+
+    left = User.objects.filter(pk=ada.pk).first()
+    if meanwhile is erase:
+        assert left is None
+        assert "This account was deleted meanwhile" in answer.content.decode()
+    else:
+        assert left is not None
+        assert (left.is_active, left.check_password(NEW)) == (False, True)
+
+
+def test_forgets_what_was_verified_when_the_form_has_another_address(
+    ada: User, desk: Client
+) -> None:
+    accounts.verify_address(user=ada, address=ADDRESS)
+
+    desk.post(page_of(ada), {**fill(desk, page_of(ada)), "email": "Lovelace@Example.org"})
+
+    assert User.objects.get(pk=ada.pk).email == "lovelace@example.org"
+    assert not VerifiedAddress.objects.exists()
+
+
+# --- However else ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fields", [None, ["password"], ["last_login"]])
+def test_saves_no_account_that_was_deleted_since_it_was_read(
+    ada: User, fields: list[str] | None
+) -> None:
+    stale = User.objects.get(pk=ada.pk)
+    erase(ada)
+
+    with pytest.raises(AccountDeleted if fields is None else DatabaseError):
+        stale.save(update_fields=fields)
+
+    assert not User.objects.exists()
+
+
+def test_looks_before_it_saves(ada: User, monkeypatch: Patch) -> None:
+    """Nothing that was erased is there again, not even for a moment, unless it was deleted then."""
+    stale = User.objects.get(pk=ada.pk)
+    erase(ada)
+    saved: list[str] = []
+    monkeypatch.setattr(people, "is_closed", lambda person: not saved.append(person))
+
+    with pytest.raises(AccountDeleted):
+        stale.save()
+
+    assert saved == []
+
+
+def test_takes_out_what_came_back_since_it_was_deleted_after_the_look(ada: User) -> None:
+    stale = User.objects.get(pk=ada.pk)
+    kept = once_judged(lambda: erase(ada))
+
+    with pytest.raises(AccountDeleted):
+        stale.save()
+
+    assert kept
+    assert not User.objects.exists()
+
+
+def test_keeps_what_others_changed_and_it_did_not() -> None:
+    ada = User.objects.create_user("ada", ADDRESS, OLD, is_staff=True, first_name="Ada")
+    stale = User.objects.get(pk=ada.pk)
+    User.objects.filter(pk=ada.pk).update(is_active=False, is_staff=False, first_name="A.")
+
+    stale.set_password(NEW)
+    stale.last_name = "Lovelace"
+    stale.save()
+
+    ada.refresh_from_db()
+    assert (ada.is_active, ada.is_staff, ada.first_name) == (False, False, "A.")
+    assert (ada.last_name, ada.check_password(NEW)) == ("Lovelace", True)
