@@ -14,7 +14,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 
-from bookings import adoption, clock
+from bookings import adoption, clock, services
 from bookings.callers import Caller, caller_of_guest, caller_of_user
 from bookings.documents import Booking
 from bookings.errors import NotAuthenticated
@@ -89,6 +89,13 @@ def guest_of(request: HttpRequest) -> Caller | None:
         return new
     guest_id = request.get_signed_cookie(GUEST_COOKIE, default=None, salt=_SALT)
     return caller_of_guest(guest_id) if guest_id else None
+
+
+def adopt_rest(request: HttpRequest) -> None:
+    """The same with whatever is the guest's: before something that looks at the account alone."""
+    if guest := guest_before(request):
+        found, _cursor = services.list_own_bookings(viewer=guest, limit=1)
+        adopt_late(request, found)
 
 
 def guest_before(request: HttpRequest) -> Caller | None:

@@ -25,7 +25,7 @@ from tests.browsing import (
     stored,
 )
 from tests.conftest import night
-from tests.pages import Page
+from tests.pages import Form, Page
 
 PASSWORD = "correct horse"
 
@@ -169,6 +169,41 @@ def take_back(document: dict[str, Any]) -> None:
     )
 
 
+@pytest.fixture
+def sell_only(database: None) -> Iterator[Callable[[str], None]]:
+    """Takes all double rooms but this one off sale."""
+    rooms = connections.collection("rooms")
+
+    def sell(room: str) -> None:
+        others = {"category_id": "demo_double", "_id": {"$ne": room}}
+        rooms.update_many(others, {"$set": {"is_sold": False}})
+
+    yield sell
+    rooms.update_many({"category_id": "demo_double"}, {"$set": {"is_sold": True}})
+
+
+def form_of_the_account(stays: str) -> Form:
+    """Another session of hers shows it, so its key is the account's and not the guest's."""
+    other = Client()
+    log_in(other)
+    return open_page(other, stays).hold_form("demo_double")
+
+
+def test_holds_again_for_the_account_what_nobody_has_looked_at(
+    browser: Client, ada: User, sell_only: Callable[[str], None]
+) -> None:
+    form = form_of_the_account(stays_path())
+    hold_while(browser, "after_lock", log_in)
+    sell_only(stored()[0]["rooms"][0]["room"])
+
+    page = press(browser, form)
+
+    assert "Your room is held" in page.text
+    assert owners() == [me(ada)]
+    assert "Your room is booked" in press(browser, confirm_form(page), **ADA).text
+    assert len(stored()) == 1
+
+
 # --- What the account may not take over ------------------------------------------------------
 
 
@@ -210,6 +245,20 @@ def test_extends_and_cancels_what_stays_the_guests(
 
     events = [change["event"] for change in stored()[1]["history"]]
     assert events[:3] == ["created", "extended", "cancelled"]
+
+
+def test_leads_to_what_stays_the_guests_who_wishes_for_it_again(
+    browser: Client, ada: User, too_much: dict[str, Any], sell_only: Callable[[str], None]
+) -> None:
+    form = form_of_the_account(stays_path())
+    sell_only(too_much["rooms"][0]["room"])
+
+    page = press(browser, form)
+
+    assert "Your room is held" in page.text
+    assert confirm_form(page).action.startswith(booking_path(too_much))
+    assert page.status == ""
+    assert owners() == [me(ada), too_much["owner"]]
 
 
 def test_lists_both_and_gives_the_calendar_file(
