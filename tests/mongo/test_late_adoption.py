@@ -10,8 +10,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from bookings import connections, points
-from bookings.callers import caller_of_user
+from bookings import connections, lifecycle, points, repository
+from bookings.callers import Caller, caller_of_user
+from bookings.clock import Deadline
 from bookings.manage_links import make_link_token
 from tests.browsing import (
     ADA,
@@ -200,6 +201,7 @@ def test_holds_again_for_the_account_what_nobody_has_looked_at(
 
     assert "Your room is held" in page.text
     assert owners() == [me(ada)]
+    assert len(stored()[0]["keys"]) == 2
     assert "Your room is booked" in press(browser, confirm_form(page), **ADA).text
     assert len(stored()) == 1
 
@@ -232,6 +234,60 @@ def test_shows_and_confirms_what_stays_the_guests(
     # What is booked counts for nothing among holds.
     assert owners() == [me(ada)] * 2
     assert [booking["status"] for booking in stored()] == ["pending", "confirmed"]
+
+
+@pytest.mark.parametrize("leave", ["/logout", "/admin/logout/", "/forget"])
+def test_gives_the_account_what_was_booked_though_nobody_looks_before_the_log_out(
+    browser: Client, ada: User, too_much: dict[str, Any], leave: str
+) -> None:
+    """The answer is lost, say, and the next thing that is pressed is the log-out."""
+    form = confirm_form(open_page(browser, booking_path(too_much)))
+    browser.post(form.action, {**form.fields, **ADA})
+
+    browser.post(leave)
+
+    assert owners() == [me(ada)] * 2
+
+
+@pytest.mark.parametrize("leave", ["/logout", "/admin/logout/", "/forget"])
+def test_gives_it_to_the_account_at_the_log_out(
+    browser: Client, ada: User, too_much: dict[str, Any], leave: str
+) -> None:
+    """Staff have confirmed it, and no page was opened since."""
+    confirm_as_staff(too_much)
+
+    browser.post(leave)
+
+    assert owners() == [me(ada)] * 2
+    assert browser.cookies["guest"].value == ""
+
+
+def test_gives_it_to_the_account_when_the_log_out_is_quicker_than_the_confirm(
+    browser: Client, ada: User, too_much: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form = confirm_form(open_page(browser, booking_path(too_much)))
+    change = repository.change_booking
+
+    def log_out_and_change(*args: Any, **kwargs: Any) -> bool:
+        log_out(browser)
+        return change(*args, **kwargs)
+
+    monkeypatch.setattr(repository, "change_booking", log_out_and_change)
+
+    browser.post(form.action, {**form.fields, **ADA})
+
+    assert [booking["status"] for booking in stored()] == ["pending", "confirmed"]
+    assert owners() == [me(ada)] * 2
+
+
+def confirm_as_staff(document: dict[str, Any]) -> None:
+    lifecycle.confirm_booking(
+        actor=Caller("user", "staff"),
+        booking_id=str(document["_id"]),
+        key_header=None,
+        deadline=Deadline.after(10),
+        as_staff=True,
+    )
 
 
 def test_extends_and_cancels_what_stays_the_guests(
