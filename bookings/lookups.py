@@ -326,11 +326,18 @@ def find_own_hold(booking: Booking) -> Booking | None:
     return None
 
 
-def has_hold_elsewhere(booking: Booking) -> bool:
-    """Whether this guest made a live hold on these nights that is another's: it went to the account
-    that they logged in to, or the account's booking is what is asked for and it stayed the guest's.
+def has_hold_elsewhere(booking: Booking, *, guest: str) -> bool:
+    """Whether a live hold on these nights is this person's, and not the booking's owner's.
+
+    A guest made it, and it went to the account that they logged in to. Or the account asks, or is
+    asked for, and it stayed with `guest`, who its person was before ("" for none).
     """
-    if not booking.caller.startswith("guest:"):
+    theirs: list[dict[str, Any]] = []
+    if booking.caller.startswith("guest:"):
+        theirs.append({"caller": booking.caller, "owner": {"$ne": booking.owner}})
+    if guest:
+        theirs.append({"owner": guest})
+    if not theirs:
         return False
     first, end = f"{booking.check_in}|", f"{booking.check_out}|"
     hold = collection("bookings").find_one(
@@ -339,8 +346,7 @@ def has_hold_elsewhere(booking: Booking) -> bool:
             "slots": {"$elemMatch": {"$gte": first, "$lt": end}},
             "status": {"$in": list(ACTIVE)},
             "expires_at": {"$gt": clock.now()},
-            "caller": booking.caller,
-            "owner": {"$ne": booking.owner},
+            "$or": theirs,
         },
         {"_id": 1},
     )

@@ -167,7 +167,8 @@ def create_booking(
         # 5. Finish: store the answer and release the lock, in one batch. A success is in the
         #    booking already and cannot change; a refusal counts once it is stored.
         except Refusal as refusal:
-            if refusal.is_definite and lookups.has_hold_elsewhere(draft):
+            was_guest = (owner or caller).guest
+            if refusal.is_definite and lookups.has_hold_elsewhere(draft, guest=was_guest):
                 # They are logging in, and will have it when they ask again with this key.
                 refusal.is_definite = False
             release = _release_in_batch(lock)

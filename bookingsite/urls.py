@@ -8,7 +8,7 @@ from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.request import Request
 
-from bookings.web import limits
+from bookings.web import limits, visitors
 from bookingsite import health, metrics
 
 # Made once for each process and hour: it changes with a deployment, and everybody may ask for it.
@@ -37,6 +37,7 @@ urlpatterns = [
     path("api/docs/", RedirectView.as_view(pattern_name="docs")),
     path("api/", include("bookings.api.urls")),
     path("admin/login/", limits.limit_logins(admin.site.login)),
+    path("admin/logout/", visitors.leave_with_guest(admin.site.logout)),
     path("admin/second-factor/", include("bookings.admin.second_factor")),
     path("admin/desk/", include("bookings.admin.desk.urls")),
     path("admin/", admin.site.urls),

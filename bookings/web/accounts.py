@@ -66,6 +66,8 @@ def log_in(request: HttpRequest) -> HttpResponse:
 @require_POST
 def log_out(request: HttpRequest) -> HttpResponse:
     """The next person at this browser is neither this user nor the guest they were."""
+    # No later login would find it.
+    visitors.adopt_rest(request)
     logout(request)
     response = redirect(settings.LOGOUT_REDIRECT_URL)
     visitors.forget_guest(response)

@@ -86,6 +86,8 @@ def confirm(request: HttpRequest, booking_id: str) -> HttpResponse:
     )
     if said.code:
         return _refuse(request, booking, form, said=said, instead=CONFIRM_SENTENCES)
+    # What is booked is not too much for the account. Perhaps they log out in another tab now.
+    visitors.adopt_late(request, [booking])
     visitors.forget_typed(request)
     _settle(request, booking)
     if shown.status == EXPIRED and wish is not None:

@@ -11,7 +11,14 @@ from django.views.decorators.http import require_POST
 from bookings import clock, inventory, services
 from bookings.callers import Caller
 from bookings.documents import ACTIVE, CONFIRMED
-from bookings.errors import EmailNeeded, KeyReused, NotFound, Refusal
+from bookings.errors import (
+    AlreadyBooked,
+    EmailNeeded,
+    KeyReused,
+    NotFound,
+    Refusal,
+    SoldOut,
+)
 from bookings.payloads import GUEST_FIELDS
 from bookings.throttles import address_of
 from bookings.web import limits, visitors
@@ -20,7 +27,7 @@ from bookings.web.intents import MAX_CHAIN, Intent, IntentKeys, keys_of
 from bookings.web.messages import ALREADY_YOURS, NOT_YOURS_ANY_MORE, PASSING_CODES, explain
 from bookings.web.said import Said, ask
 from bookings.web.scripted import ask_again, go, is_scripted
-from bookings.web.search import stays_url
+from bookings.web.search import find_holds, held_as, stays_url
 
 # After these the same key would only tell the same again, so the intent gets another one.
 DEFINITE_CODES = {
@@ -54,6 +61,8 @@ def hold(request: HttpRequest) -> HttpResponse:
         guests=intent.guests,
         rooms=intent.rooms,
     )
+    # What this person held as a guest is theirs to come back to, and no rival's.
+    visitors.adopt_rest(request)
     caller = visitors.caller_of(request)
     keys = keys_of(request)
     key, keyed_as = keys.accept(intent, asked["key"])
@@ -108,6 +117,10 @@ def _refuse_hold(
     assert said.code is not None
     if said.code in DEFINITE_CODES:
         keys.settle(intent, key)
+    is_taken = said.code in (AlreadyBooked.code, SoldOut.code)
+    if is_taken and (held := held_as(find_holds(request), intent)):
+        # By themselves: it stayed the guest's, since the account may not take over so much.
+        return go(request, reverse("booking", args=[held]))
     if said.code in PASSING_CODES and is_scripted(request):
         return ask_again(
             code=said.code,

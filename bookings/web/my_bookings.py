@@ -46,6 +46,7 @@ def forget(request: HttpRequest) -> HttpResponse:
     """Makes this browser nobody's: for guests at a computer that others use as well."""
     if not request.user.is_authenticated:
         request.session.flush()
+    visitors.adopt_rest(request)
     messages.success(request, FORGOTTEN)
     response = HttpResponseRedirect(reverse("home"))
     visitors.forget_guest(response)

@@ -80,7 +80,7 @@ def stays(request: HttpRequest) -> HttpResponse:
                 form.add_error(shown_field, sentence % {"days": inventory.HORIZON_DAYS})
         else:
             hotel = next(hotel for hotel in hotels if hotel.id == asked["hotel"])
-            held = _find_holds(request)
+            held = find_holds(request)
             keys = keys_of(request)
             context["hotel"] = hotel
             context["asked"] = asked
@@ -91,7 +91,7 @@ def stays(request: HttpRequest) -> HttpResponse:
                     stay,
                     intent=intent,
                     key=keys.current(intent),
-                    held_as=_held_as(held, intent),
+                    held_as=held_as(held, intent),
                 )
                 for stay in found
                 for intent in [_intent_for(asked, stay.category.id)]
@@ -184,7 +184,7 @@ def _intent_for(asked: dict[str, Any], category_id: str) -> Intent:
     )
 
 
-def _find_holds(request: HttpRequest) -> list[Booking]:
+def find_holds(request: HttpRequest) -> list[Booking]:
     """What the visitor holds at this moment."""
     found, _cursor = services.list_own_bookings(
         viewer=visitors.caller_of(request), status=PENDING, limit=settings.MAX_LIVE_HOLDS
@@ -192,7 +192,7 @@ def _find_holds(request: HttpRequest) -> list[Booking]:
     return found
 
 
-def _held_as(holds: list[Booking], intent: Intent) -> str | None:
+def held_as(holds: list[Booking], intent: Intent) -> str | None:
     """The id of the visitor's own live hold of this very stay."""
     for hold in holds:
         if (hold.category, hold.check_in, hold.check_out) == (

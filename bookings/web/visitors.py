@@ -7,14 +7,16 @@ come from one guest.
 
 import dataclasses
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from functools import wraps
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 
-from bookings import adoption, clock
+from bookings import adoption, clock, services
 from bookings.callers import Caller, caller_of_guest, caller_of_user
 from bookings.documents import Booking
 from bookings.errors import NotAuthenticated
@@ -91,6 +93,14 @@ def guest_of(request: HttpRequest) -> Caller | None:
     return caller_of_guest(guest_id) if guest_id else None
 
 
+def adopt_rest(request: HttpRequest) -> None:
+    """The same with whatever is the guest's: before something that looks at the account alone, and
+    before the browser forgets the guest."""
+    if guest := guest_before(request):
+        found, _cursor = services.list_own_bookings(viewer=guest, limit=1)
+        adopt_late(request, found)
+
+
 def guest_before(request: HttpRequest) -> Caller | None:
     """The guest that the person who is logged in was before, by their own login; else None."""
     if not (request.user.is_authenticated and request.session.get(_IS_GUEST_TOO)):
@@ -152,6 +162,22 @@ def keep_guest(request: HttpRequest, response: HttpResponse) -> HttpResponse:
             samesite="Lax",
         )
     return response
+
+
+def leave_with_guest(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """For a log-out with a page of its own, the admin's: who logged in as a customer, and so is the
+    guest as well, leaves as both. Without that login the guest is somebody else, and stays."""
+
+    @wraps(view)
+    def leave(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        was_guest = guest_before(request) is not None
+        adopt_rest(request)
+        response = view(request, *args, **kwargs)
+        if was_guest and not request.user.is_authenticated:
+            forget_guest(response)
+        return response
+
+    return leave
 
 
 def forget_guest(response: HttpResponse) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -365,6 +366,37 @@ def test_keeps_no_refusal_about_a_hold_that_its_guest_took_to_an_account(
 
     assert as_guest.code == code
     assert as_user.content["booking"]["id"] == held.content["booking"]["id"]
+
+
+@pytest.mark.parametrize("code", ["ALREADY_BOOKED", "SOLD_OUT"])
+def test_keeps_no_refusal_about_a_hold_that_stayed_the_guests(
+    ada: User, inn: None, code: str
+) -> None:
+    """It was too much for the account, which asks with a key of its own."""
+    by = {"resourceId": "inn_A"} if code == "ALREADY_BOOKED" else {"categoryId": "inn_double"}
+    for room in ("inn_B", "inn_C"):
+        book(room, resourceId=room)
+    held = book("one", caller=GUEST, hold=True, resourceId="inn_A")
+    user = dataclasses.replace(caller_of_user(ada.pk), guest=str(GUEST))
+
+    refused = book("two", caller=user, hold=True, **by)
+    cancel(held, actor=user)
+    again = book("two", caller=user, hold=True, **by)
+
+    assert refused.code == code
+    assert (again.code, again.replayed) == (None, False)
+
+
+def test_keeps_a_refusal_about_a_hold_of_another_guest(ada: User) -> None:
+    rival = caller_of_guest("another")
+    held = book("one", caller=rival, hold=True)
+    user = dataclasses.replace(caller_of_user(ada.pk), guest=str(GUEST))
+    book("two", caller=user, hold=True)
+    cancel(held, actor=rival)
+
+    again = book("two", caller=user, hold=True)
+
+    assert (again.code, again.replayed) == ("ALREADY_BOOKED", True)
 
 
 def test_keeps_a_refusal_about_somebody_elses_hold() -> None:

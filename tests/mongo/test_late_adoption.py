@@ -10,8 +10,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from bookings import connections, points
-from bookings.callers import caller_of_user
+from bookings import connections, lifecycle, points, repository
+from bookings.callers import Caller, caller_of_user
+from bookings.clock import Deadline
 from bookings.manage_links import make_link_token
 from tests.browsing import (
     ADA,
@@ -25,7 +26,7 @@ from tests.browsing import (
     stored,
 )
 from tests.conftest import night
-from tests.pages import Page
+from tests.pages import Form, Page
 
 PASSWORD = "correct horse"
 
@@ -169,6 +170,42 @@ def take_back(document: dict[str, Any]) -> None:
     )
 
 
+@pytest.fixture
+def sell_only(database: None) -> Iterator[Callable[[str], None]]:
+    """Takes all double rooms but this one off sale."""
+    rooms = connections.collection("rooms")
+
+    def sell(room: str) -> None:
+        others = {"category_id": "demo_double", "_id": {"$ne": room}}
+        rooms.update_many(others, {"$set": {"is_sold": False}})
+
+    yield sell
+    rooms.update_many({"category_id": "demo_double"}, {"$set": {"is_sold": True}})
+
+
+def form_of_the_account(stays: str) -> Form:
+    """Another session of hers shows it, so its key is the account's and not the guest's."""
+    other = Client()
+    log_in(other)
+    return open_page(other, stays).hold_form("demo_double")
+
+
+def test_holds_again_for_the_account_what_nobody_has_looked_at(
+    browser: Client, ada: User, sell_only: Callable[[str], None]
+) -> None:
+    form = form_of_the_account(stays_path())
+    hold_while(browser, "after_lock", log_in)
+    sell_only(stored()[0]["rooms"][0]["room"])
+
+    page = press(browser, form)
+
+    assert "Your room is held" in page.text
+    assert owners() == [me(ada)]
+    assert len(stored()[0]["keys"]) == 2
+    assert "Your room is booked" in press(browser, confirm_form(page), **ADA).text
+    assert len(stored()) == 1
+
+
 # --- What the account may not take over ------------------------------------------------------
 
 
@@ -199,6 +236,60 @@ def test_shows_and_confirms_what_stays_the_guests(
     assert [booking["status"] for booking in stored()] == ["pending", "confirmed"]
 
 
+@pytest.mark.parametrize("leave", ["/logout", "/admin/logout/", "/forget"])
+def test_gives_the_account_what_was_booked_though_nobody_looks_before_the_log_out(
+    browser: Client, ada: User, too_much: dict[str, Any], leave: str
+) -> None:
+    """The answer is lost, say, and the next thing that is pressed is the log-out."""
+    form = confirm_form(open_page(browser, booking_path(too_much)))
+    browser.post(form.action, {**form.fields, **ADA})
+
+    browser.post(leave)
+
+    assert owners() == [me(ada)] * 2
+
+
+@pytest.mark.parametrize("leave", ["/logout", "/admin/logout/", "/forget"])
+def test_gives_it_to_the_account_at_the_log_out(
+    browser: Client, ada: User, too_much: dict[str, Any], leave: str
+) -> None:
+    """Staff have confirmed it, and no page was opened since."""
+    confirm_as_staff(too_much)
+
+    browser.post(leave)
+
+    assert owners() == [me(ada)] * 2
+    assert browser.cookies["guest"].value == ""
+
+
+def test_gives_it_to_the_account_when_the_log_out_is_quicker_than_the_confirm(
+    browser: Client, ada: User, too_much: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form = confirm_form(open_page(browser, booking_path(too_much)))
+    change = repository.change_booking
+
+    def log_out_and_change(*args: Any, **kwargs: Any) -> bool:
+        log_out(browser)
+        return change(*args, **kwargs)
+
+    monkeypatch.setattr(repository, "change_booking", log_out_and_change)
+
+    browser.post(form.action, {**form.fields, **ADA})
+
+    assert [booking["status"] for booking in stored()] == ["pending", "confirmed"]
+    assert owners() == [me(ada)] * 2
+
+
+def confirm_as_staff(document: dict[str, Any]) -> None:
+    lifecycle.confirm_booking(
+        actor=Caller("user", "staff"),
+        booking_id=str(document["_id"]),
+        key_header=None,
+        deadline=Deadline.after(10),
+        as_staff=True,
+    )
+
+
 def test_extends_and_cancels_what_stays_the_guests(
     browser: Client, too_much: dict[str, Any]
 ) -> None:
@@ -210,6 +301,20 @@ def test_extends_and_cancels_what_stays_the_guests(
 
     events = [change["event"] for change in stored()[1]["history"]]
     assert events[:3] == ["created", "extended", "cancelled"]
+
+
+def test_leads_to_what_stays_the_guests_who_wishes_for_it_again(
+    browser: Client, ada: User, too_much: dict[str, Any], sell_only: Callable[[str], None]
+) -> None:
+    form = form_of_the_account(stays_path())
+    sell_only(too_much["rooms"][0]["room"])
+
+    page = press(browser, form)
+
+    assert "Your room is held" in page.text
+    assert confirm_form(page).action.startswith(booking_path(too_much))
+    assert page.status == ""
+    assert owners() == [me(ada), too_much["owner"]]
 
 
 def test_lists_both_and_gives_the_calendar_file(
