@@ -94,14 +94,14 @@ class Command(BaseCommand):
     def _restore(self, database: Database, backup: Path) -> bool:
         restored = restoring.restore_backup(database, backup, known_migrations=_migrations())
         self._say(restored, backup, database.name)
-        sound = self._examine(database.name)
+        sound = self._examine(database.name, is_older=restored.is_older)
         self.stdout.write(SWITCH.format(name=database.name))
         return sound
 
     def _drill(self, database: Database, backup: Path) -> bool:
         restored, _ = restoring.fill(database, backup, known_migrations=_migrations())
         self._say(restored, backup, database.name)
-        sound = self._examine(database.name)
+        sound = self._examine(database.name, is_older=restored.is_older)
         restoring.empty(database)
         self.stdout.write(f"It was a drill: {database.name} is dropped.")
         return sound
@@ -112,10 +112,10 @@ class Command(BaseCommand):
             f"{restored.collections} collections, as they were at {restored.taken_at}."
         )
 
-    def _examine(self, name: str) -> bool:
+    def _examine(self, name: str, *, is_older: bool) -> bool:
         """Whether the restored database passes what the doctor asks of data."""
         sound = True
-        for check, finding in doctor.examine_data(name):
+        for check, finding in doctor.examine_data(name, is_older=is_older):
             self.stdout.write(f"{finding.level:<4}  {check}: {finding.text}")
             sound = sound and finding.level != "FAIL"
         return sound
