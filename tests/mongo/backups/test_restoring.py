@@ -477,8 +477,8 @@ def test_restores_another_sites_only_by_its_name(folder: Path, other: Any, neigh
         with pytest.raises(CommandError) as another_one:
             call_command("restore", str(theirs), **way)
         assert str(none_of_ours.value) == (
-            f"{folder} has no backup of {own}, only of {neighbour.name}; if you want that one, "
-            "name it with --database."
+            f"{folder} has no backup of {own}, only of {neighbour.name}; to restore one of "
+            "these, name it with --database."
         )
         assert str(another_one.value) == (
             f"{theirs} is of the database {neighbour.name}, not of {own}; if you want it, add "
