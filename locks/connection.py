@@ -179,9 +179,12 @@ class GuardedRedis(Redis):
         except ResponseError:
             raise  # it was not carried out
         except BaseException:
-            with suppress(RedisError):
-                connection.send_command(*undo)
-            connection.disconnect()
+            # Behind Sentinel it is closed already if the primary was demoted, and did nothing then;
+            # sending would make a new one to the same server, and wait for that.
+            if connection.is_connected:
+                with suppress(RedisError):
+                    connection.send_command(*undo)
+                connection.disconnect()
             raise
 
     def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> "GuardedPipeline":

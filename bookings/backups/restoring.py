@@ -46,12 +46,13 @@ def name_drill(database: str) -> str:
 @dataclass(frozen=True)
 class Restored:
     """What came back; `taken_at` is the moment that it is of (ISO 8601), `source` the name of the
-    database that it is of."""
+    database that it is of. Where `is_older`, migrations are due."""
 
     source: str
     documents: int
     collections: int
     taken_at: str
+    is_older: bool
 
 
 def is_unfinished(database: Database) -> bool:
@@ -77,7 +78,8 @@ def fill(database: Database, backup: Path, *, known_migrations: set[str]) -> tup
     """As `restore_backup`, but the database stays marked; returns with whose mark that is."""
     manifest = folders.read_manifest(backup, verify=True)
     collections = manifest["collections"]
-    _refuse_newer(backup, collections, known_migrations)
+    migrations = set(_migrations(backup, collections))
+    _refuse_newer(backup, migrations, known_migrations)
     owner = _take(database, backup)
     try:
         for described in collections:
@@ -87,7 +89,7 @@ def fill(database: Database, backup: Path, *, known_migrations: set[str]) -> tup
         for described in collections:
             if indexes := list(_indexes(described)):
                 _run(database, {"createIndexes": described["name"], "indexes": indexes})
-        _move_versions(database)
+        _move_versions(database, collections)
     except (RestoreFailed, OperationFailure) as error:
         if _is_ours(database, owner):
             raise
@@ -95,13 +97,18 @@ def fill(database: Database, backup: Path, *, known_migrations: set[str]) -> tup
     if not _is_ours(database, owner):
         raise RestoreFailed(_taken_over(database))
     documents = sum(described["documents"] for described in collections)
-    return (
-        Restored(manifest["database"], documents, len(collections), manifest["taken_at"]),
-        owner,
+    restored = Restored(
+        source=manifest["database"],
+        documents=documents,
+        collections=len(collections),
+        taken_at=manifest["taken_at"],
+        # What has had none is no older site but something else.
+        is_older=set() < migrations < known_migrations,
     )
+    return restored, owner
 
 
-def _move_versions(database: Database) -> None:
+def _move_versions(database: Database, collections: list[dict[str, Any]]) -> None:
     """Moves every booking's version past those that the lost database may have given out.
 
     Partners drop what has a lower version than they have seen, and ids of events are made of it
@@ -109,9 +116,13 @@ def _move_versions(database: Database) -> None:
     1, or at the restore before this one, and no booking changes every second.
     """
     restored_at_s = {"$toLong": {"$divide": [{"$toLong": "$$NOW"}, 1000]}}
-    database["bookings"].update_many(
-        {}, [{"$set": {"version": {"$max": [{"$add": [VERSION, 1]}, restored_at_s]}}}]
-    )
+    for described in collections:
+        if described["name"] == "bookings":
+            database["bookings"].update_many(
+                {},
+                [{"$set": {"version": {"$max": [{"$add": [VERSION, 1]}, restored_at_s]}}}],
+                bypass_document_validation=_has_validator(described),
+            )
 
 
 def said_by(error: OperationFailure) -> str:
@@ -179,10 +190,7 @@ def _fill_collection(database: Database, described: dict[str, Any], backup: Path
         with gzip.open(backup / described["file"]) as file:
             documents = decode_file_iter(cast(BinaryIO, file), _RAW)
             while batch := list(islice(documents, BATCH_SIZE)):
-                # What is stored may be older than the validator. It takes a right of its own.
-                collection.insert_many(
-                    batch, bypass_document_validation="validator" in described["options"]
-                )
+                collection.insert_many(batch, bypass_document_validation=_has_validator(described))
     except (BSONError, zlib.error, EOFError, gzip.BadGzipFile) as error:
         raise RestoreFailed(f"{described['file']} cannot be read; restore another.") from error
     except BulkWriteError as error:
@@ -199,11 +207,14 @@ def _fill_collection(database: Database, described: dict[str, Any], backup: Path
         )
 
 
-def _refuse_newer(
-    backup: Path, collections: list[dict[str, Any]], known_migrations: set[str]
-) -> None:
+def _has_validator(described: dict[str, Any]) -> bool:
+    """Then it is passed by, since what is stored may be older. That takes a right of its own."""
+    return "validator" in described["options"]
+
+
+def _refuse_newer(backup: Path, migrations: set[str], known_migrations: set[str]) -> None:
     """Data that a newer version has changed would be misread by this one."""
-    unknown = sorted(set(_migrations(backup, collections)) - known_migrations)
+    unknown = sorted(migrations - known_migrations)
     if unknown:
         raise RestoreFailed(
             f"{backup} has had migrations that this version does not know ({', '.join(unknown)}); "

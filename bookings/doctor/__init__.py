@@ -18,7 +18,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from bookings.connections import looking_into
 from bookings.doctor import background, clocks, mongodb, people, recount, redis_server
-from bookings.doctor.findings import Finding, fail
+from bookings.doctor.findings import Finding, fail, warn
 from locks import sentinel
 from locks.connection import GuardedRedis, breaker_of, connect
 
@@ -54,10 +54,13 @@ def examine() -> Iterator[tuple[str, Finding]]:
     return _ask(_checks())
 
 
-def examine_data(name: str) -> list[tuple[str, Finding]]:
-    """The checks of what is stored, made on the database of this name."""
+def examine_data(name: str, *, is_older: bool = False) -> list[tuple[str, Finding]]:
+    """The checks of what is stored, made on the database of this name.
+
+    Where it is of an older version, what migrations bring is not there yet, and need not be.
+    """
     with looking_into(name):
-        return list(_ask(_data_checks()))
+        return list(_ask(_data_checks(is_older=is_older)))
 
 
 def _ask(checks: Iterable[Check]) -> Iterator[tuple[str, Finding]]:
@@ -106,14 +109,32 @@ def _checks() -> Iterator[Check]:
     yield from _data_checks()
 
 
-def _data_checks() -> Iterator[Check]:
+def _data_checks(*, is_older: bool = False) -> Iterator[Check]:
     away = MONGODB_AWAY
-    yield Check("indexes", away, mongodb.indexes)
-    yield Check("accounts", away, people.accounts)
+    indexes, accounts = mongodb.indexes, people.accounts
+    if is_older:
+        indexes, accounts = _before_migrating(indexes), _before_migrating(accounts)
+    yield Check("indexes", away, indexes)
+    yield Check("accounts", away, accounts)
     yield Check("nights sold once", away, recount.slots, is_recount=True)
     yield Check("keys used once", away, recount.keys, is_recount=True)
     yield Check("documents", away, recount.documents, is_recount=True)
     yield Check("search terms", away, recount.search_terms, is_recount=True)
+
+
+def _before_migrating(ask: Callable[[], Finding]) -> Callable[[], Finding]:
+    """The check of what migrations bring, which they may still put right."""
+
+    def asked() -> Finding:
+        finding = ask()
+        if finding.level != "FAIL":
+            return finding
+        return warn(
+            "The backup is of an older version: run manage.py migrate first. "
+            f"Until then: {finding.text}"
+        )
+
+    return asked
 
 
 def _lock_server_check(client: GuardedRedis) -> Check:

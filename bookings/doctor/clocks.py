@@ -37,7 +37,9 @@ def workers() -> Finding:
     if not measured:
         return ok("No worker has swept within the last hour, so none has told its time.")
     furthest_s = max(abs(clock.skew_s) for clock in measured)
-    return ok(f"{len(measured)} machines with workers are within {furthest_s:.3f} s of MongoDB's.")
+    return ok(
+        f"Machines with workers: {len(measured)}, the furthest {furthest_s:.3f} s off MongoDB's."
+    )
 
 
 def _mongodb_time_s() -> float:

@@ -1,7 +1,7 @@
 """Stopping a command in the middle."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
@@ -9,16 +9,16 @@ from django.core.management.base import CommandError
 
 
 @contextmanager
-def stoppable(sentence: str) -> Iterator[None]:
+def stoppable(say: Callable[[], str]) -> Iterator[None]:
     """Lets SIGTERM stop the command as Ctrl-C does: it cleans up first, and ends with a sentence.
 
-    For the main thread.
+    For the main thread. `say` is asked when it was stopped, since what is left may depend on when.
     """
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield
     except KeyboardInterrupt:
-        raise CommandError(sentence, returncode=130) from None
+        raise CommandError(say(), returncode=130) from None
     finally:
         signal.signal(signal.SIGTERM, before)
 

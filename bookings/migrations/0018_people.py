@@ -1,11 +1,13 @@
 from django.db import migrations
 
+from bookings.indexes import make_collection
+
 
 def make_people(apps, schema_editor):
     """Made before the first transactions that write into them; safe to repeat."""
     database = schema_editor.connection.database
-    for name in {"people", "second_factors"}.difference(database.list_collection_names()):
-        database.create_collection(name)
+    for name in ("people", "second_factors"):
+        make_collection(database, name)
 
 
 class Migration(migrations.Migration):

@@ -6,19 +6,23 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 import pymongo
 import pytest
 from django.apps.registry import Apps
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, models
 from django_mongodb_backend.fields import ObjectIdAutoField
 from django_mongodb_backend.schema import DatabaseSchemaEditor as BackendSchemaEditor
+from pymongo import monitoring
 from pymongo.database import Database
 
 from bookings import connections, indexes, migration_lease
 from bookings.indexes import IndexInTheWay
+from bookings.management.commands import migrate
 from local.servers import Server
 from tests.site.site import ROOT
 
@@ -199,6 +203,22 @@ def test_migrates_once_when_two_begin_together(
     assert sorted("No migrations to apply" in output for output, _ in said) == [False, True]
     migrations = state(migrating.database)["migrations"]
     assert len(migrations) == len(set(migrations)) > 10
+
+
+def test_says_that_it_changed_nothing_when_it_only_waited(
+    lease: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease.insert_one({"_id": "migrate", "owner": "another", "until": None})
+    lease.update_one({"_id": "migrate"}, [{"$set": {"until": {"$add": ["$$NOW", 3_600_000]}}}])
+    monkeypatch.setattr(
+        migrate.Command, "_say_waiting", lambda self: signal.raise_signal(signal.SIGTERM)
+    )
+
+    with pytest.raises(CommandError) as said:
+        call_command("migrate", verbosity=0)
+
+    assert (str(said.value), said.value.returncode) == (migrate.STOPPED_WAITING, 130)
+    assert lease.find_one()["owner"] == "another"
 
 
 @pytest.fixture
@@ -423,6 +443,39 @@ def test_corrects_the_editor_only_while_it_needs_it(trial: Any) -> None:
 
     with pytest.raises(DatabaseError), BackendSchemaEditor(connection) as editor:
         editor.create_model(model)
+
+
+class Rival(monitoring.CommandListener):
+    """Makes a collection in the moment after it was looked for, or before it is made."""
+
+    def __init__(self, database: Database[Any]) -> None:
+        self.database = database
+
+    def _make(self, name: str) -> None:
+        if name not in self.database.list_collection_names():
+            self.database.create_collection(name, capped=True, size=4096)
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        if event.command_name == "create":
+            self._make(event.command["create"])
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        if event.command_name == "listCollections":
+            self._make("people")
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        """It is said by who asked."""
+
+
+def test_makes_people_where_another_one_makes_them_in_that_moment(migrating: Migrating) -> None:
+    own = migrating.database
+    make_people = import_module("bookings.migrations.0018_people").make_people
+    address = connections.database().client.address
+    with pymongo.MongoClient(*address, event_listeners=[Rival(own)]) as client:
+        editor = SimpleNamespace(connection=SimpleNamespace(database=client[own.name]))
+        make_people(None, editor)
+
+    assert {"people", "second_factors"} <= set(own.list_collection_names())
 
 
 def test_makes_the_sites_own_collections_and_indexes_twice(database: None) -> None:

@@ -41,7 +41,7 @@ def test_is_measured_at_each_sweep(monkeypatch: pytest.MonkeyPatch, client: Clie
     sweep_on("one", ahead_s=0, monkeypatch=monkeypatch)
     assert len(worker_clocks.read()) == 2
     found = clocks.workers()
-    assert (found.level, found.text[:23]) == ("ok", "2 machines with workers")
+    assert (found.level, found.text[:25]) == ("ok", "Machines with workers: 2,")
 
 
 def test_is_forgotten_an_hour_after_a_machine_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:

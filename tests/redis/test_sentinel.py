@@ -6,13 +6,14 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from redis import Redis
 from redis.exceptions import RedisError
 
 from local.servers import Server
 from locks import connection
 from locks.connection import GuardedRedis, breaker_of, connect
 from locks.redis_lock import RedisLocks
-from tests.redis.watched import Watch, watched_redis
+from tests.redis.watched import PASSWORD, Watch, watched_redis
 
 
 @pytest.fixture
@@ -91,6 +92,32 @@ def test_locks_and_asks_in_batches_as_with_one_server(watch: Watch, client: Guar
 
     assert answers == [True, b"1"]
     assert not client.exists("lock:a")
+
+
+class Made(list[object]):
+    """The connections that were made."""
+
+    def note(self, connection: object) -> None:
+        self.append(connection)
+
+
+@pytest.mark.slow
+def test_makes_no_connection_to_undo_what_a_demoted_primary_refused(
+    watch: Watch, client: GuardedRedis
+) -> None:
+    """On another one the release might overtake, and the request would wait for it."""
+    made = Made()
+    ours = client.connection_pool.get_connection()
+    ours.register_connect_callback(made.note)
+    client.connection_pool.release(ours)
+    one, other = (watch.primary, *(each for each in watch.servers if each is not watch.primary))
+    with Redis(port=one.port, password=PASSWORD) as administrator:
+        administrator.replicaof("127.0.0.1", other.port)
+
+    with pytest.raises(RedisError, match="The previous master is now a slave"):
+        RedisLocks(client).acquire(["a"], ttl_ms=5_000)
+
+    assert made == []
 
 
 @pytest.mark.slow

@@ -37,7 +37,7 @@ class Command(BaseCommand):
         folder, keep = options["to"], options["keep"]
         if keep is not None and keep < 1:
             raise CommandError("Give --keep a number from 1.")
-        with stoppable("Stopped; nothing is left of this backup."):
+        with stoppable(lambda: "Stopped; nothing is left of this backup."):
             try:
                 name = write_backup(database(), folder, application=settings.VERSION, keep=keep)
             except BackupFailed as error:

@@ -8,13 +8,14 @@ from bookings.indexes import IndexInTheWay
 from bookings.management.stopping import stoppable
 from bookings.migration_lease import Lease, LeaseLost
 
+STOPPED_WAITING = "Stopped waiting; nothing was changed here."
 STOPPED = "Stopped; what was done stays, and manage.py migrate goes on from there."
 
 
 class Command(migrate.Command):
     help = (
         "Brings collections, indexes and documents up to date. One process at a time does so, and "
-        "others wait for it. Killed or stopped at any moment, the same command goes on from there."
+        "others wait for it. If it is killed or stopped, run it again and it goes on from there."
     )
 
     _lease: Lease | None = None
@@ -23,7 +24,7 @@ class Command(migrate.Command):
         if options["plan"] or options["check_unapplied"]:
             super().handle(*args, **options)
             return
-        with stoppable(STOPPED):
+        with stoppable(lambda: STOPPED if self._lease else STOPPED_WAITING):
             try:
                 with migration_lease.held(on_waiting=self._say_waiting) as self._lease:
                     super().handle(*args, **options)

@@ -46,8 +46,8 @@ class Command(BaseCommand):
             "--database",
             default=settings.MONGODB_NAME,
             metavar="NAME",
-            help="restore what was backed up of the database of this name, which is not this "
-            "site's, or was before a restore",
+            help="restore a backup of the database NAME instead: another site's, or this site's "
+            "under the name it had before a restore",
         )
         way = parser.add_mutually_exclusive_group(required=True)
         way.add_argument(
@@ -64,7 +64,7 @@ class Command(BaseCommand):
         drill = restoring.name_drill(settings.MONGODB_NAME)
         name = drill if options["verify"] else options["into"]
         sentence = f"Stopped; {name} is unfinished, and the same command begins anew."
-        with stoppable(sentence):
+        with stoppable(lambda: sentence):
             try:
                 backup = _choose(options["backup"], options["database"])
                 work = self._drill if options["verify"] else self._restore
@@ -94,14 +94,14 @@ class Command(BaseCommand):
     def _restore(self, database: Database, backup: Path) -> bool:
         restored = restoring.restore_backup(database, backup, known_migrations=_migrations())
         self._say(restored, backup, database.name)
-        sound = self._examine(database.name)
+        sound = self._examine(database.name, is_older=restored.is_older)
         self.stdout.write(SWITCH.format(name=database.name))
         return sound
 
     def _drill(self, database: Database, backup: Path) -> bool:
         restored, _ = restoring.fill(database, backup, known_migrations=_migrations())
         self._say(restored, backup, database.name)
-        sound = self._examine(database.name)
+        sound = self._examine(database.name, is_older=restored.is_older)
         restoring.empty(database)
         self.stdout.write(f"It was a drill: {database.name} is dropped.")
         return sound
@@ -112,10 +112,10 @@ class Command(BaseCommand):
             f"{restored.collections} collections, as they were at {restored.taken_at}."
         )
 
-    def _examine(self, name: str) -> bool:
+    def _examine(self, name: str, *, is_older: bool) -> bool:
         """Whether the restored database passes what the doctor asks of data."""
         sound = True
-        for check, finding in doctor.examine_data(name):
+        for check, finding in doctor.examine_data(name, is_older=is_older):
             self.stdout.write(f"{finding.level:<4}  {check}: {finding.text}")
             sound = sound and finding.level != "FAIL"
         return sound
@@ -130,8 +130,8 @@ def _choose(folder: Path, source: str) -> Path:
     others = {read_manifest(folder / name)["database"] for name in list_backups(folder)}
     if others:
         raise RestoreFailed(
-            f"{folder} has no backup of {source}, only of {', '.join(sorted(others))}; if you want "
-            "that one, name it with --database."
+            f"{folder} has no backup of {source}, only of {', '.join(sorted(others))}; to restore "
+            "one of these, name it with --database."
         )
     found = read_manifest(folder)["database"]
     if found != source:

@@ -10,7 +10,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from pymongo.collation import Collation
 from bookings import clock, connections
 from bookings.backups import folders, restoring, writing
 from bookings.doctor import mongodb
+from bookings.indexes import make_failed_work_indexes
 from tests.conftest import night
 from tests.faults import Faults
 from tests.mongo.backups.conftest import (
@@ -69,6 +70,22 @@ def test_brings_every_document_index_and_option_back(extra: Any, folder: Path, o
     for name in names(extra):
         indexes = [list(database[name].list_indexes()) for database in (extra, other)]
         assert indexes[0] == indexes[1], name
+
+
+def test_brings_bookings_back_that_are_older_than_their_validator(
+    folder: Path, other: Any, extra: Any
+) -> None:
+    book("stay")
+    extra.command({"collMod": "bookings", "validator": {"added_later": {"$exists": True}}})
+    try:
+        backup = back_up(folder)
+    finally:
+        extra.command({"collMod": "bookings", "validator": {}})
+
+    restore(backup, other.name)
+
+    assert documents(other, "bookings") == documents(extra, "bookings")
+    assert other["bookings"].find_one()["version"] > 1_700_000_000
 
 
 def test_leaves_out_what_would_act_again(folder: Path, other: Any) -> None:
@@ -160,6 +177,66 @@ def test_tells_how_to_switch_and_fails_what_is_unsound(folder: Path, other: Any)
     assert "FAIL  documents: 1 of 1 bookings are written wrongly" in said.getvalue()
     assert f"1. set MONGODB_NAME={other.name}" in said.getvalue()
     assert "3. manage.py idempotency purge --all" in said.getvalue()
+
+
+@pytest.fixture
+def older(extra: Any) -> Iterator[Callable[[], None]]:
+    """Lets the site's database be as a release before 0012 left it, and the newest again."""
+
+    def age() -> None:
+        extra.drop_collection("failed_work")
+        extra["auth_user"].drop_index("one_account_per_address")
+        extra["django_migrations"].delete_many({"app": "bookings", "name": {"$gte": "0012"}})
+
+    yield age
+    call_command("migrate", verbosity=0)
+
+
+def test_warns_of_what_comes_with_migrating(folder: Path, other: Any, older: Any) -> None:
+    """Or a good backup of an older release seems to be bad, and its drill fails."""
+    book("stay")
+    older()
+    backup = back_up(folder)
+
+    for said in (restore(backup, other.name), drill(backup)):
+        findings = {line[6:].split(":")[0]: line for line in said.splitlines()}
+        first = "The backup is of an older version: run manage.py migrate first. Until then: "
+        for check, missing in (
+            ("indexes", "failed_work is missing"),
+            ("indexes", "one_account_per_address of auth_user is missing"),
+            ("accounts", "the index one_account_per_address is missing"),
+        ):
+            assert findings[check].startswith(f"warn  {check}: {first}"), said
+            assert missing in findings[check]
+        assert findings["nights sold once"].startswith("ok")
+
+    with connections.looking_into(other.name):
+        assert mongodb.indexes().level == "FAIL"
+
+
+def test_fails_bookings_of_an_older_version_that_are_unsound(
+    folder: Path, other: Any, older: Any
+) -> None:
+    book()
+    connections.database()["bookings"].update_one({}, {"$set": {"status": "lost"}})
+    older()
+
+    with pytest.raises(SystemExit):
+        restore(back_up(folder), other.name)
+
+
+def test_fails_a_backup_of_this_version_that_lacks_an_index(
+    folder: Path, other: Any, extra: Any
+) -> None:
+    extra["failed_work"].drop_index("failed_work_of_a_queue")
+    backup = back_up(folder)
+    make_failed_work_indexes(extra)
+    said = io.StringIO()
+
+    with pytest.raises(SystemExit):
+        call_command("restore", str(backup), into=other.name, stdout=said)
+
+    assert "FAIL  indexes: failed_work_of_a_queue of failed_work is missing" in said.getvalue()
 
 
 def test_books_anew_what_was_lost_once_redis_has_forgotten_it(folder: Path, other: Any) -> None:
@@ -400,8 +477,8 @@ def test_restores_another_sites_only_by_its_name(folder: Path, other: Any, neigh
         with pytest.raises(CommandError) as another_one:
             call_command("restore", str(theirs), **way)
         assert str(none_of_ours.value) == (
-            f"{folder} has no backup of {own}, only of {neighbour.name}; if you want that one, "
-            "name it with --database."
+            f"{folder} has no backup of {own}, only of {neighbour.name}; to restore one of "
+            "these, name it with --database."
         )
         assert str(another_one.value) == (
             f"{theirs} is of the database {neighbour.name}, not of {own}; if you want it, add "
