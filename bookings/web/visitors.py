@@ -18,9 +18,10 @@ from django.http import HttpRequest, HttpResponse
 
 from bookings import adoption, clock, services
 from bookings.callers import Caller, caller_of_guest, caller_of_user
-from bookings.documents import Booking
+from bookings.documents import LATE_CONFIRM, Booking
 from bookings.errors import NotAuthenticated
 from bookings.hold_limits import digest_of
+from bookings.lifecycle import LONGEST_HOLD
 
 GUEST_COOKIE = "guest"
 _SALT = "bookings.web.visitors"
@@ -30,9 +31,12 @@ GUEST_COOKIE_AGE = timedelta(days=400)
 
 _NEW_GUEST = "_new_guest"
 
-# What the session holds: whether the login that began it was one at which bookings are gathered.
-# Who logs in at the admin, perhaps at the desk, need not be the guest that this browser is.
-_IS_GUEST_TOO = "is_guest_too"
+# What the session holds: until when its person is the browser's guest as well, if it began with a
+# login at which bookings are gathered. Staff who log in at the admin need not be the guest that
+# this browser is. By then no hold lives that the guest can have made before the login: what the
+# cookie makes later, perhaps from another computer, is not this person's.
+_GUEST_UNTIL = "guest_until"
+GUEST_LIFE = LONGEST_HOLD + LATE_CONFIRM
 
 # And the bookings that links opened, the newest last.
 _MANAGED = "managed_bookings"
@@ -103,14 +107,15 @@ def adopt_rest(request: HttpRequest) -> None:
 
 def guest_before(request: HttpRequest) -> Caller | None:
     """The guest that the person who is logged in was before, by their own login; else None."""
-    if not (request.user.is_authenticated and request.session.get(_IS_GUEST_TOO)):
+    until = request.session.get(_GUEST_UNTIL)
+    if until is None or not request.user.is_authenticated:
         return None
-    return guest_of(request)
+    return guest_of(request) if clock.now() < datetime.fromisoformat(until) else None
 
 
 def join_guest(request: HttpRequest) -> None:
-    """Says that who has just logged in is the guest that this browser is, until the log-out."""
-    request.session[_IS_GUEST_TOO] = True
+    """Says that the person who has just logged in is the guest that this browser is."""
+    request.session[_GUEST_UNTIL] = (clock.now() + GUEST_LIFE).isoformat()
 
 
 def let_manage(request: HttpRequest, booking_id: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -342,6 +342,22 @@ def test_shows_it_to_nobody_elsewhere_and_to_nobody_after_the_log_out(
     log_out(browser)
 
     open_page(browser, booking_path(too_much), expect=404)
+
+
+def test_takes_nothing_that_the_guests_cookie_makes_long_after_the_login(
+    browser: Client, ada: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another person at a shared computer may have kept its cookie."""
+    hold(browser)
+    elsewhere = Client()
+    elsewhere.cookies["guest"] = browser.cookies["guest"].value
+    monkeypatch.setattr("bookings.web.visitors.GUEST_LIFE", timedelta(0))
+    log_in(browser)
+    hold(elsewhere, stays_path(arrival=night(40), departure=night(42)))
+
+    open_page(browser, "/bookings")
+
+    assert [owner.partition(":")[0] for owner in owners()] == ["user", "guest"]
 
 
 # --- The other way round ---------------------------------------------------------------------
