@@ -224,12 +224,13 @@ def _look_after_saving(instance: Any, raw: bool, created: bool, **_: Any) -> Non
     _note_as_read(instance)
 
 
-def close_account(user: User) -> None:
-    """Ends what the account may write, before anything of its person is erased.
+def close_account(user: User, session: ClientSession | None = None) -> None:
+    """Ends what the account may write, before anything of its person is erased; in a transaction
+    if that is committed.
 
     It is deleted next. Safe to repeat.
     """
-    people.begin_deletion(str(caller_of_user(user.pk)))
+    people.begin_deletion(str(caller_of_user(user.pk)), session)
 
 
 @receiver(pre_delete, sender=settings.AUTH_USER_MODEL)

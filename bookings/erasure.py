@@ -17,11 +17,13 @@ from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
 from django.db.models import Q
+from pymongo.client_session import ClientSession
 from redis.exceptions import RedisError
 
 from bookings import accounts, clock, connections, letters, lookups, repository
 from bookings.addresses import mentions, spellings_of
 from bookings.documents import Booking
+from bookings.transactions import in_transaction
 from idempotency.claims import Claims
 
 logger = logging.getLogger(__name__)
@@ -51,7 +53,8 @@ class Traces:
 def find_traces(address: str, *, including_upcoming: bool = False) -> Traces:
     """What `erase_guest` would erase. Raises what it raises, and changes nothing."""
     spellings = spellings_of(address)
-    bookings, users = _judge(spellings, including_upcoming)
+    users = _find_accounts(spellings)
+    bookings = _judge(spellings, including_upcoming)
     return Traces(
         len(bookings),
         len(users),
@@ -67,10 +70,9 @@ def erase_guest(address: str, *, including_upcoming: bool = False) -> Traces:
     unless `including_upcoming`, for stays that are not over: the hotel expects somebody.
     """
     spellings = spellings_of(address)
-    bookings, users = _judge(spellings, including_upcoming)
-    # First, or a request of theirs that is under way could write again what is erased here.
-    for user in users:
-        accounts.close_account(user)
+    bookings, users = in_transaction(
+        lambda session: _close_and_judge(spellings, including_upcoming, session)
+    )
     erased = repository.erase_guest(
         spellings, only_over_by=None if including_upcoming else _yesterday()
     )
@@ -90,23 +92,44 @@ def erase_guest(address: str, *, including_upcoming: bool = False) -> Traces:
     return traces
 
 
-def _judge(spellings: list[str], including_upcoming: bool) -> tuple[list[Booking], list[User]]:
+def _close_and_judge(
+    spellings: list[str], including_upcoming: bool, session: ClientSession
+) -> tuple[list[Booking], list[User]]:
+    """Closes the accounts first, or a request of theirs that is under way could write again what
+    is to be erased. Together with the look at the bookings, which so sees all that they wrote: a
+    stay that was booked a moment ago is expected too, and then no account was closed."""
+    # In one order, so that two erasures do not wait for each other.
+    users = sorted(_find_accounts(spellings), key=lambda user: str(user.pk))
+    for user in users:
+        accounts.close_account(user, session)
+    return _judge(spellings, including_upcoming, session), users
+
+
+def _find_accounts(spellings: list[str]) -> list[User]:
     users = accounts.find_accounts(spellings)
     if any(user.is_staff for user in users):
         raise ErasureRefused(
             "This address is that of an account of staff; delete it in the admin first. Nothing "
             "was changed."
         )
-    bookings = lookups.list_bookings_with_address(spellings)
+    return users
+
+
+def _judge(
+    spellings: list[str], including_upcoming: bool, session: ClientSession | None = None
+) -> list[Booking]:
+    bookings = lookups.list_bookings_with_address(spellings, session=session)
     if not including_upcoming:
-        upcoming = lookups.list_bookings_with_address(spellings, not_over_on=_yesterday())
+        upcoming = lookups.list_bookings_with_address(
+            spellings, not_over_on=_yesterday(), session=session
+        )
         if upcoming:
             named = ", ".join(booking.reference for booking in upcoming)
             raise ErasureRefused(
                 f"Stays that are not over: {named}. Cancel them, wait until they are over, or say "
                 "--including-upcoming. Nothing was changed."
             )
-    return bookings, users
+    return bookings
 
 
 def _blank_log(spellings: list[str], users: list[User]) -> None:

@@ -158,14 +158,17 @@ def list_guest_bookings(address: str, *, from_day: date, limit: int) -> list[Boo
 
 
 def list_bookings_with_address(
-    spellings: list[str], *, not_over_on: date | None = None
+    spellings: list[str],
+    *,
+    not_over_on: date | None = None,
+    session: ClientSession | None = None,
 ) -> list[Booking]:
     """Whoever made them, the bookings with one of these addresses; with a day only those that
     `may_be_expected` on it."""
     condition: dict[str, Any] = {"guest.email": {"$in": spellings}}
     if not_over_on is not None:
         condition |= may_be_expected(not_over_on)
-    found = collection("bookings").find(condition)
+    found = collection("bookings").find(condition, session=session)
     return [from_document(document) for document in found]
 
 

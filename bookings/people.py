@@ -68,10 +68,12 @@ def is_closed(person: str) -> bool:
     return collection(COLLECTION).find_one(begun, {"_id": 1}) is not None
 
 
-def begin_deletion(person: str) -> str:
+def begin_deletion(person: str, session: ClientSession | None = None) -> str:
     """Ends what the person may write; returns the pseudonym that stands for them from now on.
 
-    Safe to repeat: a deletion that was cut short goes on with the pseudonym it began with.
+    Safe to repeat: a deletion that was cut short goes on with the pseudonym it began with. In a
+    transaction it begins if that is committed: what the transaction reads after it has all that the
+    person wrote.
     """
     chosen = f"gone:{secrets.token_hex(12)}"
     marked = collection(COLLECTION).find_one_and_update(
@@ -79,6 +81,7 @@ def begin_deletion(person: str) -> str:
         [{"$set": {"pseudonym": {"$ifNull": ["$pseudonym", chosen]}}}],
         upsert=True,
         return_document=ReturnDocument.AFTER,
+        session=session,
     )
     assert marked is not None, "an upsert finds or makes it"
     pseudonym: str = marked["pseudonym"]

@@ -437,3 +437,43 @@ def test_erases_what_a_request_of_the_account_would_have_written_again(ada: User
 
     assert written[0].code == "NOT_AUTHENTICATED"
     assert stored() == []
+
+
+@pytest.fixture
+def booked_when_closed(ada: User, monkeypatch: Patch) -> User:
+    """A request of the account is through just before an erasure closes it."""
+    close = accounts.close_account
+
+    def book_and_close(*arguments: Any, **options: Any) -> None:
+        guest = {"name": "Ada Lovelace", "email": ADDRESS}
+        assert book("key", caller=caller(ada), guest=guest).answer.status == 201
+        close(*arguments, **options)
+
+    monkeypatch.setattr(accounts, "close_account", book_and_close)
+    return ada
+
+
+def test_erases_nothing_where_a_stay_was_booked_since_it_was_judged(
+    booked_when_closed: User,
+) -> None:
+    with pytest.raises(
+        erasure.ErasureRefused, match=r"Stays that are not over: .*Nothing was changed"
+    ):
+        erasure.erase_guest(ADDRESS)
+
+    (booking,) = stored()
+    assert booking["owner"] == str(caller(booked_when_closed))
+    assert booking["guest"]["name"] == "Ada Lovelace"
+    # Nothing was changed: the account writes as before.
+    again = book("other", caller=caller(booked_when_closed), resourceId="room_B")
+    assert again.answer.status == 201
+
+
+def test_forgets_the_keys_of_what_was_booked_since_it_was_judged(
+    booked_when_closed: User,
+) -> None:
+    erasure.erase_guest(ADDRESS, including_upcoming=True)
+
+    (booking,) = stored()
+    assert booking["guest"]["email"] == ""
+    assert list(connections.redis().scan_iter("idempotency:*")) == []

@@ -224,7 +224,7 @@ def test_expects_nobody_once_a_hold_can_no_longer_be_confirmed(
         erase()
     # Nor does the update itself, should the hold have run out since it was judged.
     with monkeypatch.context() as patch:
-        patch.setattr(erasure, "_judge", lambda *args: ([], []))
+        patch.setattr(erasure, "_judge", lambda *args: [])
         assert "Erased" not in erase()
     connections.collection("bookings").update_one({}, [{"$set": {"expires_at": AGO_11_MINUTES}}])
     assert "Erased: 1 bookings" in erase()
