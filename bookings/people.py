@@ -44,7 +44,8 @@ def let_write(callers: Iterable[str], session: ClientSession) -> None:
         )
         assert found is not None, "an upsert finds or makes it"
         if "pseudonym" in found:
-            raise NotAuthenticated("This account was deleted; log in with another one.")
+            # Staff may be writing for somebody else, so it says whose account is gone.
+            raise NotAuthenticated(f"The account {person} was deleted; use another one.")
 
 
 def with_accounts(callers: Iterable[str]) -> set[str]:

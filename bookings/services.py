@@ -173,11 +173,11 @@ def create_booking(
                 refusal.is_definite = False
             release = _release_in_batch(lock)
             outcome = refuse(claim, refusal, key, steps, also=release, read_payload=read_payload)
-        except BaseException:
-            _release(lock)
-            raise
         else:
             outcome = _succeed(claim, written, key, steps, lock, read_payload)
+        finally:
+            # Whatever was raised, also while settling; what went with the batch is released.
+            _release(lock)
     reached("before_answer")
     return outcome
 

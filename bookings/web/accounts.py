@@ -10,6 +10,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import authenticate, login, logout
 from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render, resolve_url
 from django.urls import reverse
@@ -20,6 +21,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from bookings import accounts, adoption, letters
+from bookings.errors import NotAuthenticated
 from bookings.web import limits, visitors
 from bookings.web.account_forms import (
     AddressForm,
@@ -221,8 +223,14 @@ def _enter(request: HttpRequest, user: Any) -> HttpResponse:
 
 
 def _welcome(request: HttpRequest, user: Any) -> None:
-    """Logs in, and gathers bookings first: if that fails, the same form may be sent again."""
-    adoption.gather_bookings(user=user, guest=visitors.guest_of(request))
+    """Logs in, and gathers bookings first: if that fails, the same form may be sent again.
+
+    Raises PermissionDenied where the account is being deleted: to log in first is no way out.
+    """
+    try:
+        adoption.gather_bookings(user=user, guest=visitors.guest_of(request))
+    except NotAuthenticated as error:
+        raise PermissionDenied from error
     login(request, user, backend=_BACKEND)
     visitors.join_guest(request)
 

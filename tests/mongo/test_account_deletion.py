@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 from django.contrib.auth.models import User
+from django.test import Client
 
 from bookings import (
     accounts,
@@ -35,6 +36,7 @@ from bookings.errors import NotAuthenticated
 from bookings.models import VerifiedAddress
 from bookings.nights import Row
 from bookings.outcomes import Outcome
+from tests.browsing import hold as hold_on_pages
 from tests.conftest import night
 from tests.mongo.conftest import book, cancel, confirm, extend, stored
 
@@ -477,3 +479,37 @@ def test_forgets_the_keys_of_what_was_booked_since_it_was_judged(
     (booking,) = stored()
     assert booking["guest"]["email"] == ""
     assert list(connections.redis().scan_iter("idempotency:*")) == []
+
+
+# --- What is said ----------------------------------------------------------------------------
+
+
+def test_names_to_staff_the_account_that_they_cannot_book_for(ada: User) -> None:
+    people.begin_deletion(str(caller_of_user(ada.pk)))
+
+    refused = services.create_booking(
+        caller=Caller("user", "staff"),
+        owner=caller_of_user(ada.pk),
+        key_header="key",
+        read_payload=lambda: {"resourceId": "room_A", "date": night()},
+        deadline=Deadline.after(10),
+        as_staff=True,
+    )
+
+    assert refused.code == "NOT_AUTHENTICATED"
+    assert f"user:{ada.pk}" in refused.content["error"]
+
+
+def test_says_at_the_login_that_another_account_is_needed(ada: User) -> None:
+    """The deletion was cut short, so the password is still good."""
+    ada.set_password("correct horse")
+    ada.save()
+    browser = Client()
+    hold_on_pages(browser)
+    people.begin_deletion(str(caller_of_user(ada.pk)))
+
+    answer = browser.post("/login", {"username": ada.username, "password": "correct horse"})
+
+    assert answer.status_code == 403
+    assert "Log in as somebody who may." in answer.content.decode()
+    assert "_auth_user_id" not in browser.session

@@ -10,8 +10,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.core import mail
 from django.test import Client
+from pymongo.errors import AutoReconnect
 
-from bookings import accounts, adoption, connections, letters, repository, services
+from bookings import accounts, adoption, connections, letters, lookups, repository, services
 from bookings.callers import Caller, caller_of_guest, caller_of_user
 from bookings.clock import Deadline
 from bookings.documents import MAX_HISTORY
@@ -407,3 +408,20 @@ def test_keeps_a_refusal_about_somebody_elses_hold() -> None:
     again = book("two", caller=GUEST, hold=True)
 
     assert (refused.code, again.code, again.replayed) == ("ALREADY_BOOKED", "ALREADY_BOOKED", True)
+
+
+def test_leaves_no_lock_behind_where_mongodb_fails_in_looking_for_an_own_hold(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    book("one")
+
+    def fail(*_: Any, **__: Any) -> bool:
+        raise AutoReconnect("the primary stepped down")
+
+    monkeypatch.setattr(lookups, "has_hold_elsewhere", fail)
+    with pytest.raises(AutoReconnect):
+        book("two", caller=GUEST)
+
+    assert connections.locks().held() == []
+    monkeypatch.undo()
+    assert book("two", caller=GUEST).code == "ALREADY_BOOKED"
