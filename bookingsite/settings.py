@@ -338,6 +338,8 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_TASK_ACKS_LATE = True  # every task is safe to run twice, none may be lost
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
+# Or Celery adds a task of its own to beat's, each night, to clear results that are not kept.
+CELERY_RESULT_EXPIRES = None
 # Celery's own name for it, so that workers and beat of every release mean the same queue.
 CELERY_TASK_DEFAULT_QUEUE = "celery"
 # A worker ends only after all the tasks it fetched: so it fetches no more than it works on.
