@@ -42,7 +42,7 @@ def _is_waiting(task: str) -> bool:
     return any(_task_of(message) == task for message in messages)
 
 
-def _task_of(message: bytes) -> Any:
+def _task_of(message: bytes | str) -> Any:
     try:
         return json.loads(message)["headers"]["task"]
     except (ValueError, KeyError, TypeError):
