@@ -45,7 +45,8 @@ REGISTER, RESET, FIND, HOLD = "register", "reset", "find", "hold"
 RETRY_MS = 60_000
 MAX_TRIES = 8
 
-# A letter that waited until its link has less time left than this is not sent.
+# A letter says to the nearest hour how long its link still works. With fewer hours than this, so
+# with less than an hour and a half, it is not sent.
 SHORTEST_LIFE_HOURS = 2
 
 # More bookings than a guest has ahead of them.

@@ -68,6 +68,7 @@ def _pass_on(documents: list[dict[str, Any]]) -> int:
         else:
             made[booking.id] = news
             passed_on[booking.id] = [notice.id for notice in due]
+    reached("before_deliveries")
     recorded = _record(made)
     reached("after_deliveries")
     repository.empty_outboxes({each: passed_on[each] for each in made})

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
-from kombu import Queue
 
 from bookingsite import __version__
 from bookingsite.body_limits import LARGEST_BYTES
@@ -339,6 +338,10 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_TASK_ACKS_LATE = True  # every task is safe to run twice, none may be lost
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
+# Or Celery adds a task of its own to beat's, each night, to clear results that are not kept.
+CELERY_RESULT_EXPIRES = None
+# Celery's own name for it, so that workers and beat of every release mean the same queue.
+CELERY_TASK_DEFAULT_QUEUE = "celery"
 # A worker ends only after all the tasks it fetched: so it fetches no more than it works on.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -362,7 +365,10 @@ NEWS_INTERVAL_S = 5
 WEBHOOKS_INTERVAL_S = 3
 # An endpoint that took nothing for a day can wait another minute for staff to hear of it.
 WEBHOOK_NOTES_INTERVAL_S = 60
-_schedule: dict[str, dict[str, Any]] = {
+# Of each one message waits at most while no worker fetches it (see beat.py). No message has a time
+# at which it expires: that would be judged by another machine's clock.
+CELERY_BEAT_SCHEDULER = "bookingsite.beat:Scheduler"
+CELERY_BEAT_SCHEDULE = {
     "expire-holds": {
         "task": "bookings.expire_holds",
         "schedule": EXPIRY_INTERVAL_S,
@@ -385,14 +391,6 @@ _schedule: dict[str, dict[str, Any]] = {
         "schedule": crontab(hour=3, minute=40),
     },
 }
-# Each has a queue, in which one message waits at most while no worker fetches it (see beat.py). No
-# message has a time at which it expires: that would be judged by another machine's clock.
-CELERY_BEAT_SCHEDULER = "bookingsite.beat:Scheduler"
-CELERY_BEAT_SCHEDULE = {
-    name: {**entry, "options": {"queue": name}} for name, entry in _schedule.items()
-}
-# The first is where an earlier release's beat sends everything.
-CELERY_TASK_QUEUES = [Queue("celery"), *(Queue(name) for name in _schedule)]
 
 # --- Language, time, files ----------------------------------------------------------------
 

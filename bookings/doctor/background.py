@@ -21,7 +21,7 @@ LATE_AFTER_S = 120.0
 
 
 def worker() -> Finding:
-    """Sends a message to every worker, and waits for the answers."""
+    """Asks every worker which queues it takes tasks from, and waits for the answers."""
     with current_app.connection_for_write(
         settings.CELERY_BROKER_URL,
         connect_timeout=WORKER_TIMEOUT_S,
@@ -31,10 +31,21 @@ def worker() -> Finding:
             "max_retries": 0,
         },
     ) as connection:
-        answers = current_app.control.ping(timeout=WORKER_TIMEOUT_S, connection=connection)
-    names = sorted({name for answer in answers or () for name in answer})
-    if not names:
+        asked = current_app.control.inspect(timeout=WORKER_TIMEOUT_S, connection=connection)
+        queues_by_name = asked.active_queues() or {}
+    if not queues_by_name:
         return fail("No worker answers; start one: celery -A bookingsite worker.")
+    wanted = settings.CELERY_TASK_DEFAULT_QUEUE
+    names = sorted(
+        name
+        for name, queues in queues_by_name.items()
+        if wanted in [queue["name"] for queue in queues]
+    )
+    if not names:
+        return fail(
+            f"No worker takes what beat asks for from the queue {wanted}, though there answers "
+            f"{', '.join(sorted(queues_by_name))}; start one: celery -A bookingsite worker."
+        )
     return ok(f"Alive: {', '.join(names)}.")
 
 

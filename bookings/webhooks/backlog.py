@@ -24,6 +24,7 @@ from bookings.deliveries import (
     WEBHOOK,
     count,
 )
+from bookings.outbox import NEWS_EXPIRING
 
 Delivery = dict[str, Any]
 
@@ -210,6 +211,30 @@ def stand_aside(delivery: Delivery, problem: str) -> bool:
         _stand_behind(changed)
     count(WEBHOOK, GIVEN_UP if is_given_up else NOT_SENT)
     return is_given_up
+
+
+def is_overtaken(delivery: Delivery) -> bool:
+    """Whether it says that an end comes near, and what became of the booking then was told already.
+    All other news is in the outbox until it is passed on, before what came after it. But a relay
+    drops a coming end that comes no more, while a slower one may have read it earlier and still
+    write it down. What was tried before is sent again because staff wish it."""
+    if delivery.get("event") != NEWS_EXPIRING or delivery.get("tries"):
+        return False
+    later = {"booking": delivery.get("booking"), "version": {"$gt": delivery.get("version")}}
+    told = {"channel": WEBHOOK, "to": delivery["to"], "state": SENT}
+    return collection("deliveries").find_one({**told, **later}) is not None
+
+
+def pass_over(delivery: Delivery) -> None:
+    """It is not to be told any more."""
+    count(WEBHOOK, NOT_NEEDED)
+    collection("deliveries").update_one(
+        {"_id": delivery["_id"]},
+        [
+            {"$set": {"state": NOT_NEEDED, "settled_at": "$$NOW"}},
+            {"$unset": ["next_try_at", "refused_since"]},
+        ],
+    )
 
 
 def set_aside(delivery: Delivery, error: Exception) -> None:

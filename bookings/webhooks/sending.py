@@ -149,8 +149,13 @@ def _send_news(endpoint: Endpoint) -> int:
     while len(refused) < MAX_REFUSED:
         with request_limits():
             delivery = next(probes, None) if refused else backlog.find_next_due(client_id)
+            is_overtaken = delivery is not None and backlog.is_overtaken(delivery)
         if delivery is None:
             break
+        if is_overtaken:
+            with request_limits():
+                backlog.pass_over(delivery)
+            continue
         try:
             body = _write(delivery)
         except Exception as error:

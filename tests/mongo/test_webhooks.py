@@ -30,7 +30,7 @@ from bookings.connections import collection
 from bookings.deliveries import WEBHOOK, Delivery
 from bookings.models import ApiClient, WebhookEndpoint
 from bookings.webhooks import backlog, endpoints, notes, seals, sending
-from tests.mongo.conftest import CUSTOMER, book, cancel, stored
+from tests.mongo.conftest import CUSTOMER, book, cancel, confirm, stored
 from tests.receivers import Receiver, receiving, unused_port
 from tests.servers import ROOT
 
@@ -743,6 +743,68 @@ def test_passes_on_what_has_happened_even_if_its_time_seems_to_come(
 
     types = [post.verify(partner.secret)["type"] for post in receiver.received]
     assert types == ["booking.confirmed", "booking.cancelled"]
+
+
+@pytest.mark.parametrize("change", [confirm, cancel])
+def test_tells_of_no_coming_end_after_what_a_quicker_relay_told(
+    partner: Partner, receiver: Receiver, change: Callable[..., Any]
+) -> None:
+    """What one relay has read is written down after the other has told of what came then."""
+    held = book(hold=True, caller=partner.caller)
+    collection("bookings").update_one({}, [{"$set": {"expires_at": {"$add": ["$$NOW", 60_000]}}}])
+    ends_at = stored()[0]["expires_at"]
+    due = {"outbox.0.ends_at": ends_at, "outbox.0.due_at": clock.now()}
+    collection("bookings").update_one({}, {"$set": due})
+    has_read, is_to_go_on = threading.Event(), threading.Event()
+
+    def stop_the_slow_one(point: str) -> None:
+        if point == "before_deliveries" and threading.current_thread() is slow:
+            has_read.set()
+            is_to_go_on.wait(20)
+
+    slow = threading.Thread(target=relay.pass_on_news)
+    points.install(stop_the_slow_one)
+    try:
+        slow.start()
+        assert has_read.wait(10)
+        change(held, actor=partner.caller)
+        relay.pass_on_news()
+        sending.send_webhooks()
+        is_to_go_on.set()
+        slow.join()
+    finally:
+        is_to_go_on.set()
+        points.install(None)
+
+    assert sending.send_webhooks() == 0
+
+    (told,) = receiver.received
+    assert told.verify(partner.secret)["data"]["version"] == 2
+    assert sorted(partner.states()) == ["not_needed", "sent"]
+
+
+def test_tells_of_a_coming_end_before_what_came_then(partner: Partner, receiver: Receiver) -> None:
+    booking = ObjectId()
+    partner.tell_of(booking, 1, 2)
+    collection("deliveries").update_one({"version": 1}, {"$set": {"event": "expiring"}})
+
+    assert sending.send_webhooks() == 2
+
+    assert [post.verify(partner.secret)["data"]["version"] for post in receiver.received] == [1, 2]
+
+
+def test_sends_a_coming_end_again_for_whoever_wishes_it(
+    partner: Partner, receiver: Receiver
+) -> None:
+    booking = ObjectId()
+    first, second = partner.tell_of(booking, 1, 2)
+    collection("deliveries").update_one({"version": 1}, {"$set": {"event": "expiring"}})
+    sending.send_webhooks()
+
+    backlog.send_again(partner.client_id, f"{first}:webhook")
+    sending.send_webhooks()
+
+    assert receiver.taken == [first, second, first]
 
 
 class Killed(BaseException):

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,6 @@ from typing import Any
 
 import pytest
 import redis
-from django.conf import settings
 
 from bookings import clock, connections, letters, sweep_tally
 from bookings.models import NightsJob
@@ -76,7 +76,11 @@ main()
 
 @contextmanager
 def running(
-    environment: dict[str, str], folder: Path, *, worker_ahead_s: float = 0.0
+    environment: dict[str, str],
+    folder: Path,
+    *,
+    worker_ahead_s: float = 0.0,
+    options: tuple[str, ...] = (),
 ) -> Iterator[Parts]:
     variables = {**environment, "EXPIRY_INTERVAL_S": "1"}
 
@@ -94,7 +98,7 @@ def running(
                 start_new_session=True,
             )
 
-    worker = start("worker", "--concurrency", "2", "--loglevel", "INFO")
+    worker = start("worker", "--concurrency", "2", "--loglevel", "INFO", *options)
     beat = start("beat", "--schedule", str(folder / "schedule"))
     try:
         yield Parts(worker, beat, folder / "worker.log", variables)
@@ -178,20 +182,57 @@ def test_asks_for_nothing_that_waits_already(
 ) -> None:
     """However long there is no worker."""
     client = redis.Redis(port=own_redis.port)
-    queues = [entry["options"]["queue"] for entry in settings.CELERY_BEAT_SCHEDULE.values()]
     with running({**environment, "REDIS_URL": own_redis.uri}, tmp_path) as parts:
         wait_for(lambda: "beat" in sweep_tally.read().last_run_age_s)
         os.killpg(parts.worker.pid, signal.SIGKILL)
         parts.worker.wait()
+        # Of another program, or of another release.
+        client.lpush("celery", "no task", '{"headers": null}')
         # Beat asks for a sweep each second, and for news every five: so in between it wants sweeps.
         for _ in range(2):
-            wait_for(lambda: client.llen("expire-holds") and client.llen("pass-on-news"))
-            waiting = {queue: client.llen(queue) for queue in [*queues, "celery"]}
-            client.delete("pass-on-news")
+            wait_for(
+                lambda: (
+                    {"bookings.expire_holds", "bookings.pass_on_news"} <= set(waiting_tasks(client))
+                )
+            )
+            waiting = waiting_tasks(client)
+            for message in client.lrange("celery", 0, -1):
+                if b"pass_on_news" in message:
+                    client.lrem("celery", 0, message)
 
-            assert waiting["expire-holds"] == 1
-            assert max(waiting.values()) == 1
+            assert max(Counter(waiting).values()) == 1
     client.close()
+
+
+def waiting_tasks(client: redis.Redis) -> list[str]:
+    """What waits for a worker to fetch it."""
+    messages = client.lrange("celery", 0, -1)
+    return [json.loads(message)["headers"]["task"] for message in messages if b'task":' in message]
+
+
+@pytest.mark.slow
+def test_asks_workers_of_an_earlier_release_too(
+    database: None, environment: dict[str, str], own_redis: Server, tmp_path: Path
+) -> None:
+    """Those take tasks from Celery's own queue alone, and live on while a release is rolled out."""
+    options = ("--queues", "celery")
+    with running({**environment, "REDIS_URL": own_redis.uri}, tmp_path, options=options) as parts:
+        wait_for_sweep_by_beat()
+        found, _ = parts.doctor()
+
+    assert (found["worker"], found["beat"]) == ("ok", "ok")
+
+
+@pytest.mark.slow
+def test_is_missed_by_the_doctor_where_it_takes_nothing_that_beat_asks_for(
+    database: None, environment: dict[str, str], own_redis: Server, tmp_path: Path
+) -> None:
+    options = ("--queues", "others")
+    with running({**environment, "REDIS_URL": own_redis.uri}, tmp_path, options=options) as parts:
+        wait_for(lambda: probe(parts.variables) == 0)
+        found, status = parts.doctor()
+
+    assert (found["worker"], status) == ("FAIL", 1)
 
 
 @pytest.mark.slow

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from bookingsite.beat import Scheduler
+from bookingsite.celery import app
+
 ROOT = Path(__file__).resolve().parents[2]
 
 PRODUCTION = {
@@ -240,11 +243,25 @@ def test_refuses_to_deploy_with_one_limit_for_all_clients(
     assert (checked.returncode != 0) == is_refused
 
 
-def test_sends_no_task_with_a_time_that_another_clock_would_judge() -> None:
+def test_sends_no_task_with_a_time_that_another_clock_would_judge(tmp_path: Path) -> None:
     """A worker some seconds ahead of beat would do nothing."""
-    queues = {queue.name for queue in settings.CELERY_TASK_QUEUES}
-    asked = [entry["options"] for entry in settings.CELERY_BEAT_SCHEDULE.values()]
+    asked = scheduler(tmp_path).schedule
 
-    assert all(options.keys() == {"queue"} for options in asked)
-    assert len({options["queue"] for options in asked}) == len(asked)
-    assert {options["queue"] for options in asked} < queues
+    # What Celery adds of its own accord would be among them.
+    assert asked.keys() == settings.CELERY_BEAT_SCHEDULE.keys()
+    assert not any(entry.options for entry in asked.values())
+
+
+def test_sends_every_task_where_workers_of_any_release_take_it(tmp_path: Path) -> None:
+    routes = [
+        app.amqp.router.route(entry.options, entry.task)
+        for entry in scheduler(tmp_path).schedule.values()
+    ]
+
+    assert {route["queue"].name for route in routes} == {"celery"}
+    assert set(app.amqp.queues.consume_from) == {"celery"}
+
+
+def scheduler(folder: Path) -> Scheduler:
+    """Beat's, with its schedule as it installs it."""
+    return Scheduler(app=app, schedule_filename=str(folder / "schedule"))
