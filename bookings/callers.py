@@ -28,7 +28,7 @@ _GUEST_ID = re.compile(r"[0-9a-f]{32}")
 class Caller:
     """Somebody who may book. `kind` is `client`, `user` or `guest`.
 
-    `manages` are ids of bookings that a signed link opened to them, whoever owns them. `guest` is
+    `manages` are ids of bookings that a signed link opened to them, theirs or not. `guest` is
     the guest that this person's browser was before they logged in, empty where it was none.
     """
 

@@ -196,7 +196,7 @@ class Booking:
         return next((change for change in self.history if change.key == digest), None)
 
     def is_same_stay(self, other: "Booking") -> bool:
-        """Whether both are the same rooms and nights for one person, whoever booked them."""
+        """Whether both are the same rooms and nights for one person, booked by anyone."""
         return (
             (self.owner, self.user_id) == (other.owner, other.user_id)
             and self.hotel == other.hotel

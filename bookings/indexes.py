@@ -247,7 +247,7 @@ def failed_work_indexes() -> list[IndexModel]:
     return [
         # Which items of a queue are left alone, before each of its runs.
         IndexModel("queue", name="failed_work_of_a_queue"),
-        # What nobody deals with goes with the deliveries of its days, and is tried again.
+        # What is left alone goes with the deliveries of its days, and is tried again.
         IndexModel(
             "failed_at",
             name="forgotten_later",

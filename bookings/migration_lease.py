@@ -1,8 +1,8 @@
 """The lease under which one process at a time migrates a database.
 
 It is a document, kept alive by the process that holds it, and ends by MongoDB's clock when that one
-is gone, however it went. Whoever loses it, by standing still for longer, stops at its next step;
-since every step may be done again, the two that may have overlapped do no harm.
+is gone, however it went. A process that loses it, by standing still for longer, stops at its next
+step; since every step may be done again, the two that may have overlapped do no harm.
 """
 
 import secrets
@@ -19,7 +19,7 @@ from bookings.connections import collection
 
 COLLECTION = "migration_lease"
 
-# Whoever was killed keeps others waiting for so long. Several renewals may fail meanwhile.
+# A process that was killed keeps others waiting for so long. Several renewals may fail meanwhile.
 LEASE_MS = 15_000
 RENEWAL_INTERVAL_S = 3.0
 RENEWAL_TIMEOUT_S = 3.0
@@ -43,7 +43,7 @@ class Lease:
         self._over = threading.Event()
 
     def check(self) -> None:
-        """Raises LeaseLost if somebody else has it."""
+        """Raises LeaseLost if another process has it."""
         if self._lost.is_set():
             raise LeaseLost
 
@@ -61,7 +61,7 @@ class Lease:
 
 @contextmanager
 def held(*, on_waiting: Callable[[], None]) -> Iterator[Lease]:
-    """Waits until nobody else migrates, and keeps others waiting inside a `with`.
+    """Waits until no other process migrates, and keeps others waiting inside a `with`.
 
     `on_waiting` is called once if it has to wait.
     """

@@ -1,7 +1,7 @@
 """Changing many nights of a hotel's calendar at once: judged and shown first, then ordered.
 
 A plan says of each night what it is and what it will be, never by how much it changes. So one whose
-nights were changed by somebody else meanwhile changes none. That it changes prices once, also when
+nights were changed by others meanwhile changes none. That it changes prices once, also when
 it is taken up again after its worker was killed, is up to bookings/night_jobs.py.
 """
 

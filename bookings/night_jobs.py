@@ -4,7 +4,7 @@ One job is worked on at a time, the oldest first, so that of two orders for the 
 later one has the last word. A job is taken by compare-and-set for a lease; a worker that is
 killed leaves it to whoever looks after the lease has run out. A job remembers how far it is in the
 transaction that writes its nights, so nothing is done twice: not by the next worker, which cannot
-tell a night that is not changed yet from one that somebody put back, and not by one that is late.
+tell a night that is not changed yet from one that was put back, and not by one that is late.
 A job that meets an error
 which nobody expected fails at once, since those behind it wait; one that never comes to an end,
 because its worker or MongoDB is gone each time, is begun ten times.
@@ -41,7 +41,7 @@ from bookings.nights import Progress, Row
 
 logger = logging.getLogger(__name__)
 
-# The lease is renewed with each batch or category, which has 8 s: long before somebody else may
+# The lease is renewed with each batch or category, which has 8 s: long before another worker may
 # take the job. One that lost it all the same writes nothing: see `_change`.
 LEASE_MS = int(3 * MONGODB_TIMEOUT_S * 1000)
 

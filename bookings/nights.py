@@ -32,7 +32,7 @@ MAX_ROWS = 100_000
 # One transaction writes so many rows in some tenths of a second; MongoDB ends it after five.
 ROWS_A_BATCH = 1_000
 
-# How often a batch is written again in which somebody else made a night at the same moment.
+# How often a batch is written again in which another worker made a night at the same moment.
 WRITE_ATTEMPTS = 3
 
 # From today to the last day that is sold, both included.
@@ -321,7 +321,7 @@ def set_nights(
 
 def _in_transaction(write: Callable[[ClientSession], Progress]) -> Progress:
     """What `write` returns, committed on a majority. The driver runs it again after a conflict with
-    somebody else's change of a night, and sees that change then."""
+    another person's change of a night, and sees that change then."""
     for attempt in range(1, WRITE_ATTEMPTS + 1):
         try:
             with database().client.start_session() as session:

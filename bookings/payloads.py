@@ -109,7 +109,7 @@ class StayRequest:
 
 @dataclass(frozen=True)
 class SeenStay:
-    """What somebody who confirms says that they have seen of the stay; None where they do not."""
+    """What a person who confirms says they have seen of the stay; None where they do not."""
 
     check_in: date | None = None
     check_out: date | None = None

@@ -44,7 +44,7 @@ def let_write(callers: Iterable[str], session: ClientSession) -> None:
         )
         assert found is not None, "an upsert finds or makes it"
         if "pseudonym" in found:
-            # Staff may be writing for somebody else, so it says whose account is gone.
+            # Staff may be writing for another person, so it says whose account is gone.
             raise NotAuthenticated(f"The account {person} was deleted; use another one.")
 
 

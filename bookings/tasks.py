@@ -54,7 +54,7 @@ def note_disabled_webhooks() -> int:
 
 @shared_task(name="bookings.clear_sessions")
 def clear_sessions() -> int:
-    """Removes sessions that are over, which nobody can use any more; returns how many. By
+    """Removes sessions that are over, which can no longer be used; returns how many. By
     MongoDB's clock: this machine's may be ahead of those that the sessions go by."""
     removed, _ = Session.objects.filter(expire_date__lt=clock.now()).delete()
     return removed

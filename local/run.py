@@ -340,7 +340,7 @@ each is named here when it is written. Ctrl-C stops everything.
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Let it tidy up, if it has not ended: whoever migrates gives its lease back, so that the next
+    """Let it tidy up, if it has not ended: a migration gives its lease back, so that the next
     run need not wait for that to end."""
     process.terminate()
     try:

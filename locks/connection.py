@@ -201,7 +201,7 @@ class GuardedPipeline(Pipeline):
         self._if_failed: list[Callable[[], None]] = []
 
     def if_failed(self, then: Callable[[], None]) -> None:
-        """Has this called if the batch that is being gathered fails, be it not even sent."""
+        """Has this called if the batch that is being gathered fails, even before it is sent."""
         self._if_failed.append(then)
 
     def execute(self, raise_on_error: bool = True) -> list[Any]:

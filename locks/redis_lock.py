@@ -76,7 +76,7 @@ class RedisLocks:
     def __init__(self, client: GuardedRedis, *, prefix: str = "lock:") -> None:
         self._client = client
         self._prefix = prefix
-        # What may be left of locks that are nobody's any more; see `_free_left`.
+        # What may be left of locks that have no owner any more; see `_free_left`.
         self._left: deque[Lock] = deque(maxlen=MAX_LEFT)
 
     def acquire(self, names: Sequence[str], *, ttl_ms: int, owner: str | None = None) -> Lock:

@@ -1,4 +1,4 @@
-"""Changing what may be changed, or deleted, by somebody else in the same moment."""
+"""Changing what another person may change, or delete, in the same moment."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from bookings.admin.adding import AddsOnce
 
 
 class Overtaken(Exception):
-    """Somebody else changed this while it was saved; look at it, and change it again."""
+    """Another person changed this while it was saved; look at it, and change it again."""
 
 
 class PartOfNothing(Exception):
@@ -49,8 +49,8 @@ class ChangesWhatWasSeen(AddsOnce):
         return {}
 
     def _look_for_whole(self, obj: Any, undo: Any) -> None:
-        """Looks after writing, as whoever deletes looks after deleting: one of the two sees the
-        other."""
+        """Looks after writing, as the one that deletes looks after deleting: one of the two sees
+        the other."""
         if not self.whole:
             return
         wholes: Any = self.opts.get_field(self.whole).related_model

@@ -95,8 +95,8 @@ class KeepsWhatHasParts(RefusesDeletion):
     """Of what other objects belong to, and may come to belong in the same moment."""
 
     def delete_one(self, obj: Any) -> bool:
-        """Looks after deleting, as whoever adds a part looks after adding it: one of two sees the
-        other. What has got a part comes back as it was."""
+        """Looks after deleting, as the one that adds a part looks after adding it: one of the two
+        sees the other. What has got a part comes back as it was."""
         name, key = self.opts.db_table, obj.pk
         document = collection(name).find_one({"_id": key})
         try:

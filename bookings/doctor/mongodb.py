@@ -107,8 +107,8 @@ def indexes() -> Finding:
     """Two of them are promises 1 and 2, others keep one account for a name, or one right for a
     person; a lost one of the rest makes the site slow."""
     wanted = _wanted_indexes()
-    # Each collection is asked, be it there or not: a user who may not ask hears that, and not that
-    # none is there.
+    # Each collection is asked, whether it is there or not: a user who may not ask hears that, and
+    # not that none is there.
     found = {
         name: {index["name"]: dict(index) for index in collection(name).list_indexes()}
         for name in wanted
@@ -193,7 +193,7 @@ def _compare(
             bad.append(f"{name} lets MongoDB delete {collection_name}: run {drop}")
         else:
             odd.append(
-                f"{name}{of} is unexpected and taxes every write: if nobody needs it, {drop}"
+                f"{name}{of} is unexpected and taxes every write: if nothing needs it, {drop}"
             )
     return bad, odd
 

@@ -12,7 +12,7 @@ from bookings.outcomes import Outcome
 @dataclass(frozen=True)
 class Said:
     """What the service said: the booking, or a refusal's code and how long to wait. `is_replay`
-    says that it was done before, perhaps by somebody else at this browser."""
+    says that it was done before, perhaps by another person at this browser."""
 
     code: str | None
     booking_id: str | None = None

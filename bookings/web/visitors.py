@@ -52,9 +52,9 @@ _TYPED = "typed_guest"
 
 
 def caller_of(request: HttpRequest) -> Caller:
-    """Who asks. A browser that is nobody yet becomes a guest; see `keep_guest`.
+    """Who asks. A browser that is new becomes a guest; see `keep_guest`.
 
-    Somebody who has logged in as a customer sees what is their browser's guest's as well; see
+    A person who has logged in as a customer sees what is their browser's guest's as well; see
     `adopt_late`.
     """
     if request.user.is_authenticated:
@@ -171,7 +171,7 @@ def keep_guest(request: HttpRequest, response: HttpResponse) -> HttpResponse:
 
 def leave_with_guest(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
     """For a log-out with a page of its own, the admin's: who logged in as a customer, and so is the
-    guest as well, leaves as both. Without that login the guest is somebody else, and stays."""
+    guest as well, leaves as both. Without that login the guest is another person, and stays."""
 
     @wraps(view)
     def leave(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:

@@ -89,7 +89,7 @@ class RepeatableCollection(_Repeatable):
                 raise
 
     def update_many(self, filter: dict[str, Any], update: Any) -> None:
-        """A new field's default is set for all by a pipeline. When that is done again somebody may
+        """A new field's default is set for all by a pipeline. When that is done again a request may
         have given the field a value, so it is set where there is none."""
         if not filter and isinstance(update, list):
             filter = {column: {"$exists": False} for column in update[0]["$set"]}

@@ -440,7 +440,7 @@ class Hotel:
         return gap
 
     def _own_hold(self, owner: str, user_id: str, wish: Wish, answered: str) -> Stay | None:
-        """The live hold for the same person and stay, whoever made it, for who holds again."""
+        """The live hold for the same person and stay, under any key, for who holds again."""
         kinds = Counter(zip(wish.wanted, wish.guests, strict=True))
         own = [
             stay

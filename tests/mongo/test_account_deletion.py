@@ -122,7 +122,7 @@ def test_makes_no_booking_for_an_account_that_was_deleted_meanwhile(
 
     assert (outcome.code, outcome.answer.status) == ("NOT_AUTHENTICATED", 401)
     assert stored() == []
-    # Nobody else waits for what it had locked.
+    # No rival waits for what it had locked.
     assert book("rival").answer.status == 201
 
 

@@ -1,4 +1,4 @@
-"""An account that was read is saved after somebody else deleted or changed it."""
+"""An account that was read is saved after another person deleted or changed it."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_saves_no_form_of_an_account_that_changed_since_it_was_judged(
 
     answer = desk.post(page_of(ada), {**sent, "last_name": "L"}, follow=True)
 
-    assert "Somebody else changed this while it was saved" in answer.content.decode()
+    assert "Another person changed this while it was saved" in answer.content.decode()
     assert list(these.all()) == before
 
 

@@ -269,7 +269,7 @@ def test_keeps_a_price_that_was_set_while_the_form_was_judged(
 
     found = Night.objects.get(pk=FIRST)
     assert (found.price, found.closed) == (1, False)
-    assert "Somebody else changed this while it was saved" in page.content.decode()
+    assert "Another person changed this while it was saved" in page.content.decode()
 
 
 def test_does_not_delete_a_category_with_nights(desk: Client, week: None) -> None:

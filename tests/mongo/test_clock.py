@@ -79,7 +79,7 @@ def slow_mongod(own_mongod: Server, asked: Asked, monkeypatch: Patch) -> Iterato
 
 
 def stall(mongod: Server, seconds: float) -> None:
-    """Whoever asks next waits so long."""
+    """The next one to ask waits so long."""
     mongod.freeze()
     threading.Timer(seconds, mongod.thaw).start()
 

@@ -1,4 +1,4 @@
-"""Whoever confirms books what they have seen: staff may have moved the hold meanwhile."""
+"""A person who confirms books what they have seen: staff may have moved the hold meanwhile."""
 
 from __future__ import annotations
 

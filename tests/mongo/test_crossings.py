@@ -752,7 +752,7 @@ def test_is_confirmed_while_the_account_is_deleted(race: Race) -> None:
         {
             ("ok", "gone", "A confirmed: created confirmed"),
             ("NOT_AUTHENTICATED", "gone", "A pending: created"),
-            # It came when the hold was somebody else's already.
+            # It came when the hold had another owner already.
             ("NOT_FOUND", "gone", "A pending: created"),
         },
         check=names_no_account,

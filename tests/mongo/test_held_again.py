@@ -136,7 +136,7 @@ def test_comes_back_to_no_hold_that_is_for_fewer_guests_by_now(lower: Callable[[
     lower()
 
     def come_alone() -> None:
-        # The lock is in its way, and in nobody's who outlived theirs.
+        # The lock is in its way, and in no other's.
         connections.redis().flushdb()
         assert book("alone", **ROOM_A, hold=True, guests=1).code is None
 

@@ -1,4 +1,4 @@
-"""Somebody logs in in one tab while a request of another tab is under way for the guest."""
+"""A guest logs in in one tab while a request of another tab is under way for them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PASSWORD = "correct horse"
 
 @pytest.fixture
 def browser() -> Client:
-    """A browser of somebody without an account, until they log in."""
+    """A browser of a person without an account, until they log in."""
     return Client()
 
 
@@ -163,7 +163,7 @@ def test_does_with_it_what_is_asked_from_the_answers_page(
 
 
 def take_back(document: dict[str, Any]) -> None:
-    """As if nobody had looked at it since the login."""
+    """As if it had not been looked at since the login."""
     connections.collection("bookings").update_one(
         {"_id": document["_id"]},
         {"$set": {"owner": document["caller"], "user_id": document["caller"].partition(":")[2]}},

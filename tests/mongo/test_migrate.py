@@ -55,7 +55,7 @@ class Migrating:
         return int(self.process.stdout.readline())
 
     def end_lease(self) -> None:
-        """What the clock does when whoever held it has been gone for long enough."""
+        """What the clock does when its holder has been gone for long enough."""
         self.database[migration_lease.COLLECTION].update_many({}, [{"$set": {"until": "$$NOW"}}])
 
     def drop(self) -> None:
@@ -411,7 +411,7 @@ def test_adds_and_removes_fields_twice_and_keeps_what_was_written_meanwhile(tria
 
     def add(editor: Any) -> None:
         editor.add_field(before, field(after, "size"))
-        # The first time it is killed here, and then somebody changes one.
+        # The first time it is killed here, and then staff change one.
         if not times:
             things.update_one({"name": "a"}, {"$set": {"size": 7}})
         times.append(editor)

@@ -672,7 +672,7 @@ def test_sends_the_events_behind_one_that_was_given_up(
     send_for(hours=27)
 
     assert receiver.taken == [*others, *told[1:]]
-    # Whoever sends it again after that sends an old one; receivers drop it by its version.
+    # Sent again after that it is an old one; receivers drop it by its version.
     receiver.answer = 204
     send_again(partner, told[0])
     sending.send_webhooks()

@@ -1,4 +1,4 @@
-"""What goes out of the catalogue while somebody books it: no booking is left without its room."""
+"""What goes out of the catalogue while it is being booked: no booking is left without its room."""
 
 from __future__ import annotations
 

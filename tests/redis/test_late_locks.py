@@ -1,4 +1,4 @@
-"""Locks whose answer never came: carried out late or unseen, they are in nobody's way."""
+"""Locks whose answer never came: carried out late or unseen, they stand in no one's way."""
 
 from __future__ import annotations
 

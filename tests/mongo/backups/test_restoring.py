@@ -554,7 +554,7 @@ def test_moves_versions_further_with_each_restore(folder: Path, other: Any) -> N
         other.client.drop_database(other.name)
         restore(backup, other.name)
         versions.append(other["bookings"].find_one()["version"])
-        # Versions count seconds, and nobody restores twice in one.
+        # Versions count seconds, and no site is restored twice in one.
         while clock.now().timestamp() < versions[-1] + 1:
             pass
 
