@@ -37,7 +37,7 @@ urlpatterns = [
     path("api/docs/", RedirectView.as_view(pattern_name="docs")),
     path("api/", include("bookings.api.urls")),
     path("admin/login/", limits.limit_logins(admin.site.login)),
-    path("admin/logout/", visitors.leave_with_guest(admin.site.logout)),
+    path("admin/logout/", visitors.leave_with_guest(admin.site.admin_view(admin.site.logout))),
     path("admin/second-factor/", include("bookings.admin.second_factor")),
     path("admin/desk/", include("bookings.admin.desk.urls")),
     path("admin/", admin.site.urls),
