@@ -2,7 +2,7 @@
 
 One job is worked on at a time, the oldest first, so that of two orders for the same nights the
 later one has the last word. A job is taken by compare-and-set for a lease; a worker that is
-killed leaves it to whoever looks after the lease has run out. A job remembers how far it is in the
+killed leaves it to the next to look once the lease is over. A job remembers how far it is in the
 transaction that writes its nights, so nothing is done twice: not by the next worker, which cannot
 tell a night that is not changed yet from one that was put back, and not by one that is late.
 A job that meets an error

@@ -98,8 +98,8 @@ class Progress:
         return self.made + self.changed + self.left + self.refused
 
 
-# What an order remembers of its progress, in the transaction that gets it there: so whoever takes
-# it up again knows what was done, whatever became of those nights since.
+# What an order remembers of its progress, in the transaction that gets it there: so the worker that
+# takes it up again knows what was done, whatever became of those nights since.
 Record = Callable[[Progress, ClientSession], object]
 
 

@@ -574,8 +574,8 @@ def _refreshing(document: dict[str, Any], country: str) -> dict[str, Any] | None
 def adopt_bookings_of(guest: str, new_owner: Caller, *, limits: HoldLimits) -> int:
     """Gives everything that this guest owns to a user; returns how many bookings.
 
-    Holds stay the guest's if both together hold more than the limits allow: else whoever logs in
-    with one browser after the other would hold what they like. Raises NotAuthenticated if the
+    Holds stay the guest's if both together hold more than the limits allow: else a person who logs
+    in with one browser after the other would hold what they like. Raises NotAuthenticated if the
     user's account was deleted meanwhile.
     """
     holder = {"owner": str(new_owner), "user_id": new_owner.id}
@@ -663,7 +663,7 @@ def _in_transaction(
 ) -> Result:
     """A transaction of bookings/transactions.py; what it writes names these callers.
 
-    Whoever of them has an account must still have it. Raises NotAuthenticated otherwise.
+    Those of them with an account must still have it. Raises NotAuthenticated otherwise.
     """
 
     def run(session: ClientSession) -> Result:

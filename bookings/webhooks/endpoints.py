@@ -2,7 +2,7 @@
 
 Staff and workers write the same documents, each its own fields, by single updates by MongoDB's
 clock. Who sends to an endpoint has a lease on it: so one worker at a time does, and one that was
-killed leaves it to whoever looks after the lease has run out.
+killed leaves it to the next to look once the lease is over.
 """
 
 import random
