@@ -126,7 +126,7 @@ class RoomForm(forms.ModelForm):
         """Whether the new category is still there is seen after the save; nothing is sold till
         then."""
         if not self.instance._state.adding and {"category", "is_sold"} <= set(self.changed_data):
-            text = "Save the room in its new category first, and put it on sale then."
+            text = "First save the room in its new category, then put it on sale."
             self.add_error("is_sold", text)
 
 

@@ -48,7 +48,7 @@ SENTENCES: dict[str, Promise] = {
     "MALFORMED_JSON": _("The form could not be read. Open the page anew and try again."),
     "UNREADABLE_REQUEST": _("The form could not be read. Open the page anew and try again."),
     "NOT_AUTHENTICATED": _("Log in first, then try again."),
-    "PERMISSION_DENIED": _("You may not do this with your login. Log in as somebody who may."),
+    "PERMISSION_DENIED": _("You may not do this with your login. Log in with an account that may."),
     "NOT_FOUND": _("There is nothing here that you can see. Look among your bookings."),
     "METHOD_NOT_ALLOWED": _("This cannot be done here. Go back to the first page."),
     "NOT_ACCEPTABLE": _("This cannot be shown as asked for. Go back to the first page."),

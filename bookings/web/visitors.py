@@ -43,7 +43,7 @@ _MANAGED = "managed_bookings"
 MAX_MANAGED = 20
 
 # And the mailbox that this browser showed to be its person's: its digest, and until when that is
-# taken for so. Whoever sits there next is somebody else.
+# taken for so. The next person there is another one.
 _MAILBOX = "confirmed_mailbox"
 MAILBOX_LIFE = timedelta(minutes=30)
 

@@ -440,7 +440,7 @@ class Hotel:
         return gap
 
     def _own_hold(self, owner: str, user_id: str, wish: Wish, answered: str) -> Stay | None:
-        """The live hold for the same person and stay, under any key, for who holds again."""
+        """The live hold for the same person and stay, under any key, for a second wish."""
         kinds = Counter(zip(wish.wanted, wish.guests, strict=True))
         own = [
             stay
@@ -482,7 +482,7 @@ class Hotel:
         self, actor: str, stay: Stay, created: Name | None, said: Shown | None = None
     ) -> Verdict:
         """`created` is the name under which the actor's key would have made the stay; staff have
-        none. The key of who made it does as well.
+        none. The maker's own key does as well.
 
         `said` is the stay as they have seen it, where they say so.
         """

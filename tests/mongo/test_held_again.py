@@ -1,7 +1,7 @@
 """Coming back to what one has, while that ends or changes between the look and the write.
 
-The price and the rooms of a hold are for its holder to come back to. Once it is over they are
-nobody's, and a new hold costs and gets what the calendar says.
+The price and the rooms of a hold are for its holder to come back to. Once it is over they
+belong to no one, and a new hold costs and gets what the calendar says.
 """
 
 from __future__ import annotations

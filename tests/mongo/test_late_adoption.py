@@ -373,7 +373,7 @@ def test_keeps_a_hold_for_who_logs_out_while_another_tab_makes_it(
 
     response = hold_while(browser, point, log_out)
 
-    # Whoever sits there next is somebody else.
+    # The next person there is another one.
     open_page(browser, response.url, expect=404)
     assert owners() == [me(ada)]
     log_in(browser)

@@ -107,7 +107,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Confirm:
-    """With one of the keys that made the stay, by whoever has it; or with another. Who `says` so
+    """With one of the keys that made the stay, by any holder of it; or with another. Who `says` so
     has seen the stay as it is."""
 
     own_key: int | None
@@ -338,7 +338,7 @@ class Bookings(RuleBasedStateMachine):
             # A label of its own is told by userId; otherwise the caller books for itself.
             user_id = None if stay.owner.endswith(f":{stay.user_id}") else stay.user_id
             wish = dataclasses.replace(wish, hold=True, user_id=user_id)
-            # Staff come back to what they hold for somebody, and so does who they hold it for.
+            # Staff come back to what they hold for a person, and so does that person.
             caller = STAFF if create.caller == stay.caller == STAFF else stay.owner
             create = dataclasses.replace(create, caller=caller, wish=wish)
         self.create(create)
@@ -693,7 +693,7 @@ class Bookings(RuleBasedStateMachine):
         for stay in self.live_holds():
             for number in range(len(stay.keys)):
                 self.change(stay, Confirm(number, "", ""))
-            # Where staff have moved it, by whoever has seen where it is now.
+            # Where staff have moved it, by a person who has seen where it is now.
             self.change(stay, Confirm(0, "", "", says=True))
             assert stay.status == "confirmed"
 

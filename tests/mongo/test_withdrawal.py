@@ -241,7 +241,7 @@ def test_changes_the_category_of_a_room_that_was_off_sale_for_long_enough(desk: 
     change_room(desk, "inn_A", category="inn_single")
     change_room(desk, "inn_A", is_sold="on")
 
-    assert "put it on sale then" in both
+    assert "then put it on sale" in both
     room = Room.objects.get(pk="inn_A")
     assert (room.category_id, room.is_sold, room.off_sale_since) == ("inn_single", True, None)
 
