@@ -1,6 +1,6 @@
 # One image for web, worker, beat and every `manage.py` command; the command says which.
 
-FROM python:3.13.14-slim-bookworm AS build
+FROM python:3.13.16-slim-bookworm AS build
 WORKDIR /app
 
 # The environment is moved as it is, so it must not bring an installer along. Wheels alone: what
@@ -23,7 +23,7 @@ RUN SECRET_KEY=used-once-while-the-files-are-collected-and-then-forgotten \
     && chmod -R a+rX /app
 
 
-FROM python:3.13.14-slim-bookworm
+FROM python:3.13.16-slim-bookworm
 
 LABEL org.opencontainers.image.title="bookingsite" \
       org.opencontainers.image.description="A self-hosted booking engine that never sells a night twice." \
