@@ -515,19 +515,22 @@ PROMETHEUS_MULTIPROC_DIR = _read("PROMETHEUS_MULTIPROC_DIR", "")
 # --- Logs: one JSON object a line, without tokens, names or addresses ----------------------
 
 LOG_LEVEL = _read("LOG_LEVEL", "INFO")
-_LEVEL_OF_ROUTINE = "WARNING" if LOG_LEVEL == "INFO" else LOG_LEVEL
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
         "json": {"()": "bookingsite.logs.json_formatter"},
     },
-    "filters": {"once_a_minute": {"()": "bookingsite.logs.OnceAMinute"}},
+    "filters": {
+        # Several lines a second bury what tasks say themselves when there was something to do.
+        "routine_at_debug": {"()": "bookingsite.logs.RoutineAtDebug"},
+        "once_a_minute": {"()": "bookingsite.logs.OnceAMinute"},
+    },
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
             "formatter": "json",
-            "filters": ["once_a_minute"],
+            "filters": ["routine_at_debug", "once_a_minute"],
         }
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
@@ -536,10 +539,5 @@ LOGGING = {
         "django.request": {"level": "CRITICAL"},
         "django.security": {"level": "CRITICAL"},
         "django.server": {"level": "CRITICAL"},
-        # Two or three lines for each task, every second one, bury what tasks say themselves when
-        # there was something to do. Failures are errors, and stay.
-        "celery.beat": {"level": _LEVEL_OF_ROUTINE},
-        "celery.worker.strategy": {"level": _LEVEL_OF_ROUTINE},
-        "celery.app.trace": {"level": _LEVEL_OF_ROUTINE},
     },
 }

@@ -292,6 +292,18 @@ def test_has_servers_that_the_doctor_is_content_with() -> None:
     assert "--maxmemory-policy noeviction" in redis
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_rotates_the_log_of_every_service(name: str) -> None:
+    """By itself Docker's default driver keeps everything."""
+    logging = SERVICES[name]["logging"]
+    size = re.fullmatch(r"(\d+)m", logging["options"]["max-size"])
+
+    # Options are those of one driver: with the machine's default, such as journald, none might fit.
+    assert logging["driver"] == "local"
+    assert size
+    assert int(size[1]) * int(logging["options"]["max-file"]) <= 100
+
+
 def test_makes_secrets_that_fit_together_and_never_twice(made: Path) -> None:
     site = variables(made / "site.env")
     password = (made / "redis.conf").read_text(encoding="utf-8").split()[1]

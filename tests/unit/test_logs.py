@@ -1,11 +1,17 @@
-"""What stands in the logs while Redis refuses."""
+"""What stands in the logs: no routine of tasks, and little while Redis refuses."""
 
 from __future__ import annotations
 
+import inspect
 import logging
 import sys
+from typing import Any
 
 import pytest
+from celery import beat
+from celery.app import trace
+from celery.worker import strategy
+from django.conf import settings
 
 from bookingsite import logs
 
@@ -44,3 +50,66 @@ def test_keeps_every_error_of_the_site_and_of_its_tasks(name: str) -> None:
         one = record(name, "failed")
         assert quiet.filter(one)
         assert one.exc_info is not None
+
+
+SENDING = "Scheduler: Sending due task %s (%s)"
+ROUTINE = [
+    (beat.__name__, SENDING),
+    (strategy.__name__, trace.LOG_RECEIVED),
+    (trace.__name__, trace.LOG_SUCCESS),
+]
+ELSE = [
+    (trace.__name__, logging.ERROR, trace.LOG_FAILURE),
+    (trace.__name__, logging.INFO, trace.LOG_RETRY),
+    (trace.__name__, logging.INFO, trace.LOG_IGNORED),
+    (trace.__name__, logging.WARNING, trace.LOG_REJECTED),
+    (strategy.__name__, logging.ERROR, "Couldn't convert ETA %r to timestamp"),
+    (beat.__name__, logging.INFO, "beat: Starting..."),
+    ("bookings.sweep", logging.INFO, "holds_expired"),
+]
+
+
+def emit(name: str, level: int, message: str, *, wanted: int) -> list[logging.LogRecord]:
+    """Logs a line and returns what our handler lets through, where lines from `wanted` on are."""
+    kept: list[logging.LogRecord] = []
+
+    class Kept(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            kept.append(record)
+
+    handler = Kept()
+    for one in settings.LOGGING["handlers"]["stderr"]["filters"]:
+        handler.addFilter(made(settings.LOGGING["filters"][one]))
+    logger = logging.getLogger(name)
+    configured = settings.LOGGING["loggers"].get(name, {}).get("level")
+    before = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(configured or wanted)
+    try:
+        logger.log(level, message)
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+    return kept
+
+
+def made(filter_settings: dict[str, Any]) -> logging.Filter:
+    return getattr(logs, filter_settings["()"].rpartition(".")[2])()
+
+
+@pytest.mark.parametrize(("name", "message"), ROUTINE)
+def test_tells_of_every_task_only_where_lines_for_debugging_are_wanted(
+    name: str, message: str
+) -> None:
+    assert SENDING in inspect.getsource(beat.Scheduler.apply_entry)
+
+    assert emit(name, logging.INFO, message, wanted=logging.INFO) == []
+    (line,) = emit(name, logging.INFO, message, wanted=logging.DEBUG)
+    assert line.levelname == "DEBUG"
+
+
+@pytest.mark.parametrize(("name", "level", "message"), ELSE)
+def test_keeps_what_else_celery_says(name: str, level: int, message: str) -> None:
+    (line,) = emit(name, level, message, wanted=logging.INFO)
+
+    assert line.levelno == level
