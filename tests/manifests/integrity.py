@@ -42,8 +42,8 @@ API_VERSIONS = {
     "StatefulSet": "apps/v1",
 }
 
-# Made by hand or by cert-manager, never by us.
-FOREIGN_SECRETS = {"bookings-tls"}
+# Made by hand or by cert-manager, never by us. The last one is the login at a private registry.
+FOREIGN_SECRETS = {"bookings-tls", "registry"}
 
 PORT_NAME = re.compile(r"(?!.*--)[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(m|k|M|G|T|Ki|Mi|Gi|Ti)?")
@@ -150,6 +150,10 @@ def references_exist(objects: list[Object]) -> Iterator[str]:
             claim = volume.get("persistentVolumeClaim", {}).get("claimName")
             if claim and f"PersistentVolumeClaim/{claim}" not in names:
                 yield f"{pods.name} refers to claim {claim}, which does not exist"
+    for item in of_kind(objects, "ServiceAccount"):
+        for secret in item.get("imagePullSecrets", []):
+            if secret["name"] not in FOREIGN_SECRETS:
+                yield f"{name_of(item)} logs in to a registry with {secret['name']}, not with ours"
     for item in of_kind(objects, "StatefulSet"):
         if f"Service/{item['spec']['serviceName']}" not in names:
             yield f"{name_of(item)} names a Service that does not exist"
@@ -419,7 +423,18 @@ def jobs_end(objects: list[Object]) -> Iterator[str]:
                 yield f"{pods.name} has restartPolicy {pods.spec.get('restartPolicy')}"
         elif pods.spec.get("restartPolicy", "Always") != "Always":
             yield f"{pods.name} has restartPolicy {pods.spec['restartPolicy']}"
+    # A pod whose image does not come is pending, so no attempt of it ever fails, and only a
+    # deadline ends its Job (https://github.com/kubernetes/kubernetes/issues/101584). For the
+    # Job of a release that is for good, since the next apply leaves it as it is. A CronJob
+    # needs a deadline, since concurrencyPolicy would keep the next run from ever beginning.
+    for item in of_kind(objects, "Job"):
+        for spec in (item["spec"], item["spec"]["template"]["spec"]):
+            if "activeDeadlineSeconds" in spec:
+                yield f"{name_of(item)} fails for good when its image or MongoDB's comes late"
     for item in of_kind(objects, "CronJob"):
+        job = item["spec"]["jobTemplate"]["spec"]
+        if "activeDeadlineSeconds" not in job:
+            yield f"{name_of(item)} never runs again when an image does not come"
         fields = item["spec"]["schedule"].split()
         if len(fields) != 5 or not all(map(_is_cron_field, fields, CRON_RANGES)):
             yield f"{name_of(item)} has schedule {item['spec']['schedule']}"

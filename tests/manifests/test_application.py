@@ -314,14 +314,37 @@ def test_waits_no_more_when_all_is_migrated(
     assert (waited.returncode, waited.stdout, waited.stderr) == (0, b"", b"")
 
 
-def test_waits_for_mongodb_no_longer_than_it_may_take_to_be_made(objects: list[Object]) -> None:
-    job = find(objects, f"Job/migrate-{VERSION.replace('.', '-')}")["spec"]
-    made = find(objects, f"Job/init-replica-set-{VERSION.replace('.', '-')}")["spec"]
-    (container,) = job["template"]["spec"]["initContainers"]
-    word, seconds, *_ = container["command"]
+def test_makes_the_replica_set_whenever_its_members_come(
+    parsed: dict[str, list[Object]], tmp_path: Path
+) -> None:
+    """The Job's own words, with a command that finds nothing the first two times."""
+    name = f"Job/init-replica-set-{VERSION.replace('.', '-')}"
+    (container,) = pods_of(parsed["prod"], name).spec["containers"]
+    tries = tmp_path / "tries"
+    for program, text in (
+        ("python", f'#!/bin/sh\necho "$*" >>{tries}\n[ "$(wc -l <{tries})" = 3 ]\n'),
+        ("sleep", "#!/bin/sh\n"),
+    ):
+        (tmp_path / program).write_text(text)
+        (tmp_path / program).chmod(0o755)
 
-    assert word == "timeout"
-    assert int(seconds) * (job["backoffLimit"] + 1) == made["activeDeadlineSeconds"]
+    done = subprocess.run(
+        container["command"],
+        env={"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"},
+        timeout=20,
+        check=False,
+    )
+
+    assert done.returncode == 0
+    assert tries.read_text().splitlines() == ["manage.py init_replica_set --wait 60"] * 3
+
+
+def test_waits_for_mongodb_as_long_as_that_takes(objects: list[Object]) -> None:
+    job = find(objects, f"Job/migrate-{VERSION.replace('.', '-')}")["spec"]
+    (container,) = job["template"]["spec"]["initContainers"]
+
+    assert container["command"][:2] == ["sh", "-c"]
+    assert container["command"][2].startswith("until said=$(python manage.py showmigrations ")
 
 
 @pytest.mark.parametrize(("name", "command"), [("worker", worker.worker), ("beat", beat.beat)])

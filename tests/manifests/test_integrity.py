@@ -84,7 +84,7 @@ WEB, WORKER, BEAT = "Deployment/web", "Deployment/worker", "Deployment/beat"
 MONGODB, REDIS = "StatefulSet/mongodb", "StatefulSet/redis"
 POD, FIRST = "spec.template.spec", "spec.template.spec.containers.0"
 POLICY, PEER = "NetworkPolicy/web", "spec.ingress.0.from.0.podSelector.matchExpressions.0.values"
-LABEL = "app.kubernetes.io/name"
+LABEL, MIGRATE = "app.kubernetes.io/name", "migrate-0-1-0"
 ENFORCE = "pod-security.kubernetes.io/enforce"
 
 FAULTS: list[tuple[Plant, str]] = [
@@ -173,6 +173,16 @@ FAULTS: list[tuple[Plant, str]] = [
     (put("CronJob/backup", "spec.schedule", "17 2 * *"), "has schedule 17 2 * *"),
     (put("CronJob/backup", "spec.concurrencyPolicy", "Allow"), "may run beside itself"),
     (take("CronJob/doctor", "spec.failedJobsHistoryLimit"), "has no failedJobsHistoryLimit"),
+    (put(f"Job/{MIGRATE}", "spec.activeDeadlineSeconds", 3600), f"{MIGRATE} fails for good when"),
+    (put(f"Job/{MIGRATE}", f"{POD}.activeDeadlineSeconds", 60), f"{MIGRATE} fails for good when"),
+    (
+        take("CronJob/backup", "spec.jobTemplate.spec.activeDeadlineSeconds"),
+        "CronJob/backup never runs again when",
+    ),
+    (
+        put("ServiceAccount/redis", "imagePullSecrets", [{"name": "docker"}]),
+        "ServiceAccount/redis logs in to a registry with docker",
+    ),
     (put("Service/web", "spec.selector", {LABEL: "wbe"}), "Service/web selects no pods"),
     (put("Service/web", "spec.ports.0.targetPort", "htpt"), "has target port htpt"),
     (remove("Service/web"), "leads to Service web, which is not there"),

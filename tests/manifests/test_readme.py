@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import shutil
 import tomllib
+from pathlib import Path
 
 import yaml
 from django.core.management import get_commands
 
-from tests.manifests.conftest import ROOT
+from tests.manifests.conftest import ROOT, render
+from tests.manifests.integrity import find_faults
 from tests.manifests.objects import TEMPLATES, Object, all_pods, name_of, pods_of, selects
 
 FOLDER = ROOT / "k8s"
@@ -52,6 +55,31 @@ def test_tells_prometheus_of_pods_and_ports_that_are_there(objects: list[Object]
     assert endpoint["port"] in web.ports
     assert endpoint["path"] == web.template["metadata"]["annotations"]["prometheus.io/path"]
     assert {name for name in wanted if "_annotation_" in name} <= annotations
+
+
+def test_pulls_every_image_from_a_private_registry_with_what_it_says(
+    k8s: Path, kubectl: str, rendered: dict[str, str], tmp_path: Path
+) -> None:
+    """`rendered` has made the secrets, which the copy takes along."""
+    text = README.split("### A private registry\n")[1].split("\n### ")[0]
+    block = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)[0])
+    shutil.copytree(k8s, tmp_path / "k8s")
+    overlay = tmp_path / "k8s" / "overlays" / "prod"
+    page = yaml.safe_load((overlay / "kustomization.yaml").read_text())
+    page["images"] = block["images"]
+    page["patches"] += block["patches"]
+    (overlay / "kustomization.yaml").write_text(yaml.safe_dump(page))
+
+    objects = list(yaml.safe_load_all(render(kubectl, overlay)))
+
+    accounts = {one["metadata"]["name"]: one for one in objects if one["kind"] == "ServiceAccount"}
+    (login,) = re.findall(r"create secret docker-registry (\S+)", text)
+    for pods in all_pods(objects):
+        account = accounts[pods.spec["serviceAccountName"]]
+        assert account["imagePullSecrets"] == [{"name": login}], pods.name
+        for container in pods.containers:
+            assert container["image"].startswith("registry.example/"), pods.name
+    assert find_faults(objects) == []
 
 
 def test_names_this_version() -> None:
