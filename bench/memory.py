@@ -60,9 +60,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bookingsite-bench-") as name:
         web, url = start("bookingsite.http_worker.Worker", Path(name))
         try:
+            # Each process has served by then.
             for path in ("/", LOG_IN, "/api/schema", "/metrics") * 16:
                 requests.get(url + path, timeout=60)
-            print(f"{read_mib(web.pid):6.0f} MiB idle")  # noqa: T201
+            master, *serving = (f"{size:.0f}" for size in read_each_mib(web.pid))
+            said = f"{master} of the master, {' and '.join(serving)} of those that serve"
+            print(f"{read_mib(web.pid):6.0f} MiB idle: {said}")  # noqa: T201
             for crowd in CROWDS:
                 measure(
                     web.pid,
@@ -151,12 +154,18 @@ def measure(pid: int, what: str, calls: Sequence[Callable[[], int]]) -> None:
 
 def read_mib(pid: int) -> float:
     """What gunicorn and its workers take together."""
+    return sum(read_each_mib(pid))
+
+
+def read_each_mib(pid: int) -> list[float]:
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    sizes_kib = []
+    sizes_mib = []
     for process in (str(pid), *children):
         rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
-        sizes_kib.append(int(re.search(r"^Pss: +(\d+)", rollup, re.MULTILINE)[1]))  # type: ignore[index]
-    return sum(sizes_kib) / 1024
+        size = re.search(r"^Pss: +(\d+)", rollup, re.MULTILINE)
+        assert size, rollup
+        sizes_mib.append(int(size[1]) / 1024)
+    return sizes_mib
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from threading import Event
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from django.test import Client
 from bookings import accounts, clock, erasure, letters, people
 from bookings.accounts import AccountDeleted
 from bookings.models import VerifiedAddress
+from bookingsite import passwords
 from tests.mongo.test_stale_forms import fill, page_of
 
 Patch = pytest.MonkeyPatch
@@ -166,6 +168,23 @@ def test_brings_no_password_back_that_was_changed_during_a_log_in(
     left = User.objects.filter(pk=ada.pk).first()
     assert left is None or left.check_password(OTHER)
     assert (left is None) == (meanwhile is erase)
+
+
+@pytest.mark.parametrize("path", ["/login", "/admin/login/"])
+@pytest.mark.usefixtures("_another_hasher")
+def test_says_to_try_again_when_too_many_log_in(ada: User, monkeypatch: Patch, path: str) -> None:
+    monkeypatch.setattr(passwords, "WAIT_S", 0.01)
+    release, has_begun = Event(), Event()
+    passwords._hashing.submit(lambda: (has_begun.set(), release.wait(30)))
+    assert has_begun.wait(30)
+    browser = Client(raise_request_exception=False)
+    try:
+        answer = browser.post(path, {"username": "nobody@example.org", "password": OLD})
+    finally:
+        release.set()
+
+    assert (answer.status_code, answer["Retry-After"]) == (503, "2")
+    assert "Please try again" in answer.content.decode()
 
 
 # --- In the admin ------------------------------------------------------------------------------
