@@ -43,7 +43,7 @@ def main(rows: int = 100_000) -> None:
     assert hotel is not None
     today = clock.today(hotel.time_zone)
     for dearer in (0, 1):
-        content = _file(ids, today, rows, dearer)
+        content = make_file(ids, today, rows, dearer)
         with timed(f"judge {rows:,} rows, {len(content) / 1e6:.1f} MB"):
             judged = night_files.judge_file(content, hotel)
         with timed(f"order them in {len(night_jobs.pack(judged)) / 1e6:.2f} MB"):
@@ -63,7 +63,7 @@ def main(rows: int = 100_000) -> None:
     print(f"{size / 1e6:.1f} MB")  # noqa: T201
 
 
-def _file(ids: list[str], today: date, rows: int, dearer: int) -> bytes:
+def make_file(ids: list[str], today: date, rows: int, dearer: int) -> bytes:
     days = [(today + timedelta(days=number)).isoformat() for number in range(NIGHTS_A_CATEGORY)]
     lines = [
         f"bench,{name},{day},{80 + number % 60 + dearer}.50,no,{1 + number % 3},no,no"

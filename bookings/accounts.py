@@ -12,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import DatabaseError, IntegrityError
 from django.db.models import Q
 from django.db.models.signals import post_init, post_save, pre_delete, pre_save
@@ -191,9 +191,11 @@ def _keep_what_is_stored(
     Django saves every field, and makes an account that is not there. So an account that was deleted
     since it was read is not saved, and what the save does not change stays as it is stored: hashing
     a password takes long, and staff may close the account or move it to another address meanwhile.
-    A save of named fields alone does neither. For addresses the unique index has the last word.
-    Raises AccountDeleted, and what `judge_address` raises.
+    A save of named fields alone does neither, but for a password alone: see below. For addresses
+    the unique index has the last word. Raises AccountDeleted, and what `judge_address` raises.
     """
+    if update_fields is not None and set(update_fields) == {"password"}:
+        _refuse_if_replaced(instance)
     if raw or not (update_fields is None or "email" in update_fields):
         return
     stored = User.objects.filter(pk=instance.pk).values().first()
@@ -205,6 +207,18 @@ def _keep_what_is_stored(
                 setattr(instance, name, value)
     if instance.email and (stored is None or instance.email != stored["email"]):
         instance.email = judge_address(instance.email, of=instance)
+
+
+def _refuse_if_replaced(user: Any) -> None:
+    """Django hashes the password of a log-in once more where the stored hash is of an earlier kind,
+    and saves that alone. By then the owner may have chosen another password, perhaps because
+    a stranger knows this one, and the save would bring it back.
+
+    Raises PermissionDenied, with which Django's `authenticate` lets nobody in.
+    """
+    stored = User.objects.filter(pk=user.pk).values_list("password", flat=True).first()
+    if stored != user.as_read["password"]:
+        raise PermissionDenied("The password was changed meanwhile.")
 
 
 @receiver(post_save, sender=settings.AUTH_USER_MODEL)

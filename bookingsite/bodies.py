@@ -4,6 +4,9 @@ CSRF's check reads a form before any view is asked, and DRF parses what it gets:
 that is whole and small enough, in memory. No file is written for it.
 """
 
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from importlib import import_module
 
 from django.conf import settings
@@ -11,22 +14,39 @@ from django.contrib.auth import get_user
 from django.http import HttpRequest, UnreadablePostError
 
 from bookings.clock import request_limits
-from bookings.errors import MalformedJson, PayloadTooLarge, Refusal, RequestTimeout
+from bookings.errors import MalformedJson, PayloadTooLarge, Refusal, RequestTimeout, TryAgain
 from bookingsite import staff
 from bookingsite.body_limits import DEFAULT, limit_for
 
+# A file, the form that it comes in and the rows that it is found to be take a hundred MB: a process
+# has one such body at a time. The next waits for longer than the largest takes to be judged.
+LARGE_AT_ONCE = 1
+LARGE_WAIT_S = 5.0
+_large = threading.BoundedSemaphore(LARGE_AT_ONCE)
 
-def receive_body(request: HttpRequest) -> Refusal | None:
+
+@contextmanager
+def received_body(request: HttpRequest) -> Iterator[Refusal | None]:
+    """Receives the body for as long as the request is worked on."""
+    with ExitStack() as until_answered:
+        yield receive_body(request, until_answered)
+
+
+def receive_body(request: HttpRequest, until_answered: ExitStack) -> Refusal | None:
     """Reads the body to its end; what is to be answered instead, if it cannot be taken.
 
     The worker has brought up to 64 kB already. Only a larger one is still to come from its
-    client, and only staff may have a thread wait for it.
+    client, and only staff may have a thread wait for it. One that comes while another is worked on
+    is not read.
     """
     length = _length_of(request)
     if length > DEFAULT.max_bytes:
         limit = limit_for(request.path_info)
         if length > limit.max_bytes or (limit.for_staff and not _is_staff(request)):
             return PayloadTooLarge()
+        if not _large.acquire(timeout=LARGE_WAIT_S):
+            return TryAgain()
+        until_answered.callback(_large.release)
     try:
         request.body  # noqa: B018 (Django keeps it)
     except UnreadablePostError as error:

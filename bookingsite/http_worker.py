@@ -357,19 +357,22 @@ class _NoBody:
 
 
 class _OpenBody:
-    """A client's socket, for as long as its body may take."""
+    """A client's socket, for as long as its body may take once a thread begins to read it."""
 
     def __init__(self, sock: socket.socket, request: Request, limit: BodyLimit) -> None:
         self._sock = sock
         self._limit = limit
         self._is_awaited = request._expected_100_continue
-        self._began_at_s = time.monotonic()
+        # Until then it waits for its turn (bodies.py), and its client can do nothing about that.
+        self._began_at_s: float | None = None
         self._arrived_bytes = 0
 
     def recv(self, size: int) -> bytes:
         if self._is_awaited:
             self._is_awaited = False
             self._sock.sendall(_CONTINUE)
+        if self._began_at_s is None:
+            self._began_at_s = time.monotonic()
         ends_at_s = self._began_at_s + self._limit.allowed_s(self._arrived_bytes)
         left_s = ends_at_s - time.monotonic()
         if left_s <= 0:

@@ -5,6 +5,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import structlog
 from csp.middleware import CSPMiddleware
@@ -20,7 +21,7 @@ from bookings import outage
 from bookings.clock import request_limits
 from bookings.errors import Refusal, TryAgain
 from bookingsite import metrics
-from bookingsite.bodies import receive_body
+from bookingsite.bodies import received_body
 from bookingsite.problems import answer_refusal
 
 logger = logging.getLogger(__name__)
@@ -107,9 +108,8 @@ class RequestMiddleware:
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started_s = time.perf_counter()
         try:
-            # Before a request's time begins, since a file may take longer to arrive.
-            refusal = self._refuse_early(request)
-            with request_limits() as deadline:
+            # Its body before its time begins, since a file may take longer to arrive.
+            with self._received(request) as refusal, request_limits() as deadline:
                 request.deadline = deadline  # type: ignore[attr-defined]
                 if refusal is not None:
                     response = answer_refusal(request, refusal)
@@ -132,10 +132,10 @@ class RequestMiddleware:
         finally:
             structlog.contextvars.clear_contextvars()
 
-    def _refuse_early(self, request: HttpRequest) -> Refusal | None:
+    def _received(self, request: HttpRequest) -> AbstractContextManager[Refusal | None]:
         if needs_mongodb(request) and outage.is_away():
-            return TryAgain()
-        return receive_body(request)
+            return nullcontext(TryAgain())
+        return received_body(request)
 
 
 def _route_of(request: HttpRequest) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from threading import Event
 from typing import Any
 
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.core import mail
+from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError
 from django.db.models.signals import pre_save
 from django.test import Client
@@ -17,6 +19,7 @@ from django.test import Client
 from bookings import accounts, clock, erasure, letters, people
 from bookings.accounts import AccountDeleted
 from bookings.models import VerifiedAddress
+from bookingsite import passwords
 from tests.mongo.test_stale_forms import fill, page_of
 
 Patch = pytest.MonkeyPatch
@@ -127,6 +130,63 @@ def test_chooses_no_password_for_an_account_that_is_being_deleted(
     assert User.objects.get().check_password(OLD)
 
 
+# --- At a log-in -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def _another_hasher(ada: User, settings: Any) -> None:
+    """Passwords that were stored before are hashed once more at their log-in."""
+    settings.PASSWORD_HASHERS = ["bookingsite.passwords.PasswordHasher", *settings.PASSWORD_HASHERS]
+
+
+def log_in_with(password: str) -> Client:
+    browser = Client()
+    browser.post("/login", {"username": ADDRESS, "password": password})
+    return browser
+
+
+@pytest.mark.usefixtures("_another_hasher")
+def test_hashes_a_password_once_more_at_its_log_in(ada: User) -> None:
+    browser = log_in_with(OLD)
+
+    (stored,) = User.objects.filter(pk=ada.pk).values_list("password", flat=True)
+    assert stored.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
+    assert browser.get("/bookings").status_code == 200
+    assert "_auth_user_id" in log_in_with(OLD).session
+
+
+@pytest.mark.parametrize("meanwhile", [erase, choose_another])
+@pytest.mark.usefixtures("_another_hasher")
+def test_brings_no_password_back_that_was_changed_during_a_log_in(
+    ada: User, monkeypatch: Patch, meanwhile: Callable[[User], None]
+) -> None:
+    once_hashed(monkeypatch, lambda: meanwhile(ada))
+
+    browser = log_in_with(OLD)
+
+    assert "_auth_user_id" not in browser.session
+    left = User.objects.filter(pk=ada.pk).first()
+    assert left is None or left.check_password(OTHER)
+    assert (left is None) == (meanwhile is erase)
+
+
+@pytest.mark.parametrize("path", ["/login", "/admin/login/"])
+@pytest.mark.usefixtures("_another_hasher")
+def test_says_to_try_again_when_too_many_log_in(ada: User, monkeypatch: Patch, path: str) -> None:
+    monkeypatch.setattr(passwords, "WAIT_S", 0.01)
+    release, has_begun = Event(), Event()
+    passwords._hashing.submit(lambda: (has_begun.set(), release.wait(30)))
+    assert has_begun.wait(30)
+    browser = Client(raise_request_exception=False)
+    try:
+        answer = browser.post(path, {"username": "nobody@example.org", "password": OLD})
+    finally:
+        release.set()
+
+    assert (answer.status_code, answer["Retry-After"]) == (503, "2")
+    assert "Please try again" in answer.content.decode()
+
+
 # --- In the admin ------------------------------------------------------------------------------
 
 
@@ -186,14 +246,17 @@ def test_forgets_what_was_verified_when_the_form_has_another_address(
 # --- However else ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fields", [None, ["password"], ["last_login"]])
+@pytest.mark.parametrize(
+    ("fields", "refusal"),
+    [(None, AccountDeleted), (["password"], PermissionDenied), (["last_login"], DatabaseError)],
+)
 def test_saves_no_account_that_was_deleted_since_it_was_read(
-    ada: User, fields: list[str] | None
+    ada: User, fields: list[str] | None, refusal: type[Exception]
 ) -> None:
     stale = User.objects.get(pk=ada.pk)
     erase(ada)
 
-    with pytest.raises(AccountDeleted if fields is None else DatabaseError):
+    with pytest.raises(refusal):
         stale.save(update_fields=fields)
 
     assert not User.objects.exists()

@@ -11,8 +11,9 @@ from django.contrib.sessions.models import Session
 from django.test import Client, RequestFactory
 
 from bookings import clock
-from bookings.errors import PayloadTooLarge
-from bookingsite.bodies import receive_body
+from bookings.errors import PayloadTooLarge, TryAgain
+from bookingsite import bodies
+from bookingsite.bodies import received_body
 from bookingsite.body_limits import DEFAULT, LIMITS
 from bookingsite.staff import LOGGED_IN_AT, SESSION_LIFE
 
@@ -62,11 +63,34 @@ def test_takes_no_large_body_once_the_session_is_over(client: Client) -> None:
     (path,) = LIMITS
     large = {"file": "x" * 2 * DEFAULT.max_bytes}
 
-    while_open = receive_body(ask.post(path, large))
-    let_pass(client, SESSION_LIFE)
+    with received_body(ask.post(path, large)) as while_open:
+        let_pass(client, SESSION_LIFE)
 
     assert while_open is None
-    assert isinstance(receive_body(ask.post(path, large)), PayloadTooLarge)
+    with received_body(ask.post(path, large)) as once_over:
+        assert isinstance(once_over, PayloadTooLarge)
+
+
+def test_takes_one_large_body_at_a_time(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes a hundred MB until it is answered; small ones come and go meanwhile."""
+    monkeypatch.setattr(bodies, "LARGE_WAIT_S", 0.01)
+    log_in(client, is_staff=True)
+    session_name = settings.SESSION_COOKIE_NAME
+    ask = RequestFactory()
+    ask.cookies[session_name] = client.cookies[session_name].value
+    (path,) = LIMITS
+    large, small = ({"file": "x" * number * DEFAULT.max_bytes} for number in (2, 0))
+
+    with received_body(ask.post(path, large)) as first:
+        with received_body(ask.post(path, large)) as second:
+            pass
+        with received_body(ask.post(path, small)) as beside:
+            pass
+    with received_body(ask.post(path, large)) as afterwards:
+        pass
+
+    assert (first, beside, afterwards) == (None, None, None)
+    assert isinstance(second, TryAgain)
 
 
 def test_does_not_let_work_make_it_longer(client: Client) -> None:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 from gunicorn.config import Config
@@ -16,7 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bookings.errors import RequestTimeout
-from bookingsite.body_limits import DEFAULT
+from bookingsite import http_worker
+from bookingsite.body_limits import DEFAULT, IMPORT
 from bookingsite.http_worker import MAX_HEAD_BYTES, Arrival, NotARequest
 
 PLAIN = b"POST /api/bookings HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\n\r\nbody"
@@ -24,6 +26,7 @@ CHUNKED = (
     b"POST /api/bookings HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
     b'1;name="a;b"\r\nb\r\n03\r\nody\r\n0\r\nX-Trailer: some\r\n\r\n'
 )
+LARGE = b"POST /admin/bookings/nightsfile/ HTTP/1.1\r\nContent-Length: 90000\r\n\r\n"
 IN_CHUNKS = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -162,3 +165,26 @@ def test_knows_from_its_first_line_for_whom_a_late_head_was(
         next(arrival)
     assert isinstance(refused.value.refusal, RequestTimeout)
     assert refused.value.is_for_api == is_for_api
+
+
+def test_gives_a_large_body_its_time_from_when_its_turn_has_come(
+    conn: TConn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have waited for another one, and its client could not send on meanwhile."""
+    now_s = [100.0]
+    monkeypatch.setattr(http_worker, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
+    server, client = socket.socketpair()
+    with server, client:
+        arrival = Arrival(conn.cfg, TConn(Config(), server, ("127.0.0.1", 1), ("127.0.0.1", 2)))
+        client.sendall(b"x" * 1024)
+        arrival.feed(LARGE)
+        request = next(arrival)
+
+        now_s[0] += 10 * IMPORT.grace_s
+        first = request.body.read(1024)
+        now_s[0] += IMPORT.grace_s + 1
+        client.sendall(b"x" * 1024)
+
+        assert first == b"x" * 1024
+        with pytest.raises(TimeoutError):
+            request.body.read(1024)

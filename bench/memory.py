@@ -1,0 +1,173 @@
+"""What memory web takes at its worst: `python -m bench.memory`.
+
+It starts a MongoDB, a Redis and a gunicorn of its own with the processes and threads of the image,
+and sends as many requests at once as a crowd does: log-ins, log-ins to accounts whose hash is as
+Django makes it by itself, the largest files of nights that staff import, and pages. For each it
+prints the most that the processes took together and what they keep afterwards, as `Pss` of
+/proc/PID/smaps_rollup says it: what they share is counted once. That is what a container's limit
+counts, except for files that the kernel drops when it has to.
+"""
+
+import re
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import requests
+
+from bench.http_workers import start
+from bench.night_files import NIGHTS_A_CATEGORY, make_file
+from bench.own_servers import own_servers
+
+# Of an account that is gone with the site.
+PASSWORD = "correct horse battery"
+
+LOG_IN, IMPORT = "/login", "/admin/bookings/nightsfile/"
+
+# What the threads of all processes serve together, and more than that.
+CROWDS = (8, 18)
+
+HIDDEN = re.compile(r'<input type="hidden" name="(key)" value="([^"]*)"')
+TOKEN = re.compile(r'name="(csrfmiddlewaretoken)" value="([^"]*)"')
+
+PATIENCE_S = 120
+
+# A hash takes several times as long.
+SAMPLE_EVERY_S = 0.005
+
+
+def main() -> None:
+    import django
+
+    django.setup()
+    from django.contrib.auth.hashers import Argon2PasswordHasher
+    from django.contrib.auth.models import User
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0)
+    call_command("seed_demo", verbosity=0)
+    User.objects.create_superuser("staff", password=PASSWORD)
+    earlier = Argon2PasswordHasher()
+    for number in range(max(CROWDS)):
+        stored = earlier.encode(PASSWORD, earlier.salt())
+        User.objects.create(username=f"earlier-{number}", password=stored)
+    content = largest_file()
+    with tempfile.TemporaryDirectory(prefix="bookingsite-bench-") as name:
+        web, url = start("bookingsite.http_worker.Worker", Path(name))
+        try:
+            # Each process has served by then.
+            for path in ("/", LOG_IN, "/api/schema", "/metrics") * 16:
+                requests.get(url + path, timeout=60)
+            master, *serving = (f"{size:.0f}" for size in read_each_mib(web.pid))
+            said = f"{master} of the master, {' and '.join(serving)} of those that serve"
+            print(f"{read_mib(web.pid):6.0f} MiB idle: {said}")  # noqa: T201
+            for crowd in CROWDS:
+                measure(
+                    web.pid,
+                    f"{crowd} log-ins at once, to accounts that there are not",
+                    [Visitor(url, f"none-{number}").log_in for number in range(crowd)],
+                )
+            for crowd in CROWDS:
+                measure(
+                    web.pid,
+                    f"{crowd} wrong log-ins at once, to accounts with Django's own hash",
+                    [Visitor(url, f"earlier-{number}").log_in for number in range(crowd)],
+                )
+            staff = [Visitor(url, "staff", PASSWORD) for _ in range(max(CROWDS))]
+            for one in staff:
+                one.log_in()
+            for crowd in CROWDS:
+                measure(
+                    web.pid,
+                    f"{crowd} files of {len(content) / 1e6:.1f} MB at once",
+                    [partial(one.import_nights, content) for one in staff[:crowd]],
+                )
+        finally:
+            web.kill()
+
+
+def largest_file() -> bytes:
+    """As many rows as a file may have, for kinds of rooms that are made for them."""
+    from bookings import clock
+    from bookings.models import Hotel, RoomCategory
+    from bookings.nights import MAX_ROWS
+
+    Hotel.objects.create(id="bench", code="BENCH", name="Bench")
+    ids = [f"bench_{number:03}" for number in range(-(-MAX_ROWS // NIGHTS_A_CATEGORY))]
+    for name in ids:
+        RoomCategory.objects.create(id=name, hotel_id="bench", name=name)
+    return make_file(ids, clock.now().date(), MAX_ROWS, 0)
+
+
+class Visitor:
+    """A browser."""
+
+    def __init__(self, url: str, name: str, password: str = "wrong") -> None:
+        self.url, self.name, self.password = url, name, password
+        self._session = requests.Session()
+
+    def log_in(self) -> int:
+        return self.send_form(LOG_IN, {"username": self.name, "password": self.password})
+
+    def send_form(self, path: str, fields: dict[str, str], file: bytes | None = None) -> int:
+        """The status of the answer; fields that the page hides go along."""
+        page = self._session.get(self.url + path, timeout=PATIENCE_S).text
+        hidden = dict(HIDDEN.findall(page)) | dict(TOKEN.findall(page))
+        answer = self._session.post(
+            self.url + path,
+            {**hidden, **fields},
+            files={"file": ("nights.csv", file, "text/csv")} if file else None,
+            headers={"Referer": self.url + path},
+            timeout=PATIENCE_S,
+            allow_redirects=False,
+        )
+        return answer.status_code
+
+    def import_nights(self, file: bytes) -> int:
+        return self.send_form(IMPORT, {"hotel": "bench"}, file)
+
+
+def measure(pid: int, what: str, calls: Sequence[Callable[[], int]]) -> None:
+    """Makes the calls at once, and prints what the processes take meanwhile and afterwards."""
+    most_mib, is_over = [0.0], threading.Event()
+
+    def watch() -> None:
+        while not is_over.wait(SAMPLE_EVERY_S):
+            most_mib.append(read_mib(pid))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    began_at_s = time.perf_counter()
+    with ThreadPoolExecutor(len(calls)) as pool:
+        statuses = Counter(future.result() for future in [pool.submit(call) for call in calls])
+    took_s = time.perf_counter() - began_at_s
+    is_over.set()
+    watcher.join()
+    said = f"{max(most_mib):6.0f} MiB, {read_mib(pid):4.0f} MiB afterwards, in {took_s:4.1f} s"
+    print(f"{said}: {what}, answered {dict(statuses)}")  # noqa: T201
+
+
+def read_mib(pid: int) -> float:
+    """What gunicorn and its workers take together."""
+    return sum(read_each_mib(pid))
+
+
+def read_each_mib(pid: int) -> list[float]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    sizes_mib = []
+    for process in (str(pid), *children):
+        rollup = Path(f"/proc/{process}/smaps_rollup").read_text()
+        size = re.search(r"^Pss: +(\d+)", rollup, re.MULTILINE)
+        assert size, rollup
+        sizes_mib.append(int(size[1]) / 1024)
+    return sizes_mib
+
+
+if __name__ == "__main__":
+    with own_servers():
+        main()

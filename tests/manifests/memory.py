@@ -1,0 +1,80 @@
+"""What the containers take at their worst, as a sum that each limit has to hold.
+
+What is known comes from the files that say it: how many processes there are, what a hash takes and
+how many are made at once, how many large bodies are worked on, and how much may lie in folders that
+are kept in memory, which the kernel counts as the container's. What processes take for themselves
+was measured, rounded up: `python -m bench.memory` prints it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.contrib.auth.hashers import Argon2PasswordHasher
+
+from bookingsite import bodies, passwords
+from bookingsite.passwords import PasswordHasher
+
+ROOT = Path(__file__).resolve().parents[2]
+
+MIB = 2**20
+
+# gunicorn's own process, and each that serves.
+MASTER_BYTES, SERVING_BYTES = 40 * MIB, 100 * MIB
+
+# A command of `manage.py`, a worker or beat.
+COMMAND_BYTES = 128 * MIB
+
+# What a file of nights takes until it is ordered: the body, the form that it comes in, its rows.
+LARGE_BODY_BYTES = 160 * MIB
+
+# One of an earlier release, and beside it what the thread keeps of one of ours.
+HASHES_BYTES = (
+    passwords.AT_ONCE * 1024 * (Argon2PasswordHasher.memory_cost + PasswordHasher.memory_cost)
+)
+
+
+@dataclass(frozen=True)
+class Container:
+    """What counts of a container, of Compose or of a pod."""
+
+    name: str
+    limit_bytes: float
+    # Of all folders of it that are kept in memory.
+    files_bytes: float
+    environment: dict[str, str]
+    serves: bool
+
+
+def needed_bytes(container: Container) -> float:
+    """What a container of our image takes at its worst."""
+    if not container.serves:
+        return COMMAND_BYTES + container.files_bytes
+    at_work = SERVING_BYTES + HASHES_BYTES + bodies.LARGE_AT_ONCE * LARGE_BODY_BYTES
+    # Beside them `createsuperuser`, say, which is run by `exec`.
+    beside = COMMAND_BYTES + 1024 * PasswordHasher.memory_cost
+    processes = count_processes(container.environment)
+    return MASTER_BYTES + processes * at_work + beside + container.files_bytes
+
+
+def find_too_small(container: Container) -> str | None:
+    """A sentence if the limit does not hold it."""
+    needed = needed_bytes(container)
+    if needed <= container.limit_bytes:
+        return None
+    return (
+        f"{container.name} may take {needed / MIB:.0f} MiB of memory, "
+        f"and has {container.limit_bytes / MIB:.0f}"
+    )
+
+
+def count_processes(environment: dict[str, str]) -> int:
+    """gunicorn's own variable, which the image sets and a container may overrule."""
+    arguments = environment.get("GUNICORN_CMD_ARGS", "").split()
+    assert not {"-w", "--workers", "--worker-class", "-k"} & set(arguments), arguments
+    if "WEB_CONCURRENCY" in environment:
+        return int(environment["WEB_CONCURRENCY"])
+    dockerfile = (ROOT / "Dockerfile").read_text(encoding="utf-8")
+    return int(re.findall(r"\bWEB_CONCURRENCY=(\d+)", dockerfile)[-1])

@@ -1,0 +1,135 @@
+"""Hashes take the memory of one, however many are asked for, and a turn that does not come ends."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from typing import Any
+
+import pytest
+from django.contrib.auth.hashers import Argon2PasswordHasher, check_password, make_password
+
+import bookingsite.settings
+from bookings.errors import TryAgain
+from bookingsite import passwords
+from bookingsite.passwords import PasswordHasher
+
+PASSWORD = "correct horse battery"
+
+# From four threads, as many as a process of gunicorn has: new hashes, whose memory each thread
+# might keep, and then hashes of an earlier release. It prints what came on top of a process that
+# keeps the memory of one hash, in KiB: what is kept, and the most.
+FROM_FOUR_THREADS = """
+import re, sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from django.contrib.auth.hashers import check_password, make_password
+from bookingsite import passwords
+
+def read_kib(name):
+    return int(re.search(name + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+
+passwords.WAIT_S = 120
+make_password("once"), make_password("twice")
+before = read_kib("VmRSS")
+with ThreadPoolExecutor(4) as pool:
+    list(pool.map(make_password, ["new"] * 12))
+    print(read_kib("VmRSS") - before)
+    list(pool.map(lambda typed: check_password(typed, sys.argv[1]), ["wrong"] * 3))
+    print(read_kib("VmHWM") - before)
+"""
+
+
+@pytest.fixture(autouse=True)
+def _hashers_of_the_site(settings: Any) -> None:
+    settings.PASSWORD_HASHERS = bookingsite.settings.PASSWORD_HASHERS
+
+
+@pytest.fixture
+def earlier() -> str:
+    """A hash as every one was before this release."""
+    hasher = Argon2PasswordHasher()
+    return hasher.encode(PASSWORD, hasher.salt())
+
+
+@pytest.fixture
+def busy() -> Iterator[Event]:
+    """A hash that is being made until the event is set."""
+    release, has_begun = Event(), Event()
+    passwords._hashing.submit(lambda: (has_begun.set(), release.wait(30)))
+    assert has_begun.wait(30)
+    yield release
+    release.set()
+
+
+def test_hashes_as_owasp_recommends() -> None:
+    stored = make_password(PASSWORD)
+
+    assert stored.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
+    assert check_password(PASSWORD, stored)
+    assert not check_password("wrong", stored)
+
+
+def test_takes_hashes_of_earlier_releases_and_replaces_them(earlier: str) -> None:
+    replaced: list[str] = []
+
+    assert check_password(PASSWORD, earlier, setter=replaced.append)
+    assert not check_password("wrong", earlier, setter=replaced.append)
+    assert check_password(PASSWORD, make_password(PASSWORD), setter=replaced.append)
+
+    assert replaced == [PASSWORD]
+
+
+def test_takes_the_memory_of_one_hash_for_however_many(earlier: str) -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", FROM_FOUR_THREADS, earlier],
+        env={
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "bookingsite.settings",
+            "BOOKINGSITE_ENV": "development",
+            "SECRET_KEY": "only-for-tests",
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    kept_kib, most_kib = map(int, said.split())
+
+    # Half of one more would be one more.
+    assert kept_kib < PasswordHasher.memory_cost / 2
+    assert most_kib < Argon2PasswordHasher.memory_cost * 1.5
+
+
+def test_gives_up_when_its_turn_does_not_come(busy: Event, monkeypatch: Any) -> None:
+    monkeypatch.setattr(passwords, "WAIT_S", 0.01)
+    hashed = []
+    monkeypatch.setattr(Argon2PasswordHasher, "encode", lambda *_: hashed.append(1))
+
+    with pytest.raises(TryAgain):
+        make_password(PASSWORD)
+
+    busy.set()
+    make_password(PASSWORD)
+    assert len(hashed) == 1  # nobody waits for the other one any more
+
+
+def test_finishes_a_hash_that_has_begun(monkeypatch: Any) -> None:
+    monkeypatch.setattr(passwords, "WAIT_S", 0.01)
+    release, has_begun = Event(), Event()
+
+    def hash_slowly(*_: Any) -> str:
+        has_begun.set()
+        assert release.wait(30)
+        return "hashed"
+
+    monkeypatch.setattr(Argon2PasswordHasher, "encode", hash_slowly)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(make_password, PASSWORD)
+        assert has_begun.wait(30)
+        release.set()
+
+        assert asked.result(30) == "hashed"
