@@ -33,9 +33,13 @@ RETRY_INTERVAL_S = 0.3
 
 ADMIN = "admin"
 
-# `manage.py doctor` looks at one server parameter, and readWrite does not cover that.
+# `manage.py doctor` looks at one server parameter, and at who the members are, hidden ones too;
+# readWrite does not cover that. The role keeps the name of its first right: under another one it
+# would be left behind in every set that has it.
 DOCTOR_ROLE = "readParameters"
-DOCTOR_PRIVILEGES = [{"resource": {"cluster": True}, "actions": ["getParameter"]}]
+DOCTOR_PRIVILEGES = [
+    {"resource": {"cluster": True}, "actions": ["getParameter", "replSetGetConfig"]}
+]
 
 # A user that a fallen primary took with it would be worse than one that was not made.
 _DURABLY: dict[str, Any] = {"writeConcern": {"w": "majority", "wtimeout": 10_000}}

@@ -23,11 +23,13 @@ from bookings import (
     deliveries,
     failed_work,
     letters,
+    members,
     night_jobs,
     relay,
     sweep,
     worker_clocks,
 )
+from bookings.connections import database
 from bookings.deliveries import WEBHOOK
 from bookings.metrics import REGISTRY
 from bookings.webhooks import endpoints, sending
@@ -87,6 +89,8 @@ class SiteCollector(Collector):
                     *_of_webhooks(),
                     *_of_nights_jobs(),
                     *_of_failed_work(),
+                    # After the others, since then the driver knows the primary.
+                    *_of_mongodb(),
                 ]
         except (PyMongoError, DatabaseError):
             figures = None
@@ -229,6 +233,25 @@ def _of_failed_work() -> Iterator[Metric]:
     for queue, number in failed_work.count().items():
         lines.add_metric([queue], number)
     yield lines
+
+
+def _of_mongodb() -> Iterator[Metric]:
+    """The members as this process sees them, so instances may differ; and the primary's disk."""
+    states = GaugeMetricFamily(
+        "bookingsite_mongodb_members",
+        "Members of MongoDB's replica set that clients may use, by what is seen of them here.",
+        labels=["state"],
+    )
+    for state, number in members.count_by_state().items():
+        states.add_metric([state], number)
+    yield states
+    free_share = members.read_free_share(database())
+    if free_share is not None:
+        yield GaugeMetricFamily(
+            "bookingsite_mongodb_disk_free_ratio",
+            "How much of the disk under its data MongoDB's primary has free.",
+            value=free_share,
+        )
 
 
 def _of_webhooks() -> Iterator[Metric]:

@@ -17,7 +17,7 @@ from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from bookings.connections import looking_into
-from bookings.doctor import background, clocks, mongodb, people, recount, redis_server
+from bookings.doctor import background, clocks, members, mongodb, people, recount, redis_server
 from bookings.doctor.findings import Finding, fail, warn
 from locks import sentinel
 from locks.connection import GuardedRedis, breaker_of, connect
@@ -82,6 +82,7 @@ def _ask(checks: Iterable[Check]) -> Iterator[tuple[str, Finding]]:
 def _checks() -> Iterator[Check]:
     away = MONGODB_AWAY
     yield Check("replica set", away, mongodb.replica_set)
+    yield Check("members", away, members.members)
     yield Check("write concern", away, mongodb.write_concern)
     yield Check("transaction lifetime", away, mongodb.transaction_lifetime)
     yield Check("restore", away, mongodb.restore)

@@ -43,10 +43,7 @@ def replica_set() -> Finding:
     version = client.server_info()["version"]
     if int(version.split(".")[0]) < OLDEST_MAJOR:
         return fail(f"MongoDB {version} is too old; use {OLDEST_MAJOR}.0 or newer.")
-    return ok(
-        f"MongoDB {version}, {hello['me']} is primary of {hello['setName']}, "
-        f"members: {len(hello['hosts'])}."
-    )
+    return ok(f"MongoDB {version}, {hello['me']} is primary of {hello['setName']}.")
 
 
 def write_concern() -> Finding:

@@ -12,6 +12,7 @@ from pytest_django import Settings
 
 from bookings import clock, connections, failed_work, letters, notifications, outage, relay, sweep
 from bookings.connections import collection
+from bookings.members import STATES
 from bookings.models import NightsJob
 from bookingsite import __version__
 from tests.conftest import night
@@ -229,6 +230,16 @@ def test_tells_which_orders_for_nights_are_open(client: Client) -> None:
 
     assert found["bookingsite_nights_jobs_open"] == 1
     assert 300 <= found["bookingsite_nights_jobs_oldest_seconds"] < 310
+
+
+def test_tells_which_members_serve_and_how_full_a_disk_is(client: Client) -> None:
+    found = scrape(client)
+
+    assert {state: found[f"bookingsite_mongodb_members state={state}"] for state in STATES} == {
+        **dict.fromkeys(STATES, 0),
+        "primary": 1,
+    }
+    assert 0 < found["bookingsite_mongodb_disk_free_ratio"] < 1
 
 
 def test_says_which_version_runs(client: Client) -> None:

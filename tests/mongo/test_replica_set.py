@@ -37,7 +37,11 @@ import django
 django.setup()
 from django.core.management import call_command
 from bookings import demo
+from bookings.doctor import members
 from tests.mongo.conftest import book, cancel
+
+# The disk of the machine that runs the tests may be as full as it likes.
+members.MIN_FREE_SHARE = 0.0
 
 call_command("migrate", verbosity=0)
 demo.seed(bench_rooms=1)
@@ -194,8 +198,16 @@ def test_gives_the_application_a_user_that_carries_it(
     assert "Backed up: " in day.stdout
     assert f"It was a drill: {NAME}_drill is dropped." in day.stdout
     assert "transaction lifetime: 5 s on the primary." in day.stdout
+    assert "members: Serving: 3 of 3; 1 may be lost." in day.stdout
     wrong = re.findall(r"^(?:FAIL|warn) +(.*?):", day.stdout, re.MULTILINE)
     assert set(wrong) <= {"worker", "beat", "Redis persistence"}
+
+
+def test_lets_the_application_read_who_the_members_are(own_set: Set) -> None:
+    with own_set.as_application() as client:
+        config = client.admin.command("replSetGetConfig")["config"]
+
+    assert [member["hidden"] for member in config["members"]] == [False] * 3
 
 
 def test_keeps_the_application_out_of_everything_else(own_set: Set) -> None:
@@ -214,6 +226,8 @@ def test_keeps_the_application_out_of_everything_else(own_set: Set) -> None:
             lambda: client[NAME].command("grantRolesToUser", "inn", roles=["dbOwner"]),
             lambda: client.admin.command("shutdown"),
             lambda: client.admin.command("setParameter", 1, quiet=True),
+            lambda: client.admin.command("replSetReconfig", {}, force=True),
+            lambda: client.admin.command("replSetStepDown", 1),
         ):
             with pytest.raises(OperationFailure) as refusal:
                 forbidden()

@@ -67,7 +67,8 @@ def scraped(
 
 @pytest.fixture(scope="module")
 def exported(scraped: str) -> Exported:
-    return read_exported(scraped)
+    # Prometheus itself adds whether a target answered.
+    return {**read_exported(scraped), "up": {}}
 
 
 @pytest.mark.parametrize("panel", PANELS, ids=lambda panel: panel["title"])
@@ -239,7 +240,16 @@ def test_tests_that_each_alert_tells_an_ill_site_from_a_well_one() -> None:
     assert told_apart == {alert["alert"] for alert in ALERTS}
 
 
-@pytest.mark.parametrize("arguments", [("check", "alerts.yml"), ("test", "alerts_test.yml")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("check", "alerts.yml"),
+        ("test", "alerts_test.yml"),
+        # tests/manifests/test_cluster_alerts.py says whether these are of our manifests.
+        ("check", "kubernetes.yml"),
+        ("test", "kubernetes_test.yml"),
+    ],
+)
 def test_satisfies_prometheus_own_checks(arguments: tuple[str, str]) -> None:
     if shutil.which("promtool") is None:
         assert not os.environ.get("CI"), "install promtool: the alerts' own tests need it"

@@ -1,0 +1,217 @@
+"""Whether each member of MongoDB's replica set serves, and has room on its disk.
+
+The set answers for all of them as long as a majority lives, so each is asked by itself, over a
+connection of its own. What a member is, it tells anyone; one that has no data yet would know no
+login. Only for the room on its disk the site logs in.
+"""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote_plus
+
+import pymongo
+from django.conf import settings
+from pymongo import MongoClient, ReadPreference
+from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.uri_parser import parse_uri
+
+from bookings.connections import database
+from bookings.doctor.findings import Finding, fail, ok, warn
+from bookings.members import MAX_LAG_S, MIN_FREE_SHARE, read_free_share
+
+# All are asked at once. This leaves time, of a check's three seconds, for asking who they are.
+ANSWER_TIMEOUT_S = 2.0
+
+# MongoDB's code for a user that may not ask this.
+FORBIDDEN = 13
+
+
+@dataclass(frozen=True)
+class Member:
+    """What the set's configuration says of a member."""
+
+    name: str
+    votes: bool = True
+    holds_data: bool = True
+    # Some are told to stay behind, so that a mistake can be taken back from them.
+    delay_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a member says: nothing, if `hello` is None; `free_share` if it was asked and told."""
+
+    hello: Mapping[str, Any] | None
+    free_share: float | None = None
+    refusal_code: int | None = None
+
+
+@dataclass(frozen=True)
+class _Access:
+    """How the site reaches a member by itself: as MONGODB_URI says, which names them all."""
+
+    tls: Mapping[str, Any]
+    login: Mapping[str, Any]
+    login_database: str
+    data_name: str
+
+    @classmethod
+    def read(cls) -> "_Access":
+        parsed = parse_uri(settings.MONGODB_URI, connect_timeout=ANSWER_TIMEOUT_S)
+        options = {name.lower(): value for name, value in parsed["options"].items()}
+        login = {name: value for name, value in options.items() if name.startswith("auth")}
+        if parsed["username"]:
+            login.update(username=parsed["username"], password=parsed["password"])
+        return cls(
+            tls={name: value for name, value in options.items() if name.startswith("tls")},
+            login=login,
+            login_database=parsed["database"] or "",
+            data_name=database().name,
+        )
+
+    def connect(self, member: Member, *, logged_in: bool) -> MongoClient:
+        return MongoClient(
+            # The driver looks for the user in the database that an address names.
+            f"mongodb://{member.name}/{quote_plus(self.login_database)}",
+            directConnection=True,
+            connectTimeoutMS=int(ANSWER_TIMEOUT_S * 1000),
+            **self.tls,
+            **(self.login if logged_in else {}),
+        )
+
+
+def members() -> Finding:
+    """Bookings go on while a majority of them lives, and so one that is lost is easily missed."""
+    client = database().client
+    hello = client.admin.command("hello", read_preference=ReadPreference.PRIMARY_PREFERRED)
+    if "setName" not in hello:
+        return fail("There are none, since this MongoDB is no replica set.")
+    configured = _read_configuration(client, hello)
+    access = _Access.read()
+    with ThreadPoolExecutor(len(configured)) as pool:
+        answers = list(pool.map(lambda member: _ask(member, access), configured))
+    return judge(hello["setName"], configured, answers)
+
+
+def judge(set_name: str, configured: list[Member], answers: list[Answer]) -> Finding:
+    """What the members' answers come to."""
+    newest = max(filter(None, map(_last_write, answers)), default=None)
+    faults = {
+        member.name: fault
+        for member, answer in zip(configured, answers, strict=True)
+        if (fault := _fault_of(member, answer, set_name, newest))
+    }
+    wrong = [f"{name} {fault}" for name, fault in faults.items()] + [
+        text
+        for member, answer in zip(configured, answers, strict=True)
+        if (text := _lack_of_room(member, answer))
+    ]
+    serving = [member for member in configured if member.name not in faults]
+    said = f"Serving: {len(serving)} of {len(configured)}"
+    spare = _count_spare(configured, serving)
+    if spare < 0:
+        return fail(f"{said}, too few to acknowledge a booking; {'; '.join(wrong)}.")
+    if wrong:
+        more = "One more loss stops bookings" if spare == 0 else f"{spare} more may be lost"
+        return warn(f"{said}; {'; '.join(wrong)}. {more}.")
+    return ok(f"{said}; {spare or 'none'} may be lost.")
+
+
+def _read_configuration(client: MongoClient, hello: Mapping[str, Any]) -> list[Member]:
+    """Every member, hidden ones too if the site's user may see them."""
+    told = [Member(name) for name in (*hello["hosts"], *hello.get("passives", ()))]
+    told += [Member(name, holds_data=False) for name in hello.get("arbiters", ())]
+    try:
+        config = client.admin.command(
+            "replSetGetConfig", read_preference=ReadPreference.PRIMARY_PREFERRED
+        )["config"]
+    except OperationFailure as error:
+        if error.code != FORBIDDEN:
+            raise
+        return told
+    configured = [
+        Member(
+            member["host"],
+            votes=member["votes"] > 0,
+            holds_data=not member["arbiterOnly"],
+            delay_s=float(member.get("secondaryDelaySecs", 0)),
+        )
+        for member in config["members"]
+    ]
+    # In a set with other names for other networks (horizons) clients go by what they are told.
+    return configured if {m.name for m in told} <= {m.name for m in configured} else told
+
+
+def _ask(member: Member, access: _Access) -> Answer:
+    hello = None
+    try:
+        with pymongo.timeout(ANSWER_TIMEOUT_S):
+            with access.connect(member, logged_in=False) as client:
+                hello = client.admin.command("hello")
+            if not member.holds_data or not _serves(hello):
+                return Answer(hello)
+            with access.connect(member, logged_in=True) as client:
+                return Answer(hello, read_free_share(client[access.data_name]))
+    except OperationFailure as error:
+        return Answer(hello, refusal_code=None if error.timeout else error.code)
+    except PyMongoError:
+        return Answer(hello)
+
+
+def _serves(hello: Mapping[str, Any]) -> bool:
+    return any(hello.get(role) for role in ("isWritablePrimary", "secondary", "arbiterOnly"))
+
+
+def _last_write(answer: Answer) -> datetime | None:
+    return (answer.hello or {}).get("lastWrite", {}).get("lastWriteDate")
+
+
+def _fault_of(member: Member, answer: Answer, set_name: str, newest: datetime | None) -> str | None:
+    """Why a booking cannot count on the member, and what to do about it; None if it can."""
+    hello = answer.hello
+    if hello is None:
+        return "does not answer: start it, or look at its machine, its network and its name"
+    if "setName" not in hello:
+        return "answers and is in no replica set: read its log, and compare rs.conf()"
+    if hello["setName"] != set_name:
+        return f"is of the replica set {hello['setName']}: start the right one there"
+    if hello["me"] != member.name:
+        return f"leads to {hello['me']}: look at its name's address"
+    if not _serves(hello):
+        return "starts, copies, recovers or rolls back: wait, and read its log if that lasts"
+    last_write = _last_write(answer)
+    if member.holds_data and newest and last_write:
+        behind_s = (newest - last_write).total_seconds() - member.delay_s
+        if behind_s > MAX_LAG_S:
+            return f"is {behind_s:.0f} s behind: look at its disk, its processor and its network"
+    return None
+
+
+def _lack_of_room(member: Member, answer: Answer) -> str | None:
+    if answer.refusal_code is not None:
+        return (
+            f"{member.name} does not say how full its disk is ({answer.refusal_code}): let the "
+            "site's user log in there, with readWrite"
+        )
+    if answer.free_share is not None and answer.free_share < MIN_FREE_SHARE:
+        return f"{member.name} has {answer.free_share:.0%} of its disk free: give it a larger one"
+    return None
+
+
+def _count_spare(configured: list[Member], serving: list[Member]) -> int:
+    """How many may be lost until no booking is acknowledged; below 0 none is now.
+
+    A primary needs a majority of the votes; and a write needs as many members again that hold data,
+    or all of these if they are fewer.
+    https://www.mongodb.com/docs/manual/reference/write-concern/#calculating-majority-for-write-concern
+    """
+    votes = sum(member.votes for member in configured)
+    majority = votes // 2 + 1
+    writers = sum(member.votes and member.holds_data for member in configured)
+    return min(
+        sum(member.votes for member in serving) - majority,
+        sum(member.votes and member.holds_data for member in serving) - min(majority, writers),
+    )
