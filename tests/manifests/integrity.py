@@ -505,6 +505,36 @@ def budgets_and_scalers_find_their_pods(objects: list[Object]) -> Iterator[str]:
 
 
 @check
+def drains_end(objects: list[Object]) -> Iterator[str]:
+    """A pod that is not ready may be moved, unless it is one of a majority.
+
+    If its budget says nothing of it, none may while too few are ready (the eviction API answers
+    429). So while MongoDB has no primary and no web is ready, no node with a web could be drained.
+    A member that is not ready may be copying what the others have, and goes only while they are
+    well.
+    """
+    budgets_of: dict[str, list[str]] = {pods.name: [] for pods in all_pods(objects)}
+    for item in of_kind(objects, "PodDisruptionBudget"):
+        policy = item["spec"].get("unhealthyPodEvictionPolicy")
+        for pods in _taken(objects, item["spec"]["selector"]):
+            budgets_of[pods.name].append(name_of(item))
+            wanted = "IfHealthyBudget" if pods.owner["kind"] == "StatefulSet" else "AlwaysAllow"
+            if policy != wanted:
+                yield f"{name_of(item)} says {policy} of unready pods, not {wanted}"
+    scaled = {
+        f"{item['spec']['scaleTargetRef']['kind']}/{item['spec']['scaleTargetRef']['name']}"
+        for item in of_kind(objects, "HorizontalPodAutoscaler")
+    }
+    for item in of_kind(objects, *RUNS_ON):
+        is_several = item["spec"].get("replicas", 1) > 1 or name_of(item) in scaled
+        if is_several and not budgets_of[name_of(item)]:
+            yield f"{name_of(item)} may lose all of its pods to drains at once"
+    for name, budgets in budgets_of.items():
+        if len(budgets) > 1:
+            yield f"{name} has {len(budgets)} budgets, and no eviction is allowed then"
+
+
+@check
 def network_policies_fit(objects: list[Object]) -> Iterator[str]:
     policies = of_kind(objects, "NetworkPolicy")
     denying = [

@@ -85,6 +85,7 @@ MONGODB, REDIS = "StatefulSet/mongodb", "StatefulSet/redis"
 POD, FIRST = "spec.template.spec", "spec.template.spec.containers.0"
 POLICY, PEER = "NetworkPolicy/web", "spec.ingress.0.from.0.podSelector.matchExpressions.0.values"
 LABEL = "app.kubernetes.io/name"
+POLICY_OF_UNREADY = "unhealthyPodEvictionPolicy"
 ENFORCE = "pod-security.kubernetes.io/enforce"
 
 FAULTS: list[tuple[Plant, str]] = [
@@ -258,6 +259,24 @@ FAULTS: list[tuple[Plant, str]] = [
     ),
     (put("PodDisruptionBudget/web", "spec.maxUnavailable", 0), "keeps every node from being"),
     (put("PodDisruptionBudget/web", "spec.maxUnavailable", "0%"), "keeps every node from being"),
+    *(
+        (take(f"PodDisruptionBudget/{name}", f"spec.{POLICY_OF_UNREADY}"), f"{name} says None of")
+        for name in ("web", "worker", "mongodb")
+    ),
+    (
+        put("PodDisruptionBudget/web", f"spec.{POLICY_OF_UNREADY}", "IfHealthyBudget"),
+        "web says IfHealthyBudget of unready pods, not AlwaysAllow",
+    ),
+    (
+        put("PodDisruptionBudget/mongodb", f"spec.{POLICY_OF_UNREADY}", "AlwaysAllow"),
+        "mongodb says AlwaysAllow of unready pods, not IfHealthyBudget",
+    ),
+    (remove("PodDisruptionBudget/worker"), "Deployment/worker may lose all of its pods"),
+    (remove("PodDisruptionBudget/web"), "Deployment/web may lose all of its pods"),
+    (
+        put("PodDisruptionBudget/worker", "spec.selector.matchLabels", {LABEL: "web"}),
+        "Deployment/web has 2 budgets",
+    ),
     (put(WORKER, "spec.replicas", 0), "Deployment/worker runs no pods"),
     (put(MONGODB, "spec.replicas", 0), "StatefulSet/mongodb runs no pods"),
     (put("CronJob/backup", "spec.suspend", True), "CronJob/backup is suspended"),
