@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.manifests.integrity import CHECKS, find_faults
+from tests.manifests.integrity import CHECKS, NODE_IS_GONE, OUT_OF_SERVICE, find_faults
 from tests.manifests.objects import Object, find, of_kind, pods_of
 
 Plant = Callable[[list[Object]], object]
@@ -270,6 +270,25 @@ FAULTS: list[tuple[Plant, str]] = [
     (
         put("PodDisruptionBudget/mongodb", f"spec.{POLICY_OF_UNREADY}", "AlwaysAllow"),
         "mongodb says AlwaysAllow of unready pods, not IfHealthyBudget",
+    ),
+    *(
+        (
+            take(f"Deployment/{name}", f"{POD}.tolerations.{place}"),
+            f"/{name} keeps to a node for min",
+        )
+        for name in ("web", "worker", "beat")
+        for place in (0, 1)
+    ),
+    (put(BEAT, f"{POD}.tolerations.0.tolerationSeconds", 300), "for minutes that is not-ready"),
+    (take(BEAT, f"{POD}.tolerations.1.tolerationSeconds"), "for minutes that is unreachable"),
+    (put(BEAT, f"{POD}.tolerations.0", {"operator": "Exists"}), "beat stays on a node that is out"),
+    (
+        put(REDIS, f"{POD}.tolerations", [{"key": OUT_OF_SERVICE, "operator": "Exists"}]),
+        "StatefulSet/redis stays on a node that is out of service",
+    ),
+    (
+        put(REDIS, f"{POD}.tolerations", [{"key": NODE_IS_GONE[0], "tolerationSeconds": 30}]),
+        "StatefulSet/redis says how long",
     ),
     (remove("PodDisruptionBudget/worker"), "Deployment/worker may lose all of its pods"),
     (remove("PodDisruptionBudget/web"), "Deployment/web may lose all of its pods"),
