@@ -56,6 +56,11 @@ CRON_FIELD = re.compile(r"\*(/\d+)?|\d+(-\d+)?(,\d+)*")
 # Minutes, hours, days, months, days of the week.
 CRON_RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
 
+# What the node controller sets on a node that is gone, and what a person sets once it is off.
+NODE_IS_GONE = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
+MAX_PATIENCE_S = 60
+
 # Nothing runs of it until somebody scales it up.
 STARTED_BY_HAND = {"Deployment/backup-shell"}
 
@@ -517,6 +522,56 @@ def budgets_and_scalers_find_their_pods(objects: list[Object]) -> Iterator[str]:
             yield f"{target} has replicas, and an apply would undo what {name_of(item)} did"
         if spec["minReplicas"] > spec["maxReplicas"]:
             yield f"{name_of(item)} has a minimum above its maximum"
+
+
+@check
+def drains_end(objects: list[Object]) -> Iterator[str]:
+    """A pod that is not ready may be moved, unless it is one of a majority.
+
+    If its budget says nothing of it, none may while too few are ready (the eviction API answers
+    429). So while MongoDB has no primary and no web is ready, no node with a web could be drained.
+    A member that is not ready may be copying what the others have, and goes only while they are
+    well.
+    """
+    budgets_of: dict[str, list[str]] = {pods.name: [] for pods in all_pods(objects)}
+    for item in of_kind(objects, "PodDisruptionBudget"):
+        policy = item["spec"].get("unhealthyPodEvictionPolicy")
+        for pods in _taken(objects, item["spec"]["selector"]):
+            budgets_of[pods.name].append(name_of(item))
+            wanted = "IfHealthyBudget" if pods.owner["kind"] == "StatefulSet" else "AlwaysAllow"
+            if policy != wanted:
+                yield f"{name_of(item)} says {policy} of unready pods, not {wanted}"
+    scaled = {
+        f"{item['spec']['scaleTargetRef']['kind']}/{item['spec']['scaleTargetRef']['name']}"
+        for item in of_kind(objects, "HorizontalPodAutoscaler")
+    }
+    for item in of_kind(objects, *RUNS_ON):
+        is_several = item["spec"].get("replicas", 1) > 1 or name_of(item) in scaled
+        if is_several and not budgets_of[name_of(item)]:
+            yield f"{name_of(item)} may lose all of its pods to drains at once"
+    for name, budgets in budgets_of.items():
+        if len(budgets) > 1:
+            yield f"{name} has {len(budgets)} budgets, and no eviction is allowed then"
+
+
+@check
+def pods_leave_a_node_that_is_gone(objects: list[Object]) -> Iterator[str]:
+    """What holds nothing is made elsewhere soon; what has a volume waits for a person.
+
+    Kubernetes gives each pod five minutes unless it says otherwise. A pod of a StatefulSet is not
+    replaced after them either, and a machine that only restarts would have kept it.
+    """
+    for pods in all_pods(objects):
+        tolerated = {entry.get("key"): entry for entry in pods.spec.get("tolerations", [])}
+        if tolerated.keys() & {None, OUT_OF_SERVICE}:
+            yield f"{pods.name} stays on a node that is out of service"
+        is_moved = pods.owner["kind"] == "Deployment" and pods.name not in STARTED_BY_HAND
+        for key in NODE_IS_GONE:
+            patience_s = tolerated.get(key, {}).get("tolerationSeconds")
+            if is_moved and (patience_s is None or patience_s > MAX_PATIENCE_S):
+                yield f"{pods.name} keeps to a node for minutes that is {key.rpartition('/')[2]}"
+            elif not is_moved and key in tolerated:
+                yield f"{pods.name} says how long it keeps to a node that is gone"
 
 
 @check

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.manifests.integrity import CHECKS, find_faults
+from tests.manifests.integrity import CHECKS, NODE_IS_GONE, OUT_OF_SERVICE, find_faults
 from tests.manifests.objects import Object, find, of_kind, pods_of
 
 Plant = Callable[[list[Object]], object]
@@ -85,6 +85,7 @@ MONGODB, REDIS = "StatefulSet/mongodb", "StatefulSet/redis"
 POD, FIRST = "spec.template.spec", "spec.template.spec.containers.0"
 POLICY, PEER = "NetworkPolicy/web", "spec.ingress.0.from.0.podSelector.matchExpressions.0.values"
 LABEL, MIGRATE = "app.kubernetes.io/name", "migrate-0-1-0"
+POLICY_OF_UNREADY = "unhealthyPodEvictionPolicy"
 ENFORCE = "pod-security.kubernetes.io/enforce"
 
 FAULTS: list[tuple[Plant, str]] = [
@@ -268,6 +269,43 @@ FAULTS: list[tuple[Plant, str]] = [
     ),
     (put("PodDisruptionBudget/web", "spec.maxUnavailable", 0), "keeps every node from being"),
     (put("PodDisruptionBudget/web", "spec.maxUnavailable", "0%"), "keeps every node from being"),
+    *(
+        (take(f"PodDisruptionBudget/{name}", f"spec.{POLICY_OF_UNREADY}"), f"{name} says None of")
+        for name in ("web", "worker", "mongodb")
+    ),
+    (
+        put("PodDisruptionBudget/web", f"spec.{POLICY_OF_UNREADY}", "IfHealthyBudget"),
+        "web says IfHealthyBudget of unready pods, not AlwaysAllow",
+    ),
+    (
+        put("PodDisruptionBudget/mongodb", f"spec.{POLICY_OF_UNREADY}", "AlwaysAllow"),
+        "mongodb says AlwaysAllow of unready pods, not IfHealthyBudget",
+    ),
+    *(
+        (
+            take(f"Deployment/{name}", f"{POD}.tolerations.{place}"),
+            f"/{name} keeps to a node for min",
+        )
+        for name in ("web", "worker", "beat")
+        for place in (0, 1)
+    ),
+    (put(BEAT, f"{POD}.tolerations.0.tolerationSeconds", 300), "for minutes that is not-ready"),
+    (take(BEAT, f"{POD}.tolerations.1.tolerationSeconds"), "for minutes that is unreachable"),
+    (put(BEAT, f"{POD}.tolerations.0", {"operator": "Exists"}), "beat stays on a node that is out"),
+    (
+        put(REDIS, f"{POD}.tolerations", [{"key": OUT_OF_SERVICE, "operator": "Exists"}]),
+        "StatefulSet/redis stays on a node that is out of service",
+    ),
+    (
+        put(REDIS, f"{POD}.tolerations", [{"key": NODE_IS_GONE[0], "tolerationSeconds": 30}]),
+        "StatefulSet/redis says how long",
+    ),
+    (remove("PodDisruptionBudget/worker"), "Deployment/worker may lose all of its pods"),
+    (remove("PodDisruptionBudget/web"), "Deployment/web may lose all of its pods"),
+    (
+        put("PodDisruptionBudget/worker", "spec.selector.matchLabels", {LABEL: "web"}),
+        "Deployment/web has 2 budgets",
+    ),
     (put(WORKER, "spec.replicas", 0), "Deployment/worker runs no pods"),
     (put(MONGODB, "spec.replicas", 0), "StatefulSet/mongodb runs no pods"),
     (put("CronJob/backup", "spec.suspend", True), "CronJob/backup is suspended"),

@@ -11,7 +11,7 @@ import yaml
 from django.core.management import get_commands
 
 from tests.manifests.conftest import ROOT, render
-from tests.manifests.integrity import find_faults
+from tests.manifests.integrity import OUT_OF_SERVICE, find_faults
 from tests.manifests.objects import TEMPLATES, Object, all_pods, name_of, pods_of, selects
 
 FOLDER = ROOT / "k8s"
@@ -95,3 +95,23 @@ def test_names_files_and_commands_that_are_there() -> None:
         assert (FOLDER / link).exists(), link
     for command in re.findall(r"manage\.py (\w+)", README):
         assert command in get_commands()
+
+
+def test_force_no_pod_away() -> None:
+    """A pod of a StatefulSet may be alive on a node that is gone, and two write to one volume."""
+    pages = [FOLDER / "readme.md", *(ROOT / "docs" / "runbooks").glob("*.md")]
+    block = re.compile(r"^```\w+.*?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+    blocks = [text for page in pages for text in block.findall(page.read_text(encoding="utf-8"))]
+    deleting = [line for text in blocks for line in text.splitlines() if " delete " in line]
+
+    assert len(deleting) > 4
+    for line in deleting:
+        assert not re.search(r"--(force|now|grace-period)\b", line), line
+
+
+def test_name_the_taint_that_lets_pods_of_a_statefulset_go() -> None:
+    """Its key and effect are Kubernetes's; with another nothing happens, and nothing says so."""
+    page = (ROOT / "docs" / "runbooks" / "nodes.md").read_text(encoding="utf-8")
+
+    assert f"$ kubectl taint nodes node-7 {OUT_OF_SERVICE}=nodeshutdown:NoExecute\n" in page
+    assert f"$ kubectl taint nodes node-7 {OUT_OF_SERVICE}-\n" in page

@@ -23,6 +23,8 @@ INSTALLATION = {
         )
     ),
 }  # fmt: skip
+# A primary that dies is replaced within this, docs/runbooks/mongodb.md says.
+ELECTION_S = 12
 ONLY_PROD = {"PodDisruptionBudget/worker", "NetworkPolicy/mail", "NetworkPolicy/webhooks"}
 
 
@@ -42,6 +44,15 @@ def test_brings_a_new_pod_before_an_old_one_goes(objects: list[Object]) -> None:
     # While every node learns that the pod is going.
     assert hook[0] == "sleep"
     assert int(hook[1]) >= 5
+
+
+def test_leaves_web_in_service_while_mongodb_elects_a_primary(objects: list[Object]) -> None:
+    """No pod would be any readier, and without one the ingress controller answers by itself."""
+    container = pods_of(objects, "Deployment/web").spec["containers"][0]
+    probe = container["readinessProbe"]
+    patience_s = (probe["failureThreshold"] - 1) * probe["periodSeconds"]
+
+    assert patience_s >= 2 * ELECTION_S
 
 
 def test_never_runs_two_clocks(objects: list[Object]) -> None:
