@@ -36,6 +36,9 @@ NOT_RUN = {
     "mongosh": "it comes from no package index that the tests use",
     "echo | openssl s_client": "it asks a public name",
     "manage.py init_replica_set": "tests/mongo/test_replica_set.py runs it on three members",
+    "manage.py change_replica_set": "the same, which lose two of them",
+    "read -rs": "it asks at a terminal",
+    "export MONGODB_ADMIN_URI": "it names servers that are not here",
 }
 
 # What the page on restoring calls the new database.
