@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import os
 import re
-import secrets
 import shutil
 import subprocess
 import sys
@@ -26,7 +24,8 @@ from pymongo.errors import OperationFailure
 
 from bookings import replica_set
 from local.children import Child
-from local.servers import REPLICA_SET, Server, free_port, plan_mongod
+from local.servers import REPLICA_SET, Server
+from tests.servers import make_keyfile, plan_member, start_and_wait
 from tests.site.site import ROOT
 
 NAME = "inn_of_its_own"
@@ -138,10 +137,7 @@ class Set:
 def own_set() -> Iterator[Set]:
     """Members that were told to be a set twice: when one was missing, and when all were up."""
     folder = Path(tempfile.mkdtemp(dir=os.environ["TEST_SERVERS_FOLDER"]))
-    keyfile = folder / "keyfile"
-    # With line ends in it, as `openssl rand -base64 756` writes it.
-    keyfile.write_bytes(base64.encodebytes(secrets.token_bytes(600)))
-    keyfile.chmod(0o400)
+    keyfile = make_keyfile(folder)
     one_set = Set([plan_member(folder, number, keyfile) for number in range(3)], keyfile)
     try:
         for member in one_set.members[:2]:
@@ -157,24 +153,6 @@ def own_set() -> Iterator[Set]:
         for member in one_set.members:
             member.kill()
         shutil.rmtree(folder)
-
-
-def plan_member(folder: Path, number: int, keyfile: Path) -> Server:
-    server = plan_mongod(
-        free_port(),
-        folder / f"data{number}",
-        folder / f"log{number}",
-        # So that it is not its own machine that lets the command in.
-        parameters={"enableLocalhostAuthBypass": False},
-    )
-    server.data_dir.mkdir()
-    return replace(server, argv=[*server.argv, "--keyFile", str(keyfile)])
-
-
-def start_and_wait(member: Server) -> None:
-    Child.start(member)
-    with MongoClient("127.0.0.1", member.port, directConnection=True) as client:
-        client.admin.command("ping")
 
 
 def test_makes_nothing_while_a_member_is_missing(own_set: Set) -> None:
