@@ -100,7 +100,7 @@ def make_replica_set(
     system = Login("__system", read_key(keyfile), "local")
     try:
         yield from _make_set(application, system, wait_s)
-        with _connect_to_set(application, system, wait_s) as client:
+        with connect_to_set(application, system, wait_s) as client:
             yield _make_role(client)
             for login, roles in (
                 (Login(ADMIN, admin_password, ADMIN), [("root", ADMIN)]),
@@ -204,7 +204,7 @@ def _make_set(application: Application, system: Login, wait_s: float) -> Iterato
             is_first_look = False
         time.sleep(RETRY_INTERVAL_S)
 
-    with _connect_to_member(application.members[0], application, system) as client:
+    with connect_to_member(application.members[0], application, system) as client:
         with _ignoring(ALREADY_INITIALIZED):  # somebody else was quicker
             client.admin.command(
                 "replSetInitiate",
@@ -226,7 +226,7 @@ def _ask(name: str, application: Application, system: Login) -> dict[str, Any] |
     try:
         with (
             pymongo.timeout(ANSWER_TIMEOUT_S),
-            _connect_to_member(name, application, system) as client,
+            connect_to_member(name, application, system) as client,
         ):
             return client.admin.command("hello")
     except ConnectionFailure:
@@ -277,7 +277,7 @@ def _make_user(
 
 
 def _may_log_in(application: Application, login: Login) -> bool:
-    with _connect_to_set(application, login, ANSWER_TIMEOUT_S) as client:
+    with connect_to_set(application, login, ANSWER_TIMEOUT_S) as client:
         try:
             client.admin.command("ping")
         except OperationFailure as error:
@@ -294,21 +294,24 @@ def _compare_members(client: MongoClient, application: Application) -> Iterator[
     if set(members) != set(application.members):
         yield (
             f"The members are {', '.join(members)}, and MONGODB_URI names "
-            f"{', '.join(application.members)}: use rs.add() and rs.remove(), or mend MONGODB_URI."
+            f"{', '.join(application.members)}: use manage.py change_replica_set, or fix "
+            "MONGODB_URI."
         )
 
 
-def _connect_to_member(name: str, application: Application, login: Login) -> MongoClient:
+def connect_to_member(name: str, application: Application, login: Login | None) -> MongoClient:
+    """One member itself, primary or not; without a login it still says `hello`."""
     return MongoClient(
         name,
         directConnection=True,
         serverSelectionTimeoutMS=int(ANSWER_TIMEOUT_S * 1000),
-        **login.options(),
+        **(login.options() if login else {}),
         **application.tls,
     )
 
 
-def _connect_to_set(application: Application, login: Login, wait_s: float) -> MongoClient:
+def connect_to_set(application: Application, login: Login, wait_s: float) -> MongoClient:
+    """The set's primary, for which it waits `wait_s` seconds at most."""
     return MongoClient(
         list(application.members),
         replicaSet=application.set_name,

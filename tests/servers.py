@@ -9,19 +9,30 @@ so that no test ever writes to one that somebody uses.
 from __future__ import annotations
 
 import atexit
+import base64
 import os
+import secrets
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pymongo import MongoClient
 
-from local.children import ask_for_death_signal
-from local.servers import Server, ServerFailed, free_port, start_mongod, start_redis
+from local.children import Child, ask_for_death_signal
+from local.servers import (
+    Server,
+    ServerFailed,
+    free_port,
+    plan_mongod,
+    start_mongod,
+    start_redis,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -142,6 +153,35 @@ def _own(start: Callable[..., Server]) -> Iterator[Server]:
     yield server
     server.kill()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def make_keyfile(folder: Path) -> Path:
+    """By it members know each other, and once they have one they ask everybody for a login."""
+    keyfile = folder / "keyfile"
+    # With line ends in it, as `openssl rand -base64 756` writes it.
+    keyfile.write_bytes(base64.encodebytes(secrets.token_bytes(600)))
+    keyfile.chmod(0o400)
+    return keyfile
+
+
+def plan_member(folder: Path, number: int, keyfile: Path) -> Server:
+    """A mongod that belongs to no set yet and lets in those alone who know its key."""
+    server = plan_mongod(
+        free_port(),
+        folder / f"data{number}",
+        folder / f"log{number}",
+        # So that it is not its own machine that lets the command in.
+        parameters={"enableLocalhostAuthBypass": False},
+    )
+    server.data_dir.mkdir()
+    return replace(server, argv=[*server.argv, "--keyFile", str(keyfile)])
+
+
+def start_and_wait(member: Server) -> None:
+    """Starts a member and returns when it answers; it may belong to no set, or have no primary."""
+    Child.start(member)
+    with MongoClient("127.0.0.1", member.port, directConnection=True) as client:
+        client.admin.command("ping")
 
 
 @pytest.fixture(scope="session")

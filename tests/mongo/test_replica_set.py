@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import io
 import os
 import re
-import secrets
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,12 +19,13 @@ from urllib.parse import quote_plus
 import pytest
 from django.core.management import CommandError, call_command
 from django.test import override_settings
-from pymongo import MongoClient
+from pymongo import MongoClient, WriteConcern
 from pymongo.errors import OperationFailure
 
 from bookings import replica_set
 from local.children import Child
-from local.servers import REPLICA_SET, Server, free_port, plan_mongod
+from local.servers import REPLICA_SET, Server
+from tests.servers import make_keyfile, plan_member, start_and_wait
 from tests.site.site import ROOT
 
 NAME = "inn_of_its_own"
@@ -86,8 +86,38 @@ class Set:
             call_command("init_replica_set", wait=wait_s, stdout=said)
         return said.getvalue().splitlines()
 
+    def change(self, *arguments: str, **settings: str) -> str:
+        """Runs `change_replica_set` and returns the line that it says."""
+        said = io.StringIO()
+        usual = {"MONGODB_URI": self.uri(), "MONGODB_ADMIN_PASSWORD": self.admin_password}
+        with override_settings(**{**usual, **settings}):
+            call_command("change_replica_set", *arguments, stdout=said)
+        return said.getvalue().strip()
+
+    def names(self) -> list[str]:
+        return [f"127.0.0.1:{member.port}" for member in self.members]
+
+    def wait_for_secondaries(self) -> None:
+        """Returns once two members follow the third and vote."""
+        deadline_s = time.monotonic() + 60
+        while True:
+            with self.as_admin() as client:
+                states = client.admin.command("replSetGetStatus")["members"]
+                config = client.admin.command("replSetGetConfig")["config"]
+            found = sorted(state["stateStr"] for state in states)
+            votes = [member["votes"] for member in config["members"]]
+            if (found, votes) == (["PRIMARY", "SECONDARY", "SECONDARY"], [1, 1, 1]):
+                return
+            assert time.monotonic() < deadline_s, states
+            time.sleep(0.1)
+
     def as_application(self) -> MongoClient:
         return MongoClient(self.uri(), serverSelectionTimeoutMS=10_000)
+
+    def as_member(self, name: str) -> MongoClient:
+        return MongoClient(
+            name, username="admin", password=self.admin_password, directConnection=True
+        )
 
     def as_admin(self) -> MongoClient:
         hosts = [f"127.0.0.1:{member.port}" for member in self.members]
@@ -111,10 +141,7 @@ class Set:
 def own_set() -> Iterator[Set]:
     """Members that were told to be a set twice: when one was missing, and when all were up."""
     folder = Path(tempfile.mkdtemp(dir=os.environ["TEST_SERVERS_FOLDER"]))
-    keyfile = folder / "keyfile"
-    # With line ends in it, as `openssl rand -base64 756` writes it.
-    keyfile.write_bytes(base64.encodebytes(secrets.token_bytes(600)))
-    keyfile.chmod(0o400)
+    keyfile = make_keyfile(folder)
     one_set = Set([plan_member(folder, number, keyfile) for number in range(3)], keyfile)
     try:
         for member in one_set.members[:2]:
@@ -130,24 +157,6 @@ def own_set() -> Iterator[Set]:
         for member in one_set.members:
             member.kill()
         shutil.rmtree(folder)
-
-
-def plan_member(folder: Path, number: int, keyfile: Path) -> Server:
-    server = plan_mongod(
-        free_port(),
-        folder / f"data{number}",
-        folder / f"log{number}",
-        # So that it is not its own machine that lets the command in.
-        parameters={"enableLocalhostAuthBypass": False},
-    )
-    server.data_dir.mkdir()
-    return replace(server, argv=[*server.argv, "--keyFile", str(keyfile)])
-
-
-def start_and_wait(member: Server) -> None:
-    Child.start(member)
-    with MongoClient("127.0.0.1", member.port, directConnection=True) as client:
-        client.admin.command("ping")
 
 
 def test_makes_nothing_while_a_member_is_missing(own_set: Set) -> None:
@@ -313,7 +322,9 @@ def test_takes_the_first_key_while_keys_are_changed(own_set: Set, tmp_path: Path
 def test_says_where_set_and_uri_differ(own_set: Set) -> None:
     said = own_set.init(MONGODB_URI=own_set.uri(members=2))
 
-    assert re.match(r"The members are .*, and MONGODB_URI names .*: use rs\.add\(\)", said[-1])
+    assert re.match(
+        r"The members are .*, and MONGODB_URI names .*: use manage\.py change_replica_set", said[-1]
+    )
 
 
 def test_refuses_a_set_of_another_name(own_set: Set) -> None:
@@ -337,3 +348,99 @@ def test_says_so_when_there_is_no_primary(own_set: Set) -> None:
     finally:
         for member in fallen:
             start_and_wait(member)
+
+
+def test_takes_a_member_out_and_in_again(own_set: Set) -> None:
+    with own_set.as_admin() as client:
+        primary = client.admin.command("hello")["primary"]
+    other, third = [name for name in own_set.names() if name != primary]
+
+    assert own_set.change("--remove", other) == f"{other} is removed."
+    assert {member["host"] for member in own_set.kept()["config"]["members"]} == {primary, third}
+    for asked, refusal in (
+        (("--remove", other), f"{other} is no member; name one of "),
+        (("--remove", primary), "MongoDB refused: "),
+        (("--add", third), f"{third} is a member already; "),
+        (("--add", "127.0.0.1:1"), "127.0.0.1:1 does not answer; start it, then add it."),
+        (("--add", "127.0.0.1:one"), "Fix MONGODB_URI or the member's name: "),
+        (("--only-left", third), f"The set has a primary, {primary}; use --remove and --add."),
+    ):
+        with pytest.raises(CommandError, match=f"^{re.escape(refusal)}"):
+            own_set.change(*asked)
+    assert own_set.change("--add", other).startswith(f"{other} is added; ")
+
+    own_set.wait_for_secondaries()
+
+
+def test_changes_members_for_the_administrator_alone(own_set: Set) -> None:
+    for password, refusal in (
+        ("", "Set MONGODB_ADMIN_PASSWORD, for MongoDB's user admin."),
+        ("another", "MongoDB does not know admin by this MONGODB_ADMIN_PASSWORD; "),
+    ):
+        with pytest.raises(CommandError, match=f"^{refusal}"):
+            own_set.change("--remove", own_set.names()[2], MONGODB_ADMIN_PASSWORD=password)
+
+
+def lose_two(own_set: Set) -> tuple[str, list[Server]]:
+    """Writes a thing, then ends the primary and another member; the first is the one left."""
+    own_set.wait_for_secondaries()
+    with own_set.as_application() as client:
+        things = client[NAME].get_collection("things", write_concern=WriteConcern(3))
+        things.replace_one({"_id": "kept"}, {}, upsert=True)
+    with own_set.as_admin() as client:
+        primary = client.admin.command("hello")["primary"]
+    first, second, last = sorted(
+        own_set.members, key=lambda member: primary != f"127.0.0.1:{member.port}"
+    )
+    for member in (first, second):
+        member.kill()
+    left = f"127.0.0.1:{last.port}"
+    wait_until_alone(own_set, left)
+    return left, [first, second]
+
+
+def wait_until_alone(own_set: Set, left: str) -> None:
+    deadline_s = time.monotonic() + 60
+    with own_set.as_member(left) as client:
+        while client.admin.command("hello").get("primary"):
+            assert time.monotonic() < deadline_s
+            time.sleep(0.1)
+
+
+def start_empty(member: Server) -> None:
+    shutil.rmtree(member.data_dir)
+    member.data_dir.mkdir()
+    start_and_wait(member)
+
+
+@pytest.mark.slow
+def test_goes_on_with_the_one_that_is_left(own_set: Set) -> None:
+    left, fallen = lose_two(own_set)
+
+    looked = own_set.change("--only-left", left)
+    with own_set.as_member(left) as client:
+        assert len(client.admin.command("replSetGetConfig")["config"]["members"]) == 3
+    kept = own_set.change("--only-left", left, "--yes")
+    with own_set.as_application() as client:
+        assert client[NAME]["things"].find_one() == {"_id": "kept"}
+    for member in fallen:
+        start_empty(member)
+        own_set.change("--add", f"127.0.0.1:{member.port}")
+
+    assert re.fullmatch(rf"{left} has what was written until \S+Z\. Nothing was .*", looked)
+    assert kept == f"{left} is the primary of a set of its own."
+    own_set.wait_for_secondaries()
+
+
+@pytest.mark.slow
+def test_lets_members_that_come_back_empty_vote_for_the_one_that_is_left(own_set: Set) -> None:
+    left, fallen = lose_two(own_set)
+
+    start_empty(fallen[0])
+    with pytest.raises(CommandError, match=r"answers; start members until|has a primary"):
+        own_set.change("--only-left", left, "--yes")
+    start_empty(fallen[1])
+
+    own_set.wait_for_secondaries()
+    with own_set.as_application() as client:
+        assert client[NAME]["things"].find_one() == {"_id": "kept"}

@@ -1,28 +1,39 @@
-"""The runbooks are true: their commands do what the page says, on real servers."""
+"""The runbooks are true: their commands do what the page says, on real servers.
+
+MongoDB and Redis ask for logins, as in production, and the site's user has the rights that
+`init_replica_set` gives it and no others.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import io
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import redis
+from django.core.management import call_command
+from django.db import connection
+from django.test import override_settings
+from pymongo import MongoClient
 
-from bookings import connections, sweep_tally
+from bookings import connections, demo, sweep_tally
 from bookings.callers import issue_token
 from bookings.models import ApiClient
 from local.children import Child
-from local.servers import Server
+from local.servers import ONE_TRY, REPLICA_SET, Server, plan_redis
 from tests.mongo.conftest import book, let_hold_end
-from tests.servers import start_redis_in_memory, start_throwaway
+from tests.servers import make_keyfile, plan_member, start_and_wait, start_throwaway
 from tests.site.site import ROOT
 
 FOLDER = ROOT / "docs" / "runbooks"
@@ -30,16 +41,24 @@ PAGES = sorted(path.name for path in FOLDER.glob("*.md"))
 
 # What no test runs, each with the reason; by how the command begins.
 NOT_RUN = {
-    "kubectl": "there is no cluster here",
-    "docker compose": "there are no containers here",
-    ". compose/made-by-make-secrets.sh": "the same; tests/unit/test_image.py makes that folder",
-    "mongosh": "it comes from no package index that the tests use",
+    "kubectl": "there is no cluster here; tests/manifests/test_commands.py looks at names and flags",
+    "docker compose": "there are no containers here; the same looks at services",
+    ". compose/made-by-make-secrets.sh": "they would read it; tests/unit/test_image.py makes that folder",
+    "mongosh": "neither Debian nor PyPI has it; the doctor says the same",
     "echo | openssl s_client": "it asks a public name",
-    "manage.py init_replica_set": "tests/mongo/test_replica_set.py runs it on three members",
+    "manage.py change_replica_set": "tests/mongo/test_replica_set.py runs it on three members",
+    "read -rs": "it asks at a terminal",
+    "export MONGODB_": "the test sets these variables, to servers that are here",
 }
 
 # What the page on restoring calls the new database.
 RESTORED = "bookingsite_back"
+
+# What the pages call MongoDB's users of the site, and the database that keeps these users.
+USER, NEW_USER, USERS_DATABASE = "bookingsite", "newname", "bookingsite"
+
+PASSWORD = "of-all-but-admin"
+ADMIN_PASSWORD = "of-admin"
 
 _BLOCK = re.compile(r"^```console(?: (test)(?: ([a-z-]+))?)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
@@ -113,12 +132,100 @@ class Stage:
         return done.stdout, done.returncode
 
 
+def address(port: int, *, user: str) -> str:
+    """MongoDB's, for a user of the site or for admin."""
+    if user == "admin":
+        return f"mongodb://admin:{ADMIN_PASSWORD}@127.0.0.1:{port}/?replicaSet={REPLICA_SET}"
+    return (
+        f"mongodb://{user}:{PASSWORD}@127.0.0.1:{port}/"
+        f"?replicaSet={REPLICA_SET}&authSource={USERS_DATABASE}"
+    )
+
+
+@pytest.fixture(scope="module")
+def guarded(migrated: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A MongoDB that asks for logins, migrated by the site's user; the variables to reach it.
+
+    This process itself writes there as admin, beside the site's user.
+    """
+    folder = tmp_path_factory.mktemp("guarded")
+    keyfile = make_keyfile(folder)
+    member = plan_member(folder, 0, keyfile)
+    start_and_wait(member)
+    variables = {
+        "MONGODB_URI": address(member.port, user=USER),
+        "MONGODB_NAME": connections.database().name,
+        "MONGODB_KEYFILE": str(keyfile),
+        "MONGODB_ADMIN_PASSWORD": ADMIN_PASSWORD,
+    }
+    make_users(variables)
+    try:
+        with reaching(variables["MONGODB_URI"]):
+            call_command("migrate", verbosity=0)
+            demo.seed(bench_rooms=1)
+        variables["MONGODB_ADMIN_URI"] = address(member.port, user="admin")
+        with reaching(variables["MONGODB_ADMIN_URI"]):
+            yield variables
+    finally:
+        member.kill()
+        shutil.rmtree(folder)
+
+
+def make_users(variables: dict[str, str]) -> None:
+    """Gives the site's user its rights on the database that the variables name, and no other."""
+    names = ("MONGODB_URI", "MONGODB_NAME", "MONGODB_KEYFILE", "MONGODB_ADMIN_PASSWORD")
+    with override_settings(**{name: variables[name] for name in names}):
+        call_command("init_replica_set", stdout=io.StringIO())
+
+
+@contextmanager
+def reaching(uri: str) -> Iterator[None]:
+    """Has this process, with all its threads, ask the MongoDB at this address meanwhile."""
+    own = connections.database()
+    # The one client of Django's backend, for threads that come.
+    pools = connection._connection_pools  # type: ignore[attr-defined]
+    options = {**connection.get_connection_params(), "host": uri}
+    with MongoClient(**options) as client:
+        pools[connection.alias] = connection.connection = client
+        connection.database = client[own.name]
+        try:
+            yield
+        finally:
+            pools[connection.alias] = connection.connection = own.client
+            connection.database = own
+
+
+def start_guarded_redis(
+    port: int, data_dir: Path, log_path: Path, *, death_signal: signal.Signals
+) -> Server:
+    """A Redis in memory that asks for the password, like compose.yaml's and Kubernetes'."""
+
+    def answers(server: Server) -> bool:
+        with redis.Redis(port=server.port, password=PASSWORD, retry=ONE_TRY) as client:
+            try:
+                return client.info("server")["process_id"] == server.pid
+            except redis.RedisError:
+                return False
+
+    extra = ("--requirepass", PASSWORD)
+    planned = plan_redis(
+        port, data_dir, log_path, appendonly=False, extra=extra, death_signal=death_signal
+    )
+    server = dataclasses.replace(
+        planned, uri=f"redis://:{PASSWORD}@127.0.0.1:{port}/0", answers=answers
+    )
+    server.start()
+    return server
+
+
 @pytest.fixture(scope="module")
 def whole_stage(
-    migrated: None, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+    guarded: dict[str, str],
+    environment: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("runbooks")
-    server = start_throwaway(start_redis_in_memory, folder / "redis")
+    server = start_throwaway(start_guarded_redis, folder / "redis")
     shims = folder / "bin"
     shims.mkdir()
     for name, runs in (("manage.py", "manage.py"), ("redis-cli", "-m tests.redis_cli")):
@@ -126,11 +233,13 @@ def whole_stage(
         (shims / name).chmod(0o755)
     variables = {
         **environment,
+        **guarded,
         "PATH": f"{shims}:{os.environ['PATH']}",
         "SECRET_KEY": "only-for-tests",
         "REDIS_URL": server.uri,
         "REDIS_HOST": "127.0.0.1",
         "REDIS_PORT": str(server.port),
+        "REDISCLI_AUTH": PASSWORD,
         # Its sweeps come at once, and are late only when the page says so.
         "EXPIRY_INTERVAL_S": "1",
     }
@@ -169,13 +278,21 @@ def stage(whole_stage: Stage, database: None, tmp_path: Path, page: str) -> Iter
     issue_token(client.pk)
     book("stay")
     (tmp_path / "backups").mkdir()
-    variables = {**whole_stage.variables, "BACKUPS": str(tmp_path / "backups")}
+    variables = {
+        **whole_stage.variables,
+        "BACKUPS": str(tmp_path / "backups"),
+        "OLD_NAME": own.name,
+        "SINCE": "2020-01-01T00:00:00+00:00",
+        "IS_REGRANTED": "",
+    }
     stage = dataclasses.replace(whole_stage, variables=variables)
     stage.wait_until_alive()
     yield stage
-    if stage.variables["REDIS_URL"] != whole_stage.variables["REDIS_URL"]:
-        stage.redis.kill()  # and its password with it
-    if stage.variables["MONGODB_NAME"] != own.name:
+    if "NEW_PASSWORD" in stage.variables:
+        stage.redis.kill()  # and its passwords with it
+    if stage.variables["IS_REGRANTED"]:
+        make_users(whole_stage.variables)
+        # A user that was dropped and made again is another one to those who are logged in.
         for part in (stage.worker, stage.beat):
             part.kill()
             part.env = whole_stage.variables
@@ -206,27 +323,52 @@ def _damage(stage: Stage) -> None:
     """Loses the booking after a backup, and has the broken database backed up as well."""
     stage.variables["BACKUP"] = _back_up(stage)
     connections.collection("bookings").delete_many({})
+    book("later", resourceId="room_B")
     time.sleep(1)  # names are of a second
     assert _back_up(stage) > stage.variables["BACKUP"]
 
 
 def _name_restored(stage: Stage) -> None:
+    """Names the new database, on which the site's user has no rights yet."""
     restored = connections.database().client[RESTORED]
-    assert restored["bookings"].count_documents({}) == 1
-    assert connections.collection("bookings").count_documents({}) == 0
-    stage.variables["MONGODB_NAME"] = RESTORED
+    rooms = [
+        database["bookings"].distinct("rooms.room")
+        for database in (restored, connections.database())
+    ]
+    assert rooms == [["room_A"], ["room_B"]]
+    stage.variables.update(MONGODB_NAME=RESTORED, IS_REGRANTED="yes")
+    said, ended = stage.run("manage.py migrate --check")
+    assert (ended, f"not authorized on {RESTORED}" in said, "'code': 13," in said) == (
+        1,
+        True,
+        True,
+    )
+
+
+def _go_back(stage: Stage) -> None:
+    stage.variables["MONGODB_NAME"] = connections.database().name
 
 
 def _lose_mongodb(stage: Stage) -> None:
     stage.variables["MONGODB_URI"] = "mongodb://127.0.0.1:1/?replicaSet=rs0"
 
 
-def _set_password(stage: Stage) -> None:
-    redis.Redis(port=stage.redis.port).config_set("requirepass", "old-password")
-    address = f"127.0.0.1:{stage.redis.port}/0"
-    stage.variables.update(OLD_PASSWORD="old-password", NEW_PASSWORD="new-password")
-    stage.variables["REDIS_URL"] = f"redis://:old-password@{address}"
-    stage.variables["NEW_REDIS_URL"] = f"redis://:new-password@{address}"
+def _choose_password(stage: Stage) -> None:
+    stage.variables.update(
+        OLD_PASSWORD=PASSWORD,
+        NEW_PASSWORD="new-password",
+        NEW_REDIS_URL=f"redis://:new-password@127.0.0.1:{stage.redis.port}/0",
+    )
+
+
+def _choose_user(stage: Stage) -> None:
+    """Names another user of MongoDB's, whom MongoDB does not know yet."""
+    stage.variables["MONGODB_URI"] = stage.variables["MONGODB_URI"].replace(
+        f"//{USER}:", f"//{NEW_USER}:"
+    )
+    stage.variables["IS_REGRANTED"] = "yes"
+    said, ended = stage.run("manage.py migrate --check")
+    assert (ended, "Authentication failed" in said) == (1, True)
 
 
 SITUATIONS: dict[str, Callable[[Stage], object]] = {
@@ -237,13 +379,15 @@ SITUATIONS: dict[str, Callable[[Stage], object]] = {
         stage.redis.start(),
         stage.wait_until_alive(),
     ),
-    "redis-password": _set_password,
+    "redis-password": _choose_password,
+    "mongodb-user": _choose_user,
     "beat-dead": _let_beat_die,
     "holds-left": _leave_a_hold,
     "damaged": _damage,
     "mongodb-dead": _lose_mongodb,
     "restored": _name_restored,
-    "restarted": lambda stage: (_name_restored(stage), stage.restart_parts()),
+    "restarted": Stage.restart_parts,
+    "going-back": _go_back,
 }
 
 

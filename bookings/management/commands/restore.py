@@ -22,11 +22,12 @@ _NAME_CODES = frozenset({73, 13297})
 
 SWITCH = """\
 Now, with web, worker and beat stopped, everywhere:
-  1. set MONGODB_NAME={name}
-  2. manage.py migrate
-  3. manage.py idempotency purge --all
-  4. start web, worker and beat, and run manage.py doctor
-Do not leave step 3 out: Redis remembers answers about bookings that this database does not have."""
+  1. manage.py idempotency purge --all
+  2. set MONGODB_NAME={name}
+  3. manage.py init_replica_set, if MongoDB asks for logins: the site's user may write there then
+  4. manage.py migrate
+  5. start web, worker and beat, and run manage.py doctor
+Do not leave step 1 out: Redis remembers answers about bookings that this database does not have."""
 
 
 class Command(BaseCommand):
