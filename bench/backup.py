@@ -1,7 +1,10 @@
-"""How long a backup and its drill take: `python -m bench.backup [BOOKINGS]`.
+"""How large a backup is and how long it and its drill take: `python -m bench.backup [BOOKINGS]`.
 
 It starts a MongoDB of its own, set up as `make run` does, makes one real booking and writes it
-again and again under other ids, nights and keys, and runs the real commands.
+again and again under other ids, nights, guests and keys, and runs the real commands. Names and
+numbers of guests are random, so that they pack no better than real ones. Speeds are those of one
+core that command and MongoDB take turns on, whatever else the machine does. The sizes and times in
+tests/manifests/sizes.py rest on what it says.
 """
 
 import io
@@ -9,7 +12,9 @@ import secrets
 import sys
 import tempfile
 import time
+from dataclasses import asdict
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 from bson import ObjectId
@@ -18,20 +23,25 @@ from bench.own_servers import own_servers
 
 FIRST = date(2027, 1, 1)
 
+# The checks of the doctor that read every booking. What it asks before them is told with the first.
+RECOUNTS = ("nights sold once", "keys used once", "documents", "search terms")
+
 
 def main(bookings: int = 100_000) -> None:
     import django
     from django.core.management import call_command
 
     django.setup()
-    from bookings import connections, demo, services
+    from bookings import connections, demo, doctor, services
     from bookings.callers import Caller
     from bookings.clock import Deadline
+    from bookings.payloads import Guest
+    from bookings.search_terms import terms_of
 
     call_command("migrate", verbosity=0)
     demo.seed()
-    guest = {"name": "Ada Lovelace", "email": "ada@example.org", "phone": "+44 20 7946 0958"}
-    payload = {"categoryId": "demo_double", "date": FIRST.isoformat(), "guest": guest}
+    ada = {"name": "Ada Lovelace", "email": "ada@example.org", "phone": "+44 20 7946 0958"}
+    payload = {"categoryId": "demo_double", "date": FIRST.isoformat(), "guest": ada}
     services.create_booking(
         caller=Caller("client", "bench", may_act_for_others=True),
         key_header="bench",
@@ -43,36 +53,104 @@ def main(bookings: int = 100_000) -> None:
 
     def another(number: int) -> dict[str, Any]:
         night, room = FIRST + timedelta(days=number % 700), f"bench_{number // 700:05}"
-        digest = secrets.token_hex(32)
+        made_at = model["created_at"] - timedelta(milliseconds=secrets.randbelow(3 * 10**10))
+        identity, reference, digest = ObjectId(), f"BENCH-{number:08}", secrets.token_hex(32)
+        guest = Guest(
+            name=f"{secrets.token_hex(3)} {secrets.token_hex(4)}",
+            email=f"{secrets.token_hex(6)}@example.org",
+            phone=f"+4420{secrets.randbelow(10**8):08}",
+        )
+        answer = model["keys"][0]["body"]
+        for old, new in (
+            (model["_id"], identity),
+            (model["reference"], reference),
+            (FIRST, night),
+            (model["rooms"][0]["room"], room),
+        ):
+            answer = answer.replace(str(old).encode(), str(new).encode())
         return {
             **model,
-            "_id": ObjectId(),
-            "reference": f"BENCH-{number:08}",
+            "_id": identity,
+            "reference": reference,
             "check_in": night.isoformat(),
             "check_out": (night + timedelta(days=1)).isoformat(),
             "rooms": [{**model["rooms"][0], "room": room}],
             "slots": [f"{night}|{room}"],
-            "guest": {**guest, "email": f"{secrets.token_hex(6)}@example.org"},
-            "keys": [{**model["keys"][0], "digest": digest}],
-            "history": [{**model["history"][0], "key": digest}],
+            "price": {
+                **model["price"],
+                "nights": [{**model["price"]["nights"][0], "date": night.isoformat()}],
+            },
+            "guest": {**model["guest"], **asdict(guest)},
+            "search_terms": terms_of(guest, country=model["country"]),
+            "notes": secrets.token_urlsafe(30),
+            "created_at": made_at,
+            "updated_at": made_at,
+            "keys": [
+                {
+                    **model["keys"][0],
+                    "digest": digest,
+                    "fingerprint": secrets.token_hex(32),
+                    "body": answer,
+                }
+            ],
+            "history": [{**model["history"][0], "at": made_at, "key": digest}],
+            "outbox": [],
         }
 
     for start in range(0, bookings, 1000):
         numbers = range(start, min(start + 1000, bookings))
         database["bookings"].insert_many(another(number) for number in numbers)
-    size_bytes = database.command("collStats", "bookings")["size"]
-    print(f"{bookings} bookings, {size_bytes / 1e6:.0f} MB of BSON")  # noqa: T201
+    size_bytes = database.command("dbStats")["dataSize"]
+    disk_bytes = _size_on_disk(database)
+    print(  # noqa: T201
+        f"{bookings} bookings, {size_bytes / 1e6:.0f} MB of BSON, "
+        f"{disk_bytes / 1e6:.0f} MB on the disk, indexes included"
+    )
+
+    since_s, since_core_s = time.perf_counter(), _core_s(database)
+
+    def tell(name: str) -> None:
+        """What was done since it was last asked."""
+        nonlocal since_s, since_core_s
+        took_s, took_core_s = time.perf_counter() - since_s, _core_s(database) - since_core_s
+        print(  # noqa: T201
+            f"{took_s:6.1f} s  {took_core_s:6.1f} s of a core  "
+            f"{size_bytes / 1e6 / took_core_s:5.1f} MB/s of BSON  "
+            f"{disk_bytes / 1e6 / took_core_s:5.1f} MB/s of the disk  {name}"
+        )
+        since_s, since_core_s = time.perf_counter(), _core_s(database)
 
     with tempfile.TemporaryDirectory(prefix="bookingsite-bench-") as folder:
-        for name, arguments in (
-            ("backup", ["--to", folder]),
-            ("restore", [folder, "--verify"]),
-        ):
-            said = io.StringIO()
-            started_s = time.perf_counter()
-            call_command(name, *arguments, stdout=said)
-            took_s = time.perf_counter() - started_s
-            print(f"{took_s:6.1f} s  {size_bytes / 1e6 / took_s:5.0f} MB/s  {name}")  # noqa: T201
+        call_command("backup", to=Path(folder), stdout=io.StringIO())
+        tell("backup")
+        call_command("restore", folder, verify=True)
+        tell("drill")
+        for name, _ in doctor.examine():
+            if name in RECOUNTS:
+                tell(name)
+        backup_bytes = sum(path.stat().st_size for path in Path(folder).glob("*Z/*"))
+    cache = (mongod := database.client.admin.command("serverStatus"))["wiredTiger"]["cache"]
+    print(  # noqa: T201
+        f"MongoDB has {mongod['mem']['resident']} MiB of memory, "
+        f"{cache['maximum bytes configured'] / 2**20:.0f} of them for its cache, and "
+        f"{cache['history store table on-disk size'] / 1e6:.0f} MB of history on the disk"
+    )
+    print(  # noqa: T201
+        f"A backup of {backup_bytes / 1e6:.0f} MB, {backup_bytes / disk_bytes:.2f} of what is on "
+        "the disk"
+    )
+
+
+def _core_s(database: Any) -> float:
+    """What this process and MongoDB have had of a core; other programs do not change that."""
+    mongod = database.client.admin.command("serverStatus")["extra_info"]
+    return time.process_time() + (mongod["user_time_us"] + mongod["system_time_us"]) / 1e6
+
+
+def _size_on_disk(database: Any) -> int:
+    """Collections and indexes as a checkpoint leaves them."""
+    database.client.admin.command("fsync")
+    return int(database.command("dbStats")["totalSize"])
 
 
 if __name__ == "__main__":

@@ -34,6 +34,10 @@ _RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocumen
 # A collection or an index that is there already, and a value twice under a unique index.
 _WRITTEN_BESIDE = frozenset({48, 85, 86, 11000})
 
+# What a restore takes of a member's disk, by what the database took: for a while also what was
+# there before versions were moved, which is a quarter (bench/backup.py), and keys being sorted.
+ROOM = 1.5
+
 # A few megabytes of bookings.
 BATCH_SIZE = 1000
 
@@ -82,6 +86,7 @@ def fill(database: Database, backup: Path, *, known_migrations: set[str]) -> tup
     _refuse_newer(backup, migrations, known_migrations)
     owner = _take(database, backup)
     try:
+        _refuse_without_room(database, manifest)
         for described in collections:
             _run(database, {"create": described["name"], **described["options"]})
             if described["file"]:
@@ -219,6 +224,20 @@ def _refuse_newer(backup: Path, migrations: set[str], known_migrations: set[str]
         raise RestoreFailed(
             f"{backup} has had migrations that this version does not know ({', '.join(unknown)}); "
             "restore it with the version that made it, or a newer one."
+        )
+
+
+def _refuse_without_room(database: Database, manifest: dict[str, Any]) -> None:
+    """Every member writes the same, so a disk that becomes full may be the end of all of them."""
+    # Of a database that is not there yet MongoDB says 0; this one has its mark.
+    stats = database.command("dbStats")
+    # Backups of before do not say, and some servers keep their disk to themselves.
+    needed_bytes, total_bytes = manifest.get("bytes_on_disk", 0), stats.get("fsTotalSize", 0)
+    free_bytes = total_bytes - stats.get("fsUsedSize", 0)
+    if total_bytes and free_bytes < needed_bytes * ROOM:
+        raise RestoreFailed(
+            f"{database.name} would need {needed_bytes * ROOM / 1e9:.1f} GB, and MongoDB's disk "
+            f"has {free_bytes / 1e9:.1f} GB left; give every member more room."
         )
 
 

@@ -1,10 +1,12 @@
 """Writing a backup: every collection as it was at one moment, read past whoever is booking.
 
 MongoDB keeps that moment for `minSnapshotHistoryWindowInSeconds`, 300 by default, and then the
-reads fail; so a backup is of one moment or it is none.
+reads fail; so a backup is of one moment or it is none. How much of that time it took stands in its
+manifest, since backups grow with the site: one that takes half of it is a warning.
 """
 
 import gzip
+import time
 from datetime import UTC
 from pathlib import Path
 from typing import Any, cast
@@ -31,6 +33,11 @@ LEFT_OUT = {
 # The fastest level. Another one makes a file that is a little smaller in twice the time.
 GZIP_LEVEL = 1
 
+WINDOW_PARAMETER = "minSnapshotHistoryWindowInSeconds"
+
+# MongoDB's own, which is taken for the window of a server that may not be asked.
+DEFAULT_WINDOW_S = 300
+
 # Too old a moment, and one that MongoDB cannot show because a collection or an index is newer.
 _TOO_OLD, _UNAVAILABLE = 239, 246
 
@@ -54,19 +61,30 @@ def write_backup(database: Database, folder: Path, *, application: str, keep: in
                 raise
             raise BackupFailed(
                 "MongoDB no longer shows the moment that this backup is of, since it took longer "
-                "than minSnapshotHistoryWindowInSeconds or a migration ran; raise that parameter "
-                "on every member, or try again when the site is quieter."
+                f"than {WINDOW_PARAMETER} or a migration ran; raise that parameter where every "
+                "member is started, or try again when the site is quieter."
             ) from error
         if keep is not None:
             folders.remove_oldest(folder, keep=keep, made=name, database=database.name)
     return name
 
 
+def ask_window_s(database: Database) -> int:
+    """For how many seconds the primary shows a moment, or by default would."""
+    try:
+        answer = database.client.admin.command({"getParameter": 1, WINDOW_PARAMETER: 1})
+    except OperationFailure:
+        return DEFAULT_WINDOW_S
+    return int(answer[WINDOW_PARAMETER])
+
+
 def _write(database: Database, folder: Path, application: str) -> str:
     collections = _describe_collections(database)
     if not collections:
         raise BackupFailed(f"{database.name} is empty; name the site's database in MONGODB_NAME.")
+    window_s = ask_window_s(database)
     with database.client.start_session(snapshot=True) as session:
+        started_s = time.monotonic()
         moment = _take_snapshot(database, collections[0]["name"], session)
         taken_at = moment.as_datetime().astimezone(UTC)
         # MongoDB's own clock: the moment itself stands still while nothing is written.
@@ -78,6 +96,7 @@ def _write(database: Database, folder: Path, application: str) -> str:
                 if described["name"] not in LEFT_OUT:
                     described |= _copy(database, described["name"], session, draft)
                 reached("in_backup")
+            took_s = time.monotonic() - started_s
             # Reads of a moment do not show which collections and indexes there were at it.
             if _describe_collections(database) != [_definition(one) for one in collections]:
                 raise BackupFailed(
@@ -91,6 +110,9 @@ def _write(database: Database, folder: Path, application: str) -> str:
                     "server": database.client.server_info()["version"],
                     "taken_at": taken_at.isoformat(),
                     "cluster_time": {"t": moment.time, "i": moment.inc},
+                    "bytes_on_disk": int(database.command("dbStats")["totalSize"]),
+                    "read_in_s": round(took_s, 1),
+                    "window_s": window_s,
                     "left_out": LEFT_OUT | _not_collections(database),
                     "collections": collections,
                 }

@@ -16,7 +16,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from bookings.connections import looking_into
+from bookings.backups.writing import WINDOW_PARAMETER, ask_window_s
+from bookings.connections import database, looking_into
 from bookings.doctor import background, clocks, members, mongodb, people, recount, redis_server
 from bookings.doctor.findings import Finding, fail, warn
 from locks import sentinel
@@ -27,8 +28,8 @@ __all__ = ["Finding", "examine", "examine_data"]
 # Every one of these questions is answered within milliseconds.
 CHECK_TIMEOUT_S = 3.0
 
-# A recount reads every booking as of one moment, which MongoDB keeps for five minutes.
-RECOUNT_TIMEOUT_S = 240.0
+# A recount reads every booking as of one moment. It gives up before MongoDB forgets that.
+RECOUNT_SHARE = 0.8
 
 MONGODB_AWAY = "MongoDB does not answer, or has no primary; start it, or mend MONGODB_URI."
 
@@ -69,11 +70,15 @@ def _ask(checks: Iterable[Check]) -> Iterator[tuple[str, Finding]]:
         if check.away in silent:
             yield check.name, fail(check.away)
             continue
+        timeout_s = CHECK_TIMEOUT_S
         try:
-            with pymongo.timeout(RECOUNT_TIMEOUT_S if check.is_recount else CHECK_TIMEOUT_S):
+            if check.is_recount:
+                with pymongo.timeout(CHECK_TIMEOUT_S):
+                    timeout_s = RECOUNT_SHARE * ask_window_s(database())
+            with pymongo.timeout(timeout_s):
                 finding = check.ask()
         except (PyMongoError, DatabaseError, RedisError, OperationalError) as error:
-            finding = _explain(check, error)
+            finding = _explain(check, error, timeout_s)
             if finding.text == check.away:
                 silent.add(check.away)
         yield check.name, finding
@@ -149,7 +154,7 @@ def _address(client: GuardedRedis) -> str:
     return breaker_of(client).address
 
 
-def _explain(check: Check, error: Exception) -> Finding:
+def _explain(check: Check, error: Exception, timeout_s: float) -> Finding:
     """What a server's silence or refusal comes to; the promise was not seen to hold."""
     if isinstance(error, DatabaseError) and isinstance(error.__cause__, PyMongoError):
         error = error.__cause__
@@ -159,8 +164,8 @@ def _explain(check: Check, error: Exception) -> Finding:
     is_late = isinstance(error, PyMongoError) and error.timeout
     if check.is_recount and (is_late or code in SNAPSHOT_CODES):
         return fail(
-            f"Not finished within {RECOUNT_TIMEOUT_S:.0f} s, so nothing is proven; "
-            "ask again when the site is quieter."
+            f"Not finished within {timeout_s:.0f} s, so nothing is proven; ask again when the site "
+            f"is quieter, or raise {WINDOW_PARAMETER} where every member of MongoDB is started."
         )
     if is_silent or is_late or isinstance(error, OperationalError):
         return fail(check.away)

@@ -44,7 +44,7 @@ def persistence(client: GuardedRedis) -> Finding:
         return ok(f"Snapshots (save {snapshots}).")
     return warn(
         "None, so a restart forgets claims and refusals (never bookings); run CONFIG SET "
-        "appendonly yes and CONFIG REWRITE."
+        "appendonly yes, and write it into its redis.conf."
     )
 
 
@@ -56,7 +56,7 @@ def eviction(client: GuardedRedis) -> Finding:
         return ok("noeviction.")
     text = (
         f"Under {policy} Redis throws claims, locks and tasks away when its memory is full; run "
-        "CONFIG SET maxmemory-policy noeviction and CONFIG REWRITE."
+        "CONFIG SET maxmemory-policy noeviction, and write it into its redis.conf."
     )
     return fail(text) if limit_bytes else warn(f"{text} It has no limit to its memory yet.")
 

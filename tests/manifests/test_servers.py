@@ -23,6 +23,7 @@ from local.binaries import mongod_binary, redis_binary
 from local.children import Child
 from local.servers import free_port
 from tests.manifests.objects import Object, expand, pods_of, sources
+from tests.manifests.sizes import window_s
 
 UNAUTHORIZED = 13
 
@@ -97,8 +98,9 @@ def test_starts_mongodb_for_nobody_but_its_members(
             password=keyfile.read_text(),
             authSource="local",
         ) as member:
-            parameter = "transactionLifetimeLimitSeconds"
-            lifetime_s = member.admin.command("getParameter", 1, **{parameter: 1})[parameter]
+            names = ("transactionLifetimeLimitSeconds", "minSnapshotHistoryWindowInSeconds")
+            found = member.admin.command("getParameter", 1, **dict.fromkeys(names, 1))
+            lifetime_s, moment_s = (found[name] for name in names)
             cache = member.admin.command("serverStatus")["wiredTiger"]["cache"]
     finally:
         mongod.kill()
@@ -107,6 +109,7 @@ def test_starts_mongodb_for_nobody_but_its_members(
     assert (hello["isWritablePrimary"], hello["secondary"]) == (False, False)
     assert refused.value.code == UNAUTHORIZED
     assert lifetime_s == 5
+    assert moment_s == window_s(objects)
     assert cache["maximum bytes configured"] >= 0.25 * 2**30
 
 

@@ -19,13 +19,14 @@ import pymongo
 import pytest
 from bson import ObjectId
 from kombu.exceptions import OperationalError
+from pymongo import _csot
 from pymongo.collation import Collation
 from pymongo.errors import PyMongoError
 from pytest_django import Settings
 
 from bookings import connections, doctor, indexes, sweep_tally
 from bookings.doctor import background, clocks, members, mongodb, recount, redis_server
-from bookings.doctor.findings import Finding
+from bookings.doctor.findings import Finding, ok
 from local.servers import Server, free_port, plan_mongod, start_mongod, start_redis
 from locks.connection import connect
 from tests.conftest import night
@@ -164,7 +165,7 @@ def test_goes_on_without_redis(settings: Settings, own_redis: Server, how: str) 
 
 def test_does_not_take_an_unfinished_recount_for_a_good_one(monkeypatch: Patch) -> None:
     book("stay")
-    monkeypatch.setattr(doctor, "RECOUNT_TIMEOUT_S", 0.0001)
+    monkeypatch.setattr(doctor, "RECOUNT_SHARE", 1e-7)
 
     findings = examine()
 
@@ -172,6 +173,20 @@ def test_does_not_take_an_unfinished_recount_for_a_good_one(monkeypatch: Patch) 
         assert findings[name].level == "FAIL"
         assert "so nothing is proven" in findings[name].text
     assert findings["stale holds"].level == "ok"
+
+
+def test_lets_a_recount_take_most_of_the_window_of_a_moment(database: None) -> None:
+    def limit() -> Finding:
+        return ok(f"{_csot.get_timeout():.0f} s")
+
+    admin = connections.database().client.admin
+    limits = []
+    for window_s in (1000, 300):
+        admin.command({"setParameter": 1, "minSnapshotHistoryWindowInSeconds": window_s})
+        check = doctor.Check("limit", "away", limit, is_recount=True)
+        limits += [finding.text for _, finding in doctor._ask([check])]
+
+    assert limits == ["800 s", "240 s"]
 
 
 def test_says_what_a_user_may_not_ask(

@@ -14,6 +14,9 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 # A file or folder of the project in backticks, and a module to run.
 NAMED = re.compile(r"`((?:bookings|bookingsite|idempotency|locks|tests|docs|bench)/[\w/.-]+)`")
 RUN = re.compile(r"python -m (bench\.\w+)")
+# What changes a running server or shell, and is forgotten at its next start; and what lasts.
+PASSING = re.compile(r"CONFIG SET|setParameter: ?1|\bulimit\b|sysctl -w")
+LASTING = re.compile(r"redis\.conf|in its configuration|LimitNOFILE|sysctl\.d")
 LINKED = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]+)")
 
 
@@ -25,3 +28,15 @@ def test_names_only_files_that_are_there(page: Path) -> None:
     named += [page.parent / target for target in LINKED.findall(text)]
 
     assert not [str(path) for path in named if not path.exists()]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*PAGES, ROOT / "k8s" / "readme.md", *sorted((ROOT / "bookings" / "doctor").glob("*.py"))],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_says_of_what_a_restart_forgets_where_it_is_kept(path: Path) -> None:
+    # Sections of a page, functions of a program.
+    parts = re.split(r"^(?:#+ |def )", path.read_text(), flags=re.MULTILINE)
+
+    assert not [part for part in parts if PASSING.search(part) and not LASTING.search(part)]

@@ -21,6 +21,7 @@ from django.conf import settings
 from django.core.management import get_commands, load_command_class
 from django.urls import resolve
 
+from tests.manifests import sizes
 from tests.site.site import ROOT
 from tests.unit.test_manage import WITHOUT_RUN_ENV
 
@@ -302,6 +303,18 @@ def test_rotates_the_log_of_every_service(name: str) -> None:
     assert logging["driver"] == "local"
     assert size
     assert int(size[1]) * int(logging["options"]["max-file"]) <= 100
+
+
+def test_has_servers_that_no_restart_makes_forgetful_and_that_have_memory() -> None:
+    mongod, redis = " ".join(SERVICES["mongodb"]["command"]), " ".join(SERVICES["redis"]["command"])
+    (cache_gb,) = re.findall(r"--wiredTigerCacheSizeGB (\S+)", mongod)
+    (data_mb,) = re.findall(r"--maxmemory (\d+)mb", redis)
+    limits = {name: THEIRS[name]["mem_limit"] for name in ("mongodb", "redis")}
+
+    assert re.search(r"minSnapshotHistoryWindowInSeconds=\d{3}", mongod)
+    assert limits == {"mongodb": "1g", "redis": "512m"}
+    assert float(cache_gb) * sizes.GIB + sizes.MONGOD_BYTES <= sizes.GIB
+    assert 2 * int(data_mb) * sizes.MIB + sizes.REDIS_BYTES <= 512 * sizes.MIB
 
 
 def test_makes_secrets_that_fit_together_and_never_twice(made: Path) -> None:

@@ -9,7 +9,7 @@ from pymongo.errors import OperationFailure
 
 from bookings.backups.errors import BackupFailed
 from bookings.backups.folders import list_backups, read_manifest
-from bookings.backups.writing import LEFT_OUT, write_backup
+from bookings.backups.writing import LEFT_OUT, WINDOW_PARAMETER, write_backup
 from bookings.connections import database
 from bookings.doctor import REFUSED_CODES
 from bookings.management.stopping import stoppable
@@ -52,7 +52,14 @@ class Command(BaseCommand):
                     "database."
                 ) from error
         self.stdout.write(f"Backed up: {folder / name}")
-        for left_out, reason in read_manifest(folder / name)["left_out"].items():
+        manifest = read_manifest(folder / name)
+        took_s, window_s = manifest["read_in_s"], manifest["window_s"]
+        if took_s > window_s / 2:
+            self.stdout.write(
+                f"Soon too slow: it was read in {took_s:.0f} s, and fails at {window_s} s; raise "
+                f"{WINDOW_PARAMETER} where every member of MongoDB is started."
+            )
+        for left_out, reason in manifest["left_out"].items():
             if left_out not in LEFT_OUT:
                 self.stdout.write(
                     f"Left out: {left_out}, since {reason}; restoring does not make it."

@@ -315,6 +315,27 @@ def test_restores_nothing_that_a_newer_version_wrote(folder: Path, other: Any) -
     assert names(other) == []
 
 
+def test_fills_no_disk(folder: Path, other: Any) -> None:
+    backup = back_up(folder)
+    seal_anew(backup, lambda manifest: manifest.update(bytes_on_disk=10**15))
+
+    with pytest.raises(
+        CommandError, match=r"need 1500000\.0 GB, and MongoDB's disk has \d+\.\d GB"
+    ):
+        restore(backup, other.name)
+
+    assert names(other) == ["unfinished_restore"]
+
+
+def test_restores_what_an_earlier_release_backed_up(folder: Path, other: Any) -> None:
+    backup = back_up(folder)
+    seal_anew(backup, lambda manifest: manifest.pop("bytes_on_disk"))
+
+    restore(backup, other.name)
+
+    assert "bookings" in names(other)
+
+
 def test_never_overwrites_anything(folder: Path, other: Any) -> None:
     book()
     backup = back_up(folder)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import fcntl
 import io
 import os
+import re
 import resource
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from django.core.management import CommandError, call_command
 from bookings import connections
 from bookings.backups import folders, writing
 from bookings.backups.errors import BackupFailed
+from bookings.management.commands import backup as command
 from local.servers import Server, free_port, start_mongod
 from tests.faults import Faults
 from tests.mongo.backups.conftest import (
@@ -243,6 +246,56 @@ def test_fails_in_a_sentence_when_the_moment_is_gone(
 
     server.kill()
     assert held(folder) == []
+
+
+@pytest.fixture
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A database on a server of its own, which the command backs up."""
+    server = start_mongod(
+        free_port(),
+        tmp_path / "data",
+        tmp_path / "log",
+        parameters={"enableTestCommands": True},
+        death_signal=signal.SIGKILL,
+    )
+    with pymongo.MongoClient(server.uri) as client:
+        client["site"]["a"].insert_one({})
+        monkeypatch.setattr(command, "database", lambda: client["site"])
+        yield client["site"]
+    server.kill()
+
+
+def test_warns_once_it_takes_half_of_the_window(folder: Path, alone: Any, at_point: Any) -> None:
+    alone.client.admin.command({"setParameter": 1, writing.WINDOW_PARAMETER: 4})
+    at_point("in_backup", lambda: time.sleep(2.1))
+    slow, quick = io.StringIO(), io.StringIO()
+
+    call_command("backup", to=folder, stdout=slow)
+    call_command("backup", to=folder, stdout=quick)
+
+    assert re.fullmatch(
+        r"Backed up: .*\n"
+        r"Soon too slow: it was read in \d+ s, and fails at 4 s; raise "
+        r"minSnapshotHistoryWindowInSeconds where every member of MongoDB is started\.\n",
+        slow.getvalue(),
+    )
+    assert re.fullmatch(r"Backed up: .*\n", quick.getvalue())
+
+
+def test_takes_the_default_for_the_window_of_a_server_that_does_not_say(
+    folder: Path, alone: Any
+) -> None:
+    alone.client.admin.command({"setParameter": 1, writing.WINDOW_PARAMETER: 1200})
+    said = rename(back_up(folder), "20260101T000000Z")
+    alone.client.admin.command(
+        "configureFailPoint",
+        "failCommand",
+        mode="alwaysOn",
+        data={"failCommands": ["getParameter"], "errorCode": 13},
+    )
+    unsaid = back_up(folder)
+
+    assert [folders.read_manifest(one)["window_s"] for one in (said, unsaid)] == [1200, 300]
 
 
 def test_fails_when_collections_change_meanwhile(extra: Any, folder: Path, at_point: Any) -> None:
