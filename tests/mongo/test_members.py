@@ -111,8 +111,13 @@ def made_trio() -> Iterator[Trio]:
             {"_id": number, "host": name_of(server), "priority": int(number == 0)}
             for number, server in enumerate(servers)
         ]
-        timing = {"electionTimeoutMillis": ELECTION_TIMEOUT_MS, "heartbeatIntervalMillis": 200}
-        config = {"_id": REPLICA_SET, "members": configured, "settings": timing}
+        settings = {
+            "electionTimeoutMillis": ELECTION_TIMEOUT_MS,
+            "heartbeatIntervalMillis": 200,
+            # Else one that copies from a member which is told to stand still stands still as well.
+            "chainingAllowed": False,
+        }
+        config = {"_id": REPLICA_SET, "members": configured, "settings": settings}
         ask(servers[0], "replSetInitiate", config)
         client: MongoClient = MongoClient(
             [name_of(server) for server in servers],
@@ -219,6 +224,11 @@ def test_warns_of_a_hidden_member_that_is_lost(trio: Trio) -> None:
 
         assert found.text.startswith(f"Serving: 2 of 3; {trio.names[2]} does not answer")
         trio.wait_until_whole()
+
+
+def test_counts_on_no_vote_of_a_member_that_has_none(trio: Trio) -> None:
+    with trio.reconfigured(lambda configured: configured[2].update(votes=0)):
+        assert doctor.members().text == "Serving: 3 of 3; none may be lost."
 
 
 def test_goes_by_what_drivers_are_told_if_it_may_not_see_the_configuration(trio: Trio) -> None:
@@ -395,6 +405,8 @@ GONE = None
             "warn",
             "One more loss stops bookings.",
         ),
+        # Both disks are there, and no majority of votes.
+        ([*[DATA] * 2, *[ARBITER] * 3], [SECONDARY, SECONDARY, *[GONE] * 3], "FAIL", " its name."),
         ([DATA] * 5, [PRIMARY, *[SECONDARY] * 3, GONE], "warn", " 1 more may be lost."),
         # One without a vote takes no part in acknowledging.
         (
