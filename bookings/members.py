@@ -4,7 +4,7 @@ The driver keeps an eye on every member that a client may use, so looking at the
 Hidden members are not among them; the doctor asks those, too.
 """
 
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from pymongo.database import Database
 from pymongo.server_description import ServerDescription
@@ -16,8 +16,10 @@ from bookings.connections import database
 # and a primary that has nothing else to write writes that it lives every ten seconds.
 MAX_LAG_S = 10.0
 
-# A disk with less of it free is soon full; a mongod whose disk is full stops.
+# A disk with less of it free is soon full, unless it is so large that this is much; a mongod whose
+# disk is full stops.
 MIN_FREE_SHARE = 0.15
+MIN_FREE_BYTES = 10 * 2**30
 
 # `recovering` stands for all that answers and does not serve: it starts, copies or rolls back, too.
 State = Literal["primary", "secondary", "arbiter", "behind", "recovering", "away"]
@@ -56,9 +58,23 @@ def _state_of(member: ServerDescription | None, primary: ServerDescription | Non
     return states.get(kind, "away")
 
 
-def read_free_share(data: Database) -> float | None:
-    """How much of the disk under the data is free, as the member that answers sees it; None where
-    it does not say."""
+class Room(NamedTuple):
+    """What is free on the disk under a member's data."""
+
+    free_bytes: float
+    size_bytes: float
+
+    @property
+    def share(self) -> float:
+        return self.free_bytes / self.size_bytes
+
+    @property
+    def is_little(self) -> bool:
+        return self.share < MIN_FREE_SHARE and self.free_bytes < MIN_FREE_BYTES
+
+
+def read_room(data: Database) -> Room | None:
+    """As the member that answers sees it; None where it does not say."""
     sizes = data.command("dbStats")
-    total_bytes = sizes.get("fsTotalSize")
-    return 1 - sizes["fsUsedSize"] / total_bytes if total_bytes else None
+    size_bytes = sizes.get("fsTotalSize")
+    return Room(size_bytes - sizes["fsUsedSize"], size_bytes) if size_bytes else None

@@ -245,12 +245,17 @@ def _of_mongodb() -> Iterator[Metric]:
     for state, number in members.count_by_state().items():
         states.add_metric([state], number)
     yield states
-    free_share = members.read_free_share(database())
-    if free_share is not None:
+    room = members.read_room(database())
+    if room is not None:
         yield GaugeMetricFamily(
-            "bookingsite_mongodb_disk_free_ratio",
-            "How much of the disk under its data MongoDB's primary has free.",
-            value=free_share,
+            "bookingsite_mongodb_disk_free_bytes",
+            "What MongoDB's primary has free on the disk under its data.",
+            value=room.free_bytes,
+        )
+        yield GaugeMetricFamily(
+            "bookingsite_mongodb_disk_size_bytes",
+            "How large that disk is.",
+            value=room.size_bytes,
         )
 
 

@@ -20,7 +20,7 @@ from pymongo.uri_parser import parse_uri
 
 from bookings.connections import database
 from bookings.doctor.findings import Finding, fail, ok, warn
-from bookings.members import MAX_LAG_S, MIN_FREE_SHARE, read_free_share
+from bookings.members import MAX_LAG_S, Room, read_room
 
 # All are asked at once. This leaves time, of a check's three seconds, for asking who they are.
 ANSWER_TIMEOUT_S = 2.0
@@ -42,10 +42,10 @@ class Member:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a member says: nothing, if `hello` is None; `free_share` if it was asked and told."""
+    """What a member says: nothing, if `hello` is None; `room` if it was asked and told."""
 
     hello: Mapping[str, Any] | None
-    free_share: float | None = None
+    room: Room | None = None
     refusal_code: int | None = None
 
 
@@ -154,7 +154,7 @@ def _ask(member: Member, access: _Access) -> Answer:
             if not member.holds_data or not _serves(hello):
                 return Answer(hello)
             with access.connect(member, logged_in=True) as client:
-                return Answer(hello, read_free_share(client[access.data_name]))
+                return Answer(hello, read_room(client[access.data_name]))
     except OperationFailure as error:
         return Answer(hello, refusal_code=None if error.timeout else error.code)
     except PyMongoError:
@@ -196,8 +196,9 @@ def _lack_of_room(member: Member, answer: Answer) -> str | None:
             f"{member.name} does not say how full its disk is ({answer.refusal_code}): let the "
             "site's user log in there, with readWrite"
         )
-    if answer.free_share is not None and answer.free_share < MIN_FREE_SHARE:
-        return f"{member.name} has {answer.free_share:.0%} of its disk free: give it a larger one"
+    if answer.room and answer.room.is_little:
+        free = f"{answer.room.free_bytes / 2**30:.1f} GiB ({answer.room.share:.0%})"
+        return f"{member.name} has {free} of its disk free: give it a larger one"
     return None
 
 

@@ -25,7 +25,7 @@ from pymongo.errors import PyMongoError
 from pytest_django import Settings
 
 from bookings import connections, doctor, indexes, sweep_tally
-from bookings.doctor import background, clocks, members, mongodb, recount, redis_server
+from bookings.doctor import background, clocks, mongodb, recount, redis_server
 from bookings.doctor.findings import Finding, ok
 from local.servers import Server, free_port, plan_mongod, start_mongod, start_redis
 from locks.connection import connect
@@ -46,7 +46,7 @@ def _hurry(monkeypatch: Patch) -> None:
 @pytest.fixture(autouse=True)
 def _have_room(monkeypatch: Patch) -> None:
     """The disk of the machine that runs the tests may be as full as it likes."""
-    monkeypatch.setattr(members, "MIN_FREE_SHARE", 0.0)
+    monkeypatch.setattr("bookings.members.MIN_FREE_SHARE", 0.0)
 
 
 @pytest.fixture

@@ -141,7 +141,7 @@ def trio(made_trio: Trio, monkeypatch: Patch) -> Trio:
     for module in (members, doctor):
         monkeypatch.setattr(module, "database", lambda: made_trio.client["trio"])
     # The disk of the machine that runs the tests may be as full as it likes.
-    monkeypatch.setattr(doctor, "MIN_FREE_SHARE", 0.0)
+    monkeypatch.setattr(members, "MIN_FREE_SHARE", 0.0)
     made_trio.wait_until_whole()
     return made_trio
 
@@ -335,13 +335,21 @@ def test_waits_no_longer_for_a_name_service_that_is_silent(trio: Trio, monkeypat
 
 
 def test_warns_of_a_disk_that_is_nearly_full(trio: Trio, monkeypatch: Patch) -> None:
-    monkeypatch.setattr(doctor, "MIN_FREE_SHARE", 1.0)
+    monkeypatch.setattr(members, "MIN_FREE_SHARE", 1.0)
+    monkeypatch.setattr(members, "MIN_FREE_BYTES", 2**60)
 
     found = doctor.members()
 
     assert found.level == "warn"
-    assert found.text.count("% of its disk free: give it a larger one") == 3
+    assert found.text.count("%) of its disk free: give it a larger one") == 3
     assert found.text.endswith(". 1 more may be lost.")
+
+
+def test_takes_a_small_share_of_a_large_disk_for_enough(trio: Trio, monkeypatch: Patch) -> None:
+    monkeypatch.setattr(members, "MIN_FREE_SHARE", 1.0)
+    monkeypatch.setattr(members, "MIN_FREE_BYTES", 1)
+
+    assert doctor.members().level == "ok"
 
 
 def test_asks_as_the_address_says(settings: Settings, trio: Trio) -> None:

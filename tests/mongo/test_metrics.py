@@ -239,7 +239,8 @@ def test_tells_which_members_serve_and_how_full_a_disk_is(client: Client) -> Non
         **dict.fromkeys(STATES, 0),
         "primary": 1,
     }
-    assert 0 < found["bookingsite_mongodb_disk_free_ratio"] < 1
+    free_bytes = found["bookingsite_mongodb_disk_free_bytes"]
+    assert 0 < free_bytes < found["bookingsite_mongodb_disk_size_bytes"]
 
 
 def test_says_which_version_runs(client: Client) -> None:

@@ -36,8 +36,7 @@ import pathlib, tempfile
 import django
 django.setup()
 from django.core.management import call_command
-from bookings import demo
-from bookings.doctor import members
+from bookings import demo, members
 from tests.mongo.conftest import book, cancel
 
 # The disk of the machine that runs the tests may be as full as it likes.
