@@ -2,13 +2,16 @@
 
 It starts a MongoDB, a Redis and a gunicorn of its own with the processes and threads of the image,
 and sends as many requests at once as a crowd does: log-ins, log-ins to accounts whose hash is as
-Django makes it by itself, the largest files of nights that staff import, and pages. For each it
-prints the most that the processes took together and what they keep afterwards, as `Pss` of
+Django makes it by itself, and the largest files of nights that staff import. For each it prints the
+most that the processes took together and what they keep afterwards, as `Pss` of
 /proc/PID/smaps_rollup says it: what they share is counted once. That is what a container's limit
-counts, except for files that the kernel drops when it has to.
+counts, except for files that the kernel drops when it has to. At the end it prints the most that
+other processes of the site take, `VmHWM` of theirs.
 """
 
 import re
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -34,6 +37,8 @@ CROWDS = (8, 18)
 
 HIDDEN = re.compile(r'<input type="hidden" name="(key)" value="([^"]*)"')
 TOKEN = re.compile(r'name="(csrfmiddlewaretoken)" value="([^"]*)"')
+
+WRITE_NIGHTS = "from bookings import night_jobs; night_jobs.work_on_jobs()"
 
 PATIENCE_S = 120
 
@@ -89,6 +94,13 @@ def main() -> None:
                 )
         finally:
             web.kill()
+        order_nights(content)
+        for what, words in (
+            ("a worker that writes such a file", ("shell", "--command", WRITE_NIGHTS)),
+            ("a backup", ("backup", "--to", name)),
+            ("the doctor", ("doctor",)),
+        ):
+            print(f"{run_mib(words):6.0f} MiB: {what}")  # noqa: T201
 
 
 def largest_file() -> bytes:
@@ -102,6 +114,37 @@ def largest_file() -> bytes:
     for name in ids:
         RoomCategory.objects.create(id=name, hotel_id="bench", name=name)
     return make_file(ids, clock.now().date(), MAX_ROWS, 0)
+
+
+def order_nights(content: bytes) -> None:
+    from bson import ObjectId
+
+    from bookings import night_files, night_jobs
+    from bookings.inventory import find_hotel
+
+    hotel = find_hotel("bench")
+    assert hotel is not None
+    night_jobs.order_rows(
+        job_id=ObjectId(),
+        kind=night_jobs.IMPORT,
+        hotel_id="bench",
+        rows=night_files.judge_file(content, hotel),
+        summary="",
+        user_id=None,
+    )
+
+
+def run_mib(words: Sequence[str]) -> float:
+    """The most that a command of `manage.py` takes by itself."""
+    command = [sys.executable, "manage.py", *words]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    most_kib = 0
+    while process.poll() is None:
+        # What it says is the most so far; a process that has ended says nothing.
+        said = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{process.pid}/status").read_text())
+        most_kib = max(most_kib, int(said[1]) if said else 0)
+        time.sleep(SAMPLE_EVERY_S)
+    return most_kib / 1024
 
 
 class Visitor:

@@ -24,7 +24,10 @@ MIB = 2**20
 # gunicorn's own process, and each that serves.
 MASTER_BYTES, SERVING_BYTES = 40 * MIB, 100 * MIB
 
-# A command of `manage.py`, a worker or beat.
+# A worker or a command with the most to do: one writes the largest file of nights, one a backup.
+WORKING_BYTES = 208 * MIB
+
+# A command that does next to nothing, such as `createsuperuser`.
 COMMAND_BYTES = 128 * MIB
 
 # What a file of nights takes until it is ordered: the body, the form that it comes in, its rows.
@@ -51,9 +54,9 @@ class Container:
 def needed_bytes(container: Container) -> float:
     """What a container of our image takes at its worst."""
     if not container.serves:
-        return COMMAND_BYTES + container.files_bytes
+        return WORKING_BYTES + container.files_bytes
     at_work = SERVING_BYTES + HASHES_BYTES + bodies.LARGE_AT_ONCE * LARGE_BODY_BYTES
-    # Beside them `createsuperuser`, say, which is run by `exec`.
+    # Beside them a command that is run by `exec`, and may hash a password.
     beside = COMMAND_BYTES + 1024 * PasswordHasher.memory_cost
     processes = count_processes(container.environment)
     return MASTER_BYTES + processes * at_work + beside + container.files_bytes
