@@ -41,9 +41,9 @@ PAGES = sorted(path.name for path in FOLDER.glob("*.md"))
 
 # What no test runs, each with the reason; by how the command begins.
 NOT_RUN = {
-    "kubectl": "there is no cluster here; tests/manifests/test_commands.py looks at names and flags",
-    "docker compose": "there are no containers here; the same looks at services",
-    ". compose/made-by-make-secrets.sh": "they would read it; tests/unit/test_image.py makes that folder",
+    "kubectl": "there is no cluster here; tests/manifests/test_commands.py checks names and flags",
+    "docker compose": "there are no containers here; the same checks services",
+    ". compose/made-by-make-secrets.sh": "for these; tests/unit/test_image.py makes that folder",
     "mongosh": "neither Debian nor PyPI has it; the doctor says the same",
     "echo | openssl s_client": "it asks a public name",
     "manage.py change_replica_set": "tests/mongo/test_replica_set.py runs it on three members",
