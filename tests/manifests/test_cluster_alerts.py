@@ -38,6 +38,8 @@ def exported_of(objects: list[Object]) -> Exported:
         "job_name": of_kind(objects, "Job"),
     }
     names = {kind: {item["metadata"]["name"] for item in found} for kind, found in kinds.items()}
+    # A CronJob's Jobs carry its name and the minute at which they were due.
+    names["job_name"] |= {f"{name}-29900417" for name in names["cronjob"]}
     names["persistentvolumeclaim"] = claims_of(objects)
     return {
         metric: {"namespace": {namespace}, label: names[label], **more}
@@ -47,6 +49,9 @@ def exported_of(objects: list[Object]) -> Exported:
             ("kube_deployment_spec_replicas", "deployment", {}),
             ("kube_deployment_status_replicas_ready", "deployment", {}),
             ("kube_job_failed", "job_name", {"condition": {"true", "false", "unknown"}}),
+            ("kube_job_status_active", "job_name", {}),
+            ("kube_job_status_start_time", "job_name", {}),
+            ("kube_job_status_completion_time", "job_name", {}),
             ("kube_cronjob_created", "cronjob", {}),
             ("kube_cronjob_status_last_successful_time", "cronjob", {}),
             ("kubelet_volume_stats_available_bytes", "persistentvolumeclaim", {}),

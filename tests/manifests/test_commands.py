@@ -33,8 +33,8 @@ KINDS = {
 
 # Those of the pages; names_in knows how they name objects.
 VERBS = {
-    "apply", "create", "delete", "describe", "diff", "exec", "get", "logs", "patch", "rollout",
-    "scale", "wait",
+    "apply", "create", "delete", "describe", "diff", "drain", "exec", "get", "logs", "patch",
+    "rollout", "scale", "taint", "uncordon", "wait",
 }  # fmt: skip
 
 # Objects of the cluster, not of the site, and names that stand for others.
@@ -51,7 +51,12 @@ def read_commands(program: str) -> set[str]:
             found |= {re.split(r" +# | && | \| | >\w", line)[0] for line in lines}
         for quoted in re.findall(r"(?<!`)`([^`]+)`(?!`)", text):
             found.add(" ".join(quoted.split()))
-    return {command for command in found if command.startswith(f"{program} ")}
+    # A program with one word more is spoken of, not typed.
+    return {
+        command
+        for command in found
+        if command.startswith(f"{program} ") and len(command.removeprefix(program).split()) > 1
+    }
 
 
 KUBECTL = sorted(command for command in read_commands("kubectl") if not NOT_OURS.search(command))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.manifests import sizes
+from tests.manifests.conftest import ROOT
 from tests.manifests.objects import Object, find, pods_of
 from tests.manifests.sizes import CHECKS, GIB, find_misfits, window_s
 from tests.manifests.test_integrity import FIRST, MONGODB, REDIS, Plant, of_redis_config, put
@@ -85,7 +86,8 @@ def test_says_the_same_as_the_page_for_operators(objects: list[Object], overlay:
         f"| {needed / GIB:.1f} GiB, {claim / GIB:.0f}Gi | {needed_s:.0f}, {window_s(objects)} |\n"
     ) in README
     if overlay == "prod":
-        assert f"> {window_s(objects) / 2:.0f}\n" in README
+        alerts = (ROOT / "observability" / "kubernetes.yml").read_text(encoding="utf-8")
+        assert f"> {window_s(objects) / 2:.0f}\n" in alerts
 
 
 def test_plants_a_misfit_for_every_check(spoilt: list[Object]) -> None:
