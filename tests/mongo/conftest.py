@@ -39,12 +39,13 @@ def inn(migrated: None) -> Iterator[None]:
             "end_of_day": datetime(1, 1, 1),  # noqa: DTZ001 a time of day
         }
     )
-    for category, occupancy, price, by_default, rooms in (
+    categories, rooms = [], []
+    for category, occupancy, price, by_default, letters in (
         ("double", 2, 10_000, True, "ABC"),
         ("single", 1, 7_000, True, "S"),
         ("cabin", 4, 20_000, False, "X"),
     ):
-        database["room_categories"].insert_one(
+        categories.append(
             {
                 "_id": f"inn_{category}",
                 "hotel_id": "inn",
@@ -54,15 +55,17 @@ def inn(migrated: None) -> Iterator[None]:
                 "sell_by_default": by_default,
             }
         )
-        for letter in rooms:
-            database["rooms"].insert_one(
-                {
-                    "_id": f"inn_{letter}",
-                    "category_id": f"inn_{category}",
-                    "name": f"Room {letter}",
-                    "is_sold": True,
-                }
-            )
+        rooms += [
+            {
+                "_id": f"inn_{letter}",
+                "category_id": f"inn_{category}",
+                "name": f"Room {letter}",
+                "is_sold": True,
+            }
+            for letter in letters
+        ]
+    database["room_categories"].insert_many(categories)
+    database["rooms"].insert_many(rooms)
     yield
     for name in ("hotels", "room_categories", "rooms"):
         database[name].delete_many({"_id": {"$regex": "^inn"}})
