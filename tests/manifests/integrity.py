@@ -438,6 +438,8 @@ def jobs_end(objects: list[Object]) -> Iterator[str]:
                 yield f"{name_of(item)} fails for good when its image or MongoDB's comes late"
     for item in of_kind(objects, "CronJob"):
         job = item["spec"]["jobTemplate"]["spec"]
+        if "ttlSecondsAfterFinished" not in job:
+            yield f"{name_of(item)} leaves failed Jobs that a person has to delete"
         if "activeDeadlineSeconds" not in job:
             yield f"{name_of(item)} never runs again when an image does not come"
         fields = item["spec"]["schedule"].split()

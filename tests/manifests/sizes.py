@@ -124,7 +124,9 @@ def volumes_have_room_for_bookings(objects: list[Object]) -> Iterator[str]:
 def backups_fit_into_their_volume(objects: list[Object]) -> Iterator[str]:
     kept = backups_kept(objects)
     needed_bytes = kept * BACKUP_SHARE * room_for_bookings(volume_bytes(objects, "mongodb"))
-    if claim_bytes(find(objects, "PersistentVolumeClaim/backup")) < needed_bytes:
+    # Else it would be called nearly full for as long as it is as full as it should be.
+    usable_bytes = (1 - FREE_SHARE) * claim_bytes(find(objects, "PersistentVolumeClaim/backup"))
+    if usable_bytes < needed_bytes:
         needed = f"{needed_bytes / GIB:.1f}Gi"
         yield f"{kept} backups of a full MongoDB take {needed}, more than their volume"
 

@@ -177,6 +177,10 @@ FAULTS: list[tuple[Plant, str]] = [
     (put(f"Job/{MIGRATE}", "spec.activeDeadlineSeconds", 3600), f"{MIGRATE} fails for good when"),
     (put(f"Job/{MIGRATE}", f"{POD}.activeDeadlineSeconds", 60), f"{MIGRATE} fails for good when"),
     (
+        take("CronJob/doctor", "spec.jobTemplate.spec.ttlSecondsAfterFinished"),
+        "CronJob/doctor leaves failed Jobs",
+    ),
+    (
         take("CronJob/backup", "spec.jobTemplate.spec.activeDeadlineSeconds"),
         "CronJob/backup never runs again when",
     ),
