@@ -115,10 +115,15 @@ def let_time_pass(ms: int) -> None:
         ("webhook_endpoints", ("next_try_at", "failing_since", "lease_until", "note_due_at")),
         ("deliveries", ("next_try_at", "refused_since")),
     ):
-        for field in fields:
-            collection(name).update_many(
-                {field: {"$type": "date"}}, [{"$set": {field: {"$subtract": [f"${field}", ms]}}}]
-            )
+        times = {field: earlier(field, ms) for field in fields}
+        collection(name).update_many({}, [{"$set": times}])
+
+
+def earlier(field: str, ms: int) -> dict[str, Any]:
+    """The time in this field so much earlier, or what else is in it, if anything."""
+    value = f"${field}"
+    is_time = {"$eq": [{"$type": value}, "date"]}
+    return {"$cond": [is_time, {"$subtract": [value, ms]}, value]}
 
 
 def until(is_so: Callable[[], bool]) -> None:
