@@ -10,6 +10,7 @@ import dataclasses
 import io
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import dropwhile
 from pathlib import Path
 
 import pytest
@@ -44,7 +46,6 @@ NOT_RUN = {
     "kubectl": "there is no cluster here; tests/manifests/test_commands.py checks names and flags",
     "docker compose": "there are no containers here; the same checks services",
     ". compose/made-by-make-secrets.sh": "for these; tests/unit/test_image.py makes that folder",
-    "mongosh": "neither Debian nor PyPI has it; the doctor says the same",
     "echo | openssl s_client": "it asks a public name",
     "manage.py change_replica_set": "tests/mongo/test_replica_set.py runs it on three members",
     "read -rs": "it asks at a terminal",
@@ -431,6 +432,18 @@ def test_give_redis_cli_no_password_as_an_argument() -> None:
             for command, _, _ in block.commands:
                 _, _, arguments = command.partition("redis-cli ")
                 assert not re.search(r"URL|PASSWORD|password", arguments.split("<<<")[0]), page
+
+
+def test_give_no_program_a_login_as_an_argument() -> None:
+    """Its own variables and its input are read by the program alone, and builtins start none."""
+    for page in PAGES:
+        for block in read_blocks(page):
+            for command, _, _ in block.commands:
+                words = shlex.split(command.split("<<<")[0])
+                program, *arguments = dropwhile(re.compile(r"\w+=").match, words)
+                if program not in ("export", "read", "."):
+                    shown = re.findall(r"\$\{?\w*(?:PASSWORD|UR[IL])\w*", " ".join(arguments))
+                    assert not shown, f"{page}: {command}"
 
 
 def test_show_no_command_outside_a_block() -> None:
