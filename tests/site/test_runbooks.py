@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import dropwhile
 from pathlib import Path
 
@@ -96,6 +96,8 @@ class Stage:
     redis: Server
     worker: Child
     beat: Child
+    # MongoDBs that the page's situations have started.
+    others: list[Server] = field(default_factory=list)
 
     def wait_until_alive(self) -> None:
         """Returns once the worker has swept for beat, and answers."""
@@ -289,6 +291,9 @@ def stage(whole_stage: Stage, database: None, tmp_path: Path, page: str) -> Iter
     stage = dataclasses.replace(whole_stage, variables=variables)
     stage.wait_until_alive()
     yield stage
+    while stage.others:
+        stage.others[-1].kill()
+        shutil.rmtree(stage.others.pop().data_dir)
     if "NEW_PASSWORD" in stage.variables:
         stage.redis.kill()  # and its passwords with it
     if stage.variables["IS_REGRANTED"]:
@@ -354,6 +359,20 @@ def _lose_mongodb(stage: Stage) -> None:
     stage.variables["MONGODB_URI"] = "mongodb://127.0.0.1:1/?replicaSet=rs0"
 
 
+def _empty_mongodb(stage: Stage) -> None:
+    """Names a member that waits for its set, with a backup of the one before at hand."""
+    stage.variables["MONGODB_URI"] = stage.variables["MONGODB_ADMIN_URI"]
+    _back_up(stage)
+    keyfile = Path(stage.variables["MONGODB_KEYFILE"])
+    member = plan_member(Path(stage.variables["BACKUPS"]).parent, 0, keyfile)
+    stage.others.append(member)
+    start_and_wait(member)
+    stage.variables.update(
+        MONGODB_URI=address(member.port, user=USER),
+        MONGODB_ADMIN_URI=address(member.port, user="admin"),
+    )
+
+
 def _choose_password(stage: Stage) -> None:
     stage.variables.update(
         OLD_PASSWORD=PASSWORD,
@@ -386,6 +405,7 @@ SITUATIONS: dict[str, Callable[[Stage], object]] = {
     "holds-left": _leave_a_hold,
     "damaged": _damage,
     "mongodb-dead": _lose_mongodb,
+    "mongodb-empty": _empty_mongodb,
     "restored": _name_restored,
     "restarted": Stage.restart_parts,
     "going-back": _go_back,
