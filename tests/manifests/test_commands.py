@@ -131,6 +131,15 @@ def test_name_objects_and_containers_that_are_there(objects: list[Object]) -> No
             assert (ROOT / words[words.index("-k") + 1] / "kustomization.yaml").exists(), command
 
 
+def test_wait_until_a_claim_is_gone_unless_its_pod_goes_with_it() -> None:
+    """A claim that is only being deleted is there for the next apply, which makes no other."""
+    for command in KUBECTL:
+        words = split(command)
+        kinds = {name.partition("/")[0] for name in names_in(words)}
+        if words[0] == "delete" and "--wait=false" in words:
+            assert "PersistentVolumeClaim" not in kinds or "Pod" in kinds, command
+
+
 @pytest.mark.parametrize("command", KUBECTL)
 def test_are_taken_by_kubectl(command: str, kubectl: str, k8s: Path, tmp_path: Path) -> None:
     """It asks a server where none is, so that whatever it says before is about the command."""

@@ -10,6 +10,7 @@ import dataclasses
 import io
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -17,7 +18,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import dropwhile
 from pathlib import Path
 
 import pytest
@@ -44,7 +46,6 @@ NOT_RUN = {
     "kubectl": "there is no cluster here; tests/manifests/test_commands.py checks names and flags",
     "docker compose": "there are no containers here; the same checks services",
     ". compose/made-by-make-secrets.sh": "for these; tests/unit/test_image.py makes that folder",
-    "mongosh": "neither Debian nor PyPI has it; the doctor says the same",
     "echo | openssl s_client": "it asks a public name",
     "manage.py change_replica_set": "tests/mongo/test_replica_set.py runs it on three members",
     "read -rs": "it asks at a terminal",
@@ -95,6 +96,8 @@ class Stage:
     redis: Server
     worker: Child
     beat: Child
+    # MongoDBs that the page's situations have started.
+    others: list[Server] = field(default_factory=list)
 
     def wait_until_alive(self) -> None:
         """Returns once the worker has swept for beat, and answers."""
@@ -288,6 +291,9 @@ def stage(whole_stage: Stage, database: None, tmp_path: Path, page: str) -> Iter
     stage = dataclasses.replace(whole_stage, variables=variables)
     stage.wait_until_alive()
     yield stage
+    while stage.others:
+        stage.others[-1].kill()
+        shutil.rmtree(stage.others.pop().data_dir)
     if "NEW_PASSWORD" in stage.variables:
         stage.redis.kill()  # and its passwords with it
     if stage.variables["IS_REGRANTED"]:
@@ -353,6 +359,20 @@ def _lose_mongodb(stage: Stage) -> None:
     stage.variables["MONGODB_URI"] = "mongodb://127.0.0.1:1/?replicaSet=rs0"
 
 
+def _empty_mongodb(stage: Stage) -> None:
+    """Names a member that waits for its set, with a backup of the one before at hand."""
+    stage.variables["MONGODB_URI"] = stage.variables["MONGODB_ADMIN_URI"]
+    _back_up(stage)
+    keyfile = Path(stage.variables["MONGODB_KEYFILE"])
+    member = plan_member(Path(stage.variables["BACKUPS"]).parent, 0, keyfile)
+    stage.others.append(member)
+    start_and_wait(member)
+    stage.variables.update(
+        MONGODB_URI=address(member.port, user=USER),
+        MONGODB_ADMIN_URI=address(member.port, user="admin"),
+    )
+
+
 def _choose_password(stage: Stage) -> None:
     stage.variables.update(
         OLD_PASSWORD=PASSWORD,
@@ -385,6 +405,7 @@ SITUATIONS: dict[str, Callable[[Stage], object]] = {
     "holds-left": _leave_a_hold,
     "damaged": _damage,
     "mongodb-dead": _lose_mongodb,
+    "mongodb-empty": _empty_mongodb,
     "restored": _name_restored,
     "restarted": Stage.restart_parts,
     "going-back": _go_back,
@@ -431,6 +452,18 @@ def test_give_redis_cli_no_password_as_an_argument() -> None:
             for command, _, _ in block.commands:
                 _, _, arguments = command.partition("redis-cli ")
                 assert not re.search(r"URL|PASSWORD|password", arguments.split("<<<")[0]), page
+
+
+def test_give_no_program_a_login_as_an_argument() -> None:
+    """Its own variables and its input are read by the program alone, and builtins start none."""
+    for page in PAGES:
+        for block in read_blocks(page):
+            for command, _, _ in block.commands:
+                words = shlex.split(command.split("<<<")[0])
+                program, *arguments = dropwhile(re.compile(r"\w+=").match, words)
+                if program not in ("export", "read", "."):
+                    shown = re.findall(r"\$\{?\w*(?:PASSWORD|UR[IL])\w*", " ".join(arguments))
+                    assert not shown, f"{page}: {command}"
 
 
 def test_show_no_command_outside_a_block() -> None:
