@@ -28,13 +28,23 @@ def main() -> None:
         sys.exit("Django is missing here; use .venv/bin/python manage.py, which `make run` makes.")
 
     try:
-        execute_from_command_line(sys.argv)
+        try:
+            execute_from_command_line(sys.argv)
+        finally:
+            sys.stdout.flush()
     except ImproperlyConfigured as error:
         sys.exit(str(error))
-    except Exception as error:
-        if "--traceback" in sys.argv or not is_unreachable(error):
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+    except BrokenPipeError:
+        if not is_unread():
             raise
-        sys.exit("MongoDB cannot be reached; start it (make run), or mend MONGODB_URI.")
+        sys.exit(128 + signal.SIGPIPE)
+    except Exception as error:
+        what_to_do = explain(error)
+        if "--traceback" in sys.argv or what_to_do is None:
+            raise
+        sys.exit(what_to_do)
 
 
 def stop(number: int, _: FrameType | None) -> None:
@@ -42,12 +52,32 @@ def stop(number: int, _: FrameType | None) -> None:
     sys.exit(128 + number)
 
 
-def is_unreachable(error: Exception) -> bool:
-    """Whether a command failed because there is no MongoDB to talk to, or no primary."""
+def is_unread() -> bool:
+    """Whether what reads the command's lines has gone, as `head` does; then no more are printed.
+
+    A pipe to a server breaks with the same error, so the output itself is tried.
+    """
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Else the interpreter would try once more when it ends, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
+
+
+def explain(error: Exception) -> str | None:
+    """What to do if MongoDB does not let the command in, is out of reach or has no primary."""
     from bookings import mongodb_errors
 
     failed = mongodb_errors.driver_error(error)
-    return failed is not None and mongodb_errors.is_passing(failed)
+    if failed is None:
+        return None
+    if mongodb_errors.is_unknown_login(failed):
+        return mongodb_errors.UNKNOWN_LOGIN
+    if mongodb_errors.is_passing(failed):
+        return "MongoDB cannot be reached; start it (make run), or mend MONGODB_URI."
+    return None
 
 
 if __name__ == "__main__":

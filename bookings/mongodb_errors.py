@@ -13,7 +13,15 @@ import yaml
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.db import DatabaseError
-from pymongo.errors import BulkWriteError, ConnectionFailure, PyMongoError
+from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure, PyMongoError
+
+# MongoDB's codes: a user that may not do this, and a login that it does not know.
+FORBIDDEN = 13
+AUTHENTICATION_FAILED = 18
+
+UNKNOWN_LOGIN = (
+    "MongoDB does not know this user by this password; correct the login in MONGODB_URI."
+)
 
 # What the server and the driver write on errors after which the same may be tried again.
 PASSING_LABELS = frozenset(
@@ -54,6 +62,10 @@ def is_passing(error: PyMongoError) -> bool:
         or any(error.has_error_label(label) for label in PASSING_LABELS)
         or (bool(codes) and PASSING_CODES.issuperset(codes))
     )
+
+
+def is_unknown_login(error: PyMongoError) -> bool:
+    return isinstance(error, OperationFailure) and error.code == AUTHENTICATION_FAILED
 
 
 def describe(error: BaseException) -> dict[str, Any]:

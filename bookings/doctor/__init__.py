@@ -1,7 +1,8 @@
 """Whether this site can keep its promises, and has kept them: `manage.py doctor`.
 
 Every check is a function that looks, writes nothing into MongoDB, and waits no longer than its
-limit. A server that failed to answer is not asked again.
+limit. A server that failed to answer is not asked again. Only the members of MongoDB's set are,
+each by itself: without a primary, they are what has to be known.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +17,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from bookings import mongodb_errors
 from bookings.backups.writing import WINDOW_PARAMETER, ask_window_s
 from bookings.connections import database, looking_into
 from bookings.doctor import background, clocks, members, mongodb, people, recount, redis_server
@@ -33,9 +35,6 @@ RECOUNT_SHARE = 0.8
 
 MONGODB_AWAY = "MongoDB does not answer, or has no primary; start it, or mend MONGODB_URI."
 
-# MongoDB's codes for who may not ask this, and who did not get in.
-REFUSED_CODES = frozenset({13, 18})
-
 # A snapshot that MongoDB no longer has, or does not have yet.
 SNAPSHOT_CODES = frozenset({239, 246})
 
@@ -48,6 +47,8 @@ class Check:
     away: str
     ask: Callable[[], Finding]
     is_recount: bool = False
+    # One that finds its servers by itself is asked when the others are not any more.
+    is_asked_always: bool = False
 
 
 def examine() -> Iterator[tuple[str, Finding]]:
@@ -67,7 +68,7 @@ def examine_data(name: str, *, is_older: bool = False) -> list[tuple[str, Findin
 def _ask(checks: Iterable[Check]) -> Iterator[tuple[str, Finding]]:
     silent: set[str] = set()
     for check in checks:
-        if check.away in silent:
+        if check.away in silent and not check.is_asked_always:
             yield check.name, fail(check.away)
             continue
         timeout_s = CHECK_TIMEOUT_S
@@ -87,7 +88,7 @@ def _ask(checks: Iterable[Check]) -> Iterator[tuple[str, Finding]]:
 def _checks() -> Iterator[Check]:
     away = MONGODB_AWAY
     yield Check("replica set", away, mongodb.replica_set)
-    yield Check("members", away, members.members)
+    yield Check("members", away, members.members, is_asked_always=True)
     yield Check("write concern", away, mongodb.write_concern)
     yield Check("transaction lifetime", away, mongodb.transaction_lifetime)
     yield Check("restore", away, mongodb.restore)
@@ -169,9 +170,8 @@ def _explain(check: Check, error: Exception, timeout_s: float) -> Finding:
         )
     if is_silent or is_late or isinstance(error, OperationalError):
         return fail(check.away)
-    if code in REFUSED_CODES:
-        return fail(
-            "MongoDB does not let this user ask; mend the login in MONGODB_URI, or grant it "
-            "clusterMonitor and readWrite."
-        )
+    if code == mongodb_errors.AUTHENTICATION_FAILED:
+        return fail(mongodb_errors.UNKNOWN_LOGIN)
+    if code == mongodb_errors.FORBIDDEN:
+        return fail("MongoDB does not let this user ask; grant it clusterMonitor and readWrite.")
     return fail(f"The server answers with an error ({type(error).__name__}); read its log.")

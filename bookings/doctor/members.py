@@ -2,12 +2,13 @@
 
 The set answers for all of them as long as a majority lives, so each is asked by itself, over a
 connection of its own. What a member is, it tells anyone; one that has no data yet would know no
-login. Only for the room on its disk the site logs in.
+login. Only for the room on its disk the site logs in. Where no member may be asked for the set's
+configuration, the names are those that the driver was told, or else those in MONGODB_URI.
 """
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote_plus
@@ -15,18 +16,17 @@ from urllib.parse import quote_plus
 import pymongo
 from django.conf import settings
 from pymongo import MongoClient, ReadPreference
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 from pymongo.uri_parser import parse_uri
 
 from bookings.connections import database
 from bookings.doctor.findings import Finding, fail, ok, warn
 from bookings.members import MAX_LAG_S, Room, read_room
+from bookings.mongodb_errors import FORBIDDEN
 
 # All are asked at once. This leaves time, of a check's three seconds, for asking who they are.
 ANSWER_TIMEOUT_S = 2.0
-
-# MongoDB's code for a user that may not ask this.
-FORBIDDEN = 13
+NAMING_TIMEOUT_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,9 @@ class Answer:
 
 @dataclass(frozen=True)
 class _Access:
-    """How the site reaches a member by itself: as MONGODB_URI says, which names them all."""
+    """How the site reaches a member by itself: as MONGODB_URI says, which `named` is from."""
 
+    named: tuple[str, ...]
     tls: Mapping[str, Any]
     login: Mapping[str, Any]
     login_database: str
@@ -66,6 +67,12 @@ class _Access:
         if parsed["username"]:
             login.update(username=parsed["username"], password=parsed["password"])
         return cls(
+            named=tuple(
+                f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+                for host, port in parsed["nodelist"]
+                # A socket has none; no set knows a member by one.
+                if port is not None
+            ),
             tls={name: value for name, value in options.items() if name.startswith("tls")},
             login=login,
             login_database=parsed["database"] or "",
@@ -86,14 +93,24 @@ class _Access:
 def members() -> Finding:
     """Bookings go on while a majority of them lives, and so one that is lost is easily missed."""
     client = database().client
-    hello = client.admin.command("hello", read_preference=ReadPreference.PRIMARY_PREFERRED)
-    if "setName" not in hello:
-        return fail("There are none, since this MongoDB is no replica set.")
-    configured = _read_configuration(client, hello)
     access = _Access.read()
+    try:
+        with pymongo.timeout(NAMING_TIMEOUT_S):
+            hello = client.admin.command("hello", read_preference=ReadPreference.PRIMARY_PREFERRED)
+            if "setName" not in hello:
+                return fail("There are none, since this MongoDB is no replica set.")
+            set_name, configured = hello["setName"], _read_configuration(client, hello)
+    except PyMongoError as error:
+        if not (error.timeout or isinstance(error, ConnectionFailure)):
+            raise
+        set_name, configured = _recall_members(client, access)
     with ThreadPoolExecutor(len(configured)) as pool:
         answers = list(pool.map(lambda member: _ask(member, access), configured))
-    return judge(hello["setName"], configured, answers)
+    found = judge(set_name or _name_set(answers), configured, answers)
+    if fault := _fault_of_address(access.named, configured):
+        level = "warn" if found.level == "ok" else found.level
+        return replace(found, level=level, text=f"{found.text} {fault}")
+    return found
 
 
 def judge(set_name: str, configured: list[Member], answers: list[Answer]) -> Finding:
@@ -143,6 +160,48 @@ def _read_configuration(client: MongoClient, hello: Mapping[str, Any]) -> list[M
     ]
     # In a set with other names for other networks (horizons) clients go by what they are told.
     return configured if {m.name for m in told} <= {m.name for m in configured} else told
+
+
+def _recall_members(client: MongoClient, access: _Access) -> tuple[str | None, list[Member]]:
+    """Every member that the driver was told of by one which clients may not use now.
+
+    Where it was told of none, those that MONGODB_URI names.
+    """
+    topology = client.topology_description
+    seen = topology.server_descriptions()
+    told = {address for description in seen.values() for address in description.all_hosts}
+    if not told:
+        return topology.replica_set_name, [Member(name) for name in access.named]
+    return topology.replica_set_name, [
+        Member(
+            f"[{host}]:{port}" if ":" in host else f"{host}:{port}",
+            holds_data=(host, port) not in seen or seen[host, port].server_type_name != "RSArbiter",
+        )
+        for host, port in sorted(told)
+    ]
+
+
+def _name_set(answers: list[Answer]) -> str:
+    """The set that one of them says it is of; the address need not name it."""
+    return next((a.hello["setName"] for a in answers if a.hello and "setName" in a.hello), "")
+
+
+def _fault_of_address(named: tuple[str, ...], configured: list[Member]) -> str | None:
+    """Why the site could not start though the set serves: it asks those first whom this names."""
+    names = {member.name.lower() for member in configured}
+    strangers = [name for name in named if name.lower() not in names]
+    if strangers:
+        return (
+            f"MONGODB_URI names {', '.join(strangers)}, which the set does not have: name "
+            f"{', '.join(sorted(names))} there."
+        )
+    # All but a majority may be away while the set serves.
+    if named and len(named) <= (len(names) - 1) // 2:
+        return (
+            f"MONGODB_URI names only {', '.join(named)} of {len(names)}, and nothing starts while "
+            f"no member that it names answers: name {', '.join(sorted(names))} there."
+        )
+    return None
 
 
 def _ask(member: Member, access: _Access) -> Answer:

@@ -24,7 +24,7 @@ from pymongo.collation import Collation
 from pymongo.errors import PyMongoError
 from pytest_django import Settings
 
-from bookings import connections, doctor, indexes, sweep_tally
+from bookings import connections, doctor, indexes, mongodb_errors, sweep_tally
 from bookings.doctor import background, clocks, mongodb, recount, redis_server
 from bookings.doctor.findings import Finding, ok
 from local.servers import Server, free_port, plan_mongod, start_mongod, start_redis
@@ -140,10 +140,10 @@ def test_goes_on_without_mongodb_and_never_hangs(
 
     assert process.returncode == 1
     assert "MongoDB does not answer, or has no primary; start it" in first
-    assert rest.count("MongoDB does not answer, or has no primary; start it") == 15
+    assert rest.count("MongoDB does not answer, or has no primary; start it") == 14
     assert "ok    Redis: " in rest
     assert "Traceback" not in rest
-    # Fifteen more would wait for twenty seconds, if each of them asked again.
+    # Fourteen more would wait for twenty seconds, if each of them asked again.
     assert took_s < 10
 
 
@@ -194,7 +194,15 @@ def test_says_what_a_user_may_not_ask(
 ) -> None:
     own_mongod_with_failures("listIndexes", errorCode=13)
 
-    assert "mend the login in MONGODB_URI" in examine()["indexes"].text
+    assert "does not let this user ask; grant it" in examine()["indexes"].text
+
+
+def test_says_that_a_password_is_wrong(
+    own_mongod_with_failures: Callable[..., None], monkeypatch: Patch
+) -> None:
+    own_mongod_with_failures("listIndexes", errorCode=18)
+
+    assert examine()["indexes"].text == mongodb_errors.UNKNOWN_LOGIN
 
 
 def test_waits_for_no_answer_longer_than_its_limit(

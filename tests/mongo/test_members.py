@@ -21,8 +21,10 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 from pytest_django import Settings
 
+from bookings import doctor as whole
 from bookings import members
 from bookings.doctor import members as doctor
+from bookings.doctor import mongodb
 from bookings.doctor.findings import Finding
 from bookings.doctor.members import Answer, Member
 from local.children import Child
@@ -44,6 +46,9 @@ class Trio:
     @property
     def names(self) -> list[str]:
         return [name_of(server) for server in self.servers]
+
+    def uri(self, *, names: list[str] | None = None) -> str:
+        return f"mongodb://{','.join(names or self.names)}/?replicaSet={REPLICA_SET}"
 
     def write(self) -> None:
         self.client["trio"]["things"].insert_one({})
@@ -136,8 +141,9 @@ def made_trio() -> Iterator[Trio]:
 
 
 @pytest.fixture
-def trio(made_trio: Trio, monkeypatch: Patch) -> Trio:
+def trio(made_trio: Trio, monkeypatch: Patch, settings: Settings) -> Trio:
     """All is well with it, and the site looks at it."""
+    settings.MONGODB_URI = made_trio.uri()
     for module in (members, doctor):
         monkeypatch.setattr(module, "database", lambda: made_trio.client["trio"])
     # The disk of the machine that runs the tests may be as full as it likes.
@@ -155,6 +161,20 @@ def seen() -> dict[str, int]:
 
 def test_finds_three_members_that_serve(trio: Trio) -> None:
     assert doctor.members() == Finding("ok", "Serving: 3 of 3; 1 may be lost.")
+
+
+def test_warns_of_an_address_that_names_a_member_which_was_removed(
+    trio: Trio, settings: Settings
+) -> None:
+    settings.MONGODB_URI = trio.uri(names=[*reversed(trio.names), "127.0.0.1:1"])
+
+    found = doctor.members()
+
+    assert found.level == "warn"
+    assert found.text == (
+        "Serving: 3 of 3; 1 may be lost. MONGODB_URI names 127.0.0.1:1, which the set does not "
+        f"have: name {', '.join(sorted(trio.names))} there."
+    )
 
 
 def test_warns_of_a_member_that_does_not_answer(trio: Trio) -> None:
@@ -194,6 +214,70 @@ def test_tells_who_answers_where_there_is_no_primary(trio: Trio) -> None:
 
     assert (found.level, found.text[:15]) == ("warn", "Serving: 2 of 3")
     assert f"{trio.names[0]} does not answer" in found.text
+
+
+def examine_members(trio: Trio, monkeypatch: Patch, uri: str) -> tuple[Finding, Finding, float]:
+    """What a doctor that starts now finds of the set and its members, and the second one's time."""
+    with MongoClient(uri) as client:
+        for module in (mongodb, doctor):
+            monkeypatch.setattr(module, "database", lambda: client["trio"])
+        checks = whole.examine()
+        (name, of_set), knows_s = next(checks), time.monotonic()
+        other_name, of_members = next(checks)
+        took_s = time.monotonic() - knows_s
+    assert (name, other_name) == ("replica set", "members")
+    # As the fixture has it, for the test that follows.
+    monkeypatch.setattr(doctor, "database", lambda: trio.client["trio"])
+    return of_set, of_members, took_s
+
+
+def test_names_those_that_are_lost_where_the_set_has_no_primary(
+    trio: Trio, monkeypatch: Patch
+) -> None:
+    for server in trio.servers[:2]:
+        server.kill()
+    wait_until(lambda: not ask(trio.servers[2], "hello").get("primary"))
+
+    of_set, of_members, _ = examine_members(trio, monkeypatch, trio.uri())
+
+    assert of_set.level == of_members.level == "FAIL"
+    assert of_members.text.startswith("Serving: 1 of 3, too few to acknowledge a booking; ")
+    assert all(f"{name} does not answer" in of_members.text for name in trio.names[:2])
+
+
+def test_names_those_of_the_address_where_none_answers(
+    trio: Trio, monkeypatch: Patch, settings: Settings
+) -> None:
+    settings.MONGODB_URI = trio.uri(names=trio.names[:2])
+    trio.servers[0].freeze()
+    trio.servers[1].kill()
+
+    of_set, of_members, took_s = examine_members(trio, monkeypatch, settings.MONGODB_URI)
+
+    assert of_set.text == whole.MONGODB_AWAY
+    assert of_members.text.startswith("Serving: 0 of 2, too few to acknowledge a booking; ")
+    assert all(f"{name} does not answer" in of_members.text for name in trio.names[:2])
+    assert took_s < whole.CHECK_TIMEOUT_S
+
+
+def test_goes_by_what_a_member_says_that_no_client_may_use(
+    trio: Trio, monkeypatch: Patch, settings: Settings
+) -> None:
+    settings.MONGODB_URI = trio.uri(names=trio.names[2:])
+    for server in trio.servers[:2]:
+        server.kill()
+    wait_until(lambda: not ask(trio.servers[2], "hello").get("primary"))
+    ask(trio.servers[2], "replSetMaintenance", True)
+    try:
+        of_set, of_members, took_s = examine_members(trio, monkeypatch, settings.MONGODB_URI)
+    finally:
+        ask(trio.servers[2], "replSetMaintenance", False)
+
+    assert of_set.text == whole.MONGODB_AWAY
+    assert of_members.text.startswith("Serving: 0 of 3, too few to acknowledge a booking; ")
+    assert f"{trio.names[2]} starts, copies, recovers or rolls back" in of_members.text
+    assert all(f"{name} does not answer" in of_members.text for name in trio.names[:2])
+    assert took_s < whole.CHECK_TIMEOUT_S
 
 
 def test_warns_of_a_member_that_is_far_behind(trio: Trio, monkeypatch: Patch) -> None:
@@ -454,6 +538,29 @@ def test_says_how_many_may_be_lost(
 
     assert found.level == level
     assert found.text.endswith(end), found.text
+
+
+@pytest.mark.parametrize(
+    ("named", "configured", "said"),
+    [
+        ("b:1 A:1 c:1", "a:1 b:1 C:1", None),
+        # A socket leads to one machine alone, and tells no name.
+        ("", "a:1", None),
+        ("a:1 b:1", "a:1 b:1 c:1", None),
+        # Without the other one there is no primary either.
+        ("a:1", "a:1 b:1", None),
+        ("a:1", "a:1 b:1 c:1", "MONGODB_URI names only a:1 of 3, and nothing starts while no "),
+        ("a:1 b:1", "a:1 b:1 c:1 d:1 e:1", "MONGODB_URI names only a:1, b:1 of 5, and nothing "),
+        ("a:1 x:1", "a:1 b:1 c:1", "MONGODB_URI names x:1, which the set does not have: name "),
+        ("a:2", "a:1", "MONGODB_URI names a:2, which the set does not have: name a:1 there."),
+    ],
+)
+def test_compares_the_address_with_the_set(named: str, configured: str, said: str | None) -> None:
+    found = doctor._fault_of_address(
+        tuple(named.split()), [Member(name) for name in configured.split()]
+    )
+
+    assert found == said or (found and said and found.startswith(said)), found
 
 
 def test_says_when_it_may_not_ask_for_the_room() -> None:

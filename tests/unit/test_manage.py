@@ -81,12 +81,36 @@ def test_says_what_to_mend(variables: dict[str, str], command: str, sentence: st
     assert len(run.stderr.strip().splitlines()) == 1
 
 
-def test_ends_a_command_that_is_told_to_without_a_traceback(tmp_path: Path) -> None:
+# A shell has what it starts in the background pass over Ctrl-C.
+HEARING_CTRL_C = f"""
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+{WITHOUT_RUN_ENV}
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("name", "first", "status", "sentence"),
+    [
+        (
+            "init_replica_set",
+            "Waiting for 127.0.0.1:1 ...\n",
+            130,
+            "Stopped; what is in place stays, and the same command goes on.",
+        ),
+        # It has nothing to say of what it leaves behind.
+        ("doctor", "FAIL  replica set: MongoDB does not answer", None, ""),
+    ],
+)
+def test_ends_a_command_that_is_told_to_without_a_traceback(
+    tmp_path: Path, number: signal.Signals, name: str, first: str, status: int | None, sentence: str
+) -> None:
     """As process 1 of a container it would not hear of it without a handler."""
     keyfile = tmp_path / "keyfile"
     keyfile.write_text("only-for-tests")
     command = subprocess.Popen(
-        [sys.executable, "-c", WITHOUT_RUN_ENV, "init_replica_set"],
+        [sys.executable, "-c", HEARING_CTRL_C, name],
         env={
             "PATH": os.environ["PATH"],
             **DEVELOPMENT,
@@ -100,8 +124,30 @@ def test_ends_a_command_that_is_told_to_without_a_traceback(tmp_path: Path) -> N
         text=True,
     )
     with command:
-        assert command.stdout.readline() == "Waiting for 127.0.0.1:1 ...\n"  # type: ignore[union-attr]
-        command.terminate()
-        said = command.communicate(timeout=10)[1]
+        assert command.stdout.readline().startswith(first)  # type: ignore[union-attr]
+        command.send_signal(number)
+        said = command.communicate(timeout=30)[1]
 
-    assert (command.returncode, said) == (128 + signal.SIGTERM, "")
+    assert command.returncode == (status or 128 + number)
+    assert said.strip().removeprefix("CommandError: ") == sentence
+
+
+@pytest.mark.parametrize("name", ["doctor", "help"])
+def test_ends_quietly_when_what_reads_its_lines_is_gone(name: str) -> None:
+    """The first one sends each line at once, the other one all of them when it ends."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        run = subprocess.run(
+            [sys.executable, "-c", WITHOUT_RUN_ENV, name],
+            env={"PATH": os.environ["PATH"], **DEVELOPMENT, **NOWHERE},
+            cwd=ROOT,
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+        )
+    finally:
+        os.close(writer)
+
+    assert (run.returncode, run.stderr) == (128 + signal.SIGPIPE, "")

@@ -11,8 +11,8 @@ from bookings.backups.errors import BackupFailed
 from bookings.backups.folders import list_backups, read_manifest
 from bookings.backups.writing import LEFT_OUT, WINDOW_PARAMETER, write_backup
 from bookings.connections import database
-from bookings.doctor import REFUSED_CODES
 from bookings.management.stopping import stoppable
+from bookings.mongodb_errors import FORBIDDEN, UNKNOWN_LOGIN, is_unknown_login
 
 
 class Command(BaseCommand):
@@ -45,7 +45,9 @@ class Command(BaseCommand):
             except OSError as error:
                 raise CommandError(_explain(error, folder)) from error
             except OperationFailure as error:
-                if error.code not in REFUSED_CODES:
+                if is_unknown_login(error):
+                    raise CommandError(UNKNOWN_LOGIN) from error
+                if error.code != FORBIDDEN:
                     raise
                 raise CommandError(
                     "MongoDB does not let this user read everything; grant it readWrite on its "

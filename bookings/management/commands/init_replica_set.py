@@ -6,6 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from bookings import replica_set
 from bookings.backups.restoring import name_drill
+from bookings.management.stopping import stoppable
 
 
 class Command(BaseCommand):
@@ -29,15 +30,16 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            for line in replica_set.make_replica_set(
-                uri=settings.MONGODB_URI,
-                databases=(settings.MONGODB_NAME, name_drill(settings.MONGODB_NAME)),
-                keyfile=settings.MONGODB_KEYFILE,
-                admin_password=settings.MONGODB_ADMIN_PASSWORD,
-                wait_s=options["wait"],
-            ):
-                self.stdout.write(line)
-                self.stdout.flush()
-        except replica_set.ReplicaSetError as error:
-            raise CommandError(str(error)) from error
+        with stoppable(lambda: "Stopped; what is in place stays, and the same command goes on."):
+            try:
+                for line in replica_set.make_replica_set(
+                    uri=settings.MONGODB_URI,
+                    databases=(settings.MONGODB_NAME, name_drill(settings.MONGODB_NAME)),
+                    keyfile=settings.MONGODB_KEYFILE,
+                    admin_password=settings.MONGODB_ADMIN_PASSWORD,
+                    wait_s=options["wait"],
+                ):
+                    self.stdout.write(line)
+                    self.stdout.flush()
+            except replica_set.ReplicaSetError as error:
+                raise CommandError(str(error)) from error

@@ -16,6 +16,7 @@ from bookings.backups.folders import list_backups, read_manifest
 from bookings.backups.restoring import said_by
 from bookings.connections import DURABLE
 from bookings.management.stopping import stoppable
+from bookings.mongodb_errors import FORBIDDEN, UNKNOWN_LOGIN, is_unknown_login
 
 # MongoDB's: a name that it takes for no database, or for one that is there in other letters.
 _NAME_CODES = frozenset({73, 13297})
@@ -72,6 +73,8 @@ class Command(BaseCommand):
                 sound = work(_database(name), backup)
             except RestoreFailed as error:
                 raise CommandError(str(error)) from error
+            except BrokenPipeError:
+                raise  # it is no file that broke, but the pipe to the reader of the lines
             except OSError as error:
                 raise CommandError(
                     f"{error.filename or options['backup']} cannot be read ({error.strerror}); "
@@ -83,7 +86,9 @@ class Command(BaseCommand):
                         f"MongoDB takes no database named {name} ({said_by(error)}); choose "
                         "another name."
                     ) from error
-                if error.code not in doctor.REFUSED_CODES:
+                if is_unknown_login(error):
+                    raise CommandError(UNKNOWN_LOGIN) from error
+                if error.code != FORBIDDEN:
                     raise
                 raise CommandError(
                     f"MongoDB does not let this user write into {name}; name one in MONGODB_URI "

@@ -8,6 +8,8 @@ import io
 import os
 import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +20,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from pymongo.collation import Collation
 
-from bookings import clock, connections
+from bookings import clock, connections, mongodb_errors
 from bookings.backups import folders, restoring, writing
 from bookings.doctor import mongodb
 from bookings.indexes import make_failed_work_indexes
@@ -35,6 +37,7 @@ from tests.mongo.backups.conftest import (
     seal_anew,
 )
 from tests.mongo.conftest import book, cancel, confirm
+from tests.site.site import ROOT
 
 # --- What comes back ------------------------------------------------------------------------
 
@@ -696,3 +699,30 @@ def test_drills_in_no_database_that_holds_something(folder: Path, other: Any) ->
         drill(backup)
 
     assert names(theirs) == ["theirs"]
+
+
+@pytest.mark.parametrize("command", ["backup", "restore", "expire_bookings"])
+def test_says_that_a_password_is_wrong_and_no_right_is_missing(
+    folder: Path, other: Any, environment: dict[str, str], command: str
+) -> None:
+    arguments = {
+        "backup": ["--to", str(folder)],
+        "restore": [str(folder), "--into", other.name],
+        "expire_bookings": [],
+    }[command]
+    if command == "restore":
+        back_up(folder)
+    uri = environment["MONGODB_URI"].replace("://", "://inn:wrong@")
+
+    done = subprocess.run(
+        [sys.executable, "manage.py", command, *arguments],
+        cwd=ROOT,
+        env={**environment, "MONGODB_URI": uri},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    said = done.stderr.strip().removeprefix("CommandError: ")
+    assert (done.returncode, said) == (1, mongodb_errors.UNKNOWN_LOGIN)
