@@ -11,7 +11,6 @@ import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.core import mail
-from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError
 from django.db.models.signals import pre_save
 from django.test import Client
@@ -145,14 +144,19 @@ def log_in_with(password: str) -> Client:
     return browser
 
 
+def is_logged_in(browser: Client) -> bool:
+    """Whether its next request is of somebody, and not of a session that is over."""
+    return browser.get("/bookings").wsgi_request.user.is_authenticated
+
+
 @pytest.mark.usefixtures("_another_hasher")
 def test_hashes_a_password_once_more_at_its_log_in(ada: User) -> None:
     browser = log_in_with(OLD)
 
     (stored,) = User.objects.filter(pk=ada.pk).values_list("password", flat=True)
     assert stored.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
-    assert browser.get("/bookings").status_code == 200
-    assert "_auth_user_id" in log_in_with(OLD).session
+    assert is_logged_in(browser)
+    assert is_logged_in(log_in_with(OLD))
 
 
 @pytest.mark.parametrize("meanwhile", [erase, choose_another])
@@ -168,6 +172,45 @@ def test_brings_no_password_back_that_was_changed_during_a_log_in(
     left = User.objects.filter(pk=ada.pk).first()
     assert left is None or left.check_password(OTHER)
     assert (left is None) == (meanwhile is erase)
+
+
+@pytest.mark.usefixtures("_another_hasher")
+def test_keeps_a_password_that_was_changed_after_the_hash_was_made(ada: User) -> None:
+    kept = once_judged(lambda: choose_another(User.objects.get(pk=ada.pk)))
+
+    browser = log_in_with(OLD)
+
+    assert kept
+    assert User.objects.get(pk=ada.pk).check_password(OTHER)
+    # It was right when it was judged, and is good for nothing any more.
+    assert not is_logged_in(browser)
+
+
+@pytest.mark.usefixtures("_another_hasher")
+def test_lets_two_in_who_log_in_at_once(ada: User, monkeypatch: Patch) -> None:
+    """A double click: the first to be done changes what the other was judged by."""
+    quicker: list[Client] = []
+    once_hashed(monkeypatch, lambda: quicker.append(log_in_with(OLD)))
+
+    slower = log_in_with(OLD)
+
+    assert [is_logged_in(browser) for browser in (*quicker, slower)] == [True, True]
+
+
+@pytest.mark.usefixtures("_another_hasher")
+def test_saves_the_password_that_is_stored_after_it_was_judged(
+    ada: User, monkeypatch: Patch
+) -> None:
+    """Whoever judged it, and saves something else afterwards."""
+    judged = User.objects.get(pk=ada.pk)
+    assert judged.check_password(OLD)
+    choose_another(ada)
+
+    judged.last_name = "Lovelace"
+    judged.save()
+
+    ada.refresh_from_db()
+    assert (ada.last_name, ada.check_password(OTHER)) == ("Lovelace", True)
 
 
 @pytest.mark.parametrize("path", ["/login", "/admin/login/"])
@@ -248,7 +291,7 @@ def test_forgets_what_was_verified_when_the_form_has_another_address(
 
 @pytest.mark.parametrize(
     ("fields", "refusal"),
-    [(None, AccountDeleted), (["password"], PermissionDenied), (["last_login"], DatabaseError)],
+    [(None, AccountDeleted), (["password"], DatabaseError), (["last_login"], DatabaseError)],
 )
 def test_saves_no_account_that_was_deleted_since_it_was_read(
     ada: User, fields: list[str] | None, refusal: type[Exception]
