@@ -24,7 +24,7 @@ from bookings import clock, people, services
 from bookings.addresses import is_address, normalise_address
 from bookings.callers import caller_of_user
 from bookings.connections import collection
-from bookings.errors import NotAuthenticated
+from bookings.errors import NotAuthenticated, TryAgain
 from bookings.models import VerifiedAddress
 
 # An account's name is its address, and Django gives a name so many characters.
@@ -195,7 +195,10 @@ def _hash_once_more(user: Any, typed: str | None) -> bool:
     knows this one, and that is not undone; or the same one is hashed by a second click.
     """
     as_judged = {"_id": user.pk, "password": user.password}
-    user.set_password(typed)
+    try:
+        user.set_password(typed)
+    except TryAgain:
+        return True  # it was right, and too many hash just now: at the next log-in
     user._password = None  # or Django takes it for a new one at the next save
     replaced = collection(User._meta.db_table).update_one(
         as_judged, {"$set": {"password": user.password}}

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import islice
 from threading import Event
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.contrib import admin
@@ -17,6 +20,7 @@ from django.test import Client
 
 from bookings import accounts, clock, erasure, letters, people
 from bookings.accounts import AccountDeleted
+from bookings.errors import TryAgain
 from bookings.models import VerifiedAddress
 from bookingsite import passwords
 from tests.mongo.test_stale_forms import fill, page_of
@@ -26,6 +30,7 @@ Patch = pytest.MonkeyPatch
 pytestmark = pytest.mark.usefixtures("database")
 
 ADDRESS = "ada@example.org"
+FORM = "application/x-www-form-urlencoded"
 OLD, NEW, OTHER = "old pass phrase", "a long new passphrase", "another long passphrase"
 
 
@@ -228,6 +233,55 @@ def test_says_to_try_again_when_too_many_log_in(ada: User, monkeypatch: Patch, p
 
     assert (answer.status_code, answer["Retry-After"]) == (503, "2")
     assert "Please try again" in answer.content.decode()
+
+
+@pytest.fixture
+def held() -> Iterator[Event]:
+    """The thread that hashes, busy until the event is set."""
+    release, has_begun = Event(), Event()
+    passwords._hashing.submit(lambda: (has_begun.set(), release.wait(60)))
+    assert has_begun.wait(30)
+    yield release
+    release.set()
+
+
+@pytest.mark.usefixtures("_another_hasher")
+def test_leaves_threads_to_others_while_many_log_in(held: Event, monkeypatch: Patch) -> None:
+    """Four log-ins at once, as many as a process has threads, and a booking's page behind them."""
+    monkeypatch.setattr(passwords, "WAIT_S", 60)
+
+    def ask(method: str, path: str) -> int:
+        sent = {"username": "nobody@example.org", "password": OLD} if method == "POST" else {}
+        browser = Client(raise_request_exception=False)
+        return browser.generic(method, path, urlencode(sent), FORM).status_code
+
+    with ThreadPoolExecutor(4) as threads:
+        try:
+            log_ins = [threads.submit(ask, "POST", "/login") for _ in range(4)]
+            sent_away = [done.result() for done in islice(as_completed(log_ins, 20), 2)]
+            others = [threads.submit(ask, "GET", path).result(20) for path in ("/", "/api/health")]
+        finally:
+            held.set()
+        answers = sorted(log_in.result(50) for log_in in log_ins)
+
+    assert (sent_away, others) == ([503, 503], [200, 200])
+    assert answers == [400, 400, 503, 503]
+
+
+@pytest.mark.usefixtures("_another_hasher")
+def test_lets_in_whose_hash_could_not_be_replaced_for_a_crowd(
+    ada: User, monkeypatch: Patch
+) -> None:
+    def have_no_turn(*_: Any) -> None:
+        raise TryAgain
+
+    monkeypatch.setattr(User, "set_password", have_no_turn)
+
+    browser = log_in_with(OLD)
+
+    assert is_logged_in(browser)
+    (stored,) = User.objects.filter(pk=ada.pk).values_list("password", flat=True)
+    assert stored == ada.password
 
 
 # --- In the admin ------------------------------------------------------------------------------
