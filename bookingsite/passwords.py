@@ -38,6 +38,9 @@ ASKING_AT_ONCE = 2
 # MongoDB half of its share of the request.
 WAIT_S = clock.MONGODB_TIMEOUT_S / 2
 
+_hashing: ThreadPoolExecutor
+_asking: BoundedSemaphore
+
 
 def _begin() -> None:
     global _hashing, _asking
