@@ -11,8 +11,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import hashers
 from django.contrib.auth.models import User
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import ValidationError
 from django.db import DatabaseError, IntegrityError
 from django.db.models import Q
 from django.db.models.signals import post_init, post_save, pre_delete, pre_save
@@ -23,7 +24,7 @@ from bookings import clock, people, services
 from bookings.addresses import is_address, normalise_address
 from bookings.callers import caller_of_user
 from bookings.connections import collection
-from bookings.errors import NotAuthenticated
+from bookings.errors import NotAuthenticated, TryAgain
 from bookings.models import VerifiedAddress
 
 # An account's name is its address, and Django gives a name so many characters.
@@ -173,6 +174,46 @@ def forget_former_addresses(user: User) -> None:
     VerifiedAddress.objects.filter(user=user.pk).exclude(pk=user.email).delete()
 
 
+def check_password(user: Any, typed: str | None) -> bool:
+    """Whether this is the account's password; a hash of an earlier kind is replaced if it is.
+
+    It takes the place of Django's method of this name, through which every log-in goes and the
+    admin's page for one's own password. Django's saves the new hash whatever is stored by then.
+    """
+    is_of_earlier_kind: list[str] = []
+    is_right = hashers.check_password(typed, user.password, setter=is_of_earlier_kind.append)
+    return _hash_once_more(user, typed) if is_of_earlier_kind else is_right
+
+
+User.add_to_class("check_password", check_password)
+
+
+def _hash_once_more(user: Any, typed: str | None) -> bool:
+    """Stores a hash of today's kind for a password that was right; whether it is so still.
+
+    Hashing takes long. Meanwhile the owner may choose another password, perhaps because a stranger
+    knows this one, and that is not undone; or the same one is hashed by a second click.
+    """
+    as_judged = {"_id": user.pk, "password": user.password}
+    try:
+        user.set_password(typed)
+    except TryAgain:
+        return True  # it was right, and too many hash just now: at the next log-in
+    user._password = None  # or Django takes it for a new one at the next save
+    replaced = collection(User._meta.db_table).update_one(
+        as_judged, {"$set": {"password": user.password}}
+    )
+    if not replaced.matched_count:
+        stored = User.objects.filter(pk=user.pk).values_list("password", flat=True).first()
+        if stored is None or not hashers.check_password(typed, stored):
+            user.password = as_judged["password"]
+            return False
+        user.password = stored
+    # The session that begins now is tied to it, and a save that follows changes nothing about it.
+    user.as_read["password"] = user.password
+    return True
+
+
 @receiver(post_init, sender=settings.AUTH_USER_MODEL)
 def _note_as_read(instance: Any, **_: Any) -> None:
     """What the account was when it was read, or is to be when it is made."""
@@ -191,11 +232,9 @@ def _keep_what_is_stored(
     Django saves every field, and makes an account that is not there. So an account that was deleted
     since it was read is not saved, and what the save does not change stays as it is stored: hashing
     a password takes long, and staff may close the account or move it to another address meanwhile.
-    A save of named fields alone does neither, but for a password alone: see below. For addresses
-    the unique index has the last word. Raises AccountDeleted, and what `judge_address` raises.
+    A save of named fields alone does neither. For addresses the unique index has the last word.
+    Raises AccountDeleted, and what `judge_address` raises.
     """
-    if update_fields is not None and set(update_fields) == {"password"}:
-        _refuse_if_replaced(instance)
     if raw or not (update_fields is None or "email" in update_fields):
         return
     stored = User.objects.filter(pk=instance.pk).values().first()
@@ -207,18 +246,6 @@ def _keep_what_is_stored(
                 setattr(instance, name, value)
     if instance.email and (stored is None or instance.email != stored["email"]):
         instance.email = judge_address(instance.email, of=instance)
-
-
-def _refuse_if_replaced(user: Any) -> None:
-    """Django hashes the password of a log-in once more where the stored hash is of an earlier kind,
-    and saves that alone. By then the owner may have chosen another password, perhaps because
-    a stranger knows this one, and the save would bring it back.
-
-    Raises PermissionDenied, with which Django's `authenticate` lets nobody in.
-    """
-    stored = User.objects.filter(pk=user.pk).values_list("password", flat=True).first()
-    if stored != user.as_read["password"]:
-        raise PermissionDenied("The password was changed meanwhile.")
 
 
 @receiver(post_save, sender=settings.AUTH_USER_MODEL)

@@ -69,9 +69,11 @@ def _length_of(request: HttpRequest) -> int:
 
 
 def _is_staff(request: HttpRequest) -> bool:
-    """Whether the request comes with the session of staff; no middleware has asked yet."""
+    """Whether the request comes with the session of staff who have proved all that the admin asks
+    for; no middleware has asked yet."""
     sessions = import_module(settings.SESSION_ENGINE)
     with request_limits():
         request.session = sessions.SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
         user = get_user(request)
-        return user.is_active and getattr(user, "is_staff", False) and not staff.is_over(request)
+        is_staff = user.is_active and getattr(user, "is_staff", False)
+        return is_staff and not staff.is_over(request) and not staff.page_due(request, user)

@@ -10,9 +10,11 @@ account takes longer to refuse than one for an account that there is not, and no
 always paying for the dearer one would hide it. Why: docs/decisions/0035.
 """
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotInTime
+from threading import BoundedSemaphore
 from typing import TypeVar
 
 from django.contrib.auth.hashers import Argon2PasswordHasher
@@ -26,11 +28,29 @@ Answer = TypeVar("Answer")
 # gave back, up to 32 MiB of it, for that thread alone (`M_MMAP_THRESHOLD` in mallopt(3)). With a
 # lock four threads would keep four hashes' memory while one of them hashes.
 AT_ONCE = 1
-_hashing = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="hashing")
 
-# So long a request waits for its turn. It is far more than the other threads of a process need, and
-# leaves MongoDB half of its share of the request.
+# So many threads may ask at once, half of those that serve (gunicorn.conf.py): one whose hash is
+# made, and one that waits. Others are told to try again, or a crowd that logs in would leave no
+# thread to book.
+ASKING_AT_ONCE = 2
+
+# So long a request waits for its turn. It is far more than the hash before it takes, and leaves
+# MongoDB half of its share of the request.
 WAIT_S = clock.MONGODB_TIMEOUT_S / 2
+
+_hashing: ThreadPoolExecutor
+_asking: BoundedSemaphore
+
+
+def _begin() -> None:
+    global _hashing, _asking
+    _hashing = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="hashing")
+    _asking = BoundedSemaphore(ASKING_AT_ONCE)
+
+
+_begin()
+# A forked process has neither the thread nor those that asked.
+os.register_at_fork(after_in_child=_begin)
 
 
 class PasswordHasher(Argon2PasswordHasher):
@@ -52,11 +72,17 @@ class PasswordHasher(Argon2PasswordHasher):
 
 
 def _in_turn(work: Callable[[], Answer]) -> Answer:
-    """Does the work when those before it are done. Raises TryAgain if that takes too long."""
-    turn = _hashing.submit(work)
+    """Does the work when the one before it is done. Raises TryAgain if too many ask already, or
+    that takes too long."""
+    if not _asking.acquire(blocking=False):
+        raise TryAgain
     try:
-        return turn.result(WAIT_S)
-    except NotInTime:
-        if turn.cancel():
-            raise TryAgain from None
-        return turn.result()  # it has begun
+        turn = _hashing.submit(work)
+        try:
+            return turn.result(WAIT_S)
+        except NotInTime:
+            if turn.cancel():
+                raise TryAgain from None
+            return turn.result()  # it has begun
+    finally:
+        _asking.release()

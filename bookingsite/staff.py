@@ -60,15 +60,21 @@ def _step_before(request: HttpRequest) -> HttpResponse | None:
     is_leaving = request.path in (reverse("admin:logout"), reverse("admin:login"))
     if is_leaving or not (user.is_authenticated and user.is_staff):
         return None
-    factor = second_factor.find_factor(user.pk)
-    if factor is None:
-        is_due, page = settings.STAFF_SECOND_FACTOR == "required", reverse("second_factor:device")
-    else:
-        is_due, page = request.session.get(PROVED) != factor.device, reverse("second_factor:ask")
-    if not is_due or request.path == page:
+    page = page_due(request, user)
+    if page is None or request.path == page:
         return None
     came_for = request.get_full_path() if request.method in ("GET", "HEAD") else ""
     return HttpResponseRedirect(f"{page}?{urlencode({'next': came_for})}" if came_for else page)
+
+
+def page_due(request: HttpRequest, user: Any) -> str | None:
+    """Where this member of staff proves what the session lacks; None if it lacks nothing."""
+    factor = second_factor.find_factor(user.pk)
+    if factor is None:
+        is_required = settings.STAFF_SECOND_FACTOR == "required"
+        return reverse("second_factor:device") if is_required else None
+    is_proved = request.session.get(PROVED) == factor.device
+    return None if is_proved else reverse("second_factor:ask")
 
 
 def _unless_over(request: HttpRequest, user: Any) -> Any:

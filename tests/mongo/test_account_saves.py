@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import islice
 from threading import Event
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.core import mail
-from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError
 from django.db.models.signals import pre_save
 from django.test import Client
 
 from bookings import accounts, clock, erasure, letters, people
 from bookings.accounts import AccountDeleted
+from bookings.errors import TryAgain
 from bookings.models import VerifiedAddress
 from bookingsite import passwords
 from tests.mongo.test_stale_forms import fill, page_of
@@ -27,6 +30,7 @@ Patch = pytest.MonkeyPatch
 pytestmark = pytest.mark.usefixtures("database")
 
 ADDRESS = "ada@example.org"
+FORM = "application/x-www-form-urlencoded"
 OLD, NEW, OTHER = "old pass phrase", "a long new passphrase", "another long passphrase"
 
 
@@ -145,14 +149,19 @@ def log_in_with(password: str) -> Client:
     return browser
 
 
+def is_logged_in(browser: Client) -> bool:
+    """Whether its next request is of somebody, and not of a session that is over."""
+    return browser.get("/bookings").wsgi_request.user.is_authenticated
+
+
 @pytest.mark.usefixtures("_another_hasher")
 def test_hashes_a_password_once_more_at_its_log_in(ada: User) -> None:
     browser = log_in_with(OLD)
 
     (stored,) = User.objects.filter(pk=ada.pk).values_list("password", flat=True)
     assert stored.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
-    assert browser.get("/bookings").status_code == 200
-    assert "_auth_user_id" in log_in_with(OLD).session
+    assert is_logged_in(browser)
+    assert is_logged_in(log_in_with(OLD))
 
 
 @pytest.mark.parametrize("meanwhile", [erase, choose_another])
@@ -170,6 +179,45 @@ def test_brings_no_password_back_that_was_changed_during_a_log_in(
     assert (left is None) == (meanwhile is erase)
 
 
+@pytest.mark.usefixtures("_another_hasher")
+def test_keeps_a_password_that_was_changed_after_the_hash_was_made(ada: User) -> None:
+    kept = once_judged(lambda: choose_another(User.objects.get(pk=ada.pk)))
+
+    browser = log_in_with(OLD)
+
+    assert kept
+    assert User.objects.get(pk=ada.pk).check_password(OTHER)
+    # It was right when it was judged, and is good for nothing any more.
+    assert not is_logged_in(browser)
+
+
+@pytest.mark.usefixtures("_another_hasher")
+def test_lets_two_in_who_log_in_at_once(ada: User, monkeypatch: Patch) -> None:
+    """A double click: the first to be done changes what the other was judged by."""
+    quicker: list[Client] = []
+    once_hashed(monkeypatch, lambda: quicker.append(log_in_with(OLD)))
+
+    slower = log_in_with(OLD)
+
+    assert [is_logged_in(browser) for browser in (*quicker, slower)] == [True, True]
+
+
+@pytest.mark.usefixtures("_another_hasher")
+def test_saves_the_password_that_is_stored_after_it_was_judged(
+    ada: User, monkeypatch: Patch
+) -> None:
+    """Whoever judged it, and saves something else afterwards."""
+    judged = User.objects.get(pk=ada.pk)
+    assert judged.check_password(OLD)
+    choose_another(ada)
+
+    judged.last_name = "Lovelace"
+    judged.save()
+
+    ada.refresh_from_db()
+    assert (ada.last_name, ada.check_password(OTHER)) == ("Lovelace", True)
+
+
 @pytest.mark.parametrize("path", ["/login", "/admin/login/"])
 @pytest.mark.usefixtures("_another_hasher")
 def test_says_to_try_again_when_too_many_log_in(ada: User, monkeypatch: Patch, path: str) -> None:
@@ -185,6 +233,55 @@ def test_says_to_try_again_when_too_many_log_in(ada: User, monkeypatch: Patch, p
 
     assert (answer.status_code, answer["Retry-After"]) == (503, "2")
     assert "Please try again" in answer.content.decode()
+
+
+@pytest.fixture
+def held() -> Iterator[Event]:
+    """The thread that hashes, busy until the event is set."""
+    release, has_begun = Event(), Event()
+    passwords._hashing.submit(lambda: (has_begun.set(), release.wait(60)))
+    assert has_begun.wait(30)
+    yield release
+    release.set()
+
+
+@pytest.mark.usefixtures("_another_hasher")
+def test_leaves_threads_to_others_while_many_log_in(held: Event, monkeypatch: Patch) -> None:
+    """Four log-ins at once, as many as a process has threads, and a booking's page behind them."""
+    monkeypatch.setattr(passwords, "WAIT_S", 60)
+
+    def ask(method: str, path: str) -> int:
+        sent = {"username": "nobody@example.org", "password": OLD} if method == "POST" else {}
+        browser = Client(raise_request_exception=False)
+        return browser.generic(method, path, urlencode(sent), FORM).status_code
+
+    with ThreadPoolExecutor(4) as threads:
+        try:
+            log_ins = [threads.submit(ask, "POST", "/login") for _ in range(4)]
+            sent_away = [done.result() for done in islice(as_completed(log_ins, 20), 2)]
+            others = [threads.submit(ask, "GET", path).result(20) for path in ("/", "/api/health")]
+        finally:
+            held.set()
+        answers = sorted(log_in.result(50) for log_in in log_ins)
+
+    assert (sent_away, others) == ([503, 503], [200, 200])
+    assert answers == [400, 400, 503, 503]
+
+
+@pytest.mark.usefixtures("_another_hasher")
+def test_lets_in_whose_hash_could_not_be_replaced_for_a_crowd(
+    ada: User, monkeypatch: Patch
+) -> None:
+    def have_no_turn(*_: Any) -> None:
+        raise TryAgain
+
+    monkeypatch.setattr(User, "set_password", have_no_turn)
+
+    browser = log_in_with(OLD)
+
+    assert is_logged_in(browser)
+    (stored,) = User.objects.filter(pk=ada.pk).values_list("password", flat=True)
+    assert stored == ada.password
 
 
 # --- In the admin ------------------------------------------------------------------------------
@@ -248,7 +345,7 @@ def test_forgets_what_was_verified_when_the_form_has_another_address(
 
 @pytest.mark.parametrize(
     ("fields", "refusal"),
-    [(None, AccountDeleted), (["password"], PermissionDenied), (["last_login"], DatabaseError)],
+    [(None, AccountDeleted), (["password"], DatabaseError), (["last_login"], DatabaseError)],
 )
 def test_saves_no_account_that_was_deleted_since_it_was_read(
     ada: User, fields: list[str] | None, refusal: type[Exception]

@@ -283,6 +283,22 @@ def test_says_to_try_again_where_only_the_session_could_not_be_written(fail: Fai
     assert browser.post("/admin/login/", login).status_code == 302
 
 
+@pytest.mark.parametrize("path", ["/login", "/admin/login/"])
+def test_says_to_try_again_where_a_right_password_could_not_be_hashed_once_more(
+    fail: Fail, settings: Any, path: str
+) -> None:
+    User.objects.create_superuser("staff", password="correct horse")
+    settings.PASSWORD_HASHERS = ["bookingsite.passwords.PasswordHasher", *settings.PASSWORD_HASHERS]
+    browser = Client(raise_request_exception=False)
+    login = {"username": "staff", "password": "correct horse", "next": "/admin/"}
+    accounts = f"{connection.settings_dict['NAME']}.auth_user"
+    with fail("update", namespace=accounts, errorCode=246):
+        failed = browser.post(path, login)
+
+    assert shows_try_again(failed), failed.status_code
+    assert browser.post(path, login).status_code == 302
+
+
 def run_worker() -> None:
     """What beat makes the worker do; what fails there, fails in the log."""
     for task in (

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 import requests
 from django.contrib.auth.models import User
+from django.contrib.sessions.backends.db import SessionStore
 
-from bookings import night_files
+from bookings import clock, connections, night_files
+from bookings.admin.second_factor import PROVED
 from bookingsite.body_limits import DEFAULT, IMPORT, LIMITS
 from tests.site.conftest import Starter, make_user
 from tests.site.site import Site
@@ -85,6 +87,26 @@ def test_takes_files_from_staff_alone(site: Site, path: str) -> None:
     by_stranger = post(site, path, form_of(100_000))
 
     assert (by_stranger.status_code, by_customer.status_code) == (413, 413)
+
+
+def test_takes_no_file_from_staff_before_their_second_factor(site: Site) -> None:
+    boss = User.objects.create_superuser("boss", password=PASSWORD)
+    browser = Browser(site).log_in("boss")
+    device = {"_id": boss.pk, "device": "telephone", "set_up_at": clock.now(), "recovery": []}
+    connections.database()["second_factors"].insert_one(device)
+
+    before = browser.session.post(site.url + FILES, data=form_of(100_000), timeout=30)
+    session = SessionStore(browser.session.cookies["sessionid"])
+    session[PROVED] = "telephone"
+    session.save()
+    after = browser.session.post(site.url + FILES, data=form_of(100_000), timeout=30)
+
+    # What was read is refused for want of a token against forgery.
+    assert (before.status_code, after.status_code) == (413, 403)
+
+
+def test_bounds_how_long_one_file_keeps_others_waiting() -> None:
+    assert IMPORT.allowed_s(IMPORT.max_bytes) < 90
 
 
 def test_keeps_a_connection_that_a_stranger_announced_a_file_on_no_longer(site: Site) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Event
 from typing import Any
 
@@ -27,13 +29,15 @@ FROM_FOUR_THREADS = """
 import re, sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import BoundedSemaphore
 from django.contrib.auth.hashers import check_password, make_password
 from bookingsite import passwords
 
 def read_kib(name):
     return int(re.search(name + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 
-passwords.WAIT_S = 120
+# As many as have a thread, so that it is the thread that keeps the memory down.
+passwords.WAIT_S, passwords._asking = 120, BoundedSemaphore(4)
 make_password("once"), make_password("twice")
 before = read_kib("VmRSS")
 with ThreadPoolExecutor(4) as pool:
@@ -41,6 +45,26 @@ with ThreadPoolExecutor(4) as pool:
     print(read_kib("VmRSS") - before)
     list(pool.map(lambda typed: check_password(typed, sys.argv[1]), ["wrong"] * 3))
     print(read_kib("VmHWM") - before)
+"""
+
+# A thread asks while the process forks, and the child hashes once more often than may ask at once.
+AFTER_A_FORK = """
+import os
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from django.contrib.auth.hashers import make_password
+from bookingsite import passwords
+
+release, has_begun = Event(), Event()
+with ThreadPoolExecutor(1) as pool:
+    pool.submit(passwords._in_turn, lambda: (has_begun.set(), release.wait(30)))
+    assert has_begun.wait(30)
+    child = os.fork()
+    if child == 0:
+        hashes = [make_password("once"), make_password("twice"), make_password("thrice")]
+        os._exit(len(set(hashes)))
+    release.set()
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
 
 
@@ -66,6 +90,22 @@ def busy() -> Iterator[Event]:
     release.set()
 
 
+def run_alone(script: str, *arguments: str) -> str:
+    """What the script prints in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        env={
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "bookingsite.settings",
+            "BOOKINGSITE_ENV": "development",
+            "SECRET_KEY": "only-for-tests",
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+
 def test_hashes_as_owasp_recommends() -> None:
     stored = make_password(PASSWORD)
 
@@ -85,19 +125,7 @@ def test_takes_hashes_of_earlier_releases_and_replaces_them(earlier: str) -> Non
 
 
 def test_takes_the_memory_of_one_hash_for_however_many(earlier: str) -> None:
-    said = subprocess.run(
-        [sys.executable, "-c", FROM_FOUR_THREADS, earlier],
-        env={
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": "bookingsite.settings",
-            "BOOKINGSITE_ENV": "development",
-            "SECRET_KEY": "only-for-tests",
-        },
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    kept_kib, most_kib = map(int, said.split())
+    kept_kib, most_kib = map(int, run_alone(FROM_FOUR_THREADS, earlier).split())
 
     # Half of one more would be one more.
     assert kept_kib < PasswordHasher.memory_cost / 2
@@ -115,6 +143,18 @@ def test_gives_up_when_its_turn_does_not_come(busy: Event, monkeypatch: Any) -> 
     busy.set()
     make_password(PASSWORD)
     assert len(hashed) == 1  # nobody waits for the other one any more
+
+
+def test_lets_half_of_the_threads_that_serve_ask_at_once() -> None:
+    gunicorn = (Path(__file__).resolve().parents[2] / "gunicorn.conf.py").read_text("utf-8")
+    (threads,) = re.findall(r"^threads = (\d+)$", gunicorn, re.MULTILINE)
+
+    assert int(threads) == 2 * passwords.ASKING_AT_ONCE
+    assert passwords.AT_ONCE < passwords.ASKING_AT_ONCE
+
+
+def test_hashes_in_a_process_that_was_forked() -> None:
+    assert run_alone(AFTER_A_FORK).split() == ["3"]
 
 
 def test_finishes_a_hash_that_has_begun(monkeypatch: Any) -> None:
