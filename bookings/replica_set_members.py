@@ -32,17 +32,20 @@ Document = dict[str, Any]
 # For a primary to be found, or for the one that is left to become it: several elections.
 PRIMARY_TIMEOUT_S = 30.0
 
+# One that was removed a moment ago hears of it when it next asks the others, every two seconds.
+REMOVAL_TIMEOUT_S = 5.0
+
 
 def add_member(name: str, *, uri: str, admin_password: str) -> None:
     """Adds a member, which copies everything before it has a vote. Raises ReplicaSetError."""
     application, admin = _read(uri, admin_password)
     with _acting(), connect_to_set(application, admin, PRIMARY_TIMEOUT_S) as client:
-        if _ask(name, application) is None:
-            raise ReplicaSetError(f"{name} does not answer; start it, then add it.")
         config = _configuration(client)
         if name in _hosts(config):
             raise ReplicaSetError(f"{name} is a member already; the members are {_list(config)}.")
-        # A number is never given twice: members know each other by it.
+        _refuse_of_a_set(name, config, application)
+        # One that no member has now. That of a removed member may come again: MongoDB refuses no
+        # more than another number for a member that stays.
         number = 1 + max(member["_id"] for member in config["members"])
         _reconfigure(client, config, [*config["members"], {"_id": number, "host": name}])
 
@@ -84,19 +87,37 @@ def keep_last(name: str, *, uri: str, admin_password: str) -> None:
         member = {**_find(name, config), "votes": 1}
         member["priority"] = max(1, member["priority"])
         _reconfigure(client, config, [member], force=True)
-        ends_at_s = time.monotonic() + PRIMARY_TIMEOUT_S
-        while not client.admin.command("hello").get("isWritablePrimary"):
-            if time.monotonic() > ends_at_s:
-                raise ReplicaSetError(
-                    f"{name} is alone in its set now, and no primary yet; read its log."
-                )
-            time.sleep(RETRY_INTERVAL_S)
+        with _having_asked():
+            _wait_until_primary(name, client)
 
 
 def _read(uri: str, admin_password: str) -> tuple[Application, Login]:
     if not admin_password:
         raise ReplicaSetError("Set MONGODB_ADMIN_PASSWORD, for MongoDB's user admin.")
     return read_uri(uri), Login(ADMIN, admin_password, ADMIN)
+
+
+def _refuse_of_a_set(name: str, config: Document, application: Application) -> None:
+    """Only one that is empty or was removed has no set.
+
+    A member that is added under another name of its own goes out of the set: it finds itself in
+    the configuration twice. MongoDB does not look.
+    """
+    ends_at_s = time.monotonic() + REMOVAL_TIMEOUT_S
+    while True:
+        hello = _ask(name, application)
+        if hello is None:
+            raise ReplicaSetError(f"{name} does not answer; start it, then add it.")
+        if "setName" not in hello:
+            return
+        found = f"{name} is {hello['me']} of the set {hello['setName']} already"
+        if hello["me"] in _hosts(config):
+            raise ReplicaSetError(
+                f"{found}, a member of this one; name one that is not among {_list(config)}."
+            )
+        if time.monotonic() > ends_at_s:
+            raise ReplicaSetError(f"{found}; start it empty, then add it.")
+        time.sleep(RETRY_INTERVAL_S)
 
 
 def _check_last(name: str, hello: Document, config: Document, application: Application) -> None:
@@ -133,7 +154,30 @@ def _reconfigure(
     client: MongoClient, config: Document, members: list[Document], *, force: bool = False
 ) -> None:
     changed = {**config, "version": config["version"] + 1, "members": members}
-    client.admin.command("replSetReconfig", changed, force=force)
+    with _having_asked():
+        client.admin.command("replSetReconfig", changed, force=force)
+
+
+@contextlib.contextmanager
+def _having_asked() -> Iterator[None]:
+    """For the change and what follows it: one that gets no answer may have been made."""
+    try:
+        yield
+    except ConnectionFailure as error:
+        raise ReplicaSetError(
+            "The change was asked for and may have been made, but the answer was lost; see who the "
+            "members are with manage.py doctor."
+        ) from error
+
+
+def _wait_until_primary(name: str, client: MongoClient) -> None:
+    ends_at_s = time.monotonic() + PRIMARY_TIMEOUT_S
+    while not client.admin.command("hello").get("isWritablePrimary"):
+        if time.monotonic() > ends_at_s:
+            raise ReplicaSetError(
+                f"{name} is alone in its set now, and no primary yet; read its log."
+            )
+        time.sleep(RETRY_INTERVAL_S)
 
 
 def _find(name: str, config: Document) -> Document:

@@ -22,13 +22,15 @@ from django.test import override_settings
 from pymongo import MongoClient, WriteConcern
 from pymongo.errors import OperationFailure
 
-from bookings import replica_set
+from bookings import replica_set, replica_set_members
 from local.children import Child
 from local.servers import REPLICA_SET, Server
 from tests.servers import make_keyfile, plan_member, start_and_wait
 from tests.site.site import ROOT
 
 NAME = "inn_of_its_own"
+
+Patch = pytest.MonkeyPatch
 
 # What the site does from its first start on, as the application's user.
 FIRST_DAY = """
@@ -367,6 +369,55 @@ def test_takes_a_member_out_and_in_again(own_set: Set) -> None:
         with pytest.raises(CommandError, match=f"^{re.escape(refusal)}"):
             own_set.change(*asked)
     assert own_set.change("--add", other).startswith(f"{other} is added; ")
+
+    own_set.wait_for_secondaries()
+
+
+def test_adds_no_other_name_of_a_member_that_lives(own_set: Set) -> None:
+    own_set.wait_for_secondaries()
+    before = own_set.kept()["config"]
+
+    for name in own_set.names():
+        alias = name.replace("127.0.0.1", "localhost")
+        refusal = f"{alias} is {name} of the set {REPLICA_SET} already, a member of this one; "
+        with pytest.raises(CommandError, match=f"^{re.escape(refusal)}"):
+            own_set.change("--add", alias)
+
+    assert own_set.kept()["config"] == before
+
+
+def test_adds_no_member_of_another_set(own_set: Set, monkeypatch: Patch) -> None:
+    # The one that the suite runs on is such a set, with the same name.
+    monkeypatch.setattr(replica_set_members, "REMOVAL_TIMEOUT_S", 0.1)
+    with MongoClient(os.environ["MONGODB_URI"]) as client:
+        stranger = client.admin.command("hello")["me"]
+
+    with pytest.raises(CommandError, match=rf"^{stranger} is .* already; start it empty, .*\.$"):
+        own_set.change("--add", stranger)
+
+
+def test_says_that_a_change_without_an_answer_may_have_been_made(
+    own_set: Set, monkeypatch: Patch
+) -> None:
+    own_set.wait_for_secondaries()
+    with own_set.as_admin() as client:
+        primary = client.admin.command("hello")["primary"]
+    server = next(member for member in own_set.members if primary == f"127.0.0.1:{member.port}")
+    read = replica_set_members._configuration
+
+    def read_and_freeze(client: MongoClient) -> dict[str, Any]:
+        config = read(client)
+        server.freeze()
+        return config
+
+    monkeypatch.setattr(replica_set_members, "_configuration", read_and_freeze)
+    monkeypatch.setattr(replica_set, "COMMAND_TIMEOUT_MS", 1_000)
+    try:
+        # What it refuses once it goes on.
+        with pytest.raises(CommandError, match=r"^The change was asked for and may have been made"):
+            own_set.change("--remove", primary)
+    finally:
+        server.thaw()
 
     own_set.wait_for_secondaries()
 
