@@ -235,9 +235,12 @@ def _refuse_without_room(database: Database, manifest: dict[str, Any]) -> None:
     needed_bytes, total_bytes = manifest.get("bytes_on_disk", 0), stats.get("fsTotalSize", 0)
     free_bytes = total_bytes - stats.get("fsUsedSize", 0)
     if total_bytes and free_bytes < needed_bytes * ROOM:
+        # The files of what was dropped stay for minSnapshotHistoryWindowInSeconds, 300 by default.
+        # https://www.mongodb.com/docs/manual/reference/parameters/
         raise RestoreFailed(
             f"{database.name} would need {needed_bytes * ROOM / 1e9:.1f} GB, and MongoDB's disk "
-            f"has {free_bytes / 1e9:.1f} GB left; give every member more room."
+            f"has {free_bytes / 1e9:.1f} GB left; give every member more room, or, after a try "
+            "that failed, wait some six minutes, until MongoDB lets go of what was dropped."
         )
 
 

@@ -115,7 +115,9 @@ def members() -> Finding:
 
 def judge(set_name: str, configured: list[Member], answers: list[Answer]) -> Finding:
     """What the members' answers come to."""
-    newest = max(filter(None, map(_last_write, answers)), default=None)
+    # A server of another set may have been written to a moment ago.
+    ours = [answer for answer in answers if (answer.hello or {}).get("setName") == set_name]
+    newest = max(filter(None, map(_last_write, ours)), default=None)
     faults = {
         member.name: fault
         for member, answer in zip(configured, answers, strict=True)

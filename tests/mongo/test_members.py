@@ -479,7 +479,8 @@ NOW = datetime(2027, 1, 1)  # noqa: DTZ001 as the driver reads it
 DATA, ARBITER, VOTELESS = Member(""), Member("", holds_data=False), Member("", votes=False)
 PRIMARY = {"isWritablePrimary": True, "lastWrite": {"lastWriteDate": NOW}}
 SECONDARY = {"secondary": True, "lastWrite": {"lastWriteDate": NOW}}
-HOUR_BEHIND = {"secondary": True, "lastWrite": {"lastWriteDate": NOW - timedelta(hours=1)}}
+HOUR_AGO = {"lastWrite": {"lastWriteDate": NOW - timedelta(hours=1)}}
+HOUR_BEHIND = {"secondary": True, **HOUR_AGO}
 VOTER = {"arbiterOnly": True}
 GONE = None
 
@@ -521,6 +522,14 @@ GONE = None
             "warn",
             "m3 is 3540 s behind: look at its disk, its processor and its network. "
             "1 more may be lost.",
+        ),
+        # How far members are behind, one of another set does not say.
+        (
+            [DATA] * 3,
+            [{**PRIMARY, **HOUR_AGO}, {**SECONDARY, **HOUR_AGO}, {**SECONDARY, "setName": "other"}],
+            "warn",
+            "Serving: 2 of 3; m2 is of the replica set other: start the right one there. "
+            "One more loss stops bookings.",
         ),
         ([DATA], [{**PRIMARY, "me": "b"}], "FAIL", "; m0 leads to b: look at its name's address."),
     ],

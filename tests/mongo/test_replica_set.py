@@ -6,6 +6,7 @@ import io
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -22,13 +23,15 @@ from django.test import override_settings
 from pymongo import MongoClient, WriteConcern
 from pymongo.errors import OperationFailure
 
-from bookings import replica_set
+from bookings import replica_set, replica_set_members
 from local.children import Child
 from local.servers import REPLICA_SET, Server
 from tests.servers import make_keyfile, plan_member, start_and_wait
 from tests.site.site import ROOT
 
 NAME = "inn_of_its_own"
+
+Patch = pytest.MonkeyPatch
 
 # What the site does from its first start on, as the application's user.
 FIRST_DAY = """
@@ -134,6 +137,12 @@ class Set:
                     {"usersInfo": {"forAllDBs": True}, "showCredentials": True}
                 )["users"],
             }
+
+
+@pytest.fixture(autouse=True)
+def look_briefly(monkeypatch: Patch) -> None:
+    """What the tests kill stays so."""
+    monkeypatch.setattr(replica_set_members, "LOOK_S", 0.5)
 
 
 @pytest.fixture(scope="module")
@@ -371,6 +380,55 @@ def test_takes_a_member_out_and_in_again(own_set: Set) -> None:
     own_set.wait_for_secondaries()
 
 
+def test_adds_no_other_name_of_a_member_that_lives(own_set: Set) -> None:
+    own_set.wait_for_secondaries()
+    before = own_set.kept()["config"]
+
+    for name in own_set.names():
+        alias = name.replace("127.0.0.1", "localhost")
+        refusal = f"{alias} is {name} of the set {REPLICA_SET} already, a member of this one; "
+        with pytest.raises(CommandError, match=f"^{re.escape(refusal)}"):
+            own_set.change("--add", alias)
+
+    assert own_set.kept()["config"] == before
+
+
+def test_adds_no_member_of_another_set(own_set: Set, monkeypatch: Patch) -> None:
+    # The one that the suite runs on is such a set, with the same name.
+    monkeypatch.setattr(replica_set_members, "REMOVAL_TIMEOUT_S", 0.1)
+    with MongoClient(os.environ["MONGODB_URI"]) as client:
+        stranger = client.admin.command("hello")["me"]
+
+    with pytest.raises(CommandError, match=rf"^{stranger} is .* already; .* start it empty, .*\.$"):
+        own_set.change("--add", stranger)
+
+
+def test_says_that_a_change_without_an_answer_may_have_been_made(
+    own_set: Set, monkeypatch: Patch
+) -> None:
+    own_set.wait_for_secondaries()
+    with own_set.as_admin() as client:
+        primary = client.admin.command("hello")["primary"]
+    server = next(member for member in own_set.members if primary == f"127.0.0.1:{member.port}")
+    read = replica_set_members._configuration
+
+    def read_and_freeze(client: MongoClient) -> dict[str, Any]:
+        config = read(client)
+        server.freeze()
+        return config
+
+    monkeypatch.setattr(replica_set_members, "_configuration", read_and_freeze)
+    monkeypatch.setattr(replica_set, "COMMAND_TIMEOUT_MS", 1_000)
+    try:
+        # What it refuses once it goes on.
+        with pytest.raises(CommandError, match=r"^The change was asked for and may have been made"):
+            own_set.change("--remove", primary)
+    finally:
+        server.thaw()
+
+    own_set.wait_for_secondaries()
+
+
 def test_changes_members_for_the_administrator_alone(own_set: Set) -> None:
     for password, refusal in (
         ("", "Set MONGODB_ADMIN_PASSWORD, for MongoDB's user admin."),
@@ -426,7 +484,11 @@ def test_goes_on_with_the_one_that_is_left(own_set: Set) -> None:
         start_empty(member)
         own_set.change("--add", f"127.0.0.1:{member.port}")
 
-    assert re.fullmatch(rf"{left} has what was written until \S+Z\. Nothing was .*", looked)
+    *others, end = looked.splitlines()
+    assert sorted(others) == sorted(
+        f"127.0.0.1:{member.port} is gone: it refuses connections." for member in fallen
+    )
+    assert re.fullmatch(rf"{left} has what was written until \S+Z\. Nothing was .*", end)
     assert kept == f"{left} is the primary of a set of its own."
     own_set.wait_for_secondaries()
 
@@ -443,3 +505,181 @@ def test_lets_members_that_come_back_empty_vote_for_the_one_that_is_left(own_set
     own_set.wait_for_secondaries()
     with own_set.as_application() as client:
         assert client[NAME]["things"].find_one() == {"_id": "kept"}
+
+
+@pytest.mark.slow
+def test_takes_no_silent_member_for_a_lost_one(own_set: Set) -> None:
+    own_set.wait_for_secondaries()
+    with own_set.as_admin() as client:
+        primary = client.admin.command("hello")["primary"]
+    first, second, last = sorted(
+        own_set.members, key=lambda member: primary != f"127.0.0.1:{member.port}"
+    )
+    lost, silent, left = (f"127.0.0.1:{member.port}" for member in (first, second, last))
+
+    def look(*arguments: str) -> tuple[list[str], str]:
+        """The lines of the look, and why it would go no further."""
+        said = io.StringIO()
+        access = {"MONGODB_URI": own_set.uri(), "MONGODB_ADMIN_PASSWORD": own_set.admin_password}
+        with override_settings(**access):
+            try:
+                call_command("change_replica_set", "--only-left", left, *arguments, stdout=said)
+            except CommandError as error:
+                return sorted(said.getvalue().splitlines()), str(error)
+        return sorted(said.getvalue().splitlines()), ""
+
+    for member in (first, second):
+        member.freeze()
+    try:
+        wait_until_alone(own_set, left)
+        may_live = "may live: it does not answer, and nothing says that it is gone."
+        lines, refusal = look()
+        assert lines == sorted([f"{lost} {may_live}", f"{silent} {may_live}"])
+        assert "name each one that is gone for good with --gone" in refusal
+        assert "--gone" in look("--yes")[1]
+        assert look("--gone", "elsewhere:1")[1].startswith("elsewhere:1 is no member; ")
+        assert look("--gone", left)[1].startswith(f"{left} is the one to keep; ")
+
+        first.kill()
+        assert look()[0] == sorted(
+            [f"{lost} is gone: it refuses connections.", f"{silent} {may_live}"]
+        )
+        lines, refusal = look("--gone", silent)
+        assert f"{silent} is gone: it does not answer, and you say so." in lines
+        assert refusal == ""
+
+        second.thaw()
+        # Whatever is said of one that lives; and two of them may have a primary by now.
+        assert re.search("answers; start|has a primary", look("--gone", silent, "--yes")[1])
+    finally:
+        second.thaw()
+        start_and_wait(first)
+    own_set.wait_for_secondaries()
+    with own_set.as_admin() as client:
+        assert len(client.admin.command("replSetGetConfig")["config"]["members"]) == 3
+
+
+def test_takes_one_that_starts_again_for_no_lost_one(own_set: Set, monkeypatch: Patch) -> None:
+    own_set.wait_for_secondaries()
+    restarted = own_set.members[0]
+    name = f"127.0.0.1:{restarted.port}"
+    restarted.kill()
+    why_gone = replica_set_members._why_gone
+
+    def look_and_start(name: str) -> str | None:
+        why = why_gone(name)
+        if why:
+            start_and_wait(restarted)
+        return why
+
+    monkeypatch.setattr(replica_set_members, "_why_gone", look_and_start)
+    monkeypatch.setattr(replica_set_members, "LOOK_S", 60.0)
+    other = replica_set_members._look_at(
+        name, replica_set_members.read_uri(own_set.uri()), given_up=()
+    )
+
+    assert str(other).startswith(f"{name} lives: ")
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("127.0.0.1:1", "it refuses connections"),
+        ("[::1]:1", "it refuses connections"),
+        ("nowhere.invalid:27017", "its name has no address"),
+    ],
+)
+def test_knows_what_is_gone_by_its_address(name: str, why: str) -> None:
+    assert replica_set_members._why_gone(name) == why
+
+
+def test_takes_a_name_service_that_is_silent_for_no_loss(monkeypatch: Patch) -> None:
+    def fail(*_: Any, **__: Any) -> None:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+
+    assert replica_set_members._why_gone("member:27017") is None
+
+
+@pytest.mark.slow
+def test_goes_on_with_a_hidden_member_that_stays_behind(own_set: Set) -> None:
+    own_set.wait_for_secondaries()
+    with own_set.as_admin() as client:
+        config = client.admin.command("replSetGetConfig")["config"]
+        primary = client.admin.command("hello")["primary"]
+        first, second, last = sorted(
+            own_set.members, key=lambda member: primary != f"127.0.0.1:{member.port}"
+        )
+        left = f"127.0.0.1:{last.port}"
+        for member in config["members"]:
+            if member["host"] == left:
+                member.update(hidden=True, priority=0, votes=0, secondaryDelaySecs=5)
+        config["version"] += 1
+        client.admin.command("replSetReconfig", config)
+    for fallen in (first, second):
+        fallen.kill()
+    wait_until_alone(own_set, left)
+    with own_set.as_member(left) as client:
+        client.admin.command("replSetMaintenance", 1)
+        with pytest.raises(CommandError, match=f"^{left} is no secondary now: "):
+            own_set.change("--only-left", left)
+        client.admin.command("replSetMaintenance", 0)
+
+    own_set.change("--only-left", left)
+    kept = own_set.change("--only-left", left, "--yes")
+    with own_set.as_member(left) as client:
+        [member] = client.admin.command("replSetGetConfig")["config"]["members"]
+    for fallen in (first, second):
+        start_empty(fallen)
+        own_set.change("--add", f"127.0.0.1:{fallen.port}")
+
+    assert kept == f"{left} is the primary of a set of its own."
+    assert (member["hidden"], member["secondaryDelaySecs"], member["votes"]) == (False, 0, 1)
+    own_set.wait_for_secondaries()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("traits", "state", "refusal"),
+    [
+        ({"arbiterOnly": True}, "ARBITER", "is an arbiter and has no data; "),
+        ({"buildIndexes": False, "votes": 0}, "SECONDARY", "makes no indexes, and so can be no "),
+    ],
+)
+def test_keeps_none_that_can_be_no_primary(
+    own_set: Set, tmp_path: Path, traits: dict[str, Any], state: str, refusal: str
+) -> None:
+    own_set.wait_for_secondaries()
+    fourth = plan_member(tmp_path, 3, own_set.keyfile)
+    name = f"127.0.0.1:{fourth.port}"
+    start_and_wait(fourth)
+    try:
+        with own_set.as_admin() as client:
+            # With an arbiter MongoDB wants to be told what a write waits for.
+            client.admin.command("setDefaultRWConcern", defaultWriteConcern={"w": "majority"})
+            config = client.admin.command("replSetGetConfig")["config"]
+            config["members"].append({"_id": 9, "host": name, "priority": 0, **traits})
+            config["version"] += 1
+            client.admin.command("replSetReconfig", config)
+            deadline_s = time.monotonic() + 60
+            while state not in (
+                found["stateStr"]
+                for found in client.admin.command("replSetGetStatus")["members"]
+                if found["name"] == name
+            ):
+                assert time.monotonic() < deadline_s
+                time.sleep(0.1)
+
+        with pytest.raises(CommandError, match=f"^{name} {refusal}"):
+            own_set.change("--only-left", name)
+
+        own_set.change("--remove", name)
+    finally:
+        fourth.kill()
+    own_set.wait_for_secondaries()
+
+
+def test_takes_gone_ones_for_the_last_one_only(own_set: Set) -> None:
+    with pytest.raises(CommandError, match="^Give --gone with --only-left; "):
+        own_set.change("--remove", own_set.names()[0], "--gone", own_set.names()[1])

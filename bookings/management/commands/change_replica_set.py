@@ -27,7 +27,16 @@ class Command(BaseCommand):
             "--only-left",
             metavar="MEMBER",
             help="force a set of this one alone, when all others are gone for good: what they had "
-            "and it has not is lost. Without --yes it only says until when it was written to",
+            "and it has not is lost. Without --yes it only says until when it was written to, and "
+            "what is known of the others",
+        )
+        parser.add_argument(
+            "--gone",
+            metavar="MEMBER",
+            action="append",
+            default=[],
+            help="another one that is gone for good, though it is only silent: its name has an "
+            "address, and nothing there refuses connections (with --only-left; may be repeated)",
         )
         parser.add_argument("--yes", action="store_true", help="do it (with --only-left)")
 
@@ -36,6 +45,8 @@ class Command(BaseCommand):
             "uri": settings.MONGODB_URI,
             "admin_password": settings.MONGODB_ADMIN_PASSWORD,
         }
+        if options["gone"] and not options["only_left"]:
+            raise CommandError("Give --gone with --only-left; --remove needs none.")
         try:
             if name := options["add"]:
                 replica_set_members.add_member(name, **access)
@@ -45,13 +56,17 @@ class Command(BaseCommand):
                 said = f"{name} is removed."
             elif options["yes"]:
                 name = options["only_left"]
-                replica_set_members.keep_last(name, **access)
+                replica_set_members.keep_last(name, given_up=options["gone"], **access)
                 said = f"{name} is the primary of a set of its own."
             else:
                 name = options["only_left"]
-                last_written_at = replica_set_members.look_at_last(name, **access)
+                last = replica_set_members.look_at_last(name, given_up=options["gone"], **access)
+                for other in last.others:
+                    self.stdout.write(str(other))
+                if last.refusal:
+                    raise CommandError(last.refusal)
                 said = (
-                    f"{name} has what was written until {last_written_at:%Y-%m-%dT%H:%M:%SZ}. "
+                    f"{name} has what was written until {last.written_at:%Y-%m-%dT%H:%M:%SZ}. "
                     "Nothing was changed; say --yes to go on with it alone."
                 )
         except ReplicaSetError as error:
