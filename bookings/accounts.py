@@ -6,7 +6,6 @@ sent there. An account that a person made is called by its address; staff give a
 """
 
 import secrets
-import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
@@ -26,6 +25,7 @@ from bookings.callers import caller_of_user
 from bookings.connections import collection
 from bookings.errors import NotAuthenticated, TryAgain
 from bookings.models import VerifiedAddress
+from bookings.texts import normalise
 
 # An account's name is its address, and Django gives a name so many characters.
 MAX_ACCOUNT_ADDRESS = 150
@@ -68,7 +68,7 @@ def name_of(typed: str) -> str:
 
     Look-alike letters are taken for the plain ones, as Django's forms and names do: wide, circled.
     """
-    typed = unicodedata.normalize("NFKC", typed)
+    typed = normalise("NFKC", typed)
     if not is_address(typed):
         return typed
     address = normalise_address(typed)

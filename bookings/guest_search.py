@@ -5,7 +5,6 @@ the name's words and of the phone number, of the e-mail, and of the reference.
 """
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,6 +17,7 @@ from bookings.documents import REFERENCE_LETTERS, STAY
 from bookings.indexes import with_address_from
 from bookings.inventory import HotelFacts
 from bookings.search_terms import numbers_typed, spellings_typed
+from bookings.texts import normalise
 
 # Nobody types, or reads, more.
 MAX_WORDS = 6
@@ -47,7 +47,7 @@ def find_stay_ids(typed: str, *, hotels: Iterable[HotelFacts], limit: int) -> li
 
 def _questions(typed: str, hotels: list[HotelFacts]) -> list[dict[str, Any]]:
     """What to ask MongoDB, each by an index of its own."""
-    plain = unicodedata.normalize("NFKC", typed)
+    plain = normalise("NFKC", typed)
     from_address = {**with_address_from(respell_address(plain.lower())), "kind": STAY}
     if "@" in plain:
         return [from_address]

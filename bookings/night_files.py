@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from django.utils.text import Truncator
-
 from bookings import clock, inventory
 from bookings.clock import request_limits
 from bookings.connections import collection
@@ -23,6 +21,7 @@ from bookings.money import count_digits, read_amount, write_amount
 from bookings.nights import MAX_ROWS, Row
 from bookings.payloads import MAX_NIGHTS
 from bookings.spreadsheets import unguard, write_csv
+from bookings.texts import shorten
 
 COLUMNS = (
     "hotel",
@@ -356,4 +355,4 @@ def _read_yes_or_no(text: str) -> bool:
 
 def _show(text: str) -> str:
     """What stands in a cell, as far as it is needed to recognise it."""
-    return repr(Truncator(text).chars(40))
+    return repr(shorten(text, 40))

@@ -19,6 +19,7 @@ from phonenumbers import (
 )
 
 from bookings.payloads import Guest
+from bookings.texts import normalise
 
 # Fewer digits are no number that a guest is found by.
 MIN_DIGITS = 4
@@ -77,8 +78,8 @@ def _fold(text: str, *, joint: str) -> str:
 
     Marks stay with their letters, hyphens are "-", and each apostrophe is the `joint`.
     """
-    text = unicodedata.normalize("NFKC", text.translate(_APOSTROPHES)).casefold()
-    text = unicodedata.normalize("NFKC", text)
+    text = normalise("NFKC", text.translate(_APOSTROPHES)).casefold()
+    text = normalise("NFKC", text)
     return "".join(_fold_sign(character, joint) for character in text)
 
 
@@ -113,9 +114,9 @@ def _as_in_passports(word: str) -> str:
 
 
 def _without_accents(word: str) -> str:
-    apart = unicodedata.normalize("NFD", word)
+    apart = normalise("NFD", word)
     bare = "".join(letter for letter in apart if unicodedata.combining(letter) < _ACCENTS_FROM)
-    return unicodedata.normalize("NFC", bare)
+    return normalise("NFC", bare)
 
 
 def _phone_terms(phone: str, country: str) -> set[str]:
@@ -152,5 +153,5 @@ def _digits(text: str) -> list[str]:
 
     Without the zero of "+44 (0)20", which is for those who do not dial the code before it.
     """
-    written = anyascii(unicodedata.normalize("NFKC", text)).replace("(0)", " ")
+    written = anyascii(normalise("NFKC", text)).replace("(0)", " ")
     return re.findall("[0-9]+", written)

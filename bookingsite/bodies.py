@@ -4,6 +4,7 @@ CSRF's check reads a form before any view is asked, and DRF parses what it gets:
 that is whole and small enough, in memory. No file is written for it.
 """
 
+import codecs
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,7 +15,14 @@ from django.contrib.auth import get_user
 from django.http import HttpRequest, UnreadablePostError
 
 from bookings.clock import request_limits
-from bookings.errors import MalformedJson, PayloadTooLarge, Refusal, RequestTimeout, TryAgain
+from bookings.errors import (
+    MalformedJson,
+    PayloadTooLarge,
+    Refusal,
+    RequestTimeout,
+    TryAgain,
+    UnreadableRequest,
+)
 from bookingsite import staff
 from bookingsite.body_limits import DEFAULT, limit_for
 
@@ -37,8 +45,10 @@ def receive_body(request: HttpRequest, until_answered: ExitStack) -> Refusal | N
 
     The worker has brought up to 64 kB already. Only a larger one is still to come from its
     client, and only staff may have a thread wait for it. One that comes while another is worked on
-    is not read.
+    is not read. Nor is one in another coding than UTF-8.
     """
+    if not _is_in_utf_8(request):
+        return UnreadableRequest("Send the request in UTF-8.")
     length = _length_of(request)
     if length > DEFAULT.max_bytes:
         limit = limit_for(request.path_info)
@@ -59,6 +69,16 @@ def _is_late(error: BaseException | None) -> bool:
     while error is not None and not isinstance(error, TimeoutError):
         error = error.__cause__
     return error is not None
+
+
+def _is_in_utf_8(request: HttpRequest) -> bool:
+    """Whether the request says of itself nothing else. Django reads the address's query and parts
+    of a form by it as well, whatever Python has under that name: what is no coding of texts
+    (rot13) raises an error there, and some take very long (punycode)."""
+    if not getattr(request, "is_readable", True):
+        return False
+    named = request.encoding
+    return named is None or codecs.lookup(named).name == "utf-8"
 
 
 def _length_of(request: HttpRequest) -> int:

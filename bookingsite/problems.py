@@ -10,6 +10,7 @@ from typing import Any
 
 from django.core import exceptions as django_errors
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
 from rest_framework import exceptions as drf
 
@@ -37,6 +38,8 @@ TRANSLATIONS: list[tuple[type[BaseException], type[Refusal]]] = [
     # The admin looks up whatever id it was sent; what is no id names nothing.
     (django_errors.ValidationError, errors.NotFound),
     (django_errors.SuspiciousOperation, errors.MalformedJson),
+    (django_errors.BadRequest, errors.MalformedJson),
+    (MultiPartParserError, errors.MalformedJson),
 ]
 
 
@@ -100,7 +103,10 @@ def respond(refusal: Refusal, request: HttpRequest) -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Whatever Django calls a bad request; a kind that is not in the table is written down."""
     refusal = refusal_for(exception)
+    if isinstance(refusal, errors.ServerError):
+        _log_unexpected(exception)
     if isinstance(refusal, errors.MalformedJson):
         # It was a header or an address, not JSON.
         refusal = errors.MalformedJson("The request cannot be read.")

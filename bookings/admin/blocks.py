@@ -8,7 +8,6 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils.text import Truncator
 
 from bookings import blocks
 from bookings.admin.forms import DayField, KeyedForm, RoomIdsField
@@ -17,7 +16,7 @@ from bookings.documents import BLOCK, CANCELLED, CONFIRMED, Booking
 from bookings.models import BookingRecord, RoomBlock
 from bookings.outcomes import Outcome
 from bookings.payloads import MAX_NOTES
-from bookings.texts import LinesField
+from bookings.texts import LinesField, shorten
 
 # What a block's states are called where no guest is meant.
 STATUS_LABELS = {CONFIRMED: "in force", CANCELLED: "lifted"}
@@ -96,7 +95,7 @@ class RoomBlockAdmin(RecordAdmin):
 
     @admin.display(description="reason")
     def short_reason(self, record: BookingRecord) -> str:
-        return Truncator(record.notes).chars(80)
+        return shorten(record.notes, 80)
 
     @admin.display(description="blocked by")
     def caller_name(self, record: BookingRecord) -> str:

@@ -49,9 +49,9 @@ def log_in(request: HttpRequest) -> HttpResponse:
     context = {"next": _next_of(request)}
     if request.method != "POST":
         return render(request, "login.html", {**context, "form": LoginForm(request)})
-    name = accounts.name_of(request.POST.get("username", ""))
-    if left_s := limits.login_wait_s(request, name):
-        form = LoginForm(request, initial={"username": request.POST.get("username", "")})
+    typed = request.POST.get("username", "")
+    if left_s := limits.login_wait_s(request, lambda: accounts.name_of(typed)):
+        form = LoginForm(request, initial={"username": typed})
         return _ask_to_wait(request, "login.html", left_s, **context, form=form)
     form = LoginForm(request, data=request.POST)
     if not form.is_valid():
@@ -184,7 +184,7 @@ def _end_as_the_first_click(request: HttpRequest, address: str) -> HttpResponse:
     user = None
     if request.method == "POST":
         name = accounts.name_of(address)
-        if left_s := limits.login_wait_s(request, name):
+        if left_s := limits.login_wait_s(request, lambda: name):
             return limits.refuse_post(request, left_s)
         password = request.POST.get("new_password1", "")
         user = authenticate(request, username=name, password=password)

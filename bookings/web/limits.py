@@ -5,7 +5,6 @@ windows are short, so that who shares an address with a program waits minutes, n
 """
 
 import secrets
-import unicodedata
 from collections.abc import Callable
 from datetime import timedelta
 from functools import wraps
@@ -17,6 +16,7 @@ from django.shortcuts import render
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext, ngettext
 
+from bookings.texts import normalise
 from bookings.throttles import Limit, address_of, wait_s
 from bookings.web.scripted import is_scripted, tell_fault
 
@@ -83,7 +83,7 @@ def limit_logins(view: View) -> View:
     @wraps(view)
     def limited(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method == "POST":
-            left_s = login_wait_s(request, request.POST.get("username", ""))
+            left_s = login_wait_s(request, lambda: request.POST.get("username", ""))
             if left_s:
                 return refuse_post(request, left_s)
         return view(request, *args, **kwargs)
@@ -134,15 +134,16 @@ def sentence_to_wait(left_s: int) -> str:
     }
 
 
-def login_wait_s(request: HttpRequest, account: str) -> int | None:
+def login_wait_s(request: HttpRequest, account: Callable[[], str]) -> int | None:
     """Counts a try to log in to the account of this name; the seconds until the next, if too many.
 
-    To be called before the password is looked at, for names that exist and others alike.
+    To be called before the password is looked at, for names that exist and others alike. The name
+    is asked for last: an address that has sent too much makes no more work.
     """
     left_s = wait_s(LOGINS_OF_ADDRESS, address_of(request))
     if left_s:
         return left_s
-    name = _digest(account)
+    name = _digest(account())
     cookie = request.get_signed_cookie(_BROWSER_COOKIE, default=None, salt=_SALT)
     known_name, _, browser = (cookie or "").partition(":")
     if known_name == name:
@@ -175,5 +176,5 @@ def _digest(name: str) -> str:
     All spellings that the login's form takes for one name are one. The digest is keyed, so that
     nobody else can compare it with those of names they know.
     """
-    spelled = unicodedata.normalize("NFKC", name).strip().casefold().encode("utf-8", "replace")
+    spelled = normalise("NFKC", name).strip().casefold().encode("utf-8", "replace")
     return salted_hmac(_SALT, spelled, algorithm="sha256").hexdigest()[:32]

@@ -613,6 +613,19 @@ def test_stops_guessing_from_one_address(browser: Client, ada: User, throttled: 
     assert "s3cret" not in html
 
 
+def test_looks_for_no_account_once_an_address_has_guessed_too_often(
+    browser: Client, ada: User, throttled: None
+) -> None:
+    for _ in range(limits.LOGINS_OF_ADDRESS.number):
+        log_in(browser, "nobody@example.org")
+
+    with CaptureQueriesContext(connection) as queries:
+        response = log_in(browser, ADDRESS)
+
+    assert response.status_code == 429
+    assert "auth_user" not in str(queries.captured_queries)
+
+
 def test_stops_guessing_one_account_from_many_addresses(
     browser: Client, ada: User, throttled: None
 ) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from bookings import texts
+from tests.servers import ROOT
 
 # Written as numbers, since neither an editor nor a reader sees most of them.
 BREAKS = ["\n", "\r", "\r\n", "\x85", "\u2028", "\u2029", "\x0b", "\x0c"]
@@ -63,3 +66,34 @@ def test_knows_an_id_that_would_not_be_kept_as_it_came() -> None:
 
 def test_puts_on_one_line_what_was_written_before_there_was_a_rule() -> None:
     assert texts.on_one_line("Grand\r\nHotel\u202e\x07 \u2028X") == "Grand Hotel X"
+
+
+def test_normalises_the_beginning_alone_of_what_is_longer_than_any_name() -> None:
+    wide = "Ａ" * texts.MAX_NORMALISED
+
+    assert texts.normalise("NFKC", wide) == "A" * texts.MAX_NORMALISED
+    assert texts.normalise("NFKC", f"{wide}Ｂ") == "A" * texts.MAX_NORMALISED
+
+
+def test_shortens_for_a_list() -> None:
+    assert texts.shorten("Ada", 40) == "Ada"
+    assert texts.shorten("x" * 90_000, 40) == f"{'x' * 39}…"
+
+
+def test_normalises_in_one_place_which_bounds_the_text() -> None:
+    """Django's own forms bound a user name; its filter for short texts does not bound a note."""
+    elsewhere = [
+        str(path.relative_to(ROOT))
+        for package in ("bookings", "bookingsite", "idempotency", "locks")
+        for path in (ROOT / package).rglob("*.py")
+        if path != ROOT / "bookings/texts.py"
+        and re.search(r"\bnormalize\b|\bslugify\b|\bTruncator\b", path.read_text())
+    ]
+    unbounded = [
+        f"{path.relative_to(ROOT)}: {found}"
+        for path in (ROOT / "templates").rglob("*.html")
+        for found in re.findall(r"[\w.|:\"]*\|(?:truncate|slugify)\w*", path.read_text())
+        if '|slice:":400"|' not in found
+    ]
+
+    assert (elsewhere, unbounded) == ([], [])
