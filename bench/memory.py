@@ -1,12 +1,13 @@
 """What memory web takes at its worst: `python -m bench.memory`.
 
-It starts a MongoDB, a Redis and a gunicorn of its own with the processes and threads of the image,
-and sends as many requests at once as a crowd does: log-ins, log-ins to accounts whose hash is as
-Django makes it by itself, and the largest files of nights that staff import. For each it prints the
-most that the processes took together and what they keep afterwards, as `Pss` of
-/proc/PID/smaps_rollup says it: what they share is counted once. That is what a container's limit
-counts, except for files that the kernel drops when it has to. At the end it prints the most that
-other processes of the site take, `VmHWM` of theirs.
+It starts a MongoDB, a Redis and a gunicorn of its own with the processes and threads of the image.
+A stranger sends every method to every address, since each series that this makes stays, and
+/metrics is read. Then it sends as many requests at once as a crowd does: log-ins, log-ins to
+accounts whose hash is as Django makes it by itself, and the largest files of nights that staff
+import. For each it prints the most that the processes took together and what they keep afterwards,
+as `Pss` of /proc/PID/smaps_rollup says it: what they share is counted once. That is what a
+container's limit counts, except for files that the kernel drops when it has to. At the end it
+prints the most that other processes of the site take, `VmHWM` of theirs.
 """
 
 import re
@@ -15,13 +16,14 @@ import sys
 import tempfile
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
 import requests
+from django.urls import URLResolver, get_resolver
 
 from bench.http_workers import start
 from bench.night_files import NIGHTS_A_CATEGORY, make_file
@@ -29,6 +31,8 @@ from bench.own_servers import own_servers
 
 # Of an account that is gone with the site.
 PASSWORD = "correct horse battery"
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
 
 LOG_IN, IMPORT = "/login", "/admin/bookings/nightsfile/"
 
@@ -71,6 +75,12 @@ def main() -> None:
             master, *serving = (f"{size:.0f}" for size in read_each_mib(web.pid))
             said = f"{master} of the master, {' and '.join(serving)} of those that serve"
             print(f"{read_mib(web.pid):6.0f} MiB idle: {said}")  # noqa: T201
+            sent, answer = send_every_method(url)
+            master, *serving = (f"{size:.0f}" for size in read_each_mib(web.pid))
+            said = f"{master} of the master, {' and '.join(serving)} of those that serve"
+            print(f"{read_mib(web.pid):6.0f} MiB after {sent} requests, {said}")  # noqa: T201
+            size_kb, took_s = len(answer.content) / 1e3, answer.elapsed.total_seconds()
+            print(f"       and /metrics has {size_kb:.0f} kB, in {took_s:.2f} s")  # noqa: T201
             for crowd in CROWDS:
                 measure(
                     web.pid,
@@ -101,6 +111,30 @@ def main() -> None:
             ("the doctor", ("doctor",)),
         ):
             print(f"{run_mib(words):6.0f} MiB: {what}")  # noqa: T201
+
+
+def send_every_method(url: str) -> tuple[int, requests.Response]:
+    """How many requests that were, and what /metrics answers then, when each process has."""
+    asked = [(method, path) for path in addresses() for method in METHODS]
+    with ThreadPoolExecutor(max(CROWDS)) as pool:
+        # Twice, since one process may have taken it the first time.
+        for _ in range(2):
+            deque(
+                pool.map(lambda one: requests.request(one[0], url + one[1], timeout=60), asked), 0
+            )
+    for _ in range(16):
+        answer = requests.get(url + "/metrics", timeout=60)
+    return 2 * len(asked), answer
+
+
+def addresses(resolver: URLResolver | None = None, prefix: str = "/") -> Iterator[str]:
+    """Every address of the site, with something in the place of what is looked up."""
+    for entry in (resolver or get_resolver()).url_patterns:
+        address = prefix + re.sub(r"<[^>]+>", "0" * 24, str(entry.pattern))
+        if isinstance(entry, URLResolver):
+            yield from addresses(entry, address)
+        else:
+            yield re.sub(r"\(\?P.*|[\^$]", "x", address)
 
 
 def largest_file() -> bytes:

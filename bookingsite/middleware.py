@@ -119,7 +119,10 @@ class RequestMiddleware:
             duration_s = time.perf_counter() - started_s
             route = _route_of(request)
             metrics.count_request(request, route, response.status_code, duration_s)
-            logger.info(
+            # Anybody may probe without end, and a log that is full loses what it began with.
+            is_routine = request.path_info in PROBES and response.status_code < 400
+            logger.log(
+                logging.DEBUG if is_routine else logging.INFO,
                 "request",
                 extra={
                     "method": request.method,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import timedelta
 
 import pytest
@@ -15,10 +16,16 @@ from bookings.connections import collection
 from bookings.members import STATES
 from bookings.models import NightsJob
 from bookingsite import __version__
+from bookingsite import metrics as http_metrics
 from tests.conftest import night
 from tests.mongo.conftest import CUSTOMER, book, let_hold_end
+from tests.mongo.test_private_answers import addresses
 
 Patch = pytest.MonkeyPatch
+
+
+# What the site answers, what it answers nowhere, and what is no method.
+SENT_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
 
 
 def samples(text: str) -> dict[str, float]:
@@ -256,6 +263,8 @@ def test_says_which_version_runs(client: Client) -> None:
         ("GET", "/admin/no/such/page", "admin/(?P<url>.*)$"),
         ("GET", "/static/no-such-file.css", "static"),
         ("BREW", "/api/health", "api/health"),
+        ("HEAD", "/api/health", "api/health"),
+        ("POST", "/api/health", "api/health"),
     ],
 )
 def test_counts_a_request_by_its_route_never_by_its_address(
@@ -265,9 +274,9 @@ def test_counts_a_request_by_its_route_never_by_its_address(
 
     status = client.generic(method, path).status_code
 
-    called = method if method != "BREW" else "other"
+    called = method if method in http_metrics.METHODS and status != 405 else "other"
     requests = f"bookingsite_http_requests_total method={called} route={label} status={status}"
-    timed = f"bookingsite_http_request_duration_seconds_count method={called} route={label}"
+    timed = f"bookingsite_http_request_duration_seconds_count route={label}"
     after = scrape(client)
     for name in (requests, timed):
         assert after[name] - before.get(name, 0) == 1
@@ -277,6 +286,30 @@ def test_counts_a_request_by_its_route_never_by_its_address(
         for name, value in after.items()
         if name.startswith("bookingsite_http_requests_total") and value != before.get(name)
     } == {requests, "bookingsite_http_requests_total method=GET route=metrics status=200"}
+
+
+def test_keeps_few_series_whatever_a_stranger_sends_to_every_address(database: None) -> None:
+    # All of them take a minute, and each adds as much as the others.
+    walked = list(addresses())[::8]
+    # Its forms' secret is known to every visitor, so requests with it and without it count.
+    knows_secret, guesses = Client(), Client(enforce_csrf_checks=True)
+    http_metrics.requests.clear()
+    http_metrics.request_duration.clear()
+
+    for address in walked:
+        for method in SENT_METHODS:
+            knows_secret.generic(method, address)
+        for method in ("GET", "POST", "PUT"):
+            knows_secret.generic(method, address, headers={"Host": "elsewhere.example"})
+        guesses.post(address)
+
+    counted = [name for name in scrape(knows_secret) if name.startswith("bookingsite_http_")]
+    routes = {re.findall(r" route=(\S*)", name)[0] for name in counted}
+    assert len(routes) > 15
+    timed = [name for name in counted if "_duration_seconds" in name]
+    # Each bucket, one without an end, the sum and the number of all.
+    assert len(timed) <= (len(http_metrics.REQUEST_BUCKETS_S) + 3) * len(routes)
+    assert len(counted) - len(timed) <= 7 * len(routes)
 
 
 def test_counts_by_its_route_what_is_refused_while_mongodb_is_away(

@@ -125,7 +125,7 @@ def test_adds_up_what_every_process_counted(counted: Site, folder: Path) -> None
     answers = scrape_all(counted)
     assert [answer[LISTED] - before for answer in answers] == [30] * len(answers)
     assert {answer["bookingsite_processes"] for answer in answers} == {PROCESSES}
-    durations = "bookingsite_http_request_duration_seconds_count method=GET route=api/bookings"
+    durations = "bookingsite_http_request_duration_seconds_count route=api/bookings"
     assert {answer[durations] for answer in answers} == {listed(counted)}
 
 
