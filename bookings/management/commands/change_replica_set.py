@@ -1,4 +1,5 @@
-from argparse import ArgumentParser
+import re
+from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 
 from django.conf import settings
@@ -6,6 +7,13 @@ from django.core.management.base import BaseCommand, CommandError
 
 from bookings import replica_set_members
 from bookings.replica_set import ReplicaSetError
+
+
+def read_member(text: str) -> str:
+    """An empty one, of a variable that is not set, is none either."""
+    if not re.fullmatch(r"\S+:\d{1,5}", text):
+        raise ArgumentTypeError(f"a member is HOST:PORT, as the others know it, not {text!r}")
+    return text
 
 
 class Command(BaseCommand):
@@ -20,12 +28,18 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         change = parser.add_mutually_exclusive_group(required=True)
         change.add_argument(
-            "--add", metavar="MEMBER", help="one that runs, best with nothing in its data folder"
+            "--add",
+            metavar="MEMBER",
+            type=read_member,
+            help="one that runs, best with nothing in its data folder",
         )
-        change.add_argument("--remove", metavar="MEMBER", help="one that lives or not")
+        change.add_argument(
+            "--remove", metavar="MEMBER", type=read_member, help="one that lives or not"
+        )
         change.add_argument(
             "--only-left",
             metavar="MEMBER",
+            type=read_member,
             help="force a set of this one alone, when all others are gone for good: what they had "
             "and it has not is lost. Without --yes it only says until when it was written to, and "
             "what is known of the others",
@@ -33,6 +47,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--gone",
             metavar="MEMBER",
+            type=read_member,
             action="append",
             default=[],
             help="another one that is gone for good, though it is only silent: its name has an "
