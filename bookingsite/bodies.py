@@ -72,13 +72,16 @@ def _is_late(error: BaseException | None) -> bool:
 
 
 def _is_in_utf_8(request: HttpRequest) -> bool:
-    """Whether the request says of itself nothing else. Django reads the address's query and parts
-    of a form by it as well, whatever Python has under that name: what is no coding of texts
-    (rot13) raises an error there, and some take very long (punycode)."""
+    """Whether the request says of itself nothing else; ASCII is a part of it.
+
+    Django reads the address's query and parts of a form by what is named there, whatever Python has
+    under that name: what is no coding of texts (rot13) raises an error, and some take very long
+    (punycode).
+    """
     if not getattr(request, "is_readable", True):
         return False
     named = request.encoding
-    return named is None or codecs.lookup(named).name == "utf-8"
+    return named is None or codecs.lookup(named).name in ("utf-8", "ascii")
 
 
 def _length_of(request: HttpRequest) -> int:

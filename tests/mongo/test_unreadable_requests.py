@@ -103,3 +103,10 @@ def test_writes_down_what_it_has_no_answer_for(monkeypatch: pytest.MonkeyPatch) 
     answer = problems.bad_request(RequestFactory().get("/login"), error)
 
     assert (answer.status_code, written) == (500, [error])
+
+
+@pytest.mark.parametrize("coding", ["utf-8", "UTF8", "us-ascii"])
+def test_reads_what_is_utf_8_under_any_of_its_names(database: None, coding: str) -> None:
+    status, _ = ask("POST", "/api/bookings", f"application/json; charset={coding}", b"{}")
+
+    assert status == 401
