@@ -370,7 +370,9 @@ def test_takes_a_member_out_and_in_again(own_set: Set) -> None:
         (("--remove", primary), "MongoDB refused: "),
         (("--add", third), f"{third} is a member already; "),
         (("--add", "127.0.0.1:1"), "127.0.0.1:1 does not answer; start it, then add it."),
-        (("--add", "127.0.0.1:one"), "Fix MONGODB_URI or the member's name: "),
+        (("--add", "127.0.0.1:99999"), "Fix MONGODB_URI or the member's name: "),
+        (("--add", "127.0.0.1:one"), "Error: argument --add: a member is HOST:PORT, "),
+        (("--remove", ""), "Error: argument --remove: a member is HOST:PORT, "),
         (("--only-left", third), f"The set has a primary, {primary}; use --remove and --add."),
     ):
         with pytest.raises(CommandError, match=f"^{re.escape(refusal)}"):
