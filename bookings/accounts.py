@@ -209,7 +209,7 @@ def _hash_once_more(user: Any, typed: str | None) -> bool:
             user.password = as_judged["password"]
             return False
         user.password = stored
-    # The session that begins now is tied to it, and a save that follows changes nothing about it.
+    # It counts as read, so that a later save leaves alone whatever hash is stored by then.
     user.as_read["password"] = user.password
     return True
 

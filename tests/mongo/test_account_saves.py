@@ -150,7 +150,7 @@ def log_in_with(password: str) -> Client:
 
 
 def is_logged_in(browser: Client) -> bool:
-    """Whether its next request is of somebody, and not of a session that is over."""
+    """Whether its session is still good: its next request comes from a person, not a guest."""
     return browser.get("/bookings").wsgi_request.user.is_authenticated
 
 
@@ -206,7 +206,7 @@ def test_lets_two_in_who_log_in_at_once(ada: User, monkeypatch: Patch) -> None:
 def test_saves_the_password_that_is_stored_after_it_was_judged(
     ada: User, monkeypatch: Patch
 ) -> None:
-    """Whoever judged it, and saves something else afterwards."""
+    """An account that was judged by its password and is saved for another reason afterwards."""
     judged = User.objects.get(pk=ada.pk)
     assert judged.check_password(OLD)
     choose_another(ada)
