@@ -48,7 +48,7 @@ def main(rooms: int = 60, rounds: int = 30) -> None:
         page = client.get(f"/calendar/{CATEGORY}?month={first:%Y-%m}")
         assert page.status_code == 200
 
-    def search() -> None:
+    def search_in_vain() -> None:
         (stay,) = availability.find_stays(
             hotel_id="bench",
             check_in=first + timedelta(days=5),
@@ -56,7 +56,7 @@ def main(rooms: int = 60, rounds: int = 30) -> None:
         )
         assert stay.obstacles
 
-    asks = (("month", read), ("page", show), ("search in vain", search))
+    asks = (("month", read), ("page", show), ("search in vain", search_in_vain))
     restrict(begin, chance)
     nights = connections.collection("nights")
     nights.update_many({}, {"$set": {"min_stay": LONG_STAY, "closed": False}})

@@ -32,6 +32,8 @@ RECORDED = {
     "confirm": ("none", "hold_ends"),
 }
 
+_SALT = "bookings.web.lesson"
+
 HOTEL_ID = "demo"
 
 # So far ahead that nobody who tries the rest of the demo is in the way.
@@ -128,7 +130,7 @@ def _begin(request: HttpRequest) -> HttpResponse:
             chosen = random.choice(rooms).room
             name = f"demo-{secrets.token_hex(8)}"
             run = {"name": name, "room": chosen.id, "night": night.isoformat()}
-            token = signing.dumps(run, salt=__name__)
+            token = signing.dumps(run, salt=_SALT)
             return JsonResponse({"run": token, "room": chosen.name, "night": run["night"]})
     return JsonResponse({"code": "SOLD_OUT"}, status=409)
 
@@ -193,7 +195,7 @@ def _count_requests(run: Run, times: int) -> int:
 
 def _read_run(token: str, *, max_age_s: int) -> Run | None:
     try:
-        return Run(**signing.loads(token, salt=__name__, max_age=max_age_s))
+        return Run(**signing.loads(token, salt=_SALT, max_age=max_age_s))
     except signing.BadSignature:
         return None
 
