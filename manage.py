@@ -68,14 +68,14 @@ def is_unread() -> bool:
 
 def explain(error: Exception) -> str | None:
     """What to do if MongoDB does not let the command in, is out of reach or has no primary."""
-    from bookings import mongodb_errors
+    from bookings.infrastructure.mongodb import errors
 
-    failed = mongodb_errors.driver_error(error)
+    failed = errors.driver_error(error)
     if failed is None:
         return None
-    if mongodb_errors.is_unknown_login(failed):
-        return mongodb_errors.UNKNOWN_LOGIN
-    if mongodb_errors.is_passing(failed):
+    if errors.is_unknown_login(failed):
+        return errors.UNKNOWN_LOGIN
+    if errors.is_passing(failed):
         return "MongoDB cannot be reached; start it (make run), or mend MONGODB_URI."
     return None
 

@@ -32,9 +32,10 @@ def main(bookings: int = 100_000) -> None:
     from django.core.management import call_command
 
     django.setup()
-    from bookings import connections, demo, doctor, services
+    from bookings import demo, doctor, services
     from bookings.callers import Caller
-    from bookings.clock import Deadline
+    from bookings.infrastructure import connections
+    from bookings.infrastructure.clock import Deadline
     from bookings.payloads import Guest
     from bookings.search_terms import terms_of
 

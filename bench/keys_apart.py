@@ -29,7 +29,8 @@ def main(bookings: int = 2_000, rounds: int = 5) -> None:
     from django.core.management import call_command
 
     django.setup()
-    from bookings import connections, demo
+    from bookings import demo
+    from bookings.infrastructure import connections
 
     call_command("migrate", verbosity=0)
     demo.seed(bench_rooms=1)
@@ -54,9 +55,10 @@ def main(bookings: int = 2_000, rounds: int = 5) -> None:
 
 
 def make_pattern() -> dict[str, Any]:
-    from bookings import connections, services
+    from bookings import services
     from bookings.callers import Caller
-    from bookings.clock import Deadline
+    from bookings.infrastructure import connections
+    from bookings.infrastructure.clock import Deadline
 
     made = services.create_booking(
         caller=Caller("client", "bench"),
@@ -74,7 +76,8 @@ def make_pattern() -> dict[str, Any]:
 
 def prepare(*, apart: bool) -> None:
     """Empty collections, with the indexes that the way of writing stands on."""
-    from bookings import connections, indexes
+    from bookings import indexes
+    from bookings.infrastructure import connections
 
     database = connections.database()
     for name in ("bookings", KEYS):
@@ -97,13 +100,13 @@ def numbered(pattern: dict[str, Any], number: int) -> dict[str, Any]:
 
 
 def write_together(document: dict[str, Any]) -> None:
-    from bookings.connections import collection
+    from bookings.infrastructure.connections import collection
 
     _commit(lambda session: collection("bookings").insert_one(document, session=session))
 
 
 def write_apart(document: dict[str, Any]) -> None:
-    from bookings.connections import collection
+    from bookings.infrastructure.connections import collection
 
     def insert_both(session: Any) -> None:
         key = {
@@ -120,7 +123,7 @@ def write_apart(document: dict[str, Any]) -> None:
 def _commit(callback: Callable[[Any], Any]) -> None:
     from pymongo.read_concern import ReadConcern
 
-    from bookings.connections import DURABLE, database
+    from bookings.infrastructure.connections import DURABLE, database
 
     with database().client.start_session() as session:
         session.with_transaction(

@@ -139,7 +139,7 @@ def addresses(resolver: URLResolver | None = None, prefix: str = "/") -> Iterato
 
 def largest_file() -> bytes:
     """As many rows as a file may have, for kinds of rooms that are made for them."""
-    from bookings import clock
+    from bookings.infrastructure import clock
     from bookings.models import Hotel, RoomCategory
     from bookings.nights import MAX_ROWS
 

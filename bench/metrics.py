@@ -24,7 +24,7 @@ def main(bookings: int = 400) -> None:
     from django.test import Client, RequestFactory
 
     from bookings import callers
-    from bookings import metrics as flow
+    from bookings.infrastructure import metrics as flow
     from bookings.models import ApiClient
     from bookingsite import metrics as site
 

@@ -30,7 +30,8 @@ def main(rooms: int = 60, rounds: int = 30) -> None:
     django.setup()
     from django.test import Client
 
-    from bookings import availability, connections
+    from bookings import availability
+    from bookings.infrastructure import connections
 
     call_command("migrate", verbosity=0)
     today = date.today()  # noqa: DTZ011
@@ -102,10 +103,11 @@ def book_most(rooms: int, first: date, chance: random.Random) -> int:
     """Nine nights of ten of every room, as documents like one that the flow made."""
     from bson import ObjectId
 
-    from bookings import connections, services
+    from bookings import services
     from bookings.callers import Caller
-    from bookings.clock import Deadline
     from bookings.documents import nights_between, slot_of
+    from bookings.infrastructure import connections
+    from bookings.infrastructure.clock import Deadline
 
     services.create_booking(
         caller=Caller("client", "bench", may_act_for_others=True),
@@ -143,7 +145,7 @@ def book_most(rooms: int, first: date, chance: random.Random) -> int:
 
 def restrict(first: date, chance: random.Random) -> None:
     """Every day has a price of its own, and most of them a restriction."""
-    from bookings import connections
+    from bookings.infrastructure import connections
 
     days = [first + timedelta(days=ahead) for ahead in range(DAYS)]
     connections.collection("nights").insert_many(

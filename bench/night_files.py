@@ -30,7 +30,8 @@ def main(rows: int = 100_000) -> None:
     django.setup()
     from bson import ObjectId
 
-    from bookings import clock, night_files, night_jobs
+    from bookings import night_files, night_jobs
+    from bookings.infrastructure import clock
     from bookings.inventory import find_hotel
     from bookings.models import Hotel, RoomCategory
 

@@ -24,7 +24,7 @@ def main(rooms: int = 60, days: int = 31, rounds: int = 20) -> None:
     from django.contrib.auth import get_user_model
     from django.test import Client
 
-    from bookings import connections
+    from bookings.infrastructure import connections
 
     call_command("migrate", verbosity=0)
     first = date.today() + timedelta(days=1)  # noqa: DTZ011
@@ -63,7 +63,7 @@ def measure(name: str, ask: Callable[[], bytes], rounds: int) -> bytes:
 
 
 def mongod_s() -> float:
-    from bookings import connections
+    from bookings.infrastructure import connections
 
     used: dict[str, Any] = connections.database().client.admin.command("serverStatus")["extra_info"]
     return (used["user_time_us"] + used["system_time_us"]) / 1_000_000
@@ -85,10 +85,11 @@ def book_everything(rooms: int, first: date, days: int) -> None:
     """One booking through the flow, and as many documents like it as there are cells."""
     from bson import ObjectId
 
-    from bookings import connections, services
+    from bookings import services
     from bookings.callers import Caller
-    from bookings.clock import Deadline
     from bookings.documents import slot_of
+    from bookings.infrastructure import connections
+    from bookings.infrastructure.clock import Deadline
 
     services.create_booking(
         caller=Caller("client", "bench", may_act_for_others=True),

@@ -25,7 +25,7 @@ def main(bookings: int = 1_000) -> None:
 
     from bookings import notifications, relay, services
     from bookings.callers import Caller
-    from bookings.clock import Deadline
+    from bookings.infrastructure.clock import Deadline
 
     settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
     call_command("migrate", verbosity=0)

@@ -59,9 +59,10 @@ def main(bookings: int = 5_000, rounds: int = 5) -> None:
 
 
 def make_pattern() -> dict[str, Any]:
-    from bookings import connections, services
+    from bookings import services
     from bookings.callers import Caller
-    from bookings.clock import Deadline
+    from bookings.infrastructure import connections
+    from bookings.infrastructure.clock import Deadline
 
     services.create_booking(
         caller=Caller("client", "bench", may_act_for_others=True),
@@ -79,8 +80,8 @@ def make_pattern() -> dict[str, Any]:
 
 def prepare(searched_by: str) -> None:
     """An empty collection with the indexes that bookings are searched by, and all the others."""
-    from bookings import connections
     from bookings.indexes import booking_indexes
+    from bookings.infrastructure import connections
 
     database = connections.database()
     database.drop_collection("bookings")
@@ -120,7 +121,7 @@ def guest_number(number: int) -> Any:
 
 def write(documents: list[dict[str, Any]]) -> float:
     """MongoDB's processor time for each insert, in milliseconds."""
-    from bookings import connections
+    from bookings.infrastructure import connections
 
     before_s = mongod_s()
     connections.collection("bookings").insert_many(documents, ordered=False)

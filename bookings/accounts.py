@@ -19,13 +19,14 @@ from django.db.models.signals import post_init, post_save, pre_delete, pre_save
 from django.dispatch import receiver
 from pymongo.client_session import ClientSession
 
-from bookings import clock, people, services
+from bookings import people, services
 from bookings.addresses import is_address, normalise_address
 from bookings.callers import caller_of_user
-from bookings.connections import collection
-from bookings.errors import NotAuthenticated, TryAgain
+from bookings.infrastructure import clock
+from bookings.infrastructure.connections import collection
+from bookings.infrastructure.texts import normalise
 from bookings.models import VerifiedAddress
-from bookings.texts import normalise
+from bookings.refusals import NotAuthenticated, TryAgain
 
 # An account's name is its address, and Django gives a name so many characters.
 MAX_ACCOUNT_ADDRESS = 150

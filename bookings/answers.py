@@ -6,7 +6,7 @@ from typing import Any
 
 from bookings import lookups
 from bookings.documents import EXPIRED, PENDING, Booking, Price
-from bookings.errors import AlreadyBooked, Refusal
+from bookings.refusals import AlreadyBooked, Refusal
 from idempotency.claims import Answer
 
 PROBLEM_JSON = "application/problem+json"

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence, Set
 from datetime import date, timedelta
 
 from bookings.documents import BookedRoom
-from bookings.errors import ResourceLocked, SoldOut
 from bookings.inventory import RoomFacts
 from bookings.offers import WantedRoom
+from bookings.refusals import ResourceLocked, SoldOut
 from bookings.stock import Taken, free_rooms
 
 # How far around a stay a room's free nights are counted. A gap of a week can be sold again,

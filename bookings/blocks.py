@@ -3,9 +3,8 @@
 import dataclasses
 from datetime import date
 
-from bookings import answers, clock, inventory, lookups, repository
+from bookings import answers, inventory, lookups, repository
 from bookings.callers import Caller
-from bookings.clock import Deadline
 from bookings.documents import (
     BLOCK,
     CONFIRMED,
@@ -18,12 +17,14 @@ from bookings.documents import (
     new_id,
     new_reference,
 )
-from bookings.errors import AlreadyBooked, InvalidIdempotencyKey, Refusal, ValidationFailed
+from bookings.infrastructure import clock
+from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.step_timing import Steps
+from bookings.infrastructure.texts import BadText, read_lines
 from bookings.inventory import HotelFacts
 from bookings.outcomes import ANSWER_TTL_MS, Outcome, answer_with, claim_key, read_key, refuse
 from bookings.payloads import MAX_NOTES, MAX_ROOMS, MAX_SLOTS, Guest
-from bookings.texts import BadText, read_lines
-from bookings.timing import Steps
+from bookings.refusals import AlreadyBooked, InvalidIdempotencyKey, Refusal, ValidationFailed
 from idempotency import keys
 from idempotency.claims import Answer
 

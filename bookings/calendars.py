@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from bookings.connections import collection
 from bookings.documents import nights_between
+from bookings.infrastructure.connections import collection
 from bookings.inventory import CategoryFacts
 
 CLOSED = "CLOSED"

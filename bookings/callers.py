@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from bson import ObjectId
 
-from bookings import clock
-from bookings.connections import collection
+from bookings.infrastructure import clock
+from bookings.infrastructure.connections import collection
 
 # 256 bits: nobody guesses it, so a plain digest protects it and looking it up stays cheap.
 TOKEN_BYTES = 32

@@ -6,15 +6,23 @@ from datetime import datetime, timedelta
 
 from bson import ObjectId
 
-from bookings import answers, clock, lookups, repository
+from bookings import answers, lookups, repository
 from bookings.callers import Caller
-from bookings.clock import Deadline
 from bookings.documents import CANCELLED, MAX_HISTORY, Booking, Change
-from bookings.errors import AlreadyBooked, HoldExpired, NotCancellable, NotFound, Refusal, TryAgain
-from bookings.metrics import Operation
+from bookings.infrastructure import clock
+from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.metrics import Operation
+from bookings.infrastructure.step_timing import Steps
 from bookings.outcomes import ANSWER_TTL_MS, Outcome, answer_with, claim_key, refuse
 from bookings.points import reached
-from bookings.timing import Steps
+from bookings.refusals import (
+    AlreadyBooked,
+    HoldExpired,
+    NotCancellable,
+    NotFound,
+    Refusal,
+    TryAgain,
+)
 from idempotency import keys
 from idempotency.claims import Answer
 

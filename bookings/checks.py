@@ -5,7 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 
-from bookings import clock, outcomes, services
+from bookings import outcomes, services
+from bookings.infrastructure import clock
 from idempotency.claims import LEASE_MS
 from locks.connection import OPERATION_TIMEOUT_S
 

@@ -18,8 +18,8 @@ from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.errors import BulkWriteError
 
-from bookings import failed_work
-from bookings.connections import collection
+from bookings.infrastructure import failed_work
+from bookings.infrastructure.connections import collection
 
 logger = logging.getLogger(__name__)
 

@@ -20,10 +20,11 @@ from django.db.models import Q
 from pymongo.client_session import ClientSession
 from redis.exceptions import RedisError
 
-from bookings import accounts, clock, connections, letters, lookups, repository
+from bookings import accounts, letters, lookups, repository
 from bookings.addresses import mentions, spellings_of
 from bookings.documents import Booking
-from bookings.transactions import in_transaction
+from bookings.infrastructure import clock, connections
+from bookings.infrastructure.mongodb.transactions import in_transaction
 from idempotency.claims import Claims
 
 logger = logging.getLogger(__name__)

@@ -10,11 +10,12 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from bookings import clock, inventory
-from bookings.connections import collection, database
+from bookings import inventory
 from bookings.documents import ACTIVE, BLOCK, CONFIRMED, PENDING, nights_between
-from bookings.errors import ValidationFailed
+from bookings.infrastructure import clock
+from bookings.infrastructure.connections import collection, database
 from bookings.inventory import CategoryFacts, HotelFacts
+from bookings.refusals import ValidationFailed
 
 MAX_NIGHTS = 366
 

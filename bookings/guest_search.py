@@ -12,12 +12,12 @@ from anyascii import anyascii
 from bson import ObjectId, Regex
 
 from bookings.addresses import respell_address
-from bookings.connections import collection
 from bookings.documents import REFERENCE_LETTERS, STAY
 from bookings.indexes import with_address_from
+from bookings.infrastructure.connections import collection
+from bookings.infrastructure.texts import normalise
 from bookings.inventory import HotelFacts
 from bookings.search_terms import numbers_typed, spellings_typed
-from bookings.texts import normalise
 
 # Nobody types, or reads, more.
 MAX_WORDS = 6

@@ -18,11 +18,11 @@ from typing import Any
 from django.utils.crypto import salted_hmac
 from pymongo.client_session import ClientSession
 
-from bookings import clock, metrics
-from bookings.connections import collection
 from bookings.documents import PENDING, Booking, nights_between
-from bookings.errors import EmailNeeded, TooManyHolds, TooManyNightsHeld
 from bookings.indexes import OF_GUESTS
+from bookings.infrastructure import clock, metrics
+from bookings.infrastructure.connections import collection
+from bookings.refusals import EmailNeeded, TooManyHolds, TooManyNightsHeld
 
 # Where guests crowd, a hold is short and is not made much longer: others wait for the room.
 CROWDED_HOLD = timedelta(minutes=5)

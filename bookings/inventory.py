@@ -7,11 +7,11 @@ from typing import Any
 
 from django.conf import settings
 
-from bookings import clock
-from bookings.connections import collection
 from bookings.countries import country_of
 from bookings.documents import BookedRoom
-from bookings.errors import ValidationFailed
+from bookings.infrastructure import clock
+from bookings.infrastructure.connections import collection
+from bookings.refusals import ValidationFailed
 
 # Nobody plans, or prices, further ahead than two years.
 HORIZON_DAYS = 730

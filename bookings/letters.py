@@ -27,14 +27,16 @@ from django.utils.translation import gettext as _
 from pymongo import ReturnDocument
 from pymongo.errors import PyMongoError
 
-from bookings import accounts, clock, failed_work, lookups, manage_links, outage
-from bookings.clock import request_limits
-from bookings.connections import collection
-from bookings.failed_work import LETTERS, NeverFinished
+from bookings import accounts, lookups, manage_links
 from bookings.indexes import LETTER_LIFE
+from bookings.infrastructure import clock, failed_work
+from bookings.infrastructure.clock import request_limits
+from bookings.infrastructure.connections import collection
+from bookings.infrastructure.failed_work import LETTERS, NeverFinished
+from bookings.infrastructure.mail import link_to, make_mail, render_text
+from bookings.infrastructure.mongodb import outage
+from bookings.infrastructure.single_run import one_at_a_time
 from bookings.inventory import find_hotel
-from bookings.mails import link_to, make_mail, render_text
-from bookings.runs import one_at_a_time
 
 logger = logging.getLogger(__name__)
 

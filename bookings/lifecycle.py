@@ -15,7 +15,6 @@ from django.utils import translation
 from bookings import answers, hold_limits, inventory, lookups, offers
 from bookings.callers import Caller
 from bookings.changes import Step, change
-from bookings.clock import Deadline
 from bookings.documents import (
     ACTIVE,
     BLOCK,
@@ -31,7 +30,12 @@ from bookings.documents import (
     Price,
     common_category,
 )
-from bookings.errors import (
+from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.texts import BadText, read_line
+from bookings.money import format_money
+from bookings.outcomes import Outcome, read_key
+from bookings.payloads import Guest, SeenStay, judge_guest, judge_seen
+from bookings.refusals import (
     AlreadyBooked,
     ExtensionLimit,
     HeldLongEnough,
@@ -43,10 +47,6 @@ from bookings.errors import (
     PriceChanged,
     ValidationFailed,
 )
-from bookings.money import format_money
-from bookings.outcomes import Outcome, read_key
-from bookings.payloads import Guest, SeenStay, judge_guest, judge_seen
-from bookings.texts import BadText, read_line
 from bookings.told import Told, told_now, told_under
 from idempotency import keys
 

@@ -8,8 +8,6 @@ from bson import ObjectId
 from bson.errors import InvalidId
 from pymongo.client_session import ClientSession
 
-from bookings import clock
-from bookings.connections import collection, database
 from bookings.documents import (
     ACTIVE,
     BLOCK,
@@ -25,6 +23,8 @@ from bookings.documents import (
     nights_between,
 )
 from bookings.indexes import guests_with_address
+from bookings.infrastructure import clock
+from bookings.infrastructure.connections import collection, database
 from bookings.models import BookingRecord, RoomBlock
 from bookings.payloads import MAX_NIGHTS
 from idempotency.claims import Answer

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 from django.core import signing
 
-from bookings import clock
+from bookings.infrastructure import clock
 
 _SALT = "bookings.manage_links"
 

@@ -15,7 +15,7 @@ import pymongo
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
-from bookings.connections import collection
+from bookings.infrastructure.connections import collection
 
 COLLECTION = "migration_lease"
 

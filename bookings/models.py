@@ -440,7 +440,10 @@ class DeliveryRecord(models.Model):
 
 
 class FailedWork(models.Model):
-    """What a worker could not do, as the admin lists it. bookings/failed_work.py writes it."""
+    """What a worker could not do, as the admin lists it.
+
+    Only bookings/infrastructure/failed_work.py writes it.
+    """
 
     id = models.CharField(primary_key=True, db_column="_id", max_length=120)
     queue = models.CharField(max_length=20)

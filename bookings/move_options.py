@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 
-from bookings import clock, inventory, occupancy, offers
+from bookings import inventory, occupancy, offers
 from bookings.calendars import read_calendars
 from bookings.documents import EXPIRED, BookedRoom, Booking, Price
+from bookings.infrastructure import clock
 from bookings.inventory import CategoryFacts, RoomFacts
 from bookings.told import frozen_amounts
 

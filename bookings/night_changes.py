@@ -13,13 +13,14 @@ from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from bookings import clock, inventory
+from bookings import inventory
 from bookings.calendars import Calendar, Night, read_calendars
-from bookings.errors import ValidationFailed
+from bookings.infrastructure import clock
 from bookings.inventory import HORIZON_DAYS, CategoryFacts, HotelFacts
 from bookings.models import MAX_NIGHT_PRICE
 from bookings.nights import MAX_ROWS, WEEKDAYS, Row
 from bookings.payloads import MAX_NIGHTS
+from bookings.refusals import ValidationFailed
 
 # More than tenfold is a slip of the finger.
 MAX_PERCENT = Decimal(900)

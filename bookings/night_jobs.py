@@ -29,15 +29,17 @@ from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
-from bookings import clock, failed_work, nights, outage, people
+from bookings import nights, people
 from bookings.callers import caller_of_user
-from bookings.clock import MONGODB_TIMEOUT_S, request_limits
-from bookings.connections import collection
-from bookings.errors import NotAuthenticated, ValidationFailed
-from bookings.failed_work import NIGHTS_JOBS, NeverFinished
+from bookings.infrastructure import clock, failed_work
+from bookings.infrastructure.clock import MONGODB_TIMEOUT_S, request_limits
+from bookings.infrastructure.connections import collection
+from bookings.infrastructure.failed_work import NIGHTS_JOBS, NeverFinished
+from bookings.infrastructure.mongodb import outage
+from bookings.infrastructure.mongodb.errors import driver_error
 from bookings.models import NightsJob
-from bookings.mongodb_errors import driver_error
 from bookings.nights import Progress, Row
+from bookings.refusals import NotAuthenticated, ValidationFailed
 
 logger = logging.getLogger(__name__)
 

@@ -17,11 +17,11 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
 
-from bookings.clock import request_limits
-from bookings.connections import DURABLE, collection, database
-from bookings.errors import ValidationFailed
+from bookings.infrastructure.clock import request_limits
+from bookings.infrastructure.connections import DURABLE, collection, database
 from bookings.inventory import HORIZON_DAYS
 from bookings.models import MAX_NIGHT_PRICE
+from bookings.refusals import ValidationFailed
 
 # In the order of `date.weekday()`.
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

@@ -18,13 +18,16 @@ from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 from pymongo.errors import PyMongoError
 
-from bookings import clock, deliveries, failed_work, lookups, manage_links, outage
-from bookings.clock import request_limits
+from bookings import deliveries, lookups, manage_links
 from bookings.deliveries import GIVEN_UP, NOT_NEEDED, SENT, Delivery
 from bookings.documents import ACTIVE, CANCELLED, CONFIRMED, EXPIRED, Booking
-from bookings.failed_work import MAILS, NeverFinished
+from bookings.infrastructure import clock, failed_work
+from bookings.infrastructure.clock import request_limits
+from bookings.infrastructure.failed_work import MAILS, NeverFinished
+from bookings.infrastructure.mail import link_to, make_mail, render_text
+from bookings.infrastructure.mongodb import outage
+from bookings.infrastructure.single_run import one_at_a_time
 from bookings.inventory import find_hotel, name_booked
-from bookings.mails import link_to, make_mail, render_text
 from bookings.money import format_money
 from bookings.outbox import (
     NEWS_CANCELLED,
@@ -35,7 +38,6 @@ from bookings.outbox import (
 )
 from bookings.points import reached
 from bookings.relay import is_about_to_end
-from bookings.runs import one_at_a_time
 from bookings.stay_files import write_stay_file
 
 logger = logging.getLogger(__name__)

@@ -13,9 +13,10 @@ from typing import Any
 
 from django.conf import settings
 
-from bookings import answers, connections, metrics
-from bookings.errors import IdempotencyInProgress, InvalidIdempotencyKey, KeyReused, Refusal
-from bookings.timing import Steps
+from bookings import answers
+from bookings.infrastructure import connections, metrics
+from bookings.infrastructure.step_timing import Steps
+from bookings.refusals import IdempotencyInProgress, InvalidIdempotencyKey, KeyReused, Refusal
 from idempotency import keys
 from idempotency.claims import Also, Answer, Claim, Claims, Recover
 from idempotency.errors import InProgress, InvalidKey

@@ -10,8 +10,14 @@ from typing import Any
 from django.core.exceptions import ValidationError as InvalidText
 
 from bookings.addresses import normalise_address
-from bookings.errors import MalformedJson, ValidationFailed
-from bookings.texts import BadText, is_plain_line, on_one_line, read_line, read_lines
+from bookings.infrastructure.texts import (
+    BadText,
+    is_plain_line,
+    on_one_line,
+    read_line,
+    read_lines,
+)
+from bookings.refusals import MalformedJson, ValidationFailed
 
 MAX_NIGHTS = 90
 MAX_GUESTS = 100

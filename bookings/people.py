@@ -18,9 +18,9 @@ from typing import TypeVar
 from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
 
-from bookings.connections import collection
-from bookings.errors import NotAuthenticated
-from bookings.transactions import in_transaction
+from bookings.infrastructure.connections import collection
+from bookings.infrastructure.mongodb.transactions import in_transaction
+from bookings.refusals import NotAuthenticated
 
 Result = TypeVar("Result")
 

@@ -14,11 +14,13 @@ from typing import Any
 
 from bson import ObjectId
 
-from bookings import answers, clock, deliveries, failed_work, lookups, outage, repository
-from bookings.clock import request_limits
+from bookings import answers, deliveries, lookups, repository
 from bookings.deliveries import MAIL, WEBHOOK, Delivery
 from bookings.documents import EXPIRED, PENDING, Booking, Notice, from_document
-from bookings.failed_work import NEWS
+from bookings.infrastructure import clock, failed_work
+from bookings.infrastructure.clock import request_limits
+from bookings.infrastructure.failed_work import NEWS
+from bookings.infrastructure.mongodb import outage
 from bookings.outbox import NEWS_CONFIRMED, NEWS_EXPIRED, NEWS_EXPIRING
 from bookings.points import reached
 from bookings.webhooks.endpoints import clients_with_endpoint

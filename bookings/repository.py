@@ -15,10 +15,9 @@ from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.errors import BulkWriteError, DuplicateKeyError, WriteError
 
-from bookings import clock, inventory, lookups, metrics, outbox, people
+from bookings import inventory, lookups, outbox, people
 from bookings.addresses import respell_address
 from bookings.callers import Caller
-from bookings.connections import collection
 from bookings.documents import (
     CANCELLED,
     CONFIRMED,
@@ -39,14 +38,16 @@ from bookings.documents import (
     stay_document,
     to_document,
 )
-from bookings.errors import AlreadyBooked, ResourceLocked
 from bookings.hold_limits import HoldLimits, judge_hold, may_take_over
 from bookings.indexes import guests_with_address
+from bookings.infrastructure import clock, metrics
+from bookings.infrastructure.connections import collection
+from bookings.infrastructure.mongodb.transactions import in_transaction
 from bookings.lookups import DEAD
 from bookings.payloads import Guest
 from bookings.points import reached
+from bookings.refusals import AlreadyBooked, ResourceLocked
 from bookings.search_terms import terms_of
-from bookings.transactions import in_transaction
 from idempotency.claims import Answer
 
 # For a pipeline, by which MongoDB makes of each booking what follows from how it is at that moment:
@@ -661,7 +662,7 @@ def _versioned(write: _Write) -> tuple[Mapping[str, Any], Any]:
 def _in_transaction(
     callback: Callable[[ClientSession], Result], *, named: Iterable[str] = ()
 ) -> Result:
-    """A transaction of bookings/transactions.py; what it writes names these callers.
+    """A transaction (bookings/infrastructure/mongodb/transactions.py) that names these callers.
 
     Those of them with an account must still have it. Raises NotAuthenticated otherwise.
     """

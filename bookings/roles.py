@@ -11,7 +11,7 @@ from django.contrib.auth.models import Group, Permission
 from django.db.models.signals import post_migrate
 from django.dispatch import receiver
 
-from bookings.connections import collection
+from bookings.infrastructure.connections import collection
 
 FRONT_DESK, MANAGER = "front desk", "manager"
 

@@ -3,8 +3,8 @@
 One document of `second_factors` for each person who has set up a device: its secret, sealed; the
 last step of time whose code was taken; and digests of recovery codes. Every change is one
 compare-and-set, so that a code, or a recovery code, is taken once however many requests bring it
-at the same moment. Guesses are counted by bookings/throttles.py. Why this and no framework:
-docs/decisions/0026.
+at the same moment. bookings/infrastructure/throttles.py counts the guesses. docs/decisions/0026
+says why this and no framework.
 """
 
 import base64
@@ -24,12 +24,13 @@ from django.dispatch import receiver
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
-from bookings import clock, people, throttles
+from bookings import people
 from bookings.callers import caller_of_user
-from bookings.connections import collection
-from bookings.errors import NotAuthenticated, Throttled
-from bookings.throttles import Limit
-from bookings.webhooks.seals import open_seal, seal
+from bookings.infrastructure import clock, throttles
+from bookings.infrastructure.connections import collection
+from bookings.infrastructure.seals import open_seal, seal
+from bookings.infrastructure.throttles import Limit
+from bookings.refusals import NotAuthenticated, Throttled
 
 # What every app knows: six digits of SHA-1, every half minute.
 DIGITS, STEP_S, SECRET_BYTES = 6, 30, 20

@@ -15,10 +15,9 @@ from django.conf import settings
 from django.utils import translation
 from redis.exceptions import RedisError
 
-from bookings import answers, clock, connections, lookups, metrics, offers, people, repository
+from bookings import answers, lookups, offers, people, repository
 from bookings.assignment import GAP_LOOK_NIGHTS, choose_rooms
 from bookings.callers import Caller, caller_of_user
-from bookings.clock import Deadline
 from bookings.documents import (
     CONFIRMED,
     PENDING,
@@ -31,18 +30,10 @@ from bookings.documents import (
     new_id,
     new_reference,
 )
-from bookings.errors import (
-    AlreadyBooked,
-    EmailNeeded,
-    NotFound,
-    PermissionDenied,
-    PriceChanged,
-    Refusal,
-    ResourceLocked,
-    SoldOut,
-    ValidationFailed,
-)
 from bookings.hold_limits import CROWDED_HOLD, HoldLimits, Source, digest_of
+from bookings.infrastructure import clock, connections, metrics
+from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.step_timing import Steps
 from bookings.offers import Offer
 from bookings.outcomes import (
     ANSWER_TTL_MS,
@@ -56,7 +47,17 @@ from bookings.outcomes import (
 )
 from bookings.payloads import StayRequest, judge_payload
 from bookings.points import reached
-from bookings.timing import Steps
+from bookings.refusals import (
+    AlreadyBooked,
+    EmailNeeded,
+    NotFound,
+    PermissionDenied,
+    PriceChanged,
+    Refusal,
+    ResourceLocked,
+    SoldOut,
+    ValidationFailed,
+)
 from idempotency import keys
 from idempotency.claims import Answer, Claim
 from locks.errors import LockBusy
@@ -86,9 +87,9 @@ def create_booking(
     once the key is claimed, so that a key that is done replays whatever came with it. `owner`
     is for staff who book for somebody else; no limit on holds binds staff, and they may sell the
     night that has begun until the hotel's end of day. `address` is where a visitor asks from, as
-    bookings/throttles.py counts it, and `mailbox` the digest of an e-mail address that they have
-    confirmed. Raises a Refusal for what is wrong with the key itself, TryAgain or a driver's error
-    for what may have happened or not; every other refusal is in the Outcome.
+    bookings/infrastructure/throttles.py counts it, and `mailbox` the digest of an e-mail address
+    that they have confirmed. Raises a Refusal for what is wrong with the key itself, TryAgain or a
+    driver's error for what may have happened or not; every other refusal is in the Outcome.
     """
     steps = Steps("create")
 

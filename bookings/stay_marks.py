@@ -9,10 +9,9 @@ import dataclasses
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 
-from bookings import answers, clock, inventory, lookups
+from bookings import answers, inventory, lookups
 from bookings.callers import Caller
 from bookings.changes import Step, change
-from bookings.clock import Deadline
 from bookings.documents import (
     CHECKED_IN,
     CHECKED_OUT,
@@ -23,8 +22,10 @@ from bookings.documents import (
     Booking,
     Change,
 )
-from bookings.errors import InvalidIdempotencyKey, NotFound, ValidationFailed
+from bookings.infrastructure import clock
+from bookings.infrastructure.clock import Deadline
 from bookings.outcomes import Outcome, read_key
+from bookings.refusals import InvalidIdempotencyKey, NotFound, ValidationFailed
 
 # Takes back the newest mark that stands. In the history each mark is an event of its own name.
 UNDO = "undo"

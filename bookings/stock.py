@@ -13,8 +13,8 @@ from datetime import date, timedelta
 from typing import Any
 
 from bookings.calendars import Calendar, Obstacle, night_of
-from bookings.connections import collection
 from bookings.documents import nights_between
+from bookings.infrastructure.connections import collection
 from bookings.inventory import (
     CategoryFacts,
     HotelFacts,

@@ -13,9 +13,10 @@ from typing import Any
 
 from django.conf import settings
 
-from bookings import failed_work, lookups, repository, sweep_tally
-from bookings.clock import request_limits
-from bookings.failed_work import DEAD_HOLDS
+from bookings import lookups, repository, sweep_tally
+from bookings.infrastructure import failed_work
+from bookings.infrastructure.clock import request_limits
+from bookings.infrastructure.failed_work import DEAD_HOLDS
 from bookings.sweep_tally import StartedBy, Tally
 
 logger = logging.getLogger(__name__)

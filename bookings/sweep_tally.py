@@ -7,8 +7,8 @@ the figures cannot be kept in any process's memory.
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from bookings import clock
-from bookings.connections import collection
+from bookings.infrastructure import clock
+from bookings.infrastructure.connections import collection
 from bookings.repository import Batch
 
 StartedBy = Literal["beat", "command"]

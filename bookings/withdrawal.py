@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from bookings.connections import collection
+from bookings.infrastructure.connections import collection
 
 # How long a request that has seen the room for sale may still book it, and some more. A request
 # has 8 s for all it asks of MongoDB, and looks at them once more before it commits; a process that

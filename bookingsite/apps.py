@@ -6,7 +6,7 @@ from django.contrib.auth.apps import AuthConfig as DjangoAuthConfig
 from django.contrib.contenttypes.apps import ContentTypesConfig as DjangoContentTypesConfig
 from django.db import models
 
-from bookings.texts import LineField, LinesField
+from bookings.infrastructure.texts import LineField, LinesField
 
 OBJECT_ID = "django_mongodb_backend.fields.ObjectIdAutoField"
 

@@ -15,7 +15,7 @@ from celery.beat import PersistentScheduler, ScheduleEntry
 from django.conf import settings
 from redis.exceptions import RedisError
 
-from bookings import connections
+from bookings.infrastructure import connections
 
 logger = logging.getLogger(__name__)
 

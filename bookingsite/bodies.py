@@ -14,8 +14,8 @@ from django.conf import settings
 from django.contrib.auth import get_user
 from django.http import HttpRequest, UnreadablePostError
 
-from bookings.clock import request_limits
-from bookings.errors import (
+from bookings.infrastructure.clock import request_limits
+from bookings.refusals import (
     MalformedJson,
     PayloadTooLarge,
     Refusal,

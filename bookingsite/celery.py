@@ -8,7 +8,7 @@ import structlog
 from celery import Celery
 from celery.signals import setup_logging, task_failure, task_postrun, task_prerun
 
-from bookings import mongodb_errors
+from bookings.infrastructure.mongodb import errors
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ def name_the_task(task_id: str, task: Any, **_: Any) -> None:
 @task_failure.connect
 def describe_what_mongodb_said(exception: BaseException, **_: Any) -> None:
     """Celery logs the failure; this says whether MongoDB's error is one that passes."""
-    if about := mongodb_errors.describe(exception):
+    if about := errors.describe(exception):
         logger.warning("task_failed_at_mongodb", extra=about)
 
 

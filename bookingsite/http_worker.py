@@ -33,7 +33,7 @@ from gunicorn.http.message import Request
 from gunicorn.http.parser import RequestParser
 from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 
-from bookings.errors import Refusal, RequestTimeout, ServerError, UnreadableRequest
+from bookings.refusals import Refusal, RequestTimeout, ServerError, UnreadableRequest
 from bookingsite.body_limits import DEFAULT, BodyLimit, limit_for
 
 # Heads are sent in one piece, or a few; five seconds are for lines that lose packets.

@@ -20,19 +20,12 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from pymongo.errors import PyMongoError
 
-from bookings import (
-    deliveries,
-    failed_work,
-    letters,
-    members,
-    night_jobs,
-    relay,
-    sweep,
-    worker_clocks,
-)
-from bookings.connections import database
+from bookings import deliveries, letters, night_jobs, relay, sweep, worker_clocks
 from bookings.deliveries import WEBHOOK
-from bookings.metrics import REGISTRY
+from bookings.infrastructure import failed_work
+from bookings.infrastructure.connections import database
+from bookings.infrastructure.metrics import REGISTRY
+from bookings.infrastructure.mongodb import members
 from bookings.webhooks import endpoints, sending
 from bookingsite import __version__, worker_files
 

@@ -17,9 +17,9 @@ from django.urls import Resolver404, resolve
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
 
-from bookings import outage
-from bookings.clock import request_limits
-from bookings.errors import Refusal, TryAgain
+from bookings.infrastructure.clock import request_limits
+from bookings.infrastructure.mongodb import outage
+from bookings.refusals import Refusal, TryAgain
 from bookingsite import metrics
 from bookingsite.bodies import received_body
 from bookingsite.problems import answer_refusal

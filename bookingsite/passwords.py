@@ -19,8 +19,8 @@ from typing import TypeVar
 
 from django.contrib.auth.hashers import Argon2PasswordHasher
 
-from bookings import clock
-from bookings.errors import TryAgain
+from bookings.infrastructure import clock
+from bookings.refusals import TryAgain
 
 Answer = TypeVar("Answer")
 

@@ -14,8 +14,10 @@ from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
 from rest_framework import exceptions as drf
 
-from bookings import answers, errors, metrics, mongodb_errors, outage
-from bookings.errors import Refusal
+from bookings import answers, refusals
+from bookings.infrastructure import metrics
+from bookings.infrastructure.mongodb import errors, outage
+from bookings.refusals import Refusal
 from bookings.web.messages import explain, title_of
 from idempotency import keys
 from idempotency.errors import InvalidKey
@@ -23,30 +25,30 @@ from idempotency.errors import InvalidKey
 logger = logging.getLogger(__name__)
 
 TRANSLATIONS: list[tuple[type[BaseException], type[Refusal]]] = [
-    (drf.NotAuthenticated, errors.NotAuthenticated),
-    (drf.AuthenticationFailed, errors.NotAuthenticated),
-    (drf.PermissionDenied, errors.PermissionDenied),
-    (django_errors.PermissionDenied, errors.PermissionDenied),
-    (drf.NotFound, errors.NotFound),
-    (Http404, errors.NotFound),
-    (drf.MethodNotAllowed, errors.MethodNotAllowed),
-    (drf.NotAcceptable, errors.NotAcceptable),
-    (drf.UnsupportedMediaType, errors.UnsupportedMediaType),
-    (drf.ParseError, errors.MalformedJson),
-    (django_errors.RequestDataTooBig, errors.PayloadTooLarge),
-    (UnreadablePostError, errors.MalformedJson),
+    (drf.NotAuthenticated, refusals.NotAuthenticated),
+    (drf.AuthenticationFailed, refusals.NotAuthenticated),
+    (drf.PermissionDenied, refusals.PermissionDenied),
+    (django_errors.PermissionDenied, refusals.PermissionDenied),
+    (drf.NotFound, refusals.NotFound),
+    (Http404, refusals.NotFound),
+    (drf.MethodNotAllowed, refusals.MethodNotAllowed),
+    (drf.NotAcceptable, refusals.NotAcceptable),
+    (drf.UnsupportedMediaType, refusals.UnsupportedMediaType),
+    (drf.ParseError, refusals.MalformedJson),
+    (django_errors.RequestDataTooBig, refusals.PayloadTooLarge),
+    (UnreadablePostError, refusals.MalformedJson),
     # The admin looks up whatever id it was sent; what is no id names nothing.
-    (django_errors.ValidationError, errors.NotFound),
-    (django_errors.SuspiciousOperation, errors.MalformedJson),
-    (django_errors.BadRequest, errors.MalformedJson),
-    (MultiPartParserError, errors.MalformedJson),
+    (django_errors.ValidationError, refusals.NotFound),
+    (django_errors.SuspiciousOperation, refusals.MalformedJson),
+    (django_errors.BadRequest, refusals.MalformedJson),
+    (MultiPartParserError, refusals.MalformedJson),
 ]
 
 
 def handle_exception(error: Exception, context: dict[str, Any]) -> HttpResponse:
     """DRF's exception handler: the refusal that the error amounts to, as a problem document."""
     refusal = refusal_for(error)
-    if isinstance(refusal, errors.ServerError):
+    if isinstance(refusal, refusals.ServerError):
         _log_unexpected(error)
     response = respond(refusal, context["request"])
     if isinstance(error, drf.APIException):
@@ -70,24 +72,24 @@ def refusal_for(error: BaseException) -> Refusal:
     """The refusal an error amounts to; ServerError when nobody foresaw it."""
     if isinstance(error, Refusal):
         return error
-    if failed := mongodb_errors.driver_error(error):
-        is_passing = mongodb_errors.is_passing(failed)
+    if failed := errors.driver_error(error):
+        is_passing = errors.is_passing(failed)
         metrics.mongodb_errors.labels("passing" if is_passing else "other").inc()
         if not is_passing:
-            return errors.ServerError()
-        logger.warning("mongodb_failed", extra=mongodb_errors.describe(failed))
+            return refusals.ServerError()
+        logger.warning("mongodb_failed", extra=errors.describe(failed))
         outage.report(failed)
-        return errors.TryAgain()
+        return refusals.TryAgain()
     if isinstance(error, drf.Throttled):
-        return errors.Throttled(retry_after_s=max(1, round(getattr(error, "wait", None) or 1)))
+        return refusals.Throttled(retry_after_s=max(1, round(getattr(error, "wait", None) or 1)))
     for known, refusal in TRANSLATIONS:
         if isinstance(error, known):
             return refusal()
-    return errors.ServerError()
+    return refusals.ServerError()
 
 
 def _log_unexpected(error: BaseException | None) -> None:
-    about = mongodb_errors.describe(error) if error else {}
+    about = errors.describe(error) if error else {}
     logger.error("unexpected_error", exc_info=error, extra=about)
 
 
@@ -105,28 +107,28 @@ def respond(refusal: Refusal, request: HttpRequest) -> HttpResponse:
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Whatever Django calls a bad request; a kind that is not in the table is written down."""
     refusal = refusal_for(exception)
-    if isinstance(refusal, errors.ServerError):
+    if isinstance(refusal, refusals.ServerError):
         _log_unexpected(exception)
-    if isinstance(refusal, errors.MalformedJson):
+    if isinstance(refusal, refusals.MalformedJson):
         # It was a header or an address, not JSON.
-        refusal = errors.MalformedJson("The request cannot be read.")
+        refusal = refusals.MalformedJson("The request cannot be read.")
         refusal.title = "Bad request"
     return answer_refusal(request, refusal)
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return answer_refusal(request, errors.PermissionDenied())
+    return answer_refusal(request, refusals.PermissionDenied())
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return answer_refusal(request, errors.NotFound())
+    return answer_refusal(request, refusals.NotFound())
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Whatever no view handled, also what a session look-up met before there was a view."""
     error = sys.exc_info()[1]
-    refusal = refusal_for(error) if error else errors.ServerError()
-    if isinstance(refusal, errors.ServerError):
+    refusal = refusal_for(error) if error else refusals.ServerError()
+    if isinstance(refusal, refusals.ServerError):
         _log_unexpected(error)
     return answer_refusal(request, refusal)
 
@@ -135,7 +137,7 @@ def answer_refusal(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     """The refusal for whoever asks: a problem document under /api/, elsewhere a page."""
     if request.path_info.startswith("/api/"):
         return respond(refusal, request)
-    template = "try_again.html" if isinstance(refusal, errors.TryAgain) else "error.html"
+    template = "try_again.html" if isinstance(refusal, refusals.TryAgain) else "error.html"
     context = {"title": title_of(refusal.code), "sentence": explain(refusal.code)}
     response = render(request, template, context, status=refusal.status)
     if refusal.retry_after_s is not None:

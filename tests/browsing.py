@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from bson import ObjectId
 from django.test import Client
 
-from bookings import connections
+from bookings.infrastructure import connections
 from tests.conftest import night
 from tests.pages import Form, Page
 

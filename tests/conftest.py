@@ -37,7 +37,8 @@ EMPTIED = (
 @pytest.fixture(scope="session")
 def migrated(django_db_blocker: object) -> Iterator[None]:
     """This worker's own database with its indexes and the demo hotels; dropped at the end."""
-    from bookings import connections, demo
+    from bookings import demo
+    from bookings.infrastructure import connections
 
     with django_db_blocker.unblock():  # type: ignore[attr-defined]
         database = connections.database()
@@ -61,7 +62,7 @@ def read_the_clock_well() -> None:
 
     Read on a busy machine, the site's may be ahead by more than a test takes to look for it.
     """
-    from bookings import clock
+    from bookings.infrastructure import clock
 
     clock.now()
     for _ in range(20):
@@ -72,7 +73,7 @@ def read_the_clock_well() -> None:
 
 def empty_database() -> None:
     """Ask MongoDB once what there is to empty, since most tests fill one or two collections."""
-    from bookings import connections
+    from bookings.infrastructure import connections
 
     first, *others = EMPTIED
     filled = connections.database()[first].aggregate(

@@ -9,7 +9,8 @@ from bookingsite.wsgi import application  # noqa: E402
 
 __all__ = ["application"]
 
-from bookings import connections, points  # noqa: E402
+from bookings import points  # noqa: E402
+from bookings.infrastructure import connections  # noqa: E402
 from locks.redis_lock import Lock, RedisLocks  # noqa: E402
 from tests.faults import Faults  # noqa: E402
 

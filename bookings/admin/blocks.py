@@ -13,10 +13,10 @@ from bookings import blocks
 from bookings.admin.forms import DayField, KeyedForm, RoomIdsField
 from bookings.admin.records import HotelFilter, RecordAdmin, name_people, staff
 from bookings.documents import BLOCK, CANCELLED, CONFIRMED, Booking
+from bookings.infrastructure.texts import LinesField, shorten
 from bookings.models import BookingRecord, RoomBlock
 from bookings.outcomes import Outcome
 from bookings.payloads import MAX_NOTES
-from bookings.texts import LinesField, shorten
 
 # What a block's states are called where no guest is meant.
 STATUS_LABELS = {CONFIRMED: "in force", CANCELLED: "lifted"}

@@ -15,10 +15,10 @@ from bookings.admin.choices import (
 )
 from bookings.admin.forms import DayField, KeyedForm
 from bookings.availability import CategoryStay, find_stays
-from bookings.errors import ValidationFailed
+from bookings.infrastructure.texts import LineField, LinesField
 from bookings.inventory import HotelFacts
 from bookings.payloads import GUEST_FIELDS, MAX_GUESTS, MAX_NOTES, MAX_ROOMS
-from bookings.texts import LineField, LinesField
+from bookings.refusals import ValidationFailed
 
 
 class BookingForm(KeyedForm):

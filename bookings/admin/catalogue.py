@@ -14,10 +14,11 @@ from django.db.models import Model, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
 
-from bookings import clock, inventory, lookups, withdrawal
+from bookings import inventory, lookups, withdrawal
 from bookings.admin.changing import ChangesWhatWasSeen
 from bookings.admin.deletion import KeepsWhatHasParts, RefusesDeletion
 from bookings.admin.free_of_charge import AsksBeforeFree
+from bookings.infrastructure import clock
 from bookings.models import Hotel, Night, Room, RoomCategory
 from bookings.money import format_money
 

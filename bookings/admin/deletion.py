@@ -9,7 +9,7 @@ from django.db.models import ProtectedError, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from bookings.connections import collection
+from bookings.infrastructure.connections import collection
 
 
 class _Refused(Exception):

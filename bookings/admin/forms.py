@@ -10,15 +10,15 @@ from django import forms
 from django.http import QueryDict
 
 from bookings.admin.choices import read_ids
-from bookings.errors import (
+from bookings.outcomes import Outcome
+from bookings.payloads import MAX_ROOMS
+from bookings.refusals import (
     IdempotencyInProgress,
     InvalidIdempotencyKey,
     KeyReused,
     Refusal,
     TryAgain,
 )
-from bookings.outcomes import Outcome
-from bookings.payloads import MAX_ROOMS
 
 # The longest list of ids that can be meant, with room for how people separate them.
 MAX_ROOMS_TEXT = MAX_ROOMS * 80

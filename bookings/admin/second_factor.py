@@ -19,8 +19,8 @@ from django.views.decorators.http import require_http_methods
 
 from bookings import second_factor
 from bookings.admin.manager.pages import note
-from bookings.errors import Throttled
-from bookings.webhooks.seals import SealBroken
+from bookings.infrastructure.seals import SealBroken
+from bookings.refusals import Throttled
 
 # What the session says was proved: the name of a device, so that a new one is asked for.
 PROVED = "second_factor"

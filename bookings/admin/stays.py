@@ -16,7 +16,7 @@ from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
-from bookings import answers, clock, inventory, lifecycle, lookups, services
+from bookings import answers, inventory, lifecycle, lookups, services
 from bookings.admin.booking_form import BookingForm
 from bookings.admin.choices import RoomsSelect, move_groups
 from bookings.admin.desk.choosing import read_day
@@ -35,14 +35,15 @@ from bookings.documents import (
     STAY,
     Booking,
 )
-from bookings.errors import ValidationFailed
 from bookings.guest_search import find_stay_ids
+from bookings.infrastructure import clock
 from bookings.inventory import HotelFacts
 from bookings.models import BookingRecord, DeliveryRecord
 from bookings.money import format_money
 from bookings.move_options import RoomOption, find_move_options
 from bookings.outcomes import Outcome
 from bookings.payloads import read_seen_field
+from bookings.refusals import ValidationFailed
 
 # Among so many of those who were found the list's filters look.
 MAX_FOUND = 1_000

@@ -17,8 +17,8 @@ from django.utils.decorators import method_decorator
 from django.utils.timesince import timesince
 from django.views.decorators.http import require_POST, require_safe
 
-from bookings import clock
 from bookings.admin.adding import AddsOnce
+from bookings.infrastructure import clock
 from bookings.models import WebhookEndpoint
 from bookings.webhooks import backlog, endpoints
 from bookings.webhooks.addresses import AddressRefused, read_url

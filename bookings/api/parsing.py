@@ -8,7 +8,7 @@ from rest_framework import exceptions as drf
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 
-from bookings.errors import MalformedJson, UnsupportedMediaType
+from bookings.refusals import MalformedJson, UnsupportedMediaType
 
 # A booking nests two deep. Deeper ones only exhaust the parser's stack.
 MAX_DEPTH = 16

@@ -13,12 +13,12 @@ from drf_spectacular.utils import (
     extend_schema,
 )
 
-from bookings import errors
+from bookings import refusals
 from bookings.answers import PROBLEM_JSON, problem
 from bookings.api import examples, serializers
 from bookings.documents import STATUSES
-from bookings.errors import Refusal
 from bookings.payloads import MAX_GUESTS, MAX_USER_ID
+from bookings.refusals import Refusal
 
 
 class TokenScheme(OpenApiAuthenticationExtension):
@@ -97,14 +97,14 @@ CONFIRM_KEY_HEADERS = [_key_header(f"^{KEY_FORM}$", required=True), *KEY_ANSWER_
 
 # What any operation may be answered with.
 _ALWAYS = (
-    errors.UnreadableRequest(),
-    errors.NotAuthenticated(),
-    errors.PermissionDenied(),
-    errors.NotAcceptable(),
-    errors.RequestTimeout(),
-    errors.Throttled(),
-    errors.ServerError(),
-    errors.TryAgain(),
+    refusals.UnreadableRequest(),
+    refusals.NotAuthenticated(),
+    refusals.PermissionDenied(),
+    refusals.NotAcceptable(),
+    refusals.RequestTimeout(),
+    refusals.Throttled(),
+    refusals.ServerError(),
+    refusals.TryAgain(),
 )
 
 
@@ -137,7 +137,7 @@ def _answers(
 
 
 def _invalid(field: str, message: str) -> Refusal:
-    return errors.ValidationFailed([(field, message)])
+    return refusals.ValidationFailed([(field, message)])
 
 
 create_schema = extend_schema(
@@ -158,18 +158,18 @@ create_schema = extend_schema(
         serializers.BookingAnswerSerializer,
         examples.BOOKED,
         _invalid("date", "This must be a date that exists, written YYYY-MM-DD."),
-        errors.InvalidIdempotencyKey(),
-        errors.MalformedJson(),
-        errors.AlreadyBooked(),
-        errors.SoldOut(),
-        errors.IdempotencyInProgress(),
-        errors.ResourceLocked(),
-        errors.PriceChanged(),
-        errors.TooManyHolds(),
-        errors.TooManyNightsHeld(),
-        errors.PayloadTooLarge(),
-        errors.UnsupportedMediaType(),
-        errors.KeyReused(),
+        refusals.InvalidIdempotencyKey(),
+        refusals.MalformedJson(),
+        refusals.AlreadyBooked(),
+        refusals.SoldOut(),
+        refusals.IdempotencyInProgress(),
+        refusals.ResourceLocked(),
+        refusals.PriceChanged(),
+        refusals.TooManyHolds(),
+        refusals.TooManyNightsHeld(),
+        refusals.PayloadTooLarge(),
+        refusals.UnsupportedMediaType(),
+        refusals.KeyReused(),
     ),
 )
 list_schema = extend_schema(
@@ -209,9 +209,9 @@ get_schema = extend_schema(
     summary="Read one of your bookings",
     description="The booking as it is now. One that is not yours is not found.",
     parameters=[BOOKING_ID, *HEADERS],
-    responses=_answers(200, serializers.OneBookingSerializer, examples.READ, errors.NotFound()),
+    responses=_answers(200, serializers.OneBookingSerializer, examples.READ, refusals.NotFound()),
 )
-_CHANGE_REFUSALS = (errors.InvalidIdempotencyKey(), errors.NotFound())
+_CHANGE_REFUSALS = (refusals.InvalidIdempotencyKey(), refusals.NotFound())
 confirm_schema = extend_schema(
     operation_id="confirm_booking",
     summary="Confirm a hold with the key that made it",
@@ -231,17 +231,17 @@ confirm_schema = extend_schema(
         examples.CONFIRMED,
         *_CHANGE_REFUSALS,
         _invalid("quotedTotal", "This must be a whole number from 0 to 9007199254740991."),
-        errors.MalformedJson(),
-        errors.HoldExpired(),
-        errors.KeyMismatch(),
-        errors.PriceChanged(
+        refusals.MalformedJson(),
+        refusals.HoldExpired(),
+        refusals.KeyMismatch(),
+        refusals.PriceChanged(
             "This is not the stay that you have seen: it is now grand_101 from 2027-02-17 to "
             "2027-02-18 for 15000 EUR in minor units; send that as resourceIds, checkIn, checkOut "
             "and quotedTotal if you agree.",
             booking=examples.MOVED_MEANWHILE,
         ),
-        errors.IdempotencyInProgress(),
-        errors.PayloadTooLarge(),
+        refusals.IdempotencyInProgress(),
+        refusals.PayloadTooLarge(),
     ),
 )
 extend_hold_schema = extend_schema(
@@ -258,10 +258,10 @@ extend_hold_schema = extend_schema(
         serializers.BookingAnswerSerializer,
         examples.EXTENDED,
         *_CHANGE_REFUSALS,
-        errors.ExtensionLimit(),
-        errors.HeldLongEnough(),
-        errors.HoldExpired(),
-        errors.IdempotencyInProgress(),
+        refusals.ExtensionLimit(),
+        refusals.HeldLongEnough(),
+        refusals.HoldExpired(),
+        refusals.IdempotencyInProgress(),
     ),
 )
 cancel_schema = extend_schema(
@@ -276,8 +276,8 @@ cancel_schema = extend_schema(
         serializers.BookingAnswerSerializer,
         examples.CANCELLED,
         *_CHANGE_REFUSALS,
-        errors.NotCancellable(),
-        errors.IdempotencyInProgress(),
+        refusals.NotCancellable(),
+        refusals.IdempotencyInProgress(),
     ),
 )
 GUESTS = OpenApiParameter(

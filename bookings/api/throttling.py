@@ -1,4 +1,4 @@
-"""How often an address or a caller may ask the API, by bookings/throttles.py."""
+"""How often an address or a caller may ask the API, by bookings/infrastructure/throttles.py."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -6,7 +6,7 @@ from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
 
-from bookings import throttles
+from bookings.infrastructure import throttles
 
 if TYPE_CHECKING:  # at run time the two would import each other
     from rest_framework.views import APIView

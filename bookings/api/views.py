@@ -27,13 +27,13 @@ from bookings.api.schema import (
 )
 from bookings.api.throttling import AddressThrottle, CallerThrottle
 from bookings.callers import Caller
-from bookings.clock import Deadline
 from bookings.documents import STATUSES
-from bookings.errors import Throttled, UnsupportedMediaType, ValidationFailed
+from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.texts import is_plain_line
+from bookings.infrastructure.throttles import address_of
 from bookings.payloads import ID, MAX_GUESTS, MAX_USER_ID, parse_date
+from bookings.refusals import Throttled, UnsupportedMediaType, ValidationFailed
 from bookings.services import Outcome
-from bookings.texts import is_plain_line
-from bookings.throttles import address_of
 from idempotency import keys
 
 MAX_PAGE = 100

@@ -17,11 +17,11 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from bookings import mongodb_errors
 from bookings.backups.writing import WINDOW_PARAMETER, ask_window_s
-from bookings.connections import database, looking_into
 from bookings.doctor import background, clocks, members, mongodb, people, recount, redis_server
 from bookings.doctor.findings import Finding, fail, warn
+from bookings.infrastructure.connections import database, looking_into
+from bookings.infrastructure.mongodb import errors
 from locks import sentinel
 from locks.connection import GuardedRedis, breaker_of, connect
 
@@ -170,8 +170,8 @@ def _explain(check: Check, error: Exception, timeout_s: float) -> Finding:
         )
     if is_silent or is_late or isinstance(error, OperationalError):
         return fail(check.away)
-    if code == mongodb_errors.AUTHENTICATION_FAILED:
-        return fail(mongodb_errors.UNKNOWN_LOGIN)
-    if code == mongodb_errors.FORBIDDEN:
+    if code == errors.AUTHENTICATION_FAILED:
+        return fail(errors.UNKNOWN_LOGIN)
+    if code == errors.FORBIDDEN:
         return fail("MongoDB does not let this user ask; grant it clusterMonitor and readWrite.")
     return fail(f"The server answers with an error ({type(error).__name__}); read its log.")

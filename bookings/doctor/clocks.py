@@ -8,8 +8,8 @@ from collections.abc import Callable
 from datetime import UTC
 
 from bookings import worker_clocks
-from bookings.connections import database
 from bookings.doctor.findings import Finding, ok, warn
+from bookings.infrastructure.connections import database
 from locks.connection import GuardedRedis
 
 # NTP keeps machines within some milliseconds of each other.

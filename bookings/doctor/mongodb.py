@@ -13,9 +13,9 @@ from pymongo import IndexModel, ReadPreference
 from pymongo.errors import OperationFailure
 
 from bookings.backups import restoring
-from bookings.connections import collection, database
 from bookings.doctor.findings import Finding, fail, ok, warn
 from bookings.indexes import indexes_by_collection
+from bookings.infrastructure.connections import collection, database
 
 OLDEST_MAJOR = 6
 
@@ -49,7 +49,11 @@ def replica_set() -> Finding:
 def write_concern() -> Finding:
     """Promise 4 stands on it: acknowledged means on a majority, and in its journals."""
     for name, used, place in (
-        ("Bookings", collection("bookings").write_concern, "DURABLE in bookings/connections.py"),
+        (
+            "Bookings",
+            collection("bookings").write_concern,
+            "DURABLE in bookings/infrastructure/connections.py",
+        ),
         ("Logins", database().client.write_concern, "DATABASES in bookingsite/settings.py"),
     ):
         if used.document.get("w") != "majority" or used.document.get("j") is not True:

@@ -12,9 +12,9 @@ from django.core.exceptions import ValidationError
 from bookings import people
 from bookings.addresses import normalise_address
 from bookings.callers import caller_of_user
-from bookings.connections import collection
 from bookings.doctor.findings import Finding, fail, ok, warn
 from bookings.indexes import account_indexes
+from bookings.infrastructure.connections import collection
 
 # So many of the wrong ones of each kind are named.
 EXAMPLES = 3

@@ -17,7 +17,6 @@ from pymongo.read_concern import ReadConcern
 
 from bookings import inventory
 from bookings.addresses import respell_address
-from bookings.connections import database
 from bookings.doctor.findings import Finding, fail, ok, warn
 from bookings.documents import (
     ACTIVE,
@@ -33,6 +32,7 @@ from bookings.documents import (
     nights_between,
     slot_of,
 )
+from bookings.infrastructure.connections import database
 from bookings.payloads import Guest
 from bookings.search_terms import terms_of
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import template
 
-from bookings import failed_work
+from bookings.infrastructure import failed_work
 
 register = template.Library()
 

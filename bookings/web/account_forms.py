@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from bookings import accounts
 from bookings.addresses import MAX_ADDRESS, normalise_address
-from bookings.texts import LineField
+from bookings.infrastructure.texts import LineField
 
 _EMAIL_INPUT = forms.EmailInput(attrs={"autocomplete": "email"})
 _TOO_LONG = _("This address is too long.")

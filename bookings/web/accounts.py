@@ -21,7 +21,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from bookings import accounts, adoption, letters
-from bookings.errors import NotAuthenticated
+from bookings.refusals import NotAuthenticated
 from bookings.web import limits, visitors
 from bookings.web.account_forms import (
     AddressForm,

@@ -21,13 +21,14 @@ from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from bookings import clock, lifecycle, services
+from bookings import lifecycle, services
 from bookings.addresses import as_people_write
 from bookings.answers import describe_seen, iso
 from bookings.documents import ACTIVE, CONFIRMED, EXPIRED, PENDING, Booking
-from bookings.errors import NotFound, Refusal
+from bookings.infrastructure import clock
 from bookings.manage_links import last_day, make_link_token, read_link_token
 from bookings.payloads import Guest, judge_seen, read_seen_field
+from bookings.refusals import NotFound, Refusal
 from bookings.stay_files import write_stay_file
 from bookings.web import limits, visitors
 from bookings.web.forms import GuestForm

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from bookings.addresses import normalise_address
 from bookings.documents import CANCELLED, CONFIRMED, EXPIRED, PENDING
+from bookings.infrastructure.texts import LineField, LinesField
 from bookings.inventory import HotelFacts
 from bookings.payloads import (
     GUEST_FIELDS,
@@ -21,7 +22,6 @@ from bookings.payloads import (
     Guest,
     parse_date,
 )
-from bookings.texts import LineField, LinesField
 
 STATUS_LABELS = {
     CONFIRMED: _("Booked"),

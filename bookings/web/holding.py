@@ -8,19 +8,13 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from bookings import clock, inventory, services
+from bookings import inventory, services
 from bookings.callers import Caller
 from bookings.documents import ACTIVE, CONFIRMED
-from bookings.errors import (
-    AlreadyBooked,
-    EmailNeeded,
-    KeyReused,
-    NotFound,
-    Refusal,
-    SoldOut,
-)
+from bookings.infrastructure import clock
+from bookings.infrastructure.throttles import address_of
 from bookings.payloads import GUEST_FIELDS
-from bookings.throttles import address_of
+from bookings.refusals import AlreadyBooked, EmailNeeded, KeyReused, NotFound, Refusal, SoldOut
 from bookings.web import limits, visitors
 from bookings.web.forms import GuestForm, HoldForm
 from bookings.web.intents import MAX_CHAIN, Intent, IntentKeys, keys_of

@@ -19,11 +19,12 @@ from django.templatetags.static import static
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from bookings import availability, clock, lifecycle, services
+from bookings import availability, lifecycle, services
 from bookings.callers import Caller, caller_of_guest
 from bookings.documents import ACTIVE
-from bookings.errors import Refusal, ValidationFailed
-from bookings.throttles import Limit, address_of, count_in_all, wait_s
+from bookings.infrastructure import clock
+from bookings.infrastructure.throttles import Limit, address_of, count_in_all, wait_s
+from bookings.refusals import Refusal, ValidationFailed
 
 # Each scenario with the faults that were recorded for it.
 RECORDED = {

@@ -1,4 +1,4 @@
-"""How often a browser may send forms; bookings/throttles.py counts.
+"""How often a browser may send forms; bookings/infrastructure/throttles.py counts.
 
 The limits are far above what a person does and far below what a program would need. The
 windows are short, so that who shares an address with a program waits minutes, not days.
@@ -16,8 +16,8 @@ from django.shortcuts import render
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext, ngettext
 
-from bookings.texts import normalise
-from bookings.throttles import Limit, address_of, wait_s
+from bookings.infrastructure.texts import normalise
+from bookings.infrastructure.throttles import Limit, address_of, wait_s
 from bookings.web.scripted import is_scripted, tell_fault
 
 View = Callable[..., HttpResponse]

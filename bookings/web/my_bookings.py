@@ -10,7 +10,8 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from bookings import clock, services
+from bookings import services
+from bookings.infrastructure import clock
 from bookings.web import limits, visitors
 from bookings.web.forms import ListForm
 from bookings.web.messages import FORGOTTEN

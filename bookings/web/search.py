@@ -14,13 +14,14 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from bookings import availability, clock, inventory, services
+from bookings import availability, inventory, services
 from bookings.availability import CalendarDay
 from bookings.documents import PENDING, Booking
-from bookings.errors import ValidationFailed
+from bookings.infrastructure import clock
 from bookings.inventory import HotelFacts
 from bookings.money import format_amount
 from bookings.payloads import MAX_GUESTS, MAX_ROOMS
+from bookings.refusals import ValidationFailed
 from bookings.web import visitors
 from bookings.web.forms import MonthForm, SearchForm
 from bookings.web.intents import Intent, keys_of

@@ -16,12 +16,13 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 
-from bookings import adoption, clock, services
+from bookings import adoption, services
 from bookings.callers import Caller, caller_of_guest, caller_of_user
 from bookings.documents import LATE_CONFIRM, Booking
-from bookings.errors import NotAuthenticated
 from bookings.hold_limits import digest_of
+from bookings.infrastructure import clock
 from bookings.lifecycle import LONGEST_HOLD
+from bookings.refusals import NotAuthenticated
 
 GUEST_COOKIE = "guest"
 _SALT = "bookings.web.visitors"

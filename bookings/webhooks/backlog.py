@@ -11,8 +11,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from bookings import deliveries, failed_work
-from bookings.connections import collection
+from bookings import deliveries
 from bookings.deliveries import (
     GIVEN_UP,
     MAX_COUNTED,
@@ -24,6 +23,8 @@ from bookings.deliveries import (
     WEBHOOK,
     count,
 )
+from bookings.infrastructure import failed_work
+from bookings.infrastructure.connections import collection
 from bookings.outbox import NEWS_EXPIRING
 
 Delivery = dict[str, Any]

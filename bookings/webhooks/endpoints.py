@@ -17,10 +17,10 @@ from django.db.models.signals import post_delete
 from django.dispatch import receiver
 from pymongo import ReturnDocument
 
-from bookings import clock
-from bookings.connections import collection
+from bookings.infrastructure import clock, seals
+from bookings.infrastructure.connections import collection
 from bookings.models import WebhookEndpoint
-from bookings.webhooks import backlog, seals, signing
+from bookings.webhooks import backlog, signing
 from bookings.webhooks.posting import Answer
 
 Endpoint = dict[str, Any]

@@ -16,11 +16,12 @@ from django.core.mail import EmailMessage
 from pymongo import ReturnDocument
 from pymongo.errors import PyMongoError
 
-from bookings import failed_work, outage
-from bookings.clock import request_limits
-from bookings.connections import collection
-from bookings.failed_work import WEBHOOK_NOTES, NeverFinished
-from bookings.mails import link_to, make_mail, render_text
+from bookings.infrastructure import failed_work
+from bookings.infrastructure.clock import request_limits
+from bookings.infrastructure.connections import collection
+from bookings.infrastructure.failed_work import WEBHOOK_NOTES, NeverFinished
+from bookings.infrastructure.mail import link_to, make_mail, render_text
+from bookings.infrastructure.mongodb import outage
 from bookings.models import ApiClient
 
 logger = logging.getLogger(__name__)

@@ -13,16 +13,18 @@ from typing import Any
 
 from django.conf import settings
 
-from bookings import answers, clock, failed_work, outage
-from bookings.clock import request_limits
-from bookings.failed_work import ENDPOINTS
+from bookings import answers
+from bookings.infrastructure import clock, failed_work
+from bookings.infrastructure.clock import request_limits
+from bookings.infrastructure.failed_work import ENDPOINTS
+from bookings.infrastructure.mongodb import outage
+from bookings.infrastructure.seals import SealBroken
+from bookings.infrastructure.single_run import one_at_a_time
 from bookings.points import reached
-from bookings.runs import one_at_a_time
 from bookings.webhooks import backlog, endpoints, posting, signing
 from bookings.webhooks.backlog import Delivery
 from bookings.webhooks.endpoints import Endpoint
 from bookings.webhooks.posting import Answer
-from bookings.webhooks.seals import SealBroken
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from playwright.sync_api import Page, expect
 
-from bookings import connections
+from bookings.infrastructure import connections
 from tests.browser.conftest import Visit
 from tests.browser.test_pages import NARROW, OVERFLOWING, RULES, WIDE
 from tests.browser.visitor import Visitor, stored

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Route, expect
 
-from bookings import connections
+from bookings.infrastructure import connections
 from tests.browser.visitor import Visitor, statuses
 from tests.site.site import Site
 

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 from playwright.sync_api import expect
 
-from bookings.connections import collection
+from bookings.infrastructure.connections import collection
 from bookings.roles import MANAGER
 from tests.browser.visitor import Visitor
 from tests.conftest import night

@@ -7,9 +7,10 @@ from datetime import date
 import pytest
 from playwright.sync_api import expect
 
-from bookings import connections, lifecycle
+from bookings import lifecycle
 from bookings.callers import Caller
-from bookings.clock import Deadline
+from bookings.infrastructure import connections
+from bookings.infrastructure.clock import Deadline
 from tests.browser.conftest import Visit
 from tests.browser.visitor import Visitor, statuses, stored
 from tests.conftest import night

@@ -7,7 +7,7 @@ from typing import Any
 
 from playwright.sync_api import ConsoleMessage, Locator, Page, Request, Response, expect
 
-from bookings import connections
+from bookings.infrastructure import connections
 from tests.conftest import night
 
 NAME, EMAIL = "Ada Lovelace", "ada@example.org"

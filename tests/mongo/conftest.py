@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from bookings import connections, lifecycle, services
+from bookings import lifecycle, services
 from bookings.callers import Caller
-from bookings.clock import Deadline
+from bookings.infrastructure import connections
+from bookings.infrastructure.clock import Deadline
 from bookings.models import Hotel, RoomCategory
 from bookings.services import Outcome
 from tests.conftest import night

@@ -24,9 +24,9 @@ from bookings import accounts, adoption, doctor, erasure, letters
 from bookings.accounts import AddressTaken
 from bookings.addresses import as_people_write, mentions, normalise_address, spellings_of
 from bookings.callers import caller_of_guest
-from bookings.connections import collection
-from bookings.connections import database as site_database
 from bookings.indexes import make_account_indexes
+from bookings.infrastructure.connections import collection
+from bookings.infrastructure.connections import database as site_database
 from bookings.models import ApiClient, VerifiedAddress
 from bookings.roles import MANAGER
 from tests.mongo.conftest import book, stored

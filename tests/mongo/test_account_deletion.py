@@ -18,8 +18,6 @@ from bookings import (
     accounts,
     adoption,
     blocks,
-    clock,
-    connections,
     erasure,
     lifecycle,
     night_jobs,
@@ -31,11 +29,12 @@ from bookings import (
     stay_marks,
 )
 from bookings.callers import Caller, caller_of_guest, caller_of_user
-from bookings.clock import Deadline
-from bookings.errors import NotAuthenticated
+from bookings.infrastructure import clock, connections
+from bookings.infrastructure.clock import Deadline
 from bookings.models import VerifiedAddress
 from bookings.nights import Row
 from bookings.outcomes import Outcome
+from bookings.refusals import NotAuthenticated
 from tests.browsing import hold as hold_on_pages
 from tests.conftest import night
 from tests.mongo.conftest import book, cancel, confirm, extend, stored

@@ -18,10 +18,11 @@ from django.db import DatabaseError
 from django.db.models.signals import pre_save
 from django.test import Client
 
-from bookings import accounts, clock, erasure, letters, people
+from bookings import accounts, erasure, letters, people
 from bookings.accounts import AccountDeleted
-from bookings.errors import TryAgain
+from bookings.infrastructure import clock
 from bookings.models import VerifiedAddress
+from bookings.refusals import TryAgain
 from bookingsite import passwords
 from tests.mongo.test_stale_forms import fill, page_of
 

@@ -25,7 +25,7 @@ from django.test.utils import CaptureQueriesContext
 from bookings import accounts, letters
 from bookings.addresses import normalise_address
 from bookings.callers import caller_of_guest, caller_of_user
-from bookings.connections import collection
+from bookings.infrastructure.connections import collection
 from bookings.models import VerifiedAddress
 from bookings.web import limits, visitors
 from tests.mongo.conftest import book, stored

@@ -13,8 +13,8 @@ from django.test import Client
 
 from bookings import callers, lifecycle, services
 from bookings.callers import Caller, caller_of_user
-from bookings.clock import Deadline
-from bookings.connections import collection
+from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.connections import collection
 from bookings.models import ApiClient, Hotel, Room, RoomCategory
 from tests.conftest import night
 

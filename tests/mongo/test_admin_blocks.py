@@ -14,9 +14,10 @@ from django.http import HttpRequest
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from bookings import blocks, connections
+from bookings import blocks
 from bookings.callers import caller_of_user
-from bookings.clock import Deadline
+from bookings.infrastructure import connections
+from bookings.infrastructure.clock import Deadline
 from bookings.models import RoomBlock
 from tests.conftest import night
 from tests.mongo.conftest import PARTNER, book, stored

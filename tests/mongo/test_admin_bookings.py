@@ -11,11 +11,12 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from bookings import clock, lifecycle, lookups, points, services
+from bookings import lifecycle, lookups, points, services
 from bookings.callers import Caller, caller_of_user
-from bookings.clock import Deadline
-from bookings.connections import collection
 from bookings.documents import new_id
+from bookings.infrastructure import clock
+from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.connections import collection
 from bookings.models import Hotel
 from tests.conftest import night
 from tests.pages import Page

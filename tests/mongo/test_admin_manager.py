@@ -20,10 +20,11 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from pymongo import MongoClient
 
-from bookings import clock, connections, night_files, night_jobs
+from bookings import night_files, night_jobs
 from bookings.admin.manager import log
-from bookings.connections import collection
 from bookings.documents import BLOCK
+from bookings.infrastructure import clock, connections
+from bookings.infrastructure.connections import collection
 from bookings.models import Hotel, Night, NightsJob, Room
 from bookings.roles import FRONT_DESK, MANAGER
 from tests.conftest import night

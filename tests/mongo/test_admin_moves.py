@@ -9,8 +9,8 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from bookings import connections
 from bookings.callers import Caller
+from bookings.infrastructure import connections
 from bookings.services import Outcome
 from tests.conftest import night
 from tests.mongo.conftest import book, cancel, let_hold_end, put_night, stored

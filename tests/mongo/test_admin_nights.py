@@ -14,7 +14,7 @@ from django.test import Client
 
 from bookings import night_jobs
 from bookings.admin.nights import NightForm
-from bookings.connections import collection, database
+from bookings.infrastructure.connections import collection, database
 from bookings.models import Hotel, Night, NightsJob, RoomCategory
 from bookings.nights import generate_nights
 

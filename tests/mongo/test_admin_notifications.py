@@ -11,7 +11,7 @@ from django.core import mail
 from django.test import Client
 
 from bookings import notifications, relay
-from bookings.connections import collection
+from bookings.infrastructure.connections import collection
 from tests.conftest import night
 from tests.mongo.conftest import CUSTOMER, book, stored
 from tests.mongo.test_outbox import delivered

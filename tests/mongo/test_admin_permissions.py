@@ -22,10 +22,11 @@ from django.http import Http404
 from django.test import RequestFactory
 from django.urls import URLResolver, get_resolver, resolve
 
-from bookings import blocks, clock, failed_work, relay
+from bookings import blocks, relay
 from bookings.callers import Caller
-from bookings.clock import Deadline
-from bookings.connections import collection
+from bookings.infrastructure import clock, failed_work
+from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.connections import collection
 from bookings.models import ApiClient, NightsJob, WebhookEndpoint
 from bookings.roles import FRONT_DESK, MANAGER
 from bookings.webhooks import endpoints

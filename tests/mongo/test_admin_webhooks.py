@@ -12,7 +12,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from bookings.connections import collection
+from bookings.infrastructure.connections import collection
 from bookings.models import ApiClient, WebhookEndpoint
 from bookings.webhooks import endpoints, sending
 from tests.mongo.test_webhooks import Partner, accepts, fail_often, let_time_pass

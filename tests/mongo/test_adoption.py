@@ -12,12 +12,13 @@ from django.core import mail
 from django.test import Client
 from pymongo.errors import AutoReconnect
 
-from bookings import accounts, adoption, connections, letters, lookups, repository, services
+from bookings import accounts, adoption, letters, lookups, repository, services
 from bookings.callers import Caller, caller_of_guest, caller_of_user
-from bookings.clock import Deadline
 from bookings.documents import MAX_HISTORY
-from bookings.errors import KeyMismatch
+from bookings.infrastructure import connections
+from bookings.infrastructure.clock import Deadline
 from bookings.lookups import find_booking
+from bookings.refusals import KeyMismatch
 from tests import browsing
 from tests.conftest import night
 from tests.mongo.conftest import PARTNER, book, cancel, confirm, let_hold_end, stored

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from bookings import availability, connections, lookups
+from bookings import availability, lookups
 from bookings.availability import CategoryStay
-from bookings.errors import ValidationFailed
+from bookings.infrastructure import connections
+from bookings.refusals import ValidationFailed
 from tests.conftest import night
 from tests.mongo.conftest import book, cancel, let_hold_end, put_night
 from tests.mongo.test_write import Commands

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from bookings import blocks, connections, lifecycle, services
+from bookings import blocks, lifecycle, services
 from bookings.callers import Caller
-from bookings.clock import Deadline
-from bookings.errors import InvalidIdempotencyKey, NotFound
+from bookings.infrastructure import connections
+from bookings.infrastructure.clock import Deadline
+from bookings.refusals import InvalidIdempotencyKey, NotFound
 from bookings.services import Outcome
 from tests.conftest import night
 from tests.mongo.conftest import book, confirm, extend, let_hold_end, stored

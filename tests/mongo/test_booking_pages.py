@@ -8,7 +8,8 @@ import pytest
 from django.test import Client
 from icalendar import Calendar
 
-from bookings import clock, manage_links
+from bookings import manage_links
+from bookings.infrastructure import clock
 from bookings.models import Hotel
 from bookings.web.visitors import MAX_MANAGED
 from tests.browsing import (

@@ -13,19 +13,11 @@ from django.contrib.auth.models import User
 from django.core import mail
 from django.test import Client
 
-from bookings import (
-    adoption,
-    clock,
-    connections,
-    hold_limits,
-    letters,
-    lifecycle,
-    metrics,
-    services,
-)
+from bookings import adoption, hold_limits, letters, lifecycle, services
 from bookings.callers import Caller, caller_of_guest, caller_of_user
-from bookings.clock import Deadline
 from bookings.documents import from_document
+from bookings.infrastructure import clock, connections, metrics
+from bookings.infrastructure.clock import Deadline
 from bookings.models import Hotel
 from bookings.services import Outcome
 from bookings.web.messages import LINK_IS_OVER, SENTENCES

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from django.core.cache import caches
 
-from bookings import throttles
-from bookings.throttles import Limit
+from bookings.infrastructure import throttles
+from bookings.infrastructure.throttles import Limit
 from bookingsite.celery import app
 from tests.pickles import Bomb
 

@@ -7,11 +7,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bookings import connections, inventory, lifecycle
+from bookings import inventory, lifecycle
 from bookings.callers import Caller
-from bookings.clock import Deadline
 from bookings.documents import MAX_HISTORY
-from bookings.errors import ValidationFailed
+from bookings.infrastructure import connections
+from bookings.infrastructure.clock import Deadline
+from bookings.refusals import ValidationFailed
 from bookings.services import Outcome
 from tests.conftest import night
 from tests.mongo.conftest import CUSTOMER, book, cancel, confirm, stored

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from bookings import connections, lifecycle
+from bookings import lifecycle
 from bookings.callers import Caller
-from bookings.clock import Deadline
+from bookings.infrastructure import connections
+from bookings.infrastructure.clock import Deadline
 from bookings.web.messages import CONFIRM_SENTENCES, SENTENCES
 from tests.browsing import (
     ADA,

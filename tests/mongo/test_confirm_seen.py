@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from bookings import callers, connections, lifecycle, repository
+from bookings import callers, lifecycle, repository
 from bookings.callers import Caller
-from bookings.clock import Deadline
+from bookings.infrastructure import connections
+from bookings.infrastructure.clock import Deadline
 from bookings.models import ApiClient
 from bookings.services import Outcome
 from tests.conftest import night

@@ -22,14 +22,15 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from bookings import adoption, blocks, clock, connections, lifecycle, points, repository, services
+from bookings import adoption, blocks, lifecycle, points, repository, services
 from bookings.callers import Caller, caller_of_guest, caller_of_user
-from bookings.clock import Deadline
 from bookings.documents import LATE_CONFIRM
-from bookings.errors import Refusal
 from bookings.hold_limits import HoldLimits
+from bookings.infrastructure import clock, connections
+from bookings.infrastructure.clock import Deadline
 from bookings.models import RoomCategory
 from bookings.outcomes import Outcome
+from bookings.refusals import Refusal
 from tests.conftest import night
 from tests.mongo.conftest import (
     book,

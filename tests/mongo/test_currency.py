@@ -10,13 +10,14 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from bookings import calendars, connections, lifecycle, move_options, repository
+from bookings import calendars, lifecycle, move_options, repository
 from bookings.callers import Caller
-from bookings.clock import Deadline
 from bookings.documents import BLOCK, NO_SHOW, from_document
-from bookings.errors import ValidationFailed
+from bookings.infrastructure import connections
+from bookings.infrastructure.clock import Deadline
 from bookings.models import Hotel
 from bookings.outcomes import Outcome
+from bookings.refusals import ValidationFailed
 from tests.conftest import night
 from tests.mongo.conftest import book, confirm, let_hold_end, stored
 

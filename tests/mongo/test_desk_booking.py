@@ -177,7 +177,7 @@ def test_leaves_out_rooms_of_live_bookings_and_not_of_dead_holds(desk: Client) -
     made = stay()
     stay("dead", "inn_B", hold=True)
     stay("live", "inn_C", hold=True)
-    from bookings import clock, connections
+    from bookings.infrastructure import clock, connections
 
     connections.collection("bookings").update_one(
         {"rooms.room": "inn_B"}, {"$set": {"expires_at": clock.now()}}

@@ -12,8 +12,9 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from pymongo import monitoring
 
-from bookings import clock, connections, occupancy
+from bookings import occupancy
 from bookings.admin.desk.grid import lay_out
+from bookings.infrastructure import clock, connections
 from bookings.inventory import CategoryFacts, RoomFacts
 from bookings.models import Room
 from bookings.occupancy import Occupant

@@ -17,21 +17,13 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 
-from bookings import (
-    clock,
-    connections,
-    erasure,
-    guest_search,
-    inventory,
-    lifecycle,
-    points,
-    repository,
-)
+from bookings import erasure, guest_search, inventory, lifecycle, points, repository
 from bookings.admin import stays
 from bookings.admin.stays import BookingAdmin
-from bookings.clock import Deadline
 from bookings.doctor import mongodb, recount
 from bookings.indexes import make_booking_indexes
+from bookings.infrastructure import clock, connections
+from bookings.infrastructure.clock import Deadline
 from bookings.payloads import Guest
 from tests.conftest import night
 from tests.mongo.conftest import PARTNER, book, stored

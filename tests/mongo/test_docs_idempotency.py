@@ -16,7 +16,7 @@ from django.http import HttpResponse
 from django.test import RequestFactory
 from pytest_django import Settings
 
-from bookings import connections
+from bookings.infrastructure import connections
 from local.servers import free_port
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "idempotency.md"

@@ -24,9 +24,11 @@ from pymongo.collation import Collation
 from pymongo.errors import PyMongoError
 from pytest_django import Settings
 
-from bookings import connections, doctor, indexes, mongodb_errors, sweep_tally
+from bookings import doctor, indexes, sweep_tally
 from bookings.doctor import background, clocks, mongodb, recount, redis_server
 from bookings.doctor.findings import Finding, ok
+from bookings.infrastructure import connections
+from bookings.infrastructure.mongodb import errors
 from local.servers import Server, free_port, plan_mongod, start_mongod, start_redis
 from locks.connection import connect
 from tests.conftest import night
@@ -46,7 +48,7 @@ def _hurry(monkeypatch: Patch) -> None:
 @pytest.fixture(autouse=True)
 def _have_room(monkeypatch: Patch) -> None:
     """The disk of the machine that runs the tests may be as full as it likes."""
-    monkeypatch.setattr("bookings.members.MIN_FREE_SHARE", 0.0)
+    monkeypatch.setattr("bookings.infrastructure.mongodb.members.MIN_FREE_SHARE", 0.0)
 
 
 @pytest.fixture
@@ -202,7 +204,7 @@ def test_says_that_a_password_is_wrong(
 ) -> None:
     own_mongod_with_failures("listIndexes", errorCode=18)
 
-    assert examine()["indexes"].text == mongodb_errors.UNKNOWN_LOGIN
+    assert examine()["indexes"].text == errors.UNKNOWN_LOGIN
 
 
 def test_waits_for_no_answer_longer_than_its_limit(

@@ -10,14 +10,15 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from bookings import availability, blocks, clock, connections, lifecycle, services, stay_marks
+from bookings import availability, blocks, lifecycle, services, stay_marks
 from bookings.callers import Caller
-from bookings.clock import Deadline
 from bookings.documents import CHECKED_IN, NO_SHOW
-from bookings.errors import ValidationFailed
+from bookings.infrastructure import clock, connections
+from bookings.infrastructure.clock import Deadline
 from bookings.inventory import find_hotel
 from bookings.models import Hotel
 from bookings.outcomes import Outcome
+from bookings.refusals import ValidationFailed
 from tests.mongo.conftest import book, stored
 from tests.mongo.test_admin_bookings import ADD
 

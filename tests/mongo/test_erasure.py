@@ -15,9 +15,10 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from bookings import accounts, clock, connections, erasure, letters, lifecycle, repository
-from bookings.clock import Deadline
+from bookings import accounts, erasure, letters, lifecycle, repository
 from bookings.documents import from_document
+from bookings.infrastructure import clock, connections
+from bookings.infrastructure.clock import Deadline
 from idempotency.claims import Claims
 from local.servers import Server
 from locks.connection import connect

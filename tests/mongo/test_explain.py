@@ -27,8 +27,6 @@ from pymongo.monitoring import CommandListener, CommandStartedEvent
 from bookings import (
     availability,
     blocks,
-    clock,
-    connections,
     deliveries,
     figures,
     guest_search,
@@ -41,10 +39,11 @@ from bookings import (
 )
 from bookings.admin import newest
 from bookings.callers import Caller, caller_of_guest
-from bookings.clock import Deadline
 from bookings.documents import STATUSES
 from bookings.hold_limits import HoldLimits
 from bookings.indexes import make_delivery_indexes
+from bookings.infrastructure import clock, connections
+from bookings.infrastructure.clock import Deadline
 from bookings.models import BookingRecord
 from tests.conftest import night
 from tests.mongo.conftest import book, cancel, confirm, extend

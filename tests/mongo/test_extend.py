@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from bookings import connections, points
+from bookings import points
 from bookings.callers import Caller
-from bookings.errors import InvalidIdempotencyKey, NotFound
+from bookings.infrastructure import connections
+from bookings.refusals import InvalidIdempotencyKey, NotFound
 from bookings.services import Outcome
 from tests.mongo.conftest import book, cancel, confirm, extend, let_hold_end, stored
 

@@ -13,13 +13,14 @@ from bson import ObjectId
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bookings import blocks, clock, lifecycle
+from bookings import blocks, lifecycle
 from bookings.callers import Caller
-from bookings.clock import Deadline
-from bookings.connections import collection
-from bookings.errors import ValidationFailed
 from bookings.figures import SEVERAL, Count, Figures, read_figures
+from bookings.infrastructure import clock
+from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.connections import collection
 from bookings.models import Hotel, Room
+from bookings.refusals import ValidationFailed
 from tests.conftest import night
 from tests.mongo.conftest import book, cancel, let_hold_end, put_night
 

@@ -11,9 +11,10 @@ import pytest
 from prometheus_client import generate_latest
 from pymongo.errors import DuplicateKeyError
 
-from bookings import connections, points, repository, services
-from bookings.errors import IdempotencyInProgress
-from bookings.metrics import REGISTRY
+from bookings import points, repository, services
+from bookings.infrastructure import connections
+from bookings.infrastructure.metrics import REGISTRY
+from bookings.refusals import IdempotencyInProgress
 from idempotency import keys
 from idempotency.claims import Answer, Claims
 from locks.connection import connect

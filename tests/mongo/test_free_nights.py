@@ -14,10 +14,10 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from bookings import night_jobs, nights
-from bookings.connections import collection
-from bookings.errors import ValidationFailed
+from bookings.infrastructure.connections import collection
 from bookings.models import Hotel, NightsJob, RoomCategory
 from bookings.nights import Row
+from bookings.refusals import ValidationFailed
 from tests.conftest import night
 from tests.mongo.conftest import put_night
 from tests.pages import Page

@@ -15,8 +15,9 @@ from django.shortcuts import render
 from django.test import Client, RequestFactory
 from django.utils import translation
 
-from bookings import accounts, letters, outage, tasks
+from bookings import accounts, letters, tasks
 from bookings.callers import caller_of_guest
+from bookings.infrastructure.mongodb import outage
 from bookings.web import limits
 from tests.browsing import ADA, booking_path, confirm_form, stays_path
 from tests.catalogue import ROOT, read

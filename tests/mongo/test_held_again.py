@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from bookings import connections, lifecycle, points, repository
+from bookings import lifecycle, points, repository
 from bookings.callers import Caller
-from bookings.clock import Deadline
+from bookings.infrastructure import connections
+from bookings.infrastructure.clock import Deadline
 from tests.conftest import night
 from tests.mongo.conftest import (
     book,

@@ -10,10 +10,11 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from bookings import connections, lifecycle, points, services
+from bookings import lifecycle, points, services
 from bookings.answers import iso
 from bookings.callers import caller_of_user
-from bookings.errors import NotFound, Refusal, ValidationFailed
+from bookings.infrastructure import connections
+from bookings.refusals import NotFound, Refusal, ValidationFailed
 from bookings.web.intents import MAX_SETTLED, Intent, IntentKeys
 from bookings.web.messages import NOT_YOURS_ANY_MORE, SENTENCES
 from idempotency import keys

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from bookings import connections, lifecycle, services, sweep
+from bookings import lifecycle, services, sweep
 from bookings.callers import Caller
-from bookings.clock import Deadline
-from bookings.errors import InvalidIdempotencyKey, KeyMismatch, NotFound
+from bookings.infrastructure import connections
+from bookings.infrastructure.clock import Deadline
+from bookings.refusals import InvalidIdempotencyKey, KeyMismatch, NotFound
 from tests.conftest import night
 from tests.mongo.conftest import (
     CUSTOMER,

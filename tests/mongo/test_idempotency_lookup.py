@@ -14,9 +14,10 @@ from django.urls import reverse
 from django_redis import get_redis_connection
 from pytest_django import Settings
 
-from bookings import connections, lifecycle, services
+from bookings import lifecycle, services
 from bookings.callers import Caller, find_caller, read_caller
-from bookings.clock import Deadline
+from bookings.infrastructure import connections
+from bookings.infrastructure.clock import Deadline
 from bookings.models import ApiClient
 from bookings.services import Outcome
 from idempotency.keys import digest_of

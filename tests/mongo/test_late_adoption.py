@@ -10,9 +10,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from bookings import connections, lifecycle, points, repository
+from bookings import lifecycle, points, repository
 from bookings.callers import Caller, caller_of_user
-from bookings.clock import Deadline
+from bookings.infrastructure import connections
+from bookings.infrastructure.clock import Deadline
 from bookings.manage_links import make_link_token
 from tests.browsing import (
     ADA,

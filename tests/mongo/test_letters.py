@@ -17,8 +17,8 @@ from django.utils import translation
 
 from bookings import accounts, letters, manage_links, tasks
 from bookings.callers import caller_of_guest
-from bookings.connections import collection
 from bookings.indexes import LETTER_LIFE
+from bookings.infrastructure.connections import collection
 from tests.conftest import night
 from tests.mongo.conftest import PARTNER, book, cancel, let_hold_end
 

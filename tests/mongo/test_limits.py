@@ -13,9 +13,9 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from rest_framework.settings import api_settings
 
-from bookings import connections, throttles
 from bookings.api.throttling import AddressThrottle
-from bookings.throttles import Limit
+from bookings.infrastructure import connections, throttles
+from bookings.infrastructure.throttles import Limit
 from bookings.web import limits
 from tests.browsing import ADA, ask, booking_path, confirm_form, hold, open_page, stays_path, stored
 from tests.pages import Page

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
-from bookings import connections, points
+from bookings import points
 from bookings.callers import Caller
+from bookings.infrastructure import connections
 from local.servers import Server
 from locks import connection
 from locks.connection import connect

@@ -22,11 +22,11 @@ from pymongo.errors import OperationFailure
 from pytest_django import Settings
 
 from bookings import doctor as whole
-from bookings import members
 from bookings.doctor import members as doctor
 from bookings.doctor import mongodb
 from bookings.doctor.findings import Finding
 from bookings.doctor.members import Answer, Member
+from bookings.infrastructure.mongodb import members
 from local.children import Child
 from local.servers import REPLICA_SET, Server, free_port, plan_mongod
 

@@ -11,9 +11,11 @@ from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
-from bookings import clock, connections, failed_work, letters, notifications, outage, relay, sweep
-from bookings.connections import collection
-from bookings.members import STATES
+from bookings import letters, notifications, relay, sweep
+from bookings.infrastructure import clock, connections, failed_work
+from bookings.infrastructure.connections import collection
+from bookings.infrastructure.mongodb import outage
+from bookings.infrastructure.mongodb.members import STATES
 from bookings.models import NightsJob
 from bookingsite import __version__
 from bookingsite import metrics as http_metrics

@@ -29,23 +29,14 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from bookings import (
-    availability,
-    blocks,
-    clock,
-    connections,
-    lifecycle,
-    repository,
-    services,
-    stay_marks,
-    tasks,
-)
+from bookings import availability, blocks, lifecycle, repository, services, stay_marks, tasks
 from bookings.callers import Caller
-from bookings.clock import Deadline
 from bookings.doctor import recount
 from bookings.documents import NO_SHOW
-from bookings.errors import Refusal
+from bookings.infrastructure import clock, connections
+from bookings.infrastructure.clock import Deadline
 from bookings.outcomes import Outcome
+from bookings.refusals import Refusal
 from bookings.stay_marks import UNDO
 from tests.conftest import EMPTIED
 from tests.mongo.conftest import check_fields_agree, put_night

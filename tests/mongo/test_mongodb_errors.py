@@ -25,10 +25,12 @@ from django.db import DatabaseError, connection, connections
 from django.test import Client
 from pymongo.errors import BulkWriteError, PyMongoError
 
-from bookings import callers, clock, demo, metrics, outage, tasks
-from bookings.connections import collection
+from bookings import callers, demo, tasks
+from bookings.infrastructure import clock, metrics
+from bookings.infrastructure.connections import collection
+from bookings.infrastructure.mongodb import outage
+from bookings.infrastructure.mongodb.errors import CATEGORIES, PASSING_CODES
 from bookings.models import ApiClient, Hotel, NightsJob
-from bookings.mongodb_errors import CATEGORIES, PASSING_CODES
 from local.servers import start_mongod
 from tests.browsing import ADA, confirm_form, open_page, stays_path
 from tests.conftest import empty_database, night

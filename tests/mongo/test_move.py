@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from bookings import connections, lifecycle, lookups, repository
+from bookings import lifecycle, lookups, repository
 from bookings.callers import Caller
-from bookings.clock import Deadline
 from bookings.documents import CHECKED_OUT
-from bookings.errors import InvalidIdempotencyKey, NotFound
+from bookings.infrastructure import connections
+from bookings.infrastructure.clock import Deadline
 from bookings.move_options import find_move_options
+from bookings.refusals import InvalidIdempotencyKey, NotFound
 from bookings.services import Outcome
 from tests.conftest import night
 from tests.mongo.conftest import (

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from bson import BSON, ObjectId
 
-from bookings import clock, night_files, night_jobs, nights
-from bookings.connections import collection
+from bookings import night_files, night_jobs, nights
+from bookings.infrastructure import clock
+from bookings.infrastructure.connections import collection
 from bookings.inventory import HotelFacts, find_hotel
 from bookings.models import Hotel, NightsJob, RoomCategory
 from bookings.night_files import FileFault, FileRefused, export_nights, judge_file

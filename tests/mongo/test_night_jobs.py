@@ -14,8 +14,9 @@ import pytest
 from django.contrib.auth.models import User
 from pymongo.errors import AutoReconnect
 
-from bookings import clock, night_jobs, nights, tasks
-from bookings.connections import collection
+from bookings import night_jobs, nights, tasks
+from bookings.infrastructure import clock
+from bookings.infrastructure.connections import collection
 from bookings.models import Hotel, NightsJob
 from bookingsite.celery import app
 from tests.site.site import ROOT

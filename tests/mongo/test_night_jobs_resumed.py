@@ -15,8 +15,9 @@ import pytest
 from bson import ObjectId
 from pymongo.errors import AutoReconnect
 
-from bookings import clock, night_jobs, nights
-from bookings.connections import collection
+from bookings import night_jobs, nights
+from bookings.infrastructure import clock
+from bookings.infrastructure.connections import collection
 from bookings.models import Hotel, NightsJob
 from bookings.night_changes import Wish, plan_change
 from bookings.nights import WEEKDAYS, Row

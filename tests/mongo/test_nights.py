@@ -18,11 +18,12 @@ import pytest
 from django.core.management import CommandError, call_command
 from pymongo.errors import BulkWriteError, PyMongoError
 
-from bookings import clock, connections, nights
-from bookings.connections import collection
-from bookings.errors import ValidationFailed
+from bookings import nights
+from bookings.infrastructure import clock, connections
+from bookings.infrastructure.connections import collection
 from bookings.models import Hotel, Night
 from bookings.nights import Progress, generate_nights
+from bookings.refusals import ValidationFailed
 from tests.site.site import ROOT
 
 MONDAY, SUNDAY = date(2027, 3, 1), date(2027, 3, 7)

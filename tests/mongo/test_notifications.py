@@ -15,8 +15,8 @@ from icalendar import Calendar
 
 from bookings import deliveries, lifecycle, notifications, relay, sweep, tasks
 from bookings.callers import Caller
-from bookings.clock import Deadline
-from bookings.connections import collection
+from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.connections import collection
 from tests.conftest import night
 from tests.mongo.conftest import CUSTOMER, book, cancel, confirm, let_hold_end, stored
 from tests.mongo.test_outbox import delivered, let_reminders_be_due, let_time_pass, move

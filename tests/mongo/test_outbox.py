@@ -8,20 +8,11 @@ from typing import Any
 
 import pytest
 
-from bookings import (
-    clock,
-    deliveries,
-    failed_work,
-    lifecycle,
-    points,
-    relay,
-    repository,
-    sweep,
-    tasks,
-)
+from bookings import deliveries, lifecycle, points, relay, repository, sweep, tasks
 from bookings.callers import Caller
-from bookings.clock import Deadline
-from bookings.connections import collection
+from bookings.infrastructure import clock, failed_work
+from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.connections import collection
 from bookings.outbox import REMINDED_BEFORE_END
 from tests.conftest import night
 from tests.mongo.conftest import (

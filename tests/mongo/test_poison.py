@@ -15,17 +15,9 @@ from django.contrib.auth.models import Permission, User
 from django.core import mail
 from django.test import Client
 
-from bookings import (
-    clock,
-    deliveries,
-    failed_work,
-    letters,
-    night_jobs,
-    notifications,
-    relay,
-    tasks,
-)
-from bookings.connections import collection
+from bookings import deliveries, letters, night_jobs, notifications, relay, tasks
+from bookings.infrastructure import clock, failed_work
+from bookings.infrastructure.connections import collection
 from bookings.models import Hotel
 from bookings.webhooks import backlog, endpoints, notes, sending
 from local.servers import start_mongod
@@ -425,7 +417,7 @@ import django; django.setup()
 from datetime import timedelta
 from bson import ObjectId
 from bookings import clock, failed_work, letters, night_jobs, notifications
-from bookings.connections import collection, database
+from bookings.infrastructure.connections import collection, database
 from bookings.deliveries import MAIL, Delivery, record
 
 def fail(mode):

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import pytest
 from pytest_django import Settings
 
-from bookings import connections, points, services
+from bookings import points, services
 from bookings.callers import Caller
-from bookings.clock import Deadline
+from bookings.infrastructure import connections
+from bookings.infrastructure.clock import Deadline
 from bookings.services import Outcome
 from local.servers import Server
 from locks.connection import connect

@@ -11,7 +11,7 @@ from django.core.management import call_command
 from django.test import Client
 
 from bookings import roles
-from bookings.connections import collection
+from bookings.infrastructure.connections import collection
 from bookings.roles import FRONT_DESK, MANAGER, give_roles
 
 

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import pytest
 from django.test import Client
 
-from bookings import clock
+from bookings.infrastructure import clock
 from tests.browsing import hold, open_page, press, stays_path
 from tests.conftest import night
 from tests.mongo.conftest import book, put_night

@@ -18,9 +18,10 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from pytest_django import Settings
 
-from bookings import clock, connections, second_factor
+from bookings import second_factor
 from bookings.admin.second_factor import PROVED
-from bookings.errors import Throttled
+from bookings.infrastructure import clock, connections
+from bookings.refusals import Throttled
 
 ASK, DEVICE, ADMIN = "/admin/second-factor/", "/admin/second-factor/device/", "/admin/"
 LOGIN = {"username": "ada", "password": "a long secret"}

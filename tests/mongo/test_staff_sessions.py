@@ -10,8 +10,8 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.test import Client, RequestFactory
 
-from bookings import clock
-from bookings.errors import PayloadTooLarge, TryAgain
+from bookings.infrastructure import clock
+from bookings.refusals import PayloadTooLarge, TryAgain
 from bookingsite import bodies
 from bookingsite.bodies import received_body
 from bookingsite.body_limits import DEFAULT, LIMITS

@@ -7,21 +7,14 @@ from typing import Any
 
 import pytest
 
-from bookings import (
-    clock,
-    connections,
-    erasure,
-    figures,
-    lifecycle,
-    occupancy,
-    stay_marks,
-)
+from bookings import erasure, figures, lifecycle, occupancy, stay_marks
 from bookings.callers import Caller
-from bookings.clock import Deadline
 from bookings.doctor import recount
 from bookings.documents import CHECKED_IN, CHECKED_OUT, EXPECTED, NO_SHOW, from_document
-from bookings.errors import InvalidIdempotencyKey, NotFound, ValidationFailed
+from bookings.infrastructure import clock, connections
+from bookings.infrastructure.clock import Deadline
 from bookings.outcomes import Outcome
+from bookings.refusals import InvalidIdempotencyKey, NotFound, ValidationFailed
 from tests.conftest import night
 from tests.mongo.conftest import book, cancel, check_fields_agree, let_hold_end, stored
 

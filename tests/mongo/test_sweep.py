@@ -21,7 +21,8 @@ import pytest
 from bson import ObjectId
 from django.core.management import call_command
 
-from bookings import connections, lookups, points, repository, sweep, sweep_tally
+from bookings import lookups, points, repository, sweep, sweep_tally
+from bookings.infrastructure import connections
 from local.servers import free_port, start_mongod
 from tests.faults import Faults
 from tests.mongo.conftest import book, confirm, let_hold_end, stored

@@ -1,4 +1,4 @@
-"""Every way in that takes a text holds it to the rules of bookings/texts.py."""
+"""Every way in that takes a text holds it to the rules of bookings/infrastructure/texts.py."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from bookings.admin.blocks import BlockForm
 from bookings.admin.booking_form import BookingForm
 from bookings.admin.records import RecordAdmin
 from bookings.callers import caller_of_user
-from bookings.clock import Deadline
-from bookings.errors import ValidationFailed
+from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.mail import make_mail
+from bookings.infrastructure.texts import LineField, LinesField
 from bookings.inventory import find_hotel
-from bookings.mails import make_mail
 from bookings.models import ApiClient, Hotel
 from bookings.payloads import Guest
+from bookings.refusals import ValidationFailed
 from bookings.stay_files import write_stay_file
-from bookings.texts import LineField, LinesField
 from bookings.web.account_forms import NewAccountForm
 from bookings.web.forms import GuestForm
 from tests.browsing import ADA, booking_path, confirm_form, hold, open_page, press, stored

@@ -16,10 +16,11 @@ from zoneinfo import ZoneInfo
 import pytest
 import time_machine
 
-from bookings import availability, clock, connections, tasks
+from bookings import availability, tasks
 from bookings.callers import Caller
-from bookings.errors import ValidationFailed
+from bookings.infrastructure import clock, connections
 from bookings.outcomes import Outcome
+from bookings.refusals import ValidationFailed
 from tests.mongo.conftest import book, cancel, confirm, extend, let_hold_end, put_night, stored
 
 Patch = pytest.MonkeyPatch

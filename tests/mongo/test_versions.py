@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from bookings import clock, connections, lifecycle, relay, repository, sweep
+from bookings import lifecycle, relay, repository, sweep
 from bookings.callers import Caller, caller_of_guest
-from bookings.clock import Deadline
 from bookings.documents import MAX_HISTORY, Change, change_document, from_document
 from bookings.hold_limits import HoldLimits
+from bookings.infrastructure import clock, connections
+from bookings.infrastructure.clock import Deadline
 from bookings.outcomes import Outcome
 from tests.conftest import night
 from tests.mongo.conftest import (

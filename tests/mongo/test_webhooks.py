@@ -24,12 +24,13 @@ from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from bookings import clock, deliveries, erasure, points, relay, tasks
+from bookings import deliveries, erasure, points, relay, tasks
 from bookings.callers import Caller
-from bookings.connections import collection
 from bookings.deliveries import WEBHOOK, Delivery
+from bookings.infrastructure import clock, seals
+from bookings.infrastructure.connections import collection
 from bookings.models import ApiClient, WebhookEndpoint
-from bookings.webhooks import backlog, endpoints, notes, seals, sending
+from bookings.webhooks import backlog, endpoints, notes, sending
 from tests.mongo.conftest import CUSTOMER, book, cancel, confirm, stored
 from tests.receivers import Receiver, receiving, unused_port
 from tests.servers import ROOT

@@ -19,9 +19,10 @@ from django.test import Client
 from pymongo.errors import PyMongoError
 from pymongo.synchronous.pool import Connection
 
-from bookings import connections, lifecycle, points
+from bookings import lifecycle, points
 from bookings.callers import Caller
-from bookings.clock import Deadline
+from bookings.infrastructure import connections
+from bookings.infrastructure.clock import Deadline
 from bookings.models import Hotel, Room, RoomCategory
 from bookings.outcomes import Outcome
 from tests.conftest import night

@@ -9,8 +9,8 @@ import time_machine
 from django.test import Client
 
 from bookings import letters, tasks, worker_clocks
-from bookings.connections import collection
 from bookings.doctor import background, clocks
+from bookings.infrastructure.connections import collection
 from tests.mongo.conftest import CUSTOMER, book
 from tests.mongo.test_metrics import scrape
 

@@ -13,9 +13,10 @@ from pymongo import MongoClient
 from pymongo.errors import DuplicateKeyError
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
-from bookings import connections, points, repository, services
+from bookings import points, repository, services
 from bookings.callers import Caller
-from bookings.clock import Deadline
+from bookings.infrastructure import connections
+from bookings.infrastructure.clock import Deadline
 from tests.conftest import night
 from tests.mongo.conftest import book, cancel, stored
 

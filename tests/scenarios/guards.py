@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from unittest import mock
 
-from bookings import connections, repository
+from bookings import repository
 from bookings.indexes import make_booking_indexes
+from bookings.infrastructure import connections
 from idempotency import claims
 from locks import redis_lock
 from locks.scripts import script

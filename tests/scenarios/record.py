@@ -66,8 +66,8 @@ class Story:
     """One run of a scenario from its beginning."""
 
     def __init__(self, scenario: Scenario, fault: str) -> None:
-        from bookings import connections
         from bookings.callers import Caller
+        from bookings.infrastructure import connections
         from tests.scenarios.seen import names
 
         self._fault = fault
@@ -123,8 +123,8 @@ class Story:
 
     def state(self) -> dict[str, Any]:
         """What Redis and MongoDB hold; what is not committed is not there."""
-        from bookings import clock
         from bookings.documents import from_document
+        from bookings.infrastructure import clock
         from tests.scenarios.seen import names
 
         claims, locks = [], []
@@ -194,7 +194,7 @@ class Story:
 
 def _book(caller: Any, key: str, *, hold: bool = False) -> Callable[[], Any]:
     from bookings import services
-    from bookings.clock import Deadline
+    from bookings.infrastructure.clock import Deadline
 
     night = (date.today() + timedelta(days=30)).isoformat()  # noqa: DTZ011
     payload = {"resourceId": "room_A", "date": night, **({"hold": True} if hold else {})}
@@ -208,7 +208,7 @@ def _book(caller: Any, key: str, *, hold: bool = False) -> Callable[[], Any]:
 
 def _confirm(caller: Any, key: str, held: Any) -> Callable[[], Any]:
     from bookings import lifecycle
-    from bookings.clock import Deadline
+    from bookings.infrastructure.clock import Deadline
 
     return lambda: lifecycle.confirm_booking(
         actor=caller,
@@ -222,7 +222,7 @@ def _say(send: Callable[[], Any]) -> Callable[[], Seen]:
     """The answer as the page shows it: status, code, whether it is a replay, which booking."""
     from bson import ObjectId
 
-    from bookings.errors import Refusal
+    from bookings.refusals import Refusal
     from tests.scenarios.seen import names
 
     def answer() -> Seen:

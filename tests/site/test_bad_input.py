@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bookings import connections
+from bookings.infrastructure import connections
 from tests.conftest import night
 from tests.site.site import Site
 

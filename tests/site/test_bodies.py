@@ -13,8 +13,9 @@ import requests
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore
 
-from bookings import clock, connections, night_files
+from bookings import night_files
 from bookings.admin.second_factor import PROVED
+from bookings.infrastructure import clock, connections
 from bookingsite.body_limits import DEFAULT, IMPORT, LIMITS
 from tests.site.conftest import Starter, make_user
 from tests.site.site import Site

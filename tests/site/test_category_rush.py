@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import pytest
 import requests
 
-from bookings import connections
+from bookings.infrastructure import connections
 from local.servers import Server
 from tests.conftest import night
 from tests.site.conftest import Starter

@@ -8,7 +8,7 @@ import uuid
 import pytest
 import requests
 
-from bookings import connections
+from bookings.infrastructure import connections
 from tests.conftest import night
 from tests.site.site import Site
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import requests
 
-from bookings import connections
+from bookings.infrastructure import connections
 from tests.conftest import night
 from tests.site.site import Site, all_at_once, codes
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from bookings import connections
+from bookings.infrastructure import connections
 from tests.conftest import night
 from tests.site.conftest import Starter, issue_token
 from tests.site.site import Site

@@ -11,7 +11,7 @@ import pytest
 import requests
 from aiosmtpd.smtp import LoginPassword
 
-from bookings.connections import collection
+from bookings.infrastructure.connections import collection
 from tests.site.conftest import Starter
 from tests.site.mailbox import SITE_URL, Mailbox
 from tests.site.site import Site

@@ -11,7 +11,7 @@ import pytest
 from icalendar import Calendar
 
 from bookings import deliveries
-from bookings.connections import collection
+from bookings.infrastructure.connections import collection
 from tests.conftest import night
 from tests.faults import Faults
 from tests.mongo.conftest import CUSTOMER, book, cancel

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import requests
 
-from bookings import connections
+from bookings.infrastructure import connections
 from bookings.models import RoomCategory
 from tests.conftest import night
 from tests.site.site import Site, all_at_once, codes

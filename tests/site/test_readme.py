@@ -10,7 +10,7 @@ import subprocess
 import pytest
 from django.core.management import get_commands
 
-from bookings.errors import Refusal
+from bookings.refusals import Refusal
 from tests.site.site import ROOT, Site
 
 OUR_APPS = ("bookings", "idempotency", "locks")

@@ -129,6 +129,6 @@ def connect(server: Server):  # noqa: ANN201
 
 
 def forget_bookings() -> None:
-    from bookings import connections
+    from bookings.infrastructure import connections
 
     connections.collection("bookings").delete_many({})

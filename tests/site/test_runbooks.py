@@ -29,8 +29,9 @@ from django.db import connection
 from django.test import override_settings
 from pymongo import MongoClient
 
-from bookings import connections, demo, sweep_tally
+from bookings import demo, sweep_tally
 from bookings.callers import issue_token
+from bookings.infrastructure import connections
 from bookings.models import ApiClient
 from local.children import Child
 from local.servers import ONE_TRY, REPLICA_SET, Server, plan_redis

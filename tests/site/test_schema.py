@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bookings import connections
-from bookings.errors import Refusal
+from bookings.infrastructure import connections
+from bookings.refusals import Refusal
 from tests.conftest import night
 from tests.site.site import ROOT, Site
 

@@ -13,7 +13,8 @@ import pytest
 import requests
 from redis import Redis
 
-from bookings import connections, sweep_tally
+from bookings import sweep_tally
+from bookings.infrastructure import connections
 from local.children import spawn
 from tests.conftest import night
 from tests.redis.watched import PASSWORD, Watch, watched_redis

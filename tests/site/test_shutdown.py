@@ -16,7 +16,7 @@ from threading import Barrier, Event
 import pytest
 import requests
 
-from bookings import clock, connections
+from bookings.infrastructure import clock, connections
 from bookings.models import NightsJob, Room
 from bookings.nights import WEEKDAYS
 from bookingsite.celery import app

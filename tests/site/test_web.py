@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import requests
 
-from bookings import connections
+from bookings.infrastructure import connections
 from local.servers import Server
 from tests.browsing import ADA, confirm_form, stays_path
 from tests.conftest import night

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore
 from django.core.management import call_command
 
-from bookings import connections
+from bookings.infrastructure import connections
 from local.servers import Server
 from tests.conftest import night
 from tests.site.conftest import Starter, issue_token, make_user

@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 import redis
 
-from bookings import clock, connections, letters, sweep_tally
+from bookings import letters, sweep_tally
+from bookings.infrastructure import clock, connections
 from bookings.models import NightsJob
 from bookingsite.celery import app
 from local.servers import Server

@@ -11,7 +11,7 @@ from django.conf import settings
 from drf_spectacular.generators import SchemaGenerator
 from jsonschema import Draft202012Validator, FormatChecker
 
-from bookings.errors import EmailNeeded, MethodNotAllowed, Refusal
+from bookings.refusals import EmailNeeded, MethodNotAllowed, Refusal
 
 Found = tuple[str, dict[str, Any]]
 

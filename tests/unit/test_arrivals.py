@@ -16,7 +16,7 @@ from gunicorn.workers.gthread import TConn
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bookings.errors import RequestTimeout
+from bookings.refusals import RequestTimeout
 from bookingsite import http_worker
 from bookingsite.body_limits import DEFAULT, IMPORT
 from bookingsite.http_worker import MAX_HEAD_BYTES, Arrival, NotARequest

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bookings.assignment import choose_rooms
-from bookings.errors import ResourceLocked, SoldOut
 from bookings.inventory import RoomFacts
 from bookings.offers import WantedRoom
+from bookings.refusals import ResourceLocked, SoldOut
 from bookings.stock import free_rooms
 
 FIRST = date(2028, 2, 25)

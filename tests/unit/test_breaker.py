@@ -18,7 +18,7 @@ from redis.exceptions import (
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from bookings import metrics
+from bookings.infrastructure import metrics
 from locks.connection import PROBE_INTERVAL_S, Breaker, RedisUnavailable, watch_breakers
 
 SICK = [

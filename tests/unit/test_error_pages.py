@@ -11,7 +11,7 @@ from django.test import RequestFactory
 from django.urls import resolve
 from django.utils.functional import SimpleLazyObject
 
-from bookings.errors import ServerError, TryAgain
+from bookings.refusals import ServerError, TryAgain
 from tests.pages import Page
 
 

@@ -26,14 +26,14 @@ from django.utils.crypto import salted_hmac
 from bookings import hold_limits, letters, manage_links, tasks
 from bookings.callers import Caller
 from bookings.indexes import indexes_by_collection
+from bookings.infrastructure import seals
 from bookings.web import intents, lesson, limits, visitors
-from bookings.webhooks import seals
 
 GUEST = Caller("guest", "0123456789abcdef")
 
 
 def test_opens_a_link_to_a_booking(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bookings.clock.today", lambda zone: date(2030, 1, 1))
+    monkeypatch.setattr("bookings.infrastructure.clock.today", lambda zone: date(2030, 1, 1))
     token = signing.dumps(["6650", "2030-01-01"], salt="bookings.manage_links")
 
     assert manage_links.read_link_token(token) == "6650"

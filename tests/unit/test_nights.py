@@ -9,9 +9,9 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 
-from bookings.errors import ValidationFailed
 from bookings.models import validate_date
 from bookings.nights import plan_nights
+from bookings.refusals import ValidationFailed
 
 
 def faults(**wish: Any) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ import pytest
 from django.contrib.auth.hashers import Argon2PasswordHasher, check_password, make_password
 
 import bookingsite.settings
-from bookings.errors import TryAgain
+from bookings.refusals import TryAgain
 from bookingsite import passwords
 from bookingsite.passwords import PasswordHasher
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from django.utils.functional import Promise
 
-from bookings import errors
-from bookings.errors import Refusal
+from bookings import refusals
+from bookings.refusals import Refusal
 from bookings.web.messages import (
     CANCEL_SENTENCES,
     CONFIRM_SENTENCES,
@@ -29,13 +29,13 @@ def test_tells_apart_what_a_person_should_do_next() -> None:
     told = {
         explain(refusal.code)
         for refusal in (
-            errors.IdempotencyInProgress,
-            errors.ResourceLocked,
-            errors.AlreadyBooked,
-            errors.HoldExpired,
-            errors.PriceChanged,
-            errors.Throttled,
-            errors.TryAgain,
+            refusals.IdempotencyInProgress,
+            refusals.ResourceLocked,
+            refusals.AlreadyBooked,
+            refusals.HoldExpired,
+            refusals.PriceChanged,
+            refusals.Throttled,
+            refusals.TryAgain,
         )
     }
 

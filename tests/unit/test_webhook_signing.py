@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from bookings.webhooks import seals, signing
+from bookings.infrastructure import seals
+from bookings.webhooks import signing
 
 BODY = '{"type":"booking.confirmed","guest":"Żółć"}'.encode()
 

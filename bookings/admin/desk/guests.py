@@ -2,11 +2,12 @@
 
 from django.http import HttpRequest, HttpResponse
 
-from bookings import clock, inventory
+from bookings import inventory
 from bookings.admin.desk.access import LOOK, desk_page, show
 from bookings.admin.desk.marks import PRESENCE_LABELS
 from bookings.documents import CONFIRMED, EXPECTED, EXPIRED, PENDING
 from bookings.guest_search import find_stay_ids
+from bookings.infrastructure import clock
 from bookings.models import BookingRecord
 
 MAX_FOUND = 50

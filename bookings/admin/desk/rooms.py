@@ -10,9 +10,9 @@ from django.http import HttpRequest, HttpResponse
 from bookings.admin.desk.access import BOOK, desk_page, show
 from bookings.admin.desk.choosing import read_choice, read_day
 from bookings.availability import CategoryStay, find_stays
-from bookings.errors import ValidationFailed
 from bookings.money import format_money
 from bookings.payloads import MAX_GUESTS
+from bookings.refusals import ValidationFailed
 
 Link = tuple[str, str]
 

@@ -18,9 +18,9 @@ from bookings import night_files, night_jobs
 from bookings.admin.forms import DayField
 from bookings.admin.manager.orders import JobKeyField, count_nights, new_job_key, order
 from bookings.admin.manager.pages import HotelForm, ManagerPage, hotel_to_note, may, note
-from bookings.errors import ValidationFailed
 from bookings.models import NightsFile
 from bookings.night_files import FileRefused
+from bookings.refusals import ValidationFailed
 
 CSV = "text/csv; charset=utf-8"
 

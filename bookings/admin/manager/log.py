@@ -20,7 +20,7 @@ from django.views.decorators.http import require_safe
 
 from bookings.admin.forms import DayField
 from bookings.admin.manager.pages import ManagerPage
-from bookings.connections import collection
+from bookings.infrastructure.connections import collection
 
 ENTRIES_A_PAGE = 50
 

@@ -8,8 +8,9 @@ from django.contrib import messages
 from django.contrib.admin.models import ADDITION
 from django.http import HttpRequest
 
-from bookings import clock, night_jobs
+from bookings import night_jobs
 from bookings.admin.manager.pages import note
+from bookings.infrastructure import clock
 from bookings.models import NightsJob
 from bookings.nights import Row
 

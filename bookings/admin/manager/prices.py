@@ -13,17 +13,18 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from bookings import clock, inventory, night_changes, night_jobs
+from bookings import inventory, night_changes, night_jobs
 from bookings.admin.forms import DayField
 from bookings.admin.manager.orders import JobKeyField, count_nights, new_job_key, order
 from bookings.admin.manager.pages import HotelForm, ManagerPage, may
 from bookings.calendars import Calendar, Night, read_calendars
-from bookings.errors import ValidationFailed
+from bookings.infrastructure import clock
 from bookings.inventory import HORIZON_DAYS, HotelFacts
 from bookings.models import NightsJob, PriceCalendar
 from bookings.money import count_digits, format_money, read_amount, write_amount
 from bookings.night_changes import Change, Plan, Wish
 from bookings.nights import WEEKDAYS, count_free, night_id
+from bookings.refusals import ValidationFailed
 
 # The rest is counted.
 MAX_CHANGES_SHOWN = 50

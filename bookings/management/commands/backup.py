@@ -10,9 +10,9 @@ from pymongo.errors import OperationFailure
 from bookings.backups.errors import BackupFailed
 from bookings.backups.folders import list_backups, read_manifest
 from bookings.backups.writing import LEFT_OUT, WINDOW_PARAMETER, write_backup
-from bookings.connections import database
+from bookings.infrastructure.connections import database
+from bookings.infrastructure.mongodb.errors import FORBIDDEN, UNKNOWN_LOGIN, is_unknown_login
 from bookings.management.stopping import stoppable
-from bookings.mongodb_errors import FORBIDDEN, UNKNOWN_LOGIN, is_unknown_login
 
 
 class Command(BaseCommand):

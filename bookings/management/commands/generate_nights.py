@@ -7,9 +7,9 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from bookings import nights
-from bookings.errors import ValidationFailed
 from bookings.nights import ALLOW_FREE, WEEKDAYS, Progress
 from bookings.payloads import ID, parse_date
+from bookings.refusals import ValidationFailed
 
 
 class Command(BaseCommand):

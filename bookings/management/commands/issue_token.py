@@ -4,8 +4,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from bookings import callers
+from bookings.infrastructure.texts import BadText, read_line
 from bookings.models import ApiClient
-from bookings.texts import BadText, read_line
 
 
 class Command(BaseCommand):

@@ -17,8 +17,9 @@ from bson import CodecOptions
 from bson.raw_bson import RawBSONDocument
 from django.core.management import call_command
 
-from bookings import connections, points
+from bookings import points
 from bookings.backups import folders
+from bookings.infrastructure import connections
 from tests.site.site import ROOT
 
 RAW: Any = CodecOptions(document_class=RawBSONDocument)

@@ -20,10 +20,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from pymongo.collation import Collation
 
-from bookings import clock, connections, mongodb_errors
 from bookings.backups import folders, restoring, writing
 from bookings.doctor import mongodb
 from bookings.indexes import make_failed_work_indexes
+from bookings.infrastructure import clock, connections
+from bookings.infrastructure.mongodb import errors
 from tests.conftest import night
 from tests.faults import Faults
 from tests.mongo.backups.conftest import (
@@ -725,4 +726,4 @@ def test_says_that_a_password_is_wrong_and_no_right_is_missing(
     )
 
     said = done.stderr.strip().removeprefix("CommandError: ")
-    assert (done.returncode, said) == (1, mongodb_errors.UNKNOWN_LOGIN)
+    assert (done.returncode, said) == (1, errors.UNKNOWN_LOGIN)

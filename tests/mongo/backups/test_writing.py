@@ -18,9 +18,9 @@ import pymongo
 import pytest
 from django.core.management import CommandError, call_command
 
-from bookings import connections
 from bookings.backups import folders, writing
 from bookings.backups.errors import BackupFailed
+from bookings.infrastructure import connections
 from bookings.management.commands import backup as command
 from local.servers import Server, free_port, start_mongod
 from tests.faults import Faults

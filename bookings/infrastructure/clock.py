@@ -21,8 +21,8 @@ from zoneinfo import ZoneInfo
 import pymongo
 from pymongo import MongoClient
 
-from bookings.connections import database
-from bookings.errors import TryAgain
+from bookings.infrastructure.connections import database
+from bookings.refusals import TryAgain
 
 Answer = TypeVar("Answer")
 Address = tuple[str, int | None]

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, get_args
 from pymongo.database import Database
 from pymongo.server_description import ServerDescription
 
-from bookings.connections import database
+from bookings.infrastructure.connections import database
 
 # A member that is further behind than this does not help to acknowledge a booking, whose request is
 # over by then. MongoDB slows writes down to keep a majority nearer (flowControlTargetLagSeconds),

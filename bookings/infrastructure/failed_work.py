@@ -15,8 +15,8 @@ from typing import Any
 
 from pymongo import ReturnDocument
 
-from bookings.clock import request_limits
-from bookings.connections import collection
+from bookings.infrastructure.clock import request_limits
+from bookings.infrastructure.connections import collection
 
 LETTERS, NEWS, MAILS, WEBHOOKS = "letters", "news", "mails", "webhooks"
 ENDPOINTS, WEBHOOK_NOTES = "webhook_endpoints", "webhook_notes"

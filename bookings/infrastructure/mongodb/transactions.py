@@ -6,8 +6,8 @@ from typing import TypeVar
 from pymongo.client_session import ClientSession
 from pymongo.read_concern import ReadConcern
 
-from bookings import connections, metrics
-from bookings.connections import DURABLE
+from bookings.infrastructure import connections, metrics
+from bookings.infrastructure.connections import DURABLE
 
 Result = TypeVar("Result")
 

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from bookings import metrics
+from bookings.infrastructure import metrics
 
 
 class Steps:

@@ -8,7 +8,7 @@ from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
 from django.urls import reverse
 
-from bookings.texts import on_one_line
+from bookings.infrastructure.texts import on_one_line
 
 
 def make_mail(mail_id: str, *, to: str, subject: str, text: str) -> EmailMessage:

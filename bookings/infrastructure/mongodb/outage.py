@@ -13,8 +13,8 @@ import time
 import pymongo
 from pymongo.errors import ConnectionFailure, PyMongoError
 
-from bookings.connections import database
-from bookings.mongodb_errors import driver_error, is_passing
+from bookings.infrastructure.connections import database
+from bookings.infrastructure.mongodb.errors import driver_error, is_passing
 
 logger = logging.getLogger(__name__)
 
