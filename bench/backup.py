@@ -33,11 +33,11 @@ def main(bookings: int = 100_000) -> None:
 
     django.setup()
     from bookings import demo, doctor, services
-    from bookings.callers import Caller
+    from bookings.domain.callers import Caller
+    from bookings.domain.search_terms import terms_of
+    from bookings.domain.stay_request import Guest
     from bookings.infrastructure import connections
     from bookings.infrastructure.clock import Deadline
-    from bookings.payloads import Guest
-    from bookings.search_terms import terms_of
 
     call_command("migrate", verbosity=0)
     demo.seed()

@@ -63,7 +63,7 @@ def main(classes: list[str]) -> None:
     django.setup()
     from django.core.management import call_command
 
-    from bookings import callers
+    from bookings.domain import callers
     from bookings.models import ApiClient
 
     call_command("migrate", verbosity=0)

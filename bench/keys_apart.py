@@ -56,7 +56,7 @@ def main(bookings: int = 2_000, rounds: int = 5) -> None:
 
 def make_pattern() -> dict[str, Any]:
     from bookings import services
-    from bookings.callers import Caller
+    from bookings.domain.callers import Caller
     from bookings.infrastructure import connections
     from bookings.infrastructure.clock import Deadline
 

@@ -23,7 +23,7 @@ def main(bookings: int = 400) -> None:
     from django.core.management import call_command
     from django.test import Client, RequestFactory
 
-    from bookings import callers
+    from bookings.domain import callers
     from bookings.infrastructure import metrics as flow
     from bookings.models import ApiClient
     from bookingsite import metrics as site

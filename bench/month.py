@@ -104,8 +104,8 @@ def book_most(rooms: int, first: date, chance: random.Random) -> int:
     from bson import ObjectId
 
     from bookings import services
-    from bookings.callers import Caller
-    from bookings.documents import nights_between, slot_of
+    from bookings.domain.booking import nights_between, slot_of
+    from bookings.domain.callers import Caller
     from bookings.infrastructure import connections
     from bookings.infrastructure.clock import Deadline
 

@@ -86,8 +86,8 @@ def book_everything(rooms: int, first: date, days: int) -> None:
     from bson import ObjectId
 
     from bookings import services
-    from bookings.callers import Caller
-    from bookings.documents import slot_of
+    from bookings.domain.booking import slot_of
+    from bookings.domain.callers import Caller
     from bookings.infrastructure import connections
     from bookings.infrastructure.clock import Deadline
 

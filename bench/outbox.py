@@ -24,7 +24,7 @@ def main(bookings: int = 1_000) -> None:
     from django.core.management import call_command
 
     from bookings import notifications, relay, services
-    from bookings.callers import Caller
+    from bookings.domain.callers import Caller
     from bookings.infrastructure.clock import Deadline
 
     settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"

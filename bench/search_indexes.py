@@ -60,7 +60,7 @@ def main(bookings: int = 5_000, rounds: int = 5) -> None:
 
 def make_pattern() -> dict[str, Any]:
     from bookings import services
-    from bookings.callers import Caller
+    from bookings.domain.callers import Caller
     from bookings.infrastructure import connections
     from bookings.infrastructure.clock import Deadline
 
@@ -96,7 +96,7 @@ def prepare(searched_by: str) -> None:
 def one_like(pattern: dict[str, Any], number: int, *, is_known: bool) -> dict[str, Any]:
     from bson import ObjectId
 
-    from bookings.search_terms import terms_of
+    from bookings.domain.search_terms import terms_of
 
     document = copy.deepcopy(pattern)
     _id = ObjectId()
@@ -110,7 +110,7 @@ def one_like(pattern: dict[str, Any], number: int, *, is_known: bool) -> dict[st
 
 
 def guest_number(number: int) -> Any:
-    from bookings.payloads import Guest
+    from bookings.domain.stay_request import Guest
 
     return Guest(
         name=f"Ada{number % 700} Müller{number % 9000}",
@@ -130,7 +130,7 @@ def write(documents: list[dict[str, Any]]) -> float:
 
 def time_terms(guests: int) -> float:
     """How long making the terms of a guest takes, in seconds."""
-    from bookings.search_terms import terms_of
+    from bookings.domain.search_terms import terms_of
 
     found = [guest_number(number) for number in range(guests)]
     before_s = time.process_time()

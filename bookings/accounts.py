@@ -19,9 +19,10 @@ from django.db.models.signals import post_init, post_save, pre_delete, pre_save
 from django.dispatch import receiver
 from pymongo.client_session import ClientSession
 
-from bookings import people, services
-from bookings.addresses import is_address, normalise_address
-from bookings.callers import caller_of_user
+from bookings import services
+from bookings.domain import account_deletion
+from bookings.domain.callers import caller_of_user
+from bookings.domain.email_addresses import is_address, normalise_address
 from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.texts import normalise
@@ -105,7 +106,7 @@ def verify_address(*, user: User, address: str) -> bool:
         _note_verified(user, address, session)
 
     try:
-        people.write_as(str(caller_of_user(user.pk)), write)
+        account_deletion.write_as(str(caller_of_user(user.pk)), write)
     except NotAuthenticated:
         return False
     return True
@@ -137,7 +138,7 @@ def choose_password(*, user: User, password: str) -> bool:
         return chosen.matched_count == 1
 
     try:
-        return people.write_as(str(caller_of_user(user.pk)), write)
+        return account_deletion.write_as(str(caller_of_user(user.pk)), write)
     except NotAuthenticated:
         return False
 
@@ -258,7 +259,7 @@ def _look_after_saving(instance: Any, raw: bool, created: bool, **_: Any) -> Non
     """
     if raw:
         return
-    if created and people.is_closed(str(caller_of_user(instance.pk))):
+    if created and account_deletion.is_closed(str(caller_of_user(instance.pk))):
         instance.delete()
         raise AccountDeleted
     if instance.email != instance.as_read.get("email"):
@@ -272,7 +273,7 @@ def close_account(user: User, session: ClientSession | None = None) -> None:
 
     It is deleted next. Safe to repeat.
     """
-    people.begin_deletion(str(caller_of_user(user.pk)), session)
+    account_deletion.begin_deletion(str(caller_of_user(user.pk)), session)
 
 
 @receiver(pre_delete, sender=settings.AUTH_USER_MODEL)

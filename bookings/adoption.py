@@ -10,7 +10,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 
 from bookings import accounts, repository
-from bookings.callers import Caller, caller_of_user
+from bookings.domain.callers import Caller, caller_of_user
 from bookings.hold_limits import HoldLimits
 
 logger = logging.getLogger(__name__)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from bookings import lookups
-from bookings.documents import EXPIRED, PENDING, Booking, Price
+from bookings.domain.booking import EXPIRED, PENDING, Booking, Price
 from bookings.refusals import AlreadyBooked, Refusal
 from idempotency.claims import Answer
 

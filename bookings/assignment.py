@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence, Set
 from datetime import date, timedelta
 
-from bookings.documents import BookedRoom
+from bookings.domain.booking import BookedRoom
 from bookings.inventory import RoomFacts
 from bookings.offers import WantedRoom
 from bookings.refusals import ResourceLocked, SoldOut

@@ -9,9 +9,9 @@ from datetime import date, timedelta
 
 from bookings import calendars, inventory, lookups
 from bookings.calendars import Night, Obstacle, describe_days, read_calendars
-from bookings.documents import Price, nights_between
+from bookings.domain.booking import Price, nights_between
+from bookings.domain.stay_request import MAX_NIGHTS, judge_length
 from bookings.inventory import CategoryFacts, HotelFacts, RoomFacts
-from bookings.payloads import MAX_NIGHTS, judge_length
 from bookings.refusals import ValidationFailed
 from bookings.stock import TOO_MANY_GUESTS, Stock, Taken, free_rooms, read_category_stock
 

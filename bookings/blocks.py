@@ -4,8 +4,7 @@ import dataclasses
 from datetime import date
 
 from bookings import answers, inventory, lookups, repository
-from bookings.callers import Caller
-from bookings.documents import (
+from bookings.domain.booking import (
     BLOCK,
     CONFIRMED,
     BookedRoom,
@@ -17,13 +16,14 @@ from bookings.documents import (
     new_id,
     new_reference,
 )
+from bookings.domain.callers import Caller
+from bookings.domain.stay_request import MAX_NOTES, MAX_ROOMS, MAX_SLOTS, Guest
 from bookings.infrastructure import clock
 from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.step_timing import Steps
 from bookings.infrastructure.texts import BadText, read_lines
 from bookings.inventory import HotelFacts
 from bookings.outcomes import ANSWER_TTL_MS, Outcome, answer_with, claim_key, read_key, refuse
-from bookings.payloads import MAX_NOTES, MAX_ROOMS, MAX_SLOTS, Guest
 from bookings.refusals import AlreadyBooked, InvalidIdempotencyKey, Refusal, ValidationFailed
 from idempotency import keys
 from idempotency.claims import Answer

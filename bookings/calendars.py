@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from bookings.documents import nights_between
+from bookings.domain.booking import nights_between
 from bookings.infrastructure.connections import collection
 from bookings.inventory import CategoryFacts
 

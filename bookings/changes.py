@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from bson import ObjectId
 
 from bookings import answers, lookups, repository
-from bookings.callers import Caller
-from bookings.documents import CANCELLED, MAX_HISTORY, Booking, Change
+from bookings.domain.booking import CANCELLED, MAX_HISTORY, Booking, Change
+from bookings.domain.callers import Caller
 from bookings.infrastructure import clock
 from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.metrics import Operation

@@ -21,8 +21,8 @@ from pymongo.client_session import ClientSession
 from redis.exceptions import RedisError
 
 from bookings import accounts, letters, lookups, repository
-from bookings.addresses import mentions, spellings_of
-from bookings.documents import Booking
+from bookings.domain.booking import Booking
+from bookings.domain.email_addresses import mentions, spellings_of
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.mongodb.transactions import in_transaction
 from idempotency.claims import Claims

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from bookings import inventory
-from bookings.documents import ACTIVE, BLOCK, CONFIRMED, PENDING, nights_between
+from bookings.domain.booking import ACTIVE, BLOCK, CONFIRMED, PENDING, nights_between
 from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection, database
 from bookings.inventory import CategoryFacts, HotelFacts

@@ -18,7 +18,7 @@ from typing import Any
 from django.utils.crypto import salted_hmac
 from pymongo.client_session import ClientSession
 
-from bookings.documents import PENDING, Booking, nights_between
+from bookings.domain.booking import PENDING, Booking, nights_between
 from bookings.indexes import OF_GUESTS
 from bookings.infrastructure import clock, metrics
 from bookings.infrastructure.connections import collection

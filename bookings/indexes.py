@@ -11,7 +11,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import OperationFailure
 
-from bookings.documents import ACTIVE, BLOCK, PENDING
+from bookings.domain.booking import ACTIVE, BLOCK, PENDING
 
 # How long a letter is kept, and its link opens something: until the next evening at least.
 LETTER_LIFE = timedelta(hours=24)

@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 
 from bookings.countries import country_of
-from bookings.documents import BookedRoom
+from bookings.domain.booking import BookedRoom
 from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection
 from bookings.refusals import ValidationFailed

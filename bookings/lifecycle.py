@@ -13,9 +13,8 @@ from django.conf import settings
 from django.utils import translation
 
 from bookings import answers, hold_limits, inventory, lookups, offers
-from bookings.callers import Caller
 from bookings.changes import Step, change
-from bookings.documents import (
+from bookings.domain.booking import (
     ACTIVE,
     BLOCK,
     CANCELLED,
@@ -30,11 +29,13 @@ from bookings.documents import (
     Price,
     common_category,
 )
+from bookings.domain.callers import Caller
+from bookings.domain.money import format_money
+from bookings.domain.stay_request import Guest, SeenStay, judge_guest, judge_seen
+from bookings.domain.told import Told, told_now, told_under
 from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.texts import BadText, read_line
-from bookings.money import format_money
 from bookings.outcomes import Outcome, read_key
-from bookings.payloads import Guest, SeenStay, judge_guest, judge_seen
 from bookings.refusals import (
     AlreadyBooked,
     ExtensionLimit,
@@ -47,7 +48,6 @@ from bookings.refusals import (
     PriceChanged,
     ValidationFailed,
 )
-from bookings.told import Told, told_now, told_under
 from idempotency import keys
 
 # WCAG 2.2.1 asks that a time limit can be extended at least ten times, so ten it is; and an

@@ -8,7 +8,7 @@ from bson import ObjectId
 from bson.errors import InvalidId
 from pymongo.client_session import ClientSession
 
-from bookings.documents import (
+from bookings.domain.booking import (
     ACTIVE,
     BLOCK,
     CONFIRMED,
@@ -22,11 +22,11 @@ from bookings.documents import (
     from_document,
     nights_between,
 )
+from bookings.domain.stay_request import MAX_NIGHTS
 from bookings.indexes import guests_with_address
 from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection, database
 from bookings.models import BookingRecord, RoomBlock
-from bookings.payloads import MAX_NIGHTS
 from idempotency.claims import Answer
 from idempotency.lookup import Effect
 

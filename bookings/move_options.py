@@ -6,10 +6,10 @@ from functools import partial
 
 from bookings import inventory, occupancy, offers
 from bookings.calendars import read_calendars
-from bookings.documents import EXPIRED, BookedRoom, Booking, Price
+from bookings.domain.booking import EXPIRED, BookedRoom, Booking, Price
+from bookings.domain.told import frozen_amounts
 from bookings.infrastructure import clock
 from bookings.inventory import CategoryFacts, RoomFacts
-from bookings.told import frozen_amounts
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ from typing import Any
 
 from bookings import inventory
 from bookings.calendars import Calendar, Night, read_calendars
+from bookings.domain.stay_request import MAX_NIGHTS
 from bookings.infrastructure import clock
 from bookings.inventory import HORIZON_DAYS, CategoryFacts, HotelFacts
 from bookings.models import MAX_NIGHT_PRICE
 from bookings.nights import MAX_ROWS, WEEKDAYS, Row
-from bookings.payloads import MAX_NIGHTS
 from bookings.refusals import ValidationFailed
 
 # More than tenfold is a slip of the finger.

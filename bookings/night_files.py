@@ -13,6 +13,8 @@ from datetime import date, timedelta
 from typing import Any
 
 from bookings import inventory
+from bookings.domain.money import count_digits, read_amount, write_amount
+from bookings.domain.stay_request import MAX_NIGHTS
 from bookings.infrastructure import clock
 from bookings.infrastructure.clock import request_limits
 from bookings.infrastructure.connections import collection
@@ -20,9 +22,7 @@ from bookings.infrastructure.spreadsheets import unguard, write_csv
 from bookings.infrastructure.texts import shorten
 from bookings.inventory import HORIZON_DAYS, CategoryFacts, HotelFacts
 from bookings.models import MAX_NIGHT_PRICE
-from bookings.money import count_digits, read_amount, write_amount
 from bookings.nights import MAX_ROWS, Row
-from bookings.payloads import MAX_NIGHTS
 
 COLUMNS = (
     "hotel",

@@ -29,8 +29,9 @@ from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
-from bookings import nights, people
-from bookings.callers import caller_of_user
+from bookings import nights
+from bookings.domain import account_deletion
+from bookings.domain.callers import caller_of_user
 from bookings.infrastructure import clock, failed_work
 from bookings.infrastructure.clock import MONGODB_TIMEOUT_S, request_limits
 from bookings.infrastructure.connections import collection
@@ -134,7 +135,7 @@ def sign_order(job_id: ObjectId, user_id: Any) -> None:
         )
 
     with suppress(NotAuthenticated):
-        people.write_as(str(caller_of_user(user_id)), write)
+        account_deletion.write_as(str(caller_of_user(user_id)), write)
 
 
 def work_on_small(job_id: ObjectId) -> None:

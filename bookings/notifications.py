@@ -20,7 +20,8 @@ from pymongo.errors import PyMongoError
 
 from bookings import deliveries, lookups, manage_links
 from bookings.deliveries import GIVEN_UP, NOT_NEEDED, SENT, Delivery
-from bookings.documents import ACTIVE, CANCELLED, CONFIRMED, EXPIRED, Booking
+from bookings.domain.booking import ACTIVE, CANCELLED, CONFIRMED, EXPIRED, Booking
+from bookings.domain.money import format_money
 from bookings.infrastructure import clock, failed_work
 from bookings.infrastructure.clock import request_limits
 from bookings.infrastructure.failed_work import MAILS, NeverFinished
@@ -28,7 +29,6 @@ from bookings.infrastructure.mail import link_to, make_mail, render_text
 from bookings.infrastructure.mongodb import outage
 from bookings.infrastructure.single_run import one_at_a_time
 from bookings.inventory import find_hotel, name_booked
-from bookings.money import format_money
 from bookings.outbox import (
     NEWS_CANCELLED,
     NEWS_CONFIRMED,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from bookings.documents import ACTIVE, EXPECTED, EXPIRED, PENDING
+from bookings.domain.booking import ACTIVE, EXPECTED, EXPIRED, PENDING
 from bookings.infrastructure.connections import collection, database
 
 # What an Occupant is made of. Keys, history and answers stay where they are.

@@ -10,12 +10,19 @@ from datetime import date
 
 from bookings import calendars, inventory
 from bookings.calendars import Calendar, Obstacle
-from bookings.documents import CHECKED_OUT, EXPECTED, BookedRoom, Booking, Price, nights_between
+from bookings.domain.booking import (
+    CHECKED_OUT,
+    EXPECTED,
+    BookedRoom,
+    Booking,
+    Price,
+    nights_between,
+)
+from bookings.domain.stay_request import MAX_SLOTS, RoomWish, StayRequest, judge_length
+from bookings.domain.told import Frozen, frozen_amounts, kinds_of
 from bookings.inventory import CategoryFacts, HotelFacts, RoomFacts
-from bookings.payloads import MAX_SLOTS, RoomWish, StayRequest, judge_length
 from bookings.refusals import ValidationFailed
 from bookings.stock import TOO_MANY_GUESTS, Stock, read_category_stock, read_room_stock
-from bookings.told import Frozen, frozen_amounts, kinds_of
 
 # Which field of the request each obstacle speaks about; for the rest it is the room's own.
 _FIELDS = {

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from bson import ObjectId
 
-from bookings.documents import CONFIRMED, PENDING, STAY, Booking, Change, Notice, Seen
+from bookings.domain.booking import CONFIRMED, PENDING, STAY, Booking, Change, Notice, Seen
 
 NEWS_CONFIRMED, NEWS_EXPIRING, NEWS_EXPIRED = "confirmed", "expiring", "expired"
 NEWS_CANCELLED, NEWS_MOVED = "cancelled", "moved"

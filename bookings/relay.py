@@ -16,7 +16,7 @@ from bson import ObjectId
 
 from bookings import answers, deliveries, lookups, repository
 from bookings.deliveries import MAIL, WEBHOOK, Delivery
-from bookings.documents import EXPIRED, PENDING, Booking, Notice, from_document
+from bookings.domain.booking import EXPIRED, PENDING, Booking, Notice, from_document
 from bookings.infrastructure import clock, failed_work
 from bookings.infrastructure.clock import request_limits
 from bookings.infrastructure.failed_work import NEWS

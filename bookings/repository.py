@@ -15,10 +15,9 @@ from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.errors import BulkWriteError, DuplicateKeyError, WriteError
 
-from bookings import inventory, lookups, outbox, people
-from bookings.addresses import respell_address
-from bookings.callers import Caller
-from bookings.documents import (
+from bookings import inventory, lookups, outbox
+from bookings.domain import account_deletion
+from bookings.domain.booking import (
     CANCELLED,
     CONFIRMED,
     EXPIRED,
@@ -38,16 +37,18 @@ from bookings.documents import (
     stay_document,
     to_document,
 )
+from bookings.domain.callers import Caller
+from bookings.domain.email_addresses import respell_address
+from bookings.domain.search_terms import terms_of
+from bookings.domain.stay_request import Guest
 from bookings.hold_limits import HoldLimits, judge_hold, may_take_over
 from bookings.indexes import guests_with_address
 from bookings.infrastructure import clock, metrics
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.mongodb.transactions import in_transaction
 from bookings.lookups import DEAD
-from bookings.payloads import Guest
 from bookings.points import reached
 from bookings.refusals import AlreadyBooked, ResourceLocked
-from bookings.search_terms import terms_of
 from idempotency.claims import Answer
 
 # For a pipeline, by which MongoDB makes of each booking what follows from how it is at that moment:
@@ -283,7 +284,7 @@ def change_booking(
     transaction once more before it commits.
     """
     named = (change.actor,)
-    is_one_update = _is_where_it_was(booking, changed) and not people.with_accounts(named)
+    is_one_update = _is_where_it_was(booking, changed) and not account_deletion.with_accounts(named)
 
     def apply(session: ClientSession | None = None) -> bool:
         return _change(booking, changed, change, only_before=only_before, session=session)
@@ -668,7 +669,7 @@ def _in_transaction(
     """
 
     def run(session: ClientSession) -> Result:
-        people.let_write(named, session)
+        account_deletion.let_write(named, session)
         return callback(session)
 
     return in_transaction(run)

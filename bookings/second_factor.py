@@ -24,8 +24,8 @@ from django.dispatch import receiver
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError
 
-from bookings import people
-from bookings.callers import caller_of_user
+from bookings.domain import account_deletion
+from bookings.domain.callers import caller_of_user
 from bookings.infrastructure import clock, throttles
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.seals import open_seal, seal
@@ -103,7 +103,7 @@ def confirm_set_up(user_id: Any, sealed: str, code: str) -> tuple[SecondFactor, 
         collection(_COLLECTION).insert_one({"_id": user_id, **set_up}, session=session)
 
     try:
-        people.write_as(str(caller_of_user(user_id)), write)
+        account_deletion.write_as(str(caller_of_user(user_id)), write)
     except (DuplicateKeyError, NotAuthenticated):
         return None
     return SecondFactor(device, now, len(codes)), codes
@@ -162,7 +162,7 @@ def provisioning_uri(secret: str, *, account: str, issuer: str) -> str:
 @receiver(pre_delete, sender=settings.AUTH_USER_MODEL)
 def forget_user(instance: Any, **_: Any) -> None:
     """No device is set up once the deletion has begun, in whatever order receivers are called."""
-    people.begin_deletion(str(caller_of_user(instance.pk)))
+    account_deletion.begin_deletion(str(caller_of_user(instance.pk)))
     remove_factor(instance.pk)
 
 

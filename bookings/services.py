@@ -15,10 +15,10 @@ from django.conf import settings
 from django.utils import translation
 from redis.exceptions import RedisError
 
-from bookings import answers, lookups, offers, people, repository
+from bookings import answers, lookups, offers, repository
 from bookings.assignment import GAP_LOOK_NIGHTS, choose_rooms
-from bookings.callers import Caller, caller_of_user
-from bookings.documents import (
+from bookings.domain import account_deletion
+from bookings.domain.booking import (
     CONFIRMED,
     PENDING,
     BookedRoom,
@@ -30,6 +30,8 @@ from bookings.documents import (
     new_id,
     new_reference,
 )
+from bookings.domain.callers import Caller, caller_of_user
+from bookings.domain.stay_request import StayRequest, judge_payload
 from bookings.hold_limits import CROWDED_HOLD, HoldLimits, Source, digest_of
 from bookings.infrastructure import clock, connections, metrics
 from bookings.infrastructure.clock import Deadline
@@ -45,7 +47,6 @@ from bookings.outcomes import (
     refuse,
     replay,
 )
-from bookings.payloads import StayRequest, judge_payload
 from bookings.points import reached
 from bookings.refusals import (
     AlreadyBooked,
@@ -253,7 +254,7 @@ def forget_user(*, user_id: object) -> None:
     repeat.
     """
     person = str(caller_of_user(user_id))
-    pseudonym = people.begin_deletion(person)
+    pseudonym = account_deletion.begin_deletion(person)
     changed = repository.replace_person(person, pseudonym)
     logger.info("user_forgotten", extra={"bookings": changed})
 

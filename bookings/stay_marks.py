@@ -10,9 +10,8 @@ from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 
 from bookings import answers, inventory, lookups
-from bookings.callers import Caller
 from bookings.changes import Step, change
-from bookings.documents import (
+from bookings.domain.booking import (
     CHECKED_IN,
     CHECKED_OUT,
     CONFIRMED,
@@ -22,6 +21,7 @@ from bookings.documents import (
     Booking,
     Change,
 )
+from bookings.domain.callers import Caller
 from bookings.infrastructure import clock
 from bookings.infrastructure.clock import Deadline
 from bookings.outcomes import Outcome, read_key

@@ -13,7 +13,8 @@ from datetime import date, timedelta
 from typing import Any
 
 from bookings.calendars import Calendar, Obstacle, night_of
-from bookings.documents import nights_between
+from bookings.domain.booking import nights_between
+from bookings.domain.stay_request import MAX_NIGHTS, MAX_SLOTS, judge_length
 from bookings.infrastructure.connections import collection
 from bookings.inventory import (
     CategoryFacts,
@@ -24,7 +25,6 @@ from bookings.inventory import (
     judge_dates,
     room_of,
 )
-from bookings.payloads import MAX_NIGHTS, MAX_SLOTS, judge_length
 
 TOO_MANY_GUESTS = "TOO_MANY_GUESTS"
 

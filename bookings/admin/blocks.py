@@ -12,11 +12,11 @@ from django.http import HttpRequest, HttpResponse
 from bookings import blocks
 from bookings.admin.forms import DayField, KeyedForm, RoomIdsField
 from bookings.admin.records import HotelFilter, RecordAdmin, name_people, staff
-from bookings.documents import BLOCK, CANCELLED, CONFIRMED, Booking
+from bookings.domain.booking import BLOCK, CANCELLED, CONFIRMED, Booking
+from bookings.domain.stay_request import MAX_NOTES
 from bookings.infrastructure.texts import LinesField, shorten
 from bookings.models import BookingRecord, RoomBlock
 from bookings.outcomes import Outcome
-from bookings.payloads import MAX_NOTES
 
 # What a block's states are called where no guest is meant.
 STATUS_LABELS = {CONFIRMED: "in force", CANCELLED: "lifted"}

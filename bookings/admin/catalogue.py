@@ -18,9 +18,9 @@ from bookings import inventory, lookups, withdrawal
 from bookings.admin.changing import ChangesWhatWasSeen
 from bookings.admin.deletion import KeepsWhatHasParts, RefusesDeletion
 from bookings.admin.free_of_charge import AsksBeforeFree
+from bookings.domain.money import format_money
 from bookings.infrastructure import clock
 from bookings.models import Hotel, Night, Room, RoomCategory
-from bookings.money import format_money
 
 # A booking may be on its way to what was for sale a moment ago; see bookings/withdrawal.py.
 WAIT = f"{withdrawal.STILL_SOLD.total_seconds() / 60:.0f} minutes"

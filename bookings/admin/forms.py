@@ -10,8 +10,8 @@ from django import forms
 from django.http import QueryDict
 
 from bookings.admin.choices import read_ids
+from bookings.domain.stay_request import MAX_ROOMS
 from bookings.outcomes import Outcome
-from bookings.payloads import MAX_ROOMS
 from bookings.refusals import (
     IdempotencyInProgress,
     InvalidIdempotencyKey,

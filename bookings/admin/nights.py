@@ -17,9 +17,9 @@ from bookings.admin.forms import DayField
 from bookings.admin.free_of_charge import AsksBeforeFree
 from bookings.admin.manager.orders import JobKeyField, new_job_key
 from bookings.admin.manager.pages import note
+from bookings.domain.money import format_money
 from bookings.infrastructure import clock
 from bookings.models import Hotel, Night, NightsJob, RoomCategory
-from bookings.money import format_money
 from bookings.nights import ALLOW_FREE, WEEKDAYS, Plan, night_id, plan_nights, tell_free
 from bookings.refusals import ValidationFailed
 

@@ -24,12 +24,12 @@ from django.urls import URLPattern, path, reverse
 from bookings import lifecycle, lookups
 from bookings.admin.forms import KeyedForm, add_faults
 from bookings.admin.newest import BoundedPaginator, NewestChangeList
-from bookings.callers import Caller, caller_of_user
-from bookings.documents import EXPIRED, NO_SHOW, PENDING, Booking, Change
+from bookings.domain.booking import EXPIRED, NO_SHOW, PENDING, Booking, Change
+from bookings.domain.callers import Caller, caller_of_user
+from bookings.domain.money import format_money
 from bookings.infrastructure import clock
 from bookings.lifecycle import MAX_REASON
 from bookings.models import ApiClient, BookingRecord, Hotel
-from bookings.money import format_money
 from bookings.outcomes import Outcome
 from bookings.refusals import Refusal, ValidationFailed
 

@@ -24,8 +24,7 @@ from bookings.admin.desk.marks import PRESENCE_LABELS, mark_buttons, night_to_re
 from bookings.admin.forms import SHOW, DayField, KeyedForm, RoomIdsField, new_key
 from bookings.admin.newest import LOOKED_THROUGH, MAX_LISTED, CreatedFilter
 from bookings.admin.records import HotelFilter, RecordAdmin, name_people, place_of, staff
-from bookings.callers import caller_of_user
-from bookings.documents import (
+from bookings.domain.booking import (
     ACTIVE,
     CHECKED_IN,
     CHECKED_OUT,
@@ -35,14 +34,15 @@ from bookings.documents import (
     STAY,
     Booking,
 )
+from bookings.domain.callers import caller_of_user
+from bookings.domain.money import format_money
+from bookings.domain.stay_request import read_seen_field
 from bookings.guest_search import find_stay_ids
 from bookings.infrastructure import clock
 from bookings.inventory import HotelFacts
 from bookings.models import BookingRecord, DeliveryRecord
-from bookings.money import format_money
 from bookings.move_options import RoomOption, find_move_options
 from bookings.outcomes import Outcome
-from bookings.payloads import read_seen_field
 from bookings.refusals import ValidationFailed
 
 # Among so many of those who were found the list's filters look.

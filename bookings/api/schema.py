@@ -16,8 +16,8 @@ from drf_spectacular.utils import (
 from bookings import refusals
 from bookings.answers import PROBLEM_JSON, problem
 from bookings.api import examples, serializers
-from bookings.documents import STATUSES
-from bookings.payloads import MAX_GUESTS, MAX_USER_ID
+from bookings.domain.booking import STATUSES
+from bookings.domain.stay_request import MAX_GUESTS, MAX_USER_ID
 from bookings.refusals import Refusal
 
 

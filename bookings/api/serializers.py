@@ -3,8 +3,14 @@
 from rest_framework import serializers
 
 from bookings.availability import OBSTACLES
-from bookings.documents import STATUSES
-from bookings.payloads import MAX_GUESTS, MAX_NOTES, MAX_ROOMS, MAX_TOTAL, MAX_USER_ID
+from bookings.domain.booking import STATUSES
+from bookings.domain.stay_request import (
+    MAX_GUESTS,
+    MAX_NOTES,
+    MAX_ROOMS,
+    MAX_TOTAL,
+    MAX_USER_ID,
+)
 
 ID_PATTERN = "^[A-Za-z0-9_-]{1,64}$"
 

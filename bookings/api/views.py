@@ -26,12 +26,12 @@ from bookings.api.schema import (
     resources_schema,
 )
 from bookings.api.throttling import AddressThrottle, CallerThrottle
-from bookings.callers import Caller
-from bookings.documents import STATUSES
+from bookings.domain.booking import STATUSES
+from bookings.domain.callers import Caller
+from bookings.domain.stay_request import ID, MAX_GUESTS, MAX_USER_ID, parse_date
 from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.texts import is_plain_line
 from bookings.infrastructure.throttles import address_of
-from bookings.payloads import ID, MAX_GUESTS, MAX_USER_ID, parse_date
 from bookings.refusals import Throttled, UnsupportedMediaType, ValidationFailed
 from bookings.services import Outcome
 from idempotency import keys

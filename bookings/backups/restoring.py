@@ -21,7 +21,7 @@ from pymongo.errors import BulkWriteError, OperationFailure
 
 from bookings.backups import folders
 from bookings.backups.errors import RestoreFailed
-from bookings.documents import VERSION
+from bookings.domain.booking import VERSION
 from bookings.points import reached
 
 MARKER = "unfinished_restore"

@@ -9,10 +9,10 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from bookings import people
-from bookings.addresses import normalise_address
-from bookings.callers import caller_of_user
 from bookings.doctor.findings import Finding, fail, ok, warn
+from bookings.domain import account_deletion
+from bookings.domain.callers import caller_of_user
+from bookings.domain.email_addresses import normalise_address
 from bookings.indexes import account_indexes
 from bookings.infrastructure.connections import collection
 
@@ -77,7 +77,7 @@ def _missing_indexes() -> list[str]:
 def _half_deleted(ids: list[Any]) -> list[str]:
     """An account whose deletion was cut short: it can write nothing, and its person still stands
     in bookings."""
-    begun = collection(people.COLLECTION).find(
+    begun = collection(account_deletion.COLLECTION).find(
         {
             "_id": {"$in": [str(caller_of_user(each)) for each in ids]},
             "pseudonym": {"$exists": True},

@@ -16,9 +16,8 @@ from pymongo.collection import Collection
 from pymongo.read_concern import ReadConcern
 
 from bookings import inventory
-from bookings.addresses import respell_address
 from bookings.doctor.findings import Finding, fail, ok, warn
-from bookings.documents import (
+from bookings.domain.booking import (
     ACTIVE,
     BLOCK,
     CANCELLED,
@@ -32,9 +31,10 @@ from bookings.documents import (
     nights_between,
     slot_of,
 )
+from bookings.domain.email_addresses import respell_address
+from bookings.domain.search_terms import terms_of
+from bookings.domain.stay_request import Guest
 from bookings.infrastructure.connections import database
-from bookings.payloads import Guest
-from bookings.search_terms import terms_of
 
 # So many of the wrong ones are named.
 EXAMPLES = 3

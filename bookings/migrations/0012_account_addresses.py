@@ -5,7 +5,7 @@ from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
 from django.db import migrations
 
-from bookings.addresses import normalise_address
+from bookings.domain.email_addresses import normalise_address
 from bookings.indexes import make_account_indexes
 
 

@@ -2,7 +2,7 @@
 
 from django import template
 
-from bookings.addresses import as_people_write
+from bookings.domain.email_addresses import as_people_write
 
 register = template.Library()
 register.filter(as_people_write)

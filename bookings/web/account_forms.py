@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.utils.translation import gettext_lazy as _
 
 from bookings import accounts
-from bookings.addresses import MAX_ADDRESS, normalise_address
+from bookings.domain.email_addresses import MAX_ADDRESS, normalise_address
 from bookings.infrastructure.texts import LineField
 
 _EMAIL_INPUT = forms.EmailInput(attrs={"autocomplete": "email"})

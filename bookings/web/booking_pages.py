@@ -22,12 +22,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from bookings import lifecycle, services
-from bookings.addresses import as_people_write
 from bookings.answers import describe_seen, iso
-from bookings.documents import ACTIVE, CONFIRMED, EXPIRED, PENDING, Booking
+from bookings.domain.booking import ACTIVE, CONFIRMED, EXPIRED, PENDING, Booking
+from bookings.domain.email_addresses import as_people_write
+from bookings.domain.stay_request import Guest, judge_seen, read_seen_field
 from bookings.infrastructure import clock
 from bookings.manage_links import last_day, make_link_token, read_link_token
-from bookings.payloads import Guest, judge_seen, read_seen_field
 from bookings.refusals import NotFound, Refusal
 from bookings.stay_files import write_stay_file
 from bookings.web import limits, visitors

@@ -8,11 +8,9 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from bookings.addresses import normalise_address
-from bookings.documents import CANCELLED, CONFIRMED, EXPIRED, PENDING
-from bookings.infrastructure.texts import LineField, LinesField
-from bookings.inventory import HotelFacts
-from bookings.payloads import (
+from bookings.domain.booking import CANCELLED, CONFIRMED, EXPIRED, PENDING
+from bookings.domain.email_addresses import normalise_address
+from bookings.domain.stay_request import (
     GUEST_FIELDS,
     MAX_GUESTS,
     MAX_NIGHTS,
@@ -22,6 +20,8 @@ from bookings.payloads import (
     Guest,
     parse_date,
 )
+from bookings.infrastructure.texts import LineField, LinesField
+from bookings.inventory import HotelFacts
 
 STATUS_LABELS = {
     CONFIRMED: _("Booked"),

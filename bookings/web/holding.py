@@ -9,11 +9,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from bookings import inventory, services
-from bookings.callers import Caller
-from bookings.documents import ACTIVE, CONFIRMED
+from bookings.domain.booking import ACTIVE, CONFIRMED
+from bookings.domain.callers import Caller
+from bookings.domain.stay_request import GUEST_FIELDS
 from bookings.infrastructure import clock
 from bookings.infrastructure.throttles import address_of
-from bookings.payloads import GUEST_FIELDS
 from bookings.refusals import AlreadyBooked, EmailNeeded, KeyReused, NotFound, Refusal, SoldOut
 from bookings.web import limits, visitors
 from bookings.web.forms import GuestForm, HoldForm

@@ -25,7 +25,7 @@ from django.http import HttpRequest
 from django.utils.crypto import salted_hmac
 from pymongo.errors import PyMongoError
 
-from bookings.callers import Caller
+from bookings.domain.callers import Caller
 from bookings.web import visitors
 
 logger = logging.getLogger(__name__)

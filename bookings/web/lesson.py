@@ -20,8 +20,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from bookings import availability, lifecycle, services
-from bookings.callers import Caller, caller_of_guest
-from bookings.documents import ACTIVE
+from bookings.domain.booking import ACTIVE
+from bookings.domain.callers import Caller, caller_of_guest
 from bookings.infrastructure import clock
 from bookings.infrastructure.throttles import Limit, address_of, count_in_all, wait_s
 from bookings.refusals import Refusal, ValidationFailed

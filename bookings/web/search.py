@@ -16,11 +16,11 @@ from django.views.decorators.http import require_safe
 
 from bookings import availability, inventory, services
 from bookings.availability import CalendarDay
-from bookings.documents import PENDING, Booking
+from bookings.domain.booking import PENDING, Booking
+from bookings.domain.money import format_amount
+from bookings.domain.stay_request import MAX_GUESTS, MAX_ROOMS
 from bookings.infrastructure import clock
 from bookings.inventory import HotelFacts
-from bookings.money import format_amount
-from bookings.payloads import MAX_GUESTS, MAX_ROOMS
 from bookings.refusals import ValidationFailed
 from bookings.web import visitors
 from bookings.web.forms import MonthForm, SearchForm

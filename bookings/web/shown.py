@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 from bookings import availability, calendars, inventory
 from bookings.availability import CategoryStay
 from bookings.calendars import Obstacle
-from bookings.documents import (
+from bookings.domain.booking import (
     CONFIRMED,
     EXPIRED,
     LATE_CONFIRM,
@@ -22,11 +22,11 @@ from bookings.documents import (
     Price,
     common_category,
 )
+from bookings.domain.money import format_money
+from bookings.domain.stay_request import Guest, SeenStay
+from bookings.domain.told import Told, told_now, told_when_made
 from bookings.inventory import HotelFacts
 from bookings.lifecycle import LONGEST_HOLD, MAX_EXTENSIONS
-from bookings.money import format_money
-from bookings.payloads import Guest, SeenStay
-from bookings.told import Told, told_now, told_when_made
 from bookings.web.forms import STATUS_LABELS
 from bookings.web.intents import Intent
 

@@ -17,8 +17,8 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 
 from bookings import adoption, services
-from bookings.callers import Caller, caller_of_guest, caller_of_user
-from bookings.documents import LATE_CONFIRM, Booking
+from bookings.domain.booking import LATE_CONFIRM, Booking
+from bookings.domain.callers import Caller, caller_of_guest, caller_of_user
 from bookings.hold_limits import digest_of
 from bookings.infrastructure import clock
 from bookings.lifecycle import LONGEST_HOLD

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from bookings import lifecycle
-from bookings.callers import Caller
+from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
 from tests.browser.conftest import Visit

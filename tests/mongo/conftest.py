@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bookings import lifecycle, services
-from bookings.callers import Caller
+from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
 from bookings.models import Hotel, RoomCategory

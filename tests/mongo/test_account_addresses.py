@@ -22,8 +22,13 @@ from django.test import Client
 
 from bookings import accounts, adoption, doctor, erasure, letters
 from bookings.accounts import AddressTaken
-from bookings.addresses import as_people_write, mentions, normalise_address, spellings_of
-from bookings.callers import caller_of_guest
+from bookings.domain.callers import caller_of_guest
+from bookings.domain.email_addresses import (
+    as_people_write,
+    mentions,
+    normalise_address,
+    spellings_of,
+)
 from bookings.indexes import make_account_indexes
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.connections import database as site_database

@@ -21,14 +21,14 @@ from bookings import (
     erasure,
     lifecycle,
     night_jobs,
-    people,
     points,
     repository,
     second_factor,
     services,
     stay_marks,
 )
-from bookings.callers import Caller, caller_of_guest, caller_of_user
+from bookings.domain import account_deletion
+from bookings.domain.callers import Caller, caller_of_guest, caller_of_user
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
 from bookings.models import VerifiedAddress
@@ -323,7 +323,7 @@ def test_looks_again_before_its_second_transaction(
     connections.collection("bookings").update_one(
         {"status": "pending"}, {"$set": {"expires_at": clock.now()}}
     )
-    let_write = people.let_write
+    let_write = account_deletion.let_write
     transactions: list[Any] = []
 
     def delete_before_the_second(*arguments: Any) -> None:
@@ -332,7 +332,7 @@ def test_looks_again_before_its_second_transaction(
             delete(ada if what == "create" else desk)
         let_write(*arguments)
 
-    monkeypatch.setattr(people, "let_write", delete_before_the_second)
+    monkeypatch.setattr(account_deletion, "let_write", delete_before_the_second)
 
     outcome = book("new", caller=caller(ada)) if what == "create" else move(made, desk, "room_A")
 
@@ -350,7 +350,7 @@ def test_waits_for_a_write_that_has_begun_and_finds_it(
     """The deletion comes when the transaction has written and not yet committed."""
     held = book("held", caller=caller(ada), hold=True, resourceId="room_B")
     is_open, is_marking, is_marked = threading.Event(), threading.Event(), threading.Event()
-    begin = people.begin_deletion
+    begin = account_deletion.begin_deletion
 
     def begin_and_tell(person: str) -> str:
         is_marking.set()
@@ -365,14 +365,14 @@ def test_waits_for_a_write_that_has_begun_and_finds_it(
             # It is to wait for us; as long as we look at it, at least.
             assert not is_marked.wait(0.3)
 
-    let_write = people.let_write
+    let_write = account_deletion.let_write
 
     def let_write_and_stay_open(*arguments: Any) -> None:
         let_write(*arguments)
         stay_open()
 
-    monkeypatch.setattr(people, "begin_deletion", begin_and_tell)
-    monkeypatch.setattr(people, "let_write", let_write_and_stay_open)
+    monkeypatch.setattr(account_deletion, "begin_deletion", begin_and_tell)
+    monkeypatch.setattr(account_deletion, "let_write", let_write_and_stay_open)
 
     def write() -> Outcome:
         if what == "create":
@@ -405,7 +405,7 @@ def test_goes_on_with_the_same_pseudonym_after_it_was_cut_short(
         patch.setattr(repository, "replace_person", fail)
         with pytest.raises(ConnectionError):
             delete(ada)
-    begun = people.begin_deletion(str(caller(ada)))
+    begun = account_deletion.begin_deletion(str(caller(ada)))
 
     assert User.objects.filter(pk=ada.pk).exists()
     assert book("two", caller=caller(ada), resourceId="room_B").code == "NOT_AUTHENTICATED"
@@ -419,7 +419,7 @@ def test_touches_nothing_for_partners_and_guests() -> None:
     confirm(book("held", hold=True), "held")
     book("guest", caller=GUEST, resourceId="room_B")
 
-    assert connections.collection(people.COLLECTION).count_documents({}) == 0
+    assert connections.collection(account_deletion.COLLECTION).count_documents({}) == 0
 
 
 def test_erases_what_a_request_of_the_account_would_have_written_again(ada: User) -> None:
@@ -484,7 +484,7 @@ def test_forgets_the_keys_of_what_was_booked_since_it_was_judged(
 
 
 def test_names_to_staff_the_account_that_they_cannot_book_for(ada: User) -> None:
-    people.begin_deletion(str(caller_of_user(ada.pk)))
+    account_deletion.begin_deletion(str(caller_of_user(ada.pk)))
 
     refused = services.create_booking(
         caller=Caller("user", "staff"),
@@ -505,7 +505,7 @@ def test_says_at_the_login_that_another_account_is_needed(ada: User) -> None:
     ada.save()
     browser = Client()
     hold_on_pages(browser)
-    people.begin_deletion(str(caller_of_user(ada.pk)))
+    account_deletion.begin_deletion(str(caller_of_user(ada.pk)))
 
     answer = browser.post("/login", {"username": ada.username, "password": "correct horse"})
 

@@ -18,8 +18,9 @@ from django.db import DatabaseError
 from django.db.models.signals import pre_save
 from django.test import Client
 
-from bookings import accounts, erasure, letters, people
+from bookings import accounts, erasure, letters
 from bookings.accounts import AccountDeleted
+from bookings.domain import account_deletion
 from bookings.infrastructure import clock
 from bookings.models import VerifiedAddress
 from bookings.refusals import TryAgain
@@ -365,7 +366,7 @@ def test_looks_before_it_saves(ada: User, monkeypatch: Patch) -> None:
     stale = User.objects.get(pk=ada.pk)
     erase(ada)
     saved: list[str] = []
-    monkeypatch.setattr(people, "is_closed", lambda person: not saved.append(person))
+    monkeypatch.setattr(account_deletion, "is_closed", lambda person: not saved.append(person))
 
     with pytest.raises(AccountDeleted):
         stale.save()

@@ -23,8 +23,8 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from bookings import accounts, letters
-from bookings.addresses import normalise_address
-from bookings.callers import caller_of_guest, caller_of_user
+from bookings.domain.callers import caller_of_guest, caller_of_user
+from bookings.domain.email_addresses import normalise_address
 from bookings.infrastructure.connections import collection
 from bookings.models import VerifiedAddress
 from bookings.web import limits, visitors

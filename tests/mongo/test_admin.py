@@ -11,8 +11,9 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 
-from bookings import callers, lifecycle, services
-from bookings.callers import Caller, caller_of_user
+from bookings import lifecycle, services
+from bookings.domain import callers
+from bookings.domain.callers import Caller, caller_of_user
 from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.connections import collection
 from bookings.models import ApiClient, Hotel, Room, RoomCategory

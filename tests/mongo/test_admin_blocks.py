@@ -15,7 +15,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from bookings import blocks
-from bookings.callers import caller_of_user
+from bookings.domain.callers import caller_of_user
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
 from bookings.models import RoomBlock

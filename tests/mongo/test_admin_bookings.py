@@ -12,8 +12,8 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from bookings import lifecycle, lookups, points, services
-from bookings.callers import Caller, caller_of_user
-from bookings.documents import new_id
+from bookings.domain.booking import new_id
+from bookings.domain.callers import Caller, caller_of_user
 from bookings.infrastructure import clock
 from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.connections import collection

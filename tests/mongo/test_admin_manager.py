@@ -22,7 +22,7 @@ from pymongo import MongoClient
 
 from bookings import night_files, night_jobs
 from bookings.admin.manager import log
-from bookings.documents import BLOCK
+from bookings.domain.booking import BLOCK
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.connections import collection
 from bookings.models import Hotel, Night, NightsJob, Room

@@ -9,7 +9,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from bookings.callers import Caller
+from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from bookings.services import Outcome
 from tests.conftest import night

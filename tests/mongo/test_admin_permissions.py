@@ -23,7 +23,7 @@ from django.test import RequestFactory
 from django.urls import URLResolver, get_resolver, resolve
 
 from bookings import blocks, relay
-from bookings.callers import Caller
+from bookings.domain.callers import Caller
 from bookings.infrastructure import clock, failed_work
 from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.connections import collection

@@ -13,8 +13,8 @@ from django.test import Client
 from pymongo.errors import AutoReconnect
 
 from bookings import accounts, adoption, letters, lookups, repository, services
-from bookings.callers import Caller, caller_of_guest, caller_of_user
-from bookings.documents import MAX_HISTORY
+from bookings.domain.booking import MAX_HISTORY
+from bookings.domain.callers import Caller, caller_of_guest, caller_of_user
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
 from bookings.lookups import find_booking

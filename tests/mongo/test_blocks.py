@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bookings import blocks, lifecycle, services
-from bookings.callers import Caller
+from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
 from bookings.refusals import InvalidIdempotencyKey, NotFound

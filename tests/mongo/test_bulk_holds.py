@@ -14,8 +14,8 @@ from django.core import mail
 from django.test import Client
 
 from bookings import adoption, hold_limits, letters, lifecycle, services
-from bookings.callers import Caller, caller_of_guest, caller_of_user
-from bookings.documents import from_document
+from bookings.domain.booking import from_document
+from bookings.domain.callers import Caller, caller_of_guest, caller_of_user
 from bookings.infrastructure import clock, connections, metrics
 from bookings.infrastructure.clock import Deadline
 from bookings.models import Hotel

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from bookings import inventory, lifecycle
-from bookings.callers import Caller
-from bookings.documents import MAX_HISTORY
+from bookings.domain.booking import MAX_HISTORY
+from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
 from bookings.refusals import ValidationFailed

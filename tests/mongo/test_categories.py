@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bookings import lifecycle, lookups, repository, services
-from bookings.callers import Caller
+from bookings.domain.callers import Caller
 from bookings.infrastructure import clock, connections
 from tests.conftest import night
 from tests.mongo.conftest import book, cancel, confirm, let_hold_end, put_night, stored

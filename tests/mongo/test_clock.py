@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 import pymongo
 import pytest
 
-from bookings.callers import Caller
+from bookings.domain.callers import Caller
 from bookings.infrastructure import clock
 from local.servers import Server, start_mongod
 from tests.mongo.conftest import book, let_hold_end, stored

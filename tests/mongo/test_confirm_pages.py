@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 
 from bookings import lifecycle
-from bookings.callers import Caller
+from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
 from bookings.web.messages import CONFIRM_SENTENCES, SENTENCES

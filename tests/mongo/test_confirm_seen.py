@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from bookings import callers, lifecycle, repository
-from bookings.callers import Caller
+from bookings import lifecycle, repository
+from bookings.domain import callers
+from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
 from bookings.models import ApiClient

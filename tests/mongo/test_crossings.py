@@ -23,8 +23,8 @@ import pytest
 from django.contrib.auth.models import User
 
 from bookings import adoption, blocks, lifecycle, points, repository, services
-from bookings.callers import Caller, caller_of_guest, caller_of_user
-from bookings.documents import LATE_CONFIRM
+from bookings.domain.booking import LATE_CONFIRM
+from bookings.domain.callers import Caller, caller_of_guest, caller_of_user
 from bookings.hold_limits import HoldLimits
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline

@@ -11,8 +11,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from bookings import calendars, lifecycle, move_options, repository
-from bookings.callers import Caller
-from bookings.documents import BLOCK, NO_SHOW, from_document
+from bookings.domain.booking import BLOCK, NO_SHOW, from_document
+from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
 from bookings.models import Hotel

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
-from bookings.callers import issue_token
+from bookings.domain.callers import issue_token
 from bookings.infrastructure import connections
 from bookings.models import ApiClient
 from tests.conftest import night

@@ -15,7 +15,7 @@ from django.test import Client
 
 from bookings import points
 from bookings.doctor import recount
-from bookings.documents import CHECKED_IN, CHECKED_OUT, NO_SHOW
+from bookings.domain.booking import CHECKED_IN, CHECKED_OUT, NO_SHOW
 from bookings.infrastructure import connections
 from tests.conftest import night
 from tests.mongo.conftest import book, stored

@@ -21,10 +21,10 @@ from bookings import erasure, guest_search, inventory, lifecycle, points, reposi
 from bookings.admin import stays
 from bookings.admin.stays import BookingAdmin
 from bookings.doctor import mongodb, recount
+from bookings.domain.stay_request import Guest
 from bookings.indexes import make_booking_indexes
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
-from bookings.payloads import Guest
 from tests.conftest import night
 from tests.mongo.conftest import PARTNER, book, stored
 from tests.mongo.test_admin_blocks import block

@@ -11,7 +11,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from bookings.admin.desk.today import sort_stays
-from bookings.documents import CHECKED_IN, CHECKED_OUT, EXPECTED, NO_SHOW
+from bookings.domain.booking import CHECKED_IN, CHECKED_OUT, EXPECTED, NO_SHOW
 from bookings.models import Hotel
 from bookings.occupancy import Occupant
 from bookings.outcomes import Outcome

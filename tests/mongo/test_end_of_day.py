@@ -11,8 +11,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from bookings import availability, blocks, lifecycle, services, stay_marks
-from bookings.callers import Caller
-from bookings.documents import CHECKED_IN, NO_SHOW
+from bookings.domain.booking import CHECKED_IN, NO_SHOW
+from bookings.domain.callers import Caller
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
 from bookings.inventory import find_hotel

@@ -16,7 +16,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from bookings import accounts, erasure, letters, lifecycle, repository
-from bookings.documents import from_document
+from bookings.domain.booking import from_document
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
 from idempotency.claims import Claims

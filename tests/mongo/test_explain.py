@@ -38,8 +38,8 @@ from bookings import (
     services,
 )
 from bookings.admin import newest
-from bookings.callers import Caller, caller_of_guest
-from bookings.documents import STATUSES
+from bookings.domain.booking import STATUSES
+from bookings.domain.callers import Caller, caller_of_guest
 from bookings.hold_limits import HoldLimits
 from bookings.indexes import make_delivery_indexes
 from bookings.infrastructure import clock, connections

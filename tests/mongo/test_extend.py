@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from bookings import points
-from bookings.callers import Caller
+from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from bookings.refusals import InvalidIdempotencyKey, NotFound
 from bookings.services import Outcome

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bookings import blocks, lifecycle
-from bookings.callers import Caller
+from bookings.domain.callers import Caller
 from bookings.figures import SEVERAL, Count, Figures, read_figures
 from bookings.infrastructure import clock
 from bookings.infrastructure.clock import Deadline

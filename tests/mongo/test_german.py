@@ -16,7 +16,7 @@ from django.test import Client, RequestFactory
 from django.utils import translation
 
 from bookings import accounts, letters, tasks
-from bookings.callers import caller_of_guest
+from bookings.domain.callers import caller_of_guest
 from bookings.infrastructure.mongodb import outage
 from bookings.web import limits
 from tests.browsing import ADA, booking_path, confirm_form, stays_path

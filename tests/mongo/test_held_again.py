@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bookings import lifecycle, points, repository
-from bookings.callers import Caller
+from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
 from tests.conftest import night

@@ -12,7 +12,7 @@ from django.test import Client
 
 from bookings import lifecycle, points, services
 from bookings.answers import iso
-from bookings.callers import caller_of_user
+from bookings.domain.callers import caller_of_user
 from bookings.infrastructure import connections
 from bookings.refusals import NotFound, Refusal, ValidationFailed
 from bookings.web.intents import MAX_SETTLED, Intent, IntentKeys

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bookings import lifecycle, services, sweep
-from bookings.callers import Caller
+from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
 from bookings.refusals import InvalidIdempotencyKey, KeyMismatch, NotFound

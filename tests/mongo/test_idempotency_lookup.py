@@ -15,7 +15,7 @@ from django_redis import get_redis_connection
 from pytest_django import Settings
 
 from bookings import lifecycle, services
-from bookings.callers import Caller, find_caller, read_caller
+from bookings.domain.callers import Caller, find_caller, read_caller
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
 from bookings.models import ApiClient

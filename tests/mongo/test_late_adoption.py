@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from bookings import lifecycle, points, repository
-from bookings.callers import Caller, caller_of_user
+from bookings.domain.callers import Caller, caller_of_user
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
 from bookings.manage_links import make_link_token

@@ -16,7 +16,7 @@ from django.core.mail.backends.locmem import EmailBackend
 from django.utils import translation
 
 from bookings import accounts, letters, manage_links, tasks
-from bookings.callers import caller_of_guest
+from bookings.domain.callers import caller_of_guest
 from bookings.indexes import LETTER_LIFE
 from bookings.infrastructure.connections import collection
 from tests.conftest import night

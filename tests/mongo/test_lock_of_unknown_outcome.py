@@ -9,7 +9,7 @@ import pytest
 from redis import Redis
 
 from bookings import points
-from bookings.callers import Caller
+from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from local.servers import Server
 from locks import connection

@@ -30,9 +30,9 @@ from hypothesis.stateful import (
 )
 
 from bookings import availability, blocks, lifecycle, repository, services, stay_marks, tasks
-from bookings.callers import Caller
 from bookings.doctor import recount
-from bookings.documents import NO_SHOW
+from bookings.domain.booking import NO_SHOW
+from bookings.domain.callers import Caller
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
 from bookings.outcomes import Outcome

@@ -25,7 +25,8 @@ from django.db import DatabaseError, connection, connections
 from django.test import Client
 from pymongo.errors import BulkWriteError, PyMongoError
 
-from bookings import callers, demo, tasks
+from bookings import demo, tasks
+from bookings.domain import callers
 from bookings.infrastructure import clock, metrics
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.mongodb import outage

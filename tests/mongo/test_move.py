@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from bookings import lifecycle, lookups, repository
-from bookings.callers import Caller
-from bookings.documents import CHECKED_OUT
+from bookings.domain.booking import CHECKED_OUT
+from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
 from bookings.move_options import find_move_options

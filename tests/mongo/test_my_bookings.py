@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 from django.test import Client
 
-from bookings.callers import Caller
+from bookings.domain.callers import Caller
 from tests.browsing import book, booking_path, hold, open_page, press, stays_path, stored
 from tests.conftest import night
 from tests.mongo.conftest import book as book_by_api

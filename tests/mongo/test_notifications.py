@@ -14,7 +14,7 @@ from django.utils import translation
 from icalendar import Calendar
 
 from bookings import deliveries, lifecycle, notifications, relay, sweep, tasks
-from bookings.callers import Caller
+from bookings.domain.callers import Caller
 from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.connections import collection
 from tests.conftest import night

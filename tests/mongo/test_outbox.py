@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bookings import deliveries, lifecycle, points, relay, repository, sweep, tasks
-from bookings.callers import Caller
+from bookings.domain.callers import Caller
 from bookings.infrastructure import clock, failed_work
 from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.connections import collection

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.http import HttpResponse
 from django.test import Client
 
-from bookings.callers import caller_of_user
+from bookings.domain.callers import caller_of_user
 from bookings.infrastructure.mongodb import outage
 from tests.conftest import night
 from tests.mongo.conftest import book

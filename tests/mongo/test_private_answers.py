@@ -11,7 +11,7 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from bookings import callers
+from bookings.domain import callers
 from bookings.models import ApiClient
 from tests.browsing import ADA, book, booking_path, confirm_form, hold, press, stored
 from tests.conftest import night

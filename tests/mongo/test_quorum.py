@@ -8,7 +8,7 @@ import pytest
 from pytest_django import Settings
 
 from bookings import points, services
-from bookings.callers import Caller
+from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
 from bookings.services import Outcome

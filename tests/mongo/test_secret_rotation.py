@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from bookings import letters, manage_links
-from bookings.documents import from_document
+from bookings.domain.booking import from_document
 from tests.browsing import (
     ADA,
     book,

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from bookings import erasure, figures, lifecycle, occupancy, stay_marks
-from bookings.callers import Caller
 from bookings.doctor import recount
-from bookings.documents import CHECKED_IN, CHECKED_OUT, EXPECTED, NO_SHOW, from_document
+from bookings.domain.booking import CHECKED_IN, CHECKED_OUT, EXPECTED, NO_SHOW, from_document
+from bookings.domain.callers import Caller
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
 from bookings.outcomes import Outcome

@@ -17,7 +17,7 @@ import pytest
 import time_machine
 
 from bookings import availability, tasks
-from bookings.callers import Caller
+from bookings.domain.callers import Caller
 from bookings.infrastructure import clock, connections
 from bookings.outcomes import Outcome
 from bookings.refusals import ValidationFailed

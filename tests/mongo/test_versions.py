@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from bookings import lifecycle, relay, repository, sweep
-from bookings.callers import Caller, caller_of_guest
-from bookings.documents import MAX_HISTORY, Change, change_document, from_document
+from bookings.domain.booking import MAX_HISTORY, Change, change_document, from_document
+from bookings.domain.callers import Caller, caller_of_guest
 from bookings.hold_limits import HoldLimits
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline

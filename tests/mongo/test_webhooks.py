@@ -25,8 +25,8 @@ from django.core.mail.backends.locmem import EmailBackend
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from bookings import deliveries, erasure, points, relay, tasks
-from bookings.callers import Caller
 from bookings.deliveries import WEBHOOK, Delivery
+from bookings.domain.callers import Caller
 from bookings.infrastructure import clock, seals
 from bookings.infrastructure.connections import collection
 from bookings.models import ApiClient, WebhookEndpoint

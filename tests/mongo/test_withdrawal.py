@@ -20,7 +20,7 @@ from pymongo.errors import PyMongoError
 from pymongo.synchronous.pool import Connection
 
 from bookings import lifecycle, points
-from bookings.callers import Caller
+from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
 from bookings.models import Hotel, Room, RoomCategory

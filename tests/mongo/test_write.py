@@ -14,7 +14,7 @@ from pymongo.errors import DuplicateKeyError
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
 from bookings import points, repository, services
-from bookings.callers import Caller
+from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
 from tests.conftest import night

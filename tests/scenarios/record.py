@@ -66,7 +66,7 @@ class Story:
     """One run of a scenario from its beginning."""
 
     def __init__(self, scenario: Scenario, fault: str) -> None:
-        from bookings.callers import Caller
+        from bookings.domain.callers import Caller
         from bookings.infrastructure import connections
         from tests.scenarios.seen import names
 
@@ -123,7 +123,7 @@ class Story:
 
     def state(self) -> dict[str, Any]:
         """What Redis and MongoDB hold; what is not committed is not there."""
-        from bookings.documents import from_document
+        from bookings.domain.booking import from_document
         from bookings.infrastructure import clock
         from tests.scenarios.seen import names
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 
-from bookings import callers
+from bookings.domain import callers
 from bookings.models import ApiClient
 from tests.site.mailbox import mailbox, worker
 from tests.site.site import Site, start_site

@@ -30,7 +30,7 @@ from django.test import override_settings
 from pymongo import MongoClient
 
 from bookings import demo, sweep_tally
-from bookings.callers import issue_token
+from bookings.domain.callers import issue_token
 from bookings.infrastructure import connections
 from bookings.models import ApiClient
 from local.children import Child

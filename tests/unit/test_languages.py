@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from django.utils import translation
 
-from bookings.money import format_amount, format_money
+from bookings.domain.money import format_amount, format_money
 from bookings.web.messages import (
     CANCEL_SENTENCES,
     CONFIRM_SENTENCES,

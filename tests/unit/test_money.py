@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from bookings.money import format_money, read_amount, write_amount
+from bookings.domain.money import format_money, read_amount, write_amount
 
 
 @pytest.mark.parametrize(

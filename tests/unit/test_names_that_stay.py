@@ -24,7 +24,7 @@ from django.test import RequestFactory
 from django.utils.crypto import salted_hmac
 
 from bookings import hold_limits, letters, manage_links, tasks
-from bookings.callers import Caller
+from bookings.domain.callers import Caller
 from bookings.indexes import indexes_by_collection
 from bookings.infrastructure import seals
 from bookings.web import intents, lesson, limits, visitors

@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bookings.countries import country_of
-from bookings.payloads import Guest
-from bookings.search_terms import numbers_typed, spellings_typed, terms_of
+from bookings.domain.search_terms import numbers_typed, spellings_typed, terms_of
+from bookings.domain.stay_request import Guest
 
 COUNTRIES = st.sampled_from(["", "DE", "US", "IT", "JP"])
 

@@ -6,7 +6,14 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from bookings.documents import CHECKED_IN, CHECKED_OUT, CONFIRMED, EXPECTED, NO_SHOW, Change
+from bookings.domain.booking import (
+    CHECKED_IN,
+    CHECKED_OUT,
+    CONFIRMED,
+    EXPECTED,
+    NO_SHOW,
+    Change,
+)
 from bookings.stay_marks import UNDO, UNDONE, judge_mark, possible_marks, presence_before
 
 ARRIVAL = date(2027, 2, 15)

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from bookings import documents
-from bookings.documents import BLOCK, CHECKED_IN, CHECKED_OUT, NO_SHOW, nights_between
+from bookings.domain import booking
+from bookings.domain.booking import BLOCK, CHECKED_IN, CHECKED_OUT, NO_SHOW, nights_between
 from bookings.inventory import CategoryFacts, RoomFacts
 from bookings.occupancy import Occupant
 
@@ -117,9 +117,9 @@ def _look_of(occupant: Occupant, now: datetime) -> str:
     if occupant.kind == BLOCK:
         return BLOCK
     match occupant.status_at(now):
-        case documents.CONFIRMED:
+        case booking.CONFIRMED:
             return occupant.presence if occupant.presence in LOOKS else "booked"
-        case documents.EXPIRED:
+        case booking.EXPIRED:
             return "dead"
         case _:
             return "held"

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from bookings.documents import CHECKED_IN, CHECKED_OUT, EXPECTED, NO_SHOW, Booking
+from bookings.domain.booking import CHECKED_IN, CHECKED_OUT, EXPECTED, NO_SHOW, Booking
 from bookings.occupancy import Occupant
 from bookings.stay_marks import UNDO, first_to_release, possible_marks
 

@@ -11,7 +11,7 @@ from bookings.admin.desk.access import BOOK, LOOK, desk_page, may, show
 from bookings.admin.desk.cells import Addresses, render_cells
 from bookings.admin.desk.choosing import LENGTHS, read_choice, read_length
 from bookings.admin.desk.grid import LOOKS, lay_out
-from bookings.documents import nights_between
+from bookings.domain.booking import nights_between
 from bookings.infrastructure import clock
 
 

@@ -10,8 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from bookings.admin.desk.access import BOOK, desk_page, show
 from bookings.admin.desk.choosing import read_choice, read_day
 from bookings.availability import CategoryStay, find_stays
-from bookings.money import format_money
-from bookings.payloads import MAX_GUESTS
+from bookings.domain.money import format_money
+from bookings.domain.stay_request import MAX_GUESTS
 from bookings.refusals import ValidationFailed
 
 Link = tuple[str, str]

@@ -18,14 +18,7 @@ from bookings.admin.desk.choosing import read_choice
 from bookings.admin.desk.marks import PRESENCE_LABELS, mark_buttons, night_to_release
 from bookings.admin.forms import MESSAGES, new_key
 from bookings.admin.records import staff
-from bookings.documents import (
-    CHECKED_IN,
-    CHECKED_OUT,
-    CONFIRMED,
-    EXPECTED,
-    STAY,
-    Booking,
-)
+from bookings.domain.booking import CHECKED_IN, CHECKED_OUT, CONFIRMED, EXPECTED, STAY, Booking
 from bookings.infrastructure import clock
 from bookings.models import BookingRecord
 from bookings.occupancy import Occupant

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from bookings.domain.money import format_money
 from bookings.figures import Count
-from bookings.money import format_money
 
 # Units of the drawing, which the page makes as wide as there is room.
 WIDTH, LEFT, RIGHT = 1000, 100, 8

@@ -22,11 +22,11 @@ from bookings.admin.forms import DayField
 from bookings.admin.manager.chart import draw
 from bookings.admin.manager.files import CSV
 from bookings.admin.manager.pages import HotelForm, ManagerPage, hotel_to_note, note
+from bookings.domain.money import format_money, write_amount
 from bookings.figures import SEVERAL, Count
 from bookings.infrastructure import clock
 from bookings.infrastructure.spreadsheets import write_csv
 from bookings.models import Figures
-from bookings.money import format_money, write_amount
 from bookings.refusals import ValidationFailed
 
 SEVERAL_NAME = "Bookings of several categories"

@@ -18,10 +18,10 @@ from bookings.admin.forms import DayField
 from bookings.admin.manager.orders import JobKeyField, count_nights, new_job_key, order
 from bookings.admin.manager.pages import HotelForm, ManagerPage, may
 from bookings.calendars import Calendar, Night, read_calendars
+from bookings.domain.money import count_digits, format_money, read_amount, write_amount
 from bookings.infrastructure import clock
 from bookings.inventory import HORIZON_DAYS, HotelFacts
 from bookings.models import NightsJob, PriceCalendar
-from bookings.money import count_digits, format_money, read_amount, write_amount
 from bookings.night_changes import Change, Plan, Wish
 from bookings.nights import WEEKDAYS, count_free, night_id
 from bookings.refusals import ValidationFailed

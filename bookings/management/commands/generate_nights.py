@@ -7,8 +7,8 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from bookings import nights
+from bookings.domain.stay_request import ID, parse_date
 from bookings.nights import ALLOW_FREE, WEEKDAYS, Progress
-from bookings.payloads import ID, parse_date
 from bookings.refusals import ValidationFailed
 
 

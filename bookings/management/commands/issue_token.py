@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from bookings import callers
+from bookings.domain import callers
 from bookings.infrastructure.texts import BadText, read_line
 from bookings.models import ApiClient
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError as InvalidText
 
-from bookings.addresses import normalise_address
+from bookings.domain.email_addresses import normalise_address
 from bookings.infrastructure.texts import (
     BadText,
     is_plain_line,

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from bookings.documents import BookedRoom, Booking, Price
+from bookings.domain.booking import BookedRoom, Booking, Price
 
 # The kinds of a booking's rooms, each as often as it has such rooms, in the order of their names.
 Kinds = tuple[str, ...]

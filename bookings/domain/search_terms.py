@@ -18,8 +18,8 @@ from phonenumbers import (
     PhoneNumberMatcher,
 )
 
+from bookings.domain.stay_request import Guest
 from bookings.infrastructure.texts import normalise
-from bookings.payloads import Guest
 
 # Fewer digits are no number that a guest is found by.
 MIN_DIGITS = 4

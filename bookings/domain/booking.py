@@ -12,8 +12,8 @@ from typing import Any
 
 from bson import ObjectId
 
-from bookings.payloads import Guest
-from bookings.search_terms import terms_of
+from bookings.domain.search_terms import terms_of
+from bookings.domain.stay_request import Guest
 
 PENDING, CONFIRMED, CANCELLED, EXPIRED = "pending", "confirmed", "cancelled", "expired"
 STATUSES = (PENDING, CONFIRMED, CANCELLED, EXPIRED)
