@@ -139,9 +139,9 @@ def addresses(resolver: URLResolver | None = None, prefix: str = "/") -> Iterato
 
 def largest_file() -> bytes:
     """As many rows as a file may have, for kinds of rooms that are made for them."""
+    from bookings.catalogue.nights import MAX_ROWS
     from bookings.infrastructure import clock
     from bookings.models import Hotel, RoomCategory
-    from bookings.nights import MAX_ROWS
 
     Hotel.objects.create(id="bench", code="BENCH", name="Bench")
     ids = [f"bench_{number:03}" for number in range(-(-MAX_ROWS // NIGHTS_A_CATEGORY))]
@@ -153,8 +153,8 @@ def largest_file() -> bytes:
 def order_nights(content: bytes) -> None:
     from bson import ObjectId
 
-    from bookings import night_files, night_jobs
-    from bookings.inventory import find_hotel
+    from bookings.catalogue import night_files, night_jobs
+    from bookings.catalogue.inventory import find_hotel
 
     hotel = find_hotel("bench")
     assert hotel is not None

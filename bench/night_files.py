@@ -30,9 +30,9 @@ def main(rows: int = 100_000) -> None:
     django.setup()
     from bson import ObjectId
 
-    from bookings import night_files, night_jobs
+    from bookings.catalogue import night_files, night_jobs
+    from bookings.catalogue.inventory import find_hotel
     from bookings.infrastructure import clock
-    from bookings.inventory import find_hotel
     from bookings.models import Hotel, RoomCategory
 
     call_command("migrate", verbosity=0)
@@ -75,7 +75,7 @@ def make_file(ids: list[str], today: date, rows: int, dearer: int) -> bytes:
 
 
 def _columns() -> tuple[str, ...]:
-    from bookings.night_files import COLUMNS
+    from bookings.catalogue.night_files import COLUMNS
 
     return COLUMNS
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence, Set
 from datetime import date, timedelta
 
+from bookings.catalogue.inventory import RoomFacts
 from bookings.domain.booking import BookedRoom
-from bookings.inventory import RoomFacts
 from bookings.offers import WantedRoom
 from bookings.refusals import ResourceLocked, SoldOut
 from bookings.stock import Taken, free_rooms

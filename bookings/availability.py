@@ -7,11 +7,12 @@ import dataclasses
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from bookings import calendars, inventory, lookups
-from bookings.calendars import Night, Obstacle, describe_days, read_calendars
+from bookings import lookups
+from bookings.catalogue import calendars, inventory
+from bookings.catalogue.calendars import Night, Obstacle, describe_days, read_calendars
+from bookings.catalogue.inventory import CategoryFacts, HotelFacts, RoomFacts
 from bookings.domain.booking import Price, nights_between
 from bookings.domain.stay_request import MAX_NIGHTS, judge_length
-from bookings.inventory import CategoryFacts, HotelFacts, RoomFacts
 from bookings.refusals import ValidationFailed
 from bookings.stock import TOO_MANY_GUESTS, Stock, Taken, free_rooms, read_category_stock
 

@@ -3,7 +3,9 @@
 import dataclasses
 from datetime import date
 
-from bookings import answers, inventory, lookups, repository
+from bookings import answers, lookups, repository
+from bookings.catalogue import inventory
+from bookings.catalogue.inventory import HotelFacts
 from bookings.domain.booking import (
     BLOCK,
     CONFIRMED,
@@ -22,7 +24,6 @@ from bookings.infrastructure import clock
 from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.step_timing import Steps
 from bookings.infrastructure.texts import BadText, read_lines
-from bookings.inventory import HotelFacts
 from bookings.outcomes import ANSWER_TTL_MS, Outcome, answer_with, claim_key, read_key, refuse
 from bookings.refusals import AlreadyBooked, InvalidIdempotencyKey, Refusal, ValidationFailed
 from idempotency import keys

@@ -10,11 +10,11 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from bookings import inventory
+from bookings.catalogue import inventory
+from bookings.catalogue.inventory import CategoryFacts, HotelFacts
 from bookings.domain.booking import ACTIVE, BLOCK, CONFIRMED, PENDING, nights_between
 from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection, database
-from bookings.inventory import CategoryFacts, HotelFacts
 from bookings.refusals import ValidationFailed
 
 MAX_NIGHTS = 366

@@ -11,13 +11,13 @@ from typing import Any
 from anyascii import anyascii
 from bson import ObjectId, Regex
 
+from bookings.catalogue.inventory import HotelFacts
 from bookings.domain.booking import REFERENCE_LETTERS, STAY
 from bookings.domain.email_addresses import respell_address
 from bookings.domain.search_terms import numbers_typed, spellings_typed
 from bookings.indexes import with_address_from
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.texts import normalise
-from bookings.inventory import HotelFacts
 
 # Nobody types, or reads, more.
 MAX_WORDS = 6

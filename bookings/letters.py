@@ -28,6 +28,7 @@ from pymongo import ReturnDocument
 from pymongo.errors import PyMongoError
 
 from bookings import accounts, lookups, manage_links
+from bookings.catalogue.inventory import find_hotel
 from bookings.indexes import LETTER_LIFE
 from bookings.infrastructure import clock, failed_work
 from bookings.infrastructure.clock import request_limits
@@ -36,7 +37,6 @@ from bookings.infrastructure.failed_work import LETTERS, NeverFinished
 from bookings.infrastructure.mail import link_to, make_mail, render_text
 from bookings.infrastructure.mongodb import outage
 from bookings.infrastructure.single_run import one_at_a_time
-from bookings.inventory import find_hotel
 
 logger = logging.getLogger(__name__)
 

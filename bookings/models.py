@@ -124,7 +124,7 @@ class Room(models.Model):
     category = models.ForeignKey(RoomCategory, on_delete=models.PROTECT, related_name="rooms")
     name = models.CharField(max_length=200)
     is_sold = models.BooleanField("for sale", default=True)
-    # By MongoDB's clock, written with the field above; see bookings/withdrawal.py.
+    # By MongoDB's clock, written with the field above; see bookings/catalogue/withdrawal.py.
     off_sale_since = models.DateTimeField(null=True, editable=False)
 
     class Meta:
@@ -136,7 +136,7 @@ class Room(models.Model):
 
 
 class Night(models.Model):
-    """One category's night in the sellable calendar; bookings/nights.py makes them in bulk."""
+    """A category's night in the sellable calendar; bookings/catalogue/nights.py makes them."""
 
     # category|date, so that making a night again finds the one that is there.
     id = models.CharField(primary_key=True, db_column="_id", max_length=75, editable=False)
@@ -170,7 +170,7 @@ class Night(models.Model):
 
 
 class NightsJob(models.Model):
-    """An order about many nights. Once added, only bookings/night_jobs.py writes it.
+    """An order about many nights. Once added, only bookings/catalogue/night_jobs.py writes it.
 
     Of a change or an import the `rows` are all there is to do, kept until it ended.
     """
@@ -200,7 +200,7 @@ class NightsJob(models.Model):
     )
     weekdays = models.CharField(max_length=27)
     overwrite = models.BooleanField(default=False)
-    # What a change or an import is, in words, and its rows as bookings/night_jobs.py packs them.
+    # A change or an import in words, and its rows as bookings/catalogue/night_jobs.py packs them.
     summary = models.CharField(max_length=500, default="", editable=False)
     rows = models.BinaryField(null=True, editable=False)
     # Who deletes an account leaves its jobs without a name.

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 
-from bookings import inventory, occupancy, offers
-from bookings.calendars import read_calendars
+from bookings import occupancy, offers
+from bookings.catalogue import inventory
+from bookings.catalogue.calendars import read_calendars
+from bookings.catalogue.inventory import CategoryFacts, RoomFacts
 from bookings.domain.booking import EXPIRED, BookedRoom, Booking, Price
 from bookings.domain.told import frozen_amounts
 from bookings.infrastructure import clock
-from bookings.inventory import CategoryFacts, RoomFacts
 
 
 @dataclass(frozen=True)

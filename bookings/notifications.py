@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from pymongo.errors import PyMongoError
 
 from bookings import deliveries, lookups, manage_links
+from bookings.catalogue.inventory import find_hotel, name_booked
 from bookings.deliveries import GIVEN_UP, NOT_NEEDED, SENT, Delivery
 from bookings.domain.booking import ACTIVE, CANCELLED, CONFIRMED, EXPIRED, Booking
 from bookings.domain.money import format_money
@@ -28,7 +29,6 @@ from bookings.infrastructure.failed_work import MAILS, NeverFinished
 from bookings.infrastructure.mail import link_to, make_mail, render_text
 from bookings.infrastructure.mongodb import outage
 from bookings.infrastructure.single_run import one_at_a_time
-from bookings.inventory import find_hotel, name_booked
 from bookings.outbox import (
     NEWS_CANCELLED,
     NEWS_CONFIRMED,

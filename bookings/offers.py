@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from bookings import calendars, inventory
-from bookings.calendars import Calendar, Obstacle
+from bookings.catalogue import calendars, inventory
+from bookings.catalogue.calendars import Calendar, Obstacle
+from bookings.catalogue.inventory import CategoryFacts, HotelFacts, RoomFacts
 from bookings.domain.booking import (
     CHECKED_OUT,
     EXPECTED,
@@ -20,7 +21,6 @@ from bookings.domain.booking import (
 )
 from bookings.domain.stay_request import MAX_SLOTS, RoomWish, StayRequest, judge_length
 from bookings.domain.told import Frozen, frozen_amounts, kinds_of
-from bookings.inventory import CategoryFacts, HotelFacts, RoomFacts
 from bookings.refusals import ValidationFailed
 from bookings.stock import TOO_MANY_GUESTS, Stock, read_category_stock, read_room_stock
 

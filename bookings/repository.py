@@ -15,7 +15,8 @@ from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.errors import BulkWriteError, DuplicateKeyError, WriteError
 
-from bookings import inventory, lookups, outbox
+from bookings import lookups, outbox
+from bookings.catalogue import inventory
 from bookings.domain import account_deletion
 from bookings.domain.booking import (
     CANCELLED,
@@ -280,8 +281,8 @@ def change_booking(
     so a retry that did not see its first try in the history cannot act.
 
     What is moved relies on the catalogue as it was read, which may not be long ago when it is
-    written: see bookings/withdrawal.py. One update has its time looked at before it is sent, and a
-    transaction once more before it commits.
+    written: see bookings/catalogue/withdrawal.py. One update has its time looked at before it is
+    sent, and a transaction once more before it commits.
     """
     named = (change.actor,)
     is_one_update = _is_where_it_was(booking, changed) and not account_deletion.with_accounts(named)

@@ -8,10 +8,10 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from icalendar import Calendar, Event, vCalAddress
 
+from bookings.catalogue.inventory import HotelFacts
 from bookings.domain.booking import Booking
 from bookings.infrastructure import clock
 from bookings.infrastructure.texts import on_one_line
-from bookings.inventory import HotelFacts
 
 
 def write_stay_file(

@@ -9,7 +9,8 @@ import dataclasses
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 
-from bookings import answers, inventory, lookups
+from bookings import answers, lookups
+from bookings.catalogue import inventory
 from bookings.changes import Step, change
 from bookings.domain.booking import (
     CHECKED_IN,

@@ -12,11 +12,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from bookings.calendars import Calendar, Obstacle, night_of
-from bookings.domain.booking import nights_between
-from bookings.domain.stay_request import MAX_NIGHTS, MAX_SLOTS, judge_length
-from bookings.infrastructure.connections import collection
-from bookings.inventory import (
+from bookings.catalogue.calendars import Calendar, Obstacle, night_of
+from bookings.catalogue.inventory import (
     CategoryFacts,
     HotelFacts,
     RoomFacts,
@@ -25,6 +22,9 @@ from bookings.inventory import (
     judge_dates,
     room_of,
 )
+from bookings.domain.booking import nights_between
+from bookings.domain.stay_request import MAX_NIGHTS, MAX_SLOTS, judge_length
+from bookings.infrastructure.connections import collection
 
 TOO_MANY_GUESTS = "TOO_MANY_GUESTS"
 

@@ -3,7 +3,8 @@
 from celery import shared_task
 from django.contrib.sessions.models import Session
 
-from bookings import letters, night_jobs, notifications, relay, sweep, worker_clocks
+from bookings import letters, notifications, relay, sweep, worker_clocks
+from bookings.catalogue import night_jobs
 from bookings.infrastructure import clock
 from bookings.sweep_tally import StartedBy
 from bookings.webhooks import notes, sending

@@ -26,8 +26,9 @@ class BodyLimit:
 # The largest honest form or booking (notes, guest, every field) stays under 20 kB.
 DEFAULT = BodyLimit(max_bytes=64 * 1024)
 
-# A file of nights has 10 MB at most (bookings/night_files.py), and a form around it. A process
-# takes in one at a time, so a slow one keeps the others waiting: the largest for 82 s at most.
+# A file of nights has 10 MB at most (bookings/catalogue/night_files.py), and a form around it. A
+# process takes in one at a time, so a slow one keeps the others waiting: the largest for 82 s at
+# most.
 IMPORT = BodyLimit(max_bytes=10_000_000 + DEFAULT.max_bytes, bytes_per_s=128 * 1024, for_staff=True)
 
 LIMITS = {"/admin/bookings/nightsfile/": IMPORT}

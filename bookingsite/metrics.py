@@ -20,7 +20,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from pymongo.errors import PyMongoError
 
-from bookings import deliveries, letters, night_jobs, relay, sweep, worker_clocks
+from bookings import deliveries, letters, relay, sweep, worker_clocks
+from bookings.catalogue import night_jobs
 from bookings.deliveries import WEBHOOK
 from bookings.infrastructure import failed_work
 from bookings.infrastructure.connections import database

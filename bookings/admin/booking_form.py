@@ -15,9 +15,9 @@ from bookings.admin.choices import (
 )
 from bookings.admin.forms import DayField, KeyedForm
 from bookings.availability import CategoryStay, find_stays
+from bookings.catalogue.inventory import HotelFacts
 from bookings.domain.stay_request import GUEST_FIELDS, MAX_GUESTS, MAX_NOTES, MAX_ROOMS
 from bookings.infrastructure.texts import LineField, LinesField
-from bookings.inventory import HotelFacts
 from bookings.refusals import ValidationFailed
 
 

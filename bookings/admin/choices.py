@@ -8,9 +8,9 @@ from django import forms
 from django.utils.safestring import SafeString, mark_safe
 
 from bookings.availability import CategoryStay
+from bookings.catalogue.inventory import HotelFacts, RoomFacts
 from bookings.domain.booking import BookedRoom, Price
 from bookings.domain.money import format_money
-from bookings.inventory import HotelFacts, RoomFacts
 from bookings.move_options import RoomOption
 
 Option = tuple[str, str]

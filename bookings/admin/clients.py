@@ -11,9 +11,10 @@ from django.urls import path, reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
-from bookings import lookups, withdrawal
+from bookings import lookups
 from bookings.admin.changing import ChangesWhatWasSeen
 from bookings.admin.deletion import RefusesDeletion
+from bookings.catalogue import withdrawal
 from bookings.domain import callers
 from bookings.models import ApiClient
 

@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.functional import cached_property
 
-from bookings.nights import ALLOW_FREE, tell_free
+from bookings.catalogue.nights import ALLOW_FREE, tell_free
 
 
 class AsksBeforeFree(forms.ModelForm):

@@ -11,16 +11,23 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from bookings import night_jobs
 from bookings.admin.changing import ChangesWhatWasSeen
 from bookings.admin.forms import DayField
 from bookings.admin.free_of_charge import AsksBeforeFree
 from bookings.admin.manager.orders import JobKeyField, new_job_key
 from bookings.admin.manager.pages import note
+from bookings.catalogue import night_jobs
+from bookings.catalogue.nights import (
+    ALLOW_FREE,
+    WEEKDAYS,
+    Plan,
+    night_id,
+    plan_nights,
+    tell_free,
+)
 from bookings.domain.money import format_money
 from bookings.infrastructure import clock
 from bookings.models import Hotel, Night, NightsJob, RoomCategory
-from bookings.nights import ALLOW_FREE, WEEKDAYS, Plan, night_id, plan_nights, tell_free
 from bookings.refusals import ValidationFailed
 
 # --- Filters: each narrows by ids and dates, since the index is on these ------------------------

@@ -16,7 +16,7 @@ from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
-from bookings import answers, inventory, lifecycle, lookups, services
+from bookings import answers, lifecycle, lookups, services
 from bookings.admin.booking_form import BookingForm
 from bookings.admin.choices import RoomsSelect, move_groups
 from bookings.admin.desk.choosing import read_day
@@ -24,6 +24,8 @@ from bookings.admin.desk.marks import PRESENCE_LABELS, mark_buttons, night_to_re
 from bookings.admin.forms import SHOW, DayField, KeyedForm, RoomIdsField, new_key
 from bookings.admin.newest import LOOKED_THROUGH, MAX_LISTED, CreatedFilter
 from bookings.admin.records import HotelFilter, RecordAdmin, name_people, place_of, staff
+from bookings.catalogue import inventory
+from bookings.catalogue.inventory import HotelFacts
 from bookings.domain.booking import (
     ACTIVE,
     CHECKED_IN,
@@ -39,7 +41,6 @@ from bookings.domain.money import format_money
 from bookings.domain.stay_request import read_seen_field
 from bookings.guest_search import find_stay_ids
 from bookings.infrastructure import clock
-from bookings.inventory import HotelFacts
 from bookings.models import BookingRecord, DeliveryRecord
 from bookings.move_options import RoomOption, find_move_options
 from bookings.outcomes import Outcome

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from bookings import availability, inventory, lifecycle, services
+from bookings import availability, lifecycle, services
 from bookings.api import shapes
 from bookings.api.parsing import read_json
 from bookings.api.schema import (
@@ -26,6 +26,7 @@ from bookings.api.schema import (
     resources_schema,
 )
 from bookings.api.throttling import AddressThrottle, CallerThrottle
+from bookings.catalogue import inventory
 from bookings.domain.booking import STATUSES
 from bookings.domain.callers import Caller
 from bookings.domain.stay_request import ID, MAX_GUESTS, MAX_USER_ID, parse_date

@@ -15,7 +15,7 @@ from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.read_concern import ReadConcern
 
-from bookings import inventory
+from bookings.catalogue import inventory
 from bookings.doctor.findings import Finding, fail, ok, warn
 from bookings.domain.booking import (
     ACTIVE,

@@ -8,6 +8,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from bookings.catalogue.inventory import HotelFacts
 from bookings.domain.booking import CANCELLED, CONFIRMED, EXPIRED, PENDING
 from bookings.domain.email_addresses import normalise_address
 from bookings.domain.stay_request import (
@@ -21,7 +22,6 @@ from bookings.domain.stay_request import (
     parse_date,
 )
 from bookings.infrastructure.texts import LineField, LinesField
-from bookings.inventory import HotelFacts
 
 STATUS_LABELS = {
     CONFIRMED: _("Booked"),

@@ -13,7 +13,8 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from bookings import inventory, letters
+from bookings import letters
+from bookings.catalogue import inventory
 from bookings.web import limits, visitors
 from bookings.web.account_forms import AddressForm
 from bookings.web.forms import SearchForm

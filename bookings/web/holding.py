@@ -8,7 +8,8 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from bookings import inventory, services
+from bookings import services
+from bookings.catalogue import inventory
 from bookings.domain.booking import ACTIVE, CONFIRMED
 from bookings.domain.callers import Caller
 from bookings.domain.stay_request import GUEST_FIELDS

@@ -14,13 +14,14 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from bookings import availability, inventory, services
+from bookings import availability, services
 from bookings.availability import CalendarDay
+from bookings.catalogue import inventory
+from bookings.catalogue.inventory import HotelFacts
 from bookings.domain.booking import PENDING, Booking
 from bookings.domain.money import format_amount
 from bookings.domain.stay_request import MAX_GUESTS, MAX_ROOMS
 from bookings.infrastructure import clock
-from bookings.inventory import HotelFacts
 from bookings.refusals import ValidationFailed
 from bookings.web import visitors
 from bookings.web.forms import MonthForm, SearchForm

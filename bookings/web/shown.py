@@ -10,9 +10,11 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from bookings import availability, calendars, inventory
+from bookings import availability
 from bookings.availability import CategoryStay
-from bookings.calendars import Obstacle
+from bookings.catalogue import calendars, inventory
+from bookings.catalogue.calendars import Obstacle
+from bookings.catalogue.inventory import HotelFacts
 from bookings.domain.booking import (
     CONFIRMED,
     EXPIRED,
@@ -25,7 +27,6 @@ from bookings.domain.booking import (
 from bookings.domain.money import format_money
 from bookings.domain.stay_request import Guest, SeenStay
 from bookings.domain.told import Told, told_now, told_when_made
-from bookings.inventory import HotelFacts
 from bookings.lifecycle import LONGEST_HOLD, MAX_EXTENSIONS
 from bookings.web.forms import STATUS_LABELS
 from bookings.web.intents import Intent

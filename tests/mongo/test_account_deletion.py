@@ -20,19 +20,19 @@ from bookings import (
     blocks,
     erasure,
     lifecycle,
-    night_jobs,
     points,
     repository,
     second_factor,
     services,
     stay_marks,
 )
+from bookings.catalogue import night_jobs
+from bookings.catalogue.nights import Row
 from bookings.domain import account_deletion
 from bookings.domain.callers import Caller, caller_of_guest, caller_of_user
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
 from bookings.models import VerifiedAddress
-from bookings.nights import Row
 from bookings.outcomes import Outcome
 from bookings.refusals import NotAuthenticated
 from tests.browsing import hold as hold_on_pages

@@ -20,8 +20,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from pymongo import MongoClient
 
-from bookings import night_files, night_jobs
 from bookings.admin.manager import log
+from bookings.catalogue import night_files, night_jobs
 from bookings.domain.booking import BLOCK
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.connections import collection

@@ -12,11 +12,11 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from bookings import night_jobs
 from bookings.admin.nights import NightForm
+from bookings.catalogue import night_jobs
+from bookings.catalogue.nights import generate_nights
 from bookings.infrastructure.connections import collection, database
 from bookings.models import Hotel, Night, NightsJob, RoomCategory
-from bookings.nights import generate_nights
 
 NIGHTS = "/admin/bookings/night/"
 JOBS = "/admin/bookings/nightsjob/"

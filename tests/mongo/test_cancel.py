@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bookings import inventory, lifecycle
+from bookings import lifecycle
+from bookings.catalogue import inventory
 from bookings.domain.booking import MAX_HISTORY
 from bookings.domain.callers import Caller
 from bookings.infrastructure import connections

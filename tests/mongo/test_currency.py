@@ -10,7 +10,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from bookings import calendars, lifecycle, move_options, repository
+from bookings import lifecycle, move_options, repository
+from bookings.catalogue import calendars
 from bookings.domain.booking import BLOCK, NO_SHOW, from_document
 from bookings.domain.callers import Caller
 from bookings.infrastructure import connections

@@ -14,8 +14,8 @@ from pymongo import monitoring
 
 from bookings import occupancy
 from bookings.admin.desk.grid import lay_out
+from bookings.catalogue.inventory import CategoryFacts, RoomFacts
 from bookings.infrastructure import clock, connections
-from bookings.inventory import CategoryFacts, RoomFacts
 from bookings.models import Room
 from bookings.occupancy import Occupant
 from tests.conftest import night

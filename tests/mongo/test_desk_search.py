@@ -17,9 +17,10 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 
-from bookings import erasure, guest_search, inventory, lifecycle, points, repository
+from bookings import erasure, guest_search, lifecycle, points, repository
 from bookings.admin import stays
 from bookings.admin.stays import BookingAdmin
+from bookings.catalogue import inventory
 from bookings.doctor import mongodb, recount
 from bookings.domain.stay_request import Guest
 from bookings.indexes import make_booking_indexes

@@ -11,11 +11,11 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from bookings import availability, blocks, lifecycle, services, stay_marks
+from bookings.catalogue.inventory import find_hotel
 from bookings.domain.booking import CHECKED_IN, NO_SHOW
 from bookings.domain.callers import Caller
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
-from bookings.inventory import find_hotel
 from bookings.models import Hotel
 from bookings.outcomes import Outcome
 from bookings.refusals import ValidationFailed

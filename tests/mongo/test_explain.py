@@ -30,7 +30,6 @@ from bookings import (
     deliveries,
     figures,
     guest_search,
-    inventory,
     lifecycle,
     lookups,
     occupancy,
@@ -38,6 +37,7 @@ from bookings import (
     services,
 )
 from bookings.admin import newest
+from bookings.catalogue import inventory
 from bookings.domain.booking import STATUSES
 from bookings.domain.callers import Caller, caller_of_guest
 from bookings.hold_limits import HoldLimits

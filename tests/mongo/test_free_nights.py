@@ -13,10 +13,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from bookings import night_jobs, nights
+from bookings.catalogue import night_jobs, nights
+from bookings.catalogue.nights import Row
 from bookings.infrastructure.connections import collection
 from bookings.models import Hotel, NightsJob, RoomCategory
-from bookings.nights import Row
 from bookings.refusals import ValidationFailed
 from tests.conftest import night
 from tests.mongo.conftest import put_night

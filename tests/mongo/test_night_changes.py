@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from bookings import night_jobs, nights
+from bookings.catalogue import night_jobs, nights
+from bookings.catalogue.night_changes import Plan, Wish, plan_change
+from bookings.catalogue.nights import WEEKDAYS, Row, set_nights
 from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection
 from bookings.models import Hotel, NightsJob, RoomCategory
-from bookings.night_changes import Plan, Wish, plan_change
-from bookings.nights import WEEKDAYS, Row, set_nights
 from bookings.refusals import ValidationFailed
 from tests.conftest import night
 from tests.mongo.conftest import book, put_night, stored

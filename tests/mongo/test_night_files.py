@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from bson import BSON, ObjectId
 
-from bookings import night_files, night_jobs, nights
+from bookings.catalogue import night_files, night_jobs, nights
+from bookings.catalogue.inventory import HotelFacts, find_hotel
+from bookings.catalogue.night_files import FileFault, FileRefused, export_nights, judge_file
+from bookings.catalogue.nights import Row, set_nights
 from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection
-from bookings.inventory import HotelFacts, find_hotel
 from bookings.models import Hotel, NightsJob, RoomCategory
-from bookings.night_files import FileFault, FileRefused, export_nights, judge_file
-from bookings.nights import Row, set_nights
 from tests.conftest import night
 from tests.mongo.conftest import put_night
 

@@ -14,7 +14,8 @@ import pytest
 from django.contrib.auth.models import User
 from pymongo.errors import AutoReconnect
 
-from bookings import night_jobs, nights, tasks
+from bookings import tasks
+from bookings.catalogue import night_jobs, nights
 from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection
 from bookings.models import Hotel, NightsJob

@@ -15,12 +15,12 @@ import pytest
 from bson import ObjectId
 from pymongo.errors import AutoReconnect
 
-from bookings import night_jobs, nights
+from bookings.catalogue import night_jobs, nights
+from bookings.catalogue.night_changes import Wish, plan_change
+from bookings.catalogue.nights import WEEKDAYS, Row
 from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection
 from bookings.models import Hotel, NightsJob
-from bookings.night_changes import Wish, plan_change
-from bookings.nights import WEEKDAYS, Row
 from tests.conftest import night
 from tests.mongo.conftest import put_night
 from tests.site.site import ROOT

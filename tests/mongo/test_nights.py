@@ -18,11 +18,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from pymongo.errors import BulkWriteError, PyMongoError
 
-from bookings import nights
+from bookings.catalogue import nights
+from bookings.catalogue.nights import Progress, generate_nights
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.connections import collection
 from bookings.models import Hotel, Night
-from bookings.nights import Progress, generate_nights
 from bookings.refusals import ValidationFailed
 from tests.site.site import ROOT
 

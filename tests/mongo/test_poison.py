@@ -15,7 +15,8 @@ from django.contrib.auth.models import Permission, User
 from django.core import mail
 from django.test import Client
 
-from bookings import deliveries, letters, night_jobs, notifications, relay, tasks
+from bookings import deliveries, letters, notifications, relay, tasks
+from bookings.catalogue import night_jobs
 from bookings.infrastructure import clock, failed_work
 from bookings.infrastructure.connections import collection
 from bookings.models import Hotel

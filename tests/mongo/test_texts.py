@@ -19,12 +19,12 @@ from bookings import blocks, lifecycle, lookups
 from bookings.admin.blocks import BlockForm
 from bookings.admin.booking_form import BookingForm
 from bookings.admin.records import RecordAdmin
+from bookings.catalogue.inventory import find_hotel
 from bookings.domain.callers import caller_of_user
 from bookings.domain.stay_request import Guest
 from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.mail import make_mail
 from bookings.infrastructure.texts import LineField, LinesField
-from bookings.inventory import find_hotel
 from bookings.models import ApiClient, Hotel
 from bookings.refusals import ValidationFailed
 from bookings.stay_files import write_stay_file

@@ -13,8 +13,8 @@ import requests
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.db import SessionStore
 
-from bookings import night_files
 from bookings.admin.second_factor import PROVED
+from bookings.catalogue import night_files
 from bookings.infrastructure import clock, connections
 from bookingsite.body_limits import DEFAULT, IMPORT, LIMITS
 from tests.site.conftest import Starter, make_user

@@ -16,9 +16,9 @@ from threading import Barrier, Event
 import pytest
 import requests
 
+from bookings.catalogue.nights import WEEKDAYS
 from bookings.infrastructure import clock, connections
 from bookings.models import NightsJob, Room
-from bookings.nights import WEEKDAYS
 from bookingsite.celery import app
 from tests.conftest import night
 from tests.site.conftest import Starter

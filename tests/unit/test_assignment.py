@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bookings.assignment import choose_rooms
-from bookings.inventory import RoomFacts
+from bookings.catalogue.inventory import RoomFacts
 from bookings.offers import WantedRoom
 from bookings.refusals import ResourceLocked, SoldOut
 from bookings.stock import free_rooms

@@ -6,8 +6,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from bookings.calendars import Calendar, Night, describe_days
-from bookings.inventory import CategoryFacts
+from bookings.catalogue.calendars import Calendar, Night, describe_days
+from bookings.catalogue.inventory import CategoryFacts
 
 FIRST = date(2028, 2, 27)
 

@@ -9,8 +9,8 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 
+from bookings.catalogue.nights import plan_nights
 from bookings.models import validate_date
-from bookings.nights import plan_nights
 from bookings.refusals import ValidationFailed
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bookings.countries import country_of
+from bookings.catalogue.countries import country_of
 from bookings.domain.search_terms import numbers_typed, spellings_typed, terms_of
 from bookings.domain.stay_request import Guest
 

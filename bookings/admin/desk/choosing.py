@@ -5,8 +5,8 @@ from datetime import date, timedelta
 
 from django.http import HttpRequest
 
-from bookings import inventory
-from bookings.inventory import HORIZON_DAYS, HotelFacts
+from bookings.catalogue import inventory
+from bookings.catalogue.inventory import HORIZON_DAYS, HotelFacts
 
 # How many days the grid shows: a week, two, or a month.
 LENGTHS = (7, 14, 31)

@@ -14,12 +14,12 @@ from django.http import (
 )
 from django.urls import URLPattern, reverse
 
-from bookings import night_files, night_jobs
 from bookings.admin.forms import DayField
 from bookings.admin.manager.orders import JobKeyField, count_nights, new_job_key, order
 from bookings.admin.manager.pages import HotelForm, ManagerPage, hotel_to_note, may, note
+from bookings.catalogue import night_files, night_jobs
+from bookings.catalogue.night_files import FileRefused
 from bookings.models import NightsFile
-from bookings.night_files import FileRefused
 from bookings.refusals import ValidationFailed
 
 CSV = "text/csv; charset=utf-8"

@@ -8,11 +8,11 @@ from django.contrib import messages
 from django.contrib.admin.models import ADDITION
 from django.http import HttpRequest
 
-from bookings import night_jobs
 from bookings.admin.manager.pages import note
+from bookings.catalogue import night_jobs
+from bookings.catalogue.nights import Row
 from bookings.infrastructure import clock
 from bookings.models import NightsJob
-from bookings.nights import Row
 
 
 class JobKeyField(forms.CharField):

@@ -13,8 +13,8 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
-from bookings import inventory
-from bookings.inventory import HotelFacts
+from bookings.catalogue import inventory
+from bookings.catalogue.inventory import HotelFacts
 from bookings.models import Hotel
 
 

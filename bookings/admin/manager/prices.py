@@ -13,17 +13,17 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDi
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from bookings import inventory, night_changes, night_jobs
 from bookings.admin.forms import DayField
 from bookings.admin.manager.orders import JobKeyField, count_nights, new_job_key, order
 from bookings.admin.manager.pages import HotelForm, ManagerPage, may
-from bookings.calendars import Calendar, Night, read_calendars
+from bookings.catalogue import inventory, night_changes, night_jobs
+from bookings.catalogue.calendars import Calendar, Night, read_calendars
+from bookings.catalogue.inventory import HORIZON_DAYS, HotelFacts
+from bookings.catalogue.night_changes import Change, Plan, Wish
+from bookings.catalogue.nights import WEEKDAYS, count_free, night_id
 from bookings.domain.money import count_digits, format_money, read_amount, write_amount
 from bookings.infrastructure import clock
-from bookings.inventory import HORIZON_DAYS, HotelFacts
 from bookings.models import NightsJob, PriceCalendar
-from bookings.night_changes import Change, Plan, Wish
-from bookings.nights import WEEKDAYS, count_free, night_id
 from bookings.refusals import ValidationFailed
 
 # The rest is counted.

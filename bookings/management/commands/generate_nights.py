@@ -6,9 +6,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from bookings import nights
+from bookings.catalogue import nights
+from bookings.catalogue.nights import ALLOW_FREE, WEEKDAYS, Progress
 from bookings.domain.stay_request import ID, parse_date
-from bookings.nights import ALLOW_FREE, WEEKDAYS, Progress
 from bookings.refusals import ValidationFailed
 
 

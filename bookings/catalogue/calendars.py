@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
+from bookings.catalogue.inventory import CategoryFacts
 from bookings.domain.booking import nights_between
 from bookings.infrastructure.connections import collection
-from bookings.inventory import CategoryFacts
 
 CLOSED = "CLOSED"
 MIN_STAY = "MIN_STAY"

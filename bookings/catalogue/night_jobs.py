@@ -29,7 +29,8 @@ from pymongo import ReturnDocument
 from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
-from bookings import nights
+from bookings.catalogue import nights
+from bookings.catalogue.nights import Progress, Row
 from bookings.domain import account_deletion
 from bookings.domain.callers import caller_of_user
 from bookings.infrastructure import clock, failed_work
@@ -39,7 +40,6 @@ from bookings.infrastructure.failed_work import NIGHTS_JOBS, NeverFinished
 from bookings.infrastructure.mongodb import outage
 from bookings.infrastructure.mongodb.errors import driver_error
 from bookings.models import NightsJob
-from bookings.nights import Progress, Row
 from bookings.refusals import NotAuthenticated, ValidationFailed
 
 logger = logging.getLogger(__name__)

@@ -2,7 +2,7 @@
 
 A plan says of each night what it is and what it will be, never by how much it changes. So one whose
 nights were changed by others meanwhile changes none. That it changes prices once, also when
-it is taken up again after its worker was killed, is up to bookings/night_jobs.py.
+it is taken up again after its worker was killed, is up to bookings/catalogue/night_jobs.py.
 """
 
 import hashlib
@@ -13,13 +13,13 @@ from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from bookings import inventory
-from bookings.calendars import Calendar, Night, read_calendars
+from bookings.catalogue import inventory
+from bookings.catalogue.calendars import Calendar, Night, read_calendars
+from bookings.catalogue.inventory import HORIZON_DAYS, CategoryFacts, HotelFacts
+from bookings.catalogue.nights import MAX_ROWS, WEEKDAYS, Row
 from bookings.domain.stay_request import MAX_NIGHTS
 from bookings.infrastructure import clock
-from bookings.inventory import HORIZON_DAYS, CategoryFacts, HotelFacts
 from bookings.models import MAX_NIGHT_PRICE
-from bookings.nights import MAX_ROWS, WEEKDAYS, Row
 from bookings.refusals import ValidationFailed
 
 # More than tenfold is a slip of the finger.

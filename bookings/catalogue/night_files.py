@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from bookings import inventory
+from bookings.catalogue import inventory
+from bookings.catalogue.inventory import HORIZON_DAYS, CategoryFacts, HotelFacts
+from bookings.catalogue.nights import MAX_ROWS, Row
 from bookings.domain.money import count_digits, read_amount, write_amount
 from bookings.domain.stay_request import MAX_NIGHTS
 from bookings.infrastructure import clock
@@ -20,9 +22,7 @@ from bookings.infrastructure.clock import request_limits
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.spreadsheets import unguard, write_csv
 from bookings.infrastructure.texts import shorten
-from bookings.inventory import HORIZON_DAYS, CategoryFacts, HotelFacts
 from bookings.models import MAX_NIGHT_PRICE
-from bookings.nights import MAX_ROWS, Row
 
 COLUMNS = (
     "hotel",

@@ -17,9 +17,9 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
 
+from bookings.catalogue.inventory import HORIZON_DAYS
 from bookings.infrastructure.clock import request_limits
 from bookings.infrastructure.connections import DURABLE, collection, database
-from bookings.inventory import HORIZON_DAYS
 from bookings.models import MAX_NIGHT_PRICE
 from bookings.refusals import ValidationFailed
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 
-from bookings.countries import country_of
+from bookings.catalogue.countries import country_of
 from bookings.domain.booking import BookedRoom
 from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection
