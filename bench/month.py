@@ -30,7 +30,7 @@ def main(rooms: int = 60, rounds: int = 30) -> None:
     django.setup()
     from django.test import Client
 
-    from bookings import availability
+    from bookings.availability import search
     from bookings.infrastructure import connections
 
     call_command("migrate", verbosity=0)
@@ -43,14 +43,14 @@ def main(rooms: int = 60, rounds: int = 30) -> None:
     client = Client(SERVER_NAME="127.0.0.1")
 
     def read() -> None:
-        availability.read_month(category_id=CATEGORY, year=first.year, month=first.month)
+        search.read_month(category_id=CATEGORY, year=first.year, month=first.month)
 
     def show() -> None:
         page = client.get(f"/calendar/{CATEGORY}?month={first:%Y-%m}")
         assert page.status_code == 200
 
     def search_in_vain() -> None:
-        (stay,) = availability.find_stays(
+        (stay,) = search.find_stays(
             hotel_id="bench",
             check_in=first + timedelta(days=5),
             check_out=first + timedelta(days=25),

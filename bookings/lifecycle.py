@@ -12,7 +12,8 @@ from typing import Any
 from django.conf import settings
 from django.utils import translation
 
-from bookings import answers, hold_limits, lookups, offers
+from bookings import answers, hold_limits, lookups
+from bookings.availability import offers
 from bookings.catalogue import inventory
 from bookings.changes import Step, change
 from bookings.domain.booking import (

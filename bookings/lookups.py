@@ -12,7 +12,9 @@ from bookings.domain.booking import (
     ACTIVE,
     BLOCK,
     CONFIRMED,
+    DEAD,
     EXPIRED,
+    IS_DEAD,
     LATE_CONFIRM,
     PENDING,
     STAY,
@@ -20,7 +22,6 @@ from bookings.domain.booking import (
     Booking,
     Key,
     from_document,
-    nights_between,
 )
 from bookings.domain.stay_request import MAX_NIGHTS
 from bookings.indexes import guests_with_address
@@ -38,24 +39,6 @@ CONFIRMABLE_FOR = timedelta(hours=2)
 
 # Whoever watches wants to know soon that there are many, not late how many exactly.
 MAX_COUNTED = 10_000
-
-# A hold that ran out, by MongoDB's own clock. It must have an end, since an expression takes
-# what is missing for less than any date.
-DEAD: dict[str, Any] = {
-    "status": PENDING,
-    "expires_at": {"$type": "date"},
-    "$expr": {"$lte": ["$expires_at", "$$NOW"]},
-}
-
-# The same, to be computed of a document that was found by something else. What becomes of this is
-# kept for a day, so no process's idea of the time is asked.
-_IS_DEAD: dict[str, Any] = {
-    "$and": [
-        {"$eq": ["$status", PENDING]},
-        {"$eq": [{"$type": "$expires_at"}, "date"]},
-        {"$lte": ["$expires_at", "$$NOW"]},
-    ]
-}
 
 
 def find_booking(
@@ -234,37 +217,6 @@ def find_nth_newest(number: int, *, kind: str, before: ObjectId | None = None) -
     return next((document["_id"] for document in found.limit(1)), None)
 
 
-def taken_nights(hotel: str, first: date, end: date) -> dict[str, set[date]]:
-    """For each room of the hotel the nights in [first, end) that somebody has it.
-
-    Dead holds do not count. It is read at one moment: a booking that is being moved from one
-    room to another is never seen in both, and so nothing looks fuller than it is.
-    """
-    low, high = f"{first.isoformat()}|", f"{end.isoformat()}|"
-    taken: dict[str, set[date]] = {}
-    # Few nights stand in very many slots, so each text is read as a date once.
-    nights = {night.isoformat(): night for night in nights_between(first, end)}
-    with database().client.start_session(snapshot=True) as session:
-        documents = collection("bookings").find(
-            {
-                "hotel": hotel,
-                # One range of the index: night by night, and within a night room by room.
-                "slots": {"$elemMatch": {"$gte": low, "$lt": high}},
-                "status": {"$in": list(ACTIVE)},
-            },
-            {"slots": 1, "is_dead": _IS_DEAD},
-            session=session,
-        )
-        for document in documents:
-            if document["is_dead"]:
-                continue
-            for slot in document["slots"]:
-                if low <= slot < high:
-                    night, _, room = slot.partition("|")
-                    taken.setdefault(room, set()).add(nights[night])
-    return taken
-
-
 def list_in_the_way(booking: Booking, *, limit: int) -> list[Booking]:
     """Who else has one of the booking's slots at this moment, by date; dead holds do not count."""
     with database().client.start_session(snapshot=True) as session:
@@ -285,7 +237,7 @@ def find_rivals(booking: Booking, session: ClientSession) -> tuple[list[Booking]
     live: list[Booking] = []
     dead: list[Booking] = []
     for document in collection("bookings").aggregate(
-        [{"$match": condition}, {"$set": {"is_dead": _IS_DEAD}}], session=session
+        [{"$match": condition}, {"$set": {"is_dead": IS_DEAD}}], session=session
     ):
         (dead if document["is_dead"] else live).append(from_document(document))
     return live, dead

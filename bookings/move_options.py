@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 
-from bookings import occupancy, offers
+from bookings.availability import occupancy, offers
 from bookings.catalogue import inventory
 from bookings.catalogue.calendars import read_calendars
 from bookings.catalogue.inventory import CategoryFacts, RoomFacts

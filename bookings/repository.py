@@ -21,6 +21,7 @@ from bookings.domain import account_deletion
 from bookings.domain.booking import (
     CANCELLED,
     CONFIRMED,
+    DEAD,
     EXPIRED,
     LINES,
     MAX_HISTORY,
@@ -47,7 +48,6 @@ from bookings.indexes import guests_with_address
 from bookings.infrastructure import clock, metrics
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.mongodb.transactions import in_transaction
-from bookings.lookups import DEAD
 from bookings.points import reached
 from bookings.refusals import AlreadyBooked, ResourceLocked
 from idempotency.claims import Answer

@@ -15,8 +15,10 @@ from django.conf import settings
 from django.utils import translation
 from redis.exceptions import RedisError
 
-from bookings import answers, lookups, offers, repository
-from bookings.assignment import GAP_LOOK_NIGHTS, choose_rooms
+from bookings import answers, lookups, repository
+from bookings.availability import occupancy, offers
+from bookings.availability.assignment import GAP_LOOK_NIGHTS, choose_rooms
+from bookings.availability.offers import Offer
 from bookings.domain import account_deletion
 from bookings.domain.booking import (
     CONFIRMED,
@@ -36,7 +38,6 @@ from bookings.hold_limits import CROWDED_HOLD, HoldLimits, Source, digest_of
 from bookings.infrastructure import clock, connections, metrics
 from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.step_timing import Steps
-from bookings.offers import Offer
 from bookings.outcomes import (
     ANSWER_TTL_MS,
     SERVER_KEY_LIFE,
@@ -404,7 +405,7 @@ def _lock_rooms(
         except LockBusy as error:
             raise ResourceLocked from error
     around = timedelta(days=GAP_LOOK_NIGHTS)
-    taken = lookups.taken_nights(draft.hotel, draft.check_in - around, draft.check_out + around)
+    taken = occupancy.taken_nights(draft.hotel, draft.check_in - around, draft.check_out + around)
     locked: set[str] = set()
     while True:
         deadline.check()

@@ -14,7 +14,7 @@ from bookings.admin.choices import (
     with_chosen,
 )
 from bookings.admin.forms import DayField, KeyedForm
-from bookings.availability import CategoryStay, find_stays
+from bookings.availability.search import CategoryStay, find_stays
 from bookings.catalogue.inventory import HotelFacts
 from bookings.domain.stay_request import GUEST_FIELDS, MAX_GUESTS, MAX_NOTES, MAX_ROOMS
 from bookings.infrastructure.texts import LineField, LinesField

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.utils.safestring import SafeString, mark_safe
 
-from bookings.availability import CategoryStay
+from bookings.availability.search import CategoryStay
 from bookings.catalogue.inventory import HotelFacts, RoomFacts
 from bookings.domain.booking import BookedRoom, Price
 from bookings.domain.money import format_money

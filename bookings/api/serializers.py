@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from bookings.availability import OBSTACLES
+from bookings.availability.search import OBSTACLES
 from bookings.domain.booking import STATUSES
 from bookings.domain.stay_request import (
     MAX_GUESTS,

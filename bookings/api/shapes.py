@@ -3,7 +3,7 @@
 from typing import Any
 
 from bookings.answers import describe_price
-from bookings.availability import CalendarDay, CategoryStay, FreeRoom
+from bookings.availability.search import CalendarDay, CategoryStay, FreeRoom
 
 
 def describe_stay(stay: CategoryStay) -> dict[str, Any]:

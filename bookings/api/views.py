@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from bookings import availability, lifecycle, services
+from bookings import lifecycle, services
 from bookings.api import shapes
 from bookings.api.parsing import read_json
 from bookings.api.schema import (
@@ -26,6 +26,7 @@ from bookings.api.schema import (
     resources_schema,
 )
 from bookings.api.throttling import AddressThrottle, CallerThrottle
+from bookings.availability import search
 from bookings.catalogue import inventory
 from bookings.domain.booking import STATUSES
 from bookings.domain.callers import Caller
@@ -150,7 +151,7 @@ class AvailabilityView(ApiView):
         check_out = filters.night("checkOut", required=True)
         guests = filters.number("guests", 1, MAX_GUESTS, default=1)
         hotel_id = filters.id("hotelId") or inventory.find_default_hotel()
-        stays = availability.find_stays(
+        stays = search.find_stays(
             hotel_id=hotel_id, check_in=check_in, check_out=check_out, guests=guests
         )
         return Response(
@@ -172,7 +173,7 @@ class CalendarView(ApiView):
         category_id = filters.id("categoryId", required=True)
         first = filters.month("month")
         guests = filters.number("guests", 1, MAX_GUESTS, default=1)
-        days = availability.read_month(
+        days = search.read_month(
             category_id=category_id, year=first.year, month=first.month, guests=guests
         )
         return Response(
@@ -191,7 +192,7 @@ class FreeResourcesView(ApiView):
     def get(self, request: ApiRequest) -> Response:
         filters = _Filters(request, "date", "hotelId", "cursor")
         night = filters.night("date", required=True)
-        free = availability.find_free_rooms(
+        free = search.find_free_rooms(
             hotel_id=filters.id("hotelId") or inventory.find_default_hotel(),
             night=night,
             after=filters.id("cursor") or "",

@@ -29,6 +29,24 @@ PRESENCES = (EXPECTED, CHECKED_IN, CHECKED_OUT, NO_SHOW)
 # cannot use the partial index.
 ACTIVE = (PENDING, CONFIRMED)
 
+# A hold that ran out, by MongoDB's own clock. It must have an end, since an expression takes
+# what is missing for less than any date.
+DEAD: dict[str, Any] = {
+    "status": PENDING,
+    "expires_at": {"$type": "date"},
+    "$expr": {"$lte": ["$expires_at", "$$NOW"]},
+}
+
+# The same, to be computed of a document that was found by something else. What becomes of this is
+# kept for a day, so no process's idea of the time is asked.
+IS_DEAD: dict[str, Any] = {
+    "$and": [
+        {"$eq": ["$status", PENDING]},
+        {"$eq": [{"$type": "$expires_at"}, "date"]},
+        {"$lte": ["$expires_at", "$$NOW"]},
+    ]
+}
+
 # A hold may be confirmed this long after its end, while its slots are free: somebody who was
 # typing a card number when it ran out should not start again.
 LATE_CONFIRM = timedelta(minutes=10)

@@ -19,7 +19,8 @@ from django.templatetags.static import static
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from bookings import availability, lifecycle, services
+from bookings import lifecycle, services
+from bookings.availability import search
 from bookings.domain.booking import ACTIVE
 from bookings.domain.callers import Caller, caller_of_guest
 from bookings.infrastructure import clock
@@ -124,7 +125,7 @@ def _begin(request: HttpRequest) -> HttpResponse:
     for _ in range(NIGHT_ATTEMPTS):
         night = today + timedelta(days=random.randint(FIRST_DAY, LAST_DAY))
         try:
-            rooms = availability.find_free_rooms(hotel_id=HOTEL_ID, night=night).rooms
+            rooms = search.find_free_rooms(hotel_id=HOTEL_ID, night=night).rooms
         except ValidationFailed:
             break  # there is no such hotel here
         if rooms:

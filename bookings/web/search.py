@@ -14,8 +14,9 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from bookings import availability, services
-from bookings.availability import CalendarDay
+from bookings import services
+from bookings.availability import search
+from bookings.availability.search import CalendarDay
 from bookings.catalogue import inventory
 from bookings.catalogue.inventory import HotelFacts
 from bookings.domain.booking import PENDING, Booking
@@ -69,7 +70,7 @@ def stays(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         asked = form.cleaned_data
         try:
-            found = availability.find_stays(
+            found = search.find_stays(
                 hotel_id=asked["hotel"],
                 check_in=asked["arrival"],
                 check_out=asked["departure"],
@@ -124,7 +125,7 @@ def month(request: HttpRequest, category_id: str) -> HttpResponse:
     # Where nobody said how many come, a small room is shown to as many as it takes.
     guests = carried.get("guests", min(DEFAULT_GUESTS, category.occupancy))
     rooms = carried.get("rooms", 1)
-    days = availability.read_month(
+    days = search.read_month(
         category_id=category.id,
         year=first.year,
         month=first.month,

@@ -10,8 +10,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from bookings import availability
-from bookings.availability import CategoryStay
+from bookings.availability import search
+from bookings.availability.search import CategoryStay
 from bookings.catalogue import calendars, inventory
 from bookings.catalogue.calendars import Obstacle
 from bookings.catalogue.inventory import HotelFacts
@@ -273,22 +273,22 @@ def _describe_obstacle(obstacle: Obstacle, stay: CategoryStay, intent: Intent) -
             return _("No stay can begin on %(days)s.") % {"days": days}
         case calendars.CLOSED_TO_DEPARTURE:
             return _("No stay can end on %(days)s.") % {"days": days}
-        case availability.TOO_MANY_GUESTS:
+        case search.TOO_MANY_GUESTS:
             return _(
                 "This is too small for so many guests in one room. Choose another, or more rooms."
             )
-        case availability.TOO_FEW_ROOMS if obstacle.days:
+        case search.TOO_FEW_ROOMS if obstacle.days:
             return _("Fewer than %(count)s such rooms are free on %(days)s.") % {
                 "count": intent.rooms,
                 "days": days,
             }
-        case availability.TOO_FEW_ROOMS:
+        case search.TOO_FEW_ROOMS:
             return _too_few_rooms(stay.rooms_left)
-        case availability.SOLD_OUT:
+        case search.SOLD_OUT:
             return _("Sold out on %(days)s.") % {"days": days}
-        case availability.NO_SINGLE_ROOM:
+        case search.NO_SINGLE_ROOM:
             return _("Every night has a free room, but you would have to change rooms.")
-        case availability.NO_ROOMS:
+        case search.NO_ROOMS:
             return _("There is no room of this kind for sale.")
     return obstacle.message
 

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from bookings import availability, lookups
-from bookings.availability import CategoryStay
+from bookings import lookups
+from bookings.availability import search
+from bookings.availability.search import CategoryStay
 from bookings.infrastructure import connections
 from bookings.refusals import ValidationFailed
 from tests.conftest import night
@@ -26,7 +27,7 @@ def day(days_ahead: int) -> date:
 
 
 def look(first: int = 10, last: int = 12, guests: int = 1) -> dict[str, CategoryStay]:
-    stays = availability.find_stays(
+    stays = search.find_stays(
         hotel_id="inn", check_in=day(first), check_out=day(last), guests=guests
     )
     return {stay.category.id: stay for stay in stays}
@@ -293,7 +294,7 @@ def begin_between(
     """
     begun = {}
     for month in sorted({day(ahead).replace(day=1) for ahead in range(first, last + 1)}):
-        for entry in availability.read_month(
+        for entry in search.read_month(
             category_id=category, year=month.year, month=month.month, **asked
         ):
             ahead = (entry.date - day(0)).days
@@ -302,7 +303,7 @@ def begin_between(
             begun[ahead] = (entry.shortest.check_out - day(0)).days
             (found,) = (
                 stay
-                for stay in availability.find_stays(
+                for stay in search.find_stays(
                     hotel_id="inn",
                     check_in=entry.date,
                     check_out=entry.shortest.check_out,
@@ -335,7 +336,7 @@ def test_shows_every_day_of_a_month() -> None:
     fill("inn_S", ahead + 4, ahead + 6)
     put_night("inn_single", night(ahead + 9), price=9_900, closed=True, min_stay=2)
 
-    month = availability.read_month(category_id="inn_single", year=first.year, month=first.month)
+    month = search.read_month(category_id="inn_single", year=first.year, month=first.month)
 
     assert month[0].date == first
     assert (month[-1].date + timedelta(days=1)).day == 1
@@ -438,7 +439,7 @@ def test_offers_no_more_rooms_for_more_nights_than_a_booking_has() -> None:
     begun = [
         entry.shortest
         for room_count in (3, 4)
-        for entry in availability.read_month(
+        for entry in search.read_month(
             category_id="demo_double",
             year=day(10).year,
             month=day(10).month,
@@ -456,7 +457,7 @@ def test_prices_the_whole_of_the_shortest_stay() -> None:
 
     (shortest,) = (
         entry.shortest
-        for entry in availability.read_month(
+        for entry in search.read_month(
             category_id="inn_single", year=day(10).year, month=day(10).month
         )
         if entry.date == day(10)
@@ -469,9 +470,7 @@ def test_prices_the_whole_of_the_shortest_stay() -> None:
 def test_shows_days_that_are_over_as_not_to_be_booked() -> None:
     yesterday = day(-1)
 
-    month = availability.read_month(
-        category_id="inn_single", year=yesterday.year, month=yesterday.month
-    )
+    month = search.read_month(category_id="inn_single", year=yesterday.year, month=yesterday.month)
 
     assert month[yesterday.day - 1].shortest is None
     assert month[yesterday.day - 1].rooms_left == 1
@@ -479,20 +478,20 @@ def test_shows_days_that_are_over_as_not_to_be_booked() -> None:
 
 @pytest.mark.parametrize(("year", "month", "last"), [(2027, 12, 31), (9999, 11, 30)])
 def test_shows_months_that_end_a_year(year: int, month: int, last: int) -> None:
-    days = availability.read_month(category_id="inn_single", year=year, month=month)
+    days = search.read_month(category_id="inn_single", year=year, month=month)
 
     assert (days[0].date, days[-1].date) == (date(year, month, 1), date(year, month, last))
 
 
 def test_knows_no_month_of_an_unknown_category() -> None:
     with pytest.raises(ValidationFailed):
-        availability.read_month(category_id="nowhere", year=2027, month=1)
+        search.read_month(category_id="nowhere", year=2027, month=1)
 
 
 def test_reads_a_month_with_two_queries(monkeypatch: pytest.MonkeyPatch) -> None:
     sent = watch(
         monkeypatch,
-        lambda: availability.read_month(category_id="inn_double", year=2027, month=1),
+        lambda: search.read_month(category_id="inn_double", year=2027, month=1),
     )
 
     asked = [command.get("aggregate") or command.get("find") for command in sent]
@@ -507,7 +506,7 @@ def test_lists_free_rooms_by_the_same_rule() -> None:
     put_night("inn_single", night(10), min_stay=2)
     put_night("inn_cabin", night(10), price=22_000)
 
-    free = availability.find_free_rooms(hotel_id="inn", night=day(10))
+    free = search.find_free_rooms(hotel_id="inn", night=day(10))
 
     assert [room.room.id for room in free.rooms] == ["inn_B", "inn_C", "inn_X"]
     assert free.rooms[-1].price.total == 22_000

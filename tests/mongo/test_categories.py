@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bookings import lifecycle, lookups, repository, services
+from bookings.availability import occupancy
 from bookings.domain.callers import Caller
 from bookings.infrastructure import clock, connections
 from tests.conftest import night
@@ -188,7 +189,7 @@ def test_gives_up_on_a_hold_that_it_cannot_come_back_to_twice(
 def test_gives_up_on_a_room_that_it_loses_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     fill("inn_A")
     # As if a rival gave it up before each look and had it again before each write.
-    monkeypatch.setattr(lookups, "taken_nights", lambda *arguments: {})
+    monkeypatch.setattr(occupancy, "taken_nights", lambda *arguments: {})
 
     assert double("key").code == "ALREADY_BOOKED"
 

@@ -12,12 +12,12 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from pymongo import monitoring
 
-from bookings import occupancy
 from bookings.admin.desk.grid import lay_out
+from bookings.availability import occupancy
+from bookings.availability.occupancy import Occupant
 from bookings.catalogue.inventory import CategoryFacts, RoomFacts
 from bookings.infrastructure import clock, connections
 from bookings.models import Room
-from bookings.occupancy import Occupant
 from tests.conftest import night
 from tests.mongo.conftest import book, cancel
 from tests.mongo.test_admin_blocks import block

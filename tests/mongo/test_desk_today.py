@@ -11,9 +11,9 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from bookings.admin.desk.today import sort_stays
+from bookings.availability.occupancy import Occupant
 from bookings.domain.booking import CHECKED_IN, CHECKED_OUT, EXPECTED, NO_SHOW
 from bookings.models import Hotel
-from bookings.occupancy import Occupant
 from bookings.outcomes import Outcome
 from tests.conftest import night
 from tests.mongo.conftest import book, stored

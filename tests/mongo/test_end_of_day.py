@@ -10,7 +10,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from bookings import availability, blocks, lifecycle, services, stay_marks
+from bookings import blocks, lifecycle, services, stay_marks
+from bookings.availability import search
 from bookings.catalogue.inventory import find_hotel
 from bookings.domain.booking import CHECKED_IN, NO_SHOW
 from bookings.domain.callers import Caller
@@ -127,9 +128,9 @@ def test_sells_guests_and_partners_no_night_that_has_begun(monkeypatch: Patch) -
         refused = book(f"key-{number}", caller=caller, resourceId="inn_A", **dates)
         assert refused.content["errors"][0]["field"] == "checkIn"
     with pytest.raises(ValidationFailed):
-        availability.find_stays(hotel_id="inn", check_in=EVE, check_out=TODAY)
+        search.find_stays(hotel_id="inn", check_in=EVE, check_out=TODAY)
     with pytest.raises(ValidationFailed):
-        availability.find_free_rooms(hotel_id="inn", night=EVE)
+        search.find_free_rooms(hotel_id="inn", night=EVE)
 
 
 @pytest.mark.parametrize("what", [CHECKED_IN, NO_SHOW])

@@ -25,18 +25,17 @@ from pymongo.database import Database
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
 from bookings import (
-    availability,
     blocks,
     deliveries,
     figures,
     guest_search,
     lifecycle,
     lookups,
-    occupancy,
     repository,
     services,
 )
 from bookings.admin import newest
+from bookings.availability import occupancy, search
 from bookings.catalogue import inventory
 from bookings.domain.booking import STATUSES
 from bookings.domain.callers import Caller, caller_of_guest
@@ -178,9 +177,7 @@ def check(plans: list[Plan], *, spare: int) -> None:
 
 def test_finds_stays(explain: Explain) -> None:
     plans = explain(
-        lambda: availability.find_stays(
-            hotel_id="h3", check_in=day(30), check_out=day(37), guests=2
-        )
+        lambda: search.find_stays(hotel_id="h3", check_in=day(30), check_out=day(37), guests=2)
     )
 
     check(plans, spare=0)
@@ -188,9 +185,7 @@ def test_finds_stays(explain: Explain) -> None:
 
 def test_finds_other_dates_for_a_stay_that_cannot_be_had(explain: Explain) -> None:
     plans = explain(
-        lambda: availability.find_stays(
-            hotel_id="h3", check_in=day(30), check_out=day(90), guests=2
-        )
+        lambda: search.find_stays(hotel_id="h3", check_in=day(30), check_out=day(90), guests=2)
     )
 
     assert sum("elemMatch" in plan.asked for plan in plans) == 2  # the stay, and around it
@@ -201,16 +196,16 @@ def test_reads_a_month(explain: Explain) -> None:
     month = day(62)
 
     plans = explain(
-        lambda: availability.read_month(category_id="h3c1", year=month.year, month=month.month)
+        lambda: search.read_month(category_id="h3c1", year=month.year, month=month.month)
     )
 
     check(plans, spare=0)
 
 
 def test_finds_free_rooms(explain: Explain) -> None:
-    plans = explain(lambda: availability.find_free_rooms(hotel_id="h3", night=day(30)))
+    plans = explain(lambda: search.find_free_rooms(hotel_id="h3", night=day(30)))
     next_page = explain(
-        lambda: availability.find_free_rooms(hotel_id="h3", night=day(30), after="h3c1r05")
+        lambda: search.find_free_rooms(hotel_id="h3", night=day(30), after="h3c1r05")
     )
 
     # A page of rooms is cut from all the rooms of the hotel.

@@ -29,7 +29,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from bookings import availability, blocks, lifecycle, repository, services, stay_marks, tasks
+from bookings import blocks, lifecycle, repository, services, stay_marks, tasks
+from bookings.availability import search
 from bookings.doctor import recount
 from bookings.domain.booking import NO_SHOW
 from bookings.domain.callers import Caller
@@ -600,7 +601,7 @@ class Bookings(RuleBasedStateMachine):
 
     def a_search_finds_what_is_free(self, turn: int) -> None:
         first, end = STAYS[turn % len(STAYS)]
-        for found in availability.find_stays(
+        for found in search.find_stays(
             hotel_id="inn", check_in=self.day(first), check_out=self.day(end)
         ):
             if found.category.id == "inn_cabin":
@@ -628,7 +629,7 @@ class Bookings(RuleBasedStateMachine):
     def a_calendar_counts_what_is_free(self, turn: int) -> None:
         category = list(PRICE)[turn % len(PRICE)]
         for month in sorted({self.day(night).replace(day=1) for night in NEAR_NIGHTS}):
-            for entry in availability.read_month(
+            for entry in search.read_month(
                 category_id=f"inn_{category}", year=month.year, month=month.month
             ):
                 night = (entry.date - self.day(0)).days
@@ -643,7 +644,7 @@ class Bookings(RuleBasedStateMachine):
 
     def a_night_lists_the_rooms_that_are_free(self, turn: int) -> None:
         night = turn % len(NEAR_NIGHTS)
-        free = availability.find_free_rooms(hotel_id="inn", night=self.day(night))
+        free = search.find_free_rooms(hotel_id="inn", night=self.day(night))
         assert [free_room.room.id for free_room in free.rooms] == [
             f"inn_{room}"
             for room, category in ROOMS.items()

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bookings import erasure, figures, lifecycle, occupancy, stay_marks
+from bookings import erasure, figures, lifecycle, stay_marks
+from bookings.availability import occupancy
 from bookings.doctor import recount
 from bookings.domain.booking import CHECKED_IN, CHECKED_OUT, EXPECTED, NO_SHOW, from_document
 from bookings.domain.callers import Caller

@@ -16,7 +16,8 @@ from zoneinfo import ZoneInfo
 import pytest
 import time_machine
 
-from bookings import availability, tasks
+from bookings import tasks
+from bookings.availability import search
 from bookings.domain.callers import Caller
 from bookings.infrastructure import clock, connections
 from bookings.outcomes import Outcome
@@ -111,17 +112,15 @@ def test_sells_two_years_from_the_hotels_day(today: date) -> None:
 
 def test_searches_from_the_hotels_day_on(today: date) -> None:
     with pytest.raises(ValidationFailed):
-        availability.find_stays(hotel_id="inn", check_in=today - DAY, check_out=today)
+        search.find_stays(hotel_id="inn", check_in=today - DAY, check_out=today)
     with pytest.raises(ValidationFailed):
-        availability.find_free_rooms(hotel_id="inn", night=today - DAY)
-    free = availability.find_free_rooms(hotel_id="inn", night=today)
-    found = availability.find_stays(hotel_id="inn", check_in=today, check_out=today + DAY)
+        search.find_free_rooms(hotel_id="inn", night=today - DAY)
+    free = search.find_free_rooms(hotel_id="inn", night=today)
+    found = search.find_stays(hotel_id="inn", check_in=today, check_out=today + DAY)
     days = [
         day
         for month in {today - DAY, today}
-        for day in availability.read_month(
-            category_id="inn_single", year=month.year, month=month.month
-        )
+        for day in search.read_month(category_id="inn_single", year=month.year, month=month.month)
     ]
 
     assert "inn_S" in [room.room.id for room in free.rooms]
@@ -202,7 +201,7 @@ def test_has_as_many_nights_as_dates(
     check_in, check_out = date.fromisoformat(first), date.fromisoformat(last)
     which = {by: "inn_S" if by == "resourceId" else "inn_single"}
 
-    offered = availability.find_stays(hotel_id="inn", check_in=check_in, check_out=check_out)
+    offered = search.find_stays(hotel_id="inn", check_in=check_in, check_out=check_out)
     made = book("key", **which, checkIn=first, checkOut=last)
     before = stay(check_in - DAY, check_in, "before")
     after = stay(check_out, check_out + DAY, "after")
@@ -250,8 +249,7 @@ def test_shows_29_february_where_there_is_one(monkeypatch: Patch) -> None:
     stay("2028-02-29", "2028-03-01")
 
     leap, common = (
-        availability.read_month(category_id="inn_single", year=year, month=2)
-        for year in (2028, 2027)
+        search.read_month(category_id="inn_single", year=year, month=2) for year in (2028, 2027)
     )
 
     assert (str(leap[-1].date), leap[-1].rooms_left) == ("2028-02-29", 0)

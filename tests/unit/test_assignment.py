@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bookings.assignment import choose_rooms
+from bookings.availability.assignment import choose_rooms
+from bookings.availability.offers import WantedRoom
+from bookings.availability.stock import free_rooms
 from bookings.catalogue.inventory import RoomFacts
-from bookings.offers import WantedRoom
 from bookings.refusals import ResourceLocked, SoldOut
-from bookings.stock import free_rooms
 
 FIRST = date(2028, 2, 25)
 ROOMS = tuple(RoomFacts(f"r{n}", "double", f"Room {n}") for n in range(4))

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 from django.utils.safestring import SafeString, mark_safe
 
 from bookings.admin.desk.grid import LOOKS, Cell, Row
+from bookings.availability.occupancy import Occupant
 from bookings.domain.booking import BLOCK
-from bookings.occupancy import Occupant
 
 _UNSOLD = '<td class="unsold"><span class="visually-hidden">Not for sale</span></td>'
 

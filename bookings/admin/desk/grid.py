@@ -9,10 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from bookings.availability.occupancy import Occupant
 from bookings.catalogue.inventory import CategoryFacts, RoomFacts
 from bookings.domain import booking
 from bookings.domain.booking import BLOCK, CHECKED_IN, CHECKED_OUT, NO_SHOW, nights_between
-from bookings.occupancy import Occupant
 
 # How a bar looks, and the words for it. Each look has a sign and a border of its own beside its
 # colour.

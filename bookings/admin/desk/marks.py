@@ -2,8 +2,8 @@
 
 from datetime import date
 
+from bookings.availability.occupancy import Occupant
 from bookings.domain.booking import CHECKED_IN, CHECKED_OUT, EXPECTED, NO_SHOW, Booking
-from bookings.occupancy import Occupant
 from bookings.stay_marks import UNDO, first_to_release, possible_marks
 
 BUTTONS = {

@@ -6,11 +6,11 @@ from urllib.parse import urlencode
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from bookings import occupancy
 from bookings.admin.desk.access import BOOK, LOOK, desk_page, may, show
 from bookings.admin.desk.cells import Addresses, render_cells
 from bookings.admin.desk.choosing import LENGTHS, read_choice, read_length
 from bookings.admin.desk.grid import LOOKS, lay_out
+from bookings.availability import occupancy
 from bookings.catalogue import inventory
 from bookings.domain.booking import nights_between
 from bookings.infrastructure import clock

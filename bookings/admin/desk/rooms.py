@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 
 from bookings.admin.desk.access import BOOK, desk_page, show
 from bookings.admin.desk.choosing import read_choice, read_day
-from bookings.availability import CategoryStay, find_stays
+from bookings.availability.search import CategoryStay, find_stays
 from bookings.domain.money import format_money
 from bookings.domain.stay_request import MAX_GUESTS
 from bookings.refusals import ValidationFailed

@@ -12,17 +12,18 @@ from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
-from bookings import lookups, occupancy, stay_marks
+from bookings import lookups, stay_marks
 from bookings.admin.desk.access import ACT, LOOK, desk_page, may, show
 from bookings.admin.desk.choosing import read_choice
 from bookings.admin.desk.marks import PRESENCE_LABELS, mark_buttons, night_to_release
 from bookings.admin.forms import MESSAGES, new_key
 from bookings.admin.records import staff
+from bookings.availability import occupancy
+from bookings.availability.occupancy import Occupant
 from bookings.catalogue import inventory
 from bookings.domain.booking import CHECKED_IN, CHECKED_OUT, CONFIRMED, EXPECTED, STAY, Booking
 from bookings.infrastructure import clock
 from bookings.models import BookingRecord
-from bookings.occupancy import Occupant
 from bookings.outcomes import Outcome
 from bookings.refusals import Refusal
 

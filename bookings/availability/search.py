@@ -1,20 +1,26 @@
 """What can be booked: the same answer for the API, the pages and the admin.
 
-Whether a stay can be had is said by the rule in bookings/stock.py, which booking asks as well.
+The rule in bookings/availability/stock.py says whether a stay can be had; booking asks it as well.
 """
 
 import dataclasses
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from bookings import lookups
+from bookings.availability import occupancy
+from bookings.availability.stock import (
+    TOO_MANY_GUESTS,
+    Stock,
+    Taken,
+    free_rooms,
+    read_category_stock,
+)
 from bookings.catalogue import calendars, inventory
 from bookings.catalogue.calendars import Night, Obstacle, describe_days, read_calendars
 from bookings.catalogue.inventory import CategoryFacts, HotelFacts, RoomFacts
 from bookings.domain.booking import Price, nights_between
 from bookings.domain.stay_request import MAX_NIGHTS, judge_length
 from bookings.refusals import ValidationFailed
-from bookings.stock import TOO_MANY_GUESTS, Stock, Taken, free_rooms, read_category_stock
 
 SOLD_OUT = "SOLD_OUT"
 NO_SINGLE_ROOM = "NO_SINGLE_ROOM"
@@ -128,7 +134,7 @@ def find_stays(
     categories = inventory.list_categories(hotel.id)
     rooms = _rooms_by_category(categories)
     stocks = _read_stocks(hotel, categories, rooms, check_in, check_out)
-    taken = lookups.taken_nights(hotel.id, check_in, check_out)
+    taken = occupancy.taken_nights(hotel.id, check_in, check_out)
     found = [_look(stock, taken, check_in, check_out, guests, room_count) for stock in stocks]
     if not any(stay.obstacles for stay in found):
         return found
@@ -157,7 +163,7 @@ def read_month(
         if departure and stock.is_sold(day, departure, guests, room_count):
             departures[day] = departure
     # Bookings are read no further than some of these stays reach.
-    taken = lookups.taken_nights(stock.hotel.id, first, max([end, *departures.values()]))
+    taken = occupancy.taken_nights(stock.hotel.id, first, max([end, *departures.values()]))
     return [
         _read_day(stock, taken, day, departures.get(day), room_count)
         for day in nights_between(first, end)
@@ -182,7 +188,7 @@ def find_free_rooms(*, hotel_id: str, night: date, after: str = "") -> FreeRooms
     }
     rooms = inventory.list_rooms(prices, after=after, limit=PAGE_SIZE + 1)
     page = rooms[:PAGE_SIZE]
-    taken = lookups.taken_nights(hotel.id, night, check_out)
+    taken = occupancy.taken_nights(hotel.id, night, check_out)
     return FreeRooms(
         hotel=hotel.id,
         night=night,
@@ -291,7 +297,7 @@ def _with_nearest(
     around = timedelta(days=NEAREST_WITHIN_DAYS)
     lost = [stay.category for stay in found if stay.obstacles]
     stocks = _read_stocks(hotel, lost, rooms, check_in - around, check_out + around)
-    taken = lookups.taken_nights(hotel.id, check_in - around, check_out + around)
+    taken = occupancy.taken_nights(hotel.id, check_in - around, check_out + around)
     nearest = {
         stock.category.id: _find_nearest(stock, taken, check_in, check_out, guests, room_count)
         for stock in stocks

@@ -1,17 +1,19 @@
 """Who has the rooms of a hotel on some nights: one read of `bookings`, by the slot index."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from bookings.domain.booking import ACTIVE, EXPECTED, EXPIRED, PENDING
+from bookings.domain.booking import ACTIVE, EXPECTED, EXPIRED, IS_DEAD, PENDING, nights_between
 from bookings.infrastructure.connections import collection, database
 
 # What an Occupant is made of. Keys, history and answers stay where they are.
-_FIELDS = (
-    *("reference", "kind", "status", "expires_at", "presence", "check_in", "check_out"),
-    *("rooms.room", "guests", "guest", "notes", "released_from"),
+_FIELDS = dict.fromkeys(
+    (
+        *("reference", "kind", "status", "expires_at", "presence", "check_in", "check_out"),
+        *("rooms.room", "guests", "guest", "notes", "released_from"),
+    ),
+    1,
 )
 
 
@@ -49,13 +51,35 @@ class Occupant:
 def list_occupants(hotel: str, first: date, end: date) -> list[Occupant]:
     """Whoever has a room of the hotel on a night in [first, end), dead holds included."""
     dates: dict[str, date] = {}
-    return [_occupant_of(document, dates) for document in read_active(hotel, first, end, _FIELDS)]
+    return [_occupant_of(document, dates) for document in _read_active(hotel, first, end, _FIELDS)]
 
 
-def read_active(hotel: str, first: date, end: date, fields: Iterable[str]) -> list[dict[str, Any]]:
+def taken_nights(hotel: str, first: date, end: date) -> dict[str, set[date]]:
+    """For each room of the hotel the nights in [first, end) on which it is taken.
+
+    Dead holds do not count.
+    """
+    low, high = f"{first.isoformat()}|", f"{end.isoformat()}|"
+    taken: dict[str, set[date]] = {}
+    # Few nights stand in very many slots, so each text is read as a date once.
+    nights = {night.isoformat(): night for night in nights_between(first, end)}
+    for document in _read_active(hotel, first, end, {"slots": 1, "is_dead": IS_DEAD}):
+        if document["is_dead"]:
+            continue
+        for slot in document["slots"]:
+            if low <= slot < high:
+                night, _, room = slot.partition("|")
+                taken.setdefault(room, set()).add(nights[night])
+    return taken
+
+
+def _read_active(
+    hotel: str, first: date, end: date, fields: dict[str, Any]
+) -> list[dict[str, Any]]:
     """These fields of every active document of the hotel that touches a night in [first, end).
 
-    It is read at one moment: what is being moved is never seen in two rooms.
+    It is read at one moment: a booking that is being moved from one room to another is never seen
+    in both, so the hotel never looks fuller than it is.
     """
     with database().client.start_session(snapshot=True) as session:
         return list(
@@ -71,7 +95,7 @@ def read_active(hotel: str, first: date, end: date, fields: Iterable[str]) -> li
                     },
                     "status": {"$in": list(ACTIVE)},
                 },
-                dict.fromkeys(fields, 1),
+                fields,
                 session=session,
             )
         )

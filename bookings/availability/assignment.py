@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence, Set
 from datetime import date, timedelta
 
+from bookings.availability.offers import WantedRoom
+from bookings.availability.stock import Taken, free_rooms
 from bookings.catalogue.inventory import RoomFacts
 from bookings.domain.booking import BookedRoom
-from bookings.offers import WantedRoom
 from bookings.refusals import ResourceLocked, SoldOut
-from bookings.stock import Taken, free_rooms
 
 # How far around a stay a room's free nights are counted. A gap of a week can be sold again,
 # so how much longer it is makes no difference, and every night looked at costs a read.

@@ -8,6 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from bookings.availability.stock import (
+    TOO_MANY_GUESTS,
+    Stock,
+    read_category_stock,
+    read_room_stock,
+)
 from bookings.catalogue import calendars, inventory
 from bookings.catalogue.calendars import Calendar, Obstacle
 from bookings.catalogue.inventory import CategoryFacts, HotelFacts, RoomFacts
@@ -22,7 +28,6 @@ from bookings.domain.booking import (
 from bookings.domain.stay_request import MAX_SLOTS, RoomWish, StayRequest, judge_length
 from bookings.domain.told import Frozen, frozen_amounts, kinds_of
 from bookings.refusals import ValidationFailed
-from bookings.stock import TOO_MANY_GUESTS, Stock, read_category_stock, read_room_stock
 
 # Which field of the request each obstacle speaks about; for the rest it is the room's own.
 _FIELDS = {
