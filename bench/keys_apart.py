@@ -55,12 +55,12 @@ def main(bookings: int = 2_000, rounds: int = 5) -> None:
 
 
 def make_pattern() -> dict[str, Any]:
-    from bookings import services
     from bookings.domain.callers import Caller
     from bookings.infrastructure import connections
     from bookings.infrastructure.clock import Deadline
+    from bookings.stays import create
 
-    made = services.create_booking(
+    made = create.create_booking(
         caller=Caller("client", "bench"),
         key_header="pattern",
         read_payload=lambda: {

@@ -103,13 +103,13 @@ def book_most(rooms: int, first: date, chance: random.Random) -> int:
     """Nine nights of ten of every room, as documents like one that the flow made."""
     from bson import ObjectId
 
-    from bookings import services
     from bookings.domain.booking import nights_between, slot_of
     from bookings.domain.callers import Caller
     from bookings.infrastructure import connections
     from bookings.infrastructure.clock import Deadline
+    from bookings.stays import create
 
-    services.create_booking(
+    create.create_booking(
         caller=Caller("client", "bench", may_act_for_others=True),
         key_header="pattern",
         read_payload=lambda: {"resourceId": "bench_r000", "date": first.isoformat()},

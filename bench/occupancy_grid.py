@@ -85,13 +85,13 @@ def book_everything(rooms: int, first: date, days: int) -> None:
     """One booking through the flow, and as many documents like it as there are cells."""
     from bson import ObjectId
 
-    from bookings import services
     from bookings.domain.booking import slot_of
     from bookings.domain.callers import Caller
     from bookings.infrastructure import connections
     from bookings.infrastructure.clock import Deadline
+    from bookings.stays import create
 
-    services.create_booking(
+    create.create_booking(
         caller=Caller("client", "bench", may_act_for_others=True),
         key_header="pattern",
         read_payload=lambda: {

@@ -23,9 +23,10 @@ def main(bookings: int = 1_000) -> None:
     from django.conf import settings
     from django.core.management import call_command
 
-    from bookings import notifications, relay, services
+    from bookings import notifications, relay
     from bookings.domain.callers import Caller
     from bookings.infrastructure.clock import Deadline
+    from bookings.stays import create
 
     settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
     call_command("migrate", verbosity=0)
@@ -41,7 +42,7 @@ def main(bookings: int = 1_000) -> None:
             "date": night.isoformat(),
             "guest": guest,
         }
-        outcome = services.create_booking(
+        outcome = create.create_booking(
             caller=Caller("user", kind),
             key_header=f"{kind}-{number}",
             read_payload=lambda: wish,

@@ -59,12 +59,12 @@ def main(bookings: int = 5_000, rounds: int = 5) -> None:
 
 
 def make_pattern() -> dict[str, Any]:
-    from bookings import services
     from bookings.domain.callers import Caller
     from bookings.infrastructure import connections
     from bookings.infrastructure.clock import Deadline
+    from bookings.stays import create
 
-    services.create_booking(
+    create.create_booking(
         caller=Caller("client", "bench", may_act_for_others=True),
         key_header="pattern",
         read_payload=lambda: {

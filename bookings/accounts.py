@@ -19,7 +19,6 @@ from django.db.models.signals import post_init, post_save, pre_delete, pre_save
 from django.dispatch import receiver
 from pymongo.client_session import ClientSession
 
-from bookings import services
 from bookings.domain import account_deletion
 from bookings.domain.callers import caller_of_user
 from bookings.domain.email_addresses import is_address, normalise_address
@@ -28,6 +27,7 @@ from bookings.infrastructure.connections import collection
 from bookings.infrastructure.texts import normalise
 from bookings.models import VerifiedAddress
 from bookings.refusals import NotAuthenticated, TryAgain
+from bookings.stays import create
 
 # An account's name is its address, and Django gives a name so many characters.
 MAX_ACCOUNT_ADDRESS = 150
@@ -280,4 +280,4 @@ def close_account(user: User, session: ClientSession | None = None) -> None:
 def forget_user(instance: Any, **_: Any) -> None:
     """Before the account goes: should this fail, the account is still there to try again. By then
     it writes nothing any more; the doctor tells of one that was left so."""
-    services.forget_user(user_id=instance.pk)
+    create.forget_user(user_id=instance.pk)

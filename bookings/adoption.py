@@ -9,9 +9,10 @@ import logging
 from django.conf import settings
 from django.contrib.auth.models import User
 
-from bookings import accounts, repository
+from bookings import accounts
 from bookings.domain.callers import Caller, caller_of_user
-from bookings.hold_limits import HoldLimits
+from bookings.stays import repository
+from bookings.stays.hold_limits import HoldLimits
 
 logger = logging.getLogger(__name__)
 

@@ -3,7 +3,6 @@
 import dataclasses
 from datetime import date
 
-from bookings import answers, lookups, repository
 from bookings.catalogue import inventory
 from bookings.catalogue.inventory import HotelFacts
 from bookings.domain.booking import (
@@ -24,8 +23,16 @@ from bookings.infrastructure import clock
 from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.step_timing import Steps
 from bookings.infrastructure.texts import BadText, read_lines
-from bookings.outcomes import ANSWER_TTL_MS, Outcome, answer_with, claim_key, read_key, refuse
 from bookings.refusals import AlreadyBooked, InvalidIdempotencyKey, Refusal, ValidationFailed
+from bookings.stays import answers, lookups, repository
+from bookings.stays.outcomes import (
+    ANSWER_TTL_MS,
+    Outcome,
+    answer_with,
+    claim_key,
+    read_key,
+    refuse,
+)
 from idempotency import keys
 from idempotency.claims import Answer
 

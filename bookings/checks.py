@@ -5,8 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 
-from bookings import outcomes, services
 from bookings.infrastructure import clock
+from bookings.stays import create, outcomes
 from idempotency.claims import LEASE_MS
 from locks.connection import OPERATION_TIMEOUT_S
 
@@ -23,7 +23,7 @@ def check_deadlines(app_configs: Any, **_: Any) -> list[CheckMessage]:
         ("a Redis operation", OPERATION_TIMEOUT_S),
         ("MongoDB's share of a request", clock.MONGODB_TIMEOUT_S),
         ("a request", clock.REQUEST_TIMEOUT_S),
-        ("a slot lock", services.LOCK_TTL_MS / 1000),
+        ("a slot lock", create.LOCK_TTL_MS / 1000),
         ("gunicorn's time-out", GUNICORN_TIMEOUT_S),
         ("a claim's lease", LEASE_MS / 1000),
         ("a server-made key", outcomes.SERVER_KEY_LIFE.total_seconds()),

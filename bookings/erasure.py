@@ -20,11 +20,12 @@ from django.db.models import Q
 from pymongo.client_session import ClientSession
 from redis.exceptions import RedisError
 
-from bookings import accounts, letters, lookups, repository
+from bookings import accounts, letters
 from bookings.domain.booking import Booking
 from bookings.domain.email_addresses import mentions, spellings_of
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.mongodb.transactions import in_transaction
+from bookings.stays import lookups, repository
 from idempotency.claims import Claims
 
 logger = logging.getLogger(__name__)

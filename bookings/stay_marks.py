@@ -9,9 +9,7 @@ import dataclasses
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 
-from bookings import answers, lookups
 from bookings.catalogue import inventory
-from bookings.changes import Step, change
 from bookings.domain.booking import (
     CHECKED_IN,
     CHECKED_OUT,
@@ -25,8 +23,10 @@ from bookings.domain.booking import (
 from bookings.domain.callers import Caller
 from bookings.infrastructure import clock
 from bookings.infrastructure.clock import Deadline
-from bookings.outcomes import Outcome, read_key
 from bookings.refusals import InvalidIdempotencyKey, NotFound, ValidationFailed
+from bookings.stays import answers, lookups
+from bookings.stays.keyed_change import Step, change
+from bookings.stays.outcomes import Outcome, read_key
 
 # Takes back the newest mark that stands. In the history each mark is an event of its own name.
 UNDO = "undo"

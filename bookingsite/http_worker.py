@@ -436,7 +436,7 @@ def _to_http(refusal: Refusal, *, is_for_api: bool) -> bytes:
     """The refusal as a whole answer, made without Django."""
     if is_for_api:
         # Not above: it needs Django's models, and gunicorn reads this module before they are there.
-        from bookings import answers
+        from bookings.stays import answers
 
         answer = answers.problem(refusal)
         content_type, body = answer.content_type, answer.body

@@ -14,10 +14,11 @@ from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
 from rest_framework import exceptions as drf
 
-from bookings import answers, refusals
+from bookings import refusals
 from bookings.infrastructure import metrics
 from bookings.infrastructure.mongodb import errors, outage
 from bookings.refusals import Refusal
+from bookings.stays import answers
 from bookings.web.messages import explain, title_of
 from idempotency import keys
 from idempotency.errors import InvalidKey

@@ -324,7 +324,7 @@ if not (
 DEFAULT_HOTEL = _read("DEFAULT_HOTEL", "")
 
 # Where `manage.py idempotency` and the admin ask what was made under a key, and whose it is.
-IDEMPOTENCY_FIND_EFFECT = "bookings.lookups.find_effect"
+IDEMPOTENCY_FIND_EFFECT = "bookings.stays.lookups.find_effect"
 IDEMPOTENCY_READ_CALLER = "bookings.domain.callers.read_caller"
 
 # --- Worker -------------------------------------------------------------------------------

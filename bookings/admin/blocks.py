@@ -16,7 +16,7 @@ from bookings.domain.booking import BLOCK, CANCELLED, CONFIRMED, Booking
 from bookings.domain.stay_request import MAX_NOTES
 from bookings.infrastructure.texts import LinesField, shorten
 from bookings.models import BookingRecord, RoomBlock
-from bookings.outcomes import Outcome
+from bookings.stays.outcomes import Outcome
 
 # What a block's states are called where no guest is meant.
 STATUS_LABELS = {CONFIRMED: "in force", CANCELLED: "lifted"}

@@ -14,7 +14,6 @@ from django.db.models import Model, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
 
-from bookings import lookups
 from bookings.admin.changing import ChangesWhatWasSeen
 from bookings.admin.deletion import KeepsWhatHasParts, RefusesDeletion
 from bookings.admin.free_of_charge import AsksBeforeFree
@@ -22,6 +21,7 @@ from bookings.catalogue import inventory, withdrawal
 from bookings.domain.money import format_money
 from bookings.infrastructure import clock
 from bookings.models import Hotel, Night, Room, RoomCategory
+from bookings.stays import lookups
 
 # A booking may be on its way to what was for sale a moment ago: bookings/catalogue/withdrawal.py.
 WAIT = f"{withdrawal.STILL_SOLD.total_seconds() / 60:.0f} minutes"

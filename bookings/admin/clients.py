@@ -11,12 +11,12 @@ from django.urls import path, reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
-from bookings import lookups
 from bookings.admin.changing import ChangesWhatWasSeen
 from bookings.admin.deletion import RefusesDeletion
 from bookings.catalogue import withdrawal
 from bookings.domain import callers
 from bookings.models import ApiClient
+from bookings.stays import lookups
 
 WAIT = f"{withdrawal.STILL_SOLD.total_seconds() / 60:.0f} minutes"
 

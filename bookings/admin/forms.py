@@ -11,7 +11,6 @@ from django.http import QueryDict
 
 from bookings.admin.choices import read_ids
 from bookings.domain.stay_request import MAX_ROOMS
-from bookings.outcomes import Outcome
 from bookings.refusals import (
     IdempotencyInProgress,
     InvalidIdempotencyKey,
@@ -19,6 +18,7 @@ from bookings.refusals import (
     Refusal,
     TryAgain,
 )
+from bookings.stays.outcomes import Outcome
 
 # The longest list of ids that can be meant, with room for how people separate them.
 MAX_ROOMS_TEXT = MAX_ROOMS * 80

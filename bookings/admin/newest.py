@@ -16,8 +16,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
-from bookings import lookups
 from bookings.admin.nights import DatesFilter
+from bookings.stays import lookups
 
 # Whoever looks for an older one searches, or narrows the list down.
 MAX_LISTED = 1_000

@@ -21,17 +21,17 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
-from bookings import lifecycle, lookups
 from bookings.admin.forms import KeyedForm, add_faults
 from bookings.admin.newest import BoundedPaginator, NewestChangeList
 from bookings.domain.booking import EXPIRED, NO_SHOW, PENDING, Booking, Change
 from bookings.domain.callers import Caller, caller_of_user
 from bookings.domain.money import format_money
 from bookings.infrastructure import clock
-from bookings.lifecycle import MAX_REASON
 from bookings.models import ApiClient, BookingRecord, Hotel
-from bookings.outcomes import Outcome
 from bookings.refusals import Refusal, ValidationFailed
+from bookings.stays import lifecycle, lookups
+from bookings.stays.lifecycle import MAX_REASON
+from bookings.stays.outcomes import Outcome
 
 # A request has ten seconds; this many changes take about one.
 MAX_AT_ONCE = 100

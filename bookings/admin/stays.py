@@ -16,7 +16,6 @@ from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
-from bookings import answers, lifecycle, lookups, services
 from bookings.admin.booking_form import BookingForm
 from bookings.admin.choices import RoomsSelect, move_groups
 from bookings.admin.desk.choosing import read_day
@@ -43,8 +42,9 @@ from bookings.guest_search import find_stay_ids
 from bookings.infrastructure import clock
 from bookings.models import BookingRecord, DeliveryRecord
 from bookings.move_options import RoomOption, find_move_options
-from bookings.outcomes import Outcome
 from bookings.refusals import ValidationFailed
+from bookings.stays import answers, create, lifecycle, lookups
+from bookings.stays.outcomes import Outcome
 
 # Among so many of those who were found the list's filters look.
 MAX_FOUND = 1_000
@@ -388,7 +388,7 @@ def _book(request: HttpRequest, form: BookingForm) -> Outcome:
     owner = form.cleaned_data["owner"]
     # The booking keeps the language in which it is made.
     with translation.override(form.cleaned_data["guest_language"] or settings.LANGUAGE_CODE):
-        return services.create_booking(
+        return create.create_booking(
             caller=staff(request),
             owner=caller_of_user(owner.pk) if owner else None,
             key_header=form.cleaned_data["key"],

@@ -14,11 +14,11 @@ from drf_spectacular.utils import (
 )
 
 from bookings import refusals
-from bookings.answers import PROBLEM_JSON, problem
 from bookings.api import examples, serializers
 from bookings.domain.booking import STATUSES
 from bookings.domain.stay_request import MAX_GUESTS, MAX_USER_ID
 from bookings.refusals import Refusal
+from bookings.stays.answers import PROBLEM_JSON, problem
 
 
 class TokenScheme(OpenApiAuthenticationExtension):

@@ -1,4 +1,4 @@
-"""The shapes of the API, for its OpenAPI description. The bytes are made in bookings/answers.py."""
+"""The shapes of the API, for its OpenAPI description. bookings/stays/answers.py makes the bytes."""
 
 from rest_framework import serializers
 

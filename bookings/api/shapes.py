@@ -1,9 +1,9 @@
-"""What can be booked, as the API shows it; bookings themselves are in bookings/answers.py."""
+"""What can be booked, as the API shows it; bookings themselves are in bookings/stays/answers.py."""
 
 from typing import Any
 
-from bookings.answers import describe_price
 from bookings.availability.search import CalendarDay, CategoryStay, FreeRoom
+from bookings.stays.answers import describe_price
 
 
 def describe_stay(stay: CategoryStay) -> dict[str, Any]:

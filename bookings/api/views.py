@@ -11,7 +11,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from bookings import lifecycle, services
 from bookings.api import shapes
 from bookings.api.parsing import read_json
 from bookings.api.schema import (
@@ -35,7 +34,8 @@ from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.texts import is_plain_line
 from bookings.infrastructure.throttles import address_of
 from bookings.refusals import Throttled, UnsupportedMediaType, ValidationFailed
-from bookings.services import Outcome
+from bookings.stays import create, lifecycle
+from bookings.stays.create import Outcome
 from idempotency import keys
 
 MAX_PAGE = 100
@@ -64,7 +64,7 @@ class BookingsView(ApiView):
     @create_schema
     def post(self, request: ApiRequest) -> HttpResponse:
         return send(
-            services.create_booking(
+            create.create_booking(
                 caller=request.user,
                 key_header=request.headers.get("Idempotency-Key"),
                 read_payload=lambda: read_json(request),
@@ -76,7 +76,7 @@ class BookingsView(ApiView):
     @list_schema
     def get(self, request: ApiRequest) -> Response:
         filters = _Filters(request, "userId", "resourceId", "date", "status", "cursor", "limit")
-        found, cursor = services.list_bookings(
+        found, cursor = create.list_bookings(
             viewer=request.user,
             user_id=filters.text("userId"),
             room=filters.id("resourceId"),
@@ -91,7 +91,7 @@ class BookingsView(ApiView):
 class BookingView(ApiView):
     @get_schema
     def get(self, request: ApiRequest, booking_id: str) -> Response:
-        booking = services.get_booking(viewer=request.user, booking_id=booking_id)
+        booking = create.get_booking(viewer=request.user, booking_id=booking_id)
         return Response({"success": True, "booking": booking})
 
 

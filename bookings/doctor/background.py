@@ -7,9 +7,10 @@ sweep that it asked for and a worker ran. So beat without a worker looks like no
 from celery import current_app
 from django.conf import settings
 
-from bookings import deliveries, letters, lookups, relay, sweep, sweep_tally
+from bookings import deliveries, letters, relay, sweep, sweep_tally
 from bookings.deliveries import MAIL
 from bookings.doctor.findings import Finding, fail, ok, warn
+from bookings.stays import lookups
 from bookings.webhooks import sending
 from locks.connection import OPERATION_TIMEOUT_S
 

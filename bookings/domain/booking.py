@@ -118,7 +118,9 @@ class Seen:
 
 @dataclass(frozen=True)
 class Notice:
-    """News of the booking for its guest or partner, from `due_at` on; bookings/outbox.py makes it.
+    """News of the booking for its guest or partner, from `due_at` on.
+
+    Made by bookings/stays/notices.py.
 
     `version` is the booking's that the news came with, `ends_at` the end of the hold that is
     announced by `expiring`.

@@ -8,7 +8,6 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from bookings import services
 from bookings.catalogue import inventory
 from bookings.domain.booking import ACTIVE, CONFIRMED
 from bookings.domain.callers import Caller
@@ -16,6 +15,7 @@ from bookings.domain.stay_request import GUEST_FIELDS
 from bookings.infrastructure import clock
 from bookings.infrastructure.throttles import address_of
 from bookings.refusals import AlreadyBooked, EmailNeeded, KeyReused, NotFound, Refusal, SoldOut
+from bookings.stays import create
 from bookings.web import limits, visitors
 from bookings.web.forms import GuestForm, HoldForm
 from bookings.web.intents import MAX_CHAIN, Intent, IntentKeys, keys_of
@@ -66,7 +66,7 @@ def hold(request: HttpRequest) -> HttpResponse:
 
     def try_with(key: str, keyed_as: Caller) -> Said:
         return ask(
-            lambda: services.create_booking(
+            lambda: create.create_booking(
                 caller=keyed_as,
                 owner=caller,
                 key_header=key,
@@ -84,7 +84,7 @@ def hold(request: HttpRequest) -> HttpResponse:
                 visitors.keep_typed(request, details)
             return _refuse_hold(request, said, keys, intent, key, results)
         try:
-            booking = services.find_own_booking(viewer=caller, booking_id=said.booking_id)
+            booking = create.find_own_booking(viewer=caller, booking_id=said.booking_id)
         except NotFound:
             if not said.is_replay:
                 # Its guest has logged in, in another tab, and has it already.

@@ -19,13 +19,13 @@ from django.templatetags.static import static
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from bookings import lifecycle, services
 from bookings.availability import search
 from bookings.domain.booking import ACTIVE
 from bookings.domain.callers import Caller, caller_of_guest
 from bookings.infrastructure import clock
 from bookings.infrastructure.throttles import Limit, address_of, count_in_all, wait_s
 from bookings.refusals import Refusal, ValidationFailed
+from bookings.stays import create, lifecycle
 
 # Each scenario with the faults that were recorded for it.
 RECORDED = {
@@ -143,7 +143,7 @@ def _book(request: HttpRequest, run: Run, number: int) -> HttpResponse:
         return _throttled()
     payload = {"resourceId": run.room, "date": run.night, "hold": True}
     try:
-        outcome = services.create_booking(
+        outcome = create.create_booking(
             caller=run.guest(number),
             key_header=run.key(number),
             read_payload=lambda: payload,
@@ -171,7 +171,7 @@ def _end(request: HttpRequest, run: Run) -> HttpResponse:
     booked = 0
     for number in range(1, MAX_REQUESTS + 1):
         guest = run.guest(number)
-        bookings, _ = services.list_own_bookings(viewer=guest)
+        bookings, _ = create.list_own_bookings(viewer=guest)
         booked += len(bookings)
         for booking in bookings:
             if booking.status_at(clock.now()) not in ACTIVE:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from django.http import Http404
 
-from bookings.outcomes import Outcome
 from bookings.refusals import NotFound, Refusal
+from bookings.stays.outcomes import Outcome
 
 
 @dataclass(frozen=True)

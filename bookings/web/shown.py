@@ -27,7 +27,7 @@ from bookings.domain.booking import (
 from bookings.domain.money import format_money
 from bookings.domain.stay_request import Guest, SeenStay
 from bookings.domain.told import Told, told_now, told_when_made
-from bookings.lifecycle import LONGEST_HOLD, MAX_EXTENSIONS
+from bookings.stays.lifecycle import LONGEST_HOLD, MAX_EXTENSIONS
 from bookings.web.forms import STATUS_LABELS
 from bookings.web.intents import Intent
 

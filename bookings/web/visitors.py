@@ -16,13 +16,14 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 
-from bookings import adoption, services
+from bookings import adoption
 from bookings.domain.booking import LATE_CONFIRM, Booking
 from bookings.domain.callers import Caller, caller_of_guest, caller_of_user
-from bookings.hold_limits import digest_of
 from bookings.infrastructure import clock
-from bookings.lifecycle import LONGEST_HOLD
 from bookings.refusals import NotAuthenticated
+from bookings.stays import create
+from bookings.stays.hold_limits import digest_of
+from bookings.stays.lifecycle import LONGEST_HOLD
 
 GUEST_COOKIE = "guest"
 _SALT = "bookings.web.visitors"
@@ -102,7 +103,7 @@ def adopt_rest(request: HttpRequest) -> None:
     """The same with whatever is the guest's: before something that looks at the account alone, and
     before the browser forgets the guest."""
     if guest := guest_before(request):
-        found, _cursor = services.list_own_bookings(viewer=guest, limit=1)
+        found, _cursor = create.list_own_bookings(viewer=guest, limit=1)
         adopt_late(request, found)
 
 

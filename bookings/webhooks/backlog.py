@@ -25,7 +25,7 @@ from bookings.deliveries import (
 )
 from bookings.infrastructure import failed_work
 from bookings.infrastructure.connections import collection
-from bookings.outbox import NEWS_EXPIRING
+from bookings.stays.notices import NEWS_EXPIRING
 
 Delivery = dict[str, Any]
 

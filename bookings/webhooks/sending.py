@@ -13,7 +13,6 @@ from typing import Any
 
 from django.conf import settings
 
-from bookings import answers
 from bookings.infrastructure import clock, failed_work
 from bookings.infrastructure.clock import request_limits
 from bookings.infrastructure.failed_work import ENDPOINTS
@@ -21,6 +20,7 @@ from bookings.infrastructure.mongodb import outage
 from bookings.infrastructure.seals import SealBroken
 from bookings.infrastructure.single_run import one_at_a_time
 from bookings.points import reached
+from bookings.stays import answers
 from bookings.webhooks import backlog, endpoints, posting, signing
 from bookings.webhooks.backlog import Delivery
 from bookings.webhooks.endpoints import Endpoint

@@ -7,10 +7,10 @@ from datetime import date
 import pytest
 from playwright.sync_api import expect
 
-from bookings import lifecycle
 from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
+from bookings.stays import lifecycle
 from tests.browser.conftest import Visit
 from tests.browser.visitor import Visitor, statuses, stored
 from tests.conftest import night

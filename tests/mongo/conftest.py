@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from bookings import lifecycle, services
 from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
 from bookings.models import Hotel, RoomCategory
-from bookings.services import Outcome
+from bookings.stays import create, lifecycle
+from bookings.stays.create import Outcome
 from tests.conftest import night
 
 PARTNER = Caller("client", "partner", may_act_for_others=True)
@@ -96,7 +96,7 @@ def book(key: str | None = "key", *, caller: Caller = PARTNER, **fields: Any) ->
         del payload["date"]
     if "categoryId" in fields or "rooms" in fields:
         del payload["resourceId"]
-    return services.create_booking(
+    return create.create_booking(
         caller=caller,
         key_header=key,
         read_payload=lambda: payload,

@@ -14,18 +14,7 @@ from bson import ObjectId
 from django.contrib.auth.models import User
 from django.test import Client
 
-from bookings import (
-    accounts,
-    adoption,
-    blocks,
-    erasure,
-    lifecycle,
-    points,
-    repository,
-    second_factor,
-    services,
-    stay_marks,
-)
+from bookings import accounts, adoption, blocks, erasure, points, second_factor, stay_marks
 from bookings.catalogue import night_jobs
 from bookings.catalogue.nights import Row
 from bookings.domain import account_deletion
@@ -33,8 +22,9 @@ from bookings.domain.callers import Caller, caller_of_guest, caller_of_user
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
 from bookings.models import VerifiedAddress
-from bookings.outcomes import Outcome
 from bookings.refusals import NotAuthenticated
+from bookings.stays import create, lifecycle, repository
+from bookings.stays.outcomes import Outcome
 from tests.browsing import hold as hold_on_pages
 from tests.conftest import night
 from tests.mongo.conftest import book, cancel, confirm, extend, stored
@@ -150,7 +140,7 @@ def test_gives_no_hold_another_key_for_an_account_that_was_deleted_meanwhile(ada
 def test_books_for_nobody_and_by_nobody_who_is_gone(ada: User, desk: User, gone: str) -> None:
     at_point("after_lock", lambda: delete(ada if gone == "owner" else desk))
 
-    outcome = services.create_booking(
+    outcome = create.create_booking(
         caller=caller(desk),
         owner=caller(ada),
         key_header="key",
@@ -486,7 +476,7 @@ def test_forgets_the_keys_of_what_was_booked_since_it_was_judged(
 def test_names_to_staff_the_account_that_they_cannot_book_for(ada: User) -> None:
     account_deletion.begin_deletion(str(caller_of_user(ada.pk)))
 
-    refused = services.create_booking(
+    refused = create.create_booking(
         caller=Caller("user", "staff"),
         owner=caller_of_user(ada.pk),
         key_header="key",

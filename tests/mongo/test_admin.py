@@ -11,12 +11,12 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 
-from bookings import lifecycle, services
 from bookings.domain import callers
 from bookings.domain.callers import Caller, caller_of_user
 from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.connections import collection
 from bookings.models import ApiClient, Hotel, Room, RoomCategory
+from bookings.stays import create, lifecycle
 from tests.conftest import night
 
 USERS = "/admin/auth/user/"
@@ -52,7 +52,7 @@ def inn(database: None) -> Iterator[Hotel]:
 
 
 def book(caller: Caller, room: str = "room_A", **more: Any) -> dict[str, Any]:
-    outcome = services.create_booking(
+    outcome = create.create_booking(
         caller=caller,
         key_header=None,
         read_payload=lambda: {"resourceId": room, "date": night()},
@@ -215,7 +215,7 @@ def test_keeps_the_nights_of_a_deleted_user(desk: Client) -> None:
     book(caller_of_user(user.pk))
 
     user.delete()
-    rival = services.create_booking(
+    rival = create.create_booking(
         caller=Caller("user", "somebody"),
         key_header=None,
         read_payload=lambda: {"resourceId": "room_A", "date": night()},
@@ -233,7 +233,7 @@ def test_keeps_the_account_when_its_bookings_cannot_be_cut_loose(
     def fail(person: str, pseudonym: str) -> int:
         raise RuntimeError("MongoDB is away")
 
-    monkeypatch.setattr("bookings.repository.replace_person", fail)
+    monkeypatch.setattr("bookings.stays.repository.replace_person", fail)
     with pytest.raises(RuntimeError, match="MongoDB is away"):
         desk.post(f"{USERS}{user.pk}/delete/", {"post": "yes"})
 

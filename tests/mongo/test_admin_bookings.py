@@ -11,13 +11,14 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from bookings import lifecycle, lookups, points, services
+from bookings import points
 from bookings.domain.booking import new_id
 from bookings.domain.callers import Caller, caller_of_user
 from bookings.infrastructure import clock
 from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.connections import collection
 from bookings.models import Hotel
+from bookings.stays import create, lifecycle, lookups
 from tests.conftest import night
 from tests.pages import Page
 
@@ -31,7 +32,7 @@ def page_of(booking: dict[str, Any]) -> str:
 
 def book(owner: User, room: str = "room_A", *, days: int = 30, **payload: Any) -> dict[str, Any]:
     """A booking as the API describes it, made by its owner."""
-    outcome = services.create_booking(
+    outcome = create.create_booking(
         caller=caller_of_user(owner.pk),
         key_header=None,
         read_payload=lambda: {"resourceId": room, "date": night(days), **payload},

@@ -11,7 +11,7 @@ from django.test import Client
 
 from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
-from bookings.services import Outcome
+from bookings.stays.create import Outcome
 from tests.conftest import night
 from tests.mongo.conftest import book, cancel, let_hold_end, put_night, stored
 from tests.mongo.test_admin_bookings import LIST, sent_messages

@@ -12,13 +12,14 @@ from django.core import mail
 from django.test import Client
 from pymongo.errors import AutoReconnect
 
-from bookings import accounts, adoption, letters, lookups, repository, services
+from bookings import accounts, adoption, letters
 from bookings.domain.booking import MAX_HISTORY
 from bookings.domain.callers import Caller, caller_of_guest, caller_of_user
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
-from bookings.lookups import find_booking
 from bookings.refusals import KeyMismatch
+from bookings.stays import create, lookups, repository
+from bookings.stays.lookups import find_booking
 from tests import browsing
 from tests.conftest import night
 from tests.mongo.conftest import PARTNER, book, cancel, confirm, let_hold_end, stored
@@ -333,7 +334,7 @@ def test_gives_a_partners_guest_no_hold_of_another(ada: User) -> None:
 
 
 def hold_as(caller: Caller, *, owner: Caller, key: str) -> Any:
-    return services.create_booking(
+    return create.create_booking(
         caller=caller,
         owner=owner,
         key_header=key,
@@ -355,7 +356,7 @@ def test_keeps_no_refusal_about_a_hold_that_its_guest_took_to_an_account(
     payload = {"date": night(), "hold": True, **by}
 
     def send(owner: Caller) -> Any:
-        return services.create_booking(
+        return create.create_booking(
             caller=GUEST,
             owner=owner,
             key_header="two",

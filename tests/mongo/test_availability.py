@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from bookings import lookups
 from bookings.availability import search
 from bookings.availability.search import CategoryStay
 from bookings.infrastructure import connections
 from bookings.refusals import ValidationFailed
+from bookings.stays import lookups
 from tests.conftest import night
 from tests.mongo.conftest import book, cancel, let_hold_end, put_night
 from tests.mongo.test_write import Commands

@@ -8,9 +8,9 @@ import pytest
 from django.test import Client
 from icalendar import Calendar
 
-from bookings import manage_links
 from bookings.infrastructure import clock
 from bookings.models import Hotel
+from bookings.stays import manage_links
 from bookings.web.visitors import MAX_MANAGED
 from tests.browsing import (
     ADA,

@@ -13,13 +13,14 @@ from django.contrib.auth.models import User
 from django.core import mail
 from django.test import Client
 
-from bookings import adoption, hold_limits, letters, lifecycle, services
+from bookings import adoption, letters
 from bookings.domain.booking import from_document
 from bookings.domain.callers import Caller, caller_of_guest, caller_of_user
 from bookings.infrastructure import clock, connections, metrics
 from bookings.infrastructure.clock import Deadline
 from bookings.models import Hotel
-from bookings.services import Outcome
+from bookings.stays import create, hold_limits, lifecycle
+from bookings.stays.create import Outcome
 from bookings.web.messages import LINK_IS_OVER, SENTENCES
 from tests.browsing import (
     ADA,
@@ -89,7 +90,7 @@ def try_to_hold(
         "checkOut": night(at + nights),
         "hold": True,
     }
-    return services.create_booking(
+    return create.create_booking(
         caller=caller,
         key_header=key or f"{guest}-{category}-{rooms}-{at}-{nights}",
         read_payload=lambda: payload,
@@ -276,7 +277,7 @@ def test_does_not_count_what_is_booked_or_over(inn: None, settings: Any) -> None
 
 def test_lets_the_desk_hold_a_whole_house(inn: None, settings: Any) -> None:
     settings.MAX_HELD_ROOM_NIGHTS = settings.MAX_HELD_ROOM_NIGHTS_PER_ADDRESS = 1
-    made = services.create_booking(
+    made = create.create_booking(
         caller=Caller("user", "staff"),
         key_header="key",
         read_payload=lambda: {

@@ -7,14 +7,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bookings import lifecycle
 from bookings.catalogue import inventory
 from bookings.domain.booking import MAX_HISTORY
 from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
 from bookings.refusals import ValidationFailed
-from bookings.services import Outcome
+from bookings.stays import lifecycle
+from bookings.stays.create import Outcome
 from tests.conftest import night
 from tests.mongo.conftest import CUSTOMER, book, cancel, confirm, stored
 

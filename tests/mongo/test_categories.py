@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from bookings import lifecycle, lookups, repository, services
 from bookings.availability import occupancy
 from bookings.domain.callers import Caller
 from bookings.infrastructure import clock, connections
+from bookings.stays import create, lifecycle, lookups, repository
 from tests.conftest import night
 from tests.mongo.conftest import book, cancel, confirm, let_hold_end, put_night, stored
 
@@ -244,7 +244,7 @@ def test_gives_no_other_kind_of_room_since_the_first_was_moved_and_cancelled() -
         actor=Caller("user", "staff"),
         booking_id=first.content["booking"]["id"],
         key_header="move",
-        deadline=services.Deadline.after(10),
+        deadline=create.Deadline.after(10),
         room_ids=("inn_S",),
         check_in=date.fromisoformat(night(10)),
         check_out=date.fromisoformat(night(11)),
@@ -338,11 +338,11 @@ def test_refuses_what_cannot_be_meant(fields: dict[str, Any], field: str) -> Non
     payload = {"date": night(10), **fields, **both}
     if "checkIn" in fields:
         del payload["date"]
-    refused = services.create_booking(
+    refused = create.create_booking(
         caller=Caller("client", "partner"),
         key_header="key",
         read_payload=lambda: payload,
-        deadline=services.Deadline.after(10),
+        deadline=create.Deadline.after(10),
     )
 
     assert refused.code == "VALIDATION_ERROR"
@@ -564,7 +564,7 @@ def test_lets_staff_hold_as_many_rooms_as_they_need(settings: Any) -> None:
     settings.MAX_LIVE_HOLDS = 1
 
     made = [
-        services.create_booking(
+        create.create_booking(
             caller=Caller("user", "staff"),
             key_header=room,
             read_payload=lambda room=room: {  # type: ignore[misc]
@@ -572,7 +572,7 @@ def test_lets_staff_hold_as_many_rooms_as_they_need(settings: Any) -> None:
                 "date": night(),
                 "hold": True,
             },
-            deadline=services.Deadline.after(10),
+            deadline=create.Deadline.after(10),
             as_staff=True,
         )
         for room in ("inn_A", "inn_B")

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from bookings import lifecycle
 from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
+from bookings.stays import lifecycle
 from bookings.web.messages import CONFIRM_SENTENCES, SENTENCES
 from tests.browsing import (
     ADA,

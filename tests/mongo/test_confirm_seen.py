@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from bookings import lifecycle, repository
 from bookings.domain import callers
 from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
 from bookings.models import ApiClient
-from bookings.services import Outcome
+from bookings.stays import lifecycle, repository
+from bookings.stays.create import Outcome
 from tests.conftest import night
 from tests.mongo.conftest import (
     CUSTOMER,

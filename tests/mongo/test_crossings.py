@@ -22,15 +22,16 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from bookings import adoption, blocks, lifecycle, points, repository, services
+from bookings import adoption, blocks, points
 from bookings.domain.booking import LATE_CONFIRM
 from bookings.domain.callers import Caller, caller_of_guest, caller_of_user
-from bookings.hold_limits import HoldLimits
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
 from bookings.models import RoomCategory
-from bookings.outcomes import Outcome
 from bookings.refusals import Refusal
+from bookings.stays import create, lifecycle, repository
+from bookings.stays.hold_limits import HoldLimits
+from bookings.stays.outcomes import Outcome
 from tests.conftest import night
 from tests.mongo.conftest import (
     book,
@@ -800,9 +801,9 @@ def test_is_held_in_one_tab_while_its_guest_logs_in_in_another(race: Race) -> No
     def goes_on_with_it(bookings: list[dict[str, Any]]) -> None:
         me = Caller("user", str(ada.pk), guest=str(GUEST))
         (held,) = (str(booking["_id"]) for booking in bookings)
-        assert services.find_own_booking(viewer=me, booking_id=held).status == "pending"
+        assert create.find_own_booking(viewer=me, booking_id=held).status == "pending"
         log_in(ada)
-        assert services.find_own_booking(viewer=caller_of_user(ada.pk), booking_id=held)
+        assert create.find_own_booking(viewer=caller_of_user(ada.pk), booking_id=held)
 
     race.run(
         prepare,
@@ -850,7 +851,7 @@ def put_on_sale(room: str, is_sold: bool) -> None:
 
 
 def hold_for(owner: Caller, key: str, *, caller: Caller) -> Outcome:
-    return services.create_booking(
+    return create.create_booking(
         caller=caller,
         owner=owner,
         key_header=key,

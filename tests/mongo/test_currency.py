@@ -10,15 +10,16 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from bookings import lifecycle, move_options, repository
+from bookings import move_options
 from bookings.catalogue import calendars
 from bookings.domain.booking import BLOCK, NO_SHOW, from_document
 from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
 from bookings.models import Hotel
-from bookings.outcomes import Outcome
 from bookings.refusals import ValidationFailed
+from bookings.stays import lifecycle, repository
+from bookings.stays.outcomes import Outcome
 from tests.conftest import night
 from tests.mongo.conftest import book, confirm, let_hold_end, stored
 

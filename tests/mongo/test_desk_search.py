@@ -17,7 +17,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 
-from bookings import erasure, guest_search, lifecycle, points, repository
+from bookings import erasure, guest_search, points
 from bookings.admin import stays
 from bookings.admin.stays import BookingAdmin
 from bookings.catalogue import inventory
@@ -26,6 +26,7 @@ from bookings.domain.stay_request import Guest
 from bookings.indexes import make_booking_indexes
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
+from bookings.stays import lifecycle, repository
 from tests.conftest import night
 from tests.mongo.conftest import PARTNER, book, stored
 from tests.mongo.test_admin_blocks import block

@@ -14,7 +14,7 @@ from bookings.admin.desk.today import sort_stays
 from bookings.availability.occupancy import Occupant
 from bookings.domain.booking import CHECKED_IN, CHECKED_OUT, EXPECTED, NO_SHOW
 from bookings.models import Hotel
-from bookings.outcomes import Outcome
+from bookings.stays.outcomes import Outcome
 from tests.conftest import night
 from tests.mongo.conftest import book, stored
 from tests.mongo.test_admin_bookings import LIST, sent_messages

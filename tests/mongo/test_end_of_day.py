@@ -10,7 +10,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from bookings import blocks, lifecycle, services, stay_marks
+from bookings import blocks, stay_marks
 from bookings.availability import search
 from bookings.catalogue.inventory import find_hotel
 from bookings.domain.booking import CHECKED_IN, NO_SHOW
@@ -18,8 +18,9 @@ from bookings.domain.callers import Caller
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
 from bookings.models import Hotel
-from bookings.outcomes import Outcome
 from bookings.refusals import ValidationFailed
+from bookings.stays import create, lifecycle
+from bookings.stays.outcomes import Outcome
 from tests.mongo.conftest import book, stored
 from tests.mongo.test_admin_bookings import ADD
 
@@ -51,7 +52,7 @@ def sell(
 ) -> Outcome:
     """To somebody who stands at the desk."""
     payload = {"resourceId": room, "checkIn": f"{first}", "checkOut": f"{end}"}
-    return services.create_booking(
+    return create.create_booking(
         caller=STAFF,
         key_header=key,
         read_payload=lambda: payload,

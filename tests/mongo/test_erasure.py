@@ -15,10 +15,11 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from bookings import accounts, erasure, letters, lifecycle, repository
+from bookings import accounts, erasure, letters
 from bookings.domain.booking import from_document
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
+from bookings.stays import lifecycle, repository
 from idempotency.claims import Claims
 from local.servers import Server
 from locks.connection import connect

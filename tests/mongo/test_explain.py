@@ -24,26 +24,18 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
-from bookings import (
-    blocks,
-    deliveries,
-    figures,
-    guest_search,
-    lifecycle,
-    lookups,
-    repository,
-    services,
-)
+from bookings import blocks, deliveries, figures, guest_search
 from bookings.admin import newest
 from bookings.availability import occupancy, search
 from bookings.catalogue import inventory
 from bookings.domain.booking import STATUSES
 from bookings.domain.callers import Caller, caller_of_guest
-from bookings.hold_limits import HoldLimits
 from bookings.indexes import make_delivery_indexes
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
 from bookings.models import BookingRecord
+from bookings.stays import create, lifecycle, lookups, repository
+from bookings.stays.hold_limits import HoldLimits
 from tests.conftest import night
 from tests.mongo.conftest import book, cancel, confirm, extend
 
@@ -334,7 +326,7 @@ def test_counts_what_guests_hold_together(explain: Explain) -> None:
             "checkOut": night(614),
             "hold": True,
         }
-        return services.create_booking(
+        return create.create_booking(
             caller=caller_of_guest(guest),
             key_header=guest,
             read_payload=lambda: payload,

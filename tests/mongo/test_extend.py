@@ -11,7 +11,7 @@ from bookings import points
 from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from bookings.refusals import InvalidIdempotencyKey, NotFound
-from bookings.services import Outcome
+from bookings.stays.create import Outcome
 from tests.mongo.conftest import book, cancel, confirm, extend, let_hold_end, stored
 
 

@@ -13,7 +13,7 @@ from bson import ObjectId
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bookings import blocks, lifecycle
+from bookings import blocks
 from bookings.domain.callers import Caller
 from bookings.figures import SEVERAL, Count, Figures, read_figures
 from bookings.infrastructure import clock
@@ -21,6 +21,7 @@ from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.connections import collection
 from bookings.models import Hotel, Room
 from bookings.refusals import ValidationFailed
+from bookings.stays import lifecycle
 from tests.conftest import night
 from tests.mongo.conftest import book, cancel, let_hold_end, put_night
 

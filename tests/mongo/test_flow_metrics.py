@@ -11,10 +11,11 @@ import pytest
 from prometheus_client import generate_latest
 from pymongo.errors import DuplicateKeyError
 
-from bookings import points, repository, services
+from bookings import points
 from bookings.infrastructure import connections
 from bookings.infrastructure.metrics import REGISTRY
 from bookings.refusals import IdempotencyInProgress
+from bookings.stays import create, repository
 from idempotency import keys
 from idempotency.claims import Answer, Claims
 from locks.connection import connect
@@ -166,7 +167,7 @@ def test_counts_a_busy_lock(moved: Moved) -> None:
 
 
 def test_counts_a_lock_that_ran_out_before_the_write(moved: Moved, monkeypatch: Patch) -> None:
-    monkeypatch.setattr(services, "LOCK_TTL_MS", 20)
+    monkeypatch.setattr(create, "LOCK_TTL_MS", 20)
     points.install(lambda point: time.sleep(0.05) if point == "after_lock" else None)
 
     refused = book()

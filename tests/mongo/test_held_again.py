@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 
-from bookings import lifecycle, points, repository
+from bookings import points
 from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
+from bookings.stays import lifecycle, repository
 from tests.conftest import night
 from tests.mongo.conftest import (
     book,

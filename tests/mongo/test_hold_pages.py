@@ -10,11 +10,12 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from bookings import lifecycle, points, services
-from bookings.answers import iso
+from bookings import points
 from bookings.domain.callers import caller_of_user
 from bookings.infrastructure import connections
 from bookings.refusals import NotFound, Refusal, ValidationFailed
+from bookings.stays import create, lifecycle
+from bookings.stays.answers import iso
 from bookings.web.intents import MAX_SETTLED, Intent, IntentKeys
 from bookings.web.messages import NOT_YOURS_ANY_MORE, SENTENCES
 from idempotency import keys
@@ -356,7 +357,7 @@ def test_shows_every_refusal_in_words_and_keeps_what_was_typed(
     elif action == "extend":
         to = f"{path}/extend"
     service = {
-        "create": (services, "create_booking"),
+        "create": (create, "create_booking"),
         "confirm": (lifecycle, "confirm_booking"),
         "extend": (lifecycle, "extend_hold"),
         "cancel": (lifecycle, "cancel_booking"),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from bookings import lifecycle, services, sweep
+from bookings import sweep
 from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
 from bookings.refusals import InvalidIdempotencyKey, KeyMismatch, NotFound
+from bookings.stays import create, lifecycle
 from tests.conftest import night
 from tests.mongo.conftest import (
     CUSTOMER,
@@ -239,9 +240,9 @@ def test_is_shown_as_expired_before_it_is_tidied() -> None:
     held = book(hold=True)
     let_hold_end()
 
-    seen = services.get_booking(viewer=PARTNER, booking_id=held.content["booking"]["id"])
-    pending, _ = services.list_bookings(viewer=PARTNER, status="pending")
-    expired, _ = services.list_bookings(viewer=PARTNER, status="expired")
+    seen = create.get_booking(viewer=PARTNER, booking_id=held.content["booking"]["id"])
+    pending, _ = create.list_bookings(viewer=PARTNER, status="pending")
+    expired, _ = create.list_bookings(viewer=PARTNER, status="expired")
 
     assert seen["status"] == "expired"
     assert pending == []

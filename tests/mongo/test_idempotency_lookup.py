@@ -14,12 +14,12 @@ from django.urls import reverse
 from django_redis import get_redis_connection
 from pytest_django import Settings
 
-from bookings import lifecycle, services
 from bookings.domain.callers import Caller, find_caller, read_caller
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
 from bookings.models import ApiClient
-from bookings.services import Outcome
+from bookings.stays import create, lifecycle
+from bookings.stays.create import Outcome
 from idempotency.keys import digest_of
 from local.servers import free_port
 from locks.connection import GuardedRedis
@@ -42,7 +42,7 @@ def book(
     key: str, *, caller: Caller = PARTNER, room: str = "room_A", hold: bool = False
 ) -> Outcome:
     payload = {"resourceId": room, "date": night(), "hold": hold}
-    return services.create_booking(
+    return create.create_booking(
         caller=caller, key_header=key, read_payload=lambda: payload, deadline=Deadline.after(10)
     )
 

@@ -10,11 +10,12 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from bookings import lifecycle, points, repository
+from bookings import points
 from bookings.domain.callers import Caller, caller_of_user
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
-from bookings.manage_links import make_link_token
+from bookings.stays import lifecycle, repository
+from bookings.stays.manage_links import make_link_token
 from tests.browsing import (
     ADA,
     ask,

@@ -15,10 +15,11 @@ from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
 from django.utils import translation
 
-from bookings import accounts, letters, manage_links, tasks
+from bookings import accounts, letters, tasks
 from bookings.domain.callers import caller_of_guest
 from bookings.indexes import LETTER_LIFE
 from bookings.infrastructure.connections import collection
+from bookings.stays import manage_links
 from tests.conftest import night
 from tests.mongo.conftest import PARTNER, book, cancel, let_hold_end
 

@@ -29,16 +29,17 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from bookings import blocks, lifecycle, repository, services, stay_marks, tasks
+from bookings import blocks, stay_marks, tasks
 from bookings.availability import search
 from bookings.doctor import recount
 from bookings.domain.booking import NO_SHOW
 from bookings.domain.callers import Caller
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
-from bookings.outcomes import Outcome
 from bookings.refusals import Refusal
 from bookings.stay_marks import UNDO
+from bookings.stays import create, lifecycle, repository
+from bookings.stays.outcomes import Outcome
 from tests.conftest import EMPTIED
 from tests.mongo.conftest import check_fields_agree, put_night
 from tests.mongo.model import (
@@ -654,7 +655,7 @@ class Bookings(RuleBasedStateMachine):
 
     def everybody_sees_their_own(self, turn: int) -> None:
         viewer = list(CALLERS)[turn % len(CALLERS)]
-        listed, _ = services.list_bookings(viewer=CALLERS[viewer], limit=100)
+        listed, _ = create.list_bookings(viewer=CALLERS[viewer], limit=100)
         assert [(booking["id"], booking["status"]) for booking in listed] == [
             (stay.id, stay.status_at(self.model.now))
             for stay in sorted(self.model.stays, key=lambda stay: stay.id, reverse=True)
@@ -754,7 +755,7 @@ class Bookings(RuleBasedStateMachine):
                 deadline=Deadline.after(DEADLINE_S),
             )
         payload = self.payload_of(what.wish)
-        return services.create_booking(
+        return create.create_booking(
             caller=CALLERS[what.caller],
             owner=CALLERS[CUSTOMER] if what.caller == STAFF else None,
             key_header=what.key,

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from bookings import lifecycle, lookups, repository
 from bookings.domain.booking import CHECKED_OUT
 from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
 from bookings.move_options import find_move_options
 from bookings.refusals import InvalidIdempotencyKey, NotFound
-from bookings.services import Outcome
+from bookings.stays import lifecycle, lookups, repository
+from bookings.stays.create import Outcome
 from tests.conftest import night
 from tests.mongo.conftest import (
     book,

@@ -13,10 +13,11 @@ from django.core.mail.backends.locmem import EmailBackend
 from django.utils import translation
 from icalendar import Calendar
 
-from bookings import deliveries, lifecycle, notifications, relay, sweep, tasks
+from bookings import deliveries, notifications, relay, sweep, tasks
 from bookings.domain.callers import Caller
 from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.connections import collection
+from bookings.stays import lifecycle
 from tests.conftest import night
 from tests.mongo.conftest import CUSTOMER, book, cancel, confirm, let_hold_end, stored
 from tests.mongo.test_outbox import delivered, let_reminders_be_due, let_time_pass, move

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import pytest
 from pytest_django import Settings
 
-from bookings import points, services
+from bookings import points
 from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
-from bookings.services import Outcome
+from bookings.stays import create
+from bookings.stays.create import Outcome
 from local.servers import Server
 from locks.connection import connect
 from locks.redis_lock import RedisLocks
@@ -35,7 +36,7 @@ def servers(settings: Settings) -> Iterator[list[Server]]:
 
 def book(key: str) -> Outcome:
     payload = {"resourceId": "room_A", "date": night()}
-    return services.create_booking(
+    return create.create_booking(
         caller=Caller("client", "partner"),
         key_header=key,
         read_payload=lambda: payload,

@@ -9,8 +9,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from bookings import letters, manage_links
+from bookings import letters
 from bookings.domain.booking import from_document
+from bookings.stays import manage_links
 from tests.browsing import (
     ADA,
     book,

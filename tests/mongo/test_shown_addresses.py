@@ -10,11 +10,12 @@ from django.test import Client
 from icalendar import Calendar
 from pytest_django import Settings
 
-from bookings import letters, lookups
+from bookings import letters
 from bookings.catalogue.inventory import find_hotel
 from bookings.domain.email_addresses import as_people_write
 from bookings.models import Hotel
-from bookings.stay_files import write_stay_file
+from bookings.stays import lookups
+from bookings.stays.calendar_file import write_stay_file
 from tests.browsing import ADA, booking_path, confirm_form, hold, open_page, press, stored
 from tests.mongo.conftest import book
 

@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
-from bookings import erasure, figures, lifecycle, stay_marks
+from bookings import erasure, figures, stay_marks
 from bookings.availability import occupancy
 from bookings.doctor import recount
 from bookings.domain.booking import CHECKED_IN, CHECKED_OUT, EXPECTED, NO_SHOW, from_document
 from bookings.domain.callers import Caller
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
-from bookings.outcomes import Outcome
 from bookings.refusals import InvalidIdempotencyKey, NotFound, ValidationFailed
+from bookings.stays import lifecycle
+from bookings.stays.outcomes import Outcome
 from tests.conftest import night
 from tests.mongo.conftest import book, cancel, check_fields_agree, let_hold_end, stored
 

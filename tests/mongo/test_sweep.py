@@ -21,8 +21,9 @@ import pytest
 from bson import ObjectId
 from django.core.management import call_command
 
-from bookings import lookups, points, repository, sweep, sweep_tally
+from bookings import points, sweep, sweep_tally
 from bookings.infrastructure import connections
+from bookings.stays import lookups, repository
 from local.servers import free_port, start_mongod
 from tests.faults import Faults
 from tests.mongo.conftest import book, confirm, let_hold_end, stored

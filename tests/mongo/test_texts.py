@@ -15,7 +15,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client, RequestFactory
 from icalendar import Calendar
 
-from bookings import blocks, lifecycle, lookups
+from bookings import blocks
 from bookings.admin.blocks import BlockForm
 from bookings.admin.booking_form import BookingForm
 from bookings.admin.records import RecordAdmin
@@ -27,7 +27,8 @@ from bookings.infrastructure.mail import make_mail
 from bookings.infrastructure.texts import LineField, LinesField
 from bookings.models import ApiClient, Hotel
 from bookings.refusals import ValidationFailed
-from bookings.stay_files import write_stay_file
+from bookings.stays import lifecycle, lookups
+from bookings.stays.calendar_file import write_stay_file
 from bookings.web.account_forms import NewAccountForm
 from bookings.web.forms import GuestForm
 from tests.browsing import ADA, booking_path, confirm_form, hold, open_page, press, stored

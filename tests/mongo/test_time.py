@@ -20,8 +20,8 @@ from bookings import tasks
 from bookings.availability import search
 from bookings.domain.callers import Caller
 from bookings.infrastructure import clock, connections
-from bookings.outcomes import Outcome
 from bookings.refusals import ValidationFailed
+from bookings.stays.outcomes import Outcome
 from tests.mongo.conftest import book, cancel, confirm, extend, let_hold_end, put_night, stored
 
 Patch = pytest.MonkeyPatch

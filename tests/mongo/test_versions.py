@@ -12,13 +12,14 @@ from typing import Any
 
 import pytest
 
-from bookings import lifecycle, relay, repository, sweep
+from bookings import relay, sweep
 from bookings.domain.booking import MAX_HISTORY, Change, change_document, from_document
 from bookings.domain.callers import Caller, caller_of_guest
-from bookings.hold_limits import HoldLimits
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
-from bookings.outcomes import Outcome
+from bookings.stays import lifecycle, repository
+from bookings.stays.hold_limits import HoldLimits
+from bookings.stays.outcomes import Outcome
 from tests.conftest import night
 from tests.mongo.conftest import (
     book,

@@ -19,12 +19,13 @@ from django.test import Client
 from pymongo.errors import PyMongoError
 from pymongo.synchronous.pool import Connection
 
-from bookings import lifecycle, points
+from bookings import points
 from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
 from bookings.models import Hotel, Room, RoomCategory
-from bookings.outcomes import Outcome
+from bookings.stays import lifecycle
+from bookings.stays.outcomes import Outcome
 from tests.conftest import night
 from tests.mongo.conftest import book, stored
 

@@ -13,10 +13,11 @@ from pymongo import MongoClient
 from pymongo.errors import DuplicateKeyError
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
-from bookings import points, repository, services
+from bookings import points
 from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
+from bookings.stays import create, repository
 from tests.conftest import night
 from tests.mongo.conftest import book, cancel, stored
 
@@ -139,7 +140,7 @@ def test_commits_on_a_majority_even_where_it_only_read(monkeypatch: pytest.Monke
 
 
 def test_starts_nothing_after_its_deadline() -> None:
-    outcome = services.create_booking(
+    outcome = create.create_booking(
         caller=Caller("client", "late"),
         key_header="key",
         read_payload=lambda: {"resourceId": "room_A", "date": night()},
@@ -154,7 +155,7 @@ def test_starts_nothing_after_its_deadline() -> None:
 def test_writes_nothing_once_its_time_is_up_while_it_holds_the_lock() -> None:
     points.install(lambda name: time.sleep(0.1) if name == "after_lock" else None)
     try:
-        outcome = services.create_booking(
+        outcome = create.create_booking(
             caller=Caller("client", "late"),
             key_header="key",
             read_payload=lambda: {"resourceId": "room_A", "date": night()},
@@ -169,7 +170,7 @@ def test_writes_nothing_once_its_time_is_up_while_it_holds_the_lock() -> None:
 
 
 def test_does_not_write_under_a_lock_it_has_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(services, "LOCK_TTL_MS", 50)
+    monkeypatch.setattr(create, "LOCK_TTL_MS", 50)
     points.install(lambda name: time.sleep(0.1) if name == "after_lock" else None)
     try:
         outcome = book()

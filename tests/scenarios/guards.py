@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from unittest import mock
 
-from bookings import repository
 from bookings.indexes import make_booking_indexes
 from bookings.infrastructure import connections
+from bookings.stays import repository
 from idempotency import claims
 from locks import redis_lock
 from locks.scripts import script

@@ -193,12 +193,12 @@ class Story:
 
 
 def _book(caller: Any, key: str, *, hold: bool = False) -> Callable[[], Any]:
-    from bookings import services
     from bookings.infrastructure.clock import Deadline
+    from bookings.stays import create
 
     night = (date.today() + timedelta(days=30)).isoformat()  # noqa: DTZ011
     payload = {"resourceId": "room_A", "date": night, **({"hold": True} if hold else {})}
-    return lambda: services.create_booking(
+    return lambda: create.create_booking(
         caller=caller,
         key_header=key,
         read_payload=lambda: payload,
@@ -207,8 +207,8 @@ def _book(caller: Any, key: str, *, hold: bool = False) -> Callable[[], Any]:
 
 
 def _confirm(caller: Any, key: str, held: Any) -> Callable[[], Any]:
-    from bookings import lifecycle
     from bookings.infrastructure.clock import Deadline
+    from bookings.stays import lifecycle
 
     return lambda: lifecycle.confirm_booking(
         actor=caller,

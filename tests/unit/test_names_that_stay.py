@@ -23,10 +23,11 @@ from django.http import HttpResponse
 from django.test import RequestFactory
 from django.utils.crypto import salted_hmac
 
-from bookings import hold_limits, letters, manage_links, tasks
+from bookings import letters, tasks
 from bookings.domain.callers import Caller
 from bookings.indexes import indexes_by_collection
 from bookings.infrastructure import seals
+from bookings.stays import hold_limits, manage_links
 from bookings.web import intents, lesson, limits, visitors
 
 GUEST = Caller("guest", "0123456789abcdef")

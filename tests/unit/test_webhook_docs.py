@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bookings.outbox import NEWS
+from bookings.stays.notices import NEWS
 from bookings.webhooks import endpoints, posting, sending, signing
 from tests.servers import ROOT
 

@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
-from bookings import lookups, stay_marks
+from bookings import stay_marks
 from bookings.admin.desk.access import ACT, LOOK, desk_page, may, show
 from bookings.admin.desk.choosing import read_choice
 from bookings.admin.desk.marks import PRESENCE_LABELS, mark_buttons, night_to_release
@@ -24,8 +24,9 @@ from bookings.catalogue import inventory
 from bookings.domain.booking import CHECKED_IN, CHECKED_OUT, CONFIRMED, EXPECTED, STAY, Booking
 from bookings.infrastructure import clock
 from bookings.models import BookingRecord
-from bookings.outcomes import Outcome
 from bookings.refusals import Refusal
+from bookings.stays import lookups
+from bookings.stays.outcomes import Outcome
 
 # Who came, left or stayed away without a mark is shown for so many days more.
 LOOK_BACK_DAYS = 7

@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from bookings import repository
+from bookings.stays import repository
 
 
 class Command(BaseCommand):

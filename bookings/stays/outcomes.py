@@ -13,10 +13,10 @@ from typing import Any
 
 from django.conf import settings
 
-from bookings import answers
 from bookings.infrastructure import connections, metrics
 from bookings.infrastructure.step_timing import Steps
 from bookings.refusals import IdempotencyInProgress, InvalidIdempotencyKey, KeyReused, Refusal
+from bookings.stays import answers
 from idempotency import keys
 from idempotency.claims import Also, Answer, Claim, Claims, Recover
 from idempotency.errors import InProgress, InvalidKey

@@ -6,14 +6,12 @@ from datetime import datetime, timedelta
 
 from bson import ObjectId
 
-from bookings import answers, lookups, repository
 from bookings.domain.booking import CANCELLED, MAX_HISTORY, Booking, Change
 from bookings.domain.callers import Caller
 from bookings.infrastructure import clock
 from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.metrics import Operation
 from bookings.infrastructure.step_timing import Steps
-from bookings.outcomes import ANSWER_TTL_MS, Outcome, answer_with, claim_key, refuse
 from bookings.points import reached
 from bookings.refusals import (
     AlreadyBooked,
@@ -23,6 +21,8 @@ from bookings.refusals import (
     Refusal,
     TryAgain,
 )
+from bookings.stays import answers, lookups, repository
+from bookings.stays.outcomes import ANSWER_TTL_MS, Outcome, answer_with, claim_key, refuse
 from idempotency import keys
 from idempotency.claims import Answer
 

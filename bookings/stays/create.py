@@ -15,7 +15,6 @@ from django.conf import settings
 from django.utils import translation
 from redis.exceptions import RedisError
 
-from bookings import answers, lookups, repository
 from bookings.availability import occupancy, offers
 from bookings.availability.assignment import GAP_LOOK_NIGHTS, choose_rooms
 from bookings.availability.offers import Offer
@@ -34,20 +33,9 @@ from bookings.domain.booking import (
 )
 from bookings.domain.callers import Caller, caller_of_user
 from bookings.domain.stay_request import StayRequest, judge_payload
-from bookings.hold_limits import CROWDED_HOLD, HoldLimits, Source, digest_of
 from bookings.infrastructure import clock, connections, metrics
 from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.step_timing import Steps
-from bookings.outcomes import (
-    ANSWER_TTL_MS,
-    SERVER_KEY_LIFE,
-    Outcome,
-    answer_with,
-    claim_key,
-    read_key,
-    refuse,
-    replay,
-)
 from bookings.points import reached
 from bookings.refusals import (
     AlreadyBooked,
@@ -59,6 +47,18 @@ from bookings.refusals import (
     ResourceLocked,
     SoldOut,
     ValidationFailed,
+)
+from bookings.stays import answers, lookups, repository
+from bookings.stays.hold_limits import CROWDED_HOLD, HoldLimits, Source, digest_of
+from bookings.stays.outcomes import (
+    ANSWER_TTL_MS,
+    SERVER_KEY_LIFE,
+    Outcome,
+    answer_with,
+    claim_key,
+    read_key,
+    refuse,
+    replay,
 )
 from idempotency import keys
 from idempotency.claims import Answer, Claim

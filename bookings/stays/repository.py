@@ -15,7 +15,6 @@ from pymongo import UpdateOne
 from pymongo.client_session import ClientSession
 from pymongo.errors import BulkWriteError, DuplicateKeyError, WriteError
 
-from bookings import lookups, outbox
 from bookings.catalogue import inventory
 from bookings.domain import account_deletion
 from bookings.domain.booking import (
@@ -43,13 +42,14 @@ from bookings.domain.callers import Caller
 from bookings.domain.email_addresses import respell_address
 from bookings.domain.search_terms import terms_of
 from bookings.domain.stay_request import Guest
-from bookings.hold_limits import HoldLimits, judge_hold, may_take_over
 from bookings.indexes import guests_with_address
 from bookings.infrastructure import clock, metrics
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.mongodb.transactions import in_transaction
 from bookings.points import reached
 from bookings.refusals import AlreadyBooked, ResourceLocked
+from bookings.stays import lookups, notices
+from bookings.stays.hold_limits import HoldLimits, judge_hold, may_take_over
 from idempotency.claims import Answer
 
 # For a pipeline, by which MongoDB makes of each booking what follows from how it is at that moment:
@@ -171,7 +171,7 @@ def write_booking(
 
 
 def _insert(booking: Booking, limits: HoldLimits | None, session: ClientSession) -> None:
-    news = outbox.notices_of(booking, booking.history[0], seen=booking.seen)
+    news = notices.notices_of(booking, booking.history[0], seen=booking.seen)
     document = to_document(dataclasses.replace(booking, outbox=news))
     collection("bookings").insert_one(document, session=session)
     if booking.status == PENDING and limits is not None:
@@ -258,7 +258,7 @@ def _adopt(
     pushed: dict[str, Any] = {"keys": key_document(key)}
     if not _has_reader(before):
         # Nobody was to be reminded of it until now.
-        news = outbox.notices_of(hold, hold.history[0], seen=hold.seen)
+        news = notices.notices_of(hold, hold.history[0], seen=hold.seen)
         pushed["outbox"] = {"$each": [notice_document(notice) for notice in news]}
     taken_over = ("rooms", "guests", "notes", "language")
     fields = {name: document[name] for name in taken_over} | guest_document(hold)
@@ -345,7 +345,7 @@ def _change(
         released_from = changed.released_from
         fields["released_from"] = released_from.isoformat() if released_from else None
     pushed: dict[str, Any] = {"history": change_document(change)}
-    if news := outbox.notices_of(changed, change, seen=_with_one_line_more(booking.seen)):
+    if news := notices.notices_of(changed, change, seen=_with_one_line_more(booking.seen)):
         pushed["outbox"] = {"$each": [notice_document(notice) for notice in news]}
     write = _Write(condition, booking.seen, {"$set": fields, "$push": pushed})
     done = _write(write, session=session) == 1
@@ -411,7 +411,7 @@ def expire_dead_holds(*, limit: int, besides: Sequence[Any] = ()) -> Batch:
             Seen(int(hold["version"]), hold["lines"]),
             now,
             # A document that lacks them is left to the doctor.
-            has_reader=outbox.has_reader(
+            has_reader=notices.has_reader(
                 kind=hold.get("kind", ""),
                 owner=str(hold.get("owner", "")),
                 address=hold.get("address", ""),
@@ -443,7 +443,7 @@ def _expire(hold: Booking, *, session: ClientSession) -> None:
 
 
 def _has_reader(booking: Booking) -> bool:
-    return outbox.has_reader(kind=booking.kind, owner=booking.owner, address=booking.guest.email)
+    return notices.has_reader(kind=booking.kind, owner=booking.owner, address=booking.guest.email)
 
 
 def _expiry(booking_id: ObjectId, seen: Seen, now: datetime, *, has_reader: bool) -> _Write:
@@ -452,8 +452,8 @@ def _expiry(booking_id: ObjectId, seen: Seen, now: datetime, *, has_reader: bool
     change = Change(at=now, event="expired", actor="system")
     pushed = {"history": change_document(change)}
     if has_reader:
-        news = outbox.notice(
-            booking_id, outbox.NEWS_EXPIRED, at=now, seen=_with_one_line_more(seen)
+        news = notices.notice(
+            booking_id, notices.NEWS_EXPIRED, at=now, seen=_with_one_line_more(seen)
         )
         pushed["outbox"] = notice_document(news)
     return _Write(

@@ -4,9 +4,9 @@ import json
 from datetime import datetime
 from typing import Any
 
-from bookings import lookups
 from bookings.domain.booking import EXPIRED, PENDING, Booking, Price
 from bookings.refusals import AlreadyBooked, Refusal
+from bookings.stays import lookups
 from idempotency.claims import Answer
 
 PROBLEM_JSON = "application/problem+json"

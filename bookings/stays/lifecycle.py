@@ -1,7 +1,7 @@
 """What becomes of a booking after it was made: confirmed, extended, cancelled, moved.
 
 Each function finds the booking, says under which key it is changed, and decides what the
-change makes of it; bookings/changes.py does the rest.
+change makes of it; bookings/stays/keyed_change.py does the rest.
 """
 
 import dataclasses
@@ -12,10 +12,8 @@ from typing import Any
 from django.conf import settings
 from django.utils import translation
 
-from bookings import answers, hold_limits, lookups
 from bookings.availability import offers
 from bookings.catalogue import inventory
-from bookings.changes import Step, change
 from bookings.domain.booking import (
     ACTIVE,
     BLOCK,
@@ -37,7 +35,6 @@ from bookings.domain.stay_request import Guest, SeenStay, judge_guest, judge_see
 from bookings.domain.told import Told, told_now, told_under
 from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.texts import BadText, read_line
-from bookings.outcomes import Outcome, read_key
 from bookings.refusals import (
     AlreadyBooked,
     ExtensionLimit,
@@ -50,6 +47,9 @@ from bookings.refusals import (
     PriceChanged,
     ValidationFailed,
 )
+from bookings.stays import answers, hold_limits, lookups
+from bookings.stays.keyed_change import Step, change
+from bookings.stays.outcomes import Outcome, read_key
 from idempotency import keys
 
 # WCAG 2.2.1 asks that a time limit can be extended at least ten times, so ten it is; and an
