@@ -9,11 +9,11 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from bookings import blocks
 from bookings.admin.forms import DayField, KeyedForm, RoomIdsField
 from bookings.admin.records import HotelFilter, RecordAdmin, name_people, staff
 from bookings.domain.booking import BLOCK, CANCELLED, CONFIRMED, Booking
 from bookings.domain.stay_request import MAX_NOTES
+from bookings.front_desk import blocks
 from bookings.infrastructure.texts import LinesField, shorten
 from bookings.models import BookingRecord, RoomBlock
 from bookings.stays.outcomes import Outcome

@@ -11,7 +11,7 @@ from bookings.availability.search import CategoryStay
 from bookings.catalogue.inventory import HotelFacts, RoomFacts
 from bookings.domain.booking import BookedRoom, Price
 from bookings.domain.money import format_money
-from bookings.move_options import RoomOption
+from bookings.front_desk.move_options import RoomOption
 
 Option = tuple[str, str]
 Group = tuple[str, list[Option]]

@@ -38,10 +38,10 @@ from bookings.domain.booking import (
 from bookings.domain.callers import caller_of_user
 from bookings.domain.money import format_money
 from bookings.domain.stay_request import read_seen_field
-from bookings.guest_search import find_stay_ids
+from bookings.front_desk.guest_search import find_stay_ids
+from bookings.front_desk.move_options import RoomOption, find_move_options
 from bookings.infrastructure import clock
 from bookings.models import BookingRecord, DeliveryRecord
-from bookings.move_options import RoomOption, find_move_options
 from bookings.refusals import ValidationFailed
 from bookings.stays import answers, create, lifecycle, lookups
 from bookings.stays.outcomes import Outcome

@@ -14,11 +14,12 @@ from bson import ObjectId
 from django.contrib.auth.models import User
 from django.test import Client
 
-from bookings import accounts, adoption, blocks, erasure, points, second_factor, stay_marks
+from bookings import accounts, adoption, erasure, points, second_factor
 from bookings.catalogue import night_jobs
 from bookings.catalogue.nights import Row
 from bookings.domain import account_deletion
 from bookings.domain.callers import Caller, caller_of_guest, caller_of_user
+from bookings.front_desk import blocks, marks
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
 from bookings.models import VerifiedAddress
@@ -209,7 +210,7 @@ def move_onto_dead_hold(made: Outcome, desk: User) -> Outcome:
 def check_in(made: Outcome, desk: User) -> Outcome:
     today = clock.today("UTC").isoformat()
     connections.collection("bookings").update_one({}, {"$set": {"check_in": today}})
-    return stay_marks.mark_stay(
+    return marks.mark_stay(
         actor=caller(desk),
         booking_id=made.content["booking"]["id"],
         mark="checked_in",

@@ -14,8 +14,8 @@ from django.http import HttpRequest
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from bookings import blocks
 from bookings.domain.callers import caller_of_user
+from bookings.front_desk import blocks
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
 from bookings.models import RoomBlock

@@ -22,8 +22,9 @@ from django.http import Http404
 from django.test import RequestFactory
 from django.urls import URLResolver, get_resolver, resolve
 
-from bookings import blocks, relay
+from bookings import relay
 from bookings.domain.callers import Caller
+from bookings.front_desk import blocks
 from bookings.infrastructure import clock, failed_work
 from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.connections import collection

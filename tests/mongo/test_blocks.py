@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bookings import blocks
 from bookings.domain.callers import Caller
+from bookings.front_desk import blocks
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
 from bookings.refusals import InvalidIdempotencyKey, NotFound

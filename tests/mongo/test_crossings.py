@@ -22,9 +22,10 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from bookings import adoption, blocks, points
+from bookings import adoption, points
 from bookings.domain.booking import LATE_CONFIRM
 from bookings.domain.callers import Caller, caller_of_guest, caller_of_user
+from bookings.front_desk import blocks
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
 from bookings.models import RoomCategory

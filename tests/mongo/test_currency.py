@@ -10,10 +10,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from bookings import move_options
 from bookings.catalogue import calendars
 from bookings.domain.booking import BLOCK, NO_SHOW, from_document
 from bookings.domain.callers import Caller
+from bookings.front_desk import move_options
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
 from bookings.models import Hotel

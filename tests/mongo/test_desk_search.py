@@ -17,12 +17,13 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 
-from bookings import erasure, guest_search, points
+from bookings import erasure, points
 from bookings.admin import stays
 from bookings.admin.stays import BookingAdmin
 from bookings.catalogue import inventory
 from bookings.doctor import mongodb, recount
 from bookings.domain.stay_request import Guest
+from bookings.front_desk import guest_search
 from bookings.indexes import make_booking_indexes
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline

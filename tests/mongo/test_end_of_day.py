@@ -10,11 +10,11 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from bookings import blocks, stay_marks
 from bookings.availability import search
 from bookings.catalogue.inventory import find_hotel
 from bookings.domain.booking import CHECKED_IN, NO_SHOW
 from bookings.domain.callers import Caller
+from bookings.front_desk import blocks, marks
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
 from bookings.models import Hotel
@@ -62,7 +62,7 @@ def sell(
 
 
 def mark(made: Outcome, what: str) -> Outcome:
-    return stay_marks.mark_stay(
+    return marks.mark_stay(
         actor=STAFF,
         booking_id=made.content["booking"]["id"],
         mark=what,

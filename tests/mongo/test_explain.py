@@ -24,12 +24,13 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
-from bookings import blocks, deliveries, figures, guest_search
+from bookings import deliveries
 from bookings.admin import newest
 from bookings.availability import occupancy, search
 from bookings.catalogue import inventory
 from bookings.domain.booking import STATUSES
 from bookings.domain.callers import Caller, caller_of_guest
+from bookings.front_desk import blocks, figures, guest_search
 from bookings.indexes import make_delivery_indexes
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline

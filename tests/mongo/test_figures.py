@@ -13,9 +13,9 @@ from bson import ObjectId
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bookings import blocks
 from bookings.domain.callers import Caller
-from bookings.figures import SEVERAL, Count, Figures, read_figures
+from bookings.front_desk import blocks
+from bookings.front_desk.figures import SEVERAL, Count, Figures, read_figures
 from bookings.infrastructure import clock
 from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.connections import collection

@@ -29,15 +29,16 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from bookings import blocks, stay_marks, tasks
+from bookings import tasks
 from bookings.availability import search
 from bookings.doctor import recount
 from bookings.domain.booking import NO_SHOW
 from bookings.domain.callers import Caller
+from bookings.front_desk import blocks, marks
+from bookings.front_desk.marks import UNDO
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
 from bookings.refusals import Refusal
-from bookings.stay_marks import UNDO
 from bookings.stays import create, lifecycle, repository
 from bookings.stays.outcomes import Outcome
 from tests.conftest import EMPTIED
@@ -863,7 +864,7 @@ class Bookings(RuleBasedStateMachine):
                 tonight = self.day(change.tonight)
                 patch.setattr(clock, "today", lambda _zone: tonight)
                 patch.setattr(clock, "desk_day", lambda _zone, _ends_at: tonight)
-            return stay_marks.mark_stay(
+            return marks.mark_stay(
                 actor=CALLERS[STAFF],
                 key_header=change.key,
                 mark=NO_SHOW if isinstance(change, NoShow) else UNDO,

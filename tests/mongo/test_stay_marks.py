@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from bookings import erasure, figures, stay_marks
+from bookings import erasure
 from bookings.availability import occupancy
 from bookings.doctor import recount
 from bookings.domain.booking import CHECKED_IN, CHECKED_OUT, EXPECTED, NO_SHOW, from_document
 from bookings.domain.callers import Caller
+from bookings.front_desk import figures, marks
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
 from bookings.refusals import InvalidIdempotencyKey, NotFound, ValidationFailed
@@ -34,7 +35,7 @@ def mark(
     made: Outcome, what: str, key: str = "m1", seen: str | None = None, *, release: bool = False
 ) -> Outcome:
     """Marks it as who sees it as it is, unless another mark was seen."""
-    return stay_marks.mark_stay(
+    return marks.mark_stay(
         actor=STAFF,
         booking_id=made.content["booking"]["id"],
         mark=what,
@@ -281,7 +282,7 @@ def test_keeps_the_night_that_has_begun(
 ) -> None:
     days = [date(2027, 2, day) for day in (check_in, check_out, tonight)]
 
-    found = stay_marks.first_to_release(*days)
+    found = marks.first_to_release(*days)
 
     assert found == (date(2027, 2, first) if first else None)
 

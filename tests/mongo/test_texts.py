@@ -15,13 +15,13 @@ from django.core.management import CommandError, call_command
 from django.test import Client, RequestFactory
 from icalendar import Calendar
 
-from bookings import blocks
 from bookings.admin.blocks import BlockForm
 from bookings.admin.booking_form import BookingForm
 from bookings.admin.records import RecordAdmin
 from bookings.catalogue.inventory import find_hotel
 from bookings.domain.callers import caller_of_user
 from bookings.domain.stay_request import Guest
+from bookings.front_desk import blocks
 from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.mail import make_mail
 from bookings.infrastructure.texts import LineField, LinesField

@@ -14,7 +14,7 @@ from bookings.domain.booking import (
     NO_SHOW,
     Change,
 )
-from bookings.stay_marks import UNDO, UNDONE, judge_mark, possible_marks, presence_before
+from bookings.front_desk.marks import UNDO, UNDONE, judge_mark, possible_marks, presence_before
 
 ARRIVAL = date(2027, 2, 15)
 

@@ -6,7 +6,7 @@ from bookings.admin.desk.access import LOOK, desk_page, show
 from bookings.admin.desk.marks import PRESENCE_LABELS
 from bookings.catalogue import inventory
 from bookings.domain.booking import CONFIRMED, EXPECTED, EXPIRED, PENDING
-from bookings.guest_search import find_stay_ids
+from bookings.front_desk.guest_search import find_stay_ids
 from bookings.infrastructure import clock
 from bookings.models import BookingRecord
 

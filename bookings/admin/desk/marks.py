@@ -4,7 +4,7 @@ from datetime import date
 
 from bookings.availability.occupancy import Occupant
 from bookings.domain.booking import CHECKED_IN, CHECKED_OUT, EXPECTED, NO_SHOW, Booking
-from bookings.stay_marks import UNDO, first_to_release, possible_marks
+from bookings.front_desk.marks import UNDO, first_to_release, possible_marks
 
 BUTTONS = {
     CHECKED_IN: "Check in",

@@ -12,7 +12,6 @@ from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
-from bookings import stay_marks
 from bookings.admin.desk.access import ACT, LOOK, desk_page, may, show
 from bookings.admin.desk.choosing import read_choice
 from bookings.admin.desk.marks import PRESENCE_LABELS, mark_buttons, night_to_release
@@ -22,6 +21,7 @@ from bookings.availability import occupancy
 from bookings.availability.occupancy import Occupant
 from bookings.catalogue import inventory
 from bookings.domain.booking import CHECKED_IN, CHECKED_OUT, CONFIRMED, EXPECTED, STAY, Booking
+from bookings.front_desk import marks
 from bookings.infrastructure import clock
 from bookings.models import BookingRecord
 from bookings.refusals import Refusal
@@ -124,7 +124,7 @@ def mark(request: HttpRequest, booking_id: str) -> HttpResponse:
     what, key = request.POST.get("mark", ""), request.POST.get("key", "")
     booking = lookups.find_booking(booking_id)
     try:
-        outcome = stay_marks.mark_stay(
+        outcome = marks.mark_stay(
             actor=staff(request),
             booking_id=booking_id,
             mark=what,

@@ -9,7 +9,7 @@ from datetime import date
 from decimal import Decimal
 
 from bookings.domain.money import format_money
-from bookings.figures import Count
+from bookings.front_desk.figures import Count
 
 # Units of the drawing, which the page makes as wide as there is room.
 WIDTH, LEFT, RIGHT = 1000, 100, 8

@@ -17,13 +17,13 @@ from django.utils.decorators import method_decorator
 from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
-from bookings import figures as readings
 from bookings.admin.forms import DayField
 from bookings.admin.manager.chart import draw
 from bookings.admin.manager.files import CSV
 from bookings.admin.manager.pages import HotelForm, ManagerPage, hotel_to_note, note
 from bookings.domain.money import format_money, write_amount
-from bookings.figures import SEVERAL, Count
+from bookings.front_desk import figures as readings
+from bookings.front_desk.figures import SEVERAL, Count
 from bookings.infrastructure import clock
 from bookings.infrastructure.spreadsheets import write_csv
 from bookings.models import Figures
