@@ -7,8 +7,9 @@ class BookingsConfig(AppConfig):
 
     def ready(self) -> None:
         # Three of these and the endpoints register themselves.
-        from bookings import accounts, checks, roles, second_factor  # noqa: F401
+        from bookings import checks  # noqa: F401
         from bookings.infrastructure import metrics  # noqa: F401
+        from bookings.people import accounts, roles, second_factor  # noqa: F401
         from bookings.webhooks import endpoints  # noqa: F401
         from locks.connection import watch_breakers
 

@@ -266,7 +266,7 @@ class Figures(models.Model):
 class VerifiedAddress(models.Model):
     """An e-mail address that somebody proved to be theirs, and whose account it is.
 
-    Normalised as bookings/domain/email_addresses.py does it. Only bookings/accounts.py writes it.
+    Normalised by bookings/domain/email_addresses.py. Only bookings/people/accounts.py writes it.
     """
 
     address = models.CharField(

@@ -3,9 +3,10 @@
 from celery import shared_task
 from django.contrib.sessions.models import Session
 
-from bookings import letters, notifications, relay, sweep, worker_clocks
+from bookings import notifications, relay, sweep, worker_clocks
 from bookings.catalogue import night_jobs
 from bookings.infrastructure import clock
+from bookings.people import account_letters
 from bookings.sweep_tally import StartedBy
 from bookings.webhooks import notes, sending
 
@@ -27,7 +28,7 @@ def generate_nights() -> int:
 @shared_task(name="bookings.send_letters")
 def send_letters() -> int:
     """Sends the letters that are due; returns how many."""
-    return letters.send_letters()
+    return account_letters.send_letters()
 
 
 @shared_task(name="bookings.pass_on_news")

@@ -20,13 +20,14 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from pymongo.errors import PyMongoError
 
-from bookings import deliveries, letters, relay, sweep, worker_clocks
+from bookings import deliveries, relay, sweep, worker_clocks
 from bookings.catalogue import night_jobs
 from bookings.deliveries import WEBHOOK
 from bookings.infrastructure import failed_work
 from bookings.infrastructure.connections import database
 from bookings.infrastructure.metrics import REGISTRY
 from bookings.infrastructure.mongodb import members
+from bookings.people import account_letters
 from bookings.webhooks import endpoints, sending
 from bookingsite import __version__, worker_files
 
@@ -149,7 +150,7 @@ def _of_worker_clocks() -> Iterator[Metric]:
 
 
 def _of_letters() -> Iterator[Metric]:
-    figures = letters.read_figures()
+    figures = account_letters.read_figures()
     results = CounterMetricFamily(
         "bookingsite_letters",
         "Tries to send a letter, by what came of them.",

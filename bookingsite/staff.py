@@ -21,9 +21,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
 
-from bookings import second_factor
 from bookings.admin.second_factor import PROVED
 from bookings.infrastructure import clock
+from bookings.people import second_factor
 
 SESSION_LIFE = timedelta(hours=12)
 

@@ -10,9 +10,9 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from bookings import accounts
-from bookings.accounts import AccountDeleted
 from bookings.admin.changing import ChangesWhatWasSeen
+from bookings.people import accounts
+from bookings.people.accounts import AccountDeleted
 
 
 class _JudgesAddress(forms.ModelForm):

@@ -17,9 +17,9 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from bookings import second_factor
 from bookings.admin.manager.pages import note
 from bookings.infrastructure.seals import SealBroken
+from bookings.people import second_factor
 from bookings.refusals import Throttled
 
 # What the session says was proved: the name of a device, so that a new one is asked for.

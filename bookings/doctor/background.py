@@ -7,9 +7,10 @@ sweep that it asked for and a worker ran. So beat without a worker looks like no
 from celery import current_app
 from django.conf import settings
 
-from bookings import deliveries, letters, relay, sweep, sweep_tally
+from bookings import deliveries, relay, sweep, sweep_tally
 from bookings.deliveries import MAIL
 from bookings.doctor.findings import Finding, fail, ok, warn
+from bookings.people import account_letters
 from bookings.stays import lookups
 from bookings.webhooks import sending
 from locks.connection import OPERATION_TIMEOUT_S
@@ -85,7 +86,7 @@ def stale_holds() -> Finding:
 def late_work() -> Finding:
     """Whatever keeps it, what is due and not taken says that workers do not do their work."""
     due_s = {
-        "a letter": letters.read_figures().oldest_due_age_s,
+        "a letter": account_letters.read_figures().oldest_due_age_s,
         "news of a booking": relay.oldest_due_age_s(),
         "a mail to a guest": deliveries.read_figures(MAIL).oldest_due_age_s,
         "a webhook": sending.oldest_due_age_s(),

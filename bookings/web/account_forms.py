@@ -7,9 +7,9 @@ from django.contrib.auth.forms import AuthenticationForm, SetPasswordForm
 from django.contrib.auth.models import User
 from django.utils.translation import gettext_lazy as _
 
-from bookings import accounts
 from bookings.domain.email_addresses import MAX_ADDRESS, normalise_address
 from bookings.infrastructure.texts import LineField
+from bookings.people import accounts
 
 _EMAIL_INPUT = forms.EmailInput(attrs={"autocomplete": "email"})
 _TOO_LONG = _("This address is too long.")

@@ -20,7 +20,7 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from bookings import accounts, adoption, letters
+from bookings.people import account_letters, accounts, adoption
 from bookings.refusals import NotAuthenticated
 from bookings.web import limits, visitors
 from bookings.web.account_forms import (
@@ -77,15 +77,15 @@ def log_out(request: HttpRequest) -> HttpResponse:
 
 
 def register(request: HttpRequest) -> HttpResponse:
-    return _ask_for_letter(request, letters.REGISTER, RegisterForm, "register.html")
+    return _ask_for_letter(request, account_letters.REGISTER, RegisterForm, "register.html")
 
 
 def password(request: HttpRequest) -> HttpResponse:
-    return _ask_for_letter(request, letters.RESET, AddressForm, "password.html")
+    return _ask_for_letter(request, account_letters.RESET, AddressForm, "password.html")
 
 
 def find(request: HttpRequest) -> HttpResponse:
-    return _ask_for_letter(request, letters.FIND, AddressForm, "find.html")
+    return _ask_for_letter(request, account_letters.FIND, AddressForm, "find.html")
 
 
 @never_cache
@@ -101,7 +101,7 @@ def _ask_for_letter(
         address = form.cleaned_data["email"]
         if left_s := limits.letter_wait_s(request, purpose, address):
             return _ask_to_wait(request, template, left_s, form=form_class(initial=request.POST))
-        letters.order_letter(purpose=purpose, address=address)
+        account_letters.order_letter(purpose=purpose, address=address)
         return redirect("letter_sent")
     return render(request, template, {"form": form}, status=400 if form.is_bound else 200)
 
@@ -115,7 +115,7 @@ def letter_sent(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def open_register(request: HttpRequest, token: str) -> HttpResponse:
-    opened = letters.open_letter(purpose=letters.REGISTER, token=token)
+    opened = account_letters.open_letter(purpose=account_letters.REGISTER, token=token)
     if opened is None or opened.account:
         return _link_ended(request, "register")
     return _keep_token(token, "finish_register")
@@ -124,7 +124,7 @@ def open_register(request: HttpRequest, token: str) -> HttpResponse:
 @never_cache
 @require_safe
 def open_password(request: HttpRequest, token: str) -> HttpResponse:
-    if letters.open_letter(purpose=letters.RESET, token=token) is None:
+    if account_letters.open_letter(purpose=account_letters.RESET, token=token) is None:
         return _link_ended(request, "password")
     return _keep_token(token, "new_password")
 
@@ -155,7 +155,7 @@ def _forget_token(response: HttpResponse, page: str) -> HttpResponse:
 def finish_register(request: HttpRequest) -> HttpResponse:
     """Name and password for the address that the letter was sent to."""
     token = request.COOKIES.get(_LETTER_COOKIE, "")
-    opened = letters.open_letter(purpose=letters.REGISTER, token=token)
+    opened = account_letters.open_letter(purpose=account_letters.REGISTER, token=token)
     if opened is None:
         return _forget_token(_link_ended(request, "register"), "finish_register")
     if opened.account:
@@ -200,7 +200,7 @@ def _end_as_the_first_click(request: HttpRequest, address: str) -> HttpResponse:
 def new_password(request: HttpRequest) -> HttpResponse:
     """A new password for whose letter was opened. It ends the account's other sessions."""
     token = request.COOKIES.get(_LETTER_COOKIE, "")
-    opened = letters.open_letter(purpose=letters.RESET, token=token)
+    opened = account_letters.open_letter(purpose=account_letters.RESET, token=token)
     if opened is None or opened.account is None:
         return _forget_token(_link_ended(request, "password"), "new_password")
     form = PasswordForm(opened.account, request.POST if request.method == "POST" else None)
@@ -257,4 +257,4 @@ def _next_of(request: HttpRequest) -> str:
 
 
 def _letter_hours() -> int:
-    return int(letters.LETTER_LIFE.total_seconds() // 3600)
+    return int(account_letters.LETTER_LIFE.total_seconds() // 3600)

@@ -13,8 +13,8 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from bookings import letters
 from bookings.catalogue import inventory
+from bookings.people import account_letters
 from bookings.web import limits, visitors
 from bookings.web.account_forms import AddressForm
 from bookings.web.forms import SearchForm
@@ -37,11 +37,11 @@ def hold_address(request: HttpRequest) -> HttpResponse:
         back = f"{reverse('stays')}?{request.GET.urlencode()}"
         return render(request, "hold_address.html", {"form": form, "back": back}, status=status)
     address = form.cleaned_data["email"]
-    if left_s := limits.letter_wait_s(request, letters.HOLD, address):
+    if left_s := limits.letter_wait_s(request, account_letters.HOLD, address):
         return limits.refuse_post(request, left_s)
     asked = search.cleaned_data
-    letters.order_letter(
-        purpose=letters.HOLD,
+    account_letters.order_letter(
+        purpose=account_letters.HOLD,
         address=address,
         stay={
             "hotel": asked["hotel"],
@@ -58,7 +58,7 @@ def hold_address(request: HttpRequest) -> HttpResponse:
 @require_safe
 def open_hold_address(request: HttpRequest, token: str) -> HttpResponse:
     """Remembers that the address is theirs, and leads to the stay, leaving the secret behind."""
-    opened = letters.open_letter(purpose=letters.HOLD, token=token)
+    opened = account_letters.open_letter(purpose=account_letters.HOLD, token=token)
     if opened is None or opened.stay is None:
         messages.error(request, LINK_IS_OVER)
         return redirect("home")

@@ -16,10 +16,10 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse
 
-from bookings import adoption
 from bookings.domain.booking import LATE_CONFIRM, Booking
 from bookings.domain.callers import Caller, caller_of_guest, caller_of_user
 from bookings.infrastructure import clock
+from bookings.people import adoption
 from bookings.refusals import NotAuthenticated
 from bookings.stays import create
 from bookings.stays.hold_limits import digest_of

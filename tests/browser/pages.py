@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from django.core import mail
 from playwright.sync_api import expect
 
-from bookings import accounts, letters
+from bookings.people import account_letters, accounts
 from tests.browser.visitor import EMAIL, NAME, Visitor
 from tests.conftest import night
 from tests.mongo.conftest import let_hold_end, put_night
@@ -124,7 +124,7 @@ def _follow_letter(visitor: Visitor, path: str) -> None:
     visitor.page.get_by_label("E-mail").fill(EMAIL)
     visitor.press_in_main("Send the letter")
     visitor.expect_heading("Look into your mailbox")
-    letters.send_letters()
+    account_letters.send_letters()
     (link,) = re.findall(rf"^http://[^/]+({path}/\S+)$", mail.outbox[-1].body, re.M)
     visitor.go(link)
 

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group, User
 from playwright.sync_api import expect
 
 from bookings.infrastructure.connections import collection
-from bookings.roles import MANAGER
+from bookings.people.roles import MANAGER
 from tests.browser.visitor import Visitor
 from tests.conftest import night
 

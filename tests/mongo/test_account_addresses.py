@@ -20,8 +20,7 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection
 from django.test import Client
 
-from bookings import accounts, adoption, doctor, erasure, letters
-from bookings.accounts import AddressTaken
+from bookings import doctor
 from bookings.domain.callers import caller_of_guest
 from bookings.domain.email_addresses import (
     as_people_write,
@@ -33,7 +32,9 @@ from bookings.indexes import make_account_indexes
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.connections import database as site_database
 from bookings.models import ApiClient, VerifiedAddress
-from bookings.roles import MANAGER
+from bookings.people import account_letters, accounts, adoption, erasure
+from bookings.people.accounts import AddressTaken
+from bookings.people.roles import MANAGER
 from tests.mongo.conftest import book, stored
 
 PASSWORD = "correct horse battery"
@@ -72,7 +73,7 @@ def without_index() -> Any:
 
 def ask(path: str, address: str) -> None:
     assert Client().post(path, {"email": address}).status_code == 302
-    letters.send_letters()
+    account_letters.send_letters()
 
 
 def migrate() -> None:

@@ -14,7 +14,7 @@ from bson import ObjectId
 from django.contrib.auth.models import User
 from django.test import Client
 
-from bookings import accounts, adoption, erasure, points, second_factor
+from bookings import points
 from bookings.catalogue import night_jobs
 from bookings.catalogue.nights import Row
 from bookings.domain import account_deletion
@@ -23,6 +23,7 @@ from bookings.front_desk import blocks, marks
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
 from bookings.models import VerifiedAddress
+from bookings.people import accounts, adoption, erasure, second_factor
 from bookings.refusals import NotAuthenticated
 from bookings.stays import create, lifecycle, repository
 from bookings.stays.outcomes import Outcome

@@ -18,11 +18,11 @@ from django.db import DatabaseError
 from django.db.models.signals import pre_save
 from django.test import Client
 
-from bookings import accounts, erasure, letters
-from bookings.accounts import AccountDeleted
 from bookings.domain import account_deletion
 from bookings.infrastructure import clock
 from bookings.models import VerifiedAddress
+from bookings.people import account_letters, accounts, erasure
+from bookings.people.accounts import AccountDeleted
 from bookings.refusals import TryAgain
 from bookingsite import passwords
 from tests.mongo.test_stale_forms import fill, page_of
@@ -99,7 +99,7 @@ def once_judged(act: Callable[[], Any]) -> Callable[..., None]:
 def reset(browser: Client, patch: Patch, meanwhile: Callable[[], Any]) -> Any:
     """Chooses a new password by a letter's link, and has something happen while it is hashed."""
     browser.post("/password", {"email": ADDRESS})
-    letters.send_letters()
+    account_letters.send_letters()
     link = re.findall(r"https?://[^/\s]+(/password/\S+)", mail.outbox[-1].body)[-1]
     page = browser.get(link, follow=True).request["PATH_INFO"]
     once_hashed(patch, meanwhile)

@@ -22,11 +22,11 @@ from django.http import HttpResponse
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from bookings import accounts, letters
 from bookings.domain.callers import caller_of_guest, caller_of_user
 from bookings.domain.email_addresses import normalise_address
 from bookings.infrastructure.connections import collection
 from bookings.models import VerifiedAddress
+from bookings.people import account_letters, accounts
 from bookings.web import limits, visitors
 from tests.mongo.conftest import book, stored
 from tests.pages import Page
@@ -70,7 +70,7 @@ def ask(browser: Client, path: str, address: str = ADDRESS) -> Any:
 def link_for(browser: Client, path: str, address: str = ADDRESS) -> str:
     """Asks for a letter, has it sent, and returns the path its link leads to."""
     assert ask(browser, path, address).status_code == 302
-    letters.send_letters()
+    account_letters.send_letters()
     (link,) = re.findall(r"^http://127\.0\.0\.1:8000(/\S+/\S+)$", mail.outbox[-1].body, re.M)
     return link
 
@@ -196,14 +196,14 @@ def test_ends_two_clicks_at_one_moment_alike(
     page = follow(browser, link_for(browser, "/register"))
     clicks = Client(), Client()
     both_have_looked = threading.Barrier(2, timeout=10)
-    look = letters.open_letter
+    look = account_letters.open_letter
 
     def look_together(**what: str) -> Any:
         opened = look(**what)
         both_have_looked.wait()
         return opened
 
-    monkeypatch.setattr(letters, "open_letter", look_together)
+    monkeypatch.setattr(account_letters, "open_letter", look_together)
     for click in clicks:
         click.cookies = copy.deepcopy(browser.cookies)
 

@@ -26,7 +26,7 @@ from bookings.domain.booking import BLOCK
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.connections import collection
 from bookings.models import Hotel, Night, NightsJob, Room
-from bookings.roles import FRONT_DESK, MANAGER
+from bookings.people.roles import FRONT_DESK, MANAGER
 from tests.conftest import night
 from tests.mongo.conftest import book, put_night
 from tests.mongo.test_explain import OF_THE_SESSION, Commands

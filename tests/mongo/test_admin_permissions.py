@@ -29,7 +29,7 @@ from bookings.infrastructure import clock, failed_work
 from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.connections import collection
 from bookings.models import ApiClient, NightsJob, WebhookEndpoint
-from bookings.roles import FRONT_DESK, MANAGER
+from bookings.people.roles import FRONT_DESK, MANAGER
 from bookings.webhooks import endpoints
 from tests.conftest import night
 from tests.mongo.conftest import CUSTOMER, book, put_night

@@ -12,11 +12,11 @@ from django.core import mail
 from django.test import Client
 from pymongo.errors import AutoReconnect
 
-from bookings import accounts, adoption, letters
 from bookings.domain.booking import MAX_HISTORY
 from bookings.domain.callers import Caller, caller_of_guest, caller_of_user
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
+from bookings.people import account_letters, accounts, adoption
 from bookings.refusals import KeyMismatch
 from bookings.stays import create, lookups, repository
 from bookings.stays.lookups import find_booking
@@ -121,7 +121,7 @@ def test_gathers_and_finds_what_was_booked_with_a_domain_of_other_letters(
     browsing.press(browser, form, **{**browsing.ADA, "email": typed})
 
     browser.post("/find", {"email": typed})
-    letters.send_letters()
+    account_letters.send_letters()
     accounts.verify_address(user=ada, address="anna@xn--bcher-kva.example")
     adoption.gather_bookings(user=ada, guest=None)
 

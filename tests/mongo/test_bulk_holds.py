@@ -13,12 +13,12 @@ from django.contrib.auth.models import User
 from django.core import mail
 from django.test import Client
 
-from bookings import adoption, letters
 from bookings.domain.booking import from_document
 from bookings.domain.callers import Caller, caller_of_guest, caller_of_user
 from bookings.infrastructure import clock, connections, metrics
 from bookings.infrastructure.clock import Deadline
 from bookings.models import Hotel
+from bookings.people import account_letters, adoption
 from bookings.stays import create, hold_limits, lifecycle
 from bookings.stays.create import Outcome
 from bookings.web.messages import LINK_IS_OVER, SENTENCES
@@ -632,7 +632,7 @@ def crowd() -> None:
 
 
 def link_of_letter() -> str:
-    letters.send_letters()
+    account_letters.send_letters()
     (link,) = re.findall(r"(/hold/address/\S+)", mail.outbox[-1].body)
     return link
 
@@ -684,8 +684,8 @@ def test_keeps_no_address_in_the_session_and_forgets_it_was_confirmed(
 ) -> None:
     crowd()
     browser = Client()
-    letters.order_letter(
-        purpose=letters.HOLD,
+    account_letters.order_letter(
+        purpose=account_letters.HOLD,
         address="ada@example.org",
         stay={"hotel": "inn", "arrival": night(), "departure": night(32), "guests": 1, "rooms": 1},
     )
@@ -706,8 +706,8 @@ def test_refuses_a_forged_link(token: str) -> None:
 
 
 def test_takes_no_letter_for_another_purpose(inn: None) -> None:
-    letters.order_letter(purpose=letters.REGISTER, address="ada@example.org")
-    letters.send_letters()
+    account_letters.order_letter(purpose=account_letters.REGISTER, address="ada@example.org")
+    account_letters.send_letters()
     (token,) = re.findall(r"/register/(\S+)", mail.outbox[-1].body)
 
     page = Page(Client().get(f"/hold/address/{token}", follow=True).content.decode())

@@ -22,13 +22,14 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from bookings import adoption, points
+from bookings import points
 from bookings.domain.booking import LATE_CONFIRM
 from bookings.domain.callers import Caller, caller_of_guest, caller_of_user
 from bookings.front_desk import blocks
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
 from bookings.models import RoomCategory
+from bookings.people import adoption
 from bookings.refusals import Refusal
 from bookings.stays import create, lifecycle, repository
 from bookings.stays.hold_limits import HoldLimits

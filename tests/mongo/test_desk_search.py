@@ -17,7 +17,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 
-from bookings import erasure, points
+from bookings import points
 from bookings.admin import stays
 from bookings.admin.stays import BookingAdmin
 from bookings.catalogue import inventory
@@ -27,6 +27,7 @@ from bookings.front_desk import guest_search
 from bookings.indexes import make_booking_indexes
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
+from bookings.people import erasure
 from bookings.stays import lifecycle, repository
 from tests.conftest import night
 from tests.mongo.conftest import PARTNER, book, stored

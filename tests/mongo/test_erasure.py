@@ -15,10 +15,10 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from bookings import accounts, erasure, letters
 from bookings.domain.booking import from_document
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
+from bookings.people import account_letters, accounts, erasure
 from bookings.stays import lifecycle, repository
 from idempotency.claims import Claims
 from local.servers import Server
@@ -80,7 +80,7 @@ def known(database: None) -> User:
         object_repr=str(user),
         action_flag=ADDITION,
     )
-    letters.order_letter(purpose=letters.FIND, address=ADDRESS)
+    account_letters.order_letter(purpose=account_letters.FIND, address=ADDRESS)
     Client().force_login(user)
     return user
 
@@ -329,7 +329,7 @@ def test_may_be_run_twice(known: User) -> None:
     ("module", "step"),
     [
         (erasure, "_forget_keys"),
-        (letters, "forget_letters"),
+        (account_letters, "forget_letters"),
         (erasure, "_sessions_of"),
         (User, "delete"),
     ],

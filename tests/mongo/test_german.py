@@ -15,9 +15,10 @@ from django.shortcuts import render
 from django.test import Client, RequestFactory
 from django.utils import translation
 
-from bookings import accounts, letters, tasks
+from bookings import tasks
 from bookings.domain.callers import caller_of_guest
 from bookings.infrastructure.mongodb import outage
+from bookings.people import account_letters, accounts
 from bookings.web import limits
 from tests.browsing import ADA, booking_path, confirm_form, stays_path
 from tests.catalogue import ROOT, read
@@ -173,7 +174,7 @@ def test_shows_no_english_word_on_any_page(settings: Any, monkeypatch: pytest.Mo
     for path in ("/register", "/password", "/find"):
         reader.press(path, {"email": "nobody"}, 400)
         reader.press(path, {"email": "ada@example.org"})
-    letters.send_letters()
+    account_letters.send_letters()
     (link,) = re.findall(r"(/register/\S+)", mail.outbox[0].body)
     reader.open(link)
     reader.press(
@@ -184,8 +185,8 @@ def test_shows_no_english_word_on_any_page(settings: Any, monkeypatch: pytest.Mo
     )
     passwords = {"new_password1": PASSWORD, "new_password2": PASSWORD}
     reader.press("/register/finish", {"name": "Ada", **passwords})
-    letters.order_letter(purpose=letters.RESET, address="ada@example.org")
-    letters.send_letters()
+    account_letters.order_letter(purpose=account_letters.RESET, address="ada@example.org")
+    account_letters.send_letters()
     (link,) = re.findall(r"(/password/\S+)", mail.outbox[-1].body)
     reader.open(link)
     reader.press("/password/new", {"new_password1": "12345678", "new_password2": "12345678"}, 400)
@@ -196,7 +197,7 @@ def test_shows_no_english_word_on_any_page(settings: Any, monkeypatch: pytest.Mo
     reader.open(f"/hold/address?{asked}")
     reader.press(f"/hold/address?{asked}", {"email": "ada"}, 400)
     reader.press(f"/hold/address?{asked}", {"email": "ada@example.org"})
-    letters.send_letters()
+    account_letters.send_letters()
     (link,) = re.findall(r"(/hold/address/\S+)", mail.outbox[-1].body)
     reader.open(link)
 
@@ -299,7 +300,7 @@ def test_writes_the_letter_in_the_language_of_who_asked(
     for headers in (GERMAN, {"accept-language": "en"}):
         Client(headers=headers).post(path, {"email": "ada@example.org"})
 
-    letters.send_letters()  # by a worker, which speaks English
+    account_letters.send_letters()  # by a worker, which speaks English
 
     german, english = mail.outbox
     assert german.subject == subjects[known]

@@ -15,10 +15,11 @@ from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
 from django.utils import translation
 
-from bookings import accounts, letters, tasks
+from bookings import tasks
 from bookings.domain.callers import caller_of_guest
 from bookings.indexes import LETTER_LIFE
 from bookings.infrastructure.connections import collection
+from bookings.people import account_letters, accounts
 from bookings.stays import manage_links
 from tests.conftest import night
 from tests.mongo.conftest import PARTNER, book, cancel, let_hold_end
@@ -26,8 +27,8 @@ from tests.mongo.conftest import PARTNER, book, cancel, let_hold_end
 ADDRESS = "ada@example.org"
 
 
-def order(purpose: str = letters.REGISTER, address: str = ADDRESS) -> None:
-    letters.order_letter(purpose=purpose, address=address)
+def order(purpose: str = account_letters.REGISTER, address: str = ADDRESS) -> None:
+    account_letters.order_letter(purpose=purpose, address=address)
 
 
 def stored() -> dict[str, Any]:
@@ -77,27 +78,27 @@ def test_sends_one_letter_for_an_order() -> None:
 
 def test_keeps_no_secret() -> None:
     accounts.make_account(address=ADDRESS, name="Ada", password="correct horse")
-    order(letters.RESET)
-    letters.send_letters()
+    order(account_letters.RESET)
+    account_letters.send_letters()
 
     (token,) = re.findall(r"/password/(\S+)", mail.outbox[0].body)
-    assert letters.open_letter(purpose=letters.RESET, token=token)
+    assert account_letters.open_letter(purpose=account_letters.RESET, token=token)
     assert set(stored()) == {"_id", "purpose", "address", "language", "created_at", "tries"}
 
 
 @pytest.mark.parametrize(
     ("purpose", "subject", "link"),
     [
-        (letters.REGISTER, "You have an account already", "/login"),
-        (letters.REGISTER, "You have an account already", "/password"),
-        (letters.RESET, "A new password", "/password/"),
+        (account_letters.REGISTER, "You have an account already", "/login"),
+        (account_letters.REGISTER, "You have an account already", "/password"),
+        (account_letters.RESET, "A new password", "/password/"),
     ],
 )
 def test_writes_to_who_has_an_account(purpose: str, subject: str, link: str) -> None:
     accounts.make_account(address=ADDRESS, name="Ada", password="correct horse")
     order(purpose)
 
-    letters.send_letters()
+    account_letters.send_letters()
 
     assert mail.outbox[0].subject == subject
     assert f"http://127.0.0.1:8000{link}" in mail.outbox[0].body
@@ -105,9 +106,9 @@ def test_writes_to_who_has_an_account(purpose: str, subject: str, link: str) -> 
 
 
 def test_writes_to_who_has_none_and_wants_a_new_password() -> None:
-    order(letters.RESET)
+    order(account_letters.RESET)
 
-    letters.send_letters()
+    account_letters.send_letters()
 
     assert mail.outbox[0].subject == "There is no account for this address"
     assert "http://127.0.0.1:8000/register\n" in mail.outbox[0].body
@@ -120,7 +121,7 @@ def test_says_how_long_the_link_of_a_late_letter_still_works(waited_hours: int, 
     order()
     let_order_age(waited_hours)
 
-    assert letters.send_letters() == 1
+    assert account_letters.send_letters() == 1
 
     assert said in mail.outbox[0].body
 
@@ -129,7 +130,7 @@ def test_sends_no_letter_whose_link_is_about_to_end() -> None:
     order()
     let_order_age(23)
 
-    assert letters.send_letters() == 0
+    assert account_letters.send_letters() == 0
 
     assert not mail.outbox
     assert "next_try_at" not in stored()
@@ -141,12 +142,12 @@ def let_order_age(hours: int) -> None:
     collection("letters").update_one({}, [{"$set": {"created_at": older}}])
 
 
-@pytest.mark.parametrize("purpose", [letters.REGISTER, letters.RESET])
+@pytest.mark.parametrize("purpose", [account_letters.REGISTER, account_letters.RESET])
 def test_writes_nothing_to_who_was_shut_out(purpose: str) -> None:
     User.objects.create_user("ada", email=ADDRESS, is_active=False)
     order(purpose)
 
-    assert letters.send_letters() == 0
+    assert account_letters.send_letters() == 0
     assert not mail.outbox
     assert "next_try_at" not in stored()
 
@@ -168,9 +169,9 @@ def test_lists_a_guests_bookings_that_are_not_over() -> None:
     )
     book("6", caller=PARTNER, guest=guest, date=night(50))
     book("7", caller=anna, guest={"name": "Eve", "email": "eve@example.org"}, date=night(51))
-    order(letters.FIND)
+    order(account_letters.FIND)
 
-    letters.send_letters()
+    account_letters.send_letters()
 
     body = mail.outbox[0].body
     opened = [manage_links.read_link_token(token) for token in re.findall(r"/manage/(\S+)", body)]
@@ -179,9 +180,9 @@ def test_lists_a_guests_bookings_that_are_not_over() -> None:
 
 
 def test_says_when_there_is_no_booking_to_find() -> None:
-    order(letters.FIND)
+    order(account_letters.FIND)
 
-    letters.send_letters()
+    account_letters.send_letters()
 
     assert "There is none that is still ahead." in mail.outbox[0].body
     assert "/manage/" not in mail.outbox[0].body
@@ -199,7 +200,7 @@ def test_links_to_the_site_of_the_settings(settings: Any, client: Any) -> None:
     settings.ALLOWED_HOSTS = ["*"]
     client.post("/register", {"email": ADDRESS}, headers={"host": "evil.example"})
 
-    letters.send_letters()
+    account_letters.send_letters()
 
     body = mail.outbox[0].body
     assert set(re.findall(r"\w+://[^/\s]+", body)) == {"https://bookings.example"}
@@ -208,17 +209,17 @@ def test_links_to_the_site_of_the_settings(settings: Any, client: Any) -> None:
 
 def test_writes_in_the_language_it_was_asked_in(monkeypatch: pytest.MonkeyPatch) -> None:
     languages = []
-    write = letters.render_text
+    write = account_letters.render_text
 
     def note(*arguments: Any) -> str:
         languages.append(translation.get_language())
         return write(*arguments)
 
-    monkeypatch.setattr(letters, "render_text", note)
+    monkeypatch.setattr(account_letters, "render_text", note)
     with translation.override("de"):
         order()
 
-    letters.send_letters()
+    account_letters.send_letters()
 
     assert languages == ["de"]
     assert translation.get_language() == "en"
@@ -228,9 +229,9 @@ def test_writes_in_the_language_it_was_asked_in(monkeypatch: pytest.MonkeyPatch)
 def test_gives_up_a_letter_whose_header_would_be_two(evil: str) -> None:
     """No form lets such an address in; this is the last door."""
     order(address=evil)
-    collection("letters").update_one({}, {"$set": {"tries": letters.MAX_TRIES - 1}})
+    collection("letters").update_one({}, {"$set": {"tries": account_letters.MAX_TRIES - 1}})
 
-    assert letters.send_letters() == 0
+    assert account_letters.send_letters() == 0
     assert not mail.outbox
     assert "next_try_at" not in stored()
 
@@ -244,12 +245,12 @@ def test_gives_up_a_letter_whose_header_would_be_two(evil: str) -> None:
 def test_tries_again_later_and_sends_it_then(failing: Any, error: Exception) -> None:
     Failing.error = error
     order()
-    assert letters.send_letters() == 0
+    assert account_letters.send_letters() == 0
     failing.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 
-    assert letters.send_letters() == 0
-    let_time_pass(letters.RETRY_MS)
-    assert letters.send_letters() == 1
+    assert account_letters.send_letters() == 0
+    let_time_pass(account_letters.RETRY_MS)
+    assert account_letters.send_letters() == 1
 
     assert len(mail.outbox) == 1
 
@@ -259,19 +260,19 @@ def test_waits_twice_as_long_each_time_and_gives_up_at_last(
 ) -> None:
     order()
     waits = []
-    for number in range(letters.MAX_TRIES):
-        letters.send_letters()
-        if number < letters.MAX_TRIES - 1:
-            let_time_pass(letters.RETRY_MS * 2**number - 5_000)
-            assert letters.send_letters() == 0
+    for number in range(account_letters.MAX_TRIES):
+        account_letters.send_letters()
+        if number < account_letters.MAX_TRIES - 1:
+            let_time_pass(account_letters.RETRY_MS * 2**number - 5_000)
+            assert account_letters.send_letters() == 0
             waits.append(stored()["tries"])
             let_time_pass(5_000)
 
     let_time_pass(LETTER_LIFE // timedelta(milliseconds=1))
-    letters.send_letters()
+    account_letters.send_letters()
 
-    assert waits == list(range(1, letters.MAX_TRIES))
-    assert stored()["tries"] == letters.MAX_TRIES
+    assert waits == list(range(1, account_letters.MAX_TRIES))
+    assert stored()["tries"] == account_letters.MAX_TRIES
     assert "next_try_at" not in stored()
     assert [record.message for record in caplog.records][-1] == "letter_given_up"
     assert ADDRESS not in str([vars(record) for record in caplog.records])
@@ -289,7 +290,7 @@ def test_sends_the_others_when_one_fails(settings: Any) -> None:
     order(address="eve@example.org")
     order()
 
-    assert letters.send_letters() == 1
+    assert account_letters.send_letters() == 1
     assert mail.outbox[0].to == [ADDRESS]
 
 
@@ -298,13 +299,13 @@ def test_sends_a_letter_again_under_the_same_id_when_the_worker_died(
 ) -> None:
     order()
     with monkeypatch.context() as dying:
-        dying.setattr(letters, "_settle", lambda _: 1 / 0)
+        dying.setattr(account_letters, "_settle", lambda _: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            letters.send_letters()
+            account_letters.send_letters()
 
-    assert letters.send_letters() == 0
-    let_time_pass(letters.RETRY_MS)
-    assert letters.send_letters() == 1
+    assert account_letters.send_letters() == 0
+    let_time_pass(account_letters.RETRY_MS)
+    assert account_letters.send_letters() == 1
 
     first, second = (letter.message()["Message-ID"] for letter in mail.outbox)
     assert first == second
@@ -312,11 +313,11 @@ def test_sends_a_letter_again_under_the_same_id_when_the_worker_died(
 
 def test_starts_no_letter_when_the_time_of_a_run_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a worker which is told to end has ended before it is killed."""
-    monkeypatch.setattr(letters, "RUN_LIMIT_S", 0.0)
+    monkeypatch.setattr(account_letters, "RUN_LIMIT_S", 0.0)
     for number in range(3):
         order(address=f"ada{number}@example.org")
 
-    assert [letters.send_letters() for _ in range(4)] == [1, 1, 1, 0]
+    assert [account_letters.send_letters() for _ in range(4)] == [1, 1, 1, 0]
 
 
 def test_leaves_a_letter_that_it_does_not_know_to_a_newer_worker(
@@ -324,16 +325,16 @@ def test_leaves_a_letter_that_it_does_not_know_to_a_newer_worker(
 ) -> None:
     order()
     with monkeypatch.context() as older:
-        older.delitem(letters.WRITERS, letters.REGISTER)
-        assert letters.send_letters() == 0
-    let_time_pass(letters.RETRY_MS)
-    assert letters.send_letters() == 1
+        older.delitem(account_letters.WRITERS, account_letters.REGISTER)
+        assert account_letters.send_letters() == 0
+    let_time_pass(account_letters.RETRY_MS)
+    assert account_letters.send_letters() == 1
 
-    refused, sent = [record for record in caplog.records if record.name == letters.__name__]
+    refused, sent = [record for record in caplog.records if record.name == account_letters.__name__]
     assert (refused.message, vars(refused)["reason"]) == ("letter_not_sent", "UnknownPurpose")
     assert refused.exc_info is None
     assert sent.message == "letter_sent"
-    results = letters.read_figures().results
+    results = account_letters.read_figures().results
     assert results == {"sent": 1, "not_needed": 0, "not_sent": 1, "given_up": 0}
 
 
@@ -341,7 +342,7 @@ def test_sends_the_others_when_it_does_not_know_one() -> None:
     order("unheard-of", address="eve@example.org")
     order()
 
-    assert letters.send_letters() == 1
+    assert account_letters.send_letters() == 1
     assert mail.outbox[0].to == [ADDRESS]
 
 
@@ -350,7 +351,7 @@ def test_gives_each_letter_to_one_worker() -> None:
         order(address=f"ada{number}@example.org")
 
     with ThreadPoolExecutor(4) as pool:
-        sent = list(pool.map(lambda _: letters.send_letters(), range(4)))
+        sent = list(pool.map(lambda _: account_letters.send_letters(), range(4)))
 
     assert sum(sent) == 20
     assert len({letter.to[0] for letter in mail.outbox}) == len(mail.outbox) == 20
@@ -361,4 +362,6 @@ def test_forgets_letters_after_a_day_and_looks_for_them_by_an_index() -> None:
 
     assert indexes["forgotten_later"]["expireAfterSeconds"] == 24 * 60 * 60
     assert "partialFilterExpression" in indexes["letters_to_send"]
-    assert LETTER_LIFE // timedelta(milliseconds=1) > letters.RETRY_MS * (2**letters.MAX_TRIES)
+    assert LETTER_LIFE // timedelta(milliseconds=1) > account_letters.RETRY_MS * (
+        2**account_letters.MAX_TRIES
+    )

@@ -11,12 +11,13 @@ from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
-from bookings import letters, notifications, relay, sweep
+from bookings import notifications, relay, sweep
 from bookings.infrastructure import clock, connections, failed_work
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.mongodb import outage
 from bookings.infrastructure.mongodb.members import STATES
 from bookings.models import NightsJob
+from bookings.people import account_letters
 from bookingsite import __version__
 from bookingsite import metrics as http_metrics
 from tests.conftest import night
@@ -141,21 +142,21 @@ def test_tells_what_waits_for_the_next_sweep(client: Client) -> None:
 
 
 def test_tells_what_became_of_letters(client: Client, settings: Settings) -> None:
-    letters.order_letter(purpose=letters.REGISTER, address="ada@example.org")
-    letters.send_letters()
+    account_letters.order_letter(purpose=account_letters.REGISTER, address="ada@example.org")
+    account_letters.send_letters()
     settings.EMAIL_BACKEND = "tests.mongo.test_letters.Failing"
-    letters.order_letter(purpose=letters.REGISTER, address="bob@example.org")
-    letters.send_letters()
+    account_letters.order_letter(purpose=account_letters.REGISTER, address="bob@example.org")
+    account_letters.send_letters()
     collection("letters").update_many(
         {"address": "bob@example.org"},
-        [{"$set": {"next_try_at": "$created_at", "tries": letters.MAX_TRIES - 1}}],
+        [{"$set": {"next_try_at": "$created_at", "tries": account_letters.MAX_TRIES - 1}}],
     )
-    letters.send_letters()
+    account_letters.send_letters()
 
     found = scrape(client)
 
     assert {
-        name: found[f"bookingsite_letters_total result={name}"] for name in letters.RESULTS
+        name: found[f"bookingsite_letters_total result={name}"] for name in account_letters.RESULTS
     } == {
         "sent": 1,
         "not_needed": 0,
@@ -195,7 +196,7 @@ def test_tells_what_became_of_news(client: Client, settings: Settings) -> None:
 
 def test_tells_which_letters_wait_and_which_are_late(client: Client) -> None:
     for ordered_s, due_in_s in ((600, 30), (300, -120)):
-        letters.order_letter(purpose=letters.FIND, address="ada@example.org")
+        account_letters.order_letter(purpose=account_letters.FIND, address="ada@example.org")
         collection("letters").update_one(
             {"tries": 0},
             [
@@ -217,7 +218,7 @@ def test_tells_which_letters_wait_and_which_are_late(client: Client) -> None:
 
 
 def test_takes_no_letter_for_late_that_waits_for_its_next_try(client: Client) -> None:
-    letters.order_letter(purpose=letters.FIND, address="ada@example.org")
+    account_letters.order_letter(purpose=account_letters.FIND, address="ada@example.org")
     collection("letters").update_one({}, [{"$set": {"next_try_at": {"$add": ["$$NOW", 60_000]}}}])
 
     found = scrape(client)

@@ -15,11 +15,12 @@ from django.contrib.auth.models import Permission, User
 from django.core import mail
 from django.test import Client
 
-from bookings import deliveries, letters, notifications, relay, tasks
+from bookings import deliveries, notifications, relay, tasks
 from bookings.catalogue import night_jobs
 from bookings.infrastructure import clock, failed_work
 from bookings.infrastructure.connections import collection
 from bookings.models import Hotel
+from bookings.people import account_letters
 from bookings.webhooks import backlog, endpoints, notes, sending
 from local.servers import start_mongod
 from tests.conftest import night
@@ -66,26 +67,30 @@ def written_to() -> list[str]:
     ids=str,
 )
 def test_sends_the_letters_behind_a_bad_one(damage: Damage) -> None:
-    letters.order_letter(purpose=letters.REGISTER, address=BAD)
+    account_letters.order_letter(purpose=account_letters.REGISTER, address=BAD)
     collection("letters").update_one({}, {"$set": damage})
-    letters.order_letter(purpose=letters.REGISTER, address=GOOD)
+    account_letters.order_letter(purpose=account_letters.REGISTER, address=GOOD)
 
-    letters.send_letters()
+    account_letters.send_letters()
 
     assert GOOD in written_to()
     assert collection("letters").count_documents({"next_try_at": {"$lte": clock.now()}}) == 0
 
 
 def test_gives_up_a_bad_letter_after_its_tries(caplog: pytest.LogCaptureFixture) -> None:
-    letters.order_letter(purpose=letters.REGISTER, address=BAD)
+    account_letters.order_letter(purpose=account_letters.REGISTER, address=BAD)
     collection("letters").update_one({}, {"$unset": {"language": ""}})
 
-    for _ in range(letters.MAX_TRIES + 3):
-        letters.send_letters()
+    for _ in range(account_letters.MAX_TRIES + 3):
+        account_letters.send_letters()
         make_due("letters")
 
     (line,) = lines()
-    assert (line["queue"], line["tries"], line["is_over"]) == ("letters", letters.MAX_TRIES, True)
+    assert (line["queue"], line["tries"], line["is_over"]) == (
+        "letters",
+        account_letters.MAX_TRIES,
+        True,
+    )
     assert (line["error"], line["place"][:10]) == ("KeyError", "letters.py")
     assert "next_try_at" not in collection("letters").find_one({})
     # The way to it once, the address never.
@@ -94,10 +99,10 @@ def test_gives_up_a_bad_letter_after_its_tries(caplog: pytest.LogCaptureFixture)
 
 
 def test_gives_up_a_letter_that_ends_its_worker_each_time() -> None:
-    letters.order_letter(purpose=letters.REGISTER, address=BAD)
-    collection("letters").update_one({}, {"$set": {"tries": letters.MAX_TRIES}})
+    account_letters.order_letter(purpose=account_letters.REGISTER, address=BAD)
+    collection("letters").update_one({}, {"$set": {"tries": account_letters.MAX_TRIES}})
 
-    assert letters.send_letters() == 0
+    assert account_letters.send_letters() == 0
 
     assert not mail.outbox
     assert "next_try_at" not in collection("letters").find_one({})
@@ -105,14 +110,14 @@ def test_gives_up_a_letter_that_ends_its_worker_each_time() -> None:
 
 
 def test_forgets_the_failure_of_a_letter_that_was_sent_after_all() -> None:
-    letters.order_letter(purpose=letters.REGISTER, address=GOOD)
+    account_letters.order_letter(purpose=account_letters.REGISTER, address=GOOD)
     collection("letters").update_one({}, {"$rename": {"language": "lost"}})
-    letters.send_letters()
+    account_letters.send_letters()
     assert lines()
     collection("letters").update_one({}, {"$rename": {"lost": "language"}})
     make_due("letters")
 
-    assert letters.send_letters() == 1
+    assert account_letters.send_letters() == 1
     assert not lines()
 
 

@@ -10,9 +10,9 @@ from django.contrib.auth.models import Group, Permission, User
 from django.core.management import call_command
 from django.test import Client
 
-from bookings import roles
 from bookings.infrastructure.connections import collection
-from bookings.roles import FRONT_DESK, MANAGER, give_roles
+from bookings.people import roles
+from bookings.people.roles import FRONT_DESK, MANAGER, give_roles
 
 
 @pytest.fixture(autouse=True)

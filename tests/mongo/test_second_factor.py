@@ -18,9 +18,9 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from pytest_django import Settings
 
-from bookings import second_factor
 from bookings.admin.second_factor import PROVED
 from bookings.infrastructure import clock, connections
+from bookings.people import second_factor
 from bookings.refusals import Throttled
 
 ASK, DEVICE, ADMIN = "/admin/second-factor/", "/admin/second-factor/device/", "/admin/"

@@ -9,8 +9,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from bookings import letters
 from bookings.domain.booking import from_document
+from bookings.people import account_letters
 from bookings.stays import manage_links
 from tests.browsing import (
     ADA,
@@ -93,14 +93,14 @@ def test_still_knows_whose_the_bookings_are(browser: Client, rotate: Callable[..
 def test_still_opens_links(browser: Client, rotate: Callable[..., None]) -> None:
     book(browser)
     booking = from_document(stored()[0])
-    letters.order_letter(purpose=letters.REGISTER, address="ada@example.org")
+    account_letters.order_letter(purpose=account_letters.REGISTER, address="ada@example.org")
     token = manage_links.make_link_token(str(booking.id), booking.check_out)
-    (letter,) = letters.collection("letters").find()
-    secret = letters._signer(letters.REGISTER).sign(str(letter["_id"]))
+    (letter,) = account_letters.collection("letters").find()
+    secret = account_letters._signer(account_letters.REGISTER).sign(str(letter["_id"]))
     rotate()
 
     assert manage_links.read_link_token(token) == str(booking.id)
-    assert letters.open_letter(purpose=letters.REGISTER, token=secret) is not None
+    assert account_letters.open_letter(purpose=account_letters.REGISTER, token=secret) is not None
 
 
 def test_still_has_people_logged_in(browser: Client, rotate: Callable[..., None]) -> None:

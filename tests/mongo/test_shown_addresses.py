@@ -10,10 +10,10 @@ from django.test import Client
 from icalendar import Calendar
 from pytest_django import Settings
 
-from bookings import letters
 from bookings.catalogue.inventory import find_hotel
 from bookings.domain.email_addresses import as_people_write
 from bookings.models import Hotel
+from bookings.people import account_letters
 from bookings.stays import lookups
 from bookings.stays.calendar_file import write_stay_file
 from tests.browsing import ADA, booking_path, confirm_form, hold, open_page, press, stored
@@ -62,9 +62,9 @@ def test_shows_people_their_own_account_so() -> None:
 
 
 def test_shows_the_address_of_a_letter_so() -> None:
-    letters.order_letter(purpose=letters.REGISTER, address=MAIL)
-    token = letters._signer(letters.REGISTER).sign(
-        str(letters.collection("letters").find_one({})["_id"])  # type: ignore[index]
+    account_letters.order_letter(purpose=account_letters.REGISTER, address=MAIL)
+    token = account_letters._signer(account_letters.REGISTER).sign(
+        str(account_letters.collection("letters").find_one({})["_id"])  # type: ignore[index]
     )
     browser = Client()
 

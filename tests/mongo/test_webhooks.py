@@ -24,12 +24,13 @@ from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from bookings import deliveries, erasure, points, relay, tasks
+from bookings import deliveries, points, relay, tasks
 from bookings.deliveries import WEBHOOK, Delivery
 from bookings.domain.callers import Caller
 from bookings.infrastructure import clock, seals
 from bookings.infrastructure.connections import collection
 from bookings.models import ApiClient, WebhookEndpoint
+from bookings.people import erasure
 from bookings.webhooks import backlog, endpoints, notes, sending
 from tests.mongo.conftest import CUSTOMER, book, cancel, confirm, stored
 from tests.receivers import Receiver, receiving, unused_port

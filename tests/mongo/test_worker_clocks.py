@@ -8,9 +8,10 @@ import pytest
 import time_machine
 from django.test import Client
 
-from bookings import letters, tasks, worker_clocks
+from bookings import tasks, worker_clocks
 from bookings.doctor import background, clocks
 from bookings.infrastructure.connections import collection
+from bookings.people import account_letters
 from tests.mongo.conftest import CUSTOMER, book
 from tests.mongo.test_metrics import scrape
 
@@ -68,7 +69,7 @@ def test_late_work_is_found_by_the_doctor() -> None:
     """Whatever keeps the workers from it."""
     book(caller=CUSTOMER, guest={"name": "Ada", "email": "ada@example.org"})
     tasks.pass_on_news()
-    letters.order_letter(purpose=letters.REGISTER, address="ada@example.org")
+    account_letters.order_letter(purpose=account_letters.REGISTER, address="ada@example.org")
     assert background.late_work().level == "ok"
     late = {"$subtract": ["$$NOW", 130_000]}
     for name in ("letters", "deliveries"):

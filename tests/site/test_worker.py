@@ -19,9 +19,10 @@ from typing import Any
 import pytest
 import redis
 
-from bookings import letters, sweep_tally
+from bookings import sweep_tally
 from bookings.infrastructure import clock, connections
 from bookings.models import NightsJob
+from bookings.people import account_letters
 from bookingsite.celery import app
 from local.servers import Server
 from tests.conftest import night
@@ -167,10 +168,10 @@ def test_makes_the_nights_that_staff_asked_for(parts: Parts) -> None:
 def test_does_what_beat_asks_for_whatever_its_own_clock_says(
     database: None, environment: dict[str, str], tmp_path: Path, ahead_s: float
 ) -> None:
-    letters.order_letter(purpose=letters.REGISTER, address="ada@example.org")
+    account_letters.order_letter(purpose=account_letters.REGISTER, address="ada@example.org")
 
     with running(environment, tmp_path, worker_ahead_s=ahead_s) as parts:
-        wait_for(lambda: letters.read_figures().waiting == 0, 40)
+        wait_for(lambda: account_letters.read_figures().waiting == 0, 40)
         wait_for_sweep_by_beat()
         found, status = parts.doctor()
 

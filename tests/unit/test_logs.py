@@ -42,7 +42,9 @@ def test_says_what_beat_could_not_send_once_a_minute_and_in_one_line(
     assert first.reason == "ConnectionError"
 
 
-@pytest.mark.parametrize("name", ["bookings.letters", "celery.app.trace", "bookingsite"])
+@pytest.mark.parametrize(
+    "name", ["bookings.people.account_letters", "celery.app.trace", "bookingsite"]
+)
 def test_keeps_every_error_of_the_site_and_of_its_tasks(name: str) -> None:
     quiet = logs.OnceAMinute()
 

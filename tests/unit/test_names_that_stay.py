@@ -23,10 +23,11 @@ from django.http import HttpResponse
 from django.test import RequestFactory
 from django.utils.crypto import salted_hmac
 
-from bookings import letters, tasks
+from bookings import tasks
 from bookings.domain.callers import Caller
 from bookings.indexes import indexes_by_collection
 from bookings.infrastructure import seals
+from bookings.people import account_letters
 from bookings.stays import hold_limits, manage_links
 from bookings.web import intents, lesson, limits, visitors
 
@@ -44,8 +45,8 @@ def test_opens_a_link_to_a_booking(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_opens_the_link_of_a_letter(purpose: str) -> None:
     token = signing.Signer(salt=f"bookings.letters.{purpose}", sep="~").sign("6650")
 
-    assert letters._signer(purpose).unsign(token) == "6650"
-    assert purpose in letters.WRITERS
+    assert account_letters._signer(purpose).unsign(token) == "6650"
+    assert purpose in account_letters.WRITERS
 
 
 def test_goes_on_with_a_run_of_how_it_works() -> None:

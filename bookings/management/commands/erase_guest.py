@@ -5,8 +5,8 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
-from bookings import erasure
-from bookings.erasure import ErasureRefused, Traces
+from bookings.people import erasure
+from bookings.people.erasure import ErasureRefused, Traces
 
 
 class Command(BaseCommand):

@@ -5,7 +5,8 @@ from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.core.management.base import BaseCommand, CommandError
 
-from bookings import demo, roles
+from bookings import demo
+from bookings.people import roles
 
 
 class Command(BaseCommand):

@@ -20,11 +20,11 @@ from django.db.models import Q
 from pymongo.client_session import ClientSession
 from redis.exceptions import RedisError
 
-from bookings import accounts, letters
 from bookings.domain.booking import Booking
 from bookings.domain.email_addresses import mentions, spellings_of
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.mongodb.transactions import in_transaction
+from bookings.people import account_letters, accounts
 from bookings.stays import lookups, repository
 from idempotency.claims import Claims
 
@@ -60,7 +60,7 @@ def find_traces(address: str, *, including_upcoming: bool = False) -> Traces:
     return Traces(
         len(bookings),
         len(users),
-        letters.count_letters(spellings),
+        account_letters.count_letters(spellings),
         len(_sessions_of(spellings, users)),
     )
 
@@ -79,7 +79,7 @@ def erase_guest(address: str, *, including_upcoming: bool = False) -> Traces:
         spellings, only_over_by=None if including_upcoming else _yesterday()
     )
     redis_answers = _forget_keys(bookings)
-    sent = letters.forget_letters(spellings)
+    sent = account_letters.forget_letters(spellings)
     sessions = _sessions_of(spellings, users)
     Session.objects.filter(pk__in=[session.pk for session in sessions]).delete()
     _blank_log(spellings, users)

@@ -9,8 +9,8 @@ import logging
 from django.conf import settings
 from django.contrib.auth.models import User
 
-from bookings import accounts
 from bookings.domain.callers import Caller, caller_of_user
+from bookings.people import accounts
 from bookings.stays import repository
 from bookings.stays.hold_limits import HoldLimits
 

@@ -27,7 +27,6 @@ from django.utils.translation import gettext as _
 from pymongo import ReturnDocument
 from pymongo.errors import PyMongoError
 
-from bookings import accounts
 from bookings.catalogue.inventory import find_hotel
 from bookings.indexes import LETTER_LIFE
 from bookings.infrastructure import clock, failed_work
@@ -37,6 +36,7 @@ from bookings.infrastructure.failed_work import LETTERS, NeverFinished
 from bookings.infrastructure.mail import link_to, make_mail, render_text
 from bookings.infrastructure.mongodb import outage
 from bookings.infrastructure.single_run import one_at_a_time
+from bookings.people import accounts
 from bookings.stays import lookups, manage_links
 
 logger = logging.getLogger(__name__)
