@@ -23,9 +23,9 @@ def main(bookings: int = 1_000) -> None:
     from django.conf import settings
     from django.core.management import call_command
 
-    from bookings import notifications, relay
     from bookings.domain.callers import Caller
     from bookings.infrastructure.clock import Deadline
+    from bookings.news import guest_mails, relay
     from bookings.stays import create
 
     settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
@@ -62,7 +62,7 @@ def main(bookings: int = 1_000) -> None:
         f"a booking {untold_ms:5.2f} ms, with news {told_ms:5.2f} ms: {told_ms / untold_ms:.2f}"
     )
     passed_s = seconds(lambda: repeat(relay.pass_on_news))
-    sent_s = seconds(lambda: repeat(notifications.send_notifications))
+    sent_s = seconds(lambda: repeat(guest_mails.send_notifications))
     print(  # noqa: T201
         f"passed on {bookings / passed_s:5.0f} a second, "
         f"written and settled {bookings / sent_s:5.0f} mails a second"

@@ -326,7 +326,7 @@ class ApiToken(models.Model):
 class WebhookEndpoint(models.Model):
     """Where a partner is told what becomes of its bookings.
 
-    Staff add and delete it here; everything else is written by bookings/webhooks/endpoints.py,
+    Staff add and delete it here; everything else is written by bookings/news/webhooks/endpoints.py,
     which keeps more in the documents: earlier secrets, leases, tests. Secrets are sealed.
     """
 

@@ -3,12 +3,13 @@
 from celery import shared_task
 from django.contrib.sessions.models import Session
 
-from bookings import notifications, relay, sweep, worker_clocks
+from bookings import sweep, worker_clocks
 from bookings.catalogue import night_jobs
 from bookings.infrastructure import clock
+from bookings.news import guest_mails, relay
+from bookings.news.webhooks import notes, sending
 from bookings.people import account_letters
 from bookings.sweep_tally import StartedBy
-from bookings.webhooks import notes, sending
 
 
 @shared_task(name="bookings.expire_holds")
@@ -40,7 +41,7 @@ def pass_on_news() -> int:
 @shared_task(name="bookings.send_notifications")
 def send_notifications() -> int:
     """Sends the mails to guests that are due; returns how many."""
-    return notifications.send_notifications()
+    return guest_mails.send_notifications()
 
 
 @shared_task(name="bookings.send_webhooks")

@@ -20,15 +20,16 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from pymongo.errors import PyMongoError
 
-from bookings import deliveries, relay, sweep, worker_clocks
+from bookings import sweep, worker_clocks
 from bookings.catalogue import night_jobs
-from bookings.deliveries import WEBHOOK
 from bookings.infrastructure import failed_work
 from bookings.infrastructure.connections import database
 from bookings.infrastructure.metrics import REGISTRY
 from bookings.infrastructure.mongodb import members
+from bookings.news import deliveries, relay
+from bookings.news.deliveries import WEBHOOK
+from bookings.news.webhooks import endpoints, sending
 from bookings.people import account_letters
-from bookings.webhooks import endpoints, sending
 from bookingsite import __version__, worker_files
 
 # Whoever scrapes gives up after some seconds, and asks again anyway.

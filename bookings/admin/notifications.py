@@ -10,12 +10,12 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from bookings import deliveries
 from bookings.admin.newest import LOOKED_THROUGH, MAX_LISTED, BoundedPaginator
 from bookings.admin.records import MAX_AT_ONCE, name_people
-from bookings.deliveries import CHANNELS, GIVEN_UP, STATES, WAITING, WEBHOOK
 from bookings.models import BookingRecord, DeliveryRecord
-from bookings.webhooks import backlog
+from bookings.news import deliveries
+from bookings.news.deliveries import CHANNELS, GIVEN_UP, STATES, WAITING, WEBHOOK
+from bookings.news.webhooks import backlog
 
 FAILING = "failing"
 
@@ -73,7 +73,7 @@ class NewestChangeList(ChangeList):
 
 @admin.register(DeliveryRecord)
 class NotificationAdmin(admin.ModelAdmin):
-    """Read-only: bookings/deliveries.py alone writes what is listed here."""
+    """Read-only: bookings/news/deliveries.py alone writes what is listed here."""
 
     list_display = (
         "event", "channel", "booking_link", "receiver", "state_now", "tries", "at", "last_error",

@@ -20,9 +20,9 @@ from django.views.decorators.http import require_POST, require_safe
 from bookings.admin.adding import AddsOnce
 from bookings.infrastructure import clock
 from bookings.models import WebhookEndpoint
-from bookings.webhooks import backlog, endpoints
-from bookings.webhooks.addresses import AddressRefused, read_url
-from bookings.webhooks.signing import hint_of
+from bookings.news.webhooks import backlog, endpoints
+from bookings.news.webhooks.addresses import AddressRefused, read_url
+from bookings.news.webhooks.signing import hint_of
 
 SHOWN_DELIVERIES = 20
 

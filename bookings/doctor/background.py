@@ -7,12 +7,13 @@ sweep that it asked for and a worker ran. So beat without a worker looks like no
 from celery import current_app
 from django.conf import settings
 
-from bookings import deliveries, relay, sweep, sweep_tally
-from bookings.deliveries import MAIL
+from bookings import sweep, sweep_tally
 from bookings.doctor.findings import Finding, fail, ok, warn
+from bookings.news import deliveries, relay
+from bookings.news.deliveries import MAIL
+from bookings.news.webhooks import sending
 from bookings.people import account_letters
 from bookings.stays import lookups
-from bookings.webhooks import sending
 from locks.connection import OPERATION_TIMEOUT_S
 
 # A worker that is alive answers within milliseconds, whatever its tasks are doing.

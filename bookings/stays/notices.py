@@ -1,7 +1,7 @@
 """Which news a change of a booking leaves in its outbox.
 
 News is written together with the change, in the same update, so that neither can be there
-without the other. bookings/relay.py passes it on.
+without the other. bookings/news/relay.py passes it on.
 """
 
 from datetime import datetime, timedelta

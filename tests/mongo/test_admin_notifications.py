@@ -10,8 +10,8 @@ from django.contrib.auth.models import Permission, User
 from django.core import mail
 from django.test import Client
 
-from bookings import notifications, relay
 from bookings.infrastructure.connections import collection
+from bookings.news import guest_mails, relay
 from tests.conftest import night
 from tests.mongo.conftest import CUSTOMER, book, stored
 from tests.mongo.test_outbox import delivered
@@ -37,7 +37,7 @@ def two_told() -> None:
     for days in (30, 31):
         book(f"key-{days}", caller=CUSTOMER, guest=GUEST, date=night(days))
     relay.pass_on_news()
-    notifications.send_notifications()
+    guest_mails.send_notifications()
     mail.outbox.clear()
     collection("deliveries").update_one(
         {"booking": stored()[0]["_id"]},
@@ -104,7 +104,7 @@ def test_sends_again_what_was_given_up_and_nothing_else(desk: Client, two_told: 
         "Due now: 1. The worker sends them within seconds.",
         "Left alone, since they were sent or are not needed: 1.",
     ]
-    assert notifications.send_notifications() == 1
+    assert guest_mails.send_notifications() == 1
     assert len(mail.outbox) == 1
     assert LogEntry.objects.get().change_message == "Sent again."
 
@@ -117,7 +117,7 @@ def test_changes_nothing_for_who_may_only_look(client: Client, two_told: None) -
     assert client.get(LIST).status_code == 200
     send_again(client)
 
-    assert notifications.send_notifications() == 0
+    assert guest_mails.send_notifications() == 0
     (record,) = [delivery for delivery in delivered() if delivery["state"] == "given_up"]
     assert client.get(f"{LIST}{record['_id'].replace(':', '_3A')}/delete/").status_code == 403
     assert client.get(f"{LIST}add/").status_code == 403

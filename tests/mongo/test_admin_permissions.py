@@ -22,15 +22,15 @@ from django.http import Http404
 from django.test import RequestFactory
 from django.urls import URLResolver, get_resolver, resolve
 
-from bookings import relay
 from bookings.domain.callers import Caller
 from bookings.front_desk import blocks
 from bookings.infrastructure import clock, failed_work
 from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.connections import collection
 from bookings.models import ApiClient, NightsJob, WebhookEndpoint
+from bookings.news import relay
+from bookings.news.webhooks import endpoints
 from bookings.people.roles import FRONT_DESK, MANAGER
-from bookings.webhooks import endpoints
 from tests.conftest import night
 from tests.mongo.conftest import CUSTOMER, book, put_night
 

@@ -14,7 +14,7 @@ from django.test import Client
 
 from bookings.infrastructure.connections import collection
 from bookings.models import ApiClient, WebhookEndpoint
-from bookings.webhooks import endpoints, sending
+from bookings.news.webhooks import endpoints, sending
 from tests.mongo.test_webhooks import Partner, accepts, fail_often, let_time_pass
 from tests.receivers import Receiver, receiving
 

@@ -24,7 +24,6 @@ from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
-from bookings import deliveries
 from bookings.admin import newest
 from bookings.availability import occupancy, search
 from bookings.catalogue import inventory
@@ -35,6 +34,7 @@ from bookings.indexes import make_delivery_indexes
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
 from bookings.models import BookingRecord
+from bookings.news import deliveries
 from bookings.stays import create, lifecycle, lookups, repository
 from bookings.stays.hold_limits import HoldLimits
 from tests.conftest import night

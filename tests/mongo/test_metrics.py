@@ -11,12 +11,13 @@ from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
-from bookings import notifications, relay, sweep
+from bookings import sweep
 from bookings.infrastructure import clock, connections, failed_work
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.mongodb import outage
 from bookings.infrastructure.mongodb.members import STATES
 from bookings.models import NightsJob
+from bookings.news import guest_mails, relay
 from bookings.people import account_letters
 from bookingsite import __version__
 from bookingsite import metrics as http_metrics
@@ -179,7 +180,7 @@ def test_tells_what_became_of_news(client: Client, settings: Settings) -> None:
     assert 90 <= found["bookingsite_outbox_oldest_due_seconds"] < 100
     relay.pass_on_news()
     settings.EMAIL_BACKEND = "tests.mongo.test_letters.Failing"
-    notifications.send_notifications()
+    guest_mails.send_notifications()
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     collection("deliveries").update_one(
         {}, [{"$set": {"next_try_at": {"$subtract": ["$$NOW", 60_000]}}}]

@@ -13,10 +13,11 @@ from django.core.mail.backends.locmem import EmailBackend
 from django.utils import translation
 from icalendar import Calendar
 
-from bookings import deliveries, notifications, relay, sweep, tasks
+from bookings import sweep, tasks
 from bookings.domain.callers import Caller
 from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.connections import collection
+from bookings.news import deliveries, guest_mails, relay
 from bookings.stays import lifecycle
 from tests.conftest import night
 from tests.mongo.conftest import CUSTOMER, book, cancel, confirm, let_hold_end, stored
@@ -178,7 +179,7 @@ def test_writes_nothing_to_a_guest_who_was_erased() -> None:
     relay.pass_on_news()
     collection("bookings").update_one({}, {"$set": {"guest.email": ""}})
 
-    assert notifications.send_notifications() == 0
+    assert guest_mails.send_notifications() == 0
     assert states() == ["not_needed"]
     assert not mail.outbox
 
@@ -215,7 +216,7 @@ def test_reminds_nobody_who_has_acted_meanwhile(what: str) -> None:
     relay.pass_on_news()
     (confirm if what == "confirm" else cancel)(held, actor=CUSTOMER)
 
-    notifications.send_notifications()
+    guest_mails.send_notifications()
 
     assert not [message for message in mail.outbox if "ends soon" in message.subject]
     assert states()[0] == "not_needed"
@@ -260,9 +261,9 @@ def test_tries_again_later_under_the_same_id(
     assert said in delivery["last_error"]
     assert ADDRESS not in delivery["last_error"]
     failing.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
-    assert notifications.send_notifications() == 0
+    assert guest_mails.send_notifications() == 0
     let_time_pass(deliveries.FIRST_RETRY_MS + 1)
-    assert notifications.send_notifications() == 1
+    assert guest_mails.send_notifications() == 1
     assert mail.outbox[0].message()["Message-ID"].startswith(f"<{delivery['event_id']}@")
 
 
@@ -284,25 +285,25 @@ def test_holds_up_no_mail_by_one_that_cannot_be_written(
     book_as_guest()
     book_as_guest("other", date=night(40))
     relay.pass_on_news()
-    write = notifications.write_stay_file
+    write = guest_mails.write_stay_file
 
     def fail_once(*arguments: Any, **options: Any) -> bytes:
-        monkeypatch.setattr(notifications, "write_stay_file", write)
+        monkeypatch.setattr(guest_mails, "write_stay_file", write)
         raise KeyError("broken")
 
-    monkeypatch.setattr(notifications, "write_stay_file", fail_once)
+    monkeypatch.setattr(guest_mails, "write_stay_file", fail_once)
 
-    assert notifications.send_notifications() == 1
+    assert guest_mails.send_notifications() == 1
 
     assert sorted(states()) == ["sent", "waiting"]
     assert "notification_not_sent" in caplog.text
     let_time_pass(deliveries.FIRST_RETRY_MS)
-    assert notifications.send_notifications() == 1
+    assert guest_mails.send_notifications() == 1
     assert states() == ["sent", "sent"]
 
 
 def test_begins_no_mail_after_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notifications, "RUN_LIMIT_S", 0.0)
+    monkeypatch.setattr(guest_mails, "RUN_LIMIT_S", 0.0)
     for days in range(3):
         book_as_guest(f"key-{days}", date=night(30 + days))
 
@@ -367,17 +368,17 @@ def test_sends_in_one_run_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     book_as_guest()
     relay.pass_on_news()
     beside = []
-    write = notifications.write_stay_file
+    write = guest_mails.write_stay_file
 
     def look_beside(*arguments: Any, **options: Any) -> bytes:
         book_as_guest("other", date=night(40))
         relay.pass_on_news()
         with ThreadPoolExecutor(1) as pool:
-            beside.append(pool.submit(notifications.send_notifications).result())
-        monkeypatch.setattr(notifications, "write_stay_file", write)
+            beside.append(pool.submit(guest_mails.send_notifications).result())
+        monkeypatch.setattr(guest_mails, "write_stay_file", write)
         return write(*arguments, **options)
 
-    monkeypatch.setattr(notifications, "write_stay_file", look_beside)
+    monkeypatch.setattr(guest_mails, "write_stay_file", look_beside)
 
-    assert notifications.send_notifications() == 2
+    assert guest_mails.send_notifications() == 2
     assert beside == [0]

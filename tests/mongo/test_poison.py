@@ -15,13 +15,14 @@ from django.contrib.auth.models import Permission, User
 from django.core import mail
 from django.test import Client
 
-from bookings import deliveries, notifications, relay, tasks
+from bookings import tasks
 from bookings.catalogue import night_jobs
 from bookings.infrastructure import clock, failed_work
 from bookings.infrastructure.connections import collection
 from bookings.models import Hotel
+from bookings.news import deliveries, guest_mails, relay
+from bookings.news.webhooks import backlog, endpoints, notes, sending
 from bookings.people import account_letters
-from bookings.webhooks import backlog, endpoints, notes, sending
 from local.servers import start_mongod
 from tests.conftest import night
 from tests.mongo.conftest import CUSTOMER, book, stored
@@ -194,7 +195,7 @@ def test_sends_the_mails_behind_a_bad_one(damage: Damage) -> None:
         {"booking": bad["_id"]}, {"$set": {"next_try_at": clock.now()}}
     )
 
-    notifications.send_notifications()
+    guest_mails.send_notifications()
 
     assert GOOD in written_to()
 
@@ -205,7 +206,7 @@ def test_gives_up_a_bad_mail_after_a_day(client: Client) -> None:
     damage = {"event": "moved", "tries": deliveries.MAX_TRIES - 1}
     collection("deliveries").update_one({"booking": bad["_id"]}, {"$set": damage})
 
-    notifications.send_notifications()
+    guest_mails.send_notifications()
 
     delivery = collection("deliveries").find_one({"booking": bad["_id"]})
     assert (delivery["state"], "next_try_at" in delivery) == ("given_up", False)
@@ -218,7 +219,7 @@ def test_gives_up_a_mail_that_ends_its_worker_each_time() -> None:
     relay.pass_on_news()
     collection("deliveries").update_many({}, {"$set": {"tries": deliveries.MAX_TRIES}})
 
-    assert notifications.send_notifications() == 0
+    assert guest_mails.send_notifications() == 0
 
     assert collection("deliveries").distinct("state") == ["given_up"]
     assert {line["error"] for line in lines()} == {"NeverFinished"}
@@ -229,7 +230,7 @@ def test_sets_aside_at_once_a_mail_that_cannot_be_read(caplog: pytest.LogCapture
     relay.pass_on_news()
     collection("deliveries").update_one({"booking": bad["_id"]}, {"$unset": {"version": ""}})
 
-    assert [notifications.send_notifications() for _ in range(2)] == [1, 0]
+    assert [guest_mails.send_notifications() for _ in range(2)] == [1, 0]
 
     assert collection("deliveries").find_one({"booking": bad["_id"]})["state"] == "given_up"
     assert caplog.text.count("delivery_unreadable") == 1
@@ -241,7 +242,7 @@ def test_forgets_the_failure_of_a_mail_that_staff_send_again() -> None:
     relay.pass_on_news()
     of_bad = {"booking": bad["_id"]}
     collection("deliveries").update_one(of_bad, {"$unset": {"version": ""}})
-    notifications.send_notifications()
+    guest_mails.send_notifications()
     assert [line["queue"] for line in lines()] == ["mails"]
 
     collection("deliveries").update_one(of_bad, {"$set": {"version": 1}})
@@ -424,7 +425,7 @@ from datetime import timedelta
 from bson import ObjectId
 from bookings import clock, failed_work, letters, night_jobs, notifications
 from bookings.infrastructure.connections import collection, database
-from bookings.deliveries import MAIL, Delivery, record
+from bookings.news.deliveries import MAIL, Delivery, record
 
 def fail(mode):
     # Reads fail with what the server itself calls passing, and writes are taken: only so could the

@@ -24,14 +24,15 @@ from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from bookings import deliveries, points, relay, tasks
-from bookings.deliveries import WEBHOOK, Delivery
+from bookings import points, tasks
 from bookings.domain.callers import Caller
 from bookings.infrastructure import clock, seals
 from bookings.infrastructure.connections import collection
 from bookings.models import ApiClient, WebhookEndpoint
+from bookings.news import deliveries, relay
+from bookings.news.deliveries import WEBHOOK, Delivery
+from bookings.news.webhooks import backlog, endpoints, notes, sending
 from bookings.people import erasure
-from bookings.webhooks import backlog, endpoints, notes, sending
 from tests.mongo.conftest import CUSTOMER, book, cancel, confirm, stored
 from tests.receivers import Receiver, receiving, unused_port
 from tests.servers import ROOT
@@ -1106,7 +1107,7 @@ DIES_AFTER_POST = """
 import os, signal, django
 django.setup()
 from bookings import points
-from bookings.webhooks import sending
+from bookings.news.webhooks import sending
 points.install(lambda name: name == "after_post" and os.kill(os.getpid(), signal.SIGKILL))
 sending.send_webhooks()
 """

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from icalendar import Calendar
 
-from bookings import deliveries
 from bookings.infrastructure.connections import collection
+from bookings.news import deliveries
 from tests.conftest import night
 from tests.faults import Faults
 from tests.mongo.conftest import CUSTOMER, book, cancel

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from bookings.webhooks import addresses
-from bookings.webhooks.addresses import AddressRefused, read_url
+from bookings.news.webhooks import addresses
+from bookings.news.webhooks.addresses import AddressRefused, read_url
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from bookings.news.webhooks import endpoints, posting, sending, signing
 from bookings.stays.notices import NEWS
-from bookings.webhooks import endpoints, posting, sending, signing
 from tests.servers import ROOT
 
 PAGE = (ROOT / "docs" / "webhooks.md").read_text(encoding="utf-8")

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 import trustme
 
-from bookings.webhooks import posting
-from bookings.webhooks.posting import Answer, post
+from bookings.news.webhooks import posting
+from bookings.news.webhooks.posting import Answer, post
 from tests.receivers import Receiver, receiving, unused_port
 
 Handler = BaseHTTPRequestHandler

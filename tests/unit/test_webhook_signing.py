@@ -10,7 +10,7 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from bookings.infrastructure import seals
-from bookings.webhooks import signing
+from bookings.news.webhooks import signing
 
 BODY = '{"type":"booking.confirmed","guest":"Żółć"}'.encode()
 

@@ -19,12 +19,12 @@ from bookings.infrastructure.failed_work import ENDPOINTS
 from bookings.infrastructure.mongodb import outage
 from bookings.infrastructure.seals import SealBroken
 from bookings.infrastructure.single_run import one_at_a_time
+from bookings.news.webhooks import backlog, endpoints, posting, signing
+from bookings.news.webhooks.backlog import Delivery
+from bookings.news.webhooks.endpoints import Endpoint
+from bookings.news.webhooks.posting import Answer
 from bookings.points import reached
 from bookings.stays import answers
-from bookings.webhooks import backlog, endpoints, posting, signing
-from bookings.webhooks.backlog import Delivery
-from bookings.webhooks.endpoints import Endpoint
-from bookings.webhooks.posting import Answer
 
 logger = logging.getLogger(__name__)
 

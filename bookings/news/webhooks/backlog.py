@@ -11,8 +11,10 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from bookings import deliveries
-from bookings.deliveries import (
+from bookings.infrastructure import failed_work
+from bookings.infrastructure.connections import collection
+from bookings.news import deliveries
+from bookings.news.deliveries import (
     GIVEN_UP,
     MAX_COUNTED,
     MAX_ERROR,
@@ -23,8 +25,6 @@ from bookings.deliveries import (
     WEBHOOK,
     count,
 )
-from bookings.infrastructure import failed_work
-from bookings.infrastructure.connections import collection
 from bookings.stays.notices import NEWS_EXPIRING
 
 Delivery = dict[str, Any]

@@ -20,8 +20,8 @@ from pymongo import ReturnDocument
 from bookings.infrastructure import clock, seals
 from bookings.infrastructure.connections import collection
 from bookings.models import WebhookEndpoint
-from bookings.webhooks import backlog, signing
-from bookings.webhooks.posting import Answer
+from bookings.news.webhooks import backlog, signing
+from bookings.news.webhooks.posting import Answer
 
 Endpoint = dict[str, Any]
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from bookings.webhooks import addresses
-from bookings.webhooks.addresses import AddressRefused, Resolver, Target
+from bookings.news.webhooks import addresses
+from bookings.news.webhooks.addresses import AddressRefused, Resolver, Target
 
 # From the name to the status, whatever the receiver does meanwhile.
 TIMEOUT_S = 10.0

@@ -14,17 +14,17 @@ from typing import Any
 
 from bson import ObjectId
 
-from bookings import deliveries
-from bookings.deliveries import MAIL, WEBHOOK, Delivery
 from bookings.domain.booking import EXPIRED, PENDING, Booking, Notice, from_document
 from bookings.infrastructure import clock, failed_work
 from bookings.infrastructure.clock import request_limits
 from bookings.infrastructure.failed_work import NEWS
 from bookings.infrastructure.mongodb import outage
+from bookings.news import deliveries
+from bookings.news.deliveries import MAIL, WEBHOOK, Delivery
+from bookings.news.webhooks.endpoints import clients_with_endpoint
 from bookings.points import reached
 from bookings.stays import answers, lookups, repository
 from bookings.stays.notices import NEWS_CONFIRMED, NEWS_EXPIRED, NEWS_EXPIRING
-from bookings.webhooks.endpoints import clients_with_endpoint
 
 logger = logging.getLogger(__name__)
 

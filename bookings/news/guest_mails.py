@@ -18,9 +18,7 @@ from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 from pymongo.errors import PyMongoError
 
-from bookings import deliveries
 from bookings.catalogue.inventory import find_hotel, name_booked
-from bookings.deliveries import GIVEN_UP, NOT_NEEDED, SENT, Delivery
 from bookings.domain.booking import ACTIVE, CANCELLED, CONFIRMED, EXPIRED, Booking
 from bookings.domain.money import format_money
 from bookings.infrastructure import clock, failed_work
@@ -29,8 +27,10 @@ from bookings.infrastructure.failed_work import MAILS, NeverFinished
 from bookings.infrastructure.mail import link_to, make_mail, render_text
 from bookings.infrastructure.mongodb import outage
 from bookings.infrastructure.single_run import one_at_a_time
+from bookings.news import deliveries
+from bookings.news.deliveries import GIVEN_UP, NOT_NEEDED, SENT, Delivery
+from bookings.news.relay import is_about_to_end
 from bookings.points import reached
-from bookings.relay import is_about_to_end
 from bookings.stays import lookups, manage_links
 from bookings.stays.calendar_file import write_stay_file
 from bookings.stays.notices import (

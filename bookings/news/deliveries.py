@@ -1,6 +1,6 @@
 """What is to be told, to whom, and how often that was tried: the writer of `deliveries`.
 
-How those of the channel `webhook` are tried is written by bookings/webhooks/backlog.py, since they
+bookings/news/webhooks/backlog.py writes how those of the channel `webhook` are tried, since they
 wait for their endpoint and for each other.
 
 A delivery is taken for a try by compare-and-set, which sets its next one: whoever is killed in
