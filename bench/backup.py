@@ -32,16 +32,16 @@ def main(bookings: int = 100_000) -> None:
     from django.core.management import call_command
 
     django.setup()
-    from bookings import demo, doctor
     from bookings.domain.callers import Caller
     from bookings.domain.search_terms import terms_of
     from bookings.domain.stay_request import Guest
     from bookings.infrastructure import connections
     from bookings.infrastructure.clock import Deadline
+    from bookings.operations import demo_data, doctor
     from bookings.stays import create
 
     call_command("migrate", verbosity=0)
-    demo.seed()
+    demo_data.seed()
     ada = {"name": "Ada Lovelace", "email": "ada@example.org", "phone": "+44 20 7946 0958"}
     payload = {"categoryId": "demo_double", "date": FIRST.isoformat(), "guest": ada}
     create.create_booking(

@@ -29,11 +29,11 @@ def main(bookings: int = 2_000, rounds: int = 5) -> None:
     from django.core.management import call_command
 
     django.setup()
-    from bookings import demo
     from bookings.infrastructure import connections
+    from bookings.operations import demo_data
 
     call_command("migrate", verbosity=0)
-    demo.seed(bench_rooms=1)
+    demo_data.seed(bench_rooms=1)
     pattern = make_pattern()
     rates: dict[str, list[float]] = {"together": [], "apart": []}
     for _ in range(rounds):

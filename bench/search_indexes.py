@@ -32,10 +32,10 @@ def main(bookings: int = 5_000, rounds: int = 5) -> None:
     from django.core.management import call_command
 
     django.setup()
-    from bookings import demo
+    from bookings.operations import demo_data
 
     call_command("migrate", verbosity=0)
-    demo.seed(bench_rooms=1)
+    demo_data.seed(bench_rooms=1)
     pattern = make_pattern()
     used: dict[tuple[str, str], list[float]] = {}
     for _ in range(rounds):

@@ -3,13 +3,13 @@
 from celery import shared_task
 from django.contrib.sessions.models import Session
 
-from bookings import sweep, worker_clocks
 from bookings.catalogue import night_jobs
 from bookings.infrastructure import clock
 from bookings.news import guest_mails, relay
 from bookings.news.webhooks import notes, sending
+from bookings.operations import sweep, worker_clocks
+from bookings.operations.sweep_tally import StartedBy
 from bookings.people import account_letters
-from bookings.sweep_tally import StartedBy
 
 
 @shared_task(name="bookings.expire_holds")

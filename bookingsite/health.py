@@ -16,8 +16,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from bookings.backups import restoring
 from bookings.infrastructure import connections
+from bookings.operations.backups import restoring
 
 # A probe that waits as long as a request would only queue behind the requests.
 PROBE_TIMEOUT_S = 1.0

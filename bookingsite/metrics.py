@@ -20,7 +20,6 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 from pymongo.errors import PyMongoError
 
-from bookings import sweep, worker_clocks
 from bookings.catalogue import night_jobs
 from bookings.infrastructure import failed_work
 from bookings.infrastructure.connections import database
@@ -29,6 +28,7 @@ from bookings.infrastructure.mongodb import members
 from bookings.news import deliveries, relay
 from bookings.news.deliveries import WEBHOOK
 from bookings.news.webhooks import endpoints, sending
+from bookings.operations import sweep, worker_clocks
 from bookings.people import account_letters
 from bookingsite import __version__, worker_files
 

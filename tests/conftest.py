@@ -37,15 +37,15 @@ EMPTIED = (
 @pytest.fixture(scope="session")
 def migrated(django_db_blocker: object) -> Iterator[None]:
     """This worker's own database with its indexes and the demo hotels; dropped at the end."""
-    from bookings import demo
     from bookings.infrastructure import connections
+    from bookings.operations import demo_data
 
     with django_db_blocker.unblock():  # type: ignore[attr-defined]
         database = connections.database()
         assert database.name.startswith("test_"), "tests only ever write to a throw-away database"
         database.client.drop_database(database.name)
         call_command("migrate", verbosity=0)
-        demo.seed(bench_rooms=5)
+        demo_data.seed(bench_rooms=5)
         yield
         database.client.drop_database(database.name)
 

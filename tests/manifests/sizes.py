@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from bookings.backups import restoring
-from bookings.doctor import RECOUNT_SHARE
+from bookings.operations.backups import restoring
+from bookings.operations.doctor import RECOUNT_SHARE
 from tests.manifests.integrity import read_quantity
 from tests.manifests.objects import Object, Pods, find, pods_of, sources
 

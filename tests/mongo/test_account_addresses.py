@@ -20,7 +20,6 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection
 from django.test import Client
 
-from bookings import doctor
 from bookings.domain.callers import caller_of_guest
 from bookings.domain.email_addresses import (
     as_people_write,
@@ -32,6 +31,7 @@ from bookings.indexes import make_account_indexes
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.connections import database as site_database
 from bookings.models import ApiClient, VerifiedAddress
+from bookings.operations import doctor
 from bookings.people import account_letters, accounts, adoption, erasure
 from bookings.people.accounts import AddressTaken
 from bookings.people.roles import MANAGER

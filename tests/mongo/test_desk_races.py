@@ -14,9 +14,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from bookings import points
-from bookings.doctor import recount
 from bookings.domain.booking import CHECKED_IN, CHECKED_OUT, NO_SHOW
 from bookings.infrastructure import connections
+from bookings.operations.doctor import recount
 from tests.conftest import night
 from tests.mongo.conftest import book, stored
 

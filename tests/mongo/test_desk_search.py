@@ -21,12 +21,12 @@ from bookings import points
 from bookings.admin import stays
 from bookings.admin.stays import BookingAdmin
 from bookings.catalogue import inventory
-from bookings.doctor import mongodb, recount
 from bookings.domain.stay_request import Guest
 from bookings.front_desk import guest_search
 from bookings.indexes import make_booking_indexes
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
+from bookings.operations.doctor import mongodb, recount
 from bookings.people import erasure
 from bookings.stays import lifecycle, repository
 from tests.conftest import night

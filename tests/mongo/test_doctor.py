@@ -24,11 +24,12 @@ from pymongo.collation import Collation
 from pymongo.errors import PyMongoError
 from pytest_django import Settings
 
-from bookings import doctor, indexes, sweep_tally
-from bookings.doctor import background, clocks, mongodb, recount, redis_server
-from bookings.doctor.findings import Finding, ok
+from bookings import indexes
 from bookings.infrastructure import connections
 from bookings.infrastructure.mongodb import errors
+from bookings.operations import doctor, sweep_tally
+from bookings.operations.doctor import background, clocks, mongodb, recount, redis_server
+from bookings.operations.doctor.findings import Finding, ok
 from local.servers import Server, free_port, plan_mongod, start_mongod, start_redis
 from locks.connection import connect
 from tests.conftest import night

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bookings import sweep
 from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
+from bookings.operations import sweep
 from bookings.refusals import InvalidIdempotencyKey, KeyMismatch, NotFound
 from bookings.stays import create, lifecycle
 from tests.conftest import night

@@ -21,12 +21,12 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 from pytest_django import Settings
 
-from bookings import doctor as whole
-from bookings.doctor import members as doctor
-from bookings.doctor import mongodb
-from bookings.doctor.findings import Finding
-from bookings.doctor.members import Answer, Member
 from bookings.infrastructure.mongodb import members
+from bookings.operations import doctor as whole
+from bookings.operations.doctor import members as doctor
+from bookings.operations.doctor import mongodb
+from bookings.operations.doctor.findings import Finding
+from bookings.operations.doctor.members import Answer, Member
 from local.children import Child
 from local.servers import REPLICA_SET, Server, free_port, plan_mongod
 

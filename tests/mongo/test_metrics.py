@@ -11,13 +11,13 @@ from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
-from bookings import sweep
 from bookings.infrastructure import clock, connections, failed_work
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.mongodb import outage
 from bookings.infrastructure.mongodb.members import STATES
 from bookings.models import NightsJob
 from bookings.news import guest_mails, relay
+from bookings.operations import sweep
 from bookings.people import account_letters
 from bookingsite import __version__
 from bookingsite import metrics as http_metrics

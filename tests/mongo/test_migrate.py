@@ -20,10 +20,11 @@ from django_mongodb_backend.schema import DatabaseSchemaEditor as BackendSchemaE
 from pymongo import monitoring
 from pymongo.database import Database
 
-from bookings import indexes, migration_lease
+from bookings import indexes
 from bookings.indexes import IndexInTheWay
 from bookings.infrastructure import connections
 from bookings.management.commands import migrate
+from bookings.operations import migration_lease
 from local.servers import Server
 from tests.site.site import ROOT
 

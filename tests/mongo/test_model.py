@@ -31,13 +31,13 @@ from hypothesis.stateful import (
 
 from bookings import tasks
 from bookings.availability import search
-from bookings.doctor import recount
 from bookings.domain.booking import NO_SHOW
 from bookings.domain.callers import Caller
 from bookings.front_desk import blocks, marks
 from bookings.front_desk.marks import UNDO
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
+from bookings.operations.doctor import recount
 from bookings.refusals import Refusal
 from bookings.stays import create, lifecycle, repository
 from bookings.stays.outcomes import Outcome

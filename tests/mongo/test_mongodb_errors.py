@@ -25,13 +25,14 @@ from django.db import DatabaseError, connection, connections
 from django.test import Client
 from pymongo.errors import BulkWriteError, PyMongoError
 
-from bookings import demo, tasks
+from bookings import tasks
 from bookings.domain import callers
 from bookings.infrastructure import clock, metrics
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.mongodb import outage
 from bookings.infrastructure.mongodb.errors import CATEGORIES, PASSING_CODES
 from bookings.models import ApiClient, Hotel, NightsJob
+from bookings.operations import demo_data
 from local.servers import start_mongod
 from tests.browsing import ADA, confirm_form, open_page, stays_path
 from tests.conftest import empty_database, night
@@ -69,7 +70,7 @@ def failing_mongod(migrated: None) -> Iterator[pymongo.MongoClient]:
     other.settings_dict["HOST"] = server.uri
     connections["default"] = other
     call_command("migrate", verbosity=0)
-    demo.seed()
+    demo_data.seed()
     with pymongo.MongoClient(server.uri) as client:
         yield client
     other.close_pool()

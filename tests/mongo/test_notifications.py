@@ -13,11 +13,12 @@ from django.core.mail.backends.locmem import EmailBackend
 from django.utils import translation
 from icalendar import Calendar
 
-from bookings import sweep, tasks
+from bookings import tasks
 from bookings.domain.callers import Caller
 from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.connections import collection
 from bookings.news import deliveries, guest_mails, relay
+from bookings.operations import sweep
 from bookings.stays import lifecycle
 from tests.conftest import night
 from tests.mongo.conftest import CUSTOMER, book, cancel, confirm, let_hold_end, stored

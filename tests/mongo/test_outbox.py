@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from bookings import points, sweep, tasks
+from bookings import points, tasks
 from bookings.domain.callers import Caller
 from bookings.infrastructure import clock, failed_work
 from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.connections import collection
 from bookings.news import deliveries, relay
+from bookings.operations import sweep
 from bookings.stays import lifecycle, repository
 from bookings.stays.notices import REMINDED_BEFORE_END
 from tests.conftest import night

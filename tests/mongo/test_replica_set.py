@@ -23,7 +23,7 @@ from django.test import override_settings
 from pymongo import MongoClient, WriteConcern
 from pymongo.errors import OperationFailure
 
-from bookings import replica_set, replica_set_members
+from bookings.operations.replica_set import changes, initiation
 from local.children import Child
 from local.servers import REPLICA_SET, Server
 from tests.servers import make_keyfile, plan_member, start_and_wait
@@ -142,7 +142,7 @@ class Set:
 @pytest.fixture(autouse=True)
 def look_briefly(monkeypatch: Patch) -> None:
     """What the tests kill stays so."""
-    monkeypatch.setattr(replica_set_members, "LOOK_S", 0.5)
+    monkeypatch.setattr(changes, "LOOK_S", 0.5)
 
 
 @pytest.fixture(scope="module")
@@ -195,7 +195,7 @@ def test_makes_everything_once_and_changes_nothing_the_second_time(own_set: Set)
         f"User inn of {NAME} is in place.",
     ]
     assert own_set.kept() == before
-    assert before["config"]["settings"]["electionTimeoutMillis"] == replica_set.ELECTION_TIMEOUT_MS
+    assert before["config"]["settings"]["electionTimeoutMillis"] == initiation.ELECTION_TIMEOUT_MS
 
 
 def test_gives_the_application_a_user_that_carries_it(
@@ -397,7 +397,7 @@ def test_adds_no_other_name_of_a_member_that_lives(own_set: Set) -> None:
 
 def test_adds_no_member_of_another_set(own_set: Set, monkeypatch: Patch) -> None:
     # The one that the suite runs on is such a set, with the same name.
-    monkeypatch.setattr(replica_set_members, "REMOVAL_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(changes, "REMOVAL_TIMEOUT_S", 0.1)
     with MongoClient(os.environ["MONGODB_URI"]) as client:
         stranger = client.admin.command("hello")["me"]
 
@@ -412,15 +412,15 @@ def test_says_that_a_change_without_an_answer_may_have_been_made(
     with own_set.as_admin() as client:
         primary = client.admin.command("hello")["primary"]
     server = next(member for member in own_set.members if primary == f"127.0.0.1:{member.port}")
-    read = replica_set_members._configuration
+    read = changes._configuration
 
     def read_and_freeze(client: MongoClient) -> dict[str, Any]:
         config = read(client)
         server.freeze()
         return config
 
-    monkeypatch.setattr(replica_set_members, "_configuration", read_and_freeze)
-    monkeypatch.setattr(replica_set, "COMMAND_TIMEOUT_MS", 1_000)
+    monkeypatch.setattr(changes, "_configuration", read_and_freeze)
+    monkeypatch.setattr(initiation, "COMMAND_TIMEOUT_MS", 1_000)
     try:
         # What it refuses once it goes on.
         with pytest.raises(CommandError, match=r"^The change was asked for and may have been made"):
@@ -566,7 +566,7 @@ def test_takes_one_that_starts_again_for_no_lost_one(own_set: Set, monkeypatch: 
     restarted = own_set.members[0]
     name = f"127.0.0.1:{restarted.port}"
     restarted.kill()
-    why_gone = replica_set_members._why_gone
+    why_gone = changes._why_gone
 
     def look_and_start(name: str) -> str | None:
         why = why_gone(name)
@@ -574,11 +574,9 @@ def test_takes_one_that_starts_again_for_no_lost_one(own_set: Set, monkeypatch: 
             start_and_wait(restarted)
         return why
 
-    monkeypatch.setattr(replica_set_members, "_why_gone", look_and_start)
-    monkeypatch.setattr(replica_set_members, "LOOK_S", 60.0)
-    other = replica_set_members._look_at(
-        name, replica_set_members.read_uri(own_set.uri()), given_up=()
-    )
+    monkeypatch.setattr(changes, "_why_gone", look_and_start)
+    monkeypatch.setattr(changes, "LOOK_S", 60.0)
+    other = changes._look_at(name, changes.read_uri(own_set.uri()), given_up=())
 
     assert str(other).startswith(f"{name} lives: ")
 
@@ -592,7 +590,7 @@ def test_takes_one_that_starts_again_for_no_lost_one(own_set: Set, monkeypatch: 
     ],
 )
 def test_knows_what_is_gone_by_its_address(name: str, why: str) -> None:
-    assert replica_set_members._why_gone(name) == why
+    assert changes._why_gone(name) == why
 
 
 def test_takes_a_name_service_that_is_silent_for_no_loss(monkeypatch: Patch) -> None:
@@ -601,7 +599,7 @@ def test_takes_a_name_service_that_is_silent_for_no_loss(monkeypatch: Patch) -> 
 
     monkeypatch.setattr(socket, "getaddrinfo", fail)
 
-    assert replica_set_members._why_gone("member:27017") is None
+    assert changes._why_gone("member:27017") is None
 
 
 @pytest.mark.slow

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from bookings.availability import occupancy
-from bookings.doctor import recount
 from bookings.domain.booking import CHECKED_IN, CHECKED_OUT, EXPECTED, NO_SHOW, from_document
 from bookings.domain.callers import Caller
 from bookings.front_desk import figures, marks
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
+from bookings.operations.doctor import recount
 from bookings.people import erasure
 from bookings.refusals import InvalidIdempotencyKey, NotFound, ValidationFailed
 from bookings.stays import lifecycle

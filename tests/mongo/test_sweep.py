@@ -21,8 +21,9 @@ import pytest
 from bson import ObjectId
 from django.core.management import call_command
 
-from bookings import points, sweep, sweep_tally
+from bookings import points
 from bookings.infrastructure import connections
+from bookings.operations import sweep, sweep_tally
 from bookings.stays import lookups, repository
 from local.servers import free_port, start_mongod
 from tests.faults import Faults
@@ -380,7 +381,7 @@ def test_says_when_it_left_some(monkeypatch: Patch) -> None:
 def test_logs_one_line_a_run(monkeypatch: Patch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setattr(sweep, "BATCH_SIZE", 1)
     make_dead_holds(2)
-    caplog.set_level(logging.INFO, "bookings.sweep")
+    caplog.set_level(logging.INFO, "bookings.operations.sweep")
 
     done = sweep.expire_holds(started_by="beat")
 

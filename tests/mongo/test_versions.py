@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from bookings import sweep
 from bookings.domain.booking import MAX_HISTORY, Change, change_document, from_document
 from bookings.domain.callers import Caller, caller_of_guest
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
 from bookings.news import relay
+from bookings.operations import sweep
 from bookings.stays import lifecycle, repository
 from bookings.stays.hold_limits import HoldLimits
 from bookings.stays.outcomes import Outcome

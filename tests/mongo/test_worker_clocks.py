@@ -8,9 +8,10 @@ import pytest
 import time_machine
 from django.test import Client
 
-from bookings import tasks, worker_clocks
-from bookings.doctor import background, clocks
+from bookings import tasks
 from bookings.infrastructure.connections import collection
+from bookings.operations import worker_clocks
+from bookings.operations.doctor import background, clocks
 from bookings.people import account_letters
 from tests.mongo.conftest import CUSTOMER, book
 from tests.mongo.test_metrics import scrape

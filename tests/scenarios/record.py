@@ -319,10 +319,11 @@ def main(folder: Path) -> None:
     CONNECTION_OPTIONS.update(socket_timeout=PATIENCE_S, socket_connect_timeout=PATIENCE_S)
     monitoring.register(seen.Watch())
     django.setup()
-    from bookings import demo, points
+    from bookings import points
+    from bookings.operations import demo_data
 
     call_command("migrate", verbosity=0)
-    demo.seed()
+    demo_data.seed()
     seen.watch_redis()
     points.install(reached)
     folder.mkdir(exist_ok=True)

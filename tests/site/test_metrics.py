@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from bookings import sweep
+from bookings.operations import sweep
 from bookingsite.worker_files import PREFIX
 from local.servers import Server
 from tests.conftest import night

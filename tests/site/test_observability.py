@@ -15,7 +15,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from bookings import sweep
+from bookings.operations import sweep
 from tests.conftest import empty_database, night
 from tests.promql import Exported, faults, nodes_of, promql, read_exported
 from tests.servers import start_redis_in_memory, start_throwaway

@@ -29,10 +29,10 @@ from django.db import connection
 from django.test import override_settings
 from pymongo import MongoClient
 
-from bookings import demo, sweep_tally
 from bookings.domain.callers import issue_token
 from bookings.infrastructure import connections
 from bookings.models import ApiClient
+from bookings.operations import demo_data, sweep_tally
 from local.children import Child
 from local.servers import ONE_TRY, REPLICA_SET, Server, plan_redis
 from tests.mongo.conftest import book, let_hold_end
@@ -166,7 +166,7 @@ def guarded(migrated: None, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     try:
         with reaching(variables["MONGODB_URI"]):
             call_command("migrate", verbosity=0)
-            demo.seed(bench_rooms=1)
+            demo_data.seed(bench_rooms=1)
         variables["MONGODB_ADMIN_URI"] = address(member.port, user="admin")
         with reaching(variables["MONGODB_ADMIN_URI"]):
             yield variables

@@ -13,8 +13,8 @@ import pytest
 import requests
 from redis import Redis
 
-from bookings import sweep_tally
 from bookings.infrastructure import connections
+from bookings.operations import sweep_tally
 from local.children import spawn
 from tests.conftest import night
 from tests.redis.watched import PASSWORD, Watch, watched_redis

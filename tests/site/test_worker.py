@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 import redis
 
-from bookings import sweep_tally
 from bookings.infrastructure import clock, connections
 from bookings.models import NightsJob
+from bookings.operations import sweep_tally
 from bookings.people import account_letters
 from bookingsite.celery import app
 from local.servers import Server

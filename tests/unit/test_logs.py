@@ -67,7 +67,7 @@ ELSE = [
     (trace.__name__, logging.WARNING, trace.LOG_REJECTED),
     (strategy.__name__, logging.ERROR, "Couldn't convert ETA %r to timestamp"),
     (beat.__name__, logging.INFO, "beat: Starting..."),
-    ("bookings.sweep", logging.INFO, "holds_expired"),
+    ("bookings.operations.sweep", logging.INFO, "holds_expired"),
 ]
 
 

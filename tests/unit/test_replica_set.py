@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from bookings.replica_set import ReplicaSetError, make_replica_set, read_key, read_uri
+from bookings.operations.replica_set.initiation import (
+    ReplicaSetError,
+    make_replica_set,
+    read_key,
+    read_uri,
+)
 
 URI = "mongodb://inn:a%2Fb@m-0.db:27017,m-1.db/inn?replicaSet=rs0"
 

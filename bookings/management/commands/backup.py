@@ -7,12 +7,12 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from pymongo.errors import OperationFailure
 
-from bookings.backups.errors import BackupFailed
-from bookings.backups.folders import list_backups, read_manifest
-from bookings.backups.writing import LEFT_OUT, WINDOW_PARAMETER, write_backup
 from bookings.infrastructure.connections import database
 from bookings.infrastructure.mongodb.errors import FORBIDDEN, UNKNOWN_LOGIN, is_unknown_login
 from bookings.management.stopping import stoppable
+from bookings.operations.backups.errors import BackupFailed
+from bookings.operations.backups.folders import list_backups, read_manifest
+from bookings.operations.backups.writing import LEFT_OUT, WINDOW_PARAMETER, write_backup
 
 
 class Command(BaseCommand):

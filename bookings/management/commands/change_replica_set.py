@@ -5,8 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from bookings import replica_set_members
-from bookings.replica_set import ReplicaSetError
+from bookings.operations.replica_set import changes
+from bookings.operations.replica_set.initiation import ReplicaSetError
 
 
 def read_member(text: str) -> str:
@@ -64,18 +64,18 @@ class Command(BaseCommand):
             raise CommandError("Give --gone with --only-left; --remove needs none.")
         try:
             if name := options["add"]:
-                replica_set_members.add_member(name, **access)
+                changes.add_member(name, **access)
                 said = f"{name} is added; once it has copied everything, it counts."
             elif name := options["remove"]:
-                replica_set_members.remove_member(name, **access)
+                changes.remove_member(name, **access)
                 said = f"{name} is removed."
             elif options["yes"]:
                 name = options["only_left"]
-                replica_set_members.keep_last(name, given_up=options["gone"], **access)
+                changes.keep_last(name, given_up=options["gone"], **access)
                 said = f"{name} is the primary of a set of its own."
             else:
                 name = options["only_left"]
-                last = replica_set_members.look_at_last(name, given_up=options["gone"], **access)
+                last = changes.look_at_last(name, given_up=options["gone"], **access)
                 for other in last.others:
                     self.stdout.write(str(other))
                 if last.refusal:

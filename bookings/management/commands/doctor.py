@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from bookings import doctor
+from bookings.operations import doctor
 
 
 class Command(BaseCommand):

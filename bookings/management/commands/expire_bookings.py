@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from bookings import sweep
+from bookings.operations import sweep
 
 
 class Command(BaseCommand):

@@ -4,9 +4,9 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from bookings import replica_set
-from bookings.backups.restoring import name_drill
 from bookings.management.stopping import stoppable
+from bookings.operations.backups.restoring import name_drill
+from bookings.operations.replica_set import initiation
 
 
 class Command(BaseCommand):
@@ -32,7 +32,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         with stoppable(lambda: "Stopped; what is in place stays, and the same command goes on."):
             try:
-                for line in replica_set.make_replica_set(
+                for line in initiation.make_replica_set(
                     uri=settings.MONGODB_URI,
                     databases=(settings.MONGODB_NAME, name_drill(settings.MONGODB_NAME)),
                     keyfile=settings.MONGODB_KEYFILE,
@@ -41,5 +41,5 @@ class Command(BaseCommand):
                 ):
                     self.stdout.write(line)
                     self.stdout.flush()
-            except replica_set.ReplicaSetError as error:
+            except initiation.ReplicaSetError as error:
                 raise CommandError(str(error)) from error

@@ -3,10 +3,10 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.core.management.commands import migrate
 
-from bookings import migration_lease
 from bookings.indexes import IndexInTheWay
 from bookings.management.stopping import stoppable
-from bookings.migration_lease import Lease, LeaseLost
+from bookings.operations import migration_lease
+from bookings.operations.migration_lease import Lease, LeaseLost
 
 STOPPED_WAITING = "Stopped waiting; nothing was changed here."
 STOPPED = "Stopped; what was done stays, and manage.py migrate goes on from there."

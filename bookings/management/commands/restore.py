@@ -9,15 +9,15 @@ from django.db.migrations.loader import MigrationLoader
 from pymongo.database import Database
 from pymongo.errors import InvalidName, OperationFailure
 
-from bookings import doctor
-from bookings.backups import restoring
-from bookings.backups.errors import RestoreFailed
-from bookings.backups.folders import list_backups, read_manifest
-from bookings.backups.restoring import said_by
 from bookings.infrastructure import connections
 from bookings.infrastructure.connections import DURABLE
 from bookings.infrastructure.mongodb.errors import FORBIDDEN, UNKNOWN_LOGIN, is_unknown_login
 from bookings.management.stopping import stoppable
+from bookings.operations import doctor
+from bookings.operations.backups import restoring
+from bookings.operations.backups.errors import RestoreFailed
+from bookings.operations.backups.folders import list_backups, read_manifest
+from bookings.operations.backups.restoring import said_by
 
 # MongoDB's: a name that it takes for no database, or for one that is there in other letters.
 _NAME_CODES = frozenset({73, 13297})

@@ -5,7 +5,7 @@ from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.core.management.base import BaseCommand, CommandError
 
-from bookings import demo
+from bookings.operations import demo_data
 from bookings.people import roles
 
 
@@ -32,7 +32,7 @@ class Command(BaseCommand):
             raise CommandError("Give --rooms a number from 0 to 99999.")
         if options["users"]:
             self._make_users()
-        demo.seed(bench_rooms=options["rooms"])
+        demo_data.seed(bench_rooms=options["rooms"])
         self.stdout.write("The demo hotels are there.")
 
     def _make_users(self) -> None:

@@ -18,8 +18,8 @@ from bson.raw_bson import RawBSONDocument
 from django.core.management import call_command
 
 from bookings import points
-from bookings.backups import folders
 from bookings.infrastructure import connections
+from bookings.operations.backups import folders
 from tests.site.site import ROOT
 
 RAW: Any = CodecOptions(document_class=RawBSONDocument)

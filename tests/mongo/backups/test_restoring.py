@@ -20,11 +20,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from pymongo.collation import Collation
 
-from bookings.backups import folders, restoring, writing
-from bookings.doctor import mongodb
 from bookings.indexes import make_failed_work_indexes
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.mongodb import errors
+from bookings.operations.backups import folders, restoring, writing
+from bookings.operations.doctor import mongodb
 from tests.conftest import night
 from tests.faults import Faults
 from tests.mongo.backups.conftest import (

@@ -18,10 +18,10 @@ import pymongo
 import pytest
 from django.core.management import CommandError, call_command
 
-from bookings.backups import folders, writing
-from bookings.backups.errors import BackupFailed
 from bookings.infrastructure import connections
 from bookings.management.commands import backup as command
+from bookings.operations.backups import folders, writing
+from bookings.operations.backups.errors import BackupFailed
 from local.servers import Server, free_port, start_mongod
 from tests.faults import Faults
 from tests.mongo.backups.conftest import (

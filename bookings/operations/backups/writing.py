@@ -19,8 +19,8 @@ from pymongo.errors import OperationFailure
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 
-from bookings.backups import folders, restoring
-from bookings.backups.errors import BackupFailed
+from bookings.operations.backups import folders, restoring
+from bookings.operations.backups.errors import BackupFailed
 from bookings.points import reached
 
 # Collections that come back empty, each with its reason.

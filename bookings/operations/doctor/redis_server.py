@@ -6,7 +6,7 @@ forgets or refuses makes clients wait, and lets refusals turn out differently.
 
 from redis.exceptions import ResponseError
 
-from bookings.doctor.findings import Finding, fail, ok, warn
+from bookings.operations.doctor.findings import Finding, fail, ok, warn
 from locks.connection import GuardedRedis
 
 # The oldest major versions with everything that the scripts use.

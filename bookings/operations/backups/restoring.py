@@ -19,9 +19,9 @@ from bson.raw_bson import RawBSONDocument
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError, OperationFailure
 
-from bookings.backups import folders
-from bookings.backups.errors import RestoreFailed
 from bookings.domain.booking import VERSION
+from bookings.operations.backups import folders
+from bookings.operations.backups.errors import RestoreFailed
 from bookings.points import reached
 
 MARKER = "unfinished_restore"

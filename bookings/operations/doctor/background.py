@@ -7,11 +7,11 @@ sweep that it asked for and a worker ran. So beat without a worker looks like no
 from celery import current_app
 from django.conf import settings
 
-from bookings import sweep, sweep_tally
-from bookings.doctor.findings import Finding, fail, ok, warn
 from bookings.news import deliveries, relay
 from bookings.news.deliveries import MAIL
 from bookings.news.webhooks import sending
+from bookings.operations import sweep, sweep_tally
+from bookings.operations.doctor.findings import Finding, fail, ok, warn
 from bookings.people import account_letters
 from bookings.stays import lookups
 from locks.connection import OPERATION_TIMEOUT_S

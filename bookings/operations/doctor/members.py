@@ -19,10 +19,10 @@ from pymongo import MongoClient, ReadPreference
 from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 from pymongo.uri_parser import parse_uri
 
-from bookings.doctor.findings import Finding, fail, ok, warn
 from bookings.infrastructure.connections import database
 from bookings.infrastructure.mongodb.errors import FORBIDDEN
 from bookings.infrastructure.mongodb.members import MAX_LAG_S, Room, read_room
+from bookings.operations.doctor.findings import Finding, fail, ok, warn
 
 # All are asked at once. This leaves time, of a check's three seconds, for asking who they are.
 ANSWER_TIMEOUT_S = 2.0

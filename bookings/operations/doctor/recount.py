@@ -16,7 +16,6 @@ from pymongo.collection import Collection
 from pymongo.read_concern import ReadConcern
 
 from bookings.catalogue import inventory
-from bookings.doctor.findings import Finding, fail, ok, warn
 from bookings.domain.booking import (
     ACTIVE,
     BLOCK,
@@ -35,6 +34,7 @@ from bookings.domain.email_addresses import respell_address
 from bookings.domain.search_terms import terms_of
 from bookings.domain.stay_request import Guest
 from bookings.infrastructure.connections import database
+from bookings.operations.doctor.findings import Finding, fail, ok, warn
 
 # So many of the wrong ones are named.
 EXAMPLES = 3

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from datetime import UTC
 
-from bookings import worker_clocks
-from bookings.doctor.findings import Finding, ok, warn
 from bookings.infrastructure.connections import database
+from bookings.operations import worker_clocks
+from bookings.operations.doctor.findings import Finding, ok, warn
 from locks.connection import GuardedRedis
 
 # NTP keeps machines within some milliseconds of each other.

@@ -9,12 +9,12 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from bookings.doctor.findings import Finding, fail, ok, warn
 from bookings.domain import account_deletion
 from bookings.domain.callers import caller_of_user
 from bookings.domain.email_addresses import normalise_address
 from bookings.indexes import account_indexes
 from bookings.infrastructure.connections import collection
+from bookings.operations.doctor.findings import Finding, fail, ok, warn
 
 # So many of the wrong ones of each kind are named.
 EXAMPLES = 3

@@ -17,11 +17,19 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from bookings.backups.writing import WINDOW_PARAMETER, ask_window_s
-from bookings.doctor import background, clocks, members, mongodb, people, recount, redis_server
-from bookings.doctor.findings import Finding, fail, warn
 from bookings.infrastructure.connections import database, looking_into
 from bookings.infrastructure.mongodb import errors
+from bookings.operations.backups.writing import WINDOW_PARAMETER, ask_window_s
+from bookings.operations.doctor import (
+    background,
+    clocks,
+    members,
+    mongodb,
+    people,
+    recount,
+    redis_server,
+)
+from bookings.operations.doctor.findings import Finding, fail, warn
 from locks import sentinel
 from locks.connection import GuardedRedis, breaker_of, connect
 

@@ -19,7 +19,7 @@ from pymongo import MongoClient
 from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 from pymongo.uri_parser import split_hosts
 
-from bookings.replica_set import (
+from bookings.operations.replica_set.initiation import (
     ADMIN,
     ANSWER_TIMEOUT_S,
     AUTHENTICATION_FAILED,

@@ -13,12 +13,12 @@ from typing import Any
 
 from django.conf import settings
 
-from bookings import sweep_tally
 from bookings.infrastructure import failed_work
 from bookings.infrastructure.clock import request_limits
 from bookings.infrastructure.failed_work import DEAD_HOLDS
+from bookings.operations import sweep_tally
+from bookings.operations.sweep_tally import StartedBy, Tally
 from bookings.stays import lookups, repository
-from bookings.sweep_tally import StartedBy, Tally
 
 logger = logging.getLogger(__name__)
 

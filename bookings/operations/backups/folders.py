@@ -20,7 +20,7 @@ from typing import IO, Any
 from bson import json_util
 from bson.errors import BSONError
 
-from bookings.backups.errors import BackupFailed, RestoreFailed
+from bookings.operations.backups.errors import BackupFailed, RestoreFailed
 
 # What the files of a backup look like. Another number is another program's.
 FORMAT = 1

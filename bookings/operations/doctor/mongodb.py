@@ -12,10 +12,10 @@ from django_mongodb_backend.schema import DatabaseSchemaEditor
 from pymongo import IndexModel, ReadPreference
 from pymongo.errors import OperationFailure
 
-from bookings.backups import restoring
-from bookings.doctor.findings import Finding, fail, ok, warn
 from bookings.indexes import indexes_by_collection
 from bookings.infrastructure.connections import collection, database
+from bookings.operations.backups import restoring
+from bookings.operations.doctor.findings import Finding, fail, ok, warn
 
 OLDEST_MAJOR = 6
 
