@@ -2,7 +2,7 @@
 
 A POST that did something ends in a redirect to the page of the booking, which reads the state
 anew; one that was refused shows its form again with what was typed. The pages' script asks for
-JSON instead (bookings/web/scripted.py).
+JSON instead (bookings/web/script_answers.py).
 """
 
 import json
@@ -43,9 +43,9 @@ from bookings.web.messages import (
     PASSING_CODES,
     explain,
 )
-from bookings.web.said import Said, ask
-from bookings.web.scripted import ask_again, go, is_scripted, tell_fault
-from bookings.web.shown import ShownBooking, describe_changes, intents_of, show_bookings
+from bookings.web.presentation import ShownBooking, describe_changes, intents_of, show_bookings
+from bookings.web.script_answers import ask_again, go, is_scripted, tell_fault
+from bookings.web.service_call import Said, ask
 
 
 @never_cache

@@ -19,7 +19,7 @@ from bookings.web import limits, visitors
 from bookings.web.account_forms import AddressForm
 from bookings.web.forms import SearchForm
 from bookings.web.messages import LINK_IS_OVER, MAILBOX_CONFIRMED, explain
-from bookings.web.scripted import go
+from bookings.web.script_answers import go
 from bookings.web.search import stays_url
 
 

@@ -18,7 +18,7 @@ from django.utils.translation import gettext, ngettext
 
 from bookings.infrastructure.texts import normalise
 from bookings.infrastructure.throttles import Limit, address_of, wait_s
-from bookings.web.scripted import is_scripted, tell_fault
+from bookings.web.script_answers import is_scripted, tell_fault
 
 View = Callable[..., HttpResponse]
 

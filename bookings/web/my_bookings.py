@@ -15,7 +15,7 @@ from bookings.stays import create
 from bookings.web import limits, visitors
 from bookings.web.forms import ListForm
 from bookings.web.messages import FORGOTTEN
-from bookings.web.shown import show_bookings
+from bookings.web.presentation import show_bookings
 
 
 @never_cache

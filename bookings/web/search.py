@@ -28,7 +28,7 @@ from bookings.web import visitors
 from bookings.web.forms import MonthForm, SearchForm
 from bookings.web.intents import Intent, keys_of
 from bookings.web.messages import NO_SUCH_MONTH
-from bookings.web.shown import offer_stay
+from bookings.web.presentation import offer_stay
 
 # What a search begins with.
 DEFAULT_GUESTS = 2

@@ -13,7 +13,7 @@ import time_machine
 from django.contrib.staticfiles import finders
 from django.test import Client
 
-from bookings.web import lesson
+from bookings.web import how_it_works
 from tests.mongo.conftest import book, let_hold_end, stored
 from tests.scenarios.record import FOLDER, SCENARIOS
 
@@ -167,7 +167,7 @@ def test_holds_a_room_of_the_demo_hotel_that_nobody_can_choose(browser: Client, 
     assert booking["hotel"] == "demo"
     assert booking["status"] == "pending"
     assert booking["owner"].startswith("guest:demo-")
-    ahead = lesson.clock.today("UTC") + timedelta(days=lesson.FIRST_DAY)
+    ahead = how_it_works.clock.today("UTC") + timedelta(days=how_it_works.FIRST_DAY)
     assert booking["check_in"] >= ahead.isoformat()
 
 
@@ -192,9 +192,9 @@ def test_says_the_same_when_it_is_asked_to_end_again(browser: Client, demo: None
     run = begin(browser)
     send(browser, run)
 
-    answers = [end(browser, run) for _ in range(lesson.MAX_ENDS + 1)]
+    answers = [end(browser, run) for _ in range(how_it_works.MAX_ENDS + 1)]
 
-    assert [answer.json() for answer in answers[:-1]] == [{"booked": 1}] * lesson.MAX_ENDS
+    assert [answer.json() for answer in answers[:-1]] == [{"booked": 1}] * how_it_works.MAX_ENDS
     assert answers[-1].status_code == 429
 
 
@@ -213,7 +213,7 @@ def test_does_not_say_that_a_room_is_free_which_could_not_be_given_back(
     send(browser, run)
     let_hold_end()
     # As if it had run out between the look and the cancelling, which refuses it.
-    monkeypatch.setattr(lesson, "ACTIVE", (*lesson.ACTIVE, "expired"))
+    monkeypatch.setattr(how_it_works, "ACTIVE", (*how_it_works.ACTIVE, "expired"))
 
     ended = end(browser, run)
 
@@ -244,16 +244,16 @@ def test_ends_nobody_elses_booking(browser: Client, demo: None) -> None:
 def test_sends_no_more_than_fifty_requests_in_a_run(browser: Client, demo: None) -> None:
     run = begin(browser)
 
-    answers = [send(browser, run).status_code for _ in range(lesson.MAX_REQUESTS + 1)]
+    answers = [send(browser, run).status_code for _ in range(how_it_works.MAX_REQUESTS + 1)]
 
-    assert answers == [201] * lesson.MAX_REQUESTS + [429]
+    assert answers == [201] * how_it_works.MAX_REQUESTS + [429]
     assert send(browser, begin(browser)).status_code == 201
 
 
 def test_counts_a_run_as_one_across_a_full_hour(
     browser: Client, demo: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lesson, "MAX_REQUESTS", 2)
+    monkeypatch.setattr(how_it_works, "MAX_REQUESTS", 2)
     with time_machine.travel(datetime(2026, 11, 22, 9, 59, 59, tzinfo=UTC), tick=False) as now:
         run = begin(browser)
         before = [send(browser, run).status_code for _ in range(2)]
@@ -282,12 +282,12 @@ def test_knows_no_run_that_is_long_over(
     browser: Client, demo: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = begin(browser)
-    monkeypatch.setattr(lesson, "RUN_MAX_AGE_S", -1)
+    monkeypatch.setattr(how_it_works, "RUN_MAX_AGE_S", -1)
 
     assert send(browser, run).json() == {"code": "RUN_OVER"}
     assert end(browser, run).json() == {"booked": 0}
 
-    monkeypatch.setattr(lesson, "END_MAX_AGE_S", -1)
+    monkeypatch.setattr(how_it_works, "END_MAX_AGE_S", -1)
 
     assert end(browser, run).json() == {"code": "RUN_OVER"}
 
@@ -298,9 +298,9 @@ def test_begins_few_runs_a_minute_for_one_address(
     settings.API_THROTTLE = "on"
     monkeypatch.setattr("time.time", lambda: 1_000_000_000.0)
 
-    answers = [browser.post(TRY, {"do": "begin"}) for _ in range(lesson.RUNS.number + 1)]
+    answers = [browser.post(TRY, {"do": "begin"}) for _ in range(how_it_works.RUNS.number + 1)]
 
-    assert [answer.status_code for answer in answers] == [200] * lesson.RUNS.number + [429]
+    assert [answer.status_code for answer in answers] == [200] * how_it_works.RUNS.number + [429]
     assert 1 <= int(answers[-1]["Retry-After"]) <= 60
 
 

@@ -22,8 +22,8 @@ from bookings.web.messages import (
     explain,
     title_of,
 )
+from bookings.web.presentation import describe_days
 from bookings.web.search import FAULTS
-from bookings.web.shown import describe_days
 from bookingsite.middleware import LanguageMiddleware
 from tests.pages import Page
 

@@ -29,7 +29,7 @@ from bookings.indexes import indexes_by_collection
 from bookings.infrastructure import seals
 from bookings.people import account_letters
 from bookings.stays import hold_limits, manage_links
-from bookings.web import intents, lesson, limits, visitors
+from bookings.web import how_it_works, intents, limits, visitors
 
 GUEST = Caller("guest", "0123456789abcdef")
 
@@ -50,10 +50,10 @@ def test_opens_the_link_of_a_letter(purpose: str) -> None:
 
 
 def test_goes_on_with_a_run_of_how_it_works() -> None:
-    run = lesson.Run(name="demo-1", room="room_A", night="2030-01-01")
-    token = signing.dumps(dataclasses.asdict(run), salt="bookings.web.lesson")
+    run = how_it_works.Run(name="demo-1", room="room_A", night="2030-01-01")
+    token = signing.dumps(dataclasses.asdict(run), salt="bookings.web.how_it_works")
 
-    assert lesson._read_run(token, max_age_s=60) == run
+    assert how_it_works._read_run(token, max_age_s=60) == run
 
 
 def test_knows_a_guest_by_the_cookie() -> None:

@@ -34,7 +34,7 @@ RECORDED = {
     "confirm": ("none", "hold_ends"),
 }
 
-_SALT = "bookings.web.lesson"
+_SALT = "bookings.web.how_it_works"
 
 HOTEL_ID = "demo"
 

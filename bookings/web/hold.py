@@ -20,9 +20,9 @@ from bookings.web import limits, visitors
 from bookings.web.forms import GuestForm, HoldForm
 from bookings.web.intents import MAX_CHAIN, Intent, IntentKeys, keys_of
 from bookings.web.messages import ALREADY_YOURS, NOT_YOURS_ANY_MORE, PASSING_CODES, explain
-from bookings.web.said import Said, ask
-from bookings.web.scripted import ask_again, go, is_scripted
+from bookings.web.script_answers import ask_again, go, is_scripted
 from bookings.web.search import find_holds, held_as, stays_url
+from bookings.web.service_call import Said, ask
 
 # After these the same key would only tell the same again, so the intent gets another one.
 DEFINITE_CODES = {
