@@ -63,12 +63,12 @@ def main(classes: list[str]) -> None:
     django.setup()
     from django.core.management import call_command
 
-    from bookings.domain import callers
     from bookings.models import ApiClient
+    from bookings.people import tokens
 
     call_command("migrate", verbosity=0)
     call_command("seed_demo", rooms=ROOMS, verbosity=0)
-    token = callers.issue_token(ApiClient.objects.create(name="bench").pk)
+    token = tokens.issue_token(ApiClient.objects.create(name="bench").pk)
     rates: dict[tuple[str, str], list[float]] = {}
     with tempfile.TemporaryDirectory(prefix="bookingsite-bench-") as name:
         folder = Path(name)

@@ -23,15 +23,15 @@ def main(bookings: int = 400) -> None:
     from django.core.management import call_command
     from django.test import Client, RequestFactory
 
-    from bookings.domain import callers
     from bookings.infrastructure import metrics as flow
     from bookings.models import ApiClient
+    from bookings.people import tokens
     from bookingsite import metrics as site
 
     call_command("migrate", verbosity=0)
     call_command("seed_demo", rooms=bookings, stdout=io.StringIO())
     partner = ApiClient.objects.create(name="bench")
-    token = callers.issue_token(partner.pk)
+    token = tokens.issue_token(partner.pk)
     client = Client(SERVER_NAME="127.0.0.1", headers={"Authorization": f"Bearer {token}"})
     night = (date.today() + timedelta(days=30)).isoformat()  # noqa: DTZ011
 

@@ -325,7 +325,7 @@ DEFAULT_HOTEL = _read("DEFAULT_HOTEL", "")
 
 # Where `manage.py idempotency` and the admin ask what was made under a key, and whose it is.
 IDEMPOTENCY_FIND_EFFECT = "bookings.stays.lookups.find_effect"
-IDEMPOTENCY_READ_CALLER = "bookings.domain.callers.read_caller"
+IDEMPOTENCY_READ_CALLER = "bookings.people.caller_names.read_caller"
 
 # --- Worker -------------------------------------------------------------------------------
 

@@ -14,8 +14,8 @@ from django.views.decorators.http import require_POST
 from bookings.admin.changing import ChangesWhatWasSeen
 from bookings.admin.deletion import RefusesDeletion
 from bookings.catalogue import withdrawal
-from bookings.domain import callers
 from bookings.models import ApiClient
+from bookings.people import tokens
 from bookings.stays import lookups
 
 WAIT = f"{withdrawal.STILL_SOLD.total_seconds() / 60:.0f} minutes"
@@ -70,7 +70,7 @@ class ApiClientAdmin(ChangesWhatWasSeen, RefusesDeletion):
     def issue_token(self, request: HttpRequest, client_id: str) -> HttpResponse:
         """Answers with the token itself: a redirect or a message would store it somewhere."""
         client = self._find(request, client_id, "bookings.add_apitoken")
-        token = callers.issue_token(client.pk)
+        token = tokens.issue_token(client.pk)
         self.log_change(request, client, f"Issued the token that ends in {token[-4:]}.")
         context = {
             **self.admin_site.each_context(request),
@@ -85,7 +85,7 @@ class ApiClientAdmin(ChangesWhatWasSeen, RefusesDeletion):
     def revoke_token(self, request: HttpRequest, client_id: str) -> HttpResponse:
         client = self._find(request, client_id, "bookings.change_apitoken")
         token = get_object_or_404(client.tokens.all(), pk=request.POST.get("token", ""))
-        if callers.revoke_token(token.pk):
+        if tokens.revoke_token(token.pk):
             self.log_change(request, client, f"Revoked the token that ends in {token.hint}.")
         self.message_user(
             request, f"The token that ends in {token.hint} is revoked.", messages.SUCCESS

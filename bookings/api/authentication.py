@@ -6,7 +6,8 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from bookings.domain.callers import Caller, caller_of_user, find_caller
+from bookings.domain.callers import Caller, caller_of_user
+from bookings.people.tokens import find_caller
 
 
 class TokenAuthentication(BaseAuthentication):

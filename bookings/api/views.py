@@ -34,7 +34,7 @@ from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.texts import is_plain_line
 from bookings.infrastructure.throttles import address_of
 from bookings.refusals import Throttled, UnsupportedMediaType, ValidationFailed
-from bookings.stays import create, lifecycle
+from bookings.stays import create, lifecycle, reading
 from bookings.stays.create import Outcome
 from idempotency import keys
 
@@ -76,7 +76,7 @@ class BookingsView(ApiView):
     @list_schema
     def get(self, request: ApiRequest) -> Response:
         filters = _Filters(request, "userId", "resourceId", "date", "status", "cursor", "limit")
-        found, cursor = create.list_bookings(
+        found, cursor = reading.list_bookings(
             viewer=request.user,
             user_id=filters.text("userId"),
             room=filters.id("resourceId"),
@@ -91,7 +91,7 @@ class BookingsView(ApiView):
 class BookingView(ApiView):
     @get_schema
     def get(self, request: ApiRequest, booking_id: str) -> Response:
-        booking = create.get_booking(viewer=request.user, booking_id=booking_id)
+        booking = reading.get_booking(viewer=request.user, booking_id=booking_id)
         return Response({"success": True, "booking": booking})
 
 

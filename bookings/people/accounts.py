@@ -5,6 +5,7 @@ unique index keeps to one account, and it is verified once its owner has followe
 sent there. An account that a person made is called by its address; staff give any name.
 """
 
+import logging
 import secrets
 from collections.abc import Iterable
 from typing import Any
@@ -27,7 +28,9 @@ from bookings.infrastructure.connections import collection
 from bookings.infrastructure.texts import normalise
 from bookings.models import VerifiedAddress
 from bookings.refusals import NotAuthenticated, TryAgain
-from bookings.stays import create
+from bookings.stays import repository
+
+logger = logging.getLogger(__name__)
 
 # An account's name is its address, and Django gives a name so many characters.
 MAX_ACCOUNT_ADDRESS = 150
@@ -278,6 +281,14 @@ def close_account(user: User, session: ClientSession | None = None) -> None:
 
 @receiver(pre_delete, sender=settings.AUTH_USER_MODEL)
 def forget_user(instance: Any, **_: Any) -> None:
-    """Before the account goes: should this fail, the account is still there to try again. By then
-    it writes nothing any more; the doctor tells of one that was left so."""
-    create.forget_user(user_id=instance.pk)
+    """Cuts the bookings loose from an account that is about to be deleted.
+
+    All of them get one random pseudonym in its place, so that they still belong together. From
+    here on the account writes nothing more, also where a request of its is under way. Should this
+    fail, the account is still there to try again; the doctor tells of one that was left so. Safe
+    to repeat.
+    """
+    person = str(caller_of_user(instance.pk))
+    pseudonym = account_deletion.begin_deletion(person)
+    changed = repository.replace_person(person, pseudonym)
+    logger.info("user_forgotten", extra={"bookings": changed})

@@ -1,16 +1,14 @@
-"""What can be done with bookings. Every entrance (API, page, admin, task) makes one call here.
+"""A booking is made: `create_booking` is the story of `POST /api/bookings`, from key to answer.
 
-`create_booking` is the story of `POST /api/bookings`, from the key to the answer. Why it is
-right when things fail is told in docs/sequence.md.
+docs/sequence.md tells why it is right when things fail.
 """
 
 import dataclasses
 import logging
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from bson import ObjectId
 from django.conf import settings
 from django.utils import translation
 from redis.exceptions import RedisError
@@ -18,7 +16,6 @@ from redis.exceptions import RedisError
 from bookings.availability import occupancy, offers
 from bookings.availability.assignment import GAP_LOOK_NIGHTS, choose_rooms
 from bookings.availability.offers import Offer
-from bookings.domain import account_deletion
 from bookings.domain.booking import (
     CONFIRMED,
     PENDING,
@@ -31,7 +28,7 @@ from bookings.domain.booking import (
     new_id,
     new_reference,
 )
-from bookings.domain.callers import Caller, caller_of_user
+from bookings.domain.callers import Caller
 from bookings.domain.stay_request import StayRequest, judge_payload
 from bookings.infrastructure import clock, connections, metrics
 from bookings.infrastructure.clock import Deadline
@@ -40,7 +37,6 @@ from bookings.points import reached
 from bookings.refusals import (
     AlreadyBooked,
     EmailNeeded,
-    NotFound,
     PermissionDenied,
     PriceChanged,
     Refusal,
@@ -183,81 +179,6 @@ def create_booking(
             _release(lock)
     reached("before_answer")
     return outcome
-
-
-def get_booking(*, viewer: Caller, booking_id: str) -> dict[str, Any]:
-    """One of the viewer's bookings as the API shows it. Raises NotFound for any other."""
-    booking = find_own_booking(viewer=viewer, booking_id=booking_id)
-    return answers.describe(booking, now=clock.now())
-
-
-def find_own_booking(*, viewer: Caller, booking_id: str) -> Booking:
-    """One of the viewer's bookings, guest's details and all. Raises NotFound for any other."""
-    booking = lookups.find_booking(booking_id, owners=viewer.owners_to_match(booking_id))
-    if booking is None:
-        raise NotFound
-    return booking
-
-
-def list_bookings(
-    *,
-    viewer: Caller,
-    user_id: str | None = None,
-    room: str | None = None,
-    night: date | None = None,
-    status: str | None = None,
-    cursor: ObjectId | None = None,
-    limit: int = 20,
-) -> tuple[list[dict[str, Any]], str | None]:
-    """The viewer's bookings, newest first, and the cursor of the next page (None at the end)."""
-    page, next_cursor = list_own_bookings(
-        viewer=viewer,
-        user_id=user_id,
-        room=room,
-        night=night,
-        status=status,
-        cursor=cursor,
-        limit=limit,
-    )
-    now = clock.now()
-    return [answers.describe(booking, now=now) for booking in page], next_cursor
-
-
-def list_own_bookings(
-    *,
-    viewer: Caller,
-    user_id: str | None = None,
-    room: str | None = None,
-    night: date | None = None,
-    status: str | None = None,
-    cursor: ObjectId | None = None,
-    limit: int = 20,
-) -> tuple[list[Booking], str | None]:
-    """As `list_bookings`, guests' details and all."""
-    found = lookups.list_bookings(
-        owners=viewer.owners,
-        user_id=user_id,
-        room=room,
-        night=night,
-        status=status,
-        before=cursor,
-        limit=limit + 1,
-    )
-    page = found[:limit]
-    return page, str(page[-1].id) if len(found) > limit else None
-
-
-def forget_user(*, user_id: object) -> None:
-    """Cuts the bookings loose from an account that is about to be deleted.
-
-    All of them get one random pseudonym in its place, so that they still belong together. From
-    here on the account writes nothing more, also where a request of its is under way. Safe to
-    repeat.
-    """
-    person = str(caller_of_user(user_id))
-    pseudonym = account_deletion.begin_deletion(person)
-    changed = repository.replace_person(person, pseudonym)
-    logger.info("user_forgotten", extra={"bookings": changed})
 
 
 # --- The steps of create_booking ------------------------------------------------------------

@@ -26,7 +26,7 @@ from bookings.domain.email_addresses import as_people_write
 from bookings.domain.stay_request import Guest, judge_seen, read_seen_field
 from bookings.infrastructure import clock
 from bookings.refusals import NotFound, Refusal
-from bookings.stays import create, lifecycle
+from bookings.stays import lifecycle, reading
 from bookings.stays.answers import describe_seen, iso
 from bookings.stays.calendar_file import write_stay_file
 from bookings.stays.manage_links import last_day, make_link_token, read_link_token
@@ -207,9 +207,9 @@ def _refuse(
 def _find(request: HttpRequest, booking_id: str) -> Booking:
     viewer = visitors.caller_of(request)
     try:
-        booking = create.find_own_booking(viewer=viewer, booking_id=booking_id)
+        booking = reading.find_own_booking(viewer=viewer, booking_id=booking_id)
         if visitors.adopt_late(request, [booking]):
-            booking = create.find_own_booking(viewer=viewer, booking_id=booking_id)
+            booking = reading.find_own_booking(viewer=viewer, booking_id=booking_id)
     except NotFound as error:
         raise Http404 from error
     return booking
@@ -317,7 +317,7 @@ def _has_gone_on(
 
 def _find_others(request: HttpRequest, booking: Booking) -> list[Booking]:
     """What else the visitor has for this very stay, lest they book it once more by mistake."""
-    found, _ = create.list_own_bookings(viewer=visitors.caller_of(request), night=booking.check_in)
+    found, _ = reading.list_own_bookings(viewer=visitors.caller_of(request), night=booking.check_in)
     now = clock.now()
     return [
         other

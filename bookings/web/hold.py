@@ -15,7 +15,7 @@ from bookings.domain.stay_request import GUEST_FIELDS
 from bookings.infrastructure import clock
 from bookings.infrastructure.throttles import address_of
 from bookings.refusals import AlreadyBooked, EmailNeeded, KeyReused, NotFound, Refusal, SoldOut
-from bookings.stays import create
+from bookings.stays import create, reading
 from bookings.web import limits, visitors
 from bookings.web.forms import GuestForm, HoldForm
 from bookings.web.intents import MAX_CHAIN, Intent, IntentKeys, keys_of
@@ -84,7 +84,7 @@ def hold(request: HttpRequest) -> HttpResponse:
                 visitors.keep_typed(request, details)
             return _refuse_hold(request, said, keys, intent, key, results)
         try:
-            booking = create.find_own_booking(viewer=caller, booking_id=said.booking_id)
+            booking = reading.find_own_booking(viewer=caller, booking_id=said.booking_id)
         except NotFound:
             if not said.is_replay:
                 # Its guest has logged in, in another tab, and has it already.

@@ -25,7 +25,7 @@ from bookings.domain.callers import Caller, caller_of_guest
 from bookings.infrastructure import clock
 from bookings.infrastructure.throttles import Limit, address_of, count_in_all, wait_s
 from bookings.refusals import Refusal, ValidationFailed
-from bookings.stays import create, lifecycle
+from bookings.stays import create, lifecycle, reading
 
 # Each scenario with the faults that were recorded for it.
 RECORDED = {
@@ -171,7 +171,7 @@ def _end(request: HttpRequest, run: Run) -> HttpResponse:
     booked = 0
     for number in range(1, MAX_REQUESTS + 1):
         guest = run.guest(number)
-        bookings, _ = create.list_own_bookings(viewer=guest)
+        bookings, _ = reading.list_own_bookings(viewer=guest)
         booked += len(bookings)
         for booking in bookings:
             if booking.status_at(clock.now()) not in ACTIVE:

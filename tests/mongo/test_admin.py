@@ -11,11 +11,11 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 
-from bookings.domain import callers
 from bookings.domain.callers import Caller, caller_of_user
 from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.connections import collection
 from bookings.models import ApiClient, Hotel, Room, RoomCategory
+from bookings.people import tokens
 from bookings.stays import create, lifecycle
 from tests.conftest import night
 
@@ -269,7 +269,7 @@ def test_shows_a_token_once_and_keeps_its_digest_alone(desk: Client, partner: Ap
     assert found
     token = found[1]
 
-    caller = callers.find_caller(token)
+    caller = tokens.find_caller(token)
     assert caller is not None
     assert caller.id == str(partner.pk)
     assert (response.status_code, response["Cache-Control"]) == (
@@ -289,11 +289,11 @@ def test_shows_a_token_once_and_keeps_its_digest_alone(desk: Client, partner: Ap
 def test_revokes_one_token_and_leaves_the_others(desk: Client, partner: ApiClient) -> None:
     old, new = issue(desk, partner), issue(desk, partner)
 
-    chosen = {"token": callers.digest_of_token(old)}
+    chosen = {"token": tokens.digest_of_token(old)}
     response = desk.post(f"{CLIENTS}{partner.pk}/revoke-token/", chosen, follow=True)
 
-    assert callers.find_caller(old) is None
-    assert callers.find_caller(new) is not None
+    assert tokens.find_caller(old) is None
+    assert tokens.find_caller(new) is not None
     assert f"ends in {old[-4:]} is revoked" in response.content.decode()
 
 
@@ -301,11 +301,11 @@ def test_does_not_revoke_through_another_client(desk: Client, partner: ApiClient
     other = ApiClient.objects.create(name="Other")
     token = issue(desk, other)
 
-    chosen = {"token": callers.digest_of_token(token)}
+    chosen = {"token": tokens.digest_of_token(token)}
     response = desk.post(f"{CLIENTS}{partner.pk}/revoke-token/", chosen)
 
     assert response.status_code == 404
-    assert callers.find_caller(token) is not None
+    assert tokens.find_caller(token) is not None
 
 
 def test_issues_and_revokes_by_post_alone(desk: Client, partner: ApiClient) -> None:
@@ -320,7 +320,7 @@ def test_ends_the_access_of_a_deactivated_client(desk: Client, partner: ApiClien
     desk.post(f"{CLIENTS}{partner.pk}/change/", {"name": "Partner"})
 
     assert not ApiClient.objects.get(pk=partner.pk).is_active
-    assert callers.find_caller(token) is None
+    assert tokens.find_caller(token) is None
 
 
 def test_lets_who_may_only_edit_clients_make_no_tokens(
@@ -333,13 +333,13 @@ def test_lets_who_may_only_edit_clients_make_no_tokens(
 
     page = client.get(f"{CLIENTS}{partner.pk}/change/").content.decode()
     issued = client.post(f"{CLIENTS}{partner.pk}/issue-token/")
-    chosen = {"token": callers.digest_of_token(token)}
+    chosen = {"token": tokens.digest_of_token(token)}
     revoked = client.post(f"{CLIENTS}{partner.pk}/revoke-token/", chosen)
 
     assert f"…{token[-4:]}" in page
     assert "Issue a token" not in page
     assert (issued.status_code, revoked.status_code) == (403, 403)
-    assert callers.find_caller(token) is not None
+    assert tokens.find_caller(token) is not None
 
 
 def test_asks_for_a_login_before_it_issues(partner: ApiClient) -> None:
@@ -371,10 +371,10 @@ def test_deletes_a_client_only_when_none_of_its_requests_can_be_on_its_way(
 ) -> None:
     address = f"{CLIENTS}{partner.pk}/delete/"
     token = issue(desk, partner)
-    digest = callers.digest_of_token(token)
+    digest = tokens.digest_of_token(token)
 
     with_token = desk.post(address, {"post": "yes"}).content.decode()
-    callers.revoke_token(digest)
+    tokens.revoke_token(digest)
     just_revoked = desk.post(address, {"post": "yes"}).content.decode()
     # Three minutes ago, by MongoDB's clock.
     ago = {"$subtract": ["$$NOW", 3 * 60_000]}

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from bookings.domain import callers
 from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
 from bookings.models import ApiClient
+from bookings.people import tokens
 from bookings.stays import lifecycle, repository
 from bookings.stays.create import Outcome
 from tests.conftest import night
@@ -240,7 +240,7 @@ def test_takes_what_was_seen_in_the_body_of_a_request() -> None:
     client = ApiClient.objects.create(name="partner")
     held = hold(caller=Caller("client", str(client.pk)))
     move(held)
-    partner = Client(headers={"Authorization": f"Bearer {callers.issue_token(client.pk)}"})
+    partner = Client(headers={"Authorization": f"Bearer {tokens.issue_token(client.pk)}"})
     address = f"/api/bookings/{held.content['booking']['id']}/confirm"
 
     def post(**body: Any) -> Any:

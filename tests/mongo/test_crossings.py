@@ -31,7 +31,7 @@ from bookings.infrastructure.clock import Deadline
 from bookings.models import RoomCategory
 from bookings.people import adoption
 from bookings.refusals import Refusal
-from bookings.stays import create, lifecycle, repository
+from bookings.stays import create, lifecycle, reading, repository
 from bookings.stays.hold_limits import HoldLimits
 from bookings.stays.outcomes import Outcome
 from tests.conftest import night
@@ -803,9 +803,9 @@ def test_is_held_in_one_tab_while_its_guest_logs_in_in_another(race: Race) -> No
     def goes_on_with_it(bookings: list[dict[str, Any]]) -> None:
         me = Caller("user", str(ada.pk), guest=str(GUEST))
         (held,) = (str(booking["_id"]) for booking in bookings)
-        assert create.find_own_booking(viewer=me, booking_id=held).status == "pending"
+        assert reading.find_own_booking(viewer=me, booking_id=held).status == "pending"
         log_in(ada)
-        assert create.find_own_booking(viewer=caller_of_user(ada.pk), booking_id=held)
+        assert reading.find_own_booking(viewer=caller_of_user(ada.pk), booking_id=held)
 
     race.run(
         prepare,

@@ -8,9 +8,9 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
-from bookings.domain.callers import issue_token
 from bookings.infrastructure import connections
 from bookings.models import ApiClient
+from bookings.people.tokens import issue_token
 from tests.conftest import night
 
 FREE = f"/api/resources/available?date={night(10)}"

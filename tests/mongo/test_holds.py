@@ -9,7 +9,7 @@ from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
 from bookings.operations import sweep
 from bookings.refusals import InvalidIdempotencyKey, KeyMismatch, NotFound
-from bookings.stays import create, lifecycle
+from bookings.stays import lifecycle, reading
 from tests.conftest import night
 from tests.mongo.conftest import (
     CUSTOMER,
@@ -240,9 +240,9 @@ def test_is_shown_as_expired_before_it_is_tidied() -> None:
     held = book(hold=True)
     let_hold_end()
 
-    seen = create.get_booking(viewer=PARTNER, booking_id=held.content["booking"]["id"])
-    pending, _ = create.list_bookings(viewer=PARTNER, status="pending")
-    expired, _ = create.list_bookings(viewer=PARTNER, status="expired")
+    seen = reading.get_booking(viewer=PARTNER, booking_id=held.content["booking"]["id"])
+    pending, _ = reading.list_bookings(viewer=PARTNER, status="pending")
+    expired, _ = reading.list_bookings(viewer=PARTNER, status="expired")
 
     assert seen["status"] == "expired"
     assert pending == []

@@ -14,10 +14,12 @@ from django.urls import reverse
 from django_redis import get_redis_connection
 from pytest_django import Settings
 
-from bookings.domain.callers import Caller, find_caller, read_caller
+from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
 from bookings.models import ApiClient
+from bookings.people.caller_names import read_caller
+from bookings.people.tokens import find_caller
 from bookings.stays import create, lifecycle
 from bookings.stays.create import Outcome
 from idempotency.keys import digest_of

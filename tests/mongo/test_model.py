@@ -39,7 +39,7 @@ from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
 from bookings.operations.doctor import recount
 from bookings.refusals import Refusal
-from bookings.stays import create, lifecycle, repository
+from bookings.stays import create, lifecycle, reading, repository
 from bookings.stays.outcomes import Outcome
 from tests.conftest import EMPTIED
 from tests.mongo.conftest import check_fields_agree, put_night
@@ -656,7 +656,7 @@ class Bookings(RuleBasedStateMachine):
 
     def everybody_sees_their_own(self, turn: int) -> None:
         viewer = list(CALLERS)[turn % len(CALLERS)]
-        listed, _ = create.list_bookings(viewer=CALLERS[viewer], limit=100)
+        listed, _ = reading.list_bookings(viewer=CALLERS[viewer], limit=100)
         assert [(booking["id"], booking["status"]) for booking in listed] == [
             (stay.id, stay.status_at(self.model.now))
             for stay in sorted(self.model.stays, key=lambda stay: stay.id, reverse=True)

@@ -26,13 +26,13 @@ from django.test import Client
 from pymongo.errors import BulkWriteError, PyMongoError
 
 from bookings import tasks
-from bookings.domain import callers
 from bookings.infrastructure import clock, metrics
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.mongodb import outage
 from bookings.infrastructure.mongodb.errors import CATEGORIES, PASSING_CODES
 from bookings.models import ApiClient, Hotel, NightsJob
 from bookings.operations import demo_data
+from bookings.people import tokens
 from local.servers import start_mongod
 from tests.browsing import ADA, confirm_form, open_page, stays_path
 from tests.conftest import empty_database, night
@@ -110,7 +110,7 @@ def use_database(fail: Fail) -> None:
 @pytest.fixture
 def api(fail: Fail) -> Client:
     partner = ApiClient.objects.create(name="partner", act_for_others=True)
-    token = callers.issue_token(partner.pk)
+    token = tokens.issue_token(partner.pk)
     return Client(headers={"authorization": f"Bearer {token}"}, raise_request_exception=False)
 
 

@@ -11,8 +11,8 @@ from django.http import HttpResponse
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from bookings.domain import callers
 from bookings.models import ApiClient
+from bookings.people import tokens
 from tests.browsing import ADA, book, booking_path, confirm_form, hold, press, stored
 from tests.conftest import night
 
@@ -89,7 +89,7 @@ def test_lets_no_answer_about_a_booking_be_kept() -> None:
 
 
 def test_lets_no_answer_of_the_api_be_kept() -> None:
-    token = callers.issue_token(ApiClient.objects.create(name="partner").pk)
+    token = tokens.issue_token(ApiClient.objects.create(name="partner").pk)
     partner = Client(headers={"Authorization": f"Bearer {token}"})
     wish = {"resourceId": "room_A", "date": night(), "hold": True}
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from django.contrib.auth.models import User
 
-from bookings.domain import callers
 from bookings.models import ApiClient
+from bookings.people import tokens
 from tests.site.mailbox import mailbox, worker
 from tests.site.site import Site, start_site
 
@@ -58,7 +58,7 @@ def issue_token(name: str, *, act_for_others: bool = True) -> str:
     client, _ = ApiClient.objects.get_or_create(
         name=name, defaults={"act_for_others": act_for_others}
     )
-    return callers.issue_token(client.pk)
+    return tokens.issue_token(client.pk)
 
 
 def make_user(username: str, password: str = "correct horse") -> User:

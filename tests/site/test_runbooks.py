@@ -29,10 +29,10 @@ from django.db import connection
 from django.test import override_settings
 from pymongo import MongoClient
 
-from bookings.domain.callers import issue_token
 from bookings.infrastructure import connections
 from bookings.models import ApiClient
 from bookings.operations import demo_data, sweep_tally
+from bookings.people.tokens import issue_token
 from local.children import Child
 from local.servers import ONE_TRY, REPLICA_SET, Server, plan_redis
 from tests.mongo.conftest import book, let_hold_end

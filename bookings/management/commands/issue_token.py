@@ -3,9 +3,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from bookings.domain import callers
 from bookings.infrastructure.texts import BadText, read_line
 from bookings.models import ApiClient
+from bookings.people import tokens
 
 
 class Command(BaseCommand):
@@ -33,7 +33,7 @@ class Command(BaseCommand):
             client = ApiClient.objects.filter(name=name).first()
             if client is None:
                 raise CommandError(f"There is no API client {name}; see them in the admin.")
-            ended = callers.revoke_tokens(client.pk)
+            ended = tokens.revoke_tokens(client.pk)
             self.stdout.write(f"Tokens of {name} revoked: {ended}.")
             return
         client, made = ApiClient.objects.get_or_create(name=name)
@@ -43,4 +43,4 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{'New' if made else 'Known'} client {name}, client:{client.pk}. Keep this token:"
         )
-        self.stdout.write(callers.issue_token(client.pk))
+        self.stdout.write(tokens.issue_token(client.pk))

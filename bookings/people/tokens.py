@@ -1,0 +1,64 @@
+"""The tokens of API clients: made, found by what a request brings, and ended at once.
+
+Only a token's digest is stored, so no dump and no backup shows one.
+"""
+
+import hashlib
+import secrets
+
+from bson import ObjectId
+
+from bookings.domain.callers import Caller
+from bookings.infrastructure import clock
+from bookings.infrastructure.connections import collection
+
+# 256 bits: nobody guesses it, so a plain digest protects it and looking it up stays cheap.
+TOKEN_BYTES = 32
+TOKEN_PREFIX = "bks_"
+
+
+def find_caller(token: str) -> Caller | None:
+    """The client whose live token this is, or None."""
+    record = collection("api_tokens").find_one({"_id": digest_of_token(token), "revoked_at": None})
+    if record is None:
+        return None
+    client = collection("api_clients").find_one({"_id": record["client_id"], "is_active": True})
+    if client is None:
+        return None
+    return Caller("client", str(client["_id"]), bool(client["act_for_others"]))
+
+
+def issue_token(client_id: ObjectId) -> str:
+    """Makes a token for the client and returns it; only its digest is kept."""
+    token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
+    collection("api_tokens").insert_one(
+        {
+            "_id": digest_of_token(token),
+            "client_id": client_id,
+            "hint": token[-4:],
+            "created_at": clock.now(),
+            "revoked_at": None,
+        }
+    )
+    return token
+
+
+def revoke_tokens(client_id: ObjectId) -> int:
+    """Ends every live token of the client at once; returns how many there were."""
+    ended = collection("api_tokens").update_many(
+        {"client_id": client_id, "revoked_at": None}, {"$set": {"revoked_at": clock.now()}}
+    )
+    return ended.modified_count
+
+
+def revoke_token(digest: str) -> bool:
+    """Ends one live token at once; False if it had ended already."""
+    ended = collection("api_tokens").update_one(
+        {"_id": digest, "revoked_at": None}, {"$set": {"revoked_at": clock.now()}}
+    )
+    return ended.modified_count == 1
+
+
+def digest_of_token(token: str) -> str:
+    """SHA-256 (hex), the only form in which a token is stored."""
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()

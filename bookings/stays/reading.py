@@ -1,0 +1,74 @@
+"""Bookings as one caller may read them: one by its id, or a page of them, newest first."""
+
+from datetime import date
+from typing import Any
+
+from bson import ObjectId
+
+from bookings.domain.booking import Booking
+from bookings.domain.callers import Caller
+from bookings.infrastructure import clock
+from bookings.refusals import NotFound
+from bookings.stays import answers, lookups
+
+
+def get_booking(*, viewer: Caller, booking_id: str) -> dict[str, Any]:
+    """One of the viewer's bookings as the API shows it. Raises NotFound for any other."""
+    booking = find_own_booking(viewer=viewer, booking_id=booking_id)
+    return answers.describe(booking, now=clock.now())
+
+
+def find_own_booking(*, viewer: Caller, booking_id: str) -> Booking:
+    """One of the viewer's bookings, guest's details and all. Raises NotFound for any other."""
+    booking = lookups.find_booking(booking_id, owners=viewer.owners_to_match(booking_id))
+    if booking is None:
+        raise NotFound
+    return booking
+
+
+def list_bookings(
+    *,
+    viewer: Caller,
+    user_id: str | None = None,
+    room: str | None = None,
+    night: date | None = None,
+    status: str | None = None,
+    cursor: ObjectId | None = None,
+    limit: int = 20,
+) -> tuple[list[dict[str, Any]], str | None]:
+    """The viewer's bookings, newest first, and the cursor of the next page (None at the end)."""
+    page, next_cursor = list_own_bookings(
+        viewer=viewer,
+        user_id=user_id,
+        room=room,
+        night=night,
+        status=status,
+        cursor=cursor,
+        limit=limit,
+    )
+    now = clock.now()
+    return [answers.describe(booking, now=now) for booking in page], next_cursor
+
+
+def list_own_bookings(
+    *,
+    viewer: Caller,
+    user_id: str | None = None,
+    room: str | None = None,
+    night: date | None = None,
+    status: str | None = None,
+    cursor: ObjectId | None = None,
+    limit: int = 20,
+) -> tuple[list[Booking], str | None]:
+    """As `list_bookings`, guests' details and all."""
+    found = lookups.list_bookings(
+        owners=viewer.owners,
+        user_id=user_id,
+        room=room,
+        night=night,
+        status=status,
+        before=cursor,
+        limit=limit + 1,
+    )
+    page = found[:limit]
+    return page, str(page[-1].id) if len(found) > limit else None
