@@ -48,14 +48,14 @@ def log_in(request: HttpRequest) -> HttpResponse:
     """Too many tries are refused before the password is looked at."""
     context = {"next": _next_of(request)}
     if request.method != "POST":
-        return render(request, "login.html", {**context, "form": LoginForm(request)})
+        return render(request, "account/login.html", {**context, "form": LoginForm(request)})
     typed = request.POST.get("username", "")
     if left_s := limits.login_wait_s(request, lambda: accounts.name_of(typed)):
         form = LoginForm(request, initial={"username": typed})
-        return _ask_to_wait(request, "login.html", left_s, **context, form=form)
+        return _ask_to_wait(request, "account/login.html", left_s, **context, form=form)
     form = LoginForm(request, data=request.POST)
     if not form.is_valid():
-        return render(request, "login.html", {**context, "form": form}, status=400)
+        return render(request, "account/login.html", {**context, "form": form}, status=400)
     user = form.get_user()
     _welcome(request, user)
     response = HttpResponseRedirect(context["next"] or resolve_url(settings.LOGIN_REDIRECT_URL))
@@ -77,15 +77,15 @@ def log_out(request: HttpRequest) -> HttpResponse:
 
 
 def register(request: HttpRequest) -> HttpResponse:
-    return _ask_for_letter(request, account_letters.REGISTER, RegisterForm, "register.html")
+    return _ask_for_letter(request, account_letters.REGISTER, RegisterForm, "account/register.html")
 
 
 def password(request: HttpRequest) -> HttpResponse:
-    return _ask_for_letter(request, account_letters.RESET, AddressForm, "password.html")
+    return _ask_for_letter(request, account_letters.RESET, AddressForm, "account/password.html")
 
 
 def find(request: HttpRequest) -> HttpResponse:
-    return _ask_for_letter(request, account_letters.FIND, AddressForm, "find.html")
+    return _ask_for_letter(request, account_letters.FIND, AddressForm, "account/find.html")
 
 
 @never_cache
@@ -109,7 +109,7 @@ def _ask_for_letter(
 @never_cache
 @require_safe
 def letter_sent(request: HttpRequest) -> HttpResponse:
-    return render(request, "letter_sent.html", {"hours": _letter_hours()})
+    return render(request, "account/letter_sent.html", {"hours": _letter_hours()})
 
 
 @never_cache
@@ -165,7 +165,7 @@ def finish_register(request: HttpRequest) -> HttpResponse:
     context = {"form": form, "address": opened.address}
     if not form.is_valid():
         status = 400 if form.is_bound else 200
-        return render(request, "finish_register.html", context, status=status)
+        return render(request, "account/finish_register.html", context, status=status)
     user = accounts.make_account(
         address=opened.address,
         name=form.cleaned_data["name"],
@@ -207,7 +207,7 @@ def new_password(request: HttpRequest) -> HttpResponse:
     context = {"form": form, "address": opened.address}
     if not form.is_valid():
         status = 400 if form.is_bound else 200
-        return render(request, "new_password.html", context, status=status)
+        return render(request, "account/new_password.html", context, status=status)
     password = form.cleaned_data["new_password1"]
     if not accounts.choose_password(user=opened.account, password=password):
         return _forget_token(_link_ended(request, "password"), "new_password")
@@ -238,7 +238,7 @@ def _welcome(request: HttpRequest, user: Any) -> None:
 def _link_ended(request: HttpRequest, again: str) -> HttpResponse:
     """The same page for a link that was used, forged, replaced or kept too long."""
     context = {"again": again, "hours": _letter_hours()}
-    return render(request, "link_ended.html", context, status=410)
+    return render(request, "account/link_ended.html", context, status=410)
 
 
 def _ask_to_wait(request: HttpRequest, template: str, left_s: int, **context: Any) -> HttpResponse:

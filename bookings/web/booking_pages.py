@@ -243,12 +243,12 @@ def _show(
             and not _has_gone_on(request, shown, wish, wish.key, others),
             "others": others,
         }
-        return render(request, "hold.html", context, status=status)
+        return render(request, "booking/hold.html", context, status=status)
     if shown.status == CONFIRMED:
         token = make_link_token(shown.id, shown.check_out)
         context["manage_url"] = request.build_absolute_uri(reverse("manage", args=[token]))
         context["manage_until"] = last_day(shown.check_out)
-    return render(request, "booking.html", context, status=status)
+    return render(request, "booking/booking.html", context, status=status)
 
 
 def _tell_end(booking: Booking, *, message: str = "") -> HttpResponse:

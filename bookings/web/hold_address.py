@@ -35,7 +35,9 @@ def hold_address(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         status = 400 if form.is_bound else 200
         back = f"{reverse('stays')}?{request.GET.urlencode()}"
-        return render(request, "hold_address.html", {"form": form, "back": back}, status=status)
+        return render(
+            request, "booking/hold_address.html", {"form": form, "back": back}, status=status
+        )
     address = form.cleaned_data["email"]
     if left_s := limits.letter_wait_s(request, account_letters.HOLD, address):
         return limits.refuse_post(request, left_s)

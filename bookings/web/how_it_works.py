@@ -81,7 +81,7 @@ def how_it_works(request: HttpRequest) -> HttpResponse:
         for fault in faults
     }
     context = {"recordings": files, "demo": settings.DEMO, "max_requests": MAX_REQUESTS}
-    return render(request, "how_it_works.html", context)
+    return render(request, "how_it_works/page.html", context)
 
 
 @never_cache
@@ -90,7 +90,7 @@ def live_parts(request: HttpRequest) -> HttpResponse:
     """What the page's script needs once somebody sends requests: an empty chart, and its words."""
     if not settings.DEMO:
         raise Http404
-    return render(request, "how_it_works_live.html")
+    return render(request, "how_it_works/live.html")
 
 
 @never_cache

@@ -37,7 +37,7 @@ def my_bookings(request: HttpRequest) -> HttpResponse:
             context["older_url"] = _url(status=status, cursor=cursor)
         if form.cleaned_data["cursor"]:
             context["newest_url"] = _url(status=status)
-    return render(request, "bookings.html", context, status=400 if form.errors else 200)
+    return render(request, "booking/bookings.html", context, status=400 if form.errors else 200)
 
 
 @never_cache

@@ -57,7 +57,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "rooms": 1,
     }
     form = SearchForm(begin_with, hotels=hotels)
-    return render(request, "home.html", {"form": form, "hotels": hotels, **_bounds(today)})
+    return render(request, "search/home.html", {"form": form, "hotels": hotels, **_bounds(today)})
 
 
 @never_cache
@@ -101,7 +101,7 @@ def stays(request: HttpRequest) -> HttpResponse:
             ]
             # What can be had comes first; within that, by name as it was found.
             context["offered"] = sorted(offered, key=lambda offer: not offer.can_be_had)
-    response = render(request, "stays.html", context, status=400 if form.errors else 200)
+    response = render(request, "search/stays.html", context, status=400 if form.errors else 200)
     return visitors.keep_guest(request, response)
 
 
@@ -140,7 +140,7 @@ def month(request: HttpRequest, category_id: str) -> HttpResponse:
         "previous": _month_url(request, category.id, first - dt.timedelta(days=1), today, last),
         "next": _month_url(request, category.id, first + dt.timedelta(days=31), today, last),
     }
-    return render(request, "month.html", context, status=400 if "fault" in context else 200)
+    return render(request, "search/month.html", context, status=400 if "fault" in context else 200)
 
 
 def stays_url(
