@@ -42,7 +42,7 @@ CROWDS = (8, 18)
 HIDDEN = re.compile(r'<input type="hidden" name="(key)" value="([^"]*)"')
 TOKEN = re.compile(r'name="(csrfmiddlewaretoken)" value="([^"]*)"')
 
-WRITE_NIGHTS = "from bookings import night_jobs; night_jobs.work_on_jobs()"
+WRITE_NIGHTS = "from bookings.catalogue import night_jobs; night_jobs.work_on_jobs()"
 
 PATIENCE_S = 120
 

@@ -9,6 +9,12 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from pymongo import monitoring
+
+from tests.only_writer import only_writer
+
+# Before the first client is made, which takes over the listeners that there are.
+monitoring.register(only_writer)
 
 # What a test fills and the next one must not see. The catalogue stays.
 EMPTIED = (
@@ -32,6 +38,14 @@ EMPTIED = (
     "django_session",
     "django_admin_log",
 )
+
+
+@pytest.fixture(autouse=True)
+def watch_the_only_writer() -> Iterator[None]:
+    """Fail the test in which the site writes bookings anywhere else."""
+    yield
+    others, only_writer.others = only_writer.others, []
+    assert not others, "these write bookings past their only writer"
 
 
 @pytest.fixture(scope="session")

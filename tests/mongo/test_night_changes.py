@@ -324,7 +324,7 @@ def test_is_taken_up_again_when_its_worker_was_killed() -> None:
     program = """
 import django, os
 django.setup()
-from bookings import night_jobs, nights
+from bookings.catalogue import night_jobs, nights
 nights.ROWS_A_BATCH = 4
 write = nights._write_rows
 def write_two_and_die(batch, session):

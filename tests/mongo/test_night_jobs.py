@@ -162,7 +162,7 @@ def test_takes_up_the_job_of_a_killed_worker_after_its_lease() -> None:
     program = """
 import django, os
 django.setup()
-from bookings import night_jobs, nights
+from bookings.catalogue import night_jobs, nights
 write = nights._write_nights
 def write_one_and_die(category, *arguments, **options):
     if category == "chalet_suite":

@@ -162,7 +162,7 @@ def test_has_written_a_batch_whole_or_not_at_all(is_noted: bool) -> None:
     program = f"""
 import django, os
 django.setup()
-from bookings import night_jobs
+from bookings.catalogue import night_jobs
 change = night_jobs._change
 def die_after_the_nights(job, fields, *more):
     if fields.get("done") and {is_noted}:

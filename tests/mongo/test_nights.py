@@ -59,7 +59,7 @@ import os, signal, django
 django.setup()
 # Under nohup Python would ignore Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from bookings import nights
+from bookings.catalogue import nights
 from django.core.management import execute_from_command_line
 write = nights._write_nights
 def write_one_and_die(category, *arguments, **options):

@@ -423,9 +423,12 @@ from contextlib import suppress
 import django; django.setup()
 from datetime import timedelta
 from bson import ObjectId
-from bookings import clock, failed_work, letters, night_jobs, notifications
+from bookings.catalogue import night_jobs
+from bookings.infrastructure import clock, failed_work
 from bookings.infrastructure.connections import collection, database
+from bookings.news import guest_mails
 from bookings.news.deliveries import MAIL, Delivery, record
+from bookings.people import account_letters
 
 def fail(mode):
     # Reads fail with what the server itself calls passing, and writes are taken: only so could the
@@ -435,7 +438,9 @@ def fail(mode):
             "errorLabels": ["TransientTransactionError"]})
 
 for number in range(2):
-    letters.order_letter(purpose=letters.REGISTER, address=f"ada{number}@example.org")
+    account_letters.order_letter(
+        purpose=account_letters.REGISTER, address=f"ada{number}@example.org"
+    )
     now = clock.now()
     record([Delivery(channel=MAIL, to="", event_id=str(number), event="confirmed", at=now,
         booking=ObjectId(), reference="R", version=1, payload={}, created_at=now)])
@@ -445,7 +450,7 @@ collection("nights_jobs").insert_one({"hotel_id": "none", "state": "waiting",
 job = night_jobs._take_oldest()
 fail("alwaysOn")
 for _ in range(2):
-    for run in (letters.send_letters, notifications.send_notifications,
+    for run in (account_letters.send_letters, guest_mails.send_notifications,
                 lambda: night_jobs._work_on_taken(job)):
         with suppress(Exception):
             run()
@@ -459,7 +464,7 @@ print(json.dumps({
     "states": collection("deliveries").distinct("state")
         + collection("nights_jobs").distinct("state"),
     "failed": sum(failed_work.count().values()),
-    "sent": letters.send_letters(),
+    "sent": account_letters.send_letters(),
 }))
 """
 

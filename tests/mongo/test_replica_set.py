@@ -39,14 +39,15 @@ import pathlib, tempfile
 import django
 django.setup()
 from django.core.management import call_command
-from bookings import demo, members
+from bookings.infrastructure.mongodb import members
+from bookings.operations import demo_data
 from tests.mongo.conftest import book, cancel
 
 # The disk of the machine that runs the tests may be as full as it likes.
 members.MIN_FREE_SHARE = 0.0
 
 call_command("migrate", verbosity=0)
-demo.seed(bench_rooms=1)
+demo_data.seed(bench_rooms=1)
 book("first")
 print("cancelled", cancel(book("second", resourceId="room_B")).content["booking"]["status"])
 call_command("expire_bookings")

@@ -254,7 +254,8 @@ def start_command(environment: dict[str, str], faults: Faults) -> Iterator[Start
         "import signal, sys, django; from pathlib import Path; django.setup()\n"
         # Who runs the tests in the background may have told children to ignore Ctrl-C.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from bookings import points, sweep; from tests.faults import Faults\n"
+        "from bookings import points\n"
+        "from bookings.operations import sweep; from tests.faults import Faults\n"
         "sweep.BATCH_SIZE = 3; points.install(Faults(Path(sys.argv.pop())))\n"
         # A site that runs from this checkout must not lend the test its variables.
         "import manage; manage.RUN_ENV = Path('nowhere')\n"

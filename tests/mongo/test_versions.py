@@ -32,8 +32,11 @@ from tests.mongo.conftest import (
     let_server_keys_end,
     stored,
 )
+from tests.only_writer import only_writer
 
 Patch = pytest.MonkeyPatch
+
+ROOT = Path(__file__).resolve().parents[2]
 
 GUEST = caller_of_guest("0123456789abcdef")
 
@@ -351,7 +354,9 @@ def writers_in(path: Path) -> Iterator[str]:
 
 
 def test_has_one_function_that_writes_what_is_there() -> None:
-    modules = Path(repository.__file__).parent.rglob("*.py")
+    modules = [
+        path for folder in ("bookings", "bookingsite") for path in (ROOT / folder).rglob("*.py")
+    ]
     # An insert finds nothing there, an outbox is no part of what is compared, and what a guest is
     # found by is made only of the very guest that was read.
     assert sorted({writer for path in modules for writer in writers_in(path)}) == [
@@ -360,6 +365,20 @@ def test_has_one_function_that_writes_what_is_there() -> None:
         "repository.py: empty_outboxes",
         "repository.py: refresh_search_terms",
     ]
+
+
+def test_notices_a_write_that_comes_from_somewhere_else() -> None:
+    """Also where the collection came through a variable, which the source does not tell."""
+    path = ROOT / "bookings" / "front_desk" / "marks.py"
+    source = "def mark(found): found.update_one({}, {'$set': {'notes': 'seen'}})"
+    elsewhere: dict[str, Any] = {}
+    exec(compile(source, path, "exec"), elsewhere)
+
+    elsewhere["mark"](connections.collection("bookings"))
+    confirm(book("key", hold=True))
+
+    others, only_writer.others = only_writer.others, []
+    assert others == [f"{path}:1 mark"]
 
 
 def test_cannot_write_without_a_version() -> None:
