@@ -5,7 +5,7 @@ insert checks for a rival on the night and a twin of the key in the same instant
 """
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from bson import ObjectId
 
 from bookings.domain.search_terms import terms_of
-from bookings.domain.stay_request import Guest
+from bookings.domain.stay_request import Guest, StayRequest
 
 PENDING, CONFIRMED, CANCELLED, EXPIRED = "pending", "confirmed", "cancelled", "expired"
 STATUSES = (PENDING, CONFIRMED, CANCELLED, EXPIRED)
@@ -135,6 +135,24 @@ class Notice:
 
 
 @dataclass(frozen=True)
+class Draft:
+    """A booking that is asked for, as far as the request alone says what it will be.
+
+    Hotel, price and rooms come with the offer, and only with all of them is there a Booking.
+    `digest` is that of the key it was asked for under.
+    """
+
+    id: ObjectId
+    digest: str
+    caller: str
+    owner: str
+    user_id: str
+    request: StayRequest
+    created_at: datetime
+    language: str
+
+
+@dataclass(frozen=True)
 class Booking:
     """A booking as read from, or about to be written to, the `bookings` collection.
 
@@ -185,13 +203,7 @@ class Booking:
     @property
     def slots(self) -> list[str]:
         """Every room on every night that it keeps, as the unique index sees them."""
-        return sorted(
-            {
-                slot_of(night, booked.room)
-                for night in nights_between(self.check_in, self.released_from or self.check_out)
-                for booked in self.rooms
-            }
-        )
+        return slots_of(self.rooms, self.check_in, self.released_from or self.check_out)
 
     @property
     def room_ids(self) -> tuple[str, ...]:
@@ -228,6 +240,13 @@ def common_category(rooms: tuple[BookedRoom, ...]) -> str | None:
     """The category of all the rooms, or None if they have several."""
     categories = {booked.category for booked in rooms}
     return categories.pop() if len(categories) == 1 else None
+
+
+def slots_of(rooms: Iterable[BookedRoom], first: date, end: date) -> list[str]:
+    """Each of the rooms on each night in [first, end), once and in order."""
+    return sorted(
+        {slot_of(night, booked.room) for night in nights_between(first, end) for booked in rooms}
+    )
 
 
 def slot_of(night: date, room: str) -> str:

@@ -1,6 +1,5 @@
 """Taking rooms out of service for some nights, by the same index that keeps bookings apart."""
 
-import dataclasses
 from datetime import date
 
 from bookings.catalogue import inventory
@@ -62,13 +61,14 @@ def block_rooms(
         if claim.replay:
             return answer_with(claim.replay, key, steps, replayed=True)
         try:
-            draft = _draft_block(actor, room_ids, first, end, reason, digest, key)
+            block = _make_block(actor, room_ids, first, end, reason, digest)
+            made = _make_key(block, key, digest)
             deadline.check()
             with steps.timed("txn"):
                 try:
-                    written = repository.write_booking(draft)
+                    written = repository.write_booking(block, key=made)
                 except AlreadyBooked as error:
-                    raise answers.name_in_the_way(draft) from error
+                    raise answers.name_in_the_way(block) from error
         except Refusal as refusal:
             return refuse(claim, refusal, key, steps)
         answer = Answer(status=written.key.status, body=written.key.body)
@@ -76,18 +76,17 @@ def block_rooms(
     return answer_with(answer, key, steps, replayed=written.outcome == "twin")
 
 
-def _draft_block(
+def _make_block(
     actor: Caller,
     room_ids: tuple[str, ...],
     first: date,
     end: date,
     reason: str,
     digest: str,
-    key: str,
 ) -> Booking:
     hotel, rooms = _judge_block(room_ids, first, end, reason)
     now = clock.now()
-    block = Booking(
+    return Booking(
         id=new_id(now),
         reference=new_reference(hotel.code),
         caller=str(actor),
@@ -110,8 +109,13 @@ def _draft_block(
         history=(Change(at=now, event="blocked", actor=str(actor), key=digest),),
         kind=BLOCK,
     )
-    answer = answers.success(block, key=key, message="The rooms are blocked.", status=201, now=now)
-    made = Key(
+
+
+def _make_key(block: Booking, key: str, digest: str) -> Key:
+    """The key that the block is made under, with the answer it is acknowledged with."""
+    message = "The rooms are blocked."
+    answer = answers.success(block, key=key, message=message, status=201, now=block.created_at)
+    return Key(
         digest=digest,
         made_by="client",
         until=None,
@@ -119,7 +123,6 @@ def _draft_block(
         status=answer.status,
         body=answer.body,
     )
-    return dataclasses.replace(block, keys=(made,))
 
 
 def _judge_block(

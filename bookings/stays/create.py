@@ -3,7 +3,6 @@
 docs/sequence.md tells why it is right when things fail.
 """
 
-import dataclasses
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -22,11 +21,13 @@ from bookings.domain.booking import (
     BookedRoom,
     Booking,
     Change,
+    Draft,
     Key,
     Price,
     common_category,
     new_id,
     new_reference,
+    slots_of,
 )
 from bookings.domain.callers import Caller
 from bookings.domain.stay_request import StayRequest, judge_payload
@@ -106,9 +107,8 @@ def create_booking(
         lock: Lock | None = None
         try:
             payload = read_payload()
-            request = judge_payload(payload)
-            wish = _draft_booking(request, caller, owner or caller, digest)
-            is_limited = wish.status == PENDING and not as_staff
+            draft = _draft(judge_payload(payload), caller, owner or caller, digest)
+            is_limited = draft.request.hold and not as_staff
 
             is_crowded = False
             lost: tuple[BookedRoom, ...] | None = None
@@ -116,18 +116,18 @@ def create_booking(
             while True:
                 # 3. Quote, choose free rooms and lock their slots. What the calendar says now is
                 #    what is sold. A lock spares rivals a wasted write, and decides nothing.
-                offer = _quote(request, wish, at_desk=as_staff)
-                draft = _with_offer(wish, offer, is_crowded=is_crowded)
+                offer = _quote(draft, at_desk=as_staff)
                 limits = None
                 if is_limited:
                     limits = _limits_of(draft, offer, address, mailbox, is_confirmed=is_crowded)
                 deadline.check()
                 with steps.timed("lock"):
-                    rooms, lock, again = _lock_rooms(draft, offer, digest, deadline)
+                    rooms, lock, again = _lock_rooms(draft, offer, deadline)
                 reached("after_lock")
 
                 # 4. Write. Two unique indexes look for a rival on the night and a twin of the key.
-                booking = _with_answer(draft, rooms, key, digest, payload)
+                booking = _make_booking(draft, offer, rooms, is_crowded=is_crowded)
+                made = _make_key(booking, key, digest, payload)
                 deadline.check()
                 if lock and not lock.is_held:
                     metrics.locks.labels("lost").inc()
@@ -136,8 +136,9 @@ def create_booking(
                     with steps.timed("txn"):
                         written = repository.write_booking(
                             booking,
+                            key=made,
                             limits=limits,
-                            answer_for=lambda hold, now: _answer_hold(hold, request, key, now),
+                            answer_for=lambda hold, now: _answer_hold(hold, draft, key, now),
                             only_as=again,
                         )
                     break
@@ -167,7 +168,9 @@ def create_booking(
         #    booking already and cannot change; a refusal counts once it is stored.
         except Refusal as refusal:
             was_guest = (owner or caller).guest
-            if refusal.is_definite and lookups.has_hold_elsewhere(draft, guest=was_guest):
+            if refusal.is_definite and lookups.has_hold_elsewhere(
+                draft, hotel=offer.hotel.id, guest=was_guest
+            ):
                 # They are logging in, and will have it when they ask again with this key.
                 refusal.is_definite = False
             release = _release_in_batch(lock)
@@ -184,42 +187,29 @@ def create_booking(
 # --- The steps of create_booking ------------------------------------------------------------
 
 
-def _draft_booking(request: StayRequest, caller: Caller, owner: Caller, digest: str) -> Booking:
-    """The booking as far as the request alone says; see `_with_offer` and `_with_answer`."""
+def _draft(request: StayRequest, caller: Caller, owner: Caller, digest: str) -> Draft:
+    """What is asked for, by whom and for whom. Raises PermissionDenied."""
     now = clock.now()
-    return Booking(
+    return Draft(
         id=new_id(now),
-        reference="",
+        digest=digest,
         caller=str(caller),
         owner=str(owner),
         user_id=_judge_user(request, caller, owner),
-        hotel="",
-        category=None,
-        rooms=tuple(
-            BookedRoom(wish.room or "", wish.category or "", wish.guests) for wish in request.rooms
-        ),
-        check_in=request.check_in,
-        check_out=request.check_out,
-        guests=request.guests,
-        guest=request.guest,
-        notes=request.notes,
-        price=Price("", ()),
-        status=PENDING if request.hold else CONFIRMED,
-        expires_at=None,
+        request=request,
         created_at=now,
-        updated_at=now,
-        history=(Change(at=now, event="created", actor=str(caller), key=digest),),
         language=translation.get_language() or settings.LANGUAGE_CODE,
     )
 
 
-def _quote(request: StayRequest, draft: Booking, *, at_desk: bool) -> Offer:
+def _quote(draft: Draft, *, at_desk: bool) -> Offer:
     """What the stay costs and which rooms could serve it.
 
     Raises ValidationFailed, or PriceChanged if another total was quoted. What somebody holds
     already they may come back to, at the price it is held for, whatever is sold by now; that
     offer is good for this hold alone, as long as it is what it is.
     """
+    request = draft.request
     try:
         offer = offers.find_offer(request, at_desk=at_desk)
         _check_quote(request, offer.price)
@@ -239,22 +229,8 @@ def _check_quote(request: StayRequest, price: Price) -> None:
         )
 
 
-def _with_offer(draft: Booking, offer: Offer, *, is_crowded: bool) -> Booking:
-    """The draft at the offer's hotel and price; its rooms are chosen later."""
-    hold_length = CROWDED_HOLD if is_crowded else offer.hotel.hold_length
-    return dataclasses.replace(
-        draft,
-        reference=new_reference(offer.hotel.code),
-        hotel=offer.hotel.id,
-        country=offer.hotel.country,
-        rooms=tuple(BookedRoom("", wanted.category, wanted.guests) for wanted in offer.wanted),
-        price=offer.price,
-        expires_at=draft.created_at + hold_length if draft.status == PENDING else None,
-    )
-
-
 def _limits_of(
-    draft: Booking, offer: Offer, address: str | None, mailbox: str | None, *, is_confirmed: bool
+    draft: Draft, offer: Offer, address: str | None, mailbox: str | None, *, is_confirmed: bool
 ) -> HoldLimits:
     """How much may be held with this hold, by whose it is. A partner has one address for all its
     guests, so what they hold is bounded by guest in number and for all of them in room-nights."""
@@ -279,25 +255,6 @@ def _limits_of(
     )
 
 
-def _with_answer(
-    draft: Booking, rooms: tuple[BookedRoom, ...], key: str, digest: str, payload: Any
-) -> Booking:
-    """The draft in these rooms, with the answer that it would be acknowledged with."""
-    booking = dataclasses.replace(draft, rooms=rooms, category=common_category(rooms))
-    message = answers.message_for(booking)
-    answer = answers.success(booking, key=key, message=message, status=201, now=booking.created_at)
-    server_made = keys.is_server_made(key)
-    made = Key(
-        digest=digest,
-        made_by="server" if server_made else "client",
-        until=booking.created_at + SERVER_KEY_LIFE if server_made else None,
-        fingerprint=keys.fingerprint_of(payload),
-        status=answer.status,
-        body=answer.body,
-    )
-    return dataclasses.replace(booking, keys=(made,))
-
-
 def _judge_user(request: StayRequest, caller: Caller, owner: Caller) -> str:
     """Whom the booking is for. A customer is itself; a partner's guests are the partner's names."""
     if request.user_id is None or request.user_id == caller.id:
@@ -308,7 +265,7 @@ def _judge_user(request: StayRequest, caller: Caller, owner: Caller) -> str:
 
 
 def _lock_rooms(
-    draft: Booking, offer: Offer, digest: str, deadline: Deadline
+    draft: Draft, offer: Offer, deadline: Deadline
 ) -> tuple[tuple[BookedRoom, ...], Lock | None, Booking | None]:
     """Rooms for the stay with all their slots locked; no lock where Redis cannot say. And the
     booking that they are the rooms of already, if they are not free.
@@ -316,42 +273,45 @@ def _lock_rooms(
     Rooms that rivals have locked are passed over as long as there are others. Raises
     SoldOut, or ResourceLocked if only locks are in the way.
     """
+    request = draft.request
     if not offer.is_by_category:
         rooms = tuple(
             BookedRoom(wanted.candidates[0].id, wanted.category, wanted.guests)
             for wanted in offer.wanted
         )
         try:
-            return rooms, _lock_slots(draft, rooms), offer.again
+            return rooms, _lock_slots(offer.hotel.id, rooms, request), offer.again
         except LockBusy as error:
             raise ResourceLocked from error
     around = timedelta(days=GAP_LOOK_NIGHTS)
-    taken = occupancy.taken_nights(draft.hotel, draft.check_in - around, draft.check_out + around)
+    first, end = request.check_in - around, request.check_out + around
+    taken = occupancy.taken_nights(offer.hotel.id, first, end)
     locked: set[str] = set()
     while True:
         deadline.check()
         again = None
         try:
             rooms = choose_rooms(
-                offer.wanted, taken, draft.check_in, draft.check_out, locked=locked
+                offer.wanted, taken, request.check_in, request.check_out, locked=locked
             )
         except SoldOut:
             # Perhaps they were sold to this very key, or are held by who is asking.
-            again = lookups.find_own_stay(draft, digest)
+            again = lookups.find_own_stay(draft)
             if again is None:
                 raise
             if not locked.isdisjoint(again.room_ids):
                 raise ResourceLocked from None
             rooms = again.rooms
         try:
-            return rooms, _lock_slots(draft, rooms), again
+            return rooms, _lock_slots(offer.hotel.id, rooms, request), again
         except LockBusy as busy:
             locked.add(busy.name.rpartition("|")[2])
 
 
-def _lock_slots(draft: Booking, rooms: tuple[BookedRoom, ...]) -> Lock | None:
+def _lock_slots(hotel: str, rooms: tuple[BookedRoom, ...], request: StayRequest) -> Lock | None:
     """Locks every slot, or none and raises LockBusy; None when Redis cannot say."""
-    names = [f"{draft.hotel}|{slot}" for slot in dataclasses.replace(draft, rooms=rooms).slots]
+    slots = slots_of(rooms, request.check_in, request.check_out)
+    names = [f"{hotel}|{slot}" for slot in slots]
     try:
         lock = connections.locks().acquire(names, ttl_ms=LOCK_TTL_MS)
     except LockBusy:
@@ -364,9 +324,55 @@ def _lock_slots(draft: Booking, rooms: tuple[BookedRoom, ...]) -> Lock | None:
     return lock
 
 
-def _answer_hold(hold: Booking, request: StayRequest, key: str, now: datetime) -> Answer:
+def _make_booking(
+    draft: Draft, offer: Offer, rooms: tuple[BookedRoom, ...], *, is_crowded: bool
+) -> Booking:
+    """What was asked for, in these rooms of the offer's hotel and at its price."""
+    request, hotel, now = draft.request, offer.hotel, draft.created_at
+    hold_length = CROWDED_HOLD if is_crowded else hotel.hold_length
+    return Booking(
+        id=draft.id,
+        reference=new_reference(hotel.code),
+        caller=draft.caller,
+        owner=draft.owner,
+        user_id=draft.user_id,
+        hotel=hotel.id,
+        category=common_category(rooms),
+        rooms=rooms,
+        check_in=request.check_in,
+        check_out=request.check_out,
+        guests=request.guests,
+        guest=request.guest,
+        notes=request.notes,
+        price=offer.price,
+        status=PENDING if request.hold else CONFIRMED,
+        expires_at=now + hold_length if request.hold else None,
+        created_at=now,
+        updated_at=now,
+        history=(Change(at=now, event="created", actor=draft.caller, key=draft.digest),),
+        language=draft.language,
+        country=hotel.country,
+    )
+
+
+def _make_key(booking: Booking, key: str, digest: str, payload: Any) -> Key:
+    """The key that the booking is made under, with the answer it is acknowledged with."""
+    now, message = booking.created_at, answers.message_for(booking)
+    answer = answers.success(booking, key=key, message=message, status=201, now=now)
+    server_made = keys.is_server_made(key)
+    return Key(
+        digest=digest,
+        made_by="server" if server_made else "client",
+        until=now + SERVER_KEY_LIFE if server_made else None,
+        fingerprint=keys.fingerprint_of(payload),
+        status=answer.status,
+        body=answer.body,
+    )
+
+
+def _answer_hold(hold: Booking, draft: Draft, key: str, now: datetime) -> Answer:
     """The answer for the hold that the caller has; raises PriceChanged if they quoted another."""
-    _check_quote(request, hold.price)
+    _check_quote(draft.request, hold.price)
     message = "You hold this already; confirm with this Idempotency-Key before expiresAt."
     return answers.success(hold, key=key, message=message, status=201, now=now)
 

@@ -20,10 +20,11 @@ from bookings.domain.booking import (
     STAY,
     BookedRoom,
     Booking,
+    Draft,
     Key,
     from_document,
 )
-from bookings.domain.stay_request import MAX_NIGHTS
+from bookings.domain.stay_request import MAX_NIGHTS, RoomWish
 from bookings.indexes import guests_with_address
 from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection, database
@@ -243,61 +244,62 @@ def find_rivals(booking: Booking, session: ClientSession) -> tuple[list[Booking]
     return live, dead
 
 
-def find_own_stay(booking: Booking, digest: str) -> Booking | None:
-    """The booking that this key made, or the owner's own hold for this stay.
+def find_own_stay(draft: Draft) -> Booking | None:
+    """The booking that the draft's key made, or its owner's own hold for this stay.
 
-    For callers who want any rooms of some categories, while `booking.rooms` says of which and for
-    how many guests: what they have already must not look sold out to them.
+    For callers who want any rooms of some categories: what they have already must not look sold
+    out to them.
     """
-    made = find_booking_by_key(digest)
-    key = made.key_for(digest) if made else None
+    made = find_booking_by_key(draft.digest)
+    key = made.key_for(draft.digest) if made else None
     # A key that the server made means this booking for a while only. After that its rooms, which
     # may be of another kind since it was moved, are nothing to go by.
     if made and key and still_replays(key, made, clock.now()):
         return made
-    return find_own_hold(booking) if booking.status == PENDING else None
+    return find_own_hold(draft) if draft.request.hold else None
 
 
-def find_own_hold(booking: Booking) -> Booking | None:
+def find_own_hold(draft: Draft) -> Booking | None:
     """The owner's own live hold for this stay, to come back to, under whatever key it was made.
 
     Rooms without an id may be any of their category. A hold that has as many keys as it takes
     is left out.
     """
+    wanted = draft.request
     holds = collection("bookings").find(
         {
-            "owner": booking.owner,
-            "user_id": booking.user_id,
+            "owner": draft.owner,
+            "user_id": draft.user_id,
             "status": PENDING,
             "$expr": {"$gt": ["$expires_at", "$$NOW"]},
-            "check_in": booking.check_in.isoformat(),
-            "check_out": booking.check_out.isoformat(),
+            "check_in": wanted.check_in.isoformat(),
+            "check_out": wanted.check_out.isoformat(),
             f"keys.{MAX_KEYS - 1}": {"$exists": False},
         }
     )
     for hold in map(from_document, holds):
-        if _are_alike(booking.rooms, hold.rooms):
+        if _are_alike(wanted.rooms, hold.rooms):
             return hold
     return None
 
 
-def has_hold_elsewhere(booking: Booking, *, guest: str) -> bool:
-    """Whether a live hold on these nights is this person's, and not the booking's owner's.
+def has_hold_elsewhere(draft: Draft, *, hotel: str, guest: str) -> bool:
+    """Whether a live hold on these nights is this person's, and not the draft's owner's.
 
     A guest made it, and it went to the account that they logged in to. Or the account asks, or is
     asked for, and it stayed with `guest`, who its person was before ("" for none).
     """
     theirs: list[dict[str, Any]] = []
-    if booking.caller.startswith("guest:"):
-        theirs.append({"caller": booking.caller, "owner": {"$ne": booking.owner}})
+    if draft.caller.startswith("guest:"):
+        theirs.append({"caller": draft.caller, "owner": {"$ne": draft.owner}})
     if guest:
         theirs.append({"owner": guest})
     if not theirs:
         return False
-    first, end = f"{booking.check_in}|", f"{booking.check_out}|"
+    first, end = f"{draft.request.check_in}|", f"{draft.request.check_out}|"
     hold = collection("bookings").find_one(
         {
-            "hotel": booking.hotel,
+            "hotel": hotel,
             "slots": {"$elemMatch": {"$gte": first, "$lt": end}},
             "status": {"$in": list(ACTIVE)},
             "expires_at": {"$gt": clock.now()},
@@ -308,14 +310,14 @@ def has_hold_elsewhere(booking: Booking, *, guest: str) -> bool:
     return hold is not None
 
 
-def _are_alike(wanted: tuple[BookedRoom, ...], held: tuple[BookedRoom, ...]) -> bool:
+def _are_alike(wanted: tuple[RoomWish, ...], held: tuple[BookedRoom, ...]) -> bool:
     """Whether these are the rooms that are wanted: by id where there is one, else by kind."""
-    if all(booked.room for booked in wanted):
-        return sorted((b.room, b.guests) for b in wanted) == sorted(
-            (b.room, b.guests) for b in held
+    if all(wish.room for wish in wanted):
+        return sorted((wish.room or "", wish.guests) for wish in wanted) == sorted(
+            (booked.room, booked.guests) for booked in held
         )
-    return sorted((b.category, b.guests) for b in wanted) == sorted(
-        (b.category, b.guests) for b in held
+    return sorted((wish.category or "", wish.guests) for wish in wanted) == sorted(
+        (booked.category, booked.guests) for booked in held
     )
 
 

@@ -81,12 +81,12 @@ _WAS_BOOKED: dict[str, Any] = {
 class Written:
     """What came of writing a booking: ours is `booked`, or this key's answer was found.
 
-    `twin` is the key's own booking, `adopted` the caller's hold that took the key in. `over` is
-    what was in the way of one that was booked at the second try.
+    `twin` is the key's own booking, `adopted` the caller's hold that took the key in. `key` is as
+    it is stored, with the answer to send. `over` is what was in the way of one that was booked at
+    the second try.
     """
 
     outcome: Literal["booked", "twin", "adopted"]
-    booking: Booking
     key: Key
     over: Literal["dead_holds", "retired_key"] | None = None
 
@@ -124,11 +124,12 @@ class QuoteIsOver(Exception):
 def write_booking(
     booking: Booking,
     *,
+    key: Key,
     limits: HoldLimits | None = None,
     answer_for: AnswerFor | None = None,
     only_as: Booking | None = None,
 ) -> Written:
-    """Writes a new booking whose first key carries its answer.
+    """Writes a new booking under its first key, which carries its answer.
 
     `limits` and `answer_for` are for holds: how much may be held with it (None for anything), and
     how the answer is worded for a hold that the caller has already, and which then takes the key.
@@ -146,13 +147,15 @@ def write_booking(
     for _ in range(WRITE_ATTEMPTS):
         try:
             if only_as is None:
-                _in_transaction(lambda session: _insert(booking, limits, session), named=named)
-                return Written("booked", booking, booking.keys[0])
+                _in_transaction(lambda session: _insert(booking, key, limits, session), named=named)
+                return Written("booked", key)
         except DuplicateKeyError:
             pass
         try:
             written = _in_transaction(
-                lambda session: _resolve_conflict(booking, limits, answer_for, only_as, session),
+                lambda session: _resolve_conflict(
+                    booking, key, limits, answer_for, only_as, session
+                ),
                 named=named,
             )
         except DuplicateKeyError:
@@ -170,9 +173,13 @@ def write_booking(
     raise ResourceLocked
 
 
-def _insert(booking: Booking, limits: HoldLimits | None, session: ClientSession) -> None:
+def _insert(booking: Booking, key: Key, limits: HoldLimits | None, session: ClientSession) -> None:
     news = notices.notices_of(booking, booking.history[0], seen=booking.seen)
-    document = to_document(dataclasses.replace(booking, outbox=news))
+    # One insert: what is booked, the key that it is booked under, and who is to be told.
+    document = to_document(booking) | {
+        "keys": [key_document(key)],
+        "outbox": [notice_document(notice) for notice in news],
+    }
     collection("bookings").insert_one(document, session=session)
     if booking.status == PENDING and limits is not None:
         judge_hold(booking, limits, session)
@@ -181,6 +188,7 @@ def _insert(booking: Booking, limits: HoldLimits | None, session: ClientSession)
 
 def _resolve_conflict(
     booking: Booking,
+    key: Key,
     limits: HoldLimits | None,
     answer_for: AnswerFor | None,
     only_as: Booking | None,
@@ -193,7 +201,6 @@ def _resolve_conflict(
     """
     bookings = collection("bookings")
     now = clock.now()
-    key = booking.keys[0]
 
     twin_document = bookings.find_one({"keys.digest": key.digest}, session=session)
     if twin_document is not None:
@@ -201,7 +208,7 @@ def _resolve_conflict(
         found = twin.key_for(key.digest)
         assert found is not None
         if lookups.still_replays(found, twin, now):
-            return Written("twin", twin, found)
+            return Written("twin", found)
         # From here on the key means the new wish, but what it has made can still be confirmed.
         retire = {
             "$pull": {"keys": {"digest": key.digest}},
@@ -218,7 +225,7 @@ def _resolve_conflict(
         may_adopt = hold.status == booking.status == PENDING and len(hold.keys) < lookups.MAX_KEYS
         is_as_seen = only_as is None or (hold.id, hold.seen) == (only_as.id, only_as.seen)
         if may_adopt and is_as_seen and answer_for:
-            return _adopt(booking, hold, answer_for, now, session)
+            return _adopt(booking, key, hold, answer_for, now, session)
     if only_as is not None:
         return "stale"
     if live:
@@ -227,12 +234,17 @@ def _resolve_conflict(
         return "gone"
     for hold in dead:
         _expire(hold, session=session)
-    _insert(booking, limits, session)
-    return Written("booked", booking, key, over="dead_holds" if dead else "retired_key")
+    _insert(booking, key, limits, session)
+    return Written("booked", key, over="dead_holds" if dead else "retired_key")
 
 
 def _adopt(
-    booking: Booking, hold: Booking, answer_for: AnswerFor, now: datetime, session: ClientSession
+    booking: Booking,
+    key: Key,
+    hold: Booking,
+    answer_for: AnswerFor,
+    now: datetime,
+    session: ClientSession,
 ) -> Written:
     """Gives the caller who came back their own hold, under the key they came with.
 
@@ -253,7 +265,7 @@ def _adopt(
         language=booking.language,
     )
     answer = answer_for(hold, now)
-    key = dataclasses.replace(booking.keys[0], status=answer.status, body=answer.body)
+    key = dataclasses.replace(key, status=answer.status, body=answer.body)
     document = to_document(hold)
     pushed: dict[str, Any] = {"keys": key_document(key)}
     if not _has_reader(before):
@@ -266,7 +278,7 @@ def _adopt(
     _write(
         _Write({"_id": hold.id}, before.seen, {"$push": pushed, "$set": fields}), session=session
     )
-    return Written("adopted", hold, key)
+    return Written("adopted", key)
 
 
 def change_booking(
