@@ -7,7 +7,7 @@ and price stay. No other mark gives a night back: a stay that ends early is move
 
 import dataclasses
 from collections.abc import Iterable
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 from bookings.catalogue import inventory
 from bookings.domain.booking import (
@@ -23,9 +23,9 @@ from bookings.domain.booking import (
 from bookings.domain.callers import Caller
 from bookings.infrastructure import clock
 from bookings.infrastructure.clock import Deadline
-from bookings.refusals import InvalidIdempotencyKey, NotFound, ValidationFailed
+from bookings.refusals import AlreadyBooked, InvalidIdempotencyKey, NotFound, ValidationFailed
 from bookings.stays import answers, lookups
-from bookings.stays.keyed_change import Step, change
+from bookings.stays.keyed_change import claim_change
 from bookings.stays.outcomes import Outcome, read_key
 
 # Takes back the newest mark that stands. In the history each mark is an event of its own name.
@@ -61,6 +61,7 @@ def mark_stay(
     Raises NotFound, InvalidIdempotencyKey or ValidationFailed before anything is claimed; what
     does not fit the booking as it is by then is a VALIDATION_ERROR, which is not kept.
     """
+    # 1. Find the stay, its hotel and the key.
     booking = lookups.find_booking(booking_id)
     if booking is None or booking.kind != STAY:
         raise NotFound
@@ -73,29 +74,54 @@ def mark_stay(
     if hotel is None:
         raise NotFound
 
-    def decide(current: Booking, now: datetime) -> Step:
-        fault = judge_mark(
-            mark,
-            status=current.status_at(now),
-            presence=current.presence,
-            check_in=current.check_in,
-            check_out=current.check_out,
-            today=clock.today(hotel.time_zone),
-        )
-        if fault:
-            raise ValidationFailed([("mark", fault)])
-        if mark == UNDO and current.presence != seen:
-            raise ValidationFailed([("mark", CHANGED_SINCE.format(_SAID[current.presence]))])
-        if mark != UNDO:
-            return _set(current, mark, hotel.desk_day(), release=release)
-        before = presence_before(current.history)
-        text = _SAID.get(before, "The mark is undone; the guest is expected.")
-        whole = dataclasses.replace(current, presence=before, released_from=None)
-        return Step(UNDONE, whole, text, if_taken=lambda: answers.name_in_the_way(whole))
+    # 2. Claim the key. Whoever has an answer already is sent that answer.
+    with claim_change(booking, operation="mark", key=key, actor=actor, deadline=deadline) as change:
+        for current, now in change.attempts():
+            # 3. Decide.
+            fault = judge_mark(
+                mark,
+                status=current.status_at(now),
+                presence=current.presence,
+                check_in=current.check_in,
+                check_out=current.check_out,
+                today=clock.today(hotel.time_zone),
+            )
+            if fault:
+                raise ValidationFailed([("mark", fault)])
+            if mark == UNDO and current.presence != seen:
+                raise ValidationFailed([("mark", CHANGED_SINCE.format(_SAID[current.presence]))])
 
-    return change(
-        booking.id, operation="mark", key=key, actor=actor, deadline=deadline, decide=decide
-    )
+            # 4. Write. Only an undo can need nights that somebody else has by now.
+            if mark != UNDO:
+                marked, text = _set(current, mark, hotel.desk_day(), release=release)
+                change.make(mark, marked, text)
+                continue
+            undone, text = _undo(current)
+            try:
+                change.make(UNDONE, undone, text)
+            except AlreadyBooked as error:
+                raise answers.name_in_the_way(undone) from error
+
+    # 5. Finished by the `with`: the answer is stored under the key.
+    return change.outcome
+
+
+def _set(current: Booking, mark: str, tonight: date, *, release: bool) -> tuple[Booking, str]:
+    """The stay with this mark, and what is said of it."""
+    marked = dataclasses.replace(current, presence=mark)
+    if mark == NO_SHOW and release:
+        first = first_to_release(current.check_in, current.check_out, tonight)
+        if first is not None:
+            text = f"{_SAID[mark].rstrip('.')}; nights from {first} on can be sold again."
+            return dataclasses.replace(marked, released_from=first), text
+    return marked, _SAID[mark]
+
+
+def _undo(current: Booking) -> tuple[Booking, str]:
+    """The whole stay without its newest mark, and what is said of it."""
+    before = presence_before(current.history)
+    text = _SAID.get(before, "The mark is undone; the guest is expected.")
+    return dataclasses.replace(current, presence=before, released_from=None), text
 
 
 def first_to_release(check_in: date, check_out: date, tonight: date) -> date | None:
@@ -105,17 +131,6 @@ def first_to_release(check_in: date, check_out: date, tonight: date) -> date | N
     """
     first = max(tonight, check_in) + timedelta(days=1)
     return first if first < check_out else None
-
-
-def _set(current: Booking, mark: str, tonight: date, *, release: bool) -> Step:
-    marked = dataclasses.replace(current, presence=mark)
-    if mark == NO_SHOW and release:
-        first = first_to_release(current.check_in, current.check_out, tonight)
-        if first is not None:
-            released = dataclasses.replace(marked, released_from=first)
-            text = f"{_SAID[mark].rstrip('.')}; nights from {first} on can be sold again."
-            return Step(mark, released, text)
-    return Step(mark, marked, _SAID[mark])
 
 
 def judge_mark(

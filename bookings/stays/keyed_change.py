@@ -1,10 +1,18 @@
-"""Changing a booking under a key: claim, decide, compare-and-set, finish."""
+"""Changing a booking under a key: claim, decide, compare-and-set, finish.
 
-from collections.abc import Callable
+An operation finds its booking and decides what becomes of it; the rest is here.
+
+    with claim_change(booking, operation="extend", …) as change:
+        for current, now in change.attempts():
+            …
+            change.make("extended", extended, "The hold is extended.")
+    return change.outcome
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-
-from bson import ObjectId
 
 from bookings.domain.booking import CANCELLED, MAX_HISTORY, Booking, Change
 from bookings.domain.callers import Caller
@@ -13,114 +21,149 @@ from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.metrics import Operation
 from bookings.infrastructure.step_timing import Steps
 from bookings.points import reached
-from bookings.refusals import (
-    AlreadyBooked,
-    HoldExpired,
-    NotCancellable,
-    NotFound,
-    Refusal,
-    TryAgain,
-)
+from bookings.refusals import NotCancellable, NotFound, Refusal, TryAgain
 from bookings.stays import answers, lookups, repository
 from bookings.stays.outcomes import ANSWER_TTL_MS, Outcome, answer_with, claim_key, refuse
 from idempotency import keys
-from idempotency.claims import Answer
+from idempotency.claims import Answer, Claim
 
-# How often a change is tried again when somebody else changed the booking in between.
+# How often a change is decided, the first time included, while others change the booking before
+# it is written.
 CHANGE_ATTEMPTS = 3
 
 
-@dataclass(frozen=True)
-class Step:
-    """What a change makes of a booking; with no event it is already as wished, for ever.
+@contextmanager
+def claim_change(
+    booking: Booking, *, operation: Operation, key: str, actor: Caller, deadline: Deadline
+) -> Iterator["KeyedChange"]:
+    """Claims the actor's key for one operation on this booking, and settles it at the end.
 
-    `only_before` is how long after the hold's end it may still be made, `if_taken` makes what is
-    answered if somebody else has a slot it needs, `reason` is what staff gave for it.
-    """
-
-    event: str | None
-    changed: Booking
-    message: str
-    only_before: timedelta | None = None
-    if_taken: Callable[[], Refusal] = HoldExpired
-    reason: str | None = None
-
-
-def change(
-    booking_id: ObjectId,
-    *,
-    operation: Operation,
-    key: str,
-    actor: Caller,
-    deadline: Deadline,
-    decide: Callable[[Booking, datetime], Step],
-) -> Outcome:
-    """Claims the key, changes the booking by compare-and-set, and finishes.
-
-    The change carries its answer into the history, so that a retry finds it there even when
-    Redis forgot the key.
+    `booking` is as it was found before the claim. The first attempt decides on it, and is not
+    written if the booking has changed since. A Refusal that is raised inside the `with` is settled
+    and becomes the outcome. Raises IdempotencyInProgress if another request works under this key.
+    A driver's error gives the key back, and a retry finds what was written.
     """
     steps = Steps(operation)
-    digest = keys.digest_of(caller=str(actor), operation=operation, target=str(booking_id), key=key)
+    digest = keys.digest_of(caller=str(actor), operation=operation, target=str(booking.id), key=key)
 
     def recover(digest: str) -> Answer | None:
-        current = lookups.find_booking(booking_id)
+        current = lookups.find_booking(booking.id)
         return _acknowledged(current, digest) if current else None
 
     with claim_key(digest, recover=recover, steps=steps) as claim:
-        if claim.replay:
-            return answer_with(claim.replay, key, steps, replayed=True)
-        reached("after_claim")
+        change = KeyedChange(booking, actor, key, deadline, claim, steps)
         try:
-            for _ in range(CHANGE_ATTEMPTS):
-                deadline.check()
-                current = lookups.find_booking(booking_id)
-                if current is None:
-                    raise NotFound
-                if acknowledged := _acknowledged(current, digest):
-                    claim.succeed(acknowledged, answer_ttl_ms=ANSWER_TTL_MS)
-                    return answer_with(acknowledged, key, steps, replayed=True)
-                now = clock.now()
-                step = decide(current, now)
-                answer = answers.success(
-                    step.changed, key=key, message=step.message, status=200, now=now
-                )
-                with steps.timed("txn"):
-                    if step.event is None or _apply(current, step, now, actor, digest, answer):
-                        break
-            else:
-                raise TryAgain
-            reached("after_commit")
+            yield change
         except Refusal as refusal:
-            return refuse(claim, refusal, key, steps)
+            change._outcome = refuse(claim, refusal, key, steps)
+        if change._outcome:
+            return
         with steps.timed("finish"):
-            claim.succeed(answer, answer_ttl_ms=ANSWER_TTL_MS)
+            claim.succeed(change.answer, answer_ttl_ms=ANSWER_TTL_MS)
     reached("before_answer")
-    return answer_with(answer, key, steps)
+    change._outcome = answer_with(change.answer, key, steps)
 
 
-def _apply(
-    current: Booking, step: Step, now: datetime, actor: Caller, digest: str, answer: Answer
-) -> bool:
-    assert step.event is not None
-    # Its end is one entry more at the most, and nobody must be kept from ending it.
-    if len(current.history) >= MAX_HISTORY and step.changed.status != CANCELLED:
-        raise NotCancellable("This was changed too often; cancel it and make a new booking.")
-    change = Change(
-        at=now,
-        event=step.event,
-        actor=str(actor),
-        key=digest,
-        status=answer.status,
-        body=answer.body,
-        reason=step.reason,
-    )
-    try:
-        return repository.change_booking(
-            current, step.changed, change, only_before=step.only_before
-        )
-    except AlreadyBooked as error:
-        raise step.if_taken() from error
+@dataclass
+class KeyedChange:
+    """One change of a booking under a claimed key; made by `claim_change`."""
+
+    _current: Booking
+    _actor: Caller
+    _key: str
+    _deadline: Deadline
+    _claim: Claim
+    _steps: Steps
+    _now: datetime | None = None
+    _answer: Answer | None = None
+    _outcome: Outcome | None = None
+
+    @property
+    def answer(self) -> Answer:
+        """What the change is acknowledged with; there once it is made."""
+        assert self._answer is not None, "attempts end when the change is made"
+        return self._answer
+
+    @property
+    def outcome(self) -> Outcome:
+        """What the request came to; there once the `with` is left."""
+        assert self._outcome is not None, "a change is made, refused or replayed"
+        return self._outcome
+
+    def attempts(self) -> Iterator[tuple[Booking, datetime]]:
+        """The booking to decide on and the time to decide by, until `make` has made the change.
+
+        That is once, and once more with a new look each time that somebody else changed the booking
+        before the decision was written. It is not at all where the key has its answer already.
+        Raises TryAgain after CHANGE_ATTEMPTS or the deadline, NotFound if the booking is gone.
+        """
+        if self._claim.replay:
+            self._outcome = answer_with(self._claim.replay, self._key, self._steps, replayed=True)
+            return
+        reached("after_claim")
+        for attempt in range(CHANGE_ATTEMPTS):
+            self._deadline.check()
+            if attempt > 0:
+                self._current = self._look_again()
+            if acknowledged := _acknowledged(self._current, self._claim.digest):
+                # It was made by an earlier request that Redis does not know to be done.
+                self._claim.succeed(acknowledged, answer_ttl_ms=ANSWER_TTL_MS)
+                self._outcome = answer_with(acknowledged, self._key, self._steps, replayed=True)
+                return
+            self._now = clock.now()
+            yield self._current, self._now
+            if self._answer:
+                reached("after_commit")
+                return
+        raise TryAgain
+
+    def make(
+        self,
+        event: str | None,
+        changed: Booking,
+        message: str,
+        *,
+        only_before: timedelta | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """Makes the booking what `changed` is, if it still is as the attempt has shown it.
+
+        The change carries its answer into the history, so that a retry finds it there even when
+        Redis forgot the key. With no event nothing is written: it is as wished already, for ever.
+        `only_before` is how long after the hold's end the change may still be made, by MongoDB's
+        clock, and `reason` what staff gave for it. Raises AlreadyBooked if somebody else has a
+        slot that it needs, NotCancellable if the history is full.
+        """
+        assert self._now is not None, "made inside an attempt"
+        answer = answers.success(changed, key=self._key, message=message, status=200, now=self._now)
+        with self._steps.timed("txn"):
+            if event is not None:
+                # Its end is one entry more at the most, and nobody must be kept from ending it.
+                if len(self._current.history) >= MAX_HISTORY and changed.status != CANCELLED:
+                    raise NotCancellable(
+                        "This was changed too often; cancel it and make a new booking."
+                    )
+                line = Change(
+                    at=self._now,
+                    event=event,
+                    actor=str(self._actor),
+                    key=self._claim.digest,
+                    status=answer.status,
+                    body=answer.body,
+                    reason=reason,
+                )
+                is_made = repository.change_booking(
+                    self._current, changed, line, only_before=only_before
+                )
+                if not is_made:
+                    return
+        self._answer = answer
+
+    def _look_again(self) -> Booking:
+        current = lookups.find_booking(self._current.id)
+        if current is None:
+            raise NotFound
+        return current
 
 
 def _acknowledged(booking: Booking, digest: str) -> Answer | None:

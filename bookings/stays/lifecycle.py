@@ -1,7 +1,7 @@
 """What becomes of a booking after it was made: confirmed, extended, cancelled, moved.
 
-Each function finds the booking, says under which key it is changed, and decides what the
-change makes of it; bookings/stays/keyed_change.py does the rest.
+Each function is one story: find the booking and judge the key, claim it, decide, write, finish.
+What they have in common is in bookings/stays/keyed_change.py.
 """
 
 import dataclasses
@@ -48,7 +48,7 @@ from bookings.refusals import (
     ValidationFailed,
 )
 from bookings.stays import answers, hold_limits, lookups
-from bookings.stays.keyed_change import Step, change
+from bookings.stays.keyed_change import claim_change
 from bookings.stays.outcomes import Outcome, read_key
 from idempotency import keys
 
@@ -85,6 +85,7 @@ def confirm_booking(
     Raises NotFound, KeyMismatch, InvalidIdempotencyKey or ValidationFailed before anything is
     claimed.
     """
+    # 1. Find the booking and the key, which must be one that it was made under.
     told_guest, told_notes = judge_guest(guest or Guest(), notes or "")
     booking = _find(booking_id, actor, as_staff=as_staff)
     if as_staff:
@@ -95,36 +96,45 @@ def confirm_booking(
             raise InvalidIdempotencyKey("Confirm with the Idempotency-Key of the booking.")
         if not is_key_of(booking, key, viewer=actor):
             raise KeyMismatch
-
     reader = translation.get_language() or settings.LANGUAGE_CODE
 
-    def confirm(current: Booking, now: datetime) -> Step:
-        seen = judge_seen(read_seen())
-        if current.status == CANCELLED:
-            raise HoldExpired("This booking was cancelled; make a new one.")
-        if current.status == CONFIRMED:
-            return Step("confirmed_again", current, answers.message_for(current))
-        if current.expires_at is None or now >= current.expires_at + LATE_CONFIRM:
-            raise HoldExpired
-        digest = None if as_staff else _create_digest(current, key, viewer=actor)
-        told = told_under(current, digest) if digest else None
-        if not _is_as_seen(current, seen, told):
-            described = answers.describe(current, now=now)
-            raise PriceChanged(_say_other_stay(current, as_staff=as_staff), booking=described)
-        confirmed = dataclasses.replace(
-            current,
-            status=CONFIRMED,
-            guest=current.guest if guest is None else told_guest,
-            notes=current.notes if notes is None else told_notes,
-            # Who confirms reads on in their own language; staff do it for somebody.
-            language=current.language if as_staff else reader,
-        )
-        message = answers.message_for(confirmed)
-        return Step("confirmed", confirmed, message, only_before=LATE_CONFIRM)
+    # 2. Claim the key. Whoever has an answer already is sent that answer.
+    with claim_change(
+        booking, operation="confirm", key=key, actor=actor, deadline=deadline
+    ) as change:
+        for current, now in change.attempts():
+            # 3. Decide. What is booked is what was seen.
+            seen = judge_seen(read_seen())
+            if current.status == CANCELLED:
+                raise HoldExpired("This booking was cancelled; make a new one.")
+            if current.status == CONFIRMED:
+                change.make("confirmed_again", current, answers.message_for(current))
+                continue
+            if current.expires_at is None or now >= current.expires_at + LATE_CONFIRM:
+                raise HoldExpired
+            digest = None if as_staff else _create_digest(current, key, viewer=actor)
+            told = told_under(current, digest) if digest else None
+            if not _is_as_seen(current, seen, told):
+                described = answers.describe(current, now=now)
+                raise PriceChanged(_say_other_stay(current, as_staff=as_staff), booking=described)
+            confirmed = dataclasses.replace(
+                current,
+                status=CONFIRMED,
+                guest=current.guest if guest is None else told_guest,
+                notes=current.notes if notes is None else told_notes,
+                # Who confirms reads on in their own language; staff do it for somebody.
+                language=current.language if as_staff else reader,
+            )
 
-    return change(
-        booking.id, operation="confirm", key=key, actor=actor, deadline=deadline, decide=confirm
-    )
+            # 4. Write. The index decides whether the slots of a hold that ran out are still free.
+            message = answers.message_for(confirmed)
+            try:
+                change.make("confirmed", confirmed, message, only_before=LATE_CONFIRM)
+            except AlreadyBooked as error:
+                raise HoldExpired from error
+
+    # 5. Finished by the `with`: the answer is stored under the key.
+    return change.outcome
 
 
 def is_key_of(booking: Booking, key: str, *, viewer: Caller) -> bool:
@@ -190,40 +200,53 @@ def extend_hold(
     key may be used again. Raises NotFound or InvalidIdempotencyKey before anything
     is claimed.
     """
+    # 1. Find the booking and the key.
     booking = _find(booking_id, actor)
     key = read_key(key_header)
     if key is None:
         raise InvalidIdempotencyKey("Send a new Idempotency-Key for each time you extend.")
 
-    def extend(current: Booking, now: datetime) -> Step:
-        if current.status == CONFIRMED:
-            raise ExtensionLimit("This is booked already, so there is no hold to extend.")
-        if current.status_at(now) != PENDING or current.expires_at is None:
-            raise HoldExpired
-        hotel = inventory.find_hotel(current.hotel)
-        assert hotel is not None, "a hotel cannot be deleted before its bookings"
-        extensions = sum(change.event == "extended" for change in current.history)
-        length, longest = hotel.hold_length, LONGEST_HOLD
-        if current.owner.startswith("guest:") and hold_limits.is_crowded(
-            current, hotel.anonymous_hold_percent
-        ):
-            length, longest = hold_limits.CROWDED_HOLD, hold_limits.LONGEST_CROWDED_HOLD
-        last_end = current.created_at + longest
-        if extensions >= MAX_EXTENSIONS or current.expires_at >= last_end:
-            raise ExtensionLimit
-        ends_at = min(now + length, last_end)
-        if ends_at <= current.expires_at:
-            # Holds have become shorter since. Nothing is written, so neither a try nor the key is
-            # used up: nearer its end the same request may make it longer.
-            raise HeldLongEnough
-        extended = dataclasses.replace(current, expires_at=ends_at)
-        # Only while it lives, by MongoDB's clock: a dead hold's slots may be on their way to
-        # somebody else.
-        return Step("extended", extended, "The hold is extended.", only_before=timedelta(0))
+    # 2. Claim the key. Whoever has an answer already is sent that answer.
+    with claim_change(
+        booking, operation="extend", key=key, actor=actor, deadline=deadline
+    ) as change:
+        for current, now in change.attempts():
+            # 3. Decide.
+            if current.status == CONFIRMED:
+                raise ExtensionLimit("This is booked already, so there is no hold to extend.")
+            if current.status_at(now) != PENDING or current.expires_at is None:
+                raise HoldExpired
+            extended = dataclasses.replace(current, expires_at=_judge_end(current, now))
 
-    return change(
-        booking.id, operation="extend", key=key, actor=actor, deadline=deadline, decide=extend
-    )
+            # 4. Write, only while it lives, by MongoDB's clock: a dead hold's slots may be on
+            #    their way to somebody else.
+            change.make("extended", extended, "The hold is extended.", only_before=timedelta(0))
+
+    # 5. Finished by the `with`: the answer is stored under the key.
+    return change.outcome
+
+
+def _judge_end(hold: Booking, now: datetime) -> datetime:
+    """Where this live hold ends if it is made longer now. Raises ExtensionLimit or
+    HeldLongEnough where that is no later than it ends already."""
+    hotel = inventory.find_hotel(hold.hotel)
+    assert hotel is not None, "a hotel cannot be deleted before its bookings"
+    assert hold.expires_at is not None, "a hold has an end"
+    extensions = sum(change.event == "extended" for change in hold.history)
+    length, longest = hotel.hold_length, LONGEST_HOLD
+    if hold.owner.startswith("guest:") and hold_limits.is_crowded(
+        hold, hotel.anonymous_hold_percent
+    ):
+        length, longest = hold_limits.CROWDED_HOLD, hold_limits.LONGEST_CROWDED_HOLD
+    last_end = hold.created_at + longest
+    if extensions >= MAX_EXTENSIONS or hold.expires_at >= last_end:
+        raise ExtensionLimit
+    ends_at = min(now + length, last_end)
+    if ends_at <= hold.expires_at:
+        # Holds have become shorter since. Nothing is written, so neither a try nor the key is
+        # used up: nearer its end the same request may make it longer.
+        raise HeldLongEnough
+    return ends_at
 
 
 def cancel_booking(
@@ -240,6 +263,7 @@ def cancel_booking(
     and they lift blocks with it; nobody once the guest is checked in. Raises
     NotFound, InvalidIdempotencyKey or ValidationFailed before anything is claimed.
     """
+    # 1. Find the booking, or the block, and the key.
     as_staff = staff_reason is not None
     if staff_reason is not None:
         staff_reason = _judge_reason(staff_reason)
@@ -247,24 +271,36 @@ def cancel_booking(
     key = read_key(key_header) or keys.make_key(str(actor), "cancel", booking_id)
     what, done = ("block", "lifted") if booking.kind == BLOCK else ("booking", "cancelled")
 
-    def cancel(current: Booking, now: datetime) -> Step:
-        if current.status == CANCELLED:
-            return Step(None, current, f"The {what} was {done} before.")
-        if current.status_at(now) == EXPIRED:
-            raise NotCancellable("This hold has run out, so there is nothing to cancel.")
-        if current.presence in (CHECKED_IN, CHECKED_OUT):
-            text = "The guest has checked in, so this stay cannot be cancelled"
-            raise NotCancellable(f"{text} until that is undone." if as_staff else f"{text}.")
-        if not as_staff and current.status == CONFIRMED:
-            hotel = inventory.find_hotel(current.hotel)
-            if hotel is None or now >= hotel.last_cancellation(current.check_in):
-                raise NotCancellable("The hotel's time for cancelling this stay is over.")
-        cancelled = dataclasses.replace(current, status=CANCELLED)
-        return Step("cancelled", cancelled, f"The {what} is {done}.", reason=staff_reason)
+    # 2. Claim the key. Whoever has an answer already is sent that answer.
+    with claim_change(
+        booking, operation="cancel", key=key, actor=actor, deadline=deadline
+    ) as change:
+        for current, now in change.attempts():
+            # 3. Decide. What is cancelled stays so, and nothing is written about it again.
+            if current.status == CANCELLED:
+                change.make(None, current, f"The {what} was {done} before.")
+                continue
+            _judge_cancellation(current, now, as_staff=as_staff)
+            cancelled = dataclasses.replace(current, status=CANCELLED)
 
-    return change(
-        booking.id, operation="cancel", key=key, actor=actor, deadline=deadline, decide=cancel
-    )
+            # 4. Write. With its status the booking leaves the index, and its slots are free.
+            change.make("cancelled", cancelled, f"The {what} is {done}.", reason=staff_reason)
+
+    # 5. Finished by the `with`: the answer is stored under the key.
+    return change.outcome
+
+
+def _judge_cancellation(booking: Booking, now: datetime, *, as_staff: bool) -> None:
+    """Raises NotCancellable where it is too late for that."""
+    if booking.status_at(now) == EXPIRED:
+        raise NotCancellable("This hold has run out, so there is nothing to cancel.")
+    if booking.presence in (CHECKED_IN, CHECKED_OUT):
+        text = "The guest has checked in, so this stay cannot be cancelled"
+        raise NotCancellable(f"{text} until that is undone." if as_staff else f"{text}.")
+    if not as_staff and booking.status == CONFIRMED:
+        hotel = inventory.find_hotel(booking.hotel)
+        if hotel is None or now >= hotel.last_cancellation(booking.check_in):
+            raise NotCancellable("The hotel's time for cancelling this stay is over.")
 
 
 def move_booking(
@@ -286,42 +322,45 @@ def move_booking(
     if it was changed since, it is not moved. Raises NotFound, InvalidIdempotencyKey or
     ValidationFailed before anything is claimed.
     """
+    # 1. Find the booking and the key.
     booking = _find(booking_id, actor, as_staff=True)
     key = read_key(key_header)
     if key is None:
         raise InvalidIdempotencyKey("Send a new Idempotency-Key for each move.")
 
-    def move(current: Booking, now: datetime) -> Step:
-        if current.status_at(now) not in ACTIVE:
-            raise ValidationFailed([("status", "Only a booking that is alive can be moved.")])
-        if seen_version is not None and current.version != seen_version:
-            raise ValidationFailed([("version", CHANGED_SINCE)])
-        rooms = offers.judge_move(current, room_ids, check_in, check_out)
-        moved = dataclasses.replace(
-            current,
-            rooms=rooms,
-            category=common_category(rooms),
-            check_in=check_in,
-            check_out=check_out,
-        )
-        price = Price(
-            current.price.currency,
-            offers.amounts_after_move(current, rooms, check_in, check_out),
-        )
-        # Where it is there already that is written down too: once another key has moved it on,
-        # a retry with this one must not move it back.
-        is_there = moved == current
-        return Step(
-            "moved_again" if is_there else "moved",
-            dataclasses.replace(moved, price=price),
-            "The booking is there already." if is_there else "The booking is moved.",
-            only_before=timedelta(0) if current.status == PENDING else None,
-            if_taken=AlreadyBooked,
-        )
+    # 2. Claim the key. Whoever has an answer already is sent that answer.
+    with claim_change(booking, operation="move", key=key, actor=actor, deadline=deadline) as change:
+        for current, now in change.attempts():
+            # 3. Decide.
+            if current.status_at(now) not in ACTIVE:
+                raise ValidationFailed([("status", "Only a booking that is alive can be moved.")])
+            if seen_version is not None and current.version != seen_version:
+                raise ValidationFailed([("version", CHANGED_SINCE)])
+            rooms = offers.judge_move(current, room_ids, check_in, check_out)
+            amounts = offers.amounts_after_move(current, rooms, check_in, check_out)
+            moved = dataclasses.replace(
+                current,
+                rooms=rooms,
+                category=common_category(rooms),
+                check_in=check_in,
+                check_out=check_out,
+                price=Price(current.price.currency, amounts),
+            )
+            # Where it is there already that is written down too: once another key has moved it
+            # on, a retry with this one must not move it back.
+            is_there = dataclasses.replace(moved, price=current.price) == current
+            event, message = (
+                ("moved_again", "The booking is there already.")
+                if is_there
+                else ("moved", "The booking is moved.")
+            )
 
-    return change(
-        booking.id, operation="move", key=key, actor=actor, deadline=deadline, decide=move
-    )
+            # 4. Write. The index decides whether the rooms are free.
+            is_hold = current.status == PENDING
+            change.make(event, moved, message, only_before=timedelta(0) if is_hold else None)
+
+    # 5. Finished by the `with`: the answer is stored under the key.
+    return change.outcome
 
 
 def _find(

@@ -18,7 +18,7 @@ from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
 from bookings.news import relay
 from bookings.operations import sweep
-from bookings.stays import lifecycle, repository
+from bookings.stays import lifecycle, lookups, repository
 from bookings.stays.hold_limits import HoldLimits
 from bookings.stays.outcomes import Outcome
 from tests.conftest import night
@@ -98,6 +98,70 @@ def test_acts_once_for_two_confirmations_whose_claims_redis_lost(monkeypatch: Pa
     assert outcome.answer.status == 200
     assert outcome.replayed
     assert events() == ["created", "confirmed_again"]
+
+
+def after_look(patch: Patch, meanwhile: Callable[[], Any]) -> None:
+    """Has this happen once, between the next look at a booking and the claim that follows it."""
+    original = lookups.find_booking
+    waiting = [meanwhile]
+
+    def find(*arguments: Any, **options: Any) -> Any:
+        found = original(*arguments, **options)
+        if waiting:
+            waiting.pop()()
+        return found
+
+    patch.setattr(lookups, "find_booking", find)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [confirm, extend, cancel, lambda held: move(held, "room_B")],
+    ids=["confirm", "extend", "cancel", "move"],
+)
+@pytest.mark.parametrize("forgetful", [False, True], ids=["", "redis forgot"])
+def test_acts_once_where_its_twin_came_between_the_look_and_the_claim(
+    monkeypatch: Patch, change: Callable[[Outcome], Outcome], forgetful: bool
+) -> None:
+    held = book(hold=True)
+    twins: list[Outcome] = []
+
+    def twin() -> None:
+        twins.append(change(held))
+        if forgetful:
+            connections.redis().flushdb()
+
+    after_look(monkeypatch, twin)
+
+    outcome = change(held)
+
+    assert outcome.replayed
+    assert outcome.answer.body == twins[0].answer.body
+    assert len(events()) == 2
+
+
+def test_decides_again_where_the_hold_was_cancelled_between_the_look_and_the_claim(
+    monkeypatch: Patch,
+) -> None:
+    held = book(hold=True)
+    after_look(monkeypatch, lambda: cancel(held))
+
+    outcome = confirm(held)
+
+    assert outcome.code == "HOLD_EXPIRED"
+    assert events() == ["created", "cancelled"]
+
+
+def test_decides_again_where_the_hold_was_confirmed_between_the_look_and_the_claim(
+    monkeypatch: Patch,
+) -> None:
+    held = book(hold=True)
+    after_look(monkeypatch, lambda: confirm(held))
+
+    outcome = extend(held)
+
+    assert outcome.code == "EXTENSION_LIMIT"
+    assert events() == ["created", "confirmed"]
 
 
 def test_never_sweeps_a_live_hold_by_a_clock_that_is_ahead(monkeypatch: Patch) -> None:

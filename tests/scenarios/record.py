@@ -33,7 +33,8 @@ STOPS = {
     "key": WRITE_STOPS | {"after_claim"},
     "room": WRITE_STOPS | {"after_lock"},
     # Who changes a hold waits inside MongoDB for a transaction that is open, so none is left so.
-    "confirm": WRITE_STOPS - {"in_transaction"} | {"after_claim", "before_change"},
+    # Its claim is nobody else's, and from its look on all depends on what it then changes.
+    "confirm": WRITE_STOPS - {"in_transaction"} | {"before_change"},
 }
 
 # A reader of the page chooses the fault; what is not here happens at a turn of its own.
