@@ -49,20 +49,27 @@ def block_rooms(
     """For staff: takes rooms of one hotel out of service on the nights in [first, end).
 
     All of them or none, and once for each key. Bookings in the way are listed in the
-    refusal, ALREADY_BOOKED; the block is lifted with `cancel_booking`. Raises
-    InvalidIdempotencyKey before anything is claimed.
+    refusal, ALREADY_BOOKED; the block is lifted with `cancel_booking`. The Outcome is 201 or a
+    refusal. Raises InvalidIdempotencyKey before anything is claimed, IdempotencyInProgress while
+    another request works under the key, and a driver's error for what may have happened or not.
     """
+    # 1. Read the key.
     key = read_key(key_header)
     if key is None:
         raise InvalidIdempotencyKey("Send a new Idempotency-Key for each block.")
     digest = keys.digest_of(caller=str(actor), operation="block", target="", key=key)
     steps = Steps("block")
+
+    # 2. Claim it. Whoever has an answer already is sent that answer.
     with claim_key(digest, recover=lookups.find_answer, steps=steps) as claim:
         if claim.replay:
             return answer_with(claim.replay, key, steps, replayed=True)
         try:
+            # 3. Judge what is to be blocked.
             block = _make_block(actor, room_ids, first, end, reason, digest)
             made = _make_key(block, key, digest)
+
+            # 4. Write. The index on slots looks for bookings in the way.
             deadline.check()
             with steps.timed("txn"):
                 try:
@@ -71,6 +78,8 @@ def block_rooms(
                     raise answers.name_in_the_way(block) from error
         except Refusal as refusal:
             return refuse(claim, refusal, key, steps)
+
+        # 5. Finish: store the answer. It is in the block already and cannot change.
         answer = Answer(status=written.key.status, body=written.key.body)
         claim.succeed(answer, answer_ttl_ms=ANSWER_TTL_MS)
     return answer_with(answer, key, steps, replayed=written.outcome == "twin")

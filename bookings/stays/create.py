@@ -87,8 +87,10 @@ def create_booking(
     is for staff who book for somebody else; no limit on holds binds staff, and they may sell the
     night that has begun until the hotel's end of day. `address` is where a visitor asks from, as
     bookings/infrastructure/throttles.py counts it, and `mailbox` the digest of an e-mail address
-    that they have confirmed. Raises a Refusal for what is wrong with the key itself, TryAgain or a
-    driver's error for what may have happened or not; every other refusal is in the Outcome.
+    that they have confirmed. Raises a Refusal for what is wrong with the key itself,
+    IdempotencyInProgress while another request works under it, TryAgain or a driver's error for
+    what may have happened or not; every other refusal is in the Outcome, and so is the success,
+    201.
     """
     steps = Steps("create")
 

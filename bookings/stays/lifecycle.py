@@ -2,6 +2,11 @@
 
 Each function is one story: find the booking and judge the key, claim it, decide, write, finish.
 What they have in common is in bookings/stays/keyed_change.py.
+
+All take the caller who acts, the booking's id in 24 hexadecimal digits and the header with the key
+as it came. All return the Outcome: 200 with the booking as it is then, or a refusal that was found
+after the claim. They raise what was refused before it, IdempotencyInProgress while another request
+works under the key, and a driver's error for what may have happened or not.
 """
 
 import dataclasses
