@@ -139,13 +139,15 @@ class Draft:
     """A booking that is asked for, as far as the request alone says what it will be.
 
     Hotel, price and rooms come with the offer, and only with all of them is there a Booking.
-    `digest` is that of the key it was asked for under.
+    `digest` is that of the key it was asked for under, and `was_guest` the guest that the owner was
+    before they logged in, "" for none.
     """
 
     id: ObjectId
     digest: str
     caller: str
     owner: str
+    was_guest: str
     user_id: str
     request: StayRequest
     created_at: datetime

@@ -169,10 +169,7 @@ def create_booking(
         # 5. Finish: store the answer and release the lock, in one batch. A success is in the
         #    booking already and cannot change; a refusal counts once it is stored.
         except Refusal as refusal:
-            was_guest = (owner or caller).guest
-            if refusal.is_definite and lookups.has_hold_elsewhere(
-                draft, hotel=offer.hotel.id, guest=was_guest
-            ):
+            if refusal.is_definite and lookups.has_hold_elsewhere(draft, hotel=offer.hotel.id):
                 # They are logging in, and will have it when they ask again with this key.
                 refusal.is_definite = False
             release = _release_in_batch(lock)
@@ -197,6 +194,7 @@ def _draft(request: StayRequest, caller: Caller, owner: Caller, digest: str) -> 
         digest=digest,
         caller=str(caller),
         owner=str(owner),
+        was_guest=owner.guest,
         user_id=_judge_user(request, caller, owner),
         request=request,
         created_at=now,

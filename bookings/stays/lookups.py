@@ -283,17 +283,17 @@ def find_own_hold(draft: Draft) -> Booking | None:
     return None
 
 
-def has_hold_elsewhere(draft: Draft, *, hotel: str, guest: str) -> bool:
+def has_hold_elsewhere(draft: Draft, *, hotel: str) -> bool:
     """Whether a live hold on these nights is this person's, and not the draft's owner's.
 
     A guest made it, and it went to the account that they logged in to. Or the account asks, or is
-    asked for, and it stayed with `guest`, who its person was before ("" for none).
+    asked for, and it stayed with the guest that its person was before.
     """
     theirs: list[dict[str, Any]] = []
     if draft.caller.startswith("guest:"):
         theirs.append({"caller": draft.caller, "owner": {"$ne": draft.owner}})
-    if guest:
-        theirs.append({"owner": guest})
+    if draft.was_guest:
+        theirs.append({"owner": draft.was_guest})
     if not theirs:
         return False
     first, end = f"{draft.request.check_in}|", f"{draft.request.check_out}|"

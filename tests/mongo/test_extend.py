@@ -172,6 +172,29 @@ def test_uses_up_no_try_where_the_end_would_not_move() -> None:
     assert extend(held, "in-time").code is None
 
 
+def test_replays_its_twins_success_though_it_would_be_refused_by_now() -> None:
+    """The look that it decides on is from before the twin's success."""
+    held = book(hold=True)
+    let_pass(minutes=1)
+    twins: list[Outcome] = []
+
+    def let_twin_extend(point: str) -> None:
+        if point == "after_claim" and not twins:
+            points.install(None)
+            connections.redis().flushdb()
+            twins.append(extend(held))
+            let_holds_last(5)
+
+    points.install(let_twin_extend)
+    try:
+        again = extend(held)
+    finally:
+        points.install(None)
+
+    assert again.replayed
+    assert again.answer.body == twins[0].answer.body
+
+
 def test_asks_the_hotel_for_its_holds_when_it_extends() -> None:
     """Whatever it said when the request came."""
     held = book(hold=True)
