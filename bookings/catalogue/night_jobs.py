@@ -41,6 +41,7 @@ from bookings.infrastructure.mongodb import outage
 from bookings.infrastructure.mongodb.errors import driver_error
 from bookings.models import NightsJob
 from bookings.refusals import NotAuthenticated, ValidationFailed
+from bookings.retries import counted
 
 logger = logging.getLogger(__name__)
 
@@ -191,7 +192,6 @@ def _take_oldest(*, only: ObjectId | None = None) -> dict[str, Any] | None:
         oldest = jobs.find_one(_OPEN, {"_id": 1}, sort=[("created_at", 1), ("_id", 1)])
         if oldest is None or only not in (None, oldest["_id"]):
             return None
-        is_counted = {"$in": [{"$type": "$tries"}, ["int", "long"]]}
         # A waiting job has no lease, and nothing is less than any moment.
         is_free = {"$lt": ["$lease_until", "$$NOW"]}
         return jobs.find_one_and_update(
@@ -204,7 +204,7 @@ def _take_oldest(*, only: ObjectId | None = None) -> dict[str, Any] | None:
                         "lease_until": _lease_end(),
                         "started_at": {"$ifNull": ["$started_at", "$$NOW"]},
                         # An order is given without any.
-                        "tries": {"$add": [{"$cond": [is_counted, "$tries", 0]}, 1]},
+                        "tries": {"$add": [counted("$tries"), 1]},
                     }
                 }
             ],

@@ -17,6 +17,7 @@ from pymongo import ReturnDocument
 
 from bookings.infrastructure.clock import request_limits
 from bookings.infrastructure.connections import collection
+from bookings.retries import Schedule
 
 LETTERS, NEWS, MAILS, WEBHOOKS = "letters", "news", "mails", "webhooks"
 ENDPOINTS, WEBHOOK_NOTES = "webhook_endpoints", "webhook_notes"
@@ -28,8 +29,7 @@ QUEUES = (
 
 # For items that have no schedule of their own. A newer worker may be there after an hour, and
 # after a day somebody has to look.
-PAUSE_MS = 3_600_000
-MAX_TRIES = 24
+RETRIES = Schedule(first_wait_ms=3_600_000, longest_wait_ms=3_600_000, max_tries=24)
 
 
 class NeverFinished(Exception):
@@ -52,8 +52,8 @@ def note(queue: str, item: Any, error: BaseException, *, is_over: bool) -> Failu
 def put_off(queue: str, item: Any, error: BaseException) -> Failure:
     """Likewise of an item that would be met again at once: `left_alone` names it for a while,
     and for good after a day."""
-    is_over = {"$gte": ["$tries", MAX_TRIES]}
-    later = {"$add": ["$$NOW", PAUSE_MS]}
+    is_over = RETRIES.is_spent("$tries")
+    later = {"$add": ["$$NOW", RETRIES.wait_ms(earlier_failures={"$subtract": ["$tries", 1]})]}
     return _keep(
         queue, item, error, {"is_over": is_over, "next_try_at": {"$cond": [is_over, None, later]}}
     )

@@ -20,6 +20,7 @@ from pymongo.errors import BulkWriteError
 
 from bookings.infrastructure import failed_work
 from bookings.infrastructure.connections import collection
+from bookings.retries import Schedule, counted
 
 logger = logging.getLogger(__name__)
 
@@ -32,14 +33,11 @@ WAITING = "waiting"
 SENT, NOT_NEEDED, GIVEN_UP = "sent", "not_needed", "given_up"
 STATES = (WAITING, SENT, NOT_NEEDED, GIVEN_UP)
 
-# Longer than a try lasts, unless the receiver answers drop by drop: then it may be made twice, side
-# by side, under one id. Each failure doubles it, up to an hour.
-FIRST_RETRY_MS = 60_000
-LONGEST_RETRY_MS = 3_600_000
-
-# A mail that could not be sent for a day is given up. Its tries are counted, not its age: so the
-# time in which no worker runs, or in which it waits for one, takes none of them away.
-MAX_TRIES = 30
+# Of a mail. The first wait is longer than a try lasts, unless the receiver answers drop by drop:
+# then it may be made twice, side by side, under one id. A mail that could not be sent for a day is
+# given up. Its tries are counted, not its age: so the time in which no worker runs, or in which it
+# waits for one, takes none of them away.
+RETRIES = Schedule(first_wait_ms=60_000, longest_wait_ms=3_600_000, max_tries=30)
 
 MAX_ERROR = 300
 
@@ -82,9 +80,6 @@ RESULTS = (SENT, NOT_NEEDED, NOT_SENT, GIVEN_UP)
 
 
 QUEUE_OF = {MAIL: failed_work.MAILS, WEBHOOK: failed_work.WEBHOOKS}
-
-# How often it was tried, in a pipeline, whatever stands there.
-COUNTED_TRIES = {"$cond": [{"$in": [{"$type": "$tries"}, ["int", "long"]]}, "$tries", 0]}
 
 
 @dataclass(frozen=True)
@@ -137,8 +132,7 @@ def take_mail() -> Delivery | None:
 
 
 def _take_mail_document() -> dict[str, Any] | None:
-    doubled = {"$pow": [2, {"$subtract": [{"$min": ["$tries", 11]}, 1]}]}
-    wait_ms = {"$min": [{"$multiply": [FIRST_RETRY_MS, doubled]}, LONGEST_RETRY_MS]}
+    wait_ms = RETRIES.wait_ms(earlier_failures={"$subtract": ["$tries", 1]})
     return collection("deliveries").find_one_and_update(
         {
             "channel": MAIL,
@@ -148,8 +142,8 @@ def _take_mail_document() -> dict[str, Any] | None:
         },
         [
             # Of one that is damaged too: what cannot be taken is in the way of all.
-            {"$set": {"tries": {"$add": [COUNTED_TRIES, 1]}}},
-            {"$set": {"next_try_at": {"$add": ["$$NOW", {"$toLong": wait_ms}]}}},
+            {"$set": {"tries": {"$add": [counted("$tries"), 1]}}},
+            {"$set": {"next_try_at": {"$add": ["$$NOW", wait_ms]}}},
         ],
         sort=[("next_try_at", 1)],
         return_document=ReturnDocument.AFTER,
@@ -187,7 +181,7 @@ def settle(delivery: Delivery, state: str, *, error: str = "") -> None:
 
 def fail(delivery: Delivery, error: str) -> bool:
     """Leaves it to its next try; or gives it up, and returns True, after the last one."""
-    is_over = {"$gte": ["$tries", MAX_TRIES]}
+    is_over = RETRIES.is_spent("$tries")
     settled = collection("deliveries").find_one_and_update(
         {"_id": delivery.id, "tries": delivery.tries, "state": WAITING},
         [

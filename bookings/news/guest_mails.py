@@ -7,7 +7,6 @@ Who has no address is written nothing. Whatever goes wrong with a mail holds up 
 
 import logging
 import smtplib
-import time
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -26,7 +25,7 @@ from bookings.infrastructure.clock import request_limits
 from bookings.infrastructure.failed_work import MAILS, NeverFinished
 from bookings.infrastructure.mail import link_to, make_mail, render_text
 from bookings.infrastructure.mongodb import outage
-from bookings.infrastructure.single_run import one_at_a_time
+from bookings.infrastructure.single_run import RunTime, one_at_a_time
 from bookings.news import deliveries
 from bookings.news.deliveries import GIVEN_UP, NOT_NEEDED, SENT, Delivery
 from bookings.news.relay import is_about_to_end
@@ -43,19 +42,15 @@ from bookings.stays.notices import (
 
 logger = logging.getLogger(__name__)
 
-# A run starts no mail after this long; the next run comes in seconds. A worker that is told to
-# end has a minute, and the last mail may take long at a slow mail server.
-RUN_LIMIT_S = 20.0
-
 
 @one_at_a_time
 def send_notifications() -> int:
     """Sends the mails that are due, until the time is up; returns how many were sent."""
-    starts_no_mail_after_s = time.monotonic() + RUN_LIMIT_S
+    run_time = RunTime()
     sent = 0
     while delivery := _take():
         sent += _send(delivery)
-        if time.monotonic() >= starts_no_mail_after_s:
+        if run_time.is_up:
             break
     return sent
 
@@ -69,7 +64,7 @@ def _send(delivery: Delivery) -> bool:
     """Writes it and hands it over. Nothing in the log says to whom."""
     about = {"event_id": delivery.event_id, "news": delivery.event, "tries": delivery.tries}
     try:
-        if delivery.tries > deliveries.MAX_TRIES:
+        if delivery.tries > deliveries.RETRIES.max_tries:
             raise NeverFinished
         with request_limits():
             mail, reason = _write(delivery)

@@ -8,7 +8,6 @@ cannot be read or written down is left alone for a while, and holds up nobody el
 import dataclasses
 import json
 import logging
-import time
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +18,7 @@ from bookings.infrastructure import clock, failed_work
 from bookings.infrastructure.clock import request_limits
 from bookings.infrastructure.failed_work import NEWS
 from bookings.infrastructure.mongodb import outage
+from bookings.infrastructure.single_run import RunTime
 from bookings.news import deliveries
 from bookings.news.deliveries import MAIL, WEBHOOK, Delivery
 from bookings.news.webhooks.endpoints import clients_with_endpoint
@@ -31,13 +31,10 @@ logger = logging.getLogger(__name__)
 # As many bookings as are read and written at once, in well under a second.
 BATCH_SIZE = 200
 
-# A run starts no batch after this long; the next run comes in seconds.
-RUN_LIMIT_S = 20.0
-
 
 def pass_on_news() -> int:
     """Empties the outboxes whose news is due; returns how many deliveries came of it."""
-    starts_no_batch_after_s = time.monotonic() + RUN_LIMIT_S
+    run_time = RunTime()
     recorded = 0
     while True:
         with request_limits():
@@ -45,7 +42,7 @@ def pass_on_news() -> int:
             if not found:
                 return recorded
             recorded += _pass_on(found)
-        if len(found) < BATCH_SIZE or time.monotonic() >= starts_no_batch_after_s:
+        if len(found) < BATCH_SIZE or run_time.is_up:
             return recorded
 
 

@@ -7,7 +7,6 @@ left alone for an hour, and for good after a day.
 """
 
 import logging
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +15,7 @@ from django.conf import settings
 from bookings.infrastructure import failed_work
 from bookings.infrastructure.clock import request_limits
 from bookings.infrastructure.failed_work import DEAD_HOLDS
+from bookings.infrastructure.single_run import RunTime
 from bookings.operations import sweep_tally
 from bookings.operations.sweep_tally import StartedBy, Tally
 from bookings.stays import lookups, repository
@@ -26,7 +26,8 @@ logger = logging.getLogger(__name__)
 BATCH_SIZE = 500
 
 # A run starts no batch after this long, or after half an interval if that is shorter: the last
-# batch may take a request's time on top, and the next run should not meet this one.
+# batch may take a request's time on top, and the next run should not meet this one. Longer than the
+# runs of queues, which come every few seconds.
 RUN_LIMIT_S = 30.0
 
 
@@ -56,7 +57,7 @@ class Figures:
 
 def expire_holds(*, started_by: StartedBy = "command") -> Sweep:
     """Expires dead holds, batch after batch, until none is left or the time is up."""
-    starts_no_batch_after_s = time.monotonic() + min(RUN_LIMIT_S, settings.EXPIRY_INTERVAL_S / 2)
+    run_time = RunTime(min(RUN_LIMIT_S, settings.EXPIRY_INTERVAL_S / 2))
     sweep = Sweep()
     try:
         while not sweep.is_complete:
@@ -76,7 +77,7 @@ def expire_holds(*, started_by: StartedBy = "command") -> Sweep:
                     sweep_tally.add(batch)
                 for hold_id, error in batch.failed.items():
                     _put_off(hold_id, error)
-            if time.monotonic() >= starts_no_batch_after_s:
+            if run_time.is_up:
                 break
         with request_limits():
             failed = failed_work.items_of(DEAD_HOLDS)

@@ -9,7 +9,6 @@ signed when they are written and are stored nowhere; they end with their order.
 
 import logging
 import smtplib
-import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -35,18 +34,18 @@ from bookings.infrastructure.connections import collection
 from bookings.infrastructure.failed_work import LETTERS, NeverFinished
 from bookings.infrastructure.mail import link_to, make_mail, render_text
 from bookings.infrastructure.mongodb import outage
-from bookings.infrastructure.single_run import one_at_a_time
+from bookings.infrastructure.single_run import RunTime, one_at_a_time
 from bookings.people import accounts
+from bookings.retries import Schedule, counted
 from bookings.stays import lookups, manage_links
 
 logger = logging.getLogger(__name__)
 
 REGISTER, RESET, FIND, HOLD = "register", "reset", "find", "hold"
 
-# Longer than a mail server may take over one letter, step by step. Each failure doubles it, so
-# that the last of eight tries comes after two hours; by then whoever waits has asked again.
-RETRY_MS = 60_000
-MAX_TRIES = 8
+# The first wait is longer than a mail server may take over one letter, step by step. The last of
+# eight tries comes after two hours; by then a person who waits for it has asked again.
+RETRIES = Schedule(first_wait_ms=60_000, longest_wait_ms=128 * 60_000, max_tries=8)
 
 # A letter says to the nearest hour how long its link still works. With fewer hours than this, so
 # with less than an hour and a half, it is not sent.
@@ -54,10 +53,6 @@ SHORTEST_LIFE_HOURS = 2
 
 # More bookings than a guest has ahead of them.
 MAX_LISTED = 50
-
-# A run starts no letter after this long; the next run comes in seconds. A worker that is told to
-# end has a minute, and the last letter may take long at a slow mail server.
-RUN_LIMIT_S = 20.0
 
 
 class UnknownPurpose(Exception):
@@ -161,11 +156,11 @@ def forget_letters(spellings: list[str]) -> int:
 @one_at_a_time
 def send_letters() -> int:
     """Sends what is due, the oldest first, until the time is up; returns how many were sent."""
-    starts_no_letter_after_s = time.monotonic() + RUN_LIMIT_S
+    run_time = RunTime()
     sent = 0
     while letter := _take_oldest():
         sent += _send(letter)
-        if time.monotonic() >= starts_no_letter_after_s:
+        if run_time.is_up:
             break
     return sent
 
@@ -211,15 +206,13 @@ def read_figures() -> Figures:
 
 def _take_oldest() -> dict[str, Any] | None:
     """A letter that is due, and which nobody else takes before its next try."""
-    counted_tries = {"$cond": [{"$in": [{"$type": "$tries"}, ["int", "long"]]}, "$tries", 0]}
-    doubled = {"$pow": [2, {"$subtract": [{"$min": ["$tries", MAX_TRIES]}, 1]}]}
-    wait_ms = {"$multiply": [RETRY_MS, doubled]}
+    wait_ms = RETRIES.wait_ms(earlier_failures={"$subtract": ["$tries", 1]})
     with request_limits():
         return collection("letters").find_one_and_update(
             {"next_try_at": {"$type": "date"}, "$expr": {"$lte": ["$next_try_at", "$$NOW"]}},
             [
                 # Of an order that is damaged too: what cannot be taken is in the way of all.
-                {"$set": {"tries": {"$add": [counted_tries, 1]}}},
+                {"$set": {"tries": {"$add": [counted("$tries"), 1]}}},
                 {"$set": {"next_try_at": {"$add": ["$$NOW", wait_ms]}}},
             ],
             sort=[("next_try_at", 1)],
@@ -235,7 +228,7 @@ def _send(letter: dict[str, Any]) -> bool:
         "tries": letter["tries"],
     }
     try:
-        if letter["tries"] > MAX_TRIES:
+        if letter["tries"] > RETRIES.max_tries:
             raise NeverFinished
         # What is written may be late already, and must be true when it is sent.
         with request_limits():
@@ -258,7 +251,7 @@ def _send(letter: dict[str, Any]) -> bool:
 
 def _fail(letter: dict[str, Any], error: Exception, about: dict[str, Any]) -> None:
     """One try less; it is given up after the last. What nobody expected is told to staff."""
-    is_last = letter["tries"] >= MAX_TRIES
+    is_last = RETRIES.is_last(letter["tries"])
     said = {"reason": type(error).__name__}
     if is_last:
         _settle(letter)

@@ -18,6 +18,7 @@ from django.utils import translation
 from bookings import tasks
 from bookings.domain.callers import caller_of_guest
 from bookings.indexes import LETTER_LIFE
+from bookings.infrastructure import single_run
 from bookings.infrastructure.connections import collection
 from bookings.people import account_letters, accounts
 from bookings.stays import manage_links
@@ -229,7 +230,7 @@ def test_writes_in_the_language_it_was_asked_in(monkeypatch: pytest.MonkeyPatch)
 def test_gives_up_a_letter_whose_header_would_be_two(evil: str) -> None:
     """No form lets such an address in; this is the last door."""
     order(address=evil)
-    collection("letters").update_one({}, {"$set": {"tries": account_letters.MAX_TRIES - 1}})
+    collection("letters").update_one({}, {"$set": {"tries": account_letters.RETRIES.max_tries - 1}})
 
     assert account_letters.send_letters() == 0
     assert not mail.outbox
@@ -249,7 +250,7 @@ def test_tries_again_later_and_sends_it_then(failing: Any, error: Exception) -> 
     failing.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 
     assert account_letters.send_letters() == 0
-    let_time_pass(account_letters.RETRY_MS)
+    let_time_pass(account_letters.RETRIES.first_wait_ms)
     assert account_letters.send_letters() == 1
 
     assert len(mail.outbox) == 1
@@ -260,10 +261,10 @@ def test_waits_twice_as_long_each_time_and_gives_up_at_last(
 ) -> None:
     order()
     waits = []
-    for number in range(account_letters.MAX_TRIES):
+    for number in range(account_letters.RETRIES.max_tries):
         account_letters.send_letters()
-        if number < account_letters.MAX_TRIES - 1:
-            let_time_pass(account_letters.RETRY_MS * 2**number - 5_000)
+        if number < account_letters.RETRIES.max_tries - 1:
+            let_time_pass(account_letters.RETRIES.first_wait_ms * 2**number - 5_000)
             assert account_letters.send_letters() == 0
             waits.append(stored()["tries"])
             let_time_pass(5_000)
@@ -271,8 +272,8 @@ def test_waits_twice_as_long_each_time_and_gives_up_at_last(
     let_time_pass(LETTER_LIFE // timedelta(milliseconds=1))
     account_letters.send_letters()
 
-    assert waits == list(range(1, account_letters.MAX_TRIES))
-    assert stored()["tries"] == account_letters.MAX_TRIES
+    assert waits == list(range(1, account_letters.RETRIES.max_tries))
+    assert stored()["tries"] == account_letters.RETRIES.max_tries
     assert "next_try_at" not in stored()
     assert [record.message for record in caplog.records][-1] == "letter_given_up"
     assert ADDRESS not in str([vars(record) for record in caplog.records])
@@ -304,7 +305,7 @@ def test_sends_a_letter_again_under_the_same_id_when_the_worker_died(
             account_letters.send_letters()
 
     assert account_letters.send_letters() == 0
-    let_time_pass(account_letters.RETRY_MS)
+    let_time_pass(account_letters.RETRIES.first_wait_ms)
     assert account_letters.send_letters() == 1
 
     first, second = (letter.message()["Message-ID"] for letter in mail.outbox)
@@ -313,7 +314,7 @@ def test_sends_a_letter_again_under_the_same_id_when_the_worker_died(
 
 def test_starts_no_letter_when_the_time_of_a_run_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a worker which is told to end has ended before it is killed."""
-    monkeypatch.setattr(account_letters, "RUN_LIMIT_S", 0.0)
+    monkeypatch.setattr(single_run, "RUN_LIMIT_S", 0.0)
     for number in range(3):
         order(address=f"ada{number}@example.org")
 
@@ -327,7 +328,7 @@ def test_leaves_a_letter_that_it_does_not_know_to_a_newer_worker(
     with monkeypatch.context() as older:
         older.delitem(account_letters.WRITERS, account_letters.REGISTER)
         assert account_letters.send_letters() == 0
-    let_time_pass(account_letters.RETRY_MS)
+    let_time_pass(account_letters.RETRIES.first_wait_ms)
     assert account_letters.send_letters() == 1
 
     refused, sent = [record for record in caplog.records if record.name == account_letters.__name__]
@@ -362,6 +363,6 @@ def test_forgets_letters_after_a_day_and_looks_for_them_by_an_index() -> None:
 
     assert indexes["forgotten_later"]["expireAfterSeconds"] == 24 * 60 * 60
     assert "partialFilterExpression" in indexes["letters_to_send"]
-    assert LETTER_LIFE // timedelta(milliseconds=1) > account_letters.RETRY_MS * (
-        2**account_letters.MAX_TRIES
+    assert LETTER_LIFE // timedelta(milliseconds=1) > account_letters.RETRIES.first_wait_ms * (
+        2**account_letters.RETRIES.max_tries
     )

@@ -150,7 +150,7 @@ def test_tells_what_became_of_letters(client: Client, settings: Settings) -> Non
     account_letters.send_letters()
     collection("letters").update_many(
         {"address": "bob@example.org"},
-        [{"$set": {"next_try_at": "$created_at", "tries": account_letters.MAX_TRIES - 1}}],
+        [{"$set": {"next_try_at": "$created_at", "tries": account_letters.RETRIES.max_tries - 1}}],
     )
     account_letters.send_letters()
 

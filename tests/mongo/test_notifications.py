@@ -15,6 +15,7 @@ from icalendar import Calendar
 
 from bookings import tasks
 from bookings.domain.callers import Caller
+from bookings.infrastructure import single_run
 from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.connections import collection
 from bookings.news import deliveries, guest_mails, relay
@@ -263,7 +264,7 @@ def test_tries_again_later_under_the_same_id(
     assert ADDRESS not in delivery["last_error"]
     failing.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     assert guest_mails.send_notifications() == 0
-    let_time_pass(deliveries.FIRST_RETRY_MS + 1)
+    let_time_pass(deliveries.RETRIES.first_wait_ms + 1)
     assert guest_mails.send_notifications() == 1
     assert mail.outbox[0].message()["Message-ID"].startswith(f"<{delivery['event_id']}@")
 
@@ -298,13 +299,13 @@ def test_holds_up_no_mail_by_one_that_cannot_be_written(
 
     assert sorted(states()) == ["sent", "waiting"]
     assert "notification_not_sent" in caplog.text
-    let_time_pass(deliveries.FIRST_RETRY_MS)
+    let_time_pass(deliveries.RETRIES.first_wait_ms)
     assert guest_mails.send_notifications() == 1
     assert states() == ["sent", "sent"]
 
 
 def test_begins_no_mail_after_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guest_mails, "RUN_LIMIT_S", 0.0)
+    monkeypatch.setattr(single_run, "RUN_LIMIT_S", 0.0)
     for days in range(3):
         book_as_guest(f"key-{days}", date=night(30 + days))
 

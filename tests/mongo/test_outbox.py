@@ -305,7 +305,7 @@ def test_is_taken_by_one_and_again_only_after_a_while() -> None:
         taken = [d for d in pool.map(lambda _: deliveries.take_mail(), range(8)) if d]
 
     assert len(taken) == 1
-    let_time_pass(deliveries.FIRST_RETRY_MS - 5_000)
+    let_time_pass(deliveries.RETRIES.first_wait_ms - 5_000)
     assert deliveries.take_mail() is None
     let_time_pass(5_001)
     again = deliveries.take_mail()
@@ -318,7 +318,7 @@ def test_waits_longer_after_each_failure_but_an_hour_at_the_most() -> None:
     relay.pass_on_news()
     pauses = []
     for _ in range(9):
-        let_time_pass(deliveries.LONGEST_RETRY_MS)
+        let_time_pass(deliveries.RETRIES.longest_wait_ms)
         taken = deliveries.take_mail()
         assert taken is not None
         deliveries.fail(taken, "no")
@@ -331,7 +331,7 @@ def test_waits_longer_after_each_failure_but_an_hour_at_the_most() -> None:
 
 def fail_once(reason: str = "no") -> bool:
     """One try that the mail server refuses, as soon as the mail is due; whether it was the last."""
-    let_time_pass(deliveries.LONGEST_RETRY_MS)
+    let_time_pass(deliveries.RETRIES.longest_wait_ms)
     taken = deliveries.take_mail()
     assert taken is not None
     return deliveries.fail(taken, reason)
@@ -351,9 +351,9 @@ def test_gives_up_after_a_day_of_tries_and_begins_anew_when_told_to() -> None:
     book(guest=GUEST, caller=CUSTOMER)
     relay.pass_on_news()
 
-    given_up = [fail_once() for _ in range(deliveries.MAX_TRIES)]
+    given_up = [fail_once() for _ in range(deliveries.RETRIES.max_tries)]
 
-    assert given_up == [False] * (deliveries.MAX_TRIES - 1) + [True]
+    assert given_up == [False] * (deliveries.RETRIES.max_tries - 1) + [True]
     assert deliveries.take_mail() is None
     (document,) = delivered()
     assert document["state"] == "given_up"
@@ -364,8 +364,8 @@ def test_gives_up_after_a_day_of_tries_and_begins_anew_when_told_to() -> None:
 
 def test_tries_as_often_as_there_is_time_for_in_a_day() -> None:
     pauses = [
-        min(deliveries.FIRST_RETRY_MS * 2**number, deliveries.LONGEST_RETRY_MS)
-        for number in range(deliveries.MAX_TRIES - 1)
+        min(deliveries.RETRIES.first_wait_ms * 2**number, deliveries.RETRIES.longest_wait_ms)
+        for number in range(deliveries.RETRIES.max_tries - 1)
     ]
 
     assert sum(pauses[:-1]) < 24 * 3_600_000 <= sum(pauses)
@@ -382,7 +382,7 @@ def test_tries_a_mail_that_waited_for_a_worker_as_often_as_any_other() -> None:
     assert fail_once() is False
 
     assert delivered()[0]["state"] == "waiting"
-    taken = [fail_once() for _ in range(deliveries.MAX_TRIES - 2)]
+    taken = [fail_once() for _ in range(deliveries.RETRIES.max_tries - 2)]
     assert taken[-2:] == [False, True]
 
 
@@ -390,7 +390,7 @@ def test_settles_only_the_try_that_was_made() -> None:
     """Whoever comes back after their lease must not end what another one is at."""
     book(guest=GUEST, caller=CUSTOMER)
     late = waiting()
-    let_time_pass(deliveries.FIRST_RETRY_MS + 1)
+    let_time_pass(deliveries.RETRIES.first_wait_ms + 1)
     assert deliveries.take_mail() is not None
 
     deliveries.fail(late, "late")
@@ -464,7 +464,7 @@ def test_looks_again_after_a_while_at_what_it_could_not_read() -> None:
     assert relay.pass_on_news() == 0
 
     (line,) = collection("failed_work").find({})
-    pause = timedelta(milliseconds=failed_work.PAUSE_MS)
+    pause = timedelta(milliseconds=failed_work.RETRIES.first_wait_ms)
     assert pause - timedelta(seconds=10) < line["next_try_at"] - clock.now() <= pause
     let_pause_end()
     assert relay.pass_on_news() == 1

@@ -82,14 +82,14 @@ def test_gives_up_a_bad_letter_after_its_tries(caplog: pytest.LogCaptureFixture)
     account_letters.order_letter(purpose=account_letters.REGISTER, address=BAD)
     collection("letters").update_one({}, {"$unset": {"language": ""}})
 
-    for _ in range(account_letters.MAX_TRIES + 3):
+    for _ in range(account_letters.RETRIES.max_tries + 3):
         account_letters.send_letters()
         make_due("letters")
 
     (line,) = lines()
     assert (line["queue"], line["tries"], line["is_over"]) == (
         "letters",
-        account_letters.MAX_TRIES,
+        account_letters.RETRIES.max_tries,
         True,
     )
     assert (line["error"], line["place"][:10]) == ("KeyError", "letters.py")
@@ -101,7 +101,7 @@ def test_gives_up_a_bad_letter_after_its_tries(caplog: pytest.LogCaptureFixture)
 
 def test_gives_up_a_letter_that_ends_its_worker_each_time() -> None:
     account_letters.order_letter(purpose=account_letters.REGISTER, address=BAD)
-    collection("letters").update_one({}, {"$set": {"tries": account_letters.MAX_TRIES}})
+    collection("letters").update_one({}, {"$set": {"tries": account_letters.RETRIES.max_tries}})
 
     assert account_letters.send_letters() == 0
 
@@ -152,7 +152,7 @@ def test_passes_on_the_news_behind_what_it_cannot_read_or_write(
     bad, good = book_two()
     collection("bookings").update_one({"_id": bad["_id"]}, {"$set": damage})
 
-    for _ in range(failed_work.MAX_TRIES + 3):
+    for _ in range(failed_work.RETRIES.max_tries + 3):
         relay.pass_on_news()
         make_due("failed_work")
 
@@ -160,7 +160,7 @@ def test_passes_on_the_news_behind_what_it_cannot_read_or_write(
     assert delivery["booking"] == good["_id"]
     (line,) = lines()
     assert (line["queue"], line["item"]) == ("news", bad["_id"])
-    assert (line["tries"], line["is_over"]) == (failed_work.MAX_TRIES, True)
+    assert (line["tries"], line["is_over"]) == (failed_work.RETRIES.max_tries, True)
     assert caplog.text.count("news_unreadable") == 1
     # It is not late: no worker will take it.
     assert relay.oldest_due_age_s() == 0
@@ -203,7 +203,7 @@ def test_sends_the_mails_behind_a_bad_one(damage: Damage) -> None:
 def test_gives_up_a_bad_mail_after_a_day(client: Client) -> None:
     bad, _ = book_two()
     relay.pass_on_news()
-    damage = {"event": "moved", "tries": deliveries.MAX_TRIES - 1}
+    damage = {"event": "moved", "tries": deliveries.RETRIES.max_tries - 1}
     collection("deliveries").update_one({"booking": bad["_id"]}, {"$set": damage})
 
     guest_mails.send_notifications()
@@ -217,7 +217,7 @@ def test_gives_up_a_bad_mail_after_a_day(client: Client) -> None:
 def test_gives_up_a_mail_that_ends_its_worker_each_time() -> None:
     book_two()
     relay.pass_on_news()
-    collection("deliveries").update_many({}, {"$set": {"tries": deliveries.MAX_TRIES}})
+    collection("deliveries").update_many({}, {"$set": {"tries": deliveries.RETRIES.max_tries}})
 
     assert guest_mails.send_notifications() == 0
 
@@ -322,7 +322,7 @@ def test_disables_a_bad_endpoint_after_a_day(receiver: Receiver) -> None:  # noq
     bad = Partner("bad", receiver.url)
     bad.tell()
     long_ago = clock.now() - timedelta(days=2)
-    failing = {"failing_since": long_ago, "failures": endpoints.DISABLED_AFTER_FAILURES}
+    failing = {"failing_since": long_ago, "failures": endpoints.RETRIES.max_tries}
     collection("webhook_endpoints").update_one(
         {"_id": bad.id}, {"$unset": {"secret": ""}, "$set": failing}
     )
@@ -355,7 +355,7 @@ def test_writes_to_the_readers_behind_a_bad_one() -> None:
     partner = Partner("partner", "https://hooks.example")
     disable(partner)
 
-    for _ in range(notes.MAX_TRIES + 3):
+    for _ in range(notes.RETRIES.max_tries + 3):
         notes.send_notes()
         make_due("webhook_endpoints", "note_due_at")
 

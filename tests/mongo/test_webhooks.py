@@ -26,7 +26,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from bookings import points, tasks
 from bookings.domain.callers import Caller
-from bookings.infrastructure import clock, seals
+from bookings.infrastructure import clock, seals, single_run
 from bookings.infrastructure.connections import collection
 from bookings.models import ApiClient, WebhookEndpoint
 from bookings.news import deliveries, relay
@@ -138,7 +138,7 @@ def until(is_so: Callable[[], bool]) -> None:
 
 def fail_often() -> None:
     """As if the endpoint had been asked as often as it is in a day, but for one time."""
-    almost = endpoints.DISABLED_AFTER_FAILURES - 1
+    almost = endpoints.RETRIES.max_tries - 1
     collection("webhook_endpoints").update_one({}, {"$set": {"failures": almost}})
 
 
@@ -374,7 +374,7 @@ def test_starts_no_post_when_the_time_of_a_run_is_up(
     partner: Partner, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     receiver.delay_s = 0.1
-    monkeypatch.setattr(sending, "RUN_LIMIT_S", 0.05)
+    monkeypatch.setattr(single_run, "RUN_LIMIT_S", 0.05)
     monkeypatch.setattr(sending, "TURN_S", 0.0)
     partner.tell(3)
 
@@ -449,7 +449,7 @@ def test_lets_no_number_of_refused_events_hold_up_later_ones(
     assert partner.states() == ["waiting"] * refused + ["sent"] * 4
     assert partner.endpoint["failing_since"] is None
     collection("deliveries").update_many(
-        {"refusals": {"$gt": 0}}, {"$set": {"refusals": backlog.MAX_REFUSALS - 1}}
+        {"refusals": {"$gt": 0}}, {"$set": {"refusals": backlog.RETRIES.max_tries - 1}}
     )
     let_time_pass(DAY_MS)
     sending.send_webhooks()
@@ -928,7 +928,7 @@ def test_disables_an_endpoint_that_took_nothing_for_a_day_and_notes_it_once(
     assert sending.send_webhooks() == 0
     assert len(receiver.received) == asked
     assert [tasks.note_disabled_webhooks() for _ in range(3)] == [1, 0, 0]
-    let_time_pass(notes.RETRY_MS)
+    let_time_pass(notes.RETRIES.first_wait_ms)
     assert tasks.note_disabled_webhooks() == 0
 
     (note,) = mail.outbox
@@ -1022,13 +1022,13 @@ def test_writes_to_each_reader_once_whoever_cannot_be_reached(
         User.objects.create_superuser(name, f"{name}@example.org")
     disable(partner, receiver)
 
-    for _ in range(notes.MAX_TRIES + 1):
+    for _ in range(notes.RETRIES.max_tries + 1):
         assert notes.send_notes() == 0
         let_time_pass(DAY_MS)
 
     # Who may be back is tried again, though not for ever.
     assert [note.to for note in mail.outbox] == [["first@example.org"], ["last@example.org"]]
-    assert asked.count("busy@example.org") == notes.MAX_TRIES
+    assert asked.count("busy@example.org") == notes.RETRIES.max_tries
     # Somebody who has no mailbox is no reason to wait.
     endpoints.change_endpoint(partner.id, url=receiver.url, is_active=True)
     receiver.answer = 410
@@ -1067,7 +1067,7 @@ def test_sends_a_note_again_under_the_same_id(
     assert notes.send_notes() == 0
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 
-    let_time_pass(notes.RETRY_MS)
+    let_time_pass(notes.RETRIES.first_wait_ms)
     assert notes.send_notes() == 1
 
     first, second = (note.message()["Message-ID"] for note in mail.outbox)

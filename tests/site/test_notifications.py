@@ -43,7 +43,7 @@ def test_reaches_the_guest_by_worker_and_beat(
     cancel(book("other", caller=CUSTOMER, guest=GUEST, date=night(40)), actor=CUSTOMER)
 
     kept.wait_for(1)
-    let_time_pass(deliveries.FIRST_RETRY_MS)
+    let_time_pass(deliveries.RETRIES.first_wait_ms)
     kept.wait_for(2)
 
     by_subject = {mail["Subject"].partition(":")[0]: mail for mail in kept.letters}
@@ -86,7 +86,7 @@ def test_loses_no_mail_and_makes_no_second_one_when_killed(
 
     faults.arm(point, "kill")
     assert work() == -signal.SIGKILL
-    let_time_pass(deliveries.FIRST_RETRY_MS)
+    let_time_pass(deliveries.RETRIES.first_wait_ms)
     assert [work(), work()] == [0, 0]
 
     assert len(kept.letters) == mails

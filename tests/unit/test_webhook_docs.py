@@ -56,8 +56,8 @@ def test_names_every_type_of_event() -> None:
 def test_names_the_limits_that_hold() -> None:
     words = {3: "three", 5: "five", 10: "ten"}
     assert f"within {words[int(posting.TIMEOUT_S)]} seconds" in PAGE
-    assert f"for {endpoints.FIRST_PAUSE_MS // 1000} s, then twice as long" in PAGE
-    assert endpoints.LONGEST_PAUSE_MS == 3_600_000
+    assert f"for {endpoints.RETRIES.first_wait_ms // 1000} s, then twice as long" in PAGE
+    assert endpoints.RETRIES.longest_wait_ms == 3_600_000
     assert f"refused {words[sending.TRIES_IN_ORDER]} times" in PAGE
     assert f"first {posting.MAX_READ} bytes" in PAGE
     assert f"For {endpoints.OVERLAP.total_seconds() / 3600:g} hours both sign" in PAGE

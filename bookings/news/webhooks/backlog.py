@@ -25,15 +25,15 @@ from bookings.news.deliveries import (
     WEBHOOK,
     count,
 )
+from bookings.retries import Schedule
 from bookings.stays.notices import NEWS_EXPIRING
 
 Delivery = dict[str, Any]
 
 # An event that is refused while others are taken waits by itself, longer each time, for a day. What
 # is counted is refusals: while its endpoint is down or disabled, or no worker runs, there are none.
-FIRST_WAIT_MS = 60_000
-LONGEST_WAIT_MS = 3_600_000
-MAX_REFUSALS = 25
+# The wait grows with every try of the event, also with those that its endpoint failed as a whole.
+RETRIES = Schedule(first_wait_ms=60_000, longest_wait_ms=3_600_000, max_tries=25)
 
 _WAITING = {"channel": WEBHOOK, "next_try_at": {"$type": "date"}}
 # What is in order waits for its endpoint, never by itself.
@@ -180,9 +180,8 @@ def put_off(delivery: Delivery, problem: str, until: datetime | None) -> None:
 def stand_aside(delivery: Delivery, problem: str) -> bool:
     """It alone is refused: it waits by itself, or is given up after the last of its refusals, which
     returns True."""
-    wait_ms = {"$multiply": [FIRST_WAIT_MS, {"$pow": [2, {"$min": ["$tries", 16]}]}]}
-    next_try_at = {"$add": ["$$NOW", {"$toLong": {"$min": [wait_ms, LONGEST_WAIT_MS]}}]}
-    is_over = {"$gte": ["$refusals", MAX_REFUSALS]}
+    next_try_at = {"$add": ["$$NOW", RETRIES.wait_ms(earlier_failures="$tries")]}
+    is_over = RETRIES.is_spent("$refusals")
     changed = collection("deliveries").find_one_and_update(
         {"_id": delivery["_id"], "state": WAITING},
         [

@@ -22,6 +22,7 @@ from bookings.infrastructure.connections import collection
 from bookings.models import WebhookEndpoint
 from bookings.news.webhooks import backlog, signing
 from bookings.news.webhooks.posting import Answer
+from bookings.retries import Schedule, counted
 
 Endpoint = dict[str, Any]
 
@@ -31,17 +32,15 @@ LEASE_MS = 60_000
 # How long a partner has for changing to a new secret.
 OVERLAP = timedelta(hours=24)
 
-# A receiver that is being started anew is back after the first; nobody asks one that is down for
-# long more than once an hour. Up to a fifth more, so that receivers on one server do not all come
-# back to it at once.
-FIRST_PAUSE_MS = 10_000
-LONGEST_PAUSE_MS = 3_600_000
+# A receiver that is being restarted is back after the first pause, and one that is down for long is
+# asked no more than once an hour. In a day it is asked some thirty times; if it was asked less
+# often than `max_tries`, no worker ran for part of the day. Up to a fifth more, so that receivers
+# on one server do not all come back to it at once.
+RETRIES = Schedule(first_wait_ms=10_000, longest_wait_ms=3_600_000, max_tries=20)
 JITTER = 0.2
 
-# Who has taken nothing for so long is not asked any more until staff say so. In a day it is asked
-# some thirty times; was it asked less often, then for part of the day no worker ran.
+# An endpoint that has taken nothing for so long is not asked any more until staff say so.
 DISABLED_AFTER = timedelta(days=1)
-DISABLED_AFTER_FAILURES = 20
 
 MAX_ERROR = 500
 
@@ -185,17 +184,16 @@ def fail(endpoint: Endpoint, answer: Answer) -> Endpoint | None:
     tries, or says that it is gone. Returns it as it is then, or None if staff changed it meanwhile.
     """
     # What is damaged counts as nothing, or the endpoint would be met again at once.
-    failures = {"$cond": [{"$in": [{"$type": "$failures"}, ["int", "long"]]}, "$failures", 0]}
+    failures = counted("$failures")
     since = {"$cond": [{"$eq": [{"$type": "$failing_since"}, "date"]}, "$failing_since", "$$NOW"]}
-    pause_ms = {"$multiply": [FIRST_PAUSE_MS, {"$pow": [2, {"$min": [failures, 16]}]}]}
-    longest = {"$min": [pause_ms, LONGEST_PAUSE_MS]}
-    jittered = {"$toLong": {"$multiply": [longest, 1 + random.uniform(0, JITTER)]}}
+    pause_ms = RETRIES.wait_ms(earlier_failures=failures)
+    jittered_ms = {"$toLong": {"$multiply": [pause_ms, 1 + random.uniform(0, JITTER)]}}
     # In the second stage, after the first has set it.
     failed_ms = {"$subtract": ["$$NOW", "$failing_since"]}
     is_down = {
         "$and": [
             {"$gte": [failed_ms, _ms(DISABLED_AFTER)]},
-            {"$gte": ["$failures", DISABLED_AFTER_FAILURES]},
+            RETRIES.is_spent("$failures"),
         ]
     }
     is_over = {"$or": [is_down, answer.status == GONE]}
@@ -206,7 +204,7 @@ def fail(endpoint: Endpoint, answer: Answer) -> Endpoint | None:
             {
                 "$set": {
                     "failing_since": since,
-                    "next_try_at": {"$add": ["$$NOW", jittered]},
+                    "next_try_at": {"$add": ["$$NOW", jittered_ms]},
                     "failures": {"$add": [failures, 1]},
                     "last_error": {"$literal": answer.problem[:MAX_ERROR]},
                 }

@@ -23,15 +23,14 @@ from bookings.infrastructure.failed_work import WEBHOOK_NOTES, NeverFinished
 from bookings.infrastructure.mail import link_to, make_mail, render_text
 from bookings.infrastructure.mongodb import outage
 from bookings.models import ApiClient
+from bookings.retries import Schedule, counted
 
 logger = logging.getLogger(__name__)
 
 PERMISSION = "bookings.change_webhookendpoint"
 
-# Each failure doubles it, so that the last of eight tries comes after two hours. The admin says
-# the same all the time.
-RETRY_MS = 60_000
-MAX_TRIES = 8
+# The last of eight tries comes after two hours. The admin says the same all the time.
+RETRIES = Schedule(first_wait_ms=60_000, longest_wait_ms=128 * 60_000, max_tries=8)
 
 
 def send_notes() -> int:
@@ -49,15 +48,12 @@ def find_readers() -> list[User]:
 
 
 def _take() -> dict[str, Any] | None:
-    is_counted = {"$in": [{"$type": "$note_tries"}, ["int", "long"]]}
-    counted_tries = {"$cond": [is_counted, "$note_tries", 0]}
-    doubled = {"$pow": [2, {"$subtract": [{"$min": ["$note_tries", MAX_TRIES]}, 1]}]}
-    wait_ms = {"$multiply": [RETRY_MS, doubled]}
+    wait_ms = RETRIES.wait_ms(earlier_failures={"$subtract": ["$note_tries", 1]})
     with request_limits():
         return collection("webhook_endpoints").find_one_and_update(
             {"note_due_at": {"$type": "date"}, "$expr": {"$lte": ["$note_due_at", "$$NOW"]}},
             [
-                {"$set": {"note_tries": {"$add": [counted_tries, 1]}}},
+                {"$set": {"note_tries": {"$add": [counted("$note_tries"), 1]}}},
                 {"$set": {"note_due_at": {"$add": ["$$NOW", wait_ms]}}},
             ],
             return_document=ReturnDocument.AFTER,
@@ -67,14 +63,14 @@ def _take() -> dict[str, Any] | None:
 def _send(endpoint: dict[str, Any]) -> bool:
     """Writes to everybody who has not been written to yet; True once nobody is left."""
     try:
-        if endpoint["note_tries"] > MAX_TRIES:
+        if endpoint["note_tries"] > RETRIES.max_tries:
             raise NeverFinished
         return _write_to_all(endpoint)
     except Exception as error:
         if outage.is_to_blame(error):
             _give_back(endpoint)
             raise
-        is_over = endpoint["note_tries"] >= MAX_TRIES
+        is_over = RETRIES.is_last(endpoint["note_tries"])
         if is_over:
             _settle(endpoint)
         _fail(endpoint, error, is_over=is_over)
@@ -105,11 +101,11 @@ def _write_to_all(endpoint: dict[str, Any]) -> bool:
             if outage.is_to_blame(error):
                 raise
             is_left = True
-            _fail(endpoint, error, is_over=endpoint["note_tries"] >= MAX_TRIES, reader=reader)
+            _fail(endpoint, error, is_over=RETRIES.is_last(endpoint["note_tries"]), reader=reader)
         else:
             _remember(endpoint, reader)
             written.add(reader.pk)
-    if not is_left or endpoint["note_tries"] >= MAX_TRIES:
+    if not is_left or RETRIES.is_last(endpoint["note_tries"]):
         _settle(endpoint)
     if is_left:
         return False

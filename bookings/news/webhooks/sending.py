@@ -18,7 +18,7 @@ from bookings.infrastructure.clock import request_limits
 from bookings.infrastructure.failed_work import ENDPOINTS
 from bookings.infrastructure.mongodb import outage
 from bookings.infrastructure.seals import SealBroken
-from bookings.infrastructure.single_run import one_at_a_time
+from bookings.infrastructure.single_run import RunTime, one_at_a_time
 from bookings.news.webhooks import backlog, endpoints, posting, signing
 from bookings.news.webhooks.backlog import Delivery
 from bookings.news.webhooks.endpoints import Endpoint
@@ -30,10 +30,6 @@ logger = logging.getLogger(__name__)
 
 # So many receivers may be slow at once before the others notice.
 MAX_PARALLEL = 8
-
-# A run serves no endpoint anew after this long; the next run comes in seconds. A worker that is
-# told to end has a minute.
-RUN_LIMIT_S = 20.0
 
 # How soon a run that waits for a slow receiver sees what is new for the others.
 LOOK_AGAIN_S = 0.5
@@ -53,12 +49,12 @@ def send_webhooks() -> int:
     """Sends what is due until nothing is or the time is up; returns how many were taken."""
     with request_limits():
         endpoints.seal_anew()
-    serves_nobody_after_s = time.monotonic() + RUN_LIMIT_S
+    run_time = RunTime()
     under_way: set[Future[int]] = set()
     taken = 0
     with ThreadPoolExecutor(MAX_PARALLEL) as pool:
         while True:
-            if time.monotonic() < serves_nobody_after_s:
+            if not run_time.is_up:
                 for endpoint in _take_endpoints(MAX_PARALLEL - len(under_way)):
                     # What is logged there carries the id of this task too.
                     under_way.add(pool.submit(copy_context().run, _serve, endpoint))
