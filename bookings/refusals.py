@@ -6,6 +6,7 @@ kept under the key (see the table in docs/sequence.md): all others may turn out 
 when the same key tries again.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -141,6 +142,18 @@ class KeyReused(Refusal):
     title = "Key reused"
 
 
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with one field, in a sentence.
+
+    `field` is called as in the API, or as in staff's form where only that has it; it is empty if
+    the fault is of no single field.
+    """
+
+    field: str
+    message: str
+
+
 class ValidationFailed(Refusal):
     """Some fields are not acceptable."""
 
@@ -151,13 +164,16 @@ class ValidationFailed(Refusal):
     # Whoever sends thousands of wrong fields need not be told of each.
     MAX_ERRORS = 20
 
-    def __init__(self, errors: list[tuple[str, str]]) -> None:
-        self.errors = errors[: self.MAX_ERRORS]
-        faults = "; ".join(f"{field}: {message.rstrip('.')}" for field, message in self.errors)
-        super().__init__(f"{faults}.")
+    def __init__(self, faults: list[Fault]) -> None:
+        self.faults = faults[: self.MAX_ERRORS]
+        told = "; ".join(f"{fault.field}: {fault.message.rstrip('.')}" for fault in self.faults)
+        super().__init__(f"{told}.")
 
     def extra(self) -> dict[str, Any]:
-        return {"errors": [{"field": field, "message": text} for field, text in self.errors]}
+        """The member `errors` of the answer."""
+        return {
+            "errors": [{"field": fault.field, "message": fault.message} for fault in self.faults]
+        }
 
 
 class InvalidIdempotencyKey(Refusal):

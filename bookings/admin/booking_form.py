@@ -18,7 +18,7 @@ from bookings.availability.search import CategoryStay, find_stays
 from bookings.catalogue.inventory import HotelFacts
 from bookings.domain.stay_request import GUEST_FIELDS, MAX_GUESTS, MAX_NOTES, MAX_ROOMS
 from bookings.infrastructure.texts import LineField, LinesField
-from bookings.refusals import ValidationFailed
+from bookings.refusals import Fault, ValidationFailed
 
 
 class BookingForm(KeyedForm):
@@ -97,7 +97,7 @@ class BookingForm(KeyedForm):
         try:
             stays = self._find_stays()
         except ValidationFailed as refusal:
-            self.offered = " ".join(text for _, text in refusal.errors)
+            self.offered = " ".join(fault.message for fault in refusal.faults)
         else:
             count = sum(stay.rooms_left for stay in stays if not stay.obstacles)
             self.offered = (
@@ -120,7 +120,7 @@ class BookingForm(KeyedForm):
             guests = self.fields["guests"].clean(self["guests"].value())
         except forms.ValidationError:
             text = "Choose dates and the number of guests to see what is free."
-            raise ValidationFailed([("", text)]) from None
+            raise ValidationFailed([Fault("", text)]) from None
         return find_stays(
             hotel_id=str(self["hotel"].value() or ""),
             check_in=check_in,

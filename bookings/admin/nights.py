@@ -247,11 +247,11 @@ class NightsJobForm(AsksBeforeFree):
                 allow_free=wish[ALLOW_FREE],
             )
         except ValidationFailed as refusal:
-            for field, text in refusal.errors:
-                if field == ALLOW_FREE:
-                    self.ask_about_free(text)
+            for fault in refusal.faults:
+                if fault.field == ALLOW_FREE:
+                    self.ask_about_free(fault.message)
                 else:
-                    self.add_error(field, text)
+                    self.add_error(fault.field, fault.message)
 
 
 @admin.register(NightsJob)

@@ -119,7 +119,7 @@ class MoveForm(KeyedForm):
         except forms.ValidationError:
             self.offered = "Choose dates to see which rooms are free."
         except ValidationFailed as refusal:
-            self.offered = " ".join(text for _, text in refusal.errors)
+            self.offered = " ".join(fault.message for fault in refusal.faults)
         else:
             count = len({option.room.id for options in found for option in options})
             self.offered = f"Free for these dates: {count} room{'' if count == 1 else 's'}."

@@ -137,7 +137,7 @@ def _answers(
 
 
 def _invalid(field: str, message: str) -> Refusal:
-    return refusals.ValidationFailed([(field, message)])
+    return refusals.ValidationFailed([refusals.Fault(field, message)])
 
 
 create_schema = extend_schema(

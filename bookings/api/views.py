@@ -33,7 +33,7 @@ from bookings.domain.stay_request import ID, MAX_GUESTS, MAX_USER_ID, parse_date
 from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.texts import is_plain_line
 from bookings.infrastructure.throttles import address_of
-from bookings.refusals import Throttled, UnsupportedMediaType, ValidationFailed
+from bookings.refusals import Fault, Throttled, UnsupportedMediaType, ValidationFailed
 from bookings.stays import create, lifecycle, reading
 from bookings.stays.create import Outcome
 from idempotency import keys
@@ -232,7 +232,9 @@ class _Filters:
         self._values = request.query_params
         unknown = [name for name in self._values if name not in known]
         if unknown:
-            raise ValidationFailed([(name[:64], "There is no such filter.") for name in unknown])
+            raise ValidationFailed(
+                [Fault(name[:64], "There is no such filter.") for name in unknown]
+            )
 
     def text(self, name: str) -> str | None:
         value = self._values.get(name)
@@ -240,26 +242,28 @@ class _Filters:
             return None
         if not 0 < len(value) <= MAX_USER_ID or not is_plain_line(value):
             text = f"This must be one line of 1 to {MAX_USER_ID} characters that can be seen."
-            raise ValidationFailed([(name, text)])
+            raise ValidationFailed([Fault(name, text)])
         return value
 
     def id(self, name: str, *, required: bool = False) -> Any:
         value = self._values.get(name)
         if value is None and required:
-            raise ValidationFailed([(name, "This is required.")])
+            raise ValidationFailed([Fault(name, "This is required.")])
         if value is not None and not ID.fullmatch(value):
-            raise ValidationFailed([(name, "This must be 1 to 64 letters, digits, _ or -.")])
+            raise ValidationFailed([Fault(name, "This must be 1 to 64 letters, digits, _ or -.")])
         return value
 
     def night(self, name: str, *, required: bool = False) -> Any:
         value = self._values.get(name)
         if value is None:
             if required:
-                raise ValidationFailed([(name, "This is required.")])
+                raise ValidationFailed([Fault(name, "This is required.")])
             return None
         day = parse_date(value)
         if day is None:
-            raise ValidationFailed([(name, "This must be a date that exists, written YYYY-MM-DD.")])
+            raise ValidationFailed(
+                [Fault(name, "This must be a date that exists, written YYYY-MM-DD.")]
+            )
         return day
 
     def month(self, name: str) -> date:
@@ -267,13 +271,13 @@ class _Filters:
         first = parse_date(f"{self._values.get(name, '')}-01")
         # December of the calendar's last year has no month after it.
         if first is None or (first.year, first.month) == (date.max.year, 12):
-            raise ValidationFailed([(name, "This must be a month written YYYY-MM.")])
+            raise ValidationFailed([Fault(name, "This must be a month written YYYY-MM.")])
         return first
 
     def choice(self, name: str, choices: tuple[str, ...]) -> str | None:
         value = self._values.get(name)
         if value is not None and value not in choices:
-            raise ValidationFailed([(name, f"This must be one of {', '.join(choices)}.")])
+            raise ValidationFailed([Fault(name, f"This must be one of {', '.join(choices)}.")])
         return value
 
     def object_id(self, name: str) -> ObjectId | None:
@@ -281,7 +285,9 @@ class _Filters:
         try:
             return None if value is None else ObjectId(value)
         except InvalidId:
-            raise ValidationFailed([(name, "Send the cursor from `next` unchanged.")]) from None
+            raise ValidationFailed(
+                [Fault(name, "Send the cursor from `next` unchanged.")]
+            ) from None
 
     def number(self, name: str, least: int, most: int, *, default: int) -> int:
         value = self._values.get(name)
@@ -290,5 +296,5 @@ class _Filters:
         if not (value.isascii() and value.isdigit() and len(value) < 10) or not (
             least <= int(value) <= most
         ):
-            raise ValidationFailed([(name, f"This must be a number from {least} to {most}.")])
+            raise ValidationFailed([Fault(name, f"This must be a number from {least} to {most}.")])
         return int(value)

@@ -27,7 +27,7 @@ from bookings.domain.booking import (
 )
 from bookings.domain.stay_request import MAX_SLOTS, RoomWish, StayRequest, judge_length
 from bookings.domain.told import Frozen, frozen_amounts, kinds_of
-from bookings.refusals import ValidationFailed
+from bookings.refusals import Fault, ValidationFailed
 
 # Which field of the request each obstacle speaks about; for the rest it is the room's own.
 _FIELDS = {
@@ -63,14 +63,14 @@ class Offer:
 def find_offer(request: StayRequest, *, at_desk: bool = False) -> Offer:
     """Judges the request by the catalogue and the calendars. Raises ValidationFailed."""
     found = _read_stock(request)
-    faults: list[tuple[str, str]] = []
+    faults: list[Fault] = []
     for wish in request.rooms:
         stock = found.get(_name_of(wish))
         if stock is None:
             what = "room" if wish.room else "category"
-            faults.append((wish.field, f"There is no such {what}."))
+            faults.append(Fault(wish.field, f"There is no such {what}."))
         elif not stock.rooms:
-            faults.append((wish.field, "This category has no room for sale."))
+            faults.append(Fault(wish.field, "This category has no room for sale."))
     if faults:
         raise ValidationFailed(faults)
 
@@ -79,9 +79,9 @@ def find_offer(request: StayRequest, *, at_desk: bool = False) -> Offer:
     faults += inventory.judge_dates(hotel, request.check_in, request.check_out, at_desk=at_desk)
     for wish, stock in zip(request.rooms, stocks, strict=True):
         if stock.hotel != hotel:
-            faults.append((wish.field, "All rooms of a booking must be in one hotel."))
+            faults.append(Fault(wish.field, "All rooms of a booking must be in one hotel."))
         for obstacle in stock.obstacles(request.check_in, request.check_out, wish.guests):
-            faults.append((_field_of(obstacle, wish), obstacle.message))
+            faults.append(Fault(_field_of(obstacle, wish), obstacle.message))
     if faults:
         raise ValidationFailed(list(dict.fromkeys(faults)))
 
@@ -155,36 +155,42 @@ def judge_move(
     today = hotel.desk_day()
     # On the day of departure the guest is still there, and may want one night more.
     if booking.check_out < today:
-        raise ValidationFailed([("checkOut", "This stay is over; it cannot be moved any more.")])
+        raise ValidationFailed(
+            [Fault("checkOut", "This stay is over; it cannot be moved any more.")]
+        )
     if booking.released_from is not None:
         text = f"Nights from {booking.released_from} on were given back; undo the no-show first."
-        raise ValidationFailed([("checkOut", text)])
+        raise ValidationFailed([Fault("checkOut", text)])
     if booking.check_in < today:
         # Nights that were slept stay where they were, so what is left to change is the end.
         text = "This stay has begun: let it end today, and book the other nights anew."
         if check_in != booking.check_in:
-            faults.append(("checkIn", text))
+            faults.append(Fault("checkIn", text))
         if tuple(room_ids) != booking.room_ids:
-            faults.append(("rooms", text))
+            faults.append(Fault("rooms", text))
         if check_out < today:
-            faults.append(("checkOut", "This day is over at the hotel."))
+            faults.append(Fault("checkOut", "This day is over at the hotel."))
     elif booking.presence != EXPECTED and check_in != booking.check_in:
         text = "The desk has marked this guest's arrival; undo that, or keep the day."
-        faults.append(("checkIn", text))
+        faults.append(Fault("checkIn", text))
     if booking.presence == CHECKED_OUT:
         # Nights that were not slept may be given back.
         text = "The guest has checked out; undo that to move this stay or to make it longer."
         if tuple(room_ids) != booking.room_ids:
-            faults.append(("rooms", text))
+            faults.append(Fault("rooms", text))
         if check_out > booking.check_out:
-            faults.append(("checkOut", text))
+            faults.append(Fault("checkOut", text))
     faults += inventory.judge_dates(
         hotel, today if booking.check_in < today else check_in, check_out, at_desk=True
     )
     if len(set(room_ids)) != len(booking.rooms) or len(room_ids) != len(booking.rooms):
-        faults.append(("rooms", f"Name {len(booking.rooms)} different rooms for this booking."))
+        faults.append(
+            Fault("rooms", f"Name {len(booking.rooms)} different rooms for this booking.")
+        )
     if len(room_ids) * (check_out - check_in).days > MAX_SLOTS:
-        faults.append(("rooms", f"A booking has at most {MAX_SLOTS} nights, all rooms together."))
+        faults.append(
+            Fault("rooms", f"A booking has at most {MAX_SLOTS} nights, all rooms together.")
+        )
     if faults:
         raise ValidationFailed(faults)
     rooms = []
@@ -196,10 +202,10 @@ def judge_move(
         category_id = room.category if room else its_own.get(room_id, "")
         category = inventory.find_category(category_id) if category_id else None
         if room_id not in its_own and (category is None or category.hotel != booking.hotel):
-            faults.append(("rooms", f"There is no room {room_id} for sale in this hotel."))
+            faults.append(Fault("rooms", f"There is no room {room_id} for sale in this hotel."))
         elif category and booked.guests > category.occupancy:
             text = f"{room_id} takes {category.limit}, not {booked.guests}."
-            faults.append(("rooms", text))
+            faults.append(Fault("rooms", text))
         else:
             rooms.append(BookedRoom(room_id, category_id, booked.guests))
     categories = [room.category for room in rooms]
@@ -236,19 +242,19 @@ def _check_prices(price: Price, categories: Mapping[str, CategoryFacts | None]) 
     for name, category in categories.items():
         if category is None:
             text = f"There is no category {name} any more, so new nights have no price in it."
-            raise ValidationFailed([("rooms", f"{text} Choose another room.")])
+            raise ValidationFailed([Fault("rooms", f"{text} Choose another room.")])
     for hotel_id in {category.hotel for category in categories.values() if category}:
         hotel = inventory.find_hotel(hotel_id)
         if hotel and (faults := _judge_currency(price, hotel)):
             raise ValidationFailed(faults)
 
 
-def _judge_currency(price: Price, hotel: HotelFacts) -> list[tuple[str, str]]:
+def _judge_currency(price: Price, hotel: HotelFacts) -> list[Fault]:
     """Why the stay gets no new nights at what they cost now, if so: no amount is of two."""
     if price.currency == hotel.currency:
         return []
     text = f"This stay is priced in {price.currency} and the hotel now sells in {hotel.currency}"
-    return [("checkOut", f"{text}, so it gets no new nights; book them on their own.")]
+    return [Fault("checkOut", f"{text}, so it gets no new nights; book them on their own.")]
 
 
 def has_new_nights(

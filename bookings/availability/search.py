@@ -20,7 +20,7 @@ from bookings.catalogue.calendars import Night, Obstacle, describe_days, read_ca
 from bookings.catalogue.inventory import CategoryFacts, HotelFacts, RoomFacts
 from bookings.domain.booking import Price, nights_between
 from bookings.domain.stay_request import MAX_NIGHTS, judge_length
-from bookings.refusals import ValidationFailed
+from bookings.refusals import Fault, ValidationFailed
 
 SOLD_OUT = "SOLD_OUT"
 NO_SINGLE_ROOM = "NO_SINGLE_ROOM"
@@ -156,7 +156,7 @@ def read_month(
     last = end + min(timedelta(days=MAX_NIGHTS), date.max - end)
     stock = read_category_stock([category_id], first, last).get(category_id)
     if stock is None:
-        raise ValidationFailed([("categoryId", "There is no such category.")])
+        raise ValidationFailed([Fault("categoryId", "There is no such category.")])
     departures = {}
     for day in nights_between(first, end):
         departure = stock.first_departure(day)
@@ -179,7 +179,7 @@ def find_free_rooms(*, hotel_id: str, night: date, after: str = "") -> FreeRooms
     check_out = night + timedelta(days=1)
     faults = inventory.judge_dates(hotel, night, check_out)
     if faults:
-        raise ValidationFailed([("date", message) for _, message in faults])
+        raise ValidationFailed([Fault("date", fault.message) for fault in faults])
     categories = {category.id: category for category in inventory.list_categories(hotel.id)}
     prices = {
         stock.category.id: Price(hotel.currency, stock.calendar.amounts(night, check_out) or ())
@@ -203,7 +203,7 @@ def find_free_rooms(*, hotel_id: str, night: date, after: str = "") -> FreeRooms
 def _find_hotel(hotel_id: str) -> HotelFacts:
     hotel = inventory.find_hotel(hotel_id)
     if hotel is None:
-        raise ValidationFailed([("hotelId", "There is no such hotel.")])
+        raise ValidationFailed([Fault("hotelId", "There is no such hotel.")])
     return hotel
 
 

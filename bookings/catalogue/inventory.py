@@ -11,7 +11,7 @@ from bookings.catalogue.countries import country_of
 from bookings.domain.booking import BookedRoom
 from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection
-from bookings.refusals import ValidationFailed
+from bookings.refusals import Fault, ValidationFailed
 
 # Nobody plans, or prices, further ahead than two years.
 HORIZON_DAYS = 730
@@ -112,7 +112,7 @@ def find_default_hotel() -> str:
         return ids[0]
     named = ", ".join(ids[:MAX_NAMED]) + (" and others" if len(ids) > MAX_NAMED else "")
     message = f"Name one of the hotels: {named}." if ids else "This site has no hotel yet."
-    raise ValidationFailed([("hotelId", message)])
+    raise ValidationFailed([Fault("hotelId", message)])
 
 
 def find_category(category_id: str) -> CategoryFacts | None:
@@ -194,16 +194,16 @@ def name_booked(booked: Iterable[BookedRoom]) -> dict[str, str]:
 
 def judge_dates(
     hotel: HotelFacts, check_in: date, check_out: date, *, at_desk: bool = False
-) -> list[tuple[str, str]]:
-    """What is wrong with these dates on the hotel's own calendar, as (field, message).
+) -> list[Fault]:
+    """What is wrong with these dates on the hotel's own calendar.
 
     The desk may sell the night that has begun until the hotel's end of day.
     """
     today = clock.today(hotel.time_zone)
     if check_in < (hotel.desk_day() if at_desk else today):
-        return [("checkIn", "This day is over at the hotel.")]
+        return [Fault("checkIn", "This day is over at the hotel.")]
     if check_out > today + timedelta(days=HORIZON_DAYS):
-        return [("checkOut", f"Stays are sold at most {HORIZON_DAYS} days ahead.")]
+        return [Fault("checkOut", f"Stays are sold at most {HORIZON_DAYS} days ahead.")]
     return []
 
 

@@ -20,7 +20,7 @@ from bookings.catalogue.nights import MAX_ROWS, WEEKDAYS, Row
 from bookings.domain.stay_request import MAX_NIGHTS
 from bookings.infrastructure import clock
 from bookings.models import MAX_NIGHT_PRICE
-from bookings.refusals import ValidationFailed
+from bookings.refusals import Fault, ValidationFailed
 
 # More than tenfold is a slip of the finger.
 MAX_PERCENT = Decimal(900)
@@ -111,16 +111,16 @@ def plan_change(
     """
     hotel = inventory.find_hotel(hotel_id)
     if hotel is None:
-        raise ValidationFailed([("hotel", "There is no such hotel.")])
+        raise ValidationFailed([Fault("hotel", "There is no such hotel.")])
     categories = [
         category for category in inventory.list_categories(hotel_id) if category.id in category_ids
     ]
     days, day_faults = _choose_days(hotel, first, last, weekdays)
     faults = _judge_wish(wish) + day_faults
     if not categories or len(categories) < len(set(category_ids)):
-        faults.append(("categories", "Choose categories of this hotel."))
+        faults.append(Fault("categories", "Choose categories of this hotel."))
     elif len(days) * len(categories) > MAX_ROWS:
-        faults.append(("last", f"Change at most {MAX_ROWS:,} nights at a time."))
+        faults.append(Fault("last", f"Change at most {MAX_ROWS:,} nights at a time."))
     if faults:
         raise ValidationFailed(faults)
 
@@ -137,7 +137,7 @@ def plan_change(
                 changes.append(change)
     if any(change.after.price > MAX_NIGHT_PRICE for change in changes):
         text = f"No night can cost more than {MAX_NIGHT_PRICE:,} minor units (cents)."
-        raise ValidationFailed([("percent", text)])
+        raise ValidationFailed([Fault("percent", text)])
     return Plan(hotel, tuple(changes), same, missing)
 
 
@@ -163,40 +163,40 @@ def _price_after(price: int, wish: Wish) -> int:
     return int(raised.quantize(Decimal(1), ROUND_HALF_UP))
 
 
-def _judge_wish(wish: Wish) -> list[tuple[str, str]]:
+def _judge_wish(wish: Wish) -> list[Fault]:
     faults = []
     if wish == Wish():
-        faults.append(("", "Choose something to set."))
+        faults.append(Fault("", "Choose something to set."))
     if wish.price is not None and wish.percent is not None:
-        faults.append(("percent", "Give either a price or a change of it in percent."))
+        faults.append(Fault("percent", "Give either a price or a change of it in percent."))
     if wish.price is not None and not 0 <= wish.price <= MAX_NIGHT_PRICE:
         faults.append(
-            ("price", f"Give a price of at most {MAX_NIGHT_PRICE:,} minor units (cents).")
+            Fault("price", f"Give a price of at most {MAX_NIGHT_PRICE:,} minor units (cents).")
         )
     if wish.percent is not None and not -100 <= wish.percent <= MAX_PERCENT:
-        faults.append(("percent", f"Give a change from -100 to {MAX_PERCENT} percent."))
+        faults.append(Fault("percent", f"Give a change from -100 to {MAX_PERCENT} percent."))
     if wish.min_stay is not None and not 1 <= wish.min_stay <= MAX_NIGHTS:
-        faults.append(("min_stay", f"Give a minimum stay from 1 to {MAX_NIGHTS} nights."))
+        faults.append(Fault("min_stay", f"Give a minimum stay from 1 to {MAX_NIGHTS} nights."))
     return faults
 
 
 def _choose_days(
     hotel: HotelFacts, first: date, last: date, weekdays: Collection[str]
-) -> tuple[list[date], list[tuple[str, str]]]:
+) -> tuple[list[date], list[Fault]]:
     """The days, and what is wrong with the wish for them; of a range with a fault none are made."""
     today = clock.today(hotel.time_zone)
     if last < first:
-        return [], [("last", "Choose a last night that is not before the first.")]
+        return [], [Fault("last", "Choose a last night that is not before the first.")]
     if first < today:
         text = f"Choose a first night that is not over; the hotel's today is {today}."
-        return [], [("first", text)]
+        return [], [Fault("first", text)]
     if last > today + timedelta(days=HORIZON_DAYS):
-        return [], [("last", f"Nights are sold at most {HORIZON_DAYS} days ahead.")]
+        return [], [Fault("last", f"Nights are sold at most {HORIZON_DAYS} days ahead.")]
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     days = [day for day in days if WEEKDAYS[day.weekday()] in weekdays]
     if not days:
         text = "Choose weekdays that lie between the first and the last night."
-        return [], [("weekdays", text)]
+        return [], [Fault("weekdays", text)]
     return days, []
 
 

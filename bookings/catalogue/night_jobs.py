@@ -40,7 +40,7 @@ from bookings.infrastructure.failed_work import NIGHTS_JOBS, NeverFinished
 from bookings.infrastructure.mongodb import outage
 from bookings.infrastructure.mongodb.errors import driver_error
 from bookings.models import NightsJob
-from bookings.refusals import NotAuthenticated, ValidationFailed
+from bookings.refusals import Fault, NotAuthenticated, ValidationFailed
 from bookings.retries import counted
 
 logger = logging.getLogger(__name__)
@@ -92,7 +92,7 @@ def order_rows(
     unless that is allowed.
     """
     if not allow_free and (free := nights.count_free(rows)):
-        raise ValidationFailed([(nights.ALLOW_FREE, nights.tell_free(free))])
+        raise ValidationFailed([Fault(nights.ALLOW_FREE, nights.tell_free(free))])
     days = [row.day for row in rows]
     order = {
         "_id": job_id,
@@ -230,7 +230,7 @@ def _work_on(job: dict[str, Any]) -> None:
         # Jobs that an earlier release ordered have no kind.
         result = _generate(job) if job.get("kind", GENERATE) == GENERATE else _set(job)
     except ValidationFailed as refusal:
-        _end(job, FAILED, error=" ".join(text for _, text in refusal.errors))
+        _end(job, FAILED, error=" ".join(fault.message for fault in refusal.faults))
     except _LeaseLost:
         raise
     except Exception as error:
@@ -277,7 +277,7 @@ def _set(job: dict[str, Any]) -> Progress:
         record=lambda progress, session: _renew(job, progress, session),
     )
     if result.refused:
-        raise ValidationFailed([("", nights.tell_refused(result.refused))])
+        raise ValidationFailed([Fault("", nights.tell_refused(result.refused))])
     return result
 
 

@@ -21,7 +21,7 @@ from bookings.catalogue.inventory import HORIZON_DAYS
 from bookings.infrastructure.clock import request_limits
 from bookings.infrastructure.connections import DURABLE, collection, database
 from bookings.models import MAX_NIGHT_PRICE
-from bookings.refusals import ValidationFailed
+from bookings.refusals import Fault, ValidationFailed
 
 # In the order of `date.weekday()`.
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -189,7 +189,7 @@ def plan_nights(
     dates, faults = _choose_dates(start, end, exclude_end, weekdays)
     if price is not None and not 0 <= price <= MAX_NIGHT_PRICE:
         text = f"Give a price from 0 to {MAX_NIGHT_PRICE} minor units (cents)."
-        faults.append(("price", text))
+        faults.append(Fault("price", text))
     if faults:
         raise ValidationFailed(faults)
     prices = [
@@ -197,33 +197,33 @@ def plan_nights(
         for category in collection("room_categories").find({"hotel_id": hotel_id}).sort("_id")
     ]
     if not prices:
-        raise ValidationFailed([("hotel", _why_no_categories(hotel_id))])
+        raise ValidationFailed([Fault("hotel", _why_no_categories(hotel_id))])
     plan = Plan(tuple(prices), tuple(dates))
     if plan.free and not allow_free:
-        raise ValidationFailed([(ALLOW_FREE, tell_free(plan.free))])
+        raise ValidationFailed([Fault(ALLOW_FREE, tell_free(plan.free))])
     return plan
 
 
 def _choose_dates(
     start: date, end: date, exclude_end: bool, weekdays: Collection[str]
-) -> tuple[list[str], list[tuple[str, str]]]:
-    """The dates to make, and what is wrong with the wish for them, as (field, message)."""
+) -> tuple[list[str], list[Fault]]:
+    """The dates to make, and what is wrong with the wish for them."""
     count = (end - start).days + (0 if exclude_end else 1)
     faults = []
     if start > end:
-        faults.append(("end", "Choose an end that is not before the start."))
+        faults.append(Fault("end", "Choose an end that is not before the start."))
     elif count == 0:
-        faults.append(("end", "Choose an end after the start, or include the end."))
+        faults.append(Fault("end", "Choose an end after the start, or include the end."))
     elif count > MAX_NIGHTS_A_RUN:
-        faults.append(("end", f"Make at most {MAX_NIGHTS_A_RUN} nights at a time."))
+        faults.append(Fault("end", f"Make at most {MAX_NIGHTS_A_RUN} nights at a time."))
     if not weekdays or not set(weekdays) <= set(WEEKDAYS):
-        faults.append(("weekdays", f"Choose some of the weekdays {', '.join(WEEKDAYS)}."))
+        faults.append(Fault("weekdays", f"Choose some of the weekdays {', '.join(WEEKDAYS)}."))
     if faults:
         return [], faults
     days = [start + timedelta(days=number) for number in range(count)]
     dates = [day.isoformat() for day in days if WEEKDAYS[day.weekday()] in weekdays]
     if not dates:
-        faults.append(("weekdays", "Choose weekdays that lie between start and end."))
+        faults.append(Fault("weekdays", "Choose weekdays that lie between start and end."))
     return dates, faults
 
 
@@ -284,7 +284,7 @@ def judge_rows(
             f"{_count(stale)} changed meanwhile, so nothing of the order was written; "
             "look at the prices again."
         )
-        raise ValidationFailed([("", text)])
+        raise ValidationFailed([Fault("", text)])
 
 
 def set_nights(
@@ -384,7 +384,7 @@ def _check_categories(ids: set[str]) -> None:
     there = collection("room_categories").distinct("_id", {"_id": {"$in": sorted(ids)}})
     if gone := sorted(ids.difference(there)):
         text = f"There is no category {gone[0]} any more; nothing of the order was written."
-        raise ValidationFailed([("category", text)])
+        raise ValidationFailed([Fault("category", text)])
 
 
 def _count_stale(rows: Sequence[Row]) -> int:

@@ -17,7 +17,7 @@ from bookings.infrastructure.texts import (
     read_line,
     read_lines,
 )
-from bookings.refusals import MalformedJson, ValidationFailed
+from bookings.refusals import Fault, MalformedJson, ValidationFailed
 
 MAX_NIGHTS = 90
 MAX_GUESTS = 100
@@ -234,12 +234,12 @@ def _read_dates(reader: "_Reader") -> tuple[date, date]:
     return check_in, check_out
 
 
-def judge_length(check_in: date, check_out: date) -> list[tuple[str, str]]:
-    """What is wrong with the order and number of these days, as (field, message)."""
+def judge_length(check_in: date, check_out: date) -> list[Fault]:
+    """What is wrong with the order and number of these days."""
     if check_out <= check_in:
-        return [("checkOut", "Check-out must be after check-in.")]
+        return [Fault("checkOut", "Check-out must be after check-in.")]
     if (check_out - check_in).days > MAX_NIGHTS:
-        return [("checkOut", f"A stay has at most {MAX_NIGHTS} nights.")]
+        return [Fault("checkOut", f"A stay has at most {MAX_NIGHTS} nights.")]
     return []
 
 
@@ -263,11 +263,11 @@ class _Reader:
         values: dict[str, Any],
         known: tuple[str, ...],
         prefix: str = "",
-        faults: list[tuple[str, str]] | None = None,
+        faults: list[Fault] | None = None,
     ) -> None:
         self._values = values
         self._prefix = prefix
-        self.faults: list[tuple[str, str]] = [] if faults is None else faults
+        self.faults: list[Fault] = [] if faults is None else faults
         for name in values:
             if name not in known:
                 shown = on_one_line(name[:64]) or "?"
@@ -277,7 +277,7 @@ class _Reader:
         return name in self._values
 
     def fault(self, name: str, message: str) -> None:
-        self.faults.append((self._prefix + name, message))
+        self.faults.append(Fault(self._prefix + name, message))
 
     def line(self, name: str, max_length: int) -> str:
         return self._text(name, max_length, read_line)
@@ -374,7 +374,7 @@ class _Reader:
         for number, value in enumerate(values):
             prefix = f"{self._prefix}{name}[{number}]"
             if not isinstance(value, dict):
-                self.faults.append((prefix, "This must be an object."))
+                self.faults.append(Fault(prefix, "This must be an object."))
                 value = {}
             readers.append(_Reader(value, known, f"{prefix}.", self.faults))
         return readers

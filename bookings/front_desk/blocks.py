@@ -22,7 +22,13 @@ from bookings.infrastructure import clock
 from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.step_timing import Steps
 from bookings.infrastructure.texts import BadText, read_lines
-from bookings.refusals import AlreadyBooked, InvalidIdempotencyKey, Refusal, ValidationFailed
+from bookings.refusals import (
+    AlreadyBooked,
+    Fault,
+    InvalidIdempotencyKey,
+    Refusal,
+    ValidationFailed,
+)
 from bookings.stays import answers, lookups, repository
 from bookings.stays.outcomes import (
     ANSWER_TTL_MS,
@@ -138,24 +144,24 @@ def _judge_block(
     room_ids: tuple[str, ...], first: date, end: date, reason: str
 ) -> tuple[HotelFacts, tuple[BookedRoom, ...]]:
     if not 1 <= len(set(room_ids)) <= MAX_ROOMS:
-        raise ValidationFailed([("rooms", f"Name 1 to {MAX_ROOMS} rooms.")])
+        raise ValidationFailed([Fault("rooms", f"Name 1 to {MAX_ROOMS} rooms.")])
     rooms = {room_id: inventory.find_room(room_id) for room_id in room_ids}
     faults = [
-        ("rooms", f"There is no room {room_id} for sale.")
+        Fault("rooms", f"There is no room {room_id} for sale.")
         for room_id, room in rooms.items()
         if room is None
     ]
     try:
         if not read_lines(reason).strip():
-            faults.append(("reason", "Say why."))
+            faults.append(Fault("reason", "Say why."))
     except BadText as bad:
-        faults.append(("reason", str(bad)))
+        faults.append(Fault("reason", str(bad)))
     if len(reason) > MAX_NOTES:
-        faults.append(("reason", f"This has at most {MAX_NOTES} characters."))
+        faults.append(Fault("reason", f"This has at most {MAX_NOTES} characters."))
     if end <= first:
-        faults.append(("end", "The end must be after the first night."))
+        faults.append(Fault("end", "The end must be after the first night."))
     elif (end - first).days * len(rooms) > MAX_SLOTS:
-        faults.append(("end", f"A block has at most {MAX_SLOTS} nights, all rooms together."))
+        faults.append(Fault("end", f"A block has at most {MAX_SLOTS} nights, all rooms together."))
     if faults:
         raise ValidationFailed(faults)
     found = [room for room in rooms.values() if room]
@@ -164,10 +170,10 @@ def _judge_block(
     hotel = inventory.find_hotel(hotels.pop())
     assert hotel is not None, "a category's hotel cannot be deleted before the category"
     if hotels:
-        faults.append(("rooms", "All rooms of a block must be in one hotel."))
+        faults.append(Fault("rooms", "All rooms of a block must be in one hotel."))
     faults += [
-        ("first" if field == "checkIn" else "end", message)
-        for field, message in inventory.judge_dates(hotel, first, end, at_desk=True)
+        Fault("first" if fault.field == "checkIn" else "end", fault.message)
+        for fault in inventory.judge_dates(hotel, first, end, at_desk=True)
     ]
     if faults:
         raise ValidationFailed(faults)

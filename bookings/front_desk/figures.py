@@ -15,7 +15,7 @@ from bookings.catalogue.inventory import CategoryFacts, HotelFacts
 from bookings.domain.booking import ACTIVE, BLOCK, CONFIRMED, PENDING, nights_between
 from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection, database
-from bookings.refusals import ValidationFailed
+from bookings.refusals import Fault, ValidationFailed
 
 MAX_NIGHTS = 366
 
@@ -106,11 +106,11 @@ def read_figures(hotel_id: str, first: date, last: date) -> Figures:
     """
     hotel = inventory.find_hotel(hotel_id)
     if hotel is None:
-        raise ValidationFailed([("hotel", "There is no such hotel.")])
+        raise ValidationFailed([Fault("hotel", "There is no such hotel.")])
     if last < first:
-        raise ValidationFailed([("last", "Choose a last night that is not before the first.")])
+        raise ValidationFailed([Fault("last", "Choose a last night that is not before the first.")])
     if (last - first).days >= MAX_NIGHTS:
-        raise ValidationFailed([("last", f"Choose at most {MAX_NIGHTS} nights.")])
+        raise ValidationFailed([Fault("last", f"Choose at most {MAX_NIGHTS} nights.")])
     categories = tuple(inventory.list_categories(hotel_id))
     rooms, unsold = _count_rooms([category.id for category in categories])
     cells = {

@@ -23,7 +23,13 @@ from bookings.domain.booking import (
 from bookings.domain.callers import Caller
 from bookings.infrastructure import clock
 from bookings.infrastructure.clock import Deadline
-from bookings.refusals import AlreadyBooked, InvalidIdempotencyKey, NotFound, ValidationFailed
+from bookings.refusals import (
+    AlreadyBooked,
+    Fault,
+    InvalidIdempotencyKey,
+    NotFound,
+    ValidationFailed,
+)
 from bookings.stays import answers, lookups
 from bookings.stays.keyed_change import claim_change
 from bookings.stays.outcomes import Outcome, read_key
@@ -66,7 +72,7 @@ def mark_stay(
     if booking is None or booking.kind != STAY:
         raise NotFound
     if mark not in (*MARKS, UNDO):
-        raise ValidationFailed([("mark", "There is no such mark.")])
+        raise ValidationFailed([Fault("mark", "There is no such mark.")])
     key = read_key(key_header)
     if key is None:
         raise InvalidIdempotencyKey("Send a new Idempotency-Key for each mark.")
@@ -87,9 +93,11 @@ def mark_stay(
                 today=clock.today(hotel.time_zone),
             )
             if fault:
-                raise ValidationFailed([("mark", fault)])
+                raise ValidationFailed([Fault("mark", fault)])
             if mark == UNDO and current.presence != seen:
-                raise ValidationFailed([("mark", CHANGED_SINCE.format(_SAID[current.presence]))])
+                raise ValidationFailed(
+                    [Fault("mark", CHANGED_SINCE.format(_SAID[current.presence]))]
+                )
 
             # 4. Write. Only an undo can need nights that somebody else has by now.
             if mark != UNDO:

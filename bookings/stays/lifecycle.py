@@ -43,6 +43,7 @@ from bookings.infrastructure.texts import BadText, read_line
 from bookings.refusals import (
     AlreadyBooked,
     ExtensionLimit,
+    Fault,
     HeldLongEnough,
     HoldExpired,
     InvalidIdempotencyKey,
@@ -338,9 +339,11 @@ def move_booking(
         for current, now in change.attempts():
             # 3. Decide.
             if current.status_at(now) not in ACTIVE:
-                raise ValidationFailed([("status", "Only a booking that is alive can be moved.")])
+                raise ValidationFailed(
+                    [Fault("status", "Only a booking that is alive can be moved.")]
+                )
             if seen_version is not None and current.version != seen_version:
-                raise ValidationFailed([("version", CHANGED_SINCE)])
+                raise ValidationFailed([Fault("version", CHANGED_SINCE)])
             rooms = offers.judge_move(current, room_ids, check_in, check_out)
             amounts = offers.amounts_after_move(current, rooms, check_in, check_out)
             moved = dataclasses.replace(
@@ -386,9 +389,9 @@ def _judge_reason(reason: str) -> str:
     try:
         reason = read_line(reason.strip())
     except BadText as bad:
-        raise ValidationFailed([("reason", str(bad))]) from None
+        raise ValidationFailed([Fault("reason", str(bad))]) from None
     if not reason:
-        raise ValidationFailed([("reason", "Say why.")])
+        raise ValidationFailed([Fault("reason", "Say why.")])
     if len(reason) > MAX_REASON:
-        raise ValidationFailed([("reason", f"This has at most {MAX_REASON} characters.")])
+        raise ValidationFailed([Fault("reason", f"This has at most {MAX_REASON} characters.")])
     return reason

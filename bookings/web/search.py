@@ -78,8 +78,8 @@ def stays(request: HttpRequest) -> HttpResponse:
                 room_count=asked["rooms"],
             )
         except ValidationFailed as refusal:
-            for field, _message in refusal.errors:
-                shown_field, sentence = FAULTS[field]
+            for fault in refusal.faults:
+                shown_field, sentence = FAULTS[fault.field]
                 form.add_error(shown_field, sentence % {"days": inventory.HORIZON_DAYS})
         else:
             hotel = next(hotel for hotel in hotels if hotel.id == asked["hotel"])

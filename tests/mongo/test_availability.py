@@ -257,7 +257,7 @@ def test_refuses_dates_that_cannot_be_booked(first: int, last: int, field: str) 
     with pytest.raises(ValidationFailed) as refused:
         look(first, last)
 
-    assert refused.value.errors[0][0] == field
+    assert refused.value.faults[0].field == field
 
 
 def watch(monkeypatch: pytest.MonkeyPatch, call: Callable[[], object]) -> list[dict[str, Any]]:

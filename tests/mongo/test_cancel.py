@@ -98,7 +98,7 @@ def test_wants_a_reason_from_staff(reason: str) -> None:
     with pytest.raises(ValidationFailed) as refused:
         cancel_as_staff(made, reason)
 
-    assert refused.value.errors[0][0] == "reason"
+    assert refused.value.faults[0].field == "reason"
     assert stored()[0]["status"] == "confirmed"
 
 

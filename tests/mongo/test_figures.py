@@ -20,7 +20,7 @@ from bookings.infrastructure import clock
 from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.connections import collection
 from bookings.models import Hotel, Room
-from bookings.refusals import ValidationFailed
+from bookings.refusals import Fault, ValidationFailed
 from bookings.stays import lifecycle
 from tests.conftest import night
 from tests.mongo.conftest import book, cancel, let_hold_end, put_night
@@ -202,7 +202,7 @@ def test_refuses_a_range_with_a_fault(hotel: str, last: int, field: str, sentenc
     with pytest.raises(ValidationFailed) as caught:
         read_figures(hotel, day(30), day(last))
 
-    assert caught.value.errors == [(field, sentence)]
+    assert caught.value.faults == [Fault(field, sentence)]
 
 
 def test_reads_a_whole_leap_year() -> None:

@@ -13,7 +13,7 @@ from django.test import Client
 from bookings import points
 from bookings.domain.callers import caller_of_user
 from bookings.infrastructure import connections
-from bookings.refusals import NotFound, Refusal, ValidationFailed
+from bookings.refusals import Fault, NotFound, Refusal, ValidationFailed
 from bookings.stays import create, lifecycle
 from bookings.stays.answers import iso
 from bookings.web.intents import MAX_SETTLED, Intent, IntentKeys
@@ -364,7 +364,9 @@ def test_shows_every_refusal_in_words_and_keeps_what_was_typed(
     }[action]
 
     for refusal in (Refusal, *Refusal.__subclasses__()):
-        raised = refusal([("date", "So.")]) if refusal is ValidationFailed else refusal()  # type: ignore[arg-type]
+        raised = (
+            ValidationFailed([Fault("date", "So.")]) if refusal is ValidationFailed else refusal()
+        )
 
         def refuse(raised: Refusal = raised, **_: Any) -> None:
             raise raised

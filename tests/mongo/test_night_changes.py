@@ -21,7 +21,7 @@ from bookings.catalogue.nights import WEEKDAYS, Row, set_nights
 from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection
 from bookings.models import Hotel, NightsJob, RoomCategory
-from bookings.refusals import ValidationFailed
+from bookings.refusals import Fault, ValidationFailed
 from tests.conftest import night
 from tests.mongo.conftest import book, put_night, stored
 from tests.site.site import ROOT
@@ -49,10 +49,10 @@ def plan(wish: Wish, **changes: Any) -> Plan:
     return plan_change(**{**asked, **changes})
 
 
-def faults(wish: Wish, **changes: Any) -> list[tuple[str, str]]:
+def faults(wish: Wish, **changes: Any) -> list[Fault]:
     with pytest.raises(ValidationFailed) as caught:
         plan(wish, **changes)
-    return caught.value.errors
+    return caught.value.faults
 
 
 def prices() -> dict[str, int]:
@@ -209,10 +209,10 @@ def test_has_another_digest_when_anything_else_would_be_written() -> None:
 def test_refuses_a_wish_with_a_fault(
     wish: Wish, changes: dict[str, Any], field: str, sentence: str
 ) -> None:
-    ((found, text),) = faults(wish, **changes)
+    (fault,) = faults(wish, **changes)
 
-    assert found == field
-    assert sentence in text
+    assert fault.field == field
+    assert sentence in fault.message
 
 
 def test_makes_no_days_of_a_range_that_it_refuses() -> None:
@@ -223,14 +223,14 @@ def test_makes_no_days_of_a_range_that_it_refuses() -> None:
     finally:
         tracemalloc.stop()
 
-    assert [field for field, _ in found] == ["first"]
+    assert [fault.field for fault in found] == ["first"]
     assert peak < 500_000
 
 
 def test_refuses_a_price_that_no_night_can_have() -> None:
     put_night("chalet_attic", DAY, price=900_000_000)
 
-    assert faults(Wish(percent=Decimal(20)))[0][0] == "percent"
+    assert faults(Wish(percent=Decimal(20)))[0].field == "percent"
 
 
 # --- Orders -------------------------------------------------------------------------------------

@@ -11,15 +11,15 @@ from django.core.management import CommandError, call_command
 
 from bookings.catalogue.nights import plan_nights
 from bookings.models import validate_date
-from bookings.refusals import ValidationFailed
+from bookings.refusals import Fault, ValidationFailed
 
 
-def faults(**wish: Any) -> list[tuple[str, str]]:
+def faults(**wish: Any) -> list[Fault]:
     """What is wrong with the wish for a week of nights, with the given changes."""
     week = {"start": date(2027, 3, 1), "end": date(2027, 3, 7)}
     with pytest.raises(ValidationFailed) as caught:
         plan_nights(hotel_id="inn", **{**week, **wish})
-    return caught.value.errors
+    return caught.value.faults
 
 
 @pytest.mark.parametrize(
@@ -39,18 +39,18 @@ def faults(**wish: Any) -> list[tuple[str, str]]:
     ],
 )
 def test_refuses_with_one_sentence(wish: dict[str, Any], field: str, sentence: str) -> None:
-    ((found, text),) = faults(**wish)
+    (fault,) = faults(**wish)
 
-    assert found == field
-    assert sentence in text
-    assert text.count(". ") == 0
-    assert text.endswith(".")
+    assert fault.field == field
+    assert sentence in fault.message
+    assert fault.message.count(". ") == 0
+    assert fault.message.endswith(".")
 
 
 def test_names_every_fault_at_once() -> None:
     found = faults(end=date(2027, 2, 28), weekdays=[], price=-1)
 
-    assert [field for field, _ in found] == ["end", "weekdays", "price"]
+    assert [fault.field for fault in found] == ["end", "weekdays", "price"]
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ def show_rooms(request: HttpRequest) -> HttpResponse:
             at_desk=True,
         )
     except ValidationFailed as refusal:
-        fault = " ".join(text for _, text in refusal.errors)
+        fault = " ".join(fault.message for fault in refusal.faults)
 
     def query(first: date, end: date, **more: Any) -> str:
         dates = {"check_in": first.isoformat(), "check_out": end.isoformat()}

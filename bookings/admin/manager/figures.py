@@ -67,8 +67,8 @@ class RangeForm(HotelForm):
         try:
             return readings.read_figures(data["hotel"].id, data["first"], data["last"])
         except ValidationFailed as refusal:
-            for field, text in refusal.errors:
-                self.add_error(field, text)
+            for fault in refusal.faults:
+                self.add_error(fault.field, fault.message)
             return None
 
 

@@ -98,7 +98,7 @@ class NightsFilePage(ManagerPage):
                 allow_free=form.cleaned_data["allow_free"] == digest,
             )
         except ValidationFailed as refused:
-            free = " ".join(text for _, text in refused.errors)
+            free = " ".join(fault.message for fault in refused.faults)
             return self._page(request, wanted=wanted, uploaded=form, free=free, digest=digest)
         if not is_ordered:
             text = "This form had imported a file already; nothing was imported again."

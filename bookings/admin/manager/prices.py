@@ -128,8 +128,9 @@ class ChangeForm(forms.Form):
                 wish=self.wish,
             )
         except ValidationFailed as refusal:
-            for field, text in refusal.errors:
-                self.add_error(field if field in self.fields else None, text)
+            for fault in refusal.faults:
+                field = fault.field if fault.field in self.fields else None
+                self.add_error(field, fault.message)
             return None
 
     def renew(self, **fields: str) -> None:
@@ -257,7 +258,7 @@ class PriceCalendarPage(ManagerPage):
                 allow_free=form.cleaned_data["allow_free"],
             )
         except ValidationFailed as refusal:
-            text = " ".join(text for _, text in refusal.errors)
+            text = " ".join(fault.message for fault in refusal.faults)
             form.add_error(None, f"{text} Tick the box beside Apply if that is meant.")
             return None, plan
         if not is_ordered:

@@ -76,8 +76,10 @@ class Command(BaseCommand):
                 result = nights.generate_nights(**wish, on_progress=show)
             except ValidationFailed as refusal:
                 texts = [
-                    f"{text} Give --allow-free if that is meant." if field == ALLOW_FREE else text
-                    for field, text in refusal.errors
+                    f"{fault.message} Give --allow-free if that is meant."
+                    if fault.field == ALLOW_FREE
+                    else fault.message
+                    for fault in refusal.faults
                 ]
                 raise CommandError(" ".join(texts)) from refusal
             except KeyboardInterrupt:
