@@ -29,10 +29,8 @@ class Schedule:
 
         `earlier_failures` is an expression: how often the item failed before this try.
         """
-        # No further doubling changes the wait, and a larger power could become too large a number.
-        doublings = {"$min": [earlier_failures, self._doublings]}
-        doubled = {"$multiply": [self.first_wait_ms, {"$pow": [2, doublings]}]}
-        return {"$toLong": {"$min": [doubled, self.longest_wait_ms]}}
+        doubled = {"$multiply": [self.first_wait_ms, {"$pow": [2, earlier_failures]}]}
+        return {"$min": [doubled, self.longest_wait_ms]}
 
     def is_last(self, tries: int) -> bool:
         """Whether an item with so many tries, if the newest fails too, is given up."""
@@ -41,11 +39,6 @@ class Schedule:
     def is_spent(self, failures: Any) -> dict[str, Any]:
         """The same as an expression, of an expression for how many tries or failures there were."""
         return {"$gte": [failures, self.max_tries]}
-
-    @property
-    def _doublings(self) -> int:
-        """How many doublings it takes from the first wait to the longest."""
-        return (-(-self.longest_wait_ms // self.first_wait_ms) - 1).bit_length()
 
 
 def counted(field: str) -> dict[str, Any]:
