@@ -6,6 +6,7 @@ What must be atomic or fast reads and writes the same collections through pymong
 from datetime import date, time
 from zoneinfo import available_timezones
 
+from bson import ObjectId
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
@@ -337,6 +338,7 @@ class WebhookEndpoint(models.Model):
         related_name="webhook_endpoint",
         verbose_name="API client",
     )
+    client_id: ObjectId
     url = models.CharField(
         "address", max_length=500, help_text="Of the partner's server, https://..."
     )

@@ -17,7 +17,7 @@ from django.urls import Resolver404, resolve
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
 
-from bookings.infrastructure.clock import request_limits
+from bookings.infrastructure.clock import TimedRequest, request_limits
 from bookings.infrastructure.mongodb import outage
 from bookings.refusals import Refusal, TryAgain
 from bookingsite import metrics
@@ -102,7 +102,7 @@ class RequestMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
 
-    def __call__(self, request: HttpRequest) -> HttpResponse:
+    def __call__(self, request: TimedRequest) -> HttpResponse:
         sent_id = request.headers.get("X-Request-ID", "")
         request_id = sent_id if _PLAIN_ID.fullmatch(sent_id) else uuid.uuid4().hex
         structlog.contextvars.bind_contextvars(request_id=request_id)
@@ -110,7 +110,7 @@ class RequestMiddleware:
         try:
             # Its body before its time begins, since a file may take longer to arrive.
             with self._received(request) as refusal, request_limits() as deadline:
-                request.deadline = deadline  # type: ignore[attr-defined]
+                request.deadline = deadline
                 if refusal is not None:
                     response = answer_refusal(request, refusal)
                 else:

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 
 from bookings.admin.forms import DayField, KeyedForm, RoomIdsField
 from bookings.admin.records import HotelFilter, RecordAdmin, name_people, staff
+from bookings.admin.staff_requests import StaffRequest, is_of_staff
 from bookings.domain.booking import BLOCK, CANCELLED, CONFIRMED, Booking
 from bookings.domain.stay_request import MAX_NOTES
 from bookings.front_desk import blocks
@@ -126,6 +127,7 @@ class RoomBlockAdmin(RecordAdmin):
             raise PermissionDenied
         if request.method != "POST":
             return self.show_form(request, BlockForm.new(), "Block rooms")
+        assert is_of_staff(request), "the admin site asks for a login first"
         form = BlockForm(request.POST)
         outcome = form.send(lambda: _block(request, form))
         if outcome is None:
@@ -146,12 +148,12 @@ class RoomBlockAdmin(RecordAdmin):
 
     @admin.action(description="Lift selected room blocks", permissions=["act"])
     def lift_selected(
-        self, request: HttpRequest, queryset: QuerySet[BookingRecord]
+        self, request: StaffRequest, queryset: QuerySet[BookingRecord]
     ) -> HttpResponse | None:
         return self.cancel_each(request, self.take(request, queryset))
 
 
-def _block(request: HttpRequest, form: BlockForm) -> Outcome:
+def _block(request: StaffRequest, form: BlockForm) -> Outcome:
     return blocks.block_rooms(
         actor=staff(request),
         room_ids=form.cleaned_data["rooms"],
@@ -159,5 +161,5 @@ def _block(request: HttpRequest, form: BlockForm) -> Outcome:
         end=form.cleaned_data["end"],
         reason=form.cleaned_data["reason"],
         key_header=form.cleaned_data["key"],
-        deadline=request.deadline,  # type: ignore[attr-defined]
+        deadline=request.deadline,
     )

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST
 
 from bookings.admin.changing import ChangesWhatWasSeen
 from bookings.admin.deletion import RefusesDeletion
+from bookings.admin.staff_requests import may
 from bookings.catalogue import withdrawal
 from bookings.models import ApiClient
 from bookings.people import tokens
@@ -59,8 +60,8 @@ class ApiClientAdmin(ChangesWhatWasSeen, RefusesDeletion):
         client = self.get_object(request, object_id)
         context = {
             "tokens": client.tokens.all() if client else [],
-            "may_issue": _may(request, "bookings.add_apitoken"),
-            "may_revoke": _may(request, "bookings.change_apitoken"),
+            "may_issue": may(request, "bookings.add_apitoken"),
+            "may_revoke": may(request, "bookings.change_apitoken"),
         }
         return super().change_view(
             request, object_id, form_url, {**context, **(extra_context or {})}
@@ -109,13 +110,9 @@ class ApiClientAdmin(ChangesWhatWasSeen, RefusesDeletion):
 
     def _find(self, request: HttpRequest, client_id: str, permission: str) -> ApiClient:
         """The client. Raises PermissionDenied for who may not see it or lacks the permission."""
-        if not self.has_view_permission(request) or not _may(request, permission):
+        if not self.has_view_permission(request) or not may(request, permission):
             raise PermissionDenied
         client = self.get_object(request, client_id)
         if client is None:
             raise Http404
         return client
-
-
-def _may(request: HttpRequest, permission: str) -> bool:
-    return request.user.has_perm(permission)  # type: ignore[union-attr]

@@ -134,7 +134,8 @@ class KeyedForm(forms.Form):
             self.add_error(None, message or sentence)
         if code in KEPT_CODES:
             # A copy, since what was sent cannot be changed; several rooms stay several in it.
-            data = self.data.copy()  # type: ignore[attr-defined]
+            assert isinstance(self.data, QueryDict), "it is a browser's form"
+            data = self.data.copy()
             data["key"] = new_key()
             self.data = data
 

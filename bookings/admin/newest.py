@@ -6,7 +6,7 @@ may look at is bounded here, by an id that is found by the index alone.
 """
 
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bson import ObjectId
 from django.contrib.admin.options import IncorrectLookupParameters
@@ -18,6 +18,9 @@ from django.utils.functional import cached_property
 
 from bookings.admin.nights import DatesFilter
 from bookings.stays import lookups
+
+if TYPE_CHECKING:  # at run time the two would import each other
+    from bookings.admin.records import RecordAdmin
 
 # Whoever looks for an older one searches, or narrows the list down.
 MAX_LISTED = 1_000
@@ -51,6 +54,8 @@ class NewestChangeList(ChangeList):
     """The newest records; with filters those that fit among the newest, or among the newest of the
     chosen days. What was searched for is listed whole."""
 
+    model_admin: "RecordAdmin"
+
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
         queryset = super().get_queryset(request, exclude_parameters)
         if self.query:
@@ -60,7 +65,7 @@ class NewestChangeList(ChangeList):
         )
         oldest = lookups.find_nth_newest(
             LOOKED_THROUGH if self.has_active_filters else MAX_LISTED,
-            kind=self.model_admin.kind,  # type: ignore[attr-defined]
+            kind=self.model_admin.kind,
             before=end,
         )
         return queryset if oldest is None else queryset.filter(pk__gt=oldest)
@@ -69,9 +74,11 @@ class NewestChangeList(ChangeList):
 class BoundedPaginator(Paginator):
     """Counts to MAX_LISTED at most; what is beyond has no page."""
 
+    object_list: QuerySet[Any]
+
     @cached_property
     def count(self) -> int:
-        return len(self.object_list.values_list("pk")[:MAX_LISTED])  # type: ignore[attr-defined]
+        return len(self.object_list.values_list("pk")[:MAX_LISTED])
 
 
 def _first_id_of(day: date) -> ObjectId:

@@ -23,6 +23,7 @@ from django.urls import URLPattern, path, reverse
 
 from bookings.admin.forms import KeyedForm, add_faults
 from bookings.admin.newest import BoundedPaginator, NewestChangeList
+from bookings.admin.staff_requests import StaffRequest
 from bookings.domain.booking import EXPIRED, NO_SHOW, PENDING, Booking, Change
 from bookings.domain.callers import Caller, caller_of_user
 from bookings.domain.money import format_money
@@ -187,12 +188,12 @@ class RecordAdmin(admin.ModelAdmin):
         name = f"{self.opts.app_label}_{self.opts.model_name}_{action}"
         return path(f"<str:booking_id>/{action}/", self.admin_site.admin_view(view), name=name)
 
-    def cancel_one(self, request: HttpRequest, booking_id: str) -> HttpResponse:
+    def cancel_one(self, request: StaffRequest, booking_id: str) -> HttpResponse:
         asked = self.cancel_each(request, [self.find(request, booking_id)])
         return asked or self.show_record(request, booking_id)
 
     def cancel_each(
-        self, request: HttpRequest, records: list[BookingRecord]
+        self, request: StaffRequest, records: list[BookingRecord]
     ) -> HttpResponse | None:
         """Cancels them for the reason that was sent; returns the page that asks for it if there
         was none, or one that cannot be."""
@@ -234,9 +235,9 @@ class RecordAdmin(admin.ModelAdmin):
 
     def change_each(
         self,
-        request: HttpRequest,
+        request: StaffRequest,
         records: list[BookingRecord],
-        change: Callable[[HttpRequest, str], Outcome],
+        change: Callable[[StaffRequest, str], Outcome],
     ) -> None:
         """Changes one record after the other, with a message for each.
 
@@ -295,7 +296,7 @@ def name_people(labels: Iterable[str]) -> dict[str, str]:
     return names
 
 
-def staff(request: HttpRequest) -> Caller:
+def staff(request: StaffRequest) -> Caller:
     return caller_of_user(request.user.pk)
 
 
@@ -314,11 +315,11 @@ def _details_of(change: Change, booking: Booking) -> str:
     return place_of(json.loads(body)["booking"])
 
 
-def _cancel(request: HttpRequest, booking_id: str, *, reason: str) -> Outcome:
+def _cancel(request: StaffRequest, booking_id: str, *, reason: str) -> Outcome:
     return lifecycle.cancel_booking(
         actor=staff(request),
         booking_id=booking_id,
         key_header=None,
-        deadline=request.deadline,  # type: ignore[attr-defined]
+        deadline=request.deadline,
         staff_reason=reason,
     )

@@ -18,6 +18,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from bookings.admin.manager.pages import note
+from bookings.admin.staff_requests import StaffRequest
 from bookings.infrastructure.seals import SealBroken
 from bookings.people import second_factor
 from bookings.refusals import Throttled
@@ -76,13 +77,13 @@ def ask(request: HttpRequest) -> HttpResponse:
 
 @sensitive_post_parameters()
 @_show_or_take
-def device(request: HttpRequest) -> HttpResponse:
+def device(request: StaffRequest) -> HttpResponse:
     """Sets a device up; once there is one, takes it away or makes new recovery codes."""
     factor = second_factor.find_factor(request.user.pk)
     return _set_up(request) if factor is None else _change(request, factor)
 
 
-def _set_up(request: HttpRequest) -> HttpResponse:
+def _set_up(request: StaffRequest) -> HttpResponse:
     user = request.user
     sealed, secret = _begun(request)
     form, status = CodeForm(request.POST if request.method == "POST" else None), 200
@@ -92,7 +93,7 @@ def _set_up(request: HttpRequest) -> HttpResponse:
                 factor, codes = done
                 del request.session[_BEGUN]
                 _remember(request, factor.device)
-                note(request, "Set up two-factor login.", about=user)  # type: ignore[arg-type]
+                note(request, "Set up two-factor login.", about=user)
                 return _show_codes(request, codes)
             form.add_error("code", WRONG)
         except Throttled as refusal:
@@ -122,7 +123,7 @@ def _begun(request: HttpRequest) -> tuple[str, str]:
     return sealed, secret
 
 
-def _change(request: HttpRequest, factor: second_factor.SecondFactor) -> HttpResponse:
+def _change(request: StaffRequest, factor: second_factor.SecondFactor) -> HttpResponse:
     """Each wants a new code: a session that was left open must not take the device away."""
     user = request.user
     form, status = CodeForm(request.POST if request.method == "POST" else None), 200
@@ -131,10 +132,10 @@ def _change(request: HttpRequest, factor: second_factor.SecondFactor) -> HttpRes
             if second_factor.prove(user.pk, form.cleaned_data["code"]):
                 if "remove" in request.POST:
                     second_factor.remove_factor(user.pk)
-                    note(request, "Took two-factor login away.", about=user)  # type: ignore[arg-type]
+                    note(request, "Took two-factor login away.", about=user)
                     return HttpResponseRedirect(reverse("admin:index"))
                 codes = second_factor.renew_recovery_codes(user.pk)
-                note(request, "Made new recovery codes.", about=user)  # type: ignore[arg-type]
+                note(request, "Made new recovery codes.", about=user)
                 return _show_codes(request, codes)
             form.add_error("code", WRONG)
         except Throttled as refusal:

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils import translation
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
@@ -23,6 +23,7 @@ from bookings.admin.desk.marks import PRESENCE_LABELS, mark_buttons, night_to_re
 from bookings.admin.forms import SHOW, DayField, KeyedForm, RoomIdsField, new_key
 from bookings.admin.newest import LOOKED_THROUGH, MAX_LISTED, CreatedFilter
 from bookings.admin.records import HotelFilter, RecordAdmin, name_people, place_of, staff
+from bookings.admin.staff_requests import StaffRequest, is_of_staff, may
 from bookings.catalogue import inventory
 from bookings.catalogue.inventory import HotelFacts
 from bookings.domain.booking import (
@@ -101,7 +102,8 @@ class MoveForm(KeyedForm):
 
     def show_where(self, booking: Booking) -> None:
         """Makes what was sent what the booking is now; the faults stay."""
-        data = self.data.copy()  # type: ignore[attr-defined]
+        assert isinstance(self.data, QueryDict), "it is a browser's form"
+        data = self.data.copy()
         data["version"] = str(booking.version)
         data["check_in"] = booking.check_in.isoformat()
         data["check_out"] = booking.check_out.isoformat()
@@ -240,9 +242,7 @@ class BookingAdmin(RecordAdmin):
         )
         return {
             "told": DeliveryRecord.objects.filter(booking=booking.id).order_by("at"),
-            "may_see_told": request.user.has_perm(  # type: ignore[union-attr]
-                "bookings.view_deliveryrecord"
-            ),
+            "may_see_told": may(request, "bookings.view_deliveryrecord"),
             "nights": [
                 (night, format_money(amount, booking.price.currency))
                 for night, amount in booking.price.nights
@@ -280,6 +280,7 @@ class BookingAdmin(RecordAdmin):
             form = BookingForm.again(request.POST) if request.POST else _open_form(request, hotels)
             form.offer(hotels)
             return self.show_form(request, form, title)
+        assert is_of_staff(request), "the admin site asks for a login first"
         form = BookingForm(request.POST)
         outcome = form.send(lambda: _book(request, form))
         if outcome is None:
@@ -304,21 +305,21 @@ class BookingAdmin(RecordAdmin):
         return [*pages, *super().get_urls()]
 
     @method_decorator(require_POST)
-    def confirm_one(self, request: HttpRequest, booking_id: str) -> HttpResponse:
+    def confirm_one(self, request: StaffRequest, booking_id: str) -> HttpResponse:
         self.change_each(request, [self.find(request, booking_id)], _confirm)
         return self.show_record(request, booking_id)
 
     @admin.action(description="Confirm selected bookings", permissions=["act"])
-    def confirm_selected(self, request: HttpRequest, queryset: QuerySet[BookingRecord]) -> None:
+    def confirm_selected(self, request: StaffRequest, queryset: QuerySet[BookingRecord]) -> None:
         self.change_each(request, self.take(request, queryset), _confirm)
 
     @admin.action(description="Cancel selected bookings", permissions=["act"])
     def cancel_selected(
-        self, request: HttpRequest, queryset: QuerySet[BookingRecord]
+        self, request: StaffRequest, queryset: QuerySet[BookingRecord]
     ) -> HttpResponse | None:
         return self.cancel_each(request, self.take(request, queryset))
 
-    def move_one(self, request: HttpRequest, booking_id: str) -> HttpResponse:
+    def move_one(self, request: StaffRequest, booking_id: str) -> HttpResponse:
         """Moves under the key in the form, so that sending the form twice moves once."""
         record = self.find(request, booking_id)
         before = lookups.find_booking(booking_id)
@@ -384,7 +385,7 @@ def _open_form(request: HttpRequest, hotels: tuple[HotelFacts, ...]) -> BookingF
     )
 
 
-def _book(request: HttpRequest, form: BookingForm) -> Outcome:
+def _book(request: StaffRequest, form: BookingForm) -> Outcome:
     owner = form.cleaned_data["owner"]
     # The booking keeps the language in which it is made.
     with translation.override(form.cleaned_data["guest_language"] or settings.LANGUAGE_CODE):
@@ -393,7 +394,7 @@ def _book(request: HttpRequest, form: BookingForm) -> Outcome:
             owner=caller_of_user(owner.pk) if owner else None,
             key_header=form.cleaned_data["key"],
             read_payload=form.payload,
-            deadline=request.deadline,  # type: ignore[attr-defined]
+            deadline=request.deadline,
             as_staff=True,
         )
 
@@ -409,25 +410,25 @@ def _acknowledge(outcome: Outcome, *, by_category: bool) -> str:
     return f"{text} Chosen: {', '.join(booked['resourceId'] for booked in booking['rooms'])}."
 
 
-def _confirm(request: HttpRequest, booking_id: str) -> Outcome:
+def _confirm(request: StaffRequest, booking_id: str) -> Outcome:
     """Confirms what the page showed that was sent: one booking's, or a list."""
     seen = request.POST.get("seen") or request.POST.get(f"seen-{booking_id}") or "{}"
     return lifecycle.confirm_booking(
         actor=staff(request),
         booking_id=booking_id,
         key_header=None,
-        deadline=request.deadline,  # type: ignore[attr-defined]
+        deadline=request.deadline,
         as_staff=True,
         read_seen=lambda: read_seen_field(seen),
     )
 
 
-def _move(request: HttpRequest, booking_id: str, form: MoveForm) -> Outcome:
+def _move(request: StaffRequest, booking_id: str, form: MoveForm) -> Outcome:
     return lifecycle.move_booking(
         actor=staff(request),
         booking_id=booking_id,
         key_header=form.cleaned_data["key"],
-        deadline=request.deadline,  # type: ignore[attr-defined]
+        deadline=request.deadline,
         room_ids=form.cleaned_data["rooms"],
         check_in=form.cleaned_data["check_in"],
         check_out=form.cleaned_data["check_out"],

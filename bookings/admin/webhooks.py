@@ -18,7 +18,7 @@ from django.utils.timesince import timesince
 from django.views.decorators.http import require_POST, require_safe
 
 from bookings.admin.adding import AddsOnce
-from bookings.infrastructure import clock
+from bookings.infrastructure import clock, seals
 from bookings.models import WebhookEndpoint
 from bookings.news.webhooks import backlog, endpoints
 from bookings.news.webhooks.addresses import AddressRefused, read_url
@@ -139,16 +139,15 @@ class WebhookEndpointAdmin(AddsOnce):
                 endpoints.change_endpoint(obj.pk, url=obj.url, is_active=obj.is_active)
                 backlog.make_due(endpoints.client_id_of(obj))
             return
-        secret, fields = endpoints.new_secret()
+        _, fields = endpoints.new_secret()
         for name, value in fields.items():
             setattr(obj, name, value)
         super().save_model(request, obj, form, change)
-        request.webhook_secret = secret  # type: ignore[attr-defined]
 
     def response_add(
         self, request: HttpRequest, obj: WebhookEndpoint, post_url_continue: str | None = None
     ) -> HttpResponse:
-        return self._show_secret(request, obj, request.webhook_secret)  # type: ignore[attr-defined]
+        return self._show_secret(request, obj, seals.open_seal(obj.secret))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """By key, since MongoDB cannot delete through the joins that a list makes."""

@@ -19,6 +19,7 @@ from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 import pymongo
+from django.http import HttpRequest
 from pymongo import MongoClient
 
 from bookings.infrastructure.connections import database
@@ -202,6 +203,12 @@ class Deadline:
         """Raises TryAgain when the time is up."""
         if time.monotonic() >= self.ends_at_s:
             raise TryAgain
+
+
+class TimedRequest(HttpRequest):
+    """A request as bookingsite/middleware.py passes it on; a name for types."""
+
+    deadline: Deadline
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django import forms
-from django.contrib.auth.forms import AuthenticationForm, SetPasswordForm
+from django.contrib.auth.forms import AuthenticationForm, SetPasswordForm, UsernameField
 from django.contrib.auth.models import User
 from django.utils.translation import gettext_lazy as _
 
@@ -29,7 +29,8 @@ class LoginForm(AuthenticationForm):
         super().__init__(*args, **kwargs)
         name = self.fields["username"]
         name.label = _("E-mail address or user name")
-        name.max_length = MAX_ADDRESS  # type: ignore[attr-defined]
+        assert isinstance(name, UsernameField)
+        name.max_length = MAX_ADDRESS
         name.widget.attrs.update(
             {"maxlength": MAX_ADDRESS, "autocapitalize": "none", "spellcheck": "false"}
         )

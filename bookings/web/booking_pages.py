@@ -8,10 +8,10 @@ JSON instead (bookings/web/script_answers.py).
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import messages
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -25,6 +25,7 @@ from bookings.domain.booking import ACTIVE, CONFIRMED, EXPIRED, PENDING, Booking
 from bookings.domain.email_addresses import as_people_write
 from bookings.domain.stay_request import Guest, judge_seen, read_seen_field
 from bookings.infrastructure import clock
+from bookings.infrastructure.clock import TimedRequest
 from bookings.refusals import NotFound, Refusal
 from bookings.stays import lifecycle, reading
 from bookings.stays.answers import describe_seen, iso
@@ -61,7 +62,7 @@ def booking_page(request: HttpRequest, booking_id: str) -> HttpResponse:
 @never_cache
 @require_POST
 @limits.limit_posts
-def confirm(request: HttpRequest, booking_id: str) -> HttpResponse:
+def confirm(request: TimedRequest, booking_id: str) -> HttpResponse:
     """Books what is held, for the guest who was typed in."""
     booking = _find(request, booking_id)
     form = GuestForm(request.POST)
@@ -79,7 +80,7 @@ def confirm(request: HttpRequest, booking_id: str) -> HttpResponse:
             actor=visitors.caller_of(request),
             booking_id=booking_id,
             key_header=key or None,
-            deadline=request.deadline,  # type: ignore[attr-defined]
+            deadline=request.deadline,
             guest=form.guest,
             notes=form.cleaned_data["notes"],
             read_seen=lambda: _read_seen(request),
@@ -102,7 +103,7 @@ def confirm(request: HttpRequest, booking_id: str) -> HttpResponse:
 @never_cache
 @require_POST
 @limits.limit_posts
-def extend(request: HttpRequest, booking_id: str) -> HttpResponse:
+def extend(request: TimedRequest, booking_id: str) -> HttpResponse:
     """Makes a hold longer, once for each end that a page showed; what was typed is kept."""
     booking = _find(request, booking_id)
     # Two clicks, or two tabs, that show the same end mean the same wish.
@@ -112,7 +113,7 @@ def extend(request: HttpRequest, booking_id: str) -> HttpResponse:
             actor=visitors.caller_of(request),
             booking_id=booking_id,
             key_header=f"page:extend:{shown_end}",
-            deadline=request.deadline,  # type: ignore[attr-defined]
+            deadline=request.deadline,
         )
     )
     # The form that was sent may be filled in half; that is not wrong yet.
@@ -128,7 +129,7 @@ def extend(request: HttpRequest, booking_id: str) -> HttpResponse:
 @never_cache
 @require_POST
 @limits.limit_posts
-def cancel(request: HttpRequest, booking_id: str) -> HttpResponse:
+def cancel(request: TimedRequest, booking_id: str) -> HttpResponse:
     """Gives a hold or a booking up; doing it again says the same."""
     booking = _find(request, booking_id)
     said = ask(
@@ -136,7 +137,7 @@ def cancel(request: HttpRequest, booking_id: str) -> HttpResponse:
             actor=visitors.caller_of(request),
             booking_id=booking_id,
             key_header=None,
-            deadline=request.deadline,  # type: ignore[attr-defined]
+            deadline=request.deadline,
         )
     )
     if said.code:
@@ -342,8 +343,8 @@ def _known_guest(request: HttpRequest, booking: Booking) -> dict[str, str]:
     known = {**vars(booking.guest), "notes": booking.notes}
     if booking.guest == Guest() and (typed := visitors.typed_before(request)):
         return {**known, **typed}
-    if booking.guest == Guest() and request.user.is_authenticated:
-        user = cast(AbstractUser, request.user)
+    user = request.user
+    if booking.guest == Guest() and isinstance(user, User):
         known["name"], known["email"] = user.get_full_name(), user.email
     return {**known, "email": as_people_write(known["email"])}
 

@@ -13,6 +13,7 @@ from bookings.domain.booking import ACTIVE, CONFIRMED
 from bookings.domain.callers import Caller
 from bookings.domain.stay_request import GUEST_FIELDS
 from bookings.infrastructure import clock
+from bookings.infrastructure.clock import TimedRequest
 from bookings.infrastructure.throttles import address_of
 from bookings.refusals import AlreadyBooked, EmailNeeded, KeyReused, NotFound, Refusal, SoldOut
 from bookings.stays import create, reading
@@ -35,7 +36,7 @@ DEFINITE_CODES = {
 @require_POST
 @limits.limit_posts
 @limits.limit_holds
-def hold(request: HttpRequest) -> HttpResponse:
+def hold(request: TimedRequest) -> HttpResponse:
     """Holds rooms for a stay, once for each key that a page handed out."""
     form = HoldForm(request.POST, hotels=inventory.list_hotels())
     if not form.is_valid():
@@ -71,7 +72,7 @@ def hold(request: HttpRequest) -> HttpResponse:
                 owner=caller,
                 key_header=key,
                 read_payload=lambda: payload,
-                deadline=request.deadline,  # type: ignore[attr-defined]
+                deadline=request.deadline,
                 address=address_of(request),
                 mailbox=visitors.confirmed_mailbox(request),
             )

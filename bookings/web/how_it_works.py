@@ -23,6 +23,7 @@ from bookings.availability import search
 from bookings.domain.booking import ACTIVE
 from bookings.domain.callers import Caller, caller_of_guest
 from bookings.infrastructure import clock
+from bookings.infrastructure.clock import TimedRequest
 from bookings.infrastructure.throttles import Limit, address_of, count_in_all, wait_s
 from bookings.refusals import Refusal, ValidationFailed
 from bookings.stays import create, lifecycle, reading
@@ -95,7 +96,7 @@ def live_parts(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @require_POST
-def try_it(request: HttpRequest) -> HttpResponse:
+def try_it(request: TimedRequest) -> HttpResponse:
     """Begins a run, sends one request of it, or ends it; for the page's script alone."""
     if not settings.DEMO:
         raise Http404
@@ -137,7 +138,7 @@ def _begin(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"code": "SOLD_OUT"}, status=409)
 
 
-def _book(request: HttpRequest, run: Run, number: int) -> HttpResponse:
+def _book(request: TimedRequest, run: Run, number: int) -> HttpResponse:
     """One of the run's requests; the answer is what the service said, without the booking."""
     if _count_requests(run, 1) > MAX_REQUESTS:
         return _throttled()
@@ -147,7 +148,7 @@ def _book(request: HttpRequest, run: Run, number: int) -> HttpResponse:
             caller=run.guest(number),
             key_header=run.key(number),
             read_payload=lambda: payload,
-            deadline=request.deadline,  # type: ignore[attr-defined]
+            deadline=request.deadline,
             address=address_of(request),
         )
     except Refusal as refusal:
@@ -159,7 +160,7 @@ def _book(request: HttpRequest, run: Run, number: int) -> HttpResponse:
     return response
 
 
-def _end(request: HttpRequest, run: Run) -> HttpResponse:
+def _end(request: TimedRequest, run: Run) -> HttpResponse:
     """Gives the room back, and says how often the run booked: whose answer is lost cannot know.
 
     Safe to repeat. A run that is not ended gives the room back when its hold runs out.
@@ -181,7 +182,7 @@ def _end(request: HttpRequest, run: Run) -> HttpResponse:
                     actor=guest,
                     booking_id=str(booking.id),
                     key_header=None,
-                    deadline=request.deadline,  # type: ignore[attr-defined]
+                    deadline=request.deadline,
                 )
             except Refusal as refusal:
                 return JsonResponse({"code": refusal.code}, status=refusal.status)

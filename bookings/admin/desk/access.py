@@ -9,6 +9,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
+from bookings.admin.staff_requests import may
+
 View = Callable[..., HttpResponse]
 
 # The admin shows records to whoever may change them, too.
@@ -17,9 +19,9 @@ ACT = ("bookings.change_bookingrecord",)
 BOOK = ("bookings.add_bookingrecord",)
 
 
-def may(request: HttpRequest, permissions: tuple[str, ...]) -> bool:
+def may_any(request: HttpRequest, permissions: tuple[str, ...]) -> bool:
     """Whether the user has one of the permissions."""
-    return any(request.user.has_perm(permission) for permission in permissions)  # type: ignore[union-attr]
+    return any(may(request, permission) for permission in permissions)
 
 
 def desk_page(permissions: tuple[str, ...]) -> Callable[[View], View]:
@@ -28,7 +30,7 @@ def desk_page(permissions: tuple[str, ...]) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponse:
-            if not may(request, permissions):
+            if not may_any(request, permissions):
                 raise PermissionDenied
             return view(request, *arguments, **named)
 

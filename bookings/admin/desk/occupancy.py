@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from bookings.admin.desk.access import BOOK, LOOK, desk_page, may, show
+from bookings.admin.desk.access import BOOK, LOOK, desk_page, may_any, show
 from bookings.admin.desk.cells import Addresses, render_cells
 from bookings.admin.desk.choosing import LENGTHS, read_choice, read_length
 from bookings.admin.desk.grid import LOOKS, lay_out
@@ -32,11 +32,11 @@ def show_occupancy(request: HttpRequest) -> HttpResponse:
         today=choice.today,
         now=clock.now(),
     )
-    see_blocks = may(request, ("bookings.view_roomblock", "bookings.change_roomblock"))
+    see_blocks = may_any(request, ("bookings.view_roomblock", "bookings.change_roomblock"))
     addresses = Addresses(
         bookings=reverse("admin:bookings_bookingrecord_changelist"),
         blocks=reverse("admin:bookings_roomblock_changelist") if see_blocks else "",
-        add=reverse("admin:bookings_bookingrecord_add") if may(request, BOOK) else "",
+        add=reverse("admin:bookings_bookingrecord_add") if may_any(request, BOOK) else "",
     )
     steps = [
         (label, "?" + urlencode({"hotel": choice.hotel.id, "start": start, "days": length}))

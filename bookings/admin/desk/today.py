@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
@@ -12,11 +13,12 @@ from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
-from bookings.admin.desk.access import ACT, LOOK, desk_page, may, show
+from bookings.admin.desk.access import ACT, LOOK, desk_page, may_any, show
 from bookings.admin.desk.choosing import read_choice
 from bookings.admin.desk.marks import PRESENCE_LABELS, mark_buttons, night_to_release
 from bookings.admin.forms import MESSAGES, new_key
 from bookings.admin.records import staff
+from bookings.admin.staff_requests import StaffRequest
 from bookings.availability import occupancy
 from bookings.availability.occupancy import Occupant
 from bookings.catalogue import inventory
@@ -82,7 +84,7 @@ def show_today(request: HttpRequest) -> HttpResponse:
     )
     stays = [stay for stay in around if stay.kind == STAY and stay.status_at(now) == CONFIRMED]
     names = inventory.room_names(room for stay in stays for room in stay.rooms)
-    may_act = may(request, ACT)
+    may_act = may_any(request, ACT)
     clock_day = clock.today(choice.hotel.time_zone)
 
     def line_of(stay: Occupant) -> Line:
@@ -119,7 +121,7 @@ def show_today(request: HttpRequest) -> HttpResponse:
 
 @desk_page(ACT)
 @require_POST
-def mark(request: HttpRequest, booking_id: str) -> HttpResponse:
+def mark(request: StaffRequest, booking_id: str) -> HttpResponse:
     """Sets or undoes a mark under the key in the form, and leads back to where it was pressed."""
     what, key = request.POST.get("mark", ""), request.POST.get("key", "")
     booking = lookups.find_booking(booking_id)
@@ -132,7 +134,7 @@ def mark(request: HttpRequest, booking_id: str) -> HttpResponse:
             release="release" in request.POST,
             # The buttons of a form share its key, and each is a wish of its own.
             key_header=f"{what}-{key}" if key else "",
-            deadline=request.deadline,  # type: ignore[attr-defined]
+            deadline=request.deadline,
         )
     except Refusal as refusal:
         messages.error(request, _sentence_of(refusal.code, refusal.detail, refusal.extra()))
@@ -185,8 +187,8 @@ def _earlier_end(booking: Booking) -> date | None:
     return end if end < booking.check_out else None
 
 
-def _sentence_of(code: str, sentence: str, content: dict[str, object]) -> str:
+def _sentence_of(code: str, sentence: str, content: dict[str, Any]) -> str:
     """The refusal as the desk reads it: without names of fields, and not about keys."""
     if errors := content.get("errors"):
-        return " ".join(error["message"] for error in errors)  # type: ignore[attr-defined]
+        return " ".join(error["message"] for error in errors)
     return MESSAGES.get(code, "").format(button="the button") or sentence

@@ -21,6 +21,7 @@ from bookings.admin.forms import DayField
 from bookings.admin.manager.chart import draw
 from bookings.admin.manager.files import CSV
 from bookings.admin.manager.pages import HotelForm, ManagerPage, hotel_to_note, note
+from bookings.admin.staff_requests import StaffRequest
 from bookings.domain.money import format_money, write_amount
 from bookings.front_desk import figures as readings
 from bookings.front_desk.figures import SEVERAL, Count
@@ -82,7 +83,7 @@ class FiguresPage(ManagerPage):
         return [self.page("csv/", self.download, "csv"), *super().get_urls()]
 
     @method_decorator(require_safe)
-    def show(self, request: HttpRequest) -> HttpResponse:
+    def show(self, request: StaffRequest) -> HttpResponse:
         form = RangeForm(request.GET)
         found = form.read()
         if found is None:

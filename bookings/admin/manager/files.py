@@ -16,7 +16,8 @@ from django.urls import URLPattern, reverse
 
 from bookings.admin.forms import DayField
 from bookings.admin.manager.orders import JobKeyField, count_nights, new_job_key, order
-from bookings.admin.manager.pages import HotelForm, ManagerPage, hotel_to_note, may, note
+from bookings.admin.manager.pages import HotelForm, ManagerPage, hotel_to_note, note
+from bookings.admin.staff_requests import StaffRequest, may
 from bookings.catalogue import night_files, night_jobs
 from bookings.catalogue.night_files import FileRefused
 from bookings.models import NightsFile
@@ -68,7 +69,7 @@ class NightsFilePage(ManagerPage):
     def get_urls(self) -> list[URLPattern]:
         return [self.page("export/", self.export, "export"), *super().get_urls()]
 
-    def show(self, request: HttpRequest) -> HttpResponse:
+    def show(self, request: StaffRequest) -> HttpResponse:
         if request.method != "POST":
             return self._page(request)
         self.check_may(request, *IMPORT_RIGHTS)

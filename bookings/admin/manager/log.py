@@ -12,7 +12,7 @@ from django.contrib import admin
 from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.http import urlencode
@@ -20,6 +20,7 @@ from django.views.decorators.http import require_safe
 
 from bookings.admin.forms import DayField
 from bookings.admin.manager.pages import ManagerPage
+from bookings.admin.staff_requests import StaffRequest
 from bookings.infrastructure.connections import collection
 
 ENTRIES_A_PAGE = 50
@@ -90,7 +91,7 @@ class LogPage(ManagerPage):
     template = "admin/manager/log.html"
 
     @method_decorator(require_safe)
-    def show(self, request: HttpRequest) -> HttpResponse:
+    def show(self, request: StaffRequest) -> HttpResponse:
         form = LogForm(request.GET)
         if not form.is_valid():
             return self.render(request, form=form)

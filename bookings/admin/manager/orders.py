@@ -6,9 +6,9 @@ from bson import ObjectId
 from django import forms
 from django.contrib import messages
 from django.contrib.admin.models import ADDITION
-from django.http import HttpRequest
 
 from bookings.admin.manager.pages import note
+from bookings.admin.staff_requests import StaffRequest
 from bookings.catalogue import night_jobs
 from bookings.catalogue.nights import Row
 from bookings.infrastructure import clock
@@ -37,7 +37,7 @@ def count_nights(count: int) -> str:
 
 
 def order(
-    request: HttpRequest,
+    request: StaffRequest,
     job_id: ObjectId,
     *,
     kind: str,
@@ -52,7 +52,7 @@ def order(
     the request has taken its time; what it judged so long does not count against MongoDB's. Raises
     ValidationFailed where nights would become free of charge and `allow_free` does not say so.
     """
-    request.deadline.check()  # type: ignore[attr-defined]
+    request.deadline.check()
     return clock.with_new_budget(
         lambda: _order(
             request,
@@ -67,7 +67,7 @@ def order(
 
 
 def _order(
-    request: HttpRequest,
+    request: StaffRequest,
     job_id: ObjectId,
     kind: str,
     *,

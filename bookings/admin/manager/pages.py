@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
+from bookings.admin.staff_requests import StaffRequest, is_of_staff, may
 from bookings.catalogue import inventory
 from bookings.catalogue.inventory import HotelFacts
 from bookings.models import Hotel
@@ -32,13 +33,14 @@ class ManagerPage(admin.ModelAdmin):
         full = f"{self.opts.app_label}_{self.opts.model_name}_{name}"
         return path(route, self.admin_site.admin_view(view), name=full)
 
-    def show(self, request: HttpRequest) -> HttpResponse:
+    def show(self, request: StaffRequest) -> HttpResponse:
         raise NotImplementedError
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         self.check_may(request, self.needs)
+        assert is_of_staff(request), "the admin site asks for a login first"
         return self.show(request)
 
     def render(self, request: HttpRequest, **context: Any) -> HttpResponse:
@@ -79,8 +81,9 @@ class HotelForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.hotels = {hotel.id: hotel for hotel in inventory.list_hotels()}
-        choices = [(hotel.id, hotel.name) for hotel in self.hotels.values()]
-        self.fields["hotel"].choices = choices  # type: ignore[attr-defined]
+        chooser = self.fields["hotel"]
+        assert isinstance(chooser, forms.ChoiceField)
+        chooser.choices = [(hotel.id, hotel.name) for hotel in self.hotels.values()]
 
     @property
     def first_hotel(self) -> HotelFacts | None:
@@ -89,10 +92,6 @@ class HotelForm(forms.Form):
     def clean_hotel(self) -> HotelFacts | None:
         chosen = self.cleaned_data["hotel"]
         return self.hotels[chosen] if chosen else self.first_hotel
-
-
-def may(request: HttpRequest, *needed: str) -> bool:
-    return request.user.has_perms(needed)  # type: ignore[union-attr]
 
 
 def note(request: HttpRequest, message: str, *, about: Model, action: int = CHANGE) -> None:

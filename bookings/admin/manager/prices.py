@@ -15,7 +15,8 @@ from django.utils.http import urlencode
 
 from bookings.admin.forms import DayField
 from bookings.admin.manager.orders import JobKeyField, count_nights, new_job_key, order
-from bookings.admin.manager.pages import HotelForm, ManagerPage, may
+from bookings.admin.manager.pages import HotelForm, ManagerPage
+from bookings.admin.staff_requests import StaffRequest, may
 from bookings.catalogue import inventory, night_changes, night_jobs
 from bookings.catalogue.calendars import Calendar, Night, read_calendars
 from bookings.catalogue.inventory import HORIZON_DAYS, HotelFacts
@@ -80,9 +81,12 @@ class ChangeForm(forms.Form):
     def __init__(self, hotel: HotelFacts, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.hotel_facts = hotel
-        categories = inventory.list_categories(hotel.id)
-        choices = [(category.id, category.name) for category in categories]
-        self.fields["categories"].choices = choices  # type: ignore[attr-defined]
+        self.choices = [
+            (category.id, category.name) for category in inventory.list_categories(hotel.id)
+        ]
+        chooser = self.fields["categories"]
+        assert isinstance(chooser, forms.MultipleChoiceField)
+        chooser.choices = self.choices
         self.fields[
             "price"
         ].help_text = f"In {hotel.currency}: {write_amount(12_000, hotel.currency)}"
@@ -159,7 +163,7 @@ class ChangeForm(forms.Form):
         if wish.min_stay is not None:
             parts.append(f"minimum stay {wish.min_stay}")
         days = "" if len(data["weekdays"]) == len(WEEKDAYS) else f" ({', '.join(data['weekdays'])})"
-        is_all = len(data["categories"]) == len(self.fields["categories"].choices)  # type: ignore[attr-defined]
+        is_all = len(data["categories"]) == len(self.choices)
         where = "all categories" if is_all else ", ".join(data["categories"])
         return f"Set {', '.join(parts)} from {data['first']} to {data['last']}{days} for {where}"
 
@@ -181,7 +185,7 @@ class PriceCalendarPage(ManagerPage):
     title = "Price calendar"
     template = "admin/manager/prices.html"
 
-    def show(self, request: HttpRequest) -> HttpResponse:
+    def show(self, request: StaffRequest) -> HttpResponse:
         chosen = MonthForm(request.GET)
         hotel = chosen.cleaned_data.get("hotel") if chosen.is_valid() else chosen.first_hotel
         if hotel is None:
@@ -227,7 +231,7 @@ class PriceCalendarPage(ManagerPage):
         )
 
     def _send(
-        self, request: HttpRequest, hotel: HotelFacts, form: ChangeForm
+        self, request: StaffRequest, hotel: HotelFacts, form: ChangeForm
     ) -> tuple[HttpResponse | None, Plan | None]:
         """Applies what was shown. Else the plan to show now, if the form is valid."""
         if form.data.get("hotel") != hotel.id:

@@ -306,7 +306,7 @@ def drop_what_waits(instance: WebhookEndpoint, **_: Any) -> None:
 
 def client_id_of(endpoint: WebhookEndpoint) -> str:
     """Whose it is, as deliveries name it; without fetching the client, which may be gone."""
-    return str(endpoint.client_id)  # type: ignore[attr-defined]
+    return str(endpoint.client_id)
 
 
 def _readable(previous: list[dict[str, Any]]) -> list[tuple[dict[str, Any], str]]:
