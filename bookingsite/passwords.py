@@ -22,7 +22,7 @@ from django.contrib.auth.hashers import Argon2PasswordHasher
 from bookings.infrastructure import clock
 from bookings.refusals import TryAgain
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 # A thread of its own and not a lock around whichever thread asks: the C library keeps what a thread
 # gave back, up to 32 MiB of it, for that thread alone (`M_MMAP_THRESHOLD` in mallopt(3)). With a
@@ -71,7 +71,7 @@ class PasswordHasher(Argon2PasswordHasher):
         return _in_turn(lambda: super(PasswordHasher, self).verify(password, encoded))
 
 
-def _in_turn(work: Callable[[], Answer]) -> Answer:
+def _in_turn(work: Callable[[], Result]) -> Result:
     """Does the work when the one before it is done. Raises TryAgain if too many ask already, or
     that takes too long."""
     if not _asking.acquire(blocking=False):

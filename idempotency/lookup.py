@@ -36,7 +36,7 @@ class Effect:
 
 
 @dataclass(frozen=True)
-class Finding:
+class FoundKey:
     """What Redis and the durable store know of a digest; `redis_answers` is False if it is down."""
 
     digest: str
@@ -98,7 +98,7 @@ def read_digest(text: str, *, caller: str, operation: str, target: str) -> str:
     return keys.digest_of(caller=known, operation=operation, target=target, key=key)
 
 
-def look_up(digest: str, *, target: str = "") -> Finding:
+def look_up(digest: str, *, target: str = "") -> FoundKey:
     """Everything known of the digest. Works with Redis down; raises what the store raises."""
     find_effect = import_string(settings.IDEMPOTENCY_FIND_EFFECT)
     effect = find_effect(digest, target)
@@ -106,4 +106,4 @@ def look_up(digest: str, *, target: str = "") -> Finding:
         record, redis_answers = claims().look_up(digest), True
     except RedisError:
         record, redis_answers = None, False
-    return Finding(digest, record, effect, redis_answers)
+    return FoundKey(digest, record, effect, redis_answers)

@@ -26,7 +26,7 @@ class _JudgesAddress(forms.ModelForm):
         return accounts.judge_address(typed, of=self.instance)
 
 
-class NewAccountForm(_JudgesAddress, AdminUserCreationForm):
+class AddAccountForm(_JudgesAddress, AdminUserCreationForm):
     pass
 
 
@@ -42,7 +42,7 @@ class AccountAdmin(ChangesWhatWasSeen, UserAdmin):
     """The owner of an account's mailbox can choose the account's password."""
 
     form = AccountForm
-    add_form = NewAccountForm
+    add_form = AddAccountForm
     # The form would write over the moment of a log-in.
     readonly_fields = ("last_login",)
     add_fieldsets: Any = (

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from bookings.admin.forms import DayField, KeyedForm, RoomIdsField
-from bookings.admin.records import HotelFilter, RecordAdmin, name_people, staff
+from bookings.admin.records import BookingHotelFilter, RecordAdmin, name_people, staff
 from bookings.admin.staff_requests import StaffRequest, is_of_staff
 from bookings.domain.booking import BLOCK, CANCELLED, CONFIRMED, Booking
 from bookings.domain.stay_request import MAX_NOTES
@@ -62,7 +62,7 @@ class RoomBlockAdmin(RecordAdmin):
         "short_reason",
         "caller_name",
     )
-    list_filter = (BlockStatusFilter, HotelFilter)
+    list_filter = (BlockStatusFilter, BookingHotelFilter)
     search_fields = ("reference", "notes")
     search_help_text = "Reference or reason"
     list_per_page = 50

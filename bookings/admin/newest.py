@@ -50,7 +50,7 @@ class CreatedFilter(DatesFilter):
         return _first_id_of(last + timedelta(days=1)) if last else None
 
 
-class NewestChangeList(ChangeList):
+class NewestBookingsList(ChangeList):
     """The newest records; with filters those that fit among the newest, or among the newest of the
     chosen days. What was searched for is listed whole."""
 

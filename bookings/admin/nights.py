@@ -20,7 +20,7 @@ from bookings.catalogue import night_jobs
 from bookings.catalogue.nights import (
     ALLOW_FREE,
     WEEKDAYS,
-    Plan,
+    NightsPlan,
     night_id,
     plan_nights,
     tell_free,
@@ -33,7 +33,7 @@ from bookings.refusals import ValidationFailed
 # --- Filters: each narrows by ids and dates, since the index is on these ------------------------
 
 
-class HotelFilter(admin.SimpleListFilter):
+class NightHotelFilter(admin.SimpleListFilter):
     title = "hotel"
     parameter_name = "hotel"
 
@@ -158,7 +158,7 @@ class NightAdmin(ChangesWhatWasSeen):
     )
     # Only by category and date: no index serves another order.
     sortable_by = ()
-    list_filter = (HotelFilter, CategoryFilter, DatesFilter)
+    list_filter = (NightHotelFilter, CategoryFilter, DatesFilter)
     show_full_result_count = False
     actions = ("close_selected", "open_selected")
 
@@ -218,7 +218,7 @@ class NightsJobForm(AsksBeforeFree):
         initial=WEEKDAYS,
         widget=forms.CheckboxSelectMultiple,
     )
-    plan: Plan
+    plan: NightsPlan
 
     class Meta:
         help_texts = {

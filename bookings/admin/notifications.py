@@ -20,7 +20,7 @@ from bookings.news.webhooks import backlog
 FAILING = "failing"
 
 
-class StateFilter(admin.SimpleListFilter):
+class DeliveryStateFilter(admin.SimpleListFilter):
     """What became of it; of what waits also only what has failed before."""
 
     title = "state"
@@ -53,7 +53,7 @@ class ChannelFilter(admin.SimpleListFilter):
         return queryset.filter(channel=self.value()) if self.value() else queryset
 
 
-class NewestChangeList(ChangeList):
+class NewestDeliveriesList(ChangeList):
     """The newest, of a state if one is chosen; see bookings/admin/newest.py for the reason. What
     was searched for is listed whole."""
 
@@ -79,7 +79,7 @@ class NotificationAdmin(admin.ModelAdmin):
         "event", "channel", "booking_link", "receiver", "state_now", "tries", "at", "last_error",
     )  # fmt: skip
     list_display_links = None
-    list_filter = (StateFilter, ChannelFilter)
+    list_filter = (DeliveryStateFilter, ChannelFilter)
     search_fields = ("reference",)
     search_help_text = "The whole reference of a booking"
     # Only the newest first: no index serves another order.
@@ -101,8 +101,8 @@ class NotificationAdmin(admin.ModelAdmin):
         """Whoever may change notifications may have them sent again."""
         return super().has_change_permission(request)
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[NewestChangeList]:
-        return NewestChangeList
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[NewestDeliveriesList]:
+        return NewestDeliveriesList
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[DeliveryRecord], search_term: str

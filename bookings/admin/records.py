@@ -22,7 +22,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from bookings.admin.forms import KeyedForm, add_faults
-from bookings.admin.newest import BoundedPaginator, NewestChangeList
+from bookings.admin.newest import BoundedPaginator, NewestBookingsList
 from bookings.admin.staff_requests import StaffRequest
 from bookings.domain.booking import EXPIRED, NO_SHOW, PENDING, Booking, Change
 from bookings.domain.callers import Caller, caller_of_user
@@ -38,7 +38,7 @@ from bookings.stays.outcomes import Outcome
 MAX_AT_ONCE = 100
 
 
-class HotelFilter(admin.SimpleListFilter):
+class BookingHotelFilter(admin.SimpleListFilter):
     """Names come from the catalogue: asking the bookings for them would read them all."""
 
     title = "hotel"
@@ -98,8 +98,8 @@ class RecordAdmin(admin.ModelAdmin):
 
     # --- Reading ------------------------------------------------------------------------------
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[NewestChangeList]:
-        return NewestChangeList
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[NewestBookingsList]:
+        return NewestBookingsList
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         # Whatever else stands in an address would be asked of every booking.

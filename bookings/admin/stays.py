@@ -22,7 +22,7 @@ from bookings.admin.desk.choosing import read_day
 from bookings.admin.desk.marks import PRESENCE_LABELS, mark_buttons, night_to_release
 from bookings.admin.forms import SHOW, DayField, KeyedForm, RoomIdsField, new_key
 from bookings.admin.newest import LOOKED_THROUGH, MAX_LISTED, CreatedFilter
-from bookings.admin.records import HotelFilter, RecordAdmin, name_people, place_of, staff
+from bookings.admin.records import BookingHotelFilter, RecordAdmin, name_people, place_of, staff
 from bookings.admin.staff_requests import StaffRequest, is_of_staff, may
 from bookings.catalogue import inventory
 from bookings.catalogue.inventory import HotelFacts
@@ -156,7 +156,7 @@ class BookingAdmin(RecordAdmin):
         "guest_name",
         "listed_total",
     )
-    list_filter = (StatusFilter, HotelFilter, CreatedFilter)
+    list_filter = (StatusFilter, BookingHotelFilter, CreatedFilter)
     filter_parameters = ("status", "hotel", "first", "last")
     # Its field alone: `get_search_results` does the search.
     search_fields = ("reference",)

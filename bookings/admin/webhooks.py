@@ -41,7 +41,7 @@ class WebhookEndpointForm(forms.ModelForm):
         return url
 
 
-class StateFilter(admin.SimpleListFilter):
+class EndpointStateFilter(admin.SimpleListFilter):
     title = "state"
     parameter_name = "state"
     conditions: dict[str, dict[str, Any]] = {
@@ -69,7 +69,7 @@ class WebhookEndpointAdmin(AddsOnce):
     fields = ("client", "url", "is_active", "state", "last_error", "last_sent_at")
     list_display = ("client", "url", "state", "waiting", "last_sent_at")
     list_display_links = ("client", "url")
-    list_filter = (StateFilter,)
+    list_filter = (EndpointStateFilter,)
     list_select_related = ("client",)
     search_fields = ("url",)
     sortable_by = ()
@@ -280,7 +280,7 @@ class WebhookEndpointAdmin(AddsOnce):
         )
 
 
-def _shown(deliveries: list[backlog.Delivery]) -> list[dict[str, Any]]:
+def _shown(deliveries: list[backlog.DeliveryDocument]) -> list[dict[str, Any]]:
     """As a template can read them, which wants no underscore."""
     return [{**delivery, "id": delivery["_id"]} for delivery in deliveries]
 

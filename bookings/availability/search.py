@@ -16,7 +16,7 @@ from bookings.availability.stock import (
     read_category_stock,
 )
 from bookings.catalogue import calendars, inventory
-from bookings.catalogue.calendars import Night, Obstacle, describe_days, read_calendars
+from bookings.catalogue.calendars import CalendarNight, Obstacle, describe_days, read_calendars
 from bookings.catalogue.inventory import CategoryFacts, HotelFacts, RoomFacts
 from bookings.domain.booking import Price, nights_between
 from bookings.domain.stay_request import MAX_NIGHTS, judge_length
@@ -88,7 +88,7 @@ class CalendarDay:
     """
 
     date: date
-    night: Night | None
+    night: CalendarNight | None
     rooms_left: int
     shortest: ShortestStay | None
 

@@ -20,7 +20,7 @@ CLOSED_TO_DEPARTURE = "CLOSED_TO_DEPARTURE"
 
 
 @dataclass(frozen=True)
-class Night:
+class CalendarNight:
     """One day of a category. `price` is in minor units; the rest restricts stays.
 
     `min_stay` binds stays that arrive on this day, as hotels mean it; being closed to
@@ -49,13 +49,13 @@ class Calendar:
     """A category's days, as far as they were read (see `read_calendars`)."""
 
     category: CategoryFacts
-    days: dict[date, Night]
+    days: dict[date, CalendarNight]
 
-    def night(self, day: date) -> Night | None:
+    def night(self, day: date) -> CalendarNight | None:
         """The day as it is sold; None where it is not for sale at all."""
         night = self.days.get(day)
         if night is None and self.category.sell_by_default:
-            night = Night(self.category.default_price)
+            night = CalendarNight(self.category.default_price)
         return None if night is None or night.is_closed else night
 
     def list_price(self, day: date) -> int:
@@ -99,7 +99,7 @@ def read_calendars(
     For a stay `last` is the day of check-out, which may be closed to departure.
     """
     by_id = {category.id: category for category in categories}
-    days: dict[str, dict[date, Night]] = {category_id: {} for category_id in by_id}
+    days: dict[str, dict[date, CalendarNight]] = {category_id: {} for category_id in by_id}
     for night in collection("nights").find(
         {
             "category_id": {"$in": list(by_id)},
@@ -122,9 +122,9 @@ def describe_days(days: Iterable[date]) -> str:
     return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
 
 
-def night_of(document: dict[str, Any]) -> tuple[date, Night]:
+def night_of(document: dict[str, Any]) -> tuple[date, CalendarNight]:
     """The day and the facts in a document of `nights`."""
-    return date.fromisoformat(document["date"]), Night(
+    return date.fromisoformat(document["date"]), CalendarNight(
         price=document["price"],
         is_closed=document["closed"],
         min_stay=document["min_stay"],

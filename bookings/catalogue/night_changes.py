@@ -14,9 +14,9 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from bookings.catalogue import inventory
-from bookings.catalogue.calendars import Calendar, Night, read_calendars
+from bookings.catalogue.calendars import Calendar, CalendarNight, read_calendars
 from bookings.catalogue.inventory import HORIZON_DAYS, CategoryFacts, HotelFacts
-from bookings.catalogue.nights import MAX_ROWS, WEEKDAYS, Row
+from bookings.catalogue.nights import MAX_ROWS, WEEKDAYS, NightRow
 from bookings.domain.stay_request import MAX_NIGHTS
 from bookings.infrastructure import clock
 from bookings.models import MAX_NIGHT_PRICE
@@ -42,20 +42,20 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Change:
+class NightChange:
     """One night as it is, or as it is sold by default, and as it will be."""
 
     category: CategoryFacts
     day: date
     is_new: bool
-    before: Night
-    after: Night
+    before: CalendarNight
+    after: CalendarNight
 
     @property
-    def row(self) -> Row:
+    def row(self) -> NightRow:
         fields = zip(FIELDS, _values(self.before), _values(self.after), strict=True)
         changed = {field: (old, new) for field, old, new in fields if old != new}
-        return Row(
+        return NightRow(
             self.category.id,
             self.day.isoformat(),
             values={field: new for field, (_, new) in changed.items()},
@@ -65,12 +65,12 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ChangePlan:
     """What a wish comes to: the nights that change, those that are so already, and those of
     categories that sell only nights in the calendar, which are not there."""
 
     hotel: HotelFacts
-    changes: tuple[Change, ...]
+    changes: tuple[NightChange, ...]
     same: int
     missing: int
 
@@ -79,7 +79,7 @@ class Plan:
         return sum(change.is_new for change in self.changes)
 
     @property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[NightRow]:
         return [change.row for change in self.changes]
 
     @property
@@ -103,7 +103,7 @@ def plan_change(
     last: date,
     weekdays: Collection[str],
     wish: Wish,
-) -> Plan:
+) -> ChangePlan:
     """What the wish would change from `first` to `last`, both included, on these weekdays.
 
     A night of a category that sells every date by default is made where it changes anything;
@@ -138,22 +138,22 @@ def plan_change(
     if any(change.after.price > MAX_NIGHT_PRICE for change in changes):
         text = f"No night can cost more than {MAX_NIGHT_PRICE:,} minor units (cents)."
         raise ValidationFailed([Fault("percent", text)])
-    return Plan(hotel, tuple(changes), same, missing)
+    return ChangePlan(hotel, tuple(changes), same, missing)
 
 
-def _plan_night(calendar: Calendar, day: date, wish: Wish) -> Change | None:
+def _plan_night(calendar: Calendar, day: date, wish: Wish) -> NightChange | None:
     stored = calendar.days.get(day)
     if stored is None and not calendar.category.sell_by_default:
         return None
-    before = stored or Night(calendar.category.default_price)
-    after = Night(
+    before = stored or CalendarNight(calendar.category.default_price)
+    after = CalendarNight(
         price=_price_after(before.price, wish),
         is_closed=_either(wish.is_closed, before.is_closed),
         min_stay=_either(wish.min_stay, before.min_stay),
         is_closed_to_arrival=_either(wish.is_closed_to_arrival, before.is_closed_to_arrival),
         is_closed_to_departure=_either(wish.is_closed_to_departure, before.is_closed_to_departure),
     )
-    return Change(calendar.category, day, stored is None, before, after)
+    return NightChange(calendar.category, day, stored is None, before, after)
 
 
 def _price_after(price: int, wish: Wish) -> int:
@@ -200,7 +200,7 @@ def _choose_days(
     return days, []
 
 
-def _values(night: Night) -> tuple[Any, ...]:
+def _values(night: CalendarNight) -> tuple[Any, ...]:
     return (
         night.price,
         night.is_closed,

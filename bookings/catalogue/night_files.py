@@ -14,7 +14,7 @@ from typing import Any
 
 from bookings.catalogue import inventory
 from bookings.catalogue.inventory import HORIZON_DAYS, CategoryFacts, HotelFacts
-from bookings.catalogue.nights import MAX_ROWS, Row
+from bookings.catalogue.nights import MAX_ROWS, NightRow
 from bookings.domain.money import count_digits, read_amount, write_amount
 from bookings.domain.stay_request import MAX_NIGHTS
 from bookings.infrastructure import clock
@@ -124,7 +124,7 @@ def _exported_rows(hotel: HotelFacts, first: date, last: date) -> Iterator[list[
 # --- Judging ------------------------------------------------------------------------------------
 
 
-def judge_file(content: bytes, hotel: HotelFacts) -> list[Row]:
+def judge_file(content: bytes, hotel: HotelFacts) -> list[NightRow]:
     """The rows of a file about this hotel. Raises FileRefused with everything that is wrong."""
     text = _decode(content)
     # Excel's line about the separator says what the header shows; lines keep their numbers.
@@ -134,7 +134,7 @@ def judge_file(content: bytes, hotel: HotelFacts) -> list[Row]:
     judge = _Judge(hotel, categories, names, decimal_comma=separator != ",")
     faults: list[FileFault] = []
     fault_count = 0
-    rows: list[Row] = []
+    rows: list[NightRow] = []
     records = itertools.islice(_read_records(text, separator), 1, None)
     for number, (line, cells) in enumerate(records, start=1):
         if number > MAX_ROWS:
@@ -275,7 +275,7 @@ class _Judge:
             "closed_to_departure": _read_yes_or_no,
         }
 
-    def judge(self, line: int, cells: list[str]) -> tuple[Row | None, list[FileFault]]:
+    def judge(self, line: int, cells: list[str]) -> tuple[NightRow | None, list[FileFault]]:
         """The row, or what is wrong with it."""
         if not "".join(cells[len(self._names) :]).strip():
             cells = cells[: len(self._names)]
@@ -301,7 +301,7 @@ class _Judge:
         if before != line:
             text = f"This night is in line {before} already; leave one of the two."
             return None, [FileFault(line, "date", text)]
-        return Row(category.id, day, values, category.default_price), []
+        return NightRow(category.id, day, values, category.default_price), []
 
     def _read_hotel(self, text: str) -> str:
         if text != self._hotel.id:

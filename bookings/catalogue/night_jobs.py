@@ -30,7 +30,7 @@ from pymongo.client_session import ClientSession
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from bookings.catalogue import nights
-from bookings.catalogue.nights import Progress, Row
+from bookings.catalogue.nights import NightRow, Progress
 from bookings.domain import account_deletion
 from bookings.domain.callers import caller_of_user
 from bookings.infrastructure import clock, failed_work
@@ -65,7 +65,7 @@ _OPEN: dict[str, Any] = {"state": {"$in": [WAITING, RUNNING]}}
 
 
 @dataclass(frozen=True)
-class Figures:
+class JobFigures:
     """How many jobs are not done, and how long ago the oldest of them was ordered."""
 
     open_jobs: int = 0
@@ -81,7 +81,7 @@ def order_rows(
     job_id: ObjectId,
     kind: str,
     hotel_id: str,
-    rows: Sequence[Row],
+    rows: Sequence[NightRow],
     summary: str,
     user_id: Any,
     allow_free: bool = False,
@@ -157,7 +157,7 @@ def work_on_jobs() -> int:
     return ended
 
 
-def read_figures() -> Figures:
+def read_figures() -> JobFigures:
     """What waits or is being worked on now."""
     found = list(
         collection("nights_jobs").aggregate(
@@ -169,19 +169,19 @@ def read_figures() -> Figures:
         )
     )
     if not found:
-        return Figures()
-    return Figures(found[0]["count"], max(0.0, found[0]["age_ms"] / 1000))
+        return JobFigures()
+    return JobFigures(found[0]["count"], max(0.0, found[0]["age_ms"] / 1000))
 
 
-def pack(rows: Sequence[Row]) -> bytes:
+def pack(rows: Sequence[NightRow]) -> bytes:
     """The rows in few bytes: as many as there may be stay far below what a document can hold."""
     told = [[row.category, row.day, row.values, row.base_price, row.seen] for row in rows]
     return zlib.compress(json.dumps(told, separators=(",", ":")).encode())
 
 
-def unpack(packed: bytes) -> list[Row]:
+def unpack(packed: bytes) -> list[NightRow]:
     """The rows that were packed."""
-    return [Row(*told) for told in json.loads(zlib.decompress(packed))]
+    return [NightRow(*told) for told in json.loads(zlib.decompress(packed))]
 
 
 def _take_oldest(*, only: ObjectId | None = None) -> dict[str, Any] | None:

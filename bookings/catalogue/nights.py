@@ -46,7 +46,7 @@ DUPLICATE_KEY = 11000
 
 
 @dataclass(frozen=True)
-class Plan:
+class NightsPlan:
     """The nights to make: each of the dates in each of the categories at its price."""
 
     prices: tuple[tuple[str, int], ...]
@@ -63,7 +63,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Row:
+class NightRow:
     """What is set of one night, by the names of its fields; `price` is in minor units.
 
     A night that is not there yet is made with `base_price` unless its price is set. `seen` is
@@ -179,7 +179,7 @@ def plan_nights(
     price: int | None = None,
     weekdays: Collection[str] = WEEKDAYS,
     allow_free: bool = False,
-) -> Plan:
+) -> NightsPlan:
     """Judges what is asked for; raises ValidationFailed with a sentence for each fault.
 
     Both ends are included unless `exclude_end`. Only dates on one of the `weekdays` are taken.
@@ -198,7 +198,7 @@ def plan_nights(
     ]
     if not prices:
         raise ValidationFailed([Fault("hotel", _why_no_categories(hotel_id))])
-    plan = Plan(tuple(prices), tuple(dates))
+    plan = NightsPlan(tuple(prices), tuple(dates))
     if plan.free and not allow_free:
         raise ValidationFailed([Fault(ALLOW_FREE, tell_free(plan.free))])
     return plan
@@ -264,7 +264,7 @@ def _write_nights(
 
 
 def judge_rows(
-    rows: Sequence[Row], *, on_progress: Callable[[Progress], object] = _nothing
+    rows: Sequence[NightRow], *, on_progress: Callable[[Progress], object] = _nothing
 ) -> None:
     """Raises ValidationFailed if a category is there no more, or a night not as it was seen.
 
@@ -288,7 +288,7 @@ def judge_rows(
 
 
 def set_nights(
-    rows: Sequence[Row], *, begun: Progress | None = None, record: Record = _nothing
+    rows: Sequence[NightRow], *, begun: Progress | None = None, record: Record = _nothing
 ) -> Progress:
     """Sets what the rows say and leaves the rest of each night.
 
@@ -301,7 +301,7 @@ def set_nights(
         batch = rows[progress.done : progress.done + ROWS_A_BATCH]
 
         def write(
-            session: ClientSession, before: Progress = progress, batch: Sequence[Row] = batch
+            session: ClientSession, before: Progress = progress, batch: Sequence[NightRow] = batch
         ) -> Progress:
             made, changed, refused = _write_rows(batch, session)
             after = replace(
@@ -335,7 +335,7 @@ def _in_transaction(write: Callable[[ClientSession], Progress]) -> Progress:
     raise AssertionError("the last attempt returns or raises")
 
 
-def count_free(rows: Sequence[Row]) -> int:
+def count_free(rows: Sequence[NightRow]) -> int:
     """How many nights the rows would make free of charge, or open while they cost nothing."""
     rows = [
         row
@@ -359,7 +359,7 @@ def tell_free(count: int = 0) -> str:
     return f"{nights} would be free of charge, at a price of 0."
 
 
-def _becomes_free(row: Row, night: dict[str, Any] | None) -> bool:
+def _becomes_free(row: NightRow, night: dict[str, Any] | None) -> bool:
     if night is None:
         return row.values.get("price", row.base_price) == 0
     price = row.values.get("price", night["price"])
@@ -387,7 +387,7 @@ def _check_categories(ids: set[str]) -> None:
         raise ValidationFailed([Fault("category", text)])
 
 
-def _count_stale(rows: Sequence[Row]) -> int:
+def _count_stale(rows: Sequence[NightRow]) -> int:
     """How many of the nights are not as they were seen."""
     ids = [night_id(row.category, row.day) for row in rows]
     there = {night["_id"]: night for night in collection("nights").find({"_id": {"$in": ids}})}
@@ -399,7 +399,7 @@ def _count_stale(rows: Sequence[Row]) -> int:
     )
 
 
-def _write_rows(rows: Sequence[Row], session: ClientSession) -> tuple[int, int, int]:
+def _write_rows(rows: Sequence[NightRow], session: ClientSession) -> tuple[int, int, int]:
     """Returns how many nights it made, how many it changed, and how many it refused to."""
     nights = collection("nights")
     ids = [night_id(row.category, row.day) for row in rows]
@@ -426,7 +426,7 @@ def _write_rows(rows: Sequence[Row], session: ClientSession) -> tuple[int, int, 
     return made, changed, refused
 
 
-def _group_by_values(rows: Iterable[Row]) -> list[tuple[UpdateMany, int]]:
+def _group_by_values(rows: Iterable[NightRow]) -> list[tuple[UpdateMany, int]]:
     """One update for all nights that get the same, since many do, with how many they are."""
     ids: dict[tuple[Any, ...], list[str]] = {}
     for row in rows:

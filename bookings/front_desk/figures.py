@@ -24,7 +24,7 @@ SEVERAL = ""
 
 
 @dataclass(frozen=True)
-class Count:
+class RoomCount:
     """Rooms on a night, or the sum over several; `revenue` is in minor units.
 
     `priced` rooms are those that the revenue is of: all that are sold, but of one category only
@@ -38,8 +38,8 @@ class Count:
     revenue: int = 0
     priced: int = 0
 
-    def __add__(self, other: "Count") -> "Count":
-        return Count(
+    def __add__(self, other: "RoomCount") -> "RoomCount":
+        return RoomCount(
             *(a + b for a, b in zip(vars(self).values(), vars(other).values(), strict=True))
         )
 
@@ -65,7 +65,7 @@ class Count:
 
 
 @dataclass(frozen=True)
-class Figures:
+class HotelFigures:
     """A hotel's nights from `first` to `last`; `cells` are by day and category.
 
     `other_currencies` is what was earned in another than the hotel's present one, in minor
@@ -76,30 +76,30 @@ class Figures:
     first: date
     last: date
     categories: tuple[CategoryFacts, ...]
-    cells: dict[tuple[date, str], Count]
+    cells: dict[tuple[date, str], RoomCount]
     other_currencies: dict[str, int] = field(default_factory=dict)
 
     def days(self) -> Iterator[date]:
         return nights_between(self.first, self.last + timedelta(days=1))
 
-    def of_day(self, day: date) -> Count:
-        return sum((self.cell(day, name) for name in self._names()), Count())
+    def of_day(self, day: date) -> RoomCount:
+        return sum((self.cell(day, name) for name in self._names()), RoomCount())
 
-    def of_category(self, category: str) -> Count:
-        return sum((self.cell(day, category) for day in self.days()), Count())
+    def of_category(self, category: str) -> RoomCount:
+        return sum((self.cell(day, category) for day in self.days()), RoomCount())
 
-    def cell(self, day: date, category: str) -> Count:
-        return self.cells.get((day, category), Count())
+    def cell(self, day: date, category: str) -> RoomCount:
+        return self.cells.get((day, category), RoomCount())
 
     @property
-    def total(self) -> Count:
-        return sum(self.cells.values(), Count())
+    def total(self) -> RoomCount:
+        return sum(self.cells.values(), RoomCount())
 
     def _names(self) -> list[str]:
         return [*(category.id for category in self.categories), SEVERAL]
 
 
-def read_figures(hotel_id: str, first: date, last: date) -> Figures:
+def read_figures(hotel_id: str, first: date, last: date) -> HotelFigures:
     """The figures of the nights from `first` to `last`, both included.
 
     Raises ValidationFailed with a sentence for each fault.
@@ -114,7 +114,7 @@ def read_figures(hotel_id: str, first: date, last: date) -> Figures:
     categories = tuple(inventory.list_categories(hotel_id))
     rooms, unsold = _count_rooms([category.id for category in categories])
     cells = {
-        (day, category.id): Count(rooms=rooms.get(category.id, 0))
+        (day, category.id): RoomCount(rooms=rooms.get(category.id, 0))
         for category in categories
         for day in nights_between(first, last + timedelta(days=1))
     }
@@ -126,7 +126,7 @@ def read_figures(hotel_id: str, first: date, last: date) -> Figures:
             other_currencies[currency] = other_currencies.get(currency, 0) + amount
             amount = 0
         key = (date.fromisoformat(place["night"]), place["category"] or SEVERAL)
-        count = Count(
+        count = RoomCount(
             # A room that was taken out of sale is for sale on the nights that it is sold.
             rooms=group["unsold"],
             sold=group["rooms"] if state == "sold" else 0,
@@ -135,8 +135,8 @@ def read_figures(hotel_id: str, first: date, last: date) -> Figures:
             revenue=amount,
             priced=group["priced"] if currency == hotel.currency else 0,
         )
-        cells[key] = cells.get(key, Count()) + count
-    return Figures(hotel, first, last, categories, cells, other_currencies)
+        cells[key] = cells.get(key, RoomCount()) + count
+    return HotelFigures(hotel, first, last, categories, cells, other_currencies)
 
 
 def _count_rooms(category_ids: list[str]) -> tuple[dict[str, int], list[str]]:

@@ -25,7 +25,7 @@ from pymongo import MongoClient
 from bookings.infrastructure.connections import database
 from bookings.refusals import TryAgain
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 Address = tuple[str, int | None]
 
 # Long enough to cost nothing; until then a time that was read well is off by DRIFT at the most.
@@ -222,14 +222,14 @@ def request_limits() -> Iterator[Deadline]:
         yield Deadline.after(REQUEST_TIMEOUT_S)
 
 
-def with_new_budget(call: Callable[[], Answer]) -> Answer:
+def with_new_budget(call: Callable[[], Result]) -> Result:
     """What `call` returns, with all of MongoDB's budget anew: for what a request writes after it
     computed for long. Check its deadline first; both together end before gunicorn's time-out.
 
     It runs in a context of its own, since a time-out inside another can only be shorter.
     """
 
-    def run() -> Answer:
+    def run() -> Result:
         with request_limits():
             return call()
 

@@ -24,19 +24,19 @@ _WITH_PORT = re.compile(r"(?:\[([^\]]*)\]|([0-9.]+))(?::[0-9]+)?")
 
 
 @dataclass(frozen=True)
-class Count:
+class WindowCount:
     """How many there have been in the present window, and how long that still lasts."""
 
     number: int
     left_s: float
 
 
-def count(name: str, *, window_s: int) -> Count:
+def count(name: str, *, window_s: int) -> WindowCount:
     """Counts one more under this name; the windows follow the clock."""
     now_s = time.time()
     window = int(now_s // window_s)
     number = _increment(f"{name}:{window}", 1, window_s)
-    return Count(number, (window + 1) * window_s - now_s)
+    return WindowCount(number, (window + 1) * window_s - now_s)
 
 
 def count_in_all(name: str, *, times: int = 1, kept_s: int) -> int:

@@ -83,7 +83,7 @@ QUEUE_OF = {MAIL: failed_work.MAILS, WEBHOOK: failed_work.WEBHOOKS}
 
 
 @dataclass(frozen=True)
-class Figures:
+class DeliveryFigures:
     """What came of tries on a channel, how many wait there, and how long the one has been due
     that is due longest."""
 
@@ -238,7 +238,7 @@ def nth_newest_at(nth: int, *, state: str | None = None) -> datetime | None:
     return next((delivery["created_at"] for delivery in found), None)
 
 
-def read_figures(channel: Channel) -> Figures:
+def read_figures(channel: Channel) -> DeliveryFigures:
     """What waits on this channel now, counted up to MAX_COUNTED."""
     found = list(
         collection("deliveries").aggregate(
@@ -253,8 +253,8 @@ def read_figures(channel: Channel) -> Figures:
     tally = collection("delivery_tally").find_one({"_id": channel}) or {}
     results = {result: tally.get(result, 0) for result in RESULTS}
     if not found:
-        return Figures(results)
-    return Figures(results, found[0]["count"], max(0.0, found[0]["due_ms"] / 1000))
+        return DeliveryFigures(results)
+    return DeliveryFigures(results, found[0]["count"], max(0.0, found[0]["due_ms"] / 1000))
 
 
 def count(channel: Channel, result: str) -> None:

@@ -47,7 +47,7 @@ class Sweep:
 
 
 @dataclass(frozen=True)
-class Figures:
+class ExpiryFigures:
     """What is known of expiry: what sweeps did, and what waits for the next one."""
 
     tally: Tally
@@ -114,10 +114,10 @@ def _log(sweep: Sweep, started_by: StartedBy) -> None:
     )
 
 
-def read_figures() -> Figures:
+def read_figures() -> ExpiryFigures:
     """The figures of expiry, the same in whichever process asks."""
     dead_holds, oldest_age_s = lookups.count_dead_holds()
-    return Figures(sweep_tally.read(), dead_holds, oldest_age_s)
+    return ExpiryFigures(sweep_tally.read(), dead_holds, oldest_age_s)
 
 
 def late_after_s() -> float:

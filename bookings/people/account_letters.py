@@ -81,7 +81,7 @@ MAX_COUNTED = 10_000
 
 
 @dataclass(frozen=True)
-class Figures:
+class LetterFigures:
     """What became of letters since the database was made, and what waits.
 
     `oldest_due_age_s` is how long the one that should have been taken first has been due.
@@ -165,7 +165,7 @@ def send_letters() -> int:
     return sent
 
 
-def read_figures() -> Figures:
+def read_figures() -> LetterFigures:
     """The figures now, the same in whichever process asks."""
     tally = collection("letter_tally").find_one(_TALLY) or {}
     results = {result: tally.get(result, 0) for result in RESULTS}
@@ -194,9 +194,9 @@ def read_figures() -> Figures:
         )
     )
     if not found:
-        return Figures(results)
+        return LetterFigures(results)
     counted = found[0]
-    return Figures(
+    return LetterFigures(
         results,
         counted["count"],
         max(0.0, counted["waiting_ms"] / 1000),
@@ -304,10 +304,10 @@ def _write(letter: dict[str, Any]) -> EmailMessage | None:
 
 # To whom, about what, by which template and its values. What is said of an account goes to the
 # address that stands in it, never to the one that was typed.
-Written = tuple[str, str, str, dict[str, Any]]
+LetterParts = tuple[str, str, str, dict[str, Any]]
 
 
-def _write_register(letter: dict[str, Any]) -> Written | None:
+def _write_register(letter: dict[str, Any]) -> LetterParts | None:
     account = accounts.find_account(letter["address"])
     if account is None:
         link = link_to("open_register", _signer(REGISTER).sign(str(letter["_id"])))
@@ -322,7 +322,7 @@ def _write_register(letter: dict[str, Any]) -> Written | None:
     )
 
 
-def _write_reset(letter: dict[str, Any]) -> Written | None:
+def _write_reset(letter: dict[str, Any]) -> LetterParts | None:
     account = accounts.find_account(letter["address"])
     if account is None:
         return (
@@ -338,7 +338,7 @@ def _write_reset(letter: dict[str, Any]) -> Written | None:
     return account.email, _("A new password"), "reset", {"link": link}
 
 
-def _write_find(letter: dict[str, Any]) -> Written:
+def _write_find(letter: dict[str, Any]) -> LetterParts:
     # Wherever the hotel is, its day is not before this one.
     yesterday = clock.today("UTC") - timedelta(days=1)
     bookings = lookups.list_guest_bookings(letter["address"], from_day=yesterday, limit=MAX_LISTED)
@@ -355,7 +355,7 @@ def _write_find(letter: dict[str, Any]) -> Written:
     return letter["address"], _("Your bookings"), "find", {"rows": rows}
 
 
-def _write_hold(letter: dict[str, Any]) -> Written:
+def _write_hold(letter: dict[str, Any]) -> LetterParts:
     stay = letter["stay"]
     hotel = find_hotel(stay["hotel"])
     context = {

@@ -33,7 +33,7 @@ STATUS_LABELS = {
 NO_DATE = _("Choose a date that exists, written YYYY-MM-DD.")
 
 
-class DayField(forms.CharField):
+class WrittenDayField(forms.CharField):
     """A calendar day, written YYYY-MM-DD as `<input type="date">` sends it."""
 
     def __init__(self, *, label: Any) -> None:
@@ -57,8 +57,8 @@ class SearchForm(forms.Form):
         label=_("Hotel"),
         error_messages={"invalid_choice": _("Choose one of the hotels in the list.")},
     )
-    arrival = DayField(label=_("Arrival"))
-    departure = DayField(label=_("Departure"))
+    arrival = WrittenDayField(label=_("Arrival"))
+    departure = WrittenDayField(label=_("Departure"))
     guests = forms.IntegerField(label=_("Guests per room"), min_value=1, max_value=MAX_GUESTS)
     rooms = forms.IntegerField(label=_("Rooms"), min_value=1, max_value=MAX_ROOMS)
 

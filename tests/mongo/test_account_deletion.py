@@ -16,7 +16,7 @@ from django.test import Client
 
 from bookings import points
 from bookings.catalogue import night_jobs
-from bookings.catalogue.nights import Row
+from bookings.catalogue.nights import NightRow
 from bookings.domain import account_deletion
 from bookings.domain.callers import Caller, caller_of_guest, caller_of_user
 from bookings.front_desk import blocks, marks
@@ -295,7 +295,7 @@ def test_leaves_an_order_of_staff_who_were_deleted_meanwhile_without_a_name(desk
         job_id=job_id,
         kind=night_jobs.CHANGE,
         hotel_id="demo",
-        rows=[Row("demo_double", night(), values={"price": 100}, base_price=200)],
+        rows=[NightRow("demo_double", night(), values={"price": 100}, base_price=200)],
         summary="Cheaper.",
         user_id=pk,
     )

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from bookings.domain.callers import Caller
 from bookings.front_desk import blocks
-from bookings.front_desk.figures import SEVERAL, Count, Figures, read_figures
+from bookings.front_desk.figures import SEVERAL, HotelFigures, RoomCount, read_figures
 from bookings.infrastructure import clock
 from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.connections import collection
@@ -37,7 +37,7 @@ def day(ahead: int) -> date:
     return date.fromisoformat(night(ahead))
 
 
-def figures(first: int = 30, last: int = 30) -> Figures:
+def figures(first: int = 30, last: int = 30) -> HotelFigures:
     return read_figures("inn", day(first), day(last))
 
 
@@ -53,7 +53,7 @@ def stay(key: str, room: str, first: int, nights: int = 1, **more: Any) -> Any:
 def test_counts_an_empty_night() -> None:
     total = figures().total
 
-    assert total == Count(rooms=5)
+    assert total == RoomCount(rooms=5)
     assert (total.for_sale, total.occupancy, total.adr, total.revpar) == (5, 0, None, 0)
 
 
@@ -63,7 +63,7 @@ def test_counts_what_is_sold_at_its_frozen_price() -> None:
 
     total = figures().total
 
-    assert total == Count(rooms=5, sold=1, revenue=10_000, priced=1)
+    assert total == RoomCount(rooms=5, sold=1, revenue=10_000, priced=1)
     assert (total.occupancy, total.adr, total.revpar) == (20, 10_000, 2_000)
 
 
@@ -85,13 +85,13 @@ def test_counts_live_holds_apart_and_dead_ones_not_at_all() -> None:
     let_hold_end()
     stay("alive", "B", 30, hold=True)
 
-    assert figures().total == Count(rooms=5, held=1)
+    assert figures().total == RoomCount(rooms=5, held=1)
 
 
 def test_counts_no_cancelled_stay() -> None:
     cancel(stay("a", "A", 30))
 
-    assert figures().total == Count(rooms=5)
+    assert figures().total == RoomCount(rooms=5)
 
 
 def test_takes_a_blocked_room_from_what_is_for_sale() -> None:
@@ -108,7 +108,7 @@ def test_takes_a_blocked_room_from_what_is_for_sale() -> None:
 
     total = figures().total
 
-    assert total == Count(rooms=5, sold=1, blocked=2, revenue=10_000, priced=1)
+    assert total == RoomCount(rooms=5, sold=1, blocked=2, revenue=10_000, priced=1)
     assert (total.for_sale, total.occupancy) == (3, Decimal(100) / 3)
 
 
@@ -118,8 +118,8 @@ def test_counts_a_room_that_was_taken_out_of_sale_where_it_is_sold() -> None:
 
     found = figures(30, 31)
 
-    assert found.of_day(day(30)) == Count(rooms=5, sold=1, revenue=10_000, priced=1)
-    assert found.of_day(day(31)) == Count(rooms=4)
+    assert found.of_day(day(30)) == RoomCount(rooms=5, sold=1, revenue=10_000, priced=1)
+    assert found.of_day(day(31)) == RoomCount(rooms=4)
 
 
 def test_counts_every_room_of_a_booking_of_one_category() -> None:
@@ -130,7 +130,9 @@ def test_counts_every_room_of_a_booking_of_one_category() -> None:
         checkOut=night(31),
     )
 
-    assert figures().of_category("inn_double") == Count(rooms=3, sold=2, revenue=20_000, priced=2)
+    assert figures().of_category("inn_double") == RoomCount(
+        rooms=3, sold=2, revenue=20_000, priced=2
+    )
 
 
 def test_keeps_the_revenue_of_several_categories_in_one_booking_apart() -> None:
@@ -143,10 +145,10 @@ def test_keeps_the_revenue_of_several_categories_in_one_booking_apart() -> None:
 
     found = figures()
 
-    assert found.of_category("inn_double") == Count(rooms=3, sold=1)
-    assert found.of_category("inn_single") == Count(rooms=1, sold=1)
-    assert found.of_category(SEVERAL) == Count(revenue=17_000, priced=2)
-    assert found.total == Count(rooms=5, sold=2, revenue=17_000, priced=2)
+    assert found.of_category("inn_double") == RoomCount(rooms=3, sold=1)
+    assert found.of_category("inn_single") == RoomCount(rooms=1, sold=1)
+    assert found.of_category(SEVERAL) == RoomCount(revenue=17_000, priced=2)
+    assert found.total == RoomCount(rooms=5, sold=2, revenue=17_000, priced=2)
     assert found.total.adr == 8_500
 
 
@@ -165,7 +167,7 @@ def test_counts_a_stay_where_it_was_moved_to() -> None:
     found = figures(30, 31)
 
     assert found.of_day(day(30)).sold == 0
-    assert found.of_category("inn_single") == Count(rooms=2, sold=1, revenue=7_000, priced=1)
+    assert found.of_category("inn_single") == RoomCount(rooms=2, sold=1, revenue=7_000, priced=1)
 
 
 def test_adds_up_no_two_currencies() -> None:
@@ -176,7 +178,7 @@ def test_adds_up_no_two_currencies() -> None:
     found = figures()
 
     assert found.other_currencies == {"CHF": 10_000}
-    assert found.total == Count(rooms=5, sold=2, revenue=10_000, priced=1)
+    assert found.total == RoomCount(rooms=5, sold=2, revenue=10_000, priced=1)
     assert found.total.adr == 10_000
 
 
@@ -206,7 +208,7 @@ def test_refuses_a_range_with_a_fault(hotel: str, last: int, field: str, sentenc
 
 
 def test_reads_a_whole_leap_year() -> None:
-    assert figures(30, 30 + 365).total == Count(rooms=366 * 5)
+    assert figures(30, 30 + 365).total == RoomCount(rooms=366 * 5)
 
 
 # --- As plain Python counts it ------------------------------------------------------------------
@@ -301,7 +303,7 @@ def fit(made: list[Made]) -> list[Made]:
     return fitting
 
 
-def recount(made: list[Made], each: date, category: str) -> Count:
+def recount(made: list[Made], each: date, category: str) -> RoomCount:
     """The figures of one night and category, one thing after the other."""
     rooms = {room for room in CATEGORY_OF if CATEGORY_OF[room] == category}
     sold, held, blocked, revenue, priced = set(), set(), set(), 0, 0
@@ -321,7 +323,7 @@ def recount(made: list[Made], each: date, category: str) -> Count:
                 revenue += one.amounts[one.nights.index(each)]
                 priced += len(one.rooms)
     there = (rooms - UNSOLD) | sold | held | blocked
-    return Count(len(there), len(sold), len(held), len(blocked), revenue, priced)
+    return RoomCount(len(there), len(sold), len(held), len(blocked), revenue, priced)
 
 
 def _common(rooms: tuple[str, ...]) -> str | None:

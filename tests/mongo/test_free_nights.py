@@ -14,7 +14,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 
 from bookings.catalogue import night_jobs, nights
-from bookings.catalogue.nights import Row
+from bookings.catalogue.nights import NightRow
 from bookings.infrastructure.connections import collection
 from bookings.models import Hotel, NightsJob, RoomCategory
 from bookings.refusals import ValidationFailed
@@ -167,7 +167,7 @@ def test_counts_nights_that_an_import_makes_at_a_default_price_of_nothing(staff:
 
 
 def test_orders_no_free_nights_by_any_door() -> None:
-    rows = [Row("chalet_attic", DAY, {"price": 0}, 8_000)]
+    rows = [NightRow("chalet_attic", DAY, {"price": 0}, 8_000)]
 
     with pytest.raises(ValidationFailed):
         night_jobs.order_rows(

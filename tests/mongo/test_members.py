@@ -26,7 +26,7 @@ from bookings.operations import doctor as whole
 from bookings.operations.doctor import members as doctor
 from bookings.operations.doctor import mongodb
 from bookings.operations.doctor.findings import Finding
-from bookings.operations.doctor.members import Answer, Member
+from bookings.operations.doctor.members import Member, MemberAnswer
 from local.children import Child
 from local.servers import REPLICA_SET, Server, free_port, plan_mongod
 
@@ -539,7 +539,7 @@ def test_says_how_many_may_be_lost(
 ) -> None:
     named = [replace(member, name=f"m{number}") for number, member in enumerate(configured)]
     answers = [
-        Answer({"setName": "rs0", "me": member.name, **hello} if hello else None)
+        MemberAnswer({"setName": "rs0", "me": member.name, **hello} if hello else None)
         for member, hello in zip(named, said, strict=True)
     ]
 
@@ -575,7 +575,7 @@ def test_compares_the_address_with_the_set(named: str, configured: str, said: st
 def test_says_when_it_may_not_ask_for_the_room() -> None:
     hello = {"setName": "rs0", "me": "m0", **PRIMARY}
 
-    found = doctor.judge("rs0", [Member("m0")], [Answer(hello, refusal_code=18)])
+    found = doctor.judge("rs0", [Member("m0")], [MemberAnswer(hello, refusal_code=18)])
 
     assert found.level == "warn"
     assert "m0 does not say how full its disk is (18): let the site's user log in" in found.text

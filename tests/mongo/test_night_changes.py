@@ -16,8 +16,8 @@ import pytest
 from bson import ObjectId
 
 from bookings.catalogue import night_jobs, nights
-from bookings.catalogue.night_changes import Plan, Wish, plan_change
-from bookings.catalogue.nights import WEEKDAYS, Row, set_nights
+from bookings.catalogue.night_changes import ChangePlan, Wish, plan_change
+from bookings.catalogue.nights import WEEKDAYS, NightRow, set_nights
 from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection
 from bookings.models import Hotel, NightsJob, RoomCategory
@@ -36,7 +36,7 @@ def use_chalet(chalet: Hotel) -> None:
     """Every change here is of the chalet's nights."""
 
 
-def plan(wish: Wish, **changes: Any) -> Plan:
+def plan(wish: Wish, **changes: Any) -> ChangePlan:
     """For two nights of the attic unless `changes` say otherwise."""
     asked: dict[str, Any] = {
         "hotel_id": "chalet",
@@ -59,7 +59,7 @@ def prices() -> dict[str, int]:
     return {found["_id"]: found["price"] for found in collection("nights").find()}
 
 
-def order(rows: list[Row], job_id: ObjectId | None = None) -> ObjectId:
+def order(rows: list[NightRow], job_id: ObjectId | None = None) -> ObjectId:
     job_id = job_id or ObjectId()
     night_jobs.order_rows(
         job_id=job_id,
@@ -76,8 +76,8 @@ def job(job_id: ObjectId) -> NightsJob:
     return NightsJob.objects.get(pk=job_id)
 
 
-def row(price: int, category: str = "chalet_attic", day: str = DAY) -> Row:
-    return Row(category, day, {"price": price}, 8_000)
+def row(price: int, category: str = "chalet_attic", day: str = DAY) -> NightRow:
+    return NightRow(category, day, {"price": price}, 8_000)
 
 
 # --- What a wish comes to -----------------------------------------------------------------------
@@ -419,7 +419,7 @@ def test_writes_nothing_if_a_night_was_changed_since_it_was_seen(meanwhile: Any)
 
 def test_lets_two_orders_set_different_things_of_one_night() -> None:
     job_id = raise_prices()
-    set_nights([Row("chalet_attic", DAY, {"closed": True}, 8_000)])
+    set_nights([NightRow("chalet_attic", DAY, {"closed": True}, 8_000)])
 
     night_jobs.work_on_jobs()
 
@@ -436,7 +436,7 @@ def test_leaves_a_night_that_is_changed_while_it_writes(monkeypatch: Patch, day:
         set_nights_before([row(5, day=day)])
         return write(rows, session)
 
-    def set_nights_before(rows: list[Row]) -> None:
+    def set_nights_before(rows: list[NightRow]) -> None:
         monkeypatch.setattr(nights, "_write_rows", write)
         set_nights(rows)
 

@@ -14,7 +14,7 @@ from bson import BSON, ObjectId
 from bookings.catalogue import night_files, night_jobs, nights
 from bookings.catalogue.inventory import HotelFacts, find_hotel
 from bookings.catalogue.night_files import FileFault, FileRefused, export_nights, judge_file
-from bookings.catalogue.nights import Row, set_nights
+from bookings.catalogue.nights import NightRow, set_nights
 from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection
 from bookings.models import Hotel, NightsJob, RoomCategory
@@ -69,7 +69,7 @@ def test_reads_the_rows_of_a_file(hotel: HotelFacts) -> None:
         "closed_to_arrival": False,
         "closed_to_departure": True,
     }
-    assert row == Row("chalet_attic", DAY, values, 8_000)
+    assert row == NightRow("chalet_attic", DAY, values, 8_000)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_reads_the_rows_of_a_file(hotel: HotelFacts) -> None:
     ],
 )
 def test_takes_files_as_spreadsheets_write_them(hotel: HotelFacts, content: bytes) -> None:
-    assert judge_file(content, hotel) == [Row("chalet_attic", DAY, {"price": 9_550}, 8_000)]
+    assert judge_file(content, hotel) == [NightRow("chalet_attic", DAY, {"price": 9_550}, 8_000)]
 
 
 def test_leaves_what_has_no_column(hotel: HotelFacts) -> None:
@@ -371,7 +371,7 @@ def test_refuses_more_rows_than_an_order_holds(
 def test_packs_rows_that_say_everything_into_a_document() -> None:
     values = {"price": 999_999_999, "closed": False, "min_stay": 90, "closed_to_arrival": False}
     rows = [
-        Row(f"{ObjectId()}{ObjectId()}{number:016}", "2027-01-01", values, 999_999_999, values)
+        NightRow(f"{ObjectId()}{ObjectId()}{number:016}", "2027-01-01", values, 999_999_999, values)
         for number in range(nights.MAX_ROWS // 10)
     ]
 

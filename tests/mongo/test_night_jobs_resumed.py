@@ -17,7 +17,7 @@ from pymongo.errors import AutoReconnect
 
 from bookings.catalogue import night_jobs, nights
 from bookings.catalogue.night_changes import Wish, plan_change
-from bookings.catalogue.nights import WEEKDAYS, Row
+from bookings.catalogue.nights import WEEKDAYS, NightRow
 from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection
 from bookings.models import Hotel, NightsJob
@@ -41,7 +41,7 @@ def prices() -> dict[str, int]:
     return {found["_id"]: found["price"] for found in collection("nights").find().sort("_id")}
 
 
-def order(rows: list[Row], kind: str) -> ObjectId:
+def order(rows: list[NightRow], kind: str) -> ObjectId:
     job_id = ObjectId()
     night_jobs.order_rows(
         job_id=job_id, kind=kind, hotel_id="chalet", rows=rows, summary="", user_id=None
@@ -62,7 +62,7 @@ def ten_percent_more() -> ObjectId:
 
 
 def an_import() -> ObjectId:
-    rows = [Row("chalet_attic", day, {"price": 11_000}, 8_000) for day in (DAY, NEXT_DAY)]
+    rows = [NightRow("chalet_attic", day, {"price": 11_000}, 8_000) for day in (DAY, NEXT_DAY)]
     return order(rows, night_jobs.IMPORT)
 
 

@@ -6,13 +6,13 @@ from datetime import date, timedelta
 
 import pytest
 
-from bookings.catalogue.calendars import Calendar, Night, describe_days
+from bookings.catalogue.calendars import Calendar, CalendarNight, describe_days
 from bookings.catalogue.inventory import CategoryFacts
 
 FIRST = date(2028, 2, 27)
 
 
-def calendar(*nights: Night | None, sell_by_default: bool = True) -> Calendar:
+def calendar(*nights: CalendarNight | None, sell_by_default: bool = True) -> Calendar:
     category = CategoryFacts("double", "inn", "Double", 2, 10_000, sell_by_default)
     days = {FIRST + timedelta(days=n): night for n, night in enumerate(nights) if night}
     return Calendar(category, days)
@@ -32,7 +32,7 @@ def test_names_runs_of_days_by_their_ends(days: list[int], text: str) -> None:
 
 
 def test_costs_the_default_where_no_night_says_otherwise() -> None:
-    amounts = calendar(None, Night(12_000)).amounts(FIRST, FIRST + timedelta(days=3))
+    amounts = calendar(None, CalendarNight(12_000)).amounts(FIRST, FIRST + timedelta(days=3))
 
     assert amounts == (
         (date(2028, 2, 27), 10_000),
@@ -42,14 +42,19 @@ def test_costs_the_default_where_no_night_says_otherwise() -> None:
 
 
 def test_has_no_price_for_a_stay_with_a_closed_night() -> None:
-    assert calendar(Night(1), Night(1, is_closed=True)).amounts(FIRST, FIRST + timedelta(2)) is None
+    assert (
+        calendar(CalendarNight(1), CalendarNight(1, is_closed=True)).amounts(
+            FIRST, FIRST + timedelta(2)
+        )
+        is None
+    )
 
 
 def test_names_every_obstacle_at_once() -> None:
     days = calendar(
-        Night(1, min_stay=3, is_closed_to_arrival=True),
+        CalendarNight(1, min_stay=3, is_closed_to_arrival=True),
         None,
-        Night(1, is_closed_to_departure=True),
+        CalendarNight(1, is_closed_to_departure=True),
         sell_by_default=False,
     )
 
@@ -59,7 +64,7 @@ def test_names_every_obstacle_at_once() -> None:
 
 
 def test_knows_a_list_price_also_for_nights_that_are_not_sold() -> None:
-    days = calendar(Night(5_000, is_closed=True), sell_by_default=False)
+    days = calendar(CalendarNight(5_000, is_closed=True), sell_by_default=False)
 
     assert days.list_price(FIRST) == 5_000
     assert days.list_price(FIRST + timedelta(days=1)) == 10_000

@@ -15,7 +15,7 @@ import pytest
 import trustme
 
 from bookings.news.webhooks import posting
-from bookings.news.webhooks.posting import Answer, post
+from bookings.news.webhooks.posting import WebhookAnswer, post
 from tests.receivers import Receiver, receiving, unused_port
 
 Handler = BaseHTTPRequestHandler
@@ -41,11 +41,11 @@ def receiver() -> Iterator[Receiver]:
         yield started
 
 
-def send(url: str, **options: Any) -> Answer:
+def send(url: str, **options: Any) -> WebhookAnswer:
     return post(url, b'{"a":1}', {"webhook-id": "1"}, **options)
 
 
-def timed(url: str) -> tuple[Answer, float]:
+def timed(url: str) -> tuple[WebhookAnswer, float]:
     began_s = time.monotonic()
     return send(url), time.monotonic() - began_s
 
@@ -349,7 +349,7 @@ def secured(authority: trustme.CA, name: str) -> Iterator[Receiver]:
         yield receiver
 
 
-def send_to(receiver: Receiver, name: str = "partner.example") -> Answer:
+def send_to(receiver: Receiver, name: str = "partner.example") -> WebhookAnswer:
     return send(f"https://{name}:{receiver.port}/", resolve=lambda *_: ["127.0.0.1"])
 
 

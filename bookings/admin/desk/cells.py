@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from django.utils.safestring import SafeString, mark_safe
 
-from bookings.admin.desk.grid import LOOKS, Cell, Row
+from bookings.admin.desk.grid import LOOKS, GridCell, GridRow
 from bookings.availability.occupancy import Occupant
 from bookings.domain.booking import BLOCK
 
@@ -24,7 +24,7 @@ class Addresses:
     add: str
 
 
-def render_cells(row: Row, addresses: Addresses) -> SafeString:
+def render_cells(row: GridRow, addresses: Addresses) -> SafeString:
     """Everything in the row but its heading."""
     if addresses.add:
         link = escape(f"{addresses.add}?{urlencode({'room': row.room.id})}&check_in=")
@@ -44,7 +44,7 @@ def render_cells(row: Row, addresses: Addresses) -> SafeString:
     return mark_safe("".join(cells))
 
 
-def _bar(cell: Cell, who: Occupant, addresses: Addresses) -> str:
+def _bar(cell: GridCell, who: Occupant, addresses: Addresses) -> str:
     looks = f"bar {cell.look}"
     if cell.begins_before:
         looks += " cut-start"

@@ -28,7 +28,7 @@ LOOKS = {
 
 
 @dataclass(frozen=True)
-class Cell:
+class GridCell:
     """`span` nights from `night` on: a bar if there is an occupant, else one free night.
 
     `text` is what stands on the bar, `is_past` says that nobody can be booked here any more.
@@ -45,9 +45,9 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Row:
+class GridRow:
     room: RoomFacts
-    cells: tuple[Cell, ...]
+    cells: tuple[GridCell, ...]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Section:
     """The rooms of one category."""
 
     category: CategoryFacts
-    rows: tuple[Row, ...]
+    rows: tuple[GridRow, ...]
 
 
 def lay_out(
@@ -69,17 +69,17 @@ def lay_out(
 ) -> list[Section]:
     """The grid of the nights in [first, end). Rooms that are not for sale are in it only with
     something in them."""
-    by_room: dict[str, dict[date, Cell]] = defaultdict(dict)
+    by_room: dict[str, dict[date, GridCell]] = defaultdict(dict)
     for occupant in occupants:
         bar = _bar_of(occupant, first, end, now)
         for room in occupant.rooms:
             by_room[room][bar.night] = bar
     nights = list(nights_between(first, end))
-    free = {night: Cell(night, is_past=night < today) for night in nights}
+    free = {night: GridCell(night, is_past=night < today) for night in nights}
     sections = []
     for category, rooms in house:
         rows = tuple(
-            Row(room, tuple(_cells_of(by_room.get(room.id, {}), nights, free)))
+            GridRow(room, tuple(_cells_of(by_room.get(room.id, {}), nights, free)))
             for room in rooms
             if room.is_sold or room.id in by_room
         )
@@ -89,8 +89,8 @@ def lay_out(
 
 
 def _cells_of(
-    bars: dict[date, Cell], nights: Sequence[date], free: dict[date, Cell]
-) -> Iterable[Cell]:
+    bars: dict[date, GridCell], nights: Sequence[date], free: dict[date, GridCell]
+) -> Iterable[GridCell]:
     position = 0
     while position < len(nights):
         night = nights[position]
@@ -99,10 +99,10 @@ def _cells_of(
         position += cell.span
 
 
-def _bar_of(occupant: Occupant, first: date, end: date, now: datetime) -> Cell:
+def _bar_of(occupant: Occupant, first: date, end: date, now: datetime) -> GridCell:
     shown_from = max(occupant.check_in, first)
     look = _look_of(occupant, now)
-    return Cell(
+    return GridCell(
         night=shown_from,
         span=(min(occupant.keeps_until, end) - shown_from).days,
         occupant=occupant,

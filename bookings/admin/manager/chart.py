@@ -9,7 +9,7 @@ from datetime import date
 from decimal import Decimal
 
 from bookings.domain.money import format_money
-from bookings.front_desk.figures import Count
+from bookings.front_desk.figures import RoomCount
 
 # Units of the drawing, which the page makes as wide as there is room.
 WIDTH, LEFT, RIGHT = 1000, 100, 8
@@ -48,7 +48,7 @@ class Panel:
     days: tuple[Tick, ...]
 
 
-def draw(by_day: Sequence[tuple[date, Count]], currency: str) -> list[Panel]:
+def draw(by_day: Sequence[tuple[date, RoomCount]], currency: str) -> list[Panel]:
     """Occupancy in percent, and below it the revenue."""
     occupancy = [(day, count.occupancy or Decimal(0)) for day, count in by_day]
     revenue = [(day, Decimal(count.revenue)) for day, count in by_day]

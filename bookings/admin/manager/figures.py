@@ -20,11 +20,11 @@ from django.views.decorators.http import require_safe
 from bookings.admin.forms import DayField
 from bookings.admin.manager.chart import draw
 from bookings.admin.manager.files import CSV
-from bookings.admin.manager.pages import HotelForm, ManagerPage, hotel_to_note, note
+from bookings.admin.manager.pages import HotelChoiceForm, ManagerPage, hotel_to_note, note
 from bookings.admin.staff_requests import StaffRequest
 from bookings.domain.money import format_money, write_amount
 from bookings.front_desk import figures as readings
-from bookings.front_desk.figures import SEVERAL, Count
+from bookings.front_desk.figures import SEVERAL, RoomCount
 from bookings.infrastructure import clock
 from bookings.infrastructure.spreadsheets import write_csv
 from bookings.models import Figures
@@ -48,7 +48,7 @@ CSV_COLUMNS = (
 )
 
 
-class RangeForm(HotelForm):
+class RangeForm(HotelChoiceForm):
     first = DayField(label="First night", required=False)
     last = DayField(label="Last night", required=False)
 
@@ -60,7 +60,7 @@ class RangeForm(HotelForm):
         data["first"] = data["first"] or data["last"] or clock.today(hotel.time_zone)
         data["last"] = data["last"] or data["first"] + timedelta(days=29)
 
-    def read(self) -> readings.Figures | None:
+    def read(self) -> readings.HotelFigures | None:
         """The figures; None, with what is wrong beside its field, if there are none."""
         if not self.is_valid() or self.cleaned_data["hotel"] is None:
             return None
@@ -130,7 +130,7 @@ class FiguresPage(ManagerPage):
         return response
 
 
-def _row(name: str, count: Count, currency: str) -> dict[str, Any]:
+def _row(name: str, count: RoomCount, currency: str) -> dict[str, Any]:
     """The figures in words, as the tables show them."""
 
     def money(amount: Decimal | None) -> str:
@@ -149,7 +149,7 @@ def _row(name: str, count: Count, currency: str) -> dict[str, Any]:
     }
 
 
-def _csv_rows(found: readings.Figures) -> Iterator[list[object]]:
+def _csv_rows(found: readings.HotelFigures) -> Iterator[list[object]]:
     """Each night of the whole hotel, where the category is empty, and then of each category; at
     the end, without a date, what was booked in each other currency."""
     currency = found.hotel.currency
@@ -169,7 +169,7 @@ def _csv_rows(found: readings.Figures) -> Iterator[list[object]]:
         yield list(row.values())
 
 
-def _csv_row(day: str, category: str, count: Count, currency: str) -> list[object]:
+def _csv_row(day: str, category: str, count: RoomCount, currency: str) -> list[object]:
     def money(amount: Decimal | None) -> str:
         return "" if amount is None else write_amount(_whole(amount), currency)
 

@@ -16,7 +16,7 @@ from django.urls import URLPattern, reverse
 
 from bookings.admin.forms import DayField
 from bookings.admin.manager.orders import JobKeyField, count_nights, new_job_key, order
-from bookings.admin.manager.pages import HotelForm, ManagerPage, hotel_to_note, note
+from bookings.admin.manager.pages import HotelChoiceForm, ManagerPage, hotel_to_note, note
 from bookings.admin.staff_requests import StaffRequest, may
 from bookings.catalogue import night_files, night_jobs
 from bookings.catalogue.night_files import FileRefused
@@ -28,7 +28,7 @@ CSV = "text/csv; charset=utf-8"
 IMPORT_RIGHTS = ("bookings.add_night", "bookings.change_night", "bookings.add_nightsjob")
 
 
-class ExportForm(HotelForm):
+class ExportForm(HotelChoiceForm):
     first = DayField(label="First night", required=False, help_text="Today if left empty.")
     last = DayField(label="Last night", required=False, help_text="All there are if left empty.")
 
@@ -46,7 +46,7 @@ class ExportForm(HotelForm):
             self.add_error("first", f"Choose nights from {earliest} to {latest}.")
 
 
-class ImportForm(HotelForm):
+class ImportForm(HotelChoiceForm):
     key = JobKeyField()
     file = forms.FileField(
         label="CSV file",

@@ -10,7 +10,7 @@ from django.contrib.admin.models import ADDITION
 from bookings.admin.manager.pages import note
 from bookings.admin.staff_requests import StaffRequest
 from bookings.catalogue import night_jobs
-from bookings.catalogue.nights import Row
+from bookings.catalogue.nights import NightRow
 from bookings.infrastructure import clock
 from bookings.models import NightsJob
 
@@ -42,7 +42,7 @@ def order(
     *,
     kind: str,
     hotel_id: str,
-    rows: list[Row],
+    rows: list[NightRow],
     summary: str,
     allow_free: bool,
 ) -> bool:
@@ -72,7 +72,7 @@ def _order(
     kind: str,
     *,
     hotel_id: str,
-    rows: list[Row],
+    rows: list[NightRow],
     summary: str,
     allow_free: bool,
 ) -> bool:

@@ -73,7 +73,7 @@ class ManagerPage(admin.ModelAdmin):
         return False
 
 
-class HotelForm(forms.Form):
+class HotelChoiceForm(forms.Form):
     """Which hotel; the first by name unless another is chosen."""
 
     hotel = forms.ChoiceField(required=False)

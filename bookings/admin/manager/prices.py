@@ -15,12 +15,12 @@ from django.utils.http import urlencode
 
 from bookings.admin.forms import DayField
 from bookings.admin.manager.orders import JobKeyField, count_nights, new_job_key, order
-from bookings.admin.manager.pages import HotelForm, ManagerPage
+from bookings.admin.manager.pages import HotelChoiceForm, ManagerPage
 from bookings.admin.staff_requests import StaffRequest, may
 from bookings.catalogue import inventory, night_changes, night_jobs
-from bookings.catalogue.calendars import Calendar, Night, read_calendars
+from bookings.catalogue.calendars import Calendar, CalendarNight, read_calendars
 from bookings.catalogue.inventory import HORIZON_DAYS, HotelFacts
-from bookings.catalogue.night_changes import Change, Plan, Wish
+from bookings.catalogue.night_changes import ChangePlan, NightChange, Wish
 from bookings.catalogue.nights import WEEKDAYS, count_free, night_id
 from bookings.domain.money import count_digits, format_money, read_amount, write_amount
 from bookings.infrastructure import clock
@@ -34,7 +34,7 @@ _LEAVE = ("", "Leave as it is")
 _SETTINGS = {"": None, "yes": True, "no": False}
 
 
-class MonthForm(HotelForm):
+class PriceMonthForm(HotelChoiceForm):
     month = forms.RegexField(
         r"\A[0-9]{4}-(0[1-9]|1[0-2])\Z",
         required=False,
@@ -117,7 +117,7 @@ class ChangeForm(forms.Form):
             is_closed_to_departure=_SETTINGS[data["closed_to_departure"]],
         )
 
-    def plan(self) -> Plan | None:
+    def plan(self) -> ChangePlan | None:
         """What the form would change; None, with what is wrong beside its field, if it cannot."""
         if not self.is_valid():
             return None
@@ -169,7 +169,7 @@ class ChangeForm(forms.Form):
 
 
 @dataclass(frozen=True)
-class Cell:
+class NightCell:
     """One night in the grid; `marks` are its restrictions, as (sign, meaning)."""
 
     day: date
@@ -186,7 +186,7 @@ class PriceCalendarPage(ManagerPage):
     template = "admin/manager/prices.html"
 
     def show(self, request: StaffRequest) -> HttpResponse:
-        chosen = MonthForm(request.GET)
+        chosen = PriceMonthForm(request.GET)
         hotel = chosen.cleaned_data.get("hotel") if chosen.is_valid() else chosen.first_hotel
         if hotel is None:
             return self.render(request, chosen=chosen)
@@ -214,7 +214,7 @@ class PriceCalendarPage(ManagerPage):
             self.check_may(request, "bookings.add_night", "bookings.change_night")
         return self.render(
             request,
-            chosen=MonthForm(initial={"hotel": hotel.id, "month": f"{month:%Y-%m}"}),
+            chosen=PriceMonthForm(initial={"hotel": hotel.id, "month": f"{month:%Y-%m}"}),
             hotel=hotel,
             month=month,
             previous_url=_url(hotel, month - timedelta(days=1)),
@@ -232,7 +232,7 @@ class PriceCalendarPage(ManagerPage):
 
     def _send(
         self, request: StaffRequest, hotel: HotelFacts, form: ChangeForm
-    ) -> tuple[HttpResponse | None, Plan | None]:
+    ) -> tuple[HttpResponse | None, ChangePlan | None]:
         """Applies what was shown. Else the plan to show now, if the form is valid."""
         if form.data.get("hotel") != hotel.id:
             form.add_error(None, "The page is of another hotel by now; look at it again.")
@@ -276,7 +276,7 @@ class PriceCalendarPage(ManagerPage):
         messages.warning(request, f"{text} It was: {summary}")
 
 
-def _read_month(chosen: MonthForm, today: date) -> date:
+def _read_month(chosen: PriceMonthForm, today: date) -> date:
     """The first day of the month that was asked for, kept within what calendars can show."""
     text = chosen.cleaned_data.get("month") if chosen.is_valid() else ""
     wanted = date(int(text[:4]) or 1, int(text[5:]), 1) if text else today.replace(day=1)
@@ -293,7 +293,7 @@ def _url(hotel: HotelFacts, day: date) -> str:
     return "?" + urlencode({"hotel": hotel.id, "month": f"{day:%Y-%m}"})
 
 
-def _draw(hotel: HotelFacts, month: date) -> list[tuple[Any, list[Cell]]]:
+def _draw(hotel: HotelFacts, month: date) -> list[tuple[Any, list[NightCell]]]:
     """Each category with its cells, by name."""
     categories = inventory.list_categories(hotel.id)
     last = month + timedelta(days=_length(month) - 1)
@@ -305,9 +305,9 @@ def _draw(hotel: HotelFacts, month: date) -> list[tuple[Any, list[Cell]]]:
     ]
 
 
-def _cell(days: Calendar, day: date, currency: str) -> Cell:
+def _cell(days: Calendar, day: date, currency: str) -> NightCell:
     stored = days.days.get(day)
-    night = stored or Night(days.category.default_price)
+    night = stored or CalendarNight(days.category.default_price)
     if stored:
         kind = "closed" if stored.is_closed else "stored"
     else:
@@ -318,10 +318,10 @@ def _cell(days: Calendar, day: date, currency: str) -> Cell:
         pk = quote(night_id(days.category.id, day.isoformat()))
         address = reverse("admin:bookings_night_change", args=[pk])
     amount = "" if kind == "none" else write_amount(night.price, currency)
-    return Cell(day, amount, kind, tuple(_marks(night)), address)
+    return NightCell(day, amount, kind, tuple(_marks(night)), address)
 
 
-def _marks(night: Night) -> list[tuple[str, str]]:
+def _marks(night: CalendarNight) -> list[tuple[str, str]]:
     marks = []
     if night.is_closed:
         marks.append(("×", "closed"))
@@ -334,7 +334,7 @@ def _marks(night: Night) -> list[tuple[str, str]]:
     return marks
 
 
-def _describe(change: Change, currency: str) -> dict[str, Any]:
+def _describe(change: NightChange, currency: str) -> dict[str, Any]:
     return {
         "category": change.category.name,
         "day": change.day,
@@ -344,5 +344,5 @@ def _describe(change: Change, currency: str) -> dict[str, Any]:
     }
 
 
-def _in_words(night: Night, currency: str) -> str:
+def _in_words(night: CalendarNight, currency: str) -> str:
     return ", ".join([format_money(night.price, currency), *(word for _, word in _marks(night))])

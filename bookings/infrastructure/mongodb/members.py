@@ -58,7 +58,7 @@ def _state_of(member: ServerDescription | None, primary: ServerDescription | Non
     return states.get(kind, "away")
 
 
-class Room(NamedTuple):
+class DiskRoom(NamedTuple):
     """What is free on the disk under a member's data."""
 
     free_bytes: float
@@ -73,8 +73,8 @@ class Room(NamedTuple):
         return self.share < MIN_FREE_SHARE and self.free_bytes < MIN_FREE_BYTES
 
 
-def read_room(data: Database) -> Room | None:
+def read_room(data: Database) -> DiskRoom | None:
     """As the member that answers sees it; None where it does not say."""
     sizes = data.command("dbStats")
     size_bytes = sizes.get("fsTotalSize")
-    return Room(size_bytes - sizes["fsUsedSize"], size_bytes) if size_bytes else None
+    return DiskRoom(size_bytes - sizes["fsUsedSize"], size_bytes) if size_bytes else None

@@ -28,7 +28,7 @@ from bookings.news.deliveries import (
 from bookings.retries import Schedule
 from bookings.stays.notices import NEWS_EXPIRING
 
-Delivery = dict[str, Any]
+DeliveryDocument = dict[str, Any]
 
 # An event that is refused while others are taken waits by itself, longer each time, for a day. What
 # is counted is refusals: while its endpoint is down or disabled, or no worker runs, there are none.
@@ -57,7 +57,7 @@ def clients_with_due(client_ids: Iterable[str]) -> set[str]:
     return {group["_id"] for group in found}
 
 
-def find_next_due(client_id: str) -> Delivery | None:
+def find_next_due(client_id: str) -> DeliveryDocument | None:
     """What happened first of what is in order; then what stands aside and is due. It is the first
     of its booking that waits."""
     to = {"to": client_id}
@@ -74,7 +74,9 @@ def find_next_due(client_id: str) -> Delivery | None:
     return None
 
 
-def find_probes(client_id: str, *, besides: Delivery, limit: int) -> Iterator[Delivery]:
+def find_probes(
+    client_id: str, *, besides: DeliveryDocument, limit: int
+) -> Iterator[DeliveryDocument]:
     """The first in order of each other booking, those first that were refused least: so each is
     tried sooner or later, however many before it are refused. Each is read when its turn comes."""
     read = {"id": "$_id"} | {name: f"${name}" for name in ("tries", "at", "refused_since")}
@@ -100,12 +102,12 @@ def find_probes(client_id: str, *, besides: Delivery, limit: int) -> Iterator[De
             yield delivery
 
 
-def _find_oldest(conditions: dict[str, Any]) -> Delivery | None:
+def _find_oldest(conditions: dict[str, Any]) -> DeliveryDocument | None:
     order = ("refused_since", "at", "booking", "version")
     return collection("deliveries").find_one(conditions, sort=[(name, 1) for name in order])
 
 
-def _find_first_of_booking(delivery: Delivery) -> Delivery | None:
+def _find_first_of_booking(delivery: DeliveryDocument) -> DeliveryDocument | None:
     """By version: two processes may be some milliseconds apart about when two changes happened."""
     same = {"to": delivery["to"], "booking": delivery.get("booking")}
     return collection("deliveries").find_one(
@@ -113,7 +115,7 @@ def _find_first_of_booking(delivery: Delivery) -> Delivery | None:
     )
 
 
-def _stand_behind(first: Delivery) -> None:
+def _stand_behind(first: DeliveryDocument) -> None:
     """What comes after one that stands aside, of its booking, waits until that is settled."""
     collection("deliveries").update_many(
         {**_WAITING, "to": first["to"], "booking": first.get("booking")},
@@ -121,14 +123,14 @@ def _stand_behind(first: Delivery) -> None:
     )
 
 
-def _let_follow(delivery: Delivery) -> None:
+def _let_follow(delivery: DeliveryDocument) -> None:
     """What stood behind one that is settled is in order again."""
     collection("deliveries").update_many(
         {**_ASIDE, "to": delivery["to"], "booking": delivery.get("booking")}, _PUT_IN_ORDER
     )
 
 
-def list_latest(client_id: str, *, limit: int) -> list[Delivery]:
+def list_latest(client_id: str, *, limit: int) -> list[DeliveryDocument]:
     """For people to look at, the newest first."""
     return list(
         collection("deliveries")
@@ -145,7 +147,7 @@ def count_waiting(client_id: str) -> int:
     )
 
 
-def settle(delivery: Delivery) -> None:
+def settle(delivery: DeliveryDocument) -> None:
     """It was taken."""
     count(WEBHOOK, SENT)
     if "refused_since" in delivery:
@@ -166,7 +168,7 @@ def settle(delivery: Delivery) -> None:
     )
 
 
-def put_off(delivery: Delivery, problem: str, until: datetime | None) -> None:
+def put_off(delivery: DeliveryDocument, problem: str, until: datetime | None) -> None:
     """It waits for its endpoint, which takes nothing before `until`."""
     count(WEBHOOK, NOT_SENT)
     changed: dict[str, Any] = {"last_error": problem[:MAX_ERROR]}
@@ -177,7 +179,7 @@ def put_off(delivery: Delivery, problem: str, until: datetime | None) -> None:
     )
 
 
-def stand_aside(delivery: Delivery, problem: str) -> bool:
+def stand_aside(delivery: DeliveryDocument, problem: str) -> bool:
     """It alone is refused: it waits by itself, or is given up after the last of its refusals, which
     returns True."""
     next_try_at = {"$add": ["$$NOW", RETRIES.wait_ms(earlier_failures="$tries")]}
@@ -213,7 +215,7 @@ def stand_aside(delivery: Delivery, problem: str) -> bool:
     return is_given_up
 
 
-def is_overtaken(delivery: Delivery) -> bool:
+def is_overtaken(delivery: DeliveryDocument) -> bool:
     """Whether it says that an end comes near, and what became of the booking then was told already.
     All other news is in the outbox until it is passed on, before what came after it. But a relay
     drops a coming end that comes no more, while a slower one may have read it earlier and still
@@ -225,7 +227,7 @@ def is_overtaken(delivery: Delivery) -> bool:
     return collection("deliveries").find_one({**told, **later}) is not None
 
 
-def pass_over(delivery: Delivery) -> None:
+def pass_over(delivery: DeliveryDocument) -> None:
     """It is not to be told any more."""
     count(WEBHOOK, NOT_NEEDED)
     collection("deliveries").update_one(
@@ -237,7 +239,7 @@ def pass_over(delivery: Delivery) -> None:
     )
 
 
-def set_aside(delivery: Delivery, error: Exception) -> None:
+def set_aside(delivery: DeliveryDocument, error: Exception) -> None:
     """It cannot be read, so nothing can be sent, and what comes after it need not wait."""
     deliveries.set_aside(delivery, WEBHOOK, error)
     if "refused_since" in delivery:

@@ -21,7 +21,7 @@ from bookings.infrastructure import clock, seals
 from bookings.infrastructure.connections import collection
 from bookings.models import WebhookEndpoint
 from bookings.news.webhooks import backlog, signing
-from bookings.news.webhooks.posting import Answer
+from bookings.news.webhooks.posting import WebhookAnswer
 from bookings.retries import Schedule, counted
 
 Endpoint = dict[str, Any]
@@ -179,7 +179,7 @@ def succeed(endpoint: Endpoint) -> None:
     )
 
 
-def fail(endpoint: Endpoint, answer: Answer) -> Endpoint | None:
+def fail(endpoint: Endpoint, answer: WebhookAnswer) -> Endpoint | None:
     """Pauses the endpoint, twice as long each time, or disables it once it failed for a day of
     tries, or says that it is gone. Returns it as it is then, or None if staff changed it meanwhile.
     """
@@ -223,7 +223,7 @@ def fail(endpoint: Endpoint, answer: Answer) -> Endpoint | None:
     )
 
 
-def answer_test(endpoint: Endpoint, answer: Answer) -> None:
+def answer_test(endpoint: Endpoint, answer: WebhookAnswer) -> None:
     """Keeps what came of the test that was ordered, unless another was ordered since."""
     collection("webhook_endpoints").update_one(
         {"_id": endpoint["_id"], "test.id": endpoint["test"]["id"]},

@@ -35,7 +35,7 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f]+")
 
 
 @dataclass(frozen=True)
-class Answer:
+class WebhookAnswer:
     """What came of a POST. `status` is 0 where there was no answer; `text` says why, or what the
     answer begins with."""
 
@@ -58,7 +58,7 @@ class Answer:
 
 def post(
     url: str, body: bytes, headers: dict[str, str], *, resolve: Resolver | None = None
-) -> Answer:
+) -> WebhookAnswer:
     """Sends the bytes; never raises for what the address or the receiver does."""
     began_s = time.monotonic()
     try:
@@ -79,7 +79,7 @@ def post(
         status, text = 0, f"The certificate is not good: {error.verify_message}."
     except (OSError, http.client.HTTPException) as error:
         status, text = 0, f"No answer: {type(error).__name__}."
-    return Answer(status, text, int((time.monotonic() - began_s) * 1000))
+    return WebhookAnswer(status, text, int((time.monotonic() - began_s) * 1000))
 
 
 def _exchange(

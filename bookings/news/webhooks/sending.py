@@ -20,9 +20,9 @@ from bookings.infrastructure.mongodb import outage
 from bookings.infrastructure.seals import SealBroken
 from bookings.infrastructure.single_run import RunTime, one_at_a_time
 from bookings.news.webhooks import backlog, endpoints, posting, signing
-from bookings.news.webhooks.backlog import Delivery
+from bookings.news.webhooks.backlog import DeliveryDocument
 from bookings.news.webhooks.endpoints import Endpoint
-from bookings.news.webhooks.posting import Answer
+from bookings.news.webhooks.posting import WebhookAnswer
 from bookings.points import reached
 from bookings.stays import answers
 
@@ -110,7 +110,7 @@ def _serve(endpoint: Endpoint) -> int:
 
 def _fail_by_itself(endpoint: Endpoint, error: Exception) -> None:
     """Something is wrong with it here, and not with its receiver: it pauses as if it were."""
-    answer = Answer(0, "It could not be served; the worker's log says why.", 0)
+    answer = WebhookAnswer(0, "It could not be served; the worker's log says why.", 0)
     with request_limits():
         endpoints.drop_test(endpoint)
         paused = endpoints.fail(endpoint, answer)
@@ -138,8 +138,8 @@ def _send_news(endpoint: Endpoint) -> int:
     turn_ends_at_s = time.monotonic() + TURN_S
     client_id = str(endpoint["client_id"])
     # The first in order, and the probes after it.
-    refused: list[tuple[Delivery, Answer]] = []
-    probes: Iterator[Delivery] = iter(())
+    refused: list[tuple[DeliveryDocument, WebhookAnswer]] = []
+    probes: Iterator[DeliveryDocument] = iter(())
     # What was refused before a probe was taken.
     doubted: set[Any] = set()
     is_choosy = False
@@ -202,7 +202,7 @@ def _send_news(endpoint: Endpoint) -> int:
     return taken
 
 
-def _write(delivery: Delivery) -> bytes:
+def _write(delivery: DeliveryDocument) -> bytes:
     """What the partner is told, the same at each try. Raises anything if it is damaged."""
     if not isinstance(delivery["tries"], int) or not delivery["event_id"].isprintable():
         raise ValueError
@@ -216,7 +216,7 @@ def _write(delivery: Delivery) -> bytes:
     )
 
 
-def _post(endpoint: Endpoint, webhook_id: str, body: bytes) -> Answer:
+def _post(endpoint: Endpoint, webhook_id: str, body: bytes) -> WebhookAnswer:
     """Signs and sends; with MongoDB's time, since receivers compare it with theirs."""
     try:
         with request_limits():
@@ -227,18 +227,18 @@ def _post(endpoint: Endpoint, webhook_id: str, body: bytes) -> Answer:
                 secrets=endpoints.open_secrets(endpoint),
             )
     except SealBroken as broken:
-        return Answer(0, str(broken), 0)
+        return WebhookAnswer(0, str(broken), 0)
     agent = {"User-Agent": f"Bookingsite/{settings.VERSION}"}
     return posting.post(endpoint["url"], body, {**agent, **headers})
 
 
-def _stand_aside(endpoint: Endpoint, delivery: Delivery, answer: Answer) -> None:
+def _stand_aside(endpoint: Endpoint, delivery: DeliveryDocument, answer: WebhookAnswer) -> None:
     is_given_up = backlog.stand_aside(delivery, answer.problem)
     message = "webhook_given_up" if is_given_up else "webhook_refused"
     _log(logging.WARNING, message, endpoint, delivery["event_id"], answer)
 
 
-def _fail(endpoint: Endpoint, refused: list[tuple[Delivery, Answer]]) -> None:
+def _fail(endpoint: Endpoint, refused: list[tuple[DeliveryDocument, WebhookAnswer]]) -> None:
     """The endpoint pauses, and with it what it did not take."""
     _, answer = refused[-1]
     paused = endpoints.fail(endpoint, answer)
@@ -248,7 +248,9 @@ def _fail(endpoint: Endpoint, refused: list[tuple[Delivery, Answer]]) -> None:
         logger.warning("webhook_endpoint_disabled", extra={"endpoint": str(endpoint["_id"])})
 
 
-def _log(level: int, message: str, endpoint: Endpoint, webhook_id: str, answer: Answer) -> None:
+def _log(
+    level: int, message: str, endpoint: Endpoint, webhook_id: str, answer: WebhookAnswer
+) -> None:
     about: dict[str, Any] = {
         "endpoint": str(endpoint["_id"]),
         "webhook_id": webhook_id,

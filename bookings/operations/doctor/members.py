@@ -21,7 +21,7 @@ from pymongo.uri_parser import parse_uri
 
 from bookings.infrastructure.connections import database
 from bookings.infrastructure.mongodb.errors import FORBIDDEN
-from bookings.infrastructure.mongodb.members import MAX_LAG_S, Room, read_room
+from bookings.infrastructure.mongodb.members import MAX_LAG_S, DiskRoom, read_room
 from bookings.operations.doctor.findings import Finding, fail, ok, warn
 
 # All are asked at once. This leaves time, of a check's three seconds, for asking who they are.
@@ -41,11 +41,11 @@ class Member:
 
 
 @dataclass(frozen=True)
-class Answer:
+class MemberAnswer:
     """What a member says: nothing, if `hello` is None; `room` if it was asked and told."""
 
     hello: Mapping[str, Any] | None
-    room: Room | None = None
+    room: DiskRoom | None = None
     refusal_code: int | None = None
 
 
@@ -113,7 +113,7 @@ def members() -> Finding:
     return found
 
 
-def judge(set_name: str, configured: list[Member], answers: list[Answer]) -> Finding:
+def judge(set_name: str, configured: list[Member], answers: list[MemberAnswer]) -> Finding:
     """What the members' answers come to."""
     # A server of another set may have been written to a moment ago.
     ours = [answer for answer in answers if (answer.hello or {}).get("setName") == set_name]
@@ -183,7 +183,7 @@ def _recall_members(client: MongoClient, access: _Access) -> tuple[str | None, l
     ]
 
 
-def _name_set(answers: list[Answer]) -> str:
+def _name_set(answers: list[MemberAnswer]) -> str:
     """The set that one of them says it is of; the address need not name it."""
     return next((a.hello["setName"] for a in answers if a.hello and "setName" in a.hello), "")
 
@@ -206,31 +206,33 @@ def _fault_of_address(named: tuple[str, ...], configured: list[Member]) -> str |
     return None
 
 
-def _ask(member: Member, access: _Access) -> Answer:
+def _ask(member: Member, access: _Access) -> MemberAnswer:
     hello = None
     try:
         with pymongo.timeout(ANSWER_TIMEOUT_S):
             with access.connect(member, logged_in=False) as client:
                 hello = client.admin.command("hello")
             if not member.holds_data or not _serves(hello):
-                return Answer(hello)
+                return MemberAnswer(hello)
             with access.connect(member, logged_in=True) as client:
-                return Answer(hello, read_room(client[access.data_name]))
+                return MemberAnswer(hello, read_room(client[access.data_name]))
     except OperationFailure as error:
-        return Answer(hello, refusal_code=None if error.timeout else error.code)
+        return MemberAnswer(hello, refusal_code=None if error.timeout else error.code)
     except PyMongoError:
-        return Answer(hello)
+        return MemberAnswer(hello)
 
 
 def _serves(hello: Mapping[str, Any]) -> bool:
     return any(hello.get(role) for role in ("isWritablePrimary", "secondary", "arbiterOnly"))
 
 
-def _last_write(answer: Answer) -> datetime | None:
+def _last_write(answer: MemberAnswer) -> datetime | None:
     return (answer.hello or {}).get("lastWrite", {}).get("lastWriteDate")
 
 
-def _fault_of(member: Member, answer: Answer, set_name: str, newest: datetime | None) -> str | None:
+def _fault_of(
+    member: Member, answer: MemberAnswer, set_name: str, newest: datetime | None
+) -> str | None:
     """Why a booking cannot count on the member, and what to do about it; None if it can."""
     hello = answer.hello
     if hello is None:
@@ -251,7 +253,7 @@ def _fault_of(member: Member, answer: Answer, set_name: str, newest: datetime | 
     return None
 
 
-def _lack_of_room(member: Member, answer: Answer) -> str | None:
+def _lack_of_room(member: Member, answer: MemberAnswer) -> str | None:
     if answer.refusal_code is not None:
         return (
             f"{member.name} does not say how full its disk is ({answer.refusal_code}): let the "
