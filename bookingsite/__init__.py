@@ -1,4 +1,4 @@
-"""The site: settings, addresses, health, and the translation of errors into HTTP."""
+"""The site: settings, URLs, health, and the translation of errors into HTTP."""
 
 from bookingsite.celery import app as celery_app
 

@@ -1,4 +1,4 @@
-"""The admin's site: what addresses of its lists may ask, and forms that two people have open."""
+"""The admin's site: what URLs of its lists may ask, and forms that two people have open."""
 
 import json
 from typing import Any
@@ -10,14 +10,14 @@ from django.forms.models import model_to_dict
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.crypto import constant_time_compare, salted_hmac
 
-# What the filters of a list link to. Django takes any lookup of a field from the address as well:
+# What the filters of a list link to. Django takes any lookup of a field from the URL as well:
 # `?name__regex=(a+)+$` keeps MongoDB busy, and with `__startswith` or `__gt` a field that is not
 # shown can be guessed piece by piece.
 FILTER_LOOKUPS = frozenset({"exact", "isnull"})
 
 
 class AsksByFilters(admin.ModelAdmin):
-    """A list whose address asks what its filters ask, and no more; anything else is a 400."""
+    """A list whose URL asks what its filters ask, and no more; anything else is a 400."""
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         _field, *rest = lookup.split("__")

@@ -1,4 +1,4 @@
-"""Takes a request's body in before anything else does, within the limits of its address.
+"""Takes a request's body in before anything else does, within the limits of its URL.
 
 CSRF's check reads a form before any view is asked, and DRF parses what it gets: both find a body
 that is whole and small enough, in memory. No file is written for it.
@@ -74,7 +74,7 @@ def _is_late(error: BaseException | None) -> bool:
 def _is_in_utf_8(request: HttpRequest) -> bool:
     """Whether the request says of itself nothing else; ASCII is a part of it.
 
-    Django reads the address's query and parts of a form by what is named there, whatever Python has
+    Django reads the URL's query and parts of a form by what is named there, whatever Python has
     under that name: what is no coding of texts (rot13) raises an error, and some take very long
     (punycode).
     """

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class BodyLimit:
-    """What an address takes. A body has `grace_s`, and a second more for each `bytes_per_s`."""
+    """What a URL takes. A body has `grace_s`, and a second more for each `bytes_per_s`."""
 
     max_bytes: int
     grace_s: float = 5.0
@@ -37,5 +37,5 @@ LARGEST_BYTES = max(limit.max_bytes for limit in (DEFAULT, *LIMITS.values()))
 
 
 def limit_for(path: str) -> BodyLimit:
-    """The limit of the address."""
+    """The limit of the URL."""
     return LIMITS.get(path, DEFAULT)

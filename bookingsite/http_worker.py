@@ -39,7 +39,7 @@ from bookingsite.body_limits import DEFAULT, BodyLimit, limit_for
 # Heads are sent in one piece, or a few; five seconds are for lines that lose packets.
 HEAD_TIMEOUT_S = 5.0
 
-# What nginx takes as well; cookies and addresses are far smaller.
+# What nginx takes as well; cookies and URLs are far smaller.
 MAX_HEAD_BYTES = 32 * 1024
 
 # A chunk's own lines come on top of a body; honest chunks have a kB or more.

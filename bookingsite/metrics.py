@@ -65,7 +65,7 @@ Gauge(
 
 
 def count_request(request: HttpRequest, route: str, status: int, duration_s: float) -> None:
-    """Counts one request that was answered; `route` is a pattern, never an address."""
+    """Counts one request that was answered; `route` is a pattern, never a path."""
     is_for_view = request.method in METHODS and status != HTTPStatus.METHOD_NOT_ALLOWED
     method = request.method if is_for_view else "other"
     requests.labels(route, method, str(status)).inc()

@@ -86,7 +86,7 @@ class LanguageMiddleware:
 class HostMiddleware(CommonMiddleware):
     """Refuses names that are not the site's.
 
-    Whoever probes one process of many names its address, which no ALLOWED_HOSTS can list; and what
+    Whoever probes one process of many names its host, which no ALLOWED_HOSTS can list; and what
     probes are told depends on no name.
     """
 
@@ -142,7 +142,7 @@ class RequestMiddleware:
 
 
 def _route_of(request: HttpRequest) -> str:
-    """The pattern that the address matches, never the address, of which there is no end."""
+    """The pattern that the path matches, never the path, of which there is no end."""
     if request.resolver_match:
         return request.resolver_match.route
     if request.path_info.startswith(_STATIC):

@@ -111,7 +111,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if isinstance(refusal, refusals.ServerError):
         _log_unexpected(exception)
     if isinstance(refusal, refusals.MalformedJson):
-        # It was a header or an address, not JSON.
+        # It was a header or a URL, not JSON.
         refusal = refusals.MalformedJson("The request cannot be read.")
         refusal.title = "Bad request"
     return answer_refusal(request, refusal)

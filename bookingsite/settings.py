@@ -57,7 +57,7 @@ def _check_redis(name: str, url: str) -> str:
     return url
 
 
-def _check_address(name: str, url: str, schemes: tuple[str, ...] = ("https", "http")) -> str:
+def _check_url(name: str, url: str, schemes: tuple[str, ...] = ("https", "http")) -> str:
     try:
         parts = urlsplit(url)
         is_right = parts.scheme in schemes and bool(parts.hostname)
@@ -86,7 +86,7 @@ if IS_PRODUCTION and any(len(key) < 50 for key in SECRET_KEY_FALLBACKS):
 DEBUG = False  # a page with settings and variables in it helps an attacker more than us
 ALLOWED_HOSTS = _read_list("ALLOWED_HOSTS", "127.0.0.1,localhost")
 CSRF_TRUSTED_ORIGINS = [
-    _check_address("CSRF_TRUSTED_ORIGINS", url) for url in _read_list("CSRF_TRUSTED_ORIGINS")
+    _check_url("CSRF_TRUSTED_ORIGINS", url) for url in _read_list("CSRF_TRUSTED_ORIGINS")
 ]
 
 # --- Applications -------------------------------------------------------------------------
@@ -420,7 +420,7 @@ WHITENOISE_AUTOREFRESH = not IS_PRODUCTION
 # --- Letters ------------------------------------------------------------------------------
 
 # Where links in letters lead. Never a request's Host, which anybody can make up.
-SITE_URL = _check_address(
+SITE_URL = _check_url(
     "SITE_URL",
     _read("SITE_URL", None if IS_PRODUCTION else "http://127.0.0.1:8000").rstrip("/"),
     ("https",) if IS_PRODUCTION else ("https", "http"),

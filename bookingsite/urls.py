@@ -1,4 +1,4 @@
-"""The site's addresses."""
+"""The site's URLs."""
 
 from csp.decorators import csp_update
 from django.contrib import admin
@@ -22,7 +22,7 @@ class Schema(SpectacularAPIView):
         return None
 
 
-# Its script is a file of its own here. Swagger's style sheet draws its arrows from data: addresses.
+# Its script is a file of its own here. Swagger's style sheet draws its arrows from data: URLs.
 docs = csp_update({"img-src": ["data:"]})(SpectacularSwaggerSplitView.as_view(url_name="schema"))
 
 urlpatterns = [

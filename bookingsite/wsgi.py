@@ -12,7 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bookingsite.settings")
 class Request(WSGIRequest):
     """One whose content type Django cannot read is made without it, and refused with its body.
 
-    Django reads the address's query by the coding that is named there, before any middleware is
+    Django reads the URL's query by the coding that is named there, before any middleware is
     asked, and an error would be answered by gunicorn: `charset=rot13` is no coding of texts.
     """
 

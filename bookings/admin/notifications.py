@@ -116,12 +116,12 @@ class NotificationAdmin(admin.ModelAdmin):
 
     @admin.display(description="booking")
     def booking_link(self, record: DeliveryRecord) -> SafeString:
-        address = reverse("admin:bookings_bookingrecord_change", args=[record.booking])
-        return format_html('<a href="{}">{}</a>', address, record.reference)
+        url = reverse("admin:bookings_bookingrecord_change", args=[record.booking])
+        return format_html('<a href="{}">{}</a>', url, record.reference)
 
     @admin.display(description="to")
     def receiver(self, record: DeliveryRecord) -> str:
-        """A partner's name; the address of a guest stays in the booking."""
+        """A partner's name; the e-mail address of a guest stays in the booking."""
         if not record.to:
             return "the guest"
         label = f"client:{record.to}"

@@ -70,7 +70,7 @@ class RecordAdmin(admin.ModelAdmin):
     """Records of one `kind`: read, added and cancelled, never edited or deleted.
 
     `event_labels` are its own words for what is in the history, `filter_parameters` what its
-    filters read of an address.
+    filters read of a URL.
     """
 
     kind: ClassVar[str]
@@ -102,7 +102,7 @@ class RecordAdmin(admin.ModelAdmin):
         return NewestBookingsList
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        # Whatever else stands in an address would be asked of every booking.
+        # Whatever else stands in a URL would be asked of every booking.
         return lookup in self.filter_parameters
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[BookingRecord]:
@@ -175,8 +175,8 @@ class RecordAdmin(admin.ModelAdmin):
         """Leads to the record's page, or to the start page who may not see it."""
         if not self.has_view_permission(request):
             return HttpResponseRedirect(reverse("admin:index"))
-        address = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
-        return HttpResponseRedirect(reverse(address, args=[booking_id]))
+        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
+        return HttpResponseRedirect(reverse(name, args=[booking_id]))
 
     # --- Cancelling ---------------------------------------------------------------------------
 
@@ -184,7 +184,7 @@ class RecordAdmin(admin.ModelAdmin):
         return [self.page("cancel", self.cancel_one), *super().get_urls()]
 
     def page(self, action: str, view: Callable[..., HttpResponse]) -> URLPattern:
-        """The address of what is done with one record."""
+        """The URL of what is done with one record."""
         name = f"{self.opts.app_label}_{self.opts.model_name}_{action}"
         return path(f"<str:booking_id>/{action}/", self.admin_site.admin_view(view), name=name)
 

@@ -332,7 +332,7 @@ class BookingAdmin(RecordAdmin):
                 else MoveForm.new(
                     version=before.version,
                     rooms=before.room_ids,
-                    # Who left early comes with a shorter stay in the address.
+                    # Who left early comes with a shorter stay in the URL.
                     check_in=request.GET.get("check_in") or before.check_in,
                     check_out=request.GET.get("check_out") or before.check_out,
                 )
@@ -364,7 +364,7 @@ class BookingAdmin(RecordAdmin):
 
 
 def _open_form(request: HttpRequest, hotels: tuple[HotelFacts, ...]) -> BookingForm:
-    """The form with what is in the address: a hotel, or a room or category of one, and dates."""
+    """The form with what is in the URL: a hotel, or a room or category of one, and dates."""
     asked = request.GET
     room = inventory.find_room(asked.get("room", ""))
     category = inventory.find_category(room.category if room else asked.get("category", ""))

@@ -21,7 +21,7 @@ from bookings.admin.adding import AddsOnce
 from bookings.infrastructure import clock, seals
 from bookings.models import WebhookEndpoint
 from bookings.news.webhooks import backlog, endpoints
-from bookings.news.webhooks.addresses import AddressRefused, read_url
+from bookings.news.webhooks.addresses import UrlRefused, read_url
 from bookings.news.webhooks.signing import hint_of
 
 SHOWN_DELIVERIES = 20
@@ -36,7 +36,7 @@ class WebhookEndpointForm(forms.ModelForm):
         url: str = self.cleaned_data["url"]
         try:
             read_url(url)
-        except AddressRefused as refusal:
+        except UrlRefused as refusal:
             raise ValidationError(str(refusal)) from None
         return url
 
@@ -106,7 +106,7 @@ class WebhookEndpointAdmin(AddsOnce):
         return self.fields if obj else ("client", "url", "is_active")
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Whether the address of the list may ask this; of secrets it would tell piece by piece."""
+        """Whether the URL of the list may ask this; of secrets it would tell piece by piece."""
         is_of_secret = lookup.split("__")[0] in ("secret", "seal_key")
         return not is_of_secret and super().lookup_allowed(lookup, value, request)
 

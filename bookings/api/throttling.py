@@ -1,4 +1,4 @@
-"""How often an address or a caller may ask the API, by bookings/infrastructure/throttles.py."""
+"""How often a remote address or a caller may ask the API, by bookings/infrastructure/throttles.py."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -35,13 +35,13 @@ class WindowThrottle(SimpleRateThrottle):
         return self.retry_after_s
 
 
-class AddressThrottle(WindowThrottle):
-    """One budget for everybody behind an address, checked whoever they are."""
+class RemoteAddressThrottle(WindowThrottle):
+    """One budget for everybody behind a remote address, checked whoever they are."""
 
     scope = "address"
 
     def get_cache_key(self, request: Request, view: Any) -> str:
-        return f"address:{throttles.address_of(request)}"
+        return f"address:{throttles.remote_address_of(request)}"
 
 
 class CallerThrottle(WindowThrottle):

@@ -24,7 +24,7 @@ from bookings.api.schema import (
     list_schema,
     resources_schema,
 )
-from bookings.api.throttling import AddressThrottle, CallerThrottle
+from bookings.api.throttling import CallerThrottle, RemoteAddressThrottle
 from bookings.availability import search
 from bookings.catalogue import inventory
 from bookings.domain.booking import STATUSES
@@ -32,7 +32,7 @@ from bookings.domain.callers import Caller
 from bookings.domain.stay_request import ID, MAX_GUESTS, MAX_USER_ID, parse_date
 from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.texts import is_plain_line
-from bookings.infrastructure.throttles import address_of
+from bookings.infrastructure.throttles import remote_address_of
 from bookings.refusals import Fault, Throttled, UnsupportedMediaType, ValidationFailed
 from bookings.stays import create, lifecycle, reading
 from bookings.stays.create import Outcome
@@ -49,14 +49,14 @@ class ApiRequest(Request):
 
 
 class ApiView(APIView):
-    """Counts an address before anybody is authenticated, so that guessing tokens is throttled."""
+    """Counts a remote address before it authenticates anybody: guessing tokens is throttled."""
 
     throttle_classes = (CallerThrottle,)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        by_address = AddressThrottle()
-        if not by_address.allow_request(request, self):
-            raise Throttled(retry_after_s=math.ceil(by_address.wait()))
+        by_remote_address = RemoteAddressThrottle()
+        if not by_remote_address.allow_request(request, self):
+            raise Throttled(retry_after_s=math.ceil(by_remote_address.wait()))
         super().initial(request, *args, **kwargs)
 
 
@@ -69,7 +69,7 @@ class BookingsView(ApiView):
                 key_header=request.headers.get("Idempotency-Key"),
                 read_payload=lambda: read_json(request),
                 deadline=request.deadline,
-                address=address_of(request),
+                address=remote_address_of(request),
             )
         )
 

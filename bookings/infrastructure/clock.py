@@ -26,7 +26,7 @@ from bookings.infrastructure.connections import database
 from bookings.refusals import TryAgain
 
 Result = TypeVar("Result")
-Address = tuple[str, int | None]
+HostAndPort = tuple[str, int | None]
 
 # Long enough to cost nothing; until then a time that was read well is off by DRIFT at the most.
 RESYNC_S = 30.0
@@ -62,7 +62,7 @@ class _Reading:
     took, and by the millisecond that the answer is cut to.
     """
 
-    server: Address | None
+    server: HostAndPort | None
     server_time: datetime
     read_at_s: float
     error_s: float
@@ -150,7 +150,7 @@ def _is_of_another_primary(reading: _Reading) -> bool:
     return primary is not None and primary != reading.server
 
 
-def _primary_of(client: MongoClient) -> Address | None:
+def _primary_of(client: MongoClient) -> HostAndPort | None:
     """What the driver has found out by itself. `client.primary` would take four times as long."""
     servers = client.topology_description.server_descriptions()
     return next((address for address, server in servers.items() if server.is_writable), None)

@@ -31,5 +31,5 @@ def render_text(template: str, context: dict[str, Any]) -> str:
 
 
 def link_to(name: str, *arguments: str) -> str:
-    """An address of this site. It comes from the settings, since anybody can name a host."""
+    """A URL of this site. It comes from the settings, since anybody can name a host."""
     return settings.SITE_URL + reverse(name, args=arguments)

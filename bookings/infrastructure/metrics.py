@@ -103,7 +103,7 @@ CONFLICT_CAUSES = (
     *("gone", "overtaken", "stale"),
 )
 
-# Of one visitor their holds or their room-nights; of an address; of a partner; of all guests.
+# Of one visitor their holds or their room-nights; of a remote address; of a partner; of all guests.
 HOLD_LIMITS = ("holds", "visitor", "address", "partner", "crowd")
 
 # What never happened yet is 0, not missing, or its first time would be no increase.

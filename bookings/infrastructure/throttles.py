@@ -64,8 +64,8 @@ def wait_s(limit: Limit, whom: str) -> int | None:
     return math.ceil(counted.left_s) if counted.number > limit.number else None
 
 
-def address_of(request: HttpRequest) -> str:
-    """The client's address as it is counted, everywhere: an IPv6 one by its network.
+def remote_address_of(request: HttpRequest) -> str:
+    """The IP address that a request comes from, as it is counted: an IPv6 one by its network.
 
     Of what proxies say of it only what TRUSTED_PROXIES allows.
     """

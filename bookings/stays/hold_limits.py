@@ -1,9 +1,9 @@
 """How much may be held without being booked: judged inside the transaction that writes a hold.
 
 A hold costs its holder nothing and keeps rooms from everybody else. So room-nights (rooms times
-nights) are bounded: those of one visitor, of everybody at one address, of one partner, and those
-that guests without an account hold together of one category. docs/decisions/0018 says how much
-that is and why.
+nights) are bounded: those of one visitor, of everybody at one remote address, of one partner, and
+those that guests without an account hold together of one category. docs/decisions/0018 says how
+much that is and why.
 
 Two holds of one moment do not see each other in their snapshots. So each writes a document of
 `holders` for whatever it is counted by: the second of two has to begin again, and then sees the
@@ -50,8 +50,8 @@ class HoldLimits:
 
     `holds` and `room_nights` are of the holder, `of_partner` is for all the guests of a partner
     together. `crowd_percent` is for guests without an account: the share of a category's rooms
-    that they hold together before each is asked for a confirmed address. `is_confirmed` says that
-    this one has one, so that only the others are kept out.
+    that they hold together before each is asked for a confirmed e-mail address. `is_confirmed` says
+    that this one has one, so that only the others are kept out.
     """
 
     holds: int
@@ -63,7 +63,7 @@ class HoldLimits:
 
 
 def digest_of(what: str) -> str:
-    """What an address or a mailbox is known by: nobody without our key can try any on it."""
+    """What a remote address or a mailbox is known by: nobody without our key can try any on it."""
     return salted_hmac("bookings.hold_limits", what, algorithm="sha256").hexdigest()[:32]
 
 

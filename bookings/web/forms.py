@@ -1,4 +1,4 @@
-"""What the pages take from their addresses and forms."""
+"""What the pages take from their URLs and forms."""
 
 import datetime as dt
 from typing import Any

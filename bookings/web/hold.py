@@ -14,7 +14,7 @@ from bookings.domain.callers import Caller
 from bookings.domain.stay_request import GUEST_FIELDS
 from bookings.infrastructure import clock
 from bookings.infrastructure.clock import TimedRequest
-from bookings.infrastructure.throttles import address_of
+from bookings.infrastructure.throttles import remote_address_of
 from bookings.refusals import AlreadyBooked, EmailNeeded, KeyReused, NotFound, Refusal, SoldOut
 from bookings.stays import create, reading
 from bookings.web import limits, visitors
@@ -73,7 +73,7 @@ def hold(request: TimedRequest) -> HttpResponse:
                 key_header=key,
                 read_payload=lambda: payload,
                 deadline=request.deadline,
-                address=address_of(request),
+                address=remote_address_of(request),
                 mailbox=visitors.confirmed_mailbox(request),
             )
         )
@@ -125,7 +125,7 @@ def _refuse_hold(
             retry_after_s=said.retry_after_s,
         )
     if said.code == EmailNeeded.code:
-        # The same address with the same stay, for the page that asks who they are.
+        # The same query with the same stay, for the page that asks who they are.
         url = f"{reverse('hold_address')}?{results.partition('?')[2]}"
     else:
         url = reverse("bookings") if said.code == "TOO_MANY_HOLDS" else results

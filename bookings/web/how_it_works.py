@@ -24,7 +24,7 @@ from bookings.domain.booking import ACTIVE
 from bookings.domain.callers import Caller, caller_of_guest
 from bookings.infrastructure import clock
 from bookings.infrastructure.clock import TimedRequest
-from bookings.infrastructure.throttles import Limit, address_of, count_in_all, wait_s
+from bookings.infrastructure.throttles import Limit, count_in_all, remote_address_of, wait_s
 from bookings.refusals import Refusal, ValidationFailed
 from bookings.stays import create, lifecycle, reading
 
@@ -44,7 +44,7 @@ FIRST_DAY, LAST_DAY = 400, 700
 NIGHT_ATTEMPTS = 5
 
 MAX_REQUESTS = 50
-# With 50 requests each it is what an address may ask of the API in a minute, and less.
+# With 50 requests each it is what a remote address may ask of the API in a minute, and less.
 RUNS = Limit("demo-runs", 10, 60)
 
 # A run is sent at once; what comes later is not part of it.
@@ -117,7 +117,7 @@ def try_it(request: TimedRequest) -> HttpResponse:
 
 def _begin(request: HttpRequest) -> HttpResponse:
     """Chooses who books what; the answer names it, signed, so that nobody else can choose."""
-    left_s = wait_s(RUNS, address_of(request))
+    left_s = wait_s(RUNS, remote_address_of(request))
     if left_s is not None:
         response = _throttled()
         response["Retry-After"] = str(left_s)
@@ -149,7 +149,7 @@ def _book(request: TimedRequest, run: Run, number: int) -> HttpResponse:
             key_header=run.key(number),
             read_payload=lambda: payload,
             deadline=request.deadline,
-            address=address_of(request),
+            address=remote_address_of(request),
         )
     except Refusal as refusal:
         return JsonResponse({"code": refusal.code, "replayed": False}, status=refusal.status)

@@ -1,7 +1,7 @@
 """How often a browser may send forms; bookings/infrastructure/throttles.py counts.
 
 The limits are far above what a person does and far below what a program would need. The
-windows are short, so that who shares an address with a program waits minutes, not days.
+windows are short, so that people who share a remote address with a program wait minutes, not days.
 """
 
 import secrets
@@ -17,14 +17,14 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext, ngettext
 
 from bookings.infrastructure.texts import normalise
-from bookings.infrastructure.throttles import Limit, address_of, wait_s
+from bookings.infrastructure.throttles import Limit, remote_address_of, wait_s
 from bookings.web.script_answers import is_scripted, tell_fault
 
 View = Callable[..., HttpResponse]
 
 MINUTE_S, HOUR_S = 60, 60 * 60
 
-# A hotel's lobby or an office is one address; a person sends a form every few seconds at most.
+# A hotel's lobby or an office is one remote address; a person sends a form every few seconds.
 POSTS = Limit("posts", 60, MINUTE_S)
 
 # Guests are free to make, so their limit of live holds alone would not keep a program from
@@ -32,9 +32,9 @@ POSTS = Limit("posts", 60, MINUTE_S)
 HOLDS = Limit("holds", 30, 10 * MINUTE_S)
 
 # Each costs a password's hash, so it is few; an office that begins its day still gets in.
-LOGINS_OF_ADDRESS = Limit("login-address", 20, 5 * MINUTE_S)
+LOGINS_OF_REMOTE_ADDRESS = Limit("login-address", 20, 5 * MINUTE_S)
 
-# From however many addresses: 20 guesses in five minutes find no password that the validators
+# From any number of remote addresses: 20 guesses in five minutes find no password that validators
 # let through. A stranger who uses them up keeps the owner out for minutes in a new browser only;
 # a browser that the owner has logged in with counts for itself, and so does the reset's letter.
 LOGINS_OF_ACCOUNT = Limit("login-account", 20, 5 * MINUTE_S)
@@ -42,7 +42,7 @@ LOGINS_OF_BROWSER = Limit("login-browser", 20, 5 * MINUTE_S)
 
 # Forms that send a letter: by who asks, and by whose mailbox it would fill. Who has used up a
 # mailbox's letters has sent it as many, so its owner has a link that works.
-LETTERS_OF_ADDRESS = Limit("letters-address", 20, HOUR_S)
+LETTERS_OF_REMOTE_ADDRESS = Limit("letters-address", 20, HOUR_S)
 LETTERS_TO_MAILBOX = Limit("letters-mailbox", 5, HOUR_S)
 
 _BROWSER_COOKIE = "known"
@@ -54,11 +54,11 @@ _SECRET = "password"
 
 
 def limit_posts(view: View) -> View:
-    """For a page with a form: at most so many POSTs a minute from one address."""
+    """For a page with a form: at most so many POSTs a minute from one remote address."""
 
     @wraps(view)
     def limited(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if request.method == "POST" and (left_s := wait_s(POSTS, address_of(request))):
+        if request.method == "POST" and (left_s := wait_s(POSTS, remote_address_of(request))):
             return refuse_post(request, left_s)
         return view(request, *args, **kwargs)
 
@@ -70,7 +70,7 @@ def limit_holds(view: View) -> View:
 
     @wraps(view)
     def limited(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if left_s := wait_s(HOLDS, address_of(request)):
+        if left_s := wait_s(HOLDS, remote_address_of(request)):
             return refuse_post(request, left_s)
         return view(request, *args, **kwargs)
 
@@ -138,9 +138,9 @@ def login_wait_s(request: HttpRequest, account: Callable[[], str]) -> int | None
     """Counts a try to log in to the account of this name; the seconds until the next, if too many.
 
     To be called before the password is looked at, for names that exist and others alike. The name
-    is asked for last: an address that has sent too much makes no more work.
+    is asked for last: a remote address that has sent too much makes no more work.
     """
-    left_s = wait_s(LOGINS_OF_ADDRESS, address_of(request))
+    left_s = wait_s(LOGINS_OF_REMOTE_ADDRESS, remote_address_of(request))
     if left_s:
         return left_s
     name = _digest(account())
@@ -166,12 +166,12 @@ def know_browser(response: HttpResponse, account: str) -> None:
 
 def letter_wait_s(request: HttpRequest, purpose: str, mailbox: str) -> int | None:
     """Counts a wish for a letter to this mailbox, whether anybody is known by it or not."""
-    by_address = wait_s(LETTERS_OF_ADDRESS, address_of(request))
-    return by_address or wait_s(LETTERS_TO_MAILBOX, f"{purpose}:{_digest(mailbox)}")
+    by_remote_address = wait_s(LETTERS_OF_REMOTE_ADDRESS, remote_address_of(request))
+    return by_remote_address or wait_s(LETTERS_TO_MAILBOX, f"{purpose}:{_digest(mailbox)}")
 
 
 def _digest(name: str) -> str:
-    """Whose it is without saying so: names and addresses stay out of Redis and of cookies.
+    """Whose it is without saying so: names and e-mail addresses stay out of Redis and of cookies.
 
     All spellings that the login's form takes for one name are one. The digest is keyed, so that
     nobody else can compare it with those of names they know.

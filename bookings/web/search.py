@@ -151,7 +151,7 @@ def stays_url(
     guests: int = DEFAULT_GUESTS,
     rooms: int = 1,
 ) -> str:
-    """The address of the results for a stay."""
+    """The URL of the results for a stay."""
     query = {
         "hotel": hotel,
         "arrival": arrival.isoformat(),
@@ -163,7 +163,7 @@ def stays_url(
 
 
 def _with_defaults(request: HttpRequest) -> dict[str, Any]:
-    """An address may leave out who comes."""
+    """A URL may leave out who comes."""
     return {"guests": DEFAULT_GUESTS, "rooms": 1, **request.GET.dict()}
 
 

@@ -601,7 +601,7 @@ def test_keeps_addresses_out_of_the_log(browser: Client, caplog: pytest.LogCaptu
 
 
 def test_stops_guessing_from_one_address(browser: Client, ada: User, throttled: None) -> None:
-    for number in range(limits.LOGINS_OF_ADDRESS.number):
+    for number in range(limits.LOGINS_OF_REMOTE_ADDRESS.number):
         assert log_in(browser, f"nobody{number}@example.org").status_code == 400
 
     response = log_in(browser, "typed@example.org", "s3cret")
@@ -616,7 +616,7 @@ def test_stops_guessing_from_one_address(browser: Client, ada: User, throttled: 
 def test_looks_for_no_account_once_an_address_has_guessed_too_often(
     browser: Client, ada: User, throttled: None
 ) -> None:
-    for _ in range(limits.LOGINS_OF_ADDRESS.number):
+    for _ in range(limits.LOGINS_OF_REMOTE_ADDRESS.number):
         log_in(browser, "nobody@example.org")
 
     with CaptureQueriesContext(connection) as queries:
@@ -739,7 +739,7 @@ def test_fills_no_mailbox(browser: Client, throttled: None, path: str) -> None:
 
 
 def test_sends_one_address_only_so_many_letters(browser: Client, throttled: None) -> None:
-    for number in range(limits.LETTERS_OF_ADDRESS.number):
+    for number in range(limits.LETTERS_OF_REMOTE_ADDRESS.number):
         ask(browser, "/register", f"nobody{number}@example.org")
 
     assert ask(browser, "/password").status_code == 429

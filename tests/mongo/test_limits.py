@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory
 from rest_framework.settings import api_settings
 
-from bookings.api.throttling import AddressThrottle
+from bookings.api.throttling import RemoteAddressThrottle
 from bookings.infrastructure import connections, throttles
 from bookings.infrastructure.throttles import Limit
 from bookings.web import limits
@@ -148,7 +148,7 @@ def test_counts_a_64_as_one_address_and_a_mapped_one_as_ipv4(
 def test_counts_the_addresses_of_the_api_alike(
     monkeypatch: pytest.MonkeyPatch, one: str, same: str, other: str
 ) -> None:
-    monkeypatch.setattr(AddressThrottle, "rate", "2/minute", raising=False)
+    monkeypatch.setattr(RemoteAddressThrottle, "rate", "2/minute", raising=False)
     statuses = [
         Client(REMOTE_ADDR=address).get("/api/bookings").status_code
         for address in (one, one, same, other)
@@ -173,7 +173,7 @@ def test_counts_what_a_proxy_says_alike(settings: Any, forwarded: str, counted: 
     settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "NUM_PROXIES": 1}
     request = RequestFactory().get("/", HTTP_X_FORWARDED_FOR=forwarded)
 
-    assert throttles.address_of(request) == counted
+    assert throttles.remote_address_of(request) == counted
 
 
 def test_limits_holds_of_an_address_however_many_guests_it_is() -> None:

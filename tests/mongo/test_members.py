@@ -565,7 +565,7 @@ def test_says_how_many_may_be_lost(
     ],
 )
 def test_compares_the_address_with_the_set(named: str, configured: str, said: str | None) -> None:
-    found = doctor._fault_of_address(
+    found = doctor._fault_of_hosts(
         tuple(named.split()), [Member(name) for name in configured.split()]
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bookings.news.webhooks import addresses
-from bookings.news.webhooks.addresses import AddressRefused, read_url
+from bookings.news.webhooks.addresses import UrlRefused, read_url
 
 
 @pytest.mark.parametrize(
@@ -47,16 +47,16 @@ def test_takes_the_rest_for_the_world(outside: str) -> None:
     "found", [["8.8.8.8", "10.0.0.1"], ["10.0.0.1", "8.8.8.8"], ["8.8.8.8", "::1"]]
 )
 def test_refuses_a_name_that_leads_inside_as_well(found: list[str]) -> None:
-    addresses.check_addresses(["8.8.8.8", "2606:4700::1"])
+    addresses.check_ip_addresses(["8.8.8.8", "2606:4700::1"])
 
-    with pytest.raises(AddressRefused, match="leads to"):
-        addresses.check_addresses(found)
+    with pytest.raises(UrlRefused, match="leads to"):
+        addresses.check_ip_addresses(found)
 
 
 def test_lets_the_setting_allow_what_is_inside(settings: Any) -> None:
     settings.WEBHOOK_PRIVATE_ADDRESSES = True
 
-    addresses.check_addresses(["127.0.0.1", "fd00::1"])
+    addresses.check_ip_addresses(["127.0.0.1", "fd00::1"])
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,8 @@ def test_lets_the_setting_allow_what_is_inside(settings: Any) -> None:
 def test_sees_what_a_number_means_however_it_is_spelled(spelled: str) -> None:
     found = addresses.resolve(read_url(f"https://{spelled}/").host, 443, 5)
 
-    with pytest.raises(AddressRefused):
-        addresses.check_addresses(found)
+    with pytest.raises(UrlRefused):
+        addresses.check_ip_addresses(found)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_sees_what_a_number_means_however_it_is_spelled(spelled: str) -> None:
     ],
 )  # fmt: skip
 def test_refuses_what_is_no_address_of_an_endpoint(url: str) -> None:
-    with pytest.raises(AddressRefused):
+    with pytest.raises(UrlRefused):
         read_url(url)
 
 
@@ -105,7 +105,7 @@ def test_wants_tls_in_production(settings: Any) -> None:
     assert read_url("http://partner.example/").port == 80
     settings.IS_PRODUCTION = True
 
-    with pytest.raises(AddressRefused, match="must begin with https://"):
+    with pytest.raises(UrlRefused, match="must begin with https://"):
         read_url("http://partner.example/")
     settings.WEBHOOK_PRIVATE_ADDRESSES = True
     assert not read_url("http://partner.example/").is_tls
@@ -131,7 +131,7 @@ def test_waits_for_a_name_no_longer_than_it_may(monkeypatch: pytest.MonkeyPatch)
 )  # fmt: skip
 def test_says_that_a_name_of_a_host_is_none(host: str) -> None:
     for port in ("", ":443"):
-        with pytest.raises(AddressRefused, match="no name of a host|This is not an address"):
+        with pytest.raises(UrlRefused, match="no name of a host|This is not an address"):
             read_url(f"https://{host}{port}/")
 
 

@@ -15,7 +15,7 @@ _UNSOLD = '<td class="unsold"><span class="visually-hidden">Not for sale</span><
 
 
 @dataclass(frozen=True)
-class Addresses:
+class DeskUrls:
     """Where the cells lead: lists of bookings and of blocks, and the form that books. What the
     user may not open is empty."""
 
@@ -24,19 +24,19 @@ class Addresses:
     add: str
 
 
-def render_cells(row: GridRow, addresses: Addresses) -> SafeString:
+def render_cells(row: GridRow, urls: DeskUrls) -> SafeString:
     """Everything in the row but its heading."""
-    if addresses.add:
-        link = escape(f"{addresses.add}?{urlencode({'room': row.room.id})}&check_in=")
+    if urls.add:
+        link = escape(f"{urls.add}?{urlencode({'room': row.room.id})}&check_in=")
         free_until = f'<td class="free"><a href="{link}'
         free_from = f'" aria-label="Book {escape(row.room.name)} from '
     cells = []
     for cell in row.cells:
         if cell.occupant:
-            cells.append(_bar(cell, cell.occupant, addresses))
+            cells.append(_bar(cell, cell.occupant, urls))
         elif not row.room.is_sold:
             cells.append(_UNSOLD)
-        elif cell.is_past or not addresses.add:
+        elif cell.is_past or not urls.add:
             cells.append("<td></td>")
         else:
             night = cell.night.isoformat()
@@ -44,7 +44,7 @@ def render_cells(row: GridRow, addresses: Addresses) -> SafeString:
     return mark_safe("".join(cells))
 
 
-def _bar(cell: GridCell, who: Occupant, addresses: Addresses) -> str:
+def _bar(cell: GridCell, who: Occupant, urls: DeskUrls) -> str:
     looks = f"bar {cell.look}"
     if cell.begins_before:
         looks += " cut-start"
@@ -56,9 +56,9 @@ def _bar(cell: GridCell, who: Occupant, addresses: Addresses) -> str:
     title = f"{who.reference}, {who.check_in.isoformat()} to {who.check_out.isoformat()}"
     if who.kind != BLOCK:
         title += f", {who.guests} guest{'' if who.guests == 1 else 's'}"
-    list_address = addresses.blocks if who.kind == BLOCK else addresses.bookings
-    if list_address:
-        inside = f'<a href="{list_address}{who.id}/change/" title="{escape(title)}">{text}</a>'
+    list_url = urls.blocks if who.kind == BLOCK else urls.bookings
+    if list_url:
+        inside = f'<a href="{list_url}{who.id}/change/" title="{escape(title)}">{text}</a>'
     else:
         inside = f'<span title="{escape(title)}">{text}</span>'
     return f'<td colspan="{cell.span}" class="{looks}">{inside}</td>'

@@ -1,4 +1,4 @@
-"""What the desk's pages are asked for in their addresses: a hotel, a day, a number of days."""
+"""What the desk's pages are asked for in their URLs: a hotel, a day, a number of days."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta

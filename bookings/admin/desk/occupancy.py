@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from bookings.admin.desk.access import BOOK, LOOK, desk_page, may_any, show
-from bookings.admin.desk.cells import Addresses, render_cells
+from bookings.admin.desk.cells import DeskUrls, render_cells
 from bookings.admin.desk.choosing import LENGTHS, read_choice, read_length
 from bookings.admin.desk.grid import LOOKS, lay_out
 from bookings.availability import occupancy
@@ -33,7 +33,7 @@ def show_occupancy(request: HttpRequest) -> HttpResponse:
         now=clock.now(),
     )
     see_blocks = may_any(request, ("bookings.view_roomblock", "bookings.change_roomblock"))
-    addresses = Addresses(
+    urls = DeskUrls(
         bookings=reverse("admin:bookings_bookingrecord_changelist"),
         blocks=reverse("admin:bookings_roomblock_changelist") if see_blocks else "",
         add=reverse("admin:bookings_bookingrecord_add") if may_any(request, BOOK) else "",
@@ -57,7 +57,7 @@ def show_occupancy(request: HttpRequest) -> HttpResponse:
         last=end - timedelta(days=1),
         nights=list(nights_between(first, end)),
         sections=[
-            (section.category, [(row.room, render_cells(row, addresses)) for row in section.rows])
+            (section.category, [(row.room, render_cells(row, urls)) for row in section.rows])
             for section in sections
         ],
         steps=steps,

@@ -98,7 +98,7 @@ def show_today(request: HttpRequest) -> HttpResponse:
             key=new_key(),
         )
 
-    def address(of: date) -> str:
+    def url(of: date) -> str:
         return "?" + urlencode({"hotel": choice.hotel.id, "day": of.isoformat()})
 
     return show(
@@ -111,9 +111,9 @@ def show_today(request: HttpRequest) -> HttpResponse:
             for heading, found in sort_stays(stays, day)
         ],
         steps=[
-            ("Day before", address(day - timedelta(days=1))),
-            ("Today", address(choice.today)),
-            ("Day after", address(day + timedelta(days=1))),
+            ("Day before", url(day - timedelta(days=1))),
+            ("Today", url(choice.today)),
+            ("Day after", url(day + timedelta(days=1))),
         ],
         here=request.get_full_path(),
     )

@@ -1,4 +1,4 @@
-"""The addresses of the front desk, beside those of the admin's models."""
+"""The URLs of the front desk, beside those of the admin's models."""
 
 from django.urls import path
 

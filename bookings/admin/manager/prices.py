@@ -312,13 +312,13 @@ def _cell(days: Calendar, day: date, currency: str) -> NightCell:
         kind = "closed" if stored.is_closed else "stored"
     else:
         kind = "default" if days.category.sell_by_default else "none"
-    address = ""
+    url = ""
     if stored:
-        # As the admin quotes ids in addresses.
+        # As the admin quotes ids in URLs.
         pk = quote(night_id(days.category.id, day.isoformat()))
-        address = reverse("admin:bookings_night_change", args=[pk])
+        url = reverse("admin:bookings_night_change", args=[pk])
     amount = "" if kind == "none" else write_amount(night.price, currency)
-    return NightCell(day, amount, kind, tuple(_marks(night)), address)
+    return NightCell(day, amount, kind, tuple(_marks(night)), url)
 
 
 def _marks(night: CalendarNight) -> list[tuple[str, str]]:

@@ -34,10 +34,10 @@ def count_by_state() -> dict[State, int]:
     # A driver forgets a member that says it is of another set, or of none, until the primary names
     # it again. One that was told to ask a single member (directConnection) sees no other.
     is_whole = topology.topology_type_name == "ReplicaSetWithPrimary"
-    addresses = primary.all_hosts if primary and is_whole else seen.keys()
+    hosts = primary.all_hosts if primary and is_whole else seen.keys()
     counted = dict.fromkeys(STATES, 0)
-    for address in addresses:
-        counted[_state_of(seen.get(address), primary)] += 1
+    for host in hosts:
+        counted[_state_of(seen.get(host), primary)] += 1
     return counted
 
 

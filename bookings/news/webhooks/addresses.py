@@ -1,8 +1,8 @@
-"""Which addresses a webhook may reach: the world, and nothing that is inside.
+"""Which URLs and IP addresses a webhook may reach: the world, and nothing that is inside.
 
-Whoever names an address could otherwise have the worker ask what stands beside it: MongoDB, a
-router, the metadata of a cloud. A name is resolved at each try, and the try goes to the very
-address that was looked at, so that a name which means something else a moment later changes
+A partner who names a URL could otherwise have the worker ask what stands beside it: MongoDB, a
+router, the metadata of a cloud. A host is resolved at each try, and the try goes to the very
+IP address that was looked at, so that a name which means something else a moment later changes
 nothing.
 """
 
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolver = Callable[[str, int, float], list[str]]
 
 MAX_URL = 500
@@ -49,13 +49,13 @@ _WORLD = ipaddress.ip_network("2000::/3")
 _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
 
 
-class AddressRefused(Exception):
-    """The message is a sentence that says what is wrong with the address."""
+class UrlRefused(Exception):
+    """The message is a sentence that says what is wrong with the URL."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """An address taken apart. `netloc` is what stands in the Host header, `path` has the query."""
+    """A URL taken apart. `netloc` is what stands in the Host header, `path` has the query."""
 
     is_tls: bool
     host: str
@@ -65,37 +65,37 @@ class Target:
 
 
 def read_url(url: str) -> Target:
-    """Raises AddressRefused, without asking anybody for the name."""
+    """Raises UrlRefused, without asking anybody for the name."""
     if len(url) > MAX_URL:
-        raise AddressRefused(f"The address has more than {MAX_URL} characters.")
+        raise UrlRefused(f"The address has more than {MAX_URL} characters.")
     if not _VISIBLE_ASCII.fullmatch(url):
-        raise AddressRefused(
+        raise UrlRefused(
             "Write the address in ASCII, without spaces (a name in other letters as xn--...)."
         )
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise AddressRefused("This is not an address.") from None
+        raise UrlRefused("This is not an address.") from None
     schemes = ("https", "http") if _may_be_plain() else ("https",)
     if parts.scheme not in schemes:
-        raise AddressRefused(f"The address must begin with {' or '.join(schemes)}://.")
+        raise UrlRefused(f"The address must begin with {' or '.join(schemes)}://.")
     if "@" in parts.netloc:
-        raise AddressRefused("The address must not have a user or password in it.")
+        raise UrlRefused("The address must not have a user or password in it.")
     if parts.fragment:
-        raise AddressRefused("The address must not have a # in it.")
+        raise UrlRefused("The address must not have a # in it.")
     host = parts.hostname or ""
     if not _NETLOC.fullmatch(parts.netloc) or not _is_host(host):
-        raise AddressRefused("This is no name of a host.")
+        raise UrlRefused("This is no name of a host.")
     if port == 0:
-        raise AddressRefused("This is not an address.")
+        raise UrlRefused("This is not an address.")
     is_tls = parts.scheme == "https"
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Target(is_tls, host, port or (443 if is_tls else 80), parts.netloc, path)
 
 
 def resolve(host: str, port: int, timeout_s: float) -> list[str]:
-    """The addresses of a name, or of a number however it is spelled. Raises OSError.
+    """The IP addresses of a host, or of a number however it is spelled. Raises OSError.
 
     The system's resolver cannot be told how long it may take, so somebody else waits for it.
     """
@@ -119,18 +119,18 @@ def resolve(host: str, port: int, timeout_s: float) -> list[str]:
     return found
 
 
-def check_addresses(addresses: list[str]) -> None:
-    """Raises AddressRefused unless every one may be reached: who answers with two may mean
+def check_ip_addresses(addresses: list[str]) -> None:
+    """Raises UrlRefused unless every one may be reached: who answers with two may mean
     either."""
     if settings.WEBHOOK_PRIVATE_ADDRESSES:
         return
     for text in addresses:
         if not is_outside(ipaddress.ip_address(text)):
-            raise AddressRefused(f"The name leads to {text}, which is not an address of the world.")
+            raise UrlRefused(f"The name leads to {text}, which is not an address of the world.")
 
 
-def is_outside(address: Address) -> bool:
-    """Whether anybody in the world could reach the address, and it is nobody's in particular."""
+def is_outside(address: IpAddress) -> bool:
+    """Whether anybody in the world could reach the IP address, and it is nobody's in particular."""
     if isinstance(address, ipaddress.IPv6Address):
         if address in _TRANSLATED:
             return is_outside(ipaddress.IPv4Address(address.packed[-4:]))

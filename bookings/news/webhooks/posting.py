@@ -1,6 +1,6 @@
 """One POST to a receiver nobody trusts: bounded in time and in what is read, nothing followed.
 
-http.client only, on a connection that was made to an address which was looked at: no redirects, no
+http.client only, on a connection to an IP address that was looked at: no redirects, no
 proxy of the environment, no pool that could connect by itself.
 """
 
@@ -16,12 +16,12 @@ from functools import cache
 from typing import Any
 
 from bookings.news.webhooks import addresses
-from bookings.news.webhooks.addresses import AddressRefused, Resolver, Target
+from bookings.news.webhooks.addresses import Resolver, Target, UrlRefused
 
 # From the name to the status, whatever the receiver does meanwhile.
 TIMEOUT_S = 10.0
 
-# One of several addresses may be dead, and leaves time for the next.
+# One of several IP addresses may be dead, and leaves time for the next.
 CONNECT_TIMEOUT_S = 3.0
 
 # The beginning of an answer is for people to look at; who has answered need not be waited for.
@@ -59,7 +59,7 @@ class WebhookAnswer:
 def post(
     url: str, body: bytes, headers: dict[str, str], *, resolve: Resolver | None = None
 ) -> WebhookAnswer:
-    """Sends the bytes; never raises for what the address or the receiver does."""
+    """Sends the bytes; never raises for what the URL or the receiver does."""
     began_s = time.monotonic()
     try:
         status, text = _exchange(
@@ -69,7 +69,7 @@ def post(
             deadline_s=began_s + TIMEOUT_S,
             resolve=resolve or addresses.resolve,
         )
-    except AddressRefused as refusal:
+    except UrlRefused as refusal:
         status, text = 0, str(refusal)
     except TimeoutError:
         status, text = 0, f"No answer within {TIMEOUT_S:g} s."
@@ -91,7 +91,7 @@ def _exchange(
     resolve: Resolver,
 ) -> tuple[int, str]:
     found = resolve(target.host, target.port, deadline_s - time.monotonic())
-    addresses.check_addresses(found)
+    addresses.check_ip_addresses(found)
     with _connect(target, found, deadline_s) as sock:
         exchange = http.client.HTTPConnection(target.host, target.port)
         exchange.auto_open = 0
@@ -118,7 +118,7 @@ def _exchange(
 
 
 def _connect(target: Target, found: list[str], deadline_s: float) -> socket.socket:
-    """A connection to the first address that takes one; the last error if none does."""
+    """A connection to the first IP address that takes one; the last error if none does."""
     error: OSError = OSError("no address")
     for address in dict.fromkeys(found):
         try:
@@ -134,7 +134,7 @@ def _connect(target: Target, found: list[str], deadline_s: float) -> socket.sock
         return sock
     try:
         sock.settimeout(_left_s(deadline_s))
-        # The name is what the certificate must say, although the connection is to an address.
+        # The name is what the certificate must say, although the connection is to an IP address.
         return _tls().wrap_socket(sock, server_hostname=target.host)
     except BaseException:
         sock.close()

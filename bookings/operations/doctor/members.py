@@ -81,7 +81,7 @@ class _Access:
 
     def connect(self, member: Member, *, logged_in: bool) -> MongoClient:
         return MongoClient(
-            # The driver looks for the user in the database that an address names.
+            # The driver looks for the user in the database that a URI names.
             f"mongodb://{member.name}/{quote_plus(self.login_database)}",
             directConnection=True,
             connectTimeoutMS=int(ANSWER_TIMEOUT_S * 1000),
@@ -107,7 +107,7 @@ def members() -> Finding:
     with ThreadPoolExecutor(len(configured)) as pool:
         answers = list(pool.map(lambda member: _ask(member, access), configured))
     found = judge(set_name or _name_set(answers), configured, answers)
-    if fault := _fault_of_address(access.named, configured):
+    if fault := _fault_of_hosts(access.named, configured):
         level = "warn" if found.level == "ok" else found.level
         return replace(found, level=level, text=f"{found.text} {fault}")
     return found
@@ -171,7 +171,7 @@ def _recall_members(client: MongoClient, access: _Access) -> tuple[str | None, l
     """
     topology = client.topology_description
     seen = topology.server_descriptions()
-    told = {address for description in seen.values() for address in description.all_hosts}
+    told = {host for description in seen.values() for host in description.all_hosts}
     if not told:
         return topology.replica_set_name, [Member(name) for name in access.named]
     return topology.replica_set_name, [
@@ -184,11 +184,11 @@ def _recall_members(client: MongoClient, access: _Access) -> tuple[str | None, l
 
 
 def _name_set(answers: list[MemberAnswer]) -> str:
-    """The set that one of them says it is of; the address need not name it."""
+    """The set that one of them says it is of; the URI need not name it."""
     return next((a.hello["setName"] for a in answers if a.hello and "setName" in a.hello), "")
 
 
-def _fault_of_address(named: tuple[str, ...], configured: list[Member]) -> str | None:
+def _fault_of_hosts(named: tuple[str, ...], configured: list[Member]) -> str | None:
     """Why the site could not start though the set serves: it asks those first whom this names."""
     names = {member.name.lower() for member in configured}
     strangers = [name for name in named if name.lower() not in names]

@@ -63,7 +63,7 @@ def write_concern() -> Finding:
             )
     weaker = [
         f"{name}={value}"
-        # As the driver does; urlsplit is for addresses of one host.
+        # As the driver does; urlsplit is for URLs of one host.
         for name, value in parse_qsl(settings.MONGODB_URI.partition("?")[2])
         if (name.lower() == "w" and value != "majority")
         or (name.lower() in ("journal", "j") and value.lower() != "true")
