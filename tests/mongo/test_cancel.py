@@ -16,7 +16,7 @@ from bookings.refusals import ValidationFailed
 from bookings.stays import lifecycle
 from bookings.stays.create import Outcome
 from tests.conftest import night
-from tests.mongo.conftest import CUSTOMER, book, cancel, confirm, stored
+from tests.mongo.conftest import CUSTOMER, PARTNER, book, cancel, confirm, stored
 
 
 def test_frees_the_night_at_once() -> None:
@@ -66,6 +66,20 @@ def cancel_as_staff(outcome: Outcome, reason: str) -> Outcome:
         deadline=Deadline.after(10),
         staff_reason=reason,
     )
+
+
+def test_changes_nothing_after_its_deadline() -> None:
+    made = book()
+
+    refused = lifecycle.cancel_booking(
+        actor=PARTNER,
+        booking_id=made.content["booking"]["id"],
+        key_header=None,
+        deadline=Deadline.after(0),
+    )
+
+    assert refused.code == "TRY_AGAIN"
+    assert stored()[0]["status"] == "confirmed"
 
 
 def test_ends_at_the_hotels_deadline_but_not_for_staff() -> None:
