@@ -444,7 +444,7 @@ class DeliveryRecord(models.Model):
 class FailedWork(models.Model):
     """What a worker could not do, as the admin lists it.
 
-    Only bookings/infrastructure/failed_work.py writes it.
+    Only bookings/infrastructure/queues/failed_work.py writes it.
     """
 
     id = models.CharField(primary_key=True, db_column="_id", max_length=120)

@@ -21,10 +21,10 @@ from prometheus_client.registry import Collector
 from pymongo.errors import PyMongoError
 
 from bookings.catalogue import night_jobs
-from bookings.infrastructure import failed_work
 from bookings.infrastructure.connections import database
 from bookings.infrastructure.metrics import REGISTRY
 from bookings.infrastructure.mongodb import members
+from bookings.infrastructure.queues import failed_work
 from bookings.news import deliveries, relay
 from bookings.news.deliveries import WEBHOOK
 from bookings.news.webhooks import endpoints, sending

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from bookings.infrastructure.failed_work import QUEUES
+from bookings.infrastructure.queues.failed_work import QUEUES
 from bookings.models import FailedWork
 
 

@@ -6,21 +6,16 @@ may look at is bounded here, by an id that is found by the index alone.
 """
 
 from datetime import UTC, date, datetime, time, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from bson import ObjectId
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.views.main import ChangeList
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
 from bookings.admin.nights import DatesFilter
-from bookings.stays import lookups
-
-if TYPE_CHECKING:  # at run time the two would import each other
-    from bookings.admin.records import RecordAdmin
 
 # Whoever looks for an older one searches, or narrows the list down.
 MAX_LISTED = 1_000
@@ -48,27 +43,6 @@ class CreatedFilter(DatesFilter):
         """Where the last of the days ends, if one is chosen."""
         last = self.form.cleaned_data["last"] if self.form.is_valid() else None
         return _first_id_of(last + timedelta(days=1)) if last else None
-
-
-class NewestBookingsList(ChangeList):
-    """The newest records; with filters those that fit among the newest, or among the newest of the
-    chosen days. What was searched for is listed whole."""
-
-    model_admin: "RecordAdmin"
-
-    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
-        queryset = super().get_queryset(request, exclude_parameters)
-        if self.query:
-            return queryset
-        end = next(
-            (each.end for each in self.filter_specs if isinstance(each, CreatedFilter)), None
-        )
-        oldest = lookups.find_nth_newest(
-            LOOKED_THROUGH if self.has_active_filters else MAX_LISTED,
-            kind=self.model_admin.kind,
-            before=end,
-        )
-        return queryset if oldest is None else queryset.filter(pk__gt=oldest)
 
 
 class BoundedPaginator(Paginator):

@@ -14,6 +14,7 @@ from bson import ObjectId
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -22,7 +23,12 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from bookings.admin.forms import KeyedForm, add_faults
-from bookings.admin.newest import BoundedPaginator, NewestBookingsList
+from bookings.admin.newest import (
+    LOOKED_THROUGH,
+    MAX_LISTED,
+    BoundedPaginator,
+    CreatedFilter,
+)
 from bookings.admin.staff_requests import StaffRequest
 from bookings.domain.booking import EXPIRED, NO_SHOW, PENDING, Booking, Change
 from bookings.domain.callers import Caller, caller_of_user
@@ -64,6 +70,27 @@ class ReasonForm(forms.Form):
             attrs={"maxlength": MAX_REASON, "required": True, "class": "vTextField"}
         ),
     )
+
+
+class NewestBookingsList(ChangeList):
+    """The newest records; with filters those that fit among the newest, or among the newest of the
+    chosen days. What was searched for is listed whole."""
+
+    model_admin: "RecordAdmin"
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
+        queryset = super().get_queryset(request, exclude_parameters)
+        if self.query:
+            return queryset
+        end = next(
+            (each.end for each in self.filter_specs if isinstance(each, CreatedFilter)), None
+        )
+        oldest = lookups.find_nth_newest(
+            LOOKED_THROUGH if self.has_active_filters else MAX_LISTED,
+            kind=self.model_admin.kind,
+            before=end,
+        )
+        return queryset if oldest is None else queryset.filter(pk__gt=oldest)
 
 
 class RecordAdmin(admin.ModelAdmin):

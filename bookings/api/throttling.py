@@ -1,4 +1,4 @@
-"""How often a remote address or a caller may ask the API, by bookings/infrastructure/throttles.py."""
+"""How often a remote address or a caller may ask the API: bookings/infrastructure/throttles.py."""
 
 from typing import TYPE_CHECKING, Any
 

@@ -33,15 +33,16 @@ from bookings.catalogue import nights
 from bookings.catalogue.nights import NightRow, Progress
 from bookings.domain import account_deletion
 from bookings.domain.callers import caller_of_user
-from bookings.infrastructure import clock, failed_work
+from bookings.infrastructure import clock
 from bookings.infrastructure.clock import MONGODB_TIMEOUT_S, request_limits
 from bookings.infrastructure.connections import collection
-from bookings.infrastructure.failed_work import NIGHTS_JOBS, NeverFinished
 from bookings.infrastructure.mongodb import outage
 from bookings.infrastructure.mongodb.errors import driver_error
+from bookings.infrastructure.queues import failed_work
+from bookings.infrastructure.queues.failed_work import NIGHTS_JOBS, NeverFinished
+from bookings.infrastructure.queues.retries import counted
 from bookings.models import NightsJob
 from bookings.refusals import Fault, NotAuthenticated, ValidationFailed
-from bookings.retries import counted
 
 logger = logging.getLogger(__name__)
 

@@ -18,9 +18,9 @@ from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.errors import BulkWriteError
 
-from bookings.infrastructure import failed_work
 from bookings.infrastructure.connections import collection
-from bookings.retries import Schedule, counted
+from bookings.infrastructure.queues import failed_work
+from bookings.infrastructure.queues.retries import Schedule, counted
 
 logger = logging.getLogger(__name__)
 

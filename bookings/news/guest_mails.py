@@ -20,12 +20,13 @@ from pymongo.errors import PyMongoError
 from bookings.catalogue.inventory import find_hotel, name_booked
 from bookings.domain.booking import ACTIVE, CANCELLED, CONFIRMED, EXPIRED, Booking
 from bookings.domain.money import format_money
-from bookings.infrastructure import clock, failed_work
+from bookings.infrastructure import clock
 from bookings.infrastructure.clock import request_limits
-from bookings.infrastructure.failed_work import MAILS, NeverFinished
 from bookings.infrastructure.mail import link_to, make_mail, render_text
 from bookings.infrastructure.mongodb import outage
-from bookings.infrastructure.single_run import RunTime, one_at_a_time
+from bookings.infrastructure.queues import failed_work
+from bookings.infrastructure.queues.failed_work import MAILS, NeverFinished
+from bookings.infrastructure.queues.single_run import RunTime, one_at_a_time
 from bookings.news import deliveries
 from bookings.news.deliveries import GIVEN_UP, NOT_NEEDED, SENT, Delivery
 from bookings.news.relay import is_about_to_end

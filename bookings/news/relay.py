@@ -14,11 +14,12 @@ from typing import Any
 from bson import ObjectId
 
 from bookings.domain.booking import EXPIRED, PENDING, Booking, Notice, from_document
-from bookings.infrastructure import clock, failed_work
+from bookings.infrastructure import clock
 from bookings.infrastructure.clock import request_limits
-from bookings.infrastructure.failed_work import NEWS
 from bookings.infrastructure.mongodb import outage
-from bookings.infrastructure.single_run import RunTime
+from bookings.infrastructure.queues import failed_work
+from bookings.infrastructure.queues.failed_work import NEWS
+from bookings.infrastructure.queues.single_run import RunTime
 from bookings.news import deliveries
 from bookings.news.deliveries import MAIL, WEBHOOK, Delivery
 from bookings.news.webhooks.endpoints import clients_with_endpoint

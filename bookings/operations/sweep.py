@@ -12,10 +12,10 @@ from typing import Any
 
 from django.conf import settings
 
-from bookings.infrastructure import failed_work
 from bookings.infrastructure.clock import request_limits
-from bookings.infrastructure.failed_work import DEAD_HOLDS
-from bookings.infrastructure.single_run import RunTime
+from bookings.infrastructure.queues import failed_work
+from bookings.infrastructure.queues.failed_work import DEAD_HOLDS
+from bookings.infrastructure.queues.single_run import RunTime
 from bookings.operations import sweep_tally
 from bookings.operations.sweep_tally import StartedBy, Tally
 from bookings.stays import lookups, repository

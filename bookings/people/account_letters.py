@@ -28,15 +28,16 @@ from pymongo.errors import PyMongoError
 
 from bookings.catalogue.inventory import find_hotel
 from bookings.indexes import LETTER_LIFE
-from bookings.infrastructure import clock, failed_work
+from bookings.infrastructure import clock
 from bookings.infrastructure.clock import request_limits
 from bookings.infrastructure.connections import collection
-from bookings.infrastructure.failed_work import LETTERS, NeverFinished
 from bookings.infrastructure.mail import link_to, make_mail, render_text
 from bookings.infrastructure.mongodb import outage
-from bookings.infrastructure.single_run import RunTime, one_at_a_time
+from bookings.infrastructure.queues import failed_work
+from bookings.infrastructure.queues.failed_work import LETTERS, NeverFinished
+from bookings.infrastructure.queues.retries import Schedule, counted
+from bookings.infrastructure.queues.single_run import RunTime, one_at_a_time
 from bookings.people import accounts
-from bookings.retries import Schedule, counted
 from bookings.stays import lookups, manage_links
 
 logger = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import template
 
-from bookings.infrastructure import failed_work
+from bookings.infrastructure.queues import failed_work
 
 register = template.Library()
 

@@ -24,9 +24,10 @@ from django.urls import URLResolver, get_resolver, resolve
 
 from bookings.domain.callers import Caller
 from bookings.front_desk import blocks
-from bookings.infrastructure import clock, failed_work
+from bookings.infrastructure import clock
 from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.connections import collection
+from bookings.infrastructure.queues import failed_work
 from bookings.models import ApiClient, NightsJob, WebhookEndpoint
 from bookings.news import relay
 from bookings.news.webhooks import endpoints

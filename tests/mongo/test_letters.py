@@ -18,8 +18,8 @@ from django.utils import translation
 from bookings import tasks
 from bookings.domain.callers import caller_of_guest
 from bookings.indexes import LETTER_LIFE
-from bookings.infrastructure import single_run
 from bookings.infrastructure.connections import collection
+from bookings.infrastructure.queues import single_run
 from bookings.people import account_letters, accounts
 from bookings.stays import manage_links
 from tests.conftest import night

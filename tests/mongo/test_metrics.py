@@ -11,10 +11,11 @@ from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 from pytest_django import Settings
 
-from bookings.infrastructure import clock, connections, failed_work
+from bookings.infrastructure import clock, connections
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.mongodb import outage
 from bookings.infrastructure.mongodb.members import STATES
+from bookings.infrastructure.queues import failed_work
 from bookings.models import NightsJob
 from bookings.news import guest_mails, relay
 from bookings.operations import sweep

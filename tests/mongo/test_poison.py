@@ -17,8 +17,9 @@ from django.test import Client
 
 from bookings import tasks
 from bookings.catalogue import night_jobs
-from bookings.infrastructure import clock, failed_work
+from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection
+from bookings.infrastructure.queues import failed_work
 from bookings.models import Hotel
 from bookings.news import deliveries, guest_mails, relay
 from bookings.news.webhooks import backlog, endpoints, notes, sending
@@ -424,7 +425,8 @@ import django; django.setup()
 from datetime import timedelta
 from bson import ObjectId
 from bookings.catalogue import night_jobs
-from bookings.infrastructure import clock, failed_work
+from bookings.infrastructure import clock
+from bookings.infrastructure.queues import failed_work
 from bookings.infrastructure.connections import collection, database
 from bookings.news import guest_mails
 from bookings.news.deliveries import MAIL, Delivery, record

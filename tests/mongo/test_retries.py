@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from bookings.infrastructure import failed_work, single_run
 from bookings.infrastructure.connections import database
+from bookings.infrastructure.queues import failed_work, single_run
+from bookings.infrastructure.queues.retries import Schedule, counted
 from bookings.news import deliveries
 from bookings.news.webhooks import backlog, endpoints, notes
 from bookings.people import account_letters
-from bookings.retries import Schedule, counted
 
 
 def evaluate(expression: Any, **document: Any) -> Any:

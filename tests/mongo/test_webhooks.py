@@ -26,8 +26,9 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from bookings import points, tasks
 from bookings.domain.callers import Caller
-from bookings.infrastructure import clock, seals, single_run
+from bookings.infrastructure import clock, seals
 from bookings.infrastructure.connections import collection
+from bookings.infrastructure.queues import single_run
 from bookings.models import ApiClient, WebhookEndpoint
 from bookings.news import deliveries, relay
 from bookings.news.deliveries import WEBHOOK, Delivery

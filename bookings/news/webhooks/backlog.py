@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
-from bookings.infrastructure import failed_work
 from bookings.infrastructure.connections import collection
+from bookings.infrastructure.queues import failed_work
+from bookings.infrastructure.queues.retries import Schedule
 from bookings.news import deliveries
 from bookings.news.deliveries import (
     GIVEN_UP,
@@ -25,7 +26,6 @@ from bookings.news.deliveries import (
     WEBHOOK,
     count,
 )
-from bookings.retries import Schedule
 from bookings.stays.notices import NEWS_EXPIRING
 
 DeliveryDocument = dict[str, Any]

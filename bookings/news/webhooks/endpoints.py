@@ -19,10 +19,10 @@ from pymongo import ReturnDocument
 
 from bookings.infrastructure import clock, seals
 from bookings.infrastructure.connections import collection
+from bookings.infrastructure.queues.retries import Schedule, counted
 from bookings.models import WebhookEndpoint
 from bookings.news.webhooks import backlog, signing
 from bookings.news.webhooks.posting import WebhookAnswer
-from bookings.retries import Schedule, counted
 
 Endpoint = dict[str, Any]
 

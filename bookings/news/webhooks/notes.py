@@ -16,14 +16,14 @@ from django.core.mail import EmailMessage
 from pymongo import ReturnDocument
 from pymongo.errors import PyMongoError
 
-from bookings.infrastructure import failed_work
 from bookings.infrastructure.clock import request_limits
 from bookings.infrastructure.connections import collection
-from bookings.infrastructure.failed_work import WEBHOOK_NOTES, NeverFinished
 from bookings.infrastructure.mail import link_to, make_mail, render_text
 from bookings.infrastructure.mongodb import outage
+from bookings.infrastructure.queues import failed_work
+from bookings.infrastructure.queues.failed_work import WEBHOOK_NOTES, NeverFinished
+from bookings.infrastructure.queues.retries import Schedule, counted
 from bookings.models import ApiClient
-from bookings.retries import Schedule, counted
 
 logger = logging.getLogger(__name__)
 

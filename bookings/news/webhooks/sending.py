@@ -13,12 +13,13 @@ from typing import Any
 
 from django.conf import settings
 
-from bookings.infrastructure import clock, failed_work
+from bookings.infrastructure import clock
 from bookings.infrastructure.clock import request_limits
-from bookings.infrastructure.failed_work import ENDPOINTS
 from bookings.infrastructure.mongodb import outage
+from bookings.infrastructure.queues import failed_work
+from bookings.infrastructure.queues.failed_work import ENDPOINTS
+from bookings.infrastructure.queues.single_run import RunTime, one_at_a_time
 from bookings.infrastructure.seals import SealBroken
-from bookings.infrastructure.single_run import RunTime, one_at_a_time
 from bookings.news.webhooks import backlog, endpoints, posting, signing
 from bookings.news.webhooks.backlog import DeliveryDocument
 from bookings.news.webhooks.endpoints import Endpoint

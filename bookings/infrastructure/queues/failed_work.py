@@ -17,7 +17,7 @@ from pymongo import ReturnDocument
 
 from bookings.infrastructure.clock import request_limits
 from bookings.infrastructure.connections import collection
-from bookings.retries import Schedule
+from bookings.infrastructure.queues.retries import Schedule
 
 LETTERS, NEWS, MAILS, WEBHOOKS = "letters", "news", "mails", "webhooks"
 ENDPOINTS, WEBHOOK_NOTES = "webhook_endpoints", "webhook_notes"
