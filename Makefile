@@ -10,13 +10,14 @@ PRODUCTION := BOOKINGSITE_ENV=production ALLOWED_HOSTS=bookings.example \
 	SITE_URL=https://bookings.example EMAIL_HOST=127.0.0.1 EMAIL_FROM=bookings@bookings.example \
 	DJANGO_SETTINGS_MODULE=bookingsite.settings
 
-.PHONY: help run test check messages checkov lock
+.PHONY: help run test check messages docs checkov lock
 
 help:
 	@echo 'make run     run the site on 127.0.0.1 (PORT, MONGO_PORT, REDIS_PORT, MONGODB_URI, REDIS_URL)'
 	@echo 'make test    run the tests against real servers (PYTHON, PYTEST_ARGS, SLOW=0, ROUNDS)'
 	@echo 'make check   lint, types, layers, deployment settings, migrations, API schema'
 	@echo 'make messages bring locale/ in step with the texts of pages and letters'
+	@echo 'make docs    build docs/ into a site for a browser, in var/docs'
 	@echo 'make lock    write requirements*.txt from requirements*.in (LOCK_ARGS, such as --upgrade)'
 	@echo 'make checkov install the policy linter of the manifests, which make test then uses'
 
@@ -42,6 +43,12 @@ messages:
 	@$(PYTHON) -m local.preflight check
 	@$(VENV) -m tests.catalogue
 
+# Strict: what Sphinx warns of, such as a link or a heading that is not there, fails.
+docs: .venv.docs/stamp
+	@.venv.docs/bin/python -m sphinx --quiet --fail-on-warning --keep-going --fresh-env \
+		-c docs -d var/docs-cache . var/docs
+	@echo 'Open var/docs/index.html.'
+
 checkov: .venv.checkov/stamp
 
 # What is locked already stays at its version unless LOCK_ARGS says otherwise. For every platform and
@@ -55,6 +62,7 @@ lock: .venv.lock/stamp
 	@$(LOCK) requirements-dev.in --constraints requirements.txt --constraints requirements-local.txt \
 		--output-file requirements-dev.txt
 	@$(LOCK) requirements-checkov.in --output-file requirements-checkov.txt
+	@$(LOCK) requirements-docs.in --output-file requirements-docs.txt
 	@$(LOCK) requirements-lock.in --output-file requirements-lock.txt
 
 .venv.%/stamp: requirements-%.txt

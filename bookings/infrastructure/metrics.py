@@ -1,4 +1,4 @@
-"""What the booking flow counts, for Prometheus; docs/operations.md says what each tells.
+"""What the booking flow counts, for Prometheus; docs/operations/metrics.md says what each tells.
 
 Each is moved by one line where the flow decides. Every process counts for itself: in memory, or
 under gunicorn in files that whichever process is asked adds up (bookingsite/worker_files.py).

@@ -17,7 +17,8 @@ from tests.manifests.objects import Object, Pods, all_pods, name_of, of_kind
 PAGES = [
     ROOT / "README.md",
     ROOT / "k8s" / "readme.md",
-    ROOT / "docs" / "operations.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "docs" / "operations").glob("*.md")),
     *sorted((ROOT / "docs" / "runbooks").glob("*.md")),
 ]
 

@@ -1,4 +1,4 @@
-"""The README is true: its curl lines work, and its tables are complete."""
+"""README and reference pages are true: their curl lines work, and their tables are complete."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from django.core.management import get_commands
@@ -15,17 +16,22 @@ from tests.site.site import ROOT, Site
 
 OUR_APPS = ("bookings", "idempotency", "locks")
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCS = ROOT / "docs"
 
 
-def test_has_curl_lines_that_work_as_they_stand(site: Site) -> None:
+@pytest.mark.parametrize(
+    ("page", "least"),
+    [(ROOT / "README.md", 5), (DOCS / "api.md", 10)],
+    ids=lambda value: getattr(value, "name", ""),
+)
+def test_has_curl_lines_that_work_as_they_stand(site: Site, page: Path, least: int) -> None:
     if shutil.which("curl") is None:
-        assert not os.environ.get("CI"), "install curl: the README's examples need it"
-        pytest.skip("The README's examples need curl.")
-    examples = re.search(r"```bash\n(.*?)```", README, re.DOTALL)
+        assert not os.environ.get("CI"), "install curl: the pages' examples need it"
+        pytest.skip("The pages' examples need curl.")
+    examples = re.search(r"```bash\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     assert examples is not None
     expected = re.findall(r"^(?:ID=\$\()?curl .*# (\d{3})$", examples[1], re.MULTILINE)
-    assert len(expected) == len(re.findall(r"\bcurl -sS", examples[1])) >= 10
+    assert len(expected) == len(re.findall(r"\bcurl -sS", examples[1])) >= least
 
     # Every curl writes its status to stderr, so that the lines themselves stay as they are.
     script = "curl() { command curl -w '%{stderr}%{http_code}\\n' \"$@\"; }\nset -eu\n"
@@ -42,7 +48,7 @@ def test_has_curl_lines_that_work_as_they_stand(site: Site) -> None:
 
 
 def test_has_every_code_and_no_other() -> None:
-    table = README.split("### Codes")[1].split("## Settings")[0]
+    table = (DOCS / "codes.md").read_text(encoding="utf-8")
 
     rows = {(int(status), code) for status, code in re.findall(r"\| (\d{3}) \| `([A-Z_]+)`", table)}
 
@@ -51,7 +57,7 @@ def test_has_every_code_and_no_other() -> None:
 
 def test_has_every_setting_and_no_other() -> None:
     settings = (ROOT / "bookingsite" / "settings.py").read_text(encoding="utf-8")
-    table = README.split("## Settings")[1].split("## For operators")[0]
+    table = (DOCS / "operations" / "settings.md").read_text(encoding="utf-8")
 
     documented = re.findall(r"^\| `([A-Z_]+)`", table, re.MULTILINE)
     read = set(re.findall(r"_read(?:_\w+)?\(\s*\"([A-Z_]+)\"", settings))
@@ -61,7 +67,7 @@ def test_has_every_setting_and_no_other() -> None:
 
 
 def test_has_every_command_and_no_other() -> None:
-    table = README.split("## For operators")[1].split("\n\n")[1]
+    table = (DOCS / "operations" / "commands.md").read_text(encoding="utf-8").split("\n\n")[1]
     ours = {name for name, app in get_commands().items() if app in OUR_APPS}
 
     documented = set(re.findall(r"^    manage\.py (\w+)", table, re.MULTILINE))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -10,6 +11,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+INDEX = ROOT / "docs" / "README.md"
+
+# People read as much before they try it.
+README_WORDS = 1200
 
 # A file or folder of the project in backticks, and a module to run.
 NAMED = re.compile(r"`((?:bookings|bookingsite|idempotency|locks|tests|docs|bench)/[\w/.-]+)`")
@@ -28,6 +33,25 @@ def test_names_only_files_that_are_there(page: Path) -> None:
     named += [page.parent / target for target in LINKED.findall(text)]
 
     assert not [str(path) for path in named if not path.exists()]
+
+
+def test_introduces_the_project_in_few_words() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) < README_WORDS
+
+
+def test_leads_to_every_page_from_the_index() -> None:
+    reached: set[Path] = set()
+    to_read = {INDEX}
+    while to_read:
+        page = to_read.pop()
+        reached.add(page)
+        # A page leads on if it is an index; else a link in passing would count.
+        if page.name == "README.md":
+            links = LINKED.findall(page.read_text(encoding="utf-8"))
+            found = {Path(os.path.normpath(page.parent / target)) for target in links}
+            to_read |= {one for one in found if one.suffix == ".md"} - reached
+
+    assert {*PAGES, ROOT / "k8s" / "readme.md", ROOT / "CHANGELOG.md"} - reached == set()
 
 
 @pytest.mark.parametrize(

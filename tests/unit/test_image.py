@@ -32,7 +32,7 @@ OURS = {name: service for name, service in SERVICES.items() if "build" in servic
 THEIRS = {name: service for name, service in SERVICES.items() if "build" not in service}
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 
-# What docs/operations.md has a command to write behind each tag.
+# What docs/operations/images-by-digest.md has a command to write behind each tag.
 DIGEST = r"(@sha256:[0-9a-f]{64})?"
 
 # Read by gunicorn and Python themselves.
@@ -351,8 +351,8 @@ def test_leaves_the_number_of_processes_to_gunicorns_own_variable() -> None:
 
 
 def test_pins_images_by_digest_with_the_command_that_is_documented(tmp_path: Path) -> None:
-    guide = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
-    command = guide.split("## Images by digest")[1].split("```bash\n")[1].split("```")[0]
+    guide = (ROOT / "docs" / "operations" / "images-by-digest.md").read_text(encoding="utf-8")
+    command = guide.split("```bash\n")[1].split("```")[0]
     files = [Path("Dockerfile"), Path("compose.yaml")]
     files += [path.relative_to(ROOT) for path in (ROOT / "k8s" / "base").glob("*.yaml")]
     for path in files:

@@ -20,8 +20,9 @@ MANIFESTS = [
     ROOT / "compose.yaml",
     *sorted((ROOT / "k8s").glob("**/*.yaml")),
 ]
-OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
-PAGES = [ROOT / "README.md", ROOT / "k8s" / "readme.md"]
+OPERATIONS = ROOT / "docs" / "operations"
+# Where people read how to start MongoDB.
+PAGES = [OPERATIONS / "containers.md", ROOT / "k8s" / "readme.md"]
 
 # From, up to and with, and what is wrong with them.
 KNOWN_BAD = {
@@ -104,7 +105,7 @@ def test_knows_which_releases_are_bad(name: str, release: str, bad: bool) -> Non
 
 
 def test_says_what_it_pins() -> None:
-    (guide,) = re.findall(r"^## Pinned releases\n(.*?)^## ", OPERATIONS, re.DOTALL | re.MULTILINE)
+    guide = (OPERATIONS / "pinned-releases.md").read_text(encoding="utf-8")
     table = {
         NAMES[name]: release
         for name, release in re.findall(r"^\| (\w+) \| (\d+\.\d+\.\d+) \|", guide, re.MULTILINE)
@@ -126,11 +127,11 @@ def test_says_when_the_pins_were_last_reviewed() -> None:
 
     (day,) = re.findall(r"Pins reviewed: (\d{4}-\d\d-\d\d)\.", steps)
     assert datetime.date.fromisoformat(day) >= datetime.date(2026, 11, 29)
-    assert "../docs/operations.md#pinned-releases" in steps
+    assert "../docs/operations/pinned-releases.md" in steps
 
 
 def test_names_nothing_by_a_branch_that_moves() -> None:
     """What a command of the pages applies or downloads is a release, too."""
-    for path in [*PAGES, ROOT / "docs" / "operations.md", *(ROOT / "docs").glob("runbooks/*.md")]:
+    for path in [ROOT / "README.md", ROOT / "k8s" / "readme.md", *(ROOT / "docs").rglob("*.md")]:
         for url in re.findall(r"https://raw\.githubusercontent\.com/\S+", path.read_text("utf-8")):
             assert re.search(r"/(?:[a-z]+-)?v?\d+\.\d+\.\d+/", url), f"{path.name}: {url}"
