@@ -76,8 +76,15 @@ class DrawDiagrams(SphinxTransform):
             except Exception as error:  # its own class is not public
                 _log.warning("This diagram cannot be drawn: %s", error, location=block)
                 continue
-            picture = f'<div class="diagram" style="overflow-x: auto">{svg}</div>'
-            block.replace_self(nodes.raw("", picture, format="html"))
+            block.replace_self(nodes.raw("", _fit(svg), format="html"))
+
+
+def _fit(svg: str) -> str:
+    """The picture as wide as the page at most, and on white in the dark theme as well."""
+    opening, rest = svg.split(">", 1)
+    [width] = re.findall(r' width="(\d+)"', opening)
+    opening = re.sub(r' (?:width|height)="\d+"', "", opening)
+    return f'<div style="max-width: {width}px; background: white">{opening}>{rest}</div>'
 
 
 def refuse_other_hosts(app: Sphinx, error: Exception | None) -> None:
