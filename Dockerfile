@@ -27,7 +27,8 @@ FROM python:3.13.16-slim-bookworm
 
 LABEL org.opencontainers.image.title="bookingsite" \
       org.opencontainers.image.description="A self-hosted booking engine that never sells a night twice." \
-      org.opencontainers.image.version="0.1.0"
+      org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.licenses="Apache-2.0"
 
 # The base brings an installer, which nothing here needs and an intruder might; and no bytecode,
 # which a read-only root could not take later. What does not compile stays as it is.

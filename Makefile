@@ -10,7 +10,7 @@ PRODUCTION := BOOKINGSITE_ENV=production ALLOWED_HOSTS=bookings.example \
 	SITE_URL=https://bookings.example EMAIL_HOST=127.0.0.1 EMAIL_FROM=bookings@bookings.example \
 	DJANGO_SETTINGS_MODULE=bookingsite.settings
 
-.PHONY: help run test check messages docs checkov lock
+.PHONY: help run test check messages docs checkov lock version release
 
 help:
 	@echo 'make run     run the site on 127.0.0.1 (PORT, MONGO_PORT, REDIS_PORT, MONGODB_URI, REDIS_URL)'
@@ -20,6 +20,8 @@ help:
 	@echo 'make docs    build docs/ into a site for a browser, in var/docs'
 	@echo 'make lock    write requirements*.txt from requirements*.in (LOCK_ARGS, such as --upgrade)'
 	@echo 'make checkov install the policy linter of the manifests, which make test then uses'
+	@echo 'make version write the version of bookingsite/__init__.py wherever it is repeated'
+	@echo 'make release check that this commit can be released, and print what is left to do'
 
 run:
 	@exec $(PYTHON) -m local.preflight run
@@ -50,6 +52,12 @@ docs: .venv.docs/stamp
 	@echo 'Open var/docs/index.html.'
 
 checkov: .venv.checkov/stamp
+
+version:
+	@$(PYTHON) -m local.release version
+
+release: check
+	@$(PYTHON) -m local.release release
 
 # What is locked already stays at its version unless LOCK_ARGS says otherwise. For every platform and
 # for every Python from the oldest one on; no address of an index is written.

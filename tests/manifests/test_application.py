@@ -12,7 +12,6 @@ import signal
 import subprocess
 import sys
 import time
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
@@ -27,6 +26,7 @@ from django.core.management import get_commands, load_command_class
 from django.urls import resolve
 from pymongo.uri_parser import parse_uri
 
+from bookingsite import __version__
 from local.servers import free_port
 from tests.manifests.conftest import ROOT
 from tests.manifests.objects import (
@@ -43,7 +43,6 @@ from tests.manifests.objects import (
 
 SETTINGS = (ROOT / "bookingsite" / "settings.py").read_text(encoding="utf-8")
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
-VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
 READ = set(re.findall(r"_read(?:_\w+)?\(\s*\"([A-Z_]+)\"", SETTINGS))
 # Without a default in production.
@@ -193,9 +192,11 @@ def test_lets_webhooks_out_to_the_world_alone(parsed: dict[str, list[Object]]) -
 
 def test_names_one_version(objects: list[Object]) -> None:
     """Jobs carry it in their names, since a Job cannot be changed."""
-    suffix = f"-{VERSION.replace('.', '-')}"
+    suffix = f"-{__version__.replace('.', '-')}"
 
-    assert {container["image"].rpartition(":")[2] for _, container in ours(objects)} == {VERSION}
+    assert {container["image"].rpartition(":")[2] for _, container in ours(objects)} == {
+        __version__
+    }
     assert all(job["metadata"]["name"].endswith(suffix) for job in of_kind(objects, "Job"))
     assert {name_of(job).removesuffix(suffix) for job in of_kind(objects, "Job")} == {
         "Job/init-replica-set",
@@ -271,7 +272,7 @@ def _manage_commands(container: Object) -> Iterator[tuple[str, list[str]]]:
 
 
 @pytest.mark.parametrize(
-    "name", ["Deployment/web", "Deployment/worker", f"Job/migrate-{VERSION.replace('.', '-')}"]
+    "name", ["Deployment/web", "Deployment/worker", f"Job/migrate-{__version__.replace('.', '-')}"]
 )
 def test_says_why_it_waits(parsed: dict[str, list[Object]], name: str) -> None:
     """A pod that waits in silence for a setting to be mended would wait forever."""
@@ -318,7 +319,7 @@ def test_makes_the_replica_set_whenever_its_members_come(
     parsed: dict[str, list[Object]], tmp_path: Path
 ) -> None:
     """The Job's own words, with a command that finds nothing the first two times."""
-    name = f"Job/init-replica-set-{VERSION.replace('.', '-')}"
+    name = f"Job/init-replica-set-{__version__.replace('.', '-')}"
     (container,) = pods_of(parsed["prod"], name).spec["containers"]
     tries = tmp_path / "tries"
     for program, text in (
@@ -340,7 +341,7 @@ def test_makes_the_replica_set_whenever_its_members_come(
 
 
 def test_waits_for_mongodb_as_long_as_that_takes(objects: list[Object]) -> None:
-    job = find(objects, f"Job/migrate-{VERSION.replace('.', '-')}")["spec"]
+    job = find(objects, f"Job/migrate-{__version__.replace('.', '-')}")["spec"]
     (container,) = job["template"]["spec"]["initContainers"]
 
     assert container["command"][:2] == ["sh", "-c"]

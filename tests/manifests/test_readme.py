@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import re
 import shutil
-import tomllib
 from pathlib import Path
 
 import yaml
 from django.core.management import get_commands
 
+from bookingsite import __version__
 from tests.manifests.conftest import ROOT, render
 from tests.manifests.integrity import OUT_OF_SERVICE, find_faults
 from tests.manifests.objects import TEMPLATES, Object, all_pods, name_of, pods_of, selects
 
 FOLDER = ROOT / "k8s"
 README = (FOLDER / "readme.md").read_text(encoding="utf-8")
-VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
 
 def test_names_objects_and_containers_that_are_there(objects: list[Object]) -> None:
@@ -86,8 +85,8 @@ def test_names_this_version() -> None:
     named = set(re.findall(r"bookingsite:(\d+\.\d+\.\d+)", README))
     jobs = set(re.findall(r"(?:replica-set|migrate)-(\d+-\d+-\d+)", README))
 
-    assert named == {VERSION}
-    assert jobs == {VERSION.replace(".", "-")}
+    assert named == {__version__}
+    assert jobs == {__version__.replace(".", "-")}
 
 
 def test_names_files_and_commands_that_are_there() -> None:

@@ -10,7 +10,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from django.conf import settings
 from django.core.management import get_commands, load_command_class
 from django.urls import resolve
 
+from bookingsite import __version__
 from tests.manifests import sizes
 from tests.site.site import ROOT
 from tests.unit.test_manage import WITHOUT_RUN_ENV
@@ -30,7 +30,6 @@ COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encod
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
 THEIRS = {name: service for name, service in SERVICES.items() if "build" not in service}
-VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
 
 # What docs/operations/images-by-digest.md has a command to write behind each tag.
 DIGEST = r"(@sha256:[0-9a-f]{64})?"
@@ -100,8 +99,8 @@ def test_stands_on_exact_tags_and_carries_its_own_version() -> None:
     for image in [*bases, *(service["image"] for service in SERVICES.values())]:
         assert re.fullmatch(rf"[a-z]+:\d+\.\d+\.\d+(-[a-z-]+)?{DIGEST}", image), image
     assert len(set(bases)) == 1
-    assert f'org.opencontainers.image.version="{VERSION}"' in DOCKERFILE
-    assert {service["image"] for service in OURS.values()} == {f"bookingsite:{VERSION}"}
+    assert f'org.opencontainers.image.version="{__version__}"' in DOCKERFILE
+    assert {service["image"] for service in OURS.values()} == {f"bookingsite:{__version__}"}
 
 
 def test_runs_the_image_as_a_numeric_user_from_the_folder_of_the_site() -> None:
@@ -130,7 +129,9 @@ def test_takes_into_the_image_what_the_site_runs_on_and_nothing_else() -> None:
     assert rules[0] == "*"
     assert all(rule[0] == "!" or rule == "**/__pycache__" for rule in rules[1:])
     assert kept == packages | {
-        *("static", "templates", "locale", "requirements.txt", "manage.py", "gunicorn.conf.py")
+        *("static", "templates", "locale", "requirements.txt", "manage.py", "gunicorn.conf.py"),
+        # Whoever gets the image gets the terms with it.
+        *("LICENSE", "NOTICE"),
     }
     assert all((ROOT / name).exists() for name in kept)
     copied = [shlex.split(rest)[:-1] for name, rest in instructions() if name == "COPY"]
@@ -177,6 +178,30 @@ def test_gives_every_variable_that_production_requires(made: Path, edit: Any) ->
 
     assert check.returncode == 0, check.stderr
     assert "no issues" in check.stdout
+
+
+def test_has_an_example_of_what_a_process_without_containers_needs(made: Path) -> None:
+    example = ROOT / ".env.example"
+    text = example.read_text(encoding="utf-8")
+    given = variables(example)
+    offered = set(re.findall(r"^#?([A-Z_]+)=", text, re.MULTILINE))
+
+    assert settings_required() <= given.keys()
+    assert offered <= settings_read()
+    assert given["SECRET_KEY"] == ""  # so that nothing starts with a secret that is published
+    check = subprocess.run(
+        [sys.executable, "-c", WITHOUT_RUN_ENV, "check", "--deploy", "--fail-level", "WARNING"],
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            **given,
+            "SECRET_KEY": variables(made / "site.env")["SECRET_KEY"],
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert check.returncode == 0, check.stderr
 
 
 def test_collects_files_with_every_variable_that_production_requires() -> None:
