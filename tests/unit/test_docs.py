@@ -55,9 +55,21 @@ def test_leads_to_every_page_from_the_index() -> None:
     assert {*PAGES, ROOT / "k8s" / "readme.md", ROOT / "CHANGELOG.md"} - reached == set()
 
 
+def test_explains_every_package() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    packages = {path.parent.name for path in (ROOT / "bookings").glob("*/__init__.py")}
+    packages |= {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"}
+
+    assert not [name for name in packages if not re.search(rf"\b{name}\b", page)]
+
+
 @pytest.mark.parametrize(
     "path",
-    [*PAGES, ROOT / "k8s" / "readme.md", *sorted((ROOT / "bookings" / "doctor").glob("*.py"))],
+    [
+        *PAGES,
+        ROOT / "k8s" / "readme.md",
+        *sorted((ROOT / "bookings" / "operations" / "doctor").glob("*.py")),
+    ],
     ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_says_of_what_a_restart_forgets_where_it_is_kept(path: Path) -> None:
