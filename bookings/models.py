@@ -369,7 +369,7 @@ class WebhookEndpoint(models.Model):
 
 
 class BookingRecord(models.Model):
-    """A booking as the admin lists it. Only bookings/stays/repository.py writes the collection.
+    """A booking as the admin lists it. Only bookings/stays/writing/ writes the collection.
 
     The history and the keys are left out: they hold times and bytes, which a JSONField
     cannot read. `lookups.find_booking` has them.

@@ -17,7 +17,7 @@ PACKAGE, TESTS = str(ROOT / "bookings"), str(ROOT / "tests")
 # A restored database gets its documents as they were, and migrations run before the site does.
 WRITERS = tuple(
     str(ROOT / "bookings" / part)
-    for part in ("stays/repository.py", "operations/backups/restoring.py", "migrations/")
+    for part in ("stays/writing/", "operations/backups/restoring.py", "migrations/")
 )
 WRITES = frozenset({"insert", "update", "delete", "findAndModify", "bulkWrite"})
 

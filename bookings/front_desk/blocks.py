@@ -29,7 +29,7 @@ from bookings.refusals import (
     Refusal,
     ValidationFailed,
 )
-from bookings.stays import answers, lookups, repository
+from bookings.stays import answers, lookups
 from bookings.stays.outcomes import (
     ANSWER_TTL_MS,
     Outcome,
@@ -38,6 +38,7 @@ from bookings.stays.outcomes import (
     read_key,
     refuse,
 )
+from bookings.stays.writing import new_bookings
 from idempotency import keys
 from idempotency.claims import Answer
 
@@ -79,7 +80,7 @@ def block_rooms(
             deadline.check()
             with steps.timed("txn"):
                 try:
-                    written = repository.write_booking(block, key=made)
+                    written = new_bookings.write_booking(block, key=made)
                 except AlreadyBooked as error:
                     raise answers.name_in_the_way(block) from error
         except Refusal as refusal:

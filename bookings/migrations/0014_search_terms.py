@@ -1,7 +1,7 @@
 from django.db import migrations
 
 from bookings.indexes import make_booking_indexes
-from bookings.stays.repository import refresh_search_terms
+from bookings.stays.writing.guest_details import refresh_search_terms
 
 
 def find_by_terms(apps, schema_editor):

@@ -24,8 +24,9 @@ from bookings.news import deliveries
 from bookings.news.deliveries import MAIL, WEBHOOK, Delivery
 from bookings.news.webhooks.endpoints import clients_with_endpoint
 from bookings.points import reached
-from bookings.stays import answers, lookups, repository
+from bookings.stays import answers, lookups
 from bookings.stays.notices import NEWS_CONFIRMED, NEWS_EXPIRED, NEWS_EXPIRING
+from bookings.stays.writing import outboxes
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ def _pass_on(documents: list[dict[str, Any]]) -> int:
     reached("before_deliveries")
     recorded = _record(made)
     reached("after_deliveries")
-    repository.empty_outboxes({each: passed_on[each] for each in made})
+    outboxes.empty_outboxes({each: passed_on[each] for each in made})
     failed_work.forget(NEWS, made)
     return recorded
 

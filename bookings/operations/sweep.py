@@ -18,7 +18,8 @@ from bookings.infrastructure.queues.failed_work import DEAD_HOLDS
 from bookings.infrastructure.queues.single_run import RunTime
 from bookings.operations import sweep_tally
 from bookings.operations.sweep_tally import StartedBy, Tally
-from bookings.stays import lookups, repository
+from bookings.stays import lookups
+from bookings.stays.writing import expiry
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ def expire_holds(*, started_by: StartedBy = "command") -> Sweep:
     try:
         while not sweep.is_complete:
             with request_limits():
-                batch = repository.expire_dead_holds(
+                batch = expiry.expire_dead_holds(
                     limit=BATCH_SIZE, besides=failed_work.left_alone(DEAD_HOLDS)
                 )
                 sweep = Sweep(

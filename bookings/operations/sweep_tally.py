@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection
-from bookings.stays.repository import Batch
+from bookings.stays.writing.expiry import Batch
 
 StartedBy = Literal["beat", "command"]
 

@@ -11,8 +11,8 @@ from django.contrib.auth.models import User
 
 from bookings.domain.callers import Caller, caller_of_user
 from bookings.people import accounts
-from bookings.stays import repository
 from bookings.stays.hold_limits import HoldLimits
+from bookings.stays.writing import ownership
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def adopt_guest(*, guest: Caller, user: User) -> int:
     if guest.kind != "guest":
         raise ValueError(f"{guest.kind} is no guest.")
     limits = HoldLimits(holds=settings.MAX_LIVE_HOLDS, room_nights=settings.MAX_HELD_ROOM_NIGHTS)
-    adopted = repository.adopt_bookings_of(str(guest), caller_of_user(user.pk), limits=limits)
+    adopted = ownership.adopt_bookings_of(str(guest), caller_of_user(user.pk), limits=limits)
     return _told(adopted)
 
 
@@ -39,7 +39,7 @@ def adopt_by_address(*, user: User) -> int:
     """
     if not accounts.is_verified(user):
         return 0
-    return _told(repository.adopt_bookings_for(user.email, caller_of_user(user.pk)))
+    return _told(ownership.adopt_bookings_for(user.email, caller_of_user(user.pk)))
 
 
 def _told(adopted: int) -> int:

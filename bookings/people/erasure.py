@@ -25,7 +25,8 @@ from bookings.domain.email_addresses import mentions, spellings_of
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.mongodb.transactions import in_transaction
 from bookings.people import account_letters, accounts
-from bookings.stays import lookups, repository
+from bookings.stays import lookups
+from bookings.stays.writing import guest_details
 from idempotency.claims import Claims
 
 logger = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ def erase_guest(address: str, *, including_upcoming: bool = False) -> Traces:
     bookings, users = in_transaction(
         lambda session: _close_and_judge(spellings, including_upcoming, session)
     )
-    erased = repository.erase_guest(
+    erased = guest_details.erase_guest(
         spellings, only_over_by=None if including_upcoming else _yesterday()
     )
     redis_answers = _forget_keys(bookings)

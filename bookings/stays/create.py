@@ -45,7 +45,7 @@ from bookings.refusals import (
     SoldOut,
     ValidationFailed,
 )
-from bookings.stays import answers, lookups, repository
+from bookings.stays import answers, lookups
 from bookings.stays.hold_limits import CROWDED_HOLD, HoldLimits, Source, digest_of
 from bookings.stays.outcomes import (
     ANSWER_TTL_MS,
@@ -57,6 +57,7 @@ from bookings.stays.outcomes import (
     refuse,
     replay,
 )
+from bookings.stays.writing import new_bookings
 from idempotency import keys
 from idempotency.claims import Answer, Claim
 from locks.errors import LockBusy
@@ -136,7 +137,7 @@ def create_booking(
                     raise ResourceLocked
                 try:
                     with steps.timed("txn"):
-                        written = repository.write_booking(
+                        written = new_bookings.write_booking(
                             booking,
                             key=made,
                             limits=limits,
@@ -144,7 +145,7 @@ def create_booking(
                             only_as=again,
                         )
                     break
-                except repository.QuoteIsOver as error:
+                except new_bookings.QuoteIsOver as error:
                     # What they had has ended, or changed, so this is judged as a new wish. If it
                     # looks the same again, more tries would not help.
                     if again == over:
@@ -379,7 +380,7 @@ def _answer_hold(hold: Booking, draft: Draft, key: str, now: datetime) -> Answer
 
 def _succeed(
     claim: Claim,
-    written: repository.Written,
+    written: new_bookings.Written,
     key: str,
     steps: Steps,
     lock: Lock | None,

@@ -22,8 +22,9 @@ from bookings.infrastructure.metrics import Operation
 from bookings.infrastructure.step_timing import Steps
 from bookings.points import reached
 from bookings.refusals import NotCancellable, NotFound, Refusal, TryAgain
-from bookings.stays import answers, lookups, repository
+from bookings.stays import answers, lookups
 from bookings.stays.outcomes import ANSWER_TTL_MS, Outcome, answer_with, claim_key, refuse
+from bookings.stays.writing import changes
 from idempotency import keys
 from idempotency.claims import Answer, Claim
 
@@ -152,7 +153,7 @@ class KeyedChange:
                     body=answer.body,
                     reason=reason,
                 )
-                is_made = repository.change_booking(
+                is_made = changes.change_booking(
                     self._current, changed, line, only_before=only_before
                 )
                 if not is_made:

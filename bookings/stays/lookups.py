@@ -1,4 +1,4 @@
-"""Reads of the `bookings` collection; what writes is in bookings/stays/repository.py."""
+"""Reads of the collection `bookings`; bookings/stays/writing/ has its writes."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta

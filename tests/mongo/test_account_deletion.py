@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -25,8 +26,9 @@ from bookings.infrastructure.clock import Deadline
 from bookings.models import VerifiedAddress
 from bookings.people import accounts, adoption, erasure, second_factor
 from bookings.refusals import NotAuthenticated
-from bookings.stays import create, lifecycle, repository
+from bookings.stays import create, lifecycle
 from bookings.stays.outcomes import Outcome
+from bookings.stays.writing import changes, new_bookings, ownership
 from tests.browsing import hold as hold_on_pages
 from tests.conftest import night
 from tests.mongo.conftest import book, cancel, confirm, extend, stored
@@ -80,9 +82,9 @@ def at_point(wanted: str, act: Callable[[], None]) -> None:
     points.install(handler)
 
 
-def before_write(patch: Patch, name: str, act: Callable[[], None]) -> None:
-    """Has this happen once, between what a change read and the repository's write."""
-    original = getattr(repository, name)
+def before_write(patch: Patch, module: ModuleType, name: str, act: Callable[[], None]) -> None:
+    """Has this happen once, between what a change read and the write."""
+    original = getattr(module, name)
     waiting = [act]
 
     def write(*arguments: Any, **options: Any) -> Any:
@@ -90,7 +92,7 @@ def before_write(patch: Patch, name: str, act: Callable[[], None]) -> None:
             waiting.pop()()
         return original(*arguments, **options)
 
-    patch.setattr(repository, name, write)
+    patch.setattr(module, name, write)
 
 
 @pytest.fixture(autouse=True)
@@ -156,7 +158,7 @@ def test_books_for_nobody_and_by_nobody_who_is_gone(ada: User, desk: User, gone:
 
 
 def test_blocks_no_room_by_staff_who_were_deleted_meanwhile(desk: User, monkeypatch: Patch) -> None:
-    before_write(monkeypatch, "write_booking", lambda: delete(desk))
+    before_write(monkeypatch, new_bookings, "write_booking", lambda: delete(desk))
 
     outcome = blocks.block_rooms(
         actor=caller(desk),
@@ -177,7 +179,7 @@ def test_changes_nothing_for_an_account_that_was_deleted_meanwhile(
     ada: User, monkeypatch: Patch, change: Callable[..., Outcome]
 ) -> None:
     held = book("key", caller=caller(ada), hold=True)
-    before_write(monkeypatch, "change_booking", lambda: delete(ada))
+    before_write(monkeypatch, changes, "change_booking", lambda: delete(ada))
 
     outcome = change(held, "key", actor=caller(ada))
 
@@ -235,7 +237,7 @@ def test_writes_no_line_of_staff_who_were_deleted_meanwhile(
     desk: User, monkeypatch: Patch, change: Callable[..., Outcome]
 ) -> None:
     made = book()
-    before_write(monkeypatch, "change_booking", lambda: delete(desk))
+    before_write(monkeypatch, changes, "change_booking", lambda: delete(desk))
 
     outcome = change(made, desk)
 
@@ -253,7 +255,7 @@ def test_adopts_nothing_for_an_account_that_was_deleted_meanwhile(ada: User) -> 
     with pytest.raises(NotAuthenticated):
         adoption.adopt_guest(guest=GUEST, user=stale)
     with pytest.raises(NotAuthenticated):
-        repository.adopt_bookings_for(ADDRESS, caller(stale))
+        ownership.adopt_bookings_for(ADDRESS, caller(stale))
 
     assert named_in_bookings() == {str(GUEST)}
 
@@ -394,7 +396,7 @@ def test_goes_on_with_the_same_pseudonym_after_it_was_cut_short(
         def fail(*_: Any) -> int:
             raise ConnectionError("MongoDB is away")
 
-        patch.setattr(repository, "replace_person", fail)
+        patch.setattr(ownership, "replace_person", fail)
         with pytest.raises(ConnectionError):
             delete(ada)
     begun = account_deletion.begin_deletion(str(caller(ada)))

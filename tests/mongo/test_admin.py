@@ -233,7 +233,7 @@ def test_keeps_the_account_when_its_bookings_cannot_be_cut_loose(
     def fail(person: str, pseudonym: str) -> int:
         raise RuntimeError("MongoDB is away")
 
-    monkeypatch.setattr("bookings.stays.repository.replace_person", fail)
+    monkeypatch.setattr("bookings.stays.writing.ownership.replace_person", fail)
     with pytest.raises(RuntimeError, match="MongoDB is away"):
         desk.post(f"{USERS}{user.pk}/delete/", {"post": "yes"})
 

@@ -18,8 +18,9 @@ from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
 from bookings.people import account_letters, accounts, adoption
 from bookings.refusals import KeyMismatch
-from bookings.stays import create, lookups, repository
+from bookings.stays import create, lookups
 from bookings.stays.lookups import find_booking
+from bookings.stays.writing import changes, expiry
 from tests import browsing
 from tests.conftest import night
 from tests.mongo.conftest import PARTNER, book, cancel, confirm, let_hold_end, stored
@@ -148,7 +149,7 @@ def test_gathers_by_address_what_was_booked_and_no_holds(ada: User) -> None:
     )
     cancel(cancelled, actor=other)
     let_hold_end()
-    repository.expire_dead_holds(limit=1)
+    expiry.expire_dead_holds(limit=1)
     book_with(ADDRESS, caller=other, room="room_D", hold=True, date=night(33))
     accounts.verify_address(user=ada, address=ADDRESS)
 
@@ -224,7 +225,7 @@ def test_loses_no_confirmation_that_is_under_way(
     ada: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hold = book("key", caller=GUEST, hold=True)
-    write = repository.change_booking
+    write = changes.change_booking
     written = []
 
     def write_later(*arguments: Any, **options: Any) -> bool:
@@ -233,7 +234,7 @@ def test_loses_no_confirmation_that_is_under_way(
         written.append(write(*arguments, **options))
         return written[-1]
 
-    monkeypatch.setattr(repository, "change_booking", write_later)
+    monkeypatch.setattr(changes, "change_booking", write_later)
 
     outcome = confirm(hold, actor=GUEST)
 

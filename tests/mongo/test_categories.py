@@ -10,7 +10,8 @@ import pytest
 from bookings.availability import occupancy
 from bookings.domain.callers import Caller
 from bookings.infrastructure import clock, connections
-from bookings.stays import create, lifecycle, lookups, repository
+from bookings.stays import create, lifecycle, lookups
+from bookings.stays.writing import new_bookings
 from tests.conftest import night
 from tests.mongo.conftest import book, cancel, confirm, let_hold_end, put_night, stored
 
@@ -80,18 +81,18 @@ def test_passes_over_a_room_that_is_taken_on_one_of_the_nights() -> None:
 
 
 def test_takes_the_next_room_when_a_rival_was_quicker(monkeypatch: pytest.MonkeyPatch) -> None:
-    original = repository.write_booking
+    original = new_bookings.write_booking
     rivals = ["inn_A", "inn_B"]
 
     def write(booking: Any, **options: Any) -> Any:
         if rivals:
-            monkeypatch.setattr(repository, "write_booking", original)
+            monkeypatch.setattr(new_bookings, "write_booking", original)
             connections.redis().flushdb()  # or the rival would respect our lock
             fill(rivals.pop(0))
-            monkeypatch.setattr(repository, "write_booking", write)
+            monkeypatch.setattr(new_bookings, "write_booking", write)
         return original(booking, **options)
 
-    monkeypatch.setattr(repository, "write_booking", write)
+    monkeypatch.setattr(new_bookings, "write_booking", write)
 
     made = double("key")
 

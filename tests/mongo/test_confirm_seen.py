@@ -13,8 +13,9 @@ from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
 from bookings.models import ApiClient
 from bookings.people import tokens
-from bookings.stays import lifecycle, repository
+from bookings.stays import lifecycle
 from bookings.stays.create import Outcome
+from bookings.stays.writing import changes
 from tests.conftest import night
 from tests.mongo.conftest import (
     CUSTOMER,
@@ -185,7 +186,7 @@ def test_is_refused_where_it_is_moved_between_the_look_and_the_write(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     held = hold()
-    original = repository.change_booking
+    original = changes.change_booking
     moves = [lambda: move(held)]
 
     def change(*arguments: Any, **options: Any) -> bool:
@@ -193,7 +194,7 @@ def test_is_refused_where_it_is_moved_between_the_look_and_the_write(
             moves.pop()()
         return original(*arguments, **options)
 
-    monkeypatch.setattr(repository, "change_booking", change)
+    monkeypatch.setattr(changes, "change_booking", change)
 
     assert confirm(held).code == "PRICE_CHANGED"
     assert stored()[0]["status"] == "pending"

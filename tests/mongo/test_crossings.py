@@ -31,9 +31,10 @@ from bookings.infrastructure.clock import Deadline
 from bookings.models import RoomCategory
 from bookings.people import adoption
 from bookings.refusals import Refusal
-from bookings.stays import create, lifecycle, reading, repository
+from bookings.stays import create, lifecycle, reading
 from bookings.stays.hold_limits import HoldLimits
 from bookings.stays.outcomes import Outcome
+from bookings.stays.writing import expiry, ownership
 from tests.conftest import night
 from tests.mongo.conftest import (
     book,
@@ -864,7 +865,7 @@ def hold_for(owner: Caller, key: str, *, caller: Caller) -> Outcome:
 
 def log_in_ada() -> str:
     """Of her account there is nothing but the name."""
-    adopted = repository.adopt_bookings_of(
+    adopted = ownership.adopt_bookings_of(
         str(GUEST), ADA, limits=HoldLimits(holds=5, room_nights=90)
     )
     return f"{adopted} adopted"
@@ -925,7 +926,7 @@ def block(room: str) -> Outcome:
 
 
 def sweep() -> str:
-    batch = repository.expire_dead_holds(limit=500)
+    batch = expiry.expire_dead_holds(limit=500)
     return f"{batch.expired} of {batch.found}"
 
 

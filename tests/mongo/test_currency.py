@@ -18,8 +18,9 @@ from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
 from bookings.models import Hotel
 from bookings.refusals import ValidationFailed
-from bookings.stays import lifecycle, repository
+from bookings.stays import lifecycle
 from bookings.stays.outcomes import Outcome
+from bookings.stays.writing import expiry
 from tests.conftest import night
 from tests.mongo.conftest import book, confirm, let_hold_end, stored
 
@@ -80,7 +81,7 @@ def test_stays_while_a_hold_that_ran_out_can_be_confirmed(desk: Client, is_swept
     held = stay(hold=True)
     let_hold_end(minutes_ago=9)
     if is_swept:
-        assert repository.expire_dead_holds(limit=10).expired == 1
+        assert expiry.expire_dead_holds(limit=10).expired == 1
 
     assert ask_for_yen(desk) == "EUR"
     assert confirm(held).code is None
@@ -135,7 +136,7 @@ def test_changes_once_a_hold_cannot_be_confirmed_any_more(desk: Client, is_swept
     stay(hold=True)
     let_hold_end(minutes_ago=10.1)
     if is_swept:
-        assert repository.expire_dead_holds(limit=10).expired == 1
+        assert expiry.expire_dead_holds(limit=10).expired == 1
 
     assert ask_for_yen(desk) == "JPY"
 

@@ -28,7 +28,8 @@ from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
 from bookings.operations.doctor import mongodb, recount
 from bookings.people import erasure
-from bookings.stays import lifecycle, repository
+from bookings.stays import lifecycle
+from bookings.stays.writing import guest_details
 from tests.conftest import night
 from tests.mongo.conftest import PARTNER, book, stored
 from tests.mongo.test_admin_blocks import block
@@ -291,7 +292,7 @@ def test_lets_the_doctor_find_terms_that_are_not_the_guests(guests: dict[str, st
         {"reference": guests[ADA]}, {"$set": {"guest": {"name": "", "email": "", "phone": ""}}}
     )
     left_behind = recount.search_terms()
-    changed = [repository.refresh_search_terms() for _ in range(2)]
+    changed = [guest_details.refresh_search_terms() for _ in range(2)]
     bookings.update_one({"reference": guests[JOSE]}, {"$set": {"guest": {"name": None}}})
     unreadable = recount.search_terms()
 
@@ -300,7 +301,7 @@ def test_lets_the_doctor_find_terms_that_are_not_the_guests(guests: dict[str, st
     assert guests[ADA] in left_behind.text
     assert "search_terms" not in stored()[0]
     assert changed == [1, 0]
-    assert repository.refresh_search_terms() == 0
+    assert guest_details.refresh_search_terms() == 0
 
 
 def test_reads_numbers_anew_when_a_hotel_says_where_it_is(inn: None) -> None:
@@ -330,7 +331,7 @@ def as_before(guests: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterat
         default_language="none",
         language_override="no_language",
     )
-    monkeypatch.setattr(repository, "TERMS_BATCH", 1)
+    monkeypatch.setattr(guest_details, "TERMS_BATCH", 1)
     migration = import_module("bookings.migrations.0014_search_terms")
     yield partial(migration.find_by_terms, None, SimpleNamespace(connection=connection))
     points.install(None)
@@ -377,7 +378,7 @@ def test_leaves_a_guest_who_is_written_while_terms_are_given(
     as_before: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was read of a guest is not written beside another one."""
-    make_terms = repository.terms_of
+    make_terms = guest_details.terms_of
 
     def write_another(guest: Guest, *, country: str) -> list[str]:
         connections.collection("bookings").update_one(
@@ -385,7 +386,7 @@ def test_leaves_a_guest_who_is_written_while_terms_are_given(
         )
         return make_terms(guest, country=country)
 
-    monkeypatch.setattr(repository, "terms_of", write_another)
+    monkeypatch.setattr(guest_details, "terms_of", write_another)
 
     as_before()
 

@@ -19,7 +19,8 @@ from bookings.domain.booking import from_document
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
 from bookings.people import account_letters, accounts, erasure
-from bookings.stays import lifecycle, repository
+from bookings.stays import lifecycle
+from bookings.stays.writing import changes, guest_details
 from idempotency.claims import Claims
 from local.servers import Server
 from locks.connection import connect
@@ -159,7 +160,7 @@ def test_finds_what_an_earlier_release_spelled_otherwise(database: None) -> None
     connections.collection("bookings").update_one({}, {"$set": {"guest.email": "Ada@Example.ORG"}})
     let_stays_end()
 
-    assert repository.refresh_search_terms() == 1
+    assert guest_details.refresh_search_terms() == 1
     erase()
 
     assert stored()[0]["guest"]["email"] == ""
@@ -357,7 +358,7 @@ def test_is_not_undone_by_a_change_that_was_under_way(database: None) -> None:
     erase(including_upcoming=True)
 
     # Whoever read the guest before may not write them back.
-    assert not repository.change_booking(read, read, read.history[0])
+    assert not changes.change_booking(read, read, read.history[0])
     confirm(outcome)
 
     (booking,) = stored()

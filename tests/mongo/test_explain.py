@@ -35,8 +35,9 @@ from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
 from bookings.models import BookingRecord
 from bookings.news import deliveries
-from bookings.stays import create, lifecycle, lookups, repository
+from bookings.stays import create, lifecycle, lookups
 from bookings.stays.hold_limits import HoldLimits
+from bookings.stays.writing import expiry, ownership
 from tests.conftest import night
 from tests.mongo.conftest import book, cancel, confirm, extend
 
@@ -232,7 +233,7 @@ def test_reads_figures_of_a_month(explain: Explain) -> None:
 
 
 def test_sweeps(explain: Explain) -> None:
-    plans = explain(lambda: repository.expire_dead_holds(limit=100))
+    plans = explain(lambda: expiry.expire_dead_holds(limit=100))
 
     check(plans, spare=1)
     assert plans[0].returned == 100
@@ -287,13 +288,13 @@ def test_finds_guests_by_address(explain: Explain) -> None:
 def test_gathers_what_guests_booked(explain: Explain) -> None:
     ada = Caller("user", "ada")
 
-    by_address = explain(lambda: repository.adopt_bookings_for("ada8@example.org", ada))
+    by_address = explain(lambda: ownership.adopt_bookings_for("ada8@example.org", ada))
     by_guest = explain(
-        lambda: repository.adopt_bookings_of(
+        lambda: ownership.adopt_bookings_of(
             "guest:680", ada, limits=HoldLimits(holds=5, room_nights=90)
         )
     )
-    again = explain(lambda: repository.adopt_bookings_for("ada8@example.org", ada))
+    again = explain(lambda: ownership.adopt_bookings_for("ada8@example.org", ada))
 
     check(by_guest, spare=1)
     # Holds made with the address are looked at, and stay with their guests.

@@ -15,7 +15,8 @@ from bookings import points
 from bookings.infrastructure import connections
 from bookings.infrastructure.metrics import REGISTRY
 from bookings.refusals import IdempotencyInProgress
-from bookings.stays import create, repository
+from bookings.stays import create
+from bookings.stays.writing import new_bookings
 from idempotency import keys
 from idempotency.claims import Answer, Claims
 from locks.connection import connect
@@ -249,13 +250,13 @@ def test_counts_a_hold_that_ended_before_its_holder_was_back(dearer: Any) -> Non
 
 def test_counts_rivals_that_went_away_in_between(monkeypatch: Patch) -> None:
     made = book("first")
-    original = repository._resolve_conflict
+    original = new_bookings._resolve_conflict
 
     def resolve_late(*arguments: Any) -> Any:
         cancel(made)
         return original(*arguments)
 
-    monkeypatch.setattr(repository, "_resolve_conflict", resolve_late)
+    monkeypatch.setattr(new_bookings, "_resolve_conflict", resolve_late)
     moved = Moved()
 
     assert book("second").answer.status == 201

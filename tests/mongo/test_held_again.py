@@ -16,7 +16,8 @@ from bookings import points
 from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
-from bookings.stays import lifecycle, repository
+from bookings.stays import lifecycle
+from bookings.stays.writing import expiry
 from tests.conftest import night
 from tests.mongo.conftest import (
     book,
@@ -61,7 +62,7 @@ def end(held: Any) -> None:
 
 def end_and_sweep(held: Any) -> None:
     let_hold_end()
-    repository.expire_dead_holds(limit=10)
+    expiry.expire_dead_holds(limit=10)
 
 
 def move(held: Any, room: str = "inn_B") -> None:

@@ -14,8 +14,9 @@ from bookings import points
 from bookings.domain.callers import Caller, caller_of_user
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
-from bookings.stays import lifecycle, repository
+from bookings.stays import lifecycle
 from bookings.stays.manage_links import make_link_token
+from bookings.stays.writing import changes
 from tests.browsing import (
     ADA,
     ask,
@@ -270,13 +271,13 @@ def test_gives_it_to_the_account_when_the_log_out_is_quicker_than_the_confirm(
     browser: Client, ada: User, too_much: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     form = confirm_form(open_page(browser, booking_path(too_much)))
-    change = repository.change_booking
+    change = changes.change_booking
 
     def log_out_and_change(*args: Any, **kwargs: Any) -> bool:
         log_out(browser)
         return change(*args, **kwargs)
 
-    monkeypatch.setattr(repository, "change_booking", log_out_and_change)
+    monkeypatch.setattr(changes, "change_booking", log_out_and_change)
 
     browser.post(form.action, {**form.fields, **ADA})
 

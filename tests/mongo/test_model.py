@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from types import ModuleType
 from typing import Any
 
 import hypothesis
@@ -39,8 +40,9 @@ from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
 from bookings.operations.doctor import recount
 from bookings.refusals import Refusal
-from bookings.stays import create, lifecycle, reading, repository
+from bookings.stays import create, lifecycle, reading
 from bookings.stays.outcomes import Outcome
+from bookings.stays.writing import changes, new_bookings
 from tests.conftest import EMPTIED
 from tests.mongo.conftest import check_fields_agree, put_night
 from tests.mongo.model import (
@@ -264,8 +266,8 @@ class Bookings(RuleBasedStateMachine):
         self.meanwhile: Callable[[], None] | None = None
         self.was_interrupted = False
         self.patch = pytest.MonkeyPatch()
-        self.interrupt("write_booking")
-        self.interrupt("change_booking")
+        self.interrupt(new_bookings, "write_booking")
+        self.interrupt(changes, "change_booking")
 
     @initialize(is_booked=st.booleans())
     def somebody_comes_next_week(self, is_booked: bool) -> None:
@@ -975,8 +977,8 @@ class Bookings(RuleBasedStateMachine):
         self.meanwhile = None
         self.was_interrupted = False
 
-    def interrupt(self, write: str) -> None:
-        original = getattr(repository, write)
+    def interrupt(self, module: ModuleType, write: str) -> None:
+        original = getattr(module, write)
 
         def interrupted(*arguments: Any, **options: Any) -> Any:
             meanwhile, self.meanwhile = self.meanwhile, None
@@ -985,7 +987,7 @@ class Bookings(RuleBasedStateMachine):
                 self.was_interrupted = True
             return original(*arguments, **options)
 
-        self.patch.setattr(repository, write, interrupted)
+        self.patch.setattr(module, write, interrupted)
 
     def held_again(self, stay: Stay, guests: int) -> Create:
         is_one = len(stay.rooms) == 1

@@ -13,8 +13,9 @@ from bookings.front_desk.move_options import find_move_options
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
 from bookings.refusals import InvalidIdempotencyKey, NotFound
-from bookings.stays import lifecycle, lookups, repository
+from bookings.stays import lifecycle, lookups
 from bookings.stays.create import Outcome
+from bookings.stays.writing import changes
 from tests.conftest import night
 from tests.mongo.conftest import (
     book,
@@ -452,7 +453,7 @@ def test_is_not_moved_onto_a_room_that_is_booked_in_between(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     made = stay()
-    original = repository._change
+    original = changes._change
     rivals = ["rival"]
 
     def change(*arguments: Any, **options: Any) -> bool:
@@ -460,7 +461,7 @@ def test_is_not_moved_onto_a_room_that_is_booked_in_between(
             stay(rivals.pop(), "inn_B", caller=RIVAL)
         return original(*arguments, **options)
 
-    monkeypatch.setattr(repository, "_change", change)
+    monkeypatch.setattr(changes, "_change", change)
 
     assert move(made, "inn_B").code == "ALREADY_BOOKED"
     assert stored()[0]["rooms"][0]["room"] == "inn_A"

@@ -16,8 +16,9 @@ from bookings.infrastructure.connections import collection
 from bookings.infrastructure.queues import failed_work
 from bookings.news import deliveries, relay
 from bookings.operations import sweep
-from bookings.stays import lifecycle, repository
+from bookings.stays import lifecycle
 from bookings.stays.notices import REMINDED_BEFORE_END
+from bookings.stays.writing import changes
 from tests.conftest import night
 from tests.mongo.conftest import (
     CUSTOMER,
@@ -265,17 +266,17 @@ def test_goes_on_until_every_outbox_is_empty(monkeypatch: pytest.MonkeyPatch) ->
 def test_does_not_keep_a_change_from_being_made() -> None:
     """The relay writes to the booking, but is no change of it."""
     outcome = book(guest=GUEST, caller=CUSTOMER)
-    before = repository.change_booking
+    before = changes.change_booking
 
     def change(*arguments: Any, **options: Any) -> bool:
         relay.pass_on_news()
         return before(*arguments, **options)
 
-    repository.change_booking = change
+    changes.change_booking = change
     try:
         cancel(outcome, actor=CUSTOMER)
     finally:
-        repository.change_booking = before
+        changes.change_booking = before
 
     assert stored()[0]["status"] == "cancelled"
     assert told() == [("cancelled", 2)]

@@ -24,7 +24,8 @@ from django.core.management import call_command
 from bookings import points
 from bookings.infrastructure import connections
 from bookings.operations import sweep, sweep_tally
-from bookings.stays import lookups, repository
+from bookings.stays import lookups
+from bookings.stays.writing import expiry
 from local.servers import free_port, start_mongod
 from tests.faults import Faults
 from tests.mongo.conftest import book, confirm, let_hold_end, stored
@@ -410,7 +411,7 @@ def test_notes_who_had_asked_for_it() -> None:
 
 
 def test_counts_first_runs_that_meet_once_each() -> None:
-    batch = repository.Batch(found=3, expired=2, oldest_age_s=1.0)
+    batch = expiry.Batch(found=3, expired=2, oldest_age_s=1.0)
     starts = Barrier(8)
 
     def count(_: int) -> None:

@@ -18,9 +18,10 @@ from bookings.infrastructure import clock, connections
 from bookings.infrastructure.clock import Deadline
 from bookings.news import relay
 from bookings.operations import sweep
-from bookings.stays import lifecycle, lookups, repository
+from bookings.stays import lifecycle, lookups
 from bookings.stays.hold_limits import HoldLimits
 from bookings.stays.outcomes import Outcome
+from bookings.stays.writing import changes, guest_details, ownership, versioned
 from tests.conftest import night
 from tests.mongo.conftest import (
     book,
@@ -42,8 +43,8 @@ GUEST = caller_of_guest("0123456789abcdef")
 
 
 def before(patch: Patch, name: str, meanwhile: Callable[[], object]) -> None:
-    """Lets something happen once, between a read and the repository's write called `name`."""
-    original = getattr(repository, name)
+    """Lets something happen once, between a read and the write called `name`."""
+    original = getattr(changes, name)
     waiting = [meanwhile]
 
     def write(*arguments: Any, **options: Any) -> Any:
@@ -51,7 +52,7 @@ def before(patch: Patch, name: str, meanwhile: Callable[[], object]) -> None:
             waiting.pop()()
         return original(*arguments, **options)
 
-    patch.setattr(repository, name, write)
+    patch.setattr(changes, name, write)
 
 
 def put_clock(patch: Patch, by: timedelta) -> None:
@@ -275,21 +276,21 @@ def versions() -> list[int]:
 
 
 def adopt_the_browsers() -> None:
-    repository.adopt_bookings_of(
+    ownership.adopt_bookings_of(
         str(GUEST), Caller("user", "ada"), limits=HoldLimits(holds=5, room_nights=90)
     )
 
 
 def adopt_the_addresses() -> None:
-    repository.adopt_bookings_for("ada@example.org", Caller("user", "ada"))
+    ownership.adopt_bookings_for("ada@example.org", Caller("user", "ada"))
 
 
 def erase() -> None:
-    repository.erase_guest(["ada@example.org"], only_over_by=None)
+    guest_details.erase_guest(["ada@example.org"], only_over_by=None)
 
 
 def forget() -> None:
-    repository.replace_person(str(GUEST), "gone:1")
+    ownership.replace_person(str(GUEST), "gone:1")
 
 
 @pytest.mark.parametrize("write", [adopt_the_browsers, adopt_the_addresses, erase, forget])
@@ -424,10 +425,10 @@ def test_has_one_function_that_writes_what_is_there() -> None:
     # An insert finds nothing there, an outbox is no part of what is compared, and what a guest is
     # found by is made only of the very guest that was read.
     assert sorted({writer for path in modules for writer in writers_in(path)}) == [
-        "repository.py: _insert",
-        "repository.py: _write",
-        "repository.py: empty_outboxes",
-        "repository.py: refresh_search_terms",
+        "guest_details.py: refresh_search_terms",
+        "new_bookings.py: _insert",
+        "outboxes.py: empty_outboxes",
+        "versioned.py: write_versioned",
     ]
 
 
@@ -447,7 +448,7 @@ def test_notices_a_write_that_comes_from_somewhere_else() -> None:
 
 def test_cannot_write_without_a_version() -> None:
     with pytest.raises(TypeError, match="seen"):
-        repository._Write(condition={}, update={})  # type: ignore[call-arg]
+        versioned.Write(condition={}, update={})  # type: ignore[call-arg]
 
 
 def test_sees_a_line_that_an_earlier_release_added() -> None:
@@ -462,7 +463,7 @@ def test_sees_a_line_that_an_earlier_release_added() -> None:
     cancelled = dataclasses.replace(read, status="cancelled")
     change = dataclasses.replace(line, event="cancelled")
 
-    assert not repository.change_booking(read, cancelled, change)
+    assert not changes.change_booking(read, cancelled, change)
     assert bookings.find_one({})["status"] == "confirmed"
 
 

@@ -17,7 +17,8 @@ from bookings import points
 from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
-from bookings.stays import create, repository
+from bookings.stays import create
+from bookings.stays.writing import new_bookings
 from tests.conftest import night
 from tests.mongo.conftest import book, cancel, stored
 
@@ -81,7 +82,7 @@ def test_books_again_when_the_rival_went_away_between_the_two_transactions(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     made = book("first")
-    original = repository._resolve_conflict
+    original = new_bookings._resolve_conflict
     resolved: list[Any] = []
 
     def resolve_late(*arguments: Any) -> Any:
@@ -90,7 +91,7 @@ def test_books_again_when_the_rival_went_away_between_the_two_transactions(
         resolved.append(original(*arguments))
         return resolved[-1]
 
-    monkeypatch.setattr(repository, "_resolve_conflict", resolve_late)
+    monkeypatch.setattr(new_bookings, "_resolve_conflict", resolve_late)
 
     second = book("second")
 

@@ -8,7 +8,7 @@ from unittest import mock
 
 from bookings.indexes import make_booking_indexes
 from bookings.infrastructure import connections
-from bookings.stays import repository
+from bookings.stays.writing import new_bookings
 from idempotency import claims
 from locks import redis_lock
 from locks.scripts import script
@@ -57,7 +57,7 @@ def _without_index(name: str) -> Callable[[], Iterator[None]]:
 @contextmanager
 def _without_lookup() -> Iterator[None]:
     """Every complaint of an index is taken for somebody else's booking."""
-    with mock.patch.object(repository, "_resolve_conflict", return_value="taken"):
+    with mock.patch.object(new_bookings, "_resolve_conflict", return_value="taken"):
         yield
 
 

@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from bookings.stays import repository
+from bookings.stays.writing import guest_details
 
 
 class Command(BaseCommand):
@@ -13,7 +13,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            changed = repository.refresh_search_terms()
+            changed = guest_details.refresh_search_terms()
         except KeyboardInterrupt:
             raise CommandError(
                 "Stopped; what was written stays so, and the same command does the rest.",

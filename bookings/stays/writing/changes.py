@@ -1,0 +1,133 @@
+"""Changing one booking from what was read to what it should be, if no one changed it meanwhile."""
+
+from datetime import timedelta
+from typing import Any, Literal
+
+from pymongo.client_session import ClientSession
+from pymongo.errors import DuplicateKeyError
+
+from bookings.domain import account_deletion
+from bookings.domain.booking import (
+    Booking,
+    Change,
+    change_document,
+    guest_document,
+    notice_document,
+    stay_document,
+)
+from bookings.infrastructure import metrics
+from bookings.points import reached
+from bookings.refusals import AlreadyBooked, ResourceLocked
+from bookings.stays import lookups, notices
+from bookings.stays.writing.expiry import expire
+from bookings.stays.writing.new_bookings import WRITE_ATTEMPTS
+from bookings.stays.writing.versioned import (
+    Write,
+    in_transaction_of,
+    with_one_line_more,
+    write_versioned,
+)
+
+
+def change_booking(
+    booking: Booking, changed: Booking, change: Change, *, only_before: timedelta | None = None
+) -> bool:
+    """Makes `booking` what `changed` is, if nobody changed it since it was read.
+
+    With `only_before` the change is made only until that long after `expires_at`, measured by
+    MongoDB's own clock. Returns False if it was not made; raises AlreadyBooked if somebody
+    else has a slot that it needs, NotAuthenticated if who makes it had an account that was deleted
+    meanwhile. Dead holds in its way are expired. Every change moves the version that is compared,
+    so a retry that did not see its first try in the history cannot act.
+
+    What is moved relies on the catalogue as it was read, which may not be long ago when it is
+    written: see bookings/catalogue/withdrawal.py. One update has its time looked at before it is
+    sent, and a transaction once more before it commits.
+    """
+    named = (change.actor,)
+    is_one_update = _is_where_it_was(booking, changed) and not account_deletion.with_accounts(named)
+
+    def apply(session: ClientSession | None = None) -> bool:
+        return _change(booking, changed, change, only_before=only_before, session=session)
+
+    try:
+        return apply() if is_one_update else in_transaction_of(apply, named=named)
+    except DuplicateKeyError:
+        pass
+    for _ in range(WRITE_ATTEMPTS):
+        try:
+            verdict = in_transaction_of(
+                lambda session: _change_over_dead_holds(
+                    booking, changed, change, only_before, session
+                ),
+                named=named,
+            )
+        except DuplicateKeyError:
+            # A rival came between our look and our change.
+            metrics.conflicts.labels("overtaken").inc()
+            continue
+        metrics.conflicts.labels(verdict).inc()
+        if verdict == "taken":
+            raise AlreadyBooked
+        return verdict != "stale"
+    raise ResourceLocked
+
+
+def _is_where_it_was(booking: Booking, changed: Booking) -> bool:
+    return stay_document(changed) == stay_document(booking)
+
+
+def _change(
+    booking: Booking,
+    changed: Booking,
+    change: Change,
+    *,
+    only_before: timedelta | None,
+    session: ClientSession | None = None,
+) -> bool:
+    """The compare-and-set itself. Raises DuplicateKeyError where a slot is not free."""
+    condition: dict[str, Any] = {"_id": booking.id, "status": booking.status}
+    if only_before is not None:
+        ends_at = {"$add": ["$expires_at", int(only_before.total_seconds() * 1000)]}
+        condition["$expr"] = {"$gt": [ends_at, "$$NOW"]}
+    fields: dict[str, Any] = {"status": changed.status, "updated_at": change.at}
+    if changed.expires_at != booking.expires_at:
+        fields["expires_at"] = changed.expires_at
+    if not _is_where_it_was(booking, changed):
+        fields.update(stay_document(changed))
+    if (changed.guest, changed.notes) != (booking.guest, booking.notes):
+        fields.update({**guest_document(changed), "notes": changed.notes})
+    if changed.language != booking.language:
+        fields["language"] = changed.language
+    if changed.presence != booking.presence:
+        fields["presence"] = changed.presence
+    if changed.released_from != booking.released_from:
+        released_from = changed.released_from
+        fields["released_from"] = released_from.isoformat() if released_from else None
+    pushed: dict[str, Any] = {"history": change_document(change)}
+    if news := notices.notices_of(changed, change, seen=with_one_line_more(booking.seen)):
+        pushed["outbox"] = {"$each": [notice_document(notice) for notice in news]}
+    write = Write(condition, booking.seen, {"$set": fields, "$push": pushed})
+    done = write_versioned(write, session=session) == 1
+    if session is not None:
+        reached("in_transaction")
+    return done
+
+
+def _change_over_dead_holds(
+    booking: Booking,
+    changed: Booking,
+    change: Change,
+    only_before: timedelta | None,
+    session: ClientSession,
+) -> Literal["dead_holds", "gone", "stale", "taken"]:
+    """Looks who is in the way, and changes the booking if they are all dead; one snapshot."""
+    live, dead = lookups.find_rivals(changed, session)
+    if live:
+        return "taken"
+    for hold in dead:
+        expire(hold, session=session)
+    done = _change(booking, changed, change, only_before=only_before, session=session)
+    if not done:
+        return "stale"
+    return "dead_holds" if dead else "gone"

@@ -1,0 +1,133 @@
+"""Giving dead holds the status `expired`, in a sweep or where one is in the way."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from bson import ObjectId
+from pymongo.client_session import ClientSession
+from pymongo.errors import BulkWriteError, WriteError
+
+from bookings.domain.booking import (
+    DEAD,
+    EXPIRED,
+    LINES,
+    VERSION,
+    Booking,
+    Change,
+    Seen,
+    change_document,
+    notice_document,
+)
+from bookings.infrastructure import clock
+from bookings.infrastructure.connections import collection
+from bookings.points import reached
+from bookings.stays import notices
+from bookings.stays.writing.versioned import Write, with_one_line_more, write_versioned
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one batch of a sweep came to. Who was found, but not expired, was quicker: it was
+    confirmed, extended, cancelled or expired by somebody else in between. `failed` has those apart
+    that cannot be expired as they are, by id, each with what went wrong."""
+
+    found: int = 0
+    expired: int = 0
+    oldest_age_s: float = 0.0
+    failed: Mapping[Any, Exception] = field(default_factory=dict)
+
+
+class DamagedHold(Exception):
+    """The document of a hold is not as this site writes them; manage.py doctor tells more."""
+
+
+def expire_dead_holds(*, limit: int, besides: Sequence[Any] = ()) -> Batch:
+    """Tidies up to `limit` holds that ran out, those that have been dead longest first, other than
+    those with these ids.
+
+    Late, twice or beside another sweep it changes nothing that was not dead already. Nobody
+    needs more of a hold here than its version, so its answers and guests stay where they are.
+    """
+    found = list(
+        collection("bookings")
+        .find(
+            {**DEAD, "_id": {"$nin": list(besides)}},
+            {
+                # What is no history has no length, and is met by no update.
+                "version": VERSION,
+                "lines": LINES,
+                "has_history": {"$isArray": "$history"},
+                "age_ms": {"$subtract": ["$$NOW", "$expires_at"]},
+                "kind": 1,
+                "owner": 1,
+                "address": "$guest.email",
+            },
+        )
+        .sort("expires_at")
+        .limit(limit)
+    )
+    reached("after_sweep_read")
+    if not found:
+        return Batch()
+    now = clock.now()
+    failed: dict[Any, Exception] = {
+        hold["_id"]: DamagedHold() for hold in found if not hold["has_history"]
+    }
+    expiries = [
+        _expiry(
+            hold["_id"],
+            Seen(int(hold["version"]), hold["lines"]),
+            now,
+            # A document that lacks them is left to the doctor.
+            has_reader=notices.has_reader(
+                kind=hold.get("kind", ""),
+                owner=str(hold.get("owner", "")),
+                address=hold.get("address", ""),
+            ),
+        )
+        for hold in found
+    ]
+    try:
+        expired = write_versioned(*expiries)
+    except WriteError as error:
+        expired = 0
+        failed[found[0]["_id"]] = error
+    except BulkWriteError as error:
+        if error.details["writeConcernErrors"]:
+            raise
+        # All the others were written.
+        expired = error.details["nModified"]
+        for refused in error.details["writeErrors"]:
+            hold_id = found[refused["index"]]["_id"]
+            failed[hold_id] = WriteError(refused["errmsg"], refused["code"])
+    reached("after_sweep_write")
+    return Batch(len(found), expired, found[0]["age_ms"] / 1000, failed)
+
+
+def expire(hold: Booking, *, session: ClientSession) -> None:
+    """Marks one dead hold, together with whatever else the session's transaction does."""
+    expiry = _expiry(hold.id, hold.seen, clock.now(), has_reader=has_reader(hold))
+    write_versioned(expiry, session=session)
+
+
+def has_reader(booking: Booking) -> bool:
+    return notices.has_reader(kind=booking.kind, owner=booking.owner, address=booking.guest.email)
+
+
+def _expiry(booking_id: ObjectId, seen: Seen, now: datetime, *, has_reader: bool) -> Write:
+    """What marks a dead hold, unless it was confirmed, extended or cancelled since it was
+    `seen`."""
+    change = Change(at=now, event="expired", actor="system")
+    pushed = {"history": change_document(change)}
+    if has_reader:
+        news = notices.notice(
+            booking_id, notices.NEWS_EXPIRED, at=now, seen=with_one_line_more(seen)
+        )
+        pushed["outbox"] = notice_document(news)
+    return Write(
+        {"_id": booking_id, **DEAD},
+        seen,
+        {"$set": {"status": EXPIRED, "updated_at": change.at}, "$push": pushed},
+    )

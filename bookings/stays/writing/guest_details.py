@@ -1,0 +1,94 @@
+"""Who the guest is, and what a guest is found by, in bookings that are there."""
+
+from datetime import date
+from typing import Any
+
+from bson import ObjectId
+from pymongo import UpdateOne
+
+from bookings.catalogue import inventory
+from bookings.domain.email_addresses import respell_address
+from bookings.domain.search_terms import terms_of
+from bookings.domain.stay_request import Guest
+from bookings.infrastructure.connections import collection
+from bookings.points import reached
+from bookings.stays import lookups
+from bookings.stays.writing.versioned import AS_IT_IS, Write, write_versioned
+
+# Of so many bookings the terms are looked at in one go, some tenths of a second.
+TERMS_BATCH = 1_000
+
+
+def erase_guest(spellings: list[str], *, only_over_by: date | None) -> int:
+    """Takes out who the guest was, wherever one of these addresses stands; in how many bookings.
+
+    With a day only of what is over by it. What was answered keeps its bytes, in which no guest is;
+    the digest of what was sent goes, since who knows the rest could try names on it. Safe to
+    repeat.
+    """
+    condition: dict[str, Any] = {"guest.email": {"$in": spellings}}
+    if only_over_by is not None:
+        condition["$nor"] = [lookups.may_be_expected(only_over_by)]
+    without_reason = {"$unsetField": {"field": "reason", "input": "$$change"}}
+    without_digest = {"$mergeObjects": ["$$key", {"fingerprint": ""}]}
+    line = {"at": "$$NOW", "event": "erased", "actor": "system"}
+    erased = {
+        "guest": {"$literal": vars(Guest())},
+        "search_terms": "$$REMOVE",
+        "notes": "",
+        "updated_at": "$$NOW",
+        "keys": {"$map": {"input": "$keys", "as": "key", "in": without_digest}},
+        "history": {
+            "$concatArrays": [
+                {"$map": {"input": "$history", "as": "change", "in": without_reason}},
+                [line],
+            ]
+        },
+    }
+    return write_versioned(Write(condition, AS_IT_IS, [{"$set": erased}]))
+
+
+def refresh_search_terms() -> int:
+    """Makes what guests are found by, their terms and how their address is spelled, what it would
+    be for a new booking; returns for how many it was not.
+
+    In batches by id, so it may be stopped and run again. Guests that are written meanwhile are
+    left as they are written. The version stays: it says of nobody else anything, and a migration
+    that moved it would have an earlier release, which counts lines alone, fall behind.
+    """
+    countries = inventory.hotel_countries()
+    fields = dict.fromkeys(("hotel", "guest", "search_terms"), 1)
+    changed, after = 0, ObjectId(bytes(12))
+    while True:
+        found = list(
+            collection("bookings")
+            .find({"_id": {"$gt": after}}, fields)
+            .sort("_id")
+            .limit(TERMS_BATCH)
+        )
+        if not found:
+            return changed
+        after = found[-1]["_id"]
+        refreshed = [
+            UpdateOne({"_id": document["_id"], "guest": document["guest"]}, update)
+            for document in found
+            if (update := _refreshing(document, countries.get(document.get("hotel"), "")))
+        ]
+        if refreshed:
+            changed += collection("bookings").bulk_write(refreshed, ordered=False).modified_count
+        reached("after_terms_batch")
+
+
+def _refreshing(document: dict[str, Any], country: str) -> dict[str, Any] | None:
+    """The update for a document that its guest is not found by, in this country; None if it is."""
+    try:
+        guest = Guest(**document["guest"])
+        address = respell_address(guest.email)
+        terms = terms_of(guest, country=country)
+    except (AttributeError, KeyError, TypeError):
+        return None  # A guest that cannot be read is left to the doctor.
+    if (document.get("search_terms", []), guest.email) == (terms, address):
+        return None
+    if terms:
+        return {"$set": {"guest.email": address, "country": country, "search_terms": terms}}
+    return {"$set": {"guest.email": address}, "$unset": {"search_terms": ""}}
