@@ -14,7 +14,7 @@ PRODUCTION := BOOKINGSITE_ENV=production ALLOWED_HOSTS=bookings.example \
 
 help:
 	@echo 'make run     run the site on 127.0.0.1 (PORT, MONGO_PORT, REDIS_PORT, MONGODB_URI, REDIS_URL)'
-	@echo 'make test    run the tests against real servers (PYTHON, PYTEST_ARGS, SLOW=0, ROUNDS)'
+	@echo 'make test    run the tests against real servers (SLOW=1 for all of them, PYTHON, PYTEST_ARGS, ROUNDS)'
 	@echo 'make check   lint, types, layers, deployment settings, migrations, API schema'
 	@echo 'make messages bring locale/ in step with the texts of pages and letters'
 	@echo 'make docs    build docs/ into a site for a browser, in var/docs'

@@ -207,11 +207,20 @@ def rounds() -> int:
     return int(os.environ.get("ROUNDS", "1"))
 
 
+def pytest_report_header() -> str | None:
+    """Say what is left out, since under xdist pytest's closing line does not."""
+    return None if _runs_slow() else "without the tests marked slow; SLOW=1 runs them too"
+
+
+def _runs_slow() -> bool:
+    return os.environ.get("SLOW") == "1"
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the tests marked slow out of a run with SLOW=0."""
-    if os.environ.get("SLOW") != "0":
+    """Leave out the tests marked slow unless the environment says SLOW=1."""
+    if _runs_slow():
         return
     slow = [item for item in items if item.get_closest_marker("slow")]
     if slow:
         config.hook.pytest_deselected(items=slow)
-        items[:] = [item for item in items if item not in slow]
+        items[:] = [item for item in items if not item.get_closest_marker("slow")]
