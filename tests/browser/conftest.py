@@ -63,9 +63,14 @@ def running_site(
     site.stop()
 
 
-@pytest.fixture(params=[True, False], ids=["js", "no-js"])
+@pytest.fixture(
+    params=[pytest.param(True, id="js"), pytest.param(False, id="no-js", marks=pytest.mark.slow)]
+)
 def javascript(request: pytest.FixtureRequest) -> bool:
-    """Each story is told with JavaScript and without, unless the test says which."""
+    """Each story is told with JavaScript and without, unless the test says which.
+
+    What the site answers to a form of such a page, tests/mongo looks at in every run.
+    """
     return request.param
 
 

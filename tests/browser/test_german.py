@@ -64,6 +64,7 @@ def test_stays_on_the_page_and_in_the_language_that_was_chosen(visitor: Visitor)
     assert statuses() == ["pending"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("javascript", [True])
 @pytest.mark.parametrize("name", TIGHT)
 def test_fits_a_telephone_in_german_too(visitor: Visitor, name: str) -> None:

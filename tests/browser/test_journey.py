@@ -13,6 +13,7 @@ from tests.conftest import night
 from tests.mongo.conftest import let_hold_end
 
 
+@pytest.mark.parametrize("javascript", [True, False], ids=["js", "no-js"])
 def test_searches_holds_confirms_and_cancels(visitor: Visitor) -> None:
     visitor.go("/")
     visitor.page.get_by_label("Arrival").fill(night(30))

@@ -51,6 +51,7 @@ BADLY_LAID = """() => {
 }"""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("javascript", [True])
 @pytest.mark.parametrize("name", PAGES)
 def test_lays_every_page_out_on_every_width_in_both_languages(visitor: Visitor, name: str) -> None:

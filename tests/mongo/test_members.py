@@ -192,6 +192,7 @@ def test_warns_of_a_member_that_does_not_answer(trio: Trio) -> None:
     wait_until(lambda: seen() == {"primary": 1, "secondary": 1, "away": 1})
 
 
+@pytest.mark.slow
 def test_warns_of_two_that_do_not_answer_in_no_more_time(trio: Trio) -> None:
     for server in trio.servers[1:]:
         server.freeze()
@@ -206,6 +207,7 @@ def test_warns_of_two_that_do_not_answer_in_no_more_time(trio: Trio) -> None:
     assert took_s < 3
 
 
+@pytest.mark.slow
 def test_tells_who_answers_where_there_is_no_primary(trio: Trio) -> None:
     trio.servers[0].kill()
     wait_until(lambda: "primary" not in ask(trio.servers[1], "hello"))
@@ -231,6 +233,7 @@ def examine_members(trio: Trio, monkeypatch: Patch, uri: str) -> tuple[Finding, 
     return of_set, of_members, took_s
 
 
+@pytest.mark.slow
 def test_names_those_that_are_lost_where_the_set_has_no_primary(
     trio: Trio, monkeypatch: Patch
 ) -> None:
@@ -245,6 +248,7 @@ def test_names_those_that_are_lost_where_the_set_has_no_primary(
     assert all(f"{name} does not answer" in of_members.text for name in trio.names[:2])
 
 
+@pytest.mark.slow
 def test_names_those_of_the_address_where_none_answers(
     trio: Trio, monkeypatch: Patch, settings: Settings
 ) -> None:
@@ -260,6 +264,7 @@ def test_names_those_of_the_address_where_none_answers(
     assert took_s < whole.CHECK_TIMEOUT_S
 
 
+@pytest.mark.slow
 def test_goes_by_what_a_member_says_that_no_client_may_use(
     trio: Trio, monkeypatch: Patch, settings: Settings
 ) -> None:
@@ -280,6 +285,7 @@ def test_goes_by_what_a_member_says_that_no_client_may_use(
     assert took_s < whole.CHECK_TIMEOUT_S
 
 
+@pytest.mark.slow
 def test_warns_of_a_member_that_is_far_behind(trio: Trio, monkeypatch: Patch) -> None:
     for module in (members, doctor):
         monkeypatch.setattr(module, "MAX_LAG_S", 0.5)
@@ -299,6 +305,7 @@ def test_warns_of_a_member_that_is_far_behind(trio: Trio, monkeypatch: Patch) ->
     assert re.search(said, found.text), found.text
 
 
+@pytest.mark.slow
 def test_warns_of_a_hidden_member_that_is_lost(trio: Trio) -> None:
     with trio.reconfigured(lambda configured: configured[2].update(hidden=True)):
         trio.servers[2].kill()
@@ -333,6 +340,7 @@ def test_goes_by_what_drivers_are_told_if_it_may_not_see_the_configuration(trio:
     assert found.text == "Serving: 3 of 3; 1 may be lost."
 
 
+@pytest.mark.slow
 def test_tells_a_server_of_another_set_from_a_member(trio: Trio, tmp_path: Path) -> None:
     trio.servers[2].kill()
     planned = plan_mongod(trio.servers[2].port, tmp_path / "data", tmp_path / "log")
@@ -369,6 +377,7 @@ def test_tells_a_server_of_another_set_from_a_member(trio: Trio, tmp_path: Path)
     assert {in_none.level, in_another.level} == {"warn"}
 
 
+@pytest.mark.slow
 def test_warns_of_a_member_that_copies(trio: Trio) -> None:
     empty = trio.servers[2]
     empty.kill()
@@ -396,6 +405,7 @@ def test_warns_of_a_member_that_copies(trio: Trio) -> None:
     assert f"{trio.names[2]} starts, copies, recovers or rolls back: wait" in found.text
 
 
+@pytest.mark.slow
 def test_waits_no_longer_for_a_name_service_that_is_silent(trio: Trio, monkeypatch: Patch) -> None:
     resolve = socket.getaddrinfo
 

@@ -117,6 +117,7 @@ def state(database: Database[Any]) -> dict[str, Any]:
 # --- Killed ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_goes_on_after_it_was_killed_before_any_of_its_writes(
     migrating: Migrating, rounds: int
 ) -> None:
@@ -138,6 +139,7 @@ def test_goes_on_after_it_was_killed_before_any_of_its_writes(
     assert undisturbed["leases"] == []
 
 
+@pytest.mark.slow
 def test_goes_on_however_often_it_was_killed(migrating: Migrating) -> None:
     assert migrating.migrate() == 0
     undisturbed = state(migrating.database)
@@ -164,6 +166,7 @@ def test_goes_on_after_ctrl_c_at_once(migrating: Migrating) -> None:
     )
 
 
+@pytest.mark.slow
 def test_goes_on_after_mongodb_was_lost(
     migrated: None, environment: dict[str, str], own_mongod: Server
 ) -> None:

@@ -199,6 +199,7 @@ def test_makes_everything_once_and_changes_nothing_the_second_time(own_set: Set)
     assert before["config"]["settings"]["electionTimeoutMillis"] == initiation.ELECTION_TIMEOUT_MS
 
 
+@pytest.mark.slow
 def test_gives_the_application_a_user_that_carries_it(
     own_set: Set, environment: dict[str, str]
 ) -> None:
@@ -296,6 +297,7 @@ def test_takes_away_rights_that_somebody_added(own_set: Set) -> None:
     }
 
 
+@pytest.mark.slow
 def test_makes_sure_of_users_while_a_member_is_down(own_set: Set) -> None:
     with own_set.as_admin() as client:
         client[NAME].command("dropUser", "inn")
@@ -562,6 +564,7 @@ def test_takes_no_silent_member_for_a_lost_one(own_set: Set) -> None:
         assert len(client.admin.command("replSetGetConfig")["config"]["members"]) == 3
 
 
+@pytest.mark.slow
 def test_takes_one_that_starts_again_for_no_lost_one(own_set: Set, monkeypatch: Patch) -> None:
     own_set.wait_for_secondaries()
     restarted = own_set.members[0]

@@ -58,12 +58,14 @@ def test_sells_every_room_of_a_category_once(site: Site, rooms: list[str]) -> No
     rush(site, rooms)
 
 
+@pytest.mark.slow
 def test_sells_every_room_of_a_category_once_without_locks(
     start: Starter, rooms: list[str]
 ) -> None:
     rush(start(TEST_WITHOUT_LOCKS="1"), rooms)
 
 
+@pytest.mark.slow
 def test_sells_every_room_of_a_category_once_though_redis_forgets(
     start: Starter, own_redis: Server, rooms: list[str]
 ) -> None:

@@ -244,10 +244,11 @@ def test_tests_that_each_alert_tells_an_ill_site_from_a_well_one() -> None:
     "arguments",
     [
         ("check", "alerts.yml"),
-        ("test", "alerts_test.yml"),
+        # Half a minute of computing.
+        pytest.param(("test", "alerts_test.yml"), marks=pytest.mark.slow),
         # tests/manifests/test_cluster_alerts.py says whether these are of our manifests.
         ("check", "kubernetes.yml"),
-        ("test", "kubernetes_test.yml"),
+        pytest.param(("test", "kubernetes_test.yml"), marks=pytest.mark.slow),
     ],
 )
 def test_satisfies_prometheus_own_checks(arguments: tuple[str, str]) -> None:

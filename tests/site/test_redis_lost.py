@@ -6,6 +6,8 @@ import threading
 import time
 import uuid
 
+import pytest
+
 from local.servers import Server
 from tests.conftest import night
 from tests.site.conftest import Starter
@@ -16,6 +18,7 @@ from tests.site.test_races import check_rivals, check_twins, rivals, twins
 SLOWEST_BOOKING_S = 3.0
 
 
+@pytest.mark.slow
 def test_keeps_its_promises_while_redis_is_wiped(start: Starter, own_redis: Server) -> None:
     site = start(REDIS_URL=own_redis.uri)
     client = connect(own_redis)
@@ -46,6 +49,7 @@ def test_keeps_its_promises_without_redis(start: Starter, own_redis: Server) -> 
     check_twins(all_at_once(twins(site)))
 
 
+@pytest.mark.slow
 def test_keeps_its_promises_with_a_frozen_redis(start: Starter, own_redis: Server) -> None:
     site = start(REDIS_URL=own_redis.uri)
     site.book("warm", userId="ada", resourceId="room_B", date=night())

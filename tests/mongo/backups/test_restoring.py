@@ -604,6 +604,7 @@ def kill_half_way(environment: dict[str, str], tmp_path: Path, backup: Path, *wa
     assert killed.returncode == -signal.SIGKILL
 
 
+@pytest.mark.slow
 def test_says_that_it_was_killed_and_can_be_run_again(
     environment: dict[str, str],
     folder: Path,
@@ -681,6 +682,7 @@ def test_restores_the_newest_to_verify_it_and_leaves_nothing(folder: Path, other
     assert f"{own.name}_drill" not in own.client.list_database_names()
 
 
+@pytest.mark.slow
 def test_begins_a_drill_with_what_a_killed_one_left(
     environment: dict[str, str], folder: Path, other: Any, tmp_path: Path
 ) -> None:

@@ -54,6 +54,7 @@ def test_can_be_checked_by_sha256sum(folder: Path) -> None:
     assert listed == len(list(backup.iterdir())) - 1
 
 
+@pytest.mark.slow
 def test_leaves_nothing_whole_when_it_is_killed_and_tidies_the_next_time(
     environment: dict[str, str], folder: Path, tmp_path: Path
 ) -> None:
@@ -74,7 +75,9 @@ def test_leaves_nothing_whole_when_it_is_killed_and_tidies_the_next_time(
     assert held(folder) == [folder / ".unfinished-mine", backup]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=pytest.mark.slow)]
+)
 def test_leaves_nothing_when_it_is_stopped(
     environment: dict[str, str], folder: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -220,6 +223,7 @@ def test_has_another_name_a_second_later_though_nothing_was_written(folder: Path
 # --- Moments that are gone, servers that fail -----------------------------------------------
 
 
+@pytest.mark.slow
 def test_fails_in_a_sentence_when_the_moment_is_gone(
     folder: Path, tmp_path: Path, at_point: Any
 ) -> None:
@@ -265,6 +269,7 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     server.kill()
 
 
+@pytest.mark.slow
 def test_warns_once_it_takes_half_of_the_window(folder: Path, alone: Any, at_point: Any) -> None:
     alone.client.admin.command({"setParameter": 1, writing.WINDOW_PARAMETER: 4})
     at_point("in_backup", lambda: time.sleep(2.1))
@@ -307,6 +312,7 @@ def test_fails_when_collections_change_meanwhile(extra: Any, folder: Path, at_po
     assert held(folder) == []
 
 
+@pytest.mark.slow
 def test_does_not_wait_for_a_mongodb_that_is_gone(
     environment: dict[str, str], folder: Path, tmp_path: Path, own_mongod: Server
 ) -> None:
