@@ -26,9 +26,11 @@ help:
 run:
 	@exec $(PYTHON) -m local.preflight run
 
+# By worksteal each worker begins with one half of the files and keeps them whole, so that the servers
+# and sites which the tests of a file share start once.
 test:
 	@$(PYTHON) -m local.preflight test
-	@$(VENV) -m pytest -n 2 $(PYTEST_ARGS)
+	@$(VENV) -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
 
 check:
 	@$(PYTHON) -m local.preflight check
