@@ -169,16 +169,17 @@ def start_throwaway(start: Callable[..., Server], folder: Path) -> Server:
 @pytest.fixture
 def own_mongod() -> Iterator[Server]:
     """A MongoDB of the test's own, to stop, freeze or kill (and `start` again)."""
-    yield from _own(start_mongod)
+    yield from own_server(start_mongod)
 
 
 @pytest.fixture
 def own_redis() -> Iterator[Server]:
     """A Redis of the test's own, in memory, to stop, freeze, flush or kill (and `start` again)."""
-    yield from _own(start_redis_in_memory)
+    yield from own_server(start_redis_in_memory)
 
 
-def _own(start: Callable[..., Server]) -> Iterator[Server]:
+def own_server(start: Callable[..., Server]) -> Iterator[Server]:
+    """For a fixture: a server on a port of its own, and in the end neither it nor its files."""
     folder = Path(tempfile.mkdtemp(dir=os.environ["TEST_SERVERS_FOLDER"]))
     server = start_throwaway(start, folder)
     yield server

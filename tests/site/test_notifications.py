@@ -62,6 +62,7 @@ def test_reaches_the_guest_by_worker_and_beat(
     assert "ada" not in log.lower()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("point", "mails"), [("after_deliveries", 1), ("before_mail", 1), ("after_mail", 2)]
 )

@@ -12,7 +12,8 @@ import requests
 from bookings.infrastructure import connections
 from bookings.models import RoomCategory
 from tests.conftest import night
-from tests.site.site import Site, all_at_once, codes
+from tests.site.conftest import issue_token
+from tests.site.site import Site, all_at_once, codes, start_site
 
 CLIENTS = 200
 
@@ -121,11 +122,24 @@ def prices(database: None) -> Iterator[Callable[[int], None]]:
     category.update(default_price=before)
 
 
-@pytest.mark.parametrize("check", ["rivals", "twins"])
-def test_needs_no_locks_to_be_right(start: object, check: str) -> None:
-    site = start(TEST_WITHOUT_LOCKS="1")
+@pytest.fixture(scope="module")
+def running_without_locks(
+    migrated: None, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    site = start_site({**environment, "TEST_WITHOUT_LOCKS": "1"}, tmp_path_factory.mktemp("site"))
+    yield site
+    site.stop()
 
+
+@pytest.fixture
+def without_locks(running_without_locks: Site, database: None) -> Site:
+    running_without_locks.token = issue_token("partner")
+    return running_without_locks
+
+
+@pytest.mark.parametrize("check", ["rivals", "twins"])
+def test_needs_no_locks_to_be_right(without_locks: Site, check: str) -> None:
     if check == "rivals":
-        check_rivals(all_at_once(rivals(site)))
+        check_rivals(all_at_once(rivals(without_locks)))
     else:
-        check_twins(all_at_once(twins(site)))
+        check_twins(all_at_once(twins(without_locks)))

@@ -5,23 +5,54 @@ from __future__ import annotations
 import threading
 import time
 import uuid
+from collections.abc import Iterator
 
 import pytest
 
 from local.servers import Server
 from tests.conftest import night
-from tests.site.conftest import Starter
-from tests.site.site import Site, all_at_once
+from tests.servers import own_server, start_redis_in_memory
+from tests.site.site import Site, all_at_once, start_site
 from tests.site.test_races import check_rivals, check_twins, rivals, twins
 
 # A booking with a dead Redis still answers within this: the issue's own limit.
 SLOWEST_BOOKING_S = 3.0
 
 
+@pytest.fixture(scope="module")
+def redis() -> Iterator[Server]:
+    """What the site here uses and the other tests do not."""
+    yield from own_server(start_redis_in_memory)
+
+
+@pytest.fixture(scope="module")
+def running_site(
+    redis: Server,
+    migrated: None,
+    environment: dict[str, str],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Site]:
+    """One for all tests here: it must get well after each of them anyway."""
+    variables = {**environment, "REDIS_URL": redis.uri}
+    site = start_site(variables, tmp_path_factory.mktemp("site"))
+    yield site
+    site.stop()
+
+
+@pytest.fixture(autouse=True)
+def heal(site: Site, redis: Server) -> None:
+    """Begins with an empty Redis that every process of the site knows to be there."""
+    if redis.is_running:
+        redis.thaw()
+    else:
+        redis.start()
+    connect(redis).flushall()
+    until_healthy(site, "/api/health-redis")
+
+
 @pytest.mark.slow
-def test_keeps_its_promises_while_redis_is_wiped(start: Starter, own_redis: Server) -> None:
-    site = start(REDIS_URL=own_redis.uri)
-    client = connect(own_redis)
+def test_keeps_its_promises_while_redis_is_wiped(site: Site, redis: Server) -> None:
+    client = connect(redis)
     stop = threading.Event()
 
     def wipe() -> None:
@@ -40,9 +71,8 @@ def test_keeps_its_promises_while_redis_is_wiped(start: Starter, own_redis: Serv
         wiping.join()
 
 
-def test_keeps_its_promises_without_redis(start: Starter, own_redis: Server) -> None:
-    site = start(REDIS_URL=own_redis.uri)
-    own_redis.kill()
+def test_keeps_its_promises_without_redis(site: Site, redis: Server) -> None:
+    redis.kill()
 
     check_rivals(all_at_once(rivals(site)))
     forget_bookings()
@@ -50,10 +80,9 @@ def test_keeps_its_promises_without_redis(start: Starter, own_redis: Server) -> 
 
 
 @pytest.mark.slow
-def test_keeps_its_promises_with_a_frozen_redis(start: Starter, own_redis: Server) -> None:
-    site = start(REDIS_URL=own_redis.uri)
+def test_keeps_its_promises_with_a_frozen_redis(site: Site, redis: Server) -> None:
     site.book("warm", userId="ada", resourceId="room_B", date=night())
-    own_redis.freeze()
+    redis.freeze()
 
     started_s = time.monotonic()
     alone = site.book("alone", userId="ada", resourceId="room_C", date=night())
@@ -67,10 +96,9 @@ def test_keeps_its_promises_with_a_frozen_redis(start: Starter, own_redis: Serve
     check_twins(all_at_once(twins(site)))
 
 
-def test_says_that_a_refusal_was_not_stored(start: Starter, own_redis: Server) -> None:
-    site = start(REDIS_URL=own_redis.uri)
+def test_says_that_a_refusal_was_not_stored(site: Site, redis: Server) -> None:
     site.book("first", userId="ada", resourceId="room_A", date=night())
-    own_redis.kill()
+    redis.kill()
 
     refused = site.book("second", userId="bob", resourceId="room_A", date=night())
 
@@ -81,11 +109,10 @@ def test_says_that_a_refusal_was_not_stored(start: Starter, own_redis: Server) -
     assert site.get("/api/health").status_code == 200
 
 
-def test_uses_redis_again_when_it_is_back(start: Starter, own_redis: Server) -> None:
-    site = start(REDIS_URL=own_redis.uri)
-    own_redis.freeze()
+def test_uses_redis_again_when_it_is_back(site: Site, redis: Server) -> None:
+    redis.freeze()
     site.book("first", userId="ada", resourceId="room_A", date=night())
-    own_redis.thaw()
+    redis.thaw()
 
     until_healthy(site, "/api/health-redis")
     refused = site.book("second", userId="bob", resourceId="room_A", date=night())
@@ -96,16 +123,15 @@ def test_uses_redis_again_when_it_is_back(start: Starter, own_redis: Server) -> 
     assert again.content == refused.content
 
 
-def test_replays_a_success_that_redis_forgot(start: Starter, own_redis: Server) -> None:
-    site = start(REDIS_URL=own_redis.uri)
+def test_replays_a_success_that_redis_forgot(site: Site, redis: Server) -> None:
     key = str(uuid.uuid4())
     first = site.book(key, userId="ada", resourceId="room_A", date=night())
-    connect(own_redis).flushall()
+    connect(redis).flushall()
 
     again = site.book(key, userId="ada", resourceId="room_A", date=night())
-    connect(own_redis).flushall()
+    connect(redis).flushall()
     not_even_valid = site.book(key, userId="ada", resourceId="room_A", date="2020-01-01")
-    connect(own_redis).flushall()
+    connect(redis).flushall()
     malformed = site.request("POST", "/api/bookings", data=b"{", key=key)
 
     for replay in (again, not_even_valid, malformed):
