@@ -132,6 +132,8 @@ def made_trio() -> Iterator[Trio]:
             connectTimeoutMS=500,
             timeoutMS=10_000,
         )
+        # Of a database that is not there MongoDB says no disk.
+        client["trio"]["things"].insert_one({})
         yield Trio(servers, client)
         client.close()
     finally:

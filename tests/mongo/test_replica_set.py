@@ -251,7 +251,10 @@ def test_keeps_the_application_out_of_everything_else(own_set: Set) -> None:
             with pytest.raises(OperationFailure) as refusal:
                 forbidden()
             assert refusal.value.code == 13
+        # Its own database is there once something is in it.
+        client[NAME]["things"].insert_one({})
         assert client.list_database_names() == [NAME]
+        client[NAME]["things"].drop()
 
 
 def test_sets_passwords_that_were_changed(own_set: Set) -> None:
