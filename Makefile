@@ -45,7 +45,7 @@ check:
 
 messages:
 	@$(PYTHON) -m local.preflight check
-	@$(VENV) -m tests.catalogue
+	@$(VENV) -m tests.translations
 
 # Strict: what Sphinx warns of, such as a link or a heading that is not there, fails.
 docs: .venv.docs/stamp

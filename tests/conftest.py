@@ -11,7 +11,22 @@ import pytest
 from django.core.management import call_command
 from pymongo import monitoring
 
+from tests.hotels import chalet, dearer, inn
+from tests.mailbox import mailbox, worker
 from tests.only_writer import only_writer
+from tests.site_fixtures import folder_of_servers, running_site, site, start
+
+__all__ = [
+    "chalet",
+    "dearer",
+    "folder_of_servers",
+    "inn",
+    "mailbox",
+    "running_site",
+    "site",
+    "start",
+    "worker",
+]
 
 # Before the first client is made, which takes over the listeners that there are.
 monitoring.register(only_writer)
@@ -62,6 +77,13 @@ def migrated(django_db_blocker: object) -> Iterator[None]:
         demo_data.seed(bench_rooms=5)
         yield
         database.client.drop_database(database.name)
+
+
+@pytest.fixture(autouse=True)
+def use_database(request: pytest.FixtureRequest) -> None:
+    """Every test that is marked `mongo` has an empty database."""
+    if request.node.get_closest_marker("mongo"):
+        request.getfixturevalue("database")
 
 
 @pytest.fixture

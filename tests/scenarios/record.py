@@ -3,8 +3,8 @@
 It starts a MongoDB and a Redis of its own, lets two clients go through the real service in
 every order that makes a difference, with and without each guard, and writes one file for each
 scenario and fault to static/how-it-works/ (or FOLDER). Nothing in them depends on the time or
-on chance, so that a recording of the same service is the same bytes: tests/mongo/test_scenarios.py
-compares them.
+on chance, so that a recording of the same service is the same bytes:
+tests/scenarios/test_scenarios.py compares them.
 """
 
 from __future__ import annotations

@@ -1,0 +1,273 @@
+"""The page of a day, and the buttons on it."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+
+from bookings.admin.desk.today import sort_stays
+from bookings.availability.occupancy import Occupant
+from bookings.domain.booking import CHECKED_IN, CHECKED_OUT, EXPECTED, NO_SHOW
+from bookings.models import Hotel
+from bookings.stays.outcomes import Outcome
+from tests.admin.test_bookings import LIST, sent_messages
+from tests.calls import book, stored
+from tests.conftest import night
+
+TODAY = "/admin/desk/today/"
+DAY = date(2027, 2, 15)
+
+pytestmark = [pytest.mark.mongo, pytest.mark.usefixtures("inn")]
+
+
+@pytest.fixture
+def staff() -> User:
+    return User.objects.create_superuser("staff")
+
+
+@pytest.fixture
+def desk(client: Client, staff: User) -> Client:
+    client.force_login(staff)
+    return client
+
+
+def stay(key: str = "Ada", room: str = "inn_A", first: int = 0, end: int = 2) -> Outcome:
+    dates = {"checkIn": night(first), "checkOut": night(end)}
+    return book(key, resourceId=room, **dates, guest={"name": key})
+
+
+def listed(page: Client, **query: str) -> dict[str, list[str]]:
+    """The names under each heading."""
+    response = page.get(TODAY, {"hotel": "inn", **query})
+    return {
+        heading: [line.stay.guest_name for line in lines]
+        for heading, lines in response.context["lists"]
+    }
+
+
+def press(page: Client, made: Outcome, what: str, **more: str) -> Any:
+    """As the form on the page would, with a key of its own unless one is given."""
+    seen = stored()[0].get("presence", EXPECTED)
+    sent = {"mark": what, "key": f"key-{len(stored()[0]['history'])}", "back": TODAY, "seen": seen}
+    sent |= more
+    address = f"/admin/desk/mark/{made.content['booking']['id']}/"
+    return page.post(address, sent, follow=True)
+
+
+def occupant(name: str, first: int, end: int, presence: str = EXPECTED) -> Occupant:
+    dates = (DAY + timedelta(days=first), DAY + timedelta(days=end))
+    return Occupant("1", "R", "stay", "confirmed", None, presence, *dates, ("r",), 1, name, "", "")
+
+
+def test_puts_each_stay_under_one_heading() -> None:
+    stays = [
+        occupant("arrives", 0, 2),
+        occupant("arrived", 0, 2, CHECKED_IN),
+        occupant("leaves", -2, 0, CHECKED_IN),
+        occupant("left", -2, 0, CHECKED_OUT),
+        occupant("leaves unseen", -2, 0),
+        occupant("stays", -1, 3, CHECKED_IN),
+        occupant("late", -1, 3),
+        occupant("left early", -3, 3, CHECKED_OUT),
+        occupant("never came", -3, -2),
+        occupant("never left", -3, -2, CHECKED_IN),
+        occupant("stayed away", -3, -2, NO_SHOW),
+    ]
+
+    found = {
+        heading: [stay.guest_name for stay in listed] for heading, listed in sort_stays(stays, DAY)
+    }
+
+    assert found == {
+        "Arrivals": ["arrives", "arrived"],
+        "Departures": ["leaves", "left", "leaves unseen"],
+        "In house": ["stays"],
+        "Not marked on an earlier day": ["late", "never came", "never left"],
+    }
+
+
+def test_lists_the_confirmed_stays_of_a_day(desk: Client) -> None:
+    stay("Ada")
+    stay("Bea", "inn_B", first=1, end=4)
+    stay("Cleo", "inn_C", first=2, end=4)
+    book("hold", resourceId="inn_S", date=night(0), guest={"name": "Hold"}, hold=True)
+
+    assert listed(desk)["Arrivals"] == ["Ada"]
+    assert listed(desk, day=night(1))["Arrivals"] == ["Bea"]
+    assert listed(desk, day=night(2)) == {
+        "Arrivals": ["Cleo"],
+        "Departures": ["Ada"],
+        "In house": [],
+        "Not marked on an earlier day": ["Bea"],
+    }
+
+
+def test_checks_in_and_out_and_undoes(desk: Client, staff: User) -> None:
+    made = stay()
+    reference = made.content["booking"]["reference"]
+
+    said = [sent_messages(press(desk, made, what))[0] for what in (CHECKED_IN, "undo", NO_SHOW)]
+
+    assert said == [
+        f"{reference}: The guest is checked in.",
+        f"{reference}: The mark is undone; the guest is expected.",
+        f"{reference}: The guest is marked as a no-show.",
+    ]
+    assert stored()[0]["presence"] == NO_SHOW
+    assert LogEntry.objects.filter(user_id=staff.pk, action_flag=2).count() == 3
+
+
+def test_shows_the_buttons_that_fit_and_acts_by_the_form_on_the_page(desk: Client) -> None:
+    made = stay()
+    page = desk.get(TODAY, {"hotel": "inn"})
+    ((_, [line]), *_) = page.context["lists"]
+    press(desk, made, CHECKED_IN, key=line.key)
+
+    ((_, [after]), *_) = desk.get(TODAY, {"hotel": "inn"}).context["lists"]
+
+    assert [mark for mark, _ in line.buttons] == [CHECKED_IN, NO_SHOW]
+    assert [mark for mark, _ in after.buttons] == [CHECKED_OUT, "undo"]
+    assert 'name="seen" value="expected"' in page.content.decode()
+    assert f'name="key" value="{line.key}"' in page.content.decode()
+
+
+def test_marks_once_when_pressed_twice(desk: Client) -> None:
+    made = stay()
+    press(desk, made, CHECKED_IN, key="k")
+    press(desk, made, "undo", key="k")
+
+    again = press(desk, made, CHECKED_IN, key="k")
+
+    assert "This form did that before; it is expected now." in sent_messages(again)[0]
+    assert [change["event"] for change in stored()[0]["history"]] == [
+        *("created", "checked_in", "mark_undone"),
+    ]
+
+
+def test_says_why_a_mark_cannot_be_set(desk: Client) -> None:
+    made = stay()
+    press(desk, made, CHECKED_IN)
+
+    twice = press(desk, made, CHECKED_IN, key="other")
+    unknown = press(desk, made, "asleep")
+    without_key = press(desk, made, "undo", key="")
+
+    assert "is checked in already; undo that first." in sent_messages(twice)[0]
+    assert sent_messages(unknown) == ["There is no such mark."]
+    assert sent_messages(without_key) == ["Open the page again."]
+    assert sent_messages(press(desk, made, "undo", key="é")) == ["Open the page again."]
+    assert stored()[0]["presence"] == CHECKED_IN
+
+
+def test_says_that_an_early_departure_frees_no_night_and_leads_to_the_move(desk: Client) -> None:
+    made = stay(end=3)
+    press(desk, made, CHECKED_IN)
+
+    response = press(desk, made, CHECKED_OUT)
+
+    warning = sent_messages(response)[1]
+    move = f"/admin/bookings/bookingrecord/{made.content['booking']['id']}/move/"
+    assert f"The nights until {night(3)} are still booked." in warning
+    assert f'href="{move}?check_out={night(1)}"' in warning
+    opened = desk.get(f"{move}?check_out={night(1)}").context["form"]
+    assert opened["check_out"].value() == night(1)
+
+
+@pytest.mark.parametrize("back", ["https://evil.example/", "//evil.example/", "javascript:1", ""])
+def test_leads_back_nowhere_else(desk: Client, back: str) -> None:
+    response = press(desk, stay(), CHECKED_IN, back=back)
+
+    assert response.redirect_chain[-1][0] == TODAY
+
+
+def test_can_be_pressed_on_the_page_of_a_booking(desk: Client) -> None:
+    made = stay()
+    address = f"/admin/bookings/bookingrecord/{made.content['booking']['id']}/change/"
+    before = desk.get(address)
+    press(desk, made, CHECKED_IN, back=address)
+    after = desk.get(address)
+
+    assert [mark for mark, _ in before.context["marks"]] == [CHECKED_IN, NO_SHOW]
+    assert 'name="seen" value="checked_in"' in after.content.decode()
+    assert "<td>checked in</td><td>staff (user)</td>" in after.content.decode()
+    assert "Cancel…" not in after.content.decode()
+
+
+def test_marks_for_who_may_change_bookings_alone(client: Client) -> None:
+    made = stay()
+    limited = User.objects.create_user("limited", is_staff=True)
+    limited.user_permissions.set(Permission.objects.filter(codename="view_bookingrecord"))
+    client.force_login(limited)
+    address = f"/admin/desk/mark/{made.content['booking']['id']}/"
+
+    page = client.get(TODAY, {"hotel": "inn"})
+
+    assert client.post(address, {"mark": CHECKED_IN, "key": "k"}).status_code == 403
+    assert ">Check in" not in page.content.decode()
+    assert "presence" not in stored()[0]
+
+
+def test_marks_by_post_with_a_csrf_token_alone(desk: Client, staff: User) -> None:
+    made = stay()
+    address = f"/admin/desk/mark/{made.content['booking']['id']}/"
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(staff)
+
+    assert desk.get(address).status_code == 405
+    assert strict.post(address, {"mark": CHECKED_IN, "key": "k"}).status_code == 403
+    assert desk.post("/admin/desk/mark/zzz/", {"mark": CHECKED_IN, "key": "k"}).status_code == 302
+    assert "presence" not in stored()[0]
+
+
+# --- The nights of a no-show --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_default", [True, False])
+def test_asks_for_the_nights_of_a_no_show_as_the_hotel_says(desk: Client, is_default: bool) -> None:
+    Hotel.objects.filter(pk="inn").update(release_no_shows=is_default)
+    made = stay(end=3)
+
+    pages = [
+        desk.get(address, {"hotel": "inn"}).content.decode()
+        for address in (TODAY, f"{LIST}{made.content['booking']['id']}/change/")
+    ]
+
+    box = '<input type="checkbox" name="release"' + (" checked" if is_default else "")
+    for page in pages:
+        assert f"{box}> if a no-show, sell nights from {night(1)} on again" in page
+
+
+def test_asks_for_no_nights_where_there_are_none_or_no_button(desk: Client) -> None:
+    stay("short", end=1)
+    press(desk, stay("there", "inn_B"), CHECKED_IN, seen=EXPECTED)
+
+    page = desk.get(TODAY, {"hotel": "inn"})
+
+    assert 'name="release"' not in page.content.decode()
+
+
+def test_gives_nights_back_and_says_what_became_of_them(desk: Client) -> None:
+    made = stay(end=3)
+
+    marked = press(desk, made, NO_SHOW, release="on")
+    page = desk.get(f"{LIST}{made.content['booking']['id']}/change/").content.decode()
+    other = book("other", resourceId="inn_A", date=night(1))
+    refused = press(desk, made, "undo")
+
+    assert f"nights from {night(1)} on can be sold again" in sent_messages(marked)[0]
+    assert f"Guest: no-show; nights from {night(1)} on were given back" in page
+    assert page.count(f"nights from {night(1)} on can be sold again") >= 1
+    assert f"In the way: {other.content['booking']['reference']}" in sent_messages(refused)[0]
+
+
+def test_gives_no_nights_back_unless_the_box_is_ticked(desk: Client) -> None:
+    made = stay(end=3)
+
+    press(desk, made, NO_SHOW)
+
+    assert len(stored()[0]["slots"]) == 3

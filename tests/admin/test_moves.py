@@ -1,0 +1,252 @@
+"""The admin's page that moves a booking to other rooms or dates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+
+from bookings.domain.callers import Caller
+from bookings.infrastructure import connections
+from bookings.stays.create import Outcome
+from tests.admin.test_bookings import LIST, sent_messages
+from tests.calls import book, cancel, let_hold_end, stored
+from tests.conftest import night
+from tests.hotels import put_night
+
+RIVAL = Caller("client", "rival")
+
+pytestmark = [pytest.mark.mongo, pytest.mark.usefixtures("inn")]
+
+
+@pytest.fixture
+def staff() -> User:
+    return User.objects.create_superuser("staff")
+
+
+@pytest.fixture
+def desk(client: Client, staff: User) -> Client:
+    client.force_login(staff)
+    return client
+
+
+def stay(key: str = "key", room: str = "inn_A", **more: Any) -> Outcome:
+    """A booking of two nights, ten days ahead."""
+    return book(key, resourceId=room, checkIn=night(10), checkOut=night(12), **more)
+
+
+def page_of(made: Outcome, action: str = "move") -> str:
+    return f"{LIST}{made.content['booking']['id']}/{action}/"
+
+
+def form(page: Client, made: Outcome, **changes: str) -> dict[str, str]:
+    """The form as it is opened, with what was typed into it."""
+    shown = page.get(page_of(made)).context["form"]
+    return {name: str(shown[name].value()) for name in shown.fields} | changes
+
+
+def test_is_opened_with_where_the_booking_is_and_a_key_of_its_own(desk: Client) -> None:
+    wish = {"rooms": [{"categoryId": "inn_double"}, {"categoryId": "inn_single"}]}
+    made = book(**wish, checkIn=night(10), checkOut=night(12))
+
+    page = desk.get(page_of(made))
+    other = desk.get(page_of(made))
+
+    for shown in (
+        '<option value="inn_A" selected>Room A (inn_A), as now</option>',
+        '<option value="inn_S" selected>Room S (inn_S), as now</option>',
+        f'value="{night(10)}"',
+        f'value="{night(12)}"',
+    ):
+        assert shown in page.content.decode()
+    assert page.context["form"]["key"].value() != other.context["form"]["key"].value()
+    assert f'href="{page_of(made)}"' in desk.get(page_of(made, "change")).content.decode()
+
+
+def test_moves_and_says_from_where_to_where_and_at_what_price(desk: Client, staff: User) -> None:
+    made = stay()
+    put_night("inn_double", night(12), price=15_000)
+    sent = form(desk, made, rooms="inn_B", check_in=night(11), check_out=night(13))
+
+    response = desk.post(page_of(made), sent, follow=True)
+
+    old = f"inn_A ({night(10)} to {night(12)}, EUR\xa0200.00)"
+    new = f"inn_B ({night(11)} to {night(13)}, EUR\xa0250.00)"
+    reference = made.content["booking"]["reference"]
+    assert sent_messages(response) == [f"{reference}: Moved from {old} to {new}."]
+    assert response.redirect_chain[-1][0] == page_of(made, "change")
+    assert f"<td>moved</td><td>staff (user)</td><td>{new}</td>" in response.content.decode()
+    assert old in response.content.decode()
+    assert stored()[0]["slots"] == [f"{night(11)}|inn_B", f"{night(12)}|inn_B"]
+    assert LogEntry.objects.filter(user_id=staff.pk, action_flag=2).count() == 1
+
+
+@pytest.mark.parametrize(
+    "rooms", ["inn_C,inn_S", "inn_C, inn_S", " inn_C \r\ninn_S\r\n", "inn_C inn_S"]
+)
+def test_reads_rooms_in_their_order_however_they_are_separated(desk: Client, rooms: str) -> None:
+    wish = {"rooms": [{"categoryId": "inn_double"}, {"categoryId": "inn_single"}]}
+    made = book(**wish, checkIn=night(10), checkOut=night(12))
+
+    desk.post(page_of(made), form(desk, made, rooms=rooms))
+
+    assert [booked["room"] for booked in stored()[0]["rooms"]] == ["inn_C", "inn_S"]
+
+
+def test_moves_once_when_sent_twice(desk: Client) -> None:
+    made = stay()
+    there = form(desk, made, rooms="inn_B")
+    desk.post(page_of(made), there)
+    desk.post(page_of(made), form(desk, made, rooms="inn_A"))
+    connections.redis().flushdb()
+
+    response = desk.post(page_of(made), there, follow=True)
+
+    assert "nothing was moved again" in sent_messages(response)[-1]
+    assert stored()[0]["rooms"][0]["room"] == "inn_A"
+    assert [change["event"] for change in stored()[0]["history"]] == ["created", "moved", "moved"]
+
+
+def test_moves_nothing_that_was_changed_since_the_form_was_opened(desk: Client) -> None:
+    made = stay()
+    stale = form(desk, made, rooms="inn_C")
+    elsewhere = form(desk, made, rooms="inn_B", check_in=night(20), check_out=night(23))
+    desk.post(page_of(made), elsewhere)
+
+    refused = desk.post(page_of(made), stale)
+
+    assert "was changed since this form was opened" in refused.content.decode()
+    shown = refused.context["form"]
+    where = {name: shown[name].value() for name in ("rooms", "check_in", "check_out")}
+    assert where == {name: elsewhere[name] for name in where}
+    assert stored()[0]["slots"] == [f"{night(n)}|inn_B" for n in (20, 21, 22)]
+    # What is shown then is up to date, and moves it.
+    again = {name: str(shown[name].value()) for name in shown.fields}
+    desk.post(page_of(made), again | {"rooms": "inn_C"})
+    assert stored()[0]["slots"] == [f"{night(n)}|inn_C" for n in (20, 21, 22)]
+
+
+@pytest.mark.parametrize("version", ["", "x", "0"])
+def test_moves_nothing_by_a_form_that_tells_not_what_it_was_opened_on(
+    desk: Client, version: str
+) -> None:
+    made = stay()
+
+    refused = desk.post(page_of(made), form(desk, made, rooms="inn_B", version=version))
+
+    assert list(refused.context["form"].errors) == ["version"]
+    assert stored()[0]["rooms"][0]["room"] == "inn_A"
+
+
+def test_says_that_the_booking_is_there_already(desk: Client) -> None:
+    made = stay()
+
+    response = desk.post(page_of(made), form(desk, made), follow=True)
+
+    assert sent_messages(response)[0].endswith("The booking is there already.")
+    assert not LogEntry.objects.filter(object_id=made.content["booking"]["id"]).exists()
+
+
+def test_keeps_what_was_typed_and_changes_the_key_when_the_room_is_taken(desk: Client) -> None:
+    made, _ = stay(), stay("other", "inn_B", caller=RIVAL)
+    sent = form(desk, made, rooms="inn_B", check_out=night(13))
+
+    refused = desk.post(page_of(made), sent)
+
+    shown = refused.context["form"]
+    assert "This room is already booked for these dates" in refused.content.decode()
+    assert (shown["rooms"].value(), shown["check_out"].value()) == ("inn_B", night(13))
+    assert shown["key"].value() != sent["key"]
+    assert stored()[0]["rooms"][0]["room"] == "inn_A"
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"rooms": ""}, "rooms"),
+        ({"rooms": ", ,"}, "rooms"),
+        ({"rooms": "inn_A inn_B"}, "rooms"),
+        ({"rooms": "room_A"}, "rooms"),
+        ({"rooms": "nowhere"}, "rooms"),
+        ({"rooms": "inn_S"}, "rooms"),
+        ({"rooms": "x" * 801}, "rooms"),
+        ({"check_in": "2031-02-29"}, "check_in"),
+        ({"check_in": "2001-01-01", "check_out": "2001-01-03"}, "check_in"),
+        ({"check_out": night(10)}, "check_out"),
+        ({"check_in": night(729), "check_out": night(731)}, "check_out"),
+        ({"key": ""}, "key"),
+        ({"key": "auto:abc"}, "__all__"),
+    ],
+)
+def test_shows_a_fault_beside_its_field_and_keeps_key_and_text(
+    desk: Client, changes: dict[str, str], field: str
+) -> None:
+    made = stay(guests=2)
+    sent = form(desk, made, **changes)
+
+    refused = desk.post(page_of(made), sent)
+
+    shown = refused.context["form"]
+    assert list(shown.errors) == [field]
+    assert {name: shown[name].value() for name in sent} == sent
+    assert len(stored()[0]["history"]) == 1
+
+
+@pytest.mark.parametrize("end", ["cancelled", "dead"])
+def test_does_not_move_what_is_over(desk: Client, end: str) -> None:
+    made = stay(hold=end == "dead")
+    sent = form(desk, made, rooms="inn_B")
+    if end == "dead":
+        let_hold_end()
+    else:
+        cancel(made)
+
+    refused = desk.post(page_of(made), sent)
+
+    assert "Only a booking that is alive can be moved." in refused.content.decode()
+    assert page_of(made) not in desk.get(page_of(made, "change")).content.decode()
+    assert stored()[0]["rooms"][0]["room"] == "inn_A"
+
+
+@pytest.mark.parametrize(
+    "codename", ["view_bookingrecord", "add_bookingrecord", "change_roomblock"]
+)
+def test_is_not_for_who_may_not_change_bookings(client: Client, codename: str) -> None:
+    made = stay()
+    limited = User.objects.create_user("limited", is_staff=True)
+    limited.user_permissions.set(Permission.objects.filter(codename=codename))
+    client.force_login(limited)
+    sent = {"key": "k", "rooms": "inn_B", "check_in": night(10), "check_out": night(12)}
+
+    assert client.get(page_of(made)).status_code == 403
+    assert client.post(page_of(made), sent).status_code == 403
+    assert page_of(made) not in client.get(page_of(made, "change")).content.decode()
+    assert stored()[0]["rooms"][0]["room"] == "inn_A"
+
+
+def test_is_for_who_may_change_bookings(client: Client) -> None:
+    made = stay()
+    limited = User.objects.create_user("limited", is_staff=True)
+    limited.user_permissions.set(Permission.objects.filter(codename="change_bookingrecord"))
+    client.force_login(limited)
+
+    client.post(page_of(made), form(client, made, rooms="inn_B"))
+
+    assert stored()[0]["rooms"][0]["room"] == "inn_B"
+
+
+def test_wants_a_csrf_token(staff: User) -> None:
+    made = stay()
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(staff)
+
+    assert strict.post(page_of(made), form(strict, made, rooms="inn_B")).status_code == 403
+    assert stored()[0]["rooms"][0]["room"] == "inn_A"
+
+
+@pytest.mark.parametrize("booking_id", ["zzz", "0" * 24])
+def test_says_that_there_is_no_such_booking(desk: Client, booking_id: str) -> None:
+    assert desk.get(f"{LIST}{booking_id}/move/").status_code == 404

@@ -1,0 +1,325 @@
+"""Who may open what in the admin: every address of it, for everybody, in one table.
+
+An address that is not in the table fails, so none is forgotten. Views are called as the site
+calls them, but for middleware and rendering, which the tests of the pages have.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import pytest
+from django.contrib.admin.utils import quote
+from django.contrib.auth.models import AnonymousUser, Group, User
+from django.contrib.contenttypes.models import ContentType
+from django.contrib.messages.storage.cookie import CookieStorage
+from django.contrib.sessions.backends.db import SessionStore
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from django.test import RequestFactory
+from django.urls import URLResolver, get_resolver, resolve
+
+from bookings.domain.callers import Caller
+from bookings.front_desk import blocks
+from bookings.infrastructure import clock
+from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.connections import collection
+from bookings.infrastructure.queues import failed_work
+from bookings.models import ApiClient, NightsJob, WebhookEndpoint
+from bookings.news import relay
+from bookings.news.webhooks import endpoints
+from bookings.people.roles import FRONT_DESK, MANAGER
+from tests.calls import CUSTOMER, book
+from tests.conftest import night
+from tests.hotels import put_night
+
+pytestmark = pytest.mark.mongo
+
+# For staff without a group, front desk, manager and superuser: first what a GET is answered with,
+# then a POST of nothing. 200 is a page, also one that says what is missing or asks again; 302
+# leads on, 403 and 404 refuse, 405 is not to be had by this method.
+#
+# Everybody else is led to the login, but for the lines under OPEN.
+#
+# To add a page, add its line: the pattern as the site knows it, and in `addresses` below what
+# its object is if it is of a new model.
+TABLE = """
+(index)                                          200 200 200 200   200 200 200 200
+password_change/                                 200 200 200 200   200 200 200 200
+password_change/done/                            200 200 200 200   405 405 405 405
+autocomplete/                                    403 200 200 200   405 405 405 405
+jsi18n/                                          200 200 200 200   405 405 405 405
+r/<path:content_type_id>/<path:object_id>/       404 404 404 404   404 404 404 404
+(application)                                    404 200 200 200   404 200 200 200
+(?P<url>.*)$                                     404 404 404 404   404 404 404 404
+
+second-factor/                                   302 302 302 302   302 302 302 302
+second-factor/device/                            200 200 200 200   200 200 200 200
+
+auth/group/                                      403 403 200 200   403 403 200 200
+auth/group/add/                                  403 403 403 200   403 403 403 200
+auth/group/<path:object_id>/                     302 302 302 302   302 302 302 302
+auth/group/<path:object_id>/change/              403 403 200 200   403 403 403 200
+auth/group/<path:object_id>/delete/              403 403 403 200   403 403 403 200
+auth/group/<path:object_id>/history/             403 403 200 200   403 403 200 200
+auth/user/                                       403 403 200 200   403 403 200 200
+auth/user/add/                                   403 403 403 200   403 403 403 200
+auth/user/<id>/password/                         403 403 403 200   403 403 403 200
+auth/user/<path:object_id>/                      302 302 302 302   302 302 302 302
+auth/user/<path:object_id>/change/               403 403 200 200   403 403 403 200
+auth/user/<path:object_id>/delete/               403 403 403 200   403 403 403 200
+auth/user/<path:object_id>/history/              403 403 200 200   403 403 200 200
+
+desk/today/                                      403 200 200 200   403 200 200 200
+desk/mark/<str:booking_id>/                      403 405 405 405   403 302 302 302
+desk/occupancy/                                  403 200 200 200   403 200 200 200
+desk/guests/                                     403 200 200 200   403 200 200 200
+desk/rooms/                                      403 200 200 200   403 200 200 200
+
+bookings/bookingrecord/                          403 200 200 200   403 200 200 200
+bookings/bookingrecord/add/                      403 200 200 200   403 200 200 200
+bookings/bookingrecord/<path:object_id>/         302 302 302 302   302 302 302 302
+bookings/bookingrecord/<path:object_id>/change/  403 200 200 200   403 403 403 403
+bookings/bookingrecord/<path:object_id>/delete/  403 403 403 403   403 403 403 403
+bookings/bookingrecord/<path:object_id>/history/ 403 200 200 200   403 200 200 200
+bookings/bookingrecord/<str:booking_id>/cancel/  403 200 200 200   403 200 200 200
+bookings/bookingrecord/<str:booking_id>/confirm/ 405 405 405 405   403 302 302 302
+bookings/bookingrecord/<str:booking_id>/move/    403 200 200 200   403 200 200 200
+bookings/roomblock/                              403 200 200 200   403 200 200 200
+bookings/roomblock/add/                          403 200 200 200   403 200 200 200
+bookings/roomblock/<path:object_id>/             302 302 302 302   302 302 302 302
+bookings/roomblock/<path:object_id>/change/      403 200 200 200   403 403 403 403
+bookings/roomblock/<path:object_id>/delete/      403 403 403 403   403 403 403 403
+bookings/roomblock/<path:object_id>/history/     403 200 200 200   403 200 200 200
+bookings/roomblock/<str:booking_id>/cancel/      403 200 200 200   403 200 200 200
+bookings/deliveryrecord/                         403 200 200 200   403 200 200 200
+bookings/deliveryrecord/add/                     403 403 403 403   403 403 403 403
+bookings/deliveryrecord/<path:object_id>/        302 302 302 302   302 302 302 302
+bookings/deliveryrecord/<path:object_id>/change/ 403 200 200 200   403 403 403 403
+bookings/deliveryrecord/<path:object_id>/delete/ 403 403 403 403   403 403 403 403
+bookings/deliveryrecord/<path:object_id>/history/ 403 200 200 200   403 200 200 200
+bookings/failedwork/                             403 403 200 200   403 403 200 200
+bookings/failedwork/add/                         403 403 403 403   403 403 403 403
+bookings/failedwork/<path:object_id>/            302 302 302 302   302 302 302 302
+bookings/failedwork/<path:object_id>/change/     403 403 200 200   403 403 403 403
+bookings/failedwork/<path:object_id>/delete/     403 403 200 200   403 403 200 200
+bookings/failedwork/<path:object_id>/history/    403 403 200 200   403 403 200 200
+
+bookings/hotel/                                  403 200 200 200   403 200 200 200
+bookings/hotel/add/                              403 403 200 200   403 403 200 200
+bookings/hotel/<path:object_id>/                 302 302 302 302   302 302 302 302
+bookings/hotel/<path:object_id>/change/          403 200 200 200   403 403 200 200
+bookings/hotel/<path:object_id>/delete/          403 403 200 200   403 403 200 200
+bookings/hotel/<path:object_id>/history/         403 200 200 200   403 200 200 200
+bookings/roomcategory/                           403 200 200 200   403 200 200 200
+bookings/roomcategory/add/                       403 403 200 200   403 403 200 200
+bookings/roomcategory/<path:object_id>/          302 302 302 302   302 302 302 302
+bookings/roomcategory/<path:object_id>/change/   403 200 200 200   403 403 200 200
+bookings/roomcategory/<path:object_id>/delete/   403 403 200 200   403 403 200 200
+bookings/roomcategory/<path:object_id>/history/  403 200 200 200   403 200 200 200
+bookings/room/                                   403 200 200 200   403 200 200 200
+bookings/room/add/                               403 403 200 200   403 403 200 200
+bookings/room/<path:object_id>/                  302 302 302 302   302 302 302 302
+bookings/room/<path:object_id>/change/           403 200 200 200   403 403 200 200
+bookings/room/<path:object_id>/delete/           403 403 200 200   403 403 200 200
+bookings/room/<path:object_id>/history/          403 200 200 200   403 200 200 200
+
+bookings/night/                                  403 200 200 200   403 200 200 200
+bookings/night/add/                              403 403 200 200   403 403 200 200
+bookings/night/<path:object_id>/                 302 302 302 302   302 302 302 302
+bookings/night/<path:object_id>/change/          403 200 200 200   403 403 200 200
+bookings/night/<path:object_id>/delete/          403 403 200 200   403 403 200 200
+bookings/night/<path:object_id>/history/         403 200 200 200   403 200 200 200
+bookings/nightsjob/                              403 403 200 200   403 403 200 200
+bookings/nightsjob/add/                          403 403 200 200   403 403 200 200
+bookings/nightsjob/<path:object_id>/             302 302 302 302   302 302 302 302
+bookings/nightsjob/<path:object_id>/change/      403 403 200 200   403 403 403 403
+bookings/nightsjob/<path:object_id>/delete/      403 403 200 200   403 403 200 200
+bookings/nightsjob/<path:object_id>/history/     403 403 200 200   403 403 200 200
+bookings/pricecalendar/                          403 200 200 200   403 403 200 200
+bookings/nightsfile/                             403 200 200 200   403 403 200 200
+bookings/nightsfile/export/                      403 200 200 200   403 405 405 405
+bookings/figures/                                403 403 200 200   403 403 405 405
+bookings/figures/csv/                            403 403 200 200   403 403 405 405
+admin/logentry/                                  403 403 200 200   403 403 405 405
+
+bookings/apiclient/                              403 403 200 200   403 403 200 200
+bookings/apiclient/add/                          403 403 200 200   403 403 200 200
+bookings/apiclient/<path:object_id>/             302 302 302 302   302 302 302 302
+bookings/apiclient/<path:object_id>/change/      403 403 200 200   403 403 200 200
+bookings/apiclient/<path:object_id>/delete/      403 403 200 200   403 403 200 200
+bookings/apiclient/<path:object_id>/history/     403 403 200 200   403 403 200 200
+bookings/apiclient/<str:client_id>/issue-token/  405 405 405 405   403 403 200 200
+bookings/apiclient/<str:client_id>/revoke-token/ 405 405 405 405   403 403 404 404
+bookings/webhookendpoint/                        403 403 200 200   403 403 200 200
+bookings/webhookendpoint/add/                    403 403 200 200   403 403 200 200
+bookings/webhookendpoint/<path:object_id>/       302 302 302 302   302 302 302 302
+bookings/webhookendpoint/<path:object_id>/change/ 403 403 200 200   403 403 200 200
+bookings/webhookendpoint/<path:object_id>/delete/ 403 403 200 200   403 403 200 200
+bookings/webhookendpoint/<path:object_id>/history/ 403 403 200 200   403 403 200 200
+bookings/webhookendpoint/<str:endpoint_id>/rotate-secret/ 405 405 405 405   403 403 200 200
+bookings/webhookendpoint/<str:endpoint_id>/end-earlier-secrets/ 405 405 405 405   403 403 302 302
+bookings/webhookendpoint/<str:endpoint_id>/order-test/ 405 405 405 405   403 403 302 302
+bookings/webhookendpoint/<str:endpoint_id>/test/ 403 403 200 200   405 405 405 405
+bookings/webhookendpoint/<str:endpoint_id>/send-again/ 405 405 405 405   403 403 302 302
+idempotency/idempotencykey/                      403 403 403 200   403 403 403 200
+"""
+
+# Open to who is not staff, too, as OPEN_TO_OTHERS says.
+OPEN = """
+login/                                           302 302 302 302   200 200 200 200
+logout/                                          405 405 405 405   302 302 302 302
+"""
+OPEN_TO_OTHERS = {"login/": {"GET": 200, "POST": 200}, "logout/": {"GET": 302, "POST": 302}}
+
+STAFF = ("without a group", FRONT_DESK, MANAGER, "superuser")
+METHODS = ("GET", "POST")
+
+
+def expected() -> dict[str, dict[tuple[str, str], int]]:
+    """By pattern what each of the staff is answered with by each method."""
+    found = {}
+    for line in (TABLE + OPEN).split("\n"):
+        if line:
+            pattern, *codes = line.split()
+            who = [(name, method) for method in METHODS for name in STAFF]
+            found[pattern] = dict(zip(who, map(int, codes), strict=True))
+    return found
+
+
+def patterns() -> list[str]:
+    """Every pattern of the site's addresses that begins with admin/, once."""
+
+    def walk(items: Any, before: str) -> Iterator[str]:
+        for item in items:
+            pattern = before + str(item.pattern)
+            if isinstance(item, URLResolver):
+                yield from walk(item.url_patterns, pattern)
+            elif pattern.startswith("admin/"):
+                yield pattern.removeprefix("admin/")
+
+    found = dict.fromkeys(walk(get_resolver().url_patterns, ""))
+    return [
+        "(application)" if "app_label" in pattern else pattern or "(index)" for pattern in found
+    ]
+
+
+@pytest.fixture
+def addresses(database: None) -> dict[str, str]:
+    """An address for each pattern, with an object that is there."""
+    put_night("demo_double", night(40))
+    job = NightsJob.objects.create(
+        hotel_id="demo",
+        start=night(1),
+        end=night(2),
+        weekdays="mon",
+        total=1,
+        created_at=clock.now(),
+    )
+    block = blocks.block_rooms(
+        actor=Caller("user", "staff"),
+        room_ids=("room_B",),
+        first=date.fromisoformat(night(3)),
+        end=date.fromisoformat(night(5)),
+        reason="Paint",
+        key_header="block",
+        deadline=Deadline.after(10),
+    )
+    guest = {"name": "Ada", "email": "ada@example.org"}
+    booking = book(caller=CUSTOMER, guest=guest).content["booking"]["id"]
+    relay.pass_on_news()
+    delivery = collection("deliveries").find_one()
+    assert delivery is not None
+    somebody = User.objects.create_user("somebody")
+    partner = ApiClient.objects.create(name="partner")
+    _, secret = endpoints.new_secret()
+    endpoint = WebhookEndpoint.objects.create(
+        client=partner, url="https://partner.example/hook", **secret
+    )
+    failed_work.note("letters", 1, KeyError(), is_over=True)
+    objects = {
+        "auth/group": Group.objects.get(name=FRONT_DESK).pk,
+        "auth/user": somebody.pk,
+        "bookings/bookingrecord": booking,
+        "desk/mark": booking,
+        "bookings/roomblock": block.content["booking"]["id"],
+        "bookings/deliveryrecord": delivery["_id"],
+        "bookings/failedwork": "letters:1",
+        "bookings/hotel": "demo",
+        "bookings/roomcategory": "demo_double",
+        "bookings/room": "room_A",
+        "bookings/night": f"demo_double|{night(40)}",
+        "bookings/nightsjob": job.pk,
+        "bookings/apiclient": partner.pk,
+        "bookings/webhookendpoint": endpoint.pk,
+    }
+    found = {
+        "(index)": "",
+        "autocomplete/": "autocomplete/?app_label=bookings&model_name=night&field_name=category",
+        "(application)": "bookings/",
+        "(?P<url>.*)$": "nowhere/",
+        "r/<path:content_type_id>/<path:object_id>/": (
+            f"r/{ContentType.objects.get_for_model(User).pk}/{somebody.pk}/"
+        ),
+    }
+    for pattern in patterns():
+        if pattern not in found:
+            model = "/".join(pattern.split("/")[:2])
+            found[pattern] = re.sub("<.*?>", lambda _: quote(str(objects[model])), pattern)  # noqa: B023
+    return found
+
+
+def answer(user: Any, method: str, address: str) -> tuple[int, str]:
+    """The status, and where it leads; the user keeps what was looked up of their rights."""
+    request = RequestFactory().generic(method, f"/admin/{address}")
+    request.user = user
+    request.session = SessionStore()
+    request.deadline = Deadline.after(10)  # type: ignore[attr-defined]
+    request._messages = CookieStorage(request)  # type: ignore[attr-defined]
+    request._dont_enforce_csrf_checks = True  # type: ignore[attr-defined]
+    view, arguments, named = resolve(request.path_info)
+    try:
+        response = view(request, *arguments, **named)
+    except PermissionDenied:
+        return 403, ""
+    except Http404:
+        return 404, ""
+    return response.status_code, getattr(response, "url", "")
+
+
+def test_has_a_line_for_every_address() -> None:
+    assert sorted(patterns()) == sorted(expected())
+
+
+@pytest.mark.parametrize("name", STAFF)
+def test_answers_staff_as_the_table_says(addresses: dict[str, str], name: str) -> None:
+    user = User.objects.create_user("user", is_staff=True, is_superuser=name == "superuser")
+    if name in (FRONT_DESK, MANAGER):
+        user.groups.add(Group.objects.get(name=name))
+
+    others = {
+        (pattern, method): found
+        for pattern, codes in expected().items()
+        for method in METHODS
+        if (found := answer(user, method, addresses[pattern])[0]) != codes[name, method]
+    }
+
+    assert others == {}
+
+
+@pytest.mark.parametrize("who", ["anonymous", "customer"])
+def test_leads_everybody_else_to_the_login(addresses: dict[str, str], who: str) -> None:
+    user = AnonymousUser() if who == "anonymous" else User.objects.create_user("customer")
+
+    others = {}
+    for pattern in expected():
+        for method in METHODS:
+            status, url = answer(user, method, addresses[pattern])
+            wanted = OPEN_TO_OTHERS.get(pattern, {}).get(method)
+            if wanted != status and not (wanted is None and url.startswith("/admin/login/?next=")):
+                others[pattern, method] = (status, url)
+
+    assert others == {}

@@ -1,0 +1,69 @@
+"""Of every page: what axe finds, whether it fits a telephone, and how much it sends."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT, AxeResults
+from playwright.sync_api import Page
+
+from tests.journeys.pages import PAGES
+from tests.journeys.visitor import Visitor
+
+pytestmark = pytest.mark.browser
+
+RULES = {
+    "runOnly": [
+        *("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"),
+        "best-practice",
+    ],
+    "resultTypes": ["violations"],
+}
+
+WIDE, NARROW = 1200, 320
+
+# What a page may send with all that it loads, uncompressed, to a browser that has nothing yet.
+MOST_BYTES = 60_000
+
+OVERFLOWING = """() => {
+  const width = document.documentElement.clientWidth;
+  if (document.documentElement.scrollWidth <= width) return [];
+  return [...document.querySelectorAll("body *")]
+    .filter((element) => element.getBoundingClientRect().right > width + 0.5)
+    .map((element) => element.outerHTML.slice(0, 120));
+}"""
+
+
+@pytest.mark.parametrize("javascript", [True])
+@pytest.mark.parametrize("name", PAGES)
+def test_is_accessible_and_narrow_and_small(visitor: Visitor, name: str) -> None:
+    PAGES[name](visitor)
+    page = visitor.page
+
+    found = []
+    page.evaluate(AXE_SCRIPT)
+    for width in (WIDE, NARROW):
+        page.set_viewport_size({"width": width, "height": 800})
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            results = AxeResults(page.evaluate("rules => axe.run(rules)", RULES))
+            if results.violations_count:
+                found.append(f"{width} px, {scheme}: {results.generate_report()}")
+    sideways = page.evaluate(OVERFLOWING)
+    sizes = measure_loading(page)
+
+    assert found == [], "\n".join(found)
+    assert sideways == []
+    # The page, its style and its icon at least.
+    assert len(sizes) >= 3
+    assert 0 < sum(sizes) < MOST_BYTES
+
+
+def measure_loading(page: Page) -> list[float]:
+    """How many bytes come over the wire for the page and for each thing that it loads."""
+    network = page.context.new_cdp_session(page)
+    network.send("Network.enable")
+    network.send("Network.setCacheDisabled", {"cacheDisabled": True})
+    sizes: list[float] = []
+    network.on("Network.loadingFinished", lambda done: sizes.append(done["encodedDataLength"]))
+    page.reload(wait_until="networkidle")
+    return sizes

@@ -1,0 +1,100 @@
+"""A worker is killed at each point of the flow; the same key then gives the one booking."""
+
+from __future__ import annotations
+
+import time
+import uuid
+
+import pytest
+import requests
+
+from bookings.infrastructure import connections
+from tests.conftest import night
+from tests.site import Site
+
+pytestmark = pytest.mark.site
+
+POINTS = ("after_claim", "after_lock", "in_transaction", "after_commit", "before_answer")
+
+# The longest a dead process may keep others waiting: its lock (15 s) or its claim (30 s), and
+# mongod's own limit on an open transaction (5 s, looked at every few seconds).
+LEASE_S, TRANSACTION_S = 30.0, 12.0
+
+
+def retry_until_definite(site: Site, key: str, limit_s: float, **wish: object) -> tuple:
+    """Repeats the request as a client would; returns the answer and how long it took."""
+    started_s = time.monotonic()
+    while True:
+        try:
+            response = site.book(key, **wish)
+        except requests.ConnectionError:
+            response = None
+        waited_s = time.monotonic() - started_s
+        if response is not None and response.status_code not in (409, 503):
+            return response, waited_s
+        if response is not None and response.json()["code"] == "ALREADY_BOOKED":
+            return response, waited_s
+        assert waited_s < limit_s, f"still {response and response.json()} after {waited_s:.0f} s"
+        time.sleep(0.3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", POINTS)
+def test_gives_the_one_booking_to_the_retry_of_a_killed_request(site: Site, point: str) -> None:
+    key = str(uuid.uuid4())
+    wish = {"userId": "ada", "resourceId": "room_A", "date": night()}
+    site.faults.arm(point, "kill")
+
+    with pytest.raises(requests.ConnectionError):
+        site.book(key, **wish)
+    site.faults.wait_for("killed")
+    response, waited_s = retry_until_definite(site, key, LEASE_S + 3, **wish)
+
+    assert response.status_code == 201
+    bookings = list(connections.collection("bookings").find({}))
+    assert [str(booking["_id"]) for booking in bookings] == [response.json()["booking"]["id"]]
+    if point in ("after_commit", "before_answer"):
+        # The booking was made, so nobody waits for a dead process's lease.
+        assert waited_s < TRANSACTION_S
+        assert response.headers["Idempotency-Replayed"] == "true"
+
+
+@pytest.mark.slow
+def test_frees_the_night_of_a_worker_killed_in_its_transaction(site: Site) -> None:
+    wish = {"userId": "ada", "resourceId": "room_A", "date": night()}
+    site.faults.arm("in_transaction", "kill")
+    with pytest.raises(requests.ConnectionError):
+        site.book("dies", **wish)
+    site.faults.wait_for("killed")
+
+    response, waited_s = retry_until_definite(site, "rival", 15 + TRANSACTION_S, **wish)
+
+    assert response.status_code == 201
+    assert connections.collection("bookings").count_documents({}) == 1
+
+
+@pytest.mark.parametrize("operation", ["confirm", "cancel"])
+@pytest.mark.parametrize("point", ["after_claim", "after_commit", "before_answer"])
+@pytest.mark.slow
+def test_acts_once_when_a_change_is_killed_and_retried(
+    site: Site, operation: str, point: str
+) -> None:
+    key = str(uuid.uuid4())
+    made = site.book(key, userId="ada", resourceId="room_A", date=night(), hold=True).json()
+    path = f"/api/bookings/{made['booking']['id']}/{operation}"
+    site.faults.arm(point, "kill")
+    with pytest.raises(requests.ConnectionError):
+        site.post(path, key)
+    site.faults.wait_for("killed")
+    # A dead claim is not waited for here: Redis forgets everything instead.
+    connections.redis().flushdb()
+
+    first, second = site.post(path, key), site.post(path, key)
+
+    assert first.status_code == second.status_code == 200
+    assert first.content == second.content
+    history = connections.collection("bookings").find_one({})["history"]
+    assert [entry["event"] for entry in history] == [
+        "created",
+        {"confirm": "confirmed", "cancel": "cancelled"}[operation],
+    ]

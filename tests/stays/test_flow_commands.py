@@ -1,0 +1,249 @@
+"""Each operation of the flow sends this to MongoDB and Redis, in this order, and nothing else.
+
+Every entry is one round trip: a command to MongoDB and its collection, or the scripts of one batch
+to Redis.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import date
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from pymongo.monitoring import CommandListener, CommandStartedEvent
+
+from bookings.domain.booking import CHECKED_IN
+from bookings.domain.callers import Caller
+from bookings.front_desk import blocks, marks
+from bookings.infrastructure import connections
+from bookings.infrastructure.clock import Deadline
+from bookings.refusals import KeyMismatch
+from bookings.stays import lifecycle
+from bookings.stays.outcomes import Outcome
+from idempotency import claims
+from locks.connection import GuardedPipeline, GuardedRedis
+from locks.scripts import script
+from tests.calls import book, cancel, confirm, extend
+from tests.conftest import night
+
+pytestmark = pytest.mark.mongo
+
+Patch = pytest.MonkeyPatch
+Sent = list[str]
+Change = Callable[[Outcome], Outcome]
+
+STAFF = Caller("user", "staff")
+
+SCRIPTS = {
+    claims._CLAIM: "claim",
+    claims._FINISH: "finish",
+    claims._ABANDON: "abandon",
+    script("acquire"): "lock",
+    script("release"): "release",
+}
+
+
+class Commands(CommandListener):
+    """Writes down what is sent to MongoDB."""
+
+    def __init__(self, sent: Sent) -> None:
+        self.sent = sent
+
+    def started(self, event: CommandStartedEvent) -> None:
+        target = event.command[event.command_name]
+        self.sent.append(
+            f"{event.command_name} {target if isinstance(target, str) else ''}".strip()
+        )
+
+    def succeeded(self, event: Any) -> None:
+        """Nothing to write down."""
+
+    def failed(self, event: Any) -> None:
+        """Nothing to write down."""
+
+
+@pytest.fixture
+def sent(monkeypatch: Patch) -> Iterator[Sent]:
+    """What this process sends, as it is sent."""
+    sent: Sent = []
+    client: MongoClient[Any] = MongoClient(
+        os.environ["MONGODB_URI"], event_listeners=[Commands(sent)]
+    )
+    watched = client[connections.database().name]
+    execute_command, execute = GuardedRedis.execute_command, GuardedPipeline.execute
+
+    def execute_command_seen(self: GuardedRedis, *arguments: Any, **options: Any) -> Any:
+        sent.append(f"redis: {_name_of(arguments)}")
+        return execute_command(self, *arguments, **options)
+
+    def execute_seen(self: GuardedPipeline, raise_on_error: bool = True) -> list[Any]:
+        named = ", ".join(_name_of(arguments) for arguments, _ in self.command_stack)
+        sent.append(f"redis: {named}")
+        return execute(self, raise_on_error)
+
+    monkeypatch.setattr(connections, "database", lambda: watched)
+    monkeypatch.setattr(GuardedRedis, "execute_command", execute_command_seen)
+    monkeypatch.setattr(GuardedPipeline, "execute", execute_seen)
+    yield sent
+    client.close()
+
+
+def _name_of(arguments: tuple[Any, ...]) -> str:
+    """The script's name, or the command's own."""
+    return SCRIPTS.get(arguments[1], str(arguments[0])) if arguments[1:] else str(arguments[0])
+
+
+def sent_by(operation: Callable[[], object], sent: Sent) -> Sent:
+    """What this alone sends."""
+    sent.clear()
+    operation()
+    return list(sent)
+
+
+def move(made: Outcome) -> Outcome:
+    return lifecycle.move_booking(
+        actor=STAFF,
+        booking_id=made.content["booking"]["id"],
+        key_header="move",
+        deadline=Deadline.after(10),
+        room_ids=("room_B",),
+        check_in=date.fromisoformat(night()),
+        check_out=date.fromisoformat(night(31)),
+    )
+
+
+def check_in(made: Outcome) -> Outcome:
+    return marks.mark_stay(
+        actor=STAFF,
+        booking_id=made.content["booking"]["id"],
+        mark=CHECKED_IN,
+        key_header="mark",
+        deadline=Deadline.after(10),
+    )
+
+
+def block() -> Outcome:
+    return blocks.block_rooms(
+        actor=STAFF,
+        room_ids=("room_A",),
+        first=date.fromisoformat(night(10)),
+        end=date.fromisoformat(night(12)),
+        reason="New carpet",
+        key_header="block",
+        deadline=Deadline.after(10),
+    )
+
+
+def test_books_with_one_look_at_the_catalogue_and_one_insert(sent: Sent) -> None:
+    assert sent_by(book, sent) == [
+        *("redis: claim", "aggregate rooms", "redis: lock"),
+        *("insert bookings", "commitTransaction", "redis: finish, release"),
+    ]
+
+
+def test_holds_with_two_counts_of_what_is_held_besides(sent: Sent) -> None:
+    assert sent_by(lambda: book(hold=True), sent) == [
+        *("redis: claim", "aggregate rooms", "redis: lock", "insert bookings"),
+        *("update holders", "aggregate bookings", "update holders", "aggregate bookings"),
+        *("commitTransaction", "redis: finish, release"),
+    ]
+
+
+def test_replays_a_booking_by_the_claim_alone(sent: Sent) -> None:
+    book()
+
+    assert sent_by(book, sent) == ["redis: claim"]
+
+
+def test_replays_a_booking_that_redis_forgot_by_its_insert(sent: Sent) -> None:
+    book()
+    connections.redis().flushdb()
+
+    assert sent_by(book, sent) == [
+        *("redis: claim", "aggregate rooms", "redis: lock", "insert bookings", "abortTransaction"),
+        *("find bookings", "commitTransaction", "redis: finish, release"),
+    ]
+
+
+@pytest.mark.parametrize("change", [confirm, cancel], ids=["confirm", "cancel"])
+def test_changes_a_hold_with_one_look_and_one_update(change: Change, sent: Sent) -> None:
+    held = book(hold=True)
+
+    assert sent_by(lambda: change(held), sent) == [
+        *("find bookings", "redis: claim", "update bookings", "redis: finish"),
+    ]
+
+
+def test_extends_with_one_look_at_the_hotel_besides(sent: Sent) -> None:
+    held = book(hold=True)
+
+    assert sent_by(lambda: extend(held), sent) == [
+        *("find bookings", "redis: claim", "find hotels", "update bookings", "redis: finish"),
+    ]
+
+
+@pytest.mark.parametrize("change", [confirm, extend, cancel], ids=["confirm", "extend", "cancel"])
+def test_replays_a_change_by_one_look_and_the_claim(change: Change, sent: Sent) -> None:
+    held = book(hold=True)
+    change(held)
+
+    assert sent_by(lambda: change(held), sent) == ["find bookings", "redis: claim"]
+
+
+@pytest.mark.parametrize("change", [confirm, extend, cancel], ids=["confirm", "extend", "cancel"])
+def test_replays_a_change_that_redis_forgot_by_the_same_look(change: Change, sent: Sent) -> None:
+    held = book(hold=True)
+    change(held)
+    connections.redis().flushdb()
+
+    assert sent_by(lambda: change(held), sent) == [
+        *("find bookings", "redis: claim", "redis: finish"),
+    ]
+
+
+def test_refuses_a_change_after_a_second_look_for_its_key(sent: Sent) -> None:
+    held = book(hold=True)
+    cancel(held)
+
+    assert sent_by(lambda: confirm(held), sent) == [
+        *("find bookings", "redis: claim", "find bookings", "redis: abandon"),
+    ]
+
+
+def test_claims_nothing_for_a_key_that_did_not_make_the_booking(sent: Sent) -> None:
+    held = book(hold=True)
+    sent.clear()
+
+    with pytest.raises(KeyMismatch):
+        confirm(held, "other")
+
+    assert sent == ["find bookings"]
+
+
+def test_moves_with_one_look_at_the_booking(sent: Sent) -> None:
+    held = book(hold=True)
+
+    assert sent_by(lambda: move(held), sent) == [
+        *("find bookings", "redis: claim", "find hotels", "find rooms", "find room_categories"),
+        *("find room_categories", "find nights", "findAndModify people", "update bookings"),
+        *("commitTransaction", "redis: finish"),
+    ]
+
+
+def test_marks_with_one_look_at_the_booking(sent: Sent) -> None:
+    made = book(date=night(0))
+
+    assert sent_by(lambda: check_in(made), sent) == [
+        *("find bookings", "find hotels", "redis: claim", "findAndModify people"),
+        *("update bookings", "commitTransaction", "redis: finish"),
+    ]
+
+
+def test_blocks_rooms_without_a_lock(sent: Sent) -> None:
+    assert sent_by(block, sent) == [
+        *("redis: claim", "find rooms", "find room_categories", "find hotels"),
+        *("findAndModify people", "insert bookings", "commitTransaction", "redis: finish"),
+    ]

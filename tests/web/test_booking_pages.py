@@ -1,0 +1,190 @@
+"""The page of a booking: ending it, its file, and the link that opens it elsewhere."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+from django.test import Client
+from icalendar import Calendar
+
+from bookings.infrastructure import clock
+from bookings.models import Hotel
+from bookings.stays import manage_links
+from bookings.web.visitors import MAX_MANAGED
+from tests.browsing import (
+    ADA,
+    book,
+    booking_path,
+    hold,
+    open_page,
+    press,
+    stored,
+)
+from tests.calls import book as book_by_api
+from tests.conftest import night
+from tests.pages import Page
+
+pytestmark = pytest.mark.mongo
+
+
+@pytest.fixture
+def browser() -> Client:
+    """A browser of somebody without an account."""
+    return Client()
+
+
+# --- Ending ---------------------------------------------------------------------------------
+
+
+def test_cancels_before_the_deadline_and_says_so_again(browser: Client) -> None:
+    page = book(browser)
+    form = page.form_to(f"{booking_path(stored()[0])}/cancel")
+    arrival = date.fromisoformat(night())
+    assert f"You can cancel until {arrival:%A %-d %B %Y}, 15:00 (time at Demo Hotel)." in page.text
+
+    pages = [press(browser, form) for _ in range(2)]
+
+    assert all("This booking is cancelled" in page.text for page in pages)
+    assert stored()[0]["status"] == "cancelled"
+    assert pages[0].forms_to(form.action) == []
+
+
+def test_says_when_the_time_for_cancelling_is_over(browser: Client) -> None:
+    page = book(browser)
+    form = page.form_to(f"{booking_path(stored()[0])}/cancel")
+    Hotel.objects.filter(id="demo").update(cancel_hours=24 * 365)
+    try:
+        late = open_page(browser, booking_path(stored()[0]))
+        refused = press(browser, form, expect=409)
+    finally:
+        Hotel.objects.filter(id="demo").update(cancel_hours=0)
+
+    assert "It could be cancelled here until" in late.text
+    assert late.forms_to(form.action) == []
+    assert "It can no longer be cancelled here" in refused.status
+    assert stored()[0]["status"] == "confirmed"
+
+
+@pytest.mark.parametrize("action", ["", "/confirm", "/extend", "/cancel", "/stay.ics"])
+@pytest.mark.parametrize("booking_id", ["theirs", "x", "0" * 24, "a\x00b"])
+def test_knows_no_booking_but_ones_own(browser: Client, booking_id: str, action: str) -> None:
+    if booking_id == "theirs":
+        booking_id = book_by_api().content["booking"]["id"]
+    path = f"/bookings/{booking_id}{action}"
+
+    response = browser.get(path) if action in ("", "/stay.ics") else browser.post(path, ADA)
+
+    assert response.status_code == 404
+    assert all(booking["status"] == "confirmed" for booking in stored())
+
+
+@pytest.mark.parametrize("action", ["confirm", "extend", "cancel"])
+def test_does_nothing_by_a_link(browser: Client, action: str) -> None:
+    hold(browser)
+
+    assert browser.get(f"{booking_path(stored()[0])}/{action}").status_code == 405
+    assert browser.get("/hold").status_code == 405
+    assert stored()[0]["status"] == "pending"
+
+
+@pytest.mark.parametrize(
+    "path", ["/hold", "/bookings/1/confirm", "/bookings/1/extend", "/bookings/1/cancel"]
+)
+def test_refuses_forms_of_other_sites(path: str) -> None:
+    browser = Client(enforce_csrf_checks=True)
+
+    response = browser.post(path, ADA)
+
+    assert response.status_code == 403
+    assert "Open the page again" in response.content.decode()
+
+
+def test_leads_back_from_the_form_of_a_page_before_the_login() -> None:
+    browser = Client(enforce_csrf_checks=True)
+
+    page = Page(browser.post("/bookings/1/extend", ADA).content.decode())
+
+    assert page.links["Back to your booking"] == "/bookings/1"
+
+
+# --- The file and the link ------------------------------------------------------------------
+
+
+def test_writes_the_stay_for_a_calendar(browser: Client) -> None:
+    book(browser)
+
+    response = browser.get(f"{booking_path(stored()[0])}/stay.ics")
+
+    (event,) = Calendar.from_ical(response.content).walk("VEVENT")
+    assert response["Content-Type"].startswith("text/calendar")
+    assert event.decoded("dtstart") == clock.local_moment(
+        date.fromisoformat(night()), Hotel.objects.get(id="demo").check_in_time, "Europe/Berlin"
+    )
+    assert event.decoded("dtend").date() == date.fromisoformat(night(32))
+    assert stored()[0]["reference"] in event["description"]
+    assert b"example.org" not in response.content
+
+
+def test_writes_no_file_for_a_hold(browser: Client) -> None:
+    hold(browser)
+
+    assert browser.get(f"{booking_path(stored()[0])}/stay.ics").status_code == 404
+
+
+def test_opens_and_cancels_by_the_link_in_another_browser(browser: Client) -> None:
+    page = book(browser)
+    link = page.html.split('id="manage-link" readonly value="')[1].split('"')[0]
+    other = Client()
+
+    response = other.get(link.removeprefix("http://testserver"))
+
+    assert response.headers["Location"] == booking_path(stored()[0])
+    page = open_page(other, booking_path(stored()[0]))
+    assert stored()[0]["reference"] in page.text
+    press(other, page.form_to(f"{booking_path(stored()[0])}/cancel"))
+    assert stored()[0]["status"] == "cancelled"
+    assert "You have no bookings yet." in open_page(other, "/bookings").text
+
+
+def test_opens_nothing_else_by_a_link(browser: Client) -> None:
+    book(browser)
+    theirs = book_by_api().content["booking"]["id"]
+    other = Client()
+    token = manage_links.make_link_token(str(stored()[0]["_id"]), date.fromisoformat(night()))
+    other.get(f"/manage/{token}")
+
+    open_page(other, f"/bookings/{theirs}", expect=404)
+
+
+def test_remembers_only_so_many_links(browser: Client) -> None:
+    book(browser)
+    booking_id = str(stored()[0]["_id"])
+    other = Client()
+    session = other.session
+    session["managed_bookings"] = [str(number) for number in range(MAX_MANAGED)]
+    session.save()
+    other.cookies["sessionid"] = session.session_key
+
+    other.get(f"/manage/{manage_links.make_link_token(booking_id, date.fromisoformat(night()))}")
+
+    assert len(other.session["managed_bookings"]) == MAX_MANAGED
+    assert other.session["managed_bookings"][-1] == booking_id
+
+
+@pytest.mark.parametrize("fault", ["forged", "over", "empty"])
+def test_refuses_a_link_that_is_forged_or_over(browser: Client, fault: str) -> None:
+    book(browser)
+    booking_id = str(stored()[0]["_id"])
+    today = clock.today("UTC")
+    token = manage_links.make_link_token(booking_id, today)
+    if fault == "forged":
+        token = token[:-1] + ("A" if token[-1] != "A" else "B")
+    elif fault == "over":
+        token = manage_links.make_link_token(booking_id, today - timedelta(days=31))
+    else:
+        token = "x"
+
+    response = Client().get(f"/manage/{token}", follow=True)
+
+    assert "This link is not valid, or its time is over." in Page(response.content.decode()).status
