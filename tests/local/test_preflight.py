@@ -264,5 +264,5 @@ def test_runs_in_ci_on_the_distributions_own_python(tmp_path: Path) -> None:
     )
 
     assert sorted(done.stdout.splitlines()) == [
-        f"{target} on /usr/bin/python3" for target in ("check", "checkov", "test")
+        f"{target} on /usr/bin/python3" for target in ("check", "checkov", "docs", "test")
     ], done.stderr
