@@ -10,11 +10,10 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from bookings.availability import search
+from bookings.availability import occupancy, search
 from bookings.availability.search import CategoryStay
 from bookings.infrastructure import connections
 from bookings.refusals import ValidationFailed
-from bookings.stays import lookups
 from tests.calls import book, cancel, let_hold_end
 from tests.conftest import night
 from tests.hotels import put_night
@@ -268,7 +267,7 @@ def watch(monkeypatch: pytest.MonkeyPatch, call: Callable[[], object]) -> list[d
     watched = client[connections.database().name]
     with monkeypatch.context() as patch:
         patch.setattr(connections, "database", lambda: watched)
-        patch.setattr(lookups, "database", lambda: watched)
+        patch.setattr(occupancy, "database", lambda: watched)
         call()
     client.close()
     return [dict(event.command) for event in commands.sent]
