@@ -81,7 +81,7 @@ def only_process_in(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def new_backup(folder: Path, name: str) -> Iterator["Draft"]:
+def new_backup(folder: Path, name: str) -> Iterator["UnfinishedBackup"]:
     """A backup to be written, which gets its name at the end of a `with`, or is gone.
 
     For whoever is `only_process_in` the folder.
@@ -91,7 +91,7 @@ def new_backup(folder: Path, name: str) -> Iterator["Draft"]:
         raise BackupFailed(f"{whole} is there already; try again in a second.")
     try:
         unfinished.mkdir(mode=FOLDER_MODE)
-        draft = Draft(unfinished, {})
+        draft = UnfinishedBackup(unfinished, {})
         yield draft
         draft.seal()
         unfinished.rename(whole)
@@ -102,7 +102,7 @@ def new_backup(folder: Path, name: str) -> Iterator["Draft"]:
 
 
 @dataclass(frozen=True)
-class Draft:
+class UnfinishedBackup:
     """A backup that is being written; `digests` are of the files so far."""
 
     path: Path

@@ -158,7 +158,7 @@ def _take_snapshot(database: Database, name: str, session: ClientSession) -> Tim
 
 
 def _copy(
-    database: Database, name: str, session: ClientSession, draft: folders.Draft
+    database: Database, name: str, session: ClientSession, draft: folders.UnfinishedBackup
 ) -> dict[str, Any]:
     """Writes the collection's documents, byte for byte, into a file of its own."""
     # A collection's name may have a slash in it.
