@@ -104,7 +104,8 @@ class Plan:
         )
 
 
-@pytest.fixture(scope="module")
+# For the session: a worker that leaves this file for another one may come back to it.
+@pytest.fixture(scope="session")
 def crowd(migrated: None) -> Iterator[tuple[Database[Any], Commands]]:
     """A database of its own with the same indexes, and many bookings and nights in it."""
     commands = Commands()
