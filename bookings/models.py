@@ -1,6 +1,6 @@
-"""The catalogue and the API clients, edited in the admin; and bookings, which it only reads.
+"""The catalogue and API clients, which the admin edits, and bookings, which it only reads.
 
-What must be atomic or fast reads and writes the same collections through pymongo.
+Code that must be atomic or fast reads and writes the same collections through pymongo.
 """
 
 from datetime import date, time
@@ -13,18 +13,20 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django_mongodb_backend.fields import ObjectIdAutoField, ObjectIdField
 
-# Ids stand in URLs, keys and slots, so they hold nothing that needs escaping there.
+# Ids appear in URLs, keys and slots, so they contain nothing that needs escaping there.
 valid_id = RegexValidator(r"\A[A-Za-z0-9_-]{1,64}\Z", "Use 1 to 64 letters, digits, _ or -.")
 valid_code = RegexValidator(r"\A[A-Z0-9]{2,8}\Z", "Use 2 to 8 capital letters or digits.")
 valid_currency = RegexValidator(r"\A[A-Z]{3}\Z", "Use the three letters of ISO 4217.")
 
 
 def validate_time_zone(name: str) -> None:
+    """Raises ValidationError unless this names a zone of the IANA database."""
     if name not in available_timezones():
-        raise ValidationError("This is not a time zone of the IANA database.")
+        raise ValidationError("This is not in the IANA time zone database.")
 
 
 def validate_date(text: str) -> None:
+    """Raises ValidationError unless this is a date in the form YYYY-MM-DD."""
     try:
         is_date = date.fromisoformat(text).isoformat() == text
     except ValueError:
@@ -33,12 +35,14 @@ def validate_date(text: str) -> None:
         raise ValidationError("This must be a date that exists, written YYYY-MM-DD.")
 
 
-# The price of a night in minor units: times 90 nights and 10 rooms the highest stays far inside
-# what any JSON reader keeps exact.
+# The highest price of a night in minor units. Times 90 nights and 10 rooms, it stays far below the
+# integers that every JSON reader keeps exact.
 MAX_NIGHT_PRICE = 1_000_000_000
 
 
 class Hotel(models.Model):
+    """A hotel with its clock, its currency and its rules for holds and cancellations."""
+
     id = models.CharField(primary_key=True, db_column="_id", max_length=64, validators=[valid_id])
     code = models.CharField(
         max_length=8,
@@ -96,6 +100,8 @@ class Hotel(models.Model):
 
 
 class RoomCategory(models.Model):
+    """Rooms of a hotel that are sold alike; `occupancy` is the number of guests per room."""
+
     id = models.CharField(primary_key=True, db_column="_id", max_length=64, validators=[valid_id])
     hotel = models.ForeignKey(Hotel, on_delete=models.PROTECT, related_name="categories")
     name = models.CharField(max_length=200)
@@ -121,6 +127,8 @@ class RoomCategory(models.Model):
 
 
 class Room(models.Model):
+    """A single room, which bookings refer to by its id."""
+
     id = models.CharField(primary_key=True, db_column="_id", max_length=64, validators=[valid_id])
     category = models.ForeignKey(RoomCategory, on_delete=models.PROTECT, related_name="rooms")
     name = models.CharField(max_length=200)
@@ -137,14 +145,14 @@ class Room(models.Model):
 
 
 class Night(models.Model):
-    """A category's night in the sellable calendar; bookings/catalogue/nights.py makes them."""
+    """A night of a category in the sellable calendar; bookings/catalogue/nights.py makes nights."""
 
-    # category|date, so that making a night again finds the one that is there.
+    # category|date, so that making a night again finds the existing one.
     id = models.CharField(primary_key=True, db_column="_id", max_length=75, editable=False)
     category = models.ForeignKey(
         RoomCategory, on_delete=models.PROTECT, related_name="nights", db_index=False
     )
-    # Text: a hotel's calendar day is no moment.
+    # Text, since a hotel's calendar day is not a moment in time.
     date = models.CharField(max_length=10, validators=[validate_date])
     price = models.PositiveIntegerField(
         validators=[MaxValueValidator(MAX_NIGHT_PRICE)], help_text="In minor units (cents)."
@@ -163,7 +171,7 @@ class Night(models.Model):
         db_table = "nights"
         # The id's own index serves this order, and the id begins with the category.
         ordering = ["id"]
-        # A stay's or a month's nights of some categories, in one range for each.
+        # Finds the nights of a stay or a month, with one range for each category.
         indexes = [models.Index(fields=["category", "date"], name="nights_of_a_category")]
 
     def __str__(self) -> str:
@@ -171,9 +179,9 @@ class Night(models.Model):
 
 
 class NightsJob(models.Model):
-    """An order about many nights. Once added, only bookings/catalogue/night_jobs.py writes it.
+    """An order for many nights. Once it is added, only bookings/catalogue/night_jobs.py writes it.
 
-    Of a change or an import the `rows` are all there is to do, kept until it ended.
+    For a change or an import, `rows` has all the nights to write, and is kept until the job ends.
     """
 
     class Kind(models.TextChoices):
@@ -187,7 +195,7 @@ class NightsJob(models.Model):
         DONE = "done"
         FAILED = "failed"
 
-    # Made with the form that orders the job, so that a form which is sent twice orders one.
+    # Made together with the form, so that a form that is sent twice orders one job.
     id = ObjectIdAutoField(primary_key=True)
     kind = models.CharField(
         max_length=8, choices=Kind.choices, default=Kind.GENERATE, editable=False
@@ -201,10 +209,10 @@ class NightsJob(models.Model):
     )
     weekdays = models.CharField(max_length=27)
     overwrite = models.BooleanField(default=False)
-    # A change or an import in words, and its rows as bookings/catalogue/night_jobs.py packs them.
+    # A change or import in words, and its rows, packed by bookings/catalogue/night_jobs.py.
     summary = models.CharField(max_length=500, default="", editable=False)
     rows = models.BinaryField(null=True, editable=False)
-    # Who deletes an account leaves its jobs without a name.
+    # Jobs of a deleted account lose its name.
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         null=True,
@@ -219,7 +227,7 @@ class NightsJob(models.Model):
     done = models.PositiveIntegerField(default=0, editable=False)
     total = models.PositiveIntegerField(editable=False)
     error = models.TextField(default="", editable=False)
-    # Which run of a worker has the job, and until when, unless it says that it is still there.
+    # The worker's run that has the job, and until when, unless the run extends its lease.
     taken_by = models.CharField(max_length=32, default="", editable=False)
     lease_until = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(editable=False)
@@ -229,7 +237,7 @@ class NightsJob(models.Model):
     class Meta:
         db_table = "nights_jobs"
         ordering = ["-created_at", "-id"]
-        # Workers look for the oldest open job every few seconds; done ones only pile up.
+        # Workers look for the oldest open job every few seconds, while finished jobs pile up.
         indexes = [models.Index(fields=["state", "created_at"], name="oldest_open_job")]
 
     def __str__(self) -> str:
@@ -237,7 +245,7 @@ class NightsJob(models.Model):
 
 
 class PriceCalendar(models.Model):
-    """No table: the page with a hotel's nights, for whoever may see nights."""
+    """No table: the page with a hotel's nights, for users who may view nights."""
 
     class Meta:
         managed = False
@@ -246,7 +254,7 @@ class PriceCalendar(models.Model):
 
 
 class NightsFile(models.Model):
-    """No table: the page that writes and reads nights as CSV, for whoever may see nights."""
+    """No table: the page that exports and imports nights as CSV, for users who may view nights."""
 
     class Meta:
         managed = False
@@ -255,7 +263,7 @@ class NightsFile(models.Model):
 
 
 class Figures(models.Model):
-    """No table: the page with occupancy and revenue, and the right to see it."""
+    """No table: the page with occupancy and revenue, and the permission to view it."""
 
     class Meta:
         managed = False
@@ -265,7 +273,7 @@ class Figures(models.Model):
 
 
 class VerifiedAddress(models.Model):
-    """An e-mail address that somebody proved to be theirs, and whose account it is.
+    """A proved e-mail address, and the account that it belongs to.
 
     Normalised by bookings/domain/email_addresses.py. Only bookings/people/accounts.py writes it.
     """
@@ -287,7 +295,7 @@ class VerifiedAddress(models.Model):
 
 
 class ApiClient(models.Model):
-    """A partner that calls the API. Its bookings belong to it, whatever token it used."""
+    """A partner that calls the API. Its bookings belong to it, no matter which token it used."""
 
     id = ObjectIdAutoField(primary_key=True)
     name = models.CharField(max_length=100, unique=True)
@@ -307,7 +315,7 @@ class ApiClient(models.Model):
 
 
 class ApiToken(models.Model):
-    """A token's digest. The token itself was shown once and is kept nowhere."""
+    """A token's digest. The token itself is shown once and never stored."""
 
     digest = models.CharField(primary_key=True, db_column="_id", max_length=64, editable=False)
     client = models.ForeignKey(ApiClient, on_delete=models.CASCADE, related_name="tokens")
@@ -325,10 +333,11 @@ class ApiToken(models.Model):
 
 
 class WebhookEndpoint(models.Model):
-    """Where a partner is told what becomes of its bookings.
+    """Where a partner receives events about its bookings.
 
-    Staff add and delete it here; everything else is written by bookings/news/webhooks/endpoints.py,
-    which keeps more in the documents: earlier secrets, leases, tests. Secrets are sealed.
+    Staff add and delete endpoints in the admin. All other writes are in
+    bookings/news/webhooks/endpoints.py, which keeps more in the documents: earlier secrets, leases
+    and tests. Secrets are sealed.
     """
 
     id = ObjectIdAutoField(primary_key=True)
@@ -371,8 +380,8 @@ class WebhookEndpoint(models.Model):
 class BookingRecord(models.Model):
     """A booking as the admin lists it. Only bookings/stays/writing/ writes the collection.
 
-    The history and the keys are left out: they hold times and bytes, which a JSONField
-    cannot read. `lookups.find_booking` has them.
+    The history and the keys are missing, since a JSONField cannot read their times and bytes.
+    `lookups.find_booking` has them.
     """
 
     id = ObjectIdAutoField(primary_key=True)
@@ -407,7 +416,7 @@ class BookingRecord(models.Model):
 
 
 class RoomBlock(BookingRecord):
-    """A block as the admin lists it: a record of its own kind, with permissions of its own."""
+    """A block as the admin lists it: a booking record of another kind, with its own permissions."""
 
     class Meta:
         proxy = True
@@ -442,7 +451,7 @@ class DeliveryRecord(models.Model):
 
 
 class FailedWork(models.Model):
-    """What a worker could not do, as the admin lists it.
+    """Work that a worker failed to do, as the admin lists it.
 
     Only bookings/infrastructure/queues/failed_work.py writes it.
     """

@@ -1,4 +1,4 @@
-"""The admin's site: what URLs of its lists may ask, and forms that two people have open."""
+"""The admin site: it limits lookups in the URLs of lists, and refuses stale forms."""
 
 import json
 from typing import Any
@@ -10,14 +10,14 @@ from django.forms.models import model_to_dict
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.crypto import constant_time_compare, salted_hmac
 
-# What the filters of a list link to. Django takes any lookup of a field from the URL as well:
-# `?name__regex=(a+)+$` keeps MongoDB busy, and with `__startswith` or `__gt` a field that is not
-# shown can be guessed piece by piece.
+# The lookups that a list's filters link to. Django would accept any lookup from the URL:
+# `?name__regex=(a+)+$` keeps MongoDB busy, and with `__startswith` or `__gt` people could guess a
+# hidden field piece by piece.
 FILTER_LOOKUPS = frozenset({"exact", "isnull"})
 
 
 class AsksByFilters(admin.ModelAdmin):
-    """A list whose URL asks what its filters ask, and no more; anything else is a 400."""
+    """A list whose URL allows only the lookups of its filters; anything else is a 400."""
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         _field, *rest = lookup.split("__")
@@ -25,23 +25,23 @@ class AsksByFilters(admin.ModelAdmin):
         return is_of_a_filter and super().lookup_allowed(lookup, value, request)
 
 
-# The hidden field in which a form says of what state of its object it was made.
+# The hidden field with the digest of the object's values when the form was made.
 SHOWN = "shown"
 
 CHANGED_SINCE = (
-    "This was changed since you opened it, and nothing of yours is saved. Below is what it is now; "
+    "This has changed since you opened it, and your change was not saved. Below is how it is now; "
     "make your change again."
 )
 
 
 class RefusesStaleForms(admin.ModelAdmin):
-    """A form writes every field that it shows. So it is refused if the object is by now another
-    than the one that it was made of, or the later of two people undoes what the earlier did."""
+    """Refuses a form if its object has changed since the form was made. A form writes every field
+    that it shows, so the later of two people would undo what the earlier one did."""
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
     ) -> Model | None:
-        """Read once for each request: what is compared is what the form is made of."""
+        """Reads the object once for each request, so that the form is made of what is compared."""
         read = request.__dict__.setdefault("_objects_of_forms", {})
         asked = (self.opts.label, object_id, from_field)
         if asked not in read:
@@ -68,7 +68,7 @@ class RefusesStaleForms(admin.ModelAdmin):
         )
 
     def _digest_of(self, request: HttpRequest, obj: Model) -> str:
-        """Of all that the form may write. It is keyed, since the page may be read by many."""
+        """A digest of all that the form may write. It is keyed, since many may read the page."""
         form = self.get_form(request, obj, change=True)
         names = [name for name, field in form.base_fields.items() if not field.disabled]
         values = model_to_dict(obj, fields=names)
@@ -81,8 +81,8 @@ class RefusesStaleForms(admin.ModelAdmin):
 
 
 class Site(admin.AdminSite):
-    """Every model that is registered, Django's own and those of libraries too, asks by filters and
-    refuses stale forms."""
+    """Makes every registered model, also Django's own and those of libraries, ask by filters and
+    refuse stale forms."""
 
     def register(
         self,

@@ -1,4 +1,4 @@
-"""The staff's entrance. It reads models, and changes bookings through services only."""
+"""The admin for staff. It reads models, and changes bookings only through services."""
 
 from django.contrib import admin
 

@@ -1,4 +1,4 @@
-"""The accounts of people, as Django's admin has them, with an address that is one account's."""
+"""User accounts in Django's admin, where an e-mail address belongs to one account."""
 
 from typing import Any
 
@@ -16,11 +16,11 @@ from bookings.people.accounts import AccountDeleted
 
 
 class _JudgesAddress(forms.ModelForm):
-    """Says beside the field what the service would refuse."""
+    """Shows beside the field why the service would refuse the address."""
 
     def clean_email(self) -> str:
         typed: str = self.cleaned_data["email"]
-        # One that was there before stays, also if it would not be taken any more.
+        # An unchanged address stays, even if it would be refused today.
         if not typed or typed == self.initial.get("email"):
             return typed
         return accounts.judge_address(typed, of=self.instance)
@@ -43,7 +43,7 @@ class AccountAdmin(ChangesWhatWasSeen, UserAdmin):
 
     form = AccountForm
     add_form = AddAccountForm
-    # The form would write over the moment of a log-in.
+    # Saving the form would overwrite the time of a login made meanwhile.
     readonly_fields = ("last_login",)
     add_fieldsets: Any = (
         (

@@ -1,4 +1,4 @@
-"""Adding what may be added by somebody else in the same moment."""
+"""Adding an object that someone else may add at the same moment."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ from django.urls import reverse
 
 
 class AddsOnce(admin.ModelAdmin):
-    """Says so when the same id was added between the look at the form and the insert."""
+    """Reports an id that someone else added between the check of the form and the insert."""
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """A plain save of a new object would overwrite one that got the same id meanwhile."""
+        """Inserts, since a plain save would overwrite an object that got the same id meanwhile."""
         obj.save(force_insert=not change)
 
     def changeform_view(
@@ -25,7 +25,7 @@ class AddsOnce(admin.ModelAdmin):
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except IntegrityError:
-            text = "Somebody else added the same this very moment; look for it in the list."
+            text = "Someone else has just added this; look for it in the list."
             self.message_user(request, text, messages.ERROR)
             meta = self.opts
             return HttpResponseRedirect(

@@ -1,4 +1,4 @@
-"""Room blocks: rooms taken out of service for some nights, and given back by lifting the block."""
+"""Room blocks take rooms out of service for some nights. Lifting a block gives them back."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from bookings.infrastructure.texts import LinesField, shorten
 from bookings.models import BookingRecord, RoomBlock
 from bookings.stays.outcomes import Outcome
 
-# What a block's states are called where no guest is meant.
+# A block has no guest, so its states have names of their own.
 STATUS_LABELS = {CONFIRMED: "in force", CANCELLED: "lifted"}
 
 
@@ -42,7 +42,7 @@ class BlockForm(KeyedForm):
     button = "Block"
     shown_beside = {"rooms": "rooms", "first": "first", "end": "end", "reason": "reason"}
 
-    rooms = RoomIdsField(help_text="The ids of rooms of one hotel: one per line, or with commas.")
+    rooms = RoomIdsField(help_text="Rooms of one hotel by their ids, one per line or with commas.")
     first = DayField(label="First night")
     end = DayField(label="Free from", help_text="The first night that is free again.")
     reason = LinesField(max_length=MAX_NOTES, widget=forms.Textarea(attrs={"rows": 3}))
@@ -104,7 +104,7 @@ class RoomBlockAdmin(RecordAdmin):
         return names[record.caller]
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Asks once who made the blocks on a page of the list."""
+        """Looks up the people who made the blocks once for a whole page of the list."""
         changelist = super().get_changelist_instance(request)
         names = name_people(record.caller for record in changelist.result_list)
         for record in changelist.result_list:
@@ -122,7 +122,7 @@ class RoomBlockAdmin(RecordAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Blocks under the key in the form, so that sending the form twice blocks once."""
+        """Blocks under the form's key, so that sending the form twice blocks once."""
         if not self.has_add_permission(request):
             raise PermissionDenied
         if request.method != "POST":
@@ -135,7 +135,7 @@ class RoomBlockAdmin(RecordAdmin):
         block = outcome.content["booking"]
         reference = block["reference"]
         if outcome.replayed:
-            text = f"This form had made the block {reference} already; nothing new was blocked."
+            text = f"This form has already made the block {reference}; nothing new was blocked."
             self.message_user(request, text, messages.WARNING)
         else:
             text = outcome.content["message"]

@@ -1,4 +1,4 @@
-"""The form with which staff book for somebody, and how it becomes what the API would receive."""
+"""The form with which staff book for a guest, and its translation into the API's JSON."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ class BookingForm(KeyedForm):
         "notes": "notes",
     }
 
-    # The service judges all three, and the lists may be older than what it knows.
+    # Hotel, room and category: the service judges them, since these lists may be out of date.
     hotel = forms.CharField(required=False, max_length=64, widget=forms.Select)
     check_in = DayField(label="Check-in")
     check_out = DayField(label="Check-out")
@@ -52,20 +52,20 @@ class BookingForm(KeyedForm):
         required=False,
         max_length=64,
         widget=forms.Select,
-        help_text="This very room, or else a category.",
+        help_text="Choose a room, or choose a category instead.",
     )
     category = forms.CharField(
         required=False,
         max_length=64,
         widget=forms.Select,
-        help_text="Any room of a category, chosen for you.",
+        help_text="The site chooses a free room of this category.",
     )
     rooms = forms.IntegerField(
         label="How many rooms",
         required=False,
         min_value=1,
         max_value=MAX_ROOMS,
-        help_text="Of the category, all of them or none; one if left empty.",
+        help_text="Rooms of the category; you get all of them or none. One if left empty.",
     )
     guest_name = LineField(required=False, max_length=GUEST_FIELDS["name"])
     guest_email = forms.EmailField(
@@ -73,25 +73,25 @@ class BookingForm(KeyedForm):
     )
     guest_phone = LineField(required=False, max_length=GUEST_FIELDS["phone"])
     guest_language = forms.ChoiceField(
-        required=False, choices=settings.LANGUAGES, help_text="Of the mails to the guest."
+        required=False, choices=settings.LANGUAGES, help_text="The language of mails to the guest."
     )
     notes = LinesField(
         required=False, max_length=MAX_NOTES, widget=forms.Textarea(attrs={"rows": 3})
     )
     hold = forms.BooleanField(
-        required=False, help_text="Keep the room for a while; confirm the booking later."
+        required=False, help_text="Keep the room for a while and confirm the booking later."
     )
     owner = forms.ModelChoiceField(
         queryset=get_user_model()._default_manager.all(),
         to_field_name="username",
         required=False,
         widget=forms.TextInput,
-        help_text="The username of who will see the booking; your own if left empty.",
-        error_messages={"invalid_choice": "There is no user of this name."},
+        help_text="The username of the person who will see the booking; yours if left empty.",
+        error_messages={"invalid_choice": "There is no user with this name."},
     )
 
     def offer(self, hotels: tuple[HotelFacts, ...]) -> None:
-        """Fills the lists with what is free on the form's dates, and says how much that is."""
+        """Fills the lists with what is free on the form's dates, and counts the free rooms."""
         self.fields["hotel"].widget.choices = hotel_options(hotels)
         stays: list[CategoryStay] = []
         try:
@@ -112,7 +112,7 @@ class BookingForm(KeyedForm):
             self.fields[name].widget.choices = [NOTHING, *groups]
 
     def _find_stays(self) -> list[CategoryStay]:
-        """Raises ValidationFailed, also for dates that are none."""
+        """Raises ValidationFailed, also where a field holds no date or no number of guests."""
         try:
             check_in, check_out = (
                 self.fields[name].clean(self[name].value()) for name in ("check_in", "check_out")
@@ -131,12 +131,12 @@ class BookingForm(KeyedForm):
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or {}
-        # What is wrong in itself has been said already.
+        # A field that is wrong by itself has its error already and is missing here.
         if "room" in values and "category" in values:
             if bool(values["room"]) == bool(values["category"]):
-                self.add_error("room", "Name either a room or a category.")
+                self.add_error("room", "Choose either a room or a category.")
             elif values["room"] and (values.get("rooms") or 1) > 1:
-                self.add_error("rooms", "Name a category to book several rooms.")
+                self.add_error("rooms", "Choose a category to book several rooms.")
         return values
 
     def payload(self) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """Hotels, categories and rooms.
 
-Bookings and their slots name these by id, and the index that keeps a night from being sold
-twice holds for a hotel and a room. So an id never changes, and neither does the hotel that
-a room belongs to: a room in another hotel would have all its nights to sell again.
+Bookings and their slots refer to these by id, and the index that keeps a night from being sold
+twice covers a hotel and a room. So an id never changes, and a room never changes hotels: in another
+hotel, all its nights could be sold again.
 """
 
 from typing import Any
@@ -23,12 +23,15 @@ from bookings.infrastructure import clock
 from bookings.models import Hotel, Night, Room, RoomCategory
 from bookings.stays import lookups
 
-# A booking may be on its way to what was for sale a moment ago: bookings/catalogue/withdrawal.py.
+# A booking may be under way for a room that was for sale a moment ago; see
+# bookings/catalogue/withdrawal.py.
 WAIT = f"{withdrawal.STILL_SOLD.total_seconds() / 60:.0f} minutes"
 
 
 class CatalogueAdmin(ChangesWhatWasSeen, RefusesDeletion):
-    # What is written once, when the object is added.
+    """Hotels, categories and rooms. Fields in `fixed` are read-only once the object exists."""
+
+    # Fields that are set when the object is added and never change.
     fixed: tuple[str, ...] = ("id",)
     list_per_page = 50
 
@@ -42,15 +45,15 @@ class HotelForm(forms.ModelForm):
         if self.instance._state.adding:
             return currency
         hotel = inventory.find_hotel(self.instance.pk)
-        # A stay keeps its currency, and gets no new nights in another. One that is on its way while
-        # this looks is told so when it is moved.
+        # A stay keeps its currency and gets no new nights in another one. A booking made
+        # during this check is refused such nights when it is moved.
         if (
             hotel
             and currency != hotel.currency
             and lookups.may_be_repriced(hotel.id, hotel.desk_day())
         ):
             text = f"Stays or holds from today on are priced in {hotel.currency}"
-            raise ValidationError(f"{text}; change it after them.")
+            raise ValidationError(f"{text}; change it once they have ended.")
         return currency
 
 
@@ -119,30 +122,30 @@ class RoomForm(forms.ModelForm):
         if not self.instance._state.adding:
             before = RoomCategory.objects.get(pk=self.instance.category_id)
             if category.hotel_id != before.hotel_id:
-                raise ValidationError("A room stays in its hotel; choose one of its categories.")
+                raise ValidationError("A room stays in its hotel. Choose a category of that hotel.")
             if category != before and not withdrawal.is_settled(self.instance.pk):
                 raise ValidationError(_why_not_settled(self.instance, "change its category"))
         return category
 
     def clean(self) -> None:
-        """Whether the new category is still there is seen after the save; nothing is sold till
-        then."""
+        """Refuses a new category together with a return to sale: only after the save does the admin
+        look whether the category still exists, and nothing may be sold until then."""
         if not self.instance._state.adding and {"category", "is_sold"} <= set(self.changed_data):
             text = "First save the room in its new category, then put it on sale."
             self.add_error("is_sold", text)
 
 
 def _why_not_settled(room: Room, wish: str) -> str:
-    """Why not yet, and what to do first. It is asked of the room as it is, not as it may become."""
+    """Why the wish must wait, and what to do first. Reads the stored room, not the form's."""
     room = Room.objects.get(pk=room.pk)
     named = f"{room} ({room.pk})"
     if room.is_sold:
         return f"{named} is for sale. Take this room off sale, and {wish} {WAIT} later."
     if room.off_sale_since is None:
-        return f"Save {named} once more as it is, off sale, and {wish} {WAIT} later."
+        return f"Save {named} once more, still off sale, and {wish} {WAIT} later."
     return (
-        f"{named} went off sale less than {WAIT} ago, and a booking may still be on its way to it. "
-        f"Wait a little, and {wish} then."
+        f"{named} went off sale less than {WAIT} ago, and a booking for it may still be under way. "
+        f"Wait a little, then {wish}."
     )
 
 
@@ -162,7 +165,7 @@ class RoomAdmin(CatalogueAdmin):
         return room.category.hotel.name
 
     def save_model(self, request: HttpRequest, obj: Room, form: Any, change: bool) -> None:
-        """A new room is for sale once its category was seen after it."""
+        """Puts a new room on sale only once its category was found after the insert."""
         if change:
             super().save_model(request, obj, form, change)
             return
@@ -173,14 +176,15 @@ class RoomAdmin(CatalogueAdmin):
             Room.objects.filter(pk=obj.pk).update(is_sold=True, off_sale_since=None)
 
     def values_beside(self, obj: Room, values: dict[str, Any]) -> dict[str, Any]:
-        """Since when it is off sale, by the clock of MongoDB, in the write that takes it off."""
+        """When the room went off sale, by MongoDB's clock, in the same write that takes it off."""
         if obj.is_sold:
             return {"off_sale_since": None} if "is_sold" in values else {}
-        # Each time: a release without the moment may have left an old one.
+        # Always: an older release that does not know the field may have left an old time.
         return {"off_sale_since": Now()}
 
     @admin.action(description="Take selected rooms off sale", permissions=["change"])
     def take_off_sale(self, request: HttpRequest, queryset: QuerySet[Room]) -> None:
+        """Takes the rooms off sale that are for sale, and logs one line for each."""
         ids = [room.pk for room in queryset]
         sold = Room.objects.filter(pk__in=ids, is_sold=True)
         for room in sold:
@@ -192,7 +196,7 @@ class RoomAdmin(CatalogueAdmin):
         return {"off_sale_since": obj.off_sale_since}
 
     def refuse_deletion(self, objects: list[Room]) -> list[str]:
-        # In this order: once they are settled nothing comes to refer to them.
+        # In this order: no new booking can refer to a room once it is settled.
         unsettled = {room.pk for room in objects if not withdrawal.is_settled(room.pk)}
         kept = lookups.find_referred("rooms.room", [room.pk for room in objects])
         return [

@@ -1,4 +1,4 @@
-"""Changing what another person may change, or delete, in the same moment."""
+"""Changing an object that someone else may change or delete at the same moment."""
 
 from typing import Any
 
@@ -11,18 +11,18 @@ from bookings.admin.adding import AddsOnce
 
 
 class Overtaken(Exception):
-    """Another person changed this while it was saved; look at it, and change it again."""
+    """Someone else changed this while you were saving; look at it and make your change again."""
 
 
 class PartOfNothing(Exception):
-    """What this belongs to is no longer there, so nothing was saved."""
+    """The object that this belongs to has been deleted, so nothing was saved."""
 
 
 class ChangesWhatWasSeen(AddsOnce):
-    """Writes the fields that were changed, and nothing unless all others still are as they were
-    when the form was judged: a plain save writes every field, and asks nothing."""
+    """Writes only the changed fields, and only if the object still has all the values that the form
+    was judged with. A plain save writes every field and compares none."""
 
-    # The field with what an object is a part of, where that can be deleted in the same moment.
+    # The foreign key to the object that this one is part of, if that one can be deleted meanwhile.
     whole = ""
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
@@ -41,16 +41,16 @@ class ChangesWhatWasSeen(AddsOnce):
             self._look_for_whole(obj, undo=lambda: this.update(**{self.whole: before[self.whole]}))
 
     def values_beside(self, obj: Any, values: dict[str, Any]) -> dict[str, Any]:
-        """What else is written with these values."""
+        """Further values to write together with these."""
         return {}
 
     def condition_beside(self, obj: Any) -> dict[str, Any]:
-        """What else must still be as it was."""
+        """Further values that must be unchanged for the write."""
         return {}
 
     def _look_for_whole(self, obj: Any, undo: Any) -> None:
-        """Looks after writing, as the one that deletes looks after deleting: one of the two sees
-        the other."""
+        """Looks for the whole after writing, as a deletion looks for parts after deleting, so that
+        at least one of the two sees the other. Undoes the write and raises PartOfNothing."""
         if not self.whole:
             return
         wholes: Any = self.opts.get_field(self.whole).related_model

@@ -1,4 +1,4 @@
-"""What staff choose from in forms: hotels, and categories and rooms that are free, with prices."""
+"""Choices in staff forms: hotels, and free categories and rooms with their prices."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -21,7 +21,7 @@ NOT_FREE = "Not free for these dates"
 
 
 class RoomsSelect(forms.Widget):
-    """One list of rooms for each room of a booking, all under one name, in their order."""
+    """A select for each room of a booking, in order, all under one field name."""
 
     positions: Sequence[tuple[str, Sequence[Group]]] = ()
 
@@ -45,12 +45,12 @@ class RoomsSelect(forms.Widget):
 
 
 def read_ids(text: str) -> list[str]:
-    """Ids separated by commas, blanks or line breaks."""
+    """Reads ids separated by commas, blanks or line breaks."""
     return re.findall(r"[^,\s]+", text)
 
 
 def with_chosen(groups: Iterable[Group], chosen: str) -> list[Group | Option]:
-    """The choices, and what is chosen already even if it is not among them."""
+    """The choices, preceded by the chosen value if they lack it."""
     listed = list(groups)
     if not chosen or any(chosen == key for _, options in listed for key, _ in options):
         return [*listed]
@@ -58,11 +58,12 @@ def with_chosen(groups: Iterable[Group], chosen: str) -> list[Group | Option]:
 
 
 def hotel_options(hotels: Iterable[HotelFacts]) -> list[Option]:
+    """The hotels as (id, name)."""
     return [(hotel.id, hotel.name) for hotel in hotels]
 
 
 def category_options(stays: Iterable[CategoryStay]) -> list[Option]:
-    """The categories of which something can be booked, with the price of one room."""
+    """The categories with a room to book, each with the price of one room."""
     return [
         (stay.category.id, f"{_priced(stay)}, {stay.rooms_left} free")
         for stay in stays
@@ -71,12 +72,12 @@ def category_options(stays: Iterable[CategoryStay]) -> list[Option]:
 
 
 def room_groups(stays: Iterable[CategoryStay]) -> list[Group]:
-    """The free rooms of these categories."""
+    """The free rooms, grouped by category."""
     return [(_priced(stay), _rooms(stay.free)) for stay in stays if not stay.obstacles]
 
 
 def move_groups(options: Iterable[RoomOption], booked: BookedRoom, now: Price) -> list[Group]:
-    """The rooms by category, with how much the booking would cost more or less than it does."""
+    """The rooms by category, each category with the change in the booking's price."""
     groups: dict[str, Group] = {}
     for option in options:
         label = f"{option.category.name}: {_difference(option.total - now.total, now.currency)}"
@@ -97,7 +98,7 @@ def _rooms(rooms: Iterable[RoomFacts]) -> list[Option]:
 
 
 def _name(room: RoomFacts, *, is_its_own: bool = False) -> str:
-    return f"{room.name} ({room.id})" + (", as now" if is_its_own else "")
+    return f"{room.name} ({room.id})" + (", current room" if is_its_own else "")
 
 
 def _difference(amount: int, currency: str) -> str:

@@ -1,4 +1,4 @@
-"""API clients and their tokens. A token is shown once, on the page that answers its making."""
+"""API clients and their tokens. A token is shown once, on the page that issues it."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ class ApiClientAdmin(ChangesWhatWasSeen, RefusesDeletion):
     change_form_template = "admin/bookings/apiclient/change_form.html"
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """By the filters alone: by others, digests and secrets could be guessed bit by bit."""
+        """Allows the filters alone: other lookups could guess digests and secrets bit by bit."""
         return lookup.partition("__")[0] in self.list_filter
 
     def get_urls(self) -> list[Any]:
@@ -69,7 +69,7 @@ class ApiClientAdmin(ChangesWhatWasSeen, RefusesDeletion):
 
     @method_decorator(require_POST)
     def issue_token(self, request: HttpRequest, client_id: str) -> HttpResponse:
-        """Answers with the token itself: a redirect or a message would store it somewhere."""
+        """Shows the token in this answer: a redirect or a message would store it somewhere."""
         client = self._find(request, client_id, "bookings.add_apitoken")
         token = tokens.issue_token(client.pk)
         self.log_change(request, client, f"Issued the token that ends in {token[-4:]}.")
@@ -84,6 +84,7 @@ class ApiClientAdmin(ChangesWhatWasSeen, RefusesDeletion):
 
     @method_decorator(require_POST)
     def revoke_token(self, request: HttpRequest, client_id: str) -> HttpResponse:
+        """Revokes one of the client's tokens; revoking it twice does no harm."""
         client = self._find(request, client_id, "bookings.change_apitoken")
         token = get_object_or_404(client.tokens.all(), pk=request.POST.get("token", ""))
         if tokens.revoke_token(token.pk):
@@ -94,7 +95,7 @@ class ApiClientAdmin(ChangesWhatWasSeen, RefusesDeletion):
         return HttpResponseRedirect(reverse("admin:bookings_apiclient_change", args=[client.pk]))
 
     def refuse_deletion(self, objects: list[ApiClient]) -> list[str]:
-        # Before the bookings: what a token has asked for is among them once the token is over.
+        # Before the bookings: once a token can no longer be used, all its bookings are among them.
         with_tokens = withdrawal.clients_with_recent_tokens(client.pk for client in objects)
         kept = lookups.find_referred("owner", [f"client:{client.pk}" for client in objects])
         sentences = []
@@ -109,7 +110,7 @@ class ApiClientAdmin(ChangesWhatWasSeen, RefusesDeletion):
         return sentences
 
     def _find(self, request: HttpRequest, client_id: str, permission: str) -> ApiClient:
-        """The client. Raises PermissionDenied for who may not see it or lacks the permission."""
+        """The client. Raises PermissionDenied unless the user may see it and has the permission."""
         if not self.has_view_permission(request) or not may(request, permission):
             raise PermissionDenied
         client = self.get_object(request, client_id)

@@ -1,4 +1,4 @@
-"""Deleting what bookings refer to. MongoDB has no foreign keys, so somebody must look first."""
+"""Deleting what bookings refer to. MongoDB has no foreign keys, so the admin must look first."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -13,7 +13,7 @@ from bookings.infrastructure.connections import collection
 
 
 class _Refused(Exception):
-    """Not everything was deleted. The sentences say what stays, and why."""
+    """Some objects were not deleted. The sentences say which, and why."""
 
     def __init__(self, sentences: list[str]) -> None:
         self.sentences = sentences
@@ -21,7 +21,7 @@ class _Refused(Exception):
 
 
 class RefusesDeletion(admin.ModelAdmin):
-    """Asks `refuse_deletion` before one or several objects are deleted, and shows what it says."""
+    """Asks `refuse_deletion` before deleting objects, and shows its sentences."""
 
     delete_confirmation_template = "admin/bookings/delete_confirmation.html"
     delete_selected_confirmation_template = "admin/bookings/delete_selected_confirmation.html"
@@ -31,26 +31,26 @@ class RefusesDeletion(admin.ModelAdmin):
         raise NotImplementedError
 
     def delete_one(self, obj: Any) -> bool:
-        """Deletes what `refuse_deletion` has nothing against; False if it could not be by now."""
+        """Deletes an object that `refuse_deletion` allowed; False if that is no longer possible."""
         obj.delete()
         return True
 
     def get_deleted_objects(
         self, objs: Sequence[Any] | QuerySet[Any], request: HttpRequest
     ) -> tuple[Any, ...]:
-        """Puts the sentences where Django keeps what forbids a deletion, on both of its ways."""
+        """Puts the sentences in place of protected objects, which both of Django's pages show."""
         to_delete, model_count, perms_needed, protected = super().get_deleted_objects(objs, request)
         return to_delete, model_count, perms_needed, self.refuse_deletion(list(objs)) or protected
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> list[LogEntry]:
-        """Nothing yet: Django asks for it before it deletes."""
+        """Logs nothing yet: Django calls this before it deletes. `_delete` logs afterwards."""
         return []
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         self._delete(request, [obj])
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """One by one, since MongoDB cannot delete through the joins that a list or filter makes."""
+        """Deletes one by one, since MongoDB cannot delete through the joins of a list or filter."""
         self._delete(request, list(queryset))
 
     def _delete(self, request: HttpRequest, objects: list[Any]) -> None:
@@ -64,7 +64,9 @@ class RefusesDeletion(admin.ModelAdmin):
                 obj.pk = key
                 super().log_deletions(request, cast(Any, [obj]))
             else:
-                kept.append(f"{named} was changed meanwhile, and is not deleted; look at it again.")
+                kept.append(
+                    f"{named} has just been changed, so it was not deleted; check it again."
+                )
         if kept:
             raise _Refused(kept)
 
@@ -92,11 +94,11 @@ class RefusesDeletion(admin.ModelAdmin):
 
 
 class KeepsWhatHasParts(RefusesDeletion):
-    """Of what other objects belong to, and may come to belong in the same moment."""
+    """For objects with parts, since someone else may add a part at the same moment."""
 
     def delete_one(self, obj: Any) -> bool:
-        """Looks after deleting, as the one that adds a part looks after adding it: one of the two
-        sees the other. What has got a part comes back as it was."""
+        """Looks for parts after deleting, as adding a part looks for its whole afterwards: one of
+        the two sees the other. An object that has got a part is restored as it was."""
         name, key = self.opts.db_table, obj.pk
         document = collection(name).find_one({"_id": key})
         try:

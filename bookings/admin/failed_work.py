@@ -1,4 +1,4 @@
-"""What workers could not do: read, and taken off the list once somebody has dealt with it."""
+"""Work that failed. Staff read the list and delete an entry once they have dealt with it."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ class QueueFilter(admin.SimpleListFilter):
 
 @admin.register(FailedWork)
 class FailedWorkAdmin(admin.ModelAdmin):
-    """Read-only, and deleted by hand: news and holds are tried again once they are off the list."""
+    """Entries are read-only. Deleting one makes workers try its news or hold again."""
 
     list_display = ("label", "queue", "error", "place", "tries", "state", "failed_at")
     list_display_links = None
@@ -38,6 +38,7 @@ class FailedWorkAdmin(admin.ModelAdmin):
 
     @admin.display(description="state")
     def state(self, line: FailedWork) -> str:
+        """Whether a worker tries it again, and when."""
         if line.is_over:
             return "given up"
         if line.next_try_at:

@@ -1,4 +1,4 @@
-"""What the desk's forms have in common: days, rooms, and a key that makes each one wish."""
+"""Shared parts of the desk's forms: days, rooms, and a key, so that a form acts once."""
 
 import re
 import secrets
@@ -20,35 +20,35 @@ from bookings.refusals import (
 )
 from bookings.stays.outcomes import Outcome
 
-# The longest list of ids that can be meant, with room for how people separate them.
+# Enough for the longest sensible list of ids, however people separate them.
 MAX_ROOMS_TEXT = MAX_ROOMS * 80
 
-# Where the API's sentence speaks of keys, which nobody sees here.
+# Replace the API's sentences about keys, which staff never see.
 MESSAGES = {
-    IdempotencyInProgress.code: "This form is being worked on; press {button} again in a moment.",
+    IdempotencyInProgress.code: "This form is still being processed; press {button} again soon.",
     KeyReused.code: "This form was sent before with other details; look for its booking in the "
-    "list, or press {button} again for another one.",
+    "list, or press {button} again to make another one.",
     InvalidIdempotencyKey.code: "Open the page again.",
-    TryAgain.code: "The booking system cannot answer just now; press {button} again in a moment.",
+    TryAgain.code: "The booking system cannot answer right now; press {button} again in a moment.",
 }
 
-# What is kept under a key is all that this key ever answers, so the next try needs another.
+# A key keeps these refusals and repeats them forever, so the next try needs a new key.
 KEPT_CODES = {kind.code for kind in Refusal.__subclasses__() if kind.is_definite} | {KeyReused.code}
 
 
-# The name of the button that asks what is free.
+# The name of the button that shows what is free.
 SHOW = "show"
 
 
-# The days whose moments an ObjectId can begin with, which counts seconds since 1970 in 32 bits
-# (https://www.mongodb.com/docs/manual/reference/bson-types/#objectid); in whole years.
+# The range of an ObjectId's timestamp in whole years: it counts seconds since 1970 in 32 bits
+# (https://www.mongodb.com/docs/manual/reference/bson-types/#objectid).
 EARLIEST, LATEST = date(1970, 1, 1), date(2105, 12, 31)
 
 
 class DayField(forms.DateField):
     """A calendar day, chosen in the browser's own calendar and sent as YYYY-MM-DD.
 
-    It is one that can be computed with: from EARLIEST to LATEST, both included.
+    It lies between EARLIEST and LATEST, both included, so that code can compute with it.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -63,7 +63,7 @@ class DayField(forms.DateField):
 
 
 class RoomIdsField(forms.CharField):
-    """Ids of rooms in their order, separated by commas, blanks or line breaks."""
+    """Room ids in order, separated by commas, blanks or line breaks; cleans to a tuple."""
 
     def __init__(self, **kwargs: Any) -> None:
         kwargs.setdefault("widget", forms.Textarea(attrs={"rows": 3}))
@@ -77,11 +77,11 @@ class RoomIdsField(forms.CharField):
 
 
 class KeyedForm(forms.Form):
-    """A wish that is granted once, however often its form is sent.
+    """A form that acts once, however often it is sent.
 
-    `button` is what people press, and `shown_beside` tells beside which field of the form the
-    service's fault in a field is shown. Behind the field `asks_after` stands a second button, SHOW,
-    which sends the form only to have it back with what is free then; `offered` says what that is.
+    `button` is the label of the submit button. `shown_beside` maps a field of the service to the
+    form field beside which its faults are shown. A second button, SHOW, follows the field
+    `asks_after`: it reloads the form with what is free for its dates, and `offered` describes that.
     """
 
     button: ClassVar[str]
@@ -93,12 +93,12 @@ class KeyedForm(forms.Form):
 
     @classmethod
     def new(cls, **initial: Any) -> Self:
-        """The form as it is opened, with a key of its own."""
+        """A newly opened form with a new key."""
         return cls(initial={**initial, "key": new_key()})
 
     @classmethod
     def again(cls, sent: QueryDict) -> Self:
-        """What was sent, unjudged, with the key it had."""
+        """The form as it was sent, not validated, with its key."""
         fields = cls.base_fields.items()
         return cls(
             initial={
@@ -107,7 +107,7 @@ class KeyedForm(forms.Form):
         )
 
     def send(self, serve: Callable[[], Outcome]) -> Outcome | None:
-        """Asks the service if the form is valid. None if it was refused; the form says why."""
+        """Calls the service if the form is valid. None if it was refused; the form says why."""
         if not self.is_valid():
             return None
         try:
@@ -119,7 +119,7 @@ class KeyedForm(forms.Form):
             return outcome
         content = outcome.content
         if outcome.payload_mismatch:
-            # The answer is about what the form said when it was sent first.
+            # The stored answer is about what the form said when it was first sent.
             sentence = f"This form was refused before; press {self.button} to send it as it is now."
         else:
             sentence = content["error"]
@@ -133,7 +133,7 @@ class KeyedForm(forms.Form):
             message = MESSAGES.get(code, "").format(button=self.button)
             self.add_error(None, message or sentence)
         if code in KEPT_CODES:
-            # A copy, since what was sent cannot be changed; several rooms stay several in it.
+            # A copy, since sent data is immutable; a QueryDict keeps repeated fields such as rooms.
             assert isinstance(self.data, QueryDict), "it is a browser's form"
             data = self.data.copy()
             data["key"] = new_key()
@@ -143,15 +143,15 @@ class KeyedForm(forms.Form):
 def add_faults(
     form: forms.Form, faults: Iterable[dict[str, str]], shown_beside: dict[str, str]
 ) -> None:
-    """Shows the service's faults beside their fields, and above the form what has none there."""
+    """Shows the service's faults beside their fields, or above the form if they have none there."""
     found = [(shown_beside.get(_without_index(f["field"])), f["message"]) for f in faults]
-    # Several rooms that are wished alike have the same faults.
+    # Several identical rooms have the same faults; show each once.
     for field, message in dict.fromkeys(found):
         form.add_error(field, message)
 
 
 def new_key() -> str:
-    """A key for one wish: it stays with the form until that wish is answered."""
+    """A key for one action: the form keeps it until the service has answered."""
     return secrets.token_urlsafe(24)
 
 

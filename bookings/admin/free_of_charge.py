@@ -1,4 +1,4 @@
-"""What forms with prices have in common: nights become free of charge only if that is confirmed."""
+"""Forms with prices make nights free of charge only after a confirmation."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from bookings.catalogue.nights import ALLOW_FREE, tell_free
 
 
 class AsksBeforeFree(forms.ModelForm):
-    """A form that is refused once where nights would cost nothing; then a box to tick is shown."""
+    """Refuses nights at a price of 0 until staff tick a box, which is shown with the refusal."""
 
     allow_free = forms.BooleanField(
         label="Free of charge", required=False, widget=forms.HiddenInput
@@ -18,7 +18,7 @@ class AsksBeforeFree(forms.ModelForm):
     def ask_about_free(self, text: str = "") -> None:
         """Refuses the form and shows the box."""
         self.fields[ALLOW_FREE].widget = forms.CheckboxInput()
-        self.add_error(ALLOW_FREE, f"{text or tell_free()} Tick this box if that is meant.")
+        self.add_error(ALLOW_FREE, f"{text or tell_free()} Tick this box if you want that.")
 
     def is_free_unasked(self, *fields: str) -> bool:
         """Whether one of these fields was changed and the box was not ticked."""
@@ -27,5 +27,5 @@ class AsksBeforeFree(forms.ModelForm):
 
     @cached_property
     def changed_data(self) -> Any:
-        """Of the object; the box is no field of it."""
+        """The object's changed fields; the box is not one of them."""
         return [name for name in super().changed_data if name != ALLOW_FREE]

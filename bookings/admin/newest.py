@@ -1,8 +1,8 @@
-"""Lists of bookings that never read all of them, however many there are.
+"""Lists of bookings that stay fast however many bookings there are.
 
-The newest come first, by the id, which begins with the moment of creation. The ORM sorts behind a
-stage that keeps MongoDB from sorting by an index, and so reads whatever its filter leaves. What it
-may look at is bounded here, by an id that is found by the index alone.
+The newest come first, sorted by id, which begins with the time of creation. The ORM puts a stage
+before its sort that keeps MongoDB from sorting by an index, so MongoDB reads everything that the
+filter leaves. This module bounds that by an id, which the index alone finds.
 """
 
 from datetime import UTC, date, datetime, time, timedelta
@@ -17,15 +17,15 @@ from django.utils.functional import cached_property
 
 from bookings.admin.nights import DatesFilter
 
-# Whoever looks for an older one searches, or narrows the list down.
+# To find older bookings, staff search or filter.
 MAX_LISTED = 1_000
 
-# Among so many a filter looks; to read them takes about a tenth of a second.
+# How many of the newest a filter looks through; reading them takes about a tenth of a second.
 LOOKED_THROUGH = 10_000
 
 
 class CreatedFilter(DatesFilter):
-    """By the day of creation, in UTC, from one to another, both included."""
+    """Filters by the day of creation in UTC, from one day to another, both included."""
 
     title = "day of creation"
 
@@ -40,13 +40,13 @@ class CreatedFilter(DatesFilter):
 
     @property
     def end(self) -> ObjectId | None:
-        """Where the last of the days ends, if one is chosen."""
+        """The first possible id after the last chosen day; None if no last day is chosen."""
         last = self.form.cleaned_data["last"] if self.form.is_valid() else None
         return _first_id_of(last + timedelta(days=1)) if last else None
 
 
 class BoundedPaginator(Paginator):
-    """Counts to MAX_LISTED at most; what is beyond has no page."""
+    """Counts to MAX_LISTED at most; later rows have no page."""
 
     object_list: QuerySet[Any]
 
@@ -56,5 +56,5 @@ class BoundedPaginator(Paginator):
 
 
 def _first_id_of(day: date) -> ObjectId:
-    """Not above any id that was made on this day."""
+    """The lowest id that can be made on this day."""
     return ObjectId.from_datetime(datetime.combine(day, time(), tzinfo=UTC))

@@ -1,4 +1,4 @@
-"""The sellable calendar: single nights, and orders for a worker to make many."""
+"""The sellable calendar: single nights, and jobs with which a worker makes many."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ from bookings.infrastructure import clock
 from bookings.models import Hotel, Night, NightsJob, RoomCategory
 from bookings.refusals import ValidationFailed
 
-# --- Filters: each narrows by ids and dates, since the index is on these ------------------------
+# --- Filters, by ids and dates, which the index covers ------------------------------------------
 
 
 class NightHotelFilter(admin.SimpleListFilter):
@@ -47,7 +47,7 @@ class NightHotelFilter(admin.SimpleListFilter):
 
 
 class CategoryFilter(admin.SimpleListFilter):
-    """The categories of the chosen hotel, or all."""
+    """Offers the categories of the chosen hotel, or all."""
 
     title = "category"
     parameter_name = "category"
@@ -68,7 +68,7 @@ class DatesForm(forms.Form):
 
 
 class DatesFilter(admin.ListFilter):
-    """From one date to another, both included; either may be left out."""
+    """Filters from one date to another, both included; either may be empty."""
 
     title = "date"
     template = "admin/bookings/night/dates_filter.html"
@@ -79,7 +79,7 @@ class DatesFilter(admin.ListFilter):
             if values := params.pop(name, None):
                 self.used_parameters[name] = values[-1]
         self.form = DatesForm(self.used_parameters, auto_id="dates_%s")
-        # What else is chosen stays chosen; a page number would point beyond the new end.
+        # Other filters stay chosen, but a page number might point beyond the shorter list.
         dropped = ("p", *DatesForm.base_fields)
         self.kept = [(name, value) for name, value in request.GET.items() if name not in dropped]
 
@@ -102,7 +102,7 @@ class DatesFilter(admin.ListFilter):
             queryset = queryset.filter(date__gte=first.isoformat())
         if last:
             queryset = queryset.filter(date__lte=last.isoformat())
-        # The index begins with the category: with all of them named it serves dates alone too.
+        # The index begins with the category: naming all of them lets it serve dates alone too.
         return queryset.filter(category__in=_category_ids())
 
 
@@ -124,7 +124,7 @@ class NightForm(AsksBeforeFree):
         if category and day:
             self.instance.pk = night_id(category.pk, day)
             if Night.objects.filter(pk=self.instance.pk).exists():
-                raise ValidationError("This night is in the calendar already; change it there.")
+                raise ValidationError("This night is already in the calendar; change it there.")
         if self.cleaned_data.get("price") == 0:
             opened = () if self.cleaned_data.get("closed") else ("closed",)
             if self.is_free_unasked("price", *opened):
@@ -156,18 +156,18 @@ class NightAdmin(ChangesWhatWasSeen):
         "closed_to_arrival",
         "closed_to_departure",
     )
-    # Only by category and date: no index serves another order.
+    # The list is in the order of category and date: no index serves another one.
     sortable_by = ()
     list_filter = (NightHotelFilter, CategoryFilter, DatesFilter)
     show_full_result_count = False
     actions = ("close_selected", "open_selected")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Night]:
-        """Fetches categories and hotels by a page's ids; a join would take every night's."""
+        """Fetches categories and hotels by the ids on a page; a join would read every night."""
         return super().get_queryset(request).prefetch_related("category__hotel")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """The id is made of these two."""
+        """Category and date make the id, so they never change."""
         return ("category", "date") if obj else ()
 
     @admin.display(description="category")
@@ -191,13 +191,13 @@ class NightAdmin(ChangesWhatWasSeen):
         free = queryset.filter(closed=True, price=0).count()
         self._set_closed(request, queryset.exclude(price=0), False, "Nights opened: {}.")
         if free:
-            text = f"{tell_free(free)} They stay closed; open them one by one if that is meant."
+            text = f"{tell_free(free)} They stay closed; open them one by one if you want that."
             self.message_user(request, text, messages.WARNING)
 
     def _set_closed(
         self, request: HttpRequest, queryset: QuerySet[Night], closed: bool, text: str
     ) -> None:
-        """Writes one line into the log, and not thousands: the message says of how many."""
+        """Sets all of them and writes one line to the log, which says how many."""
         named = queryset.first()
         if named is None:
             return
@@ -206,7 +206,7 @@ class NightAdmin(ChangesWhatWasSeen):
         self.message_user(request, text, messages.SUCCESS)
 
 
-# --- Orders to make many ------------------------------------------------------------------------
+# --- Jobs that make many nights -----------------------------------------------------------------
 
 
 class NightsJobForm(AsksBeforeFree):
@@ -223,16 +223,16 @@ class NightsJobForm(AsksBeforeFree):
     class Meta:
         help_texts = {
             "exclude_end": "Stop the night before the end.",
-            "price": "In minor units (cents); each category's default price if left empty.",
-            "overwrite": "Set the price of nights that are there too; whether they are closed, "
-            "their minimum stay and other restrictions stay.",
+            "price": "In minor units (cents). If left empty, each category's default price.",
+            "overwrite": "Also set the price of nights that exist already. Their closures, minimum "
+            "stays and other restrictions stay.",
         }
 
     def clean_weekdays(self) -> str:
         return ",".join(self.cleaned_data["weekdays"])
 
     def clean(self) -> None:
-        """Judges as the command does."""
+        """Judges the order like the command `generate_nights`."""
         if self.errors:
             return
         wish = self.cleaned_data
@@ -256,7 +256,7 @@ class NightsJobForm(AsksBeforeFree):
 
 @admin.register(NightsJob)
 class NightsJobAdmin(admin.ModelAdmin):
-    """A job is added and watched, never edited; deleting one stops it."""
+    """Staff add jobs and watch them, but never edit them. Deleting a job stops it."""
 
     form = NightsJobForm
     wish = ("hotel", "start", "end", "exclude_end", "price", "weekdays", "overwrite")
@@ -290,7 +290,7 @@ class NightsJobAdmin(admin.ModelAdmin):
         ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[NightsJob]:
-        """Without the rows, which no page shows."""
+        """Leaves out the rows, which no page shows."""
         return super().get_queryset(request).defer("rows")
 
     def changeform_view(
@@ -303,12 +303,12 @@ class NightsJobAdmin(admin.ModelAdmin):
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except IntegrityError:
-            text = "This form had ordered its job already; nothing new was ordered."
+            text = "This form has already ordered its job; nothing new was ordered."
             self.message_user(request, text, messages.WARNING)
             return HttpResponseRedirect(reverse("admin:bookings_nightsjob_changelist"))
 
     def save_model(self, request: HttpRequest, obj: NightsJob, form: Any, change: bool) -> None:
-        # Of a form that is sent twice the second finds the id taken.
+        # If a form is sent twice, the second insert finds the id taken.
         obj.pk = form.cleaned_data["key"]
         obj.created_at = clock.now()
         obj.total = form.plan.total

@@ -1,4 +1,4 @@
-"""What guests and partners were told of bookings, or are still to be told: read, and sent again."""
+"""Notifications to guests and partners, sent and waiting. Staff read them and send them again."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ FAILING = "failing"
 
 
 class DeliveryStateFilter(admin.SimpleListFilter):
-    """What became of it; of what waits also only what has failed before."""
+    """Filters by state; *failing* is waiting after a failed try."""
 
     title = "state"
     parameter_name = "state"
@@ -54,8 +54,8 @@ class ChannelFilter(admin.SimpleListFilter):
 
 
 class NewestDeliveriesList(ChangeList):
-    """The newest, of a state if one is chosen; see bookings/admin/newest.py for the reason. What
-    was searched for is listed whole."""
+    """Lists the newest deliveries, of the chosen state if there is one; bookings/admin/newest.py
+    has the reason. A search lists everything it finds."""
 
     def get_queryset(
         self, request: HttpRequest, exclude_parameters: Any = None
@@ -73,7 +73,7 @@ class NewestDeliveriesList(ChangeList):
 
 @admin.register(DeliveryRecord)
 class NotificationAdmin(admin.ModelAdmin):
-    """Read-only: bookings/news/deliveries.py alone writes what is listed here."""
+    """Read-only: only bookings/news/deliveries.py writes deliveries."""
 
     list_display = (
         "event", "channel", "booking_link", "receiver", "state_now", "tries", "at", "last_error",
@@ -82,7 +82,7 @@ class NotificationAdmin(admin.ModelAdmin):
     list_filter = (DeliveryStateFilter, ChannelFilter)
     search_fields = ("reference",)
     search_help_text = "The whole reference of a booking"
-    # Only the newest first: no index serves another order.
+    # The newest come first: no index serves another order.
     sortable_by = ()
     paginator = BoundedPaginator
     show_full_result_count = False
@@ -98,7 +98,7 @@ class NotificationAdmin(admin.ModelAdmin):
         return False
 
     def has_act_permission(self, request: HttpRequest) -> bool:
-        """Whoever may change notifications may have them sent again."""
+        """Sending again needs the permission to change notifications."""
         return super().has_change_permission(request)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[NewestDeliveriesList]:
@@ -107,7 +107,7 @@ class NotificationAdmin(admin.ModelAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[DeliveryRecord], search_term: str
     ) -> tuple[QuerySet[DeliveryRecord], bool]:
-        """By the booking, since that has an index on its reference."""
+        """Searches by way of the booking, which has an index on its reference."""
         reference = search_term.strip().upper()
         if reference:
             found = BookingRecord.objects.filter(reference=reference).values_list("pk", flat=True)
@@ -121,7 +121,7 @@ class NotificationAdmin(admin.ModelAdmin):
 
     @admin.display(description="to")
     def receiver(self, record: DeliveryRecord) -> str:
-        """A partner's name; the e-mail address of a guest stays in the booking."""
+        """A partner's name. A guest's e-mail address is shown only in the booking."""
         if not record.to:
             return "the guest"
         label = f"client:{record.to}"
@@ -129,13 +129,14 @@ class NotificationAdmin(admin.ModelAdmin):
 
     @admin.display(description="state")
     def state_now(self, record: DeliveryRecord) -> str:
+        """The state; of a delivery that failed, also when it is tried next."""
         if record.state == WAITING and record.next_try_at and record.last_error:
             return f"failing, next try {record.next_try_at:%Y-%m-%d %H:%M} UTC"
         return record.state.replace("_", " ")
 
     @admin.action(description="Send selected notifications again now", permissions=["act"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[DeliveryRecord]) -> None:
-        """Only what waits or was given up: what was sent is not sent twice."""
+        """Sends again only what is waiting or was given up, so that nothing is sent twice."""
         records = list(queryset[:MAX_AT_ONCE])
         due = [
             record
@@ -145,11 +146,11 @@ class NotificationAdmin(admin.ModelAdmin):
         for record in due:
             self.log_change(request, record, "Sent again.")
         if due:
-            text = f"Due now: {len(due)}. The worker sends them within seconds."
+            text = f"Due now: {len(due)}. A worker sends them within seconds."
             self.message_user(request, text, messages.SUCCESS)
         if len(due) < len(records):
             left = len(records) - len(due)
-            text = f"Left alone, since they were sent or are not needed: {left}."
+            text = f"Skipped, since they were sent or are not needed: {left}."
             self.message_user(request, text, messages.WARNING)
 
 

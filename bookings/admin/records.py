@@ -1,8 +1,8 @@
-"""What the admin does alike with bookings and with blocks: they are read in a list and on a
-page, and cancelled with a reason.
+"""Shared code for bookings and blocks, which staff read in a list and on a page, and cancel with a
+reason.
 
-Their documents are never saved from here: saving writes every field, and so would undo what a
-guest changed meanwhile. Services change them.
+The admin never saves their documents: saving writes every field, and would undo a guest's change
+made meanwhile. Services change them.
 """
 
 import json
@@ -45,7 +45,7 @@ MAX_AT_ONCE = 100
 
 
 class BookingHotelFilter(admin.SimpleListFilter):
-    """Names come from the catalogue: asking the bookings for them would read them all."""
+    """Takes the hotels from the catalogue: finding them in the bookings would read all bookings."""
 
     title = "hotel"
     parameter_name = "hotel"
@@ -60,7 +60,7 @@ class BookingHotelFilter(admin.SimpleListFilter):
 
 
 class ReasonForm(forms.Form):
-    """Why staff cancel. The service judges it."""
+    """The reason why staff cancel. The service judges it."""
 
     reason = forms.CharField(
         label="Why?",
@@ -73,8 +73,8 @@ class ReasonForm(forms.Form):
 
 
 class NewestBookingsList(ChangeList):
-    """The newest records; with filters those that fit among the newest, or among the newest of the
-    chosen days. What was searched for is listed whole."""
+    """Lists the newest records. Filters look among the newest, or among the newest of the chosen
+    days. A search lists everything it finds."""
 
     model_admin: "RecordAdmin"
 
@@ -94,10 +94,10 @@ class NewestBookingsList(ChangeList):
 
 
 class RecordAdmin(admin.ModelAdmin):
-    """Records of one `kind`: read, added and cancelled, never edited or deleted.
+    """Records of one `kind`. Staff read, add and cancel them, but never edit or delete them.
 
-    `event_labels` are its own words for what is in the history, `filter_parameters` what its
-    filters read of a URL.
+    `event_labels` are names for events in the history. `filter_parameters` are the URL parameters
+    that its filters read.
     """
 
     kind: ClassVar[str]
@@ -106,7 +106,7 @@ class RecordAdmin(admin.ModelAdmin):
     cancel_title: ClassVar[str]
     cancel_template: ClassVar[str]
 
-    # Only the newest first: no index serves another order, and there are many bookings.
+    # The newest come first: no index serves another order, and there are many bookings.
     sortable_by = ()
     paginator = BoundedPaginator
     show_full_result_count = False
@@ -120,7 +120,7 @@ class RecordAdmin(admin.ModelAdmin):
         return False
 
     def has_act_permission(self, request: HttpRequest) -> bool:
-        """Whoever may change records may do with them what services do."""
+        """The permission to change records is the one to act on them through services."""
         return super().has_change_permission(request)
 
     # --- Reading ------------------------------------------------------------------------------
@@ -129,14 +129,14 @@ class RecordAdmin(admin.ModelAdmin):
         return NewestBookingsList
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        # Whatever else stands in a URL would be asked of every booking.
+        # Any other parameter in a URL would be looked up in every booking.
         return lookup in self.filter_parameters
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[BookingRecord]:
         return super().get_queryset(request).filter(kind=self.kind)
 
     def find(self, request: HttpRequest, booking_id: str) -> BookingRecord:
-        """The record. Raises PermissionDenied for who may not change it."""
+        """The record. Raises PermissionDenied if the user may not change it."""
         if not self.has_act_permission(request):
             raise PermissionDenied
         record = self.get_object(request, booking_id)
@@ -179,7 +179,7 @@ class RecordAdmin(admin.ModelAdmin):
         return super().change_view(request, object_id, form_url, context)
 
     def describe(self, request: HttpRequest, booking: Booking) -> dict[str, Any]:
-        """What else its page shows."""
+        """Further context for the record's page."""
         raise NotImplementedError
 
     def show_form(
@@ -189,6 +189,7 @@ class RecordAdmin(admin.ModelAdmin):
         title: str,
         record: BookingRecord | None = None,
     ) -> HttpResponse:
+        """The page with a keyed form; for a new record, without `record`."""
         context = {
             **self.admin_site.each_context(request),
             "title": title,
@@ -199,7 +200,7 @@ class RecordAdmin(admin.ModelAdmin):
         return TemplateResponse(request, "admin/bookings/keyed_form.html", context)
 
     def show_record(self, request: HttpRequest, booking_id: str) -> HttpResponse:
-        """Leads to the record's page, or to the start page who may not see it."""
+        """Redirects to the record's page, or to the start page if the user may not see it."""
         if not self.has_view_permission(request):
             return HttpResponseRedirect(reverse("admin:index"))
         name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
@@ -211,19 +212,20 @@ class RecordAdmin(admin.ModelAdmin):
         return [self.page("cancel", self.cancel_one), *super().get_urls()]
 
     def page(self, action: str, view: Callable[..., HttpResponse]) -> URLPattern:
-        """The URL of what is done with one record."""
+        """The URL pattern of an action on one record."""
         name = f"{self.opts.app_label}_{self.opts.model_name}_{action}"
         return path(f"<str:booking_id>/{action}/", self.admin_site.admin_view(view), name=name)
 
     def cancel_one(self, request: StaffRequest, booking_id: str) -> HttpResponse:
+        """Cancels one record, or asks for the reason first."""
         asked = self.cancel_each(request, [self.find(request, booking_id)])
         return asked or self.show_record(request, booking_id)
 
     def cancel_each(
         self, request: StaffRequest, records: list[BookingRecord]
     ) -> HttpResponse | None:
-        """Cancels them for the reason that was sent; returns the page that asks for it if there
-        was none, or one that cannot be."""
+        """Cancels the records with the reason that was sent. If that is missing or refused, returns
+        the page that asks for it."""
         if not records:
             return None
         form = ReasonForm(request.POST if "reason" in request.POST else None)
@@ -251,7 +253,7 @@ class RecordAdmin(admin.ModelAdmin):
     # --- Changing -----------------------------------------------------------------------------
 
     def take(self, request: HttpRequest, queryset: QuerySet[BookingRecord]) -> list[BookingRecord]:
-        """The selected records; none, with a message, if they are too many."""
+        """The selected records; an empty list, with a message, if there are too many."""
         records = list(queryset[: MAX_AT_ONCE + 1])
         if len(records) <= MAX_AT_ONCE:
             return records
@@ -268,8 +270,8 @@ class RecordAdmin(admin.ModelAdmin):
     ) -> None:
         """Changes one record after the other, with a message for each.
 
-        Raises ValidationFailed for what staff typed: it is the same for all of them, so none
-        is changed then.
+        Raises ValidationFailed for what staff typed: that is the same for all records, so none is
+        changed then.
         """
         for record in records:
             try:
@@ -292,23 +294,23 @@ class RecordAdmin(admin.ModelAdmin):
         if not outcome.replayed:
             self.log_change(request, record, text)
             return messages.SUCCESS, text
-        # A replay tells what was true then: a booking confirmed once may be cancelled since.
+        # A replay says what was true then: a booking confirmed once may have been cancelled since.
         current = lookups.find_booking(record.pk)
         status = current.status_at(clock.now()) if current else "gone"
         if status == content["booking"]["status"]:
             return messages.SUCCESS, text
-        return messages.ERROR, f"This was done before, and the booking is {status} now."
+        return messages.ERROR, f"This was done before, and the booking is now {status}."
 
 
 def place_of(booking: dict[str, Any]) -> str:
-    """Where and when a booking is and what it costs, of its description by the API."""
+    """Where and when a booking is and what it costs, from the API's description of it."""
     rooms = ", ".join(booked["resourceId"] for booked in booking["rooms"])
     total = format_money(booking["price"]["total"], booking["price"]["currency"])
     return f"{rooms} ({booking['checkIn']} to {booking['checkOut']}, {total})"
 
 
 def name_people(labels: Iterable[str]) -> dict[str, str]:
-    """Names for callers, owners and actors; whoever has no account stays as they are written."""
+    """Names for callers, owners and actors by label. Labels without an account stay as they are."""
     wanted = set(labels)
     ids: dict[str, list[ObjectId]] = {"user": [], "client": []}
     for label in wanted:
@@ -324,15 +326,16 @@ def name_people(labels: Iterable[str]) -> dict[str, str]:
 
 
 def staff(request: StaffRequest) -> Caller:
+    """The caller that stands for the logged-in user."""
     return caller_of_user(request.user.pk)
 
 
 def _details_of(change: Change, booking: Booking) -> str:
-    """What the history says of a change besides its name: where it put the booking, or why."""
+    """A change's details in the history: where it put the booking, or why it was made."""
     if change.reason is not None:
         return change.reason
     if change.event == NO_SHOW and change.body is not None:
-        # Which nights were given back with it.
+        # The message says which nights were given back.
         message: str = json.loads(change.body)["message"]
         return message
     made = booking.key_for(change.key) if change.event == "created" and change.key else None

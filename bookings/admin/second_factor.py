@@ -1,7 +1,7 @@
-"""Two-factor login of staff: asking for a code, and setting a device up.
+"""Two-factor login for staff: asking for a code, and setting up a device.
 
-bookingsite/staff.py leads here who has a device and has not shown a code of it in this session,
-and who needs one. Other sessions of the same person are asked for themselves.
+bookingsite/staff.py sends people here who have a device but have not entered a code in this
+session, and people who must set up a device. Each session of a person is asked separately.
 """
 
 from typing import Any
@@ -23,15 +23,15 @@ from bookings.infrastructure.seals import SealBroken
 from bookings.people import second_factor
 from bookings.refusals import Throttled
 
-# What the session says was proved: the name of a device, so that a new one is asked for.
+# The session's key for the name of the proved device, so that a new device is asked for again.
 PROVED = "second_factor"
 
-# Where the session keeps the sealed secret of the device that it sets up.
+# The session's key for the sealed secret of the device being set up.
 _BEGUN = "second_factor_begun"
 
-WRONG = "This code is wrong or was used before. Wait for the next one, then type that."
-TOO_MANY = "These were too many tries. Wait {left_s} seconds, then type a new code."
-UNREADABLE = "This site has a new secret key and cannot read your device's; use a recovery code."
+WRONG = "This code is wrong or was used before. Wait for the next one and type that."
+TOO_MANY = "Too many wrong codes. Wait {left_s} seconds, then type a new one."
+UNREADABLE = "The site's secret key has changed, so your app's codes fail; use a recovery code."
 
 _show_or_take = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -46,6 +46,7 @@ class CodeForm(forms.Form):
     )
 
     def show_throttled(self, refusal: Throttled) -> int:
+        """Shows how long to wait. Returns the HTTP status of the refusal."""
         self.add_error("code", TOO_MANY.format(left_s=refusal.retry_after_s))
         return refusal.status
 
@@ -78,7 +79,7 @@ def ask(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters()
 @_show_or_take
 def device(request: StaffRequest) -> HttpResponse:
-    """Sets a device up; once there is one, takes it away or makes new recovery codes."""
+    """Sets up a device. If there is one, removes it or makes new recovery codes."""
     factor = second_factor.find_factor(request.user.pk)
     return _set_up(request) if factor is None else _change(request, factor)
 
@@ -112,7 +113,7 @@ def _set_up(request: StaffRequest) -> HttpResponse:
 
 
 def _begun(request: HttpRequest) -> tuple[str, str]:
-    """The secret that this session sets up, sealed and open; the same until it is confirmed."""
+    """The secret being set up, sealed and open; it stays the same until it is confirmed."""
     sealed = request.session.get(_BEGUN) or second_factor.new_secret()
     try:
         secret = second_factor.open_secret(sealed)
@@ -124,7 +125,7 @@ def _begun(request: HttpRequest) -> tuple[str, str]:
 
 
 def _change(request: StaffRequest, factor: second_factor.SecondFactor) -> HttpResponse:
-    """Each wants a new code: a session that was left open must not take the device away."""
+    """Asks for a new code each time, so that a session left open cannot remove the device."""
     user = request.user
     form, status = CodeForm(request.POST if request.method == "POST" else None), 200
     if form.is_valid():
@@ -132,7 +133,7 @@ def _change(request: StaffRequest, factor: second_factor.SecondFactor) -> HttpRe
             if second_factor.prove(user.pk, form.cleaned_data["code"]):
                 if "remove" in request.POST:
                     second_factor.remove_factor(user.pk)
-                    note(request, "Took two-factor login away.", about=user)
+                    note(request, "Removed two-factor login.", about=user)
                     return HttpResponseRedirect(reverse("admin:index"))
                 codes = second_factor.renew_recovery_codes(user.pk)
                 note(request, "Made new recovery codes.", about=user)
@@ -147,13 +148,13 @@ def _change(request: StaffRequest, factor: second_factor.SecondFactor) -> HttpRe
 
 
 def _remember(request: HttpRequest, device_name: str) -> None:
-    """Under a new session key: a cookie that was seen before the code opens nothing."""
+    """Gives the session a new key, so that a cookie seen before the code opens nothing."""
     request.session.cycle_key()
     request.session[PROVED] = device_name
 
 
 def _show_codes(request: HttpRequest, codes: list[str]) -> HttpResponse:
-    """The answer itself: a redirect or a message would store them somewhere."""
+    """Shows the codes in this answer: a redirect or a message would store them somewhere."""
     return _show(request, "codes.html", "Your recovery codes", codes=codes)
 
 
@@ -169,7 +170,7 @@ def _show(
 
 
 def _next_of(request: HttpRequest) -> str:
-    """Where to go after the code, if it is a path of this site."""
+    """Where to go after the code: the path that was asked for, if it is on this site."""
     target = request.POST.get("next", request.GET.get("next", ""))
     is_here = url_has_allowed_host_and_scheme(
         target, allowed_hosts={request.get_host()}, require_https=request.is_secure()

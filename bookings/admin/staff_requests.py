@@ -1,4 +1,4 @@
-"""What an admin page is asked with, and what its asker may do."""
+"""Requests for admin pages, and what their users may do."""
 
 from typing import TypeGuard
 
@@ -9,19 +9,19 @@ from bookings.infrastructure.clock import TimedRequest
 
 
 class StaffRequest(TimedRequest):
-    """A request as the admin site lets it through to a page; a name for types.
+    """The type of a request that the admin site lets through to a page.
 
-    Django's own methods are given an HttpRequest: they tell by `is_of_staff` that it is one.
+    Django's own methods take an HttpRequest, and narrow it with `is_of_staff`.
     """
 
     user: User
 
 
 def is_of_staff(request: HttpRequest) -> TypeGuard[StaffRequest]:
-    """Whether a user has logged in, and the request has its limits."""
+    """Whether a user is logged in and the request has a deadline."""
     return isinstance(request.user, User) and hasattr(request, "deadline")
 
 
 def may(request: HttpRequest, *permissions: str) -> bool:
-    """Whether the user, if any, has all of the permissions."""
+    """Whether there is a user who has all of the permissions."""
     return isinstance(request.user, User | AnonymousUser) and request.user.has_perms(permissions)

@@ -1,4 +1,4 @@
-"""Bookings: listed, shown, added under a key, confirmed, moved and cancelled, by services alone."""
+"""Bookings in the admin. Only services add, confirm, move and cancel them."""
 
 import json
 from datetime import timedelta
@@ -47,12 +47,12 @@ from bookings.refusals import ValidationFailed
 from bookings.stays import answers, create, lifecycle, lookups
 from bookings.stays.outcomes import Outcome
 
-# Among so many of those who were found the list's filters look.
+# How many of the bookings found the list's filters look through.
 MAX_FOUND = 1_000
 
 
 class StatusFilter(admin.SimpleListFilter):
-    """By the status as it is now: a hold that ran out is expired, tidied or not."""
+    """Filters by the status now: a hold that ran out is expired, tidied or not."""
 
     title = "status"
     parameter_name = "status"
@@ -77,7 +77,7 @@ class StatusFilter(admin.SimpleListFilter):
 
 
 class MoveForm(KeyedForm):
-    """Where a booking is to be."""
+    """The dates and rooms to move a booking to."""
 
     button = "Move"
     shown_beside = {
@@ -88,7 +88,7 @@ class MoveForm(KeyedForm):
     }
     asks_after = "check_out"
 
-    # The booking's that the form was opened on.
+    # The version of the booking when the form was opened.
     version = forms.IntegerField(
         widget=forms.HiddenInput,
         error_messages=dict.fromkeys(("required", "invalid"), lifecycle.CHANGED_SINCE),
@@ -97,11 +97,11 @@ class MoveForm(KeyedForm):
     check_out = DayField(label="Check-out")
     rooms = RoomIdsField(
         widget=RoomsSelect,
-        help_text="Free rooms for these dates; nights that were booked keep their price.",
+        help_text="Rooms that are free for these dates. Nights that were booked keep their price.",
     )
 
     def show_where(self, booking: Booking) -> None:
-        """Makes what was sent what the booking is now; the faults stay."""
+        """Replaces the sent values with the booking's present ones; the faults stay."""
         assert isinstance(self.data, QueryDict), "it is a browser's form"
         data = self.data.copy()
         data["version"] = str(booking.version)
@@ -111,7 +111,7 @@ class MoveForm(KeyedForm):
         self.data = data
 
     def offer(self, booking: Booking) -> None:
-        """Fills a list for each of the booking's rooms with what is free on the form's dates."""
+        """Fills a list for each of the booking's rooms with the rooms free on the form's dates."""
         found: tuple[tuple[RoomOption, ...], ...] = tuple(() for _ in booking.rooms)
         try:
             check_in, check_out = (
@@ -158,12 +158,12 @@ class BookingAdmin(RecordAdmin):
     )
     list_filter = (StatusFilter, BookingHotelFilter, CreatedFilter)
     filter_parameters = ("status", "hotel", "first", "last")
-    # Its field alone: `get_search_results` does the search.
+    # Only shows the search field: `get_search_results` does the search.
     search_fields = ("reference",)
     search_help_text = (
-        "Beginnings of the guest's names, e-mail or phone number, or of the reference. "
-        f"Without a search the newest {MAX_LISTED:,} are listed, and filters look among the newest "
-        f"{LOOKED_THROUGH:,}, or the newest of the chosen days."
+        "Type the beginning of the guest's name, e-mail or phone number, or of the reference. "
+        f"Without a search, this list shows the newest {MAX_LISTED:,}, and filters look among the "
+        f"newest {LOOKED_THROUGH:,}, or the newest of the chosen days."
     )
     actions = ("confirm_selected", "cancel_selected")
     change_form_template = "admin/bookings/bookingrecord/change_form.html"
@@ -187,8 +187,8 @@ class BookingAdmin(RecordAdmin):
         found = find_stay_ids(search_term, hotels=inventory.list_hotels(), limit=MAX_FOUND + 1)
         if len(found) > MAX_FOUND:
             text = (
-                "More bookings fit than can be looked through; these are of the newest "
-                f"{MAX_FOUND:,}. Type more."
+                "Too many bookings match. These are among the newest "
+                f"{MAX_FOUND:,}; type more to narrow the search."
             )
             self.message_user(request, text, messages.WARNING, fail_silently=True)
         return queryset.filter(pk__in=found[:MAX_FOUND]), False
@@ -211,7 +211,7 @@ class BookingAdmin(RecordAdmin):
 
     @admin.display(description="total")
     def listed_total(self, record: BookingRecord) -> str:
-        """With what *Confirm selected* is about: the stay as the row shows it."""
+        """The total, with a hidden field that tells *Confirm selected* what the row shows."""
         seen = {
             "checkIn": record.check_in,
             "checkOut": record.check_out,
@@ -247,7 +247,7 @@ class BookingAdmin(RecordAdmin):
                 (night, format_money(amount, booking.price.currency))
                 for night, amount in booking.price.nights
             ],
-            # A hold that ran out may be confirmed for a while; the service knows how long.
+            # A hold that ran out can still be confirmed for a while; the service knows how long.
             "may_confirm": may_act and status in (PENDING, EXPIRED),
             "seen": json.dumps(answers.describe_seen(booking)),
             "may_move": may_act and status in ACTIVE,
@@ -271,7 +271,7 @@ class BookingAdmin(RecordAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Books under the key in the form, so that sending the form twice books once."""
+        """Books under the form's key, so that sending the form twice books once."""
         if not self.has_add_permission(request):
             raise PermissionDenied
         hotels = tuple(inventory.list_hotels())
@@ -289,7 +289,7 @@ class BookingAdmin(RecordAdmin):
         booking = outcome.content["booking"]
         reference = booking["reference"]
         if outcome.replayed:
-            text = f"This form had made the booking {reference} already; nothing new was booked."
+            text = f"This form has already made the booking {reference}; nothing new was booked."
             self.message_user(request, text, messages.WARNING)
         else:
             text = _acknowledge(outcome, by_category=not form.cleaned_data["room"])
@@ -306,6 +306,7 @@ class BookingAdmin(RecordAdmin):
 
     @method_decorator(require_POST)
     def confirm_one(self, request: StaffRequest, booking_id: str) -> HttpResponse:
+        """Confirms the booking as its page showed it."""
         self.change_each(request, [self.find(request, booking_id)], _confirm)
         return self.show_record(request, booking_id)
 
@@ -320,7 +321,7 @@ class BookingAdmin(RecordAdmin):
         return self.cancel_each(request, self.take(request, queryset))
 
     def move_one(self, request: StaffRequest, booking_id: str) -> HttpResponse:
-        """Moves under the key in the form, so that sending the form twice moves once."""
+        """Moves under the form's key, so that sending the form twice moves once."""
         record = self.find(request, booking_id)
         before = lookups.find_booking(booking_id)
         assert before is not None, "a booking is never deleted"
@@ -332,7 +333,7 @@ class BookingAdmin(RecordAdmin):
                 else MoveForm.new(
                     version=before.version,
                     rooms=before.room_ids,
-                    # Who left early comes with a shorter stay in the URL.
+                    # The link for a guest who left early has shorter dates in its URL.
                     check_in=request.GET.get("check_in") or before.check_in,
                     check_out=request.GET.get("check_out") or before.check_out,
                 )
@@ -347,12 +348,12 @@ class BookingAdmin(RecordAdmin):
                 form.show_where(current)
             form.offer(current)
             return self.show_form(request, form, title, record)
-        # Nothing was changed between this and the move, or the form's version would not have been
-        # the booking's any more.
+        # Nothing changed between reading `before` and the move, or the form's version would no
+        # longer have been the booking's.
         old = place_of(answers.describe(before, now=clock.now()))
         new = place_of(outcome.content["booking"])
         if outcome.replayed:
-            text = "This form had moved the booking already; nothing was moved again."
+            text = "This form has already moved the booking; nothing was moved again."
             level = messages.WARNING
         elif old == new:
             level, text = messages.WARNING, outcome.content["message"]
@@ -364,7 +365,7 @@ class BookingAdmin(RecordAdmin):
 
 
 def _open_form(request: HttpRequest, hotels: tuple[HotelFacts, ...]) -> BookingForm:
-    """The form with what is in the URL: a hotel, or a room or category of one, and dates."""
+    """The form, filled in from the URL: a hotel, room or category, dates and guests."""
     asked = request.GET
     room = inventory.find_room(asked.get("room", ""))
     category = inventory.find_category(room.category if room else asked.get("category", ""))
@@ -387,7 +388,7 @@ def _open_form(request: HttpRequest, hotels: tuple[HotelFacts, ...]) -> BookingF
 
 def _book(request: StaffRequest, form: BookingForm) -> Outcome:
     owner = form.cleaned_data["owner"]
-    # The booking keeps the language in which it is made.
+    # The booking keeps the language that is active when it is made.
     with translation.override(form.cleaned_data["guest_language"] or settings.LANGUAGE_CODE):
         return create.create_booking(
             caller=staff(request),
@@ -400,18 +401,19 @@ def _book(request: StaffRequest, form: BookingForm) -> Outcome:
 
 
 def _acknowledge(outcome: Outcome, *, by_category: bool) -> str:
-    """What staff are told of a new booking; they choose no key and name no room of a category."""
+    """The message for staff about a new booking. It does not mention keys, and names the rooms that
+    were chosen from a category."""
     booking = outcome.content["booking"]
     text: str = outcome.content["message"]
     if booking["status"] == PENDING:
-        text = "The room is held; confirm it here before the hold runs out."
+        text = "The room is held. Confirm the booking here before the hold runs out."
     if not by_category:
         return text
     return f"{text} Chosen: {', '.join(booked['resourceId'] for booked in booking['rooms'])}."
 
 
 def _confirm(request: StaffRequest, booking_id: str) -> Outcome:
-    """Confirms what the page showed that was sent: one booking's, or a list."""
+    """Confirms what the page showed: the page of one booking, or a row of the list."""
     seen = request.POST.get("seen") or request.POST.get(f"seen-{booking_id}") or "{}"
     return lifecycle.confirm_booking(
         actor=staff(request),

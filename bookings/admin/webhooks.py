@@ -1,7 +1,7 @@
-"""Partners' endpoints: where they are, whether they take what is sent, and their secrets.
+"""Partners' webhook endpoints: their URLs, whether they accept events, and their secrets.
 
-A secret is shown once, on the page that answers its making. Tests are sent by a worker, as
-everything else is: from where it stands, and by no process that customers reach.
+A secret is shown once, on the page that makes it. A worker sends test events, like all others: they
+come from its place in the network, and never from a process that customers reach.
 """
 
 from typing import Any
@@ -26,13 +26,14 @@ from bookings.news.webhooks.signing import hint_of
 
 SHOWN_DELIVERIES = 20
 
-# A worker looks every few seconds. Who waits longer has none.
+# Workers look every few seconds. After this long, no worker seems to be running.
 TEST_PATIENCE_S = 60
 
 
 class WebhookEndpointForm(forms.ModelForm):
     def clean_url(self) -> str:
-        """Whether the name leads inside is judged at each try: today's answer says little."""
+        """Judges how the URL is written. Each try checks whether its host leads to a private
+        address, since that can change."""
         url: str = self.cleaned_data["url"]
         try:
             read_url(url)
@@ -99,26 +100,27 @@ class WebhookEndpointAdmin(AddsOnce):
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Another client would be told what is this one's, so it has an endpoint of its own."""
+        """The client never changes: another one would get this client's events."""
         return ("client", *self.readonly_fields) if obj else self.readonly_fields
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.fields if obj else ("client", "url", "is_active")
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Whether the URL of the list may ask this; of secrets it would tell piece by piece."""
+        """Allows no lookups of secrets: the list would reveal them piece by piece."""
         is_of_secret = lookup.split("__")[0] in ("secret", "seal_key")
         return not is_of_secret and super().lookup_allowed(lookup, value, request)
 
     @admin.display(description="state")
     def state(self, endpoint: WebhookEndpoint) -> str:
+        """Whether it works or fails, was disabled by the site, or was switched off by staff."""
         now = clock.now()
         if not endpoint.is_active:
             if not endpoint.disabled_at:
                 return "switched off"
-            return f"DISABLED {timesince(endpoint.disabled_at, now)} ago: it took nothing"
+            return f"DISABLED {timesince(endpoint.disabled_at, now)} ago: it accepted nothing"
         if not endpoint.failing_since:
-            return "well"
+            return "working"
         pause = ""
         if endpoint.next_try_at and endpoint.next_try_at > now:
             pause = f"; tried again at {endpoint.next_try_at:%H:%M:%S} UTC"
@@ -133,7 +135,7 @@ class WebhookEndpointAdmin(AddsOnce):
     def save_model(
         self, request: HttpRequest, obj: WebhookEndpoint, form: Any, change: bool
     ) -> None:
-        """A plain save of what is there would undo what a worker wrote this moment."""
+        """Changes single fields: a plain save would undo what a worker wrote meanwhile."""
         if change:
             if {"url", "is_active"} & set(form.changed_data):
                 endpoints.change_endpoint(obj.pk, url=obj.url, is_active=obj.is_active)
@@ -150,7 +152,7 @@ class WebhookEndpointAdmin(AddsOnce):
         return self._show_secret(request, obj, seals.open_seal(obj.secret))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """By key, since MongoDB cannot delete through the joins that a list makes."""
+        """Deletes by key, since MongoDB cannot delete through the joins of a list."""
         ids = [endpoint.pk for endpoint in queryset]
         WebhookEndpoint.objects.filter(pk__in=ids).delete()
 
@@ -181,7 +183,7 @@ class WebhookEndpointAdmin(AddsOnce):
 
     @method_decorator(require_POST)
     def rotate_secret(self, request: HttpRequest, endpoint_id: str) -> HttpResponse:
-        """Answers with the secret itself: a redirect or a message would store it somewhere."""
+        """Shows the secret in this answer: a redirect or a message would store it somewhere."""
         endpoint = self._find(request, endpoint_id)
         secret = endpoints.rotate_secret(endpoint.pk)
         if secret is None:
@@ -191,12 +193,11 @@ class WebhookEndpointAdmin(AddsOnce):
 
     @method_decorator(require_POST)
     def end_earlier_secrets(self, request: HttpRequest, endpoint_id: str) -> HttpResponse:
+        """Ends the overlap: from now on only the newest secret signs."""
         endpoint = self._find(request, endpoint_id)
         endpoints.end_earlier_secrets(endpoint.pk)
         self.log_change(request, endpoint, "Ended earlier secrets.")
-        self.message_user(
-            request, "Nothing is signed with earlier secrets any more.", messages.SUCCESS
-        )
+        self.message_user(request, "Earlier secrets no longer sign anything.", messages.SUCCESS)
         return _back_to(endpoint)
 
     def _show_secret(
@@ -218,6 +219,7 @@ class WebhookEndpointAdmin(AddsOnce):
 
     @method_decorator(require_POST)
     def order_test(self, request: HttpRequest, endpoint_id: str) -> HttpResponse:
+        """Leaves a test event for a worker and redirects to the page with its result."""
         endpoint = self._find(request, endpoint_id)
         endpoints.order_test(endpoint.pk)
         self.log_change(request, endpoint, "Sent a test event.")
@@ -227,7 +229,7 @@ class WebhookEndpointAdmin(AddsOnce):
 
     @method_decorator(require_safe)
     def test(self, request: HttpRequest, endpoint_id: str) -> HttpResponse:
-        """What came of the test, or that it is under way: then the page comes again by itself."""
+        """Shows the result of the test. While the test is under way, the page reloads by itself."""
         endpoint = self._find(request, endpoint_id)
         test = (endpoints.find_endpoint(endpoint.pk) or {}).get("test")
         waited_s = (clock.now() - test["ordered_at"]).total_seconds() if test else 0.0
@@ -244,7 +246,7 @@ class WebhookEndpointAdmin(AddsOnce):
 
     @method_decorator(require_POST)
     def send_again(self, request: HttpRequest, endpoint_id: str) -> HttpResponse:
-        """One delivery, whatever became of it, or everything that waits."""
+        """Sends one delivery again, in any state, or everything that is waiting."""
         endpoint = self._find(request, endpoint_id)
         client_id = endpoints.client_id_of(endpoint)
         if delivery_id := request.POST.get("delivery"):
@@ -253,18 +255,20 @@ class WebhookEndpointAdmin(AddsOnce):
             self.log_change(request, endpoint, f"Sent {delivery_id} again.")
         else:
             backlog.make_due(client_id)
-            self.log_change(request, endpoint, "Sent again what waits.")
+            self.log_change(request, endpoint, "Sent waiting events again.")
         endpoints.try_now(endpoint.pk)
         if endpoint.is_active:
-            self.message_user(request, "It is sent within seconds.", messages.SUCCESS)
+            self.message_user(request, "It will be sent within seconds.", messages.SUCCESS)
         else:
-            self.message_user(request, "It is sent once the endpoint is active.", messages.WARNING)
+            self.message_user(
+                request, "It will be sent once the endpoint is active.", messages.WARNING
+            )
         return _back_to(endpoint)
 
     # --------------------------------------------------------------------------------------
 
     def _find(self, request: HttpRequest, endpoint_id: str) -> WebhookEndpoint:
-        """The endpoint. Raises PermissionDenied for who may not change it."""
+        """The endpoint. Raises PermissionDenied if the user may not change it."""
         if not self.has_view_permission(request) or not self.has_change_permission(request):
             raise PermissionDenied
         endpoint = self.get_object(request, endpoint_id)
@@ -281,7 +285,7 @@ class WebhookEndpointAdmin(AddsOnce):
 
 
 def _shown(deliveries: list[backlog.DeliveryDocument]) -> list[dict[str, Any]]:
-    """As a template can read them, which wants no underscore."""
+    """Adds `id`, since templates cannot read names that begin with an underscore."""
     return [{**delivery, "id": delivery["_id"]} for delivery in deliveries]
 
 

@@ -1,5 +1,5 @@
-"""What the front desk does: marks guests, blocks rooms, moves stays, finds guests, reads figures.
+"""The work of the front desk: marking stays, blocking rooms, moving, finding guests, figures.
 
-A change of a booking goes through `stays`, which writes it. Modules here may import `stays` and
-what is below it, and neither `news` nor `people`.
+`stays` writes every change of a booking. Modules here may import `stays` and the packages below it,
+but neither `news` nor `people`.
 """

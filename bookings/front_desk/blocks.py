@@ -55,10 +55,10 @@ def block_rooms(
 ) -> Outcome:
     """For staff: takes rooms of one hotel out of service on the nights in [first, end).
 
-    All of them or none, and once for each key. Bookings in the way are listed in the
-    refusal, ALREADY_BOOKED; the block is lifted with `cancel_booking`. The Outcome is 201 or a
-    refusal. Raises InvalidIdempotencyKey before anything is claimed, IdempotencyInProgress while
-    another request works under the key, and a driver's error for what may have happened or not.
+    Blocks all of the rooms or none, and once for each key. If bookings are in the way, the refusal
+    ALREADY_BOOKED lists them. `cancel_booking` lifts the block. The Outcome is 201 or a refusal.
+    Raises InvalidIdempotencyKey before anything is claimed, IdempotencyInProgress while another
+    request works under the key, and a driver's error if the block may or may not have been written.
     """
     # 1. Read the key.
     key = read_key(key_header)
@@ -67,16 +67,16 @@ def block_rooms(
     digest = keys.digest_of(caller=str(actor), operation="block", target="", key=key)
     steps = Steps("block")
 
-    # 2. Claim it. Whoever has an answer already is sent that answer.
+    # 2. Claim it. If the key has an answer already, send that.
     with claim_key(digest, recover=lookups.find_answer, steps=steps) as claim:
         if claim.replay:
             return answer_with(claim.replay, key, steps, replayed=True)
         try:
-            # 3. Judge what is to be blocked.
+            # 3. Judge the block.
             block = _make_block(actor, room_ids, first, end, reason, digest)
             made = _make_key(block, key, digest)
 
-            # 4. Write. The index on slots looks for bookings in the way.
+            # 4. Write. The index on slots finds bookings in the way.
             deadline.check()
             with steps.timed("txn"):
                 try:
@@ -86,7 +86,7 @@ def block_rooms(
         except Refusal as refusal:
             return refuse(claim, refusal, key, steps)
 
-        # 5. Finish: store the answer. It is in the block already and cannot change.
+        # 5. Finish: store the answer. The block has it already, and it cannot change.
         answer = Answer(status=written.key.status, body=written.key.body)
         claim.succeed(answer, answer_ttl_ms=ANSWER_TTL_MS)
     return answer_with(answer, key, steps, replayed=written.outcome == "twin")
@@ -106,7 +106,7 @@ def _make_block(
         id=new_id(now),
         reference=new_reference(hotel.code),
         caller=str(actor),
-        # Nobody's own, so that it is in nobody's list of bookings.
+        # No person owns a block, so no one's list of bookings has it.
         owner=f"hotel:{hotel.id}",
         user_id="",
         hotel=hotel.id,
@@ -128,7 +128,7 @@ def _make_block(
 
 
 def _make_key(block: Booking, key: str, digest: str) -> Key:
-    """The key that the block is made under, with the answer it is acknowledged with."""
+    """The block's key, with the answer that acknowledges the block."""
     message = "The rooms are blocked."
     answer = answers.success(block, key=key, message=message, status=201, now=block.created_at)
     return Key(
@@ -145,7 +145,7 @@ def _judge_block(
     room_ids: tuple[str, ...], first: date, end: date, reason: str
 ) -> tuple[HotelFacts, tuple[BookedRoom, ...]]:
     if not 1 <= len(set(room_ids)) <= MAX_ROOMS:
-        raise ValidationFailed([Fault("rooms", f"Name 1 to {MAX_ROOMS} rooms.")])
+        raise ValidationFailed([Fault("rooms", f"Choose 1 to {MAX_ROOMS} rooms.")])
     rooms = {room_id: inventory.find_room(room_id) for room_id in room_ids}
     faults = [
         Fault("rooms", f"There is no room {room_id} for sale.")
@@ -162,7 +162,9 @@ def _judge_block(
     if end <= first:
         faults.append(Fault("end", "The end must be after the first night."))
     elif (end - first).days * len(rooms) > MAX_SLOTS:
-        faults.append(Fault("end", f"A block has at most {MAX_SLOTS} nights, all rooms together."))
+        faults.append(
+            Fault("end", f"A block has at most {MAX_SLOTS} nights, all its rooms together.")
+        )
     if faults:
         raise ValidationFailed(faults)
     found = [room for room in rooms.values() if room]
@@ -171,7 +173,7 @@ def _judge_block(
     hotel = inventory.find_hotel(hotels.pop())
     assert hotel is not None, "a category's hotel cannot be deleted before the category"
     if hotels:
-        faults.append(Fault("rooms", "All rooms of a block must be in one hotel."))
+        faults.append(Fault("rooms", "All rooms of a block must be in the same hotel."))
     faults += [
         Fault("first" if fault.field == "checkIn" else "end", fault.message)
         for fault in inventory.judge_dates(hotel, first, end, at_desk=True)

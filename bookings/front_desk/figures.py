@@ -1,7 +1,7 @@
 """Occupancy and revenue of a hotel by night, as they are now.
 
-What is sold is counted by slots, as the index keeps them, and revenue is the frozen price of
-each night. docs/manager.md defines every figure.
+Rooms are counted by the slots that the index keeps, and revenue is the frozen price of each night.
+docs/manager.md defines every figure.
 """
 
 from collections.abc import Iterator
@@ -19,16 +19,16 @@ from bookings.refusals import Fault, ValidationFailed
 
 MAX_NIGHTS = 366
 
-# In place of a category, for what bookings earn that have rooms of several.
+# Stands in for the category of revenue from bookings with rooms of several categories.
 SEVERAL = ""
 
 
 @dataclass(frozen=True)
 class RoomCount:
-    """Rooms on a night, or the sum over several; `revenue` is in minor units.
+    """Counts of rooms on a night, or sums of them; `revenue` is in minor units.
 
-    `priced` rooms are those that the revenue is of: all that are sold, but of one category only
-    those in bookings that have no other.
+    `priced` counts the rooms behind the revenue: all sold rooms, but for a single category only
+    those in bookings without another category.
     """
 
     rooms: int = 0
@@ -45,22 +45,22 @@ class RoomCount:
 
     @property
     def for_sale(self) -> int:
-        """What could be sold: a blocked room could not."""
+        """The rooms that could be sold: blocked rooms cannot."""
         return self.rooms - self.blocked
 
     @property
     def occupancy(self) -> Decimal | None:
-        """In percent of what is for sale; None where nothing is."""
+        """Rooms sold in percent of rooms for sale; None if none are for sale."""
         return 100 * Decimal(self.sold) / self.for_sale if self.for_sale > 0 else None
 
     @property
     def adr(self) -> Decimal | None:
-        """Average daily rate: minor units for each room sold; None where none is."""
+        """Average daily rate: minor units per room sold; None if none are sold."""
         return Decimal(self.revenue) / self.priced if self.priced else None
 
     @property
     def revpar(self) -> Decimal | None:
-        """Revenue per available room, in minor units; None where none is for sale."""
+        """Revenue per available room, in minor units; None if none are for sale."""
         return Decimal(self.revenue) / self.for_sale if self.for_sale > 0 else None
 
 
@@ -68,8 +68,8 @@ class RoomCount:
 class HotelFigures:
     """A hotel's nights from `first` to `last`; `cells` are by day and category.
 
-    `other_currencies` is what was earned in another than the hotel's present one, in minor
-    units; it is in no other figure.
+    `other_currencies` has revenue in currencies other than the hotel's present one, in minor units;
+    no other figure includes it.
     """
 
     hotel: HotelFacts
@@ -80,19 +80,24 @@ class HotelFigures:
     other_currencies: dict[str, int] = field(default_factory=dict)
 
     def days(self) -> Iterator[date]:
+        """The nights from `first` to `last`."""
         return nights_between(self.first, self.last + timedelta(days=1))
 
     def of_day(self, day: date) -> RoomCount:
+        """The sum over all categories on one night."""
         return sum((self.cell(day, name) for name in self._names()), RoomCount())
 
     def of_category(self, category: str) -> RoomCount:
+        """The sum over all nights for a category's id, or for SEVERAL."""
         return sum((self.cell(day, category) for day in self.days()), RoomCount())
 
     def cell(self, day: date, category: str) -> RoomCount:
+        """One night of one category, or of SEVERAL; zeros if there is nothing."""
         return self.cells.get((day, category), RoomCount())
 
     @property
     def total(self) -> RoomCount:
+        """The sum over all nights and categories."""
         return sum(self.cells.values(), RoomCount())
 
     def _names(self) -> list[str]:
@@ -100,9 +105,9 @@ class HotelFigures:
 
 
 def read_figures(hotel_id: str, first: date, last: date) -> HotelFigures:
-    """The figures of the nights from `first` to `last`, both included.
+    """The figures for the nights from `first` to `last`, both included.
 
-    Raises ValidationFailed with a sentence for each fault.
+    Raises ValidationFailed for an unknown hotel and for a range that is empty or too long.
     """
     hotel = inventory.find_hotel(hotel_id)
     if hotel is None:
@@ -127,7 +132,7 @@ def read_figures(hotel_id: str, first: date, last: date) -> HotelFigures:
             amount = 0
         key = (date.fromisoformat(place["night"]), place["category"] or SEVERAL)
         count = RoomCount(
-            # A room that was taken out of sale is for sale on the nights that it is sold.
+            # A room that was taken off sale counts as for sale on nights when it is occupied.
             rooms=group["unsold"],
             sold=group["rooms"] if state == "sold" else 0,
             held=group["rooms"] if state == "held" else 0,
@@ -140,7 +145,7 @@ def read_figures(hotel_id: str, first: date, last: date) -> HotelFigures:
 
 
 def _count_rooms(category_ids: list[str]) -> tuple[dict[str, int], list[str]]:
-    """How many rooms of each category are for sale, and the ids of those that are not."""
+    """The number of rooms for sale by category, and the ids of the rooms that are not for sale."""
     counts: dict[str, int] = {}
     unsold = []
     found = collection("rooms").find(
@@ -155,16 +160,16 @@ def _count_rooms(category_ids: list[str]) -> tuple[dict[str, int], list[str]]:
 
 
 def _read_groups(hotel_id: str, first: date, last: date, unsold: list[str]) -> list[dict[str, Any]]:
-    """Rooms and amounts by night, category, state and currency, read at one moment."""
+    """Rooms and amounts by night, category, state and currency, all read at one moment."""
     low, high = first.isoformat(), (last + timedelta(days=1)).isoformat()
     slots = {"$gte": f"{low}|", "$lt": f"{high}|"}
-    # Nights that a no-show gave back are sold by who has them now.
+    # Nights that a no-show gave back count for the booking that has them now.
     kept = {"$min": [high, {"$ifNull": ["$released_from", high]}]}
     pipeline: list[dict[str, Any]] = [
         {
             "$match": {
                 "hotel": hotel_id,
-                # One range of the index, for which the status must stand here, too.
+                # One range of the index; MongoDB uses it only if the status is here too.
                 "slots": {"$elemMatch": slots},
                 "status": {"$in": list(ACTIVE)},
                 "$or": [{"status": CONFIRMED}, {"expires_at": {"$gt": clock.now()}}],
@@ -196,7 +201,7 @@ def _read_groups(hotel_id: str, first: date, last: date, unsold: list[str]) -> l
             }
         },
         {"$unwind": "$entries"},
-        # What a hold would cost is no revenue yet.
+        # The price of a hold is no revenue yet.
         {"$match": {"$or": [{"state": "sold"}, {"entries.rooms": 1}]}},
         {
             "$group": {
@@ -213,7 +218,7 @@ def _read_groups(hotel_id: str, first: date, last: date, unsold: list[str]) -> l
             }
         },
     ]
-    # At one moment: a booking that is being moved is never counted in both its places.
+    # A snapshot: a booking that is being moved is never counted in both its places.
     with database().client.start_session(snapshot=True) as session:
         return list(collection("bookings").aggregate(pipeline, session=session))
 
@@ -228,7 +233,7 @@ def _within(value: str, low: str, high: Any) -> dict[str, Any]:
 
 
 def _entry_of_slot(unsold: list[str]) -> dict[str, Any]:
-    """A room on a night, of the category that it was booked as."""
+    """A room on a night, under the category that it was booked as."""
     number = {"$indexOfArray": ["$rooms.room", "$$room"]}
     return {
         "$let": {
@@ -243,7 +248,7 @@ def _entry_of_slot(unsold: list[str]) -> dict[str, Any]:
     }
 
 
-# What a night of a booking costs; all its rooms of it in one sum.
+# The price of a booking's night, which is one sum for all its rooms.
 _ENTRY_OF_NIGHT: dict[str, Any] = {
     "night": "$$each.date",
     "category": "$category",

@@ -1,7 +1,7 @@
 """Finding stays by what a guest says at the desk: a reference, a name, an e-mail, a phone number.
 
-Every question is one that an index answers (docs/decisions/0023-search-terms.md): beginnings of
-the name's words and of the phone number, of the e-mail, and of the reference.
+An index answers every question (docs/decisions/0023-search-terms.md): each asks for beginnings of
+the name's words, the phone number, the e-mail address or the reference.
 """
 
 import re
@@ -19,26 +19,26 @@ from bookings.indexes import with_address_from
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.texts import normalise
 
-# Nobody types, or reads, more.
+# No one types more than this.
 MAX_WORDS = 6
 MAX_TYPED = 200
 
 _PHONE = re.compile(r"[\d\s()+/.-]+", re.ASCII)
-# Fewer letters of a reference would be those of too many, and of names.
+# Fewer letters would match too many references, and names.
 _REFERENCE = re.compile(f"[{REFERENCE_LETTERS}]{{4,8}}")
 
 
 def find_stay_ids(typed: str, *, hotels: Iterable[HotelFacts], limit: int) -> list[ObjectId]:
-    """Stays that fit, at most `limit`, the newest first; no blocks.
+    """The ids of at most `limit` matching stays, the newest first; no blocks.
 
-    A reference may lack the hotel's code. Of several words each must begin one of the guest's, in
+    A reference may lack the hotel's code. Each word typed must begin one of the guest's names, in
     any order and without regard to case and accents.
     """
     typed = " ".join(typed[:MAX_TYPED].split())
     found: set[ObjectId] = set()
     for question in _questions(typed, list(hotels)):
         documents = collection("bookings").find(question, {"_id": 1})
-        # Addresses in their own order: very many may begin so, and must not all be read.
+        # E-mail addresses keep their own order: sorting would read all matches, which may be many.
         if "guest.email" not in question:
             documents = documents.sort("_id", -1)
         found.update(document["_id"] for document in documents.limit(limit))
@@ -46,7 +46,7 @@ def find_stay_ids(typed: str, *, hotels: Iterable[HotelFacts], limit: int) -> li
 
 
 def _questions(typed: str, hotels: list[HotelFacts]) -> list[dict[str, Any]]:
-    """What to ask MongoDB, each by an index of its own."""
+    """The filters to find, each answered by its own index."""
     plain = normalise("NFKC", typed)
     from_address = {**with_address_from(respell_address(plain.lower())), "kind": STAY}
     if "@" in plain:
@@ -59,7 +59,7 @@ def _questions(typed: str, hotels: list[HotelFacts]) -> list[dict[str, Any]]:
             questions.append(_beginning_with([numbers]))
         return questions
     words = spellings_typed(typed)[:MAX_WORDS]
-    # With one letter of the alphabet too many names begin.
+    # Too many names begin with any one letter of the alphabet.
     if any(len(spelled) > 1 or not spelled.isascii() for word in words for spelled in word):
         questions.append(_beginning_with(words))
     if words and " " not in plain:
@@ -68,7 +68,7 @@ def _questions(typed: str, hotels: list[HotelFacts]) -> list[dict[str, Any]]:
 
 
 def _references_typed(typed: str, hotels: list[HotelFacts]) -> list[str]:
-    """What references may begin with that are read out so: with the hotel's code or without, and
+    """The possible beginnings of a reference typed like this: with or without the hotel's code, and
     with a hyphen, a blank or nothing in between."""
     letters = re.sub(r"[\s-]", "", typed).upper()
     return [
@@ -84,10 +84,11 @@ def _with_reference_from(beginning: str) -> dict[str, Any]:
 
 
 def _beginning_with(words: list[set[str]]) -> dict[str, Any]:
-    """For each word a term that begins with one of its spellings. Blocks have no terms.
+    """A filter for stays with, for each word, a term that begins with one of its spellings. Blocks
+    have no terms.
 
-    MongoDB answers a regular expression that is nothing but a beginning from the index alone,
-    which it cannot do for a range in a list. Spellings are letters and digits, and escaped.
+    MongoDB answers a regular expression for a mere beginning from the index alone, which it cannot
+    do for a range in a list. Spellings are letters and digits, and are escaped.
     """
     return {
         "$and": [

@@ -1,8 +1,8 @@
-"""What the desk marks about a stay: the guest checked in, checked out, or never came.
+"""The desk's marks on a stay: the guest checked in, checked out, or never came.
 
-A mark is a change of the booking like any other: under a key, by compare-and-set, with a line in
-the history. Of a no-show the nights after the hotel's current one can be given back with it; status
-and price stay. No other mark gives a night back: a stay that ends early is moved to shorter dates.
+A mark changes the booking like any other change: under a key, by compare-and-set, with a line in
+the history. A no-show can also give back the nights after the hotel's current one; its status and
+price stay. No other mark gives nights back: staff move a stay that ends early to shorter dates.
 """
 
 import dataclasses
@@ -34,7 +34,7 @@ from bookings.stays import answers, lookups
 from bookings.stays.keyed_change import claim_change
 from bookings.stays.outcomes import Outcome, read_key
 
-# Takes back the newest mark that stands. In the history each mark is an event of its own name.
+# Takes back the newest mark in force. In the history, each mark is an event with its own name.
 UNDO = "undo"
 UNDONE = "mark_undone"
 MARKS = (CHECKED_IN, CHECKED_OUT, NO_SHOW)
@@ -45,7 +45,7 @@ _SAID = {
     NO_SHOW: "The guest is marked as a no-show.",
 }
 
-CHANGED_SINCE = "The mark was changed since this page was opened, and nothing is undone. Now: {}"
+CHANGED_SINCE = "The mark has changed since this page was opened, so nothing was undone. Now: {}"
 
 
 def mark_stay(
@@ -58,14 +58,14 @@ def mark_stay(
     seen: str = "",
     release: bool = False,
 ) -> Outcome:
-    """For staff: sets one of MARKS, or takes the newest back with UNDO, if that is the one that
-    was `seen`; once for each key.
+    """For staff: sets one of MARKS, or takes back the newest mark with UNDO if that mark was
+    `seen`. Acts once for each key.
 
-    With `release` a no-show gives back the nights that `first_to_release` says. Undoing it takes
-    them again; if somebody else has one by then, it is refused with who that is.
+    With `release`, a no-show gives back the nights from `first_to_release` on. Undoing it takes
+    them again. If another booking has one of them by then, the refusal names that booking.
 
-    Raises NotFound, InvalidIdempotencyKey or ValidationFailed before anything is claimed; what
-    does not fit the booking as it is by then is a VALIDATION_ERROR, which is not kept.
+    Raises NotFound, InvalidIdempotencyKey or ValidationFailed before anything is claimed. A mark
+    that does not fit the booking after that is a VALIDATION_ERROR, which is not kept.
     """
     # 1. Find the stay, its hotel and the key.
     booking = lookups.find_booking(booking_id)
@@ -80,7 +80,7 @@ def mark_stay(
     if hotel is None:
         raise NotFound
 
-    # 2. Claim the key. Whoever has an answer already is sent that answer.
+    # 2. Claim the key. If it has an answer already, send that.
     with claim_change(booking, operation="mark", key=key, actor=actor, deadline=deadline) as change:
         for current, now in change.attempts():
             # 3. Decide.
@@ -99,7 +99,7 @@ def mark_stay(
                     [Fault("mark", CHANGED_SINCE.format(_SAID[current.presence]))]
                 )
 
-            # 4. Write. Only an undo can need nights that somebody else has by now.
+            # 4. Write. Only an undo can need nights that another booking has by now.
             if mark != UNDO:
                 marked, text = _set(current, mark, hotel.desk_day(), release=release)
                 change.make(mark, marked, text)
@@ -110,12 +110,12 @@ def mark_stay(
             except AlreadyBooked as error:
                 raise answers.name_in_the_way(undone) from error
 
-    # 5. Finished by the `with`: the answer is stored under the key.
+    # 5. Leaving the `with` stores the answer under the key.
     return change.outcome
 
 
 def _set(current: Booking, mark: str, tonight: date, *, release: bool) -> tuple[Booking, str]:
-    """The stay with this mark, and what is said of it."""
+    """The stay with this mark, and the message about it."""
     marked = dataclasses.replace(current, presence=mark)
     if mark == NO_SHOW and release:
         first = first_to_release(current.check_in, current.check_out, tonight)
@@ -126,16 +126,16 @@ def _set(current: Booking, mark: str, tonight: date, *, release: bool) -> tuple[
 
 
 def _undo(current: Booking) -> tuple[Booking, str]:
-    """The whole stay without its newest mark, and what is said of it."""
+    """The stay with all its nights and without its newest mark, and the message about it."""
     before = presence_before(current.history)
     text = _SAID.get(before, "The mark is undone; the guest is expected.")
     return dataclasses.replace(current, presence=before, released_from=None), text
 
 
 def first_to_release(check_in: date, check_out: date, tonight: date) -> date | None:
-    """The night from which on a no-show's rooms can be sold again; None if there is none.
+    """The first night on which a no-show's rooms can be sold again; None if there is none.
 
-    The one that has begun at the hotel is kept for a guest who comes late, and so is the first.
+    The stay's first night and the one that has begun at the hotel are kept, for a late guest.
     """
     first = max(tonight, check_in) + timedelta(days=1)
     return first if first < check_out else None
@@ -144,9 +144,9 @@ def first_to_release(check_in: date, check_out: date, tonight: date) -> date | N
 def judge_mark(
     mark: str, *, status: str, presence: str, check_in: date, check_out: date, today: date
 ) -> str | None:
-    """Why the mark cannot be set on a stay like this, in a sentence; None if it can."""
+    """A sentence that says why the mark cannot be set on a stay like this; None if it can be."""
     if status != CONFIRMED:
-        return f"Only a confirmed stay can be marked, and this one is {status}."
+        return f"Only a confirmed stay can be marked; this one is {status}."
     if mark == UNDO:
         return "There is no mark to undo." if presence == EXPECTED else None
     if mark == CHECKED_OUT:
@@ -157,9 +157,9 @@ def judge_mark(
         return _is_already(presence)
     if today < check_in:
         return f"The day of arrival, {check_in}, has not begun at the hotel."
-    # Who arrives after midnight does so on the next day, be it the day of departure.
+    # A guest may arrive after midnight, even on the day of departure.
     if mark == CHECKED_IN and today > check_out:
-        return "This stay is over."
+        return "This stay has ended."
     return None
 
 
@@ -182,7 +182,7 @@ def possible_marks(
 
 
 def presence_before(history: Iterable[Change]) -> str:
-    """What the newest mark that stands was set on: marks and undos are read as a pile."""
+    """The presence before the newest mark in force; marks and undos are read as a stack."""
     standing = [EXPECTED]
     for made in history:
         if made.event in MARKS:
@@ -193,4 +193,4 @@ def presence_before(history: Iterable[Change]) -> str:
 
 
 def _is_already(presence: str) -> str:
-    return f"{_SAID[presence].rstrip('.')} already; undo that first."
+    return f"{_SAID[presence].rstrip('.')} already. Undo that first."

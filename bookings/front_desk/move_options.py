@@ -1,4 +1,4 @@
-"""Where a booking could be moved to: the rooms that are free for it, and what it costs there."""
+"""Rooms that a booking could move to, and what it would cost there."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -15,8 +15,8 @@ from bookings.infrastructure import clock
 
 @dataclass(frozen=True)
 class RoomOption:
-    """A room that one of the booking's could become; `total` is what the whole booking would
-    cost then, in minor units, with its other rooms as they are."""
+    """A room that could replace one of the booking's rooms. `total` is the price of the whole
+    booking then, in minor units, with its other rooms unchanged."""
 
     room: RoomFacts
     category: CategoryFacts
@@ -26,11 +26,11 @@ class RoomOption:
 def find_move_options(
     booking: Booking, check_in: date, check_out: date
 ) -> tuple[tuple[RoomOption, ...], ...]:
-    """For each of the booking's rooms in their order what it could be on these dates: those of its
-    own category first, the one it has before all.
+    """The options on these dates for each of the booking's rooms, in the booking's order: first the
+    present room, then rooms of its category, then all others.
 
-    Raises ValidationFailed where the booking cannot be on these dates at all. Moving judges anew;
-    this only keeps the desk from choosing what would be refused.
+    Raises ValidationFailed if the booking cannot be on these dates at all. Moving judges again;
+    these options only keep the desk from choosing a move that would be refused.
     """
     offers.judge_move(booking, booking.room_ids, check_in, check_out)
     house = inventory.read_house(booking.hotel)
@@ -44,7 +44,7 @@ def find_move_options(
     }
     hotel = inventory.find_hotel(booking.hotel)
     has_begun = hotel is not None and booking.check_in < hotel.desk_day()
-    # No amount is of two currencies.
+    # A price cannot mix two currencies.
     has_other_prices = hotel is not None and hotel.currency != booking.price.currency
     frozen = frozen_amounts(booking)
     found = []
@@ -59,7 +59,7 @@ def find_move_options(
                 booking.price, frozen, categories, check_in, check_out
             ):
                 continue
-            # Of a category that is gone new nights have no price; moving says so.
+            # New nights in a deleted category have no price; moving says so.
             calendars = [by_category[name] for name in categories if name in by_category]
             amounts = offers.reprice(
                 booking.price, frozen, calendars, categories, check_in, check_out
@@ -67,7 +67,7 @@ def find_move_options(
             total = Price(booking.price.currency, amounts).total
             for room in rooms:
                 is_its_own = room.id == booked.room
-                # Nights that were slept stay where they were.
+                # Nights already spent in a room stay there.
                 may_be = is_its_own or (
                     room.is_sold and not has_begun and category.occupancy >= booked.guests
                 )

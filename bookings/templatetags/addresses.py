@@ -1,4 +1,4 @@
-"""Addresses in pages: `{{ guest.email|as_people_write }}`."""
+"""E-mail addresses in pages: `{{ guest.email|as_people_write }}`."""
 
 from django import template
 

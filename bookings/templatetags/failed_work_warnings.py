@@ -1,4 +1,4 @@
-"""What the admin's first page says about work that failed."""
+"""The warning about failed work on the admin's first page."""
 
 from typing import Any
 
@@ -11,6 +11,6 @@ register = template.Library()
 
 @register.simple_tag(takes_context=True)
 def count_failed_work(context: dict[str, Any]) -> int:
-    """How much of it there is, for who may see it."""
+    """The number of failed items; 0 if the user may not see them."""
     user = context["request"].user
     return sum(failed_work.count().values()) if user.has_perm("bookings.view_failedwork") else 0

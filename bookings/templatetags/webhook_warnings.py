@@ -1,4 +1,4 @@
-"""What the admin's first page says about partners' endpoints."""
+"""The warning about partners' endpoints on the admin's first page."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ register = template.Library()
 
 @register.simple_tag(takes_context=True)
 def disabled_endpoints(context: dict[str, Any]) -> list[WebhookEndpoint]:
-    """The endpoints that were disabled because they took nothing, for who may see them."""
+    """The endpoints disabled because they accepted nothing; empty if the user may not see them."""
     user = context["request"].user
     if not user.has_perm("bookings.view_webhookendpoint"):
         return []

@@ -451,7 +451,7 @@ def test_does_not_overwrite_what_got_the_same_id_meanwhile(
 
     response = desk.post(f"{HOTELS}add/", {"id": "inn", **HOTEL}, follow=True)
 
-    assert "Somebody else added the same this very moment" in response.content.decode()
+    assert "Someone else has just added this" in response.content.decode()
     assert Hotel.objects.get(pk="inn").name == "Inn"
 
 

@@ -409,7 +409,7 @@ def test_shows_what_is_wrong_with_a_wish_for_rooms_once_and_beside_its_field(
 def test_speaks_of_no_keys_when_it_holds_a_room(desk: Client) -> None:
     response = desk.post(ADD, form(shown_key(desk), hold="on"), follow=True)
 
-    assert "The room is held; confirm it" in sent_messages(response)[0]
+    assert "The room is held. Confirm the booking" in sent_messages(response)[0]
     assert "Key" not in sent_messages(response)[0]
 
 
@@ -461,7 +461,7 @@ def test_books_once_when_clicked_twice_at_once(desk: Client, staff: User) -> Non
     finally:
         points.install(None)
 
-    assert "being worked on" in busy.content.decode()
+    assert "still being processed" in busy.content.decode()
     assert busy.context["form"]["key"].value() == key
     assert responses[0].status_code == 302
     assert collection("bookings").count_documents({}) == 1
@@ -725,7 +725,7 @@ def test_does_not_call_a_cancelled_booking_confirmed(desk: Client, guest: User) 
 
     response = desk.post(f"{LIST}{hold['id']}/confirm/", follow=True)
 
-    assert "cancelled now" in sent_messages(response)[-1]
+    assert "now cancelled" in sent_messages(response)[-1]
     assert status_of(hold) == "cancelled"
 
 

@@ -152,7 +152,7 @@ def test_checks_in_and_cancels_at_once(two: dict[str, Client]) -> None:
 
         if booking["status"] == "cancelled":
             assert events_of(booking) == [("cancelled", "ben")]
-            assert "Only a confirmed stay can be marked, and this one is cancelled." in told[0]
+            assert "Only a confirmed stay can be marked; this one is cancelled." in told[0]
             assert "The booking is cancelled." in told[1]
         else:
             assert events_of(booking) == [("checked_in", "anna")]
@@ -167,7 +167,7 @@ def test_checks_in_and_marks_as_a_no_show_at_once(two: dict[str, Client]) -> Non
         ((event, who),) = events_of(booking)
         assert (event, who) in ((CHECKED_IN, "anna"), (NO_SHOW, "ben"))
         assert booking["presence"] == event
-        assert sum("already; undo that first." in text for text in told) == 1
+        assert sum("already. Undo that first." in text for text in told) == 1
 
 
 def test_undoes_at_once(two: dict[str, Client]) -> None:

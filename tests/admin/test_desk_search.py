@@ -417,7 +417,7 @@ def test_shows_whom_it_found(desk: Client, guests: dict[str, str]) -> None:
     for text in (ADA, guests[ADA], "confirmed", night(10), "Room A", "+44 20 7946123"):
         assert text in page
     assert "1 found." in page
-    assert "Nothing was found for “&lt;b&gt;”." in desk.get(GUESTS, {"q": "<b>"}).content.decode()
+    assert "No bookings match “&lt;b&gt;”." in desk.get(GUESTS, {"q": "<b>"}).content.decode()
     assert desk.get(GUESTS, {"q": "a\x00b"}).status_code == 200
 
 

@@ -87,7 +87,7 @@ def test_puts_each_stay_under_one_heading() -> None:
         "Arrivals": ["arrives", "arrived"],
         "Departures": ["leaves", "left", "leaves unseen"],
         "In house": ["stays"],
-        "Not marked on an earlier day": ["late", "never came", "never left"],
+        "Not marked on earlier days": ["late", "never came", "never left"],
     }
 
 
@@ -103,7 +103,7 @@ def test_lists_the_confirmed_stays_of_a_day(desk: Client) -> None:
         "Arrivals": ["Cleo"],
         "Departures": ["Ada"],
         "In house": [],
-        "Not marked on an earlier day": ["Bea"],
+        "Not marked on earlier days": ["Bea"],
     }
 
 
@@ -143,7 +143,7 @@ def test_marks_once_when_pressed_twice(desk: Client) -> None:
 
     again = press(desk, made, CHECKED_IN, key="k")
 
-    assert "This form did that before; it is expected now." in sent_messages(again)[0]
+    assert "This form has already done that. It is now expected." in sent_messages(again)[0]
     assert [change["event"] for change in stored()[0]["history"]] == [
         *("created", "checked_in", "mark_undone"),
     ]
@@ -157,7 +157,7 @@ def test_says_why_a_mark_cannot_be_set(desk: Client) -> None:
     unknown = press(desk, made, "asleep")
     without_key = press(desk, made, "undo", key="")
 
-    assert "is checked in already; undo that first." in sent_messages(twice)[0]
+    assert "is checked in already. Undo that first." in sent_messages(twice)[0]
     assert sent_messages(unknown) == ["There is no such mark."]
     assert sent_messages(without_key) == ["Open the page again."]
     assert sent_messages(press(desk, made, "undo", key="é")) == ["Open the page again."]
@@ -239,7 +239,7 @@ def test_asks_for_the_nights_of_a_no_show_as_the_hotel_says(desk: Client, is_def
 
     box = '<input type="checkbox" name="release"' + (" checked" if is_default else "")
     for page in pages:
-        assert f"{box}> if a no-show, sell nights from {night(1)} on again" in page
+        assert f"{box}> if a no-show, sell the nights from {night(1)} on again" in page
 
 
 def test_asks_for_no_nights_where_there_are_none_or_no_button(desk: Client) -> None:

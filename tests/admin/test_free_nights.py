@@ -85,7 +85,7 @@ def test_asks_before_a_change_makes_nights_free(
     asked = change(staff, tick=False, **wish)
 
     assert "2 nights would be free of charge, at a price of 0." in text_of(asked)
-    assert "Yes, 2 nights are to be free of charge" in text_of(asked)
+    assert "Yes, make 2 nights free of charge" in text_of(asked)
     assert prices() == before
     assert NightsJob.objects.count() == 0
 
@@ -261,7 +261,7 @@ def test_asks_before_a_night_becomes_free_or_is_opened_so(staff: Client) -> None
 
     asked = staff.post(page, {"price": "0", "min_stay": "1"})
 
-    assert "Tick this box if that is meant." in text_of(asked)
+    assert "Tick this box if you want that." in text_of(asked)
     assert prices()["chalet_attic|2027-03-01"] == 8_000
 
     staff.post(page, {"price": "0", "min_stay": "1", "closed": "on", "allow_free": "on"})
@@ -269,7 +269,7 @@ def test_asks_before_a_night_becomes_free_or_is_opened_so(staff: Client) -> None
     opened = staff.post(page, {"price": "0", "min_stay": "2"})
 
     assert "was changed successfully" in text_of(kept)
-    assert "Tick this box if that is meant." in text_of(opened)
+    assert "Tick this box if you want that." in text_of(opened)
     stored = collection("nights").find_one({"_id": "chalet_attic|2027-03-01"})
     assert (stored["price"], stored["closed"], stored["min_stay"]) == (0, True, 2)
 
@@ -293,12 +293,12 @@ def test_asks_before_a_category_becomes_free(staff: Client) -> None:
 
     asked = staff.post(CATEGORY, form)
 
-    assert "Tick this box if that is meant." in text_of(asked)
+    assert "Tick this box if you want that." in text_of(asked)
     assert RoomCategory.objects.get(id="chalet_attic").default_price == 8_000
 
     staff.post(CATEGORY, {**form, "sell_by_default": "", "allow_free": "on"})
     sold = staff.post(CATEGORY, form)
 
     assert RoomCategory.objects.get(id="chalet_attic").default_price == 0
-    assert "Tick this box if that is meant." in text_of(sold)
+    assert "Tick this box if you want that." in text_of(sold)
     assert not RoomCategory.objects.get(id="chalet_attic").sell_by_default

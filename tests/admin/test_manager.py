@@ -159,7 +159,9 @@ def test_shows_what_would_change_and_changes_nothing(manager: Client) -> None:
     response = look(manager, form())
 
     text = Page(response.content.decode()).text
-    assert "2 nights would change, 1 of them new in the calendar; 0 are so already." in text
+    assert (
+        "2 nights would change, 1 of them new in the calendar; 0 have these values already." in text
+    )
     assert f"{DAY} Attic CHF\xa099.95 CHF\xa0109.95".replace("\xa0", " ") in text
     assert f"{NEXT_DAY} Attic CHF 80.00 (by default) CHF 88.00" in text
     assert prices() == [9_995]
@@ -192,7 +194,7 @@ def test_raises_prices_once_when_the_form_is_sent_twice(manager: Client) -> None
 
     assert prices() == [8_800, 8_800]
     (text,) = said(second)
-    assert text.startswith("This form had changed nights already; nothing was changed again.")
+    assert text.startswith("This form has already changed nights; nothing was changed again.")
     assert text.endswith("for chalet_attic: 2 nights, 2 of them new.")
     assert len(noted()) == 1
     assert first.redirect_chain == second.redirect_chain
@@ -226,7 +228,7 @@ def test_shows_anew_what_changed_since_it_was_shown(manager: Client) -> None:
 
     response = manager.post(f"{PRICES}?hotel=chalet", {**wish, "apply": "Apply"})
 
-    assert "The nights, or the form, have changed since" in said(response)[0]
+    assert "The nights or the form have changed since" in said(response)[0]
     assert "CHF\xa0110.00" in response.content.decode()
     assert prices() == [10_000]
 
@@ -246,7 +248,7 @@ def test_leaves_a_large_change_to_the_worker(
     before = prices()
     night_jobs.work_on_jobs()
 
-    assert "Ordered; a worker does it after the orders before it" in said(response)[0]
+    assert "Ordered; a worker carries it out after the earlier orders" in said(response)[0]
     assert (before, prices()) == ([], [8_800, 8_800])
 
 
@@ -320,7 +322,7 @@ def test_imports_nothing_of_a_file_with_a_wrong_row(manager: Client) -> None:
     )
 
     text = Page(response.content.decode()).text
-    assert "Nothing of the file was imported: 1 fault." in text
+    assert "Nothing was imported. The file has 1 fault." in text
     assert "3 price Write a price as 120.00" in text
     assert "<b>" not in response.content.decode()
     assert prices() == []
@@ -335,7 +337,7 @@ def test_imports_once_when_the_form_is_sent_twice(manager: Client) -> None:
     again = upload(manager, f"category,date,price\nchalet_attic,{DAY},2\n".encode(), key=key)
 
     assert prices() == [100]
-    assert said(again) == ["This form had imported a file already; nothing was imported again."]
+    assert said(again) == ["This form has already imported a file; nothing was imported again."]
     assert len(noted()) == 1
 
 
@@ -492,7 +494,7 @@ def test_changes_the_currency_of_a_hotel_without_stays_alone(
 
     assert Hotel.objects.get(pk="chalet").currency == ("CHF" if is_sold else "EUR")
     if is_sold:
-        text = "Stays or holds from today on are priced in CHF; change it after them."
+        text = "Stays or holds from today on are priced in CHF; change it once they have ended."
         assert response.context["adminform"].form.errors == {"currency": [text]}
 
 
@@ -551,7 +553,7 @@ def test_lists_by_days_at_the_ends(manager: Client, address: str) -> None:
 def test_begins_the_log_again_after_a_moment_that_cannot_be(manager: Client, moment: str) -> None:
     form = manager.get(LOG, {"before": f"{moment}_{ANY_ID}"}).context["form"]
 
-    assert form.errors == {"before": ["Begin at the newest again."]}
+    assert form.errors == {"before": ["Start again from the newest entry."]}
 
 
 # --- Who did what when --------------------------------------------------------------------------

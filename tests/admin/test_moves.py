@@ -56,8 +56,8 @@ def test_is_opened_with_where_the_booking_is_and_a_key_of_its_own(desk: Client) 
     other = desk.get(page_of(made))
 
     for shown in (
-        '<option value="inn_A" selected>Room A (inn_A), as now</option>',
-        '<option value="inn_S" selected>Room S (inn_S), as now</option>',
+        '<option value="inn_A" selected>Room A (inn_A), current room</option>',
+        '<option value="inn_S" selected>Room S (inn_S), current room</option>',
         f'value="{night(10)}"',
         f'value="{night(12)}"',
     ):

@@ -103,8 +103,8 @@ def test_sends_again_what_was_given_up_and_nothing_else(desk: Client, two_told: 
     page = send_again(desk)
 
     assert [str(message) for message in page.context["messages"]] == [
-        "Due now: 1. The worker sends them within seconds.",
-        "Left alone, since they were sent or are not needed: 1.",
+        "Due now: 1. A worker sends them within seconds.",
+        "Skipped, since they were sent or are not needed: 1.",
     ]
     assert guest_mails.send_notifications() == 1
     assert len(mail.outbox) == 1

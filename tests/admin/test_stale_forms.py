@@ -17,7 +17,7 @@ from tests.hotels import put_night
 
 pytestmark = [pytest.mark.mongo, pytest.mark.usefixtures("inn")]
 
-STALE = "This was changed since you opened it"
+STALE = "This has changed since you opened it"
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_refuses_a_form_that_is_overtaken_while_it_is_judged(
 
     night.refresh_from_db()
     assert (night.price, night.min_stay) == (99_000, 1)
-    assert "Another person changed this while it was saved" in answer.content.decode()
+    assert "Someone else changed this while you were saving" in answer.content.decode()
 
 
 # What it is, what one desk changes, and what the other changes in the form that it opened before.

@@ -106,7 +106,7 @@ def test_gives_a_client_one_endpoint(desk: Client, partner: Partner) -> None:
 def test_shows_at_once_which_endpoints_fail(
     desk: Client, partner: Partner, receiver: Receiver
 ) -> None:
-    assert ">well<" in text_of(desk.get(LIST))
+    assert ">working<" in text_of(desk.get(LIST))
     assert "disabled-webhooks" not in text_of(desk.get("/admin/"))
     partner.tell(2)
     receiver.answer = 500
@@ -121,7 +121,7 @@ def test_shows_at_once_which_endpoints_fail(
     assert "DISABLED 0 minutes ago" in text_of(desk.get(LIST))
     assert receiver.url in text_of(desk.get(f"{LIST}?state=disabled"))
     assert receiver.url not in text_of(desk.get(f"{LIST}?state=failing"))
-    assert "Webhooks of partner</a> are disabled since" in text_of(desk.get("/admin/"))
+    assert "Webhooks of partner</a> have been disabled since" in text_of(desk.get("/admin/"))
     shown = text_of(desk.get(page_of(partner)))
     assert "Answered 500." in shown
     assert "Waiting: 2." in shown
@@ -176,15 +176,15 @@ def test_makes_a_new_secret_beside_the_earlier_one(
 def test_sends_a_test_event_and_shows_what_came_of_it(
     desk: Client, partner: Partner, receiver: Receiver
 ) -> None:
-    assert "No test was sent yet" in text_of(desk.get(page_of(partner, "test")))
+    assert "No test event has been sent yet" in text_of(desk.get(page_of(partner, "test")))
     page = desk.post(page_of(partner, "order-test"), follow=True)
-    assert "It is being sent" in text_of(page)
+    assert "The event is being sent" in text_of(page)
     assert 'http-equiv="refresh"' in text_of(page)
 
     sending.send_webhooks()
 
     shown = text_of(desk.get(page_of(partner, "test")))
-    assert re.search(r"The receiver took it: status 204, after \d+ ms\.", shown)
+    assert re.search(r"The receiver accepted it with status 204 after \d+ ms\.", shown)
     assert "refresh" not in shown
     assert receiver.received[0].id in shown
 
@@ -214,7 +214,7 @@ def test_says_when_no_worker_takes_a_test(desk: Client, partner: Partner) -> Non
 
     shown = text_of(desk.get(page_of(partner, "test")))
 
-    assert "No worker took it" in shown
+    assert "No worker has sent it" in shown
     assert "refresh" not in shown
 
 

@@ -124,7 +124,7 @@ def test_does_not_delete_a_room_that_was_for_sale_a_moment_ago(desk: Client) -> 
         refused = delete(desk, f"{ROOMS}inn_A/")
         made = go_on()
 
-    assert "may still be on its way" in refused
+    assert "may still be under way" in refused
     assert made.code is None
     assert Room.objects.filter(pk="inn_A").exists()
 
@@ -159,7 +159,7 @@ def test_counts_the_time_off_sale_from_the_last_time(desk: Client) -> None:
 
     refused = delete(desk, f"{ROOMS}inn_A/")
 
-    assert "may still be on its way" in refused
+    assert "may still be under way" in refused
 
 
 @pytest.mark.parametrize("one_by_one", [True, False])
@@ -189,7 +189,7 @@ def test_does_not_delete_a_room_that_was_for_sale_meanwhile(
     else:
         page = desk.post(ROOMS, chosen, follow=True).content.decode()
 
-    why = "(inn_A) is for sale" if back_on_sale else "was changed meanwhile, and is not deleted"
+    why = "(inn_A) is for sale" if back_on_sale else "has just been changed, so it was not deleted"
     assert f"Room A {why}" in page
     assert "successfully" not in page.lower()
     assert LogEntry.objects.count() == logged
@@ -201,7 +201,7 @@ def test_tells_how_to_begin_where_no_one_knows_since_when(desk: Client) -> None:
 
     refused = delete(desk, f"{ROOMS}inn_A/")
     change_room(desk, "inn_A")
-    assert "may still be on its way" in delete(desk, f"{ROOMS}inn_A/")
+    assert "may still be under way" in delete(desk, f"{ROOMS}inn_A/")
     let_it_settle("inn_A")
     delete(desk, f"{ROOMS}inn_A/")
 
@@ -231,7 +231,7 @@ def test_changes_the_category_of_no_room_that_may_be_on_its_way_into_a_booking(
 
     booked = stored()[0]["rooms"][0]
     assert "Take this room off sale" in for_sale
-    assert "may still be on its way" in too_early
+    assert "may still be under way" in too_early
     assert booked["category"] == Room.objects.get(pk="inn_A").category_id == "inn_double"
 
 
@@ -305,7 +305,7 @@ def test_adds_no_room_to_a_category_that_is_deleted_meanwhile(
     sent = {"id": "inn_N", "category": "inn_new", "name": "N", "is_sold": "on"}
     page = desk.post(f"{ROOMS}add/", sent, follow=True).content.decode()
 
-    assert "is no longer there" in page
+    assert "has been deleted, so nothing was saved" in page
     assert not Room.objects.filter(pk="inn_N").exists()
 
 

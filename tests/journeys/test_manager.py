@@ -34,7 +34,7 @@ def test_raises_prices_once_and_takes_its_own_file_back(manager: Visitor, tmp_pa
     page.get_by_label("Double").check()
     page.get_by_label("First night").fill(night(30))
     page.get_by_label("Last night").fill(night(31))
-    page.get_by_label("Or change it by percent").fill("10")
+    page.get_by_label("Or change it by a percentage").fill("10")
     page.get_by_role("button", name="Show what would change").click()
     expect(page.get_by_text("2 nights would change, 2 of them new")).to_be_visible()
     page.get_by_role("button", name="Apply").dblclick()

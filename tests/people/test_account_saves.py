@@ -308,7 +308,7 @@ def test_saves_no_form_of_an_account_that_changed_since_it_was_judged(
 
     answer = desk.post(page_of(ada), {**sent, "last_name": "L"}, follow=True)
 
-    assert "Another person changed this while it was saved" in answer.content.decode()
+    assert "Someone else changed this while you were saving" in answer.content.decode()
     assert list(these.all()) == before
 
 

@@ -1,2 +1,2 @@
-"""The front desk's pages: occupancy, today, free rooms, guests. Each asks for a permission on
-bookings of its own, and changes bookings through services only."""
+"""The front desk's pages: occupancy, today, free rooms and guests. Each page checks its own
+permission on bookings. Only services change bookings."""

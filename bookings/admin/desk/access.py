@@ -1,4 +1,4 @@
-"""Who may open the desk's pages, and what every one of them shows."""
+"""Who may open the desk's pages, and the context that all of them share."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -13,7 +13,7 @@ from bookings.admin.staff_requests import may
 
 View = Callable[..., HttpResponse]
 
-# The admin shows records to whoever may change them, too.
+# As in the admin, the permission to change records includes seeing them.
 LOOK = ("bookings.view_bookingrecord", "bookings.change_bookingrecord")
 ACT = ("bookings.change_bookingrecord",)
 BOOK = ("bookings.add_bookingrecord",)
@@ -25,7 +25,7 @@ def may_any(request: HttpRequest, permissions: tuple[str, ...]) -> bool:
 
 
 def desk_page(permissions: tuple[str, ...]) -> Callable[[View], View]:
-    """A page of the admin site for staff with one of the permissions."""
+    """Makes a view a page of the admin site, for staff with one of the permissions."""
 
     def decorate(view: View) -> View:
         @wraps(view)
@@ -40,7 +40,7 @@ def desk_page(permissions: tuple[str, ...]) -> Callable[[View], View]:
 
 
 def show(request: HttpRequest, template: str, title: str, **context: Any) -> TemplateResponse:
-    """One of the desk's pages."""
+    """The response with one of the desk's pages."""
     return TemplateResponse(
         request,
         f"admin/desk/{template}",

@@ -1,5 +1,5 @@
-"""The grid's cells as HTML. A template takes three times as long for a month of sixty rooms, and
-the desk looks at it all day."""
+"""The grid's cells as HTML. For a month of sixty rooms a template takes three times as long, and
+the desk looks at this page all day."""
 
 from dataclasses import dataclass
 from html import escape
@@ -16,8 +16,8 @@ _UNSOLD = '<td class="unsold"><span class="visually-hidden">Not for sale</span><
 
 @dataclass(frozen=True)
 class DeskUrls:
-    """Where the cells lead: lists of bookings and of blocks, and the form that books. What the
-    user may not open is empty."""
+    """The pages that cells link to: the lists of bookings and blocks, and the form that books. A
+    URL is empty if the user may not open its page."""
 
     bookings: str
     blocks: str
@@ -25,7 +25,7 @@ class DeskUrls:
 
 
 def render_cells(row: GridRow, urls: DeskUrls) -> SafeString:
-    """Everything in the row but its heading."""
+    """The cells of the row, without its heading."""
     if urls.add:
         link = escape(f"{urls.add}?{urlencode({'room': row.room.id})}&check_in=")
         free_until = f'<td class="free"><a href="{link}'

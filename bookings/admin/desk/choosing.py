@@ -1,4 +1,4 @@
-"""What the desk's pages are asked for in their URLs: a hotel, a day, a number of days."""
+"""Reads the URL parameters of the desk's pages: a hotel, a day, a number of days."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -12,14 +12,14 @@ from bookings.catalogue.inventory import HORIZON_DAYS, HotelFacts
 LENGTHS = (7, 14, 31)
 USUAL_LENGTH = 14
 
-# The furthest days that can be looked at; no booking lies further ahead.
+# How far from today the pages can look; no booking is further ahead.
 _AROUND = timedelta(days=HORIZON_DAYS + LENGTHS[-1])
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One hotel of all, and a day at it. What nobody chose, or what is no choice, is the first
-    hotel by name and its own today, which at the desk lasts until the end of day."""
+    """One of the hotels, and a day there. Without a valid choice, it is the first hotel by name and
+    its own today, which at the desk lasts until the end of day."""
 
     hotels: tuple[HotelFacts, ...]
     hotel: HotelFacts
@@ -28,7 +28,7 @@ class Choice:
 
 
 def read_choice(request: HttpRequest, *, day_field: str) -> Choice | None:
-    """What was chosen; None as long as there is no hotel."""
+    """What was chosen; None if there are no hotels."""
     hotels = tuple(inventory.list_hotels())
     if not hotels:
         return None
@@ -39,7 +39,7 @@ def read_choice(request: HttpRequest, *, day_field: str) -> Choice | None:
 
 
 def read_day(text: str, today: date) -> date | None:
-    """The day in the text, no further from today than there can be bookings; None otherwise."""
+    """The day in the text; None if it is no day, or too far from today to have bookings."""
     try:
         day = date.fromisoformat(text)
     except ValueError:
@@ -48,5 +48,5 @@ def read_day(text: str, today: date) -> date | None:
 
 
 def read_length(text: str) -> int:
-    """One of LENGTHS."""
+    """The number of days in the text, if it is one of LENGTHS; the usual number otherwise."""
     return int(text) if text in map(str, LENGTHS) else USUAL_LENGTH

@@ -1,7 +1,7 @@
-"""Rooms times dates, as rows of bars and free cells: what the page of occupancy shows.
+"""The grid of rooms and dates on the occupancy page, as rows of bars and free cells.
 
-A row is a sequence of cells that covers the dates once. A bar spans the nights of one booking in
-one room, as far as they are shown; the index sees to it that no two overlap.
+The cells of a row cover each date once. A bar spans the nights of one booking in one room, as far
+as they are shown; the index makes sure that no two bars overlap.
 """
 
 from collections import defaultdict
@@ -14,8 +14,7 @@ from bookings.catalogue.inventory import CategoryFacts, RoomFacts
 from bookings.domain import booking
 from bookings.domain.booking import BLOCK, CHECKED_IN, CHECKED_OUT, NO_SHOW, nights_between
 
-# How a bar looks, and the words for it. Each look has a sign and a border of its own beside its
-# colour.
+# The looks of a bar, and their names. Each look has its own sign and border besides its colour.
 LOOKS = {
     "booked": "Booked",
     CHECKED_IN: "Checked in",
@@ -29,9 +28,9 @@ LOOKS = {
 
 @dataclass(frozen=True)
 class GridCell:
-    """`span` nights from `night` on: a bar if there is an occupant, else one free night.
+    """`span` nights from `night` on: a bar if there is an occupant, otherwise one free night.
 
-    `text` is what stands on the bar, `is_past` says that nobody can be booked here any more.
+    `text` is the text on the bar. `is_past` means that the night can no longer be booked.
     """
 
     night: date
@@ -46,6 +45,8 @@ class GridCell:
 
 @dataclass(frozen=True)
 class GridRow:
+    """A room and its cells, in the order of the dates."""
+
     room: RoomFacts
     cells: tuple[GridCell, ...]
 
@@ -67,8 +68,8 @@ def lay_out(
     today: date,
     now: datetime,
 ) -> list[Section]:
-    """The grid of the nights in [first, end). Rooms that are not for sale are in it only with
-    something in them."""
+    """The grid for the nights in [first, end). Rooms that are not for sale appear only if they have
+    an occupant."""
     by_room: dict[str, dict[date, GridCell]] = defaultdict(dict)
     for occupant in occupants:
         bar = _bar_of(occupant, first, end, now)
@@ -130,7 +131,7 @@ def _text_of(occupant: Occupant, look: str, now: datetime) -> str:
         return occupant.notes
     name = occupant.guest_name or occupant.reference
     if look == "held" and occupant.expires_at is not None:
-        # Rounded up: while a hold lives it is never said to have no time left.
+        # Rounded up, so that a live hold never shows 0 minutes.
         minutes = -((now - occupant.expires_at) // timedelta(minutes=1))
         return f"{minutes} min: {name}"
     return name

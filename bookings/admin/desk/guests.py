@@ -1,4 +1,4 @@
-"""The page that finds stays by whatever the guest says."""
+"""The page that finds stays by what the guest says."""
 
 from django.http import HttpRequest, HttpResponse
 
@@ -15,7 +15,7 @@ MAX_FOUND = 50
 
 @desk_page(LOOK)
 def find_guests(request: HttpRequest) -> HttpResponse:
-    """By reference, name, e-mail or phone; cancelled ones too, the newest first."""
+    """Finds stays by reference, name, e-mail or phone, cancelled ones too, the newest first."""
     typed = request.GET.get("q", "").replace("\x00", "").strip()
     records: list[BookingRecord] = []
     if typed:

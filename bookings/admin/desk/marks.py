@@ -1,4 +1,4 @@
-"""What marks and their buttons are called."""
+"""The names of marks and of their buttons."""
 
 from datetime import date
 
@@ -21,7 +21,7 @@ PRESENCE_LABELS = {
 
 
 def mark_buttons(stay: Booking | Occupant, status: str, today: date) -> tuple[tuple[str, str], ...]:
-    """What can be marked about the stay now, as (mark, button)."""
+    """The marks that can be set on the stay now, as (mark, button)."""
     possible = possible_marks(
         status=status,
         presence=stay.presence,
@@ -35,7 +35,7 @@ def mark_buttons(stay: Booking | Occupant, status: str, today: date) -> tuple[tu
 def night_to_release(
     stay: Booking | Occupant, buttons: tuple[tuple[str, str], ...], tonight: date
 ) -> date | None:
-    """From which night on a no-show could be sold again, where there is a button for it."""
+    """The first night of a no-show to sell again; None if the stay has no *No-show* button."""
     if NO_SHOW not in dict(buttons):
         return None
     return first_to_release(stay.check_in, stay.check_out, tonight)

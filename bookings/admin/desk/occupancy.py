@@ -1,4 +1,4 @@
-"""The page of occupancy: a hotel's rooms and dates, with bookings as bars."""
+"""The occupancy page: a hotel's rooms and dates, with bookings as bars."""
 
 from datetime import timedelta
 from urllib.parse import urlencode
@@ -18,7 +18,7 @@ from bookings.infrastructure import clock
 
 @desk_page(LOOK)
 def show_occupancy(request: HttpRequest) -> HttpResponse:
-    """The nights from a day on; `days` of them."""
+    """Shows `days` nights from the day `start` on."""
     choice = read_choice(request, day_field="start")
     if choice is None:
         return show(request, "occupancy.html", "Occupancy", choice=None)

@@ -1,4 +1,4 @@
-"""The page that shows what is free for a stay; everything on it leads to the form that books."""
+"""The page that shows which rooms are free for a stay, with links to the booking form."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -19,8 +19,8 @@ Link = tuple[str, str]
 
 @dataclass(frozen=True)
 class CategoryLine:
-    """A category for the stay: what books it, or why it cannot be had and when instead. Links are
-    (text, query)."""
+    """A category for the stay: links that book it, or why it cannot be booked, and other dates.
+    Links are (text, query)."""
 
     name: str
     price: str
@@ -32,7 +32,7 @@ class CategoryLine:
 
 @desk_page(BOOK)
 def show_rooms(request: HttpRequest) -> HttpResponse:
-    """The free rooms of a hotel for some nights and a number of guests in each room."""
+    """Shows a hotel's free rooms for some nights and a number of guests in each room."""
     choice = read_choice(request, day_field="check_in")
     if choice is None:
         return show(request, "rooms.html", "Free rooms", choice=None)
@@ -86,7 +86,7 @@ def show_rooms(request: HttpRequest) -> HttpResponse:
 
 
 def _describe_dates(first: date, end: date, check_in: date, check_out: date) -> str:
-    """The dates of a stay that can be had; how long it is only where that is not what was asked."""
+    """The dates of a stay that can be booked, with its length if that is not what was asked for."""
     nights = (end - first).days
     if nights == (check_out - check_in).days:
         return f"{first} to {end}"

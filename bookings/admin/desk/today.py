@@ -1,4 +1,4 @@
-"""The page of a day: who arrives, who leaves, who is in the house, and whom nobody marked."""
+"""The page of a day: arrivals, departures, guests in the house, and stays without a mark."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -30,15 +30,15 @@ from bookings.refusals import Refusal
 from bookings.stays import lookups
 from bookings.stays.outcomes import Outcome
 
-# Who came, left or stayed away without a mark is shown for so many days more.
+# How many more days the page shows stays that were not marked.
 LOOK_BACK_DAYS = 7
 
 
 @dataclass(frozen=True)
 class Line:
-    """A stay with what can be marked about it now, as (mark, button); `key` makes each once.
+    """A stay with the marks that can be set on it now, as (mark, button). By `key`, each acts once.
 
-    From `releasable` on its rooms could be sold again if it is marked as a no-show.
+    `releasable` is the first night to sell again if the stay is marked as a no-show.
     """
 
     stay: Occupant
@@ -50,7 +50,7 @@ class Line:
 
 
 def sort_stays(stays: Iterable[Occupant], day: date) -> list[tuple[str, list[Occupant]]]:
-    """The confirmed stays around a day under the headings of its page; each under one at most."""
+    """The confirmed stays around a day by heading; each stay is under one heading at most."""
     arrivals: list[Occupant] = []
     departures: list[Occupant] = []
     in_house: list[Occupant] = []
@@ -68,13 +68,13 @@ def sort_stays(stays: Iterable[Occupant], day: date) -> list[tuple[str, list[Occ
         ("Arrivals", arrivals),
         ("Departures", departures),
         ("In house", in_house),
-        ("Not marked on an earlier day", overdue),
+        ("Not marked on earlier days", overdue),
     ]
 
 
 @desk_page(LOOK)
 def show_today(request: HttpRequest) -> HttpResponse:
-    """A day of a hotel, its own today unless another is chosen."""
+    """Shows a day of a hotel: its own today if no other day is chosen."""
     choice = read_choice(request, day_field="day")
     if choice is None:
         return show(request, "today.html", "Today", choice=None)
@@ -122,7 +122,7 @@ def show_today(request: HttpRequest) -> HttpResponse:
 @desk_page(ACT)
 @require_POST
 def mark(request: StaffRequest, booking_id: str) -> HttpResponse:
-    """Sets or undoes a mark under the key in the form, and leads back to where it was pressed."""
+    """Sets or undoes a mark under the form's key, and redirects back to the page with the form."""
     what, key = request.POST.get("mark", ""), request.POST.get("key", "")
     booking = lookups.find_booking(booking_id)
     try:
@@ -132,7 +132,7 @@ def mark(request: StaffRequest, booking_id: str) -> HttpResponse:
             mark=what,
             seen=request.POST.get("seen", ""),
             release="release" in request.POST,
-            # The buttons of a form share its key, and each is a wish of its own.
+            # The buttons of a form share its key, but each acts separately.
             key_header=f"{what}-{key}" if key else "",
             deadline=request.deadline,
         )
@@ -159,7 +159,7 @@ def _say(request: HttpRequest, before: Booking, what: str, outcome: Outcome) -> 
         state = current.status_at(clock.now())
         if state == CONFIRMED:
             state = PRESENCE_LABELS[current.presence]
-        messages.warning(request, f"{name}: This form did that before; it is {state} now.")
+        messages.warning(request, f"{name}: This form has already done that. It is now {state}.")
         return
     record = BookingRecord(pk=before.id, reference=name)
     admin.site.get_model_admin(BookingRecord).log_change(request, record, content["message"])
@@ -179,7 +179,7 @@ def _say(request: HttpRequest, before: Booking, what: str, outcome: Outcome) -> 
 
 
 def _earlier_end(booking: Booking) -> date | None:
-    """When the stay could end instead, if the guest left before its end; it has one night."""
+    """When the stay could end, if the guest left early: today, but after one night at least."""
     hotel = inventory.find_hotel(booking.hotel)
     if hotel is None:
         return None
@@ -188,7 +188,7 @@ def _earlier_end(booking: Booking) -> date | None:
 
 
 def _sentence_of(code: str, sentence: str, content: dict[str, Any]) -> str:
-    """The refusal as the desk reads it: without names of fields, and not about keys."""
+    """The refusal as a sentence for the desk, without names of fields and without keys."""
     if errors := content.get("errors"):
         return " ".join(error["message"] for error in errors)
     return MESSAGES.get(code, "").format(button="the button") or sentence

@@ -1,4 +1,4 @@
-"""The URLs of the front desk, beside those of the admin's models."""
+"""The front desk's URLs, besides those of the admin's models."""
 
 from django.urls import path
 

@@ -1,6 +1,6 @@
-"""The chart of occupancy and revenue, as the numbers an SVG is drawn from.
+"""The chart of occupancy and revenue, as numbers for an SVG.
 
-It says nothing that the table under it does not, so that nobody needs to see it.
+The table under it has all of its information, so no one needs to see the chart.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,19 +11,21 @@ from decimal import Decimal
 from bookings.domain.money import format_money
 from bookings.front_desk.figures import RoomCount
 
-# Units of the drawing, which the page makes as wide as there is room.
+# In units of the drawing, which the page scales to its width.
 WIDTH, LEFT, RIGHT = 1000, 100, 8
 HEIGHT, TOP, BOTTOM = 170, 12, 24
 
-# More names of days would run into each other.
+# With more labels, the days would run into each other.
 MAX_LABELS = 10
 
-# How much of a night's width its bar takes.
+# The part of a night's width that its bar takes.
 BAR = 0.8
 
 
 @dataclass(frozen=True)
 class Bar:
+    """A night's bar, in units of the drawing; `title` names its day and value."""
+
     x: float
     y: float
     width: float
@@ -33,13 +35,15 @@ class Bar:
 
 @dataclass(frozen=True)
 class Tick:
+    """A label and its position along its axis, in units of the drawing."""
+
     at: float
     text: str
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One of the two drawings: bars by night over lines with what they are worth."""
+    """One of the two drawings: a bar for each night over lines with labelled values."""
 
     title: str
     kind: str
@@ -49,7 +53,7 @@ class Panel:
 
 
 def draw(by_day: Sequence[tuple[date, RoomCount]], currency: str) -> list[Panel]:
-    """Occupancy in percent, and below it the revenue."""
+    """A panel with the occupancy in percent, and one with the revenue."""
     occupancy = [(day, count.occupancy or Decimal(0)) for day, count in by_day]
     revenue = [(day, Decimal(count.revenue)) for day, count in by_day]
     highest = max((amount for _, amount in revenue), default=Decimal(0))

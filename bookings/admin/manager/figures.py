@@ -1,4 +1,4 @@
-"""Occupancy and revenue of a range of nights: totals, a chart, tables, and all of it as CSV."""
+"""Occupancy and revenue for a range of nights, as totals, a chart, tables and CSV."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -53,7 +53,7 @@ class RangeForm(HotelChoiceForm):
     last = DayField(label="Last night", required=False)
 
     def clean(self) -> None:
-        """Without dates it is the thirty nights that begin today."""
+        """Without dates, chooses the thirty nights that begin today."""
         data, hotel = self.cleaned_data, self.cleaned_data.get("hotel")
         if self.errors or hotel is None:
             return
@@ -61,7 +61,7 @@ class RangeForm(HotelChoiceForm):
         data["last"] = data["last"] or data["first"] + timedelta(days=29)
 
     def read(self) -> readings.HotelFigures | None:
-        """The figures; None, with what is wrong beside its field, if there are none."""
+        """The figures; None if there is no hotel or the form has faults, which it then shows."""
         if not self.is_valid() or self.cleaned_data["hotel"] is None:
             return None
         data = self.cleaned_data
@@ -115,8 +115,9 @@ class FiguresPage(ManagerPage):
         )
 
     def download(self, request: HttpRequest) -> Any:
+        """Streams the figures as CSV and logs the download."""
         self.check_may(request, self.needs)
-        if request.method != "GET":  # who only asks what there is downloads nothing
+        if request.method != "GET":  # a HEAD request downloads nothing
             return HttpResponseNotAllowed(["GET"])
         form = RangeForm(request.GET)
         found = form.read()
@@ -131,7 +132,7 @@ class FiguresPage(ManagerPage):
 
 
 def _row(name: str, count: RoomCount, currency: str) -> dict[str, Any]:
-    """The figures in words, as the tables show them."""
+    """The figures as text for the tables."""
 
     def money(amount: Decimal | None) -> str:
         return "–" if amount is None else format_money(_whole(amount), currency)
@@ -150,8 +151,8 @@ def _row(name: str, count: RoomCount, currency: str) -> dict[str, Any]:
 
 
 def _csv_rows(found: readings.HotelFigures) -> Iterator[list[object]]:
-    """Each night of the whole hotel, where the category is empty, and then of each category; at
-    the end, without a date, what was booked in each other currency."""
+    """The rows: each night of the whole hotel, with an empty category, and then of each category.
+    The last rows, without a date, have the amounts booked in other currencies."""
     currency = found.hotel.currency
     yield list(CSV_COLUMNS)
     for day in found.days():

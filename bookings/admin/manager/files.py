@@ -1,4 +1,4 @@
-"""Nights as CSV: downloaded, and uploaded again. A file is judged here and written by a job."""
+"""Nights as CSV, for download and upload. This page judges a file, and a job writes it."""
 
 import hashlib
 from typing import Any
@@ -30,7 +30,7 @@ IMPORT_RIGHTS = ("bookings.add_night", "bookings.change_night", "bookings.add_ni
 
 class ExportForm(HotelChoiceForm):
     first = DayField(label="First night", required=False, help_text="Today if left empty.")
-    last = DayField(label="Last night", required=False, help_text="All there are if left empty.")
+    last = DayField(label="Last night", required=False, help_text="All nights if left empty.")
 
     def clean(self) -> None:
         hotel = self.cleaned_data.get("hotel")
@@ -54,7 +54,8 @@ class ImportForm(HotelChoiceForm):
         widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}),
     )
 
-    # Of the file that may make nights free of charge: it is chosen again, and may be another.
+    # The digest of the file that may make nights free of charge: staff choose the file again, and
+    # may choose another one.
     allow_free = forms.CharField(required=False, widget=forms.HiddenInput, max_length=64)
 
     field_order = ("hotel", "file", "key", "allow_free")
@@ -70,6 +71,7 @@ class NightsFilePage(ManagerPage):
         return [self.page("export/", self.export, "export"), *super().get_urls()]
 
     def show(self, request: StaffRequest) -> HttpResponse:
+        """Shows the forms. A POST judges the file and orders the job that writes its nights."""
         if request.method != "POST":
             return self._page(request)
         self.check_may(request, *IMPORT_RIGHTS)
@@ -77,9 +79,9 @@ class NightsFilePage(ManagerPage):
         if not form.is_valid() or form.cleaned_data["hotel"] is None:
             return self._page(request, uploaded=form)
         hotel, file = form.cleaned_data["hotel"], form.cleaned_data["file"]
-        # Read now: after a long judgement MongoDB may have no time left in this request.
+        # Read now: judging may take so long that this request has no time left for MongoDB.
         wanted = ExportForm()
-        # One byte more than there may be tells that there are more.
+        # One byte more than allowed shows that the file is too large.
         content = file.read(night_files.MAX_BYTES + 1)
         try:
             rows = night_files.judge_file(content, hotel)
@@ -102,16 +104,16 @@ class NightsFilePage(ManagerPage):
             free = " ".join(fault.message for fault in refused.faults)
             return self._page(request, wanted=wanted, uploaded=form, free=free, digest=digest)
         if not is_ordered:
-            text = "This form had imported a file already; nothing was imported again."
+            text = "This form has already imported a file; nothing was imported again."
             messages.warning(request, text)
         if may(request, "bookings.view_nightsjob"):
             return HttpResponseRedirect(reverse("admin:bookings_nightsjob_change", args=[job_id]))
         return HttpResponseRedirect(request.get_full_path())
 
     def export(self, request: HttpRequest) -> Any:
-        """Streams the file, since all of it would be too much for a process to hold."""
+        """Streams the file, since all of it would be too large for a process to hold."""
         self.check_may(request, self.needs)
-        if request.method != "GET":  # who only asks what there is exports nothing
+        if request.method != "GET":  # a HEAD request exports nothing
             return HttpResponseNotAllowed(["GET"])
         form = ExportForm(request.GET)
         if not form.is_valid() or form.cleaned_data["hotel"] is None:

@@ -1,6 +1,6 @@
-"""Who did what when in the admin: its log, newest first, a page at a time.
+"""The admin's log of who did what when, newest first, one page at a time.
 
-What became of a booking is in its own history, whoever did it.
+A booking's own history says everything that happened to it, in the admin and elsewhere.
 """
 
 from datetime import UTC, datetime, time, timedelta
@@ -35,31 +35,34 @@ class LogForm(forms.Form):
         required=False,
         widget=forms.TextInput,
         help_text="A username.",
-        error_messages={"invalid_choice": "There is no user of this name."},
+        error_messages={"invalid_choice": "There is no user with this name."},
     )
     kind = forms.TypedChoiceField(
         required=False, coerce=int, empty_value=None, choices=[("", "All"), *KINDS.items()]
     )
     first = DayField(label="From", required=False)
     last = DayField(label="To", required=False, help_text="Included; days are in UTC.")
-    # Where the page before this one ended.
+    # Where the previous page ended.
     before = forms.CharField(widget=forms.HiddenInput, required=False, max_length=80)
 
     def clean_before(self) -> tuple[datetime, ObjectId] | None:
+        """The time and id of the previous page's last entry; None for the first page."""
         text = self.cleaned_data["before"]
         if not text:
             return None
         moment, _, last_id = text.partition("_")
         try:
-            # One that is in no year of UTC raises here, and not at MongoDB.
+            # A moment outside the years of UTC raises here, and not in MongoDB.
             return datetime.fromisoformat(moment).astimezone(UTC), ObjectId(last_id)
         except Exception:
-            raise forms.ValidationError("Begin at the newest again.") from None
+            raise forms.ValidationError("Start again from the newest entry.") from None
 
     def find(self) -> list[dict[str, Any]]:
-        """What the valid form asks for, newest first; one more than a page has, if there is.
+        """The documents that the valid form asks for, newest first, and one more than a page shows
+        if there are more.
 
-        One of the indexes serves each wish. The ORM could not use one: it orders by copies.
+        An index serves every combination of fields. The ORM could not use it: it sorts by copies of
+        fields.
         """
         data = self.cleaned_data
         condition: dict[str, Any] = {}
@@ -113,7 +116,7 @@ def _describe(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _describe_one(document: dict[str, Any], user: Any) -> dict[str, Any]:
     type_id = document["content_type_id"]
     entry = LogEntry(
-        # The manager remembers types, where an entry would ask for its own.
+        # The manager caches content types; an entry would fetch its own from the database.
         content_type=ContentType.objects.get_for_id(type_id) if type_id else None,
         object_id=document["object_id"],
         object_repr=document["object_repr"],

@@ -1,4 +1,4 @@
-"""What forms that order nights have in common: a key, and what staff are told of the order."""
+"""Shared parts of the forms that order nights: a key, and the messages about an order."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from bookings.models import NightsJob
 
 
 class JobKeyField(forms.CharField):
-    """The id of the job that the form orders, so that one form orders one job."""
+    """The id of the job that the form orders, so that one form orders only one job."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(widget=forms.HiddenInput, max_length=24, **kwargs)
@@ -24,15 +24,17 @@ class JobKeyField(forms.CharField):
     def clean(self, value: Any) -> Any:
         text = super().clean(value)
         if not ObjectId.is_valid(text):
-            raise forms.ValidationError("Open this form anew; its key is not one of ours.")
+            raise forms.ValidationError("Open this form again; its key is not valid.")
         return ObjectId(text)
 
 
 def new_job_key() -> str:
+    """A new id for the job that a form orders."""
     return str(ObjectId())
 
 
 def count_nights(count: int) -> str:
+    """The number of nights in words, such as “1,200 nights”."""
     return f"{count:,} night{'' if count == 1 else 's'}"
 
 
@@ -46,11 +48,12 @@ def order(
     summary: str,
     allow_free: bool,
 ) -> bool:
-    """Orders these nights, logs it, and says what became of it so far.
+    """Orders these nights, logs the order, and shows a message with its state.
 
-    False if the form was sent before, and its order is another's to tell of. Raises TryAgain if
-    the request has taken its time; what it judged so long does not count against MongoDB's. Raises
-    ValidationFailed where nights would become free of charge and `allow_free` does not say so.
+    False if the form was sent before: then the caller shows a message instead. Raises TryAgain if
+    the request has used up its time; MongoDB gets a time budget of its own, from which judging the
+    nights takes nothing. Raises ValidationFailed if nights would become free of charge without
+    `allow_free`.
     """
     request.deadline.check()
     return clock.with_new_budget(
@@ -96,10 +99,8 @@ def _order(
     elif job.state == NightsJob.State.FAILED:
         messages.error(request, job.error)
     else:
-        text = "Ordered; a worker does it after the orders before it, see Nights jobs."
+        text = "Ordered; a worker carries it out after the earlier orders. See Nights jobs."
         if kind == night_jobs.CHANGE:
-            text += (
-                " If one of the nights is changed until then, it changes none and says so there."
-            )
+            text += " If one of the nights changes before then, it changes none and says so there."
         messages.success(request, f"{text} {summary}")
     return True

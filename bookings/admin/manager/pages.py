@@ -1,5 +1,4 @@
-"""What the manager's pages have in common: each stands in the admin's index where Django would
-list rows."""
+"""Shared parts of the manager's pages. Each replaces a list of rows in the admin's index."""
 
 from typing import Any
 
@@ -20,7 +19,7 @@ from bookings.models import Hotel
 
 
 class ManagerPage(admin.ModelAdmin):
-    """One page, for whoever has the right `needs`; `show` answers with it."""
+    """One page for users with the permission `needs`; `show` makes the response."""
 
     needs: str
     title: str
@@ -30,10 +29,12 @@ class ManagerPage(admin.ModelAdmin):
         return [self.page("", self.changelist_view, "changelist")]
 
     def page(self, route: str, view: Any, name: str) -> URLPattern:
+        """A URL pattern under the page's own URL, named like Django's."""
         full = f"{self.opts.app_label}_{self.opts.model_name}_{name}"
         return path(route, self.admin_site.admin_view(view), name=full)
 
     def show(self, request: StaffRequest) -> HttpResponse:
+        """The response to a request by a user who may see the page."""
         raise NotImplementedError
 
     def changelist_view(
@@ -44,6 +45,7 @@ class ManagerPage(admin.ModelAdmin):
         return self.show(request)
 
     def render(self, request: HttpRequest, **context: Any) -> HttpResponse:
+        """The page's template with this context."""
         page = {
             **self.admin_site.each_context(request),
             "title": self.title,
@@ -53,7 +55,7 @@ class ManagerPage(admin.ModelAdmin):
         return TemplateResponse(request, self.template, page)
 
     def check_may(self, request: HttpRequest, *needed: str) -> None:
-        """Raises PermissionDenied for whoever lacks one of these rights."""
+        """Raises PermissionDenied if the user lacks one of these permissions."""
         if not may(request, *needed):
             raise PermissionDenied
 
@@ -74,7 +76,7 @@ class ManagerPage(admin.ModelAdmin):
 
 
 class HotelChoiceForm(forms.Form):
-    """Which hotel; the first by name unless another is chosen."""
+    """A choice of hotel; the first by name if none is chosen."""
 
     hotel = forms.ChoiceField(required=False)
 
@@ -87,6 +89,7 @@ class HotelChoiceForm(forms.Form):
 
     @property
     def first_hotel(self) -> HotelFacts | None:
+        """The first hotel by name; None if there are no hotels."""
         return next(iter(self.hotels.values()), None)
 
     def clean_hotel(self) -> HotelFacts | None:
@@ -95,7 +98,7 @@ class HotelChoiceForm(forms.Form):
 
 
 def note(request: HttpRequest, message: str, *, about: Model, action: int = CHANGE) -> None:
-    """Writes down in the admin's log that this user did this to the object."""
+    """Writes to the admin's log that this user did this to the object."""
     LogEntry.objects.create(
         user_id=request.user.pk,
         content_type=ContentType.objects.get_for_model(about, for_concrete_model=False),
@@ -107,4 +110,5 @@ def note(request: HttpRequest, message: str, *, about: Model, action: int = CHAN
 
 
 def hotel_to_note(hotel: HotelFacts) -> Hotel:
+    """The hotel as a model, for `note`, without a query."""
     return Hotel(pk=hotel.id, name=hotel.name)

@@ -1,4 +1,4 @@
-"""The price calendar: a month of a hotel, and a form that changes many nights at once."""
+"""The price calendar: one month of a hotel, and a form that changes many nights at once."""
 
 import calendar
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from bookings.infrastructure import clock
 from bookings.models import NightsJob, PriceCalendar
 from bookings.refusals import ValidationFailed
 
-# The rest is counted.
+# The page only counts the others.
 MAX_CHANGES_SHOWN = 50
 
 _LEAVE = ("", "Leave as it is")
@@ -44,12 +44,12 @@ class PriceMonthForm(HotelChoiceForm):
 
 
 class ChangeForm(forms.Form):
-    """What to set of which nights."""
+    """Which nights to change, and what to set."""
 
     hotel = forms.CharField(widget=forms.HiddenInput, max_length=64)
     key = JobKeyField()
     seen = forms.CharField(widget=forms.HiddenInput, required=False, max_length=64)
-    # A box beside the button that applies what was shown.
+    # The page shows this as a box beside the button *Apply*.
     allow_free = forms.BooleanField(widget=forms.HiddenInput, required=False)
     categories = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple)
     first = DayField(label="First night")
@@ -61,11 +61,11 @@ class ChangeForm(forms.Form):
     )
     price = forms.CharField(required=False, max_length=20)
     percent = forms.DecimalField(
-        label="Or change it by percent",
+        label="Or change it by a percentage",
         required=False,
         max_digits=7,
         decimal_places=2,
-        help_text="10 raises, -5 lowers; rounded half up to the smallest coin.",
+        help_text="10 raises, -5 lowers. The result is rounded half up to the smallest coin.",
     )
     closed = forms.ChoiceField(
         label="Sale", required=False, choices=[_LEAVE, ("yes", "Close"), ("no", "Open")]
@@ -92,6 +92,7 @@ class ChangeForm(forms.Form):
         ].help_text = f"In {hotel.currency}: {write_amount(12_000, hotel.currency)}"
 
     def clean_price(self) -> int | None:
+        """The price in minor units; None if the field is empty."""
         text = self.cleaned_data["price"].strip()
         if not text:
             return None
@@ -99,14 +100,14 @@ class ChangeForm(forms.Form):
         if amount is None:
             digits = count_digits(self.hotel_facts.currency)
             raise forms.ValidationError(
-                f"Write a price without separators of thousands and with at most {digits} digits "
-                "behind the mark."
+                f"Write a price without thousands separators and with at most {digits} decimal "
+                "places."
             )
         return amount
 
     @property
     def wish(self) -> Wish:
-        """Of the valid form."""
+        """The changes that the valid form asks for."""
         data = self.cleaned_data
         return Wish(
             price=data["price"],
@@ -118,7 +119,7 @@ class ChangeForm(forms.Form):
         )
 
     def plan(self) -> ChangePlan | None:
-        """What the form would change; None, with what is wrong beside its field, if it cannot."""
+        """What the form would change; None if it is wrong, with the faults beside their fields."""
         if not self.is_valid():
             return None
         data = self.cleaned_data
@@ -138,7 +139,7 @@ class ChangeForm(forms.Form):
             return None
 
     def renew(self, **fields: str) -> None:
-        """Puts these into the hidden fields that are sent next."""
+        """Sets hidden fields, which the browser sends next time."""
         data = QueryDict(mutable=True)
         data.update(self.data)
         for name, value in fields.items():
@@ -170,7 +171,7 @@ class ChangeForm(forms.Form):
 
 @dataclass(frozen=True)
 class NightCell:
-    """One night in the grid; `marks` are its restrictions, as (sign, meaning)."""
+    """One night in the grid; `marks` are its restrictions as (sign, meaning)."""
 
     day: date
     amount: str
@@ -186,6 +187,7 @@ class PriceCalendarPage(ManagerPage):
     template = "admin/manager/prices.html"
 
     def show(self, request: StaffRequest) -> HttpResponse:
+        """Shows the month. A POST shows what the form would change, or applies it."""
         chosen = PriceMonthForm(request.GET)
         hotel = chosen.cleaned_data.get("hotel") if chosen.is_valid() else chosen.first_hotel
         if hotel is None:
@@ -233,9 +235,10 @@ class PriceCalendarPage(ManagerPage):
     def _send(
         self, request: StaffRequest, hotel: HotelFacts, form: ChangeForm
     ) -> tuple[HttpResponse | None, ChangePlan | None]:
-        """Applies what was shown. Else the plan to show now, if the form is valid."""
+        """Applies the plan that was shown and returns the response. Otherwise returns the plan to
+        show, if the form is valid."""
         if form.data.get("hotel") != hotel.id:
-            form.add_error(None, "The page is of another hotel by now; look at it again.")
+            form.add_error(None, "The page now shows another hotel; look at it again.")
             return None, None
         key = form.data.get("key", "")
         if ObjectId.is_valid(key) and NightsJob.objects.filter(pk=key).exists():
@@ -246,7 +249,7 @@ class PriceCalendarPage(ManagerPage):
             return None, None
         if "apply" not in form.data or form.cleaned_data["seen"] != plan.digest or not plan.changes:
             if "apply" in form.data:
-                text = "The nights, or the form, have changed since; see below what it means now."
+                text = "The nights or the form have changed since; see below what would change now."
                 messages.warning(request, text)
             form.renew(seen=plan.digest)
             return None, plan
@@ -263,21 +266,21 @@ class PriceCalendarPage(ManagerPage):
             )
         except ValidationFailed as refusal:
             text = " ".join(fault.message for fault in refusal.faults)
-            form.add_error(None, f"{text} Tick the box beside Apply if that is meant.")
+            form.add_error(None, f"{text} Tick the box beside Apply if you want that.")
             return None, plan
         if not is_ordered:
             self._say_already(request, key)
         return HttpResponseRedirect(request.get_full_path()), None
 
     def _say_already(self, request: HttpRequest, key: str) -> None:
-        """Whoever clicked twice sees this alone, so it tells what the first click did."""
+        """After a double click staff see only this, so it says what the first click did."""
         summary = NightsJob.objects.values_list("summary", flat=True).get(pk=key)
-        text = "This form had changed nights already; nothing was changed again."
-        messages.warning(request, f"{text} It was: {summary}")
+        text = "This form has already changed nights; nothing was changed again."
+        messages.warning(request, f"{text} The change was: {summary}")
 
 
 def _read_month(chosen: PriceMonthForm, today: date) -> date:
-    """The first day of the month that was asked for, kept within what calendars can show."""
+    """The first day of the month asked for, kept within the range that calendars can show."""
     text = chosen.cleaned_data.get("month") if chosen.is_valid() else ""
     wanted = date(int(text[:4]) or 1, int(text[5:]), 1) if text else today.replace(day=1)
     earliest = (today - timedelta(days=366)).replace(day=1)
@@ -294,7 +297,7 @@ def _url(hotel: HotelFacts, day: date) -> str:
 
 
 def _draw(hotel: HotelFacts, month: date) -> list[tuple[Any, list[NightCell]]]:
-    """Each category with its cells, by name."""
+    """Each category, by name, with its cells."""
     categories = inventory.list_categories(hotel.id)
     last = month + timedelta(days=_length(month) - 1)
     calendars = read_calendars(categories, month, last)
@@ -314,7 +317,7 @@ def _cell(days: Calendar, day: date, currency: str) -> NightCell:
         kind = "default" if days.category.sell_by_default else "none"
     url = ""
     if stored:
-        # As the admin quotes ids in URLs.
+        # The admin quotes ids in URLs like this.
         pk = quote(night_id(days.category.id, day.isoformat()))
         url = reverse("admin:bookings_night_change", args=[pk])
     amount = "" if kind == "none" else write_amount(night.price, currency)
