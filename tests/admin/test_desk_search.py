@@ -432,7 +432,7 @@ def test_shows_the_newest_and_says_that_there_are_more(
     response = desk.get(GUESTS, {"q": "ada"})
 
     assert [record.guest["name"] for record, _, _ in response.context["found"]] == ["Ada Other"]
-    assert "The newest 1; type more" in response.content.decode()
+    assert "These are the newest 1. Type more" in response.content.decode()
 
 
 def test_filters_everybody_who_was_found_in_the_list_of_bookings(
@@ -448,7 +448,7 @@ def test_filters_everybody_who_was_found_in_the_list_of_bookings(
     assert [record.guest["name"] for record in found.context["cl"].result_list] == [ADA]
     assert sent_messages(found) == []
     assert sent_messages(cut) == [
-        "More bookings fit than can be looked through; these are of the newest 1. Type more."
+        "Too many bookings match. These are among the newest 1; type more to narrow the search."
     ]
 
 
