@@ -1,4 +1,4 @@
-"""Django's own applications with the ObjectId keys that MongoDB uses."""
+"""Django's own applications, with the ObjectId keys that MongoDB uses."""
 
 from django.contrib.admin.apps import AdminConfig as DjangoAdminConfig
 from django.contrib.admin.options import FORMFIELD_FOR_DBFIELD_DEFAULTS
@@ -16,8 +16,9 @@ class AdminConfig(DjangoAdminConfig):
     default_site = "bookingsite.admin_site.Site"
 
     def ready(self) -> None:
-        # Before any form is made of a model, so that none is without the rules for texts, those
-        # of people and groups included. A model's own choices and `formfield_overrides` go first.
+        # This runs before any form is built from a model, so the rules for texts apply to every
+        # form, including those for people and groups. A model's own choices and
+        # `formfield_overrides` take precedence.
         FORMFIELD_FOR_DBFIELD_DEFAULTS[models.CharField]["form_class"] = LineField
         FORMFIELD_FOR_DBFIELD_DEFAULTS[models.TextField]["form_class"] = LinesField
         super().ready()
@@ -28,7 +29,7 @@ class AuthConfig(DjangoAuthConfig):
 
     def ready(self) -> None:
         super().ready()
-        # Notes when a session began; it needs the applications, so not above.
+        # Connects the receiver that notes when a session began; it needs the applications loaded.
         from bookingsite import staff  # noqa: F401
 
 

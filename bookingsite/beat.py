@@ -1,10 +1,10 @@
-"""The scheduler of beat: it asks for nothing that waits already.
+"""The beat scheduler. It sends no task that is already waiting in the queue.
 
-While no worker fetches, one message waits for each task of the schedule and no more, so that a
-worker which comes back finds a handful of runs to do, not those of a night. A time after which a
-message is worth nothing would be judged by the worker's clock and made by beat's: a worker some
-seconds ahead would do nothing at all. All of them wait in Celery's own queue, from which workers of
-every release take: while a release is rolled out or back, either may be older than the other.
+While no worker fetches, at most one message waits for each scheduled task. A worker that comes back
+after a night finds a handful of runs, not a night's worth. An expiry time on each message would not
+do: beat's clock would set it and the worker's clock would judge it, so a worker some seconds ahead
+would do nothing at all. All messages wait in Celery's own queue, from which workers of every
+release take, since during a rollout or a rollback either side may be the older one.
 """
 
 import json
@@ -19,12 +19,14 @@ from bookings.infrastructure import connections
 
 logger = logging.getLogger(__name__)
 
-# Beat lets less than a dozen wait. Where a release before left many, or another program does, it
-# adds one in so many at most.
+# How many messages beat looks at, newest first. It leaves fewer than a dozen waiting itself. Where
+# an earlier release or another program left more, it adds at most one of each task to this many.
 NEWEST = 100
 
 
 class Scheduler(PersistentScheduler):
+    """Skips a task that already waits; the next tick of its schedule asks again."""
+
     def apply_async(self, entry: ScheduleEntry, *arguments: Any, **options: Any) -> Any:
         if _is_waiting(entry.task):
             return None
@@ -32,11 +34,11 @@ class Scheduler(PersistentScheduler):
 
 
 def _is_waiting(task: str) -> bool:
-    """Whether a message of it waits: Celery keeps a queue in Redis as a list, the newest first."""
+    """Whether a message for this task waits. Celery's queue in Redis is a list, newest first."""
     try:
         messages = connections.redis().lrange(settings.CELERY_TASK_DEFAULT_QUEUE, 0, NEWEST - 1)
     except RedisError as error:
-        # Sending meets the same Redis, and knows how long to try and what to log.
+        # Sending will meet the same Redis, and knows how long to retry and what to log.
         logger.debug("queue_not_read", extra={"reason": type(error).__name__})
         return False
     return any(_task_of(message) == task for message in messages)
@@ -46,4 +48,4 @@ def _task_of(message: bytes | str) -> Any:
     try:
         return json.loads(message)["headers"]["task"]
     except (ValueError, KeyError, TypeError):
-        return None  # It is not beat's.
+        return None  # beat did not send it

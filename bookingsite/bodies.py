@@ -1,7 +1,7 @@
-"""Takes a request's body in before anything else does, within the limits of its URL.
+"""Reads a request's body before anything else does, within the limits of its URL.
 
-CSRF's check reads a form before any view is asked, and DRF parses what it gets: both find a body
-that is whole and small enough, in memory. No file is written for it.
+The CSRF check reads a form before any view runs, and DRF parses whatever it gets. Both find a
+complete body in memory that is small enough. Nothing is written to disk for it.
 """
 
 import codecs
@@ -26,8 +26,8 @@ from bookings.refusals import (
 from bookingsite import staff
 from bookingsite.body_limits import DEFAULT, limit_for
 
-# A file, the form that it comes in and the rows that it is found to be take a hundred MB: a process
-# has one such body at a time. The next waits for longer than the largest takes to be judged.
+# A file, its form and the rows parsed from it take up to a hundred MB together, so a process holds
+# one such body at a time. The wait for a turn is longer than the largest file takes to judge.
 LARGE_AT_ONCE = 1
 LARGE_WAIT_S = 5.0
 _large = threading.BoundedSemaphore(LARGE_AT_ONCE)
@@ -35,17 +35,20 @@ _large = threading.BoundedSemaphore(LARGE_AT_ONCE)
 
 @contextmanager
 def received_body(request: HttpRequest) -> Iterator[Refusal | None]:
-    """Receives the body for as long as the request is worked on."""
+    """Yields once the body is read; a large body keeps its turn until the block ends.
+
+    Yields the refusal to answer with if the body cannot be taken, else None.
+    """
     with ExitStack() as until_answered:
         yield receive_body(request, until_answered)
 
 
 def receive_body(request: HttpRequest, until_answered: ExitStack) -> Refusal | None:
-    """Reads the body to its end; what is to be answered instead, if it cannot be taken.
+    """Reads the body to its end. Returns the refusal to answer with if it cannot be taken.
 
-    The worker has brought up to 64 kB already. Only a larger one is still to come from its
-    client, and only staff may have a thread wait for it. One that comes while another is worked on
-    is not read. Nor is one in another coding than UTF-8.
+    The worker has already collected bodies of up to 64 kB. A larger body is still on its way from
+    the client, and only staff may make a thread wait for it. It is refused unread while another
+    one is being processed. A body that is not in UTF-8 is always refused.
     """
     if not _is_in_utf_8(request):
         return UnreadableRequest("Send the request in UTF-8.")
@@ -65,18 +68,17 @@ def receive_body(request: HttpRequest, until_answered: ExitStack) -> Refusal | N
 
 
 def _is_late(error: BaseException | None) -> bool:
-    """Whether a time-out is behind it; Django wraps one twice."""
+    """Whether a time-out caused the error; Django wraps one twice."""
     while error is not None and not isinstance(error, TimeoutError):
         error = error.__cause__
     return error is not None
 
 
 def _is_in_utf_8(request: HttpRequest) -> bool:
-    """Whether the request says of itself nothing else; ASCII is a part of it.
+    """Whether the request declares UTF-8, its subset ASCII, or nothing.
 
-    Django reads the URL's query and parts of a form by what is named there, whatever Python has
-    under that name: what is no coding of texts (rot13) raises an error, and some take very long
-    (punycode).
+    Django decodes the URL's query and parts of a form with the declared codec, and Python has
+    codecs that are no text encodings (rot13 raises an error) or that take very long (punycode).
     """
     if not getattr(request, "is_readable", True):
         return False
@@ -88,12 +90,14 @@ def _length_of(request: HttpRequest) -> int:
     try:
         return int(request.META.get("CONTENT_LENGTH") or 0)
     except ValueError:
-        return 0  # so Django takes it, and reads nothing
+        return 0  # Django treats it the same way and reads nothing
 
 
 def _is_staff(request: HttpRequest) -> bool:
-    """Whether the request comes with the session of staff who have proved all that the admin asks
-    for; no middleware has asked yet."""
+    """Whether the request carries the session of staff who have proved all that the admin asks for.
+
+    No middleware has checked the session yet.
+    """
     sessions = import_module(settings.SESSION_ENGINE)
     with request_limits():
         request.session = sessions.SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))

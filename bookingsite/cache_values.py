@@ -1,4 +1,4 @@
-"""How values stand in the cache in Redis: as JSON, which runs nothing when it is read."""
+"""How values are stored in the Redis cache: as JSON, since reading it runs no code."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from django_redis.serializers.json import JSONSerializer
 
 
 class JsonValues(JSONSerializer):
-    """What is no JSON is not ours, so there is nothing in the cache."""
+    """Treats a value that is not JSON as missing, since the site did not write it."""
 
     def loads(self, value: bytes) -> Any:
         try:

@@ -21,18 +21,18 @@ app.autodiscover_tasks()
 
 @setup_logging.connect
 def keep_our_logging(**_: Any) -> None:
-    """Django has set up the logs already; Celery would replace them with plain text."""
+    """Django has already set up the logs; Celery would replace them with plain text."""
 
 
 @task_prerun.connect
 def name_the_task(task_id: str, task: Any, **_: Any) -> None:
-    """Every line of a task carries its id, as a request's lines carry theirs."""
+    """Puts the task's id on all its log lines, as a request's id is on the request's lines."""
     structlog.contextvars.bind_contextvars(request_id=task_id, task=task.name)
 
 
 @task_failure.connect
 def describe_what_mongodb_said(exception: BaseException, **_: Any) -> None:
-    """Celery logs the failure; this says whether MongoDB's error is one that passes."""
+    """Says whether MongoDB's error is a passing one; Celery logs the failure itself."""
     if about := errors.describe(exception):
         logger.warning("task_failed_at_mongodb", extra=about)
 

@@ -1,4 +1,4 @@
-"""Whether this process lives and its servers answer. Needs no login and is never throttled."""
+"""Whether this process is alive and its servers answer. Needs no login and is never throttled."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ from rest_framework.views import APIView
 from bookings.infrastructure import connections
 from bookings.operations.backups import restoring
 
-# A probe that waits as long as a request would only queue behind the requests.
+# A probe that waited as long as a request may would only queue behind the requests.
 PROBE_TIMEOUT_S = 1.0
 
 _STATUS = inline_serializer("Health", {"status": serializers.ChoiceField(["ok", "down"])})
@@ -99,9 +99,9 @@ class Ready(_Probe):
         503,
     )
     def get(self, request: Request) -> Response:
-        """Asks for a primary, and for a database that is no half of a restore.
+        """Asks for a primary, and for a database in which no restore is half done.
 
-        Redis may be down: that is slower, not wrong.
+        Redis may be down: bookings are then slower, not wrong.
         """
         try:
             with pymongo.timeout(PROBE_TIMEOUT_S):

@@ -1,17 +1,17 @@
-"""gunicorn's worker with threads, whose loop waits for requests instead of its threads.
+"""gunicorn's worker with threads, except that its loop waits for requests, not its threads.
 
-gthread gives a connection to one of its few threads with the first byte, and the thread then waits
-for the rest: sixteen clients who send a byte every four seconds stop a site of eight threads. Here
-the loop, which also watches the idle connections, reads without waiting. It parses a head once it
-is whole, collects the body, and only then has a thread serve the request. So a slow client costs a
-socket and a few kB, and threads keep what they are good for: a request that waits for MongoDB.
+gthread gives a connection to one of its few threads at the first byte, and the thread then waits
+for the rest. Sixteen clients that send a byte every four seconds stop a site of eight threads. Here
+the loop, which also watches idle connections, reads without waiting. It parses a head once it is
+complete, collects the body, and only then has a thread serve the request. A slow client therefore
+costs a socket and a few kB, and the threads are left for requests that wait for MongoDB.
 
-Head and body have deadlines, from the first byte of each. A body of more than 64 kB is not
-collected: it is left on the socket, and bodies.py lets a thread read it for staff, or refuses it.
-An answer is sent by its thread, and whoever does not take it in time loses the connection.
-When there are no sockets left, the connection that was silent for longest makes room.
+Head and body each have a deadline, counted from their first byte. A body of more than 64 kB is not
+collected but left on the socket, where bodies.py has a thread read it for staff, or refuses it. The
+thread also sends the answer, and a client that does not take it in time loses its connection. When
+the worker has no sockets left, it closes the connection that was silent for longest.
 
-Why it is not configuration or another class: docs/decisions/0021-slow-clients.md.
+Why neither configuration nor another class would do: docs/decisions/0021-slow-clients.md.
 """
 
 import errno
@@ -36,18 +36,18 @@ from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn, ThreadWorker
 from bookings.refusals import Refusal, RequestTimeout, ServerError, UnreadableRequest
 from bookingsite.body_limits import DEFAULT, BodyLimit, limit_for
 
-# Heads are sent in one piece, or a few; five seconds are for lines that lose packets.
+# Clients send a head in one piece, or a few; five seconds allow for lines that lose packets.
 HEAD_TIMEOUT_S = 5.0
 
-# What nginx takes as well; cookies and URLs are far smaller.
+# nginx has the same limit; cookies and URLs are far smaller.
 MAX_HEAD_BYTES = 32 * 1024
 
-# A chunk's own lines come on top of a body; honest chunks have a kB or more.
+# The lines around chunks come on top of a body; honest chunks have a kB or more.
 MAX_FRAMING_BYTES = 8 * 1024
 
 READ_BYTES = 16 * 1024
 
-# How often the loop looks for those who are late.
+# How often the loop looks for late clients.
 LOOK_INTERVAL_S = 0.5
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -56,7 +56,7 @@ _API_REQUEST = re.compile(rb"(?:\r\n)?[^ \r\n]+ (?:https?://[^/ \r\n]*)?/api/")
 
 _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,8}")
 
-# What is not 400; gunicorn's own answers have the same.
+# The faults that are not answered 400; gunicorn answers the same.
 _STATUSES: dict[type[Exception], HTTPStatus] = {
     faults.LimitRequestLine: HTTPStatus.REQUEST_URI_TOO_LONG,
     faults.LimitRequestHeaders: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -66,7 +66,7 @@ _STATUSES: dict[type[Exception], HTTPStatus] = {
 
 
 class NotARequest(Exception):
-    """What arrived cannot be given to Django, so the worker answers it."""
+    """What arrived cannot be passed to Django, so the worker answers it."""
 
     def __init__(self, refusal: Refusal, *, is_for_api: bool) -> None:
         super().__init__(refusal.code)
@@ -75,7 +75,7 @@ class NotARequest(Exception):
 
 
 class Worker(ThreadWorker):
-    """Serves requests that have arrived."""
+    """Serves requests once they have arrived."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -88,10 +88,10 @@ class Worker(ThreadWorker):
         super().check_config(cfg, log)
 
     def enqueue_req(self, conn: TConn) -> None:
-        """Has a thread serve the connection's request if all of it is there, or waits for it.
+        """Has a thread serve the connection's request if it is complete, or else waits for it.
 
-        ThreadWorker calls it when a connection is new, has become readable, or was served and has
-        sent something already that follows.
+        ThreadWorker calls this when a connection is new, when it has become readable, and when it
+        was served and has already sent more.
         """
         if self.nr_conns >= self.worker_connections:
             self._make_room()
@@ -126,7 +126,7 @@ class Worker(ThreadWorker):
         self.poller.register(conn.sock, EVENT_READ, partial(then, conn))
 
     def _make_room(self) -> None:
-        """Drops the connection that was silent for longest: rather one without a request."""
+        """Drops the connection that was silent for longest, preferably one without a request."""
         for waiting in (self.keepalived_conns, self.pending_conns):
             if waiting:
                 conn = waiting.popleft()
@@ -139,7 +139,7 @@ class Worker(ThreadWorker):
         conn.close()
 
     def murder_pending(self) -> None:
-        """Has those answered whose head or body is late; ThreadWorker calls it in its loop."""
+        """Answers requests whose head or body is late; ThreadWorker calls this in its loop."""
         now_s = time.monotonic()
         if now_s < self._looks_again_at_s:
             return
@@ -156,10 +156,10 @@ class Worker(ThreadWorker):
         return is_kept
 
     def handle_error(self, req: Request | None, client: socket.socket, addr: Any, exc: Any) -> None:
-        """Answers what Django does not hear of: a problem document under /api/, else a page."""
+        """Answers in Django's place: a problem document for paths under /api/, else a page."""
         if isinstance(exc, NotARequest):
             refusal, is_for_api = exc.refusal, exc.is_for_api
-            # Neither what was sent nor from where.
+            # The line says neither what was sent nor from where.
             self.log.warning("not_an_http_request")
         else:
             refusal, is_for_api = ServerError(), req is not None and req.path.startswith("/api/")
@@ -171,18 +171,19 @@ class Worker(ThreadWorker):
 
 
 class Client(socket.socket):
-    """A client's connection, on which an answer may take as long to send as a body to arrive.
+    """A client's connection. Sending an answer may take as long as receiving a body.
 
-    Only the time is counted that the client lets a thread wait, not what its answer takes to make.
+    Only the time in which the client makes a thread wait counts, not the time to make the answer.
     """
 
     _sent_bytes, _waited_s = 0, 0.0
 
     def begin_answer(self) -> None:
+        """Starts the time for the next answer."""
         self._sent_bytes, self._waited_s = 0, 0.0
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:
-        """Raises ConnectionResetError when time is up, as if the client had gone."""
+        """Raises ConnectionResetError when the time is up, as if the client had gone."""
         left = memoryview(data)
         while left:
             began_at_s = time.monotonic()
@@ -201,10 +202,11 @@ class Client(socket.socket):
 
 
 class Arrival(RequestParser):
-    """What has arrived of a connection's next request.
+    """The part of a connection's next request that has arrived.
 
-    It stands where ThreadWorker expects gunicorn's parser, and is that: the same code judges heads
-    and decodes chunks, once they are there. The loop feeds it, and a thread takes the request.
+    It takes the place of gunicorn's parser in ThreadWorker, and extends it: the same code judges
+    heads and decodes chunks, once they are complete. The loop feeds it, and a thread takes the
+    request.
     """
 
     def __init__(self, cfg: Any, conn: TConn) -> None:
@@ -230,7 +232,7 @@ class Arrival(RequestParser):
         return self.unreader.buf.getbuffer().nbytes
 
     def feed(self, data: bytes) -> None:
-        """Takes what has arrived, maybe nothing new."""
+        """Adds the bytes that have arrived, possibly none."""
         had_begun = self.ends_at_s > 0
         self.unreader.buf.seek(0, io.SEEK_END)
         self.unreader.buf.write(data)
@@ -243,15 +245,15 @@ class Arrival(RequestParser):
 
     def _read_head(self) -> None:
         arrived = self.unreader.buf.getvalue()
-        # A line feed by itself is refused, so there is nothing to wait for.
+        # A bare line feed is refused at once, so there is nothing to wait for.
         is_plain = arrived.count(b"\n") == arrived.count(b"\r\n")
         if b"\r\n\r\n" not in arrived and is_plain and len(arrived) <= MAX_HEAD_BYTES:
             return
         try:
             request = super().__next__()
-        except BlockingIOError:  # there was no end of it
+        except BlockingIOError:  # the head has no end
             self._refuse(faults.LimitRequestHeaders("head"), arrived)
-        except Exception as error:  # whatever a stranger sends, the loop goes on
+        except Exception as error:  # the loop goes on, whatever a stranger sends
             self._refuse(error, arrived)
         else:
             self._request = request
@@ -262,7 +264,7 @@ class Arrival(RequestParser):
             elif request.body.reader.length > DEFAULT.max_bytes:
                 self._leave_open()
             if request._expected_100_continue and not self._is_open:
-                # Whoever waits for it has sent nothing of the body yet.
+                # A client that waits for this has not sent any of the body yet.
                 request._expected_100_continue = False
                 if self._arrived_bytes == 0:
                     _send_now(self._sock, _CONTINUE)
@@ -280,11 +282,11 @@ class Arrival(RequestParser):
         self.ends_at_s = self._body_begins_at_s + DEFAULT.allowed_s(arrived_bytes)
 
     def _finish(self) -> None:
-        """Puts the whole body, without its chunks, before the request."""
+        """Gives the request its whole body, decoded from its chunks."""
         assert self._request is not None
         try:
             body = self._request.body.read()
-        except Exception as error:  # likewise
+        except Exception as error:  # as above
             self._refuse(error, self._head)
             return
         if self._chunks is not None:
@@ -293,7 +295,7 @@ class Arrival(RequestParser):
         self.is_ready = True
 
     def _leave_open(self) -> None:
-        """Leaves the body to be read from the socket, by whoever may wait for it."""
+        """Leaves the body on the socket, for a thread that may wait for it."""
         assert self._request is not None
         self.unreader.sock = _OpenBody(self._sock, self._request, limit_for(self._request.path))
         self._request._expected_100_continue = False
@@ -301,7 +303,7 @@ class Arrival(RequestParser):
         self._is_open = self.is_ready = True
 
     def _cut_off(self, *, length: int) -> None:
-        """Lets Django answer for a body that is late, or longer than it may be."""
+        """Has Django refuse a body that is late or too long."""
         assert self._request is not None
         _give_length(self._request, length)
         self._request.body = _NoBody()
@@ -318,7 +320,7 @@ class Arrival(RequestParser):
         self._fault = NotARequest(refusal, is_for_api=bool(_API_REQUEST.match(head)))
 
     def give_up(self) -> None:
-        """Has the request answered as late."""
+        """Has the late request answered with a time-out."""
         if self._request is not None:
             self._cut_off(length=1)
             return
@@ -327,7 +329,7 @@ class Arrival(RequestParser):
         self.is_ready = True
 
     def __next__(self) -> Request:
-        """Hands the request to the thread that serves it."""
+        """Hands the request to the thread that will serve it."""
         request, fault, was_open = self._request, self._fault, self._is_open
         self._begin()
         self._is_open = was_open
@@ -336,12 +338,12 @@ class Arrival(RequestParser):
         return request
 
     def finish_body(self, deadline: float | None = None, max_bytes: int | None = None) -> bool:
-        """Whether the next request can follow: not behind a body that was left on the socket."""
+        """Whether the next request can follow, which it cannot after a body left on the socket."""
         return not self._is_open
 
 
 class _Nothing:
-    """What a parser reads from that is fed: there is never more than it was given."""
+    """The source of a parser that is fed: it never has more than the parser was given."""
 
     def recv(self, size: int) -> bytes:
         raise BlockingIOError
@@ -357,13 +359,13 @@ class _NoBody:
 
 
 class _OpenBody:
-    """A client's socket, for as long as its body may take once a thread begins to read it."""
+    """A client's socket, with the body's deadline from the moment a thread begins to read it."""
 
     def __init__(self, sock: socket.socket, request: Request, limit: BodyLimit) -> None:
         self._sock = sock
         self._limit = limit
         self._is_awaited = request._expected_100_continue
-        # Until then it waits for its turn (bodies.py), and its client can do nothing about that.
+        # Before that, the body waits for its turn (bodies.py), which its client cannot help.
         self._began_at_s: float | None = None
         self._arrived_bytes = 0
 
@@ -387,16 +389,16 @@ class _OpenBody:
 
 
 class _Chunks:
-    """Where a body in chunks ends. gunicorn decodes it then, and refuses what is wrong with it."""
+    """Finds where a chunked body ends. gunicorn then decodes it, and refuses it if it is wrong."""
 
     def __init__(self) -> None:
-        # So many there are at least: what is announced counts.
+        # At least this many bytes will come: a chunk counts as soon as its size is announced.
         self.needed_bytes = 0
         self._at = 0
         self._is_behind_last = False
 
     def are_whole(self, arrived: bytes) -> bool:
-        """Whether the last chunk and what may follow it have arrived; asked with ever more."""
+        """Whether the last chunk and any trailers have arrived. Each call gets all bytes so far."""
         while (line_ends_at := arrived.find(b"\r\n", self._at)) >= 0:
             line = arrived[self._at : line_ends_at]
             if self._is_behind_last:
@@ -418,14 +420,14 @@ class _Chunks:
 
 
 def _give_length(request: Request, length: int) -> None:
-    """Makes of a request in chunks one with a length, as Django and DRF expect."""
+    """Turns a chunked request into one with a length, as Django and DRF expect."""
     framing = ("TRANSFER-ENCODING", "CONTENT-LENGTH", "TRAILER")
     request.headers = [(name, value) for name, value in request.headers if name not in framing]
     request.headers.append(("CONTENT-LENGTH", str(length)))
 
 
 def _send_now(sock: socket.socket, data: bytes) -> None:
-    """Sends a few bytes without waiting; where there is no room, the client has itself to blame."""
+    """Sends a few bytes without waiting. If the client's buffer is full, they are dropped."""
     try:
         sock.send(data)
     except OSError:
@@ -433,9 +435,9 @@ def _send_now(sock: socket.socket, data: bytes) -> None:
 
 
 def _to_http(refusal: Refusal, *, is_for_api: bool) -> bytes:
-    """The refusal as a whole answer, made without Django."""
+    """The refusal as a complete HTTP answer, made without Django."""
     if is_for_api:
-        # Not above: it needs Django's models, and gunicorn reads this module before they are there.
+        # This needs Django's models, and gunicorn imports this module before they are loaded.
         from bookings.stays import answers
 
         answer = answers.problem(refusal)

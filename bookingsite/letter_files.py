@@ -1,7 +1,7 @@
-"""Mails as files instead of at a mail server: for development, where people open them by hand.
+"""Writes e-mails to files instead of sending them. For development, where people open them by hand.
 
-Each is a file of its own that only its owner may read, since links in letters open accounts. The
-log names it, so that it is found after the log has moved on.
+Each e-mail gets its own file, which only its owner may read, since its links open accounts. The log
+names the file, so people can find the e-mail later.
 """
 
 import logging
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 class EmailBackend(BaseEmailBackend):
-    """Writes to `settings.LETTERS_FOLDER`, in an order that `ls` shows."""
+    """Writes to `settings.LETTERS_FOLDER`; `ls` lists the files in the order they were written."""
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
         for message in email_messages:
@@ -32,7 +32,7 @@ def _write(message: EmailMessage) -> None:
     folder = Path(settings.LETTERS_FOLDER)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = folder / f"{timezone.now():%Y%m%d-%H%M%S}-{secrets.token_hex(4)}.eml"
-    # Under another name until it is whole, for whoever looks meanwhile.
+    # It gets its name once it is complete, so that no reader finds half of it.
     unfinished = path.with_suffix(".unfinished")
     fd = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(fd, "wb") as file:

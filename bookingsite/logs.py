@@ -1,24 +1,24 @@
-"""Structured logs: one JSON object a line, with the id of the request or task it belongs to."""
+"""Structured logs: one JSON object a line, with the id of its request or task."""
 
 import logging
 import time
 
 import structlog
 
-# Fields that must never reach a line, whoever adds them: secrets, and who somebody is.
+# Fields that must never reach a log line, wherever they come from: secrets and personal data.
 PRIVATE = frozenset(
     {"token", "authorization", "password", "cookie", "name", "email", "phone", "ip"}
 )
 
 
-# While Redis refuses, beat and worker say so several times a second, each time with a traceback:
-# about a gigabyte a day, on a disk that may be what is full.
+# While Redis refuses commands, beat and worker report it several times a second, each time with a
+# traceback: about a gigabyte a day, on a disk that may be full already.
 REPEATED_AFTER_S = 60.0
 _OF_THE_BROKER = ("celery.beat", "celery.worker", "kombu")
 
 
 class OnceAMinute(logging.Filter):
-    """Lets what Celery says of its broker through once a minute, in one line, without a stack."""
+    """Lets a complaint of Celery's about its broker through once a minute, as one line."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,8 +38,8 @@ class OnceAMinute(logging.Filter):
         return True
 
 
-# What Celery says of each task when all is well: three lines, several times a second, some 95 MB a
-# day on a site where nothing happens. Failures, retries and refusals open with other words.
+# Celery's routine lines about each task: three, several times a second, which makes some 95 MB a
+# day on an idle site. Lines about failures, retries and refusals begin differently.
 _ROUTINE = {
     "celery.beat": "Scheduler: Sending due task",
     "celery.worker.strategy": "Task %(name)s[%(id)s] received",
@@ -48,7 +48,7 @@ _ROUTINE = {
 
 
 class RoutineAtDebug(logging.Filter):
-    """Makes lines for debugging of what Celery says of every task, and leaves its other lines."""
+    """Lowers Celery's routine lines about tasks to DEBUG, and leaves its other lines alone."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         opening = _ROUTINE.get(record.name)
@@ -59,7 +59,7 @@ class RoutineAtDebug(logging.Filter):
 
 
 def json_formatter() -> logging.Formatter:
-    """The formatter for every handler; plain `logging` calls come out the same way."""
+    """The formatter of every handler; plain `logging` calls come out the same way."""
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,

@@ -1,8 +1,8 @@
 """Figures for Prometheus at `GET /metrics`: no login, no throttle, nothing about guests.
 
-Any of several processes answers for all of them. What was counted by requests is added up from
-the files of gunicorn's workers; what workers and commands do elsewhere is kept in MongoDB and read
-when it is asked for. Without MongoDB the first half is answered all the same.
+With several processes, any one of them answers for all. The counts of requests are added up from
+the files of gunicorn's workers. The figures of Celery workers and commands are kept in MongoDB and
+read on each scrape. Without MongoDB the first half is still answered.
 """
 
 from collections.abc import Iterator
@@ -32,14 +32,14 @@ from bookings.operations import sweep, worker_clocks
 from bookings.people import account_letters
 from bookingsite import __version__, worker_files
 
-# Whoever scrapes gives up after some seconds, and asks again anyway.
+# Prometheus gives up after some seconds, and scrapes again anyway.
 SCRAPE_TIMEOUT_S = 1.0
 
-# What views here are for. All else is one method, since anybody may send any to every route, and
-# a series that was counted once stays for as long as its process.
+# The methods that views here answer. All others count as one, since anyone may send any method to
+# any route, and a series lasts as long as its process once it was counted.
 METHODS = frozenset({"GET", "POST"})
 
-# Up to a request's deadline, 10 s; what takes longer has missed it.
+# The top bucket is a request's deadline, 10 s; anything longer has missed it.
 REQUEST_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 requests = Counter(
@@ -51,7 +51,7 @@ requests = Counter(
 request_duration = Histogram(
     "bookingsite_http_request_duration_seconds",
     "How long requests took until their answer was ready to be sent.",
-    # It has a series for each bucket, so nothing else that a stranger chooses.
+    # Every label has a series for each bucket, so none may be of a stranger's choosing.
     ["route"],
     buckets=REQUEST_BUCKETS_S,
     registry=REGISTRY,
@@ -65,7 +65,7 @@ Gauge(
 
 
 def count_request(request: HttpRequest, route: str, status: int, duration_s: float) -> None:
-    """Counts one request that was answered; `route` is a pattern, never a path."""
+    """Counts an answered request; `route` is a pattern, never a path."""
     is_for_view = request.method in METHODS and status != HTTPStatus.METHOD_NOT_ALLOWED
     method = request.method if is_for_view else "other"
     requests.labels(route, method, str(status)).inc()
@@ -73,7 +73,7 @@ def count_request(request: HttpRequest, route: str, status: int, duration_s: flo
 
 
 class SiteCollector(Collector):
-    """What is the same whichever process is asked: the version, and what MongoDB knows."""
+    """The figures that are the same in every process: the version, and those kept in MongoDB."""
 
     def collect(self) -> Iterator[Metric]:
         yield InfoMetricFamily(
@@ -89,7 +89,7 @@ class SiteCollector(Collector):
                     *_of_webhooks(),
                     *_of_nights_jobs(),
                     *_of_failed_work(),
-                    # After the others, since then the driver knows the primary.
+                    # Last, since by then the driver knows the primary.
                     *_of_mongodb(),
                 ]
         except (PyMongoError, DatabaseError):
@@ -103,13 +103,13 @@ class SiteCollector(Collector):
 
 
 def _of_sweeps() -> Iterator[Metric]:
-    """What sweeps did, whoever ran them, and what waits for the next one."""
+    """What sweeps did, whoever started them, and what waits for the next one."""
     figures = sweep.read_figures()
     tally = figures.tally
     for name, total, what in (
         ("found", tally.found, "Dead holds that sweeps found."),
         ("expired", tally.expired, "Dead holds that sweeps expired."),
-        ("races_lost", tally.races_lost, "Dead holds changed before a sweep could do it."),
+        ("races_lost", tally.races_lost, "Dead holds that changed before a sweep reached them."),
     ):
         yield CounterMetricFamily(f"bookingsite_expiry_{name}", what, value=total)
     yield GaugeMetricFamily(
@@ -119,7 +119,7 @@ def _of_sweeps() -> Iterator[Metric]:
     )
     ages = GaugeMetricFamily(
         "bookingsite_expiry_last_run_age_seconds",
-        "Time since the last sweep ended, by who had asked for it: beat or a command.",
+        "Time since the last sweep ended, by what started it: beat or a command.",
         labels=["started_by"],
     )
     for started_by, age_s in sorted(tally.last_run_age_s.items()):
@@ -127,12 +127,12 @@ def _of_sweeps() -> Iterator[Metric]:
     yield ages
     yield GaugeMetricFamily(
         "bookingsite_expiry_late_after_seconds",
-        "How long after the last sweep the next one is missed.",
+        "How long after the last sweep the next one counts as missed.",
         value=sweep.late_after_s(),
     )
     yield GaugeMetricFamily(
         "bookingsite_dead_holds",
-        "Holds that ran out and are not tidied yet, counted up to 10000; they block nobody.",
+        "Holds that ran out and are not tidied yet, counted up to 10000; they block no one.",
         value=figures.dead_holds,
     )
     yield GaugeMetricFamily(
@@ -145,7 +145,7 @@ def _of_sweeps() -> Iterator[Metric]:
 def _of_worker_clocks() -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "bookingsite_worker_clock_skew_seconds",
-        "How far the clock of the worker that is furthest off is from MongoDB's.",
+        "How far the worst worker's clock is from MongoDB's.",
         value=worker_clocks.furthest_skew_s(),
     )
 
@@ -154,7 +154,7 @@ def _of_letters() -> Iterator[Metric]:
     figures = account_letters.read_figures()
     results = CounterMetricFamily(
         "bookingsite_letters",
-        "Tries to send a letter, by what came of them.",
+        "Tries to send a letter, by result.",
         labels=["result"],
     )
     for result, total in figures.results.items():
@@ -167,26 +167,26 @@ def _of_letters() -> Iterator[Metric]:
     )
     yield GaugeMetricFamily(
         "bookingsite_letters_oldest_waiting_seconds",
-        "Time since the oldest of them was ordered; 0 if there is none.",
+        "Time since the oldest waiting letter was ordered; 0 if there is none.",
         value=figures.oldest_waiting_age_s,
     )
     yield GaugeMetricFamily(
         "bookingsite_letters_oldest_due_seconds",
-        "How long a worker should have taken one of them already; 0 if none is due.",
+        "How long the oldest due letter has waited for a worker; 0 if none is due.",
         value=figures.oldest_due_age_s,
     )
 
 
 def _of_deliveries() -> Iterator[Metric]:
-    """What is told of bookings: on its way out of them, and on each channel."""
+    """News of bookings, both not yet passed on and on its way through each channel."""
     yield GaugeMetricFamily(
         "bookingsite_outbox_oldest_due_seconds",
-        "How long news of a booking has been due without being passed on; 0 if none is.",
+        "How long the oldest due news of a booking has waited to be passed on; 0 if none is due.",
         value=relay.oldest_due_age_s(),
     )
     results = CounterMetricFamily(
         "bookingsite_deliveries",
-        "Tries to deliver news of a booking, by channel and by what came of them.",
+        "Tries to deliver news of a booking, by channel and result.",
         labels=["channel", "result"],
     )
     waiting = GaugeMetricFamily(
@@ -196,7 +196,7 @@ def _of_deliveries() -> Iterator[Metric]:
     )
     due = GaugeMetricFamily(
         "bookingsite_deliveries_oldest_due_seconds",
-        "How long a worker should have taken one of them already; 0 if none is due.",
+        "How long the oldest due news has waited for a worker; 0 if none is due.",
         labels=["channel"],
     )
     for channel in deliveries.CHANNELS:
@@ -204,7 +204,7 @@ def _of_deliveries() -> Iterator[Metric]:
         for result, total in figures.results.items():
             results.add_metric([channel, result], total)
         waiting.add_metric([channel], figures.waiting)
-        # A webhook that is due may wait for its endpoint, which is no worker's fault.
+        # A due webhook may be waiting for its endpoint, which is not the worker's fault.
         due_age_s = figures.oldest_due_age_s
         due.add_metric([channel], sending.oldest_due_age_s() if channel == WEBHOOK else due_age_s)
     yield from (results, waiting, due)
@@ -219,7 +219,7 @@ def _of_nights_jobs() -> Iterator[Metric]:
     )
     yield GaugeMetricFamily(
         "bookingsite_nights_jobs_oldest_seconds",
-        "Time since the oldest of them was given; 0 if there is none.",
+        "Time since the oldest open order was given; 0 if there is none.",
         value=figures.oldest_age_s,
     )
 
@@ -227,7 +227,7 @@ def _of_nights_jobs() -> Iterator[Metric]:
 def _of_failed_work() -> Iterator[Metric]:
     lines = GaugeMetricFamily(
         "bookingsite_failed_work",
-        "Items that met an unexpected error, until they are done or staff delete the line.",
+        "Items that met an unexpected error, until they are done or staff delete them.",
         labels=["queue"],
     )
     for queue, number in failed_work.count().items():
@@ -236,10 +236,10 @@ def _of_failed_work() -> Iterator[Metric]:
 
 
 def _of_mongodb() -> Iterator[Metric]:
-    """The members as this process sees them, so instances may differ; and the primary's disk."""
+    """The members as this process sees them, so instances may differ, and the primary's disk."""
     states = GaugeMetricFamily(
         "bookingsite_mongodb_members",
-        "Members of MongoDB's replica set that clients may use, by what is seen of them here.",
+        "Members of MongoDB's replica set that clients may use, by state as seen from here.",
         labels=["state"],
     )
     for state, number in members.count_by_state().items():
@@ -249,12 +249,12 @@ def _of_mongodb() -> Iterator[Metric]:
     if room is not None:
         yield GaugeMetricFamily(
             "bookingsite_mongodb_disk_free_bytes",
-            "What MongoDB's primary has free on the disk under its data.",
+            "Free bytes on the disk that holds the data of MongoDB's primary.",
             value=room.free_bytes,
         )
         yield GaugeMetricFamily(
             "bookingsite_mongodb_disk_size_bytes",
-            "How large that disk is.",
+            "Size of that disk.",
             value=room.size_bytes,
         )
 
@@ -262,7 +262,7 @@ def _of_mongodb() -> Iterator[Metric]:
 def _of_webhooks() -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "bookingsite_webhook_endpoints_failing",
-        "Partners' endpoints that took nothing the last time, and are asked again.",
+        "Partners' endpoints that took nothing the last time and are tried again.",
         value=endpoints.count_failing(),
     )
     yield GaugeMetricFamily(
@@ -278,7 +278,7 @@ _site.register(SiteCollector())
 
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Answers who asks this process itself; through a proxy comes the world."""
+    """Answers scrapes of this process only: a request through a proxy comes from the world."""
     if "X-Forwarded-For" in request.headers or "Forwarded" in request.headers:
         raise Http404
     return HttpResponse(

@@ -1,4 +1,4 @@
-"""What surrounds every request: its id, its limits, and one line in the log."""
+"""Surrounds every request with its id, its limits and its log line."""
 
 import logging
 import re
@@ -26,44 +26,44 @@ from bookingsite.problems import answer_refusal
 
 logger = logging.getLogger(__name__)
 
-# A client's own id is kept when it is short and plain, so that it cannot forge a log.
+# A client's own id is kept if it is short and plain, so that a client cannot forge log lines.
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-# Whatever asks one process how it is.
+# The paths on which one process is asked how it is.
 PROBES = ("/api/health", "/api/health-mongo", "/api/health-redis", "/api/ready", "/metrics")
 
-# They say themselves what they found, and style sheets are files.
+# Probes report on MongoDB themselves, and style sheets are files.
 _STATIC = f"/{settings.STATIC_URL.strip('/')}/"
 WITHOUT_MONGODB = (*PROBES, _STATIC, "/language")
 
-# What programs and staff read is English, whatever their browser would rather have.
+# Programs and staff get English, whatever language their browser prefers.
 IN_ENGLISH = ("/api", "/admin", "/metrics", _STATIC)
 
 
 def needs_mongodb(request: HttpRequest) -> bool:
-    """Whether answering the request takes MongoDB, as every page and nearly all of the API does."""
+    """Whether the answer needs MongoDB, as every page and nearly all of the API do."""
     return not request.path_info.startswith(WITHOUT_MONGODB)
 
 
 class PolicyMiddleware(CSPMiddleware):
-    """What a browser may do with an answer: its content's policy, no devices, and no copies."""
+    """Tells browsers what they may do with an answer: content policy, no devices, no copies."""
 
     def process_response(
         self, request: HttpRequest, response: HttpResponseBase
     ) -> HttpResponseBase:
         response.setdefault("Permissions-Policy", settings.PERMISSIONS_POLICY)
-        # Nearly every answer is about somebody, so what may be kept says so itself: style sheets
-        # and the API's description do.
+        # Nearly every answer contains personal data, so an answer that may be cached says so
+        # itself, as style sheets and the API's description do.
         response.setdefault("Cache-Control", "no-store")
         return super().process_response(request, response)
 
 
 class LanguageMiddleware:
-    """Lets customers' pages speak the visitor's language, and everything else English.
+    """Serves customers' pages in the visitor's language, and everything else in English.
 
-    Not Django's LocaleMiddleware, which would translate the API and the admin as well. It stands
-    before all that may answer by itself, so that refusals and errors are in the language too.
+    Django's LocaleMiddleware would translate the API and the admin as well. This one comes before
+    everything that may answer by itself, so that refusals and errors are translated too.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -74,7 +74,7 @@ class LanguageMiddleware:
             with translation.override(settings.LANGUAGE_CODE):
                 return self._get_response(request)
         language = translation.get_language_from_request(request)
-        # Whoever has it may choose another one: templates/base.html.
+        # templates/base.html offers the other languages.
         request.LANGUAGE_CODE = language
         with translation.override(language):
             response = self._get_response(request)
@@ -84,10 +84,10 @@ class LanguageMiddleware:
 
 
 class HostMiddleware(CommonMiddleware):
-    """Refuses names that are not the site's.
+    """Refuses host names that do not belong to the site, except on probes.
 
-    Whoever probes one process of many names its host, which no ALLOWED_HOSTS can list; and what
-    probes are told depends on no name.
+    A probe names the host of the one process it asks, which no ALLOWED_HOSTS can list. Its answer
+    depends on no name.
     """
 
     def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
@@ -97,7 +97,7 @@ class HostMiddleware(CommonMiddleware):
 
 
 class RequestMiddleware:
-    """Before all that can hang, in a token or session look-up too: it hangs inside this."""
+    """Puts a deadline around everything that can hang, token and session look-ups included."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
@@ -108,7 +108,7 @@ class RequestMiddleware:
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started_s = time.perf_counter()
         try:
-            # Its body before its time begins, since a file may take longer to arrive.
+            # The body is read before the deadline starts, since a file may take longer to arrive.
             with self._received(request) as refusal, request_limits() as deadline:
                 request.deadline = deadline
                 if refusal is not None:
@@ -119,7 +119,7 @@ class RequestMiddleware:
             duration_s = time.perf_counter() - started_s
             route = _route_of(request)
             metrics.count_request(request, route, response.status_code, duration_s)
-            # Anybody may probe without end, and a log that is full loses what it began with.
+            # Anyone may probe without end, and a log that fills up loses its oldest lines.
             is_routine = request.path_info in PROBES and response.status_code < 400
             logger.log(
                 logging.DEBUG if is_routine else logging.INFO,
@@ -142,12 +142,12 @@ class RequestMiddleware:
 
 
 def _route_of(request: HttpRequest) -> str:
-    """The pattern that the path matches, never the path, of which there is no end."""
+    """The pattern that the path matches; paths themselves would be without number."""
     if request.resolver_match:
         return request.resolver_match.route
     if request.path_info.startswith(_STATIC):
         return "static"
-    # It was answered before anybody looked, such as while MongoDB is away.
+    # The answer was given before the URL was resolved, such as while MongoDB is away.
     try:
         return resolve(request.path_info).route
     except Resolver404:

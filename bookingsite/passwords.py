@@ -1,13 +1,13 @@
-"""How passwords are hashed: Argon2 with OWASP's figures, and one at a time in each process.
+"""How passwords are hashed: Argon2 with OWASP's parameters, one at a time in each process.
 
-Whatever looks at a password or stores one comes through here: log-ins, also to accounts that there
-are not, new accounts and passwords, the admin, commands. Anybody can ask for a hash, and Argon2
-takes memory on purpose, so what a process takes for it must have an end.
+Everything that checks or stores a password comes through here: logins (also to accounts that do not
+exist), new accounts, new passwords, the admin and commands. Anyone can trigger a hash, and Argon2
+uses much memory by design, so the memory that a process spends on it needs a limit.
 
-Django's own figures are 100 MiB for each hash. Hashes that an earlier release stored with them are
-verified as before, and replaced when their owner logs in. Until then a wrong password for such an
-account takes longer to refuse than one for an account that there is not, and nothing short of
-always paying for the dearer one would hide it. Why: docs/decisions/0035.
+Django's own parameters take 100 MiB for each hash. Hashes that an earlier release stored with them
+are still verified, and are replaced when their owner logs in. Until then, refusing a wrong password
+takes longer for such an account than for one that does not exist. Only paying for the dearer hash
+every time would hide that. Why: docs/decisions/0035.
 """
 
 import os
@@ -24,18 +24,18 @@ from bookings.refusals import TryAgain
 
 Result = TypeVar("Result")
 
-# A thread of its own and not a lock around whichever thread asks: the C library keeps what a thread
-# gave back, up to 32 MiB of it, for that thread alone (`M_MMAP_THRESHOLD` in mallopt(3)). With a
-# lock four threads would keep four hashes' memory while one of them hashes.
+# Hashing has a thread of its own instead of a lock around the asking threads. The C library keeps
+# up to 32 MiB of freed memory for the thread that freed it (`M_MMAP_THRESHOLD` in mallopt(3)). With
+# a lock, four threads would keep four hashes' memory while one of them hashes.
 AT_ONCE = 1
 
-# So many threads may ask at once, half of those that serve (gunicorn.conf.py): one whose hash is
-# made, and one that waits. Others are told to try again, or a crowd that logs in would leave no
-# thread to book.
+# How many threads may ask at once, half of those that serve (gunicorn.conf.py): one whose hash is
+# being made, and one that waits. The others are told to try again. Otherwise a rush of logins would
+# leave no thread for bookings.
 ASKING_AT_ONCE = 2
 
-# So long a request waits for its turn. It is far more than the hash before it takes, and leaves
-# MongoDB half of its share of the request.
+# How long a request waits for its turn. It is far more than the hash ahead of it takes, and leaves
+# half of the request's time for MongoDB.
 WAIT_S = clock.MONGODB_TIMEOUT_S / 2
 
 _hashing: ThreadPoolExecutor
@@ -49,15 +49,15 @@ def _begin() -> None:
 
 
 _begin()
-# A forked process has neither the thread nor those that asked.
+# A forked process inherits neither the thread nor the threads that were asking.
 os.register_at_fork(after_in_child=_begin)
 
 
 class PasswordHasher(Argon2PasswordHasher):
-    """Argon2id with 19 MiB, two passes and one lane, the first of what OWASP recommends:
+    """Argon2id with 19 MiB, two passes and one lane, OWASP's first recommendation:
     https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html.
 
-    `harden_runtime`, which Django calls as well, hashes nothing for Argon2.
+    Django also calls `harden_runtime`, which hashes nothing for Argon2.
     """
 
     memory_cost = 19 * 1024  # KiB
@@ -72,8 +72,8 @@ class PasswordHasher(Argon2PasswordHasher):
 
 
 def _in_turn(work: Callable[[], Result]) -> Result:
-    """Does the work when the one before it is done. Raises TryAgain if too many ask already, or
-    that takes too long."""
+    """Runs `work` when the one before it is done. Raises TryAgain if too many threads already ask,
+    or if the turn does not come in time."""
     if not _asking.acquire(blocking=False):
         raise TryAgain
     try:

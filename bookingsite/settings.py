@@ -1,7 +1,7 @@
-"""Settings, and the only reader of the environment.
+"""All settings. No other module reads the environment.
 
-Without variables these are production's: they refuse to start without a secret. `make run`
-sets BOOKINGSITE_ENV=development. Related limits are checked against each other at start
+Without variables these are production's settings, and they refuse to start without a secret.
+`make run` sets BOOKINGSITE_ENV=development. Related limits are checked against each other at start
 (see `check_deadlines` in bookings/checks.py).
 """
 
@@ -20,7 +20,7 @@ from locks.connection import CONNECTION_OPTIONS, check_url
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-VERSION = __version__  # of the API's description, and written into every backup
+VERSION = __version__  # also in the API's description and in every backup
 
 
 def _read(name: str, default: str | None = None) -> str:
@@ -53,7 +53,7 @@ def _check_redis(name: str, url: str) -> str:
     try:
         check_url(url)
     except ValueError as error:
-        raise ImproperlyConfigured(f"Mend {name}: {error}.") from None
+        raise ImproperlyConfigured(f"Fix {name}: {error}.") from None
     return url
 
 
@@ -76,14 +76,14 @@ IS_PRODUCTION = ENVIRONMENT == "production"
 SECRET_KEY = _read("SECRET_KEY")
 if IS_PRODUCTION and len(SECRET_KEY) < 50:
     raise ImproperlyConfigured("Set SECRET_KEY to at least 50 random characters.")
-# Keys that were replaced: what they signed is still taken, and nothing is signed with them.
+# Replaced keys: the site still accepts what they signed, and signs nothing with them.
 SECRET_KEY_FALLBACKS = _read_list("SECRET_KEY_FALLBACKS")
 if IS_PRODUCTION and any(len(key) < 50 for key in SECRET_KEY_FALLBACKS):
     raise ImproperlyConfigured(
-        "Set SECRET_KEY_FALLBACKS to earlier SECRET_KEYs with commas between, or to nothing."
+        "Set SECRET_KEY_FALLBACKS to earlier SECRET_KEYs, separated by commas, or to nothing."
     )
 
-DEBUG = False  # a page with settings and variables in it helps an attacker more than us
+DEBUG = False  # a page of settings and variables helps an attacker more than it helps us
 ALLOWED_HOSTS = _read_list("ALLOWED_HOSTS", "127.0.0.1,localhost")
 CSRF_TRUSTED_ORIGINS = [
     _check_url("CSRF_TRUSTED_ORIGINS", url) for url in _read_list("CSRF_TRUSTED_ORIGINS")
@@ -109,7 +109,7 @@ INSTALLED_APPS = [
     "locks",
 ]
 
-# Django's own migrations use integer keys; these were made anew with ObjectId ones.
+# Django's own migrations use integer keys; these replace them with ObjectId keys.
 MIGRATION_MODULES = {
     "admin": "bookingsite.mongo_migrations.admin",
     "auth": "bookingsite.mongo_migrations.auth",
@@ -118,7 +118,7 @@ MIGRATION_MODULES = {
 DEFAULT_AUTO_FIELD = "django_mongodb_backend.fields.ObjectIdAutoField"
 
 MIDDLEWARE = [
-    # These two only add headers, also to what the next one answers by itself.
+    # These two only add headers, also to answers that the next one gives by itself.
     "bookingsite.middleware.PolicyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "bookingsite.middleware.LanguageMiddleware",
@@ -155,7 +155,7 @@ TEMPLATES = [
 
 MONGODB_URI = _read("MONGODB_URI", None if IS_PRODUCTION else "mongodb://127.0.0.1:27117/")
 MONGODB_NAME = _read("MONGODB_NAME", "bookingsite")
-# For `manage.py init_replica_set` alone; no other process should be given them.
+# Only `manage.py init_replica_set` needs these; give them to no other process.
 MONGODB_KEYFILE = _read("MONGODB_KEYFILE", "")
 MONGODB_ADMIN_PASSWORD = _read("MONGODB_ADMIN_PASSWORD", "")
 
@@ -166,17 +166,17 @@ DATABASES = {
         "NAME": MONGODB_NAME,
         "OPTIONS": {
             "appname": "bookingsite",
-            # Promise 4: what is acknowledged is on a majority, and journaled.
+            # Promise 4: an acknowledged write is on a majority, and journaled.
             "w": "majority",
             "journal": True,
             "retryWrites": True,
-            # A secondary is behind: who just logged in, or lost a right, is not so there yet.
+            # A secondary lags behind: it may not know yet of a login or a lost right.
             "readPreference": "primary",
-            # A primary that froze is noticed in seconds; the driver's own values take 30 s.
+            # Notice a frozen primary within seconds; the driver's own values take 30 s.
             "connectTimeoutMS": 1_000,
             "heartbeatFrequencyMS": 1_000,
-            # A planned step-down is over by then. After a crash an election takes longer, and a
-            # 503 that can be retried is better than every thread of the site waiting for it.
+            # A planned step-down takes less than this. After a crash an election takes longer, and
+            # a 503 that can be retried is better than having every thread of the site wait for it.
             "serverSelectionTimeoutMS": 2_000,
         },
     },
@@ -188,7 +188,7 @@ REDIS_URL = _check_redis(
     "REDIS_URL", _read("REDIS_URL", None if IS_PRODUCTION else "redis://127.0.0.1:6479/0")
 )
 _watched = sentinel.parse(REDIS_URL) if sentinel.is_watched(REDIS_URL) else None
-# Several independent servers make the slot locks a quorum (Redlock); usually empty.
+# Several independent servers turn the slot locks into a quorum (Redlock); usually empty.
 LOCK_REDIS_URLS = [_check_redis("LOCK_REDIS_URLS", url) for url in _read_list("LOCK_REDIS_URLS")]
 _lock_servers = len(LOCK_REDIS_URLS)
 if _lock_servers and (
@@ -204,13 +204,13 @@ if any(sentinel.is_watched(url) for url in LOCK_REDIS_URLS):
 
 _REDIS_CACHE: dict[str, Any] = {
     "BACKEND": "django_redis.cache.RedisCache",
-    # A list, since text would be cut at the commas between Sentinels.
+    # A list, since text would be split at the commas between Sentinels.
     "LOCATION": [REDIS_URL],
     "OPTIONS": {
         "REDIS_CLIENT_CLASS": "locks.connection.GuardedRedis",
         "CONNECTION_POOL_CLASS": "locks.sentinel.Pool",
         "CONNECTION_POOL_KWARGS": CONNECTION_OPTIONS,
-        # By default it would be pickle: whoever can write to Redis could run code in web.
+        # The default is pickle: anyone able to write to Redis could run code in web.
         "SERIALIZER": "bookingsite.cache_values.JsonValues",
     },
 }
@@ -221,14 +221,14 @@ CACHES = {
         "KEY_PREFIX": "cache",
         "OPTIONS": {**_REDIS_CACHE["OPTIONS"], "IGNORE_EXCEPTIONS": True},
     },
-    # Throttles must know that Redis failed, so that they can count in the process instead.
+    # Throttles must know that Redis failed, to count in the process instead.
     "throttle": {**_REDIS_CACHE, "KEY_PREFIX": "throttle"},
     "process": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
 }
 
 # --- People -------------------------------------------------------------------------------
 
-# Not cached_db: who logs out while Redis is away would be logged in again when it is back.
+# Not cached_db: a logout while Redis is away would be undone when Redis is back.
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
@@ -250,7 +250,7 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 
-# Whether all staff need a second factor, or those who have set up a device.
+# Whether all staff need a second factor, or only those who have set up a device.
 STAFF_SECOND_FACTOR = _read_choice("STAFF_SECOND_FACTOR", "optional", ("optional", "required"))
 
 # For the logins of `seed_demo --users`, which production refuses to make.
@@ -264,7 +264,7 @@ DEMO = _read_choice("DEMO", "0", ("0", "1")) == "1"
 
 API_THROTTLE = _read_choice("API_THROTTLE", "on", ("on", "off"))
 if API_THROTTLE == "off" and IS_PRODUCTION:
-    raise ImproperlyConfigured("Take API_THROTTLE=off away; production always throttles.")
+    raise ImproperlyConfigured("Remove API_THROTTLE=off; production always throttles.")
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -278,7 +278,7 @@ REST_FRAMEWORK = {
         "address": _read("API_RATE_PER_ADDRESS", "1200/minute"),
         "caller": _read("API_RATE_PER_CALLER", "600/minute"),
     },
-    # How many proxies stand in front and may be believed about the client's address.
+    # How many proxies stand in front and may be trusted about the client's address.
     "NUM_PROXIES": _read_number("TRUSTED_PROXIES", 0),
     "EXCEPTION_HANDLER": "bookingsite.problems.handle_exception",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
@@ -297,16 +297,16 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "COMPONENT_SPLIT_REQUEST": True,
 }
 
-# The seed's rule answers a repeated key with the first answer whatever the payload says;
-# the IETF draft would refuse it.
+# By the seed's rule, a repeated key gets the first answer whatever the payload says; the IETF draft
+# would refuse it.
 IDEMPOTENCY_ON_MISMATCH = _read_choice("IDEMPOTENCY_ON_MISMATCH", "replay", ("replay", "reject"))
 
-# How many rooms one person, or one guest of a partner, may keep from others without booking.
+# How many holds one person, or one guest of a partner, may have at a time without booking.
 MAX_LIVE_HOLDS = _read_number("MAX_LIVE_HOLDS", 5)
 if MAX_LIVE_HOLDS < 1:
     raise ImproperlyConfigured(f"Set MAX_LIVE_HOLDS to 1 or more, not {MAX_LIVE_HOLDS}.")
-# And how many room-nights, since one hold may be ten rooms for a month. A visitor's fit the longest
-# stay in one room, and four rooms for fourteen nights; an address has several visitors behind it.
+# And how many room-nights, since one hold may be ten rooms for a month. A visitor's limit fits the
+# longest stay in one room, or four rooms for fourteen nights. Visitors may share an address.
 MAX_HELD_ROOM_NIGHTS = _read_number("MAX_HELD_ROOM_NIGHTS", 90)
 MAX_HELD_ROOM_NIGHTS_PER_ADDRESS = _read_number("MAX_HELD_ROOM_NIGHTS_PER_ADDRESS", 180)
 MAX_HELD_ROOM_NIGHTS_PER_PARTNER = _read_number("MAX_HELD_ROOM_NIGHTS_PER_PARTNER", 3000)
@@ -319,11 +319,11 @@ if not (
         "that, and MAX_HELD_ROOM_NIGHTS_PER_PARTNER to 1 or more."
     )
 
-# Whose rooms are meant by a request that names no hotel. Without one that is the only hotel there
-# is, and where there are several each request has to name one.
+# The hotel of requests that name none. If this is empty, it is the only hotel there is, and where
+# there are several each request has to name one.
 DEFAULT_HOTEL = _read("DEFAULT_HOTEL", "")
 
-# Where `manage.py idempotency` and the admin ask what was made under a key, and whose it is.
+# Where `manage.py idempotency` and the admin look up what a key made, and whose it is.
 IDEMPOTENCY_FIND_EFFECT = "bookings.stays.lookups.find_effect"
 IDEMPOTENCY_READ_CALLER = "bookings.people.caller_names.read_caller"
 
@@ -332,21 +332,21 @@ IDEMPOTENCY_READ_CALLER = "bookings.people.caller_names.read_caller"
 CELERY_BROKER_URL = REDIS_URL
 if _watched:
     CELERY_BROKER_URL, CELERY_BROKER_TRANSPORT_OPTIONS = sentinel.for_celery(_watched)
-# Nothing else is read from the queue; a pickle in it would run code in the worker.
+# The queue accepts JSON alone; a pickle in it would run code in the worker.
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = "json"
 CELERY_TASK_ACKS_LATE = True  # every task is safe to run twice, none may be lost
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
-# Or Celery adds a task of its own to beat's, each night, to clear results that are not kept.
+# Otherwise Celery adds a nightly task to beat's, to clear results that are not kept.
 CELERY_RESULT_EXPIRES = None
-# Celery's own name for it, so that workers and beat of every release mean the same queue.
+# Celery's default name, so that workers and beat of every release use the same queue.
 CELERY_TASK_DEFAULT_QUEUE = "celery"
-# A worker ends only after all the tasks it fetched: so it fetches no more than it works on.
+# A worker ends only after all the tasks it fetched, so it fetches no more than it works on.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-# Whatever Redis answers, be it that it is a replica now, full, or reading its data, may be over the
-# next minute: worker and beat wait for that, for as long as it takes.
+# Whatever Redis answers (it is now a replica, it is full, it is loading its data) may pass within a
+# minute. Worker and beat wait for that, however long it takes.
 CELERY_BROKER_CHANNEL_ERROR_RETRY = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
@@ -356,23 +356,23 @@ if not 1 <= EXPIRY_INTERVAL_S <= 3600:
     raise ImproperlyConfigured(
         f"Set EXPIRY_INTERVAL_S to 1 to 3600 seconds, not {EXPIRY_INTERVAL_S}."
     )
-# How long an order for nights waits at most when no other is before it.
+# The longest wait of an order for nights that has no other ahead of it.
 NIGHTS_JOBS_INTERVAL_S = 15
-# Somebody waits before their mailbox.
+# People watch their inbox for these.
 LETTERS_INTERVAL_S = 3
-# Nobody waits for these, but a hold that is about to end is news for minutes only.
+# No one waits for these, but news of a hold that is about to end is useful for minutes only.
 NEWS_INTERVAL_S = 5
 WEBHOOKS_INTERVAL_S = 3
-# An endpoint that took nothing for a day can wait another minute for staff to hear of it.
+# After an endpoint took nothing for a day, staff can wait another minute to hear of it.
 WEBHOOK_NOTES_INTERVAL_S = 60
-# Of each one message waits at most while no worker fetches it (see beat.py). No message has a time
-# at which it expires: that would be judged by another machine's clock.
+# While no worker fetches them, at most one message of each waits (see beat.py). Messages have no
+# expiry time, since another machine's clock would judge it.
 CELERY_BEAT_SCHEDULER = "bookingsite.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
     "expire-holds": {
         "task": "bookings.expire_holds",
         "schedule": EXPIRY_INTERVAL_S,
-        # So that a sweep that somebody else asked for is not taken for a sign of beat's life.
+        # Keeps a sweep that a command started from counting as a sign of beat's life.
         "kwargs": {"started_by": "beat"},
     },
     "generate-nights": {"task": "bookings.generate_nights", "schedule": NIGHTS_JOBS_INTERVAL_S},
@@ -386,15 +386,15 @@ CELERY_BEAT_SCHEDULE = {
     },
     "clear-sessions": {
         "task": "bookings.clear_sessions",
-        # At a time of day: an interval of a day is never over for a beat that is started anew
-        # each day and knows nothing of the days before.
+        # At a time of day: a beat that restarts every day and remembers nothing would never see an
+        # interval of a day end.
         "schedule": crontab(hour=3, minute=40),
     },
 }
 
 # --- Language, time, files ----------------------------------------------------------------
 
-# Of the API, the admin, logs and commands, and of pages for who reads none of LANGUAGES.
+# For the API, the admin, logs and commands, and for pages when the visitor reads none of LANGUAGES.
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("de", "German")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
@@ -414,22 +414,22 @@ STORAGES = {
 }
 # Without this, development would need `collectstatic` before its first page.
 WHITENOISE_USE_FINDERS = not IS_PRODUCTION
-# Nor a restart after every change to a file.
+# Without this, every change to a file would need a restart.
 WHITENOISE_AUTOREFRESH = not IS_PRODUCTION
 
 # --- Letters ------------------------------------------------------------------------------
 
-# Where links in letters lead. Never a request's Host, which anybody can make up.
+# Where links in letters point. Never a request's Host, which anyone can make up.
 SITE_URL = _check_url(
     "SITE_URL",
     _read("SITE_URL", None if IS_PRODUCTION else "http://127.0.0.1:8000").rstrip("/"),
     ("https",) if IS_PRODUCTION else ("https", "http"),
 )
-# Where a client that is made of the API's description sends its requests.
+# Where clients generated from the API's description send their requests.
 SPECTACULAR_SETTINGS["SERVERS"] = [{"url": SITE_URL}]
 
-# Without a server development writes letters into files of this folder, or else into the worker's
-# output.
+# Without a mail server, development writes letters to files in this folder. If that is empty too,
+# they go to the worker's output.
 LETTERS_FOLDER = _read("LETTERS_FOLDER", "")
 EMAIL_HOST = _read("EMAIL_HOST", None if IS_PRODUCTION else "")
 EMAIL_PORT = _read_number("EMAIL_PORT", 587)
@@ -438,7 +438,7 @@ EMAIL_HOST_PASSWORD = _read("EMAIL_PASSWORD", "")
 _email_security = _read_choice("EMAIL_SECURITY", "starttls", ("starttls", "tls", "none"))
 EMAIL_USE_TLS = _email_security == "starttls"
 EMAIL_USE_SSL = _email_security == "tls"
-EMAIL_TIMEOUT = 10  # seconds for each step of a conversation with the server
+EMAIL_TIMEOUT = 10  # seconds for each step of the exchange with the server
 DEFAULT_FROM_EMAIL = _read(
     "EMAIL_FROM", None if IS_PRODUCTION else "Bookingsite <bookings@localhost>"
 )
@@ -451,13 +451,13 @@ else:
 
 # --- Webhooks ------------------------------------------------------------------------------
 
-# Whether partners' endpoints may be inside: on this machine, in this network. A partner who names
-# its own endpoint could have the worker ask whatever stands beside it.
+# Whether partners' endpoints may be internal: on this machine or in this network. A partner chooses
+# its own endpoint, and could make the worker send requests to any server near it.
 WEBHOOK_PRIVATE_ADDRESSES = _read_choice("WEBHOOK_PRIVATE_ADDRESSES", "no", ("yes", "no")) == "yes"
 
 # --- Safety in production -----------------------------------------------------------------
 
-# Everything comes from here, and nothing that stands in a page itself is run or obeyed.
+# Pages load everything from here, and browsers run no script or style that is inline.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'none'"],
@@ -475,23 +475,23 @@ CONTENT_SECURITY_POLICY = {
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
-# Nothing here asks for a device, so nothing that gets in may.
+# Nothing here asks for a device, so an intruder's script may not either.
 PERMISSIONS_POLICY = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
 SECURE_SSL_REDIRECT = IS_PRODUCTION
 # Probes and Prometheus come from inside the cluster, over plain HTTP.
 SECURE_REDIRECT_EXEMPT = [r"^api/(health|ready)", r"^metrics$"]
 SECURE_HSTS_SECONDS = 31_536_000 if IS_PRODUCTION else 0
-# What they promise is about names that this site may not know of, so it is the operator's choice.
+# They make promises about names that this site may not know of, so the operator decides.
 SECURE_HSTS_INCLUDE_SUBDOMAINS = (
     _read_choice("HSTS_INCLUDE_SUBDOMAINS", "no", ("yes", "no")) == "yes"
 )
 SECURE_HSTS_PRELOAD = _read_choice("HSTS_PRELOAD", "no", ("yes", "no")) == "yes"
 if SECURE_HSTS_PRELOAD and not SECURE_HSTS_INCLUDE_SUBDOMAINS:
     raise ImproperlyConfigured(
-        "Set HSTS_INCLUDE_SUBDOMAINS to yes as well, or HSTS_PRELOAD to no: browsers' lists hold "
-        "whole domains."
+        "Set HSTS_INCLUDE_SUBDOMAINS to yes as well, or HSTS_PRELOAD to no: browsers' preload "
+        "lists hold whole domains."
     )
-# Django's checks ask for both.
+# Django's checks insist on both.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 SESSION_COOKIE_SECURE = IS_PRODUCTION
 CSRF_COOKIE_SECURE = IS_PRODUCTION
@@ -500,16 +500,16 @@ if _read_choice("TRUST_FORWARDED_PROTO", "no", ("yes", "no")) == "yes":
 
 # --- Bodies -------------------------------------------------------------------------------
 
-# Which of them are taken is said in body_limits.py; these let through what that does. They stay
-# in memory: no temporary file is written for whatever somebody sends.
+# body_limits.py says which bodies are accepted; these settings let those through. Bodies stay in
+# memory, so that no upload writes a temporary file.
 DATA_UPLOAD_MAX_MEMORY_SIZE = LARGEST_BYTES
 FILE_UPLOAD_MAX_MEMORY_SIZE = LARGEST_BYTES
 FILE_UPLOAD_HANDLERS = ["django.core.files.uploadhandler.MemoryFileUploadHandler"]
 
 # --- Figures ------------------------------------------------------------------------------
 
-# Where processes count together; gunicorn.conf.py makes the folder and names it here. Without one
-# a process answers for itself alone.
+# The folder in which processes count together; gunicorn.conf.py makes it and names it here. Without
+# one, each process answers only for itself.
 PROMETHEUS_MULTIPROC_DIR = _read("PROMETHEUS_MULTIPROC_DIR", "")
 
 # --- Logs: one JSON object a line, without tokens, names or addresses ----------------------
@@ -522,7 +522,7 @@ LOGGING = {
         "json": {"()": "bookingsite.logs.json_formatter"},
     },
     "filters": {
-        # Several lines a second bury what tasks say themselves when there was something to do.
+        # Several routine lines a second would bury the tasks' own lines about work done.
         "routine_at_debug": {"()": "bookingsite.logs.RoutineAtDebug"},
         "once_a_minute": {"()": "bookingsite.logs.OnceAMinute"},
     },
@@ -535,7 +535,7 @@ LOGGING = {
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
-        # Their lines carry whole paths and what a person typed; the access line says the rest.
+        # Their lines contain whole paths and what people typed; the access line says the rest.
         "django.request": {"level": "CRITICAL"},
         "django.security": {"level": "CRITICAL"},
         "django.server": {"level": "CRITICAL"},

@@ -1,11 +1,12 @@
 """How long staff stay logged in, and what they prove besides their password.
 
-Their session opens every booking and every guest's address, and it stays behind on the desk's
-computer. So it ends twelve hours after the log-in, a long shift, whatever was done meanwhile.
-Guests keep Django's two weeks.
+A staff session opens every booking and every guest's address, and it is left behind on the front
+desk's computer. So it ends twelve hours after the login, a long shift, however it was used. Guests
+keep Django's two weeks.
 
-What staff may do is all under /admin/. So that is where a code of their device is asked for,
-however the session began: the admin's log-in, the customers', or a letter's link.
+Everything that staff may do is under /admin/. The code from their device is therefore asked for
+there, however the session began: at the admin's login, at the customers' login or through a link in
+an e-mail.
 """
 
 from collections.abc import Callable
@@ -27,25 +28,28 @@ from bookings.people import second_factor
 
 SESSION_LIFE = timedelta(hours=12)
 
-# In every session, since a guest may become staff: seconds since 1970, by MongoDB's clock.
+# Kept in every session, since a guest may become staff: seconds since 1970, by MongoDB's clock.
 LOGGED_IN_AT = "logged_in_at"
 
 
 @receiver(user_logged_in)
 def note_login(request: HttpRequest, **_: Any) -> None:
+    """Writes the time of the login into the session."""
     request.session[LOGGED_IN_AT] = clock.now().timestamp()
 
 
 class StaffMiddleware:
-    """After Django's AuthenticationMiddleware: whose session is over is logged out, and who has
-    not shown a code that is due is led to where it is asked for."""
+    """Logs out staff whose session has ended, and asks for a second factor that is due.
+
+    Runs after Django's AuthenticationMiddleware.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         user = request.user
-        # Looked up by who asks for it, as before: most requests of partners never do.
+        # Still looked up only on demand: most of partners' requests never need the user.
         request.user = SimpleLazyObject(lambda: _unless_over(request, user))  # type: ignore[assignment]
         if request.path_info.startswith("/admin/") and (step := _step_before(request)):
             return step
@@ -53,9 +57,9 @@ class StaffMiddleware:
 
 
 def _step_before(request: HttpRequest) -> HttpResponse | None:
-    """What stands between this member of staff and the admin; None if nothing does.
+    """The redirect to the step that staff must still take before the admin; None if there is none.
 
-    It says nothing of people who are not logged in, or no staff: the admin turns them away.
+    It decides nothing about visitors who are not staff or not logged in: the admin refuses them.
     """
     user: Any = request.user
     is_leaving = request.path in (reverse("admin:logout"), reverse("admin:login"))
@@ -69,7 +73,7 @@ def _step_before(request: HttpRequest) -> HttpResponse | None:
 
 
 def page_due(request: HttpRequest, user: Any) -> str | None:
-    """Where this member of staff proves what the session lacks; None if it lacks nothing."""
+    """The page on which staff prove what their session lacks; None if it lacks nothing."""
     factor = second_factor.find_factor(user.pk)
     if factor is None:
         is_required = settings.STAFF_SECOND_FACTOR == "required"
@@ -86,8 +90,8 @@ def _unless_over(request: HttpRequest, user: Any) -> Any:
 
 
 def is_over(request: HttpRequest) -> bool:
-    """Whether the session, of staff, began too long ago."""
+    """Whether a staff session began too long ago."""
     begun_at = request.session.get(LOGGED_IN_AT)
     if not isinstance(begun_at, float):
-        return True  # from before staff's sessions had an end
+        return True  # it is older than the rule that staff sessions end
     return not clock.now().timestamp() - begun_at < SESSION_LIFE.total_seconds()

@@ -11,18 +11,18 @@ from rest_framework.request import Request
 from bookings.web import limits, visitors
 from bookingsite import health, metrics
 
-# Made once for each process and hour: it changes with a deployment, and everybody may ask for it.
+# Built once per process and hour: it changes only with a deployment, and anyone may ask for it.
 SCHEMA_TTL_S = 3600
 
 
 class Schema(SpectacularAPIView):
-    """There is one version; what a query says of others must not reach a header."""
+    """Ignores the version in the query: there is only one, and the text must not reach a header."""
 
     def _get_version_parameter(self, request: Request) -> None:
         return None
 
 
-# Its script is a file of its own here. Swagger's style sheet draws its arrows from data: URLs.
+# Our copy keeps its script in a file. Swagger's style sheet draws its arrows from data: URLs.
 docs = csp_update({"img-src": ["data:"]})(SpectacularSwaggerSplitView.as_view(url_name="schema"))
 
 urlpatterns = [
@@ -33,7 +33,7 @@ urlpatterns = [
     path("metrics", metrics.metrics),
     path("api/schema", cache_page(SCHEMA_TTL_S, cache="process")(Schema.as_view()), name="schema"),
     path("api/docs", docs, name="docs"),
-    # Where the `type` of every problem leads.
+    # The `type` of every problem points here.
     path("api/docs/", RedirectView.as_view(pattern_name="docs")),
     path("api/", include("bookings.api.urls")),
     path("admin/login/", limits.limit_logins(admin.site.login)),

@@ -1,8 +1,8 @@
-"""Whether this machine's Celery worker is alive, for a probe: `python -m bookingsite.worker_probe`.
+"""A probe for this machine's Celery worker: `python -m bookingsite.worker_probe`.
 
-Exit status 1 when the worker does not answer through the broker. A broker that is away is not the
-worker's fault, and a restart would only make it come back later: that is 0. Whether the work gets
-done is another question, which `manage.py doctor` answers.
+Exits with status 1 when the worker does not answer through the broker. It exits with 0 when the
+broker is away: that is not the worker's fault, and a restart would only bring the worker back
+later. Whether the work gets done is another question, which `manage.py doctor` answers.
 """
 
 import sys
@@ -14,11 +14,12 @@ from redis.exceptions import RedisError
 from bookingsite.celery import app
 from locks.connection import OPERATION_TIMEOUT_S
 
-# It answers within milliseconds, whatever its tasks are doing; this is for a busy machine.
+# A worker answers within milliseconds whatever its tasks are doing; the rest is for busy machines.
 ANSWER_TIMEOUT_S = 5.0
 
 
 def main() -> int:
+    """Pings the worker and returns the exit status."""
     name = default_nodename(None)
     try:
         with app.connection_for_write(

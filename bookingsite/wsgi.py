@@ -1,4 +1,4 @@
-"""What gunicorn serves."""
+"""The application that gunicorn serves."""
 
 import os
 from typing import Any
@@ -10,10 +10,11 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bookingsite.settings")
 
 
 class Request(WSGIRequest):
-    """One whose content type Django cannot read is made without it, and refused with its body.
+    """A request that survives a content type Django cannot read.
 
-    Django reads the URL's query by the coding that is named there, before any middleware is
-    asked, and an error would be answered by gunicorn: `charset=rot13` is no coding of texts.
+    Django decodes the URL's query with the declared charset before any middleware runs, and
+    `charset=rot13` is no text encoding. gunicorn would answer that error. So the request is built
+    without its content type, marked unreadable, and refused when its body is read.
     """
 
     is_readable = True

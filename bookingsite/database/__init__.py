@@ -1,8 +1,8 @@
-"""The site's database backend, which looks for no library of maps when it is imported.
+"""The site's database backend, imported without a search for GDAL.
 
-django-mongodb-backend (5.2.4) imports Django's part for maps three times. Each time that looks for
-GDAL under twelve names with ldconfig, gcc and ld, and fails: with a compiler installed this is a
-third of the work of every start. The site draws no map.
+django-mongodb-backend (5.2.4) imports Django's map support three times. Each import looks for GDAL
+under twelve names with ldconfig, gcc and ld, and fails. With a compiler installed, that search is a
+third of the work of every start. The site draws no maps.
 """
 
 from ctypes import util
@@ -11,6 +11,7 @@ find_library = util.find_library
 
 
 def find_all_but_gdal(name: str) -> str | None:
+    """ctypes' search for a library, except that GDAL is never found."""
     return None if name.lower().startswith("gdal") else find_library(name)
 
 

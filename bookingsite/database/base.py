@@ -1,6 +1,6 @@
-"""The site's database backend: django-mongodb-backend, but for what it does unsafely (5.2.4).
+"""The site's database backend: django-mongodb-backend, with its unsafe parts (5.2.4) replaced.
 
-Tests say when a newer one does these things itself.
+Tests fail when a newer release does these things itself.
 """
 
 from django_mongodb_backend import base
@@ -10,10 +10,10 @@ from bookingsite.database.schema import DatabaseSchemaEditor
 
 
 class DatabaseOperations(BackendOperations):
-    """Has `iexact` find what was asked for, and nothing that fits it as a regular expression.
+    """Makes `iexact` match only the given text, not everything that fits it as a pattern.
 
-    The backend looks it up by one, and escapes what it looks for in every such look-up but this:
-    boss|x@evil.example was found to be boss@hotel.example.
+    The backend implements `iexact` with a regular expression. It escapes the text in every other
+    look-up of that kind, but not here: boss|x@evil.example matched boss@hotel.example.
     """
 
     prep_for_iexact_query = BackendOperations.prep_for_like_query

@@ -1,9 +1,9 @@
-"""What a migration does to collections and indexes, so that all of it may be done again.
+"""Makes every step of a migration on collections and indexes repeatable.
 
-MongoDB has no transaction around it, and Django writes a migration down when all of it is done. One
-that was killed, or lost MongoDB, is made again from its beginning: what it made is there then, what
-it took away is gone, and what it filled in may be in use. The backend's editor fails at the first
-collection that is there.
+MongoDB puts no transaction around a migration, and Django records one only when all of it is done.
+A migration that was killed, or lost MongoDB, runs again from its start. What it created exists by
+then, what it removed is gone, and the values it filled in may be in use. The backend's own editor
+fails at the first collection that exists.
 """
 
 from typing import Any
@@ -14,13 +14,13 @@ from pymongo.errors import OperationFailure
 
 from bookings.indexes import make_collection, make_indexes
 
-# MongoDB's codes.
+# MongoDB's error codes.
 NAMESPACE_NOT_FOUND, INDEX_NOT_FOUND = 26, 27
 
 
 class DatabaseSchemaEditor(BackendSchemaEditor):
-    """Its commands go through a repeatable collection, or database, and it takes away no index that
-    is gone already."""
+    """Sends its commands through a repeatable collection or database, and skips the removal of an
+    index that is already gone."""
 
     def get_collection(self, name):
         collection = super().get_collection(name)
@@ -48,14 +48,14 @@ class DatabaseSchemaEditor(BackendSchemaEditor):
             )
 
     def _finds(self, model, columns, *, parent_model=None, **kind):
-        """Whether there is such an index besides those that the model names: what the backend is
-        about to take away, and would miss."""
+        """Whether such an index exists besides those that the model names. The backend is about to
+        remove it, and fails if it is missing."""
         named = {one.name for one in (*model._meta.constraints, *model._meta.indexes)}
         return bool(self._constraint_names(parent_model or model, columns, exclude=named, **kind))
 
 
 class _Repeatable:
-    """What it wraps, but for the methods of its own."""
+    """Passes everything on to the object it wraps, except its own methods."""
 
     def __init__(self, wrapped: Any) -> None:
         self._wrapped = wrapped
@@ -65,11 +65,15 @@ class _Repeatable:
 
 
 class RepeatableDatabase(_Repeatable):
+    """A database in which creating a collection that exists is no error."""
+
     def create_collection(self, name: str) -> None:
         make_collection(self._wrapped, name)
 
 
 class RepeatableCollection(_Repeatable):
+    """A collection in which a command that was already carried out is no error."""
+
     def create_indexes(self, indexes: list[Any]) -> None:
         make_indexes(self._wrapped, indexes)
 
@@ -89,8 +93,10 @@ class RepeatableCollection(_Repeatable):
                 raise
 
     def update_many(self, filter: dict[str, Any], update: Any) -> None:
-        """A new field's default is set for all by a pipeline. When that is done again a request may
-        have given the field a value, so it is set where there is none."""
+        """Sets a new field's default only in documents that lack the field.
+
+        The backend sets it everywhere, with a pipeline. By the time that is repeated, a request
+        may have given the field a value."""
         if not filter and isinstance(update, list):
             filter = {column: {"$exists": False} for column in update[0]["$set"]}
         self._wrapped.update_many(filter, update)

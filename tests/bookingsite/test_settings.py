@@ -127,7 +127,7 @@ def test_take_what_earlier_keys_have_signed() -> None:
 def test_take_no_weak_earlier_key_in_production() -> None:
     said = start(**PRODUCTION, SECRET_KEY_FALLBACKS=f"{PRODUCTION['SECRET_KEY']},short").stderr
 
-    assert "Set SECRET_KEY_FALLBACKS to earlier SECRET_KEYs with commas between" in said
+    assert "Set SECRET_KEY_FALLBACKS to earlier SECRET_KEYs, separated by commas" in said
 
 
 # With a number in brackets behind a comma, which not every Python's urlsplit takes apart.
@@ -150,21 +150,21 @@ def test_refuses_an_address_of_redis_in_a_sentence_without_its_password(
 ) -> None:
     said = start(**{name: url}).stderr
 
-    assert f"Mend {name}: write it as redis://" in said.splitlines()[-1]
+    assert f"Fix {name}: write it as redis://" in said.splitlines()[-1]
     assert "cret" not in said
 
 
 def test_keeps_the_password_to_itself_where_sentinels_cannot_be_read() -> None:
     said = start(REDIS_URL="redis+sentinel://:sec/ret@one:26379/0").stderr
 
-    assert "Mend REDIS_URL: write each Sentinel as host:port" in said.splitlines()[-1]
+    assert "Fix REDIS_URL: write each Sentinel as host:port" in said.splitlines()[-1]
     assert "sec/" not in said
     assert ":sec" not in said
 
 
 def test_refuses_an_address_of_sentinels_that_names_no_service() -> None:
     assert (
-        "Mend REDIS_URL: write it as redis+sentinel://"
+        "Fix REDIS_URL: write it as redis+sentinel://"
         in start(REDIS_URL="redis+sentinel://a").stderr
     )
 
