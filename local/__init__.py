@@ -1,1 +1,1 @@
-"""What runs the site on one machine: its servers, the checks before them and the runner."""
+"""Runs the site on one machine: its servers, the checks before them, and the runner."""

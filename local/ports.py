@@ -1,4 +1,4 @@
-"""Ports of 127.0.0.1: which are free, and one nobody uses."""
+"""Finds free ports of 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def port_is_free(port: int) -> bool:
 
 
 def free_port(low: int = 20000, high: int = 32000) -> int:
-    """Return a free port; the random start keeps runs at the same time apart."""
+    """Return a free port; a random start keeps simultaneous runs apart."""
     ports = list(range(low, high))
     first = random.randrange(len(ports))
     for port in ports[first:] + ports[:first]:
         if port_is_free(port):
             return port
-    raise OSError(f"All ports from {low} to {high} are taken: stop a program that holds one.")
+    raise OSError(f"All ports from {low} to {high} are taken: stop a program that uses one.")

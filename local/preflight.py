@@ -1,7 +1,7 @@
-"""The checks and the virtual environment before `make run`, `make test` and `make check`.
+"""Checks the machine and makes the environment before `make run`, `make test` and `make check`.
 
-Runs under the system's Python with nothing but its standard library. Each refusal is one sentence
-that says what to type. With everything in place it touches no network and takes a moment.
+Runs under the system's Python with only its standard library. Each refusal is one sentence that
+says what to type. When everything is in place, it uses no network and takes a moment.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from local.ports import port_is_free
 VENV = ROOT / ".venv"
 OLDEST_PYTHON = (3, 11)
 
-# The environment takes 0.7 GB with its tests, a mongod's first files 0.2 GB.
+# The environment with its tests takes 0.7 GB, the first files of a mongod 0.2 GB.
 NEEDED_BYTES = 1_000_000_000
 
 RUNTIME = "requirements.txt"
@@ -40,14 +40,14 @@ DEFAULT_PORTS = {"PORT": 8000, "MONGO_PORT": 27117, "REDIS_PORT": 6479}
 
 
 class NotReady(Exception):
-    """Something is missing; the message is one sentence with what to do."""
+    """Something is missing; the message is one sentence that says what to do."""
 
 
 def main(purpose: str) -> int:
-    """Get ready for `run`, `test` or `check`; `run` goes on to the runner in the same process."""
-    # All as Ctrl-C does, so that an installation under way ends with this process.
+    """Get ready for `run`, `test` or `check`; for `run`, become the runner."""
+    # Every ending signal acts as Ctrl-C, so that an installation in progress ends with us.
     handle_ending_signals(signal.default_int_handler)
-    # Tests start servers of their own, whatever the environment says about others.
+    # Tests start their own servers, whatever the environment says about others.
     environ = os.environ if purpose == "run" else {}
     try:
         check_python(sys.version_info[:2])
@@ -69,7 +69,7 @@ def main(purpose: str) -> int:
         return 130
     if purpose == "run":
         os.chdir(ROOT)
-        # They wait until the runner can handle them, which unblocks them then.
+        # Blocked until the runner can handle them; it unblocks them then.
         signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
         os.execv(VENV / "bin" / "python", [str(VENV / "bin" / "python"), "-m", "local.run"])
     return 0
@@ -78,7 +78,7 @@ def main(purpose: str) -> int:
 def handle_ending_signals(handler: Callable[[int, FrameType | None], Any]) -> None:
     """Set what Ctrl-C, a stop from outside and a closing terminal do."""
     for number in ENDING_SIGNALS:
-        # What runs under nohup wants to outlive its terminal.
+        # A program under nohup wants to outlive its terminal.
         if (number, signal.getsignal(number)) != (signal.SIGHUP, signal.SIG_IGN):
             signal.signal(number, handler)
 
@@ -88,13 +88,13 @@ def check_python(version: tuple[int, ...]) -> None:
     if version < OLDEST_PYTHON:
         have, need = (".".join(map(str, one)) for one in (version, OLDEST_PYTHON))
         raise NotReady(
-            f"This is Python {have} and {need} or later is needed: install one and name it, "
+            f"This is Python {have}, but {need} or later is needed: install one and name it, "
             f"as in make run PYTHON=python{need}."
         )
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a `var/` that this user cannot write, or in which something belongs to another."""
+    """Refuse a `var/` that this user cannot write, or that contains another user's files."""
     try:
         folder.mkdir(exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -109,7 +109,7 @@ def check_folder(folder: Path) -> None:
 
 
 def check_space(free_bytes: int) -> None:
-    """Refuse to start what would fill the disk half-way."""
+    """Refuse to start if the disk would fill up half-way."""
     if free_bytes < NEEDED_BYTES:
         raise NotReady(
             f"Only {free_bytes / 1e9:.1f} GB are free and 1 GB is needed: make room on the disk "
@@ -118,7 +118,7 @@ def check_space(free_bytes: int) -> None:
 
 
 def check_platform(system: str, machine: str, environ: Mapping[str, str]) -> None:
-    """Refuse a system for which no server program exists, unless it does not need one."""
+    """Refuse a system for which there are no server programs, unless the purpose needs none."""
     if (system, machine) == ("Linux", "x86_64"):
         return
     if environ.get("MONGODB_URI") and environ.get("REDIS_URL"):
@@ -126,7 +126,7 @@ def check_platform(system: str, machine: str, environ: Mapping[str, str]) -> Non
     if shutil.which("mongod") and shutil.which("redis-server"):
         return
     raise NotReady(
-        f"The servers that come along run on Linux x86_64 and this is {system} {machine}: "
+        f"The bundled servers run on Linux x86_64, and this is {system} {machine}: "
         "set MONGODB_URI and REDIS_URL to servers of your own for make run, "
         "or install mongod and redis-server."
     )
@@ -145,7 +145,7 @@ def check_processor(environ: Mapping[str, str], cpuinfo: Path = Path("/proc/cpui
 
 
 def check_no_other_run(path: Path) -> None:
-    """Refuse a second run in this checkout; a killed one's file is taken away."""
+    """Refuse a second run in this checkout; remove the file of a killed one."""
     pid_file = PidFile(path)
     try:
         pid_file.take()
@@ -155,20 +155,20 @@ def check_no_other_run(path: Path) -> None:
 
 
 def read_ports(environ: Mapping[str, str]) -> dict[str, int]:
-    """Read the three ports from the environment; `make run` has a default for each."""
+    """Read the three ports from the environment; each has a default."""
     ports: dict[str, int] = {}
     for name, default in DEFAULT_PORTS.items():
         text = environ.get(name) or str(default)
         if not text.isascii() or not text.isdigit() or not 0 < int(text) < 65536:
             raise NotReady(f"{name} is {text!r}: set it to a number between 1 and 65535.")
         if int(text) in ports.values():
-            raise NotReady(f"{name} is {text}, like another port: set it to a number of its own.")
+            raise NotReady(f"{name} is {text}, like another port: set it to a different number.")
         ports[name] = int(text)
     return ports
 
 
 def check_ports(ports: Mapping[str, int], environ: Mapping[str, str]) -> None:
-    """Refuse a port that another program listens on, of those that this run would use."""
+    """Refuse a port of this run that cannot be listened on, and suggest a free one."""
     not_used = {
         name
         for name, uri in (("MONGO_PORT", "MONGODB_URI"), ("REDIS_PORT", "REDIS_URL"))
@@ -191,7 +191,7 @@ def make_environment(venv: Path, purpose: str) -> None:
     if is_stamped(venv, purpose, files):
         return
     with (VAR / "venv.lock").open("w") as lock:
-        # A run and a test begun at the same moment would install into each other's half.
+        # A run and a test that began at the same moment would install over each other.
         fcntl.flock(lock, fcntl.LOCK_EX)
         if is_stamped(venv, purpose, files):
             return
@@ -201,7 +201,7 @@ def make_environment(venv: Path, purpose: str) -> None:
                     "This Python cannot make a virtual environment: "
                     "type sudo apt-get install python3-venv"
                 )
-            # Packages that a site is running from must not go from under it.
+            # A running site must not lose the packages that it uses.
             check_no_other_run(VAR / "run.pid")
             say(f"Making {venv.name} with {interpreter()} ...")
             complete([sys.executable, "-m", "venv", "--clear", str(venv)], f"make {venv}")
@@ -218,7 +218,7 @@ def make_environment(venv: Path, purpose: str) -> None:
 
 
 def requirement_files(purpose: str) -> list[Path]:
-    """Name the files to install for a purpose; tests and checks need more than a run."""
+    """List the requirement files for a purpose; tests and checks need more than a run."""
     names = [RUNTIME]
     if (platform.system(), platform.machine()) == ("Linux", "x86_64"):
         names.append(SERVERS)
@@ -228,7 +228,7 @@ def requirement_files(purpose: str) -> list[Path]:
 
 
 def stamp(files: Sequence[Path]) -> str:
-    """Tell apart what was installed: the Python and the exact requirements."""
+    """Return a digest of what is installed: the Python and the exact requirements."""
     digest = hashlib.sha256(interpreter().encode())
     for file in files:
         digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
@@ -236,9 +236,9 @@ def stamp(files: Sequence[Path]) -> str:
 
 
 def interpreter() -> str:
-    """Name the Python that this is, which an environment made by it shares.
+    """Name this Python, which an environment made by it shares.
 
-    By its file too: two of one version differ, as a distribution's with security patches does.
+    The name includes its file, since two of one version differ: a distribution adds patches.
     """
     version = ".".join(map(str, sys.version_info[:2]))
     return f"Python {version} of {os.path.realpath(sys.executable)}"
@@ -252,12 +252,13 @@ def is_stamped(venv: Path, purpose: str, files: Sequence[Path]) -> bool:
 
 
 def write_stamps(venv: Path, purpose: str) -> None:
-    """Note a complete installation; one that serves the tests serves a run too."""
+    """Record a complete installation; one for the tests serves a run too."""
     for served in {purpose, "run"}:
         stamp_path(venv, served).write_text(stamp(requirement_files(served)))
 
 
 def stamp_path(venv: Path, purpose: str) -> Path:
+    """Return where the stamp is; tests and checks share one."""
     return venv / ("stamp-run" if purpose == "run" else "stamp-test")
 
 
@@ -291,9 +292,9 @@ def check_servers(venv: Path, environ: Mapping[str, str]) -> None:
 
 
 def complete(argv: Sequence[str], what: str) -> None:
-    """Run a program in plain sight, and refuse to go on when it fails."""
+    """Run a program with its output visible, and raise NotReady if it fails."""
     if subprocess.run(argv, check=False).returncode:
-        raise NotReady(f"Could not {what}: read the lines above, and try again.")
+        raise NotReady(f"Could not {what}: read the lines above and try again.")
 
 
 def say(line: str) -> None:

@@ -1,8 +1,8 @@
-"""The version of the site: `make version` writes it down, `make release` checks a release.
+"""The site's version: `make version` copies it, `make release` checks a release.
 
-`bookingsite.__version__` is the only place where a person writes it. Manifests, commands of the
-documents and names of Jobs cannot read Python, so `make version` copies it there. Needs only the
-standard library, and reads the version as text, since the package itself imports the site.
+People write it only in `bookingsite.__version__`. Manifests, documented commands and the names of
+Jobs cannot read Python, so `make version` copies it there. This module needs only the standard
+library, and reads the version as text, since importing the package would import the site.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from pathlib import Path
 
 from local.files import ROOT
 
-# The review of what is pinned is part of a release; one of last season does not count.
+# A release includes a review of what is pinned; last season's review does not count.
 PINS_REVIEWED_WITHIN_DAYS = 14
 
-# Files that repeat the version. Decisions are history, and examples of alerts are only examples.
+# Files that repeat the version. Decisions are history, and the alerts' version is an example.
 COPIES = (
     "Dockerfile",
     "compose.yaml",
@@ -31,24 +31,25 @@ COPIES = (
     "tests/manifests/*.py",
 )
 
-# How they repeat it: as the tag of the image, as a label, and in the names of a release's Jobs.
+# Where they repeat it: in the image's tag, in a label, and in the names of a release's Jobs.
 DOTTED = re.compile(r'(\bbookingsite:|\bnewTag: |image\.version=")\d+\.\d+\.\d+')
 DASHED = re.compile(r"(\b(?:init-replica-set|migrate)-)\d+-\d+-\d+")
 
 STEPS = """\
-What is left for a person, in this order:
+What is left for you to do, in this order:
 
   1. Run .ci/run on this commit, and wait for the forge's workflow: image, Compose, kind, servers.
   2. Tag it:            git tag --annotate v{version} --message 'Bookingsite {version}'
                         git push origin v{version}
   3. Build the image:   docker build -t registry.example/bookingsite:{version} .
                         docker push registry.example/bookingsite:{version}
-  4. Upgrade a site that matters to no one, as docs/runbooks/upgrade.md says, and ask its doctor.
-  5. Publish the section {version} of CHANGELOG.md as the notes of the release.
+  4. Upgrade a site that no one depends on, following docs/runbooks/upgrade.md, and run its doctor.
+  5. Publish section {version} of CHANGELOG.md as the release notes.
 """
 
 
 def read_version(root: Path = ROOT) -> str:
+    """The site's version; raises SystemExit if it is not three numbers."""
     text = (root / "bookingsite" / "__init__.py").read_text(encoding="utf-8")
     match = re.search(r'^__version__ = "(\d+\.\d+\.\d+)"$', text, re.MULTILINE)
     if match is None:
@@ -57,23 +58,26 @@ def read_version(root: Path = ROOT) -> str:
 
 
 def with_version(text: str, version: str) -> str:
+    """The text with each copy of the version replaced."""
     text = DOTTED.sub(rf"\g<1>{version}", text)
     return DASHED.sub(rf"\g<1>{version.replace('.', '-')}", text)
 
 
 def copies(root: Path = ROOT) -> Iterator[Path]:
+    """The files that may repeat the version."""
     for pattern in COPIES:
         yield from sorted(root.glob(pattern))
 
 
 def outdated(root: Path = ROOT) -> list[Path]:
-    """The files that repeat another version than the site's."""
+    """The files that repeat a version other than the site's."""
     version = read_version(root)
     texts = {path: path.read_text(encoding="utf-8") for path in copies(root)}
     return [path for path, text in texts.items() if with_version(text, version) != text]
 
 
 def write_copies(root: Path = ROOT) -> None:
+    """Writes the site's version into every outdated file, and prints which."""
     version = read_version(root)
     for path in outdated(root):
         path.write_text(with_version(path.read_text(encoding="utf-8"), version), encoding="utf-8")
@@ -81,7 +85,7 @@ def write_copies(root: Path = ROOT) -> None:
 
 
 def faults(root: Path, today: datetime.date) -> Iterator[str]:
-    """What keeps this commit from being a release, one sentence each."""
+    """The reasons why this commit cannot be a release yet, one sentence each."""
     version = read_version(root)
     if _git(root, "status", "--porcelain"):
         yield "Commit what has changed: a release is a commit."
@@ -108,7 +112,7 @@ def _faults_of_pins(root: Path, today: datetime.date) -> Iterator[str]:
     match = re.search(r"Pins reviewed: (\d{4}-\d\d-\d\d)\.", text)
     reviewed = datetime.date.fromisoformat(match[1]) if match else datetime.date.min
     if (today - reviewed).days > PINS_REVIEWED_WITHIN_DAYS:
-        yield "Review the pinned releases, and write the day into k8s/readme.md."
+        yield "Review the pinned releases, and write the date into k8s/readme.md."
 
 
 def _git(root: Path, *arguments: str) -> str:

@@ -1,8 +1,8 @@
 """Runs the whole site on this machine until it is told to stop: `make run`.
 
-MongoDB and Redis (unless the environment names others), the web server, a Celery worker and its
-clock are children of this process and are stopped in order by it. What they write goes to
-`var/log`, what they keep to `var/`.
+MongoDB and Redis (unless the environment names others), the web server, a Celery worker and beat
+are children of this process, which stops them in order. They write their logs to `var/log` and
+their data to `var/`.
 """
 
 from __future__ import annotations
@@ -47,18 +47,18 @@ from local.servers import ServerFailed, plan_mongod, plan_redis
 LOGS = VAR / "log"
 LETTERS = VAR / "letters"
 
-# The web server's first page needs Django and its apps imported, twice, on a busy machine.
+# Before the first page, Django and its apps are imported twice, possibly on a busy machine.
 WEB_START_TIMEOUT_S = 60.0
 
-# A command that is stopped gives back what it has taken, and asks MongoDB for it for 3 s.
+# A stopped command gives back what it has taken, and asks MongoDB to do so for up to 3 s.
 COMMAND_STOP_TIMEOUT_S = 5.0
 
-# What died is started again, later each time. What dies more often than that is broken, unless it
-# has run well in between.
+# A part that died is started again, later each time. If it dies more often than that, it is broken,
+# unless it ran well in between.
 RESTART_DELAYS_S = (1.0, 5.0, 15.0)
 RUNS_WELL_AFTER_S = 300.0
 
-# From the edge to the truth: nobody may be asked for work by those that stop after it.
+# From the edge to the truth: no part may get requests from one that stops after it.
 STOP_ORDER = ("web", "worker", "beat", "Redis", "mongod")
 
 
@@ -67,11 +67,11 @@ class ChildFailed(Exception):
 
 
 class StopRequested(BaseException):
-    """Somebody asked the run to stop; no `except Exception` on the way may keep it from that."""
+    """The run was asked to stop; a BaseException, so that no `except Exception` swallows it."""
 
 
 class Run:
-    """One run of the site: its children, and how they end."""
+    """A run of the site: its children, and how they end."""
 
     def __init__(self, environ: dict[str, str]) -> None:
         self.environ = environ
@@ -83,10 +83,10 @@ class Run:
         self.told_letters: set[str] = set()
 
     def stay(self) -> int:
-        """Start everything, wait for a signal or a failure, stop everything."""
+        """Start everything, wait for a signal or a failure, then stop everything."""
         handle_ending_signals(self._on_signal)
         if "MAKELEVEL" in os.environ:
-            # A `make` that is killed cannot pass that on.
+            # A killed `make` cannot pass its signal on.
             ask_for_death_signal(signal.SIGTERM)
         try:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING_SIGNALS)
@@ -105,7 +105,7 @@ class Run:
             self.stop()
 
     def start(self) -> None:
-        """Bring the parts up in the order in which they need each other."""
+        """Start the parts in the order in which they need each other."""
         ports = read_ports(self.environ)
         check_ports(ports, self.environ)
         _keep_previous_logs()
@@ -120,7 +120,7 @@ class Run:
         self._start_site(ports["PORT"])
         self._wait_for_web(ports["PORT"])
         if not self._token_works(ports["PORT"], demo["DEMO_TOKEN"]):
-            # The database is another one than the one for which the token was made.
+            # The token was made for another database.
             demo["DEMO_TOKEN"] = self._issue_token()
             write_variables(VAR / "demo.env", demo)
         say(welcome(ports["PORT"], demo, today=datetime.date.today()))  # noqa: DTZ011
@@ -141,7 +141,7 @@ class Run:
             self.environ["REDIS_URL"] = redis.uri
 
     def _variables(self, ports: dict[str, int]) -> dict[str, str]:
-        """Name what the site's processes, and `manage.py` in another terminal, need to know."""
+        """Name the settings of the site's processes, and of `manage.py` in another terminal."""
         secret_path = VAR / "secret"
         if not secret_path.exists():
             write_private(secret_path, secrets.token_urlsafe(64))
@@ -168,7 +168,7 @@ class Run:
         demo = read_variables(path)
         for name in ("DEMO_STAFF_PASSWORD", "DEMO_CUSTOMER_PASSWORD"):
             demo.setdefault(name, secrets.token_urlsafe(12))
-        # Written before they are used, so that a run stopped here uses the same ones again.
+        # Written before they are used, so that a run stopped here finds them next time.
         write_variables(path, demo)
         self._manage("migrate", "--no-input")
         self._manage("seed_demo", "--users", env=demo)
@@ -181,7 +181,7 @@ class Run:
         return self._manage("issue_token", "demo-partner", "--act-for-others").split()[-1]
 
     def _manage(self, *arguments: str, env: dict[str, str] | None = None) -> str:
-        """Run a management command to its end and return what it printed."""
+        """Run a management command to its end and return its output."""
         log_path = LOGS / "manage.log"
         with open_private(log_path) as log:
             process = spawn(
@@ -206,15 +206,15 @@ class Run:
         web = [
             *(python, "-m", "gunicorn", "bookingsite.wsgi:application"),
             *("--bind", f"127.0.0.1:{port}", "--no-control-socket"),
-            # The rest is in gunicorn.conf.py, as in production.
+            # gunicorn.conf.py has the rest, as in production.
             *("--workers", "2", "--graceful-timeout", "5"),
         ]
-        # Threads make the worker one process, so that its end, however it comes, is complete.
+        # With threads the worker is one process, so that nothing of it outlives its end.
         worker = [*celery, "worker", "--pool", "threads", "--concurrency", "4", "-l", "INFO"]
         beat = [*celery, "beat", "--schedule", str(VAR / "celerybeat-schedule"), "-l", "INFO"]
         self._begin(self._part("web", web, signal.SIGTERM))
-        # When this process was killed its broker goes too, and without one a clean end takes long.
-        # Every task is safe to run twice.
+        # If this process is killed its broker goes too, and without one a clean end takes long.
+        # SIGKILL is safe, since every task may run twice.
         self._begin(self._part("worker", worker, signal.SIGKILL))
         self._begin(self._part("beat", beat, signal.SIGTERM))
 
@@ -229,7 +229,7 @@ class Run:
         )
 
     def _begin(self, child: Child) -> None:
-        # Known before it starts: a signal may come at any moment after that.
+        # Added before it starts, since a signal may come at any moment after that.
         self.children.append(child)
         child.start()
 
@@ -247,7 +247,7 @@ class Run:
         return _get(port, "/api/bookings?limit=1", {"Authorization": f"Bearer {token}"}) != 401
 
     def check_children(self) -> None:
-        """Complain about a child that has ended although nobody stopped it."""
+        """Raise ChildFailed if a child has ended by itself."""
         for child in self.children:
             if child.process is not None and (status := child.process.poll()) is not None:
                 raise ChildFailed(
@@ -256,7 +256,7 @@ class Run:
                 )
 
     def tend_children(self) -> None:
-        """Start again what has ended although nobody stopped it; complain if that is of no use."""
+        """Restart children that ended by themselves; raise ChildFailed if that does not help."""
         now_s = time.monotonic()
         for child in self.children:
             if child.is_running:
@@ -268,7 +268,7 @@ class Run:
                 child.start()
 
     def _note_death(self, child: Child, now_s: float) -> float:
-        """How long to wait before it is started again."""
+        """Return how long to wait before the child is started again."""
         before = [
             at_s for at_s in self.deaths.get(child.name, []) if now_s - at_s < RUNS_WELL_AFTER_S
         ]
@@ -287,13 +287,13 @@ class Run:
         return delay_s
 
     def tell_letters(self) -> None:
-        """Say where each letter is that was written since the last look."""
+        """Name each letter that was written since the last look."""
         for name in sorted(letters_in(LETTERS) - self.told_letters):
             self.told_letters.add(name)
             say(f"Letter: {LETTERS / name}")
 
     def stop(self) -> None:
-        """Stop the children one after the other, and take away what says that they run."""
+        """Stop the children one after the other, and remove the marks of a run in progress."""
         self.is_stopping = True
         if self.pid_file.fd < 0:
             return
@@ -307,14 +307,14 @@ class Run:
         if not self.is_stopping:
             self.is_stopping = True
             raise StopRequested
-        # A closing terminal may send several signals; only Ctrl-C again means impatience.
+        # A closing terminal may send several signals; only a second Ctrl-C means impatience.
         if number == signal.SIGINT:
             for child in self.children:
                 child.send_kill()
 
 
 def welcome(port: int, demo: dict[str, str], *, today: datetime.date) -> str:
-    """Say where the site is, who may log in, and a booking to paste."""
+    """Return the greeting: where the site is, who may log in, and a booking to paste."""
     site = f"http://127.0.0.1:{port}"
     body = {
         "userId": "ada",
@@ -334,14 +334,14 @@ Bookingsite runs at {site}/
 
 {curl}
 
-Passwords and token are kept in var/demo.env, logs in var/log, letters to customers in var/letters;
-each is named here when it is written. Ctrl-C stops everything.
+Passwords and token are in var/demo.env, logs in var/log, letters to customers in var/letters; each
+letter is named here when it is written. Ctrl-C stops everything.
 """
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """Let it tidy up, if it has not ended: a migration gives its lease back, so that the next
-    run need not wait for that to end."""
+    """Let the process tidy up if it has not ended. A migration, for example, gives its lease back,
+    so that the next run need not wait for the lease to expire."""
     process.terminate()
     try:
         process.wait(COMMAND_STOP_TIMEOUT_S)
@@ -351,7 +351,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _get(port: int, path: str, headers: dict[str, str] | None = None) -> int | None:
-    """Ask the web server and return its status, or None when it does not answer."""
+    """Return the status of the web server's answer, or None if it does not answer."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     with contextlib.closing(connection):
         try:
@@ -362,19 +362,19 @@ def _get(port: int, path: str, headers: dict[str, str] | None = None) -> int | N
 
 
 def _keep_previous_logs() -> None:
-    """Begin new logs and keep those of the run before under another name."""
+    """Start new logs, and keep those of the previous run under another name."""
     make_private_folder(LOGS)
     for log in LOGS.glob("*.log"):
         log.replace(log.with_name(f"{log.name}.1"))
 
 
 def letters_in(folder: Path) -> set[str]:
-    """The names of the letters that are there."""
+    """Return the names of the letters in the folder."""
     return {letter.name for letter in folder.glob("*.eml")}
 
 
 def say(text: str, *, file: TextIO | None = None) -> None:
-    """Write to the terminal, which may be gone already."""
+    """Write to the terminal, which may already be gone."""
     out = file or sys.stdout
     with contextlib.suppress(OSError):
         out.write(f"{text}\n")

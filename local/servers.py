@@ -1,6 +1,6 @@
 """Real MongoDB and Redis servers as child processes, for `make run` and for the tests.
 
-Every server listens on 127.0.0.1 only and lives and dies as `local.children` says.
+Every server listens on 127.0.0.1 only. `local.children` says how it lives and dies.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ __all__ = [
 
 REPLICA_SET = "rs0"
 
-# A cold mongod on a slow disk needs some seconds to make its journal files; a minute means that
+# A cold mongod on a slow disk needs some seconds to create its journal files. After a minute,
 # something is wrong.
 START_TIMEOUT_S = 60.0
 
-# redis-py's own retries would spend seconds on a server that is only starting.
+# redis-py's own retries would spend seconds on a server that is still starting.
 ONE_TRY = Retry(NoBackoff(), 0)
 
-# mongod's code for a replica set that nobody has made yet.
+# mongod's error code for a replica set that was never initiated.
 NOT_YET_INITIALIZED = 94
 
 
@@ -57,7 +57,7 @@ class ServerFailed(Exception):
 class Server(Child):
     """A child that listens on a port of 127.0.0.1.
 
-    After `stop` or `kill` it can be started again, with the same port and data, by `start`.
+    After `stop` or `kill`, `start` starts it again with the same port and data.
     """
 
     port: int
@@ -66,7 +66,7 @@ class Server(Child):
     answers: Callable[[Server], bool]
 
     def start(self, *, timeout_s: float = START_TIMEOUT_S) -> None:
-        """Run the server and return when it does its work; call it from the main thread."""
+        """Run the server and return once it works; call this from the main thread."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
         super().start()
         deadline = time.monotonic() + timeout_s
@@ -92,10 +92,10 @@ def start_mongod(
     parameters: Mapping[str, str | int | bool] | None = None,
     death_signal: signal.Signals = signal.SIGTERM,
 ) -> Server:
-    """Start a replica set of one mongod and return when it has taken a majority write.
+    """Start a replica set of one mongod and return once it has taken a majority write.
 
-    `parameters` are further server parameters (`--setParameter`). Throw-away data may name SIGKILL
-    as its `death_signal`, which also ends a frozen server.
+    `parameters` are further server parameters (`--setParameter`). For throw-away data, pass SIGKILL
+    as the `death_signal`: it also ends a frozen server.
     """
     server = plan_mongod(port, data_dir, log_path, parameters=parameters, death_signal=death_signal)
     server.start()
@@ -111,9 +111,9 @@ def plan_mongod(
     death_signal: signal.Signals = signal.SIGTERM,
     keep_fds: Sequence[int] = (),
 ) -> Server:
-    """Describe the server of `start_mongod` without starting it."""
+    """Describe the server that `start_mongod` would start."""
     server_parameters: dict[str, str | int | bool] = {
-        # A process killed between insert and commit holds its nights for no longer than this.
+        # A process killed between insert and commit blocks its nights no longer than this.
         "transactionLifetimeLimitSeconds": 5,
         "diagnosticDataCollectionEnabled": False,
         **(parameters or {}),
@@ -121,7 +121,7 @@ def plan_mongod(
     argv = [
         str(mongod_binary()),
         *("--port", str(port), "--bind_ip", "127.0.0.1"),
-        # A socket file left in /tmp by another user would keep this mongod from starting.
+        # A socket file that another user left in /tmp would keep this mongod from starting.
         "--nounixsocket",
         *("--dbpath", str(data_dir), "--replSet", REPLICA_SET),
         *("--wiredTigerCacheSizeGB", "0.25", "--oplogSize", "128"),
@@ -138,14 +138,14 @@ def plan_mongod(
         log_path=log_path,
         death_signal=death_signal,
         keep_fds=keep_fds,
-        # A locale that the system does not have stops mongod.
+        # mongod stops at a locale that the system does not have.
         env={"LC_ALL": "C"},
         answers=_is_primary,
     )
 
 
 def _is_primary(server: Server) -> bool:
-    """Bring the replica set nearer to taking writes; true once it takes a majority write."""
+    """Bring the replica set closer to taking writes; return true once it takes a majority write."""
     client: pymongo.MongoClient = pymongo.MongoClient(
         "127.0.0.1",
         server.port,
@@ -156,7 +156,7 @@ def _is_primary(server: Server) -> bool:
     )
     with client:
         try:
-            # Another server may have won the port; ours is then about to give up.
+            # Another server may have got the port first; ours is then about to give up.
             if client.admin.command("serverStatus")["pid"] != server.pid:
                 return False
             hello = client.admin.command("hello")
@@ -165,7 +165,7 @@ def _is_primary(server: Server) -> bool:
                 return False
             if hello["me"] != f"127.0.0.1:{server.port}":
                 return False
-            # A note in the oplog is a write that leaves nothing behind in any database.
+            # A note in the oplog is a write that leaves no trace in any database.
             client.admin.command(
                 "appendOplogNote",
                 data={"note": "ready"},
@@ -177,7 +177,7 @@ def _is_primary(server: Server) -> bool:
 
 
 def _configure_replica_set(client: pymongo.MongoClient, *, host: str) -> None:
-    """Give a new mongod its replica set, and data that knew another port its new one."""
+    """Give a new mongod its replica set, or data from another port the new port."""
     members = [{"_id": 0, "host": host}]
     try:
         config = client.admin.command("replSetGetConfig")["config"]
@@ -200,7 +200,7 @@ def start_redis(
     extra: Sequence[str] = (),
     death_signal: signal.Signals = signal.SIGTERM,
 ) -> Server:
-    """Start a Redis (or Valkey) and return when it answers; `extra` are further arguments."""
+    """Start a Redis (or Valkey) and return once it answers; `extra` are further arguments."""
     server = plan_redis(
         port, data_dir, log_path, appendonly=appendonly, extra=extra, death_signal=death_signal
     )
@@ -218,13 +218,13 @@ def plan_redis(
     death_signal: signal.Signals = signal.SIGTERM,
     keep_fds: Sequence[int] = (),
 ) -> Server:
-    """Describe the server of `start_redis` without starting it."""
+    """Describe the server that `start_redis` would start."""
     binary, _ = redis_binary()
     argv = [
         str(binary),
         *("--port", str(port), "--bind", "127.0.0.1", "--dir", str(data_dir)),
         *("--daemonize", "no", "--databases", "64"),
-        # Losing a claim to memory pressure in silence is worse than an error the site can see.
+        # Silently losing a claim to memory pressure is worse than an error that the site can see.
         *("--maxmemory-policy", "noeviction"),
         *("--save", "", "--appendonly", "yes" if appendonly else "no"),
         *extra,
@@ -245,7 +245,7 @@ def plan_redis(
 def _answers_ping(server: Server) -> bool:
     with redis.Redis(port=server.port, socket_timeout=1.0, retry=ONE_TRY) as client:
         try:
-            # INFO answers while the data is still being read, PING does not.
+            # INFO answers while the data is still loading, PING does not.
             return client.ping() and client.info("server")["process_id"] == server.pid
         except redis.RedisError:
             return False

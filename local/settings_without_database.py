@@ -1,6 +1,6 @@
-"""Production's settings without a database, for comparing models with their migrations.
+"""Production's settings without a database, to compare models with their migrations.
 
-`makemigrations --check` would otherwise ask the database which migrations it has seen.
+Otherwise `makemigrations --check` would ask the database which migrations it has seen.
 """
 
 from bookingsite.settings import *  # noqa: F403

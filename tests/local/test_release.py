@@ -94,7 +94,7 @@ def test_wants_the_pins_to_have_been_reviewed_lately(root: Path) -> None:
     (root / "k8s" / "readme.md").write_text(text, encoding="utf-8")
     commit(root)
 
-    assert faults(root) == ["Review the pinned releases, and write the day into k8s/readme.md."]
+    assert faults(root) == ["Review the pinned releases, and write the date into k8s/readme.md."]
 
 
 def test_writes_a_new_version_wherever_it_is_repeated(root: Path) -> None:
