@@ -1,10 +1,10 @@
-"""How large a backup is and how long it and its drill take: `python -m bench.backup [BOOKINGS]`.
+"""Measures a backup's size, its time and its drill's: `python -m bench.backup [BOOKINGS]`.
 
-It starts a MongoDB of its own, set up as `make run` does, makes one real booking and writes it
-again and again under other ids, nights, guests and keys, and runs the real commands. Names and
-numbers of guests are random, so that they pack no better than real ones. Speeds are those of one
-core that command and MongoDB take turns on, whatever else the machine does. The sizes and times in
-tests/manifests/sizes.py rest on what it says.
+Starts its own MongoDB, set up as in `make run`. It makes one real booking, writes copies of it
+under other ids, nights, guests and keys, and runs the real commands. Guests' names and numbers are
+random, so that they compress no better than real ones. Speeds are per second of one core, which the
+command and MongoDB share, whatever else the machine does. The sizes and times in
+tests/manifests/sizes.py are based on its output.
 """
 
 import io
@@ -23,7 +23,7 @@ from bench.own_servers import own_servers
 
 FIRST = date(2027, 1, 1)
 
-# The checks of the doctor that read every booking. What it asks before them is told with the first.
+# The doctor's checks that read every booking. The first one's line includes all checks before it.
 RECOUNTS = ("nights sold once", "keys used once", "documents", "search terms")
 
 
@@ -112,7 +112,7 @@ def main(bookings: int = 100_000) -> None:
     since_s, since_core_s = time.perf_counter(), _core_s(database)
 
     def tell(name: str) -> None:
-        """What was done since it was last asked."""
+        """Prints what was used since the last call."""
         nonlocal since_s, since_core_s
         took_s, took_core_s = time.perf_counter() - since_s, _core_s(database) - since_core_s
         print(  # noqa: T201
@@ -138,19 +138,19 @@ def main(bookings: int = 100_000) -> None:
         f"{cache['history store table on-disk size'] / 1e6:.0f} MB of history on the disk"
     )
     print(  # noqa: T201
-        f"A backup of {backup_bytes / 1e6:.0f} MB, {backup_bytes / disk_bytes:.2f} of what is on "
+        f"A backup of {backup_bytes / 1e6:.0f} MB, {backup_bytes / disk_bytes:.2f} of the size on "
         "the disk"
     )
 
 
 def _core_s(database: Any) -> float:
-    """What this process and MongoDB have had of a core; other programs do not change that."""
+    """Core seconds of this process and MongoDB, which other programs do not change."""
     mongod = database.client.admin.command("serverStatus")["extra_info"]
     return time.process_time() + (mongod["user_time_us"] + mongod["system_time_us"]) / 1e6
 
 
 def _size_on_disk(database: Any) -> int:
-    """Collections and indexes as a checkpoint leaves them."""
+    """Bytes of collections and indexes, as a checkpoint leaves them."""
     database.client.admin.command("fsync")
     return int(database.command("dbStats")["totalSize"])
 

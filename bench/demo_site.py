@@ -1,4 +1,4 @@
-"""A site with demo data and servers of its own, and a browser to go through it with."""
+"""A site with demo data and its own servers, and a browser's way through it."""
 
 import os
 import re
@@ -22,10 +22,10 @@ from local.servers import free_port, start_mongod, start_redis
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Root, as in a container, may not have the sandbox; only our own pages are opened.
+# In a container we are root, which may not use the sandbox. Only our own pages are opened.
 CHROMIUM_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"]
 
-# Of logins that are gone with the site.
+# For logins that end with the site.
 STAFF_PASSWORD = "correct horse battery"
 
 
@@ -38,7 +38,7 @@ def find_chromium() -> str:
 
 @contextmanager
 def run_demo_site() -> Iterator[str]:
-    """Yields the address of a site set up as `make run` does; everything is gone afterwards."""
+    """Yields the address of a site set up as in `make run`; everything is removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="bookingsite-bench-") as name:
         folder = Path(name)
         children: list[Child] = []
@@ -102,7 +102,7 @@ def stays_url(site: str, *, hotel: str = "grand", days_ahead: int = 30, nights: 
 
 
 def hold_a_room(page: Page, url: str) -> None:
-    """Holds a double of the results at this address; the page of the hold is open then."""
+    """Holds a double room from the results at this URL, and ends on the page of the hold."""
     page.goto(url)
     page.get_by_role("button", name=re.compile("^Hold Double")).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Your room is held")

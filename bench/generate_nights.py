@@ -1,7 +1,7 @@
-"""How long a large hotel's calendar takes: `python -m bench.generate_nights [CATEGORIES] [NIGHTS]`.
+"""Times a large hotel's calendar: `python -m bench.generate_nights [CATEGORIES] [NIGHTS]`.
 
-It starts a MongoDB of its own, set up as `make run` does, and runs the real command three
-times: on an empty calendar, once more with nothing to do, and overwriting every price.
+Starts its own MongoDB, set up as in `make run`, and runs the real command three times: on an empty
+calendar, again with nothing to do, and overwriting every price.
 """
 
 import io

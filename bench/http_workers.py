@@ -1,9 +1,9 @@
-"""What gunicorn's worker classes serve: `python -m bench.http_workers CLASS [CLASS ...]`.
+"""Compares gunicorn's worker classes: `python -m bench.http_workers CLASS [CLASS ...]`.
 
-It starts a MongoDB and a Redis of its own and one site for each class, and lets wrk ask them in
-turns, three rounds: for the health of a process, for one answer again and again by its key, and for
-bookings of rooms and nights that are free. It prints the median of each and its ratio to the first
-class. wrk, gunicorn, MongoDB and Redis share the processors, so only the ratios mean something.
+Starts its own MongoDB and Redis, and one site for each class. wrk sends each site three kinds of
+requests, in three rounds: the health of a process, one answer replayed by its key, and bookings of
+free rooms and nights. It prints the median rate of each, and its ratio to the first class. wrk,
+gunicorn, MongoDB and Redis share the processors, so only the ratios mean something.
 """
 
 import os
@@ -32,14 +32,14 @@ ROOMS = 1_000
 
 HEALTH = 'request = function() return wrk.format("GET", "/api/health") end'
 
-# The same request each time: the first books, the others are told of it.
+# The same request each time: the first one books, the others get its answer.
 REPLAY = """
 wrk.headers["Idempotency-Key"] = "{run}"
 local body = '{{"resourceId": "bench_00001", "date": "{first_night}"}}'
 request = function() return wrk.format("POST", "/api/bookings", nil, body) end
 """
 
-# A room and a night of its own each time, in one sequence over all runs.
+# Another room or night each time, in one sequence over all runs.
 CREATE = """
 local n = 0
 request = function()
@@ -97,6 +97,7 @@ def main(classes: list[str]) -> None:
 
 
 def start(worker_class: str, folder: Path) -> tuple[Child, str]:
+    """Starts a web server with this class; returns it and its URL once it is ready."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     web = Child(
@@ -120,7 +121,7 @@ def start(worker_class: str, folder: Path) -> tuple[Child, str]:
 
 
 def ask(url: str, token: str, script: str, folder: Path) -> float:
-    """The rate of successes that wrk saw."""
+    """Requests a second, as wrk counted them; refusals are printed."""
     wrk = shutil.which("wrk")
     if wrk is None:
         raise SystemExit("Install wrk first: sudo apt-get install wrk")

@@ -1,10 +1,10 @@
-"""What a booking costs with its keys in a collection of their own, as a cluster that is sharded by
-hotel needs them: `python -m bench.keys_apart [BOOKINGS] [ROUNDS]`. See docs/scaling.md.
+"""Measures bookings with separate keys: `python -m bench.keys_apart [BOOKINGS] [ROUNDS]`.
 
-It starts a MongoDB of its own, makes a booking by the service, and writes its like in both ways,
-in turns, by four threads: as one insert with both unique indexes, and as two inserts in one
-transaction without the index on keys. Then pairs of threads race under one key for two rooms,
-which must leave one booking each time.
+A cluster sharded by hotel needs the keys in a collection of their own; see docs/scaling.md. Starts
+its own MongoDB, makes one booking through the service, and writes copies of it in both ways, in
+turns, with four threads: as one insert with both unique indexes, and as two inserts in one
+transaction without the index on keys. Then pairs of threads race for two rooms under one key, and
+each race must leave one booking.
 """
 
 import contextlib
@@ -75,7 +75,7 @@ def make_pattern() -> dict[str, Any]:
 
 
 def prepare(*, apart: bool) -> None:
-    """Empty collections, with the indexes that the way of writing stands on."""
+    """Makes empty collections with the indexes that this way of writing needs."""
     from bookings import indexes
     from bookings.infrastructure import connections
 
@@ -89,6 +89,7 @@ def prepare(*, apart: bool) -> None:
 
 
 def numbered(pattern: dict[str, Any], number: int) -> dict[str, Any]:
+    """A copy of the pattern with an id, reference, slot and key of its own."""
     from bson import ObjectId
 
     document = copy.deepcopy(pattern)
@@ -134,6 +135,7 @@ def _commit(callback: Callable[[Any], Any]) -> None:
 def measure(
     write: Callable[[dict[str, Any]], None], pattern: dict[str, Any], bookings: int
 ) -> float:
+    """Bookings written a second."""
     documents = [numbered(pattern, number) for number in range(bookings)]
     started_s = time.perf_counter()
     with ThreadPoolExecutor(THREADS) as pool:
@@ -142,6 +144,7 @@ def measure(
 
 
 def race(pattern: dict[str, Any]) -> None:
+    """Has pairs of threads write two rooms under one key."""
     from pymongo.errors import DuplicateKeyError
 
     def attempt(document: dict[str, Any]) -> None:

@@ -1,8 +1,8 @@
-"""What Lighthouse says of the journey's pages: `python -m bench.lighthouse [RUNS]`.
+"""Runs Lighthouse on the pages of a booking: `python -m bench.lighthouse [RUNS]`.
 
-Needs chromium and npm on the PATH; Lighthouse itself comes into `var/` the first time. The
-scores for accessibility, best practices and search engines must be 95 at least, or it ends
-with status 1. The one for performance is reported as the median: it depends on the machine.
+Needs chromium and npm on the PATH; the first run installs Lighthouse into `var/`. It exits with
+status 1 if a score for accessibility, best practices or search engines is below 95. The performance
+score depends on the machine, so only its median is printed.
 """
 
 import json
@@ -62,7 +62,7 @@ def book(page: Page) -> None:
 
 
 def install() -> Path:
-    """Lighthouse's program in `var/`, fetched if it is not there."""
+    """The path of Lighthouse's program in `var/`, installed if it is missing."""
     program = FOLDER / LIGHTHOUSE / "node_modules" / ".bin" / "lighthouse"
     if not program.exists():
         npm = shutil.which("npm")
@@ -75,7 +75,7 @@ def install() -> Path:
 
 
 def audit(program: Path, chromium: str, page: Page) -> dict[str, Any]:
-    """Lighthouse's report of the page that is open, seen as whoever has its cookies."""
+    """Lighthouse's report on the open page, requested with its cookies."""
     cookies = "; ".join(
         f"{cookie['name']}={cookie['value']}"  # type: ignore[typeddict-item]
         for cookie in page.context.cookies()
@@ -97,7 +97,7 @@ def audit(program: Path, chromium: str, page: Page) -> dict[str, Any]:
 
 
 def tell(name: str, reports: list[dict[str, Any]]) -> bool:
-    """Prints a line for the page, and what cost it points; says whether it is not good enough."""
+    """Prints a line for the page and the audits that cost it points; returns whether it failed."""
     (seen_as,) = {urlsplit(report["finalDisplayedUrl"]).path for report in reports}
     scores = {
         category: [round(100 * report["categories"][category]["score"]) for report in reports]

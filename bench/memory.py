@@ -1,13 +1,13 @@
-"""What memory web takes at its worst: `python -m bench.memory`.
+"""Measures web's memory at its worst: `python -m bench.memory`.
 
-It starts a MongoDB, a Redis and a gunicorn of its own with the processes and threads of the image.
-A stranger sends every method to every address, since each series that this makes stays, and
-/metrics is read. Then it sends as many requests at once as a crowd does: log-ins, log-ins to
-accounts whose hash is as Django makes it by itself, and the largest files of nights that staff
-import. For each it prints the most that the processes took together and what they keep afterwards,
-as `Pss` of /proc/PID/smaps_rollup says it: what they share is counted once. That is what a
-container's limit counts, except for files that the kernel drops when it has to. At the end it
-prints the most that other processes of the site take, `VmHWM` of theirs.
+Starts its own MongoDB, Redis and gunicorn, with as many processes and threads as the image. A
+stranger sends every method to every URL, since each series that this creates stays, and /metrics is
+read. Then crowds send requests at once: logins, logins to accounts with a hash by Django's own
+parameters, and the largest files of nights that staff may import. For each it prints the most that
+all processes took together and what they keep afterwards: the sum of `Pss` in
+/proc/PID/smaps_rollup, which counts shared memory once. A container's limit counts the same, except
+for files that the kernel can drop. Finally it prints the most that the site's other processes take,
+their `VmHWM`.
 """
 
 import re
@@ -29,14 +29,14 @@ from bench.http_workers import start
 from bench.night_files import NIGHTS_A_CATEGORY, make_file
 from bench.own_servers import own_servers
 
-# Of an account that is gone with the site.
+# For an account that ends with the site.
 PASSWORD = "correct horse battery"
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
 
 LOG_IN, IMPORT = "/login", "/admin/bookings/nightsfile/"
 
-# What the threads of all processes serve together, and more than that.
+# As many requests as the threads of all processes serve at once, and more than that.
 CROWDS = (8, 18)
 
 HIDDEN = re.compile(r'<input type="hidden" name="(key)" value="([^"]*)"')
@@ -46,7 +46,7 @@ WRITE_NIGHTS = "from bookings.catalogue import night_jobs; night_jobs.work_on_jo
 
 PATIENCE_S = 120
 
-# A hash takes several times as long.
+# Short, since a hash takes only several times as long.
 SAMPLE_EVERY_S = 0.005
 
 
@@ -69,7 +69,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bookingsite-bench-") as name:
         web, url = start("bookingsite.http_worker.Worker", Path(name))
         try:
-            # Each process has served by then.
+            # By the last of these, each process has served some.
             for path in ("/", LOG_IN, "/api/schema", "/metrics") * 16:
                 requests.get(url + path, timeout=60)
             master, *serving = (f"{size:.0f}" for size in read_each_mib(web.pid))
@@ -84,13 +84,13 @@ def main() -> None:
             for crowd in CROWDS:
                 measure(
                     web.pid,
-                    f"{crowd} log-ins at once, to accounts that there are not",
+                    f"{crowd} logins at once, to accounts that do not exist",
                     [Visitor(url, f"none-{number}").log_in for number in range(crowd)],
                 )
             for crowd in CROWDS:
                 measure(
                     web.pid,
-                    f"{crowd} wrong log-ins at once, to accounts with Django's own hash",
+                    f"{crowd} wrong logins at once, to accounts with Django's own hash",
                     [Visitor(url, f"earlier-{number}").log_in for number in range(crowd)],
                 )
             staff = [Visitor(url, "staff", PASSWORD) for _ in range(max(CROWDS))]
@@ -114,10 +114,10 @@ def main() -> None:
 
 
 def send_every_method(url: str) -> tuple[int, requests.Response]:
-    """How many requests that were, and what /metrics answers then, when each process has."""
+    """Returns how many requests it sent, and the answer of /metrics after all of them."""
     asked = [(method, path) for path in addresses() for method in METHODS]
     with ThreadPoolExecutor(max(CROWDS)) as pool:
-        # Twice, since one process may have taken it the first time.
+        # Twice, since the first may all go to one process.
         for _ in range(2):
             deque(
                 pool.map(lambda one: requests.request(one[0], url + one[1], timeout=60), asked), 0
@@ -128,7 +128,7 @@ def send_every_method(url: str) -> tuple[int, requests.Response]:
 
 
 def addresses(resolver: URLResolver | None = None, prefix: str = "/") -> Iterator[str]:
-    """Every address of the site, with something in the place of what is looked up."""
+    """Every path of the site, with a stand-in for each parameter."""
     for entry in (resolver or get_resolver()).url_patterns:
         address = prefix + re.sub(r"<[^>]+>", "0" * 24, str(entry.pattern))
         if isinstance(entry, URLResolver):
@@ -138,7 +138,7 @@ def addresses(resolver: URLResolver | None = None, prefix: str = "/") -> Iterato
 
 
 def largest_file() -> bytes:
-    """As many rows as a file may have, for kinds of rooms that are made for them."""
+    """A file with as many rows as one may have, and the room categories that it names."""
     from bookings.catalogue.nights import MAX_ROWS
     from bookings.infrastructure import clock
     from bookings.models import Hotel, RoomCategory
@@ -151,6 +151,7 @@ def largest_file() -> bytes:
 
 
 def order_nights(content: bytes) -> None:
+    """Orders the import of the file, for a worker to carry out."""
     from bson import ObjectId
 
     from bookings.catalogue import night_files, night_jobs
@@ -169,12 +170,12 @@ def order_nights(content: bytes) -> None:
 
 
 def run_mib(words: Sequence[str]) -> float:
-    """The most that a command of `manage.py` takes by itself."""
+    """The most MiB that a `manage.py` command takes by itself."""
     command = [sys.executable, "manage.py", *words]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     most_kib = 0
     while process.poll() is None:
-        # What it says is the most so far; a process that has ended says nothing.
+        # VmHWM is the peak so far; a process that has ended has none.
         said = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{process.pid}/status").read_text())
         most_kib = max(most_kib, int(said[1]) if said else 0)
         time.sleep(SAMPLE_EVERY_S)
@@ -192,7 +193,7 @@ class Visitor:
         return self.send_form(LOG_IN, {"username": self.name, "password": self.password})
 
     def send_form(self, path: str, fields: dict[str, str], file: bytes | None = None) -> int:
-        """The status of the answer; fields that the page hides go along."""
+        """The status of the answer; the page's hidden fields are sent along."""
         page = self._session.get(self.url + path, timeout=PATIENCE_S).text
         hidden = dict(HIDDEN.findall(page)) | dict(TOKEN.findall(page))
         answer = self._session.post(
@@ -210,7 +211,7 @@ class Visitor:
 
 
 def measure(pid: int, what: str, calls: Sequence[Callable[[], int]]) -> None:
-    """Makes the calls at once, and prints what the processes take meanwhile and afterwards."""
+    """Makes the calls at once; prints what the processes take during and after them."""
     most_mib, is_over = [0.0], threading.Event()
 
     def watch() -> None:
@@ -230,11 +231,12 @@ def measure(pid: int, what: str, calls: Sequence[Callable[[], int]]) -> None:
 
 
 def read_mib(pid: int) -> float:
-    """What gunicorn and its workers take together."""
+    """The MiB that gunicorn and its workers take together."""
     return sum(read_each_mib(pid))
 
 
 def read_each_mib(pid: int) -> list[float]:
+    """The MiB of the master, then of each worker."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     sizes_mib = []
     for process in (str(pid), *children):

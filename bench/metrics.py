@@ -1,8 +1,8 @@
-"""What counting costs a booking's request: `python -m bench.metrics [BOOKINGS]`.
+"""Measures what metrics cost a booking: `python -m bench.metrics [BOOKINGS]`.
 
-It starts a MongoDB and a Redis of its own, books by the API in this process, and measures the
-processor's time; then it counts what one such request counts, many times, into files as one of
-several processes does.
+Starts its own MongoDB and Redis, and books through the API in this process, measuring processor
+time. Then it repeats the counting of one such request many times. The counts go to files, as they
+do with several processes.
 """
 
 import io
@@ -59,7 +59,7 @@ def main(bookings: int = 400) -> None:
 
 
 def processor_us(work: Callable[[int], None], times: int) -> float:
-    """The time that this process' threads worked, for each time on average."""
+    """Processor microseconds of this process for each call, on average."""
     before_s = time.process_time()
     for number in range(times):
         work(number)

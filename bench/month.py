@@ -1,10 +1,10 @@
-"""What a month of a category costs: `python -m bench.month [ROOMS] [ROUNDS]`.
+"""Measures what a category's month costs: `python -m bench.month [ROOMS] [ROUNDS]`.
 
-On servers of its own it makes a category with that many rooms. It reads a month, asks for the
-month's page through Django's test client, and searches for a stay that cannot be had, and says how
-long each took, with the processor time of this process and of MongoDB. First with all rooms free
-and stays of 60 nights at least, which have the most nights to look at; then with nine nights of
-ten taken by stays of one to five nights, and restrictions on most days.
+On its own servers, makes a category with that many rooms. Then it reads a month, gets the month's
+page through Django's test client, and searches for a stay that cannot be booked. It prints how long
+each took, and the processor time of this process and of MongoDB. The first pass has all rooms free
+and a minimum stay of 60 nights, which makes the most nights to look at. In the second, stays of one
+to five nights take nine nights of ten, and most days have restrictions.
 """
 
 import random
@@ -18,7 +18,7 @@ from bench.occupancy_grid import mongod_s
 from bench.own_servers import own_servers
 
 CATEGORY = "bench_double"
-# A month, all that a stay from its last day may reach, and the days around a search.
+# A month, all nights that a stay from its last day may reach, and the days around a search.
 DAYS = 190
 LONG_STAY = 60
 
@@ -38,7 +38,7 @@ def main(rooms: int = 60, rounds: int = 30) -> None:
     first = (today.replace(day=1) + timedelta(days=62)).replace(day=1)
     make_hotel(rooms)
     chance = random.Random(1)
-    # From some weeks before the month on, since a search looks there as well.
+    # Starts some weeks before the month, since a search looks there as well.
     begin = first - timedelta(days=28)
     client = Client(SERVER_NAME="127.0.0.1")
 
@@ -73,7 +73,8 @@ def main(rooms: int = 60, rounds: int = 30) -> None:
 
 
 def measure(name: str, ask: Callable[[], None], rounds: int) -> None:
-    ask()  # templates are read and compiled once for each process
+    """Prints the median time of `ask`, and its processor time here and in MongoDB."""
+    ask()  # each process reads and compiles its templates once
     took_ms, here_ms, there_ms = [], [], []
     for _ in range(rounds):
         before, before_s, before_there_s = time.perf_counter(), time.process_time(), mongod_s()
@@ -100,7 +101,7 @@ def make_hotel(rooms: int) -> None:
 
 
 def book_most(rooms: int, first: date, chance: random.Random) -> int:
-    """Nine nights of ten of every room, as documents like one that the flow made."""
+    """Books nine nights of ten in every room, by copies of one real booking. Returns how many."""
     from bson import ObjectId
 
     from bookings.domain.booking import nights_between, slot_of
@@ -144,7 +145,7 @@ def book_most(rooms: int, first: date, chance: random.Random) -> int:
 
 
 def restrict(first: date, chance: random.Random) -> None:
-    """Every day has a price of its own, and most of them a restriction."""
+    """Gives every day its own price, and most days a restriction."""
     from bookings.infrastructure import connections
 
     days = [first + timedelta(days=ahead) for ahead in range(DAYS)]

@@ -1,7 +1,7 @@
-"""How long a large file of nights takes: `python -m bench.night_files [ROWS]`.
+"""Times a large file of nights: `python -m bench.night_files [ROWS]`.
 
-It starts a MongoDB of its own, set up as `make run` does, and judges, orders, imports and exports
-as many nights as a file may have: once where none is there, and once where each gets another price.
+Starts its own MongoDB, set up as in `make run`. It judges, orders, imports and exports as many
+nights as a file may have: first where there are none, then with another price for each.
 """
 
 import sys
@@ -65,6 +65,7 @@ def main(rows: int = 100_000) -> None:
 
 
 def make_file(ids: list[str], today: date, rows: int, dearer: int) -> bytes:
+    """A CSV file with this many rows, whose prices are `dearer` euros higher."""
     days = [(today + timedelta(days=number)).isoformat() for number in range(NIGHTS_A_CATEGORY)]
     lines = [
         f"bench,{name},{day},{80 + number % 60 + dearer}.50,no,{1 + number % 3},no,no"

@@ -1,9 +1,8 @@
-"""What the desk's grid costs: `python -m bench.occupancy_grid [ROOMS] [DAYS] [ROUNDS]`.
+"""Measures what the desk's grid costs: `python -m bench.occupancy_grid [ROOMS] [DAYS] [ROUNDS]`.
 
-On servers of its own it books every room for every single night (the most bars there can be), then
-asks for the page through Django's test client, and says how much processor time the whole request
-took: of this process, and of MongoDB. Then once more for an empty grid, in which every cell is a
-link.
+On its own servers, books every room for every single night (the most bars there can be) and gets
+the page through Django's test client. It prints the processor time of the whole request: this
+process's, and MongoDB's. Then it does the same with an empty grid, in which every cell is a link.
 """
 
 import sys
@@ -47,7 +46,8 @@ def main(rooms: int = 60, days: int = 31, rounds: int = 20) -> None:
 
 
 def measure(name: str, ask: Callable[[], bytes], rounds: int) -> bytes:
-    page = ask()  # templates are read and compiled once for each process
+    """Prints the median processor time of `ask`; returns the page."""
+    page = ask()  # each process reads and compiles its templates once
     here_ms, there_ms = [], []
     for _ in range(rounds):
         before_s, before_there_s = time.process_time(), mongod_s()
@@ -63,6 +63,7 @@ def measure(name: str, ask: Callable[[], bytes], rounds: int) -> bytes:
 
 
 def mongod_s() -> float:
+    """Processor seconds that MongoDB has used so far."""
     from bookings.infrastructure import connections
 
     used: dict[str, Any] = connections.database().client.admin.command("serverStatus")["extra_info"]
@@ -82,7 +83,7 @@ def make_hotel(rooms: int) -> None:
 
 
 def book_everything(rooms: int, first: date, days: int) -> None:
-    """One booking through the flow, and as many documents like it as there are cells."""
+    """Makes one booking through the service, and a copy of it for each cell."""
     from bson import ObjectId
 
     from bookings.domain.booking import slot_of

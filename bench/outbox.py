@@ -1,7 +1,7 @@
-"""What news costs: `python -m bench.outbox [BOOKINGS]`.
+"""Measures what news costs: `python -m bench.outbox [BOOKINGS]`.
 
-It starts a MongoDB and a Redis of its own and books in turns for somebody who is told nothing and
-for somebody who has an address; then it passes the news on, and writes the mails into nowhere.
+Starts its own MongoDB and Redis, and books in turns for a guest without an address, who gets no
+news, and for a guest with one. Then it passes the news on, and discards the mails.
 """
 
 import io
@@ -12,7 +12,7 @@ from datetime import date, timedelta
 
 from bench.own_servers import own_servers
 
-# So that what else the machine does meets both alike.
+# Short turns, so that other work on the machine slows both kinds alike.
 TURN = 50
 
 
@@ -70,7 +70,7 @@ def main(bookings: int = 1_000) -> None:
 
 
 def repeat(task: Callable[[], int]) -> None:
-    """As beat does, until there is nothing left."""
+    """Runs the task until nothing is left, as beat does."""
     while task():
         pass
 

@@ -1,4 +1,4 @@
-"""A MongoDB and a Redis for one benchmark, set up as `make run` does."""
+"""A MongoDB and a Redis for one benchmark, set up as in `make run`."""
 
 import os
 import signal
@@ -12,9 +12,9 @@ from local.servers import free_port, start_mongod, start_redis
 
 @contextmanager
 def own_servers() -> Iterator[None]:
-    """Runs both and points the environment at them; they are gone, with their files, at the end.
+    """Runs both and points the environment at them; removes them and their files at the end.
 
-    Settings are to be read inside. Counts go into files, as those of one process of several do.
+    Read settings only inside. Counts go to files, as they do with several processes.
     """
     with tempfile.TemporaryDirectory(prefix="bookingsite-bench-") as name:
         folder = Path(name)

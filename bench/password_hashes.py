@@ -1,8 +1,8 @@
-"""What a password costs a processor: `python -m bench.password_hashes`.
+"""Measures the processor time of a password: `python -m bench.password_hashes`.
 
-Any for an account with a hash of today's kind; a wrong one for an account whose hash is as Django
-makes it by itself, as those of an earlier release are; and a right one for such an account, whose
-hash is replaced. The time is that of this process on its processors, the median of several.
+There are three cases: any password for an account with a current hash; a wrong one for an account
+whose hash has Django's own parameters, as in an earlier release; and the right one for such an
+account, whose hash is then replaced. Prints the median processor time of this process.
 """
 
 import os
@@ -27,12 +27,13 @@ def main() -> None:
     tell("a hash of today's kind", lambda: check_password("wrong", today))
     tell("a hash of an earlier release", lambda: check_password("wrong", earlier))
     tell(
-        "a hash of an earlier release, and another one in its place",
+        "a hash of an earlier release, and its replacement",
         lambda: check_password(PASSWORD, earlier, setter=make_password),
     )
 
 
 def tell(what: str, check: Callable[[], object]) -> None:
+    """Prints the median processor time of `check`."""
     took_s = []
     for _ in range(TIMES):
         began_at_s = time.process_time()

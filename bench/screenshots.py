@@ -1,6 +1,6 @@
-"""Takes the pictures of the README, on a site of its own: `python -m bench.screenshots [FOLDER]`.
+"""Takes the README's pictures on a site of its own: `python -m bench.screenshots [FOLDER]`.
 
-They go to docs/images unless another folder is named.
+They go to docs/images unless you name another folder.
 """
 
 import re
@@ -68,7 +68,7 @@ def log_in(page: Page) -> None:
 
 
 def fill_grid(page: Page) -> None:
-    """Some guests of the small hotel, as the desk books and marks them."""
+    """Books rooms of the small hotel for some guests and checks one in, as the desk does."""
     for room, ahead, nights, name, is_hold in (
         ("room_A", 0, 3, "Ada Lovelace", False),
         ("room_A", 4, 30, "Grace Hopper", False),

@@ -1,12 +1,11 @@
-"""What finding guests costs a booking: `python -m bench.search_indexes [BOOKINGS] [ROUNDS]`.
+"""Measures what guest search costs a booking: `python -m bench.search_indexes [BOOKINGS] [ROUNDS]`.
 
-It starts a MongoDB of its own, makes a booking by the service, and writes its like in batches, so
-that what each index costs is not lost in what a commit costs. In turns: without anything that the
-desk searches by; with the index of addresses and one of the words of names and phone numbers, as
-it was before there were search terms; and with the search terms and their index in its place.
-Once the guests have a name, an e-mail and a phone number and no account, and once they are a
-partner's, who says nothing of them. It prints the processor time that MongoDB used for each
-booking, and the time that making a guest's terms takes.
+Starts its own MongoDB, makes one booking through the service, and writes copies of it in batches,
+so that the cost of a commit does not hide that of an index. It tries in turns: nothing to search
+by; an index on addresses and a text index on names and phone numbers, as before there were search
+terms; and search terms with their index. In one variant the guests have a name, an e-mail and a
+phone number but no account. In the other they are a partner's, who gives none of these. It prints
+MongoDB's processor time for each booking, and the time to make a guest's terms.
 """
 
 import copy
@@ -55,7 +54,7 @@ def main(bookings: int = 5_000, rounds: int = 5) -> None:
             f"guest {guests:7}  found by {searched_by:7}  {statistics.median(found):.3f} ms of "
             f"MongoDB a booking (least {min(found):.3f}, most {max(found):.3f})"
         )
-    print(f"making the terms of a guest: {time_terms(bookings) * 1000:.3f} ms")  # noqa: T201
+    print(f"making a guest's terms: {time_terms(bookings) * 1000:.3f} ms")  # noqa: T201
 
 
 def make_pattern() -> dict[str, Any]:
@@ -79,7 +78,7 @@ def make_pattern() -> dict[str, Any]:
 
 
 def prepare(searched_by: str) -> None:
-    """An empty collection with the indexes that bookings are searched by, and all the others."""
+    """Makes an empty collection with all indexes except those of other ways to search."""
     from bookings.indexes import booking_indexes
     from bookings.infrastructure import connections
 
@@ -94,6 +93,7 @@ def prepare(searched_by: str) -> None:
 
 
 def one_like(pattern: dict[str, Any], number: int, *, is_known: bool) -> dict[str, Any]:
+    """A copy of the pattern with its own id, reference, slot and key, and maybe a guest."""
     from bson import ObjectId
 
     from bookings.domain.search_terms import terms_of
@@ -129,7 +129,7 @@ def write(documents: list[dict[str, Any]]) -> float:
 
 
 def time_terms(guests: int) -> float:
-    """How long making the terms of a guest takes, in seconds."""
+    """Seconds that it takes to make a guest's terms."""
     from bookings.domain.search_terms import terms_of
 
     found = [guest_number(number) for number in range(guests)]
