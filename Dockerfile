@@ -1,20 +1,20 @@
-# One image for web, worker, beat and every `manage.py` command; the command says which.
+# One image for web, worker, beat and every `manage.py` command; the command chooses which.
 
 FROM python:3.13.16-slim-bookworm AS build
 WORKDIR /app
 
-# The environment is moved as it is, so it must not bring an installer along. Wheels alone: what
-# had to be compiled would need a compiler here.
+# The environment is copied as it is, so it must not contain an installer. Only wheels: anything else
+# would need a compiler here.
 COPY requirements.txt .
 RUN python -m venv --without-pip /opt/venv \
     && pip --python /opt/venv/bin/python install --no-cache-dir --only-binary :all: \
         --require-hashes --requirement requirements.txt
 
-# What comes along is listed in .dockerignore.
+# .dockerignore lists what is copied.
 COPY . .
 
-# Production's settings know where the files go, and ask for more than that takes. Nothing of this
-# is in the image, which takes only files from this stage.
+# Only production's settings name the folder of static files, and they ask for more than this step
+# uses. None of these values is in the final image, which copies only files from this stage.
 RUN SECRET_KEY=used-once-while-the-files-are-collected-and-then-forgotten \
     MONGODB_URI=mongodb://127.0.0.1:1/ REDIS_URL=redis://127.0.0.1:1/0 \
     SITE_URL=https://bookings.example EMAIL_HOST=127.0.0.1 EMAIL_FROM=bookings@bookings.example \
@@ -30,17 +30,17 @@ LABEL org.opencontainers.image.title="bookingsite" \
       org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.licenses="Apache-2.0"
 
-# The base brings an installer, which nothing here needs and an intruder might; and no bytecode,
-# which a read-only root could not take later. What does not compile stays as it is.
+# The base has an installer, which nothing here needs and an intruder could use. It has no bytecode,
+# which a read-only root could not write later. Files that do not compile stay as they are.
 RUN rm -rf /usr/local/lib/python3.*/site-packages/pip /usr/local/lib/python3.*/site-packages/pip-* \
         /usr/local/lib/python3.*/ensurepip /usr/local/bin/pip* \
     && (python -m compileall -q /usr/local/lib || true)
 
-# A new volume that is mounted there takes its owner from this folder.
+# A new volume that is mounted here takes its owner from this folder.
 RUN install -d -o 10001 -g 10001 -m 700 /backup
 
-# The root file system may be read-only: nothing but /tmp is written to. WEB_CONCURRENCY is
-# gunicorn's own variable for the number of its processes.
+# The root file system may be read-only: the site writes only to /tmp. WEB_CONCURRENCY is gunicorn's
+# own variable for its number of processes.
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
@@ -51,11 +51,11 @@ WORKDIR /app
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
 
-# By number, so that Kubernetes can see that it is not root.
+# A number lets Kubernetes see that this is not root.
 USER 10001:10001
 
-# gunicorn finishes what it has begun, a worker its task. Both are process 1 themselves: gunicorn
-# reaps its children, and no other process here has any.
+# gunicorn finishes its requests, and a worker its task. Both run as process 1 without an init:
+# gunicorn reaps its children, and no other process here has any.
 STOPSIGNAL SIGTERM
 
 EXPOSE 8000

@@ -1,9 +1,9 @@
-# `make` alone lists what there is. PYTHON names the Python that makes .venv, and makes it again
-# where another one did.
+# `make` alone lists the commands. PYTHON names the Python for .venv, which is made again if another
+# Python made it.
 PYTHON ?= python3
 VENV := .venv/bin/python
 
-# Settings are production's unless told otherwise, and checks must not need a server.
+# Settings are production's by default, and checks must not need a server.
 PRODUCTION := BOOKINGSITE_ENV=production ALLOWED_HOSTS=bookings.example \
 	SECRET_KEY=for-checks-only-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ \
 	MONGODB_URI=mongodb://127.0.0.1:1/ REDIS_URL=redis://127.0.0.1:1/0 \
@@ -14,20 +14,20 @@ PRODUCTION := BOOKINGSITE_ENV=production ALLOWED_HOSTS=bookings.example \
 
 help:
 	@echo 'make run     run the site on 127.0.0.1 (PORT, MONGO_PORT, REDIS_PORT, MONGODB_URI, REDIS_URL)'
-	@echo 'make test    run the tests against real servers (SLOW=1 for all of them, PYTHON, PYTEST_ARGS, ROUNDS)'
+	@echo 'make test    run the tests against real servers (SLOW=1 for all tests, PYTHON, PYTEST_ARGS, ROUNDS)'
 	@echo 'make check   lint, types, layers, deployment settings, migrations, API schema'
-	@echo 'make messages bring locale/ in step with the texts of pages and letters'
-	@echo 'make docs    build docs/ into a site for a browser, in var/docs'
+	@echo 'make messages update locale/ from the texts of pages and letters'
+	@echo 'make docs    build docs/ into a website, in var/docs'
 	@echo 'make lock    write requirements*.txt from requirements*.in (LOCK_ARGS, such as --upgrade)'
-	@echo 'make checkov install the policy linter of the manifests, which make test then uses'
-	@echo 'make version write the version of bookingsite/__init__.py wherever it is repeated'
-	@echo 'make release check that this commit can be released, and print what is left to do'
+	@echo 'make checkov install the policy linter for the manifests, which make test then uses'
+	@echo 'make version copy the version from bookingsite/__init__.py to the files that repeat it'
+	@echo 'make release check that this commit can be released, and print the steps that are left'
 
 run:
 	@exec $(PYTHON) -m local.preflight run
 
-# By worksteal each worker begins with one half of the files and keeps them whole, so that the servers
-# and sites which the tests of a file share start once.
+# With worksteal each worker starts with one half of the files and keeps each file whole, so that
+# servers and sites shared by a file's tests start once.
 test:
 	@$(PYTHON) -m local.preflight test
 	@$(VENV) -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
@@ -47,7 +47,7 @@ messages:
 	@$(PYTHON) -m local.preflight check
 	@$(VENV) -m tests.translations
 
-# Strict: what Sphinx warns of, such as a link or a heading that is not there, fails.
+# Strict: any warning of Sphinx, such as about a missing link target or heading, is a failure.
 docs: .venv.docs/stamp
 	@.venv.docs/bin/python -m sphinx --quiet --fail-on-warning --keep-going --fresh-env \
 		-c docs -d var/docs-cache . var/docs
@@ -61,8 +61,8 @@ version:
 release: check
 	@$(PYTHON) -m local.release release
 
-# What is locked already stays at its version unless LOCK_ARGS says otherwise. For every platform and
-# for every Python from the oldest one on; no address of an index is written.
+# Packages keep their locked versions unless LOCK_ARGS says otherwise. The locks fit every platform and
+# every Python from the oldest supported one, and contain no address of a package index.
 LOCK := .venv.lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(LOCK_ARGS)
 

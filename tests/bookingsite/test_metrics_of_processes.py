@@ -306,4 +306,4 @@ def test_is_refused_a_start_that_would_count_wrong(environment: dict[str, str]) 
     )
 
     assert started.returncode != 0
-    assert "Take --preload away" in started.stderr
+    assert "Remove --preload" in started.stderr
