@@ -7,22 +7,22 @@ usage() {
     cat <<'TEXT'
 Usage: k8s/make-secrets.sh [dev|prod]
 
-Makes the secrets of an overlay (dev, unless said otherwise) into the folder
-k8s/overlays/OVERLAY/made-by-make-secrets.sh/, which git ignores: files that only you may read.
-Run it once before the first `kubectl apply -k`, and keep a copy of what it made for prod in a safe
-place: the passwords stand nowhere else. It never overwrites; k8s/readme.md says how to change one.
+Makes the secrets of an overlay (dev by default) in the folder
+k8s/overlays/OVERLAY/made-by-make-secrets.sh/, which git ignores. Only you may read the files. Run it
+once before the first `kubectl apply -k`. Keep a copy of prod's files in a safe place, since the
+passwords are stored nowhere else. It overwrites nothing; k8s/readme.md says how to change a secret.
 
-  keyfile                    how MongoDB's members know each other
-  mongodb-admin-password     MongoDB's user admin, for operators
-  app.env                    SECRET_KEY, and how the application logs in at MongoDB and Redis
-  redis-password             Redis, for probes
-  redis-password.conf        the same, as Redis reads it
-  mail.env                   EMAIL_USER and EMAIL_PASSWORD, prod only: fill them in, if your mail
-                             server wants a login
+  keyfile                    the shared key by which MongoDB's members recognise each other
+  mongodb-admin-password     the password of MongoDB's user admin, for operators
+  app.env                    SECRET_KEY, and the application's logins at MongoDB and Redis
+  redis-password             Redis's password, for probes
+  redis-password.conf        the same, in the form that Redis reads
+  mail.env                   EMAIL_USER and EMAIL_PASSWORD, prod only: fill them in if your mail
+                             server needs a login
 TEXT
 }
 
-# Letters and digits alone, which need no quoting in an address or a file. 1: how many bytes.
+# Prints letters and digits only, which need no quoting in a URL or a file. $1: how many bytes.
 random() {
     od -An -v -tx1 -N "$1" /dev/urandom | tr -d ' \n'
 }
@@ -47,17 +47,17 @@ fi
 
 folder=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)/overlays/$overlay/made-by-make-secrets.sh
 if [ -e "$folder" ]; then
-    echo "$folder is there already and stays as it is: see \"Rotate secrets\" in k8s/readme.md." >&2
+    echo "$folder already exists and is left as it is: see \"Rotate secrets\" in k8s/readme.md." >&2
     exit 1
 fi
 
-# Made beside its place and then moved there, so that half of it is never taken for all.
+# Made under another name and then moved, so that an unfinished folder is never used.
 new=$folder.new
 rm -rf "$new"
 mkdir "$new"
 
-# 51 characters at most: kustomize breaks what is longer over two lines, and every apply would then
-# say that a secret was configured.
+# 51 characters at most: kustomize wraps longer values over two lines, and every apply would then
+# report a configured secret.
 redis_password=$(random 18)
 random 24 >"$new/keyfile"
 random 24 >"$new/mongodb-admin-password"

@@ -364,7 +364,7 @@ def test_makes_secrets_that_fit_together_and_never_twice(made: Path) -> None:
         [made.parent / "make-secrets.sh"], capture_output=True, text=True, check=False
     )
     assert again.returncode == 1
-    assert again.stderr.endswith("is there already and stays as it is.\n")
+    assert again.stderr.endswith("already exists and is left as it is.\n")
     assert before == {path.name: path.read_bytes() for path in made.iterdir()}
 
 
