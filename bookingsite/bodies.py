@@ -47,8 +47,9 @@ def receive_body(request: HttpRequest, until_answered: ExitStack) -> Refusal | N
     """Reads the body to its end. Returns the refusal to answer with if it cannot be taken.
 
     The worker has already collected bodies of up to 64 kB. A larger body is still on its way from
-    the client, and only staff may make a thread wait for it. It is refused unread while another
-    one is being processed. A body that is not in UTF-8 is always refused.
+    the client, and only staff may make a thread wait for it. If another large body is still being
+    processed, it waits for its turn, and is refused unread if that takes too long. A body that is
+    not in UTF-8 is always refused.
     """
     if not _is_in_utf_8(request):
         return UnreadableRequest("Send the request in UTF-8.")

@@ -51,7 +51,7 @@ class _Probe(APIView):
 
 
 class Live(_Probe):
-    @_describe("health", "Whether this process answers", "For a probe of liveness.", 200)
+    @_describe("health", "Check that this process answers", "For liveness probes.", 200)
     def get(self, request: Request) -> Response:
         """Always 200: restarting this process would not bring a server back."""
         return _answer(True)
@@ -60,8 +60,8 @@ class Live(_Probe):
 class RedisHealth(_Probe):
     @_describe(
         "health_redis",
-        "Whether Redis answers",
-        "Bookings go on without Redis, only slower.",
+        "Check that Redis answers",
+        "Bookings continue without Redis, only slower.",
         200,
         503,
     )
@@ -76,8 +76,8 @@ class RedisHealth(_Probe):
 class MongoHealth(_Probe):
     @_describe(
         "health_mongo",
-        "Whether MongoDB answers",
-        "It may answer while no booking can be written; see `ready`.",
+        "Check that MongoDB answers",
+        "It may answer even when no booking can be written; see `ready`.",
         200,
         503,
     )
@@ -93,8 +93,8 @@ class MongoHealth(_Probe):
 class Ready(_Probe):
     @_describe(
         "ready",
-        "Whether a booking could be written",
-        "For a probe of readiness: MongoDB has a primary, and no restore is half done.",
+        "Check that a booking could be written",
+        "For readiness probes: MongoDB has a primary, and no restore is half done.",
         200,
         503,
     )

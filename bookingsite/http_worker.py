@@ -66,7 +66,7 @@ _STATUSES: dict[type[Exception], HTTPStatus] = {
 
 
 class NotARequest(Exception):
-    """What arrived cannot be passed to Django, so the worker answers it."""
+    """The bytes that arrived are no request for Django, so the worker answers them."""
 
     def __init__(self, refusal: Refusal, *, is_for_api: bool) -> None:
         super().__init__(refusal.code)

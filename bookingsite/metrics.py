@@ -50,7 +50,7 @@ requests = Counter(
 )
 request_duration = Histogram(
     "bookingsite_http_request_duration_seconds",
-    "How long requests took until their answer was ready to be sent.",
+    "Time until the answer to a request was ready to be sent.",
     # Every label has a series for each bucket, so none may be of a stranger's choosing.
     ["route"],
     buckets=REQUEST_BUCKETS_S,
@@ -77,7 +77,7 @@ class SiteCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield InfoMetricFamily(
-            "bookingsite_build", "What runs here.", value={"version": __version__}
+            "bookingsite_build", "The release that runs here.", value={"version": __version__}
         )
         try:
             with pymongo.timeout(SCRAPE_TIMEOUT_S):
@@ -103,7 +103,7 @@ class SiteCollector(Collector):
 
 
 def _of_sweeps() -> Iterator[Metric]:
-    """What sweeps did, whoever started them, and what waits for the next one."""
+    """The results of all sweeps, and the holds that wait for the next one."""
     figures = sweep.read_figures()
     tally = figures.tally
     for name, total, what in (
@@ -137,7 +137,7 @@ def _of_sweeps() -> Iterator[Metric]:
     )
     yield GaugeMetricFamily(
         "bookingsite_dead_holds_oldest_seconds",
-        "How long the oldest of them has been dead; 0 if there is none.",
+        "How long the oldest dead hold has been dead; 0 if there is none.",
         value=figures.oldest_dead_hold_age_s,
     )
 

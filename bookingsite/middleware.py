@@ -142,7 +142,7 @@ class RequestMiddleware:
 
 
 def _route_of(request: HttpRequest) -> str:
-    """The pattern that the path matches; paths themselves would be without number."""
+    """The pattern that the path matches, never the path: there is no end of paths."""
     if request.resolver_match:
         return request.resolver_match.route
     if request.path_info.startswith(_STATIC):

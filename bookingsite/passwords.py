@@ -35,7 +35,7 @@ AT_ONCE = 1
 ASKING_AT_ONCE = 2
 
 # How long a request waits for its turn. It is far more than the hash ahead of it takes, and leaves
-# half of the request's time for MongoDB.
+# MongoDB half of its share of the request's time.
 WAIT_S = clock.MONGODB_TIMEOUT_S / 2
 
 _hashing: ThreadPoolExecutor

@@ -278,7 +278,7 @@ REST_FRAMEWORK = {
         "address": _read("API_RATE_PER_ADDRESS", "1200/minute"),
         "caller": _read("API_RATE_PER_CALLER", "600/minute"),
     },
-    # How many proxies stand in front and may be trusted about the client's address.
+    # How many proxies stand in front and are trusted to state the client's address.
     "NUM_PROXIES": _read_number("TRUSTED_PROXIES", 0),
     "EXCEPTION_HANDLER": "bookingsite.problems.handle_exception",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
@@ -287,7 +287,7 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "Bookingsite",
     "VERSION": VERSION,
-    "DESCRIPTION": "Books rooms by the night. Safe to retry, and never twice.",
+    "DESCRIPTION": "Books rooms by the night. Requests are safe to retry, and no night is sold twice.",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],

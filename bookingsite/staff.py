@@ -1,8 +1,8 @@
 """How long staff stay logged in, and what they prove besides their password.
 
-A staff session opens every booking and every guest's address, and it is left behind on the front
-desk's computer. So it ends twelve hours after the login, a long shift, however it was used. Guests
-keep Django's two weeks.
+A staff session opens every booking and every guest's address, and it stays open on the front
+desk's computer. So it ends twelve hours after the login, a long shift, however much it was used.
+Guests keep Django's two weeks.
 
 Everything that staff may do is under /admin/. The code from their device is therefore asked for
 there, however the session began: at the admin's login, at the customers' login or through a link in

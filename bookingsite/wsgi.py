@@ -14,7 +14,7 @@ class Request(WSGIRequest):
 
     Django decodes the URL's query with the declared charset before any middleware runs, and
     `charset=rot13` is no text encoding. gunicorn would answer that error. So the request is built
-    without its content type, marked unreadable, and refused when its body is read.
+    without its content type, marked unreadable, and refused by bodies.py.
     """
 
     is_readable = True
