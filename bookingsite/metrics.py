@@ -51,7 +51,7 @@ requests = Counter(
 request_duration = Histogram(
     "bookingsite_http_request_duration_seconds",
     "Time until the answer to a request was ready to be sent.",
-    # Every label has a series for each bucket, so none may be of a stranger's choosing.
+    # Each label value adds a series for each bucket, so no label may hold a stranger's text.
     ["route"],
     buckets=REQUEST_BUCKETS_S,
     registry=REGISTRY,

@@ -287,7 +287,7 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "Bookingsite",
     "VERSION": VERSION,
-    "DESCRIPTION": "Books rooms by the night. Requests are safe to retry, and no night is sold twice.",
+    "DESCRIPTION": "Books rooms by the night. Requests are safe to retry, and no night sells twice.",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
@@ -297,8 +297,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "COMPONENT_SPLIT_REQUEST": True,
 }
 
-# By the seed's rule, a repeated key gets the first answer whatever the payload says; the IETF draft
-# would refuse it.
+# By default a repeated key gets the first answer, whatever the payload says. The IETF draft would
+# refuse another payload under the same key.
 IDEMPOTENCY_ON_MISMATCH = _read_choice("IDEMPOTENCY_ON_MISMATCH", "replay", ("replay", "reject"))
 
 # How many holds one person, or one guest of a partner, may have at a time without booking.
@@ -457,7 +457,7 @@ WEBHOOK_PRIVATE_ADDRESSES = _read_choice("WEBHOOK_PRIVATE_ADDRESSES", "no", ("ye
 
 # --- Safety in production -----------------------------------------------------------------
 
-# Pages load everything from here, and browsers run no script or style that is inline.
+# Pages load everything from this site, and browsers ignore inline scripts and styles.
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": ["'none'"],
