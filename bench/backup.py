@@ -1,4 +1,4 @@
-"""Measures a backup's size, its time and its drill's: `python -m bench.backup [BOOKINGS]`.
+"""Measures the size of a backup, and times it and its drill: `python -m bench.backup [BOOKINGS]`.
 
 Starts its own MongoDB, set up as in `make run`. It makes one real booking, writes copies of it
 under other ids, nights, guests and keys, and runs the real commands. Guests' names and numbers are

@@ -1,11 +1,11 @@
 """Measures what guest search costs a booking: `python -m bench.search_indexes [BOOKINGS] [ROUNDS]`.
 
 Starts its own MongoDB, makes one booking through the service, and writes copies of it in batches,
-so that the cost of a commit does not hide that of an index. It tries in turns: nothing to search
-by; an index on addresses and a text index on names and phone numbers, as before there were search
-terms; and search terms with their index. In one variant the guests have a name, an e-mail and a
-phone number but no account. In the other they are a partner's, who gives none of these. It prints
-MongoDB's processor time for each booking, and the time to make a guest's terms.
+so that the cost of a commit does not hide that of an index. It compares three ways in turns: no
+index to search by; an index on addresses and a text index on names and phone numbers, as before
+there were search terms; and search terms with their index. In one variant the guests have a name,
+an e-mail and a phone number but no account. In the other they are a partner's, who gives none of
+these. It prints MongoDB's processor time for each booking, and the time to make a guest's terms.
 """
 
 import copy

@@ -287,7 +287,7 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS: dict[str, Any] = {
     "TITLE": "Bookingsite",
     "VERSION": VERSION,
-    "DESCRIPTION": "Books rooms by the night. Requests are safe to retry, and no night sells twice.",
+    "DESCRIPTION": "Books rooms by the night. Safe to retry, and never sells a night twice.",
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_AUTHENTICATION": [],
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
