@@ -180,7 +180,7 @@ def check_ports(ports: Mapping[str, int], environ: Mapping[str, str]) -> None:
                 (one for one in range(max(port, 1023) + 1, 65536) if port_is_free(one)), 8001
             )
             raise NotReady(
-                f"Port {port} cannot be listened on (taken, or not allowed): "
+                f"Port {port} is taken or not allowed: "
                 f"choose another, as in make run {name}={other}"
             )
 
