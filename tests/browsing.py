@@ -1,4 +1,5 @@
-"""A browser without JavaScript on the pages: Django's test client, and what people do with it."""
+"""A browser without JavaScript on the pages: Django's test client, with the steps that people
+take."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ ADA = {"name": "Ada", "email": "ada@example.org", "phone": "", "notes": ""}
 def stays_path(
     arrival: str = "", departure: str = "", *, hotel: str = "demo", **query: object
 ) -> str:
-    """The results for two nights a month ahead unless told otherwise."""
+    """Returns the path of the results, by default for two nights a month ahead."""
     arrival = arrival or night()
     departure = departure or night(32)
     asked = {"hotel": hotel, "arrival": arrival, "departure": departure, "guests": 2, "rooms": 1}
@@ -32,21 +33,21 @@ def open_page(browser: Client, path: str = "/", *, expect: int = 200) -> Page:
 
 
 def press(browser: Client, form: Form, *, to: str = "", expect: int = 200, **typed: str) -> Page:
-    """Sends the form as it is, or with another button, and follows to the page it ends on."""
+    """Sends the form as it is, or with another button, and follows redirects to the last page."""
     response = browser.post(to or form.action, {**form.fields, **typed}, follow=True)
     assert response.status_code == expect, response.content.decode()[:2000]
     return Page(response.content.decode())
 
 
 def ask(browser: Client, form: Form, *, to: str = "", **typed: str) -> Any:
-    """Sends the form as the pages' script does, and returns the response with its JSON."""
+    """Sends the form as the pages' script does; returns the response with its JSON."""
     return browser.post(
         to or form.action, {**form.fields, **typed}, headers={"accept": "application/json"}
     )
 
 
 def hold(browser: Client, path: str = "", *, category: str = "demo_double") -> Page:
-    """Holds a room from the results; the page of the hold."""
+    """Holds a room from the results; returns the page of the hold."""
     page = press(browser, open_page(browser, path or stays_path()).hold_form(category))
     assert "Your room is held" in page.text
     return page
@@ -58,14 +59,14 @@ def confirm_form(page: Page) -> Form:
 
 
 def book(browser: Client, path: str = "", *, category: str = "demo_double") -> Page:
-    """Holds and confirms; the page of the booking."""
+    """Holds and confirms; returns the page of the booking."""
     page = press(browser, confirm_form(hold(browser, path, category=category)), **ADA)
     assert "Your room is booked" in page.text
     return page
 
 
 def stored() -> list[dict[str, Any]]:
-    """Every booking, oldest first."""
+    """Returns every booking, oldest first."""
     return list(connections.collection("bookings").find({}).sort("_id"))
 
 

@@ -1,4 +1,4 @@
-"""Calls of the services as an entrance makes them, with MongoDB and Redis behind."""
+"""Calls of the services as an entrance makes them, on MongoDB and Redis."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def extend(outcome: Outcome, key: str | None = "more", *, actor: Caller = PARTNE
 
 
 def let_hold_end(minutes_ago: float = 0.1) -> None:
-    """Puts the end of every hold into the past, by MongoDB's clock."""
+    """Moves the end of every hold into the past, by MongoDB's clock."""
     connections.collection("bookings").update_many(
         {"status": "pending"},
         [{"$set": {"expires_at": {"$subtract": ["$$NOW", int(minutes_ago * 60_000)]}}}],
@@ -67,7 +67,7 @@ def let_hold_end(minutes_ago: float = 0.1) -> None:
 
 
 def let_server_keys_end() -> None:
-    """Puts the end of every key that the server made into the past."""
+    """Moves the end of every server-made key into the past."""
     ended = {"$subtract": ["$$key.until", 2 * 60_000]}
     key = {"$mergeObjects": ["$$key", {"until": ended}]}
     connections.collection("bookings").update_many(
@@ -76,12 +76,12 @@ def let_server_keys_end() -> None:
 
 
 def stored() -> list[dict[str, Any]]:
-    """Every booking, oldest first."""
+    """Returns every booking, oldest first."""
     return list(connections.collection("bookings").find({}).sort("_id"))
 
 
 def check_fields_agree(booking: dict[str, Any]) -> None:
-    """What a stored booking says in one field it says in every other."""
+    """Checks that the fields of a stored booking agree with each other."""
     check_in, check_out = (date.fromisoformat(booking[day]) for day in ("check_in", "check_out"))
     released_from = booking.get("released_from")
     keeps_until = date.fromisoformat(released_from) if released_from else check_out
@@ -103,7 +103,7 @@ def check_fields_agree(booking: dict[str, Any]) -> None:
     assert booking["status"] in STATUS_AFTER[said[-1]]
 
 
-# What the newest of these in a history says of the status. Nothing else in it does.
+# The newest of these lines in a history gives the status. Nothing else in it does.
 STATUS_AFTER = {
     "created": ("pending", "confirmed"),
     "blocked": ("confirmed",),

@@ -1,4 +1,4 @@
-"""What tests share: a migrated database, emptied rather than remade, and a demo hotel."""
+"""Fixtures for all tests: a migrated database, emptied instead of made again, and a demo hotel."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ __all__ = [
     "worker",
 ]
 
-# Before the first client is made, which takes over the listeners that there are.
+# Must come before the first client is made, which takes the listeners registered by then.
 monitoring.register(only_writer)
 
-# What a test fills and the next one must not see. The catalogue stays.
+# Collections that a test fills and the next one must not see. The catalogue stays.
 EMPTIED = (
     "bookings",
     "holders",
@@ -57,7 +57,7 @@ EMPTIED = (
 
 @pytest.fixture(autouse=True)
 def watch_the_only_writer() -> Iterator[None]:
-    """Fail the test in which the site writes bookings anywhere else."""
+    """Fail a test in which other code of the site writes bookings."""
     yield
     others, only_writer.others = only_writer.others, []
     assert not others, "these write bookings past their only writer"
@@ -65,7 +65,7 @@ def watch_the_only_writer() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def migrated(django_db_blocker: object) -> Iterator[None]:
-    """This worker's own database with its indexes and the demo hotels; dropped at the end."""
+    """Make this worker's own database with its indexes and the demo hotels; drop it at the end."""
     from bookings.infrastructure import connections
     from bookings.operations import demo_data
 
@@ -88,15 +88,16 @@ def use_database(request: pytest.FixtureRequest) -> None:
 
 @pytest.fixture
 def database(migrated: None) -> None:
-    """The database without bookings, people or tokens, and an empty Redis."""
+    """Empty the database of bookings, people and tokens, and empty Redis."""
     empty_database()
     read_the_clock_well()
 
 
 def read_the_clock_well() -> None:
-    """Have what is due now be due by MongoDB's clock as well.
+    """Make sure that work due now is also due by MongoDB's clock.
 
-    Read on a busy machine, the site's may be ahead by more than a test takes to look for it.
+    Read on a busy machine, the site's clock may be ahead by more than a test takes to look for the
+    work.
     """
     from bookings.infrastructure import clock
 
@@ -108,7 +109,7 @@ def read_the_clock_well() -> None:
 
 
 def empty_database() -> None:
-    """Ask MongoDB once what there is to empty, since most tests fill one or two collections."""
+    """Ask MongoDB once which collections to empty, since most tests fill one or two."""
     from bookings.infrastructure import connections
 
     first, *others = EMPTIED
@@ -124,7 +125,7 @@ def empty_database() -> None:
 
 
 def name_if_filled(collection: str) -> list[dict[str, Any]]:
-    """A pipeline that gives the collection's name if there is anything in it."""
+    """A pipeline that returns the collection's name unless the collection is empty."""
     return [{"$limit": 1}, {"$project": {"_id": 0, "name": {"$literal": collection}}}]
 
 
@@ -135,5 +136,5 @@ def environment() -> dict[str, str]:
 
 
 def night(days_ahead: int = 30) -> str:
-    """A date that can be booked, as the API writes it."""
+    """A bookable date, as the API writes it."""
     return (date.today() + timedelta(days=days_ahead)).isoformat()  # noqa: DTZ011

@@ -1,10 +1,10 @@
-"""What may go wrong at a point of the flow, told to a running site through a folder of files.
+"""Faults at a point of the flow, which a running site reads from a folder of files.
 
-A test writes `<point>` with an action in it; the first thread of the site to come there takes
-the file away and does as it says:
+A test writes the file `<point>` with an action in it. The first thread of the site to reach the
+point removes the file and carries out the action:
 
-    kill         SIGKILL of its own process, after writing its pid into `killed`
-    pause        writes its pid into `paused`, then waits until the file `go` is there
+    kill         writes the pid of its own process into `killed`, then sends it SIGKILL
+    pause        writes its pid into `paused`, then waits for the file `go`
     sleep S      sleeps that many seconds
 """
 
@@ -13,7 +13,7 @@ import signal
 import time
 from pathlib import Path
 
-# Nobody waits for longer than this, whatever became of the test.
+# No thread waits for longer than this, whatever happened to the test.
 LONGEST_PAUSE_S = 20.0
 
 
@@ -45,13 +45,13 @@ class Faults:
             raise ValueError(f"no such action: {action}")
 
     def arm(self, point: str, action: str) -> None:
-        """The next thread to reach the point does this, once."""
+        """Has the next thread to reach the point carry out the action, once."""
         temporary = self.folder / "arming"
         temporary.write_text(action)
         temporary.rename(self.folder / point)
 
     def wait_for(self, name: str, timeout_s: float = 10.0) -> int:
-        """Waits until a process said `killed` or `paused`; returns its pid."""
+        """Waits until a process reports `killed` or `paused`; returns its pid."""
         deadline_s = time.monotonic() + timeout_s
         while time.monotonic() < deadline_s:
             if (self.folder / name).exists() and (text := (self.folder / name).read_text()):
@@ -60,10 +60,10 @@ class Faults:
         raise AssertionError(f"no process was {name} within {timeout_s} s")
 
     def go(self) -> None:
-        """Lets the paused thread go on."""
+        """Lets the paused thread continue."""
         (self.folder / "go").write_text("")
 
     def clear(self) -> None:
-        """Forgets everything between two tests."""
+        """Removes everything between two tests."""
         for file in self.folder.iterdir():
             file.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""A mail server of the tests' own, and a real worker that sends its mails there."""
+"""A mail server for the tests, and a real worker that sends its mails there."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SITE_URL = "https://bookings.example"
 
 @dataclass
 class Mailbox:
-    """A mail server that keeps what it is given, and refuses as often as it is told to."""
+    """A mail server that keeps the mails it receives, and refuses as often as a test asks."""
 
     letters: list[EmailMessage] = field(default_factory=list)
     recipients: list[list[str]] = field(default_factory=list)
@@ -70,7 +70,7 @@ def mailbox() -> Iterator[tuple[Mailbox, int]]:
 
 
 def mail_variables(port: int) -> dict[str, str]:
-    """What a process must be told to send its mails there."""
+    """The variables that make a process send its mails there."""
     return {
         "SITE_URL": SITE_URL,
         "EMAIL_HOST": "127.0.0.1",
@@ -89,7 +89,7 @@ def worker(
     mailbox: tuple[Mailbox, int],
     tmp_path: Path,
 ) -> Iterator[Path]:
-    """A running worker with its own beat; gives its log."""
+    """A running worker with its own beat; yields its log."""
     log_path = tmp_path / "worker.log"
     variables = {**environment, **mail_variables(mailbox[1])}
     with log_path.open("wb") as log:

@@ -1,7 +1,7 @@
-"""Watches every test for writes to `bookings` that go past their only writer.
+"""Watches every test for writes to `bookings` outside their only writer.
 
-A look at the source misses a collection that came through a variable. This looks at what is sent:
-the code nearest to a write must be one of those below.
+Reading the source misses a collection that comes through a variable. This plugin looks at the
+commands that are sent: the code nearest to a write must be on the list below.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pymongo import monitoring
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE, TESTS = str(ROOT / "bookings"), str(ROOT / "tests")
 
-# A restored database gets its documents as they were, and migrations run before the site does.
+# A restore writes documents as they were, and migrations run before the site does.
 WRITERS = tuple(
     str(ROOT / "bookings" / part)
     for part in ("stays/writing/", "operations/backups/restoring.py", "migrations/")
@@ -23,7 +23,7 @@ WRITES = frozenset({"insert", "update", "delete", "findAndModify", "bulkWrite"})
 
 
 class OnlyWriter(monitoring.CommandListener):
-    """Collects where else the site wrote, since pymongo swallows what a listener raises."""
+    """Collects writes from elsewhere, since pymongo swallows a listener's exceptions."""
 
     def __init__(self) -> None:
         self.others: list[str] = []

@@ -1,4 +1,4 @@
-"""Reading pages as a person does: the forms on them, and what they say."""
+"""Reads pages as a person does: their forms and their text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 @dataclass
 class Form:
-    """A form as a browser would send it without anything more typed in."""
+    """A form as a browser would send it, with nothing more typed in."""
 
     action: str
     method: str
@@ -16,7 +16,7 @@ class Form:
 
 
 class Page(HTMLParser):
-    """A page as a person has it; `files` are its style and icon, `status` its status region."""
+    """A page as a person sees it; `files` are its style and icon, `status` its status region."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class Page(HTMLParser):
         self.ids: list[str] = []
         self.attributes: set[str] = set()
         self.tags: set[str] = set()
-        self.inline: list[str] = []  # scripts and styles that stand in the page itself
+        self.inline: list[str] = []  # scripts and styles in the page itself
         self._texts: list[str] = []
         self._status: list[str] = []
         self._status_depth = 0
@@ -49,12 +49,12 @@ class Page(HTMLParser):
         return [form for form in self.forms if form.action == action]
 
     def form_to(self, action: str) -> Form:
-        """The form that goes there; there is exactly one."""
+        """Returns the form that goes there; there is exactly one."""
         (form,) = self.forms_to(action)
         return form
 
     def hold_form(self, category: str) -> Form:
-        """The form that holds a room of the category; there is exactly one."""
+        """Returns the form that holds a room of the category; there is exactly one."""
         (form,) = [form for form in self.forms_to("/hold") if form.fields["category"] == category]
         return form
 
@@ -65,7 +65,7 @@ class Page(HTMLParser):
 
     @property
     def buttons(self) -> list[str]:
-        """Where the buttons lead that send their form elsewhere."""
+        """The targets of the buttons that send their form elsewhere."""
         return self._formactions
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:

@@ -1,4 +1,4 @@
-"""A pickle that shows whether somebody read it."""
+"""A pickle that shows whether it was read."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""What is wrong with a PromQL expression, given what the site exports.
+"""Finds faults in a PromQL expression, given the metrics that the site exports.
 
-An expression with a wrong name or label is no error to Prometheus: it finds nothing, and so a graph
-stays empty and an alert silent.
+To Prometheus, a wrong name or label is no error: the expression finds nothing, so a graph stays
+empty and an alert silent.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from collections.abc import Iterable, Iterator
 import promql_parser as promql
 from prometheus_client.parser import text_string_to_metric_families
 
-# Each sample's labels, with the values they had.
+# For each sample, its labels with the values they had.
 Exported = dict[str, dict[str, set[str]]]
 
-# What Prometheus adds to all it scrapes.
+# Labels that Prometheus adds to everything it scrapes.
 OF_TARGET = {"instance", "job"}
 
 
 def read_exported(text: str) -> Exported:
-    """The names, labels and values in an answer of `/metrics`."""
+    """Returns the names, labels and values in an answer of `/metrics`."""
     exported: Exported = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
@@ -31,7 +31,8 @@ def read_exported(text: str) -> Exported:
 
 
 def faults(expression: str, exported: Exported, *, shown: Iterable[str] = ()) -> list[str]:
-    """What finds nothing in the expression; `shown` are labels that its legend names."""
+    """Returns the parts of the expression that find nothing; `shown` are the labels in its
+    legend."""
     # Grafana puts a range in here.
     tree = promql.parse(expression.replace("$__rate_interval", "5m"))
     found: list[str] = []
@@ -73,14 +74,14 @@ def faults_of_selector(node: promql.VectorSelector, exported: Exported) -> Itera
 
 
 def finds(matcher: promql.Matcher, value: str) -> bool:
-    """Whether what the matcher names, be it to leave it out, is this value."""
+    """Whether this is the value that the matcher names, even if only to exclude it."""
     if matcher.op in (promql.MatchOp.Re, promql.MatchOp.NotRe):
         return re.fullmatch(matcher.value, value) is not None
     return matcher.value == value
 
 
 def missing_labels(labels: list[str], tree: promql.Expr, exported: Exported) -> Iterator[str]:
-    """The labels that some metric in there does not have."""
+    """Returns the labels that one of its metrics does not have."""
     for node in nodes_of(tree):
         if isinstance(node, promql.VectorSelector) and node.name in exported:
             for label in labels:
@@ -89,7 +90,7 @@ def missing_labels(labels: list[str], tree: promql.Expr, exported: Exported) -> 
 
 
 def faults_of_quantile(node: promql.Call) -> Iterator[str]:
-    """A quantile needs buckets, and what they are told apart by."""
+    """A quantile needs buckets, and the label that distinguishes them."""
     if "le" not in grouped_by(node):
         yield "histogram_quantile needs le"
     for inner in nodes_of(node):

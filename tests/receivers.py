@@ -1,4 +1,4 @@
-"""A partner's server on loopback: real HTTP(S), as slow, wrong or unfriendly as a test wants."""
+"""A partner's server on loopback: real HTTP(S), as slow, wrong or unfriendly as a test needs."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ class Received:
         return self.headers["webhook-id"]
 
     def verify(self, secret: str) -> Any:
-        """The body, once the library of the specification has accepted the signature."""
+        """Returns the body, once the specification's library has accepted the signature."""
         return Webhook(secret).verify(self.body, self.headers)
 
 
 @dataclass
 class Receiver:
-    """`answer` is a status, or does the talking itself with the handler it is given."""
+    """`answer` is a status, or a function that answers through the handler it gets."""
 
     port: int
     scheme: str = "http"
@@ -76,7 +76,7 @@ class Receiver:
 
 @contextmanager
 def receiving(tls: ssl.SSLContext | None = None, *, port: int = 0) -> Iterator[Receiver]:
-    """A receiver that answers 204 to everything, until the test says otherwise."""
+    """A receiver that answers 204 to everything, until the test changes that."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -92,7 +92,7 @@ def receiving(tls: ssl.SSLContext | None = None, *, port: int = 0) -> Iterator[R
         request_queue_size = 50
 
         def handle_error(self, *_: Any) -> None:
-            """Who was cut off in the middle is none of the test's business."""
+            """A client that was cut off is no concern of the test."""
 
     server = Server(("127.0.0.1", port), Handler)
     if tls:

@@ -1,4 +1,4 @@
-"""`redis-cli -h HOST -p PORT [COMMAND …]` by way of redis-py, for runbooks where none is installed.
+"""`redis-cli -h HOST -p PORT [COMMAND …]` through redis-py, for runbooks where none is installed.
 
 Without a command it reads one from standard input; the password is REDISCLI_AUTH.
 """

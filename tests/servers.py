@@ -1,9 +1,9 @@
 """A pytest plugin that gives the tests a real MongoDB and a real Redis.
 
-One of each is started for a whole run, before pytest-django reads the settings, and taken away with
-its files at the end. Under xdist only the controlling process does so; its workers share the two
-servers, each with a database of its own. What the environment says about servers is not looked at,
-so that no test ever writes to one that somebody uses.
+It starts one of each for a whole run, before pytest-django reads the settings, and removes them
+with their files at the end. Under xdist only the controlling process does so; its workers share the
+two servers, each with its own database. The plugin ignores servers named in the environment, so no
+test ever writes to a server in use.
 """
 
 from __future__ import annotations
@@ -37,11 +37,11 @@ from local.servers import (
 
 ROOT = Path(__file__).resolve().parent.parent
 
-# Where nothing listens: for runs that only look at the tests.
+# No server listens here: for runs that only look at the tests.
 NOWHERE = {"MONGODB_URI": "mongodb://127.0.0.1:1/", "REDIS_URL": "redis://127.0.0.1:1/0"}
 
-# A file system without a disk. MongoDB waits for its files at each write, which is half of what a
-# write takes. Servers of single tests keep theirs there as well: some 0.3 GB for each mongod.
+# A file system without a disk. MongoDB waits for its files at each write, which is half of the time
+# of a write. The servers of single tests are here as well: some 0.3 GB for each mongod.
 IN_MEMORY = Path("/dev/shm")
 NEEDED_IN_MEMORY_BYTES = 6_000_000_000
 
@@ -55,19 +55,20 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
         else:
             _start_servers(early_config)
     else:
-        # A worker in the middle of a test does not notice that its controlling process is gone.
+        # A worker in the middle of a test does not notice the end of its controlling process.
         ask_for_death_signal(signal.SIGKILL)
     os.environ.update(_database_of(worker))
-    # Hundreds of processes import the site: the first ones keep what they compile for the others.
+    # Hundreds of processes import the site: the first ones keep their compiled files for the
+    # others.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     return (yield)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Have the garbage collector pass over the thousands of tests, which stay until the end.
+    """Make the garbage collector skip the thousands of tests, which stay until the end.
 
-    Otherwise it goes through all of them again and again, which is a seventh of the run's work.
+    Otherwise it visits all of them again and again, which is a seventh of the run's work.
     """
     gc.disable()
     try:
@@ -106,20 +107,21 @@ def _start_servers(config: pytest.Config) -> None:
         sweeper.kill()
         sweeper.wait()
 
-    # pytest leaves through its cleanup even after Ctrl-C; atexit is for a plugin that ends the
-    # process before pytest is that far.
+    # pytest runs its cleanup even after Ctrl-C; atexit is for a plugin that ends the process before
+    # pytest gets that far.
     config.add_cleanup(take_away)
     atexit.register(take_away)
 
     servers.append(start_throwaway(start_mongod, folder / "mongod"))
     servers.append(start_throwaway(start_redis_in_memory, folder / "redis"))
     os.environ["MONGODB_URI"], os.environ["REDIS_URL"] = (server.uri for server in servers)
-    # Where the private servers of single tests live, in workers too.
+    # The folder for the private servers of single tests, in workers too.
     os.environ["TEST_SERVERS_FOLDER"] = str(folder)
 
 
 def _quickest_place() -> Path | None:
-    """Where the servers' files go: into memory if there is room, else where temporary files do."""
+    """Choose where the servers' files go: into memory if there is room, else with temporary
+    files."""
     try:
         has_room = shutil.disk_usage(IN_MEMORY).free >= NEEDED_IN_MEMORY_BYTES
     except OSError:
@@ -128,9 +130,9 @@ def _quickest_place() -> Path | None:
 
 
 def _sweep_when_killed(folder: Path) -> subprocess.Popen[bytes]:
-    """Leave a process behind that removes `folder` once this one is gone, however it went.
+    """Leave a process behind that removes `folder` once this one has ended, in whatever way.
 
-    The servers do not need it (the kernel ends them with their parent), their files do.
+    The servers do not need it (the kernel ends them with their parent), but their files do.
     """
     return subprocess.Popen(
         [sys.executable, "-m", "tests.sweeper", str(os.getpid()), str(folder)],
@@ -149,7 +151,7 @@ def start_redis_in_memory(
 
 
 def start_throwaway(start: Callable[..., Server], folder: Path) -> Server:
-    """Start a server that may be killed with its data, on a port of its own."""
+    """Start a server that may be killed with its data, on its own port."""
     for attempt in range(1, 4):
         try:
             return start(
@@ -168,18 +170,19 @@ def start_throwaway(start: Callable[..., Server], folder: Path) -> Server:
 
 @pytest.fixture
 def own_mongod() -> Iterator[Server]:
-    """A MongoDB of the test's own, to stop, freeze or kill (and `start` again)."""
+    """A MongoDB for this test alone, to stop, freeze or kill (and `start` again)."""
     yield from own_server(start_mongod)
 
 
 @pytest.fixture
 def own_redis() -> Iterator[Server]:
-    """A Redis of the test's own, in memory, to stop, freeze, flush or kill (and `start` again)."""
+    """A Redis for this test alone, in memory, to stop, freeze, flush or kill (and `start`
+    again)."""
     yield from own_server(start_redis_in_memory)
 
 
 def own_server(start: Callable[..., Server]) -> Iterator[Server]:
-    """For a fixture: a server on a port of its own, and in the end neither it nor its files."""
+    """For a fixture: start a server on its own port, and remove it with its files at the end."""
     folder = Path(tempfile.mkdtemp(dir=os.environ["TEST_SERVERS_FOLDER"]))
     server = start_throwaway(start, folder)
     yield server
@@ -188,21 +191,22 @@ def own_server(start: Callable[..., Server]) -> Iterator[Server]:
 
 
 def make_keyfile(folder: Path) -> Path:
-    """By it members know each other, and once they have one they ask everybody for a login."""
+    """Make the key by which members know each other; with it, members ask every client for a
+    login."""
     keyfile = folder / "keyfile"
-    # With line ends in it, as `openssl rand -base64 756` writes it.
+    # With line ends, as `openssl rand -base64 756` writes it.
     keyfile.write_bytes(base64.encodebytes(secrets.token_bytes(600)))
     keyfile.chmod(0o400)
     return keyfile
 
 
 def plan_member(folder: Path, number: int, keyfile: Path) -> Server:
-    """A mongod that belongs to no set yet and lets in those alone who know its key."""
+    """A mongod that belongs to no set yet, and admits only clients that know its key."""
     server = plan_mongod(
         free_port(),
         folder / f"data{number}",
         folder / f"log{number}",
-        # So that it is not its own machine that lets the command in.
+        # The command must not get in only because it runs on the same machine.
         parameters={"enableLocalhostAuthBypass": False},
     )
     server.data_dir.mkdir()
@@ -210,7 +214,7 @@ def plan_member(folder: Path, number: int, keyfile: Path) -> Server:
 
 
 def start_and_wait(member: Server) -> None:
-    """Starts a member and returns when it answers; it may belong to no set, or have no primary."""
+    """Start a member and return when it answers; it may belong to no set, or have no primary."""
     Child.start(member)
     with MongoClient("127.0.0.1", member.port, directConnection=True) as client:
         client.admin.command("ping")
@@ -218,12 +222,12 @@ def start_and_wait(member: Server) -> None:
 
 @pytest.fixture(scope="session")
 def rounds() -> int:
-    """How many times as often a race is run as in an everyday run: the environment's ROUNDS."""
+    """How many times as often as in an everyday run a race is run: ROUNDS of the environment."""
     return int(os.environ.get("ROUNDS", "1"))
 
 
 def pytest_report_header() -> str | None:
-    """Say what is left out, since under xdist pytest's closing line does not."""
+    """Say which tests are left out, since under xdist pytest's closing line does not."""
     return None if _runs_slow() else "without the tests marked slow; SLOW=1 runs them too"
 
 

@@ -1,4 +1,4 @@
-"""The development settings, on the servers and the database that the test run made."""
+"""The development settings, with the servers and the database of this test run."""
 
 import os
 
@@ -10,5 +10,5 @@ os.environ.setdefault("MONGODB_NAME", "test_bookingsite")
 
 from bookingsite.settings import *  # noqa: E402, F403
 
-# Argon2 is slow on purpose, and here nobody guesses passwords.
+# Argon2 is slow on purpose, and no one guesses passwords here.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -30,7 +30,7 @@ PROCESSES, THREADS = 2, 4
 
 @dataclass
 class Site:
-    """Where it listens, and how to ask it things. `token` belongs to a client."""
+    """The URL it listens on, and calls to it. `token` belongs to a client."""
 
     process: subprocess.Popen[bytes]
     port: int
@@ -115,7 +115,7 @@ def start_site(environment: dict[str, str], folder: Path) -> Site:
 
 
 def all_at_once(calls: Sequence[Callable[[], requests.Response]]) -> list[requests.Response]:
-    """Makes the calls from as many threads, all let go at the same moment."""
+    """Makes each call from its own thread, all released at the same moment."""
     barrier = Barrier(len(calls))
 
     def call(number: int) -> requests.Response:

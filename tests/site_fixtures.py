@@ -1,4 +1,4 @@
-"""The site under test, and what changes about it from test to test."""
+"""The site under test, and the variations that single tests need."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def site(running_site: Site, database: None) -> Iterator[Site]:
 
 @pytest.fixture
 def start(database: None, environment: dict[str, str], tmp_path: Path) -> Iterator[Starter]:
-    """Starts further sites with variables of their own; they stop with the test."""
+    """Starts further sites with their own variables; they stop with the test."""
     sites: list[Site] = []
 
     def start_one(**variables: str) -> Site:
@@ -51,7 +51,7 @@ def start(database: None, environment: dict[str, str], tmp_path: Path) -> Iterat
 
 
 def issue_token(name: str, *, act_for_others: bool = True) -> str:
-    """A token for the client of this name, made if need be."""
+    """Returns a token for the client of this name, which it makes if necessary."""
     client, _ = ApiClient.objects.get_or_create(
         name=name, defaults={"act_for_others": act_for_others}
     )

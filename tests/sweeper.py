@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def sweep(pid: int, folder: Path) -> None:
-    """Wait until the parent `pid` is gone, then remove `folder`."""
+    """Wait until the parent `pid` has ended, then remove `folder`."""
     while os.getppid() == pid and folder.exists():
         time.sleep(0.2)
     # Workers of a killed run may need a moment to die, and write until then.

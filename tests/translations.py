@@ -1,7 +1,7 @@
-"""Brings the catalogues of locale/ in step with the texts of pages and letters, and compiles them.
+"""Updates the catalogues of locale/ with the texts of pages and letters, and compiles them.
 
-`make messages` calls it. What no page says any more is dropped, what is new comes untranslated,
-and nothing is guessed. It reads what Django's own `makemessages` would, without its gettext tools.
+`make messages` calls it. It removes texts that no page uses, adds new ones untranslated, and
+guesses nothing. It reads the same texts as Django's own `makemessages`, without its gettext tools.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ KEYWORDS = {
 
 
 def main() -> None:
-    """Rewrites each language's two files, and says what is left to be translated."""
+    """Rewrites each language's two files, and prints which texts are still untranslated."""
     for path in catalogue_paths():
         catalogue = read(path)
         catalogue.update(read_texts(), no_fuzzy_matching=True, update_creation_date=False)
         header = path.read_text(encoding="utf-8").partition("\n\n")[0]
         with path.open("wb") as file:
             file.write(f"{header}\n\n".encode())
-            # No line numbers: two branches that each add a text would quarrel about all of them.
+            # No line numbers: two branches that each add a text would conflict in all of them.
             write_po(
                 file,
                 catalogue,
@@ -64,7 +64,7 @@ def read(path: Path) -> Catalog:
 
 
 def compile_catalogue(catalogue: Catalog) -> bytes:
-    """The bytes of the .mo file."""
+    """Returns the bytes of the .mo file."""
     compiled = BytesIO()
     write_mo(compiled, catalogue)
     return compiled.getvalue()
@@ -76,7 +76,7 @@ def is_translated(message: object) -> bool:
 
 
 def read_texts() -> Catalog:
-    """Every text that pages and letters mark for translation, with the files it stands in."""
+    """Returns every text that pages and letters mark for translation, with its files."""
     texts = Catalog()
     for path, source in _read_sources():
         for _, text, _, context in extract("python", BytesIO(source.encode()), KEYWORDS):
@@ -85,13 +85,13 @@ def read_texts() -> Catalog:
 
 
 def _read_sources() -> Iterator[tuple[Path, str]]:
-    """The files as Python. Staff's pages stay in English."""
+    """Returns the files as Python. Pages for staff stay in English."""
     for folder, pattern in (("bookings", "*.py"), ("templates", "*.html"), ("templates", "*.txt")):
         for path in sorted((ROOT / folder).rglob(pattern)):
             if "admin" in path.relative_to(ROOT).parts:
                 continue
             source = path.read_text(encoding="utf-8")
-            # The brackets keep a template's indentation from being taken for Python's.
+            # The brackets keep Python from reading a template's indentation as its own.
             yield path, source if path.suffix == ".py" else f"({templatize(source)})"
 
 

@@ -20,7 +20,7 @@ if folder := os.environ.get("TEST_FAULTS"):
 if os.environ.get("TEST_WITHOUT_LOCKS"):
 
     def acquire(self: RedisLocks, names: list[str], *, ttl_ms: int) -> Lock:
-        """Everybody gets every lock, so that only the indexes are left."""
+        """Grants every lock to every caller, so that only the indexes are left."""
         return Lock(tuple(names), "nobody", ends_at_s=float("inf"))
 
     RedisLocks.acquire = acquire  # type: ignore[method-assign,assignment]

@@ -1,7 +1,7 @@
-"""Hooks for schemathesis: half of what it sends is about rooms, dates and bookings that exist.
+"""Hooks for schemathesis: half of its requests are about rooms, dates and bookings that exist.
 
-What can be booked depends on the catalogue and the calendar, which no schema can say, and a
-fuzzer that only ever meets VALIDATION_ERROR has not seen much.
+Availability depends on the catalogue and the calendar, which no schema can describe. A fuzzer that
+only ever gets VALIDATION_ERROR has not seen much.
 """
 
 import itertools
@@ -20,7 +20,7 @@ WISHES: tuple[dict[str, Any], ...] = (
     {"rooms": [{"categoryId": "grand_double", "guests": 2}, {"categoryId": "grand_single"}]},
 )
 
-# A key as the API takes it, with room for a number behind it.
+# A key as the API accepts it, with room for a number behind it.
 PLAIN_KEY = re.compile(r"[!#-\[\]-~]{1,240}")
 
 _numbers = itertools.count()
@@ -28,8 +28,11 @@ _numbers = itertools.count()
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, **_: Any) -> None:
-    """Changes what is sent. What was made to be refused stays as it is: mended, it would be taken
-    for garbage that was accepted."""
+    """Changes a request before it is sent.
+
+    A request that was made to be refused stays as it is: once corrected, it would count as garbage
+    that the API accepted.
+    """
     give_own_key(case.headers or {})
     if case.meta is None or case.meta.generation.mode.is_negative:
         return
@@ -42,14 +45,14 @@ def before_call(context: Any, case: Any, **_: Any) -> None:
 
 
 def give_own_key(headers: Any) -> None:
-    """No key twice: one that was used replays its booking whatever else is sent, garbage too."""
+    """Repeats no key: a used key replays its booking whatever else is sent, even garbage."""
     key = headers.get("Idempotency-Key")
     if isinstance(key, str) and PLAIN_KEY.fullmatch(key):
         headers["Idempotency-Key"] = f"{key}-{next(_numbers)}"
 
 
 def wish_for_what_is_there(body: dict[str, Any]) -> None:
-    # The same for the same body in every run, and another for nearly every body.
+    # The same for the same body in every run, and different for nearly every other body.
     chance = zlib.crc32(repr(sorted(body.items(), key=repr)).encode("utf-8", "surrogatepass"))
     if chance % 2:
         return
@@ -58,7 +61,7 @@ def wish_for_what_is_there(body: dict[str, Any]) -> None:
     for name in ("quotedTotal", "userId"):
         body.pop(name, None)
     if chance // 128 % 2:
-        # The rest of what was made up may be refused as well.
+        # The rest of the generated body may be refused as well.
         body.clear()
     body.update(WISHES[chance // 2 % len(WISHES)])
     # The test's own holds nearly reach the limit, so most wishes are to book.
@@ -67,7 +70,7 @@ def wish_for_what_is_there(body: dict[str, Any]) -> None:
 
 
 def search_for_what_is_there(query: Any) -> None:
-    """Dates and categories that exist, for half of the searches."""
+    """Uses existing dates and categories for half of the searches."""
     if "checkIn" in query and len(repr(query)) % 2:
         first = date.today() + timedelta(days=1 + len(repr(query)))  # noqa: DTZ011
         query["checkIn"], query["checkOut"] = str(first), str(first + timedelta(days=3))

@@ -14,15 +14,15 @@ from tests.site import Site, start_site
 
 Visit = Callable[..., Visitor]
 
-# Longer than the page waits before it asks again, and than a process takes to start anew, on a busy
+# Longer than the page waits before it asks again, and than a process takes to restart, on a busy
 # machine.
 PATIENCE_MS = 30_000
 
 ARGUMENTS = [
-    # Root, as in a container, may not have the sandbox; only our own pages are opened.
+    # Root, as in a container, may not use the sandbox; only our own pages are opened.
     "--no-sandbox",
     "--disable-gpu",
-    # Nothing but the site is to be asked for anything.
+    # The browser must not ask any server but the site.
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-quic",
@@ -39,8 +39,8 @@ def chromium() -> Iterator[Browser]:
         if os.environ.get("CI"):
             pytest.fail(sentence)
         pytest.skip(sentence)
-    # Playwright keeps an event loop running in this thread while it is open, and Django takes
-    # that for asynchronous code. That is why it closes with the last test of this folder.
+    # Playwright keeps an event loop running in this thread while it is open, and Django takes that
+    # for asynchronous code. That is why it closes with the last test of this folder.
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "yes")
         expect.set_options(timeout=PATIENCE_MS)
@@ -53,7 +53,7 @@ def chromium() -> Iterator[Browser]:
 def running_site(
     migrated: None, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
-    """The site that all browsers of this worker share, with what only a demo shows."""
+    """The site that all browsers of this worker share, with the pages that only a demo shows."""
     site = start_site({**environment, "DEMO": "1"}, tmp_path_factory.mktemp("site"))
     yield site
     site.stop()
@@ -63,16 +63,17 @@ def running_site(
     params=[pytest.param(True, id="js"), pytest.param(False, id="no-js", marks=pytest.mark.slow)]
 )
 def javascript(request: pytest.FixtureRequest) -> bool:
-    """Each story is told with JavaScript and without, unless the test says which.
+    """Runs each story with JavaScript and without, unless the test says which.
 
-    What the site answers to a form of such a page, tests/web looks at in every run.
+    For the site's answers to a form of such a page, see tests/mongo, which checks them in every
+    run.
     """
     return request.param
 
 
 @pytest.fixture
 def visit(chromium: Browser, site: Site, javascript: bool) -> Iterator[Visit]:
-    """Opens the site in a browser of somebody's own; what it complained of fails the test."""
+    """Opens the site in a separate browser; the test fails if that browser complained."""
     visitors: list[Visitor] = []
 
     def open_browser(**options: object) -> Visitor:

@@ -1,4 +1,4 @@
-"""Every page of the site in every state that looks different, by name."""
+"""Every page of the site, in every state that looks different, by name."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _offers(visitor: Visitor) -> None:
 
 
 def _no_offers(visitor: Visitor) -> None:
-    """Closed on one night, so that reasons and the nearest dates are shown."""
+    """Closes one night, so that reasons and the nearest dates are shown."""
     put_night("demo_double", night(31), closed=True)
     visitor.look_for()
 
@@ -91,7 +91,7 @@ def _bookings(visitor: Visitor) -> None:
 
 
 def _account(visitor: Visitor) -> None:
-    """The list of somebody who has an account."""
+    """The list of a person with an account."""
     accounts.make_account(address=EMAIL, name=NAME, password=PASSWORD)
     visitor.hold()
     visitor.confirm()
@@ -120,7 +120,7 @@ def _letter_sent(visitor: Visitor) -> None:
 
 
 def _follow_letter(visitor: Visitor, path: str) -> None:
-    """Asks for a letter and opens the page that its link leads to."""
+    """Asks for a letter and opens the page of its link."""
     visitor.go(path)
     visitor.page.get_by_label("E-mail").fill(EMAIL)
     visitor.press_in_main("Send the letter")

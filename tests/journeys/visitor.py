@@ -1,4 +1,4 @@
-"""Somebody with a browser: what they do on the pages, and what their browser complained of."""
+"""A person with a browser: their steps on the pages, and the browser's complaints."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NAME, EMAIL = "Ada Lovelace", "ada@example.org"
 
 
 class Visitor:
-    """A page of a browser of its own, with the steps of the journey as verbs."""
+    """A page of a separate browser, with the steps of the journey as verbs."""
 
     def __init__(self, page: Page, *, javascript: bool, origin: str) -> None:
         self.page = page
@@ -32,12 +32,12 @@ class Visitor:
         """The same browser, and so the same person, in a second tab."""
         page = self.page.context.new_page()
         tab = Visitor(page, javascript=self.javascript, origin=self.origin)
-        # Whatever goes wrong in any tab is heard of at the end.
+        # Errors in any tab are reported at the end.
         tab._complaints, tab._strangers = self._complaints, self._strangers
         tab._expected, tab.posted = self._expected, self.posted
         return tab
 
-    # --- What they do -------------------------------------------------------------------------
+    # --- The steps ------------------------------------------------------------------------------
 
     def go(self, path: str) -> Response | None:
         return self.page.goto(path)
@@ -45,7 +45,7 @@ class Visitor:
     def look_for(
         self, *, hotel: str = "demo", nights: int = 2, guests: int = 2, rooms: int = 1
     ) -> None:
-        """The results for a stay a month ahead."""
+        """Opens the results for a stay a month ahead."""
         self.go(
             f"/stays?hotel={hotel}&arrival={night(30)}&departure={night(30 + nights)}"
             f"&guests={guests}&rooms={rooms}"
@@ -61,7 +61,8 @@ class Visitor:
         self.expect_heading("Your room is held")
 
     def press_again_if_told(self, button: Locator, *, until: str) -> None:
-        """Without JavaScript the second of two clicks may be told that the first is at work."""
+        """Without JavaScript the second of two clicks may be answered that the first is still being
+        processed."""
         if self.javascript:
             return
         self.expect_text(re.compile(f"still at work|{until}"))
@@ -86,7 +87,7 @@ class Visitor:
         self.page.get_by_role("main").get_by_role("button", name=name, exact=True).click()
 
     def confirm(self) -> None:
-        """Types who is coming and confirms; the page of the booking is open then."""
+        """Types the guest's details and confirms; the page of the booking is open then."""
         self.type_details()
         self.confirm_button.click()
         self.expect_heading("Your room is booked")
@@ -102,7 +103,7 @@ class Visitor:
     def find_the_network(self) -> None:
         self.page.context.set_offline(False)
 
-    # --- What they see ------------------------------------------------------------------------
+    # --- What the visitor sees ------------------------------------------------------------------
 
     def expect_heading(self, text: str) -> None:
         expect(self.page.get_by_role("heading", level=1)).to_have_text(text)
@@ -111,7 +112,7 @@ class Visitor:
         expect(self.page.get_by_role("main")).to_contain_text(text)
 
     def expect_details(self, *, name: str = NAME, email: str = EMAIL, note: str = "") -> None:
-        """What was typed is still there."""
+        """The typed details are still there."""
         expect(self.page.get_by_label("Name")).to_have_value(name)
         expect(self.page.get_by_label("E-mail")).to_have_value(email)
         expect(self.page.get_by_label("Anything we should know?")).to_have_value(note)
@@ -124,14 +125,15 @@ class Visitor:
         )
         return {match[1] for match in found if match}
 
-    # --- What the browser complained of -------------------------------------------------------
+    # --- The browser's complaints ---------------------------------------------------------------
 
     def expect_complaint(self, part: str) -> None:
-        """The console may say this: a browser logs each answer that is not a success."""
+        """Allows the console to say this: a browser logs each answer that is not a success."""
         self._expected.append(part)
 
     def check_quiet(self) -> None:
-        """No error but the expected ones (a policy's violation is one), no other server asked."""
+        """Checks that there were only expected errors (a breach of a policy is an error), and
+        requests to no other server."""
         surprises = [
             complaint
             for complaint in self._complaints

@@ -15,7 +15,7 @@ from tests.servers import start_redis_in_memory, start_throwaway
 
 @contextmanager
 def redis_servers(number: int) -> Iterator[list[Server]]:
-    """So many servers on ports of their own; gone, with their files, at the end."""
+    """Starts so many servers on their own ports; removes them, with their files, at the end."""
     folder = Path(tempfile.mkdtemp(dir=os.environ["TEST_SERVERS_FOLDER"]))
     servers: list[Server] = []
     try:

@@ -28,7 +28,7 @@ DOWN_AFTER_MS = 500
 
 @dataclass
 class Watch:
-    """Two servers, one of them primary, and who decides which."""
+    """Two servers, one of them primary, and the Sentinels that decide which."""
 
     servers: list[Server]
     sentinels: list[Server]
@@ -42,12 +42,12 @@ class Watch:
 
     @property
     def primary(self) -> Server:
-        """Whom the Sentinels take for the primary."""
+        """The server that the Sentinels consider the primary."""
         port = self._ask("SENTINEL GET-MASTER-ADDR-BY-NAME", SERVICE)[1]
         return next(server for server in self.servers if server.port == int(port))
 
     def fail_over(self) -> None:
-        """Has the replica take over while the primary lives, as for maintenance."""
+        """Makes the replica take over while the primary lives, as for maintenance."""
         self._ask("SENTINEL FAILOVER", SERVICE)
 
     def wait_for_another(self, old: Server) -> None:
@@ -63,7 +63,7 @@ class Watch:
 
 @contextmanager
 def watched_redis() -> Iterator[Watch]:
-    """Ready to fail over; gone, with its files, at the end."""
+    """Yields servers that are ready to fail over; removes them, with their files, at the end."""
     folder = Path(tempfile.mkdtemp(dir=os.environ["TEST_SERVERS_FOLDER"]))
     watch = Watch([], [])
     try:
@@ -135,7 +135,7 @@ def _answers(sentinel: Server) -> bool:
 
 
 def _wait_until_ready(watch: Watch) -> None:
-    """Until each Sentinel knows the replica and the other two; only then can they agree."""
+    """Waits until each Sentinel knows the replica and the other two; only then can they agree."""
     deadline_s = time.monotonic() + 20
     while time.monotonic() < deadline_s:
         known = []

@@ -1,4 +1,4 @@
-"""Every overlay, rendered as `kubectl apply -k` would, from a copy with secrets of its own."""
+"""Every overlay, rendered as `kubectl apply -k` would, from a copy with its own secrets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.manifests.objects import Object
 ROOT = Path(__file__).resolve().parents[2]
 OVERLAYS = ("dev", "prod")
 
-# Its kustomize knows all that is used; Debian 12 has 1.20.
+# Its kustomize knows everything that we use; Debian 12 has 1.20.
 OLDEST_MINOR = 30
 
 
@@ -40,7 +40,7 @@ def _minor_version(kubectl: str) -> int:
 
 @pytest.fixture(scope="session")
 def k8s(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of k8s/ as a checkout has it, without anybody's secrets."""
+    """A copy of k8s/ as in a checkout, without secrets."""
     folder = tmp_path_factory.mktemp("manifests") / "k8s"
     shutil.copytree(ROOT / "k8s", folder, ignore=shutil.ignore_patterns("made-by-*"))
     return folder

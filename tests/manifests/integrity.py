@@ -1,6 +1,6 @@
-"""What schemas and linters do not see: whether the objects fit together, and our own rules.
+"""Finds faults that schemas and linters miss: objects that do not fit together, and our own rules.
 
-An API server takes most of these faults without a word, and nothing works afterwards.
+An API server accepts most of these faults without a word, and nothing works afterwards.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ CRON_FIELD = re.compile(r"\*(/\d+)?|\d+(-\d+)?(,\d+)*")
 # Minutes, hours, days, months, days of the week.
 CRON_RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
 
-# What the node controller sets on a node that is gone, and what a person sets once it is off.
+# The node controller sets these on a node that is gone, and a person sets the last once it is off.
 NODE_IS_GONE = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 OUT_OF_SERVICE = "node.kubernetes.io/out-of-service"
 MAX_PATIENCE_S = 60
 
-# Nothing runs of it until somebody scales it up.
+# Nothing of it runs until a person scales it up.
 STARTED_BY_HAND = {"Deployment/backup-shell"}
 
 
@@ -72,14 +72,14 @@ def _peer(namespace: str, name: str) -> Object:
     }
 
 
-# Who comes from other namespaces, and only to what an Ingress leads to.
+# Clients from other namespaces, which may reach only the targets of an Ingress.
 VISITORS = {
     "the ingress controller": _peer("ingress-nginx", "ingress-nginx"),
     "Prometheus": _peer("monitoring", "prometheus"),
 }
 
 Check = Callable[[list[Object]], Iterator[str]]
-# Where a mail server listens to who sends: plain or STARTTLS, and TLS from the first byte.
+# The ports on which a mail server accepts mail: plain or STARTTLS, and TLS from the first byte.
 MAIL_PORTS = {25, 465, 587}
 
 CHECKS: list[Check] = []
@@ -91,12 +91,12 @@ def check(function: Check) -> Check:
 
 
 def find_faults(objects: list[Object]) -> list[str]:
-    """A sentence for each fault."""
+    """Returns a sentence for each fault."""
     return [fault for one in CHECKS for fault in one(objects)]
 
 
 def read_quantity(text: object) -> float:
-    """A number of bytes or cores; raises ValueError."""
+    """Returns a number of bytes or cores; raises ValueError."""
     match = QUANTITY.fullmatch(str(text))
     if match is None:
         raise ValueError(f"{text} is no quantity")
@@ -165,7 +165,7 @@ def references_exist(objects: list[Object]) -> Iterator[str]:
 
 
 def _references(pods: Pods) -> Iterator[tuple[str, set[str]]]:
-    """Each ConfigMap or Secret that pods refer to, and the keys they want of it."""
+    """Each ConfigMap or Secret that pods refer to, and the keys they need from it."""
     for container in pods.containers:
         for source in container.get("envFrom", []):
             for field, kind in (("configMapRef", "ConfigMap"), ("secretRef", "Secret")):
@@ -264,7 +264,7 @@ def temporary_files_have_a_place(objects: list[Object]) -> Iterator[str]:
 
 @check
 def secrets_can_be_read(objects: list[Object]) -> Iterator[str]:
-    """Their files are root's; with an fsGroup the kubelet lets that group read them."""
+    """The files belong to root; with an fsGroup the kubelet lets that group read them."""
     for pods in all_pods(objects):
         if pods.spec.get("securityContext", {}).get("fsGroup"):
             continue
@@ -396,7 +396,7 @@ def pods_keep_to_our_rules(objects: list[Object]) -> Iterator[str]:
     for pods in all_pods(objects):
         if pods.spec.get("automountServiceAccountToken") is not False:
             yield f"{pods.name} gets a token for the cluster's API"
-        # Else a Service called x would set X_PORT and X_SERVICE_HOST in every pod.
+        # Otherwise a Service called x would set X_PORT and X_SERVICE_HOST in every pod.
         if pods.spec.get("enableServiceLinks") is not False:
             yield f"{pods.name} gets variables named after Services"
         if not pods.spec.get("securityContext", {}).get("runAsUser"):
@@ -428,10 +428,10 @@ def jobs_end(objects: list[Object]) -> Iterator[str]:
                 yield f"{pods.name} has restartPolicy {pods.spec.get('restartPolicy')}"
         elif pods.spec.get("restartPolicy", "Always") != "Always":
             yield f"{pods.name} has restartPolicy {pods.spec['restartPolicy']}"
-    # A pod whose image does not come is pending, so no attempt of it ever fails, and only a
-    # deadline ends its Job (https://github.com/kubernetes/kubernetes/issues/101584). For the
-    # Job of a release that is for good, since the next apply leaves it as it is. A CronJob
-    # needs a deadline, since concurrencyPolicy would keep the next run from ever beginning.
+    # A pod whose image does not arrive is pending, so no attempt of it ever fails, and only a
+    # deadline ends its Job (https://github.com/kubernetes/kubernetes/issues/101584). For the Job of
+    # a release that is final, since the next apply leaves it as it is. A CronJob needs a deadline,
+    # since concurrencyPolicy would keep the next run from ever beginning.
     for item in of_kind(objects, "Job"):
         for spec in (item["spec"], item["spec"]["template"]["spec"]):
             if "activeDeadlineSeconds" in spec:
@@ -464,7 +464,7 @@ def _is_cron_field(field: str, bounds: tuple[int, int]) -> bool:
     return all(low <= part[0] <= part[-1] <= high for part in parts)
 
 
-# --- Who finds whom -----------------------------------------------------------------------
+# --- Connections ----------------------------------------------------------------------------
 
 
 @check
@@ -530,10 +530,10 @@ def budgets_and_scalers_find_their_pods(objects: list[Object]) -> Iterator[str]:
 def drains_end(objects: list[Object]) -> Iterator[str]:
     """A pod that is not ready may be moved, unless it is one of a majority.
 
-    If its budget says nothing of it, none may while too few are ready (the eviction API answers
-    429). So while MongoDB has no primary and no web is ready, no node with a web could be drained.
-    A member that is not ready may be copying what the others have, and goes only while they are
-    well.
+    If its budget does not say so, no such pod may go while too few are ready (the eviction API
+    answers 429). So while MongoDB has no primary and no web is ready, no node with a web could be
+    drained. A member that is not ready may be copying the data of the others, and goes only while
+    they are well.
     """
     budgets_of: dict[str, list[str]] = {pods.name: [] for pods in all_pods(objects)}
     for item in of_kind(objects, "PodDisruptionBudget"):
@@ -558,10 +558,10 @@ def drains_end(objects: list[Object]) -> Iterator[str]:
 
 @check
 def pods_leave_a_node_that_is_gone(objects: list[Object]) -> Iterator[str]:
-    """What holds nothing is made elsewhere soon; what has a volume waits for a person.
+    """Pods without data are made elsewhere soon; pods with a volume wait for a person.
 
-    Kubernetes gives each pod five minutes unless it says otherwise. A pod of a StatefulSet is not
-    replaced after them either, and a machine that only restarts would have kept it.
+    By default Kubernetes gives each pod five minutes. After that, too, it does not replace a pod of
+    a StatefulSet, and a machine that only restarts would have kept it.
     """
     for pods in all_pods(objects):
         tolerated = {entry.get("key"): entry for entry in pods.spec.get("tolerations", [])}
@@ -656,7 +656,7 @@ def _behind_an_ingress(objects: list[Object]) -> Iterator[Pods]:
 
 @check
 def letters_alone_leave_the_cluster(objects: list[Object]) -> Iterator[str]:
-    """Who has the login of the mail server sends letters, and webhooks."""
+    """Pods with the login of the mail server send letters and webhooks; no others do."""
     senders = {
         pods.name
         for pods in all_pods(objects)
@@ -701,7 +701,7 @@ def _taken(objects: list[Object], selector: Object) -> list[Pods]:
 
 @check
 def servers_leave_room(objects: list[Object]) -> Iterator[str]:
-    """MongoDB's cache and Redis's data are at most half of what their container may use."""
+    """MongoDB's cache and Redis's data take at most half of their container's memory."""
     for pods in all_pods(objects):
         for container in pods.spec["containers"]:
             variables = {one["name"]: one.get("value") for one in container.get("env", [])}

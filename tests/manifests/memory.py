@@ -1,9 +1,9 @@
-"""What the containers take at their worst, as a sum that each limit has to hold.
+"""Adds up what the containers take at their worst, which each limit has to hold.
 
-What is known comes from the files that say it: how many processes there are, what a hash takes and
-how many are made at once, how many large bodies are worked on, and how much may lie in folders that
-are kept in memory, which the kernel counts as the container's. What processes take for themselves
-was measured, rounded up: `python -m bench.memory` prints it.
+Known figures come from the files that define them: how many processes there are, what a hash takes
+and how many are made at once, how many large bodies are worked on, and how much fits into folders
+that are kept in memory, which the kernel counts as the container's. The memory of the processes
+themselves was measured and rounded up: `python -m bench.memory` prints it.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ MIB = 2**20
 # that a stranger can make.
 MASTER_BYTES, SERVING_BYTES = 40 * MIB, 104 * MIB
 
-# A worker or a command with the most to do: one writes the largest file of nights, one a backup.
+# The worker or command with the most to do: one writes the largest file of nights, one a backup.
 WORKING_BYTES = 208 * MIB
 
 # A command that does next to nothing, such as `createsuperuser`.
 COMMAND_BYTES = 128 * MIB
 
-# What a file of nights takes until it is ordered: the body, the form that it comes in, its rows.
+# What a file of nights takes until it is ordered: the body, its form, its rows.
 LARGE_BODY_BYTES = 160 * MIB
 
-# One of an earlier release, and beside it what the thread keeps of one of ours.
+# One hash of an earlier release, and beside it the memory that the thread keeps of one of ours.
 HASHES_BYTES = (
     passwords.AT_ONCE * 1024 * (Argon2PasswordHasher.memory_cost + PasswordHasher.memory_cost)
 )
@@ -42,29 +42,29 @@ HASHES_BYTES = (
 
 @dataclass(frozen=True)
 class Container:
-    """What counts of a container, of Compose or of a pod."""
+    """The relevant parts of a container, of Compose or of a pod."""
 
     name: str
     limit_bytes: float
-    # Of all folders of it that are kept in memory.
+    # Of all its folders that are kept in memory.
     files_bytes: float
     environment: dict[str, str]
     serves: bool
 
 
 def needed_bytes(container: Container) -> float:
-    """What a container of our image takes at its worst."""
+    """Returns what a container of our image takes at its worst."""
     if not container.serves:
         return WORKING_BYTES + container.files_bytes
     at_work = SERVING_BYTES + HASHES_BYTES + bodies.LARGE_AT_ONCE * LARGE_BODY_BYTES
-    # Beside them a command that is run by `exec`, and may hash a password.
+    # Beside them a command that `exec` runs, and that may hash a password.
     beside = COMMAND_BYTES + 1024 * PasswordHasher.memory_cost
     processes = count_processes(container.environment)
     return MASTER_BYTES + processes * at_work + beside + container.files_bytes
 
 
 def find_too_small(container: Container) -> str | None:
-    """A sentence if the limit does not hold it."""
+    """Returns a sentence if the limit is too small."""
     needed = needed_bytes(container)
     if needed <= container.limit_bytes:
         return None
@@ -75,7 +75,7 @@ def find_too_small(container: Container) -> str | None:
 
 
 def count_processes(environment: dict[str, str]) -> int:
-    """gunicorn's own variable, which the image sets and a container may overrule."""
+    """Reads gunicorn's own variable, which the image sets and a container may override."""
     arguments = environment.get("GUNICORN_CMD_ARGS", "").split()
     assert not {"-w", "--workers", "--worker-class", "-k"} & set(arguments), arguments
     if "WEB_CONCURRENCY" in environment:

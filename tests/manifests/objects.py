@@ -10,7 +10,7 @@ from typing import Any
 
 Object = dict[str, Any]
 
-# What runs pods, and where its pod template is.
+# The kinds that run pods, and where their pod template is.
 TEMPLATES = {
     "Pod": (),
     "Deployment": ("spec", "template"),
@@ -44,7 +44,7 @@ class Pods:
 
     @property
     def containers(self) -> list[Object]:
-        """All of them, those that only prepare included."""
+        """All of them, including those that only prepare."""
         return [*self.spec.get("initContainers", []), *self.spec["containers"]]
 
     @property
@@ -74,17 +74,17 @@ def of_kind(objects: list[Object], *kinds: str) -> list[Object]:
 
 
 def find(objects: list[Object], name: str) -> Object:
-    """The object called `Kind/name`."""
+    """Returns the object called `Kind/name`."""
     return next(item for item in objects if name_of(item) == name)
 
 
 def pods_of(objects: list[Object], name: str) -> Pods:
-    """The pods of the controller called `Kind/name`."""
+    """Returns the pods of the controller called `Kind/name`."""
     return next(pods for pods in all_pods(objects) if pods.name == name)
 
 
 def selects(selector: Object, labels: dict[str, str]) -> bool:
-    """Whether a label selector takes these labels; an empty one takes all."""
+    """Whether a label selector matches these labels; an empty one matches all."""
     for key, value in selector.get("matchLabels", {}).items():
         if labels.get(key) != value:
             return False
@@ -102,7 +102,7 @@ def selects(selector: Object, labels: dict[str, str]) -> bool:
 
 
 def environment(pods: Pods, container: Object, objects: list[Object]) -> dict[str, str]:
-    """The variables that a container gets, worked out as the kubelet does it."""
+    """Returns the variables that a container gets, computed as the kubelet does it."""
     found = sources(objects)
     variables: dict[str, str] = {}
     for source in container.get("envFrom", []):
@@ -126,7 +126,7 @@ def environment(pods: Pods, container: Object, objects: list[Object]) -> dict[st
 
 
 def sources(objects: list[Object]) -> dict[str, dict[str, str]]:
-    """What each ConfigMap and Secret holds."""
+    """Returns the contents of each ConfigMap and Secret."""
     return {
         name_of(item): item.get("data", {})
         if item["kind"] == "ConfigMap"
@@ -136,5 +136,5 @@ def sources(objects: list[Object]) -> dict[str, dict[str, str]]:
 
 
 def expand(text: str, variables: dict[str, str]) -> str:
-    """`$(NAME)` in a value or a command; what is not known stays as it is."""
+    """Replaces `$(NAME)` in a value or a command; an unknown name stays as it is."""
     return re.sub(r"\$\((\w+)\)", lambda match: variables.get(match[1], match[0]), text)

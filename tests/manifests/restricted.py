@@ -1,7 +1,7 @@
 """The *restricted* Pod Security Standard in full, as of Kubernetes 1.34.
 
-https://kubernetes.io/docs/concepts/security/pod-security-standards/ is the source of every rule.
-A cluster that enforces it refuses such pods; here they are found before.
+https://kubernetes.io/docs/concepts/security/pod-security-standards/ is the source of every rule. A
+cluster that enforces it refuses such pods; this module finds them before that.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ HANDLERS = ("httpGet", "tcpSocket")
 
 
 def find_faults(objects: list[Object]) -> list[str]:
-    """A sentence for each breach."""
+    """Returns a sentence for each breach."""
     return [
         f"{pods.name}: {fault}"
         for pods in all_pods(objects)
@@ -93,7 +93,7 @@ def _faults_of_containers(pods: Pods) -> Iterator[str]:
 
 
 def _faults_of_context(who: str, context: Object) -> Iterator[str]:
-    """What is forbidden for a pod and for a container alike."""
+    """The rules that apply to a pod and to a container alike."""
     if context.get("runAsUser") == 0:
         yield f"{who} runs as user 0"
     if context.get("runAsNonRoot") is False:

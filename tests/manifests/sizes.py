@@ -1,8 +1,8 @@
-"""Whether sizes and times in the manifests fit each other, so that none promises more than another.
+"""Checks that sizes and times in the manifests fit each other, so none promises more than another.
 
-How large a site may grow follows from MongoDB's volume; a backup of that must fit into its volume,
-its window and its deadline, and a drill likewise. Whatever is not in the manifests is measured by a
-command of this repository, or is MongoDB's or Redis' own and has its source.
+MongoDB's volume limits how large a site may grow. A backup of that must fit into its volume, its
+window and its deadline, and so must a drill. Figures that are not in the manifests are measured by
+a command of this repository, or are MongoDB's or Redis' own and have their source.
 """
 
 from __future__ import annotations
@@ -17,46 +17,48 @@ from tests.manifests.objects import Object, Pods, find, pods_of, sources
 
 MIB, GIB = 2**20, 2**30
 
-# Bytes on MongoDB's disk, indexes included, that one core deals with in a second: so says
-# `python -m bench.backup`. A cluster has a core for MongoDB and one for the command, so neither is
-# slower there; but a backup reads as fast as the disk lets it, and half of its speed is counted on.
+# Bytes on MongoDB's disk, indexes included, that one core handles in a second, by `python -m
+# bench.backup`. A cluster has a core for MongoDB and one for the command, so neither is slower
+# there. But a backup reads only as fast as the disk allows, so we count on half of its speed.
 BACKUP_BYTES_PER_S = 58e6 / 2
 DRILL_BYTES_PER_S = 3.7e6
 RECOUNTS_BYTES_PER_S = 5.5e6
 LONGEST_RECOUNT_BYTES_PER_S = 8e6
 
-# A backup by what it is of, from the same command; half as much again, since its guests are alike.
+# The size of a backup relative to its data, from the same command; half as much again, since the
+# guests of the measurement are alike.
 BACKUP_SHARE = 0.16 * 1.5
 
-# What is left free of a volume: for the history of a snapshot window, for sorting while indexes are
-# made, and for the time it takes to make room.
+# The part of a volume that stays free: for the history of a snapshot window, for sorting while
+# indexes are made, and for the time it takes to make room.
 FREE_SHARE = 0.15
 
 # https://www.mongodb.com/docs/manual/core/replica-set-oplog/: of the free disk, and at least.
 OPLOG_SHARE, OPLOG_LEAST_BYTES = 0.05, 990 * MIB
 
-# Journal files of 100 MB, of which there are a few, and 200 MB of diagnostic data:
+# A few journal files of 100 MB, and 200 MB of diagnostic data:
 # https://www.mongodb.com/docs/manual/core/journaling/ and .../reference/parameters/.
 OTHER_FILES_BYTES = 500 * MIB
 
 # The bookings, and what a restore takes beside them.
 COPIES = 1 + restoring.ROOM
 
-# A backup warns at half the window, and should not from the first day of a full volume on.
+# A backup warns at half the window, and should not do so as soon as a volume is full.
 WARNING_SHARE = 0.5
 
-# What a Job needs to begin a try: a pod, perhaps an image, and the pause before another try.
+# The time that a Job needs before a try begins: a pod, perhaps an image, and the pause between
+# tries.
 START_S = 120
 
-# Besides its cache mongod needs half of this while a drill is on (python -m bench.backup); sorts,
-# connections and the indexes that are made come to the rest.
+# Besides its cache, mongod needs half of this during a drill (python -m bench.backup); sorts,
+# connections and the indexes being made need the rest.
 MONGOD_BYTES = 512 * MIB
 
-# Besides its data and, while the file is rewritten, as much again as a copy of what changes.
+# Besides its data, and as much again for a copy of the changes while the file is rewritten.
 REDIS_BYTES = 64 * MIB
 
-# A file as large as the data, one of changes that may grow as large before it is rewritten
-# (auto-aof-rewrite-percentage 100), and both again while that is done:
+# A file as large as the data, a file of changes that may grow as large before it is rewritten
+# (auto-aof-rewrite-percentage 100), and both again during the rewrite:
 # https://redis.io/docs/latest/operate/oss_and_stack/management/persistence/.
 REDIS_FILES = 4
 
@@ -70,12 +72,13 @@ def check(function: Check) -> Check:
 
 
 def find_misfits(objects: list[Object]) -> list[str]:
-    """A sentence for each size that promises more than another one holds."""
+    """Returns a sentence for each size that promises more than another one allows."""
     return [misfit for one in CHECKS for misfit in one(objects)]
 
 
 def room_for_bookings(volume_bytes: float) -> float:
-    """How much of a volume the database may take, indexes included; 0 if there is no room."""
+    """Returns how much of a volume the database may take, indexes included; 0 if there is no
+    room."""
     oplog_bytes = max(OPLOG_LEAST_BYTES, OPLOG_SHARE * volume_bytes)
     left_bytes = volume_bytes * (1 - FREE_SHARE) - oplog_bytes - OTHER_FILES_BYTES
     return max(0.0, left_bytes / COPIES)
@@ -86,18 +89,19 @@ def claim_bytes(claim: Object) -> float:
 
 
 def volume_bytes(objects: list[Object], name: str) -> float:
-    """Of each pod of a StatefulSet."""
+    """Returns the size of the volume of each pod of a StatefulSet."""
     return claim_bytes(find(objects, f"StatefulSet/{name}")["spec"]["volumeClaimTemplates"][0])
 
 
 def backups_kept(objects: list[Object]) -> int:
-    """The oldest is removed once the newest is there."""
+    """The oldest backup is removed once the newest is there."""
     words = pods_of(objects, "CronJob/backup").spec["containers"][0]["command"]
     return int(words[words.index("--keep") + 1]) + 1
 
 
 def window_s(objects: list[Object]) -> int:
-    """What every member is started with, so that no restart forgets it; 0 if that is nothing."""
+    """Returns the window that every member is started with, so that no restart forgets it; 0 if it
+    is missing."""
     container = pods_of(objects, "StatefulSet/mongodb").spec["containers"][0]
     given = {one["name"]: one.get("value", "") for one in container.get("env", [])}
     words = " ".join(container["args"])
@@ -106,7 +110,7 @@ def window_s(objects: list[Object]) -> int:
 
 
 def deadline_s(objects: list[Object], name: str) -> float:
-    """How long a CronJob's Job may take, all its tries together."""
+    """Returns how long a CronJob's Job may take, all its tries together."""
     return find(objects, f"CronJob/{name}")["spec"]["jobTemplate"]["spec"]["activeDeadlineSeconds"]
 
 
@@ -124,7 +128,7 @@ def volumes_have_room_for_bookings(objects: list[Object]) -> Iterator[str]:
 def backups_fit_into_their_volume(objects: list[Object]) -> Iterator[str]:
     kept = backups_kept(objects)
     needed_bytes = kept * BACKUP_SHARE * room_for_bookings(volume_bytes(objects, "mongodb"))
-    # Else it would be called nearly full for as long as it is as full as it should be.
+    # Otherwise it would count as nearly full for as long as it is as full as it should be.
     usable_bytes = (1 - FREE_SHARE) * claim_bytes(find(objects, "PersistentVolumeClaim/backup"))
     if usable_bytes < needed_bytes:
         needed = f"{needed_bytes / GIB:.1f}Gi"
@@ -140,7 +144,7 @@ def backups_end_within_their_window(objects: list[Object]) -> Iterator[str]:
 
 @check
 def recounts_end_within_their_window(objects: list[Object]) -> Iterator[str]:
-    """The doctor's, and a drill's; what did not end is a FAIL."""
+    """The doctor's recounts and a drill's; one that does not end in time is a FAIL."""
     took_s = room_for_bookings(volume_bytes(objects, "mongodb")) / LONGEST_RECOUNT_BYTES_PER_S
     if window_s(objects) * RECOUNT_SHARE < took_s:
         yield f"A recount of a full MongoDB takes {took_s:.0f} s, more than its share of the window"
@@ -148,7 +152,7 @@ def recounts_end_within_their_window(objects: list[Object]) -> Iterator[str]:
 
 @check
 def deadlines_let_every_try_end(objects: list[Object]) -> Iterator[str]:
-    """A backup that outlives its window says so; one that is stopped with its Job takes its log."""
+    """A backup that outlives its window says so; one that is stopped with its Job loses its log."""
     if tries(objects, "backup") * (window_s(objects) + START_S) > deadline_s(objects, "backup"):
         yield "CronJob/backup is stopped before its last try has outlived the window"
     for name, bytes_per_s in (("drill", DRILL_BYTES_PER_S), ("doctor", RECOUNTS_BYTES_PER_S)):
@@ -159,14 +163,14 @@ def deadlines_let_every_try_end(objects: list[Object]) -> Iterator[str]:
 
 @check
 def drills_leave_no_third_copy(objects: list[Object]) -> Iterator[str]:
-    """MongoDB keeps the files of what is dropped until the window has passed."""
+    """MongoDB keeps the files of dropped collections until the window has passed."""
     if tries(objects, "drill") > 1:
         yield "CronJob/drill tries again while the disk still holds what it dropped"
 
 
 @check
 def backup_and_drill_do_not_meet(objects: list[Object]) -> Iterator[str]:
-    """Most volumes are of one node at a time."""
+    """Most volumes can be used on only one node at a time."""
     minute, hour, *_ = find(objects, "CronJob/backup")["spec"]["schedule"].split()
     begun = find(objects, "CronJob/backup")["spec"]["startingDeadlineSeconds"]
     ended_s = int(hour) * 3600 + int(minute) * 60 + begun + deadline_s(objects, "backup")

@@ -1,9 +1,9 @@
-"""A program that migrates again and again, and meets a signal before a write of each time's own.
+"""Migrates again and again, and receives a signal before a different write each time.
 
-A line of its input says which write (0 for none), which signal, and of which process (0 for its
-own); a line of its output says how that time ended: the signal that killed it, negative, or the
-status of `manage.py migrate`. Each time is a process forked from here, since starting Python and
-Django takes longer than migrating does.
+A line of its input says which write (0 for none), which signal, and which process (0 for its own).
+A line of its output says how that time ended: the signal that killed it, negative, or the status of
+`manage.py migrate`. Each time is a process forked from here, since starting Python and Django takes
+longer than migrating does.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ WRITES = frozenset(
 
 
 class Fate(monitoring.CommandListener):
-    """Sends the signal when this process is about to send its write of that number."""
+    """Sends the signal when this process is about to send the write of that number."""
 
     def __init__(self, write: int, number: int, pid: int) -> None:
         self.left, self.number, self.pid = write, number, pid or os.getpid()
@@ -37,14 +37,14 @@ class Fate(monitoring.CommandListener):
             os.kill(self.pid, self.number)
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
-        """What was done is done."""
+        """Completed writes stay."""
 
     def failed(self, event: monitoring.CommandFailedEvent) -> None:
-        """The command says so itself."""
+        """The command reports it itself."""
 
 
 def _is_of_the_lease(event: monitoring.CommandStartedEvent) -> bool:
-    """It is renewed by the clock, so it would make the count another one each time."""
+    """The clock renews the lease, which would change the count each time."""
     return "migration_lease" in (event.command.get("update"), event.command.get("findAndModify"))
 
 
@@ -66,7 +66,7 @@ def main() -> None:
             status = 1
             try:
                 status = _migrate(*map(int, line.split()))
-            finally:  # the child must not go on as its parent
+            finally:  # the child must not continue as its parent
                 os._exit(status)
         _, ended = os.waitpid(pid, 0)
         sys.stdout.write(f"{os.waitstatus_to_exitcode(ended)}\n")

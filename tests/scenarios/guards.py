@@ -1,4 +1,4 @@
-"""Switching guards off, in the recorder's own process and its throw-away database alone."""
+"""Switches guards off, only in the recorder's own process and its throw-away database."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from locks import redis_lock
 from locks.scripts import script
 from tests.scenarios import seen
 
-# As claim.lua and acquire.lua, but they look at nothing that is there.
+# Like claim.lua and acquire.lua, but they ignore what is there.
 ALWAYS_FREE = """
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'state', 'in_progress', 'owner', ARGV[1], 'claimed_at_ms', ARGV[3])
@@ -47,7 +47,7 @@ def _without_index(name: str) -> Callable[[], Iterator[None]]:
     def switch() -> Iterator[None]:
         connections.database()["bookings"].drop_index(name)
         yield
-        # Where it was missing there may be what it would not have let in.
+        # While the guard was off, documents may have been written that it would not have let in.
         connections.database()["bookings"].delete_many({})
         make_booking_indexes(connections.database())
 
@@ -56,7 +56,7 @@ def _without_index(name: str) -> Callable[[], Iterator[None]]:
 
 @contextmanager
 def _without_lookup() -> Iterator[None]:
-    """Every complaint of an index is taken for somebody else's booking."""
+    """Takes every complaint of an index as another caller's booking."""
     with mock.patch.object(new_bookings, "_resolve_conflict", return_value="taken"):
         yield
 

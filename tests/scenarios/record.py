@@ -1,10 +1,9 @@
-"""Records what /how-it-works shows: `python -m tests.scenarios.record [FOLDER]`.
+"""Records the scenarios of /how-it-works: `python -m tests.scenarios.record [FOLDER]`.
 
-It starts a MongoDB and a Redis of its own, lets two clients go through the real service in
-every order that makes a difference, with and without each guard, and writes one file for each
-scenario and fault to static/how-it-works/ (or FOLDER). Nothing in them depends on the time or
-on chance, so that a recording of the same service is the same bytes:
-tests/scenarios/test_scenarios.py compares them.
+It starts its own MongoDB and Redis, and lets two clients go through the real service in every order
+that makes a difference, with and without each guard. It writes one file for each scenario and fault
+to static/how-it-works/ (or FOLDER). Nothing in the files depends on time or chance, so a recording
+of the same service is the same bytes: tests/scenarios/test_scenarios.py compares them.
 """
 
 from __future__ import annotations
@@ -26,24 +25,25 @@ from tests.scenarios.stage import CONFLICT, DONE, Client, Place, Seen, Step, exp
 
 FOLDER = Path(__file__).resolve().parent.parent.parent / "static" / "how-it-works"
 
-# The clients stop where it makes a difference who is next; what else happens between two stops is
+# The clients stop where the order of turns makes a difference; events between two stops are
 # recorded all the same. Two requests with one key meet at the claim, two keys at the lock.
 WRITE_STOPS = frozenset({"in_transaction", CONFLICT, "duplicate", "after_commit"})
 STOPS = {
     "key": WRITE_STOPS | {"after_claim"},
     "room": WRITE_STOPS | {"after_lock"},
-    # Who changes a hold waits inside MongoDB for a transaction that is open, so none is left so.
-    # Its claim is nobody else's, and from its look on all depends on what it then changes.
+    # A client that changes a hold waits inside MongoDB for an open transaction, so none is left
+    # open. No other client has its claim, and from its look on everything depends on what it then
+    # changes.
     "confirm": WRITE_STOPS - {"in_transaction"} | {"before_change"},
 }
 
-# A reader of the page chooses the fault; what is not here happens at a turn of its own.
+# A reader of the page chooses the fault; a fault that is not listed here happens at its own turn.
 FATES = ("lost", "crash")
 
-# How long Redis may take over a command here; what is recorded does not depend on it.
+# How long Redis may take over a command here; the recording does not depend on it.
 PATIENCE_S = 30.0
 
-# Who takes turns: two clients, and the fault.
+# The actors that take turns: two clients, and the fault.
 ACTORS = ("1", "2", "f")
 
 
@@ -84,7 +84,7 @@ class Story:
         second = first if scenario.name == "key" else _book(other, "K2")
         stops = STOPS[scenario.name]
         if scenario.name == "confirm":
-            # The story begins later: what Redis remembers of the hold is no part of it.
+            # The story begins later: Redis's memory of the hold is not part of it.
             first = _confirm(one, "K1", _book(one, "K1", hold=True)())
             self._redis.flushdb()
         self.clients = {
@@ -123,7 +123,7 @@ class Story:
         return (*clients, self._fault_is_due)
 
     def state(self) -> dict[str, Any]:
-        """What Redis and MongoDB hold; what is not committed is not there."""
+        """What Redis and MongoDB hold, without uncommitted writes."""
         from bookings.domain.booking import from_document
         from bookings.infrastructure import clock
         from tests.scenarios.seen import names
@@ -149,7 +149,7 @@ class Story:
         return {"claims": sorted(claims), "locks": locks, "bookings": sorted(bookings)}
 
     def verdict(self) -> list[str]:
-        """Which promises this end breaks."""
+        """Returns the promises that this end breaks."""
         bookings = self.state()["bookings"]
         alive = {name: key for name, key, status in bookings if status in ("pending", "confirmed")}
         broken = set()
@@ -188,7 +188,8 @@ class Story:
             # In the middle of the write: before it, the process looks at its watch.
             return at == "in_transaction"
         if self._fault == "wipe":
-            # When most depends on it: in the middle of the write, and when all seems well.
+            # The moments with the most at stake: in the middle of the write, and when all seems
+            # well.
             return at in ("in_transaction", DONE)
         return self._bookings.count_documents({"status": "pending"}) == 1
 
@@ -220,7 +221,7 @@ def _confirm(caller: Any, key: str, held: Any) -> Callable[[], Any]:
 
 
 def _say(send: Callable[[], Any]) -> Callable[[], Seen]:
-    """The answer as the page shows it: status, code, whether it is a replay, which booking."""
+    """The answer as the page shows it: status, code, whether it is a replay, and which booking."""
     from bson import ObjectId
 
     from bookings.refusals import Refusal
@@ -240,11 +241,11 @@ def _say(send: Callable[[], Any]) -> Callable[[], Seen]:
     return answer
 
 
-# --- Writing it down -----------------------------------------------------------------------
+# --- Writing the file ----------------------------------------------------------------------
 
 
 class Table:
-    """Things that occur often, each once; a recording names them by their number."""
+    """Stores each repeated thing once; a recording refers to it by its number."""
 
     def __init__(self) -> None:
         self.rows: list[Any] = []
@@ -261,9 +262,9 @@ class Table:
 def write_down(places: list[Place], steps: Table, states: Table) -> list[Any]:
     """Each place as its state and, for each actor, the step and the place it leads to.
 
-    `[state, step, place, step, place, step, place]` are the turns of client 1, of client 2 and
-    of the fault; place 0, where all begins, stands for no turn, and the end of the list is left
-    out where it says nothing more. An end is `[state, [broken promise, …]]`.
+    `[state, step, place, step, place, step, place]` are the turns of client 1, of client 2 and of
+    the fault. Place 0, the beginning, stands for no turn; the end of the list is left out where it
+    adds nothing. An end is `[state, [broken promise, …]]`.
     """
     numbers = {id(place): number for number, place in enumerate(places)}
 
@@ -304,7 +305,7 @@ def record(scenario: Scenario, fault: str) -> dict[str, Any]:
 
 
 def subsets(guards: Sequence[str]) -> list[tuple[str, ...]]:
-    """Every choice of guards, few of them first."""
+    """Every choice of guards, the smallest first."""
     return [off for size in range(len(guards) + 1) for off in itertools.combinations(guards, size)]
 
 
@@ -316,7 +317,7 @@ def main(folder: Path) -> None:
     from locks.connection import CONNECTION_OPTIONS
     from tests.scenarios import seen
 
-    # A busy machine must not be recorded as a Redis that is down.
+    # The recording must not take a busy machine for a Redis that is down.
     CONNECTION_OPTIONS.update(socket_timeout=PATIENCE_S, socket_connect_timeout=PATIENCE_S)
     monitoring.register(seen.Watch())
     django.setup()

@@ -1,6 +1,6 @@
-"""What really goes between the process and its two servers, seen where the drivers send it.
+"""Records the real traffic between the process and its two servers, where the drivers send it.
 
-It names things as the page does: B1 is the booking that client 1 made, K1 the key it came with.
+It uses the page's names: B1 is the booking that client 1 made, K1 the key of its request.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ WRITE_CONFLICT, DUPLICATE_KEY = 112, 11000
 
 INDEXES = {"one_active_booking_per_slot": "slots", "one_booking_per_key": "keys"}
 
-# Commands that tell nothing of the story: the driver's own, and what every request reads of the
-# catalogue again.
+# Commands that are no part of the story: the driver's own, and those with which every request reads
+# the catalogue again.
 QUIET = {"hello", "ismaster", "ping", "abortTransaction", "endSessions", "buildInfo"}
 
 
@@ -47,7 +47,7 @@ class Names:
 
 names = Names()
 
-# The scripts by their text; what is put in their place (guards.py) is added.
+# The scripts by their text, together with the replacements that guards.py adds.
 scripts = {
     claims._CLAIM: "claim",
     claims._FINISH: "finish",
@@ -56,7 +56,7 @@ scripts = {
     script("release"): "release",
 }
 
-# What was sent and has no place in the story. It must be empty: a recording tells everything.
+# Traffic that has no place in the story. It must be empty: a recording shows everything.
 strange: list[str] = []
 
 
@@ -78,7 +78,7 @@ def _see_script(client: Client, arguments: tuple[Any, ...], answer: Any) -> None
 
 
 def watch_redis() -> None:
-    """Tells the client of every script that its thread runs in Redis."""
+    """Reports every script that the client's thread runs in Redis to the client."""
     execute_command, execute = GuardedRedis.execute_command, GuardedPipeline.execute
 
     def execute_command_seen(self: GuardedRedis, *arguments: Any, **options: Any) -> Any:
@@ -100,8 +100,8 @@ def watch_redis() -> None:
 
 
 class Watch(monitoring.CommandListener):
-    """Tells the client of every command that its thread sends to MongoDB, and stops it there
-    where the flow has no point of its own."""
+    """Reports every command that the client's thread sends to MongoDB to the client, and stops the
+    client there if the flow has no point of its own."""
 
     def __init__(self) -> None:
         self._sent: dict[int, dict[str, Any]] = {}
@@ -110,7 +110,7 @@ class Watch(monitoring.CommandListener):
         client = playing.client
         if client is None:
             if event.command_name == "insert" and event.command["insert"] == "bookings":
-                # What was there before the story begins belongs to client 1.
+                # Data from before the beginning of the story belongs to client 1.
                 names.name_booking(event.command["documents"][0]["_id"], 1)
                 names.keys[event.command["documents"][0]["keys"][0]["digest"]] = "K1"
             return
@@ -174,7 +174,7 @@ class Watch(monitoring.CommandListener):
 
 
 def _complaint(reply: Any) -> str:
-    """Which index refused the write, if one did."""
+    """Returns the index that refused the write, if one did."""
     for error in reply.get("writeErrors", ()):
         return next(short for name, short in INDEXES.items() if name in error["errmsg"])
     return ""

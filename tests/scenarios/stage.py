@@ -1,9 +1,9 @@
-"""Two clients whose steps are taken in any order, and every order that makes a difference.
+"""Two clients take their steps in any order, and in every order that makes a difference.
 
-Each client is a thread that calls the real service and stops at the points of the flow
-(bookings/points.py) until it is its turn; so only one of them ever runs. `explore` takes every
-turn there is at every place that the two can come to. Two ways to a place count as one place
-when each client has seen the same and the servers hold the same.
+Each client is a thread that calls the real service. It stops at the points of the flow
+(bookings/points.py) until it is its turn, so only one of them ever runs. `explore` takes every
+possible turn at every place that the two can reach. Two ways to a place count as one place if each
+client has seen the same and the servers hold the same.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-# What was seen: a code and its facts, such as ("claim", "claimed").
+# What a client saw: a code and its facts, such as ("claim", "claimed").
 Seen = tuple[str | int, ...]
 Step = tuple[Seen, ...]
 
-# A client's own turn takes milliseconds. One that takes so long waits for the other, which
-# nothing but a transaction can make it do, and those are told of by the driver.
+# A client's own turn takes milliseconds. A turn that takes this long waits for the other client.
+# Only a transaction can cause that, and the driver reports those.
 LONGEST_TURN_S = 20.0
 
 # Where a client stands that has nothing more to do, and one that waits for a transaction.
@@ -26,14 +26,14 @@ DONE, CONFLICT = "done", "conflict"
 
 
 class Ended(BaseException):
-    """The run is over for a thread that stands for a process which died."""
+    """Ends the run of a thread that stands for a process which died."""
 
 
 class Client:
-    """One client: sends its request and, if that brings no answer, sends it once more.
+    """One client: sends its request and, if no answer comes, sends it once more.
 
-    `fate` is what happens to the first request: `lost` loses the answer, `crash` ends the
-    process that works on it once the booking is committed.
+    `fate` is what happens to the first request: `lost` loses the answer; `crash` ends the process
+    that works on it, once the booking is committed.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Client:
         self._failure: BaseException | None = None
 
     def take_turn(self) -> Step:
-        """Lets the client go on to its next stop; returns what was seen on the way."""
+        """Lets the client run to its next stop; returns what it saw on the way."""
         before = len(self.seen)
         if self._needs_process:
             self._needs_process = False
@@ -90,13 +90,13 @@ class Client:
             self._fates.pop(0)
             self._needs_process = True
             self._give_turn_back("crash")
-            # Nothing is tidied up: this thread stays where it is, and the client's next turn
-            # is taken by another one.
+            # There is no cleanup: this thread stays where it is, and another one takes the client's
+            # next turn.
             self._over.wait()
             raise Ended
 
     def close(self) -> None:
-        """Ends every thread, wherever it stands."""
+        """Ends every thread, wherever it is."""
         self._over.set()
         for thread in self._threads:
             self._go.release()
@@ -127,7 +127,7 @@ class Client:
                 break
         except Ended:
             return
-        except BaseException as failure:  # told to whoever gave the turn
+        except BaseException as failure:  # reported to the thread that gave the turn
             self._failure = failure
         self._give_turn_back(DONE)
 
@@ -136,7 +136,7 @@ class _Playing(threading.local):
     client: Client | None = None
 
 
-# The client whose request this thread works on, if it is one's.
+# The client whose request this thread works on, if there is one.
 playing = _Playing()
 
 
@@ -147,7 +147,7 @@ def reached(point: str) -> None:
 
 
 class Play(Protocol):
-    """One run from the beginning; who may take a turn, and what the servers hold."""
+    """One run from the beginning: which actors may take a turn, and what the servers hold."""
 
     def actors(self) -> Sequence[str]: ...
 
@@ -164,9 +164,9 @@ class Play(Protocol):
 
 @dataclass(eq=False)
 class Place:
-    """Somewhere the clients can come to: how, what the servers hold, and what can come next.
+    """A place that the clients can reach: how, what the servers hold, and what can come next.
 
-    `verdict` says at an end, where nobody has a turn left, which promises were broken.
+    At an end, where no actor has a turn left, `verdict` says which promises were broken.
     """
 
     path: tuple[str, ...]
@@ -181,7 +181,7 @@ class Place:
 
 
 def explore(begin: Callable[[], Play]) -> list[Place]:
-    """Every place there is, the beginning first."""
+    """Yields every place, the beginning first."""
     places: dict[str, Place] = {}
 
     def arrive(play: Play, path: tuple[str, ...]) -> Place:
@@ -201,7 +201,7 @@ def explore(begin: Callable[[], Play]) -> list[Place]:
             here = todo[-1]
             for actor in here.path:
                 play.take(actor)
-            # On to an end, or to a place from which every turn has been tried.
+            # Go on to an end, or to a place from which every turn has been tried.
             while here.untried:
                 actor = here.untried[0]
                 step = play.take(actor)

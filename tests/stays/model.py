@@ -1,8 +1,8 @@
 """A small hotel in plain memory, which says what the real one must do.
 
-One thing happens at a time, nothing fails, and nothing is clever: every question is answered by
-going through all stays. It knows the rules of the design and none of the engine's code. Nights
-are numbers, moments are seconds, prices are in minor units.
+One thing happens at a time, nothing fails, and nothing is clever: it answers every question by
+going through all stays. It knows the rules of the design and none of the engine's code. Nights are
+numbers, moments are seconds, prices are in minor units.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ PARTNERS = ("client:north", "client:south")
 CUSTOMER = "user:customer"
 STAFF = "user:staff"
 
-# What lasts how long, in seconds.
+# How long things last, in seconds.
 HOLD = 25 * 60
 LATE_CONFIRM = 10 * 60
 LONGEST_HOLD = 60 * 60
@@ -34,14 +34,15 @@ NEAREST_WITHIN_DAYS = 14
 OTHER_LENGTH_WITHIN_DAYS = 7
 MAX_NIGHTS = 90
 
-# Night 0 is this many days ahead. Who arrives before the deadline's night can no longer cancel.
+# Night 0 is this many days ahead. A guest who arrives before the deadline's night can no longer
+# cancel.
 NIGHT_0_AHEAD = 5
 FIRST_NIGHT_TO_CANCEL = 1
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What somebody sends: this very room or one of each of these categories, for [first, end)."""
+    """A request: this very room or one of each of these categories, for [first, end)."""
 
     room: str | None
     categories: tuple[str, ...]
@@ -54,19 +55,19 @@ class Wish:
 
     @property
     def wanted(self) -> tuple[str, ...]:
-        """The category of each room."""
+        """Returns the category of each room."""
         return (ROOMS[self.room],) if self.room else self.categories
 
     @property
     def essence(self) -> tuple[object, ...]:
-        """What makes a wish without a key the same wish."""
+        """Two wishes without a key are the same wish if these agree."""
         what = self.room or tuple(sorted(self.categories))
         return (self.user_id, what, self.first, self.end, self.hold)
 
 
 @dataclass(frozen=True)
 class Day:
-    """A day of a category's calendar that says something of its own."""
+    """A day of a category's calendar with values of its own."""
 
     price: int
     closed: bool = False
@@ -75,11 +76,12 @@ class Day:
     closed_to_departure: bool = False
 
 
-# Whose key, for what operation, on which stay, and the key; a wish's essence stands for a key
-# that the server made.
+# Whose key, for what operation, on which stay, and the key; for a server-made key, the wish's
+# essence stands for the key.
 Name = tuple[object, ...]
 
-# The first night, the end, the total and the kinds of rooms; or, of what was said, the rooms.
+# The first night, the end, the total and the kinds of rooms; or, if the client named them, the
+# rooms.
 Shown = tuple[int, int, int, tuple[str, ...]]
 
 
@@ -106,7 +108,7 @@ class Stay:
     keys: list[Name] = field(default_factory=list)
     # What a night once cost in rooms of these kinds.
     frozen: dict[tuple[int, tuple[str, ...]], int] = field(default_factory=dict)
-    # What each of them was shown.
+    # What each answer showed.
     told: dict[Name, Shown] = field(default_factory=dict)
     id: str = ""
     reference: str = ""
@@ -123,12 +125,13 @@ class Stay:
 
     @property
     def shown(self) -> Shown:
-        """What is seen of it, all but which rooms of their kinds they are."""
+        """Everything that is shown of it, except which rooms of their kinds they are."""
         kinds = tuple(sorted(ROOMS[room] for room in self.rooms))
         return (self.first, self.end, sum(self.price.values()), kinds)
 
     def freeze(self) -> None:
-        """Whatever becomes of the stay: a night that it has costs the same when it comes back."""
+        """Keeps the price of each night that the stay has, in case the night leaves and comes
+        back."""
         for night, amount in self.price.items():
             self.frozen[night, self.shown[3]] = amount
 
@@ -140,13 +143,13 @@ class Stay:
 
 @dataclass(eq=False)
 class Answer:
-    """What a key was answered with; the bytes are the real hotel's."""
+    """The answer under a key; the bytes are the real hotel's."""
 
     code: str | None = None
     stay: Stay | None = None
     wish: Wish | None = None
     until: int | None = None
-    # Nothing was done and nothing ever will be, so that a replay is told by nothing.
+    # The key did nothing and never will, so nothing marks a replay.
     is_idle: bool = False
     body: bytes = b""
 
@@ -161,7 +164,7 @@ class Verdict:
 
 
 class Hotel:
-    """Everything that was acknowledged, and what is to be answered next."""
+    """Everything that was acknowledged, and the rules for the next answer."""
 
     def __init__(self) -> None:
         self.now = 0
@@ -169,17 +172,17 @@ class Hotel:
         self.days: dict[tuple[str, int], Day] = {}
         self.stays: list[Stay] = []
         self.successes: dict[Name, Answer] = {}
-        # What Redis alone remembers.
+        # Only Redis remembers these.
         self.refusals: dict[Name, Answer] = {}
 
-    # --- What is so -----------------------------------------------------------------------
+    # --- The present state ----------------------------------------------------------------
 
     def live(self) -> Iterator[Stay]:
-        """Who keeps others out."""
+        """Whether the stay keeps others out."""
         return (s for s in self.stays if s.status_at(self.now) in ("pending", "confirmed"))
 
     def has(self, room: str, night: int) -> bool:
-        """Whether somebody has the room on this night."""
+        """Whether a stay has the room on this night."""
         return any((room, night) in stay.slots for stay in self.live())
 
     def free(self, category: str, first: int, end: int) -> list[str]:
@@ -192,7 +195,7 @@ class Hotel:
         ]
 
     def forbidden(self, category: str, first: int, end: int) -> list[tuple[str, list[int]]]:
-        """What the calendar has against a stay, and on which days."""
+        """The calendar's objections to a stay, and their days."""
         plain = Day(0)
         day = {night: self.days.get((category, night), plain) for night in range(first, end + 1)}
         closed = [night for night in range(first, end) if day[night].closed]
@@ -206,7 +209,7 @@ class Hotel:
         return why
 
     def can_be_had(self, category: str, first: int, end: int) -> bool:
-        """Whether one guest can book one room of the category, the days before today left out."""
+        """Whether one guest can book one room of the category, ignoring days before today."""
         return (
             -NIGHT_0_AHEAD <= first < end
             and not self.forbidden(category, first, end)
@@ -226,8 +229,8 @@ class Hotel:
         return [night for night in range(first, end) if not self.free(category, night, night + 1)]
 
     def nearest(self, category: str, first: int, end: int) -> list[tuple[int, int]]:
-        """Of the other stays that can be had the closest of each kind, the closest first: earlier,
-        later, and those of another length that are closer than these."""
+        """The closest of the available other stays of each kind, the closest first: earlier, later,
+        and those of another length that are closer than these."""
         around = range(-NEAREST_WITHIN_DAYS, NEAREST_WITHIN_DAYS + 1)
         of_kind: dict[str, list[tuple[tuple[int, ...], tuple[int, int]]]] = {}
         for arrival in around:
@@ -256,8 +259,7 @@ class Hotel:
 
     @staticmethod
     def _is_near(arrival: int, departure: int) -> bool:
-        """For a stay of another length: neither end is moved far, nor much farther than the
-        other."""
+        """For a stay of another length: neither end moves far, nor much farther than the other."""
         moved = (arrival, departure, departure - arrival)
         return all(abs(days) <= OTHER_LENGTH_WITHIN_DAYS for days in moved)
 
@@ -265,7 +267,7 @@ class Hotel:
         return [stay for stay in self.live() if stay is not of and stay.slots & slots]
 
     def moments(self) -> set[int]:
-        """When something ends, or changes how it will end."""
+        """The moments at which something ends, or changes how it will end."""
         found: set[int] = set()
         for stay in self.stays:
             if stay.status == "pending" and stay.ends_at is not None:
@@ -288,7 +290,7 @@ class Hotel:
     def create(
         self, caller: str, owner: str, key: str | None, wish: Wish, *, answered: str = ""
     ) -> Verdict:
-        """`answered` is the id that was really answered, which chooses among equal holds."""
+        """`answered` is the id in the real answer, which chooses among equal holds."""
         name: Name = (caller, "create", key or wish.essence)
         if replay := self._replay(name, wish):
             return replay
@@ -331,7 +333,7 @@ class Hotel:
         return self._name(stay, name, key, wish)
 
     def _adopt(self, stay: Stay, name: Name, key: str | None, wish: Wish) -> Verdict:
-        """Their own hold again, at its own price, for as many guests as they say now."""
+        """Returns their own hold again, at its own price, for the new number of guests."""
         if wish.quoted not in (None, sum(stay.price.values())):
             return Verdict(Answer("PRICE_CHANGED"))
         if wish.room:
@@ -402,7 +404,7 @@ class Hotel:
         return None
 
     def _list_price(self, categories: Iterable[str], first: int, end: int) -> dict[int, int]:
-        """What rooms of these categories cost together now, by night."""
+        """The present price of rooms of these categories together, by night."""
         names = list(categories)
         return {
             night: sum(self.list_price(name, night) for name in names)
@@ -410,12 +412,13 @@ class Hotel:
         }
 
     def list_price(self, category: str, night: int) -> int:
-        """What a room of the category costs on a night now."""
+        """The present price of a room of the category on a night."""
         day = self.days.get((category, night))
         return day.price if day else self.prices[category]
 
     def _choose(self, wish: Wish) -> tuple[str, ...] | None:
-        """For each category the free room in the smallest gap, the first by name of equal ones."""
+        """For each category the free room in the smallest gap; among equal ones the first by
+        name."""
         chosen: list[str] = []
         for category in wish.categories:
             free = [
@@ -472,7 +475,7 @@ class Hotel:
         until = self.now + (KEPT_REFUSAL if key else SERVER_KEY)
         self.refusals[name] = Answer(code, wish=wish, until=until)
         if code == "ALREADY_BOOKED":
-            # The server's key meant a stay that is over; now it means this refusal.
+            # The server's key meant a stay that has ended; now it means this refusal.
             self.successes.pop(name, None)
         return Verdict(self.refusals[name])
 
@@ -482,10 +485,8 @@ class Hotel:
         self, actor: str, stay: Stay, created: Name | None, said: Shown | None = None
     ) -> Verdict:
         """`created` is the name under which the actor's key would have made the stay; staff have
-        none. The maker's own key does as well.
-
-        `said` is the stay as they have seen it, where they say so.
-        """
+        none. The maker's own key is valid as well. `said` is the stay as the actor saw it, if they
+        say so."""
         if actor != STAFF:
             if stay.owner != actor or stay.is_block:
                 return Verdict(Answer("NOT_FOUND"))
@@ -520,8 +521,8 @@ class Hotel:
         return self._succeed(name, Answer(stay=stay))
 
     def extend(self, actor: str, stay: Stay, key: str, *, answered: str | None) -> Verdict:
-        """`answered` is what was really answered, which says whether the end moved by less than a
-        second or not at all."""
+        """`answered` is the real answer, which says whether the end moved by less than a second or
+        not at all."""
         if stay.owner != actor or stay.is_block:
             return Verdict(Answer("NOT_FOUND"))
         name: Name = (actor, "extend", stay.id, key)
@@ -584,7 +585,7 @@ class Hotel:
         return self._succeed(name, Answer(stay=stay))
 
     def mark_no_show(self, stay: Stay, tonight: int, release: bool, key: str) -> Verdict:
-        """Of a guest who did not come by `tonight`, the number of a night."""
+        """For a guest who did not come by `tonight`, the number of a night."""
         if stay.is_block:
             return Verdict(Answer("NOT_FOUND"))
         name: Name = (STAFF, "mark", stay.id, key)
