@@ -1,5 +1,4 @@
-"""A browser without JavaScript on the pages: Django's test client, with the steps that people
-take."""
+"""A browser without JavaScript: Django's test client, with the steps that people take."""
 
 from __future__ import annotations
 

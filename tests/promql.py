@@ -31,8 +31,7 @@ def read_exported(text: str) -> Exported:
 
 
 def faults(expression: str, exported: Exported, *, shown: Iterable[str] = ()) -> list[str]:
-    """Returns the parts of the expression that find nothing; `shown` are the labels in its
-    legend."""
+    """Returns the parts of the expression that find nothing; `shown` are its legend's labels."""
     # Grafana puts a range in here.
     tree = promql.parse(expression.replace("$__rate_interval", "5m"))
     found: list[str] = []

@@ -120,8 +120,7 @@ def _start_servers(config: pytest.Config) -> None:
 
 
 def _quickest_place() -> Path | None:
-    """Choose where the servers' files go: into memory if there is room, else with temporary
-    files."""
+    """Choose where the servers' files go: into memory if there is room, else to temporary files."""
     try:
         has_room = shutil.disk_usage(IN_MEMORY).free >= NEEDED_IN_MEMORY_BYTES
     except OSError:
@@ -191,8 +190,7 @@ def own_server(start: Callable[..., Server]) -> Iterator[Server]:
 
 
 def make_keyfile(folder: Path) -> Path:
-    """Make the key by which members know each other; with it, members ask every client for a
-    login."""
+    """Make the key by which members know each other; with it, members ask clients for a login."""
     keyfile = folder / "keyfile"
     # With line ends, as `openssl rand -base64 756` writes it.
     keyfile.write_bytes(base64.encodebytes(secrets.token_bytes(600)))

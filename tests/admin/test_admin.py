@@ -42,7 +42,7 @@ def desk(client: Client, staff: User) -> Client:
 
 @pytest.fixture
 def inn(database: None) -> Iterator[Hotel]:
-    """A hotel of the test's own with two categories and a room, since the demo's stay."""
+    """A hotel for one test with two categories and a room, since the demo's hotels stay."""
     hotel = Hotel.objects.create(id="inn", code="INN", name="Inn")
     double = RoomCategory.objects.create(id="inn_double", hotel=hotel, name="Double")
     RoomCategory.objects.create(id="inn_single", hotel=hotel, name="Single")
@@ -466,7 +466,7 @@ def test_never_changes_an_id(desk: Client, inn: Hotel) -> None:
 
 
 def take_off_sale_for_long(*rooms: str) -> None:
-    """As if that was three minutes ago."""
+    """Moves the moment three minutes back."""
     since = {"$subtract": ["$$NOW", 3 * 60_000]}
     collection("rooms").update_many(
         {"_id": {"$in": rooms}}, [{"$set": {"is_sold": False, "off_sale_since": since}}]

@@ -55,7 +55,7 @@ def allowed(client: Client) -> Any:
 
 
 def block(owner: User, *rooms: str, reason: str = "New carpet", key: str = "block") -> str:
-    """A block of two nights, ten days ahead; its id."""
+    """Makes a block of two nights, ten days ahead; returns its id."""
     outcome = blocks.block_rooms(
         actor=caller_of_user(owner.pk),
         room_ids=rooms or ("inn_A",),
@@ -314,7 +314,7 @@ def test_lifts_several_from_the_list(desk: Client, staff: User) -> None:
     assert len(sent_messages(response)) == 2
 
 
-# --- Who may ------------------------------------------------------------------------------------
+# --- Permissions --------------------------------------------------------------------------------
 
 
 def test_is_not_for_who_may_do_all_with_bookings(allowed: Any, staff: User) -> None:

@@ -1,4 +1,4 @@
-"""The admin's bookings: reading, adding under a key, confirming and cancelling by services."""
+"""The admin's bookings: reading, adding under a key, confirming and cancelling through services."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def test_filters_by_the_day_of_creation(desk: Client, guest: User) -> None:
 
 @pytest.mark.parametrize(
     "typed",
-    # A reference may spell "ada" by chance, so no name stands alone.
+    # A reference may contain "ada" by chance, so the test looks for no name alone.
     [
         "ada o'",
         "O'Neil (Mrs",
@@ -788,7 +788,7 @@ def test_writes_down_who_did_what(desk: Client, staff: User) -> None:
     assert document["reference"] in start_page.content.decode()
 
 
-# --- Who may ------------------------------------------------------------------------------------
+# --- Permissions --------------------------------------------------------------------------------
 
 
 def test_sends_customers_to_the_login(client: Client, guest: User) -> None:

@@ -1,4 +1,4 @@
-"""Booking by phone and moving by choosing: lists of what is free, and no ids to type."""
+"""Booking by phone and moving by choosing: lists of free rooms, and no ids to type."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def desk(client: Client) -> Client:
 
 
 def options(form: Any, name: str) -> dict[str, list[str]]:
-    """The ids in a list by the label of their group; of several lists in the first."""
+    """Returns the ids in a list by the label of their group; with several lists, in the first."""
     widget = form.fields[name].widget
     groups = widget.positions[0][1] if name == "rooms" else widget.choices
     return {
@@ -83,7 +83,7 @@ def test_keeps_a_room_that_is_not_free_in_the_list_and_says_so(desk: Client) -> 
     ("query", "said"),
     [
         ({"check_out": night(10)}, "after"),
-        ({"check_in": "2001-01-01"}, "Free for"),  # which is no choice, and so today
+        ({"check_in": "2001-01-01"}, "Free for"),  # which is not a choice, so the page shows today
         ({"guests": "x"}, "Choose dates"),
         ({"guests": "101"}, "Choose dates"),
     ],

@@ -40,7 +40,7 @@ def desk(client: Client, staff: User) -> Client:
 
 
 class Grid(HTMLParser):
-    """The rows of the grid by the room's name: for each cell its span, looks and text."""
+    """The rows of the grid by the room's name, with the span, look and text of each cell."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -142,7 +142,7 @@ def test_shows_a_room_that_is_not_for_sale_only_with_something_in_it(desk: Clien
     rows = grid(desk).rows
 
     assert "Room A not for sale" in rows
-    # A look of its own, words, and no way to a form that would refuse it.
+    # It has its own look, its own words, and no link to a form that would refuse it.
     assert rows["Room A not for sale"][0] == (1, "unsold", "Not for sale")
     assert "room=inn_A" not in desk.get(GRID, {"hotel": "inn"}).content.decode()
     assert not any(room.startswith("Room B") for room in rows)
@@ -238,7 +238,7 @@ def test_is_one_query_on_bookings_by_the_slots_index(
     on_bookings = [command for where, command in asked if where == "bookings"]
 
     assert response.status_code == 200
-    # Whether a code is due, hotels for the choice, and all categories with their rooms.
+    # Whether a code is due, the hotels to choose from, and all categories with their rooms.
     expected = ["second_factors", "hotels", "room_categories", "bookings"]
     assert [where for where, _ in asked] == expected
     (find,) = on_bookings
@@ -279,7 +279,7 @@ def test_never_lets_bars_overlap_or_leave_the_dates() -> None:
     assert section.rows[0].cells[0].text == "REF"
 
 
-# --- Who may ------------------------------------------------------------------------------------
+# --- Permissions --------------------------------------------------------------------------------
 
 PAGES = {
     GRID: {"view_bookingrecord", "change_bookingrecord"},

@@ -1,4 +1,5 @@
-"""Two people at the desk with one booking: each is told what became of it, and one thing did."""
+"""Two people at the desk with one booking: each learns what became of it, and one change was
+made."""
 
 from __future__ import annotations
 
@@ -61,9 +62,9 @@ def mark(what: str) -> Press:
 
 
 def said(response: Any) -> str:
-    """What the page tells: its messages, and the faults in its form if it came back.
+    """Returns the messages of the page, and the faults in its form if it came back.
 
-    Read from the page itself, since the test client mixes up what two threads render.
+    It reads them from the page itself, since the test client mixes up what two threads render.
     """
     page = response.content.decode()
     lists = re.findall(r'<ul class="(?:messagelist|errorlist)[^>]*>(.*?)</ul>', page, re.DOTALL)
@@ -73,8 +74,8 @@ def said(response: Any) -> str:
 def race(
     two: dict[str, Client], first: Press, second: Press, turn: int, before: tuple[Press, ...] = ()
 ) -> tuple[Any, list[str]]:
-    """Both press at the same moment, on what both have read after what was pressed `before`; the
-    booking after it, and what each was told."""
+    """Both press at the same moment, having read the page after `before` was pressed; returns the
+    booking after it, and the messages that each got."""
     connections.collection("bookings").delete_many({})
     dates = {"checkIn": night(0), "checkOut": night(2)}
     booking_id = book(f"k{turn}", resourceId="inn_A", **dates).content["booking"]["id"]
@@ -83,7 +84,7 @@ def race(
     both_claimed = threading.Barrier(2)
 
     def meet(name: str) -> None:
-        # Who comes alone, since the other is through already, does not wait for ever.
+        # A single caller, since the other has finished already, does not wait for ever.
         if name == "after_claim":
             both_claimed.wait(5)
 
@@ -104,7 +105,7 @@ def race(
 
 
 def events_of(booking: dict[str, Any]) -> list[tuple[str, str]]:
-    """What was done, and by whom."""
+    """Returns the changes, with the person who made each."""
     names = {f"user:{user.pk}": user.username for user in User.objects.all()}
     return [(line["event"], names[line["actor"]]) for line in booking["history"][1:]]
 
@@ -113,7 +114,7 @@ def test_moves_and_cancels_at_once(two: dict[str, Client]) -> None:
     for turn in range(ROUNDS):
         booking, told = race(two, move_to("inn_B"), cancel, turn)
 
-        # It is cancelled in the end whoever came first, and its slots can be sold.
+        # In the end it is cancelled whoever came first, and its slots can be sold.
         assert booking["status"] == "cancelled"
         assert "The booking is cancelled." in told[1]
         moved, done = ("moved", "anna"), ("cancelled", "ben")
@@ -133,7 +134,7 @@ def test_moves_to_two_rooms_at_once(two: dict[str, Client]) -> None:
     for turn in range(ROUNDS):
         booking, told = race(two, move_to("inn_B"), move_to("inn_C"), turn)
 
-        # Both saw it in inn_A, so one move is made, and the other's form has had its day.
+        # Both saw it in inn_A, so one move is made, and the other form is out of date.
         ((event, who),) = events_of(booking)
         winner, loser = (0, 1) if who == "anna" else (1, 0)
         room = ("inn_B", "inn_C")[winner]

@@ -66,7 +66,7 @@ def guests(inn: None) -> dict[str, str]:
 
 
 def search(typed: str) -> list[str]:
-    """The names of who is found."""
+    """Returns the names of the guests found."""
     ids = guest_search.find_stay_ids(typed, hotels=inventory.list_hotels(), limit=50)
     found = connections.collection("bookings").find({"_id": {"$in": ids}}).sort("_id", -1)
     return [document["guest"]["name"] for document in found]
@@ -133,7 +133,7 @@ def test_finds_guests_by(typed: str, names: list[str]) -> None:
     ],
 )
 def test_finds_a_booking_by_its_reference(guests: dict[str, str], change: Any) -> None:
-    """It may lack the hotel's code, or its end."""
+    """The search may omit the hotel's code, or the end."""
     assert search(change(guests[ADA])) == [ADA]
 
 
@@ -141,7 +141,7 @@ def test_finds_no_booking_by_the_code_of_its_hotel(guests: dict[str, str]) -> No
     assert search("INN") == search("INN-") == search(guests[ADA][:7]) == []
 
 
-# What was typed, and whom it must find.
+# The typed text, and the guests it must find.
 SPELLINGS = [
     ("gross", "Groß"),
     ("orsted", "Hans Christian Ørsted"),
@@ -238,7 +238,7 @@ def test_reads_a_number_as_the_hotels_country_dials_it() -> None:
     assert search("+49 212") == []
 
 
-# Every way in which who the guest is gets into a booking, or changes, or goes.
+# Every way in which a guest's details get into a booking, change, or leave it.
 def confirm_for_another() -> None:
     held = book(hold=True, resourceId="inn_A", guest={"name": "Ada", "phone": "030 4455667"})
     lifecycle.confirm_booking(
@@ -278,7 +278,7 @@ def test_keeps_no_terms_of_who_was_erased(guests: dict[str, str]) -> None:
 
 
 def test_keeps_no_terms_of_nobody() -> None:
-    """Partners say nothing of their guests, and pay nothing for a search that finds nobody."""
+    """Partners say nothing about their guests, so their bookings have no terms."""
     book(resourceId="inn_A", userId="guest-7")
 
     assert "search_terms" not in stored()[0]
@@ -321,7 +321,7 @@ def test_reads_numbers_anew_when_a_hotel_says_where_it_is(inn: None) -> None:
 
 @pytest.fixture
 def as_before(guests: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The bookings as the release before search terms left them, and what migrates them."""
+    """Bookings as the release before search terms left them, and the migration."""
     bookings = connections.database()["bookings"]
     bookings.update_many({}, {"$unset": {"search_terms": "", "country": ""}})
     bookings.drop_index("guests_by_terms")
@@ -351,7 +351,7 @@ def test_gives_terms_to_the_bookings_of_earlier_releases(as_before: Callable[[],
 
 
 def test_goes_on_giving_terms_where_it_was_killed(as_before: Callable[[], None]) -> None:
-    """The words are searched until every booking has its terms."""
+    """The migration goes through the words until every booking has its terms."""
     batches = itertools.count()
 
     def die_in_the_second(point: str) -> None:
@@ -377,7 +377,7 @@ def test_goes_on_giving_terms_where_it_was_killed(as_before: Callable[[], None])
 def test_leaves_a_guest_who_is_written_while_terms_are_given(
     as_before: Callable[[], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was read of a guest is not written beside another one."""
+    """Details that were read of a guest are not written beside another guest."""
     make_terms = guest_details.terms_of
 
     def write_another(guest: Guest, *, country: str) -> list[str]:

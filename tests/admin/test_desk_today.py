@@ -42,7 +42,7 @@ def stay(key: str = "Ada", room: str = "inn_A", first: int = 0, end: int = 2) ->
 
 
 def listed(page: Client, **query: str) -> dict[str, list[str]]:
-    """The names under each heading."""
+    """Returns the names under each heading."""
     response = page.get(TODAY, {"hotel": "inn", **query})
     return {
         heading: [line.stay.guest_name for line in lines]
@@ -51,7 +51,7 @@ def listed(page: Client, **query: str) -> dict[str, list[str]]:
 
 
 def press(page: Client, made: Outcome, what: str, **more: str) -> Any:
-    """As the form on the page would, with a key of its own unless one is given."""
+    """Sends the form on the page, with a new key unless one is given."""
     seen = stored()[0].get("presence", EXPECTED)
     sent = {"mark": what, "key": f"key-{len(stored()[0]['history'])}", "back": TODAY, "seen": seen}
     sent |= more

@@ -1,4 +1,4 @@
-"""Nights become free of charge only if that is confirmed, whichever way they would."""
+"""A night becomes free of charge only after a confirmation, in whatever way it would."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def upload(staff: Client, content: str, **more: str) -> Any:
 
 
 def box_of(response: Any) -> str:
-    """What the box is worth that confirms."""
+    """Returns the value of the box that confirms."""
     (form,) = Page(response.content.decode()).forms_to(FILES)
     return form.fields["allow_free"]
 

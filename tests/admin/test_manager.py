@@ -1,4 +1,4 @@
-"""The manager's pages: prices changed in bulk, nights as CSV, figures, and who did what."""
+"""The manager's pages: bulk changes of prices, nights as CSV, figures, and the log of actions."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def look(client: Client, wish: dict[str, Any]) -> Any:
 
 
 def apply(client: Client, wish: dict[str, Any]) -> Any:
-    """Sends what was shown again, with the other button."""
+    """Sends the rows just shown, with the other button."""
     seen = look(client, wish).context["form"]["seen"].value()
     return client.post(
         f"{PRICES}?hotel=chalet", {**wish, "seen": seen, "apply": "Apply"}, follow=True
@@ -350,7 +350,7 @@ def test_answers_after_judging_for_longer_than_mongodb_is_waited_for(
     read = night_files._Judge._read_price
 
     def read_for_long(*arguments: Any) -> Any:
-        # What MongoDB has of this request's time is over at once, as after eight seconds.
+        # MongoDB's share of this request's time ends at once, as after eight seconds.
         pymongo.timeout(1e-9).__enter__()
         return read(*arguments)
 
@@ -556,7 +556,7 @@ def test_begins_the_log_again_after_a_moment_that_cannot_be(manager: Client, mom
     assert form.errors == {"before": ["Start again from the newest entry."]}
 
 
-# --- Who did what when --------------------------------------------------------------------------
+# --- The log of actions -------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ def page_of(made: Outcome, action: str = "move") -> str:
 
 
 def form(page: Client, made: Outcome, **changes: str) -> dict[str, str]:
-    """The form as it is opened, with what was typed into it."""
+    """The form as it opens, with the typed values."""
     shown = page.get(page_of(made)).context["form"]
     return {name: str(shown[name].value()) for name in shown.fields} | changes
 
@@ -123,7 +123,7 @@ def test_moves_nothing_that_was_changed_since_the_form_was_opened(desk: Client) 
     where = {name: shown[name].value() for name in ("rooms", "check_in", "check_out")}
     assert where == {name: elsewhere[name] for name in where}
     assert stored()[0]["slots"] == [f"{night(n)}|inn_B" for n in (20, 21, 22)]
-    # What is shown then is up to date, and moves it.
+    # The page shown then is up to date, and moves the booking.
     again = {name: str(shown[name].value()) for name in shown.fields}
     desk.post(page_of(made), again | {"rooms": "inn_C"})
     assert stored()[0]["slots"] == [f"{night(n)}|inn_C" for n in (20, 21, 22)]

@@ -1,4 +1,4 @@
-"""What guests and partners were told, as staff sees it and has it sent again."""
+"""Guests' and partners' notifications, as staff see them and send them again."""
 
 from __future__ import annotations
 

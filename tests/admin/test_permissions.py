@@ -1,7 +1,7 @@
-"""Who may open what in the admin: every address of it, for everybody, in one table.
+"""Who may open which page of the admin: every URL of it, for everyone, in one table.
 
-An address that is not in the table fails, so none is forgotten. Views are called as the site
-calls them, but for middleware and rendering, which the tests of the pages have.
+A URL that is not in the table fails, so none is forgotten. Views are called as the site calls them,
+except for middleware and rendering, which the tests of the pages cover.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ bookings/webhookendpoint/<str:endpoint_id>/send-again/ 405 405 405 405   403 403
 idempotency/idempotencykey/                      403 403 403 200   403 403 403 200
 """
 
-# Open to who is not staff, too, as OPEN_TO_OTHERS says.
+# Open to people who are not staff, too, as OPEN_TO_OTHERS says.
 OPEN = """
 login/                                           302 302 302 302   200 200 200 200
 logout/                                          405 405 405 405   302 302 302 302
@@ -180,7 +180,7 @@ METHODS = ("GET", "POST")
 
 
 def expected() -> dict[str, dict[tuple[str, str], int]]:
-    """By pattern what each of the staff is answered with by each method."""
+    """Returns by pattern the answer that each kind of staff gets for each method."""
     found = {}
     for line in (TABLE + OPEN).split("\n"):
         if line:
@@ -191,7 +191,7 @@ def expected() -> dict[str, dict[tuple[str, str], int]]:
 
 
 def patterns() -> list[str]:
-    """Every pattern of the site's addresses that begins with admin/, once."""
+    """Returns every pattern of the site's URLs that begins with admin/, once."""
 
     def walk(items: Any, before: str) -> Iterator[str]:
         for item in items:
@@ -209,7 +209,7 @@ def patterns() -> list[str]:
 
 @pytest.fixture
 def addresses(database: None) -> dict[str, str]:
-    """An address for each pattern, with an object that is there."""
+    """Returns a URL for each pattern, with an existing object."""
     put_night("demo_double", night(40))
     job = NightsJob.objects.create(
         hotel_id="demo",
@@ -273,7 +273,7 @@ def addresses(database: None) -> dict[str, str]:
 
 
 def answer(user: Any, method: str, address: str) -> tuple[int, str]:
-    """The status, and where it leads; the user keeps what was looked up of their rights."""
+    """Returns the status and the target; the user keeps the rights that were looked up."""
     request = RequestFactory().generic(method, f"/admin/{address}")
     request.user = user
     request.session = SessionStore()

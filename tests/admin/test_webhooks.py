@@ -1,4 +1,4 @@
-"""Staff give partners endpoints, see what they take, try them, and renew their secrets."""
+"""Staff give partners endpoints, see their deliveries, test them, and renew their secrets."""
 
 from __future__ import annotations
 

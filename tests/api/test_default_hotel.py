@@ -1,4 +1,4 @@
-"""Whose rooms are meant by a request that names no hotel."""
+"""Which hotel's rooms a request means if it names no hotel."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def ask(client: Client, settings: Settings) -> Any:
 
 @pytest.fixture
 def only_grand() -> Any:
-    """Of the demo's two hotels the larger one alone."""
+    """Only the larger of the demo's two hotels."""
     hotels = connections.database()["hotels"]
     demo = hotels.find_one_and_delete({"_id": "demo"})
     yield

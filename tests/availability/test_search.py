@@ -1,4 +1,4 @@
-"""What a hotel can offer for a stay: rooms left, prices, reasons, nearest dates, months."""
+"""A hotel's offers for a stay: rooms left, prices, reasons, nearest dates, months."""
 
 from __future__ import annotations
 
@@ -170,7 +170,8 @@ def test_names_the_nearest_dates_before_and_after() -> None:
 
     single = look(10, 12)["inn_single"]
 
-    # One night from the 12th on is nearer than two from the 13th, as the 14th is no day to leave.
+    # One night from the 12th on is nearer than two from the 13th, since no stay may end on the
+    # 14th.
     assert single.nearest == (
         (day(12), day(13)),
         (day(12), day(15)),
@@ -276,8 +277,8 @@ def watch(monkeypatch: pytest.MonkeyPatch, call: Callable[[], object]) -> list[d
 def test_looks_at_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
     sent = watch(monkeypatch, look)
 
-    # Otherwise a booking that is moved while it is read could be seen in both rooms, and a
-    # category be called sold out, for a day, that was not for a moment.
+    # Otherwise a booking that is moved during the read could appear in both rooms, and a category
+    # that was never sold out could be called sold out for a day.
     reads = [command for command in sent if command.get("find") == "bookings"]
     assert {read["readConcern"]["level"] for read in reads} == {"snapshot"}
 
@@ -288,9 +289,10 @@ def test_looks_at_one_moment(monkeypatch: pytest.MonkeyPatch) -> None:
 def begin_between(
     first: int, last: int, category: str = "inn_single", **asked: int
 ) -> dict[int, int]:
-    """The days from `first` to `last` on which a stay can begin, and when the shortest ends.
+    """Returns the days from `first` to `last` on which a stay can begin, with the end of the
+    shortest.
 
-    Each of them is then found by a search, and really booked, at that price.
+    The test then searches for each of them, and really books it, at that price.
     """
     begun = {}
     for month in sorted({day(ahead).replace(day=1) for ahead in range(first, last + 1)}):

@@ -1,4 +1,4 @@
-"""Pickles that somebody put into Redis are not run, and do no harm."""
+"""Pickles that a stranger put into Redis do not run, and do no harm."""
 
 from __future__ import annotations
 

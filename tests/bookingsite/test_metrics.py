@@ -1,4 +1,4 @@
-"""`GET /metrics`: what every sweep did, for Prometheus, without anything about guests."""
+"""`GET /metrics`: the results of every sweep, for Prometheus, without anything about guests."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ pytestmark = pytest.mark.mongo
 Patch = pytest.MonkeyPatch
 
 
-# What the site answers, what it answers nowhere, and what is no method.
+# A path with an answer, a path without one, and something that is no method.
 SENT_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
 
 
 def samples(text: str) -> dict[str, float]:
-    """Each sample's value, under its name and labels, as Prometheus' own parser reads them."""
+    """Returns each sample's value by name and labels, as Prometheus' own parser reads them."""
     return {
         sample.name + "".join(f" {name}={value}" for name, value in sample.labels.items()): (
             sample.value
@@ -287,7 +287,7 @@ def test_counts_a_request_by_its_route_never_by_its_address(
     after = scrape(client)
     for name in (requests, timed):
         assert after[name] - before.get(name, 0) == 1
-    # The scrape before is counted as well.
+    # The earlier scrape counts as well.
     assert {
         name
         for name, value in after.items()
@@ -298,7 +298,7 @@ def test_counts_a_request_by_its_route_never_by_its_address(
 def test_keeps_few_series_whatever_a_stranger_sends_to_every_address(database: None) -> None:
     # All of them take a minute, and each adds as much as the others.
     walked = list(addresses())[::8]
-    # Its forms' secret is known to every visitor, so requests with it and without it count.
+    # Every visitor knows the secret of its forms, so requests with it and without it count.
     knows_secret, guesses = Client(), Client(enforce_csrf_checks=True)
     http_metrics.requests.clear()
     http_metrics.request_duration.clear()
@@ -314,7 +314,7 @@ def test_keeps_few_series_whatever_a_stranger_sends_to_every_address(database: N
     routes = {re.findall(r" route=(\S*)", name)[0] for name in counted}
     assert len(routes) > 15
     timed = [name for name in counted if "_duration_seconds" in name]
-    # Each bucket, one without an end, the sum and the number of all.
+    # Each bucket, one of them without an end, the sum and the number of all.
     assert len(timed) <= (len(http_metrics.REQUEST_BUCKETS_S) + 3) * len(routes)
     assert len(counted) - len(timed) <= 7 * len(routes)
 
@@ -349,7 +349,7 @@ def test_says_nothing_about_guests(client: Client) -> None:
 def test_is_served_inside_over_plain_http(settings: Settings) -> None:
     settings.SECURE_SSL_REDIRECT = True
 
-    # The redirect's exceptions are read when the middleware is made.
+    # The redirect's exceptions are read when the middleware is created.
     assert Client().get("/metrics").status_code == 200
     assert Client().get("/metrics/more").status_code == 301
 

@@ -1,4 +1,4 @@
-"""What every page says to the browser about what may run in it, and that no page needs more."""
+"""The policy that every page sends about what may run in it; no page needs more."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def policy_of(response: HttpResponse) -> dict[str, list[str]]:
 
 
 def check(response: HttpResponse) -> None:
-    """The policy is strict, and the page has nothing in it that the policy forbids."""
+    """Checks that the policy is strict, and that the page contains nothing it forbids."""
     policy = policy_of(response)
     allowed = {word for words in policy.values() for word in words}
     assert policy["default-src"] == policy["frame-ancestors"] == ["'none'"]

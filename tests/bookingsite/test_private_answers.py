@@ -1,4 +1,4 @@
-"""No browser and no proxy keeps a copy of an answer: every address of the site, for anybody."""
+"""No browser and no proxy keeps a copy of an answer: every URL of the site, for every visitor."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PUBLIC = {"/api/schema"}
 
 
 def addresses(resolver: URLResolver | None = None, prefix: str = "/") -> Iterator[str]:
-    """Every address of the site, with something in the place of what is looked up."""
+    """Every URL of the site, with a value for each parameter."""
     for entry in (resolver or get_resolver()).url_patterns:
         address = prefix + re.sub(r"<[^>]+>", "0" * 24, str(entry.pattern))
         if isinstance(entry, URLResolver):

@@ -1,4 +1,4 @@
-"""Many nights at once: what a wish comes to, and orders that hold it until it is done."""
+"""Many nights at once: the result of a wish, and orders that hold it until it is done."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ DAY, NEXT_DAY = night(30), night(31)
 
 @pytest.fixture(autouse=True)
 def use_chalet(chalet: Hotel) -> None:
-    """Every change here is of the chalet's nights."""
+    """Every change here is about the chalet's nights."""
 
 
 def plan(wish: Wish, **changes: Any) -> ChangePlan:
@@ -83,7 +83,7 @@ def row(price: int, category: str = "chalet_attic", day: str = DAY) -> NightRow:
     return NightRow(category, day, {"price": price}, 8_000)
 
 
-# --- What a wish comes to -----------------------------------------------------------------------
+# --- The result of a wish -----------------------------------------------------------------------
 
 
 def test_sets_what_is_wished_and_leaves_the_rest() -> None:
@@ -387,7 +387,7 @@ def test_sets_a_night_that_somebody_made_meanwhile(monkeypatch: Patch) -> None:
 
 
 def raise_prices(night_is_there: bool = True) -> ObjectId:
-    """Orders 10 % more for two nights of the attic, of which the first may be in the calendar."""
+    """Orders 10 % more for two nights of the attic; the first may be in the calendar."""
     if night_is_there:
         put_night("chalet_attic", DAY, price=10_000)
     return order(plan(Wish(percent=Decimal(10))).rows)
@@ -397,7 +397,7 @@ def raise_prices(night_is_there: bool = True) -> ObjectId:
     "meanwhile",
     [
         lambda: set_nights([row(20_000)]),
-        # As another order for 10 % more does: nobody may be told that prices rose twice.
+        # As another order for 10 % more does: no one may hear that prices rose twice.
         lambda: set_nights([row(11_000)]),
         lambda: set_nights([row(8_000, day=NEXT_DAY)]),
         lambda: collection("nights").delete_one({"date": DAY}),
@@ -468,7 +468,7 @@ def test_keeps_what_an_import_before_it_sets() -> None:
 
 
 def test_is_refused_by_a_worker_that_knows_no_rows() -> None:
-    """As one of an earlier release reads the order, during an upgrade."""
+    """A worker of an earlier release reads the order like this, during an upgrade."""
     job_id = order([row(1)])
     collection("nights_jobs").update_one({"_id": job_id}, {"$unset": {"kind": 1}})
 

@@ -1,4 +1,4 @@
-"""Nights as CSV: a file is taken whole or not at all, and what we write we take back."""
+"""Nights as CSV: the site accepts a file completely or not at all, and its own files again."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def stored_nights() -> list[dict[str, Any]]:
     return list(collection("nights").find().sort("_id"))
 
 
-# --- What is taken ------------------------------------------------------------------------------
+# --- Accepted files -----------------------------------------------------------------------------
 
 
 def test_reads_the_rows_of_a_file(hotel: HotelFacts) -> None:
@@ -116,7 +116,7 @@ def test_leaves_what_has_no_column(hotel: HotelFacts) -> None:
     assert (new["price"], new["min_stay"], new["closed"]) == (8_000, 1, True)
 
 
-# --- What is refused ----------------------------------------------------------------------------
+# --- Refused files ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -279,7 +279,7 @@ def test_takes_amounts_of_the_hotels_currency(hotel: HotelFacts) -> None:
 
 @pytest.fixture
 def cheap(chalet: Hotel) -> Iterator[None]:
-    """A category whose id a spreadsheet would run."""
+    """A category with an id that a spreadsheet would run."""
     RoomCategory.objects.create(id="-chalet_cheap", hotel=chalet, name="=Cheap")
     yield
     collection("nights").delete_many({})
@@ -321,7 +321,7 @@ def test_exports_from_the_first_night_to_the_last(hotel: HotelFacts) -> None:
 
 @pytest.fixture
 def many(chalet: Hotel) -> Any:
-    """The chalet with 137 categories, so that 100,000 nights of it can be told apart."""
+    """The chalet with 137 categories, so that it has 100,000 different nights."""
     RoomCategory.objects.bulk_create(
         RoomCategory(id=f"chalet_{number:03}", hotel=chalet, name=f"No. {number}")
         for number in range(137)

@@ -1,4 +1,4 @@
-"""Orders for nights: taken once, in order, renewed, and taken up again after a killed worker."""
+"""Orders for nights: taken once, in order, renewed, and taken up again after a kill."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def use_chalet(chalet: Hotel) -> None:
 
 
 def add_job(**changes: Any) -> NightsJob:
-    """A week in the chalet unless `changes` say otherwise."""
+    """Adds a week in the chalet unless `changes` say otherwise."""
     wish = {
         "hotel_id": "chalet",
         "start": "2027-03-01",
@@ -199,7 +199,7 @@ def test_writes_nothing_more_once_another_worker_took_its_job(monkeypatch: Patch
         other.append(night_jobs.work_on_jobs())
         collection("nights").update_many({"category_id": "chalet_suite"}, {"$set": {"price": 3}})
 
-    # The loser is between the two categories: the second is not its to write any more.
+    # The loser is between the two categories: it may no longer write the second.
     while_writing(monkeypatch, lambda: None, lose_the_job)
 
     ended = night_jobs.work_on_jobs()

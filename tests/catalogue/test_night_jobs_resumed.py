@@ -1,4 +1,4 @@
-"""Orders that are taken up again: what was done before a worker was killed is not done again."""
+"""Orders that are taken up again: work from before a worker was killed is not repeated."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FIRST, SECOND = f"chalet_attic|{DAY}", f"chalet_attic|{NEXT_DAY}"
 
 @pytest.fixture(autouse=True)
 def use_chalet(chalet: Hotel, monkeypatch: Patch) -> None:
-    """Every order here is of the chalet's nights, one in each batch."""
+    """Every order here is about the chalet's nights, one in each batch."""
     monkeypatch.setattr(nights, "ROWS_A_BATCH", 1)
 
 
@@ -78,7 +78,7 @@ def new_prices() -> ObjectId:
 
 
 def kill_before_second(patch: Patch, job_id: ObjectId) -> None:
-    """The worker of the job is gone once the first batch, or category, is written."""
+    """The job's worker is gone once the first batch, or category, is written."""
     with patch.context() as patched:
         for name in ("_write_rows", "_write_nights"):
             patched.setattr(nights, name, _second_fails(getattr(nights, name)))
@@ -157,7 +157,7 @@ def test_tells_what_was_refused_before_it_was_killed(monkeypatch: Patch) -> None
 
 @pytest.mark.parametrize("is_noted", [False, True])
 def test_has_written_a_batch_whole_or_not_at_all(is_noted: bool) -> None:
-    """Killed in the middle of one: what was written of it is not there, and not noted as done."""
+    """Killed in the middle of a batch: its writes are not there, and not noted as done."""
     put_night("chalet_attic", DAY, price=10_000)
     put_night("chalet_attic", NEXT_DAY, price=20_000)
     job_id = ten_percent_more()

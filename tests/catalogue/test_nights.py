@@ -33,13 +33,13 @@ ATTIC, SUITE = "chalet_attic", "chalet_suite"
 
 
 def generate(**changes: Any) -> Progress:
-    """A week in the chalet unless `changes` say otherwise."""
+    """Makes a week in the chalet unless `changes` say otherwise."""
     wish: dict[str, Any] = {"hotel_id": "chalet", "start": MONDAY, "end": SUNDAY, **changes}
     return generate_nights(**wish)
 
 
 def calendar(category: str = ATTIC) -> dict[str, int]:
-    """The price of each night there is."""
+    """Returns the price of each existing night."""
     found = collection("nights").find({"category_id": category}).sort("date")
     return {night["date"]: night["price"] for night in found}
 
@@ -53,7 +53,7 @@ def run_command(**changes: Any) -> str:
 
 @pytest.fixture
 def stopping(chalet: Hotel) -> Any:
-    """Runs the command in a process that a signal meets between the two categories."""
+    """Runs the command in a process that gets a signal between the two categories."""
 
     def run(number: signal.Signals, arguments: str) -> subprocess.CompletedProcess[str]:
         program = f"""
@@ -83,7 +83,7 @@ execute_from_command_line(["manage.py", *{arguments.split()!r}])
     return run
 
 
-# --- What is made -------------------------------------------------------------------------------
+# --- New nights ---------------------------------------------------------------------------------
 
 
 def test_makes_every_night_of_every_category_with_both_ends(chalet: Hotel) -> None:
@@ -160,7 +160,7 @@ def test_needs_a_hotel_with_categories(chalet: Hotel, hotel: str, sentence: str)
         generate(hotel_id=hotel)
 
 
-# --- What is there already ----------------------------------------------------------------------
+# --- Existing nights ----------------------------------------------------------------------------
 
 
 def test_leaves_nights_exactly_as_they_are(chalet: Hotel) -> None:

@@ -50,7 +50,7 @@ def fix_clock(patch: Patch, moment: str) -> None:
 def sell(
     first: date = EVE, end: date = TODAY, key: str = "walk-in", room: str = "inn_A"
 ) -> Outcome:
-    """To somebody who stands at the desk."""
+    """Sells to a guest at the desk."""
     payload = {"resourceId": room, "checkIn": f"{first}", "checkOut": f"{end}"}
     return create.create_booking(
         caller=STAFF,
@@ -193,7 +193,7 @@ def test_blocks_a_room_for_the_night_that_has_begun(monkeypatch: Patch) -> None:
 
 @pytest.fixture
 def desk(client: Client) -> Callable[[], Client]:
-    """Somebody of the staff who logs in now, whenever that is."""
+    """A member of staff who logs in now, whenever that is."""
     user = User.objects.create_superuser("staff")
 
     def log_in() -> Client:

@@ -1,4 +1,4 @@
-"""Occupancy and revenue: what counts, on which nights, and as plain Python counts it."""
+"""Occupancy and revenue: what counts, on which nights, compared with a count in plain Python."""
 
 from __future__ import annotations
 
@@ -214,7 +214,7 @@ def test_reads_a_whole_leap_year() -> None:
     assert figures(30, 30 + 365).total == RoomCount(rooms=366 * 5)
 
 
-# --- As plain Python counts it ------------------------------------------------------------------
+# --- The same count in plain Python -------------------------------------------------------------
 
 CATEGORY_OF = {
     "inn_A": "inn_double",
@@ -229,7 +229,7 @@ FIRST, LAST = date(2027, 3, 5), date(2027, 3, 12)
 
 @dataclass(frozen=True)
 class Made:
-    """A booking as it is put into the collection."""
+    """A booking as it goes into the collection."""
 
     kind: str
     status: str
@@ -262,7 +262,7 @@ bookings = st.lists(
 
 
 def put(made: list[Made]) -> None:
-    """All of them that fit beside each other, as the unique index would have it."""
+    """Inserts all of them that fit beside each other under the unique index."""
     collection("bookings").delete_many({})
     documents = [
         {
@@ -307,7 +307,7 @@ def fit(made: list[Made]) -> list[Made]:
 
 
 def recount(made: list[Made], each: date, category: str) -> RoomCount:
-    """The figures of one night and category, one thing after the other."""
+    """Computes the figures of one night and category, one after the other."""
     rooms = {room for room in CATEGORY_OF if CATEGORY_OF[room] == category}
     sold, held, blocked, revenue, priced = set(), set(), set(), 0, 0
     for one in made:

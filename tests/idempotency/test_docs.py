@@ -1,4 +1,4 @@
-"""The code in docs/idempotency.md, run as it stands there on real servers."""
+"""The code in docs/idempotency.md, run exactly as written on real servers."""
 
 from __future__ import annotations
 

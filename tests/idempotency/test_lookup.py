@@ -29,7 +29,7 @@ from tests.conftest import night
 
 pytestmark = [pytest.mark.mongo, pytest.mark.usefixtures("database")]
 
-# The client of the name "partner", and another.
+# The client named "partner", and another.
 PARTNER = Caller("client", "65cdd1a0f1d2c3b4a5968778")
 OTHER = "client:65cdd1a0f1d2c3b4a5968779"
 
@@ -65,7 +65,7 @@ def show(key: str, *arguments: str) -> str:
 
 @pytest.fixture
 def dead_redis(settings: Settings) -> None:
-    """The site's settings with a Redis that is not there."""
+    """The site's settings with the address of a missing Redis."""
     cache = {**settings.CACHES["default"], "LOCATION": f"redis://127.0.0.1:{free_port()}/0"}
     settings.CACHES = {**settings.CACHES, "default": cache}
 

@@ -1,7 +1,7 @@
-"""The clock that holds are measured by: MongoDB's, read now and then and carried on in between.
+"""The clock that measures holds: MongoDB's, read now and then and carried on in between.
 
-A process may be wrong about it all the same: read slowly, or stopped. What is kept for a day must
-not come of that.
+Still, a process may be wrong about it: after a slow reading, or after it was stopped. Nothing that
+is kept for a day may depend on that.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ HOUR = timedelta(hours=1)
 
 
 def off_by(read: datetime) -> timedelta:
-    """How far what was just read is from MongoDB's time, which here is this machine's."""
+    """Returns how far the last reading is from MongoDB's time, which here is this machine's."""
     return abs(datetime.now(UTC) - read)
 
 
 def put_clock(patch: Patch, by: timedelta) -> None:
-    """This process is wrong about the time."""
+    """Makes this process wrong about the time."""
     right = clock.now
     patch.setattr(clock, "now", lambda: right() + by)
 
@@ -45,7 +45,7 @@ def put_clock(patch: Patch, by: timedelta) -> None:
 
 
 class Asked(pymongo.monitoring.CommandListener):
-    """Says when a command has been sent."""
+    """Reports that a command has been sent."""
 
     def __init__(self) -> None:
         self.has_been = threading.Event()
@@ -72,7 +72,7 @@ def own_mongod(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture
 def slow_mongod(own_mongod: Server, asked: Asked, monkeypatch: Patch) -> Iterator[Server]:
-    """A MongoDB to freeze, whose time is asked."""
+    """A MongoDB to freeze, which gives the time."""
     with pymongo.MongoClient(own_mongod.uri, event_listeners=[asked]) as client:
         client.admin.command("ping")
         monkeypatch.setattr(clock, "database", lambda: client.admin)
@@ -81,14 +81,14 @@ def slow_mongod(own_mongod: Server, asked: Asked, monkeypatch: Patch) -> Iterato
 
 
 def stall(mongod: Server, seconds: float) -> None:
-    """The next one to ask waits so long."""
+    """Makes the next question wait this long."""
     mongod.freeze()
     threading.Timer(seconds, mongod.thaw).start()
 
 
 @pytest.mark.parametrize("look", [1, 2])
 def test_never_puts_two_readings_together(monkeypatch: Patch, look: int) -> None:
-    """A thread is stopped in the middle of its reading and goes on after another has asked."""
+    """A thread is stopped in the middle of its reading and continues after another has asked."""
     read = clock._MongoClock()
     read.now()
     elapsed_s = clock._elapsed_s
@@ -103,7 +103,7 @@ def test_never_puts_two_readings_together(monkeypatch: Patch, look: int) -> None
             asking.join()
         return moment_s
 
-    time.sleep(0.3)  # so old is the first reading by then
+    time.sleep(0.3)  # the first reading is this old by then
     monkeypatch.setattr(clock, "_elapsed_s", be_stopped)
 
     assert off_by(read.now()) < timedelta(seconds=0.2)
@@ -173,7 +173,7 @@ def test_asks_a_new_primary_at_once(slow_mongod: Server) -> None:
 
 
 def test_asks_a_new_primary_once(slow_mongod: Server, asked: Asked) -> None:
-    """Also where the fallen one's time was read better."""
+    """Even if the fallen primary's time was read more precisely."""
     read = clock._MongoClock()
     read.now()
     assert read.reading is not None
@@ -186,7 +186,7 @@ def test_asks_a_new_primary_once(slow_mongod: Server, asked: Asked) -> None:
     assert not asked.has_been.is_set()
 
 
-# --- What is kept for a day comes from MongoDB's own look at its clock ------------------------
+# --- MongoDB's own look at its clock decides what is kept for a day ---------------------------
 
 
 @pytest.mark.parametrize("which", [{"resourceId": "inn_S"}, {"categoryId": "inn_single"}])
@@ -212,7 +212,7 @@ def test_refuses_what_a_live_hold_has_by_a_clock_that_is_ahead(
 
     rival = book("rival", caller=RIVAL, **which)
 
-    # Nothing to be sure of in RESOURCE_LOCKED, and nothing wrong: the key may try again.
+    # RESOURCE_LOCKED needs no certainty, and nothing is wrong: the key may try again.
     assert rival.code == ("ALREADY_BOOKED" if "resourceId" in which else "SOLD_OUT")
 
 

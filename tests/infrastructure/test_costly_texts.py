@@ -1,6 +1,6 @@
-"""A text that is dear to read, sent to every door that takes one: it costs little there.
+"""A text that is expensive to process, sent to every door that accepts one: it costs little there.
 
-Python puts the marks of a letter in order in a time that grows with the square of their number, and
+Python sorts the marks of a letter in a time that grows with the square of their number, and
 meanwhile no other thread of the process runs.
 """
 
@@ -21,10 +21,10 @@ from tests.browsing import ADA, confirm_form, hold
 from tests.calls import book
 from tests.conftest import night
 
-# Just small enough for a body. To normalise it takes several seconds.
+# Just small enough for a body. Normalising it takes several seconds.
 MARKS = "a" + "\u0300" * 15_000 + "\u0316" * 15_000
 
-# What it may cost. A page takes less than a tenth.
+# The most that it may cost. A page takes less than a tenth.
 MOST_S = 0.5
 
 pytestmark = [pytest.mark.mongo, pytest.mark.usefixtures("inn")]
@@ -32,7 +32,8 @@ pytestmark = [pytest.mark.mongo, pytest.mark.usefixtures("inn")]
 
 @contextmanager
 def cheap() -> Iterator[None]:
-    """The processor's time, not the clock's: another process may have the processor meanwhile."""
+    """Measures processor time, not the clock's: another process may have the processor
+    meanwhile."""
     started_s = time.process_time()
     yield
     assert time.process_time() - started_s < MOST_S

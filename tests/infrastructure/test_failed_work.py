@@ -1,4 +1,5 @@
-"""One bad item in a queue: the good ones behind it are done, and it fails, bounded and seen."""
+"""One bad item in a queue: the good ones behind it succeed, and its failures are limited and
+shown."""
 
 from __future__ import annotations
 
@@ -97,7 +98,7 @@ def test_gives_up_a_bad_letter_after_its_tries(caplog: pytest.LogCaptureFixture)
     )
     assert (line["error"], line["place"].partition(":")[0]) == ("KeyError", "account_letters.py")
     assert "next_try_at" not in collection("letters").find_one({})
-    # The way to it once, the address never.
+    # The traceback once, the e-mail address never.
     assert sum("stack" in vars(record) for record in caplog.records) == 1
     assert BAD not in str([vars(record) for record in caplog.records])
 
@@ -129,7 +130,7 @@ def test_forgets_the_failure_of_a_letter_that_was_sent_after_all() -> None:
 
 
 def book_two() -> tuple[dict[str, Any], dict[str, Any]]:
-    """What comes first is to be damaged."""
+    """Makes two bookings; the first one is to be damaged."""
     for key, address, days in (("bad", BAD, 30), ("good", GOOD, 31)):
         book(key, caller=CUSTOMER, guest={"name": "A", "email": address}, date=night(days))
     bad, good = stored()
@@ -144,7 +145,7 @@ def book_two() -> tuple[dict[str, Any], dict[str, Any]]:
         {"price": None},
         {"history": "lost"},
         {"keys.0.body": b"no JSON"},
-        # Read without a fault, and more than MongoDB can keep.
+        # Readable without a fault, and more than MongoDB can keep.
         {"keys.0.body": b'{"booking": {"number": 99999999999999999999}}'},
     ],
     ids=str,
@@ -340,7 +341,7 @@ def add_readers() -> None:
     for name in ("bad", "good"):
         reader = User.objects.create_user(name, email=f"{name}@example.org", is_staff=True)
         reader.user_permissions.add(Permission.objects.get(codename="change_webhookendpoint"))
-    # As no entrance would take them; the good one is read second.
+    # No entrance would accept them; the good one is read second.
     User.objects.filter(username="bad").update(email="*a\n@evil.example")
     User.objects.filter(username="good").update(email=GOOD)
 
@@ -503,7 +504,7 @@ def test_uses_up_nobodys_tries_while_mongodb_is_away(
     assert (found["failed"], found["sent"]) == (0, 2)
 
 
-# --- Where staff see it -----------------------------------------------------------------------
+# --- The pages for staff ----------------------------------------------------------------------
 
 
 def test_shows_failed_work_to_staff_and_lets_them_take_it_off(client: Client) -> None:

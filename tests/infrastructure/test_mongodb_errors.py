@@ -1,7 +1,7 @@
-"""What becomes of every error that MongoDB may answer with, asked of a MongoDB that answers it.
+"""The site's reaction to every error that MongoDB may return, from a MongoDB that returns it.
 
-`failCommand` makes a server fail at a command with any code there is. Without labels, so that the
-code alone has to tell; the driver adds its own where it knows the code.
+`failCommand` makes a server fail at a command with any existing code. The errors have no labels, so
+the code alone has to decide; the driver adds its own labels to codes that it knows.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ from tests.servers import start_throwaway
 
 pytestmark = pytest.mark.mongo
 
-# What the driver itself tries again for as long as it has time, mostly after another look for the
-# primary: whoever retries is told nothing if it is over by then.
+# The driver itself retries these for as long as it has time, mostly after another look for the
+# primary; if the error has passed by then, the client does not see it.
 RETRIED = sorted({6, 7, 89, 91, 134, 189, 262, 9001, 10107, 11600, 11602, 13435, 13436})
 TOLD = sorted(PASSING_CODES.difference(RETRIED))
 
@@ -61,7 +61,7 @@ Fail = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def failing_mongod(migrated: None) -> Iterator[pymongo.MongoClient]:
-    """A MongoDB that can be told to fail, which all of this process uses meanwhile."""
+    """A MongoDB that can be told to fail; meanwhile this whole process uses it."""
     folder = Path(tempfile.mkdtemp(dir=os.environ["TEST_SERVERS_FOLDER"]))
     start = partial(start_mongod, parameters={"enableTestCommands": True})
     server = start_throwaway(start, folder)
@@ -84,8 +84,8 @@ def failing_mongod(migrated: None) -> Iterator[pymongo.MongoClient]:
 
 @pytest.fixture
 def fail(failing_mongod: pymongo.MongoClient) -> Iterator[Fail]:
-    """`with fail("insert", errorCode=11601):` lets these commands fail; the first few not where
-    `skip` says so, and only a few where `times` does."""
+    """`with fail("insert", errorCode=11601):` makes these commands fail; not the first few if
+    `skip` says so, and only a few if `times` does."""
     empty_database()
 
     @contextmanager
@@ -97,7 +97,7 @@ def fail(failing_mongod: pymongo.MongoClient) -> Iterator[Fail]:
             yield
         finally:
             failing_mongod.admin.command("configureFailPoint", "failCommand", mode="off")
-            # No request of a test is to wait for the next probe.
+            # No request of a test may wait for the next probe.
             outage._is_away.clear()
 
     yield failing
@@ -219,7 +219,7 @@ def test_shows_a_page_to_try_again_after_any_error_that_passes(fail: Fail) -> No
     browser = Client(raise_request_exception=False)
     assert browser.login(username="ada", password="correct horse")
     for code in TOLD:
-        # What is offered, and before that whose session it is.
+        # The offers, and before them the owner of the session.
         for command in ("find", "aggregate"):
             with fail(command, errorCode=code):
                 page = browser.get(stays_path())
@@ -280,7 +280,7 @@ def test_says_to_try_again_where_only_the_session_could_not_be_written(fail: Fai
     browser = Client(raise_request_exception=False)
     login = {"username": "staff", "password": "correct horse", "next": "/admin/"}
     sessions = f"{connection.settings_dict['NAME']}.django_session"
-    # It is made before somebody is logged in, and written once more on the way out. To Django an
+    # The session is made before the log-in, and written once more on the way out. To Django an
     # update that fails is a session that is gone, and so a bad request.
     with fail("update", namespace=sessions, errorCode=246):
         failed = browser.post("/admin/login/", login)
@@ -306,7 +306,7 @@ def test_says_to_try_again_where_a_right_password_could_not_be_hashed_once_more(
 
 
 def run_worker() -> None:
-    """What beat makes the worker do; what fails there, fails in the log."""
+    """Runs the tasks that beat asks for; a failure there is in the log."""
     for task in (
         tasks.expire_holds,
         tasks.generate_nights,

@@ -1,4 +1,4 @@
-"""A hold that runs out while somebody types: told in time, and nothing is lost."""
+"""A hold that runs out while a guest types: the page says so in time, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 
 RUN_OUT = "Your hold has run out"
 
-# The page's polite region, as a screen reader would hear it: every text that it was given.
+# The page's polite region, as a screen reader would hear it: every text that it showed.
 LISTEN = """() => {
   const news = document.getElementById("hold-news");
   window.heard = [];
@@ -61,7 +61,7 @@ def test_asks_the_server_before_it_says_that_it_is_over(visitor: Visitor) -> Non
 
 @pytest.mark.parametrize("javascript", [True])
 def test_goes_on_after_an_extension_that_came_late(visitor: Visitor) -> None:
-    """The answer was slow, and the page had said that it was over."""
+    """The answer was slow, and the page had already said that the hold has ended."""
     visitor.page.clock.install()
     visitor.hold()
     let_hold_end()

@@ -20,7 +20,7 @@ from tests.journeys.visitor import Visitor, stored
 
 GRID = "/admin/desk/occupancy/?hotel=inn&days=14"
 
-# The admin's links change their colour slowly.
+# The colour of the admin's links changes slowly.
 SETTLED = "Promise.all(document.getAnimations().map((animation) => animation.finished))"
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("inn")]
@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("inn")]
 
 @pytest.fixture
 def desk(visit: Visit) -> Visitor:
-    """Somebody at the desk, with bookings of every look around today."""
+    """A person at the desk, with bookings of every look around today."""
     staff = fill_inn()
     visitor = visit()
     client = Client()
@@ -57,7 +57,7 @@ def fill_inn() -> User:
 
 
 def focused(page: Page) -> str:
-    """The text of what has the focus, or its label."""
+    """The text of the element that has the focus, or its label."""
     script = "document.activeElement.ariaLabel || document.activeElement.textContent"
     return page.evaluate(script).strip()
 
@@ -124,7 +124,7 @@ def test_books_from_a_free_night_for_who_is_on_the_phone(desk: Visitor) -> None:
 @pytest.mark.parametrize("javascript", [True])
 def test_is_accessible_and_fits_a_telephone(desk: Visitor) -> None:
     booking = stored()[0]["_id"]
-    # What axe itself does to look at the page; the other tests hear of what the page does.
+    # Requests that axe itself makes to look at the page; the other tests see those of the page.
     desk.expect_complaint("Applying inline style")
     desk.expect_complaint("Couldn't load preload assets")
     found, sideways = [], []

@@ -14,7 +14,7 @@ from tests.journeys.visitor import EMAIL, NAME, Visitor, statuses
 
 pytestmark = pytest.mark.browser
 
-# The longest words, the widest tables, and the page that weighs most.
+# The pages with the longest words and the widest tables, and the heaviest page.
 TIGHT = ["no offers", "hold", "account", "how it works"]
 
 
@@ -76,7 +76,7 @@ def test_fits_a_telephone_in_german_too(visitor: Visitor, name: str) -> None:
 
     visitor.press("Deutsch")
     expect_language(page, "de")
-    page.wait_for_load_state("networkidle")  # or what is still under way would be weighed as well
+    page.wait_for_load_state("networkidle")  # or requests still under way would count as well
     page.evaluate(AXE_SCRIPT)
     results = AxeResults(page.evaluate("rules => axe.run(rules)", RULES))
     sideways = page.evaluate(OVERFLOWING)

@@ -83,7 +83,7 @@ def test_books_no_second_time_after_going_back_from_the_booking(visitor: Visitor
 
     visitor.page.go_back()
 
-    # The page of the hold has become the booking's; with JavaScript it was replaced by it.
+    # The page of the hold has become the booking's page; with JavaScript that page replaced it.
     visitor.expect_heading("Demo Hotel" if visitor.javascript else "Your room is booked")
     assert statuses() == ["confirmed"]
 

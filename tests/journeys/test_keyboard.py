@@ -1,4 +1,4 @@
-"""Everything can be done with the keyboard, and one always sees where one is."""
+"""Everything can be done with the keyboard, and the focus is always visible."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SHOWS_FOCUS = """() => {
 
 
 def tab_to(visitor: Visitor, target: Locator) -> None:
-    """Presses Tab until the target has the focus, which every stop on the way must show."""
+    """Presses Tab until the target has the focus; every stop on the way must show its focus."""
     for _ in range(MOST_STOPS):
         visitor.page.keyboard.press("Tab")
         here = visitor.page.evaluate("document.activeElement.outerHTML")

@@ -1,4 +1,4 @@
-"""The lesson: what it says when answers are lost, and when a recording does not load."""
+"""The lesson: its words when answers are lost, and when a recording does not load."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ Rule = Callable[[Route], None]
 
 
 def drop(route: Route) -> None:
-    """It arrives and is acted on; its answer never comes back."""
+    """The request arrives and is carried out; its answer never comes back."""
     route.fetch()
     route.abort("connectionreset")
 
 
 def cut(route: Route) -> None:
-    """It never arrives."""
+    """The request never arrives."""
     route.abort("connectionreset")
 
 
@@ -37,12 +37,12 @@ def busy(route: Route) -> None:
 
 
 def away(route: Route) -> None:
-    """What a proxy says of a server that is away."""
+    """A proxy's answer while its server is away."""
     route.fulfill(status=503, content_type="text/html", body="<h1>Away</h1>")
 
 
 def treat(visitor: Visitor, *rules: Rule, ends: tuple[Rule, ...] = ()) -> None:
-    """One rule for each of the first requests that book, and that end the run."""
+    """One rule for each of the first requests that book, and for those that end the run."""
     left = {"book": list(rules), "end": list(ends)}
 
     def handle(route: Route) -> None:

@@ -1,4 +1,5 @@
-"""The network fails, a process dies, the first try is slow: one key, one booking, and told so."""
+"""The network fails, a process dies, the first try is slow: one key, one booking, and clear
+words."""
 
 from __future__ import annotations
 
@@ -15,15 +16,15 @@ pytestmark = pytest.mark.browser
 
 LOST = "The connection was lost. Trying again in"
 
-# What stands above the page that each step leads to.
+# The heading of the page that each step leads to.
 STEPS = {"hold": "Your room is held", "confirm": "Your room is booked"}
 
-# Where a browser is while it shows its own words about a server that did not answer.
+# The address of a browser while it shows its own words about a server that did not answer.
 NO_PAGE = re.compile("^chrome-error:")
 
 
 def lose_first_answer(visitor: Visitor) -> None:
-    """The first form that is sent arrives and is acted on; its answer never comes back."""
+    """The first form arrives and is carried out; its answer never comes back."""
     answered = []
 
     def handle(route: Route) -> None:
@@ -38,7 +39,7 @@ def lose_first_answer(visitor: Visitor) -> None:
 
 
 def go_to_button(visitor: Visitor, step: str) -> Locator:
-    """The button of the step, on its page with everything typed in."""
+    """Returns the button of the step, on its page with everything typed in."""
     if step == "hold":
         visitor.look_for()
         return visitor.hold_button()
@@ -116,7 +117,7 @@ def test_books_once_when_the_process_dies_after_the_write(
 
     button.click()
     site.faults.wait_for("killed")
-    # A dead claim is not waited for here: Redis forgets everything instead.
+    # The test does not wait for a dead claim: Redis forgets everything instead.
     connections.redis().flushdb()
 
     visitor.expect_heading(STEPS[step])

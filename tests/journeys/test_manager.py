@@ -1,4 +1,4 @@
-"""The manager's pages in a real browser, under the policy that they are served with."""
+"""The manager's pages in a real browser, under their own policy."""
 
 from __future__ import annotations
 

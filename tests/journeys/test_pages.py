@@ -1,4 +1,4 @@
-"""Of every page: what axe finds, whether it fits a telephone, and how much it sends."""
+"""Every page: what axe finds, whether it fits a telephone, and how much it sends."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ RULES = {
 
 WIDE, NARROW = 1200, 320
 
-# What a page may send with all that it loads, uncompressed, to a browser that has nothing yet.
+# The most that a page may send with everything it loads, uncompressed, to a browser with an empty
+# cache.
 MOST_BYTES = 60_000
 
 OVERFLOWING = """() => {
@@ -59,7 +60,7 @@ def test_is_accessible_and_narrow_and_small(visitor: Visitor, name: str) -> None
 
 
 def measure_loading(page: Page) -> list[float]:
-    """How many bytes come over the wire for the page and for each thing that it loads."""
+    """Measures how many bytes come over the wire for the page and for each thing that it loads."""
     network = page.context.new_cdp_session(page)
     network.send("Network.enable")
     network.send("Network.setCacheDisabled", {"cacheDisabled": True})

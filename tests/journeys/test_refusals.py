@@ -1,4 +1,4 @@
-"""What somebody is told when it did not work: what happened, and what next."""
+"""The pages after a refusal say what happened and what to do next."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the pages lie on screens of common widths: a header of two lines, fields in their columns."""
+"""The layout of the pages at common widths: a header of two lines, fields in their columns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 # The narrowest telephone, small and common ones, each iPhone, and a tablet.
 WIDTHS = (320, 360, 375, 390, 414, 768)
 
-# Rows whose middles are near each other are one line.
+# Rows whose middles are near each other count as one line.
 HEADER_LINES = """() => {
   const middles = [...document.querySelectorAll(".bar a, .bar button, .bar .who")]
     .map((element) => element.getBoundingClientRect())
@@ -22,7 +22,7 @@ HEADER_LINES = """() => {
   return middles.filter((middle, at) => at === 0 || middle - middles[at - 1] > 8).length;
 }"""
 
-# Each field with what it stands in, and with those beside it. A date needs room for its button.
+# Each field with its container, and with its neighbours. A date needs room for its button.
 BADLY_LAID = """() => {
   const box = (element) => element.getBoundingClientRect();
   const fields = [...document.querySelectorAll("main input, main select, main textarea")]

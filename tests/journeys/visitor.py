@@ -61,8 +61,8 @@ class Visitor:
         self.expect_heading("Your room is held")
 
     def press_again_if_told(self, button: Locator, *, until: str) -> None:
-        """Without JavaScript the second of two clicks may be answered that the first is still being
-        processed."""
+        """Without JavaScript the second of two clicks may hear that the first is still in
+        progress."""
         if self.javascript:
             return
         self.expect_text(re.compile(f"still at work|{until}"))
@@ -132,8 +132,8 @@ class Visitor:
         self._expected.append(part)
 
     def check_quiet(self) -> None:
-        """Checks that there were only expected errors (a breach of a policy is an error), and
-        requests to no other server."""
+        """Checks that only expected errors came (a breach of a policy is one), and no other
+        requests."""
         surprises = [
             complaint
             for complaint in self._complaints

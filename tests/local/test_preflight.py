@@ -1,4 +1,4 @@
-"""What `make run` asks for before it starts, and when it installs nothing."""
+"""What `make run` requires before it starts, and when it installs nothing."""
 
 import os
 import socket
@@ -130,7 +130,7 @@ def test_waits_for_the_children_of_a_killed_run(tmp_path: Path) -> None:
 
 @pytest.fixture
 def checkout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A checkout whose environment is made by writing down what would be run."""
+    """A checkout whose environment only records the commands that would make it."""
     (tmp_path / "var").mkdir()
     for name in (preflight.RUNTIME, preflight.SERVERS, preflight.DEVELOPMENT):
         (tmp_path / name).write_text("package==1\n")
@@ -150,7 +150,7 @@ def checkout(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def commands_for(checkout: Path, purpose: str) -> list[str]:
-    """What making the environment for this purpose runs now."""
+    """Returns the commands that make the environment for this purpose now."""
     log = checkout / "commands"
     log.write_text("")
     preflight.make_environment(checkout / ".venv", purpose)
@@ -245,7 +245,7 @@ def test_takes_no_environment_from_under_a_running_site(
 
 
 def test_runs_in_ci_on_the_distributions_own_python(tmp_path: Path) -> None:
-    # None of what it calls is what it seems, so that nothing is installed or run.
+    # Every program that it calls is a stand-in, so nothing is installed or run.
     for name, script in {
         "make": 'echo "$1 on $PYTHON"',
         "id": "echo 1000",

@@ -1,4 +1,4 @@
-"""What `make version` writes, and what `make release` finds at fault."""
+"""What `make version` writes, and which faults `make release` finds."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GUIDE = "Pins reviewed: 2030-05-10.\n`docker build -t bookingsite:1.2.3 .`\n`job
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A project that can be released."""
+    """A project that is ready for a release."""
     for name, text in {
         "bookingsite/__init__.py": '__version__ = "1.2.3"\n',
         "CHANGELOG.md": CHANGELOG,

@@ -1,4 +1,4 @@
-"""`make run`: it brings the whole site up, keeps its data, and leaves nothing behind."""
+"""`make run`: it starts the whole site, keeps its data, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.local.test_servers import is_alive, wait_until
 
 READY = "Ctrl-C stops everything"
 
-# A run whose children only note when they are asked to end; the stubborn one does not obey.
+# A run whose children only record that they are asked to end; the stubborn one does not obey.
 SMALL_RUN = """
 import os, sys
 from pathlib import Path
@@ -112,7 +112,7 @@ def test_kills_children_on_a_second_ctrl_c(tmp_path: Path) -> None:
     assert not (tmp_path / "run.pid").exists()
 
 
-# Says that it has begun, and what it is told.
+# Reports that it has begun, and the signals that it gets.
 COMMAND = """
 import os, pathlib, signal, sys, time
 def end(*_):
@@ -149,7 +149,7 @@ def test_lets_a_command_tidy_up_that_it_stops(
 
 
 def pid_of(folder: Path, name: str, process: subprocess.Popen[str]) -> int:
-    """Of the part that runs under this name now; it has written its file by then."""
+    """Returns the pid of the part that runs under this name; it has written its file by then."""
     (folder / f"notes.{name}").unlink(missing_ok=True)
     wait_until(lambda: (folder / f"notes.{name}").exists())
     for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
@@ -248,7 +248,7 @@ def test_prints_a_booking_to_paste() -> None:
 
 
 class Checkout:
-    """A copy of the project with ports and a `var/` of its own."""
+    """A copy of the project with its own ports and its own `var/`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -263,7 +263,7 @@ class Checkout:
         return f"http://127.0.0.1:{self.ports['PORT']}"
 
     def run(self, **variables: str) -> tuple[subprocess.Popen[str], str]:
-        """Start the runner and return with what it said once it is ready, or has ended."""
+        """Starts the runner; returns its output once it is ready, or has ended."""
         hidden = ("MONGODB_URI", "REDIS_URL", "MONGODB_NAME", "DJANGO_SETTINGS_MODULE")
         environ = {name: value for name, value in os.environ.items() if name not in hidden}
         process = subprocess.Popen(
@@ -284,7 +284,7 @@ class Checkout:
         return process, "".join(said)
 
     def family(self) -> list[int]:
-        """All processes that run in this copy."""
+        """Returns all processes that run in this copy."""
         found = []
         for link in Path("/proc").glob("[0-9]*/cwd"):
             try:
@@ -312,7 +312,7 @@ def checkout(tmp_path: Path) -> Iterator[Checkout]:
 
 
 def paste(said: str) -> requests.Response:
-    """Do what the printed curl line does."""
+    """Carries out the printed curl line."""
     (curl,) = [line for line in said.splitlines() if line.startswith("curl ")]
     words = shlex.split(curl)
     headers = [words[i + 1] for i, word in enumerate(words) if word == "-H"]
@@ -373,7 +373,7 @@ def test_runs_the_site_and_keeps_its_data_for_the_next_run(checkout: Checkout) -
     assert next(line for line in process.stdout or () if line.strip()) == f"Letter: {letter}\n"
     assert "Traceback" not in checkout.stop(process)
     assert checkout.family() == []
-    # What the parts said of a site at rest is not about tasks that had nothing to do.
+    # The log of a site at rest does not mention tasks that had nothing to do.
     quiet = [(var / "log" / f"{name}.log").read_text() for name in ("worker", "beat")]
     assert not any(
         word in log for log in quiet for word in ("Sending due", "received", "succeeded")
@@ -383,7 +383,7 @@ def test_runs_the_site_and_keeps_its_data_for_the_next_run(checkout: Checkout) -
     process, said_again = checkout.run()
     assert said_again.splitlines()[1:] == said.splitlines()[1:]
     assert letter.exists()
-    # Nobody was logged out.
+    # No one was logged out.
     assert staff.get(f"{checkout.url}/admin/", allow_redirects=False, timeout=20).status_code == 200
     bearer = {"Authorization": f"Bearer {read_variables(var / 'demo.env')['DEMO_TOKEN']}"}
     listed = requests.get(f"{checkout.url}/api/bookings", headers=bearer, timeout=9).json()

@@ -1,4 +1,4 @@
-"""Servers as children: they start, keep their data, and never outlive the one who started them."""
+"""Servers as children: they start, keep their data, and never outlive their parent."""
 
 import os
 import signal

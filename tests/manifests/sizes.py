@@ -77,8 +77,7 @@ def find_misfits(objects: list[Object]) -> list[str]:
 
 
 def room_for_bookings(volume_bytes: float) -> float:
-    """Returns how much of a volume the database may take, indexes included; 0 if there is no
-    room."""
+    """Returns the part of a volume for the database, indexes included; 0 if there is no room."""
     oplog_bytes = max(OPLOG_LEAST_BYTES, OPLOG_SHARE * volume_bytes)
     left_bytes = volume_bytes * (1 - FREE_SHARE) - oplog_bytes - OTHER_FILES_BYTES
     return max(0.0, left_bytes / COPIES)
@@ -100,8 +99,7 @@ def backups_kept(objects: list[Object]) -> int:
 
 
 def window_s(objects: list[Object]) -> int:
-    """Returns the window that every member is started with, so that no restart forgets it; 0 if it
-    is missing."""
+    """Returns the window that every member starts with, as no restart forgets it; 0 if missing."""
     container = pods_of(objects, "StatefulSet/mongodb").spec["containers"][0]
     given = {one["name"]: one.get("value", "") for one in container.get("env", [])}
     words = " ".join(container["args"])

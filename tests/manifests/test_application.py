@@ -49,7 +49,7 @@ READ = set(re.findall(r"_read(?:_\w+)?\(\s*\"([A-Z_]+)\"", SETTINGS))
 REQUIRED = set(re.findall(r"_read\(\s*\"([A-Z_]+)\"(?:\)|, None if IS_PRODUCTION)", SETTINGS))
 # Gunicorn reads it by itself.
 GUNICORN_ARGUMENTS = "GUNICORN_CMD_ARGS"
-# What probes and Prometheus ask, and what runs in the cluster.
+# The paths that probes and Prometheus request, and the programs that run in the cluster.
 PATHS = {"/api/health", "/api/ready", "/metrics"}
 COMMANDS = {"migrate", "showmigrations", "init_replica_set", "backup", "restore", "doctor"}
 
@@ -67,7 +67,7 @@ def who(pods: Pods, container: Object) -> str:
 
 
 def settings_of(pods: Pods, container: Object, objects: list[Object]) -> dict[str, str]:
-    """Its variables, without those that only make others."""
+    """The container's variables, without those that only make others."""
     made_of = re.findall(r"\$\((\w+)\)", json.dumps(container.get("env", [])))
     variables = environment(pods, container, objects)
     return {name: text for name, text in variables.items() if name in READ or name not in made_of}
@@ -90,7 +90,7 @@ def test_gives_production_every_variable_that_it_requires(parsed: dict[str, list
 
 
 def test_gives_variables_with_which_the_settings_start(objects: list[Object]) -> None:
-    """What they make of all of them together, each different set once."""
+    """The settings start with all variables of a container, each different set once."""
     sets = {
         json.dumps(environment(pods, container, objects), sort_keys=True)
         for pods, container in ours(objects)
@@ -131,7 +131,7 @@ def test_names_the_members_of_mongodb(objects: list[Object]) -> None:
         assert set(uri["nodelist"]) == members, who(pods, container)
         assert f"--replSet={options['replicaset']}" in args
         assert f"--port={port}" in args
-        # The application's user is kept in, and has rights on, its own database alone.
+        # The application's user is defined in its own database, and has rights only on it.
         assert options["authsource"] == variables.get("MONGODB_NAME", "bookingsite")
         assert uri["username"] == "bookingsite"
 
@@ -191,7 +191,7 @@ def test_lets_webhooks_out_to_the_world_alone(parsed: dict[str, list[Object]]) -
 
 
 def test_names_one_version(objects: list[Object]) -> None:
-    """Jobs carry it in their names, since a Job cannot be changed."""
+    """Jobs have it in their names, since a Job cannot be changed."""
     suffix = f"-{__version__.replace('.', '-')}"
 
     assert {container["image"].rpartition(":")[2] for _, container in ours(objects)} == {
@@ -205,7 +205,7 @@ def test_names_one_version(objects: list[Object]) -> None:
 
 
 def test_runs_the_servers_of_compose(objects: list[Object]) -> None:
-    """Two ways to run the site should not mean two releases of MongoDB."""
+    """Two ways to run the site should not use two releases of MongoDB."""
     compose = (ROOT / "compose.yaml").read_text(encoding="utf-8")
     images = {
         container["image"]
@@ -255,14 +255,14 @@ def test_runs_commands_that_are_there(objects: list[Object]) -> None:
         for name, arguments in _manage_commands(container):
             assert name in found, who(pods, container)
             parser = load_command_class(found[name], name).create_parser("manage.py", name)
-            parser.parse_args(arguments)  # leaves the test when it does not know one
+            parser.parse_args(arguments)  # leaves the test when it does not know a command
             run.add(name)
 
     assert run == COMMANDS
 
 
 def _manage_commands(container: Object) -> Iterator[tuple[str, list[str]]]:
-    """Each `manage.py NAME ARGUMENTS`, in a shell's line too."""
+    """Returns each `manage.py NAME ARGUMENTS`, in a shell's line too."""
     words = container.get("command", [])
     if "sh" in words:
         words = shlex.split(re.sub(r"(\d?>|[;)]).*", "", words[-1]))
@@ -275,7 +275,7 @@ def _manage_commands(container: Object) -> Iterator[tuple[str, list[str]]]:
     "name", ["Deployment/web", "Deployment/worker", f"Job/migrate-{__version__.replace('.', '-')}"]
 )
 def test_says_why_it_waits(parsed: dict[str, list[Object]], name: str) -> None:
-    """A pod that waits in silence for a setting to be mended would wait forever."""
+    """A pod that waits in silence for someone to correct a setting would wait for ever."""
     pods = pods_of(parsed["prod"], name)
     (container,) = pods.spec["initContainers"]
     variables = environment(pods, container, parsed["prod"])
@@ -318,7 +318,7 @@ def test_waits_no_more_when_all_is_migrated(
 def test_makes_the_replica_set_whenever_its_members_come(
     parsed: dict[str, list[Object]], tmp_path: Path
 ) -> None:
-    """The Job's own words, with a command that finds nothing the first two times."""
+    """Runs the Job's own words, with a command that finds nothing the first two times."""
     name = f"Job/init-replica-set-{__version__.replace('.', '-')}"
     (container,) = pods_of(parsed["prod"], name).spec["containers"]
     tries = tmp_path / "tries"
@@ -392,7 +392,7 @@ def test_gives_requests_their_time_to_end(objects: list[Object]) -> None:
 def test_closes_no_idle_connection_before_the_ingress_controller_does(
     objects: list[Object],
 ) -> None:
-    """60 s is what ingress-nginx has for upstream-keepalive-timeout."""
+    """ingress-nginx uses 60 s for upstream-keepalive-timeout."""
     web = pods_of(objects, "Deployment/web")
     variables = environment(web, web.spec["containers"][0], objects)
     option, seconds = variables[GUNICORN_ARGUMENTS].split()
@@ -426,7 +426,7 @@ def served(
     container = pods.spec["containers"][0]
     log, port = tmp_path_factory.mktemp("served") / "log", free_port()
     here = {name: os.environ[name] for name in ("PATH", "MONGODB_URI", "REDIS_URL", "MONGODB_NAME")}
-    # Gunicorn itself believes a proxy on its own machine, and in the cluster there is none.
+    # Gunicorn itself trusts a proxy on its own machine, and in the cluster there is none.
     here["FORWARDED_ALLOW_IPS"] = "192.0.2.1"
     (command,) = re.findall(r"^CMD (\[.*\])$", DOCKERFILE, re.MULTILINE)
     words = [word.replace("0.0.0.0:8000", f"127.0.0.1:{port}") for word in json.loads(command)]
@@ -491,7 +491,7 @@ def test_keeps_its_figures_from_who_comes_through_the_ingress(served: Served) ->
 
     answer = requests.get(f"{served.url}/metrics", headers=headers, timeout=10)
 
-    # In production the page that says 404 needs the files which are collected for the image alone.
+    # In production the 404 page needs the static files, which only the image collects.
     assert answer.status_code in (404, 500)
     assert "bookingsite_" not in answer.text
 

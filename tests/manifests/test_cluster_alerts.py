@@ -1,4 +1,4 @@
-"""The alerts of the cluster name what is in the manifests, and what a cluster exports of it."""
+"""The alerts of the cluster name objects of the manifests, and metrics that a cluster exports."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CASES = read("kubernetes_test.yml")["tests"]
 
 
 def exported_of(objects: list[Object]) -> Exported:
-    """What is known of these objects, with the labels that the alerts use.
+    """Returns what a cluster exports of these objects, with the labels that the alerts use.
 
     https://github.com/kubernetes/kube-state-metrics/tree/main/docs/metrics/workload and
     https://kubernetes.io/docs/reference/instrumentation/metrics/
@@ -38,7 +38,7 @@ def exported_of(objects: list[Object]) -> Exported:
         "job_name": of_kind(objects, "Job"),
     }
     names = {kind: {item["metadata"]["name"] for item in found} for kind, found in kinds.items()}
-    # A CronJob's Jobs carry its name and the minute at which they were due.
+    # A CronJob's Jobs have its name and the minute at which they were due.
     names["job_name"] |= {f"{name}-29900417" for name in names["cronjob"]}
     names["persistentvolumeclaim"] = claims_of(objects)
     return {
@@ -120,5 +120,5 @@ def test_tests_that_each_fires_for_this_namespace_and_not_when_all_is_well() -> 
 
 
 def test_shows_no_expression_that_is_not_tested() -> None:
-    """Those in the readme would be tested by no one; they are in observability/."""
+    """No test would check expressions in the readme; they belong to observability/."""
     assert "```promql" not in README

@@ -1,4 +1,4 @@
-"""Commands that operators are told to type name what is there, and kubectl takes their flags."""
+"""Commands that operators have to type name existing objects, and kubectl accepts their flags."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ KINDS = {
     "statefulset": "StatefulSet",
 }
 
-# Those of the pages; names_in knows how they name objects.
+# The programs in commands of the pages; names_in knows how they name objects.
 VERBS = {
     "apply", "create", "delete", "describe", "diff", "drain", "exec", "get", "logs", "patch",
     "rollout", "scale", "taint", "uncordon", "wait",
 }  # fmt: skip
 
-# Objects of the cluster, not of the site, and names that stand for others.
+# Objects of the cluster, not of the site, and placeholders for names.
 NOT_OURS = re.compile(r"ingress-nginx|\.\.\.|…")
 
 
 def read_commands(program: str) -> set[str]:
-    """Every command of the pages that begins with this program, in blocks and in the text."""
+    """Returns every command of the pages that begins with this program, in blocks and text."""
     found = set()
     for page in PAGES:
         text = page.read_text(encoding="utf-8").replace("\\\n", " ")
@@ -52,7 +52,7 @@ def read_commands(program: str) -> set[str]:
             found |= {re.split(r" +# | && | \| | >\w", line)[0] for line in lines}
         for quoted in re.findall(r"(?<!`)`([^`]+)`(?!`)", text):
             found.add(" ".join(quoted.split()))
-    # A program with one word more is spoken of, not typed.
+    # A program with only one more word is mentioned, not typed.
     return {
         command
         for command in found
@@ -64,7 +64,7 @@ KUBECTL = sorted(command for command in read_commands("kubectl") if not NOT_OURS
 
 
 def names_made(objects: list[Object]) -> set[str]:
-    """Every object that the manifests make, with the pods and claims of StatefulSets."""
+    """Returns every object that the manifests make, with the pods and claims of StatefulSets."""
     names = {name_of(item) for item in objects}
     for item in of_kind(objects, "StatefulSet"):
         for number in range(item["spec"]["replicas"]):
@@ -76,7 +76,7 @@ def names_made(objects: list[Object]) -> set[str]:
 
 
 def names_in(words: list[str]) -> set[str]:
-    """What a command names as kind/name, `kind name`, or as a pod by its bare name."""
+    """Returns what a command names as kind/name, `kind name`, or as a pod by its bare name."""
     named = set()
     for word in words:
         kind, slash, name = word.removeprefix("--from=").partition("/")
@@ -92,7 +92,7 @@ def names_in(words: list[str]) -> set[str]:
 
 
 def split(command: str) -> list[str]:
-    """The words after the namespace, without what runs in a container."""
+    """Returns the words after the namespace, without the command that runs in a container."""
     words = shlex.split(command)[1:]
     if words[:1] == ["-n"]:
         assert words[1] == "bookingapp", command
@@ -101,7 +101,7 @@ def split(command: str) -> list[str]:
 
 
 def pods_named(name: str, objects: list[Object]) -> list[Pods]:
-    """The pods behind `Kind/name`; a StatefulSet's pod goes by the set's name and a number."""
+    """Returns the pods behind `Kind/name`; a StatefulSet's pod has the set's name and a number."""
     kind, _, bare = name.partition("/")
     owner = f"StatefulSet/{bare.rpartition('-')[0]}" if kind == "Pod" else name
     return [pods for pods in all_pods(objects) if pods.name == owner]
@@ -133,7 +133,7 @@ def test_name_objects_and_containers_that_are_there(objects: list[Object]) -> No
 
 
 def test_wait_until_a_claim_is_gone_unless_its_pod_goes_with_it() -> None:
-    """A claim that is only being deleted is there for the next apply, which makes no other."""
+    """The next apply still finds a claim that is being deleted, and makes no other."""
     for command in KUBECTL:
         words = split(command)
         kinds = {name.partition("/")[0] for name in names_in(words)}
@@ -143,7 +143,7 @@ def test_wait_until_a_claim_is_gone_unless_its_pod_goes_with_it() -> None:
 
 @pytest.mark.parametrize("command", KUBECTL)
 def test_are_taken_by_kubectl(command: str, kubectl: str, k8s: Path, tmp_path: Path) -> None:
-    """It asks a server where none is, so that whatever it says before is about the command."""
+    """There is no server to ask, so whatever kubectl reports before that is about the command."""
     words = [
         str(k8s.parent / word) if word.startswith("k8s/") else word
         for word in shlex.split(command)[1:]
@@ -158,7 +158,7 @@ def test_are_taken_by_kubectl(command: str, kubectl: str, k8s: Path, tmp_path: P
         timeout=30,
     )
 
-    # A file of the operator's own is asked for as late.
+    # kubectl reads the operator's own file just as late.
     assert re.search(r"127\.0\.0\.1:1\b|Cannot read file \w+\.pem", run.stderr), run.stderr
 
 
@@ -176,7 +176,7 @@ def test_name_services_of_compose_that_are_there() -> None:
             if not word.startswith("-") and not is_value:
                 named.append(word)
             is_value = word in valued
-        # What follows a service that is run or entered is the command in it.
+        # After a service that is run or entered comes the command in it.
         named = named[:1] if verb in ("run", "exec") else named
         assert verb in {"build", "config", "down", "exec", "logs", "ps", "run", "stop", "up"}, (
             command

@@ -1,4 +1,4 @@
-"""The objects fit together, and each fault that tools let pass would be found."""
+"""The objects fit together, and the checks would find each fault that other tools let pass."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def put(name: str, path: str, value: Any) -> Plant:
 
 
 def take(name: str, path: str) -> Plant:
-    """Takes a field of `Kind/name` away."""
+    """Removes a field of `Kind/name`."""
 
     def plant(objects: list[Object]) -> None:
         *way, last = path.split(".")
@@ -41,7 +41,7 @@ def take(name: str, path: str) -> Plant:
 
 
 def remove(prefix: str) -> Plant:
-    """Takes whole objects away, by the beginning of `Kind/name`."""
+    """Removes whole objects, by the beginning of `Kind/name`."""
 
     def plant(objects: list[Object]) -> None:
         kind, name = prefix.split("/")
@@ -355,7 +355,7 @@ def test_finds_a_planted_fault(spoilt: list[Object], plant: Plant, sentence: str
 
 
 def test_plants_a_fault_for_every_check(spoilt: list[Object]) -> None:
-    """So that none of them passes because it looks at nothing."""
+    """No check may pass because it looks at nothing."""
     silent = set(CHECKS)
     for plant, _ in FAULTS:
         objects = copy.deepcopy(spoilt)

@@ -1,4 +1,4 @@
-"""Each limit holds what its container may take at its worst, and /tmp is memory that counts."""
+"""Each limit holds the most that its container may take, and /tmp is memory that counts."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 
 COMPOSE_UNITS = {"k": 2**10, "m": 2**20, "g": 2**30}
 
-# Of a server's memory its files may take so much, beside the half that its data may.
+# The part of a server's memory that its files may take, beside the half that its data may.
 SERVERS_SHARE = 1 / 16
 
 
 def of_kubernetes(objects: list[Object]) -> Iterator[Container]:
-    """Every container of ours and of the servers."""
+    """Returns every container of ours and of the servers."""
     for pods in all_pods(objects):
         volumes = {volume["name"]: volume for volume in pods.spec.get("volumes", [])}
         for container in pods.containers:
@@ -60,7 +60,7 @@ def of_compose() -> Iterator[Container]:
 
 
 def _size_of(mount: str) -> str:
-    """Without one it may fill half of the machine, and counts as the container's all the same."""
+    """Without a size it may fill half of the machine, and still counts as the container's."""
     _, _, options = mount.partition(":")
     sizes = [option for option in options.split(",") if option.startswith("size=")]
     assert sizes, f"{mount} has no size"
@@ -74,7 +74,7 @@ def _read_compose(text: str) -> float:
 
 
 def are_ours(containers: Iterable[Container]) -> list[Container]:
-    """Without MongoDB's and Redis's, whose memory is what they are told to take."""
+    """Without MongoDB's and Redis's, whose settings limit their memory."""
     return [one for one in containers if not re.match("(StatefulSet/)?(mongodb|redis)", one.name)]
 
 
@@ -99,7 +99,7 @@ def test_leaves_memory_to_servers(objects: list[Object]) -> None:
 
 
 def test_keeps_what_the_site_writes_in_memory(objects: list[Object]) -> None:
-    """A node's disk that is slow would hold up gunicorn's heartbeat, and a full one ends pods."""
+    """A slow disk of a node would hold up gunicorn's heartbeat, and a full one ends pods."""
     for pods in all_pods(objects):
         if not any("bookingsite:" in container["image"] for container in pods.containers):
             continue
@@ -119,7 +119,7 @@ def test_counts_processes_as_gunicorn_does() -> None:
     ["another process", "another hash at once", "another large body", "files", "less memory"],
 )
 def test_finds_what_a_limit_does_not_hold(more: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that the sums above are no sums of nothing: they leave less room than any of these."""
+    """The sums above must not be empty: they leave less room than any of these needs."""
     web = next(one for one in of_compose() if one.serves)
     if more == "another process":
         web = replace(web, environment={"WEB_CONCURRENCY": str(count_processes({}) + 1)})

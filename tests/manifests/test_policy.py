@@ -1,4 +1,4 @@
-"""The policy linter has nothing to say but what is silenced here, each with its reason."""
+"""The policy linter reports nothing except the findings listed here, each with its reason."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tests.manifests.objects import Object, pods_of
 REQUIREMENTS = ROOT / "requirements-checkov.txt"
 VENV = ROOT / ".venv.checkov"
 
-# Whatever the object.
+# For every object.
 SILENCED = {
     "CKV_K8S_43": "images are named by exact versions, which people can read",
     "CKV_K8S_15": "a version is never built twice, so to pull it again only makes starting depend "
     "on the registry; and an image that was loaded into kind is in no registry",
     "CKV_K8S_35": "the application reads its settings from the environment, and nowhere else",
 }
-# For these objects alone.
+# For these objects only.
 SILENCED_FOR = {
     ("CKV_K8S_40", "StatefulSet.bookingapp.mongodb"): "999 is the user of the official image",
     ("CKV_K8S_40", "StatefulSet.bookingapp.redis"): "999 is the user of the official image",
@@ -42,7 +42,7 @@ def found(
     parsed: dict[str, list[Object]],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, set[Finding]]:
-    """By overlay, and for a spoilt one, what the linter finds: the check and the object."""
+    """The linter's findings by overlay, and for a spoilt one: the check and the object."""
     stamp = VENV / "stamp"
     if not stamp.exists() or stamp.read_text() != REQUIREMENTS.read_text():
         sentence = "Type `make checkov` (a minute, 0.3 GB) to have the policy linter look as well."

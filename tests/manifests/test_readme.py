@@ -1,4 +1,4 @@
-"""The page for operators names what is there."""
+"""The page for operators names existing things."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_tells_prometheus_of_pods_and_ports_that_are_there(objects: list[Object]
 def test_pulls_every_image_from_a_private_registry_with_what_it_says(
     k8s: Path, kubectl: str, rendered: dict[str, str], tmp_path: Path
 ) -> None:
-    """`rendered` has made the secrets, which the copy takes along."""
+    """`rendered` has made the secrets, which the copy includes."""
     text = README.split("### A private registry\n")[1].split("\n### ")[0]
     block = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)[0])
     shutil.copytree(k8s, tmp_path / "k8s")
@@ -97,7 +97,7 @@ def test_names_files_and_commands_that_are_there() -> None:
 
 
 def test_force_no_pod_away() -> None:
-    """A pod of a StatefulSet may be alive on a node that is gone, and two write to one volume."""
+    """A pod of a StatefulSet may be alive on a lost node, and two would write to one volume."""
     pages = [FOLDER / "readme.md", *(ROOT / "docs" / "runbooks").glob("*.md")]
     block = re.compile(r"^```\w+.*?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
     blocks = [text for page in pages for text in block.findall(page.read_text(encoding="utf-8"))]
@@ -109,7 +109,7 @@ def test_force_no_pod_away() -> None:
 
 
 def test_name_the_taint_that_lets_pods_of_a_statefulset_go() -> None:
-    """Its key and effect are Kubernetes's; with another nothing happens, and nothing says so."""
+    """Kubernetes defines key and effect; any other does nothing, without a message."""
     page = (ROOT / "docs" / "runbooks" / "nodes.md").read_text(encoding="utf-8")
 
     assert f"$ kubectl taint nodes node-7 {OUT_OF_SERVICE}=nodeshutdown:NoExecute\n" in page

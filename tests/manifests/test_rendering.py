@@ -96,7 +96,7 @@ def test_keeps_the_secrets_out_of_git(overlay: str) -> None:
 
 
 def test_has_no_secret_that_kustomize_breaks_over_lines(objects: list[Object]) -> None:
-    """Every apply would say *configured* of it, and nobody would look when it matters."""
+    """Every apply would report it as *configured*, and no one would notice when it matters."""
     for secret in of_kind(objects, "Secret"):
         for key, text in secret["data"].items():
             assert "\n" not in text, f"{name_of(secret)}: {key}"
@@ -117,7 +117,7 @@ def test_gives_a_changed_setting_to_new_pods(fresh: Path, kubectl: str) -> None:
 
 
 def test_changes_no_job_when_a_secret_or_a_setting_is_changed(fresh: Path, kubectl: str) -> None:
-    """A cluster refuses a changed Job: nothing would migrate then, and new pods wait."""
+    """A cluster refuses a changed Job: nothing would migrate then, and new pods would wait."""
     make_secrets(fresh)
     folder = fresh / "overlays" / "dev"
     before = _documents(render(kubectl, folder), "Job")

@@ -1,4 +1,4 @@
-"""No pod breaks the *restricted* standard, and each breach of it would be found."""
+"""No pod breaks the *restricted* standard, and the check would find each breach."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ INSTALLATION = {
         )
     ),
 }  # fmt: skip
-# A primary that dies is replaced within this, docs/runbooks/mongodb.md says.
+# docs/runbooks/mongodb.md says that a dead primary is replaced within this time.
 ELECTION_S = 12
 ONLY_PROD = {"PodDisruptionBudget/worker", "NetworkPolicy/mail", "NetworkPolicy/webhooks"}
 
@@ -41,13 +41,13 @@ def test_brings_a_new_pod_before_an_old_one_goes(objects: list[Object]) -> None:
     hook = spec["template"]["spec"]["containers"][0]["lifecycle"]["preStop"]["exec"]["command"]
 
     assert spec["strategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
-    # While every node learns that the pod is going.
+    # Until every node has learnt that the pod is ending.
     assert hook[0] == "sleep"
     assert int(hook[1]) >= 5
 
 
 def test_leaves_web_in_service_while_mongodb_elects_a_primary(objects: list[Object]) -> None:
-    """No pod would be any readier, and without one the ingress controller answers by itself."""
+    """No other pod would be ready either; without one the ingress controller answers by itself."""
     container = pods_of(objects, "Deployment/web").spec["containers"][0]
     probe = container["readinessProbe"]
     patience_s = (probe["failureThreshold"] - 1) * probe["periodSeconds"]
@@ -76,12 +76,13 @@ def test_keeps_a_majority_of_mongodb(objects: list[Object]) -> None:
 
     assert spec["replicas"] == 3
     assert find(objects, "PodDisruptionBudget/mongodb")["spec"]["maxUnavailable"] == 1
-    # A member that copies its data is no help to a majority, so the next one has to wait for it.
+    # A member that copies its data does not count for a majority, so the next one has to wait for
+    # it.
     assert "isWritablePrimary || h.secondary" in container["readinessProbe"]["exec"]["command"][-1]
     # Without these two the members would never meet for the first time.
     assert spec["podManagementPolicy"] == "Parallel"
     assert (service["clusterIP"], service["publishNotReadyAddresses"]) == ("None", True)
-    # Handing over takes a member 15 s at most, a checkpoint a while.
+    # A member needs 15 s at most to hand over, and some time for a checkpoint.
     assert spec["template"]["spec"]["terminationGracePeriodSeconds"] >= 60
 
 

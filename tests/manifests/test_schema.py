@@ -1,7 +1,7 @@
-"""Every object is what its kind's schema says, strictly, from the oldest to the newest version.
+"""Every object matches its kind's schema, strictly, from the oldest to the newest version.
 
-Clusters of 1.30 are the oldest that have all that is used. The validator only warns about a kind
-that it does not know; here that is a failure as well.
+Clusters of 1.30 are the oldest that have every feature that we use. The validator only warns about
+an unknown kind; here that is a failure as well.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def find_faults(objects: list[Object], version: str) -> list[str]:
         except ERRORS as error:
             faults.append(f"{name_of(item)}: {error.message}")
         else:
-            # It takes the newest schema that it has for one that it has not.
+            # For a version without a schema, the validator uses the newest that it has.
             assert judged_by == version
     return faults
 

@@ -1,7 +1,7 @@
-"""MongoDB and Redis take what they are given: the real servers, started as rendered.
+"""MongoDB and Redis accept their configuration: the real servers, started as rendered.
 
-Their releases are those of the tests, and paths are the test's own; every other word is as it
-would be in the cluster. `mongosh`, which the probes use, is in the official image alone.
+The releases are those of the tests, and the paths are the test's own; every other word is the same
+as in the cluster. `mongosh`, which the probes use, is only in the official image.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture
 def keyfile(objects: list[Object], folder: Path) -> Path:
-    """As a Secret is mounted with an fsGroup: for the owner and the group to read."""
+    """As a Secret is mounted with an fsGroup: readable for the owner and the group."""
     (text,) = (
         held["keyfile"]
         for name, held in sources(objects).items()
@@ -51,7 +51,7 @@ def keyfile(objects: list[Object], folder: Path) -> Path:
 
 
 def plan_mongod(objects: list[Object], folder: Path, port: int) -> Child:
-    """The container's own words, with paths and port of this test."""
+    """The container's own words, with the paths and the port of this test."""
     container = pods_of(objects, "StatefulSet/mongodb").spec["containers"][0]
     variables = {one["name"]: one["value"] for one in container["env"]}
     places = {
@@ -68,7 +68,7 @@ def plan_mongod(objects: list[Object], folder: Path, port: int) -> Child:
 
 
 def prepare_keyfile(objects: list[Object], folder: Path) -> None:
-    """What the init container does."""
+    """Does the work of the init container."""
     container = pods_of(objects, "StatefulSet/mongodb").spec["initContainers"][0]
     (folder / "keyfile").mkdir()
     words = [
@@ -105,7 +105,7 @@ def test_starts_mongodb_for_nobody_but_its_members(
     finally:
         mongod.kill()
 
-    # What the probes look at, without a login.
+    # The probes read this without a login.
     assert (hello["isWritablePrimary"], hello["secondary"]) == (False, False)
     assert refused.value.code == UNAUTHORIZED
     assert lifetime_s == 5
@@ -127,7 +127,7 @@ def _ask(client: MongoClient, mongod: Child) -> Object:
 def test_would_not_start_mongodb_with_the_keyfile_as_it_is_mounted(
     objects: list[Object], folder: Path, keyfile: Path
 ) -> None:
-    """Why there is an init container."""
+    """The reason for the init container."""
     keyfile.parent.rename(folder / "keyfile")
     mongod = plan_mongod(objects, folder, free_port())
     mongod.start()

@@ -1,4 +1,5 @@
-"""No size in the manifests promises more than the others hold, and each that would is found."""
+"""No size in the manifests promises more than the others allow, and the checks find any that
+does."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ JOB = "spec.jobTemplate.spec"
 
 
 def of_mongodb(name: str, value: str) -> Plant:
-    """Sets a variable that a member's arguments are made of."""
+    """Sets a variable that appears in a member's arguments."""
 
     def plant(objects: list[Object]) -> None:
         container: Any = _mongodb(objects)
@@ -32,7 +33,7 @@ def of_mongodb(name: str, value: str) -> Plant:
 
 
 def without_window(objects: list[Object]) -> None:
-    """As when it is set on a running member: its next start knows nothing of it."""
+    """As if it were set on a running member: its next start would not know it."""
     container = _mongodb(objects)
     container["args"] = [word for word in container["args"] if "Window" not in word]
 

@@ -1,4 +1,4 @@
-"""Mails to guests about their bookings: written when they are sent, and true then."""
+"""Mails to guests about their bookings: written when they are sent, and true at that moment."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ GUEST = {"name": "Ada Love", "email": ADDRESS, "phone": "+49 30 1234567"}
 
 
 def tell() -> int:
-    """What beat makes the worker do."""
+    """Runs the tasks that beat asks for."""
     tasks.pass_on_news()
     return tasks.send_notifications()
 
@@ -55,7 +55,7 @@ def stay_file_of(message: Any) -> Any:
 
 
 class Failing(EmailBackend):
-    """A mail server that takes nothing."""
+    """A mail server that refuses everything."""
 
     error: Exception = smtplib.SMTPServerDisconnected("gone")
 
@@ -69,7 +69,7 @@ def failing(settings: Any) -> Any:
     return settings
 
 
-# --- What they say ----------------------------------------------------------------------------
+# --- The words of mails -----------------------------------------------------------------------
 
 
 def test_tells_a_guest_that_the_stay_is_booked() -> None:
@@ -167,7 +167,7 @@ def test_shows_times_as_the_hotels_clocks_do() -> None:
     assert f"until {ends_at:%H:%M}, the time at the hotel" in mail.outbox[0].body
 
 
-# --- What is not said -------------------------------------------------------------------------
+# --- Mails that are not sent ------------------------------------------------------------------
 
 
 def test_writes_nothing_without_an_address() -> None:
@@ -368,7 +368,7 @@ def test_takes_the_language_of_who_comes_back_to_a_hold() -> None:
 
 
 def test_sends_in_one_run_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A mail server that hangs must not take all the threads of a worker."""
+    """A mail server that hangs must not block all threads of a worker."""
     book_as_guest()
     relay.pass_on_news()
     beside = []

@@ -37,7 +37,7 @@ GUEST = {"name": "Ada", "email": "ada@example.org"}
 
 
 def told() -> list[tuple[str, int]]:
-    """What stands in the outbox of the one booking."""
+    """The notices in the outbox of the only booking."""
     (booking,) = stored()
     return [(notice["event"], notice["version"]) for notice in booking["outbox"]]
 
@@ -63,7 +63,7 @@ def move(outcome: Any, room: str = "room_B") -> None:
 
 
 def let_reminders_be_due() -> None:
-    """The end of the hold comes nearer, and so does what is said of it."""
+    """Brings the end of the hold nearer, and its reminder with it."""
     collection("bookings").update_many({}, [{"$set": {"expires_at": {"$add": ["$$NOW", 60_000]}}}])
     for booking in stored():
         collection("bookings").update_one(
@@ -266,7 +266,7 @@ def test_goes_on_until_every_outbox_is_empty(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_does_not_keep_a_change_from_being_made() -> None:
-    """The relay writes to the booking, but is no change of it."""
+    """The relay writes to the booking, but does not change it."""
     outcome = book(guest=GUEST, caller=CUSTOMER)
     before = changes.change_booking
 
@@ -334,7 +334,7 @@ def test_waits_longer_after_each_failure_but_an_hour_at_the_most() -> None:
 
 
 def fail_once(reason: str = "no") -> bool:
-    """One try that the mail server refuses, as soon as the mail is due; whether it was the last."""
+    """One try that the mail server refuses, once the mail is due; whether it was the last."""
     let_time_pass(deliveries.RETRIES.longest_wait_ms)
     taken = deliveries.take_mail()
     assert taken is not None
@@ -391,7 +391,7 @@ def test_tries_a_mail_that_waited_for_a_worker_as_often_as_any_other() -> None:
 
 
 def test_settles_only_the_try_that_was_made() -> None:
-    """Whoever comes back after their lease must not end what another one is at."""
+    """A worker that comes back after its lease must not end another one's try."""
     book(guest=GUEST, caller=CUSTOMER)
     late = waiting()
     let_time_pass(deliveries.RETRIES.first_wait_ms + 1)
@@ -431,7 +431,7 @@ def let_pause_end() -> None:
     )
 
 
-# --- What cannot be read ----------------------------------------------------------------------
+# --- Unreadable bookings ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -445,7 +445,7 @@ def let_pause_end() -> None:
 def test_holds_up_nobodys_news_by_a_booking_that_it_cannot_read(
     damage: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As one that a newer version of the site has written."""
+    """A booking that a newer version of the site has written."""
     for days in range(3):
         book(f"key-{days}", guest=GUEST, caller=CUSTOMER, date=night(30 + days))
     broken = stored()[1]

@@ -1,4 +1,4 @@
-"""`manage.py doctor` says so when something is broken; each thing is broken here for real."""
+"""`manage.py doctor` reports what is broken; the tests here really break each thing."""
 
 from __future__ import annotations
 
@@ -44,19 +44,19 @@ Patch = pytest.MonkeyPatch
 
 @pytest.fixture(autouse=True)
 def _hurry(monkeypatch: Patch) -> None:
-    """No worker runs here, so nobody need wait for its answer."""
+    """No worker runs here, so the doctor need not wait for its answer."""
     monkeypatch.setattr(background, "WORKER_TIMEOUT_S", 0.05)
 
 
 @pytest.fixture(autouse=True)
 def _have_room(monkeypatch: Patch) -> None:
-    """The disk of the machine that runs the tests may be as full as it likes."""
+    """The disk of the machine that runs the tests may be full."""
     monkeypatch.setattr("bookings.infrastructure.mongodb.members.MIN_FREE_SHARE", 0.0)
 
 
 @pytest.fixture
 def bookings(database: None) -> Iterator[Any]:
-    """The collection, to do things to that the site never would; its indexes come back."""
+    """The collection, to change in ways that the site never would; its indexes come back."""
     yield connections.database()["bookings"]
     connections.database()["bookings"].drop()
     indexes.make_booking_indexes(connections.database())
@@ -71,7 +71,7 @@ def levels(findings: dict[str, Finding]) -> dict[str, str]:
 
 
 def run(environment: dict[str, str], **variables: str) -> subprocess.CompletedProcess[str]:
-    """The command itself, in a process of its own."""
+    """Runs the command itself, in its own process."""
     return subprocess.run(
         [sys.executable, "manage.py", "doctor"],
         cwd=ROOT,
@@ -83,7 +83,7 @@ def run(environment: dict[str, str], **variables: str) -> subprocess.CompletedPr
     )
 
 
-# --- The whole ------------------------------------------------------------------------------
+# --- The whole command ----------------------------------------------------------------------
 
 
 def test_finds_a_sound_site_sound() -> None:
@@ -93,7 +93,7 @@ def test_finds_a_sound_site_sound() -> None:
 
     findings = examine()
 
-    # The tests' Redis keeps nothing, and nobody runs a worker beside them.
+    # The tests' Redis keeps nothing, and no worker runs beside them.
     but = {"Redis persistence": "warn", "worker": "FAIL"}
     assert levels(findings) == {name: but.get(name, "ok") for name in findings}
     assert len(findings) == 21
@@ -139,7 +139,7 @@ def test_goes_on_without_mongodb_and_never_hangs(
         assert process.stdout is not None
         first = process.stdout.readline()
         knows_s = time.monotonic()
-        # Not communicate(), which would miss what came together with the first line.
+        # Not communicate(), which would miss lines that arrived together with the first one.
         rest = process.stdout.read()
         took_s = time.monotonic() - knows_s
 
@@ -148,7 +148,7 @@ def test_goes_on_without_mongodb_and_never_hangs(
     assert rest.count("MongoDB does not answer, or has no primary; start it") == 14
     assert "ok    Redis: " in rest
     assert "Traceback" not in rest
-    # Fourteen more would wait for twenty seconds, if each of them asked again.
+    # Fourteen more would wait for twenty seconds if each of them asked again.
     assert took_s < 10
 
 
@@ -214,7 +214,7 @@ def test_waits_for_no_answer_longer_than_its_limit(
     own_mongod_with_failures: Callable[..., None], monkeypatch: Patch
 ) -> None:
     monkeypatch.setattr(doctor, "CHECK_TIMEOUT_S", 0.5)
-    # Unlike a frozen one it goes on answering the driver's own questions.
+    # Unlike a frozen server it keeps answering the driver's own questions.
     own_mongod_with_failures("getParameter", blockConnection=True, blockTimeMS=20_000)
 
     started_s = time.monotonic()
@@ -229,7 +229,7 @@ def test_waits_for_no_answer_longer_than_its_limit(
 
 @pytest.fixture
 def use_mongod(monkeypatch: Patch) -> Iterator[Callable[[str], pymongo.MongoClient]]:
-    """Lets the checks of MongoDB's set-up look at another server."""
+    """Makes the checks of MongoDB's set-up look at another server."""
     clients: list[pymongo.MongoClient] = []
 
     def use(uri: str) -> pymongo.MongoClient:
@@ -250,7 +250,7 @@ def use_mongod(monkeypatch: Patch) -> Iterator[Callable[[str], pymongo.MongoClie
 def own_mongod_with_failures(
     tmp_path: Path, use_mongod: Callable[[str], pymongo.MongoClient]
 ) -> Iterator[Callable[..., None]]:
-    """A MongoDB that fails at a command, once it is told to."""
+    """A MongoDB that fails at a command on demand."""
     server = start_mongod(
         free_port(),
         tmp_path / "data",
@@ -334,7 +334,7 @@ def test_warns_of_an_address_that_asks_for_less(
     separator = "&" if "?" in settings.MONGODB_URI else "?"
     done = run(environment, MONGODB_URI=f"{settings.MONGODB_URI}{separator}w=1&journal=false")
 
-    # A warning, since the site itself overrules it.
+    # Only a warning, since the site itself overrides it.
     assert "warn  write concern: MONGODB_URI asks for w=1 and journal=false" in done.stdout
 
 
@@ -488,7 +488,7 @@ def test_fails_an_empty_database(database: None) -> None:
 
 @pytest.fixture
 def spoilt(database: None) -> Iterator[Callable[[str], Any]]:
-    """A collection of the site's to spoil; its documents and indexes come back."""
+    """A collection of the site's to damage; its documents and indexes come back."""
     own = connections.database()
     before: dict[str, tuple[list[Any], list[Any]]] = {}
 
@@ -523,7 +523,7 @@ def test_misses_each_index_of_every_collection(spoilt: Any, name: str) -> None:
             "FAIL",
             True,
         ), found
-    # Those commands are for mongosh, and make what was there.
+    # Those commands are for mongosh, and restore the earlier state.
     for keys, options in re.findall(r"createIndex\((\{.*?\}), (\{.*?\})\)(?:;|\.$)", found.text):
         collection.create_index(list(json.loads(keys).items()), **json.loads(options))
     assert mongodb.indexes().level == "ok"
@@ -731,7 +731,7 @@ def test_warns_of_holds_that_nobody_tidies() -> None:
 
 
 def copy_booking(bookings: Any, **changes: Any) -> dict[str, Any]:
-    """Writes the only booking once more, with a reference and a key of its own."""
+    """Copies the only booking, with its own reference and key."""
     (document,) = stored()
     copy = {
         **document,
@@ -750,7 +750,7 @@ def copy_booking(bookings: Any, **changes: Any) -> dict[str, Any]:
         {},
         {"status": "pending"},
         {"kind": "block"},
-        # Another stay that has a night in common, in an order of its own.
+        # Another stay that has a night in common, with its fields in another order.
         {"check_in": night(29), "slots": [f"{night(30)}|room_A", f"{night(29)}|room_A"]},
     ],
 )
@@ -880,7 +880,7 @@ def test_takes_several_rooms_and_blocks_as_they_are(bookings: Any) -> None:
 
 def test_reads_every_document_as_of_one_moment_without_an_index(bookings: Any) -> None:
     book()
-    bookings.create_index("status")  # which would do for the active ones
+    bookings.create_index("status")  # which would be enough for the active ones
     database = connections.database()
     database.command("profile", 2)
     try:

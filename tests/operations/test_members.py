@@ -1,4 +1,4 @@
-"""A member that is lost is noticed, though the set goes on without it: three real members."""
+"""A lost member is noticed, although the set continues without it: three real members."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.mongo
 
 Patch = pytest.MonkeyPatch
 
-# So that a lost member of the set is replaced, and a lag seen, in a moment.
+# So that the set replaces a lost member, and shows a lag, in a moment.
 ELECTION_TIMEOUT_MS = 1_000
 
 
@@ -71,7 +71,7 @@ class Trio:
             self.reconfigure(lambda current: current.__setitem__(slice(None), before))
 
     def wait_until_whole(self) -> None:
-        """Until each member has everything; those that are down are started."""
+        """Waits until each member has everything; starts those that are down."""
         for server in self.servers:
             server.thaw()
             if not server.is_running:
@@ -121,7 +121,8 @@ def made_trio() -> Iterator[Trio]:
         settings = {
             "electionTimeoutMillis": ELECTION_TIMEOUT_MS,
             "heartbeatIntervalMillis": 200,
-            # Else one that copies from a member which is told to stand still stands still as well.
+            # Otherwise a member that copies from one which is told to stand still stands still as
+            # well.
             "chainingAllowed": False,
         }
         config = {"_id": REPLICA_SET, "members": configured, "settings": settings}
@@ -134,7 +135,7 @@ def made_trio() -> Iterator[Trio]:
             connectTimeoutMS=500,
             timeoutMS=10_000,
         )
-        # Of a database that is not there MongoDB says no disk.
+        # MongoDB reports no disk for a database that does not exist.
         client["trio"]["things"].insert_one({})
         yield Trio(servers, client)
         client.close()
@@ -146,11 +147,11 @@ def made_trio() -> Iterator[Trio]:
 
 @pytest.fixture
 def trio(made_trio: Trio, monkeypatch: Patch, settings: Settings) -> Trio:
-    """All is well with it, and the site looks at it."""
+    """A healthy set, which the site uses."""
     settings.MONGODB_URI = made_trio.uri()
     for module in (members, doctor):
         monkeypatch.setattr(module, "database", lambda: made_trio.client["trio"])
-    # The disk of the machine that runs the tests may be as full as it likes.
+    # The disk of the machine that runs the tests may be full.
     monkeypatch.setattr(members, "MIN_FREE_SHARE", 0.0)
     made_trio.wait_until_whole()
     return made_trio
@@ -160,7 +161,7 @@ def seen() -> dict[str, int]:
     return {state: number for state, number in members.count_by_state().items() if number}
 
 
-# --- What the doctor says -------------------------------------------------------------------
+# --- The doctor's findings ------------------------------------------------------------------
 
 
 def test_finds_three_members_that_serve(trio: Trio) -> None:
@@ -223,7 +224,7 @@ def test_tells_who_answers_where_there_is_no_primary(trio: Trio) -> None:
 
 
 def examine_members(trio: Trio, monkeypatch: Patch, uri: str) -> tuple[Finding, Finding, float]:
-    """What a doctor that starts now finds of the set and its members, and the second one's time."""
+    """What a doctor that starts now finds about the set and its members; the second one's time."""
     with MongoClient(uri) as client:
         for module in (mongodb, doctor):
             monkeypatch.setattr(module, "database", lambda: client["trio"])
@@ -232,7 +233,7 @@ def examine_members(trio: Trio, monkeypatch: Patch, uri: str) -> tuple[Finding, 
         other_name, of_members = next(checks)
         took_s = time.monotonic() - knows_s
     assert (name, other_name) == ("replica set", "members")
-    # As the fixture has it, for the test that follows.
+    # As the fixture has it, for the next test.
     monkeypatch.setattr(doctor, "database", lambda: trio.client["trio"])
     return of_set, of_members, took_s
 
@@ -295,7 +296,7 @@ def test_warns_of_a_member_that_is_far_behind(trio: Trio, monkeypatch: Patch) ->
         monkeypatch.setattr(module, "MAX_LAG_S", 0.5)
     ask(trio.servers[2], "configureFailPoint", "rsSyncApplyStop", mode="alwaysOn")
     try:
-        # Times of writes are told in whole seconds.
+        # The times of writes are in whole seconds.
         time.sleep(1.1)
         trio.write()
 
@@ -387,7 +388,7 @@ def test_warns_of_a_member_that_copies(trio: Trio) -> None:
     empty.kill()
     shutil.rmtree(empty.data_dir)
     empty.data_dir.mkdir()
-    # The copy hangs there for as long as it is told to.
+    # The copy hangs there for as long as the test wants.
     hang = '{"mode": "alwaysOn"}'
     slow = replace(
         empty,
@@ -476,7 +477,7 @@ def test_asks_as_the_address_says(settings: Settings, trio: Trio) -> None:
     )
 
 
-# --- What the driver sees ---------------------------------------------------------------------
+# --- The driver's view ----------------------------------------------------------------------
 
 
 def test_counts_the_only_one_that_it_was_told_to_ask(trio: Trio, monkeypatch: Patch) -> None:
@@ -487,7 +488,7 @@ def test_counts_the_only_one_that_it_was_told_to_ask(trio: Trio, monkeypatch: Pa
         assert seen() == {"primary": 1}
 
 
-# --- What it comes to -----------------------------------------------------------------------
+# --- The conclusion -------------------------------------------------------------------------
 
 NOW = datetime(2027, 1, 1)  # noqa: DTZ001 as the driver reads it
 DATA, ARBITER, VOTELESS = Member(""), Member("", holds_data=False), Member("", votes=False)
@@ -503,7 +504,7 @@ GONE = None
     ("configured", "said", "level", "end"),
     [
         ([DATA], [PRIMARY], "ok", "Serving: 1 of 1; none may be lost."),
-        # With an arbiter there is a primary without the other one, and no majority of disks.
+        # With an arbiter there is a primary without the other one, but no majority of disks.
         ([DATA, DATA, ARBITER], [PRIMARY, SECONDARY, VOTER], "ok", "; none may be lost."),
         ([DATA, DATA, ARBITER], [PRIMARY, GONE, VOTER], "FAIL", "its network and its name."),
         (
@@ -512,10 +513,10 @@ GONE = None
             "warn",
             "One more loss stops bookings.",
         ),
-        # Both disks are there, and no majority of votes.
+        # Both disks are there, but no majority of votes.
         ([*[DATA] * 2, *[ARBITER] * 3], [SECONDARY, SECONDARY, *[GONE] * 3], "FAIL", " its name."),
         ([DATA] * 5, [PRIMARY, *[SECONDARY] * 3, GONE], "warn", " 1 more may be lost."),
-        # One without a vote takes no part in acknowledging.
+        # A member without a vote does not take part in acknowledging.
         (
             [*[DATA] * 3, VOTELESS],
             [PRIMARY, *[SECONDARY] * 2, GONE],
@@ -523,7 +524,7 @@ GONE = None
             " 1 more may be lost.",
         ),
         ([DATA, DATA, VOTELESS], [PRIMARY, SECONDARY, SECONDARY], "ok", "; none may be lost."),
-        # One that is told to be behind may be so far behind, and no further.
+        # A delayed member may be as far behind as it is told to be, and no further.
         (
             [*[DATA] * 3, replace(VOTELESS, delay_s=3600)],
             [PRIMARY, SECONDARY, SECONDARY, HOUR_BEHIND],
@@ -537,7 +538,7 @@ GONE = None
             "m3 is 3540 s behind: look at its disk, its processor and its network. "
             "1 more may be lost.",
         ),
-        # How far members are behind, one of another set does not say.
+        # A member of another set does not say how far members are behind.
         (
             [DATA] * 3,
             [{**PRIMARY, **HOUR_AGO}, {**SECONDARY, **HOUR_AGO}, {**SECONDARY, "setName": "other"}],
@@ -567,7 +568,7 @@ def test_says_how_many_may_be_lost(
     ("named", "configured", "said"),
     [
         ("b:1 A:1 c:1", "a:1 b:1 C:1", None),
-        # A socket leads to one machine alone, and tells no name.
+        # A socket leads to only one machine, and reveals no name.
         ("", "a:1", None),
         ("a:1 b:1", "a:1 b:1 c:1", None),
         # Without the other one there is no primary either.

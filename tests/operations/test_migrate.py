@@ -1,4 +1,4 @@
-"""`manage.py migrate` may be killed, lose MongoDB or meet another one, and be run again."""
+"""`manage.py migrate` may be killed, lose MongoDB or meet another one, and then run again."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.site import ROOT
 
 pytestmark = pytest.mark.mongo
 
-# More writes than all migrations make; so many that a run which is never killed is seen to end.
+# More writes than all migrations make: so many that a run which is never killed reaches its end.
 MANY_WRITES = 1000
 
 
@@ -51,7 +51,7 @@ class Migrating:
         )
 
     def migrate(self, *, until: int = 0, number: int = signal.SIGKILL, pid: int = 0) -> int:
-        """How it ended: 0 if it came to its end."""
+        """Returns how it ended: 0 if it was completed."""
         assert self.process.stdin
         assert self.process.stdout
         self.process.stdin.write(f"{until} {int(number)} {pid}\n")
@@ -59,14 +59,14 @@ class Migrating:
         return int(self.process.stdout.readline())
 
     def end_lease(self) -> None:
-        """What the clock does when its holder has been gone for long enough."""
+        """Does what the clock does once its holder has been gone for long enough."""
         self.database[migration_lease.COLLECTION].update_many({}, [{"$set": {"until": "$$NOW"}}])
 
     def drop(self) -> None:
         self.database.client.drop_database(self.database.name)
 
     def say(self) -> str:
-        """All that the processes have said; none is started any more."""
+        """Returns everything that the processes have printed; no more are started."""
         return self.process.communicate(timeout=60)[1]
 
 
@@ -86,7 +86,7 @@ def migrating(migrated: None, environment: dict[str, str]) -> Iterator[Migrating
 
 
 def state(database: Database[Any]) -> dict[str, Any]:
-    """What migrating makes, without the ids that are made by chance."""
+    """Returns the result of migrating, without random ids."""
     types = {one["_id"]: one for one in database["django_content_type"].find()}
     rights = {
         one["_id"]: f"{types[one['content_type_id']]['model']}.{one['codename']}: {one['name']}"
@@ -123,7 +123,7 @@ def state(database: Database[Any]) -> dict[str, Any]:
 def test_goes_on_after_it_was_killed_before_any_of_its_writes(
     migrating: Migrating, rounds: int
 ) -> None:
-    """Everyday runs try every 28th write; with ROUNDS=28 it is all of them."""
+    """Everyday runs try every 28th write; ROUNDS=28 tries all of them."""
     assert migrating.migrate() == 0
     undisturbed = state(migrating.database)
     deaths = 0
@@ -147,7 +147,7 @@ def test_goes_on_however_often_it_was_killed(migrating: Migrating) -> None:
     undisturbed = state(migrating.database)
     migrating.drop()
 
-    # Each time some more of what is repeated, and a little that is new.
+    # Each time a little more is repeated, and a little is new.
     for write in range(4, MANY_WRITES, 3):
         migrating.end_lease()
         if migrating.migrate(until=write) == 0:
@@ -314,7 +314,7 @@ def field(model: Any, name: str) -> Any:
 
 @pytest.fixture
 def trial(database: None) -> Iterator[Any]:
-    """Migrates something, twice, and returns what there is in the end."""
+    """Migrates something, twice, and returns the result."""
     own = connections.database()
 
     def drop() -> None:
@@ -444,7 +444,7 @@ def test_drops_no_index_that_is_in_the_way_unasked(trial: Any) -> None:
 
 
 def test_corrects_the_editor_only_while_it_needs_it(trial: Any) -> None:
-    """If this fails, the backend does it itself: take out bookingsite/database/schema.py."""
+    """If this fails, the backend does it itself: remove bookingsite/database/schema.py."""
     model = thing(name=models.CharField(max_length=9))
     trial(lambda editor: editor.create_model(model))
 
@@ -453,7 +453,7 @@ def test_corrects_the_editor_only_while_it_needs_it(trial: Any) -> None:
 
 
 class Rival(monitoring.CommandListener):
-    """Makes a collection in the moment after it was looked for, or before it is made."""
+    """Makes a collection in the moment after the look for it, or before it is made."""
 
     def __init__(self, database: Database[Any]) -> None:
         self.database = database
@@ -471,7 +471,7 @@ class Rival(monitoring.CommandListener):
             self._make("people")
 
     def failed(self, event: monitoring.CommandFailedEvent) -> None:
-        """It is said by who asked."""
+        """The process that asked reports it."""
 
 
 def test_makes_people_where_another_one_makes_them_in_that_moment(migrating: Migrating) -> None:

@@ -1,4 +1,4 @@
-"""An account is found by its own address and by nothing that only looks like it."""
+"""An account is found by its own address, and by nothing that only looks like it."""
 
 from __future__ import annotations
 
@@ -42,20 +42,21 @@ pytestmark = pytest.mark.mongo
 PASSWORD = "correct horse battery"
 BOSS = "boss@hotel.example"
 
-# Each is an address that a mail server takes, and each fits the boss's as a regular expression.
+# A mail server accepts each of these addresses, and as a regular expression each matches the
+# boss's.
 ATTACKS = [
     "boss|x@evil.example", "x|boss@hotel.example", "b.ss@hotel.example", "bos+@hotel.example",
     "bos*@hotel.example", "boss?@hotel.example", "boss$|x@evil.example", "bo{1}ss@hotel.example",
     "^boss@hotel.example",
 ]  # fmt: skip
 
-# What has a meaning in a regular expression.
+# Signs with a meaning in a regular expression.
 SIGNS = r".|$^*+?(){}[]\-"
 
 
 @pytest.fixture(autouse=True)
 def use_database(database: None) -> None:
-    """Every test here has an empty database."""
+    """Gives every test here an empty database."""
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def boss() -> User:
 
 @pytest.fixture
 def without_index() -> Any:
-    """Accounts as an earlier release kept them: in any spelling, and one address may be two's."""
+    """Accounts as an earlier release kept them: in any spelling, and two may share one address."""
     users = site_database()["auth_user"]
     users.drop_index("one_account_per_address")
     yield users
@@ -107,7 +108,7 @@ def test_sends_what_it_says_of_an_account_to_the_address_in_it(boss: User) -> No
 
 
 def test_gives_no_account_to_whose_mailbox_has_its_name() -> None:
-    """Staff renamed nobody when the account's owner got another address."""
+    """Staff did not rename the account when its owner got another address."""
     user = User.objects.create_user("old@hotel.example", "old@hotel.example", PASSWORD)
     accounts.verify_address(user=user, address="old@hotel.example")
     user.email = "new@hotel.example"
@@ -216,7 +217,7 @@ def test_keeps_what_was_typed_long_ago_and_is_no_address(without_index: Any, bos
     assert User.objects.get().first_name == "Bea"
 
 
-# --- What was verified ------------------------------------------------------------------------
+# --- Verified addresses -----------------------------------------------------------------------
 
 
 def test_forgets_that_an_address_was_verified_when_the_account_gets_another() -> None:
@@ -245,7 +246,7 @@ def test_lets_who_has_an_address_now_verify_it_whose_ever_it_was(boss: User) -> 
 
 
 def test_gives_back_no_address_that_staff_changed_while_a_password_was_hashed(boss: User) -> None:
-    """Staff moves an account off a mailbox that a stranger reads."""
+    """Staff take an account off a mailbox that a stranger reads."""
     resetting = User.objects.get(pk=boss.pk)
     boss.email = "chief@hotel.example"
     boss.save()
@@ -291,7 +292,7 @@ def test_erases_nobody_whose_address_only_fits() -> None:
 
 
 def test_erases_no_account_by_an_address_that_was_verified_for_it_once() -> None:
-    """That is how whoever had taken an account over would have left it."""
+    """A person who had taken an account over would have left it in this state."""
     boss = User.objects.create_user("boss", BOSS)
     VerifiedAddress.objects.create(
         address="boss|x@evil.example", user=boss, verified_at=boss.date_joined
@@ -362,7 +363,7 @@ def test_finds_by_no_look_up_what_only_fits_it(lookup: str) -> None:
 
 
 def test_corrects_the_backend_only_while_it_needs_it() -> None:
-    """If this fails, the backend does it itself: take it out of bookingsite/database/base.py."""
+    """If this fails, the backend does it itself: remove it from bookingsite/database/base.py."""
     source = inspect.getsource(django_mongodb_backend.operations)
 
     assert "def prep_for_like_query" in source

@@ -1,4 +1,4 @@
-"""An account is deleted while requests of its are under way: nothing names its person after."""
+"""An account is deleted while its requests are under way: afterwards nothing names its person."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ def caller(user: User) -> Caller:
 
 
 def delete(user: User) -> None:
-    """As another process does, which read the account by itself."""
+    """Deletes as another process does, which read the account by itself."""
     User.objects.get(pk=user.pk).delete()
 
 
 def named_in_bookings() -> set[str]:
-    """Everyone who stands in a booking; the bytes of answers are what they were."""
+    """Everyone named in a booking; the bytes of answers stay as they were."""
     return {
         person
         for booking in stored()
@@ -74,7 +74,7 @@ def named_in_bookings() -> set[str]:
 
 
 def at_point(wanted: str, act: Callable[[], None]) -> None:
-    """Has this happen once, when the flow comes to the point."""
+    """Has this happen once, when the flow reaches the point."""
 
     def handler(point: str) -> None:
         if point == wanted:
@@ -103,7 +103,7 @@ def _uninstall() -> Any:
     points.install(None)
 
 
-# --- What a request of the account would have written --------------------------------------
+# --- Writes of the account's requests ------------------------------------------------------
 
 
 @pytest.mark.parametrize("point", ["after_claim", "after_lock"])
@@ -117,7 +117,7 @@ def test_makes_no_booking_for_an_account_that_was_deleted_meanwhile(
 
     assert (outcome.code, outcome.answer.status) == ("NOT_AUTHENTICATED", 401)
     assert stored() == []
-    # No rival waits for what it had locked.
+    # No rival waits for its locks.
     assert book("rival").answer.status == 201
 
 
@@ -336,14 +336,14 @@ def test_looks_again_before_its_second_transaction(
     assert named_in_bookings() == {"client:partner"}
 
 
-# --- What had been written already ---------------------------------------------------------
+# --- Earlier writes ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("what", ["create", "confirm"])
 def test_waits_for_a_write_that_has_begun_and_finds_it(
     ada: User, monkeypatch: Patch, what: str
 ) -> None:
-    """The deletion comes when the transaction has written and not yet committed."""
+    """The deletion comes when the transaction has written, but not yet committed."""
     held = book("held", caller=caller(ada), hold=True, resourceId="room_B")
     is_open, is_marking, is_marked = threading.Event(), threading.Event(), threading.Event()
     begin = account_deletion.begin_deletion
@@ -358,7 +358,7 @@ def test_waits_for_a_write_that_has_begun_and_finds_it(
         if not is_open.is_set():
             is_open.set()
             assert is_marking.wait(10)
-            # It is to wait for us; as long as we look at it, at least.
+            # It must wait for us, at least for as long as we watch it.
             assert not is_marked.wait(0.3)
 
     let_write = account_deletion.let_write
@@ -419,7 +419,7 @@ def test_touches_nothing_for_partners_and_guests() -> None:
 
 
 def test_erases_what_a_request_of_the_account_would_have_written_again(ada: User) -> None:
-    """Between the bookings and the account, which goes last: a name in a booking of a pseudonym."""
+    """Between the bookings and the account, which goes last: a name in a pseudonym's booking."""
     guest = {"name": "Ada Lovelace", "email": ADDRESS}
     written: list[Outcome] = []
     forget = erasure._forget_keys
@@ -438,7 +438,7 @@ def test_erases_what_a_request_of_the_account_would_have_written_again(ada: User
 
 @pytest.fixture
 def booked_when_closed(ada: User, monkeypatch: Patch) -> User:
-    """A request of the account is through just before an erasure closes it."""
+    """A request of the account ends just before an erasure closes it."""
     close = accounts.close_account
 
     def book_and_close(*arguments: Any, **options: Any) -> None:
@@ -476,7 +476,7 @@ def test_forgets_the_keys_of_what_was_booked_since_it_was_judged(
     assert list(connections.redis().scan_iter("idempotency:*")) == []
 
 
-# --- What is said ----------------------------------------------------------------------------
+# --- Messages --------------------------------------------------------------------------------
 
 
 def test_names_to_staff_the_account_that_they_cannot_book_for(ada: User) -> None:

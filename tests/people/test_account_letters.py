@@ -1,4 +1,4 @@
-"""Letters: ordered by a request, written and sent by the worker, and sent again if that failed."""
+"""Letters: ordered by a request, written and sent by the worker, and sent again after a failure."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def let_time_pass(ms: int) -> None:
 
 
 class Failing(EmailBackend):
-    """A mail server that takes nothing."""
+    """A mail server that refuses everything."""
 
     error: Exception = smtplib.SMTPServerDisconnected("gone")
 
@@ -140,7 +140,7 @@ def test_sends_no_letter_whose_link_is_about_to_end() -> None:
 
 
 def let_order_age(hours: int) -> None:
-    """As if no worker had been there for so long."""
+    """As if no worker had run for so long."""
     older = {"$subtract": ["$created_at", hours * 3_600_000]}
     collection("letters").update_one({}, [{"$set": {"created_at": older}}])
 
@@ -315,7 +315,7 @@ def test_sends_a_letter_again_under_the_same_id_when_the_worker_died(
 
 
 def test_starts_no_letter_when_the_time_of_a_run_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that a worker which is told to end has ended before it is killed."""
+    """So that a worker that is told to stop has stopped before it is killed."""
     monkeypatch.setattr(single_run, "RUN_LIMIT_S", 0.0)
     for number in range(3):
         order(address=f"ada{number}@example.org")

@@ -62,7 +62,7 @@ def move(user: User) -> None:
 
 
 def log_in(user: User) -> None:
-    """Which ends a letter, as another password does."""
+    """This ends a letter's link, as another password does."""
     User.objects.filter(pk=user.pk).update(last_login=clock.now())
 
 
@@ -74,7 +74,7 @@ def choose_another(user: User) -> None:
 
 
 def once_hashed(patch: Patch, act: Callable[[], Any]) -> None:
-    """Has this happen once, when the next password is hashed, which takes its time."""
+    """Has this happen once, while the next password is hashed, which takes time."""
     hash_it = User.set_password
 
     def set_password(user: User, raw_password: str | None) -> None:
@@ -86,7 +86,7 @@ def once_hashed(patch: Patch, act: Callable[[], Any]) -> None:
 
 
 def once_judged(act: Callable[[], Any]) -> Callable[..., None]:
-    """Has this happen once, when all has been looked at before the write; to be kept alive."""
+    """Has this happen once, after all the looks and before the write; keep the result alive."""
 
     def meanwhile(**_: Any) -> None:
         pre_save.disconnect(meanwhile, sender=User)
@@ -129,7 +129,7 @@ def test_ends_a_letter_whose_account_is_another_by_the_time_its_password_is_writ
 def test_chooses_no_password_for_an_account_that_is_being_deleted(
     ada: User, monkeypatch: Patch
 ) -> None:
-    """It is closed, and there still; a login would only be refused."""
+    """The account is closed but still there; a login would only be refused."""
     answer = reset(Client(), monkeypatch, lambda: accounts.close_account(ada))
 
     assert answer.status_code == 410
@@ -141,7 +141,7 @@ def test_chooses_no_password_for_an_account_that_is_being_deleted(
 
 @pytest.fixture
 def _another_hasher(ada: User, settings: Any) -> None:
-    """Passwords that were stored before are hashed once more at their log-in."""
+    """Makes logins hash earlier passwords once more."""
     settings.PASSWORD_HASHERS = ["bookingsite.passwords.PasswordHasher", *settings.PASSWORD_HASHERS]
 
 
@@ -152,7 +152,7 @@ def log_in_with(password: str) -> Client:
 
 
 def is_logged_in(browser: Client) -> bool:
-    """Whether its session is still good: its next request comes from a person, not a guest."""
+    """Whether its session is still valid: its next request comes from a person, not a guest."""
     return browser.get("/bookings").wsgi_request.user.is_authenticated
 
 
@@ -189,13 +189,13 @@ def test_keeps_a_password_that_was_changed_after_the_hash_was_made(ada: User) ->
 
     assert kept
     assert User.objects.get(pk=ada.pk).check_password(OTHER)
-    # It was right when it was judged, and is good for nothing any more.
+    # The password was right when it was judged, and is no longer valid.
     assert not is_logged_in(browser)
 
 
 @pytest.mark.usefixtures("_another_hasher")
 def test_lets_two_in_who_log_in_at_once(ada: User, monkeypatch: Patch) -> None:
-    """A double click: the first to be done changes what the other was judged by."""
+    """A double click: the first to finish changes the hash by which the other was judged."""
     quicker: list[Client] = []
     once_hashed(monkeypatch, lambda: quicker.append(log_in_with(OLD)))
 
@@ -208,7 +208,7 @@ def test_lets_two_in_who_log_in_at_once(ada: User, monkeypatch: Patch) -> None:
 def test_saves_the_password_that_is_stored_after_it_was_judged(
     ada: User, monkeypatch: Patch
 ) -> None:
-    """An account that was judged by its password and is saved for another reason afterwards."""
+    """An account that was judged by its password is saved for another reason afterwards."""
     judged = User.objects.get(pk=ada.pk)
     assert judged.check_password(OLD)
     choose_another(ada)
@@ -239,7 +239,7 @@ def test_says_to_try_again_when_too_many_log_in(ada: User, monkeypatch: Patch, p
 
 @pytest.fixture
 def held() -> Iterator[Event]:
-    """The thread that hashes, busy until the event is set."""
+    """Keeps the hashing thread busy until the event is set."""
     release, has_begun = Event(), Event()
     passwords._hashing.submit(lambda: (has_begun.set(), release.wait(60)))
     assert has_begun.wait(30)
@@ -342,7 +342,7 @@ def test_forgets_what_was_verified_when_the_form_has_another_address(
     assert not VerifiedAddress.objects.exists()
 
 
-# --- However else ------------------------------------------------------------------------------
+# --- Other ways to save ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -362,7 +362,7 @@ def test_saves_no_account_that_was_deleted_since_it_was_read(
 
 
 def test_looks_before_it_saves(ada: User, monkeypatch: Patch) -> None:
-    """Nothing that was erased is there again, not even for a moment, unless it was deleted then."""
+    """An erased account does not come back, not even for a moment, unless erased in that moment."""
     stale = User.objects.get(pk=ada.pk)
     erase(ada)
     saved: list[str] = []

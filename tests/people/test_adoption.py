@@ -1,4 +1,4 @@
-"""Guests' bookings become an account's: the browser's own, and those of a verified address."""
+"""Guests' bookings become an account's: those of its browser, and those of its verified address."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_gathers_and_finds_what_was_booked_with_a_domain_of_other_letters(
 
 
 def test_gathers_by_address_what_was_booked_and_no_holds(ada: User) -> None:
-    """Anybody can hold with anybody's address, and who gets the hold could not confirm it."""
+    """Anyone can hold with any address, and the account that got the hold could not confirm it."""
     guest = caller_of_guest("a")
     taken, left = ["room_A", "room_B", "room_C", "room_D"], ["room_A", "room_B", "room_C"]
     book_with(ADDRESS, caller=guest, room=taken[0])
@@ -202,7 +202,7 @@ def test_gathers_nothing_by_an_address_that_is_not_verified_as_ones_own(ada: Use
 
 
 def test_gathers_nothing_by_an_address_that_the_account_has_no_more(ada: User) -> None:
-    """Whose mailbox it is now may be somebody else."""
+    """The mailbox may belong to another person by now."""
     book_with(ADDRESS, caller=GUEST, room="room_A")
     accounts.verify_address(user=ada, address=ADDRESS)
     ada.email = "ada@example.com"
@@ -259,14 +259,14 @@ def test_confirms_and_adopts_when_both_race(ada: User) -> None:
         pool.submit(adoption.adopt_guest, guest=GUEST, user=ada).result()
         answers = [future.exception() or future.result().answer.status for future in confirmed]
 
-    # Who comes after the adoption is told that the guest has no such booking any more.
+    # A request after the adoption hears that the guest no longer has such a booking.
     for booking, answer in zip(stored(), answers, strict=True):
         assert booking["owner"] == me(ada)
         assert (booking["status"] == "confirmed") == (answer == 200)
     assert len({booking["reference"] for booking in stored()}) == 3
 
 
-# --- Coming back, after logging in, to what was held before ----------------------------------
+# --- Coming back, after logging in, to an earlier hold ----------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -350,7 +350,7 @@ def hold_as(caller: Caller, *, owner: Caller, key: str) -> Any:
 def test_keeps_no_refusal_about_a_hold_that_its_guest_took_to_an_account(
     ada: User, inn: None, code: str
 ) -> None:
-    """The log-in, in another tab, comes first; then the form of the guest is sent again."""
+    """The log-in, in another tab, comes first; then the guest's form is sent again."""
     by = {"resourceId": "inn_A"} if code == "ALREADY_BOOKED" else {"categoryId": "inn_double"}
     for room in ("inn_B", "inn_C"):
         book(room, resourceId=room)
@@ -378,7 +378,7 @@ def test_keeps_no_refusal_about_a_hold_that_its_guest_took_to_an_account(
 def test_keeps_no_refusal_about_a_hold_that_stayed_the_guests(
     ada: User, inn: None, code: str
 ) -> None:
-    """It was too much for the account, which asks with a key of its own."""
+    """It was too much for the account, which asks with its own key."""
     by = {"resourceId": "inn_A"} if code == "ALREADY_BOOKED" else {"categoryId": "inn_double"}
     for room in ("inn_B", "inn_C"):
         book(room, resourceId=room)

@@ -1,4 +1,4 @@
-"""`manage.py erase_guest`: who the guest was is gone, what was booked is not."""
+"""`manage.py erase_guest`: the guest's details are gone, their bookings are not."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.mongo
 
 ADDRESS = "ada@example.org"
 ADA = {"name": "Ada Lovelace", "email": "Ada@Example.org", "phone": "+44 20 7946 0958"}
-# Everything that says who she is, in any spelling.
+# Every detail of hers, in any spelling.
 TRACE = re.compile(rb"ada@example\.org|lovelace|7946 0958|one-legged|her sister", re.IGNORECASE)
 
 
@@ -52,7 +52,7 @@ def let_stays_end() -> None:
 
 
 def traces() -> set[str]:
-    """The collections in which something says who she is; sessions are read as they are meant."""
+    """Returns the collections in which something names her; sessions are decoded first."""
     database = connections.database()
     return {
         name
@@ -64,7 +64,7 @@ def traces() -> set[str]:
 
 @pytest.fixture
 def known(database: None) -> User:
-    """A guest who left traces wherever one can."""
+    """A guest who left traces in every possible place."""
     book("stay", guest=ADA, notes="A one-legged guest.")
     cancelled = book("gone", guest={**ADA, "email": ADDRESS}, resourceId="room_B")
     lifecycle.cancel_booking(
@@ -227,7 +227,7 @@ def test_expects_nobody_once_a_hold_can_no_longer_be_confirmed(
 
     with pytest.raises(CommandError, match="not over"):
         erase()
-    # Nor does the update itself, should the hold have run out since it was judged.
+    # The update itself does not either, if the hold has run out since it was judged.
     with monkeypatch.context() as patch:
         patch.setattr(erasure, "_judge", lambda *args: [])
         assert "Erased" not in erase()
@@ -359,7 +359,7 @@ def test_is_not_undone_by_a_change_that_was_under_way(database: None) -> None:
     read = from_document(stored()[0])
     erase(including_upcoming=True)
 
-    # Whoever read the guest before may not write them back.
+    # A request that read the guest before must not write the details back.
     assert not changes.change_booking(read, read, read.history[0])
     confirm(outcome)
 

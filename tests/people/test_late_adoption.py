@@ -1,4 +1,4 @@
-"""A guest logs in in one tab while a request of another tab is under way for them."""
+"""A guest logs in in one tab while their request from another tab is under way."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ PASSWORD = "correct horse"
 
 @pytest.fixture
 def browser() -> Client:
-    """A browser of a person without an account, until they log in."""
+    """The browser of a person without an account, until they log in."""
     return Client()
 
 
@@ -54,7 +54,7 @@ def _uninstall() -> Iterator[None]:
 
 
 def log_in(browser: Client) -> None:
-    """In another tab: the cookies are the same ones."""
+    """In another tab, which has the same cookies."""
     tab = Client()
     tab.cookies = browser.cookies
     response = tab.post("/login", {"username": "ada", "password": PASSWORD})
@@ -68,7 +68,7 @@ def log_out(browser: Client) -> None:
 
 
 def at_point(wanted: str, act: Callable[[], None]) -> None:
-    """Has this happen once, when the flow comes to the point."""
+    """Has this happen once, when the flow reaches the point."""
 
     def handler(point: str) -> None:
         if point == wanted:
@@ -79,7 +79,7 @@ def at_point(wanted: str, act: Callable[[], None]) -> None:
 
 
 def hold_while(browser: Client, point: str, act: Callable[[Client], None]) -> Any:
-    """Presses the button to hold, and in the middle of it something happens in another tab."""
+    """Presses the button to hold; in the middle of that, something happens in another tab."""
     form = open_page(browser, stays_path()).hold_form("demo_double")
     at_point(point, lambda: act(browser))
     return browser.post(form.action, form.fields)
@@ -117,7 +117,7 @@ def test_tells_the_script_the_same(browser: Client, ada: User) -> None:
 
 
 def test_takes_the_guest_that_a_browser_became_on_the_way(browser: Client, ada: User) -> None:
-    """Its first cookie comes with the answer, after the login."""
+    """The browser's first cookie comes with the answer, after the login."""
     form = open_page(Client(), stays_path()).hold_form("demo_double")
     at_point("after_lock", lambda: log_in(browser))
 
@@ -151,7 +151,7 @@ def test_offers_to_go_on_with_it_among_the_results(browser: Client, ada: User) -
 def test_does_with_it_what_is_asked_from_the_answers_page(
     browser: Client, ada: User, what: str
 ) -> None:
-    """Nothing looks at the page before the form is sent."""
+    """No request looks at the page before the form is sent."""
     hold_while(browser, "after_lock", log_in)
     path = booking_path(stored()[0])
     key = Page(browser.get(path).content.decode())
@@ -168,7 +168,7 @@ def test_does_with_it_what_is_asked_from_the_answers_page(
 
 
 def take_back(document: dict[str, Any]) -> None:
-    """As if it had not been looked at since the login."""
+    """Restores the state before any look since the login."""
     connections.collection("bookings").update_one(
         {"_id": document["_id"]},
         {"$set": {"owner": document["caller"], "user_id": document["caller"].partition(":")[2]}},
@@ -177,7 +177,7 @@ def take_back(document: dict[str, Any]) -> None:
 
 @pytest.fixture
 def sell_only(database: None) -> Iterator[Callable[[str], None]]:
-    """Takes all double rooms but this one off sale."""
+    """Takes all double rooms except this one off sale."""
     rooms = connections.collection("rooms")
 
     def sell(room: str) -> None:
@@ -189,7 +189,7 @@ def sell_only(database: None) -> Iterator[Callable[[str], None]]:
 
 
 def form_of_the_account(stays: str) -> Form:
-    """Another session of hers shows it, so its key is the account's and not the guest's."""
+    """Another session of hers shows the form, so its key is the account's and not the guest's."""
     other = Client()
     log_in(other)
     return open_page(other, stays).hold_form("demo_double")
@@ -216,7 +216,7 @@ def test_holds_again_for_the_account_what_nobody_has_looked_at(
 
 @pytest.fixture
 def too_much(browser: Client, ada: User, settings: Any) -> dict[str, Any]:
-    """A guest's hold which, with what the account holds, is more than one may hold."""
+    """A guest's hold that, with the account's holds, exceeds the limit of one person."""
     settings.MAX_HELD_ROOM_NIGHTS = 2
     elsewhere = Client()
     log_in(elsewhere)
@@ -236,7 +236,7 @@ def test_shows_and_confirms_what_stays_the_guests(
     assert "Your room is held" in page.text
     assert owners() == [me(ada), too_much["owner"]]
     assert "Your room is booked" in press(browser, confirm_form(page), **ADA).text
-    # What is booked counts for nothing among holds.
+    # A booking does not count among holds.
     assert owners() == [me(ada)] * 2
     assert [booking["status"] for booking in stored()] == ["pending", "confirmed"]
 
@@ -245,7 +245,7 @@ def test_shows_and_confirms_what_stays_the_guests(
 def test_gives_the_account_what_was_booked_though_nobody_looks_before_the_log_out(
     browser: Client, ada: User, too_much: dict[str, Any], leave: str
 ) -> None:
-    """The answer is lost, say, and the next thing that is pressed is the log-out."""
+    """The answer is lost, say, and the next button pressed is the log-out."""
     form = confirm_form(open_page(browser, booking_path(too_much)))
     browser.post(form.action, {**form.fields, **ADA})
 
@@ -259,7 +259,7 @@ def test_gives_it_to_the_account_at_the_log_out(
     browser: Client, ada: User, too_much: dict[str, Any], leave: str
 ) -> None:
     """Staff have confirmed it, and no page was opened since."""
-    # The admin is for staff alone.
+    # The admin is only for staff.
     User.objects.filter(pk=ada.pk).update(is_staff=True)
     confirm_as_staff(too_much)
 
@@ -367,7 +367,7 @@ def test_takes_nothing_that_the_guests_cookie_makes_long_after_the_login(
     assert [owner.partition(":")[0] for owner in owners()] == ["user", "guest"]
 
 
-# --- The other way round ---------------------------------------------------------------------
+# --- The other direction ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("point", ["after_lock", "after_commit"])
@@ -378,7 +378,7 @@ def test_keeps_a_hold_for_who_logs_out_while_another_tab_makes_it(
 
     response = hold_while(browser, point, log_out)
 
-    # The next person there is another one.
+    # The next user of the browser is another person.
     open_page(browser, response.url, expect=404)
     assert owners() == [me(ada)]
     log_in(browser)
@@ -400,7 +400,7 @@ def test_shows_a_guest_nothing_of_who_was_logged_in(browser: Client, ada: User) 
 
 
 def test_opens_by_a_letters_link_what_is_anybodys(browser: Client, ada: User) -> None:
-    """A link lets one look and change, and makes nothing one's own."""
+    """A link lets its reader look and change, and makes nothing their own."""
     other = Client()
     press(other, confirm_form(hold(other)), **ADA)
     token = make_link_token(str(stored()[0]["_id"]), date.fromisoformat(night(32)))

@@ -130,8 +130,7 @@ class Stay:
         return (self.first, self.end, sum(self.price.values()), kinds)
 
     def freeze(self) -> None:
-        """Keeps the price of each night that the stay has, in case the night leaves and comes
-        back."""
+        """Keeps the price of each night of the stay, in case the night leaves and comes back."""
         for night, amount in self.price.items():
             self.frozen[night, self.shown[3]] = amount
 
@@ -417,8 +416,7 @@ class Hotel:
         return day.price if day else self.prices[category]
 
     def _choose(self, wish: Wish) -> tuple[str, ...] | None:
-        """For each category the free room in the smallest gap; among equal ones the first by
-        name."""
+        """For each category the free room in the smallest gap, the first by name among equals."""
         chosen: list[str] = []
         for category in wish.categories:
             free = [
@@ -521,8 +519,7 @@ class Hotel:
         return self._succeed(name, Answer(stay=stay))
 
     def extend(self, actor: str, stay: Stay, key: str, *, answered: str | None) -> Verdict:
-        """`answered` is the real answer, which says whether the end moved by less than a second or
-        not at all."""
+        """`answered` is the real answer: whether the end moved, perhaps by less than a second."""
         if stay.owner != actor or stay.is_block:
             return Verdict(Answer("NOT_FOUND"))
         name: Name = (actor, "extend", stay.id, key)

@@ -1,4 +1,4 @@
-"""What can be kept from others by holding: by one visitor, from one address, by many together."""
+"""How much holds can keep from others: those of one visitor, one IP address, or many together."""
 
 from __future__ import annotations
 
@@ -39,24 +39,25 @@ from tests.pages import Page
 
 pytestmark = pytest.mark.mongo
 
-# The demo's sixty rooms by category, what a night costs, and a week of them.
+# The demo's sixty rooms by category, the price of a night, and that of a week in all of them.
 GRAND = {"grand_single": 8_900, "grand_double": 12_900, "grand_suite": 24_900}
 WEEK = (night(30), night(37))
 
-# The most that guests hold of each category before they are asked who they are: over half of it,
-# or what a family takes. Of the suites five are no more than half, and then there is the sixth.
+# The most rooms that guests hold of each category before the site asks for an address: more than
+# half of it, or four for a family. Five suites are no more than half, and the sixth is allowed
+# then.
 MOST = {"grand_single": 8, "grand_double": 18, "grand_suite": 6}
 
 
 def script(address: str, *, jars: int = 2, sizes: tuple[int, ...] = (10, 10, 10, 5, 1)) -> None:
-    """Holds all it can of the hotel, so many rooms at a time, with new cookie jars."""
+    """Holds as much as it can of the hotel, so many rooms at a time, with new cookie jars."""
     first, end = map(date.fromisoformat, WEEK)
     for _ in range(jars):
         browser = Client(REMOTE_ADDR=address)
         for category, price in GRAND.items():
             for rooms in sizes:
                 total = price * rooms * (end - first).days
-                # A key that no page handed out is as good as none: the current one is taken.
+                # A key that no page handed out has no effect: the site uses the current one.
                 browser.post(
                     "/hold",
                     {
@@ -109,7 +110,7 @@ def held_room_nights() -> int:
 
 
 def rooms_held_of_each() -> Counter[str]:
-    """By category on the fullest night; every hold here is of one category."""
+    """By category, on the fullest night; every hold here is of one category."""
     slots: Counter[tuple[str, str]] = Counter()
     for booking in stored():
         for slot in booking["slots"]:
@@ -146,7 +147,7 @@ def test_lets_forty_addresses_hold_half_of_each_category(database: None) -> None
     assert rooms_held_of_each() == MOST
     assert held_room_nights() <= sum(MOST.values()) * 7
 
-    # Another visitor says who they are, and books.
+    # Another visitor confirms an address, and books.
     visitor = Client(REMOTE_ADDR="198.51.100.1")
     path = stays_path(*WEEK, hotel="grand")
     press(
@@ -174,7 +175,7 @@ def test_lets_many_at_one_moment_hold_no_more(inn: None) -> None:
     with ThreadPoolExecutor(8) as pool:
         codes = Counter(code for found in pool.map(one, range(8)) for code in found)
 
-    # Three doubles each night; two of them are over half, so the third is for who is known.
+    # Three doubles each night; two of them are more than half, so the third is for known visitors.
     assert set(rooms_held_of_each().values()) == {2}
     assert codes["EMAIL_NEEDED"] > 0
     assert held_room_nights() == 2 * len(ahead)
@@ -198,7 +199,7 @@ def test_counts_holds_of_one_moment_together(inn: None, settings: Any, limit: st
                 hold=True,
                 userId=f"guest-{number}",
             ).code
-        # What else counts the hold would make them meet as well.
+        # Everything else that counts the hold would make them meet as well.
         guest = "one" if limit == "visitor" else f"guest-{number}"
         address = "192.0.2.1" if limit == "address" else None
         return try_to_hold(guest, category="inn_single", at=at, nights=2, address=address).code
@@ -210,7 +211,7 @@ def test_counts_holds_of_one_moment_together(inn: None, settings: Any, limit: st
     assert codes == {None: 3, "TOO_MANY_NIGHTS_HELD": 9}
 
 
-# --- What people need -------------------------------------------------------------------------
+# --- Ordinary guests ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("category", "rooms"), [("grand_double", 4), ("grand_suite", 4)])
@@ -351,7 +352,7 @@ def test_keeps_no_address_and_forgets_where_holds_came_from(database: None) -> N
     assert "192.0.2.77" not in everything
     assert holder["_id"]["source"] not in str(stored())
     assert holder["held"] == [stored()[0]["_id"]]
-    # Where it came from is forgotten by MongoDB itself, some time after the last hold.
+    # MongoDB itself forgets its IP address, some time after the last hold.
     assert "last_hold_at" in holder
     ttl = connections.collection("holders").index_information()["forgotten_later"]
     assert ttl["expireAfterSeconds"] > lifecycle.LONGEST_HOLD.total_seconds()
@@ -477,7 +478,7 @@ def test_lets_the_first_hold_of_a_quiet_category_alone_be_all_of_it(inn: None) -
 
 
 def test_lets_one_family_alone_be_let_off_in_a_hotel_of_small_categories(inn: None) -> None:
-    """Else four jars would hold ten categories of four rooms."""
+    """Otherwise four cookie jars would hold ten categories of four rooms."""
     for number in (2, 3, 4):
         connections.database()["rooms"].insert_one(
             {"_id": f"inn_S{number}", "category_id": "inn_single", "name": "S", "is_sold": True}
@@ -510,7 +511,7 @@ def test_lets_two_be_let_off_at_one_moment_in_no_two_categories(inn: None) -> No
 
 
 def test_does_not_gather_what_two_browsers_hold_at_a_log_in(database: None) -> None:
-    """Holds of an account are no guest's, so each log-in would make room for more."""
+    """An account's holds do not count as a guest's, so each log-in would make room for more."""
     ada = User.objects.create_user("ada")
     for guest in ("one", "two"):
         try_to_hold(guest, category="grand_double", rooms=9, nights=7)
@@ -581,7 +582,7 @@ def test_bounds_how_long_a_hold_in_a_crowd_is_extended(inn: None) -> None:
     guest = caller_of_guest("one")
 
     def age(minutes: float) -> None:
-        """Makes the hold so old, and puts its end a moment ahead."""
+        """Makes the hold this old, and puts its end a moment ahead."""
         connections.collection("bookings").update_one(
             {"_id": stored()[0]["_id"]},
             [

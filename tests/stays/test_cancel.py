@@ -1,4 +1,4 @@
-"""Cancelling: idempotent, frees the night at once, and ends at the hotel's deadline."""
+"""Cancelling: idempotent, frees the night at once, and possible until the hotel's deadline."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_changes_nothing_after_its_deadline() -> None:
 
 def test_ends_at_the_hotels_deadline_but_not_for_staff() -> None:
     made = book(date=night(1))
-    # The deadline of hotel demo is check-in; put it further back than tomorrow's.
+    # The deadline of hotel demo is check-in; move it back beyond tomorrow's.
     connections.database()["hotels"].update_one({"_id": "demo"}, {"$set": {"cancel_hours": 72}})
     try:
         refused = cancel(made)

@@ -1,4 +1,4 @@
-"""Booking by category: the room is chosen, or the category is sold out; several rooms at once."""
+"""Booking by category: a room is chosen, or the category is sold out; several rooms at once."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_is_sold_out_once_every_room_is_taken() -> None:
     other = double("other")
 
     assert (refused.code, again.code) == ("SOLD_OUT", "SOLD_OUT")
-    # A refusal that was stored is the key's answer; another key may try anew.
+    # A stored refusal is the key's answer; another key may try again.
     assert again.replayed
     assert room_of(other) == "inn_B"
 
@@ -180,7 +180,7 @@ def test_gives_up_on_a_hold_that_it_cannot_come_back_to_twice(
 ) -> None:
     fill("inn_A", "inn_B")
     double("first", hold=True)
-    # As if the hold took its last key between the look and the write, again and again.
+    # As if the hold adopted its last key between the look and the write, again and again.
     found = lookups.find_own_hold
     monkeypatch.setattr(lookups, "MAX_KEYS", 1)
     monkeypatch.setattr(lookups, "find_own_hold", lambda draft: _without_limit(found, draft))
@@ -190,7 +190,7 @@ def test_gives_up_on_a_hold_that_it_cannot_come_back_to_twice(
 
 def test_gives_up_on_a_room_that_it_loses_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     fill("inn_A")
-    # As if a rival gave it up before each look and had it again before each write.
+    # As if a rival released the room before each look and had it again before each write.
     monkeypatch.setattr(occupancy, "taken_nights", lambda *arguments: {})
 
     assert double("key").code == "ALREADY_BOOKED"
@@ -352,7 +352,7 @@ def test_refuses_what_cannot_be_meant(fields: dict[str, Any], field: str) -> Non
     assert stored() == []
 
 
-# The three ways to name a room, and what a fault in its guests is called.
+# The three ways to name a room, and the name of a fault in its guests.
 WAYS: dict[str, tuple[dict[str, Any], str]] = {
     "room": ({"resourceId": "inn_A"}, "guests"),
     "category": ({"categoryId": "inn_double"}, "guests"),
@@ -558,7 +558,7 @@ def test_writes_its_holder_for_every_hold_of_one_millisecond(monkeypatch: Any) -
     book("2", resourceId="inn_B", hold=True)
     second = holders.find_one()
 
-    # To set what is there already is no write, and two that write nothing do not meet.
+    # Setting a value that is there already is no write, and two without writes do not meet.
     assert first != second
 
 
@@ -601,7 +601,7 @@ def test_comes_back_at_the_price_it_is_held_for() -> None:
     for again in (at_the_old_price, without_one):
         assert again.content["booking"]["id"] == held.content["booking"]["id"]
         assert again.content["booking"]["price"]["total"] == 10_000
-    # Another price than the one quoted is never acknowledged.
+    # A price other than the quoted one is never acknowledged.
     assert at_the_new_price.code == "PRICE_CHANGED"
     assert "10000 EUR" in at_the_new_price.content["error"]
 

@@ -1,4 +1,4 @@
-"""A person who confirms books what they have seen: staff may have moved the hold meanwhile."""
+"""A confirmation books what the person has seen: staff may have moved the hold meanwhile."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.hotels import put_night
 
 STAFF = Caller("user", "staff")
 
-# What a customer's page showed, and what staff made of it.
+# The stay on a customer's page, and the stay after staff moved it.
 SEEN = {
     "checkIn": night(30),
     "checkOut": night(32),

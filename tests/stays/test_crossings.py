@@ -1,10 +1,12 @@
-"""Two changes that meet: each race has a table of the ends that are legal, and any other fails.
+"""Two changes that meet: each race has a table of its legal ends, and any other end fails.
 
-An end is what each side was answered, and every booking with its room, status and history.
-Where a moment matters (a hold runs out, or can be confirmed late no more) it is put into, or
-near, the round, and the end begins with where the round lay by MongoDB's own clock: `before`
-the moment, `after` it, or `across`. The two sides stand for two processes, so the clock of
-each is a little off by itself. With -s it is printed how often each end came.
+An end is the answer that each side got, and every booking with its room, status and history. If a
+moment matters (a hold runs out, or can no longer be confirmed late), it is put into, or near, the
+round. Then the end begins with the round's place by MongoDB's own clock: `before` the moment,
+`after` it, or `across`.
+
+The two sides stand for two processes, so the clock of each is slightly wrong. With -s each test
+prints how often each end came.
 """
 
 from __future__ import annotations
@@ -61,21 +63,21 @@ GUEST, ADA = caller_of_guest("0123456789abcdef"), Caller("user", "ada")
 # In an everyday run; ROUNDS=100 makes a thousand of them.
 BASE_ROUNDS = 10
 
-# One side starts up to so much later than the other: a part of what a change takes, and more.
+# One side starts up to this much later than the other: a part of the time of a change, and more.
 LATEST_STARTS_S = (0.0, 0.005, 0.04)
 
-# No two processes agree on the time. What is written must be right by MongoDB's clock alone.
+# No two processes agree on the time. Writes must be right by MongoDB's clock alone.
 CLOCKS_OFF_MS = (-50, 0, 50)
 
 # Of one night in room_A, while it is held and afterwards.
 OLD_PRICE, NEW_PRICE = 10_000, 60_000
 
-# While it changes hands it is the one's or the other's.
+# While it changes hands, either of the two has it.
 HELD_AGAIN_OR_NOT: set[End] = {
     (answer, "1 adopted", "A pending: created adopted") for answer in ("ok", "ALREADY_BOOKED")
 }
 
-# How far from the beginning of a round the moment is put that matters.
+# How far from the beginning of a round the relevant moment is.
 MOMENT_MS = (-20, 60)
 
 
@@ -97,8 +99,8 @@ class Race:
         moment: timedelta | None = None,
         check: Check | None = None,
     ) -> None:
-        """`moment` says how long after the end of every hold the moment lies that matters. `check`
-        looks at the bookings of each end."""
+        """`moment` says how long after the end of every hold the relevant moment is. `check` looks
+        at the bookings of each end."""
         ends: Counter[End] = Counter()
         for _ in range(self._rounds):
             for name in ("bookings", "holders"):
@@ -131,7 +133,7 @@ class Race:
         time.sleep(late_s)
         try:
             return side()
-        except Refusal as refusal:  # what is refused before anything is claimed is raised
+        except Refusal as refusal:  # a refusal before anything is claimed is raised
             return refusal.code
 
     def put_clock(self, right: datetime) -> datetime:
@@ -183,7 +185,7 @@ def test_confirms_late_while_it_is_swept(race: Race) -> None:
         ("ok", "0 of 1", "A confirmed: created confirmed"),
         ("ok", "1 of 1", "A confirmed: created expired confirmed"),
     }
-    # Also a little too early, by a process whose clock is ahead.
+    # Also slightly too early, by a process whose clock is ahead.
     refused = {("HOLD_EXPIRED", "1 of 1", "A expired: created expired")}
     # A process whose clock is behind asks MongoDB in vain, and says that it does not know.
     unsure = {("TRY_AGAIN", "1 of 1", "A expired: created expired")}
@@ -209,7 +211,7 @@ def test_extends_while_it_is_swept(race: Race) -> None:
         (refusal, "1 of 1", "A expired: created expired")
         for refusal in ("HOLD_EXPIRED", "TRY_AGAIN")
     }
-    # The sweep came just before the end, and the other just after it with a clock behind.
+    # The sweep came just before the end, and the other just after it, with a clock that is behind.
     unsure = {("TRY_AGAIN", "0 of 0", "A pending: created")}
 
     race.run(
@@ -277,7 +279,7 @@ def test_is_swept_by_two(race: Race) -> None:
     )
 
 
-# --- A hold that is alive ------------------------------------------------------------------
+# --- A live hold ---------------------------------------------------------------------------
 
 
 def test_is_confirmed_while_it_is_cancelled(race: Race) -> None:
@@ -303,7 +305,7 @@ def test_is_confirmed_while_it_is_moved(race: Race) -> None:
         prepare,
         {
             ("ok", "ok", "A confirmed: created confirmed moved"),
-            # Its holder has never seen where it is now.
+            # Its holder has never seen its present stay.
             ("PRICE_CHANGED", "ok", "A pending: created moved"),
         },
     )
@@ -375,7 +377,7 @@ def test_is_one_of_no_more_than_its_holder_may_have(race: Race, settings: Any, l
     settings.MAX_LIVE_HOLDS = limit
 
     def prepare() -> tuple[Side, Side]:
-        # With a limit of one there is no document yet that both could write.
+        # With a limit of one there is not yet a document that both could write.
         for ahead in range(1, limit):
             hold(date=night(30 + ahead))
         return lambda: hold(), lambda: hold(resourceId="room_B")
@@ -449,13 +451,13 @@ def test_is_held_again_while_it_is_moved(race: Race) -> None:
     )
 
 
-# --- A hold that its holder holds again, while what it was sold by has changed -------------
+# --- A hold that its holder holds again, while prices or rooms have changed -----------------
 
 
 def test_is_held_again_at_its_old_price_while_it_ends(race: Race, prices: Prices) -> None:
     prepare = again_at_the_old_price(prices, lambda held: sweep)
 
-    # A hold that takes in a key is not what the sweep has read any more.
+    # The sweep has not read the hold that takes in a key.
     came_back = {("ok", f"0 of {found}", "A pending: created") for found in (0, 1)}
     swept_after = {("ok", "1 of 1", "A expired: created expired")}
     over = {("PRICE_CHANGED", "1 of 1", "A expired: created expired")}
@@ -619,7 +621,7 @@ def test_is_held_again_on_another_device_while_its_guest_logs_in(race: Race) -> 
 
 
 def test_is_held_again_in_the_end_by_a_guest_who_logs_in_meanwhile(race: Race) -> None:
-    """What was refused is not kept under the guest's key: it is the same person."""
+    """The refusal is not kept under the guest's key: it is the same person."""
 
     def prepare() -> tuple[Side, Side]:
         held = book(new_key(), caller=GUEST, hold=True)
@@ -693,7 +695,7 @@ def test_does_not_swap_two_bookings_by_two_moves(race: Race) -> None:
         one, other = book(new_key()), book(new_key(), resourceId="room_B")
         return lambda: move(one, "B"), lambda: move(other, "A")
 
-    # Neither can go first, so one after the other both are refused, and so they are together.
+    # Neither can go first: one after the other, both are refused, and so they are together.
     race.run(
         prepare,
         {("ALREADY_BOOKED", "ALREADY_BOOKED", "A confirmed: created", "B confirmed: created")},
@@ -755,7 +757,7 @@ def test_is_confirmed_while_the_account_is_deleted(race: Race) -> None:
         {
             ("ok", "gone", "A confirmed: created confirmed"),
             ("NOT_AUTHENTICATED", "gone", "A pending: created"),
-            # It came when the hold had another owner already.
+            # It came when the hold already had another owner.
             ("NOT_FOUND", "gone", "A pending: created"),
         },
         check=names_no_account,
@@ -797,7 +799,7 @@ def test_books_as_a_guest_who_logs_in_while_the_account_is_deleted(race: Race) -
 
 
 def test_is_held_in_one_tab_while_its_guest_logs_in_in_another(race: Race) -> None:
-    """Whichever is first, the hold is seen by who is logged in, and becomes theirs at once."""
+    """Whichever is first, the person who logs in sees the hold, and it becomes theirs at once."""
     ada = new_account()
 
     def prepare() -> tuple[Side, Side]:
@@ -820,7 +822,7 @@ def test_is_held_in_one_tab_while_its_guest_logs_in_in_another(race: Race) -> No
     )
 
 
-# --- What the sides do ---------------------------------------------------------------------
+# --- The steps of the sides ----------------------------------------------------------------
 
 
 def new_key() -> str:
@@ -832,7 +834,7 @@ def hold(**fields: Any) -> Outcome:
 
 
 def hold_a_minute_ago() -> Outcome:
-    """So that it is made longer also by a process whose clock is behind."""
+    """So that even a process whose clock is behind extends it."""
     held = hold()
     ends_at = {"$subtract": ["$expires_at", 60_000]}
     connections.collection("bookings").update_many({}, [{"$set": {"expires_at": ends_at}}])
@@ -840,7 +842,7 @@ def hold_a_minute_ago() -> Outcome:
 
 
 def again_at_the_old_price(prices: Prices, other_side: Callable[[Outcome], Side]) -> Prepare:
-    """The price has gone up since it was held; its holder quotes the one that they know."""
+    """The price has risen since the hold was made; its holder quotes the one that they know."""
 
     def prepare() -> tuple[Side, Side]:
         prices.put(OLD_PRICE)
@@ -866,7 +868,7 @@ def hold_for(owner: Caller, key: str, *, caller: Caller) -> Outcome:
 
 
 def log_in_ada() -> str:
-    """Of her account there is nothing but the name."""
+    """Nothing of her account exists except the name."""
     adopted = ownership.adopt_bookings_of(
         str(GUEST), ADA, limits=HoldLimits(holds=5, room_nights=90)
     )
@@ -874,7 +876,7 @@ def log_in_ada() -> str:
 
 
 class Prices:
-    """What the rooms of the demo cost."""
+    """The prices of the demo's rooms."""
 
     def put(self, price: int) -> str:
         RoomCategory.objects.filter(id="demo_double").update(default_price=price)
@@ -963,12 +965,12 @@ def _uninstall() -> Iterator[None]:
 
 
 def at(places: str, ends: set[End]) -> set[End]:
-    """The ends, each in all of these places relative to the moment that matters."""
+    """The ends, each at all of these places relative to the relevant moment."""
     return {(place, *end) for place in places.split() for end in ends}
 
 
 def put_holds_near(moment: timedelta) -> datetime:
-    """Gives every hold such an end that the moment is about now."""
+    """Gives every hold an end such that the relevant moment is about now."""
     matters_at = mongodb_now() + timedelta(milliseconds=random.randint(*MOMENT_MS))
     connections.collection("bookings").update_many(
         {"status": "pending"}, {"$set": {"expires_at": matters_at - moment}}
@@ -1005,7 +1007,7 @@ def describe(booking: dict[str, Any]) -> str:
 
 
 def names_no_account(bookings: list[dict[str, Any]]) -> None:
-    """Of an account that is gone nothing is left but its pseudonym, one for all of it."""
+    """Nothing is left of a deleted account but its pseudonym, the same everywhere."""
     people = {
         person
         for booking in bookings
@@ -1020,7 +1022,7 @@ def names_no_account(bookings: list[dict[str, Any]]) -> None:
 
 
 def check_slots(bookings: list[dict[str, Any]]) -> None:
-    """No night is sold twice, and every booking agrees with itself, its slots with its rooms."""
+    """No night is sold twice, and every booking agrees with itself: its slots with its rooms."""
     taken = Counter(
         slot
         for booking in bookings
@@ -1033,8 +1035,8 @@ def check_slots(bookings: list[dict[str, Any]]) -> None:
 
 
 def check_successes(answered: list[Answered], bookings: list[dict[str, Any]]) -> None:
-    """Every success that was answered is in its booking, byte for byte; and the booking is what
-    the answer said that left it confirmed or cancelled."""
+    """Every success that was answered is in its booking, byte for byte. The booking also matches
+    the answer that left it confirmed or cancelled."""
     kept = {
         str(booking["_id"]): [
             entry.get("body") for entry in (*booking["keys"], *booking["history"])

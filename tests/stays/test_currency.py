@@ -1,4 +1,4 @@
-"""A hotel's currency, and bookings priced in another: no amount is ever of two."""
+"""A hotel's currency, and bookings in another one: no amount ever mixes two."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def stay(first: int = 10, last: int = 12, **fields: Any) -> Outcome:
 
 
 def let_it_lie(first: int, last: int, **fields: Any) -> None:
-    """Puts the booking's dates there, as time would have done."""
+    """Moves the booking's dates, as time would have done."""
     nights = [night(day) for day in range(first, last)]
     dates = {"check_in": night(first), "check_out": night(last)}
     slots = [f"{day}|inn_A" for day in fields.pop("kept", nights)]
@@ -50,14 +50,14 @@ def let_it_lie(first: int, last: int, **fields: Any) -> None:
 
 
 def ask_for_yen(desk: Client) -> str:
-    """The currency that the hotel has after staff wanted yen."""
+    """Returns the currency that the hotel has after staff asked for yen."""
     shown = desk.get(INN).context["adminform"].form.initial
     desk.post(INN, {**shown, "currency": "JPY"})
     return Hotel.objects.get(pk="inn").currency
 
 
 def sell_in_yen() -> None:
-    """As if the booking had been on its way while the currency was changed."""
+    """As if the booking had been on its way while the currency changed."""
     connections.database()["hotels"].update_one({"_id": "inn"}, {"$set": {"currency": "JPY"}})
 
 
@@ -141,7 +141,7 @@ def test_changes_once_a_hold_cannot_be_confirmed_any_more(desk: Client, is_swept
     assert ask_for_yen(desk) == "JPY"
 
 
-# --- What was booked in another currency all the same -------------------------------------------
+# --- Bookings that were made in another currency after all --------------------------------------
 
 
 def test_gets_no_new_night_in_another_currency() -> None:

@@ -1,7 +1,8 @@
-"""Among 100,000 bookings every query finds its way by an index, and reads little besides.
+"""Among 100,000 bookings every query uses an index, and reads little besides.
 
-No query is written down here: the services are called, what they send to MongoDB is listened
-to, and MongoDB is asked to explain exactly that. With -s it is printed what each one reads.
+No query is written down here. The tests call the services, record the commands that these send to
+MongoDB, and ask MongoDB to explain exactly those. With -s each test prints how much its queries
+read.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ CATEGORIES_A_HOTEL = 4
 ROOMS_A_CATEGORY = 12
 NIGHTS_A_CATEGORY = 730
 
-# Two thirds of the bookings are one partner's, whose guests come again and again.
+# Two thirds of the bookings belong to one partner, whose guests come again and again.
 BIG = Caller("client", "big", may_act_for_others=True)
 GUESTS = 4_999
 
@@ -57,14 +58,14 @@ GUESTS = 4_999
 ADDRESSES = 103
 GUESTS_WITH_ADDRESS = 20
 
-# Of the others each has about a hundred.
+# Each of the other addresses has about a hundred.
 OWNER = "user:1000"
 
-# How a command may look for what it wants; servers newer than 6.0 know more ways.
+# The ways in which a command may look for documents; servers newer than 6.0 know more.
 BY_INDEX = {"IXSCAN", "IDHACK", "COUNT_SCAN", "DISTINCT_SCAN", "EXPRESS_IXSCAN", "EXPRESS_IDHACK"}
 HAVE_A_PLAN = {"find", "aggregate", "count", "distinct", "update", "delete", "findAndModify"}
 
-# What belongs to the session, not to the question.
+# Fields of the session, not of the question.
 OF_THE_SESSION = {
     "lsid", "txnNumber", "startTransaction", "autocommit", "readConcern", "writeConcern",
     "$db", "$clusterTime", "$readPreference", "maxTimeMS",
@@ -72,7 +73,7 @@ OF_THE_SESSION = {
 
 
 class Commands(CommandListener):
-    """Remembers what was sent."""
+    """Records the commands that are sent."""
 
     def __init__(self) -> None:
         self.sent: list[CommandStartedEvent] = []
@@ -81,15 +82,15 @@ class Commands(CommandListener):
         self.sent.append(event)
 
     def succeeded(self, event: Any) -> None:
-        """Nothing to remember."""
+        """Nothing to record."""
 
     def failed(self, event: Any) -> None:
-        """Nothing to remember."""
+        """Nothing to record."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How MongoDB answered one command, and how much it read for it."""
+    """How MongoDB answered one command, and how much it read for that."""
 
     asked: str
     stages: tuple[str, ...]
@@ -107,7 +108,7 @@ class Plan:
 # For the session: a worker that leaves this file for another one may come back to it.
 @pytest.fixture(scope="session")
 def crowd(migrated: None) -> Iterator[tuple[Database[Any], Commands]]:
-    """A database of its own with the same indexes, and many bookings and nights in it."""
+    """A separate database with the same indexes, and many bookings and nights in it."""
     commands = Commands()
     client: MongoClient[Any] = MongoClient(os.environ["MONGODB_URI"], event_listeners=[commands])
     empty = connections.database()
@@ -134,7 +135,7 @@ def in_the_crowd(
     monkeypatch: pytest.MonkeyPatch,
     settings: Any,
 ) -> None:
-    """Sends whatever the services ask to the crowded database."""
+    """Sends all commands of the services to the crowded database."""
     for module in (connections, lookups, figures, occupancy, clock):
         monkeypatch.setattr(module, "database", lambda: crowd[0])
     settings.MAX_LIVE_HOLDS = 5
@@ -145,7 +146,7 @@ Explain = Callable[[Callable[[], object]], list[Plan]]
 
 @pytest.fixture
 def explain(crowd: tuple[Database[Any], Commands]) -> Explain:
-    """Calls something, and has every query explained that it sent."""
+    """Calls a function, and has MongoDB explain every query that it sent."""
     database, commands = crowd
 
     def explain(call: Callable[[], object]) -> list[Plan]:
@@ -162,7 +163,7 @@ def explain(crowd: tuple[Database[Any], Commands]) -> Explain:
 
 
 def check(plans: list[Plan], *, spare: int) -> None:
-    """They looked by an index, and read at most `spare` documents that they did not return."""
+    """Every query used an index, and read at most `spare` documents that it did not return."""
     for plan in plans:
         assert set(plan.stages) & BY_INDEX, plan
         assert "COLLSCAN" not in plan.stages, plan
@@ -224,7 +225,7 @@ def test_reads_figures_of_a_month(explain: Explain) -> None:
     plans = explain(lambda: figures.read_figures("h3", day(30), day(60)))
 
     (reading,) = [plan for plan in plans if "elemMatch" in plan.asked]
-    # It returns sums, so what it read is compared with what there is to sum up.
+    # It returns sums, so the documents read are compared with the documents to sum up.
     assert 0 < in_it < BOOKINGS / 50
     assert reading.documents == in_it
     assert reading.keys <= 3 * in_it
@@ -285,7 +286,7 @@ def test_finds_guests_by_address(explain: Explain) -> None:
     )
 
     assert 0 < plans[0].returned < plans[0].keys < 50
-    check(plans, spare=50)  # those that are cancelled or over
+    check(plans, spare=50)  # those that are cancelled or have ended
 
 
 def test_gathers_what_guests_booked(explain: Explain) -> None:
@@ -320,7 +321,7 @@ def test_counts_holds(explain: Explain) -> None:
     )
 
     assert any("'aggregate': 'bookings'" in plan.asked for plan in plans)
-    check(plans, spare=1)  # what is updated is read and not returned
+    check(plans, spare=1)  # an update reads its documents and does not return them
 
 
 def test_counts_what_guests_hold_together(explain: Explain) -> None:
@@ -348,7 +349,7 @@ def test_counts_what_guests_hold_together(explain: Explain) -> None:
     plans = explain(call)
 
     assert sum("'check_out': {'$gt'" in plan.asked for plan in plans) == 1
-    # What is updated is read and not returned, and rooms are counted by reading them.
+    # An update reads its documents and does not return them, and rooms are counted by reading them.
     check(plans, spare=ROOMS_A_CATEGORY)
 
 
@@ -376,7 +377,7 @@ def test_finds_the_answer_of_a_key_that_redis_forgot(explain: Explain) -> None:
 def test_looks_for_stays_that_can_get_another_price(
     explain: Explain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # All of them were made a moment ago, and it looks at those that were.
+    # All of them were made a moment ago, and it looks at the recent ones.
     later = clock.now() + lookups.CONFIRMABLE_FOR + timedelta(minutes=10)
     monkeypatch.setattr(clock, "now", lambda: later)
 
@@ -391,7 +392,7 @@ def test_finds_own_rooms_where_a_category_is_sold_out(explain: Explain) -> None:
         refused = book("late", caller=BIG, categoryId="h1c0", date=night(600), hold=True)
         assert refused.code == "SOLD_OUT"
 
-    # The guest's own holds, at most as many as one may have.
+    # The guest's own holds, at most as many as one guest may have.
     check(explain(call), spare=5)
 
 
@@ -404,7 +405,7 @@ def test_looks_whether_a_guest_is_refused_over_their_own_hold(explain: Explain) 
         refused = book("late", caller=guest, resourceId="h2c0r00", date=night(600))
         assert refused.code == "ALREADY_BOOKED"
 
-    # Who has the hotel's rooms on that night.
+    # The bookings that have the hotel's rooms on that night.
     check(explain(call), spare=ROOMS_A_CATEGORY)
 
 
@@ -445,7 +446,7 @@ def test_confirms_extends_moves_cancels_and_blocks(explain: Explain) -> None:
 
 def test_lists_bookings_by_any_filters(explain: Explain) -> None:
     guest, room, cursor = one_of(OWNER)
-    # Who is logged in, alone, and with the guest that their browser is.
+    # The person who is logged in, alone, and with the guest that their browser is.
     both = [OWNER, "guest:680"]
     whole = lookups.list_bookings(owners=both, limit=BOOKINGS)
 
@@ -476,7 +477,7 @@ def test_lists_a_partners_newest_bookings(explain: Explain) -> None:
 
 
 def test_never_reads_another_owners_bookings(explain: Explain) -> None:
-    """Whoever finds few of their own is where the planner would rather go by id."""
+    """For owners with few bookings, the planner is tempted to go by id."""
     _, room, cursor = one_of(str(BIG))
     count = connections.collection("bookings").count_documents({"owner": str(BIG)})
 
@@ -525,7 +526,7 @@ def test_finds_guests_at_the_desk(explain: Explain, typed: str, spare: int) -> N
 
 @pytest.mark.parametrize("typed", ["an", "ada", "ada nr", "nr ada 0170", "01"])
 def test_reads_little_for_what_very_many_begin_with(explain: Explain, typed: str) -> None:
-    """Whoever types a little is shown the newest, from which the way back is short."""
+    """For a short beginning the list shows the newest, from which the way back is short."""
     plans = explain(
         lambda: guest_search.find_stay_ids(typed, hotels=inventory.list_hotels(), limit=50)
     )
@@ -546,7 +547,7 @@ def test_takes_the_newest_of_a_thousand_from_the_index_alone(explain: Explain) -
 
 
 def test_finds_a_rare_name_after_a_common_one(explain: Explain) -> None:
-    """MongoDB keeps the plan of a question, and both are asked alike."""
+    """MongoDB keeps the plan of a question, and both are the same kind of question."""
 
     def find(typed: str) -> list[ObjectId]:
         return guest_search.find_stay_ids(typed, hotels=inventory.list_hotels(), limit=50)
@@ -569,7 +570,7 @@ def test_reads_a_months_occupancy(explain: Explain) -> None:
 def show_list(
     crowd: tuple[Database[Any], Commands], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Any]:
-    """Opens the admin's list of bookings as its view does, on the crowd."""
+    """Opens the admin's list of bookings on the crowd, as its view does."""
     orm = connections_of_django["default"]
     orm.ensure_connection()
     monkeypatch.setitem(vars(orm), "database", crowd[0])
@@ -631,7 +632,7 @@ def day(ahead: int) -> date:
 
 
 def fill(crowd: Database[Any]) -> None:
-    """Ten hotels, two years of their nights, and rooms that are booked for over a year.
+    """Fills ten hotels, two years of their nights, and rooms that are booked for over a year.
 
     MongoDB makes the bookings itself, after the pattern of one that was booked here.
     """
@@ -645,7 +646,7 @@ def fill(crowd: Database[Any]) -> None:
         [
             {"$documents": [{"number": {"$range": [0, BOOKINGS]}}]},
             {"$unwind": "$number"},
-            # Room after room is booked for a night or two; at its next turn two days further on.
+            # Each room in turn is booked for a night or two; at its next turn, two days later.
             {
                 "$set": {
                     "room": {"$arrayElemAt": [rooms, part(len(rooms))]},
@@ -660,7 +661,7 @@ def fill(crowd: Database[Any]) -> None:
                         "$slice": [days, {"$multiply": [2, "$turn"]}, {"$add": ["$nights", 1]}]
                     },
                     "category": {"$first": {"$split": ["$room", "r"]}},
-                    # Two thirds are the partner's, one in fifty is a guest's.
+                    # Two thirds are the partner's, and one in fifty is a guest's.
                     "owner": {
                         "$switch": {
                             "branches": [
@@ -682,7 +683,7 @@ def fill(crowd: Database[Any]) -> None:
 
 
 def one_of_the_crowd(pattern: dict[str, Any]) -> dict[str, Any]:
-    """What is each booking's own."""
+    """The fields that differ from booking to booking."""
     number = {"$toString": "$number"}
     hotel = {"$first": {"$split": ["$category", "c"]}}
     # References have neither 0 nor 1.
@@ -740,7 +741,7 @@ def one_of_the_crowd(pattern: dict[str, Any]) -> dict[str, Any]:
 
 
 def part(of: int) -> dict[str, Any]:
-    """A number below `of`. The ones that are prime have nothing to do with each other."""
+    """A number below `of`. Different primes give independent numbers."""
     return {"$mod": ["$number", of]}
 
 
@@ -797,7 +798,7 @@ def fill_catalogue(crowd: Database[Any]) -> list[str]:
 
 
 def explain_one(database: Database[Any], command: dict[str, Any]) -> Iterator[Plan]:
-    """How the command looked for what it wants, and then each of its joins."""
+    """Returns how the command looked for its documents, and then each of its joins."""
     question = {name: value for name, value in command.items() if name not in OF_THE_SESSION}
     if "updates" in question:  # MongoDB explains one at a time, and in a batch all are alike
         question["updates"] = question["updates"][:1]
@@ -825,7 +826,7 @@ def explain_one(database: Database[Any], command: dict[str, Any]) -> Iterator[Pl
 
 
 def find_all(explained: Any, name: str) -> list[Any]:
-    """Everything that stands under this name, however deep."""
+    """Returns everything under this name, at any depth."""
     if isinstance(explained, list):
         return [found for item in explained for found in find_all(item, name)]
     if not isinstance(explained, dict):

@@ -1,4 +1,4 @@
-"""Making a hold last longer: once for each key, ten times at most, an hour in all."""
+"""Extending a hold: once for each key, ten times at most, an hour in all."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def let_holds_last(minutes: int) -> None:
 
 
 def let_pass(**time: float) -> None:
-    """Puts a booking's beginning and end back, as if that much time had passed since."""
+    """Moves a booking's beginning and end back, as if that much time had passed."""
     past = int(timedelta(**time).total_seconds() * 1000)
     connections.collection("bookings").update_many(
         {},
@@ -175,7 +175,7 @@ def test_uses_up_no_try_where_the_end_would_not_move() -> None:
 
 
 def test_replays_its_twins_success_though_it_would_be_refused_by_now() -> None:
-    """The look that it decides on is from before the twin's success."""
+    """The look that decides is from before the twin's success."""
     held = book(hold=True)
     let_pass(minutes=1)
     twins: list[Outcome] = []
@@ -198,7 +198,7 @@ def test_replays_its_twins_success_though_it_would_be_refused_by_now() -> None:
 
 
 def test_asks_the_hotel_for_its_holds_when_it_extends() -> None:
-    """Whatever it said when the request came."""
+    """Whatever the hotel's setting was when the request came."""
     held = book(hold=True)
     let_pass(minutes=1)
     points.install(lambda point: let_holds_last(5) if point == "after_claim" else None)

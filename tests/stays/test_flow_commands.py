@@ -1,4 +1,4 @@
-"""Each operation of the flow sends this to MongoDB and Redis, in this order, and nothing else.
+"""Each operation of the flow sends exactly these commands to MongoDB and Redis, in this order.
 
 Every entry is one round trip: a command to MongoDB and its collection, or the scripts of one batch
 to Redis.
@@ -47,7 +47,7 @@ SCRIPTS = {
 
 
 class Commands(CommandListener):
-    """Writes down what is sent to MongoDB."""
+    """Records the commands that are sent to MongoDB."""
 
     def __init__(self, sent: Sent) -> None:
         self.sent = sent
@@ -59,15 +59,15 @@ class Commands(CommandListener):
         )
 
     def succeeded(self, event: Any) -> None:
-        """Nothing to write down."""
+        """Nothing to record."""
 
     def failed(self, event: Any) -> None:
-        """Nothing to write down."""
+        """Nothing to record."""
 
 
 @pytest.fixture
 def sent(monkeypatch: Patch) -> Iterator[Sent]:
-    """What this process sends, as it is sent."""
+    """The commands of this process, as they are sent."""
     sent: Sent = []
     client: MongoClient[Any] = MongoClient(
         os.environ["MONGODB_URI"], event_listeners=[Commands(sent)]
@@ -97,7 +97,7 @@ def _name_of(arguments: tuple[Any, ...]) -> str:
 
 
 def sent_by(operation: Callable[[], object], sent: Sent) -> Sent:
-    """What this alone sends."""
+    """Returns the commands that only this function sends."""
     sent.clear()
     operation()
     return list(sent)

@@ -1,4 +1,4 @@
-"""What the flow counts: each event moves its own counter, and no other."""
+"""The counters of the flow: each event moves its own counter, and no other."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Patch = pytest.MonkeyPatch
 
 
 class Moved:
-    """What has been counted since it was made, by name and labels; times are left out."""
+    """The counts since it was made, by name and labels; times are left out."""
 
     def __init__(self) -> None:
         self._before = self._read()
@@ -59,7 +59,7 @@ def moved() -> Moved:
 
 @pytest.fixture
 def no_redis(monkeypatch: Patch) -> None:
-    """Nothing listens where Redis should be."""
+    """No server listens where Redis should be."""
     client = connect("redis://127.0.0.1:1/0")
     monkeypatch.setattr(connections, "redis", lambda: client)
     monkeypatch.setattr(connections, "locks", lambda: RedisLocks(client))

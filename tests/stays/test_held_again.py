@@ -1,7 +1,7 @@
-"""Coming back to what one has, while that ends or changes between the look and the write.
+"""Coming back to a hold, while it ends or changes between the look and the write.
 
-The price and the rooms of a hold are for its holder to come back to. Once it is over they
-belong to no one, and a new hold costs and gets what the calendar says.
+The price and the rooms of a hold are for its holder to come back to. Once it has ended they belong
+to no one, and a new hold follows the calendar.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _uninstall() -> Iterator[None]:
 
 
 def meanwhile(happens: Callable[[], Any]) -> None:
-    """Lets it happen once, when the next request has looked and locked and is about to write."""
+    """Has this happen once, when the next request has looked and locked and is about to write."""
 
     def happen(point: str) -> None:
         if point == "after_lock":
@@ -105,7 +105,7 @@ def test_makes_no_new_hold_at_the_price_of_one_that_is_over(ends: Callable[[Any]
 
 @pytest.mark.parametrize("ends", ENDS)
 def test_holds_at_todays_price_once_the_hold_is_over(ends: Callable[[Any], Any]) -> None:
-    """The hold is wished for at any price; the first look finds that the night is not sold."""
+    """The wish for the hold accepts any price; the first look finds that the night is not sold."""
     held = book("first", **ROOM_A, hold=True)
     put_night("inn_double", night(10), price=60_000, closed=True)
 
@@ -134,12 +134,12 @@ def test_comes_back_to_a_hold_that_changed_meanwhile_and_is_alive() -> None:
 
 
 def test_comes_back_to_no_hold_that_is_for_fewer_guests_by_now(lower: Callable[[], None]) -> None:
-    """For two it could only come back to a hold for two: the room is sold to one by now."""
+    """For two guests it could only come back to a hold for two; by now the room is sold for one."""
     book("first", **ROOM_A, hold=True, guests=2)
     lower()
 
     def come_alone() -> None:
-        # The lock is in its way, and in no other's.
+        # The lock is in the way of this request, and of no other.
         connections.redis().flushdb()
         assert book("alone", **ROOM_A, hold=True, guests=1).code is None
 
@@ -153,7 +153,7 @@ def test_comes_back_to_no_hold_that_is_for_fewer_guests_by_now(lower: Callable[[
 
 @pytest.fixture
 def lower() -> Callable[[], None]:
-    """Has a double of the inn take one guest when called."""
+    """Limits a double of the inn to one guest, when called."""
     categories = connections.database()["room_categories"]
     return lambda: categories.update_one({"_id": "inn_double"}, {"$set": {"occupancy": 1}})
 
@@ -238,12 +238,12 @@ def test_keeps_the_category_of_a_hold_whose_room_became_another_kind() -> None:
     assert prices() == [10_000]
 
 
-# --- What the calendar says meanwhile -------------------------------------------------------
+# --- Changes of the calendar meanwhile ------------------------------------------------------
 
 
 def test_asks_the_calendar_once_more_at_each_try() -> None:
-    """A rival takes the room that was chosen, while the price goes up."""
-    # It cannot be made meanwhile, since the room is locked then.
+    """A rival takes the chosen room, while the price goes up."""
+    # The rival's booking must exist before, since the room is locked then.
     cancel(book("rival", **ROOM_A, caller=RIVAL), actor=RIVAL)
 
     def be_quicker() -> None:

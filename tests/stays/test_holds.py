@@ -136,7 +136,7 @@ def test_is_revived_by_its_own_late_confirm(tidied: bool) -> None:
     let_hold_end(minutes_ago=9)
     if tidied:
         sweep.expire_holds()
-    # The price is the hold's, whatever the room costs by now.
+    # The price is the hold's, whatever the room costs by then.
     connections.database()["room_categories"].update_one(
         {"_id": "demo_double"}, {"$set": {"default_price": 99_000}}
     )

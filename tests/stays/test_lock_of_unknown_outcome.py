@@ -1,4 +1,4 @@
-"""A Redis that freezes while a booking's slots are locked, and goes on later."""
+"""A Redis that freezes while a booking's slots are being locked, and continues later."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Patch = pytest.MonkeyPatch
 
 @pytest.fixture
 def lock_redis(own_redis: Server, monkeypatch: Patch) -> Iterator[Server]:
-    """The locks alone live here, so that nothing else fails."""
+    """Only the locks use this Redis, so that nothing else fails."""
     start_process(own_redis, monkeypatch)
     yield own_redis
     points.install(None)
@@ -39,7 +39,7 @@ def start_process(lock_redis: Server, monkeypatch: Patch) -> None:
 
 
 def wait_for_what_was_sent(lock_redis: Server) -> None:
-    """Until the server has carried it out, and so closed the connection that it came on."""
+    """Waits until the server has carried it out, and so closed the connection on which it came."""
     gives_up_at_s = time.monotonic() + 5
     with Redis(port=lock_redis.port) as watching:
         while len(watching.client_list()) > 1:

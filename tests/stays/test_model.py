@@ -1,8 +1,8 @@
 """Any sequence of calls keeps the promises: the real services beside a model in plain memory.
 
 After each call the outcome is the one that the model calls legal, and the collection, the search
-and the lists say what the model says. The services run on real servers; only the passing of time
-is made up, by putting every stored moment back (see `Bookings.pass_time_until`).
+and the lists agree with the model. The services run on real servers; only the passing of time is
+simulated, by moving every stored moment back (see `Bookings.pass_time_until`).
 """
 
 from __future__ import annotations
@@ -74,19 +74,19 @@ CALLERS = {
     STAFF: Caller("user", "staff"),
 }
 
-# Real time passes too between two steps of the clock, so nothing is tried closer to an edge than
+# Real time also passes between two steps of the clock, so no test comes closer to an edge than
 # this. A whole sequence takes a second or two.
 MARGIN_S = 40
 
-# Nobody is in a hurry here, however busy the machine is.
+# No one is in a hurry here, however busy the machine is.
 DEADLINE_S = 60
 
-# Nights that stays are for; the one far away is for gaps that are counted up to a week only.
+# The nights of stays; the one far away is only for gaps, which are counted up to a week.
 NEAR_NIGHTS, FAR_NIGHT = range(4), 9
 STAYS = [(0, 1), (1, 3), (0, 3), (2, 4), (0, 2), (3, 4), (1, 4)]
 
 
-# --- What may be asked ------------------------------------------------------------------------
+# --- The steps that may be asked for ---------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,8 @@ class Block:
 
 @dataclass(frozen=True)
 class Confirm:
-    """With one of the keys that made the stay, by any holder of it; or with another. Who `says` so
-    has seen the stay as it is."""
+    """With one of the keys that made the stay, by any holder of it; or with another. With `says`
+    the sender has seen the stay as it is."""
 
     own_key: int | None
     actor: str
@@ -137,7 +137,7 @@ class Move:
 
 @dataclass(frozen=True)
 class NoShow:
-    """In this night of the hotel's."""
+    """On this night of the hotel's."""
 
     key: str
     tonight: int
@@ -163,7 +163,7 @@ class RunOut:
 
 Change = Confirm | Extend | Cancel | Move | NoShow | UndoNoShow | Sweep | RunOut
 
-# "new" stands for a key that nobody has used yet.
+# "new" stands for a key that has not been used yet.
 KEYS = st.sampled_from(["new", "new", "new", "k1", "k2"])
 NIGHTS = st.tuples(st.sampled_from([*NEAR_NIGHTS, 0, 1, FAR_NIGHT]), st.integers(1, 3)).map(
     lambda stay: (stay[0], stay[0] + stay[1])
@@ -196,7 +196,7 @@ def wishes(draw: st.DrawFn, by_room: bool | None = None) -> Wish:
     return dataclasses.replace(wish, quoted=draw(st.sampled_from([None] * 6 + [total, total - 1])))
 
 
-# One of them more often than the others, so that somebody has many holds.
+# One of them more often than the others, so that one person has many holds.
 ACTORS = st.sampled_from([*CALLERS, PARTNERS[0], PARTNERS[0]])
 
 
@@ -225,7 +225,8 @@ MARKS = st.one_of(
     st.builds(UndoNoShow, KEYS),
 )
 MEANWHILE = st.one_of(CHANGES, MARKS, RUNS_OUT, st.just(Sweep()))
-# A night's own price is none of the category's; half of them are sold as any other again.
+# A night's own price differs from every price of a category; half of these nights are sold normally
+# again.
 DAYS = st.one_of(
     st.none(),
     st.sampled_from(
@@ -259,13 +260,13 @@ class Bookings(RuleBasedStateMachine):
         self.changed: list[tuple[Stay, Change]] = []
         # Every success under a client's key.
         self.acknowledged: list[tuple[Stay | None, Create | Block | Change]] = []
-        # The model's names for the keys that the server made.
+        # The model's names for the server-made keys.
         self.server_keys: dict[str, Name] = {}
         self.keys_used = 0
         self.steps = 0
-        # The documents as they were after the step before.
+        # The documents as they were after the previous step.
         self.seen: dict[Any, dict[str, Any]] = {}
-        # What happens, once, between the next call's look and its write.
+        # An event that happens, once, between the next call's look and its write.
         self.meanwhile: Callable[[], None] | None = None
         self.was_interrupted = False
         self.patch = pytest.MonkeyPatch()
@@ -274,7 +275,7 @@ class Bookings(RuleBasedStateMachine):
 
     @initialize(is_booked=st.booleans())
     def somebody_comes_next_week(self, is_booked: bool) -> None:
-        """So that C's gap ends in a week and more, which is no shorter than a longer one."""
+        """So that C's gap ends after more than a week, which is no shorter than a longer one."""
         if is_booked:
             wish = Wish("C", (), (1,), FAR_NIGHT, FAR_NIGHT + 1)
             self.create(Create(PARTNERS[1], "new", wish))
@@ -318,7 +319,7 @@ class Bookings(RuleBasedStateMachine):
     def wants_what_somebody_has(
         self, which: int, create: Create, as_holder: bool, by_category: bool
     ) -> None:
-        """The same stay, be it taken, dead or cancelled; as the holder it is a return to a hold."""
+        """The same stay, whether taken, dead or cancelled; its holder returns to the hold."""
         stay = latest(self.model.stays, which)
         is_one = len(stay.rooms) == 1
         wish = dataclasses.replace(
@@ -334,10 +335,10 @@ class Bookings(RuleBasedStateMachine):
         )
         create = dataclasses.replace(create, wish=wish)
         if as_holder and not stay.is_block:
-            # A label of its own is told by userId; otherwise the caller books for itself.
+            # Its own label is sent as userId; otherwise the caller books for itself.
             user_id = None if stay.owner.endswith(f":{stay.user_id}") else stay.user_id
             wish = dataclasses.replace(wish, hold=True, user_id=user_id)
-            # Staff come back to what they hold for a person, and so does that person.
+            # Staff come back to their holds for a person, and so does that person.
             caller = STAFF if create.caller == stay.caller == STAFF else stay.owner
             create = dataclasses.replace(create, caller=caller, wish=wish)
         self.create(create)
@@ -351,7 +352,7 @@ class Bookings(RuleBasedStateMachine):
     @precondition(lambda self: self.wished_without_key())
     @rule(which=WHICH, is_cancelled=st.booleans(), is_later=st.booleans())
     def wishes_the_same_without_a_key(self, which: int, is_cancelled: bool, is_later: bool) -> None:
-        """A retry while the key that the server made is young and its stay active, else anew."""
+        """A retry while the server-made key is young and its stay active, otherwise a new wish."""
         asked, answer = latest(self.wished_without_key(), which)
         assert answer.stay is not None
         assert answer.until is not None
@@ -376,13 +377,13 @@ class Bookings(RuleBasedStateMachine):
 
     @rule(create=creates(by_room=True), rival=creates(by_room=True), same_room=st.booleans())
     def books_while_a_rival_books(self, create: Create, rival: Create, same_room: bool) -> None:
-        """Redis has lost the lock, or the rival would wait."""
+        """Redis has lost the lock; otherwise the rival would wait."""
         if same_room:
             rival = dataclasses.replace(rival, wish=create.wish)
         elif rival.key == create.key:
-            # With the key of the first, asking for something else, it may be refused under a key
-            # that succeeds a moment later. That is legal, since Redis forgot the claim, but a
-            # model that does one thing after the other cannot tell it.
+            # With the key of the first, but another wish, it may be refused under a key that
+            # succeeds a moment later. That is legal, since Redis forgot the claim, but a model that
+            # does one thing after the other cannot express it.
             rival = dataclasses.replace(rival, key="rivals")
         self.crossed(lambda: self.create(create), lambda: self.create(rival))
 
@@ -422,7 +423,7 @@ class Bookings(RuleBasedStateMachine):
     def resells_what_a_no_show_gave_back(
         self, which: int, create: Create, other: Change, is_resold: bool
     ) -> None:
-        """And somebody changes the no-show, which then is undone, if the nights are free."""
+        """Another request changes the no-show, which then is undone, if the nights are free."""
         stay = latest(self.long_stays(), which)
         self.change(stay, NoShow("new", stay.first, release=True))
         wish = dataclasses.replace(
@@ -468,7 +469,7 @@ class Bookings(RuleBasedStateMachine):
     @precondition(lambda self: len(self.model.stays) > 1)
     @rule(which=WHICH, other=WHICH, key=KEYS, runs_out=st.booleans())
     def moves_to_where_another_is(self, which: int, other: int, key: str, runs_out: bool) -> None:
-        """Which is in its way, unless it is dead or cancelled."""
+        """The other stay is in its way, unless it is dead or cancelled."""
         stay, there = latest(self.model.stays, which), latest(self.model.stays, other)
         if runs_out:
             self.change(there, RunOut(late=False))
@@ -486,7 +487,7 @@ class Bookings(RuleBasedStateMachine):
     def changes_a_hold_while_it_is_held_again(
         self, which: int, change: Change, guests: int
     ) -> None:
-        """By its holder, with a new key, for as many guests as they say now."""
+        """Its holder sends a new key, and a new number of guests."""
         stay = latest(self.holds(), which)
         change = self.with_key(by_owner(stay, change))
         again = self.held_again(stay, guests)
@@ -505,16 +506,18 @@ class Bookings(RuleBasedStateMachine):
     def changes_while_it_is_changed(
         self, which: int, change: Change, meanwhile: Change, same: bool
     ) -> None:
-        """The second change comes between the first one's look and its write. Both are made,
-        or refused, as if the second had come first."""
+        """The second change comes between the first one's look and its write.
+
+        Both are made, or refused, as if the second had come first.
+        """
         stay = latest(self.model.stays, which)
         change = self.with_key(by_owner(stay, change))
         meanwhile = change if same else by_owner(stay, meanwhile)
         if isinstance(change, Cancel) and isinstance(meanwhile, RunOut):
-            return  # whoever cancels a hold in its last moment may be told either
+            return  # a request that cancels a hold in its last moment may get either answer
         self.crossed(lambda: self.change(stay, change), lambda: self.change(stay, meanwhile))
 
-    # --- What happens besides -----------------------------------------------------------------
+    # --- Other events -------------------------------------------------------------------------
 
     @rule(which=WHICH, after=st.booleans())
     def time_passes(self, which: int, after: bool) -> None:
@@ -529,13 +532,13 @@ class Bookings(RuleBasedStateMachine):
 
     @rule(category=st.sampled_from(list(PRICE)), more=st.sampled_from([0, 500]))
     def the_hotel_changes_a_price(self, category: str, more: int) -> None:
-        """Whatever was booked or held keeps its own."""
+        """Stays that are booked or held keep their prices."""
         self.model.prices[category] = PRICE[category] + more
         put_price(category, PRICE[category] + more)
 
     @rule(category=st.sampled_from(list(PRICE)), night=st.sampled_from(NEAR_NIGHTS), day=DAYS)
     def the_hotel_restricts_a_night(self, category: str, night: int, day: Day | None) -> None:
-        """Or no longer does. Whatever was booked or held stays."""
+        """Or removes the restriction. Stays that are booked or held remain."""
         forget_night(category, self.day(night))
         self.model.days.pop((category, night), None)
         if day:
@@ -546,7 +549,7 @@ class Bookings(RuleBasedStateMachine):
     def redis_is_wiped(self) -> None:
         self.forget()
 
-    # --- What must be so after every step -----------------------------------------------------
+    # --- Checks after every step --------------------------------------------------------------
 
     @invariant()
     def all_is_as_it_was_acknowledged(self) -> None:
@@ -591,7 +594,7 @@ class Bookings(RuleBasedStateMachine):
             assert [booked["guests"] for booked in booking["rooms"]] == list(stay.guests)
             assert booking["price"]["total"] == sum(stay.price.values())
             check_fields_agree(booking)
-            # A dead hold is pending until somebody tidies it.
+            # A dead hold is pending until it is tidied.
             may_be = {"pending", "expired"} if status == "expired" else {status}
             assert booking["status"] in may_be
             if status == "pending":
@@ -599,7 +602,7 @@ class Bookings(RuleBasedStateMachine):
 
     def every_change_moves_the_version(self, bookings: list[dict[str, Any]]) -> None:
         for booking in bookings:
-            # What is yet to be told is no part of what a change compares.
+            # News still to be sent is not part of what a change compares.
             del booking["outbox"]
             before = self.seen.get(booking["_id"], booking)
             if before != booking:
@@ -670,7 +673,7 @@ class Bookings(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
-            # A fault that was found already must not be hidden by what follows from it.
+            # A fault that was already found must not be hidden by its consequences.
             if sys.exc_info()[0] is None:
                 assert recount.documents().level == "ok"
                 self.everything_acknowledged_is_replayed()
@@ -680,7 +683,7 @@ class Bookings(RuleBasedStateMachine):
             self.patch.undo()
 
     def everything_acknowledged_is_replayed(self) -> None:
-        """With what Redis remembers, and again without."""
+        """With Redis's memory, and again without it."""
         before = stored()
         for _ in range(2):
             for ask in list(self.acknowledged):
@@ -692,12 +695,12 @@ class Bookings(RuleBasedStateMachine):
         for stay in self.live_holds():
             for number in range(len(stay.keys)):
                 self.change(stay, Confirm(number, "", ""))
-            # Where staff have moved it, by a person who has seen where it is now.
+            # If staff have moved it, by a person who has seen the moved stay.
             self.change(stay, Confirm(0, "", "", says=True))
             assert stay.status == "confirmed"
 
     def all_that_is_free_can_be_had(self) -> None:
-        """So a dead hold blocks nobody, tidied or not."""
+        """So a dead hold blocks no one, tidied or not."""
         for room, category in ROOMS.items():
             for first in NEAR_NIGHTS:
                 ends = [
@@ -716,7 +719,7 @@ class Bookings(RuleBasedStateMachine):
             for end in range(first + 1, 5)
         )
 
-    # --- One call, really and in the model ----------------------------------------------------
+    # --- One call, in reality and in the model ------------------------------------------------
 
     def ask(self, stay: Stay | None, what: Create | Block | Change) -> None:
         if isinstance(what, Create | Block):
@@ -805,7 +808,7 @@ class Bookings(RuleBasedStateMachine):
             change = Confirm(None, str(name[0]), self.key_named(name), change.says)
         if (stay, change) not in self.changed:
             self.changed.append((stay, change))
-        # As it is before whatever comes between the look and the write.
+        # The state before the event between the look and the write.
         said = (*stay.shown[:3], tuple(sorted(stay.rooms)))
         done = attempt(lambda: self.really_change(stay, change))
         if isinstance(change, Confirm):
@@ -863,7 +866,7 @@ class Bookings(RuleBasedStateMachine):
         }
 
     def really_mark(self, change: NoShow | UndoNoShow, which: dict[str, Any]) -> Outcome:
-        """As in that night, which for everything else is days ahead."""
+        """As if in that night, which for everything else is days ahead."""
         with pytest.MonkeyPatch.context() as patch:
             if isinstance(change, NoShow):
                 tonight = self.day(change.tonight)
@@ -888,7 +891,7 @@ class Bookings(RuleBasedStateMachine):
         outcome = done.outcome
         assert outcome.payload_mismatch == verdict.mismatch
         if verdict.replayed and answer.is_idle:
-            # It is worded anew when Redis forgot, and only made-up time changes it then.
+            # If Redis forgot, the answer is worded again, and only simulated time changes it then.
             assert without_moments(outcome.answer.body) == without_moments(answer.body)
             return
         assert outcome.replayed == verdict.replayed
@@ -927,16 +930,17 @@ class Bookings(RuleBasedStateMachine):
         }
         assert {name: booking[name] for name in expected} == expected
         assert (booking["expiresAt"] is not None) == (status == "pending")
-        # Time that passed between a look and its write is made up, so the answer does not know.
+        # The time that passed between a look and its write is simulated, so the answer does not
+        # know it.
         if not self.was_interrupted:
             self.expect_moment(datetime.fromisoformat(booking["createdAt"]), stay.made_at)
             if status == "pending":
                 self.expect_moment(datetime.fromisoformat(booking["expiresAt"]), stay.ends_at)
 
-    # --- Time, Redis, and what comes between ----------------------------------------------------
+    # --- Time, Redis, and events in between -----------------------------------------------------
 
     def pass_time_until(self, then: int) -> None:
-        """Puts back every moment that is stored, by the step and less by what really passed.
+        """Moves every stored moment back by the step, minus the real time that passed.
 
         So the real hotel and the model agree about the time again, to a few milliseconds.
         """
@@ -968,7 +972,7 @@ class Bookings(RuleBasedStateMachine):
     def crossed(self, first: Callable[[], None], second: Callable[[], None]) -> None:
         """Lets the second call come between the first one's look and its write.
 
-        Redis is wiped before the second, or a lock or a claim would keep it out.
+        Redis is wiped before the second; otherwise a lock or a claim would keep it out.
         """
 
         def meanwhile() -> None:
@@ -1005,7 +1009,7 @@ class Bookings(RuleBasedStateMachine):
         )
         return Create(stay.caller, "new", wish)
 
-    # --- Small things -------------------------------------------------------------------------
+    # --- Small steps --------------------------------------------------------------------------
 
     def day(self, night: int) -> date:
         return self.today + timedelta(days=NIGHT_0_AHEAD + night)
@@ -1020,7 +1024,7 @@ class Bookings(RuleBasedStateMachine):
         return [stay for stay in self.model.live() if stay.status == "pending"]
 
     def long_stays(self) -> list[Stay]:
-        """Of several nights, and booked."""
+        """Booked stays of several nights."""
         return [
             stay
             for stay in self.model.stays
@@ -1028,7 +1032,7 @@ class Bookings(RuleBasedStateMachine):
         ]
 
     def wished_without_key(self) -> list[tuple[Create, Answer]]:
-        """And acknowledged; the key that the server made may be over by now."""
+        """Acknowledged wishes; the server-made key may have ended by now."""
         found = []
         for asked in self.asked:
             if isinstance(asked, Create) and asked.key is None:
@@ -1038,7 +1042,7 @@ class Bookings(RuleBasedStateMachine):
         return found
 
     def refused(self) -> list[Create]:
-        """Wishes that would be refused again as long as Redis remembers."""
+        """Wishes that would be refused again for as long as Redis remembers."""
         wishes = [
             (asked, asked.key or asked.wish.essence)
             for asked in self.asked
@@ -1049,7 +1053,7 @@ class Bookings(RuleBasedStateMachine):
         ]
 
     def with_key(self, what: Any) -> Any:
-        """A key that nobody has used yet, if one is asked for."""
+        """Returns an unused key, if one is asked for."""
         if getattr(what, "key", None) != "new":
             return what
         self.keys_used += 1
@@ -1062,7 +1066,7 @@ class Bookings(RuleBasedStateMachine):
 
 @dataclass(frozen=True)
 class Done:
-    """What a call came to; without an outcome it was refused before anything was claimed."""
+    """The result of a call; without an outcome it was refused before anything was claimed."""
 
     code: str | None
     outcome: Outcome | None
@@ -1084,7 +1088,7 @@ def attempt(call: Callable[[], Outcome]) -> Done:
 
 
 def by_owner(stay: Stay, change: Change) -> Change:
-    """The change, asked for by who may ask, and as it may be asked."""
+    """The change, asked for by a person who may ask for it, in a permitted form."""
     if isinstance(change, Confirm):
         return dataclasses.replace(change, actor=stay.owner if stay.owner in CALLERS else STAFF)
     if isinstance(change, Extend | Cancel):
@@ -1111,8 +1115,8 @@ def stored() -> list[dict[str, Any]]:
 def open_inn() -> date:
     """Sets the inn's rules to the model's, and its clocks so that it is just after noon there.
 
-    So no calendar day ends during the test. Check-in is at 15:00: the last moment to cancel a
-    stay from night 0 was last midnight, that for night 1 is the next one.
+    So no calendar day ends during the test. Check-in is at 15:00: the last moment to cancel a stay
+    from night 0 was last midnight, and for night 1 it is the next one.
     """
     ahead_h = 12 - clock.now().hour
     time_zone = f"Etc/GMT{-ahead_h:+d}"
@@ -1143,7 +1147,7 @@ def forget_night(category: str, day: date) -> None:
 
 
 def put_back(back_ms: int) -> None:
-    """Lets everything that is stored have happened, and end, so much earlier."""
+    """Moves everything that is stored, and its end, this far into the past."""
 
     def earlier(moment: str) -> dict[str, Any]:
         return {"$subtract": [moment, back_ms]}

@@ -143,7 +143,7 @@ def test_remembers_the_price_of_several_rooms_together() -> None:
 
 
 def test_remembers_what_only_a_retired_key_was_told() -> None:
-    """Of a booking without a key, wished for once more after the two minutes."""
+    """A booking without a key whose wish came once more after the two minutes."""
     made = stay(None)
     let_server_keys_end()
     stay(None)
@@ -157,7 +157,7 @@ def test_remembers_what_only_a_retired_key_was_told() -> None:
 
 
 def test_leaves_the_nights_that_an_earlier_release_priced_anew_as_they_are() -> None:
-    """It had moved the stay away and back, and looked at no answers."""
+    """That release had moved the stay away and back, without reading the answers."""
     made = stay()
     priced = {"price.nights.$[].amount": 25_000, "price.total": 50_000}
     connections.collection("bookings").update_one({}, {"$set": priced})

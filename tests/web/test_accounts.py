@@ -1,4 +1,4 @@
-"""Accounts on the pages: made, entered, left, and never told of to anybody else."""
+"""Accounts on the pages: made, used, left, and never revealed to anyone else."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def ask(browser: Client, path: str, address: str = ADDRESS) -> Any:
 
 
 def link_for(browser: Client, path: str, address: str = ADDRESS) -> str:
-    """Asks for a letter, has it sent, and returns the path its link leads to."""
+    """Asks for a letter, has it sent, and returns the path of its link."""
     assert ask(browser, path, address).status_code == 302
     account_letters.send_letters()
     (link,) = re.findall(r"^http://127\.0\.0\.1:8000(/\S+/\S+)$", mail.outbox[-1].body, re.M)
@@ -78,7 +78,7 @@ def link_for(browser: Client, path: str, address: str = ADDRESS) -> str:
 
 
 def follow(browser: Client, link: str) -> str:
-    """Opens a letter's link and returns the address of the page that it leads to."""
+    """Opens a letter's link and returns the path of the page that it leads to."""
     response = browser.get(link)
     assert response.status_code == 302
     return response["Location"]
@@ -93,7 +93,7 @@ def user_in(browser: Client) -> str | None:
 
 
 def with_guest(browser: Client) -> str:
-    """Makes the browser a guest's with one booking."""
+    """Makes the browser a guest's, with one booking."""
     request = type("Request", (), {"user": type("Nobody", (), {"is_authenticated": False})()})()
     request.get_signed_cookie = lambda *_, **__: None
     request.session = {}
@@ -521,7 +521,7 @@ def test_takes_no_letters_token_for_another_purpose(browser: Client) -> None:
     link = link_for(browser, "/register")
 
     assert browser.get(link.replace("register", "password")).status_code == 410
-    # Nor does the page of the other purpose take it, should a browser send it there.
+    # The page for the other purpose does not accept it either, if a browser sends it there.
     follow(browser, link)
     for cookie in browser.cookies.values():
         cookie["path"] = "/"
@@ -560,7 +560,7 @@ def test_keeps_the_token_out_of_the_page_and_its_address(browser: Client, ada: U
     assert "no-store" in browser.get(opened["Location"])["Cache-Control"]
 
 
-# --- Whose address it is -------------------------------------------------------------------
+# --- Owners of addresses -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", ["/register", "/password", "/find"])
@@ -599,7 +599,7 @@ def test_keeps_addresses_out_of_the_log(browser: Client, caplog: pytest.LogCaptu
     assert link.split("/")[-1] not in logged
 
 
-# --- Too often -----------------------------------------------------------------------------
+# --- Limits --------------------------------------------------------------------------------
 
 
 def test_stops_guessing_from_one_address(browser: Client, ada: User, throttled: None) -> None:
@@ -641,7 +641,7 @@ def test_stops_guessing_one_account_from_many_addresses(
     assert log_in(browser, "nobody@example.org", "wrong").status_code == 400
 
 
-# Letters that Django takes for those of a plain name, one name for each number.
+# Letters that Django takes for those of a plain name; each name has one number.
 _WIDE = [
     "".join(chr(ord(c) + 0xFEE0) if number >> n & 1 else c for n, c in enumerate("ada@example"))
     for number in range(limits.LOGINS_OF_ACCOUNT.number)

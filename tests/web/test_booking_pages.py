@@ -1,4 +1,4 @@
-"""The page of a booking: ending it, its file, and the link that opens it elsewhere."""
+"""The page of a booking: ending the booking, its file, and the link that opens it elsewhere."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.mongo
 
 @pytest.fixture
 def browser() -> Client:
-    """A browser of somebody without an account."""
+    """The browser of a person without an account."""
     return Client()
 
 

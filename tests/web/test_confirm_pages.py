@@ -1,4 +1,4 @@
-"""Confirming a hold on the pages, and keeping it longer."""
+"""Confirming a hold on the pages, and extending it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ pytestmark = pytest.mark.mongo
 
 @pytest.fixture
 def browser() -> Client:
-    """A browser of somebody without an account."""
+    """The browser of a person without an account."""
     return Client()
 
 
@@ -266,7 +266,7 @@ def test_shows_another_room_of_the_same_kind_before_it_is_booked(browser: Client
 
 @pytest.mark.usefixtures("dear_night")
 def test_leaves_a_page_with_another_stay_to_the_browser(browser: Client) -> None:
-    """The script sends the form as it is once more, and shows what comes."""
+    """The script sends the form once more in the ordinary way, and shows the result."""
     form = confirm_form(hold(browser))
     move()
 
@@ -298,7 +298,7 @@ def test_says_what_the_hotel_changed_whatever_was_pressed(browser: Client, to: s
 def test_books_nothing_else_from_a_page_that_says_nothing_of_what_it_showed(
     browser: Client,
 ) -> None:
-    """One of an earlier release: then what counts is what its key was told."""
+    """The form of an earlier release: then the stay that its key was told counts."""
     form = confirm_form(hold(browser))
     del form.fields["seen"]
     move()
@@ -317,7 +317,7 @@ def test_confirms_nothing_from_a_damaged_form(browser: Client, seen: str) -> Non
     assert page.status
 
 
-# --- Keeping it longer ----------------------------------------------------------------------
+# --- Extending a hold -----------------------------------------------------------------------
 
 
 def test_keeps_a_hold_longer_and_what_was_typed(browser: Client) -> None:

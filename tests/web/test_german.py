@@ -1,4 +1,4 @@
-"""German for whoever asks for it: every page and letter of a stay, and nothing else."""
+"""German for every visitor who asks for it: every page and letter of a stay, and nothing else."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ PLACEHOLDER = re.compile(r"%\(\w+\)\w|{\w+}")
 # Thursday in short, and a currency's code.
 FALSE_FRIENDS = {"do", "eur"}
 
-# What is called the same in every language: the demo's rooms, and the switch to English.
+# Names that are the same in every language: the demo's rooms, and the switch to English.
 NAMES = re.compile(
     r"Bookingsite|English|Double|Single|Suite|Bench|Room [A-Z]|Demo Hotel|Grand Hotel"
 )
@@ -64,7 +64,7 @@ ENGLISH = english_words()
 
 
 class Texts(HTMLParser):
-    """Whatever of a page people read or hear, or its scripts show them."""
+    """All texts of a page that people read or hear, or that its scripts show them."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ def english_in(text: str) -> set[str]:
 
 
 class Reader:
-    """A German browser that notes which templates it was shown, and each English word."""
+    """A German browser that notes the templates of its pages, and each English word."""
 
     def __init__(self) -> None:
         self.browser = Client(headers=GERMAN)
@@ -137,7 +137,7 @@ def test_shows_no_english_word_on_any_page(settings: Any, monkeypatch: pytest.Mo
     reader = Reader()
     visitor = reader.browser
 
-    # Searching, and what may be wrong with it.
+    # Searching, and the mistakes one can make there.
     reader.open("/")
     put_night("demo_double", night(61), closed=True)
     put_night("demo_double", night(70), min_stay=3)
@@ -195,7 +195,7 @@ def test_shows_no_english_word_on_any_page(settings: Any, monkeypatch: pytest.Mo
     reader.press("/password/new", {"new_password1": "12345678", "new_password2": "12345678"}, 400)
     reader.open("/register/forged", 410)
 
-    # Who wants a room where guests hold many.
+    # A guest who wants a room where guests hold many.
     asked = stays_path().partition("?")[2]
     reader.open(f"/hold/address?{asked}")
     reader.press(f"/hold/address?{asked}", {"email": "ada"}, 400)
@@ -266,7 +266,7 @@ def test_writes_days_and_amounts_as_germans_do() -> None:
     assert "Februar 2027" in month.text
     assert "Mo Di Mi Do Fr Sa So" in month.text
     assert "120,00" in month.text
-    # What is sent stays as programs write it.
+    # Programs get the same text as before.
     form = offered.hold_form("demo_double")
     assert (form.fields["arrival"], form.fields["total"]) == ("2027-02-15", "168000")
 
@@ -384,7 +384,7 @@ def test_throttles_the_admins_login_in_english(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_shows_the_same_page_to_each_in_their_own_language() -> None:
-    """One browser that changes its mind is not shown what it had before."""
+    """One browser that changes its language does not see its earlier pages."""
     browser = Client(headers=GERMAN)
     german = browser.get("/login")
 
@@ -409,7 +409,7 @@ def test_offers_the_form_again_in_german() -> None:
 
 
 def test_answers_with_the_same_bytes_in_every_language() -> None:
-    """What is kept under a key is for whoever repeats it; only the language is the guest's own."""
+    """A kept answer is for every sender of its key; only the language is the guest's own."""
     reader = Reader()
     reader.press("/hold", reader.open(stays_path()).hold_form("demo_double").fields)
 

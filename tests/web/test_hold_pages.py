@@ -1,4 +1,4 @@
-"""Holding on the pages: one hold for a wish, and words for what is refused."""
+"""Holding on the pages: one hold for a wish, and words for each refusal."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ pytestmark = pytest.mark.mongo
 
 @pytest.fixture
 def browser() -> Client:
-    """A browser of somebody without an account."""
+    """The browser of a person without an account."""
     return Client()
 
 
@@ -58,7 +58,7 @@ def digest_of(document: dict[str, Any], key: str) -> str:
 
 
 def fill_up() -> None:
-    """Somebody else books every double room of the inn."""
+    """Books every double room of the inn for another guest."""
     for room in "ABC":
         book_by_api(f"rival-{room}", resourceId=f"inn_{room}", date=night())
 
@@ -156,7 +156,7 @@ def test_holds_anew_with_a_form_whose_hold_is_over(browser: Client, end: str) ->
 def test_agrees_on_the_next_key_when_two_requests_lose_each_others_session(
     browser: Client,
 ) -> None:
-    """Both clicks on an old form find its hold over, and neither knows of the other."""
+    """Both clicks on an old form find that its hold has ended, and neither knows of the other."""
     form = open_page(browser, stays_path()).hold_form("demo_double")
     press(browser, form)
     let_hold_end()
@@ -234,7 +234,7 @@ def test_keeps_the_booking_when_the_session_ends_at_that_moment(browser: Client,
     assert stored()[0]["status"] == "confirmed"
 
 
-# --- What is refused ------------------------------------------------------------------------
+# --- Refusals -------------------------------------------------------------------------------
 
 
 def test_keeps_the_key_while_the_first_click_is_at_work(browser: Client) -> None:
@@ -389,7 +389,7 @@ def test_shows_every_refusal_in_words_and_keeps_what_was_typed(
 
 
 def test_shows_no_hold_of_somebody_who_is_logged_out(browser: Client, ada: User) -> None:
-    """A form from before is sent again after another person has logged in here."""
+    """An earlier form is sent again after another person has logged in here."""
     browser.force_login(ada)
     form = open_page(browser, stays_path()).hold_form("demo_double")
     press(browser, form)
@@ -456,7 +456,7 @@ def test_confirms_a_guests_hold_after_logging_in(browser: Client, ada: User) -> 
 
 
 def log_in(browser: Client, ada: User) -> None:
-    """What the browser's guest has becomes the account's."""
+    """Gives the account what the browser's guest has."""
     answer = browser.post("/login", {"username": ada.username, "password": "correct horse"})
     assert answer.status_code == 302
 

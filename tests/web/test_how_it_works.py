@@ -1,4 +1,4 @@
-"""The page /how-it-works, and the real requests that a demo site lets people send from it."""
+"""The page /how-it-works, and the real requests that people can send from it on a demo site."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How often forms may be sent, and what a page says when it was too often."""
+"""How often forms may be sent, and what a page says after too many."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ THREE = Limit("three", 3, 60)
 
 @pytest.fixture(autouse=True)
 def throttled(settings: Any) -> Iterator[None]:
-    """Throttles are on, and the clock stands at the beginning of a window."""
+    """Throttles are on, and the clock is at the beginning of a window."""
     settings.API_THROTTLE = "on"
     caches["process"].clear()
     with time_machine.travel(datetime(2026, 11, 22, 9, 0, tzinfo=UTC), tick=False):
@@ -125,7 +125,7 @@ def test_believes_only_the_trusted_proxies(settings: Any, proxies: int, reached:
     assert forwarded("192.0.2.2").status_code == reached
 
 
-# What one household or server has, however it is written, and what is somebody else's.
+# The IP addresses of one household or server, however they are written, and those of others.
 ONE_AND_ANOTHER = [
     ("2001:db8:1:2::1", "2001:db8:1:2:ffff:ffff:ffff:ffff", "2001:db8:1:3::1"),
     ("2001:DB8:1:2:0:0:0:1", "2001:db8:1:2::1", "2001:db8:1:1::1"),

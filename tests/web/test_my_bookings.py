@@ -1,4 +1,4 @@
-"""The list of somebody's own bookings on the pages."""
+"""The list of a person's own bookings on the pages."""
 
 from __future__ import annotations
 

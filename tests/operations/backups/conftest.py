@@ -1,4 +1,4 @@
-"""What tests of backups and of restores share."""
+"""Fixtures for the tests of backups and of restores."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def other(database: None) -> Iterator[Any]:
-    """A database to restore into, which is not there before and after the test."""
+    """A database to restore into, which does not exist before and after the test."""
     own = connections.database()
     for name in (f"{own.name}_back", f"{own.name}_drill"):
         own.client.drop_database(name)
@@ -57,7 +57,7 @@ def other(database: None) -> Iterator[Any]:
 
 @pytest.fixture
 def extra(database: None) -> Iterator[Any]:
-    """The site's database, whose collections named extra_… go with the test."""
+    """The site's database; its collections named extra_… disappear with the test."""
     own = connections.database()
     yield own
     for name in own.list_collection_names(filter={"name": {"$regex": "^extra"}}):
@@ -66,7 +66,7 @@ def extra(database: None) -> Iterator[Any]:
 
 @pytest.fixture
 def at_point() -> Iterator[Callable[[str, Callable[[], None]], None]]:
-    """Calls something the first time that this process comes to a point."""
+    """Calls a function the first time that this process reaches a point."""
 
     def install(point: str, call: Callable[[], None]) -> None:
         def reached(name: str) -> None:
@@ -106,7 +106,7 @@ def restore(backup: Path, into: str) -> str:
 def manage(
     environment: dict[str, str], faults: Path, *arguments: str, **options: Any
 ) -> subprocess.Popen[str]:
-    """The command in a process of its own."""
+    """Runs the command in its own process."""
     faults.mkdir(exist_ok=True)
     return subprocess.Popen(
         [sys.executable, "-c", MANAGE, *arguments],
@@ -120,7 +120,7 @@ def manage(
 
 
 def documents(database: Any, name: str) -> list[bytes]:
-    """Byte for byte, but for the version of a booking, which a restore moves."""
+    """Byte for byte, except for the version of a booking, which a restore moves."""
     if name == "bookings":
         return sorted(bson.encode({**doc, "version": 0}) for doc in database[name].find())
     return sorted(doc.raw for doc in database.get_collection(name, codec_options=RAW).find())
@@ -131,7 +131,7 @@ def names(database: Any) -> list[str]:
 
 
 def held(folder: Path) -> list[Path]:
-    """What is in the folder but for the lock of who worked in it."""
+    """The contents of the folder, except for the lock of the process that worked in it."""
     return sorted(path for path in folder.iterdir() if path.name != folders.LOCK)
 
 

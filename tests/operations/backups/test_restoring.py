@@ -1,4 +1,4 @@
-"""`manage.py restore`: byte for byte, into what is empty, finished or said to be unfinished."""
+"""`manage.py restore`: byte for byte, into an empty database, finished or marked as unfinished."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def test_tells_how_to_switch_and_fails_what_is_unsound(folder: Path, other: Any)
 
 @pytest.fixture
 def older(extra: Any) -> Iterator[Callable[[], None]]:
-    """Lets the site's database be as a release before 0012 left it, and the newest again."""
+    """Puts the site's database into the state before release 0012, and back into the newest."""
 
     def age() -> None:
         extra.drop_collection("failed_work")
@@ -199,7 +199,7 @@ def older(extra: Any) -> Iterator[Callable[[], None]]:
 
 
 def test_warns_of_what_comes_with_migrating(folder: Path, other: Any, older: Any) -> None:
-    """Or a good backup of an older release seems to be bad, and its drill fails."""
+    """Otherwise a good backup of an older release would seem bad, and its drill would fail."""
     book("stay")
     older()
     backup = back_up(folder)
@@ -255,7 +255,7 @@ def test_books_anew_what_was_lost_once_redis_has_forgotten_it(folder: Path, othe
         call_command("idempotency", "purge", "--all", stdout=io.StringIO())
         again = book("lost")
 
-    # The runbook's step: until then a partner is told of a booking that is nowhere.
+    # The runbook's step: until then a partner hears of a booking that does not exist.
     assert (remembered.replayed, remembered.content["booking"]["id"]) == (True, lost)
     assert (again.replayed, again.answer.status) == (False, 201)
     assert other["bookings"].count_documents({}) == 1
@@ -472,7 +472,7 @@ def test_reads_no_file_outside_of_the_backup(folder: Path, other: Any, name: str
     assert names(other) == []
 
 
-# --- Whose it is ----------------------------------------------------------------------------
+# --- Owners of databases --------------------------------------------------------------------
 
 
 def test_takes_the_newest_of_this_site_and_says_whose_it_is(
@@ -513,7 +513,7 @@ def test_restores_another_sites_only_by_its_name(folder: Path, other: Any, neigh
         )
     assert names(other) == []
     said = io.StringIO()
-    with pytest.raises(SystemExit):  # since it is no site's
+    with pytest.raises(SystemExit):  # since it belongs to no site
         call_command("restore", str(folder), into=other.name, database=neighbour.name, stdout=said)
 
     assert said.getvalue().startswith(f"{theirs} of {neighbour.name} is in {other.name}: ")
@@ -562,11 +562,11 @@ def test_gives_no_version_and_no_event_a_second_time(folder: Path, other: Any) -
     restore(backup, other.name)
     versions, told_again = confirm_and_cancel(other)
 
-    # Partners drop what has a lower version than they know, and ids that they have done.
+    # Partners drop events with a lower version than they know, and ids that they have processed.
     assert lost == [1, 2, 3]
     assert versions == [versions[0] + number for number in range(3)]
     assert versions[0] > 1_700_000_000
-    # What waited in the outbox is the same event, and its id stays.
+    # An event that waited in the outbox is the same event, and keeps its id.
     assert {one.rsplit("-", 1)[1] for one in told & told_again} == {"expiring"}
     for events in (told - told_again, told_again - told):
         assert sorted(one.rsplit("-", 1)[1] for one in events) == ["cancelled", "confirmed"]
@@ -581,7 +581,7 @@ def test_moves_versions_further_with_each_restore(folder: Path, other: Any) -> N
         other.client.drop_database(other.name)
         restore(backup, other.name)
         versions.append(other["bookings"].find_one()["version"])
-        # Versions count seconds, and no site is restored twice in one.
+        # Versions count seconds, and no site is restored twice in one second.
         while clock.now().timestamp() < versions[-1] + 1:
             pass
 

@@ -1,4 +1,4 @@
-"""`manage.py backup`: of one moment, whole or not there, and nobody else's to read."""
+"""`manage.py backup`: from one moment, complete or absent, and readable for no one else."""
 
 from __future__ import annotations
 
@@ -222,7 +222,7 @@ def test_has_another_name_a_second_later_though_nothing_was_written(folder: Path
     assert back_up(folder) > first
 
 
-# --- Moments that are gone, servers that fail -----------------------------------------------
+# --- Moments that have passed, servers that fail ----------------------------------------------
 
 
 @pytest.mark.slow
@@ -256,7 +256,7 @@ def test_fails_in_a_sentence_when_the_moment_is_gone(
 
 @pytest.fixture
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A database on a server of its own, which the command backs up."""
+    """A database on a separate server, which the command backs up."""
     server = start_mongod(
         free_port(),
         tmp_path / "data",
