@@ -351,7 +351,7 @@ def test_gives_terms_to_the_bookings_of_earlier_releases(as_before: Callable[[],
 
 
 def test_goes_on_giving_terms_where_it_was_killed(as_before: Callable[[], None]) -> None:
-    """The migration goes through the words until every booking has its terms."""
+    """The index of words stays until every booking has its terms."""
     batches = itertools.count()
 
     def die_in_the_second(point: str) -> None:

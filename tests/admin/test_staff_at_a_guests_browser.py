@@ -1,7 +1,7 @@
 """Staff log in at the admin, in a browser that a guest uses: at the desk, say.
 
-The admin's log-in says who the staff are and nothing about the guest. What the guest has stays
-theirs, also where staff look at the pages of customers.
+The admin's log-in says who the staff are, and nothing about the guest. The guest's bookings stay
+theirs, even if staff look at the pages of customers.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def staff(database: None) -> User:
 
 @pytest.fixture
 def held(client: Client, staff: User) -> dict[str, Any]:
-    """A hold that a walk-in has made at the desk's browser."""
+    """A walk-in's hold, made in the desk's browser."""
     hold(client)
     (document,) = stored()
     return document
@@ -72,7 +72,7 @@ def test_does_nothing_with_it_on_customers_pages(
 
 
 def test_holds_for_staff_what_they_send_with_the_guests_form(client: Client, staff: User) -> None:
-    """It is sent twice, in the middle the staff log in; their wish is their own."""
+    """It is sent twice, and the staff log in in between; their wish is their own."""
     form = open_page(client, stays_path()).hold_form("demo_double")
     client.post(form.action, form.fields)
     log_in_at_the_admin(client)
@@ -100,7 +100,7 @@ def test_leaves_it_to_the_guest_after_the_staffs_log_out(
 def test_takes_it_by_the_customers_log_in(
     client: Client, held: dict[str, Any], staff: User
 ) -> None:
-    """Which says that guest and account are one person."""
+    """That log-in says that guest and account are one person."""
     client.post("/login", {"username": "staff", "password": PASSWORD})
 
     assert stored()[0]["owner"] == f"user:{staff.pk}"
@@ -110,7 +110,7 @@ def test_takes_it_by_the_customers_log_in(
 def test_forgets_the_customers_log_in_when_another_comes_by_the_admin(
     client: Client, held: dict[str, Any]
 ) -> None:
-    """The session began with a log-in of a customer; staff log in without their logging out."""
+    """The session began with a customer's log-in; staff log in without logging the customer out."""
     User.objects.create_user("ada", password=PASSWORD)
     other = Client()
     other.post("/login", {"username": "ada", "password": PASSWORD})

@@ -1,4 +1,4 @@
-"""Staff log in again every twelve hours, whatever they did in between; guests stay logged in."""
+"""Staff log in again every twelve hours, whatever they did meanwhile; guests stay logged in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two desks with one form of the admin: the later one does not undo what the earlier one did."""
+"""Two desks with one form of the admin: the later one does not undo the earlier one's change."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_refuses_a_form_that_is_overtaken_while_it_is_judged(
     assert "Someone else changed this while you were saving" in answer.content.decode()
 
 
-# What it is, what one desk changes, and what the other changes in the form that it opened before.
+# The object, one desk's change, and the other desk's change in the form that it opened before.
 OBJECTS: list[tuple[Callable[[], Model], dict[str, Any], dict[str, str]]] = [
     (lambda: Hotel.objects.get(pk="inn"), {"hold_minutes": 20}, {"name": "Renamed"}),
     (
@@ -85,7 +85,7 @@ def page_of(obj: Model) -> str:
 
 
 def fill(desk: Client, address: str) -> dict[str, str]:
-    """What a browser would send of the form as it is shown."""
+    """Returns the fields that a browser would send for the form as shown."""
     page = desk.get(address)
     context = page.context
     sent = {"shown": context.get("shown", "")}
@@ -115,7 +115,7 @@ def test_saves_nothing_over_what_changed_since_it_was_opened(
 
     assert STALE in answer.content.decode()
     assert these.values().get() == before
-    # On the page that is shown then the same can be said again.
+    # On the page shown then, the same change can be made again.
     again = desk.post(page_of(obj), {**fill(desk, page_of(obj)), **typed})
     assert again.status_code == 302, again.context["adminform"].form.errors
     changed = {name: str(getattr(these.get(), name)) for name in typed}

@@ -1,4 +1,4 @@
-"""The API's OpenAPI description is written for those who call it, with examples that hold."""
+"""The API's OpenAPI description is written for its callers, with examples that hold."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def operations(description: dict[str, Any]) -> Iterator[Found]:
 
 
 def contents(description: dict[str, Any]) -> Iterator[Found]:
-    """Every body that an operation takes or answers, by what it is."""
+    """Returns every body that an operation accepts or answers, by its kind."""
     for name, operation in operations(description):
         if "requestBody" in operation:
             for content in operation["requestBody"]["content"].values():
@@ -86,7 +86,7 @@ def test_has_an_example_of_every_code(description: dict[str, Any]) -> None:
 
     assert {refusal.code for refusal in Refusal.__subclasses__()} - shown == {
         MethodNotAllowed.code,
-        # Guests are asked for an address on the pages alone.
+        # Only the pages ask guests for an address.
         EmailNeeded.code,
     }
 
@@ -106,7 +106,7 @@ def test_shows_examples_that_are_what_it_describes(description: dict[str, Any]) 
 
 
 def in_json_schema(schema: Any) -> Any:
-    """OpenAPI 3.0 says `nullable` where JSON Schema lists a type, and lets unknown fields be."""
+    """OpenAPI 3.0 says `nullable` where JSON Schema lists a type, and allows unknown fields."""
     if isinstance(schema, list):
         return [in_json_schema(each) for each in schema]
     if not isinstance(schema, dict):

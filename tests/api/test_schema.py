@@ -1,4 +1,4 @@
-"""The OpenAPI description tells the truth, says a fuzzer that read it."""
+"""The OpenAPI description is true, according to a fuzzer that read it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.site import ROOT, Site
 
 pytestmark = pytest.mark.site
 
-# Enough to meet every operation's every parameter in CI; ROUNDS asks for more.
+# Enough to reach every operation's every parameter in CI; ROUNDS asks for more.
 EXAMPLES = 40
 
 
@@ -66,7 +66,7 @@ def test_names_every_refusal_of_its_operations(site: Site) -> None:
         refusal.code for refusal in Refusal.__subclasses__() if refusal.code not in description
     ]
 
-    # No described method is unknown, and guests are asked for an address on the pages alone.
+    # No described method is unknown, and only the pages ask guests for an address.
     assert sorted(missing) == ["EMAIL_NEEDED", "METHOD_NOT_ALLOWED"]
 
 

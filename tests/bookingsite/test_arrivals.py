@@ -1,4 +1,4 @@
-"""How the worker's loop puts a request together from what arrives (bookingsite/http_worker.py)."""
+"""How the worker's loop assembles a request from arriving bytes (bookingsite/http_worker.py)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def conn() -> Iterator[TConn]:
 
 
 def test_can_be_read_before_django_is_there() -> None:
-    """gunicorn reads the class of its workers first, and the site when a worker has begun."""
+    """gunicorn reads the class of its workers first, and the site once a worker has begun."""
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
     command = [sys.executable, "-c", "import bookingsite.http_worker"]
 
@@ -170,7 +170,7 @@ def test_knows_from_its_first_line_for_whom_a_late_head_was(
 def test_gives_a_large_body_its_time_from_when_its_turn_has_come(
     conn: TConn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It may have waited for another one, and its client could not send on meanwhile."""
+    """It may have waited for another one, and its client could not continue to send meanwhile."""
     now_s = [100.0]
     monkeypatch.setattr(http_worker, "time", SimpleNamespace(monotonic=lambda: now_s[0]))
     server, client = socket.socketpair()

@@ -1,4 +1,4 @@
-"""How much of a body is taken, from whom, and where it goes (bookingsite/bodies.py)."""
+"""How much of a body the site reads, from whom, and where it goes (bookingsite/bodies.py)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FORM = "multipart/form-data; boundary=b"
 
 
 def form_of(size_bytes: int) -> bytes:
-    """A form with a file, of so many bytes in all."""
+    """A form with a file, of this many bytes in all."""
     before = b'--b\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n'
     after = b"\r\n--b--\r\n"
     return before + b"x" * (size_bytes - len(before) - len(after)) + after
@@ -104,7 +104,7 @@ def test_takes_no_file_from_staff_before_their_second_factor(site: Site) -> None
     session.save()
     after = browser.session.post(site.url + FILES, data=form_of(100_000), timeout=30)
 
-    # What was read is refused for want of a token against forgery.
+    # The site read it, and refused it because it has no token against forgery.
     assert (before.status_code, after.status_code) == (413, 403)
 
 
@@ -156,7 +156,7 @@ def test_writes_no_file_for_a_stranger(start: Starter, tmp_path: Path) -> None:
             client.putheader("Content-Length", "9000000")
             client.endheaders()
             body = form_of(9_000_000)
-            # As much of it as the site takes before it closes the connection.
+            # The part that the site reads before it closes the connection.
             with contextlib.suppress(OSError):
                 for at in range(0, 4_000_000, 100_000):
                     client.send(body[at : at + 100_000])

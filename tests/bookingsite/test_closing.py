@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def conf() -> Iterator[dict[str, Any]]:
-    """The configuration as gunicorn reads it; gunicorn's own function is put back."""
+    """The configuration as gunicorn reads it; gunicorn's own function is restored."""
     own = util.close_graceful
     yield runpy.run_path(str(ROOT / "gunicorn.conf.py"))
     util.close_graceful = own

@@ -1,4 +1,4 @@
-"""The pages that are shown when MongoDB or the session is what failed."""
+"""The pages that appear when MongoDB or the session has failed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.pages import Page
 
 
 class Unreadable:
-    """Stands where a session or its messages are: whatever is asked of it fails."""
+    """Replaces a session or its messages: every access to it fails."""
 
     def __getattribute__(self, name: str) -> Any:
         raise AssertionError(f"an error page asked for {name}")
@@ -30,7 +30,7 @@ def unreachable_user() -> Any:
 
 
 def broken(request: HttpRequest) -> HttpRequest:
-    """The request as it is when everything behind it is gone."""
+    """The request when everything behind it is gone."""
     request.user = SimpleLazyObject(unreachable_user)  # type: ignore[assignment]
     request.session = Unreadable()  # type: ignore[assignment]
     request._messages = Unreadable()  # type: ignore[attr-defined]

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.site
 
 
 def raw(site: Site, request: bytes) -> bytes:
-    """What comes back for exactly these bytes."""
+    """Returns the answer to exactly these bytes."""
     with socket.create_connection(("127.0.0.1", site.port)) as client:
         client.settimeout(10)
         client.sendall(request)

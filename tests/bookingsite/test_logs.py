@@ -1,4 +1,4 @@
-"""What stands in the logs: no routine of tasks, and little while Redis refuses."""
+"""The contents of the logs: no routine of tasks, and little while Redis refuses."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ ELSE = [
 
 
 def emit(name: str, level: int, message: str, *, wanted: int) -> list[logging.LogRecord]:
-    """Logs a line and returns what our handler lets through, where lines from `wanted` on are."""
+    """Logs a line and returns what our handler lets through, for lines from `wanted` on."""
     kept: list[logging.LogRecord] = []
 
     class Kept(logging.Handler):

@@ -1,4 +1,4 @@
-"""`manage.py` answers in a sentence what an operator can mend."""
+"""`manage.py` explains in one sentence a fault that an operator can fix."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LETTERS = {
 }
 LONG_SECRET = "only-for-tests-0123456789-0123456789-0123456789-0123456789"  # noqa: S105
 
-# A site that runs from this checkout must not lend the test its variables.
+# A site that runs from this checkout must not pass its variables to the test.
 WITHOUT_RUN_ENV = """
 import pathlib, sys
 import manage
@@ -81,7 +81,7 @@ def test_says_what_to_mend(variables: dict[str, str], command: str, sentence: st
     assert len(run.stderr.strip().splitlines()) == 1
 
 
-# A shell has what it starts in the background pass over Ctrl-C.
+# A shell makes its background processes ignore Ctrl-C.
 HEARING_CTRL_C = f"""
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -99,14 +99,14 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
             130,
             "Stopped; what is in place stays, and the same command goes on.",
         ),
-        # It has nothing to say of what it leaves behind.
+        # It says nothing about what it leaves behind.
         ("doctor", "FAIL  replica set: MongoDB does not answer", None, ""),
     ],
 )
 def test_ends_a_command_that_is_told_to_without_a_traceback(
     tmp_path: Path, number: signal.Signals, name: str, first: str, status: int | None, sentence: str
 ) -> None:
-    """As process 1 of a container it would not hear of it without a handler."""
+    """Without a handler, process 1 of a container would not receive the signal."""
     keyfile = tmp_path / "keyfile"
     keyfile.write_text("only-for-tests")
     command = subprocess.Popen(

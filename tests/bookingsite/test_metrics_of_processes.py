@@ -1,4 +1,4 @@
-"""`GET /metrics` of a running site: whole in every process, whatever became of the others."""
+"""`GET /metrics` of a running site: complete in every process, whatever happened to the others."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def scrape(site: Site) -> dict[str, float]:
 
 
 def scrape_all(site: Site) -> list[dict[str, float]]:
-    """What was answered often enough for every process to have answered."""
+    """Scrapes often enough for every process to have answered."""
     return [scrape(site) for _ in range(8)]
 
 
@@ -62,7 +62,7 @@ def listed(site: Site) -> float:
 
 
 def own_folder_of(site: Site) -> Path:
-    """Where the site's processes count, as one of them would be told."""
+    """Returns the folder in which the site's processes count, as one of them would learn it."""
     [pid, *_] = workers_of(site)
     variables = Path(f"/proc/{pid}/maps").read_text()
     [found] = {line.split()[-1] for line in variables.splitlines() if "/counter_" in line}
@@ -74,7 +74,7 @@ def folders_in(folder: Path) -> list[Path]:
 
 
 def counting_files(folder: Path) -> dict[str, set[int]]:
-    """Whose files are in the only site's folder, by what they count."""
+    """Returns the owners of the files in the only site's folder, by what they count."""
     [shared] = folders_in(folder)
     found: dict[str, set[int]] = {}
     for file in shared.glob("*.db"):
@@ -87,7 +87,7 @@ def counting_files(folder: Path) -> dict[str, set[int]]:
 def shared(
     migrated: None, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Site, Path]]:
-    """A site, and the temporary folder that nobody else uses."""
+    """A site, and a temporary folder that no one else uses."""
     folder = tmp_path_factory.mktemp("counts")
     site = start_site({**environment, "TMPDIR": str(folder)}, folder)
     yield site, folder
@@ -122,7 +122,7 @@ def test_adds_up_what_every_process_counted(counted: Site, folder: Path) -> None
 
     list_bookings(counted, 30)
 
-    # Both have worked, and none has counted for the other.
+    # Both have worked, and neither has counted for the other.
     assert counting_files(folder)["counter"] >= workers_of(counted)
     answers = scrape_all(counted)
     assert [answer[LISTED] - before for answer in answers] == [30] * len(answers)
@@ -177,7 +177,7 @@ def test_begins_anew_with_the_site_and_tidies_up_after_killed_ones(
     [left] = set(folders_in(folder)) - {own_folder_of(counted)}
     killed.process.kill()
     killed.process.wait()
-    # They see before long that they have no master any more.
+    # They notice before long that they no longer have a master.
     wait_until(lambda: not any(is_running(pid) for pid in workers), limit_s=30)
     for old in folders_in(folder):
         os.utime(old, (0, 0))
@@ -185,7 +185,7 @@ def test_begins_anew_with_the_site_and_tidies_up_after_killed_ones(
     site = start(TMPDIR=str(folder))
 
     assert LISTED not in scrape(site)
-    # The killed site's is gone, and the one that is in use is not.
+    # The killed site's folder is gone, and the one in use is not.
     assert left not in folders_in(folder)
     assert own_folder_of(counted) in folders_in(folder)
     site.stop()

@@ -1,4 +1,4 @@
-"""The dashboard, the alerts and the documents name what a real site exports, after real traffic."""
+"""The dashboard, the alerts and the documents name metrics of a real site, after real traffic."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ ALERTS = read_alerts()
 def scraped(
     migrated: None, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
-    """What a site answers that has booked, refused, lost its Redis, and been swept."""
+    """The answer of a site that has booked, refused, lost its Redis, and been swept."""
     folder = tmp_path_factory.mktemp("observed")
     empty_database()
     redis = start_throwaway(start_redis_in_memory, folder / "redis")
@@ -97,7 +97,7 @@ def test_shows_everything_that_the_site_exports(scraped: str) -> None:
 
 
 def test_can_be_imported_into_any_grafana() -> None:
-    """Nothing in it is of one Grafana alone: an id, or the name of a data source."""
+    """Nothing in it belongs to one Grafana alone: no id, and no name of a data source."""
     assert DASHBOARD.get("id") is None
     prometheus, job = DASHBOARD["templating"]["list"]
     assert (prometheus["type"], prometheus["query"]) == ("datasource", "prometheus")
@@ -134,7 +134,7 @@ def test_shows_each_site_by_itself(panel: dict[str, Any]) -> None:
 
 
 def assert_is_by_site(nodes: list[promql.Expr]) -> None:
-    """Nothing adds up or compares the series of several sites."""
+    """No expression adds up or compares the series of several sites."""
     for node in nodes:
         if isinstance(node, promql.AggregateExpr):
             assert node.modifier
@@ -156,7 +156,7 @@ def test_lays_its_panels_beside_each_other() -> None:
 
 @pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert["alert"])
 def test_alerts_of_what_the_site_exports(alert: dict[str, Any], exported: Exported) -> None:
-    # Labels of an alert's text come from its expression.
+    # Labels in an alert's text come from its expression.
     shown = re.findall(r"\$labels\.(\w+)", str(alert["annotations"]))
 
     assert faults(alert["expr"], exported, shown=shown) == []
@@ -177,7 +177,7 @@ def test_says_how_bad_it_is_and_what_to_do(alert: dict[str, Any]) -> None:
 
 
 def anchors_of(page: Path) -> set[str]:
-    """Where a link into the page can lead, as GitHub and GitLab name headings."""
+    """The anchors of the page, as GitHub and GitLab name headings."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -248,7 +248,7 @@ def test_tests_that_each_alert_tells_an_ill_site_from_a_well_one() -> None:
         ("check", "alerts.yml"),
         # Half a minute of computing.
         pytest.param(("test", "alerts_test.yml"), marks=pytest.mark.slow),
-        # tests/manifests/test_cluster_alerts.py says whether these are of our manifests.
+        # tests/manifests/test_cluster_alerts.py checks whether these belong to our manifests.
         ("check", "kubernetes.yml"),
         pytest.param(("test", "kubernetes_test.yml"), marks=pytest.mark.slow),
     ],

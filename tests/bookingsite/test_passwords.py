@@ -47,7 +47,7 @@ with ThreadPoolExecutor(4) as pool:
     print(read_kib("VmHWM") - before)
 """
 
-# A thread asks while the process forks, and the child hashes once more often than may ask at once.
+# A thread asks while the process forks, and the child hashes one more time than may ask at once.
 AFTER_A_FORK = """
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -75,7 +75,7 @@ def _hashers_of_the_site(settings: Any) -> None:
 
 @pytest.fixture
 def earlier() -> str:
-    """A hash as every one was before this release."""
+    """A hash as all were before this release."""
     hasher = Argon2PasswordHasher()
     return hasher.encode(PASSWORD, hasher.salt())
 
@@ -91,7 +91,7 @@ def busy() -> Iterator[Event]:
 
 
 def run_alone(script: str, *arguments: str) -> str:
-    """What the script prints in a process of its own."""
+    """Returns what the script prints in its own process."""
     return subprocess.run(
         [sys.executable, "-c", script, *arguments],
         env={
@@ -142,7 +142,7 @@ def test_gives_up_when_its_turn_does_not_come(busy: Event, monkeypatch: Any) -> 
 
     busy.set()
     make_password(PASSWORD)
-    assert len(hashed) == 1  # nobody waits for the other one any more
+    assert len(hashed) == 1  # no thread waits for the other one any longer
 
 
 def test_lets_half_of_the_threads_that_serve_ask_at_once() -> None:

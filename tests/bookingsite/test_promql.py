@@ -1,4 +1,4 @@
-"""The check of expressions: it finds each kind of mistake, and no others."""
+"""The check of expressions finds each kind of mistake, and no others."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def levels_of(caplog: pytest.LogCaptureFixture) -> list[tuple[str, int]]:
 def test_is_for_debugging_when_a_probe_found_nothing(
     database: None, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Anybody may send them as often as they like, and a log that is full loses its beginning."""
+    """Anyone may send them as often as they like, and a full log loses its beginning."""
     with caplog.at_level(logging.DEBUG, logger="bookingsite.middleware"):
         Client().get(path)
 

@@ -1,4 +1,4 @@
-"""A replaced SECRET_KEY takes nothing from anybody while the earlier one is a fallback."""
+"""A replaced SECRET_KEY takes nothing from anyone while the earlier one is a fallback."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def rotate(settings: Any) -> Callable[..., None]:
 
 @pytest.fixture
 def browser() -> Client:
-    """A browser of somebody without an account."""
+    """The browser of a person without an account."""
     return Client()
 
 
@@ -109,7 +109,7 @@ def test_still_has_people_logged_in(browser: Client, rotate: Callable[..., None]
     browser.force_login(User.objects.create_user("ada", password="correct horse"))
     rotate()
 
-    # Twice: the first request signs the session anew.
+    # Twice: the first request signs the session again.
     for _ in range(2):
         assert "Log out" in open_page(browser, "/").text
 

@@ -62,7 +62,7 @@ def test_goes_on_booking_while_another_primary_takes_over(watch: Watch, watched_
     assert replayed.content == refused.content
     stored = connections.collection("bookings").count_documents({})
     assert stored == 1 + len(meanwhile)
-    # The throttles count there too, and not each process for itself.
+    # The throttles count there too, and not in each process.
     with Redis(port=watch.primary.port, password=PASSWORD) as client:
         assert client.keys("throttle:*")
 
@@ -101,7 +101,7 @@ def test_sweeps_again_once_another_primary_took_over(
 
 
 def wait_for_sweeps(number: int) -> None:
-    """Until so many sweeps that beat asked for have ended after this was called."""
+    """Waits until this many sweeps that beat asked for have ended since the call."""
     deadline_s = time.monotonic() + 40
     seen: set[float] = set()
     while len(seen) < number:

@@ -1,4 +1,4 @@
-"""Sessions last until they are over, and are then removed once a day, by beat and the worker."""
+"""Sessions last until they expire; then beat and the worker remove them once a day."""
 
 from __future__ import annotations
 

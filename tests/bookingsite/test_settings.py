@@ -28,7 +28,7 @@ PRODUCTION = {
 
 
 def start(*names: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Reads the settings in a process of its own, as every process of the site does."""
+    """Reads the settings in a separate process, as every process of the site does."""
     shown = ", ".join(f"settings.{name}" for name in names or ["LOCK_REDIS_URLS"])
     return subprocess.run(
         [sys.executable, "-c", f"from bookingsite import settings; print({shown})"],
@@ -130,7 +130,7 @@ def test_take_no_weak_earlier_key_in_production() -> None:
     assert "Set SECRET_KEY_FALLBACKS to earlier SECRET_KEYs, separated by commas" in said
 
 
-# With a number in brackets behind a comma, which not every Python's urlsplit takes apart.
+# With a bracketed number after a comma, which not every Python's urlsplit parses.
 WATCHED = "redis+sentinel://:pass@one:1,[::1]:2/bookings/3"
 
 
@@ -247,7 +247,7 @@ def test_sends_no_task_with_a_time_that_another_clock_would_judge(tmp_path: Path
     """A worker some seconds ahead of beat would do nothing."""
     asked = scheduler(tmp_path).schedule
 
-    # What Celery adds of its own accord would be among them.
+    # Celery's own additions would be among them.
     assert asked.keys() == settings.CELERY_BEAT_SCHEDULE.keys()
     assert not any(entry.options for entry in asked.values())
 

@@ -1,4 +1,4 @@
-"""A deployment ends processes all day: what they have begun is finished, or safe to send again."""
+"""A deployment ends processes all day: their work is finished, or safe to send again."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.site
 
 IN_FLIGHT = 200
 
-# gunicorn.conf.py's graceful_timeout, and some for a busy machine.
+# gunicorn.conf.py's graceful_timeout, and some more for a busy machine.
 LONGEST_END_S = 25.0
 
 
@@ -69,7 +69,7 @@ def test_answers_each_request_or_leaves_its_key_to_the_next_process(
 
     assert status == 0
     assert answered_before < IN_FLIGHT / 2
-    # Who had begun was answered, and none of them with an error.
+    # Requests that had begun were answered, and none of them with an error.
     lost = {key for key, answer in answers.items() if answer is None}
     assert answered_before < IN_FLIGHT - len(lost)
     assert {answers[key].status_code for key in wishes.keys() - lost} == {201}
@@ -105,7 +105,7 @@ def test_answers_what_it_has_begun_before_it_ends(start: Starter) -> None:
 
 
 def count_bookings() -> Counter[str]:
-    """How many bookings each key has, by the guest of the same name."""
+    """Returns how many bookings each key has, by the guest of the same name."""
     return Counter(booking["user_id"] for booking in connections.collection("bookings").find({}))
 
 
@@ -157,7 +157,7 @@ def test_finishes_the_task_of_a_worker_that_is_told_to_end(
 def test_leaves_the_tasks_that_a_worker_has_not_begun_to_the_next_one(
     celery: Callable[..., subprocess.Popen[bytes]],
 ) -> None:
-    """It would not end before all that it fetched was done."""
+    """Otherwise it would not end before it had done everything that it fetched."""
     order_nights(5)
     app.control.purge()
     for _ in range(6):
@@ -172,7 +172,7 @@ def test_leaves_the_tasks_that_a_worker_has_not_begun_to_the_next_one(
 
 
 def order_nights(number: int) -> None:
-    """Two years of nights, so many times over: some seconds' work."""
+    """Orders two years of nights, this many times over: some seconds' work."""
     for _ in range(number):
         NightsJob.objects.create(
             hotel_id="grand",

@@ -40,7 +40,7 @@ def clients(site: Site, count: int) -> Iterator[list[socket.socket]]:
 
 @contextmanager
 def dripping(those: list[socket.socket], byte: Callable[[int], bytes]) -> Iterator[None]:
-    """Has each of them send one byte at once and another every two seconds."""
+    """Makes each of them send one byte at once and another every two seconds."""
     over = threading.Event()
 
     def drip() -> None:
@@ -49,7 +49,7 @@ def dripping(those: list[socket.socket], byte: Callable[[int], bytes]) -> Iterat
             for client in those:
                 try:
                     client.sendall(byte(number))
-                except OSError:  # the site had enough of it
+                except OSError:  # the site has closed it
                     continue
             number += 1
             over.wait(2)
@@ -66,7 +66,7 @@ def dripping(those: list[socket.socket], byte: Callable[[int], bytes]) -> Iterat
 def slow_health_s(site: Site, *, for_s: float) -> float:
     """How long /api/health takes, asked again and again on new connections.
 
-    One in ten may take longer: it waits for a busy machine then, and not for a client.
+    One in ten may take longer: then it waits for a busy machine, and not for a client.
     """
     took_s: list[float] = []
     ends_at_s = time.monotonic() + for_s
@@ -78,7 +78,7 @@ def slow_health_s(site: Site, *, for_s: float) -> float:
 
 
 def read_all(client: socket.socket) -> bytes:
-    """What comes until the site closes the connection."""
+    """Returns everything until the site closes the connection."""
     answer = b""
     while more := client.recv(65536):
         answer += more
@@ -220,7 +220,7 @@ def test_answers_a_body_that_does_not_arrive(site: Site, framing: str, body: byt
 
 @pytest.mark.slow
 def test_takes_a_body_that_is_slow_but_not_too_slow(site: Site) -> None:
-    """Seven seconds for what has five, and one more for every 16 kB."""
+    """Seven seconds for a body that has five, and one more for every 16 kB."""
     padding = b" " * 40_000
     with connect(site) as client:
         client.sendall(start_of_booking(site, f"Content-Length: {len(padding) + 2}") + b"{")
@@ -262,7 +262,7 @@ def test_answers_requests_that_came_together_one_after_the_other(site: Site) -> 
 
 
 def test_gives_up_those_who_take_no_answer(site: Site) -> None:
-    """Each asks six times for the largest file there is, and reads none of it."""
+    """Each asks six times for the largest existing file, and reads none of it."""
     path = "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"
     asked = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() * 6
 
@@ -291,7 +291,7 @@ def test_serves_a_large_file_to_who_takes_it(site: Site) -> None:
 
 
 def test_believes_no_request_about_its_own_path(site: Site) -> None:
-    """A trusted peer might say where the site is mounted, and so lead around what asks by path."""
+    """A trusted peer might say where the site is mounted, and so bypass checks of the path."""
     answer = requests.get(f"{site.url}/x/api/health", headers={"SCRIPT_NAME": "/x"}, timeout=30)
 
     assert answer.status_code == 404

@@ -37,7 +37,7 @@ def browser(database: None) -> Client:
 
 
 def ask(method: str, path: str, content_type: str, body: bytes = b"") -> tuple[int, str]:
-    """Status and type of the answer, asked for as gunicorn does."""
+    """Returns status and type of the answer to a request as gunicorn passes it on."""
     environ: dict[str, Any] = {
         "REQUEST_METHOD": method,
         "PATH_INFO": path,

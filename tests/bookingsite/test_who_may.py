@@ -23,7 +23,7 @@ WISH: dict[str, Any] = {"resourceId": "room_A", "date": night()}
 
 
 def log_in(user: User) -> dict[str, str]:
-    """The headers of a browser in which the user is logged in, CSRF token included."""
+    """Returns the headers of a browser in which the user is logged in, CSRF token included."""
     session = SessionStore()
     session["_auth_user_id"] = str(user.pk)
     session["_auth_user_backend"] = "django.contrib.auth.backends.ModelBackend"
@@ -140,7 +140,7 @@ def test_throttles_in_the_process_while_redis_is_down(start: Starter, own_redis:
 
     statuses = [site.get("/api/bookings").status_code for _ in range(20)]
 
-    # Two processes count for themselves, so between five and ten get through.
+    # Two processes count separately, so between five and ten get through.
     assert 5 <= statuses.count(200) <= 10
     assert set(statuses) == {200, 429}
 

@@ -1,4 +1,4 @@
-"""The files in which processes count: added up when one dies, never while somebody reads."""
+"""The files in which processes count: added up when one dies, never while another reads."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Count = Callable[..., None]
 
 @pytest.fixture
 def count(tmp_path: Path) -> Count:
-    """Counts `by` for a process, in a file such as the library makes."""
+    """Counts `by` for a process, in a file like those of the library."""
 
     def count(pid: int, by: float, *, kind: str = "counter", labels: str = "a") -> None:
         file = MmapedDict(str(tmp_path / f"{kind}_{pid}.db"))

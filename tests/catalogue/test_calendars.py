@@ -1,4 +1,4 @@
-"""The rule of the sellable calendar, and how it names days."""
+"""The rule of the sellable calendar, and the names of days."""
 
 from __future__ import annotations
 

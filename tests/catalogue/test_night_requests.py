@@ -1,4 +1,4 @@
-"""What may be asked of the calendar, and what is answered to the rest; nothing is read for it."""
+"""Permitted wishes for the calendar, and the answers to all others; nothing is read for them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bookings.refusals import Fault, ValidationFailed
 
 
 def faults(**wish: Any) -> list[Fault]:
-    """What is wrong with the wish for a week of nights, with the given changes."""
+    """Returns the faults of a wish for a week of nights, with the given changes."""
     week = {"start": date(2027, 3, 1), "end": date(2027, 3, 7)}
     with pytest.raises(ValidationFailed) as caught:
         plan_nights(hotel_id="inn", **{**week, **wish})

@@ -1,4 +1,4 @@
-"""What goes out of the catalogue while it is being booked: no booking is left without its room."""
+"""Rooms and categories that leave the catalogue while being booked: no booking loses its room."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def change_room(desk: Client, room: str, **fields: str) -> str:
 
 
 def let_it_settle(room: str) -> None:
-    """Puts the moment when the room went off sale three minutes back, by MongoDB's clock."""
+    """Moves the moment when the room went off sale three minutes back, by MongoDB's clock."""
     changed = connections.collection("rooms").update_one(
         {"_id": room}, [{"$set": {"off_sale_since": {"$subtract": ["$$NOW", 3 * 60_000]}}}]
     )
@@ -81,7 +81,7 @@ def let_it_settle(room: str) -> None:
 
 @contextmanager
 def stopped(point: str, call: Callable[[], Outcome]) -> Iterator[Callable[[], Outcome]]:
-    """`call` in a thread that stands still at this point until its answer is asked for."""
+    """Runs `call` in a thread that stops at this point until its answer is asked for."""
     is_there, may_go = threading.Event(), threading.Event()
 
     def stop(name: str) -> None:
@@ -309,12 +309,12 @@ def test_adds_no_room_to_a_category_that_is_deleted_meanwhile(
     assert not Room.objects.filter(pk="inn_N").exists()
 
 
-# --- A request that is stopped for long ---------------------------------------------------------
+# --- A request that stops for long --------------------------------------------------------------
 
 
 @pytest.fixture
 def late(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
-    """Makes the next command of this name leave long after the driver found that there is time."""
+    """Delays the next command of this name until long after the driver found that there is time."""
     send = Connection.send_message
     awaited: list[bytes] = []
 
@@ -354,7 +354,7 @@ def test_moves_nothing_that_is_written_after_the_time_of_the_request(
     assert stored() == before
 
 
-# --- What an earlier release left ---------------------------------------------------------------
+# --- Stays that an earlier release left ---------------------------------------------------------
 
 
 def test_lets_a_stay_be_where_it_is_though_its_room_is_gone(database: None) -> None:

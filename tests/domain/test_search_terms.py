@@ -1,4 +1,4 @@
-"""What a guest is found by: whatever is written finds itself, however it is typed."""
+"""The search terms of a guest: every spelling finds itself, however it is typed."""
 
 from __future__ import annotations
 

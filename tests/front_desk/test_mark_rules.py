@@ -1,4 +1,4 @@
-"""Which marks the desk can set on a stay, and what an undo goes back to."""
+"""Which marks the desk can set on a stay, and which state an undo restores."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ARRIVAL = date(2027, 2, 15)
 
 
 def marks(presence: str, *, days: int, status: str = CONFIRMED) -> list[str]:
-    """What can be marked so many days after the arrival of a stay of two nights."""
+    """Returns the possible marks this many days after the arrival of a stay of two nights."""
     return possible_marks(
         status=status,
         presence=presence,

@@ -1,4 +1,4 @@
-"""Check-in, check-out, no-show and undo: changes under a key, and what they keep others from."""
+"""Check-in, check-out, no-show and undo: changes under a key, and the changes that they block."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ pytestmark = [pytest.mark.mongo, pytest.mark.usefixtures("inn")]
 
 
 def stay(first: int = 0, **more: Any) -> Outcome:
-    """A booking of two nights in a hotel where it is the same day as here, arriving today."""
+    """A booking of two nights, arriving today, in a hotel with the same date as here."""
     return book(resourceId="inn_A", checkIn=night(first), checkOut=night(first + 2), **more)
 
 
 def mark(
     made: Outcome, what: str, key: str = "m1", seen: str | None = None, *, release: bool = False
 ) -> Outcome:
-    """Marks it as who sees it as it is, unless another mark was seen."""
+    """Marks the stay as a person who sees its present state, unless another mark was seen."""
     return marks.mark_stay(
         actor=STAFF,
         booking_id=made.content["booking"]["id"],
@@ -156,7 +156,7 @@ def test_wants_a_stay_a_mark_and_a_key() -> None:
 @pytest.mark.parametrize("marks", [(CHECKED_IN,), (CHECKED_IN, CHECKED_OUT)])
 def test_lets_nobody_cancel_who_has_checked_in_until_it_is_undone(marks: tuple[str, ...]) -> None:
     made = stay(first=1)
-    # The hotel's deadline is not over, since the day of arrival has not begun.
+    # The hotel's deadline has not passed, since the day of arrival has not begun.
     connections.collection("bookings").update_one({}, {"$set": {"presence": marks[-1]}})
 
     guest, staff = cancel(made), cancel_as_staff(made)
@@ -224,7 +224,7 @@ def test_survives_the_erasure_of_the_guest() -> None:
 
 
 def long_stay(end: int = 4, **more: Any) -> Outcome:
-    """From today on, for four nights."""
+    """Four nights, from today on."""
     return book(resourceId="inn_A", checkIn=night(0), checkOut=night(end), **more)
 
 

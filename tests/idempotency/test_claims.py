@@ -1,6 +1,6 @@
-"""Claims on idempotency keys: every state and every way from one to the next.
+"""Claims on idempotency keys: every state and every transition between them.
 
-A dictionary stands for the durable store: what is in it was written down with its effect.
+A dictionary stands for the durable store: its entries were stored together with their effects.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ DIGEST = "d" * 64
 KEY = f"idempotency:{DIGEST}"
 DAY_MS = 24 * 60 * 60 * 1000
 
-# Nothing that travels as bytes may be read as text on the way.
+# Bytes must never be read as text on the way.
 EVERY_BYTE = bytes(range(256)) + b"\xff\xfe\0\r\n$-1\r\n" + "ü€🏨".encode()
 
 BOOKED = Answer(201, EVERY_BYTE, "application/json", "f" * 64)
@@ -56,7 +56,7 @@ def claims(client: GuardedRedis) -> Claims:
 
 @pytest.fixture
 def hasty(client: GuardedRedis) -> Claims:
-    """Claims whose lease runs out while the test looks on."""
+    """Claims whose lease ends while the test watches."""
     return Claims(client, lease_ms=40)
 
 
@@ -226,7 +226,7 @@ def test_does_not_keep_a_refusal_that_may_turn_out_differently(
 def test_sends_an_earlier_success_rather_than_a_refusal_that_is_not_kept(
     claims: Claims, client: GuardedRedis, store: Store
 ) -> None:
-    """Redis forgot the key, and the lock that refused was the first booking's own."""
+    """Redis forgot the key, and the lock that refused belonged to the first booking itself."""
     store[DIGEST] = BOOKED
 
     with claims.claim(DIGEST, recover=store.recover) as claim:
@@ -302,7 +302,7 @@ def test_stores_no_refusal_once_its_claim_is_gone(
 def test_sends_a_success_in_place_of_a_refusal_stored_before_it(
     claims: Claims, client: GuardedRedis, store: Store
 ) -> None:
-    """Redis forgets; the heir is refused; the first owner succeeds after all and cannot say so."""
+    """Redis forgets; the heir is refused; the first owner succeeds and cannot report it."""
     with claims.claim(DIGEST, recover=store.recover) as first:
         client.flushdb()
         with claims.claim(DIGEST, recover=store.recover) as heir:
@@ -386,7 +386,7 @@ def test_sends_more_commands_in_the_same_batch(
 
 @pytest.fixture
 def own_claims(own_redis: Server) -> Iterator[tuple[Server, Claims]]:
-    """Claims in a server of the test's own, and that server."""
+    """Claims on a separate server, and that server."""
     client = connect(own_redis.uri)
     yield own_redis, Claims(client)
     client.close()
@@ -394,7 +394,7 @@ def own_claims(own_redis: Server) -> Iterator[tuple[Server, Claims]]:
 
 @pytest.fixture
 def fast_probes(monkeypatch: pytest.MonkeyPatch) -> float:
-    """Probes twenty times as often. Returns seconds."""
+    """Probes twenty times as often; returns the interval in seconds."""
     monkeypatch.setattr(connection, "PROBE_INTERVAL_S", 0.05)
     return 0.05
 
@@ -481,7 +481,7 @@ def test_finishes_a_claim_of_unknown_outcome_with_its_token(
 ) -> None:
     """The frozen server carries the claim out once it thaws, after the client gave up on it."""
     server, claims = own_claims
-    assert claims.look_up(DIGEST) is None  # connects, so that the command gets to the server
+    assert claims.look_up(DIGEST) is None  # connects, so that the command reaches the server
     server.freeze()
 
     with claims.claim(DIGEST, recover=store.recover) as claim:
@@ -507,7 +507,7 @@ def test_finishes_a_claim_of_unknown_outcome_with_its_token(
 def test_replays_from_the_durable_store_what_redis_forgot(
     claims: Claims, client: GuardedRedis, store: Store
 ) -> None:
-    """After FLUSHDB the key is free; the writer then finds its twin and says success again."""
+    """After FLUSHDB the key is free; the writer then finds its twin and reports success again."""
     with claims.claim(DIGEST, recover=store.recover) as claim:
         store[DIGEST] = BOOKED
         claim.succeed(BOOKED, answer_ttl_ms=DAY_MS)

@@ -1,4 +1,4 @@
-"""Schedules of tries: what MongoDB makes of them, and for how long a run begins new work."""
+"""Schedules of tries: how MongoDB computes them, and how long a run starts new work."""
 
 from typing import Any
 

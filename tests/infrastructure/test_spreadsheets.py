@@ -1,4 +1,4 @@
-"""CSV: what a spreadsheet would run is guarded, and everything comes back as it was."""
+"""CSV: cells that a spreadsheet would run are guarded, and everything comes back unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The two rules for what people write: on one line, and on several."""
+"""The two rules for texts that people write: on one line, and on several."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every way in that takes a text holds it to the rules of bookings/infrastructure/texts.py."""
+"""Every entrance for a text applies the rules of bookings/infrastructure/texts.py to it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from tests.conftest import night
 
 pytestmark = pytest.mark.mongo
 
-# Django's validators judge what these are made of.
+# Django's validators judge the texts of these fields.
 JUDGED_OTHERWISE = {"user.username", "user.email"}
 
 
@@ -143,7 +143,7 @@ def test_judges_a_guest_in_the_service_too_whatever_entrance_comes_next() -> Non
 
 
 def test_gives_every_text_of_every_form_a_rule(staff: User) -> None:
-    """Forms of the admin that Django makes of models, and those that are written here."""
+    """Forms of the admin that Django makes from models, and forms that are written here."""
     request = RequestFactory().get("/admin/")
     request.user = staff
     made = {
@@ -230,7 +230,7 @@ def test_refuses_a_clients_name_that_is_no_line() -> None:
     assert [client.name for client in ApiClient.objects.all()] == ["Acme"]
 
 
-# --- What goes out --------------------------------------------------------------------------
+# --- Outgoing texts -------------------------------------------------------------------------
 
 
 @pytest.fixture

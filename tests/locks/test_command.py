@@ -26,7 +26,7 @@ def locks(client: GuardedRedis) -> RedisLocks:
 
 
 def run(*arguments: str) -> tuple[str, str]:
-    """What the command says, and what it says on stderr."""
+    """Returns the command's output, and its output on stderr."""
     out, err = StringIO(), StringIO()
     call_command("locks", *arguments, stdout=out, stderr=err)
     return out.getvalue(), err.getvalue()

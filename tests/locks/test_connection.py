@@ -31,16 +31,16 @@ from locks.connection import (
 
 pytestmark = pytest.mark.redis
 
-# What is promised; written out, so that a change of the constant shows here.
+# The promised value, written out, so that a change of the constant shows here.
 TIME_OUT_S = 0.25
 
-# What a refusal by the breaker may cost: no round trip, let alone a time-out.
+# The most that a refusal by the breaker may cost: no round trip, let alone a time-out.
 AT_ONCE_S = 0.05
 
 
 @pytest.fixture
 def own_client(own_redis: Server) -> Iterator[GuardedRedis]:
-    """A guarded client of a server of the test's own."""
+    """A guarded client of a separate server."""
     client = connect(own_redis.uri)
     yield client
     client.close()
@@ -48,7 +48,7 @@ def own_client(own_redis: Server) -> Iterator[GuardedRedis]:
 
 @pytest.fixture
 def fast_probes(monkeypatch: pytest.MonkeyPatch) -> float:
-    """Probes twenty times as often, so that nobody waits for a second. Returns seconds."""
+    """Probes twenty times as often, so that no test waits for a second. Returns seconds."""
     monkeypatch.setattr(connection, "PROBE_INTERVAL_S", 0.05)
     return 0.05
 
@@ -112,7 +112,7 @@ def test_answers_again_once_the_server_is_thawed(
     own_redis.thaw()
     time.sleep(fast_probes)
 
-    # An answer to the command that timed out must not be taken for this one's.
+    # The client must not take an answer to the timed-out command for this one's.
     assert own_client.get("other") is None
     assert own_client.get("key") == b"value"
     assert not breaker_of(own_client).is_open
@@ -132,7 +132,7 @@ def test_fails_at_once_when_the_connection_is_refused(
 
 
 def test_gives_up_on_an_address_that_never_answers() -> None:
-    """A full backlog drops the handshake, as a dead host behind a firewall does."""
+    """A full backlog drops the handshake, like a dead host behind a firewall."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", free_port()))
         listener.listen(0)
@@ -258,7 +258,7 @@ def test_opens_when_the_server_cannot_persist(
     own_redis: Server, own_client: GuardedRedis, attempt: Callable[[GuardedRedis], object]
 ) -> None:
     """MISCONF: the last snapshot failed, and the server refuses writes until one works."""
-    # A folder where the file should be makes every snapshot fail, as root too.
+    # A folder in the place of the file makes every snapshot fail, even for root.
     Path(own_redis.data_dir, "dump.rdb", "in-the-way").mkdir(parents=True)
     own_client.config_set("save", "3600 1000")
     own_client.bgsave()
@@ -273,7 +273,7 @@ def test_opens_when_the_server_cannot_persist(
 def test_opens_when_the_server_is_loading_its_data(
     own_redis: Server, own_client: GuardedRedis, fast_probes: float
 ) -> None:
-    """LOADING: a server that reads its data refuses everything meanwhile."""
+    """LOADING: a server that is reading its data refuses everything meanwhile."""
     with own_client.pipeline(transaction=False) as pipeline:
         for number in range(1_000):
             pipeline.set(f"key {number}", "value" * 20)

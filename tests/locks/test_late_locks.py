@@ -1,4 +1,4 @@
-"""Locks whose answer never came: carried out late or unseen, they stand in no one's way."""
+"""Locks whose answer never came: carried out late or unseen, they are in no one's way."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def scripts_run(watching: Redis) -> int:
 
 
 def what_is_left(server: Server) -> list[bytes]:
-    """The keys, once everything has been carried out that was sent on connections since closed."""
+    """Returns the keys, once all commands on connections closed by now have been carried out."""
     with Redis(port=server.port) as watching:
         wait_until(lambda: len(watching.client_list()) == 1)
         return sorted(watching.keys())
@@ -100,7 +100,7 @@ def test_is_released_everywhere_by_a_quorum() -> None:
 
 @contextmanager
 def relay(server: Server) -> Iterator[str]:
-    """The server at another address, where the first answer to a script is lost."""
+    """Relays the server to another port, where the first answer to a script is lost."""
     listening = socket.create_server(("127.0.0.1", 0))
     is_lost = threading.Event()
 

@@ -1,4 +1,4 @@
-"""Locks on one Redis: what `locks/redis_lock.py` promises, on a real server."""
+"""Locks on one Redis: the promises of `locks/redis_lock.py`, on a real server."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_takes_none_when_one_is_held(locks: RedisLocks, client: GuardedRedis) ->
 
 
 def test_takes_all_names_in_one_round_trip(own_redis: Server) -> None:
-    # A server of its own, since the counters are the whole server's.
+    # A separate server, since the counters are the whole server's.
     client = connect(own_redis.uri)
     locks = RedisLocks(client)
     names = [f"name {number}" for number in range(300)]
@@ -109,7 +109,7 @@ def test_is_taken_again_once_it_ran_out(locks: RedisLocks) -> None:
 
 
 def test_counts_its_end_from_before_it_asked(own_redis: Server) -> None:
-    """The server counts from when it granted the lock, and its answer may take a while."""
+    """The server counts from the moment of the grant, and its answer may take a while."""
     locks = RedisLocks(connect(own_redis.uri))
     locks.held()  # connects
     own_redis.freeze()

@@ -32,7 +32,7 @@ def started() -> Iterator[list[Server]]:
 
 @pytest.fixture
 def servers(started: list[Server], monkeypatch: pytest.MonkeyPatch) -> list[Server]:
-    """Five servers that run and are empty, with breakers that know nothing yet."""
+    """Five empty, running servers, with breakers that know nothing yet."""
     for server in started:
         server.thaw()
         if not server.is_running:
@@ -40,7 +40,7 @@ def servers(started: list[Server], monkeypatch: pytest.MonkeyPatch) -> list[Serv
         with Redis(port=server.port) as client:
             client.flushall()
     monkeypatch.setattr(connection, "_breakers", {})
-    # No probe while a test looks on, however slow the machine.
+    # No probe while a test watches, however slow the machine.
     monkeypatch.setattr(connection, "PROBE_INTERVAL_S", 60.0)
     return started
 
@@ -55,7 +55,7 @@ def make_locks(servers: list[Server]) -> Redlock:
 
 
 def owners(servers: list[Server], name: str = "a") -> list[str | None]:
-    """Who holds the name on each of these servers."""
+    """Returns who holds the name on each of these servers."""
     found = [connect(server.uri).get(f"lock:{name}") for server in servers]
     return [None if owner is None else owner.decode() for owner in found]
 

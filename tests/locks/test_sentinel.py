@@ -1,4 +1,4 @@
-"""The guarded client of a primary that changes, as its Sentinels say."""
+"""The guarded client of a primary that changes, as its Sentinels report."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def client(watch: Watch) -> Iterator[GuardedRedis]:
 
 
 def ask_until_it_answers(client: GuardedRedis) -> list[float]:
-    """Writes until a write succeeds; how many seconds each try took."""
+    """Writes until a write succeeds; returns how many seconds each try took."""
     tries: list[float] = []
     deadline_s = time.monotonic() + 20
     while time.monotonic() < deadline_s:
@@ -75,8 +75,8 @@ def test_follows_the_primary(watch: Watch, client: GuardedRedis, how: str) -> No
     assert (client.get("before"), client.get("after")) == (b"yes", b"yes")
     assert not breaker_of(client).is_open
     assert breaker_of(client).address == "bookings"
-    # Most tries are refused by the breaker, and what asks waits no longer than its time-outs:
-    # connecting to a frozen server, reading from it, and asking a Sentinel.
+    # The breaker refuses most tries, and the others wait no longer than their time-outs: connecting
+    # to a frozen server, reading from it, and asking a Sentinel.
     assert max(tries) < 2.5
     assert sorted(tries)[len(tries) // 2] < 0.3
 
@@ -107,7 +107,7 @@ class Made(list[object]):
 def test_makes_no_connection_to_undo_what_a_demoted_primary_refused(
     watch: Watch, client: GuardedRedis
 ) -> None:
-    """On another one the release might overtake, and the request would wait for it."""
+    """On another connection the release might overtake, and the request would wait for it."""
     made = Made()
     ours = client.connection_pool.get_connection()
     ours.register_connect_callback(made.note)

@@ -1,4 +1,4 @@
-"""How an address with Sentinels is read."""
+"""How a URL with Sentinels is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dockerfile and compose.yaml name what the application really has, and let nothing else in."""
+"""Dockerfile and compose.yaml name real parts of the application, and let nothing else in."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
 THEIRS = {name: service for name, service in SERVICES.items() if "build" not in service}
 
-# What docs/operations/images-by-digest.md has a command to write behind each tag.
+# The command in docs/operations/images-by-digest.md writes this after each tag.
 DIGEST = r"(@sha256:[0-9a-f]{64})?"
 
 # Read by gunicorn and Python themselves.
@@ -39,19 +39,19 @@ NOT_OURS = {"PATH", "HOME", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "WEB_
 
 
 def instructions() -> list[tuple[str, str]]:
-    """Each instruction of the Dockerfile and what follows it, lines joined."""
+    """Returns each instruction of the Dockerfile and its arguments, with lines joined."""
     text = re.sub(r"^#.*\n", "", DOCKERFILE, flags=re.MULTILINE).replace("\\\n", " ")
     return [(line.split()[0], line.split(maxsplit=1)[1]) for line in text.splitlines() if line]
 
 
 def settings_read() -> set[str]:
-    """The variables that settings.py reads."""
+    """Returns the variables that settings.py reads."""
     text = (ROOT / "bookingsite" / "settings.py").read_text(encoding="utf-8")
     return set(re.findall(r"_read(?:_\w+)?\(\s*\"([A-Z_]+)\"", text))
 
 
 def settings_required() -> set[str]:
-    """Those of them that production has no default for."""
+    """Returns those of them that have no default in production."""
     text = (ROOT / "bookingsite" / "settings.py").read_text(encoding="utf-8")
     return set(re.findall(r"_read\(\s*\"([A-Z_]+)\"(?:, None if IS_PRODUCTION|\))", text))
 
@@ -67,13 +67,13 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def variables(path: Path) -> dict[str, str]:
-    """What Compose reads from an env_file."""
+    """Returns what Compose reads from an env_file."""
     lines = path.read_text(encoding="utf-8").splitlines()
     return dict(line.split("=", 1) for line in lines if line and line[0] != "#")
 
 
 def production(path: Path) -> dict[str, str]:
-    """The same once the file is edited as it says."""
+    """The same file, edited as it says."""
     block = re.split(r"^# In production.*$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[
         1
     ]
@@ -125,12 +125,12 @@ def test_takes_into_the_image_what_the_site_runs_on_and_nothing_else() -> None:
         if (ROOT / name.split(".")[0]).is_dir()
     }
 
-    # Everything is left out first, so what is not named never comes along.
+    # Everything is excluded first, so only named files come along.
     assert rules[0] == "*"
     assert all(rule[0] == "!" or rule == "**/__pycache__" for rule in rules[1:])
     assert kept == packages | {
         *("static", "templates", "locale", "requirements.txt", "manage.py", "gunicorn.conf.py"),
-        # Whoever gets the image gets the terms with it.
+        # The image comes with its terms.
         *("LICENSE", "NOTICE"),
     }
     assert all((ROOT / name).exists() for name in kept)
@@ -188,7 +188,7 @@ def test_has_an_example_of_what_a_process_without_containers_needs(made: Path) -
 
     assert settings_required() <= given.keys()
     assert offered <= settings_read()
-    assert given["SECRET_KEY"] == ""  # so that nothing starts with a secret that is published
+    assert given["SECRET_KEY"] == ""  # so that nothing starts with a published secret
     check = subprocess.run(
         [sys.executable, "-c", WITHOUT_RUN_ENV, "check", "--deploy", "--fail-level", "WARNING"],
         cwd=ROOT,
@@ -217,7 +217,7 @@ def test_runs_commands_that_exist() -> None:
 
     for command in commands:
         if command[:2] == ["python", "manage.py"]:
-            # Also that it takes these options.
+            # This also shows that it accepts these options.
             load_command_class(get_commands()[command[2]], command[2]).create_parser(
                 "manage.py", command[2]
             ).parse_args(command[3:])
@@ -282,7 +282,7 @@ def test_backs_up_when_told_to_into_a_volume_that_it_may_write_to() -> None:
     folder = backup["command"][backup["command"].index("--to") + 1]
 
     assert backup["volumes"] == [f"backups:{folder}"]
-    # A new volume takes its owner from the image.
+    # A new volume gets its owner from the image.
     last = dict(instructions())
     assert any(
         name == "RUN" and f"install -d -o 10001 -g 10001 -m 700 {folder}" in rest
@@ -320,11 +320,11 @@ def test_has_servers_that_the_doctor_is_content_with() -> None:
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_rotates_the_log_of_every_service(name: str) -> None:
-    """By itself Docker's default driver keeps everything."""
+    """By default Docker's driver keeps everything."""
     logging = SERVICES[name]["logging"]
     size = re.fullmatch(r"(\d+)m", logging["options"]["max-size"])
 
-    # Options are those of one driver: with the machine's default, such as journald, none might fit.
+    # Options belong to one driver: with the machine's default, such as journald, none might fit.
     assert logging["driver"] == "local"
     assert size
     assert int(size[1]) * int(logging["options"]["max-file"]) <= 100
@@ -355,7 +355,7 @@ def test_makes_secrets_that_fit_together_and_never_twice(made: Path) -> None:
     )
     assert paths == {f"compose/{made.name}/{path.name}" for path in made.iterdir()}
     assert made.stat().st_mode & 0o077 == 0
-    # Users of containers read them, and who made them may edit them.
+    # The users of containers read them, and the person who made them may edit them.
     for name in ("keyfile", "redis.conf"):
         assert (made / name).stat().st_mode & 0o777 == 0o644
     assert "/compose/made-by-make-secrets.sh/" in (ROOT / ".gitignore").read_text(encoding="utf-8")
@@ -388,7 +388,7 @@ def test_pins_images_by_digest_with_the_command_that_is_documented(tmp_path: Pat
     docker.write_text('#!/bin/sh\necho "sha256:$(printf %s "$4" | sha256sum | cut -d" " -f1)"\n')
     docker.chmod(0o755)
 
-    for _ in range(2):  # also where a digest stands already
+    for _ in range(2):  # even where a digest is present already
         subprocess.run(
             ["bash", "-euc", command],
             cwd=tmp_path / "site",

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.site
 
 GUEST = {"name": "Ada", "email": "ada@example.org"}
 
-# A worker's two tasks once, in a process of their own, which stops where the test says.
+# A worker's two tasks once, in a separate process, which stops where the test says.
 RUN = """
 import os, pathlib, django
 django.setup()

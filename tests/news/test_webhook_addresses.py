@@ -1,4 +1,4 @@
-"""Which addresses a webhook may go to, before anybody connects."""
+"""Which IP addresses a webhook may go to, before anything connects."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_wants_tls_in_production(settings: Any) -> None:
 
 
 def test_waits_for_a_name_no_longer_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The system's resolver takes half a minute for a name server that is silent."""
+    """The system's resolver waits half a minute for a name server that is silent."""
     silent = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: silent.wait(5) and [])
 

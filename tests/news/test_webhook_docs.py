@@ -1,4 +1,4 @@
-"""What partners read about webhooks is true, and its example works."""
+"""The page for partners about webhooks is true, and its example works."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One POST to receivers that are slow, wrong or hostile: bounded, and to the address looked at."""
+"""One POST to receivers that are slow, wrong or hostile: bounded, and to the checked IP address."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ OUTSIDE = "93.184.215.14"
 
 @pytest.fixture(autouse=True)
 def inside(settings: Any) -> None:
-    """Receivers of tests are on loopback."""
+    """Lets posts go to the tests' receivers, which are on loopback."""
     settings.WEBHOOK_PRIVATE_ADDRESSES = True
 
 
@@ -168,7 +168,7 @@ def test_goes_nowhere_inside(receiver: Receiver, settings: Any) -> None:
 
 
 def test_goes_to_the_address_that_was_looked_at(receiver: Receiver, settings: Any) -> None:
-    """A name that is in the world when it is judged, and inside when somebody connects."""
+    """A public name when it is checked, and a private one when the connection is made."""
     settings.WEBHOOK_PRIVATE_ADDRESSES = False
     asked = []
 
@@ -178,7 +178,8 @@ def test_goes_to_the_address_that_was_looked_at(receiver: Receiver, settings: An
 
     first, second = (send(f"http://localhost:{receiver.port}/", resolve=rebind) for _ in range(2))
 
-    # The world cannot be reached from here, or nobody listens there: what counts is who was not.
+    # No server answers at the public address from here; what counts is that the private one got
+    # nothing.
     assert asked == ["localhost"] * 2
     assert (first.status, second.status) == (0, 0)
     assert "not an address of the world" in second.problem

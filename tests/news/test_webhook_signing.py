@@ -1,4 +1,4 @@
-"""Signatures of webhooks, judged by the library of the specification; and secrets under seal."""
+"""Signatures of webhooks, judged by the specification's library; and sealed secrets."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_signs_what_the_library_of_the_specification_accepts() -> None:
 
 
 def test_signs_as_the_specifications_own_example() -> None:
-    """The values with which the libraries of the specification test themselves."""
+    """The values with which the specification's libraries test themselves."""
     headers = signing.headers_of(
         webhook_id="msg_p5jXN8AQM9LWM0D4loKWxJek",
         timestamp_s=1614265330,

@@ -1,4 +1,4 @@
-"""Webhooks: to whom, in which order, how often; with receivers that are slow, down or wrong."""
+"""Webhooks: receivers, order and number of tries; with receivers that are slow, down or wrong."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ DAY_MS = 24 * 3_600_000
 
 @pytest.fixture(autouse=True)
 def inside(settings: Any) -> None:
-    """Receivers of tests are on loopback."""
+    """Lets posts go to the tests' receivers, which are on loopback."""
     settings.WEBHOOK_PRIVATE_ADDRESSES = True
 
 
@@ -56,7 +56,7 @@ def receiver() -> Iterator[Receiver]:
 
 
 class Partner:
-    """An API client with an endpoint, and what its database documents say now."""
+    """An API client with an endpoint, and the present contents of its documents."""
 
     def __init__(self, name: str, url: str) -> None:
         self.client = ApiClient.objects.create(name=name, act_for_others=True)
@@ -75,8 +75,7 @@ class Partner:
         return found
 
     def tell(self, count: int = 1) -> list[str]:
-        """Leaves so many events for the partner, each of another booking; returns their ids in
-        order."""
+        """Leaves this many events for the partner, each of another booking; their ids in order."""
         return self._record([(ObjectId(), 1) for _ in range(count)])
 
     def tell_of(self, booking: ObjectId, *versions: int) -> list[str]:
@@ -116,7 +115,7 @@ def partner(receiver: Receiver) -> Partner:
 
 
 def let_time_pass(ms: int) -> None:
-    """Puts every time that is waited for so far into the past."""
+    """Moves every time that is being waited for far into the past."""
     for name, fields in (
         ("webhook_endpoints", ("next_try_at", "failing_since", "lease_until", "note_due_at")),
         ("deliveries", ("next_try_at", "refused_since")),
@@ -126,7 +125,7 @@ def let_time_pass(ms: int) -> None:
 
 
 def earlier(field: str, ms: int) -> dict[str, Any]:
-    """The time in this field so much earlier, or what else is in it, if anything."""
+    """The time in this field so much earlier, or its other contents, if any."""
     value = f"${field}"
     is_time = {"$eq": [{"$type": value}, "date"]}
     return {"$cond": [is_time, {"$subtract": [value, ms]}, value]}
@@ -140,7 +139,7 @@ def until(is_so: Callable[[], bool]) -> None:
 
 
 def fail_often() -> None:
-    """As if the endpoint had been asked as often as it is in a day, but for one time."""
+    """As if the endpoint had been tried as often as in a day, except for one time."""
     almost = endpoints.RETRIES.max_tries - 1
     collection("webhook_endpoints").update_one({}, {"$set": {"failures": almost}})
 
@@ -153,7 +152,7 @@ def send_for(hours: float) -> None:
         sending.send_webhooks()
 
 
-# --- What is told, and to whom ---------------------------------------------------------------
+# --- Events and their receivers --------------------------------------------------------------
 
 
 def test_tells_a_partner_what_becomes_of_its_booking(partner: Partner, receiver: Receiver) -> None:
@@ -172,7 +171,7 @@ def test_tells_a_partner_what_becomes_of_its_booking(partner: Partner, receiver:
     assert [first["id"], second["id"]] == [post.id for post in receiver.received]
     assert datetime.fromisoformat(first["timestamp"]) <= datetime.now(UTC)
     assert receiver.received[0].headers["user-agent"].startswith("Bookingsite/")
-    # Compact, as the specification recommends, and with nothing of who the guest is.
+    # Compact, as the specification recommends, and without the guest's details.
     assert receiver.received[0].body.startswith(b'{"type":"booking.confirmed","id":"')
     for word in ("Ada", "ada@example.org", "+44", "quiet"):
         assert word.encode() not in receiver.received[0].body
@@ -291,7 +290,7 @@ def test_asks_a_receiver_that_fails_less_and_less(partner: Partner, receiver: Re
     for number, pause in enumerate(pauses):
         expected = min(10 * 2**number, 3600)
         assert expected * 0.95 <= pause <= expected * 1.21
-    # Every event of the endpoint waits with it; only whether it is one event is looked at.
+    # Every event of the endpoint waits with it; the test only checks whether it is one event.
     tries = [delivery["tries"] for delivery in partner.deliveries()]
     assert tries[0] == 12
     assert tries[1] == 12 - sending.TRIES_IN_ORDER + 1
@@ -324,7 +323,7 @@ def test_lets_a_slow_receiver_hold_up_nobody(partner: Partner, receiver: Receive
         run.start()
         until(lambda: bool(receiver.received))
         until(lambda: len(quick_receiver.taken) == 5 and quick.endpoint["taken_by"] == "")
-        # While the run waits for the slow one, it sees what is new.
+        # While the run waits for the slow one, it sees new events.
         late = quick.tell(2)
         until(lambda: len(quick_receiver.received) == 7)
 
@@ -337,7 +336,7 @@ def test_lets_a_slow_receiver_hold_up_nobody(partner: Partner, receiver: Receive
 def test_keeps_to_itself_so_that_other_tasks_find_a_thread(
     partner: Partner, receiver: Receiver
 ) -> None:
-    """Beat asks every few seconds; a worker has few threads, and letters want one as well."""
+    """Beat asks every few seconds; a worker has few threads, and letters need one as well."""
     receiver.delay_s = 0.5
     partner.tell()
     run = threading.Thread(target=sending.send_webhooks)
@@ -353,7 +352,7 @@ def test_keeps_to_itself_so_that_other_tasks_find_a_thread(
 
 
 def test_serves_every_endpoint_in_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With room for one post at a time, many events of one partner are not all sent first."""
+    """With room for one post at a time, one partner's many events are not all sent first."""
     monkeypatch.setattr(sending, "MAX_PARALLEL", 1)
     monkeypatch.setattr(sending, "TURN_S", 0.0)
     with ExitStack() as open_receivers:
@@ -461,7 +460,7 @@ def test_lets_no_number_of_refused_events_hold_up_later_ones(
 
 
 def serve(partner: Partner) -> None:
-    """One turn."""
+    """Serves the endpoint for one turn."""
     taken = endpoints.take(partner.id)
     assert taken is not None
     sending._serve(taken)
@@ -474,7 +473,7 @@ def change_deliveries(event_ids: list[str], changed: dict[str, Any]) -> None:
 def test_sends_what_stands_aside_after_everything_else(
     partner: Partner, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Many that are refused slowly would otherwise leave no time for the others."""
+    """Otherwise many that are refused slowly would leave no time for the others."""
     monkeypatch.setattr(sending, "TURN_S", 0.0)
     told = partner.tell(4)
     change_deliveries(told[:2], {"refused_since": "$$NOW"})
@@ -488,7 +487,7 @@ def test_sends_what_stands_aside_after_everything_else(
 def test_leaves_alone_what_stands_aside_while_the_receiver_may_be_down(
     partner: Partner, receiver: Receiver
 ) -> None:
-    """It would be given up for what is no fault of its own."""
+    """Otherwise it would be given up for a fault that is not its own."""
     told = partner.tell(3)
     change_deliveries(told[:1], {"refused_since": "$$NOW"})
     change_deliveries(told, {"tries": sending.TRIES_IN_ORDER})
@@ -503,7 +502,7 @@ def test_leaves_alone_what_stands_aside_while_the_receiver_may_be_down(
 def test_keeps_the_order_of_what_is_refused_for_the_first_time(
     partner: Partner, receiver: Receiver
 ) -> None:
-    """Of a receiver that fails again after it took one, as when it is being started."""
+    """The receiver fails again after it accepted one, as when it is being started."""
     told = partner.tell(4)
     change_deliveries(told[:1], {"tries": sending.TRIES_IN_ORDER})
     refuse_numbers([0, 2], receiver)
@@ -524,7 +523,7 @@ def test_asks_a_receiver_that_takes_nothing_for_few_events_in_a_turn(
     turn_s: float,
     asked: int,
 ) -> None:
-    """Of a slow one for two, since each may take as long as a try, and the lease must hold."""
+    """A slow one is asked for two, since each may take a whole try, and the lease must hold."""
     monkeypatch.setattr(sending, "TURN_S", turn_s)
     told = partner.tell(2 * sending.MAX_REFUSED)
     change_deliveries(told, {"tries": sending.TRIES_IN_ORDER})
@@ -560,13 +559,13 @@ def test_does_not_count_the_time_in_which_an_event_that_stands_aside_is_not_trie
 
 
 def send_again(partner: Partner, event_id: str) -> None:
-    """As the button does in the admin."""
+    """Sends again, as the button in the admin does."""
     assert backlog.send_again(partner.client_id, f"{event_id}:{WEBHOOK}")
     endpoints.try_now(partner.id)
 
 
 def fail_in_order(partner: Partner, receiver: Receiver, times: int) -> None:
-    """Lets the receiver be down until its oldest event was refused so often."""
+    """Keeps the receiver down until its oldest event was refused this often."""
     receiver.answer = 500
     for _ in range(times):
         let_time_pass(3_600_000)
@@ -683,7 +682,7 @@ def test_sends_the_events_behind_one_that_was_given_up(
     send_for(hours=27)
 
     assert receiver.taken == [*others, *told[1:]]
-    # Sent again after that it is an old one; receivers drop it by its version.
+    # If it is sent again after that, it is an old one; receivers drop it by its version.
     receiver.answer = 204
     send_again(partner, told[0])
     sending.send_webhooks()
@@ -731,7 +730,7 @@ def test_lets_nothing_stand_aside_any_more_when_an_endpoint_is_enabled_again(
 def test_orders_a_bookings_events_by_version_whatever_their_times_say(
     partner: Partner, receiver: Receiver
 ) -> None:
-    """Two processes may be some milliseconds apart about MongoDB's time."""
+    """Two processes may differ by some milliseconds about MongoDB's time."""
     booking = ObjectId()
     told = [partner.tell_of(booking, version)[0] for version in (2, 1, 3)]
 
@@ -760,7 +759,7 @@ def test_passes_on_what_has_happened_even_if_its_time_seems_to_come(
 def test_tells_of_no_coming_end_after_what_a_quicker_relay_told(
     partner: Partner, receiver: Receiver, change: Callable[..., Any]
 ) -> None:
-    """What one relay has read is written down after the other has told of what came then."""
+    """A relay writes what it has read after the other has reported the event that came then."""
     held = book(hold=True, caller=partner.caller)
     collection("bookings").update_one({}, [{"$set": {"expires_at": {"$add": ["$$NOW", 60_000]}}}])
     ends_at = stored()[0]["expires_at"]
@@ -819,7 +818,7 @@ def test_sends_a_coming_end_again_for_whoever_wishes_it(
 
 
 class Killed(BaseException):
-    """What ends a worker between a post and what it writes of it."""
+    """Ends a worker between a post and the write of its result."""
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -846,7 +845,7 @@ def test_keeps_each_bookings_order_through_whatever_happens(
         is_taken = not mood["down"] and event_id not in mood["refused"]
         handler.send_response(204 if is_taken else 500)
         handler.end_headers()
-        # As a receiver that is started or stopped between two events.
+        # Like a receiver that is started or stopped between two events.
         mood["down"] ^= dice.random() < 0.15
 
     def tell() -> None:
@@ -907,7 +906,7 @@ def staff() -> User:
 
 
 def disable(partner: Partner, receiver: Receiver) -> list[str]:
-    """Lets it fail for a day; returns the ids of what waits."""
+    """Lets it fail for a day; returns the ids of the waiting events."""
     told = partner.tell(3)
     receiver.answer = 503
     sending.send_webhooks()
@@ -970,7 +969,7 @@ def test_does_not_disable_an_endpoint_for_the_time_in_which_no_worker_asked_it(
 def test_disables_at_once_an_endpoint_that_says_it_is_gone(
     partner: Partner, receiver: Receiver
 ) -> None:
-    """As the specification has it for status 410."""
+    """The specification defines this meaning of status 410."""
     partner.tell()
     receiver.answer = 410
 
@@ -1029,10 +1028,10 @@ def test_writes_to_each_reader_once_whoever_cannot_be_reached(
         assert notes.send_notes() == 0
         let_time_pass(DAY_MS)
 
-    # Who may be back is tried again, though not for ever.
+    # A server that may be back is tried again, though not for ever.
     assert [note.to for note in mail.outbox] == [["first@example.org"], ["last@example.org"]]
     assert asked.count("busy@example.org") == notes.RETRIES.max_tries
-    # Somebody who has no mailbox is no reason to wait.
+    # A missing mailbox is no reason to wait.
     endpoints.change_endpoint(partner.id, url=receiver.url, is_active=True)
     receiver.answer = 410
     backlog.make_due(partner.client_id)

@@ -35,7 +35,7 @@ NAME = "inn_of_its_own"
 
 Patch = pytest.MonkeyPatch
 
-# What the site does from its first start on, as the application's user.
+# The commands that the site, as the application's user, sends from its first start on.
 FIRST_DAY = """
 import pathlib, tempfile
 import django
@@ -62,7 +62,7 @@ call_command("doctor")
 
 @dataclass
 class Set:
-    """Three members; the passwords are those that the last `init` was given."""
+    """Three members; the passwords are those of the last `init`."""
 
     members: list[Server]
     keyfile: Path
@@ -79,7 +79,7 @@ class Set:
         )
 
     def init(self, *, wait_s: float = 30, **settings: str) -> list[str]:
-        """Runs the command and returns the lines that it says."""
+        """Runs the command and returns its lines."""
         said = io.StringIO()
         usual = {
             "MONGODB_URI": self.uri(),
@@ -92,7 +92,7 @@ class Set:
         return said.getvalue().splitlines()
 
     def change(self, *arguments: str, **settings: str) -> str:
-        """Runs `change_replica_set` and returns the line that it says."""
+        """Runs `change_replica_set` and returns its line."""
         said = io.StringIO()
         usual = {"MONGODB_URI": self.uri(), "MONGODB_ADMIN_PASSWORD": self.admin_password}
         with override_settings(**{**usual, **settings}):
@@ -131,7 +131,7 @@ class Set:
         )
 
     def kept(self) -> dict[str, Any]:
-        """The set's configuration, the role, and the users with what proves their passwords."""
+        """The set's configuration, the role, and the users with the proofs of their passwords."""
         with self.as_admin() as client:
             return {
                 "config": client.admin.command("replSetGetConfig")["config"],
@@ -144,13 +144,13 @@ class Set:
 
 @pytest.fixture(autouse=True)
 def look_briefly(monkeypatch: Patch) -> None:
-    """What the tests kill stays so."""
+    """The killed members stay down, so the command need not look for long."""
     monkeypatch.setattr(changes, "LOOK_S", 0.5)
 
 
 @pytest.fixture(scope="module")
 def own_set() -> Iterator[Set]:
-    """Members that were told to be a set twice: when one was missing, and when all were up."""
+    """Members that were made a set twice: when one was missing, and when all were up."""
     folder = Path(tempfile.mkdtemp(dir=os.environ["TEST_SERVERS_FOLDER"]))
     keyfile = make_keyfile(folder)
     one_set = Set([plan_member(folder, number, keyfile) for number in range(3)], keyfile)
@@ -177,7 +177,7 @@ def test_makes_nothing_while_a_member_is_missing(own_set: Set) -> None:
         rf"No answer from 127\.0\.0\.1:{missing} in 1 s: every member must be up .*\.",
         own_set.before_all_were_up,
     )
-    # Else the command that followed would have found a set.
+    # Otherwise the next command would have found a set.
     assert own_set.made[0].startswith(f"Replica set {REPLICA_SET} made of 127.0.0.1:")
 
 
@@ -253,7 +253,7 @@ def test_keeps_the_application_out_of_everything_else(own_set: Set) -> None:
             with pytest.raises(OperationFailure) as refusal:
                 forbidden()
             assert refusal.value.code == 13
-        # Its own database is there once something is in it.
+        # Its own database exists once something is in it.
         client[NAME]["things"].insert_one({})
         assert client.list_database_names() == [NAME]
         client[NAME]["things"].drop()
@@ -404,7 +404,7 @@ def test_adds_no_other_name_of_a_member_that_lives(own_set: Set) -> None:
 
 
 def test_adds_no_member_of_another_set(own_set: Set, monkeypatch: Patch) -> None:
-    # The one that the suite runs on is such a set, with the same name.
+    # The set of the whole suite is such a set, with the same name.
     monkeypatch.setattr(changes, "REMOVAL_TIMEOUT_S", 0.1)
     with MongoClient(os.environ["MONGODB_URI"]) as client:
         stranger = client.admin.command("hello")["me"]
@@ -430,7 +430,7 @@ def test_says_that_a_change_without_an_answer_may_have_been_made(
     monkeypatch.setattr(changes, "_configuration", read_and_freeze)
     monkeypatch.setattr(initiation, "COMMAND_TIMEOUT_MS", 1_000)
     try:
-        # What it refuses once it goes on.
+        # The commands that it refuses after it continues.
         with pytest.raises(CommandError, match=r"^The change was asked for and may have been made"):
             own_set.change("--remove", primary)
     finally:
@@ -449,7 +449,7 @@ def test_changes_members_for_the_administrator_alone(own_set: Set) -> None:
 
 
 def lose_two(own_set: Set) -> tuple[str, list[Server]]:
-    """Writes a thing, then ends the primary and another member; the first is the one left."""
+    """Writes a document, then ends the primary and another member; the first is the one left."""
     own_set.wait_for_secondaries()
     with own_set.as_application() as client:
         things = client[NAME].get_collection("things", write_concern=WriteConcern(3))
@@ -528,7 +528,7 @@ def test_takes_no_silent_member_for_a_lost_one(own_set: Set) -> None:
     lost, silent, left = (f"127.0.0.1:{member.port}" for member in (first, second, last))
 
     def look(*arguments: str) -> tuple[list[str], str]:
-        """The lines of the look, and why it would go no further."""
+        """Returns the lines of the look, and the reason why it would go no further."""
         said = io.StringIO()
         access = {"MONGODB_URI": own_set.uri(), "MONGODB_ADMIN_PASSWORD": own_set.admin_password}
         with override_settings(**access):
@@ -559,7 +559,7 @@ def test_takes_no_silent_member_for_a_lost_one(own_set: Set) -> None:
         assert refusal == ""
 
         second.thaw()
-        # Whatever is said of one that lives; and two of them may have a primary by now.
+        # Whatever the operator says of a live member; and two of them may have a primary by now.
         assert re.search("answers; start|has a primary", look("--gone", silent, "--yes")[1])
     finally:
         second.thaw()
@@ -665,7 +665,7 @@ def test_keeps_none_that_can_be_no_primary(
     start_and_wait(fourth)
     try:
         with own_set.as_admin() as client:
-            # With an arbiter MongoDB wants to be told what a write waits for.
+            # With an arbiter, MongoDB requires an explicit write concern.
             client.admin.command("setDefaultRWConcern", defaultWriteConcern={"w": "majority"})
             config = client.admin.command("replSetGetConfig")["config"]
             config["members"].append({"_id": 9, "host": name, "priority": 0, **traits})

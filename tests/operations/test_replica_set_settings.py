@@ -1,4 +1,4 @@
-"""What `manage.py init_replica_set` asks of its settings."""
+"""What `manage.py init_replica_set` requires of its settings."""
 
 from __future__ import annotations
 

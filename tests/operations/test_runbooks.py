@@ -44,7 +44,7 @@ pytestmark = pytest.mark.site
 FOLDER = ROOT / "docs" / "runbooks"
 PAGES = sorted(path.name for path in FOLDER.glob("*.md"))
 
-# What no test runs, each with the reason; by how the command begins.
+# Commands that no test runs, each with the reason, by the beginning of the command.
 NOT_RUN = {
     "kubectl": "there is no cluster here; tests/manifests/test_commands.py checks names and flags",
     "docker compose": "there are no containers here; the same checks services",
@@ -55,10 +55,10 @@ NOT_RUN = {
     "export MONGODB_": "the test sets these variables, to servers that are here",
 }
 
-# What the page on restoring calls the new database.
+# The name of the new database on the page about restoring.
 RESTORED = "bookingsite_back"
 
-# What the pages call MongoDB's users of the site, and the database that keeps these users.
+# The names of MongoDB's users of the site on the pages, and the database that keeps these users.
 USER, NEW_USER, USERS_DATABASE = "bookingsite", "newname", "bookingsite"
 
 PASSWORD = "of-all-but-admin"
@@ -69,7 +69,7 @@ _BLOCK = re.compile(r"^```console(?: (test)(?: ([a-z-]+))?)?\n(.*?)^```$", re.DO
 
 @dataclass(frozen=True)
 class Block:
-    """Commands of a page, each with the lines that it shows, and where it ends if not with 0."""
+    """Commands of a page, each with its output, and its exit status if that is not 0."""
 
     is_tested: bool
     situation: str
@@ -99,7 +99,7 @@ class Stage:
     redis: Server
     worker: Child
     beat: Child
-    # MongoDBs that the page's situations have started.
+    # The MongoDB servers that the pages' situations have started.
     others: list[Server] = field(default_factory=list)
 
     def wait_until_alive(self) -> None:
@@ -109,7 +109,7 @@ class Stage:
             while "beat" not in sweep_tally.read().last_run_age_s:
                 assert time.monotonic() < deadline_s, self.worker.log_path.read_text()[-2000:]
                 time.sleep(0.1)
-        # In a process of its own: Celery keeps connections, and pages break them.
+        # In a separate process: Celery keeps connections, and pages break them.
         ping = [sys.executable, "-m", "celery", "-A", "bookingsite", "inspect", "ping"]
         while subprocess.run(
             ping, cwd=ROOT, env=self.variables, capture_output=True, check=False
@@ -117,7 +117,7 @@ class Stage:
             assert time.monotonic() < deadline_s, self.worker.log_path.read_text()[-2000:]
 
     def restart_parts(self) -> None:
-        """Starts worker and beat anew, with the variables as they are now."""
+        """Restarts worker and beat, with the variables as they are now."""
         for part in (self.worker, self.beat):
             part.kill()
             part.env = self.variables
@@ -139,7 +139,7 @@ class Stage:
 
 
 def address(port: int, *, user: str) -> str:
-    """MongoDB's, for a user of the site or for admin."""
+    """MongoDB's URI, for a user of the site or for admin."""
     if user == "admin":
         return f"mongodb://admin:{ADMIN_PASSWORD}@127.0.0.1:{port}/?replicaSet={REPLICA_SET}"
     return (
@@ -150,7 +150,8 @@ def address(port: int, *, user: str) -> str:
 
 @pytest.fixture(scope="module")
 def guarded(migrated: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """A MongoDB that asks for logins, migrated by the site's user; the variables to reach it.
+    """A MongoDB that asks for logins, migrated by the site's user; yields the variables to reach
+    it.
 
     This process itself writes there as admin, beside the site's user.
     """
@@ -178,7 +179,7 @@ def guarded(migrated: None, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 def make_users(variables: dict[str, str]) -> None:
-    """Gives the site's user its rights on the database that the variables name, and no other."""
+    """Gives the site's user its rights on the database that the variables name, and on no other."""
     names = ("MONGODB_URI", "MONGODB_NAME", "MONGODB_KEYFILE", "MONGODB_ADMIN_PASSWORD")
     with override_settings(**{name: variables[name] for name in names}):
         call_command("init_replica_set", stdout=io.StringIO())
@@ -186,9 +187,9 @@ def make_users(variables: dict[str, str]) -> None:
 
 @contextmanager
 def reaching(uri: str) -> Iterator[None]:
-    """Has this process, with all its threads, ask the MongoDB at this address meanwhile."""
+    """Makes this process, with all its threads, ask the MongoDB at this URI meanwhile."""
     own = connections.database()
-    # The one client of Django's backend, for threads that come.
+    # The one client of Django's backend, for threads that start meanwhile.
     pools = connection._connection_pools  # type: ignore[attr-defined]
     options = {**connection.get_connection_params(), "host": uri}
     with MongoClient(**options) as client:
@@ -204,7 +205,7 @@ def reaching(uri: str) -> Iterator[None]:
 def start_guarded_redis(
     port: int, data_dir: Path, log_path: Path, *, death_signal: signal.Signals
 ) -> Server:
-    """A Redis in memory that asks for the password, like compose.yaml's and Kubernetes'."""
+    """A Redis in memory that asks for the password, like that of compose.yaml and Kubernetes."""
 
     def answers(server: Server) -> bool:
         with redis.Redis(port=server.port, password=PASSWORD, retry=ONE_TRY) as client:
@@ -271,9 +272,9 @@ def whole_stage(
 
 @pytest.fixture
 def stage(whole_stage: Stage, database: None, tmp_path: Path, page: str) -> Iterator[Stage]:
-    """Everything alive and one booking made, whatever the page before has broken."""
+    """Everything alive and one booking made, whatever the previous page has broken."""
     own = connections.database()
-    # The page on restoring names its database, and may be tried beside another page.
+    # The page about restoring names its database, and may be tried beside another page.
     copies = [f"{own.name}_drill", *([RESTORED] if page == "restore.md" else [])]
     for name in copies:
         own.client.drop_database(name)
@@ -301,7 +302,7 @@ def stage(whole_stage: Stage, database: None, tmp_path: Path, page: str) -> Iter
         stage.redis.kill()  # and its passwords with it
     if stage.variables["IS_REGRANTED"]:
         make_users(whole_stage.variables)
-        # A user that was dropped and made again is another one to those who are logged in.
+        # To logged-in clients, a user that was dropped and made again is another user.
         for part in (stage.worker, stage.beat):
             part.kill()
             part.env = whole_stage.variables
@@ -311,7 +312,7 @@ def stage(whole_stage: Stage, database: None, tmp_path: Path, page: str) -> Iter
 
 def _let_beat_die(stage: Stage) -> None:
     stage.beat.kill()
-    time.sleep(1.5)  # for what it has asked already
+    time.sleep(1.5)  # for the messages it has already sent
     connections.collection("sweeps").update_one(
         {}, [{"$set": {"last_run_at.beat": {"$subtract": ["$$NOW", 3600 * 1000]}}}]
     )
@@ -333,7 +334,7 @@ def _damage(stage: Stage) -> None:
     stage.variables["BACKUP"] = _back_up(stage)
     connections.collection("bookings").delete_many({})
     book("later", resourceId="room_B")
-    time.sleep(1)  # names are of a second
+    time.sleep(1)  # names have a resolution of one second
     assert _back_up(stage) > stage.variables["BACKUP"]
 
 
@@ -363,7 +364,7 @@ def _lose_mongodb(stage: Stage) -> None:
 
 
 def _empty_mongodb(stage: Stage) -> None:
-    """Names a member that waits for its set, with a backup of the one before at hand."""
+    """Names a member that waits for its set, with a backup of the previous one at hand."""
     stage.variables["MONGODB_URI"] = stage.variables["MONGODB_ADMIN_URI"]
     _back_up(stage)
     keyfile = Path(stage.variables["MONGODB_KEYFILE"])
@@ -458,7 +459,7 @@ def test_give_redis_cli_no_password_as_an_argument() -> None:
 
 
 def test_give_no_program_a_login_as_an_argument() -> None:
-    """Its own variables and its input are read by the program alone, and builtins start none."""
+    """Only the program itself reads its variables and its input, and builtins start none."""
     for page in PAGES:
         for block in read_blocks(page):
             for command, _, _ in block.commands:

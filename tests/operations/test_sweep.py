@@ -44,7 +44,7 @@ def _points() -> Iterator[None]:
 
 
 def make_dead_holds(number: int, **fields: Any) -> None:
-    """As many holds in rooms of their own, all dead for 6 s."""
+    """Makes this many holds, each in its own room, all dead for 6 s."""
     book(hold=True)
     let_hold_end()
     bookings = connections.collection("bookings")
@@ -65,7 +65,7 @@ def make_dead_holds(number: int, **fields: Any) -> None:
 
 
 def once(point: str, meanwhile: Callable[[], object]) -> None:
-    """Lets something happen at the first time that the flow comes to the point."""
+    """Lets something happen the first time that the flow reaches the point."""
     waiting = [meanwhile]
 
     def handle(name: str) -> None:
@@ -181,7 +181,7 @@ def test_leaves_alone_what_was_confirmed_while_it_swept() -> None:
 @pytest.mark.parametrize(
     ("meanwhile", "status"),
     [
-        # What really happens when a hold is extended …
+        # The real change when a hold is extended …
         (
             {
                 "$set": {
@@ -191,7 +191,7 @@ def test_leaves_alone_what_was_confirmed_while_it_swept() -> None:
             },
             "pending",
         ),
-        # … and what is compared, each alone.
+        # … and the fields that are compared, each alone.
         ({"$set": {"expires_at": {"$add": ["$$NOW", 900_000]}}}, "pending"),
         ({"$set": {"status": "cancelled"}}, "cancelled"),
     ],
@@ -255,12 +255,12 @@ def start_command(environment: dict[str, str], faults: Faults) -> Iterator[Start
     """Starts `manage.py expire_bookings`, in batches of three, with faults that can be armed."""
     script = (
         "import signal, sys, django; from pathlib import Path; django.setup()\n"
-        # Who runs the tests in the background may have told children to ignore Ctrl-C.
+        # If the tests run in the background, their children may ignore Ctrl-C.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "from bookings import points\n"
         "from bookings.operations import sweep; from tests.faults import Faults\n"
         "sweep.BATCH_SIZE = 3; points.install(Faults(Path(sys.argv.pop())))\n"
-        # A site that runs from this checkout must not lend the test its variables.
+        # A site that runs from this checkout must not pass its variables to the test.
         "import manage; manage.RUN_ENV = Path('nowhere')\n"
         "sys.argv = ['manage.py', 'expire_bookings']; manage.main()\n"
     )
@@ -300,7 +300,7 @@ def test_is_finished_by_the_next_run_when_it_was_killed(
     assert half_way.count("expired") == expired
     assert (done.expired, done.races_lost) == (7 - expired, 0)
     assert all(events(booking) == ["created", "expired"] for booking in stored())
-    # What was written, but not yet counted when it died, stays uncounted.
+    # A batch that was written, but not yet counted when the process died, stays uncounted.
     assert totals() == (7 - expired, 7 - expired, 0)
 
 
@@ -340,7 +340,7 @@ def test_gives_up_in_a_sentence_when_a_batch_hangs(
         long_ago = datetime(2020, 1, 1, tzinfo=UTC)
         dead = {"status": "pending", "expires_at": long_ago, "history": [{}]}
         client["test_own"]["bookings"].insert_one(dead)
-        # As when there is no majority to write on: the server answers everything else.
+        # As without a majority for writes: the server answers everything else.
         client.admin.command(
             "configureFailPoint",
             "failCommand",

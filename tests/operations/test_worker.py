@@ -1,5 +1,5 @@
-"""The real Celery worker and beat: holds that ran out are tidied, and nights made, unasked; and
-the doctor knows which of the two is missing."""
+"""The real Celery worker and beat. They tidy ended holds and make nights, unasked; and the doctor
+knows which of the two is missing."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ class Parts:
     variables: dict[str, str]
 
     def sweeps(self) -> list[dict[str, Any]]:
-        """The lines that the worker has written about its sweeps."""
+        """Returns the lines that the worker has written about its sweeps."""
         lines = self.worker_log.read_text().splitlines()
         entries = [json.loads(line) for line in lines if line[:1] == "{"]
         return [entry for entry in entries if entry["event"] == "holds_expired"]
 
     def doctor(self) -> tuple[dict[str, str], int]:
-        """The level of each check, and the exit status."""
+        """Returns the level of each check, and the exit status."""
         done = subprocess.run(
             [sys.executable, "manage.py", "doctor"],
             cwd=ROOT,
@@ -68,7 +68,7 @@ def parts(database: None, environment: dict[str, str], tmp_path: Path) -> Iterat
         yield parts
 
 
-# Celery's command line in a process whose clock is so many seconds ahead of this machine's.
+# Celery's command line in a process whose clock is this many seconds ahead of the machine's.
 CELERY_AHEAD = """
 import sys, time
 import time_machine
@@ -192,7 +192,8 @@ def test_asks_for_nothing_that_waits_already(
         parts.worker.wait()
         # Of another program, or of another release.
         client.lpush("celery", "no task", '{"headers": null}')
-        # Beat asks for a sweep each second, and for news every five: so in between it wants sweeps.
+        # Beat asks for a sweep each second, and for news every five: so in between it only sends
+        # sweeps.
         for _ in range(2):
             wait_for(
                 lambda: (
@@ -209,7 +210,7 @@ def test_asks_for_nothing_that_waits_already(
 
 
 def waiting_tasks(client: redis.Redis) -> list[str]:
-    """What waits for a worker to fetch it."""
+    """Returns the tasks that wait for a worker to fetch them."""
     messages = client.lrange("celery", 0, -1)
     return [json.loads(message)["headers"]["task"] for message in messages if b'task":' in message]
 
@@ -218,7 +219,7 @@ def waiting_tasks(client: redis.Redis) -> list[str]:
 def test_asks_workers_of_an_earlier_release_too(
     database: None, environment: dict[str, str], own_redis: Server, tmp_path: Path
 ) -> None:
-    """Those take tasks from Celery's own queue alone, and live on while a release is rolled out."""
+    """Those take tasks only from Celery's own queue, and stay alive during a rollout."""
     options = ("--queues", "celery")
     with running({**environment, "REDIS_URL": own_redis.uri}, tmp_path, options=options) as parts:
         wait_for_sweep_by_beat()
@@ -274,7 +275,7 @@ def test_is_alive_without_beat_which_is_missed_once_it_is_late(parts: Parts) -> 
     wait_for_sweep_by_beat()
     os.killpg(parts.beat.pid, signal.SIGKILL)
     parts.beat.wait()
-    time.sleep(2)  # what beat had asked for is done by then
+    time.sleep(2)  # beat's messages have been processed by then
     connections.collection("sweeps").update_one(
         {"_id": "expiry"}, [{"$set": {"last_run_at.beat": {"$subtract": ["$$NOW", 14_000]}}}]
     )
@@ -285,7 +286,7 @@ def test_is_alive_without_beat_which_is_missed_once_it_is_late(parts: Parts) -> 
 
 
 def probe(variables: dict[str, str]) -> int:
-    """What Kubernetes is told of the worker on this machine."""
+    """Returns the answer that Kubernetes gets about the worker on this machine."""
     command = [sys.executable, "-m", "bookingsite.worker_probe"]
     return subprocess.run(command, cwd=ROOT, env=variables, check=False).returncode
 
@@ -307,7 +308,7 @@ def test_is_not_blamed_by_its_probe_for_a_broker_that_is_away(environment: dict[
     assert probe({**environment, "REDIS_URL": "redis://127.0.0.1:1/0"}) == 0
 
 
-# --- Whatever Redis answers ---------------------------------------------------------------------
+# --- Errors that Redis answers with -------------------------------------------------------------
 
 
 def fail_to_save(server: Server, client: redis.Redis) -> None:
@@ -318,7 +319,7 @@ def fail_to_save(server: Server, client: redis.Redis) -> None:
     wait_for(lambda: client.info("persistence")["rdb_last_bgsave_status"] == "err")
 
 
-# What brings each about, and what ends it. The middle one of a failover answers to reads as well.
+# The cause of each, and its end. During a failover the middle one answers even reads.
 TROUBLES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "READONLY": (
         lambda server, client: client.replicaof("127.0.0.1", "1"),

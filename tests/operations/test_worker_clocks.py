@@ -1,4 +1,4 @@
-"""How far workers' clocks are off: measured at each sweep, shown by doctor and metrics."""
+"""The errors of workers' clocks: measured at each sweep, shown by doctor and metrics."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SKEW = "bookingsite_worker_clock_skew_seconds"
 
 
 def sweep_on(machine: str, *, ahead_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a worker does there whose clock is so far ahead."""
+    """Sweeps as a worker does whose clock is this far ahead."""
     monkeypatch.setattr(worker_clocks.socket, "gethostname", lambda: machine)
     with time_machine.travel(datetime.now(UTC) + timedelta(seconds=ahead_s)):
         tasks.expire_holds()
@@ -69,7 +69,7 @@ def test_is_not_guessed_when_mongodb_answers_late(monkeypatch: pytest.MonkeyPatc
 
 
 def test_late_work_is_found_by_the_doctor() -> None:
-    """Whatever keeps the workers from it."""
+    """Whatever prevents the workers from doing it."""
     book(caller=CUSTOMER, guest={"name": "Ada", "email": "ada@example.org"})
     tasks.pass_on_news()
     account_letters.order_letter(purpose=account_letters.REGISTER, address="ada@example.org")

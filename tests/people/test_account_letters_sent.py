@@ -1,4 +1,4 @@
-"""Letters on their whole way: asked for on the site, sent by the real worker to a mail server."""
+"""Letters on their whole way: requested on the site, sent by the real worker to a mail server."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PASSWORD = "correct horse battery"
 
 
 class Browser:
-    """A person's browser at the site; `host` is what it says the site is called."""
+    """A person's browser at the site; `host` is the site's name in its requests."""
 
     def __init__(self, site: Site) -> None:
         self.site = site

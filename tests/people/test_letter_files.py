@@ -1,4 +1,4 @@
-"""Letters as files, in development: whole, each by itself, and for their owner alone."""
+"""Letters as files, in development: complete, each in its own file, and only for their owner."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The groups of the staff: made once, given what is new, and otherwise left to the staff."""
+"""The groups of the staff: made once, extended with new rights, and otherwise left to the staff."""
 
 from __future__ import annotations
 

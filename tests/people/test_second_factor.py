@@ -52,17 +52,17 @@ def secret_of(page: Any) -> str:
 
 
 def code_at(secret: str, *, steps: int = 1) -> str:
-    """What an app shows so many half minutes from now.
+    """Returns the code that an app shows this many half minutes from now.
 
-    The next one is good already, stays so if the half minute ends meanwhile, and was not taken by
-    a device that was set up now.
+    The next one is good already, stays good if the half minute ends meanwhile, and was not used by
+    a device that was set up just now.
     """
     now_s = clock.now().timestamp() + steps * 30
     return TOTP(base64.b32decode(secret), 6, SHA1(), 30).generate(now_s).decode()
 
 
 def set_up(browser: Client) -> tuple[str, list[str]]:
-    """A device that is set up with the code of this moment; its secret, and recovery codes."""
+    """Sets up a device with the current code; returns its secret, and recovery codes."""
     secret = secret_of(browser.get(DEVICE))
     page = browser.post(DEVICE, {"code": code_at(secret, steps=0)})
     return secret, re.findall(r"<li><code>([^<]+)</code>", page.content.decode())
@@ -218,7 +218,7 @@ def test_takes_no_code_of_another_person(browser: Client) -> None:
 
 
 def test_gives_each_session_a_secret_of_its_own(browser: Client, ada: User) -> None:
-    """Else a stranger who has the password would know the owner's device as well."""
+    """Otherwise a stranger with the password would know the owner's device as well."""
     thief = Client()
     thief.force_login(ada)
     stolen = secret_of(thief.get(DEVICE))

@@ -1,4 +1,4 @@
-"""What the documents name is there."""
+"""Everything that the documents name exists."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# The changelog may name what is gone.
+# The changelog may name things that are gone.
 PAGES = sorted({*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")} - {ROOT / "CHANGELOG.md"})
 INDEX = ROOT / "docs" / "README.md"
 
-# People read as much before they try it.
+# A length that people read before they try it.
 README_WORDS = 1200
 
 # A file or folder of the project in backticks, and a module to run.
 NAMED = re.compile(r"`((?:bookings|bookingsite|idempotency|locks|tests|docs|bench)/[\w/.-]+)`")
 RUN = re.compile(r"python -m (bench\.\w+)")
-# What changes a running server or shell, and is forgotten at its next start; and what lasts.
+# Commands that change a running server or shell until its next start; and those that last.
 PASSING = re.compile(r"CONFIG SET|setParameter: ?1|\bulimit\b|sysctl -w")
 LASTING = re.compile(r"redis\.conf|in its configuration|LimitNOFILE|sysctl\.d")
 LINKED = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]+)")
@@ -46,7 +46,7 @@ def test_leads_to_every_page_from_the_index() -> None:
     while to_read:
         page = to_read.pop()
         reached.add(page)
-        # A page leads on if it is an index; else a link in passing would count.
+        # A page leads on only if it is an index; otherwise a link in passing would count.
         if page.name == "README.md":
             links = LINKED.findall(page.read_text(encoding="utf-8"))
             found = {Path(os.path.normpath(page.parent / target)) for target in links}

@@ -1,4 +1,4 @@
-"""What a forge reads: its workflow, the changelog, the licence."""
+"""Files that a forge reads: its workflow, the changelog, the licence."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
 def commands() -> str:
-    """Everything that its jobs run."""
+    """Returns every command that its jobs run."""
     return "\n".join(step["run"] for job in JOBS.values() for step in job["steps"] if "run" in step)
 
 

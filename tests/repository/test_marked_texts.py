@@ -1,4 +1,4 @@
-"""Whatever people read on a page can be translated: templates and scripts have no own words."""
+"""All texts of a page can be translated: templates and scripts have no words of their own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Staff's pages stay in English, and what is a name stays as it is.
+# Staff's pages stay in English, and names stay as they are.
 TEMPLATES = [
     path
     for path in sorted((ROOT / "templates").rglob("*.html"))
@@ -17,7 +17,7 @@ TEMPLATES = [
 ]
 NAMES = ("Bookingsite", ".ics", "Redis", "MongoDB")
 
-# What is between the tags of these two is a comment, or what is translated.
+# Text between the tags of these two is a comment, or is translated.
 PAIRED = re.compile(r"{% (comment|blocktranslate)\b.*?{% end\1 %}", re.S)
 TAG = re.compile(r"{%.*?%}|{{.*?}}|{#.*?#}", re.S)
 READ_ATTRIBUTES = re.compile(
@@ -30,7 +30,7 @@ NOT_FOR_PEOPLE = ("width=device-width", "light dark")
 
 
 def words_of(html: str) -> list[str]:
-    """Words that stand in the template as they are, outside of what is translated."""
+    """Returns words that appear in the template unmarked, outside of translated text."""
     bare = TAG.sub(" ", PAIRED.sub(" ", html))
     texts = [text for text in READ_ATTRIBUTES.findall(bare) if not text.startswith(NOT_FOR_PEOPLE)]
     texts.append(re.sub(r"<[^>]*>", " ", re.sub(r"<!--.*?-->", " ", bare, flags=re.S)))
@@ -57,7 +57,7 @@ def test_finds_words_that_are_not_wrapped() -> None:
     "script", sorted((ROOT / "static").rglob("*.js")), ids=lambda path: path.name
 )
 def test_leaves_the_words_of_a_script_to_the_page(script: Path) -> None:
-    """Text in a script is a name of something: it has no spaces between words."""
+    """A string in a script is a name: it has no spaces between words."""
     code = re.sub(r"^\s*//.*$|/\*.*?\*/", "", script.read_text(), flags=re.M | re.S)
     literals = re.findall(r'"((?:[^"\\\n]|\\.)*)"', code)
 

@@ -1,8 +1,8 @@
 """Names that earlier releases have written somewhere stay, wherever the code that uses them moves.
 
-A salt is part of every link and cookie that is out there, a digest or a sealed secret is stored,
-and a task waits in a queue under its name. So each is signed here under its name, letter by letter,
-and opened by the code.
+A salt is part of every link and cookie in use, a digest or a sealed secret is stored, and a task
+waits in a queue under its name. So the tests sign each under its name, letter by letter, and the
+code opens it.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ def test_keeps_the_names_of_indexes() -> None:
 
 
 def test_keeps_the_names_of_migrations() -> None:
-    """Those that a release has run are recorded by name in each database."""
+    """Each database records the migrations that a release has run by their names."""
     folder = Path(settings.BASE_DIR, "bookings", "migrations")
 
     assert [path.stem for path in sorted(folder.glob("0*.py"))][:18] == [

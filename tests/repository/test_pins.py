@@ -1,4 +1,4 @@
-"""Images of other people are pinned: everywhere the same, and to no release that is known bad."""
+"""Images of other projects are pinned: everywhere the same, and to no release known to be bad."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 from tests.site import ROOT
 
-# Of ours the version of the site is the tag; tests/manifests/test_image.py compares it.
+# The tag of our own image is the site's version; tests/manifests/test_image.py compares it.
 IMAGE = re.compile(r"^(?:FROM|\s+(?:- )?image:) +((?!bookingsite)\S+)", re.MULTILINE)
 PIN = re.compile(r"(python|mongo|redis):(\d+\.\d+\.\d+)((?:-[a-z]+)*)(?:@sha256:[0-9a-f]{64})?")
 NAMES = {"MongoDB": "mongo", "Redis": "redis", "Python": "python"}
@@ -21,10 +21,10 @@ MANIFESTS = [
     *sorted((ROOT / "k8s").glob("**/*.yaml")),
 ]
 OPERATIONS = ROOT / "docs" / "operations"
-# Where people read how to start MongoDB.
+# The pages that explain how to start MongoDB.
 PAGES = [OPERATIONS / "containers.md", ROOT / "k8s" / "readme.md"]
 
-# From, up to and with, and what is wrong with them.
+# From, up to and including, and the fault of these releases.
 KNOWN_BAD = {
     "mongo": [
         # https://jira.mongodb.org/browse/SERVER-121912, and the table of releases and kernels in
@@ -62,7 +62,7 @@ def images_of(path: Path) -> list[str]:
 
 
 def pins() -> dict[str, set[str]]:
-    """Every release that a manifest names."""
+    """Returns every release that a manifest names."""
     found: dict[str, set[str]] = {name: set() for name in KNOWN_BAD}
     for path in MANIFESTS:
         for image in images_of(path):
@@ -131,7 +131,7 @@ def test_says_when_the_pins_were_last_reviewed() -> None:
 
 
 def test_names_nothing_by_a_branch_that_moves() -> None:
-    """What a command of the pages applies or downloads is a release, too."""
+    """Whatever a command of the pages applies or downloads is a release, too."""
     for path in [ROOT / "README.md", ROOT / "k8s" / "readme.md", *(ROOT / "docs").rglob("*.md")]:
         for url in re.findall(r"https://raw\.githubusercontent\.com/\S+", path.read_text("utf-8")):
             assert re.search(r"/(?:[a-z]+-)?v?\d+\.\d+\.\d+/", url), f"{path.name}: {url}"

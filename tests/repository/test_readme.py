@@ -35,7 +35,7 @@ def test_has_curl_lines_that_work_as_they_stand(site: Site, page: Path, least: i
     expected = re.findall(r"^(?:ID=\$\()?curl .*# (\d{3})$", examples[1], re.MULTILINE)
     assert len(expected) == len(re.findall(r"\bcurl -sS", examples[1])) >= least
 
-    # Every curl writes its status to stderr, so that the lines themselves stay as they are.
+    # Every curl writes its status to stderr, so that the lines themselves stay unchanged.
     script = "curl() { command curl -w '%{stderr}%{http_code}\\n' \"$@\"; }\nset -eu\n"
     run = subprocess.run(
         ["bash", "-c", script + examples[1]],

@@ -1,4 +1,4 @@
-"""What is installed is locked: every package by exact version and hash, from no named index."""
+"""Installed packages are locked: each by exact version and hash, from no named index."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def read_lock(path: Path) -> list[tuple[Requirement, list[str]]]:
 
 
 def read_wishes(path: Path) -> Iterator[Requirement]:
-    """What a person wrote down."""
+    """Returns what a person wrote down."""
     for line in path.read_text(encoding="utf-8").splitlines():
         if line.strip() and not line.startswith("#"):
             yield Requirement(line)

@@ -1,4 +1,4 @@
-"""The catalogues of locale/ say what pages and letters say, in every language, and are compiled."""
+"""The catalogues of locale/ match pages and letters, in every language, and are compiled."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.translations import (
 PATHS = catalogue_paths()
 EACH = pytest.mark.parametrize("path", PATHS, ids=lambda path: path.parts[-3])
 
-# What Python fills in, and what the pages' scripts do.
+# The placeholders that Python fills in, and those of the pages' scripts.
 PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]|(?<!%)\{\w+\}|</?\w+>|\|")
 
 
@@ -44,7 +44,7 @@ def placeholders(text: str) -> list[str]:
 
 
 def fills_in_the_same(english: tuple[str, ...], local: tuple[str, ...]) -> bool:
-    """One of something may go without its number, as `one night` does."""
+    """The singular may omit its number, as `one night` does."""
     wanted = placeholders(english[-1])
     return placeholders(local[-1]) == wanted and all(
         set(placeholders(form)) <= set(wanted) for form in local
@@ -52,7 +52,7 @@ def fills_in_the_same(english: tuple[str, ...], local: tuple[str, ...]) -> bool:
 
 
 def faults(catalogue: Catalog) -> list[str]:
-    """What is wrong with a catalogue by itself, told by the text that it is about."""
+    """Returns the faults within a catalogue, by their text."""
     found = []
     for message in messages_of(catalogue):
         english, local = forms(message.id), forms(message.string)
@@ -79,7 +79,7 @@ def test_has_a_catalogue_for_every_language_but_the_one_that_texts_are_written_i
 
 @EACH
 def test_has_every_text_of_the_sources_and_no_other(path: Path) -> None:
-    """`make messages` brings it in step."""
+    """`make messages` updates it."""
     known = {spelled(message) for message in messages_of(read(path))}
     said = {spelled(message) for message in messages_of(read_texts())}
 

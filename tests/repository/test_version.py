@@ -1,4 +1,4 @@
-"""The version that a site tells of is the project's, and only one place states it."""
+"""The site reports the project's version, and only one place states it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOT_OURS = re.compile(
 
 
 def files() -> Iterator[Path]:
-    """Every file of the project, but none that a tool has made."""
+    """Returns every file of the project, except those that a tool has made."""
     for folder, folders, names in os.walk(ROOT):
         folders[:] = [
             name

@@ -1,4 +1,4 @@
-"""What /how-it-works shows is what the service does: its recordings, made anew and judged."""
+"""/how-it-works shows what the service does: its recordings are made again and judged."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 NAMES = [f"{scenario.name}-{fault}" for scenario in SCENARIOS for fault in scenario.faults]
 
-# What is broken by some order of the steps, with these guards off; with any others nothing is.
-# Claim and lock are missing on purpose: alone they are politeness, and an index covers for them.
+# The promises that some order of the steps breaks with these guards off; with any others off, none
+# breaks. Claim and lock are missing on purpose: alone they are politeness, and an index covers for
+# them.
 DAMAGE = {
     "key-none": {
         "claim lookup": {"refused_though_booked"},
@@ -51,7 +52,7 @@ def recording(name: str) -> dict[str, Any]:
 
 
 def broken(recorded: dict[str, Any], off: str) -> set[str]:
-    """What is broken at any end, with these guards off."""
+    """Returns the promises that any end breaks, with these guards off."""
     places = recorded["graphs"][recorded["off"][off]]
     return {promise for place in places if is_end(place) for promise in place[1]}
 
@@ -90,8 +91,8 @@ def test_breaks_what_it_says_and_nothing_else_without_guards(name: str) -> None:
 
     for off in recorded["off"]:
         switched = set(off.split())
-        # Who switches off more than is needed breaks it all the same, though another way of
-        # breaking may come first.
+        # Switching off more than is needed still breaks it, though it may break in another way
+        # first.
         culprits = [guards for guards in DAMAGE[name] if set(guards.split()) <= switched]
         possible = {promise for guards in culprits for promise in DAMAGE[name][guards]}
         found = broken(recorded, off)

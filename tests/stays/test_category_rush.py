@@ -1,7 +1,7 @@
 """Many clients want any room of one category on one night: each room is sold, and sold once.
 
-Every client has a key of its own, and asks again with it until the answer is definite. With -s
-it is printed what that took. ROUNDS=10 makes it 1,000 clients for 100 rooms.
+Every client has its own key, and asks again with it until the answer is definite. With -s the test
+prints how long that took. ROUNDS=10 makes it 1,000 clients for 100 rooms.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ ROOMS = 10
 MOST_ROOMS = 100
 CLIENTS_A_ROOM = 10
 
-# Retry-After is in whole seconds, and what it waits for takes milliseconds here.
+# Retry-After is in whole seconds, and the wait takes milliseconds here.
 LONGEST_WAIT_S = 0.1
 
 # Longer than the slowest client of a thousand waits for its turn at eight threads.
@@ -93,7 +93,7 @@ def test_sells_every_room_of_a_category_once_though_redis_forgets(
 
 @dataclass
 class Asker:
-    """A client with one key: what it was answered on the way, and how long it took."""
+    """A client with one key: its answers on the way, and the time it took."""
 
     site: Site
     key: str = field(default_factory=lambda: str(uuid.uuid4()))

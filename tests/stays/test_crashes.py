@@ -16,8 +16,8 @@ pytestmark = pytest.mark.site
 
 POINTS = ("after_claim", "after_lock", "in_transaction", "after_commit", "before_answer")
 
-# The longest a dead process may keep others waiting: its lock (15 s) or its claim (30 s), and
-# mongod's own limit on an open transaction (5 s, looked at every few seconds).
+# The longest time for which a dead process may keep others waiting: its lock (15 s) or its claim
+# (30 s), and mongod's own limit on an open transaction (5 s, checked every few seconds).
 LEASE_S, TRANSACTION_S = 30.0, 12.0
 
 
@@ -54,7 +54,7 @@ def test_gives_the_one_booking_to_the_retry_of_a_killed_request(site: Site, poin
     bookings = list(connections.collection("bookings").find({}))
     assert [str(booking["_id"]) for booking in bookings] == [response.json()["booking"]["id"]]
     if point in ("after_commit", "before_answer"):
-        # The booking was made, so nobody waits for a dead process's lease.
+        # The booking was made, so no one waits for a dead process's lease.
         assert waited_s < TRANSACTION_S
         assert response.headers["Idempotency-Replayed"] == "true"
 
@@ -86,7 +86,7 @@ def test_acts_once_when_a_change_is_killed_and_retried(
     with pytest.raises(requests.ConnectionError):
         site.post(path, key)
     site.faults.wait_for("killed")
-    # A dead claim is not waited for here: Redis forgets everything instead.
+    # The test does not wait for a dead claim: Redis forgets everything instead.
     connections.redis().flushdb()
 
     first, second = site.post(path, key), site.post(path, key)

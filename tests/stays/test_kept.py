@@ -1,4 +1,4 @@
-"""What is kept under a key and what is not, and whose it is (DESIGN: the table of codes)."""
+"""Which answers are kept under a key, and for whom (DESIGN: the table of codes)."""
 
 from __future__ import annotations
 

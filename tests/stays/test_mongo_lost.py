@@ -1,4 +1,5 @@
-"""Without MongoDB nothing is booked, everybody is told within 10 s, and it heals by itself."""
+"""Without MongoDB nothing is booked, clients hear so within 10 s, and the site recovers by
+itself."""
 
 from __future__ import annotations
 
@@ -63,7 +64,7 @@ def test_answers_try_again_while_mongodb_is_frozen_and_recovers(
     own_mongod.freeze()
 
     started_s = time.monotonic()
-    # Three times as many as there are threads, and the look-up of the token is what hangs.
+    # Three times as many as there are threads, and the look-up of the token hangs.
     answers = all_at_once(
         [
             lambda number=number: site.book(
@@ -108,7 +109,7 @@ def test_answers_try_again_without_a_primary_and_recovers(
     site.token = token
     wish = {"userId": "ada", "resourceId": "room_A", "date": night()}
     with MongoClient(own_mongod.uri) as client:
-        # It steps down, and may not be elected again before we say so.
+        # It steps down, and may not be elected again until the test allows it.
         client.admin.command("replSetStepDown", 60, force=True)
 
         started_s = time.monotonic()

@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.mongo, pytest.mark.usefixtures("database")]
 
 @pytest.fixture
 def servers(settings: Settings) -> Iterator[list[Server]]:
-    """Three servers that the site takes its slot locks from."""
+    """Three servers from which the site takes its slot locks."""
     with redis_servers(3) as servers:
         settings.LOCK_REDIS_URLS = [server.uri for server in servers]
         connections.locks.cache_clear()

@@ -30,7 +30,7 @@ def active_bookings() -> int:
 
 
 def rivals(site: Site, clients: int = CLIENTS) -> list:
-    """As many calls for one room and night, each with a key of its own."""
+    """This many calls for one room and night, each with its own key."""
     return [
         lambda: site.book(str(uuid.uuid4()), userId="ada", resourceId="room_A", date=night())
         for _ in range(clients)
@@ -38,7 +38,7 @@ def rivals(site: Site, clients: int = CLIENTS) -> list:
 
 
 def twins(site: Site, clients: int = CLIENTS) -> list:
-    """As many calls with one key."""
+    """This many calls with one key."""
     key = str(uuid.uuid4())
     return [
         lambda: site.book(key, userId="ada", resourceId="room_A", date=night())
@@ -47,7 +47,7 @@ def twins(site: Site, clients: int = CLIENTS) -> list:
 
 
 def check_rivals(responses: list, also: frozenset[str] = frozenset()) -> None:
-    """One has the night, and everybody else was told so (or one of the codes in `also`)."""
+    """One has the night, and all others hear so (or get one of the codes in `also`)."""
     outcome = codes(responses)
     assert outcome.pop("201") == 1
     assert set(outcome) <= {"RESOURCE_LOCKED", "ALREADY_BOOKED"} | also
@@ -117,7 +117,7 @@ def hold_room_a(site: Site, quoted: int) -> requests.Response:
 
 @pytest.fixture
 def prices(database: None) -> Iterator[Callable[[int], None]]:
-    """Puts the price of a night in room_A."""
+    """Sets the price of a night in room_A."""
     category = RoomCategory.objects.filter(id="demo_double")
     before = category.get().default_price
     yield lambda price: category.update(default_price=price)

@@ -17,13 +17,13 @@ from tests.stays.test_races import check_rivals, check_twins, rivals, twins
 
 pytestmark = pytest.mark.site
 
-# A booking with a dead Redis still answers within this: the issue's own limit.
+# A booking with a dead Redis still answers within this limit.
 SLOWEST_BOOKING_S = 3.0
 
 
 @pytest.fixture(scope="module")
 def redis() -> Iterator[Server]:
-    """What the site here uses and the other tests do not."""
+    """The Redis that the site here uses, and the other tests do not."""
     yield from own_server(start_redis_in_memory)
 
 
@@ -34,7 +34,7 @@ def running_site(
     environment: dict[str, str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Site]:
-    """One for all tests here: it must get well after each of them anyway."""
+    """One for all tests here: it must recover after each of them anyway."""
     variables = {**environment, "REDIS_URL": redis.uri}
     site = start_site(variables, tmp_path_factory.mktemp("site"))
     yield site
@@ -43,7 +43,7 @@ def running_site(
 
 @pytest.fixture(autouse=True)
 def heal(site: Site, redis: Server) -> None:
-    """Begins with an empty Redis that every process of the site knows to be there."""
+    """Starts with an empty Redis that every process of the site knows to be there."""
     if redis.is_running:
         redis.thaw()
     else:
@@ -146,7 +146,7 @@ def test_replays_a_success_that_redis_forgot(site: Site, redis: Server) -> None:
 
 def until_healthy(site: Site, path: str, limit_s: float = 10.0) -> None:
     deadline_s = time.monotonic() + limit_s
-    # Every process has a breaker of its own, so a few answers in a row must be good.
+    # Every process has its own breaker, so a few answers in a row must be good.
     good = 0
     while good < 8:
         good = good + 1 if site.get(path).status_code == 200 else 0

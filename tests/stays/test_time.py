@@ -1,9 +1,9 @@
-"""Whose clock it is and whose calendar: the moment is MongoDB's, the day is the hotel's.
+"""Clock and calendar: the moment is MongoDB's, the day is the hotel's.
 
 MongoDB's own clock cannot be set. So where the calendar date itself matters (a day that ends, a
-clock change, 29 February) `clock.now` is fixed to a moment; holds, which MongoDB measures by its
-own clock too, are not part of those tests. In the tests of a wrong wall clock it is this process's
-time that is moved, and everything else is real.
+clock change, 29 February), `clock.now` is fixed to a moment. Those tests leave out holds, which
+MongoDB also measures by its own clock. The tests of a wrong wall clock move only this process's
+time, and everything else is real.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def put_hotel(time_zone: str, *, check_in: str = "15:00", cancel_hours: int = 0)
 
 
 def fix_clock(patch: Patch, moment: datetime | str) -> None:
-    """Says that it is this moment, written in UTC."""
+    """Fixes the clock to this moment, written in UTC."""
     if isinstance(moment, str):
         moment = datetime.fromisoformat(moment).replace(tzinfo=UTC)
     fixed = moment
@@ -88,7 +88,7 @@ MIDNIGHTS = [
 
 @pytest.fixture(params=MIDNIGHTS, ids=lambda case: f"{case[0]}-{case[1]}")
 def today(request: pytest.FixtureRequest, monkeypatch: Patch) -> date:
-    """The hotel's day, on a server whose own day may be another."""
+    """Returns the hotel's day, on a server whose own day may differ."""
     time_zone, moment, day = request.param
     put_hotel(time_zone)
     fix_clock(monkeypatch, moment)
@@ -129,7 +129,7 @@ def test_searches_from_the_hotels_day_on(today: date) -> None:
     assert min(day.date for day in days if day.shortest) == today
 
 
-# --- Until when one may cancel -----------------------------------------------------------------
+# --- The deadline for cancelling ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_searches_from_the_hotels_day_on(today: date) -> None:
         # They show the hour before 03:00 (in New York 02:00) twice: the first one counts.
         ("Europe/Berlin", "02:30", 0, "2027-10-31", "2027-10-31T00:30"),
         ("America/New_York", "01:30", 0, "2027-11-07", "2027-11-07T05:30"),
-        # A day before 15:00 is 15:00, whatever the clocks did meanwhile.
+        # A day before 15:00 is 15:00, even if the clocks changed meanwhile.
         ("Europe/Berlin", "15:00", 24, "2027-03-28", "2027-03-27T14:00"),
         ("Europe/Berlin", "15:00", 24, "2027-10-31", "2027-10-30T13:00"),
         ("Europe/Berlin", "15:00", 48, "2027-03-29", "2027-03-27T14:00"),
@@ -154,7 +154,8 @@ def test_searches_from_the_hotels_day_on(today: date) -> None:
         # A part of a day is counted on the clock as well: 36 hours before 15:00 is 03:00.
         ("Europe/Berlin", "15:00", 36, "2027-03-29", "2027-03-28T01:00"),
         ("Europe/Berlin", "15:00", 12, "2027-10-31", "2027-10-31T02:00"),
-        # And falls on what the clock skips (half past two is half past three) or shows twice.
+        # The result may be a time that the clock skips (half past two is half past three) or shows
+        # twice.
         ("Europe/Berlin", "15:30", 13, "2027-03-28", "2027-03-28T01:30"),
         ("Europe/Berlin", "15:30", 13, "2027-10-31", "2027-10-31T00:30"),
     ],
@@ -275,7 +276,7 @@ def test_prices_each_night_of_a_clock_change_once(monkeypatch: Patch) -> None:
 
 @pytest.fixture(params=[-1, 1], ids=["an hour behind", "an hour ahead"])
 def wrong_clock(request: pytest.FixtureRequest, monkeypatch: Patch) -> Iterator[None]:
-    """This process's time is an hour off, and nothing is left of what it knew before."""
+    """This process's time is an hour off, and it has forgotten its earlier readings."""
     right = datetime.now(UTC)
     with time_machine.travel(right + timedelta(hours=request.param), tick=True):
         monkeypatch.setattr(clock, "_clock", clock._MongoClock())

@@ -58,7 +58,7 @@ def before(patch: Patch, name: str, meanwhile: Callable[[], object]) -> None:
 
 
 def put_clock(patch: Patch, by: timedelta) -> None:
-    """Makes this process's idea of the time wrong; MongoDB's own stays right."""
+    """Makes this process wrong about the time; MongoDB's own clock stays right."""
     right: Callable[[], datetime] = clock.now
     patch.setattr(clock, "now", lambda: right() + by)
 
@@ -312,7 +312,7 @@ def test_moves_the_version_once_with_whatever_is_written(
 
 
 def fill_history() -> None:
-    """As of a booking of the release before this one, which knew no other version."""
+    """As in a booking of the release before this one, which knew no other version."""
     line = stored()[0]["history"][0]
     connections.collection("bookings").update_one(
         {}, {"$set": {"history": [line] * MAX_HISTORY, "version": MAX_HISTORY}}
@@ -375,7 +375,7 @@ def test_leaves_the_version_when_news_is_passed_on() -> None:
 def test_changes_what_the_release_before_this_one_has_written(
     change: Callable[[Outcome], Outcome],
 ) -> None:
-    """It knew no version but the history's length, and may still run while this one does."""
+    """It knew no version but the length of the history, and may still run beside this one."""
     held = book(hold=True)
     connections.collection("bookings").update_one({}, {"$unset": {"version": ""}})
 
@@ -409,7 +409,7 @@ WRITES = re.compile(r"(insert|update|replace|delete)_(one|many)|find_one_and_.*|
 
 
 def writers_in(path: Path) -> Iterator[str]:
-    """The functions of a module that write `bookings` themselves."""
+    """Returns the functions of a module that write `bookings` themselves."""
     for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if not isinstance(function, ast.FunctionDef):
             continue
@@ -424,8 +424,8 @@ def test_has_one_function_that_writes_what_is_there() -> None:
     modules = [
         path for folder in ("bookings", "bookingsite") for path in (ROOT / folder).rglob("*.py")
     ]
-    # An insert finds nothing there, an outbox is no part of what is compared, and what a guest is
-    # found by is made only of the very guest that was read.
+    # An insert finds nothing there; an outbox is not part of the comparison; and search terms are
+    # made only from the very guest that was read.
     assert sorted({writer for path in modules for writer in writers_in(path)}) == [
         "guest_details.py: refresh_search_terms",
         "new_bookings.py: _insert",
@@ -435,7 +435,7 @@ def test_has_one_function_that_writes_what_is_there() -> None:
 
 
 def test_notices_a_write_that_comes_from_somewhere_else() -> None:
-    """Also where the collection came through a variable, which the source does not tell."""
+    """Even if the collection came through a variable, which the source does not show."""
     path = ROOT / "bookings" / "front_desk" / "marks.py"
     source = "def mark(found): found.update_one({}, {'$set': {'notes': 'seen'}})"
     elsewhere: dict[str, Any] = {}

@@ -102,7 +102,7 @@ def test_books_again_when_the_rival_went_away_between_the_two_transactions(
 
 
 class Commands(CommandListener):
-    """Remembers what was sent while it is on."""
+    """Records the commands that are sent while it is on."""
 
     def __init__(self) -> None:
         self.sent: list[CommandStartedEvent] = []
@@ -111,10 +111,10 @@ class Commands(CommandListener):
         self.sent.append(event)
 
     def succeeded(self, event: Any) -> None:
-        """Nothing to remember."""
+        """Nothing to record."""
 
     def failed(self, event: Any) -> None:
-        """Nothing to remember."""
+        """Nothing to record."""
 
 
 def test_commits_on_a_majority_even_where_it_only_read(monkeypatch: pytest.MonkeyPatch) -> None:

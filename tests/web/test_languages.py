@@ -1,4 +1,4 @@
-"""Whose language a page speaks, how a visitor chooses another, and what stays English."""
+"""The language of a page, how a visitor chooses another, and what stays English."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_speaks_as_was_chosen_or_else_as_the_browser_asks(
 @pytest.mark.parametrize("path", ["/api/bookings", "/admin/login/", "/metrics", "/static/site.css"])
 @pytest.mark.parametrize("language", ["de", "en"])
 def test_lets_only_pages_speak_another_language(path: str, language: str) -> None:
-    """What a booking remembers as its guest's language is the one that is spoken here."""
+    """The language of this page is the one that a booking remembers for its guest."""
     spoken = []
 
     def answer(request: HttpRequest) -> HttpResponse:

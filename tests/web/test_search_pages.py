@@ -246,7 +246,7 @@ def test_links_no_day_on_which_no_stay_can_begin(browser: Client, inn: None) -> 
         ("inn_double", "guests=3", 0),
         ("inn_double", "guests=2", 31),
         ("inn_double", "", 31),
-        # A small room is shown to as many as it takes where nobody said how many come.
+        # If the number of guests is not given, a small room is shown for as many as it takes.
         ("inn_single", "", 31),
         ("inn_single", "guests=2", 0),
         ("inn_double", "rooms=4", 0),

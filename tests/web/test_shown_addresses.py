@@ -1,4 +1,4 @@
-"""Addresses as people read them, and whom a calendar file names as the organizer."""
+"""E-mail addresses as people read them, and the organizer that a calendar file names."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_shows_the_address_of_a_letter_so() -> None:
 
 
 def organizer(*, is_off: bool = False) -> tuple[str, str]:
-    """Name and address in the file of a stay, as another program reads them."""
+    """Returns name and address in the file of a stay, as another program reads them."""
     book()
     booking = lookups.find_booking(str(stored()[0]["_id"]), owners=None)
     hotel = find_hotel("demo")

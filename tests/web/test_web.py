@@ -42,7 +42,7 @@ class Browser:
         return Page(response.text)
 
     def hold_form(self, arrival: str = "", category: str = "demo_double") -> Form:
-        """The form that holds a room for the night that begins on this day."""
+        """Returns the form that holds a room for the night that begins on this day."""
         day = date.fromisoformat(arrival or night())
         path = stays_path(day.isoformat(), (day + timedelta(days=1)).isoformat())
         return self.open(path).hold_form(category)
@@ -53,7 +53,7 @@ class Browser:
         )
 
     def clicks(self, form: Form, times: int, **typed: str) -> list[Callable[[], requests.Response]]:
-        """Sends the form as a double click does: with the same cookies, nobody waiting."""
+        """Sends the form as a double click does: with the same cookies, and no waiting."""
         cookies = self.session.cookies.get_dict()
         return [
             lambda: requests.post(
@@ -82,7 +82,7 @@ def test_holds_and_books_once_for_double_clicks(site: Site, rounds: int) -> None
         for response in held:
             assert response.status_code == 200
             if "Your room is held" not in response.text:
-                # It came while the first was at work. What it offers leads to the same hold.
+                # It came while the first was being processed. Its link leads to the same hold.
                 page = Page(response.text)
                 assert "still at work" in page.status
         page = browser.open(f"/bookings/{booking['_id']}")

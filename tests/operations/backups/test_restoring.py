@@ -187,7 +187,7 @@ def test_tells_how_to_switch_and_fails_what_is_unsound(folder: Path, other: Any)
 
 @pytest.fixture
 def older(extra: Any) -> Iterator[Callable[[], None]]:
-    """Puts the site's database into the state before release 0012, and back into the newest."""
+    """Puts the site's database into the state before migration 0012, and back into the newest."""
 
     def age() -> None:
         extra.drop_collection("failed_work")
