@@ -32,7 +32,7 @@ def tab_to(visitor: Visitor, target: Locator) -> None:
             assert visitor.page.evaluate(SHOWS_FOCUS), f"the focus is not seen on {here}"
         if target.evaluate("element => element === document.activeElement"):
             return
-    raise AssertionError(f"Tab does not come to {target}")
+    raise AssertionError(f"Tab does not reach {target}")
 
 
 def test_books_and_cancels_with_the_keyboard_alone(visitor: Visitor) -> None:

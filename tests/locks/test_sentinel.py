@@ -47,7 +47,7 @@ def ask_until_it_answers(client: GuardedRedis) -> list[float]:
             time.sleep(0.02)
         else:
             return [*tries, time.monotonic() - started_s]
-    raise AssertionError("nobody took over")
+    raise AssertionError("no replica took over")
 
 
 def lose(watch: Watch, how: str) -> Server:

@@ -28,9 +28,9 @@ SILENCED = {
 SILENCED_FOR = {
     ("CKV_K8S_40", "StatefulSet.bookingapp.mongodb"): "999 is the user of the official image",
     ("CKV_K8S_40", "StatefulSet.bookingapp.redis"): "999 is the user of the official image",
-    ("CKV_K8S_9", "Deployment.bookingapp.worker"): "nobody sends it requests",
-    ("CKV_K8S_9", "Deployment.bookingapp.beat"): "nobody sends it requests",
-    ("CKV_K8S_9", "Deployment.bookingapp.backup-shell"): "nobody sends it requests",
+    ("CKV_K8S_9", "Deployment.bookingapp.worker"): "no one sends it requests",
+    ("CKV_K8S_9", "Deployment.bookingapp.beat"): "no one sends it requests",
+    ("CKV_K8S_9", "Deployment.bookingapp.backup-shell"): "no one sends it requests",
 }
 
 Finding = tuple[str, str]
