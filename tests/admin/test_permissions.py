@@ -40,9 +40,9 @@ pytestmark = pytest.mark.mongo
 
 # For staff without a group, front desk, manager and superuser: first what a GET is answered with,
 # then a POST of nothing. 200 is a page, also one that says what is missing or asks again; 302
-# leads on, 403 and 404 refuse, 405 is not to be had by this method.
+# leads on, 403 and 404 refuse, 405 means that this method is not allowed.
 #
-# Everybody else is led to the login, but for the lines under OPEN.
+# Everyone else is led to the login, except for the lines under OPEN.
 #
 # To add a page, add its line: the pattern as the site knows it, and in `addresses` below what
 # its object is if it is of a new model.

@@ -365,7 +365,7 @@ def probes_ask_what_is_there(objects: list[Object]) -> Iterator[str]:
                 for handler in ("httpGet", "tcpSocket"):
                     port = probe.get(handler, {}).get("port")
                     if port is not None and port not in {*own, *own.values()}:
-                        yield f"{who} is asked by {kind} at port {port}, which it has not"
+                        yield f"{who} is asked by {kind} at port {port}, which it lacks"
             if pods.owner["kind"] in RUNS_ON:
                 if "livenessProbe" not in container:
                     yield f"{who} has no liveness probe"
@@ -477,7 +477,7 @@ def services_find_their_pods(objects: list[Object]) -> Iterator[str]:
             for port in item["spec"]["ports"]:
                 target = port.get("targetPort", port["port"])
                 if target not in {*pods.ports, *pods.ports.values()}:
-                    yield f"{name_of(item)} has target port {target}, which {pods.name} has not"
+                    yield f"{name_of(item)} has target port {target}, which {pods.name} lacks"
     for item in of_kind(objects, "Ingress"):
         for rule in item["spec"]["rules"]:
             for path in rule["http"]["paths"]:
@@ -494,7 +494,7 @@ def services_find_their_pods(objects: list[Object]) -> Iterator[str]:
                     if key in port
                 }
                 if not ports & set(backend["port"].values()):
-                    yield f"{name_of(item)} leads to a port that the Service has not"
+                    yield f"{name_of(item)} leads to a port that the Service lacks"
         if not item["spec"].get("ingressClassName"):
             yield f"{name_of(item)} has no class"
         hosts = {rule["host"] for rule in item["spec"]["rules"]}
@@ -682,7 +682,7 @@ def _missing_ports(policy: Object, servers: list[Pods], rule: Object) -> Iterato
     for pods in servers:
         for port in rule.get("ports", []):
             if port["port"] not in pods.ports.values():
-                yield f"{name_of(policy)} opens port {port['port']}, which {pods.name} has not"
+                yield f"{name_of(policy)} opens port {port['port']}, which {pods.name} lacks"
 
 
 def _unused_values(objects: list[Object], who: str, selector: Object) -> Iterator[str]:

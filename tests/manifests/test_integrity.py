@@ -191,7 +191,7 @@ FAULTS: list[tuple[Plant, str]] = [
     (put("Service/web", "spec.selector", {LABEL: "wbe"}), "Service/web selects no pods"),
     (put("Service/web", "spec.ports.0.targetPort", "htpt"), "has target port htpt"),
     (remove("Service/web"), "leads to Service web, which is not there"),
-    (put("Service/web", "spec.ports.0.name", "www"), "leads to a port that the Service has not"),
+    (put("Service/web", "spec.ports.0.name", "www"), "leads to a port that the Service lacks"),
     (take("Ingress/web", "spec.ingressClassName"), "has no class"),
     (put("Ingress/web", "spec.tls.0.secretName", "tls"), "has certificate tls"),
     (put("Ingress/web", "spec.tls.0.hosts", ["b.example"]), "a certificate for b.example"),
@@ -223,10 +223,10 @@ FAULTS: list[tuple[Plant, str]] = [
     (put("NetworkPolicy/redis", "spec.policyTypes", ["Egress"]), "that are not in its types"),
     (take("NetworkPolicy/redis", "spec.ingress.0.from"), "without naming from and ports"),
     (take("NetworkPolicy/mail", "spec.egress.0.ports"), "without naming to and ports"),
-    (put(POLICY, "spec.ingress.0.ports.0.port", 80), "opens port 80, which Deployment/web has not"),
+    (put(POLICY, "spec.ingress.0.ports.0.port", 80), "opens port 80, which Deployment/web lacks"),
     (
         put("NetworkPolicy/redis", "spec.ingress.0.ports.0.port", 6380),
-        "opens port 6380, which StatefulSet/redis has not",
+        "opens port 6380, which StatefulSet/redis lacks",
     ),
     (
         put("NetworkPolicy/redis", PEER, ["web", "worker", "backup-shell", "doctor"]),
