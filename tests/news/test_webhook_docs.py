@@ -60,5 +60,5 @@ def test_names_the_limits_that_hold() -> None:
     assert endpoints.RETRIES.longest_wait_ms == 3_600_000
     assert f"refused {words[sending.TRIES_IN_ORDER]} times" in PAGE
     assert f"first {posting.MAX_READ} bytes" in PAGE
-    assert f"For {endpoints.OVERLAP.total_seconds() / 3600:g} hours both sign" in PAGE
+    assert f"For {endpoints.OVERLAP.total_seconds() / 3600:g} hours we sign with both" in PAGE
     assert endpoints.DISABLED_AFTER.total_seconds() == 24 * 3600
