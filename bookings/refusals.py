@@ -1,9 +1,9 @@
 """Every refusal the booking engine gives: its code, status and sentence.
 
-A refusal is expected and named; anything else is a surprise and propagates. The docstring is
-the sentence people read; `code` is stable and for machines. `is_definite` marks what is
-kept under the key (see the table in docs/sequence.md): all others may turn out differently
-when the same key tries again.
+Refusals are expected and named; anything else is a surprise and propagates. The docstring is the
+sentence that people read; `code` is stable and for machines. `is_definite` marks the refusals that
+are kept under the key (see the table in docs/sequence.md): with all others, a repeated key may get
+another answer.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Refusal(Exception):
     status = 409
     title = "Refused"
     is_definite = False
-    # When it is worth asking again with the same key, in seconds; None where time changes nothing.
+    # Seconds until a retry with the same key is worthwhile; None if waiting changes nothing.
     retry_after_s: int | None = None
 
     def __init__(self, detail: str | None = None, *, retry_after_s: int | None = None) -> None:
@@ -40,7 +40,7 @@ class AlreadyBooked(Refusal):
 
 
 class SoldOut(Refusal):
-    """Too few rooms of this kind are free on all these nights; choose another or other dates."""
+    """Too few rooms of this kind are free on all these nights; choose another kind or date."""
 
     code = "SOLD_OUT"
     title = "Sold out"
@@ -48,7 +48,7 @@ class SoldOut(Refusal):
 
 
 class IdempotencyInProgress(Refusal):
-    """A request with this key is being worked on; retry with the same key."""
+    """Your first request with this key is still being processed; retry with the same key."""
 
     code = "IDEMPOTENCY_IN_PROGRESS"
     title = "In progress"
@@ -56,7 +56,7 @@ class IdempotencyInProgress(Refusal):
 
 
 class ResourceLocked(Refusal):
-    """Somebody else is booking this room right now; retry in a moment."""
+    """Someone else is booking this room right now; retry in a moment."""
 
     code = "RESOURCE_LOCKED"
     title = "Room locked"
@@ -71,20 +71,20 @@ class HoldExpired(Refusal):
 
 
 class KeyMismatch(Refusal):
-    """Confirm with the Idempotency-Key that the booking was made with."""
+    """Confirm with the Idempotency-Key that made this hold."""
 
     code = "KEY_MISMATCH"
-    title = "Another key"
+    title = "Different key"
 
 
 class PriceChanged(Refusal):
-    """The price has changed since it was quoted."""
+    """The price has changed since you quoted it; send the new one if you agree."""
 
     code = "PRICE_CHANGED"
     title = "Price changed"
 
     def __init__(self, detail: str | None = None, *, booking: dict[str, Any] | None = None) -> None:
-        """`booking` is what would be confirmed, where it is another than was seen."""
+        """`booking` is the stay that would be confirmed, if it differs from the one seen."""
         self.booking = booking
         super().__init__(detail)
 
@@ -100,28 +100,28 @@ class NotCancellable(Refusal):
 
 
 class ExtensionLimit(Refusal):
-    """This hold cannot be extended any more; confirm it or let it run out."""
+    """This hold cannot be extended again; confirm it or let it run out."""
 
     code = "EXTENSION_LIMIT"
-    title = "Extended enough"
+    title = "Extension limit reached"
 
 
 class HeldLongEnough(Refusal):
-    """Extending now would not move this hold's end; confirm it, or extend it nearer its end."""
+    """Extending now would not move this hold's end; confirm it, or extend it closer to its end."""
 
     code = "HELD_LONG_ENOUGH"
     title = "Held long enough"
 
 
 class TooManyHolds(Refusal):
-    """Too many rooms are held already; confirm or cancel a hold first."""
+    """Too many rooms are on hold already; confirm or cancel a hold first."""
 
     code = "TOO_MANY_HOLDS"
     title = "Too many holds"
 
 
 class TooManyNightsHeld(Refusal):
-    """More room-nights than may be held at a time; confirm a hold, take fewer, or ask the hotel."""
+    """Too many room-nights would be on hold; confirm a hold, take fewer, or ask the hotel."""
 
     code = "TOO_MANY_NIGHTS_HELD"
     title = "Too many nights held"
@@ -135,7 +135,7 @@ class EmailNeeded(Refusal):
 
 
 class KeyReused(Refusal):
-    """This Idempotency-Key was used with another payload; use a new key."""
+    """This Idempotency-Key was used with a different payload; use a new key."""
 
     code = "IDEMPOTENCY_KEY_REUSED"
     status = 422
@@ -146,8 +146,8 @@ class KeyReused(Refusal):
 class Fault:
     """What is wrong with one field, in a sentence.
 
-    `field` is called as in the API, or as in staff's form where only that has it; it is empty if
-    the fault is of no single field.
+    `field` has the API's name, or that of the staff form if only the form has the field. It is
+    empty if the fault concerns no single field.
     """
 
     field: str
@@ -155,13 +155,13 @@ class Fault:
 
 
 class ValidationFailed(Refusal):
-    """Some fields are not acceptable."""
+    """Some fields are invalid; fix the fields listed in `errors`."""
 
     code = "VALIDATION_ERROR"
     status = 400
     title = "Invalid request"
 
-    # Whoever sends thousands of wrong fields need not be told of each.
+    # A request with thousands of wrong fields need not hear about each of them.
     MAX_ERRORS = 20
 
     def __init__(self, faults: list[Fault]) -> None:
@@ -185,7 +185,7 @@ class InvalidIdempotencyKey(Refusal):
 
 
 class MalformedJson(Refusal):
-    """The body is not a JSON object in UTF-8."""
+    """The body is not a JSON object in UTF-8; send one."""
 
     code = "MALFORMED_JSON"
     status = 400
@@ -193,7 +193,7 @@ class MalformedJson(Refusal):
 
 
 class UnreadableRequest(Refusal):
-    """This is not HTTP as this site speaks it; look at the request line and the headers."""
+    """This site cannot read the request as HTTP; check the request line and the headers."""
 
     code = "UNREADABLE_REQUEST"
     status = 400
@@ -209,7 +209,7 @@ class NotAuthenticated(Refusal):
 
 
 class PermissionDenied(Refusal):
-    """You may not do this."""
+    """You are not allowed to do this."""
 
     code = "PERMISSION_DENIED"
     status = 403
@@ -217,7 +217,7 @@ class PermissionDenied(Refusal):
 
 
 class NotFound(Refusal):
-    """There is nothing at this address that you can see."""
+    """Nothing exists at this URL, or you are not allowed to see it."""
 
     code = "NOT_FOUND"
     status = 404
@@ -225,7 +225,7 @@ class NotFound(Refusal):
 
 
 class MethodNotAllowed(Refusal):
-    """This address does not take this method."""
+    """This URL does not accept this method; see the Allow header."""
 
     code = "METHOD_NOT_ALLOWED"
     status = 405
@@ -233,7 +233,7 @@ class MethodNotAllowed(Refusal):
 
 
 class NotAcceptable(Refusal):
-    """Answers here are application/json; accept that."""
+    """All answers here are application/json; accept that media type."""
 
     code = "NOT_ACCEPTABLE"
     status = 406
@@ -249,7 +249,7 @@ class RequestTimeout(Refusal):
 
 
 class PayloadTooLarge(Refusal):
-    """The body is larger than this address takes; send at most 64 kB."""
+    """The body is too large; send at most 64 kB."""
 
     code = "PAYLOAD_TOO_LARGE"
     status = 413
@@ -281,7 +281,7 @@ class ServerError(Refusal):
 
 
 class TryAgain(Refusal):
-    """The booking system cannot answer just now; retry with the same key."""
+    """The booking system cannot answer right now; retry with the same key."""
 
     code = "TRY_AGAIN"
     status = 503

@@ -1,7 +1,7 @@
-"""Everything under /api/ that is not a success is a problem document (RFC 9457).
+"""Under /api/, every answer that is not a success is a problem document (RFC 9457).
 
-Refusals carry their own code. Django's, DRF's and the drivers' errors are translated here,
-in one table, and nowhere else.
+Refusals carry their own code. Errors of Django, DRF and the drivers are translated here, in one
+table, and nowhere else.
 """
 
 import logging
@@ -38,7 +38,7 @@ TRANSLATIONS: list[tuple[type[BaseException], type[Refusal]]] = [
     (drf.ParseError, refusals.MalformedJson),
     (django_errors.RequestDataTooBig, refusals.PayloadTooLarge),
     (UnreadablePostError, refusals.MalformedJson),
-    # The admin looks up whatever id it was sent; what is no id names nothing.
+    # The admin looks up any id it receives; a text that is not an id names nothing.
     (django_errors.ValidationError, refusals.NotFound),
     (django_errors.SuspiciousOperation, refusals.MalformedJson),
     (django_errors.BadRequest, refusals.MalformedJson),
@@ -47,7 +47,7 @@ TRANSLATIONS: list[tuple[type[BaseException], type[Refusal]]] = [
 
 
 def handle_exception(error: Exception, context: dict[str, Any]) -> HttpResponse:
-    """DRF's exception handler: the refusal that the error amounts to, as a problem document."""
+    """DRF's exception handler: answers with the problem document of the matching refusal."""
     refusal = refusal_for(error)
     if isinstance(refusal, refusals.ServerError):
         _log_unexpected(error)
@@ -61,7 +61,7 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> HttpResponse:
 
 
 def _key_in_force(request: HttpRequest) -> str | None:
-    """The key that the request brought, for an answer given before or outside its claim."""
+    """The request's own key, for answers given before or outside its claim."""
     try:
         key = keys.read_key(request.headers.get("Idempotency-Key"), accept_server_made=True)
     except InvalidKey:
@@ -70,7 +70,7 @@ def _key_in_force(request: HttpRequest) -> str | None:
 
 
 def refusal_for(error: BaseException) -> Refusal:
-    """The refusal an error amounts to; ServerError when nobody foresaw it."""
+    """The refusal that stands for an error; ServerError if the error is unexpected."""
     if isinstance(error, Refusal):
         return error
     if failed := errors.driver_error(error):
@@ -95,7 +95,7 @@ def _log_unexpected(error: BaseException | None) -> None:
 
 
 def respond(refusal: Refusal, request: HttpRequest) -> HttpResponse:
-    """The refusal as a response of its own, with the key that the request brought."""
+    """The refusal as a problem document, with the request's own key in the header."""
     answer = answers.problem(refusal)
     response = HttpResponse(answer.body, status=answer.status, content_type=answer.content_type)
     if refusal.retry_after_s is not None:
@@ -106,13 +106,13 @@ def respond(refusal: Refusal, request: HttpRequest) -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Whatever Django calls a bad request; a kind that is not in the table is written down."""
+    """Answers what Django calls a bad request, and logs errors that are not in the table."""
     refusal = refusal_for(exception)
     if isinstance(refusal, refusals.ServerError):
         _log_unexpected(exception)
     if isinstance(refusal, refusals.MalformedJson):
-        # It was a header or a URL, not JSON.
-        refusal = refusals.MalformedJson("The request cannot be read.")
+        # The fault is in a header or the URL, not in JSON.
+        refusal = refusals.MalformedJson("The request cannot be read; check its URL and headers.")
         refusal.title = "Bad request"
     return answer_refusal(request, refusal)
 
@@ -126,7 +126,7 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Whatever no view handled, also what a session look-up met before there was a view."""
+    """Answers errors that no view handled, including those of a session look-up before the view."""
     error = sys.exc_info()[1]
     refusal = refusal_for(error) if error else refusals.ServerError()
     if isinstance(refusal, refusals.ServerError):
@@ -135,7 +135,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def answer_refusal(request: HttpRequest, refusal: Refusal) -> HttpResponse:
-    """The refusal for whoever asks: a problem document under /api/, elsewhere a page."""
+    """The refusal as a problem document under /api/, and as a page elsewhere."""
     if request.path_info.startswith("/api/"):
         return respond(refusal, request)
     template = "try_again.html" if isinstance(refusal, refusals.TryAgain) else "error.html"

@@ -25,7 +25,7 @@ class UnknownCaller(IdempotencyError):
 
 
 class InProgress(IdempotencyError):
-    """A request with this key is being worked on; retry with the same key."""
+    """Your first request with this key is still being processed; retry with the same key."""
 
     def __init__(self, retry_after_s: int = 1) -> None:
         super().__init__(self.__doc__)

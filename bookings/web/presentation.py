@@ -265,18 +265,18 @@ def _describe_obstacle(obstacle: Obstacle, stay: CategoryStay, intent: Intent) -
             return _("Not for sale on %(days)s.") % {"days": days}
         case calendars.MIN_STAY:
             return ngettext(
-                "A stay that begins on %(days)s has at least %(count)s night.",
-                "A stay that begins on %(days)s has at least %(count)s nights.",
+                "Minimum stay from %(days)s: %(count)s night.",
+                "Minimum stay from %(days)s: %(count)s nights.",
                 obstacle.min_stay or 1,
             ) % {"days": days, "count": obstacle.min_stay}
         case calendars.CLOSED_TO_ARRIVAL:
-            return _("No stay can begin on %(days)s.") % {"days": days}
+            return _("Check-in is not possible on %(days)s.") % {"days": days}
         case calendars.CLOSED_TO_DEPARTURE:
-            return _("No stay can end on %(days)s.") % {"days": days}
+            return _("Check-out is not possible on %(days)s.") % {"days": days}
         case search.TOO_MANY_GUESTS:
-            return _(
-                "This is too small for so many guests in one room. Choose another, or more rooms."
-            )
+            return _("Sleeps %(count)s. Choose a larger room or add a room.") % {
+                "count": stay.category.occupancy
+            }
         case search.TOO_FEW_ROOMS if obstacle.days:
             return _("Fewer than %(count)s such rooms are free on %(days)s.") % {
                 "count": intent.rooms,
@@ -289,7 +289,7 @@ def _describe_obstacle(obstacle: Obstacle, stay: CategoryStay, intent: Intent) -
         case search.NO_SINGLE_ROOM:
             return _("Every night has a free room, but you would have to change rooms.")
         case search.NO_ROOMS:
-            return _("There is no room of this kind for sale.")
+            return _("No rooms of this kind are for sale.")
     return obstacle.message
 
 
