@@ -1,4 +1,4 @@
-"""Which of the rooms that are free for a stay is the best to give away."""
+"""Chooses which of the free rooms a stay gets."""
 
 from collections.abc import Iterable, Sequence, Set
 from datetime import date, timedelta
@@ -9,8 +9,8 @@ from bookings.catalogue.inventory import RoomFacts
 from bookings.domain.booking import BookedRoom
 from bookings.refusals import ResourceLocked, SoldOut
 
-# How far around a stay a room's free nights are counted. A gap of a week can be sold again,
-# so how much longer it is makes no difference, and every night looked at costs a read.
+# How many nights before and after a stay are searched for gaps. A gap of a week can be sold again,
+# so a longer one is no better, and each night searched is one more to read.
 GAP_LOOK_NIGHTS = 7
 
 
@@ -22,16 +22,16 @@ def choose_rooms(
     *,
     locked: Set[str],
 ) -> tuple[BookedRoom, ...]:
-    """A free room for everything that is wanted, none of them locked.
+    """Chooses a free, unlocked room for each wanted room.
 
-    Of several it is the one in the smallest gap, so that long gaps stay whole for long stays;
-    ties go by name. Raises SoldOut if bookings leave too few rooms, ResourceLocked if only
-    locks do.
+    Of several free rooms it takes the one in the smallest gap, to keep long gaps whole for long
+    stays; ties go by name. Raises SoldOut if bookings leave too few rooms, and ResourceLocked if
+    only locks do.
     """
     ranked: dict[str, list[RoomFacts]] = {}
     chosen: list[BookedRoom] = []
     for want in wanted:
-        # Rooms of one category serve each other's wishes, so they are looked at once.
+        # Wishes for one category share its rooms, so the rooms are ranked once.
         if want.category not in ranked:
             ranked[want.category] = _rank(want.candidates, taken, check_in, check_out)
         free = ranked[want.category]
@@ -60,7 +60,7 @@ def _rank(
 
 
 def _gap_nights(taken: Set[date], check_in: date, check_out: date) -> int:
-    """How many nights around the stay the room is free, on both sides together."""
+    """How many nights the room is free before and after the stay, in total."""
     before = after = 0
     while before < GAP_LOOK_NIGHTS and check_in - timedelta(days=before + 1) not in taken:
         before += 1

@@ -1,4 +1,4 @@
-"""Who has the rooms of a hotel on some nights: one read of `bookings`, by the slot index."""
+"""Says who has a hotel's rooms on given nights, with one read of `bookings` by the slot index."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -7,7 +7,7 @@ from typing import Any
 from bookings.domain.booking import ACTIVE, EXPECTED, EXPIRED, IS_DEAD, PENDING, nights_between
 from bookings.infrastructure.connections import collection, database
 
-# What an Occupant is made of. Keys, history and answers stay where they are.
+# The fields of an Occupant. Keys, history and answers are not read.
 _FIELDS = dict.fromkeys(
     (
         *("reference", "kind", "status", "expires_at", "presence", "check_in", "check_out"),
@@ -19,7 +19,7 @@ _FIELDS = dict.fromkeys(
 
 @dataclass(frozen=True)
 class Occupant:
-    """A booking or block as the desk sees it. A hold among them may be dead: see `status_at`."""
+    """A booking or block as the desk sees it. It may be a dead hold: see `status_at`."""
 
     id: str
     reference: str
@@ -38,30 +38,30 @@ class Occupant:
 
     @property
     def keeps_until(self) -> date:
-        """The day after the last night that it has rooms for."""
+        """The day after the last night on which it still has its rooms."""
         return self.released_from or self.check_out
 
     def status_at(self, now: datetime) -> str:
-        """As `Booking.status_at`: a hold past its end is expired, tidied or not."""
+        """As `Booking.status_at`: a hold past its end is expired, even before it is tidied."""
         if self.status == PENDING and self.expires_at is not None and self.expires_at <= now:
             return EXPIRED
         return self.status
 
 
 def list_occupants(hotel: str, first: date, end: date) -> list[Occupant]:
-    """Whoever has a room of the hotel on a night in [first, end), dead holds included."""
+    """Everyone who has a room of the hotel on a night in [first, end), including dead holds."""
     dates: dict[str, date] = {}
     return [_occupant_of(document, dates) for document in _read_active(hotel, first, end, _FIELDS)]
 
 
 def taken_nights(hotel: str, first: date, end: date) -> dict[str, set[date]]:
-    """For each room of the hotel the nights in [first, end) on which it is taken.
+    """The nights in [first, end) on which each room of the hotel is taken, by the room's id.
 
     Dead holds do not count.
     """
     low, high = f"{first.isoformat()}|", f"{end.isoformat()}|"
     taken: dict[str, set[date]] = {}
-    # Few nights stand in very many slots, so each text is read as a date once.
+    # Very many slots name few nights, so each night's text is parsed once.
     nights = {night.isoformat(): night for night in nights_between(first, end)}
     for document in _read_active(hotel, first, end, {"slots": 1, "is_dead": IS_DEAD}):
         if document["is_dead"]:
@@ -76,17 +76,18 @@ def taken_nights(hotel: str, first: date, end: date) -> dict[str, set[date]]:
 def _read_active(
     hotel: str, first: date, end: date, fields: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """These fields of every active document of the hotel that touches a night in [first, end).
+    """These fields of every active document of the hotel that has a night in [first, end).
 
-    It is read at one moment: a booking that is being moved from one room to another is never seen
-    in both, so the hotel never looks fuller than it is.
+    A snapshot shows a single moment: a booking that is just being moved never appears in both
+    rooms, so the hotel never looks fuller than it is.
     """
     with database().client.start_session(snapshot=True) as session:
         return list(
             collection("bookings").find(
                 {
                     "hotel": hotel,
-                    # One range of the index; the status is repeated, or it would not be used.
+                    # One range of the index, which is partial: it is used only if the query
+                    # repeats the condition on the status.
                     "slots": {
                         "$elemMatch": {
                             "$gte": f"{first.isoformat()}|",
@@ -122,7 +123,7 @@ def _occupant_of(document: dict[str, Any], dates: dict[str, date]) -> Occupant:
 
 
 def _date_of(text: str, dates: dict[str, date]) -> date:
-    """Few days stand in very many documents, so each text is read as a date once."""
+    """The date of the text. Very many documents share few days, so each text is parsed once."""
     found = dates.get(text)
     if found is None:
         found = dates[text] = date.fromisoformat(text)

@@ -1,7 +1,7 @@
-"""What a request comes to: which rooms could serve it, and what it costs.
+"""Turns a request into an offer: the rooms that could serve it, and its price.
 
-It asks the catalogue and the calendars; which of the rooms are free is asked later, when one
-is chosen and locked.
+An offer comes from the catalogue and the calendars. Whether its rooms are free is asked later, when
+one is chosen and locked.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ from bookings.domain.stay_request import MAX_SLOTS, RoomWish, StayRequest, judge
 from bookings.domain.told import Frozen, frozen_amounts, kinds_of
 from bookings.refusals import Fault, ValidationFailed
 
-# Which field of the request each obstacle speaks about; for the rest it is the room's own.
+# The field of the request that each obstacle concerns; all others concern the room's own field.
 _FIELDS = {
     calendars.MIN_STAY: "checkOut",
     calendars.CLOSED_TO_ARRIVAL: "checkIn",
@@ -39,7 +39,7 @@ _FIELDS = {
 
 @dataclass(frozen=True)
 class WantedRoom:
-    """One room of a stay, and the rooms that it may be."""
+    """One room of a stay, and the rooms that could serve as it."""
 
     category: str
     guests: int
@@ -48,9 +48,9 @@ class WantedRoom:
 
 @dataclass(frozen=True)
 class Offer:
-    """A stay that is for sale, if rooms are free for it.
+    """A stay that is for sale, provided that rooms are free.
 
-    `again` is the hold that rooms and price are taken from, where the calendar was not asked.
+    `again` is the hold that gave rooms and price, if they do not come from the calendar.
     """
 
     hotel: HotelFacts
@@ -61,7 +61,7 @@ class Offer:
 
 
 def find_offer(request: StayRequest, *, at_desk: bool = False) -> Offer:
-    """Judges the request by the catalogue and the calendars. Raises ValidationFailed."""
+    """Checks the request against the catalogue and the calendars. Raises ValidationFailed."""
     found = _read_stock(request)
     faults: list[Fault] = []
     for wish in request.rooms:
@@ -70,7 +70,7 @@ def find_offer(request: StayRequest, *, at_desk: bool = False) -> Offer:
             what = "room" if wish.room else "category"
             faults.append(Fault(wish.field, f"There is no such {what}."))
         elif not stock.rooms:
-            faults.append(Fault(wish.field, "This category has no room for sale."))
+            faults.append(Fault(wish.field, "This category has no rooms for sale."))
     if faults:
         raise ValidationFailed(faults)
 
@@ -96,7 +96,7 @@ def find_offer(request: StayRequest, *, at_desk: bool = False) -> Offer:
         ),
         price=Price(
             hotel.currency,
-            # The rooms' amounts for a night stand beside each other, so they are added up.
+            # The zip groups the rooms' amounts by night, and each group is added up.
             tuple((same[0][0], sum(n for _, n in same)) for same in zip(*amounts, strict=True)),
         ),
         is_by_category=request.rooms[0].room is None,
@@ -104,7 +104,7 @@ def find_offer(request: StayRequest, *, at_desk: bool = False) -> Offer:
 
 
 def offer_again(hold: Booking) -> Offer:
-    """What is held, as an offer of these very rooms at the price they are held for."""
+    """An offer of exactly the rooms that the hold has, at the hold's price."""
     hotel = inventory.find_hotel(hold.hotel)
     assert hotel is not None, "a hotel cannot be deleted before its bookings"
     return Offer(
@@ -122,7 +122,7 @@ def offer_again(hold: Booking) -> Offer:
 
 
 def _read_stock(request: StayRequest) -> dict[str, Stock]:
-    """What there is of everything that is wished for, by the id of the room or category."""
+    """The stock for each wish, by the id of the room or category; unknown ids are missing."""
     first, last = request.check_in, request.check_out
     room_id = request.rooms[0].room
     if room_id is None:
@@ -145,37 +145,37 @@ def _field_of(obstacle: Obstacle, wish: RoomWish) -> str:
 def judge_move(
     booking: Booking, room_ids: Sequence[str], check_in: date, check_out: date
 ) -> tuple[BookedRoom, ...]:
-    """The booking's rooms after staff move it there. Raises ValidationFailed.
+    """Checks a move by staff, and returns the booking's rooms after it. Raises ValidationFailed.
 
-    What the calendar restricts does not bind staff; what cannot be does.
+    Staff may ignore the calendar's restrictions, but not what is impossible.
     """
     faults = judge_length(check_in, check_out)
     hotel = inventory.find_hotel(booking.hotel)
     assert hotel is not None, "a hotel cannot be deleted before its bookings"
     today = hotel.desk_day()
-    # On the day of departure the guest is still there, and may want one night more.
+    # On the day of departure the guest is still there, and may want another night.
     if booking.check_out < today:
         raise ValidationFailed(
-            [Fault("checkOut", "This stay is over; it cannot be moved any more.")]
+            [Fault("checkOut", "This stay has ended and can no longer be moved.")]
         )
     if booking.released_from is not None:
-        text = f"Nights from {booking.released_from} on were given back; undo the no-show first."
+        text = f"The nights from {booking.released_from} were given back; undo the no-show first."
         raise ValidationFailed([Fault("checkOut", text)])
     if booking.check_in < today:
-        # Nights that were slept stay where they were, so what is left to change is the end.
-        text = "This stay has begun: let it end today, and book the other nights anew."
+        # The nights already slept stay where they were, so only the end can change.
+        text = "This stay has begun; end it today and make a new booking for the other nights."
         if check_in != booking.check_in:
             faults.append(Fault("checkIn", text))
         if tuple(room_ids) != booking.room_ids:
             faults.append(Fault("rooms", text))
         if check_out < today:
-            faults.append(Fault("checkOut", "This day is over at the hotel."))
+            faults.append(Fault("checkOut", "This day has ended at the hotel."))
     elif booking.presence != EXPECTED and check_in != booking.check_in:
-        text = "The desk has marked this guest's arrival; undo that, or keep the day."
+        text = "The desk has marked this guest's arrival; undo that, or keep the day of arrival."
         faults.append(Fault("checkIn", text))
     if booking.presence == CHECKED_OUT:
-        # Nights that were not slept may be given back.
-        text = "The guest has checked out; undo that to move this stay or to make it longer."
+        # Only nights that the guest did not sleep here can be given back.
+        text = "The guest has checked out; undo that to move or extend this stay."
         if tuple(room_ids) != booking.room_ids:
             faults.append(Fault("rooms", text))
         if check_out > booking.check_out:
@@ -189,13 +189,13 @@ def judge_move(
         )
     if len(room_ids) * (check_out - check_in).days > MAX_SLOTS:
         faults.append(
-            Fault("rooms", f"A booking has at most {MAX_SLOTS} nights, all rooms together.")
+            Fault("rooms", f"A booking can have at most {MAX_SLOTS} nights in all its rooms.")
         )
     if faults:
         raise ValidationFailed(faults)
     rooms = []
-    # Where it is it may stay, as what it is booked: also since that room is no longer for sale,
-    # of another category, or gone.
+    # A booking may keep its own room, under the category it was booked as, even if that room is no
+    # longer for sale, now belongs to another category, or is gone.
     its_own = {booked.room: booked.category for booked in booking.rooms}
     for room_id, booked in zip(room_ids, booking.rooms, strict=True):
         room = None if room_id in its_own else inventory.find_room(room_id)
@@ -204,7 +204,7 @@ def judge_move(
         if room_id not in its_own and (category is None or category.hotel != booking.hotel):
             faults.append(Fault("rooms", f"There is no room {room_id} for sale in this hotel."))
         elif category and booked.guests > category.occupancy:
-            text = f"{room_id} takes {category.limit}, not {booked.guests}."
+            text = f"Room {room_id} sleeps {category.limit}, not {booked.guests}."
             faults.append(Fault("rooms", text))
         else:
             rooms.append(BookedRoom(room_id, category_id, booked.guests))
@@ -221,8 +221,8 @@ def judge_move(
 def amounts_after_move(
     booking: Booking, rooms: Sequence[BookedRoom], check_in: date, check_out: date
 ) -> tuple[tuple[date, int], ...]:
-    """The amounts by night after a move: nights that are or were booked keep theirs, others cost
-    what they cost now. Raises ValidationFailed where that cannot be told."""
+    """The amounts by night after a move. Nights that are or were booked keep their amounts, others
+    get today's prices. Raises ValidationFailed if those prices cannot be known."""
     categories = {booked.category: inventory.find_category(booked.category) for booked in rooms}
     by_category = calendars.read_calendars(
         [category for category in categories.values() if category], check_in, check_out
@@ -235,13 +235,13 @@ def amounts_after_move(
 
 
 def _check_prices(price: Price, categories: Mapping[str, CategoryFacts | None]) -> None:
-    """Raises ValidationFailed where prices that were just read cannot be added to this one.
+    """Raises ValidationFailed if the prices just read cannot be added to this one.
 
-    The currency is read after the prices: a hotel gets another one before it gets other prices.
+    The currency is read after the prices, since a hotel changes its currency before its prices.
     """
     for name, category in categories.items():
         if category is None:
-            text = f"There is no category {name} any more, so new nights have no price in it."
+            text = f"The category {name} no longer exists, so new nights in it have no price."
             raise ValidationFailed([Fault("rooms", f"{text} Choose another room.")])
     for hotel_id in {category.hotel for category in categories.values() if category}:
         hotel = inventory.find_hotel(hotel_id)
@@ -250,18 +250,18 @@ def _check_prices(price: Price, categories: Mapping[str, CategoryFacts | None]) 
 
 
 def _judge_currency(price: Price, hotel: HotelFacts) -> list[Fault]:
-    """Why the stay gets no new nights at what they cost now, if so: no amount is of two."""
+    """Why the stay cannot get new nights at today's prices: an amount has a single currency."""
     if price.currency == hotel.currency:
         return []
     text = f"This stay is priced in {price.currency} and the hotel now sells in {hotel.currency}"
-    return [Fault("checkOut", f"{text}, so it gets no new nights; book them on their own.")]
+    return [Fault("checkOut", f"{text}; make a separate booking for the new nights.")]
 
 
 def has_new_nights(
     price: Price, frozen: Frozen, categories: Sequence[str], check_in: date, check_out: date
 ) -> bool:
-    """Whether on these dates, in these kinds of rooms, there are nights that cost what they cost
-    now: all others have their price."""
+    """Whether any night on these dates, in these kinds of rooms, has no price of its own yet and
+    would get today's."""
     kinds, booked = kinds_of(categories), dict(price.nights)
     return any(
         night not in booked and (night, kinds) not in frozen
@@ -279,8 +279,9 @@ def reprice(
 ) -> tuple[tuple[date, int], ...]:
     """The amounts by night on these dates in rooms of these categories, with these calendars.
 
-    A night that it ever had in rooms of these kinds costs what it cost then; one that it has now,
-    in others, keeps its price.
+    If the booking ever had a night in rooms of these kinds, that night costs what it did then. A
+    night that it has now in rooms of other kinds keeps its price. Any other night has its price
+    from the calendars.
     """
     kinds = kinds_of(categories)
     booked = dict(price.nights)

@@ -1,6 +1,6 @@
-"""What can be booked: the same answer for the API, the pages and the admin.
+"""Finds what can be booked, with the same answer for the API, the pages and the admin.
 
-The rule in bookings/availability/stock.py says whether a stay can be had; booking asks it as well.
+The rule in bookings/availability/stock.py decides whether a stay is available; booking asks it too.
 """
 
 import dataclasses
@@ -26,10 +26,10 @@ SOLD_OUT = "SOLD_OUT"
 NO_SINGLE_ROOM = "NO_SINGLE_ROOM"
 NO_ROOMS = "NO_ROOMS"
 
-# Some are free, but fewer than are wanted; for who wants one, none is SOLD_OUT.
+# Fewer rooms are free than the guest wants. If the guest wants one, this is SOLD_OUT.
 TOO_FEW_ROOMS = "TOO_FEW_ROOMS"
 
-# Every reason why one room of a category cannot be had for a stay.
+# Every reason why one room of a category is not available for a stay.
 OBSTACLES = (
     calendars.CLOSED,
     calendars.MIN_STAY,
@@ -41,17 +41,17 @@ OBSTACLES = (
     NO_ROOMS,
 )
 
-# How far the ends of a stay that cannot be had are moved to find one that can.
+# How far the ends of an unavailable stay are moved to find an available one.
 NEAREST_WITHIN_DAYS = 14
 
-# A stay of another length is moved less, and is longer or shorter by at most as much: a week, since
-# some hotels sell only whole weeks in summer.
+# A stay of a different length is moved by at most a week, and is longer or shorter by at most a
+# week: some hotels sell only whole weeks in summer.
 OTHER_LENGTH_WITHIN_DAYS = 7
 
-# In which way such a stay is another one.
+# How such a stay differs from the one asked for.
 EARLIER, LATER, SHORTER, LONGER = "earlier", "later", "shorter", "longer"
 
-# A page of rooms; a hotel has more only rarely, and then `next` leads on.
+# Rooms on a page. Few hotels have more; for those `next` leads to the next page.
 PAGE_SIZE = 100
 
 
@@ -59,9 +59,9 @@ PAGE_SIZE = 100
 class CategoryStay:
     """One category for the stay that was asked for.
 
-    It can be had if there are no obstacles; then `rooms_left` is enough. `price` is for
-    one room, None where some night is not for sale. `nearest` are the closest stays that can be
-    had instead, the closest first (see `_find_nearest`); `free` are the rooms that are left.
+    It is available if it has no obstacles; then `rooms_left` is enough. `price` is for one room,
+    and None if any night is not for sale. `nearest` lists the closest stays that are available
+    instead, closest first (see `_find_nearest`); `free` lists the rooms that are left.
     """
 
     category: CategoryFacts
@@ -74,7 +74,7 @@ class CategoryStay:
 
 @dataclass(frozen=True)
 class ShortestStay:
-    """When the shortest stay from some day ends, and what one room costs for it."""
+    """The end of the shortest stay from some day, and its price for one room."""
 
     check_out: date
     price: Price
@@ -82,9 +82,9 @@ class ShortestStay:
 
 @dataclass(frozen=True)
 class CalendarDay:
-    """A day of a category's month; `rooms_left` counts rooms that are free on this night.
+    """A day of a category's month; `rooms_left` counts the rooms that are free on this night.
 
-    `shortest` is None where no stay can begin.
+    `shortest` is None if no stay can begin on this day.
     """
 
     date: date
@@ -104,7 +104,7 @@ class FreeRoom:
 
 @dataclass(frozen=True)
 class FreeRooms:
-    """Rooms free on one night, and the id to go on after (None at the end)."""
+    """Rooms that are free on one night, and the id that the next page follows (None at the end)."""
 
     hotel: str
     night: date
@@ -123,7 +123,7 @@ def find_stays(
 ) -> list[CategoryStay]:
     """Every category of the hotel for this stay, by name. Raises ValidationFailed.
 
-    `guests` is how many are in each room.
+    `guests` is the number of guests in each room.
     """
     hotel = _find_hotel(hotel_id)
     faults = judge_length(check_in, check_out) or inventory.judge_dates(
@@ -138,21 +138,20 @@ def find_stays(
     found = [_look(stock, taken, check_in, check_out, guests, room_count) for stock in stocks]
     if not any(stay.obstacles for stay in found):
         return found
-    # Only for who has to look elsewhere: the days around are read as well.
+    # The days around the stay are read only if some category is not available.
     return _with_nearest(hotel, found, rooms, check_in, check_out, guests, room_count)
 
 
 def read_month(
     *, category_id: str, year: int, month: int, guests: int = 1, room_count: int = 1
 ) -> list[CalendarDay]:
-    """Every day of a month for one category, and the stays that can begin on it. Raises
-    ValidationFailed.
+    """Every day of a month for one category, with the shortest stay that can begin on it.
 
-    `guests` is how many are in each room.
+    `guests` is the number of guests in each room. Raises ValidationFailed.
     """
     first = date(year, month, 1)
     end = date(year + month // 12, month % 12 + 1, 1)
-    # A stay that begins in this month may end that far behind it, if the calendar has such days.
+    # A stay that begins in this month may end MAX_NIGHTS after it, unless the calendar ends before.
     last = end + min(timedelta(days=MAX_NIGHTS), date.max - end)
     stock = read_category_stock([category_id], first, last).get(category_id)
     if stock is None:
@@ -162,7 +161,7 @@ def read_month(
         departure = stock.first_departure(day)
         if departure and stock.is_sold(day, departure, guests, room_count):
             departures[day] = departure
-    # Bookings are read no further than some of these stays reach.
+    # Bookings are read only as far as the longest of these stays reaches.
     taken = occupancy.taken_nights(stock.hotel.id, first, max([end, *departures.values()]))
     return [
         _read_day(stock, taken, day, departures.get(day), room_count)
@@ -171,9 +170,9 @@ def read_month(
 
 
 def find_free_rooms(*, hotel_id: str, night: date, after: str = "") -> FreeRooms:
-    """The hotel's rooms that can be booked for this one night, a page at a time.
+    """A page of the hotel's rooms that can be booked for this one night, by id.
 
-    Raises ValidationFailed.
+    The page begins after the room with the id `after`. Raises ValidationFailed.
     """
     hotel = _find_hotel(hotel_id)
     check_out = night + timedelta(days=1)
@@ -249,14 +248,14 @@ def _look(
 def _read_day(
     stock: Stock, taken: Taken, day: date, departure: date | None, room_count: int
 ) -> CalendarDay:
-    """`departure` ends the shortest stay from this day that is for sale, if there is one."""
+    """`departure` is the end of the shortest stay for sale from this day, if there is one."""
     shortest = None
     if departure and len(free_rooms(stock.rooms, taken, day, departure)) >= room_count:
         amounts = stock.calendar.amounts(day, departure) or ()
         shortest = ShortestStay(departure, Price(stock.hotel.currency, amounts))
     return CalendarDay(
         date=day,
-        # A night that is not for sale may still have restrictions to show.
+        # A night that is not for sale can still have restrictions to show.
         night=stock.calendar.night(day) or stock.calendar.days.get(day),
         rooms_left=len(free_rooms(stock.rooms, taken, day, day + timedelta(days=1))),
         shortest=shortest,
@@ -266,9 +265,9 @@ def _read_day(
 def _why_full(
     rooms: tuple[RoomFacts, ...], taken: Taken, check_in: date, check_out: date, room_count: int
 ) -> Obstacle:
-    """Too few rooms are free on all nights; on which nights are too few free at all?"""
+    """Why too few rooms are free for all nights, with the nights on which too few are free."""
     if not rooms:
-        return Obstacle(NO_ROOMS, "There is no room of this kind for sale.", ())
+        return Obstacle(NO_ROOMS, "No rooms of this category are for sale.", ())
     full = tuple(
         night
         for night in nights_between(check_in, check_out)
@@ -280,7 +279,7 @@ def _why_full(
         return Obstacle(SOLD_OUT, f"Sold out on {describe_days(full)}.", full)
     return Obstacle(
         NO_SINGLE_ROOM,
-        "Some room is free on every night, but none on all of them; a stay would change rooms.",
+        "Every night has a free room, but no room is free for the whole stay.",
         (),
     )
 
@@ -301,7 +300,7 @@ def _with_nearest(
     nearest = {
         stock.category.id: _find_nearest(stock, taken, check_in, check_out, guests, room_count)
         for stock in stocks
-        # On other dates the rooms are as small.
+        # Rooms that are too small are too small on all dates.
         if guests <= stock.category.occupancy
     }
     return [dataclasses.replace(stay, nearest=nearest.get(stay.category.id, ())) for stay in found]
@@ -309,7 +308,7 @@ def _with_nearest(
 
 @dataclass(frozen=True)
 class _Move:
-    """By how many days the ends of a stay are moved; less than none is earlier."""
+    """The number of days by which the ends of a stay are moved; negative means earlier."""
 
     arrival: int
     departure: int
@@ -328,8 +327,8 @@ class _Move:
 _SHIFTS = range(-NEAREST_WITHIN_DAYS, NEAREST_WITHIN_DAYS + 1)
 _OTHER_SHIFTS = range(-OTHER_LENGTH_WITHIN_DAYS, OTHER_LENGTH_WITHIN_DAYS + 1)
 
-# Nearest first; of those as near, the ones that keep the length, and then those that keep the
-# arrival.
+# Nearest first. Of equally near moves, those that keep the length come first, then those that keep
+# the arrival.
 _MOVES = sorted(
     [
         *(_Move(days, days) for days in _SHIFTS if days),
@@ -353,10 +352,10 @@ _MOVES = sorted(
 def _find_nearest(
     stock: Stock, taken: Taken, check_in: date, check_out: date, guests: int, room_count: int
 ) -> tuple[tuple[date, date], ...]:
-    """The nearest stays that can be had instead, by how far their ends are moved in all.
+    """The nearest available stays, by the number of days that their ends are moved in total.
 
-    Of the same length they are one earlier and one later; and one shorter and one longer, as far
-    as they are nearer than those.
+    They are one earlier and one later stay of the same length, and one shorter and one longer stay
+    if these are nearer than the other two.
     """
     nearest: dict[str, tuple[date, date]] = {}
     for move in _MOVES:

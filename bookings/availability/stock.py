@@ -1,10 +1,10 @@
-"""What there is to sell, and the rule that says which stays can be had of it.
+"""Reads what there is to sell, and holds the rule that says which stays are available.
 
-Search, month and booking all ask this rule: `Stock.obstacles` for what hotel and calendar allow,
-`free_rooms` for what bookings leave. A stay has one room for all its nights.
+Search, month and booking all ask this rule: `Stock.obstacles` says what hotel and calendar allow,
+and `free_rooms` what bookings leave. A stay has the same room for all its nights.
 
-For booking all of it is read in one go: each round trip costs a request about as much as its own
-work does.
+A booking reads its whole stock in one round trip, since a round trip costs a request about as much
+as its own work.
 """
 
 from collections.abc import Iterable, Mapping, Set
@@ -28,13 +28,13 @@ from bookings.infrastructure.connections import collection
 
 TOO_MANY_GUESTS = "TOO_MANY_GUESTS"
 
-# The nights that each room is taken on, by the room's id; rooms without any may be missing.
+# The nights on which each room is taken, by the room's id; rooms without any may be missing.
 Taken = Mapping[str, Set[date]]
 
 
 @dataclass(frozen=True)
 class Stock:
-    """A category with its hotel, its days around a stay, and rooms of it that are for sale."""
+    """A category with its hotel, its days around a stay, and its rooms that are for sale."""
 
     hotel: HotelFacts
     category: CategoryFacts
@@ -42,16 +42,16 @@ class Stock:
     rooms: tuple[RoomFacts, ...]
 
     def obstacles(self, check_in: date, check_out: date, guests: int) -> list[Obstacle]:
-        """Why no room of it is sold to so many guests for this stay, free or not; empty where
-        one is. Whether these days can be booked at all is judged before."""
+        """Why this category's rooms, free or not, are not sold to so many guests for this stay;
+        empty if they are. `judge_dates` says before whether these days can be booked at all."""
         found = self.calendar.obstacles(check_in, check_out)
         if guests > self.category.occupancy:
-            message = f"This room takes {self.category.limit}."
+            message = f"This room sleeps {self.category.limit}."
             found.append(Obstacle(TOO_MANY_GUESTS, message, ()))
         return found
 
     def is_sold(self, check_in: date, check_out: date, guests: int, room_count: int) -> bool:
-        """Whether so many rooms, with so many guests in each, are for sale for this stay."""
+        """Whether this many rooms, with this many guests in each, are for sale for this stay."""
         return not (
             judge_length(check_in, check_out)
             or room_count * (check_out - check_in).days > MAX_SLOTS
@@ -62,18 +62,18 @@ class Stock:
     def can_be_had(
         self, check_in: date, check_out: date, guests: int, room_count: int, taken: Taken
     ) -> bool:
-        """Whether they are for sale, and enough of them free on all the nights."""
+        """Whether the rooms are for sale, and enough of them are free on all the nights."""
         return (
             self.is_sold(check_in, check_out, guests, room_count)
             and len(free_rooms(self.rooms, taken, check_in, check_out)) >= room_count
         )
 
     def first_departure(self, check_in: date) -> date | None:
-        """The end of the shortest stay from this day that its minimum and the days closed to
-        departure allow; None where none is short enough.
+        """The end of the shortest stay from this day that its minimum stay and the days closed to
+        departure allow; None if that stay would be longer than MAX_NIGHTS.
 
-        If that stay cannot be had, none from this day can: a longer one has all its nights, and
-        whatever else forbids it. The calendar must reach MAX_NIGHTS days further.
+        If this stay is not available, no stay from this day is: a longer one includes all its
+        nights and meets the same obstacles. The calendar must reach MAX_NIGHTS days further.
         """
         arrival = self.calendar.days.get(check_in)
         for nights in range(arrival.min_stay if arrival else 1, MAX_NIGHTS + 1):
@@ -87,15 +87,15 @@ class Stock:
 def free_rooms(
     rooms: Iterable[RoomFacts], taken: Taken, check_in: date, check_out: date
 ) -> list[RoomFacts]:
-    """Those of the rooms that are free on every night of the stay."""
+    """The rooms that are free on every night of the stay."""
     nights = set(nights_between(check_in, check_out))
     return [room for room in rooms if nights.isdisjoint(taken.get(room.id, ()))]
 
 
 def read_room_stock(room_id: str, first: date, last: date) -> Stock | None:
-    """The category of this room with this room alone; None where there is none for sale.
+    """The stock of this room's category, with this room alone; None if the room is not for sale.
 
-    The calendar is from `first` to `last`, both included.
+    The calendar runs from `first` to `last`, both included.
     """
     found = collection("rooms").aggregate(
         [
@@ -109,7 +109,10 @@ def read_room_stock(room_id: str, first: date, last: date) -> Stock | None:
 
 
 def read_category_stock(category_ids: Iterable[str], first: date, last: date) -> dict[str, Stock]:
-    """Each of these categories that there is, with all its rooms for sale, by its id."""
+    """The stock of each category that exists, with all its rooms for sale, by the category's id.
+
+    The calendar runs from `first` to `last`, both included.
+    """
     found = collection("room_categories").aggregate(
         [
             {"$match": {"_id": {"$in": sorted(set(category_ids))}}},

@@ -145,12 +145,12 @@ def judge_payload(payload: Any) -> StayRequest:
         try:
             address = normalise_address(request.guest.email)
         except InvalidText:
-            reader.fault("guest.email", "This is not an e-mail address.")
+            reader.fault("guest.email", "This must be an e-mail address.")
         else:
             request = replace(request, guest=replace(request.guest, email=address))
     # One room alone reaches the bound on nights before this one.
     if len(request.rooms) > 1 and len(request.rooms) * (check_out - check_in).days > MAX_SLOTS:
-        reader.fault("rooms", f"A booking has at most {MAX_SLOTS} nights, all its rooms together.")
+        reader.fault("rooms", f"A booking can have at most {MAX_SLOTS} nights in all its rooms.")
     if reader.faults:
         raise ValidationFailed(reader.faults)
     return request
@@ -196,11 +196,11 @@ def _read_rooms(reader: "_Reader") -> tuple[RoomWish, ...]:
     named = [name for name in ("resourceId", "categoryId", "rooms") if reader.has(name)]
     if len(named) != 1:
         field = named[0] if named else "resourceId"
-        reader.fault(field, "Send one of resourceId, categoryId and rooms.")
+        reader.fault(field, "Send exactly one of resourceId, categoryId and rooms.")
         return ()
     if named == ["rooms"]:
         if reader.has("guests"):
-            reader.fault("guests", "Say in rooms how many guests each room has.")
+            reader.fault("guests", "Send the number of guests with each entry of rooms instead.")
         entries = reader.objects("rooms", ROOM_FIELDS, MAX_ROOMS)
         return tuple(
             RoomWish(
@@ -239,7 +239,7 @@ def judge_length(check_in: date, check_out: date) -> list[Fault]:
     if check_out <= check_in:
         return [Fault("checkOut", "Check-out must be after check-in.")]
     if (check_out - check_in).days > MAX_NIGHTS:
-        return [Fault("checkOut", f"A stay has at most {MAX_NIGHTS} nights.")]
+        return [Fault("checkOut", f"A stay can have at most {MAX_NIGHTS} nights.")]
     return []
 
 
@@ -302,7 +302,7 @@ class _Reader:
         if not isinstance(value, str):
             self.fault(name, "This must be text.")
         elif len(value) > max_length:
-            self.fault(name, f"This has at most {max_length} characters.")
+            self.fault(name, f"This must have at most {max_length} characters.")
         else:
             try:
                 return read(value)

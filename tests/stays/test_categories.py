@@ -441,7 +441,7 @@ def test_refuses_a_category_without_rooms_for_sale() -> None:
 
     refused = book(categoryId="inn_single", date=night(10))
 
-    assert refused.content["errors"][0]["message"] == "This category has no room for sale."
+    assert refused.content["errors"][0]["message"] == "This category has no rooms for sale."
 
 
 # --- Price and calendar -----------------------------------------------------------------------

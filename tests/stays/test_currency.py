@@ -153,8 +153,8 @@ def test_gets_no_new_night_in_another_currency() -> None:
 
     assert longer.code == "VALIDATION_ERROR"
     assert longer.content["errors"][0]["message"] == (
-        "This stay is priced in EUR and the hotel now sells in JPY, so it gets no new nights; "
-        "book them on their own."
+        "This stay is priced in EUR and the hotel now sells in JPY; "
+        "make a separate booking for the new nights."
     )
     assert stored() == before
 

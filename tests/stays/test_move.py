@@ -382,7 +382,7 @@ def test_neither_moves_nor_lengthens_a_stay_that_is_checked_out() -> None:
 def test_moves_no_stay_that_is_over() -> None:
     refused = move(begun(-3, -1), "inn_A", first=-3, last=2)
 
-    assert refused.content["errors"][0]["message"].startswith("This stay is over")
+    assert refused.content["errors"][0]["message"].startswith("This stay has ended")
 
 
 def test_may_stay_in_a_room_that_is_no_longer_for_sale() -> None:
