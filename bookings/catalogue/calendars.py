@@ -1,7 +1,7 @@
-"""On which days a category is sold, for how much, and for which stays.
+"""Says on which days a category is sold, at what price, and for which stays.
 
-The one rule behind search, pages, admin and booking: `Calendar.obstacles` says why a stay
-cannot be sold, and nothing else decides it. Whether a room is free is another question.
+`Calendar.obstacles` is the one rule behind search, pages, admin and booking: it alone decides why a
+stay cannot be sold. Whether a room is free is a separate question.
 """
 
 from collections.abc import Iterable
@@ -21,10 +21,10 @@ CLOSED_TO_DEPARTURE = "CLOSED_TO_DEPARTURE"
 
 @dataclass(frozen=True)
 class CalendarNight:
-    """One day of a category. `price` is in minor units; the rest restricts stays.
+    """One day of a category. `price` is in minor units; the other fields restrict stays.
 
-    `min_stay` binds stays that arrive on this day, as hotels mean it; being closed to
-    departure binds stays that leave on it.
+    As hotels use the term, `min_stay` applies to stays that arrive on this day. Being closed to
+    departure applies to stays that leave on it.
     """
 
     price: int
@@ -36,7 +36,7 @@ class CalendarNight:
 
 @dataclass(frozen=True)
 class Obstacle:
-    """One reason why a stay cannot be had, the days it is about, and what they allow at least."""
+    """One reason why a stay is not available, with the days concerned and their minimum stay."""
 
     code: str
     message: str
@@ -46,47 +46,48 @@ class Obstacle:
 
 @dataclass(frozen=True)
 class Calendar:
-    """A category's days, as far as they were read (see `read_calendars`)."""
+    """The days of a category that were read (see `read_calendars`)."""
 
     category: CategoryFacts
     days: dict[date, CalendarNight]
 
     def night(self, day: date) -> CalendarNight | None:
-        """The day as it is sold; None where it is not for sale at all."""
+        """The day as it is sold; None if it is not for sale."""
         night = self.days.get(day)
         if night is None and self.category.sell_by_default:
             night = CalendarNight(self.category.default_price)
         return None if night is None or night.is_closed else night
 
     def list_price(self, day: date) -> int:
-        """What the day costs, also where it is not for sale: for staff, who may give it away."""
+        """The day's price, even if it is not for sale: staff may book it all the same."""
         night = self.days.get(day)
         return night.price if night else self.category.default_price
 
     def amounts(self, check_in: date, check_out: date) -> tuple[tuple[date, int], ...] | None:
-        """What each night of the stay costs; None if one of them is not for sale."""
+        """The price of each night of the stay; None if any night is not for sale."""
         nights = [(day, self.night(day)) for day in nights_between(check_in, check_out)]
         amounts = tuple((day, night.price) for day, night in nights if night)
         return amounts if len(amounts) == len(nights) else None
 
     def obstacles(self, check_in: date, check_out: date) -> list[Obstacle]:
-        """Why this category cannot be sold for this stay; empty where it can."""
+        """Why this category cannot be sold for this stay; empty if it can."""
         found = []
         length = (check_out - check_in).days
         closed = [day for day in nights_between(check_in, check_out) if self.night(day) is None]
         if closed:
             message = f"Not for sale on {describe_days(closed)}."
             found.append(Obstacle(CLOSED, message, tuple(closed)))
-        # What a closed day restricts besides counts no more, so the stored days are asked.
+        # `night` is None for a closed day, but its other restrictions still count, so the stored
+        # days are read.
         arrival, departure = self.days.get(check_in), self.days.get(check_out)
         if arrival and arrival.min_stay > length:
-            message = f"A stay from {check_in} has at least {arrival.min_stay} nights."
+            message = f"Minimum stay from {check_in}: {arrival.min_stay} nights."
             found.append(Obstacle(MIN_STAY, message, (check_in,), arrival.min_stay))
         if arrival and arrival.is_closed_to_arrival:
-            message = f"No stay can begin on {check_in}."
+            message = f"Check-in is not possible on {check_in}."
             found.append(Obstacle(CLOSED_TO_ARRIVAL, message, (check_in,)))
         if departure and departure.is_closed_to_departure:
-            message = f"No stay can end on {check_out}."
+            message = f"Check-out is not possible on {check_out}."
             found.append(Obstacle(CLOSED_TO_DEPARTURE, message, (check_out,)))
         return found
 
@@ -94,9 +95,9 @@ class Calendar:
 def read_calendars(
     categories: Iterable[CategoryFacts], first: date, last: date
 ) -> dict[str, Calendar]:
-    """The calendar of each category from `first` to `last`, both included, by its id.
+    """The calendar of each category from `first` to `last`, both included, by the category's id.
 
-    For a stay `last` is the day of check-out, which may be closed to departure.
+    For a stay, `last` is the day of check-out, since it may be closed to departure.
     """
     by_id = {category.id: category for category in categories}
     days: dict[str, dict[date, CalendarNight]] = {category_id: {} for category_id in by_id}
@@ -112,7 +113,7 @@ def read_calendars(
 
 
 def describe_days(days: Iterable[date]) -> str:
-    """`2027-02-15, 2027-03-01 to 2027-03-04`: runs of days in a row are named by their ends."""
+    """`2027-02-15, 2027-03-01 to 2027-03-04`: a run of consecutive days is named by its ends."""
     runs: list[list[date]] = []
     for day in sorted(days):
         if runs and day - runs[-1][-1] == timedelta(days=1):

@@ -1,6 +1,6 @@
-"""In which country a time zone is, by the list of zones of the IANA database.
+"""Finds the country of a time zone in the zone list of the IANA database.
 
-Each country has zones of its own in it, also where its clocks go as a neighbour's do.
+The list gives each country zones of its own, even if its clocks agree with a neighbour's.
 """
 
 from functools import cache
@@ -11,7 +11,7 @@ _ZONES = files("tzdata") / "zoneinfo"
 
 @cache
 def country_of(time_zone: str) -> str:
-    """Its code (ISO 3166); empty for a zone that is no country's, such as UTC."""
+    """The country's code (ISO 3166); empty for a zone of no country, such as UTC."""
     countries = _countries()
     return countries.get(time_zone) or countries.get(_current_names().get(time_zone, ""), "")
 
@@ -25,7 +25,7 @@ def _countries() -> dict[str, str]:
 
 @cache
 def _current_names() -> dict[str, str]:
-    """The zones that earlier names stand for: Asia/Calcutta is Asia/Kolkata now."""
+    """The current name of each zone by its earlier names: Asia/Calcutta is now Asia/Kolkata."""
     lines = (_ZONES / "tzdata.zi").read_text().splitlines()
     links = [line.split() for line in lines if line.startswith("L ")]
     return {earlier: current for _, current, earlier in links}

@@ -13,13 +13,13 @@ from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection
 from bookings.refusals import Fault, ValidationFailed
 
-# Nobody plans, or prices, further ahead than two years.
+# Hotels do not plan or set prices further ahead than two years.
 HORIZON_DAYS = 730
 
-# Of a hotel that says nothing else: by then the last guests of the night have come.
+# The default of a hotel: by then the last guests of the night have arrived.
 END_OF_DAY = time(5)
 ANONYMOUS_HOLD_PERCENT = 50
-# How many hotels a refusal lists.
+# The most hotels that a refusal lists.
 MAX_NAMED = 20
 
 
@@ -40,26 +40,26 @@ class HotelFacts:
 
     @property
     def country(self) -> str:
-        """Where phone numbers are written without its code (ISO 3166); empty if no country's."""
+        """The country (ISO 3166) of local phone numbers; empty if the time zone has no country."""
         return country_of(self.time_zone)
 
     def last_cancellation(self, check_in: date) -> datetime:
-        """Until when a guest may cancel a stay that starts on this day.
+        """The last moment at which a guest may cancel a stay that starts on this day.
 
-        It is counted as people count, by the clock on the wall: 48 hours before 15:00 is 15:00
-        two days earlier, and 36 hours is 03:00 on the day before, however many hours passed.
+        Hours are counted by the clock on the wall, as people do: 48 hours before 15:00 is 15:00 two
+        days earlier, and 36 hours before is 03:00 on the day before, even if the clocks change.
         """
         last = datetime.combine(check_in, self.check_in_time) - timedelta(hours=self.cancel_hours)
         return clock.local_moment(last.date(), last.time(), self.time_zone)
 
     def desk_day(self) -> date:
-        """The day whose night the desk may sell: until the end of day that is the day before."""
+        """The earliest day whose night the desk may sell: until the end of day, that is yesterday."""
         return clock.desk_day(self.time_zone, self.end_of_day)
 
 
 @dataclass(frozen=True)
 class CategoryFacts:
-    """Rooms that are sold as equal. `default_price` is for a night, in minor units."""
+    """Rooms that are sold as equal. `default_price` is for one night, in minor units."""
 
     id: str
     hotel: str
@@ -94,15 +94,15 @@ def list_hotels() -> list[HotelFacts]:
 
 
 def hotel_countries() -> dict[str, str]:
-    """By the id of each hotel its country; nothing else of the hotels is read."""
+    """The country of each hotel, by the hotel's id; reads nothing else of the hotels."""
     hotels = collection("hotels").find({}, {"time_zone": 1})
     return {hotel["_id"]: country_of(hotel["time_zone"]) for hotel in hotels}
 
 
 def find_default_hotel() -> str:
-    """The id of the hotel that is meant where none is named: DEFAULT_HOTEL, or the only one.
+    """The id of the hotel to use if a request names none: DEFAULT_HOTEL, or the only hotel.
 
-    Raises ValidationFailed, which lists the hotels, where it could be any of several.
+    Raises ValidationFailed, with a list of the hotels, if there are several.
     """
     if settings.DEFAULT_HOTEL:
         return settings.DEFAULT_HOTEL
@@ -111,7 +111,7 @@ def find_default_hotel() -> str:
     if len(ids) == 1:
         return ids[0]
     named = ", ".join(ids[:MAX_NAMED]) + (" and others" if len(ids) > MAX_NAMED else "")
-    message = f"Name one of the hotels: {named}." if ids else "This site has no hotel yet."
+    message = f"Name one of the hotels: {named}." if ids else "This site has no hotels yet."
     raise ValidationFailed([Fault("hotelId", message)])
 
 
@@ -128,7 +128,7 @@ def list_categories(hotel_id: str) -> list[CategoryFacts]:
 
 
 def find_room(room_id: str, *, only_for_sale: bool = True) -> RoomFacts | None:
-    """The room with this id, or None where there is none, or none for sale."""
+    """The room with this id; None if it does not exist, or is not for sale."""
     condition: dict[str, Any] = {"_id": room_id}
     if only_for_sale:
         condition["is_sold"] = True
@@ -137,7 +137,7 @@ def find_room(room_id: str, *, only_for_sale: bool = True) -> RoomFacts | None:
 
 
 def list_rooms(category_ids: Iterable[str], *, after: str = "", limit: int = 0) -> list[RoomFacts]:
-    """The rooms for sale of these categories, by id from the one after `after`; 0 is all."""
+    """The rooms for sale in these categories, by id, beginning after `after`; limit 0 means all."""
     rooms = (
         collection("rooms")
         .find({"category_id": {"$in": list(category_ids)}, "is_sold": True, "_id": {"$gt": after}})
@@ -148,8 +148,10 @@ def list_rooms(category_ids: Iterable[str], *, after: str = "", limit: int = 0) 
 
 
 def read_house(hotel_id: str) -> list[tuple[CategoryFacts, list[RoomFacts]]]:
-    """Every category of the hotel by name, with its rooms by id, those not for sale too; one
-    round trip."""
+    """Every category of the hotel by name, with all its rooms by id, for sale or not.
+
+    Takes one round trip.
+    """
     rooms = {
         "from": "rooms",
         "localField": "_id",
@@ -166,13 +168,13 @@ def read_house(hotel_id: str) -> list[tuple[CategoryFacts, list[RoomFacts]]]:
 
 
 def room_names(room_ids: Iterable[str]) -> dict[str, str]:
-    """What the rooms with these ids are called; ids that nobody knows are left out."""
+    """The names of the rooms with these ids, by id; unknown ids are left out."""
     rooms = collection("rooms").find({"_id": {"$in": sorted(set(room_ids))}}, {"name": 1})
     return {room["_id"]: room["name"] for room in rooms}
 
 
 def category_names(category_ids: Iterable[str]) -> dict[str, str]:
-    """What the categories with these ids are called; ids that nobody knows are left out."""
+    """The names of the categories with these ids, by id; unknown ids are left out."""
     categories = collection("room_categories").find(
         {"_id": {"$in": sorted(set(category_ids))}}, {"name": 1}
     )
@@ -180,7 +182,7 @@ def category_names(category_ids: Iterable[str]) -> dict[str, str]:
 
 
 def name_booked(booked: Iterable[BookedRoom]) -> dict[str, str]:
-    """By id what a guest reads for each of the rooms: its category, and its own name."""
+    """What a guest reads for each of the rooms, by its id: the category, and the room's name."""
     booked = list(booked)
     rooms = room_names(each.room for each in booked)
     categories = category_names(each.category for each in booked)
@@ -195,15 +197,15 @@ def name_booked(booked: Iterable[BookedRoom]) -> dict[str, str]:
 def judge_dates(
     hotel: HotelFacts, check_in: date, check_out: date, *, at_desk: bool = False
 ) -> list[Fault]:
-    """What is wrong with these dates on the hotel's own calendar.
+    """What is wrong with these dates by the hotel's own clock; empty if nothing is.
 
-    The desk may sell the night that has begun until the hotel's end of day.
+    Until the hotel's end of day, the desk may still sell the night that has begun.
     """
     today = clock.today(hotel.time_zone)
     if check_in < (hotel.desk_day() if at_desk else today):
-        return [Fault("checkIn", "This day is over at the hotel.")]
+        return [Fault("checkIn", "This day has ended at the hotel.")]
     if check_out > today + timedelta(days=HORIZON_DAYS):
-        return [Fault("checkOut", f"Stays are sold at most {HORIZON_DAYS} days ahead.")]
+        return [Fault("checkOut", f"Stays can be booked at most {HORIZON_DAYS} days ahead.")]
     return []
 
 
@@ -219,7 +221,7 @@ def hotel_of(hotel: dict[str, Any]) -> HotelFacts:
         check_out_time=_time_of(hotel["check_out_time"]),
         hold_length=timedelta(minutes=hotel["hold_minutes"]),
         cancel_hours=hotel["cancel_hours"],
-        # The release before this one may still add hotels without these.
+        # Processes of the previous release may still add hotels without these fields.
         anonymous_hold_percent=hotel.get("anonymous_hold_percent", ANONYMOUS_HOLD_PERCENT),
         end_of_day=_time_of(hotel["end_of_day"]) if "end_of_day" in hotel else END_OF_DAY,
         release_no_shows=hotel.get("release_no_shows", True),
@@ -244,7 +246,7 @@ def room_of(room: dict[str, Any]) -> RoomFacts:
         id=room["_id"],
         category=room["category_id"],
         name=room["name"],
-        # Whoever reads only rooms for sale does not read that they are.
+        # Queries for rooms on sale do not read this field.
         is_sold=room.get("is_sold", True),
     )
 

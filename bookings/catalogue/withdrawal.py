@@ -1,16 +1,16 @@
-"""When a room may leave the catalogue, or its category: once no booking of it can be on its way.
+"""Decides when a room may leave the catalogue or its category: once no booking of it is under way.
 
-A booking reads the catalogue first and is written later, and the write does not ask again: a
+A booking first reads the catalogue and is written later, and the write does not read again: a
 second read in every booking's transaction would cost as much as the insert. So the room waits
-instead. It is taken off sale, which every request that begins after it sees. What began before is
-over within `STILL_SOLD`, and what it has booked is there to be found. From then on nothing can
-come to refer to the room until it is for sale again.
+instead. It is taken off sale, and every request that begins afterwards sees that. Requests that
+began before have ended within `STILL_SOLD`, and the bookings that they made can be found. From then
+on nothing can refer to the room until it is for sale again.
 
-A partner leaves likewise, once its last token was revoked for that long: no booking of its own can
-be on its way then.
+A partner leaves in the same way, once its last token has been revoked for that long: none of its
+bookings can be under way then.
 
-A category whose last room has left it in this way, and a hotel without categories, need no wait of
-their own: who books them books a room.
+A category whose last room has left in this way, and a hotel without categories, need no wait of
+their own, since every booking books a room.
 """
 
 from collections.abc import Iterable
@@ -19,13 +19,13 @@ from typing import Any
 
 from bookings.infrastructure.connections import collection
 
-# How long a request that has seen the room for sale may still book it, and some more. A request
-# has 8 s for all it asks of MongoDB, and looks at them once more before it commits; a process that
-# is stopped in between leaves a transaction behind, which MongoDB ends after 5 s, or after 84 s
-# where it was not told to (transactionLifetimeLimitSeconds).
+# How long a request that has seen the room for sale may still book it, with a margin. A request
+# has 8 s for all its work in MongoDB, and checks that limit again before it commits. If its process
+# is stopped in between, it leaves a transaction behind. MongoDB ends that after 5 s, or after 84 s
+# if its transactionLifetimeLimitSeconds was not set.
 STILL_SOLD = timedelta(minutes=2)
 
-# By MongoDB's own clock, which also wrote the moment. What has no moment is not settled.
+# By MongoDB's own clock, which also wrote `off_sale_since`. A room without it is not settled.
 _SETTLED: dict[str, Any] = {
     "is_sold": False,
     "off_sale_since": {"$type": "date"},
@@ -39,13 +39,15 @@ _SETTLED: dict[str, Any] = {
 
 
 def is_settled(room_id: str) -> bool:
-    """Whether no booking that has seen this room for sale can be on its way."""
+    """Whether no request that has seen this room for sale can still book it."""
     return collection("rooms").find_one({"_id": room_id, **_SETTLED}, {"_id": 1}) is not None
 
 
 def clients_with_recent_tokens(client_ids: Iterable[Any]) -> set[Any]:
-    """Those of these API clients that have a token, or had one until a moment ago: what they have
-    asked for may still be written."""
+    """The ids, of those given, of API clients that have a token or had one within `STILL_SOLD`.
+
+    Their last requests may still be writing.
+    """
     over = {"$subtract": ["$$NOW", int(STILL_SOLD.total_seconds() * 1000)]}
     condition = {
         "client_id": {"$in": list(client_ids)},
@@ -55,10 +57,11 @@ def clients_with_recent_tokens(client_ids: Iterable[Any]) -> set[Any]:
 
 
 def delete_room(room_id: str, *, off_sale_since: datetime | None) -> bool:
-    """Deletes the room if it is settled and has been off sale without a break since then.
+    """Deletes the room if it is settled and has been off sale without a break since
+    `off_sale_since`. Returns whether it did.
 
-    Ask `lookups.find_referred` between the look at the room and this: what was sold in between
-    may have a booking.
+    Call `lookups.find_referred` after reading the room and before this: if the room was on sale
+    in between, it may have a booking.
     """
     room = {"_id": room_id, "$and": [_SETTLED, {"off_sale_since": off_sale_since}]}
     return collection("rooms").delete_one(room).deleted_count == 1

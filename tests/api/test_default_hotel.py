@@ -86,7 +86,7 @@ def test_cannot_be_meant_where_there_is_none(ask: Any, only_grand: None, path: s
     finally:
         hotels.insert_one(grand)
 
-    assert fault["message"] == "This site has no hotel yet."
+    assert fault["message"] == "This site has no hotels yet."
 
 
 @EACH
