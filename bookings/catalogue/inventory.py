@@ -53,7 +53,7 @@ class HotelFacts:
         return clock.local_moment(last.date(), last.time(), self.time_zone)
 
     def desk_day(self) -> date:
-        """The earliest day whose night the desk may sell: until the end of day, that is yesterday."""
+        """The first day whose night the desk may sell: yesterday, until the end of day."""
         return clock.desk_day(self.time_zone, self.end_of_day)
 
 

@@ -1,8 +1,8 @@
-"""Changing many nights of a hotel's calendar at once: judged and shown first, then ordered.
+"""Plans a change of many nights of a hotel's calendar: it is checked and shown first, then ordered.
 
-A plan says of each night what it is and what it will be, never by how much it changes. So one whose
-nights were changed by others meanwhile changes none. That it changes prices once, also when
-it is taken up again after its worker was killed, is up to bookings/catalogue/night_jobs.py.
+A plan states what each night is and what it will be, never by how much it changes. So if someone
+else has changed its nights meanwhile, it changes none of them. bookings/catalogue/night_jobs.py
+makes sure that prices change only once, even if the job is resumed after its worker was killed.
 """
 
 import hashlib
@@ -22,15 +22,15 @@ from bookings.infrastructure import clock
 from bookings.models import MAX_NIGHT_PRICE
 from bookings.refusals import Fault, ValidationFailed
 
-# More than tenfold is a slip of the finger.
+# A rise to more than ten times the price is a typing error.
 MAX_PERCENT = Decimal(900)
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What is to be set; None leaves it as it is.
+    """The values to set; None leaves a value as it is.
 
-    The price is in minor units, or changes by `percent`, rounded half up to whole minor units.
+    `price` is in minor units. `percent` changes it instead, rounded half up to whole minor units.
     """
 
     price: int | None = None
@@ -43,7 +43,7 @@ class Wish:
 
 @dataclass(frozen=True)
 class NightChange:
-    """One night as it is, or as it is sold by default, and as it will be."""
+    """One night before and after; a new night is sold by default before."""
 
     category: CategoryFacts
     day: date
@@ -66,8 +66,8 @@ class NightChange:
 
 @dataclass(frozen=True)
 class ChangePlan:
-    """What a wish comes to: the nights that change, those that are so already, and those of
-    categories that sell only nights in the calendar, which are not there."""
+    """The effect of a wish: the nights that change, the number that already are as wished, and the
+    number missing from the calendar in categories that sell only its nights."""
 
     hotel: HotelFacts
     changes: tuple[NightChange, ...]
@@ -84,14 +84,14 @@ class ChangePlan:
 
     @property
     def digest(self) -> str:
-        """Differs whenever anything that would be written does."""
+        """A hash of everything that would be written."""
         told = json.dumps(
             [[row.category, row.day, row.values, row.base_price] for row in self.rows]
         )
         return hashlib.sha256(told.encode()).hexdigest()
 
 
-# Of a document of `nights`, in the order of `Night`'s fields.
+# The fields of a document of `nights`, in the order of the fields of `CalendarNight`.
 FIELDS = ("price", "closed", "min_stay", "closed_to_arrival", "closed_to_departure")
 
 
@@ -106,8 +106,9 @@ def plan_change(
 ) -> ChangePlan:
     """What the wish would change from `first` to `last`, both included, on these weekdays.
 
-    A night of a category that sells every date by default is made where it changes anything;
-    of another category it is left out. Raises ValidationFailed with a sentence for each fault.
+    If a night is not in the calendar, it is made if its category sells every date by default and
+    the wish changes it; otherwise it counts as missing. Raises ValidationFailed with a sentence for
+    each fault.
     """
     hotel = inventory.find_hotel(hotel_id)
     if hotel is None:
@@ -136,7 +137,7 @@ def plan_change(
             else:
                 changes.append(change)
     if any(change.after.price > MAX_NIGHT_PRICE for change in changes):
-        text = f"No night can cost more than {MAX_NIGHT_PRICE:,} minor units (cents)."
+        text = f"A night can cost at most {MAX_NIGHT_PRICE:,} minor units (cents)."
         raise ValidationFailed([Fault("percent", text)])
     return ChangePlan(hotel, tuple(changes), same, missing)
 
@@ -168,7 +169,7 @@ def _judge_wish(wish: Wish) -> list[Fault]:
     if wish == Wish():
         faults.append(Fault("", "Choose something to set."))
     if wish.price is not None and wish.percent is not None:
-        faults.append(Fault("percent", "Give either a price or a change of it in percent."))
+        faults.append(Fault("percent", "Give either a price or a change in percent."))
     if wish.price is not None and not 0 <= wish.price <= MAX_NIGHT_PRICE:
         faults.append(
             Fault("price", f"Give a price of at most {MAX_NIGHT_PRICE:,} minor units (cents).")
@@ -183,19 +184,19 @@ def _judge_wish(wish: Wish) -> list[Fault]:
 def _choose_days(
     hotel: HotelFacts, first: date, last: date, weekdays: Collection[str]
 ) -> tuple[list[date], list[Fault]]:
-    """The days, and what is wrong with the wish for them; of a range with a fault none are made."""
+    """The days, and what is wrong with the choice of them; after a fault there are no days."""
     today = clock.today(hotel.time_zone)
     if last < first:
         return [], [Fault("last", "Choose a last night that is not before the first.")]
     if first < today:
-        text = f"Choose a first night that is not over; the hotel's today is {today}."
+        text = f"Choose a first night from today on; today is {today} at the hotel."
         return [], [Fault("first", text)]
     if last > today + timedelta(days=HORIZON_DAYS):
-        return [], [Fault("last", f"Nights are sold at most {HORIZON_DAYS} days ahead.")]
+        return [], [Fault("last", f"Nights can be sold at most {HORIZON_DAYS} days ahead.")]
     days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
     days = [day for day in days if WEEKDAYS[day.weekday()] in weekdays]
     if not days:
-        text = "Choose weekdays that lie between the first and the last night."
+        text = "Choose weekdays that occur between the first and the last night."
         return [], [Fault("weekdays", text)]
     return days, []
 

@@ -1,6 +1,6 @@
-"""Nights as CSV: how they are written, and how a file is judged before anything of it is done.
+"""Nights as CSV: writes files, and checks a whole file before any of it is imported.
 
-A file is taken whole or not at all. What is wrong with it is told by line and column.
+A file is accepted whole or not at all. Faults are reported by line and column.
 """
 
 import csv
@@ -37,10 +37,10 @@ COLUMNS = (
 NEEDED = ("category", "date")
 SETTING = COLUMNS[3:]
 
-# About a hundred bytes for each of as many rows as there may be.
+# About a hundred bytes for each of MAX_ROWS rows.
 MAX_BYTES = 10_000_000
 
-# Last year's nights may be written and read again; nobody sells them.
+# Last year's nights can be exported and imported again, although they are no longer sold.
 PAST_DAYS = 366
 
 MAX_FAULTS_SHOWN = 20
@@ -54,7 +54,7 @@ YES_OR_NO = {"yes": True, "no": False, "true": True, "false": False, "1": True, 
 
 @dataclass(frozen=True)
 class FileFault:
-    """What is wrong, in a sentence; line 0 is the whole file, and a column may be none."""
+    """What is wrong, in a sentence; line 0 means the whole file, and the column may be empty."""
 
     line: int
     column: str
@@ -62,7 +62,7 @@ class FileFault:
 
 
 class FileRefused(Exception):
-    """`faults` are the first of them, and `count` is how many there are."""
+    """The file has faults: `faults` lists the first of them, `count` says how many there are."""
 
     def __init__(self, faults: list[FileFault], count: int | None = None) -> None:
         self.faults = faults
@@ -76,18 +76,19 @@ class FileRefused(Exception):
 def export_nights(hotel: HotelFacts, first: date, last: date) -> Iterator[bytes]:
     """The stored nights from `first` to `last`, both included, as CSV in chunks.
 
-    One category is read at a time, within a request's time for each: a chunk may be sent long
-    after the one before it.
+    One category is read at a time, each within a request's time limit, since a chunk may be sent
+    long after the one before it.
     """
     return write_csv(_exported_rows(hotel, first, last))
 
 
 def today_of(hotel: HotelFacts) -> date:
+    """Today's date in the hotel's time zone."""
     return clock.today(hotel.time_zone)
 
 
 def exportable_days(hotel: HotelFacts) -> tuple[date, date]:
-    """The first and the last day that a file may be about."""
+    """The first and the last day that a file may contain."""
     today = clock.today(hotel.time_zone)
     return today - timedelta(days=PAST_DAYS), today + timedelta(days=HORIZON_DAYS)
 
@@ -125,9 +126,13 @@ def _exported_rows(hotel: HotelFacts, first: date, last: date) -> Iterator[list[
 
 
 def judge_file(content: bytes, hotel: HotelFacts) -> list[NightRow]:
-    """The rows of a file about this hotel. Raises FileRefused with everything that is wrong."""
+    """The rows of a file for this hotel. Raises FileRefused with all faults.
+
+    FileRefused lists at most MAX_FAULTS_SHOWN of them.
+    """
     text = _decode(content)
-    # Excel's line about the separator says what the header shows; lines keep their numbers.
+    # Excel's line about the separator repeats what the header shows. Its end of line stays, so that
+    # lines keep their numbers.
     text = _SEPARATOR_LINE.sub("", text)
     separator, names = _read_header(text)
     categories = {category.id: category for category in inventory.list_categories(hotel.id)}
@@ -138,7 +143,7 @@ def judge_file(content: bytes, hotel: HotelFacts) -> list[NightRow]:
     records = itertools.islice(_read_records(text, separator), 1, None)
     for number, (line, cells) in enumerate(records, start=1):
         if number > MAX_ROWS:
-            _refuse(f"The file has more than {MAX_ROWS:,} rows; divide it into several.")
+            _refuse(f"The file has more than {MAX_ROWS:,} rows; split it into several files.")
         row, found = judge.judge(line, cells)
         fault_count += len(found)
         faults += found[: MAX_FAULTS_SHOWN - len(faults)]
@@ -147,26 +152,26 @@ def judge_file(content: bytes, hotel: HotelFacts) -> list[NightRow]:
     if faults:
         raise FileRefused(faults, fault_count)
     if not rows:
-        _refuse("The file has a header, and no rows below it.")
+        _refuse("The file has a header but no rows below it.")
     return rows
 
 
 def _decode(content: bytes) -> str:
     if len(content) > MAX_BYTES:
-        _refuse(f"The file is larger than {MAX_BYTES // 1_000_000} MB; divide it into several.")
+        _refuse(f"The file is over {MAX_BYTES // 1_000_000} MB; split it into several files.")
     if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        _refuse("This is a spreadsheet's own file; save it as CSV (UTF-8) and send that.")
+        _refuse("This is a spreadsheet in its own format; save it as CSV (UTF-8) and send that.")
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         _refuse("The file is in UTF-16; save it as CSV in UTF-8.")
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        text = "This is not UTF-8 but perhaps Latin-1; save the file as CSV in UTF-8."
+        text = "This line is not UTF-8, but perhaps Latin-1; save the file as CSV in UTF-8."
         raise FileRefused([FileFault(line, "", text)]) from None
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
-        text = "A NUL character stands here; save the file as CSV in UTF-8, not UTF-16."
+        text = "This line has a NUL character; save the file as CSV in UTF-8, not UTF-16."
         raise FileRefused([FileFault(line, "", text)])
     if not text.strip():
         _refuse("The file is empty.")
@@ -174,12 +179,12 @@ def _decode(content: bytes) -> str:
 
 
 def _read_header(text: str) -> tuple[str, list[str]]:
-    """The separator, and the columns' names: with the right one most of them are known."""
+    """The separator and the column names; the right separator yields the most known names."""
     headers = {separator: _read_names(text, separator) for separator in SEPARATORS}
     separator = max(headers, key=lambda sign: len(set(headers[sign]).intersection(COLUMNS)))
     names = headers[separator]
     if not names:
-        _refuse("The quotation marks in the first line do not pair; it names the columns.")
+        _refuse("The first line, which names the columns, has an unmatched quotation mark.")
     line, _ = next(_read_records(text, separator))
     faults = [
         FileFault(line, name, _explain_name(name))
@@ -187,7 +192,7 @@ def _read_header(text: str) -> tuple[str, list[str]]:
         if name not in COLUMNS
     ]
     faults += [
-        FileFault(line, name, "This column is there twice.")
+        FileFault(line, name, "This column appears more than once.")
         for name in COLUMNS
         if names.count(name) > 1
     ]
@@ -195,7 +200,7 @@ def _read_header(text: str) -> tuple[str, list[str]]:
         FileFault(line, name, "This column is missing.") for name in NEEDED if name not in names
     ]
     if not faults and not set(names).intersection(SETTING):
-        faults = [FileFault(line, "", f"Nothing is to be set; give one of {', '.join(SETTING)}.")]
+        faults = [FileFault(line, "", f"No column sets anything; add one of {', '.join(SETTING)}.")]
     if faults:
         raise FileRefused(faults[:MAX_FAULTS_SHOWN], len(faults))
     return separator, names
@@ -203,15 +208,15 @@ def _read_header(text: str) -> tuple[str, list[str]]:
 
 def _explain_name(name: str) -> str:
     if name.startswith('"'):
-        return "Remove what stands before the quotation mark."
+        return "Remove the space before the quotation mark."
     return f"There is no such column; the columns are {', '.join(COLUMNS)}."
 
 
 def _read_names(text: str, separator: str) -> list[str]:
-    """The cells of the header if this is the separator."""
+    """The cells of the header with this separator; empty if they cannot be read."""
     try:
         _, cells = next(_read_records(text, separator))
-    except FileRefused:  # as names in quotation marks are with the wrong one
+    except FileRefused:  # quoted names fail with the wrong separator
         return []
     names = [cell.strip().lower() for cell in cells]
     # Some programs end every line with a separator.
@@ -221,7 +226,7 @@ def _read_names(text: str, separator: str) -> list[str]:
 
 
 def _read_records(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """Each record that is not empty, with the line that it begins on; the header is the first."""
+    """Each non-empty record with the number of its first line; the header comes first."""
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     while True:
         line = reader.line_num + 1
@@ -238,7 +243,7 @@ def _read_records(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
 def _explain(error: csv.Error) -> str:
     if "limit" in str(error):
         return "A cell here is far too long; perhaps a quotation mark is not closed."
-    return "The quotation marks here do not pair; close them, and write one in a cell as two."
+    return "A quotation mark here is unmatched; close it, and double each one inside a cell."
 
 
 def _refuse(message: str) -> None:
@@ -246,7 +251,7 @@ def _refuse(message: str) -> None:
 
 
 class _Judge:
-    """Judges one record after the other; equal cells, of which there are many, are judged once."""
+    """Checks one record after the other. Many cells are equal, so each value is checked once."""
 
     def __init__(
         self,
@@ -262,7 +267,7 @@ class _Judge:
         self._decimal_comma = decimal_comma
         self._first_day, self._last_day = exportable_days(hotel)
         self._seen: dict[tuple[str, str], int] = {}
-        # By column the cells that were good, with what they mean.
+        # The valid cells of each column, with their meaning.
         self._known: dict[str, dict[str, Any]] = {name: {} for name in names}
         self._readers: dict[str, Callable[[str], Any]] = {
             "hotel": self._read_hotel,
@@ -276,11 +281,11 @@ class _Judge:
         }
 
     def judge(self, line: int, cells: list[str]) -> tuple[NightRow | None, list[FileFault]]:
-        """The row, or what is wrong with it."""
+        """The row, or its faults."""
         if not "".join(cells[len(self._names) :]).strip():
             cells = cells[: len(self._names)]
         if len(cells) != len(self._names):
-            text = f"There are {len(cells)} cells in this row, and {len(self._names)} columns."
+            text = f"This row has {len(cells)} cells, but there are {len(self._names)} columns."
             return None, [FileFault(line, "", text)]
         values: dict[str, Any] = {}
         faults = []
@@ -299,20 +304,20 @@ class _Judge:
         values.pop("hotel", None)
         before = self._seen.setdefault((category.id, day), line)
         if before != line:
-            text = f"This night is in line {before} already; leave one of the two."
+            text = f"This night is already in line {before}; remove one of the two."
             return None, [FileFault(line, "date", text)]
         return NightRow(category.id, day, values, category.default_price), []
 
     def _read_hotel(self, text: str) -> str:
         if text != self._hotel.id:
             raise ValueError(
-                f"This file is imported for the hotel {self._hotel.id}, not {_show(text)}."
+                f"You are importing this file for hotel {self._hotel.id}, not {_show(text)}."
             )
         return text
 
     def _read_category(self, text: str) -> CategoryFacts:
         if text not in self._categories:
-            raise ValueError(f"{self._hotel.name} has no category with the id {_show(text)}.")
+            raise ValueError(f"{self._hotel.name} has no category with id {_show(text)}.")
         return self._categories[text]
 
     def _read_date(self, text: str) -> str:
@@ -321,7 +326,7 @@ class _Judge:
         except ValueError:
             day = date.min
         if day.isoformat() != text:
-            raise ValueError(f"Write a date that exists as YYYY-MM-DD, not {_show(text)}.")
+            raise ValueError(f"Write a valid date as YYYY-MM-DD, not {_show(text)}.")
         if not self._first_day <= day <= self._last_day:
             raise ValueError(f"Give a date from {self._first_day} to {self._last_day}, not {text}.")
         return text
@@ -333,8 +338,8 @@ class _Judge:
             digits = count_digits(currency)
             example = write_amount(12_000, currency)
             raise ValueError(
-                f"Write a price as {example}, without separators of thousands and with at most "
-                f"{digits} digits behind the mark, not {_show(text)}."
+                f"Write a price as {example}, without thousands separators and with at most "
+                f"{digits} decimal places, not {_show(text)}."
             )
         if amount > MAX_NIGHT_PRICE:
             highest = write_amount(MAX_NIGHT_PRICE, currency)
@@ -355,5 +360,5 @@ def _read_yes_or_no(text: str) -> bool:
 
 
 def _show(text: str) -> str:
-    """What stands in a cell, as far as it is needed to recognise it."""
+    """The cell's text, shortened but recognisable."""
     return repr(shorten(text, 40))

@@ -1,17 +1,17 @@
-"""Orders to make, change or import nights, which staff leave in MongoDB and workers find there.
+"""Orders to make, change or import nights: staff leave them in MongoDB, where workers find them.
 
-One job is worked on at a time, the oldest first, so that of two orders for the same nights the
-later one has the last word. A job is taken by compare-and-set for a lease; a worker that is
-killed leaves it to the next to look once the lease is over. A job remembers how far it is in the
-transaction that writes its nights, so nothing is done twice: not by the next worker, which cannot
-tell a night that is not changed yet from one that was put back, and not by one that is late.
-A job that meets an error
-which nobody expected fails at once, since those behind it wait; one that never comes to an end,
-because its worker or MongoDB is gone each time, is begun ten times.
+Workers process one job at a time, the oldest first, so that of two orders for the same nights the
+later one has the last word. A worker takes a job by compare-and-set for a lease. If the worker is
+killed, the next one takes the job when the lease has run out. The transaction that writes nights
+also stores the job's progress, so no work is done twice: not by the next worker, which could not
+tell a night not yet changed from one that was changed back, and not by a worker that is late.
 
-A change or an import is judged before it is ordered, so an order holds nothing but good rows. A
-change is judged again before its first night is written: the orders before it, or somebody else,
-may have changed what it was decided upon. An import sets its nights whatever they are by then.
+A job with an unexpected error fails at once, since other jobs wait behind it. A job that never
+ends, because its worker or MongoDB is gone each time, is started ten times.
+
+A change or an import is checked before it is ordered, so an order holds only valid rows. A change
+is checked again before its first night is written, since earlier orders or other people may have
+changed the nights on which it was based. An import sets its nights whatever they are by then.
 """
 
 import json
@@ -46,11 +46,12 @@ from bookings.refusals import Fault, NotAuthenticated, ValidationFailed
 
 logger = logging.getLogger(__name__)
 
-# The lease is renewed with each batch or category, which has 8 s: long before another worker may
-# take the job. One that lost it all the same writes nothing: see `_change`.
+# Each batch or category renews the lease and has 8 s, so the renewal comes long before another
+# worker may take the job. A worker that has lost its lease all the same writes nothing: see
+# `_change`.
 LEASE_MS = int(3 * MONGODB_TIMEOUT_S * 1000)
 
-# Deploying ends workers, and MongoDB elects; more often than that it is the job itself.
+# Deployments and elections of MongoDB interrupt jobs; after this many tries the job is at fault.
 MAX_TRIES = 10
 
 WAITING, RUNNING = NightsJob.State.WAITING.value, NightsJob.State.RUNNING.value
@@ -59,7 +60,7 @@ DONE, FAILED = NightsJob.State.DONE.value, NightsJob.State.FAILED.value
 GENERATE, CHANGE = NightsJob.Kind.GENERATE.value, NightsJob.Kind.CHANGE.value
 IMPORT = NightsJob.Kind.IMPORT.value
 
-# As many nights as a request writes in a second or two; a larger order is left to a worker.
+# A request writes this many nights in a second or two; a worker does larger orders.
 MAX_ROWS_AT_ONCE = 10_000
 
 _OPEN: dict[str, Any] = {"state": {"$in": [WAITING, RUNNING]}}
@@ -67,14 +68,14 @@ _OPEN: dict[str, Any] = {"state": {"$in": [WAITING, RUNNING]}}
 
 @dataclass(frozen=True)
 class JobFigures:
-    """How many jobs are not done, and how long ago the oldest of them was ordered."""
+    """How many jobs are open, and how many seconds ago the oldest of them was ordered."""
 
     open_jobs: int = 0
     oldest_age_s: float = 0.0
 
 
 class _LeaseLost(Exception):
-    """Somebody else has the job, or it was deleted."""
+    """Another worker has the job, or it was deleted."""
 
 
 def order_rows(
@@ -87,10 +88,10 @@ def order_rows(
     user_id: Any,
     allow_free: bool = False,
 ) -> bool:
-    """Orders that these nights be set; False if the order with this id was given before.
+    """Orders these nights to be set; returns False if an order with this id exists already.
 
-    Raises ValidationFailed, about nights.ALLOW_FREE, where nights would become free of charge
-    unless that is allowed.
+    Raises ValidationFailed for the field nights.ALLOW_FREE if nights would become free of charge
+    and `allow_free` is not set.
     """
     if not allow_free and (free := nights.count_free(rows)):
         raise ValidationFailed([Fault(nights.ALLOW_FREE, nights.tell_free(free))])
@@ -103,7 +104,8 @@ def order_rows(
         "end": max(days),
         "exclude_end": False,
         "price": None,
-        # No days: a worker of a release that knows no rows refuses this, and makes no nights.
+        # Without weekdays, a worker of an earlier release, which does not know rows, refuses the
+        # order and makes no nights.
         "weekdays": "",
         "overwrite": False,
         "summary": summary,
@@ -128,8 +130,8 @@ def order_rows(
 
 
 def sign_order(job_id: ObjectId, user_id: Any) -> None:
-    """Says in the order who gave it, unless their account was deleted meanwhile: then it stays
-    without a name, like those that were given before."""
+    """Notes in the order who gave it. If the account has been deleted meanwhile, the order stays
+    without a name, like the account's earlier orders."""
 
     def write(session: ClientSession) -> None:
         collection("nights_jobs").update_one(
@@ -141,7 +143,7 @@ def sign_order(job_id: ObjectId, user_id: Any) -> None:
 
 
 def work_on_small(job_id: ObjectId) -> None:
-    """Does the job here and now if it is small and no other is open before it."""
+    """Does the job at once if it is small and no older job is open."""
     small = {"_id": job_id, "total": {"$lte": MAX_ROWS_AT_ONCE}}
     if collection("nights_jobs").find_one(small, {"_id": 1}) and (job := _take_oldest(only=job_id)):
         _work_on_taken(job)
@@ -150,7 +152,7 @@ def work_on_small(job_id: ObjectId) -> None:
 def work_on_jobs() -> int:
     """Does one job after the other until none is left or another worker has one.
 
-    Returns how many came to an end here. An error of MongoDB leaves the job to be taken again.
+    Returns how many jobs ended here. After an error of MongoDB the job can be taken again.
     """
     ended = 0
     while job := _take_oldest():
@@ -159,7 +161,7 @@ def work_on_jobs() -> int:
 
 
 def read_figures() -> JobFigures:
-    """What waits or is being worked on now."""
+    """The figures of the jobs that are waiting or running."""
     found = list(
         collection("nights_jobs").aggregate(
             [
@@ -175,25 +177,27 @@ def read_figures() -> JobFigures:
 
 
 def pack(rows: Sequence[NightRow]) -> bytes:
-    """The rows in few bytes: as many as there may be stay far below what a document can hold."""
+    """Compresses the rows: even the largest order stays far below the size limit of a document."""
     told = [[row.category, row.day, row.values, row.base_price, row.seen] for row in rows]
     return zlib.compress(json.dumps(told, separators=(",", ":")).encode())
 
 
 def unpack(packed: bytes) -> list[NightRow]:
-    """The rows that were packed."""
+    """The rows that `pack` compressed."""
     return [NightRow(*told) for told in json.loads(zlib.decompress(packed))]
 
 
 def _take_oldest(*, only: ObjectId | None = None) -> dict[str, Any] | None:
-    """The oldest open job, for a lease; None if there is none or somebody is working on it, or
-    if it is not the `only` one that is wanted."""
+    """Takes the oldest open job for a lease.
+
+    Returns None if no job is open, if another worker has the oldest one, or if that is not `only`.
+    """
     jobs = collection("nights_jobs")
     with request_limits():
         oldest = jobs.find_one(_OPEN, {"_id": 1}, sort=[("created_at", 1), ("_id", 1)])
         if oldest is None or only not in (None, oldest["_id"]):
             return None
-        # A waiting job has no lease, and nothing is less than any moment.
+        # A waiting job has no lease, and null sorts before every date.
         is_free = {"$lt": ["$lease_until", "$$NOW"]}
         return jobs.find_one_and_update(
             {"_id": oldest["_id"], **_OPEN, "$expr": is_free},
@@ -204,7 +208,7 @@ def _take_oldest(*, only: ObjectId | None = None) -> dict[str, Any] | None:
                         "taken_by": secrets.token_hex(16),
                         "lease_until": _lease_end(),
                         "started_at": {"$ifNull": ["$started_at", "$$NOW"]},
-                        # An order is given without any.
+                        # A new order has no tries yet.
                         "tries": {"$add": [counted("$tries"), 1]},
                     }
                 }
@@ -214,7 +218,7 @@ def _take_oldest(*, only: ObjectId | None = None) -> dict[str, Any] | None:
 
 
 def _work_on_taken(job: dict[str, Any]) -> bool:
-    """Whether the job came to an end here."""
+    """Does the job; returns whether it ended here."""
     try:
         _work_on(job)
     except _LeaseLost:
@@ -236,12 +240,12 @@ def _work_on(job: dict[str, Any]) -> None:
         raise
     except Exception as error:
         if driver_error(error):
-            # The lease runs out, and somebody tries again; an outage counts for nothing.
+            # The lease runs out, and a worker tries again; an outage does not count as a try.
             if outage.is_to_blame(error):
                 with suppress(PyMongoError), request_limits():
                     _change(job, {"tries": job["tries"] - 1})
             raise
-        _end(job, FAILED, error="Something went wrong here; the worker's log says what.")
+        _end(job, FAILED, error="Something went wrong; see the worker's log.")
         failed_work.note(NIGHTS_JOBS, job["_id"], error, is_over=True)
         said = {"job": str(job["_id"]), **failed_work.describe(error)}
         logger.error("nights_job_failed", extra=said)
@@ -259,7 +263,7 @@ def _generate(job: dict[str, Any]) -> Progress:
         price=job["price"],
         weekdays=job["weekdays"].split(","),
         overwrite=job["overwrite"],
-        # Whoever ordered it was asked.
+        # Staff were asked when they gave the order.
         allow_free=True,
         begun=_begun(job),
         record=lambda progress, session: _renew(job, progress, session),
@@ -283,7 +287,7 @@ def _set(job: dict[str, Any]) -> Progress:
 
 
 def _begun(job: dict[str, Any]) -> Progress | None:
-    """How far workers before this one came. One of an earlier release did not say."""
+    """The progress that earlier workers stored; those of an earlier release stored none."""
     progress = job.get("progress")
     return (
         Progress(**{**progress, "categories": tuple(progress["categories"])}) if progress else None
@@ -291,7 +295,7 @@ def _begun(job: dict[str, Any]) -> Progress | None:
 
 
 def _renew(job: dict[str, Any], progress: Progress, session: ClientSession | None = None) -> None:
-    """Says that the worker is still there and, in a transaction that writes nights, how far."""
+    """Renews the lease and, in a transaction that writes nights, stores the progress."""
     fields = {"lease_until": _lease_end(), "done": progress.done, "total": progress.total}
     if session is not None:
         fields["progress"] = {**vars(progress), "categories": list(progress.categories)}
@@ -316,5 +320,5 @@ def _change(
 
 
 def _lease_end() -> dict[str, Any]:
-    """By MongoDB's clock, for a pipeline."""
+    """When a lease taken now ends by MongoDB's clock, as an expression of a pipeline."""
     return {"$add": ["$$NOW", LEASE_MS]}

@@ -1,10 +1,11 @@
-"""Making the sellable calendar: the nights of all categories of a hotel, in bulk.
+"""Makes the calendar that a hotel sells: the nights of all its categories, in bulk.
 
-A night's id says which it is, so a run may be interrupted, repeated and doubled: what is there
-stays, what is missing is made, and of two that make the same night the index lets one.
+A night's id is made of its category and day, so a run may be interrupted, repeated and doubled:
+existing nights stay, missing ones are made, and if two runs make the same night the index accepts
+one.
 
-Inserts and one update for each category, not an upsert for each night: 73,000 nights took 1.5 s
-this way and 10 s the other, and 48 s the other where nights had just been deleted.
+Nights are written with inserts and one update for each category, not with an upsert for each night:
+73,000 nights took 1.5 s this way, but 10 s with upserts, or 48 s if nights had just been deleted.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -26,28 +27,29 @@ from bookings.refusals import Fault, ValidationFailed
 # In the order of `date.weekday()`.
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
-# Nights that one order may set: what a worker writes in some seconds and one document can hold.
+# The most nights that one order may set: a worker writes them in a few seconds, and they fit into
+# one document.
 MAX_ROWS = 100_000
 
-# One transaction writes so many rows in some tenths of a second; MongoDB ends it after five.
+# One transaction writes this many rows in a few tenths of a second; MongoDB ends it after 5 s.
 ROWS_A_BATCH = 1_000
 
-# How often a batch is written again in which another worker made a night at the same moment.
+# How often a batch is tried if another worker makes one of its nights at the same moment.
 WRITE_ATTEMPTS = 3
 
-# From today to the last day that is sold, both included.
+# From today to the last day on sale, both included.
 MAX_NIGHTS_A_RUN = HORIZON_DAYS + 1
 
-# The field of forms and of refusals by which staff confirm that nights are to cost nothing.
+# The field of forms and refusals with which staff confirm that nights will cost nothing.
 ALLOW_FREE = "allow_free"
 
-# What MongoDB answers to a second document with the same id.
+# MongoDB's error code for a second document with the same id.
 DUPLICATE_KEY = 11000
 
 
 @dataclass(frozen=True)
 class NightsPlan:
-    """The nights to make: each of the dates in each of the categories at its price."""
+    """The nights to make: every date in every category, at the category's price."""
 
     prices: tuple[tuple[str, int], ...]
     dates: tuple[str, ...]
@@ -58,17 +60,17 @@ class NightsPlan:
 
     @property
     def free(self) -> int:
-        """How many of them cost nothing."""
+        """How many of the nights cost nothing."""
         return sum(price == 0 for _, price in self.prices) * len(self.dates)
 
 
 @dataclass(frozen=True)
 class NightRow:
-    """What is set of one night, by the names of its fields; `price` is in minor units.
+    """The values to set for one night, by field name; `price` is in minor units.
 
-    A night that is not there yet is made with `base_price` unless its price is set. `seen` is
-    what the fields were that are set when it was decided, empty where the night was not there;
-    without it the night may be anything by now.
+    A missing night is made with `base_price` unless `values` has a price. `seen` holds the values
+    that these fields had when staff decided on the change; it is empty if the night did not exist
+    then. If it is None, the values are set whatever the night is by now.
     """
 
     category: str
@@ -80,10 +82,10 @@ class NightRow:
 
 @dataclass(frozen=True)
 class Progress:
-    """How many nights there are to make, and what became of those that are written.
+    """How many nights there are to write, and what happened to those processed so far.
 
-    `left` were so already, and `refused` are no longer as they were seen. `categories` are those
-    whose nights are all generated.
+    `left` nights already had the values, and `refused` ones are no longer as they were seen.
+    `categories` are the categories whose nights are all generated.
     """
 
     total: int
@@ -98,13 +100,13 @@ class Progress:
         return self.made + self.changed + self.left + self.refused
 
 
-# What an order remembers of its progress, in the transaction that gets it there: so the worker that
-# takes it up again knows what was done, whatever became of those nights since.
+# Stores the progress of an order in the transaction that makes it: a worker that resumes the order
+# knows what was done, whatever has happened to those nights since.
 Record = Callable[[Progress, ClientSession], object]
 
 
 def _nothing(*_: object) -> None:
-    """Where nothing is remembered, or told."""
+    """Used if no progress is stored or reported."""
 
 
 def generate_nights(
@@ -121,12 +123,12 @@ def generate_nights(
     begun: Progress | None = None,
     record: Record = _nothing,
 ) -> Progress:
-    """Makes the nights from start to end of all the hotel's categories; see `plan_nights`.
+    """Makes the nights from start to end for all the hotel's categories; see `plan_nights`.
 
-    Nights that exist stay as they are; with `overwrite` their price is set, and nothing else of
-    them. `on_progress` is called before each category is written, within the time that MongoDB
-    has for both, and at the end; whatever it raises stops the run there. Each category is one
-    transaction, and `record` is part of it; what was `begun` is gone on with.
+    Existing nights stay as they are; with `overwrite` their price is set, and nothing else.
+    `on_progress` is called before each category is written and at the end. It shares the time limit
+    of the write, and an error that it raises stops the run there. Each category is one transaction,
+    and `record` is called in it. The run continues from `begun`.
     """
     with request_limits():
         plan = plan_nights(
@@ -180,11 +182,11 @@ def plan_nights(
     weekdays: Collection[str] = WEEKDAYS,
     allow_free: bool = False,
 ) -> NightsPlan:
-    """Judges what is asked for; raises ValidationFailed with a sentence for each fault.
+    """Checks an order and lists its nights. Raises ValidationFailed with a sentence for each fault.
 
     Both ends are included unless `exclude_end`. Only dates on one of the `weekdays` are taken.
-    The price is in minor units; without one it is each category's default price. Nights that cost
-    nothing are a fault of the field ALLOW_FREE unless they are allowed.
+    `price` is in minor units; without it each category's default price is used. Nights that cost
+    nothing are a fault of the field ALLOW_FREE unless `allow_free`.
     """
     dates, faults = _choose_dates(start, end, exclude_end, weekdays)
     if price is not None and not 0 <= price <= MAX_NIGHT_PRICE:
@@ -207,7 +209,7 @@ def plan_nights(
 def _choose_dates(
     start: date, end: date, exclude_end: bool, weekdays: Collection[str]
 ) -> tuple[list[str], list[Fault]]:
-    """The dates to make, and what is wrong with the wish for them."""
+    """The dates to make, and what is wrong with the choice of them."""
     count = (end - start).days + (0 if exclude_end else 1)
     faults = []
     if start > end:
@@ -223,7 +225,7 @@ def _choose_dates(
     days = [start + timedelta(days=number) for number in range(count)]
     dates = [day.isoformat() for day in days if WEEKDAYS[day.weekday()] in weekdays]
     if not dates:
-        faults.append(Fault("weekdays", "Choose weekdays that lie between start and end."))
+        faults.append(Fault("weekdays", "Choose weekdays that occur between start and end."))
     return dates, faults
 
 
@@ -266,10 +268,10 @@ def _write_nights(
 def judge_rows(
     rows: Sequence[NightRow], *, on_progress: Callable[[Progress], object] = _nothing
 ) -> None:
-    """Raises ValidationFailed if a category is there no more, or a night not as it was seen.
+    """Raises ValidationFailed if a category no longer exists, or a night is not as it was seen.
 
-    For before the first night is written: later the order's own nights are not as they were.
-    `on_progress` is called before each batch, within the time that MongoDB has for both.
+    Call it before the first night is written, since the order's own writes change the nights.
+    `on_progress` is called before each batch and shares the time limit of its read.
     """
     with request_limits():
         _check_categories({row.category for row in rows})
@@ -281,8 +283,8 @@ def judge_rows(
             stale += _count_stale(rows[start : start + ROWS_A_BATCH])
     if stale:
         text = (
-            f"{_count(stale)} changed meanwhile, so nothing of the order was written; "
-            "look at the prices again."
+            f"{_count(stale)} changed meanwhile, so no part of the order was written; "
+            "check the prices again."
         )
         raise ValidationFailed([Fault("", text)])
 
@@ -290,11 +292,11 @@ def judge_rows(
 def set_nights(
     rows: Sequence[NightRow], *, begun: Progress | None = None, record: Record = _nothing
 ) -> Progress:
-    """Sets what the rows say and leaves the rest of each night.
+    """Sets the values of the rows and leaves all else about each night.
 
-    A night that is neither as it was seen nor as it is to be is left and counted as refused. Rows
-    are written in their order, each batch as one transaction, and `record` is part of it; what was
-    `begun` is gone on with.
+    A night that has neither the values seen nor the values to set is left as it is, and counted as
+    refused. Rows are written in their order, in batches. Each batch is one transaction, and
+    `record` is called in it. The run continues from `begun`.
     """
     progress = replace(begun or Progress(0), total=len(rows))
     while progress.done < len(rows):
@@ -320,8 +322,11 @@ def set_nights(
 
 
 def _in_transaction(write: Callable[[ClientSession], Progress]) -> Progress:
-    """What `write` returns, committed on a majority. The driver runs it again after a conflict with
-    another person's change of a night, and sees that change then."""
+    """Returns what `write` returns, once a majority has committed it.
+
+    If someone else changes one of the nights at the same time, the driver runs `write` again, which
+    then sees that change.
+    """
     for attempt in range(1, WRITE_ATTEMPTS + 1):
         try:
             with database().client.start_session() as session:
@@ -336,12 +341,12 @@ def _in_transaction(write: Callable[[ClientSession], Progress]) -> Progress:
 
 
 def count_free(rows: Sequence[NightRow]) -> int:
-    """How many nights the rows would make free of charge, or open while they cost nothing."""
+    """How many nights the rows would make free of charge, or open at a price of 0."""
     rows = [
         row
         for row in rows
         if row.values.get("price", row.base_price) == 0
-        # The price of a night that is opened may be nothing already.
+        # A night that the row opens may cost nothing already.
         or ("price" not in row.values and row.values.get("closed") is False)
     ]
     count = 0
@@ -354,7 +359,7 @@ def count_free(rows: Sequence[NightRow]) -> int:
 
 
 def tell_free(count: int = 0) -> str:
-    """That so many nights, or those that the form is about, would cost nothing."""
+    """The sentence that this many nights, or those of the form, would cost nothing."""
     nights = "1 night" if count == 1 else f"{count:,} nights" if count else "Nights"
     return f"{nights} would be free of charge, at a price of 0."
 
@@ -368,11 +373,11 @@ def _becomes_free(row: NightRow, night: dict[str, Any] | None) -> bool:
 
 
 def tell_refused(count: int) -> str:
-    """What became of an order of which so many nights were refused."""
+    """The sentence on the result of an order if this many of its nights were refused."""
     are = "it is" if count == 1 else "they are"
     return (
         f"{_count(count)} changed meanwhile and left as {are}; the others are set. "
-        "Look at the prices again."
+        "Check the prices again."
     )
 
 
@@ -383,12 +388,12 @@ def _count(nights: int) -> str:
 def _check_categories(ids: set[str]) -> None:
     there = collection("room_categories").distinct("_id", {"_id": {"$in": sorted(ids)}})
     if gone := sorted(ids.difference(there)):
-        text = f"There is no category {gone[0]} any more; nothing of the order was written."
+        text = f"The category {gone[0]} no longer exists; no part of the order was written."
         raise ValidationFailed([Fault("category", text)])
 
 
 def _count_stale(rows: Sequence[NightRow]) -> int:
-    """How many of the nights are not as they were seen."""
+    """How many of the nights no longer have the values that were seen."""
     ids = [night_id(row.category, row.day) for row in rows]
     there = {night["_id"]: night for night in collection("nights").find({"_id": {"$in": ids}})}
     return sum(
@@ -400,7 +405,7 @@ def _count_stale(rows: Sequence[NightRow]) -> int:
 
 
 def _write_rows(rows: Sequence[NightRow], session: ClientSession) -> tuple[int, int, int]:
-    """Returns how many nights it made, how many it changed, and how many it refused to."""
+    """Returns how many nights it made, how many it changed, and how many it refused."""
     nights = collection("nights")
     ids = [night_id(row.category, row.day) for row in rows]
     found = nights.find({"_id": {"$in": ids}}, {"_id": 1}, session=session)
@@ -408,7 +413,7 @@ def _write_rows(rows: Sequence[NightRow], session: ClientSession) -> tuple[int, 
     missing = [
         {**_new_night(row.category, row.day, row.base_price), **row.values}
         for row, id_ in zip(rows, ids, strict=True)
-        # What was seen and is gone is not for a change of it to bring back.
+        # A change must not bring back a night that was seen and has been deleted since.
         if id_ not in there and not row.seen
     ]
     made = len(missing)
@@ -427,7 +432,7 @@ def _write_rows(rows: Sequence[NightRow], session: ClientSession) -> tuple[int, 
 
 
 def _group_by_values(rows: Iterable[NightRow]) -> list[tuple[UpdateMany, int]]:
-    """One update for all nights that get the same, since many do, with how many they are."""
+    """One update for all nights that get the same values, as many do, with their number."""
     ids: dict[tuple[Any, ...], list[str]] = {}
     for row in rows:
         seen = None if row.seen is None else tuple(row.seen.items())
@@ -441,7 +446,7 @@ def _group_by_values(rows: Iterable[NightRow]) -> list[tuple[UpdateMany, int]]:
 
 
 def _as_seen(ids: list[str], values: Any, seen: Any) -> dict[str, Any]:
-    """Those of the nights that are as they were seen, or are already as they are to be."""
+    """Matches those of the nights that have the values seen, or already the values to set."""
     condition: dict[str, Any] = {"_id": {"$in": ids}}
     if seen is not None:
         condition["$or"] = [dict(values), *([dict(seen)] if seen else [])]
@@ -462,5 +467,5 @@ def _new_night(category: str, day: str, price: int) -> dict[str, Any]:
 
 
 def night_id(category: str, day: str) -> str:
-    """What makes a night one, however often it is made."""
+    """The id of a night. It is the same however often the night is made, so there is only one."""
     return f"{category}|{day}"

@@ -203,10 +203,10 @@ def test_has_another_digest_when_anything_else_would_be_written() -> None:
         (Wish(price=1), {"category_ids": []}, "categories", "Choose categories of this hotel."),
         (Wish(price=1), {"category_ids": ["demo_double"]}, "categories", "of this hotel"),
         (Wish(price=1), {"category_ids": ["chalet_attic", "x"]}, "categories", "of this hotel"),
-        (Wish(price=1), {"first": date.fromisoformat(night(-2))}, "first", "not over"),
+        (Wish(price=1), {"first": date.fromisoformat(night(-2))}, "first", "from today on"),
         (Wish(price=1), {"last": date.fromisoformat(night(29))}, "last", "not before the first"),
         (Wish(price=1), {"last": date.fromisoformat(night(732))}, "last", "730 days ahead"),
-        (Wish(price=1), {"weekdays": []}, "weekdays", "that lie between"),
+        (Wish(price=1), {"weekdays": []}, "weekdays", "that occur between"),
     ],
 )
 def test_refuses_a_wish_with_a_fault(
@@ -316,7 +316,7 @@ def test_writes_nothing_if_a_category_is_gone() -> None:
     found = job(job_id)
     assert found.state == "failed"
     assert found.error == (
-        "There is no category chalet_suite any more; nothing of the order was written."
+        "The category chalet_suite no longer exists; no part of the order was written."
     )
     assert prices() == {}
 
@@ -414,8 +414,8 @@ def test_writes_nothing_if_a_night_was_changed_since_it_was_seen(meanwhile: Any)
     found = job(job_id)
     assert (found.state, found.done) == ("failed", 0)
     assert found.error == (
-        "1 night was changed meanwhile, so nothing of the order was written; "
-        "look at the prices again."
+        "1 night was changed meanwhile, so no part of the order was written; "
+        "check the prices again."
     )
     assert prices() == before
 
@@ -451,7 +451,7 @@ def test_leaves_a_night_that_is_changed_while_it_writes(monkeypatch: Patch, day:
     assert (found.state, found.done) == ("failed", 2)
     assert found.error == (
         "1 night was changed meanwhile and left as it is; the others are set. "
-        "Look at the prices again."
+        "Check the prices again."
     )
     assert prices()[f"chalet_attic|{day}"] == 5
     assert 5 < sum(prices().values()) - 5 in (8_800, 11_000)

@@ -124,19 +124,19 @@ def test_leaves_what_has_no_column(hotel: HotelFacts) -> None:
     [
         (b"", 0, "The file is empty."),
         (b"\xef\xbb\xbf\r\n \r\n", 0, "The file is empty."),
-        (file(HEADER), 0, "The file has a header, and no rows below it."),
-        (b"x" * 10_000_001, 0, "The file is larger than 10 MB; divide it into several."),
-        (b"PK\x03\x04rest", 0, "This is a spreadsheet's own file; save it as CSV"),
-        (b"\xd0\xcf\x11\xe0rest", 0, "This is a spreadsheet's own file; save it as CSV"),
+        (file(HEADER), 0, "The file has a header but no rows below it."),
+        (b"x" * 10_000_001, 0, "The file is over 10 MB; split it into several files."),
+        (b"PK\x03\x04rest", 0, "This is a spreadsheet in its own format; save it as CSV"),
+        (b"\xd0\xcf\x11\xe0rest", 0, "This is a spreadsheet in its own format; save it as CSV"),
         (file(HEADER, encoding="utf-16"), 0, "The file is in UTF-16"),
-        (file(HEADER, encoding="utf-16-be"), 1, "A NUL character stands here"),
+        (file(HEADER, encoding="utf-16-be"), 1, "This line has a NUL character"),
         (file(HEADER, "Dübel,x,1", encoding="latin-1"), 2, "perhaps Latin-1"),
-        (file(HEADER, "a,b,1", "chalet\0_attic,x,1"), 3, "A NUL character stands here"),
-        (file(HEADER, '"chalet"_attic,x,1'), 2, "The quotation marks here do not pair"),
-        (file(HEADER, "chalet_attic,x", '"chalet_attic,x,1'), 3, "quotation marks here do not"),
+        (file(HEADER, "a,b,1", "chalet\0_attic,x,1"), 3, "This line has a NUL character"),
+        (file(HEADER, '"chalet"_attic,x,1'), 2, "A quotation mark here is unmatched"),
+        (file(HEADER, "chalet_attic,x", '"chalet_attic,x,1'), 3, "mark here is unmatched"),
         (file(HEADER, '"' + "x\n" * 100_000), 2, "far too long; perhaps a quotation mark"),
         (file(HEADER, "x" * 200_000), 2, "far too long"),
-        (file('"category,date,price'), 0, "The quotation marks in the first line do not pair"),
+        (file('"category,date,price'), 0, "has an unmatched quotation mark"),
     ],
 )
 def test_refuses_what_is_no_such_file(
@@ -153,11 +153,11 @@ def test_refuses_what_is_no_such_file(
     [
         ("category,date,price,colour", "colour", "There is no such column; the columns are hotel"),
         ("category,,date,price", "", "There is no such column"),
-        ('category, "date",price', '"date"', "Remove what stands before the quotation mark."),
-        ("category,date,price,Price", "price", "This column is there twice."),
+        ('category, "date",price', '"date"', "Remove the space before the quotation mark."),
+        ("category,date,price,Price", "price", "This column appears more than once."),
         ("category,price", "date", "This column is missing."),
         ("date,price", "category", "This column is missing."),
-        ("category,date", "", "Nothing is to be set; give one of price, closed"),
+        ("category,date", "", "No column sets anything; add one of price, closed"),
     ],
 )
 def test_refuses_columns_that_do_not_fit(
@@ -172,17 +172,17 @@ def test_refuses_columns_that_do_not_fit(
 @pytest.mark.parametrize(
     ("column", "cell", "sentence"),
     [
-        ("hotel", "grand", "This file is imported for the hotel chalet, not 'grand'."),
-        ("category", "demo_double", "Chalet has no category with the id 'demo_double'."),
-        ("category", "", "Chalet has no category with the id ''."),
-        ("date", "2027-02-29", "Write a date that exists as YYYY-MM-DD, not '2027-02-29'."),
+        ("hotel", "grand", "You are importing this file for hotel chalet, not 'grand'."),
+        ("category", "demo_double", "Chalet has no category with id 'demo_double'."),
+        ("category", "", "Chalet has no category with id ''."),
+        ("date", "2027-02-29", "Write a valid date as YYYY-MM-DD, not '2027-02-29'."),
         ("date", "01.03.2027", "Write a date"),
         ("date", "2027-W01-1", "Write a date"),
         ("date", "", "Write a date"),
         ("date", night(740), "Give a date from"),
         ("date", night(-380), "Give a date from"),
-        ("price", "-1", "Write a price as 120.00, without separators of thousands"),
-        ("price", "12.345", "at most 2 digits behind the mark"),
+        ("price", "-1", "Write a price as 120.00, without thousands separators"),
+        ("price", "12.345", "at most 2 decimal places"),
         ("price", "", "Write a price"),
         ("price", "=1+1", "Write a price"),
         ("price", "99999999", "Give a price of at most 10000000.00."),
@@ -226,15 +226,15 @@ def test_refuses_a_night_that_is_there_twice(hotel: HotelFacts) -> None:
     fault = the_fault(file(HEADER, row, f"chalet_suite,{DAY},95.50", row), hotel)
 
     assert (fault.line, fault.column) == (4, "date")
-    assert fault.message == "This night is in line 2 already; leave one of the two."
+    assert fault.message == "This night is already in line 2; remove one of the two."
 
 
 def test_refuses_a_row_with_other_cells_than_columns(hotel: HotelFacts) -> None:
     found = faults(file(HEADER, f"chalet_attic,{DAY}", f"chalet_attic,{DAY},95,50"), hotel)
 
     assert [fault.message for fault in found] == [
-        "There are 2 cells in this row, and 3 columns.",
-        "There are 4 cells in this row, and 3 columns.",
+        "This row has 2 cells, but there are 3 columns.",
+        "This row has 4 cells, but there are 3 columns.",
     ]
 
 
@@ -367,7 +367,7 @@ def test_refuses_more_rows_than_an_order_holds(
     fault = the_fault(file(HEADER, *rows), hotel)
 
     assert len(judge_file(file(HEADER, *rows[:2]), hotel)) == 2
-    assert fault.message == "The file has more than 2 rows; divide it into several."
+    assert fault.message == "The file has more than 2 rows; split it into several files."
 
 
 def test_packs_rows_that_say_everything_into_a_document() -> None:

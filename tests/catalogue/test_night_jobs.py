@@ -270,7 +270,7 @@ def test_fails_at_a_surprise_rather_than_trying_for_ever() -> None:
 
     assert night_jobs.work_on_jobs() == 1
     assert stored(job)["state"] == "failed"
-    assert stored(job)["error"] == "Something went wrong here; the worker's log says what."
+    assert stored(job)["error"] == "Something went wrong; see the worker's log."
 
 
 def test_leaves_the_job_to_the_next_worker_when_mongodb_fails(monkeypatch: Patch) -> None:
