@@ -1,4 +1,4 @@
-"""Who is asking: a partner by its token, a person by their session."""
+"""Identifies the caller: a partner by its token, a person by their session."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ class TokenAuthentication(BaseAuthentication):
             return None
         caller = find_caller(token.strip())
         if caller is None:
-            raise AuthenticationFailed("This token is unknown or revoked.")
+            raise AuthenticationFailed("This token is unknown or has been revoked.")
         return caller, None
 
     def authenticate_header(self, request: Request) -> str:

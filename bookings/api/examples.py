@@ -1,4 +1,4 @@
-"""What the OpenAPI description shows as examples; a test holds them to its schemas."""
+"""The examples of the OpenAPI description; a test checks them against its schemas."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ def _change(booking: dict[str, Any], message: str, key: str = "order-1001") -> d
 
 WISHES = [
     OpenApiExample(
-        "This very room for one night",
+        "One particular room for one night",
         value={"userId": "ada", "resourceId": "grand_101", "date": "2027-02-15"},
         request_only=True,
     ),
@@ -74,12 +74,12 @@ WISHES = [
 
 SEEN = [
     OpenApiExample(
-        "Nothing: what the key was told still holds",
+        "Nothing: the stay is still what the key was told",
         value={},
         request_only=True,
     ),
     OpenApiExample(
-        "What was seen, after the hotel had moved the hold",
+        "The stay that the guest saw after the hotel moved the hold",
         value={
             "checkIn": "2027-02-15",
             "checkOut": "2027-02-17",
@@ -137,7 +137,7 @@ STAYS = {
             "reasons": [
                 {
                     "code": "SOLD_OUT",
-                    "message": "No room is free on all these nights.",
+                    "message": "Sold out on 2027-02-16.",
                     "dates": ["2027-02-16"],
                 }
             ],

@@ -1,4 +1,4 @@
-"""Reading a JSON body without letting it cost more than a booking is worth."""
+"""Reads a JSON body at a bounded cost."""
 
 import json
 from collections.abc import Mapping
@@ -10,14 +10,14 @@ from rest_framework.request import Request
 
 from bookings.refusals import MalformedJson, UnsupportedMediaType
 
-# A booking nests two deep. Deeper ones only exhaust the parser's stack.
+# A booking nests two levels deep. Deeper bodies only exhaust the parser's stack.
 MAX_DEPTH = 16
 
 
 def read_json(request: Request) -> Any:
-    """The request's JSON. Raises MalformedJson or UnsupportedMediaType.
+    """The request's JSON value. Raises MalformedJson or UnsupportedMediaType.
 
-    How large a body may be is judged before any view is asked (bookingsite/bodies.py).
+    bookingsite/bodies.py limits the size of a body before any view runs.
     """
     try:
         return request.data
@@ -26,7 +26,7 @@ def read_json(request: Request) -> Any:
 
 
 class BoundedJSONParser(BaseParser):
-    """Strict JSON in UTF-8, not nested deeply. Raises MalformedJson."""
+    """Parses strict JSON in UTF-8 that is not nested deeply. Raises MalformedJson."""
 
     media_type = "application/json"
 
@@ -50,7 +50,10 @@ def parse_json(body: bytes) -> Any:
 
 
 def _check_depth(text: str) -> None:
-    """Counts brackets, also those in strings: a bound on nesting, found without recursion."""
+    """Raises MalformedJson if brackets nest too deeply, without recursion of its own.
+
+    Texts with few brackets, counting those in strings, pass without a closer look.
+    """
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return
     depth, in_string, escaped = 0, False, False
@@ -62,7 +65,7 @@ def _check_depth(text: str) -> None:
         elif sign in "[{":
             depth += 1
             if depth > MAX_DEPTH:
-                raise MalformedJson(f"The body nests deeper than {MAX_DEPTH} levels.")
+                raise MalformedJson(f"The body nests deeper than {MAX_DEPTH} levels; flatten it.")
         elif sign in "]}":
             depth -= 1
 

@@ -1,4 +1,4 @@
-"""What the OpenAPI description says of each operation: bodies, headers, codes."""
+"""The OpenAPI description of each operation: bodies, headers, codes."""
 
 import json
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ from bookings.stays.answers import PROBLEM_JSON, problem
 
 
 class TokenScheme(OpenApiAuthenticationExtension):
-    """How the description names partners' tokens."""
+    """The description of partners' tokens."""
 
     target_class = "bookings.api.authentication.TokenAuthentication"
     name = "token"
@@ -32,7 +32,7 @@ class TokenScheme(OpenApiAuthenticationExtension):
 
 
 class SessionScheme(OpenApiAuthenticationExtension):
-    """How the description names people's sessions; they also send the CSRF token."""
+    """The description of people's sessions, which also send a CSRF token."""
 
     target_class = "bookings.api.authentication.CustomerSessionAuthentication"
     name = "session"
@@ -41,14 +41,14 @@ class SessionScheme(OpenApiAuthenticationExtension):
         return {"type": "apiKey", "in": "cookie", "name": "sessionid"}
 
 
-HOTEL_UNLESS_GIVEN = "The site's own choice unless given, or its only hotel."
+HOTEL_UNLESS_GIVEN = "The hotel. By default the site's default hotel, or its only one."
 
 PROBLEM = serializers.ProblemSerializer
 
 ID: dict[str, Any] = {"type": "string", "pattern": serializers.ID_PATTERN}
 OBJECT_ID: dict[str, Any] = {"type": "string", "pattern": "^[0-9a-f]{24}$"}
 
-# The form that idempotency/keys.py reads: bare without quote, backslash and comma, or quoted.
+# The form that idempotency/keys.py reads: bare, without quotes, backslashes and commas; or quoted.
 KEY_FORM = r"""([!#-+\--\[\]-~]{1,255}|"([!#-\[\]-~]|\\["\\]){1,255}")"""
 
 
@@ -79,14 +79,14 @@ HEADERS = [
     ),
 ]
 KEY_ANSWER_HEADERS = [
-    _header("Idempotency-Key", "The key in force, also when the server made it."),
-    _header("Idempotency-Replayed", "`true` when this is an earlier answer again."),
-    _header("Idempotency-Payload-Mismatch", "`true` when a replay's payload was another one."),
-    _header("Idempotency-Stored", "`false` when a refusal could not be kept and may change."),
-    _header("Server-Timing", "Milliseconds of claim, lock, txn and finish."),
+    _header("Idempotency-Key", "The key used for this request, even if the server made it."),
+    _header("Idempotency-Replayed", "`true` if this repeats an earlier answer."),
+    _header("Idempotency-Payload-Mismatch", "`true` if the repeated request had other contents."),
+    _header("Idempotency-Stored", "`false` if a refusal could not be stored and may change."),
+    _header("Server-Timing", "Milliseconds spent in claim, lock, txn and finish."),
     *HEADERS,
 ]
-# Keys that the server made cannot be sent, but for confirming what was booked under one.
+# Clients may send a key that the server made only to confirm what was booked under it.
 KEY_HEADERS = [_key_header(rf'^(?!"?auto:){KEY_FORM}$'), *KEY_ANSWER_HEADERS]
 EXTEND_KEY_HEADERS = [
     _key_header(rf'^(?!"?auto:){KEY_FORM}$', required=True),
@@ -95,7 +95,7 @@ EXTEND_KEY_HEADERS = [
 CONFIRM_KEY_HEADERS = [_key_header(f"^{KEY_FORM}$", required=True), *KEY_ANSWER_HEADERS]
 
 
-# What any operation may be answered with.
+# The refusals that any operation can give.
 _ALWAYS = (
     refusals.UnreadableRequest(),
     refusals.NotAuthenticated(),
@@ -109,7 +109,7 @@ _ALWAYS = (
 
 
 def _problems(refusals: Iterable[Refusal]) -> dict[Any, OpenApiResponse]:
-    """By status, each with the code's own answer as an example."""
+    """The problem responses by status, with the answer for each code as an example."""
     by_status: dict[int, list[Refusal]] = {}
     for refusal in (*_ALWAYS, *refusals):
         by_status.setdefault(refusal.status, []).append(refusal)
@@ -129,7 +129,7 @@ def _problems(refusals: Iterable[Refusal]) -> dict[Any, OpenApiResponse]:
 def _answers(
     status: int, serializer: Any, example: dict[str, Any], *refusals: Refusal
 ) -> dict[Any, Any]:
-    """A success as `example` shows it, and what the operation may be refused with."""
+    """The successful response, with `example`, and the refusals of the operation."""
     success = OpenApiResponse(
         serializer, description="Done.", examples=[OpenApiExample("Success", value=example)]
     )
@@ -144,12 +144,12 @@ create_schema = extend_schema(
     operation_id="create_booking",
     summary="Book or hold a room",
     description="Books rooms for the nights from `checkIn` up to the day of `checkOut`, or for the "
-    "one night of `date`: this very room (`resourceId`), any room of a category (`categoryId`), or "
-    "several (`rooms`), all or none. With `hold` they are kept until `expiresAt` instead, to be "
-    "confirmed under the same key.\n\n"
-    "Send an `Idempotency-Key` of your own, and send the request again with it whenever no answer "
-    "came, or one with `Retry-After`: it books once, and every success is answered with the same "
-    "bytes. Without a key one is made of what is booked, for two minutes.",
+    "one night of `date`. Name a particular room (`resourceId`), a category of which any room will "
+    "do (`categoryId`), or several rooms (`rooms`) to book all or none. With `hold` the rooms are "
+    "held until `expiresAt` instead; confirm them with the same key.\n\n"
+    "Send an `Idempotency-Key` of your own. If you get no answer, or one with `Retry-After`, send "
+    "the request again with the same key: it books only once, and a success is repeated byte for "
+    "byte. Without your own key, the server makes one from what you book, good for two minutes.",
     parameters=KEY_HEADERS,
     request=serializers.CreateBookingSerializer,
     examples=examples.WISHES,
@@ -175,22 +175,22 @@ create_schema = extend_schema(
 list_schema = extend_schema(
     operation_id="list_bookings",
     summary="List your bookings, newest first",
-    description="The bookings that you made, with whatever filters you name. `next` is the "
-    "`cursor` of the next page, and null on the last one.",
+    description="The bookings that you made and that match all filters. `next` is the `cursor` of "
+    "the next page, and null on the last one.",
     parameters=[
         OpenApiParameter(
             "userId",
             {"type": "string", "minLength": 1, "maxLength": MAX_USER_ID},
-            description="As it was sent with the booking.",
+            description="As sent with the booking.",
         ),
         OpenApiParameter("resourceId", ID, description="Stays in this room."),
         OpenApiParameter("date", OpenApiTypes.DATE, description="A night of the stay."),
-        OpenApiParameter("status", OpenApiTypes.STR, enum=STATUSES, description="As it is now."),
-        OpenApiParameter("cursor", OBJECT_ID, description="`next` of the page before."),
+        OpenApiParameter("status", OpenApiTypes.STR, enum=STATUSES, description="Present status."),
+        OpenApiParameter("cursor", OBJECT_ID, description="`next` of the previous page."),
         OpenApiParameter(
             "limit",
             {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
-            description="How many a page has at most.",
+            description="The most bookings on a page.",
         ),
         *HEADERS,
     ],
@@ -207,7 +207,7 @@ BOOKING_ID = OpenApiParameter(
 get_schema = extend_schema(
     operation_id="get_booking",
     summary="Read one of your bookings",
-    description="The booking as it is now. One that is not yours is not found.",
+    description="The booking as it is now. Bookings that are not yours are not found.",
     parameters=[BOOKING_ID, *HEADERS],
     responses=_answers(200, serializers.OneBookingSerializer, examples.READ, refusals.NotFound()),
 )
@@ -215,13 +215,13 @@ _CHANGE_REFUSALS = (refusals.InvalidIdempotencyKey(), refusals.NotFound())
 confirm_schema = extend_schema(
     operation_id="confirm_booking",
     summary="Confirm a hold with the key that made it",
-    description="Turns a hold into a booking at the price it was held at. Send the "
-    "`Idempotency-Key` that the hold was made with. Up to ten minutes after `expiresAt` a hold is "
-    "confirmed as well if its rooms are still free. Confirming again answers the same.\n\n"
-    "The hotel's staff may move a hold. If its dates, its total or its kinds of rooms are no "
-    "longer what this key was told, the answer is `PRICE_CHANGED` with the `booking` as it is now. "
-    "Show it, and if it is agreed to, send the same key again with what was seen; what you leave "
-    "out is taken for what the key was told.",
+    description="Turns a hold into a booking at the hold's price. Send the `Idempotency-Key` that "
+    "made the hold. A hold can be confirmed up to ten minutes after `expiresAt` if its rooms are "
+    "still free. Confirming again gives the same answer.\n\n"
+    "The hotel's staff may move a hold. If its dates, total or kinds of rooms differ from what "
+    "this key was told, the answer is `PRICE_CHANGED` with the `booking` as it is now. Show it to "
+    "your guest. If they agree, send the same key again with what they saw; for fields that you "
+    "leave out, what the key was told counts.",
     parameters=[BOOKING_ID, *CONFIRM_KEY_HEADERS],
     request=serializers.ConfirmBookingSerializer,
     examples=examples.SEEN,
@@ -235,9 +235,9 @@ confirm_schema = extend_schema(
         refusals.HoldExpired(),
         refusals.KeyMismatch(),
         refusals.PriceChanged(
-            "This is not the stay that you have seen: it is now grand_101 from 2027-02-17 to "
-            "2027-02-18 for 15000 EUR in minor units; send that as resourceIds, checkIn, checkOut "
-            "and quotedTotal if you agree.",
+            "The stay has changed. It is now grand_101 from 2027-02-17 to 2027-02-18 for 15000 EUR "
+            "in minor units; send that as resourceIds, checkIn, checkOut and quotedTotal if you "
+            "agree.",
             booking=examples.MOVED_MEANWHILE,
         ),
         refusals.IdempotencyInProgress(),
@@ -246,11 +246,12 @@ confirm_schema = extend_schema(
 )
 extend_hold_schema = extend_schema(
     operation_id="extend_hold",
-    summary="Make a hold last longer",
-    description="Makes a live hold last as long from now as the hotel's holds do, ten times and "
-    "an hour in all at most. Send a new `Idempotency-Key` for each time; the same one again "
-    "extends it once. Where its end would not move, as after the hotel has made its holds shorter, "
-    "nothing is changed, and the same key may be sent again nearer the end.",
+    summary="Extend a hold",
+    description="Restarts the time of a live hold, as if it were made now. A hold can be extended "
+    "at most ten times, and lasts at most an hour in all. Send a new `Idempotency-Key` for each "
+    "extension; repeating a key extends the hold only once. If the hold's end would not move, for "
+    "example because the hotel has shortened its holds, nothing changes; you can send the same key "
+    "again closer to the end.",
     parameters=[BOOKING_ID, *EXTEND_KEY_HEADERS],
     request=None,
     responses=_answers(
@@ -267,8 +268,8 @@ extend_hold_schema = extend_schema(
 cancel_schema = extend_schema(
     operation_id="cancel_booking",
     summary="Cancel a booking",
-    description="Gives the rooms back at once: a hold at any time, a booking until the hotel's "
-    "deadline. Cancelling again answers the same.",
+    description="Releases the rooms at once. You can cancel a hold at any time, and a booking "
+    "until the hotel's deadline. Cancelling again gives the same answer.",
     parameters=[BOOKING_ID, *KEY_HEADERS],
     request=None,
     responses=_answers(
@@ -283,15 +284,16 @@ cancel_schema = extend_schema(
 GUESTS = OpenApiParameter(
     "guests",
     {"type": "integer", "minimum": 1, "maximum": MAX_GUESTS, "default": 1},
-    description="In each room.",
+    description="Guests in each room.",
 )
 _NO_DATE = _invalid("checkIn", "This is required.")
 availability_schema = extend_schema(
     operation_id="find_stays",
-    summary="What a hotel can offer for a stay, and if not, why not and when",
-    description="Each category of the hotel with its price for these nights and how many rooms "
-    "are left; for one that cannot be booked the reasons, and the nearest stays that can, nearest "
-    "first: on other dates, or for more or fewer nights. What is shown is not held.",
+    summary="Find what a hotel can offer for a stay",
+    description="Each category of the hotel, with its price for these nights and the number of "
+    "rooms left. For a category that is not available, the answer gives the reasons and the "
+    "nearest available stays, nearest first: on other dates, or with more or fewer nights. Nothing "
+    "is held.",
     parameters=[
         OpenApiParameter("hotelId", ID, description=HOTEL_UNLESS_GIVEN),
         OpenApiParameter(
@@ -307,9 +309,9 @@ availability_schema = extend_schema(
 )
 calendar_schema = extend_schema(
     operation_id="read_month",
-    summary="A category's month: on which days a stay can begin, prices, restrictions, rooms left",
-    description="One month of a category. For each day: whether a stay can begin on it, the "
-    "shortest one that can and what it costs, and what restricts stays.",
+    summary="Read a category's month: days of arrival, prices, restrictions, rooms left",
+    description="One month of a category. Each day says whether a stay can begin on it, what the "
+    "shortest such stay is and costs, and which restrictions apply.",
     parameters=[
         OpenApiParameter("categoryId", ID, required=True, description="`id` of the category."),
         OpenApiParameter(
@@ -330,13 +332,13 @@ calendar_schema = extend_schema(
 )
 resources_schema = extend_schema(
     operation_id="list_free_resources",
-    summary="Rooms that are free on one night",
+    summary="List the rooms that are free on one night",
     description="The rooms of a hotel that can be booked for this one night, with their prices, "
-    "in the order of their ids. `next` is the `cursor` of the next page, and null on the last one.",
+    "ordered by id. `next` is the `cursor` of the next page, and null on the last one.",
     parameters=[
         OpenApiParameter("date", OpenApiTypes.DATE, required=True, description="The night."),
         OpenApiParameter("hotelId", ID, description=HOTEL_UNLESS_GIVEN),
-        OpenApiParameter("cursor", ID, description="`next` of the page before."),
+        OpenApiParameter("cursor", ID, description="`next` of the previous page."),
         *HEADERS,
     ],
     responses=_answers(

@@ -1,4 +1,4 @@
-"""The shapes of the API, for its OpenAPI description. bookings/stays/answers.py makes the bytes."""
+"""The API's shapes, for its OpenAPI description. bookings/stays/answers.py makes the real bytes."""
 
 from rest_framework import serializers
 
@@ -28,8 +28,10 @@ class WantedRoomSerializer(serializers.Serializer):
 
 class CreateBookingSerializer(serializers.Serializer):
     userId = serializers.CharField(max_length=MAX_USER_ID, required=False)
-    resourceId = serializers.RegexField(ID_PATTERN, required=False, help_text="This very room.")
-    categoryId = serializers.RegexField(ID_PATTERN, required=False, help_text="Any such room.")
+    resourceId = serializers.RegexField(ID_PATTERN, required=False, help_text="This room.")
+    categoryId = serializers.RegexField(
+        ID_PATTERN, required=False, help_text="Any room of this category."
+    )
     rooms = serializers.ListField(
         child=WantedRoomSerializer(),
         required=False,
@@ -58,7 +60,7 @@ class ConfirmBookingSerializer(serializers.Serializer):
         required=False,
         min_length=1,
         max_length=MAX_ROOMS,
-        help_text="These very rooms. Without it other rooms of the same kinds will do.",
+        help_text="Exactly these rooms. Without it, any rooms of the same kinds will do.",
     )
 
 
@@ -144,13 +146,15 @@ class CategoryStaySerializer(serializers.Serializer):
     name = serializers.CharField()
     occupancy = serializers.IntegerField()
     available = serializers.BooleanField()
-    roomsLeft = serializers.IntegerField(help_text="Rooms that are free on all the nights.")
+    roomsLeft = serializers.IntegerField(help_text="Rooms that are free on all these nights.")
     price = PriceSerializer(allow_null=True)
-    reasons = ReasonSerializer(many=True, help_text="Why it is not available; empty if it is.")
+    reasons = ReasonSerializer(
+        many=True, help_text="Why the category is not available; empty if it is."
+    )
     nearest = NearestSerializer(
         many=True,
-        help_text="The closest stays that are, closest first: as long, or some nights shorter or "
-        "longer where that is closer.",
+        help_text="The closest available stays, closest first: of the same length, or a few nights "
+        "shorter or longer if that is closer.",
     )
 
 
@@ -165,20 +169,20 @@ class StaysSerializer(serializers.Serializer):
 
 class ShortestStaySerializer(serializers.Serializer):
     checkOut = serializers.DateField()
-    price = PriceSerializer(help_text="Of one room for the whole stay.")
+    price = PriceSerializer(help_text="The price of one room for the whole stay.")
 
 
 class DaySerializer(serializers.Serializer):
     date = serializers.DateField()
-    forSale = serializers.BooleanField(help_text="Whether some stay can begin on this day.")
+    forSale = serializers.BooleanField(help_text="Whether any stay can begin on this day.")
     shortestStay = ShortestStaySerializer(
-        allow_null=True, help_text="The shortest stay that can; null where none can."
+        allow_null=True, help_text="The shortest stay that can begin on this day; null if none can."
     )
     roomsLeft = serializers.IntegerField(help_text="Rooms that are free on this night.")
     price = serializers.IntegerField(allow_null=True, help_text="Minor units of the currency.")
     minStay = serializers.IntegerField(
-        help_text="Nights that a stay from this day has at least; for want of rooms or of days to "
-        "leave on, the shortest one may have more."
+        help_text="The minimum stay from this day, in nights. The shortest stay may be longer if "
+        "rooms are taken or days are closed to departure."
     )
     closed = serializers.BooleanField()
     closedToArrival = serializers.BooleanField()
@@ -206,4 +210,4 @@ class ProblemSerializer(serializers.Serializer):
     code = serializers.CharField()
     error = serializers.CharField()
     errors = FaultSerializer(many=True, required=False)  # type: ignore[assignment]  # ours
-    booking = BookingSerializer(required=False, help_text="What a confirmation would book now.")
+    booking = BookingSerializer(required=False, help_text="The stay that would be confirmed now.")

@@ -1,4 +1,4 @@
-"""What can be booked, as the API shows it; bookings themselves are in bookings/stays/answers.py."""
+"""The API's JSON for what can be booked; bookings/stays/answers.py has that for bookings."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from bookings.stays.answers import describe_price
 
 
 def describe_stay(stay: CategoryStay) -> dict[str, Any]:
-    """A category for the stay that was asked for."""
+    """A category and whether it is available for the stay asked for."""
     return {
         "categoryId": stay.category.id,
         "name": stay.category.name,
@@ -31,7 +31,7 @@ def describe_stay(stay: CategoryStay) -> dict[str, Any]:
 
 
 def describe_day(day: CalendarDay) -> dict[str, Any]:
-    """A day of a category's month."""
+    """A day in the calendar of a category."""
     night, shortest = day.night, day.shortest
     return {
         "date": day.date.isoformat(),
@@ -52,7 +52,7 @@ def describe_day(day: CalendarDay) -> dict[str, Any]:
 
 
 def describe_room(room: FreeRoom) -> dict[str, Any]:
-    """A room that is free on one night."""
+    """A room that is free on one night, with its price."""
     return {
         "resourceId": room.room.id,
         "name": room.room.name,

@@ -1,4 +1,7 @@
-"""How often a remote address or a caller may ask the API: bookings/infrastructure/throttles.py."""
+"""Limits how often a remote address or a caller may call the API.
+
+bookings/infrastructure/throttles.py counts the requests.
+"""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +16,10 @@ if TYPE_CHECKING:  # at run time the two would import each other
 
 
 class WindowThrottle(SimpleRateThrottle):
-    """So many requests in each minute (or second, hour, day) of the clock, from settings.
+    """Allows as many requests in each minute (or second, hour, day) of the clock as settings say.
 
-    The framework's own list of times is read and written back, and so loses what concurrent
-    requests add.
+    The framework's own throttle reads a list of times and writes it back, and so loses the entries
+    of concurrent requests.
     """
 
     duration: int  # seconds of a window, read from the rate by the framework
@@ -36,7 +39,7 @@ class WindowThrottle(SimpleRateThrottle):
 
 
 class RemoteAddressThrottle(WindowThrottle):
-    """One budget for everybody behind a remote address, checked whoever they are."""
+    """One budget for all callers behind a remote address."""
 
     scope = "address"
 
@@ -45,7 +48,7 @@ class RemoteAddressThrottle(WindowThrottle):
 
 
 class CallerThrottle(WindowThrottle):
-    """One budget for each caller, wherever they call from."""
+    """One budget for each caller, from whatever address they call."""
 
     scope = "caller"
 

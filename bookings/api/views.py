@@ -1,4 +1,4 @@
-"""The REST API: read the request, make one service call, send what it says."""
+"""The REST API: each view reads the request, makes one service call and sends its outcome."""
 
 import math
 from datetime import date
@@ -42,14 +42,14 @@ MAX_PAGE = 100
 
 
 class ApiRequest(Request):
-    """A request as authentication and bookingsite/middleware.py leave it; names for types."""
+    """The types of what authentication and bookingsite/middleware.py add to a request."""
 
     user: Caller  # type: ignore[assignment]
     deadline: Deadline
 
 
 class ApiView(APIView):
-    """Counts a remote address before it authenticates anybody: guessing tokens is throttled."""
+    """Counts requests by remote address before authentication, to throttle guesses at tokens."""
 
     throttle_classes = (CallerThrottle,)
 
@@ -110,7 +110,10 @@ class ConfirmView(ApiView):
 
 
 def _read_seen(request: ApiRequest) -> Any:
-    """What is no JSON says nothing: before there was anything to say, no body was read here."""
+    """The body's JSON, or nothing if the body is of another media type.
+
+    Older clients may send any body here, since earlier versions did not read it.
+    """
     try:
         return read_json(request)
     except UnsupportedMediaType:
@@ -208,7 +211,7 @@ class FreeResourcesView(ApiView):
 
 
 def send(outcome: Outcome) -> HttpResponse:
-    """The outcome's exact bytes, and the headers that say how they came about."""
+    """A response with the outcome's exact bytes, and headers that say where they come from."""
     response = HttpResponse(
         outcome.answer.body, status=outcome.answer.status, content_type=outcome.answer.content_type
     )
@@ -226,7 +229,7 @@ def send(outcome: Outcome) -> HttpResponse:
 
 
 class _Filters:
-    """Query parameters, each checked; an unknown one is refused rather than ignored."""
+    """Checked query parameters; unknown ones are refused, not ignored."""
 
     def __init__(self, request: Request, *known: str) -> None:
         self._values = request.query_params
@@ -241,7 +244,7 @@ class _Filters:
         if value is None:
             return None
         if not 0 < len(value) <= MAX_USER_ID or not is_plain_line(value):
-            text = f"This must be one line of 1 to {MAX_USER_ID} characters that can be seen."
+            text = f"This must be one line of 1 to {MAX_USER_ID} visible characters."
             raise ValidationFailed([Fault(name, text)])
         return value
 
@@ -269,7 +272,7 @@ class _Filters:
     def month(self, name: str) -> date:
         """The first day of a month written YYYY-MM."""
         first = parse_date(f"{self._values.get(name, '')}-01")
-        # December of the calendar's last year has no month after it.
+        # No month follows the December of the calendar's last year.
         if first is None or (first.year, first.month) == (date.max.year, 12):
             raise ValidationFailed([Fault(name, "This must be a month written YYYY-MM.")])
         return first
