@@ -25,6 +25,8 @@ MAX_NAMED = 20
 
 @dataclass(frozen=True)
 class HotelFacts:
+    """A hotel's settings. Times of day are by its own clock; bookings/models.py explains them."""
+
     id: str
     code: str
     name: str
@@ -76,6 +78,8 @@ class CategoryFacts:
 
 @dataclass(frozen=True)
 class RoomFacts:
+    """A room, with the id of its category. Its name may be empty if only the ids were needed."""
+
     id: str
     category: str
     name: str

@@ -53,6 +53,7 @@ class NightChange:
 
     @property
     def row(self) -> NightRow:
+        """The fields that change, with the values seen and the values to set."""
         fields = zip(FIELDS, _values(self.before), _values(self.after), strict=True)
         changed = {field: (old, new) for field, old, new in fields if old != new}
         return NightRow(
@@ -76,6 +77,7 @@ class ChangePlan:
 
     @property
     def new(self) -> int:
+        """How many nights are not in the calendar yet."""
         return sum(change.is_new for change in self.changes)
 
     @property

@@ -97,6 +97,7 @@ class Progress:
 
     @property
     def done(self) -> int:
+        """How many nights have been processed, written or not."""
         return self.made + self.changed + self.left + self.refused
 
 
