@@ -81,7 +81,7 @@ HEADERS = [
 KEY_ANSWER_HEADERS = [
     _header("Idempotency-Key", "The key used for this request, even if the server made it."),
     _header("Idempotency-Replayed", "`true` if this repeats an earlier answer."),
-    _header("Idempotency-Payload-Mismatch", "`true` if the repeated request had other contents."),
+    _header("Idempotency-Payload-Mismatch", "`true` if a repeat had a different payload."),
     _header("Idempotency-Stored", "`false` if a refusal could not be stored and may change."),
     _header("Server-Timing", "Milliseconds spent in claim, lock, txn and finish."),
     *HEADERS,

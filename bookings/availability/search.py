@@ -355,7 +355,7 @@ def _find_nearest(
     """The nearest available stays, by the number of days that their ends are moved in total.
 
     They are one earlier and one later stay of the same length, and one shorter and one longer stay
-    if these are nearer than the other two.
+    if these are nearer than both of those.
     """
     nearest: dict[str, tuple[date, date]] = {}
     for move in _MOVES:

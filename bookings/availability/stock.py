@@ -42,7 +42,7 @@ class Stock:
     rooms: tuple[RoomFacts, ...]
 
     def obstacles(self, check_in: date, check_out: date, guests: int) -> list[Obstacle]:
-        """Why this category's rooms, free or not, are not sold to so many guests for this stay;
+        """Why this category's rooms, free or not, are not sold to this many guests for this stay;
         empty if they are. `judge_dates` says before whether these days can be booked at all."""
         found = self.calendar.obstacles(check_in, check_out)
         if guests > self.category.occupancy:
