@@ -176,9 +176,9 @@ def test_refuses_columns_that_do_not_fit(
         ("category", "demo_double", "Chalet has no category with id 'demo_double'."),
         ("category", "", "Chalet has no category with id ''."),
         ("date", "2027-02-29", "Write a valid date as YYYY-MM-DD, not '2027-02-29'."),
-        ("date", "01.03.2027", "Write a date"),
-        ("date", "2027-W01-1", "Write a date"),
-        ("date", "", "Write a date"),
+        ("date", "01.03.2027", "Write a valid date"),
+        ("date", "2027-W01-1", "Write a valid date"),
+        ("date", "", "Write a valid date"),
         ("date", night(740), "Give a date from"),
         ("date", night(-380), "Give a date from"),
         ("price", "-1", "Write a price as 120.00, without thousands separators"),
@@ -271,7 +271,7 @@ def test_takes_amounts_of_the_hotels_currency(hotel: HotelFacts) -> None:
     fault = the_fault(file(HEADER, f"chalet_attic,{DAY},95.00"), yen)
 
     assert row.values == {"price": 9_500}
-    assert "at most 0 digits" in fault.message
+    assert "at most 0 decimal places" in fault.message
 
 
 # --- There and back -----------------------------------------------------------------------------
