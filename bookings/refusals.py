@@ -40,7 +40,7 @@ class AlreadyBooked(Refusal):
 
 
 class SoldOut(Refusal):
-    """Too few rooms of this kind are free on all these nights; choose another kind or date."""
+    """Too few rooms of this kind are free on all nights; choose another kind or other dates."""
 
     code = "SOLD_OUT"
     title = "Sold out"
