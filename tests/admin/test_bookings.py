@@ -656,7 +656,7 @@ def test_asks_before_it_cancels(desk: Client, guest: User) -> None:
     [
         ("", "Say why."),
         ("  ", "Say why."),
-        ("x" * 201, "This must have at most 200 characters"),
+        ("x" * 201, "This has at most 200 characters"),
         ("bell\x07", "Write this on one line"),
         ("nul\x00", "Null characters are not allowed."),
     ],
