@@ -1,5 +1,5 @@
 #!/usr/bin/env python
-"""The operators' entrance: `manage.py help` lists what it can do."""
+"""The operators' entrance; `manage.py help` lists its commands."""
 
 import os
 import signal
@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-# Written by `make run`, so that a second terminal talks to the servers it started.
+# `make run` writes it, so that a second terminal talks to the servers that it started.
 RUN_ENV = Path(__file__).resolve().parent / "var" / "run.env"
 
 
 def main() -> None:
-    # In a container a command is process 1, whom the kernel spares a signal without a handler.
+    # A container's command is process 1; the kernel sends it no signal that it does not handle.
     signal.signal(signal.SIGTERM, stop)
     if RUN_ENV.exists():
         for line in RUN_ENV.read_text(encoding="utf-8").splitlines():
@@ -48,26 +48,26 @@ def main() -> None:
 
 
 def stop(number: int, _: FrameType | None) -> None:
-    """Ends like any program that gets this signal, through whatever has to be tidied up."""
+    """Ends as any program does on this signal, and cleans up on the way."""
     sys.exit(128 + number)
 
 
 def is_unread() -> bool:
-    """Whether what reads the command's lines has gone, as `head` does; then no more are printed.
+    """Whether the reader of the command's output has gone, as `head` does; stops further output.
 
-    A pipe to a server breaks with the same error, so the output itself is tried.
+    A broken pipe to a server raises the same error, so this tries the output itself.
     """
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        # Else the interpreter would try once more when it ends, and complain.
+        # Otherwise the interpreter would try again at exit, and complain.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return True
     return False
 
 
 def explain(error: Exception) -> str | None:
-    """What to do if MongoDB does not let the command in, is out of reach or has no primary."""
+    """What to do if MongoDB refuses the login, is out of reach or has no primary; else None."""
     from bookings.infrastructure.mongodb import errors
 
     failed = errors.driver_error(error)
@@ -76,7 +76,7 @@ def explain(error: Exception) -> str | None:
     if errors.is_unknown_login(failed):
         return errors.UNKNOWN_LOGIN
     if errors.is_passing(failed):
-        return "MongoDB cannot be reached; start it (make run), or mend MONGODB_URI."
+        return "MongoDB cannot be reached; start it (make run), or fix MONGODB_URI."
     return None
 
 

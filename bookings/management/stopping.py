@@ -1,4 +1,4 @@
-"""Stopping a command in the middle."""
+"""Stopping a command half-way."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -10,9 +10,10 @@ from django.core.management.base import CommandError
 
 @contextmanager
 def stoppable(say: Callable[[], str]) -> Iterator[None]:
-    """Lets SIGTERM stop the command as Ctrl-C does: it cleans up first, and ends with a sentence.
+    """Lets SIGTERM stop the command as Ctrl-C does: it cleans up, then ends with a sentence.
 
-    For the main thread. `say` is asked when it was stopped, since what is left may depend on when.
+    Works in the main thread only. `say` is called after the stop, since the sentence may depend on
+    how far the command got.
     """
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:

@@ -1,4 +1,4 @@
-"""Demo data: a small hotel sold on every date, and a larger one with three categories."""
+"""Demo data: a small hotel on sale for every date, and a larger one with three categories."""
 
 import datetime as dt
 
@@ -15,7 +15,7 @@ GRAND_CATEGORIES = (
 
 
 def seed(*, bench_rooms: int = 0) -> None:
-    """Makes what is missing and leaves alone what is there, so it is safe to repeat."""
+    """Makes what is missing and leaves the rest alone, so it is safe to repeat."""
     demo, _ = Hotel.objects.get_or_create(
         id="demo",
         defaults={

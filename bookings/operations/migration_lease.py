@@ -1,8 +1,8 @@
 """The lease under which one process at a time migrates a database.
 
-It is a document, kept alive by the process that holds it, and ends by MongoDB's clock when that one
-is gone, however it went. A process that loses it, by standing still for longer, stops at its next
-step; since every step may be done again, the two that may have overlapped do no harm.
+The lease is a document. Its holder renews it; when the holder is gone, however it ended, the lease
+expires by MongoDB's clock. A process that stalls for longer loses the lease and stops at its next
+step. Two processes may then have overlapped, but every step may run twice, so this does no harm.
 """
 
 import secrets
@@ -19,23 +19,23 @@ from bookings.infrastructure.connections import collection
 
 COLLECTION = "migration_lease"
 
-# A process that was killed keeps others waiting for so long. Several renewals may fail meanwhile.
+# A killed process keeps others waiting for this long. Several renewals may fail within it.
 LEASE_MS = 15_000
 RENEWAL_INTERVAL_S = 3.0
 RENEWAL_TIMEOUT_S = 3.0
 
-# How often one that waits asks whether it is its turn.
+# How often a waiting process asks for the lease.
 ASKING_INTERVAL_S = 0.5
 
 _ID = {"_id": "migrate"}
 
 
 class LeaseLost(Exception):
-    """Another process migrates now."""
+    """Another process migrates now; this one must stop."""
 
 
 class Lease:
-    """Ours, until it is `lost`."""
+    """The lease that this process holds, until it is `lost`."""
 
     def __init__(self, owner: str) -> None:
         self._owner = owner
@@ -43,13 +43,13 @@ class Lease:
         self._over = threading.Event()
 
     def check(self) -> None:
-        """Raises LeaseLost if another process has it."""
+        """Raises LeaseLost if another process has the lease."""
         if self._lost.is_set():
             raise LeaseLost
 
     def _keep(self) -> None:
         while not self._over.wait(RENEWAL_INTERVAL_S):
-            # One that fails is made up for by the next.
+            # The next renewal makes up for one that fails.
             with suppress(PyMongoError), pymongo.timeout(RENEWAL_TIMEOUT_S):
                 renewed = collection(COLLECTION).update_one(
                     {**_ID, "owner": self._owner}, [{"$set": {"until": _end()}}]
@@ -61,7 +61,7 @@ class Lease:
 
 @contextmanager
 def held(*, on_waiting: Callable[[], None]) -> Iterator[Lease]:
-    """Waits until no other process migrates, and keeps others waiting inside a `with`.
+    """Waits until no other process migrates, and keeps others out inside the `with`.
 
     `on_waiting` is called once if it has to wait.
     """
@@ -79,14 +79,14 @@ def held(*, on_waiting: Callable[[], None]) -> Iterator[Lease]:
     finally:
         lease._over.set()
         keeper.join()
-        # What cannot be given back ends by itself.
+        # A lease that cannot be given back expires by itself.
         with suppress(PyMongoError), pymongo.timeout(RENEWAL_TIMEOUT_S):
             collection(COLLECTION).delete_one({**_ID, "owner": owner})
 
 
 def _take(owner: str) -> bool:
-    """Whether the lease is this owner's from now on; it is if no other one's lasts."""
-    # A lease that is not there has no end, and nothing is less than any moment.
+    """Takes the lease if it is free, and says whether this owner has it."""
+    # A missing lease has no `until`, which MongoDB sorts before every date.
     is_free = {"$lt": ["$until", "$$NOW"]}
     mine = {
         "owner": {"$cond": [is_free, owner, "$owner"]},
@@ -96,11 +96,11 @@ def _take(owner: str) -> bool:
         lease = collection(COLLECTION).find_one_and_update(
             _ID, [{"$set": mine}], upsert=True, return_document=ReturnDocument.AFTER
         )
-    except DuplicateKeyError:  # another one made it in the same moment
+    except DuplicateKeyError:  # another process made it at the same moment
         return False
     return lease is not None and lease["owner"] == owner
 
 
 def _end() -> dict[str, Any]:
-    """By MongoDB's clock, for a pipeline."""
+    """The end of a lease that starts now by MongoDB's clock, for a pipeline."""
     return {"$add": ["$$NOW", LEASE_MS]}

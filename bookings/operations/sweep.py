@@ -1,9 +1,9 @@
-"""Tidying holds that ran out.
+"""Tidies holds that ran out.
 
-It only tidies: a dead hold blocks nobody even if this never runs. Every hold is expired by a
-compare-and-set of its own, so a run may come late, twice, beside another one, or be killed
-half-way; the next run finds what is left. One that cannot be expired is in no other's way: it is
-left alone for an hour, and for good after a day.
+It only tidies: a dead hold blocks no one, even if this never runs. Each hold is expired by its own
+compare-and-set, so a run may come late, run twice or beside another one, or be killed half-way; the
+next run finds the rest. A hold that cannot be expired does not hold up the others: the sweep leaves
+it alone for an hour, and for good after a day.
 """
 
 import logging
@@ -23,18 +23,18 @@ from bookings.stays.writing import expiry
 
 logger = logging.getLogger(__name__)
 
-# A quarter of a second's work, so that a run is soon over when somebody stops it.
+# A quarter of a second's work, so that a run ends soon after it is told to stop.
 BATCH_SIZE = 500
 
 # A run starts no batch after this long, or after half an interval if that is shorter: the last
-# batch may take a request's time on top, and the next run should not meet this one. Longer than the
-# runs of queues, which come every few seconds.
+# batch may take as long as a request on top, and the run should end before the next one starts.
+# Longer than the runs of queues, which start every few seconds.
 RUN_LIMIT_S = 30.0
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """What a run did. `is_complete` says that nothing dead was left, or only what others are at."""
+    """What a run did. `is_complete` says that it left no dead hold, except to other sweeps."""
 
     found: int = 0
     expired: int = 0
@@ -49,7 +49,7 @@ class Sweep:
 
 @dataclass(frozen=True)
 class ExpiryFigures:
-    """What is known of expiry: what sweeps did, and what waits for the next one."""
+    """The figures of expiry: what sweeps did, and what waits for the next one."""
 
     tally: Tally
     dead_holds: int
@@ -57,7 +57,7 @@ class ExpiryFigures:
 
 
 def expire_holds(*, started_by: StartedBy = "command") -> Sweep:
-    """Expires dead holds, batch after batch, until none is left or the time is up."""
+    """Expires dead holds, batch after batch, until none is left or its time is up."""
     run_time = RunTime(min(RUN_LIMIT_S, settings.EXPIRY_INTERVAL_S / 2))
     sweep = Sweep()
     try:
@@ -71,7 +71,7 @@ def expire_holds(*, started_by: StartedBy = "command") -> Sweep:
                     expired=sweep.expired + batch.expired,
                     failed=sweep.failed + len(batch.failed),
                     oldest_age_s=max(sweep.oldest_age_s, batch.oldest_age_s),
-                    # Whoever took a whole batch from us is sweeping too, and goes on.
+                    # Another sweep took the whole batch from this one, and will go on.
                     is_complete=batch.found < BATCH_SIZE or not (batch.expired or batch.failed),
                 )
                 if batch.found:
@@ -82,11 +82,11 @@ def expire_holds(*, started_by: StartedBy = "command") -> Sweep:
                 break
         with request_limits():
             failed = failed_work.items_of(DEAD_HOLDS)
-            # They were mended, confirmed or cancelled meanwhile.
+            # These were repaired, confirmed or cancelled meanwhile.
             failed_work.forget(DEAD_HOLDS, set(failed) - lookups.dead_among(failed))
             sweep_tally.end_run(started_by=started_by, oldest_age_s=sweep.oldest_age_s)
     except BaseException:
-        # Stopped, or MongoDB is lost; what was done till then stays done.
+        # It was stopped, or lost MongoDB; what it did until then stays done.
         if sweep.found:
             _log(sweep, started_by)
         raise
@@ -116,7 +116,7 @@ def _log(sweep: Sweep, started_by: StartedBy) -> None:
 
 
 def read_figures() -> ExpiryFigures:
-    """The figures of expiry, the same in whichever process asks."""
+    """The figures of expiry; every process reads the same."""
     dead_holds, oldest_age_s = lookups.count_dead_holds()
     return ExpiryFigures(sweep_tally.read(), dead_holds, oldest_age_s)
 

@@ -1,7 +1,7 @@
 """What all sweeps did together, kept in one document.
 
-Sweeps run in a worker or under cron, and whoever asks for the figures is another process, so
-the figures cannot be kept in any process's memory.
+Sweeps run in a worker or under cron, and other processes ask for the figures, so no process can
+keep them in its memory.
 """
 
 from dataclasses import dataclass, field
@@ -18,9 +18,9 @@ _ID = {"_id": "expiry"}
 
 @dataclass(frozen=True)
 class Tally:
-    """Totals since the database was made, and how long ago somebody's last run ended.
+    """Totals since the database was made, and how long ago the last runs ended.
 
-    `last_run_age_s` has an entry for each kind of starter that has run at all.
+    `last_run_age_s` has an entry for each kind of starter that has ever run.
     """
 
     found: int = 0
@@ -31,7 +31,7 @@ class Tally:
 
 
 def add(batch: Batch) -> None:
-    """Counts a batch. A process killed between the batch and this leaves it uncounted."""
+    """Counts a batch. If the process is killed before this, its batch stays uncounted."""
     _update(
         {
             "$inc": {
@@ -44,7 +44,7 @@ def add(batch: Batch) -> None:
 
 
 def end_run(*, started_by: StartedBy, oldest_age_s: float) -> None:
-    """Notes, by MongoDB's clock, that a run came to its end, and who had asked for it."""
+    """Notes, by MongoDB's clock, that a run ended, and who started it."""
     _update(
         {
             "$set": {"last_oldest_age_s": oldest_age_s},
@@ -54,7 +54,7 @@ def end_run(*, started_by: StartedBy, oldest_age_s: float) -> None:
 
 
 def read() -> Tally:
-    """The figures now."""
+    """The current figures."""
     document = collection("sweeps").find_one(_ID) or {}
     now = clock.now()
     return Tally(

@@ -1,8 +1,8 @@
 """How far the clocks of workers' machines are from MongoDB's.
 
-Nothing that is decided here goes by a worker's clock. But its logs do, and the dates of its mails,
-and whatever else runs there; and it was a clock some seconds off that once stopped all letters. So
-each worker measures its own at every sweep, for the doctor and for Prometheus.
+No decision here depends on a worker's clock. But its logs, the dates of its mails and other
+programs on its machine do, and a clock that was a few seconds off once stopped all letters. So each
+worker measures its clock at every sweep, for the doctor and for Prometheus.
 """
 
 import socket
@@ -14,10 +14,10 @@ from typing import Any
 from bookings.infrastructure.clock import request_limits
 from bookings.infrastructure.connections import collection, database
 
-# A worker that has not swept for so long is gone, or another one does all the sweeps.
+# A worker that has not swept for this long is gone, or another one does all the sweeps.
 KEPT_MS = 3_600_000
 
-# After a longer wait for MongoDB's answer it could be from its beginning or from its end.
+# After a longer wait, MongoDB's time could be from the beginning of it or from the end.
 LONGEST_SAMPLE_S = 0.5
 
 _ID = {"_id": "clocks"}
@@ -26,14 +26,14 @@ _IS_FRESH = {"$gt": ["$$this.at", {"$subtract": ["$$NOW", KEPT_MS]}]}
 
 @dataclass(frozen=True)
 class WorkerClock:
-    """`skew_s` is positive where the machine is ahead of MongoDB."""
+    """`skew_s` is positive if the machine is ahead of MongoDB."""
 
     machine: str
     skew_s: float
 
 
 def report() -> None:
-    """Notes how far this machine's clock is off now, and forgets machines that are gone."""
+    """Notes how far this machine's clock is off, and forgets machines that are gone."""
     with request_limits():
         before_s = time.time()
         local_time = database().client.admin.command("hello")["localTime"]
@@ -56,7 +56,7 @@ def report() -> None:
 
 
 def read() -> list[WorkerClock]:
-    """Those that were measured within the last hour, by machine."""
+    """The clocks measured within the last hour, sorted by machine."""
     fresh = {"$filter": {"input": {"$ifNull": ["$workers", []]}, "cond": _IS_FRESH}}
     found: dict[str, Any] = next(
         collection("sweeps").aggregate([{"$match": _ID}, {"$project": {"workers": fresh}}]), {}
@@ -66,5 +66,5 @@ def read() -> list[WorkerClock]:
 
 
 def furthest_skew_s() -> float:
-    """How far the clock is off that is off furthest; 0 if none was measured."""
+    """How far the worst clock is off, in either direction; 0 if none was measured."""
     return max((abs(clock.skew_s) for clock in read()), default=0.0)

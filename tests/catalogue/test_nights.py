@@ -264,7 +264,7 @@ def test_says_after_ctrl_c_that_it_may_be_run_again(stopping: Any) -> None:
 
     assert stopped.returncode == 130
     assert stopped.stderr == (
-        "CommandError: Stopped; run the same command again and it makes what is missing.\n"
+        "CommandError: Stopped; run the same command again to make what is missing.\n"
     )
     assert run_command().startswith("Nights of chalet: 7 made")
 

@@ -404,7 +404,7 @@ def far() -> date:
 @pytest.mark.parametrize(
     ("damage", "fault"),
     [
-        ({"presence": EXPECTED}, "its nights were given back, and its guest is no no-show"),
+        ({"presence": EXPECTED}, "its nights were given back, but its guest is no no-show"),
         ({"released_from": None}, "its slots are not its rooms on its nights"),
         ({"released_from": night(2)}, "its slots are not its rooms on its nights"),
         ({"released_from": "soon"}, "its rooms, dates or slots cannot be read"),

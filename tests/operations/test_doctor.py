@@ -473,7 +473,7 @@ def test_fails_a_database_that_was_never_migrated(bookings: Any) -> None:
 
     assert found.level == "FAIL"
     assert found.text.startswith(
-        "bookings is missing: run manage.py migrate, and if that has nothing to do, run "
+        "bookings is missing: run manage.py migrate; if that finds nothing to do, run "
         'db.createCollection("bookings") and db.bookings.createIndex('
     )
     assert found.text.count("createIndex") == len(indexes.booking_indexes())
@@ -536,7 +536,7 @@ def test_misses_every_collection(spoilt: Any, name: str) -> None:
     found = mongodb.indexes()
 
     assert found.level == "FAIL"
-    assert found.text.startswith(f"{name} is missing: run manage.py migrate, and if that has")
+    assert found.text.startswith(f"{name} is missing: run manage.py migrate; if that finds")
 
 
 @pytest.mark.parametrize(
@@ -658,7 +658,7 @@ def test_looks_at_every_lock_server(settings: Settings) -> None:
 
     found = [findings[f"lock server 127.0.0.1:{server.port}"] for server in servers]
     assert [finding.level for finding in found] == ["FAIL", "warn", "ok"]
-    assert found[0].text.endswith("does not answer; start it, or mend LOCK_REDIS_URLS.")
+    assert found[0].text.endswith("does not answer; start it, or fix LOCK_REDIS_URLS.")
     assert "Under volatile-lru" in found[1].text
 
 

@@ -177,8 +177,8 @@ def test_warns_of_an_address_that_names_a_member_which_was_removed(
 
     assert found.level == "warn"
     assert found.text == (
-        "Serving: 3 of 3; 1 may be lost. MONGODB_URI names 127.0.0.1:1, which the set does not "
-        f"have: name {', '.join(sorted(trio.names))} there."
+        "Serving: 3 of 3; 1 may be lost. MONGODB_URI names 127.0.0.1:1, not in the set: "
+        f"name {', '.join(sorted(trio.names))} there."
     )
 
 
@@ -306,7 +306,7 @@ def test_warns_of_a_member_that_is_far_behind(trio: Trio, monkeypatch: Patch) ->
         ask(trio.servers[2], "configureFailPoint", "rsSyncApplyStop", mode="off")
 
     assert found.level == "warn"
-    said = rf"{trio.names[2]} is \d+ s behind: look at its disk, its processor and its network\."
+    said = rf"{trio.names[2]} is \d+ s behind: check its disk, its processor and its network\."
     assert re.search(said, found.text), found.text
 
 
@@ -377,8 +377,8 @@ def test_tells_a_server_of_another_set_from_a_member(trio: Trio, tmp_path: Path)
     finally:
         other.kill()
 
-    assert f"{trio.names[2]} answers and is in no replica set: read its log" in in_none.text
-    assert f"{trio.names[2]} is of the replica set other: start the right" in in_another.text
+    assert f"{trio.names[2]} answers but is in no replica set: read its log" in in_none.text
+    assert f"{trio.names[2]} belongs to the replica set other: start the right" in in_another.text
     assert {in_none.level, in_another.level} == {"warn"}
 
 
@@ -535,7 +535,7 @@ GONE = None
             [*[DATA] * 3, replace(VOTELESS, delay_s=60)],
             [PRIMARY, SECONDARY, SECONDARY, HOUR_BEHIND],
             "warn",
-            "m3 is 3540 s behind: look at its disk, its processor and its network. "
+            "m3 is 3540 s behind: check its disk, its processor and its network. "
             "1 more may be lost.",
         ),
         # A member of another set does not say how far members are behind.
@@ -543,10 +543,10 @@ GONE = None
             [DATA] * 3,
             [{**PRIMARY, **HOUR_AGO}, {**SECONDARY, **HOUR_AGO}, {**SECONDARY, "setName": "other"}],
             "warn",
-            "Serving: 2 of 3; m2 is of the replica set other: start the right one there. "
+            "Serving: 2 of 3; m2 belongs to the replica set other: start the right member there. "
             "One more loss stops bookings.",
         ),
-        ([DATA], [{**PRIMARY, "me": "b"}], "FAIL", "; m0 leads to b: look at its name's address."),
+        ([DATA], [{**PRIMARY, "me": "b"}], "FAIL", "m0 leads to b: check the address of its name."),
     ],
 )
 def test_says_how_many_may_be_lost(
@@ -573,10 +573,10 @@ def test_says_how_many_may_be_lost(
         ("a:1 b:1", "a:1 b:1 c:1", None),
         # Without the other one there is no primary either.
         ("a:1", "a:1 b:1", None),
-        ("a:1", "a:1 b:1 c:1", "MONGODB_URI names only a:1 of 3, and nothing starts while no "),
-        ("a:1 b:1", "a:1 b:1 c:1 d:1 e:1", "MONGODB_URI names only a:1, b:1 of 5, and nothing "),
-        ("a:1 x:1", "a:1 b:1 c:1", "MONGODB_URI names x:1, which the set does not have: name "),
-        ("a:2", "a:1", "MONGODB_URI names a:2, which the set does not have: name a:1 there."),
+        ("a:1", "a:1 b:1 c:1", "MONGODB_URI names only a:1 of 3 members, and nothing starts "),
+        ("a:1 b:1", "a:1 b:1 c:1 d:1 e:1", "MONGODB_URI names only a:1, b:1 of 5 members, and "),
+        ("a:1 x:1", "a:1 b:1 c:1", "MONGODB_URI names x:1, not in the set: name "),
+        ("a:2", "a:1", "MONGODB_URI names a:2, not in the set: name a:1 there."),
     ],
 )
 def test_compares_the_address_with_the_set(named: str, configured: str, said: str | None) -> None:

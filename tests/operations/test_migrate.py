@@ -164,7 +164,7 @@ def test_goes_on_after_ctrl_c_at_once(migrating: Migrating) -> None:
 
     assert (ended, left, again) == (130, [], 0)
     assert migrating.say() == (
-        "Stopped; what was done stays, and manage.py migrate goes on from there.\n"
+        "Stopped; what was done stays done, and manage.py migrate goes on from there.\n"
     )
 
 
@@ -246,7 +246,7 @@ def test_waits_for_one_that_was_killed_until_its_lease_ends(
 
     call_command("migrate", verbosity=0)
 
-    assert "Another manage.py migrate is at work" in capsys.readouterr().err
+    assert "Another manage.py migrate is running" in capsys.readouterr().err
     assert list(lease.find()) == []
 
 

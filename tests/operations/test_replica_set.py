@@ -217,7 +217,7 @@ def test_gives_the_application_a_user_that_carries_it(
 
     assert "cancelled cancelled" in day.stdout, day.stderr
     assert "Backed up: " in day.stdout
-    assert f"It was a drill: {NAME}_drill is dropped." in day.stdout
+    assert f"This was a drill: {NAME}_drill is dropped." in day.stdout
     assert "transaction lifetime: 5 s on the primary." in day.stdout
     assert "members: Serving: 3 of 3; 1 may be lost." in day.stdout
     wrong = re.findall(r"^(?:FAIL|warn) +(.*?):", day.stdout, re.MULTILINE)
@@ -323,7 +323,7 @@ def test_says_so_when_the_keyfile_is_another_one(own_set: Set, tmp_path: Path) -
     other = tmp_path / "keyfile"
     other.write_text("ABCDEFGH" * 8)
 
-    with pytest.raises(CommandError, match="do not know the key in MONGODB_KEYFILE"):
+    with pytest.raises(CommandError, match="do not accept the key in MONGODB_KEYFILE"):
         own_set.init(MONGODB_KEYFILE=str(other))
 
 
@@ -339,7 +339,7 @@ def test_says_where_set_and_uri_differ(own_set: Set) -> None:
     said = own_set.init(MONGODB_URI=own_set.uri(members=2))
 
     assert re.match(
-        r"The members are .*, and MONGODB_URI names .*: use manage\.py change_replica_set", said[-1]
+        r"The members are .*, but MONGODB_URI names .*: run manage\.py change_replica_set", said[-1]
     )
 
 
@@ -359,7 +359,7 @@ def test_says_so_when_there_is_no_primary(own_set: Set) -> None:
     for member in fallen:
         member.kill()
     try:
-        with pytest.raises(CommandError, match="has no primary .* start what is down of it"):
+        with pytest.raises(CommandError, match="has no primary in reach: start its members"):
             own_set.init(wait_s=1)
     finally:
         for member in fallen:
@@ -374,7 +374,7 @@ def test_takes_a_member_out_and_in_again(own_set: Set) -> None:
     assert own_set.change("--remove", other) == f"{other} is removed."
     assert {member["host"] for member in own_set.kept()["config"]["members"]} == {primary, third}
     for asked, refusal in (
-        (("--remove", other), f"{other} is no member; name one of "),
+        (("--remove", other), f"{other} is not a member; name one of "),
         (("--remove", primary), "MongoDB refused: "),
         (("--add", third), f"{third} is a member already; "),
         (("--add", "127.0.0.1:1"), "127.0.0.1:1 does not answer; start it, then add it."),
@@ -396,7 +396,7 @@ def test_adds_no_other_name_of_a_member_that_lives(own_set: Set) -> None:
 
     for name in own_set.names():
         alias = name.replace("127.0.0.1", "localhost")
-        refusal = f"{alias} is {name} of the set {REPLICA_SET} already, a member of this one; "
+        refusal = f"{alias} is {name} of the set {REPLICA_SET} already, a member of this set; "
         with pytest.raises(CommandError, match=f"^{re.escape(refusal)}"):
             own_set.change("--add", alias)
 
@@ -431,7 +431,7 @@ def test_says_that_a_change_without_an_answer_may_have_been_made(
     monkeypatch.setattr(initiation, "COMMAND_TIMEOUT_MS", 1_000)
     try:
         # The commands that it refuses after it continues.
-        with pytest.raises(CommandError, match=r"^The change was asked for and may have been made"):
+        with pytest.raises(CommandError, match=r"^The change was requested and may have been made"):
             own_set.change("--remove", primary)
     finally:
         server.thaw()
@@ -442,7 +442,7 @@ def test_says_that_a_change_without_an_answer_may_have_been_made(
 def test_changes_members_for_the_administrator_alone(own_set: Set) -> None:
     for password, refusal in (
         ("", "Set MONGODB_ADMIN_PASSWORD, for MongoDB's user admin."),
-        ("another", "MongoDB does not know admin by this MONGODB_ADMIN_PASSWORD; "),
+        ("another", "MongoDB refused this MONGODB_ADMIN_PASSWORD for the user admin; "),
     ):
         with pytest.raises(CommandError, match=f"^{refusal}"):
             own_set.change("--remove", own_set.names()[2], MONGODB_ADMIN_PASSWORD=password)
@@ -498,7 +498,7 @@ def test_goes_on_with_the_one_that_is_left(own_set: Set) -> None:
     assert sorted(others) == sorted(
         f"127.0.0.1:{member.port} is gone: it refuses connections." for member in fallen
     )
-    assert re.fullmatch(rf"{left} has what was written until \S+Z\. Nothing was .*", end)
+    assert re.fullmatch(rf"{left} has everything written until \S+Z\. Nothing was .*", end)
     assert kept == f"{left} is the primary of a set of its own."
     own_set.wait_for_secondaries()
 
@@ -547,7 +547,7 @@ def test_takes_no_silent_member_for_a_lost_one(own_set: Set) -> None:
         assert lines == sorted([f"{lost} {may_live}", f"{silent} {may_live}"])
         assert "name each one that is gone for good with --gone" in refusal
         assert "--gone" in look("--yes")[1]
-        assert look("--gone", "elsewhere:1")[1].startswith("elsewhere:1 is no member; ")
+        assert look("--gone", "elsewhere:1")[1].startswith("elsewhere:1 is not a member; ")
         assert look("--gone", left)[1].startswith(f"{left} is the one to keep; ")
 
         first.kill()
@@ -631,7 +631,7 @@ def test_goes_on_with_a_hidden_member_that_stays_behind(own_set: Set) -> None:
     wait_until_alone(own_set, left)
     with own_set.as_member(left) as client:
         client.admin.command("replSetMaintenance", 1)
-        with pytest.raises(CommandError, match=f"^{left} is no secondary now: "):
+        with pytest.raises(CommandError, match=f"^{left} is not a secondary now: "):
             own_set.change("--only-left", left)
         client.admin.command("replSetMaintenance", 0)
 
@@ -653,7 +653,7 @@ def test_goes_on_with_a_hidden_member_that_stays_behind(own_set: Set) -> None:
     ("traits", "state", "refusal"),
     [
         ({"arbiterOnly": True}, "ARBITER", "is an arbiter and has no data; "),
-        ({"buildIndexes": False, "votes": 0}, "SECONDARY", "makes no indexes, and so can be no "),
+        ({"buildIndexes": False, "votes": 0}, "SECONDARY", "builds no indexes, so it cannot be "),
     ],
 )
 def test_keeps_none_that_can_be_no_primary(
@@ -690,5 +690,5 @@ def test_keeps_none_that_can_be_no_primary(
 
 
 def test_takes_gone_ones_for_the_last_one_only(own_set: Set) -> None:
-    with pytest.raises(CommandError, match="^Give --gone with --only-left; "):
+    with pytest.raises(CommandError, match="^Give --gone only with --only-left; "):
         own_set.change("--remove", own_set.names()[0], "--gone", own_set.names()[1])

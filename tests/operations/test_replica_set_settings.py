@@ -40,11 +40,11 @@ def test_takes_members_and_login_from_the_applications_uri() -> None:
 @pytest.mark.parametrize(
     ("uri", "sentence"),
     [
-        ("m-0.db:27017", "Mend MONGODB_URI"),
+        ("m-0.db:27017", "Fix MONGODB_URI"),
         (URI.replace("inn:a%2Fb@", ""), "user and password into MONGODB_URI"),
         (URI.replace("?replicaSet=rs0", ""), "Put replicaSet=NAME into MONGODB_URI"),
         ("mongodb://admin:a@m-0.db/?replicaSet=rs0", "a user of its own"),
-        (f"{URI}&tls=true&tlsCAFile=/nope", "Mend MONGODB_URI: .*/nope"),
+        (f"{URI}&tls=true&tlsCAFile=/nope", "Fix MONGODB_URI: .*/nope"),
         ("mongodb://inn:a@%2Ftmp%2Fm.sock,m-1.db/?replicaSet=rs0", "not the socket /tmp/m.sock"),
         ("mongodb://inn:a@m-0.db,M-0.db:27017/?replicaSet=rs0", "names m-0.db:27017 twice"),
     ],
@@ -71,7 +71,7 @@ def test_says_so_when_a_file_of_certificates_holds_none(tmp_path: Path) -> None:
     empty.write_text("")
     keyfile.write_text("abc")
 
-    with pytest.raises(ReplicaSetError, match="Mend the TLS files that MONGODB_URI names: "):
+    with pytest.raises(ReplicaSetError, match="Fix the TLS files that MONGODB_URI names: "):
         make(uri=f"{URI}&tls=true&tlsCAFile={empty}", keyfile=str(keyfile))
 
 
@@ -95,7 +95,7 @@ def test_refuses_what_is_no_keyfile(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "keyfile"
     path.write_bytes(content)
 
-    with pytest.raises(ReplicaSetError, match="is no keyfile of MongoDB's"):
+    with pytest.raises(ReplicaSetError, match="names no MongoDB keyfile"):
         read_key(str(path))
 
 

@@ -318,7 +318,7 @@ def test_leaves_everything_right_when_it_is_interrupted(
 
     assert stopped.returncode == 130
     assert said.strip().endswith(
-        "Stopped; what was expired stays so, and the next run does the rest."
+        "Stopped; what was expired stays expired, and the next run does the rest."
     )
     assert "Traceback" not in said
     assert done.expired == 1
@@ -354,7 +354,7 @@ def test_gives_up_in_a_sentence_when_a_batch_hangs(
     took_s = time.monotonic() - started_s
     server.kill()
 
-    assert said == "MongoDB cannot be reached; start it (make run), or mend MONGODB_URI.\n"
+    assert said == "MongoDB cannot be reached; start it (make run), or fix MONGODB_URI.\n"
     assert command.returncode == 1
     assert took_s < 40
 
@@ -366,7 +366,7 @@ def test_prints_one_line_of_figures() -> None:
     call_command("expire_bookings", stdout=said)
 
     assert said.getvalue() == (
-        "Found 3 dead holds: expired 3, lost 0 to somebody quicker; "
+        "Found 3 dead holds: expired 3, lost 0 to other processes; "
         "the oldest had been dead for 6 s.\n"
     )
 
@@ -379,7 +379,7 @@ def test_says_when_it_left_some(monkeypatch: Patch) -> None:
 
     call_command("expire_bookings", stdout=said)
 
-    assert said.getvalue().endswith("s, and more are left: run it again.\n")
+    assert said.getvalue().endswith("s, and more are left: run this again.\n")
 
 
 def test_logs_one_line_a_run(monkeypatch: Patch, caplog: pytest.LogCaptureFixture) -> None:

@@ -96,7 +96,7 @@ def test_erases_every_trace_and_keeps_the_bookings(known: User) -> None:
     said = erase()
 
     assert said == (
-        "Erased: 2 bookings, 1 accounts, 1 letters, 1 sessions. Backups have it until they are "
+        "Erased: 2 bookings, 1 accounts, 1 letters, 1 sessions. Backups keep it until they are "
         "removed.\n"
     )
     assert traces() == {"bookings"}
@@ -175,7 +175,7 @@ def test_only_looks_without_yes(known: User) -> None:
     said = erase(yes=False)
 
     assert said == (
-        "Found: 2 bookings, 1 accounts, 1 letters, 1 sessions. Nothing was changed; say --yes to "
+        "Found: 2 bookings, 1 accounts, 1 letters, 1 sessions. Nothing was changed; give --yes to "
         "erase it.\n"
     )
     assert connections.database().command("dbHash")["md5"] == before
@@ -406,7 +406,7 @@ def test_says_that_redis_keeps_digests_while_it_is_down(
     said = erase()
 
     assert "Erased: 1 bookings" in said
-    assert "Redis does not answer; digests of what was sent stay there for a day at most." in said
+    assert "Redis does not answer; digests of the guest's requests end there within a day." in said
 
 
 def test_is_shown_to_staff(database: None) -> None:

@@ -17,14 +17,14 @@ from bookings.operations.backups.writing import LEFT_OUT, WINDOW_PARAMETER, writ
 
 class Command(BaseCommand):
     help = (
-        "Backs the whole database up, as of one moment, while the site runs. Writes a folder named "
-        "by the time in UTC into FOLDER, complete or not at all, which manage.py restore reads. "
-        "It holds guests' data, and nobody but its owner may read it."
+        "Backs up the whole database as of one moment, while the site runs. Writes a folder into "
+        "FOLDER, named by the time in UTC, complete or not at all; manage.py restore reads it. "
+        "It holds guests' data, and only its owner can read it."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--to", required=True, type=Path, metavar="FOLDER", help="a folder that is there"
+            "--to", required=True, type=Path, metavar="FOLDER", help="an existing folder"
         )
         parser.add_argument(
             "--keep",
@@ -36,7 +36,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         folder, keep = options["to"], options["keep"]
         if keep is not None and keep < 1:
-            raise CommandError("Give --keep a number from 1.")
+            raise CommandError("Give --keep a number of 1 or more.")
         with stoppable(lambda: "Stopped; nothing is left of this backup."):
             try:
                 name = write_backup(database(), folder, application=settings.VERSION, keep=keep)
@@ -58,13 +58,13 @@ class Command(BaseCommand):
         took_s, window_s = manifest["read_in_s"], manifest["window_s"]
         if took_s > window_s / 2:
             self.stdout.write(
-                f"Soon too slow: it was read in {took_s:.0f} s, and fails at {window_s} s; raise "
-                f"{WINDOW_PARAMETER} where every member of MongoDB is started."
+                f"Soon too slow: reading took {took_s:.0f} s, and fails at {window_s} s; start "
+                f"every member of MongoDB with a higher {WINDOW_PARAMETER}."
             )
         for left_out, reason in manifest["left_out"].items():
             if left_out not in LEFT_OUT:
                 self.stdout.write(
-                    f"Left out: {left_out}, since {reason}; restoring does not make it."
+                    f"Left out: {left_out}, since {reason}; a restore does not bring it back."
                 )
         later = [one for one in list_backups(folder, database=database().name) if one > name]
         if later:
@@ -77,7 +77,7 @@ class Command(BaseCommand):
 def _explain(error: OSError, folder: Path) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return (
-            f"No room is left in {folder}, so nothing is kept of this backup; free some, or keep "
-            "fewer (--keep)."
+            f"No room is left in {folder}, so nothing of this backup is kept; free some, or keep "
+            "fewer backups (--keep)."
         )
-    return f"{error.filename or folder} cannot be written ({error.strerror}); mend that first."
+    return f"{error.filename or folder} cannot be written ({error.strerror}); fix that first."

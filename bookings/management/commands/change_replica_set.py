@@ -10,7 +10,7 @@ from bookings.operations.replica_set.initiation import ReplicaSetError
 
 
 def read_member(text: str) -> str:
-    """An empty one, of a variable that is not set, is none either."""
+    """Refuses an empty text, too, as an unset variable would give."""
     if not re.fullmatch(r"\S+:\d{1,5}", text):
         raise ArgumentTypeError(f"a member is HOST:PORT, as the others know it, not {text!r}")
     return text
@@ -18,11 +18,11 @@ def read_member(text: str) -> str:
 
 class Command(BaseCommand):
     help = (
-        "Adds a member to MongoDB's replica set or removes one, or makes the last member that is "
-        "left a set of its own. Logs in as admin (MONGODB_ADMIN_PASSWORD) to the set that "
-        "MONGODB_URI names. A member is HOST:PORT, as the other members know it."
+        "Adds a member to MongoDB's replica set, removes one, or makes the last member left a set "
+        "of its own. Logs in as admin (MONGODB_ADMIN_PASSWORD) to the set that MONGODB_URI names. "
+        "A member is HOST:PORT, as the other members know it."
     )
-    # They may ask for a database, and there may be no primary.
+    # These checks may ask for a database, and there may be no primary.
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -31,18 +31,18 @@ class Command(BaseCommand):
             "--add",
             metavar="MEMBER",
             type=read_member,
-            help="one that runs, best with nothing in its data folder",
+            help="a running member, best with an empty data folder",
         )
         change.add_argument(
-            "--remove", metavar="MEMBER", type=read_member, help="one that lives or not"
+            "--remove", metavar="MEMBER", type=read_member, help="a member, dead or alive"
         )
         change.add_argument(
             "--only-left",
             metavar="MEMBER",
             type=read_member,
-            help="force a set of this one alone, when all others are gone for good: what they had "
-            "and it has not is lost. Without --yes it only says until when it was written to, and "
-            "what is known of the others",
+            help="force a set of this member alone, when all others are gone for good; what only "
+            "they had is lost. Without --yes it changes nothing, and says when the member was last "
+            "written to and what is known of the others",
         )
         parser.add_argument(
             "--gone",
@@ -50,8 +50,8 @@ class Command(BaseCommand):
             type=read_member,
             action="append",
             default=[],
-            help="another one that is gone for good, though it is only silent: its name has an "
-            "address, and nothing there refuses connections (with --only-left; may be repeated)",
+            help="another member that is gone for good, although it is only silent: its name has "
+            "an address, and nothing there refuses connections (with --only-left; may be repeated)",
         )
         parser.add_argument("--yes", action="store_true", help="do it (with --only-left)")
 
@@ -61,11 +61,11 @@ class Command(BaseCommand):
             "admin_password": settings.MONGODB_ADMIN_PASSWORD,
         }
         if options["gone"] and not options["only_left"]:
-            raise CommandError("Give --gone with --only-left; --remove needs none.")
+            raise CommandError("Give --gone only with --only-left; --remove does not need it.")
         try:
             if name := options["add"]:
                 changes.add_member(name, **access)
-                said = f"{name} is added; once it has copied everything, it counts."
+                said = f"{name} is added; it counts once it has copied everything."
             elif name := options["remove"]:
                 changes.remove_member(name, **access)
                 said = f"{name} is removed."
@@ -81,8 +81,8 @@ class Command(BaseCommand):
                 if last.refusal:
                     raise CommandError(last.refusal)
                 said = (
-                    f"{name} has what was written until {last.written_at:%Y-%m-%dT%H:%M:%SZ}. "
-                    "Nothing was changed; say --yes to go on with it alone."
+                    f"{name} has everything written until {last.written_at:%Y-%m-%dT%H:%M:%SZ}. "
+                    "Nothing was changed; give --yes to go on with it alone."
                 )
         except ReplicaSetError as error:
             raise CommandError(str(error)) from error

@@ -8,11 +8,11 @@ from bookings.operations import doctor
 
 class Command(BaseCommand):
     help = (
-        "Examines MongoDB, Redis, worker, beat and every booking, and changes nothing. One line a "
-        "check: ok, warn (bookings are right, something else is not) or FAIL, then what was found "
-        "and what to do. Exit status 0 if nothing FAILs, else 1."
+        "Checks MongoDB, Redis, worker, beat and every booking, and changes nothing. Prints a line "
+        "for each check: ok, warn (bookings are right, something else is not) or FAIL, then the "
+        "finding and what to do. Exit status 0 if nothing FAILs, else 1."
     )
-    # What is wrong with the settings is said at start; what is wrong beyond them is said here.
+    # Django's checks of settings run at start; this command reports everything else by itself.
     requires_system_checks = []
 
     def handle(self, *args: Any, **options: Any) -> None:

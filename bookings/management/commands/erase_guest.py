@@ -11,11 +11,11 @@ from bookings.people.erasure import ErasureRefused, Traces
 
 class Command(BaseCommand):
     help = (
-        "Erases what says who a guest is: name, address, telephone, notes and staff's reasons in "
-        "their bookings, their account, letters and sessions. The bookings stay. Without --yes it "
-        "only says what it would erase. Safe to repeat; a second run finds what a request that was "
-        "under way wrote during the first. It cannot be undone. Backups have it until they are "
-        "removed."
+        "Erases everything that identifies a guest: name, address, telephone, notes and staff's "
+        "reasons in their bookings, their account, letters and sessions. The bookings stay. "
+        "Without --yes it only says what it would erase. Safe to repeat; a second run erases what "
+        "requests wrote during the first. It cannot be undone. Backups keep the data until they "
+        "are removed."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -28,7 +28,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--including-upcoming",
             action="store_true",
-            help="also in stays that are not over, though the hotel then expects nobody by name",
+            help="also in stays that have not ended; the hotel then expects a guest without a name",
         )
         parser.add_argument("--yes", action="store_true", help="do it")
 
@@ -45,7 +45,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         except KeyboardInterrupt:
             raise CommandError(
-                "Stopped; what was erased stays so, and the same command does the rest.",
+                "Stopped; what was erased stays erased, and the same command does the rest.",
                 returncode=130,
             ) from None
         if not traces:
@@ -53,12 +53,12 @@ class Command(BaseCommand):
             return
         found = _describe(traces)
         if not options["yes"]:
-            self.stdout.write(f"Found: {found}. Nothing was changed; say --yes to erase it.")
+            self.stdout.write(f"Found: {found}. Nothing was changed; give --yes to erase it.")
             return
-        self.stdout.write(f"Erased: {found}. Backups have it until they are removed.")
+        self.stdout.write(f"Erased: {found}. Backups keep it until they are removed.")
         if not traces.redis_answers:
             self.stdout.write(
-                "Redis does not answer; digests of what was sent stay there for a day at most."
+                "Redis does not answer; digests of the guest's requests end there within a day."
             )
 
 

@@ -8,7 +8,7 @@ from bookings.operations import sweep
 class Command(BaseCommand):
     help = (
         "Expires holds that ran out, as beat's task does; for cron, or by hand. Safe to repeat, "
-        "to run beside beat, and to stop."
+        "to stop, and to run beside beat."
     )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -16,13 +16,13 @@ class Command(BaseCommand):
             done = sweep.expire_holds()
         except KeyboardInterrupt:
             raise CommandError(
-                "Stopped; what was expired stays so, and the next run does the rest.",
+                "Stopped; what was expired stays expired, and the next run does the rest.",
                 returncode=130,
             ) from None
         self.stdout.write(
             f"Found {done.found} dead holds: expired {done.expired}, "
-            f"lost {done.races_lost} to somebody quicker; "
+            f"lost {done.races_lost} to other processes; "
             f"the oldest had been dead for {done.oldest_age_s:.0f} s"
             + (f"; {done.failed} cannot be expired, see manage.py doctor" if done.failed else "")
-            + ("." if done.is_complete else ", and more are left: run it again.")
+            + ("." if done.is_complete else ", and more are left: run this again.")
         )

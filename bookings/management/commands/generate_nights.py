@@ -15,7 +15,7 @@ from bookings.refusals import ValidationFailed
 class Command(BaseCommand):
     help = (
         "Makes the nights of all categories of a hotel in the sellable calendar. "
-        "Safe to interrupt and to repeat: nights that are there stay as they are."
+        "Safe to stop and to repeat: existing nights stay as they are."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -28,7 +28,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--price",
             metavar="P",
-            help="in minor units (cents); each category's default price if left out",
+            help="in minor units (cents); by default each category's own default price",
         )
         parser.add_argument(
             "--weekdays",
@@ -39,11 +39,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "--overwrite",
             action="store_true",
-            help="set the price of nights that are there too; whether they are closed, their "
-            "minimum stay and other restrictions stay",
+            help="also set the price of existing nights; their other rules, such as closed or "
+            "minimum stay, remain",
         )
         parser.add_argument(
-            "--allow-free", action="store_true", help="make nights also where their price is 0"
+            "--allow-free", action="store_true", help="also make nights whose price is 0"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -63,9 +63,9 @@ class Command(BaseCommand):
         with tqdm(
             unit=" nights",
             file=sys.stderr,
-            disable=None,  # that is, shown on a terminal only
+            disable=None,  # shows it on a terminal only
             leave=False,
-            mininterval=0,  # a hotel's categories are few enough to show each
+            mininterval=0,  # a hotel has few enough categories to show each
         ) as bar:
 
             def show(progress: Progress) -> None:
@@ -76,7 +76,7 @@ class Command(BaseCommand):
                 result = nights.generate_nights(**wish, on_progress=show)
             except ValidationFailed as refusal:
                 texts = [
-                    f"{fault.message} Give --allow-free if that is meant."
+                    f"{fault.message} Give --allow-free if you mean it."
                     if fault.field == ALLOW_FREE
                     else fault.message
                     for fault in refusal.faults
@@ -84,7 +84,7 @@ class Command(BaseCommand):
                 raise CommandError(" ".join(texts)) from refusal
             except KeyboardInterrupt:
                 raise CommandError(
-                    "Stopped; run the same command again and it makes what is missing.",
+                    "Stopped; run the same command again to make what is missing.",
                     returncode=130,
                 ) from None
         self.stdout.write(
@@ -96,7 +96,7 @@ class Command(BaseCommand):
 def _date(options: dict[str, Any], name: str) -> date:
     day = parse_date(options[name])
     if day is None:
-        raise CommandError(f"Give --{name} a date that exists, written YYYY-MM-DD.")
+        raise CommandError(f"Give --{name} an existing date, written YYYY-MM-DD.")
     return day
 
 
@@ -105,4 +105,4 @@ def _price(text: str | None) -> int | None:
         return None
     if not (text.isascii() and text.isdigit()):
         raise CommandError("Give --price a whole number of minor units (cents).")
-    return int(text[:20])  # longer ones are as much too large
+    return int(text[:20])  # any longer number is too large as well

@@ -12,11 +12,11 @@ from bookings.operations.replica_set import initiation
 class Command(BaseCommand):
     help = (
         "Makes MongoDB's replica set of the members in MONGODB_URI, the user in it with rights on "
-        "its own database and that of its drills alone, and the user admin for operators "
+        "the site's database and that of its drills alone, and the user admin for operators "
         "(MONGODB_ADMIN_PASSWORD). Needs the members' keyfile (MONGODB_KEYFILE). Safe to repeat: "
-        "what is in place stays, changed passwords are set."
+        "it keeps what is in place, and sets changed passwords."
     )
-    # They may ask for a database, and there is none yet.
+    # These checks may ask for a database, and there is none yet.
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -25,7 +25,7 @@ class Command(BaseCommand):
             type=float,
             default=60.0,
             metavar="S",
-            help="seconds to wait at most for members to answer, and then for a primary "
+            help="wait at most S seconds for members to answer, and again for a primary "
             "(default: 60)",
         )
 

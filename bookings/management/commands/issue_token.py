@@ -9,17 +9,17 @@ from bookings.people import tokens
 
 
 class Command(BaseCommand):
-    help = "Issues a token for an API client; the token alone is the last line, shown only now."
+    help = "Issues a token for an API client. Prints the token alone on the last line, only once."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("name", help="the client, made if there is none of this name")
+        parser.add_argument("name", help="the client; made if there is none of this name")
         parser.add_argument(
             "--act-for-others",
             action="store_true",
-            help="let the client send a userId, that is, book for its own guests",
+            help="let the client send a userId, to book for its own guests",
         )
         parser.add_argument(
-            "--revoke", action="store_true", help="end all its tokens at once and issue none"
+            "--revoke", action="store_true", help="revoke all its tokens at once and issue none"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

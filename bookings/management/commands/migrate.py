@@ -9,12 +9,12 @@ from bookings.operations import migration_lease
 from bookings.operations.migration_lease import Lease, LeaseLost
 
 STOPPED_WAITING = "Stopped waiting; nothing was changed here."
-STOPPED = "Stopped; what was done stays, and manage.py migrate goes on from there."
+STOPPED = "Stopped; what was done stays done, and manage.py migrate goes on from there."
 
 
 class Command(migrate.Command):
     help = (
-        "Brings collections, indexes and documents up to date. One process at a time does so, and "
+        "Brings collections, indexes and documents up to date. One process at a time does so; "
         "others wait for it. If it is killed or stopped, run it again and it goes on from there."
     )
 
@@ -31,8 +31,8 @@ class Command(migrate.Command):
                     self._lease.check()
             except LeaseLost:
                 raise CommandError(
-                    "This process stood still for so long that another one migrates now; see what "
-                    "becomes of that one, and run manage.py migrate again."
+                    "This process stalled for so long that another one migrates now; wait for that "
+                    "one, and run manage.py migrate again."
                 ) from None
             except IndexInTheWay as error:
                 raise CommandError(str(error)) from error
@@ -40,13 +40,13 @@ class Command(migrate.Command):
     def migration_progress_callback(
         self, action: str, migration: Any = None, fake: bool = False
     ) -> None:
-        # Told before each migration and after it.
+        # Django calls this before and after each migration.
         if self._lease:
             self._lease.check()
         super().migration_progress_callback(action, migration, fake)
 
     def _say_waiting(self) -> None:
         self.stderr.write(
-            "Another manage.py migrate is at work on this database, or was killed a moment ago; "
+            "Another manage.py migrate is running on this database, or was killed a moment ago; "
             "waiting for it. Ctrl-C stops waiting."
         )

@@ -7,7 +7,7 @@ from bookings.stays.writing import guest_details
 
 class Command(BaseCommand):
     help = (
-        "Makes the terms by which each booking is found those of its guest, where they are not. "
+        "Corrects the search terms of each booking whose terms are not those of its guest. "
         "Safe to repeat and to stop."
     )
 
@@ -16,7 +16,7 @@ class Command(BaseCommand):
             changed = guest_details.refresh_search_terms()
         except KeyboardInterrupt:
             raise CommandError(
-                "Stopped; what was written stays so, and the same command does the rest.",
+                "Stopped; what was written stays written, and the same command does the rest.",
                 returncode=130,
             ) from None
-        self.stdout.write(f"Wrote the terms of {changed} bookings; those of the others were right.")
+        self.stdout.write(f"Corrected the terms of {changed} bookings; all others were right.")

@@ -9,12 +9,12 @@ from bookings.people import second_factor
 
 class Command(BaseCommand):
     help = (
-        "Takes the two-factor login of a member of staff away, whose telephone and recovery codes "
-        "are lost. They log in by password and set it up again. Make sure who asks for it."
+        "Removes the two-factor login of a member of staff whose telephone and recovery codes are "
+        "lost. They then log in by password and set it up again. First make sure who is asking."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("username", metavar="USERNAME", help="as the admin lists it")
+        parser.add_argument("username", metavar="USERNAME", help="the name in the admin's list")
 
     def handle(self, *args: Any, **options: Any) -> None:
         name = options["username"]

@@ -19,14 +19,14 @@ from bookings.operations.backups.errors import RestoreFailed
 from bookings.operations.backups.folders import list_backups, read_manifest
 from bookings.operations.backups.restoring import said_by
 
-# MongoDB's: a name that it takes for no database, or for one that is there in other letters.
+# MongoDB refuses the name, or has a database whose name differs only in upper and lower case.
 _NAME_CODES = frozenset({73, 13297})
 
 SWITCH = """\
-Now, with web, worker and beat stopped, everywhere:
+Now stop web, worker and beat everywhere, and then:
   1. manage.py idempotency purge --all
   2. set MONGODB_NAME={name}
-  3. manage.py init_replica_set, if MongoDB asks for logins: the site's user may write there then
+  3. manage.py init_replica_set, if MongoDB asks for logins: it lets the site's user write there
   4. manage.py migrate
   5. start web, worker and beat, and run manage.py doctor
 Do not leave step 1 out: Redis remembers answers about bookings that this database does not have."""
@@ -34,8 +34,8 @@ Do not leave step 1 out: Redis remembers answers about bookings that this databa
 
 class Command(BaseCommand):
     help = (
-        "Restores a backup into a database that is empty, and examines what came back. Nothing is "
-        "ever overwritten. Exit status 0 if nothing FAILs, else 1."
+        "Restores a backup into an empty database and checks the result. It never overwrites "
+        "anything. Exit status 0 if nothing FAILs, else 1."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -43,14 +43,14 @@ class Command(BaseCommand):
             "backup",
             type=Path,
             metavar="FOLDER",
-            help="a backup, or a folder of backups, of which the newest of this site is taken",
+            help="a backup, or a folder of backups; then the newest one of this site",
         )
         parser.add_argument(
             "--database",
             default=settings.MONGODB_NAME,
             metavar="NAME",
             help="restore a backup of the database NAME instead: another site's, or this site's "
-            "under the name it had before a restore",
+            "from before a restore, when it had that name",
         )
         way = parser.add_mutually_exclusive_group(required=True)
         way.add_argument(
@@ -59,14 +59,14 @@ class Command(BaseCommand):
         way.add_argument(
             "--verify",
             action="store_true",
-            help="only a drill: restore into the database named after this one and "
-            f"{restoring.DRILL_SUFFIX}, examine it, and drop it",
+            help="only a drill: restore into the database with this one's name and "
+            f"{restoring.DRILL_SUFFIX}, check it, and drop it",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         drill = restoring.name_drill(settings.MONGODB_NAME)
         name = drill if options["verify"] else options["into"]
-        sentence = f"Stopped; {name} is unfinished, and the same command begins anew."
+        sentence = f"Stopped; {name} is unfinished, and the same command starts over."
         with stoppable(lambda: sentence):
             try:
                 backup = _choose(options["backup"], options["database"])
@@ -75,16 +75,16 @@ class Command(BaseCommand):
             except RestoreFailed as error:
                 raise CommandError(str(error)) from error
             except BrokenPipeError:
-                raise  # it is no file that broke, but the pipe to the reader of the lines
+                raise  # the pipe to the reader of the output broke, not a file
             except OSError as error:
                 raise CommandError(
                     f"{error.filename or options['backup']} cannot be read ({error.strerror}); "
-                    "mend that first."
+                    "fix that first."
                 ) from error
             except OperationFailure as error:
                 if error.code in _NAME_CODES:
                     raise CommandError(
-                        f"MongoDB takes no database named {name} ({said_by(error)}); choose "
+                        f"MongoDB refuses a database named {name} ({said_by(error)}); choose "
                         "another name."
                     ) from error
                 if is_unknown_login(error):
@@ -110,7 +110,7 @@ class Command(BaseCommand):
         self._say(restored, backup, database.name)
         sound = self._examine(database.name, is_older=restored.is_older)
         restoring.empty(database)
-        self.stdout.write(f"It was a drill: {database.name} is dropped.")
+        self.stdout.write(f"This was a drill: {database.name} is dropped.")
         return sound
 
     def _say(self, restored: restoring.Restored, backup: Path, name: str) -> None:
@@ -120,7 +120,7 @@ class Command(BaseCommand):
         )
 
     def _examine(self, name: str, *, is_older: bool) -> bool:
-        """Whether the restored database passes what the doctor asks of data."""
+        """Prints the doctor's findings on the data; True if none is FAIL."""
         sound = True
         for check, finding in doctor.examine_data(name, is_older=is_older):
             self.stdout.write(f"{finding.level:<4}  {check}: {finding.text}")
@@ -129,9 +129,9 @@ class Command(BaseCommand):
 
 
 def _choose(folder: Path, source: str) -> Path:
-    """The folder itself if it is a backup, else the newest one in it; of this database alone."""
+    """The folder itself if it is a backup, else its newest backup; only of the named database."""
     if not folder.is_dir():
-        raise RestoreFailed(f"{folder} is no folder; name a backup, or a folder of backups.")
+        raise RestoreFailed(f"{folder} is not a folder; name a backup, or a folder of backups.")
     if names := list_backups(folder, database=source):
         return folder / names[-1]
     others = {read_manifest(folder / name)["database"] for name in list_backups(folder)}
@@ -153,7 +153,7 @@ def _database(name: str) -> Database:
     try:
         return connections.database().client.get_database(name, write_concern=DURABLE)
     except InvalidName as error:
-        raise RestoreFailed(f"'{name}' is no name for a database; use letters and _.") from error
+        raise RestoreFailed(f"'{name}' cannot name a database; use letters and _.") from error
 
 
 def _migrations() -> set[str]:

@@ -10,7 +10,7 @@ from bookings.people import roles
 
 
 class Command(BaseCommand):
-    help = "Makes the demo hotels and, with --users, people to log in as. Safe to repeat."
+    help = "Makes the demo hotels and, with --users, demo logins. Safe to repeat."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
@@ -24,7 +24,7 @@ class Command(BaseCommand):
             "--users",
             action="store_true",
             help="make the logins staff (a superuser), manager and desk with the password in "
-            "DEMO_STAFF_PASSWORD, and guest with that in DEMO_CUSTOMER_PASSWORD",
+            "DEMO_STAFF_PASSWORD, and guest with the one in DEMO_CUSTOMER_PASSWORD",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -50,9 +50,9 @@ class Command(BaseCommand):
             user, _ = User.objects.get_or_create(username=username)
             user.is_staff = is_staff
             user.is_superuser = is_staff and role is None
-            # The same password set once more is another digest, which ends every session.
+            # Setting the same password again makes another digest, which ends every session.
             if not user.check_password(password):
                 user.set_password(password)
             user.save()
-            # A group that staff have deleted stays away.
+            # A group that staff have deleted is not made again.
             user.groups.set(Group.objects.filter(name=role))

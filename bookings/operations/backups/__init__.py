@@ -1,5 +1,5 @@
-"""Backups of the site's whole database, as of one moment, and how they come back.
+"""Backups of the site's whole database as of one moment, and their restoration.
 
-A backup is a folder: a file of BSON for each collection, a manifest that says what is in them, and
-their SHA-256. `folders` keeps such folders whole, `writing` fills one, `restoring` reads one.
+A backup is a folder with a BSON file for each collection, a manifest that describes them, and their
+SHA-256 digests. `folders` keeps such folders whole, `writing` fills one, `restoring` reads one.
 """

@@ -1,9 +1,9 @@
-"""Why a backup or a restore came to nothing; each is one sentence that says what to do."""
+"""Why a backup or a restore failed; each message is one sentence that says what to do."""
 
 
 class BackupFailed(Exception):
-    """No backup was made, and nothing of it is left."""
+    """No backup was made, and nothing of it is left behind."""
 
 
 class RestoreFailed(Exception):
-    """Nothing was restored, or the database says of itself that it is unfinished."""
+    """Nothing was restored, or the database is marked as unfinished."""

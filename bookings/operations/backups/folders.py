@@ -1,8 +1,8 @@
-"""Backups as folders on a disk: whole or not there, and nobody else's to read.
+"""Backups as folders on a disk: whole or absent, and readable only by their owner.
 
-A backup is written under a name that begins with a dot and gets its own name, the time in UTC,
-once everything is on the disk. Whoever is killed before that leaves nothing that looks whole. One
-process at a time works in a folder, so what begins with that dot when it comes is a leftover.
+A backup is written under a name that begins with a dot. Once everything is on the disk it gets its
+final name, the time in UTC. A process that is killed before that leaves nothing that looks whole.
+One process at a time works in a folder, so it finds only leftovers under names with that dot.
 """
 
 import contextlib
@@ -22,22 +22,22 @@ from bson.errors import BSONError
 
 from bookings.operations.backups.errors import BackupFailed, RestoreFailed
 
-# What the files of a backup look like. Another number is another program's.
+# The layout of a backup's files. A backup with another number needs another version of the program.
 FORMAT = 1
 
 MANIFEST = "manifest.json"
 
-# As `sha256sum` writes and checks it, so that a backup can be checked where there is no Python.
+# In the format of `sha256sum`, so that a backup can be checked without Python.
 DIGESTS = "SHA256SUMS"
 
-# Locked by whoever works in a folder.
+# The process that works in a folder locks this file.
 LOCK = ".lock"
 
 _NAME = re.compile(r"\d{8}T\d{6}Z")
 _UNFINISHED = ".unfinished-"
 _DIGEST_LINE = re.compile(r"([0-9a-f]{64})  ([^/\0\n]+)")
 
-# What a restore reads of a manifest, of a collection in it, and of an index of that.
+# What a restore reads from a manifest, from its collections, and from their indexes.
 _FIELDS = {"database": str, "taken_at": str, "collections": list}
 _COLLECTION_FIELDS = {
     "name": str,
@@ -49,29 +49,29 @@ _COLLECTION_FIELDS = {
 }
 _INDEX_FIELDS = {"name": str}
 
-# They hold guests' names and addresses.
+# Backups hold guests' names and addresses.
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
 
-# So much of a file is in memory at a time.
+# At most this much of a file is in memory at a time.
 CHUNK_BYTES = 1024 * 1024
 
 
 @contextmanager
 def only_process_in(folder: Path) -> Iterator[None]:
-    """Keeps other backups out of the folder; the kernel lets them in when this process is gone.
+    """Keeps other backups out of the folder; the kernel ends that when this process is gone.
 
-    What a killed one left is removed. Raises BackupFailed if another one is at work.
+    Removes what a killed process left. Raises BackupFailed if another backup is running there.
     """
     if not folder.is_dir():
-        raise BackupFailed(f"{folder} is no folder; make it, or mount its volume.")
-    # A file, since over NFS only what is open for writing can be locked. It stays: who removes it
-    # might remove the lock of the next one.
+        raise BackupFailed(f"{folder} is not a folder; make it, or mount its volume.")
+    # A file and not the folder, since NFS locks only what is open for writing. The file stays:
+    # removing it could remove the lock of the next process.
     descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, FILE_MODE)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise BackupFailed(f"Another backup is at work in {folder}; wait for it.") from None
+            raise BackupFailed(f"Another backup is running in {folder}; wait for it.") from None
         for leftover in folder.glob(f"{_UNFINISHED}*"):
             if _NAME.fullmatch(leftover.name.removeprefix(_UNFINISHED)):
                 shutil.rmtree(leftover)
@@ -82,13 +82,13 @@ def only_process_in(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def new_backup(folder: Path, name: str) -> Iterator["UnfinishedBackup"]:
-    """A backup to be written, which gets its name at the end of a `with`, or is gone.
+    """A backup to write. It gets its final name at the end of the `with`, or is removed.
 
-    For whoever is `only_process_in` the folder.
+    Call it inside `only_process_in` the folder.
     """
     unfinished, whole = folder / f"{_UNFINISHED}{name}", folder / name
     if whole.exists():
-        raise BackupFailed(f"{whole} is there already; try again in a second.")
+        raise BackupFailed(f"{whole} exists already; try again in a second.")
     try:
         unfinished.mkdir(mode=FOLDER_MODE)
         draft = UnfinishedBackup(unfinished, {})
@@ -103,14 +103,14 @@ def new_backup(folder: Path, name: str) -> Iterator["UnfinishedBackup"]:
 
 @dataclass(frozen=True)
 class UnfinishedBackup:
-    """A backup that is being written; `digests` are of the files so far."""
+    """A backup that is being written; `digests` are of the files written so far."""
 
     path: Path
     digests: dict[str, str]
 
     @contextmanager
     def new_file(self, name: str) -> Iterator["DigestedFile"]:
-        """A file to write, which is on the disk at the end of a `with`."""
+        """A file to write; it is on the disk at the end of the `with`."""
         descriptor = os.open(self.path / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
         with os.fdopen(descriptor, "wb", buffering=CHUNK_BYTES) as file:
             digested = DigestedFile(file)
@@ -120,7 +120,7 @@ class UnfinishedBackup:
         self.digests[name] = digested.sha256.hexdigest()
 
     def write_manifest(self, manifest: dict[str, Any]) -> None:
-        """The manifest as JSON; what only BSON has is written as MongoDB's extended JSON."""
+        """Writes the manifest as JSON, with MongoDB's extended JSON for what only BSON can hold."""
         text = json_util.dumps(
             {"format": FORMAT, **manifest},
             json_options=json_util.RELAXED_JSON_OPTIONS,
@@ -131,7 +131,7 @@ class UnfinishedBackup:
             file.write(f"{text}\n".encode())
 
     def seal(self) -> None:
-        """Writes down the digests, without which a backup is none."""
+        """Writes the digests. Without them a folder does not count as a backup."""
         lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(self.digests.items()))
         with self.new_file(DIGESTS) as file:
             file.write(lines.encode())
@@ -139,7 +139,7 @@ class UnfinishedBackup:
 
 
 class DigestedFile:
-    """Counts and digests what is written."""
+    """Counts and digests the bytes that it writes."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
@@ -158,14 +158,14 @@ class DigestedFile:
 def remove_oldest(folder: Path, *, keep: int, made: str, database: str) -> list[str]:
     """Removes this database's oldest backups until `keep` are left; returns the removed names.
 
-    `made` is one of those that stay, whatever its name: a clock may have been ahead. What is not
-    whole, or somebody else's, is neither counted nor touched. For whoever is `only_process_in` the
-    folder.
+    `made` always stays, whatever its name, since a clock may have been ahead. Folders that are not
+    whole, or that belong to another database, neither count nor are touched. Call it inside
+    `only_process_in` the folder.
     """
     removed = []
     others = [name for name in list_backups(folder, database=database) if name != made]
     for name in others[: max(0, len(others) - (keep - 1))]:
-        # Under this name it is a leftover, should this be killed half-way.
+        # Under this name it is a leftover, if this process is killed half-way.
         doomed = folder / f"{_UNFINISHED}{name}"
         (folder / name).rename(doomed)
         _flush_folder(folder)
@@ -177,12 +177,12 @@ def remove_oldest(folder: Path, *, keep: int, made: str, database: str) -> list[
 def list_backups(folder: Path, *, database: str | None = None) -> list[str]:
     """The names of the whole backups in the folder, of one database or of any, oldest first.
 
-    Whole means that every file is there at its size; `read_manifest` with `verify` looks closer.
+    Whole means that every file is there at its size; `read_manifest(verify=True)` checks the bytes.
     """
     names = []
     for path in folder.iterdir():
         if _NAME.fullmatch(path.name) and not path.is_symlink():
-            # Whatever lies about under such a name is no reason to fail.
+            # A stray file or a damaged folder under such a name is no reason to fail.
             with contextlib.suppress(RestoreFailed, OSError):
                 if database in (None, read_manifest(path)["database"]):
                     names.append(path.name)
@@ -190,9 +190,9 @@ def list_backups(folder: Path, *, database: str | None = None) -> list[str]:
 
 
 def read_manifest(backup: Path, *, verify: bool = False) -> dict[str, Any]:
-    """What a whole backup holds; with `verify` the bytes of every file are compared.
+    """What a whole backup holds; `verify` compares the digest of every file.
 
-    Raises RestoreFailed for what is no backup, or not whole.
+    Raises RestoreFailed if the folder is no backup, or is not whole.
     """
     damaged = f"{backup} is damaged: {{}}; restore another backup."
     try:
@@ -203,7 +203,7 @@ def read_manifest(backup: Path, *, verify: bool = False) -> dict[str, Any]:
     except (FileNotFoundError, NotADirectoryError, UnicodeDecodeError):
         raise RestoreFailed(f"{backup} is no backup; name a folder that backup made.") from None
     if digests.pop(MANIFEST, None) != hashlib.sha256(data).hexdigest():
-        raise RestoreFailed(damaged.format(f"{MANIFEST} is not as it was written"))
+        raise RestoreFailed(damaged.format(f"{MANIFEST} has changed"))
     try:
         manifest: Any = json_util.loads(data.decode())
     except (ValueError, TypeError, BSONError):
@@ -214,21 +214,21 @@ def read_manifest(backup: Path, *, verify: bool = False) -> dict[str, Any]:
             "version that made it."
         )
     if not _is_complete(manifest):
-        raise RestoreFailed(damaged.format(f"{MANIFEST} lacks something"))
+        raise RestoreFailed(damaged.format(f"{MANIFEST} is incomplete"))
     files = {held["file"]: held["bytes"] for held in manifest["collections"] if held["file"]}
     if files.keys() != digests.keys():
-        raise RestoreFailed(damaged.format(f"{DIGESTS} and {MANIFEST} name other files"))
+        raise RestoreFailed(damaged.format(f"{DIGESTS} and {MANIFEST} list different files"))
     for name, size in files.items():
         path = backup / name
         if not path.is_file() or path.stat().st_size != size:
             raise RestoreFailed(damaged.format(f"{name} is missing or cut short"))
         if verify and _digest(path) != digests[name]:
-            raise RestoreFailed(damaged.format(f"{name} is not as it was written"))
+            raise RestoreFailed(damaged.format(f"{name} has changed"))
     return manifest
 
 
 def _is_complete(manifest: dict[str, Any]) -> bool:
-    """Whether everything is there that a restore reads."""
+    """Whether the manifest has everything that a restore reads."""
     return _has(manifest, _FIELDS) and all(
         _has(held, _COLLECTION_FIELDS)
         and all(_has(index, _INDEX_FIELDS) for index in held["indexes"])
@@ -248,7 +248,7 @@ def _digest(path: Path) -> str:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Puts the names in the folder on the disk, too."""
+    """Writes the names in the folder to the disk, too."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -1,7 +1,7 @@
-"""Bringing a backup back, into a database that is empty.
+"""Restoring a backup into an empty database.
 
-The first thing written is a mark that the database is unfinished, the last thing done is to take
-it away. While it is there the doctor FAILs, the site is not ready, and only a restore goes on.
+A restore first marks the database as unfinished, and removes that mark last. While the mark is
+there the doctor reports FAIL, the site is not ready, and only another restore may go on.
 """
 
 import gzip
@@ -26,16 +26,18 @@ from bookings.points import reached
 
 MARKER = "unfinished_restore"
 
-# What a drill restores into, and drops; of a killed one the next drill begins with.
+# A drill restores into this database and drops it. The next drill also clears what a killed one
+# left there.
 DRILL_SUFFIX = "_drill"
 
 _RAW: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
 
-# A collection or an index that is there already, and a value twice under a unique index.
+# Something else wrote: a collection or an index exists, or a unique index has a value twice.
 _WRITTEN_BESIDE = frozenset({48, 85, 86, 11000})
 
-# What a restore takes of a member's disk, by what the database took: for a while also what was
-# there before versions were moved, which is a quarter (bench/backup.py), and keys being sorted.
+# The disk that a restore needs on each member, as a multiple of the database's size. Moving the
+# versions keeps the earlier documents for a while, a quarter (bench/backup.py), and indexes are
+# sorted on disk.
 ROOM = 1.5
 
 # A few megabytes of bookings.
@@ -43,14 +45,14 @@ BATCH_SIZE = 1000
 
 
 def name_drill(database: str) -> str:
-    """The database that drills of this one take place in."""
+    """The name of the database in which drills of this one take place."""
     return f"{database}{DRILL_SUFFIX}"
 
 
 @dataclass(frozen=True)
 class Restored:
-    """What came back; `taken_at` is the moment that it is of (ISO 8601), `source` the name of the
-    database that it is of. Where `is_older`, migrations are due."""
+    """What was restored. `source` is the database that was backed up, `taken_at` the moment of the
+    backup (ISO 8601). If `is_older`, migrations are due."""
 
     source: str
     documents: int
@@ -60,15 +62,15 @@ class Restored:
 
 
 def is_unfinished(database: Database) -> bool:
-    """Whether a restore into this database began, and did not come to its end."""
+    """Whether a restore into this database began and did not finish."""
     return database[MARKER].find_one({}, {"_id": 1}) is not None
 
 
 def restore_backup(database: Database, backup: Path, *, known_migrations: set[str]) -> Restored:
     """Fills the database, which must be empty or an unfinished restore, and marks it as finished.
 
-    Raises RestoreFailed, OSError or a driver's error; the database is then as it was, or marked
-    as unfinished, and the same call begins anew.
+    Raises RestoreFailed, OSError or a driver's error. The database is then unchanged, or marked as
+    unfinished, and the same call starts over.
     """
     restored, owner = fill(database, backup, known_migrations=known_migrations)
     finished = database[MARKER].delete_one({"_id": MARKER, "owner": owner})
@@ -79,7 +81,7 @@ def restore_backup(database: Database, backup: Path, *, known_migrations: set[st
 
 
 def fill(database: Database, backup: Path, *, known_migrations: set[str]) -> tuple[Restored, str]:
-    """As `restore_backup`, but the database stays marked; returns with whose mark that is."""
+    """Like `restore_backup`, but leaves the mark; returns the mark's owner, too."""
     manifest = folders.read_manifest(backup, verify=True)
     collections = manifest["collections"]
     migrations = set(_migrations(backup, collections))
@@ -107,18 +109,18 @@ def fill(database: Database, backup: Path, *, known_migrations: set[str]) -> tup
         documents=documents,
         collections=len(collections),
         taken_at=manifest["taken_at"],
-        # What has had none is no older site but something else.
+        # A database that never had a migration is not an older site but something else.
         is_older=set() < migrations < known_migrations,
     )
     return restored, owner
 
 
 def _move_versions(database: Database, collections: list[dict[str, Any]]) -> None:
-    """Moves every booking's version past those that the lost database may have given out.
+    """Moves every booking's version past any that the lost database may have given out.
 
-    Partners drop what has a lower version than they have seen, and ids of events are made of it
-    from here on. The time in seconds, by MongoDB's clock, is past all of them: a version begins at
-    1, or at the restore before this one, and no booking changes every second.
+    Partners ignore versions lower than the last one they saw, and the ids of new events contain
+    the version. The time in seconds, by MongoDB's clock, is past all of them: a version begins at
+    1, or at the time of the previous restore, and no booking changes every second.
     """
     restored_at_s = {"$toLong": {"$divide": [{"$toLong": "$$NOW"}, 1000]}}
     for described in collections:
@@ -131,7 +133,7 @@ def _move_versions(database: Database, collections: list[dict[str, Any]]) -> Non
 
 
 def said_by(error: OperationFailure) -> str:
-    """MongoDB's code and message, of the first document if it refused some."""
+    """MongoDB's code and message; those of the first document if it refused documents."""
     details: Any = error.details or {}
     errors = [*details.get("writeErrors", ()), *details.get("writeConcernErrors", ()), details]
     return f"MongoDB's {errors[0].get('code')}: {errors[0].get('errmsg')}"
@@ -143,26 +145,26 @@ def _is_ours(database: Database, owner: str) -> bool:
 
 def _taken_over(database: Database) -> str:
     return (
-        f"{database.name} is this restore's no more, since another one began there or somebody "
-        "emptied it; see which, and what became of it."
+        f"Another restore into {database.name} began, or someone emptied the database; find out "
+        "which before you restore again."
     )
 
 
 def _run(database: Database, command: dict[str, Any]) -> None:
-    """Whatever is written here is on a majority when it is done."""
+    """Runs the command, and waits until a majority has written the result."""
     try:
         database.command({**command, "writeConcern": database.write_concern.document})
     except OperationFailure as error:
         if error.code not in _WRITTEN_BESIDE:
             raise
         raise RestoreFailed(
-            f"{database.name} holds what this restore has not written ({said_by(error)}); see that "
-            "nothing else writes into it, and run the same command again."
+            f"{database.name} holds data that this restore did not write ({said_by(error)}); make "
+            "sure that nothing else writes into it, and run the same command again."
         ) from error
 
 
 def empty(database: Database) -> None:
-    """Drops every collection, the mark last; no right to drop a whole database is needed."""
+    """Drops every collection, the mark last; this needs no right to drop a whole database."""
     for name in database.list_collection_names():
         if name != MARKER:
             database.drop_collection(name)
@@ -170,18 +172,18 @@ def empty(database: Database) -> None:
 
 
 def _take(database: Database, backup: Path) -> str:
-    """Marks the database as unfinished and empties it of an earlier try; returns whose mark."""
+    """Marks the database as unfinished, empties it of an earlier try, returns the mark's owner."""
     names = set(database.list_collection_names())
     owner = secrets.token_hex(16)
     mark = {"owner": owner, "backup": backup.name}
-    # The mark itself is asked, since the restore whose it was may have ended a moment ago.
+    # Asks for the mark itself, since the restore that made it may have ended a moment ago.
     marked = database[MARKER].update_one(
         {"_id": MARKER}, {"$set": mark, "$currentDate": {"began_at": True}}, upsert=not names
     )
     if not marked.matched_count and marked.upserted_id is None:
         raise RestoreFailed(
-            f"{database.name} holds {len(names)} collections, and nothing is ever overwritten; "
-            "name a database that does not exist yet."
+            f"{database.name} holds {len(names)} collections, and a restore never overwrites "
+            "anything; name a database that does not exist yet."
         )
     for name in names - {MARKER}:
         database.drop_collection(name)
@@ -197,50 +199,52 @@ def _fill_collection(database: Database, described: dict[str, Any], backup: Path
             while batch := list(islice(documents, BATCH_SIZE)):
                 collection.insert_many(batch, bypass_document_validation=_has_validator(described))
     except (BSONError, zlib.error, EOFError, gzip.BadGzipFile) as error:
-        raise RestoreFailed(f"{described['file']} cannot be read; restore another.") from error
+        raise RestoreFailed(
+            f"{described['file']} cannot be read; restore another backup."
+        ) from error
     except BulkWriteError as error:
         raise RestoreFailed(
-            f"MongoDB refused documents of {name} ({said_by(error)}); see that nothing else writes "
-            f"into {database.name}, and run the same command again."
+            f"MongoDB refused documents of {name} ({said_by(error)}); make sure that nothing else "
+            f"writes into {database.name}, and run the same command again."
         ) from error
     reached("in_restore")
     found = collection.count_documents({})
     if found != described["documents"]:
         raise RestoreFailed(
-            f"{name} has {found} documents instead of {described['documents']}; see that nothing "
-            f"else writes into {database.name}, and run the same command again."
+            f"{name} has {found} documents instead of {described['documents']}; make sure that "
+            f"nothing else writes into {database.name}, and run the same command again."
         )
 
 
 def _has_validator(described: dict[str, Any]) -> bool:
-    """Then it is passed by, since what is stored may be older. That takes a right of its own."""
+    """If so, writes bypass it, since stored documents may be older. That needs a right."""
     return "validator" in described["options"]
 
 
 def _refuse_newer(backup: Path, migrations: set[str], known_migrations: set[str]) -> None:
-    """Data that a newer version has changed would be misread by this one."""
+    """This version would misread data that a newer version has changed."""
     unknown = sorted(migrations - known_migrations)
     if unknown:
         raise RestoreFailed(
-            f"{backup} has had migrations that this version does not know ({', '.join(unknown)}); "
+            f"{backup} has migrations that this version does not know ({', '.join(unknown)}); "
             "restore it with the version that made it, or a newer one."
         )
 
 
 def _refuse_without_room(database: Database, manifest: dict[str, Any]) -> None:
-    """Every member writes the same, so a disk that becomes full may be the end of all of them."""
-    # Of a database that is not there yet MongoDB says 0; this one has its mark.
+    """Every member writes the same data, so a full disk may stop all of them at once."""
+    # MongoDB reports 0 for a database that does not exist yet; this one has its mark.
     stats = database.command("dbStats")
-    # Backups of before do not say, and some servers keep their disk to themselves.
+    # Older backups do not say their size, and some servers do not report their disk.
     needed_bytes, total_bytes = manifest.get("bytes_on_disk", 0), stats.get("fsTotalSize", 0)
     free_bytes = total_bytes - stats.get("fsUsedSize", 0)
     if total_bytes and free_bytes < needed_bytes * ROOM:
-        # The files of what was dropped stay for minSnapshotHistoryWindowInSeconds, 300 by default.
+        # Dropped files stay for minSnapshotHistoryWindowInSeconds, 300 by default.
         # https://www.mongodb.com/docs/manual/reference/parameters/
         raise RestoreFailed(
             f"{database.name} would need {needed_bytes * ROOM / 1e9:.1f} GB, and MongoDB's disk "
-            f"has {free_bytes / 1e9:.1f} GB left; give every member more room, or, after a try "
-            "that failed, wait some six minutes, until MongoDB lets go of what was dropped."
+            f"has {free_bytes / 1e9:.1f} GB left; give every member more room, or, after a failed "
+            "try, wait six minutes for MongoDB to remove the dropped files."
         )
 
 
@@ -253,12 +257,13 @@ def _migrations(backup: Path, collections: list[dict[str, Any]]) -> Iterator[str
 
 
 def _indexes(described: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The definitions as createIndexes takes them."""
+    """The definitions in the form that createIndexes takes."""
     for index in described["indexes"]:
         if index["name"] == "_id_":
             continue
         definition = {name: value for name, value in index.items() if name != "ns"}
-        # One that says nothing compares bytes; made so, it would take the collection's collation.
+        # Without a collation an index compares bytes; created without one, it would inherit the
+        # collection's.
         if "collation" in described["options"]:
             definition.setdefault("collation", {"locale": "simple"})
         yield definition

@@ -1,8 +1,8 @@
-"""Writing a backup: every collection as it was at one moment, read past whoever is booking.
+"""Writing a backup: every collection as of one moment, while bookings go on.
 
-MongoDB keeps that moment for `minSnapshotHistoryWindowInSeconds`, 300 by default, and then the
-reads fail; so a backup is of one moment or it is none. How much of that time it took stands in its
-manifest, since backups grow with the site: one that takes half of it is a warning.
+MongoDB keeps that moment for `minSnapshotHistoryWindowInSeconds`, 300 by default, and then reads
+fail; so a backup is of one moment, or there is none. The manifest notes how much of that time the
+backup took: backups grow with the site, and one that takes half of the time prints a warning.
 """
 
 import gzip
@@ -23,35 +23,35 @@ from bookings.operations.backups import folders, restoring
 from bookings.operations.backups.errors import BackupFailed
 from bookings.points import reached
 
-# Collections that come back empty, each with its reason.
+# Collections that are restored empty, each with the reason.
 LEFT_OUT = {
-    "django_session": "who has logged out since would be logged in again",
-    "letters": "each would be sent once more, and its link ends within a day anyway",
-    "holders": "it counts what is held just now, and is written anew by the next holds",
+    "django_session": "a restored one would log people in again who have logged out since",
+    "letters": "each would be sent again, and its link ends within a day anyway",
+    "holders": "it counts the present holds, and the next holds write it again",
 }
 
-# The fastest level. Another one makes a file that is a little smaller in twice the time.
+# The fastest level. A higher one makes the file a little smaller in twice the time.
 GZIP_LEVEL = 1
 
 WINDOW_PARAMETER = "minSnapshotHistoryWindowInSeconds"
 
-# MongoDB's own, which is taken for the window of a server that may not be asked.
+# MongoDB's default, assumed for a server that may not be asked.
 DEFAULT_WINDOW_S = 300
 
-# Too old a moment, and one that MongoDB cannot show because a collection or an index is newer.
+# The moment is too old, or MongoDB cannot show it because a collection or an index is newer.
 _TOO_OLD, _UNAVAILABLE = 239, 246
 
 
 def write_backup(database: Database, folder: Path, *, application: str, keep: int | None) -> str:
-    """Writes the database into a new folder inside `folder` and returns that one's name.
+    """Writes the database into a new folder inside `folder`, and returns the new folder's name.
 
-    With `keep` older backups of this database are removed until so many are left, this one
-    included. Raises BackupFailed, OSError or a driver's error; then nothing is left of it.
+    With `keep`, removes older backups of this database until that many are left, the new one
+    included. Raises BackupFailed, OSError or a driver's error; then nothing of it is left.
     """
     with folders.only_process_in(folder):
         if restoring.is_unfinished(database):
             raise BackupFailed(
-                f"{database.name} is an unfinished restore, so there is nothing to keep; finish "
+                f"{database.name} is an unfinished restore, so there is nothing to back up; finish "
                 "it, or name another database in MONGODB_NAME."
             )
         try:
@@ -60,9 +60,9 @@ def write_backup(database: Database, folder: Path, *, application: str, keep: in
             if error.code not in (_TOO_OLD, _UNAVAILABLE):
                 raise
             raise BackupFailed(
-                "MongoDB no longer shows the moment that this backup is of, since it took longer "
-                f"than {WINDOW_PARAMETER} or a migration ran; raise that parameter where every "
-                "member is started, or try again when the site is quieter."
+                "MongoDB no longer shows the moment of this backup, which took longer than "
+                f"{WINDOW_PARAMETER} or met a migration; start every member with a higher value, "
+                "or try again when the site is quieter."
             ) from error
         if keep is not None:
             folders.remove_oldest(folder, keep=keep, made=name, database=database.name)
@@ -70,7 +70,7 @@ def write_backup(database: Database, folder: Path, *, application: str, keep: in
 
 
 def ask_window_s(database: Database) -> int:
-    """For how many seconds the primary shows a moment, or by default would."""
+    """For how many seconds the primary keeps a moment readable; the default if it may not say."""
     try:
         answer = database.client.admin.command({"getParameter": 1, WINDOW_PARAMETER: 1})
     except OperationFailure:
@@ -87,7 +87,7 @@ def _write(database: Database, folder: Path, application: str) -> str:
         started_s = time.monotonic()
         moment = _take_snapshot(database, collections[0]["name"], session)
         taken_at = moment.as_datetime().astimezone(UTC)
-        # MongoDB's own clock: the moment itself stands still while nothing is written.
+        # MongoDB's wall clock: the snapshot's own time stands still while nothing is written.
         began_at = database.command("hello")["localTime"]
         name = f"{began_at:%Y%m%dT%H%M%SZ}"
         with folders.new_backup(folder, name) as draft:
@@ -97,11 +97,11 @@ def _write(database: Database, folder: Path, application: str) -> str:
                     described |= _copy(database, described["name"], session, draft)
                 reached("in_backup")
             took_s = time.monotonic() - started_s
-            # Reads of a moment do not show which collections and indexes there were at it.
+            # A snapshot does not show which collections and indexes existed at its moment.
             if _describe_collections(database) != [_definition(one) for one in collections]:
                 raise BackupFailed(
-                    "Collections or indexes changed meanwhile; try again once the migration is "
-                    "over."
+                    "Collections or indexes changed during the backup; try again when the "
+                    "migration has ended."
                 )
             draft.write_manifest(
                 {
@@ -130,14 +130,14 @@ def _describe_collections(database: Database) -> list[dict[str, Any]]:
         if described["type"] != "collection":
             continue
         if described["options"].get("capped"):
-            raise BackupFailed(f"{name} is no plain collection, so no moment of it can be read.")
+            raise BackupFailed(f"{name} is capped, so no snapshot can read it; move it elsewhere.")
         indexes = [dict(index) for index in database[name].list_indexes()]
         found.append({"name": name, "options": described["options"], "indexes": indexes})
     return sorted(found, key=lambda one: one["name"])
 
 
 def _not_collections(database: Database) -> dict[str, str]:
-    """What no session can show as of a moment, and none of which is the site's."""
+    """Views and time series, which a session cannot read as of a moment; the site has none."""
     kinds = {one["name"]: one["type"] for one in database.list_collections()}
     return {
         name: f"its type is {kind}"
@@ -151,7 +151,7 @@ def _definition(described: dict[str, Any]) -> dict[str, Any]:
 
 
 def _take_snapshot(database: Database, name: str, session: ClientSession) -> Timestamp:
-    """The moment that the session shows from now on, by whichever collection it asks first."""
+    """The moment that the session shows from now on; any collection's first read sets it."""
     question = {"find": name, "limit": 1, "singleBatch": True, "projection": {"_id": 1}}
     answer = database.command(question, session=session, read_preference=ReadPreference.PRIMARY)
     return cast(Timestamp, answer["cursor"]["atClusterTime"])
@@ -161,17 +161,17 @@ def _copy(
     database: Database, name: str, session: ClientSession, draft: folders.UnfinishedBackup
 ) -> dict[str, Any]:
     """Writes the collection's documents, byte for byte, into a file of its own."""
-    # A collection's name may have a slash in it.
+    # A collection's name may contain a slash.
     file_name = f"{quote(name, safe='')}.bson.gz"
     documents = 0
     collection = database.get_collection(
         name,
         codec_options=CodecOptions(),
-        read_concern=ReadConcern(),  # the session's own
+        read_concern=ReadConcern(),  # the session's
         read_preference=ReadPreference.PRIMARY,
     )
     with draft.new_file(file_name) as file:
-        # Neither name nor time in its header, so that equal data make equal files.
+        # The header has neither name nor time, so that equal data make equal files.
         with gzip.GzipFile("", "wb", GZIP_LEVEL, cast(Any, file), mtime=0) as packed:
             for batch in collection.find_raw_batches({}, session=session):
                 packed.write(batch)
@@ -180,7 +180,7 @@ def _copy(
 
 
 def _count(batch: bytes) -> int:
-    """How many documents follow each other in the bytes; each begins with its length."""
+    """How many documents the bytes hold one after another; each begins with its length."""
     count = at = 0
     while at < len(batch):
         at += int.from_bytes(batch[at : at + 4], "little")

@@ -1,8 +1,8 @@
 """Whether this site can keep its promises, and has kept them: `manage.py doctor`.
 
-Every check is a function that looks, writes nothing into MongoDB, and waits no longer than its
-limit. A server that failed to answer is not asked again. Only the members of MongoDB's set are,
-each by itself: without a primary, they are what has to be known.
+Every check is a function that reads, writes nothing into MongoDB, and stops at its time limit. The
+doctor does not ask a server again that failed to answer. The members of MongoDB's set are the
+exception: it asks each one by itself, since they matter most when there is no primary.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -35,39 +35,39 @@ from locks.connection import GuardedRedis, breaker_of, connect
 
 __all__ = ["Finding", "examine", "examine_data"]
 
-# Every one of these questions is answered within milliseconds.
+# A healthy server answers each of these questions within milliseconds.
 CHECK_TIMEOUT_S = 3.0
 
-# A recount reads every booking as of one moment. It gives up before MongoDB forgets that.
+# A recount reads every booking as of one moment. It gives up before MongoDB drops that snapshot.
 RECOUNT_SHARE = 0.8
 
-MONGODB_AWAY = "MongoDB does not answer, or has no primary; start it, or mend MONGODB_URI."
+MONGODB_AWAY = "MongoDB does not answer, or has no primary; start it, or fix MONGODB_URI."
 
-# A snapshot that MongoDB no longer has, or does not have yet.
+# MongoDB no longer has the snapshot, or does not have it yet.
 SNAPSHOT_CODES = frozenset({239, 246})
 
 
 @dataclass(frozen=True)
 class Check:
-    """`away` says that its server does not answer, and what to do about it."""
+    """`away` says that the check's server does not answer, and what to do about it."""
 
     name: str
     away: str
     ask: Callable[[], Finding]
     is_recount: bool = False
-    # One that finds its servers by itself is asked when the others are not any more.
+    # True for a check that finds its servers by itself: it runs even if MongoDB did not answer.
     is_asked_always: bool = False
 
 
 def examine() -> Iterator[tuple[str, Finding]]:
-    """Every check's name and finding, each as soon as it is known."""
+    """Yields each check's name and finding as soon as it is known."""
     return _ask(_checks())
 
 
 def examine_data(name: str, *, is_older: bool = False) -> list[tuple[str, Finding]]:
-    """The checks of what is stored, made on the database of this name.
+    """Runs the checks of stored data on the database of this name.
 
-    Where it is of an older version, what migrations bring is not there yet, and need not be.
+    If `is_older`, the data is of an older version and may lack what migrations will bring.
     """
     with looking_into(name):
         return list(_ask(_data_checks(is_older=is_older)))
@@ -104,10 +104,10 @@ def _checks() -> Iterator[Check]:
 
     redis = connect(settings.REDIS_URL)
     redis_away = (
-        f"No Sentinel names a primary of {_address(redis)} that answers; look at the Sentinels, or "
-        "mend REDIS_URL."
+        f"No Sentinel names a primary of {_address(redis)} that answers; check the Sentinels, or "
+        "fix REDIS_URL."
         if sentinel.is_watched(settings.REDIS_URL)
-        else f"Redis at {_address(redis)} does not answer; start it, or mend REDIS_URL."
+        else f"Redis at {_address(redis)} does not answer; start it, or fix REDIS_URL."
     )
     yield Check("Redis", redis_away, lambda: redis_server.server(redis))
     yield Check("Redis persistence", redis_away, lambda: redis_server.persistence(redis))
@@ -138,7 +138,7 @@ def _data_checks(*, is_older: bool = False) -> Iterator[Check]:
 
 
 def _before_migrating(ask: Callable[[], Finding]) -> Callable[[], Finding]:
-    """The check of what migrations bring, which they may still put right."""
+    """A check of what migrations bring: they may still fix it, so FAIL becomes warn."""
 
     def asked() -> Finding:
         finding = ask()
@@ -154,7 +154,7 @@ def _before_migrating(ask: Callable[[], Finding]) -> Callable[[], Finding]:
 
 def _lock_server_check(client: GuardedRedis) -> Check:
     address = _address(client)
-    away = f"Redis at {address} does not answer; start it, or mend LOCK_REDIS_URLS."
+    away = f"Redis at {address} does not answer; start it, or fix LOCK_REDIS_URLS."
     return Check(f"lock server {address}", away, lambda: redis_server.lock_server(client))
 
 
@@ -164,17 +164,17 @@ def _address(client: GuardedRedis) -> str:
 
 
 def _explain(check: Check, error: Exception, timeout_s: float) -> Finding:
-    """What a server's silence or refusal comes to; the promise was not seen to hold."""
+    """The finding for a server's silence or refusal: the check did not see the promise hold."""
     if isinstance(error, DatabaseError) and isinstance(error.__cause__, PyMongoError):
         error = error.__cause__
     code = error.code if isinstance(error, OperationFailure) else None
-    # A connection that fails is no slow answer, whatever else it is.
+    # A connection that fails is no slow answer, even if it is one of those errors, too.
     is_silent = isinstance(error, (ConnectionFailure, RedisConnectionError, RedisTimeoutError))
     is_late = isinstance(error, PyMongoError) and error.timeout
     if check.is_recount and (is_late or code in SNAPSHOT_CODES):
         return fail(
-            f"Not finished within {timeout_s:.0f} s, so nothing is proven; ask again when the site "
-            f"is quieter, or raise {WINDOW_PARAMETER} where every member of MongoDB is started."
+            f"Not finished within {timeout_s:.0f} s, so nothing is proven; run it again when the "
+            f"site is quieter, or start every member of MongoDB with a higher {WINDOW_PARAMETER}."
         )
     if is_silent or is_late or isinstance(error, OperationalError):
         return fail(check.away)

@@ -1,7 +1,7 @@
-"""Whether worker and beat live, holds that ran out are tidied, and nothing to be sent is late.
+"""Whether worker and beat are alive, dead holds are tidied, and everything is sent on time.
 
-A worker is asked directly, through the broker. Beat cannot be asked; its sign of life is a
-sweep that it asked for and a worker ran. So beat without a worker looks like no beat.
+The doctor asks workers directly, through the broker. It cannot ask beat, whose sign of life is a
+sweep that beat asked for and a worker ran. So beat without a worker looks like no beat.
 """
 
 from celery import current_app
@@ -16,10 +16,10 @@ from bookings.people import account_letters
 from bookings.stays import lookups
 from locks.connection import OPERATION_TIMEOUT_S
 
-# A worker that is alive answers within milliseconds, whatever its tasks are doing.
+# A live worker answers within milliseconds, even while its tasks run.
 WORKER_TIMEOUT_S = 1.0
 
-# Beat asks for each every few seconds, and a run may take twenty.
+# Beat asks for each kind of work every few seconds, and a run may take twenty.
 LATE_AFTER_S = 120.0
 
 
@@ -46,8 +46,9 @@ def worker() -> Finding:
     )
     if not names:
         return fail(
-            f"No worker takes what beat asks for from the queue {wanted}, though there answers "
-            f"{', '.join(sorted(queues_by_name))}; start one: celery -A bookingsite worker."
+            f"No worker takes beat's tasks from the queue {wanted}; "
+            f"{', '.join(sorted(queues_by_name))} answer for other queues; start one: celery "
+            "-A bookingsite worker."
         )
     return ok(f"Alive: {', '.join(names)}.")
 
@@ -63,8 +64,8 @@ def beat() -> Finding:
             return ok(f"{since}.")
     if ages_s.get("command", late_after_s + 1) <= late_after_s:
         return warn(
-            f"{since}, but a command swept {ages_s['command']:.0f} s ago; if cron is not meant to "
-            "do it alone, start beat: celery -A bookingsite beat."
+            f"{since}, but a command swept {ages_s['command']:.0f} s ago; unless cron is meant to "
+            "sweep alone, start beat: celery -A bookingsite beat."
         )
     return fail(
         f"{since}; start beat: celery -A bookingsite beat. While no worker answers, beat may be "
@@ -74,18 +75,18 @@ def beat() -> Finding:
 
 
 def stale_holds() -> Finding:
-    """Dead holds block nobody, but many of them say that nothing tidies."""
+    """Dead holds block no one, but many of them are a sign that no one tidies."""
     count, oldest_age_s = lookups.count_dead_holds()
     if oldest_age_s > sweep.late_after_s():
         return warn(
             f"{count} holds ran out and were not tidied, the oldest {oldest_age_s:.0f} s ago; they "
-            "block nobody. Mend worker and beat, or run manage.py expire_bookings."
+            "block no one. Fix worker and beat, or run manage.py expire_bookings."
         )
     return ok(f"{count} holds wait for the next sweep.")
 
 
 def late_work() -> Finding:
-    """Whatever keeps it, what is due and not taken says that workers do not do their work."""
+    """Work that is due and not taken, in any queue, shows that workers do not do their work."""
     due_s = {
         "a letter": account_letters.read_figures().oldest_due_age_s,
         "news of a booking": relay.oldest_due_age_s(),
@@ -95,5 +96,5 @@ def late_work() -> Finding:
     late = [f"{what} for {age_s:.0f} s" for what, age_s in due_s.items() if age_s > LATE_AFTER_S]
     if late:
         said = f"Due, and no worker takes it: {', '.join(late)}"
-        return warn(f"{said}; look at worker and beat. Nothing is lost.")
-    return ok("Nothing that is to be sent is late.")
+        return warn(f"{said}; check worker and beat. Nothing is lost.")
+    return ok("Nothing that should be sent is late.")

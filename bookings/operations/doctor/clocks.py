@@ -1,6 +1,6 @@
 """How far the servers' clocks are from this machine's, and workers' clocks from MongoDB's.
 
-Bookings go by MongoDB's clock alone. The others stand in logs, and tell people the time.
+Bookings go by MongoDB's clock alone. The other clocks date log lines and tell people the time.
 """
 
 import time
@@ -12,7 +12,7 @@ from bookings.operations import worker_clocks
 from bookings.operations.doctor.findings import Finding, ok, warn
 from locks.connection import GuardedRedis
 
-# NTP keeps machines within some milliseconds of each other.
+# NTP keeps machines within a few milliseconds of each other.
 MAX_SKEW_S = 1.0
 
 
@@ -25,17 +25,17 @@ def redis(client: GuardedRedis) -> Finding:
 
 
 def workers() -> Finding:
-    """What workers measured at their last sweeps."""
+    """Judges what workers measured at their last sweeps."""
     measured = worker_clocks.read()
     off = [clock for clock in measured if abs(clock.skew_s) > MAX_SKEW_S]
     if off:
         said = ", ".join(f"{clock.machine} by {_say(clock.skew_s)}" for clock in off)
         return warn(
-            f"Off from MongoDB's clock: {said}; let NTP set both. Their tasks go by MongoDB's "
-            "clock, so they are done all the same."
+            f"Off from MongoDB's clock: {said}; let NTP set both. Workers' tasks go by MongoDB's "
+            "clock, so they still run on time."
         )
     if not measured:
-        return ok("No worker has swept within the last hour, so none has told its time.")
+        return ok("No worker has swept within the last hour, so none has reported its time.")
     furthest_s = max(abs(clock.skew_s) for clock in measured)
     return ok(
         f"Machines with workers: {len(measured)}, the furthest {furthest_s:.3f} s off MongoDB's."
@@ -59,7 +59,7 @@ def _say(skew_s: float) -> str:
 def _compare(read_server_time_s: Callable[[], float]) -> Finding:
     before_s = time.time()
     server_time_s = read_server_time_s()
-    # The server looked at its clock somewhere in between.
+    # The server read its clock somewhere in between.
     skew_s = server_time_s - (before_s + time.time()) / 2
     said = f"It is {_say(skew_s)}{' of' if skew_s > 0 else ''} this machine's"
     if abs(skew_s) > MAX_SKEW_S:

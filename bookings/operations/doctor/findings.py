@@ -1,4 +1,4 @@
-"""What a check comes to."""
+"""The result of a check."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,7 +6,7 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Finding:
-    """`text` says what was found and, if it is bad, what to do about it; one line."""
+    """One line: `text` says what was found and, if it is bad, what to do about it."""
 
     level: Literal["ok", "warn", "FAIL"]
     text: str
@@ -17,10 +17,10 @@ def ok(text: str) -> Finding:
 
 
 def warn(text: str) -> Finding:
-    """Bookings are right, but something is not as it should be."""
+    """Bookings are right, but something else is not."""
     return Finding("warn", text)
 
 
 def fail(text: str) -> Finding:
-    """A promise is broken, or nothing keeps it from being broken."""
+    """A promise is broken, or nothing guards it."""
     return Finding("FAIL", text)

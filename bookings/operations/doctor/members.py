@@ -1,9 +1,10 @@
 """Whether each member of MongoDB's replica set serves, and has room on its disk.
 
-The set answers for all of them as long as a majority lives, so each is asked by itself, over a
-connection of its own. What a member is, it tells anyone; one that has no data yet would know no
-login. Only for the room on its disk the site logs in. Where no member may be asked for the set's
-configuration, the names are those that the driver was told, or else those in MONGODB_URI.
+The set answers as long as a majority lives, so a lost member goes unseen there. The doctor
+therefore asks each member by itself, over a connection of its own. It logs in only to learn the
+room on the disk: any client may ask a member what it is, and one without data knows no login yet.
+If no member may be asked for the set's configuration, the names come from the driver, or else from
+MONGODB_URI.
 """
 
 from collections.abc import Mapping
@@ -24,25 +25,25 @@ from bookings.infrastructure.mongodb.errors import FORBIDDEN
 from bookings.infrastructure.mongodb.members import MAX_LAG_S, DiskRoom, read_room
 from bookings.operations.doctor.findings import Finding, fail, ok, warn
 
-# All are asked at once. This leaves time, of a check's three seconds, for asking who they are.
+# All are asked at once. Of a check's three seconds, this leaves time to ask for their names.
 ANSWER_TIMEOUT_S = 2.0
 NAMING_TIMEOUT_S = 0.5
 
 
 @dataclass(frozen=True)
 class Member:
-    """What the set's configuration says of a member."""
+    """A member, as the set's configuration describes it."""
 
     name: str
     votes: bool = True
     holds_data: bool = True
-    # Some are told to stay behind, so that a mistake can be taken back from them.
+    # Delayed members stay behind on purpose, so that a mistake can be undone from them.
     delay_s: float = 0.0
 
 
 @dataclass(frozen=True)
 class MemberAnswer:
-    """What a member says: nothing, if `hello` is None; `room` if it was asked and told."""
+    """A member's answer. `hello` is None if there was none; `room` is None unless it was read."""
 
     hello: Mapping[str, Any] | None
     room: DiskRoom | None = None
@@ -51,7 +52,7 @@ class MemberAnswer:
 
 @dataclass(frozen=True)
 class _Access:
-    """How the site reaches a member by itself: as MONGODB_URI says, which `named` is from."""
+    """How the site reaches a single member, as MONGODB_URI says; `named` are the URI's members."""
 
     named: tuple[str, ...]
     tls: Mapping[str, Any]
@@ -70,7 +71,7 @@ class _Access:
             named=tuple(
                 f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
                 for host, port in parsed["nodelist"]
-                # A socket has none; no set knows a member by one.
+                # A socket has no port, and no set knows a member by its socket.
                 if port is not None
             ),
             tls={name: value for name, value in options.items() if name.startswith("tls")},
@@ -81,7 +82,7 @@ class _Access:
 
     def connect(self, member: Member, *, logged_in: bool) -> MongoClient:
         return MongoClient(
-            # The driver looks for the user in the database that a URI names.
+            # The driver looks for the user in the database that the URI names.
             f"mongodb://{member.name}/{quote_plus(self.login_database)}",
             directConnection=True,
             connectTimeoutMS=int(ANSWER_TIMEOUT_S * 1000),
@@ -91,14 +92,14 @@ class _Access:
 
 
 def members() -> Finding:
-    """Bookings go on while a majority of them lives, and so one that is lost is easily missed."""
+    """Bookings go on while a majority of the members lives, so the loss of one is easily missed."""
     client = database().client
     access = _Access.read()
     try:
         with pymongo.timeout(NAMING_TIMEOUT_S):
             hello = client.admin.command("hello", read_preference=ReadPreference.PRIMARY_PREFERRED)
             if "setName" not in hello:
-                return fail("There are none, since this MongoDB is no replica set.")
+                return fail("There are none, since this MongoDB is not a replica set.")
             set_name, configured = hello["setName"], _read_configuration(client, hello)
     except PyMongoError as error:
         if not (error.timeout or isinstance(error, ConnectionFailure)):
@@ -114,8 +115,8 @@ def members() -> Finding:
 
 
 def judge(set_name: str, configured: list[Member], answers: list[MemberAnswer]) -> Finding:
-    """What the members' answers come to."""
-    # A server of another set may have been written to a moment ago.
+    """The finding for what the members answered."""
+    # A member of another set may have had its last write a moment ago; it must not count.
     ours = [answer for answer in answers if (answer.hello or {}).get("setName") == set_name]
     newest = max(filter(None, map(_last_write, ours)), default=None)
     faults = {
@@ -140,7 +141,7 @@ def judge(set_name: str, configured: list[Member], answers: list[MemberAnswer]) 
 
 
 def _read_configuration(client: MongoClient, hello: Mapping[str, Any]) -> list[Member]:
-    """Every member, hidden ones too if the site's user may see them."""
+    """Every member, including hidden ones if the site's user may see them."""
     told = [Member(name) for name in (*hello["hosts"], *hello.get("passives", ()))]
     told += [Member(name, holds_data=False) for name in hello.get("arbiters", ())]
     try:
@@ -160,14 +161,14 @@ def _read_configuration(client: MongoClient, hello: Mapping[str, Any]) -> list[M
         )
         for member in config["members"]
     ]
-    # In a set with other names for other networks (horizons) clients go by what they are told.
+    # If the set uses other names in other networks (horizons), clients go by the names they get.
     return configured if {m.name for m in told} <= {m.name for m in configured} else told
 
 
 def _recall_members(client: MongoClient, access: _Access) -> tuple[str | None, list[Member]]:
-    """Every member that the driver was told of by one which clients may not use now.
+    """Every member that the driver has heard of, even from members that clients cannot use now.
 
-    Where it was told of none, those that MONGODB_URI names.
+    If the driver has heard of none, the members that MONGODB_URI names.
     """
     topology = client.topology_description
     seen = topology.server_descriptions()
@@ -184,24 +185,24 @@ def _recall_members(client: MongoClient, access: _Access) -> tuple[str | None, l
 
 
 def _name_set(answers: list[MemberAnswer]) -> str:
-    """The set that one of them says it is of; the URI need not name it."""
+    """The name of the set, from the first member that says one; the URI need not name it."""
     return next((a.hello["setName"] for a in answers if a.hello and "setName" in a.hello), "")
 
 
 def _fault_of_hosts(named: tuple[str, ...], configured: list[Member]) -> str | None:
-    """Why the site could not start though the set serves: it asks those first whom this names."""
+    """Why the site could not start although the set serves: it first asks the members `named`."""
     names = {member.name.lower() for member in configured}
     strangers = [name for name in named if name.lower() not in names]
     if strangers:
         return (
-            f"MONGODB_URI names {', '.join(strangers)}, which the set does not have: name "
+            f"MONGODB_URI names {', '.join(strangers)}, not in the set: name "
             f"{', '.join(sorted(names))} there."
         )
-    # All but a majority may be away while the set serves.
+    # The set serves as long as a majority lives, so all others may be away.
     if named and len(named) <= (len(names) - 1) // 2:
         return (
-            f"MONGODB_URI names only {', '.join(named)} of {len(names)}, and nothing starts while "
-            f"no member that it names answers: name {', '.join(sorted(names))} there."
+            f"MONGODB_URI names only {', '.join(named)} of {len(names)} members, and nothing "
+            f"starts while none of those answers: name {', '.join(sorted(names))} there."
         )
     return None
 
@@ -236,20 +237,20 @@ def _fault_of(
     """Why a booking cannot count on the member, and what to do about it; None if it can."""
     hello = answer.hello
     if hello is None:
-        return "does not answer: start it, or look at its machine, its network and its name"
+        return "does not answer: start it, or check its machine, its network and its name"
     if "setName" not in hello:
-        return "answers and is in no replica set: read its log, and compare rs.conf()"
+        return "answers but is in no replica set: read its log, and compare rs.conf()"
     if hello["setName"] != set_name:
-        return f"is of the replica set {hello['setName']}: start the right one there"
+        return f"belongs to the replica set {hello['setName']}: start the right member there"
     if hello["me"] != member.name:
-        return f"leads to {hello['me']}: look at its name's address"
+        return f"leads to {hello['me']}: check the address of its name"
     if not _serves(hello):
         return "starts, copies, recovers or rolls back: wait, and read its log if that lasts"
     last_write = _last_write(answer)
     if member.holds_data and newest and last_write:
         behind_s = (newest - last_write).total_seconds() - member.delay_s
         if behind_s > MAX_LAG_S:
-            return f"is {behind_s:.0f} s behind: look at its disk, its processor and its network"
+            return f"is {behind_s:.0f} s behind: check its disk, its processor and its network"
     return None
 
 
@@ -266,10 +267,10 @@ def _lack_of_room(member: Member, answer: MemberAnswer) -> str | None:
 
 
 def _count_spare(configured: list[Member], serving: list[Member]) -> int:
-    """How many may be lost until no booking is acknowledged; below 0 none is now.
+    """How many members may be lost before bookings stop; negative if they have stopped.
 
-    A primary needs a majority of the votes; and a write needs as many members again that hold data,
-    or all of these if they are fewer.
+    A primary needs a majority of the votes. A write needs acknowledgements from as many members
+    that hold data, or from all of those if they are fewer.
     https://www.mongodb.com/docs/manual/reference/write-concern/#calculating-majority-for-write-concern
     """
     votes = sum(member.votes for member in configured)

@@ -22,20 +22,20 @@ OLDEST_MAJOR = 6
 # A process killed between insert and commit blocks its nights for about as long.
 TRANSACTION_LIFETIME_S = 5
 
-# What an index says of itself that has no part in what it guards.
+# Options of an index that do not change what it guards.
 INCIDENTAL = frozenset({"v", "ns", "name", "background", "hidden"})
 
 
 def replica_set() -> Finding:
-    """Transactions need a replica set, and bookings its primary."""
+    """Transactions need a replica set, and bookings need its primary."""
     client = database().client
-    # Without a primary a secondary may still say so.
+    # Without a primary, a secondary can still report that.
     hello = client.admin.command("hello", read_preference=ReadPreference.PRIMARY_PREFERRED)
     if hello.get("msg") == "isdbgrid":
         return fail("This is the router of a sharded cluster; name a replica set in MONGODB_URI.")
     if "setName" not in hello:
         return fail(
-            "This MongoDB is no replica set, so it has no transactions; start it with --replSet "
+            "This MongoDB is not a replica set, so it has no transactions; start it with --replSet "
             "and run rs.initiate()."
         )
     if not hello["isWritablePrimary"]:
@@ -47,7 +47,7 @@ def replica_set() -> Finding:
 
 
 def write_concern() -> Finding:
-    """Promise 4 stands on it: acknowledged means on a majority, and in its journals."""
+    """Promise 4 depends on it: acknowledged means written to the journals of a majority."""
     for name, used, place in (
         (
             "Bookings",
@@ -58,8 +58,7 @@ def write_concern() -> Finding:
     ):
         if used.document.get("w") != "majority" or used.document.get("j") is not True:
             return fail(
-                f"{name} are written with {used.document}; ask for w=majority and the journal: "
-                f"{place}."
+                f"{name} are written with {used.document}; set w=majority and the journal: {place}."
             )
     weaker = [
         f"{name}={value}"
@@ -70,46 +69,44 @@ def write_concern() -> Finding:
     ]
     if weaker:
         return warn(
-            f"MONGODB_URI asks for {' and '.join(weaker)}, which the settings overrule; take it "
-            "out, since other programs would heed it."
+            f"MONGODB_URI asks for {' and '.join(weaker)}, which the settings overrule; remove it, "
+            "since other programs would follow it."
         )
-    return ok("A majority, journaled, for bookings and all the rest.")
+    return ok("A majority, journaled, for bookings and everything else.")
 
 
 def transaction_lifetime() -> Finding:
-    """A process killed between insert and commit must not keep its nights for long."""
+    """A killed process must not block nights for long between its insert and its commit."""
     name = "transactionLifetimeLimitSeconds"
     command = f"db.adminCommand({{setParameter: 1, {name}: {TRANSACTION_LIFETIME_S}}})"
-    mend = f"run {command} on every member, and put it under setParameter in its configuration."
+    advice = f"run {command} on every member, and put it under setParameter in its configuration."
     try:
         found = database().client.admin.command({"getParameter": 1, name: 1})[name]
     except OperationFailure as error:
         if error.timeout:
             raise
-        return warn(f"MongoDB does not say ({error.code}); let an administrator {mend}")
+        return warn(f"MongoDB does not say ({error.code}); have an administrator {advice}")
     if found != TRANSACTION_LIFETIME_S:
-        return warn(
-            f"It is {found} s, so a process that is killed may block its nights for longer; {mend}"
-        )
+        return warn(f"It is {found} s, so a killed process may block nights for longer; {advice}")
     return ok(f"{found} s on the primary.")
 
 
 def restore() -> Finding:
-    """A backup that came back by half has lost bookings without a trace."""
+    """A backup that is only half restored lacks bookings, and nothing else shows that."""
     if restoring.is_unfinished(database()):
         return fail(
-            f"{database().name} is an unfinished restore; run manage.py restore once more, or name "
+            f"{database().name} is an unfinished restore; run manage.py restore again, or name "
             "another database in MONGODB_NAME."
         )
     return ok("No restore is unfinished.")
 
 
 def indexes() -> Finding:
-    """Two of them are promises 1 and 2, others keep one account for a name, or one right for a
-    person; a lost one of the rest makes the site slow."""
+    """Two indexes keep promises 1 and 2. Others keep one account for a name, or one right for a
+    person. Without the rest the site is slow."""
     wanted = _wanted_indexes()
-    # Each collection is asked, whether it is there or not: a user who may not ask hears that, and
-    # not that none is there.
+    # Every wanted collection is asked, even one that is missing: a user without the right to ask
+    # then gets MongoDB's refusal, and not the finding that there are no indexes.
     found = {
         name: {index["name"]: dict(index) for index in collection(name).list_indexes()}
         for name in wanted
@@ -118,7 +115,7 @@ def indexes() -> Finding:
         return fail("There are none: run manage.py migrate.")
     bad, odd = [], []
     for name in sorted(wanted):
-        # A collection has that of _id at least.
+        # Every collection that exists has at least the index of _id.
         if found[name]:
             worse, better = _compare(name, wanted[name], found[name])
             bad += worse
@@ -126,7 +123,7 @@ def indexes() -> Finding:
         else:
             creates = [f'db.createCollection("{name}")', *(_create(name, i) for i in wanted[name])]
             bad.append(
-                f"{name} is missing: run manage.py migrate, and if that has nothing to do, run "
+                f"{name} is missing: run manage.py migrate; if that finds nothing to do, run "
                 f"{' and '.join(creates)}"
             )
     text = "; ".join(bad + odd) + "."
@@ -137,7 +134,7 @@ def indexes() -> Finding:
 
 
 class _Wanted(DatabaseSchemaEditor):
-    """Makes nothing, and notes which indexes the backend would make of a model."""
+    """Makes nothing; notes the indexes that the backend would make for a model."""
 
     def __init__(self) -> None:
         super().__init__(connection)
@@ -150,12 +147,12 @@ class _Wanted(DatabaseSchemaEditor):
 
 
 def _wanted_indexes() -> dict[str, list[dict[str, Any]]]:
-    """By collection: those of every model, Django's own included, and those that the site makes."""
+    """By collection: the indexes of every model, Django's own included, and the site's own."""
     wanted: dict[str, list[IndexModel]] = defaultdict(list)
     for model in apps.get_models(include_auto_created=True):
         if model._meta.can_migrate(connection):
             editor = _Wanted()
-            # A new collection's, as a migration makes them; no public method says them alone.
+            # As a migration makes them for a new collection; no public method does only this.
             editor._create_model_indexes(model)
             wanted[model._meta.db_table] += editor.noted
     for name, own in indexes_by_collection().items():
@@ -166,10 +163,10 @@ def _wanted_indexes() -> dict[str, list[dict[str, Any]]]:
 def _compare(
     collection_name: str, wanted: list[dict[str, Any]], found: dict[str, dict[str, Any]]
 ) -> tuple[list[str], list[str]]:
-    """What is wrong with a collection's indexes: what a promise may rest on, and the rest."""
+    """A collection's faulty indexes: first those that a promise may depend on, then the rest."""
     unexpected = found.keys() - {"_id_"} - {index["name"] for index in wanted}
     place = f"db.{collection_name}"
-    # Most of them are of bookings; the same name may stand for one of several collections.
+    # Most indexes are of bookings; the same name may occur in several of the other collections.
     of = "" if collection_name == "bookings" else f" of {collection_name}"
     bad: list[str] = []
     odd: list[str] = []
@@ -194,7 +191,7 @@ def _compare(
             bad.append(f"{name} lets MongoDB delete {collection_name}: run {drop}")
         else:
             odd.append(
-                f"{name}{of} is unexpected and taxes every write: if nothing needs it, {drop}"
+                f"{name}{of} is unexpected and slows every write: if nothing needs it, {drop}"
             )
     return bad, odd
 
@@ -204,14 +201,14 @@ def _create(collection_name: str, index: dict[str, Any]) -> str:
 
 
 def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    """Whether both guard the same; the order of the fields counts."""
+    """Whether both guard the same; the order of the fields matters."""
     return list(one["key"].items()) == list(other["key"].items()) and _guarded(one) == _guarded(
         other
     )
 
 
 def _guarded(index: dict[str, Any]) -> dict[str, Any]:
-    """Its options but for those that change nothing; MongoDB completes a collation."""
+    """The options that change what the index guards; MongoDB completes a collation."""
     guarded = {name: index[name] for name in index.keys() - INCIDENTAL - {"key"}}
     if collation := guarded.get("collation"):
         guarded["collation"] = (collation["locale"], collation.get("strength"))

@@ -1,7 +1,6 @@
-"""Whether each account is found by its own address, and no one else by it, and none is half
-deleted.
+"""Whether each account's address leads to that account alone, and no account is half deleted.
 
-Accounts are named by their ids: an address stands in no log.
+Findings name accounts by their ids, since no address may get into a log.
 """
 
 from collections import defaultdict
@@ -16,12 +15,12 @@ from bookings.indexes import account_indexes
 from bookings.infrastructure.connections import collection
 from bookings.operations.doctor.findings import Finding, fail, ok, warn
 
-# So many of the wrong ones of each kind are named.
+# At most this many of each kind of fault are named.
 EXAMPLES = 3
 
 
 def accounts() -> Finding:
-    """Letters that open an account go to its address, so a wrong one lets a stranger in."""
+    """Letters that open an account go to its address, so a wrong address lets a stranger in."""
     found = list(collection("auth_user").find({}, {"username": 1, "email": 1}).sort("_id"))
     owners: dict[str, list[Any]] = defaultdict(list)
     drifted, unreachable = [], []
@@ -32,21 +31,24 @@ def accounts() -> Finding:
         try:
             address = normalise_address(stored)
         except ValidationError:
-            unreachable.append(f"no letter reaches the address of account {account['_id']}")
+            unreachable.append(
+                f"the address of account {account['_id']} is not valid, so no letter reaches it; "
+                "correct it in the admin"
+            )
             continue
         owners[address].append(account["_id"])
         if address != stored:
             drifted.append(
-                f"the address of account {account['_id']} is not spelled as the site does; write "
-                "it again in the admin"
+                f"the address of account {account['_id']} is not in the site's spelling; save it "
+                "again in the admin"
             )
     shared = [
-        f"accounts {' and '.join(map(str, ids))} have one address; give each its own"
+        f"accounts {' and '.join(map(str, ids))} share one address; give each its own"
         for ids in owners.values()
         if len(ids) > 1
     ]
     called_alike = [
-        f"account {account['_id']} is called like the address of account {ids[0]}; give it "
+        f"the name of account {account['_id']} is the address of account {ids[0]}; give it "
         "another name"
         for account in found
         if (ids := owners.get(account["username"].lower())) and account["_id"] not in ids
@@ -75,8 +77,8 @@ def _missing_indexes() -> list[str]:
 
 
 def _half_deleted(ids: list[Any]) -> list[str]:
-    """An account whose deletion was cut short: it can write nothing, and its person still stands
-    in bookings."""
+    """Accounts whose deletion was cut short: they can write nothing, but bookings still name their
+    people."""
     begun = collection(account_deletion.COLLECTION).find(
         {
             "_id": {"$in": [str(caller_of_user(each)) for each in ids]},
@@ -85,14 +87,14 @@ def _half_deleted(ids: list[Any]) -> list[str]:
         limit=EXAMPLES,
     )
     return [
-        f"the deletion of account {each['_id'].removeprefix('user:')} did not come to its end; "
-        "delete it once more"
+        f"the deletion of account {each['_id'].removeprefix('user:')} did not finish; delete it "
+        "again"
         for each in begun
     ]
 
 
 def _verified_of_others() -> list[str]:
-    """An address that was verified for an account which has another one now."""
+    """Addresses that were verified for an account which has another address now."""
     strange = collection("verified_addresses").aggregate(
         [
             {
@@ -108,7 +110,7 @@ def _verified_of_others() -> list[str]:
         ]
     )
     return [
-        f"an address was verified for account {verified['user_id']} that is not its own; if its "
-        "owner cannot say why, choose a new password for it, then write its address again"
+        f"an address that is not its own was verified for account {verified['user_id']}; if its "
+        "owner cannot say why, give the account a new password and save its address again"
         for verified in strange
     ]

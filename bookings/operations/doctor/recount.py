@@ -1,8 +1,8 @@
-"""Whether the bookings that are there keep promises 1 and 2, whatever the indexes say.
+"""Whether the stored bookings keep promises 1 and 2, whatever the indexes say.
 
-Everything is computed from the documents themselves, in the order in which they lie in the
-collection, so that no index can hide one. All of it is read as of one moment: else a night
-that is given back and sold again meanwhile would be seen twice.
+Every check computes its result from the documents themselves, in the order in which the collection
+stores them, so that no index can hide one. It reads all of them as of one moment. Otherwise a night
+that is given back and sold again meanwhile would be counted twice.
 """
 
 from collections.abc import Iterator
@@ -36,12 +36,12 @@ from bookings.domain.stay_request import Guest
 from bookings.infrastructure.connections import database
 from bookings.operations.doctor.findings import Finding, fail, ok, warn
 
-# So many of the wrong ones are named.
+# At most this many of the wrong ones are named.
 EXAMPLES = 3
 
 UNSORTED = {"$natural": 1}
 
-# What a line of the history leaves of the status; other lines leave it as it was.
+# The status after a line of the history; lines with other events leave the status unchanged.
 STATUS_AFTER = {
     "created": (PENDING, CONFIRMED),
     "blocked": (CONFIRMED,),
@@ -82,10 +82,10 @@ def keys() -> Finding:
 
 
 def documents() -> Finding:
-    """That each booking's fields agree with each other.
+    """Whether each booking's fields agree with each other.
 
-    Its slots are its rooms on its nights, or the indexes guard others; and what one field says of
-    guests, price or status all the rest say.
+    Its slots must be its rooms on its nights, or the indexes guard other nights. Guests, price and
+    status must be the same in every field that states them.
     """
     count = wrong = 0
     examples: list[str] = []
@@ -97,7 +97,7 @@ def documents() -> Finding:
                 **dict.fromkeys(("status", "slots", "rooms", "presence", "guests"), 1),
                 **dict.fromkeys(("category", "price", "kind", "version", "history.event"), 1),
                 "released_from": 1,
-                # The type is enough, and the date might be one that Python does not know.
+                # The type is enough, and Python may not be able to represent the date.
                 "end": {"$type": "$expires_at"},
             },
             hint=list(UNSORTED.items()),
@@ -110,14 +110,14 @@ def documents() -> Finding:
                     examples.append(f"{document.get('reference') or document['_id']}: {fault}")
     if wrong:
         return fail(
-            f"{wrong} of {count} bookings are written wrongly: {'; '.join(examples)}. Mend them by "
+            f"{wrong} of {count} bookings are written wrongly: {'; '.join(examples)}. Fix them by "
             "hand, and find out who wrote them."
         )
     return ok(f"{count} bookings, whose fields agree with each other.")
 
 
 def search_terms() -> Finding:
-    """That each guest is found by who they are, and nobody by who they were before."""
+    """Whether each booking is found by its guest's present details, and not by earlier ones."""
     count = 0
     stale: list[str] = []
     left_behind: list[str] = []
@@ -136,26 +136,26 @@ def search_terms() -> Finding:
                 guest = Guest(**document["guest"])
                 right = terms_of(guest, country=countries.get(document["hotel"], ""))
             except (AttributeError, KeyError, TypeError):
-                return fail(f"The guest of {named} cannot be read; mend the booking by hand.")
+                return fail(f"The guest of {named} cannot be read; fix the booking by hand.")
             if (terms, guest.email) == (right, respell_address(guest.email)):
                 continue
             (left_behind if terms and not right else stale).append(named)
-    mend = "run manage.py refresh_search_terms."
+    advice = "run manage.py refresh_search_terms."
     if left_behind:
         return fail(
-            f"{len(left_behind)} bookings are still found by a guest who is not in them any more: "
-            f"{', '.join(left_behind[:EXAMPLES])}; {mend}"
+            f"{len(left_behind)} bookings are still found by a guest who is no longer in them: "
+            f"{', '.join(left_behind[:EXAMPLES])}; {advice}"
         )
     if stale:
         return warn(
-            f"{len(stale)} of {count} bookings are not found by what is known of their guest: "
-            f"{', '.join(stale[:EXAMPLES])}; {mend}"
+            f"{len(stale)} of {count} bookings are not found by their guest's present details: "
+            f"{', '.join(stale[:EXAMPLES])}; {advice}"
         )
     return ok(f"{count} bookings, each found by its own guest.")
 
 
 def _fault(document: dict[str, Any]) -> str | None:
-    """What is wrong with the document, if something is."""
+    """What is wrong with the document, or None."""
     if document.get("status") not in STATUSES:
         return "its status is unknown"
     if document.get("presence", EXPECTED) not in PRESENCES:
@@ -172,14 +172,14 @@ def _fault(document: dict[str, Any]) -> str | None:
         found = sorted(document["slots"])
     except (KeyError, TypeError, ValueError):
         return "its rooms, dates or slots cannot be read"
-    # The number first: nobody should write down the nights of a thousand years.
+    # Compares the number first, so as not to list the nights of a thousand years.
     is_right = len(found) == (released_from - check_in).days * len(rooms) and found == sorted(
         slot_of(night, room) for night in nights_between(check_in, released_from) for room in rooms
     )
     if not found or not is_right:
         return "its slots are not its rooms on its nights"
     if released_from != check_out and document.get("presence") != NO_SHOW:
-        return "its nights were given back, and its guest is no no-show"
+        return "its nights were given back, but its guest is no no-show"
     if released_from > check_out:
         return "it has nights after its end"
     try:
@@ -189,9 +189,9 @@ def _fault(document: dict[str, Any]) -> str | None:
 
 
 def _disagreement(document: dict[str, Any], check_in: date, check_out: date) -> str | None:
-    """Which field says something else than the others, if one does."""
+    """Which field disagrees with the others, or None."""
     rooms, price, events = document["rooms"], document["price"], _events_of(document)
-    # A block is for no guests, and costs nothing.
+    # A block has no guests and costs nothing.
     nights = [] if document["kind"] == BLOCK else list(nights_between(check_in, check_out))
     if document["guests"] != sum(booked["guests"] for booked in rooms):
         return "its guests are not those of its rooms"
@@ -214,14 +214,14 @@ def _events_of(document: dict[str, Any]) -> list[str]:
 
 
 def _said_by(events: list[str]) -> tuple[str, ...]:
-    """The statuses that the newest event allows which says something of it."""
+    """The statuses that the history's newest event about the status allows."""
     return next((STATUS_AFTER[event] for event in reversed(events) if event in STATUS_AFTER), ())
 
 
 def _find_twice(
     condition: dict[str, Any], array: str, value: dict[str, str]
 ) -> tuple[int, int, list[dict[str, Any]]]:
-    """How many values there are, how many are in two documents, and some of those."""
+    """How many values there are, how many are in two documents, and some of the latter."""
     by_value: list[dict[str, Any]] = [
         {"$match": condition},
         {"$project": {"hotel": 1, array: 1}},

@@ -1,7 +1,7 @@
 """Adds members to MongoDB's replica set and removes them: `manage.py change_replica_set`.
 
-An operator names the member, one at a time. Everything is done as the user admin; which set it is
-and how it is reached, the application's own MONGODB_URI says.
+An operator names the members, one at a time. Every change logs in as the user admin. The
+application's own MONGODB_URI says which set it is and how to reach it.
 """
 
 import contextlib
@@ -34,19 +34,19 @@ from bookings.operations.replica_set.initiation import (
 
 Document = dict[str, Any]
 
-# For a primary to be found, or for the one that is left to become it: several elections.
+# For finding a primary, or for the last member to become it; both may take several elections.
 PRIMARY_TIMEOUT_S = 30.0
 
-# One that was removed a moment ago hears of it when it next asks the others, every two seconds.
+# A member that was just removed learns of it when it next asks the others, every two seconds.
 REMOVAL_TIMEOUT_S = 5.0
 
 
-# How long the others are tried before the one that is left goes on alone.
+# How long the other members are tried before the last one goes on alone.
 LOOK_S = 5.0
 
 
 class State(Enum):
-    """What is known of another member, when one is to go on alone."""
+    """What is known of another member when the last one is to go on alone."""
 
     LIVES = "lives"
     SILENT = "may live"
@@ -55,7 +55,7 @@ class State(Enum):
 
 @dataclass(frozen=True)
 class Other:
-    """Another member than the one that is left, and why it counts as it does."""
+    """A member besides the last one, and the reason for its state."""
 
     name: str
     state: State
@@ -67,19 +67,19 @@ class Other:
 
 @dataclass(frozen=True)
 class Last:
-    """The member that is left: when it was last written to, and what the others are."""
+    """The last member that is left: the time of its last write, and the state of the others."""
 
     written_at: datetime
     others: tuple[Other, ...]
 
     @property
     def refusal(self) -> str | None:
-        """Why it may not go on alone, and what to do; one that is silent may have what it lacks."""
-        # An empty one joins by itself, and has a vote at once.
+        """Why it may not go on alone, and what to do. A silent member may have writes it lacks."""
+        # The advice is to start members: an empty one joins by itself and has a vote at once.
         if living := self._named(State.LIVES):
             return (
                 f"{living} answers; start members until most of them live and elect a primary, or "
-                f"stop {living} if it is to be left out for good."
+                f"stop {living} if the set is to do without it for good."
             )
         if silent := self._named(State.SILENT):
             return (
@@ -93,21 +93,21 @@ class Last:
 
 
 def add_member(name: str, *, uri: str, admin_password: str) -> None:
-    """Adds a member, which copies everything before it has a vote. Raises ReplicaSetError."""
+    """Adds a member, which copies all data before it gets a vote. Raises ReplicaSetError."""
     application, admin = _read(uri, admin_password)
     with _acting(), connect_to_set(application, admin, PRIMARY_TIMEOUT_S) as client:
         config = _configuration(client)
         if name in _hosts(config):
             raise ReplicaSetError(f"{name} is a member already; the members are {_list(config)}.")
         _refuse_of_a_set(name, config, application)
-        # One that no member has now. That of a removed member may come again: MongoDB refuses no
-        # more than another number for a member that stays.
+        # A number that no member has now. It may have been a removed member's: MongoDB only
+        # refuses to change the number of a member that stays.
         number = 1 + max(member["_id"] for member in config["members"])
         _reconfigure(client, config, [*config["members"], {"_id": number, "host": name}])
 
 
 def remove_member(name: str, *, uri: str, admin_password: str) -> None:
-    """Takes a member out, whether it lives or not. Raises ReplicaSetError."""
+    """Removes a member, dead or alive. Raises ReplicaSetError."""
     application, admin = _read(uri, admin_password)
     with _acting(), connect_to_set(application, admin, PRIMARY_TIMEOUT_S) as client:
         config = _configuration(client)
@@ -117,10 +117,10 @@ def remove_member(name: str, *, uri: str, admin_password: str) -> None:
 
 
 def look_at_last(name: str, *, given_up: Sequence[str], uri: str, admin_password: str) -> Last:
-    """What the one member that is left has, and whether it may be made a set of its own.
+    """What the last member has, and whether it may become a set of its own.
 
-    The operator says of `given_up` that they are gone for good. Raises ReplicaSetError where it is
-    not to be kept whatever the others are.
+    The operator says that the members in `given_up` are gone for good. Raises ReplicaSetError if
+    it cannot become a set whatever the state of the others is.
     """
     with _connected_to_last(name, uri, admin_password) as (client, application):
         hello, config = client.admin.command("hello"), _configuration(client)
@@ -128,16 +128,16 @@ def look_at_last(name: str, *, given_up: Sequence[str], uri: str, admin_password
 
 
 def keep_last(name: str, *, given_up: Sequence[str], uri: str, admin_password: str) -> None:
-    """Makes the member that is left a set of its own, and returns once that has a primary.
+    """Makes the last member a set of its own, and returns once that set has a primary.
 
-    Raises ReplicaSetError, also where another member lives or may live: what that one acknowledged
-    would be lost.
+    Raises ReplicaSetError, also if another member lives or may live: bookings that only that one
+    has acknowledged would be lost.
     """
     with _connected_to_last(name, uri, admin_password) as (client, application):
         hello, config = client.admin.command("hello"), _configuration(client)
         if refusal := _look_at_last(name, hello, config, given_up, application).refusal:
             raise ReplicaSetError(refusal)
-        # One that had no say, was to be no primary, or hidden or behind, has to be primary now.
+        # It has to become primary now, even if it was hidden, delayed or without vote or priority.
         member = {**_find(name, config), "votes": 1, "hidden": False, "secondaryDelaySecs": 0}
         member["priority"] = max(1, member["priority"])
         _reconfigure(client, config, [member], force=True)
@@ -152,10 +152,10 @@ def _read(uri: str, admin_password: str) -> tuple[Application, Login]:
 
 
 def _refuse_of_a_set(name: str, config: Document, application: Application) -> None:
-    """Only one that is empty or was removed has no set.
+    """Only a member that is empty or was removed belongs to no set.
 
-    A member that is added under another name of its own goes out of the set: it finds itself in
-    the configuration twice. MongoDB does not look.
+    If a member is added under a second name, it finds itself in the configuration twice and leaves
+    the set. MongoDB does not check that.
     """
     ends_at_s = time.monotonic() + REMOVAL_TIMEOUT_S
     while True:
@@ -167,7 +167,7 @@ def _refuse_of_a_set(name: str, config: Document, application: Application) -> N
         found = f"{name} is {hello['me']} of the set {hello['setName']} already"
         if hello["me"] in _hosts(config):
             raise ReplicaSetError(
-                f"{found}, a member of this one; name one that is not among {_list(config)}."
+                f"{found}, a member of this set; name one that is not among {_list(config)}."
             )
         if time.monotonic() > ends_at_s:
             raise ReplicaSetError(
@@ -182,7 +182,7 @@ def _connected_to_last(
 ) -> Iterator[tuple[MongoClient, Application]]:
     application, admin = _read(uri, admin_password)
     with _acting():
-        # It has no users either, and would only refuse the login.
+        # An arbiter has no users either, and would only refuse the login.
         if (_ask(name, application) or {}).get("arbiterOnly"):
             raise ReplicaSetError(f"{name} is an arbiter and has no data; restore a backup.")
         with connect_to_member(name, application, admin) as client:
@@ -198,19 +198,19 @@ def _look_at_last(
 ) -> Last:
     if not _find(name, config)["buildIndexes"]:
         raise ReplicaSetError(
-            f"{name} makes no indexes, and so can be no primary; restore a backup."
+            f"{name} builds no indexes, so it cannot be primary; restore a backup."
         )
     if primary := hello.get("primary"):
         raise ReplicaSetError(f"The set has a primary, {primary}; use --remove and --add.")
     if not hello.get("secondary"):
         raise ReplicaSetError(
-            f"{name} is no secondary now: it starts, copies, recovers or rolls back; wait, and "
+            f"{name} is not a secondary now: it starts, copies, recovers or rolls back; wait, and "
             "read its log if that lasts."
         )
     for other in given_up:
         _find(other, config)
         if other == name:
-            raise ReplicaSetError(f"{name} is the one to keep; name others with --gone.")
+            raise ReplicaSetError(f"{name} is the one to keep; name other members with --gone.")
     names = [other for other in _hosts(config) if other != name]
     with ThreadPoolExecutor(len(names) or 1) as pool:
         others = pool.map(lambda other: _look_at(other, application, given_up), names)
@@ -218,7 +218,7 @@ def _look_at_last(
 
 
 def _look_at(name: str, application: Application, given_up: Sequence[str]) -> Other:
-    """Tries for some seconds, since one that is about to start refuses connections, too."""
+    """Tries for some seconds, since a member that is starting also refuses connections."""
     ends_at_s = time.monotonic() + LOOK_S
     reasons: list[str | None] = []
     while not reasons or time.monotonic() < ends_at_s:
@@ -234,9 +234,10 @@ def _look_at(name: str, application: Application, given_up: Sequence[str]) -> Ot
 
 
 def _why_gone(name: str) -> str | None:
-    """What says that no member runs under this name; None if one may, though it is silent.
+    """The evidence that no member runs under this name, or None if a silent one may.
 
-    It may be frozen, cut off, or fail at TLS, and have acknowledged bookings a moment ago.
+    A silent member may be frozen, cut off, or fail at TLS, and have acknowledged bookings a moment
+    ago.
     """
     [address] = split_hosts(name)
     try:
@@ -244,7 +245,7 @@ def _why_gone(name: str) -> str | None:
     except socket.gaierror as error:
         if error.errno in (socket.EAI_NONAME, socket.EAI_NODATA):
             return "its name has no address"
-    # One for each address that the name has.
+    # The group has an error for each address of the name.
     except ExceptionGroup as errors:
         if all(isinstance(error, ConnectionRefusedError) for error in errors.exceptions):
             return "it refuses connections"
@@ -252,7 +253,7 @@ def _why_gone(name: str) -> str | None:
 
 
 def _ask(name: str, application: Application) -> Document | None:
-    """What a member says without a login, or None when it does not answer."""
+    """The member's `hello`, which needs no login, or None if it does not answer."""
     try:
         with (
             pymongo.timeout(ANSWER_TIMEOUT_S),
@@ -278,13 +279,13 @@ def _reconfigure(
 
 @contextlib.contextmanager
 def _having_asked() -> Iterator[None]:
-    """For the change and what follows it: one that gets no answer may have been made."""
+    """Wraps a change and what follows it: a change whose answer is lost may have been made."""
     try:
         yield
     except ConnectionFailure as error:
         raise ReplicaSetError(
-            "The change was asked for and may have been made, but the answer was lost; see who the "
-            "members are with manage.py doctor."
+            "The change was requested and may have been made, but the answer was lost; see the "
+            "members with manage.py doctor."
         ) from error
 
 
@@ -293,7 +294,7 @@ def _wait_until_primary(name: str, client: MongoClient) -> None:
     while not client.admin.command("hello").get("isWritablePrimary"):
         if time.monotonic() > ends_at_s:
             raise ReplicaSetError(
-                f"{name} is alone in its set now, and no primary yet; read its log."
+                f"{name} is alone in its set now, but not primary yet; read its log."
             )
         time.sleep(RETRY_INTERVAL_S)
 
@@ -303,7 +304,7 @@ def _find(name: str, config: Document) -> Document:
         if member["host"] == name:
             found: Document = member
             return found
-    raise ReplicaSetError(f"{name} is no member; name one of {_list(config)}.")
+    raise ReplicaSetError(f"{name} is not a member; name one of {_list(config)}.")
 
 
 def _hosts(config: Document) -> list[str]:
@@ -316,20 +317,21 @@ def _list(config: Document) -> str:
 
 @contextlib.contextmanager
 def _acting() -> Iterator[None]:
-    """Turns what the driver raises into one sentence that says what to do."""
+    """Turns the driver's errors into one sentence that says what to do."""
     try:
         yield
     except OperationFailure as error:
         if error.code == AUTHENTICATION_FAILED:
             raise ReplicaSetError(
-                "MongoDB does not know admin by this MONGODB_ADMIN_PASSWORD; set the right one."
+                "MongoDB refused this MONGODB_ADMIN_PASSWORD for the user admin; set the right one."
             ) from error
         what = (error.details or {}).get("errmsg") or str(error)
         raise ReplicaSetError(f"MongoDB refused: {what.rstrip('.')}.") from error
     except ConnectionFailure as error:
         raise ReplicaSetError(
-            "No primary, or not the member named, answers; see what lives with manage.py doctor."
+            "No primary answers, or the named member does not; run manage.py doctor to see which "
+            "members live."
         ) from error
-    # A name may be no name, which is a ValueError.
+    # An invalid name raises ValueError.
     except (PyMongoError, ValueError) as error:
         raise ReplicaSetError(f"Fix MONGODB_URI or the member's name: {error}") from error

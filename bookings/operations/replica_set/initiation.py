@@ -1,9 +1,9 @@
 """Makes MongoDB's replica set and its users: `manage.py init_replica_set`.
 
-Members that share a keyfile let nobody in before there is a user, save from their own machine
-(the localhost exception), and this runs on another one. So it logs in as the members do among
-themselves: as `__system`, with the key of their keyfile as the password. That works on a member
-that belongs to no set yet.
+Before there is a user, members that share a keyfile accept no login except from their own machine
+(the localhost exception), and this command runs on another one. So it logs in as members do among
+themselves: as `__system`, with the key in their keyfile as the password. That works even on a
+member that belongs to no set yet.
 """
 
 import contextlib
@@ -21,11 +21,11 @@ from pymongo import MongoClient
 from pymongo.errors import ConnectionFailure, OperationFailure, PyMongoError
 from pymongo.uri_parser import parse_uri
 
-# After a crash of the primary nothing can be booked for about as long. MongoDB's own 10 s are for
-# members far apart; much less, and a machine that stalls for a moment loses its office.
+# After the primary crashes, no booking succeeds for about this long. MongoDB's default of 10 s is
+# meant for members far apart; with much less, a primary that stalls for a moment is voted out.
 ELECTION_TIMEOUT_MS = 5_000
 
-# How long a member may take to answer what it knows, and to do what it is told.
+# How long a member may take to answer a question, and to carry out a command.
 ANSWER_TIMEOUT_S = 2.0
 COMMAND_TIMEOUT_MS = 20_000
 
@@ -33,15 +33,15 @@ RETRY_INTERVAL_S = 0.3
 
 ADMIN = "admin"
 
-# `manage.py doctor` looks at one server parameter, and at who the members are, hidden ones too;
-# readWrite does not cover that. The role keeps the name of its first right: under another one it
-# would be left behind in every set that has it.
+# `manage.py doctor` reads a server parameter and the set's configuration, with hidden members;
+# readWrite does not cover that. The role keeps the name of its first right: a new name would leave
+# the old role behind in every set that has it.
 DOCTOR_ROLE = "readParameters"
 DOCTOR_PRIVILEGES = [
     {"resource": {"cluster": True}, "actions": ["getParameter", "replSetGetConfig"]}
 ]
 
-# A user that a fallen primary took with it would be worse than one that was not made.
+# Losing a new user together with the primary would be worse than not making it.
 _DURABLY: dict[str, Any] = {"writeConcern": {"w": "majority", "wtimeout": 10_000}}
 
 # MongoDB's codes.
@@ -50,12 +50,12 @@ ALREADY_INITIALIZED = 23
 
 
 class ReplicaSetError(Exception):
-    """What keeps the set or its users from being made, and what to do about it."""
+    """Why the set or its users cannot be made, and what to do about it."""
 
 
 @dataclass(frozen=True)
 class Application:
-    """What the application's own MONGODB_URI says: how it logs in, and where."""
+    """What the application's own MONGODB_URI says: its login, and the members."""
 
     user: str
     password: str
@@ -67,7 +67,7 @@ class Application:
 
 @dataclass(frozen=True)
 class Login:
-    """Who asks; `database` is the one that keeps the user."""
+    """A user and password; `database` is the one that stores the user."""
 
     user: str
     password: str
@@ -86,11 +86,10 @@ class Login:
 def make_replica_set(
     *, uri: str, databases: Sequence[str], keyfile: str, admin_password: str, wait_s: float
 ) -> Iterator[str]:
-    """Does what is missing of the set, the role and the users, and yields a line for each.
+    """Makes what is missing of the set, the role and the users, and yields a line for each.
 
-    `uri` is the application's own, whose user is to write into `databases`. Waits `wait_s`
-    seconds at most for members to answer, and as long again for a primary. Raises
-    ReplicaSetError.
+    `uri` is the application's own; its user gets readWrite on `databases`. Waits at most `wait_s`
+    seconds for the members to answer, and as long again for a primary. Raises ReplicaSetError.
     """
     if not 0 <= wait_s < math.inf:
         raise ReplicaSetError(f"Give --wait seconds, 0 or more, not {wait_s}.")
@@ -114,16 +113,16 @@ def make_replica_set(
     except PyMongoError as error:
         raise ReplicaSetError(_explain(error, application)) from error
     except ssl.SSLError as error:
-        raise ReplicaSetError(f"Mend the TLS files that MONGODB_URI names: {error}") from error
+        raise ReplicaSetError(f"Fix the TLS files that MONGODB_URI names: {error}") from error
 
 
 def read_uri(uri: str) -> Application:
-    """What the application's URI says; raises ReplicaSetError where something is missing."""
+    """What the application's URI says; raises ReplicaSetError if something is missing."""
     try:
         parsed = parse_uri(uri)
-    # The files of certificates are opened, too.
+    # parse_uri opens the certificate files, too.
     except (PyMongoError, ValueError, OSError) as error:
-        raise ReplicaSetError(f"Mend MONGODB_URI: {error}") from error
+        raise ReplicaSetError(f"Fix MONGODB_URI: {error}") from error
     options = {name.lower(): value for name, value in parsed["options"].items()}
     if not parsed["username"] or not parsed["password"]:
         raise ReplicaSetError("Put the application's user and password into MONGODB_URI.")
@@ -160,24 +159,26 @@ def _name_members(nodes: list[tuple[str, int | None]]) -> tuple[str, ...]:
 
 
 def read_key(path: str) -> str:
-    """The key in a keyfile, as members use it; while keys are changed, the first of several."""
+    """The key in a keyfile, as members use it; the first one while keys are being changed."""
     if not path:
         raise ReplicaSetError("Set MONGODB_KEYFILE to the path of the members' keyfile.")
     try:
-        # mongod reads YAML too: one key or a list of them, and every key is text.
+        # As mongod does: YAML with one key or a list of them, every key as text.
         content = yaml.load(Path(path).read_text(encoding="utf-8"), yaml.BaseLoader)  # noqa: S506
     except OSError as error:
         raise ReplicaSetError(f"MONGODB_KEYFILE cannot be read: {error.strerror}.") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ReplicaSetError("MONGODB_KEYFILE is no keyfile of MongoDB's.") from error
+        raise ReplicaSetError(
+            "MONGODB_KEYFILE names no MongoDB keyfile; name the members' own."
+        ) from error
     key = content[0] if isinstance(content, list) and content else content
     if not isinstance(key, str) or not key:
-        raise ReplicaSetError("MONGODB_KEYFILE is no keyfile of MongoDB's.")
+        raise ReplicaSetError("MONGODB_KEYFILE names no MongoDB keyfile; name the members' own.")
     return "".join(key.split())
 
 
 def _make_set(application: Application, system: Login, wait_s: float) -> Iterator[str]:
-    """Initiates the set unless a member belongs to one; that takes every member named."""
+    """Initiates the set unless a member belongs to one; that needs every member of the URI."""
     ends_at_s = time.monotonic() + wait_s
     is_first_look = True
     while True:
@@ -187,7 +188,7 @@ def _make_set(application: Application, system: Login, wait_s: float) -> Iterato
             if set_names != {application.set_name}:
                 raise ReplicaSetError(
                     f"The members belong to replica set {' and '.join(sorted(set_names))}; "
-                    "name that one in MONGODB_URI."
+                    "name that set in MONGODB_URI."
                 )
             yield f"Replica set {application.set_name} is in place."
             return
@@ -197,7 +198,7 @@ def _make_set(application: Application, system: Login, wait_s: float) -> Iterato
         if time.monotonic() > ends_at_s:
             raise ReplicaSetError(
                 f"No answer from {', '.join(silent)} in {wait_s:.0f} s: every member must be up "
-                "when the replica set is made, so start what is down and run this again."
+                "to make the replica set, so start these and run this again."
             )
         if is_first_look:
             yield f"Waiting for {', '.join(silent)} ..."
@@ -205,7 +206,7 @@ def _make_set(application: Application, system: Login, wait_s: float) -> Iterato
         time.sleep(RETRY_INTERVAL_S)
 
     with connect_to_member(application.members[0], application, system) as client:
-        with _ignoring(ALREADY_INITIALIZED):  # somebody else was quicker
+        with _ignoring(ALREADY_INITIALIZED):  # another process was quicker
             client.admin.command(
                 "replSetInitiate",
                 {
@@ -222,7 +223,7 @@ def _make_set(application: Application, system: Login, wait_s: float) -> Iterato
 
 
 def _ask(name: str, application: Application, system: Login) -> dict[str, Any] | None:
-    """What a member says of itself, or None when it does not answer."""
+    """A member's `hello`, or None if it does not answer."""
     try:
         with (
             pymongo.timeout(ANSWER_TIMEOUT_S),
@@ -234,11 +235,11 @@ def _ask(name: str, application: Application, system: Login) -> dict[str, Any] |
 
 
 def _elect(client: MongoClient, *, ends_at_s: float) -> None:
-    """Has the new set elect its first member; else it would let an election time-out pass."""
+    """Has the new set elect its first member; otherwise it would wait for an election time-out."""
     while time.monotonic() < ends_at_s:
         if client.admin.command("hello").get("primary"):
             return
-        # Refused as long as the others have not heard of their set.
+        # Refused until the others have heard of their set.
         with contextlib.suppress(OperationFailure):
             client.admin.command("replSetStepUp")
         time.sleep(RETRY_INTERVAL_S)
@@ -251,13 +252,13 @@ def _make_role(client: MongoClient) -> str:
         return f"Role {DOCTOR_ROLE} is in place."
     verb = "updateRole" if found else "createRole"
     client.admin.command(verb, DOCTOR_ROLE, **wanted, **_DURABLY)
-    return f"Role {DOCTOR_ROLE} {'put right' if found else 'made'}."
+    return f"Role {DOCTOR_ROLE} {'corrected' if found else 'made'}."
 
 
 def _make_user(
     client: MongoClient, application: Application, login: Login, roles: list[tuple[str, str]]
 ) -> str:
-    """Has the user exist with this password and exactly these roles."""
+    """Makes the user, or gives it this password and exactly these roles."""
     name = f"User {login.user} of {login.database}"
     users = client[login.database]
     found = users.command("usersInfo", login.user)["users"]
@@ -288,19 +289,19 @@ def _may_log_in(application: Application, login: Login) -> bool:
 
 
 def _compare_members(client: MongoClient, application: Application) -> Iterator[str]:
-    """Says where the set and the URI differ; adding and removing members is an operator's act."""
+    """Says where the set and the URI differ; only operators add and remove members."""
     config = client.admin.command("replSetGetConfig")["config"]
     members = [member["host"] for member in config["members"]]
     if set(members) != set(application.members):
         yield (
-            f"The members are {', '.join(members)}, and MONGODB_URI names "
-            f"{', '.join(application.members)}: use manage.py change_replica_set, or fix "
+            f"The members are {', '.join(members)}, but MONGODB_URI names "
+            f"{', '.join(application.members)}: run manage.py change_replica_set, or fix "
             "MONGODB_URI."
         )
 
 
 def connect_to_member(name: str, application: Application, login: Login | None) -> MongoClient:
-    """One member itself, primary or not; without a login it still says `hello`."""
+    """Connects to one member, primary or not; without a login it still answers `hello`."""
     return MongoClient(
         name,
         directConnection=True,
@@ -311,7 +312,7 @@ def connect_to_member(name: str, application: Application, login: Login | None) 
 
 
 def connect_to_set(application: Application, login: Login, wait_s: float) -> MongoClient:
-    """The set's primary, for which it waits `wait_s` seconds at most."""
+    """Connects to the set's primary, and waits at most `wait_s` seconds for one."""
     return MongoClient(
         list(application.members),
         replicaSet=application.set_name,
@@ -334,12 +335,12 @@ def _explain(error: PyMongoError, application: Application) -> str:
     if isinstance(error, OperationFailure):
         if error.code == AUTHENTICATION_FAILED:
             return (
-                "The members do not know the key in MONGODB_KEYFILE; "
-                "give this command the keyfile that they were started with."
+                "The members do not accept the key in MONGODB_KEYFILE; "
+                "name the keyfile that they were started with."
             )
         what = (error.details or {}).get("errmsg") or str(error)
-        return f"MongoDB refused: {what.rstrip('.')}; mend that and run this again."
+        return f"MongoDB refused: {what.rstrip('.')}; fix that and run this again."
     return (
-        f"Replica set {application.set_name} has no primary that can be reached: "
-        "start what is down of it and run this again."
+        f"Replica set {application.set_name} has no primary in reach: start its members that are "
+        "down, and run this again."
     )

@@ -110,8 +110,8 @@ def test_says_that_no_room_is_left(
     _, said = run.communicate(timeout=60)
 
     assert said == (
-        f"CommandError: No room is left in {folder}, so nothing is kept of this backup; free some, "
-        "or keep fewer (--keep).\n"
+        f"CommandError: No room is left in {folder}, so nothing of this backup is kept; free some, "
+        "or keep fewer backups (--keep).\n"
     )
     assert (run.returncode, held(folder)) == (1, [])
 
@@ -120,10 +120,10 @@ def test_says_what_is_wrong_with_its_folder(folder: Path, tmp_path: Path) -> Non
     (tmp_path / "file").touch()
 
     for path, sentence in (
-        (tmp_path / "nowhere", f"{tmp_path / 'nowhere'} is no folder; make it, or mount"),
-        (tmp_path / "file", f"{tmp_path / 'file'} is no folder; make it, or mount"),
+        (tmp_path / "nowhere", f"{tmp_path / 'nowhere'} is not a folder; make it, or mount"),
+        (tmp_path / "file", f"{tmp_path / 'file'} is not a folder; make it, or mount"),
         # Not even root makes a folder here.
-        (Path("/proc"), r"/proc/\.lock cannot be written \(.*\); mend that first\."),
+        (Path("/proc"), r"/proc/\.lock cannot be written \(.*\); fix that first\."),
     ):
         with pytest.raises(CommandError, match=f"^{sentence}"):
             back_up(path)
@@ -134,7 +134,7 @@ def test_leaves_a_folder_to_who_works_in_it(folder: Path) -> None:
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     try:
         (folder / ".unfinished-20270101T000000Z").mkdir()
-        with pytest.raises(CommandError, match="Another backup is at work in"):
+        with pytest.raises(CommandError, match="Another backup is running in"):
             back_up(folder)
         assert [path.name for path in held(folder)] == [".unfinished-20270101T000000Z"]
     finally:
@@ -282,8 +282,8 @@ def test_warns_once_it_takes_half_of_the_window(folder: Path, alone: Any, at_poi
 
     assert re.fullmatch(
         r"Backed up: .*\n"
-        r"Soon too slow: it was read in \d+ s, and fails at 4 s; raise "
-        r"minSnapshotHistoryWindowInSeconds where every member of MongoDB is started\.\n",
+        r"Soon too slow: reading took \d+ s, and fails at 4 s; start every member of MongoDB with "
+        r"a higher minSnapshotHistoryWindowInSeconds\.\n",
         slow.getvalue(),
     )
     assert re.fullmatch(r"Backed up: .*\n", quick.getvalue())
@@ -308,7 +308,7 @@ def test_takes_the_default_for_the_window_of_a_server_that_does_not_say(
 def test_fails_when_collections_change_meanwhile(extra: Any, folder: Path, at_point: Any) -> None:
     at_point("in_backup", lambda: extra["extra_late"].insert_one({}) and None)
 
-    with pytest.raises(CommandError, match="changed meanwhile; try again once the migration"):
+    with pytest.raises(CommandError, match="changed during the backup; try again"):
         back_up(folder)
 
     assert held(folder) == []
@@ -340,7 +340,7 @@ def test_does_not_wait_for_a_mongodb_that_is_gone(
 def test_backs_up_no_part_of_what_it_cannot_read(extra: Any, folder: Path) -> None:
     extra.create_collection("extra_capped", capped=True, size=4096)
 
-    with pytest.raises(CommandError, match="extra_capped is no plain collection"):
+    with pytest.raises(CommandError, match="extra_capped is capped, so no snapshot can read it"):
         back_up(folder)
 
 
@@ -353,8 +353,8 @@ def test_leaves_views_and_time_series_out_and_says_so(extra: Any, folder: Path, 
     restore(folder, other.name)
 
     assert sorted(said.getvalue().splitlines()[1:]) == [
-        "Left out: extra_series, since its type is timeseries; restoring does not make it.",
-        "Left out: extra_view, since its type is view; restoring does not make it.",
+        "Left out: extra_series, since its type is timeseries; a restore does not bring it back.",
+        "Left out: extra_view, since its type is view; a restore does not bring it back.",
     ]
     assert not {"extra_view", "extra_series"} & set(names(other))
 
