@@ -1,5 +1,5 @@
-"""People and what is theirs: accounts, their e-mail addresses, roles, second factors, erasure.
+"""People and what belongs to them: accounts, e-mail addresses, roles, second factors, erasure.
 
-`domain` says who a caller is; the log-in pages are in `web`. Modules here may import `stays` and
-what is below it, and neither `news` nor `front_desk`.
+`domain` defines callers, and `web` has the log-in pages. Modules here may import `stays` and the
+layers below it, but neither `news` nor `front_desk`.
 """

@@ -1,10 +1,10 @@
-"""Letters that prove whose an address is: asked for by a request, written and sent by a worker.
+"""Letters that prove who owns an address. A request orders them; a worker writes and sends them.
 
-A request only leaves an order here, the same work for every address, so that neither its answer
-nor its time says whether somebody is known by it. The worker decides what the letter says. It
-takes an order by compare-and-set, and one that it could not send is taken again later, so a
-letter may come twice, but not be lost; whatever goes wrong with one holds up no other. Links are
-signed when they are written and are stored nowhere; they end with their order.
+A request only stores an order here. It does the same work for every address, so neither its answer
+nor its time shows whether an account has the address. The worker decides what the letter says. It
+takes an order by compare-and-set, and takes one again later that it could not send: a letter may
+arrive twice, but is never lost, and one that fails does not hold up the others. Links are signed
+when the letter is written, are stored nowhere, and expire with their order.
 """
 
 import logging
@@ -44,15 +44,15 @@ logger = logging.getLogger(__name__)
 
 REGISTER, RESET, FIND, HOLD = "register", "reset", "find", "hold"
 
-# The first wait is longer than a mail server may take over one letter, step by step. The last of
-# eight tries comes after two hours; by then a person who waits for it has asked again.
+# The first wait is longer than a mail server may take over all steps of one letter. The last of
+# eight tries comes after two hours; by then a person who waits for the letter has asked again.
 RETRIES = Schedule(first_wait_ms=60_000, longest_wait_ms=128 * 60_000, max_tries=8)
 
-# A letter says to the nearest hour how long its link still works. With fewer hours than this, so
-# with less than an hour and a half, it is not sent.
+# A letter states, to the nearest hour, how long its link still works. It is not sent if that would
+# be fewer hours than this, which means less than an hour and a half.
 SHORTEST_LIFE_HOURS = 2
 
-# More bookings than a guest has ahead of them.
+# More bookings than any guest has ahead of them.
 MAX_LISTED = 50
 
 
@@ -62,10 +62,10 @@ class UnknownPurpose(Exception):
 
 @dataclass(frozen=True)
 class OpenedLetter:
-    """What the link of a letter says: to whom it was sent, and whose account is meant.
+    """What a letter's link stands for: the address it was sent to, and the account.
 
-    A letter to register has one once it was used: who clicked twice is known by it. One to hold
-    has the stay that it was asked for.
+    For a letter to register, `account` is set once its link was used, so a second click finds the
+    account. Only a letter to hold a room has a `stay`: the one that was asked for.
     """
 
     address: str
@@ -73,19 +73,19 @@ class OpenedLetter:
     stay: dict[str, Any] | None = None
 
 
-# What comes of a try. A worker that dies after it leaves that try uncounted.
+# The outcomes of a try. If a worker dies after a try, that try stays uncounted.
 RESULTS = ("sent", "not_needed", "not_sent", "given_up")
 _TALLY = {"_id": "letters"}
 
-# Whoever watches wants to know soon that there are many, not late how many exactly.
+# Monitoring needs to know soon that there are many, rather than exactly how many.
 MAX_COUNTED = 10_000
 
 
 @dataclass(frozen=True)
 class LetterFigures:
-    """What became of letters since the database was made, and what waits.
+    """The outcomes of letters since the database was made, and how many letters wait.
 
-    `oldest_due_age_s` is how long the one that should have been taken first has been due.
+    `oldest_due_age_s` says for how long the letter that is next in turn has been due.
     """
 
     results: dict[str, int] = field(default_factory=lambda: dict.fromkeys(RESULTS, 0))
@@ -95,9 +95,9 @@ class LetterFigures:
 
 
 def order_letter(*, purpose: str, address: str, stay: dict[str, Any] | None = None) -> None:
-    """Leaves word that a letter is to be sent to this normalised address; one write, no more.
+    """Stores an order for a letter to this normalised address, in a single write.
 
-    `stay` is for who wants to hold one: `hotel`, `arrival`, `departure`, `guests` and `rooms`.
+    Only a letter to hold a room has a `stay`: `hotel`, `arrival`, `departure`, `guests`, `rooms`.
     """
     now = clock.now()
     collection("letters").insert_one(
@@ -114,9 +114,9 @@ def order_letter(*, purpose: str, address: str, stay: dict[str, Any] | None = No
 
 
 def open_letter(*, purpose: str, token: str) -> OpenedLetter | None:
-    """What the token of a letter's link stands for; None if it is forged or over.
+    """What the token of a letter's link stands for; None if it is forged or has expired.
 
-    A used one to choose a password is over, and one to register has an account.
+    A token to choose a password expires with its use; after a use, one to register has an account.
     """
     try:
         letter_id, _, secret = _signer(purpose).unsign(token).partition(".")
@@ -144,19 +144,19 @@ def open_letter(*, purpose: str, token: str) -> OpenedLetter | None:
 
 
 def count_letters(spellings: list[str]) -> int:
-    """How many orders there are for these addresses."""
+    """How many orders these addresses have."""
     return collection("letters").count_documents({"address": {"$in": spellings}})
 
 
 def forget_letters(spellings: list[str]) -> int:
-    """Ends the orders for these addresses, and the links of their letters; how many."""
+    """Deletes the orders for these addresses, which ends their links; returns how many."""
     gone = collection("letters").delete_many({"address": {"$in": spellings}})
     return gone.deleted_count
 
 
 @one_at_a_time
 def send_letters() -> int:
-    """Sends what is due, the oldest first, until the time is up; returns how many were sent."""
+    """Sends due letters, the oldest first, until its time is up; returns how many were sent."""
     run_time = RunTime()
     sent = 0
     while letter := _take_oldest():
@@ -167,7 +167,7 @@ def send_letters() -> int:
 
 
 def read_figures() -> LetterFigures:
-    """The figures now, the same in whichever process asks."""
+    """The current figures; every process reads the same."""
     tally = collection("letter_tally").find_one(_TALLY) or {}
     results = {result: tally.get(result, 0) for result in RESULTS}
     found = list(
@@ -206,13 +206,13 @@ def read_figures() -> LetterFigures:
 
 
 def _take_oldest() -> dict[str, Any] | None:
-    """A letter that is due, and which nobody else takes before its next try."""
+    """A letter that is due. No other process takes it before its next try."""
     wait_ms = RETRIES.wait_ms(earlier_failures={"$subtract": ["$tries", 1]})
     with request_limits():
         return collection("letters").find_one_and_update(
             {"next_try_at": {"$type": "date"}, "$expr": {"$lte": ["$next_try_at", "$$NOW"]}},
             [
-                # Of an order that is damaged too: what cannot be taken is in the way of all.
+                # Works on a damaged order, too: one that cannot be taken would block all others.
                 {"$set": {"tries": {"$add": [counted("$tries"), 1]}}},
                 {"$set": {"next_try_at": {"$add": ["$$NOW", wait_ms]}}},
             ],
@@ -222,7 +222,7 @@ def _take_oldest() -> dict[str, Any] | None:
 
 
 def _send(letter: dict[str, Any]) -> bool:
-    """Writes it and hands it over. Nothing in the log says to whom."""
+    """Writes the letter and hands it to the mail server. No log line has the address."""
     about = {
         "letter": str(letter["_id"]),
         "purpose": letter.get("purpose"),
@@ -231,7 +231,7 @@ def _send(letter: dict[str, Any]) -> bool:
     try:
         if letter["tries"] > RETRIES.max_tries:
             raise NeverFinished
-        # What is written may be late already, and must be true when it is sent.
+        # The letter may be late already, and has to be true at the time when it is sent.
         with request_limits():
             message = _write(letter)
         if message:
@@ -251,7 +251,7 @@ def _send(letter: dict[str, Any]) -> bool:
 
 
 def _fail(letter: dict[str, Any], error: Exception, about: dict[str, Any]) -> None:
-    """One try less; it is given up after the last. What nobody expected is told to staff."""
+    """Counts a failed try, the last of which gives the letter up. Staff see unexpected errors."""
     is_last = RETRIES.is_last(letter["tries"])
     said = {"reason": type(error).__name__}
     if is_last:
@@ -265,7 +265,7 @@ def _fail(letter: dict[str, Any], error: Exception, about: dict[str, Any]) -> No
 
 
 def _give_back(letter: dict[str, Any]) -> None:
-    """The try was not its own fault, and does not count; if that can be written down at all."""
+    """Uncounts a try that failed in an outage, if MongoDB takes that write."""
     with suppress(PyMongoError), request_limits():
         collection("letters").update_one(
             {"_id": letter["_id"], "tries": letter["tries"]}, {"$inc": {"tries": -1}}
@@ -273,7 +273,7 @@ def _give_back(letter: dict[str, Any]) -> None:
 
 
 def _settle(letter: dict[str, Any]) -> None:
-    """No further try. The order stays for its link, until it is too old."""
+    """Ends the tries. The order stays until it is too old, since its link needs it."""
     with request_limits():
         collection("letters").update_one({"_id": letter["_id"]}, {"$unset": {"next_try_at": ""}})
 
@@ -284,9 +284,9 @@ def _count(result: str) -> None:
 
 
 def _write(letter: dict[str, Any]) -> EmailMessage | None:
-    """The letter as it is true now; None if nothing may be said to this address, or too late.
+    """The letter as of now; None if this address may get none, or if it is too late for one.
 
-    Raises UnknownPurpose, and anything else where it cannot be written.
+    Raises UnknownPurpose, and any other error that keeps the letter from being written.
     """
     if letter["purpose"] not in WRITERS:
         raise UnknownPurpose(letter["purpose"])
@@ -303,8 +303,8 @@ def _write(letter: dict[str, Any]) -> EmailMessage | None:
     return make_mail(str(letter["_id"]), to=to, subject=subject, text=text)
 
 
-# To whom, about what, by which template and its values. What is said of an account goes to the
-# address that stands in it, never to the one that was typed.
+# Recipient, subject, template and its values. A letter about an account goes to the account's own
+# address, never to the one that was typed.
 LetterParts = tuple[str, str, str, dict[str, Any]]
 
 
@@ -340,7 +340,7 @@ def _write_reset(letter: dict[str, Any]) -> LetterParts | None:
 
 
 def _write_find(letter: dict[str, Any]) -> LetterParts:
-    # Wherever the hotel is, its day is not before this one.
+    # No hotel's date is earlier than this, in any time zone.
     yesterday = clock.today("UTC") - timedelta(days=1)
     bookings = lookups.list_guest_bookings(letter["address"], from_day=yesterday, limit=MAX_LISTED)
     rows = [
@@ -377,5 +377,5 @@ WRITERS = {
 
 
 def _signer(purpose: str) -> Signer:
-    # What the signature is set off with must be at home in a URL, and not in what is signed.
+    # The separator must be allowed in a URL, and must not occur in what is signed.
     return Signer(salt=f"bookings.letters.{purpose}", sep="~")

@@ -1,8 +1,8 @@
-"""The accounts of people: found by their address, made with one, and deleted.
+"""People's accounts: finding them by their address, making them, deleting them.
 
-An account has one address or none. It stands in `auth_user.email` in its normalised form, which a
-unique index keeps to one account, and it is verified once its owner has followed a link that was
-sent there. An account that a person made is called by its address; staff give any name.
+An account has one address or none. `auth_user.email` has it in its normalised form, and a unique
+index keeps it to one account. An address is verified once the account's owner has followed a link
+that was sent to it. An account's name is its address, unless staff made the account.
 """
 
 import logging
@@ -32,7 +32,7 @@ from bookings.stays.writing import ownership
 
 logger = logging.getLogger(__name__)
 
-# An account's name is its address, and Django gives a name so many characters.
+# An account's name is its address, and this is the longest name that Django allows.
 MAX_ACCOUNT_ADDRESS = 150
 
 
@@ -51,17 +51,16 @@ class AccountDeleted(DatabaseError):
 
 
 def find_account(address: str) -> User | None:
-    """Whose address this is, in its normalised form.
+    """The account with this normalised address, or None.
 
-    By the address that stands in the account and nothing else. An account's name may look like an
-    address too, and an address that was verified once may have been given up since; who has such a
-    mailbox must not get the account.
+    Only the account's present address counts. Its name may look like an address, too, and a
+    verified address may have been given up since; the owner of such a mailbox must not get in.
     """
     return User.objects.filter(email=address).first() if address else None
 
 
 def find_accounts(spellings: list[str]) -> list[User]:
-    """Every account that has one of these as its address or its name, in whatever case."""
+    """Every account whose address or name is one of these, in upper or lower case."""
     is_meant = Q(email__in=[*spellings, *map(str.lower, spellings)])
     for spelling in spellings:
         is_meant |= Q(username__iexact=spelling)
@@ -69,9 +68,9 @@ def find_accounts(spellings: list[str]) -> list[User]:
 
 
 def name_of(typed: str) -> str:
-    """The name of the account that somebody means who types an address, or the name itself.
+    """The name of the account with the typed address; the typed text if that is no address.
 
-    Look-alike letters are taken for the plain ones, as Django's forms and names do: wide, circled.
+    Look-alike letters, such as wide or circled ones, count as the plain ones, as in Django.
     """
     typed = normalise("NFKC", typed)
     if not is_address(typed):
@@ -82,10 +81,10 @@ def name_of(typed: str) -> str:
 
 
 def make_account(*, address: str, name: str, password: str) -> User | None:
-    """An account for whoever has proved that the address is theirs; None if it has one already."""
+    """An account for a person who has proved to own the address; None if it has one already."""
     if find_account(address):
         return None
-    # Staff may have called another account so, which has another address now.
+    # Staff may have made an account with this name that has another address now.
     is_free = not User.objects.filter(username=address).exists()
     username = address if is_free else f"guest-{secrets.token_hex(8)}"
     try:
@@ -97,10 +96,10 @@ def make_account(*, address: str, name: str, password: str) -> User | None:
 
 
 def verify_address(*, user: User, address: str) -> bool:
-    """Notes that the account's owner has proved to have its address; False if it is not its own,
-    or the account was deleted meanwhile.
+    """Notes that the account's owner has proved to own its address. Returns False if the account
+    has another address, or was deleted meanwhile.
 
-    Whose it was before has given it up, or it would not be this account's.
+    An earlier owner has given the address up; otherwise this account could not have it.
     """
     if not User.objects.filter(pk=user.pk, email=address).exists():
         return False
@@ -116,10 +115,10 @@ def verify_address(*, user: User, address: str) -> bool:
 
 
 def choose_password(*, user: User, password: str) -> bool:
-    """Gives the account a new password, for its owner who has followed a link that was sent to its
-    address, and notes that the address is theirs.
+    """Gives the account a new password, after its owner followed a link sent to its address, and
+    notes that the address is theirs.
 
-    False if the account is not what the link was judged by any more: hashing takes long, and
+    Returns False if the account has changed since the link was checked: hashing takes long, and
     meanwhile it may be deleted, closed, given another address, or used with another link.
     """
     address = user.email
@@ -154,19 +153,19 @@ def _note_verified(user: User, address: str, session: ClientSession) -> None:
 
 
 def is_verified(user: User) -> bool:
-    """Whether the account's owner has proved to have the address that it has now."""
+    """Whether the account's owner has proved to own the account's present address."""
     return VerifiedAddress.objects.filter(pk=user.email, user=user).exists()
 
 
 def forget_verified(spellings: list[str]) -> None:
-    """Forgets that these addresses were verified, whose account they are now or were once."""
+    """Forgets that these addresses were verified, no matter for which account."""
     VerifiedAddress.objects.filter(pk__in=spellings).delete()
 
 
 def judge_address(typed: str, *, of: Any) -> str:
-    """The address as it is to stand in the account `of`, which may be one that is not saved yet.
+    """The address in the form to store in the account `of`, which may be unsaved.
 
-    Raises ValidationError for what is no address, and AddressTaken for another account's.
+    Raises ValidationError if it is no address, and AddressTaken if it is another account's.
     """
     address = normalise_address(typed)
     if User.objects.filter(email=address).exclude(pk=of.pk).exists():
@@ -175,15 +174,15 @@ def judge_address(typed: str, *, of: Any) -> str:
 
 
 def forget_former_addresses(user: User) -> None:
-    """Forgets what was verified for the account and is not its own any more."""
+    """Forgets the addresses that were verified for the account, except its present one."""
     VerifiedAddress.objects.filter(user=user.pk).exclude(pk=user.email).delete()
 
 
 def check_password(user: Any, typed: str | None) -> bool:
-    """Whether this is the account's password; a hash of an earlier kind is replaced if it is.
+    """Whether this is the account's password; if so, replaces a hash of an outdated kind.
 
-    It takes the place of Django's method of this name, through which every log-in goes and the
-    admin's page for one's own password. Django's saves the new hash whatever is stored by then.
+    Replaces Django's method of this name, which every log-in and the admin's page for one's own
+    password call. Django's method saves the new hash over whatever is stored by then.
     """
     is_of_earlier_kind: list[str] = []
     is_right = hashers.check_password(typed, user.password, setter=is_of_earlier_kind.append)
@@ -194,17 +193,17 @@ User.add_to_class("check_password", check_password)
 
 
 def _hash_once_more(user: Any, typed: str | None) -> bool:
-    """Stores a hash of today's kind for a password that was right; whether it is so still.
+    """Stores a hash of the present kind for a correct password; returns whether it still is.
 
     Hashing takes long. Meanwhile the owner may choose another password, perhaps because a stranger
-    knows this one, and that is not undone; or the same one is hashed by a second click.
+    knows this one, and that must not be undone; or a second click may hash the same one.
     """
     as_judged = {"_id": user.pk, "password": user.password}
     try:
         user.set_password(typed)
     except TryAgain:
-        return True  # it was right, and too many hash just now: at the next log-in
-    user._password = None  # or Django takes it for a new one at the next save
+        return True  # it was right; too many hash now, so the next log-in replaces the hash
+    user._password = None  # or Django would treat it as a new password at the next save
     replaced = collection(User._meta.db_table).update_one(
         as_judged, {"$set": {"password": user.password}}
     )
@@ -214,14 +213,14 @@ def _hash_once_more(user: Any, typed: str | None) -> bool:
             user.password = as_judged["password"]
             return False
         user.password = stored
-    # It counts as read, so that a later save leaves alone whatever hash is stored by then.
+    # As if read from there, so that a later save leaves alone whatever hash is stored by then.
     user.as_read["password"] = user.password
     return True
 
 
 @receiver(post_init, sender=settings.AUTH_USER_MODEL)
 def _note_as_read(instance: Any, **_: Any) -> None:
-    """What the account was when it was read, or is to be when it is made."""
+    """Remembers the account's fields as they were read, or as they were when it was made."""
     names = (field.attname for field in instance._meta.concrete_fields)
     loaded = instance.__dict__
     instance.as_read = {name: loaded[name] for name in names if name in loaded}
@@ -231,14 +230,14 @@ def _note_as_read(instance: Any, **_: Any) -> None:
 def _keep_what_is_stored(
     instance: Any, raw: bool, update_fields: Iterable[str] | None = None, **_: Any
 ) -> None:
-    """The one door that every account goes through, however it is saved: by a registration, the
-    admin's pages for passwords, `createsuperuser`, `changepassword` or a shell.
+    """Checks every save of an account: by a registration, the admin's pages for passwords,
+    `createsuperuser`, `changepassword` or a shell.
 
-    Django saves every field, and makes an account that is not there. So an account that was deleted
-    since it was read is not saved, and what the save does not change stays as it is stored: hashing
-    a password takes long, and staff may close the account or move it to another address meanwhile.
-    A save of named fields alone does neither. For addresses the unique index has the last word.
-    Raises AccountDeleted, and what `judge_address` raises.
+    Django saves every field, and makes an account that is missing. So this refuses to save an
+    account that was deleted since it was read, and keeps the stored value of every field that the
+    save does not change: hashing a password takes long, and staff may meanwhile close the account
+    or give it another address. A save of named fields does neither by itself. The unique index has
+    the last word on addresses. Raises AccountDeleted, and the errors of `judge_address`.
     """
     if raw or not (update_fields is None or "email" in update_fields):
         return
@@ -255,10 +254,10 @@ def _keep_what_is_stored(
 
 @receiver(post_save, sender=settings.AUTH_USER_MODEL)
 def _look_after_saving(instance: Any, raw: bool, created: bool, **_: Any) -> None:
-    """An account that was deleted between the look and the save has come back by it, and goes
-    again: its deletion began with a mark, which is there by now. Raises AccountDeleted.
+    """Deletes an account again that was deleted between the check and the save, which brought it
+    back. Its deletion began with a mark, and that is there by now. Raises AccountDeleted.
 
-    Should this be cut short, the doctor names the account as half deleted.
+    If this is cut short, the doctor reports the account as half deleted.
     """
     if raw:
         return
@@ -271,22 +270,21 @@ def _look_after_saving(instance: Any, raw: bool, created: bool, **_: Any) -> Non
 
 
 def close_account(user: User, session: ClientSession | None = None) -> None:
-    """Ends what the account may write, before anything of its person is erased; in a transaction
-    if that is committed.
+    """Ends the account's right to write, before its person's data is erased. In a transaction, it
+    takes effect with the commit.
 
-    It is deleted next. Safe to repeat.
+    The caller deletes the account next. Safe to repeat.
     """
     account_deletion.begin_deletion(str(caller_of_user(user.pk)), session)
 
 
 @receiver(pre_delete, sender=settings.AUTH_USER_MODEL)
 def forget_user(instance: Any, **_: Any) -> None:
-    """Cuts the bookings loose from an account that is about to be deleted.
+    """Detaches the bookings from an account that is about to be deleted.
 
-    All of them get one random pseudonym in its place, so that they still belong together. From
-    here on the account writes nothing more, also where a request of its is under way. Should this
-    fail, the account is still there to try again; the doctor tells of one that was left so. Safe
-    to repeat.
+    One random pseudonym takes its place in all of them, so they still belong together. From here
+    on the account writes nothing, not even in a request that is under way. If this fails, the
+    account is still there for another try, and the doctor reports it. Safe to repeat.
     """
     person = str(caller_of_user(instance.pk))
     pseudonym = account_deletion.begin_deletion(person)

@@ -1,7 +1,7 @@
-"""A guest's bookings become those of the account that turns out to be theirs.
+"""Guests' bookings become bookings of an account once it turns out to be theirs.
 
-Everything here is one update of each booking, and safe to repeat. Only guests' bookings change
-hands: never a partner's, nor those of another account.
+Each booking changes in one update, and everything is safe to repeat. Only guests' bookings change
+hands: never a partner's, and never another account's.
 """
 
 import logging
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 
 def gather_bookings(*, user: User, guest: Caller | None) -> int:
-    """At each login: what this browser's guest booked, and what was booked with their address."""
+    """Adopts, at each login, this browser's bookings, and those with the account's address."""
     adopted = adopt_guest(guest=guest, user=user) if guest else 0
     return adopted + adopt_by_address(user=user)
 
@@ -35,7 +35,7 @@ def adopt_guest(*, guest: Caller, user: User) -> int:
 def adopt_by_address(*, user: User) -> int:
     """Gives the user what guests have booked with the account's address, if it is verified.
 
-    Holds stay with the browser that made them: anybody can hold with anybody's address.
+    Holds stay with the browser that made them: anyone can hold a room with any address.
     """
     if not accounts.is_verified(user):
         return 0

@@ -6,15 +6,15 @@ from bson import ObjectId
 
 from bookings.infrastructure.connections import collection
 
-# Where callers of a kind are written down, and what their names are called there.
+# By kind of caller: the collection that stores them, and its field with their name.
 _NAMED = {"client": ("api_clients", "name"), "user": ("auth_user", "username")}
 _GUEST_ID = re.compile(r"[0-9a-f]{32}")
 
 
 def read_caller(text: str) -> str | None:
-    """The caller that an operator means: `client:NAME`, `user:NAME`, or either by its id.
+    """The caller whom an operator names as `client:NAME` or `user:NAME`, or by id instead of NAME.
 
-    A guest is known by the id of their browser alone. None if there is no such caller.
+    A guest has no name, only the id of their browser. None if there is no such caller.
     """
     kind, _, name = text.partition(":")
     if kind == "guest":

@@ -1,9 +1,9 @@
-"""Erasing what says who a guest is, because they asked for it (GDPR, article 17).
+"""Erasing everything that identifies a guest, at their request (GDPR, article 17).
 
-The bookings stay: nights, prices and history are the hotel's books, and promises 1 to 3 stand on
-them. Every step finds its work by the address, so all of it may be stopped and run again, which
-also finds what a guest's request wrote meanwhile. The account, by which others are found, is closed
-first and goes last: between the two it writes nothing.
+The bookings stay: their nights, prices and history are the hotel's books, and promises 1 to 3
+depend on them. Every step finds its work by the address, so it may be stopped and run again; a
+second run also finds what a guest's request wrote meanwhile. The account, by which later steps find
+the rest, is closed first and deleted last; in between it writes nothing.
 """
 
 import json
@@ -31,7 +31,7 @@ from idempotency.claims import Claims
 
 logger = logging.getLogger(__name__)
 
-# What the admin's log calls an account that had the address for its name.
+# The admin's log shows this in place of an account whose name was the address.
 _ERASED = "erased"
 
 
@@ -41,7 +41,7 @@ class ErasureRefused(Exception):
 
 @dataclass(frozen=True)
 class Traces:
-    """What is known of an address. `redis_answers` is False if keys could not be forgotten."""
+    """What is stored of an address. `redis_answers` is False if keys could not be forgotten."""
 
     bookings: int
     accounts: int
@@ -54,7 +54,7 @@ class Traces:
 
 
 def find_traces(address: str, *, including_upcoming: bool = False) -> Traces:
-    """What `erase_guest` would erase. Raises what it raises, and changes nothing."""
+    """What `erase_guest` would erase. Raises the same errors, and changes nothing."""
     spellings = spellings_of(address)
     users = _find_accounts(spellings)
     bookings = _judge(spellings, including_upcoming)
@@ -67,10 +67,10 @@ def find_traces(address: str, *, including_upcoming: bool = False) -> Traces:
 
 
 def erase_guest(address: str, *, including_upcoming: bool = False) -> Traces:
-    """Erases name, address, telephone and notes, letters, sessions and the account; says of what.
+    """Erases name, address, telephone and notes, letters, sessions and the account; counts them.
 
-    Raises ValidationError for what is no address, and ErasureRefused for the address of staff or,
-    unless `including_upcoming`, for stays that are not over: the hotel expects somebody.
+    Raises ValidationError if `address` is none, and ErasureRefused for an address of staff. Also
+    refuses stays that have not ended, unless `including_upcoming`: the hotel expects the guest.
     """
     spellings = spellings_of(address)
     bookings, users = in_transaction(
@@ -98,10 +98,10 @@ def erase_guest(address: str, *, including_upcoming: bool = False) -> Traces:
 def _close_and_judge(
     spellings: list[str], including_upcoming: bool, session: ClientSession
 ) -> tuple[list[Booking], list[User]]:
-    """Closes the accounts first, or a request of theirs that is under way could write again what
-    is to be erased. Together with the look at the bookings, which so sees all that they wrote: a
-    stay that was booked a moment ago is expected too, and then no account was closed."""
-    # In one order, so that two erasures do not wait for each other.
+    """Closes the accounts and lists the bookings in one transaction. Otherwise a request under way
+    could write again what is to be erased. The list has all that the accounts wrote: if a stay was
+    booked a moment ago, the erasure is refused, and no account is closed."""
+    # Always in the same order, so that two erasures do not wait for each other.
     users = sorted(_find_accounts(spellings), key=lambda user: str(user.pk))
     for user in users:
         accounts.close_account(user, session)
@@ -112,7 +112,7 @@ def _find_accounts(spellings: list[str]) -> list[User]:
     users = accounts.find_accounts(spellings)
     if any(user.is_staff for user in users):
         raise ErasureRefused(
-            "This address is that of an account of staff; delete it in the admin first. Nothing "
+            "This address belongs to an account of staff; delete that in the admin first. Nothing "
             "was changed."
         )
     return users
@@ -129,15 +129,15 @@ def _judge(
         if upcoming:
             named = ", ".join(booking.reference for booking in upcoming)
             raise ErasureRefused(
-                f"Stays that are not over: {named}. Cancel them, wait until they are over, or say "
+                f"Stays that have not ended: {named}. Cancel them, wait until they end, or give "
                 "--including-upcoming. Nothing was changed."
             )
     return bookings
 
 
 def _blank_log(spellings: list[str], users: list[User]) -> None:
-    """Takes the names of these people out of the admin's log: staff may have renamed an account,
-    and a message says what its fields were."""
+    """Removes the names of these people from the admin's log. Staff may have renamed an account,
+    and a log entry's message may quote the fields' earlier values."""
     named = Q(object_id__in=[str(user.pk) for user in users])
     for user in users:
         named |= Q(object_repr__iexact=user.get_username())
@@ -153,12 +153,12 @@ def _blank_log(spellings: list[str], users: list[User]) -> None:
 
 
 def _yesterday() -> date:
-    # Wherever the hotel is, its day is not before this one.
+    # No hotel's date is earlier than this, in any time zone.
     return clock.today("UTC") - timedelta(days=1)
 
 
 def _sessions_of(spellings: list[str], users: Iterable[User]) -> list[Session]:
-    """Sessions of these people, and those in which the address was typed; no index finds them."""
+    """These people's sessions, and those in which the address was typed; no index finds them."""
     ids = {str(user.pk) for user in users}
     found = []
     for session in Session.objects.iterator():
@@ -170,7 +170,7 @@ def _sessions_of(spellings: list[str], users: Iterable[User]) -> list[Session]:
 
 
 def _forget_keys(bookings: list[Booking]) -> bool:
-    """Has Redis forget the digests of what was sent; False if it does not answer."""
+    """Has Redis forget the digests of the guest's requests; False if it does not answer."""
     claims = Claims(connections.redis())
     try:
         for booking in bookings:

@@ -1,8 +1,8 @@
 """The groups `front desk` and `manager`, and what each may do.
 
-They are made when a database is migrated. From then on they are the staff's: what they take from
-a group, or the whole group if they delete it, never comes back. A release that knows a new right
-gives it once. The collection `roles` remembers what was given.
+A migration makes them. From then on they belong to the staff: a right that staff take from a group,
+or a group that they delete, never comes back. A release with a new right gives it once. The
+collection `roles` remembers which rights were given.
 """
 
 from typing import Any
@@ -18,11 +18,11 @@ FRONT_DESK, MANAGER = "front desk", "manager"
 _VIEW, _ACT = ("view",), ("view", "add", "change")
 _ALL = ("view", "add", "change", "delete")
 
-# By application and model, what may be done; a right that does not exist yet is given when it does.
+# By application and model: the allowed actions. A right is given as soon as it exists.
 _OF_THE_DESK = {
     "bookings.bookingrecord": _ACT,
     "bookings.roomblock": _ACT,
-    # Who may change them may have them sent again.
+    # The right to change a delivery allows sending it again.
     "bookings.deliveryrecord": ("view", "change"),
     "bookings.hotel": _VIEW,
     "bookings.roomcategory": _VIEW,
@@ -37,14 +37,14 @@ ROLES: dict[str, dict[str, tuple[str, ...]]] = {
         "bookings.roomcategory": _ALL,
         "bookings.room": _ALL,
         "bookings.night": _ALL,
-        # Who deletes a job stops it.
+        # Deleting a job stops it.
         "bookings.nightsjob": ("view", "add", "delete"),
         "bookings.figures": _VIEW,
         "bookings.apiclient": _ALL,
         "bookings.apitoken": _ACT,
         "bookings.webhookendpoint": _ALL,
         "bookings.failedwork": ("view", "delete"),
-        # Who may change users or groups can become anybody, so managers only see them.
+        # A person who may change users or groups can become anyone, so managers only see them.
         "auth.user": _VIEW,
         "auth.group": _VIEW,
         "admin.logentry": _VIEW,
@@ -53,7 +53,7 @@ ROLES: dict[str, dict[str, tuple[str, ...]]] = {
 
 
 def give_roles() -> None:
-    """Makes the groups that were never made, and gives each the rights that it was never given."""
+    """Makes each group that was never made, and gives it each right that it was never given."""
     given = {role["_id"]: role for role in collection("roles").find()}
     for name in ROLES:
         if name not in given:
@@ -64,13 +64,13 @@ def give_roles() -> None:
 
 @receiver(post_migrate, dispatch_uid="bookings.roles")
 def _after_migrating(sender: Any, **_: Any) -> None:
-    # The other applications that are named above have made their rights by then.
+    # By now the other applications named above have made their rights, too.
     if sender.name == "bookings":
         give_roles()
 
 
 def _make(name: str) -> None:
-    """A group that staff have made under this name already is theirs: it gets nothing."""
+    """Makes the group, unless staff have one of this name; theirs gets no rights."""
     is_theirs = Group.objects.filter(name=name).exists()
     collection("roles").insert_one({"_id": name, "is_left_alone": is_theirs, "given": []})
     if not is_theirs:
@@ -78,7 +78,7 @@ def _make(name: str) -> None:
 
 
 def _give(name: str, given: set[str]) -> None:
-    if not given:  # it is new, or whoever made it was killed over it
+    if not given:  # the group is new, or its maker was killed half-way
         Group.objects.get_or_create(name=name)
     group = Group.objects.filter(name=name).first()
     if group is None:
@@ -92,7 +92,7 @@ def _give(name: str, given: set[str]) -> None:
 
 
 def _rights_of(name: str) -> dict[str, Permission]:
-    """The role's rights that exist, as `bookings.view_night`."""
+    """The role's rights that exist, by names like `bookings.view_night`."""
     wanted = {
         f"{label.partition('.')[0]}.{action}_{label.partition('.')[2]}"
         for label, actions in ROLES[name].items()

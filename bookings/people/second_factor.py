@@ -1,10 +1,10 @@
-"""What staff prove besides their password: a code of an app on their telephone (TOTP, RFC 6238).
+"""The second factor of staff's login: a code from an app on their telephone (TOTP, RFC 6238).
 
-One document of `second_factors` for each person who has set up a device: its secret, sealed; the
-last step of time whose code was taken; and digests of recovery codes. Every change is one
-compare-and-set, so that a code, or a recovery code, is taken once however many requests bring it
-at the same moment. bookings/infrastructure/throttles.py counts the guesses. docs/decisions/0026
-says why this and no framework.
+`second_factors` has one document for each person who has set up a device: its sealed secret, the
+last time step whose code was accepted, and digests of recovery codes. Every change is one
+compare-and-set, so that a code or recovery code is accepted once, however many requests bring it at
+the same moment. bookings/infrastructure/throttles.py counts the guesses. docs/decisions/0026 says
+why this uses no framework.
 """
 
 import base64
@@ -32,17 +32,17 @@ from bookings.infrastructure.seals import open_seal, seal
 from bookings.infrastructure.throttles import Limit
 from bookings.refusals import NotAuthenticated, Throttled
 
-# What every app knows: six digits of SHA-1, every half minute.
+# What every app supports: six digits of SHA-1, every half minute.
 DIGITS, STEP_S, SECRET_BYTES = 6, 30, 20
 
-# A telephone's clock may be so many steps off, and a person types for as long.
+# A telephone's clock may be this many steps off, and typing may take as long.
 TOLERATED_STEPS = 1
 
 RECOVERY_CODES = 10
-_RECOVERY_BYTES = 10  # 80 bits cannot be guessed, so a plain digest protects it
+_RECOVERY_BYTES = 10  # no one guesses 80 bits, so a plain digest protects a code
 
-# Three codes of a million are good at a time: at this pace a stranger who has the password
-# already needs half a year for an even chance, and the log is full of them by then.
+# Three codes of a million are valid at a time. At this pace, a stranger who knows the password
+# needs half a year for an even chance, and fills the log on the way.
 GUESSES = Limit("second-factor", 5, 5 * 60)
 
 _COLLECTION = "second_factors"
@@ -50,7 +50,7 @@ _COLLECTION = "second_factors"
 
 @dataclass(frozen=True)
 class SecondFactor:
-    """A device that was set up. `device` names it, so that a session tells which one it saw."""
+    """A device that was set up. Sessions store `device`, the name of the one they have proved."""
 
     device: str
     set_up_at: datetime
@@ -58,7 +58,7 @@ class SecondFactor:
 
 
 def find_factor(user_id: Any) -> SecondFactor | None:
-    """The person's device; None while they have none."""
+    """The person's device, or None."""
     found = collection(_COLLECTION).find_one({"_id": user_id})
     if found is None:
         return None
@@ -66,24 +66,24 @@ def find_factor(user_id: Any) -> SecondFactor | None:
 
 
 def new_secret() -> str:
-    """A sealed secret for a new device, for the session that sets it up to keep.
+    """A sealed secret for a new device, kept in the session that sets it up.
 
-    For that session alone: one that stood in the database would be the same for a stranger who has
-    the password, and so would have been the owner's device as well as theirs.
+    Only there: a secret in the database would also be given to a stranger who knows the password,
+    and the owner's device would then be the stranger's as well.
     """
     return seal(base64.b32encode(secrets.token_bytes(SECRET_BYTES)).decode())
 
 
 def open_secret(sealed: str) -> str:
-    """The secret in base32. Raises SealBroken if SECRET_KEY was replaced meanwhile."""
+    """The secret in base32. Raises SealBroken if SECRET_KEY has been replaced since."""
     return open_seal(sealed)
 
 
 def confirm_set_up(user_id: Any, sealed: str, code: str) -> tuple[SecondFactor, list[str]] | None:
-    """Makes the device the person's, if the code is its own; with recovery codes, shown once.
+    """Stores the device for the person if the code is right; with recovery codes, shown once.
 
-    None if it is not, or if meanwhile another request has set one up or the account was deleted.
-    Raises Throttled, and SealBroken as `open_secret` does.
+    None if it is wrong, or if meanwhile another request set up a device or the account was deleted.
+    Raises Throttled after too many guesses, and SealBroken as `open_secret` does.
     """
     _count_guess(user_id)
     step = _step_of(_digits(code), open_seal(sealed))
@@ -110,10 +110,10 @@ def confirm_set_up(user_id: Any, sealed: str, code: str) -> tuple[SecondFactor, 
 
 
 def prove(user_id: Any, code: str) -> str | None:
-    """Takes a code of the person's device, or a recovery code, once; the name of the device.
+    """Accepts a code of the person's device or a recovery code, once; returns the device's name.
 
-    None if it is wrong or was taken before. Raises Throttled after too many guesses, and
-    SealBroken if SECRET_KEY was replaced; recovery codes are good even then.
+    None if it is wrong or was used before. Raises Throttled after too many guesses, and SealBroken
+    if SECRET_KEY was replaced; recovery codes work even then.
     """
     _count_guess(user_id)
     found = collection(_COLLECTION).find_one({"_id": user_id})
@@ -125,8 +125,8 @@ def prove(user_id: Any, code: str) -> str | None:
         step = _step_of(digits, secret)
         if step is None:
             return None
-        # Steps only go up: neither this code nor an earlier one is taken again. Sealed again, so
-        # that a rotation of SECRET_KEY is over for those who log in while it lasts.
+        # Steps only go up, so that neither this code nor an earlier one is accepted again. Seals
+        # the secret again, so that people who log in during a rotation of SECRET_KEY are done.
         taken = collection(_COLLECTION).update_one(
             {**its_own, "last_step": {"$lt": step}},
             {"$set": {"last_step": step, "secret": seal(secret)}},
@@ -140,7 +140,7 @@ def prove(user_id: Any, code: str) -> str | None:
 
 
 def renew_recovery_codes(user_id: Any) -> list[str]:
-    """New ones in place of all that there are, for a person who has proved that they may."""
+    """Replaces all recovery codes of a person who has proved the right to that."""
     codes = _new_recovery_codes()
     collection(_COLLECTION).update_one(
         {"_id": user_id},
@@ -150,18 +150,18 @@ def renew_recovery_codes(user_id: Any) -> list[str]:
 
 
 def remove_factor(user_id: Any) -> bool:
-    """Takes the device and its recovery codes away; False if there was none."""
+    """Removes the device and its recovery codes; False if there was none."""
     return bool(collection(_COLLECTION).delete_one({"_id": user_id}).deleted_count)
 
 
 def provisioning_uri(secret: str, *, account: str, issuer: str) -> str:
-    """What an app reads from the picture, or opens by a tap on the telephone itself."""
+    """The URI that an app reads from the picture, or that a tap on the telephone opens."""
     return _totp(secret).get_provisioning_uri(account, issuer)
 
 
 @receiver(pre_delete, sender=settings.AUTH_USER_MODEL)
 def forget_user(instance: Any, **_: Any) -> None:
-    """No device is set up once the deletion has begun, in whatever order receivers are called."""
+    """Lets no device be set up once the deletion has begun, in any order of the receivers."""
     account_deletion.begin_deletion(str(caller_of_user(instance.pk)))
     remove_factor(instance.pk)
 
@@ -172,11 +172,11 @@ def _count_guess(user_id: Any) -> None:
 
 
 def _step_of(digits: str, secret: str) -> int | None:
-    """Which step of time the code belongs to, the newest first; None for a wrong one."""
+    """The time step that the code belongs to, the newest if several; None if it is wrong."""
     totp, now_step = _totp(secret), int(clock.now().timestamp()) // STEP_S
     found = None
     for step in range(now_step - TOLERATED_STEPS, now_step + TOLERATED_STEPS + 1):
-        # All of them, so that the time says nothing.
+        # Tries every step, so that the time says nothing.
         if hmac.compare_digest(totp.generate(step * STEP_S), digits.encode()):
             found = step
     return found
@@ -187,13 +187,13 @@ def _totp(secret: str) -> TOTP:
 
 
 def _digits(code: str) -> str:
-    """The code of an app, which shows it in two groups; empty for anything else."""
+    """An app's code, which it shows in two groups, without spaces; empty for anything else."""
     plain = re.sub(r"\s", "", code)
     return plain if re.fullmatch(rf"[0-9]{{{DIGITS}}}", plain) else ""
 
 
 def _new_recovery_codes() -> list[str]:
-    """In groups of four, for reading them off paper."""
+    """Recovery codes in groups of four, which are easy to read from paper."""
     made = (
         base64.b32encode(secrets.token_bytes(_RECOVERY_BYTES)).decode().lower()
         for _ in range(RECOVERY_CODES)
@@ -202,6 +202,6 @@ def _new_recovery_codes() -> list[str]:
 
 
 def _digest(user_id: Any, code: str) -> str:
-    """However it was typed: groups, dashes and capitals say nothing."""
+    """The code's digest; groups, dashes and capitals do not matter."""
     plain = re.sub(r"[\s-]", "", code).lower()
     return hashlib.sha256(f"{user_id}:{plain}".encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The tokens of API clients: made, found by what a request brings, and ended at once.
+"""The tokens of API clients: issuing them, finding a request's client, revoking them at once.
 
 Only a token's digest is stored, so no dump and no backup shows one.
 """
@@ -12,7 +12,7 @@ from bookings.domain.callers import Caller
 from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection
 
-# 256 bits: nobody guesses it, so a plain digest protects it and looking it up stays cheap.
+# 256 bits: no one guesses it, so a plain digest protects it and looking it up stays cheap.
 TOKEN_BYTES = 32
 TOKEN_PREFIX = "bks_"
 
@@ -29,7 +29,7 @@ def find_caller(token: str) -> Caller | None:
 
 
 def issue_token(client_id: ObjectId) -> str:
-    """Makes a token for the client and returns it; only its digest is kept."""
+    """Makes a token for the client and returns it; only its digest is stored."""
     token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
     collection("api_tokens").insert_one(
         {
@@ -44,7 +44,7 @@ def issue_token(client_id: ObjectId) -> str:
 
 
 def revoke_tokens(client_id: ObjectId) -> int:
-    """Ends every live token of the client at once; returns how many there were."""
+    """Revokes every live token of the client at once; returns how many there were."""
     ended = collection("api_tokens").update_many(
         {"client_id": client_id, "revoked_at": None}, {"$set": {"revoked_at": clock.now()}}
     )
@@ -52,7 +52,7 @@ def revoke_tokens(client_id: ObjectId) -> int:
 
 
 def revoke_token(digest: str) -> bool:
-    """Ends one live token at once; False if it had ended already."""
+    """Revokes one live token at once; False if it was revoked already."""
     ended = collection("api_tokens").update_one(
         {"_id": digest, "revoked_at": None}, {"$set": {"revoked_at": clock.now()}}
     )
@@ -60,5 +60,5 @@ def revoke_token(digest: str) -> bool:
 
 
 def digest_of_token(token: str) -> str:
-    """SHA-256 (hex), the only form in which a token is stored."""
+    """The token's SHA-256 in hex, the only form in which it is stored."""
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()

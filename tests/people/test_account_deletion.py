@@ -454,7 +454,7 @@ def test_erases_nothing_where_a_stay_was_booked_since_it_was_judged(
     booked_when_closed: User,
 ) -> None:
     with pytest.raises(
-        erasure.ErasureRefused, match=r"Stays that are not over: .*Nothing was changed"
+        erasure.ErasureRefused, match=r"Stays that have not ended: .*Nothing was changed"
     ):
         erasure.erase_guest(ADDRESS)
 

@@ -186,7 +186,7 @@ def test_erases_nothing_while_the_hotel_expects_somebody(known: User) -> None:
     reference = stored()[0]["reference"]
 
     for yes in (True, False):
-        with pytest.raises(CommandError, match=f"^Stays that are not over: {reference}. Cancel"):
+        with pytest.raises(CommandError, match=f"^Stays that have not ended: {reference}. Cancel"):
             erase(yes=yes)
 
     assert connections.database().command("dbHash")["md5"] == before
@@ -273,7 +273,7 @@ def test_touches_no_account_of_staff(known: User) -> None:
     let_stays_end()
     User.objects.filter(pk=known.pk).update(is_staff=True)
 
-    with pytest.raises(CommandError, match="account of staff; delete it in the admin first"):
+    with pytest.raises(CommandError, match="account of staff; delete that in the admin first"):
         erase()
 
     assert stored()[0]["guest"]["name"] == "Ada Lovelace"
