@@ -1,5 +1,6 @@
-"""News of bookings on its way: out of the outboxes, into deliveries, to guests and to partners.
+"""News of bookings on its way: from the outboxes into deliveries, then to guests and partners.
 
-`stays` decides what is news, with the change itself; letters about accounts are in `people`.
-Modules here may import `stays` and what is below it, and neither `people` nor `front_desk`.
+`stays` decides what is news, together with the change itself; letters about accounts are in
+`people`. Modules here may import `stays` and the layers below, but neither `people` nor
+`front_desk`.
 """

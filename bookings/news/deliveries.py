@@ -1,11 +1,11 @@
-"""What is to be told, to whom, and how often that was tried: the writer of `deliveries`.
+"""Deliveries: what is to be sent, to which receiver, and its tries so far. Writes `deliveries`.
 
-bookings/news/webhooks/backlog.py writes how those of the channel `webhook` are tried, since they
-wait for their endpoint and for each other.
+bookings/news/webhooks/backlog.py writes the tries of the channel `webhook`, whose deliveries wait
+for their endpoint and for each other.
 
-A delivery is taken for a try by compare-and-set, which sets its next one: whoever is killed in
-the middle leaves it to that. So it may be made twice, always under the same event id, but is
-never lost.
+A process takes a delivery by compare-and-set, which also sets its next try. If the process is
+killed, that next try follows. So a delivery may be sent twice, always under the same event id, but
+is never lost.
 """
 
 import logging
@@ -33,15 +33,15 @@ WAITING = "waiting"
 SENT, NOT_NEEDED, GIVEN_UP = "sent", "not_needed", "given_up"
 STATES = (WAITING, SENT, NOT_NEEDED, GIVEN_UP)
 
-# Of a mail. The first wait is longer than a try lasts, unless the receiver answers drop by drop:
-# then it may be made twice, side by side, under one id. A mail that could not be sent for a day is
-# given up. Its tries are counted, not its age: so the time in which no worker runs, or in which it
-# waits for one, takes none of them away.
+# For mails. The first wait is longer than a try lasts, unless the mail server answers drop by drop;
+# then the same mail may be sent twice at once, under one id. A mail that could not be sent for a
+# day is given up. This counts its tries and not its age, so that time without a worker, or spent
+# waiting for one, uses up no tries.
 RETRIES = Schedule(first_wait_ms=60_000, longest_wait_ms=3_600_000, max_tries=30)
 
 MAX_ERROR = 300
 
-# Whoever watches wants to know soon that there are many, not late how many exactly.
+# Monitoring needs to know soon that there are many, rather than exactly how many.
 MAX_COUNTED = 10_000
 
 _DUPLICATE_KEY = 11_000
@@ -51,9 +51,9 @@ _DUPLICATE_KEY = 11_000
 class Delivery:
     """One event of one booking for one receiver.
 
-    `to` is the id of the partner, empty for a mail: the booking says where its guest is reached.
-    `version` orders a booking's events, `payload` is the booking as the API showed it at the event.
-    `ends_at` is the end of the hold that is announced by `expiring`.
+    `to` is the partner's id, and empty for a mail: the booking has its guest's address. `version`
+    orders a booking's events. `payload` is the booking as the API showed it at the event.
+    `ends_at` is the end of the hold that `expiring` announces.
     """
 
     channel: Channel
@@ -74,7 +74,7 @@ class Delivery:
         return f"{self.event_id}:{self.channel}"
 
 
-# What comes of a try. A worker that dies after it leaves that try uncounted.
+# The outcomes of a try. If a worker dies after a try, that try stays uncounted.
 NOT_SENT = "not_sent"
 RESULTS = (SENT, NOT_NEEDED, NOT_SENT, GIVEN_UP)
 
@@ -84,8 +84,8 @@ QUEUE_OF = {MAIL: failed_work.MAILS, WEBHOOK: failed_work.WEBHOOKS}
 
 @dataclass(frozen=True)
 class DeliveryFigures:
-    """What came of tries on a channel, how many wait there, and how long the one has been due
-    that is due longest."""
+    """The outcomes of tries on a channel, how many deliveries wait there, and for how long the
+    oldest of those has been due."""
 
     results: dict[str, int] = field(default_factory=lambda: dict.fromkeys(RESULTS, 0))
     waiting: int = 0
@@ -93,7 +93,7 @@ class DeliveryFigures:
 
 
 def record(deliveries: Iterable[Delivery]) -> int:
-    """Writes down what is to be delivered; returns how many of them were not there already."""
+    """Stores the deliveries; returns how many of them were new."""
     documents = [
         {
             "_id": delivery.id,
@@ -113,15 +113,15 @@ def record(deliveries: Iterable[Delivery]) -> int:
         if any(failure["code"] != _DUPLICATE_KEY for failure in failures):
             raise
         if error.details["writeConcernErrors"]:
-            raise  # written, but perhaps not to stay
+            raise  # written, but perhaps not durably
         return len(documents) - len(failures)
     return len(documents)
 
 
 def take_mail() -> Delivery | None:
-    """The mail that is due longest, for one try; nobody else takes it before its next one.
+    """The mail that has been due longest, for one try. No other process takes it before its next.
 
-    Those that cannot be read are set aside on the way to it.
+    Sets mails aside that cannot be read.
     """
     while document := _take_mail_document():
         try:
@@ -141,7 +141,7 @@ def _take_mail_document() -> dict[str, Any] | None:
             "$expr": {"$lte": ["$next_try_at", "$$NOW"]},
         },
         [
-            # Of one that is damaged too: what cannot be taken is in the way of all.
+            # Works on a damaged one, too: a mail that cannot be taken would block all others.
             {"$set": {"tries": {"$add": [counted("$tries"), 1]}}},
             {"$set": {"next_try_at": {"$add": ["$$NOW", wait_ms]}}},
         ],
@@ -151,8 +151,8 @@ def _take_mail_document() -> dict[str, Any] | None:
 
 
 def set_aside(document: dict[str, Any], channel: Channel, error: Exception) -> None:
-    """Gives up a delivery that cannot be read, so that nothing can be tried. Staff may have it
-    sent again when it can."""
+    """Gives up a delivery that cannot be read and therefore not be sent. Once it can be read, staff
+    may have it sent again."""
     problem = "It could not be read; the worker's log says why."
     collection("deliveries").update_one(
         {"_id": document["_id"]},
@@ -168,7 +168,7 @@ def set_aside(document: dict[str, Any], channel: Channel, error: Exception) -> N
 
 
 def settle(delivery: Delivery, state: str, *, error: str = "") -> None:
-    """No further try, unless somebody else has begun one meanwhile."""
+    """Ends the tries, unless another process has begun one meanwhile."""
     collection("deliveries").update_one(
         {"_id": delivery.id, "tries": delivery.tries},
         [
@@ -180,7 +180,7 @@ def settle(delivery: Delivery, state: str, *, error: str = "") -> None:
 
 
 def fail(delivery: Delivery, error: str) -> bool:
-    """Leaves it to its next try; or gives it up, and returns True, after the last one."""
+    """Leaves the delivery to its next try. After its last try, gives it up and returns True."""
     is_over = RETRIES.is_spent("$tries")
     settled = collection("deliveries").find_one_and_update(
         {"_id": delivery.id, "tries": delivery.tries, "state": WAITING},
@@ -202,14 +202,14 @@ def fail(delivery: Delivery, error: str) -> bool:
 
 
 def give_back(delivery: Delivery) -> None:
-    """The try that was taken was not its own fault, and does not count."""
+    """Uncounts a try that failed through no fault of the delivery."""
     collection("deliveries").update_one(
         {"_id": delivery.id, "tries": delivery.tries}, {"$inc": {"tries": -1}}
     )
 
 
 def send_again(delivery_id: str) -> bool:
-    """Makes a mail due now, for as many tries again; False if there is none, or it was sent."""
+    """Makes a mail due now, with all its tries; False if it does not exist, or was sent."""
     result = collection("deliveries").update_one(
         {"_id": delivery_id, "channel": MAIL, "state": {"$in": [WAITING, GIVEN_UP]}},
         [
@@ -219,14 +219,14 @@ def send_again(delivery_id: str) -> bool:
     )
     if result.matched_count != 1:
         return False
-    # What fails again is told again.
+    # If it fails again, staff are told again.
     failed_work.forget(failed_work.MAILS, [delivery_id])
     return True
 
 
 def nth_newest_at(nth: int, *, state: str | None = None) -> datetime | None:
     """When the delivery was made that has `nth` newer ones, of all or of those in this state;
-    None if there are not so many. By the index alone."""
+    None if there are fewer. Reads the index alone."""
     condition = {} if state is None else {"state": state}
     found = (
         collection("deliveries")
@@ -239,7 +239,7 @@ def nth_newest_at(nth: int, *, state: str | None = None) -> datetime | None:
 
 
 def read_figures(channel: Channel) -> DeliveryFigures:
-    """What waits on this channel now, counted up to MAX_COUNTED."""
+    """The channel's outcomes so far, and what waits there now, counted up to MAX_COUNTED."""
     found = list(
         collection("deliveries").aggregate(
             [
@@ -258,7 +258,7 @@ def read_figures(channel: Channel) -> DeliveryFigures:
 
 
 def count(channel: Channel, result: str) -> None:
-    """Counts what came of a try."""
+    """Counts the outcome of a try."""
     collection("delivery_tally").update_one({"_id": channel}, {"$inc": {result: 1}}, upsert=True)
 
 

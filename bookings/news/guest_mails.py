@@ -1,8 +1,8 @@
 """Mails to guests about their bookings: confirmed, moved, cancelled; held, and running out.
 
-Each is one delivery of the channel `mail`, written when it is sent, from the booking as it is
-then. What is not true any more is not said: the news that came after it has a mail of its own.
-Who has no address is written nothing. Whatever goes wrong with a mail holds up no other.
+Each mail is one delivery of the channel `mail`. It is written when it is sent, from the booking as
+of then. It leaves out what is no longer true, since later news has a mail of its own. Guests
+without an address get no mail. A mail that fails does not hold up the others.
 """
 
 import logging
@@ -46,7 +46,7 @@ logger = logging.getLogger(__name__)
 
 @one_at_a_time
 def send_notifications() -> int:
-    """Sends the mails that are due, until the time is up; returns how many were sent."""
+    """Sends due mails until its time is up; returns how many were sent."""
     run_time = RunTime()
     sent = 0
     while delivery := _take():
@@ -62,7 +62,7 @@ def _take() -> Delivery | None:
 
 
 def _send(delivery: Delivery) -> bool:
-    """Writes it and hands it over. Nothing in the log says to whom."""
+    """Writes the mail and hands it to the mail server. No log line has the address."""
     about = {"event_id": delivery.event_id, "news": delivery.event, "tries": delivery.tries}
     try:
         if delivery.tries > deliveries.RETRIES.max_tries:
@@ -89,7 +89,7 @@ def _send(delivery: Delivery) -> bool:
 
 
 def _fail(delivery: Delivery, error: Exception, about: dict[str, Any]) -> None:
-    """Leaves it to its next try, or gives it up. What nobody expected is told to staff."""
+    """Leaves the mail to its next try, or gives it up. Staff see unexpected errors."""
     said = {"reason": type(error).__name__}
     if isinstance(error, (smtplib.SMTPException, OSError)):
         with request_limits():
@@ -106,19 +106,19 @@ def _fail(delivery: Delivery, error: Exception, about: dict[str, Any]) -> None:
 
 
 def _refuse(delivery: Delivery, error: Exception) -> bool:
-    """The mail server did not take it: returns whether there is no further try."""
+    """Handles a mail that the mail server did not accept; True if there is no further try."""
     text = _describe_failure(error)
     if isinstance(error, smtplib.SMTPRecipientsRefused) and all(
         code >= 500 for code, _text in error.recipients.values()
     ):
-        # There is no such mailbox, and trying again is of no use (RFC 5321, 4.2.1).
+        # There is no such mailbox, so trying again is useless (RFC 5321, 4.2.1).
         deliveries.settle(delivery, GIVEN_UP, error=text)
         return True
     return deliveries.fail(delivery, text)
 
 
 def _describe_failure(error: Exception) -> str:
-    """What the mail server said, without the address that it may repeat."""
+    """The mail server's answer without the address, which it may repeat."""
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         codes = sorted({str(code) for code, _text in error.recipients.values()})
         return f"The mail server refused the address ({', '.join(codes)})."
@@ -128,13 +128,13 @@ def _describe_failure(error: Exception) -> str:
 
 
 def _write(delivery: Delivery) -> tuple[EmailMessage | None, str]:
-    """The mail as it is true now; or None, and why it is not needed."""
+    """The mail as of now; or None, and the reason why none is needed."""
     booking = lookups.find_booking(delivery.booking)
     if booking is None or not booking.guest.email:
-        return None, "The booking has no address any more."
+        return None, "The booking no longer has an address."
     now = clock.now()
     if not _is_still_true(delivery, booking, now):
-        return None, "Something else became of the booking meanwhile."
+        return None, "The booking has changed since this news."
     with translation.override(booking.language):
         return _write_about(delivery, booking, now), ""
 
@@ -145,7 +145,7 @@ def _is_still_true(delivery: Delivery, booking: Booking, now: datetime) -> bool:
         case "confirmed":
             return status == CONFIRMED
         case "moved":
-            # Of two moves the later one says where the booking is.
+            # Of two moves, the later one has the present rooms and dates.
             moves = [change.at for change in booking.history if change.event == "moved"]
             return status in ACTIVE and moves[-1] == delivery.at
         case "cancelled":
@@ -168,7 +168,7 @@ def _write_about(delivery: Delivery, booking: Booking, now: datetime) -> EmailMe
         "rooms": rooms,
         "price": format_money(booking.price.total, booking.price.currency),
         "is_held": booking.status_at(now) not in (CONFIRMED, CANCELLED, EXPIRED),
-        # Without their zones, or the template would turn them into the server's time again.
+        # Without time zones, or the template would convert them to the server's time.
         "ends_at": booking.expires_at and booking.expires_at.astimezone(zone).replace(tzinfo=None),
         "cancel_until": hotel.last_cancellation(booking.check_in)
         .astimezone(zone)
@@ -194,7 +194,7 @@ def _write_about(delivery: Delivery, booking: Booking, now: datetime) -> EmailMe
     return mail
 
 
-# Read when a mail is written, in its guest's language.
+# Translated when a mail is written, into its guest's language.
 _SUBJECTS = {
     NEWS_CONFIRMED: _("Booked: %(hotel)s, %(reference)s"),
     NEWS_MOVED: _("Changed: %(hotel)s, %(reference)s"),

@@ -1,8 +1,8 @@
-"""Passes on what bookings have in their outboxes: one delivery for each receiver of each news.
+"""Passes on the news in bookings' outboxes: one delivery for each receiver of each piece of news.
 
-First the deliveries are written, then the outbox is emptied. Whoever is killed between the two
-leaves news that is passed on again, to deliveries that are there already. A booking whose news
-cannot be read or written down is left alone for a while, and holds up nobody else's.
+It first writes the deliveries, then empties the outbox. A process that is killed in between leaves
+news that is passed on again, and finds its deliveries there already. A booking whose news cannot be
+read or written is left alone for a while, and does not hold up the others.
 """
 
 import dataclasses
@@ -30,12 +30,12 @@ from bookings.stays.writing import outboxes
 
 logger = logging.getLogger(__name__)
 
-# As many bookings as are read and written at once, in well under a second.
+# As many bookings as a batch reads and writes in well under a second.
 BATCH_SIZE = 200
 
 
 def pass_on_news() -> int:
-    """Empties the outboxes whose news is due; returns how many deliveries came of it."""
+    """Empties the outboxes that have due news; returns how many deliveries were new."""
     run_time = RunTime()
     recorded = 0
     while True:
@@ -49,7 +49,7 @@ def pass_on_news() -> int:
 
 
 def oldest_due_age_s() -> float:
-    """For how long news has been due that a worker should have passed on already."""
+    """For how long the oldest news has been due that no worker has passed on yet."""
     return lookups.oldest_due_news_age_s(besides=failed_work.left_alone(NEWS))
 
 
@@ -65,7 +65,7 @@ def _pass_on(documents: list[dict[str, Any]]) -> int:
             due = [notice for notice in booking.outbox if _is_due(notice, now)]
             news = [each for notice in due for each in _deliveries(booking, notice, partners, now)]
         except Exception as error:
-            # Written by a newer version, perhaps.
+            # Perhaps a newer version wrote it.
             _put_off(document["_id"], error)
         else:
             made[booking.id] = news
@@ -79,14 +79,14 @@ def _pass_on(documents: list[dict[str, Any]]) -> int:
 
 
 def _is_due(notice: Notice, now: datetime) -> bool:
-    """What has happened is due, even if another process's idea of MongoDB's time is a moment ahead
-    of this one's: or what came after it could be passed on before it."""
+    """Past news is always due, even if another process is a moment ahead of this one in its idea of
+    MongoDB's time. Otherwise later news could be passed on before it."""
     return notice.due_at <= max(now, notice.at)
 
 
 def _record(made: dict[ObjectId, list[Delivery]]) -> int:
-    """Writes all of it at once; or, if that fails, of each booking by itself, and takes out those
-    whose news cannot be written."""
+    """Writes all deliveries at once. If that fails, writes each booking's by themselves, and drops
+    the bookings whose news cannot be written from `made`."""
     try:
         return deliveries.record([each for news in made.values() for each in news])
     except Exception as error:
@@ -105,7 +105,7 @@ def _record(made: dict[ObjectId, list[Delivery]]) -> int:
 
 
 def _put_off(booking_id: Any, error: Exception) -> None:
-    """Said once, and looked at again each hour for a day."""
+    """Logs the booking once, and has it looked at again each hour for a day."""
     if failed_work.put_off(NEWS, booking_id, error).is_new:
         said = {"booking": str(booking_id), **failed_work.describe(error)}
         logger.error("news_unreadable", extra=said)
@@ -116,7 +116,7 @@ def _deliveries(
 ) -> list[Delivery]:
     if notice.event == NEWS_EXPIRING and not is_about_to_end(booking, notice.ends_at, now):
         return []
-    # That the end comes near happens when it is due, to the booking as it is by then.
+    # A coming end counts as happening when it is due, to the booking as of then.
     is_coming = notice.event == NEWS_EXPIRING
     delivery = Delivery(
         channel=MAIL,
@@ -139,27 +139,27 @@ def _deliveries(
 
 
 def is_about_to_end(booking: Booking, ends_at: datetime | None, now: datetime) -> bool:
-    """Whether it is still a hold, and still has the end that was to be announced."""
+    """Whether the booking is still a hold, and still has the end that was to be announced."""
     return booking.status_at(now) == PENDING and booking.expires_at == ends_at
 
 
 def _describe(booking: Booking, notice: Notice, now: datetime) -> dict[str, Any]:
-    """The booking as the API showed it at the change, where an answer says so, or as it is now."""
+    """The booking as the API answered the change, if it has that answer; otherwise as of now."""
     body = _answer_of(booking, notice)
     if body is not None:
         described: dict[str, Any] = json.loads(body)["booking"]
         return described
     if notice.event == NEWS_EXPIRED:
-        # It may have been confirmed late since; that is news of its own.
+        # It may have been confirmed late since; that has its own news.
         booking = dataclasses.replace(booking, status=EXPIRED)
     return answers.describe(booking, now=now)
 
 
 def _answer_of(booking: Booking, notice: Notice) -> bytes | None:
-    """What the change was answered that the news is of; nothing was where nobody had asked."""
+    """The answer to the request that made this news; None if no request made it."""
     events = (notice.event, "created") if notice.event == NEWS_CONFIRMED else (notice.event,)
     for change in reversed(booking.history):
-        # Both are written at once, and nothing else of this kind happens in that millisecond.
+        # One write made both, and nothing else of this kind happens in that millisecond.
         if change.at == notice.at and change.event in events:
             made = booking.key_for(change.key) if change.event == "created" and change.key else None
             return made.body if made else change.body

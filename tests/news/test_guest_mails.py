@@ -199,7 +199,7 @@ def test_does_not_say_what_is_not_true_any_more() -> None:
 
     assert mail.outbox[0].subject.startswith("Cancelled")
     assert states() == ["not_needed", "not_needed", "not_needed", "sent"]
-    assert delivered()[0]["last_error"] == "Something else became of the booking meanwhile."
+    assert delivered()[0]["last_error"] == "The booking has changed since this news."
 
 
 def test_says_of_two_moves_where_the_booking_is() -> None:

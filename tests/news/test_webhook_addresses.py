@@ -131,7 +131,7 @@ def test_waits_for_a_name_no_longer_than_it_may(monkeypatch: pytest.MonkeyPatch)
 )  # fmt: skip
 def test_says_that_a_name_of_a_host_is_none(host: str) -> None:
     for port in ("", ":443"):
-        with pytest.raises(UrlRefused, match="no name of a host|This is not an address"):
+        with pytest.raises(UrlRefused, match="no valid host name|This is not a URL"):
             read_url(f"https://{host}{port}/")
 
 

@@ -1,4 +1,4 @@
-"""Webhooks: what becomes of a partner's bookings, told to the partner's own server.
+"""Webhooks: telling a partner's own server about changes of the partner's bookings.
 
 They follow the Standard Webhooks specification (https://www.standardwebhooks.com).
 """

@@ -1,9 +1,8 @@
-"""Which URLs and IP addresses a webhook may reach: the world, and nothing that is inside.
+"""Which URLs and IP addresses a webhook may reach: the public internet, and nothing internal.
 
-A partner who names a URL could otherwise have the worker ask what stands beside it: MongoDB, a
-router, the metadata of a cloud. A host is resolved at each try, and the try goes to the very
-IP address that was looked at, so that a name which means something else a moment later changes
-nothing.
+Otherwise a partner could name a URL that has the worker ask its neighbours: MongoDB, a router, a
+cloud's metadata. Every try resolves the host and connects to the very IP address that was checked,
+so a name that resolves to another address a moment later changes nothing.
 """
 
 import ipaddress
@@ -24,17 +23,17 @@ MAX_URL = 500
 _VISIBLE_ASCII = re.compile(r"[!-~]+")
 _LABEL = "[A-Za-z0-9_-]{1,63}"
 _NETLOC = re.compile(rf"({_LABEL}(\.{_LABEL})*\.?|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?")
-_MAX_HOST = 253  # of what the name service can carry (RFC 1035, 2.3.4)
+_MAX_HOST = 253  # the most that the name service can carry (RFC 1035, 2.3.4)
 
-# What the registries of special addresses hold besides what `is_global` knows in every version of
-# Python that this runs on. https://www.iana.org/assignments/iana-ipv4-special-registry and
+# Special addresses by the registries that `is_global` does not know in every version of Python
+# which this runs on. https://www.iana.org/assignments/iana-ipv4-special-registry and
 # https://www.iana.org/assignments/iana-ipv6-special-registry
 _INSIDE = [
     ipaddress.ip_network(network)
     for network in (
         "192.0.0.0/24",
         "192.88.99.0/24",
-        # The host of a virtual machine in Azure, which looks like any other address.
+        # The host of a virtual machine in Azure, which looks like a public address.
         # https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16
         "168.63.129.16/32",
         # Teredo and others; 6to4, which carries any IPv4 address; documentation.
@@ -45,17 +44,17 @@ _INSIDE = [
 ]
 _WORLD = ipaddress.ip_network("2000::/3")
 
-# Where a network without IPv4 translates to it (RFC 6052): the IPv4 address is the last four bytes.
+# A network without IPv4 translates to it here (RFC 6052): the last four bytes are the IPv4 address.
 _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
 
 
 class UrlRefused(Exception):
-    """The message is a sentence that says what is wrong with the URL."""
+    """The message is one sentence that says what is wrong with the URL."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """A URL taken apart. `netloc` is what stands in the Host header, `path` has the query."""
+    """A URL taken apart. `netloc` goes into the Host header, and `path` includes the query."""
 
     is_tls: bool
     host: str
@@ -65,39 +64,39 @@ class Target:
 
 
 def read_url(url: str) -> Target:
-    """Raises UrlRefused, without asking anybody for the name."""
+    """Takes the URL apart without resolving its host. Raises UrlRefused."""
     if len(url) > MAX_URL:
-        raise UrlRefused(f"The address has more than {MAX_URL} characters.")
+        raise UrlRefused(f"The URL has more than {MAX_URL} characters.")
     if not _VISIBLE_ASCII.fullmatch(url):
         raise UrlRefused(
-            "Write the address in ASCII, without spaces (a name in other letters as xn--...)."
+            "Write the URL in ASCII, without spaces (a name in other letters as xn--...)."
         )
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise UrlRefused("This is not an address.") from None
+        raise UrlRefused("This is not a URL.") from None
     schemes = ("https", "http") if _may_be_plain() else ("https",)
     if parts.scheme not in schemes:
-        raise UrlRefused(f"The address must begin with {' or '.join(schemes)}://.")
+        raise UrlRefused(f"The URL must begin with {' or '.join(schemes)}://.")
     if "@" in parts.netloc:
-        raise UrlRefused("The address must not have a user or password in it.")
+        raise UrlRefused("The URL must not have a user or password in it.")
     if parts.fragment:
-        raise UrlRefused("The address must not have a # in it.")
+        raise UrlRefused("The URL must not have a # in it.")
     host = parts.hostname or ""
     if not _NETLOC.fullmatch(parts.netloc) or not _is_host(host):
-        raise UrlRefused("This is no name of a host.")
+        raise UrlRefused("The URL has no valid host name.")
     if port == 0:
-        raise UrlRefused("This is not an address.")
+        raise UrlRefused("This is not a URL.")
     is_tls = parts.scheme == "https"
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Target(is_tls, host, port or (443 if is_tls else 80), parts.netloc, path)
 
 
 def resolve(host: str, port: int, timeout_s: float) -> list[str]:
-    """The IP addresses of a host, or of a number however it is spelled. Raises OSError.
+    """The IP addresses of a host name, or of a number in any spelling. Raises OSError.
 
-    The system's resolver cannot be told how long it may take, so somebody else waits for it.
+    The system's resolver knows no time limit, so another thread waits for it.
     """
     found: list[str] = []
     errors: list[OSError] = []
@@ -120,21 +119,20 @@ def resolve(host: str, port: int, timeout_s: float) -> list[str]:
 
 
 def check_ip_addresses(addresses: list[str]) -> None:
-    """Raises UrlRefused unless every one may be reached: who answers with two may mean
-    either."""
+    """Raises UrlRefused unless all may be reached: the connection could go to any of them."""
     if settings.WEBHOOK_PRIVATE_ADDRESSES:
         return
     for text in addresses:
         if not is_outside(ipaddress.ip_address(text)):
-            raise UrlRefused(f"The name leads to {text}, which is not an address of the world.")
+            raise UrlRefused(f"The name leads to {text}, which is not a public address.")
 
 
 def is_outside(address: IpAddress) -> bool:
-    """Whether anybody in the world could reach the IP address, and it is nobody's in particular."""
+    """Whether this is a public IP address of one host, which anyone can reach."""
     if isinstance(address, ipaddress.IPv6Address):
         if address in _TRANSLATED:
             return is_outside(ipaddress.IPv4Address(address.packed[-4:]))
-        # Whatever else carries an IPv4 address, or means this link or this site, is not in it.
+        # This excludes addresses of this link or site, and all others that carry an IPv4 address.
         if address not in _WORLD:
             return False
     return (

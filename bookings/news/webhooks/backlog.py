@@ -1,10 +1,10 @@
 """What waits for each endpoint: the deliveries whose channel is `webhook`.
 
-Only who has the lease on an endpoint tries what is due for it, the oldest first: so a delivery is
-not taken by itself, as a mail is, and waits for as long as its endpoint is down. Of a booking only
-the first that waits is ever tried, by version: no event overtakes an earlier one of its booking.
-What has `refused_since` stands aside: it was refused while others were taken, or waits behind one
-of its booking that was.
+Only the holder of the lease on an endpoint tries its due deliveries, the oldest first. So these are
+not taken one by one, as mails are, and wait for as long as their endpoint is down. Of each booking
+only the first waiting delivery, by version, is ever tried: no event overtakes an earlier one of its
+booking. A delivery with `refused_since` stands aside: it was refused while others were accepted, or
+it waits behind such a one of its booking.
 """
 
 from collections.abc import Iterable, Iterator
@@ -30,13 +30,13 @@ from bookings.stays.notices import NEWS_EXPIRING
 
 DeliveryDocument = dict[str, Any]
 
-# An event that is refused while others are taken waits by itself, longer each time, for a day. What
-# is counted is refusals: while its endpoint is down or disabled, or no worker runs, there are none.
-# The wait grows with every try of the event, also with those that its endpoint failed as a whole.
+# An event that is refused while others are accepted waits by itself, longer each time, for a day.
+# This counts refusals, and there are none while its endpoint is down or disabled, or no worker
+# runs. The wait grows with every try of the event, also with tries when the whole endpoint failed.
 RETRIES = Schedule(first_wait_ms=60_000, longest_wait_ms=3_600_000, max_tries=25)
 
 _WAITING = {"channel": WEBHOOK, "next_try_at": {"$type": "date"}}
-# What is in order waits for its endpoint, never by itself.
+# A delivery in order waits for its endpoint, never for a time of its own.
 _IN_ORDER: dict[str, Any] = {**_WAITING, "refused_since": None}
 _ASIDE: dict[str, Any] = {**_WAITING, "refused_since": {"$ne": None}}
 _IS_TIME = {"$expr": {"$lte": ["$next_try_at", "$$NOW"]}}
@@ -50,7 +50,7 @@ _BY_VERSION = {"version": 1, "at": 1}
 
 
 def clients_with_due(client_ids: Iterable[str]) -> set[str]:
-    """Which of these clients something is due for."""
+    """Those of these clients that have a due delivery."""
     found = collection("deliveries").aggregate(
         [{"$match": {**_DUE, "to": {"$in": list(client_ids)}}}, {"$group": {"_id": "$to"}}]
     )
@@ -58,8 +58,8 @@ def clients_with_due(client_ids: Iterable[str]) -> set[str]:
 
 
 def find_next_due(client_id: str) -> DeliveryDocument | None:
-    """What happened first of what is in order; then what stands aside and is due. It is the first
-    of its booking that waits."""
+    """The oldest delivery in order, or else the one aside that has been due longest; None if
+    neither exists. It is the first waiting one of its booking."""
     to = {"to": client_id}
     while found := _find_oldest({**_IN_ORDER, **to}):
         first = _find_first_of_booking(found)
@@ -77,8 +77,8 @@ def find_next_due(client_id: str) -> DeliveryDocument | None:
 def find_probes(
     client_id: str, *, besides: DeliveryDocument, limit: int
 ) -> Iterator[DeliveryDocument]:
-    """The first in order of each other booking, those first that were refused least: so each is
-    tried sooner or later, however many before it are refused. Each is read when its turn comes."""
+    """The first delivery in order of each other booking, those with the fewest tries first. So each
+    is tried sooner or later, however many before it are refused. Reads each when its turn comes."""
     read = {"id": "$_id"} | {name: f"${name}" for name in ("tries", "at", "refused_since")}
     other = {"to": client_id, "booking": {"$ne": besides.get("booking")}}
     found = collection("deliveries").aggregate(
@@ -108,7 +108,7 @@ def _find_oldest(conditions: dict[str, Any]) -> DeliveryDocument | None:
 
 
 def _find_first_of_booking(delivery: DeliveryDocument) -> DeliveryDocument | None:
-    """By version: two processes may be some milliseconds apart about when two changes happened."""
+    """By version, since two processes may disagree by milliseconds about when a change happened."""
     same = {"to": delivery["to"], "booking": delivery.get("booking")}
     return collection("deliveries").find_one(
         {**_WAITING, **same}, sort=list(_BY_VERSION.items()), hint="deliveries_of_a_booking"
@@ -116,7 +116,7 @@ def _find_first_of_booking(delivery: DeliveryDocument) -> DeliveryDocument | Non
 
 
 def _stand_behind(first: DeliveryDocument) -> None:
-    """What comes after one that stands aside, of its booking, waits until that is settled."""
+    """Has the booking's later deliveries wait until `first`, which stands aside, is settled."""
     collection("deliveries").update_many(
         {**_WAITING, "to": first["to"], "booking": first.get("booking")},
         {"$set": {name: first[name] for name in ("refused_since", "next_try_at")}},
@@ -124,14 +124,14 @@ def _stand_behind(first: DeliveryDocument) -> None:
 
 
 def _let_follow(delivery: DeliveryDocument) -> None:
-    """What stood behind one that is settled is in order again."""
+    """Puts the deliveries that stood behind a settled one back in order."""
     collection("deliveries").update_many(
         {**_ASIDE, "to": delivery["to"], "booking": delivery.get("booking")}, _PUT_IN_ORDER
     )
 
 
 def list_latest(client_id: str, *, limit: int) -> list[DeliveryDocument]:
-    """For people to look at, the newest first."""
+    """The newest deliveries first, without their payload, for people to look at."""
     return list(
         collection("deliveries")
         .find({"channel": WEBHOOK, "to": client_id}, {"payload": 0})
@@ -141,14 +141,14 @@ def list_latest(client_id: str, *, limit: int) -> list[DeliveryDocument]:
 
 
 def count_waiting(client_id: str) -> int:
-    """How many wait for this client, counted up to MAX_COUNTED."""
+    """How many deliveries wait for this client, counted up to MAX_COUNTED."""
     return collection("deliveries").count_documents(
         {**_WAITING, "to": client_id}, limit=MAX_COUNTED
     )
 
 
 def settle(delivery: DeliveryDocument) -> None:
-    """It was taken."""
+    """Notes that the receiver accepted the delivery."""
     count(WEBHOOK, SENT)
     if "refused_since" in delivery:
         _let_follow(delivery)
@@ -169,7 +169,7 @@ def settle(delivery: DeliveryDocument) -> None:
 
 
 def put_off(delivery: DeliveryDocument, problem: str, until: datetime | None) -> None:
-    """It waits for its endpoint, which takes nothing before `until`."""
+    """Has the delivery wait for its endpoint, which gets nothing before `until`."""
     count(WEBHOOK, NOT_SENT)
     changed: dict[str, Any] = {"last_error": problem[:MAX_ERROR]}
     if until is not None:
@@ -180,8 +180,8 @@ def put_off(delivery: DeliveryDocument, problem: str, until: datetime | None) ->
 
 
 def stand_aside(delivery: DeliveryDocument, problem: str) -> bool:
-    """It alone is refused: it waits by itself, or is given up after the last of its refusals, which
-    returns True."""
+    """Has a delivery wait by itself that alone is refused. After the last of its refusals, gives it
+    up and returns True."""
     next_try_at = {"$add": ["$$NOW", RETRIES.wait_ms(earlier_failures="$tries")]}
     is_over = RETRIES.is_spent("$refusals")
     changed = collection("deliveries").find_one_and_update(
@@ -216,10 +216,10 @@ def stand_aside(delivery: DeliveryDocument, problem: str) -> bool:
 
 
 def is_overtaken(delivery: DeliveryDocument) -> bool:
-    """Whether it says that an end comes near, and what became of the booking then was told already.
-    All other news is in the outbox until it is passed on, before what came after it. But a relay
-    drops a coming end that comes no more, while a slower one may have read it earlier and still
-    write it down. What was tried before is sent again because staff wish it."""
+    """Whether it announces a coming end although the receiver already knows what followed. Other
+    news stays in the outbox until it is passed on, always before later news. But a relay drops a
+    coming end that will not come, while a slower relay may have read it earlier and still write it.
+    A delivery that was tried before is sent again because staff want it."""
     if delivery.get("event") != NEWS_EXPIRING or delivery.get("tries"):
         return False
     later = {"booking": delivery.get("booking"), "version": {"$gt": delivery.get("version")}}
@@ -228,7 +228,7 @@ def is_overtaken(delivery: DeliveryDocument) -> bool:
 
 
 def pass_over(delivery: DeliveryDocument) -> None:
-    """It is not to be told any more."""
+    """Notes that the delivery need no longer be sent."""
     count(WEBHOOK, NOT_NEEDED)
     collection("deliveries").update_one(
         {"_id": delivery["_id"]},
@@ -240,15 +240,15 @@ def pass_over(delivery: DeliveryDocument) -> None:
 
 
 def set_aside(delivery: DeliveryDocument, error: Exception) -> None:
-    """It cannot be read, so nothing can be sent, and what comes after it need not wait."""
+    """Gives up a delivery that cannot be read, so that later ones need not wait for it."""
     deliveries.set_aside(delivery, WEBHOOK, error)
     if "refused_since" in delivery:
         _let_follow(delivery)
 
 
 def send_again(client_id: str, delivery_id: str) -> bool:
-    """Makes one due now, whatever became of it, after what waits before it of its booking; False if
-    the client has none of this id."""
+    """Makes a delivery due now in any state, but after the earlier waiting ones of its booking;
+    False if the client has none with this id."""
     again = collection("deliveries").find_one_and_update(
         {"_id": delivery_id, "channel": WEBHOOK, "to": client_id},
         [
@@ -259,18 +259,18 @@ def send_again(client_id: str, delivery_id: str) -> bool:
     if again is None:
         return False
     _let_follow(again)
-    # What fails again is told again.
+    # If it fails again, staff are told again.
     failed_work.forget(failed_work.WEBHOOKS, [delivery_id])
     return True
 
 
 def make_due(client_id: str) -> None:
-    """Everything that waits for this client is due now, in its order."""
+    """Makes everything that waits for this client due now, in order."""
     collection("deliveries").update_many({**_WAITING, "to": client_id}, _PUT_IN_ORDER)
 
 
 def drop(client_id: str) -> None:
-    """Nobody is there any more to be told."""
+    """Settles what waits for a client that no longer has an endpoint."""
     collection("deliveries").update_many(
         {**_WAITING, "to": client_id},
         [{"$set": {"state": NOT_NEEDED, "settled_at": "$$NOW"}}, {"$unset": "next_try_at"}],
@@ -278,7 +278,7 @@ def drop(client_id: str) -> None:
 
 
 def due_longest_s(client_ids: Iterable[str]) -> float:
-    """How long something has been due for one of these clients."""
+    """For how long the oldest due delivery of these clients has been due; 0 if there is none."""
     found = list(
         collection("deliveries").aggregate(
             [
@@ -289,5 +289,5 @@ def due_longest_s(client_ids: Iterable[str]) -> float:
             ]
         )
     )
-    # What was to wait for its endpoint is due sooner where staff ended the pause.
+    # The time may lie ahead: deliveries wait for their endpoint's pause, which staff can end early.
     return max(0.0, found[0]["due_ms"] / 1000) if found else 0.0

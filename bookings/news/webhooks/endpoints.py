@@ -1,8 +1,8 @@
 """Partners' endpoints: where their webhooks go, with which secrets, and whose turn it is.
 
-Staff and workers write the same documents, each its own fields, by single updates by MongoDB's
-clock. Who sends to an endpoint has a lease on it: so one worker at a time does, and one that was
-killed leaves it to the next to look once the lease is over.
+Staff and workers write the same documents, but different fields, in single updates by MongoDB's
+clock. A worker sends to an endpoint under a lease, so one at a time does. If it is killed, the next
+worker takes the endpoint once the lease has ended.
 """
 
 import random
@@ -26,27 +26,27 @@ from bookings.news.webhooks.posting import WebhookAnswer
 
 Endpoint = dict[str, Any]
 
-# Longer than three tries and what is written about them.
+# Longer than three tries and the writes about them.
 LEASE_MS = 60_000
 
-# How long a partner has for changing to a new secret.
+# How long a partner has to change to a new secret.
 OVERLAP = timedelta(hours=24)
 
-# A receiver that is being restarted is back after the first pause, and one that is down for long is
-# asked no more than once an hour. In a day it is asked some thirty times; if it was asked less
-# often than `max_tries`, no worker ran for part of the day. Up to a fifth more, so that receivers
-# on one server do not all come back to it at once.
+# A restarting receiver is back after the first pause. One that is down for long is asked at most
+# once an hour, some thirty times a day; if it was asked less often than `max_tries`, no worker ran
+# for part of the day. Each pause is up to a fifth longer, so that receivers on one server are not
+# all asked at the same time.
 RETRIES = Schedule(first_wait_ms=10_000, longest_wait_ms=3_600_000, max_tries=20)
 JITTER = 0.2
 
-# An endpoint that has taken nothing for so long is not asked any more until staff say so.
+# An endpoint that has accepted nothing for this long is disabled until staff enable it.
 DISABLED_AFTER = timedelta(days=1)
 
 MAX_ERROR = 500
 
 GONE = 410
 
-_IS_DUE = {"$lte": ["$next_try_at", "$$NOW"]}  # as is what has no such time
+_IS_DUE = {"$lte": ["$next_try_at", "$$NOW"]}  # a missing time is due, too
 _IS_FREE = {"$lte": ["$lease_until", "$$NOW"]}
 _RELEASED: dict[str, Any] = {"taken_by": "", "lease_until": None, "served_at": "$$NOW"}
 _WELL: dict[str, Any] = {
@@ -59,7 +59,7 @@ _WELL: dict[str, Any] = {
 
 
 def clients_with_endpoint(client_ids: Iterable[str]) -> set[str]:
-    """Which of these clients are told of their bookings; for a disabled endpoint news waits."""
+    """Those of these clients that have an endpoint. For a disabled endpoint, news waits."""
     ids = [ObjectId(client_id) for client_id in client_ids if ObjectId.is_valid(client_id)]
     found = collection("webhook_endpoints").find({"client_id": {"$in": ids}}, {"client_id": 1})
     return {str(endpoint["client_id"]) for endpoint in found}
@@ -69,7 +69,7 @@ def clients_with_endpoint(client_ids: Iterable[str]) -> set[str]:
 
 
 def new_secret() -> tuple[str, dict[str, Any]]:
-    """A secret, to be shown once, and the fields of an endpoint that keep it."""
+    """A secret, to be shown once, and the fields of an endpoint that store it."""
     secret = signing.make_secret()
     return secret, {
         "secret": seals.seal(secret),
@@ -80,7 +80,7 @@ def new_secret() -> tuple[str, dict[str, Any]]:
 
 
 def rotate_secret(endpoint_id: ObjectId) -> str | None:
-    """Another secret; the earlier ones sign as well until the overlap is over. None if the
+    """Makes a new secret; until the overlap ends, the earlier ones sign as well. None if the
     endpoint is gone."""
     secret, fields = new_secret()
     until = {"$add": ["$$NOW", _ms(OVERLAP)]}
@@ -96,19 +96,19 @@ def rotate_secret(endpoint_id: ObjectId) -> str | None:
 
 
 def end_earlier_secrets(endpoint_id: ObjectId) -> None:
-    """Nothing is signed with them any more, for when one of them leaked."""
+    """Stops signing with earlier secrets at once, in case one has leaked."""
     collection("webhook_endpoints").update_one({"_id": endpoint_id}, {"$set": {"previous": []}})
 
 
 def change_endpoint(endpoint_id: ObjectId, *, url: str, is_active: bool) -> None:
-    """What staff wish. Its past is forgotten, so that it is tried at once."""
+    """Makes the changes that staff want, and forgets past failures, so that it is tried at once."""
     collection("webhook_endpoints").update_one(
         {"_id": endpoint_id}, {"$set": {"url": url, "is_active": is_active, **_WELL}}
     )
 
 
 def try_now(endpoint_id: ObjectId) -> None:
-    """Ends a pause; what is known of failures stays."""
+    """Ends a pause; the record of failures stays."""
     collection("webhook_endpoints").update_one(
         {"_id": endpoint_id}, {"$set": {"next_try_at": None}}
     )
@@ -123,7 +123,7 @@ def order_test(endpoint_id: ObjectId) -> None:
 
 
 def find_endpoint(endpoint_id: ObjectId) -> Endpoint | None:
-    """Everything that is known of it, with the earlier secrets that still sign in `previous`."""
+    """The whole document; its `previous` has only the earlier secrets that still sign."""
     return next(
         collection("webhook_endpoints").aggregate(
             [{"$match": {"_id": endpoint_id}}, {"$set": {"previous": _still_good()}}]
@@ -136,8 +136,8 @@ def find_endpoint(endpoint_id: ObjectId) -> Endpoint | None:
 
 
 def find_ready() -> list[Endpoint]:
-    """Whose turn it could be, the one first that was served longest ago: `client_id`, and
-    `has_test` if a test was ordered. Nothing is sent to who may not call the API either."""
+    """The endpoints that may be taken, the one served longest ago first: their `client_id`, and
+    `has_test` if a test was ordered. Clients that may not call the API get no webhooks either."""
     return list(
         collection("webhook_endpoints").aggregate(
             [
@@ -159,7 +159,7 @@ def find_ready() -> list[Endpoint]:
 
 
 def take(endpoint_id: ObjectId) -> Endpoint | None:
-    """The endpoint with a lease on it; None if somebody else was quicker."""
+    """The endpoint with a lease on it; None if another worker was quicker."""
     return collection("webhook_endpoints").find_one_and_update(
         {"_id": endpoint_id, "$expr": _may_be_taken()},
         [{"$set": {"taken_by": secrets.token_hex(16), "lease_until": _lease_end()}}],
@@ -172,7 +172,7 @@ def release(endpoint: Endpoint) -> None:
 
 
 def succeed(endpoint: Endpoint) -> None:
-    """It took something: whatever was before is forgotten."""
+    """Notes that the endpoint accepted something, and forgets past failures."""
     collection("webhook_endpoints").update_one(
         {**_ours(endpoint), "url": endpoint["url"]},
         [{"$set": {**_WELL, "disabled_at": "$disabled_at", "last_sent_at": "$$NOW"}}],
@@ -180,15 +180,15 @@ def succeed(endpoint: Endpoint) -> None:
 
 
 def fail(endpoint: Endpoint, answer: WebhookAnswer) -> Endpoint | None:
-    """Pauses the endpoint, twice as long each time, or disables it once it failed for a day of
-    tries, or says that it is gone. Returns it as it is then, or None if staff changed it meanwhile.
+    """Pauses the endpoint, twice as long each time. Disables it once a day of tries has failed, or
+    if it says that it is gone. Returns it as of then, or None if staff changed it meanwhile.
     """
-    # What is damaged counts as nothing, or the endpoint would be met again at once.
+    # Damaged values count as nothing, or the endpoint would be tried again at once.
     failures = counted("$failures")
     since = {"$cond": [{"$eq": [{"$type": "$failing_since"}, "date"]}, "$failing_since", "$$NOW"]}
     pause_ms = RETRIES.wait_ms(earlier_failures=failures)
     jittered_ms = {"$toLong": {"$multiply": [pause_ms, 1 + random.uniform(0, JITTER)]}}
-    # In the second stage, after the first has set it.
+    # For the second stage, after the first has set the field.
     failed_ms = {"$subtract": ["$$NOW", "$failing_since"]}
     is_down = {
         "$and": [
@@ -224,7 +224,7 @@ def fail(endpoint: Endpoint, answer: WebhookAnswer) -> Endpoint | None:
 
 
 def answer_test(endpoint: Endpoint, answer: WebhookAnswer) -> None:
-    """Keeps what came of the test that was ordered, unless another was ordered since."""
+    """Stores the outcome of the test, unless another test was ordered since."""
     collection("webhook_endpoints").update_one(
         {"_id": endpoint["_id"], "test.id": endpoint["test"]["id"]},
         [
@@ -244,7 +244,7 @@ def answer_test(endpoint: Endpoint, answer: WebhookAnswer) -> None:
 
 
 def drop_test(endpoint: Endpoint) -> None:
-    """A test that was ordered, or is none, is not sent; staff may order another."""
+    """Removes an ordered or damaged test without sending it; staff may order another."""
     is_in_the_way = [{"test.is_due": True}, {"test": {"$not": {"$type": "object"}}}]
     collection("webhook_endpoints").update_one(
         {**_ours(endpoint), "$or": is_in_the_way}, {"$unset": {"test": ""}}
@@ -252,7 +252,7 @@ def drop_test(endpoint: Endpoint) -> None:
 
 
 def open_secrets(endpoint: Endpoint) -> list[str]:
-    """Those that sign now, the newest first. Raises SealBroken if that one cannot be read."""
+    """The secrets that sign now, the newest first. Raises SealBroken if that one cannot be read."""
     now = clock.now()
     newest = seals.open_seal(endpoint["secret"])
     earlier = [one for one in endpoint.get("previous", []) if one["until"] > now]
@@ -260,8 +260,8 @@ def open_secrets(endpoint: Endpoint) -> list[str]:
 
 
 def seal_anew() -> int:
-    """Seals with today's SECRET_KEY what an earlier one sealed, so that the earlier one may go.
-    Returns how many endpoints that were; what cannot be read stays."""
+    """Seals with today's SECRET_KEY what an earlier one sealed, so that the earlier one can be
+    removed. Returns how many endpoints it sealed; leaves alone what it cannot read."""
     today = seals.name_of_key()
     done = 0
     for endpoint in collection("webhook_endpoints").find({"seal_key": {"$ne": today}}):
@@ -275,7 +275,7 @@ def seal_anew() -> int:
                 "seal_key": today,
             }
         except Exception:
-            continue  # what is damaged is told when something is sent with it
+            continue  # sending reports a damaged secret
         # A secret that staff made meanwhile stays.
         result = collection("webhook_endpoints").update_one(
             {"_id": endpoint["_id"], "secret": endpoint["secret"]}, {"$set": again}
@@ -285,14 +285,14 @@ def seal_anew() -> int:
 
 
 def count_failing() -> int:
-    """How many endpoints took nothing the last time, and are asked again."""
+    """How many active endpoints failed at their last try; they will be tried again."""
     return collection("webhook_endpoints").count_documents(
         {"is_active": True, "failing_since": {"$ne": None}}
     )
 
 
 def count_disabled() -> int:
-    """How many were disabled because they took nothing."""
+    """How many endpoints were disabled because they accepted nothing."""
     return collection("webhook_endpoints").count_documents(
         {"is_active": False, "disabled_at": {"$ne": None}}
     )
@@ -300,17 +300,17 @@ def count_disabled() -> int:
 
 @receiver(post_delete, sender=WebhookEndpoint)
 def drop_what_waits(instance: WebhookEndpoint, **_: Any) -> None:
-    """Nobody is there any more to be told, whichever way the endpoint went."""
+    """Settles the deliveries of an endpoint, however it was deleted."""
     backlog.drop(client_id_of(instance))
 
 
 def client_id_of(endpoint: WebhookEndpoint) -> str:
-    """Whose it is, as deliveries name it; without fetching the client, which may be gone."""
+    """The client's id as deliveries have it. Does not fetch the client, which may be gone."""
     return str(endpoint.client_id)
 
 
 def _readable(previous: list[dict[str, Any]]) -> list[tuple[dict[str, Any], str]]:
-    """Those whose seal can be opened, with what is under it."""
+    """The earlier secrets whose seal opens, each with its plain text."""
     opened = []
     for earlier in previous:
         with suppress(seals.SealBroken):

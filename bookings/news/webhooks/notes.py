@@ -1,9 +1,9 @@
-"""The note to staff that a partner's endpoint was disabled, because it took nothing for a day.
+"""The note that tells staff of a disabled endpoint, which accepted nothing for a day.
 
-It is ordered in the same update that disables the endpoint, and sent by a worker that takes it by
-compare-and-set. Each reader is written to by themselves; who could not be is tried again, so a note
-may come twice, always under the same Message-ID, but is not lost. Whatever goes wrong with one
-reader or one note holds up no other.
+The update that disables the endpoint orders the note, and a worker takes it by compare-and-set.
+Each reader gets a mail of their own. Mails that fail are tried again, so a note may arrive twice,
+always under the same Message-ID, but is never lost. A reader or a note that fails does not hold up
+the others.
 """
 
 import logging
@@ -29,12 +29,12 @@ logger = logging.getLogger(__name__)
 
 PERMISSION = "bookings.change_webhookendpoint"
 
-# The last of eight tries comes after two hours. The admin says the same all the time.
+# The last of eight tries comes after two hours. The admin shows the same information throughout.
 RETRIES = Schedule(first_wait_ms=60_000, longest_wait_ms=128 * 60_000, max_tries=8)
 
 
 def send_notes() -> int:
-    """Sends the notes that are due; returns how many. One that cannot be sent waits."""
+    """Sends the notes that are due; returns how many. A note that cannot be sent waits."""
     sent = 0
     while endpoint := _take():
         sent += _send(endpoint)
@@ -42,7 +42,7 @@ def send_notes() -> int:
 
 
 def find_readers() -> list[User]:
-    """Who may do something about an endpoint, and can be written to."""
+    """The active staff who may change an endpoint and have an address."""
     staff = User.objects.filter(is_active=True, is_staff=True).exclude(email="")
     return [user for user in staff.order_by("pk") if user.has_perm(PERMISSION)]
 
@@ -61,7 +61,7 @@ def _take() -> dict[str, Any] | None:
 
 
 def _send(endpoint: dict[str, Any]) -> bool:
-    """Writes to everybody who has not been written to yet; True once nobody is left."""
+    """Writes to every reader who has no mail yet; True if none is left and all went well."""
     try:
         if endpoint["note_tries"] > RETRIES.max_tries:
             raise NeverFinished
@@ -121,7 +121,7 @@ def _write_to_all(endpoint: dict[str, Any]) -> bool:
 def _fail(
     endpoint: dict[str, Any], error: Exception, *, is_over: bool, reader: User | None = None
 ) -> None:
-    """Nobody expected that, so staff are told."""
+    """Records an unexpected error, so that staff see it."""
     said = {"endpoint": str(endpoint["_id"]), "reason": type(error).__name__}
     if reader:
         said["reader"] = str(reader.pk)
@@ -131,7 +131,7 @@ def _fail(
 
 
 def _is_no_mailbox(error: Exception) -> bool:
-    """Whether trying again is of no use (RFC 5321, 4.2.1)."""
+    """Whether trying again is useless (RFC 5321, 4.2.1)."""
     return isinstance(error, smtplib.SMTPRecipientsRefused) and all(
         code >= 500 for code, _text in error.recipients.values()
     )
@@ -143,7 +143,7 @@ def _write(endpoint: dict[str, Any], client: ApiClient, reader: User) -> EmailMe
     return make_mail(
         f"webhooks-{endpoint['_id']}-{disabled_ms}-{reader.pk}",
         to=reader.email,
-        # A line break would be two headers.
+        # A line break would start another header.
         subject=f"Webhooks of {' '.join(client.name.split())} are disabled",
         text=render_text(
             "webhooks_disabled", {"client": client, "endpoint": endpoint, "link": link}
@@ -152,7 +152,7 @@ def _write(endpoint: dict[str, Any], client: ApiClient, reader: User) -> EmailMe
 
 
 def _remember(endpoint: dict[str, Any], reader: User) -> None:
-    """Who was written to is not written to again because of others."""
+    """Notes that this reader has the mail, so that a try for others does not send it again."""
     with request_limits():
         collection("webhook_endpoints").update_one(
             {"_id": endpoint["_id"], "disabled_at": endpoint["disabled_at"]},
@@ -161,7 +161,7 @@ def _remember(endpoint: dict[str, Any], reader: User) -> None:
 
 
 def _give_back(endpoint: dict[str, Any]) -> None:
-    """The try was not its own fault, and does not count; if that can be written down at all."""
+    """Uncounts a try that failed in an outage, if MongoDB takes that write."""
     with suppress(PyMongoError), request_limits():
         collection("webhook_endpoints").update_one(
             {"_id": endpoint["_id"], "note_tries": endpoint["note_tries"]},
@@ -170,7 +170,7 @@ def _give_back(endpoint: dict[str, Any]) -> None:
 
 
 def _settle(endpoint: dict[str, Any]) -> None:
-    """No further try, unless the endpoint was disabled once more meanwhile."""
+    """Ends the tries, unless the endpoint was disabled again meanwhile."""
     with request_limits():
         collection("webhook_endpoints").update_one(
             {"_id": endpoint["_id"], "disabled_at": endpoint.get("disabled_at")},

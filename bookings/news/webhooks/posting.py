@@ -1,7 +1,7 @@
-"""One POST to a receiver nobody trusts: bounded in time and in what is read, nothing followed.
+"""One POST to an untrusted receiver: limited in time and in what it reads, with no redirects.
 
-http.client only, on a connection to an IP address that was looked at: no redirects, no
-proxy of the environment, no pool that could connect by itself.
+It uses http.client alone, on a connection to an IP address that was checked: no redirects, no proxy
+from the environment, no pool that could open connections by itself.
 """
 
 import http
@@ -18,17 +18,17 @@ from typing import Any
 from bookings.news.webhooks import addresses
 from bookings.news.webhooks.addresses import Resolver, Target, UrlRefused
 
-# From the name to the status, whatever the receiver does meanwhile.
+# From resolving the name to reading the status, whatever the receiver does.
 TIMEOUT_S = 10.0
 
-# One of several IP addresses may be dead, and leaves time for the next.
+# If one of several IP addresses is dead, this leaves time for the next.
 CONNECT_TIMEOUT_S = 3.0
 
-# The beginning of an answer is for people to look at; who has answered need not be waited for.
+# People look at the beginning of an answer. After the status there is little reason to wait.
 MAX_READ = 300
 READ_TIMEOUT_S = 1.0
 
-# Of everything that comes, statuses before the final one too; more than servers send as headers.
+# Of everything received, interim responses included; more than servers send as headers.
 MAX_RECEIVED = 65_536
 
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f]+")
@@ -36,8 +36,8 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f]+")
 
 @dataclass(frozen=True)
 class WebhookAnswer:
-    """What came of a POST. `status` is 0 where there was no answer; `text` says why, or what the
-    answer begins with."""
+    """The outcome of a POST. `status` is 0 if there was no answer. `text` then says why; otherwise
+    it is the beginning of the answer."""
 
     status: int
     text: str
@@ -49,7 +49,7 @@ class WebhookAnswer:
 
     @property
     def problem(self) -> str:
-        """One line for who looks for what is wrong."""
+        """One line for a person who looks for the fault."""
         if not self.status:
             return self.text
         hint = " (redirects are not followed)" if 300 <= self.status < 400 else ""
@@ -59,7 +59,7 @@ class WebhookAnswer:
 def post(
     url: str, body: bytes, headers: dict[str, str], *, resolve: Resolver | None = None
 ) -> WebhookAnswer:
-    """Sends the bytes; never raises for what the URL or the receiver does."""
+    """Sends the bytes; never raises, whatever the URL or the receiver does."""
     began_s = time.monotonic()
     try:
         status, text = _exchange(
@@ -76,7 +76,7 @@ def post(
     except socket.gaierror as error:
         status, text = 0, f"The name was not found: {error.strerror}."
     except ssl.SSLCertVerificationError as error:
-        status, text = 0, f"The certificate is not good: {error.verify_message}."
+        status, text = 0, f"The certificate is not valid: {error.verify_message}."
     except (OSError, http.client.HTTPException) as error:
         status, text = 0, f"No answer: {type(error).__name__}."
     return WebhookAnswer(status, text, int((time.monotonic() - began_s) * 1000))
@@ -118,7 +118,7 @@ def _exchange(
 
 
 def _connect(target: Target, found: list[str], deadline_s: float) -> socket.socket:
-    """A connection to the first IP address that takes one; the last error if none does."""
+    """A connection to the first IP address that accepts one; raises the last error if none does."""
     error: OSError = OSError("no address")
     for address in dict.fromkeys(found):
         try:
@@ -134,7 +134,7 @@ def _connect(target: Target, found: list[str], deadline_s: float) -> socket.sock
         return sock
     try:
         sock.settimeout(_left_s(deadline_s))
-        # The name is what the certificate must say, although the connection is to an IP address.
+        # The certificate must be for the name, although the connection is to an IP address.
         return _tls().wrap_socket(sock, server_hostname=target.host)
     except BaseException:
         sock.close()
@@ -142,7 +142,7 @@ def _connect(target: Target, found: list[str], deadline_s: float) -> socket.sock
 
 
 def _is_interim(status: int) -> bool:
-    """Whether another status follows (RFC 9110, 15.2). After 101 nothing that is HTTP does."""
+    """Whether another status follows (RFC 9110, 15.2). After 101 comes no more HTTP."""
     return 100 <= status < 200 and status != http.HTTPStatus.SWITCHING_PROTOCOLS
 
 
@@ -160,7 +160,7 @@ def _beginning(response: http.client.HTTPResponse) -> str:
 
 
 def _left_s(deadline_s: float) -> float:
-    """Raises TimeoutError when the time is up."""
+    """The seconds left; raises TimeoutError if there are none."""
     left_s = deadline_s - time.monotonic()
     if left_s <= 0:
         raise TimeoutError
@@ -168,12 +168,12 @@ def _left_s(deadline_s: float) -> float:
 
 
 class EndlessAnswer(http.client.HTTPException):
-    """The receiver talks, and does not come to an end."""
+    """The receiver's answer does not end."""
 
 
 class _Bounded:
-    """What http.client needs of a socket, with one deadline for all of it: a socket's own time-out
-    begins anew with every byte."""
+    """The parts of a socket that http.client needs, under one deadline: a socket's own time-out
+    starts again with every byte."""
 
     def __init__(self, sock: socket.socket, deadline_s: float) -> None:
         self._sock = sock
@@ -190,7 +190,7 @@ class _Bounded:
         return io.BufferedReader(_Incoming(self))
 
     def receive(self, buffer: Any) -> int:
-        """Raises EndlessAnswer."""
+        """Reads into the buffer; returns the number of bytes. Raises EndlessAnswer."""
         if self._received >= MAX_RECEIVED:
             raise EndlessAnswer
         self._sock.settimeout(_left_s(self.deadline_s))
@@ -199,7 +199,7 @@ class _Bounded:
         return received
 
     def close(self) -> None:
-        """Whoever connected closes."""
+        """Does nothing: the caller that made the connection closes it."""
 
 
 class _Incoming(io.RawIOBase):

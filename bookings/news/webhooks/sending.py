@@ -1,7 +1,7 @@
 """The run that sends webhooks: each endpoint's news in its order, several endpoints side by side.
 
-An endpoint that was served goes to the end of the line after a moment, so that neither many events
-nor a slow receiver hold up another one. Nor does an event or an endpoint that is damaged.
+After a short turn an endpoint goes to the end of the queue, so that neither many events nor a slow
+receiver hold up the others. Nor does a damaged event or endpoint.
 """
 
 import logging
@@ -29,25 +29,25 @@ from bookings.stays import answers
 
 logger = logging.getLogger(__name__)
 
-# So many receivers may be slow at once before the others notice.
+# This many receivers may be slow at once before the others are held up.
 MAX_PARALLEL = 8
 
-# How soon a run that waits for a slow receiver sees what is new for the others.
+# How soon a run that waits for a slow receiver notices new work for the others.
 LOOK_AGAIN_S = 0.5
 
-# An endpoint sends nothing more after this long, if others wait for their turn.
+# After this long an endpoint begins no further event, if others wait for their turn.
 TURN_S = 2.0
 
-# An event that was refused so often, for about five minutes, has those of other bookings probed
-# after it, and stands aside if one of those is taken and it is refused once more. So many are
-# refused in one turn at most.
+# After this many refusals of an event, in about five minutes, events of other bookings are probed
+# after it. If one of those is accepted and the event is refused again, the event stands aside.
+# A turn ends after MAX_REFUSED refusals.
 TRIES_IN_ORDER = 5
 MAX_REFUSED = 10
 
 
 @one_at_a_time
 def send_webhooks() -> int:
-    """Sends what is due until nothing is or the time is up; returns how many were taken."""
+    """Sends until nothing is due or its time is up; returns how many events were accepted."""
     with request_limits():
         endpoints.seal_anew()
     run_time = RunTime()
@@ -57,7 +57,7 @@ def send_webhooks() -> int:
         while True:
             if not run_time.is_up:
                 for endpoint in _take_endpoints(MAX_PARALLEL - len(under_way)):
-                    # What is logged there carries the id of this task too.
+                    # The context carries this task's id into log lines.
                     under_way.add(pool.submit(copy_context().run, _serve, endpoint))
             if not under_way:
                 return taken
@@ -66,14 +66,14 @@ def send_webhooks() -> int:
 
 
 def oldest_due_age_s() -> float:
-    """How long a worker should have begun with an event already; 0 if none is due. What waits for
-    its endpoint is not."""
+    """For how long the oldest event has been due that a worker should have begun; 0 if none is.
+    Events that wait for their endpoint do not count."""
     ready = endpoints.find_ready()
     return backlog.due_longest_s(str(endpoint["client_id"]) for endpoint in ready)
 
 
 def _take_endpoints(most: int) -> list[Endpoint]:
-    """Up to `most` endpoints that something is due for and nobody else has, in their turn."""
+    """Takes up to `most` endpoints with due events, in turn, that no other worker has."""
     if most == 0:
         return []
     taken: list[Endpoint] = []
@@ -90,7 +90,7 @@ def _take_endpoints(most: int) -> list[Endpoint]:
 
 
 def _serve(endpoint: Endpoint) -> int:
-    """One turn of an endpoint that was taken; returns how many events it took."""
+    """One turn of an endpoint that was taken; returns how many events it accepted."""
     try:
         if endpoint.get("test", {}).get("is_due"):
             _send_test(endpoint)
@@ -110,7 +110,7 @@ def _serve(endpoint: Endpoint) -> int:
 
 
 def _fail_by_itself(endpoint: Endpoint, error: Exception) -> None:
-    """Something is wrong with it here, and not with its receiver: it pauses as if it were."""
+    """Pauses an endpoint that fails for a reason on this side, as if its receiver had failed."""
     answer = WebhookAnswer(0, "It could not be served; the worker's log says why.", 0)
     with request_limits():
         endpoints.drop_test(endpoint)
@@ -133,15 +133,15 @@ def _send_test(endpoint: Endpoint) -> None:
 
 
 def _send_news(endpoint: Endpoint) -> int:
-    """Sends what happened first, again and again. If that is refused, the turn ends and the
-    endpoint pauses, unless a probe of others shows that the receiver takes those. Then it is sent
-    once more before anything else, since the receiver may have come back in between."""
+    """Sends the oldest event, again and again. If one is refused, the turn ends and the endpoint
+    pauses, unless a probe shows that the receiver accepts events of other bookings. Then the
+    refused event is sent again before anything else, since the receiver may have recovered."""
     turn_ends_at_s = time.monotonic() + TURN_S
     client_id = str(endpoint["client_id"])
-    # The first in order, and the probes after it.
+    # The refused event that is first in order, and the refused probes after it.
     refused: list[tuple[DeliveryDocument, WebhookAnswer]] = []
     probes: Iterator[DeliveryDocument] = iter(())
-    # What was refused before a probe was taken.
+    # Events that were refused before a probe was accepted.
     doubted: set[Any] = set()
     is_choosy = False
     taken = 0
@@ -181,7 +181,7 @@ def _send_news(endpoint: Endpoint) -> int:
                 or delivery["_id"] in doubted
                 or (is_choosy and delivery["tries"])
             ):
-                # It is one of those that the receiver refuses while it takes others.
+                # The receiver refuses this event while it accepts others.
                 goes_on = False
                 is_choosy = is_choosy or delivery["_id"] in doubted
                 _stand_aside(endpoint, delivery, answer)
@@ -193,8 +193,8 @@ def _send_news(endpoint: Endpoint) -> int:
                     break
                 if goes_on:
                     probes = backlog.find_probes(client_id, besides=delivery, limit=MAX_REFUSED)
-        # Who was refused just now still has its first probe, and its last try after that was taken,
-        # or the slow would never have one.
+        # Even when the turn is over, a refused event gets its first probe, and its last try after
+        # an accepted probe. Otherwise slow receivers would never get either.
         if is_late and not goes_on:
             break
     if refused:
@@ -204,7 +204,7 @@ def _send_news(endpoint: Endpoint) -> int:
 
 
 def _write(delivery: DeliveryDocument) -> bytes:
-    """What the partner is told, the same at each try. Raises anything if it is damaged."""
+    """The request's body, the same at each try. Raises any error if the delivery is damaged."""
     if not isinstance(delivery["tries"], int) or not delivery["event_id"].isprintable():
         raise ValueError
     return answers.to_bytes(
@@ -218,7 +218,7 @@ def _write(delivery: DeliveryDocument) -> bytes:
 
 
 def _post(endpoint: Endpoint, webhook_id: str, body: bytes) -> WebhookAnswer:
-    """Signs and sends; with MongoDB's time, since receivers compare it with theirs."""
+    """Signs and sends, with MongoDB's time, since receivers compare it with their own."""
     try:
         with request_limits():
             headers = signing.headers_of(
@@ -240,7 +240,7 @@ def _stand_aside(endpoint: Endpoint, delivery: DeliveryDocument, answer: Webhook
 
 
 def _fail(endpoint: Endpoint, refused: list[tuple[DeliveryDocument, WebhookAnswer]]) -> None:
-    """The endpoint pauses, and with it what it did not take."""
+    """Pauses the endpoint, and has the refused events wait for it."""
     _, answer = refused[-1]
     paused = endpoints.fail(endpoint, answer)
     for delivery, its_answer in refused:

@@ -1,4 +1,4 @@
-"""Secrets and signatures, as the Standard Webhooks specification writes them.
+"""Secrets and signatures according to the Standard Webhooks specification.
 
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 PREFIX = "whsec_"
 
-# As many as the hash has; the specification wants 24 to 64.
+# The length of the hash; the specification asks for 24 to 64.
 SECRET_BYTES = 32
 
 
@@ -20,16 +20,16 @@ def make_secret() -> str:
 
 
 def hint_of(secret: str) -> str:
-    """Its last four characters, by which people tell one from another."""
+    """The secret's last four characters, by which people tell secrets apart."""
     return secret.rstrip("=")[-4:]
 
 
 def headers_of(
     *, webhook_id: str, timestamp_s: int, body: bytes, secrets: Iterable[str]
 ) -> dict[str, str]:
-    """What says who sent these very bytes, and when; signed with each of the secrets.
+    """The headers that prove the sender and the time of these bytes, signed with each secret.
 
-    An id has no full stop in it, or it could be taken for a part of what follows.
+    An id must not contain a full stop, which separates the signed parts.
     """
     signed = f"{webhook_id}.{timestamp_s}.".encode() + body
     return {
