@@ -71,6 +71,7 @@ class Delivery:
 
     @property
     def id(self) -> str:
+        """The same for the same event and channel, so that a second delivery of it is refused."""
         return f"{self.event_id}:{self.channel}"
 
 

@@ -44,6 +44,7 @@ class Sweep:
 
     @property
     def races_lost(self) -> int:
+        """Holds that another process had changed before this one could expire them."""
         return self.found - self.expired - self.failed
 
 
@@ -122,6 +123,6 @@ def read_figures() -> ExpiryFigures:
 
 
 def late_after_s() -> float:
-    """When a sweep is missed: it runs every interval, may take half of one, and a worker that
-    starts anew may leave one out."""
+    """Seconds after which a sweep is late: one runs every interval and may take half of it, and a
+    worker that restarts may skip one."""
     return 3.0 * settings.EXPIRY_INTERVAL_S + 10.0

@@ -168,6 +168,7 @@ def take(endpoint_id: ObjectId) -> Endpoint | None:
 
 
 def release(endpoint: Endpoint) -> None:
+    """Ends this worker's lease, and moves the endpoint to the end of the queue."""
     collection("webhook_endpoints").update_one(_ours(endpoint), [{"$set": _RELEASED}])
 
 

@@ -16,6 +16,7 @@ SECRET_BYTES = 32
 
 
 def make_secret() -> str:
+    """A random secret, as the receiver gets it: `whsec_` and the bytes in base64."""
     return PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 

@@ -147,6 +147,7 @@ class DigestedFile:
         self.size = 0
 
     def write(self, data: bytes) -> int:
+        """Returns the number of bytes written."""
         self.sha256.update(data)
         self.size += len(data)
         return self._file.write(data)

@@ -54,6 +54,7 @@ def worker() -> Finding:
 
 
 def beat() -> Finding:
+    """Judges beat by the age of the last sweep that it asked for."""
     ages_s = sweep_tally.read().last_run_age_s
     late_after_s = sweep.late_after_s()
     if "beat" not in ages_s:

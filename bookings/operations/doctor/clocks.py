@@ -17,10 +17,12 @@ MAX_SKEW_S = 1.0
 
 
 def mongodb() -> Finding:
+    """Compares MongoDB's clock with this machine's."""
     return _compare(_mongodb_time_s)
 
 
 def redis(client: GuardedRedis) -> Finding:
+    """Compares Redis's clock with this machine's."""
     return _compare(lambda: _redis_time_s(client))
 
 

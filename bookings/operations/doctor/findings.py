@@ -13,6 +13,7 @@ class Finding:
 
 
 def ok(text: str) -> Finding:
+    """The check found nothing wrong."""
     return Finding("ok", text)
 
 

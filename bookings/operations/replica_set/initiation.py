@@ -74,6 +74,7 @@ class Login:
     database: str
 
     def options(self) -> dict[str, Any]:
+        """Keyword arguments for MongoClient: the login and its time limits."""
         return {
             "username": self.user,
             "password": self.password,
