@@ -210,7 +210,7 @@ def give_back(delivery: Delivery) -> None:
 
 
 def send_again(delivery_id: str) -> bool:
-    """Makes a mail due now, with all its tries; False if it does not exist, or was sent."""
+    """Makes a mail due now and resets its tries; False if it does not exist, or was sent."""
     result = collection("deliveries").update_one(
         {"_id": delivery_id, "channel": MAIL, "state": {"$in": [WAITING, GIVEN_UP]}},
         [

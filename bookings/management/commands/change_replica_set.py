@@ -18,9 +18,9 @@ def read_member(text: str) -> str:
 
 class Command(BaseCommand):
     help = (
-        "Adds a member to MongoDB's replica set, removes one, or makes the last member left a set "
-        "of its own. Logs in as admin (MONGODB_ADMIN_PASSWORD) to the set that MONGODB_URI names. "
-        "A member is HOST:PORT, as the other members know it."
+        "Adds a member to MongoDB's replica set, removes one, or turns the only member left into a "
+        "set of its own. Logs in as admin (MONGODB_ADMIN_PASSWORD) to the set that MONGODB_URI "
+        "names. A member is HOST:PORT, as the other members know it."
     )
     # These checks may ask for a database, and there may be no primary.
     requires_system_checks = []

@@ -28,7 +28,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--including-upcoming",
             action="store_true",
-            help="also in stays that have not ended; the hotel then expects a guest without a name",
+            help="also in stays that have not ended; the hotel then does not know who is coming",
         )
         parser.add_argument("--yes", action="store_true", help="do it")
 

@@ -11,10 +11,10 @@ from bookings.operations.replica_set import initiation
 
 class Command(BaseCommand):
     help = (
-        "Makes MongoDB's replica set of the members in MONGODB_URI, the user in it with rights on "
-        "the site's database and that of its drills alone, and the user admin for operators "
-        "(MONGODB_ADMIN_PASSWORD). Needs the members' keyfile (MONGODB_KEYFILE). Safe to repeat: "
-        "it keeps what is in place, and sets changed passwords."
+        "Makes MongoDB's replica set from the members in MONGODB_URI, the site's user in that URI, "
+        "with rights on the databases of the site and its drills alone, and the user admin for "
+        "operators (MONGODB_ADMIN_PASSWORD). Needs the members' keyfile (MONGODB_KEYFILE). Safe to "
+        "repeat: it keeps what is in place, and sets changed passwords."
     )
     # These checks may ask for a database, and there is none yet.
     requires_system_checks = []

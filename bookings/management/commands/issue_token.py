@@ -9,7 +9,7 @@ from bookings.people import tokens
 
 
 class Command(BaseCommand):
-    help = "Issues a token for an API client. Prints the token alone on the last line, only once."
+    help = "Issues a token for an API client. The last line is the token alone, shown only now."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", help="the client; made if there is none of this name")

@@ -43,14 +43,14 @@ class Command(BaseCommand):
             "backup",
             type=Path,
             metavar="FOLDER",
-            help="a backup, or a folder of backups; then the newest one of this site",
+            help="a backup, or a folder of backups, whose newest one of this site is restored",
         )
         parser.add_argument(
             "--database",
             default=settings.MONGODB_NAME,
             metavar="NAME",
-            help="restore a backup of the database NAME instead: another site's, or this site's "
-            "from before a restore, when it had that name",
+            help="restore a backup of the database NAME instead: of another site, or of this one "
+            "under the name it had before a restore",
         )
         way = parser.add_mutually_exclusive_group(required=True)
         way.add_argument(
@@ -59,8 +59,8 @@ class Command(BaseCommand):
         way.add_argument(
             "--verify",
             action="store_true",
-            help="only a drill: restore into the database with this one's name and "
-            f"{restoring.DRILL_SUFFIX}, check it, and drop it",
+            help="only a drill: restore into a database named after this one, with "
+            f"{restoring.DRILL_SUFFIX} at the end, check it, and drop it",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -25,8 +25,8 @@ _LABEL = "[A-Za-z0-9_-]{1,63}"
 _NETLOC = re.compile(rf"({_LABEL}(\.{_LABEL})*\.?|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?")
 _MAX_HOST = 253  # the most that the name service can carry (RFC 1035, 2.3.4)
 
-# Special addresses by the registries that `is_global` does not know in every version of Python
-# which this runs on. https://www.iana.org/assignments/iana-ipv4-special-registry and
+# Special addresses in the registries that `is_global` misses in some of the versions of Python
+# that this runs on. https://www.iana.org/assignments/iana-ipv4-special-registry and
 # https://www.iana.org/assignments/iana-ipv6-special-registry
 _INSIDE = [
     ipaddress.ip_network(network)

@@ -58,8 +58,8 @@ def clients_with_due(client_ids: Iterable[str]) -> set[str]:
 
 
 def find_next_due(client_id: str) -> DeliveryDocument | None:
-    """The oldest delivery in order, or else the one aside that has been due longest; None if
-    neither exists. It is the first waiting one of its booking."""
+    """The oldest delivery in order; if there is none, the due one aside that was refused first;
+    otherwise None. It is the first waiting delivery of its booking."""
     to = {"to": client_id}
     while found := _find_oldest({**_IN_ORDER, **to}):
         first = _find_first_of_booking(found)
