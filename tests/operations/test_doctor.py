@@ -639,7 +639,7 @@ def test_fails_a_redis_that_takes_no_writes(redis: Any) -> None:
 
     found = redis_server.server(redis)
 
-    assert (found.level, "is a replica" in found.text) == ("FAIL", True)
+    assert (found.level, "is a read-only replica" in found.text) == ("FAIL", True)
 
 
 def test_fails_a_redis_that_is_too_old(redis: Any, monkeypatch: Patch) -> None:
