@@ -491,7 +491,7 @@ def test_finds_addresses_that_drifted(without_index: Any, boss: User) -> None:
     found = examine()
 
     assert found.level == "FAIL"
-    assert f"accounts {first} and {second} have one address" in found.text
+    assert f"accounts {first} and {second} share one address" in found.text
     assert f"the address of account {first} is not in the site's spelling" in found.text
     assert f"an address that is not its own was verified for account {boss.pk}" in found.text
     assert "one_account_per_address is missing" in found.text

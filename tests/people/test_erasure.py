@@ -205,14 +205,14 @@ def test_knows_when_a_stay_is_over(database: None, nights_ago: int, is_over: boo
     if is_over:
         assert "Erased: 1 bookings" in erase()
     else:
-        with pytest.raises(CommandError, match="not over"):
+        with pytest.raises(CommandError, match="not ended"):
             erase()
 
 
 def test_expects_whoever_holds_a_room(database: None) -> None:
     book(hold=True, guest=ADA)
 
-    with pytest.raises(CommandError, match="not over"):
+    with pytest.raises(CommandError, match="not ended"):
         erase()
 
 
@@ -225,7 +225,7 @@ def test_expects_nobody_once_a_hold_can_no_longer_be_confirmed(
     if swept:
         connections.collection("bookings").update_one({}, {"$set": {"status": "expired"}})
 
-    with pytest.raises(CommandError, match="not over"):
+    with pytest.raises(CommandError, match="not ended"):
         erase()
     # The update itself does not either, if the hold has run out since it was judged.
     with monkeypatch.context() as patch:
