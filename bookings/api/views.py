@@ -69,7 +69,7 @@ class BookingsView(ApiView):
                 key_header=request.headers.get("Idempotency-Key"),
                 read_payload=lambda: read_json(request),
                 deadline=request.deadline,
-                address=remote_address_of(request),
+                remote_address=remote_address_of(request),
             )
         )
 

@@ -78,17 +78,17 @@ def create_booking(
     deadline: Deadline,
     owner: Caller | None = None,
     as_staff: bool = False,
-    address: str | None = None,
-    mailbox: str | None = None,
+    remote_address: str | None = None,
+    mailbox_digest: str | None = None,
 ) -> Outcome:
     """Books, or holds, rooms for a stay; at most once for each caller and key.
 
     `read_payload` returns the received JSON or raises a Refusal; with a key it is called only
     once the key is claimed, so that a key that is done replays whatever came with it. `owner`
     is for staff who book for somebody else; no limit on holds binds staff, and they may sell the
-    night that has begun until the hotel's end of day. `address` is where a visitor asks from, as
-    bookings/infrastructure/throttles.py counts it, and `mailbox` the digest of an e-mail address
-    that they have confirmed. Raises a Refusal for what is wrong with the key itself,
+    night that has begun until the hotel's end of day. `remote_address` is where a visitor asks
+    from, as `remote_address_of` gives it. `mailbox_digest` stands for an e-mail address that they
+    have confirmed. Raises a Refusal for what is wrong with the key itself,
     IdempotencyInProgress while another request works under it, TryAgain or a driver's error for
     what may have happened or not; every other refusal is in the Outcome, and so is the success,
     201.
@@ -122,7 +122,9 @@ def create_booking(
                 offer = _quote(draft, at_desk=as_staff)
                 limits = None
                 if is_limited:
-                    limits = _limits_of(draft, offer, address, mailbox, is_confirmed=is_crowded)
+                    limits = _limits_of(
+                        draft, offer, remote_address, mailbox_digest, is_confirmed=is_crowded
+                    )
                 deadline.check()
                 with steps.timed("lock"):
                     rooms, lock, again = _lock_rooms(draft, offer, deadline)
@@ -159,7 +161,7 @@ def create_booking(
                     lost = rooms
                 except EmailNeeded:
                     # Who has confirmed an address may hold here, but not for long.
-                    if mailbox is None:
+                    if mailbox_digest is None:
                         metrics.holds_refused.labels("crowd").inc()
                         raise
                     is_crowded = True
@@ -203,6 +205,15 @@ def _draft(request: StayRequest, caller: Caller, owner: Caller, digest: str) -> 
     )
 
 
+def _judge_user(request: StayRequest, caller: Caller, owner: Caller) -> str:
+    """Whom the booking is for. A customer is itself; a partner's guests are the partner's names."""
+    if request.user_id is None or request.user_id == caller.id:
+        return owner.id
+    if caller.kind == "client" and caller.may_act_for_others:
+        return request.user_id
+    raise PermissionDenied("You may book only for yourself; leave userId out.")
+
+
 def _quote(draft: Draft, *, at_desk: bool) -> Offer:
     """What the stay costs and which rooms could serve it.
 
@@ -231,7 +242,12 @@ def _check_quote(request: StayRequest, price: Price) -> None:
 
 
 def _limits_of(
-    draft: Draft, offer: Offer, address: str | None, mailbox: str | None, *, is_confirmed: bool
+    draft: Draft,
+    offer: Offer,
+    remote_address: str | None,
+    mailbox_digest: str | None,
+    *,
+    is_confirmed: bool,
 ) -> HoldLimits:
     """How much may be held with this hold, by whose it is. A partner has one address for all its
     guests, so what they hold is bounded by guest in number and for all of them in room-nights."""
@@ -241,12 +257,12 @@ def _limits_of(
             holds=settings.MAX_LIVE_HOLDS, of_partner=settings.MAX_HELD_ROOM_NIGHTS_PER_PARTNER
         )
     sources = []
-    if address is not None:
-        digest = digest_of(f"address:{address}")
+    if remote_address is not None:
+        digest = digest_of(f"address:{remote_address}")
         sources.append(Source(digest, settings.MAX_HELD_ROOM_NIGHTS_PER_ADDRESS))
-    if mailbox is not None:
+    if mailbox_digest is not None:
         # It is one visitor's, in however many browsers.
-        sources.append(Source(mailbox, settings.MAX_HELD_ROOM_NIGHTS))
+        sources.append(Source(mailbox_digest, settings.MAX_HELD_ROOM_NIGHTS))
     return HoldLimits(
         holds=settings.MAX_LIVE_HOLDS,
         room_nights=settings.MAX_HELD_ROOM_NIGHTS,
@@ -254,15 +270,6 @@ def _limits_of(
         crowd_percent=offer.hotel.anonymous_hold_percent if kind == "guest" else None,
         is_confirmed=is_confirmed,
     )
-
-
-def _judge_user(request: StayRequest, caller: Caller, owner: Caller) -> str:
-    """Whom the booking is for. A customer is itself; a partner's guests are the partner's names."""
-    if request.user_id is None or request.user_id == caller.id:
-        return owner.id
-    if caller.kind == "client" and caller.may_act_for_others:
-        return request.user_id
-    raise PermissionDenied("You may book only for yourself; leave userId out.")
 
 
 def _lock_rooms(
@@ -378,6 +385,22 @@ def _answer_hold(hold: Booking, draft: Draft, key: str, now: datetime) -> Answer
     return answers.success(hold, key=key, message=message, status=201, now=now)
 
 
+def _release(lock: Lock | None) -> None:
+    """Releases at once, when there is no answer to store with it."""
+    if lock is None or lock.released:
+        return
+    try:
+        connections.locks().release(lock)
+    except RedisError:
+        logger.warning("lock_release_failed")
+
+
+def _release_in_batch(lock: Lock | None) -> Callable[[Any], None] | None:
+    if lock is None:
+        return None
+    return lambda pipeline: connections.locks().queue_release(pipeline, lock)
+
+
 def _succeed(
     claim: Claim,
     written: new_bookings.Written,
@@ -396,19 +419,3 @@ def _succeed(
     if written.outcome == "twin":
         return replay(answer, key, read_payload, steps)
     return answer_with(answer, key, steps)
-
-
-def _release_in_batch(lock: Lock | None) -> Callable[[Any], None] | None:
-    if lock is None:
-        return None
-    return lambda pipeline: connections.locks().queue_release(pipeline, lock)
-
-
-def _release(lock: Lock | None) -> None:
-    """Releases at once, when there is no answer to store with it."""
-    if lock is None or lock.released:
-        return
-    try:
-        connections.locks().release(lock)
-    except RedisError:
-        logger.warning("lock_release_failed")

@@ -73,8 +73,8 @@ def hold(request: TimedRequest) -> HttpResponse:
                 key_header=key,
                 read_payload=lambda: payload,
                 deadline=request.deadline,
-                address=remote_address_of(request),
-                mailbox=visitors.confirmed_mailbox(request),
+                remote_address=remote_address_of(request),
+                mailbox_digest=visitors.confirmed_mailbox_digest(request),
             )
         )
 

@@ -149,7 +149,7 @@ def _book(request: TimedRequest, run: Run, number: int) -> HttpResponse:
             key_header=run.key(number),
             read_payload=lambda: payload,
             deadline=request.deadline,
-            address=remote_address_of(request),
+            remote_address=remote_address_of(request),
         )
     except Refusal as refusal:
         return JsonResponse({"code": refusal.code, "replayed": False}, status=refusal.status)

@@ -132,7 +132,7 @@ def confirm_mailbox(request: HttpRequest, address: str) -> None:
     request.session[_MAILBOX] = [digest_of(f"mailbox:{address}"), until.isoformat()]
 
 
-def confirmed_mailbox(request: HttpRequest) -> str | None:
+def confirmed_mailbox_digest(request: HttpRequest) -> str | None:
     """The digest of the mailbox that this browser confirmed lately, or None."""
     digest, until = request.session.get(_MAILBOX, (None, ""))
     if digest is None or datetime.fromisoformat(until) <= clock.now():

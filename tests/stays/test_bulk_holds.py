@@ -80,8 +80,8 @@ def try_to_hold(
     rooms: int = 1,
     at: int = 30,
     nights: int = 1,
-    address: str | None = None,
-    mailbox: str | None = None,
+    remote_address: str | None = None,
+    mailbox_digest: str | None = None,
     caller: Caller | None = None,
     key: str = "",
 ) -> Outcome:
@@ -98,8 +98,8 @@ def try_to_hold(
         key_header=key or f"{guest}-{category}-{rooms}-{at}-{nights}",
         read_payload=lambda: payload,
         deadline=Deadline.after(10),
-        address=address,
-        mailbox=mailbox,
+        remote_address=remote_address,
+        mailbox_digest=mailbox_digest,
     )
 
 
@@ -167,7 +167,7 @@ def test_lets_many_at_one_moment_hold_no_more(inn: None) -> None:
     def one(number: int) -> list[str | None]:
         return [
             try_to_hold(
-                f"guest-{number}", at=at, address=f"192.0.2.{number}", key=f"{number}-{at}"
+                f"guest-{number}", at=at, remote_address=f"192.0.2.{number}", key=f"{number}-{at}"
             ).code
             for at in ahead
         ]
@@ -202,7 +202,9 @@ def test_counts_holds_of_one_moment_together(inn: None, settings: Any, limit: st
         # Everything else that counts the hold would make them meet as well.
         guest = "one" if limit == "visitor" else f"guest-{number}"
         address = "192.0.2.1" if limit == "address" else None
-        return try_to_hold(guest, category="inn_single", at=at, nights=2, address=address).code
+        return try_to_hold(
+            guest, category="inn_single", at=at, nights=2, remote_address=address
+        ).code
 
     with ThreadPoolExecutor(8) as pool:
         codes = Counter(pool.map(one, range(12)))
@@ -216,7 +218,7 @@ def test_counts_holds_of_one_moment_together(inn: None, settings: Any, limit: st
 
 @pytest.mark.parametrize(("category", "rooms"), [("grand_double", 4), ("grand_suite", 4)])
 def test_lets_a_small_group_hold_four_rooms_for_a_fortnight(category: str, rooms: int) -> None:
-    held = try_to_hold(category=category, rooms=rooms, nights=14, address="192.0.2.1")
+    held = try_to_hold(category=category, rooms=rooms, nights=14, remote_address="192.0.2.1")
 
     assert held.code is None
     assert held_room_nights() == 56
@@ -235,7 +237,7 @@ def test_lets_a_family_hold_all_the_rooms_of_a_quiet_hotel(inn: None, rooms: int
             }
         )
 
-    held = try_to_hold(rooms=rooms, nights=14, address="192.0.2.1")
+    held = try_to_hold(rooms=rooms, nights=14, remote_address="192.0.2.1")
     booked = book_by_api("other", categoryId="inn_single", date=night())
 
     assert (held.code, booked.code) == (None, None)
@@ -243,7 +245,7 @@ def test_lets_a_family_hold_all_the_rooms_of_a_quiet_hotel(inn: None, rooms: int
 
 
 def test_lets_a_visitor_hold_one_room_for_as_long_as_a_stay_may_be() -> None:
-    assert try_to_hold(category="grand_single", nights=90, address="192.0.2.1").code is None
+    assert try_to_hold(category="grand_single", nights=90, remote_address="192.0.2.1").code is None
 
 
 def test_lets_two_visitors_share_a_house_of_two_rooms(inn: None) -> None:
@@ -336,7 +338,9 @@ def test_counts_an_address_while_redis_is_gone(settings: Any) -> None:
     settings.MAX_HELD_ROOM_NIGHTS_PER_ADDRESS = 2
     codes = []
     for number in range(3):
-        codes.append(try_to_hold(f"{number}", category="grand_double", address="192.0.2.1").code)
+        codes.append(
+            try_to_hold(f"{number}", category="grand_double", remote_address="192.0.2.1").code
+        )
         connections.redis().flushdb()
 
     assert codes == [None, None, "TOO_MANY_NIGHTS_HELD"]
@@ -555,7 +559,7 @@ def test_gives_who_confirmed_an_address_five_minutes(inn: None) -> None:
     for guest in ("one", "two"):
         try_to_hold(guest)
 
-    held = try_to_hold("three", mailbox="digest")
+    held = try_to_hold("three", mailbox_digest="digest")
 
     (booking,) = [found for found in stored() if found["owner"] == "guest:three"]
     assert held.code is None
@@ -568,7 +572,10 @@ def test_counts_a_mailbox_as_one_visitor(inn: None, settings: Any) -> None:
 
     codes = [
         try_to_hold(
-            f"{number}", category="grand_double", mailbox="digest", address=f"{number}"
+            f"{number}",
+            category="grand_double",
+            mailbox_digest="digest",
+            remote_address=f"{number}",
         ).code
         for number in range(3)
     ]

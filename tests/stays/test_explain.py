@@ -337,7 +337,7 @@ def test_counts_what_guests_hold_together(explain: Explain) -> None:
             key_header=guest,
             read_payload=lambda: payload,
             deadline=Deadline.after(10),
-            address="192.0.2.1",
+            remote_address="192.0.2.1",
         ).code
 
     assert hold("first", 4) is None
