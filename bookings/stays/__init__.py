@@ -1,6 +1,6 @@
-"""What is done with bookings: made, held, confirmed, moved, cancelled, read, and answered for.
+"""The life of a booking: make, hold, confirm, extend, move, cancel and read it.
 
-The desk's own work is in `front_desk`; mails and webhooks that follow are in `news`, which empties
-the outboxes that are filled here. Modules here may import `availability` and what is below it, and
-the layers `idempotency` and `locks`.
+`front_desk` has the desk's own work. The outboxes are filled here; `news` empties them and sends
+the mails and webhooks. Modules here may import `availability` and the layers below it, and the
+libraries `idempotency` and `locks`.
 """

@@ -1,4 +1,4 @@
-"""The exact bytes that are answered, and stored with the booking or under the key."""
+"""Answers as exact bytes, which are sent and stored in the booking or under the key."""
 
 import json
 from datetime import datetime
@@ -11,12 +11,12 @@ from idempotency.claims import Answer
 
 PROBLEM_JSON = "application/problem+json"
 
-# Enough to read at once; the next try shows those that are left.
+# Enough to read at once. The next try lists the rest.
 MAX_LISTED = 20
 
 
 def message_for(booking: Booking) -> str:
-    """What a hold or a booking is acknowledged with."""
+    """The sentence that acknowledges a hold or a booking."""
     one = len(booking.rooms) == 1
     if booking.status == PENDING:
         what = "The room is" if one else "The rooms are"
@@ -25,7 +25,7 @@ def message_for(booking: Booking) -> str:
 
 
 def success(booking: Booking, *, key: str, message: str, status: int, now: datetime) -> Answer:
-    """The answer that acknowledges a change to a booking."""
+    """The answer that acknowledges a booking or a change to it."""
     body = {
         "success": True,
         "message": message,
@@ -36,7 +36,7 @@ def success(booking: Booking, *, key: str, message: str, status: int, now: datet
 
 
 def problem(refusal: Refusal) -> Answer:
-    """The refusal as application/problem+json (RFC 9457), with `code` and `error` added."""
+    """The refusal as application/problem+json (RFC 9457), with the members `code` and `error`."""
     body = {
         "type": f"/api/docs/#{refusal.code}",
         "title": refusal.title,
@@ -50,10 +50,10 @@ def problem(refusal: Refusal) -> Answer:
 
 
 def name_in_the_way(booking: Booking) -> AlreadyBooked:
-    """For the desk: the refusal that lists who has its slots, to be moved or cancelled first."""
+    """For the desk: the refusal that lists the bookings to move or cancel first."""
     found = lookups.list_in_the_way(booking, limit=MAX_LISTED + 1)
     if not found:
-        return AlreadyBooked("A booking was in the way and is gone; try again.")
+        return AlreadyBooked("A booking was in the way and has gone; try again.")
     named = [
         f"{rival.reference} ({', '.join(booked.room for booked in rival.rooms)}, "
         f"{rival.check_in} to {rival.released_from or rival.check_out})"
@@ -65,7 +65,7 @@ def name_in_the_way(booking: Booking) -> AlreadyBooked:
 
 
 def describe(booking: Booking, *, now: datetime) -> dict[str, Any]:
-    """The booking as the API shows it; who the guest is stays out of it."""
+    """The booking as the API shows it, without the guest's details."""
     only = booking.rooms[0].room if len(booking.rooms) == 1 else None
     status = booking.status_at(now)
     nights = (booking.check_out - booking.check_in).days
@@ -93,7 +93,7 @@ def describe(booking: Booking, *, now: datetime) -> dict[str, Any]:
 
 
 def describe_seen(booking: Booking) -> dict[str, Any]:
-    """What a confirmation says of the stay that it is about; see `payloads.judge_seen`."""
+    """The stay in the JSON of a confirmation, as `stay_request.judge_seen` reads it."""
     return {
         "checkIn": booking.check_in.isoformat(),
         "checkOut": booking.check_out.isoformat(),
@@ -117,4 +117,5 @@ def iso(moment: datetime) -> str:
 
 
 def to_bytes(body: dict[str, Any]) -> bytes:
+    """The body as compact JSON in UTF-8."""
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()

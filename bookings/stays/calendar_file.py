@@ -17,14 +17,14 @@ from bookings.infrastructure.texts import on_one_line
 def write_stay_file(
     booking: Booking, *, hotel: HotelFacts, rooms: Sequence[str], is_off: bool = False
 ) -> bytes:
-    """One event from check-in to check-out; who stays is not in it, since calendars are shared.
+    """One event from check-in to check-out. It does not name the guest: calendars are shared.
 
-    A later file of the same booking replaces an earlier one, and with `is_off` it takes the stay
-    out of the calendar again (RFC 5546, which wants an organizer for both).
+    A later file of the same booking replaces an earlier one. With `is_off` it removes the stay from
+    the calendar. Both follow RFC 5546, which requires an organizer.
     """
     name = on_one_line(hotel.name)
     event = Event()
-    # The same for ever, so that importing it again replaces it.
+    # Never changes, so that importing the file again replaces the event.
     event.add("uid", f"{booking.id}@bookingsite")
     event.add("sequence", booking.version)
     event.add("dtstamp", clock.now())
@@ -37,7 +37,7 @@ def write_stay_file(
         % {"reference": booking.reference, "rooms": on_one_line("; ".join(rooms))},
     )
     event.add("location", name)
-    # The hotel, at the address that its letters are from: replies to both reach the same people.
+    # The hotel, at the address that sends its mails, so that replies reach the same people.
     organizer = vCalAddress(f"mailto:{parseaddr(settings.DEFAULT_FROM_EMAIL)[1]}")
     organizer.params["CN"] = name.replace('"', "'")  # a parameter can quote no quotation mark
     event.add("organizer", organizer)

@@ -1,6 +1,6 @@
-"""A booking is made: `create_booking` is the story of `POST /api/bookings`, from key to answer.
+"""Making a booking: `create_booking` takes `POST /api/bookings` from key to answer.
 
-docs/sequence.md tells why it is right when things fail.
+docs/sequence.md shows why the result is right when processes crash or rivals meet.
 """
 
 import logging
@@ -65,8 +65,8 @@ from locks.redis_lock import Lock
 
 logger = logging.getLogger(__name__)
 
-# Longer than a request may last, so that the lock outlives its holder's work, and short
-# enough that a dead holder's rivals need not wait long.
+# Longer than a request may last, so that the lock outlives its holder's work; short enough that
+# the rivals of a dead holder need not wait long.
 LOCK_TTL_MS = 15_000
 
 
@@ -81,34 +81,36 @@ def create_booking(
     remote_address: str | None = None,
     mailbox_digest: str | None = None,
 ) -> Outcome:
-    """Books, or holds, rooms for a stay; at most once for each caller and key.
+    """Books or holds rooms for a stay, at most once for each caller and key.
 
-    `read_payload` returns the received JSON or raises a Refusal; with a key it is called only
-    once the key is claimed, so that a key that is done replays whatever came with it. `owner`
-    is for staff who book for somebody else; no limit on holds binds staff, and they may sell the
-    night that has begun until the hotel's end of day. `remote_address` is where a visitor asks
-    from, as `remote_address_of` gives it. `mailbox_digest` stands for an e-mail address that they
-    have confirmed. Raises a Refusal for what is wrong with the key itself,
-    IdempotencyInProgress while another request works under it, TryAgain or a driver's error for
-    what may have happened or not; every other refusal is in the Outcome, and so is the success,
-    201.
+    Returns the Outcome: 201, or a refusal that was found after the claim. Raises a Refusal if the
+    key itself is wrong, IdempotencyInProgress while another request holds the key's claim, and
+    TryAgain or a driver's error if the booking may or may not have been made.
+
+    `read_payload` returns the received JSON or raises a Refusal. If the client sent a key, it is
+    called only after the claim: a completed key is replayed, whatever body came with it. `owner` is
+    the person for whom staff book. With `as_staff` no limit on holds applies, and the night that
+    has begun can be sold until the hotel's end of day. `remote_address` is the visitor's, as
+    `remote_address_of` returns it. `mailbox_digest` stands for an e-mail address that the visitor
+    has confirmed.
     """
     steps = Steps("create")
 
-    # 1. Resolve the key. Without one it is made from what is booked, so the body comes first.
+    # 1. Resolve the key. If there is none, derive it from the body, which is then judged first.
     key = read_key(key_header)
     if key is None:
         asked = judge_payload(read_payload())
         key = keys.make_key(str(caller), asked.user_id, asked.booked)
     digest = keys.digest_of(caller=str(caller), operation="create", target="", key=key)
 
-    # 2. Claim it. Whoever has an answer already is sent that answer.
+    # 2. Claim it. If the key has its answer already, replay that.
     with claim_key(digest, recover=lookups.find_answer, steps=steps) as claim:
         if claim.replay:
             return replay(claim.replay, key, read_payload, steps)
         reached("after_claim")
         lock: Lock | None = None
         try:
+            # 3. Judge the body. Together with the caller it makes a draft.
             payload = read_payload()
             draft = _draft(judge_payload(payload), caller, owner or caller, digest)
             is_limited = draft.request.hold and not as_staff
@@ -117,8 +119,9 @@ def create_booking(
             lost: tuple[BookedRoom, ...] | None = None
             over: Booking | None = None
             while True:
-                # 3. Quote, choose free rooms and lock their slots. What the calendar says now is
-                #    what is sold. A lock spares rivals a wasted write, and decides nothing.
+                # 4. Quote, choose free rooms and lock their slots. The stay is sold at the price
+                #    that the calendar has now. A lock saves rivals a wasted write; it decides
+                #    nothing.
                 offer = _quote(draft, at_desk=as_staff)
                 limits = None
                 if is_limited:
@@ -130,7 +133,7 @@ def create_booking(
                     rooms, lock, again = _lock_rooms(draft, offer, deadline)
                 reached("after_lock")
 
-                # 4. Write. Two unique indexes look for a rival on the night and a twin of the key.
+                # 5. Write. Two unique indexes find a rival for a slot and a twin of the key.
                 booking = _make_booking(draft, offer, rooms, is_crowded=is_crowded)
                 made = _make_key(booking, key, digest, payload)
                 deadline.check()
@@ -148,19 +151,19 @@ def create_booking(
                         )
                     break
                 except new_bookings.QuoteIsOver as error:
-                    # What they had has ended, or changed, so this is judged as a new wish. If it
-                    # looks the same again, more tries would not help.
+                    # The booking that supplied rooms or price has ended or changed, so quote the
+                    # request again. If the same booking comes back, more tries will not help.
                     if again == over:
                         raise ResourceLocked from error
                     over = again
                 except AlreadyBooked:
-                    # A rival was quicker with this room; there may be another. The same one
-                    # again is no rival's doing.
+                    # A rival was quicker; another room may be free. If the same rooms are chosen
+                    # again, no rival is the cause.
                     if not offer.is_by_category or rooms == lost:
                         raise
                     lost = rooms
                 except EmailNeeded:
-                    # Who has confirmed an address may hold here, but not for long.
+                    # A guest with a confirmed address may hold here, for a shorter time.
                     if mailbox_digest is None:
                         metrics.holds_refused.labels("crowd").inc()
                         raise
@@ -169,18 +172,18 @@ def create_booking(
                 lock = None
             reached("after_commit")
 
-        # 5. Finish: store the answer and release the lock, in one batch. A success is in the
-        #    booking already and cannot change; a refusal counts once it is stored.
+        # 6. Finish: store the answer and release the lock, in one batch. A success is in the
+        #    booking already and cannot change; a refusal is final once it is stored.
         except Refusal as refusal:
             if refusal.is_definite and lookups.has_hold_elsewhere(draft, hotel=offer.hotel.id):
-                # They are logging in, and will have it when they ask again with this key.
+                # The guest is logging in. Sent again with this key, the request finds the hold.
                 refusal.is_definite = False
             release = _release_in_batch(lock)
             outcome = refuse(claim, refusal, key, steps, also=release, read_payload=read_payload)
         else:
             outcome = _succeed(claim, written, key, steps, lock, read_payload)
         finally:
-            # Whatever was raised, also while settling; what went with the batch is released.
+            # Runs whatever was raised, also while settling. What the batch released is left alone.
             _release(lock)
     reached("before_answer")
     return outcome
@@ -190,7 +193,7 @@ def create_booking(
 
 
 def _draft(request: StayRequest, caller: Caller, owner: Caller, digest: str) -> Draft:
-    """What is asked for, by whom and for whom. Raises PermissionDenied."""
+    """The request together with its caller and owner. Raises PermissionDenied."""
     now = clock.now()
     return Draft(
         id=new_id(now),
@@ -206,7 +209,8 @@ def _draft(request: StayRequest, caller: Caller, owner: Caller, digest: str) -> 
 
 
 def _judge_user(request: StayRequest, caller: Caller, owner: Caller) -> str:
-    """Whom the booking is for. A customer is itself; a partner's guests are the partner's names."""
+    """The id of the person who will stay: the owner's own, or one that a partner chose for its
+    guest. Raises PermissionDenied."""
     if request.user_id is None or request.user_id == caller.id:
         return owner.id
     if caller.kind == "client" and caller.may_act_for_others:
@@ -217,9 +221,9 @@ def _judge_user(request: StayRequest, caller: Caller, owner: Caller) -> str:
 def _quote(draft: Draft, *, at_desk: bool) -> Offer:
     """What the stay costs and which rooms could serve it.
 
-    Raises ValidationFailed, or PriceChanged if another total was quoted. What somebody holds
-    already they may come back to, at the price it is held for, whatever is sold by now; that
-    offer is good for this hold alone, as long as it is what it is.
+    Raises ValidationFailed, or PriceChanged if the request quotes another total. An owner may
+    come back to a hold at its price, whatever the calendar sells now. Such an offer is valid for
+    that hold only, and only while the hold does not change.
     """
     request = draft.request
     try:
@@ -249,8 +253,11 @@ def _limits_of(
     *,
     is_confirmed: bool,
 ) -> HoldLimits:
-    """How much may be held with this hold, by whose it is. A partner has one address for all its
-    guests, so what they hold is bounded by guest in number and for all of them in room-nights."""
+    """The limits on this hold, by the kind of its owner.
+
+    All guests of a partner share one remote address. So the number of holds is limited for each
+    guest, and the room-nights for all of them together.
+    """
     kind = draft.owner.partition(":")[0]
     if kind == "client":
         return HoldLimits(
@@ -261,7 +268,7 @@ def _limits_of(
         digest = digest_of(f"address:{remote_address}")
         sources.append(Source(digest, settings.MAX_HELD_ROOM_NIGHTS_PER_ADDRESS))
     if mailbox_digest is not None:
-        # It is one visitor's, in however many browsers.
+        # One mailbox is one visitor, in however many browsers.
         sources.append(Source(mailbox_digest, settings.MAX_HELD_ROOM_NIGHTS))
     return HoldLimits(
         holds=settings.MAX_LIVE_HOLDS,
@@ -275,11 +282,11 @@ def _limits_of(
 def _lock_rooms(
     draft: Draft, offer: Offer, deadline: Deadline
 ) -> tuple[tuple[BookedRoom, ...], Lock | None, Booking | None]:
-    """Rooms for the stay with all their slots locked; no lock where Redis cannot say. And the
-    booking that they are the rooms of already, if they are not free.
+    """Returns rooms for the stay, the lock on all their slots, and the booking they come from.
 
-    Rooms that rivals have locked are passed over as long as there are others. Raises
-    SoldOut, or ResourceLocked if only locks are in the way.
+    The lock is None if Redis does not answer. The booking is None if the rooms are free; otherwise
+    they are those of the owner's own booking. Rooms that rivals have locked are passed over while
+    there are others. Raises SoldOut, or ResourceLocked if only locks are in the way.
     """
     request = draft.request
     if not offer.is_by_category:
@@ -303,7 +310,7 @@ def _lock_rooms(
                 offer.wanted, taken, request.check_in, request.check_out, locked=locked
             )
         except SoldOut:
-            # Perhaps they were sold to this very key, or are held by who is asking.
+            # This key may have booked the last room, or the owner may hold it.
             again = lookups.find_own_stay(draft)
             if again is None:
                 raise
@@ -317,7 +324,10 @@ def _lock_rooms(
 
 
 def _lock_slots(hotel: str, rooms: tuple[BookedRoom, ...], request: StayRequest) -> Lock | None:
-    """Locks every slot, or none and raises LockBusy; None when Redis cannot say."""
+    """Locks all the slots; returns None if Redis does not answer.
+
+    Raises LockBusy, and locks none, if another request holds one of them.
+    """
     slots = slots_of(rooms, request.check_in, request.check_out)
     names = [f"{hotel}|{slot}" for slot in slots]
     try:
@@ -335,7 +345,7 @@ def _lock_slots(hotel: str, rooms: tuple[BookedRoom, ...], request: StayRequest)
 def _make_booking(
     draft: Draft, offer: Offer, rooms: tuple[BookedRoom, ...], *, is_crowded: bool
 ) -> Booking:
-    """What was asked for, in these rooms of the offer's hotel and at its price."""
+    """The draft's booking in these rooms, at the offer's hotel and price."""
     request, hotel, now = draft.request, offer.hotel, draft.created_at
     hold_length = CROWDED_HOLD if is_crowded else hotel.hold_length
     return Booking(
@@ -364,7 +374,7 @@ def _make_booking(
 
 
 def _make_key(booking: Booking, key: str, digest: str, payload: Any) -> Key:
-    """The key that the booking is made under, with the answer it is acknowledged with."""
+    """The key that makes the booking, with the answer that acknowledges it."""
     now, message = booking.created_at, answers.message_for(booking)
     answer = answers.success(booking, key=key, message=message, status=201, now=now)
     server_made = keys.is_server_made(key)
@@ -379,14 +389,17 @@ def _make_key(booking: Booking, key: str, digest: str, payload: Any) -> Key:
 
 
 def _answer_hold(hold: Booking, draft: Draft, key: str, now: datetime) -> Answer:
-    """The answer for the hold that the caller has; raises PriceChanged if they quoted another."""
+    """The answer for a hold that the caller has already.
+
+    Raises PriceChanged if the request quotes another total.
+    """
     _check_quote(draft.request, hold.price)
     message = "You hold this already; confirm with this Idempotency-Key before expiresAt."
     return answers.success(hold, key=key, message=message, status=201, now=now)
 
 
 def _release(lock: Lock | None) -> None:
-    """Releases at once, when there is no answer to store with it."""
+    """Releases the lock at once, if no batch has released it."""
     if lock is None or lock.released:
         return
     try:
@@ -411,8 +424,8 @@ def _succeed(
 ) -> Outcome:
     made = written.key
     answer = Answer(status=made.status, body=made.body, fingerprint=made.fingerprint)
-    # A server-made key means what its booking means, so the booking is asked every time: once
-    # it is cancelled, the same wish is a new one.
+    # A server-made key is valid only as long as its booking, so Redis does not keep its answer:
+    # once the booking is cancelled, the same request is a new wish.
     answer_ttl_ms = None if keys.is_server_made(key) else ANSWER_TTL_MS
     with steps.timed("finish"):
         claim.succeed(answer, answer_ttl_ms=answer_ttl_ms, also=_release_in_batch(lock))

@@ -1,13 +1,12 @@
-"""How much may be held without being booked: judged inside the transaction that writes a hold.
+"""Limits on holds, judged inside the transaction that writes a hold.
 
-A hold costs its holder nothing and keeps rooms from everybody else. So room-nights (rooms times
-nights) are bounded: those of one visitor, of everybody at one remote address, of one partner, and
-those that guests without an account hold together of one category. docs/decisions/0018 says how
-much that is and why.
+A hold costs its holder nothing and keeps rooms from all other guests. So room-nights (rooms times
+nights) on hold are limited: for one visitor, for one remote address, for one partner, and for all
+guests without an account in one category. docs/decisions/0018 gives the limits and the reasons.
 
 Two holds of one moment do not see each other in their snapshots. So each writes a document of
-`holders` for whatever it is counted by: the second of two has to begin again, and then sees the
-first. Nothing of this asks Redis, and what is booked at once is not counted.
+`holders` for everything that counts it. The second transaction gets a write conflict, runs again,
+and sees the first. None of this asks Redis. Bookings made without a hold do not count.
 """
 
 from collections import Counter
@@ -24,20 +23,20 @@ from bookings.infrastructure import clock, metrics
 from bookings.infrastructure.connections import collection
 from bookings.refusals import EmailNeeded, TooManyHolds, TooManyNightsHeld
 
-# Where guests crowd, a hold is short and is not made much longer: others wait for the room.
+# In a crowd a hold is short, and extensions do not make it much longer: others want the room.
 CROWDED_HOLD = timedelta(minutes=5)
 LONGEST_CROWDED_HOLD = timedelta(minutes=15)
 
-# What a family or a small group takes. The only guest who holds anything of a hotel may hold so
-# many of its rooms, and be it all of them.
+# The rooms of a family or a small group. A guest may hold this many rooms of a hotel, even if those
+# are all it has, while no other guest holds any.
 FAMILY_ROOMS = 4
 
 
 @dataclass(frozen=True)
 class Source:
-    """Something that many visitors may have in common, and how many room-nights they may hold.
+    """Something that several visitors may share, and how many room-nights they may hold together.
 
-    It is known by a keyed digest alone, which goes with the document that counts it.
+    Only a keyed digest of it is stored, and only as long as the document that counts its holds.
     """
 
     digest: str
@@ -46,12 +45,12 @@ class Source:
 
 @dataclass(frozen=True)
 class HoldLimits:
-    """What bounds one hold. None is for what does not bind its holder.
+    """The limits on one hold. None means that a limit does not apply.
 
-    `holds` and `room_nights` are of the holder, `of_partner` is for all the guests of a partner
-    together. `crowd_percent` is for guests without an account: the share of a category's rooms
-    that they hold together before each is asked for a confirmed e-mail address. `is_confirmed` says
-    that this one has one, so that only the others are kept out.
+    `holds` and `room_nights` count the holder's own. `of_partner` limits the room-nights of all
+    guests of a partner together. `crowd_percent` applies to guests without an account: if they hold
+    a larger share of a category's rooms together, a further guest must confirm an e-mail address.
+    `is_confirmed` says that this guest has done so.
     """
 
     holds: int
@@ -63,13 +62,16 @@ class HoldLimits:
 
 
 def digest_of(what: str) -> str:
-    """What a remote address or a mailbox is known by: nobody without our key can try any on it."""
+    """The digest that stands for a remote address or a mailbox. It is keyed with SECRET_KEY, so no
+    one else can find the address by trying."""
     return salted_hmac("bookings.hold_limits", what, algorithm="sha256").hexdigest()[:32]
 
 
 def judge_hold(hold: Booking, limits: HoldLimits, session: ClientSession) -> None:
-    """Raises TooManyHolds, TooManyNightsHeld or EmailNeeded if this hold, which is written
-    already, is too much."""
+    """Raises TooManyHolds, TooManyNightsHeld or EmailNeeded if the hold exceeds a limit.
+
+    The session's transaction has inserted the hold already, so it counts.
+    """
     _judge_holder(hold, limits, session)
     if limits.of_partner is not None:
         _judge_partner(hold, limits.of_partner, session)
@@ -78,8 +80,8 @@ def judge_hold(hold: Booking, limits: HoldLimits, session: ClientSession) -> Non
     if limits.crowd_percent is not None:
         for category in sorted(_categories_of(hold)):
             _mark({"category": category}, hold.created_at, session)
-            # Whether there was a crowd before its last room, as if it held one after the other:
-            # else two large holds would be all the rooms.
+            # Judge as if the rooms were held one after the other, and leave out the last one. If
+            # only earlier holds counted, two large ones could take all the rooms.
             if not limits.is_confirmed and _is_crowded(
                 hold, category, limits.crowd_percent, spare=1, session=session
             ):
@@ -89,7 +91,7 @@ def judge_hold(hold: Booking, limits: HoldLimits, session: ClientSession) -> Non
 def may_take_over(
     guest: str, holder: dict[str, str], limits: HoldLimits, session: ClientSession
 ) -> bool:
-    """Whether this guest's holds may become the holder's too: what both hold is not too much."""
+    """Whether the holder may take over this guest's holds without exceeding the limits."""
     _mark(holder, clock.now(), session)
     held = [_sum_held(of, session) for of in ({"owner": guest}, holder)]
     room_nights = sum(nights for _, nights in held)
@@ -99,10 +101,11 @@ def may_take_over(
 
 
 def is_crowded(hold: Booking, percent: int) -> bool:
-    """Whether this stored hold of a guest takes part in a crowd: on one of its nights guests hold
-    more than this share of the rooms of its category.
+    """Whether this stored hold of a guest is part of a crowd.
 
-    A guest who is the only one to hold anything of the hotel is no crowd, up to FAMILY_ROOMS.
+    There is a crowd if, on one of its nights, guests hold more than this percentage of the
+    category's rooms. A guest with up to FAMILY_ROOMS rooms is no crowd while no other guest holds a
+    room of the hotel.
     """
     return any(_is_crowded(hold, category, percent) for category in _categories_of(hold))
 
@@ -115,9 +118,9 @@ def _is_crowded(
     spare: int = 0,
     session: ClientSession | None = None,
 ) -> bool:
-    """With `spare` so many rooms less are counted than guests hold."""
+    """`spare` rooms are subtracted from what guests hold."""
     first, end = hold.check_in.isoformat(), hold.check_out.isoformat()
-    # By the hotel's categories, for which there is an index.
+    # The query names the hotel's categories, since there is an index on them.
     categories = [
         found["_id"]
         for found in collection("room_categories").find(
@@ -155,9 +158,9 @@ def _is_crowded(
     if max(held_by_this.values()) > FAMILY_ROOMS:
         return True
     if session is not None:
-        # Two who are let off at one moment, in whatever categories, meet here.
+        # Two guests who are exempt at one moment, in whatever categories, conflict here.
         _mark({"hotel": hold.hotel}, hold.created_at, session)
-    # Not on these nights or of this category alone: a script would take all of each in turn.
+    # Holds on any night and in any category count, or a script would take each in turn.
     other = {**live, "owner": {**OF_GUESTS["owner"], "$ne": hold.owner}}
     return collection("bookings").find_one(other, {"_id": 1}, session=session) is not None
 
@@ -175,7 +178,7 @@ def _judge_holder(hold: Booking, limits: HoldLimits, session: ClientSession) -> 
 
 
 def _judge_partner(hold: Booking, limit: int, session: ClientSession) -> None:
-    """All that a partner holds, for however many guests: it may name as many as it likes."""
+    """Counts what a partner holds for all its guests, since it may name any number of them."""
     partner = {"owner": hold.owner}
     _mark(partner, hold.created_at, session)
     _, room_nights = _sum_held(partner, session)
@@ -185,7 +188,7 @@ def _judge_partner(hold: Booking, limit: int, session: ClientSession) -> None:
 
 
 def _judge_source(hold: Booking, source: Source, session: ClientSession) -> None:
-    """The document of the source names its holds, so that no booking has to name its source."""
+    """The source's document lists its holds, so that no booking has to name its source."""
     name = {"source": source.digest}
     known = collection("holders").find_one({"_id": name}, session=session)
     live = list(
@@ -214,10 +217,10 @@ def _judge_source(hold: Booking, source: Source, session: ClientSession) -> None
 
 
 def _mark(name: dict[str, str], at: datetime, session: ClientSession) -> None:
-    """Writes the document by which two holds of one moment meet.
+    """Writes the document that makes two holds of one moment conflict.
 
-    The count is what makes it a write: to set what is there already would be none, and holds can
-    be made in the same millisecond.
+    The counter makes sure that this is a write. Setting a field to the value it has is none, and
+    two holds can be made in the same millisecond.
     """
     collection("holders").update_one(
         {"_id": name},
@@ -228,7 +231,7 @@ def _mark(name: dict[str, str], at: datetime, session: ClientSession) -> None:
 
 
 def _sum_held(holder: dict[str, str], session: ClientSession) -> tuple[int, int]:
-    """How many live holds they have, and how many room-nights in all."""
+    """The number of the holder's live holds, and their room-nights together."""
     live: dict[str, Any] = {**holder, "status": PENDING, "expires_at": {"$gt": clock.now()}}
     counted = collection("bookings").aggregate(
         [
@@ -236,7 +239,7 @@ def _sum_held(holder: dict[str, str], session: ClientSession) -> tuple[int, int]
             {"$project": {"nights": {"$size": "$slots"}}},
             {"$group": {"_id": None, "holds": {"$sum": 1}, "nights": {"$sum": "$nights"}}},
         ],
-        # Else the planner may go through everybody's live holds by their end.
+        # Without the hint the planner may scan all live holds by their end.
         hint="holds_of_an_owner",
         session=session,
     )

@@ -1,6 +1,6 @@
 """Changing a booking under a key: claim, decide, compare-and-set, finish.
 
-An operation finds its booking and decides what becomes of it; the rest is here.
+An operation finds its booking and decides what to change. The rest is here:
 
     with claim_change(booking, operation="extend", …) as change:
         for current, now in change.attempts():
@@ -28,8 +28,8 @@ from bookings.stays.writing import changes
 from idempotency import keys
 from idempotency.claims import Answer, Claim
 
-# How often a change is decided, the first time included, while others change the booking before
-# it is written.
+# How often an operation decides, including the first time, if other requests keep changing the
+# booking before the decision is written.
 CHANGE_ATTEMPTS = 3
 
 
@@ -37,12 +37,12 @@ CHANGE_ATTEMPTS = 3
 def claim_change(
     booking: Booking, *, operation: Operation, key: str, actor: Caller, deadline: Deadline
 ) -> Iterator["KeyedChange"]:
-    """Claims the actor's key for one operation on this booking, and settles it at the end.
+    """Claims the actor's key for one operation on this booking; settles the claim on leaving.
 
-    `booking` is as it was found before the claim. The first attempt decides on it, and is not
-    written if the booking has changed since. A Refusal that is raised inside the `with` is settled
-    and becomes the outcome. Raises IdempotencyInProgress if another request works under this key.
-    A driver's error gives the key back, and a retry finds what was written.
+    `booking` was read before the claim. The first attempt decides on it, and is not written if the
+    booking has changed since. A Refusal raised inside the `with` is settled and becomes the
+    outcome. Raises IdempotencyInProgress if another request holds this key's claim. A driver's
+    error releases the claim, and a retry finds what was written.
     """
     steps = Steps(operation)
     digest = keys.digest_of(caller=str(actor), operation=operation, target=str(booking.id), key=key)
@@ -67,7 +67,7 @@ def claim_change(
 
 @dataclass
 class KeyedChange:
-    """One change of a booking under a claimed key; made by `claim_change`."""
+    """One change of a booking under a claimed key. Create it with `claim_change`."""
 
     _current: Booking
     _actor: Caller
@@ -81,22 +81,23 @@ class KeyedChange:
 
     @property
     def answer(self) -> Answer:
-        """What the change is acknowledged with; there once it is made."""
+        """The answer that acknowledges the change; available once the change is made."""
         assert self._answer is not None, "attempts end when the change is made"
         return self._answer
 
     @property
     def outcome(self) -> Outcome:
-        """What the request came to; there once the `with` is left."""
+        """The outcome of the request; available after the `with`."""
         assert self._outcome is not None, "a change is made, refused or replayed"
         return self._outcome
 
     def attempts(self) -> Iterator[tuple[Booking, datetime]]:
-        """The booking to decide on and the time to decide by, until `make` has made the change.
+        """Yields the booking and the time to decide by, until `make` has made the change.
 
-        That is once, and once more with a new look each time that somebody else changed the booking
-        before the decision was written. It is not at all where the key has its answer already.
-        Raises TryAgain after CHANGE_ATTEMPTS or the deadline, NotFound if the booking is gone.
+        Usually it yields once. If another request changes the booking before the decision is
+        written, it reads the booking again and yields again. It yields nothing if the key has its
+        answer already. Raises TryAgain after CHANGE_ATTEMPTS or the deadline, NotFound if the
+        booking is gone.
         """
         if self._claim.replay:
             self._outcome = answer_with(self._claim.replay, self._key, self._steps, replayed=True)
@@ -107,7 +108,7 @@ class KeyedChange:
             if attempt > 0:
                 self._current = self._look_again()
             if acknowledged := _acknowledged(self._current, self._claim.digest):
-                # It was made by an earlier request that Redis does not know to be done.
+                # An earlier request made the change, and Redis does not know it.
                 self._claim.succeed(acknowledged, answer_ttl_ms=ANSWER_TTL_MS)
                 self._outcome = answer_with(acknowledged, self._key, self._steps, replayed=True)
                 return
@@ -127,19 +128,19 @@ class KeyedChange:
         only_before: timedelta | None = None,
         reason: str | None = None,
     ) -> None:
-        """Makes the booking what `changed` is, if it still is as the attempt has shown it.
+        """Turns the booking into `changed`, unless it has changed since the attempt read it.
 
-        The change carries its answer into the history, so that a retry finds it there even when
-        Redis forgot the key. With no event nothing is written: it is as wished already, for ever.
-        `only_before` is how long after the hold's end the change may still be made, by MongoDB's
-        clock, and `reason` what staff gave for it. Raises AlreadyBooked if somebody else has a
-        slot that it needs, NotCancellable if the history is full.
+        The history keeps the change together with its answer, so a retry finds the answer there
+        even if Redis forgot the key. With `event=None` nothing is written: the booking is already
+        as requested, and final. `only_before` is how long after the hold's end the change may still
+        be made, by MongoDB's clock. `reason` is the reason that staff gave. Raises AlreadyBooked if
+        another booking has a slot that the change needs, NotCancellable if the history is full.
         """
         assert self._now is not None, "made inside an attempt"
         answer = answers.success(changed, key=self._key, message=message, status=200, now=self._now)
         with self._steps.timed("txn"):
             if event is not None:
-                # Its end is one entry more at the most, and nobody must be kept from ending it.
+                # A cancellation adds only one line, and must always be possible.
                 if len(self._current.history) >= MAX_HISTORY and changed.status != CANCELLED:
                     raise NotCancellable(
                         "This was changed too often; cancel it and make a new booking."
@@ -168,7 +169,7 @@ class KeyedChange:
 
 
 def _acknowledged(booking: Booking, digest: str) -> Answer | None:
-    """The answer a change was acknowledged with under this digest, if it was made."""
+    """The answer that acknowledged the change under this digest, if it was made."""
     change = booking.change_for(digest)
     if change is None or change.status is None or change.body is None:
         return None

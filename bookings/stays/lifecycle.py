@@ -1,12 +1,12 @@
-"""What becomes of a booking after it was made: confirmed, extended, cancelled, moved.
+"""Changing a booking that exists: confirm, extend, cancel, move.
 
-Each function is one story: find the booking and judge the key, claim it, decide, write, finish.
-What they have in common is in bookings/stays/keyed_change.py.
+Each function reads down: find the booking and its key, claim the key, decide, write, finish.
+bookings/stays/keyed_change.py has the steps that they share.
 
-All take the caller who acts, the booking's id in 24 hexadecimal digits and the header with the key
-as it came. All return the Outcome: 200 with the booking as it is then, or a refusal that was found
-after the claim. They raise what was refused before it, IdempotencyInProgress while another request
-works under the key, and a driver's error for what may have happened or not.
+All take the actor, the booking's id (24 hexadecimal digits) and the key's header as received. All
+return the Outcome: 200 with the changed booking, or a refusal that was found after the claim. They
+raise a Refusal that was found before the claim, IdempotencyInProgress while another request holds
+it, and a driver's error if the change may or may not have been made.
 """
 
 import dataclasses
@@ -58,16 +58,16 @@ from bookings.stays.keyed_change import claim_change
 from bookings.stays.outcomes import Outcome, read_key
 from idempotency import keys
 
-# WCAG 2.2.1 asks that a time limit can be extended at least ten times, so ten it is; and an
-# hour in all is as long as a room may be kept from others without being booked.
+# WCAG 2.2.1 asks that people can extend a time limit at least ten times. A room is kept from others
+# without a booking for an hour at most.
 MAX_EXTENSIONS = 10
 LONGEST_HOLD = timedelta(minutes=60)
 
 MAX_REASON = 200
 
 CHANGED_SINCE = (
-    "This booking was changed since this form was opened; below is where it is now. "
-    "Look at it, and move it from there."
+    "This booking was changed since this form was opened. Check its rooms and dates below, and "
+    "move it from there."
 )
 
 
@@ -82,16 +82,16 @@ def confirm_booking(
     notes: str | None = None,
     read_seen: Callable[[], Any] = dict,
 ) -> Outcome:
-    """Turns a hold into a booking, with the key that made it; staff need no key.
+    """Turns a hold into a booking, with the key that made it. Staff need no key.
 
-    A hold that ran out up to ten minutes ago is revived if its slots are still free.
-    Confirming again replays. `guest` and `notes`, where given, replace what the hold was told.
-    `read_seen` returns what was sent of the stay as who confirms has seen it, or raises a Refusal;
-    where the stay is another by now it is not confirmed, but answered as it is.
-    Raises NotFound, KeyMismatch, InvalidIdempotencyKey or ValidationFailed before anything is
-    claimed.
+    A hold that ended up to ten minutes ago is revived if its slots are still free. Confirming
+    again replays. `guest` and `notes`, if given, replace those of the hold. `read_seen` returns the
+    JSON that says which stay the caller has seen, or raises a Refusal. If the stay is a different
+    one by now, the outcome is PriceChanged with the stay as it is.
+
+    Raises NotFound, KeyMismatch, InvalidIdempotencyKey or ValidationFailed before the claim.
     """
-    # 1. Find the booking and the key, which must be one that it was made under.
+    # 1. Find the booking and its key.
     told_guest, told_notes = judge_guest(guest or Guest(), notes or "")
     booking = _find(booking_id, actor, as_staff=as_staff)
     if as_staff:
@@ -109,7 +109,7 @@ def confirm_booking(
         booking, operation="confirm", key=key, actor=actor, deadline=deadline
     ) as change:
         for current, now in change.attempts():
-            # 3. Decide. What is booked is what was seen.
+            # 3. Decide. The stay that is booked must be the one that the caller has seen.
             seen = judge_seen(read_seen())
             if current.status == CANCELLED:
                 raise HoldExpired("This booking was cancelled; make a new one.")
@@ -128,11 +128,11 @@ def confirm_booking(
                 status=CONFIRMED,
                 guest=current.guest if guest is None else told_guest,
                 notes=current.notes if notes is None else told_notes,
-                # Who confirms reads on in their own language; staff do it for somebody.
+                # The guest is written to in the language of this request, but not in that of staff.
                 language=current.language if as_staff else reader,
             )
 
-            # 4. Write. The index decides whether the slots of a hold that ran out are still free.
+            # 4. Write. The index decides whether the slots of a dead hold are still free.
             message = answers.message_for(confirmed)
             try:
                 change.make("confirmed", confirmed, message, only_before=LATE_CONFIRM)
@@ -146,14 +146,15 @@ def confirm_booking(
 def is_key_of(booking: Booking, key: str, *, viewer: Caller) -> bool:
     """Whether this key made or adopted the booking.
 
-    It did so for the caller who made the booking, who may have been a guest that logged in since;
-    for the viewer, who came back to it; or for the guest that the viewer's browser was then.
+    The key may have been used by the caller who made the booking, perhaps a guest who has logged in
+    since; by the viewer, who came back to the hold; or by the guest that the viewer's browser was
+    before the login.
     """
     return _create_digest(booking, key, viewer=viewer) is not None
 
 
 def _create_digest(booking: Booking, key: str, *, viewer: Caller) -> str | None:
-    """The digest of the key where it made or adopted the booking, else None."""
+    """The key's digest if it made or adopted the booking, else None."""
     digests = (
         keys.digest_of(caller=caller, operation="create", target="", key=key)
         for caller in (booking.caller, str(viewer), viewer.guest)
@@ -162,10 +163,10 @@ def _create_digest(booking: Booking, key: str, *, viewer: Caller) -> str | None:
 
 
 def _is_as_seen(booking: Booking, seen: SeenStay, told: Told | None) -> bool:
-    """Whether the stay is still the one that who confirms has in mind.
+    """Whether the stay is still the one that the caller has seen.
 
-    Where they do not say what they have seen, it is what their key was told. Which room of a kind
-    it is matters only to those who say so.
+    What `seen` leaves out is taken from the answer under the caller's key. Another room of the same
+    kind counts as the same, unless `seen` names the rooms.
     """
     now = told_now(booking)
     told = told or now
@@ -187,12 +188,12 @@ def _say_other_stay(booking: Booking, *, as_staff: bool) -> str:
     total, currency = booking.price.total, booking.price.currency
     if as_staff:
         return (
-            f"It was moved since this page was opened: {stay} for {format_money(total, currency)}; "
-            "look at it, and confirm again."
+            f"It was moved since this page was opened: {stay} for {format_money(total, currency)}. "
+            "Check it, and confirm again."
         )
     return (
-        f"This is not the stay that you have seen: it is now {stay} for {total} {currency} in "
-        "minor units; send that as resourceIds, checkIn, checkOut and quotedTotal if you agree."
+        f"The stay has changed. It is now {stay} for {total} {currency} in minor units; send that "
+        "as resourceIds, checkIn, checkOut and quotedTotal if you agree."
     )
 
 
@@ -201,16 +202,16 @@ def extend_hold(
 ) -> Outcome:
     """Makes a live hold last the hotel's hold length from now, once for each key.
 
-    At most ten times, and to an hour after the hold was made; where guests crowd, a guest's by
-    minutes and to a quarter of an hour. Where its end would not move, nothing is changed and the
-    key may be used again. Raises NotFound or InvalidIdempotencyKey before anything
-    is claimed.
+    A hold can be extended ten times, up to an hour after it was made. A guest's hold in a crowd
+    gets five minutes from now, up to a quarter of an hour. If the end would not move, nothing
+    changes and the key may be used again. Raises NotFound or InvalidIdempotencyKey before the
+    claim.
     """
     # 1. Find the booking and the key.
     booking = _find(booking_id, actor)
     key = read_key(key_header)
     if key is None:
-        raise InvalidIdempotencyKey("Send a new Idempotency-Key for each time you extend.")
+        raise InvalidIdempotencyKey("Send a new Idempotency-Key each time you extend a hold.")
 
     # 2. Claim the key. Whoever has an answer already is sent that answer.
     with claim_change(
@@ -224,8 +225,8 @@ def extend_hold(
                 raise HoldExpired
             extended = dataclasses.replace(current, expires_at=_judge_end(current, now))
 
-            # 4. Write, only while it lives, by MongoDB's clock: a dead hold's slots may be on
-            #    their way to somebody else.
+            # 4. Write, but only while the hold lives by MongoDB's clock: another request may be
+            #    taking the slots of a dead one.
             change.make("extended", extended, "The hold is extended.", only_before=timedelta(0))
 
     # 5. Finished by the `with`: the answer is stored under the key.
@@ -233,8 +234,11 @@ def extend_hold(
 
 
 def _judge_end(hold: Booking, now: datetime) -> datetime:
-    """Where this live hold ends if it is made longer now. Raises ExtensionLimit or
-    HeldLongEnough where that is no later than it ends already."""
+    """The end of this live hold if it is extended now.
+
+    Raises ExtensionLimit after ten extensions or at the last possible end, HeldLongEnough if the
+    end would not move.
+    """
     hotel = inventory.find_hotel(hold.hotel)
     assert hotel is not None, "a hotel cannot be deleted before its bookings"
     assert hold.expires_at is not None, "a hold has an end"
@@ -249,8 +253,8 @@ def _judge_end(hold: Booking, now: datetime) -> datetime:
         raise ExtensionLimit
     ends_at = min(now + length, last_end)
     if ends_at <= hold.expires_at:
-        # Holds have become shorter since. Nothing is written, so neither a try nor the key is
-        # used up: nearer its end the same request may make it longer.
+        # The hotel's holds have become shorter. Nothing is written, so neither an extension nor the
+        # key is used up: nearer the end the same request may succeed.
         raise HeldLongEnough
     return ends_at
 
@@ -263,11 +267,11 @@ def cancel_booking(
     deadline: Deadline,
     staff_reason: str | None = None,
 ) -> Outcome:
-    """Gives the slots back at once. Cancelling again answers the same.
+    """Cancels a booking, which frees its slots at once. Cancelling again succeeds again.
 
-    Customers and partners may do it until the hotel's deadline; staff, who give a reason, always,
-    and they lift blocks with it; nobody once the guest is checked in. Raises
-    NotFound, InvalidIdempotencyKey or ValidationFailed before anything is claimed.
+    Customers and partners may cancel until the hotel's deadline. Staff give a reason, are bound by
+    no deadline, and can lift blocks. No one can cancel once the guest is checked in. Raises
+    NotFound, InvalidIdempotencyKey or ValidationFailed before the claim.
     """
     # 1. Find the booking, or the block, and the key.
     as_staff = staff_reason is not None
@@ -282,14 +286,14 @@ def cancel_booking(
         booking, operation="cancel", key=key, actor=actor, deadline=deadline
     ) as change:
         for current, now in change.attempts():
-            # 3. Decide. What is cancelled stays so, and nothing is written about it again.
+            # 3. Decide. A cancelled booking stays cancelled, so there is nothing to write.
             if current.status == CANCELLED:
                 change.make(None, current, f"The {what} was {done} before.")
                 continue
             _judge_cancellation(current, now, as_staff=as_staff)
             cancelled = dataclasses.replace(current, status=CANCELLED)
 
-            # 4. Write. With its status the booking leaves the index, and its slots are free.
+            # 4. Write. The new status takes the booking out of the index, which frees its slots.
             change.make("cancelled", cancelled, f"The {what} is {done}.", reason=staff_reason)
 
     # 5. Finished by the `with`: the answer is stored under the key.
@@ -297,16 +301,16 @@ def cancel_booking(
 
 
 def _judge_cancellation(booking: Booking, now: datetime, *, as_staff: bool) -> None:
-    """Raises NotCancellable where it is too late for that."""
+    """Raises NotCancellable if it is too late."""
     if booking.status_at(now) == EXPIRED:
-        raise NotCancellable("This hold has run out, so there is nothing to cancel.")
+        raise NotCancellable("This hold has ended, so there is nothing to cancel.")
     if booking.presence in (CHECKED_IN, CHECKED_OUT):
         text = "The guest has checked in, so this stay cannot be cancelled"
         raise NotCancellable(f"{text} until that is undone." if as_staff else f"{text}.")
     if not as_staff and booking.status == CONFIRMED:
         hotel = inventory.find_hotel(booking.hotel)
         if hotel is None or now >= hotel.last_cancellation(booking.check_in):
-            raise NotCancellable("The hotel's time for cancelling this stay is over.")
+            raise NotCancellable("The hotel's deadline for cancelling this stay has passed.")
 
 
 def move_booking(
@@ -320,13 +324,13 @@ def move_booking(
     check_out: date,
     seen_version: int | None = None,
 ) -> Outcome:
-    """For staff: puts a booking into other rooms, on other dates, or both; all or nothing.
+    """For staff: moves a booking to other rooms, other dates, or both; all or nothing.
 
-    `room_ids` are in the order of the booking's rooms. Nights it has, or once had in such rooms,
-    keep their price, others cost what they cost now. The desk may put a guest where the calendar
-    would not sell; the rooms must be free. `seen_version` is the booking's that the wish is about:
-    if it was changed since, it is not moved. Raises NotFound, InvalidIdempotencyKey or
-    ValidationFailed before anything is claimed.
+    `room_ids` are in the order of the booking's rooms. Nights that the booking has, or once had in
+    rooms of the same kinds, keep their price; other nights cost their present price. The rooms must
+    be free, but the calendar need not sell them. With `seen_version` the booking is moved only if
+    that is still its version. Raises NotFound, InvalidIdempotencyKey or ValidationFailed before the
+    claim.
     """
     # 1. Find the booking and the key.
     booking = _find(booking_id, actor, as_staff=True)
@@ -339,9 +343,7 @@ def move_booking(
         for current, now in change.attempts():
             # 3. Decide.
             if current.status_at(now) not in ACTIVE:
-                raise ValidationFailed(
-                    [Fault("status", "Only a booking that is alive can be moved.")]
-                )
+                raise ValidationFailed([Fault("status", "Only an active booking can be moved.")])
             if seen_version is not None and current.version != seen_version:
                 raise ValidationFailed([Fault("version", CHANGED_SINCE)])
             rooms = offers.judge_move(current, room_ids, check_in, check_out)
@@ -354,8 +356,8 @@ def move_booking(
                 check_out=check_out,
                 price=Price(current.price.currency, amounts),
             )
-            # Where it is there already that is written down too: once another key has moved it
-            # on, a retry with this one must not move it back.
+            # A move to where the booking is already goes into the history, too: once another key
+            # has moved it on, a retry with this one must not move it back.
             is_there = dataclasses.replace(moved, price=current.price) == current
             event, message = (
                 ("moved_again", "The booking is there already.")

@@ -1,4 +1,4 @@
-"""Reads of the collection `bookings`; bookings/stays/writing/ has its writes."""
+"""Reads of the collection `bookings`. bookings/stays/writing/ has its writes."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
@@ -32,20 +32,21 @@ from bookings.models import BookingRecord, RoomBlock
 from idempotency.claims import Answer
 from idempotency.lookup import Effect
 
-# Keys that callers coming back to one hold may leave on it; each carries a stored answer.
+# The most keys on one hold. A caller who comes back adds one, and each carries a stored answer.
 MAX_KEYS = 50
 
-# A hold that can still be confirmed is no older: it lasts an hour in all, and ten minutes more.
+# No hold that can still be confirmed is older: a hold lasts an hour at most, and can be confirmed
+# for ten minutes more.
 CONFIRMABLE_FOR = timedelta(hours=2)
 
-# Whoever watches wants to know soon that there are many, not late how many exactly.
+# A metric should say quickly that there are many; the exact number is not worth the wait.
 MAX_COUNTED = 10_000
 
 
 def find_booking(
     booking_id: str | ObjectId, *, owners: Sequence[str] | None = None
 ) -> Booking | None:
-    """The booking, if there is one and it is one of these owners' (when given)."""
+    """The booking with this id, or None. With `owners` it must belong to one of them."""
     try:
         condition: dict[str, Any] = {"_id": ObjectId(booking_id)}
     except (InvalidId, TypeError):
@@ -63,7 +64,10 @@ def find_booking_by_key(digest: str) -> Booking | None:
 
 
 def find_answer(digest: str) -> Answer | None:
-    """The success a booking keeps under this key; durable, since only majority reads see it."""
+    """The success that a booking keeps under this key, or None.
+
+    It is durable: majority reads see only what cannot be rolled back.
+    """
     document = collection("bookings").find_one({"keys.digest": digest})
     if document is None:
         return None
@@ -75,8 +79,8 @@ def find_answer(digest: str) -> Answer | None:
 
 
 def find_effect(digest: str, target: str) -> Effect | None:
-    """For operators: the booking made under this key, or, with a booking's id as the target,
-    the change made to it."""
+    """For operators: the booking that this key made. If the target is a booking's id, the change
+    that the key made to that booking."""
     booking = find_booking(target) if target else find_booking_by_key(digest)
     if booking is None:
         return None
@@ -106,7 +110,10 @@ def list_bookings(
     before: ObjectId | None = None,
     limit: int,
 ) -> list[Booking]:
-    """The bookings of these owners, newest first; `night` is a date the stay includes."""
+    """The bookings of these owners, newest first.
+
+    `night` is a night of the stay. `before` is the id of a booking; only older ones are listed.
+    """
     condition: dict[str, Any] = {"owner": {"$in": list(owners)}}
     if before is not None:
         condition["_id"] = {"$lt": before}
@@ -119,15 +126,15 @@ def list_bookings(
         condition["check_out"] = {"$gt": night.isoformat()}
     if status is not None:
         condition.update(_status_condition(status))
-    # The index is named, since a cursor on the id tempts the planner to go through everybody's
-    # bookings by id where few of the owner's match.
+    # The hint is needed: with a cursor on the id, and few matches among the owner's bookings, the
+    # planner may scan all bookings by id.
     index = "holds_of_an_owner" if status == PENDING else "bookings_of_an_owner"
     documents = collection("bookings").find(condition, hint=index).sort("_id", -1).limit(limit)
     return [from_document(document) for document in documents]
 
 
 def list_guest_bookings(address: str, *, from_day: date, limit: int) -> list[Booking]:
-    """What guests have booked with this address and is not over on `from_day`, in its order."""
+    """Guests' bookings with this address that end on `from_day` or later, by check-in."""
     documents = (
         collection("bookings")
         .find(
@@ -147,8 +154,8 @@ def list_bookings_with_address(
     not_over_on: date | None = None,
     session: ClientSession | None = None,
 ) -> list[Booking]:
-    """Whoever made them, the bookings with one of these addresses; with a day only those that
-    `may_be_expected` on it."""
+    """All bookings with one of these addresses, whoever made them. With `not_over_on` only those
+    that `may_be_expected` on that day."""
     condition: dict[str, Any] = {"guest.email": {"$in": spellings}}
     if not_over_on is not None:
         condition |= may_be_expected(not_over_on)
@@ -157,12 +164,15 @@ def list_bookings_with_address(
 
 
 def may_be_repriced(hotel: str, day: date) -> bool:
-    """Whether the hotel has stays that can get new nights from this day on: booked, held, or held
-    until so lately that they can still be confirmed, and not over before it."""
+    """Whether a stay of this hotel may be given new nights from this day on.
+
+    Such stays end on this day or later, and are booked, held, or a dead hold that can still be
+    confirmed.
+    """
     # A block has no price.
     stays = {**may_be_expected(day), "hotel": hotel, "kind": STAY}
-    # Two questions, since no index has both. The first begins where a stay of the greatest length
-    # would: a no-show may have given back all its nights but the first.
+    # Two queries, since no index serves both. The first looks at slots as early as the longest stay
+    # may begin, because a no-show may have given back all nights except the first.
     first = day - timedelta(days=MAX_NIGHTS)
     active = {"slots": {"$elemMatch": {"$gte": f"{first}|"}}, "status": {"$in": list(ACTIVE)}}
     oldest = ObjectId.from_datetime(clock.now() - CONFIRMABLE_FOR)
@@ -172,7 +182,7 @@ def may_be_repriced(hotel: str, day: date) -> bool:
 
 
 def not_over(day: date) -> dict[str, Any]:
-    """The condition of what is booked, or held, and ends on this day or later."""
+    """The condition for bookings and live holds that end on this day or later."""
     return {
         "check_out": {"$gte": day.isoformat()},
         "$or": [_status_condition(CONFIRMED), _status_condition(PENDING)],
@@ -180,7 +190,7 @@ def not_over(day: date) -> dict[str, Any]:
 
 
 def may_be_expected(day: date) -> dict[str, Any]:
-    """As `not_over`, and holds that ran out but can still be confirmed."""
+    """The condition of `not_over`, with dead holds that can still be confirmed."""
     confirmable = {
         "status": {"$in": [PENDING, EXPIRED]},
         "expires_at": {"$gt": clock.now() - LATE_CONFIRM},
@@ -192,7 +202,7 @@ def may_be_expected(day: date) -> dict[str, Any]:
 
 
 def _status_condition(status: str) -> dict[str, Any]:
-    """A dead hold counts as expired whether or not it was tidied."""
+    """A dead hold counts as expired, whether a sweep has marked it or not."""
     now = clock.now()
     if status == PENDING:
         return {"status": PENDING, "expires_at": {"$gt": now}}
@@ -202,15 +212,17 @@ def _status_condition(status: str) -> dict[str, Any]:
 
 
 def find_referred(field: str, values: list[str]) -> set[str]:
-    """Those of the values that some booking, of whatever status, has in this field."""
+    """Those values that some booking of any status has in this field."""
     found = collection("bookings").distinct(field, {field: {"$in": values}})
     return set(values).intersection(found)
 
 
 def find_nth_newest(number: int, *, kind: str, before: ObjectId | None = None) -> ObjectId | None:
-    """The id of a booking that so many are newer than, not counting any from `before` on; None if
-    there are no more than that. It reads nothing but keys of an index."""
-    # Blocks have an index of their own; among stays they are so few that they may count.
+    """The id of the booking that has `number` newer ones, or None if there are not so many.
+
+    With `before` only older bookings than that one count. It reads index keys and no documents.
+    """
+    # Blocks have their own index. Among stays they are so few that they may count as stays.
     condition: dict[str, Any] = {"kind": BLOCK} if kind == BLOCK else {}
     if before is not None:
         condition["_id"] = {"$lt": before}
@@ -219,15 +231,17 @@ def find_nth_newest(number: int, *, kind: str, before: ObjectId | None = None) -
 
 
 def list_in_the_way(booking: Booking, *, limit: int) -> list[Booking]:
-    """Who else has one of the booking's slots at this moment, by date; dead holds do not count."""
+    """Other live bookings that have one of this booking's slots now, by date."""
     with database().client.start_session(snapshot=True) as session:
         live, _ = find_rivals(booking, session)
     return sorted(live, key=lambda rival: (rival.check_in, rival.reference))[:limit]
 
 
 def find_rivals(booking: Booking, session: ClientSession) -> tuple[list[Booking], list[Booking]]:
-    """Who else has one of the booking's slots: those who are alive, and dead holds, by MongoDB's
-    own clock."""
+    """Other bookings that have one of this booking's slots: the live ones, then the dead holds.
+
+    MongoDB's clock decides which holds are dead.
+    """
     # The status is repeated so that the partial index is used.
     condition = {
         "hotel": booking.hotel,
@@ -247,23 +261,22 @@ def find_rivals(booking: Booking, session: ClientSession) -> tuple[list[Booking]
 def find_own_stay(draft: Draft) -> Booking | None:
     """The booking that the draft's key made, or its owner's own hold for this stay.
 
-    For callers who want any rooms of some categories: what they have already must not look sold
-    out to them.
+    A category must not look sold out to a caller who has taken its last room.
     """
     made = find_booking_by_key(draft.digest)
     key = made.key_for(draft.digest) if made else None
-    # A key that the server made means this booking for a while only. After that its rooms, which
-    # may be of another kind since it was moved, are nothing to go by.
+    # A server-made key means this booking for a limited time. After that its rooms say nothing
+    # about the request; the booking may have moved to rooms of another kind.
     if made and key and still_replays(key, made, clock.now()):
         return made
     return find_own_hold(draft) if draft.request.hold else None
 
 
 def find_own_hold(draft: Draft) -> Booking | None:
-    """The owner's own live hold for this stay, to come back to, under whatever key it was made.
+    """The owner's own live hold for this stay, whatever key made it.
 
-    Rooms without an id may be any of their category. A hold that has as many keys as it takes
-    is left out.
+    A wish without a room's id matches any room of its category. A hold with MAX_KEYS keys is left
+    out.
     """
     wanted = draft.request
     holds = collection("bookings").find(
@@ -284,10 +297,10 @@ def find_own_hold(draft: Draft) -> Booking | None:
 
 
 def has_hold_elsewhere(draft: Draft, *, hotel: str) -> bool:
-    """Whether a live hold on these nights is this person's, and not the draft's owner's.
+    """Whether this person has a live hold on these nights under another owner.
 
-    A guest made it, and it went to the account that they logged in to. Or the account asks, or is
-    asked for, and it stayed with the guest that its person was before.
+    Either a guest made the hold, and it went to the account that the guest logged in to. Or the
+    request is for the account, and the hold has stayed with the guest that the person was before.
     """
     theirs: list[dict[str, Any]] = []
     if draft.caller.startswith("guest:"):
@@ -311,7 +324,7 @@ def has_hold_elsewhere(draft: Draft, *, hotel: str) -> bool:
 
 
 def _are_alike(wanted: tuple[RoomWish, ...], held: tuple[BookedRoom, ...]) -> bool:
-    """Whether these are the rooms that are wanted: by id where there is one, else by kind."""
+    """Whether the hold has the wanted rooms: by id if every wish has one, else by category."""
     if all(wish.room for wish in wanted):
         return sorted((wish.room or "", wish.guests) for wish in wanted) == sorted(
             (booked.room, booked.guests) for booked in held
@@ -322,21 +335,22 @@ def _are_alike(wanted: tuple[RoomWish, ...], held: tuple[BookedRoom, ...]) -> bo
 
 
 def still_replays(key: Key, booking: Booking, now: datetime) -> bool:
-    """A client's key replays for ever, a server-made one while it is young and means something."""
+    """Whether the key still replays: a client's key always, a server-made key until its time is up
+    or its booking is no longer active."""
     if key.until is None:
         return True
     return now < key.until and booking.status_at(now) in ACTIVE
 
 
 def dead_among(booking_ids: Iterable[Any]) -> set[Any]:
-    """Those of these bookings that are dead holds, and not tidied."""
+    """Those of these bookings that are dead holds which no sweep has marked."""
     found = collection("bookings").find({**DEAD, "_id": {"$in": list(booking_ids)}}, {"_id": 1})
     return {hold["_id"] for hold in found}
 
 
 def count_dead_holds() -> tuple[int, float]:
-    """How many holds ran out and are not tidied yet, up to MAX_COUNTED, and for how many
-    seconds the oldest."""
+    """How many dead holds no sweep has marked, up to MAX_COUNTED, and for how many seconds the
+    oldest one has been dead."""
     counted = list(
         collection("bookings").aggregate(
             [
@@ -352,18 +366,20 @@ def count_dead_holds() -> tuple[int, float]:
 
 
 def list_outboxes(*, limit: int, besides: list[Any]) -> list[dict[str, Any]]:
-    """Documents of bookings with news that is due, nearly in the order in which it became due,
-    other than the bookings of these ids.
+    """Documents of bookings with due news, roughly in the order in which it became due.
 
-    They are not read as bookings yet: one that cannot be must not hide the others.
+    `besides` are ids to leave out. The documents are not parsed: a damaged one must not hide the
+    others.
     """
     condition = {"outbox.due_at": {"$lte": clock.now()}, "_id": {"$nin": besides}}
     return list(collection("bookings").find(condition, hint="outboxes").limit(limit))
 
 
 def oldest_due_news_age_s(*, besides: list[Any]) -> float:
-    """For how many seconds the news of a booking has been due that is due longest, other than the
-    bookings of these ids; 0 if none is."""
+    """For how many seconds the oldest due news has waited; 0 if none is due.
+
+    `besides` are ids of bookings to leave out.
+    """
     now = clock.now()
     found = list(
         collection("bookings").aggregate(

@@ -1,7 +1,7 @@
-"""The links that open one booking to whoever has them: guests need no account.
+"""Links that open one booking to anyone who has the link, so that guests need no account.
 
-A link says which booking and until when, and is signed: it cannot be guessed, and ends by
-itself a while after the stay.
+A link contains the booking's id and a last day, and is signed. So it cannot be guessed, and ends by
+itself some time after the stay.
 """
 
 from datetime import date, timedelta
@@ -17,17 +17,17 @@ LIFE_AFTER_STAY = timedelta(days=30)
 
 
 def make_link_token(booking_id: str, check_out: date) -> str:
-    """The token for a booking's link; see `last_day`."""
+    """The token in a booking's link, valid until `last_day`."""
     return signing.dumps([booking_id, last_day(check_out).isoformat()], salt=_SALT)
 
 
 def read_link_token(token: str) -> str | None:
-    """The id of the booking that the token opens; None if it is forged or its time is over."""
+    """The id of the booking that the token opens, or None if it is forged or has expired."""
     try:
         booking_id, until = signing.loads(token, salt=_SALT)
     except signing.BadSignature:
         return None
-    # Whichever day it is at the hotel, it is one more at most.
+    # The hotel's day differs from this one by a day at most.
     return booking_id if clock.today("UTC") <= date.fromisoformat(until) else None
 
 

@@ -1,7 +1,7 @@
-"""Which news a change of a booking leaves in its outbox.
+"""The news that a change of a booking puts into its outbox.
 
-News is written together with the change, in the same update, so that neither can be there
-without the other. bookings/news/relay.py passes it on.
+The same update writes the change and its news, so neither exists without the other.
+bookings/news/relay.py passes the news on.
 """
 
 from datetime import datetime, timedelta
@@ -14,23 +14,23 @@ NEWS_CONFIRMED, NEWS_EXPIRING, NEWS_EXPIRED = "confirmed", "expiring", "expired"
 NEWS_CANCELLED, NEWS_MOVED = "cancelled", "moved"
 NEWS = (NEWS_CONFIRMED, NEWS_EXPIRING, NEWS_EXPIRED, NEWS_CANCELLED, NEWS_MOVED)
 
-# Who reads that a hold is about to end needs some minutes to do something about it. Who has made
-# a hold that is hardly longer is still at it, and is not reminded.
+# A reminder leaves the guest some minutes to act. For a hold that is hardly longer there is none:
+# its guest is probably still at work on it.
 REMINDED_BEFORE_END = timedelta(minutes=5)
 SHORTEST_REMINDED = 2 * REMINDED_BEFORE_END
 
-# A version grows by one with each change, and a restore moves it to the time in seconds. So none
-# that has come here by changes alone, and every restored one, is this large.
+# A change adds one to the version; a restore sets it to the time in seconds. So every restored
+# booking has at least this version, and no other booking reaches it.
 FIRST_RESTORED_VERSION = 1_000_000_000
 
 
 def has_reader(*, kind: str, owner: str, address: str) -> bool:
-    """Whether anybody is to be told: a partner, or a guest with an address."""
+    """Whether news of the booking has a reader: a partner, or a guest with an address."""
     return kind == STAY and (bool(address) or owner.startswith("client:"))
 
 
 def notices_of(booking: Booking, change: Change, *, seen: Seen) -> tuple[Notice, ...]:
-    """The news in the change that made the booking what it is, as it is `seen` from then on."""
+    """The news in the change that led to this booking. `seen` is its state after the change."""
     if not has_reader(kind=booking.kind, owner=booking.owner, address=booking.guest.email):
         return ()
     match change.event:
@@ -44,7 +44,7 @@ def notices_of(booking: Booking, change: Change, *, seen: Seen) -> tuple[Notice,
 
 
 def notice(booking_id: ObjectId, event: str, *, at: datetime, seen: Seen) -> Notice:
-    """News that is due at once."""
+    """One notice that is due at once."""
     return Notice(
         _notice_id(booking_id, seen, event), event, at=at, due_at=at, version=seen.version
     )
@@ -67,11 +67,11 @@ def _reminders(hold: Booking, at: datetime, seen: Seen) -> tuple[Notice, ...]:
 
 
 def _notice_id(booking_id: ObjectId, seen: Seen, event: str) -> str:
-    """Of the same change the same, however often it is passed on: receivers know it by that.
+    """The same id for the same change, however often it is passed on: receivers compare it.
 
-    By its line in the history, which no other change has, whichever release wrote it. A restored
-    booking has lost lines that were told of, so there it is the version, which a restore moves past
-    all that there were.
+    It contains the number of the change's line in the history, which no other change has, whichever
+    release wrote it. A restored booking may have lost lines that were announced. So its id contains
+    the version instead, which a restore moves past all earlier ones.
     """
     number = seen.lines if seen.version < FIRST_RESTORED_VERSION else seen.version
     return f"{booking_id}-{number}-{event}"

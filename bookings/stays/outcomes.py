@@ -1,6 +1,7 @@
-"""What a request under a key comes to: claimed, then replayed, refused or acknowledged.
+"""The outcome of a request under a key: after the claim a replay, a refusal or a success.
 
-The domain's side of idempotency/claims.py, shared by everything that has a key.
+Every operation with a key uses this. It connects refusals, answers and metrics to the library in
+idempotency/claims.py.
 """
 
 import dataclasses
@@ -21,17 +22,17 @@ from idempotency import keys
 from idempotency.claims import Also, Answer, Claim, Claims, Recover
 from idempotency.errors import InProgress, InvalidKey
 
-# A retry comes within seconds, and a day is the longest a partner's queue sleeps.
+# Most retries come within seconds; a partner's queue sleeps for a day at most.
 ANSWER_TTL_MS = 24 * 60 * 60 * 1000
 
-# A repeated payload without a key is a double click or a retry only for so long; later it
-# is a wish for another booking.
+# Without a key the same payload again is a double click or a retry, but only for this long. Later
+# it is a wish for another booking.
 SERVER_KEY_LIFE = timedelta(minutes=2)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The answer to send, and what its headers say about it. Made by `answer_with` alone."""
+    """The answer to send, and what its headers say. Only `answer_with` makes one."""
 
     answer: Answer
     key: str
@@ -48,13 +49,13 @@ class Outcome:
 
     @property
     def content(self) -> dict[str, Any]:
-        """The answer's body, read."""
+        """The answer's JSON body, parsed."""
         content: dict[str, Any] = json.loads(self.answer.body)
         return content
 
 
 def read_key(header: str | None, *, accept_server_made: bool = False) -> str | None:
-    """The key in the header, None without one. Raises InvalidIdempotencyKey."""
+    """The key in the header, or None if there is no header. Raises InvalidIdempotencyKey."""
     try:
         return keys.read_key(header, accept_server_made=accept_server_made)
     except InvalidKey as error:
@@ -63,9 +64,10 @@ def read_key(header: str | None, *, accept_server_made: bool = False) -> str | N
 
 @contextmanager
 def claim_key(digest: str, *, recover: Recover, steps: Steps) -> Iterator[Claim]:
-    """The claim for the length of a `with`; somebody else's work on the key is a refusal.
+    """Holds the claim on a key inside a `with`.
 
-    What is raised out of it is counted as what the request came to.
+    Raises IdempotencyInProgress if another request holds it. Exceptions are counted as the
+    request's outcome.
     """
     claims = Claims(connections.redis())
     try:
@@ -91,7 +93,7 @@ def _result_of(claim: Claim) -> str:
 
 
 def answer_with(answer: Answer, key: str, steps: Steps, **said: Any) -> Outcome:
-    """The outcome of a request that is answered with this; `said` as in Outcome. Counts it."""
+    """The outcome of a request with this answer; counts it. `said` are fields of Outcome."""
     outcome = Outcome(answer, key, steps, **said)
     code = "success" if answer.status < 400 else outcome.code
     metrics.outcomes.labels(steps.operation, code, "true" if outcome.replayed else "false").inc()
@@ -99,7 +101,10 @@ def answer_with(answer: Answer, key: str, steps: Steps, **said: Any) -> Outcome:
 
 
 def replay(answer: Answer, key: str, read_payload: Callable[[], Any], steps: Steps) -> Outcome:
-    """The first answer again, saying whether this payload is another one."""
+    """The first answer again. Says whether the payload differs from the first one.
+
+    Raises KeyReused for a different payload if IDEMPOTENCY_ON_MISMATCH is `reject`.
+    """
     mismatch = False
     if answer.fingerprint:
         try:
@@ -120,10 +125,11 @@ def refuse(
     also: Also | None = None,
     read_payload: Callable[[], Any] | None = None,
 ) -> Outcome:
-    """Settles a refusal; it is kept, and then definite, only if its kind is.
+    """Settles the claim with a refusal. Redis keeps the refusal only if it is definite.
 
-    `also` adds commands to the batch that settles it. `read_payload` is for operations that
-    have a payload, whose fingerprint is kept with the refusal.
+    `also` adds commands to the batch that settles the claim. Operations with a payload pass
+    `read_payload`; its fingerprint is kept with the refusal. Raises IdempotencyInProgress if
+    another request has taken the claim over.
     """
     answer, answer_ttl_ms = answers.problem(refusal), None
     if refusal.is_definite and read_payload:

@@ -1,4 +1,4 @@
-"""Bookings as one caller may read them: one by its id, or a page of them, newest first."""
+"""Reading the bookings of one caller: one by its id, or a page of them, newest first."""
 
 from datetime import date
 from typing import Any
@@ -13,13 +13,13 @@ from bookings.stays import answers, lookups
 
 
 def get_booking(*, viewer: Caller, booking_id: str) -> dict[str, Any]:
-    """One of the viewer's bookings as the API shows it. Raises NotFound for any other."""
+    """One of the viewer's bookings as the API shows it. Raises NotFound for other bookings."""
     booking = find_own_booking(viewer=viewer, booking_id=booking_id)
     return answers.describe(booking, now=clock.now())
 
 
 def find_own_booking(*, viewer: Caller, booking_id: str) -> Booking:
-    """One of the viewer's bookings, guest's details and all. Raises NotFound for any other."""
+    """One of the viewer's bookings, with the guest's details. Raises NotFound for others."""
     booking = lookups.find_booking(booking_id, owners=viewer.owners_to_match(booking_id))
     if booking is None:
         raise NotFound
@@ -36,7 +36,10 @@ def list_bookings(
     cursor: ObjectId | None = None,
     limit: int = 20,
 ) -> tuple[list[dict[str, Any]], str | None]:
-    """The viewer's bookings, newest first, and the cursor of the next page (None at the end)."""
+    """A page of the viewer's bookings, newest first, as the API shows them.
+
+    Also returns the cursor of the next page, None at the end. `night` is a night of the stay.
+    """
     page, next_cursor = list_own_bookings(
         viewer=viewer,
         user_id=user_id,
@@ -60,7 +63,7 @@ def list_own_bookings(
     cursor: ObjectId | None = None,
     limit: int = 20,
 ) -> tuple[list[Booking], str | None]:
-    """As `list_bookings`, guests' details and all."""
+    """The page that `list_bookings` describes, with the guests' details."""
     found = lookups.list_bookings(
         owners=viewer.owners,
         user_id=user_id,

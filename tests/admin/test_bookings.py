@@ -599,7 +599,7 @@ def test_confirms_nothing_that_an_old_page_does_not_show(desk: Client, guest: Us
 
     assert sent_messages(response) == [
         f"{hold['reference']}: It was moved since this page was opened: room_B from "
-        f"{hold['checkIn']} to {hold['checkOut']} for EUR\xa0120.00; look at it, and confirm again."
+        f"{hold['checkIn']} to {hold['checkOut']} for EUR\xa0120.00. Check it, and confirm again."
     ]
     assert (after, status_of(hold)) == ("pending", "confirmed")
 

@@ -122,7 +122,7 @@ def test_moves_and_cancels_at_once(two: dict[str, Client]) -> None:
             assert events_of(booking) == [moved, done]
             assert booking["rooms"][0]["room"] == "inn_B"
         else:
-            assert "Only a booking that is alive can be moved." in told[0]
+            assert "Only an active booking can be moved." in told[0]
             assert events_of(booking) == [done]
             assert booking["rooms"][0]["room"] == "inn_A"
         for room in ("inn_A", "inn_B"):

@@ -206,7 +206,7 @@ def test_does_not_move_what_is_over(desk: Client, end: str) -> None:
 
     refused = desk.post(page_of(made), sent)
 
-    assert "Only a booking that is alive can be moved." in refused.content.decode()
+    assert "Only an active booking can be moved." in refused.content.decode()
     assert page_of(made) not in desk.get(page_of(made, "change")).content.decode()
     assert stored()[0]["rooms"][0]["room"] == "inn_A"
 

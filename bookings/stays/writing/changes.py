@@ -1,4 +1,4 @@
-"""Changing one booking from what was read to what it should be, if no one changed it meanwhile."""
+"""Changing one booking by compare-and-set: only if it is still as it was read."""
 
 from datetime import timedelta
 from typing import Any, Literal
@@ -32,17 +32,17 @@ from bookings.stays.writing.versioned import (
 def change_booking(
     booking: Booking, changed: Booking, change: Change, *, only_before: timedelta | None = None
 ) -> bool:
-    """Makes `booking` what `changed` is, if nobody changed it since it was read.
+    """Turns `booking` into `changed`, unless the stored booking has changed since it was read.
 
-    With `only_before` the change is made only until that long after `expires_at`, measured by
-    MongoDB's own clock. Returns False if it was not made; raises AlreadyBooked if somebody
-    else has a slot that it needs, NotAuthenticated if who makes it had an account that was deleted
-    meanwhile. Dead holds in its way are expired. Every change moves the version that is compared,
-    so a retry that did not see its first try in the history cannot act.
+    Returns False if the change was not made. With `only_before` it is made only until that long
+    after `expires_at`, by MongoDB's clock. Dead holds in its way are expired. Raises AlreadyBooked
+    if a live booking has a slot that the change needs, NotAuthenticated if the actor's account was
+    deleted meanwhile, ResourceLocked if rivals keep coming and going. Every change moves the
+    version, so a retry that read the booking before its first try was written cannot act twice.
 
-    What is moved relies on the catalogue as it was read, which may not be long ago when it is
-    written: see bookings/catalogue/withdrawal.py. One update has its time looked at before it is
-    sent, and a transaction once more before it commits.
+    A move relies on the catalogue as it was read, and that must not be long before the write: see
+    bookings/catalogue/withdrawal.py. The driver checks the time limit before it sends an update,
+    and again before a transaction commits.
     """
     named = (change.actor,)
     is_one_update = _is_where_it_was(booking, changed) and not account_deletion.with_accounts(named)
@@ -63,7 +63,7 @@ def change_booking(
                 named=named,
             )
         except DuplicateKeyError:
-            # A rival came between our look and our change.
+            # A rival wrote between our look and our change.
             metrics.conflicts.labels("overtaken").inc()
             continue
         metrics.conflicts.labels(verdict).inc()
@@ -85,7 +85,7 @@ def _change(
     only_before: timedelta | None,
     session: ClientSession | None = None,
 ) -> bool:
-    """The compare-and-set itself. Raises DuplicateKeyError where a slot is not free."""
+    """The compare-and-set itself. Raises DuplicateKeyError if a slot is not free."""
     condition: dict[str, Any] = {"_id": booking.id, "status": booking.status}
     if only_before is not None:
         ends_at = {"$add": ["$expires_at", int(only_before.total_seconds() * 1000)]}
@@ -121,7 +121,7 @@ def _change_over_dead_holds(
     only_before: timedelta | None,
     session: ClientSession,
 ) -> Literal["dead_holds", "gone", "stale", "taken"]:
-    """Looks who is in the way, and changes the booking if they are all dead; one snapshot."""
+    """Finds the rivals, and changes the booking if all are dead holds, in one snapshot."""
     live, dead = lookups.find_rivals(changed, session)
     if live:
         return "taken"

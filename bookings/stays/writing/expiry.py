@@ -1,4 +1,4 @@
-"""Giving dead holds the status `expired`, in a sweep or where one is in the way."""
+"""Marking dead holds as expired, in a sweep or when one is in the way of a booking."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -29,9 +29,12 @@ from bookings.stays.writing.versioned import Write, with_one_line_more, write_ve
 
 @dataclass(frozen=True)
 class Batch:
-    """What one batch of a sweep came to. Who was found, but not expired, was quicker: it was
-    confirmed, extended, cancelled or expired by somebody else in between. `failed` has those apart
-    that cannot be expired as they are, by id, each with what went wrong."""
+    """The result of one batch of a sweep.
+
+    Of the holds that were `found`, `failed` has those that could not be expired: the error by the
+    hold's id. Any others that are not `expired` were confirmed, extended, cancelled or expired by
+    another request in between.
+    """
 
     found: int = 0
     expired: int = 0
@@ -40,22 +43,21 @@ class Batch:
 
 
 class DamagedHold(Exception):
-    """The document of a hold is not as this site writes them; manage.py doctor tells more."""
+    """The document of a hold is damaged; run manage.py doctor for details."""
 
 
 def expire_dead_holds(*, limit: int, besides: Sequence[Any] = ()) -> Batch:
-    """Tidies up to `limit` holds that ran out, those that have been dead longest first, other than
-    those with these ids.
+    """Marks up to `limit` dead holds as expired, the longest dead first.
 
-    Late, twice or beside another sweep it changes nothing that was not dead already. Nobody
-    needs more of a hold here than its version, so its answers and guests stay where they are.
+    `besides` are ids of holds to leave out. A sweep that runs late, twice or beside another one
+    changes only dead holds. It reads no answers and no guests, since it needs only the versions.
     """
     found = list(
         collection("bookings")
         .find(
             {**DEAD, "_id": {"$nin": list(besides)}},
             {
-                # What is no history has no length, and is met by no update.
+                # A history that is no array has no length, so no update would match.
                 "version": VERSION,
                 "lines": LINES,
                 "has_history": {"$isArray": "$history"},
@@ -80,7 +82,7 @@ def expire_dead_holds(*, limit: int, besides: Sequence[Any] = ()) -> Batch:
             hold["_id"],
             Seen(int(hold["version"]), hold["lines"]),
             now,
-            # A document that lacks them is left to the doctor.
+            # If the document lacks these fields, it is left to the doctor.
             has_reader=notices.has_reader(
                 kind=hold.get("kind", ""),
                 owner=str(hold.get("owner", "")),
@@ -107,18 +109,18 @@ def expire_dead_holds(*, limit: int, besides: Sequence[Any] = ()) -> Batch:
 
 
 def expire(hold: Booking, *, session: ClientSession) -> None:
-    """Marks one dead hold, together with whatever else the session's transaction does."""
+    """Marks one dead hold as expired, in the session's transaction."""
     expiry = _expiry(hold.id, hold.seen, clock.now(), has_reader=has_reader(hold))
     write_versioned(expiry, session=session)
 
 
 def has_reader(booking: Booking) -> bool:
+    """Whether news of the booking has a reader; see `notices.has_reader`."""
     return notices.has_reader(kind=booking.kind, owner=booking.owner, address=booking.guest.email)
 
 
 def _expiry(booking_id: ObjectId, seen: Seen, now: datetime, *, has_reader: bool) -> Write:
-    """What marks a dead hold, unless it was confirmed, extended or cancelled since it was
-    `seen`."""
+    """The write that marks a dead hold, unless the hold has changed since it was `seen`."""
     change = Change(at=now, event="expired", actor="system")
     pushed = {"history": change_document(change)}
     if has_reader:

@@ -1,4 +1,4 @@
-"""Who the guest is, and what a guest is found by, in bookings that are there."""
+"""Changing the guest's details and search terms in stored bookings."""
 
 from datetime import date
 from typing import Any
@@ -15,16 +15,16 @@ from bookings.points import reached
 from bookings.stays import lookups
 from bookings.stays.writing.versioned import AS_IT_IS, Write, write_versioned
 
-# Of so many bookings the terms are looked at in one go, some tenths of a second.
+# One batch takes some tenths of a second.
 TERMS_BATCH = 1_000
 
 
 def erase_guest(spellings: list[str], *, only_over_by: date | None) -> int:
-    """Takes out who the guest was, wherever one of these addresses stands; in how many bookings.
+    """Removes the guest's details from all bookings with one of these addresses; returns how many.
 
-    With a day only of what is over by it. What was answered keeps its bytes, in which no guest is;
-    the digest of what was sent goes, since who knows the rest could try names on it. Safe to
-    repeat.
+    With `only_over_by` it leaves alone bookings that may still be expected on that day. Stored
+    answers keep their bytes; they do not contain the guest. The fingerprint of the request goes:
+    anyone who knows the rest of the request could try names on it. Safe to repeat.
     """
     condition: dict[str, Any] = {"guest.email": {"$in": spellings}}
     if only_over_by is not None:
@@ -49,12 +49,12 @@ def erase_guest(spellings: list[str], *, only_over_by: date | None) -> int:
 
 
 def refresh_search_terms() -> int:
-    """Makes what guests are found by, their terms and how their address is spelled, what it would
-    be for a new booking; returns for how many it was not.
+    """Updates search terms and the spelling of addresses to those of a new booking.
 
-    In batches by id, so it may be stopped and run again. Guests that are written meanwhile are
-    left as they are written. The version stays: it says of nobody else anything, and a migration
-    that moved it would have an earlier release, which counts lines alone, fall behind.
+    Returns how many bookings it changed. It works in batches by id, so it may be stopped and run
+    again. A guest that is written meanwhile stays as written. The version stays, too: no one's
+    decision depends on these fields, and an earlier release, which counts only lines, could not
+    follow a version that a migration moved.
     """
     countries = inventory.hotel_countries()
     fields = dict.fromkeys(("hotel", "guest", "search_terms"), 1)
@@ -80,13 +80,13 @@ def refresh_search_terms() -> int:
 
 
 def _refreshing(document: dict[str, Any], country: str) -> dict[str, Any] | None:
-    """The update for a document that its guest is not found by, in this country; None if it is."""
+    """The update for a document with outdated terms or spelling, or None if it is up to date."""
     try:
         guest = Guest(**document["guest"])
         address = respell_address(guest.email)
         terms = terms_of(guest, country=country)
     except (AttributeError, KeyError, TypeError):
-        return None  # A guest that cannot be read is left to the doctor.
+        return None  # A guest that cannot be parsed is left to the doctor.
     if (document.get("search_terms", []), guest.email) == (terms, address):
         return None
     if terms:

@@ -1,6 +1,6 @@
-"""Writing a new booking: one insert, and two unique indexes that decide whether it may be there.
+"""Writing a new booking: one insert, and two unique indexes that decide whether it succeeds.
 
-Nothing here trusts a lock; see bookings/indexes.py.
+Nothing here relies on a lock; bookings/indexes.py explains the indexes.
 """
 
 import dataclasses
@@ -36,18 +36,18 @@ from idempotency.claims import Answer
 AnswerFor = Callable[[Booking, datetime], Answer]
 
 
-# How often a booking whose rivals vanished between its two transactions is tried again. A
-# fourth time has never been needed; giving up then is a refusal that may be retried.
+# How often to try if rivals vanish between the two transactions. A fourth try has never been
+# needed. Giving up is a refusal that the client may retry.
 WRITE_ATTEMPTS = 3
 
 
 @dataclass(frozen=True)
 class Written:
-    """What came of writing a booking: ours is `booked`, or this key's answer was found.
+    """The result of writing a booking: `booked`, or an existing booking that has the key now.
 
-    `twin` is the key's own booking, `adopted` the caller's hold that took the key in. `key` is as
-    it is stored, with the answer to send. `over` is what was in the way of one that was booked at
-    the second try.
+    `twin` means that this key had made a booking before; `adopted`, that the caller's own hold has
+    adopted the key. `key` is the key as stored, with the answer to send. `over` says what was
+    removed from the way of a new booking, if anything.
     """
 
     outcome: Literal["booked", "twin", "adopted"]
@@ -56,7 +56,7 @@ class Written:
 
 
 class QuoteIsOver(Exception):
-    """The booking that rooms or price were taken from is not there any more as it was seen."""
+    """The booking that supplied rooms or price has changed since it was read."""
 
 
 def write_booking(
@@ -69,17 +69,18 @@ def write_booking(
 ) -> Written:
     """Writes a new booking under its first key, which carries its answer.
 
-    `limits` and `answer_for` are for holds: how much may be held with it (None for anything), and
-    how the answer is worded for a hold that the caller has already, and which then takes the key.
-    What `answer_for` raises undoes the whole transaction and is raised here.
+    `limits` and `answer_for` are for holds. `limits` bounds what the holder may hold; None means
+    no limit. `answer_for` makes the answer if the caller's own hold adopts the key. If it raises,
+    the transaction is undone, and the exception is raised here.
 
-    `only_as` is the booking that rooms or price were taken from, as it was seen. No calendar was
-    asked about them, so nothing new is made of them: this is its twin, or is adopted by it.
+    `only_as` is the booking that supplied rooms or price, as it was read. The calendar was not
+    asked about them, so no new booking is made of them: either the key has made that booking
+    already, or that booking adopts the key.
 
-    Raises AlreadyBooked if somebody has one of its slots, what `judge_hold` raises if it is more
-    than the limits allow, QuoteIsOver if it cannot be `only_as`, ResourceLocked if rivals kept
-    coming and going, NotAuthenticated if it is in the name of an account that was deleted
-    meanwhile. Whatever it returns is durable.
+    Raises AlreadyBooked if a live booking has one of the slots, the errors of `judge_hold` if a
+    limit is exceeded, QuoteIsOver if `only_as` has changed, ResourceLocked if rivals keep coming
+    and going, NotAuthenticated if the caller's or the owner's account was deleted meanwhile. A
+    result that it returns is durable.
     """
     named = (booking.caller, booking.owner)
     for _ in range(WRITE_ATTEMPTS):
@@ -99,7 +100,7 @@ def write_booking(
                 named=named,
             )
         except DuplicateKeyError:
-            # Another rival came between our look and our insert.
+            # Another rival wrote between our look and our insert.
             metrics.conflicts.labels("overtaken").inc()
             continue
         if isinstance(written, Written):
@@ -115,7 +116,7 @@ def write_booking(
 
 def _insert(booking: Booking, key: Key, limits: HoldLimits | None, session: ClientSession) -> None:
     news = notices.notices_of(booking, booking.history[0], seen=booking.seen)
-    # One insert: what is booked, the key that it is booked under, and who is to be told.
+    # One insert: the booking, its key and its news.
     document = to_document(booking) | {
         "keys": [key_document(key)],
         "outbox": [notice_document(notice) for notice in news],
@@ -134,10 +135,10 @@ def _resolve_conflict(
     only_as: Booking | None,
     session: ClientSession,
 ) -> Written | Literal["taken", "gone", "stale"]:
-    """Looks up the key first, then every active rival, and decides; one snapshot for all.
+    """Looks up the key, then all active rivals, and decides, in one snapshot.
 
-    It returns its verdict rather than raising it, so that the transaction commits: only the
-    commit makes sure that what was read here cannot be rolled back.
+    It returns its verdict instead of raising it, so that the transaction commits: only the commit
+    guarantees that what was read here cannot be rolled back.
     """
     bookings = collection("bookings")
     now = clock.now()
@@ -149,7 +150,7 @@ def _resolve_conflict(
         assert found is not None
         if lookups.still_replays(found, twin, now):
             return Written("twin", found)
-        # From here on the key means the new wish, but what it has made can still be confirmed.
+        # From now on the key means the new wish. It can still confirm its earlier booking.
         retire = {
             "$pull": {"keys": {"digest": key.digest}},
             "$addToSet": {"retired_keys": key.digest},
@@ -161,7 +162,8 @@ def _resolve_conflict(
 
     if [rival.is_same_stay(booking) for rival in live] == [True]:
         hold = live[0]
-        # Only who wants to hold: a 201 to who wants to book must mean that it is booked.
+        # Only a hold adopts, and only for a request to hold: a 201 to a request to book must mean
+        # that the stay is booked.
         may_adopt = hold.status == booking.status == PENDING and len(hold.keys) < lookups.MAX_KEYS
         is_as_seen = only_as is None or (hold.id, hold.seen) == (only_as.id, only_as.seen)
         if may_adopt and is_as_seen and answer_for:
@@ -186,16 +188,18 @@ def _adopt(
     now: datetime,
     session: ClientSession,
 ) -> Written:
-    """Gives the caller who came back their own hold, under the key they came with.
+    """Lets the caller's own hold adopt the key of this request.
 
-    Who comes may be told otherwise this time: guests, and what is said of them, are taken over.
+    The request may name other guests than the first one did. Their number and details, the notes
+    and the language are taken over.
     """
     before = hold
     guests = {booked.room: booked.guests for booked in booking.rooms}
     hold = dataclasses.replace(
         hold,
         version=before.version + 1,
-        # They were priced as what they were then, whatever category they are sold in by now.
+        # Only the number of guests changes. The hold keeps the categories by which it was priced,
+        # even if its rooms are sold in others now.
         rooms=tuple(
             dataclasses.replace(booked, guests=guests[booked.room]) for booked in hold.rooms
         ),
@@ -209,12 +213,12 @@ def _adopt(
     document = to_document(hold)
     pushed: dict[str, Any] = {"keys": key_document(key)}
     if not has_reader(before):
-        # Nobody was to be reminded of it until now.
+        # The hold had no reader until now, so it has no reminder yet.
         news = notices.notices_of(hold, hold.history[0], seen=hold.seen)
         pushed["outbox"] = {"$each": [notice_document(notice) for notice in news]}
     taken_over = ("rooms", "guests", "notes", "language")
     fields = {name: document[name] for name in taken_over} | guest_document(hold)
-    # It was read in this transaction's snapshot, so a change in between undoes all of it.
+    # The hold was read in this transaction's snapshot, so a change in between undoes all of this.
     write_versioned(
         Write({"_id": hold.id}, before.seen, {"$push": pushed, "$set": fields}), session=session
     )

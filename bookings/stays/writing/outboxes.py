@@ -1,4 +1,4 @@
-"""Taking news that was passed on out of the outboxes."""
+"""Removing news from the outboxes after it was passed on."""
 
 from collections.abc import Mapping
 
@@ -9,9 +9,9 @@ from bookings.infrastructure.connections import collection
 
 
 def empty_outboxes(passed_on: Mapping[ObjectId, list[str]]) -> None:
-    """Takes the news with these ids, by booking, out of the outboxes; safe to repeat.
+    """Removes the notices with these ids, listed by booking; safe to repeat.
 
-    The version stays: it is no change of the booking, and must not make one fail.
+    The version stays: this does not change the booking, and must not make a change fail.
     """
     pulled = [
         UpdateOne({"_id": booking_id}, {"$pull": {"outbox": {"id": {"$in": ids}}}})

@@ -1,4 +1,4 @@
-"""Whose bookings are: given to an account, or to the pseudonym of an account that is deleted."""
+"""Changing the owner of bookings: to an account, or to the pseudonym of a deleted account."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from bookings.indexes import guests_with_address
 from bookings.stays.hold_limits import HoldLimits, may_take_over
 from bookings.stays.writing.versioned import AS_IT_IS, Write, in_transaction_of, write_versioned
 
-# What is or was more than a hold. One that was booked at once never had an end.
+# Bookings that are or were more than a hold. One without a hold never had an end.
 _WAS_BOOKED: dict[str, Any] = {
     "$or": [
         {"status": CONFIRMED},
@@ -21,10 +21,10 @@ _WAS_BOOKED: dict[str, Any] = {
 
 
 def adopt_bookings_of(guest: str, new_owner: Caller, *, limits: HoldLimits) -> int:
-    """Gives everything that this guest owns to a user; returns how many bookings.
+    """Gives all bookings of this guest to a user; returns how many.
 
-    Holds stay the guest's if both together hold more than the limits allow: else a person who logs
-    in with one browser after the other would hold what they like. Raises NotAuthenticated if the
+    The guest keeps the holds if both together exceed the limits. Otherwise a person could hold any
+    number of rooms by logging in from one browser after another. Raises NotAuthenticated if the
     user's account was deleted meanwhile.
     """
     holder = {"owner": str(new_owner), "user_id": new_owner.id}
@@ -38,10 +38,10 @@ def adopt_bookings_of(guest: str, new_owner: Caller, *, limits: HoldLimits) -> i
 
 
 def adopt_bookings_for(address: str, new_owner: Caller) -> int:
-    """Gives what guests have booked with this address to a user; returns how many bookings.
+    """Gives guests' bookings with this e-mail address to a user; returns how many.
 
-    Only what was booked, be it cancelled since. A hold can be made with anybody's address, would
-    count among the new owner's, and could not be confirmed by them. Raises NotAuthenticated if the
+    It leaves out holds; cancelled bookings count. Anyone can make a hold with any address: it would
+    use up the new owner's limits, and they could not confirm it. Raises NotAuthenticated if the
     user's account was deleted meanwhile.
     """
     adoption = Write(
@@ -53,7 +53,7 @@ def adopt_bookings_for(address: str, new_owner: Caller) -> int:
 
 
 def _adoption(new_owner: Caller) -> list[dict[str, Any]]:
-    """The owner changes and nothing else; a history that is full stays as it is."""
+    """Changes the owner and adds a line to the history, unless the history is full."""
     line = {"at": "$$NOW", "event": "adopted", "actor": str(new_owner)}
     has_room = {"$lt": [{"$size": "$history"}, MAX_HISTORY]}
     return [
@@ -70,11 +70,11 @@ def _adoption(new_owner: Caller) -> list[dict[str, Any]]:
 
 
 def replace_person(person: str, pseudonym: str) -> int:
-    """Writes the pseudonym wherever the person stands; returns in how many bookings.
+    """Replaces the person with the pseudonym everywhere; returns in how many bookings.
 
-    It misses none once `people.begin_deletion` has marked the person. Answers that were given keep
-    their bytes, and what the hotel knows of the guest stays. It reads every booking, since no index
-    is worth having for it. Safe to repeat.
+    After `account_deletion.begin_deletion` has marked the person it misses none. Stored answers
+    keep their bytes, and the guest's details stay. It reads every booking, since this does not
+    justify an index. Safe to repeat.
     """
 
     def swapped(field: str) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def replace_person(person: str, pseudonym: str) -> int:
     replaced = {
         "caller": swapped("$caller"),
         "owner": swapped("$owner"),
-        # A person's own bookings carry the id of their account here.
+        # In a person's own bookings this is the id of their account.
         "user_id": {"$cond": [{"$eq": ["$owner", person]}, pseudonym, "$user_id"]},
         "history": {"$map": {"input": "$history", "as": "change", "in": change}},
     }

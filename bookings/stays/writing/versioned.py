@@ -1,4 +1,4 @@
-"""The one door to a booking that is there: compare the version, and move it with every change."""
+"""The only way to change a stored booking: compare its version, and move it with every change."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from bookings.domain.booking import VERSION, Seen
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.mongodb.transactions import in_transaction
 
-# For a pipeline, by which MongoDB makes of each booking what follows from how it is at that moment:
-# nothing was read before, so nothing that was read can be out of date.
+# For an update that is a pipeline: MongoDB computes it from each booking as it is at that moment.
+# Nothing was read before, so there is no version to compare.
 AS_IT_IS: Literal["as it is"] = "as it is"
 
 Result = TypeVar("Result")
@@ -21,8 +21,10 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Write:
-    """What becomes of a booking that has this condition and still is as it was seen; with
-    AS_IT_IS, of every one that has the condition."""
+    """An update of the booking that meets the condition and is still as it was `seen`.
+
+    With AS_IT_IS it updates every booking that meets the condition.
+    """
 
     condition: Mapping[str, Any]
     seen: Seen | Literal["as it is"]
@@ -33,11 +35,11 @@ def write_versioned(
     *writes: Write,
     session: ClientSession | None = None,
 ) -> int:
-    """The one door to a booking that is there; returns how many were changed.
+    """Applies the writes; returns how many bookings changed.
 
-    Whatever is changed, its version moves, so that nobody acts on what they read before. Raises
-    DuplicateKeyError where a slot is not free. What is no history has no length; such a document
-    is left to the doctor.
+    The version of each changed booking moves, so no one can act on an earlier read. Raises
+    DuplicateKeyError if a slot is not free. A document whose `history` is no array matches no
+    write; it is left to the doctor.
     """
     bookings = collection("bookings")
     versioned = [_versioned(write) for write in writes]
@@ -49,12 +51,12 @@ def write_versioned(
 
 
 def with_one_line_more(seen: Seen) -> Seen:
-    """What a change that leaves a line makes of it."""
+    """The state after a change that adds one line to the history."""
     return Seen(seen.version + 1, seen.lines + 1)
 
 
 def _versioned(write: Write) -> tuple[Mapping[str, Any], Any]:
-    """Filter and update, which compare the version and move it."""
+    """The filter, which compares the version, and the update, which moves it."""
     if not isinstance(write.seen, Seen):
         assert isinstance(write.update, Sequence), "MongoDB computes it from the booking as it is"
         return write.condition, [{"$set": {"version": {"$add": [VERSION, 1]}}}, *write.update]
@@ -70,9 +72,9 @@ def _versioned(write: Write) -> tuple[Mapping[str, Any], Any]:
 def in_transaction_of(
     callback: Callable[[ClientSession], Result], *, named: Iterable[str] = ()
 ) -> Result:
-    """A transaction (bookings/infrastructure/mongodb/transactions.py) that names these callers.
+    """Runs the callback in a transaction that writes in the name of these callers.
 
-    Those of them with an account must still have it. Raises NotAuthenticated otherwise.
+    Raises NotAuthenticated if one of them had an account that was deleted.
     """
 
     def run(session: ClientSession) -> Result:
