@@ -1,6 +1,6 @@
-"""What the words of the business mean: a booking, a wish for a stay, a caller, money.
+"""The concepts of the business: a booking, a request for a stay, a caller, money.
 
-Modules here hold the facts and the rules that need nobody else's data; what reads the catalogue is
-in `catalogue`, what reads or writes bookings in `stays`. They may import `infrastructure`,
-`refusals` and `points`.
+Modules here have the facts and the rules that need no other data. `catalogue` reads the catalogue;
+`stays` reads and writes bookings. Modules here may import `infrastructure`, `refusals` and
+`points`.
 """

@@ -1,14 +1,14 @@
-"""Where a person's writes meet the deletion of their account.
+"""The document in which a person's writes and the deletion of their account conflict.
 
-Deleting an account puts a pseudonym wherever the person stands. What a request of theirs writes
-after that would name a person that no later run looks for. A read before the write cannot prevent
-it: a request may stand still for any time between the two. So whatever is written in the name of
-an account changes the document that the account has here, in the same transaction, and its
-deletion begins with a mark in that document. One of the two is first: either the write was
-committed before the mark, and is found by what comes after it, or it meets the mark and is
-undone. docs/decisions/0030 tells more.
+The deletion of an account replaces the person with a pseudonym everywhere. If a request of that
+person wrote afterwards, it would leave a name that no later run looks for. A check before the write
+cannot prevent that: the request may pause for any time in between. So each write in the name of an
+account also changes the account's document here, in the same transaction, and a deletion begins
+with a mark in that document. One of the two comes first. Either the write commits before the mark,
+and the deletion finds it; or the write meets the mark and is undone. docs/decisions/0030 has the
+details.
 
-The document stays when the account is gone. Partners and guests have none.
+The document stays after the account is gone. Partners and guests have none.
 """
 
 import secrets
@@ -28,12 +28,12 @@ COLLECTION = "people"
 
 
 def let_write(callers: Iterable[str], session: ClientSession) -> None:
-    """Has this transaction write in the name of these callers, of whatever kind.
+    """Notes that this transaction writes in the name of these callers, of any kind.
 
-    Raises NotAuthenticated, which must leave the transaction, for an account that is being
-    deleted or was. The count is what makes it a write, for the deletion to meet.
+    Raises NotAuthenticated if the account of one is being deleted or was; the exception must leave
+    the transaction. The counter makes sure that this is a write, which conflicts with a deletion.
     """
-    # In one order, so that two transactions with the same people do not wait for each other.
+    # Sorted, so that two transactions with the same people do not wait for each other.
     for person in sorted(with_accounts(callers)):
         found = collection(COLLECTION).find_one_and_update(
             {"_id": person},
@@ -44,17 +44,18 @@ def let_write(callers: Iterable[str], session: ClientSession) -> None:
         )
         assert found is not None, "an upsert finds or makes it"
         if "pseudonym" in found:
-            # Staff may be writing for another person, so it says whose account is gone.
+            # Staff may write for another person, so the sentence names the account.
             raise NotAuthenticated(f"The account {person} was deleted; use another one.")
 
 
 def with_accounts(callers: Iterable[str]) -> set[str]:
-    """Those of the callers that are people with an account."""
+    """Those callers that are people with an account."""
     return {caller for caller in callers if caller.startswith("user:")}
 
 
 def write_as(person: str, write: Callable[[ClientSession], Result]) -> Result:
-    """A transaction in the name of one person. Raises what `let_write` raises."""
+    """Runs `write` in a transaction in the name of one person. Raises NotAuthenticated as
+    `let_write` does."""
 
     def run(session: ClientSession) -> Result:
         let_write([person], session)
@@ -64,17 +65,17 @@ def write_as(person: str, write: Callable[[ClientSession], Result]) -> Result:
 
 
 def is_closed(person: str) -> bool:
-    """Whether the person's deletion has begun; it may have come to its end."""
+    """Whether the deletion of the person's account has begun; it may also have ended."""
     begun = {"_id": person, "pseudonym": {"$exists": True}}
     return collection(COLLECTION).find_one(begun, {"_id": 1}) is not None
 
 
 def begin_deletion(person: str, session: ClientSession | None = None) -> str:
-    """Ends what the person may write; returns the pseudonym that stands for them from now on.
+    """Ends all writes in the name of the person; returns the pseudonym that replaces them.
 
-    Safe to repeat: a deletion that was cut short goes on with the pseudonym it began with. In a
-    transaction it begins if that is committed: what the transaction reads after it has all that the
-    person wrote.
+    Safe to repeat: an interrupted deletion continues with its first pseudonym. Inside a transaction
+    the deletion begins with the commit. Later reads of that transaction then see everything that
+    the person wrote.
     """
     chosen = f"gone:{secrets.token_hex(12)}"
     marked = collection(COLLECTION).find_one_and_update(

@@ -1,7 +1,7 @@
-"""The booking document: how it is made, read back, and named.
+"""The booking: its types, its document in MongoDB, and its names.
 
-One document holds a whole booking: slots, keys with their answers, price, history. So one
-insert checks for a rival on the night and a twin of the key in the same instant.
+One document holds a whole booking: slots, keys with their answers, price, history. So one insert
+checks at once for a rival on a slot and for a twin of the key.
 """
 
 import secrets
@@ -18,27 +18,27 @@ from bookings.domain.stay_request import Guest, StayRequest
 PENDING, CONFIRMED, CANCELLED, EXPIRED = "pending", "confirmed", "cancelled", "expired"
 STATUSES = (PENDING, CONFIRMED, CANCELLED, EXPIRED)
 
-# A block takes a room out of service. It keeps its nights by the same index as a stay does.
+# A block takes a room out of service. The index that guards a stay's nights guards its nights, too.
 STAY, BLOCK = "stay", "block"
 
-# What the desk marked about the guest. A document without the field has no mark.
+# The desk's mark about the guest. A document without the field has no mark.
 EXPECTED, CHECKED_IN, CHECKED_OUT, NO_SHOW = "expected", "checked_in", "checked_out", "no_show"
 PRESENCES = (EXPECTED, CHECKED_IN, CHECKED_OUT, NO_SHOW)
 
-# The states that keep others out. Every query on slots repeats this condition, or MongoDB
-# cannot use the partial index.
+# The statuses that keep the slots. Every query on slots repeats this condition, or MongoDB cannot
+# use the partial index.
 ACTIVE = (PENDING, CONFIRMED)
 
-# A hold that ran out, by MongoDB's own clock. It must have an end, since an expression takes
-# what is missing for less than any date.
+# A dead hold: its end has passed by MongoDB's clock. The condition asks for a date, since in an
+# expression a missing field is less than any date.
 DEAD: dict[str, Any] = {
     "status": PENDING,
     "expires_at": {"$type": "date"},
     "$expr": {"$lte": ["$expires_at", "$$NOW"]},
 }
 
-# The same, to be computed of a document that was found by something else. What becomes of this is
-# kept for a day, so no process's idea of the time is asked.
+# The same as an expression, for documents that another condition found. Answers that follow from it
+# are kept for a day, so MongoDB's clock decides and not a process's idea of the time.
 IS_DEAD: dict[str, Any] = {
     "$and": [
         {"$eq": ["$status", PENDING]},
@@ -47,8 +47,8 @@ IS_DEAD: dict[str, Any] = {
     ]
 }
 
-# A hold may be confirmed this long after its end, while its slots are free: somebody who was
-# typing a card number when it ran out should not start again.
+# How long after its end a hold may still be confirmed, while its slots are free: a guest who is
+# typing a card number at that moment should not have to start again.
 LATE_CONFIRM = timedelta(minutes=10)
 
 MAX_HISTORY = 200
@@ -59,7 +59,7 @@ REFERENCE_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 
 @dataclass(frozen=True)
 class Price:
-    """What a stay costs, in minor units of `currency`, frozen when it was booked."""
+    """What a stay costs for each night, in minor units of `currency`. Frozen by the booking."""
 
     currency: str
     nights: tuple[tuple[date, int], ...]
@@ -71,6 +71,8 @@ class Price:
 
 @dataclass(frozen=True)
 class BookedRoom:
+    """One room of a booking: its id, the category by which it was priced, its number of guests."""
+
     room: str
     category: str
     guests: int
@@ -78,9 +80,10 @@ class BookedRoom:
 
 @dataclass(frozen=True)
 class Key:
-    """An idempotency key that made or adopted the booking, with the bytes it was answered.
+    """An idempotency key of the booking, with its answer. It made the booking or was adopted.
 
-    `until` is set for server-made keys only: after that they no longer replay.
+    `made_by` is `client` or `server`. Only a server-made key has `until`, after which it no longer
+    replays. `body` is the exact bytes of the answer.
     """
 
     digest: str
@@ -93,9 +96,9 @@ class Key:
 
 @dataclass(frozen=True)
 class Change:
-    """One line of the history; `status` and `body` are the answer it was acknowledged with.
+    """One line of the history. `status` and `body` are the answer that acknowledged the change.
 
-    `reason` is what staff gave for it, in their words.
+    `key` is the digest of the change's idempotency key. `reason` is the reason that staff gave.
     """
 
     at: datetime
@@ -109,8 +112,10 @@ class Change:
 
 @dataclass(frozen=True)
 class Seen:
-    """What tells one state of a booking from the next: its version, and how many lines its history
-    has. Both are compared, since a release before versions moves the lines alone."""
+    """One state of a booking: its version, and the number of lines in its history.
+
+    A compare-and-set compares both, since a release before versions moves only the lines.
+    """
 
     version: int
     lines: int
@@ -118,12 +123,10 @@ class Seen:
 
 @dataclass(frozen=True)
 class Notice:
-    """News of the booking for its guest or partner, from `due_at` on.
+    """A piece of news in the booking's outbox, for its guest or partner, due at `due_at`.
 
-    Made by bookings/stays/notices.py.
-
-    `version` is the booking's that the news came with, `ends_at` the end of the hold that is
-    announced by `expiring`.
+    bookings/stays/notices.py makes it. `version` is the booking's version after the change.
+    `ends_at` is the end of the hold, for the event `expiring` only.
     """
 
     id: str
@@ -136,11 +139,11 @@ class Notice:
 
 @dataclass(frozen=True)
 class Draft:
-    """A booking that is asked for, as far as the request alone says what it will be.
+    """A requested booking: everything that follows from the request alone.
 
-    Hotel, price and rooms come with the offer, and only with all of them is there a Booking.
-    `digest` is that of the key it was asked for under, and `was_guest` the guest that the owner was
-    before they logged in, "" for none.
+    The offer adds hotel, price and rooms, and only all of them together make a Booking. `digest`
+    is that of the request's key. `was_guest` is the guest that the owner was before the login, ""
+    if none.
     """
 
     id: ObjectId
@@ -156,10 +159,10 @@ class Draft:
 
 @dataclass(frozen=True)
 class Booking:
-    """A booking as read from, or about to be written to, the `bookings` collection.
+    """A booking as read from the collection `bookings`, or as it will be written there.
 
-    `category` is that of all its rooms, None if they differ. `version` grows with every change,
-    whichever field it changes; the history tells of the changes that people look for.
+    `category` is the category of all its rooms, or None if they differ. `version` grows with every
+    change of any field; the history has the changes that people look for.
     """
 
     id: ObjectId
@@ -183,19 +186,19 @@ class Booking:
     keys: tuple[Key, ...] = ()
     history: tuple[Change, ...] = ()
     kind: str = STAY
-    # Digests of server-made keys that mean another booking by now.
+    # Digests of server-made keys that no longer mean this booking.
     retired_keys: tuple[str, ...] = ()
-    # And by digest what they were answered last.
+    # The last answer to each of them, by digest.
     retired_answers: Mapping[str, bytes] = field(default_factory=dict)
     presence: str = EXPECTED
-    # What was not passed on yet.
+    # News that was not passed on yet.
     outbox: tuple[Notice, ...] = ()
-    # In which language the guest is written to.
+    # The language of the guest's mails.
     language: str = "en"
     version: int = 1
-    # The hotel's, by which the guest's phone number is read (ISO 3166).
+    # The hotel's country (ISO 3166), used to parse the guest's phone number.
     country: str = ""
-    # From this night on the rooms are somebody else's to have, though the stay was booked longer.
+    # The first night that a no-show gave back for sale.
     released_from: date | None = None
 
     @property
@@ -204,7 +207,7 @@ class Booking:
 
     @property
     def slots(self) -> list[str]:
-        """Every room on every night that it keeps, as the unique index sees them."""
+        """The slots that the booking keeps: each room on each night, as in the unique index."""
         return slots_of(self.rooms, self.check_in, self.released_from or self.check_out)
 
     @property
@@ -212,7 +215,7 @@ class Booking:
         return tuple(booked.room for booked in self.rooms)
 
     def status_at(self, now: datetime) -> str:
-        """The status as it is at `now`: a hold past its end is expired, tidied or not."""
+        """The status at `now`: a hold past its end counts as expired, even before a sweep."""
         if self.status == PENDING and self.expires_at is not None and self.expires_at <= now:
             return EXPIRED
         return self.status
@@ -222,15 +225,15 @@ class Booking:
         return next((key for key in self.keys if key.digest == digest), None)
 
     def was_made_under(self, digest: str) -> bool:
-        """Whether this key made or adopted the booking, be it long ago."""
+        """Whether this key made the booking or was adopted by it, even if it has retired since."""
         return self.key_for(digest) is not None or digest in self.retired_keys
 
     def change_for(self, digest: str) -> Change | None:
-        """The change that was acknowledged under this digest, if there was one."""
+        """The change that was made under this key, if there is one."""
         return next((change for change in self.history if change.key == digest), None)
 
     def is_same_stay(self, other: "Booking") -> bool:
-        """Whether both are the same rooms and nights for one person, booked by anyone."""
+        """Whether both have the same owner, guest, rooms and nights, whoever called."""
         return (
             (self.owner, self.user_id) == (other.owner, other.user_id)
             and self.hotel == other.hotel
@@ -239,49 +242,49 @@ class Booking:
 
 
 def common_category(rooms: tuple[BookedRoom, ...]) -> str | None:
-    """The category of all the rooms, or None if they have several."""
+    """The category of all the rooms, or None if they differ."""
     categories = {booked.category for booked in rooms}
     return categories.pop() if len(categories) == 1 else None
 
 
 def slots_of(rooms: Iterable[BookedRoom], first: date, end: date) -> list[str]:
-    """Each of the rooms on each night in [first, end), once and in order."""
+    """The slots of these rooms on each night in [first, end), sorted, without repetition."""
     return sorted(
         {slot_of(night, booked.room) for night in nights_between(first, end) for booked in rooms}
     )
 
 
 def slot_of(night: date, room: str) -> str:
-    """`2027-02-15|room_A`: the night first, so that a stay is one range of the index."""
+    """`2027-02-15|room_A`: the night comes first, so that a stay is one range of the index."""
     return f"{night.isoformat()}|{room}"
 
 
 def nights_between(check_in: date, check_out: date) -> Iterator[date]:
-    """The nights of a stay: from check-in up to, and without, check-out."""
+    """The nights of a stay: from check-in to the day before check-out."""
     return (check_in + timedelta(days=n) for n in range((check_out - check_in).days))
 
 
 def new_id(now: datetime) -> ObjectId:
-    """An id that sorts by creation, on MongoDB's clock to the second."""
+    """An id that sorts by the time of creation, to the second, by MongoDB's clock."""
     return ObjectId(int(now.timestamp()).to_bytes(4, "big") + ObjectId().binary[4:])
 
 
 def new_reference(hotel_code: str) -> str:
-    """`DEMO-7K3M9Q2X`: 32^8 possibilities a hotel, and a unique index behind them."""
+    """`DEMO-7K3M9Q2X`: 32^8 possibilities for each hotel, and a unique index."""
     return f"{hotel_code}-" + "".join(secrets.choice(REFERENCE_LETTERS) for _ in range(8))
 
 
-# The version, for MongoDB to compute. What a release without this field has written has none, and
-# that release, which may still run beside this one, adds to the history and leaves it as it is.
+# The version as an expression for MongoDB. An earlier release wrote bookings without this field. It
+# may still run beside this one; then it adds lines to the history and leaves the version as it is.
 LINES: dict[str, Any] = {"$cond": [{"$isArray": "$history"}, {"$size": "$history"}, 0]}
 VERSION: dict[str, Any] = {"$max": [{"$cond": [{"$isNumber": "$version"}, "$version", 0]}, LINES]}
 
 
 def to_document(booking: Booking) -> dict[str, Any]:
-    """The document for MongoDB. Dates are text: a hotel's calendar day is no moment.
+    """The document for MongoDB. Dates are text, because a hotel's calendar day is not a moment.
 
-    A booking that is made has no mark of the desk yet, so `presence` comes with the first one, and
-    `released_from` with a no-show's.
+    A new booking has no mark of the desk. So `presence` is written with the first mark, and
+    `released_from` with a no-show.
     """
     return {
         "_id": booking.id,
@@ -294,7 +297,7 @@ def to_document(booking: Booking) -> dict[str, Any]:
         "hotel": booking.hotel,
         **stay_document(booking),
         "guests": booking.guests,
-        # Without terms none of them, since an index lists an empty list too.
+        # Without terms the field is left out, since the index would list an empty array.
         **{name: value for name, value in guest_document(booking).items() if value},
         "notes": booking.notes,
         "status": booking.status,
@@ -310,7 +313,7 @@ def to_document(booking: Booking) -> dict[str, Any]:
 
 
 def guest_document(booking: Booking) -> dict[str, Any]:
-    """Who the guest is, and what that is found by: never written one without the other."""
+    """The guest's details and their search terms, which are always written together."""
     return {
         "guest": vars(booking.guest),
         "search_terms": terms_of(booking.guest, country=booking.country),
@@ -318,7 +321,7 @@ def guest_document(booking: Booking) -> dict[str, Any]:
 
 
 def stay_document(booking: Booking) -> dict[str, Any]:
-    """The fields that say where and when: all that changes when a booking is moved."""
+    """The fields that a move changes: where, when and at what price."""
     return {
         "category": booking.category,
         "rooms": [vars(booked) for booked in booking.rooms],
@@ -337,19 +340,22 @@ def stay_document(booking: Booking) -> dict[str, Any]:
 
 
 def key_document(key: Key) -> dict[str, Any]:
+    """The key as an element of the array `keys`."""
     return vars(key).copy()
 
 
 def change_document(change: Change) -> dict[str, Any]:
+    """The change as an element of the array `history`, without the fields that are None."""
     return {name: value for name, value in vars(change).items() if value is not None}
 
 
 def notice_document(notice: Notice) -> dict[str, Any]:
+    """The notice as an element of the array `outbox`, without the fields that are None."""
     return {name: value for name, value in vars(notice).items() if value is not None}
 
 
 def from_document(document: dict[str, Any]) -> Booking:
-    """The booking in a document read with aware times."""
+    """The booking in a document. Its times must be aware."""
     price = document["price"]
     released_from = document.get("released_from")
     return Booking(

@@ -1,7 +1,7 @@
-"""Who is who: the caller that a key, a booking and a line of its history belong to.
+"""Callers: the owners of keys and bookings, and the actors in a booking's history.
 
-A caller is `client:<id>` (a partner, never its token), `user:<id>` (a person who is logged in)
-or `guest:<id>` (a browser in which nobody is; bookings/web/visitors.py gives it its id). The
+A caller is written `client:<id>` (a partner, whichever token it uses), `user:<id>` (a person who is
+logged in) or `guest:<id>` (a browser without a login; bookings/web/visitors.py chooses its id). The
 same spelling names a booking's owner and the actor in its history.
 """
 
@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Caller:
-    """Somebody who may book. `kind` is `client`, `user` or `guest`.
+    """A person or program that may book. `kind` is `client`, `user` or `guest`.
 
-    `manages` are ids of bookings that a signed link opened to them, theirs or not. `guest` is
-    the guest that this person's browser was before they logged in, empty where it was none.
+    `manages` has the ids of bookings that a signed link opened to the caller, whoever owns them.
+    `guest` is the guest that the person's browser was before the login, "" if it was none.
     """
 
     kind: str
@@ -27,16 +27,19 @@ class Caller:
 
     @property
     def owners(self) -> tuple[str, ...]:
-        """Whose bookings this caller sees and may change: theirs, and those of that guest."""
+        """The owners whose bookings this caller may see and change: the caller, and that guest."""
         return (str(self), self.guest) if self.guest else (str(self),)
 
     def owners_to_match(self, booking_id: str) -> tuple[str, ...] | None:
-        """Whose the booking must be for this caller to see it; None where a link lets them."""
+        """The owners to whom the booking must belong for this caller to see it.
+
+        None if a link has opened it, whoever owns it.
+        """
         return None if booking_id in self.manages else self.owners
 
     @property
     def is_authenticated(self) -> bool:
-        """What Django asks of whoever made a request; a Caller is always somebody."""
+        """Always true. Django REST framework asks this of a request's user."""
         return True
 
 

@@ -1,4 +1,4 @@
-"""E-mail addresses, spelled in one way, so that two that are one mailbox are found equal."""
+"""E-mail addresses in one spelling, so that two spellings of one mailbox are equal."""
 
 import re
 
@@ -7,20 +7,23 @@ from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
 from django.utils.translation import gettext_lazy as _
 
-# The longest that a mail server takes, and its part before the @ (RFC 5321, section 4.5.3.1).
+# The longest address that a mail server accepts, and the longest part before the @ (RFC 5321,
+# section 4.5.3.1).
 MAX_ADDRESS = 254
 MAX_MAILBOX = 64
 
-# No letter from a site on the internet reaches a domain without a dot, `localhost` included.
+# No mail from a site on the internet reaches a domain without a dot, so not even `localhost` is
+# allowed.
 _judge = EmailValidator(message=_("Enter an e-mail address such as ada@example.org."), allowlist=[])
 
 
 def normalise_address(text: str) -> str:
-    """The one spelling of an address: lower case, and the domain as mail servers spell it (IDNA
-    2008). Nothing else is folded or removed: two mailboxes never become one.
+    """The one spelling of an address: lower case, and the domain as mail servers spell it.
 
-    The older rule, Python's own, makes one of two domains: straße.example is not strasse.example.
-    Raises ValidationError, with a sentence to show, for what no letter can be sent to.
+    The domain follows IDNA 2008. Python's own codec follows the older rule, by which two domains
+    become one: straße.example is not strasse.example. Nothing else is folded or removed, so two
+    mailboxes never become one. Raises ValidationError, with a sentence to show, if no mail can be
+    sent to the address.
     """
     address = _spell(text)
     if len(address) > MAX_ADDRESS or len(address.rpartition("@")[0]) > MAX_MAILBOX:
@@ -30,16 +33,16 @@ def normalise_address(text: str) -> str:
 
 
 def respell_address(stored: str) -> str:
-    """The one spelling of an address that stands somewhere; what has none stays as it is."""
+    """The one spelling of a stored address. A text that is no address is returned unchanged."""
     return normalise_address(stored) if is_address(stored) else stored
 
 
 def spellings_of(text: str) -> list[str]:
-    """The ways in which this address may be written: as typed, in its one spelling, and as people
-    write its domain.
+    """The ways to write this address: as typed, in its one spelling, and as people write its
+    domain.
 
-    Addresses that were taken once, and are not any more, are spelled as well. Raises
-    ValidationError for what never was one.
+    It accepts addresses that earlier releases accepted and this one does not. Raises
+    ValidationError for a text that never was an address.
     """
     address = _spell(text)
     EmailValidator(message=_judge.message)(address)
@@ -47,7 +50,7 @@ def spellings_of(text: str) -> list[str]:
 
 
 def as_people_write(address: str) -> str:
-    """For reading: a domain in its own letters, where mail servers spell it in others."""
+    """The address for people to read: its domain in Unicode, not in the letters of mail servers."""
     mailbox, at, domain = address.rpartition("@")
     try:
         return f"{mailbox}{at}{idna.decode(domain)}" if at else address
@@ -56,7 +59,7 @@ def as_people_write(address: str) -> str:
 
 
 def is_address(text: str) -> bool:
-    """Whether a letter could be sent there."""
+    """Whether mail can be sent to it."""
     try:
         normalise_address(text)
     except ValidationError:
@@ -65,17 +68,19 @@ def is_address(text: str) -> bool:
 
 
 def mentions(text: str, spellings: list[str]) -> bool:
-    """Whether one of these addresses stands in the text as a whole: in a message about
-    joann@example.org nothing is said of ann@example.org."""
+    """Whether the text contains one of these addresses as a whole.
+
+    A message about joann@example.org does not mention ann@example.org.
+    """
     any_of_them = "|".join(map(re.escape, spellings))
     before, after = r"(?<![\w.!#$%&'*+/=?^`{|}~-])", r"(?![\w-]|\.\w)"
     return re.search(f"{before}(?:{any_of_them}){after}", text, re.IGNORECASE) is not None
 
 
 def _spell(text: str) -> str:
-    """The address in its one spelling, or nothing if it has none."""
+    """The address in its one spelling, or "" if it has none."""
     mailbox, _at, domain = text.strip().rpartition("@")
-    # Before lower case is made: that turns some letters, such as the Kelvin sign, into plain ones.
+    # Checked before `lower`, which turns some letters, such as the Kelvin sign, into ASCII.
     if not (mailbox.isascii() and mailbox.isprintable()):
         return ""
     try:

@@ -1,5 +1,7 @@
-"""Amounts as people read and write them. They are kept in minor units, so that none is ever
-rounded."""
+"""Amounts as people read and write them.
+
+They are stored in minor units, so that no amount is ever rounded.
+"""
 
 import re
 from decimal import Decimal
@@ -11,14 +13,14 @@ from django.utils.translation import pgettext
 WITHOUT_DIGITS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
 WITH_THREE_DIGITS = "BHD IQD JOD KWD LYD OMR TND"
 
-# No sign and no separator of thousands, which in another country is the decimal mark.
+# No sign, and no thousands separator: in another country that is the decimal mark.
 _PLAIN = re.compile(r"([0-9]{1,12})(?:[.,]([0-9]+))?", re.ASCII)
 
 
 def format_money(minor_units: int, currency: str) -> str:
     """`EUR 1,234.50` for 123450 minor units, `JPY 1,200` for 1200; in German `1.234,50 €` and
     `1.200 JPY`. The space does not break."""
-    # Where people are used to a sign for a currency, the catalogue has it.
+    # The catalogue of translations has the sign for a currency if people are used to one.
     name = pgettext("currency", "EUR") if currency == "EUR" else currency
     text = pgettext("money", "%(currency)s %(amount)s") % {
         "currency": name,
@@ -28,7 +30,7 @@ def format_money(minor_units: int, currency: str) -> str:
 
 
 def format_amount(minor_units: int, currency: str) -> str:
-    """The same without the currency, for where it is told already."""
+    """The same without the currency, for places that name it already."""
     digits = count_digits(currency)
     amount = Decimal(minor_units).scaleb(-digits)
     return number_format(amount, decimal_pos=digits, use_l10n=True, force_grouping=True)
@@ -40,9 +42,9 @@ def write_amount(minor_units: int, currency: str) -> str:
 
 
 def read_amount(text: str, currency: str, *, decimal_comma: bool = False) -> int | None:
-    """The minor units in `1234.50`, or in `1234,50` with `decimal_comma`; None if it is neither.
+    """The minor units in `1234.50`, or in `1234,50` with `decimal_comma`; None for other texts.
 
-    More digits behind the mark than the currency has are a fault, not rounded away.
+    It does not round: the result is None if the text has more decimals than the currency.
     """
     match = _PLAIN.fullmatch(text)
     if match is None or ("," in text and not decimal_comma):
@@ -55,7 +57,7 @@ def read_amount(text: str, currency: str, *, decimal_comma: bool = False) -> int
 
 
 def count_digits(currency: str) -> int:
-    """How many digits the currency has behind the decimal mark."""
+    """How many decimals the currency has."""
     if currency in WITHOUT_DIGITS.split():
         return 0
     return 3 if currency in WITH_THREE_DIGITS.split() else 2

@@ -1,7 +1,8 @@
-"""What a guest is found by: the beginnings of the terms that stand beside who the guest is.
+"""Search terms: a booking stores them beside the guest, and a search matches their beginnings.
 
-One function makes the terms, and the one that spells what is typed is its mirror: whatever of the
-two is written, what comes out is the same (docs/decisions/0023-search-terms.md).
+`terms_of` makes the terms, and `spellings_typed` and `numbers_typed` treat the typed text in the
+same way. So a spelling matches, whichever side it was used on
+(docs/decisions/0023-search-terms.md).
 """
 
 import re
@@ -21,26 +22,26 @@ from phonenumbers import (
 from bookings.domain.stay_request import Guest
 from bookings.infrastructure.texts import normalise
 
-# Fewer digits are no number that a guest is found by.
+# A shorter number finds no guest.
 MIN_DIGITS = 4
 
-# However keyboards write an apostrophe; in Hawaiian and others it is a letter. The normal form
-# takes one of them apart, so this comes before it.
+# The ways in which keyboards write an apostrophe; in Hawaiian and other languages it is a letter.
+# The normal form takes one of them apart, so this comes before it.
 _APOSTROPHES = str.maketrans(dict.fromkeys("`´‘’ʹʻʼʽˈ′‵՚׳", "'"))
 
-# The second spelling of these letters, as passports have it (ICAO 9303); the first one, and all
-# others, are anyascii's.
+# The second spelling of these letters is that of passports (ICAO 9303). Their first spelling, and
+# that of all other letters, is anyascii's.
 _IN_PASSPORTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ø": "oe", "å": "aa"})
 
-# From this class on, marks stand above or below a letter. The others belong to it, as those of
-# Devanagari and of Japanese do.
+# From this combining class on, marks stand above or below a letter. Lower classes are part of the
+# letter, as in Devanagari and Japanese.
 _ACCENTS_FROM = 200
 
 
 def terms_of(guest: Guest, *, country: str) -> list[str]:
-    """The terms of a guest, sorted; of no guest there are none.
+    """The terms of a guest, sorted; empty if there are no details.
 
-    `country` is the hotel's, whose numbers may be written without its code.
+    `country` is the hotel's, in ISO 3166: its phone numbers may be written without a country code.
     """
     found = _phone_terms(guest.phone, country)
     for word in _fold(guest.name, joint="-").split():
@@ -50,16 +51,17 @@ def terms_of(guest: Guest, *, country: str) -> list[str]:
 
 
 def spellings_typed(typed: str) -> list[set[str]]:
-    """For each word that was typed, how the terms that it may begin are spelled."""
+    """For each typed word, the spellings with which a matching term may begin."""
     words = _fold(typed, joint="").replace("-", " ").split()
     spelled = [{spell(word) for spell in _ways_to_spell(word)} - {""} for word in words]
     return [spellings for spellings in spelled if spellings]
 
 
 def numbers_typed(typed: str, countries: Iterable[str]) -> set[str]:
-    """How the terms are spelled that a typed number may begin; none if it is too short.
+    """The digits with which a term may begin that matches a typed number; empty if it is too short.
 
-    One that begins as calls abroad do from one of the countries may begin without that.
+    If the number begins with the prefix for calls abroad from one of the countries, the digits
+    without that prefix are included.
     """
     digits = "".join(_digits(typed))
     if len(digits) < MIN_DIGITS:
@@ -74,9 +76,9 @@ def numbers_typed(typed: str, countries: Iterable[str]) -> set[str]:
 
 
 def _fold(text: str, *, joint: str) -> str:
-    """The text in small letters of normal width, with blanks for what is in no word.
+    """The text in lower case and normal width, with blanks for all signs that belong to no word.
 
-    Marks stay with their letters, hyphens are "-", and each apostrophe is the `joint`.
+    Marks stay with their letters. Every hyphen becomes "-", every apostrophe the `joint`.
     """
     text = normalise("NFKC", text.translate(_APOSTROPHES)).casefold()
     text = normalise("NFKC", text)
@@ -93,12 +95,16 @@ def _fold_sign(character: str, joint: str) -> str:
 
 
 def _ends(parts: list[str]) -> set[str]:
-    """The parts as one, and without the first, the second, ...: each may be where one begins."""
+    """The parts joined: all, all but the first, all but the first two, and so on.
+
+    A search may begin with any part.
+    """
     return {"".join(parts[start:]) for start in range(len(parts))}
 
 
 def _ways_to_spell(word: str) -> tuple[Callable[[str], str], ...]:
-    """Two for a Latin word; one for any other, whose ASCII letters would be those of many."""
+    """Two ways for a Latin word. One for other scripts, where many words have the same ASCII
+    letters."""
     letters = (letter for letter in word if letter.isalpha())
     if all(unicodedata.name(letter, "").startswith("LATIN") for letter in letters):
         return _in_ascii, _as_in_passports
@@ -120,8 +126,8 @@ def _without_accents(word: str) -> str:
 
 
 def _phone_terms(phone: str, country: str) -> set[str]:
-    """From each group of digits on: as it was written, and as it is dialled from anywhere; and
-    as it is in its own country."""
+    """The number as written and in its international form, from each group of digits on; and in its
+    national form."""
     found = _ends(_digits(phone))
     for number in _numbers_in(phone, country):
         number.extension = None
@@ -134,7 +140,7 @@ def _phone_terms(phone: str, country: str) -> set[str]:
 
 
 def _numbers_in(phone: str, country: str) -> list[PhoneNumber]:
-    """The number that was written, or several where what was written is too long for one."""
+    """The number in the text, or several if the text is too long for one."""
     if number := _parse(phone, country):
         return [number]
     several = PhoneNumberMatcher(phone, country or None, leniency=Leniency.POSSIBLE)
@@ -149,9 +155,9 @@ def _parse(phone: str, country: str) -> PhoneNumber | None:
 
 
 def _digits(text: str) -> list[str]:
-    """The groups of digits in it, whatever script they are in.
+    """The groups of digits in the text, in any script.
 
-    Without the zero of "+44 (0)20", which is for those who do not dial the code before it.
+    The zero of "+44 (0)20" is left out: no one who dials the country code dials it.
     """
     written = anyascii(normalise("NFKC", text)).replace("(0)", " ")
     return re.findall("[0-9]+", written)

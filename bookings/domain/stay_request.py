@@ -1,4 +1,4 @@
-"""Judging the body of `POST /api/bookings`: shapes, types and bounds, nothing that needs data."""
+"""Judging the body of `POST /api/bookings`: shapes, types and bounds, all without other data."""
 
 import json
 import re
@@ -22,12 +22,12 @@ from bookings.refusals import Fault, MalformedJson, ValidationFailed
 MAX_NIGHTS = 90
 MAX_GUESTS = 100
 MAX_ROOMS = 10
-# Each slot is an entry in the unique index, and all of a booking's are written at once.
+# Each slot is an entry of the unique index, and a booking writes all its slots at once.
 MAX_SLOTS = 300
 ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
-# MongoDB's integers end here, and no stay costs as much in any currency.
+# Every JSON reader keeps integers exact up to here. No stay costs as much in any currency.
 MAX_TOTAL = 2**53 - 1
 
 FIELDS = (
@@ -53,7 +53,7 @@ MAX_USER_ID = 128
 
 @dataclass(frozen=True)
 class Guest:
-    """Whom to expect at the desk; kept with the booking and nowhere else."""
+    """The details of the person to expect at the desk. Only the booking keeps them."""
 
     name: str = ""
     email: str = ""
@@ -62,9 +62,9 @@ class Guest:
 
 @dataclass(frozen=True)
 class RoomWish:
-    """One room of a stay: this very one, or any one of a category.
+    """One room of a stay: a certain room, or any room of a category.
 
-    `field` is where the body said so, for what turns out to be wrong with it later.
+    `field` is its place in the body, for faults that are found later.
     """
 
     field: str
@@ -75,7 +75,7 @@ class RoomWish:
 
 @dataclass(frozen=True)
 class StayRequest:
-    """What somebody wants to book: rooms for the nights in [check_in, check_out)."""
+    """A request for rooms for the nights in [check_in, check_out)."""
 
     rooms: tuple[RoomWish, ...]
     check_in: date
@@ -92,10 +92,11 @@ class StayRequest:
 
     @property
     def booked(self) -> dict[str, Any]:
-        """What a server-made key is derived from; a `date` and its one-night stay are equal.
+        """The parts from which a server-made key is derived.
 
-        A hold and a booking are different wishes: who wants to book must not be answered that
-        the room is held. The order in which rooms were named means nothing.
+        A `date` gives the same as its stay of one night, and the order of the rooms does not
+        matter. A hold and a booking are different wishes: a request to book must not be answered
+        with a hold.
         """
         first = self.rooms[0]
         what: dict[str, Any]
@@ -115,7 +116,7 @@ class StayRequest:
 
 @dataclass(frozen=True)
 class SeenStay:
-    """What a person who confirms says they have seen of the stay; None where they do not."""
+    """The stay as the confirming caller has seen it; None for what the confirmation leaves out."""
 
     check_in: date | None = None
     check_out: date | None = None
@@ -124,8 +125,8 @@ class SeenStay:
 
 
 def judge_payload(payload: Any) -> StayRequest:
-    """Reads the received JSON. Raises MalformedJson for a non-object, ValidationFailed with
-    every fault found otherwise."""
+    """Reads the received JSON. Raises MalformedJson if it is no object, and ValidationFailed with
+    all faults."""
     if not isinstance(payload, dict):
         raise MalformedJson
     reader = _Reader(payload, FIELDS)
@@ -148,7 +149,7 @@ def judge_payload(payload: Any) -> StayRequest:
             reader.fault("guest.email", "This must be an e-mail address.")
         else:
             request = replace(request, guest=replace(request.guest, email=address))
-    # One room alone reaches the bound on nights before this one.
+    # A single room reaches the limit on nights before this one.
     if len(request.rooms) > 1 and len(request.rooms) * (check_out - check_in).days > MAX_SLOTS:
         reader.fault("rooms", f"A booking can have at most {MAX_SLOTS} nights in all its rooms.")
     if reader.faults:
@@ -157,8 +158,8 @@ def judge_payload(payload: Any) -> StayRequest:
 
 
 def judge_seen(payload: Any) -> SeenStay:
-    """Reads the JSON received with a confirmation. Raises MalformedJson for a non-object,
-    ValidationFailed with every fault found otherwise."""
+    """Reads the JSON received with a confirmation. Raises MalformedJson if it is no object, and
+    ValidationFailed with all faults."""
     if not isinstance(payload, dict):
         raise MalformedJson
     reader = _Reader(payload, SEEN_FIELDS)
@@ -174,7 +175,7 @@ def judge_seen(payload: Any) -> SeenStay:
 
 
 def read_seen_field(text: str) -> Any:
-    """What a form sends back of the stay that its page showed. Raises MalformedJson."""
+    """Parses the stay that a form sends back as its page showed it. Raises MalformedJson."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -182,7 +183,10 @@ def read_seen_field(text: str) -> Any:
 
 
 def judge_guest(guest: Guest, notes: str) -> tuple[Guest, str]:
-    """What pages and staff were told of a guest, as it is kept. Raises ValidationFailed."""
+    """The guest's details and notes from a page or from staff, as they are stored.
+
+    Raises ValidationFailed.
+    """
     reader = _Reader({**asdict(guest), "notes": notes}, (*GUEST_FIELDS, "notes"))
     judged = Guest(**{name: reader.line(name, length) for name, length in GUEST_FIELDS.items()})
     kept = reader.lines("notes", MAX_NOTES)
@@ -192,7 +196,7 @@ def judge_guest(guest: Guest, notes: str) -> tuple[Guest, str]:
 
 
 def _read_rooms(reader: "_Reader") -> tuple[RoomWish, ...]:
-    """`resourceId` is this very room, `categoryId` any one of a kind, `rooms` several of them."""
+    """`resourceId` is a certain room, `categoryId` any room of a category, `rooms` several."""
     named = [name for name in ("resourceId", "categoryId", "rooms") if reader.has(name)]
     if len(named) != 1:
         field = named[0] if named else "resourceId"
@@ -217,7 +221,7 @@ def _read_rooms(reader: "_Reader") -> tuple[RoomWish, ...]:
 
 
 def _read_dates(reader: "_Reader") -> tuple[date, date]:
-    """`date` is a stay of one night; otherwise both ends are needed."""
+    """`date` is a stay of one night. Without it both ends are required."""
     never = date.min
     if reader.has("date"):
         if reader.has("checkIn") or reader.has("checkOut"):
@@ -235,7 +239,7 @@ def _read_dates(reader: "_Reader") -> tuple[date, date]:
 
 
 def judge_length(check_in: date, check_out: date) -> list[Fault]:
-    """What is wrong with the order and number of these days."""
+    """The faults in the order or number of these days."""
     if check_out <= check_in:
         return [Fault("checkOut", "Check-out must be after check-in.")]
     if (check_out - check_in).days > MAX_NIGHTS:
@@ -244,19 +248,19 @@ def judge_length(check_in: date, check_out: date) -> list[Fault]:
 
 
 def parse_date(text: str) -> date | None:
-    """A calendar day written YYYY-MM-DD, or None."""
+    """The calendar day in a text of the form YYYY-MM-DD, or None."""
     if not _DATE.fullmatch(text):
         return None
     try:
         day = date.fromisoformat(text)
     except ValueError:
         return None
-    # The last day of the calendar has no morning after.
+    # The last day of the calendar has no next day for a check-out.
     return day if day < date.max else None
 
 
 class _Reader:
-    """Takes typed values out of one JSON object and collects what is wrong with it."""
+    """Takes typed values out of one JSON object and collects its faults."""
 
     def __init__(
         self,
@@ -286,7 +290,7 @@ class _Reader:
         return self._text(name, max_length, read_lines)
 
     def label(self, name: str, max_length: int) -> str:
-        """A partner's own id: kept as it came, or refused. Empty if there is none."""
+        """A partner's own id, kept as it came or refused; "" if there is none."""
         text = self._text(name, max_length, str)
         if self.has(name) and self._values[name] == "":
             self.fault(name, "This must not be empty.")

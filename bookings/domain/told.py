@@ -1,8 +1,8 @@
-"""What was told of a booking, read in the answers that it keeps.
+"""What callers were told about a booking, read from the answers that it keeps.
 
-Every success is in its booking to the byte. So what a caller saw under a key, and each price that
-was ever frozen for a night, stands there already: nothing else has to be remembered, and bookings
-of earlier releases know it as well.
+A booking contains each of its successful answers, to the byte. So it knows what a caller saw under
+a key, and every price that was ever frozen for a night. Nothing else has to be stored, and bookings
+of earlier releases know it, too.
 """
 
 import json
@@ -12,10 +12,10 @@ from datetime import date
 
 from bookings.domain.booking import BookedRoom, Booking, Price
 
-# The kinds of a booking's rooms, each as often as it has such rooms, in the order of their names.
+# The categories of a booking's rooms, sorted, each as often as the booking has such rooms.
 Kinds = tuple[str, ...]
 
-# What a night costs all the rooms of a booking together, by the night and their kinds.
+# What all rooms of a booking cost together for a night, by the night and their kinds.
 Frozen = Mapping[tuple[date, Kinds], int]
 
 
@@ -39,23 +39,26 @@ def told_now(booking: Booking) -> Told:
 
 
 def told_under(booking: Booking, digest: str) -> Told | None:
-    """The stay as this key was shown it when it made or adopted the booking; None where that is
-    not kept, since an earlier release retired the key."""
+    """The stay in the answer that this key got when it made or adopted the booking.
+
+    None if that answer is gone, because an earlier release retired the key.
+    """
     key = booking.key_for(digest)
     body = key.body if key else booking.retired_answers.get(digest)
     return None if body is None else _read(body)
 
 
 def told_when_made(booking: Booking) -> list[Told]:
-    """The stay as each of its keys was shown it."""
+    """The stay in the answer that each of the booking's keys got."""
     return [_read(body) for body in _answers_when_made(booking)]
 
 
 def frozen_amounts(booking: Booking) -> Frozen:
-    """What each night costs this booking in each kind of rooms that it was ever in.
+    """What each night costs this booking, in each kind of rooms that it ever had.
 
-    The first answer counts: a night that comes back costs what it cost. What it costs now goes
-    before that, since an earlier release may have moved it, which looked at no answers.
+    If the booking has the night now, its present price counts, since an earlier release may have
+    moved it without a look at the answers. Otherwise the first answer with the night counts, so a
+    night that comes back costs what it did.
     """
     answers = [*_answers_when_made(booking), *(change.body for change in booking.history)]
     told = [told_now(booking), *(_read(body) for body in answers if body is not None)]
@@ -69,6 +72,7 @@ def frozen_amounts(booking: Booking) -> Frozen:
 
 
 def kinds_of(categories: Iterable[str]) -> Kinds:
+    """The categories of some rooms as Kinds."""
     return tuple(sorted(categories))
 
 
