@@ -1,6 +1,6 @@
-"""What the booking engine stands on: its connections, its clock, its measures, and its plain tools.
+"""The technical base of the booking engine: connections, clock, metrics, throttles, queues, mail.
 
-Nothing here knows what a booking, a guest or a hotel is; a rule of the business belongs in `domain`
-or above. Modules here may import `refusals` and `points`, the layers `locks` and `idempotency`, and
+Nothing here knows what a booking, a guest or a hotel is; rules of the business belong in `domain`
+or above. Modules here may import `refusals`, `points`, `locks`, `idempotency` and third-party
 libraries.
 """

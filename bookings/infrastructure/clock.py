@@ -1,10 +1,10 @@
-"""What time it is, and how long a request has left.
+"""The time of MongoDB's primary, and the time that a request has left.
 
-The time is MongoDB's, not this machine's: holds made by one process and expired by another
-must be measured by one clock. It is read from `hello` and carried on by a clock that no one
-sets, so that a step of the local clock changes nothing. Inside a filter use `$$NOW`; what is
-kept, such as a definite refusal, must come of that, since a process may be stopped between
-its look at the clock and what it decides.
+One process makes a hold and another expires it, so both must use one clock: MongoDB's and not this
+machine's. `now` reads it from `hello` and carries it on with a clock that no one sets, so a step of
+the local clock changes nothing. In a filter use `$$NOW`. A decision that is kept, such as a
+definite refusal, must come from `$$NOW`, since a process may be suspended between its look at the
+clock and its decision.
 """
 
 import contextvars
@@ -28,25 +28,25 @@ from bookings.refusals import TryAgain
 Result = TypeVar("Result")
 HostAndPort = tuple[str, int | None]
 
-# Long enough to cost nothing; until then a time that was read well is off by DRIFT at the most.
+# Long enough to cost nothing. In the meantime a good reading drifts by DRIFT at most.
 RESYNC_S = 30.0
 
-# How fast two clocks may drift apart: each may be adjusted by 500 millionths while it runs.
+# The rate at which two clocks may drift apart: each may be slewed by 500 ppm.
 DRIFT = 0.001
 
-# A reading that may be off by more is a slow one: it is asked again, at first at once, a few
-# times, and later after a pause.
+# A reading with a larger error is slow, and the clock asks again: at the start a few times at once,
+# later after a pause.
 SLOW_S = 0.05
 FIRST_ASKS = 3
 PAUSE_S = 1.0
 
-# A request gives up on MongoDB after this long in all, and on itself a little later, so
-# that it can still say so before a proxy or gunicorn's time-out (20 s) cuts it off.
+# A request spends at most this long on MongoDB, and a little more in all. So it can still answer
+# before a proxy or gunicorn's time-out (20 s) cuts it off.
 MONGODB_TIMEOUT_S = 8.0
 REQUEST_TIMEOUT_S = 10.0
 
 
-# What time.monotonic() reads, and where there is such a clock the time that the machine slept too.
+# The clock of time.monotonic(); if the system has it, the one that also counts sleep.
 _UNSET_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
@@ -56,10 +56,10 @@ def _elapsed_s() -> float:
 
 @dataclass(frozen=True)
 class _Reading:
-    """What a server's clock showed at some moment, give or take `error_s`.
+    """What a server's clock showed at one moment, give or take `error_s`.
 
-    It was asked and it answered; the moment is half-way, so it may be off by half of what that
-    took, and by the millisecond that the answer is cut to.
+    The moment is half-way between question and answer. So the error is half of the round trip, and
+    the millisecond to which the server cuts its time.
     """
 
     server: HostAndPort | None
@@ -74,20 +74,20 @@ class _Reading:
         return self.error_s + DRIFT * abs(moment_s - self.read_at_s)
 
     def agrees_with(self, other: "_Reading") -> bool:
-        """Whether one clock can have shown both."""
+        """Whether one clock may have shown both readings."""
         apart = other.time_at(self.read_at_s) - self.server_time
         return abs(apart.total_seconds()) <= self.error_s + other.error_at(self.read_at_s)
 
 
 class _MongoClock:
-    """Carries on the best reading there is: of two that agree the one that may be off by less.
+    """Carries on the best reading: of two readings that agree, the one with the smaller error.
 
-    A reading is never changed, only replaced, so that no thread sees half of one and half of
-    another. One that contradicts the one before is right: the server's clock was set. Asked
-    through another primary, which has a clock of its own, it begins again.
+    Readings are immutable and are replaced as a whole, so no thread sees parts of two. A new
+    reading that contradicts the old one wins, because the server's clock was set. Another primary
+    has its own clock, so the first reading of it wins, too.
 
-    So a time is off by half of the quickest answer and DRIFT since then. However slow MongoDB
-    is, that is no more than half of its share of a request.
+    So the error is half of the quickest round trip, and DRIFT since then. However slow MongoDB is,
+    it is never more than half of MongoDB's share of a request.
     """
 
     def __init__(self) -> None:
@@ -100,13 +100,13 @@ class _MongoClock:
         if reading is None or _is_of_another_primary(reading):
             reading = self._begin()
         elif _elapsed_s() >= self._ask_at_s:
-            # Only this thread asks: the others need not wait for it.
+            # Only this thread asks. The others go on with the reading that there is.
             self._ask_at_s = _elapsed_s() + PAUSE_S
             reading = self.ask()
         return reading.time_at(_elapsed_s())
 
     def ask(self) -> _Reading:
-        """Asks MongoDB once, and returns the best reading there is now."""
+        """Asks MongoDB once, and returns the best reading so far."""
         asked = _ask()
         with self._mutex:
             kept = self.reading
@@ -122,7 +122,7 @@ class _MongoClock:
             return kept
 
     def _begin(self) -> _Reading:
-        """The first reading of a server, which may have to wait for a connection first."""
+        """The first reading of a server. Its first round trip may include a new connection."""
         for _ in range(FIRST_ASKS):
             reading = self.ask()
             if reading.error_s <= SLOW_S:
@@ -145,13 +145,13 @@ def _ask() -> _Reading:
 
 
 def _is_of_another_primary(reading: _Reading) -> bool:
-    """Whether the driver knows of another primary by now."""
+    """Whether the driver knows of another primary now."""
     primary = _primary_of(database().client)
     return primary is not None and primary != reading.server
 
 
 def _primary_of(client: MongoClient) -> HostAndPort | None:
-    """What the driver has found out by itself. `client.primary` would take four times as long."""
+    """The primary that the driver knows already. `client.primary` takes four times as long."""
     servers = client.topology_description.server_descriptions()
     return next((address for address, server in servers.items() if server.is_writable), None)
 
@@ -160,12 +160,12 @@ _clock = _MongoClock()
 
 
 def now() -> datetime:
-    """MongoDB's time, aware, in UTC, cut to the milliseconds that MongoDB can keep."""
+    """MongoDB's time in UTC, aware, cut to the milliseconds that MongoDB can store."""
     return cut_to_ms(_clock.now())
 
 
 def cut_to_ms(moment: datetime) -> datetime:
-    """The moment without what BSON would drop."""
+    """The moment without the microseconds that BSON cannot store."""
     return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
@@ -175,7 +175,7 @@ def today(time_zone: str) -> date:
 
 
 def desk_day(time_zone: str, ends_at: time_of_day) -> date:
-    """The day that it is at the hotel's desk: the day before goes on until `ends_at`."""
+    """The day at the hotel's desk, where each day goes on until `ends_at` the next morning."""
     local = now().astimezone(ZoneInfo(time_zone))
     return local.date() - timedelta(days=local.time() < ends_at)
 
@@ -183,7 +183,7 @@ def desk_day(time_zone: str, ends_at: time_of_day) -> date:
 def local_moment(day: date, at: time_of_day, time_zone: str) -> datetime:
     """The moment, in UTC, when the hotel's clocks show `at` on `day`.
 
-    Of a time shown twice it is the first; one that is skipped moves forward (PEP 495).
+    If they show it twice, it is the first time. If they skip it, it moves forward (PEP 495).
     """
     zone = ZoneInfo(time_zone)
     return datetime.combine(day, at, tzinfo=zone).replace(fold=0).astimezone(UTC)
@@ -197,36 +197,37 @@ class Deadline:
 
     @classmethod
     def after(cls, seconds: float) -> "Deadline":
+        """The deadline that many seconds from now."""
         return cls(time.monotonic() + seconds)
 
     def check(self) -> None:
-        """Raises TryAgain when the time is up."""
+        """Raises TryAgain if the time is up."""
         if time.monotonic() >= self.ends_at_s:
             raise TryAgain
 
 
 class TimedRequest(HttpRequest):
-    """A request as bookingsite/middleware.py passes it on; a name for types."""
+    """The type of a request to which bookingsite/middleware.py has given its deadline."""
 
     deadline: Deadline
 
 
 @contextmanager
 def request_limits() -> Iterator[Deadline]:
-    """Bounds everything that runs inside, on this thread, to a request's time.
+    """Limits everything that this thread runs inside the `with` to a request's time.
 
-    MongoDB gets one budget for all operations together, the ORM's included, so that no
-    number of slow ones adds up to more.
+    All MongoDB operations together, including the ORM's, share one budget.
     """
     with pymongo.timeout(MONGODB_TIMEOUT_S):
         yield Deadline.after(REQUEST_TIMEOUT_S)
 
 
 def with_new_budget(call: Callable[[], Result]) -> Result:
-    """What `call` returns, with all of MongoDB's budget anew: for what a request writes after it
-    computed for long. Check its deadline first; both together end before gunicorn's time-out.
+    """Returns the result of `call`, which gets MongoDB's whole budget again.
 
-    It runs in a context of its own, since a time-out inside another can only be shorter.
+    It is for requests that write after a long computation. Check the deadline first; then both
+    together end before gunicorn's time-out. It runs in its own context, because a nested time-out
+    of pymongo can only be shorter.
     """
 
     def run() -> Result:

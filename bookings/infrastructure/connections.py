@@ -1,6 +1,6 @@
-"""The one MongoDB client and the Redis clients of this process, made when first used.
+"""The MongoDB client and the Redis clients of this process, made on first use.
 
-Nothing here runs before gunicorn has forked, since a driver's threads do not survive it.
+So they are made after gunicorn's fork, which the threads of a driver do not survive.
 """
 
 from collections.abc import Iterator
@@ -22,14 +22,13 @@ from locks.protocol import Locks
 from locks.redis_lock import RedisLocks
 from locks.redlock import Redlock
 
-# Promise 4: acknowledged means on a majority of members, in their journals.
+# Promise 4: an acknowledged write is in the journals of a majority of members.
 DURABLE = WriteConcern("majority", j=True)
 
-# Reads decide about rooms, so they ask the primary and see only what cannot be rolled back.
 _AWARE_UTC: CodecOptions[dict[str, Any]] = CodecOptions(tz_aware=True)
 
 
-# The database that the doctor looks into instead of the site's own, if it does.
+# The database into which the doctor looks instead of the site's own; None most of the time.
 _other_name: ContextVar[str | None] = ContextVar("other_name", default=None)
 
 
@@ -42,7 +41,7 @@ def database() -> Database:
 
 @contextmanager
 def looking_into(name: str) -> Iterator[None]:
-    """Lets `database` and `collection` mean the database of this name; the ORM keeps its own."""
+    """Makes `database` and `collection` use the database of this name. The ORM keeps its own."""
     token = _other_name.set(name)
     try:
         yield
@@ -51,7 +50,10 @@ def looking_into(name: str) -> Iterator[None]:
 
 
 def collection(name: str) -> Collection:
-    """A collection for the booking flow: aware times, durable writes, majority reads."""
+    """A collection for the booking flow: aware times, durable writes, majority reads.
+
+    Reads decide about rooms, so they ask the primary and see only what cannot be rolled back.
+    """
     return database().get_collection(
         name,
         codec_options=_AWARE_UTC,
@@ -69,7 +71,7 @@ def redis() -> GuardedRedis:
 
 @cache
 def locks() -> Locks:
-    """The slot locks: a quorum if there are servers for one, else in the Redis of the claims."""
+    """The slot locks: on a quorum if LOCK_REDIS_URLS names servers, else in the claims' Redis."""
     if settings.LOCK_REDIS_URLS:
         return Redlock([RedisLocks(connect(url)) for url in settings.LOCK_REDIS_URLS])
     return RedisLocks(redis())

@@ -1,4 +1,4 @@
-"""What all mails of the site have in common: their text, their links, and an id that stays."""
+"""What all mails of the site have in common: text, links, and an id that stays the same."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,7 +12,10 @@ from bookings.infrastructure.texts import on_one_line
 
 
 def make_mail(mail_id: str, *, to: str, subject: str, text: str) -> EmailMessage:
-    """A plain mail to one address; at each try with the same id it is one mail to a mailbox."""
+    """A plain-text mail to one address.
+
+    Each try uses the same id, so a mailbox that gets it twice can show it once.
+    """
     return EmailMessage(
         subject=on_one_line(subject),
         body=text,
@@ -25,11 +28,12 @@ def make_mail(mail_id: str, *, to: str, subject: str, text: str) -> EmailMessage
 
 
 def render_text(template: str, context: dict[str, Any]) -> str:
-    """The text of templates/letters/; its lines are those of the mail."""
+    """The text of `templates/letters/<template>.txt`, with its line breaks."""
     text = render_to_string(f"letters/{template}.txt", {**context, "site": settings.SITE_URL})
     return text.strip() + "\n"
 
 
 def link_to(name: str, *arguments: str) -> str:
-    """A URL of this site. It comes from the settings, since anybody can name a host."""
+    """An absolute URL of this site. Its host comes from the settings, since a client can send any
+    Host header."""
     return settings.SITE_URL + reverse(name, args=arguments)

@@ -1,8 +1,9 @@
-"""What the booking flow counts, for Prometheus; docs/operations/metrics.md says what each tells.
+"""Metrics of the booking flow for Prometheus. docs/operations/metrics.md explains each.
 
-Each is moved by one line where the flow decides. Every process counts for itself: in memory, or
-under gunicorn in files that whichever process is asked adds up (bookingsite/worker_files.py).
-Labels take few values, all known here; what a request brings is never one.
+One line counts each of them, where the flow decides. Every process counts for itself: in memory,
+or under gunicorn in files, which the process that answers a scrape adds up
+(bookingsite/worker_files.py). Labels have few values, all listed here; no value comes from a
+request.
 """
 
 from itertools import product
@@ -10,17 +11,17 @@ from typing import Literal, get_args
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
-# Times of creation are not exported under several processes, and so nowhere.
+# Several processes cannot export times of creation, so no process does.
 disable_created_metrics()
 
 REGISTRY = CollectorRegistry()
 
-# What can be done under a key, and the steps that it takes.
+# The operations that take a key, and their steps.
 Operation = Literal["create", "confirm", "extend", "cancel", "move", "block", "mark"]
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 Step = Literal["claim", "lock", "txn", "finish"]
 
-# From one round trip to Redis to a request's deadline, 10 s.
+# From one round trip to Redis to the deadline of a request (10 s).
 STEP_BUCKETS_S = (
     *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
     *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
@@ -35,55 +36,55 @@ step_duration = Histogram(
 )
 claims = Counter(
     "bookingsite_claims",
-    "Claims on idempotency keys, by what came of them.",
+    "Claims on idempotency keys, by result.",
     ["operation", "result"],
     registry=REGISTRY,
 )
 outcomes = Counter(
     "bookingsite_outcomes",
-    "What requests under a key came to: success, a refusal's code, or an error.",
+    "How requests under a key ended: success, a refusal's code, or an error.",
     ["operation", "code", "replayed"],
     registry=REGISTRY,
 )
 locks = Counter(
     "bookingsite_locks",
-    "Tries to lock the slots of a stay, and locks that ran out before the write.",
+    "Tries to lock the slots of a stay, and locks that ended before the write.",
     ["result"],
     registry=REGISTRY,
 )
 conflicts = Counter(
     "bookingsite_conflicts",
-    "Duplicate keys that a write met, by what was found in its way.",
+    "Duplicate-key errors of a write, by what the next look found in its way.",
     ["cause"],
     registry=REGISTRY,
 )
 transaction_retries = Counter(
     "bookingsite_transaction_retries",
-    "Times that a transaction was run again after a write conflict.",
+    "Transactions that ran again after a write conflict.",
     registry=REGISTRY,
 )
 holds_refused = Counter(
     "bookingsite_holds_refused",
-    "Holds that were refused because too much was held, by whose limit it was.",
+    "Holds that were refused because of a limit on holds, by limit.",
     ["limit"],
     registry=REGISTRY,
 )
 mongodb_errors = Counter(
     "bookingsite_mongodb_errors",
-    "Errors of MongoDB that requests ended in: passing, answered 503; or other, answered 500.",
+    "Errors of MongoDB that ended requests: passing, answered 503; or other, answered 500.",
     ["kind"],
     registry=REGISTRY,
 )
 breaker_opened = Counter(
     "bookingsite_redis_breaker_opened",
-    "Times that a process stopped asking a Redis which had failed.",
+    "How often a process stopped asking a Redis that had failed.",
     ["server"],
     registry=REGISTRY,
 )
-# Processes come and go, so they are added up rather than told apart by their ids.
+# Processes come and go, so the metric adds them up and does not list them by id.
 breaker_open = Gauge(
     "bookingsite_redis_breaker_open_processes",
-    "Processes that do not ask this Redis now, save for one probe a second.",
+    "Processes that do not ask this Redis now, except for one probe a second.",
     ["server"],
     multiprocess_mode="livesum",
     registry=REGISTRY,
@@ -91,7 +92,7 @@ breaker_open = Gauge(
 
 
 def note_breaker(server: str, is_open: bool) -> None:
-    """For `locks.connection.watch_breakers`."""
+    """Counts a breaker that opens or closes; the watcher for `locks.connection.watch_breakers`."""
     breaker_opened.labels(server).inc(is_open)
     breaker_open.labels(server).set(is_open)
 
@@ -103,10 +104,11 @@ CONFLICT_CAUSES = (
     *("gone", "overtaken", "stale"),
 )
 
-# Of one visitor their holds or their room-nights; of a remote address; of a partner; of all guests.
+# The limit that was exceeded: a visitor's holds or room-nights, or the room-nights of a remote
+# address, of a partner, or of all guests together.
 HOLD_LIMITS = ("holds", "visitor", "address", "partner", "crowd")
 
-# What never happened yet is 0, not missing, or its first time would be no increase.
+# A series starts at 0: if it appeared with its first event, `increase` would miss that event.
 for _operation, _result in product(OPERATIONS, CLAIM_RESULTS):
     claims.labels(_operation, _result)
 for _operation, _replayed in product(OPERATIONS, ("false", "true")):

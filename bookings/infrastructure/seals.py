@@ -1,7 +1,7 @@
-"""Secrets as they are stored: sealed, so that neither a dump nor a backup of MongoDB shows one.
+"""Sealing secrets before they are stored, so that neither a dump nor a backup of MongoDB shows one.
 
-A secret must be read to sign with it, so a digest does not do. The keys come from SECRET_KEY and
-SECRET_KEY_FALLBACKS: what an earlier one sealed can still be opened.
+A secret is needed for signing, so a digest is not enough. The keys are derived from SECRET_KEY and
+SECRET_KEY_FALLBACKS; secrets that an earlier key sealed can still be opened.
 """
 
 import base64
@@ -20,11 +20,12 @@ class SealBroken(Exception):
 
 
 def seal(secret: str) -> str:
+    """The secret, encrypted with a key from SECRET_KEY, as text to store."""
     return _keys().encrypt(secret.encode()).decode()
 
 
 def open_seal(sealed: str) -> str:
-    """Raises SealBroken."""
+    """The secret in a text that `seal` made. Raises SealBroken."""
     try:
         return _keys().decrypt(sealed).decode()
     except InvalidToken:
@@ -32,7 +33,7 @@ def open_seal(sealed: str) -> str:
 
 
 def name_of_key() -> str:
-    """Which SECRET_KEY seals now, without saying anything about it."""
+    """A name for the SECRET_KEY that seals now, which reveals nothing about the key."""
     return _derive(settings.SECRET_KEY, b"bookings.webhooks: name of a key").hex()[:16]
 
 

@@ -1,8 +1,8 @@
-"""CSV that spreadsheets open as it is meant, and that comes back from them as it was.
+"""CSV that spreadsheets open correctly, and that comes back from them unchanged.
 
-It is RFC 4180 in UTF-8 with a byte order mark, without which some read it as Latin-1. A cell that
-a spreadsheet would run as a formula gets an apostrophe before it, as OWASP advises
-(https://owasp.org/www-community/attacks/CSV_Injection); `unguard` takes it away again.
+It is RFC 4180 in UTF-8 with a byte order mark; without the mark some spreadsheets read it as
+Latin-1. A cell that a spreadsheet would run as a formula gets a leading apostrophe, as OWASP
+advises (https://owasp.org/www-community/attacks/CSV_Injection). `unguard` removes it again.
 """
 
 import csv
@@ -13,12 +13,12 @@ BOM = "\ufeff"
 
 RUN_AS_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
-# So many lines go out at once: large enough not to be slow, and small beside what a page takes.
+# Large enough to be quick, and small compared with the memory that a page takes.
 LINES_A_CHUNK = 500
 
 
 def write_csv(rows: Iterable[Iterable[object]]) -> Iterator[bytes]:
-    """The rows as CSV in chunks of some lines; nothing more of them is held at a time."""
+    """The rows as CSV, in chunks of LINES_A_CHUNK lines. Only one chunk is in memory at a time."""
     buffer = io.StringIO(newline="")
     buffer.write(BOM)
     writer = csv.writer(buffer)
@@ -30,15 +30,15 @@ def write_csv(rows: Iterable[Iterable[object]]) -> Iterator[bytes]:
 
 
 def guard(cell: str) -> str:
-    """The cell as a spreadsheet takes it for text.
+    """The cell in a form that a spreadsheet treats as text.
 
-    What would lose an apostrophe of its own when it is read again gets one, too.
+    A cell that would lose its own apostrophe in `unguard` gets one more, too.
     """
     return f"'{cell}" if cell.startswith(RUN_AS_FORMULAS) or unguard(cell) != cell else cell
 
 
 def unguard(cell: str) -> str:
-    """The cell as it was before `guard`; one that needed none stays as it is."""
+    """The cell as it was before `guard`. A cell without a guard stays as it is."""
     is_guarded = cell.startswith("'") and cell[1:].lstrip("'").startswith(RUN_AS_FORMULAS)
     return cell[1:] if is_guarded else cell
 

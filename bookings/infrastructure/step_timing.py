@@ -1,4 +1,4 @@
-"""How long each step of the flow took, for the Server-Timing header and for Prometheus."""
+"""Timing the steps of the flow, for the Server-Timing header and for Prometheus."""
 
 import time
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from bookings.infrastructure import metrics
 
 
 class Steps:
-    """Milliseconds by step, in the order in which the steps ended, of one operation."""
+    """The steps of one operation with their milliseconds, in the order in which they ended."""
 
     def __init__(self, operation: metrics.Operation) -> None:
         self.operation = operation
@@ -16,6 +16,7 @@ class Steps:
 
     @contextmanager
     def timed(self, name: metrics.Step) -> Iterator[None]:
+        """Times the body of the `with`. A step that runs again adds to its earlier time."""
         started_s = time.perf_counter()
         try:
             yield
@@ -25,5 +26,5 @@ class Steps:
             metrics.step_duration.labels(self.operation, name).observe(elapsed_s)
 
     def header(self) -> str:
-        """`claim;dur=0.41, lock;dur=0.38`, as the Server-Timing specification writes it."""
+        """The value of the Server-Timing header: `claim;dur=0.41, lock;dur=0.38`."""
         return ", ".join(f"{name};dur={ms:.2f}" for name, ms in self.durations_ms.items())

@@ -1,7 +1,8 @@
-"""How often something may be done: counted in Redis, in the process when it is down.
+"""Rate limits, counted in Redis, or in the process while Redis is down.
 
-Counted by an atomic increment, so that no concurrent request is lost: in windows of the clock, or
-under a name that is used once. A dead Redis makes a limit one for each process, never a refusal.
+The count is an atomic increment, so no concurrent request is missed. It counts in windows that
+follow the clock, or under a name that is used once. With Redis down each process has the limit for
+itself; no request is refused because Redis is down.
 """
 
 import ipaddress
@@ -16,23 +17,23 @@ from django.http import HttpRequest
 from redis.exceptions import RedisError
 from rest_framework.throttling import BaseThrottle
 
-# What a provider gives to one customer, at least: whoever has an IPv6 address has all of these.
+# The smallest network that a provider gives to a customer, who can use all its addresses.
 IPV6_PREFIX = 64
 
-# `192.0.2.1:4711` or `[2001:db8::1]:4711`, as some proxies write it.
+# `192.0.2.1:4711` or `[2001:db8::1]:4711`, as some proxies write an address.
 _WITH_PORT = re.compile(r"(?:\[([^\]]*)\]|([0-9.]+))(?::[0-9]+)?")
 
 
 @dataclass(frozen=True)
 class WindowCount:
-    """How many there have been in the present window, and how long that still lasts."""
+    """The count in the present window, and the seconds that are left of it."""
 
     number: int
     left_s: float
 
 
 def count(name: str, *, window_s: int) -> WindowCount:
-    """Counts one more under this name; the windows follow the clock."""
+    """Adds one under this name in the present window. Windows follow the clock."""
     now_s = time.time()
     window = int(now_s // window_s)
     number = _increment(f"{name}:{window}", 1, window_s)
@@ -40,16 +41,16 @@ def count(name: str, *, window_s: int) -> WindowCount:
 
 
 def count_in_all(name: str, *, times: int = 1, kept_s: int) -> int:
-    """Counts so many more under a name that nothing else uses, and says how many that makes.
+    """Adds `times` under a name that nothing else uses; returns the total.
 
-    No window ends in between: the count is kept for `kept_s` from the first on.
+    There are no windows: the count is kept for `kept_s` seconds after the first addition.
     """
     return _increment(name, times, kept_s)
 
 
 @dataclass(frozen=True)
 class Limit:
-    """So many in each window. The name says what is counted, and begins its entries in Redis."""
+    """A limit for each window. The name says what it counts, and begins its entries in Redis."""
 
     name: str
     number: int
@@ -57,7 +58,7 @@ class Limit:
 
 
 def wait_s(limit: Limit, whom: str) -> int | None:
-    """Counts one more for `whom`; None if it may be done, else the seconds until it may be."""
+    """Adds one for `whom`. Returns None if it is within the limit, else the seconds to wait."""
     if settings.API_THROTTLE == "off":
         return None
     counted = count(f"{limit.name}:{whom}", window_s=limit.window_s)
@@ -65,11 +66,11 @@ def wait_s(limit: Limit, whom: str) -> int | None:
 
 
 def remote_address_of(request: HttpRequest) -> str:
-    """The IP address that a request comes from, as it is counted: an IPv6 one by its network.
+    """The IP address of the client, as limits count it: IPv4 as it is, IPv6 as its /64 network.
 
-    Of what proxies say of it only what TRUSTED_PROXIES allows.
+    TRUSTED_PROXIES says how many proxies are believed.
     """
-    # It reads META alone.
+    # `get_ident` reads only META.
     told = BaseThrottle().get_ident(request) or ""  # type: ignore[arg-type]
     bare = _WITH_PORT.fullmatch(told)
     try:
@@ -79,9 +80,9 @@ def remote_address_of(request: HttpRequest) -> str:
     if isinstance(address, ipaddress.IPv4Address):
         return str(address)
     if address.ipv4_mapped:
-        # A socket that listens for both writes IPv4 so.
+        # A dual-stack socket writes IPv4 addresses like this.
         return str(address.ipv4_mapped)
-    # By its number, since a link-local address may name an interface, which no network does.
+    # From the number, since a link-local address may name an interface, and a network cannot.
     return str(ipaddress.IPv6Network((int(address), IPV6_PREFIX), strict=False))
 
 
@@ -99,6 +100,6 @@ def _increment_in(cache_name: str, entry: str, times: int, kept_s: int) -> int:
     try:
         return cache.incr(entry, times)
     except (ValueError, TypeError):
-        # It ended this very moment, or something that is no number was put there.
+        # The entry has just expired, or its value is not a number.
         cache.set(entry, times, timeout=kept_s + 1)
         return times

@@ -392,7 +392,7 @@ def _choose_user(stage: Stage) -> None:
     )
     stage.variables["IS_REGRANTED"] = "yes"
     said, ended = stage.run("manage.py migrate --check")
-    assert (ended, "does not know this user by this password" in said) == (1, True)
+    assert (ended, "does not accept this user and password" in said) == (1, True)
 
 
 SITUATIONS: dict[str, Callable[[Stage], object]] = {

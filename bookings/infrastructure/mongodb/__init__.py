@@ -1,5 +1,5 @@
-"""MongoDB as the driver shows it: transactions, errors that pass, an outage, the set's members.
+"""MongoDB through its driver: transactions, passing errors, outages, the replica set's members.
 
-No module here reads or writes a collection of the business. Modules here may import the rest of
-`infrastructure`.
+No module here reads or writes a collection of the business. Modules here may import the other
+modules of `infrastructure`.
 """

@@ -1,8 +1,8 @@
-"""Which errors of MongoDB may be over at the next try, and what to say of the others.
+"""Which errors of MongoDB may pass until the next try, and what the log says about errors.
 
-The driver's classes and labels tell it of most. An error without a label still has a code, and
-MongoDB's own table puts codes into categories: those of mongodb_errors.yml are taken whole, so that
-no code is chosen here by hand. docs/decisions/0024-errors-that-pass.md says why these.
+The driver's classes and labels decide most cases. An error without a label still has a code, and
+MongoDB's own table sorts codes into categories. errors.yml has whole categories from that table, so
+no code is chosen by hand. docs/decisions/0024-errors-that-pass.md gives the reasons.
 """
 
 from collections.abc import Mapping
@@ -15,15 +15,13 @@ from django.contrib.sessions.exceptions import SessionInterrupted
 from django.db import DatabaseError
 from pymongo.errors import BulkWriteError, ConnectionFailure, OperationFailure, PyMongoError
 
-# MongoDB's codes: a user that may not do this, and a login that it does not know.
+# MongoDB's codes for a missing permission and for an unknown login.
 FORBIDDEN = 13
 AUTHENTICATION_FAILED = 18
 
-UNKNOWN_LOGIN = (
-    "MongoDB does not know this user by this password; correct the login in MONGODB_URI."
-)
+UNKNOWN_LOGIN = "MongoDB does not accept this user and password; correct the login in MONGODB_URI."
 
-# What the server and the driver write on errors after which the same may be tried again.
+# The labels that server and driver put on errors after which the same command may be retried.
 PASSING_LABELS = frozenset(
     {
         "RetryableWriteError",
@@ -39,21 +37,21 @@ CATEGORIES: dict[str, dict[int, str]] = yaml.safe_load(
 )
 PASSING_CODES = frozenset(code for codes in CATEGORIES.values() for code in codes)
 
-# What Django makes of a driver's error: the ORM, and two layers of sessions above it.
+# Django's wrappers of a driver's error: the ORM's, and those of two layers of sessions.
 _WRAPPERS = (DatabaseError, UpdateError, SessionInterrupted)
 
 
 def driver_error(error: BaseException | None) -> PyMongoError | None:
-    """The driver's error that this is, or that Django has wrapped; None if it is no such error."""
+    """The driver's error, unwrapped if Django has wrapped it; None for other errors."""
     while isinstance(error, _WRAPPERS):
         error = error.__cause__ or error.__context__
     return error if isinstance(error, PyMongoError) else None
 
 
 def is_passing(error: PyMongoError) -> bool:
-    """Whether the same may succeed at the next try, as after a time-out or an election.
+    """Whether the same command may succeed at the next try, as after a time-out or an election.
 
-    Of a bulk write every error has to be one that passes.
+    For a bulk write every single error must be a passing one.
     """
     codes = _codes_of(error)
     return (
@@ -65,11 +63,12 @@ def is_passing(error: PyMongoError) -> bool:
 
 
 def is_unknown_login(error: PyMongoError) -> bool:
+    """Whether MongoDB refused the user or the password."""
     return isinstance(error, OperationFailure) and error.code == AUTHENTICATION_FAILED
 
 
 def describe(error: BaseException) -> dict[str, Any]:
-    """What a line of the log says of a driver's error; nothing of any other error."""
+    """The fields of a log line about a driver's error; empty for other errors."""
     found = driver_error(error)
     if found is None:
         return {}

@@ -1,9 +1,9 @@
 """Whether MongoDB is known to be away, so that requests fail at once instead of one by one.
 
-A request that waits for a frozen MongoDB holds its thread for the whole of its budget. With
-eight threads, the ninth request would wait for the first, and the thirtieth for a minute.
-So after a failure one request a second asks briefly whether MongoDB is back, and the others
-are answered at once. What needs no MongoDB is served all the while.
+A request that waits for a frozen MongoDB keeps its thread for its whole budget. With eight threads,
+the ninth request would wait for the first, and the thirtieth for a minute. So after a failure one
+request a second briefly asks whether MongoDB is back, and all others are answered at once. Requests
+that need no MongoDB are served as usual.
 """
 
 import logging
@@ -23,7 +23,7 @@ PROBE_TIMEOUT_S = 0.2
 
 PROBE_INTERVAL_S = 1.0
 
-# Nobody waits for a worker as a visitor waits for a page.
+# A worker can wait longer, since no visitor waits for it.
 WORKER_PROBE_TIMEOUT_S = 2.0
 
 _is_away = threading.Event()
@@ -32,7 +32,7 @@ _next_probe_at_s = 0.0
 
 
 def report(error: PyMongoError) -> None:
-    """Says that MongoDB has just failed somebody; other errors than silence are no outage."""
+    """Notes an error that a request has met. Only time-outs and lost connections are an outage."""
     if (error.timeout or isinstance(error, ConnectionFailure)) and not _is_away.is_set():
         _is_away.set()
         logger.warning("mongodb_away")
@@ -41,16 +41,16 @@ def report(error: PyMongoError) -> None:
 def is_away() -> bool:
     """Whether to answer TRY_AGAIN at once; asks MongoDB itself, briefly, once a second."""
     if _is_away.is_set():
-        with _probing:  # whoever comes while somebody asks learns it from them
+        with _probing:  # requests that wait here get the result of the one that asks
             if _is_away.is_set() and time.monotonic() >= _next_probe_at_s:
                 _probe()
     return _is_away.is_set()
 
 
 def is_to_blame(error: BaseException) -> bool:
-    """Whether a worker met the error since MongoDB was away, and not by the item it works on.
+    """Whether an error of a worker comes from an outage of MongoDB, and not from the item.
 
-    Some items take too long by themselves, so after a time-out MongoDB is asked whether it answers.
+    An item may take too long by itself, so after a time-out this asks whether MongoDB answers.
     """
     failure = driver_error(error)
     if failure is None:

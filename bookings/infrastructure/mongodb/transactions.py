@@ -1,4 +1,4 @@
-"""Transactions, as everything here runs them that must be written together or not at all."""
+"""Transactions, for writes that must happen together or not at all."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -13,10 +13,10 @@ Result = TypeVar("Result")
 
 
 def in_transaction(callback: Callable[[ClientSession], Result]) -> Result:
-    """Runs the callback in a snapshot transaction and commits it on a majority.
+    """Runs the callback in a snapshot transaction, and commits on a majority.
 
-    The driver runs it again after a write conflict, so it must have no other effect. A
-    DuplicateKeyError has to leave it: MongoDB has aborted the transaction by then.
+    The driver runs the callback again after a write conflict, so it must have no effect outside the
+    transaction. It must let a DuplicateKeyError pass, since MongoDB has aborted the transaction.
     """
     runs = 0
 

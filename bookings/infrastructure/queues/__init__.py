@@ -1,5 +1,5 @@
-"""What all queues of the workers share: one run at a time, tries again after a while, failed work.
+"""What all queues of the workers share: one run at a time, schedules of retries, failed work.
 
-Each queue itself, with its items and its figures, is with its subject. Modules here may import the
-rest of `infrastructure`.
+Each queue is in the package of its subject, with its items and figures. Modules here may import the
+other modules of `infrastructure`.
 """

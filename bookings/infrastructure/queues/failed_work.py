@@ -1,11 +1,12 @@
-"""What workers could not do although nobody refused it: one line for each piece, for staff.
+"""Failed work: one line for staff about each item that failed unexpectedly in a worker.
 
-Every queue tries its items one by one. What goes wrong with one, however surprising, is a failed
-try of that item and of no other; tries are bounded, and what is left over stands here, with what
-went wrong and where. What a mail server or a partner refuses is no surprise and is told elsewhere.
+Every queue tries its items one by one. An error, however surprising, is a failed try of one item
+and of no other. The number of tries is limited, and an item that keeps failing is listed here, with
+the error and its place. A refusal by a mail server or a partner is no surprise; it is recorded
+with the letter or delivery.
 
-Nothing here says whose the work is: an error's own words may repeat an address, so only its name
-and the place where it came up are kept.
+A line has no personal data: the text of an error may contain an address, so only the error's name
+and place are kept.
 """
 
 import traceback
@@ -27,31 +28,33 @@ QUEUES = (
     *(ENDPOINTS, WEBHOOK_NOTES, NIGHTS_JOBS, DEAD_HOLDS),
 )
 
-# For items that have no schedule of their own. A newer worker may be there after an hour, and
-# after a day somebody has to look.
+# For items without a schedule of their own. After an hour a newer worker may run; after a day staff
+# must look.
 RETRIES = Schedule(first_wait_ms=3_600_000, longest_wait_ms=3_600_000, max_tries=24)
 
 
 class NeverFinished(Exception):
-    """Every try ended together with its worker, and so would the next one."""
+    """Every try ended with the death of its worker, so the next one probably would, too."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """`is_new` for the first of an item, `is_over` if there is no further try."""
+    """A recorded failure. `is_new`: the item's first one; `is_over`: there is no further try."""
 
     is_new: bool
     is_over: bool
 
 
 def note(queue: str, item: Any, error: BaseException, *, is_over: bool) -> Failure:
-    """Keeps what went wrong with the item at this try; its queue knows whether it was the last."""
+    """Records the item's error at this try. Its queue says whether this was the last try."""
     return _keep(queue, item, error, {"is_over": is_over, "next_try_at": "$$REMOVE"})
 
 
 def put_off(queue: str, item: Any, error: BaseException) -> Failure:
-    """Likewise of an item that would be met again at once: `left_alone` names it for a while,
-    and for good after a day."""
+    """Records the error of an item that its queue would find again at once.
+
+    `left_alone` lists the item until its next try, and for good after a day.
+    """
     is_over = RETRIES.is_spent("$tries")
     later = {"$add": ["$$NOW", RETRIES.wait_ms(earlier_failures={"$subtract": ["$tries", 1]})]}
     return _keep(
@@ -60,7 +63,7 @@ def put_off(queue: str, item: Any, error: BaseException) -> Failure:
 
 
 def left_alone(queue: str) -> list[Any]:
-    """The items that are not to be tried now, as they were named to `put_off`."""
+    """The items not to try now, as they were passed to `put_off`."""
     waits = {"$gt": ["$next_try_at", "$$NOW"]}
     found = collection("failed_work").find(
         {"queue": queue, "$expr": {"$or": ["$is_over", waits]}}, {"item": 1}
@@ -69,19 +72,19 @@ def left_alone(queue: str) -> list[Any]:
 
 
 def items_of(queue: str) -> list[Any]:
-    """All that failed, as it was named to `note` or `put_off`."""
+    """All failed items of the queue, as they were passed to `note` or `put_off`."""
     return [line["item"] for line in collection("failed_work").find({"queue": queue}, {"item": 1})]
 
 
 def forget(queue: str, items: Iterable[Any]) -> None:
-    """They were done after all."""
+    """Removes the lines of items that succeeded after all."""
     if names := [_name(queue, item) for item in items]:
         with request_limits():
             collection("failed_work").delete_many({"_id": {"$in": names}})
 
 
 def count() -> dict[str, int]:
-    """How many lines each queue has now."""
+    """The number of lines for each queue."""
     found = collection("failed_work").aggregate(
         [{"$group": {"_id": "$queue", "count": {"$sum": 1}}}]
     )
@@ -89,7 +92,7 @@ def count() -> dict[str, int]:
 
 
 def describe(error: BaseException) -> dict[str, str]:
-    """For the log: what it was and the way to it, without the error's own words."""
+    """The error's name and stack for the log, without the text of the error."""
     return {
         "reason": type(error).__name__,
         "stack": "".join(traceback.format_tb(error.__traceback__)),
@@ -118,7 +121,7 @@ def _keep(queue: str, item: Any, error: BaseException, outlook: dict[str, Any]) 
             upsert=True,
             return_document=ReturnDocument.AFTER,
         )
-    assert line is not None, "it was made if it was not there"
+    assert line is not None, "an upsert finds or makes it"
     return Failure(is_new=line["tries"] == 1, is_over=line["is_over"])
 
 
@@ -127,7 +130,7 @@ def _name(queue: str, item: Any) -> str:
 
 
 def _place(error: BaseException) -> str:
-    """The line of this site that the error went through last."""
+    """The last line of this site's code in the traceback."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if "/bookings/" in frame.filename] or frames
     if not ours:

@@ -1,8 +1,8 @@
-"""When work that failed is tried again: after a while, and twice as long after each failure.
+"""Schedules of retries: a wait after a failure that doubles with each further failure.
 
-A queue counts an item's tries in MongoDB and sets the next one by MongoDB's clock, in the update
-that takes the item. So a schedule is written as expressions for the pipeline of an update. Each
-queue says its own figures, and why, beside its work.
+A queue counts an item's tries in MongoDB, and sets the time of the next try by MongoDB's clock in
+the update that takes the item. So a schedule consists of expressions for an update pipeline. Each
+queue states its own figures, with the reasons.
 """
 
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Schedule:
-    """The first failure is followed by `first_wait_ms`, each further one by twice as long as the
-    one before, up to `longest_wait_ms`. After `max_tries` failures the item is given up."""
+    """Waits `first_wait_ms` after the first failure, and twice as long after each further one, up
+    to `longest_wait_ms`. Gives the item up after `max_tries` failures."""
 
     first_wait_ms: int
     longest_wait_ms: int
@@ -20,28 +20,30 @@ class Schedule:
 
     def __post_init__(self) -> None:
         if not 0 < self.first_wait_ms <= self.longest_wait_ms:
-            raise ValueError("A first wait is above zero and no longer than the longest one.")
+            raise ValueError("Set a first wait above zero, and no longer than the longest one.")
         if self.max_tries < 1:
-            raise ValueError("Work is tried once at least.")
+            raise ValueError("Allow at least one try.")
 
     def wait_ms(self, *, earlier_failures: Any) -> dict[str, Any]:
-        """Milliseconds, as a whole number, until the try after this one.
+        """An expression for the milliseconds, a whole number, until the try after this one.
 
-        `earlier_failures` is an expression: how often the item failed before this try.
+        `earlier_failures` is an expression for the item's failures before this try.
         """
         doubled = {"$multiply": [self.first_wait_ms, {"$pow": [2, earlier_failures]}]}
         return {"$min": [doubled, self.longest_wait_ms]}
 
     def is_last(self, tries: int) -> bool:
-        """Whether an item with so many tries, if the newest fails too, is given up."""
+        """Whether the item is given up if try number `tries` fails, too."""
         return tries >= self.max_tries
 
     def is_spent(self, failures: Any) -> dict[str, Any]:
-        """The same as an expression, of an expression for how many tries or failures there were."""
+        """The same as an expression; `failures` is an expression for the failures or tries."""
         return {"$gte": [failures, self.max_tries]}
 
 
 def counted(field: str) -> dict[str, Any]:
-    """How much a field counts, as an expression: its number, or 0 if it is damaged or missing.
-    An item that cannot be taken would be in the way of all others."""
+    """An expression for the number in a field, or 0 if the field is damaged or missing.
+
+    Without it one damaged item, which could not be taken, would block all others.
+    """
     return {"$cond": [{"$in": [{"$type": field}, ["int", "long"]]}, field, 0]}

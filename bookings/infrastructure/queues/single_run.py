@@ -1,17 +1,17 @@
-"""Runs of a worker's task: how long one begins new work, and that a process has one at a time."""
+"""Runs of a worker's task: their time limit, and the rule of one run at a time in a process."""
 
 import threading
 import time
 from collections.abc import Callable
 from functools import wraps
 
-# A run begins no new work after this long; the next run comes in seconds. A worker that is told to
-# end has a minute, and the last piece may take long at a slow mail server or receiver.
+# A run starts no new work after this long; the next run begins within seconds. A worker that must
+# end has a minute, and a slow mail server or receiver may need most of it for the last item.
 RUN_LIMIT_S = 20.0
 
 
 class RunTime:
-    """The time in which a run may begin new work, from now on."""
+    """The time, from now on, in which a run may start new work."""
 
     def __init__(self, limit_s: float | None = None) -> None:
         self._ends_at_s = time.monotonic() + (RUN_LIMIT_S if limit_s is None else limit_s)
@@ -22,10 +22,10 @@ class RunTime:
 
 
 def one_at_a_time(run: Callable[[], int]) -> Callable[[], int]:
-    """A run that finds another one under way in this process does nothing, and returns 0.
+    """Decorates a task's run: it does nothing and returns 0 while another run is under way in this
+    process.
 
-    A worker has several threads, and whoever keeps one run waiting must not take them all from
-    the other tasks.
+    A worker has several threads. One slow receiver must not occupy all of them.
     """
     under_way = threading.Lock()
 
