@@ -1,1 +1,1 @@
-"""Rooms, stays and bookings: the flow, its documents, and its entrances."""
+"""The booking engine: hotels, stays and bookings, from the entrances down to the database."""

@@ -6,7 +6,7 @@ class BookingsConfig(AppConfig):
     default_auto_field = "django_mongodb_backend.fields.ObjectIdAutoField"
 
     def ready(self) -> None:
-        # Three of these and the endpoints register themselves.
+        # All except `metrics` are imported because they register checks or signal receivers.
         from bookings import checks  # noqa: F401
         from bookings.infrastructure import metrics  # noqa: F401
         from bookings.news.webhooks import endpoints  # noqa: F401

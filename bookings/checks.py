@@ -1,4 +1,4 @@
-"""Limits that depend on each other, checked when the site starts."""
+"""Django system checks: limits and settings that depend on each other."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from bookings.stays import create, outcomes
 from idempotency.claims import LEASE_MS
 from locks.connection import OPERATION_TIMEOUT_S
 
-# gunicorn ends a worker whose loop stalls for this long; the command lines say `--timeout 20`.
+# gunicorn kills a worker whose loop stalls for this long: all command lines have `--timeout 20`.
 GUNICORN_TIMEOUT_S = 20
 
 SHORTEST_HOLD_S = 5 * 60
@@ -18,7 +18,7 @@ SHORTEST_HOLD_S = 5 * 60
 
 @register()
 def check_deadlines(app_configs: Any, **_: Any) -> list[CheckMessage]:
-    """Each limit must be shorter than the next, or one would cut off what another protects."""
+    """Each limit must be shorter than the next one, or it would outlast what protects it."""
     limits = [
         ("a Redis operation", OPERATION_TIMEOUT_S),
         ("MongoDB's share of a request", clock.MONGODB_TIMEOUT_S),
@@ -38,8 +38,10 @@ def check_deadlines(app_configs: Any, **_: Any) -> list[CheckMessage]:
 
 @register(Tags.security, deploy=True)
 def check_proxies(app_configs: Any, **_: Any) -> list[CheckMessage]:
-    """Behind a proxy whose word is taken for the protocol, it must be for addresses too: all
-    clients would have the proxy's, and one limit together."""
+    """A proxy that is trusted for the protocol must be trusted for addresses, too.
+
+    Otherwise all clients have the proxy's address and share its limits.
+    """
     if not settings.SECURE_PROXY_SSL_HEADER or settings.REST_FRAMEWORK["NUM_PROXIES"]:
         return []
     return [

@@ -1,6 +1,6 @@
 """The collections and indexes that the site makes itself, each with its reason.
 
-Every index of `bookings` taxes the insert. Those of models are made by their migrations.
+Every index of `bookings` slows the insert down. Migrations make the indexes of models.
 """
 
 from datetime import timedelta
@@ -13,27 +13,29 @@ from pymongo.errors import OperationFailure
 
 from bookings.domain.booking import ACTIVE, BLOCK, PENDING
 
-# How long a letter is kept, and its link opens something: until the next evening at least.
+# How long a letter is kept and its link works: at least until the next evening.
 LETTER_LIFE = timedelta(hours=24)
 
-# How long a delivery is kept, made or not: long enough for a partner who was away on holiday.
+# How long a delivery is kept, sent or not: long enough for a partner who was on holiday.
 DELIVERY_LIFE = timedelta(days=30)
 
-# MongoDB's codes.
+# MongoDB's error codes.
 _NAMESPACE_EXISTS = 48
 _IN_THE_WAY = frozenset({85, 86})
 
-# Every guest there can be.
+# The condition for bookings that belong to a guest without an account.
 OF_GUESTS = {"owner": {"$gte": "guest:", "$lt": "guest:\uffff"}}
 
 
 class IndexInTheWay(Exception):
-    """Another index has the name or the fields of one that is to be made; it is never dropped
-    unasked, since something may rest on it until there is another one."""
+    """Another index has the name or the fields of a new one.
+
+    It is never dropped automatically, since something may rely on it.
+    """
 
 
 def make_collection(database: Database, name: str) -> None:
-    """Makes it if it is not there. Never inside a transaction."""
+    """Makes the collection if it is missing. Never call it inside a transaction."""
     try:
         database.create_collection(name, check_exists=False)
     except OperationFailure as error:
@@ -42,7 +44,7 @@ def make_collection(database: Database, name: str) -> None:
 
 
 def make_indexes(collection: Collection, indexes: list[IndexModel]) -> None:
-    """Makes those that are not there; raises IndexInTheWay if one is there that is not the same."""
+    """Makes the indexes that are missing. Raises IndexInTheWay if a different one is there."""
     try:
         collection.create_indexes(indexes)
     except OperationFailure as error:
@@ -50,13 +52,13 @@ def make_indexes(collection: Collection, indexes: list[IndexModel]) -> None:
             raise
         said = (error.details or {}).get("errmsg", "")
         raise IndexInTheWay(
-            f"An index of {collection.name} is in the way of a new one; see whether anything needs "
+            f"An index of {collection.name} is in the way of a new one; check that nothing needs "
             f"it, drop it, and run manage.py migrate again. MongoDB says: {said}"
         ) from error
 
 
 def indexes_by_collection() -> dict[str, list[IndexModel]]:
-    """All that are made here."""
+    """All indexes that this module makes, by collection."""
     return {
         "bookings": booking_indexes(),
         "holders": holder_indexes(),
@@ -69,77 +71,78 @@ def indexes_by_collection() -> dict[str, list[IndexModel]]:
 
 
 def guests_with_address(address: str) -> dict[str, Any]:
-    """Guests' bookings with this address, in its one spelling."""
+    """The condition for guests' bookings with this e-mail address, in its one spelling."""
     return {**OF_GUESTS, "guest.email": address}
 
 
 def with_address_from(beginning: str) -> dict[str, Any]:
-    """Anybody's bookings whose address begins so, in its one spelling."""
+    """The condition for all bookings whose e-mail address, in its one spelling, begins so."""
     return {"guest.email": {"$gte": beginning, "$lt": f"{beginning}\uffff"}}
 
 
 def booking_indexes() -> list[IndexModel]:
-    """What must exist before the first booking."""
+    """The indexes of `bookings`, which must exist before the first booking."""
     return [
-        # Promise 1: one active booking for each room and night. Multikey, so it holds for
-        # every slot of a stay, across documents; cancelled and expired ones are left out.
+        # Promise 1: one active booking for each room and night. It is a multikey index, so it
+        # compares every slot of a stay across documents. It leaves out cancelled and expired ones.
         _unique(
             [("hotel", ASCENDING), ("slots", ASCENDING)],
             name="one_active_booking_per_slot",
             where={"status": {"$in": list(ACTIVE)}},
         ),
-        # Promise 2: one booking for each key. Without the hotel, since a retry may carry
-        # another payload. With $type in place of $exists the planner would not use it.
+        # Promise 2: one booking for each key. The hotel is not part of it, since a retry may have a
+        # different payload. With $type instead of $exists the planner would not use it.
         _unique(
             [("keys.digest", ASCENDING)],
             name="one_booking_per_key",
             where={"keys.digest": {"$exists": True}},
         ),
-        # Found by whoever reads it out at the desk.
+        # For a guest who reads the reference out at the desk.
         _unique([("reference", ASCENDING)], name="one_booking_per_reference"),
-        # The list of one's own bookings, newest first.
+        # For a caller's own list of bookings, newest first.
         IndexModel([("owner", ASCENDING), ("_id", DESCENDING)], name="bookings_of_an_owner"),
-        # The sweep over holds that ran out; confirmed bookings are not in it.
+        # For the sweep over dead holds. Confirmed bookings are not in it.
         IndexModel(
             [("status", ASCENDING), ("expires_at", ASCENDING)],
             name="holds_by_end",
             partialFilterExpression={"status": PENDING},
         ),
-        # How many live holds somebody has, and which; only holds pay for it.
+        # For the live holds of one holder. Only holds pay for it.
         IndexModel(
             [("owner", ASCENDING), ("user_id", ASCENDING), ("expires_at", ASCENDING)],
             name="holds_of_an_owner",
             partialFilterExpression={"status": PENDING},
         ),
-        # What guests hold of a category around some nights: where it is much, they have to say who
-        # they are. Nothing but their holds pays for it.
+        # For what guests hold of a category around some nights, which decides whether there is a
+        # crowd. Only their holds pay for it.
         IndexModel(
             [("rooms.category", ASCENDING), ("check_out", ASCENDING)],
             name="guests_holds_of_a_category",
             partialFilterExpression={"status": PENDING, **OF_GUESTS},
         ),
-        # The few blocks among all the bookings, for their list; no booking pays for it.
+        # For the list of blocks, which are few among all bookings. No stay pays for it.
         IndexModel(
             [("kind", ASCENDING), ("_id", DESCENDING)],
             name="blocks",
             partialFilterExpression={"kind": BLOCK},
         ),
-        # By the guest's address: for the desk, which types its beginning; and with the owner a
-        # guest's earlier bookings, once an account has proved that the address is theirs, and
-        # for who lost the links. Bookings without an address do not pay for it.
+        # By the guest's e-mail address. The desk types its beginning. With the owner it finds a
+        # guest's earlier bookings, after an account has proved the address, and for guests who have
+        # lost their links. Bookings without an address do not pay for it.
         IndexModel(
             [("guest.email", ASCENDING), ("owner", ASCENDING)],
             name="bookings_by_guest_address",
             partialFilterExpression={"guest.email": {"$gt": ""}},
         ),
-        # By the beginning of a name or a phone number, for the desk; the terms stand beside the
-        # guest and go with them. The id shows the newest ones without reading the bookings.
+        # For the desk, by the beginning of a name or a phone number. The terms are stored beside
+        # the guest's details and are erased with them. With the id the newest matches are found
+        # without reading the bookings.
         IndexModel(
             [("search_terms", ASCENDING), ("_id", DESCENDING)],
             name="guests_by_terms",
             partialFilterExpression={"search_terms": {"$exists": True}},
         ),
-        # What the relay looks for every few seconds; a booking with nothing to tell is not in it.
+        # For the relay, which looks every few seconds. Bookings without news are not in it.
         IndexModel(
             [("outbox.due_at", ASCENDING)],
             name="outboxes",
@@ -149,24 +152,25 @@ def booking_indexes() -> list[IndexModel]:
 
 
 def holder_indexes() -> list[IndexModel]:
-    """Who holds rooms, and from where, is of interest only while a hold can live."""
+    """The indexes of `holders`. A document is needed only as long as a hold can live."""
     return [IndexModel("last_hold_at", name="forgotten_later", expireAfterSeconds=2 * 60 * 60)]
 
 
 def make_booking_indexes(database: Database) -> None:
-    """Makes the collections and their indexes; safe to repeat. Never inside a transaction."""
+    """Makes `bookings`, `holders` and their indexes; safe to repeat. Never call it inside a
+    transaction."""
     _make(database, "bookings", booking_indexes())
-    # What one of them took over; dropped after that is there, so that nobody goes without.
+    # A new index replaces this one, so it is dropped only after that exists.
     if "guests_by_address" in database["bookings"].index_information():
         database["bookings"].drop_index("guests_by_address")
     _make(database, "holders", holder_indexes())
 
 
 def account_indexes() -> list[IndexModel]:
-    """Of `auth_user`, besides those that Django makes."""
+    """The indexes of `auth_user`, besides those that Django makes."""
     return [
-        # A letter about an account goes to its address, so one address is one account's. Accounts
-        # are found by it; those without one are not in it.
+        # Letters about an account go to its address, so each address belongs to one account. It
+        # also finds accounts. Accounts without an address are not in it.
         _unique(
             [("email", ASCENDING)], name="one_account_per_address", where={"email": {"$gt": ""}}
         ),
@@ -174,20 +178,23 @@ def account_indexes() -> list[IndexModel]:
 
 
 def make_account_indexes(database: Database) -> None:
-    """Makes them; safe to repeat. Raises DuplicateKeyError if two accounts have one address."""
+    """Makes the indexes of `auth_user`; safe to repeat.
+
+    Raises DuplicateKeyError if two accounts have the same address.
+    """
     make_indexes(database["auth_user"], account_indexes())
 
 
 def letter_indexes() -> list[IndexModel]:
-    """Of `letters`."""
+    """The indexes of `letters`."""
     return [
-        # The worker looks every few seconds; letters that were sent are not in it.
+        # For the worker, which looks every few seconds. Letters that were sent are not in it.
         IndexModel(
             "next_try_at",
             name="letters_to_send",
             partialFilterExpression={"next_try_at": {"$type": "date"}},
         ),
-        # A letter's link ends with it.
+        # The link of a letter works as long as its document exists.
         IndexModel(
             "created_at",
             name="forgotten_later",
@@ -202,7 +209,7 @@ def make_letter_indexes(database: Database) -> None:
 
 
 def log_indexes() -> list[IndexModel]:
-    """Of the admin's log, which is read newest first, besides those that Django makes."""
+    """The indexes of the admin's log, besides those that Django makes. It is read newest first."""
     newest_first = [("action_time", DESCENDING), ("_id", DESCENDING)]
     return [
         IndexModel(newest_first, name="newest_actions"),
@@ -212,22 +219,22 @@ def log_indexes() -> list[IndexModel]:
 
 
 def make_log_indexes(database: Database) -> None:
-    """Makes them; safe to repeat."""
+    """Makes the indexes of the admin's log; safe to repeat."""
     make_indexes(database["django_admin_log"], log_indexes())
 
 
 def delivery_indexes() -> list[IndexModel]:
-    """Of `deliveries`."""
+    """The indexes of `deliveries`."""
     return [
-        # What is due on one channel, and there for one partner; settled ones are not in it.
+        # For due deliveries on one channel, or for one partner. Settled ones are not in it.
         IndexModel(
             [("channel", ASCENDING), ("to", ASCENDING), ("next_try_at", ASCENDING)],
             name="deliveries_to_make",
             partialFilterExpression={"next_try_at": {"$type": "date"}},
         ),
-        # The admin's list, and there those that failed.
+        # For the admin's list, and its filter for failed ones.
         IndexModel([("state", ASCENDING), ("created_at", ASCENDING)], name="deliveries_by_state"),
-        # The page of a booking shows what was told of it.
+        # For the page of a booking, which shows its deliveries.
         IndexModel([("booking", ASCENDING), ("at", ASCENDING)], name="deliveries_of_a_booking"),
         IndexModel(
             "created_at",
@@ -243,11 +250,11 @@ def make_delivery_indexes(database: Database) -> None:
 
 
 def failed_work_indexes() -> list[IndexModel]:
-    """Of `failed_work`."""
+    """The indexes of `failed_work`."""
     return [
-        # Which items of a queue are left alone, before each of its runs.
+        # For the items that a queue's run leaves alone.
         IndexModel("queue", name="failed_work_of_a_queue"),
-        # What is left alone goes with the deliveries of its days, and is tried again.
+        # A line lives as long as a delivery. After that its item is tried again.
         IndexModel(
             "failed_at",
             name="forgotten_later",

@@ -133,7 +133,7 @@ class Room(models.Model):
     category = models.ForeignKey(RoomCategory, on_delete=models.PROTECT, related_name="rooms")
     name = models.CharField(max_length=200)
     is_sold = models.BooleanField("for sale", default=True)
-    # By MongoDB's clock, written with the field above; see bookings/catalogue/withdrawal.py.
+    # By MongoDB's clock; written together with `is_sold`. See bookings/catalogue/withdrawal.py.
     off_sale_since = models.DateTimeField(null=True, editable=False)
 
     class Meta:
@@ -169,7 +169,7 @@ class Night(models.Model):
 
     class Meta:
         db_table = "nights"
-        # The id's own index serves this order, and the id begins with the category.
+        # The index of the id serves this order, since the id begins with the category.
         ordering = ["id"]
         # Finds the nights of a stay or a month, with one range for each category.
         indexes = [models.Index(fields=["category", "date"], name="nights_of_a_category")]
@@ -275,7 +275,7 @@ class Figures(models.Model):
 class VerifiedAddress(models.Model):
     """A proved e-mail address, and the account that it belongs to.
 
-    Normalised by bookings/domain/email_addresses.py. Only bookings/people/accounts.py writes it.
+    bookings/domain/email_addresses.py normalises it. Only bookings/people/accounts.py writes it.
     """
 
     address = models.CharField(
@@ -389,7 +389,7 @@ class BookingRecord(models.Model):
     kind = models.CharField(max_length=8)
     status = models.CharField(max_length=16)
     hotel = models.CharField(max_length=64)
-    category = models.CharField(max_length=64, null=True)  # None for rooms of several
+    category = models.CharField(max_length=64, null=True)  # None if the rooms' categories differ
     rooms = models.JSONField()
     check_in = models.CharField(max_length=10)
     check_out = models.CharField(max_length=10)
@@ -453,7 +453,7 @@ class DeliveryRecord(models.Model):
 class FailedWork(models.Model):
     """Work that a worker failed to do, as the admin lists it.
 
-    Only bookings/infrastructure/queues/failed_work.py writes it.
+    Only bookings/infrastructure/queues/failed_work.py writes the collection.
     """
 
     id = models.CharField(primary_key=True, db_column="_id", max_length=120)

@@ -1,6 +1,6 @@
-"""Named points of the flow, where a test may pause, kill or fail the process.
+"""Named points of the flow, at which a test can pause, kill or fail the process.
 
-In production nothing is installed and `reached` does nothing.
+In production no handler is installed, and `reached` does nothing.
 """
 
 from collections.abc import Callable
@@ -9,12 +9,12 @@ _handler: Callable[[str], None] | None = None
 
 
 def reached(name: str) -> None:
-    """Says that the flow has come to `name`: after_claim, after_lock, in_transaction, …"""
+    """Calls the handler, if any, at a point of the flow: after_claim, after_lock, …"""
     if _handler is not None:
         _handler(name)
 
 
 def install(handler: Callable[[str], None] | None) -> None:
-    """Sets what happens at every point; None for nothing. For tests' settings only."""
+    """Sets the handler for every point, or None. Only the settings of tests call this."""
     global _handler
     _handler = handler

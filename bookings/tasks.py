@@ -1,4 +1,4 @@
-"""What the worker does. Every task is safe to run twice, late, or beside itself."""
+"""The worker's tasks. Each may run twice, late, or beside itself."""
 
 from celery import shared_task
 from django.contrib.sessions.models import Session
@@ -14,7 +14,7 @@ from bookings.people import account_letters
 
 @shared_task(name="bookings.expire_holds")
 def expire_holds(started_by: StartedBy = "command") -> int:
-    """Tidies holds that ran out; returns how many it expired. Beat says that it is beat."""
+    """Marks dead holds as expired; returns how many. Beat passes `started_by="beat"`."""
     done = sweep.expire_holds(started_by=started_by)
     worker_clocks.report()
     return done.expired
@@ -22,43 +22,46 @@ def expire_holds(started_by: StartedBy = "command") -> int:
 
 @shared_task(name="bookings.generate_nights")
 def generate_nights() -> int:
-    """Does the jobs for nights that staff added; returns how many ended."""
+    """Works on the jobs for nights that staff have ordered; returns how many ended."""
     return night_jobs.work_on_jobs()
 
 
 @shared_task(name="bookings.send_letters")
 def send_letters() -> int:
-    """Sends the letters that are due; returns how many."""
+    """Sends the due letters; returns how many."""
     return account_letters.send_letters()
 
 
 @shared_task(name="bookings.pass_on_news")
 def pass_on_news() -> int:
-    """Empties the bookings' outboxes; returns how many deliveries came of it."""
+    """Turns the news in bookings' outboxes into deliveries; returns how many."""
     return relay.pass_on_news()
 
 
 @shared_task(name="bookings.send_notifications")
 def send_notifications() -> int:
-    """Sends the mails to guests that are due; returns how many."""
+    """Sends the due mails about bookings to guests; returns how many."""
     return guest_mails.send_notifications()
 
 
 @shared_task(name="bookings.send_webhooks")
 def send_webhooks() -> int:
-    """Sends partners what is due; returns how many events they took."""
+    """Sends the due webhooks to partners; returns how many events they accepted."""
     return sending.send_webhooks()
 
 
 @shared_task(name="bookings.note_disabled_webhooks")
 def note_disabled_webhooks() -> int:
-    """Tells staff of endpoints that were disabled; returns how many notes were sent."""
+    """Sends notes about disabled endpoints; returns how many."""
     return notes.send_notes()
 
 
 @shared_task(name="bookings.clear_sessions")
 def clear_sessions() -> int:
-    """Removes sessions that are over, which can no longer be used; returns how many. By
-    MongoDB's clock: this machine's may be ahead of those that the sessions go by."""
+    """Removes expired sessions; returns how many.
+
+    It goes by MongoDB's clock, since this machine's clock may be ahead of the web processes' clocks
+    and remove sessions that are still valid.
+    """
     removed, _ = Session.objects.filter(expire_date__lt=clock.now()).delete()
     return removed
