@@ -1,4 +1,4 @@
-"""The look-up of a key, for staff with the right to view idempotency keys."""
+"""The page that looks up a key, for staff with the permission to view idempotency keys."""
 
 from typing import Any
 
@@ -18,16 +18,16 @@ class LookUpForm(forms.Form):
     key = forms.CharField(label="Key or digest", max_length=600)
     caller = forms.CharField(
         required=False,
-        help_text="Whose key it is: client:NAME, user:NAME, or an id for the name. "
+        help_text="The owner of the key: client:NAME or user:NAME, or an id in place of the name. "
         "Not needed for a digest.",
     )
     operation = forms.CharField(
         required=False,
         initial="create",
-        help_text="What it is for: create, confirm, extend, cancel, move, block or mark.",
+        help_text="The operation: create, confirm, extend, cancel, move, block or mark.",
     )
     target = forms.CharField(
-        required=False, help_text="What that is done to: the id of a booking; empty for create."
+        required=False, help_text="The id of the booking that it changes; empty for create."
     )
 
     def clean(self) -> dict[str, Any]:
@@ -49,7 +49,7 @@ class LookUpForm(forms.Form):
 
 @admin.register(IdempotencyKey)
 class IdempotencyKeyAdmin(admin.ModelAdmin):
-    """One page with a form where Django would list rows."""
+    """One page with a form, in place of Django's list."""
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.changelist_view)
@@ -89,7 +89,7 @@ class IdempotencyKeyAdmin(admin.ModelAdmin):
 
 
 def _admin_url(effect: lookup.Effect | None) -> str:
-    """Where the admin shows the effect; empty if its model is not registered there."""
+    """The URL of the effect in the admin, or "" if its model is not registered there."""
     if effect is None:
         return ""
     try:

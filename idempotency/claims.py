@@ -1,10 +1,10 @@
 """Claims on idempotency keys, kept in Redis.
 
-A key is free, `in_progress` under one owner for the length of a lease, or `completed` with
-its answer. Redis may forget all of it at any moment: what must survive is a success, and
-that is written down by the caller together with its effect. `recover(digest)` finds it.
+A key is free, `in_progress` under one owner for the length of a lease, or `completed` with its
+answer. Redis may forget all of this at any moment. A success must survive, so the caller writes its
+answer to the durable store, together with its effect. `recover(digest)` finds it there.
 
-    with claims.claim(digest) as claim:
+    with claims.claim(digest, recover=find_answer) as claim:
         if claim.replay:
             return claim.replay
         ...
@@ -33,18 +33,18 @@ _CLAIM, _FINISH, _ABANDON = (
     (_LUA / f"{name}.lua").read_text(encoding="utf-8") for name in ("claim", "finish", "abandon")
 )
 
-# Twice a request's deadline and more: nobody who is still at work loses the claim, and a
-# process that died blocks its key for no longer than this.
+# More than twice a request's deadline, so no owner loses the claim while it works. A process that
+# died blocks its key no longer than this.
 LEASE_MS = 30_000
 
-# What a caller should wait before asking again for a key somebody is working on. Nearly
-# every request is done within a second.
+# How long a client should wait before it retries a key that is in progress. Nearly every request
+# ends within a second.
 RETRY_AFTER_S = 1
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What was answered: exact bytes, and the fingerprint of the payload that asked."""
+    """An answer: its exact bytes, and the fingerprint of the request's payload."""
 
     status: int
     body: bytes
@@ -54,18 +54,20 @@ class Answer:
 
 @dataclass(frozen=True)
 class Settled:
-    """The answer to send. `stored` is False when a definite refusal could not be kept."""
+    """The answer to send. `stored` is False if a definite refusal could not be kept."""
 
     answer: Answer
     replayed: bool = False
     stored: bool = True
 
 
-# How a completed record says what it holds.
+# The two kinds of completed records.
 SUCCESS, REFUSAL = b"success", b"refusal"
 
-# Finds a success Redis forgot; adds commands to the batch that settles a claim.
+# Finds a success that Redis forgot, by its digest.
 Recover = Callable[[str], Answer | None]
+
+# Adds commands to the batch that settles a claim.
 Also = Callable[[Pipeline], None]
 
 
@@ -85,12 +87,12 @@ class Claims:
 
     @contextmanager
     def claim(self, digest: str, *, recover: Recover) -> Iterator["Claim"]:
-        """Claims the digest for the length of a `with`; unfinished, it is given back.
+        """Claims the digest inside a `with`. A claim that is not settled by the end is abandoned.
 
-        `recover` finds the success that was written down under the digest, or None; it must
-        see only what is durable.
-        Raises InProgress if another owner is at work and no success can be recovered. With
-        Redis down or silent the work goes on unclaimed: whoever writes decides.
+        `recover` finds the success in the durable store under the digest, or returns None. It must
+        see only durable data. Raises InProgress if another owner holds the claim and no success can
+        be recovered. If Redis is down or does not answer, the work goes on unclaimed, and the
+        durable store decides.
         """
         claim = Claim(self, digest, recover, owner=secrets.token_hex(16))
         try:
@@ -103,19 +105,19 @@ class Claims:
                 int(time.time() * 1000),
             )
         except RedisError:
-            # It may have been carried out all the same, so the token is kept and finish tries.
+            # Redis may have granted the claim all the same, so `finish` tries with this owner.
             claim.is_known = False
         else:
             if state == b"completed":
                 kind, *answer = rest
                 claim.replay = _read_answer(answer)
-                # A refusal may have been stored while a success under this key was on its way
-                # and Redis forgot it, or was gone when it came to be stored.
+                # A success may exist beside a stored refusal: Redis forgot the claim of a request
+                # that succeeded later, or was down when that request stored its success.
                 if kind == REFUSAL and (success := recover(digest)):
                     claim.replay, claim.is_recovered = success, True
             elif state == b"in_progress":
-                # The owner may have died between its write and its answer; then the answer
-                # is there already, and nobody has to wait for the lease.
+                # The owner may have died between its write and its answer. Then the durable store
+                # has the answer, and no one has to wait for the end of the lease.
                 claim.replay = recover(digest)
                 if claim.replay is None:
                     raise InProgress(RETRY_AFTER_S)
@@ -127,7 +129,7 @@ class Claims:
                 claim.abandon()
 
     def look_up(self, digest: str) -> "Record | None":
-        """The record as an operator sees it. Raises RedisError."""
+        """The record of a digest, for operators; None if there is none. Raises RedisError."""
         key = self._prefix + digest
         with self._client.pipeline() as pipeline:
             pipeline.hmget(key, "state", "kind", "status", "content_type", "fingerprint", "body")
@@ -144,21 +146,25 @@ class Claims:
         )
 
     def forget(self, digest: str) -> bool:
-        """Removes the record, for an operator; a success is still in what it wrote."""
+        """Removes the record of a digest, for operators; returns whether there was one.
+
+        A success stays in the durable store. Raises RedisError.
+        """
         return bool(self._client.delete(self._prefix + digest))
 
     def digests(self) -> Iterator[str]:
-        """Every digest Redis remembers, in no order."""
+        """All digests that Redis remembers, in no order. Raises RedisError."""
         for key in self._client.scan_iter(match=f"{self._prefix}*", count=500):
             yield key.decode().removeprefix(self._prefix)
 
 
 @dataclass
 class Claim:
-    """One request's hold on a key. Ends by `succeed`, `refuse` or, left alone, `abandon`.
+    """One request's claim on a key. It ends by `succeed`, by `refuse`, or else by `abandon`.
 
-    `is_known` is False where Redis did not say whether it was granted; `is_recovered` says that
-    the replay did not come from Redis.
+    `replay` is the earlier answer under this key; if there is one, there is nothing to settle.
+    `is_known` is False if Redis did not say whether it granted the claim. `is_recovered` says that
+    the replay comes from the durable store.
     """
 
     _claims: Claims
@@ -172,22 +178,23 @@ class Claim:
 
     @property
     def is_open(self) -> bool:
+        """Whether the claim still has to be settled or abandoned."""
         return not self.is_done and self.replay is None
 
     def succeed(
         self, answer: Answer, *, answer_ttl_ms: int | None, also: Also | None = None
     ) -> Settled:
-        """Stores a success whose effect is durable already. Nothing here can change it.
+        """Stores a success whose effect is durable already. It never raises a RedisError.
 
-        With `answer_ttl_ms=None` it is not kept and the claim is given back: the next request
+        With `answer_ttl_ms=None` the answer is not kept and the record is deleted: the next request
         with this key asks the durable store. `also` adds commands to the same batch.
         """
         self.is_done = True
         try:
             with self._claims._client.pipeline(transaction=False) as pipeline:
                 if answer_ttl_ms is None:
-                    # Whosever it is: a later owner may not have seen this success, and would
-                    # store a refusal over it.
+                    # Even if another owner has the claim now: it may not have seen this success,
+                    # and must not store a refusal.
                     pipeline.delete(self._claims._prefix + self.digest)
                 else:
                     self._queue_finish(pipeline, answer, answer_ttl_ms, SUCCESS)
@@ -201,11 +208,11 @@ class Claim:
     def refuse(
         self, answer: Answer, *, answer_ttl_ms: int | None, also: Also | None = None
     ) -> Settled:
-        """Settles a refusal: kept for `answer_ttl_ms`, or with None not kept at all.
+        """Settles the claim with a refusal, kept for `answer_ttl_ms`, or not kept if that is None.
 
-        A refusal to keep must come from a look at the durable store that included this key.
-        One that is not kept never hides an earlier success: `recover` is asked first. Raises
-        InProgress if another owner took the claim over and has not finished.
+        A kept refusal must come from a look at the durable store that included this key. A refusal
+        that is not kept never hides an earlier success, since `recover` is called first. Raises
+        InProgress if another owner has taken the claim over and has not finished.
         """
         if answer_ttl_ms is None:
             try:
@@ -231,7 +238,7 @@ class Claim:
         raise InProgress(RETRY_AFTER_S)
 
     def abandon(self) -> None:
-        """Gives the claim back, if it is still ours."""
+        """Deletes the claim, if this owner still holds it."""
         self._give_back(None)
 
     def _give_back(self, also: Also | None) -> None:
@@ -267,7 +274,10 @@ class Claim:
 
 @dataclass(frozen=True)
 class Record:
-    """What Redis remembers of a key; `kind` and `answer` are for completed ones."""
+    """What Redis remembers about a digest. Only a completed record has `kind` and `answer`.
+
+    `state` is `in_progress` or `completed`, and `kind` is `success` or `refusal`.
+    """
 
     state: str
     kind: str

@@ -1,9 +1,9 @@
-"""What can be wrong with an idempotency key.
+"""Errors of idempotency keys.
 
 IdempotencyError
-├── InvalidKey      the header is not one key of the accepted form
-├── UnknownCaller   an operator asked for the key of a caller that there is not
-└── InProgress      another request is at work on this key; ask again later
+├── InvalidKey      the header is not a single key of the accepted form
+├── UnknownCaller   an operator named a caller that does not exist
+└── InProgress      another request holds the claim on this key; retry later
 """
 
 
@@ -16,7 +16,7 @@ class InvalidKey(IdempotencyError):
 
 
 class UnknownCaller(IdempotencyError):
-    """There is no such caller."""
+    """An operator named a caller that does not exist."""
 
     def __init__(self, caller: str) -> None:
         super().__init__(

@@ -1,9 +1,9 @@
-"""What is known of one idempotency key, for operators: in Redis, and in the durable store.
+"""Looking up an idempotency key, for operators: in Redis and in the durable store.
 
-The durable store is reached through two settings, dotted paths of functions.
-`IDEMPOTENCY_FIND_EFFECT` takes a digest and a target ("" where the operation has none) and returns
-an Effect, or None; `IDEMPOTENCY_READ_CALLER` takes what an operator typed for a caller, a name for
-instance, and returns the caller as keys know it, or None.
+Two settings, dotted paths of functions, connect this to the durable store. The function
+`IDEMPOTENCY_FIND_EFFECT` takes a digest and a target ("" if the operation has none), and returns an
+Effect or None. The function `IDEMPOTENCY_READ_CALLER` takes the text that an operator typed for a
+caller, such as a name, and returns the caller as it is written in digests, or None.
 """
 
 import json
@@ -24,9 +24,9 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True)
 class Effect:
-    """What was made or changed under a key, and the answer that acknowledged it.
+    """The object that a key made or changed, and the answer that acknowledged it.
 
-    `model` is its Django model as `app.model` in lower case, and `pk` its primary key there.
+    `model` is its Django model, as `app.model` in lower case, and `pk` its primary key.
     """
 
     label: str
@@ -37,7 +37,10 @@ class Effect:
 
 @dataclass(frozen=True)
 class FoundKey:
-    """What Redis and the durable store know of a digest; `redis_answers` is False if it is down."""
+    """What Redis and the durable store know about a digest.
+
+    `redis_answers` is False if Redis is down.
+    """
 
     digest: str
     record: Record | None
@@ -46,11 +49,11 @@ class FoundKey:
 
     @property
     def state(self) -> str:
-        """One sentence on what Redis remembers."""
+        """What Redis remembers, as one sentence."""
         if not self.redis_answers:
             return "Redis does not answer, so what it remembers is unknown."
         if self.record is None:
-            return "Redis remembers nothing of this key."
+            return "Redis has no record of this key."
         seconds = round(self.record.expires_in_ms / 1000)
         if self.record.state == "in_progress":
             return f"A request with this key is in progress; its lease ends in {seconds} s."
@@ -58,14 +61,14 @@ class FoundKey:
 
     @property
     def answer(self) -> Answer | None:
-        """What a request with this key is answered now, as far as it is settled."""
+        """The answer that a request with this key would get now, if it is settled."""
         if self.effect and self.effect.answer:
             return self.effect.answer
         return self.record.answer if self.record else None
 
     @property
     def body(self) -> str:
-        """The answer's body for reading: JSON indented, anything else as text."""
+        """The answer's body for people: JSON is indented, anything else is shown as text."""
         if self.answer is None:
             return ""
         text = self.answer.body.decode("utf-8", "backslashreplace")
@@ -76,19 +79,19 @@ class FoundKey:
 
 
 def claims() -> Claims:
-    """The claims of this site, in the Redis of its default cache."""
+    """The claims of this site, in the Redis of Django's default cache."""
     return Claims(get_redis_connection())
 
 
 def read_digest(text: str, *, caller: str, operation: str, target: str) -> str:
-    """The digest an operator means: given itself, or as a key with the caller it belongs to.
+    """The digest in an operator's input: `text` is the digest itself or, with a caller, a key.
 
     Raises InvalidKey or UnknownCaller.
     """
     if not caller:
         if _DIGEST.fullmatch(text):
             return text
-        raise InvalidKey("Name the caller the key belongs to, or give the digest (64 hex digits).")
+        raise InvalidKey("Name the caller of this key, or enter its digest (64 hex digits).")
     key = keys.read_key(text, accept_server_made=True)
     if key is None:
         raise InvalidKey(InvalidKey.__doc__)
@@ -99,7 +102,8 @@ def read_digest(text: str, *, caller: str, operation: str, target: str) -> str:
 
 
 def look_up(digest: str, *, target: str = "") -> FoundKey:
-    """Everything known of the digest. Works with Redis down; raises what the store raises."""
+    """All that is known about the digest. Works with Redis down; errors of the durable store are
+    raised."""
     find_effect = import_string(settings.IDEMPOTENCY_FIND_EFFECT)
     effect = find_effect(digest, target)
     try:

@@ -1,10 +1,10 @@
-"""No table: a name under which the admin lists the look-up and people get the right to use it."""
+"""A model without a table: the admin lists the look-up under it, and staff get its permission."""
 
 from django.db import models
 
 
 class IdempotencyKey(models.Model):
-    """Stands for what Redis and the durable store know of a key; never stored itself."""
+    """Stands for a key in Redis and in the durable store. It is never stored."""
 
     class Meta:
         managed = False

@@ -1,7 +1,7 @@
--- Gives a claim back, so that the next try need not wait for the lease to run out.
+-- Deletes a claim, so that the next try need not wait for the end of its lease.
 -- KEYS  the record
 -- ARGV  owner
--- returns 1 when given back, 0 when it was not (or no longer) this owner's
+-- returns 1 if it was deleted, 0 if this owner does not hold it
 local record = redis.call('HMGET', KEYS[1], 'state', 'owner')
 if record[1] == 'in_progress' and record[2] == ARGV[1] then
   return redis.call('DEL', KEYS[1])

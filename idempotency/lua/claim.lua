@@ -1,9 +1,9 @@
--- Claims a key, or says what became of it.
--- KEYS  the record (a hash: state, owner, claimed_at_ms while in progress,
---       state, owner, kind, status, content_type, fingerprint, body once completed)
+-- Claims a key, or returns the record that is there.
+-- KEYS  the record, a hash. While in progress: state, owner, claimed_at_ms.
+--       Once completed: state, owner, kind, status, content_type, fingerprint, body.
 -- ARGV  owner, lease_ms, claimed_at_ms
 -- returns {'claimed'}
---      or {'in_progress', ms left of the lease}
+--      or {'in_progress', ms that are left of the lease}
 --      or {'completed', kind, status, content_type, fingerprint, body}
 local state = redis.call('HGET', KEYS[1], 'state')
 if state == 'completed' then

@@ -1,13 +1,13 @@
 -- Stores the answer under a key.
--- A success is final wherever it is written down, so it overwrites whatever is here.
--- A refusal is stored by the owner of the claim and by nobody else: after Redis lost its
--- memory the record is missing, and a refusal written then could bury a later success.
+-- A success is final in the durable store, so it overwrites any record here.
+-- Only the owner of the claim stores a refusal. If Redis lost its data, the record is missing,
+-- and a refusal stored then could hide a later success.
 -- KEYS  the record
 -- ARGV  owner, answer_ttl_ms, 'success' or 'refusal', status, content_type, fingerprint, body
 -- returns {'stored'}
 --      or {'missing'}                                             the record is gone
---      or {'in_progress'}                                         somebody else is at work
---      or {'completed', status, content_type, fingerprint, body}  somebody else has finished
+--      or {'in_progress'}                                         another owner holds the claim
+--      or {'completed', status, content_type, fingerprint, body}  the key has an answer already
 if ARGV[3] == 'refusal' then
   local record = redis.call('HMGET', KEYS[1],
     'state', 'owner', 'status', 'content_type', 'fingerprint', 'body')

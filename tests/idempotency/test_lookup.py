@@ -89,7 +89,7 @@ def test_shows_a_success_with_its_booking() -> None:
     booking = made.content["booking"]
     assert f"Digest: {digest('k1')}\n" in shown
     assert "Completed with a success, which Redis forgets in 86" in shown
-    assert f"It is written down in bookings.bookingrecord {booking['id']}: " in shown
+    assert f"Stored in bookings.bookingrecord {booking['id']}: " in shown
     assert f"{booking['reference']}, room_A, {booking['checkIn']} to " in shown
     assert "Answer: 201 application/json\n" in shown
     assert json.loads(shown[shown.index("{") :]) == made.content
@@ -109,7 +109,7 @@ def test_shows_a_success_that_redis_forgot() -> None:
 
     shown = show("k1")
 
-    assert "Redis remembers nothing of this key.\n" in shown
+    assert "Redis has no record of this key.\n" in shown
     assert made.content["booking"]["reference"] in shown
     assert json.loads(shown[shown.index("{") :]) == made.content
 
@@ -121,7 +121,7 @@ def test_shows_a_refusal() -> None:
     shown = show("k2")
 
     assert "Completed with a refusal, which Redis forgets in 86" in shown
-    assert "Nothing is written down under this key.\n" in shown
+    assert "Nothing is stored under this key.\n" in shown
     assert "Answer: 409 application/problem+json\n" in shown
     assert json.loads(shown[shown.index("{") :]) == refused.content
 
@@ -225,8 +225,8 @@ def test_shows_nothing_of_another_callers_key() -> None:
 
     shown = run("show", "k1", "--caller", OTHER)
 
-    assert "Redis remembers nothing of this key.\n" in shown
-    assert "Nothing is written down under this key.\n" in shown
+    assert "Redis has no record of this key.\n" in shown
+    assert "Nothing is stored under this key.\n" in shown
 
 
 @pytest.mark.parametrize("arguments", [("k1",), ("z" * 64,), ("a b", "--caller", "client:x")])
@@ -254,8 +254,8 @@ def test_purges_what_redis_remembers_and_no_success() -> None:
     said = run("purge", "k1", "k2", "never-used", "--caller", str(PARTNER))
 
     assert said.startswith("Redis forgot 2 of its records. Successes stay final")
-    assert "Redis remembers nothing" in show("k1")
-    assert "Redis remembers nothing" in show("k2")
+    assert "Redis has no record" in show("k1")
+    assert "Redis has no record" in show("k2")
     assert "Completed with a refusal" in show("k3")
     assert book("k1").answer == made.answer
     assert connections.redis().get("other") == b"stays"
@@ -272,7 +272,7 @@ def test_purges_everything() -> None:
 
 @pytest.mark.parametrize("arguments", [(), ("0" * 64, "--all")])
 def test_purges_either_some_or_all(arguments: tuple[str, ...]) -> None:
-    with pytest.raises(CommandError, match="^Name the keys to purge, or say --all.$"):
+    with pytest.raises(CommandError, match="^Name the keys to purge, or pass --all.$"):
         run("purge", *arguments)
 
 
@@ -348,14 +348,14 @@ def test_finds_a_refusal_by_its_digest() -> None:
     page = look_up(log_in(), key=digest("k2")).content.decode()
 
     assert "Completed with a refusal" in page
-    assert "Nothing is written down under this key." in page
+    assert "Nothing is stored under this key." in page
     assert "ALREADY_BOOKED" in page
 
 
 def test_says_on_the_page_what_is_wrong_with_the_key() -> None:
     client = log_in()
 
-    assert "Name the caller the key belongs to" in look_up(client, key="k1").content.decode()
+    assert "Name the caller of this key" in look_up(client, key="k1").content.decode()
     assert "This field is required." in look_up(client, caller="client:x").content.decode()
     unknown = look_up(client, key="k1", caller="client:unknown").content.decode()
     assert "There is no caller &#x27;client:unknown&#x27;; write" in unknown

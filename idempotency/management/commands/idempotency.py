@@ -7,31 +7,33 @@ from redis.exceptions import RedisError
 from idempotency import lookup
 from idempotency.errors import InvalidKey, UnknownCaller
 
-WHAT_A_KEY_IS = "the key, with --caller; or its digest (64 hex digits)"
+WHAT_A_KEY_IS = "the key, together with --caller, or its digest (64 hex digits)"
 
 
 class Command(BaseCommand):
-    help = "Shows what is known of an idempotency key, or removes what Redis remembers of it."
+    help = "Shows what is known about an idempotency key, or removes its record from Redis."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
-        show = actions.add_parser("show", help="show a key's state, its answer and what it made")
+        show = actions.add_parser("show", help="show the state, the answer and the effect of a key")
         show.add_argument("key", metavar="KEY", help=WHAT_A_KEY_IS)
-        purge = actions.add_parser("purge", help="remove what Redis remembers")
+        purge = actions.add_parser("purge", help="remove the records of keys from Redis")
         purge.add_argument("key", metavar="KEY", nargs="*", help=WHAT_A_KEY_IS)
-        purge.add_argument("--all", action="store_true", help="of every key")
+        purge.add_argument("--all", action="store_true", help="remove all records")
         for action in (show, purge):
             action.add_argument(
                 "--caller",
                 default="",
-                help="whose key: client:NAME, user:NAME, or an id for the name",
+                help="the owner of the key: client:NAME or user:NAME, or an id for the name",
             )
             action.add_argument(
                 "--operation",
                 default="create",
-                help="what it is for: create, confirm, extend, cancel, move, block or mark",
+                help="the operation: create, confirm, extend, cancel, move, block or mark",
             )
-            action.add_argument("--target", default="", help="what it is done to: a booking's id")
+            action.add_argument(
+                "--target", default="", help="the id of the booking that the operation changes"
+            )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["action"] == "show":
@@ -45,16 +47,16 @@ class Command(BaseCommand):
         self.stdout.write(finding.state)
         if finding.effect:
             effect = finding.effect
-            self.stdout.write(f"It is written down in {effect.model} {effect.pk}: {effect.label}.")
+            self.stdout.write(f"Stored in {effect.model} {effect.pk}: {effect.label}.")
         else:
-            self.stdout.write("Nothing is written down under this key.")
+            self.stdout.write("Nothing is stored under this key.")
         if finding.answer:
             self.stdout.write(f"Answer: {finding.answer.status} {finding.answer.content_type}")
             self.stdout.write(finding.body)
 
     def _purge(self, options: dict[str, Any]) -> None:
         if bool(options["key"]) == options["all"]:
-            raise CommandError("Name the keys to purge, or say --all.")
+            raise CommandError("Name the keys to purge, or pass --all.")
         claims = lookup.claims()
         try:
             if options["all"]:
@@ -65,8 +67,8 @@ class Command(BaseCommand):
         except RedisError as error:
             raise CommandError("Start Redis; it does not answer.") from error
         self.stdout.write(
-            f"Redis forgot {removed} of its records. Successes stay final, since each is written "
-            "down with its effect; a request that was refused may now turn out differently."
+            f"Redis forgot {removed} of its records. Successes stay final, since each is stored "
+            "with its effect. A request that was refused may succeed now."
         )
 
     def _digest(self, key: str, options: dict[str, Any]) -> str:
