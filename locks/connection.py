@@ -1,8 +1,8 @@
 """A Redis client that fails fast: short time-outs, no retries, and a circuit breaker.
 
-Redis only accelerates, so a request must never wait for it. redis-py's default retries
-make one refused connection cost about 4 s; here a dead Redis costs one time-out, and
-while the breaker is open nothing at all.
+Redis only speeds things up, so a request must never wait long for it. With redis-py's default
+retries one refused connection costs about 4 s. Here a dead Redis costs one time-out, and nothing
+while the breaker is open.
 """
 
 import logging
@@ -34,15 +34,14 @@ from locks import sentinel
 
 logger = logging.getLogger(__name__)
 
-# Long enough for a busy server on a good network, short enough that a request which
-# meets a frozen Redis twice (claim, finish) still answers within a second.
+# Long enough for a busy server on a good network; short enough that a request that meets a frozen
+# Redis twice (claim, finish) still answers within a second.
 OPERATION_TIMEOUT_S = 0.25
 
-# One thread asks again this often while the server is known to be down.
+# How often one thread asks a server that is known to be down.
 PROBE_INTERVAL_S = 1.0
 
-# What says that the server, and not the command, is at fault. LOADING arrives as
-# BusyLoadingError, a ConnectionError.
+# Errors of the server, not of the command. LOADING arrives as BusyLoadingError, a ConnectionError.
 _SICK = (
     RedisConnectionError,
     RedisTimeoutError,
@@ -51,28 +50,29 @@ _SICK = (
     MasterDownError,
 )
 
-# MISCONF (cannot persist) and NOREPLICAS (may not write alone) have no class of their own,
-# and an error inside a pipeline arrives with its text behind a preface.
+# MISCONF (cannot persist) and NOREPLICAS (may not write alone) have no class of their own. In an
+# error from a pipeline, other text comes before the code.
 _SICK_CODE = re.compile(r"(?:^|caused error: )(?:MISCONF|NOREPLICAS) ")
 
-# The number of a database at the end of an address, which may be left out.
+# The number of a database at the end of a URL, which may be left out.
 _NUMBER = re.compile(r"(/\d*)?")
 
 
 class RedisUnavailable(RedisConnectionError):
-    """Redis failed a moment ago, so it was not asked."""
+    """The breaker is open: Redis failed a moment ago, so nothing was sent to it."""
 
 
 # A command's name and arguments.
 Command = Sequence[str | int]
 
-# Is told the address of a breaker and whether it is open: when it is made, opens and closes.
+# A function that gets the address of a breaker and whether it is open. It is called when a breaker
+# is made, opens or closes.
 Watcher = Callable[[str, bool], None]
 _watcher: Watcher | None = None
 
 
 def watch_breakers(watcher: Watcher | None) -> None:
-    """Sets who is told of every breaker of this process; None for nobody."""
+    """Sets the watcher for all breakers of this process; None removes it."""
     global _watcher
     _watcher = watcher
 
@@ -83,9 +83,9 @@ def _tell(address: str, is_open: bool) -> None:
 
 
 class Breaker:
-    """Opens at the first failure; while open, lets one probe through each second.
+    """A circuit breaker: opens at the first failure; while open, lets one probe a second through.
 
-    One per server and process, shared by every client of that server, safe for threads.
+    Each process has one for each server, shared by all clients of that server. Thread-safe.
     """
 
     def __init__(self, address: str, now: Callable[[], float] = time.monotonic) -> None:
@@ -97,12 +97,14 @@ class Breaker:
 
     @property
     def is_open(self) -> bool:
+        """Whether the server failed, and has not answered since."""
         return self._next_probe_at is not None
 
     def call(self, operation: Callable[[], Any]) -> Any:
         """Runs the operation, or raises RedisUnavailable without running it.
 
-        An operation may also return its errors, as a pipeline does that raises none.
+        An operation may return a list with errors in it, as a pipeline does with
+        `raise_on_error=False`. They count as if they were raised.
         """
         self._admit()
         try:
@@ -111,7 +113,7 @@ class Breaker:
             if is_sick(error):
                 self._open()
             elif isinstance(error, ResponseError):
-                self._close()  # it answered, if only that the command is wrong
+                self._close()  # the server answered, although the command failed
             raise
         if isinstance(result, list) and any(is_sick(item) for item in result):
             self._open()
@@ -134,7 +136,7 @@ class Breaker:
             was_closed = self._next_probe_at is None
             self._next_probe_at = self._now() + PROBE_INTERVAL_S
             if was_closed:
-                _tell(self.address, True)  # in here, so that the last told is what it is
+                _tell(self.address, True)  # under the mutex, so that the last call is the truth
         if was_closed:
             logger.warning("redis_breaker_opened")
 
@@ -148,25 +150,25 @@ class Breaker:
 
 
 def is_sick(result: object) -> bool:
-    """Whether this is an error which says that the server, not the command, is at fault."""
+    """Whether this is an error of the server, not of the command."""
     return isinstance(result, _SICK) or (
         isinstance(result, ResponseError) and _SICK_CODE.search(str(result)) is not None
     )
 
 
 class GuardedRedis(Redis):
-    """redis.Redis behind the breaker of its server. Raises RedisError, quickly."""
+    """redis.Redis behind the breaker of its server. Methods may raise RedisError, but quickly."""
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         breaker = breaker_of(self)
         return breaker.call(lambda: super(GuardedRedis, self).execute_command(*args, **options))
 
     def execute_or_undo(self, command: Command, *, undo: Command) -> Any:
-        """Runs a command; where its answer does not come, has the server run `undo` after it.
+        """Runs a command. If no answer comes, sends `undo` after it.
 
-        A frozen server carries out what it was sent once it goes on. The other command is sent on
-        the same connection, where nothing can overtake anything, before that is closed; its
-        answer is not waited for.
+        A frozen server executes what it has received when it resumes. So `undo` is sent on the same
+        connection, which keeps the order, before the connection is closed. No one waits for its
+        answer.
         """
         return self.execute_command(*command, undo=undo)
 
@@ -177,10 +179,10 @@ class GuardedRedis(Redis):
         try:
             return connection.read_response(disconnect_on_error=False)
         except ResponseError:
-            raise  # it was not carried out
+            raise  # the command was not executed
         except BaseException:
-            # Behind Sentinel it is closed already if the primary was demoted, and did nothing then;
-            # sending would make a new one to the same server, and wait for that.
+            # Behind Sentinel the connection is already closed if the primary was demoted; then the
+            # command did nothing. Sending now would open a new connection, and wait for it.
             if connection.is_connected:
                 with suppress(RedisError):
                     connection.send_command(*undo)
@@ -194,19 +196,19 @@ class GuardedRedis(Redis):
 
 
 class GuardedPipeline(Pipeline):
-    """A pipeline that asks the breaker once, for the whole batch."""
+    """A pipeline that goes through the breaker once, as a whole."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._if_failed: list[Callable[[], None]] = []
 
     def if_failed(self, then: Callable[[], None]) -> None:
-        """Has this called if the batch that is being gathered fails, even before it is sent."""
+        """Calls `then` if the present batch fails, even before it is sent."""
         self._if_failed.append(then)
 
     def execute(self, raise_on_error: bool = True) -> list[Any]:
         if not self.command_stack:
-            return []  # nothing is sent, so nothing is learned about the server
+            return []  # nothing is sent, so the breaker learns nothing
         breaker = breaker_of(self)
         if_failed, self._if_failed = self._if_failed, []
         try:
@@ -218,9 +220,9 @@ class GuardedPipeline(Pipeline):
 
 
 def connect(url: str) -> GuardedRedis:
-    """A client for the server at `url`, or for the primary that its Sentinels name.
+    """A client for the server at `url`, or for the primary that the Sentinels in `url` name.
 
-    Connects when first used, so forking is safe.
+    It connects on first use, so forking is safe.
     """
     return cast(
         GuardedRedis, GuardedRedis.from_pool(sentinel.Pool.from_url(url, **CONNECTION_OPTIONS))
@@ -228,7 +230,7 @@ def connect(url: str) -> GuardedRedis:
 
 
 def check_url(url: str) -> None:
-    """Raises ValueError that says what is wrong with an address, and nothing of its password."""
+    """Raises ValueError if the URL is malformed. The message never contains its password."""
     if sentinel.is_watched(url):
         sentinel.parse(url)
         return
@@ -239,12 +241,12 @@ def check_url(url: str) -> None:
         is_right = False
     if not is_right:
         raise ValueError(
-            "write it as redis://:password@host:6379/0, with %-codes in the password for what is "
-            "no letter or digit"
+            "write it as redis://:password@host:6379/0, and percent-encode every character of the "
+            "password that is no letter or digit"
         )
 
 
-# Also given to django-redis, whose pools are made from the same values.
+# django-redis makes its pools from the same options.
 CONNECTION_OPTIONS: dict[str, Any] = {
     "socket_timeout": OPERATION_TIMEOUT_S,
     "socket_connect_timeout": OPERATION_TIMEOUT_S,
@@ -261,7 +263,7 @@ def breaker_of(client: Redis) -> Breaker:
     settings = pool.connection_kwargs
     address = str(settings.get("path") or f"{settings.get('host')}:{settings.get('port')}")
     if isinstance(pool, SentinelConnectionPool):
-        address = pool.service_name  # whichever server that is at the moment
+        address = pool.service_name  # its primary may change
     breaker = _breakers.get(address)
     if breaker is None:
         with _breakers_mutex:

@@ -1,17 +1,17 @@
-"""What can go wrong with a lock.
+"""Errors of locks.
 
 LockError
-├── LockBusy   somebody else holds at least one of the names
-└── LockLost   the lock ran out, or was broken, while its holder still needed it
+├── LockBusy   another owner holds at least one of the names
+└── LockLost   the lock expired or was broken while its owner still needed it
 """
 
 
 class LockError(Exception):
-    """The lock cannot be had or kept."""
+    """The lock cannot be acquired or kept."""
 
 
 class LockBusy(LockError):
-    """Somebody else holds at least one of the names; `name` is one that they hold."""
+    """Another owner holds at least one of the names; `name` is one of those."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -19,4 +19,4 @@ class LockBusy(LockError):
 
 
 class LockLost(LockError):
-    """The lock ran out, or was broken, while its holder still needed it."""
+    """The lock expired or was broken while its owner still needed it."""

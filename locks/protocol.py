@@ -1,4 +1,4 @@
-"""What slot locks can do, wherever they live: on one Redis or on a quorum of several."""
+"""The interface of locks, on one Redis or on a quorum of several."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -9,20 +9,20 @@ from locks.redis_lock import Lock
 
 
 class Locks(Protocol):
-    """Several names at once, all or none. Every method may raise RedisError."""
+    """Locks on several names at once, all or none. Every method may raise RedisError."""
 
     def acquire(self, names: Sequence[str], *, ttl_ms: int) -> Lock:
-        """Takes all the names or none. Raises LockBusy at once; it never waits."""
+        """Acquires all the names or none. It never waits; raises LockBusy at once."""
 
     def extend(self, lock: Lock, *, ttl_ms: int) -> None:
-        """Makes the lock last `ttl_ms` from now. Raises LockLost if any name is gone."""
+        """Makes the lock last `ttl_ms` from now. Raises LockLost if a name was lost."""
 
     def release(self, lock: Lock) -> bool:
-        """Frees what the lock still holds; False if some of it had been lost."""
+        """Releases the names that the lock still holds; returns False if some were lost."""
 
     def queue_release(self, pipeline: GuardedPipeline, lock: Lock) -> None:
-        """Frees the lock with a batch that the caller sends to the Redis of its answers, or at
-        once, where the lock lives elsewhere."""
+        """Releases the lock with a batch that the caller sends to the Redis of the claims, or at
+        once if the lock lives on other servers."""
 
     def hold(self, names: Sequence[str], *, ttl_ms: int) -> AbstractContextManager[Lock]:
-        """Holds the names inside a `with`. Leaving never raises."""
+        """Holds the lock inside a `with`. Leaving it never raises."""

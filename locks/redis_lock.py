@@ -1,11 +1,11 @@
 """Locks on one Redis: several names at once, all or none, in one round trip.
 
-A lock makes rivals polite; it never makes them safe. It can run out while its holder
-sleeps, so whatever must not happen twice is guarded where it is written.
+A lock saves rivals work; it does not make writes safe. There is no fencing: a lock can expire while
+its owner sleeps. So the database guards whatever must not happen twice.
 
-One that may have been taken although no answer came is in everybody's way for nothing. Its
-release follows it on the same connection (docs/decisions/0031-late-locks.md), and what may be
-left all the same is freed with the next lock that this process takes.
+If Redis does not answer, it may still take the lock later and block rivals for nothing. So the
+release follows the request on the same connection (docs/decisions/0031-late-locks.md). What may
+still be left is released with the next lock that this process acquires.
 """
 
 import logging
@@ -28,10 +28,10 @@ from locks.scripts import script
 
 logger = logging.getLogger(__name__)
 
-# More than the threads of a process can leave in one outage.
+# More locks than the threads of a process can leave behind in one outage.
 MAX_LEFT = 64
 
-# What PTTL says of a key that is not there.
+# The result of PTTL for a missing key.
 GONE = -2
 
 _OWNER = re.compile(r"(?P<label>.+:\d+):(?P<since_ms>\d+):[0-9a-f]{16}", re.ASCII)
@@ -48,20 +48,20 @@ class Lock:
 
     @property
     def is_held(self) -> bool:
-        """Whether the lock is still ours as far as this process can know without asking.
+        """Whether the owner still holds the lock, as far as this process knows without asking.
 
-        The end is counted from before the request was sent, so this turns false no later
-        than the server lets the names go.
+        The time to live is counted from before the request was sent. So this turns False no later
+        than the names expire on the server.
         """
         return not self.released and time.monotonic() < self.ends_at_s
 
 
 @dataclass(frozen=True)
 class Held:
-    """One name somebody holds, as an operator sees it.
+    """One held name, for operators.
 
-    `held_for_ms` is None if the owner's token is not one of ours; it is measured by this
-    machine's clock against the holder's.
+    `held_for_ms` is the difference between this machine's clock and the owner's. It is None if the
+    owner's token does not come from this library.
     """
 
     name: str
@@ -76,13 +76,13 @@ class RedisLocks:
     def __init__(self, client: GuardedRedis, *, prefix: str = "lock:") -> None:
         self._client = client
         self._prefix = prefix
-        # What may be left of locks that have no owner any more; see `_free_left`.
+        # Locks without an owner that may be left on the server; see `_free_left`.
         self._left: deque[Lock] = deque(maxlen=MAX_LEFT)
 
     def acquire(self, names: Sequence[str], *, ttl_ms: int, owner: str | None = None) -> Lock:
-        """Takes all the names or none. Raises LockBusy at once; it never waits.
+        """Acquires all the names or none. It never waits; raises LockBusy at once.
 
-        `owner` is for a quorum, where one owner asks several servers.
+        A quorum passes `owner`, because it uses one token on several servers.
         """
         ordered = tuple(sorted(set(names)))
         if not ordered:
@@ -97,7 +97,7 @@ class RedisLocks:
                 undo=("EVAL", *self._releasing(lock)),
             )
         except RedisUnavailable:
-            raise  # it was not asked
+            raise  # nothing was sent
         except RedisError:
             self._left.append(lock)
             raise
@@ -106,7 +106,7 @@ class RedisLocks:
         return lock
 
     def extend(self, lock: Lock, *, ttl_ms: int) -> None:
-        """Makes the lock last `ttl_ms` from now. Raises LockLost if any name is gone."""
+        """Makes the lock last `ttl_ms` from now. Raises LockLost if a name was lost."""
         check_ttl_ms(ttl_ms)
         asked_at_s = time.monotonic()
         extended = self._client.eval(
@@ -118,7 +118,7 @@ class RedisLocks:
         lock.ends_at_s = asked_at_s + ttl_ms / 1000
 
     def release(self, lock: Lock) -> bool:
-        """Frees what the lock still holds; False if any name had gone to somebody else."""
+        """Releases the names that the lock still holds; returns False if some were lost."""
         lock.released = True
         try:
             freed = self._client.eval(*self._releasing(lock))
@@ -128,14 +128,15 @@ class RedisLocks:
         return int(freed) == len(lock.names)
 
     def queue_release(self, pipeline: GuardedPipeline, lock: Lock) -> None:
-        """Adds the release to a batch that the caller sends."""
+        """Adds the release to a batch, which the caller sends."""
         pipeline.eval(*self._releasing(lock))
         pipeline.if_failed(lambda: self._left.append(lock))
         lock.released = True
 
     @contextmanager
     def hold(self, names: Sequence[str], *, ttl_ms: int) -> Iterator[Lock]:
-        """Holds the names inside a `with`. Leaving never raises: cleaning up is not the answer."""
+        """Holds the lock inside a `with`. Leaving it never raises: a failed release must not change
+        the answer."""
         lock = self.acquire(names, ttl_ms=ttl_ms)
         try:
             yield lock
@@ -153,7 +154,7 @@ class RedisLocks:
             for key in keys:
                 pipeline.get(key)
                 pipeline.pttl(key)
-            # A key of another type is none of ours, and must not hide the others.
+            # A key of another type is no lock, and must not hide the others.
             answers = pipeline.execute(raise_on_error=False)
         return [
             self._describe(key.decode(), owner, expires_in_ms)
@@ -162,7 +163,8 @@ class RedisLocks:
         ]
 
     def break_lock(self, name: str) -> Held | None:
-        """Frees a name whoever holds it, for an operator; says whose it was, None if nobody's."""
+        """Releases a name, whoever holds it, for operators. Returns what was held, None if
+        nothing."""
         key = self._prefix + name
         with self._client.pipeline() as pipeline:
             pipeline.pttl(key)
@@ -176,7 +178,7 @@ class RedisLocks:
         return Held(key.removeprefix(self._prefix), label, held_for_ms, expires_in_ms)
 
     def _free_left(self) -> None:
-        """Frees what may be left of earlier locks, in one round trip; what has run out is gone."""
+        """Releases locks that may be left on the server, in one round trip. Skips expired ones."""
         left: list[Lock] = []
         with suppress(IndexError):
             while True:
@@ -197,18 +199,22 @@ class RedisLocks:
 
 
 def new_owner() -> str:
-    """A token nobody else has. Host, process and time are in it for `manage.py locks`."""
+    """A unique token. It contains host, process and time for `manage.py locks`."""
     return f"{socket.gethostname()}:{os.getpid()}:{int(time.time() * 1000)}:{secrets.token_hex(8)}"
 
 
 def describe_owner(owner: str) -> tuple[str, int | None]:
-    """Who made the token (`host:pid`) and when, in epoch ms; any other token is shown as it is."""
+    """The maker of a token (`host:pid`) and its time in epoch ms.
+
+    A token in another form is returned as it is, with None for the time.
+    """
     if ours := _OWNER.fullmatch(owner):
         return ours["label"], int(ours["since_ms"])
     return owner, None
 
 
 def check_ttl_ms(ttl_ms: int) -> None:
-    """Refuses a time to live that Redis would read as *at once* or *never*."""
+    """Raises ValueError for a time to live of 0 or less: Redis would refuse it, or expire the names
+    at once."""
     if ttl_ms <= 0:
         raise ValueError(f"A lock needs a time to live above 0 ms, not {ttl_ms}.")

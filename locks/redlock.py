@@ -1,12 +1,12 @@
 """Locks on a majority of several independent Redis servers, so that a minority may fail.
 
-The algorithm is Redlock, as the Redis documentation describes it under "Distributed Locks
-with Redis": ask every server for the same names under one owner; the lock counts if a
-majority granted it and time is left; otherwise it is given back everywhere.
+The algorithm is Redlock, which the Redis documentation describes under "Distributed Locks with
+Redis". Ask every server for the same names under one owner. The lock is held if a majority granted
+it and time is left; otherwise release it everywhere.
 
-Like any lock with a time to live it makes rivals polite, not safe: a server that restarts
-empty, a clock that jumps or a holder that sleeps can let two in. Whatever must not happen
-twice is guarded where it is written.
+Like any lock with a time to live it does not make writes safe: a server that restarts empty, a
+clock that jumps or an owner that sleeps can let two owners in. So the database guards whatever must
+not happen twice.
 """
 
 import dataclasses
@@ -24,32 +24,33 @@ from locks.redis_lock import Lock, RedisLocks, check_ttl_ms, new_owner
 
 logger = logging.getLogger(__name__)
 
-# The servers' clocks may run faster than ours: the reference implementation linked from the
-# algorithm's description allows for a hundredth of the time to live, and for 2 ms more,
-# since a server ends keys only to the millisecond.
+# The servers' clocks may run faster than ours. The reference implementation, linked from the
+# description of the algorithm, allows one hundredth of the time to live, and 2 ms more because
+# servers expire keys to the millisecond.
 DRIFT_FACTOR = 0.01
 DRIFT_MS = 2
 
 
 class Redlock:
-    """Locks kept by a quorum. Every method may raise RedisError where it cannot say.
+    """Locks on a quorum of servers. Methods raise RedisError if too few servers answer.
 
-    The servers are asked in turn, always in the same order: rivals then meet at the first
-    one instead of each winning a minority. A dead server costs one time-out, and nothing
-    while its breaker is open.
+    It asks the servers one after the other, always in the same order. So rivals meet at the first
+    server, and do not each win a minority. A dead server costs one time-out, and nothing while its
+    breaker is open.
     """
 
     def __init__(self, servers: Sequence[RedisLocks]) -> None:
         if len(servers) < 3 or len(servers) % 2 == 0:
-            raise ValueError(f"A quorum needs an odd number of 3 or more servers: {len(servers)}.")
+            raise ValueError(
+                f"A quorum needs an odd number of servers, 3 or more, not {len(servers)}."
+            )
         self._servers = tuple(servers)
         self._majority = len(servers) // 2 + 1
 
     def acquire(self, names: Sequence[str], *, ttl_ms: int) -> Lock:
-        """Takes all the names on a majority of servers, or none; it never waits for a rival.
+        """Acquires all the names on a majority of servers, or none. It never waits for a rival.
 
-        Raises LockBusy if somebody is in the way, RedisUnavailable if too few servers answer
-        to say so.
+        Raises LockBusy if another owner holds a name, RedisUnavailable if too few servers answer.
         """
         owner = new_owner()
         asked_at_s = time.monotonic()
@@ -66,7 +67,7 @@ class Redlock:
                 unknown += 1
         if granted >= self._majority and wanted.is_held:
             return wanted
-        # Also where no answer came: the names may have been taken all the same.
+        # On all servers: one that did not answer may have granted the lock all the same.
         self.release(wanted)
         if busy is not None and unknown < self._majority:
             raise busy
@@ -78,8 +79,8 @@ class Redlock:
     def extend(self, lock: Lock, *, ttl_ms: int) -> None:
         """Makes the lock last `ttl_ms` from now, on a majority of servers.
 
-        Raises LockLost if a majority can no longer be ours, and RedisUnavailable if too few
-        servers answer to say; then the lock ends when it would have.
+        Raises LockLost if a majority cannot hold it any longer. Raises RedisUnavailable if too few
+        servers answer; then the lock keeps its earlier end.
         """
         check_ttl_ms(ttl_ms)
         asked_at_s = time.monotonic()
@@ -96,8 +97,10 @@ class Redlock:
             raise LockLost(", ".join(lock.names))
 
     def release(self, lock: Lock) -> bool:
-        """Frees what the lock still holds, wherever a server answers; False if that was no
-        majority. Raises nothing."""
+        """Releases the lock on every server that answers; returns False if that is no majority.
+
+        Raises nothing.
+        """
         lock.released = True
         freed = 0
         for server in self._servers:
@@ -113,7 +116,8 @@ class Redlock:
 
     @contextmanager
     def hold(self, names: Sequence[str], *, ttl_ms: int) -> Iterator[Lock]:
-        """Holds the names inside a `with`. Leaving never raises: cleaning up is not the answer."""
+        """Holds the lock inside a `with`. Leaving it never raises: a failed release must not change
+        the answer."""
         lock = self.acquire(names, ttl_ms=ttl_ms)
         try:
             yield lock
@@ -122,7 +126,7 @@ class Redlock:
                 self.release(lock)
 
     def _ask_each(self, ask: Callable[[RedisLocks], Any]) -> tuple[int, int]:
-        """How many servers did as asked, and how many did not say."""
+        """How many servers did it, and how many did not answer."""
         done = unknown = 0
         for server in self._servers:
             try:
@@ -136,5 +140,5 @@ class Redlock:
 
 
 def _valid_s(ttl_ms: int) -> float:
-    """How long, from before the first server was asked, a majority surely keeps the lock."""
+    """How long a majority surely keeps the lock, from just before the first server is asked."""
     return (ttl_ms * (1 - DRIFT_FACTOR) - DRIFT_MS) / 1000

@@ -1,7 +1,7 @@
-"""Lua scripts, each in a file of its own, loaded by name.
+"""Lua scripts, each in its own file, loaded by name.
 
-They are sent whole with EVAL: Redis keeps the compiled form by the text's hash, and a
-server that lost its script cache needs no second round trip.
+EVAL sends the whole text. Redis caches the compiled script by the hash of its text, and a server
+that lost its script cache needs no second round trip.
 """
 
 from functools import cache

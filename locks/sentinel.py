@@ -1,9 +1,10 @@
-"""Redis behind Sentinel: where the primary is, is asked of whoever watches it.
+"""Redis behind Sentinel: the Sentinels know which server is the primary.
 
-An address is `redis+sentinel://[user:password@]host[:port][,host[:port]...]/service[/database]`,
-with the Sentinels' hosts. A password is Redis's own; one that the Sentinels ask for is given as
-`?sentinel_password=...`. https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/
-says how they agree on a primary.
+The URL is `redis+sentinel://[user:password@]host[:port][,host[:port]...]/service[/database]`. Its
+hosts are the Sentinels; its user and password are those of Redis. If the Sentinels have a password,
+append `?sentinel_password=...`.
+https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/ explains how Sentinels agree
+on a primary.
 """
 
 import re
@@ -18,21 +19,22 @@ from redis.sentinel import Sentinel, SentinelConnectionPool
 SCHEME = "redis+sentinel"
 SENTINEL_PORT = 26379
 
-# urlsplit is for addresses of one host: Pythons since 2025 refuse one in brackets behind a comma.
+# urlsplit is for URLs with one host: Python since 2025 refuses a host in brackets after a comma.
 _ADDRESS = re.compile(
     rf"{re.escape(SCHEME)}://(?P<authority>[^/?#]*)(?P<path>/[^?#]*)(\?(?P<query>[^#]*))?"
 )
 
-# The colons of an IPv6 address stand in brackets.
+# An IPv6 address is in brackets, because of its colons.
 _HOST = re.compile(r"(\[(?P<number>[^\[\]]+)\]|(?P<name>[^\[\]:]+))(:(?P<port>[0-9]{1,5}))?")
 
-# How long a worker waits for one Sentinel before it asks the next; it may wait, a request may not.
+# How long a worker waits for one Sentinel before it asks the next. A worker may wait; a request may
+# not.
 WORKER_TIMEOUT_S = 1.0
 
 
 @dataclass(frozen=True)
 class Watched:
-    """A service that Sentinels watch, and how to log in to it and to them."""
+    """A service that Sentinels watch, with the logins for it and for them."""
 
     sentinels: tuple[tuple[str, int], ...]
     service: str
@@ -43,12 +45,12 @@ class Watched:
 
 
 def is_watched(url: str) -> bool:
-    """Whether the address names Sentinels rather than a Redis."""
+    """Whether the URL names Sentinels, not a Redis."""
     return url.startswith(f"{SCHEME}://")
 
 
 def parse(url: str) -> Watched:
-    """Takes an address apart. Raises ValueError that says what is wrong with it."""
+    """Parses a URL. Raises ValueError with a message that says how to fix it."""
     parts = _ADDRESS.fullmatch(url)
     service, _, database = parts["path"].strip("/").partition("/") if parts else ("", "", "")
     if not parts or not service or not (database or "0").isdecimal():
@@ -57,7 +59,7 @@ def parse(url: str) -> Watched:
     username, _, password = login.partition(":")
     query = parse_qs(parts["query"] or "")
     if set(query) - {"sentinel_password"}:
-        raise ValueError("sentinel_password is the only option that it may have")
+        raise ValueError("remove every option except sentinel_password")
     return Watched(
         sentinels=tuple(_read_host(host) for host in hosts.split(",")),
         service=unquote(service),
@@ -72,10 +74,10 @@ def _read_host(text: str) -> tuple[str, int]:
     host = _HOST.fullmatch(text)
     port = int(host["port"] or SENTINEL_PORT) if host else 0
     if not host or not 0 < port < 65536 or (host["number"] and not _is_ipv6(host["number"])):
-        # Unquoted, since a password that has a slash in it may be what stands here.
+        # The message does not quote the text, which may be part of a password with a slash in it.
         raise ValueError(
-            "write each Sentinel as host:port, with %-codes in the password for what is no letter "
-            "or digit"
+            "write each Sentinel as host:port, and percent-encode every character of the password "
+            "that is no letter or digit"
         )
     return host["number"] or host["name"], port
 
@@ -89,7 +91,7 @@ def _is_ipv6(text: str) -> bool:
 
 
 def for_celery(watched: Watched) -> tuple[str, dict[str, Any]]:
-    """The broker's address and transport options, as kombu writes them."""
+    """The broker's URL and transport options for Celery, in kombu's form."""
     login = ""
     if watched.password:
         login = f"{quote(watched.username or '', safe='')}:{quote(watched.password, safe='')}@"
@@ -106,15 +108,15 @@ def for_celery(watched: Watched) -> tuple[str, dict[str, Any]]:
 
 
 class Pool:
-    """Makes the connection pool that an address asks for, as redis-py and django-redis do."""
+    """Makes connection pools from URLs, with the interface of redis-py and django-redis."""
 
     @staticmethod
     def from_url(url: str, **options: Any) -> ConnectionPool:
-        """Connects when first used, so forking is safe. Raises ValueError for no such address."""
+        """A pool for the URL. Connects on first use, so forking is safe. Raises ValueError."""
         if not is_watched(url):
             return ConnectionPool.from_url(url, **options)
         watched = parse(url)
-        # Who watches is asked under the same time-outs, and neither waited for nor asked twice.
+        # The Sentinels are asked with the same time-outs, and without retries.
         asked_with = {
             name: options[name]
             for name in ("socket_timeout", "socket_connect_timeout", "retry")

@@ -1,7 +1,7 @@
--- Takes every key for one owner, or none of them.
+-- Takes all the keys for one owner, or none.
 -- KEYS  the lock keys, sorted
 -- ARGV  owner, ttl_ms
--- returns 0 when all were taken, else the position of the first key somebody holds
+-- returns 0 if all were taken, else the position of the first key that is held
 for position, key in ipairs(KEYS) do
   if redis.call('EXISTS', key) == 1 then
     return position

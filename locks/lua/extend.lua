@@ -1,7 +1,7 @@
--- Gives every key a new time to live, if the owner holds all of them.
+-- Gives all the keys a new time to live, if the owner holds all of them.
 -- KEYS  the lock keys
 -- ARGV  owner, ttl_ms
--- returns 1 when extended, 0 when at least one key was lost (then nothing changes)
+-- returns 1 if they were extended, 0 if at least one key was lost (then nothing changes)
 for _, key in ipairs(KEYS) do
   if redis.call('GET', key) ~= ARGV[1] then
     return 0

@@ -1,7 +1,7 @@
--- Frees those keys that the owner still holds; a key that went to a rival is left alone.
+-- Deletes those keys that the owner still holds. A key that a rival holds now is left alone.
 -- KEYS  the lock keys
 -- ARGV  owner
--- returns how many keys were freed
+-- returns the number of deleted keys
 local freed = 0
 for _, key in ipairs(KEYS) do
   if redis.call('GET', key) == ARGV[1] then

@@ -63,12 +63,12 @@ def test_frees_one_and_says_whose_it_was(locks: RedisLocks, client: GuardedRedis
 
     out, _ = run("--break", "a")
 
-    assert re.fullmatch(rf"Freed a on 127\.0\.0\.1:\d+; it was held by {re.escape(ME)}\.\n", out)
+    assert re.fullmatch(rf"Released a on 127\.0\.0\.1:\d+; it was held by {re.escape(ME)}\.\n", out)
     assert client.keys() == [b"lock:b"]
 
 
 def test_says_so_when_nobody_holds_it(locks: RedisLocks) -> None:
-    with pytest.raises(CommandError, match="^Nobody holds a; "):
+    with pytest.raises(CommandError, match="^No one holds a; "):
         run("--break", "a")
 
 
@@ -97,7 +97,7 @@ def test_lists_each_server_of_a_quorum(
 
     assert [line.split()[0] for line in listed.splitlines()] == ["NAME", "a", "a", "b"]
     assert listed.count(f"127.0.0.1:{own_redis.port}") == 2
-    assert freed.count("Freed a on 127.0.0.1:") == 2
+    assert freed.count("Released a on 127.0.0.1:") == 2
     assert warned == warned_again
     assert f"Redis at 127.0.0.1:{dead} does not answer" in warned
     assert [line.split()[0] for line in run()[0].splitlines()] == ["NAME", "b"]

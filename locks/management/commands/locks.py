@@ -13,14 +13,14 @@ Found = TypeVar("Found")
 
 
 class Command(BaseCommand):
-    help = "Lists the locks that are held: what, by whom, for how long, and when each ends."
+    help = "Lists the locks that are held: name, owner, age, and time until each expires."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--break",
             dest="name",
             metavar="NAME",
-            help="free this lock whoever holds it, and say whose it was",
+            help="release this lock, whoever holds it, and show its owner",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -55,12 +55,12 @@ class Command(BaseCommand):
             if lock is not None
         ]
         if not broken:
-            raise CommandError(f"Nobody holds {name}; list what is held with manage.py locks.")
+            raise CommandError(f"No one holds {name}; list the held locks with manage.py locks.")
         for address, lock in broken:
-            self.stdout.write(f"Freed {name} on {address}; it was held by {lock.owner}.")
+            self.stdout.write(f"Released {name} on {address}; it was held by {lock.owner}.")
 
     def _ask_each(self, ask: Callable[[RedisLocks], Found]) -> Iterator[tuple[str, Found]]:
-        """What each server answers, with its address. One that is down is named on stderr."""
+        """Each server's address and answer. Names servers that are down on stderr."""
         urls = settings.LOCK_REDIS_URLS or [settings.REDIS_URL]
         failed = []
         for url in urls:
@@ -75,7 +75,7 @@ class Command(BaseCommand):
         if len(failed) == len(urls):
             raise CommandError(f"Start Redis at {', '.join(failed)}; it does not answer.")
         for address in failed:
-            self.stderr.write(f"Redis at {address} does not answer, so its locks are left out.")
+            self.stderr.write(f"Redis at {address} does not answer; its locks are not listed.")
 
 
 def _seconds(duration_ms: int | None) -> str:
@@ -83,5 +83,5 @@ def _seconds(duration_ms: int | None) -> str:
 
 
 def _ends_in(lock: Held) -> str:
-    # Redis says -1 of a key without an end; no lock of ours is made like that.
+    # PTTL is -1 for a key that never expires. No lock is made like that.
     return "never" if lock.expires_in_ms < 0 else _seconds(lock.expires_in_ms)
