@@ -274,7 +274,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Record:
-    """What Redis remembers about a digest. Only a completed record has `kind` and `answer`.
+    """The record of a digest in Redis. Only a completed record has `kind` and `answer`.
 
     `state` is `in_progress` or `completed`, and `kind` is `success` or `refusal`.
     """

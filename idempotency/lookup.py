@@ -37,7 +37,7 @@ class Effect:
 
 @dataclass(frozen=True)
 class FoundKey:
-    """What Redis and the durable store know about a digest.
+    """A digest as Redis and the durable store know it.
 
     `redis_answers` is False if Redis is down.
     """
@@ -49,7 +49,7 @@ class FoundKey:
 
     @property
     def state(self) -> str:
-        """What Redis remembers, as one sentence."""
+        """One sentence about the record in Redis."""
         if not self.redis_answers:
             return "Redis does not answer, so what it remembers is unknown."
         if self.record is None:

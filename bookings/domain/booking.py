@@ -59,13 +59,14 @@ REFERENCE_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 
 @dataclass(frozen=True)
 class Price:
-    """What a stay costs for each night, in minor units of `currency`. Frozen by the booking."""
+    """The price of each night of a stay, in minor units of `currency`. A booking freezes it."""
 
     currency: str
     nights: tuple[tuple[date, int], ...]
 
     @property
     def total(self) -> int:
+        """The price of the whole stay, in minor units."""
         return sum(amount for _, amount in self.nights)
 
 
@@ -203,6 +204,7 @@ class Booking:
 
     @property
     def seen(self) -> Seen:
+        """The state of the booking as it was read, for a compare-and-set."""
         return Seen(self.version, len(self.history))
 
     @property
@@ -212,6 +214,7 @@ class Booking:
 
     @property
     def room_ids(self) -> tuple[str, ...]:
+        """The ids of the rooms, in the order of the booking."""
         return tuple(booked.room for booked in self.rooms)
 
     def status_at(self, now: datetime) -> str:
@@ -233,7 +236,7 @@ class Booking:
         return next((change for change in self.history if change.key == digest), None)
 
     def is_same_stay(self, other: "Booking") -> bool:
-        """Whether both have the same owner, guest, rooms and nights, whoever called."""
+        """Whether both have the same owner, person, rooms and nights. The caller may differ."""
         return (
             (self.owner, self.user_id) == (other.owner, other.user_id)
             and self.hotel == other.hotel

@@ -88,6 +88,7 @@ class StayRequest:
 
     @property
     def guests(self) -> int:
+        """The number of guests in all rooms together."""
         return sum(wish.guests for wish in self.rooms)
 
     @property
@@ -278,9 +279,11 @@ class _Reader:
                 self.fault(shown, "There is no such field.")
 
     def has(self, name: str) -> bool:
+        """Whether the object has this field, even with the value null."""
         return name in self._values
 
     def fault(self, name: str, message: str) -> None:
+        """Adds a fault. The field's name is completed to its path in the body."""
         self.faults.append(Fault(self._prefix + name, message))
 
     def line(self, name: str, max_length: int) -> str:
@@ -315,6 +318,7 @@ class _Reader:
         return ""
 
     def id(self, name: str) -> str:
+        """A required id; "" if it is missing or wrong."""
         if not self.has(name):
             self.fault(name, "This is required.")
             return ""
@@ -334,6 +338,7 @@ class _Reader:
         return tuple(values)
 
     def date(self, name: str) -> date | None:
+        """A required date; None if it is missing or wrong."""
         if not self.has(name):
             self.fault(name, "This is required.")
             return None
@@ -362,6 +367,7 @@ class _Reader:
         return value
 
     def object(self, name: str, known: tuple[str, ...]) -> "_Reader":
+        """A reader for an optional object, which adds its faults to this reader's."""
         value = self._values.get(name, {})
         if not isinstance(value, dict):
             self.fault(name, "This must be an object.")
@@ -369,7 +375,7 @@ class _Reader:
         return _Reader(value, known, f"{self._prefix}{name}.", self.faults)
 
     def objects(self, name: str, known: tuple[str, ...], most: int) -> list["_Reader"]:
-        """A list of 1 to `most` objects."""
+        """Readers for a list of 1 to `most` objects, which add their faults to this reader's."""
         values = self._values[name]
         if not isinstance(values, list) or not 1 <= len(values) <= most:
             self.fault(name, f"This must be a list of 1 to {most} objects.")

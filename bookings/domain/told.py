@@ -1,4 +1,4 @@
-"""What callers were told about a booking, read from the answers that it keeps.
+"""The stay as callers were told about it, read from the answers that a booking keeps.
 
 A booking contains each of its successful answers, to the byte. So it knows what a caller saw under
 a key, and every price that was ever frozen for a night. Nothing else has to be stored, and bookings
@@ -15,7 +15,7 @@ from bookings.domain.booking import BookedRoom, Booking, Price
 # The categories of a booking's rooms, sorted, each as often as the booking has such rooms.
 Kinds = tuple[str, ...]
 
-# What all rooms of a booking cost together for a night, by the night and their kinds.
+# The price of a night for all rooms of a booking together, by the night and their kinds.
 Frozen = Mapping[tuple[date, Kinds], int]
 
 
@@ -30,6 +30,7 @@ class Told:
 
     @property
     def kinds(self) -> Kinds:
+        """The categories of the stay's rooms."""
         return kinds_of(booked.category for booked in self.rooms)
 
 
@@ -54,7 +55,7 @@ def told_when_made(booking: Booking) -> list[Told]:
 
 
 def frozen_amounts(booking: Booking) -> Frozen:
-    """What each night costs this booking, in each kind of rooms that it ever had.
+    """The price of each night for this booking, in each kind of rooms that it ever had.
 
     If the booking has the night now, its present price counts, since an earlier release may have
     moved it without a look at the answers. Otherwise the first answer with the night counts, so a

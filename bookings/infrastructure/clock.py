@@ -56,7 +56,7 @@ def _elapsed_s() -> float:
 
 @dataclass(frozen=True)
 class _Reading:
-    """What a server's clock showed at one moment, give or take `error_s`.
+    """The time that a server's clock showed at one moment, give or take `error_s`.
 
     The moment is half-way between question and answer. So the error is half of the round trip, and
     the millisecond to which the server cuts its time.
@@ -68,9 +68,11 @@ class _Reading:
     error_s: float
 
     def time_at(self, moment_s: float) -> datetime:
+        """The server's time at a moment of `_elapsed_s`, carried on from this reading."""
         return self.server_time + timedelta(seconds=moment_s - self.read_at_s)
 
     def error_at(self, moment_s: float) -> float:
+        """The most, in seconds, by which `time_at` may be off."""
         return self.error_s + DRIFT * abs(moment_s - self.read_at_s)
 
     def agrees_with(self, other: "_Reading") -> bool:
@@ -96,6 +98,7 @@ class _MongoClock:
         self._ask_at_s = 0.0
 
     def now(self) -> datetime:
+        """MongoDB's time. Asks MongoDB first if the reading is old, slow or of another primary."""
         reading = self.reading
         if reading is None or _is_of_another_primary(reading):
             reading = self._begin()

@@ -1,4 +1,4 @@
-"""What all mails of the site have in common: text, links, and an id that stays the same."""
+"""The basis of all mails of the site: text, links, and an id that stays the same."""
 
 from typing import Any
 from urllib.parse import urlsplit

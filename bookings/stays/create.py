@@ -219,7 +219,7 @@ def _judge_user(request: StayRequest, caller: Caller, owner: Caller) -> str:
 
 
 def _quote(draft: Draft, *, at_desk: bool) -> Offer:
-    """What the stay costs and which rooms could serve it.
+    """The price of the stay, and the rooms that could serve it.
 
     Raises ValidationFailed, or PriceChanged if the request quotes another total. An owner may
     come back to a hold at its price, whatever the calendar sells now. Such an offer is valid for

@@ -104,7 +104,7 @@ def confirm_booking(
             raise KeyMismatch
     reader = translation.get_language() or settings.LANGUAGE_CODE
 
-    # 2. Claim the key. Whoever has an answer already is sent that answer.
+    # 2. Claim the key. If it has its answer already, replay that.
     with claim_change(
         booking, operation="confirm", key=key, actor=actor, deadline=deadline
     ) as change:
@@ -213,7 +213,7 @@ def extend_hold(
     if key is None:
         raise InvalidIdempotencyKey("Send a new Idempotency-Key each time you extend a hold.")
 
-    # 2. Claim the key. Whoever has an answer already is sent that answer.
+    # 2. Claim the key. If it has its answer already, replay that.
     with claim_change(
         booking, operation="extend", key=key, actor=actor, deadline=deadline
     ) as change:
@@ -281,7 +281,7 @@ def cancel_booking(
     key = read_key(key_header) or keys.make_key(str(actor), "cancel", booking_id)
     what, done = ("block", "lifted") if booking.kind == BLOCK else ("booking", "cancelled")
 
-    # 2. Claim the key. Whoever has an answer already is sent that answer.
+    # 2. Claim the key. If it has its answer already, replay that.
     with claim_change(
         booking, operation="cancel", key=key, actor=actor, deadline=deadline
     ) as change:
@@ -338,7 +338,7 @@ def move_booking(
     if key is None:
         raise InvalidIdempotencyKey("Send a new Idempotency-Key for each move.")
 
-    # 2. Claim the key. Whoever has an answer already is sent that answer.
+    # 2. Claim the key. If it has its answer already, replay that.
     with claim_change(booking, operation="move", key=key, actor=actor, deadline=deadline) as change:
         for current, now in change.attempts():
             # 3. Decide.

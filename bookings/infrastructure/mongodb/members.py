@@ -67,10 +67,12 @@ class DiskRoom(NamedTuple):
 
     @property
     def share(self) -> float:
+        """The free share of the disk, from 0 to 1."""
         return self.free_bytes / self.size_bytes
 
     @property
     def is_little(self) -> bool:
+        """Whether both MIN_FREE_SHARE and MIN_FREE_BYTES are missed."""
         return self.share < MIN_FREE_SHARE and self.free_bytes < MIN_FREE_BYTES
 
 

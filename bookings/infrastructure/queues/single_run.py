@@ -18,6 +18,7 @@ class RunTime:
 
     @property
     def is_up(self) -> bool:
+        """Whether the run must not start new work."""
         return time.monotonic() >= self._ends_at_s
 
 
