@@ -60,8 +60,8 @@ def spellings_typed(typed: str) -> list[set[str]]:
 def numbers_typed(typed: str, countries: Iterable[str]) -> set[str]:
     """The digits with which a term may begin that matches a typed number; empty if it is too short.
 
-    If the number begins with the prefix for calls abroad from one of the countries, the digits
-    without that prefix are included.
+    A number with a leading zero is also read as dialled from each of the countries, and the digits
+    of its international form are included.
     """
     digits = "".join(_digits(typed))
     if len(digits) < MIN_DIGITS:

@@ -50,7 +50,8 @@ def expire_dead_holds(*, limit: int, besides: Sequence[Any] = ()) -> Batch:
     """Marks up to `limit` dead holds as expired, the longest dead first.
 
     `besides` are ids of holds to leave out. A sweep that runs late, twice or beside another one
-    changes only dead holds. It reads no answers and no guests, since it needs only the versions.
+    changes only dead holds. It reads no answers and no guests' names: the versions, and whether the
+    news has a reader, are enough.
     """
     found = list(
         collection("bookings")

@@ -37,9 +37,9 @@ def write_versioned(
 ) -> int:
     """Applies the writes; returns how many bookings changed.
 
-    The version of each changed booking moves, so no one can act on an earlier read. Raises
-    DuplicateKeyError if a slot is not free. A document whose `history` is no array matches no
-    write; it is left to the doctor.
+    The version of each changed booking moves, so no one can act on an earlier read. A write that
+    compares a state skips a document whose `history` is no array; it is left to the doctor. Raises
+    DuplicateKeyError if a slot is not free.
     """
     bookings = collection("bookings")
     versioned = [_versioned(write) for write in writes]
