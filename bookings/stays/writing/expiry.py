@@ -31,9 +31,9 @@ from bookings.stays.writing.versioned import Write, with_one_line_more, write_ve
 class Batch:
     """The result of one batch of a sweep.
 
-    Of the holds that were `found`, `failed` has those that could not be expired: the error by the
-    hold's id. Any others that are not `expired` were confirmed, extended, cancelled or expired by
-    another request in between.
+    `found` and `expired` count holds; `failed` has the error of each hold that could not be
+    expired, by its id. The remaining ones were confirmed, extended, cancelled or expired by another
+    request in between.
     """
 
     found: int = 0
