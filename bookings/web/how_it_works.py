@@ -35,7 +35,7 @@ RECORDED = {
     "confirm": ("none", "hold_ends"),
 }
 
-_SALT = "bookings.web.how_it_works"
+_SALT = "bookings.web.lesson"
 
 HOTEL_ID = "demo"
 

@@ -51,7 +51,7 @@ def test_opens_the_link_of_a_letter(purpose: str) -> None:
 
 def test_goes_on_with_a_run_of_how_it_works() -> None:
     run = how_it_works.Run(name="demo-1", room="room_A", night="2030-01-01")
-    token = signing.dumps(dataclasses.asdict(run), salt="bookings.web.how_it_works")
+    token = signing.dumps(dataclasses.asdict(run), salt="bookings.web.lesson")
 
     assert how_it_works._read_run(token, max_age_s=60) == run
 
