@@ -104,7 +104,7 @@ def stays_url(site: str, *, hotel: str = "grand", days_ahead: int = 30, nights: 
 def hold_a_room(page: Page, url: str) -> None:
     """Holds a double room from the results at this URL, and ends on the page of the hold."""
     page.goto(url)
-    page.get_by_role("button", name=re.compile("^Hold Double")).click()
+    page.get_by_role("button", name=re.compile("^Book Double")).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Your room is held")
 
 
@@ -114,5 +114,5 @@ def type_details(page: Page) -> None:
 
 
 def confirm(page: Page) -> None:
-    page.get_by_role("button", name="Confirm the booking").click()
+    page.get_by_role("button", name="Confirm booking").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Your room is booked")

@@ -1,11 +1,11 @@
-// Counts down to the end of a hold, warns before it, and says when it is over.
-// The server decides: its time is carried on by this device's stopwatch, not by its clock, which
-// may be wrong or put right. Whenever the page may have missed something, the server is asked.
+// Counts down to the end of a hold, warns before it, and says when the hold has expired.
+// The server decides. This device continues the server's time with a stopwatch, since its own clock
+// may be wrong or be adjusted. Whenever the page may have missed a change, it asks the server.
 
-// When the end is announced, in seconds before it: politely, and not every second.
+// Seconds before the end at which to announce it, since every second would be too often.
 const WARNINGS_S = [300, 120, 60, 30];
 
-// A stopwatch that fell behind the clock by this much was asleep, with the device.
+// A stopwatch this far behind the clock stopped because the device slept.
 const ASLEEP_MS = 5000;
 
 const box = document.getElementById("held");
@@ -31,7 +31,7 @@ function count() {
     else if (answer.code === "HOLD_EXPIRED") end();
   });
 
-  // What the server says: what time it is there, and when the hold ends.
+  // The server's time and the end of the hold, as the server says.
   function take(answer) {
     serverMs = Date.parse(answer.now);
     readAtMs = performance.now();
@@ -48,7 +48,7 @@ function count() {
     tick();
   }
 
-  // Has it been extended, confirmed or given up elsewhere meanwhile?
+  // Asks whether the hold has been extended, confirmed or released elsewhere.
   async function ask() {
     if (isAsking) return;
     isAsking = true;
@@ -57,7 +57,7 @@ function count() {
       const response = await fetch(box.dataset.url, { headers: { Accept: "application/json" } });
       answer = await response.json();
     } catch {
-      // No connection: what is known still counts.
+      // No connection: the last known state still counts.
     }
     isAsking = false;
     if (answer?.state === "pending") take(answer);
@@ -83,7 +83,7 @@ function count() {
     box.classList.toggle("ending", due !== undefined);
     if (due !== undefined && due < announced) {
       announced = due;
-      // Whoever opens the page late hears how long it really is, not the round number.
+      // A guest who opens the page late hears the actual time left, not the round number.
       const words = leftS() > 90 ? box.dataset.warning : box.dataset.lastWarning;
       news.textContent = fill(words, { minutes: Math.ceil(leftS() / 60), seconds: leftS() });
     }

@@ -1,4 +1,4 @@
-// Keeps the day of departure after the day of arrival, as long as the stay was.
+// Keeps the departure after the arrival, with the same number of nights.
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 

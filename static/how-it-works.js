@@ -1,14 +1,14 @@
-// Steps through what tests/scenarios/record.py recorded. Where the two clients stand is a place
-// in a graph; a place says who can go on, what is seen on the way, and where that leads.
+// Steps through the recordings of tests/scenarios/record.py. The position of the two clients is a
+// place in a graph. A place says who can move next, what that step shows, and where it leads.
 
 import { has, make, say, sayCount, sayStatus } from "./lesson-texts.js";
 
 const ACTORS = ["1", "2", "f"];
-const FAULT_FROM_TURN = 3; // Play lets some happen before the fault comes.
+const FAULT_FROM_TURN = 3; // Play takes some steps before the fault.
 const PLAY_MS = 1400;
 const ROW = 34;
 const TOP = 40;
-const NARROW = 420; // where the names of the lanes take turns on two lines
+const NARROW = 420; // below this width, the lane names alternate between two lines
 
 const section = document.getElementById("lesson");
 const form = document.getElementById("choices");
@@ -47,13 +47,13 @@ async function choose() {
     input.parentElement.hidden = input.disabled;
     if (input.disabled && input.checked) form.elements.fault[0].checked = true;
   }
-  recording = null; // nobody goes on in what is no longer chosen
+  recording = null; // no step may follow in a scenario that is no longer chosen
   const mine = ++loading;
   try {
     const answer = await fetch(files[`${scenario}-${chosen("fault")}`]);
     if (!answer.ok) throw new Error(answer.status);
     const read = await answer.json();
-    if (mine !== loading) return; // something else was chosen meanwhile
+    if (mine !== loading) return; // the visitor has chosen another scenario since
     recording = read;
   } catch {
     if (mine === loading) clear();
@@ -67,7 +67,7 @@ async function choose() {
   chooseGuards();
 }
 
-// Without a recording there is nothing to step through, and nothing of another one may stay.
+// Without a recording there is nothing to step through, so clear what the last one showed.
 function clear() {
   reveal(false);
   ways.textContent = say("no_file");
@@ -101,7 +101,7 @@ function chooseGuards() {
   show();
 }
 
-// --- Going on and back ---
+// --- Moving forward and back ---
 
 function turn(actor) {
   const [step, next] = turnOf(place(), actor);
@@ -153,7 +153,7 @@ function pause() {
   doButtons.play.setAttribute("aria-pressed", "false");
 }
 
-// The shortest way to an end where something is broken.
+// The shortest way to an outcome that breaks a promise.
 function showBroken() {
   pause();
   const cameFrom = new Map([[0, null]]);
@@ -176,7 +176,7 @@ function showBroken() {
 
 // --- Showing it ---
 
-// Everything that was seen so far, one line for each arrow.
+// Everything shown so far, one line for each arrow.
 function lines() {
   const scenario = chosen("scenario");
   return taken.flatMap(({ actor, step }, number) =>
@@ -223,7 +223,7 @@ function enable(here) {
   const fault = chosen("fault");
   for (const button of turnButtons) {
     const actor = button.value;
-    // Not `disabled`: whoever works with the keyboard would lose their place.
+    // Not `disabled`: keyboard users would lose their place.
     button.setAttribute("aria-disabled", String(!turnOf(here, actor)[1]));
     if (actor === "f") {
       button.hidden = !has(`button.${fault}`);
@@ -317,14 +317,14 @@ function drawLine({ actor, code, facts, label, isNew }, y, x, width) {
     );
   }
   const text = make("text", { y: at - 7 }, actor === "f" ? label : `${actor}: ${label}`);
-  // So that a long label stays inside: about 6.5 px a letter.
+  // Keeps a long label inside the drawing, at about 6.5 px a letter.
   const half = Math.min(text.textContent.length * 3.3, width / 2 - 2);
   text.setAttribute("x", Math.round(Math.min(Math.max(middle, half + 2), width - half - 2)));
   group.append(text);
   return group;
 }
 
-// --- Hands ---
+// --- Mouse and keyboard ---
 
 const doing = { back, start, play, break: showBroken };
 
@@ -335,7 +335,7 @@ controls.addEventListener("click", ({ target: button }) => {
   turn(button.value);
 });
 
-// Only while the drawing has the focus, so that nobody's own keys are taken away.
+// Only while the drawing has focus, so that keys keep their usual meaning elsewhere.
 drawing.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey || !recording) return;
   const key = event.key.toLowerCase();
@@ -356,13 +356,13 @@ form.addEventListener("change", ({ target }) => {
 form.addEventListener("submit", (event) => event.preventDefault());
 anew.addEventListener("click", ({ target }) => {
   if (target === anew) return;
-  // So that the same message, should it come again, is news.
+  // Clears it, so that the same message is announced again.
   ways.textContent = say("loading");
   ways.className = "message";
   choose();
 });
 
-// Most readers never send a request, so what that takes is fetched when it is wanted.
+// Most readers never send a request, so this part is loaded only when needed.
 const live = document.getElementById("live");
 if (live) {
   live.hidden = false;

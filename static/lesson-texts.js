@@ -1,4 +1,4 @@
-// What the scripts of /how-it-works say: the page holds it by code, so that it can be translated.
+// The texts of the /how-it-works scripts. The page holds them by code, so that they are translated.
 
 const texts = new Map();
 learn(document.getElementById("texts"));
@@ -11,24 +11,24 @@ export function has(code) {
   return texts.has(code);
 }
 
-// The text with its {…} filled in.
+// The text, with its {…} filled in.
 export function say(code, facts = {}) {
   return texts.get(code).replace(/\{(\w)\}/g, (hole, name) => facts[name] ?? hole);
 }
 
-// The same for so many, which may be one of them.
+// The same for a number, with a separate text for one.
 export function sayCount(code, number, facts) {
   return say(number === 1 && has(`${code}.one`) ? `${code}.one` : code, facts);
 }
 
-// What a client was told: [status, code, replayed].
+// The answer to a client, in words.
 export function sayStatus(status, code, replayed) {
   if (code && !has(`status.${code}`)) return `${status} ${code}`;
   const text = say(`status.${code || (status === 200 ? "confirmed" : "new")}`);
   return replayed ? say("status.replay", { s: text }) : text;
 }
 
-// An element; a class is all the style it may have here.
+// Makes an element. Classes are the only way to style it here.
 export function make(name, attributes = {}, ...children) {
   const isDrawn = ["svg", "g", "line", "path", "text", "rect", "circle"].includes(name);
   const element = isDrawn

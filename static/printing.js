@@ -1,4 +1,4 @@
-// Buttons that print the page; without this script there is the browser's own.
+// Buttons that print the page. Without this script, guests use the browser's own.
 
 for (const button of document.querySelectorAll("[data-print]")) {
   button.hidden = false;

@@ -1,13 +1,13 @@
-// Sends a form so that it is done once, whatever happens on the way: while no definite answer
-// has come, the same form, with the same idempotency key, is sent again, later and later.
+// Sends a form so that it takes effect once, whatever happens on the way. Until a definite answer
+// comes, it sends the same form with the same idempotency key again, after longer and longer waits.
 // Without this script the browser sends the form itself, and the server's page says the same.
 
 const WAITS_MS = [500, 1000, 2000, 4000, 8000, 15000, 15000, 15000];
 
-// Longer than the server works on a request (10 s) and than its time-out (20 s).
+// Longer than the server works on a request (10 s) and longer than its time-out (20 s).
 const ATTEMPT_MS = 25000;
 
-// Not from the page itself, but from what stands before it, or while it is starting anew.
+// These come from a proxy, or while the server restarts.
 const PASSING_STATUSES = [502, 503, 504];
 
 const news = document.getElementById("sending");
@@ -20,7 +20,7 @@ for (const form of forms) {
   });
 }
 
-// The browser may show this very page again on Back, as it was left.
+// On Back, the browser may show this page again exactly as the guest left it.
 window.addEventListener("pageshow", () => {
   for (const form of forms) form.removeAttribute("aria-busy");
   say("");
@@ -48,7 +48,7 @@ async function send(form, button) {
   say("givenUp", {}, "error");
 }
 
-// One try: an answer, or why there is none yet.
+// Makes one attempt: returns the answer, or why there is none yet.
 async function attempt(url, body) {
   let response;
   try {
@@ -75,7 +75,7 @@ async function attempt(url, body) {
 
 function show(form, answer) {
   if (answer.location) {
-    // The same address must be read anew too, and a page that is over need not be gone back to.
+    // The same URL must be loaded again too, and Back should skip a page that is out of date.
     const isHere = new URL(answer.location, location.href).pathname === location.pathname;
     if (isHere) location.replace(answer.location);
     else location.assign(answer.location);
@@ -110,18 +110,18 @@ function clearFaults(form) {
   }
 }
 
-// Something unforeseen, such as a page that says that cookies are off: let the browser show it.
+// An unexpected answer, such as a page that says cookies are off: let the browser show it.
 function leaveToTheBrowser(form, url) {
   form.action = url;
   form.submit();
 }
 
-// Many who lost the same server must not all come back in the same instant.
+// Browsers that lost the same server must not all come back at the same moment.
 function spread(waitMs) {
   return waitMs * (0.75 + Math.random() / 2);
 }
 
-// Waits, saying once how long; a connection that is back ends it early.
+// Says once how long it waits, then waits. It stops early when the connection is back.
 function pause(waitMs, reason) {
   say(reason, { seconds: Math.max(1, Math.round(waitMs / 1000)) });
   return new Promise((go) => {

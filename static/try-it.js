@@ -1,25 +1,25 @@
-// Fires real requests at one room and one night, and draws their answers as they come in.
+// Sends real requests for one room and one night, and draws their answers as they arrive.
 
 import { learn, make, say, sayCount, sayStatus } from "./lesson-texts.js";
 
 const ROW = 26;
-const LABEL = 12.5; // rem that the outcome's text takes
+const LABEL = 12.5; // width of the outcome's text, in rem
 const STEPS = ["claim", "lock", "txn", "finish"];
 
-// What became of a request, in the order in which it is told.
+// The outcomes of a request, in the order of the report.
 const KINDS = ["booked", "again", "wait", "refused", "throttled", "failed", "lost"];
 const TRY_AGAIN = ["IDEMPOTENCY_IN_PROGRESS", "RESOURCE_LOCKED"];
 
-// Before what got no answer is asked after, what is still at work in the server may come to its end.
+// The wait before asking about lost answers, so that the server can finish what it is processing.
 const SETTLE_MS = 1000;
 const FIRST_PAUSE_MS = 500;
-const MAX_ASKS = 8; // a minute and more, since each pause is twice the one before
+const MAX_ASKS = 8; // more than a minute, since each pause is twice as long as the one before
 
 const live = document.getElementById("live");
 const form = document.getElementById("try");
 const news = document.getElementById("live-news");
 
-// The chart, still empty, and the words for it.
+// Loads the empty chart and its texts.
 const fetched = await fetch(live.dataset.parts);
 if (!fetched.ok) throw new Error(fetched.status);
 const parts = new DOMParser().parseFromString(await fetched.text(), "text/html");
@@ -31,12 +31,12 @@ const body = chart.querySelector("tbody");
 
 let answers = [];
 
-// A telephone that is turned has another width.
+// Turning a phone changes the width.
 window.addEventListener("resize", () => {
   if (!chart.hidden) show(answers);
 });
 
-// Sends as many as the form says, unless some are on their way.
+// Sends as many requests as the form says, unless some are still on their way.
 export async function fire() {
   if (form.hasAttribute("aria-busy")) return;
   form.setAttribute("aria-busy", "true");
@@ -52,7 +52,7 @@ async function post(fields) {
   data.set("csrfmiddlewaretoken", form.elements.csrfmiddlewaretoken.value);
   for (const [name, value] of Object.entries(fields)) data.set(name, value);
   const answer = await fetch(form.action, { method: "POST", body: data });
-  // A proxy's own page about a server that is away is an answer, though not in JSON.
+  // A proxy's own error page counts as an answer, although it is not JSON.
   const isRead = answer.headers.get("Content-Type")?.startsWith("application/json");
   return { answer, said: isRead ? await answer.json() : {} };
 }
@@ -91,7 +91,7 @@ async function run(count, mode) {
   news.textContent = `${told} ${judge(booked, mode, isLost)}`;
 }
 
-// Gives the room back, and returns how often the server booked; null if it does not say.
+// Releases the room and returns how often the server booked; null if the server does not say.
 async function end(run, tellOfPause) {
   for (let asks = 1, pause_ms = FIRST_PAUSE_MS; ; asks += 1, pause_ms *= 2) {
     const ended = await post({ do: "end", run }).catch(() => null);
@@ -135,7 +135,7 @@ function kindOf(status, { code, replayed }) {
   return status === 429 ? "throttled" : "failed";
 }
 
-// How many were told what.
+// Counts each outcome.
 function tally(answers, mode) {
   const parts = KINDS.map((kind) => [kind, answers.filter((answer) => answer.kind === kind).length])
     .filter(([, number]) => number)
@@ -143,7 +143,7 @@ function tally(answers, mode) {
   return sayCount(`live.${mode}`, answers.length, { e: answers.length, p: parts.join(", ") });
 }
 
-// What came of it, which only the server can say when an answer got lost.
+// Reports the result. Only the server knows it if an answer got lost.
 function judge(booked, mode, isLost) {
   if (booked === null) return say("end.unknown");
   if (booked > 1) return say("end.wrong", { x: booked });

@@ -199,6 +199,6 @@ _SUBJECTS = {
     NEWS_CONFIRMED: _("Booked: %(hotel)s, %(reference)s"),
     NEWS_MOVED: _("Changed: %(hotel)s, %(reference)s"),
     NEWS_CANCELLED: _("Cancelled: %(hotel)s, %(reference)s"),
-    NEWS_EXPIRING: _("Your hold ends soon: %(hotel)s, %(reference)s"),
-    NEWS_EXPIRED: _("Your hold has ended: %(hotel)s, %(reference)s"),
+    NEWS_EXPIRING: _("Your hold expires soon: %(hotel)s, %(reference)s"),
+    NEWS_EXPIRED: _("Your hold has expired: %(hotel)s, %(reference)s"),
 }

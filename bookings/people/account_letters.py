@@ -317,7 +317,7 @@ def _write_register(letter: dict[str, Any]) -> LetterParts | None:
         return None
     return (
         account.email,
-        _("You have an account already"),
+        _("You already have an account"),
         "register_known",
         {"login": link_to("login"), "reset": link_to("password")},
     )
@@ -328,7 +328,7 @@ def _write_reset(letter: dict[str, Any]) -> LetterParts | None:
     if account is None:
         return (
             letter["address"],
-            _("There is no account for this address"),
+            _("There’s no account for this address"),
             "reset_unknown",
             {"register": link_to("register")},
         )
@@ -336,7 +336,7 @@ def _write_reset(letter: dict[str, Any]) -> LetterParts | None:
         return None
     secret = default_token_generator.make_token(account)
     link = link_to("open_password", _signer(RESET).sign(f"{letter['_id']}.{secret}"))
-    return account.email, _("A new password"), "reset", {"link": link}
+    return account.email, _("Choose a new password"), "reset", {"link": link}
 
 
 def _write_find(letter: dict[str, Any]) -> LetterParts:

@@ -1,4 +1,4 @@
-"""What the pages about accounts take: an address, a name, passwords."""
+"""The forms of the account pages: e-mail address, name and passwords."""
 
 from typing import Any
 
@@ -12,36 +12,33 @@ from bookings.infrastructure.texts import LineField
 from bookings.people import accounts
 
 _EMAIL_INPUT = forms.EmailInput(attrs={"autocomplete": "email"})
-_TOO_LONG = _("This address is too long.")
+_TOO_LONG = _("Enter a shorter e-mail address.")
 
 
 class LoginForm(AuthenticationForm):
-    """By address, or by the name that staff gave."""
+    """Takes an e-mail address, or the username of a staff account."""
 
     error_messages = {
-        "invalid_login": _(
-            "This address and password do not belong together. "
-            "Look whether capitals are on, or choose a new password."
-        )
+        "invalid_login": _("Wrong e-mail or password. Check Caps Lock, or choose a new password.")
     }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         name = self.fields["username"]
-        name.label = _("E-mail address or user name")
+        name.label = _("E-mail address or username")
         assert isinstance(name, UsernameField)
         name.max_length = MAX_ADDRESS
         name.widget.attrs.update(
             {"maxlength": MAX_ADDRESS, "autocapitalize": "none", "spellcheck": "false"}
         )
-        name.widget.attrs.pop("autofocus", None)  # a page is read from its top
+        name.widget.attrs.pop("autofocus", None)  # readers start at the top of the page
 
     def clean_username(self) -> str:
         return accounts.name_of(self.cleaned_data["username"])
 
 
 class AddressForm(forms.Form):
-    """Where a letter is to go."""
+    """The e-mail address to send a letter to."""
 
     email = forms.CharField(
         label=_("E-mail address"),
@@ -55,7 +52,7 @@ class AddressForm(forms.Form):
 
 
 class RegisterForm(AddressForm):
-    """An account is named after its address, which may not be longer than a name."""
+    """The address becomes the account's username, so it may be no longer than one."""
 
     email = forms.CharField(
         label=_("E-mail address"),
@@ -66,16 +63,16 @@ class RegisterForm(AddressForm):
 
 
 class PasswordForm(SetPasswordForm):
-    """A new password, twice, judged by Django's validators."""
+    """A new password, entered twice and checked by Django's validators."""
 
     def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
         super().__init__(user, *args, **kwargs)
         self.fields["new_password1"].label = _("New password")
-        self.fields["new_password2"].label = _("The same password again")
+        self.fields["new_password2"].label = _("Repeat the new password")
 
 
 class NewAccountForm(PasswordForm):
-    """What an account needs besides the address, which its letter has proved."""
+    """The rest of a new account. Opening the letter has already proved the address."""
 
     name = LineField(
         label=_("Your name"),
@@ -86,6 +83,6 @@ class NewAccountForm(PasswordForm):
 
     def clean_name(self) -> str:
         name = str(self.cleaned_data["name"])
-        # The validators compare the password with it.
+        # The validators compare the password with the name.
         self.user.first_name = name
         return name

@@ -1,8 +1,8 @@
-"""Pages for accounts: log in and out, register, choose a new password, find one's bookings.
+"""The account pages: log in and out, register, choose a new password, find bookings.
 
-No answer says whether an address has an account: the letter that goes there does. The token of a
-letter's link, if it opens one, goes from the address into a cookie before anything is shown, so
-that it stands in no history, log or referrer of what the page leads to.
+No answer reveals whether an e-mail address has an account. Only the letter sent to it does. The
+token of a letter's link moves from the URL into a cookie before a page is shown. So it does not
+stay in the browser's history, and no other site receives it in a referrer.
 """
 
 from typing import Any
@@ -33,8 +33,8 @@ from bookings.web.account_forms import (
 
 _BACKEND = "django.contrib.auth.backends.ModelBackend"
 
-# Keeps the token of an opened letter for the page that its form is on, and for no other. Not the
-# session: it is replaced when somebody logs in, and so would be gone for a second click.
+# Keeps the token of an opened letter, for the page with its form only. The session would not do:
+# it is replaced at login, so a second click would find no token.
 _LETTER_COOKIE = "letter"
 
 _show_or_take = require_http_methods(["GET", "HEAD", "POST"])
@@ -45,7 +45,7 @@ _show_or_take = require_http_methods(["GET", "HEAD", "POST"])
 @csrf_protect
 @_show_or_take
 def log_in(request: HttpRequest) -> HttpResponse:
-    """Too many tries are refused before the password is looked at."""
+    """Shows the login form, or logs in. Too many attempts are refused before the password check."""
     context = {"next": _next_of(request)}
     if request.method != "POST":
         return render(request, "account/login.html", {**context, "form": LoginForm(request)})
@@ -67,8 +67,8 @@ def log_in(request: HttpRequest) -> HttpResponse:
 @csrf_protect
 @require_POST
 def log_out(request: HttpRequest) -> HttpResponse:
-    """The next person at this browser is neither this user nor the guest they were."""
-    # No later login would find it.
+    """Logs out and forgets the guest, since the next person at this browser is someone else."""
+    # A later login would not find these bookings, since the guest is forgotten below.
     visitors.adopt_rest(request)
     logout(request)
     response = redirect(settings.LOGOUT_REDIRECT_URL)
@@ -77,14 +77,17 @@ def log_out(request: HttpRequest) -> HttpResponse:
 
 
 def register(request: HttpRequest) -> HttpResponse:
+    """Asks for an e-mail address and orders the letter that leads to a new account."""
     return _ask_for_letter(request, account_letters.REGISTER, RegisterForm, "account/register.html")
 
 
 def password(request: HttpRequest) -> HttpResponse:
+    """Asks for an e-mail address and orders the letter that leads to a new password."""
     return _ask_for_letter(request, account_letters.RESET, AddressForm, "account/password.html")
 
 
 def find(request: HttpRequest) -> HttpResponse:
+    """Asks for an e-mail address and orders the letter that lists its bookings."""
     return _ask_for_letter(request, account_letters.FIND, AddressForm, "account/find.html")
 
 
@@ -95,7 +98,7 @@ def find(request: HttpRequest) -> HttpResponse:
 def _ask_for_letter(
     request: HttpRequest, purpose: str, form_class: type[AddressForm], template: str
 ) -> HttpResponse:
-    """The same answer and the same work for every address."""
+    """Gives the same answer and does the same work for every address."""
     form = form_class(request.POST if request.method == "POST" else None)
     if form.is_valid():
         address = form.cleaned_data["email"]
@@ -115,6 +118,7 @@ def letter_sent(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def open_register(request: HttpRequest, token: str) -> HttpResponse:
+    """Opens a letter's link to register, and redirects to the form without the token."""
     opened = account_letters.open_letter(purpose=account_letters.REGISTER, token=token)
     if opened is None or opened.account:
         return _link_ended(request, "register")
@@ -124,6 +128,7 @@ def open_register(request: HttpRequest, token: str) -> HttpResponse:
 @never_cache
 @require_safe
 def open_password(request: HttpRequest, token: str) -> HttpResponse:
+    """Opens a letter's link to choose a password, and redirects to the form without the token."""
     if account_letters.open_letter(purpose=account_letters.RESET, token=token) is None:
         return _link_ended(request, "password")
     return _keep_token(token, "new_password")
@@ -153,7 +158,7 @@ def _forget_token(response: HttpResponse, page: str) -> HttpResponse:
 @_show_or_take
 @limits.limit_posts
 def finish_register(request: HttpRequest) -> HttpResponse:
-    """Name and password for the address that the letter was sent to."""
+    """Asks for a name and password, and creates the account of the letter's address."""
     token = request.COOKIES.get(_LETTER_COOKIE, "")
     opened = account_letters.open_letter(purpose=account_letters.REGISTER, token=token)
     if opened is None:
@@ -171,15 +176,15 @@ def finish_register(request: HttpRequest) -> HttpResponse:
         name=form.cleaned_data["name"],
         password=form.cleaned_data["new_password1"],
     )
-    if user is None:  # another click, or another letter, was quicker
+    if user is None:  # another click or another letter came first
         return _end_as_the_first_click(request, opened.address)
     return _forget_token(_enter(request, user), "finish_register")
 
 
 def _end_as_the_first_click(request: HttpRequest, address: str) -> HttpResponse:
-    """Lets in who has just made the account, and clicked twice; what they typed must say so.
+    """Logs in a person who created the account with the first of two clicks.
 
-    It is a login like any other, by address and password, and is counted as one.
+    The password they sent must match. This counts as a login attempt like any other.
     """
     user = None
     if request.method == "POST":
@@ -198,7 +203,7 @@ def _end_as_the_first_click(request: HttpRequest, address: str) -> HttpResponse:
 @_show_or_take
 @limits.limit_posts
 def new_password(request: HttpRequest) -> HttpResponse:
-    """A new password for whose letter was opened. It ends the account's other sessions."""
+    """Sets a new password for the letter's account, which ends its other sessions."""
     token = request.COOKIES.get(_LETTER_COOKIE, "")
     opened = account_letters.open_letter(purpose=account_letters.RESET, token=token)
     if opened is None or opened.account is None:
@@ -215,7 +220,7 @@ def new_password(request: HttpRequest) -> HttpResponse:
 
 
 def _enter(request: HttpRequest, user: Any) -> HttpResponse:
-    """Who followed a letter's link is logged in by it."""
+    """Logs in a person who has followed a letter's link."""
     _welcome(request, user)
     response = redirect(settings.LOGIN_REDIRECT_URL)
     limits.know_browser(response, user.get_username())
@@ -223,9 +228,10 @@ def _enter(request: HttpRequest, user: Any) -> HttpResponse:
 
 
 def _welcome(request: HttpRequest, user: Any) -> None:
-    """Logs in, and gathers bookings first: if that fails, the same form may be sent again.
+    """Adopts the guest's bookings, then logs in. If adopting fails, the same form works again.
 
-    Raises PermissionDenied where the account is being deleted: to log in first is no way out.
+    Raises PermissionDenied if the account is being deleted. `NotAuthenticated` would advise the
+    visitor to log in first, which would not help.
     """
     try:
         adoption.gather_bookings(user=user, guest=visitors.guest_of(request))
@@ -236,19 +242,19 @@ def _welcome(request: HttpRequest, user: Any) -> None:
 
 
 def _link_ended(request: HttpRequest, again: str) -> HttpResponse:
-    """The same page for a link that was used, forged, replaced or kept too long."""
+    """Shows one page for every dead link: used, forged, replaced or expired."""
     context = {"again": again, "hours": _letter_hours()}
     return render(request, "account/link_ended.html", context, status=410)
 
 
 def _ask_to_wait(request: HttpRequest, template: str, left_s: int, **context: Any) -> HttpResponse:
-    """The page again with what was typed, but for passwords, and how long to wait."""
+    """Shows the form again, with its values except passwords, and says how long to wait."""
     context["wait"] = limits.sentence_to_wait(left_s)
     return limits.told_to_wait(render(request, template, context), left_s)
 
 
 def _next_of(request: HttpRequest) -> str:
-    """Where to go after the login, if it is a path of this site."""
+    """The path to open after login; empty unless it belongs to this site."""
     target = request.POST.get("next", request.GET.get("next", ""))
     is_here = url_has_allowed_host_and_scheme(
         target, allowed_hosts={request.get_host()}, require_https=request.is_secure()

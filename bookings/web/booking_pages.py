@@ -1,8 +1,8 @@
-"""The page of a hold or a booking, and what is done from there: confirm, keep longer, cancel.
+"""The page of a hold or a booking, and its actions: confirm, extend, cancel.
 
-A POST that did something ends in a redirect to the page of the booking, which reads the state
-anew; one that was refused shows its form again with what was typed. The pages' script asks for
-JSON instead (bookings/web/script_answers.py).
+A POST that succeeds redirects to the page of the booking, which reads the new state. A refused
+POST shows its form again with the values the visitor entered. The pages' script asks for JSON
+instead (bookings/web/script_answers.py).
 """
 
 import json
@@ -52,7 +52,7 @@ from bookings.web.service_call import Said, ask
 @never_cache
 @require_safe
 def booking_page(request: HttpRequest, booking_id: str) -> HttpResponse:
-    """One of the visitor's bookings: a hold to be confirmed, or what became of it."""
+    """Shows one of the visitor's holds or bookings, whatever its state."""
     booking = _find(request, booking_id)
     if is_scripted(request):
         return _tell_end(booking)
@@ -63,7 +63,7 @@ def booking_page(request: HttpRequest, booking_id: str) -> HttpResponse:
 @require_POST
 @limits.limit_posts
 def confirm(request: TimedRequest, booking_id: str) -> HttpResponse:
-    """Books what is held, for the guest who was typed in."""
+    """Confirms a hold for the guest named in the form."""
     booking = _find(request, booking_id)
     form = GuestForm(request.POST)
     if not form.is_valid():
@@ -88,12 +88,13 @@ def confirm(request: TimedRequest, booking_id: str) -> HttpResponse:
     )
     if said.code:
         return _refuse(request, booking, form, said=said, instead=CONFIRM_SENTENCES)
-    # What is booked is not too much for the account. Perhaps they log out in another tab now.
+    # A booking does not count toward the account's limit for holds, so it can be adopted now. The
+    # visitor may be logging out in another tab.
     visitors.adopt_late(request, [booking])
     visitors.forget_typed(request)
     _settle(request, booking)
     if shown.status == EXPIRED and wish is not None:
-        # It was revived, perhaps after the wish had another key: that one is over as well.
+        # A late confirm revived the hold. If its intent got another key meanwhile, settle that too.
         keys = keys_of(request)
         if key not in keys.are_current(wish.intent):
             keys.settle(wish.intent, keys.current(wish.intent))
@@ -104,9 +105,9 @@ def confirm(request: TimedRequest, booking_id: str) -> HttpResponse:
 @require_POST
 @limits.limit_posts
 def extend(request: TimedRequest, booking_id: str) -> HttpResponse:
-    """Makes a hold longer, once for each end that a page showed; what was typed is kept."""
+    """Extends a hold, once for each end that a page showed, and keeps the form's values."""
     booking = _find(request, booking_id)
-    # Two clicks, or two tabs, that show the same end mean the same wish.
+    # Two clicks or two tabs that show the same end count as one request.
     shown_end = request.POST.get("shown_end", "")[:40]
     said = ask(
         lambda: lifecycle.extend_hold(
@@ -116,7 +117,7 @@ def extend(request: TimedRequest, booking_id: str) -> HttpResponse:
             deadline=request.deadline,
         )
     )
-    # The form that was sent may be filled in half; that is not wrong yet.
+    # The form may be only half filled in. That is not an error yet.
     form = GuestForm(initial=request.POST.dict())
     if said.code:
         return _refuse(request, booking, form, said=said, instead=EXTEND_SENTENCES)
@@ -130,7 +131,7 @@ def extend(request: TimedRequest, booking_id: str) -> HttpResponse:
 @require_POST
 @limits.limit_posts
 def cancel(request: TimedRequest, booking_id: str) -> HttpResponse:
-    """Gives a hold or a booking up; doing it again says the same."""
+    """Cancels a hold or a booking. Repeating it gives the same answer."""
     booking = _find(request, booking_id)
     said = ask(
         lambda: lifecycle.cancel_booking(
@@ -149,7 +150,7 @@ def cancel(request: TimedRequest, booking_id: str) -> HttpResponse:
 @never_cache
 @require_safe
 def stay_file(request: HttpRequest, booking_id: str) -> HttpResponse:
-    """The stay for the guest's own calendar (RFC 5545)."""
+    """Serves the stay as a file for the guest's own calendar (RFC 5545)."""
     booking = _find(request, booking_id)
     if booking.status != CONFIRMED:
         raise Http404
@@ -163,7 +164,7 @@ def stay_file(request: HttpRequest, booking_id: str) -> HttpResponse:
 @never_cache
 @require_safe
 def manage(request: HttpRequest, token: str) -> HttpResponse:
-    """Opens one booking to whoever has its link, and leaves the link's secret behind."""
+    """Opens one booking to anyone who has its link, and redirects to a URL without the secret."""
     booking_id = read_link_token(token)
     if booking_id is None:
         messages.error(request, LINK_IS_OVER)
@@ -182,10 +183,10 @@ def _refuse(
     status: int = 0,
     instead: Mapping[str, Promise] | None = None,
 ) -> HttpResponse:
-    """Shows the booking's page again, with what was typed and what is wrong.
+    """Shows the booking's page again, with the form's values and what is wrong.
 
-    The script leaves what is no JSON to the browser, which sends the form once more and shows the
-    page that comes. So it gets one where its own shows another stay than there is by now.
+    If an answer is not JSON, the script lets the browser send the form again and show the page
+    it gets. So the script gets a page when the one on screen shows an outdated stay.
     """
     said = said or Said(code, status=status)
     assert said.code is not None
@@ -225,7 +226,7 @@ def _show(
     notice: str = "",
     status: int = 200,
 ) -> HttpResponse:
-    """The page for the state that the booking is in."""
+    """Renders the page that matches the booking's state."""
     now = clock.now()
     (shown,) = show_bookings([booking], now=now)
     context: dict[str, Any] = {"booking": shown, "fault": fault, "notice": notice}
@@ -253,7 +254,7 @@ def _show(
 
 
 def _tell_end(booking: Booking, *, message: str = "") -> HttpResponse:
-    """For the countdown: the state, and of a hold its end and what time it is here."""
+    """Tells the countdown the state and, for a hold, its end and the server's time."""
     now = clock.now()
     (shown,) = show_bookings([booking], now=now)
     told: dict[str, Any] = {"state": shown.status, "message": message}
@@ -269,14 +270,14 @@ def _tell_end(booking: Booking, *, message: str = "") -> HttpResponse:
 
 @dataclass(frozen=True)
 class _Wish:
-    """What a visitor wished for, and the key under which it was held."""
+    """A visitor's intent, and the key that made the hold."""
 
     intent: Intent
     key: str
 
 
 def _find_wish(request: HttpRequest, booking: Booking) -> _Wish | None:
-    """The wish that this browser made the hold from; None where it was made somewhere else."""
+    """The wish from which this browser made the hold; None if it was made somewhere else."""
     keys, viewer = keys_of(request), visitors.caller_of(request)
     for intent in intents_of(booking):
         for key in keys.candidates(intent):
@@ -286,12 +287,12 @@ def _find_wish(request: HttpRequest, booking: Booking) -> _Wish | None:
 
 
 def _read_seen(request: HttpRequest) -> Any:
-    """The stay as the page showed it that was sent; a page of an earlier release says nothing."""
+    """The stay as the submitted page showed it; empty for a page of an earlier release."""
     return read_seen_field(request.POST.get("seen", "{}"))
 
 
 def _find_changes(request: HttpRequest, booking: Booking) -> list[str]:
-    """What is another by now than on the page that was sent, in words."""
+    """What has changed since the submitted page was shown, in words."""
     if request.method != "POST":
         return []
     try:
@@ -307,7 +308,7 @@ def _has_gone_on(
     key: str,
     others: list[Booking],
 ) -> bool:
-    """Whether the hold ran out, and the visitor's wish became another booking under a later key.
+    """Whether the hold expired and the visitor made another booking of its stay under a later key.
 
     A late confirm would then book the same wish twice.
     """
@@ -317,7 +318,7 @@ def _has_gone_on(
 
 
 def _find_others(request: HttpRequest, booking: Booking) -> list[Booking]:
-    """What else the visitor has for this very stay, lest they book it once more by mistake."""
+    """The visitor's other live bookings of this stay, shown so that they do not book it twice."""
     found, _ = reading.list_own_bookings(viewer=visitors.caller_of(request), night=booking.check_in)
     now = clock.now()
     return [
@@ -331,15 +332,14 @@ def _find_others(request: HttpRequest, booking: Booking) -> list[Booking]:
 
 
 def _settle(request: HttpRequest, booking: Booking) -> None:
-    """The stay is booked or given up: who wants it once more has a new wish."""
+    """Replaces the intent's key: the stay is booked or released, so a later click is a new wish."""
     wish = _find_wish(request, booking)
     if wish is not None:
         keys_of(request).settle(wish.intent, wish.key)
 
 
 def _known_guest(request: HttpRequest, booking: Booking) -> dict[str, str]:
-    """What the form begins with: what the hold was told, else what was typed before or the
-    account knows."""
+    """The form's first values: from the hold, else from an earlier form, else from the account."""
     known = {**vars(booking.guest), "notes": booking.notes}
     if booking.guest == Guest() and (typed := visitors.typed_before(request)):
         return {**known, **typed}

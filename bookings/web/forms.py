@@ -1,4 +1,4 @@
-"""What the pages take from their URLs and forms."""
+"""The forms that read the pages' URLs and POSTs."""
 
 import datetime as dt
 from typing import Any
@@ -27,14 +27,14 @@ STATUS_LABELS = {
     CONFIRMED: _("Booked"),
     PENDING: _("On hold"),
     CANCELLED: _("Cancelled"),
-    EXPIRED: _("Hold ran out"),
+    EXPIRED: _("Hold expired"),
 }
 
-NO_DATE = _("Choose a date that exists, written YYYY-MM-DD.")
+NO_DATE = _("Enter a valid date, as YYYY-MM-DD.")
 
 
 class WrittenDayField(forms.CharField):
-    """A calendar day, written YYYY-MM-DD as `<input type="date">` sends it."""
+    """A calendar day as YYYY-MM-DD, the format that `<input type="date">` sends."""
 
     def __init__(self, *, label: Any) -> None:
         super().__init__(
@@ -51,11 +51,11 @@ class WrittenDayField(forms.CharField):
 
 
 class SearchForm(forms.Form):
-    """Where, when, and how many. `hotels` are those there are."""
+    """Where, when and how many. `hotels` are the ones to choose from."""
 
     hotel = forms.ChoiceField(
         label=_("Hotel"),
-        error_messages={"invalid_choice": _("Choose one of the hotels in the list.")},
+        error_messages={"invalid_choice": _("Choose a hotel from the list.")},
     )
     arrival = WrittenDayField(label=_("Arrival"))
     departure = WrittenDayField(label=_("Departure"))
@@ -74,22 +74,26 @@ class SearchForm(forms.Form):
         if arrival and departure:
             nights = (departure - arrival).days
             if nights < 1:
-                self.add_error("departure", _("The day of departure is after the day of arrival."))
+                self.add_error("departure", _("Choose a departure date after the arrival date."))
             elif nights > MAX_NIGHTS:
                 self.add_error(
-                    "departure", _("A stay has at most %(nights)s nights.") % {"nights": MAX_NIGHTS}
+                    "departure",
+                    _("Choose a stay of at most %(nights)s nights.") % {"nights": MAX_NIGHTS},
                 )
             elif nights * cleaned.get("rooms", 1) > MAX_SLOTS:
                 self.add_error(
                     "rooms",
-                    _("A booking has at most %(nights)s nights, all its rooms together.")
+                    _(
+                        "Choose fewer rooms or a shorter stay: one booking can have %(nights)s "
+                        "nights at most, counted over all its rooms."
+                    )
                     % {"nights": MAX_SLOTS},
                 )
         return cleaned
 
 
 class HoldForm(SearchForm):
-    """A search's answer that somebody wants: also which category, and at what total."""
+    """A search result that the visitor chose: the search, its category and its total."""
 
     category = forms.CharField(max_length=64)
     total = forms.IntegerField(min_value=0)
@@ -97,43 +101,43 @@ class HoldForm(SearchForm):
 
 
 class GuestForm(forms.Form):
-    """Whom to expect at the desk."""
+    """The guest whom the front desk expects."""
 
     name = LineField(
         label=_("Name"),
         max_length=GUEST_FIELDS["name"],
-        error_messages={"required": _("Tell us your name.")},
+        error_messages={"required": _("Enter your name.")},
     )
     email = forms.EmailField(
         label=_("E-mail"),
         max_length=GUEST_FIELDS["email"],
         error_messages={
-            "required": _("Tell us your e-mail address."),
-            "invalid": _("Write an e-mail address, such as name@example.org."),
+            "required": _("Enter your e-mail address."),
+            "invalid": _("Enter an e-mail address such as name@example.org."),
         },
     )
-    phone = LineField(label=_("Telephone"), max_length=GUEST_FIELDS["phone"], required=False)
+    phone = LineField(label=_("Phone"), max_length=GUEST_FIELDS["phone"], required=False)
     notes = LinesField(label=_("Anything we should know?"), max_length=MAX_NOTES, required=False)
 
     def clean_email(self) -> str:
-        """As accounts spell it, so that the booking is found by it."""
+        """Spells the address as accounts do, so that a search by address finds the booking."""
         return normalise_address(self.cleaned_data["email"])
 
     @property
     def guest(self) -> Guest:
-        """Who was typed in; what is not valid is left out."""
+        """The guest in the form, without invalid fields."""
         told = self.cleaned_data
         return Guest(told.get("name", ""), told.get("email", ""), told.get("phone", ""))
 
 
 class ListForm(forms.Form):
-    """Which of somebody's bookings are shown; `cursor` leads on to older ones."""
+    """Which of the visitor's bookings to show. `cursor` leads to older ones."""
 
     status = forms.ChoiceField(
         label=_("Show"),
         required=False,
         choices=[("", _("All")), *STATUS_LABELS.items()],
-        error_messages={"invalid_choice": _("Choose one of the states in the list.")},
+        error_messages={"invalid_choice": _("Choose a status from the list.")},
     )
     cursor = forms.CharField(required=False, max_length=24)
 
@@ -142,12 +146,12 @@ class ListForm(forms.Form):
         if not text:
             return None
         if not ObjectId.is_valid(text):
-            raise ValidationError(_("Begin again with your newest bookings."))
+            raise ValidationError(_("Start again from your newest bookings."))
         return ObjectId(text)
 
 
 class MonthForm(forms.Form):
-    """A month of the calendar, written YYYY-MM."""
+    """A month of the calendar, as YYYY-MM."""
 
     month = forms.RegexField(regex=r"\A[0-9]{4}-(0[1-9]|1[0-2])\Z")
 

@@ -1,4 +1,4 @@
-"""From the results to a hold: one hold for a wish, however often its form is sent."""
+"""Turns a search result into a hold: one hold per intent, however often its form is sent."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ from bookings.web.script_answers import ask_again, go, is_scripted
 from bookings.web.search import find_holds, held_as, stays_url
 from bookings.web.service_call import Said, ask
 
-# After these the same key would only tell the same again, so the intent gets another one.
+# After one of these, the same key would only repeat the answer, so the intent gets another key.
 DEFINITE_CODES = {
     KeyReused.code,
     *(refusal.code for refusal in Refusal.__subclasses__() if refusal.is_definite),
@@ -37,7 +37,7 @@ DEFINITE_CODES = {
 @limits.limit_posts
 @limits.limit_holds
 def hold(request: TimedRequest) -> HttpResponse:
-    """Holds rooms for a stay, once for each key that a page handed out."""
+    """Holds rooms for a stay, once for each key that a page contained."""
     form = HoldForm(request.POST, hotels=inventory.list_hotels())
     if not form.is_valid():
         return go(request, reverse("home"), error=explain("VALIDATION_ERROR"))
@@ -57,7 +57,7 @@ def hold(request: TimedRequest) -> HttpResponse:
         guests=intent.guests,
         rooms=intent.rooms,
     )
-    # What this person held as a guest is theirs to come back to, and no rival's.
+    # The holds that this person made as a guest are their own to return to, not a rival's.
     visitors.adopt_rest(request)
     caller = visitors.caller_of(request)
     keys = keys_of(request)
@@ -88,9 +88,9 @@ def hold(request: TimedRequest) -> HttpResponse:
             booking = reading.find_own_booking(viewer=caller, booking_id=said.booking_id)
         except NotFound:
             if not said.is_replay:
-                # Its guest has logged in, in another tab, and has it already.
+                # The guest has logged in in another tab, and the account already owns the booking.
                 return go(request, reverse("booking", args=[said.booking_id]))
-            # It went to an account that is logged out by now; what is theirs stays theirs.
+            # It belongs to an account that has logged out since, so it stays hidden.
             keys.settle(intent, key)
             return go(request, results, error=str(NOT_YOURS_ANY_MORE))
         status = booking.status_at(clock.now())
@@ -100,7 +100,7 @@ def hold(request: TimedRequest) -> HttpResponse:
                 keys.settle(intent, key)
             response = go(request, reverse("booking", args=[said.booking_id]))
             return visitors.keep_guest(request, response)
-        # What this key made has ended since the page was opened, so this is a new wish.
+        # What this key made has ended since the page was opened, so this click is a new wish.
         keys.settle(intent, key)
         key, keyed_as = keys.after(intent, key), caller
     return go(request, results, error=explain("TRY_AGAIN"))
@@ -109,13 +109,13 @@ def hold(request: TimedRequest) -> HttpResponse:
 def _refuse_hold(
     request: HttpRequest, said: Said, keys: IntentKeys, intent: Intent, key: str, results: str
 ) -> HttpResponse:
-    """Back to the results, which show the state anew; or, with a script, the same form again."""
+    """Returns to the results, which show the new state. A script may send the same form again."""
     assert said.code is not None
     if said.code in DEFINITE_CODES:
         keys.settle(intent, key)
     is_taken = said.code in (AlreadyBooked.code, SoldOut.code)
     if is_taken and (held := held_as(find_holds(request), intent)):
-        # By themselves: it stayed the guest's, since the account may not take over so much.
+        # Their own hold took it. It stayed the guest's, since the account may not adopt that many.
         return go(request, reverse("booking", args=[held]))
     if said.code in PASSING_CODES and is_scripted(request):
         return ask_again(
@@ -125,7 +125,7 @@ def _refuse_hold(
             retry_after_s=said.retry_after_s,
         )
     if said.code == EmailNeeded.code:
-        # The same query with the same stay, for the page that asks who they are.
+        # The page that asks for the e-mail address takes the same query.
         url = f"{reverse('hold_address')}?{results.partition('?')[2]}"
     else:
         url = reverse("bookings") if said.code == "TOO_MANY_HOLDS" else results
@@ -133,14 +133,14 @@ def _refuse_hold(
 
 
 def _typed_details(request: HttpRequest) -> dict[str, str]:
-    """What was typed in before the hold ran out; what is not valid is left out."""
+    """The details that the guest entered before the hold expired, without invalid ones."""
     form = GuestForm(request.POST)
     form.is_valid()
     return {name: value for name, value in form.cleaned_data.items() if value}
 
 
 def _payload(intent: Intent, total: int, details: dict[str, str]) -> dict[str, Any]:
-    """The wish as the API would be sent it."""
+    """The intent as a request body of the API."""
     room = {"categoryId": intent.category, "guests": intent.guests}
     payload: dict[str, Any] = room if intent.rooms == 1 else {"rooms": [room] * intent.rooms}
     payload |= {

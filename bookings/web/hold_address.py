@@ -1,7 +1,7 @@
-"""Where guests hold much of a hotel: the page that asks who wants a room, and its letter's link.
+"""The page that asks for an e-mail address when guests hold much of a hotel, and its letter's link.
 
-Who opened the letter is taken back to the rooms, and holds one there like anybody. Nothing is held
-by opening a link, since programs open links as well; and the link works in any browser.
+The link leads back to the rooms, where the guest holds one as usual. Opening the link holds
+nothing, since programs open links too. It works in any browser.
 """
 
 import datetime as dt
@@ -27,7 +27,7 @@ from bookings.web.search import stays_url
 @require_http_methods(["GET", "HEAD", "POST"])
 @limits.limit_posts
 def hold_address(request: HttpRequest) -> HttpResponse:
-    """Asks for an e-mail address, and sends it a letter with the way back to the stay."""
+    """Asks for an e-mail address and orders a letter with a link back to the stay."""
     search = SearchForm(request.GET, hotels=inventory.list_hotels())
     if not search.is_valid():
         return go(request, reverse("home"), error=explain("VALIDATION_ERROR"))
@@ -59,7 +59,7 @@ def hold_address(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def open_hold_address(request: HttpRequest, token: str) -> HttpResponse:
-    """Remembers that the address is theirs, and leads to the stay, leaving the secret behind."""
+    """Remembers that the visitor owns the address, and redirects to the stay without the secret."""
     opened = account_letters.open_letter(purpose=account_letters.HOLD, token=token)
     if opened is None or opened.stay is None:
         messages.error(request, LINK_IS_OVER)

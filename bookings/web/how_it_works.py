@@ -1,9 +1,9 @@
-"""The page that shows how booking works, and real requests to watch from it.
+"""The page that shows how booking works, and the real requests that a visitor can send from it.
 
-What the drawing steps through is recorded from the service by tests/scenarios/record.py and
-served as files. The requests, which only a demo site takes, go through the same service as
-anybody's: as guests made for one run, holding one room on one night that the server chose, until
-the run is over.
+The drawing steps through recordings that tests/scenarios/record.py made of the service. They are
+served as files. Only a demo site accepts the real requests. They go through the same service as
+every booking, as guests made for one run. They hold one room on one night, both chosen by the
+server, until the run ends.
 """
 
 import random
@@ -28,7 +28,7 @@ from bookings.infrastructure.throttles import Limit, count_in_all, remote_addres
 from bookings.refusals import Refusal, ValidationFailed
 from bookings.stays import create, lifecycle, reading
 
-# Each scenario with the faults that were recorded for it.
+# Each scenario with its recorded faults.
 RECORDED = {
     "key": ("none", "lost", "crash", "wipe"),
     "room": ("none", "lost", "crash", "lock_ends", "wipe"),
@@ -39,33 +39,33 @@ _SALT = "bookings.web.lesson"
 
 HOTEL_ID = "demo"
 
-# So far ahead that nobody who tries the rest of the demo is in the way.
+# Far enough ahead not to disturb visitors who try the rest of the demo.
 FIRST_DAY, LAST_DAY = 400, 700
 NIGHT_ATTEMPTS = 5
 
 MAX_REQUESTS = 50
-# With 50 requests each it is what a remote address may ask of the API in a minute, and less.
+# With 50 requests each, a remote address stays within what it may ask of the API in a minute.
 RUNS = Limit("demo-runs", 10, 60)
 
-# A run is sent at once; what comes later is not part of it.
+# A run sends its requests at once. A request that comes later than this is not part of it.
 RUN_MAX_AGE_S = 5 * 60
 
-# A page that lost the connection asks for as long as a room may be held; no room is held after
-# that. Ending looks for every guest's bookings, so it is not done without end.
+# A page that lost its connection may ask for as long as a room can be held: after that, the hold
+# has expired. Ending a run looks up the bookings of all its guests, so calls are limited.
 END_MAX_AGE_S = int(lifecycle.LONGEST_HOLD.total_seconds())
 MAX_ENDS = 20
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run: its name, from which its guests and keys have theirs, and what they want."""
+    """One run: its name, which names its guests and keys, and the room and night they want."""
 
     name: str
     room: str
     night: str
 
     def guest(self, number: int) -> Caller:
-        """Everybody with a key of their own is somebody else; one key is one guest's."""
+        """The guest who uses this number's key: each key has its own guest."""
         return caller_of_guest(f"{self.name}-{number}")
 
     def key(self, number: int) -> str:
@@ -75,7 +75,7 @@ class Run:
 @never_cache
 @require_safe
 def how_it_works(request: HttpRequest) -> HttpResponse:
-    """The lesson; with `DEMO=1` there are real requests to try."""
+    """Shows the lesson. With `DEMO=1` a visitor can also send real requests."""
     files = {
         f"{scenario}-{fault}": static(f"how-it-works/{scenario}-{fault}.json")
         for scenario, faults in RECORDED.items()
@@ -88,7 +88,7 @@ def how_it_works(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def live_parts(request: HttpRequest) -> HttpResponse:
-    """What the page's script needs once somebody sends requests: an empty chart, and its words."""
+    """What the page's script fetches before it sends requests: an empty chart and its texts."""
     if not settings.DEMO:
         raise Http404
     return render(request, "how_it_works/live.html")
@@ -97,7 +97,7 @@ def live_parts(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_POST
 def try_it(request: TimedRequest) -> HttpResponse:
-    """Begins a run, sends one request of it, or ends it; for the page's script alone."""
+    """Begins a run, sends one of its requests, or ends it. Only the page's script calls it."""
     if not settings.DEMO:
         raise Http404
     do = request.POST.get("do", "")
@@ -116,7 +116,7 @@ def try_it(request: TimedRequest) -> HttpResponse:
 
 
 def _begin(request: HttpRequest) -> HttpResponse:
-    """Chooses who books what; the answer names it, signed, so that nobody else can choose."""
+    """Chooses the room, night and guests. They are signed, so that a client cannot choose them."""
     left_s = wait_s(RUNS, remote_address_of(request))
     if left_s is not None:
         response = _throttled()
@@ -128,7 +128,7 @@ def _begin(request: HttpRequest) -> HttpResponse:
         try:
             rooms = search.find_free_rooms(hotel_id=HOTEL_ID, night=night).rooms
         except ValidationFailed:
-            break  # there is no such hotel here
+            break  # this site has no demo hotel
         if rooms:
             chosen = random.choice(rooms).room
             name = f"demo-{secrets.token_hex(8)}"
@@ -139,7 +139,7 @@ def _begin(request: HttpRequest) -> HttpResponse:
 
 
 def _book(request: TimedRequest, run: Run, number: int) -> HttpResponse:
-    """One of the run's requests; the answer is what the service said, without the booking."""
+    """Sends one of the run's requests, and answers with the outcome but not the booking."""
     if _count_requests(run, 1) > MAX_REQUESTS:
         return _throttled()
     payload = {"resourceId": run.room, "date": run.night, "hold": True}
@@ -161,13 +161,13 @@ def _book(request: TimedRequest, run: Run, number: int) -> HttpResponse:
 
 
 def _end(request: TimedRequest, run: Run) -> HttpResponse:
-    """Gives the room back, and says how often the run booked: whose answer is lost cannot know.
+    """Releases the room and says how often the run booked, in case the page lost an answer.
 
-    Safe to repeat. A run that is not ended gives the room back when its hold runs out.
+    Safe to repeat. Without this call, the room is free again when its hold expires.
     """
     if count_in_all(f"demo-ends:{run.name}", kept_s=END_MAX_AGE_S) > MAX_ENDS:
         return _throttled()
-    # What is still on its way here is to book nothing any more.
+    # Requests that are still on their way must not book.
     _count_requests(run, MAX_REQUESTS)
     booked = 0
     for number in range(1, MAX_REQUESTS + 1):
@@ -192,7 +192,7 @@ def _end(request: TimedRequest, run: Run) -> HttpResponse:
 
 
 def _count_requests(run: Run, times: int) -> int:
-    """How many requests of the run that makes. Its name is its own, so is the count."""
+    """Counts requests of the run and returns the total. The name is unique, so the count is too."""
     return count_in_all(f"demo-requests:{run.name}", times=times, kept_s=RUN_MAX_AGE_S)
 
 
@@ -204,7 +204,7 @@ def _read_run(token: str, *, max_age_s: int) -> Run | None:
 
 
 def _read_number(request: HttpRequest) -> int | None:
-    """Which of the run's keys; the same number is the same key."""
+    """The number of the run's key; None if it is not one of the run's numbers."""
     text = request.POST.get("number", "")
     numbers = {str(number): number for number in range(1, MAX_REQUESTS + 1)}
     return numbers.get(text)

@@ -1,16 +1,16 @@
 """The idempotency keys that pages put into their forms.
 
-An intent is a wish for so many rooms of a category on some nights. Its key stays the same
-until what it made is over, or was refused for good: so a double click, a reload, Back, a second
-tab or a lost answer all send one key, and that books once; and the same key confirms the hold
-it made. Afterwards the intent gets the next key, so that what was cancelled can be booked anew.
+An intent is a wish for a number of rooms of one category on certain nights. Its key stays the
+same until its booking has ended or a refusal is final. So a double click, a reload, Back, a second
+tab or a lost answer all send one key, and it books once. The same key confirms the hold that it
+made. Then the intent gets the next key, so that the guest can book a cancelled stay again.
 
-The session says which key is current. One that does not know begins with the first key, and goes
-on from what that one made, to the same keys as any other. Whether a posted key was handed out
-here is said by its signature. Concurrent requests save a session last-write-wins, and the second
-click often arrives after the first has replaced the key: a list of keys in the session would lose
-some of them, a signature cannot. And since each key follows from the one before, two requests
-that replace it at the same moment agree on the next.
+The session stores the current key. A session that does not know it starts with the first key and
+follows the bookings it made to the same keys as any other session. A signature proves that a
+posted key was issued to this visitor for this intent. A list of keys in the session could not:
+when concurrent requests save a session, the last write wins, and the second click often arrives
+after the first has replaced the key. Each key follows from the one before, so two requests that
+replace it at the same moment agree on the next.
 """
 
 import logging
@@ -30,29 +30,29 @@ from bookings.web import visitors
 
 logger = logging.getLogger(__name__)
 
-# What the session holds: intent → nonce of its present key, for intents that were settled.
+# In the session: intent → nonce of its current key, for intents that were settled.
 _NONCES = "booking_nonces"
 
 _SALT = "bookings.web.intents"
 
-# More settled intents than a person has in one session. Then the oldest begin again, which
-# costs them one more press of the button at worst.
+# More settled intents than a person has in one session. Beyond this, the oldest start again with
+# their first key, which costs the guest one more click at worst.
 MAX_SETTLED = 50
 
-# Keys of one wish that are looked through where a session does not know which is current;
-# nobody lets one stay go more often than that.
+# How many keys of one intent are tried when the session does not know the current one. No guest
+# releases the same stay more often than that.
 MAX_CHAIN = 10
 
 
 def keys_of(request: HttpRequest) -> "IntentKeys":
-    """The keys of whoever asks."""
+    """The keys of the visitor who sent this request."""
     caller, before = visitors.caller_of(request), visitors.guest_before(request)
     return IntentKeys(request.session, caller, before)
 
 
 @dataclass(frozen=True)
 class Intent:
-    """So many rooms of a category, with so many guests in each, for the nights of a stay."""
+    """A number of rooms of a category for a stay, with the same number of guests in each."""
 
     hotel: str
     category: str
@@ -77,8 +77,8 @@ class Intent:
 class IntentKeys:
     """The keys of one visitor in one session.
 
-    `guest` is who this browser was before its person logged in: keys that were handed out
-    then are still good, and still belong to the guest.
+    `guest` is the guest that this browser was before its visitor logged in. Keys issued to that
+    guest are still valid and still belong to the guest.
     """
 
     def __init__(self, session: SessionBase, caller: Caller, guest: Caller | None) -> None:
@@ -87,21 +87,21 @@ class IntentKeys:
         self._guest = guest
 
     def current(self, intent: Intent) -> str:
-        """The key to put into the intent's form: the same one for every page of the session."""
+        """The key for the intent's form, the same on every page of the session."""
         return self._current_for(self._caller, intent)
 
     def accept(self, intent: Intent, posted: str) -> tuple[str, Caller]:
-        """The posted key and whose it is, if it was handed out in this browser for this intent;
-        else the current one."""
+        """The posted key and its owner, if this browser was given the key for this intent; else the
+        current key and the caller."""
         for caller in self._callers:
             if _nonce_of(caller, intent, posted) is not None:
                 return posted, caller
         return self.current(intent), self._caller
 
     def after(self, intent: Intent, key: str) -> str:
-        """The key that follows this accepted one, now that what it made is over.
+        """The key after this accepted one, whose booking has ended.
 
-        It is this caller's, also where the guest's was before it.
+        It belongs to this caller, even if the accepted key belonged to the guest.
         """
         nonce = _nonce_of(self._caller, intent, key)
         current = self.current(intent)
@@ -110,15 +110,15 @@ class IntentKeys:
         return _sign(self._caller, intent, _next_nonce(nonce))
 
     def are_current(self, intent: Intent) -> list[str]:
-        """The keys that the wish has now, as this person's and as the guest's before."""
+        """The intent's current keys: the caller's, and the guest's from before the login."""
         return [self._current_for(caller, intent) for caller in self._callers]
 
     def candidates(self, intent: Intent) -> list[str]:
-        """The keys under which the visitor may have made what they have of this intent.
+        """Every key under which the visitor may have made a booking of this intent.
 
-        From the first one on, since another device, or a session that is over, may have settled
-        some that this session knows nothing of. And with earlier secrets too: a hold that was made
-        before the secret was replaced must not lose the key that confirms it.
+        They start with the first key, since another device or an ended session may have settled
+        keys that this session does not know. They include keys of earlier secrets: a hold made
+        before the secret was replaced must keep the key that confirms it.
         """
         return [
             key
@@ -131,9 +131,9 @@ class IntentKeys:
         ]
 
     def settle(self, intent: Intent, key: str) -> None:
-        """Replaces the intent's key after what is final. The answer stands if this fails."""
+        """Replaces the intent's key after a final answer, which stands even if this fails."""
         if key != self.current(intent):
-            return  # the first of two clicks has done it
+            return  # the first of two clicks has replaced it
         nonce = _nonce_of(self._caller, intent, key)
         assert nonce is not None
         nonces = dict(self._session.get(_NONCES, {}))
@@ -141,14 +141,14 @@ class IntentKeys:
         nonces[str(intent)] = _next_nonce(nonce)
         self._session[_NONCES] = dict(list(nonces.items())[-MAX_SETTLED:])
         if self._session.session_key is None:
-            return  # it is made, and its cookie set, on the way out
+            return  # the middleware saves a new session and sets its cookie
         try:
             self._session.save()
         except (UpdateError, DatabaseError, PyMongoError):
-            # A logout at the same moment, or a database that is gone: the page would replay
-            # the answer, and settle then.
+            # A logout at the same moment, or an unreachable database. The next click replays the
+            # answer and settles the key then.
             logger.info("booking_key_not_replaced")
-        # Saved or not, the session must not fail the answer on its way out.
+        # Saved or not, the session must not make the middleware fail the answer.
         self._session.modified = False
 
     @property
@@ -163,12 +163,12 @@ class IntentKeys:
 
 
 def _first_nonce(caller: Caller, secret: str | None) -> str:
-    """Made of who they are: no write, and so nothing for two tabs, or two devices, to lose."""
+    """Derived from the caller. It needs no write that two tabs or devices could lose."""
     return salted_hmac(_SALT, str(caller), secret=secret).hexdigest()[:32]
 
 
 def _chain_from(caller: Caller, intent: Intent, secret: str) -> list[str]:
-    """The first key that this secret makes, and those that follow it."""
+    """The first key made with this secret, and the keys that follow it."""
     keys = []
     nonce = _first_nonce(caller, secret)
     for _ in range(MAX_CHAIN):
@@ -182,7 +182,7 @@ def _next_nonce(nonce: str, secret: str | None = None) -> str:
 
 
 def _sign(caller: Caller, intent: Intent, nonce: str, secret: str | None = None) -> str:
-    """The key; of today's secret unless another is given."""
+    """The key, signed with the current secret unless another is given."""
     return _signer(caller, intent, secret).sign(nonce)
 
 

@@ -1,4 +1,4 @@
-"""The switch between languages. Without a choice a visitor reads what their browser asks for.
+"""The language switch. Until a visitor chooses, the browser's preference applies.
 
 The choice is Django's own cookie, which `bookingsite.middleware.LanguageMiddleware` reads.
 """
@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 
 _COOKIE_AGE = timedelta(days=400)  # the longest that browsers keep one
 
-# What a form was sent to cannot be opened again; from there it goes on to a page that can.
+# These URLs accept only a POST or serve a file, so the switch leads on to a page instead.
 _OF_A_BOOKING = ("confirm", "extend", "cancel", "stay_file")
 _OF_NO_BOOKING = ("hold", "forget", "logout", "choose_language")
 
@@ -25,10 +25,10 @@ _OF_NO_BOOKING = ("hold", "forget", "logout", "choose_language")
 @never_cache
 @require_POST
 def choose_language(request: HttpRequest) -> HttpResponse:
-    """Keeps the language, and shows the page again on which it was chosen.
+    """Stores the language and shows the same page again.
 
-    It needs no token: all that another site could do with it is to show somebody this one in
-    German. So it also works on pages that are answered before there is a token.
+    It needs no CSRF token: the worst that another site could do is switch a visitor to German. So
+    it also works on pages that are answered before a token exists.
     """
     response = HttpResponseRedirect(_page_of(request))
     language = request.POST.get("language", "")
@@ -45,7 +45,7 @@ def choose_language(request: HttpRequest) -> HttpResponse:
 
 
 def _page_of(request: HttpRequest) -> str:
-    """Where the form was, if that is a page of this site; else the first page."""
+    """The page with the form, if it belongs to this site; else the home page."""
     target = request.POST.get("next", "")
     is_here = url_has_allowed_host_and_scheme(
         target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
@@ -55,7 +55,7 @@ def _page_of(request: HttpRequest) -> str:
     try:
         match = resolve(urlsplit(target).path)
     except Resolver404:
-        return target  # it says in the new language that there is nothing
+        return target  # the page says in the new language that it was not found
     if match.url_name in _OF_A_BOOKING:
         return reverse("booking", kwargs=match.kwargs)
     return reverse("home") if match.url_name in _OF_NO_BOOKING else target

@@ -1,7 +1,7 @@
-"""How often a browser may send forms; bookings/infrastructure/throttles.py counts.
+"""Limits on how often a browser may send forms. bookings/infrastructure/throttles.py counts.
 
-The limits are far above what a person does and far below what a program would need. The
-windows are short, so that people who share a remote address with a program wait minutes, not days.
+The limits are far above what a person does and far below what an attacking program needs. The
+windows are short, so people who share a remote address with such a program wait minutes, not days.
 """
 
 import secrets
@@ -24,37 +24,38 @@ View = Callable[..., HttpResponse]
 
 MINUTE_S, HOUR_S = 60, 60 * 60
 
-# A hotel's lobby or an office is one remote address; a person sends a form every few seconds.
+# All guests in a hotel lobby share one remote address. A person sends a form every few seconds.
 POSTS = Limit("posts", 60, MINUTE_S)
 
-# Guests are free to make, so their limit of live holds alone would not keep a program from
-# holding a whole hotel. A hold that is asked for again counts as well.
+# Creating a guest costs nothing, so the limit on a guest's live holds alone would not stop a
+# program from holding a whole hotel. A repeated request for a hold counts too.
 HOLDS = Limit("holds", 30, 10 * MINUTE_S)
 
-# Each costs a password's hash, so it is few; an office that begins its day still gets in.
+# Each attempt costs a password hash, so few are allowed: enough for an office that starts its day.
 LOGINS_OF_REMOTE_ADDRESS = Limit("login-address", 20, 5 * MINUTE_S)
 
-# From any number of remote addresses: 20 guesses in five minutes find no password that validators
-# let through. A stranger who uses them up keeps the owner out for minutes in a new browser only;
-# a browser that the owner has logged in with counts for itself, and so does the reset's letter.
+# This counts all remote addresses together: 20 guesses in five minutes do not find a password that
+# the validators accept. A stranger who uses them up locks the owner out of new browsers for a few
+# minutes. Browsers in which the owner has logged in before have their own count, and so do letters
+# for a new password.
 LOGINS_OF_ACCOUNT = Limit("login-account", 20, 5 * MINUTE_S)
 LOGINS_OF_BROWSER = Limit("login-browser", 20, 5 * MINUTE_S)
 
-# Forms that send a letter: by who asks, and by whose mailbox it would fill. Who has used up a
-# mailbox's letters has sent it as many, so its owner has a link that works.
+# Forms that send a letter count by sender and by mailbox. If a stranger uses up a mailbox's limit,
+# the mailbox has received that many letters, so its owner has a working link.
 LETTERS_OF_REMOTE_ADDRESS = Limit("letters-address", 20, HOUR_S)
 LETTERS_TO_MAILBOX = Limit("letters-mailbox", 5, HOUR_S)
 
 _BROWSER_COOKIE = "known"
 _SALT = "bookings.web.limits"
-_BROWSER_COOKIE_AGE = timedelta(days=400)  # the longest that browsers keep one
+_BROWSER_COOKIE_AGE = timedelta(days=400)  # the longest lifetime that browsers allow
 
-# What a field is called whose content is never sent back.
+# A field with this in its name is never sent back to the page.
 _SECRET = "password"
 
 
 def limit_posts(view: View) -> View:
-    """For a page with a form: at most so many POSTs a minute from one remote address."""
+    """Limits the POSTs of a page from one remote address."""
 
     @wraps(view)
     def limited(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -66,7 +67,7 @@ def limit_posts(view: View) -> View:
 
 
 def limit_holds(view: View) -> View:
-    """For the form that keeps a room from others: whoever drops their cookies is a new guest."""
+    """Limits holds from one remote address, since dropping the cookies makes a new guest."""
 
     @wraps(view)
     def limited(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -78,7 +79,7 @@ def limit_holds(view: View) -> View:
 
 
 def limit_logins(view: View) -> View:
-    """For a login with a form of its own, the admin's."""
+    """Limits a login that has its own form: the admin's."""
 
     @wraps(view)
     def limited(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -92,9 +93,9 @@ def limit_logins(view: View) -> View:
 
 
 def refuse_post(request: HttpRequest, left_s: int) -> HttpResponse:
-    """A page that says how long to wait, and offers the same form again, without passwords.
+    """A page that says how long to wait and offers the same form again, without passwords.
 
-    To the pages' script it is told in words alone: the form is still before its reader.
+    The pages' script gets only the sentence, since its form is still on screen.
     """
     if is_scripted(request):
         sentence = sentence_to_wait(left_s)
@@ -123,22 +124,20 @@ def told_to_wait(response: HttpResponse, left_s: int) -> HttpResponse:
 
 
 def sentence_to_wait(left_s: int) -> str:
-    """What a person reads: what happened, and what to do next."""
+    """The sentence that says what happened and what to do next."""
     if left_s <= 90:
         wait = ngettext("Wait %(n)d second", "Wait %(n)d seconds", left_s) % {"n": left_s}
     else:
         minutes = -(-left_s // 60)
         wait = ngettext("Wait %(n)d minute", "Wait %(n)d minutes", minutes) % {"n": minutes}
-    return gettext("This was sent too often in a short time. %(wait)s, then try again.") % {
-        "wait": wait
-    }
+    return gettext("You’ve sent this too many times. %(wait)s, then try again.") % {"wait": wait}
 
 
 def login_wait_s(request: HttpRequest, account: Callable[[], str]) -> int | None:
-    """Counts a try to log in to the account of this name; the seconds until the next, if too many.
+    """Counts a login attempt; the seconds to wait if there were too many, else None.
 
-    To be called before the password is looked at, for names that exist and others alike. The name
-    is asked for last: a remote address that has sent too much makes no more work.
+    Call it before checking the password, whether or not the account exists. `account` gives the
+    account's name and is called last, so a remote address over its limit causes no more work.
     """
     left_s = wait_s(LOGINS_OF_REMOTE_ADDRESS, remote_address_of(request))
     if left_s:
@@ -152,7 +151,7 @@ def login_wait_s(request: HttpRequest, account: Callable[[], str]) -> int | None
 
 
 def know_browser(response: HttpResponse, account: str) -> None:
-    """Remembers in the browser that the account's owner has logged in with it."""
+    """Sets a cookie that says the account's owner has logged in with this browser."""
     response.set_signed_cookie(
         _BROWSER_COOKIE,
         f"{_digest(account)}:{secrets.token_hex(8)}",
@@ -165,16 +164,16 @@ def know_browser(response: HttpResponse, account: str) -> None:
 
 
 def letter_wait_s(request: HttpRequest, purpose: str, mailbox: str) -> int | None:
-    """Counts a wish for a letter to this mailbox, whether anybody is known by it or not."""
+    """Counts a request for a letter to this mailbox, known or not; the seconds to wait, or None."""
     by_remote_address = wait_s(LETTERS_OF_REMOTE_ADDRESS, remote_address_of(request))
     return by_remote_address or wait_s(LETTERS_TO_MAILBOX, f"{purpose}:{_digest(mailbox)}")
 
 
 def _digest(name: str) -> str:
-    """Whose it is without saying so: names and e-mail addresses stay out of Redis and of cookies.
+    """A digest that keeps names and e-mail addresses out of Redis and cookies.
 
-    All spellings that the login's form takes for one name are one. The digest is keyed, so that
-    nobody else can compare it with those of names they know.
+    Spellings that the login form treats as one name share a digest. It is keyed, so outsiders
+    cannot compare it with digests of names they know.
     """
     spelled = normalise("NFKC", name).strip().casefold().encode("utf-8", "replace")
     return salted_hmac(_SALT, spelled, algorithm="sha256").hexdigest()[:32]

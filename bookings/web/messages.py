@@ -1,132 +1,146 @@
-"""What people read for each code: what happened, and what to do next."""
+"""The sentence that guests read for each code: what happened, and what to do next."""
 
 from collections.abc import Mapping
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-# Whoever asks again with the same form may be told something else in a moment.
+# The same form may get a different answer in a moment, so the script sends it again.
 PASSING_CODES = ("IDEMPOTENCY_IN_PROGRESS", "TRY_AGAIN")
 
 SENTENCES: dict[str, Promise] = {
-    "REFUSED": _("This was refused. Look at what is shown below and try again."),
-    "ALREADY_BOOKED": _("It is taken by somebody else by now. Choose another room or other dates."),
+    "REFUSED": _("We couldn’t do that. Check the details below and try again."),
+    "ALREADY_BOOKED": _("Someone else has just booked it. Choose another room or other dates."),
     "SOLD_OUT": _(
-        "The last one has just been taken for these nights. Choose another room or other dates."
+        "Someone else has just taken the last one for these nights. Choose another room or other "
+        "dates."
     ),
     "IDEMPOTENCY_IN_PROGRESS": _(
-        "Your first try is still at work. Press the button again in a moment: "
-        "it will be done only once."
+        "Your first request is still being processed. Press the button again in a moment: we’ll "
+        "do it only once."
     ),
     "RESOURCE_LOCKED": _(
-        "Somebody is booking it this very second, and may yet give up. "
-        "Nothing was done for you. Press the button again in a moment."
+        "Someone else is booking it right now but may not finish. We haven’t booked anything for "
+        "you. Press the button again in a moment."
     ),
-    "HOLD_EXPIRED": _("Your hold has run out. Hold it again, if it is still free."),
-    "KEY_MISMATCH": _("This hold was made somewhere else, and is confirmed where it was made."),
+    "HOLD_EXPIRED": _("Your hold has expired. Hold the room again if it is still free."),
+    "KEY_MISMATCH": _("This hold was made somewhere else. Confirm it there."),
     "PRICE_CHANGED": _(
-        "The price has changed since you opened the page, so nothing was done. "
-        "Look at the new price, and press the button if you agree."
+        "The price has changed since you opened the page, so we haven’t booked anything. Check "
+        "the new price and press the button if you agree."
     ),
-    "NOT_CANCELLABLE": _("This can no longer be cancelled here. Please speak with the hotel."),
-    "EXTENSION_LIMIT": _("This hold cannot be made any longer. Confirm it now, or let it go."),
+    "NOT_CANCELLABLE": _("You can no longer cancel this here. Please contact the hotel."),
+    "EXTENSION_LIMIT": _("You can’t extend this hold again. Confirm it now or release it."),
     "HELD_LONG_ENOUGH": _(
-        "Your hold cannot be made longer yet, so nothing was changed. "
-        "Confirm it, or press “Keep it longer” when it is nearer its end."
+        "It’s too early to extend your hold, so nothing has changed. Confirm it, or press “Give "
+        "me more time” shortly before it expires."
     ),
-    "TOO_MANY_HOLDS": _("You hold as many rooms as you may. Confirm one of them, or let one go."),
+    "TOO_MANY_HOLDS": _("You’ve reached the limit for holds. Confirm one or release one first."),
     "TOO_MANY_NIGHTS_HELD": _(
-        "So many nights cannot be held from here at a time. Confirm what you hold, take fewer "
-        "rooms or nights, or ask the hotel."
+        "You can’t hold that many nights at once. Confirm your other holds, choose fewer rooms "
+        "or nights, or contact the hotel."
     ),
     "EMAIL_NEEDED": _(
-        "Many of these rooms are on hold just now, so we ask you for your e-mail address first."
+        "Many of these rooms are on hold right now, so we need your e-mail address first."
     ),
-    "IDEMPOTENCY_KEY_REUSED": _("This form was used before. Press the button to begin anew."),
-    "VALIDATION_ERROR": _("Something in the form is not right."),
-    "INVALID_IDEMPOTENCY_KEY": _("This form is damaged. Open the page anew and try again."),
-    "MALFORMED_JSON": _("The form could not be read. Open the page anew and try again."),
-    "UNREADABLE_REQUEST": _("The form could not be read. Open the page anew and try again."),
+    "IDEMPOTENCY_KEY_REUSED": _(
+        "This form has already been used. Press the button to start again."
+    ),
+    "VALIDATION_ERROR": _("Check the form: something in it isn’t right."),
+    "INVALID_IDEMPOTENCY_KEY": _("This form is damaged. Reload the page and try again."),
+    "MALFORMED_JSON": _("We couldn’t read the form. Reload the page and try again."),
+    "UNREADABLE_REQUEST": _("We couldn’t read the form. Reload the page and try again."),
     "NOT_AUTHENTICATED": _("Log in first, then try again."),
-    "PERMISSION_DENIED": _("You may not do this with your login. Log in with an account that may."),
-    "NOT_FOUND": _("There is nothing here that you can see. Look among your bookings."),
-    "METHOD_NOT_ALLOWED": _("This cannot be done here. Go back to the first page."),
-    "NOT_ACCEPTABLE": _("This cannot be shown as asked for. Go back to the first page."),
-    "REQUEST_TIMEOUT": _(
-        "What you sent came too slowly, so nothing was done. Go back and send it again: "
-        "it will be done only once."
+    "PERMISSION_DENIED": _(
+        "Your account isn’t allowed to do this. Log in with an account that is."
     ),
-    "PAYLOAD_TOO_LARGE": _("That was too much text. Shorten it and try again."),
-    "UNSUPPORTED_MEDIA_TYPE": _("The form could not be read. Open the page anew and try again."),
-    "THROTTLED": _("That was a lot at once. Wait a minute, then press the button again."),
+    "NOT_FOUND": _("We can’t find that page."),
+    "METHOD_NOT_ALLOWED": _("You can’t do that here. Start again from one of these pages."),
+    "NOT_ACCEPTABLE": _(
+        "We can’t show this in the format your browser asked for. Start again from one of these "
+        "pages."
+    ),
+    "REQUEST_TIMEOUT": _(
+        "Your form took too long to reach us, so we haven’t done anything. Go back and send it "
+        "again: we’ll do it only once."
+    ),
+    "PAYLOAD_TOO_LARGE": _("That’s too much text. Shorten it and try again."),
+    "UNSUPPORTED_MEDIA_TYPE": _("We couldn’t read the form. Reload the page and try again."),
+    "THROTTLED": _(
+        "That was too many requests at once. Wait a minute, then press the button again."
+    ),
     "SERVER_ERROR": _(
-        "Something went wrong here. Look among your bookings before you try again; "
-        "the same form is done only once."
+        "Something went wrong on our side. Check your bookings before you try again. We process "
+        "the same form only once."
     ),
     "TRY_AGAIN": _(
-        "The booking system could not answer just now. Press the button again in a few "
-        "seconds: it will be done only once."
+        "The booking system isn’t responding. Press the button again in a few seconds: we’ll do "
+        "it only once."
     ),
 }
 
-# The headings of the pages that have nothing but a refusal to show.
+# Headings of pages that show only a refusal.
 TITLES: dict[str, Promise] = {
     "MALFORMED_JSON": _("Bad request"),
     "PERMISSION_DENIED": _("Not allowed"),
-    "NOT_FOUND": _("Not found"),
+    "NOT_FOUND": _("Page not found"),
     "METHOD_NOT_ALLOWED": _("Not possible here"),
-    "REQUEST_TIMEOUT": _("Too slow"),
-    "PAYLOAD_TOO_LARGE": _("Too much"),
+    "REQUEST_TIMEOUT": _("Request timed out"),
+    "PAYLOAD_TOO_LARGE": _("Too much text"),
     "THROTTLED": _("Too many requests"),
     "SERVER_ERROR": _("Something went wrong"),
 }
 
-# For what is the same code in the API and another thing to do for a person.
+# Sentences for actions in which the code asks the guest to do something else.
 CONFIRM_SENTENCES: dict[str, Promise] = {
     "HOLD_EXPIRED": _(
-        "Your hold ran out, and somebody else may have the room by now. "
-        "Press Hold it again: what you typed is kept."
+        "Your hold has expired, and someone else may have booked the room. Press “Hold it "
+        "again”: we’ve kept your details."
     ),
     "PRICE_CHANGED": _(
-        "The hotel has changed your stay since you opened this page, so nothing was booked. "
-        "Look at it again, and confirm it if you agree."
+        "The hotel has changed your stay since you opened this page, so we haven’t booked it. "
+        "Check it and confirm it if you agree."
     ),
 }
 GONE_ON_SENTENCES: dict[str, Promise] = {
     "HOLD_EXPIRED": _(
-        "This hold ran out, and you have gone on with another since. Look among your bookings."
+        "This hold has expired, and you have since continued with another one. Check your bookings."
     ),
 }
 EXTEND_SENTENCES: dict[str, Promise] = {
     "HOLD_EXPIRED": _(
-        "Your hold ran out before it could be made longer. "
-        "Press Hold it again: what you typed is kept."
+        "Your hold expired before we could extend it. Press “Hold it again”: we’ve kept your "
+        "details."
     ),
 }
 CANCEL_SENTENCES: dict[str, Promise] = {
     "NOT_CANCELLABLE": _(
-        "It can no longer be cancelled here. A hold that ran out needs no cancelling. For a "
-        "booking the hotel's time is over: please speak with the hotel."
+        "You can no longer cancel this here. An expired hold needs no cancelling. If it is a "
+        "booking, the hotel’s deadline has passed: please contact the hotel."
     ),
-    "RESOURCE_LOCKED": _("Something else is being done with it this second. Press Cancel again."),
+    "RESOURCE_LOCKED": _(
+        "This booking is being changed right now. Press the button again in a moment."
+    ),
 }
 
-FORGOTTEN = _("This browser has forgotten who you were. Your bookings stay as they are.")
-NO_SUCH_MONTH = _("Choose a month that exists, written YYYY-MM.")
-NOT_YOURS_ANY_MORE = _("This hold is no longer yours. Look at what is free now.")
-ALREADY_YOURS = _("You have booked this already; it was not booked twice.")
-EXTENDED = _("Your hold is longer now.")
-MAILBOX_CONFIRMED = _(
-    "Thank you. Now hold your room and confirm it: it is kept for you for a few minutes."
+FORGOTTEN = _(
+    "This browser no longer shows your bookings. The bookings themselves haven’t changed."
 )
-LINK_IS_OVER = _("This link is not valid, or its time is over. Ask for a new one.")
+NO_SUCH_MONTH = _("Enter a valid month, as YYYY-MM.")
+NOT_YOURS_ANY_MORE = _("This hold is no longer yours. See which rooms are free now.")
+ALREADY_YOURS = _("You’ve already booked this. We didn’t book it twice.")
+EXTENDED = _("You have more time now.")
+MAILBOX_CONFIRMED = _(
+    "Thank you. Now choose your room: we’ll hold it for a few minutes while you confirm."
+)
+LINK_IS_OVER = _("This link is invalid or has expired. Request a new one.")
 
 
 def title_of(code: str) -> str:
-    """The heading for a refusal that has a page of its own."""
-    return str(TITLES.get(code, _("Refused")))
+    """The heading of a page that shows only this refusal."""
+    return str(TITLES.get(code, _("We couldn’t do that")))
 
 
 def explain(code: str, *, instead: Mapping[str, Promise] | None = None) -> str:
-    """The sentence for a refusal's code; `instead` has those of what was being done."""
+    """The sentence for a refusal's code. `instead` has the sentences specific to an action."""
     return str((instead or {}).get(code) or SENTENCES[code])

@@ -1,4 +1,4 @@
-"""The list of somebody's own bookings."""
+"""The list of a visitor's own bookings."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -21,7 +21,7 @@ from bookings.web.presentation import show_bookings
 @never_cache
 @require_safe
 def my_bookings(request: HttpRequest) -> HttpResponse:
-    """The visitor's bookings, newest first: an account's, or this browser's."""
+    """Lists the bookings of the visitor's account or browser, newest first."""
     form = ListForm(request.GET)
     context: dict[str, Any] = {"form": form}
     if form.is_valid():
@@ -44,7 +44,7 @@ def my_bookings(request: HttpRequest) -> HttpResponse:
 @require_POST
 @limits.limit_posts
 def forget(request: HttpRequest) -> HttpResponse:
-    """Makes this browser nobody's: for guests at a computer that others use as well."""
+    """Forgets this browser's guest, for people at a shared computer."""
     if not request.user.is_authenticated:
         request.session.flush()
     visitors.adopt_rest(request)

@@ -1,4 +1,4 @@
-"""Stays and bookings as the pages show them: looked up, worded and priced."""
+"""Prepares stays and bookings for the pages: names, sentences and prices."""
 
 import datetime as dt
 from collections.abc import Iterable, Iterator
@@ -31,13 +31,13 @@ from bookings.stays.lifecycle import LONGEST_HOLD, MAX_EXTENSIONS
 from bookings.web.forms import STATUS_LABELS
 from bookings.web.intents import Intent
 
-# Longer stays are told by their total and, where nights differ, their range.
+# A sentence names at most this many runs of days.
 MAX_NAMED_DAYS = 10
 
 
 @dataclass(frozen=True)
 class Offered:
-    """One category for the stay that was searched for, and what its form sends."""
+    """One category for the stay in the search, with the values for its form."""
 
     id: str
     name: str
@@ -49,7 +49,7 @@ class Offered:
     reasons: tuple[str, ...]
     # Arrival, departure and number of nights.
     nearest: tuple[tuple[dt.date, dt.date, int], ...]
-    # Once it can be had: the key of the form, or where the hold is that the visitor has already.
+    # If the stay can be booked: the form's key, or the id of the visitor's own hold.
     key: str = ""
     held_as: str | None = None
 
@@ -59,13 +59,13 @@ class Offered:
 
     @property
     def beds(self) -> range:
-        """For the drawing, which has room for four."""
+        """Beds for the drawing, which has space for four."""
         return range(min(self.occupancy, 4))
 
 
 @dataclass(frozen=True)
 class ShownBooking:
-    """A booking with all that its page says of it."""
+    """A booking with everything that its page shows."""
 
     id: str
     reference: str
@@ -94,16 +94,16 @@ class ShownBooking:
 
     @property
     def expires_at_hotel(self) -> dt.datetime | None:
-        """The hold's end as the hotel's clocks show it."""
+        """The end of the hold in the hotel's local time."""
         return self.expires_at and self._at_hotel(self.expires_at)
 
     @property
     def cancel_until_hotel(self) -> dt.datetime:
-        """The end of the time for cancelling, likewise."""
+        """The deadline for cancelling in the hotel's local time."""
         return self._at_hotel(self.cancel_until)
 
     def _at_hotel(self, moment: dt.datetime) -> dt.datetime:
-        # Without its zone, or the templates would turn it into the server's time again.
+        # Drop the zone, or the templates would convert it to the server's time.
         return moment.astimezone(ZoneInfo(self.hotel.time_zone)).replace(tzinfo=None)
 
     @property
@@ -112,7 +112,7 @@ class ShownBooking:
 
 
 def offer_stay(stay: CategoryStay, *, intent: Intent, key: str, held_as: str | None) -> Offered:
-    """A category as the results show it."""
+    """Prepares a category for the search results."""
     reasons = [_describe_obstacle(obstacle, stay, intent) for obstacle in stay.obstacles]
     price = stay.price
     return Offered(
@@ -123,7 +123,7 @@ def offer_stay(stay: CategoryStay, *, intent: Intent, key: str, held_as: str | N
         total=price.total * intent.rooms if price else 0,
         price=format_money(price.total * intent.rooms, price.currency) if price else "",
         night_price=_describe_night_price(price) if price else "",
-        # Somebody's own hold is what makes the last room look taken to them.
+        # The visitor's own hold may be the reason that the last room looks taken.
         reasons=() if held_as else tuple(reasons),
         nearest=tuple((first, last, (last - first).days) for first, last in stay.nearest),
         key=key,
@@ -132,7 +132,7 @@ def offer_stay(stay: CategoryStay, *, intent: Intent, key: str, held_as: str | N
 
 
 def show_bookings(bookings: Iterable[Booking], *, now: dt.datetime) -> list[ShownBooking]:
-    """The bookings with the names of what they are about; each catalogue is read once."""
+    """Adds the names of hotels and rooms to the bookings. It reads each catalogue once."""
     bookings = list(bookings)
     names = inventory.name_booked(room for booking in bookings for room in booking.rooms)
     hotels = {hotel.id: hotel for hotel in inventory.list_hotels()}
@@ -197,7 +197,7 @@ def _may_extend(booking: Booking) -> bool:
 
 
 def describe_changes(booking: Booking, seen: SeenStay) -> list[str]:
-    """What is another than was seen, each in a few words."""
+    """What differs from the stay that was seen, a few words for each change."""
     told = []
     if (seen.check_in or booking.check_in, seen.check_out or booking.check_out) != (
         booking.check_in,
@@ -223,13 +223,15 @@ def describe_changes(booking: Booking, seen: SeenStay) -> list[str]:
 
 
 def intent_of(booking: Booking) -> Intent | None:
-    """The wish that a page would make it from; None if it is none of a page's."""
+    """The intent from which a page would make this booking; None if no page could."""
     return _intent_for(booking.hotel, told_now(booking))
 
 
 def intents_of(booking: Booking) -> list[Intent]:
-    """The wishes that a page may have made it from. Staff may have moved it since, and then it is
-    no longer for the stay that was wished for."""
+    """The intents from which a page may have made this booking.
+
+    Staff may have moved it since, so the booking as it is now may not match its intent.
+    """
     stays = [told_now(booking), *told_when_made(booking)]
     intents = (_intent_for(booking.hotel, stay) for stay in stays)
     return list(dict.fromkeys(intent for intent in intents if intent is not None))
@@ -251,18 +253,18 @@ def _intent_for(hotel: str, stay: Told) -> Intent | None:
 
 
 def _describe_night_price(price: Price) -> str:
-    """`EUR 120.00`, or `EUR 110.00 to EUR 130.00` where nights differ; for one room."""
+    """`EUR 120.00` for one room, or `EUR 110.00 to EUR 130.00` if the nights differ."""
     amounts = [amount for _, amount in price.nights]
     low, high = (format_money(amount, price.currency) for amount in (min(amounts), max(amounts)))
     return low if low == high else _("%(low)s to %(high)s") % {"low": low, "high": high}
 
 
 def _describe_obstacle(obstacle: Obstacle, stay: CategoryStay, intent: Intent) -> str:
-    """Why a stay cannot be had, in the reader's language."""
+    """Why the stay cannot be booked, in the reader's language."""
     days = describe_days(obstacle.days)
     match obstacle.code:
         case calendars.CLOSED:
-            return _("Not for sale on %(days)s.") % {"days": days}
+            return _("Not available on %(days)s.") % {"days": days}
         case calendars.MIN_STAY:
             return ngettext(
                 "Minimum stay from %(days)s: %(count)s night.",
@@ -278,7 +280,7 @@ def _describe_obstacle(obstacle: Obstacle, stay: CategoryStay, intent: Intent) -
                 "count": stay.category.occupancy
             }
         case search.TOO_FEW_ROOMS if obstacle.days:
-            return _("Fewer than %(count)s such rooms are free on %(days)s.") % {
+            return _("Fewer than %(count)s of these rooms are free on %(days)s.") % {
                 "count": intent.rooms,
                 "days": days,
             }
@@ -287,7 +289,7 @@ def _describe_obstacle(obstacle: Obstacle, stay: CategoryStay, intent: Intent) -
         case search.SOLD_OUT:
             return _("Sold out on %(days)s.") % {"days": days}
         case search.NO_SINGLE_ROOM:
-            return _("Every night has a free room, but you would have to change rooms.")
+            return _("Every night has a free room, but you’d have to change rooms.")
         case search.NO_ROOMS:
             return _("No rooms of this kind are for sale.")
     return obstacle.message
@@ -295,14 +297,14 @@ def _describe_obstacle(obstacle: Obstacle, stay: CategoryStay, intent: Intent) -
 
 def _too_few_rooms(rooms_left: int) -> str:
     return ngettext(
-        "Only %(count)s such room is free on all these nights.",
-        "Only %(count)s such rooms are free on all these nights.",
+        "Only %(count)s of these rooms is free on every night.",
+        "Only %(count)s of these rooms are free on every night.",
         rooms_left,
     ) % {"count": rooms_left}
 
 
 def describe_days(days: tuple[dt.date, ...]) -> str:
-    """`3 March, 5 March to 8 March`; of very many runs only the first are named."""
+    """`3 March, 5 March to 8 March`. If there are very many runs, it names only the first."""
     runs = list(_runs_of(days))
     texts = []
     for first, last in runs[:MAX_NAMED_DAYS]:
@@ -316,7 +318,7 @@ def describe_days(days: tuple[dt.date, ...]) -> str:
 
 
 def _runs_of(days: tuple[dt.date, ...]) -> Iterator[tuple[dt.date, dt.date]]:
-    """First and last of each run of days in a row."""
+    """The first and last day of each run of consecutive days."""
     known = set(days)
     for day in sorted(known):
         if day - dt.timedelta(days=1) not in known:

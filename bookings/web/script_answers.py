@@ -1,7 +1,7 @@
-"""What the pages' own script is told instead of a page: where to go, what is wrong, ask again.
+"""Answers to the pages' own script: open a page, show an error, or send the form again.
 
-static/sending.js sends forms as the browser would and reads these answers. A form that the
-browser itself sent gets a redirect or a page.
+static/sending.js sends forms as the browser would and reads these answers. A form sent by the
+browser itself gets a redirect or a page.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ def is_scripted(request: HttpRequest) -> bool:
 
 
 def go(request: HttpRequest, url: str, *, error: str | None = None) -> HttpResponse:
-    """On to another page, which says what came of it."""
+    """Leads to another page, which shows the error if there is one."""
     if error:
         messages.error(request, error)
     if is_scripted(request):
@@ -25,7 +25,7 @@ def go(request: HttpRequest, url: str, *, error: str | None = None) -> HttpRespo
 
 
 def ask_again(*, code: str, sentence: str, status: int, retry_after_s: int | None) -> HttpResponse:
-    """Send the same form again, after a while."""
+    """Tells the script to send the same form again, after a wait."""
     response = JsonResponse({"code": code, "message": sentence, "retry": True}, status=status)
     if retry_after_s is not None:
         response["Retry-After"] = str(retry_after_s)
@@ -35,5 +35,5 @@ def ask_again(*, code: str, sentence: str, status: int, retry_after_s: int | Non
 def tell_fault(
     *, code: str, sentence: str, status: int, errors: dict[str, Any] | None = None
 ) -> HttpResponse:
-    """What is wrong, and with which fields; the form stays as it is."""
+    """Says what is wrong and with which fields. The form keeps its values."""
     return JsonResponse({"code": code, "message": sentence, "errors": errors or {}}, status=status)

@@ -1,4 +1,4 @@
-"""Looking for a stay: the first page, what can be had, and a month of prices."""
+"""The search pages: the home page, the results, and a month of prices."""
 
 import datetime as dt
 import re
@@ -30,22 +30,22 @@ from bookings.web.intents import Intent, keys_of
 from bookings.web.messages import NO_SUCH_MONTH
 from bookings.web.presentation import offer_stay
 
-# What a search begins with.
+# The number of guests in a new search.
 DEFAULT_GUESTS = 2
 
-# What the hotel's own calendar may find wrong with dates that the form let pass, by the
-# service's field: the page's, and its words.
+# Faults that only the hotel's own calendar can find, by the service's field: the form's field and
+# its sentence.
 FAULTS: dict[str, tuple[str, Any]] = {
-    "hotelId": ("hotel", _("Choose one of the hotels in the list.")),
-    "checkIn": ("arrival", _("This day is over at the hotel.")),
-    "checkOut": ("departure", _("Stays are sold at most %(days)s days ahead.")),
+    "hotelId": ("hotel", _("Choose a hotel from the list.")),
+    "checkIn": ("arrival", _("Choose a later date: this day has already ended at the hotel.")),
+    "checkOut": ("departure", _("Choose a date within the next %(days)s days.")),
 }
 
 
 @never_cache
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
-    """The search form, filled in for tomorrow night."""
+    """Shows the search form, filled in for tomorrow night."""
     hotels = inventory.list_hotels()
     today = _first_today(hotels)
     tomorrow = today + dt.timedelta(days=1)
@@ -63,7 +63,7 @@ def home(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def stays(request: HttpRequest) -> HttpResponse:
-    """Every category of a hotel for a stay: what it costs, or why it cannot be had and when."""
+    """Shows every category of a hotel for a stay: its price, or why not and the nearest dates."""
     hotels = inventory.list_hotels()
     form = SearchForm(_with_defaults(request), hotels=hotels)
     context: dict[str, Any] = {"form": form, "hotels": hotels, **_bounds(_first_today(hotels))}
@@ -99,7 +99,7 @@ def stays(request: HttpRequest) -> HttpResponse:
                 for stay in found
                 for intent in [_intent_for(asked, stay.category.id)]
             ]
-            # What can be had comes first; within that, by name as it was found.
+            # Available categories come first. Each group keeps the order by name.
             context["offered"] = sorted(offered, key=lambda offer: not offer.can_be_had)
     response = render(request, "search/stays.html", context, status=400 if form.errors else 200)
     return visitors.keep_guest(request, response)
@@ -108,7 +108,7 @@ def stays(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def month(request: HttpRequest, category_id: str) -> HttpResponse:
-    """A month of one category, each day with the shortest stay that can begin on it."""
+    """Shows a month of one category, with the shortest stay that can begin on each day."""
     category = inventory.find_category(category_id)
     hotel = inventory.find_hotel(category.hotel) if category else None
     if category is None or hotel is None:
@@ -122,7 +122,7 @@ def month(request: HttpRequest, category_id: str) -> HttpResponse:
         context["fault"] = NO_SUCH_MONTH
         first = today.replace(day=1)
     carried = _carried(request)
-    # Where nobody said how many come, a small room is shown to as many as it takes.
+    # If the URL gives no number of guests, a small room is shown for as many as it sleeps.
     guests = carried.get("guests", min(DEFAULT_GUESTS, category.occupancy))
     rooms = carried.get("rooms", 1)
     days = search.read_month(
@@ -151,7 +151,7 @@ def stays_url(
     guests: int = DEFAULT_GUESTS,
     rooms: int = 1,
 ) -> str:
-    """The URL of the results for a stay."""
+    """The URL of the search results for a stay."""
     query = {
         "hotel": hotel,
         "arrival": arrival.isoformat(),
@@ -163,12 +163,12 @@ def stays_url(
 
 
 def _with_defaults(request: HttpRequest) -> dict[str, Any]:
-    """A URL may leave out who comes."""
+    """The query, with defaults for guests and rooms."""
     return {"guests": DEFAULT_GUESTS, "rooms": 1, **request.GET.dict()}
 
 
 def _first_today(hotels: list[HotelFacts]) -> dt.date:
-    """The day at the hotel where it is earliest: none of them is past it."""
+    """Today at the hotel where the date is earliest. No hotel has an earlier date."""
     return min((clock.today(hotel.time_zone) for hotel in hotels), default=clock.today("UTC"))
 
 
@@ -188,7 +188,7 @@ def _intent_for(asked: dict[str, Any], category_id: str) -> Intent:
 
 
 def find_holds(request: HttpRequest) -> list[Booking]:
-    """What the visitor holds at this moment."""
+    """The visitor's live holds."""
     found, _cursor = reading.list_own_bookings(
         viewer=visitors.caller_of(request), status=PENDING, limit=settings.MAX_LIVE_HOLDS
     )
@@ -196,7 +196,7 @@ def find_holds(request: HttpRequest) -> list[Booking]:
 
 
 def held_as(holds: list[Booking], intent: Intent) -> str | None:
-    """The id of the visitor's own live hold of this very stay."""
+    """The id of the visitor's own live hold of this exact stay, or None."""
     for hold in holds:
         if (hold.category, hold.check_in, hold.check_out) == (
             intent.category,
@@ -210,7 +210,7 @@ def held_as(holds: list[Booking], intent: Intent) -> str | None:
 def _weeks(
     days: list[CalendarDay], hotel: HotelFacts, today: dt.date, *, guests: int, rooms: int
 ) -> list[list[dict[str, Any] | None]]:
-    """The month's days in weeks from Monday to Sunday; None where another month has the day."""
+    """The days in weeks from Monday to Sunday, with None for days of another month."""
     cells: list[dict[str, Any] | None] = [None] * days[0].date.weekday()
     for day in days:
         cell: dict[str, Any] = {
@@ -220,7 +220,7 @@ def _weeks(
             "is_sold": day.night and not day.night.is_closed,
         }
         if day.shortest:
-            # The currency is told once, above the month: seven columns fit on a telephone.
+            # The currency stands once, above the month, so that seven columns fit on a phone.
             cell["amount"] = format_amount(day.shortest.price.total, hotel.currency)
             cell["night_count"] = (day.shortest.check_out - day.date).days
             cell["url"] = stays_url(
@@ -236,7 +236,7 @@ def _weeks(
 
 
 def _carried(request: HttpRequest) -> dict[str, int]:
-    """Who comes, from a search that led here; what nobody can ask for is left out."""
+    """The guests and rooms of the search that led here. Impossible numbers are left out."""
     most = {"guests": MAX_GUESTS, "rooms": MAX_ROOMS}
     given = {name: request.GET.get(name, "") for name in most}
     return {
@@ -249,7 +249,7 @@ def _carried(request: HttpRequest) -> dict[str, int]:
 def _month_url(
     request: HttpRequest, category_id: str, day: dt.date, today: dt.date, last: dt.date
 ) -> str | None:
-    """The page of the month that the day is in; None where nothing is sold in it."""
+    """The URL of the day's month; None if no night of that month can be booked."""
     if not today.replace(day=1) <= day.replace(day=1) <= last:
         return None
     query = urlencode({"month": day.strftime("%Y-%m"), **_carried(request)})

@@ -1,4 +1,4 @@
-"""What a service said, as a page needs it: which booking, or which refusal."""
+"""Calls a service for a page, which needs only the booking's id or the refusal."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,8 +11,10 @@ from bookings.stays.outcomes import Outcome
 
 @dataclass(frozen=True)
 class Said:
-    """What the service said: the booking, or a refusal's code and how long to wait. `is_replay`
-    says that it was done before, perhaps by another person at this browser."""
+    """The service's answer: a booking, or a refusal's code and how long to wait.
+
+    With `is_replay` it repeats an earlier answer, perhaps to another person at this browser.
+    """
 
     code: str | None
     booking_id: str | None = None
@@ -22,7 +24,7 @@ class Said:
 
 
 def ask(call: Callable[[], Outcome]) -> Said:
-    """Makes the call. What is not a refusal, such as MongoDB being away, is raised on."""
+    """Makes the call. Raises Http404 for NotFound, and lets every error but a refusal pass."""
     try:
         outcome = call()
     except NotFound as error:

@@ -1,8 +1,8 @@
-"""Who a page is for: the person who is logged in, else the guest that this browser is.
+"""The visitor of a page: the user who is logged in, else this browser's guest.
 
-A guest's id is random and lives in a signed cookie, so nobody can name another's. It is given
-out with the first page that has a form for booking on it, since two clicks on that form must
-come from one guest.
+A guest's id is random and is kept in a signed cookie, so no one can use another guest's id. The
+first page with a booking form sets the cookie, since two clicks on that form must come from one
+guest.
 """
 
 import dataclasses
@@ -28,35 +28,35 @@ from bookings.stays.lifecycle import LONGEST_HOLD
 GUEST_COOKIE = "guest"
 _SALT = "bookings.web.visitors"
 
-# The longest that browsers keep a cookie (RFC 6265bis), since stays are booked two years ahead.
+# The longest lifetime that browsers allow (RFC 6265bis), since stays can be two years ahead.
 GUEST_COOKIE_AGE = timedelta(days=400)
 
 _NEW_GUEST = "_new_guest"
 
-# What the session holds: until when its person is the browser's guest as well, if it began with a
-# login at which bookings are gathered. Staff who log in at the admin need not be the guest that
-# this browser is. By then no hold lives that the guest can have made before the login: what the
-# cookie makes later, perhaps from another computer, is not this person's.
+# In the session: until when its user also counts as the browser's guest. Only a login that adopts
+# bookings sets it, since staff who log in at the admin need not be this browser's guest. When the
+# time ends, every hold that the guest can have made before the login is dead. A booking that the
+# cookie makes later, perhaps from another computer, does not belong to this user.
 _GUEST_UNTIL = "guest_until"
 GUEST_LIFE = LONGEST_HOLD + LATE_CONFIRM
 
-# And the bookings that links opened, the newest last.
+# In the session: the bookings that links have opened, the newest last.
 _MANAGED = "managed_bookings"
 MAX_MANAGED = 20
 
-# And the mailbox that this browser showed to be its person's: its digest, and until when that is
-# taken for so. The next person there is another one.
+# In the session: the digest of the mailbox that the visitor has confirmed, and until when this
+# counts. The next person at this browser may be someone else.
 _MAILBOX = "confirmed_mailbox"
 MAILBOX_LIFE = timedelta(minutes=30)
 
-# And the guest that was typed in for a hold that could not be made.
+# In the session: the details that were entered for a hold that could not be made.
 _TYPED = "typed_guest"
 
 
 def caller_of(request: HttpRequest) -> Caller:
-    """Who asks. A browser that is new becomes a guest; see `keep_guest`.
+    """The caller behind this request. A new browser becomes a guest; see `keep_guest`.
 
-    A person who has logged in as a customer sees what is their browser's guest's as well; see
+    A user who logged in as a customer also sees the bookings of the browser's guest; see
     `adopt_late`.
     """
     if request.user.is_authenticated:
@@ -73,12 +73,12 @@ def caller_of(request: HttpRequest) -> Caller:
 
 
 def adopt_late(request: HttpRequest, found: Iterable[Booking]) -> bool:
-    """Gives who is logged in what is still their browser's guest's, if any of these bookings is;
-    returns whether something was.
+    """Moves the guest's bookings to the account of the same visitor, if `found` has one of them.
 
-    The login did so. But a request that came before it, from another tab, may have made a hold for
-    the guest after it. Holds that are too many for the account stay the guest's; they are seen,
-    confirmed and cancelled as long as this browser is both.
+    Returns whether any were moved. The login has already moved them once, but an earlier request
+    from another tab may make a hold for the guest after that. Holds beyond the account's limit
+    stay with the guest. The visitor can see, confirm and cancel them as long as this browser counts
+    as both.
     """
     guest = guest_before(request)
     if not isinstance(request.user, User) or guest is None:
@@ -92,7 +92,7 @@ def adopt_late(request: HttpRequest, found: Iterable[Booking]) -> bool:
 
 
 def guest_of(request: HttpRequest) -> Caller | None:
-    """The guest that this browser is, also while somebody is logged in; None if it is none."""
+    """This browser's guest, even while a user is logged in; None if it has none."""
     if new := getattr(request, _NEW_GUEST, None):
         return new
     guest_id = request.get_signed_cookie(GUEST_COOKIE, default=None, salt=_SALT)
@@ -100,15 +100,18 @@ def guest_of(request: HttpRequest) -> Caller | None:
 
 
 def adopt_rest(request: HttpRequest) -> None:
-    """The same with whatever is the guest's: before something that looks at the account alone, and
-    before the browser forgets the guest."""
+    """Does the same for any booking of the guest.
+
+    Call it before an action that looks at the account alone, and before the browser forgets the
+    guest.
+    """
     if guest := guest_before(request):
         found, _cursor = reading.list_own_bookings(viewer=guest, limit=1)
         adopt_late(request, found)
 
 
 def guest_before(request: HttpRequest) -> Caller | None:
-    """The guest that the person who is logged in was before, by their own login; else None."""
+    """The guest that the logged-in customer was before the login; None for anyone else."""
     until = request.session.get(_GUEST_UNTIL)
     if until is None or not request.user.is_authenticated:
         return None
@@ -116,24 +119,24 @@ def guest_before(request: HttpRequest) -> Caller | None:
 
 
 def join_guest(request: HttpRequest) -> None:
-    """Says that the person who has just logged in is the guest that this browser is."""
+    """Records that the user who has just logged in is this browser's guest."""
     request.session[_GUEST_UNTIL] = (clock.now() + GUEST_LIFE).isoformat()
 
 
 def let_manage(request: HttpRequest, booking_id: str) -> None:
-    """Lets this session see and change one booking, whoever owns it: a link said so."""
+    """Lets this session see and change one booking of any owner: the visitor has its link."""
     managed = [known for known in request.session.get(_MANAGED, ()) if known != booking_id]
     request.session[_MANAGED] = [*managed, booking_id][-MAX_MANAGED:]
 
 
 def confirm_mailbox(request: HttpRequest, address: str) -> None:
-    """Remembers that a letter to this address was opened here; not which address it was."""
+    """Remembers the digest of an address whose letter was opened here, not the address."""
     until = clock.now() + MAILBOX_LIFE
     request.session[_MAILBOX] = [digest_of(f"mailbox:{address}"), until.isoformat()]
 
 
 def confirmed_mailbox_digest(request: HttpRequest) -> str | None:
-    """The digest of the mailbox that this browser confirmed lately, or None."""
+    """The digest of the mailbox that this browser confirmed recently, or None."""
     digest, until = request.session.get(_MAILBOX, (None, ""))
     if digest is None or datetime.fromisoformat(until) <= clock.now():
         return None
@@ -141,23 +144,23 @@ def confirmed_mailbox_digest(request: HttpRequest) -> str | None:
 
 
 def keep_typed(request: HttpRequest, typed: dict[str, str]) -> None:
-    """Remembers what was typed into a form that led elsewhere, for the next one."""
+    """Keeps the details of a form that could not be completed, for the next form."""
     request.session[_TYPED] = typed
 
 
 def typed_before(request: HttpRequest) -> dict[str, str]:
-    """What `keep_typed` remembers."""
+    """The details that `keep_typed` kept."""
     return request.session.get(_TYPED, {})
 
 
 def forget_typed(request: HttpRequest) -> None:
-    """It has arrived where it was meant to."""
+    """Drops the kept details once a booking has them."""
     if _TYPED in request.session:
         del request.session[_TYPED]
 
 
 def keep_guest(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """Gives a new guest their cookie, so that the next request comes from the same one."""
+    """Sets a new guest's cookie, so that the next request comes from the same guest."""
     if new := getattr(request, _NEW_GUEST, None):
         response.set_signed_cookie(
             GUEST_COOKIE,
@@ -172,8 +175,10 @@ def keep_guest(request: HttpRequest, response: HttpResponse) -> HttpResponse:
 
 
 def leave_with_guest(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """For a log-out with a page of its own, the admin's: who logged in as a customer, and so is the
-    guest as well, leaves as both. Without that login the guest is another person, and stays."""
+    """For the admin's own logout page: a user who also counts as the guest leaves as both.
+
+    Otherwise the guest may be another person, and the browser keeps the cookie.
+    """
 
     @wraps(view)
     def leave(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -188,5 +193,5 @@ def leave_with_guest(view: Callable[..., HttpResponse]) -> Callable[..., HttpRes
 
 
 def forget_guest(response: HttpResponse) -> None:
-    """Makes the browser a new guest, so that the next person at it is not this one."""
+    """Deletes the guest's cookie, so that the next person at this browser is a new guest."""
     response.delete_cookie(GUEST_COOKIE, samesite="Lax")

@@ -1,10 +1,10 @@
-// The arrow keys walk through the grid, and Tab comes to it once and goes on behind it. Without
-// this script Tab walks from link to link.
+// Arrow keys move through the grid. Tab enters it once and leaves it. Without this script, Tab
+// moves from link to link.
 
 const grid = document.getElementById("grid");
 const rows = grid ? [...grid.tBodies].flatMap((body) => [...body.rows]) : [];
 
-// Each link with the columns that it covers, by its row.
+// Each row's links, with the columns that they cover.
 const stops = rows.map((row) => {
   let column = 0;
   const found = [];
@@ -32,7 +32,7 @@ function placeOf(link) {
   return null;
 }
 
-// In another row: the stop that covers the column, or else the nearest.
+// In another row: the stop that covers the column, else the nearest one.
 function nearest(row, column) {
   const away = ({ first, end }) => Math.max(first - column, column - end + 1, 0);
   return row.reduce((best, stop) => (away(stop) < away(best) ? stop : best));
@@ -51,7 +51,7 @@ function target(key, { row, number }, column) {
   }
 }
 
-// Up and down keep to the column they began in, though a bar in between is wide.
+// Up and down stay in the column they started in, even across a wide bar.
 let column = null;
 
 if (stops.length) {

@@ -1,5 +1,5 @@
-// Refreshes the lists of free rooms as soon as dates, guests or hotel change. Without this script
-// the button does it.
+// Refreshes the lists of free rooms when the dates, guests or hotel change. Without this script,
+// the button refreshes them.
 
 const form = document.querySelector("form[data-rooms]");
 const ASKED = ["hotel", "check_in", "check_out", "guests"];
@@ -26,6 +26,6 @@ async function refresh() {
 }
 
 form?.addEventListener("change", (event) => {
-  // What cannot be fetched is there when the button is pressed.
+  // If this fails, the button still works.
   if (ASKED.includes(event.target.name)) refresh().catch(() => {});
 });

@@ -54,7 +54,7 @@ def test_takes_nothing_of_a_guest_by_looking(
     page = open_page(client, stays_path() if path == "/stays" else path)
 
     assert held["reference"] not in page.text
-    assert "Go on with it" not in page.links
+    assert "Continue booking" not in page.links
     assert stored() == [held]
 
 

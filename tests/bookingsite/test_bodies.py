@@ -78,7 +78,7 @@ def test_reads_a_form_that_comes_in_chunks(site: Site) -> None:
             timeout=10,
         )
 
-    assert "do not belong together" in answer.text
+    assert "Wrong e-mail or password" in answer.text
 
 
 @pytest.mark.parametrize("path", LIMITS)

@@ -67,7 +67,7 @@ def _wrong_details(visitor: Visitor) -> None:
     visitor.hold()
     visitor.type_details(email="nobody")
     visitor.confirm_button.click()
-    visitor.expect_text("Write an e-mail address")
+    visitor.expect_text("Enter an e-mail address")
 
 
 def _confirmed(visitor: Visitor) -> None:
@@ -115,16 +115,16 @@ def _wrong_login(visitor: Visitor) -> None:
 def _letter_sent(visitor: Visitor) -> None:
     visitor.go("/find")
     visitor.page.get_by_label("E-mail").fill(EMAIL)
-    visitor.press_in_main("Send the letter")
-    visitor.expect_heading("Look into your mailbox")
+    visitor.press_in_main("E-mail me a link")
+    visitor.expect_heading("Check your inbox")
 
 
 def _follow_letter(visitor: Visitor, path: str) -> None:
     """Asks for a letter and opens the page of its link."""
     visitor.go(path)
     visitor.page.get_by_label("E-mail").fill(EMAIL)
-    visitor.press_in_main("Send the letter")
-    visitor.expect_heading("Look into your mailbox")
+    visitor.press_in_main("E-mail me a link")
+    visitor.expect_heading("Check your inbox")
     account_letters.send_letters()
     (link,) = re.findall(rf"^http://[^/]+({path}/\S+)$", mail.outbox[-1].body, re.M)
     visitor.go(link)
@@ -141,7 +141,7 @@ def _wrong_register(visitor: Visitor) -> None:
     visitor.page.get_by_label("Name").fill(NAME)
     for field in visitor.page.locator("[type=password]").all():
         field.fill("12345")
-    visitor.press_in_main("Make the account")
+    visitor.press_in_main("Create account")
     expect(visitor.page.locator(".fault").first).to_be_visible()
 
 
@@ -160,8 +160,8 @@ def _link_ended(visitor: Visitor) -> None:
 def _lesson(visitor: Visitor) -> None:
     visitor.go("/how-it-works")
     if visitor.javascript:
-        visitor.press("Client 1 goes on")
-        visitor.press("Client 2 goes on")
+        visitor.press("Move client 1")
+        visitor.press("Move client 2")
         expect(visitor.page.locator("#log li").nth(1)).to_be_visible()
 
 
@@ -172,7 +172,7 @@ def _tried_live(visitor: Visitor) -> None:
     visitor.page.get_by_label("Requests (1 to 50)").fill("6")
     visitor.press("Send them")
     expect(visitor.page.locator("#live-chart")).to_be_visible()
-    visitor.page.get_by_text("The same as a table").click()
+    visitor.page.get_by_text("Show as a table").click()
     expect(visitor.page.locator("#live-chart tbody tr")).to_have_count(6)
 
 
@@ -187,7 +187,7 @@ def _no_cookies(visitor: Visitor) -> None:
     visitor.look_for()
     visitor.page.context.clear_cookies()
     visitor.hold_button().click()
-    visitor.expect_heading("Open the page again")
+    visitor.expect_heading("Reload the page")
 
 
 PAGES: dict[str, Open] = {

@@ -13,7 +13,7 @@ from tests.journeys.visitor import Visitor, statuses
 
 pytestmark = pytest.mark.browser
 
-RUN_OUT = "Your hold has run out"
+RUN_OUT = "Your hold has expired"
 
 # The page's polite region, as a screen reader would hear it: every text that it showed.
 LISTEN = """() => {
@@ -37,10 +37,10 @@ def test_warns_a_few_times_and_not_every_second(visitor: Visitor) -> None:
 
     heard = visitor.page.evaluate("window.heard")
     assert [text.split(".")[0] for text in heard] == [
-        "Your hold runs out in 5 min",
-        "Your hold runs out in 2 min",
-        "Your hold runs out in 60 seconds",
-        "Your hold runs out in 30 seconds",
+        "Your hold expires in 5 min",
+        "Your hold expires in 2 min",
+        "Your hold expires in 60 seconds",
+        "Your hold expires in 30 seconds",
         RUN_OUT,
     ]
 
@@ -56,7 +56,7 @@ def test_asks_the_server_before_it_says_that_it_is_over(visitor: Visitor) -> Non
 
     visitor.expect_heading("Your room is held")
     expect(visitor.page.locator("#held-left")).to_contain_text("14 min")
-    expect(visitor.page.get_by_role("button", name="Keep it longer")).to_be_visible()
+    expect(visitor.page.get_by_role("button", name="Give me more time")).to_be_visible()
 
 
 @pytest.mark.parametrize("javascript", [True])
@@ -67,7 +67,7 @@ def test_goes_on_after_an_extension_that_came_late(visitor: Visitor) -> None:
     let_hold_end()
     visitor.page.clock.fast_forward("15:01")
     visitor.expect_heading(RUN_OUT)
-    expect(visitor.page.get_by_text("Let it go")).to_be_hidden()
+    expect(visitor.page.get_by_text("Release this room")).to_be_hidden()
     connections.collection("bookings").update_one(
         {}, [{"$set": {"expires_at": {"$add": ["$$NOW", 900_000]}}}]
     )
@@ -100,9 +100,9 @@ def test_shows_the_end_on_screen_and_holds_again_in_one_click(visitor: Visitor) 
 
     visitor.page.clock.fast_forward("15:00")
     visitor.expect_heading(RUN_OUT)
-    visitor.expect_text("What you typed is kept.")
+    visitor.expect_text("We’ve kept your details.")
     visitor.expect_details(note="A quiet room")
-    expect(visitor.page.get_by_role("button", name="Keep it longer")).to_be_hidden()
+    expect(visitor.page.get_by_role("button", name="Give me more time")).to_be_hidden()
     visitor.press("Hold it again")
 
     visitor.expect_heading("Your room is held")

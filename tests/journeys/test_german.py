@@ -29,7 +29,7 @@ def test_books_and_cancels_in_german(visit: Visit) -> None:
     page.get_by_label("Anreise").fill(night(30))
     page.get_by_label("Abreise").fill(night(32))
     visitor.press("Zimmer anzeigen")
-    page.get_by_role("button", name="Reservieren Double").click()
+    page.get_by_role("button", name="Buchen Double").click()
     visitor.expect_heading("Ihr Zimmer ist reserviert")
     visitor.expect_text("240,00\N{NO-BREAK SPACE}€")
     if visitor.javascript:
@@ -58,7 +58,7 @@ def test_stays_on_the_page_and_in_the_language_that_was_chosen(visitor: Visitor)
     visitor.press("Deutsch")
     expect_language(visitor.page, "de")
     expect(visitor.page).to_have_url(results)
-    visitor.page.get_by_role("button", name="Reservieren Double").click()
+    visitor.page.get_by_role("button", name="Buchen Double").click()
     visitor.expect_heading("Ihr Zimmer ist reserviert")
     visitor.press("English")
 

@@ -39,7 +39,7 @@ def test_does_it_once_on_a_double_click(visitor: Visitor, step: str) -> None:
     if step == "hold":
         visitor.look_for()
         visitor.hold_button().dblclick()
-        go_on = visitor.page.get_by_role("link", name="Go on with it")
+        go_on = visitor.page.get_by_role("link", name="Continue booking")
         visitor.press_again_if_told(visitor.hold_button().or_(go_on), until="Your room is held")
         visitor.expect_heading("Your room is held")
     else:
@@ -69,8 +69,8 @@ def test_leads_on_from_the_results_after_going_back_from_the_hold(visitor: Visit
     held_at = visitor.page.url
 
     visitor.page.go_back()
-    visitor.expect_text("You hold this.")
-    visitor.page.get_by_role("link", name="Go on with it").click()
+    visitor.expect_text("You’re holding this.")
+    visitor.page.get_by_role("link", name="Continue booking").click()
 
     visitor.expect_heading("Your room is held")
     assert visitor.page.url == held_at
@@ -97,7 +97,7 @@ def test_leads_to_the_booking_from_a_tab_that_was_open_before(visitor: Visitor) 
 
     tab.hold_button().click()
 
-    tab.expect_text("You have booked this already; it was not booked twice.")
+    tab.expect_text("You’ve already booked this. We didn’t book it twice.")
     tab.expect_heading("Your room is booked")
     assert statuses() == ["confirmed"]
 
@@ -141,7 +141,7 @@ def test_does_not_find_somebody_elses_booking(visit: Visit) -> None:
 
     assert response is not None
     assert response.status == 404
-    other.expect_heading("Not found")
+    other.expect_heading("Page not found")
 
 
 def test_keeps_a_hold_longer_with_what_was_typed(visitor: Visitor) -> None:
@@ -151,9 +151,9 @@ def test_keeps_a_hold_longer_with_what_was_typed(visitor: Visitor) -> None:
     until = visitor.page.locator("#held-until").get_attribute("datetime")
     visitor.type_details(note="A quiet room")
 
-    visitor.press("Keep it longer")
+    visitor.press("Give me more time")
 
-    visitor.expect_text("Your hold is longer now.")
+    visitor.expect_text("You have more time now.")
     expect(visitor.page.locator("#held-until")).not_to_have_attribute("datetime", until)
     visitor.expect_details(note="A quiet room")
     visitor.confirm_button.click()

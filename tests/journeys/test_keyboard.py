@@ -73,7 +73,7 @@ def test_confirms_with_enter_in_a_field(visitor: Visitor) -> None:
 
 def test_skips_to_the_content(visitor: Visitor) -> None:
     visitor.look_for()
-    skip = visitor.page.get_by_role("link", name="Skip to the content")
+    skip = visitor.page.get_by_role("link", name="Skip to content")
 
     visitor.page.keyboard.press("Tab")
     expect(skip).to_be_focused()

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.parametrize("javascript", [True])
 
 MODES = {
     "one": "One key, as if clicked many times",
-    "many": "A key each, as if many people clicked",
+    "many": "Different keys, as if many people clicked",
 }
 
 Rule = Callable[[Route], None]
@@ -91,8 +91,8 @@ def test_says_that_it_was_booked_when_that_answer_alone_was_lost(
     whose = {"one": "with one key", "many": "with a key of its own"}[mode]
     expect_news(
         visitor,
-        f"One request {whose}: 1 got no answer. The server did book once, though no answer that "
-        "got here says so. The room is given back.",
+        f"One request {whose}: 1 got no answer. The server did book once, but its answer never "
+        "arrived. The room has been released.",
     )
     expect_answers(visitor, ["no answer"])
     assert statuses() == ["cancelled"]
@@ -105,7 +105,7 @@ def test_says_that_none_was_booked_once_the_server_has_said_so(visitor: Visitor,
 
     fire(visitor, 2, mode)
 
-    expect_news(visitor, re.compile("2 got no answer. The server has booked none of them"))
+    expect_news(visitor, re.compile("2 got no answer. The server booked none of them"))
     expect_answers(visitor, ["no answer"] * 2)
     assert statuses() == []
 
@@ -118,12 +118,12 @@ def test_counts_apart_what_was_lost_turned_away_and_not_answered(visitor: Visito
 
     expect_news(
         visitor,
-        "7 requests with one key: 1 booked, 2 were too many at once, 1 the server could not "
-        "answer, 3 got no answer. Booked once, and the room is given back.",
+        "7 requests with one key: 1 booked, 2 exceeded the request limit, 1 failed "
+        "on the server, 3 got no answer. Booked once. The room has been released.",
     )
     expect_answers(
         visitor,
-        ["201 booked", *["429 too many"] * 2, "503 could not answer", *["no answer"] * 3],
+        ["201 booked", *["429 too many requests"] * 2, "503 could not answer", *["no answer"] * 3],
     )
     assert statuses() == ["cancelled"]
 
@@ -134,8 +134,8 @@ def test_gives_the_room_back_as_soon_as_the_server_can_be_reached(visitor: Visit
 
     fire(visitor, 1, "one")
 
-    expect_news(visitor, re.compile("1 booked. Asking the server what became of them"))
-    expect_news(visitor, re.compile("Booked once, and the room is given back.$"))
+    expect_news(visitor, re.compile("1 booked. Asking the server what happened to them"))
+    expect_news(visitor, re.compile("Booked once. The room has been released.$"))
     assert statuses() == ["cancelled"]
 
 
@@ -146,7 +146,7 @@ def test_does_not_know_what_the_server_never_says(visitor: Visitor) -> None:
 
     fire(visitor, 1, "one")
 
-    expect_news(visitor, re.compile("1 got no answer. The server does not say what became"))
+    expect_news(visitor, re.compile("1 got no answer. The server doesn’t say what happened"))
     assert statuses() == ["pending"]
 
 
@@ -156,7 +156,7 @@ def test_says_so_when_no_run_can_be_begun(visitor: Visitor) -> None:
 
     fire(visitor, 1, "one")
 
-    expect_news(visitor, re.compile("The server could not begin a run."))
+    expect_news(visitor, re.compile("The server couldn’t start a run."))
 
 
 def test_leaves_nothing_of_another_recording_when_one_does_not_load(visitor: Visitor) -> None:
@@ -165,14 +165,14 @@ def test_leaves_nothing_of_another_recording_when_one_does_not_load(visitor: Vis
     page.get_by_label("Unique index on room and night").uncheck()
     page.get_by_label("Unique index on the key").uncheck()
     page.get_by_label("Claim on the key").uncheck()
-    visitor.press("Client 1 goes on")
+    visitor.press("Move client 1")
     expect(page.locator("#log li")).not_to_have_count(0)
     page.route("**/room-none*.json", cut)
     visitor.expect_complaint("ERR_CONNECTION_RESET")
 
     page.get_by_label("Two people want one room").check()
 
-    visitor.expect_text("The recording could not be loaded.")
+    visitor.expect_text("We couldn’t load the recording.")
     for gone in ("#stage", "#controls", "#guards"):
         expect(page.locator(gone)).to_be_hidden()
     expect(page.get_by_role("button", name="Show an order that breaks it")).to_be_hidden()
@@ -186,26 +186,26 @@ def test_tries_again_to_load_a_recording(visitor: Visitor) -> None:
     page.route("**/confirm-none*.json", cut)
     visitor.expect_complaint("ERR_CONNECTION_RESET")
     page.get_by_label("A hold is confirmed").check()
-    visitor.expect_text("The recording could not be loaded.")
+    visitor.expect_text("We couldn’t load the recording.")
     page.unroute_all()
 
     page.get_by_role("button", name="Try again").press("Enter")
 
     expect(page.locator("#drawing")).to_be_focused()
     expect(page.locator("#ways")).to_have_text(
-        "With these guards every order of the steps keeps every promise: all lead to one and the "
-        "same end."
+        "With these guards, every order of the steps keeps every promise: all lead to the same "
+        "outcome."
     )
     expect(page.get_by_role("button", name="Try again")).to_be_hidden()
-    visitor.press("Client 1 goes on")
+    visitor.press("Move client 1")
     expect(page.locator("#log li").first).to_contain_text("confirms its hold")
 
 
 @pytest.mark.parametrize(
     ("scenario", "said"),
     [
-        ("A hold is confirmed", "Every order leads to one and the same end, and it breaks"),
-        ("Two people want one room", "Of 3 different ends, one breaks a promise."),
+        ("A hold is confirmed", "Every order leads to the same outcome, and it breaks"),
+        ("Two people want one room", "One of 3 possible outcomes breaks a promise."),
     ],
 )
 def test_counts_one_end_as_one(visitor: Visitor, scenario: str, said: str) -> None:

@@ -14,7 +14,7 @@ from tests.site import Site
 
 pytestmark = pytest.mark.browser
 
-LOST = "The connection was lost. Trying again in"
+LOST = "You lost your connection. We’ll send the same form again in"
 
 # The heading of the page that each step leads to.
 STEPS = {"hold": "Your room is held", "confirm": "Your room is booked"}
@@ -91,7 +91,7 @@ def test_books_once_when_somebody_goes_back_from_a_lost_answer(visitor: Visitor)
     visitor.hold_button().click()
     expect(visitor.page).to_have_url(NO_PAGE)
     visitor.page.go_back()
-    visitor.page.get_by_role("link", name="Go on with it").click()
+    visitor.page.get_by_role("link", name="Continue booking").click()
     visitor.expect_heading("Your room is held")
 
     visitor.page.unroute_all()
@@ -135,11 +135,11 @@ def test_waits_for_a_first_try_that_is_still_at_work(visitor: Visitor, site: Sit
     visitor.hold_button().click(no_wait_after=True)
     site.faults.wait_for("paused")
     tab.hold_button().click()
-    tab.expect_text("Your first try is still at work.")
+    tab.expect_text("Your first request is still being processed.")
     site.faults.go()
     visitor.expect_heading("Your room is held")
     if not tab.javascript:
-        tab.page.get_by_role("link", name="Go on with it").or_(tab.hold_button()).click()
+        tab.page.get_by_role("link", name="Continue booking").or_(tab.hold_button()).click()
 
     tab.expect_heading("Your room is held")
     assert tab.page.url == visitor.page.url

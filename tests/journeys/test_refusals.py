@@ -33,12 +33,12 @@ def test_tells_the_loser_of_the_last_room(visit: Visit, site: Site) -> None:
     winner.hold_button("Single").click(no_wait_after=True)
     site.faults.wait_for("paused")
     loser.hold_button("Single").click()
-    loser.expect_text("Somebody is booking it this very second, and may yet give up.")
+    loser.expect_text("Someone else is booking it right now but may not finish.")
     site.faults.go()
     winner.expect_heading("Your room is held")
     loser.hold_button("Single").click()
 
-    loser.expect_text("The last one has just been taken for these nights.")
+    loser.expect_text("Someone else has just taken the last one for these nights.")
     loser.expect_text("Sold out on")
     expect(loser.hold_button("Single")).to_have_count(0)
     assert statuses() == ["pending"]
@@ -49,7 +49,9 @@ def test_shows_the_new_price_before_it_is_booked(visitor: Visitor) -> None:
     put_night("demo_double", night(30), price=13_000)
 
     visitor.hold_button().click()
-    visitor.expect_text("The price has changed since you opened the page, so nothing was done.")
+    visitor.expect_text(
+        "The price has changed since you opened the page, so we haven’t booked anything."
+    )
     visitor.expect_text("EUR 250.00")
     assert stored() == []
     visitor.hold_button().click()
@@ -84,8 +86,8 @@ def test_says_that_a_hold_is_not_longer_where_it_is_not(visitor: Visitor) -> Non
     visitor.expect_complaint("409")
     try:
         for _ in range(2):
-            visitor.press("Keep it longer")
-            visitor.expect_text("Your hold cannot be made longer yet")
+            visitor.press("Give me more time")
+            visitor.expect_text("It’s too early to extend your hold")
     finally:
         hotels.update_one({"_id": "demo"}, {"$set": {"hold_minutes": 15}})
 
@@ -115,16 +117,16 @@ def test_says_which_holds_there_are_when_there_are_too_many(visitor: Visitor) ->
     visitor.hold_button().click()
 
     visitor.expect_heading("My bookings")
-    visitor.expect_text("You hold as many rooms as you may.")
-    expect(visitor.page.get_by_role("link", name="Go on with it")).to_have_count(5)
+    visitor.expect_text("You’ve reached the limit for holds.")
+    expect(visitor.page.get_by_role("link", name="Continue booking")).to_have_count(5)
     assert statuses() == ["pending"] * 5
 
 
 @pytest.mark.parametrize(
     ("name", "email", "sentence"),
     [
-        ("", "ada@example.org", "Tell us your name."),
-        ("Ada", "not an address", "Write an e-mail address, such as name@example.org."),
+        ("", "ada@example.org", "Enter your name."),
+        ("Ada", "not an address", "Enter an e-mail address such as name@example.org."),
     ],
 )
 def test_keeps_what_was_typed_beside_what_is_wrong_with_it(
@@ -162,9 +164,9 @@ def test_keeps_what_was_typed_when_somebody_else_took_the_room(
     visitor.expect_complaint("409")
 
     visitor.confirm_button.click()
-    visitor.expect_text("Your hold ran out, and somebody else may have the room by now.")
+    visitor.expect_text("Your hold has expired, and someone else may have booked the room.")
     visitor.expect_details(note="A quiet room")
     visitor.press("Hold it again")
 
-    visitor.expect_text("The last one has just been taken for these nights.")
+    visitor.expect_text("Someone else has just taken the last one for these nights.")
     assert statuses() == ["expired", "confirmed"]

@@ -52,7 +52,7 @@ class Visitor:
         )
 
     def hold_button(self, category: str = "Double") -> Locator:
-        return self.page.get_by_role("button", name=re.compile(f"^Hold {category}"))
+        return self.page.get_by_role("button", name=re.compile(f"^Book {category}"))
 
     def hold(self, category: str = "Double", **stay: Any) -> None:
         """Looks for a stay and holds a room; the page of the hold is open then."""
@@ -61,12 +61,11 @@ class Visitor:
         self.expect_heading("Your room is held")
 
     def press_again_if_told(self, button: Locator, *, until: str) -> None:
-        """Without JavaScript the second of two clicks may hear that the first is still in
-        progress."""
+        """Without JavaScript the second of two clicks may be told to wait for the first."""
         if self.javascript:
             return
-        self.expect_text(re.compile(f"still at work|{until}"))
-        if self.page.get_by_text("still at work").count():
+        self.expect_text(re.compile(f"still being processed|{until}"))
+        if self.page.get_by_text("still being processed").count():
             button.first.click()
 
     def type_details(self, *, name: str = NAME, email: str = EMAIL, note: str = "") -> None:
@@ -77,7 +76,7 @@ class Visitor:
 
     @property
     def confirm_button(self) -> Locator:
-        return self.page.get_by_role("button", name="Confirm the booking")
+        return self.page.get_by_role("button", name="Confirm booking")
 
     def press(self, name: str) -> None:
         self.page.get_by_role("button", name=name, exact=True).click()

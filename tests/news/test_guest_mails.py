@@ -110,7 +110,7 @@ def test_reminds_of_a_hold_that_is_about_to_end() -> None:
     assert tell() == 1
 
     (message,) = mail.outbox
-    assert message.subject.startswith("Your hold ends soon")
+    assert message.subject.startswith("Your hold expires soon")
     assert not message.attachments
 
 
@@ -121,7 +121,7 @@ def test_says_that_a_hold_has_ended() -> None:
 
     assert tell() == 1
 
-    assert mail.outbox[0].subject.startswith("Your hold has ended")
+    assert mail.outbox[0].subject.startswith("Your hold has expired")
     assert "http://127.0.0.1:8000/" in mail.outbox[0].body
     assert not mail.outbox[0].attachments
 
@@ -164,7 +164,7 @@ def test_shows_times_as_the_hotels_clocks_do() -> None:
         collection("hotels").update_one({"_id": "demo"}, {"$set": {"time_zone": "Europe/Berlin"}})
 
     ends_at = stored()[0]["expires_at"] + timedelta(hours=9)
-    assert f"until {ends_at:%H:%M}, the time at the hotel" in mail.outbox[0].body
+    assert f"until {ends_at:%H:%M}, local time at the hotel" in mail.outbox[0].body
 
 
 # --- Mails that are not sent ------------------------------------------------------------------
@@ -222,7 +222,7 @@ def test_reminds_nobody_who_has_acted_meanwhile(what: str) -> None:
 
     guest_mails.send_notifications()
 
-    assert not [message for message in mail.outbox if "ends soon" in message.subject]
+    assert not [message for message in mail.outbox if "expires soon" in message.subject]
     assert states()[0] == "not_needed"
 
 

@@ -96,14 +96,14 @@ def test_sends_nothing_about_an_account_to_an_address_that_only_fits_it(
     ask(path, typed)
 
     (letter,) = mail.outbox
-    assert letter.subject in ("There is no account for this address", "Your account: one more step")
+    assert letter.subject in ("There’s no account for this address", "Your account: one more step")
     assert letter.to == [typed]
 
 
 def test_sends_what_it_says_of_an_account_to_the_address_in_it(boss: User) -> None:
     ask("/password", " Boss@HOTEL.example ")
 
-    assert mail.outbox[0].subject == "A new password"
+    assert mail.outbox[0].subject == "Choose a new password"
     assert mail.outbox[0].to == [BOSS]
 
 
@@ -117,7 +117,7 @@ def test_gives_no_account_to_whose_mailbox_has_its_name() -> None:
     ask("/password", "old@hotel.example")
     other = accounts.make_account(address="old@hotel.example", name="Another", password=PASSWORD)
 
-    assert mail.outbox[0].subject == "There is no account for this address"
+    assert mail.outbox[0].subject == "There’s no account for this address"
     assert other is not None
     assert accounts.name_of("old@hotel.example") == other.get_username()
     assert accounts.name_of("new@hotel.example") == "old@hotel.example"

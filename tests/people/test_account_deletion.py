@@ -506,5 +506,5 @@ def test_says_at_the_login_that_another_account_is_needed(ada: User) -> None:
     answer = browser.post("/login", {"username": ada.username, "password": "correct horse"})
 
     assert answer.status_code == 403
-    assert "Log in with an account that may." in answer.content.decode()
+    assert "Log in with an account that is." in answer.content.decode()
     assert "_auth_user_id" not in browser.session

@@ -92,9 +92,9 @@ def test_keeps_no_secret() -> None:
 @pytest.mark.parametrize(
     ("purpose", "subject", "link"),
     [
-        (account_letters.REGISTER, "You have an account already", "/login"),
-        (account_letters.REGISTER, "You have an account already", "/password"),
-        (account_letters.RESET, "A new password", "/password/"),
+        (account_letters.REGISTER, "You already have an account", "/login"),
+        (account_letters.REGISTER, "You already have an account", "/password"),
+        (account_letters.RESET, "Choose a new password", "/password/"),
     ],
 )
 def test_writes_to_who_has_an_account(purpose: str, subject: str, link: str) -> None:
@@ -113,7 +113,7 @@ def test_writes_to_who_has_none_and_wants_a_new_password() -> None:
 
     account_letters.send_letters()
 
-    assert mail.outbox[0].subject == "There is no account for this address"
+    assert mail.outbox[0].subject == "There’s no account for this address"
     assert "http://127.0.0.1:8000/register\n" in mail.outbox[0].body
 
 
@@ -187,7 +187,7 @@ def test_says_when_there_is_no_booking_to_find() -> None:
 
     account_letters.send_letters()
 
-    assert "There is none that is still ahead." in mail.outbox[0].body
+    assert "We found no upcoming bookings." in mail.outbox[0].body
     assert "/manage/" not in mail.outbox[0].body
 
 

@@ -46,7 +46,7 @@ def test_leads_from_a_letter_to_an_account_and_to_a_new_password(
     kept, _ = mailbox
     browser = Browser(site)
 
-    assert "Look into your mailbox" in browser.post("/register", email="Ada@Example.org").text
+    assert "Check your inbox" in browser.post("/register", email="Ada@Example.org").text
     letter = kept.wait_for(1)
     path = link_in(letter)
     page = browser.get(path)

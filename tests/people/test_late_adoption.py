@@ -144,7 +144,7 @@ def test_lists_it_and_makes_it_the_accounts(browser: Client, ada: User, path: st
 def test_offers_to_go_on_with_it_among_the_results(browser: Client, ada: User) -> None:
     hold_while(browser, "after_lock", log_in)
 
-    assert open_page(browser, stays_path()).links["Go on with it"] == booking_path(stored()[0])
+    assert open_page(browser, stays_path()).links["Continue booking"] == booking_path(stored()[0])
 
 
 @pytest.mark.parametrize("what", ["confirm", "extend", "cancel"])

@@ -134,11 +134,11 @@ def test_reads_the_texts_of_templates_and_of_python() -> None:
     assert (None, "My bookings") in texts  # {% translate %}
     assert (
         None,
-        "It could be cancelled here until %(time)s. Please speak with the hotel.",
+        "The deadline for cancelling here was %(time)s. Please contact the hotel.",
     ) in texts
     assert (None, ("Room", "Rooms")) in texts  # with {% plural %}
     assert (None, "l j F Y") in texts  # date:_("…")
-    assert (None, "A new password") in texts  # gettext()
+    assert (None, "Choose a new password") in texts  # gettext()
     assert (None, "Booked") in texts  # gettext_lazy()
     assert ("currency", "EUR") in texts  # pgettext()
     assert not any(

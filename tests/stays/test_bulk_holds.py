@@ -419,7 +419,7 @@ def test_tells_how_to_go_on_with_too_many_nights(settings: Any) -> None:
     page = press(browser, open_page(browser, path).hold_form("demo_double"))
 
     assert page.status == SENTENCES["TOO_MANY_NIGHTS_HELD"]
-    assert "ask the hotel" in page.status
+    assert "contact the hotel" in page.status
     assert page.holdable == ["demo_double"]
 
 
@@ -657,7 +657,7 @@ def test_leads_from_the_refusal_by_a_letter_to_the_booking(inn: None) -> None:
     assert asked.status == SENTENCES["EMAIL_NEEDED"]
 
     sent = press(browser, asked.forms[-1], email="Ada@Example.org")
-    assert "Look into your mailbox" in sent.text
+    assert "Check your inbox" in sent.text
     link = link_of_letter()
     assert mail.outbox[-1].to == ["ada@example.org"]
     assert "Inn" in mail.outbox[-1].body

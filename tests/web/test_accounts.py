@@ -165,7 +165,7 @@ def test_makes_one_account_from_one_letter_or_two(browser: Client) -> None:
         assert Client().get(link).status_code == 410
         response = other.post(page, {"name": "Eve", **twice("another horse")})
         assert response.status_code == 410
-        assert "Ask for another letter" in Page(response.content.decode()).links
+        assert "Request a new link" in Page(response.content.decode()).links
         assert user_in(other) is None
 
     assert User.objects.get().first_name == "Ada"
@@ -422,7 +422,7 @@ def test_says_the_same_of_a_wrong_password_and_no_account(
 
     assert len(set(answers.values())) == 1
     assert (answers[ADDRESS][0], answers[ADDRESS][2]) == (400, 1)
-    assert "do not belong together" in answers[ADDRESS][1]
+    assert "Wrong e-mail or password" in answers[ADDRESS][1]
 
 
 # --- Passwords -----------------------------------------------------------------------------
@@ -495,7 +495,7 @@ def test_takes_no_forged_token_and_keeps_nothing_of_it(
     response = browser.get(path + token)
 
     assert response.status_code == 410
-    assert "Ask for another letter" in Page(response.content.decode()).links
+    assert "Request a new link" in Page(response.content.decode()).links
     assert "sessionid" not in browser.cookies
     assert not Session.objects.exists()
 

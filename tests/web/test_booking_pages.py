@@ -60,9 +60,9 @@ def test_says_when_the_time_for_cancelling_is_over(browser: Client) -> None:
     finally:
         Hotel.objects.filter(id="demo").update(cancel_hours=0)
 
-    assert "It could be cancelled here until" in late.text
+    assert "The deadline for cancelling here was" in late.text
     assert late.forms_to(form.action) == []
-    assert "It can no longer be cancelled here" in refused.status
+    assert "You can no longer cancel this here" in refused.status
     assert stored()[0]["status"] == "confirmed"
 
 
@@ -97,7 +97,7 @@ def test_refuses_forms_of_other_sites(path: str) -> None:
     response = browser.post(path, ADA)
 
     assert response.status_code == 403
-    assert "Open the page again" in response.content.decode()
+    assert "Reload the page" in response.content.decode()
 
 
 def test_leads_back_from_the_form_of_a_page_before_the_login() -> None:
@@ -187,4 +187,4 @@ def test_refuses_a_link_that_is_forged_or_over(browser: Client, fault: str) -> N
 
     response = Client().get(f"/manage/{token}", follow=True)
 
-    assert "This link is not valid, or its time is over." in Page(response.content.decode()).status
+    assert "This link is invalid or has expired." in Page(response.content.decode()).status

@@ -100,7 +100,7 @@ def test_confirms_late_while_the_room_is_free(browser: Client) -> None:
     hold(browser)
     let_hold_end(minutes_ago=5)
     page = open_page(browser, booking_path(stored()[0]))
-    assert "Your hold has run out" in page.text
+    assert "Your hold has expired" in page.text
 
     page = press(browser, confirm_form(page), **ADA)
 
@@ -111,7 +111,7 @@ def test_offers_to_hold_again_what_was_typed_included(browser: Client, inn: None
     hold(browser, stays_path(hotel="inn", guests=1), category="inn_single")
     let_hold_end(minutes_ago=11)
     page = open_page(browser, booking_path(stored()[0]))
-    assert "Confirm the booking" not in page.text
+    assert "Confirm booking" not in page.text
     assert page.buttons == ["/hold"]
 
     page = press(browser, confirm_form(page), to="/hold", **{**ADA, "email": "not yet"})
@@ -148,7 +148,7 @@ def test_says_that_the_hold_ran_out_and_the_room_is_gone(browser: Client, inn: N
 
     page = press(browser, confirm_form(page), expect=409, **ADA)
 
-    assert "Your hold ran out, and somebody else may have the room by now." in page.status
+    assert "Your hold has expired, and someone else may have booked the room." in page.status
     assert confirm_form(page).fields["email"] == "ada@example.org"
     page = press(browser, confirm_form(page), to="/hold", **ADA)
     assert page.status == SENTENCES["SOLD_OUT"]
@@ -165,8 +165,8 @@ def test_books_a_wish_once_where_an_old_page_is_confirmed_late(browser: Client) 
     page = press(browser, confirm_form(old), expect=409, **ADA)
 
     assert [booking["status"] for booking in stored()] == ["expired", "confirmed"]
-    assert "you have gone on with another since" in page.status
-    assert "Confirm the booking" not in late.text
+    assert "you have since continued with another one" in page.status
+    assert "Confirm booking" not in late.text
 
 
 def test_confirms_late_where_holding_again_came_to_nothing(browser: Client, dearer: Any) -> None:
@@ -191,7 +191,7 @@ def test_books_a_wish_once_where_both_of_its_holds_ran_out(browser: Client) -> N
     page = press(browser, confirm_form(new), expect=409, **ADA)
 
     assert [booking["status"] for booking in stored()].count("confirmed") == 1
-    assert "you have gone on with another since" in page.status
+    assert "you have since continued with another one" in page.status
 
 
 def test_says_what_else_there_is_for_the_same_stay(browser: Client) -> None:
@@ -200,7 +200,7 @@ def test_says_what_else_there_is_for_the_same_stay(browser: Client) -> None:
     page = hold(browser)
 
     assert page.links[stored()[0]["reference"]] == booking_path(stored()[0])
-    assert "Confirm this one only if you want one more." in page.status
+    assert "Confirm this one only if you want another." in page.status
     assert "very stay" not in hold(browser, stays_path(night(50), night(51))).text
 
 
@@ -328,7 +328,7 @@ def test_keeps_a_hold_longer_and_what_was_typed(browser: Client) -> None:
     page = press(browser, form, to=f"{path}/extend", **{**ADA, "email": "half@"})
 
     assert stored()[0]["expires_at"] > before
-    assert "Your hold is longer now." in page.status
+    assert "You have more time now." in page.status
     assert confirm_form(page).fields["email"] == "half@"
     assert "aria-invalid" not in page.html
 
@@ -368,7 +368,7 @@ def test_does_not_say_that_a_hold_is_longer_where_it_is_not(
     pressed_later = press(browser, form, to=path, **ADA)
 
     assert said == (409, str(SENTENCES["HELD_LONG_ENOUGH"]))
-    assert "Your hold is longer now." in pressed_later.status
+    assert "You have more time now." in pressed_later.status
 
 
 def test_tells_the_script_the_new_end(browser: Client) -> None:
@@ -395,5 +395,5 @@ def test_offers_no_more_time_than_there_is(browser: Client) -> None:
 
     page = open_page(browser, booking_path(stored()[0]))
 
-    assert "It cannot be kept longer than that." in page.text
+    assert "You can’t extend it again." in page.text
     assert not any(url.endswith("/extend") for url in page.buttons)

@@ -74,7 +74,7 @@ def test_holds_for_a_guest_without_an_account(browser: Client) -> None:
     assert booking["owner"] == booking["caller"]
     assert booking["owner"].startswith("guest:")
     assert booking["user_id"] == booking["owner"].removeprefix("guest:")
-    assert "Price by night" in page.text
+    assert "Price per night" in page.text
     assert page.text.replace("\xa0", " ").count("EUR 120.00") == 2
     assert "EUR 240.00" in page.text.replace("\xa0", " ")
     assert iso(booking["expires_at"]) in page.html
@@ -85,7 +85,7 @@ def test_prints_the_holds_end_by_the_hotels_clock(browser: Client) -> None:
 
     (booking,) = stored()
     at_hotel = booking["expires_at"].astimezone(ZoneInfo("America/New_York"))
-    assert f"Kept for you until {at_hotel:%H:%M} (time at Grand Hotel)" in page.text
+    assert f"Held for you until {at_hotel:%H:%M} (time at Grand Hotel)" in page.text
 
 
 def test_holds_several_rooms_all_or_none(browser: Client, inn: None) -> None:
@@ -126,7 +126,7 @@ def test_leads_an_old_form_to_the_booking_it_made(browser: Client) -> None:
     page = press(browser, form)
 
     assert len(stored()) == 1
-    assert "You have booked this already; it was not booked twice." in page.status
+    assert "You’ve already booked this. We didn’t book it twice." in page.status
     assert stored()[0]["reference"] in page.text
 
 
@@ -313,7 +313,7 @@ def test_shows_the_holds_of_who_has_too_many(browser: Client) -> None:
     page = press(browser, open_page(browser, stays_path()).hold_form("demo_double"))
 
     assert page.status == SENTENCES["TOO_MANY_HOLDS"]
-    assert page.text.count("Go on with it") == 5
+    assert page.text.count("Continue booking") == 5
     assert len(stored()) == 5
 
 
@@ -511,7 +511,7 @@ def test_confirms_on_another_device_what_was_held_on_one(ada: User) -> None:
     hold(first)
 
     results = open_page(second, stays_path())
-    page = open_page(second, results.links["Go on with it"])
+    page = open_page(second, results.links["Continue booking"])
 
     assert "Your room is booked" in press(second, confirm_form(page), **ADA).text
     assert len(stored()) == 1
@@ -545,6 +545,6 @@ def test_says_where_a_hold_of_the_api_is_confirmed(browser: Client, ada: User) -
 
     page = open_page(browser, booking_path(stored()[0]))
 
-    assert "is confirmed where it was made" in page.text
+    assert "This hold was made somewhere else." in page.text
     press(browser, page.form_to(f"{booking_path(stored()[0])}/cancel"))
     assert stored()[0]["status"] == "cancelled"

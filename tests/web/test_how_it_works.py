@@ -52,7 +52,7 @@ def end(browser: Client, run: str) -> Any:
 def test_tells_the_path_in_words_without_a_script(browser: Client) -> None:
     page = browser.get("/how-it-works").content.decode()
 
-    assert "writes the booking, with its key and its answer, as one document" in page
+    assert "writes the booking, its key and its answer as one document" in page
     assert re.search(r'<section id="lesson"[^>]* hidden>', page)
     assert "<noscript>" in page
 

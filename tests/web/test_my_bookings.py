@@ -39,9 +39,9 @@ def test_shows_until_when_each_can_be_cancelled_or_is_kept(browser: Client) -> N
 
     page = open_page(browser, "/bookings")
 
-    assert "Can be cancelled until" in page.text
-    assert "Kept until" in page.text
-    assert page.links["Go on with it"] == booking_path(stored()[1])
+    assert "You can cancel until" in page.text
+    assert "Held until" in page.text
+    assert page.links["Continue booking"] == booking_path(stored()[1])
 
 
 def test_filters_by_state_as_it_is_now(browser: Client) -> None:
@@ -68,9 +68,8 @@ def test_filters_by_state_as_it_is_now(browser: Client) -> None:
         "cancelled": [references[0]],
         "expired": [references[2]],
     }
-    assert (
-        "You have no bookings of this kind." in open_page(browser, "/bookings?status=pending").text
-    )
+    pending = open_page(browser, "/bookings?status=pending")
+    assert "You have no bookings with this status." in pending.text
 
 
 def test_leads_on_to_older_ones(browser: Client) -> None:
@@ -110,7 +109,7 @@ def test_forgets_a_guest_at_a_computer_that_others_use(browser: Client) -> None:
 
     page = press(browser, open_page(browser, "/bookings").form_to("/forget"))
 
-    assert "This browser has forgotten who you were." in page.status
+    assert "This browser no longer shows your bookings." in page.status
     assert reference not in open_page(browser, "/bookings").text
     open_page(browser, booking_path(stored()[0]), expect=404)
     assert stored()[0]["status"] == "confirmed"

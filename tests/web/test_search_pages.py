@@ -64,7 +64,9 @@ def test_says_how_few_are_left_where_more_are_wanted(browser: Client, inn: None)
 
     arrival = date.fromisoformat(night())
     last = arrival + timedelta(days=1)
-    assert f"Fewer than 4 such rooms are free on {arrival:%-d %B} to {last:%-d %B}." in page.text
+    assert (
+        f"Fewer than 4 of these rooms are free on {arrival:%-d %B} to {last:%-d %B}." in page.text
+    )
     assert page.holdable == []
 
 
@@ -76,7 +78,7 @@ def test_names_the_nearest_dates_for_several_rooms(browser: Client, inn: None) -
     page = open_page(browser, stays_path(hotel="inn", rooms=2))
     fewer = open_page(browser, stays_path(hotel="inn", rooms=1))
 
-    assert "Only 1 such room is free on all these nights." in page.text
+    assert "Only 1 of these rooms is free on every night." in page.text
     assert fewer.holdable == ["inn_double"]
     nearest = [url for text, url in page.links.items() if " to " in text and "arrival=" in url]
     ends = [(30, 31), (31, 33), (28, 30)]
@@ -118,7 +120,7 @@ def test_names_the_taken_nights_and_the_nearest_dates(browser: Client, inn: None
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
-        ({"closed": True}, "Not for sale on"),
+        ({"closed": True}, "Not available on"),
         ({"min_stay": 3}, ": 3 nights."),
         ({"closed_to_arrival": True}, "Check-in is not possible on"),
     ],
@@ -146,9 +148,9 @@ def test_leads_back_to_what_is_held_already(browser: Client) -> None:
 
     page = open_page(browser, stays_path())
 
-    assert "You hold this." in page.text
+    assert "You’re holding this." in page.text
     assert page.holdable == []
-    assert "Your room is held" in open_page(browser, page.links["Go on with it"]).text
+    assert "Your room is held" in open_page(browser, page.links["Continue booking"]).text
 
 
 def test_shows_the_last_room_as_held_to_its_holder_alone(browser: Client, inn: None) -> None:
@@ -157,9 +159,9 @@ def test_shows_the_last_room_as_held_to_its_holder_alone(browser: Client, inn: N
     own = open_page(browser, stays_path(hotel="inn", guests=1))
     others = open_page(Client(), stays_path(hotel="inn", guests=1))
 
-    assert "You hold this." in own.text
+    assert "You’re holding this." in own.text
     assert own.text.index("Single") < own.text.index("Cabin"), "what cannot be had comes last"
-    assert "You hold this." not in others.text
+    assert "You’re holding this." not in others.text
     assert "Sold out" in others.text
     assert others.holdable == ["inn_double"]
 
@@ -224,7 +226,7 @@ def test_shows_a_month_with_prices_and_ways_to_book(browser: Client, inn: None) 
     assert "2" not in days
     assert "3" not in days
     assert "full" in page.text
-    assert "not for sale" in page.text
+    assert "not available" in page.text
     assert open_page(browser, days["4"]).holdable == ["inn_double"]
 
 
@@ -237,7 +239,7 @@ def test_links_no_day_on_which_no_stay_can_begin(browser: Client, inn: None) -> 
     page = open_page(browser, f"/calendar/inn_single?month={first:%Y-%m}&guests=1")
 
     assert [day for day in "12345" if day in page.links] == ["1", "5"]
-    assert page.text.count("no stay can begin") == 2
+    assert page.text.count("no arrivals") == 2
 
 
 @pytest.mark.parametrize(
@@ -296,7 +298,7 @@ def test_walks_from_month_to_month_to_the_end_of_what_is_sold(browser: Client) -
 def test_knows_no_month_that_is_not_sold(browser: Client, month: str) -> None:
     page = open_page(browser, f"/calendar/demo_double?month={month}", expect=400)
 
-    assert "Choose a month that exists, written YYYY-MM." in page.text
+    assert "Enter a valid month, as YYYY-MM." in page.text
 
 
 def test_knows_no_calendar_of_nothing(browser: Client) -> None:

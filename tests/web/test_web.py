@@ -84,7 +84,7 @@ def test_holds_and_books_once_for_double_clicks(site: Site, rounds: int) -> None
             if "Your room is held" not in response.text:
                 # It came while the first was being processed. Its link leads to the same hold.
                 page = Page(response.text)
-                assert "still at work" in page.status
+                assert "still being processed" in page.status
         page = browser.open(f"/bookings/{booking['_id']}")
         confirmed = all_at_once(browser.clicks(confirm_form(page), 3, **ADA))
         assert {response.status_code for response in confirmed} <= {200, 409}
@@ -109,7 +109,7 @@ def test_offers_the_same_form_while_the_first_click_is_at_work(site: Site) -> No
 
     done, told = all_at_once([first, second_click])
 
-    assert "Your first try is still at work." in Page(told.text).status
+    assert "Your first request is still being processed." in Page(told.text).status
     again = Page(told.text).hold_form("demo_double")
     assert again.fields["key"] == form.fields["key"]
     ended = browser.send(again)
