@@ -336,7 +336,7 @@ def _write_reset(letter: dict[str, Any]) -> LetterParts | None:
         return None
     secret = default_token_generator.make_token(account)
     link = link_to("open_password", _signer(RESET).sign(f"{letter['_id']}.{secret}"))
-    return account.email, _("Choose a new password"), "reset", {"link": link}
+    return account.email, _("Your new password"), "reset", {"link": link}
 
 
 def _write_find(letter: dict[str, Any]) -> LetterParts:

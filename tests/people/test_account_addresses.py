@@ -103,7 +103,7 @@ def test_sends_nothing_about_an_account_to_an_address_that_only_fits_it(
 def test_sends_what_it_says_of_an_account_to_the_address_in_it(boss: User) -> None:
     ask("/password", " Boss@HOTEL.example ")
 
-    assert mail.outbox[0].subject == "Choose a new password"
+    assert mail.outbox[0].subject == "Your new password"
     assert mail.outbox[0].to == [BOSS]
 
 

@@ -94,7 +94,7 @@ def test_keeps_no_secret() -> None:
     [
         (account_letters.REGISTER, "You already have an account", "/login"),
         (account_letters.REGISTER, "You already have an account", "/password"),
-        (account_letters.RESET, "Choose a new password", "/password/"),
+        (account_letters.RESET, "Your new password", "/password/"),
     ],
 )
 def test_writes_to_who_has_an_account(purpose: str, subject: str, link: str) -> None:

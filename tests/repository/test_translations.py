@@ -138,7 +138,7 @@ def test_reads_the_texts_of_templates_and_of_python() -> None:
     ) in texts
     assert (None, ("Room", "Rooms")) in texts  # with {% plural %}
     assert (None, "l j F Y") in texts  # date:_("…")
-    assert (None, "Choose a new password") in texts  # gettext()
+    assert (None, "Your new password") in texts  # gettext()
     assert (None, "Booked") in texts  # gettext_lazy()
     assert ("currency", "EUR") in texts  # pgettext()
     assert not any(

@@ -85,7 +85,7 @@ def test_prints_the_holds_end_by_the_hotels_clock(browser: Client) -> None:
 
     (booking,) = stored()
     at_hotel = booking["expires_at"].astimezone(ZoneInfo("America/New_York"))
-    assert f"Held for you until {at_hotel:%H:%M} (time at Grand Hotel)" in page.text
+    assert f"Held for you until {at_hotel:%H:%M} (local time at Grand Hotel)" in page.text
 
 
 def test_holds_several_rooms_all_or_none(browser: Client, inn: None) -> None:
