@@ -38,7 +38,7 @@ def test_shows_what_a_stay_costs_and_how_many_are_left(browser: Client, inn: Non
     page = open_page(browser, stays_path(hotel="inn"))
 
     assert "EUR 100.00 per night" in page.text.replace("\xa0", " ")
-    assert "EUR 200.00 in all" in page.text.replace("\xa0", " ")
+    assert "EUR 200.00 in total" in page.text.replace("\xa0", " ")
     assert "2 rooms left" in page.text
     assert page.holdable == ["inn_double"]
 
