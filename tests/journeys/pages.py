@@ -170,7 +170,7 @@ def _tried_live(visitor: Visitor) -> None:
     visitor.expect_complaint("409")
     visitor.go("/how-it-works")
     visitor.page.get_by_label("Requests (1 to 50)").fill("6")
-    visitor.press("Send them")
+    visitor.press("Send requests")
     expect(visitor.page.locator("#live-chart")).to_be_visible()
     visitor.page.get_by_text("Show as a table").click()
     expect(visitor.page.locator("#live-chart tbody tr")).to_have_count(6)

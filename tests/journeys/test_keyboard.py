@@ -41,7 +41,7 @@ def test_books_and_cancels_with_the_keyboard_alone(visitor: Visitor) -> None:
     tab_to(visitor, visitor.page.get_by_label("Departure"))
     tab_to(visitor, visitor.page.get_by_role("button", name="Show rooms"))
     keyboard.press("Enter")
-    visitor.expect_text("in all")
+    visitor.expect_text("in total")
     tab_to(visitor, visitor.hold_button())
     keyboard.press("Space")
     visitor.expect_heading("Your room is held")

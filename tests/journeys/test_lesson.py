@@ -64,7 +64,7 @@ def make_pauses_short(visitor: Visitor) -> None:
 def fire(visitor: Visitor, number: int, mode: str) -> None:
     visitor.page.get_by_label("Requests (1 to 50)").fill(str(number))
     visitor.page.get_by_label("Keys").select_option(MODES[mode])
-    visitor.press("Send them")
+    visitor.press("Send requests")
 
 
 def expect_news(visitor: Visitor, text: str) -> None:
