@@ -61,7 +61,8 @@ class Visitor:
         self.expect_heading("Your room is held")
 
     def press_again_if_told(self, button: Locator, *, until: str) -> None:
-        """Without JavaScript the second of two clicks may be told to wait for the first."""
+        """Without JavaScript the second of two clicks may hear that the first is still in
+        progress."""
         if self.javascript:
             return
         self.expect_text(re.compile(f"still being processed|{until}"))
