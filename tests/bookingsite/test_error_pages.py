@@ -11,7 +11,7 @@ from django.test import RequestFactory
 from django.urls import resolve
 from django.utils.functional import SimpleLazyObject
 
-from bookings.refusals import ServerError, TryAgain
+from bookings.refusals import NotFound, ServerError, TryAgain
 from tests.pages import Page
 
 
@@ -46,6 +46,15 @@ def test_needs_neither_person_nor_session(template: str, path: str) -> None:
     response = render(request, template, {"refusal": ServerError()})
 
     assert "<h1>" in response.content.decode()
+
+
+def test_leads_from_an_error_to_the_bookings_and_the_search() -> None:
+    request = broken(RequestFactory().get("/bookings"))
+
+    page = Page(render(request, "error.html", {"refusal": NotFound()}).content.decode())
+
+    assert page.links["See my bookings"] == "/bookings"
+    assert page.links["Search for a room"] == "/"
 
 
 def test_offers_the_same_form_again() -> None:

@@ -40,6 +40,7 @@ def test_shows_what_a_stay_costs_and_how_many_are_left(browser: Client, inn: Non
     assert "EUR 100.00 per night" in page.text.replace("\xa0", " ")
     assert "EUR 200.00 in total" in page.text.replace("\xa0", " ")
     assert "2 rooms left" in page.text
+    assert "We hold the room for up to 15 minutes while you enter your details." in page.text
     assert page.holdable == ["inn_double"]
 
 
