@@ -47,9 +47,12 @@ def claim_change(
     steps = Steps(operation)
     digest = keys.digest_of(caller=str(actor), operation=operation, target=str(booking.id), key=key)
 
+    latest: Booking | None = None
+
     def recover(digest: str) -> Answer | None:
-        current = lookups.find_booking(booking.id)
-        return _acknowledged(current, digest) if current else None
+        nonlocal latest
+        latest = lookups.find_booking(booking.id)
+        return _acknowledged(latest, digest) if latest else None
 
     with claim_key(digest, recover=recover, steps=steps) as claim:
         change = KeyedChange(booking, actor, key, deadline, claim, steps)
@@ -57,6 +60,11 @@ def claim_change(
             yield change
         except Refusal as refusal:
             change._outcome = refuse(claim, refusal, key, steps)
+            # A refusal writes nothing, so no version was compared. Where the booking has changed
+            # since it was decided on, the refusal may be wrong; the same key decides again.
+            has_changed = latest is not None and latest.seen != change._current.seen
+            if has_changed and not change._outcome.replayed:
+                change._outcome = refuse(claim, TryAgain(), key, steps)
         if change._outcome:
             return
         with steps.timed("finish"):

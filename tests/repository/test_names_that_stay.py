@@ -2,7 +2,7 @@
 
 A salt is part of every link and cookie in use, a digest or a sealed secret is stored, and a task
 waits in a queue under its name. So the tests sign each under its name, letter by letter, and the
-code opens it.
+code opens it. A name here is never changed, only added.
 """
 
 from __future__ import annotations

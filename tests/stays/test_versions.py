@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import re
+import threading
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -165,6 +166,39 @@ def test_decides_again_where_the_hold_was_confirmed_between_the_look_and_the_cla
 
     assert outcome.code == "EXTENSION_LIMIT"
     assert events() == ["created", "confirmed"]
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "change"),
+    [(lambda held: extend(held, "other"), extend), (confirm, cancel)],
+    ids=["extended", "confirmed"],
+)
+def test_refuses_nothing_by_a_look_that_is_out_of_date(
+    monkeypatch: Patch,
+    meanwhile: Callable[[Outcome], Outcome],
+    change: Callable[[Outcome], Outcome],
+) -> None:
+    """The look showed a hold at its end; someone else changed it before the claim was made."""
+    held = book(hold=True)
+    original, looks = lookups.find_booking, []
+
+    def find(*arguments: Any, **options: Any) -> Any:
+        found = original(*arguments, **options)
+        looks.append(found)
+        if len(looks) == 1:
+            found = dataclasses.replace(found, expires_at=clock.now())
+            monkeypatch.setattr(lookups, "find_booking", original)
+            meanwhile(held)
+            monkeypatch.setattr(lookups, "find_booking", find)
+        return found
+
+    monkeypatch.setattr(lookups, "find_booking", find)
+
+    first = change(held)
+    second = change(held)
+
+    assert first.code == "TRY_AGAIN"
+    assert second.answer.status == 200
 
 
 def test_never_sweeps_a_live_hold_by_a_clock_that_is_ahead(monkeypatch: Patch) -> None:
@@ -434,18 +468,36 @@ def test_has_one_function_that_writes_what_is_there() -> None:
     ]
 
 
-def test_notices_a_write_that_comes_from_somewhere_else() -> None:
-    """Even if the collection came through a variable, which the source does not show."""
+@pytest.mark.parametrize(
+    "write",
+    [
+        "found.update_one({}, {'$set': {'notes': 'seen'}})",
+        "found.find_one_and_update({}, {'$set': {'notes': 'seen'}})",
+        "list(found.aggregate([{'$set': {'notes': 'seen'}}, {'$merge': {'into': 'bookings'}}]))",
+    ],
+)
+def test_notices_a_write_that_comes_from_somewhere_else(write: str) -> None:
+    """Also where the collection came through a variable, which the source does not tell."""
     path = ROOT / "bookings" / "front_desk" / "marks.py"
-    source = "def mark(found): found.update_one({}, {'$set': {'notes': 'seen'}})"
     elsewhere: dict[str, Any] = {}
-    exec(compile(source, path, "exec"), elsewhere)
+    exec(compile(f"def mark(found): {write}", path, "exec"), elsewhere)
 
     elsewhere["mark"](connections.collection("bookings"))
     confirm(book("key", hold=True))
 
     others, only_writer.others = only_writer.others, []
     assert others == [f"{path}:1 mark"]
+
+
+def test_notices_a_write_in_a_thread_that_shows_no_code() -> None:
+    write = connections.collection("bookings").update_many
+    thread = threading.Thread(target=write, args=({}, {"$set": {"notes": "seen"}}))
+
+    thread.start()
+    thread.join()
+
+    others, only_writer.others = only_writer.others, []
+    assert others == ["a thread without any code of the site"]
 
 
 def test_cannot_write_without_a_version() -> None:
