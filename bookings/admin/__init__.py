@@ -1,4 +1,8 @@
-"""The admin for staff. It reads models, and changes bookings only through services."""
+"""The staff's entrance: Django's admin, the front desk's pages and the manager's.
+
+It reads models, and changes bookings only through services; `people` says which role may do what.
+Modules here may import everything but the other entrances.
+"""
 
 from django.contrib import admin
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 from pathlib import Path
@@ -53,6 +54,17 @@ def test_leads_to_every_page_from_the_index() -> None:
             to_read |= {one for one in found if one.suffix == ".md"} - reached
 
     assert {*PAGES, ROOT / "k8s" / "readme.md", ROOT / "CHANGELOG.md"} - reached == set()
+
+
+def test_says_at_the_door_of_each_package_what_lives_there_and_what_it_may_import() -> None:
+    doors = {path.parent.name: path for path in (ROOT / "bookings").glob("*/__init__.py")}
+    said = {
+        name: ast.get_docstring(ast.parse(door.read_text(encoding="utf-8"))) or ""
+        for name, door in doors.items()
+        if name != "migrations"
+    }
+
+    assert not [name for name, text in said.items() if "may import" not in text.replace("\n", " ")]
 
 
 def test_explains_every_package() -> None:
