@@ -15,7 +15,7 @@ from django.test import Client
 from bookings.infrastructure.connections import collection
 from bookings.models import ApiClient, WebhookEndpoint
 from bookings.news.webhooks import endpoints, sending
-from tests.news.test_webhooks import Partner, accepts, fail_often, let_time_pass
+from tests.news.partners import Partner, accepts, fail_often, let_time_pass
 from tests.receivers import Receiver, receiving
 
 pytestmark = pytest.mark.mongo

@@ -30,11 +30,11 @@ from tests.bookingsite.test_metrics import scrape
 from tests.calls import CUSTOMER, book, stored
 from tests.catalogue.test_night_jobs import add_job
 from tests.conftest import night
-from tests.news.test_webhooks import Partner, inside, receiver  # noqa: F401
+from tests.news.partners import Partner, inside, receiver  # noqa: F401
 from tests.receivers import Receiver
 from tests.servers import ROOT, start_throwaway
 
-pytestmark = pytest.mark.mongo
+pytestmark = [pytest.mark.mongo, pytest.mark.usefixtures("inside")]
 
 GOOD, BAD = "ada@example.org", "eve@example.org"
 
@@ -96,7 +96,7 @@ def test_gives_up_a_bad_letter_after_its_tries(caplog: pytest.LogCaptureFixture)
         account_letters.RETRIES.max_tries,
         True,
     )
-    assert (line["error"], line["place"].partition(":")[0]) == ("KeyError", "account_letters.py")
+    assert (line["error"], line["place"].partition(",")[0]) == ("KeyError", "account_letters.py")
     assert "next_try_at" not in collection("letters").find_one({})
     # The traceback once, the e-mail address never.
     assert sum("stack" in vars(record) for record in caplog.records) == 1
@@ -415,7 +415,7 @@ def test_does_the_orders_behind_a_bad_one(chalet: Hotel, damage: Damage) -> None
     is_harmless = set(damage) in ({"created_at"}, {"hotel_id"}) or damage.get("tries") == "many"
     if not is_harmless:
         assert jobs[bad.pk]["state"] == "failed"
-        assert "log says" in jobs[bad.pk]["error"]
+        assert "see the worker's log" in jobs[bad.pk]["error"]
         assert [(line["queue"], line["is_over"]) for line in lines()] == [("nights_jobs", True)]
 
 
