@@ -141,6 +141,8 @@ def test_wait_until_a_claim_is_gone_unless_its_pod_goes_with_it() -> None:
             assert "PersistentVolumeClaim" not in kinds or "Pod" in kinds, command
 
 
+# Rendering makes the secrets, which the overlays name.
+@pytest.mark.usefixtures("rendered")
 @pytest.mark.parametrize("command", KUBECTL)
 def test_are_taken_by_kubectl(command: str, kubectl: str, k8s: Path, tmp_path: Path) -> None:
     """There is no server to ask, so whatever kubectl reports before that is about the command."""
