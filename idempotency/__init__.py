@@ -1,1 +1,1 @@
-"""Idempotency keys: claim, replay, finish. It knows neither Django's models nor bookings."""
+"""Idempotency keys: claim, replay, finish. Its core knows neither Django nor bookings."""

@@ -18,8 +18,8 @@ class LookUpForm(forms.Form):
     key = forms.CharField(label="Key or digest", max_length=600)
     caller = forms.CharField(
         required=False,
-        help_text="The owner of the key: client:NAME or user:NAME, or an id in place of the name. "
-        "Not needed for a digest.",
+        help_text="The owner of the key: client:NAME, user:NAME or guest:ID; an id may replace "
+        "the name. Not needed for a digest.",
     )
     operation = forms.CharField(
         required=False,

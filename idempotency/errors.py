@@ -20,7 +20,8 @@ class UnknownCaller(IdempotencyError):
 
     def __init__(self, caller: str) -> None:
         super().__init__(
-            f"There is no caller {caller!r}; write client:NAME, user:NAME, or an id for the name."
+            f"There is no caller {caller!r}; write client:NAME, user:NAME or guest:ID; an id may "
+            "replace the name."
         )
 
 

@@ -1,1 +1,1 @@
-"""Short-lived exclusive locks in Redis. It knows neither Django's models nor bookings."""
+"""Short-lived exclusive locks in Redis. Its core knows neither Django nor bookings."""

@@ -1,7 +1,7 @@
 """The staff's entrance: Django's admin, the front desk's pages and the manager's.
 
 It reads models, and changes bookings only through services; `people` says which role may do what.
-Modules here may import everything but the other entrances.
+Modules here may import every layer below the entrances.
 """
 
 from django.contrib import admin

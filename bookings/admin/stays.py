@@ -194,8 +194,8 @@ class BookingAdmin(RecordAdmin):
         return queryset.filter(pk__in=found[:MAX_FOUND]), False
 
     @admin.display(description="guest name")
-    def guest_name(self, record: BookingRecord) -> str | None:
-        return record.guest["name"] or None
+    def guest_name(self, record: BookingRecord) -> str:
+        return record.guest["name"]
 
     @admin.display(description="guest e-mail")
     def guest_email(self, record: BookingRecord) -> str:

@@ -1,6 +1,6 @@
 """The technical base of the booking engine: connections, clock, metrics, throttles, queues, mail.
 
-Nothing here knows what a booking, a guest or a hotel is; rules of the business belong in `domain`
-or above. Modules here may import `refusals`, `points`, `locks`, `idempotency` and third-party
-libraries.
+Nothing here reads bookings, guests or hotels, or decides about them; rules of the business belong
+in `domain` or above. Modules here may import `refusals`, `points`, `locks`, `idempotency` and
+third-party libraries.
 """

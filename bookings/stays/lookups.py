@@ -1,4 +1,4 @@
-"""Reads of the collection `bookings`. bookings/stays/writing/ has its writes."""
+"""The flow's reads of bookings. Lists and figures have queries of their own."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta

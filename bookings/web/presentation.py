@@ -276,7 +276,7 @@ def _describe_obstacle(obstacle: Obstacle, stay: CategoryStay, intent: Intent) -
         case calendars.CLOSED_TO_DEPARTURE:
             return _("Check-out is not possible on %(days)s.") % {"days": days}
         case search.TOO_MANY_GUESTS:
-            return _("Sleeps %(count)s. Choose a larger room or add a room.") % {
+            return _("Sleeps %(count)s. Choose a larger room, or fewer guests per room.") % {
                 "count": stay.category.occupancy
             }
         case search.TOO_FEW_ROOMS if obstacle.days:

@@ -140,7 +140,7 @@ def test_gives_the_reason_why_a_stay_does_not_fit(
 def test_says_which_rooms_are_too_small(browser: Client, inn: None) -> None:
     page = open_page(browser, stays_path(hotel="inn", guests=3))
 
-    assert "Sleeps 2. Choose a larger room or add a room." in page.text
+    assert "Sleeps 2. Choose a larger room, or fewer guests per room." in page.text
     assert page.holdable == []
 
 

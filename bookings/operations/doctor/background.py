@@ -19,7 +19,7 @@ from locks.connection import OPERATION_TIMEOUT_S
 # A live worker answers within milliseconds, even while its tasks run.
 WORKER_TIMEOUT_S = 1.0
 
-# Beat asks for each kind of work every few seconds, and a run may take twenty.
+# Beat asks for most work every few seconds, for the rest every minute; a run may take twenty.
 LATE_AFTER_S = 120.0
 
 

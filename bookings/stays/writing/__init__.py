@@ -1,6 +1,7 @@
 """The only writer of the collection `bookings`: one module for each kind of write.
 
-Every change of a stored booking goes through `versioned`, which compares and moves its version. No
-other module of the site may write to the collection; a test checks that. Modules here may import
-the modules of `stays` that read.
+A write that changes what a booking is goes through `versioned`, which compares and moves its
+version; emptying outboxes and renewing search terms do not. No other module may write to the
+collection, except a restore and migrations; a test checks that. Modules here may import `lookups`,
+`notices` and `hold_limits` of `stays`, and the layers below it.
 """

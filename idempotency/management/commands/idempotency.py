@@ -24,7 +24,8 @@ class Command(BaseCommand):
             action.add_argument(
                 "--caller",
                 default="",
-                help="the owner of the key: client:NAME or user:NAME, or an id for the name",
+                help="the owner of the key: client:NAME, user:NAME or guest:ID; an id may replace "
+                "the name",
             )
             action.add_argument(
                 "--operation",
