@@ -289,7 +289,7 @@ def test_takes_away_rights_that_somebody_added(own_set: Set) -> None:
     said = own_set.init()
 
     assert said[1:] == [
-        "Role readParameters put right.",
+        "Role readParameters corrected.",
         "User admin of admin is in place.",
         f"User inn of {NAME} given its password and roles.",
     ]
