@@ -56,8 +56,8 @@ def test_names_every_fault_at_once() -> None:
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"start": "2027-02-29"}, "Give --start a date that exists, written YYYY-MM-DD."),
-        ({"end": "7.3.2027"}, "Give --end a date that exists, written YYYY-MM-DD."),
+        ({"start": "2027-02-29"}, "Give --start an existing date, written YYYY-MM-DD."),
+        ({"end": "7.3.2027"}, "Give --end an existing date, written YYYY-MM-DD."),
         ({"price": "12.50"}, "Give --price a whole number of minor units (cents)."),
         ({"weekdays": "monday"}, "Choose some of the weekdays mon, tue, wed, thu, fri, sat, sun."),
         ({"weekdays": ""}, "Choose some of the weekdays mon, tue, wed, thu, fri, sat, sun."),

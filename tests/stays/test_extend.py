@@ -147,7 +147,7 @@ def test_changes_nothing_where_the_end_would_not_move() -> None:
 
     assert refused.code == "HELD_LONG_ENOUGH"
     assert stored() == before
-    assert "nearer its end" in refused.content["error"]
+    assert "closer to its end" in refused.content["error"]
 
 
 def test_extends_later_under_a_key_that_could_not_yet() -> None:
