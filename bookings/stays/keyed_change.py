@@ -21,7 +21,7 @@ from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.metrics import Operation
 from bookings.infrastructure.step_timing import Steps
 from bookings.points import reached
-from bookings.refusals import NotCancellable, NotFound, Refusal, TryAgain
+from bookings.refusals import NotAuthenticated, NotCancellable, NotFound, Refusal, TryAgain
 from bookings.stays import answers, lookups
 from bookings.stays.outcomes import ANSWER_TTL_MS, Outcome, answer_with, claim_key, refuse
 from bookings.stays.writing import changes
@@ -62,8 +62,10 @@ def claim_change(
             change._outcome = refuse(claim, refusal, key, steps)
             # A refusal writes nothing, so no version was compared. Where the booking has changed
             # since it was decided on, the refusal may be wrong; the same key decides again.
+            # It is right where it is about the actor, whose deletion changes the booking as well.
             has_changed = latest is not None and latest.seen != change._current.seen
-            if has_changed and not change._outcome.replayed:
+            is_about_booking = not isinstance(refusal, NotAuthenticated)
+            if has_changed and is_about_booking and not change._outcome.replayed:
                 change._outcome = refuse(claim, TryAgain(), key, steps)
         if change._outcome:
             return

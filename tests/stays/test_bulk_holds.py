@@ -256,7 +256,7 @@ def test_lets_two_visitors_share_a_house_of_two_rooms(inn: None) -> None:
 
 def test_does_not_count_what_is_booked_or_over(inn: None, settings: Any) -> None:
     settings.MAX_HELD_ROOM_NIGHTS = settings.MAX_HELD_ROOM_NIGHTS_PER_ADDRESS = 3
-    three = {"category": "grand_double", "rooms": 3, "address": "192.0.2.1"}
+    three = {"category": "grand_double", "rooms": 3, "remote_address": "192.0.2.1"}
     first = try_to_hold(**three)
     lifecycle.confirm_booking(
         actor=caller_of_guest("one"),

@@ -431,7 +431,7 @@ def test_refuses_a_stay_longer_than_the_calendar(which: dict[str, Any], field: s
 
     assert (refused.answer.status, refused.code) == (400, "VALIDATION_ERROR")
     assert refused.content["errors"] == [
-        {"field": field, "message": f"Not available on {night(12)}."}
+        {"field": field, "message": f"Not for sale on {night(12)}."}
     ]
     assert made.code is None
 
