@@ -254,6 +254,8 @@ def test_is_confirmed_late_while_it_is_cancelled(race: Race) -> None:
             "before across after",
             {
                 ("ok", "NOT_CANCELLABLE", "A confirmed: created confirmed"),
+                # It looked before the confirmation and was refused after it; again, it cancels.
+                ("ok", "TRY_AGAIN", "A confirmed: created confirmed"),
                 ("ok", "ok", "A cancelled: created confirmed cancelled"),
                 ("HOLD_EXPIRED", "ok", "A cancelled: created cancelled"),
             },
