@@ -466,6 +466,20 @@ def lose_two(own_set: Set) -> tuple[str, list[Server]]:
     return left, [first, second]
 
 
+def reconfigure(client: MongoClient[Any], config: dict[str, Any]) -> None:
+    """Changes the set's configuration, once a change that MongoDB makes itself has ended."""
+    deadline_s = time.monotonic() + 30
+    while True:
+        config["version"] = client.admin.command("replSetGetConfig")["config"]["version"] + 1
+        try:
+            client.admin.command("replSetReconfig", config)
+            return
+        except OperationFailure as error:
+            in_progress = 109
+            if error.code != in_progress or time.monotonic() > deadline_s:
+                raise
+
+
 def wait_until_alone(own_set: Set, left: str) -> None:
     deadline_s = time.monotonic() + 60
     with own_set.as_member(left) as client:
@@ -624,8 +638,7 @@ def test_goes_on_with_a_hidden_member_that_stays_behind(own_set: Set) -> None:
         for member in config["members"]:
             if member["host"] == left:
                 member.update(hidden=True, priority=0, votes=0, secondaryDelaySecs=5)
-        config["version"] += 1
-        client.admin.command("replSetReconfig", config)
+        reconfigure(client, config)
     for fallen in (first, second):
         fallen.kill()
     wait_until_alone(own_set, left)
@@ -669,8 +682,7 @@ def test_keeps_none_that_can_be_no_primary(
             client.admin.command("setDefaultRWConcern", defaultWriteConcern={"w": "majority"})
             config = client.admin.command("replSetGetConfig")["config"]
             config["members"].append({"_id": 9, "host": name, "priority": 0, **traits})
-            config["version"] += 1
-            client.admin.command("replSetReconfig", config)
+            reconfigure(client, config)
             deadline_s = time.monotonic() + 60
             while state not in (
                 found["stateStr"]
