@@ -12,7 +12,7 @@ from dataclasses import dataclass
 class Caller:
     """A person or program that may book. `kind` is `client`, `user` or `guest`.
 
-    `manages` has the ids of bookings that a signed link opened to the caller, whoever owns them.
+    `manages` has the ids of the bookings that the caller opened with a signed link.
     `guest` is the guest that the person's browser was before the login, "" if it was none.
     """
 
@@ -33,7 +33,7 @@ class Caller:
     def owners_to_match(self, booking_id: str) -> tuple[str, ...] | None:
         """The owners to whom the booking must belong for this caller to see it.
 
-        None if a link has opened it, whoever owns it.
+        None if a link opened it: then its owner does not matter.
         """
         return None if booking_id in self.manages else self.owners
 

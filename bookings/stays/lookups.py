@@ -154,7 +154,7 @@ def list_bookings_with_address(
     not_over_on: date | None = None,
     session: ClientSession | None = None,
 ) -> list[Booking]:
-    """All bookings with one of these addresses, whoever made them. With `not_over_on` only those
+    """All bookings with one of these addresses, of every owner. With `not_over_on` only those
     that `may_be_expected` on that day."""
     condition: dict[str, Any] = {"guest.email": {"$in": spellings}}
     if not_over_on is not None:

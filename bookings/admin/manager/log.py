@@ -1,4 +1,4 @@
-"""The admin's log of who did what when, newest first, one page at a time.
+"""The admin's log of staff's actions, newest first, one page at a time.
 
 A booking's own history says everything that happened to it, in the admin and elsewhere.
 """
