@@ -10,7 +10,12 @@ from contextlib import AbstractContextManager, nullcontext
 import structlog
 from csp.middleware import CSPMiddleware
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseNotAllowed,
+    HttpResponsePermanentRedirect,
+)
 from django.http.response import HttpResponseBase
 from django.middleware.common import CommonMiddleware
 from django.urls import Resolver404, resolve
@@ -19,7 +24,7 @@ from django.utils.cache import patch_vary_headers
 
 from bookings.infrastructure.clock import TimedRequest, request_limits
 from bookings.infrastructure.mongodb import outage
-from bookings.refusals import Refusal, TryAgain
+from bookings.refusals import MethodNotAllowed, Refusal, TryAgain
 from bookingsite import metrics
 from bookingsite.bodies import received_body
 from bookingsite.problems import answer_refusal
@@ -114,7 +119,7 @@ class RequestMiddleware:
                 if refusal is not None:
                     response = answer_refusal(request, refusal)
                 else:
-                    response = self._get_response(request)
+                    response = _with_page(request, self._get_response(request))
             response["X-Request-ID"] = request_id
             duration_s = time.perf_counter() - started_s
             route = _route_of(request)
@@ -139,6 +144,18 @@ class RequestMiddleware:
         if needs_mongodb(request) and outage.is_away():
             return nullcontext(TryAgain())
         return received_body(request)
+
+
+def _with_page(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    """The response; for Django's empty 405, a page that says what to do instead.
+
+    People meet it when they reload or bookmark the address of a button.
+    """
+    if not isinstance(response, HttpResponseNotAllowed):
+        return response
+    page = answer_refusal(request, MethodNotAllowed())
+    page["Allow"] = response["Allow"]
+    return page
 
 
 def _route_of(request: HttpRequest) -> str:
