@@ -44,7 +44,10 @@ manage.main()
         ({**DEVELOPMENT, "EXPIRY_INTERVAL_S": "-60"}, "check", "1 to 3600 seconds, not -60"),
         ({**DEVELOPMENT, "EXPIRY_INTERVAL_S": "3601"}, "check", "1 to 3600 seconds, not 3601"),
         ({**DEVELOPMENT, **NOWHERE}, "issue_token partner", "MongoDB cannot be reached"),
-        ({**DEVELOPMENT, **NOWHERE}, "expire_bookings", "MongoDB cannot be reached"),
+        pytest.param(
+            *({**DEVELOPMENT, **NOWHERE}, "expire_bookings", "MongoDB cannot be reached"),
+            marks=pytest.mark.slow,
+        ),
         ({"SECRET_KEY": LONG_SECRET, **NOWHERE}, "check", "Set SITE_URL"),
         (
             {"SECRET_KEY": LONG_SECRET, **NOWHERE, **LETTERS, "SITE_URL": "bookings.example"},
@@ -100,7 +103,10 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
             "Stopped; what is in place stays, and the same command goes on.",
         ),
         # It says nothing about what it leaves behind.
-        ("doctor", "FAIL  replica set: MongoDB does not answer", None, ""),
+        pytest.param(
+            *("doctor", "FAIL  replica set: MongoDB does not answer", None, ""),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_ends_a_command_that_is_told_to_without_a_traceback(
@@ -132,7 +138,7 @@ def test_ends_a_command_that_is_told_to_without_a_traceback(
     assert said.strip().removeprefix("CommandError: ") == sentence
 
 
-@pytest.mark.parametrize("name", ["doctor", "help"])
+@pytest.mark.parametrize("name", [pytest.param("doctor", marks=pytest.mark.slow), "help"])
 def test_ends_quietly_when_what_reads_its_lines_is_gone(name: str) -> None:
     """The first one sends each line at once, the other one all of them when it ends."""
     reader, writer = os.pipe()

@@ -328,6 +328,7 @@ def many(chalet: Hotel) -> Any:
     )
 
 
+@pytest.mark.slow
 def test_imports_100_000_nights_that_a_worker_writes(hotel: HotelFacts, many: Any) -> None:
     days = [night(number) for number in range(730)]
     cells = [

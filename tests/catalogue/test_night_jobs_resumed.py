@@ -155,6 +155,7 @@ def test_tells_what_was_refused_before_it_was_killed(monkeypatch: Patch) -> None
     assert found.error.startswith("1 night was changed meanwhile and left as it is")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_noted", [False, True])
 def test_has_written_a_batch_whole_or_not_at_all(is_noted: bool) -> None:
     """Killed in the middle of a batch: its writes are not there, and not noted as done."""

@@ -19,6 +19,13 @@ RULES = {
     "resultTypes": ["violations"],
 }
 
+# States of pages that are looked at as well.
+VARIANTS = (
+    *("wrong search", "wrong month", "wrong details", "wrong login", "wrong register"),
+    *("no offers", "no bookings", "hold ending", "hold over", "cancelled", "link ended"),
+    *("finish register", "new password", "letter sent", "tried live"),
+)
+
 WIDE, NARROW = 1200, 320
 
 # The most that a page may send with everything it loads, uncompressed, to a browser with an empty
@@ -35,7 +42,10 @@ OVERFLOWING = """() => {
 
 
 @pytest.mark.parametrize("javascript", [True])
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if name in VARIANTS else ()) for name in PAGES],
+)
 def test_is_accessible_and_narrow_and_small(visitor: Visitor, name: str) -> None:
     PAGES[name](visitor)
     page = visitor.page

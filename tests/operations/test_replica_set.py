@@ -29,7 +29,8 @@ from local.servers import REPLICA_SET, Server
 from tests.servers import make_keyfile, plan_member, start_and_wait
 from tests.site import ROOT
 
-pytestmark = pytest.mark.mongo
+# Each starts sets of its own, of up to three members.
+pytestmark = [pytest.mark.mongo, pytest.mark.slow]
 
 NAME = "inn_of_its_own"
 
@@ -201,7 +202,6 @@ def test_makes_everything_once_and_changes_nothing_the_second_time(own_set: Set)
     assert before["config"]["settings"]["electionTimeoutMillis"] == initiation.ELECTION_TIMEOUT_MS
 
 
-@pytest.mark.slow
 def test_gives_the_application_a_user_that_carries_it(
     own_set: Set, environment: dict[str, str]
 ) -> None:
@@ -302,7 +302,6 @@ def test_takes_away_rights_that_somebody_added(own_set: Set) -> None:
     }
 
 
-@pytest.mark.slow
 def test_makes_sure_of_users_while_a_member_is_down(own_set: Set) -> None:
     with own_set.as_admin() as client:
         client[NAME].command("dropUser", "inn")
@@ -350,7 +349,6 @@ def test_refuses_a_set_of_another_name(own_set: Set) -> None:
         own_set.init(MONGODB_URI=uri)
 
 
-@pytest.mark.slow
 def test_says_so_when_there_is_no_primary(own_set: Set) -> None:
     with own_set.as_admin() as client:
         primary = client.admin.command("hello")["primary"]
@@ -494,7 +492,6 @@ def start_empty(member: Server) -> None:
     start_and_wait(member)
 
 
-@pytest.mark.slow
 def test_goes_on_with_the_one_that_is_left(own_set: Set) -> None:
     left, fallen = lose_two(own_set)
 
@@ -517,7 +514,6 @@ def test_goes_on_with_the_one_that_is_left(own_set: Set) -> None:
     own_set.wait_for_secondaries()
 
 
-@pytest.mark.slow
 def test_lets_members_that_come_back_empty_vote_for_the_one_that_is_left(own_set: Set) -> None:
     left, fallen = lose_two(own_set)
 
@@ -531,7 +527,6 @@ def test_lets_members_that_come_back_empty_vote_for_the_one_that_is_left(own_set
         assert client[NAME]["things"].find_one() == {"_id": "kept"}
 
 
-@pytest.mark.slow
 def test_takes_no_silent_member_for_a_lost_one(own_set: Set) -> None:
     own_set.wait_for_secondaries()
     with own_set.as_admin() as client:
@@ -583,7 +578,6 @@ def test_takes_no_silent_member_for_a_lost_one(own_set: Set) -> None:
         assert len(client.admin.command("replSetGetConfig")["config"]["members"]) == 3
 
 
-@pytest.mark.slow
 def test_takes_one_that_starts_again_for_no_lost_one(own_set: Set, monkeypatch: Patch) -> None:
     own_set.wait_for_secondaries()
     restarted = own_set.members[0]
@@ -625,7 +619,6 @@ def test_takes_a_name_service_that_is_silent_for_no_loss(monkeypatch: Patch) -> 
     assert changes._why_gone("member:27017") is None
 
 
-@pytest.mark.slow
 def test_goes_on_with_a_hidden_member_that_stays_behind(own_set: Set) -> None:
     own_set.wait_for_secondaries()
     with own_set.as_admin() as client:
@@ -661,7 +654,6 @@ def test_goes_on_with_a_hidden_member_that_stays_behind(own_set: Set) -> None:
     own_set.wait_for_secondaries()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("traits", "state", "refusal"),
     [
