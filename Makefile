@@ -10,12 +10,13 @@ PRODUCTION := BOOKINGSITE_ENV=production ALLOWED_HOSTS=bookings.example \
 	SITE_URL=https://bookings.example EMAIL_HOST=127.0.0.1 EMAIL_FROM=bookings@bookings.example \
 	DJANGO_SETTINGS_MODULE=bookingsite.settings
 
-.PHONY: help run test check messages docs checkov lock version release
+.PHONY: help run test bench check messages docs checkov lock version release
 
 help:
 	@echo 'make run     run the site on 127.0.0.1 (PORT, MONGO_PORT, REDIS_PORT, MONGODB_URI, REDIS_URL)'
 	@echo 'make test    run the tests against real servers (SLOW=1 for all tests, PYTHON, PYTEST_ARGS, ROUNDS)'
 	@echo 'make check   lint, types, layers, deployment settings, migrations, API schema'
+	@echo 'make bench   measure the site (PEER_COMMAND, BASELINE, COMPARE, BOOKINGS, SCENARIOS, ROUNDS, SECONDS)'
 	@echo 'make messages update locale/ from the texts of pages and letters'
 	@echo 'make docs    build docs/ into a website, in var/docs'
 	@echo 'make lock    write requirements*.txt from requirements*.in (LOCK_ARGS, such as --upgrade)'
@@ -31,6 +32,11 @@ run:
 test:
 	@$(PYTHON) -m local.preflight test
 	@$(VENV) -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+
+# bench/load/__main__.py explains the variables.
+bench:
+	@$(PYTHON) -m local.preflight check
+	@$(VENV) -m bench.load
 
 check:
 	@$(PYTHON) -m local.preflight check
