@@ -4,6 +4,7 @@ Code that must be atomic or fast reads and writes the same collections through p
 """
 
 from datetime import date, time
+from typing import Any
 from zoneinfo import available_timezones
 
 from bson import ObjectId
@@ -11,6 +12,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
+from django.dispatch import Signal
 from django_mongodb_backend.fields import ObjectIdAutoField, ObjectIdField
 
 # Ids appear in URLs, keys and slots, so they contain nothing that needs escaping there.
@@ -294,6 +296,27 @@ class VerifiedAddress(models.Model):
         return self.address
 
 
+# Sent after an update or insert of many rows, for which Django sends no signal of its own.
+changed_at_once = Signal()
+
+
+class SignallingQuerySet(models.QuerySet):
+    """Tells others about every change. Processes keep some rows in memory
+    (bookings/infrastructure/recent_reads.py)."""
+
+    def update(self, **values: Any) -> int:
+        changed = super().update(**values)
+        changed_at_once.send(self.model)
+        return changed
+
+    update.alters_data = True  # type: ignore[attr-defined]
+
+    def bulk_create(self, *args: Any, **options: Any) -> Any:
+        made = super().bulk_create(*args, **options)
+        changed_at_once.send(self.model)
+        return made
+
+
 class ApiClient(models.Model):
     """A partner that calls the API. Its bookings belong to it, no matter which token it used."""
 
@@ -304,6 +327,8 @@ class ApiClient(models.Model):
     )
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = SignallingQuerySet.as_manager()
 
     class Meta:
         db_table = "api_clients"

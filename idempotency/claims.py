@@ -14,11 +14,11 @@ answer to the durable store, together with its effect. `recover(digest)` finds i
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from redis import Redis
 from redis.client import Pipeline
@@ -71,6 +71,20 @@ Recover = Callable[[str], Answer | None]
 Also = Callable[[Pipeline], None]
 
 
+class Company(Protocol):
+    """Other commands that travel to Redis in the same round trip as a claim.
+
+    `answered` gets their results, with exceptions in place of those that failed; `failed` is called
+    if Redis does not answer. If one of them raises, the claim is given back.
+    """
+
+    def queue(self, pipeline: Pipeline) -> None: ...
+
+    def answered(self, results: Sequence[Any]) -> None: ...
+
+    def failed(self) -> None: ...
+
+
 class Claims:
     """The claims of one application, in one Redis, named `<prefix><digest>`."""
 
@@ -86,24 +100,19 @@ class Claims:
         self._prefix = prefix
 
     @contextmanager
-    def claim(self, digest: str, *, recover: Recover) -> Iterator["Claim"]:
+    def claim(
+        self, digest: str, *, recover: Recover, company: Company | None = None
+    ) -> Iterator["Claim"]:
         """Claims the digest inside a `with`. A claim that is not settled by the end is abandoned.
 
         `recover` finds the success in the durable store under the digest, or returns None. It must
         see only durable data. Raises InProgress if another owner holds the claim and no success can
         be recovered. If Redis is down or does not answer, the work goes on unclaimed, and the
-        durable store decides.
+        durable store decides. `company` is asked for in the same round trip.
         """
         claim = Claim(self, digest, recover, owner=secrets.token_hex(16))
         try:
-            state, *rest = self._client.eval(
-                _CLAIM,
-                1,
-                self._prefix + digest,
-                claim.owner,
-                self._lease_ms,
-                int(time.time() * 1000),
-            )
+            state, *rest = self._ask(claim, company)
         except RedisError:
             # Redis may have granted the claim all the same, so `finish` tries with this owner.
             claim.is_known = False
@@ -127,6 +136,31 @@ class Claims:
         finally:
             if claim.is_open:
                 claim.abandon()
+
+    def _ask(self, claim: "Claim", company: Company | None) -> Any:
+        """What the claim's script returns. Raises RedisError, or what the company raises."""
+        command = (
+            *(_CLAIM, 1, self._prefix + claim.digest),
+            *(claim.owner, self._lease_ms, int(time.time() * 1000)),
+        )
+        if company is None:
+            return self._client.eval(*command)
+        try:
+            with self._client.pipeline(transaction=False) as pipeline:
+                company.queue(pipeline)
+                pipeline.eval(*command)
+                *others, claimed = pipeline.execute(raise_on_error=False)
+        except RedisError:
+            company.failed()
+            raise
+        try:
+            company.answered(others)
+        except BaseException:
+            claim.abandon()
+            raise
+        if isinstance(claimed, Exception):
+            raise claimed
+        return claimed
 
     def look_up(self, digest: str) -> "Record | None":
         """The record of a digest, for operators; None if there is none. Raises RedisError."""

@@ -7,26 +7,31 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from bookings.domain.callers import Caller, caller_of_user
-from bookings.people.tokens import find_caller
+from bookings.people import tokens
+
+KEYWORD = "Bearer"
+
+
+def token_of(request: Request) -> str | None:
+    """The token in the request's header, or None if it sends none."""
+    keyword, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    return token.strip() if keyword.lower() == KEYWORD.lower() else None
 
 
 class TokenAuthentication(BaseAuthentication):
     """`Authorization: Bearer TOKEN`; `request.user` becomes the Caller."""
 
-    keyword = "Bearer"
-
     def authenticate(self, request: Request) -> tuple[Caller, None] | None:
-        header = request.headers.get("Authorization", "")
-        keyword, _, token = header.partition(" ")
-        if keyword.lower() != self.keyword.lower():
+        token = token_of(request)
+        if token is None:
             return None
-        caller = find_caller(token.strip())
+        caller = tokens.known_caller(token) or tokens.find_caller(token)
         if caller is None:
             raise AuthenticationFailed("This token is unknown or has been revoked.")
         return caller, None
 
     def authenticate_header(self, request: Request) -> str:
-        return self.keyword
+        return KEYWORD
 
 
 class CustomerSessionAuthentication(SessionAuthentication):

@@ -3,16 +3,17 @@
 bookings/infrastructure/throttles.py counts the requests.
 """
 
-from typing import TYPE_CHECKING, Any
+import math
+from typing import Any
 
 from django.conf import settings
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
 
 from bookings.infrastructure import throttles
-
-if TYPE_CHECKING:  # at run time the two would import each other
-    from rest_framework.views import APIView
+from bookings.infrastructure.opening import Opening
+from bookings.infrastructure.throttles import WindowCount
+from bookings.refusals import Throttled
 
 
 class WindowThrottle(SimpleRateThrottle):
@@ -24,18 +25,18 @@ class WindowThrottle(SimpleRateThrottle):
 
     duration: int  # seconds of a window, read from the rate by the framework
     num_requests: int
-    retry_after_s = 0.0
 
-    def allow_request(self, request: Request, view: "APIView") -> bool:
-        name = self.get_cache_key(request, view)
+    def queue(self, opening: Opening, request: Request) -> None:
+        """Counts the request when the opening is sent, which raises Throttled over the limit."""
+        name = self.get_cache_key(request, None)
         if settings.API_THROTTLE == "off" or name is None:
-            return True
-        counted = throttles.count(name, window_s=self.duration)
-        self.retry_after_s = counted.left_s
-        return counted.number <= self.num_requests
+            return
 
-    def wait(self) -> float:
-        return self.retry_after_s
+        def judge(counted: WindowCount) -> None:
+            if counted.number > self.num_requests:
+                raise Throttled(retry_after_s=math.ceil(counted.left_s))
+
+        throttles.queue_count(opening, name, window_s=self.duration, counted=judge)
 
 
 class RemoteAddressThrottle(WindowThrottle):

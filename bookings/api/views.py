@@ -1,17 +1,18 @@
 """The REST API: each view reads the request, makes one service call and sends its outcome."""
 
-import math
 from datetime import date
 from typing import Any
 
 from bson import ObjectId
 from bson.errors import InvalidId
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from bookings.api import shapes
+from bookings.api.authentication import token_of
 from bookings.api.parsing import read_json
 from bookings.api.schema import (
     availability_schema,
@@ -30,10 +31,13 @@ from bookings.catalogue import inventory
 from bookings.domain.booking import STATUSES
 from bookings.domain.callers import Caller
 from bookings.domain.stay_request import ID, MAX_GUESTS, MAX_USER_ID, parse_date
+from bookings.infrastructure import recent_reads
 from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.opening import Opening
 from bookings.infrastructure.texts import is_plain_line
 from bookings.infrastructure.throttles import remote_address_of
-from bookings.refusals import Fault, Throttled, UnsupportedMediaType, ValidationFailed
+from bookings.people import tokens
+from bookings.refusals import Fault, Refusal, UnsupportedMediaType, ValidationFailed
 from bookings.stays import create, lifecycle, reading
 from bookings.stays.create import Outcome
 from idempotency import keys
@@ -48,19 +52,64 @@ class ApiRequest(Request):
     deadline: Deadline
 
 
-class ApiView(APIView):
-    """Counts requests by remote address before authentication, to throttle guesses at tokens."""
+class CallerMayHaveChanged(Exception):
+    """Something changed since this process read who the caller is, so the request starts again."""
 
-    throttle_classes = (CallerThrottle,)
+
+class ApiView(APIView):
+    """Counts each request by remote address and by caller, and finds out who is calling.
+
+    What Redis is asked for that goes out in one round trip (`opening`). A view that claims
+    a key passes it on to the claim. A caller that this process does not know is counted by address
+    before MongoDB is asked, which limits guesses at tokens.
+    """
+
+    passes_on_opening: tuple[str, ...] = ()  # the methods that do
+
+    opening: Opening
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        self.opening = Opening()
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        except CallerMayHaveChanged:
+            # Everything that was kept has been dropped, so this time the caller is read.
+            self.opening = Opening()
+            return super().dispatch(request, *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        by_remote_address = RemoteAddressThrottle()
-        if not by_remote_address.allow_request(request, self):
-            raise Throttled(retry_after_s=math.ceil(by_remote_address.wait()))
+        RemoteAddressThrottle().queue(self.opening, request)
+        token = token_of(request)
+        is_known = token is not None and tokens.known_caller(token) is not None
+
+        def look_for_change(dropped: bool) -> None:
+            if dropped and is_known:
+                raise CallerMayHaveChanged
+
+        recent_reads.queue_generation(self.opening, noted=look_for_change)
+        if not is_known:
+            self.opening.send()
         super().initial(request, *args, **kwargs)
+        if request.method not in self.passes_on_opening:
+            self.opening.send()
+
+    def check_throttles(self, request: Request) -> None:
+        CallerThrottle().queue(self.opening, request)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        if isinstance(exc, CallerMayHaveChanged):
+            raise exc
+        try:
+            # A request that was refused before its claim counts, too.
+            self.opening.send()
+        except Refusal as throttled:
+            exc = throttled
+        return super().handle_exception(exc)
 
 
 class BookingsView(ApiView):
+    passes_on_opening = ("POST",)
+
     @create_schema
     def post(self, request: ApiRequest) -> HttpResponse:
         return send(
@@ -70,6 +119,7 @@ class BookingsView(ApiView):
                 read_payload=lambda: read_json(request),
                 deadline=request.deadline,
                 remote_address=remote_address_of(request),
+                opening=self.opening,
             )
         )
 

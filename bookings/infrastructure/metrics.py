@@ -21,6 +21,9 @@ Operation = Literal["create", "confirm", "extend", "cancel", "move", "block", "m
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 Step = Literal["claim", "lock", "txn", "finish"]
 
+# What a process keeps for two seconds.
+RecentName = Literal["callers"]
+
 # From one round trip to Redis to the deadline of a request (10 s).
 STEP_BUCKETS_S = (
     *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
@@ -67,6 +70,12 @@ holds_refused = Counter(
     "bookingsite_holds_refused",
     "Holds that were refused because of a limit on holds, by limit.",
     ["limit"],
+    registry=REGISTRY,
+)
+recent_reads = Counter(
+    "bookingsite_recent_reads",
+    "Looks for what this process read from MongoDB a moment ago; a miss read it again.",
+    ["what", "result"],
     registry=REGISTRY,
 )
 mongodb_errors = Counter(
@@ -117,6 +126,8 @@ for _result in LOCK_RESULTS:
     locks.labels(_result)
 for _limit in HOLD_LIMITS:
     holds_refused.labels(_limit)
+for _what, _result in product(get_args(RecentName), ("hit", "miss")):
+    recent_reads.labels(_what, _result)
 for _cause in CONFLICT_CAUSES:
     conflicts.labels(_cause)
 for _kind in ("passing", "other"):

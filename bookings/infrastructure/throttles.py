@@ -9,13 +9,17 @@ import ipaddress
 import math
 import re
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.conf import settings
 from django.core.cache import caches
+from django.core.cache.backends.base import default_key_func
 from django.http import HttpRequest
 from redis.exceptions import RedisError
 from rest_framework.throttling import BaseThrottle
+
+from bookings.infrastructure.opening import Opening
 
 # The smallest network that a provider gives to a customer, who can use all its addresses.
 IPV6_PREFIX = 64
@@ -38,6 +42,23 @@ def count(name: str, *, window_s: int) -> WindowCount:
     window = int(now_s // window_s)
     number = _increment(f"{name}:{window}", 1, window_s)
     return WindowCount(number, (window + 1) * window_s - now_s)
+
+
+def queue_count(
+    opening: Opening, name: str, *, window_s: int, counted: Callable[[WindowCount], None]
+) -> None:
+    """Adds one, as `count` does, when the opening is sent; `counted` gets the result."""
+    now_s = time.time()
+    window = int(now_s // window_s)
+    entry = f"{name}:{window}"
+    left_s = (window + 1) * window_s - now_s
+    key = default_key_func(entry, "throttle", 1)  # as the cache of this name does
+    opening.add(
+        ("INCR", key),
+        ("EXPIRE", key, window_s + 1, "NX"),
+        answered=lambda results: counted(WindowCount(int(results[0]), left_s)),
+        failed=lambda: counted(WindowCount(_increment_in("process", entry, 1, window_s), left_s)),
+    )
 
 
 def count_in_all(name: str, *, times: int = 1, kept_s: int) -> int:

@@ -33,6 +33,7 @@ from bookings.domain.callers import Caller
 from bookings.domain.stay_request import StayRequest, judge_payload
 from bookings.infrastructure import clock, connections, metrics
 from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.opening import Opening
 from bookings.infrastructure.step_timing import Steps
 from bookings.points import reached
 from bookings.refusals import (
@@ -80,6 +81,7 @@ def create_booking(
     as_staff: bool = False,
     remote_address: str | None = None,
     mailbox_digest: str | None = None,
+    opening: Opening | None = None,
 ) -> Outcome:
     """Books or holds rooms for a stay, at most once for each caller and key.
 
@@ -92,7 +94,7 @@ def create_booking(
     the person for whom staff book. With `as_staff` no limit on holds applies, and the night that
     has begun can be sold until the hotel's end of day. `remote_address` is the visitor's, as
     `remote_address_of` returns it. `mailbox_digest` stands for an e-mail address that the visitor
-    has confirmed.
+    has confirmed. `opening` is what else the request asks Redis; the claim takes it along.
     """
     steps = Steps("create")
 
@@ -104,7 +106,7 @@ def create_booking(
     digest = keys.digest_of(caller=str(caller), operation="create", target="", key=key)
 
     # 2. Claim it. If the key has its answer already, replay that.
-    with claim_key(digest, recover=lookups.find_answer, steps=steps) as claim:
+    with claim_key(digest, recover=lookups.find_answer, steps=steps, opening=opening) as claim:
         if claim.replay:
             return replay(claim.replay, key, read_payload, steps)
         reached("after_claim")

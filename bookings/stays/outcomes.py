@@ -15,6 +15,7 @@ from typing import Any
 from django.conf import settings
 
 from bookings.infrastructure import connections, metrics
+from bookings.infrastructure.opening import Opening
 from bookings.infrastructure.step_timing import Steps
 from bookings.refusals import IdempotencyInProgress, InvalidIdempotencyKey, KeyReused, Refusal
 from bookings.stays import answers
@@ -63,8 +64,10 @@ def read_key(header: str | None, *, accept_server_made: bool = False) -> str | N
 
 
 @contextmanager
-def claim_key(digest: str, *, recover: Recover, steps: Steps) -> Iterator[Claim]:
-    """Holds the claim on a key inside a `with`.
+def claim_key(
+    digest: str, *, recover: Recover, steps: Steps, opening: Opening | None = None
+) -> Iterator[Claim]:
+    """Holds the claim on a key inside a `with`. `opening` is sent along with it.
 
     Raises IdempotencyInProgress if another request holds it. Exceptions are counted as the
     request's outcome.
@@ -74,7 +77,9 @@ def claim_key(digest: str, *, recover: Recover, steps: Steps) -> Iterator[Claim]
         with ExitStack() as stack:
             try:
                 with steps.timed("claim"):
-                    claim = stack.enter_context(claims.claim(digest, recover=recover))
+                    claim = stack.enter_context(
+                        claims.claim(digest, recover=recover, company=opening)
+                    )
             except InProgress as error:
                 metrics.claims.labels(steps.operation, "in_progress").inc()
                 raise IdempotencyInProgress(retry_after_s=error.retry_after_s) from error

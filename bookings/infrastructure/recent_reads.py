@@ -1,0 +1,166 @@
+"""What this process read from MongoDB a moment ago, so that not every request reads it again.
+
+An entry is used for two seconds at most. A process that changes something calls `announce_change`:
+that drops its own entries at once, and gives `generation` in Redis another value. Each request of
+the API asks for that value in the same round trip as its limits and its claim (`opening.py`). If it
+is not the one that this process knows, all entries are dropped before the answer is made. So a
+change counts everywhere at once while Redis answers, and within two seconds when it does not.
+
+The value can only shorten the life of an entry. It is random and not a number that rises, since a
+Redis that lost its memory would count the same numbers again.
+"""
+
+import logging
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from django.db.models import Model
+from django.db.models.signals import post_delete, post_save
+from django.dispatch import receiver
+from redis.exceptions import RedisError
+
+from bookings.infrastructure import connections, metrics
+from bookings.infrastructure.opening import Opening
+from bookings.models import ApiClient, ApiToken, changed_at_once
+
+logger = logging.getLogger(__name__)
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+MAX_AGE_S = 2.0
+
+GENERATION = "generation"
+
+# The models whose rows processes keep.
+KEPT = (ApiClient, ApiToken)
+
+
+@dataclass(frozen=True)
+class _Entry(Generic[Value]):
+    value: Value
+    read_at_s: float
+
+    @property
+    def is_recent(self) -> bool:
+        # The monotonic clock: no one sets it, and the limit is a length of time.
+        return time.monotonic() - self.read_at_s < MAX_AGE_S
+
+
+class RecentReads(Generic[Key, Value]):
+    """The results of one function that reads from MongoDB, by its argument.
+
+    `read` returns None for what does not exist; that is not kept, so strangers cannot fill the
+    memory. The entry used longest ago makes room.
+    """
+
+    def __init__(
+        self, name: metrics.RecentName, read: Callable[[Key], Value | None], *, most: int
+    ) -> None:
+        self._name = name
+        self._read = read
+        self._most = most
+        self._entries: OrderedDict[Key, _Entry[Value]] = OrderedDict()
+        self._mutex = threading.Lock()
+        # One thread reads, and the others then find what it read.
+        self._reading = threading.Lock()
+        _all.append(self)
+
+    def peek(self, key: Key) -> Value | None:
+        """The value, if it was read a moment ago; asks no one."""
+        with self._mutex:
+            entry = self._entries.get(key)
+            if entry is None or not entry.is_recent:
+                return None
+            self._entries.move_to_end(key)
+        metrics.recent_reads.labels(self._name, "hit").inc()
+        return entry.value
+
+    def get(self, key: Key) -> Value | None:
+        """The value as it was at most MAX_AGE_S ago; None if there is none."""
+        if (value := self.peek(key)) is not None:
+            return value
+        with self._reading:
+            if (value := self.peek(key)) is not None:
+                return value
+            return self.read_now(key)
+
+    def read_now(self, key: Key) -> Value | None:
+        """Reads the value now, and keeps it for later requests."""
+        began_at_s, change = time.monotonic(), _last_change
+        value = self._read(key)
+        metrics.recent_reads.labels(self._name, "miss").inc()
+        with self._mutex:
+            # If something changed while we read, we may have read what was before.
+            if value is not None and change is _last_change:
+                self._entries[key] = _Entry(value, began_at_s)
+                if len(self._entries) > self._most:
+                    self._entries.popitem(last=False)
+        return value
+
+    def drop(self) -> None:
+        """Forgets every entry."""
+        with self._mutex:
+            self._entries.clear()
+
+
+_all: list[RecentReads] = []
+
+# Another object for each change that this process knows of.
+_last_change = object()
+_known_generation: bytes | None = None
+
+
+def announce_change() -> None:
+    """Has every process read again. Call it once the change is durable.
+
+    A process that dies before it calls this leaves the others what they read for MAX_AGE_S.
+    """
+    _drop_all()
+    try:
+        connections.redis().set(GENERATION, secrets.token_hex(8))
+    except RedisError:
+        logger.warning("change_not_announced")
+
+
+@receiver((post_save, post_delete))
+def _announce_row(sender: type[Model], **_: Any) -> None:
+    if sender in KEPT:
+        announce_change()
+
+
+@receiver(changed_at_once)
+def _announce_rows(**_: Any) -> None:
+    announce_change()
+
+
+def note_generation(generation: bytes | None) -> bool:
+    """Takes note of the value in Redis; returns whether entries had to be dropped for it."""
+    global _known_generation
+    if generation == _known_generation:
+        return False
+    _drop_all()
+    # Afterwards, or another thread could use an old entry and believe that it is new.
+    _known_generation = generation
+    return True
+
+
+def queue_generation(opening: Opening, *, noted: Callable[[bool], None]) -> None:
+    """Asks for the value in Redis; `noted` gets whether entries had to be dropped for it."""
+    opening.add(
+        ("GET", GENERATION),
+        answered=lambda results: noted(note_generation(results[0])),
+        failed=lambda: None,  # then MAX_AGE_S bounds what is used
+    )
+
+
+def _drop_all() -> None:
+    global _last_change
+    _last_change = object()
+    for reads in _all:
+        reads.drop()
