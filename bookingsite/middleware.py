@@ -147,15 +147,15 @@ class RequestMiddleware:
 
 
 def _with_page(request: HttpRequest, response: HttpResponse) -> HttpResponse:
-    """The response; for Django's empty 405, a page that says what to do instead.
+    """The response; for Django's empty 405, with a page that says what to do instead.
 
-    People meet it when they reload or bookmark the address of a button.
+    People meet it when they reload or bookmark the URL of a button. Headers and cookies stay.
     """
-    if not isinstance(response, HttpResponseNotAllowed):
-        return response
-    page = answer_refusal(request, MethodNotAllowed())
-    page["Allow"] = response["Allow"]
-    return page
+    if isinstance(response, HttpResponseNotAllowed):
+        page = answer_refusal(request, MethodNotAllowed())
+        response["Content-Type"] = page["Content-Type"]
+        response.content = page.content
+    return response
 
 
 def _route_of(request: HttpRequest) -> str:

@@ -139,7 +139,13 @@ def answer_refusal(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     if request.path_info.startswith("/api/"):
         return respond(refusal, request)
     template = "try_again.html" if isinstance(refusal, refusals.TryAgain) else "error.html"
-    context = {"title": title_of(refusal.code), "sentence": explain(refusal.code)}
+    context = {
+        "title": title_of(refusal.code),
+        "sentence": explain(refusal.code),
+        "is_for_staff": request.path_info.startswith("/admin/"),
+        # A button of a booking leads back to its booking.
+        "may_go_back": isinstance(refusal, refusals.MethodNotAllowed),
+    }
     response = render(request, template, context, status=refusal.status)
     if refusal.retry_after_s is not None:
         response["Retry-After"] = str(refusal.retry_after_s)

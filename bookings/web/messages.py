@@ -55,10 +55,11 @@ SENTENCES: dict[str, Promise] = {
         "Your account isn’t allowed to do this. Log in with an account that is."
     ),
     "NOT_FOUND": _("We can’t find that page."),
-    "METHOD_NOT_ALLOWED": _("You can’t do that here. Start again from one of these pages."),
+    "METHOD_NOT_ALLOWED": _(
+        "This page opens only when you press a button on another page. Start again from here."
+    ),
     "NOT_ACCEPTABLE": _(
-        "We can’t show this in the format your browser asked for. Start again from one of these "
-        "pages."
+        "We can’t show this in the format your browser asked for. Start again from here."
     ),
     "REQUEST_TIMEOUT": _(
         "Your form took too long to reach us, so we haven’t done anything. Go back and send it "
@@ -84,7 +85,7 @@ TITLES: dict[str, Promise] = {
     "MALFORMED_JSON": _("Bad request"),
     "PERMISSION_DENIED": _("Not allowed"),
     "NOT_FOUND": _("Page not found"),
-    "METHOD_NOT_ALLOWED": _("Not possible here"),
+    "METHOD_NOT_ALLOWED": _("You can’t open this page directly"),
     "REQUEST_TIMEOUT": _("Request timed out"),
     "PAYLOAD_TOO_LARGE": _("Too much text"),
     "THROTTLED": _("Too many requests"),

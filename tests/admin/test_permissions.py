@@ -7,7 +7,6 @@ except for middleware and rendering, which the tests of the pages cover.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
@@ -20,7 +19,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from django.test import RequestFactory
-from django.urls import URLResolver, get_resolver, resolve
+from django.urls import resolve
 
 from bookings.domain.callers import Caller
 from bookings.front_desk import blocks
@@ -35,6 +34,7 @@ from bookings.people.roles import FRONT_DESK, MANAGER
 from tests.calls import CUSTOMER, book
 from tests.conftest import night
 from tests.hotels import put_night
+from tests.url_patterns import patterns_of_site
 
 pytestmark = pytest.mark.mongo
 
@@ -192,16 +192,11 @@ def expected() -> dict[str, dict[tuple[str, str], int]]:
 
 def patterns() -> list[str]:
     """Returns every pattern of the site's URLs that begins with admin/, once."""
-
-    def walk(items: Any, before: str) -> Iterator[str]:
-        for item in items:
-            pattern = before + str(item.pattern)
-            if isinstance(item, URLResolver):
-                yield from walk(item.url_patterns, pattern)
-            elif pattern.startswith("admin/"):
-                yield pattern.removeprefix("admin/")
-
-    found = dict.fromkeys(walk(get_resolver().url_patterns, ""))
+    found = [
+        pattern.removeprefix("admin/")
+        for pattern in patterns_of_site()
+        if pattern.startswith("admin/")
+    ]
     return [
         "(application)" if "app_label" in pattern else pattern or "(index)" for pattern in found
     ]

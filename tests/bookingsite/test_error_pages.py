@@ -1,18 +1,21 @@
-"""The pages that appear when MongoDB or the session has failed."""
+"""The pages that appear when MongoDB or the session has failed, or a URL takes no GET."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.http import HttpRequest
 from django.shortcuts import render
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 from django.urls import resolve
 from django.utils.functional import SimpleLazyObject
 
 from bookings.refusals import NotFound, ServerError, TryAgain
 from tests.pages import Page
+from tests.url_patterns import patterns_of_site
 
 
 class Unreadable:
@@ -74,3 +77,61 @@ def test_never_puts_a_password_into_the_page() -> None:
     response = render(request, "try_again.html", {"refusal": TryAgain()})
 
     assert "s3cret" not in response.content.decode()
+
+
+# --- URLs of buttons ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def staff(database: None) -> Client:
+    browser = Client(raise_request_exception=False)
+    browser.force_login(User.objects.create_superuser("staff", password="correct horse"))
+    return browser
+
+
+def urls_of_pages() -> list[str]:
+    """Returns a URL for each pattern that may be a page, with an id that names nothing."""
+    return [
+        "/" + re.sub("<.*?>", "5f", pattern)
+        for pattern in patterns_of_site()
+        if not pattern.startswith(("api/", "metrics")) and "(" not in pattern
+    ]
+
+
+@pytest.mark.mongo
+@pytest.mark.parametrize("language", ["en", "de"])
+def test_answers_with_a_page_where_only_a_button_leads(staff: Client, language: str) -> None:
+    headers = {"accept-language": language}
+    answers = {url: staff.get(url, headers=headers) for url in urls_of_pages()}
+    refused = {url: answer for url, answer in answers.items() if answer.status_code == 405}
+    assert {url.split("/")[1] for url in refused} >= {"hold", "bookings", "language", "admin"}
+
+    for url, answer in refused.items():
+        page = Page(answer.content.decode())
+        is_admin = url.startswith("/admin/")
+        said = "öffnen" if language == "de" and not is_admin else "You can’t open this page"
+        assert said in page.text, url
+        assert answer["Allow"].startswith("POST"), url
+        assert answer["Content-Type"] == "text/html; charset=utf-8", url
+        assert answer["X-Frame-Options"] == "DENY", url
+        assert "no-store" in answer["Cache-Control"], url
+        assert ("/admin/" in page.links.values()) == is_admin, url
+        assert ("/bookings" in page.links.values()) != is_admin, url
+        assert ("/bookings/5f" in page.links.values()) == url.startswith("/bookings/"), url
+
+
+@pytest.mark.mongo
+def test_answers_a_head_of_a_button_as_a_get_without_the_page(staff: Client) -> None:
+    for url in urls_of_pages():
+        got, asked = staff.get(url), staff.head(url)
+        if got.status_code == 405:
+            assert (asked.status_code, asked["Allow"], asked.content) == (405, got["Allow"], b"")
+            assert asked["Content-Type"] == got["Content-Type"], url
+
+
+@pytest.mark.mongo
+def test_leads_staff_back_to_the_admin(staff: Client) -> None:
+    page = Page(staff.get("/admin/nothing/").content.decode())
+
+    assert page.links["Go to the admin"] == "/admin/"
+    assert "/bookings" not in page.links.values()
