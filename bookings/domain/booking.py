@@ -208,6 +208,22 @@ class Booking:
         return Seen(self.version, len(self.history))
 
     @property
+    def was_booked(self) -> bool:
+        """Whether it is or was more than a hold. A booking without a hold never had an end."""
+        return (
+            self.status == CONFIRMED
+            or self.expires_at is None
+            or any(change.event == "confirmed" for change in self.history)
+        )
+
+    @property
+    def was_cancelled_by_staff(self) -> bool:
+        """Whether staff cancelled it: only they give a reason."""
+        return any(
+            change.event == "cancelled" and change.reason is not None for change in self.history
+        )
+
+    @property
     def slots(self) -> list[str]:
         """The slots that the booking keeps: each room on each night, as in the unique index."""
         return slots_of(self.rooms, self.check_in, self.released_from or self.check_out)

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from django.core.mail import EmailMessage
 from django.utils import translation
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from pymongo.errors import PyMongoError
 
@@ -180,13 +181,11 @@ def _write_about(delivery: Delivery, booking: Booking, now: datetime) -> EmailMe
     mail = make_mail(
         delivery.event_id,
         to=booking.guest.email,
-        subject=_SUBJECTS[delivery.event] % {"hotel": hotel.name, "reference": booking.reference},
+        subject=_subject_of(delivery.event, booking)
+        % {"hotel": hotel.name, "reference": booking.reference},
         text=render_text(delivery.event, context),
     )
-    was_booked = booking.status == CONFIRMED or any(
-        change.event == "confirmed" for change in booking.history
-    )
-    if booking.expires_at is None or was_booked:
+    if booking.was_booked:
         is_off = booking.status == CANCELLED
         content = write_stay_file(booking, hotel=hotel, rooms=rooms, is_off=is_off)
         method = "CANCEL" if is_off else "PUBLISH"
@@ -194,7 +193,14 @@ def _write_about(delivery: Delivery, booking: Booking, now: datetime) -> EmailMe
     return mail
 
 
+def _subject_of(event: str, booking: Booking) -> Promise:
+    if event == NEWS_CANCELLED and not booking.was_booked:
+        return _HOLD_RELEASED
+    return _SUBJECTS[event]
+
+
 # Translated when a mail is written, into its guest's language.
+_HOLD_RELEASED = _("Hold released: %(hotel)s, %(reference)s")
 _SUBJECTS = {
     NEWS_CONFIRMED: _("Booked: %(hotel)s, %(reference)s"),
     NEWS_MOVED: _("Changed: %(hotel)s, %(reference)s"),

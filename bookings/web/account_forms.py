@@ -10,9 +10,22 @@ from django.utils.translation import gettext_lazy as _
 from bookings.domain.email_addresses import MAX_ADDRESS, normalise_address
 from bookings.infrastructure.texts import LineField
 from bookings.people import accounts
+from bookings.web.forms import too_long
 
 _EMAIL_INPUT = forms.EmailInput(attrs={"autocomplete": "email"})
-_TOO_LONG = _("Enter a shorter e-mail address.")
+_ADDRESS_ERRORS = {
+    "required": _("Enter your e-mail address."),
+    "max_length": _("Enter a shorter e-mail address."),
+}
+
+
+_PASSWORD_MISSING = {
+    "new_password1": _("Enter a new password."),
+    "new_password2": _("Enter the new password again."),
+}
+
+# As long as Django's own field for it.
+MAX_NAME = 150
 
 
 class LoginForm(AuthenticationForm):
@@ -26,6 +39,11 @@ class LoginForm(AuthenticationForm):
         super().__init__(*args, **kwargs)
         name = self.fields["username"]
         name.label = _("E-mail address or username")
+        name.error_messages |= {
+            "required": _("Enter your e-mail address or username."),
+            "max_length": _("Enter a shorter e-mail address."),
+        }
+        self.fields["password"].error_messages["required"] = _("Enter your password.")
         assert isinstance(name, UsernameField)
         name.max_length = MAX_ADDRESS
         name.widget.attrs.update(
@@ -44,7 +62,7 @@ class AddressForm(forms.Form):
         label=_("E-mail address"),
         max_length=MAX_ADDRESS,
         widget=_EMAIL_INPUT,
-        error_messages={"max_length": _TOO_LONG},
+        error_messages=_ADDRESS_ERRORS,
     )
 
     def clean_email(self) -> str:
@@ -58,7 +76,7 @@ class RegisterForm(AddressForm):
         label=_("E-mail address"),
         max_length=accounts.MAX_ACCOUNT_ADDRESS,
         widget=_EMAIL_INPUT,
-        error_messages={"max_length": _TOO_LONG},
+        error_messages=_ADDRESS_ERRORS,
     )
 
 
@@ -69,6 +87,8 @@ class PasswordForm(SetPasswordForm):
         super().__init__(user, *args, **kwargs)
         self.fields["new_password1"].label = _("New password")
         self.fields["new_password2"].label = _("Repeat the new password")
+        for name, sentence in _PASSWORD_MISSING.items():
+            self.fields[name].error_messages["required"] = sentence
 
 
 class NewAccountForm(PasswordForm):
@@ -76,7 +96,8 @@ class NewAccountForm(PasswordForm):
 
     name = LineField(
         label=_("Your name"),
-        max_length=150,
+        max_length=MAX_NAME,
+        error_messages={"required": _("Enter your name."), **too_long(MAX_NAME)},
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
     field_order = ["name", "new_password1", "new_password2"]

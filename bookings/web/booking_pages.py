@@ -15,9 +15,7 @@ from django.contrib.auth.models import User
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.formats import date_format
 from django.utils.functional import Promise
-from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
@@ -39,6 +37,7 @@ from bookings.web.messages import (
     CONFIRM_SENTENCES,
     EXTEND_SENTENCES,
     EXTENDED,
+    FORM_SENTENCES,
     GONE_ON_SENTENCES,
     LINK_IS_OVER,
     PASSING_CODES,
@@ -67,7 +66,9 @@ def confirm(request: TimedRequest, booking_id: str) -> HttpResponse:
     booking = _find(request, booking_id)
     form = GuestForm(request.POST)
     if not form.is_valid():
-        return _refuse(request, booking, form, code="VALIDATION_ERROR", status=400)
+        return _refuse(
+            request, booking, form, code="VALIDATION_ERROR", status=400, instead=FORM_SENTENCES
+        )
     key = request.POST.get("key", "")
     (shown,) = show_bookings([booking], now=clock.now())
     wish = _find_wish(request, booking)
@@ -122,9 +123,12 @@ def extend(request: TimedRequest, booking_id: str) -> HttpResponse:
     if said.code:
         return _refuse(request, booking, form, said=said, instead=EXTEND_SENTENCES)
     booking = _find(request, booking_id)
+    (shown,) = show_bookings([booking], now=clock.now())
+    # On a repeated click, the hold may have become a booking or have ended since.
+    notice = str(EXTENDED % {"until": shown.held_until}) if shown.is_held else ""
     if is_scripted(request) and not _find_changes(request, booking):
-        return _tell_end(booking, message=str(EXTENDED))
-    return _show(request, booking, form=form, notice=str(EXTENDED))
+        return _tell_end(booking, message=notice)
+    return _show(request, booking, form=form, notice=notice)
 
 
 @never_cache
@@ -258,11 +262,11 @@ def _tell_end(booking: Booking, *, message: str = "") -> HttpResponse:
     now = clock.now()
     (shown,) = show_bookings([booking], now=now)
     told: dict[str, Any] = {"state": shown.status, "message": message}
-    if shown.expires_at is not None and shown.expires_at_hotel is not None:
+    if shown.expires_at is not None:
         told |= {
             "now": iso(now),
             "expiresAt": iso(shown.expires_at),
-            "until": date_format(shown.expires_at_hotel, gettext("H:i")),
+            "until": shown.held_until,
             "mayExtend": shown.may_extend,
         }
     return JsonResponse(told)

@@ -6,6 +6,7 @@ from typing import Any
 from bson import ObjectId
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from bookings.catalogue.inventory import HotelFacts
@@ -30,7 +31,11 @@ STATUS_LABELS = {
     EXPIRED: _("Hold expired"),
 }
 
+# The label of a cancelled hold, which was never a booking.
+RELEASED = _("Released")
+
 NO_DATE = _("Enter a valid date, as YYYY-MM-DD.")
+NO_SUCH_PAGE = _("Start again from your newest bookings.")
 
 
 class WrittenDayField(forms.CharField):
@@ -50,17 +55,38 @@ class WrittenDayField(forms.CharField):
         return day
 
 
+class CountField(forms.IntegerField):
+    """A number from 1 to `most`, with one sentence for everything else."""
+
+    def __init__(self, *, label: Any, most: int) -> None:
+        sentence = format_lazy(_("Enter a whole number from 1 to {most}."), most=most)
+        codes = ("required", "invalid", "min_value", "max_value")
+        super().__init__(
+            label=label,
+            min_value=1,
+            max_value=most,
+            error_messages=dict.fromkeys(codes, sentence),
+        )
+
+
+def too_long(most: int) -> dict[str, Any]:
+    """The error message of a text field that takes at most this many characters."""
+    return {"max_length": format_lazy(_("Use at most {most} characters."), most=most)}
+
+
 class SearchForm(forms.Form):
     """Where, when and how many. `hotels` are the ones to choose from."""
 
     hotel = forms.ChoiceField(
         label=_("Hotel"),
-        error_messages={"invalid_choice": _("Choose a hotel from the list.")},
+        error_messages=dict.fromkeys(
+            ("required", "invalid_choice"), _("Choose a hotel from the list.")
+        ),
     )
     arrival = WrittenDayField(label=_("Arrival"))
     departure = WrittenDayField(label=_("Departure"))
-    guests = forms.IntegerField(label=_("Guests per room"), min_value=1, max_value=MAX_GUESTS)
-    rooms = forms.IntegerField(label=_("Rooms"), min_value=1, max_value=MAX_ROOMS)
+    guests = CountField(label=_("Guests per room"), most=MAX_GUESTS)
+    rooms = CountField(label=_("Rooms"), most=MAX_ROOMS)
 
     def __init__(self, data: Any, *, hotels: list[HotelFacts]) -> None:
         super().__init__(data)
@@ -106,7 +132,7 @@ class GuestForm(forms.Form):
     name = LineField(
         label=_("Name"),
         max_length=GUEST_FIELDS["name"],
-        error_messages={"required": _("Enter your name.")},
+        error_messages={"required": _("Enter your name."), **too_long(GUEST_FIELDS["name"])},
     )
     email = forms.EmailField(
         label=_("E-mail"),
@@ -114,10 +140,21 @@ class GuestForm(forms.Form):
         error_messages={
             "required": _("Enter your e-mail address."),
             "invalid": _("Enter an e-mail address such as name@example.org."),
+            **too_long(GUEST_FIELDS["email"]),
         },
     )
-    phone = LineField(label=_("Phone"), max_length=GUEST_FIELDS["phone"], required=False)
-    notes = LinesField(label=_("Anything we should know?"), max_length=MAX_NOTES, required=False)
+    phone = LineField(
+        label=_("Phone"),
+        max_length=GUEST_FIELDS["phone"],
+        required=False,
+        error_messages=too_long(GUEST_FIELDS["phone"]),
+    )
+    notes = LinesField(
+        label=_("Anything we should know?"),
+        max_length=MAX_NOTES,
+        required=False,
+        error_messages=too_long(MAX_NOTES),
+    )
 
     def clean_email(self) -> str:
         """Spells the address as accounts do, so that a search by address finds the booking."""
@@ -139,14 +176,16 @@ class ListForm(forms.Form):
         choices=[("", _("All")), *STATUS_LABELS.items()],
         error_messages={"invalid_choice": _("Choose a status from the list.")},
     )
-    cursor = forms.CharField(required=False, max_length=24)
+    cursor = forms.CharField(
+        required=False, max_length=24, error_messages={"max_length": NO_SUCH_PAGE}
+    )
 
     def clean_cursor(self) -> ObjectId | None:
         text = self.cleaned_data["cursor"]
         if not text:
             return None
         if not ObjectId.is_valid(text):
-            raise ValidationError(_("Start again from your newest bookings."))
+            raise ValidationError(NO_SUCH_PAGE)
         return ObjectId(text)
 
 

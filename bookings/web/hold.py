@@ -20,7 +20,13 @@ from bookings.stays import create, reading
 from bookings.web import limits, visitors
 from bookings.web.forms import GuestForm, HoldForm
 from bookings.web.intents import MAX_CHAIN, Intent, IntentKeys, keys_of
-from bookings.web.messages import ALREADY_YOURS, NOT_YOURS_ANY_MORE, PASSING_CODES, explain
+from bookings.web.messages import (
+    ALREADY_YOURS,
+    HOLD_SENTENCES,
+    NOT_YOURS_ANY_MORE,
+    PASSING_CODES,
+    explain,
+)
 from bookings.web.script_answers import ask_again, go, is_scripted
 from bookings.web.search import find_holds, held_as, stays_url
 from bookings.web.service_call import Said, ask
@@ -40,7 +46,9 @@ def hold(request: TimedRequest) -> HttpResponse:
     """Holds rooms for a stay, once for each key that a page contained."""
     form = HoldForm(request.POST, hotels=inventory.list_hotels())
     if not form.is_valid():
-        return go(request, reverse("home"), error=explain("VALIDATION_ERROR"))
+        return go(
+            request, reverse("home"), error=explain("VALIDATION_ERROR", instead=HOLD_SENTENCES)
+        )
     asked = form.cleaned_data
     intent = Intent(
         asked["hotel"],
@@ -124,12 +132,13 @@ def _refuse_hold(
             status=said.status,
             retry_after_s=said.retry_after_s,
         )
+    sentence = explain(said.code, instead=HOLD_SENTENCES)
     if said.code == EmailNeeded.code:
         # The page that asks for the e-mail address takes the same query.
         url = f"{reverse('hold_address')}?{results.partition('?')[2]}"
     else:
         url = reverse("bookings") if said.code == "TOO_MANY_HOLDS" else results
-    return visitors.keep_guest(request, go(request, url, error=explain(said.code)))
+    return visitors.keep_guest(request, go(request, url, error=sentence))
 
 
 def _typed_details(request: HttpRequest) -> dict[str, str]:

@@ -18,7 +18,7 @@ from bookings.people import account_letters
 from bookings.web import limits, visitors
 from bookings.web.account_forms import AddressForm
 from bookings.web.forms import SearchForm
-from bookings.web.messages import LINK_IS_OVER, MAILBOX_CONFIRMED, explain
+from bookings.web.messages import HOLD_SENTENCES, LINK_IS_OVER, MAILBOX_CONFIRMED, explain
 from bookings.web.script_answers import go
 from bookings.web.search import stays_url
 
@@ -30,7 +30,9 @@ def hold_address(request: HttpRequest) -> HttpResponse:
     """Asks for an e-mail address and orders a letter with a link back to the stay."""
     search = SearchForm(request.GET, hotels=inventory.list_hotels())
     if not search.is_valid():
-        return go(request, reverse("home"), error=explain("VALIDATION_ERROR"))
+        return go(
+            request, reverse("home"), error=explain("VALIDATION_ERROR", instead=HOLD_SENTENCES)
+        )
     form = AddressForm(request.POST if request.method == "POST" else None)
     if not form.is_valid():
         status = 400 if form.is_bound else 200

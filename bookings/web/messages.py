@@ -24,7 +24,7 @@ SENTENCES: dict[str, Promise] = {
         "you. Press the button again in a moment."
     ),
     "HOLD_EXPIRED": _("Your hold has expired. Hold the room again if it is still free."),
-    "KEY_MISMATCH": _("This hold was made somewhere else. Confirm it there."),
+    "KEY_MISMATCH": _("This hold was made in another browser or app. Confirm it there."),
     "PRICE_CHANGED": _(
         "The price has changed since you opened the page, so we haven’t booked anything. Check "
         "the new price and press the button if you agree."
@@ -46,7 +46,9 @@ SENTENCES: dict[str, Promise] = {
     "IDEMPOTENCY_KEY_REUSED": _(
         "This form has already been used. Press the button to start again."
     ),
-    "VALIDATION_ERROR": _("Check the form: something in it isn’t right."),
+    "VALIDATION_ERROR": _(
+        "This page is out of date or damaged, so we haven’t done anything. Reload it and try again."
+    ),
     "INVALID_IDEMPOTENCY_KEY": _("This form is damaged. Reload the page and try again."),
     "MALFORMED_JSON": _("We couldn’t read the form. Reload the page and try again."),
     "UNREADABLE_REQUEST": _("We couldn’t read the form. Reload the page and try again."),
@@ -67,9 +69,7 @@ SENTENCES: dict[str, Promise] = {
     ),
     "PAYLOAD_TOO_LARGE": _("That’s too much text. Shorten it and try again."),
     "UNSUPPORTED_MEDIA_TYPE": _("We couldn’t read the form. Reload the page and try again."),
-    "THROTTLED": _(
-        "That was too many requests at once. Wait a minute, then press the button again."
-    ),
+    "THROTTLED": _("You’ve sent too many requests. Wait a minute, then press the button again."),
     "SERVER_ERROR": _(
         "Something went wrong on our side. Check your bookings before you try again. We process "
         "the same form only once."
@@ -93,6 +93,12 @@ TITLES: dict[str, Promise] = {
 }
 
 # Sentences for actions in which the code asks the guest to do something else.
+FORM_SENTENCES: dict[str, Promise] = {
+    "VALIDATION_ERROR": _("We haven’t booked your stay yet. Correct the marked fields first."),
+}
+HOLD_SENTENCES: dict[str, Promise] = {
+    "VALIDATION_ERROR": _("We can’t hold this stay. Check your dates and choose a room again."),
+}
 CONFIRM_SENTENCES: dict[str, Promise] = {
     "HOLD_EXPIRED": _(
         "Your hold has expired, and someone else may have booked the room. Press “Hold it "
@@ -130,7 +136,7 @@ FORGOTTEN = _(
 NO_SUCH_MONTH = _("Enter a valid month, as YYYY-MM.")
 NOT_YOURS_ANY_MORE = _("This hold is no longer yours. See which rooms are free now.")
 ALREADY_YOURS = _("You’ve already booked this. We didn’t book it twice.")
-EXTENDED = _("You have more time now.")
+EXTENDED = _("Your hold now lasts until %(until)s, local time at the hotel.")
 MAILBOX_CONFIRMED = _(
     "Thank you. Now choose your room: we’ll hold it for a few minutes while you confirm."
 )

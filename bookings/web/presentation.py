@@ -16,6 +16,7 @@ from bookings.catalogue import calendars, inventory
 from bookings.catalogue.calendars import Obstacle
 from bookings.catalogue.inventory import HotelFacts
 from bookings.domain.booking import (
+    CANCELLED,
     CONFIRMED,
     EXPIRED,
     LATE_CONFIRM,
@@ -28,7 +29,7 @@ from bookings.domain.money import format_money
 from bookings.domain.stay_request import Guest, SeenStay
 from bookings.domain.told import Told, told_now, told_when_made
 from bookings.stays.lifecycle import LONGEST_HOLD, MAX_EXTENSIONS
-from bookings.web.forms import STATUS_LABELS
+from bookings.web.forms import RELEASED, STATUS_LABELS
 from bookings.web.intents import Intent
 
 # A sentence names at most this many runs of days.
@@ -86,6 +87,8 @@ class ShownBooking:
     may_confirm_late: bool
     cancel_until: dt.datetime
     may_cancel: bool
+    was_booked: bool
+    was_cancelled_by_staff: bool
     intent: Intent | None
 
     @property
@@ -96,6 +99,11 @@ class ShownBooking:
     def expires_at_hotel(self) -> dt.datetime | None:
         """The end of the hold in the hotel's local time."""
         return self.expires_at and self._at_hotel(self.expires_at)
+
+    @property
+    def held_until(self) -> str:
+        """The end of the hold as a time of day at the hotel, such as `14:35`."""
+        return date_format(self.expires_at_hotel, _("H:i")) if self.expires_at_hotel else ""
 
     @property
     def cancel_until_hotel(self) -> dt.datetime:
@@ -160,7 +168,7 @@ def _show(
         id=str(booking.id),
         reference=booking.reference,
         status=status,
-        label=STATUS_LABELS[status],
+        label=STATUS_LABELS[status] if status != CANCELLED or booking.was_booked else RELEASED,
         hotel=hotel,
         rooms=rooms,
         check_in=booking.check_in,
@@ -182,6 +190,8 @@ def _show(
         ),
         cancel_until=cancel_until,
         may_cancel=status == PENDING or (status == CONFIRMED and now < cancel_until),
+        was_booked=booking.was_booked,
+        was_cancelled_by_staff=booking.was_cancelled_by_staff,
         intent=intent_of(booking),
     )
 

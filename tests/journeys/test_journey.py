@@ -153,7 +153,7 @@ def test_keeps_a_hold_longer_with_what_was_typed(visitor: Visitor) -> None:
 
     visitor.press("Give me more time")
 
-    visitor.expect_text("You have more time now.")
+    visitor.expect_text("Your hold now lasts until")
     expect(visitor.page.locator("#held-until")).not_to_have_attribute("datetime", until)
     visitor.expect_details(note="A quiet room")
     visitor.confirm_button.click()

@@ -14,7 +14,7 @@ from tests.site import Site
 
 pytestmark = pytest.mark.browser
 
-LOST = "You lost your connection. We’ll send the same form again in"
+LOST = "Your connection was lost. We’ll send the same form again in"
 
 # The heading of the page that each step leads to.
 STEPS = {"hold": "Your room is held", "confirm": "Your room is booked"}

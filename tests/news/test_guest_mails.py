@@ -150,7 +150,8 @@ def test_takes_nothing_out_of_a_calendar_that_a_hold_was_never_in() -> None:
 
     tell()
 
-    assert mail.outbox[0].subject.startswith("Cancelled")
+    assert mail.outbox[0].subject.startswith("Hold released")
+    assert "Your hold has been released." in mail.outbox[0].body
     assert not mail.outbox[0].attachments
 
 

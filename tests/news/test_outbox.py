@@ -64,7 +64,9 @@ def move(outcome: Any, room: str = "room_B") -> None:
 
 def let_reminders_be_due() -> None:
     """Brings the end of the hold nearer, and its reminder with it."""
-    collection("bookings").update_many({}, [{"$set": {"expires_at": {"$add": ["$$NOW", 60_000]}}}])
+    collection("bookings").update_many(
+        {"status": "pending"}, [{"$set": {"expires_at": {"$add": ["$$NOW", 60_000]}}}]
+    )
     for booking in stored():
         collection("bookings").update_one(
             {"_id": booking["_id"], "outbox.event": "expiring"},

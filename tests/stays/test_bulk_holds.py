@@ -727,4 +727,10 @@ def test_takes_no_letter_for_another_purpose(inn: None) -> None:
 
 @pytest.mark.parametrize("query", ["", "?hotel=nowhere", "?hotel=inn&arrival=x"])
 def test_asks_for_no_address_without_a_stay(inn: None, query: str) -> None:
-    assert Client().get(f"/hold/address{query}")["Location"] == "/"
+    browser = Client()
+
+    assert browser.get(f"/hold/address{query}")["Location"] == "/"
+    assert (
+        "Check your dates and choose a room again."
+        in Page(browser.get("/").content.decode()).status
+    )

@@ -8,9 +8,11 @@ import pytest
 from django.test import Client
 from icalendar import Calendar
 
+from bookings.domain.callers import Caller
 from bookings.infrastructure import clock
+from bookings.infrastructure.clock import Deadline
 from bookings.models import Hotel
-from bookings.stays import manage_links
+from bookings.stays import lifecycle, manage_links
 from bookings.web.visitors import MAX_MANAGED
 from tests.browsing import (
     ADA,
@@ -19,9 +21,11 @@ from tests.browsing import (
     hold,
     open_page,
     press,
+    stays_path,
     stored,
 )
 from tests.calls import book as book_by_api
+from tests.calls import cancel as cancel_by_api
 from tests.conftest import night
 from tests.pages import Page
 
@@ -49,6 +53,54 @@ def test_cancels_before_the_deadline_and_says_so_again(browser: Client) -> None:
     assert all("This booking is cancelled" in page.text for page in pages)
     assert stored()[0]["status"] == "cancelled"
     assert pages[0].forms_to(form.action) == []
+
+
+@pytest.mark.parametrize(
+    ("rooms", "said"),
+    [
+        (1, "You’ve released your room Your"),
+        (2, "You’ve released your rooms Your"),
+    ],
+)
+def test_says_that_a_hold_is_released_and_not_cancelled(
+    browser: Client, inn: None, rooms: int, said: str
+) -> None:
+    page = press(
+        browser,
+        open_page(browser, stays_path(hotel="inn", rooms=rooms)).hold_form("inn_double"),
+    )
+    assert ("Your rooms are held" in page.text) == (rooms == 2)
+    assert ("Price per night for 2 rooms" in page.text) == (rooms == 2)
+
+    released = press(browser, page.form_to(f"{booking_path(stored()[0])}/cancel"))
+
+    assert said in released.text
+    assert "cancelled" not in released.text.lower()
+    assert "Released" in open_page(browser, "/bookings").text
+
+
+def test_says_that_it_was_the_hotel_that_released_a_hold(browser: Client) -> None:
+    hold(browser)
+    booking = stored()[0]
+
+    lifecycle.cancel_booking(
+        actor=Caller("user", "staff"),
+        booking_id=str(booking["_id"]),
+        key_header=None,
+        deadline=Deadline.after(10),
+        staff_reason="Called",
+    )
+
+    assert "The hotel has released your room" in open_page(browser, booking_path(booking)).text
+
+
+def test_says_cancelled_of_what_was_booked_without_a_hold(browser: Client) -> None:
+    cancel_by_api(book_by_api())
+    token = manage_links.make_link_token(str(stored()[0]["_id"]), date.fromisoformat(night(31)))
+
+    page = Page(browser.get(f"/manage/{token}", follow=True).content.decode())
+
+    assert "This booking is cancelled" in page.text
 
 
 def test_says_when_the_time_for_cancelling_is_over(browser: Client) -> None:

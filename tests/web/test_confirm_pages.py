@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import date
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
@@ -13,7 +14,7 @@ from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from bookings.infrastructure.clock import Deadline
 from bookings.stays import lifecycle
-from bookings.web.messages import CONFIRM_SENTENCES, SENTENCES
+from bookings.web.messages import CONFIRM_SENTENCES, FORM_SENTENCES, SENTENCES
 from tests.browsing import (
     ADA,
     ask,
@@ -88,6 +89,7 @@ def test_says_what_is_wrong_with_a_guest_and_keeps_the_rest(
     page = press(browser, form, expect=400, **{**ADA, **typed})
 
     assert f'aria-describedby="{field}_error"' in page.html
+    assert page.status.startswith(str(FORM_SENTENCES["VALIDATION_ERROR"]))
     kept = confirm_form(page).fields
     assert all(kept[name] == value for name, value in ADA.items() if name not in typed)
     told = ask(browser, form, **{**ADA, **typed})
@@ -314,7 +316,7 @@ def test_confirms_nothing_from_a_damaged_form(browser: Client, seen: str) -> Non
     page = press(browser, confirm_form(hold(browser)), expect=400, **{**ADA, "seen": seen})
 
     assert stored()[0]["status"] == "pending"
-    assert page.status
+    assert "try again." in page.status
 
 
 # --- Extending a hold -----------------------------------------------------------------------
@@ -328,9 +330,25 @@ def test_keeps_a_hold_longer_and_what_was_typed(browser: Client) -> None:
     page = press(browser, form, to=f"{path}/extend", **{**ADA, "email": "half@"})
 
     assert stored()[0]["expires_at"] > before
-    assert "You have more time now." in page.status
+    assert f"Your hold now lasts until {end_of_hold()}, local time at the hotel." in page.status
     assert confirm_form(page).fields["email"] == "half@"
     assert "aria-invalid" not in page.html
+
+
+def end_of_hold() -> str:
+    """Returns when the only hold ends, by the hotel's clock."""
+    return f"{stored()[0]['expires_at'].astimezone(ZoneInfo('Europe/Berlin')):%H:%M}"
+
+
+def test_says_nothing_of_more_time_once_the_hold_is_booked(browser: Client) -> None:
+    form = confirm_form(hold(browser))
+    path = f"{booking_path(stored()[0])}/extend"
+    press(browser, form, to=path)
+    press(browser, form, **ADA)
+
+    again = ask(browser, form, to=path).json()
+
+    assert (again["state"], again["message"]) == ("confirmed", "")
 
 
 def test_extends_once_for_two_clicks_that_show_the_same_end(browser: Client) -> None:
@@ -368,7 +386,7 @@ def test_does_not_say_that_a_hold_is_longer_where_it_is_not(
     pressed_later = press(browser, form, to=path, **ADA)
 
     assert said == (409, str(SENTENCES["HELD_LONG_ENOUGH"]))
-    assert "You have more time now." in pressed_later.status
+    assert "Your hold now lasts until" in pressed_later.status
 
 
 def test_tells_the_script_the_new_end(browser: Client) -> None:

@@ -17,7 +17,7 @@ from bookings.refusals import Fault, NotFound, Refusal, ValidationFailed
 from bookings.stays import create, lifecycle
 from bookings.stays.answers import iso
 from bookings.web.intents import MAX_SETTLED, Intent, IntentKeys
-from bookings.web.messages import NOT_YOURS_ANY_MORE, SENTENCES
+from bookings.web.messages import HOLD_SENTENCES, NOT_YOURS_ANY_MORE, SENTENCES
 from idempotency import keys
 from idempotency.claims import Claims
 from tests.browsing import (
@@ -96,7 +96,7 @@ def test_holds_several_rooms_all_or_none(browser: Client, inn: None) -> None:
     (booking,) = stored()
     assert len(booking["rooms"]) == 3
     assert "Double, Room A; Double, Room B; Double, Room C" in page.text
-    assert "Your room is booked" in press(browser, confirm_form(page), **ADA).text
+    assert "Your rooms are booked" in press(browser, confirm_form(page), **ADA).text
 
 
 def test_holds_once_however_often_the_form_is_sent(browser: Client) -> None:
@@ -341,7 +341,7 @@ def test_refuses_a_form_that_no_page_showed(browser: Client, typed: dict[str, st
 
     response = browser.post("/hold", {**form.fields, **typed}, follow=True)
 
-    assert str(SENTENCES["VALIDATION_ERROR"]) in Page(response.content.decode()).status
+    assert str(HOLD_SENTENCES["VALIDATION_ERROR"]) in Page(response.content.decode()).status
     assert stored() == []
 
 
@@ -545,6 +545,6 @@ def test_says_where_a_hold_of_the_api_is_confirmed(browser: Client, ada: User) -
 
     page = open_page(browser, booking_path(stored()[0]))
 
-    assert "This hold was made somewhere else." in page.text
+    assert "This hold was made in another browser or app." in page.text
     press(browser, page.form_to(f"{booking_path(stored()[0])}/cancel"))
     assert stored()[0]["status"] == "cancelled"

@@ -16,7 +16,9 @@ from bookings.web.messages import (
     CANCEL_SENTENCES,
     CONFIRM_SENTENCES,
     EXTEND_SENTENCES,
+    FORM_SENTENCES,
     GONE_ON_SENTENCES,
+    HOLD_SENTENCES,
     SENTENCES,
     TITLES,
     explain,
@@ -187,7 +189,15 @@ def test_writes_amounts_and_days_as_the_language_does() -> None:
 
 
 def test_says_every_refusal_in_german() -> None:
-    tables = [None, CONFIRM_SENTENCES, EXTEND_SENTENCES, CANCEL_SENTENCES, GONE_ON_SENTENCES]
+    tables = [
+        None,
+        FORM_SENTENCES,
+        HOLD_SENTENCES,
+        CONFIRM_SENTENCES,
+        EXTEND_SENTENCES,
+        CANCEL_SENTENCES,
+        GONE_ON_SENTENCES,
+    ]
     asked = [(code, table) for table in tables for code in (table or SENTENCES)]
 
     english = [explain(code, instead=table) for code, table in asked]

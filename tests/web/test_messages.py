@@ -9,6 +9,8 @@ from bookings.web.messages import (
     CANCEL_SENTENCES,
     CONFIRM_SENTENCES,
     EXTEND_SENTENCES,
+    FORM_SENTENCES,
+    HOLD_SENTENCES,
     explain,
     title_of,
 )
@@ -42,7 +44,10 @@ def test_tells_apart_what_a_person_should_do_next() -> None:
     assert len(told) == 7
 
 
-@pytest.mark.parametrize("instead", [CONFIRM_SENTENCES, EXTEND_SENTENCES, CANCEL_SENTENCES])
+@pytest.mark.parametrize(
+    "instead",
+    [FORM_SENTENCES, HOLD_SENTENCES, CONFIRM_SENTENCES, EXTEND_SENTENCES, CANCEL_SENTENCES],
+)
 def test_has_other_words_for_what_is_being_done(instead: dict[str, Promise]) -> None:
     for code in instead:
         assert explain(code, instead=instead) != explain(code)

@@ -58,6 +58,7 @@ def test_multiplies_by_rooms(browser: Client, inn: None) -> None:
 
     assert page.hold_form("inn_double").fields["total"] == "60000"
     assert "for 3 rooms" in page.text
+    assert "EUR 100.00 per night for each room" in page.text.replace("\xa0", " ")
 
 
 def test_says_how_few_are_left_where_more_are_wanted(browser: Client, inn: None) -> None:
