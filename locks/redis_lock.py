@@ -163,7 +163,7 @@ class RedisLocks:
         ]
 
     def break_lock(self, name: str) -> Held | None:
-        """Releases a name, whoever holds it, for operators. Returns what was held, None if
+        """Releases a name, even if another owner holds it, for operators. Returns what was held, None if
         nothing."""
         key = self._prefix + name
         with self._client.pipeline() as pipeline:
