@@ -163,8 +163,10 @@ class RedisLocks:
         ]
 
     def break_lock(self, name: str) -> Held | None:
-        """Releases a name, even if another owner holds it, for operators. Returns what was held, None if
-        nothing."""
+        """Releases a name for operators, even if another owner holds it.
+
+        Returns what was held, None if nothing.
+        """
         key = self._prefix + name
         with self._client.pipeline() as pipeline:
             pipeline.pttl(key)

@@ -20,7 +20,7 @@ const ways = document.getElementById("ways");
 const verdict = document.getElementById("verdict");
 const waiting = document.getElementById("waiting");
 const controls = document.getElementById("controls");
-const anew = document.getElementById("anew");
+const tryAgain = document.getElementById("try-again");
 const staged = ["stage", "controls", "guards"].map((id) => document.getElementById(id));
 const turnButtons = [...controls.querySelectorAll("[name=turn]")];
 const doButtons = Object.fromEntries(
@@ -77,8 +77,8 @@ function clear() {
 }
 
 function reveal(isLoaded) {
-  const hadFocus = anew.contains(document.activeElement);
-  anew.hidden = isLoaded;
+  const hadFocus = tryAgain.contains(document.activeElement);
+  tryAgain.hidden = isLoaded;
   for (const part of staged) part.hidden = !isLoaded;
   if (isLoaded && hadFocus) drawing.focus();
 }
@@ -354,8 +354,8 @@ form.addEventListener("change", ({ target }) => {
   else if (recording) chooseGuards();
 });
 form.addEventListener("submit", (event) => event.preventDefault());
-anew.addEventListener("click", ({ target }) => {
-  if (target === anew) return;
+tryAgain.addEventListener("click", ({ target }) => {
+  if (target === tryAgain) return;
   // Clears it, so that the same message is announced again.
   ways.textContent = say("loading");
   ways.className = "message";

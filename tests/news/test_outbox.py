@@ -67,7 +67,7 @@ def let_reminders_be_due() -> None:
     collection("bookings").update_many(
         {"status": "pending"}, [{"$set": {"expires_at": {"$add": ["$$NOW", 60_000]}}}]
     )
-    for booking in stored():
+    for booking in collection("bookings").find({"status": "pending"}):
         collection("bookings").update_one(
             {"_id": booking["_id"], "outbox.event": "expiring"},
             {
