@@ -155,6 +155,7 @@ def _with_page(request: HttpRequest, response: HttpResponse) -> HttpResponse:
         page = answer_refusal(request, MethodNotAllowed())
         response["Content-Type"] = page["Content-Type"]
         response.content = page.content
+        response["Content-Length"] = str(len(page.content))  # HostMiddleware wrote 0
     return response
 
 

@@ -112,6 +112,7 @@ def test_answers_with_a_page_where_only_a_button_leads(staff: Client, language: 
         said = "öffnen" if language == "de" and not is_admin else "You can’t open this page"
         assert said in page.text, url
         assert answer["Allow"].startswith("POST"), url
+        assert int(answer["Content-Length"]) == len(answer.content), url
         assert answer["Content-Type"] == "text/html; charset=utf-8", url
         assert answer["X-Frame-Options"] == "DENY", url
         assert "no-store" in answer["Cache-Control"], url
