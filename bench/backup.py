@@ -36,7 +36,7 @@ def main(bookings: int = 100_000) -> None:
     from bookings.domain.search_terms import terms_of
     from bookings.domain.stay_request import Guest
     from bookings.infrastructure import connections
-    from bookings.infrastructure.clock import Deadline
+    from bookings.infrastructure.deadlines import Deadline
     from bookings.operations import demo_data, doctor
     from bookings.stays import create
 

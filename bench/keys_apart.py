@@ -57,7 +57,7 @@ def main(bookings: int = 2_000, rounds: int = 5) -> None:
 def make_pattern() -> dict[str, Any]:
     from bookings.domain.callers import Caller
     from bookings.infrastructure import connections
-    from bookings.infrastructure.clock import Deadline
+    from bookings.infrastructure.deadlines import Deadline
     from bookings.stays import create
 
     made = create.create_booking(

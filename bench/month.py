@@ -107,7 +107,7 @@ def book_most(rooms: int, first: date, chance: random.Random) -> int:
     from bookings.domain.booking import nights_between, slot_of
     from bookings.domain.callers import Caller
     from bookings.infrastructure import connections
-    from bookings.infrastructure.clock import Deadline
+    from bookings.infrastructure.deadlines import Deadline
     from bookings.stays import create
 
     create.create_booking(

@@ -89,7 +89,7 @@ def book_everything(rooms: int, first: date, days: int) -> None:
     from bookings.domain.booking import slot_of
     from bookings.domain.callers import Caller
     from bookings.infrastructure import connections
-    from bookings.infrastructure.clock import Deadline
+    from bookings.infrastructure.deadlines import Deadline
     from bookings.stays import create
 
     create.create_booking(

@@ -24,7 +24,7 @@ def main(bookings: int = 1_000) -> None:
     from django.core.management import call_command
 
     from bookings.domain.callers import Caller
-    from bookings.infrastructure.clock import Deadline
+    from bookings.infrastructure.deadlines import Deadline
     from bookings.news import guest_mails, relay
     from bookings.stays import create
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 
-from bookings.infrastructure import clock
+from bookings.infrastructure import deadlines
 from bookings.stays import create, outcomes
 from idempotency.claims import LEASE_MS
 from locks.connection import OPERATION_TIMEOUT_S
@@ -21,8 +21,8 @@ def check_deadlines(app_configs: Any, **_: Any) -> list[CheckMessage]:
     """Each limit must be shorter than the next one, or it would outlast what protects it."""
     limits = [
         ("a Redis operation", OPERATION_TIMEOUT_S),
-        ("MongoDB's share of a request", clock.MONGODB_TIMEOUT_S),
-        ("a request", clock.REQUEST_TIMEOUT_S),
+        ("MongoDB's share of a request", deadlines.MONGODB_TIMEOUT_S),
+        ("a request", deadlines.REQUEST_TIMEOUT_S),
         ("a slot lock", create.LOCK_TTL_MS / 1000),
         ("gunicorn's time-out", GUNICORN_TIMEOUT_S),
         ("a claim's lease", LEASE_MS / 1000),

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.contrib.auth import get_user
 from django.http import HttpRequest, UnreadablePostError
 
-from bookings.infrastructure.clock import request_limits
+from bookings.infrastructure.deadlines import request_limits
 from bookings.refusals import (
     MalformedJson,
     PayloadTooLarge,

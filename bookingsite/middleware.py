@@ -22,7 +22,7 @@ from django.urls import Resolver404, resolve
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
 
-from bookings.infrastructure.clock import TimedRequest, request_limits
+from bookings.infrastructure.deadlines import TimedRequest, request_limits
 from bookings.infrastructure.mongodb import outage
 from bookings.refusals import MethodNotAllowed, Refusal, TryAgain
 from bookingsite import metrics

@@ -19,7 +19,7 @@ from typing import TypeVar
 
 from django.contrib.auth.hashers import Argon2PasswordHasher
 
-from bookings.infrastructure import clock
+from bookings.infrastructure import deadlines
 from bookings.refusals import TryAgain
 
 Result = TypeVar("Result")
@@ -36,7 +36,7 @@ ASKING_AT_ONCE = 2
 
 # How long a request waits for its turn. It is far more than the hash ahead of it takes, and leaves
 # MongoDB half of its share of the request's time.
-WAIT_S = clock.MONGODB_TIMEOUT_S / 2
+WAIT_S = deadlines.MONGODB_TIMEOUT_S / 2
 
 _hashing: ThreadPoolExecutor
 _asking: BoundedSemaphore

@@ -7,7 +7,7 @@ from typing import Any
 
 from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
-from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.deadlines import Deadline
 from bookings.stays import create, lifecycle
 from bookings.stays.create import Outcome
 from tests.conftest import night

@@ -5,7 +5,7 @@ from typing import TypeGuard
 from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest
 
-from bookings.infrastructure.clock import TimedRequest
+from bookings.infrastructure.deadlines import TimedRequest
 
 
 class StaffRequest(TimedRequest):

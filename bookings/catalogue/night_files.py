@@ -18,8 +18,8 @@ from bookings.catalogue.nights import MAX_ROWS, NightRow
 from bookings.domain.money import count_digits, read_amount, write_amount
 from bookings.domain.stay_request import MAX_NIGHTS
 from bookings.infrastructure import clock
-from bookings.infrastructure.clock import request_limits
 from bookings.infrastructure.connections import collection
+from bookings.infrastructure.deadlines import request_limits
 from bookings.infrastructure.spreadsheets import unguard, write_csv
 from bookings.infrastructure.texts import shorten
 from bookings.models import MAX_NIGHT_PRICE

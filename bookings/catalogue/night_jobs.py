@@ -34,8 +34,8 @@ from bookings.catalogue.nights import NightRow, Progress
 from bookings.domain import account_deletion
 from bookings.domain.callers import caller_of_user
 from bookings.infrastructure import clock
-from bookings.infrastructure.clock import MONGODB_TIMEOUT_S, request_limits
 from bookings.infrastructure.connections import collection
+from bookings.infrastructure.deadlines import MONGODB_TIMEOUT_S, request_limits
 from bookings.infrastructure.mongodb import outage
 from bookings.infrastructure.mongodb.errors import driver_error
 from bookings.infrastructure.queues import failed_work

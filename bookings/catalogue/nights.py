@@ -19,8 +19,8 @@ from pymongo.errors import BulkWriteError
 from pymongo.read_concern import ReadConcern
 
 from bookings.catalogue.inventory import HORIZON_DAYS
-from bookings.infrastructure.clock import request_limits
 from bookings.infrastructure.connections import DURABLE, collection, database
+from bookings.infrastructure.deadlines import request_limits
 from bookings.models import MAX_NIGHT_PRICE
 from bookings.refusals import Fault, ValidationFailed
 

@@ -19,7 +19,7 @@ from bookings.domain.booking import (
 from bookings.domain.callers import Caller
 from bookings.domain.stay_request import MAX_NOTES, MAX_ROOMS, MAX_SLOTS, Guest
 from bookings.infrastructure import clock
-from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.deadlines import Deadline
 from bookings.infrastructure.step_timing import Steps
 from bookings.infrastructure.texts import BadText, read_lines
 from bookings.refusals import (

@@ -22,7 +22,7 @@ from bookings.domain.booking import (
 )
 from bookings.domain.callers import Caller
 from bookings.infrastructure import clock
-from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.deadlines import Deadline
 from bookings.refusals import (
     AlreadyBooked,
     Fault,

@@ -1,4 +1,4 @@
-"""The time of MongoDB's primary, and the time that a request has left.
+"""The time of MongoDB's primary.
 
 One process makes a hold and another expires it, so both must use one clock: MongoDB's and not this
 machine's. `now` reads it from `hello` and carries it on with a clock that no one sets, so a step of
@@ -7,25 +7,17 @@ definite refusal, must come from `$$NOW`, since a process may be suspended betwe
 clock and its decision.
 """
 
-import contextvars
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
-from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-import pymongo
-from django.http import HttpRequest
 from pymongo import MongoClient
 
 from bookings.infrastructure.connections import database
-from bookings.refusals import TryAgain
 
-Result = TypeVar("Result")
 HostAndPort = tuple[str, int | None]
 
 # Long enough to cost nothing. In the meantime a good reading drifts by DRIFT at most.
@@ -39,12 +31,6 @@ DRIFT = 0.001
 SLOW_S = 0.05
 FIRST_ASKS = 3
 PAUSE_S = 1.0
-
-# A request spends at most this long on MongoDB, and a little more in all. So it can still answer
-# before a proxy or gunicorn's time-out (20 s) cuts it off.
-MONGODB_TIMEOUT_S = 8.0
-REQUEST_TIMEOUT_S = 10.0
-
 
 # The clock of time.monotonic(); if the system has it, the one that also counts sleep.
 _UNSET_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -190,51 +176,3 @@ def local_moment(day: date, at: time_of_day, time_zone: str) -> datetime:
     """
     zone = ZoneInfo(time_zone)
     return datetime.combine(day, at, tzinfo=zone).replace(fold=0).astimezone(UTC)
-
-
-@dataclass(frozen=True)
-class Deadline:
-    """The monotonic moment after which a request starts nothing more."""
-
-    ends_at_s: float
-
-    @classmethod
-    def after(cls, seconds: float) -> "Deadline":
-        """The deadline that many seconds from now."""
-        return cls(time.monotonic() + seconds)
-
-    def check(self) -> None:
-        """Raises TryAgain if the time is up."""
-        if time.monotonic() >= self.ends_at_s:
-            raise TryAgain
-
-
-class TimedRequest(HttpRequest):
-    """The type of a request to which bookingsite/middleware.py has given its deadline."""
-
-    deadline: Deadline
-
-
-@contextmanager
-def request_limits() -> Iterator[Deadline]:
-    """Limits everything that this thread runs inside the `with` to a request's time.
-
-    All MongoDB operations together, including the ORM's, share one budget.
-    """
-    with pymongo.timeout(MONGODB_TIMEOUT_S):
-        yield Deadline.after(REQUEST_TIMEOUT_S)
-
-
-def with_new_budget(call: Callable[[], Result]) -> Result:
-    """Returns the result of `call`, which gets MongoDB's whole budget again.
-
-    It is for requests that write after a long computation. Check the deadline first; then both
-    together end before gunicorn's time-out. It runs in its own context, because a nested time-out
-    of pymongo can only be shorter.
-    """
-
-    def run() -> Result:
-        with request_limits():
-            return call()
-
-    return contextvars.Context().run(run)

@@ -22,7 +22,7 @@ from bookings.catalogue.inventory import find_hotel, name_booked
 from bookings.domain.booking import ACTIVE, CANCELLED, CONFIRMED, EXPIRED, Booking
 from bookings.domain.money import format_money
 from bookings.infrastructure import clock
-from bookings.infrastructure.clock import request_limits
+from bookings.infrastructure.deadlines import request_limits
 from bookings.infrastructure.mail import link_to, make_mail, render_text
 from bookings.infrastructure.mongodb import outage
 from bookings.infrastructure.queues import failed_work

@@ -15,7 +15,7 @@ from bson import ObjectId
 
 from bookings.domain.booking import EXPIRED, PENDING, Booking, Notice, from_document
 from bookings.infrastructure import clock
-from bookings.infrastructure.clock import request_limits
+from bookings.infrastructure.deadlines import request_limits
 from bookings.infrastructure.mongodb import outage
 from bookings.infrastructure.queues import failed_work
 from bookings.infrastructure.queues.failed_work import NEWS

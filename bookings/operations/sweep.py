@@ -12,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 
-from bookings.infrastructure.clock import request_limits
+from bookings.infrastructure.deadlines import request_limits
 from bookings.infrastructure.queues import failed_work
 from bookings.infrastructure.queues.failed_work import DEAD_HOLDS
 from bookings.infrastructure.queues.single_run import RunTime

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
-from bookings.infrastructure.clock import request_limits
 from bookings.infrastructure.connections import collection, database
+from bookings.infrastructure.deadlines import request_limits
 
 # A worker that has not swept for this long is gone, or another one does all the sweeps.
 KEPT_MS = 3_600_000

@@ -29,8 +29,8 @@ from pymongo.errors import PyMongoError
 from bookings.catalogue.inventory import find_hotel
 from bookings.indexes import LETTER_LIFE
 from bookings.infrastructure import clock
-from bookings.infrastructure.clock import request_limits
 from bookings.infrastructure.connections import collection
+from bookings.infrastructure.deadlines import request_limits
 from bookings.infrastructure.mail import link_to, make_mail, render_text
 from bookings.infrastructure.mongodb import outage
 from bookings.infrastructure.queues import failed_work

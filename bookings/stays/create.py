@@ -33,6 +33,7 @@ from bookings.domain.callers import Caller
 from bookings.domain.stay_request import StayRequest, judge_payload
 from bookings.infrastructure import clock, connections, metrics
 from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.deadlines import Deadline
 from bookings.infrastructure.opening import Opening
 from bookings.infrastructure.step_timing import Steps
 from bookings.points import reached

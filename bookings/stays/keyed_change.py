@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from bookings.domain.booking import CANCELLED, MAX_HISTORY, Booking, Change
 from bookings.domain.callers import Caller
 from bookings.infrastructure import clock
-from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.deadlines import Deadline
 from bookings.infrastructure.metrics import Operation
 from bookings.infrastructure.step_timing import Steps
 from bookings.points import reached

@@ -38,7 +38,7 @@ from bookings.domain.callers import Caller
 from bookings.domain.money import format_money
 from bookings.domain.stay_request import Guest, SeenStay, judge_guest, judge_seen
 from bookings.domain.told import Told, told_now, told_under
-from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.deadlines import Deadline
 from bookings.infrastructure.texts import BadText, read_line
 from bookings.refusals import (
     AlreadyBooked,

@@ -23,7 +23,7 @@ from bookings.domain.booking import ACTIVE, CONFIRMED, EXPIRED, PENDING, Booking
 from bookings.domain.email_addresses import as_people_write
 from bookings.domain.stay_request import Guest, judge_seen, read_seen_field
 from bookings.infrastructure import clock
-from bookings.infrastructure.clock import TimedRequest
+from bookings.infrastructure.deadlines import TimedRequest
 from bookings.refusals import NotFound, Refusal
 from bookings.stays import lifecycle, reading
 from bookings.stays.answers import describe_seen, iso

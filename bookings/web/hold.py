@@ -13,7 +13,7 @@ from bookings.domain.booking import ACTIVE, CONFIRMED
 from bookings.domain.callers import Caller
 from bookings.domain.stay_request import GUEST_FIELDS
 from bookings.infrastructure import clock
-from bookings.infrastructure.clock import TimedRequest
+from bookings.infrastructure.deadlines import TimedRequest
 from bookings.infrastructure.throttles import remote_address_of
 from bookings.refusals import AlreadyBooked, EmailNeeded, KeyReused, NotFound, Refusal, SoldOut
 from bookings.stays import create, reading

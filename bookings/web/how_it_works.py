@@ -23,7 +23,7 @@ from bookings.availability import search
 from bookings.domain.booking import ACTIVE
 from bookings.domain.callers import Caller, caller_of_guest
 from bookings.infrastructure import clock
-from bookings.infrastructure.clock import TimedRequest
+from bookings.infrastructure.deadlines import TimedRequest
 from bookings.infrastructure.throttles import Limit, count_in_all, remote_address_of, wait_s
 from bookings.refusals import Refusal, ValidationFailed
 from bookings.stays import create, lifecycle, reading

@@ -12,8 +12,8 @@ from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 
 from bookings.domain.callers import Caller, caller_of_user
-from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.connections import collection
+from bookings.infrastructure.deadlines import Deadline
 from bookings.models import ApiClient, Hotel, Room, RoomCategory
 from bookings.people import tokens
 from bookings.stays import create, lifecycle

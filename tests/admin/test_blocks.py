@@ -17,7 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from bookings.domain.callers import caller_of_user
 from bookings.front_desk import blocks
 from bookings.infrastructure import connections
-from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.deadlines import Deadline
 from bookings.models import RoomBlock
 from tests.admin.test_bookings import LIST as BOOKINGS
 from tests.admin.test_bookings import sent_messages

@@ -15,8 +15,8 @@ from bookings import points
 from bookings.domain.booking import new_id
 from bookings.domain.callers import Caller, caller_of_user
 from bookings.infrastructure import clock
-from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.connections import collection
+from bookings.infrastructure.deadlines import Deadline
 from bookings.models import Hotel
 from bookings.stays import create, lifecycle, lookups
 from tests.conftest import night

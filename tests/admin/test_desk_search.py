@@ -25,7 +25,7 @@ from bookings.domain.stay_request import Guest
 from bookings.front_desk import guest_search
 from bookings.indexes import make_booking_indexes
 from bookings.infrastructure import clock, connections
-from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.deadlines import Deadline
 from bookings.operations.doctor import mongodb, recount
 from bookings.people import erasure
 from bookings.stays import lifecycle

@@ -23,7 +23,7 @@ from pymongo import MongoClient
 from bookings.admin.manager import log
 from bookings.catalogue import night_files, night_jobs
 from bookings.domain.booking import BLOCK
-from bookings.infrastructure import clock, connections
+from bookings.infrastructure import connections, deadlines
 from bookings.infrastructure.connections import collection
 from bookings.models import Hotel, Night, NightsJob, Room
 from bookings.people.roles import FRONT_DESK, MANAGER
@@ -367,7 +367,7 @@ def test_answers_after_judging_for_longer_than_mongodb_is_waited_for(
 def test_orders_nothing_after_a_request_has_taken_its_time(
     manager: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clock, "REQUEST_TIMEOUT_S", 0)
+    monkeypatch.setattr(deadlines, "REQUEST_TIMEOUT_S", 0)
     manager.raise_request_exception = False
 
     response = upload(manager, f"category,date,price\nchalet_attic,{DAY},1\n".encode())

@@ -24,8 +24,8 @@ from django.urls import resolve
 from bookings.domain.callers import Caller
 from bookings.front_desk import blocks
 from bookings.infrastructure import clock
-from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.connections import collection
+from bookings.infrastructure.deadlines import Deadline
 from bookings.infrastructure.queues import failed_work
 from bookings.models import ApiClient, NightsJob, WebhookEndpoint
 from bookings.news import relay

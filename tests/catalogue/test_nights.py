@@ -20,7 +20,7 @@ from pymongo.errors import BulkWriteError, PyMongoError
 
 from bookings.catalogue import nights
 from bookings.catalogue.nights import Progress, generate_nights
-from bookings.infrastructure import clock, connections
+from bookings.infrastructure import connections, deadlines
 from bookings.infrastructure.connections import collection
 from bookings.models import Hotel, Night
 from bookings.refusals import ValidationFailed
@@ -225,7 +225,7 @@ def test_tells_how_far_it_is(chalet: Hotel) -> None:
 def test_has_a_time_out_for_each_category_and_none_for_all(
     chalet: Hotel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clock, "MONGODB_TIMEOUT_S", 0.6)
+    monkeypatch.setattr(deadlines, "MONGODB_TIMEOUT_S", 0.6)
 
     result = generate(on_progress=lambda _: time.sleep(0.25))
 
@@ -235,7 +235,7 @@ def test_has_a_time_out_for_each_category_and_none_for_all(
 def test_writes_nothing_when_it_was_held_up_beyond_its_time_out(
     chalet: Hotel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clock, "MONGODB_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(deadlines, "MONGODB_TIMEOUT_S", 0.3)
 
     with pytest.raises(PyMongoError) as caught:
         generate(on_progress=lambda _: time.sleep(0.35))

@@ -22,7 +22,7 @@ from pymongo.synchronous.pool import Connection
 from bookings import points
 from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
-from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.deadlines import Deadline
 from bookings.models import Hotel, Room, RoomCategory
 from bookings.stays import lifecycle
 from bookings.stays.outcomes import Outcome

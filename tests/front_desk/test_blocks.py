@@ -10,7 +10,7 @@ import pytest
 from bookings.domain.callers import Caller
 from bookings.front_desk import blocks
 from bookings.infrastructure import connections
-from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.deadlines import Deadline
 from bookings.refusals import InvalidIdempotencyKey, NotFound
 from bookings.stays import lifecycle, reading
 from bookings.stays.create import Outcome

@@ -16,7 +16,7 @@ from bookings.domain.booking import CHECKED_IN, NO_SHOW
 from bookings.domain.callers import Caller
 from bookings.front_desk import blocks, marks
 from bookings.infrastructure import clock, connections
-from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.deadlines import Deadline
 from bookings.models import Hotel
 from bookings.refusals import ValidationFailed
 from bookings.stays import create, lifecycle

@@ -17,8 +17,8 @@ from bookings.domain.callers import Caller
 from bookings.front_desk import blocks
 from bookings.front_desk.figures import SEVERAL, HotelFigures, RoomCount, read_figures
 from bookings.infrastructure import clock
-from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.connections import collection
+from bookings.infrastructure.deadlines import Deadline
 from bookings.models import Hotel, Room
 from bookings.refusals import Fault, ValidationFailed
 from bookings.stays import lifecycle

@@ -12,7 +12,7 @@ from bookings.domain.booking import CHECKED_IN, CHECKED_OUT, EXPECTED, NO_SHOW, 
 from bookings.domain.callers import Caller
 from bookings.front_desk import figures, marks
 from bookings.infrastructure import clock, connections
-from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.deadlines import Deadline
 from bookings.operations.doctor import recount
 from bookings.people import erasure
 from bookings.refusals import InvalidIdempotencyKey, NotFound, ValidationFailed

@@ -16,7 +16,7 @@ from pytest_django import Settings
 
 from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
-from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.deadlines import Deadline
 from bookings.models import ApiClient
 from bookings.people.caller_names import read_caller
 from bookings.people.tokens import find_caller

@@ -26,7 +26,7 @@ from django.test import Client
 from pymongo.errors import BulkWriteError, PyMongoError
 
 from bookings import tasks
-from bookings.infrastructure import clock, metrics
+from bookings.infrastructure import clock, deadlines, metrics
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.mongodb import outage
 from bookings.infrastructure.mongodb.errors import CATEGORIES, PASSING_CODES
@@ -190,7 +190,7 @@ def test_books_at_once_or_with_the_same_key_after_what_the_driver_tries_again(
 def test_says_to_try_again_once_the_driver_has_no_time_left(
     api: Client, fail: Fail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clock, "MONGODB_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(deadlines, "MONGODB_TIMEOUT_S", 0.2)
     for number, code in enumerate(RETRIED):
         with fail("find", errorCode=code):
             failed = post_booking(api, number, code)

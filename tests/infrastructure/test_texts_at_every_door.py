@@ -22,7 +22,7 @@ from bookings.catalogue.inventory import find_hotel
 from bookings.domain.callers import caller_of_user
 from bookings.domain.stay_request import Guest
 from bookings.front_desk import blocks
-from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.deadlines import Deadline
 from bookings.infrastructure.mail import make_mail
 from bookings.infrastructure.texts import LineField, LinesField
 from bookings.models import ApiClient, Hotel

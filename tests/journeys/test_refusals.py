@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
-from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.deadlines import Deadline
 from bookings.stays import lifecycle
 from tests.calls import let_hold_end
 from tests.conftest import night

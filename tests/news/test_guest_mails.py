@@ -15,8 +15,8 @@ from icalendar import Calendar
 
 from bookings import tasks
 from bookings.domain.callers import Caller
-from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.connections import collection
+from bookings.infrastructure.deadlines import Deadline
 from bookings.infrastructure.queues import single_run
 from bookings.news import deliveries, guest_mails, relay
 from bookings.operations import sweep

@@ -11,8 +11,8 @@ import pytest
 from bookings import points, tasks
 from bookings.domain.callers import Caller
 from bookings.infrastructure import clock
-from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.connections import collection
+from bookings.infrastructure.deadlines import Deadline
 from bookings.infrastructure.queues import failed_work
 from bookings.news import deliveries, relay
 from bookings.operations import sweep

@@ -22,7 +22,7 @@ from bookings.domain import account_deletion
 from bookings.domain.callers import Caller, caller_of_guest, caller_of_user
 from bookings.front_desk import blocks, marks
 from bookings.infrastructure import clock, connections
-from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.deadlines import Deadline
 from bookings.models import VerifiedAddress
 from bookings.people import accounts, adoption, erasure, second_factor
 from bookings.refusals import NotAuthenticated

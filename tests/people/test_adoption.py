@@ -15,7 +15,7 @@ from pymongo.errors import AutoReconnect
 from bookings.domain.booking import MAX_HISTORY
 from bookings.domain.callers import Caller, caller_of_guest, caller_of_user
 from bookings.infrastructure import connections
-from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.deadlines import Deadline
 from bookings.people import account_letters, accounts, adoption
 from bookings.refusals import KeyMismatch
 from bookings.stays import create, lookups

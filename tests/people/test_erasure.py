@@ -17,7 +17,7 @@ from django.test import Client
 
 from bookings.domain.booking import from_document
 from bookings.infrastructure import clock, connections
-from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.deadlines import Deadline
 from bookings.people import account_letters, accounts, erasure
 from bookings.stays import lifecycle
 from bookings.stays.writing import changes, guest_details

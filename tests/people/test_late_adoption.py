@@ -13,7 +13,7 @@ from django.test import Client
 from bookings import points
 from bookings.domain.callers import Caller, caller_of_user
 from bookings.infrastructure import connections
-from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.deadlines import Deadline
 from bookings.stays import lifecycle
 from bookings.stays.manage_links import make_link_token
 from bookings.stays.writing import changes

@@ -195,7 +195,7 @@ class Story:
 
 
 def _book(caller: Any, key: str, *, hold: bool = False) -> Callable[[], Any]:
-    from bookings.infrastructure.clock import Deadline
+    from bookings.infrastructure.deadlines import Deadline
     from bookings.stays import create
 
     night = (date.today() + timedelta(days=30)).isoformat()  # noqa: DTZ011
@@ -209,7 +209,7 @@ def _book(caller: Any, key: str, *, hold: bool = False) -> Callable[[], Any]:
 
 
 def _confirm(caller: Any, key: str, held: Any) -> Callable[[], Any]:
-    from bookings.infrastructure.clock import Deadline
+    from bookings.infrastructure.deadlines import Deadline
     from bookings.stays import lifecycle
 
     return lambda: lifecycle.confirm_booking(

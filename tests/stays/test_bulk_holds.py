@@ -16,7 +16,7 @@ from django.test import Client
 from bookings.domain.booking import from_document
 from bookings.domain.callers import Caller, caller_of_guest, caller_of_user
 from bookings.infrastructure import clock, connections, metrics
-from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.deadlines import Deadline
 from bookings.models import Hotel
 from bookings.people import account_letters, adoption
 from bookings.stays import create, hold_limits, lifecycle

@@ -11,7 +11,7 @@ from bookings.catalogue import inventory
 from bookings.domain.booking import MAX_HISTORY
 from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
-from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.deadlines import Deadline
 from bookings.refusals import ValidationFailed
 from bookings.stays import lifecycle
 from bookings.stays.create import Outcome

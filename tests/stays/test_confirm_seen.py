@@ -10,7 +10,7 @@ from django.test import Client
 
 from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
-from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.deadlines import Deadline
 from bookings.models import ApiClient
 from bookings.people import tokens
 from bookings.stays import lifecycle

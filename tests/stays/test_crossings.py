@@ -29,7 +29,7 @@ from bookings.domain.booking import LATE_CONFIRM
 from bookings.domain.callers import Caller, caller_of_guest, caller_of_user
 from bookings.front_desk import blocks
 from bookings.infrastructure import clock, connections
-from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.deadlines import Deadline
 from bookings.models import RoomCategory
 from bookings.people import adoption
 from bookings.refusals import Refusal

@@ -15,7 +15,7 @@ from bookings.domain.booking import BLOCK, NO_SHOW, from_document
 from bookings.domain.callers import Caller
 from bookings.front_desk import move_options
 from bookings.infrastructure import connections
-from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.deadlines import Deadline
 from bookings.models import Hotel
 from bookings.refusals import ValidationFailed
 from bookings.stays import lifecycle

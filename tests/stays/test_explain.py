@@ -33,7 +33,7 @@ from bookings.domain.callers import Caller, caller_of_guest
 from bookings.front_desk import blocks, figures, guest_search
 from bookings.indexes import make_delivery_indexes
 from bookings.infrastructure import clock, connections
-from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.deadlines import Deadline
 from bookings.models import BookingRecord
 from bookings.news import deliveries
 from bookings.stays import create, lifecycle, lookups

@@ -19,7 +19,7 @@ from bookings.domain.booking import CHECKED_IN
 from bookings.domain.callers import Caller
 from bookings.front_desk import blocks, marks
 from bookings.infrastructure import connections
-from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.deadlines import Deadline
 from bookings.refusals import KeyMismatch
 from bookings.stays import lifecycle
 from bookings.stays.outcomes import Outcome

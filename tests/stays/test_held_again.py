@@ -15,7 +15,7 @@ import pytest
 from bookings import points
 from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
-from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.deadlines import Deadline
 from bookings.stays import lifecycle
 from bookings.stays.writing import expiry
 from tests.calls import (

@@ -6,7 +6,7 @@ import pytest
 
 from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
-from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.deadlines import Deadline
 from bookings.operations import sweep
 from bookings.refusals import InvalidIdempotencyKey, KeyMismatch, NotFound
 from bookings.stays import lifecycle, reading

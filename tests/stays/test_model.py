@@ -36,7 +36,7 @@ from bookings.domain.booking import NO_SHOW
 from bookings.front_desk import blocks, marks
 from bookings.front_desk.marks import UNDO
 from bookings.infrastructure import clock, connections
-from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.deadlines import Deadline
 from bookings.operations.doctor import recount
 from bookings.refusals import Refusal
 from bookings.stays import create, lifecycle, reading

@@ -11,7 +11,7 @@ from bookings.domain.booking import CHECKED_OUT
 from bookings.domain.callers import Caller
 from bookings.front_desk.move_options import find_move_options
 from bookings.infrastructure import connections
-from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.deadlines import Deadline
 from bookings.refusals import InvalidIdempotencyKey, NotFound
 from bookings.stays import lifecycle, lookups
 from bookings.stays.create import Outcome

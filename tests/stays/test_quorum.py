@@ -10,7 +10,7 @@ from pytest_django import Settings
 from bookings import points
 from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
-from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.deadlines import Deadline
 from bookings.stays import create
 from bookings.stays.create import Outcome
 from local.servers import Server

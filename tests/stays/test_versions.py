@@ -16,7 +16,7 @@ import pytest
 from bookings.domain.booking import MAX_HISTORY, Change, change_document, from_document
 from bookings.domain.callers import Caller, caller_of_guest
 from bookings.infrastructure import clock, connections
-from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.deadlines import Deadline
 from bookings.news import relay
 from bookings.operations import sweep
 from bookings.stays import lifecycle, lookups

@@ -16,7 +16,7 @@ from pymongo.monitoring import CommandListener, CommandStartedEvent
 from bookings import points
 from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
-from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.deadlines import Deadline
 from bookings.stays import create
 from bookings.stays.writing import new_bookings
 from tests.calls import book, cancel, stored

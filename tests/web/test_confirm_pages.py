@@ -12,7 +12,7 @@ from django.test import Client
 
 from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
-from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.deadlines import Deadline
 from bookings.stays import lifecycle
 from bookings.web.messages import CONFIRM_SENTENCES, FORM_SENTENCES, SENTENCES
 from tests.browsing import (

@@ -11,7 +11,7 @@ from bookings.admin.manager.pages import note
 from bookings.admin.staff_requests import StaffRequest
 from bookings.catalogue import night_jobs
 from bookings.catalogue.nights import NightRow
-from bookings.infrastructure import clock
+from bookings.infrastructure import deadlines
 from bookings.models import NightsJob
 
 
@@ -56,7 +56,7 @@ def order(
     `allow_free`.
     """
     request.deadline.check()
-    return clock.with_new_budget(
+    return deadlines.with_new_budget(
         lambda: _order(
             request,
             job_id,

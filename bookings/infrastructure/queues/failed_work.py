@@ -16,8 +16,8 @@ from typing import Any
 
 from pymongo import ReturnDocument
 
-from bookings.infrastructure.clock import request_limits
 from bookings.infrastructure.connections import collection
+from bookings.infrastructure.deadlines import request_limits
 from bookings.infrastructure.queues.retries import Schedule
 
 LETTERS, NEWS, MAILS, WEBHOOKS = "letters", "news", "mails", "webhooks"

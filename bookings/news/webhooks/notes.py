@@ -16,8 +16,8 @@ from django.core.mail import EmailMessage
 from pymongo import ReturnDocument
 from pymongo.errors import PyMongoError
 
-from bookings.infrastructure.clock import request_limits
 from bookings.infrastructure.connections import collection
+from bookings.infrastructure.deadlines import request_limits
 from bookings.infrastructure.mail import link_to, make_mail, render_text
 from bookings.infrastructure.mongodb import outage
 from bookings.infrastructure.queues import failed_work

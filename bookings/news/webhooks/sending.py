@@ -14,7 +14,7 @@ from typing import Any
 from django.conf import settings
 
 from bookings.infrastructure import clock
-from bookings.infrastructure.clock import request_limits
+from bookings.infrastructure.deadlines import request_limits
 from bookings.infrastructure.mongodb import outage
 from bookings.infrastructure.queues import failed_work
 from bookings.infrastructure.queues.failed_work import ENDPOINTS
