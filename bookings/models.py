@@ -406,7 +406,7 @@ class BookingRecord(models.Model):
     """A booking as the admin lists it. Only bookings/stays/writing/ writes the collection.
 
     The history and the keys are missing, since a JSONField cannot read their times and bytes.
-    `lookups.find_booking` has them.
+    `queries.find_booking` has them.
     """
 
     id = ObjectIdAutoField(primary_key=True)

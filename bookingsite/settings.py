@@ -324,7 +324,7 @@ if not (
 DEFAULT_HOTEL = _read("DEFAULT_HOTEL", "")
 
 # Where `manage.py idempotency` and the admin look up what a key made, and whose it is.
-IDEMPOTENCY_FIND_EFFECT = "bookings.stays.lookups.find_effect"
+IDEMPOTENCY_FIND_EFFECT = "bookings.stays.kept_answers.find_effect"
 IDEMPOTENCY_READ_CALLER = "bookings.people.caller_names.read_caller"
 
 # --- Worker -------------------------------------------------------------------------------

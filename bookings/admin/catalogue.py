@@ -21,7 +21,7 @@ from bookings.catalogue import inventory, withdrawal
 from bookings.domain.money import format_money
 from bookings.infrastructure import clock
 from bookings.models import Hotel, Night, Room, RoomCategory
-from bookings.stays import lookups
+from bookings.stays import queries
 
 # A booking may be under way for a room that was for sale a moment ago; see
 # bookings/catalogue/withdrawal.py.
@@ -50,7 +50,7 @@ class HotelForm(forms.ModelForm):
         if (
             hotel
             and currency != hotel.currency
-            and lookups.may_be_repriced(hotel.id, hotel.desk_day())
+            and queries.may_be_repriced(hotel.id, hotel.desk_day())
         ):
             text = f"Stays or holds from today on are priced in {hotel.currency}"
             raise ValidationError(f"{text}; change it once they have ended.")
@@ -65,7 +65,7 @@ class HotelAdmin(CatalogueAdmin, KeepsWhatHasParts):
 
     def refuse_deletion(self, objects: list[Hotel]) -> list[str]:
         ids = [hotel.pk for hotel in objects]
-        kept = lookups.find_referred("hotel", ids)
+        kept = queries.find_referred("hotel", ids)
         kept.update(RoomCategory.objects.filter(hotel__in=ids).values_list("hotel_id", flat=True))
         return [
             f"{hotel} has room categories or bookings, so it cannot be deleted."
@@ -100,7 +100,7 @@ class RoomCategoryAdmin(CatalogueAdmin, KeepsWhatHasParts):
 
     def refuse_deletion(self, objects: list[RoomCategory]) -> list[str]:
         ids = [category.pk for category in objects]
-        kept = lookups.find_referred("rooms.category", ids)
+        kept = queries.find_referred("rooms.category", ids)
         kept.update(Room.objects.filter(category__in=ids).values_list("category_id", flat=True))
         nights = Night.objects.filter(category__in=ids).values_list("category_id", flat=True)
         priced = set(nights.distinct()) - kept
@@ -198,7 +198,7 @@ class RoomAdmin(CatalogueAdmin):
     def refuse_deletion(self, objects: list[Room]) -> list[str]:
         # In this order: no new booking can refer to a room once it is settled.
         unsettled = {room.pk for room in objects if not withdrawal.is_settled(room.pk)}
-        kept = lookups.find_referred("rooms.room", [room.pk for room in objects])
+        kept = queries.find_referred("rooms.room", [room.pk for room in objects])
         return [
             f"{room} ({room.pk}) has bookings, so it cannot be deleted; take it off sale instead."
             if room.pk in kept

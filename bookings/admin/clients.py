@@ -17,7 +17,7 @@ from bookings.admin.staff_requests import may
 from bookings.catalogue import withdrawal
 from bookings.models import ApiClient
 from bookings.people import tokens
-from bookings.stays import lookups
+from bookings.stays import queries
 
 WAIT = f"{withdrawal.STILL_SOLD.total_seconds() / 60:.0f} minutes"
 
@@ -97,7 +97,7 @@ class ApiClientAdmin(ChangesWhatWasSeen, RefusesDeletion):
     def refuse_deletion(self, objects: list[ApiClient]) -> list[str]:
         # Before the bookings: once a token can no longer be used, all its bookings are among them.
         with_tokens = withdrawal.clients_with_recent_tokens(client.pk for client in objects)
-        kept = lookups.find_referred("owner", [f"client:{client.pk}" for client in objects])
+        kept = queries.find_referred("owner", [f"client:{client.pk}" for client in objects])
         sentences = []
         for client in objects:
             if f"client:{client.pk}" in kept:

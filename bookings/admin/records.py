@@ -36,7 +36,7 @@ from bookings.domain.money import format_money
 from bookings.infrastructure import clock
 from bookings.models import ApiClient, BookingRecord, Hotel
 from bookings.refusals import Refusal, ValidationFailed
-from bookings.stays import lifecycle, lookups
+from bookings.stays import lifecycle, queries
 from bookings.stays.lifecycle import MAX_REASON
 from bookings.stays.outcomes import Outcome
 
@@ -85,7 +85,7 @@ class NewestBookingsList(ChangeList):
         end = next(
             (each.end for each in self.filter_specs if isinstance(each, CreatedFilter)), None
         )
-        oldest = lookups.find_nth_newest(
+        oldest = queries.find_nth_newest(
             LOOKED_THROUGH if self.has_active_filters else MAX_LISTED,
             kind=self.model_admin.kind,
             before=end,
@@ -162,7 +162,7 @@ class RecordAdmin(admin.ModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        booking = lookups.find_booking(object_id)
+        booking = queries.find_booking(object_id)
         context = dict(extra_context or {})
         if booking is not None:
             names = name_people(change.actor for change in booking.history)
@@ -295,7 +295,7 @@ class RecordAdmin(admin.ModelAdmin):
             self.log_change(request, record, text)
             return messages.SUCCESS, text
         # A replay says what was true then: a booking confirmed once may have been cancelled since.
-        current = lookups.find_booking(record.pk)
+        current = queries.find_booking(record.pk)
         status = current.status_at(clock.now()) if current else "gone"
         if status == content["booking"]["status"]:
             return messages.SUCCESS, text

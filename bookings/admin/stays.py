@@ -44,7 +44,7 @@ from bookings.front_desk.move_options import RoomOption, find_move_options
 from bookings.infrastructure import clock
 from bookings.models import BookingRecord, DeliveryRecord
 from bookings.refusals import ValidationFailed
-from bookings.stays import answers, create, lifecycle, lookups
+from bookings.stays import answers, create, lifecycle, queries
 from bookings.stays.outcomes import Outcome
 
 # How many of the bookings found the list's filters look through.
@@ -323,7 +323,7 @@ class BookingAdmin(RecordAdmin):
     def move_one(self, request: StaffRequest, booking_id: str) -> HttpResponse:
         """Moves under the form's key, so that sending the form twice moves once."""
         record = self.find(request, booking_id)
-        before = lookups.find_booking(booking_id)
+        before = queries.find_booking(booking_id)
         assert before is not None, "a booking is never deleted"
         title = f"Move {record}"
         if request.method != "POST" or SHOW in request.POST:
@@ -343,7 +343,7 @@ class BookingAdmin(RecordAdmin):
         form = MoveForm(request.POST)
         outcome = form.send(lambda: _move(request, booking_id, form))
         if outcome is None:
-            current = lookups.find_booking(booking_id) or before
+            current = queries.find_booking(booking_id) or before
             if form.has_error("version"):
                 form.show_where(current)
             form.offer(current)

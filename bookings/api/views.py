@@ -39,7 +39,7 @@ from bookings.infrastructure.texts import is_plain_line
 from bookings.infrastructure.throttles import remote_address_of
 from bookings.people import tokens
 from bookings.refusals import Fault, Refusal, UnsupportedMediaType, ValidationFailed
-from bookings.stays import create, lifecycle, reading
+from bookings.stays import create, lifecycle, own_bookings
 from bookings.stays.create import Outcome
 from idempotency import keys
 
@@ -127,7 +127,7 @@ class BookingsView(ApiView):
     @list_schema
     def get(self, request: ApiRequest) -> Response:
         filters = _Filters(request, "userId", "resourceId", "date", "status", "cursor", "limit")
-        found, cursor = reading.list_bookings(
+        found, cursor = own_bookings.list_bookings(
             viewer=request.user,
             user_id=filters.text("userId"),
             room=filters.id("resourceId"),
@@ -142,7 +142,7 @@ class BookingsView(ApiView):
 class BookingView(ApiView):
     @get_schema
     def get(self, request: ApiRequest, booking_id: str) -> Response:
-        booking = reading.get_booking(viewer=request.user, booking_id=booking_id)
+        booking = own_bookings.get_booking(viewer=request.user, booking_id=booking_id)
         return Response({"success": True, "booking": booking})
 
 

@@ -60,7 +60,7 @@ def delete_room(room_id: str, *, off_sale_since: datetime | None) -> bool:
     """Deletes the room if it is settled and has been off sale without a break since
     `off_sale_since`. Returns whether it did.
 
-    Call `lookups.find_referred` after reading the room and before this: if the room was on sale
+    Call `queries.find_referred` after reading the room and before this: if the room was on sale
     in between, it may have a booking.
     """
     room = {"_id": room_id, "$and": [_SETTLED, {"off_sale_since": off_sale_since}]}

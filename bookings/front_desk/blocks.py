@@ -29,7 +29,7 @@ from bookings.refusals import (
     Refusal,
     ValidationFailed,
 )
-from bookings.stays import answers, lookups
+from bookings.stays import answers, kept_answers
 from bookings.stays.outcomes import (
     ANSWER_TTL_MS,
     Outcome,
@@ -68,7 +68,7 @@ def block_rooms(
     steps = Steps("block")
 
     # 2. Claim it. If the key has an answer already, send that.
-    with claim_key(digest, recover=lookups.find_answer, steps=steps) as claim:
+    with claim_key(digest, recover=kept_answers.find_answer, steps=steps) as claim:
         if claim.replay:
             return answer_with(claim.replay, key, steps, replayed=True)
         try:

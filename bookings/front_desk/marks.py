@@ -30,7 +30,7 @@ from bookings.refusals import (
     NotFound,
     ValidationFailed,
 )
-from bookings.stays import answers, lookups
+from bookings.stays import answers, queries
 from bookings.stays.keyed_change import claim_change
 from bookings.stays.outcomes import Outcome, read_key
 
@@ -68,7 +68,7 @@ def mark_stay(
     that does not fit the booking after that is a VALIDATION_ERROR, which is not kept.
     """
     # 1. Find the stay, its hotel and the key.
-    booking = lookups.find_booking(booking_id)
+    booking = queries.find_booking(booking_id)
     if booking is None or booking.kind != STAY:
         raise NotFound
     if mark not in (*MARKS, UNDO):

@@ -32,7 +32,7 @@ from bookings.news import deliveries
 from bookings.news.deliveries import GIVEN_UP, NOT_NEEDED, SENT, Delivery
 from bookings.news.relay import is_about_to_end
 from bookings.points import reached
-from bookings.stays import lookups, manage_links
+from bookings.stays import manage_links, queries
 from bookings.stays.calendar_file import write_stay_file
 from bookings.stays.notices import (
     NEWS_CANCELLED,
@@ -130,7 +130,7 @@ def _describe_failure(error: Exception) -> str:
 
 def _write(delivery: Delivery) -> tuple[EmailMessage | None, str]:
     """The mail as of now; or None, and the reason why none is needed."""
-    booking = lookups.find_booking(delivery.booking)
+    booking = queries.find_booking(delivery.booking)
     if booking is None or not booking.guest.email:
         return None, "The booking no longer has an address."
     now = clock.now()

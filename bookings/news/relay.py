@@ -24,7 +24,7 @@ from bookings.news import deliveries
 from bookings.news.deliveries import MAIL, WEBHOOK, Delivery
 from bookings.news.webhooks.endpoints import clients_with_endpoint
 from bookings.points import reached
-from bookings.stays import answers, lookups
+from bookings.stays import answers, due_work
 from bookings.stays.notices import NEWS_CONFIRMED, NEWS_EXPIRED, NEWS_EXPIRING
 from bookings.stays.writing import outboxes
 
@@ -40,7 +40,7 @@ def pass_on_news() -> int:
     recorded = 0
     while True:
         with request_limits():
-            found = lookups.list_outboxes(limit=BATCH_SIZE, besides=failed_work.left_alone(NEWS))
+            found = due_work.list_outboxes(limit=BATCH_SIZE, besides=failed_work.left_alone(NEWS))
             if not found:
                 return recorded
             recorded += _pass_on(found)
@@ -50,7 +50,7 @@ def pass_on_news() -> int:
 
 def oldest_due_age_s() -> float:
     """For how long the oldest news has been due that no worker has passed on yet."""
-    return lookups.oldest_due_news_age_s(besides=failed_work.left_alone(NEWS))
+    return due_work.oldest_due_news_age_s(besides=failed_work.left_alone(NEWS))
 
 
 def _pass_on(documents: list[dict[str, Any]]) -> int:

@@ -18,7 +18,7 @@ from bookings.infrastructure.queues.failed_work import DEAD_HOLDS
 from bookings.infrastructure.queues.single_run import RunTime
 from bookings.operations import sweep_tally
 from bookings.operations.sweep_tally import StartedBy, Tally
-from bookings.stays import lookups
+from bookings.stays import due_work
 from bookings.stays.writing import expiry
 
 logger = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ def expire_holds(*, started_by: StartedBy = "command") -> Sweep:
         with request_limits():
             failed = failed_work.items_of(DEAD_HOLDS)
             # These were repaired, confirmed or cancelled meanwhile.
-            failed_work.forget(DEAD_HOLDS, set(failed) - lookups.dead_among(failed))
+            failed_work.forget(DEAD_HOLDS, set(failed) - due_work.dead_among(failed))
             sweep_tally.end_run(started_by=started_by, oldest_age_s=sweep.oldest_age_s)
     except BaseException:
         # It was stopped, or lost MongoDB; what it did until then stays done.
@@ -118,7 +118,7 @@ def _log(sweep: Sweep, started_by: StartedBy) -> None:
 
 def read_figures() -> ExpiryFigures:
     """The figures of expiry; every process reads the same."""
-    dead_holds, oldest_age_s = lookups.count_dead_holds()
+    dead_holds, oldest_age_s = due_work.count_dead_holds()
     return ExpiryFigures(sweep_tally.read(), dead_holds, oldest_age_s)
 
 

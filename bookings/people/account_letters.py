@@ -38,7 +38,7 @@ from bookings.infrastructure.queues.failed_work import LETTERS, NeverFinished
 from bookings.infrastructure.queues.retries import Schedule, counted
 from bookings.infrastructure.queues.single_run import RunTime, one_at_a_time
 from bookings.people import accounts
-from bookings.stays import lookups, manage_links
+from bookings.stays import manage_links, queries
 
 logger = logging.getLogger(__name__)
 
@@ -342,7 +342,7 @@ def _write_reset(letter: dict[str, Any]) -> LetterParts | None:
 def _write_find(letter: dict[str, Any]) -> LetterParts:
     # No hotel's date is earlier than this, in any time zone.
     yesterday = clock.today("UTC") - timedelta(days=1)
-    bookings = lookups.list_guest_bookings(letter["address"], from_day=yesterday, limit=MAX_LISTED)
+    bookings = queries.list_guest_bookings(letter["address"], from_day=yesterday, limit=MAX_LISTED)
     rows = [
         {
             "booking": booking,

@@ -25,7 +25,7 @@ from bookings.domain.email_addresses import mentions, spellings_of
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.mongodb.transactions import in_transaction
 from bookings.people import account_letters, accounts
-from bookings.stays import lookups
+from bookings.stays import queries
 from bookings.stays.writing import guest_details
 from idempotency.claims import Claims
 
@@ -121,9 +121,9 @@ def _find_accounts(spellings: list[str]) -> list[User]:
 def _judge(
     spellings: list[str], including_upcoming: bool, session: ClientSession | None = None
 ) -> list[Booking]:
-    bookings = lookups.list_bookings_with_address(spellings, session=session)
+    bookings = queries.list_bookings_with_address(spellings, session=session)
     if not including_upcoming:
-        upcoming = lookups.list_bookings_with_address(
+        upcoming = queries.list_bookings_with_address(
             spellings, not_over_on=_yesterday(), session=session
         )
         if upcoming:

@@ -6,7 +6,7 @@ from typing import Any
 
 from bookings.domain.booking import EXPIRED, PENDING, Booking, Price
 from bookings.refusals import AlreadyBooked, Refusal
-from bookings.stays import lookups
+from bookings.stays import rivals
 from idempotency.claims import Answer
 
 PROBLEM_JSON = "application/problem+json"
@@ -51,7 +51,7 @@ def problem(refusal: Refusal) -> Answer:
 
 def name_in_the_way(booking: Booking) -> AlreadyBooked:
     """For the desk: the refusal that lists the bookings to move or cancel first."""
-    found = lookups.list_in_the_way(booking, limit=MAX_LISTED + 1)
+    found = rivals.list_in_the_way(booking, limit=MAX_LISTED + 1)
     if not found:
         return AlreadyBooked("A booking was in the way and has gone; try again.")
     named = [

@@ -47,7 +47,7 @@ from bookings.refusals import (
     SoldOut,
     ValidationFailed,
 )
-from bookings.stays import answers, lookups
+from bookings.stays import answers, kept_answers, rivals
 from bookings.stays.hold_limits import CROWDED_HOLD, HoldLimits, Source, digest_of
 from bookings.stays.outcomes import (
     ANSWER_TTL_MS,
@@ -108,6 +108,7 @@ def create_booking(
 
     # 2. Claim it. If the key has its answer already, replay that.
     with claim_key(digest, recover=lookups.find_answer, steps=steps, opening=opening) as claim:
+    with claim_key(digest, recover=kept_answers.find_answer, steps=steps) as claim:
         if claim.replay:
             return replay(claim.replay, key, read_payload, steps)
         reached("after_claim")
@@ -178,7 +179,7 @@ def create_booking(
         # 6. Finish: store the answer and release the lock, in one batch. A success is in the
         #    booking already and cannot change; a refusal is final once it is stored.
         except Refusal as refusal:
-            if refusal.is_definite and lookups.has_hold_elsewhere(draft, hotel=offer.hotel.id):
+            if refusal.is_definite and rivals.has_hold_elsewhere(draft, hotel=offer.hotel.id):
                 # The guest is logging in. Sent again with this key, the request finds the hold.
                 refusal.is_definite = False
             release = _release_in_batch(lock)
@@ -233,7 +234,7 @@ def _quote(draft: Draft, *, at_desk: bool) -> Offer:
         offer = offers.find_offer(request, at_desk=at_desk)
         _check_quote(request, offer.price)
     except (ValidationFailed, PriceChanged):
-        hold = lookups.find_own_hold(draft) if request.hold else None
+        hold = rivals.find_own_hold(draft) if request.hold else None
         if hold is None or request.quoted_total not in (None, hold.price.total):
             raise
         offer = offers.offer_again(hold)
@@ -314,7 +315,7 @@ def _lock_rooms(
             )
         except SoldOut:
             # This key may have booked the last room, or the owner may hold it.
-            again = lookups.find_own_stay(draft)
+            again = rivals.find_own_stay(draft)
             if again is None:
                 raise
             if not locked.isdisjoint(again.room_ids):

@@ -22,7 +22,7 @@ from bookings.infrastructure.metrics import Operation
 from bookings.infrastructure.step_timing import Steps
 from bookings.points import reached
 from bookings.refusals import NotAuthenticated, NotCancellable, NotFound, Refusal, TryAgain
-from bookings.stays import answers, lookups
+from bookings.stays import answers, queries
 from bookings.stays.outcomes import ANSWER_TTL_MS, Outcome, answer_with, claim_key, refuse
 from bookings.stays.writing import changes
 from idempotency import keys
@@ -51,7 +51,7 @@ def claim_change(
 
     def recover(digest: str) -> Answer | None:
         nonlocal latest
-        latest = lookups.find_booking(booking.id)
+        latest = queries.find_booking(booking.id)
         return _acknowledged(latest, digest) if latest else None
 
     with claim_key(digest, recover=recover, steps=steps) as claim:
@@ -172,7 +172,7 @@ class KeyedChange:
         self._answer = answer
 
     def _look_again(self) -> Booking:
-        current = lookups.find_booking(self._current.id)
+        current = queries.find_booking(self._current.id)
         if current is None:
             raise NotFound
         return current

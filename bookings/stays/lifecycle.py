@@ -53,7 +53,7 @@ from bookings.refusals import (
     PriceChanged,
     ValidationFailed,
 )
-from bookings.stays import answers, hold_limits, lookups
+from bookings.stays import answers, hold_limits, queries
 from bookings.stays.keyed_change import claim_change
 from bookings.stays.outcomes import Outcome, read_key
 from idempotency import keys
@@ -381,7 +381,7 @@ def _find(
     kinds: tuple[str, ...] = (STAY,),
 ) -> Booking:
     owners = None if as_staff else viewer.owners_to_match(booking_id)
-    booking = lookups.find_booking(booking_id, owners=owners)
+    booking = queries.find_booking(booking_id, owners=owners)
     if booking is None or booking.kind not in kinds:
         raise NotFound
     return booking

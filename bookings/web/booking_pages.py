@@ -25,7 +25,7 @@ from bookings.domain.stay_request import Guest, judge_seen, read_seen_field
 from bookings.infrastructure import clock
 from bookings.infrastructure.deadlines import TimedRequest
 from bookings.refusals import NotFound, Refusal
-from bookings.stays import lifecycle, reading
+from bookings.stays import lifecycle, own_bookings
 from bookings.stays.answers import describe_seen, iso
 from bookings.stays.calendar_file import write_stay_file
 from bookings.stays.manage_links import last_day, make_link_token, read_link_token
@@ -213,9 +213,9 @@ def _refuse(
 def _find(request: HttpRequest, booking_id: str) -> Booking:
     viewer = visitors.caller_of(request)
     try:
-        booking = reading.find_own_booking(viewer=viewer, booking_id=booking_id)
+        booking = own_bookings.find_own_booking(viewer=viewer, booking_id=booking_id)
         if visitors.adopt_late(request, [booking]):
-            booking = reading.find_own_booking(viewer=viewer, booking_id=booking_id)
+            booking = own_bookings.find_own_booking(viewer=viewer, booking_id=booking_id)
     except NotFound as error:
         raise Http404 from error
     return booking
@@ -323,7 +323,9 @@ def _has_gone_on(
 
 def _find_others(request: HttpRequest, booking: Booking) -> list[Booking]:
     """The visitor's other live bookings of this stay, shown so that they do not book it twice."""
-    found, _ = reading.list_own_bookings(viewer=visitors.caller_of(request), night=booking.check_in)
+    found, _ = own_bookings.list_own_bookings(
+        viewer=visitors.caller_of(request), night=booking.check_in
+    )
     now = clock.now()
     return [
         other

@@ -16,7 +16,7 @@ from bookings.infrastructure import clock
 from bookings.infrastructure.deadlines import TimedRequest
 from bookings.infrastructure.throttles import remote_address_of
 from bookings.refusals import AlreadyBooked, EmailNeeded, KeyReused, NotFound, Refusal, SoldOut
-from bookings.stays import create, reading
+from bookings.stays import create, own_bookings
 from bookings.web import limits, visitors
 from bookings.web.forms import GuestForm, HoldForm
 from bookings.web.intents import MAX_CHAIN, Intent, IntentKeys, keys_of
@@ -93,7 +93,7 @@ def hold(request: TimedRequest) -> HttpResponse:
                 visitors.keep_typed(request, details)
             return _refuse_hold(request, said, keys, intent, key, results)
         try:
-            booking = reading.find_own_booking(viewer=caller, booking_id=said.booking_id)
+            booking = own_bookings.find_own_booking(viewer=caller, booking_id=said.booking_id)
         except NotFound:
             if not said.is_replay:
                 # The guest has logged in in another tab, and the account already owns the booking.

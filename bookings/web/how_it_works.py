@@ -26,7 +26,7 @@ from bookings.infrastructure import clock
 from bookings.infrastructure.deadlines import TimedRequest
 from bookings.infrastructure.throttles import Limit, count_in_all, remote_address_of, wait_s
 from bookings.refusals import Refusal, ValidationFailed
-from bookings.stays import create, lifecycle, reading
+from bookings.stays import create, lifecycle, own_bookings
 
 # Each scenario with its recorded faults.
 RECORDED = {
@@ -172,7 +172,7 @@ def _end(request: TimedRequest, run: Run) -> HttpResponse:
     booked = 0
     for number in range(1, MAX_REQUESTS + 1):
         guest = run.guest(number)
-        bookings, _ = reading.list_own_bookings(viewer=guest)
+        bookings, _ = own_bookings.list_own_bookings(viewer=guest)
         booked += len(bookings)
         for booking in bookings:
             if booking.status_at(clock.now()) not in ACTIVE:

@@ -11,7 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from bookings.infrastructure import clock
-from bookings.stays import reading
+from bookings.stays import own_bookings
 from bookings.web import limits, visitors
 from bookings.web.forms import ListForm
 from bookings.web.messages import FORGOTTEN
@@ -26,7 +26,7 @@ def my_bookings(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {"form": form}
     if form.is_valid():
         status = form.cleaned_data["status"]
-        found, cursor = reading.list_own_bookings(
+        found, cursor = own_bookings.list_own_bookings(
             viewer=visitors.caller_of(request),
             status=status or None,
             cursor=form.cleaned_data["cursor"],

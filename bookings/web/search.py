@@ -23,7 +23,7 @@ from bookings.domain.money import format_amount
 from bookings.domain.stay_request import MAX_GUESTS, MAX_ROOMS
 from bookings.infrastructure import clock
 from bookings.refusals import ValidationFailed
-from bookings.stays import reading
+from bookings.stays import own_bookings
 from bookings.web import visitors
 from bookings.web.forms import MonthForm, SearchForm
 from bookings.web.intents import Intent, keys_of
@@ -189,7 +189,7 @@ def _intent_for(asked: dict[str, Any], category_id: str) -> Intent:
 
 def find_holds(request: HttpRequest) -> list[Booking]:
     """The visitor's live holds."""
-    found, _cursor = reading.list_own_bookings(
+    found, _cursor = own_bookings.list_own_bookings(
         viewer=visitors.caller_of(request), status=PENDING, limit=settings.MAX_LIVE_HOLDS
     )
     return found

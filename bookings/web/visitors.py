@@ -21,7 +21,7 @@ from bookings.domain.callers import Caller, caller_of_guest, caller_of_user
 from bookings.infrastructure import clock
 from bookings.people import adoption
 from bookings.refusals import NotAuthenticated
-from bookings.stays import reading
+from bookings.stays import own_bookings
 from bookings.stays.hold_limits import digest_of
 from bookings.stays.lifecycle import LONGEST_HOLD
 
@@ -106,7 +106,7 @@ def adopt_rest(request: HttpRequest) -> None:
     guest.
     """
     if guest := guest_before(request):
-        found, _cursor = reading.list_own_bookings(viewer=guest, limit=1)
+        found, _cursor = own_bookings.list_own_bookings(viewer=guest, limit=1)
         adopt_late(request, found)
 
 

@@ -18,7 +18,7 @@ from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.deadlines import Deadline
 from bookings.models import Hotel
-from bookings.stays import create, lifecycle, lookups
+from bookings.stays import create, lifecycle, queries
 from tests.conftest import night
 from tests.pages import Page
 
@@ -50,7 +50,7 @@ def end_hold(booking: dict[str, Any], *, ago: timedelta) -> None:
 
 
 def status_of(booking: dict[str, Any]) -> str:
-    found = lookups.find_booking(booking["id"])
+    found = queries.find_booking(booking["id"])
     assert found is not None
     return found.status
 
@@ -256,7 +256,7 @@ def test_tells_in_the_history_where_it_was_booked_and_why_it_was_cancelled(
 
 def test_shows_neither_keys_nor_stored_answers(desk: Client, guest: User) -> None:
     booking = book(guest)
-    stored = lookups.find_booking(booking["id"])
+    stored = queries.find_booking(booking["id"])
     assert stored is not None
 
     page = desk.get(page_of(booking)).content.decode()

@@ -12,7 +12,7 @@ from bookings.front_desk import blocks
 from bookings.infrastructure import connections
 from bookings.infrastructure.deadlines import Deadline
 from bookings.refusals import InvalidIdempotencyKey, NotFound
-from bookings.stays import lifecycle, reading
+from bookings.stays import lifecycle, own_bookings
 from bookings.stays.create import Outcome
 from tests.calls import book, confirm, extend, let_hold_end, stored
 from tests.conftest import night
@@ -124,7 +124,7 @@ def test_may_be_tried_again_with_its_key_once_the_way_is_free() -> None:
 def test_is_in_nobodys_list_and_is_neither_confirmed_nor_extended_nor_moved() -> None:
     blocked = block()
 
-    listed, _ = reading.list_bookings(viewer=STAFF)
+    listed, _ = own_bookings.list_bookings(viewer=STAFF)
 
     assert listed == []
     with pytest.raises(NotFound):

@@ -27,7 +27,7 @@ from bookings.infrastructure.mail import make_mail
 from bookings.infrastructure.texts import LineField, LinesField
 from bookings.models import ApiClient, Hotel
 from bookings.refusals import ValidationFailed
-from bookings.stays import lifecycle, lookups
+from bookings.stays import lifecycle, queries
 from bookings.stays.calendar_file import write_stay_file
 from bookings.web.account_forms import NewAccountForm
 from bookings.web.forms import GuestForm
@@ -255,7 +255,7 @@ def test_sends_a_letter_whose_hotel_has_an_old_name(old_name: str) -> None:
 
 def test_writes_a_calendar_file_whose_hotel_has_an_old_name(old_name: str) -> None:
     book()
-    booking = lookups.find_booking(str(stored()[0]["_id"]), owners=None)
+    booking = queries.find_booking(str(stored()[0]["_id"]), owners=None)
     hotel = find_hotel("demo")
     assert booking is not None
     assert hotel is not None

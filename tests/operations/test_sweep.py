@@ -24,7 +24,7 @@ from django.core.management import call_command
 from bookings import points
 from bookings.infrastructure import connections
 from bookings.operations import sweep, sweep_tally
-from bookings.stays import lookups
+from bookings.stays import due_work
 from bookings.stays.writing import expiry
 from local.servers import free_port, start_mongod
 from tests.calls import book, confirm, let_hold_end, stored
@@ -451,7 +451,7 @@ def test_reads_and_writes_by_index_and_no_more_than_it_needs() -> None:
 
 
 def test_counts_what_waits_only_as_far_as_is_quick(monkeypatch: Patch) -> None:
-    monkeypatch.setattr(lookups, "MAX_COUNTED", 2)
+    monkeypatch.setattr(due_work, "MAX_COUNTED", 2)
     make_dead_holds(3)
     connections.collection("bookings").update_one(
         {"reference": "DEMO-2"},

@@ -18,8 +18,8 @@ from bookings.infrastructure import connections
 from bookings.infrastructure.deadlines import Deadline
 from bookings.people import account_letters, accounts, adoption
 from bookings.refusals import KeyMismatch
-from bookings.stays import create, lookups
-from bookings.stays.lookups import find_booking
+from bookings.stays import create, rivals
+from bookings.stays.queries import find_booking
 from bookings.stays.writing import changes, expiry
 from tests import browsing
 from tests.calls import PARTNER, book, cancel, confirm, let_hold_end, stored
@@ -423,7 +423,7 @@ def test_leaves_no_lock_behind_where_mongodb_fails_in_looking_for_an_own_hold(
     def fail(*_: Any, **__: Any) -> bool:
         raise AutoReconnect("the primary stepped down")
 
-    monkeypatch.setattr(lookups, "has_hold_elsewhere", fail)
+    monkeypatch.setattr(rivals, "has_hold_elsewhere", fail)
     with pytest.raises(AutoReconnect):
         book("two", caller=GUEST)
 

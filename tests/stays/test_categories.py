@@ -10,7 +10,7 @@ import pytest
 from bookings.availability import occupancy
 from bookings.domain.callers import Caller
 from bookings.infrastructure import clock, connections
-from bookings.stays import create, lifecycle, lookups
+from bookings.stays import create, lifecycle, rivals
 from bookings.stays.writing import new_bookings
 from tests.calls import book, cancel, confirm, let_hold_end, stored
 from tests.conftest import night
@@ -167,7 +167,7 @@ def test_gives_the_holder_of_the_last_room_their_hold_again() -> None:
 def test_is_sold_out_at_once_to_a_holder_who_came_back_too_often(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(lookups, "MAX_KEYS", 3)
+    monkeypatch.setattr(rivals, "MAX_KEYS", 3)
     fill("inn_A", "inn_B")
     for key in ("first", "second", "third"):
         double(key, hold=True)
@@ -181,9 +181,9 @@ def test_gives_up_on_a_hold_that_it_cannot_come_back_to_twice(
     fill("inn_A", "inn_B")
     double("first", hold=True)
     # As if the hold adopted its last key between the look and the write, again and again.
-    found = lookups.find_own_hold
-    monkeypatch.setattr(lookups, "MAX_KEYS", 1)
-    monkeypatch.setattr(lookups, "find_own_hold", lambda draft: _without_limit(found, draft))
+    found = rivals.find_own_hold
+    monkeypatch.setattr(rivals, "MAX_KEYS", 1)
+    monkeypatch.setattr(rivals, "find_own_hold", lambda draft: _without_limit(found, draft))
 
     assert double("second", hold=True).code == "RESOURCE_LOCKED"
 
@@ -197,11 +197,11 @@ def test_gives_up_on_a_room_that_it_loses_twice(monkeypatch: pytest.MonkeyPatch)
 
 
 def _without_limit(found: Any, draft: Any) -> Any:
-    limit, lookups.MAX_KEYS = lookups.MAX_KEYS, 50
+    limit, rivals.MAX_KEYS = rivals.MAX_KEYS, 50
     try:
         return found(draft)
     finally:
-        lookups.MAX_KEYS = limit
+        rivals.MAX_KEYS = limit
 
 
 def test_gives_nobody_their_hold_of_another_category() -> None:

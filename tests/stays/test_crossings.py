@@ -33,7 +33,7 @@ from bookings.infrastructure.deadlines import Deadline
 from bookings.models import RoomCategory
 from bookings.people import adoption
 from bookings.refusals import Refusal
-from bookings.stays import create, lifecycle, reading
+from bookings.stays import create, lifecycle, own_bookings
 from bookings.stays.hold_limits import HoldLimits
 from bookings.stays.outcomes import Outcome
 from bookings.stays.writing import expiry, ownership
@@ -810,9 +810,9 @@ def test_is_held_in_one_tab_while_its_guest_logs_in_in_another(race: Race) -> No
     def goes_on_with_it(bookings: list[dict[str, Any]]) -> None:
         me = Caller("user", str(ada.pk), guest=str(GUEST))
         (held,) = (str(booking["_id"]) for booking in bookings)
-        assert reading.find_own_booking(viewer=me, booking_id=held).status == "pending"
+        assert own_bookings.find_own_booking(viewer=me, booking_id=held).status == "pending"
         log_in(ada)
-        assert reading.find_own_booking(viewer=caller_of_user(ada.pk), booking_id=held)
+        assert own_bookings.find_own_booking(viewer=caller_of_user(ada.pk), booking_id=held)
 
     race.run(
         prepare,

@@ -36,7 +36,7 @@ from bookings.infrastructure import clock, connections
 from bookings.infrastructure.deadlines import Deadline
 from bookings.models import BookingRecord
 from bookings.news import deliveries
-from bookings.stays import create, lifecycle, lookups
+from bookings.stays import create, due_work, lifecycle, queries, rivals
 from bookings.stays.hold_limits import HoldLimits
 from bookings.stays.writing import expiry, ownership
 from tests.calls import book, cancel, confirm, extend
@@ -136,7 +136,7 @@ def in_the_crowd(
     settings: Any,
 ) -> None:
     """Sends all commands of the services to the crowded database."""
-    for module in (connections, lookups, figures, occupancy, clock):
+    for module in (connections, rivals, figures, occupancy, clock):
         monkeypatch.setattr(module, "database", lambda: crowd[0])
     settings.MAX_LIVE_HOLDS = 5
 
@@ -244,9 +244,9 @@ def test_sweeps(explain: Explain) -> None:
 
 
 def test_counts_what_is_to_be_swept(explain: Explain) -> None:
-    dead, _ = lookups.count_dead_holds()
+    dead, _ = due_work.count_dead_holds()
 
-    check(explain(lookups.count_dead_holds), spare=dead)
+    check(explain(due_work.count_dead_holds), spare=dead)
 
 
 # --- Guests and their addresses ------------------------------------------------------------
@@ -261,8 +261,8 @@ def test_looks_for_news(explain: Explain) -> None:
 
     plans = explain(
         lambda: (
-            lookups.list_outboxes(limit=200, besides=[]),
-            lookups.oldest_due_news_age_s(besides=[]),
+            due_work.list_outboxes(limit=200, besides=[]),
+            due_work.oldest_due_news_age_s(besides=[]),
         )
     )
 
@@ -282,7 +282,7 @@ def test_finds_the_newest_deliveries(explain: Explain) -> None:
 
 def test_finds_guests_by_address(explain: Explain) -> None:
     plans = explain(
-        lambda: lookups.list_guest_bookings("ada7@example.org", from_day=day(0), limit=50)
+        lambda: queries.list_guest_bookings("ada7@example.org", from_day=day(0), limit=50)
     )
 
     assert 0 < plans[0].returned < plans[0].keys < 50
@@ -303,7 +303,7 @@ def test_gathers_what_guests_booked(explain: Explain) -> None:
     check(by_guest, spare=1)
     # Holds made with the address are looked at, and stay with their guests.
     check(by_address + again, spare=GUESTS_WITH_ADDRESS)
-    assert lookups.list_bookings(owners=[str(ada)], limit=1)
+    assert queries.list_bookings(owners=[str(ada)], limit=1)
 
 
 # --- Booking and changing ------------------------------------------------------------------
@@ -378,10 +378,10 @@ def test_looks_for_stays_that_can_get_another_price(
     explain: Explain, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # All of them were made a moment ago, and it looks at the recent ones.
-    later = clock.now() + lookups.CONFIRMABLE_FOR + timedelta(minutes=10)
+    later = clock.now() + queries.CONFIRMABLE_FOR + timedelta(minutes=10)
     monkeypatch.setattr(clock, "now", lambda: later)
 
-    check(explain(lambda: lookups.may_be_repriced("h1", date.fromisoformat(night(900)))), spare=0)
+    check(explain(lambda: queries.may_be_repriced("h1", date.fromisoformat(night(900)))), spare=0)
 
 
 def test_finds_own_rooms_where_a_category_is_sold_out(explain: Explain) -> None:
@@ -448,7 +448,7 @@ def test_lists_bookings_by_any_filters(explain: Explain) -> None:
     guest, room, cursor = one_of(OWNER)
     # The person who is logged in, alone, and with the guest that their browser is.
     both = [OWNER, "guest:680"]
-    whole = lookups.list_bookings(owners=both, limit=BOOKINGS)
+    whole = queries.list_bookings(owners=both, limit=BOOKINGS)
 
     for owners, user_id, room_id, of_night, status, before in itertools.product(
         ([OWNER], both), (None, guest), (None, room), (None, day(30)), (None, *STATUSES),
@@ -456,7 +456,7 @@ def test_lists_bookings_by_any_filters(explain: Explain) -> None:
     ):  # fmt: skip
         plans = explain(
             partial(
-                lookups.list_bookings,
+                queries.list_bookings,
                 owners=owners,
                 user_id=user_id,
                 room=room_id,
@@ -471,7 +471,7 @@ def test_lists_bookings_by_any_filters(explain: Explain) -> None:
 
 
 def test_lists_a_partners_newest_bookings(explain: Explain) -> None:
-    plans = explain(lambda: lookups.list_bookings(owners=[str(BIG)], limit=21))
+    plans = explain(lambda: queries.list_bookings(owners=[str(BIG)], limit=21))
 
     check(plans, spare=0)
 
@@ -482,7 +482,7 @@ def test_never_reads_another_owners_bookings(explain: Explain) -> None:
     count = connections.collection("bookings").count_documents({"owner": str(BIG)})
 
     plans = explain(
-        lambda: lookups.list_bookings(
+        lambda: queries.list_bookings(
             owners=[str(BIG)], user_id="nobody", room=room, before=cursor, limit=21
         )
     )
@@ -493,7 +493,7 @@ def test_never_reads_another_owners_bookings(explain: Explain) -> None:
 
 def one_of(owner: str) -> tuple[str, str, ObjectId]:
     """Guest, room and id of one of the owner's newer bookings."""
-    booking = lookups.list_bookings(owners=[owner], limit=20)[-1]
+    booking = queries.list_bookings(owners=[owner], limit=20)[-1]
     return booking.user_id, booking.rooms[0].room, booking.id
 
 

@@ -9,7 +9,7 @@ from bookings.infrastructure import connections
 from bookings.infrastructure.deadlines import Deadline
 from bookings.operations import sweep
 from bookings.refusals import InvalidIdempotencyKey, KeyMismatch, NotFound
-from bookings.stays import lifecycle, reading
+from bookings.stays import lifecycle, own_bookings
 from tests.calls import (
     CUSTOMER,
     PARTNER,
@@ -242,9 +242,9 @@ def test_is_shown_as_expired_before_it_is_tidied() -> None:
     held = book(hold=True)
     let_hold_end()
 
-    seen = reading.get_booking(viewer=PARTNER, booking_id=held.content["booking"]["id"])
-    pending, _ = reading.list_bookings(viewer=PARTNER, status="pending")
-    expired, _ = reading.list_bookings(viewer=PARTNER, status="expired")
+    seen = own_bookings.get_booking(viewer=PARTNER, booking_id=held.content["booking"]["id"])
+    pending, _ = own_bookings.list_bookings(viewer=PARTNER, status="pending")
+    expired, _ = own_bookings.list_bookings(viewer=PARTNER, status="expired")
 
     assert seen["status"] == "expired"
     assert pending == []

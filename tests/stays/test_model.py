@@ -39,7 +39,7 @@ from bookings.infrastructure import clock, connections
 from bookings.infrastructure.deadlines import Deadline
 from bookings.operations.doctor import recount
 from bookings.refusals import Refusal
-from bookings.stays import create, lifecycle, reading
+from bookings.stays import create, lifecycle, own_bookings
 from bookings.stays.outcomes import Outcome
 from bookings.stays.writing import changes, new_bookings
 from tests.calls import check_fields_agree
@@ -522,7 +522,7 @@ class Bookings(RuleBasedStateMachine):
 
     def everybody_sees_their_own(self, turn: int) -> None:
         viewer = list(CALLERS)[turn % len(CALLERS)]
-        listed, _ = reading.list_bookings(viewer=CALLERS[viewer], limit=100)
+        listed, _ = own_bookings.list_bookings(viewer=CALLERS[viewer], limit=100)
         assert [(booking["id"], booking["status"]) for booking in listed] == [
             (stay.id, stay.status_at(self.model.now))
             for stay in sorted(self.model.stays, key=lambda stay: stay.id, reverse=True)

@@ -13,7 +13,7 @@ from bookings.front_desk.move_options import find_move_options
 from bookings.infrastructure import connections
 from bookings.infrastructure.deadlines import Deadline
 from bookings.refusals import InvalidIdempotencyKey, NotFound
-from bookings.stays import lifecycle, lookups
+from bookings.stays import lifecycle, queries
 from bookings.stays.create import Outcome
 from bookings.stays.writing import changes
 from tests.calls import book, cancel, confirm, let_hold_end, let_server_keys_end, stored
@@ -178,7 +178,7 @@ def test_offers_a_move_back_at_the_price_that_it_had() -> None:
     made = stay()
     make_dearer("inn_double", 10, 11)
     move(made, "inn_A", first=20, last=22, key="there")
-    booking = lookups.find_booking(made.content["booking"]["id"])
+    booking = queries.find_booking(made.content["booking"]["id"])
     assert booking is not None
 
     (options,) = find_move_options(

@@ -19,7 +19,7 @@ from bookings.infrastructure import clock, connections
 from bookings.infrastructure.deadlines import Deadline
 from bookings.news import relay
 from bookings.operations import sweep
-from bookings.stays import lifecycle, lookups
+from bookings.stays import lifecycle, queries
 from bookings.stays.hold_limits import HoldLimits
 from bookings.stays.outcomes import Outcome
 from bookings.stays.writing import changes, guest_details, ownership, versioned
@@ -106,7 +106,7 @@ def test_acts_once_for_two_confirmations_whose_claims_redis_lost(monkeypatch: Pa
 
 def after_look(patch: Patch, meanwhile: Callable[[], Any]) -> None:
     """Has this happen once, between the next look at a booking and the claim that follows it."""
-    original = lookups.find_booking
+    original = queries.find_booking
     waiting = [meanwhile]
 
     def find(*arguments: Any, **options: Any) -> Any:
@@ -115,7 +115,7 @@ def after_look(patch: Patch, meanwhile: Callable[[], Any]) -> None:
             waiting.pop()()
         return found
 
-    patch.setattr(lookups, "find_booking", find)
+    patch.setattr(queries, "find_booking", find)
 
 
 @pytest.mark.parametrize(
@@ -180,19 +180,19 @@ def test_refuses_nothing_by_a_look_that_is_out_of_date(
 ) -> None:
     """The look showed a hold at its end; someone else changed it before the claim was made."""
     held = book(hold=True)
-    original, looks = lookups.find_booking, []
+    original, looks = queries.find_booking, []
 
     def find(*arguments: Any, **options: Any) -> Any:
         found = original(*arguments, **options)
         looks.append(found)
         if len(looks) == 1:
             found = dataclasses.replace(found, expires_at=clock.now())
-            monkeypatch.setattr(lookups, "find_booking", original)
+            monkeypatch.setattr(queries, "find_booking", original)
             meanwhile(held)
-            monkeypatch.setattr(lookups, "find_booking", find)
+            monkeypatch.setattr(queries, "find_booking", find)
         return found
 
-    monkeypatch.setattr(lookups, "find_booking", find)
+    monkeypatch.setattr(queries, "find_booking", find)
 
     first = change(held)
     second = change(held)

@@ -14,7 +14,7 @@ from bookings.catalogue.inventory import find_hotel
 from bookings.domain.email_addresses import as_people_write
 from bookings.models import Hotel
 from bookings.people import account_letters
-from bookings.stays import lookups
+from bookings.stays import queries
 from bookings.stays.calendar_file import write_stay_file
 from tests.browsing import ADA, booking_path, confirm_form, hold, open_page, press, stored
 from tests.calls import book
@@ -82,7 +82,7 @@ def test_shows_the_address_of_a_letter_so() -> None:
 def organizer(*, is_off: bool = False) -> tuple[str, str]:
     """Returns name and address in the file of a stay, as another program reads them."""
     book()
-    booking = lookups.find_booking(str(stored()[0]["_id"]), owners=None)
+    booking = queries.find_booking(str(stored()[0]["_id"]), owners=None)
     hotel = find_hotel("demo")
     assert booking is not None
     assert hotel is not None

@@ -27,7 +27,7 @@ from bookings.front_desk import marks
 from bookings.infrastructure import clock
 from bookings.models import BookingRecord
 from bookings.refusals import Refusal
-from bookings.stays import lookups
+from bookings.stays import queries
 from bookings.stays.outcomes import Outcome
 
 # How many more days the page shows stays that were not marked.
@@ -124,7 +124,7 @@ def show_today(request: HttpRequest) -> HttpResponse:
 def mark(request: StaffRequest, booking_id: str) -> HttpResponse:
     """Sets or undoes a mark under the form's key, and redirects back to the page with the form."""
     what, key = request.POST.get("mark", ""), request.POST.get("key", "")
-    booking = lookups.find_booking(booking_id)
+    booking = queries.find_booking(booking_id)
     try:
         outcome = marks.mark_stay(
             actor=staff(request),
@@ -154,7 +154,7 @@ def _say(request: HttpRequest, before: Booking, what: str, outcome: Outcome) -> 
         text = _sentence_of(outcome.code, content["error"], content)
         messages.error(request, f"{name}: {text}")
         return
-    current = lookups.find_booking(before.id) or before
+    current = queries.find_booking(before.id) or before
     if outcome.replayed:
         state = current.status_at(clock.now())
         if state == CONFIRMED:

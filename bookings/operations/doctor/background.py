@@ -13,7 +13,7 @@ from bookings.news.webhooks import sending
 from bookings.operations import sweep, sweep_tally
 from bookings.operations.doctor.findings import Finding, fail, ok, warn
 from bookings.people import account_letters
-from bookings.stays import lookups
+from bookings.stays import due_work
 from locks.connection import OPERATION_TIMEOUT_S
 
 # A live worker answers within milliseconds, even while its tasks run.
@@ -77,7 +77,7 @@ def beat() -> Finding:
 
 def stale_holds() -> Finding:
     """Dead holds block no one, but many of them are a sign that no one tidies."""
-    count, oldest_age_s = lookups.count_dead_holds()
+    count, oldest_age_s = due_work.count_dead_holds()
     if oldest_age_s > sweep.late_after_s():
         return warn(
             f"{count} holds ran out and were not tidied, the oldest {oldest_age_s:.0f} s ago; they "

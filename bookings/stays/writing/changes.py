@@ -18,7 +18,7 @@ from bookings.domain.booking import (
 from bookings.infrastructure import metrics
 from bookings.points import reached
 from bookings.refusals import AlreadyBooked, ResourceLocked
-from bookings.stays import lookups, notices
+from bookings.stays import notices, rivals
 from bookings.stays.writing.expiry import expire
 from bookings.stays.writing.new_bookings import WRITE_ATTEMPTS
 from bookings.stays.writing.versioned import (
@@ -122,7 +122,7 @@ def _change_over_dead_holds(
     session: ClientSession,
 ) -> Literal["dead_holds", "gone", "stale", "taken"]:
     """Finds the rivals, and changes the booking if all are dead holds, in one snapshot."""
-    live, dead = lookups.find_rivals(changed, session)
+    live, dead = rivals.find_rivals(changed, session)
     if live:
         return "taken"
     for hold in dead:

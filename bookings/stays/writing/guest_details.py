@@ -12,7 +12,7 @@ from bookings.domain.search_terms import terms_of
 from bookings.domain.stay_request import Guest
 from bookings.infrastructure.connections import collection
 from bookings.points import reached
-from bookings.stays import lookups
+from bookings.stays import queries
 from bookings.stays.writing.versioned import AS_IT_IS, Write, write_versioned
 
 # One batch takes some tenths of a second.
@@ -28,7 +28,7 @@ def erase_guest(spellings: list[str], *, only_over_by: date | None) -> int:
     """
     condition: dict[str, Any] = {"guest.email": {"$in": spellings}}
     if only_over_by is not None:
-        condition["$nor"] = [lookups.may_be_expected(only_over_by)]
+        condition["$nor"] = [queries.may_be_expected(only_over_by)]
     without_reason = {"$unsetField": {"field": "reason", "input": "$$change"}}
     without_digest = {"$mergeObjects": ["$$key", {"fingerprint": ""}]}
     line = {"at": "$$NOW", "event": "erased", "actor": "system"}

@@ -27,7 +27,7 @@ from bookings.infrastructure import clock, metrics
 from bookings.infrastructure.connections import collection
 from bookings.points import reached
 from bookings.refusals import AlreadyBooked, ResourceLocked
-from bookings.stays import lookups, notices
+from bookings.stays import kept_answers, notices, rivals
 from bookings.stays.hold_limits import HoldLimits, judge_hold
 from bookings.stays.writing.expiry import expire, has_reader
 from bookings.stays.writing.versioned import Write, in_transaction_of, write_versioned
@@ -148,7 +148,7 @@ def _resolve_conflict(
         twin = from_document(twin_document)
         found = twin.key_for(key.digest)
         assert found is not None
-        if lookups.still_replays(found, twin, now):
+        if kept_answers.still_replays(found, twin, now):
             return Written("twin", found)
         # From now on the key means the new wish. It can still confirm its earlier booking.
         retire = {
@@ -158,13 +158,13 @@ def _resolve_conflict(
         }
         write_versioned(Write({"_id": twin.id}, twin.seen, retire), session=session)
 
-    live, dead = lookups.find_rivals(booking, session)
+    live, dead = rivals.find_rivals(booking, session)
 
     if [rival.is_same_stay(booking) for rival in live] == [True]:
         hold = live[0]
         # Only a hold adopts, and only for a request to hold: a 201 to a request to book must mean
         # that the stay is booked.
-        may_adopt = hold.status == booking.status == PENDING and len(hold.keys) < lookups.MAX_KEYS
+        may_adopt = hold.status == booking.status == PENDING and len(hold.keys) < rivals.MAX_KEYS
         is_as_seen = only_as is None or (hold.id, hold.seen) == (only_as.id, only_as.seen)
         if may_adopt and is_as_seen and answer_for:
             return _adopt(booking, key, hold, answer_for, now, session)

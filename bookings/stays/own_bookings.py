@@ -1,4 +1,8 @@
-"""Reading the bookings of one caller: one by its id, or a page of them, newest first."""
+"""The bookings that one caller may see: one by its id, or a page of them, newest first.
+
+Every search here is limited to the caller's own bookings. `queries` has the searches without that
+limit.
+"""
 
 from datetime import date
 from typing import Any
@@ -9,7 +13,7 @@ from bookings.domain.booking import Booking
 from bookings.domain.callers import Caller
 from bookings.infrastructure import clock
 from bookings.refusals import NotFound
-from bookings.stays import answers, lookups
+from bookings.stays import answers, queries
 
 
 def get_booking(*, viewer: Caller, booking_id: str) -> dict[str, Any]:
@@ -20,7 +24,7 @@ def get_booking(*, viewer: Caller, booking_id: str) -> dict[str, Any]:
 
 def find_own_booking(*, viewer: Caller, booking_id: str) -> Booking:
     """One of the viewer's bookings, with the guest's details. Raises NotFound for others."""
-    booking = lookups.find_booking(booking_id, owners=viewer.owners_to_match(booking_id))
+    booking = queries.find_booking(booking_id, owners=viewer.owners_to_match(booking_id))
     if booking is None:
         raise NotFound
     return booking
@@ -64,7 +68,7 @@ def list_own_bookings(
     limit: int = 20,
 ) -> tuple[list[Booking], str | None]:
     """The page that `list_bookings` describes, with the guests' details."""
-    found = lookups.list_bookings(
+    found = queries.list_bookings(
         owners=viewer.owners,
         user_id=user_id,
         room=room,

@@ -1,0 +1,62 @@
+"""What a key has made, and the answer that its booking keeps under the key."""
+
+from datetime import datetime
+
+from bookings.domain.booking import ACTIVE, BLOCK, Booking, Key, from_document
+from bookings.infrastructure import clock
+from bookings.infrastructure.connections import collection
+from bookings.models import BookingRecord, RoomBlock
+from bookings.stays import queries
+from idempotency.claims import Answer
+from idempotency.lookup import Effect
+
+
+def find_booking_by_key(digest: str) -> Booking | None:
+    """The booking that was made, or adopted, under this key."""
+    document = collection("bookings").find_one({"keys.digest": digest})
+    return from_document(document) if document else None
+
+
+def find_answer(digest: str) -> Answer | None:
+    """The success that a booking keeps under this key, or None.
+
+    It is durable: majority reads see only what cannot be rolled back.
+    """
+    document = collection("bookings").find_one({"keys.digest": digest})
+    if document is None:
+        return None
+    booking = from_document(document)
+    key = booking.key_for(digest)
+    if key is None or not still_replays(key, booking, clock.now()):
+        return None
+    return Answer(status=key.status, body=key.body, fingerprint=key.fingerprint)
+
+
+def still_replays(key: Key, booking: Booking, now: datetime) -> bool:
+    """Whether the key still replays: a client's key always, a server-made key until its time is up
+    or its booking is no longer active."""
+    if key.until is None:
+        return True
+    return now < key.until and booking.status_at(now) in ACTIVE
+
+
+def find_effect(digest: str, target: str) -> Effect | None:
+    """For operators: the booking that this key made. If the target is a booking's id, the change
+    that the key made to that booking."""
+    booking = queries.find_booking(target) if target else find_booking_by_key(digest)
+    if booking is None:
+        return None
+    made = booking.key_for(digest) or booking.change_for(digest)
+    if made is None:
+        return None
+    answer = None
+    if made.status is not None and made.body is not None:
+        answer = Answer(status=made.status, body=made.body)
+    rooms = ", ".join(booked.room for booked in booking.rooms)
+    return Effect(
+        label=f"{booking.reference}, {rooms}, {booking.check_in} to {booking.check_out}, "
+        + booking.status_at(clock.now()),
+        model=(RoomBlock if booking.kind == BLOCK else BookingRecord)._meta.label_lower,
+        pk=str(booking.id),
+        answer=answer,
+    )

@@ -1,0 +1,177 @@
+"""Finding bookings by id, owner, guest or hotel, for any part of the site.
+
+`kept_answers` finds what a key made, `rivals` what has the same slots, and `due_work` what waits
+for a worker. The desk's lists and the figures have queries of their own.
+"""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any
+
+from bson import ObjectId
+from bson.errors import InvalidId
+from pymongo.client_session import ClientSession
+
+from bookings.domain.booking import (
+    ACTIVE,
+    BLOCK,
+    CONFIRMED,
+    EXPIRED,
+    LATE_CONFIRM,
+    PENDING,
+    STAY,
+    Booking,
+    from_document,
+)
+from bookings.domain.stay_request import MAX_NIGHTS
+from bookings.indexes import guests_with_address
+from bookings.infrastructure import clock
+from bookings.infrastructure.connections import collection
+
+# No hold that can still be confirmed is older: a hold lasts an hour at most, and can be confirmed
+# for ten minutes more.
+CONFIRMABLE_FOR = timedelta(hours=2)
+
+
+def find_booking(
+    booking_id: str | ObjectId, *, owners: Sequence[str] | None = None
+) -> Booking | None:
+    """The booking with this id, or None. With `owners` it must belong to one of them."""
+    try:
+        condition: dict[str, Any] = {"_id": ObjectId(booking_id)}
+    except (InvalidId, TypeError):
+        return None
+    if owners is not None:
+        condition["owner"] = {"$in": list(owners)}
+    document = collection("bookings").find_one(condition)
+    return from_document(document) if document else None
+
+
+def list_bookings(
+    *,
+    owners: Sequence[str],
+    user_id: str | None = None,
+    room: str | None = None,
+    night: date | None = None,
+    status: str | None = None,
+    before: ObjectId | None = None,
+    limit: int,
+) -> list[Booking]:
+    """The bookings of these owners, newest first.
+
+    `night` is a night of the stay. `before` is the id of a booking; only older ones are listed.
+    """
+    condition: dict[str, Any] = {"owner": {"$in": list(owners)}}
+    if before is not None:
+        condition["_id"] = {"$lt": before}
+    if user_id is not None:
+        condition["user_id"] = user_id
+    if room is not None:
+        condition["rooms.room"] = room
+    if night is not None:
+        condition["check_in"] = {"$lte": night.isoformat()}
+        condition["check_out"] = {"$gt": night.isoformat()}
+    if status is not None:
+        condition.update(_status_condition(status))
+    # The hint is needed: with a cursor on the id, and few matches among the owner's bookings, the
+    # planner may scan all bookings by id.
+    index = "holds_of_an_owner" if status == PENDING else "bookings_of_an_owner"
+    documents = collection("bookings").find(condition, hint=index).sort("_id", -1).limit(limit)
+    return [from_document(document) for document in documents]
+
+
+def list_guest_bookings(address: str, *, from_day: date, limit: int) -> list[Booking]:
+    """Guests' bookings with this address that end on `from_day` or later, by check-in."""
+    documents = (
+        collection("bookings")
+        .find(
+            {
+                **guests_with_address(address),
+                **not_over(from_day),
+            },
+        )
+        .limit(limit)
+    )
+    return sorted(map(from_document, documents), key=lambda booking: booking.check_in)
+
+
+def list_bookings_with_address(
+    spellings: list[str],
+    *,
+    not_over_on: date | None = None,
+    session: ClientSession | None = None,
+) -> list[Booking]:
+    """All bookings with one of these addresses, of every owner. With `not_over_on` only those
+    that `may_be_expected` on that day."""
+    condition: dict[str, Any] = {"guest.email": {"$in": spellings}}
+    if not_over_on is not None:
+        condition |= may_be_expected(not_over_on)
+    found = collection("bookings").find(condition, session=session)
+    return [from_document(document) for document in found]
+
+
+def may_be_repriced(hotel: str, day: date) -> bool:
+    """Whether a stay of this hotel may be given new nights from this day on.
+
+    Such stays end on this day or later, and are booked, held, or a dead hold that can still be
+    confirmed.
+    """
+    # A block has no price.
+    stays = {**may_be_expected(day), "hotel": hotel, "kind": STAY}
+    # Two queries, since no index serves both. The first looks at slots as early as the longest stay
+    # may begin, because a no-show may have given back all nights except the first.
+    first = day - timedelta(days=MAX_NIGHTS)
+    active = {"slots": {"$elemMatch": {"$gte": f"{first}|"}}, "status": {"$in": list(ACTIVE)}}
+    oldest = ObjectId.from_datetime(clock.now() - CONFIRMABLE_FOR)
+    ended = {"_id": {"$gte": oldest}, "status": EXPIRED}
+    bookings = collection("bookings")
+    return any(bookings.find_one(stays | found, {"_id": 1}) for found in (active, ended))
+
+
+def not_over(day: date) -> dict[str, Any]:
+    """The condition for bookings and live holds that end on this day or later."""
+    return {
+        "check_out": {"$gte": day.isoformat()},
+        "$or": [_status_condition(CONFIRMED), _status_condition(PENDING)],
+    }
+
+
+def may_be_expected(day: date) -> dict[str, Any]:
+    """The condition of `not_over`, with dead holds that can still be confirmed."""
+    confirmable = {
+        "status": {"$in": [PENDING, EXPIRED]},
+        "expires_at": {"$gt": clock.now() - LATE_CONFIRM},
+    }
+    return {
+        "check_out": {"$gte": day.isoformat()},
+        "$or": [_status_condition(CONFIRMED), confirmable],
+    }
+
+
+def _status_condition(status: str) -> dict[str, Any]:
+    """A dead hold counts as expired, whether a sweep has marked it or not."""
+    now = clock.now()
+    if status == PENDING:
+        return {"status": PENDING, "expires_at": {"$gt": now}}
+    if status == EXPIRED:
+        return {"$or": [{"status": EXPIRED}, {"status": PENDING, "expires_at": {"$lte": now}}]}
+    return {"status": status}
+
+
+def find_referred(field: str, values: list[str]) -> set[str]:
+    """Those values that some booking of any status has in this field."""
+    found = collection("bookings").distinct(field, {field: {"$in": values}})
+    return set(values).intersection(found)
+
+
+def find_nth_newest(number: int, *, kind: str, before: ObjectId | None = None) -> ObjectId | None:
+    """The id of the booking that has `number` newer ones, or None if there are not so many.
+
+    With `before` only older bookings than that one count. It reads index keys and no documents.
+    """
+    # Blocks have their own index. Among stays they are so few that they may count as stays.
+    condition: dict[str, Any] = {"kind": BLOCK} if kind == BLOCK else {}
+    if before is not None:
+        condition["_id"] = {"$lt": before}
+    found = collection("bookings").find(condition, {"_id": 1}).sort("_id", -1).skip(number)
+    return next((document["_id"] for document in found.limit(1)), None)
