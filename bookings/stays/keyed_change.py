@@ -54,19 +54,20 @@ def claim_change(
         latest = queries.find_booking(booking.id)
         return _acknowledged(latest, digest) if latest else None
 
+    def reconsider(refusal: Refusal) -> Refusal:
+        # A refusal writes nothing, so no version was compared. Where the booking has changed since
+        # it was decided on, the refusal may be wrong; the same key decides again. It is right where
+        # it is about the actor, whose deletion changes the booking as well.
+        has_changed = latest is not None and latest.seen != change._current.seen
+        is_about_booking = not isinstance(refusal, NotAuthenticated)
+        return TryAgain() if has_changed and is_about_booking else refusal
+
     with claim_key(digest, recover=recover, steps=steps) as claim:
         change = KeyedChange(booking, actor, key, deadline, claim, steps)
         try:
             yield change
         except Refusal as refusal:
-            change._outcome = refuse(claim, refusal, key, steps)
-            # A refusal writes nothing, so no version was compared. Where the booking has changed
-            # since it was decided on, the refusal may be wrong; the same key decides again.
-            # It is right where it is about the actor, whose deletion changes the booking as well.
-            has_changed = latest is not None and latest.seen != change._current.seen
-            is_about_booking = not isinstance(refusal, NotAuthenticated)
-            if has_changed and is_about_booking and not change._outcome.replayed:
-                change._outcome = refuse(claim, TryAgain(), key, steps)
+            change._outcome = refuse(claim, refusal, key, steps, reconsider=reconsider)
         if change._outcome:
             return
         with steps.timed("finish"):

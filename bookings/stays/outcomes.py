@@ -129,12 +129,15 @@ def refuse(
     *,
     also: Also | None = None,
     read_payload: Callable[[], Any] | None = None,
+    reconsider: Callable[[Refusal], Refusal] | None = None,
 ) -> Outcome:
     """Settles the claim with a refusal. Redis keeps the refusal only if it is definite.
 
     `also` adds commands to the batch that settles the claim. Operations with a payload pass
-    `read_payload`; its fingerprint is kept with the refusal. Raises IdempotencyInProgress if
-    another request has taken the claim over.
+    `read_payload`; its fingerprint is kept with the refusal. A request without a payload may
+    `reconsider` its refusal after the claim's last look at the durable store, and answer another
+    one; it counts as one outcome. Raises IdempotencyInProgress if another request has taken the
+    claim over.
     """
     answer, answer_ttl_ms = answers.problem(refusal), None
     if refusal.is_definite and read_payload:
@@ -148,6 +151,9 @@ def refuse(
             raise IdempotencyInProgress(retry_after_s=error.retry_after_s) from error
     if settled.replayed and read_payload:
         return replay(settled.answer, key, read_payload, steps)
+    if not settled.replayed and reconsider:
+        refusal = reconsider(refusal)
+        settled = dataclasses.replace(settled, answer=answers.problem(refusal))
     return answer_with(
         settled.answer,
         key,

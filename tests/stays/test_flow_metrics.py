@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections.abc import Iterator
@@ -12,10 +13,10 @@ from prometheus_client import generate_latest
 from pymongo.errors import DuplicateKeyError
 
 from bookings import points
-from bookings.infrastructure import connections
+from bookings.infrastructure import clock, connections
 from bookings.infrastructure.metrics import REGISTRY
 from bookings.refusals import IdempotencyInProgress
-from bookings.stays import create
+from bookings.stays import create, queries
 from bookings.stays.writing import new_bookings
 from idempotency import keys
 from idempotency.claims import Answer, Claims
@@ -317,6 +318,30 @@ def test_counts_changes_by_what_they_are() -> None:
         "outcomes_total code=success operation=confirm replayed=false": 1,
         "outcomes_total code=success operation=confirm replayed=true": 1,
         "outcomes_total code=success operation=cancel replayed=false": 1,
+    }
+
+
+def test_counts_one_outcome_where_a_look_was_out_of_date(monkeypatch: Patch) -> None:
+    """Another request confirmed the hold between the look, at the hold's end, and the refusal."""
+    held = book(hold=True)
+    look = queries.find_booking
+
+    def look_too_early(*arguments: Any, **options: Any) -> Any:
+        found = look(*arguments, **options)
+        monkeypatch.setattr(queries, "find_booking", look)
+        confirm(held)
+        return dataclasses.replace(found, expires_at=clock.now())
+
+    monkeypatch.setattr(queries, "find_booking", look_too_early)
+    moved = Moved()
+
+    assert extend(held).code == "TRY_AGAIN"
+    assert moved("outcomes") == {
+        "outcomes_total code=success operation=confirm replayed=false": 1,
+        "outcomes_total code=TRY_AGAIN operation=extend replayed=false": 1,
+    }
+    assert moved("step_duration_seconds_count operation=extend step=finish") == {
+        "step_duration_seconds_count operation=extend step=finish": 1
     }
 
 
