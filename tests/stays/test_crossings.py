@@ -187,8 +187,8 @@ def test_confirms_late_while_it_is_swept(race: Race) -> None:
     }
     # Also slightly too early, by a process whose clock is ahead.
     refused = {("HOLD_EXPIRED", "1 of 1", "A expired: created expired")}
-    # A process whose clock is behind asks MongoDB in vain, and says that it does not know. One whose
-    # clock is ahead says the same if the sweep comes between its look and its refusal.
+    # A process whose clock is behind asks MongoDB in vain, and says that it does not know. If the
+    # clock is ahead, it says so when the sweep comes between its look and its refusal.
     unsure = {("TRY_AGAIN", "1 of 1", "A expired: created expired")}
 
     race.run(

@@ -2,4 +2,6 @@
 
 A backup is a folder with a BSON file for each collection, a manifest that describes them, and their
 SHA-256 digests. `folders` keeps such folders whole, `writing` fills one, `restoring` reads one.
+The doctor checks what a backup needs, and finds a restore that was not finished. Modules here may
+import `domain` and `points`, but nothing in between: a backup copies documents as they are.
 """

@@ -2,7 +2,9 @@
 
 Every check is a function that reads, writes nothing into MongoDB, and stops at its time limit. The
 doctor does not ask a server again that failed to answer. The members of MongoDB's set are the
-exception: it asks each one by itself, since they matter most when there is no primary.
+exception: it asks each one by itself, since they matter most when there is no primary. What
+Prometheus watches is in `observability`. Modules here may import the other modules of `operations`,
+and every layer below.
 """
 
 from collections.abc import Callable, Iterable, Iterator
