@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import hashlib
+import json
+import re
 from datetime import date
 from pathlib import Path
 
@@ -18,20 +21,36 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.apps import apps
 from django.conf import settings
+from django.contrib import admin
+from django.contrib.auth.models import Group, User
+from django.contrib.auth.signals import user_logged_in
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
 from django.core import signing
+from django.core.cache import caches
 from django.http import HttpResponse
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 from django.utils.crypto import salted_hmac
+from prometheus_client.parser import text_string_to_metric_families
+from pytest_django import Settings
 
-from bookings import tasks
+from bookings import points, tasks
+from bookings.admin import second_factor as admin_second_factor
 from bookings.domain.callers import Caller
 from bookings.indexes import indexes_by_collection
-from bookings.infrastructure import seals
-from bookings.people import account_letters
+from bookings.infrastructure import connections, metrics, seals
+from bookings.models import ApiClient
+from bookings.operations import sweep
+from bookings.people import account_letters, second_factor, tokens
 from bookings.stays import hold_limits, manage_links
 from bookings.web import how_it_works, intents, limits, visitors
+from tests.calls import book
+from tests.conftest import night
 
 GUEST = Caller("guest", "0123456789abcdef")
+
+# How limits and cookies write the name of an account, or the address of a mailbox.
+ADA = salted_hmac("bookings.web.limits", b"ada", algorithm="sha256").hexdigest()[:32]
 
 
 def test_opens_a_link_to_a_booking(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -71,8 +90,7 @@ def test_knows_a_browser_by_the_cookie() -> None:
     request = RequestFactory().get("/")
     request.COOKIES["known"] = response.cookies["known"].value
     known = request.get_signed_cookie("known", salt="bookings.web.limits")
-    name = salted_hmac("bookings.web.limits", b"ada", algorithm="sha256").hexdigest()[:32]
-    assert known.startswith(f"{name}:")
+    assert known.startswith(f"{ADA}:")
 
 
 def test_makes_the_keys_of_the_pages_by_the_same_names() -> None:
@@ -210,6 +228,181 @@ def test_keeps_the_names_of_migrations() -> None:
         "0017_off_sale_since",
         "0018_people",
     ]
+
+
+# --- What other releases find in Redis, in sessions and in Prometheus -----------------------
+
+
+def names_in_redis() -> set[str]:
+    """The names of all entries, with # in place of the number of a window."""
+    found = connections.redis().keys()
+    return {re.sub(r":[0-9]{5,}$", ":#", name.decode()) for name in found}
+
+
+@pytest.mark.mongo
+def test_claims_and_locks_by_the_names_that_other_releases_look_for() -> None:
+    """While one release replaces another, both must see each other's claims and locks."""
+    told = b'["client:partner","create","","key"]'
+    claim = f"idempotency:{hashlib.sha256(told).hexdigest()}"
+    found: list[set[str]] = []
+    points.install(lambda point: found.append(names_in_redis()) if point == "after_lock" else None)
+
+    try:
+        book("key")
+    finally:
+        points.install(None)
+
+    assert found == [{claim, f"lock:demo|{night()}|room_A"}]
+    assert names_in_redis() == {claim}
+
+
+@pytest.mark.mongo
+def test_counts_by_the_names_that_other_releases_count_by(settings: Settings) -> None:
+    settings.API_THROTTLE = "on"
+    request = RequestFactory().post("/", REMOTE_ADDR="192.0.2.1")
+    known = RequestFactory().post("/", REMOTE_ADDR="192.0.2.1")
+    known.COOKIES["known"] = signed_cookie("known", f"{ADA}:b", salt="bookings.web.limits")
+    run = how_it_works.Run(name="demo-1", room="room_A", night="2030-01-01")
+    partner = ApiClient.objects.create(name="partner")
+    token = tokens.issue_token(partner.pk)
+
+    limits.limit_posts(lambda request: HttpResponse())(request)
+    limits.limit_holds(lambda request: HttpResponse())(request)
+    limits.login_wait_s(request, lambda: "ada")
+    limits.login_wait_s(known, lambda: "ada")
+    limits.letter_wait_s(request, "reset", "ada")
+    how_it_works._begin(request)
+    how_it_works._count_requests(run, 1)
+    how_it_works._end(request, run)
+    second_factor._count_guess(7)
+    Client().get("/api/bookings", headers={"Authorization": f"Bearer {token}"})
+    caches["default"].set("any", 1)
+
+    assert names_in_redis() == {
+        "cache:1:any",
+        "throttle:1:posts:192.0.2.1:#",
+        "throttle:1:holds:192.0.2.1:#",
+        "throttle:1:login-address:192.0.2.1:#",
+        f"throttle:1:login-account:{ADA}:#",
+        f"throttle:1:login-browser:{ADA}:b:#",
+        "throttle:1:letters-address:192.0.2.1:#",
+        f"throttle:1:letters-mailbox:reset:{ADA}:#",
+        "throttle:1:demo-runs:192.0.2.1:#",
+        "throttle:1:demo-requests:demo-1",
+        "throttle:1:demo-ends:demo-1",
+        "throttle:1:second-factor:7:#",
+        "throttle:1:address:127.0.0.1:#",
+        f"throttle:1:caller:client:{partner.pk}:#",
+    }
+
+
+@pytest.mark.mongo
+def test_keeps_the_names_in_sessions() -> None:
+    """A session lasts two weeks, so it is read by the next release."""
+    request = RequestFactory().get("/")
+    request.session = SessionStore()
+    request.user = User.objects.create_user("ada")
+    intent = intents.Intent(
+        "demo", "demo_double", date(2030, 1, 1), date(2030, 1, 2), guests=2, rooms=1
+    )
+    wishes = intents.IntentKeys(request.session, GUEST, None)
+
+    user_logged_in.send(User, request=request, user=request.user)
+    visitors.join_guest(request)
+    visitors.let_manage(request, "6650")
+    visitors.confirm_mailbox(request, "ada@example.org")
+    visitors.keep_typed(request, {"name": "Ada"})
+    wishes.settle(intent, wishes.current(intent))
+    admin_second_factor._begun(request)
+    admin_second_factor._remember(request, "device")
+    request.session.save()
+
+    kept = Session.objects.get(pk=request.session.session_key).get_decoded()
+    mailbox = salted_hmac("bookings.hold_limits", "mailbox:ada@example.org", algorithm="sha256")
+    assert set(kept) == {
+        "booking_nonces",
+        "confirmed_mailbox",
+        "guest_until",
+        "logged_in_at",
+        "managed_bookings",
+        "second_factor",
+        "second_factor_begun",
+        "typed_guest",
+    }
+    assert kept["confirmed_mailbox"][0] == mailbox.hexdigest()[:32]
+    assert kept["managed_bookings"] == ["6650"]
+    assert kept["second_factor"] == "device"
+
+
+def test_knows_a_form_that_an_earlier_release_showed() -> None:
+    """A form of the admin has a digest of what it showed, and may be sent after an upgrade."""
+    shown = json.dumps(["auth.Group", "None", {"name": "", "permissions": []}])
+    form_of = admin.site.get_model_admin(Group)
+    request = RequestFactory().get("/")
+    request.user = User(is_superuser=True, is_active=True)
+
+    digest = form_of._digest_of(request, Group())  # type: ignore[attr-defined]
+
+    made = salted_hmac("bookingsite.admin_site", shown, algorithm="sha256")
+    assert digest == made.hexdigest()
+
+
+@pytest.mark.mongo
+def test_keeps_the_names_and_labels_of_metrics() -> None:
+    """Dashboards and alerts of operators ask for them."""
+    book()
+    sweep.expire_holds()
+    metrics.note_breaker("redis", is_open=False)
+    Client().get("/metrics")
+    text = Client().get("/metrics").content.decode()
+
+    found = {
+        family.name: {name for sample in family.samples for name in sample.labels} - {"le"}
+        for family in text_string_to_metric_families(text)
+    }
+
+    assert {name: " ".join(sorted(labels)) for name, labels in found.items()} == {
+        "bookingsite_build_info": "version",
+        "bookingsite_claims": "operation result",
+        "bookingsite_conflicts": "cause",
+        "bookingsite_dead_holds": "",
+        "bookingsite_dead_holds_oldest_seconds": "",
+        "bookingsite_deliveries": "channel result",
+        "bookingsite_deliveries_oldest_due_seconds": "channel",
+        "bookingsite_deliveries_waiting": "channel",
+        "bookingsite_expiry_expired": "",
+        "bookingsite_expiry_found": "",
+        "bookingsite_expiry_last_run_age_seconds": "started_by",
+        "bookingsite_expiry_last_run_oldest_seconds": "",
+        "bookingsite_expiry_late_after_seconds": "",
+        "bookingsite_expiry_races_lost": "",
+        "bookingsite_failed_work": "queue",
+        "bookingsite_holds_refused": "limit",
+        "bookingsite_http_request_duration_seconds": "route",
+        "bookingsite_http_requests": "method route status",
+        "bookingsite_letters": "result",
+        "bookingsite_letters_oldest_due_seconds": "",
+        "bookingsite_letters_oldest_waiting_seconds": "",
+        "bookingsite_letters_waiting": "",
+        "bookingsite_locks": "result",
+        "bookingsite_mongodb_disk_free_bytes": "",
+        "bookingsite_mongodb_disk_size_bytes": "",
+        "bookingsite_mongodb_errors": "kind",
+        "bookingsite_mongodb_members": "state",
+        "bookingsite_mongodb_up": "",
+        "bookingsite_nights_jobs_oldest_seconds": "",
+        "bookingsite_nights_jobs_open": "",
+        "bookingsite_outbox_oldest_due_seconds": "",
+        "bookingsite_outcomes": "code operation replayed",
+        "bookingsite_processes": "",
+        "bookingsite_redis_breaker_open_processes": "server",
+        "bookingsite_redis_breaker_opened": "server",
+        "bookingsite_step_duration_seconds": "operation step",
+        "bookingsite_transaction_retries": "",
+        "bookingsite_webhook_endpoints_disabled": "",
+        "bookingsite_webhook_endpoints_failing": "",
+        "bookingsite_worker_clock_skew_seconds": "",
+    }
 
 
 def signed_cookie(cookie: str, content: str, *, salt: str) -> str:
