@@ -1,4 +1,4 @@
-"""The worker's tasks. Each may run twice, late, or beside itself."""
+"""The worker's tasks. Each may run late, again, or in two workers at once."""
 
 from celery import shared_task
 from django.contrib.sessions.models import Session

@@ -49,8 +49,12 @@ class ChangesWhatWasSeen(AddsOnce):
         return {}
 
     def _look_for_whole(self, obj: Any, undo: Any) -> None:
-        """Looks for the whole after writing, as a deletion looks for parts after deleting, so that
-        at least one of the two sees the other. Undoes the write and raises PartOfNothing."""
+        """Checks after the write that the whole still exists; if not, undoes the write and raises
+        PartOfNothing.
+
+        A deletion of the whole looks for parts after it has deleted, so at least one of the two
+        sees the other.
+        """
         if not self.whole:
             return
         wholes: Any = self.opts.get_field(self.whole).related_model

@@ -287,7 +287,7 @@ def _set(job: dict[str, Any]) -> Progress:
 
 
 def _begun(job: dict[str, Any]) -> Progress | None:
-    """The progress that earlier workers stored; those of an earlier release stored none."""
+    """The progress that an earlier worker stored, or None; earlier releases stored no progress."""
     progress = job.get("progress")
     return (
         Progress(**{**progress, "categories": tuple(progress["categories"])}) if progress else None

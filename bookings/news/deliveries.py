@@ -203,7 +203,7 @@ def fail(delivery: Delivery, error: str) -> bool:
 
 
 def give_back(delivery: Delivery) -> None:
-    """Uncounts a try that failed through no fault of the delivery."""
+    """Takes back the count of a try that failed through no fault of the delivery."""
     collection("deliveries").update_one(
         {"_id": delivery.id, "tries": delivery.tries}, {"$inc": {"tries": -1}}
     )

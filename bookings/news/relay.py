@@ -1,8 +1,8 @@
 """Passes on the news in bookings' outboxes: one delivery for each receiver of each piece of news.
 
-It first writes the deliveries, then empties the outbox. A process that is killed in between leaves
-news that is passed on again, and finds its deliveries there already. A booking whose news cannot be
-read or written is left alone for a while, and does not hold up the others.
+It first writes the deliveries, then empties the outbox. If the process is killed in between, the
+next run passes the same news on again, and finds that its deliveries exist. A booking whose news
+cannot be read or written is left alone for a while, and does not hold up the others.
 """
 
 import dataclasses
@@ -49,7 +49,7 @@ def pass_on_news() -> int:
 
 
 def oldest_due_age_s() -> float:
-    """For how long the oldest news has been due that no worker has passed on yet."""
+    """How long the oldest news that no worker has passed on has been due; 0 if there is none."""
     return due_work.oldest_due_news_age_s(besides=failed_work.left_alone(NEWS))
 
 
@@ -85,8 +85,10 @@ def _is_due(notice: Notice, now: datetime) -> bool:
 
 
 def _record(made: dict[ObjectId, list[Delivery]]) -> int:
-    """Writes all deliveries at once. If that fails, writes each booking's by themselves, and drops
-    the bookings whose news cannot be written from `made`."""
+    """Writes all deliveries at once; if that fails, the deliveries of each booking by themselves.
+
+    Drops from `made` the bookings whose news cannot be written.
+    """
     try:
         return deliveries.record([each for news in made.values() for each in news])
     except Exception as error:
@@ -105,7 +107,7 @@ def _record(made: dict[ObjectId, list[Delivery]]) -> int:
 
 
 def _put_off(booking_id: Any, error: Exception) -> None:
-    """Logs the booking once, and has it looked at again each hour for a day."""
+    """Logs the booking once. Later runs look at it again, once an hour for a day."""
     if failed_work.put_off(NEWS, booking_id, error).is_new:
         said = {"booking": str(booking_id), **failed_work.describe(error)}
         logger.error("news_unreadable", extra=said)
@@ -116,7 +118,7 @@ def _deliveries(
 ) -> list[Delivery]:
     if notice.event == NEWS_EXPIRING and not is_about_to_end(booking, notice.ends_at, now):
         return []
-    # A coming end counts as happening when it is due, to the booking as of then.
+    # The news of a coming end happens when it is due, and describes the booking as it is then.
     is_coming = notice.event == NEWS_EXPIRING
     delivery = Delivery(
         channel=MAIL,

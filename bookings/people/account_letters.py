@@ -265,7 +265,7 @@ def _fail(letter: dict[str, Any], error: Exception, about: dict[str, Any]) -> No
 
 
 def _give_back(letter: dict[str, Any]) -> None:
-    """Uncounts a try that failed in an outage, if MongoDB takes that write."""
+    """Takes back the count of a try that failed in an outage, if MongoDB accepts that write."""
     with suppress(PyMongoError), request_limits():
         collection("letters").update_one(
             {"_id": letter["_id"], "tries": letter["tries"]}, {"$inc": {"tries": -1}}

@@ -161,7 +161,10 @@ def provisioning_uri(secret: str, *, account: str, issuer: str) -> str:
 
 @receiver(pre_delete, sender=settings.AUTH_USER_MODEL)
 def forget_user(instance: Any, **_: Any) -> None:
-    """Lets no device be set up once the deletion has begun, in any order of the receivers."""
+    """Removes the device of an account that is being deleted, and keeps others from being set up.
+
+    It begins the deletion itself, since Django may call the receivers in any order.
+    """
     account_deletion.begin_deletion(str(caller_of_user(instance.pk)))
     remove_factor(instance.pk)
 

@@ -324,7 +324,7 @@ def test_seals_anew_what_an_earlier_secret_key_sealed(
 
     assert accepts(partner.secret, receiver.received[0])
     assert accepts(new, receiver.received[0])
-    assert endpoints.seal_anew() == 0
+    assert endpoints.seal_again() == 0
 
 
 def test_leaves_a_secret_alone_that_staff_made_while_it_was_sealed_anew(
@@ -342,7 +342,7 @@ def test_leaves_a_secret_alone_that_staff_made_while_it_was_sealed_anew(
         return open_seal(sealed)
 
     monkeypatch.setattr(seals, "open_seal", meanwhile)
-    endpoints.seal_anew()
+    endpoints.seal_again()
 
     assert endpoints.open_secrets(partner.endpoint) == [made[0], partner.secret]
 

@@ -1,10 +1,10 @@
 """What waits for each endpoint: the deliveries whose channel is `webhook`.
 
-Only the holder of the lease on an endpoint tries its due deliveries, the oldest first. So these are
-not taken one by one, as mails are, and wait for as long as their endpoint is down. Of each booking
-only the first waiting delivery, by version, is ever tried: no event overtakes an earlier one of its
-booking. A delivery with `refused_since` stands aside: it was refused while others were accepted, or
-it waits behind such a one of its booking.
+Only the holder of an endpoint's lease tries its due deliveries, the oldest first. So workers do not
+take them one by one, as they take mails, and the deliveries wait for as long as their endpoint is
+down. Only the first waiting delivery of each booking, by version, is ever tried, so no event
+overtakes an earlier one of its booking. A delivery with `refused_since` stands aside: the receiver
+refused it while accepting others, or it waits behind a refused delivery of its booking.
 """
 
 from collections.abc import Iterable, Iterator
@@ -31,8 +31,8 @@ from bookings.stays.notices import NEWS_EXPIRING
 DeliveryDocument = dict[str, Any]
 
 # An event that is refused while others are accepted waits by itself, longer each time, for a day.
-# This counts refusals, and there are none while its endpoint is down or disabled, or no worker
-# runs. The wait grows with every try of the event, also with tries when the whole endpoint failed.
+# The limit counts refusals only: there are none while the endpoint is down or disabled, or while no
+# worker runs. The wait grows with every try, even one in which the whole endpoint failed.
 RETRIES = Schedule(first_wait_ms=60_000, longest_wait_ms=3_600_000, max_tries=25)
 
 _WAITING = {"channel": WEBHOOK, "next_try_at": {"$type": "date"}}
@@ -58,8 +58,11 @@ def clients_with_due(client_ids: Iterable[str]) -> set[str]:
 
 
 def find_next_due(client_id: str) -> DeliveryDocument | None:
-    """The oldest delivery in order; if there is none, the due one aside that was refused first;
-    otherwise None. It is the first waiting delivery of its booking."""
+    """The delivery to try next, or None. It is the first waiting delivery of its booking.
+
+    The oldest delivery in order comes first. If there is none, it is one that stands aside and is
+    due: the one that was refused first.
+    """
     to = {"to": client_id}
     while found := _find_oldest({**_IN_ORDER, **to}):
         first = _find_first_of_booking(found)
@@ -77,8 +80,11 @@ def find_next_due(client_id: str) -> DeliveryDocument | None:
 def find_probes(
     client_id: str, *, besides: DeliveryDocument, limit: int
 ) -> Iterator[DeliveryDocument]:
-    """The first delivery in order of each other booking, those with the fewest tries first. So each
-    is tried sooner or later, however many before it are refused. Reads each when its turn comes."""
+    """The first delivery in order of each other booking, those with the fewest tries first.
+
+    So each is tried sooner or later, however many before it are refused. Each is read when its turn
+    comes.
+    """
     read = {"id": "$_id"} | {name: f"${name}" for name in ("tries", "at", "refused_since")}
     other = {"to": client_id, "booking": {"$ne": besides.get("booking")}}
     found = collection("deliveries").aggregate(
@@ -116,7 +122,7 @@ def _find_first_of_booking(delivery: DeliveryDocument) -> DeliveryDocument | Non
 
 
 def _stand_behind(first: DeliveryDocument) -> None:
-    """Has the booking's later deliveries wait until `first`, which stands aside, is settled."""
+    """Makes the booking's later deliveries wait until `first`, which stands aside, is settled."""
     collection("deliveries").update_many(
         {**_WAITING, "to": first["to"], "booking": first.get("booking")},
         {"$set": {name: first[name] for name in ("refused_since", "next_try_at")}},
@@ -169,7 +175,7 @@ def settle(delivery: DeliveryDocument) -> None:
 
 
 def put_off(delivery: DeliveryDocument, problem: str, until: datetime | None) -> None:
-    """Has the delivery wait for its endpoint, which gets nothing before `until`."""
+    """Lets the delivery wait for its endpoint, which gets nothing before `until`."""
     count(WEBHOOK, NOT_SENT)
     changed: dict[str, Any] = {"last_error": problem[:MAX_ERROR]}
     if until is not None:
@@ -180,8 +186,10 @@ def put_off(delivery: DeliveryDocument, problem: str, until: datetime | None) ->
 
 
 def stand_aside(delivery: DeliveryDocument, problem: str) -> bool:
-    """Has a delivery wait by itself that alone is refused. After the last of its refusals, gives it
-    up and returns True."""
+    """Lets a delivery wait by itself because the receiver refused only this one.
+
+    After its last refusal, gives it up and returns True.
+    """
     next_try_at = {"$add": ["$$NOW", RETRIES.wait_ms(earlier_failures="$tries")]}
     is_over = RETRIES.is_spent("$refusals")
     changed = collection("deliveries").find_one_and_update(
@@ -216,10 +224,12 @@ def stand_aside(delivery: DeliveryDocument, problem: str) -> bool:
 
 
 def is_overtaken(delivery: DeliveryDocument) -> bool:
-    """Whether it announces a coming end although the receiver already knows what followed. Other
-    news stays in the outbox until it is passed on, always before later news. But a relay drops a
-    coming end that will not come, while a slower relay may have read it earlier and still write it.
-    A delivery that was tried before is sent again because staff want it."""
+    """Whether it announces a coming end although the receiver already knows what followed.
+
+    Other news stays in the outbox until it is passed on, always before later news. But a relay
+    drops the news of an end that will not come, and a slower relay that read it earlier may still
+    write it. A delivery that was tried before is sent again, since staff asked for it.
+    """
     if delivery.get("event") != NEWS_EXPIRING or delivery.get("tries"):
         return False
     later = {"booking": delivery.get("booking"), "version": {"$gt": delivery.get("version")}}
@@ -247,8 +257,10 @@ def set_aside(delivery: DeliveryDocument, error: Exception) -> None:
 
 
 def send_again(client_id: str, delivery_id: str) -> bool:
-    """Makes a delivery due now in any state, but after the earlier waiting ones of its booking;
-    False if the client has none with this id."""
+    """Makes a delivery due now, whatever its state; earlier waiting ones of its booking go first.
+
+    Returns False if the client has no delivery with this id.
+    """
     again = collection("deliveries").find_one_and_update(
         {"_id": delivery_id, "channel": WEBHOOK, "to": client_id},
         [
@@ -278,7 +290,7 @@ def drop(client_id: str) -> None:
 
 
 def due_longest_s(client_ids: Iterable[str]) -> float:
-    """For how long the oldest due delivery of these clients has been due; 0 if there is none."""
+    """How long the oldest due delivery of these clients has been due; 0 if there is none."""
     found = list(
         collection("deliveries").aggregate(
             [

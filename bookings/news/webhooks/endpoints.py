@@ -1,8 +1,8 @@
-"""Partners' endpoints: where their webhooks go, with which secrets, and whose turn it is.
+"""Partners' endpoints: where their webhooks go, which secrets sign them, and whose turn it is.
 
-Staff and workers write the same documents, but different fields, in single updates by MongoDB's
-clock. A worker sends to an endpoint under a lease, so one at a time does. If it is killed, the next
-worker takes the endpoint once the lease has ended.
+Staff and workers write different fields of the same documents, in single updates that go by
+MongoDB's clock. A worker takes a lease on an endpoint before it sends, so only one sends at a time.
+If that worker is killed, the next one takes the endpoint once the lease has ended.
 """
 
 import random
@@ -32,10 +32,10 @@ LEASE_MS = 60_000
 # How long a partner has to change to a new secret.
 OVERLAP = timedelta(hours=24)
 
-# A restarting receiver is back after the first pause. One that is down for long is asked at most
-# once an hour, some thirty times a day; if it was asked less often than `max_tries`, no worker ran
-# for part of the day. Each pause is up to a fifth longer, so that receivers on one server are not
-# all asked at the same time.
+# A receiver that restarts is back after the first pause. One that stays down is tried at most once
+# an hour, some thirty times a day; with fewer tries than `max_tries`, no worker ran for part of the
+# day. Each pause is up to a fifth longer, so that receivers on one server are not all tried at the
+# same time.
 RETRIES = Schedule(first_wait_ms=10_000, longest_wait_ms=3_600_000, max_tries=20)
 JITTER = 0.2
 
@@ -80,8 +80,10 @@ def new_secret() -> tuple[str, dict[str, Any]]:
 
 
 def rotate_secret(endpoint_id: ObjectId) -> str | None:
-    """Makes a new secret; until the overlap ends, the earlier ones sign as well. None if the
-    endpoint is gone."""
+    """Makes a new secret and returns it; None if the endpoint is gone.
+
+    Until the overlap ends, earlier secrets sign as well.
+    """
     secret, fields = new_secret()
     until = {"$add": ["$$NOW", _ms(OVERLAP)]}
     earlier = {"secret": "$secret", "hint": "$hint", "until": until}
@@ -101,7 +103,7 @@ def end_earlier_secrets(endpoint_id: ObjectId) -> None:
 
 
 def change_endpoint(endpoint_id: ObjectId, *, url: str, is_active: bool) -> None:
-    """Makes the changes that staff want, and forgets past failures, so that it is tried at once."""
+    """Makes staff's changes and forgets past failures, so that the endpoint is tried at once."""
     collection("webhook_endpoints").update_one(
         {"_id": endpoint_id}, {"$set": {"url": url, "is_active": is_active, **_WELL}}
     )
@@ -115,7 +117,7 @@ def try_now(endpoint_id: ObjectId) -> None:
 
 
 def order_test(endpoint_id: ObjectId) -> None:
-    """Has a worker send a test event, whether or not the endpoint is active."""
+    """Asks a worker to send a test event, whether or not the endpoint is active."""
     test = {"id": f"test-{secrets.token_hex(12)}", "is_due": True, "ordered_at": "$$NOW"}
     collection("webhook_endpoints").update_one(
         {"_id": endpoint_id}, [{"$unset": "test"}, {"$set": {"test": test}}]
@@ -136,8 +138,11 @@ def find_endpoint(endpoint_id: ObjectId) -> Endpoint | None:
 
 
 def find_ready() -> list[Endpoint]:
-    """The endpoints that may be taken, the one served longest ago first: their `client_id`, and
-    `has_test` if a test was ordered. Clients that may not call the API get no webhooks either."""
+    """The endpoints that may be taken, the one served longest ago first.
+
+    Each has its `client_id`, and `has_test` says whether staff asked for a test. Clients that may
+    not call the API get no webhooks either.
+    """
     return list(
         collection("webhook_endpoints").aggregate(
             [
@@ -181,8 +186,10 @@ def succeed(endpoint: Endpoint) -> None:
 
 
 def fail(endpoint: Endpoint, answer: WebhookAnswer) -> Endpoint | None:
-    """Pauses the endpoint, twice as long each time. Disables it once a day of tries has failed, or
-    if it says that it is gone. Returns it as of then, or None if staff changed it meanwhile.
+    """Pauses the endpoint, twice as long each time.
+
+    Disables it after a day of failed tries, or if it says that it is gone. Returns the endpoint
+    with these changes, or None if staff changed it meanwhile.
     """
     # Damaged values count as nothing, or the endpoint would be tried again at once.
     failures = counted("$failures")
@@ -225,7 +232,7 @@ def fail(endpoint: Endpoint, answer: WebhookAnswer) -> Endpoint | None:
 
 
 def answer_test(endpoint: Endpoint, answer: WebhookAnswer) -> None:
-    """Stores the outcome of the test, unless another test was ordered since."""
+    """Stores the result of the test, unless staff have asked for another one since."""
     collection("webhook_endpoints").update_one(
         {"_id": endpoint["_id"], "test.id": endpoint["test"]["id"]},
         [
@@ -245,7 +252,7 @@ def answer_test(endpoint: Endpoint, answer: WebhookAnswer) -> None:
 
 
 def drop_test(endpoint: Endpoint) -> None:
-    """Removes an ordered or damaged test without sending it; staff may order another."""
+    """Removes a test that waits or is damaged, without sending it; staff may ask for another."""
     is_in_the_way = [{"test.is_due": True}, {"test": {"$not": {"$type": "object"}}}]
     collection("webhook_endpoints").update_one(
         {**_ours(endpoint), "$or": is_in_the_way}, {"$unset": {"test": ""}}
@@ -260,9 +267,11 @@ def open_secrets(endpoint: Endpoint) -> list[str]:
     return [newest, *(secret for _, secret in reversed(_readable(earlier)))]
 
 
-def seal_anew() -> int:
-    """Seals with today's SECRET_KEY what an earlier one sealed, so that the earlier one can be
-    removed. Returns how many endpoints it sealed; leaves alone what it cannot read."""
+def seal_again() -> int:
+    """Seals secrets of an earlier SECRET_KEY with today's, so that the earlier key can be removed.
+
+    Returns the number of endpoints that it sealed. Secrets that it cannot read stay as they are.
+    """
     today = seals.name_of_key()
     done = 0
     for endpoint in collection("webhook_endpoints").find({"seal_key": {"$ne": today}}):

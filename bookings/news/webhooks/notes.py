@@ -161,7 +161,7 @@ def _remember(endpoint: dict[str, Any], reader: User) -> None:
 
 
 def _give_back(endpoint: dict[str, Any]) -> None:
-    """Uncounts a try that failed in an outage, if MongoDB takes that write."""
+    """Takes back the count of a try that failed in an outage, if MongoDB accepts that write."""
     with suppress(PyMongoError), request_limits():
         collection("webhook_endpoints").update_one(
             {"_id": endpoint["_id"], "note_tries": endpoint["note_tries"]},

@@ -49,7 +49,7 @@ MAX_REFUSED = 10
 def send_webhooks() -> int:
     """Sends until nothing is due or its time is up; returns how many events were accepted."""
     with request_limits():
-        endpoints.seal_anew()
+        endpoints.seal_again()
     run_time = RunTime()
     under_way: set[Future[int]] = set()
     taken = 0

@@ -120,7 +120,7 @@ def look_at_last(name: str, *, given_up: Sequence[str], uri: str, admin_password
     """What the last member has, and whether it may become a set of its own.
 
     The operator says that the members in `given_up` are gone for good. Raises ReplicaSetError if
-    it cannot become a set whatever the state of the others is.
+    the last member cannot become a set, whatever state the others are in.
     """
     with _connected_to_last(name, uri, admin_password) as (client, application):
         hello, config = client.admin.command("hello"), _configuration(client)
@@ -234,10 +234,10 @@ def _look_at(name: str, application: Application, given_up: Sequence[str]) -> Ot
 
 
 def _why_gone(name: str) -> str | None:
-    """The evidence that no member runs under this name, or None if a silent one may.
+    """Why no member can be running under this name, or None if one may still run there.
 
-    A silent member may be frozen, cut off, or fail at TLS, and have acknowledged bookings a moment
-    ago.
+    A member that does not answer may be frozen, cut off or failing at TLS. It may have acknowledged
+    bookings a moment ago.
     """
     [address] = split_hosts(name)
     try:

@@ -139,7 +139,7 @@ def rename(backup: Path, name: str) -> Path:
     return backup.rename(backup.parent / name)
 
 
-def seal_anew(backup: Path, change: Callable[[dict[str, Any]], Any]) -> None:
+def seal_again(backup: Path, change: Callable[[dict[str, Any]], Any]) -> None:
     """Changes the manifest, and its digest with it."""
     path = backup / "manifest.json"
     manifest = json.loads(path.read_text())

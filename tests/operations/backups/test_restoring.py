@@ -36,7 +36,7 @@ from tests.operations.backups.conftest import (
     names,
     rename,
     restore,
-    seal_anew,
+    seal_again,
 )
 from tests.site import ROOT
 
@@ -323,7 +323,7 @@ def test_restores_nothing_that_a_newer_version_wrote(folder: Path, other: Any) -
 
 def test_fills_no_disk(folder: Path, other: Any) -> None:
     backup = back_up(folder)
-    seal_anew(backup, lambda manifest: manifest.update(bytes_on_disk=10**15))
+    seal_again(backup, lambda manifest: manifest.update(bytes_on_disk=10**15))
 
     with pytest.raises(
         CommandError, match=r"need 1500000\.0 GB, and MongoDB's disk has \d+\.\d GB"
@@ -335,7 +335,7 @@ def test_fills_no_disk(folder: Path, other: Any) -> None:
 
 def test_restores_what_an_earlier_release_backed_up(folder: Path, other: Any) -> None:
     backup = back_up(folder)
-    seal_anew(backup, lambda manifest: manifest.pop("bytes_on_disk"))
+    seal_again(backup, lambda manifest: manifest.pop("bytes_on_disk"))
 
     restore(backup, other.name)
 
@@ -393,7 +393,7 @@ def test_says_why_mongodb_refuses_documents(folder: Path, other: Any) -> None:
     file = backup / "bookings.bson.gz"
     before = hashlib.sha256(file.read_bytes()).hexdigest()
     file.write_bytes(gzip.compress(gzip.decompress(file.read_bytes()) * 2))
-    seal_anew(
+    seal_again(
         backup,
         lambda manifest: [
             held.update(bytes=file.stat().st_size)
@@ -449,7 +449,7 @@ def test_restores_nothing_by_a_manifest_that_is_not_one(
     folder: Path, other: Any, change: Callable[[dict[str, Any]], Any], sentence: str
 ) -> None:
     backup = back_up(folder)
-    seal_anew(backup, change)
+    seal_again(backup, change)
 
     with pytest.raises(CommandError, match=sentence):
         restore(backup, other.name)
@@ -462,7 +462,7 @@ def test_reads_no_file_outside_of_the_backup(folder: Path, other: Any, name: str
     backup = back_up(folder)
     data = (backup / "bookings.bson.gz").read_bytes()
     (folder / "outside.gz").write_bytes(data)
-    seal_anew(backup, call_bookings(name))
+    seal_again(backup, call_bookings(name))
     sums = backup / "SHA256SUMS"
     sums.write_text(sums.read_text().replace("  bookings.bson.gz", f"  {name}"))
 

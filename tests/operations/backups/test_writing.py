@@ -31,7 +31,7 @@ from tests.operations.backups.conftest import (
     names,
     rename,
     restore,
-    seal_anew,
+    seal_again,
 )
 
 pytestmark = pytest.mark.mongo
@@ -199,7 +199,7 @@ def test_goes_past_odd_folders(folder: Path, other: Any) -> None:
     nameless, alien, directory, denied = (
         rename(back_up(folder), f"2999010{number}T000000Z") for number in (1, 2, 3, 4)
     )
-    seal_anew(nameless, lambda manifest: manifest.pop("database"))
+    seal_again(nameless, lambda manifest: manifest.pop("database"))
     (alien / "manifest.json").unlink()
     (alien / "manifest.json").mkdir()
     (directory / "SHA256SUMS").unlink()
