@@ -4,7 +4,6 @@ bookings/infrastructure/throttles.py counts the requests.
 """
 
 import math
-from typing import Any
 
 from django.conf import settings
 from rest_framework.request import Request
@@ -26,9 +25,13 @@ class WindowThrottle(SimpleRateThrottle):
     duration: int  # seconds of a window, read from the rate by the framework
     num_requests: int
 
+    def name_of(self, request: Request) -> str | None:
+        """What is counted; None if this throttle does not concern the request."""
+        raise NotImplementedError
+
     def queue(self, opening: Opening, request: Request) -> None:
         """Counts the request when the opening is sent, which raises Throttled over the limit."""
-        name = self.get_cache_key(request, None)
+        name = self.name_of(request)
         if settings.API_THROTTLE == "off" or name is None:
             return
 
@@ -44,7 +47,7 @@ class RemoteAddressThrottle(WindowThrottle):
 
     scope = "address"
 
-    def get_cache_key(self, request: Request, view: Any) -> str:
+    def name_of(self, request: Request) -> str:
         return f"address:{throttles.remote_address_of(request)}"
 
 
@@ -53,5 +56,5 @@ class CallerThrottle(WindowThrottle):
 
     scope = "caller"
 
-    def get_cache_key(self, request: Request, view: Any) -> str | None:
+    def name_of(self, request: Request) -> str | None:
         return f"caller:{request.user}" if request.user else None

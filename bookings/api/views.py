@@ -32,7 +32,6 @@ from bookings.domain.booking import STATUSES
 from bookings.domain.callers import Caller
 from bookings.domain.stay_request import ID, MAX_GUESTS, MAX_USER_ID, parse_date
 from bookings.infrastructure import recent_reads
-from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.deadlines import Deadline
 from bookings.infrastructure.opening import Opening
 from bookings.infrastructure.texts import is_plain_line

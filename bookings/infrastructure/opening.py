@@ -6,6 +6,7 @@ the commands along with its own (`idempotency.claims.Company`).
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from redis.client import Pipeline
@@ -26,6 +27,8 @@ class Opening:
 
     def __init__(self) -> None:
         self._parts: list[_Part] = []
+        # What a layer raised, so that a claim can tell it from its own exceptions.
+        self.raised: Exception | None = None
 
     def add(
         self,
@@ -60,29 +63,25 @@ class Opening:
 
     def answered(self, results: Sequence[Any]) -> None:
         """Gives each layer its results. If layers raise, the first exception is raised."""
-        parts, self._parts = self._parts, []
-        first, raised = 0, None
-        for part in parts:
+        calls, first = [], 0
+        for part in self._parts:
             own = results[first : first + len(part.commands)]
             first += len(part.commands)
-            try:
-                if any(isinstance(result, Exception) for result in own):
-                    part.failed()
-                else:
-                    part.answered(own)
-            except Exception as error:
-                raised = raised or error
-        if raised:
-            raise raised
+            is_refused = any(isinstance(result, Exception) for result in own)
+            calls.append(part.failed if is_refused else partial(part.answered, own))
+        self._call(calls)
 
     def failed(self) -> None:
         """Tells each layer that Redis does not answer."""
-        parts, self._parts = self._parts, []
-        raised = None
-        for part in parts:
+        self._call([part.failed for part in self._parts])
+
+    def _call(self, calls: Sequence[Callable[[], None]]) -> None:
+        """Every layer is told, even if one before it raises."""
+        self._parts = []
+        for call in calls:
             try:
-                part.failed()
+                call()
             except Exception as error:
-                raised = raised or error
-        if raised:
-            raise raised
+                self.raised = self.raised or error
+        if self.raised:
+            raise self.raised

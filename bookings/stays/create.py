@@ -32,7 +32,6 @@ from bookings.domain.booking import (
 from bookings.domain.callers import Caller
 from bookings.domain.stay_request import StayRequest, judge_payload
 from bookings.infrastructure import clock, connections, metrics
-from bookings.infrastructure.clock import Deadline
 from bookings.infrastructure.deadlines import Deadline
 from bookings.infrastructure.opening import Opening
 from bookings.infrastructure.step_timing import Steps
@@ -107,8 +106,7 @@ def create_booking(
     digest = keys.digest_of(caller=str(caller), operation="create", target="", key=key)
 
     # 2. Claim it. If the key has its answer already, replay that.
-    with claim_key(digest, recover=lookups.find_answer, steps=steps, opening=opening) as claim:
-    with claim_key(digest, recover=kept_answers.find_answer, steps=steps) as claim:
+    with claim_key(digest, recover=kept_answers.find_answer, steps=steps, opening=opening) as claim:
         if claim.replay:
             return replay(claim.replay, key, read_payload, steps)
         reached("after_claim")

@@ -69,8 +69,9 @@ def claim_key(
 ) -> Iterator[Claim]:
     """Holds the claim on a key inside a `with`. `opening` is sent along with it.
 
-    Raises IdempotencyInProgress if another request holds it. Exceptions are counted as the
-    request's outcome.
+    Raises IdempotencyInProgress if another request holds it, and what the opening raises.
+    Exceptions are counted as the request's outcome, except for the opening's: such a request did
+    not get as far as its key.
     """
     claims = Claims(connections.redis())
     try:
@@ -86,6 +87,8 @@ def claim_key(
             metrics.claims.labels(steps.operation, _result_of(claim)).inc()
             yield claim
     except Exception as error:
+        if opening is not None and error is opening.raised:
+            raise
         code = error.code if isinstance(error, Refusal) else "error"
         metrics.outcomes.labels(steps.operation, code, "false").inc()
         raise

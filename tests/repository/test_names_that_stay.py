@@ -293,6 +293,7 @@ def test_counts_by_the_names_that_other_releases_count_by(settings: Settings) ->
         "throttle:1:second-factor:7:#",
         "throttle:1:address:127.0.0.1:#",
         f"throttle:1:caller:client:{partner.pk}:#",
+        "generation",
     }
 
 
@@ -397,6 +398,7 @@ def test_keeps_the_names_and_labels_of_metrics() -> None:
         "bookingsite_processes": "",
         "bookingsite_redis_breaker_open_processes": "server",
         "bookingsite_redis_breaker_opened": "server",
+        "bookingsite_recent_reads": "result what",
         "bookingsite_step_duration_seconds": "operation step",
         "bookingsite_transaction_retries": "",
         "bookingsite_webhook_endpoints_disabled": "",
