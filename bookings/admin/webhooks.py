@@ -21,7 +21,7 @@ from bookings.admin.adding import AddsOnce
 from bookings.infrastructure import clock, seals
 from bookings.models import WebhookEndpoint
 from bookings.news.webhooks import backlog, endpoints
-from bookings.news.webhooks.addresses import UrlRefused, read_url
+from bookings.news.webhooks.addresses import UrlRefused, check_unresolved
 from bookings.news.webhooks.signing import hint_of
 
 SHOWN_DELIVERIES = 20
@@ -32,11 +32,14 @@ TEST_PATIENCE_S = 60
 
 class WebhookEndpointForm(forms.ModelForm):
     def clean_url(self) -> str:
-        """Judges how the URL is written. Each try checks whether its host leads to a private
-        address, since that can change."""
+        """Judges how a new URL is written. Each try checks whether its name leads to a private
+        address, since that can change. An endpoint whose URL was allowed once can be switched off.
+        """
         url: str = self.cleaned_data["url"]
+        if "url" not in self.changed_data:
+            return url
         try:
-            read_url(url)
+            check_unresolved(url)
         except UrlRefused as refusal:
             raise ValidationError(str(refusal)) from None
         return url
@@ -113,14 +116,15 @@ class WebhookEndpointAdmin(AddsOnce):
 
     @admin.display(description="state")
     def state(self, endpoint: WebhookEndpoint) -> str:
-        """Whether it works or fails, was disabled by the site, or was switched off by staff."""
+        """Whether it works or fails, has yet to be tried, was disabled by the site, or was switched
+        off by staff."""
         now = clock.now()
         if not endpoint.is_active:
             if not endpoint.disabled_at:
                 return "switched off"
             return f"DISABLED {timesince(endpoint.disabled_at, now)} ago: it accepted nothing"
         if not endpoint.failing_since:
-            return "working"
+            return "working" if endpoint.last_sent_at else "not tried yet"
         pause = ""
         if endpoint.next_try_at and endpoint.next_try_at > now:
             pause = f"; tried again at {endpoint.next_try_at:%H:%M:%S} UTC"

@@ -94,6 +94,30 @@ def test_refuses_an_address_that_is_none(desk: Client, url: str, said: str) -> N
     assert not WebhookEndpoint.objects.exists()
 
 
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "[::1]", "[::ffff:10.0.0.1]", "0x7f.1", "localhost."]
+)
+def test_refuses_a_url_that_leads_inside(desk: Client, settings: Any, host: str) -> None:
+    partner = ApiClient.objects.create(name="partner")
+    fields = {"client": str(partner.pk), "url": f"https://{host}/hooks", "is_active": "on"}
+    settings.WEBHOOK_PRIVATE_ADDRESSES = False
+
+    response = desk.post(f"{LIST}add/", fields)
+
+    assert "which is not a public address" in text_of(response)
+    assert not WebhookEndpoint.objects.exists()
+
+
+def test_lets_staff_switch_off_an_endpoint_whose_url_is_not_allowed_any_more(
+    desk: Client, partner: Partner, settings: Any
+) -> None:
+    settings.WEBHOOK_PRIVATE_ADDRESSES = False
+
+    desk.post(page_of(partner), {"url": partner.endpoint["url"]})
+
+    assert not partner.endpoint["is_active"]
+
+
 def test_gives_a_client_one_endpoint(desk: Client, partner: Partner) -> None:
     fields = {"client": partner.client_id, "url": "https://partner.example/", "is_active": "on"}
 
@@ -106,6 +130,8 @@ def test_gives_a_client_one_endpoint(desk: Client, partner: Partner) -> None:
 def test_shows_at_once_which_endpoints_fail(
     desk: Client, partner: Partner, receiver: Receiver
 ) -> None:
+    partner.tell(1)
+    sending.send_webhooks()
     assert ">working<" in text_of(desk.get(LIST))
     assert "disabled-webhooks" not in text_of(desk.get("/admin/"))
     partner.tell(2)
@@ -125,6 +151,71 @@ def test_shows_at_once_which_endpoints_fail(
     shown = text_of(desk.get(page_of(partner)))
     assert "Answered 500." in shown
     assert "Waiting: 2." in shown
+
+
+def states_of(desk: Client, partner: Partner) -> set[str]:
+    """The states that the list and the endpoint's page show."""
+    in_list = re.findall(r'field-state">([^<]*)<', text_of(desk.get(LIST)))
+    on_page = re.findall(
+        r'field-state">.*?readonly">([^<]*)<', text_of(desk.get(page_of(partner))), re.DOTALL
+    )
+    assert in_list and on_page
+    return {*in_list, *on_page}
+
+
+def test_says_that_an_endpoint_works_only_once_it_has_taken_something(
+    desk: Client, partner: Partner, receiver: Receiver
+) -> None:
+    assert states_of(desk, partner) == {"not tried yet"}
+
+    partner.tell()
+    sending.send_webhooks()
+
+    assert states_of(desk, partner) == {"working"}
+    desk.post(page_of(partner), {"url": "http://127.0.0.1:1/new", "is_active": "on"})
+    assert states_of(desk, partner) == {"not tried yet"}
+
+
+def test_does_not_say_that_an_endpoint_works_because_it_was_switched_on(
+    desk: Client, partner: Partner, receiver: Receiver
+) -> None:
+    partner.tell()
+    sending.send_webhooks()
+
+    desk.post(page_of(partner), {"url": receiver.url})
+    assert partner.endpoint["last_sent_at"] is not None
+    desk.post(page_of(partner), {"url": receiver.url, "is_active": "on"})
+
+    assert states_of(desk, partner) == {"not tried yet"}
+
+
+@pytest.mark.parametrize(("status", "state"), [(204, "working"), (500, "not tried yet")])
+def test_takes_an_accepted_test_event_as_a_sign_that_it_works(
+    desk: Client, partner: Partner, receiver: Receiver, status: int, state: str
+) -> None:
+    receiver.answer = status
+    desk.post(page_of(partner, "order-test"))
+
+    sending.send_webhooks()
+
+    assert states_of(desk, partner) == {state}
+
+
+def test_takes_a_test_event_as_no_sign_for_a_url_that_staff_entered_meanwhile(
+    desk: Client, partner: Partner, receiver: Receiver
+) -> None:
+    def change(handler: Any) -> None:
+        endpoints.change_endpoint(partner.id, url="http://127.0.0.1:1/new", is_active=True)
+        handler.send_response(204)
+        handler.end_headers()
+
+    receiver.answer = change
+    desk.post(page_of(partner, "order-test"))
+
+    sending.send_webhooks()
+
+    assert partner.endpoint["test"]["is_success"]
+    assert states_of(desk, partner) == {"not tried yet"}
 
 
 def test_sends_everything_once_staff_enable_an_endpoint_again(

@@ -71,6 +71,40 @@ def test_sees_what_a_number_means_however_it_is_spelled(spelled: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1", "127.0.0.1.", "10.0.0.1:8443", "169.254.169.254", "0.0.0.0",
+        "2130706433", "2130706433.", "0x7f000001", "017700000001", "0177.0.0.1", "0x7f.1", "127.1", "0",
+        "[::1]", "[::1]:8443", "[::]", "[fe80::1]", "[fd00::1]", "[::ffff:127.0.0.1]",
+        "[::ffff:8.8.8.8]", "[64:ff9b::7f00:1]",
+        "localhost", "LocalHost", "localhost.", "receiver.localhost", "localhost:8443",
+    ],
+)  # fmt: skip
+def test_sees_that_a_host_is_inside_without_resolving_it(
+    monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    monkeypatch.setattr(addresses, "resolve", None)
+
+    with pytest.raises(UrlRefused, match="not a public address"):
+        addresses.check_unresolved(f"https://{host}/hooks")
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["8.8.8.8", "134744072", "[2606:4700::1]", "partner.example", "localhost.example", "999.1.1.1"],
+)
+def test_leaves_names_to_each_try(host: str) -> None:
+    addresses.check_unresolved(f"https://{host}/hooks")
+
+
+def test_lets_the_setting_allow_a_host_that_is_inside(settings: Any) -> None:
+    settings.WEBHOOK_PRIVATE_ADDRESSES = True
+
+    for host in ("127.0.0.1", "[::1]", "localhost"):
+        addresses.check_unresolved(f"http://{host}/")
+
+
+@pytest.mark.parametrize(
     "url",
     [
         "", "partner.example/hooks", "//partner.example/", "https:///hooks", "https://",

@@ -93,6 +93,23 @@ def read_url(url: str) -> Target:
     return Target(is_tls, host, port or (443 if is_tls else 80), parts.netloc, path)
 
 
+def check_unresolved(url: str) -> None:
+    """Judges a URL by how it is written: a number in any spelling, or `localhost`, can be private
+    without being resolved. Other names are resolved at each try. Raises UrlRefused."""
+    host = read_url(url).host.removesuffix(".")
+    if host == "localhost" or host.endswith(".localhost"):  # RFC 6761, 6.3
+        check_ip_addresses(["127.0.0.1"])
+        return
+    try:
+        # The parser of `resolve`, which asks no name server here.
+        answers = socket.getaddrinfo(
+            host, None, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+        )
+    except socket.gaierror:
+        return
+    check_ip_addresses([str(answer[4][0]) for answer in answers])
+
+
 def resolve(host: str, port: int, timeout_s: float) -> list[str]:
     """The IP addresses of a host name, or of a number in any spelling. Raises OSError.
 
@@ -124,7 +141,7 @@ def check_ip_addresses(addresses: list[str]) -> None:
         return
     for text in addresses:
         if not is_outside(ipaddress.ip_address(text)):
-            raise UrlRefused(f"The name leads to {text}, which is not a public address.")
+            raise UrlRefused(f"The URL leads to {text}, which is not a public address.")
 
 
 def is_outside(address: IpAddress) -> bool:

@@ -103,9 +103,11 @@ def end_earlier_secrets(endpoint_id: ObjectId) -> None:
 
 
 def change_endpoint(endpoint_id: ObjectId, *, url: str, is_active: bool) -> None:
-    """Makes staff's changes and forgets past failures, so that the endpoint is tried at once."""
+    """Makes the changes that staff want, and forgets past failures, so that it is tried at once.
+    Past successes say nothing about a new URL, or about one that is switched on again."""
+    untried = {"last_sent_at": None} if is_active else {}
     collection("webhook_endpoints").update_one(
-        {"_id": endpoint_id}, {"$set": {"url": url, "is_active": is_active, **_WELL}}
+        {"_id": endpoint_id}, {"$set": {"url": url, "is_active": is_active, **_WELL, **untried}}
     )
 
 
@@ -232,7 +234,9 @@ def fail(endpoint: Endpoint, answer: WebhookAnswer) -> Endpoint | None:
 
 
 def answer_test(endpoint: Endpoint, answer: WebhookAnswer) -> None:
-    """Stores the result of the test, unless staff have asked for another one since."""
+    """Stores the outcome of the test, unless another test was ordered since. If it was accepted at
+    the present URL, the endpoint works."""
+    is_accepted = {"$and": [answer.is_success, {"$eq": ["$url", {"$literal": endpoint["url"]}]}]}
     collection("webhook_endpoints").update_one(
         {"_id": endpoint["_id"], "test.id": endpoint["test"]["id"]},
         [
@@ -245,6 +249,7 @@ def answer_test(endpoint: Endpoint, answer: WebhookAnswer) -> None:
                     "test.text": {"$literal": answer.text},
                     "test.problem": {"$literal": "" if answer.is_success else answer.problem},
                     "test.took_ms": answer.took_ms,
+                    "last_sent_at": {"$cond": [is_accepted, "$$NOW", "$last_sent_at"]},
                 }
             }
         ],
