@@ -55,8 +55,8 @@ class Hotel(models.Model):
     name = models.CharField(max_length=200)
     time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
     currency = models.CharField(max_length=3, default="EUR", validators=[valid_currency])
-    check_in_time = models.TimeField(default="15:00")
-    check_out_time = models.TimeField(default="11:00")
+    check_in_time = models.TimeField(default="15:00", help_text="By the hotel's clock.")
+    check_out_time = models.TimeField(default="11:00", help_text="By the hotel's clock.")
     hold_minutes = models.PositiveSmallIntegerField(
         default=15,
         validators=[MinValueValidator(5), MaxValueValidator(30)],
@@ -74,22 +74,25 @@ class Hotel(models.Model):
         default="05:00",
         validators=[MaxValueValidator(time(12))],
         help_text=(
-            "Until then, 12:00 at the latest, the desk may still sell and mark the night that "
-            "began the day before."
+            "Until this time, by the hotel's clock, the front desk can still sell the night that "
+            "began the day before, and mark its guests. Choose 12:00 at the latest."
         ),
     )
     release_no_shows = models.BooleanField(
         "release nights of no-shows",
         default=True,
-        help_text="Whether the desk is offered to sell a no-show's other nights again.",
+        help_text=(
+            "Tick the box beside No-show in advance. It puts the guest's remaining nights back on "
+            "sale; staff can untick it."
+        ),
     )
     anonymous_hold_percent = models.PositiveSmallIntegerField(
         "share of anonymous holds",
         default=50,
         validators=[MaxValueValidator(100)],
         help_text=(
-            "Where guests without an account hold more than this percentage of a category's rooms "
-            "on a night, another one must confirm an e-mail address to hold one there."
+            "If guests without an account hold more than this percentage of a category's rooms on "
+            "a night, the next such guest must confirm an e-mail address first."
         ),
     )
 
@@ -374,12 +377,16 @@ class WebhookEndpoint(models.Model):
     )
     client_id: ObjectId
     url = models.CharField(
-        "address", max_length=500, help_text="Of the partner's server, https://..."
+        "URL",
+        max_length=500,
+        help_text="Where the partner's server receives events: https://...",
     )
     is_active = models.BooleanField(
         "active",
         default=True,
-        help_text="Of one that is not active, events are kept for 30 days, and sent when it is.",
+        help_text=(
+            "While this is off, events wait for up to 30 days. They are sent once it is on again."
+        ),
     )
     secret = models.TextField(editable=False)
     hint = models.CharField("secret ends in", max_length=4, editable=False)

@@ -401,6 +401,7 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "UTC"
 USE_TZ = True
 USE_I18N = True
+FORMAT_MODULE_PATH = "bookingsite.formats"
 
 STATIC_URL = "static/"
 # Filled by `collectstatic` when an image is built; development serves the sources.

@@ -43,8 +43,9 @@ class AccountAdmin(ChangesWhatWasSeen, UserAdmin):
 
     form = AccountForm
     add_form = AddAccountForm
-    # Saving the form would overwrite the time of a login made meanwhile.
-    readonly_fields = ("last_login",)
+    # Saving the form would overwrite the time of a login made meanwhile, and no one needs to change
+    # when an account was made.
+    readonly_fields = ("last_login", "date_joined")
     add_fieldsets: Any = (
         (
             None,

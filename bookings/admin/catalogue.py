@@ -5,12 +5,12 @@ twice covers a hotel and a room. So an id never changes, and a room never change
 hotel, all its nights could be sold again.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.db.models import Model, QuerySet
+from django.db.models import Model, QuerySet, TimeField
 from django.db.models.functions import Now
 from django.http import HttpRequest
 
@@ -62,6 +62,10 @@ class HotelAdmin(CatalogueAdmin, KeepsWhatHasParts):
     form = HotelForm
     list_display = ("name", "id", "code", "time_zone", "currency", "hold_minutes", "cancel_hours")
     search_fields = ("name", "id", "code")
+    # Django's own widget compares the browser's clock with the server's, and these are the hotel's.
+    formfield_overrides: ClassVar[dict[Any, Any]] = {
+        TimeField: {"widget": forms.TimeInput(format="%H:%M", attrs={"type": "time"})}
+    }
 
     def refuse_deletion(self, objects: list[Hotel]) -> list[str]:
         ids = [hotel.pk for hotel in objects]

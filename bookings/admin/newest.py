@@ -27,7 +27,7 @@ LOOKED_THROUGH = 10_000
 class CreatedFilter(DatesFilter):
     """Filters by the day of creation in UTC, from one day to another, both included."""
 
-    title = "day of creation"
+    title = "day of creation, in UTC"
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if not self.form.is_valid():

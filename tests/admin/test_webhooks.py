@@ -159,7 +159,8 @@ def states_of(desk: Client, partner: Partner) -> set[str]:
     on_page = re.findall(
         r'field-state">.*?readonly">([^<]*)<', text_of(desk.get(page_of(partner))), re.DOTALL
     )
-    assert in_list and on_page
+    assert in_list
+    assert on_page
     return {*in_list, *on_page}
 
 

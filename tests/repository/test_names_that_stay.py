@@ -208,7 +208,7 @@ def test_keeps_the_names_of_migrations() -> None:
     """Each database records the migrations that a release has run by their names."""
     folder = Path(settings.BASE_DIR, "bookings", "migrations")
 
-    assert [path.stem for path in sorted(folder.glob("0*.py"))][:18] == [
+    assert [path.stem for path in sorted(folder.glob("0*.py"))][:19] == [
         "0001_initial",
         "0002_booking_indexes",
         "0003_price_limit",
@@ -227,6 +227,7 @@ def test_keeps_the_names_of_migrations() -> None:
         "0016_failed_work",
         "0017_off_sale_since",
         "0018_people",
+        "0019_help_texts",
     ]
 
 
