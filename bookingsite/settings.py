@@ -335,7 +335,7 @@ if _watched:
 # The queue accepts JSON alone; a pickle in it would run code in the worker.
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_SERIALIZER = "json"
-CELERY_TASK_ACKS_LATE = True  # every task is safe to run twice, none may be lost
+CELERY_TASK_ACKS_LATE = True  # a task may run twice, but must not be lost
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_TASK_IGNORE_RESULT = True
 # Otherwise Celery adds a nightly task to beat's, to clear results that are not kept.

@@ -54,10 +54,10 @@ class FoundKey:
             return "Redis does not answer, so what it remembers is unknown."
         if self.record is None:
             return "Redis has no record of this key."
-        seconds = round(self.record.expires_in_ms / 1000)
+        left = _describe_duration(self.record.expires_in_ms)
         if self.record.state == "in_progress":
-            return f"A request with this key is in progress; its lease ends in {seconds} s."
-        return f"Completed with a {self.record.kind}, which Redis forgets in {seconds} s."
+            return f"A request with this key is in progress; its lease ends in {left}."
+        return f"Completed with a {self.record.kind}, which Redis forgets in {left}."
 
     @property
     def answer(self) -> Answer | None:
@@ -76,6 +76,15 @@ class FoundKey:
             return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
         except ValueError:
             return text
+
+
+def _describe_duration(duration_ms: int) -> str:
+    """The duration in the largest unit of which there are at least two."""
+    seconds = round(duration_ms / 1000)
+    for unit_s, unit in ((3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * unit_s:
+            return f"{round(seconds / unit_s)} {unit}"
+    return f"{seconds} second{'' if seconds == 1 else 's'}"
 
 
 def claims() -> Claims:

@@ -21,6 +21,7 @@ from pymongo.read_concern import ReadConcern
 from bookings.catalogue.inventory import HORIZON_DAYS
 from bookings.infrastructure.connections import DURABLE, collection, database
 from bookings.infrastructure.deadlines import request_limits
+from bookings.infrastructure.quantities import quantity
 from bookings.models import MAX_NIGHT_PRICE
 from bookings.refusals import Fault, ValidationFailed
 
@@ -361,7 +362,7 @@ def count_free(rows: Sequence[NightRow]) -> int:
 
 def tell_free(count: int = 0) -> str:
     """The sentence that this many nights, or those of the form, would cost nothing."""
-    nights = "1 night" if count == 1 else f"{count:,} nights" if count else "Nights"
+    nights = quantity(count, "night") if count else "Nights"
     return f"{nights} would be free of charge, at a price of 0."
 
 
@@ -383,7 +384,7 @@ def tell_refused(count: int) -> str:
 
 
 def _count(nights: int) -> str:
-    return "1 night was" if nights == 1 else f"{nights:,} nights were"
+    return f"{quantity(nights, 'night')} {'was' if nights == 1 else 'were'}"
 
 
 def _check_categories(ids: set[str]) -> None:

@@ -316,7 +316,7 @@ def test_reads_numbers_anew_when_a_hotel_says_where_it_is(inn: None) -> None:
     call_command("refresh_search_terms", stdout=said)
 
     assert (before, finding.level, search("+44 20")) == ([], "warn", ["Ada"])
-    assert said.getvalue() == "Corrected the terms of 1 bookings; all others were right.\n"
+    assert said.getvalue() == "Corrected the terms of 1 booking; all others were right.\n"
 
 
 @pytest.fixture

@@ -22,7 +22,9 @@ from bookings.people.caller_names import read_caller
 from bookings.people.tokens import find_caller
 from bookings.stays import create, lifecycle
 from bookings.stays.create import Outcome
+from idempotency.claims import Record
 from idempotency.keys import digest_of
+from idempotency.lookup import FoundKey
 from local.servers import free_port
 from locks.connection import GuardedRedis
 from tests.conftest import night
@@ -88,7 +90,7 @@ def test_shows_a_success_with_its_booking() -> None:
 
     booking = made.content["booking"]
     assert f"Digest: {digest('k1')}\n" in shown
-    assert "Completed with a success, which Redis forgets in 86" in shown
+    assert "Completed with a success, which Redis forgets in 24 hours." in shown
     assert f"Stored in bookings.bookingrecord {booking['id']}: " in shown
     assert f"{booking['reference']}, room_A, {booking['checkIn']} to " in shown
     assert "Answer: 201 application/json\n" in shown
@@ -120,7 +122,7 @@ def test_shows_a_refusal() -> None:
 
     shown = show("k2")
 
-    assert "Completed with a refusal, which Redis forgets in 86" in shown
+    assert "Completed with a refusal, which Redis forgets in 24 hours." in shown
     assert "Nothing is stored under this key.\n" in shown
     assert "Answer: 409 application/problem+json\n" in shown
     assert json.loads(shown[shown.index("{") :]) == refused.content
@@ -132,8 +134,27 @@ def test_shows_a_key_that_is_being_worked_on() -> None:
     with claims().claim(digest("k1"), recover=lambda _: None):
         shown = show("k1")
 
-    assert "A request with this key is in progress; its lease ends in 30 s.\n" in shown
+    assert "A request with this key is in progress; its lease ends in 30 seconds.\n" in shown
     assert "Answer" not in shown
+
+
+@pytest.mark.parametrize(
+    ("left_ms", "said"),
+    [
+        (400, "0 seconds"),
+        (1_000, "1 second"),
+        (119_000, "119 seconds"),
+        (120_000, "2 minutes"),
+        (7_199_000, "120 minutes"),
+        (86_399_000, "24 hours"),
+    ],
+)
+def test_says_how_long_redis_remembers_in_a_unit_that_people_grasp(left_ms: int, said: str) -> None:
+    record = Record("completed", "success", left_ms, answer=None)
+
+    state = FoundKey("digest", record, effect=None, redis_answers=True).state
+
+    assert state == f"Completed with a success, which Redis forgets in {said}."
 
 
 def test_shows_a_change_by_the_booking_it_was_made_to() -> None:

@@ -97,8 +97,8 @@ def test_finds_a_sound_site_sound() -> None:
     but = {"Redis persistence": "warn", "worker": "FAIL"}
     assert levels(findings) == {name: but.get(name, "ok") for name in findings}
     assert len(findings) == 21
-    assert findings["nights sold once"].text == "4 nights of active bookings, none of them in two."
-    assert findings["keys used once"].text == "2 keys, none of them in two bookings."
+    assert findings["nights sold once"].text == "4 nights of active bookings, none sold twice."
+    assert findings["keys used once"].text == "2 keys, none in two bookings."
 
 
 def test_writes_nothing() -> None:
@@ -722,9 +722,9 @@ def test_warns_of_holds_that_nobody_tidies() -> None:
 
     stale = background.stale_holds()
 
-    assert (waiting.level, waiting.text) == ("ok", "1 holds wait for the next sweep.")
+    assert (waiting.level, waiting.text) == ("ok", "Waiting for the next sweep: 1 hold.")
     assert stale.level == "warn"
-    assert "1 holds ran out and were not tidied, the oldest 240 s ago" in stale.text
+    assert "1 hold ran out without being tidied, the oldest 240 s ago" in stale.text
 
 
 # --- The recount ----------------------------------------------------------------------------
@@ -764,7 +764,7 @@ def test_fails_a_night_sold_twice(bookings: Any, changes: dict[str, Any]) -> Non
     assert found.level == "FAIL"
     first, second = sorted([stored()[0]["_id"], copy["_id"]])
     assert found.text == (
-        f"1 nights are sold twice: demo {night()}|room_A in bookings {first} and {second}. "
+        f"1 night sold twice: demo {night()}|room_A in bookings {first} and {second}. "
         "Cancel or move one of each two."
     )
 
@@ -788,7 +788,7 @@ def test_fails_a_key_that_made_two_bookings(bookings: Any) -> None:
     found = recount.keys()
 
     assert found.level == "FAIL"
-    assert found.text.startswith(f"1 keys made two bookings: {copy['keys'][0]['digest'][:12]}…")
+    assert found.text.startswith(f"1 key made two bookings: {copy['keys'][0]['digest'][:12]}…")
 
 
 @pytest.mark.parametrize(
@@ -834,7 +834,8 @@ def test_fails_a_document_that_is_written_wrongly(
 
     assert found.level == "FAIL"
     assert (
-        f"1 of 1 bookings are written wrongly: {stored()[0]['reference']}: {fault}." in found.text
+        f"1 of 1 booking with fields that disagree: {stored()[0]['reference']}: {fault}."
+        in found.text
     )
 
 

@@ -478,7 +478,7 @@ def test_finds_nothing_wrong_with_accounts_that_are_right(boss: User) -> None:
     accounts.verify_address(user=boss, address=BOSS)
 
     assert examine().level == "ok"
-    assert "1 accounts with an address" in examine().text
+    assert "1 account with an address" in examine().text
 
 
 def test_finds_addresses_that_drifted(without_index: Any, boss: User) -> None:

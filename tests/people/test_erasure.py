@@ -96,7 +96,7 @@ def test_erases_every_trace_and_keeps_the_bookings(known: User) -> None:
     said = erase()
 
     assert said == (
-        "Erased: 2 bookings, 1 accounts, 1 letters, 1 sessions. Backups keep it until they are "
+        "Erased: 2 bookings, 1 account, 1 letter, 1 session. Backups keep it until they are "
         "removed.\n"
     )
     assert traces() == {"bookings"}
@@ -175,7 +175,7 @@ def test_only_looks_without_yes(known: User) -> None:
     said = erase(yes=False)
 
     assert said == (
-        "Found: 2 bookings, 1 accounts, 1 letters, 1 sessions. Nothing was changed; give --yes to "
+        "Found: 2 bookings, 1 account, 1 letter, 1 session. Nothing was changed; give --yes to "
         "erase it.\n"
     )
     assert connections.database().command("dbHash")["md5"] == before
@@ -203,7 +203,7 @@ def test_knows_when_a_stay_is_over(database: None, nights_ago: int, is_over: boo
     connections.collection("bookings").update_one({}, {"$set": {"check_out": ended}})
 
     if is_over:
-        assert "Erased: 1 bookings" in erase()
+        assert "Erased: 1 booking" in erase()
     else:
         with pytest.raises(CommandError, match="not ended"):
             erase()
@@ -232,7 +232,7 @@ def test_expects_nobody_once_a_hold_can_no_longer_be_confirmed(
         patch.setattr(erasure, "_judge", lambda *args: [])
         assert "Erased" not in erase()
     connections.collection("bookings").update_one({}, [{"$set": {"expires_at": AGO_11_MINUTES}}])
-    assert "Erased: 1 bookings" in erase()
+    assert "Erased: 1 booking" in erase()
     confirm(outcome)
     assert stored()[0]["status"] != "confirmed"
 
@@ -266,7 +266,7 @@ def test_erases_what_was_typed_for_a_hold_that_was_not_made(database: None) -> N
 
     said = erase()
 
-    assert "Erased: 0 bookings, 0 accounts, 0 letters, 1 sessions" in said
+    assert "Erased: 0 bookings, 0 accounts, 0 letters, 1 session" in said
 
 
 def test_touches_no_account_of_staff(known: User) -> None:
@@ -405,7 +405,7 @@ def test_says_that_redis_keeps_digests_while_it_is_down(
 
     said = erase()
 
-    assert "Erased: 1 bookings" in said
+    assert "Erased: 1 booking" in said
     assert "Redis does not answer; digests of the guest's requests end there within a day." in said
 
 

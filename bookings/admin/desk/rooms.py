@@ -12,6 +12,7 @@ from bookings.admin.desk.choosing import read_choice, read_day
 from bookings.availability.search import CategoryStay, find_stays
 from bookings.domain.money import format_money
 from bookings.domain.stay_request import MAX_GUESTS
+from bookings.infrastructure.quantities import quantity
 from bookings.refusals import ValidationFailed
 
 Link = tuple[str, str]
@@ -90,4 +91,4 @@ def _describe_dates(first: date, end: date, check_in: date, check_out: date) -> 
     nights = (end - first).days
     if nights == (check_out - check_in).days:
         return f"{first} to {end}"
-    return f"{first} to {end} ({nights} night{'' if nights == 1 else 's'})"
+    return f"{first} to {end} ({quantity(nights, 'night')})"

@@ -5,6 +5,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
+from bookings.infrastructure.quantities import quantity
 from bookings.people import erasure
 from bookings.people.erasure import ErasureRefused, Traces
 
@@ -64,6 +65,6 @@ class Command(BaseCommand):
 
 def _describe(traces: Traces) -> str:
     return (
-        f"{traces.bookings} bookings, {traces.accounts} accounts, {traces.letters} letters, "
-        f"{traces.sessions} sessions"
+        f"{quantity(traces.bookings, 'booking')}, {quantity(traces.accounts, 'account')}, "
+        f"{quantity(traces.letters, 'letter')}, {quantity(traces.sessions, 'session')}"
     )

@@ -2,6 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from bookings.infrastructure.quantities import quantity
 from bookings.operations import sweep
 
 
@@ -20,7 +21,7 @@ class Command(BaseCommand):
                 returncode=130,
             ) from None
         self.stdout.write(
-            f"Found {done.found} dead holds: expired {done.expired}, "
+            f"Found {quantity(done.found, 'dead hold')}: expired {done.expired}, "
             f"lost {done.races_lost} to other processes; "
             f"the oldest had been dead for {done.oldest_age_s:.0f} s"
             + (f"; {done.failed} cannot be expired, see manage.py doctor" if done.failed else "")

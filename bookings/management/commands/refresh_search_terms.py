@@ -2,6 +2,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from bookings.infrastructure.quantities import quantity
 from bookings.stays.writing import guest_details
 
 
@@ -19,4 +20,6 @@ class Command(BaseCommand):
                 "Stopped; what was written stays written, and the same command does the rest.",
                 returncode=130,
             ) from None
-        self.stdout.write(f"Corrected the terms of {changed} bookings; all others were right.")
+        self.stdout.write(
+            f"Corrected the terms of {quantity(changed, 'booking')}; all others were right."
+        )

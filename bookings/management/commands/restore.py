@@ -12,6 +12,7 @@ from pymongo.errors import InvalidName, OperationFailure
 from bookings.infrastructure import connections
 from bookings.infrastructure.connections import DURABLE
 from bookings.infrastructure.mongodb.errors import FORBIDDEN, UNKNOWN_LOGIN, is_unknown_login
+from bookings.infrastructure.quantities import quantity
 from bookings.management.stopping import stoppable
 from bookings.operations import doctor
 from bookings.operations.backups import restoring
@@ -115,8 +116,9 @@ class Command(BaseCommand):
 
     def _say(self, restored: restoring.Restored, backup: Path, name: str) -> None:
         self.stdout.write(
-            f"{backup} of {restored.source} is in {name}: {restored.documents} documents in "
-            f"{restored.collections} collections, as they were at {restored.taken_at}."
+            f"{backup} of {restored.source} is in {name}: "
+            f"{quantity(restored.documents, 'document')} in "
+            f"{quantity(restored.collections, 'collection')}, as they were at {restored.taken_at}."
         )
 
     def _examine(self, name: str, *, is_older: bool) -> bool:

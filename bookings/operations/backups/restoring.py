@@ -20,6 +20,7 @@ from pymongo.database import Database
 from pymongo.errors import BulkWriteError, OperationFailure
 
 from bookings.domain.booking import VERSION
+from bookings.infrastructure.quantities import quantity
 from bookings.operations.backups import folders
 from bookings.operations.backups.errors import RestoreFailed
 from bookings.points import reached
@@ -182,8 +183,8 @@ def _take(database: Database, backup: Path) -> str:
     )
     if not marked.matched_count and marked.upserted_id is None:
         raise RestoreFailed(
-            f"{database.name} holds {len(names)} collections, and a restore never overwrites "
-            "anything; name a database that does not exist yet."
+            f"{database.name} holds {quantity(len(names), 'collection')}, and a restore never "
+            "overwrites anything; name a database that does not exist yet."
         )
     for name in names - {MARKER}:
         database.drop_collection(name)
@@ -211,8 +212,8 @@ def _fill_collection(database: Database, described: dict[str, Any], backup: Path
     found = collection.count_documents({})
     if found != described["documents"]:
         raise RestoreFailed(
-            f"{name} has {found} documents instead of {described['documents']}; make sure that "
-            f"nothing else writes into {database.name}, and run the same command again."
+            f"{name} has {quantity(found, 'document')} instead of {described['documents']:,}; make "
+            f"sure that nothing else writes into {database.name}, and run the same command again."
         )
 
 

@@ -7,6 +7,7 @@ sweep that beat asked for and a worker ran. So beat without a worker looks like 
 from celery import current_app
 from django.conf import settings
 
+from bookings.infrastructure.quantities import quantity
 from bookings.news import deliveries, relay
 from bookings.news.deliveries import MAIL
 from bookings.news.webhooks import sending
@@ -80,10 +81,11 @@ def stale_holds() -> Finding:
     count, oldest_age_s = due_work.count_dead_holds()
     if oldest_age_s > sweep.late_after_s():
         return warn(
-            f"{count} holds ran out and were not tidied, the oldest {oldest_age_s:.0f} s ago; they "
-            "block no one. Fix worker and beat, or run manage.py expire_bookings."
+            f"{quantity(count, 'hold')} ran out without being tidied, the oldest "
+            f"{oldest_age_s:.0f} s ago; this blocks no one. Fix worker and beat, or run manage.py "
+            "expire_bookings."
         )
-    return ok(f"{count} holds wait for the next sweep.")
+    return ok(f"Waiting for the next sweep: {quantity(count, 'hold')}.")
 
 
 def late_work() -> Finding:

@@ -13,6 +13,7 @@ from bookings.domain.callers import caller_of_user
 from bookings.domain.email_addresses import normalise_address
 from bookings.indexes import account_indexes
 from bookings.infrastructure.connections import collection
+from bookings.infrastructure.quantities import quantity
 from bookings.operations.doctor.findings import Finding, fail, ok, warn
 
 # At most this many of each kind of fault are named.
@@ -64,7 +65,9 @@ def accounts() -> Finding:
     text = "; ".join(bad + odd) + "."
     if bad:
         return fail(text)
-    return warn(text) if odd else ok(f"{len(owners)} accounts with an address, each its own.")
+    if odd:
+        return warn(text)
+    return ok(f"{quantity(len(owners), 'account')} with an address, each its own.")
 
 
 def _missing_indexes() -> list[str]:

@@ -34,6 +34,7 @@ from bookings.domain.email_addresses import respell_address
 from bookings.domain.search_terms import terms_of
 from bookings.domain.stay_request import Guest
 from bookings.infrastructure.connections import database
+from bookings.infrastructure.quantities import quantity
 from bookings.operations.doctor.findings import Finding, fail, ok, warn
 
 # At most this many of the wrong ones are named.
@@ -64,8 +65,10 @@ def slots() -> Finding:
             f"and {found['last']}"
             for found in examples
         )
-        return fail(f"{twice} nights are sold twice: {named}. Cancel or move one of each two.")
-    return ok(f"{counted} nights of active bookings, none of them in two.")
+        return fail(
+            f"{quantity(twice, 'night')} sold twice: {named}. Cancel or move one of each two."
+        )
+    return ok(f"{quantity(counted, 'night')} of active bookings, none sold twice.")
 
 
 def keys() -> Finding:
@@ -77,8 +80,8 @@ def keys() -> Finding:
             f"{found['last']}"
             for found in examples
         )
-        return fail(f"{twice} keys made two bookings: {named}. Cancel one of each two.")
-    return ok(f"{counted} keys, none of them in two bookings.")
+        return fail(f"{quantity(twice, 'key')} made two bookings: {named}. Cancel one of each two.")
+    return ok(f"{quantity(counted, 'key')}, none in two bookings.")
 
 
 def documents() -> Finding:
@@ -110,10 +113,10 @@ def documents() -> Finding:
                     examples.append(f"{document.get('reference') or document['_id']}: {fault}")
     if wrong:
         return fail(
-            f"{wrong} of {count} bookings are written wrongly: {'; '.join(examples)}. Fix them by "
-            "hand, and find out who wrote them."
+            f"{wrong:,} of {quantity(count, 'booking')} with fields that disagree: "
+            f"{'; '.join(examples)}. Fix each by hand, and find out what wrote it."
         )
-    return ok(f"{count} bookings, whose fields agree with each other.")
+    return ok(f"{quantity(count, 'booking')}, whose fields agree with each other.")
 
 
 def search_terms() -> Finding:
@@ -143,15 +146,15 @@ def search_terms() -> Finding:
     advice = "run manage.py refresh_search_terms."
     if left_behind:
         return fail(
-            f"{len(left_behind)} bookings are still found by a guest who is no longer in them: "
+            f"{quantity(len(left_behind), 'booking')} still found by a former guest's details: "
             f"{', '.join(left_behind[:EXAMPLES])}; {advice}"
         )
     if stale:
         return warn(
-            f"{len(stale)} of {count} bookings are not found by their guest's present details: "
-            f"{', '.join(stale[:EXAMPLES])}; {advice}"
+            f"{len(stale):,} of {quantity(count, 'booking')} not found by the guest's present "
+            f"details: {', '.join(stale[:EXAMPLES])}; {advice}"
         )
-    return ok(f"{count} bookings, each found by its own guest.")
+    return ok(f"{quantity(count, 'booking')}, each found by its own guest.")
 
 
 def _fault(document: dict[str, Any]) -> str | None:

@@ -20,7 +20,7 @@ class Command(BaseCommand):
             "--break",
             dest="name",
             metavar="NAME",
-            help="release this lock, even if another process holds it, and show its owner",
+            help="release this lock, even while a request holds it, and show its owner",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

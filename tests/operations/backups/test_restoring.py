@@ -180,7 +180,7 @@ def test_tells_how_to_switch_and_fails_what_is_unsound(folder: Path, other: Any)
         call_command("restore", str(backup), into=other.name, stdout=said)
 
     assert exit.value.code == 1
-    assert "FAIL  documents: 1 of 1 bookings are written wrongly" in said.getvalue()
+    assert "FAIL  documents: 1 of 1 booking with fields that disagree" in said.getvalue()
     assert "1. manage.py idempotency purge --all" in said.getvalue()
     assert f"2. set MONGODB_NAME={other.name}" in said.getvalue()
 
@@ -655,7 +655,7 @@ def test_does_not_call_too_few_documents_a_restore(folder: Path, other: Any, at_
 
     at_point("in_restore", write_beside)
 
-    with pytest.raises(CommandError, match="api_clients has 1 documents instead of 0"):
+    with pytest.raises(CommandError, match="api_clients has 1 document instead of 0"):
         restore(backup, other.name)
 
     assert restoring.is_unfinished(other)
@@ -679,7 +679,7 @@ def test_restores_the_newest_to_verify_it_and_leaves_nothing(folder: Path, other
     said = drill(folder)
 
     assert said.startswith(f"{newest} of {own.name} is in {own.name}_drill: ")
-    assert "ok    documents: 1 bookings" in said
+    assert "ok    documents: 1 booking" in said
     assert f"{own.name}_drill is dropped" in said
     assert f"{own.name}_drill" not in own.client.list_database_names()
 
