@@ -64,6 +64,14 @@ def occupant(name: str, first: int, end: int, presence: str = EXPECTED) -> Occup
     return Occupant("1", "R", "stay", "confirmed", None, presence, *dates, ("r",), 1, name, "", "")
 
 
+def test_is_found_on_the_first_page_under_the_heading_that_the_guide_names(desk: Client) -> None:
+    first_page, today = (desk.get(page).content.decode() for page in ("/admin/", TODAY))
+
+    assert "<h2>Front desk</h2>" in first_page
+    assert "<h2>Front desk</h2>" not in today
+    assert first_page.index("<h2>Front desk</h2>") < first_page.index(TODAY)
+
+
 def test_puts_each_stay_under_one_heading() -> None:
     stays = [
         occupant("arrives", 0, 2),
