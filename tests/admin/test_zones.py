@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import html
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -24,6 +25,13 @@ def staff(database: None) -> User:
     return User.objects.create_superuser(
         "staff", date_joined=dt.datetime(2027, 1, 2, 3, 4, tzinfo=dt.UTC)
     )
+
+
+@pytest.fixture
+def hotel(database: None) -> Iterator[Hotel]:
+    made = Hotel.objects.create(id="h", code="HH", name="Hotel", end_of_day="04:30")
+    yield made
+    made.delete()
 
 
 @pytest.fixture
@@ -56,8 +64,7 @@ def test_shows_when_an_account_was_made_and_lets_no_form_change_it(
     assert 'name="date_joined_0"' not in shown
 
 
-def test_asks_for_the_times_of_a_hotel_by_the_hotels_clock(desk: Client) -> None:
-    Hotel.objects.create(id="h", code="HH", name="Hotel", end_of_day="04:30")
+def test_asks_for_the_times_of_a_hotel_by_the_hotels_clock(desk: Client, hotel: Hotel) -> None:
 
     shown = text_of(desk.get("/admin/bookings/hotel/h/change/"))
 
