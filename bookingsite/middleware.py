@@ -8,7 +8,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
 import structlog
+from csp.constants import HEADER
 from csp.middleware import CSPMiddleware
+from csp.utils import build_policy
 from django.conf import settings
 from django.http import (
     HttpRequest,
@@ -27,6 +29,7 @@ from bookings.infrastructure.mongodb import outage
 from bookings.refusals import MethodNotAllowed, Refusal, TryAgain
 from bookingsite import metrics
 from bookingsite.bodies import received_body
+from bookingsite.probes import PROBES
 from bookingsite.problems import answer_refusal
 
 logger = logging.getLogger(__name__)
@@ -34,9 +37,6 @@ logger = logging.getLogger(__name__)
 # A client's own id is kept if it is short and plain, so that a client cannot forge log lines.
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
-
-# The paths on which one process is asked how it is.
-PROBES = ("/api/health", "/api/health-mongo", "/api/health-redis", "/api/ready", "/metrics")
 
 # Probes report on MongoDB themselves, and style sheets are files.
 _STATIC = f"/{settings.STATIC_URL.strip('/')}/"
@@ -54,6 +54,13 @@ def needs_mongodb(request: HttpRequest) -> bool:
 class PolicyMiddleware(CSPMiddleware):
     """Tells browsers what they may do with an answer: content policy, no devices, no copies."""
 
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        super().__init__(get_response)
+        self._policy = build_policy()
+
+    def process_request(self, request: HttpRequest) -> None:
+        """Makes no nonce: pages have no scripts of their own to let through."""
+
     def process_response(
         self, request: HttpRequest, response: HttpResponseBase
     ) -> HttpResponseBase:
@@ -61,7 +68,11 @@ class PolicyMiddleware(CSPMiddleware):
         # Nearly every answer contains personal data, so an answer that may be cached says so
         # itself, as style sheets and the API's description do.
         response.setdefault("Cache-Control", "no-store")
-        return super().process_response(request, response)
+        # A view with a policy of its own has marked its response, and the library works that out.
+        if hasattr(response, "_csp_update"):
+            return super().process_response(request, response)
+        response.setdefault(HEADER, self._policy)
+        return response
 
 
 class LanguageMiddleware:

@@ -123,13 +123,13 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "bookingsite.middleware.LanguageMiddleware",
     "bookingsite.middleware.RequestMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
-    "django.contrib.sessions.middleware.SessionMiddleware",
+    "bookingsite.page_middleware.StaticFiles",
+    "bookingsite.page_middleware.Sessions",
     "bookingsite.middleware.HostMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "bookingsite.staff.StaffMiddleware",
-    "django.contrib.messages.middleware.MessageMiddleware",
+    "bookingsite.page_middleware.Authentication",
+    "bookingsite.page_middleware.Staff",
+    "bookingsite.page_middleware.Messages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 

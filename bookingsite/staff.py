@@ -45,7 +45,7 @@ class StaffMiddleware:
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
-        self._get_response = get_response
+        self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         user = request.user
@@ -53,7 +53,7 @@ class StaffMiddleware:
         request.user = SimpleLazyObject(lambda: _unless_over(request, user))  # type: ignore[assignment]
         if request.path_info.startswith("/admin/") and (step := _step_before(request)):
             return step
-        return self._get_response(request)
+        return self.get_response(request)
 
 
 def _step_before(request: HttpRequest) -> HttpResponse | None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
@@ -12,7 +13,7 @@ from bookings.people import tokens
 KEYWORD = "Bearer"
 
 
-def token_of(request: Request) -> str | None:
+def token_of(request: HttpRequest | Request) -> str | None:
     """The token in the request's header, or None if it sends none."""
     keyword, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     return token.strip() if keyword.lower() == KEYWORD.lower() else None

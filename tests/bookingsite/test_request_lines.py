@@ -7,7 +7,7 @@ import logging
 import pytest
 from django.test import Client
 
-from bookingsite.middleware import PROBES
+from bookingsite.probes import PROBES
 
 pytestmark = pytest.mark.mongo
 

@@ -1,0 +1,59 @@
+"""Middleware that only browsers need: static files, sessions, log-ins, messages.
+
+A program that sends its token, and a probe, have none of these, and pass them by. Together they
+would cost a replay a sixth of its time.
+"""
+
+from typing import Any
+
+from django.contrib.auth.middleware import AuthenticationMiddleware as DjangoAuthentication
+from django.contrib.messages.middleware import MessageMiddleware as DjangoMessages
+from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessions
+from django.http import HttpRequest, HttpResponse
+from whitenoise.middleware import WhiteNoiseMiddleware
+
+from bookings.api.authentication import token_of
+from bookingsite import staff
+from bookingsite.probes import PROBES
+
+
+def is_from_program(request: HttpRequest) -> bool:
+    """Whether the request is for the API and carries a token, or asks how a process is.
+
+    A token alone decides who is calling, even if it is wrong and a session comes with it
+    (bookings/api/authentication.py).
+    """
+    path = request.path_info
+    return (path.startswith("/api/") and token_of(request) is not None) or path in PROBES
+
+
+class _ForPages:
+    """Goes in front of a middleware class and lets the requests of programs pass it by."""
+
+    get_response: Any
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if is_from_program(request):
+            response: HttpResponse = self.get_response(request)
+            return response
+        return super().__call__(request)  # type: ignore[misc]
+
+
+class StaticFiles(_ForPages, WhiteNoiseMiddleware):
+    """Serves style sheets and scripts."""
+
+
+class Sessions(_ForPages, DjangoSessions):
+    """Opens the session that the cookie names."""
+
+
+class Authentication(_ForPages, DjangoAuthentication):
+    """Finds out who is logged in, on demand."""
+
+
+class Staff(_ForPages, staff.StaffMiddleware):
+    """Ends the sessions of staff, and asks for their second factor."""
+
+
+class Messages(_ForPages, DjangoMessages):
+    """Keeps messages for the next page."""
