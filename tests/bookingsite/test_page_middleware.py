@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.auth.models import User
-from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.messages.middleware import MessageMiddleware
+from django.contrib.sessions.middleware import SessionMiddleware
 from django.test import Client
 
 from tests.site_fixtures import issue_token
@@ -40,7 +42,8 @@ def test_opens_no_session_for_a_token(
     def fail(*_: Any) -> None:
         raise AssertionError("a program has no session")
 
-    monkeypatch.setattr(SessionStore, "load", fail)
+    for middleware in (SessionMiddleware, AuthenticationMiddleware, MessageMiddleware):
+        monkeypatch.setattr(middleware, "process_request", fail)
 
     assert visitor.get("/api/bookings", headers=bearer(token)).status_code == 200
 
