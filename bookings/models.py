@@ -42,6 +42,27 @@ def validate_date(text: str) -> None:
 MAX_NIGHT_PRICE = 1_000_000_000
 
 
+# Sent after an update or insert of many rows, for which Django sends no signal of its own.
+changed_at_once = Signal()
+
+
+class SignallingQuerySet(models.QuerySet):
+    """Tells others about every change. Processes keep some rows in memory
+    (bookings/infrastructure/recent_reads.py)."""
+
+    def update(self, **values: Any) -> int:
+        changed = super().update(**values)
+        changed_at_once.send(self.model)
+        return changed
+
+    update.alters_data = True  # type: ignore[attr-defined]
+
+    def bulk_create(self, *args: Any, **options: Any) -> Any:
+        made = super().bulk_create(*args, **options)
+        changed_at_once.send(self.model)
+        return made
+
+
 class Hotel(models.Model):
     """A hotel with its clock, its currency and its rules for holds and cancellations."""
 
@@ -96,6 +117,8 @@ class Hotel(models.Model):
         ),
     )
 
+    objects = SignallingQuerySet.as_manager()
+
     class Meta:
         db_table = "hotels"
         ordering = ["name"]
@@ -122,6 +145,8 @@ class RoomCategory(models.Model):
         default=True, help_text="Sell every date at the default price."
     )
 
+    objects = SignallingQuerySet.as_manager()
+
     class Meta:
         db_table = "room_categories"
         ordering = ["hotel", "name"]
@@ -140,6 +165,8 @@ class Room(models.Model):
     is_sold = models.BooleanField("for sale", default=True)
     # By MongoDB's clock; written together with `is_sold`. See bookings/catalogue/withdrawal.py.
     off_sale_since = models.DateTimeField(null=True, editable=False)
+
+    objects = SignallingQuerySet.as_manager()
 
     class Meta:
         db_table = "rooms"
@@ -171,6 +198,8 @@ class Night(models.Model):
     )
     closed_to_arrival = models.BooleanField(default=False, help_text="No stay starts on this day.")
     closed_to_departure = models.BooleanField(default=False, help_text="No stay ends on this day.")
+
+    objects = SignallingQuerySet.as_manager()
 
     class Meta:
         db_table = "nights"
@@ -297,27 +326,6 @@ class VerifiedAddress(models.Model):
 
     def __str__(self) -> str:
         return self.address
-
-
-# Sent after an update or insert of many rows, for which Django sends no signal of its own.
-changed_at_once = Signal()
-
-
-class SignallingQuerySet(models.QuerySet):
-    """Tells others about every change. Processes keep some rows in memory
-    (bookings/infrastructure/recent_reads.py)."""
-
-    def update(self, **values: Any) -> int:
-        changed = super().update(**values)
-        changed_at_once.send(self.model)
-        return changed
-
-    update.alters_data = True  # type: ignore[attr-defined]
-
-    def bulk_create(self, *args: Any, **options: Any) -> Any:
-        made = super().bulk_create(*args, **options)
-        changed_at_once.send(self.model)
-        return made
 
 
 class ApiClient(models.Model):

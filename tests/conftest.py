@@ -11,6 +11,7 @@ import pytest
 from django.core.management import call_command
 from pymongo import monitoring
 
+from tests.announced import announced
 from tests.hotels import chalet, dearer, inn
 from tests.mailbox import mailbox, worker
 from tests.only_writer import only_writer
@@ -30,6 +31,7 @@ __all__ = [
 
 # Must come before the first client is made, which takes the listeners registered by then.
 monitoring.register(only_writer)
+monitoring.register(announced)
 
 # Collections that a test fills and the next one must not see. The catalogue stays.
 EMPTIED = (
@@ -61,6 +63,13 @@ def watch_the_only_writer() -> Iterator[None]:
     yield
     others, only_writer.others = only_writer.others, []
     assert not others, "these write bookings past their only writer"
+
+
+@pytest.fixture(autouse=True)
+def watch_announcements() -> Iterator[None]:
+    """Fail a test in which the site changes what processes keep, and does not announce it."""
+    yield
+    assert not announced.unannounced(), "these changes were announced to no process"
 
 
 @pytest.fixture(scope="session")

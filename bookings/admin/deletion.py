@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from bookings.infrastructure.connections import collection
+from bookings.infrastructure.recent_reads import announce_change
 
 
 class _Refused(Exception):
@@ -109,4 +110,5 @@ class KeepsWhatHasParts(RefusesDeletion):
         if document is None or not self.refuse_deletion([obj]):
             return True
         collection(name).insert_one(document)
+        announce_change()
         return False

@@ -26,7 +26,7 @@ class TokenAuthentication(BaseAuthentication):
         token = token_of(request)
         if token is None:
             return None
-        caller = tokens.known_caller(token) or tokens.find_caller(token)
+        caller = tokens.find_caller(token)
         if caller is None:
             raise AuthenticationFailed("This token is unknown or has been revoked.")
         return caller, None

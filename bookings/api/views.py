@@ -67,38 +67,44 @@ class ApiView(APIView):
     passes_on_opening: tuple[str, ...] = ()  # the methods that do
 
     opening: Opening
+    starts_again: bool
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        self.opening = Opening()
+        self.opening, self.starts_again = Opening(), False
         try:
             return super().dispatch(request, *args, **kwargs)
         except CallerMayHaveChanged:
-            # Everything that was kept has been dropped, so this time the caller is read.
-            self.opening = Opening()
+            self.opening, self.starts_again = Opening(), True
             return super().dispatch(request, *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        RemoteAddressThrottle().queue(self.opening, request)
+        change = recent_reads.last_change()
         token = token_of(request)
-        is_known = token is not None and tokens.known_caller(token) is not None
+        is_kept = False
+        if not self.starts_again:
+            RemoteAddressThrottle().queue(self.opening, request)
+            is_kept = token is not None and tokens.is_kept(token)
 
-        def look_for_change(dropped: bool) -> None:
-            if dropped and is_known:
+        def look_for_change() -> None:
+            # Another request of this process may have heard of the change first.
+            if is_kept and recent_reads.last_change() is not change:
                 raise CallerMayHaveChanged
 
         recent_reads.queue_generation(self.opening, noted=look_for_change)
-        if not is_known:
+        if not is_kept:
+            # What is read after this is as new as the value in Redis.
             self.opening.send()
         super().initial(request, *args, **kwargs)
         if request.method not in self.passes_on_opening:
             self.opening.send()
 
     def check_throttles(self, request: Request) -> None:
-        CallerThrottle().queue(self.opening, request)
+        if not self.starts_again:
+            CallerThrottle().queue(self.opening, request)
 
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, CallerMayHaveChanged):
-            raise exc
+            raise exc  # to `dispatch`
         try:
             # A request that was refused before its claim counts, too.
             self.opening.send()

@@ -11,8 +11,8 @@ from datetime import date
 from bookings.availability.stock import (
     TOO_MANY_GUESTS,
     Stock,
-    read_category_stock,
-    read_room_stock,
+    recent_category_stock,
+    recent_room_stock,
 )
 from bookings.catalogue import calendars, inventory
 from bookings.catalogue.calendars import Calendar, Obstacle
@@ -126,8 +126,8 @@ def _read_stock(request: StayRequest) -> dict[str, Stock]:
     first, last = request.check_in, request.check_out
     room_id = request.rooms[0].room
     if room_id is None:
-        return read_category_stock(map(_name_of, request.rooms), first, last)
-    stock = read_room_stock(room_id, first, last)
+        return recent_category_stock(map(_name_of, request.rooms), first, last)
+    stock = recent_room_stock(room_id, first, last)
     return {room_id: stock} if stock else {}
 
 

@@ -3,17 +3,19 @@
 Search, month and booking all ask this rule: `Stock.obstacles` says what hotel and calendar allow,
 and `free_rooms` what bookings leave. A stay has the same room for all its nights.
 
-A booking reads its whole stock in one round trip, since a round trip costs a request about as much
-as its own work.
+A booking is quoted from what the process read in the last two seconds. Everything else reads its
+stock when it is asked.
 """
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from bookings.catalogue.calendars import Calendar, Obstacle, night_of
+from bookings.catalogue.calendars import Calendar, CalendarNight, Obstacle, night_of
 from bookings.catalogue.inventory import (
+    HORIZON_DAYS,
     CategoryFacts,
     HotelFacts,
     RoomFacts,
@@ -24,7 +26,9 @@ from bookings.catalogue.inventory import (
 )
 from bookings.domain.booking import nights_between
 from bookings.domain.stay_request import MAX_NIGHTS, MAX_SLOTS, judge_length
+from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection
+from bookings.infrastructure.recent_reads import RecentReads
 
 TOO_MANY_GUESTS = "TOO_MANY_GUESTS"
 
@@ -92,22 +96,6 @@ def free_rooms(
     return [room for room in rooms if nights.isdisjoint(taken.get(room.id, ()))]
 
 
-def read_room_stock(room_id: str, first: date, last: date) -> Stock | None:
-    """The stock of this room's category, with this room alone; None if the room is not for sale.
-
-    The calendar runs from `first` to `last`, both included.
-    """
-    found = collection("rooms").aggregate(
-        [
-            {"$match": {"_id": room_id, "is_sold": True}},
-            {"$project": {"rooms": ["$$ROOT"]}},
-            _join("room_categories", "rooms.category_id", "_id", "category"),
-            *_join_hotel_and_nights(first, last),
-        ]
-    )
-    return next((_stock_of(document) for document in found), None)
-
-
 def read_category_stock(category_ids: Iterable[str], first: date, last: date) -> dict[str, Stock]:
     """The stock of each category that exists, with all its rooms for sale, by the category's id.
 
@@ -145,6 +133,119 @@ def _join_hotel_and_nights(first: date, last: date) -> list[dict[str, Any]]:
 
 def _join(name: str, local: str, foreign: str, into: str) -> dict[str, Any]:
     return {"$lookup": {"from": name, "localField": local, "foreignField": foreign, "as": into}}
+
+
+# --- What bookings are quoted from --------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Rooms:
+    """The rooms for sale of a category, by their ids."""
+
+    category: str
+    rooms: dict[str, RoomFacts]
+
+
+@dataclass(frozen=True)
+class _Month:
+    """A category, its hotel and the days of one month, all from one look.
+
+    They are kept together, since a price means nothing without its currency.
+    """
+
+    hotel: HotelFacts
+    category: CategoryFacts
+    days: dict[date, CalendarNight]
+
+
+def recent_room_stock(room_id: str, first: date, last: date) -> Stock | None:
+    """The stock of this room's category, with this room alone; None if the room is not for sale.
+
+    The calendar runs from `first` to `last`, both included. What it says may be two seconds old
+    (bookings/infrastructure/recent_reads.py).
+    """
+    rooms = _rooms_beside.get(room_id)
+    if rooms is None:
+        return None
+    return _stock(rooms.category, (rooms.rooms[room_id],), first, last)
+
+
+def recent_category_stock(category_ids: Iterable[str], first: date, last: date) -> dict[str, Stock]:
+    """As `read_category_stock`, but what it says may be two seconds old."""
+    stocks = {}
+    for category_id in sorted(set(category_ids)):
+        rooms = _rooms_of.get(category_id)
+        if rooms and (stock := _stock(category_id, tuple(rooms.rooms.values()), first, last)):
+            stocks[category_id] = stock
+    return stocks
+
+
+def _stock(category_id: str, rooms: tuple[RoomFacts, ...], first: date, last: date) -> Stock | None:
+    months: list[_Month | None] = []
+    if _is_near(first) and _is_near(last):
+        months = [_months.get((category_id, month)) for month in _months_between(first, last)]
+    looks = {(month.hotel, month.category) for month in months if month}
+    if None in months or len(looks) != 1:
+        # The category is gone, no one may book these days, or something changed between two looks:
+        # look once, at all of it.
+        stock = read_category_stock([category_id], first, last).get(category_id)
+        return stock and dataclasses.replace(stock, rooms=rooms)
+    ((hotel, category),) = looks
+    days = {day: night for month in months if month for day, night in month.days.items()}
+    return Stock(hotel, category, Calendar(category, days), rooms)
+
+
+def _is_near(day: date) -> bool:
+    """Whether the day could perhaps be booked. The months of others are not worth keeping."""
+    return abs(day - clock.now().date()) < timedelta(days=HORIZON_DAYS + 31)
+
+
+def _months_between(first: date, last: date) -> list[date]:
+    """The first day of each month that these days touch."""
+    months, month = [], first.replace(day=1)
+    while month <= last:
+        months.append(month)
+        month = (month + timedelta(days=31)).replace(day=1)
+    return months
+
+
+def _read_rooms_beside(room_id: str) -> _Rooms | None:
+    """All rooms for sale of this room's category; None if this one is not for sale."""
+    room = collection("rooms").find_one({"_id": room_id, "is_sold": True}, {"category_id": 1})
+    rooms = room and _read_rooms(room["category_id"])
+    return rooms if rooms and room_id in rooms.rooms else None
+
+
+def _read_rooms(category_id: str) -> _Rooms:
+    rooms = collection("rooms").find(
+        {"category_id": category_id, "is_sold": True}, {"category_id": 1, "name": 1}
+    )
+    return _Rooms(category_id, {room["_id"]: room_of(room) for room in rooms})
+
+
+def _read_month(key: tuple[str, date]) -> _Month | None:
+    category_id, first = key
+    last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
+    found = collection("room_categories").aggregate(
+        [
+            {"$match": {"_id": category_id}},
+            {"$project": {"category": ["$$ROOT"]}},
+            *_join_hotel_and_nights(first, last),
+        ]
+    )
+    for document in found:
+        stock = _stock_of(document | {"rooms": []})
+        return _Month(stock.hotel, stock.category, stock.calendar.days)
+    return None
+
+
+# A large site has some thousand rooms; each entry is a reference to its category's rooms.
+_rooms_beside: RecentReads[str, _Rooms] = RecentReads(
+    "rooms", _read_rooms_beside, most=20_000, also_for=lambda found: found.rooms
+)
+_rooms_of: RecentReads[str, _Rooms] = RecentReads("rooms", _read_rooms, most=500)
+# All months that can be booked, of some forty categories.
+_months: RecentReads[tuple[str, date], _Month] = RecentReads("nights", _read_month, most=1_000)
 
 
 def _stock_of(document: dict[str, Any]) -> Stock:

@@ -22,6 +22,7 @@ from bookings.catalogue.inventory import HORIZON_DAYS
 from bookings.infrastructure.connections import DURABLE, collection, database
 from bookings.infrastructure.deadlines import request_limits
 from bookings.infrastructure.quantities import quantity
+from bookings.infrastructure.recent_reads import announce_change
 from bookings.models import MAX_NIGHT_PRICE
 from bookings.refusals import Fault, ValidationFailed
 
@@ -339,6 +340,9 @@ def _in_transaction(write: Callable[[ClientSession], Progress]) -> Progress:
             codes = {fault["code"] for fault in error.details["writeErrors"]}
             if codes != {DUPLICATE_KEY} or attempt == WRITE_ATTEMPTS:
                 raise
+        finally:
+            # Even after an error: the commit may have been made all the same.
+            announce_change()
     raise AssertionError("the last attempt returns or raises")
 
 

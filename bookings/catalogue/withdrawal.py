@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bookings.infrastructure.connections import collection
+from bookings.infrastructure.recent_reads import announce_change
 
 # How long a request that has seen the room for sale may still book it, with a margin. A request
 # has 8 s for all its work in MongoDB, and checks that limit again before it commits. If its process
@@ -64,4 +65,6 @@ def delete_room(room_id: str, *, off_sale_since: datetime | None) -> bool:
     in between, it may have a booking.
     """
     room = {"_id": room_id, "$and": [_SETTLED, {"off_sale_since": off_sale_since}]}
-    return collection("rooms").delete_one(room).deleted_count == 1
+    is_deleted = collection("rooms").delete_one(room).deleted_count == 1
+    announce_change()
+    return is_deleted

@@ -15,7 +15,7 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -26,7 +26,15 @@ from redis.exceptions import RedisError
 
 from bookings.infrastructure import connections, metrics
 from bookings.infrastructure.opening import Opening
-from bookings.models import ApiClient, ApiToken, changed_at_once
+from bookings.models import (
+    ApiClient,
+    ApiToken,
+    Hotel,
+    Night,
+    Room,
+    RoomCategory,
+    changed_at_once,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +46,7 @@ MAX_AGE_S = 2.0
 GENERATION = "generation"
 
 # The models whose rows processes keep.
-KEPT = (ApiClient, ApiToken)
+KEPT = (ApiClient, ApiToken, Hotel, RoomCategory, Room, Night)
 
 
 @dataclass(frozen=True)
@@ -56,15 +64,22 @@ class RecentReads(Generic[Key, Value]):
     """The results of one function that reads from MongoDB, by its argument.
 
     `read` returns None for what does not exist; that is not kept, so strangers cannot fill the
-    memory. The entry used longest ago makes room.
+    memory. The entry used longest ago makes room. `also_for` names further arguments for which
+    the function would return the same value, so that one read serves them all.
     """
 
     def __init__(
-        self, name: metrics.RecentName, read: Callable[[Key], Value | None], *, most: int
+        self,
+        name: metrics.RecentName,
+        read: Callable[[Key], Value | None],
+        *,
+        most: int,
+        also_for: Callable[[Value], Iterable[Key]] | None = None,
     ) -> None:
         self._name = name
         self._read = read
         self._most = most
+        self._also_for = also_for
         self._entries: OrderedDict[Key, _Entry[Value]] = OrderedDict()
         self._mutex = threading.Lock()
         # One thread reads, and the others then find what it read.
@@ -98,8 +113,10 @@ class RecentReads(Generic[Key, Value]):
         with self._mutex:
             # If something changed while we read, we may have read what was before.
             if value is not None and change is _last_change:
-                self._entries[key] = _Entry(value, began_at_s)
-                if len(self._entries) > self._most:
+                entry = _Entry(value, began_at_s)
+                for each in (key, *(self._also_for(value) if self._also_for else ())):
+                    self._entries[each] = entry
+                while len(self._entries) > self._most:
                     self._entries.popitem(last=False)
         return value
 
@@ -139,24 +156,33 @@ def _announce_rows(**_: Any) -> None:
     announce_change()
 
 
-def note_generation(generation: bytes | None) -> bool:
-    """Takes note of the value in Redis; returns whether entries had to be dropped for it."""
+def last_change() -> object:
+    """Another object after each change that this process has heard of.
+
+    Who used an entry compares it with the one from before, once the value in Redis is known.
+    """
+    return _last_change
+
+
+def queue_generation(opening: Opening, *, noted: Callable[[], None] = lambda: None) -> None:
+    """Asks for the value in Redis, takes note of it, and then calls `noted`."""
+
+    def answered(results: Sequence[Any]) -> None:
+        _note_generation(results[0])
+        noted()
+
+    # If Redis does not answer, MAX_AGE_S bounds what is used.
+    opening.add(("GET", GENERATION), answered=answered, failed=noted)
+
+
+def _note_generation(generation: bytes | None) -> None:
+    """Drops all entries if this is not the value that this process knows."""
     global _known_generation
     if generation == _known_generation:
-        return False
+        return
     _drop_all()
     # Afterwards, or another thread could use an old entry and believe that it is new.
     _known_generation = generation
-    return True
-
-
-def queue_generation(opening: Opening, *, noted: Callable[[bool], None]) -> None:
-    """Asks for the value in Redis; `noted` gets whether entries had to be dropped for it."""
-    opening.add(
-        ("GET", GENERATION),
-        answered=lambda results: noted(note_generation(results[0])),
-        failed=lambda: None,  # then MAX_AGE_S bounds what is used
-    )
 
 
 def _drop_all() -> None:

@@ -18,14 +18,15 @@ TOKEN_BYTES = 32
 TOKEN_PREFIX = "bks_"
 
 
-def known_caller(token: str) -> Caller | None:
-    """The client whose token this is, if this process read that a moment ago; asks no one."""
-    return _callers.peek(digest_of_token(token))
-
-
 def find_caller(token: str) -> Caller | None:
-    """The client whose live token this is, or None. Asks MongoDB."""
-    return _callers.read_now(digest_of_token(token))
+    """The client whose live token this is, or None. It may be two seconds old
+    (bookings/infrastructure/recent_reads.py)."""
+    return _callers.get(digest_of_token(token))
+
+
+def is_kept(token: str) -> bool:
+    """Whether this process read a moment ago whose token this is, so `find_caller` asks no one."""
+    return _callers.peek(digest_of_token(token)) is not None
 
 
 def _read_caller(digest: str) -> Caller | None:

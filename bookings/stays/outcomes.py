@@ -14,7 +14,7 @@ from typing import Any
 
 from django.conf import settings
 
-from bookings.infrastructure import connections, metrics
+from bookings.infrastructure import connections, metrics, recent_reads
 from bookings.infrastructure.opening import Opening
 from bookings.infrastructure.step_timing import Steps
 from bookings.refusals import IdempotencyInProgress, InvalidIdempotencyKey, KeyReused, Refusal
@@ -74,6 +74,10 @@ def claim_key(
     not get as far as its key.
     """
     claims = Claims(connections.redis())
+    if opening is None:
+        # What is decided after the claim must know of every change before it.
+        opening = Opening()
+        recent_reads.queue_generation(opening)
     try:
         with ExitStack() as stack:
             try:
@@ -87,7 +91,7 @@ def claim_key(
             metrics.claims.labels(steps.operation, _result_of(claim)).inc()
             yield claim
     except Exception as error:
-        if opening is not None and error is opening.raised:
+        if error is opening.raised:
             raise
         code = error.code if isinstance(error, Refusal) else "error"
         metrics.outcomes.labels(steps.operation, code, "false").inc()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +13,8 @@ from django.core.management import call_command
 from django.test import Client
 
 from bookings.api.throttling import RemoteAddressThrottle
-from bookings.infrastructure import connections, recent_reads
+from bookings.infrastructure import clock, connections, recent_reads
+from bookings.infrastructure.connections import collection
 from bookings.infrastructure.opening import Opening
 from bookings.infrastructure.recent_reads import GENERATION, MAX_AGE_S, RecentReads
 from bookings.models import ApiClient
@@ -53,12 +55,12 @@ def recent(store: Store) -> Iterator[RecentReads[str, int]]:
 
 
 def ask_generation() -> bool:
-    """Asks Redis as a request does; returns whether entries had to be dropped."""
-    noted: list[bool] = []
+    """Asks Redis as a request does; returns whether something has changed."""
+    before = recent_reads.last_change()
     opening = Opening()
-    recent_reads.queue_generation(opening, noted=noted.append)
+    recent_reads.queue_generation(opening)
     opening.send()
-    return noted == [True]
+    return recent_reads.last_change() is not before
 
 
 def test_reads_once_for_many_requests(store: Store, recent: RecentReads[str, int]) -> None:
@@ -178,7 +180,7 @@ def test_announces_every_change_of_a_caller(change: str) -> None:
     token = issue_token("partner")
     client = ApiClient.objects.get(name="partner")
     tokens.find_caller(token)
-    assert tokens.known_caller(token) is not None
+    assert tokens.is_kept(token)
     before = connections.redis().get(GENERATION)
 
     if change == "update":
@@ -191,7 +193,7 @@ def test_announces_every_change_of_a_caller(change: str) -> None:
     else:
         tokens.revoke_tokens(client.pk)
 
-    assert tokens.known_caller(token) is None
+    assert not tokens.is_kept(token)
     assert connections.redis().get(GENERATION) != before
     assert tokens.find_caller(token) is None
 
@@ -204,6 +206,80 @@ def test_refuses_a_revoked_token_in_every_process_at_once(site: Site) -> None:
     call_command("issue_token", "partner", "--revoke")
 
     assert {site.get("/api/bookings").status_code for _ in range(12)} == {401}
+
+
+@pytest.mark.mongo
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("requests", [2, 5])
+def test_refuses_a_revoked_token_to_requests_that_begin_together(
+    monkeypatch: Patch, requests: int
+) -> None:
+    """The first of them learns of the change, and the others find it known already."""
+    token = issue_token("partner")
+    headers = {"Authorization": f"Bearer {token}"}
+    assert Client().get("/api/bookings", headers=headers).status_code == 200
+    # Another process revokes it: this one hears of that from Redis alone.
+    kept = tokens._callers._entries[tokens.digest_of_token(token)]
+    collection("api_tokens").update_many({}, {"$set": {"revoked_at": clock.now()}})
+    tokens._callers._entries[tokens.digest_of_token(token)] = kept
+    connections.redis().set(GENERATION, "of another process")
+    all_know, send, own = threading.Barrier(requests), Opening.send, threading.local()
+
+    def send_together(opening: Opening) -> None:
+        if not hasattr(own, "has_waited"):
+            own.has_waited = True
+            all_know.wait(10)
+        send(opening)
+
+    monkeypatch.setattr(Opening, "send", send_together)
+    found: list[int] = []
+
+    def ask() -> None:
+        found.append(Client().get("/api/bookings", headers=headers).status_code)
+
+    threads = [threading.Thread(target=ask) for _ in range(requests)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+
+    assert found == [401] * requests
+
+
+@pytest.mark.mongo
+@pytest.mark.usefixtures("database")
+def test_counts_a_request_that_starts_again_once(settings: Any) -> None:
+    settings.API_THROTTLE = "on"
+    token = issue_token("partner")
+    headers = {"Authorization": f"Bearer {token}"}
+    Client().get("/api/bookings", headers=headers)
+    for each in range(3):
+        connections.redis().set(GENERATION, f"change {each}")
+        assert Client().get("/api/bookings", headers=headers).status_code == 200
+
+    counts = [connections.redis().get(name) for name in throttle_names()]
+
+    assert counts == [b"4", b"4"]
+
+
+@pytest.mark.mongo
+@pytest.mark.usefixtures("database")
+def test_goes_on_when_something_changes_while_a_request_starts_again(monkeypatch: Patch) -> None:
+    headers = {"Authorization": f"Bearer {issue_token('partner')}"}
+    Client().get("/api/bookings", headers=headers)
+    send = Opening.send
+
+    def change_and_send(opening: Opening) -> None:
+        connections.redis().set(GENERATION, secrets.token_hex(4))
+        send(opening)
+
+    monkeypatch.setattr(Opening, "send", change_and_send)
+
+    assert Client().get("/api/bookings", headers=headers).status_code == 200
+
+
+def throttle_names() -> list[bytes]:
+    return sorted(connections.redis().scan_iter(match="throttle:*"))
 
 
 @pytest.mark.site

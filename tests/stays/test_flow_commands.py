@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 from pymongo import MongoClient
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
+from bookings.availability import stock
 from bookings.domain.booking import CHECKED_IN
 from bookings.domain.callers import Caller
 from bookings.front_desk import blocks, marks
-from bookings.infrastructure import connections
+from bookings.infrastructure import connections, recent_reads
 from bookings.infrastructure.deadlines import Deadline
+from bookings.infrastructure.opening import Opening
 from bookings.refusals import KeyMismatch
 from bookings.stays import lifecycle
 from bookings.stays.outcomes import Outcome
@@ -137,16 +139,38 @@ def block() -> Outcome:
     )
 
 
-def test_books_with_one_look_at_the_catalogue_and_one_insert(sent: Sent) -> None:
+def know_the_catalogue() -> None:
+    """Has this process read what it sells, as it has after any booking."""
+    opening = Opening()
+    recent_reads.queue_generation(opening)
+    opening.send()
+    stay = date.fromisoformat(night())
+    assert stock.recent_room_stock("room_A", stay, stay + timedelta(days=1))
+
+
+def test_books_with_one_insert(sent: Sent) -> None:
+    know_the_catalogue()
+
     assert sent_by(book, sent) == [
-        *("redis: claim", "aggregate rooms", "redis: lock"),
+        *("redis: GET, claim", "redis: lock"),
         *("insert bookings", "commitTransaction", "redis: finish, release"),
     ]
 
 
+def test_looks_at_the_catalogue_that_it_does_not_know(sent: Sent) -> None:
+    recent_reads.announce_change()
+
+    assert sent_by(book, sent)[:5] == [
+        *("redis: GET, claim", "find rooms", "find rooms", "aggregate room_categories"),
+        "redis: lock",
+    ]
+
+
 def test_holds_with_two_counts_of_what_is_held_besides(sent: Sent) -> None:
+    know_the_catalogue()
+
     assert sent_by(lambda: book(hold=True), sent) == [
-        *("redis: claim", "aggregate rooms", "redis: lock", "insert bookings"),
+        *("redis: GET, claim", "redis: lock", "insert bookings"),
         *("update holders", "aggregate bookings", "update holders", "aggregate bookings"),
         *("commitTransaction", "redis: finish, release"),
     ]
@@ -155,7 +179,7 @@ def test_holds_with_two_counts_of_what_is_held_besides(sent: Sent) -> None:
 def test_replays_a_booking_by_the_claim_alone(sent: Sent) -> None:
     book()
 
-    assert sent_by(book, sent) == ["redis: claim"]
+    assert sent_by(book, sent) == ["redis: GET, claim"]
 
 
 def test_replays_a_booking_that_redis_forgot_by_its_insert(sent: Sent) -> None:
@@ -163,7 +187,12 @@ def test_replays_a_booking_that_redis_forgot_by_its_insert(sent: Sent) -> None:
     connections.redis().flushdb()
 
     assert sent_by(book, sent) == [
-        *("redis: claim", "aggregate rooms", "redis: lock", "insert bookings", "abortTransaction"),
+        *(
+            "redis: GET, claim",
+            "redis: lock",
+            "insert bookings",
+            "abortTransaction",
+        ),
         *("find bookings", "commitTransaction", "redis: finish, release"),
     ]
 
@@ -173,7 +202,7 @@ def test_changes_a_hold_with_one_look_and_one_update(change: Change, sent: Sent)
     held = book(hold=True)
 
     assert sent_by(lambda: change(held), sent) == [
-        *("find bookings", "redis: claim", "update bookings", "redis: finish"),
+        *("find bookings", "redis: GET, claim", "update bookings", "redis: finish"),
     ]
 
 
@@ -181,7 +210,7 @@ def test_extends_with_one_look_at_the_hotel_besides(sent: Sent) -> None:
     held = book(hold=True)
 
     assert sent_by(lambda: extend(held), sent) == [
-        *("find bookings", "redis: claim", "find hotels", "update bookings", "redis: finish"),
+        *("find bookings", "redis: GET, claim", "find hotels", "update bookings", "redis: finish"),
     ]
 
 
@@ -190,7 +219,7 @@ def test_replays_a_change_by_one_look_and_the_claim(change: Change, sent: Sent) 
     held = book(hold=True)
     change(held)
 
-    assert sent_by(lambda: change(held), sent) == ["find bookings", "redis: claim"]
+    assert sent_by(lambda: change(held), sent) == ["find bookings", "redis: GET, claim"]
 
 
 @pytest.mark.parametrize("change", [confirm, extend, cancel], ids=["confirm", "extend", "cancel"])
@@ -200,7 +229,7 @@ def test_replays_a_change_that_redis_forgot_by_the_same_look(change: Change, sen
     connections.redis().flushdb()
 
     assert sent_by(lambda: change(held), sent) == [
-        *("find bookings", "redis: claim", "redis: finish"),
+        *("find bookings", "redis: GET, claim", "redis: finish"),
     ]
 
 
@@ -209,7 +238,7 @@ def test_refuses_a_change_after_a_second_look_for_its_key(sent: Sent) -> None:
     cancel(held)
 
     assert sent_by(lambda: confirm(held), sent) == [
-        *("find bookings", "redis: claim", "find bookings", "redis: abandon"),
+        *("find bookings", "redis: GET, claim", "find bookings", "redis: abandon"),
     ]
 
 
@@ -227,7 +256,13 @@ def test_moves_with_one_look_at_the_booking(sent: Sent) -> None:
     held = book(hold=True)
 
     assert sent_by(lambda: move(held), sent) == [
-        *("find bookings", "redis: claim", "find hotels", "find rooms", "find room_categories"),
+        *(
+            "find bookings",
+            "redis: GET, claim",
+            "find hotels",
+            "find rooms",
+            "find room_categories",
+        ),
         *("find room_categories", "find nights", "findAndModify people", "update bookings"),
         *("commitTransaction", "redis: finish"),
     ]
@@ -237,13 +272,13 @@ def test_marks_with_one_look_at_the_booking(sent: Sent) -> None:
     made = book(date=night(0))
 
     assert sent_by(lambda: check_in(made), sent) == [
-        *("find bookings", "find hotels", "redis: claim", "findAndModify people"),
+        *("find bookings", "find hotels", "redis: GET, claim", "findAndModify people"),
         *("update bookings", "commitTransaction", "redis: finish"),
     ]
 
 
 def test_blocks_rooms_without_a_lock(sent: Sent) -> None:
     assert sent_by(block, sent) == [
-        *("redis: claim", "find rooms", "find room_categories", "find hotels"),
+        *("redis: GET, claim", "find rooms", "find room_categories", "find hotels"),
         *("findAndModify people", "insert bookings", "commitTransaction", "redis: finish"),
     ]

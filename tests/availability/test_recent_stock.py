@@ -1,0 +1,106 @@
+"""A booking is quoted from what the process read in the last two seconds, never from two looks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+import pytest
+
+from bookings.availability import stock
+from bookings.availability.stock import recent_category_stock, recent_room_stock
+from bookings.infrastructure import recent_reads
+from bookings.infrastructure.connections import collection
+from bookings.models import Hotel, Room
+from tests.announced import announced
+from tests.conftest import night
+from tests.site import Site
+
+pytestmark = pytest.mark.mongo
+
+Patch = pytest.MonkeyPatch
+
+FIRST = (date.fromisoformat(night()).replace(day=1) + timedelta(days=31)).replace(day=1)
+NEXT_MONTH = (FIRST + timedelta(days=31)).replace(day=1)
+
+
+@pytest.fixture
+def unannounced(inn: None, monkeypatch: Patch) -> Iterator[None]:
+    """Changes are announced to no one, as if Redis were away."""
+    monkeypatch.setattr(recent_reads, "announce_change", lambda: None)
+    yield
+    announced.unannounced()
+
+
+def test_reads_a_category_once_for_all_its_rooms(unannounced: None) -> None:
+    first = recent_room_stock("inn_A", FIRST, FIRST + timedelta(days=1))
+    collection("rooms").update_one({"_id": "inn_B"}, {"$set": {"name": "Other"}})
+    second = recent_room_stock("inn_B", FIRST, FIRST + timedelta(days=1))
+
+    assert first
+    assert second
+    assert second.rooms[0].name != "Other"
+    assert (first.hotel, first.calendar) == (second.hotel, second.calendar)
+
+
+def test_sells_no_room_that_is_not_for_sale(inn: None) -> None:
+    assert recent_room_stock("inn_A", FIRST, FIRST)
+    Room.objects.filter(pk="inn_A").update(is_sold=False)
+    try:
+        assert recent_room_stock("inn_A", FIRST, FIRST) is None
+        assert recent_room_stock("no_such_room", FIRST, FIRST) is None
+    finally:
+        Room.objects.filter(pk="inn_A").update(is_sold=True)
+
+
+def test_takes_prices_and_currency_from_one_look(unannounced: None) -> None:
+    hotel = Hotel.objects.get(pk="inn")
+    recent_room_stock("inn_A", FIRST, FIRST)
+    Hotel.objects.filter(pk="inn").update(currency="USD")
+    try:
+        both = recent_room_stock("inn_A", NEXT_MONTH - timedelta(days=1), NEXT_MONTH)
+    finally:
+        Hotel.objects.filter(pk="inn").update(currency=hotel.currency)
+
+    assert both
+    assert both.hotel.currency == "USD"
+    assert [room.id for room in both.rooms] == ["inn_A"]
+
+
+def test_finds_every_night_of_a_stay_of_several_months(inn: None) -> None:
+    found = recent_category_stock(["inn_double"], FIRST, NEXT_MONTH + timedelta(days=40))
+    read = stock.read_category_stock(["inn_double"], FIRST, NEXT_MONTH + timedelta(days=40))
+
+    nights = [FIRST, NEXT_MONTH, NEXT_MONTH + timedelta(days=40)]
+    calendars = [found["inn_double"].calendar, read["inn_double"].calendar]
+    assert len({tuple(each.night(day) for day in nights) for each in calendars}) == 1
+    assert found["inn_double"].rooms == read["inn_double"].rooms
+
+
+@pytest.mark.parametrize("day", [date(1, 1, 1), date(1999, 1, 1), date(9998, 12, 30)])
+def test_keeps_nothing_of_days_that_no_one_may_book(inn: None, day: date) -> None:
+    stock._months.drop()
+
+    assert recent_room_stock("inn_A", day, day + timedelta(days=1))
+    assert not stock._months._entries
+
+
+@pytest.mark.site
+def test_sells_at_a_new_price_in_every_process_at_once(site: Site) -> None:
+    def price(each: int) -> int:
+        made = site.book(f"key-{each}", resourceId="room_A", date=night(40 + each))
+        total: int = made.json()["booking"]["price"]["total"]
+        return total
+
+    before = {price(each) for each in range(10)}
+    collection("room_categories").update_one(
+        {"_id": "demo_double"}, {"$set": {"default_price": 77_700}}
+    )
+    try:
+        after = {price(each) for each in range(10, 20)}
+    finally:
+        collection("room_categories").update_one(
+            {"_id": "demo_double"}, {"$set": {"default_price": 12_000}}
+        )
+
+    assert (before, after) == ({12_000}, {77_700})
