@@ -104,7 +104,7 @@ def main() -> None:
                 )
         finally:
             web.kill()
-        order_nights(content)
+        add_import(content)
         for what, words in (
             ("a worker that writes such a file", ("shell", "--command", WRITE_NIGHTS)),
             ("a backup", ("backup", "--to", name)),
@@ -150,8 +150,8 @@ def largest_file() -> bytes:
     return make_file(ids, clock.now().date(), MAX_ROWS, 0)
 
 
-def order_nights(content: bytes) -> None:
-    """Orders the import of the file, for a worker to carry out."""
+def add_import(content: bytes) -> None:
+    """Adds the job that imports the file, for a worker to do."""
     from bson import ObjectId
 
     from bookings.catalogue import night_files, night_jobs
@@ -159,7 +159,7 @@ def order_nights(content: bytes) -> None:
 
     hotel = find_hotel("bench")
     assert hotel is not None
-    night_jobs.order_rows(
+    night_jobs.add_job(
         job_id=ObjectId(),
         kind=night_jobs.IMPORT,
         hotel_id="bench",

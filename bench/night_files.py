@@ -1,6 +1,6 @@
 """Times a large file of nights: `python -m bench.night_files [ROWS]`.
 
-Starts its own MongoDB, set up as in `make run`. It judges, orders, imports and exports as many
+Starts its own MongoDB, set up as in `make run`. It judges, adds, imports and exports as many
 nights as a file may have: first where there are none, then with another price for each.
 """
 
@@ -47,8 +47,8 @@ def main(rows: int = 100_000) -> None:
         content = make_file(ids, today, rows, dearer)
         with timed(f"judge {rows:,} rows, {len(content) / 1e6:.1f} MB"):
             judged = night_files.judge_file(content, hotel)
-        with timed(f"order them in {len(night_jobs.pack(judged)) / 1e6:.2f} MB"):
-            night_jobs.order_rows(
+        with timed(f"add them as a job in {len(night_jobs.pack(judged)) / 1e6:.2f} MB"):
+            night_jobs.add_job(
                 job_id=ObjectId(),
                 kind=night_jobs.IMPORT,
                 hotel_id="bench",

@@ -213,7 +213,7 @@ class Night(models.Model):
 
 
 class NightsJob(models.Model):
-    """An order for many nights. Once it is added, only bookings/catalogue/night_jobs.py writes it.
+    """Work on many nights. Once it is added, only bookings/catalogue/night_jobs.py writes it.
 
     For a change or an import, `rows` has all the nights to write, and is kept until the job ends.
     """
@@ -229,7 +229,7 @@ class NightsJob(models.Model):
         DONE = "done"
         FAILED = "failed"
 
-    # Made together with the form, so that a form that is sent twice orders one job.
+    # Made together with the form, so that a form that is sent twice adds one job.
     id = ObjectIdAutoField(primary_key=True)
     kind = models.CharField(
         max_length=8, choices=Kind.choices, default=Kind.GENERATE, editable=False

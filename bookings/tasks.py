@@ -22,7 +22,7 @@ def expire_holds(started_by: StartedBy = "command") -> int:
 
 @shared_task(name="bookings.generate_nights")
 def generate_nights() -> int:
-    """Works on the jobs for nights that staff have ordered; returns how many ended."""
+    """Works on the nights jobs that staff have added; returns how many ended."""
     return night_jobs.work_on_jobs()
 
 

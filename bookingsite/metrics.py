@@ -214,12 +214,12 @@ def _of_nights_jobs() -> Iterator[Metric]:
     figures = night_jobs.read_figures()
     yield GaugeMetricFamily(
         "bookingsite_nights_jobs_open",
-        "Orders to make nights that are not done.",
+        "Nights jobs that are not done.",
         value=figures.open_jobs,
     )
     yield GaugeMetricFamily(
         "bookingsite_nights_jobs_oldest_seconds",
-        "Time since the oldest open order was given; 0 if there is none.",
+        "Time since the oldest open nights job was added; 0 if there is none.",
         value=figures.oldest_age_s,
     )
 

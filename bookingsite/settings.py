@@ -356,7 +356,7 @@ if not 1 <= EXPIRY_INTERVAL_S <= 3600:
     raise ImproperlyConfigured(
         f"Set EXPIRY_INTERVAL_S to 1 to 3600 seconds, not {EXPIRY_INTERVAL_S}."
     )
-# The longest wait of an order for nights that has no other ahead of it.
+# The longest wait of a nights job that has no other ahead of it.
 NIGHTS_JOBS_INTERVAL_S = 15
 # People watch their inbox for these.
 LETTERS_INTERVAL_S = 3

@@ -14,7 +14,7 @@ from django.urls import reverse
 from bookings.admin.changing import ChangesWhatWasSeen
 from bookings.admin.forms import DayField
 from bookings.admin.free_of_charge import AsksBeforeFree
-from bookings.admin.manager.orders import JobKeyField, new_job_key
+from bookings.admin.manager.jobs import JobKeyField, new_job_key
 from bookings.admin.manager.pages import note
 from bookings.catalogue import night_jobs
 from bookings.catalogue.nights import (
@@ -232,7 +232,7 @@ class NightsJobForm(AsksBeforeFree):
         return ",".join(self.cleaned_data["weekdays"])
 
     def clean(self) -> None:
-        """Judges the order like the command `generate_nights`."""
+        """Judges the wish like the command `generate_nights`."""
         if self.errors:
             return
         wish = self.cleaned_data
@@ -303,7 +303,7 @@ class NightsJobAdmin(admin.ModelAdmin):
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except IntegrityError:
-            text = "This form has already ordered its job; nothing new was ordered."
+            text = "This form has already added its job; nothing was added again."
             self.message_user(request, text, messages.WARNING)
             return HttpResponseRedirect(reverse("admin:bookings_nightsjob_changelist"))
 
@@ -313,7 +313,7 @@ class NightsJobAdmin(admin.ModelAdmin):
         obj.created_at = clock.now()
         obj.total = form.plan.total
         obj.save(force_insert=True)
-        night_jobs.sign_order(obj.pk, request.user.pk)
+        night_jobs.sign_job(obj.pk, request.user.pk)
 
     @admin.display(description="nights written")
     def progress(self, job: NightsJob) -> str:

@@ -1,4 +1,4 @@
-"""Plans a change of many nights of a hotel's calendar: it is checked and shown first, then ordered.
+"""Plans a change of many nights in a hotel's calendar: check it, show it, then add the job.
 
 A plan states what each night is and what it will be, never by how much it changes. So if someone
 else has changed its nights meanwhile, it changes none of them. bookings/catalogue/night_jobs.py

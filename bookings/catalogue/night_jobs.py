@@ -1,6 +1,6 @@
-"""Orders to make, change or import nights: staff leave them in MongoDB, where workers find them.
+"""Jobs that make, change or import nights: staff add them to MongoDB, where workers find them.
 
-Workers process one job at a time, the oldest first, so that of two orders for the same nights the
+Workers process one job at a time, the oldest first, so that of two jobs for the same nights the
 later one has the last word. A worker takes a job by compare-and-set for a lease. If the worker is
 killed, the next one takes the job when the lease has run out. The transaction that writes nights
 also stores the job's progress, so no work is done twice: not by the next worker, which could not
@@ -9,8 +9,8 @@ tell a night not yet changed from one that was changed back, and not by a worker
 A job with an unexpected error fails at once, since other jobs wait behind it. A job that never
 ends, because its worker or MongoDB is gone each time, is started ten times.
 
-A change or an import is checked before it is ordered, so an order holds only valid rows. A change
-is checked again before its first night is written, since earlier orders or other people may have
+A change or an import is checked before its job is added, so a job holds only valid rows. A change
+is checked again before its first night is written, since earlier jobs or other people may have
 changed the nights on which it was based. An import sets its nights whatever they are by then.
 """
 
@@ -60,7 +60,7 @@ DONE, FAILED = NightsJob.State.DONE.value, NightsJob.State.FAILED.value
 GENERATE, CHANGE = NightsJob.Kind.GENERATE.value, NightsJob.Kind.CHANGE.value
 IMPORT = NightsJob.Kind.IMPORT.value
 
-# A request writes this many nights in a second or two; a worker does larger orders.
+# A request writes this many nights in a second or two; a worker does larger jobs.
 MAX_ROWS_AT_ONCE = 10_000
 
 _OPEN: dict[str, Any] = {"state": {"$in": [WAITING, RUNNING]}}
@@ -68,7 +68,7 @@ _OPEN: dict[str, Any] = {"state": {"$in": [WAITING, RUNNING]}}
 
 @dataclass(frozen=True)
 class JobFigures:
-    """How many jobs are open, and how many seconds ago the oldest of them was ordered."""
+    """How many jobs are open, and how many seconds ago the oldest of them was added."""
 
     open_jobs: int = 0
     oldest_age_s: float = 0.0
@@ -78,7 +78,7 @@ class _LeaseLost(Exception):
     """Another worker has the job, or it was deleted."""
 
 
-def order_rows(
+def add_job(
     *,
     job_id: ObjectId,
     kind: str,
@@ -88,7 +88,7 @@ def order_rows(
     user_id: Any,
     allow_free: bool = False,
 ) -> bool:
-    """Orders these nights to be set; returns False if an order with this id exists already.
+    """Adds a job that sets these nights; returns False if a job with this id exists already.
 
     Raises ValidationFailed for the field nights.ALLOW_FREE if nights would become free of charge
     and `allow_free` is not set.
@@ -96,7 +96,7 @@ def order_rows(
     if not allow_free and (free := nights.count_free(rows)):
         raise ValidationFailed([Fault(nights.ALLOW_FREE, nights.tell_free(free))])
     days = [row.day for row in rows]
-    order = {
+    job = {
         "_id": job_id,
         "kind": kind,
         "hotel_id": hotel_id,
@@ -105,7 +105,7 @@ def order_rows(
         "exclude_end": False,
         "price": None,
         # Without weekdays, a worker of an earlier release, which does not know rows, refuses the
-        # order and makes no nights.
+        # job and makes no nights.
         "weekdays": "",
         "overwrite": False,
         "summary": summary,
@@ -122,16 +122,16 @@ def order_rows(
         "finished_at": None,
     }
     try:
-        collection("nights_jobs").insert_one(order)
+        collection("nights_jobs").insert_one(job)
     except DuplicateKeyError:
         return False
-    sign_order(job_id, user_id)
+    sign_job(job_id, user_id)
     return True
 
 
-def sign_order(job_id: ObjectId, user_id: Any) -> None:
-    """Notes in the order who gave it. If the account has been deleted meanwhile, the order stays
-    without a name, like the account's earlier orders."""
+def sign_job(job_id: ObjectId, user_id: Any) -> None:
+    """Notes in the job who added it. If the account has been deleted meanwhile, the job stays
+    without a name, like the account's earlier jobs."""
 
     def write(session: ClientSession) -> None:
         collection("nights_jobs").update_one(
@@ -177,7 +177,7 @@ def read_figures() -> JobFigures:
 
 
 def pack(rows: Sequence[NightRow]) -> bytes:
-    """Compresses the rows: even the largest order stays far below the size limit of a document."""
+    """Compresses the rows: even the largest job stays far below the size limit of a document."""
     told = [[row.category, row.day, row.values, row.base_price, row.seen] for row in rows]
     return zlib.compress(json.dumps(told, separators=(",", ":")).encode())
 
@@ -208,7 +208,7 @@ def _take_oldest(*, only: ObjectId | None = None) -> dict[str, Any] | None:
                         "taken_by": secrets.token_hex(16),
                         "lease_until": _lease_end(),
                         "started_at": {"$ifNull": ["$started_at", "$$NOW"]},
-                        # A new order has no tries yet.
+                        # A new job has no tries yet.
                         "tries": {"$add": [counted("$tries"), 1]},
                     }
                 }
@@ -232,7 +232,7 @@ def _work_on(job: dict[str, Any]) -> None:
     try:
         if job["tries"] > MAX_TRIES:
             raise NeverFinished
-        # Jobs that an earlier release ordered have no kind.
+        # Jobs that an earlier release added have no kind.
         result = _generate(job) if job.get("kind", GENERATE) == GENERATE else _set(job)
     except ValidationFailed as refusal:
         _end(job, FAILED, error=" ".join(fault.message for fault in refusal.faults))
@@ -263,7 +263,7 @@ def _generate(job: dict[str, Any]) -> Progress:
         price=job["price"],
         weekdays=job["weekdays"].split(","),
         overwrite=job["overwrite"],
-        # Staff were asked when they gave the order.
+        # Staff were asked when they added the job.
         allow_free=True,
         begun=_begun(job),
         record=lambda progress, session: _renew(job, progress, session),

@@ -29,7 +29,7 @@ from bookings.refusals import Fault, ValidationFailed
 # In the order of `date.weekday()`.
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
-# The most nights that one order may set: a worker writes them in a few seconds, and they fit into
+# The most nights that one job may set: a worker writes them in a few seconds, and they fit into
 # one document.
 MAX_ROWS = 100_000
 
@@ -103,7 +103,7 @@ class Progress:
         return self.made + self.changed + self.left + self.refused
 
 
-# Stores the progress of an order in the transaction that makes it: a worker that resumes the order
+# Stores the progress of a job in the transaction that makes it: a worker that resumes the job
 # knows what was done, whatever has happened to those nights since.
 Record = Callable[[Progress, ClientSession], object]
 
@@ -185,7 +185,7 @@ def plan_nights(
     weekdays: Collection[str] = WEEKDAYS,
     allow_free: bool = False,
 ) -> NightsPlan:
-    """Checks an order and lists its nights. Raises ValidationFailed with a sentence for each fault.
+    """Checks a wish and lists its nights. Raises ValidationFailed with a sentence for each fault.
 
     Both ends are included unless `exclude_end`. Only dates on one of the `weekdays` are taken.
     `price` is in minor units; without it each category's default price is used. Nights that cost
@@ -273,7 +273,7 @@ def judge_rows(
 ) -> None:
     """Raises ValidationFailed if a category no longer exists, or a night is not as it was seen.
 
-    Call it before the first night is written, since the order's own writes change the nights.
+    Call it before the first night is written, since the job's own writes change the nights.
     `on_progress` is called before each batch and shares the time limit of its read.
     """
     with request_limits():
@@ -286,7 +286,7 @@ def judge_rows(
             stale += _count_stale(rows[start : start + ROWS_A_BATCH])
     if stale:
         text = (
-            f"{_count(stale)} changed meanwhile, so no part of the order was written; "
+            f"{_count(stale)} changed meanwhile, so no part of the job was written; "
             "check the prices again."
         )
         raise ValidationFailed([Fault("", text)])
@@ -379,7 +379,7 @@ def _becomes_free(row: NightRow, night: dict[str, Any] | None) -> bool:
 
 
 def tell_refused(count: int) -> str:
-    """The sentence on the result of an order if this many of its nights were refused."""
+    """The sentence on the result of a job if this many of its nights were refused."""
     are = "it is" if count == 1 else "they are"
     return (
         f"{_count(count)} changed meanwhile and left as {are}; the others are set. "
@@ -394,7 +394,7 @@ def _count(nights: int) -> str:
 def _check_categories(ids: set[str]) -> None:
     there = collection("room_categories").distinct("_id", {"_id": {"$in": sorted(ids)}})
     if gone := sorted(ids.difference(there)):
-        text = f"The category {gone[0]} no longer exists; no part of the order was written."
+        text = f"The category {gone[0]} no longer exists; no part of the job was written."
         raise ValidationFailed([Fault("category", text)])
 
 

@@ -168,11 +168,11 @@ def test_counts_nights_that_an_import_makes_at_a_default_price_of_nothing(staff:
     assert prices() == {}
 
 
-def test_orders_no_free_nights_by_any_door() -> None:
+def test_adds_no_free_nights_by_any_door() -> None:
     rows = [NightRow("chalet_attic", DAY, {"price": 0}, 8_000)]
 
     with pytest.raises(ValidationFailed):
-        night_jobs.order_rows(
+        night_jobs.add_job(
             job_id=ObjectId(),
             kind=night_jobs.IMPORT,
             hotel_id="chalet",
@@ -184,7 +184,7 @@ def test_orders_no_free_nights_by_any_door() -> None:
     assert collection("nights_jobs").count_documents({}) == 0
 
 
-# --- Orders to make nights ----------------------------------------------------------------------
+# --- Jobs that make nights ----------------------------------------------------------------------
 
 
 def generate(*more: str) -> str:

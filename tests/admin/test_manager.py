@@ -248,7 +248,7 @@ def test_leaves_a_large_change_to_the_worker(
     before = prices()
     night_jobs.work_on_jobs()
 
-    assert "Ordered; a worker carries it out after the earlier orders" in said(response)[0]
+    assert "Added as a job; a worker does it after the earlier ones" in said(response)[0]
     assert (before, prices()) == ([], [8_800, 8_800])
 
 
@@ -364,7 +364,7 @@ def test_answers_after_judging_for_longer_than_mongodb_is_waited_for(
     assert len(prices()) == len(noted()) == count
 
 
-def test_orders_nothing_after_a_request_has_taken_its_time(
+def test_adds_no_job_after_a_request_has_taken_its_time(
     manager: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(deadlines, "REQUEST_TIMEOUT_S", 0)

@@ -311,14 +311,14 @@ def test_adds_a_job_that_a_worker_does(desk: Client) -> None:
     assert sorted(collection("nights").distinct("date")) == ["2027-03-05", "2027-03-06"]
 
 
-def test_orders_one_job_when_the_form_is_sent_twice(desk: Client) -> None:
+def test_adds_one_job_when_the_form_is_sent_twice(desk: Client) -> None:
     key = desk.get(f"{JOBS}add/").context["adminform"].form["key"].value()
     desk.post(f"{JOBS}add/", wish(key=key))
 
     again = desk.post(f"{JOBS}add/", wish(key=key), follow=True)
 
     assert [str(job.pk) for job in NightsJob.objects.all()] == [key]
-    assert "This form has already ordered its job" in again.content.decode()
+    assert "This form has already added its job" in again.content.decode()
     assert LogEntry.objects.count() == 1
 
 

@@ -231,12 +231,12 @@ def test_takes_no_letter_for_late_that_waits_for_its_next_try(client: Client) ->
     assert found["bookingsite_letters_oldest_due_seconds"] == 0
 
 
-def test_tells_which_orders_for_nights_are_open(client: Client) -> None:
-    for state, ordered_s in ((NightsJob.State.DONE, 900), (NightsJob.State.RUNNING, 300)):
+def test_tells_which_nights_jobs_are_open(client: Client) -> None:
+    for state, added_s in ((NightsJob.State.DONE, 900), (NightsJob.State.RUNNING, 300)):
         collection("nights_jobs").insert_one(
             {
                 "state": state.value,
-                "created_at": clock.now() - timedelta(seconds=ordered_s),
+                "created_at": clock.now() - timedelta(seconds=added_s),
             }
         )
 

@@ -140,7 +140,7 @@ def celery(
 def test_finishes_the_task_of_a_worker_that_is_told_to_end(
     celery: Callable[..., subprocess.Popen[bytes]],
 ) -> None:
-    order_nights(10)
+    add_jobs(10)
     worker = celery("worker", "--pool", "threads", "--concurrency", "2", "--loglevel", "INFO")
     app.send_task("bookings.generate_nights")
     wait_until(lambda: NightsJob.objects.filter(state="done").exists())
@@ -158,7 +158,7 @@ def test_leaves_the_tasks_that_a_worker_has_not_begun_to_the_next_one(
     celery: Callable[..., subprocess.Popen[bytes]],
 ) -> None:
     """Otherwise it would not end before it had done everything that it fetched."""
-    order_nights(5)
+    add_jobs(5)
     app.control.purge()
     for _ in range(6):
         app.send_task("bookings.generate_nights")
@@ -171,8 +171,8 @@ def test_leaves_the_tasks_that_a_worker_has_not_begun_to_the_next_one(
     assert app.control.purge() == 5
 
 
-def order_nights(number: int) -> None:
-    """Orders two years of nights, this many times over: some seconds' work."""
+def add_jobs(number: int) -> None:
+    """Adds this many jobs for two years of nights: some seconds' work."""
     for _ in range(number):
         NightsJob.objects.create(
             hotel_id="grand",

@@ -1,4 +1,4 @@
-"""Many nights at once: the result of a wish, and orders that hold it until it is done."""
+"""Many nights at once: the result of a wish, and jobs that hold it until it is done."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ def prices() -> dict[str, int]:
     return {found["_id"]: found["price"] for found in collection("nights").find()}
 
 
-def order(rows: list[NightRow], job_id: ObjectId | None = None) -> ObjectId:
+def add_job(rows: list[NightRow], job_id: ObjectId | None = None) -> ObjectId:
     job_id = job_id or ObjectId()
-    night_jobs.order_rows(
+    night_jobs.add_job(
         job_id=job_id,
         kind=night_jobs.IMPORT,
         hotel_id="chalet",
@@ -236,11 +236,11 @@ def test_refuses_a_price_that_no_night_can_have() -> None:
     assert faults(Wish(percent=Decimal(20)))[0].field == "percent"
 
 
-# --- Orders -------------------------------------------------------------------------------------
+# --- Jobs ---------------------------------------------------------------------------------------
 
 
-def test_does_a_small_order_at_once() -> None:
-    job_id = order([row(1)])
+def test_does_a_small_job_at_once() -> None:
+    job_id = add_job([row(1)])
 
     night_jobs.work_on_small(job_id)
 
@@ -250,8 +250,8 @@ def test_does_a_small_order_at_once() -> None:
     assert list(prices().values()) == [1]
 
 
-def test_does_an_order_after_those_before_it_so_that_the_last_word_counts() -> None:
-    first, second = order([row(1)]), order([row(2)])
+def test_does_a_job_after_those_before_it_so_that_the_last_word_counts() -> None:
+    first, second = add_job([row(1)]), add_job([row(2)])
 
     night_jobs.work_on_small(second)
     between = job(second).state
@@ -262,11 +262,11 @@ def test_does_an_order_after_those_before_it_so_that_the_last_word_counts() -> N
     assert list(prices().values()) == [2]
 
 
-def test_is_ordered_once_under_one_id() -> None:
-    job_id = order([row(1)])
+def test_is_added_once_under_one_id() -> None:
+    job_id = add_job([row(1)])
     other_wish = [row(2)]
 
-    is_new = night_jobs.order_rows(
+    is_new = night_jobs.add_job(
         job_id=job_id,
         kind=night_jobs.CHANGE,
         hotel_id="chalet",
@@ -280,13 +280,13 @@ def test_is_ordered_once_under_one_id() -> None:
     assert list(prices().values()) == [1]
 
 
-def test_is_ordered_once_by_forms_that_are_sent_at_once() -> None:
+def test_is_added_once_by_forms_that_are_sent_at_once() -> None:
     job_id, barrier, made = ObjectId(), threading.Barrier(8), []
 
     def send() -> None:
         barrier.wait()
         made.append(
-            night_jobs.order_rows(
+            night_jobs.add_job(
                 job_id=job_id,
                 kind=night_jobs.CHANGE,
                 hotel_id="chalet",
@@ -308,7 +308,7 @@ def test_is_ordered_once_by_forms_that_are_sent_at_once() -> None:
 
 
 def test_writes_nothing_if_a_category_is_gone() -> None:
-    job_id = order([row(1), row(1, "chalet_suite")])
+    job_id = add_job([row(1), row(1, "chalet_suite")])
     RoomCategory.objects.filter(id="chalet_suite").delete()
 
     night_jobs.work_on_jobs()
@@ -316,14 +316,14 @@ def test_writes_nothing_if_a_category_is_gone() -> None:
     found = job(job_id)
     assert found.state == "failed"
     assert found.error == (
-        "The category chalet_suite no longer exists; no part of the order was written."
+        "The category chalet_suite no longer exists; no part of the job was written."
     )
     assert prices() == {}
 
 
 def test_is_taken_up_again_when_its_worker_was_killed() -> None:
     rows = [row(number, day=night(number)) for number in range(1, 11)]
-    job_id = order(rows)
+    job_id = add_job(rows)
     program = """
 import django, os
 django.setup()
@@ -354,7 +354,7 @@ night_jobs.work_on_jobs()
 
 def test_writes_nothing_more_once_another_worker_took_it(monkeypatch: Patch) -> None:
     monkeypatch.setattr(nights, "ROWS_A_BATCH", 1)
-    job_id = order([row(1), row(1, day=NEXT_DAY)])
+    job_id = add_job([row(1), row(1, day=NEXT_DAY)])
     write = nights._write_rows
 
     def lose_the_job(batch: Any, session: Any) -> tuple[int, int, int]:
@@ -387,17 +387,17 @@ def test_sets_a_night_that_somebody_made_meanwhile(monkeypatch: Patch) -> None:
 
 
 def raise_prices(night_is_there: bool = True) -> ObjectId:
-    """Orders 10 % more for two nights of the attic; the first may be in the calendar."""
+    """Adds a job that raises two nights of the attic by 10 %; the first may be in the calendar."""
     if night_is_there:
         put_night("chalet_attic", DAY, price=10_000)
-    return order(plan(Wish(percent=Decimal(10))).rows)
+    return add_job(plan(Wish(percent=Decimal(10))).rows)
 
 
 @pytest.mark.parametrize(
     "meanwhile",
     [
         lambda: set_nights([row(20_000)]),
-        # As another order for 10 % more does: no one may hear that prices rose twice.
+        # As another job for 10 % more does: no one may hear that prices rose twice.
         lambda: set_nights([row(11_000)]),
         lambda: set_nights([row(8_000, day=NEXT_DAY)]),
         lambda: collection("nights").delete_one({"date": DAY}),
@@ -414,13 +414,12 @@ def test_writes_nothing_if_a_night_was_changed_since_it_was_seen(meanwhile: Any)
     found = job(job_id)
     assert (found.state, found.done) == ("failed", 0)
     assert found.error == (
-        "1 night was changed meanwhile, so no part of the order was written; "
-        "check the prices again."
+        "1 night was changed meanwhile, so no part of the job was written; check the prices again."
     )
     assert prices() == before
 
 
-def test_lets_two_orders_set_different_things_of_one_night() -> None:
+def test_lets_two_jobs_set_different_things_of_one_night() -> None:
     job_id = raise_prices()
     set_nights([NightRow("chalet_attic", DAY, {"closed": True}, 8_000)])
 
@@ -458,7 +457,7 @@ def test_leaves_a_night_that_is_changed_while_it_writes(monkeypatch: Patch, day:
 
 
 def test_keeps_what_an_import_before_it_sets() -> None:
-    imported = order([row(20_000)])
+    imported = add_job([row(20_000)])
     changed = raise_prices()
 
     night_jobs.work_on_jobs()
@@ -468,8 +467,8 @@ def test_keeps_what_an_import_before_it_sets() -> None:
 
 
 def test_is_refused_by_a_worker_that_knows_no_rows() -> None:
-    """A worker of an earlier release reads the order like this, during an upgrade."""
-    job_id = order([row(1)])
+    """A worker of an earlier release reads the job like this, during an upgrade."""
+    job_id = add_job([row(1)])
     collection("nights_jobs").update_one({"_id": job_id}, {"$unset": {"kind": 1}})
 
     night_jobs.work_on_jobs()
@@ -478,7 +477,7 @@ def test_is_refused_by_a_worker_that_knows_no_rows() -> None:
     assert prices() == {}
 
 
-def test_does_what_an_earlier_release_ordered() -> None:
+def test_does_a_job_of_an_earlier_release() -> None:
     collection("nights_jobs").insert_one(
         {
             "hotel_id": "chalet",

@@ -339,7 +339,7 @@ def test_imports_100_000_nights_that_a_worker_writes(hotel: HotelFacts, many: An
 
     rows = judge_file(file(HEADER, *cells), hotel)
     job_id = ObjectId()
-    night_jobs.order_rows(
+    night_jobs.add_job(
         job_id=job_id,
         kind=night_jobs.IMPORT,
         hotel_id="chalet",
@@ -359,7 +359,7 @@ def test_imports_100_000_nights_that_a_worker_writes(hotel: HotelFacts, many: An
     assert size < 2_000_000
 
 
-def test_refuses_more_rows_than_an_order_holds(
+def test_refuses_more_rows_than_a_job_holds(
     hotel: HotelFacts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(night_files, "MAX_ROWS", 2)

@@ -1,4 +1,4 @@
-"""Orders for nights: taken once, in order, renewed, and taken up again after a kill."""
+"""Nights jobs: taken once, in order, renewed, and taken up again after a kill."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_does_what_was_asked_for() -> None:
     assert prices() == [5_000]
 
 
-def test_does_the_oldest_first_so_that_the_last_order_counts() -> None:
+def test_does_the_oldest_first_so_that_the_last_job_counts() -> None:
     add_job(price=2, overwrite=True)
     add_job(price=1, overwrite=True, created_at=clock.now() - timedelta(minutes=1))
 

@@ -1,4 +1,4 @@
-"""Orders that are taken up again: work from before a worker was killed is not repeated."""
+"""Jobs that are taken up again: work from before a worker was killed is not repeated."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FIRST, SECOND = f"chalet_attic|{DAY}", f"chalet_attic|{NEXT_DAY}"
 
 @pytest.fixture(autouse=True)
 def use_chalet(chalet: Hotel, monkeypatch: Patch) -> None:
-    """Every order here is about the chalet's nights, one in each batch."""
+    """Every job here is about the chalet's nights, one in each batch."""
     monkeypatch.setattr(nights, "ROWS_A_BATCH", 1)
 
 
@@ -43,9 +43,9 @@ def prices() -> dict[str, int]:
     return {found["_id"]: found["price"] for found in collection("nights").find().sort("_id")}
 
 
-def order(rows: list[NightRow], kind: str) -> ObjectId:
+def add_job(rows: list[NightRow], kind: str) -> ObjectId:
     job_id = ObjectId()
-    night_jobs.order_rows(
+    night_jobs.add_job(
         job_id=job_id, kind=kind, hotel_id="chalet", rows=rows, summary="", user_id=None
     )
     return job_id
@@ -60,12 +60,12 @@ def ten_percent_more() -> ObjectId:
         weekdays=WEEKDAYS,
         wish=Wish(percent=Decimal(10)),
     )
-    return order(changes.rows, night_jobs.CHANGE)
+    return add_job(changes.rows, night_jobs.CHANGE)
 
 
 def an_import() -> ObjectId:
     rows = [NightRow("chalet_attic", day, {"price": 11_000}, 8_000) for day in (DAY, NEXT_DAY)]
-    return order(rows, night_jobs.IMPORT)
+    return add_job(rows, night_jobs.IMPORT)
 
 
 def new_prices() -> ObjectId:

@@ -386,7 +386,7 @@ def test_sends_the_notes_behind_a_bad_one(damage: Damage) -> None:
     assert any("good" in message.subject for message in mail.outbox)
 
 
-# --- Orders for nights ------------------------------------------------------------------------
+# --- Nights jobs ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -403,7 +403,7 @@ def test_sends_the_notes_behind_a_bad_one(damage: Damage) -> None:
     ],
     ids=str,
 )
-def test_does_the_orders_behind_a_bad_one(chalet: Hotel, damage: Damage) -> None:
+def test_does_the_jobs_behind_a_bad_one(chalet: Hotel, damage: Damage) -> None:
     bad = add_job(created_at=clock.now() - timedelta(minutes=1))
     collection("nights_jobs").update_one({"_id": bad.pk}, {"$set": damage})
     good = add_job()

@@ -291,11 +291,11 @@ def test_keeps_no_device_of_an_account_that_was_deleted_meanwhile(desk: User) ->
     assert second_factor.find_factor(pk) is None
 
 
-def test_leaves_an_order_of_staff_who_were_deleted_meanwhile_without_a_name(desk: User) -> None:
+def test_leaves_a_job_of_staff_who_were_deleted_meanwhile_without_a_name(desk: User) -> None:
     pk, job_id = desk.pk, ObjectId()
     delete(desk)
 
-    night_jobs.order_rows(
+    night_jobs.add_job(
         job_id=job_id,
         kind=night_jobs.CHANGE,
         hotel_id="demo",
@@ -304,9 +304,9 @@ def test_leaves_an_order_of_staff_who_were_deleted_meanwhile_without_a_name(desk
         user_id=pk,
     )
 
-    order = connections.collection("nights_jobs").find_one({"_id": job_id})
-    assert order is not None
-    assert order["requested_by_id"] is None
+    job = connections.collection("nights_jobs").find_one({"_id": job_id})
+    assert job is not None
+    assert job["requested_by_id"] is None
 
 
 @pytest.mark.parametrize("what", ["create", "move"])

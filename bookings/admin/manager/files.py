@@ -15,7 +15,7 @@ from django.http import (
 from django.urls import URLPattern, reverse
 
 from bookings.admin.forms import DayField
-from bookings.admin.manager.orders import JobKeyField, count_nights, new_job_key, order
+from bookings.admin.manager.jobs import JobKeyField, add_job, count_nights, new_job_key
 from bookings.admin.manager.pages import HotelChoiceForm, ManagerPage, hotel_to_note, note
 from bookings.admin.staff_requests import StaffRequest, may
 from bookings.catalogue import night_files, night_jobs
@@ -71,7 +71,7 @@ class NightsFilePage(ManagerPage):
         return [self.page("export/", self.export, "export"), *super().get_urls()]
 
     def show(self, request: StaffRequest) -> HttpResponse:
-        """Shows the forms. A POST judges the file and orders the job that writes its nights."""
+        """Shows the forms. A POST judges the file and adds the job that writes its nights."""
         if request.method != "POST":
             return self._page(request)
         self.check_may(request, *IMPORT_RIGHTS)
@@ -91,7 +91,7 @@ class NightsFilePage(ManagerPage):
         name = "".join(sign for sign in file.name if sign.isprintable())[:100]
         digest = hashlib.sha256(content).hexdigest()
         try:
-            is_ordered = order(
+            is_new = add_job(
                 request,
                 job_id,
                 kind=night_jobs.IMPORT,
@@ -103,7 +103,7 @@ class NightsFilePage(ManagerPage):
         except ValidationFailed as refused:
             free = " ".join(fault.message for fault in refused.faults)
             return self._page(request, wanted=wanted, uploaded=form, free=free, digest=digest)
-        if not is_ordered:
+        if not is_new:
             text = "This form has already imported a file; nothing was imported again."
             messages.warning(request, text)
         if may(request, "bookings.view_nightsjob"):

@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 
 from bookings.admin.forms import DayField
-from bookings.admin.manager.orders import JobKeyField, count_nights, new_job_key, order
+from bookings.admin.manager.jobs import JobKeyField, add_job, count_nights, new_job_key
 from bookings.admin.manager.pages import HotelChoiceForm, ManagerPage
 from bookings.admin.staff_requests import StaffRequest, may
 from bookings.catalogue import inventory, night_changes, night_jobs
@@ -255,7 +255,7 @@ class PriceCalendarPage(ManagerPage):
             return None, plan
         summary = f"{form.describe()}: {count_nights(len(plan.rows))}, {plan.new:,} of them new."
         try:
-            is_ordered = order(
+            is_new = add_job(
                 request,
                 form.cleaned_data["key"],
                 kind=night_jobs.CHANGE,
@@ -268,7 +268,7 @@ class PriceCalendarPage(ManagerPage):
             text = " ".join(fault.message for fault in refusal.faults)
             form.add_error(None, f"{text} Tick the box beside Apply if you want that.")
             return None, plan
-        if not is_ordered:
+        if not is_new:
             self._say_already(request, key)
         return HttpResponseRedirect(request.get_full_path()), None
 

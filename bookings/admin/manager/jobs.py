@@ -1,4 +1,4 @@
-"""Shared parts of the forms that order nights: a key, and the messages about an order."""
+"""Shared parts of the forms that add nights jobs: a key, and the messages about a job."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from bookings.models import NightsJob
 
 
 class JobKeyField(forms.CharField):
-    """The id of the job that the form orders, so that one form orders only one job."""
+    """The id of the job that the form adds, so that one form adds only one job."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(widget=forms.HiddenInput, max_length=24, **kwargs)
@@ -29,7 +29,7 @@ class JobKeyField(forms.CharField):
 
 
 def new_job_key() -> str:
-    """A new id for the job that a form orders."""
+    """A new id for the job that a form adds."""
     return str(ObjectId())
 
 
@@ -38,7 +38,7 @@ def count_nights(count: int) -> str:
     return f"{count:,} night{'' if count == 1 else 's'}"
 
 
-def order(
+def add_job(
     request: StaffRequest,
     job_id: ObjectId,
     *,
@@ -48,7 +48,7 @@ def order(
     summary: str,
     allow_free: bool,
 ) -> bool:
-    """Orders these nights, logs the order, and shows a message with its state.
+    """Adds a job that sets these nights, logs it, and shows a message with its state.
 
     False if the form was sent before: then the caller shows a message instead. Raises TryAgain if
     the request has used up its time; MongoDB gets a time budget of its own, from which judging the
@@ -57,7 +57,7 @@ def order(
     """
     request.deadline.check()
     return deadlines.with_new_budget(
-        lambda: _order(
+        lambda: _add_job(
             request,
             job_id,
             kind,
@@ -69,7 +69,7 @@ def order(
     )
 
 
-def _order(
+def _add_job(
     request: StaffRequest,
     job_id: ObjectId,
     kind: str,
@@ -79,7 +79,7 @@ def _order(
     summary: str,
     allow_free: bool,
 ) -> bool:
-    is_new = night_jobs.order_rows(
+    is_new = night_jobs.add_job(
         job_id=job_id,
         kind=kind,
         hotel_id=hotel_id,
@@ -99,7 +99,7 @@ def _order(
     elif job.state == NightsJob.State.FAILED:
         messages.error(request, job.error)
     else:
-        text = "Ordered; a worker carries it out after the earlier orders. See Nights jobs."
+        text = "Added as a job; a worker does it after the earlier ones. See Nights jobs."
         if kind == night_jobs.CHANGE:
             text += " If one of the nights changes before then, it changes none and says so there."
         messages.success(request, f"{text} {summary}")
