@@ -167,7 +167,7 @@ def _of_letters() -> Iterator[Metric]:
     )
     yield GaugeMetricFamily(
         "bookingsite_letters_oldest_waiting_seconds",
-        "Time since the oldest waiting letter was ordered; 0 if there is none.",
+        "Time since someone asked for the oldest waiting letter; 0 if there is none.",
         value=figures.oldest_waiting_age_s,
     )
     yield GaugeMetricFamily(

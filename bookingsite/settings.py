@@ -418,9 +418,9 @@ WHITENOISE_USE_FINDERS = not IS_PRODUCTION
 # Without this, every change to a file would need a restart.
 WHITENOISE_AUTOREFRESH = not IS_PRODUCTION
 
-# --- Letters ------------------------------------------------------------------------------
+# --- Mail ---------------------------------------------------------------------------------
 
-# Where links in letters point. Never a request's Host, which anyone can make up.
+# Where links in mails point. Never a request's Host, which anyone can make up.
 SITE_URL = _check_url(
     "SITE_URL",
     _read("SITE_URL", None if IS_PRODUCTION else "http://127.0.0.1:8000").rstrip("/"),
@@ -429,7 +429,7 @@ SITE_URL = _check_url(
 # Where clients generated from the API's description send their requests.
 SPECTACULAR_SETTINGS["SERVERS"] = [{"url": SITE_URL}]
 
-# Without a mail server, development writes letters to files in this folder. If that is empty too,
+# Without a mail server, development writes mails to files in this folder. If that is empty too,
 # they go to the worker's output.
 LETTERS_FOLDER = _read("LETTERS_FOLDER", "")
 EMAIL_HOST = _read("EMAIL_HOST", None if IS_PRODUCTION else "")
@@ -446,7 +446,7 @@ DEFAULT_FROM_EMAIL = _read(
 if EMAIL_HOST:
     EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
 elif LETTERS_FOLDER:
-    EMAIL_BACKEND = "bookingsite.letter_files.EmailBackend"
+    EMAIL_BACKEND = "bookingsite.mail_files.EmailBackend"
 else:
     EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 

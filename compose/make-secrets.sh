@@ -52,8 +52,8 @@ SECRET_KEY=$(random 32)
 MONGODB_URI=mongodb://bookingsite:$(random 24)@mongodb:27017/?replicaSet=rs0&authSource=bookingsite
 REDIS_URL=redis://:$redis_password@redis:6379/0
 
-# To try it at http://localhost:8000: plain HTTP, and letters go to the worker's log. If you give
-# Compose another PORT, change SITE_URL too, for the links in letters.
+# To try it at http://localhost:8000: plain HTTP, and mails go to the worker's log. If you give
+# Compose another PORT, change SITE_URL too, for the links in mails.
 BOOKINGSITE_ENV=development
 ALLOWED_HOSTS=localhost,127.0.0.1
 SITE_URL=http://localhost:8000

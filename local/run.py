@@ -45,7 +45,7 @@ from local.preflight import (
 from local.servers import ServerFailed, plan_mongod, plan_redis
 
 LOGS = VAR / "log"
-LETTERS = VAR / "letters"
+MAILS = VAR / "letters"
 
 # Before the first page, Django and its apps are imported twice, possibly on a busy machine.
 WEB_START_TIMEOUT_S = 60.0
@@ -80,7 +80,7 @@ class Run:
         self.is_stopping = False
         self.deaths: dict[str, list[float]] = {}
         self.restarts_at_s: dict[str, float] = {}
-        self.told_letters: set[str] = set()
+        self.told_mails: set[str] = set()
 
     def stay(self) -> int:
         """Start everything, wait for a signal or a failure, then stop everything."""
@@ -94,7 +94,7 @@ class Run:
             self.start()
             while True:
                 self.tend_children()
-                self.tell_letters()
+                self.tell_mails()
                 time.sleep(0.3)
         except StopRequested:
             return 0
@@ -109,8 +109,8 @@ class Run:
         ports = read_ports(self.environ)
         check_ports(ports, self.environ)
         _keep_previous_logs()
-        make_private_folder(LETTERS)
-        self.told_letters = letters_in(LETTERS)
+        make_private_folder(MAILS)
+        self.told_mails = mails_in(MAILS)
         say("Starting ...")
         self._start_servers(ports)
         variables = self._variables(ports)
@@ -156,7 +156,7 @@ class Run:
             "ALLOWED_HOSTS": "127.0.0.1,localhost",
             "PORT": str(ports["PORT"]),
             "SITE_URL": f"http://127.0.0.1:{ports['PORT']}",
-            "LETTERS_FOLDER": str(LETTERS),
+            "LETTERS_FOLDER": str(MAILS),
         }
         if self.environ.get("MONGODB_NAME"):
             variables["MONGODB_NAME"] = self.environ["MONGODB_NAME"]
@@ -286,11 +286,11 @@ class Run:
         )
         return delay_s
 
-    def tell_letters(self) -> None:
-        """Name each letter that was written since the last look."""
-        for name in sorted(letters_in(LETTERS) - self.told_letters):
-            self.told_letters.add(name)
-            say(f"Letter: {LETTERS / name}")
+    def tell_mails(self) -> None:
+        """Name each mail that was written since the last look."""
+        for name in sorted(mails_in(MAILS) - self.told_mails):
+            self.told_mails.add(name)
+            say(f"Mail: {MAILS / name}")
 
     def stop(self) -> None:
         """Stop the children one after the other, and remove the marks of a run in progress."""
@@ -334,8 +334,8 @@ Bookingsite runs at {site}/
 
 {curl}
 
-Passwords and token are in var/demo.env, logs in var/log, letters to customers in var/letters; each
-letter is named here when it is written. Ctrl-C stops everything.
+Passwords and token are in var/demo.env, logs in var/log, mails to customers in var/letters; each
+mail is named here when it is written. Ctrl-C stops everything.
 """
 
 
@@ -368,9 +368,9 @@ def _keep_previous_logs() -> None:
         log.replace(log.with_name(f"{log.name}.1"))
 
 
-def letters_in(folder: Path) -> set[str]:
-    """Return the names of the letters in the folder."""
-    return {letter.name for letter in folder.glob("*.eml")}
+def mails_in(folder: Path) -> set[str]:
+    """Return the names of the mails in the folder."""
+    return {mail.name for mail in folder.glob("*.eml")}
 
 
 def say(text: str, *, file: TextIO | None = None) -> None:

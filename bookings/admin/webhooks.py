@@ -86,7 +86,7 @@ class WebhookEndpointAdmin(AddsOnce):
         views = {
             "rotate-secret": self.rotate_secret,
             "end-earlier-secrets": self.end_earlier_secrets,
-            "order-test": self.order_test,
+            "request-test": self.request_test,
             "test": self.test,
             "send-again": self.send_again,
         }
@@ -222,10 +222,10 @@ class WebhookEndpointAdmin(AddsOnce):
     # --- Trying ---------------------------------------------------------------------------
 
     @method_decorator(require_POST)
-    def order_test(self, request: HttpRequest, endpoint_id: str) -> HttpResponse:
-        """Leaves a test event for a worker and redirects to the page with its result."""
+    def request_test(self, request: HttpRequest, endpoint_id: str) -> HttpResponse:
+        """Requests a test event and redirects to the page with its result."""
         endpoint = self._find(request, endpoint_id)
-        endpoints.order_test(endpoint.pk)
+        endpoints.request_test(endpoint.pk)
         self.log_change(request, endpoint, "Sent a test event.")
         return HttpResponseRedirect(
             reverse("admin:bookings_webhookendpoint_test", args=[endpoint.pk])

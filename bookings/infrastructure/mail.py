@@ -28,8 +28,8 @@ def make_mail(mail_id: str, *, to: str, subject: str, text: str) -> EmailMessage
 
 
 def render_text(template: str, context: dict[str, Any]) -> str:
-    """The text of `templates/letters/<template>.txt`, with its line breaks."""
-    text = render_to_string(f"letters/{template}.txt", {**context, "site": settings.SITE_URL})
+    """The text of `templates/mails/<template>.txt`, with its line breaks."""
+    text = render_to_string(f"mails/{template}.txt", {**context, "site": settings.SITE_URL})
     return text.strip() + "\n"
 
 

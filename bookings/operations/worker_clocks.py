@@ -1,7 +1,7 @@
 """How far the clocks of workers' machines are from MongoDB's.
 
 No decision here depends on a worker's clock. But its logs, the dates of its mails and other
-programs on its machine do, and a clock that was a few seconds off once stopped all letters. So each
+programs on its machine do, and a clock that was a few seconds off once stopped all mails. So each
 worker measures its clock at every sweep, for the doctor and for Prometheus.
 """
 

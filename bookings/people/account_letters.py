@@ -1,10 +1,11 @@
-"""Letters that prove who owns an address. A request orders them; a worker writes and sends them.
+"""Letters that prove who owns an address. A request asks for them; a worker writes and sends them.
 
-A request only stores an order here. It does the same work for every address, so neither its answer
-nor its time shows whether an account has the address. The worker decides what the letter says. It
-takes an order by compare-and-set, and takes one again later that it could not send: a letter may
-arrive twice, but is never lost, and one that fails does not hold up the others. Links are signed
-when the letter is written, are stored nowhere, and expire with their order.
+A request only stores for which address a letter is, and why. It does the same work for every
+address, so neither its answer nor its time shows whether an account has the address. The worker
+decides what the letter says. It takes a letter by compare-and-set, and takes it again later if it
+could not send it: a letter may arrive twice, but is never lost, and one that fails does not hold up
+the others. Links are signed when the letter is written, are stored nowhere, and expire with their
+letter.
 """
 
 import logging
@@ -57,7 +58,7 @@ MAX_LISTED = 50
 
 
 class UnknownPurpose(Exception):
-    """A newer version of the site ordered this letter; a newer worker can write it."""
+    """A newer version of the site stored this letter; a newer worker can write it."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +95,8 @@ class LetterFigures:
     oldest_due_age_s: float = 0.0
 
 
-def order_letter(*, purpose: str, address: str, stay: dict[str, Any] | None = None) -> None:
-    """Stores an order for a letter to this normalised address, in a single write.
+def ask_for_letter(*, purpose: str, address: str, stay: dict[str, Any] | None = None) -> None:
+    """Stores that a letter shall go to this normalised address, in a single write.
 
     Only a letter to hold a room has a `stay`: `hotel`, `arrival`, `departure`, `guests`, `rooms`.
     """
@@ -144,12 +145,12 @@ def open_letter(*, purpose: str, token: str) -> OpenedLetter | None:
 
 
 def count_letters(spellings: list[str]) -> int:
-    """How many orders these addresses have."""
+    """How many letters these addresses have."""
     return collection("letters").count_documents({"address": {"$in": spellings}})
 
 
 def forget_letters(spellings: list[str]) -> int:
-    """Deletes the orders for these addresses, which ends their links; returns how many."""
+    """Deletes the letters to these addresses, which ends their links; returns how many."""
     gone = collection("letters").delete_many({"address": {"$in": spellings}})
     return gone.deleted_count
 
@@ -180,14 +181,14 @@ def read_figures() -> LetterFigures:
                     "$group": {
                         "_id": None,
                         "count": {"$sum": 1},
-                        "ordered": {"$min": "$created_at"},
+                        "asked": {"$min": "$created_at"},
                         "due": {"$min": "$next_try_at"},
                     }
                 },
                 {
                     "$project": {
                         "count": 1,
-                        "waiting_ms": {"$subtract": ["$$NOW", "$ordered"]},
+                        "waiting_ms": {"$subtract": ["$$NOW", "$asked"]},
                         "due_ms": {"$subtract": ["$$NOW", "$due"]},
                     }
                 },
@@ -212,7 +213,7 @@ def _take_oldest() -> dict[str, Any] | None:
         return collection("letters").find_one_and_update(
             {"next_try_at": {"$type": "date"}, "$expr": {"$lte": ["$next_try_at", "$$NOW"]}},
             [
-                # Works on a damaged order, too: one that cannot be taken would block all others.
+                # Works on a damaged letter, too: one that cannot be taken would block all others.
                 {"$set": {"tries": {"$add": [counted("$tries"), 1]}}},
                 {"$set": {"next_try_at": {"$add": ["$$NOW", wait_ms]}}},
             ],
@@ -273,7 +274,7 @@ def _give_back(letter: dict[str, Any]) -> None:
 
 
 def _settle(letter: dict[str, Any]) -> None:
-    """Ends the tries. The order stays until it is too old, since its link needs it."""
+    """Ends the tries. The letter stays until it is too old, since its link needs it."""
     with request_limits():
         collection("letters").update_one({"_id": letter["_id"]}, {"$unset": {"next_try_at": ""}})
 

@@ -77,17 +77,17 @@ def log_out(request: HttpRequest) -> HttpResponse:
 
 
 def register(request: HttpRequest) -> HttpResponse:
-    """Asks for an e-mail address and orders the letter that leads to a new account."""
+    """Asks for an e-mail address, and for the letter that leads to a new account."""
     return _ask_for_letter(request, account_letters.REGISTER, RegisterForm, "account/register.html")
 
 
 def password(request: HttpRequest) -> HttpResponse:
-    """Asks for an e-mail address and orders the letter that leads to a new password."""
+    """Asks for an e-mail address, and for the letter that leads to a new password."""
     return _ask_for_letter(request, account_letters.RESET, AddressForm, "account/password.html")
 
 
 def find(request: HttpRequest) -> HttpResponse:
-    """Asks for an e-mail address and orders the letter that lists its bookings."""
+    """Asks for an e-mail address, and for the letter that lists its bookings."""
     return _ask_for_letter(request, account_letters.FIND, AddressForm, "account/find.html")
 
 
@@ -104,7 +104,7 @@ def _ask_for_letter(
         address = form.cleaned_data["email"]
         if left_s := limits.letter_wait_s(request, purpose, address):
             return _ask_to_wait(request, template, left_s, form=form_class(initial=request.POST))
-        account_letters.order_letter(purpose=purpose, address=address)
+        account_letters.ask_for_letter(purpose=purpose, address=address)
         return redirect("letter_sent")
     return render(request, template, {"form": form}, status=400 if form.is_bound else 200)
 

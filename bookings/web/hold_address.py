@@ -27,7 +27,7 @@ from bookings.web.search import stays_url
 @require_http_methods(["GET", "HEAD", "POST"])
 @limits.limit_posts
 def hold_address(request: HttpRequest) -> HttpResponse:
-    """Asks for an e-mail address and orders a letter with a link back to the stay."""
+    """Asks for an e-mail address, and for a letter with a link back to the stay."""
     search = SearchForm(request.GET, hotels=inventory.list_hotels())
     if not search.is_valid():
         return go(
@@ -44,7 +44,7 @@ def hold_address(request: HttpRequest) -> HttpResponse:
     if left_s := limits.letter_wait_s(request, account_letters.HOLD, address):
         return limits.refuse_post(request, left_s)
     asked = search.cleaned_data
-    account_letters.order_letter(
+    account_letters.ask_for_letter(
         purpose=account_letters.HOLD,
         address=address,
         stay={

@@ -162,7 +162,7 @@ bookings/webhookendpoint/<path:object_id>/delete/ 403 403 200 200   403 403 200 
 bookings/webhookendpoint/<path:object_id>/history/ 403 403 200 200   403 403 200 200
 bookings/webhookendpoint/<str:endpoint_id>/rotate-secret/ 405 405 405 405   403 403 200 200
 bookings/webhookendpoint/<str:endpoint_id>/end-earlier-secrets/ 405 405 405 405   403 403 302 302
-bookings/webhookendpoint/<str:endpoint_id>/order-test/ 405 405 405 405   403 403 302 302
+bookings/webhookendpoint/<str:endpoint_id>/request-test/ 405 405 405 405   403 403 302 302
 bookings/webhookendpoint/<str:endpoint_id>/test/ 403 403 200 200   405 405 405 405
 bookings/webhookendpoint/<str:endpoint_id>/send-again/ 405 405 405 405   403 403 302 302
 idempotency/idempotencykey/                      403 403 403 200   403 403 403 200

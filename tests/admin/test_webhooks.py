@@ -72,7 +72,7 @@ def test_makes_an_endpoint_and_shows_its_secret_once(desk: Client, receiver: Rec
         assert secret[6:20] not in text_of(page)
     assert endpoint.hint in text_of(pages[0])
     assert secret not in str(list(LogEntry.objects.values_list("change_message")))
-    endpoints.order_test(endpoint.pk)
+    endpoints.request_test(endpoint.pk)
     sending.send_webhooks()
     assert accepts(secret, receiver.received[0])
 
@@ -195,7 +195,7 @@ def test_takes_an_accepted_test_event_as_a_sign_that_it_works(
     desk: Client, partner: Partner, receiver: Receiver, status: int, state: str
 ) -> None:
     receiver.answer = status
-    desk.post(page_of(partner, "order-test"))
+    desk.post(page_of(partner, "request-test"))
 
     sending.send_webhooks()
 
@@ -211,7 +211,7 @@ def test_takes_a_test_event_as_no_sign_for_a_url_that_staff_entered_meanwhile(
         handler.end_headers()
 
     receiver.answer = change
-    desk.post(page_of(partner, "order-test"))
+    desk.post(page_of(partner, "request-test"))
 
     sending.send_webhooks()
 
@@ -269,7 +269,7 @@ def test_sends_a_test_event_and_shows_what_came_of_it(
     desk: Client, partner: Partner, receiver: Receiver
 ) -> None:
     assert "No test event has been sent yet" in text_of(desk.get(page_of(partner, "test")))
-    page = desk.post(page_of(partner, "order-test"), follow=True)
+    page = desk.post(page_of(partner, "request-test"), follow=True)
     assert "The event is being sent" in text_of(page)
     assert 'http-equiv="refresh"' in text_of(page)
 
@@ -290,7 +290,7 @@ def test_shows_why_a_test_event_was_not_taken(
         handler.wfile.write(b"<b>bad signature</b>")
 
     receiver.answer = refuse
-    desk.post(page_of(partner, "order-test"))
+    desk.post(page_of(partner, "request-test"))
     sending.send_webhooks()
 
     response = desk.get(page_of(partner, "test"))
@@ -299,7 +299,7 @@ def test_shows_why_a_test_event_was_not_taken(
 
 
 def test_says_when_no_worker_takes_a_test(desk: Client, partner: Partner) -> None:
-    desk.post(page_of(partner, "order-test"))
+    desk.post(page_of(partner, "request-test"))
     collection("webhook_endpoints").update_one(
         {}, [{"$set": {"test.ordered_at": {"$subtract": ["$$NOW", 61_000]}}}]
     )
@@ -355,7 +355,7 @@ def test_answers_no_guesses_at_a_secret(desk: Client, partner: Partner, lookup: 
     assert desk.get(LIST, {"is_active": "True"}).status_code == 200
 
 
-ACTIONS = ["rotate-secret", "end-earlier-secrets", "order-test", "send-again"]
+ACTIONS = ["rotate-secret", "end-earlier-secrets", "request-test", "send-again"]
 
 
 @pytest.mark.parametrize("rights", [[], ["view_webhookendpoint"], ["change_webhookendpoint"]])

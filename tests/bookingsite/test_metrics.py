@@ -146,10 +146,10 @@ def test_tells_what_waits_for_the_next_sweep(client: Client) -> None:
 
 
 def test_tells_what_became_of_letters(client: Client, settings: Settings) -> None:
-    account_letters.order_letter(purpose=account_letters.REGISTER, address="ada@example.org")
+    account_letters.ask_for_letter(purpose=account_letters.REGISTER, address="ada@example.org")
     account_letters.send_letters()
     settings.EMAIL_BACKEND = "tests.people.test_account_letters.Failing"
-    account_letters.order_letter(purpose=account_letters.REGISTER, address="bob@example.org")
+    account_letters.ask_for_letter(purpose=account_letters.REGISTER, address="bob@example.org")
     account_letters.send_letters()
     collection("letters").update_many(
         {"address": "bob@example.org"},
@@ -199,15 +199,15 @@ def test_tells_what_became_of_news(client: Client, settings: Settings) -> None:
 
 
 def test_tells_which_letters_wait_and_which_are_late(client: Client) -> None:
-    for ordered_s, due_in_s in ((600, 30), (300, -120)):
-        account_letters.order_letter(purpose=account_letters.FIND, address="ada@example.org")
+    for asked_s, due_in_s in ((600, 30), (300, -120)):
+        account_letters.ask_for_letter(purpose=account_letters.FIND, address="ada@example.org")
         collection("letters").update_one(
             {"tries": 0},
             [
                 {
                     "$set": {
                         "tries": 1,
-                        "created_at": {"$subtract": ["$$NOW", ordered_s * 1000]},
+                        "created_at": {"$subtract": ["$$NOW", asked_s * 1000]},
                         "next_try_at": {"$add": ["$$NOW", due_in_s * 1000]},
                     }
                 }
@@ -222,7 +222,7 @@ def test_tells_which_letters_wait_and_which_are_late(client: Client) -> None:
 
 
 def test_takes_no_letter_for_late_that_waits_for_its_next_try(client: Client) -> None:
-    account_letters.order_letter(purpose=account_letters.FIND, address="ada@example.org")
+    account_letters.ask_for_letter(purpose=account_letters.FIND, address="ada@example.org")
     collection("letters").update_one({}, [{"$set": {"next_try_at": {"$add": ["$$NOW", 60_000]}}}])
 
     found = scrape(client)

@@ -95,7 +95,7 @@ def test_still_knows_whose_the_bookings_are(browser: Client, rotate: Callable[..
 def test_still_opens_links(browser: Client, rotate: Callable[..., None]) -> None:
     book(browser)
     booking = from_document(stored()[0])
-    account_letters.order_letter(purpose=account_letters.REGISTER, address="ada@example.org")
+    account_letters.ask_for_letter(purpose=account_letters.REGISTER, address="ada@example.org")
     token = manage_links.make_link_token(str(booking.id), booking.check_out)
     (letter,) = account_letters.collection("letters").find()
     secret = account_letters._signer(account_letters.REGISTER).sign(str(letter["_id"]))

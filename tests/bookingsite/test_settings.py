@@ -112,7 +112,7 @@ def test_takes_a_number_or_many_names_for_the_address_of_the_site() -> None:
     assert said.stdout == "http://[::1]:8000\n", said.stderr
 
 
-def test_prints_letters_in_development_unless_a_server_is_named() -> None:
+def test_prints_mails_in_development_unless_a_server_is_named() -> None:
     backends = [start("EMAIL_BACKEND", EMAIL_HOST=host).stdout.split(".")[-2] for host in ("", "m")]
 
     assert backends == ["console", "smtp"]

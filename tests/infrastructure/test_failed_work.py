@@ -72,9 +72,9 @@ def written_to() -> list[str]:
     ids=str,
 )
 def test_sends_the_letters_behind_a_bad_one(damage: Damage) -> None:
-    account_letters.order_letter(purpose=account_letters.REGISTER, address=BAD)
+    account_letters.ask_for_letter(purpose=account_letters.REGISTER, address=BAD)
     collection("letters").update_one({}, {"$set": damage})
-    account_letters.order_letter(purpose=account_letters.REGISTER, address=GOOD)
+    account_letters.ask_for_letter(purpose=account_letters.REGISTER, address=GOOD)
 
     account_letters.send_letters()
 
@@ -83,7 +83,7 @@ def test_sends_the_letters_behind_a_bad_one(damage: Damage) -> None:
 
 
 def test_gives_up_a_bad_letter_after_its_tries(caplog: pytest.LogCaptureFixture) -> None:
-    account_letters.order_letter(purpose=account_letters.REGISTER, address=BAD)
+    account_letters.ask_for_letter(purpose=account_letters.REGISTER, address=BAD)
     collection("letters").update_one({}, {"$unset": {"language": ""}})
 
     for _ in range(account_letters.RETRIES.max_tries + 3):
@@ -104,7 +104,7 @@ def test_gives_up_a_bad_letter_after_its_tries(caplog: pytest.LogCaptureFixture)
 
 
 def test_gives_up_a_letter_that_ends_its_worker_each_time() -> None:
-    account_letters.order_letter(purpose=account_letters.REGISTER, address=BAD)
+    account_letters.ask_for_letter(purpose=account_letters.REGISTER, address=BAD)
     collection("letters").update_one({}, {"$set": {"tries": account_letters.RETRIES.max_tries}})
 
     assert account_letters.send_letters() == 0
@@ -115,7 +115,7 @@ def test_gives_up_a_letter_that_ends_its_worker_each_time() -> None:
 
 
 def test_forgets_the_failure_of_a_letter_that_was_sent_after_all() -> None:
-    account_letters.order_letter(purpose=account_letters.REGISTER, address=GOOD)
+    account_letters.ask_for_letter(purpose=account_letters.REGISTER, address=GOOD)
     collection("letters").update_one({}, {"$rename": {"language": "lost"}})
     account_letters.send_letters()
     assert lines()
@@ -443,7 +443,7 @@ def fail(mode):
             "errorLabels": ["TransientTransactionError"]})
 
 for number in range(2):
-    account_letters.order_letter(
+    account_letters.ask_for_letter(
         purpose=account_letters.REGISTER, address=f"ada{number}@example.org"
     )
     now = clock.now()

@@ -363,14 +363,14 @@ def test_runs_the_site_and_keeps_its_data_for_the_next_run(checkout: Checkout) -
     assert staff.get(f"{checkout.url}/admin/", allow_redirects=False, timeout=20).status_code == 200
     send_form(requests.Session(), f"{checkout.url}/register", email="ada@example.org")
     wait_until(lambda: list((var / "letters").glob("*.eml")), timeout_s=30)
-    (letter,) = (var / "letters").iterdir()
-    assert f"{checkout.url}/register/" in letter.read_text()
-    assert stat.S_IMODE(letter.stat().st_mode) == 0o600
+    (mail,) = (var / "letters").iterdir()
+    assert f"{checkout.url}/register/" in mail.read_text()
+    assert stat.S_IMODE(mail.stat().st_mode) == 0o600
     for folder in ("letters", "log"):
         assert stat.S_IMODE((var / folder).stat().st_mode) == 0o700
     assert {stat.S_IMODE(log.stat().st_mode) for log in (var / "log").iterdir()} == {0o600}
 
-    assert next(line for line in process.stdout or () if line.strip()) == f"Letter: {letter}\n"
+    assert next(line for line in process.stdout or () if line.strip()) == f"Mail: {mail}\n"
     assert "Traceback" not in checkout.stop(process)
     assert checkout.family() == []
     # The log of a site at rest does not mention tasks that had nothing to do.
@@ -382,7 +382,7 @@ def test_runs_the_site_and_keeps_its_data_for_the_next_run(checkout: Checkout) -
 
     process, said_again = checkout.run()
     assert said_again.splitlines()[1:] == said.splitlines()[1:]
-    assert letter.exists()
+    assert mail.exists()
     # No one was logged out.
     assert staff.get(f"{checkout.url}/admin/", allow_redirects=False, timeout=20).status_code == 200
     bearer = {"Authorization": f"Bearer {read_variables(var / 'demo.env')['DEMO_TOKEN']}"}

@@ -372,7 +372,7 @@ def test_sends_a_test_event_to_an_endpoint_that_is_disabled_too(
 ) -> None:
     waiting = partner.tell()
     endpoints.change_endpoint(partner.id, url=receiver.url, is_active=False)
-    endpoints.order_test(partner.id)
+    endpoints.request_test(partner.id)
 
     sending.send_webhooks()
 
@@ -391,7 +391,7 @@ def test_takes_a_failed_test_for_no_failure_of_the_endpoint(
     partner: Partner, receiver: Receiver
 ) -> None:
     receiver.answer = 500
-    endpoints.order_test(partner.id)
+    endpoints.request_test(partner.id)
 
     sending.send_webhooks()
 

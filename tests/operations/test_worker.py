@@ -170,7 +170,7 @@ def test_makes_the_nights_that_staff_asked_for(parts: Parts) -> None:
 def test_does_what_beat_asks_for_whatever_its_own_clock_says(
     database: None, environment: dict[str, str], tmp_path: Path, ahead_s: float
 ) -> None:
-    account_letters.order_letter(purpose=account_letters.REGISTER, address="ada@example.org")
+    account_letters.ask_for_letter(purpose=account_letters.REGISTER, address="ada@example.org")
 
     with running(environment, tmp_path, worker_ahead_s=ahead_s) as parts:
         wait_for(lambda: account_letters.read_figures().waiting == 0, 40)

@@ -72,7 +72,7 @@ def test_late_work_is_found_by_the_doctor() -> None:
     """Whatever prevents the workers from doing it."""
     book(caller=CUSTOMER, guest={"name": "Ada", "email": "ada@example.org"})
     tasks.pass_on_news()
-    account_letters.order_letter(purpose=account_letters.REGISTER, address="ada@example.org")
+    account_letters.ask_for_letter(purpose=account_letters.REGISTER, address="ada@example.org")
     assert background.late_work().level == "ok"
     late = {"$subtract": ["$$NOW", 130_000]}
     for name in ("letters", "deliveries"):

@@ -1,4 +1,4 @@
-"""Letters: ordered by a request, written and sent by the worker, and sent again after a failure."""
+"""Letters: a request asks for them; the worker writes and sends them, again after a failure."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ pytestmark = pytest.mark.mongo
 ADDRESS = "ada@example.org"
 
 
-def order(purpose: str = account_letters.REGISTER, address: str = ADDRESS) -> None:
-    account_letters.order_letter(purpose=purpose, address=address)
+def ask(purpose: str = account_letters.REGISTER, address: str = ADDRESS) -> None:
+    account_letters.ask_for_letter(purpose=purpose, address=address)
 
 
 def stored() -> dict[str, Any]:
@@ -62,8 +62,8 @@ def failing(settings: Any) -> Any:
     return settings
 
 
-def test_sends_one_letter_for_an_order() -> None:
-    order()
+def test_sends_one_letter_for_a_request() -> None:
+    ask()
 
     assert [tasks.send_letters() for _ in range(3)] == [1, 0, 0]
 
@@ -81,7 +81,7 @@ def test_sends_one_letter_for_an_order() -> None:
 
 def test_keeps_no_secret() -> None:
     accounts.make_account(address=ADDRESS, name="Ada", password="correct horse")
-    order(account_letters.RESET)
+    ask(account_letters.RESET)
     account_letters.send_letters()
 
     (token,) = re.findall(r"/password/(\S+)", mail.outbox[0].body)
@@ -99,7 +99,7 @@ def test_keeps_no_secret() -> None:
 )
 def test_writes_to_who_has_an_account(purpose: str, subject: str, link: str) -> None:
     accounts.make_account(address=ADDRESS, name="Ada", password="correct horse")
-    order(purpose)
+    ask(purpose)
 
     account_letters.send_letters()
 
@@ -109,7 +109,7 @@ def test_writes_to_who_has_an_account(purpose: str, subject: str, link: str) -> 
 
 
 def test_writes_to_who_has_none_and_wants_a_new_password() -> None:
-    order(account_letters.RESET)
+    ask(account_letters.RESET)
 
     account_letters.send_letters()
 
@@ -121,8 +121,8 @@ def test_writes_to_who_has_none_and_wants_a_new_password() -> None:
     ("waited_hours", "said"), [(0, "for 24 hours"), (5, "for 19 hours"), (22, "for 2 hours")]
 )
 def test_says_how_long_the_link_of_a_late_letter_still_works(waited_hours: int, said: str) -> None:
-    order()
-    let_order_age(waited_hours)
+    ask()
+    let_letter_age(waited_hours)
 
     assert account_letters.send_letters() == 1
 
@@ -130,8 +130,8 @@ def test_says_how_long_the_link_of_a_late_letter_still_works(waited_hours: int, 
 
 
 def test_sends_no_letter_whose_link_is_about_to_end() -> None:
-    order()
-    let_order_age(23)
+    ask()
+    let_letter_age(23)
 
     assert account_letters.send_letters() == 0
 
@@ -139,7 +139,7 @@ def test_sends_no_letter_whose_link_is_about_to_end() -> None:
     assert "next_try_at" not in stored()
 
 
-def let_order_age(hours: int) -> None:
+def let_letter_age(hours: int) -> None:
     """As if no worker had run for so long."""
     older = {"$subtract": ["$created_at", hours * 3_600_000]}
     collection("letters").update_one({}, [{"$set": {"created_at": older}}])
@@ -148,7 +148,7 @@ def let_order_age(hours: int) -> None:
 @pytest.mark.parametrize("purpose", [account_letters.REGISTER, account_letters.RESET])
 def test_writes_nothing_to_who_was_shut_out(purpose: str) -> None:
     User.objects.create_user("ada", email=ADDRESS, is_active=False)
-    order(purpose)
+    ask(purpose)
 
     assert account_letters.send_letters() == 0
     assert not mail.outbox
@@ -172,7 +172,7 @@ def test_lists_a_guests_bookings_that_are_not_over() -> None:
     )
     book("6", caller=PARTNER, guest=guest, date=night(50))
     book("7", caller=anna, guest={"name": "Eve", "email": "eve@example.org"}, date=night(51))
-    order(account_letters.FIND)
+    ask(account_letters.FIND)
 
     account_letters.send_letters()
 
@@ -183,7 +183,7 @@ def test_lists_a_guests_bookings_that_are_not_over() -> None:
 
 
 def test_says_when_there_is_no_booking_to_find() -> None:
-    order(account_letters.FIND)
+    ask(account_letters.FIND)
 
     account_letters.send_letters()
 
@@ -220,7 +220,7 @@ def test_writes_in_the_language_it_was_asked_in(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(account_letters, "render_text", note)
     with translation.override("de"):
-        order()
+        ask()
 
     account_letters.send_letters()
 
@@ -231,7 +231,7 @@ def test_writes_in_the_language_it_was_asked_in(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("evil", ["a@example.org\nBcc: b@example.org", "a@example.org\r\nX: y"])
 def test_gives_up_a_letter_whose_header_would_be_two(evil: str) -> None:
     """No form lets such an address in; this is the last door."""
-    order(address=evil)
+    ask(address=evil)
     collection("letters").update_one({}, {"$set": {"tries": account_letters.RETRIES.max_tries - 1}})
 
     assert account_letters.send_letters() == 0
@@ -247,7 +247,7 @@ def test_gives_up_a_letter_whose_header_would_be_two(evil: str) -> None:
 )
 def test_tries_again_later_and_sends_it_then(failing: Any, error: Exception) -> None:
     Failing.error = error
-    order()
+    ask()
     assert account_letters.send_letters() == 0
     failing.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 
@@ -261,7 +261,7 @@ def test_tries_again_later_and_sends_it_then(failing: Any, error: Exception) -> 
 def test_waits_twice_as_long_each_time_and_gives_up_at_last(
     failing: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    order()
+    ask()
     waits = []
     for number in range(account_letters.RETRIES.max_tries):
         account_letters.send_letters()
@@ -290,8 +290,8 @@ def test_sends_the_others_when_one_fails(settings: Any) -> None:
 
     globals()["FailingForEve"] = FailingForEve
     settings.EMAIL_BACKEND = f"{__name__}.FailingForEve"
-    order(address="eve@example.org")
-    order()
+    ask(address="eve@example.org")
+    ask()
 
     assert account_letters.send_letters() == 1
     assert mail.outbox[0].to == [ADDRESS]
@@ -300,7 +300,7 @@ def test_sends_the_others_when_one_fails(settings: Any) -> None:
 def test_sends_a_letter_again_under_the_same_id_when_the_worker_died(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    order()
+    ask()
     with monkeypatch.context() as dying:
         dying.setattr(account_letters, "_settle", lambda _: 1 / 0)
         with pytest.raises(ZeroDivisionError):
@@ -318,7 +318,7 @@ def test_starts_no_letter_when_the_time_of_a_run_is_up(monkeypatch: pytest.Monke
     """So that a worker that is told to stop has stopped before it is killed."""
     monkeypatch.setattr(single_run, "RUN_LIMIT_S", 0.0)
     for number in range(3):
-        order(address=f"ada{number}@example.org")
+        ask(address=f"ada{number}@example.org")
 
     assert [account_letters.send_letters() for _ in range(4)] == [1, 1, 1, 0]
 
@@ -326,7 +326,7 @@ def test_starts_no_letter_when_the_time_of_a_run_is_up(monkeypatch: pytest.Monke
 def test_leaves_a_letter_that_it_does_not_know_to_a_newer_worker(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    order()
+    ask()
     with monkeypatch.context() as older:
         older.delitem(account_letters.WRITERS, account_letters.REGISTER)
         assert account_letters.send_letters() == 0
@@ -342,8 +342,8 @@ def test_leaves_a_letter_that_it_does_not_know_to_a_newer_worker(
 
 
 def test_sends_the_others_when_it_does_not_know_one() -> None:
-    order("unheard-of", address="eve@example.org")
-    order()
+    ask("unheard-of", address="eve@example.org")
+    ask()
 
     assert account_letters.send_letters() == 1
     assert mail.outbox[0].to == [ADDRESS]
@@ -351,7 +351,7 @@ def test_sends_the_others_when_it_does_not_know_one() -> None:
 
 def test_gives_each_letter_to_one_worker() -> None:
     for number in range(20):
-        order(address=f"ada{number}@example.org")
+        ask(address=f"ada{number}@example.org")
 
     with ThreadPoolExecutor(4) as pool:
         sent = list(pool.map(lambda _: account_letters.send_letters(), range(4)))

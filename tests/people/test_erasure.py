@@ -83,7 +83,7 @@ def known(database: None) -> User:
         object_repr=str(user),
         action_flag=ADDITION,
     )
-    account_letters.order_letter(purpose=account_letters.FIND, address=ADDRESS)
+    account_letters.ask_for_letter(purpose=account_letters.FIND, address=ADDRESS)
     Client().force_login(user)
     return user
 

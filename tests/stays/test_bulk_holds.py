@@ -694,7 +694,7 @@ def test_keeps_no_address_in_the_session_and_forgets_it_was_confirmed(
 ) -> None:
     crowd()
     browser = Client()
-    account_letters.order_letter(
+    account_letters.ask_for_letter(
         purpose=account_letters.HOLD,
         address="ada@example.org",
         stay={"hotel": "inn", "arrival": night(), "departure": night(32), "guests": 1, "rooms": 1},
@@ -716,7 +716,7 @@ def test_refuses_a_forged_link(token: str) -> None:
 
 
 def test_takes_no_letter_for_another_purpose(inn: None) -> None:
-    account_letters.order_letter(purpose=account_letters.REGISTER, address="ada@example.org")
+    account_letters.ask_for_letter(purpose=account_letters.REGISTER, address="ada@example.org")
     account_letters.send_letters()
     (token,) = re.findall(r"/register/(\S+)", mail.outbox[-1].body)
 

@@ -188,7 +188,7 @@ def test_shows_no_english_word_on_any_page(settings: Any, monkeypatch: pytest.Mo
     )
     passwords = {"new_password1": PASSWORD, "new_password2": PASSWORD}
     reader.press("/register/finish", {"name": "Ada", **passwords})
-    account_letters.order_letter(purpose=account_letters.RESET, address="ada@example.org")
+    account_letters.ask_for_letter(purpose=account_letters.RESET, address="ada@example.org")
     account_letters.send_letters()
     (link,) = re.findall(r"(/password/\S+)", mail.outbox[-1].body)
     reader.open(link)

@@ -64,7 +64,7 @@ def test_shows_people_their_own_account_so() -> None:
 
 
 def test_shows_the_address_of_a_letter_so() -> None:
-    account_letters.order_letter(purpose=account_letters.REGISTER, address=MAIL)
+    account_letters.ask_for_letter(purpose=account_letters.REGISTER, address=MAIL)
     token = account_letters._signer(account_letters.REGISTER).sign(
         str(account_letters.collection("letters").find_one({})["_id"])  # type: ignore[index]
     )

@@ -118,8 +118,8 @@ def try_now(endpoint_id: ObjectId) -> None:
     )
 
 
-def order_test(endpoint_id: ObjectId) -> None:
-    """Asks a worker to send a test event, whether or not the endpoint is active."""
+def request_test(endpoint_id: ObjectId) -> None:
+    """Requests a test event, which a worker sends whether or not the endpoint is active."""
     test = {"id": f"test-{secrets.token_hex(12)}", "is_due": True, "ordered_at": "$$NOW"}
     collection("webhook_endpoints").update_one(
         {"_id": endpoint_id}, [{"$unset": "test"}, {"$set": {"test": test}}]
@@ -234,8 +234,8 @@ def fail(endpoint: Endpoint, answer: WebhookAnswer) -> Endpoint | None:
 
 
 def answer_test(endpoint: Endpoint, answer: WebhookAnswer) -> None:
-    """Stores the outcome of the test, unless another test was ordered since. If it was accepted at
-    the present URL, the endpoint works."""
+    """Stores the outcome of the test, unless another was requested since. If the present URL
+    accepted it, the endpoint works."""
     is_accepted = {"$and": [answer.is_success, {"$eq": ["$url", {"$literal": endpoint["url"]}]}]}
     collection("webhook_endpoints").update_one(
         {"_id": endpoint["_id"], "test.id": endpoint["test"]["id"]},

@@ -1,6 +1,6 @@
 """The note that tells staff of a disabled endpoint, which accepted nothing for a day.
 
-The update that disables the endpoint orders the note, and a worker takes it by compare-and-set.
+The update that disables the endpoint makes the note due, and a worker takes it by compare-and-set.
 Each reader gets a mail of their own. Mails that fail are tried again, so a note may arrive twice,
 always under the same Message-ID, but is never lost. A reader or a note that fails does not hold up
 the others.

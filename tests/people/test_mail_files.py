@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from django.core.mail import EmailMessage, get_connection
 
-BACKEND = "bookingsite.letter_files.EmailBackend"
+BACKEND = "bookingsite.mail_files.EmailBackend"
 
 
 @pytest.fixture

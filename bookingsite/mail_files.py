@@ -1,7 +1,7 @@
-"""Writes e-mails to files instead of sending them. For development, where people open them by hand.
+"""Writes mails to files instead of sending them. For development, where people open them by hand.
 
-Each e-mail gets its own file, which only its owner may read, since its links open accounts. The log
-names the file, so people can find the e-mail later.
+Each mail gets its own file, which only its owner may read, since its links open accounts. The log
+names the file, so people can find the mail later.
 """
 
 import logging
