@@ -38,7 +38,7 @@ def find_chromium() -> str:
 
 @contextmanager
 def run_demo_site() -> Iterator[str]:
-    """Yields the address of a site set up as in `make run`; everything is removed afterwards."""
+    """Yields the URL of a site set up as in `make run`; everything is removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="bookingsite-bench-") as name:
         folder = Path(name)
         children: list[Child] = []

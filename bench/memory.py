@@ -115,7 +115,7 @@ def main() -> None:
 
 def send_every_method(url: str) -> tuple[int, requests.Response]:
     """Returns how many requests it sent, and the answer of /metrics after all of them."""
-    asked = [(method, path) for path in addresses() for method in METHODS]
+    asked = [(method, path) for path in paths() for method in METHODS]
     with ThreadPoolExecutor(max(CROWDS)) as pool:
         # Twice, since the first may all go to one process.
         for _ in range(2):
@@ -127,14 +127,14 @@ def send_every_method(url: str) -> tuple[int, requests.Response]:
     return 2 * len(asked), answer
 
 
-def addresses(resolver: URLResolver | None = None, prefix: str = "/") -> Iterator[str]:
+def paths(resolver: URLResolver | None = None, prefix: str = "/") -> Iterator[str]:
     """Every path of the site, with a stand-in for each parameter."""
     for entry in (resolver or get_resolver()).url_patterns:
-        address = prefix + re.sub(r"<[^>]+>", "0" * 24, str(entry.pattern))
+        path = prefix + re.sub(r"<[^>]+>", "0" * 24, str(entry.pattern))
         if isinstance(entry, URLResolver):
-            yield from addresses(entry, address)
+            yield from paths(entry, path)
         else:
-            yield re.sub(r"\(\?P.*|[\^$]", "x", address)
+            yield re.sub(r"\(\?P.*|[\^$]", "x", path)
 
 
 def largest_file() -> bytes:

@@ -31,10 +31,10 @@ def main(rooms: int = 60, days: int = 31, rounds: int = 20) -> None:
     book_everything(rooms, first, days)
     client = Client(SERVER_NAME="127.0.0.1")
     client.force_login(get_user_model()._default_manager.create_superuser("desk"))
-    address = f"/admin/desk/occupancy/?hotel=bench&start={first}&days={days}"
+    path = f"/admin/desk/occupancy/?hotel=bench&start={first}&days={days}"
 
     def ask() -> bytes:
-        response = client.get(address)
+        response = client.get(path)
         assert response.status_code == 200
         return response.content
 

@@ -38,9 +38,9 @@ def check_deadlines(app_configs: Any, **_: Any) -> list[CheckMessage]:
 
 @register(Tags.security, deploy=True)
 def check_proxies(app_configs: Any, **_: Any) -> list[CheckMessage]:
-    """A proxy that is trusted for the protocol must be trusted for addresses, too.
+    """A proxy that is trusted for the protocol must be trusted for IP addresses, too.
 
-    Otherwise all clients have the proxy's address and share its limits.
+    Otherwise all clients have the proxy's IP address and share its limits.
     """
     if not settings.SECURE_PROXY_SSL_HEADER or settings.REST_FRAMEWORK["NUM_PROXIES"]:
         return []

@@ -65,7 +65,7 @@ def _check_url(name: str, url: str, schemes: tuple[str, ...] = ("https", "http")
         is_right = False
     if not is_right:
         raise ImproperlyConfigured(
-            f"Set {name} to the site's address, such as https://bookings.example, not {url!r}."
+            f"Set {name} to the site's URL, such as https://bookings.example, not {url!r}."
         )
     return url
 
@@ -278,7 +278,7 @@ REST_FRAMEWORK = {
         "address": _read("API_RATE_PER_ADDRESS", "1200/minute"),
         "caller": _read("API_RATE_PER_CALLER", "600/minute"),
     },
-    # How many proxies stand in front and are trusted to state the client's address.
+    # How many proxies stand in front and are trusted to state the client's IP address.
     "NUM_PROXIES": _read_number("TRUSTED_PROXIES", 0),
     "EXCEPTION_HANDLER": "bookingsite.problems.handle_exception",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
@@ -306,7 +306,7 @@ MAX_LIVE_HOLDS = _read_number("MAX_LIVE_HOLDS", 5)
 if MAX_LIVE_HOLDS < 1:
     raise ImproperlyConfigured(f"Set MAX_LIVE_HOLDS to 1 or more, not {MAX_LIVE_HOLDS}.")
 # And how many room-nights, since one hold may be ten rooms for a month. A visitor's limit fits the
-# longest stay in one room, or four rooms for fourteen nights. Visitors may share an address.
+# longest stay in one room, or four rooms for fourteen nights. Visitors may share a remote address.
 MAX_HELD_ROOM_NIGHTS = _read_number("MAX_HELD_ROOM_NIGHTS", 90)
 MAX_HELD_ROOM_NIGHTS_PER_ADDRESS = _read_number("MAX_HELD_ROOM_NIGHTS_PER_ADDRESS", 180)
 MAX_HELD_ROOM_NIGHTS_PER_PARTNER = _read_number("MAX_HELD_ROOM_NIGHTS_PER_PARTNER", 3000)

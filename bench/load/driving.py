@@ -26,7 +26,7 @@ from bench.load.cpu import spent_s
 TIMEOUT_S = 20.0
 
 # A flow yields requests, and gets the answer to each.
-Flow = Generator[bytes, "Answer", None]
+Flow = Generator[bytes, "HttpAnswer", None]
 
 # Reads the requests once, sends them in turn, and starts again only if there is a single one.
 _WRK_SCRIPT = """
@@ -95,7 +95,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Answer:
+class HttpAnswer:
     """An HTTP answer. Status 0 says that the connection broke or that the time was up."""
 
     status: int
@@ -167,7 +167,7 @@ def stream(
     )
 
 
-def measured(run: Callable[[], Sequence[Answer]], *, processes: Processes) -> Sample:
+def measured(run: Callable[[], Sequence[HttpAnswer]], *, processes: Processes) -> Sample:
     """The sample that the answers of this call make."""
     before_s, began_s = spent_s(processes), time.perf_counter()
     answers = run()
@@ -203,11 +203,11 @@ class Crowd:
             connection.socket.close()
         self._loop.close()
 
-    def ask(self, request: bytes) -> Answer:
+    def ask(self, request: bytes) -> HttpAnswer:
         """The answer to one request."""
         return self.burst([request])[0]
 
-    def burst(self, requests: Sequence[bytes]) -> list[Answer]:
+    def burst(self, requests: Sequence[bytes]) -> list[HttpAnswer]:
         """Sends all requests at once, each on its own connection; the answers as they arrive."""
 
         def flow(request: bytes) -> Flow:
@@ -215,7 +215,7 @@ class Crowd:
 
         return self._run(deque(map(flow, requests)), until_s=float("inf"))
 
-    def flows(self, make: Callable[[], Flow], *, seconds: float) -> list[Answer]:
+    def flows(self, make: Callable[[], Flow], *, seconds: float) -> list[HttpAnswer]:
         """Runs a flow on each connection, then further ones until the time is up. Flows that have
         begun are finished; the answers of all of them."""
 
@@ -225,7 +225,7 @@ class Crowd:
 
         return self._run(endless(), until_s=time.perf_counter() + seconds)
 
-    def _run(self, flows: "Iterator[Flow] | deque[Flow]", *, until_s: float) -> list[Answer]:
+    def _run(self, flows: "Iterator[Flow] | deque[Flow]", *, until_s: float) -> list[HttpAnswer]:
         left, answers = iter(flows), []
         waiting: dict[_Connection, Flow] = {}
         for connection in self._connections:
@@ -274,9 +274,9 @@ class Crowd:
         connection.buffer.clear()
         self._loop.register(connection.socket, selectors.EVENT_READ, connection)
 
-    def _break(self, connection: "_Connection") -> Answer:
+    def _break(self, connection: "_Connection") -> HttpAnswer:
         self._reopen(connection)
-        return Answer(0, b"", TIMEOUT_S * 1000)
+        return HttpAnswer(0, b"", TIMEOUT_S * 1000)
 
 
 class _Connection:
@@ -290,7 +290,7 @@ class _Connection:
         with contextlib.suppress(OSError):  # receive() will see that it is broken
             self.socket.sendall(request)
 
-    def receive(self) -> Answer | None:
+    def receive(self) -> HttpAnswer | None:
         """The answer if all of it has arrived; every answer of these servers states its length."""
         try:
             data = self.socket.recv(65_536)
@@ -298,7 +298,7 @@ class _Connection:
             data = b""
         took_ms = (time.perf_counter() - self._sent_at_s) * 1000
         if not data:
-            return Answer(0, b"", took_ms)
+            return HttpAnswer(0, b"", took_ms)
         self.buffer += data
         head, end, rest = bytes(self.buffer).partition(b"\r\n\r\n")
         if not end:
@@ -308,4 +308,4 @@ class _Connection:
         if len(rest) < length:
             return None
         self.buffer.clear()
-        return Answer(int(head[9:12]), rest[:length], took_ms)
+        return HttpAnswer(int(head[9:12]), rest[:length], took_ms)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import partial
 
-from bench.load.driving import Answer, Crowd, Flow, Sample, measured, raw_request, stream
+from bench.load.driving import Crowd, Flow, HttpAnswer, Sample, measured, raw_request, stream
 from bench.load.filling import CATEGORY, HOTEL
 from bench.load.filling import ROOMS as ROOMS_OF_SIXTY
 from bench.load.stack import ROOMS, Sender, Target
@@ -90,7 +90,7 @@ def post(
     return raw_request(target.url, "POST", path, headers=headers, body=body)
 
 
-def ask_once(target: Target, request: bytes) -> Answer:
+def ask_once(target: Target, request: bytes) -> HttpAnswer:
     """The answer to one request, on a connection of its own."""
     crowd = Crowd(target.url, 1)
     try:
@@ -149,7 +149,7 @@ def one_slot(round: Round) -> Sample:
             for each in range(BURST)
         ]
 
-    def check(answers: list[Answer]) -> None:
+    def check(answers: list[HttpAnswer]) -> None:
         made = [answer for answer in answers if answer.status == CREATED]
         if len(made) != 1:
             raise Wrong(f"{round.target.name} sold one slot {len(made)} times")
@@ -163,7 +163,7 @@ def one_key(round: Round) -> Sample:
     def requests() -> list[bytes]:
         return [post(round.target, booking_of(next(round.numbers)), new_key())] * BURST
 
-    def check(answers: list[Answer]) -> None:
+    def check(answers: list[HttpAnswer]) -> None:
         made = {answer.body for answer in answers if answer.status == CREATED}
         if len(made) != 1:
             raise Wrong(f"{round.target.name} gave one key {len(made)} different answers")
@@ -172,12 +172,12 @@ def one_key(round: Round) -> Sample:
 
 
 def _bursts(
-    round: Round, requests: Callable[[], list[bytes]], check: Callable[[list[Answer]], None]
+    round: Round, requests: Callable[[], list[bytes]], check: Callable[[list[HttpAnswer]], None]
 ) -> Sample:
     crowd = Crowd(round.target.url, BURST)
     waves = [requests() for _ in range(BURSTS)]
 
-    def run() -> list[Answer]:
+    def run() -> list[HttpAnswer]:
         answers = []
         for wave in waves:
             answers.append(crowd.burst(wave))
@@ -225,7 +225,7 @@ def cancel(round: Round) -> Sample:
     return _stream(round, requests)
 
 
-def _path_of(answer: Answer) -> str:
+def _path_of(answer: HttpAnswer) -> str:
     return f"/api/bookings/{json.loads(answer.body)['booking']['id']}"
 
 

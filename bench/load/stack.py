@@ -82,9 +82,9 @@ class Stack:
         """Kills all processes, the newest first."""
         self._children.close()
 
-    def start_site(self, folder: Path, name: str) -> "Site":
+    def start_site(self, folder: Path, name: str) -> "MeasuredSite":
         """Starts the site whose code is in this folder, with a database of its own."""
-        return Site(self, folder, name)
+        return MeasuredSite(self, folder, name)
 
     def start_floor(self) -> Target:
         """Starts the floor under the same server as the site (bench/load/floor.py)."""
@@ -163,7 +163,7 @@ class Stack:
         return servers
 
 
-class Site:
+class MeasuredSite:
     """A site: its settings, its database and its web server."""
 
     def __init__(self, stack: Stack, folder: Path, name: str) -> None:

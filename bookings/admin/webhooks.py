@@ -21,7 +21,7 @@ from bookings.admin.adding import AddsOnce
 from bookings.infrastructure import clock, seals
 from bookings.models import WebhookEndpoint
 from bookings.news.webhooks import backlog, endpoints
-from bookings.news.webhooks.addresses import UrlRefused, check_unresolved
+from bookings.news.webhooks.receiver_urls import UrlRefused, check_unresolved
 from bookings.news.webhooks.signing import hint_of
 
 SHOWN_DELIVERIES = 20
@@ -33,7 +33,7 @@ TEST_PATIENCE_S = 60
 class WebhookEndpointForm(forms.ModelForm):
     def clean_url(self) -> str:
         """Judges how a new URL is written. Each try checks whether its name leads to a private
-        address, since that can change. An endpoint whose URL was allowed once can be switched off.
+        IP address, since that can change. An endpoint whose URL was allowed can be switched off.
         """
         url: str = self.cleaned_data["url"]
         if "url" not in self.changed_data:

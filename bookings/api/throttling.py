@@ -52,7 +52,7 @@ class RemoteAddressThrottle(WindowThrottle):
 
 
 class CallerThrottle(WindowThrottle):
-    """One budget for each caller, from whatever address they call."""
+    """One budget for each caller, from whatever remote address."""
 
     scope = "caller"
 

@@ -21,10 +21,10 @@ from rest_framework.throttling import BaseThrottle
 
 from bookings.infrastructure.opening import Opening
 
-# The smallest network that a provider gives to a customer, who can use all its addresses.
+# The smallest network that a provider gives to a customer, who can use all its IP addresses.
 IPV6_PREFIX = 64
 
-# `192.0.2.1:4711` or `[2001:db8::1]:4711`, as some proxies write an address.
+# `192.0.2.1:4711` or `[2001:db8::1]:4711`, as some proxies write an IP address.
 _WITH_PORT = re.compile(r"(?:\[([^\]]*)\]|([0-9.]+))(?::[0-9]+)?")
 
 
@@ -87,7 +87,7 @@ def wait_s(limit: Limit, whom: str) -> int | None:
 
 
 def remote_address_of(request: HttpRequest) -> str:
-    """The IP address of the client, as limits count it: IPv4 as it is, IPv6 as its /64 network.
+    """The remote address of the client: its IP address as limits count it, IPv6 as its /64 network.
 
     TRUSTED_PROXIES says how many proxies are believed.
     """
@@ -95,16 +95,16 @@ def remote_address_of(request: HttpRequest) -> str:
     told = BaseThrottle().get_ident(request) or ""  # type: ignore[arg-type]
     bare = _WITH_PORT.fullmatch(told)
     try:
-        address = ipaddress.ip_address((bare[1] or bare[2]) if bare else told)
+        ip_address = ipaddress.ip_address((bare[1] or bare[2]) if bare else told)
     except ValueError:
         return told
-    if isinstance(address, ipaddress.IPv4Address):
-        return str(address)
-    if address.ipv4_mapped:
+    if isinstance(ip_address, ipaddress.IPv4Address):
+        return str(ip_address)
+    if ip_address.ipv4_mapped:
         # A dual-stack socket writes IPv4 addresses like this.
-        return str(address.ipv4_mapped)
+        return str(ip_address.ipv4_mapped)
     # From the number, since a link-local address may name an interface, and a network cannot.
-    return str(ipaddress.IPv6Network((int(address), IPV6_PREFIX), strict=False))
+    return str(ipaddress.IPv6Network((int(ip_address), IPV6_PREFIX), strict=False))
 
 
 def _increment(entry: str, times: int, kept_s: int) -> int:

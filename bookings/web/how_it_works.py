@@ -57,7 +57,7 @@ MAX_ENDS = 20
 
 
 @dataclass(frozen=True)
-class Run:
+class LiveRun:
     """One run: its name, which names its guests and keys, and the room and night they want."""
 
     name: str
@@ -138,7 +138,7 @@ def _begin(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"code": "SOLD_OUT"}, status=409)
 
 
-def _book(request: TimedRequest, run: Run, number: int) -> HttpResponse:
+def _book(request: TimedRequest, run: LiveRun, number: int) -> HttpResponse:
     """Sends one of the run's requests, and answers with the outcome but not the booking."""
     if _count_requests(run, 1) > MAX_REQUESTS:
         return _throttled()
@@ -160,7 +160,7 @@ def _book(request: TimedRequest, run: Run, number: int) -> HttpResponse:
     return response
 
 
-def _end(request: TimedRequest, run: Run) -> HttpResponse:
+def _end(request: TimedRequest, run: LiveRun) -> HttpResponse:
     """Releases the room and says how often the run booked, in case the page lost an answer.
 
     Safe to repeat. Without this call, the room is free again when its hold expires.
@@ -191,14 +191,14 @@ def _end(request: TimedRequest, run: Run) -> HttpResponse:
     return JsonResponse({"booked": booked})
 
 
-def _count_requests(run: Run, times: int) -> int:
+def _count_requests(run: LiveRun, times: int) -> int:
     """Counts requests of the run and returns the total. The name is unique, so the count is too."""
     return count_in_all(f"demo-requests:{run.name}", times=times, kept_s=RUN_MAX_AGE_S)
 
 
-def _read_run(token: str, *, max_age_s: int) -> Run | None:
+def _read_run(token: str, *, max_age_s: int) -> LiveRun | None:
     try:
-        return Run(**signing.loads(token, salt=_SALT, max_age=max_age_s))
+        return LiveRun(**signing.loads(token, salt=_SALT, max_age=max_age_s))
     except signing.BadSignature:
         return None
 

@@ -44,7 +44,7 @@ pytestmark = pytest.mark.mongo
 #
 # Everyone else is led to the login, except for the lines under OPEN.
 #
-# To add a page, add its line: the pattern as the site knows it, and in `addresses` below what
+# To add a page, add its line: the pattern as the site knows it, and in `urls` below what
 # its object is if it is of a new model.
 TABLE = """
 (index)                                          200 200 200 200   200 200 200 200
@@ -203,7 +203,7 @@ def patterns() -> list[str]:
 
 
 @pytest.fixture
-def addresses(database: None) -> dict[str, str]:
+def urls(database: None) -> dict[str, str]:
     """Returns a URL for each pattern, with an existing object."""
     put_night("demo_double", night(40))
     job = NightsJob.objects.create(
@@ -267,9 +267,9 @@ def addresses(database: None) -> dict[str, str]:
     return found
 
 
-def answer(user: Any, method: str, address: str) -> tuple[int, str]:
+def answer(user: Any, method: str, url: str) -> tuple[int, str]:
     """Returns the status and the target; the user keeps the rights that were looked up."""
-    request = RequestFactory().generic(method, f"/admin/{address}")
+    request = RequestFactory().generic(method, f"/admin/{url}")
     request.user = user
     request.session = SessionStore()
     request.deadline = Deadline.after(10)  # type: ignore[attr-defined]
@@ -285,12 +285,12 @@ def answer(user: Any, method: str, address: str) -> tuple[int, str]:
     return response.status_code, getattr(response, "url", "")
 
 
-def test_has_a_line_for_every_address() -> None:
+def test_has_a_line_for_every_url() -> None:
     assert sorted(patterns()) == sorted(expected())
 
 
 @pytest.mark.parametrize("name", STAFF)
-def test_answers_staff_as_the_table_says(addresses: dict[str, str], name: str) -> None:
+def test_answers_staff_as_the_table_says(urls: dict[str, str], name: str) -> None:
     user = User.objects.create_user("user", is_staff=True, is_superuser=name == "superuser")
     if name in (FRONT_DESK, MANAGER):
         user.groups.add(Group.objects.get(name=name))
@@ -299,20 +299,20 @@ def test_answers_staff_as_the_table_says(addresses: dict[str, str], name: str) -
         (pattern, method): found
         for pattern, codes in expected().items()
         for method in METHODS
-        if (found := answer(user, method, addresses[pattern])[0]) != codes[name, method]
+        if (found := answer(user, method, urls[pattern])[0]) != codes[name, method]
     }
 
     assert others == {}
 
 
 @pytest.mark.parametrize("who", ["anonymous", "customer"])
-def test_leads_everybody_else_to_the_login(addresses: dict[str, str], who: str) -> None:
+def test_leads_everybody_else_to_the_login(urls: dict[str, str], who: str) -> None:
     user = AnonymousUser() if who == "anonymous" else User.objects.create_user("customer")
 
     others = {}
     for pattern in expected():
         for method in METHODS:
-            status, url = answer(user, method, addresses[pattern])
+            status, url = answer(user, method, urls[pattern])
             wanted = OPEN_TO_OTHERS.get(pattern, {}).get(method)
             if wanted != status and not (wanted is None and url.startswith("/admin/login/?next=")):
                 others[pattern, method] = (status, url)

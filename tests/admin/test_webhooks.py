@@ -104,7 +104,7 @@ def test_refuses_a_url_that_leads_inside(desk: Client, settings: Any, host: str)
 
     response = desk.post(f"{LIST}add/", fields)
 
-    assert "which is not a public address" in text_of(response)
+    assert "which is not a public IP address" in text_of(response)
     assert not WebhookEndpoint.objects.exists()
 
 

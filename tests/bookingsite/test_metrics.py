@@ -22,7 +22,7 @@ from bookings.operations import sweep
 from bookings.people import account_letters
 from bookingsite import __version__
 from bookingsite import metrics as http_metrics
-from tests.bookingsite.test_private_answers import addresses
+from tests.bookingsite.test_private_answers import paths
 from tests.calls import CUSTOMER, book, let_hold_end
 from tests.conftest import night
 
@@ -274,7 +274,7 @@ def test_says_which_version_runs(client: Client) -> None:
         ("POST", "/api/health", "api/health"),
     ],
 )
-def test_counts_a_request_by_its_route_never_by_its_address(
+def test_counts_a_request_by_its_route_never_by_its_path(
     client: Client, method: str, path: str, label: str
 ) -> None:
     before = scrape(client)
@@ -295,20 +295,20 @@ def test_counts_a_request_by_its_route_never_by_its_address(
     } == {requests, "bookingsite_http_requests_total method=GET route=metrics status=200"}
 
 
-def test_keeps_few_series_whatever_a_stranger_sends_to_every_address(database: None) -> None:
+def test_keeps_few_series_whatever_a_stranger_sends_to_every_path(database: None) -> None:
     # All of them take a minute, and each adds as much as the others.
-    walked = list(addresses())[::8]
+    walked = list(paths())[::8]
     # Every visitor knows the secret of its forms, so requests with it and without it count.
     knows_secret, guesses = Client(), Client(enforce_csrf_checks=True)
     http_metrics.requests.clear()
     http_metrics.request_duration.clear()
 
-    for address in walked:
+    for path in walked:
         for method in SENT_METHODS:
-            knows_secret.generic(method, address)
+            knows_secret.generic(method, path)
         for method in ("GET", "POST", "PUT"):
-            knows_secret.generic(method, address, headers={"Host": "elsewhere.example"})
-        guesses.post(address)
+            knows_secret.generic(method, path, headers={"Host": "elsewhere.example"})
+        guesses.post(path)
 
     counted = [name for name in scrape(knows_secret) if name.startswith("bookingsite_http_")]
     routes = {re.findall(r" route=(\S*)", name)[0] for name in counted}
@@ -359,11 +359,11 @@ def test_is_not_there_for_who_comes_through_a_proxy(client: Client, header: str)
     assert client.get("/metrics", headers={header: "for=203.0.113.7"}).status_code == 404
 
 
-def test_is_served_under_the_address_of_each_process(settings: Settings) -> None:
+def test_is_served_under_the_ip_address_of_each_process(settings: Settings) -> None:
     settings.ALLOWED_HOSTS = ["bookings.example"]
-    by_address = Client(headers={"host": "10.1.2.3:8000"})
+    by_ip_address = Client(headers={"host": "10.1.2.3:8000"})
 
-    statuses = [by_address.get(path).status_code for path in ("/metrics", "/api/ready", "/")]
+    statuses = [by_ip_address.get(path).status_code for path in ("/metrics", "/api/ready", "/")]
 
     assert statuses == [200, 200, 400]
 

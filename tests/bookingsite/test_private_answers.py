@@ -22,18 +22,18 @@ pytestmark = pytest.mark.mongo
 PUBLIC = {"/api/schema"}
 
 
-def addresses(resolver: URLResolver | None = None, prefix: str = "/") -> Iterator[str]:
+def paths(resolver: URLResolver | None = None, prefix: str = "/") -> Iterator[str]:
     """Every URL of the site, with a value for each parameter."""
     for entry in (resolver or get_resolver()).url_patterns:
-        address = prefix + re.sub(r"<[^>]+>", "0" * 24, str(entry.pattern))
+        path = prefix + re.sub(r"<[^>]+>", "0" * 24, str(entry.pattern))
         if isinstance(entry, URLResolver):
-            yield from addresses(entry, address)
+            yield from paths(entry, path)
         elif isinstance(entry, URLPattern):
-            yield re.sub(r"\(\?P.*|[\^$]", "x", address)
+            yield re.sub(r"\(\?P.*|[\^$]", "x", path)
 
 
-def assert_is_not_kept(response: HttpResponse, address: str) -> None:
-    assert "no-store" in response.get("Cache-Control", ""), (address, response.status_code)
+def assert_is_not_kept(response: HttpResponse, path: str) -> None:
+    assert "no-store" in response.get("Cache-Control", ""), (path, response.status_code)
 
 
 def log_in_staff() -> Client:
@@ -45,12 +45,12 @@ def log_in_staff() -> Client:
 @pytest.mark.parametrize("who", ["a stranger", "staff"])
 def test_lets_no_answer_be_kept(database: None, who: str) -> None:
     browser = log_in_staff() if who == "staff" else Client()
-    walked = list(addresses())
+    walked = list(paths())
 
-    for address in walked:
-        for response in (browser.get(address), browser.post(address)):
-            if address not in PUBLIC or response.status_code != 200:
-                assert_is_not_kept(response, address)
+    for path in walked:
+        for response in (browser.get(path), browser.post(path)):
+            if path not in PUBLIC or response.status_code != 200:
+                assert_is_not_kept(response, path)
 
     assert {"/api/bookings", f"/manage/{'0' * 24}", "/admin/desk/guests/"} <= set(walked)
 
@@ -65,8 +65,8 @@ def test_lets_no_answer_about_a_booking_be_kept() -> None:
     export = "/admin/bookings/nightsfile/export/?hotel=demo"
 
     answers = {
-        address: client.get(address)
-        for client, address in (
+        path: client.get(path)
+        for client, path in (
             (browser, booking_path(booking)),
             (browser, f"{booking_path(booking)}/stay.ics"),
             (browser, "/bookings"),
@@ -86,8 +86,8 @@ def test_lets_no_answer_about_a_booking_be_kept() -> None:
         200,
         200,
     ]
-    for address, answer in answers.items():
-        assert_is_not_kept(answer, address)
+    for path, answer in answers.items():
+        assert_is_not_kept(answer, path)
 
 
 def test_lets_no_answer_of_the_api_be_kept() -> None:
@@ -95,9 +95,9 @@ def test_lets_no_answer_of_the_api_be_kept() -> None:
     partner = Client(headers={"Authorization": f"Bearer {token}"})
     wish = {"resourceId": "room_A", "date": night(), "hold": True}
 
-    def post(address: str, body: object = None, key: str = "key") -> HttpResponse:
+    def post(path: str, body: object = None, key: str = "key") -> HttpResponse:
         return partner.post(
-            address, body or {}, content_type="application/json", headers={"Idempotency-Key": key}
+            path, body or {}, content_type="application/json", headers={"Idempotency-Key": key}
         )
 
     made = post("/api/bookings", wish)

@@ -163,7 +163,7 @@ def test_goes_nowhere_inside(receiver: Receiver, settings: Any) -> None:
     for host in ("127.0.0.1", "localhost", "2130706433", "0x7f.1", "0177.0.0.1", "0"):
         answer = send(f"http://{host}:{receiver.port}/")
         assert answer.status == 0
-        assert "not a public address" in answer.problem
+        assert "not a public IP address" in answer.problem
     assert not receiver.received
 
 
@@ -182,7 +182,7 @@ def test_goes_to_the_address_that_was_looked_at(receiver: Receiver, settings: An
     # nothing.
     assert asked == ["localhost"] * 2
     assert (first.status, second.status) == (0, 0)
-    assert "not a public address" in second.problem
+    assert "not a public IP address" in second.problem
     assert not receiver.received
 
 
@@ -201,7 +201,7 @@ def test_goes_nowhere_if_one_answer_of_several_is_inside(
 
     answer = send(f"http://partner.example:{receiver.port}/", resolve=lambda *_: found)
 
-    assert "not a public address" in answer.problem
+    assert "not a public IP address" in answer.problem
     assert not receiver.received
 
 

@@ -603,7 +603,7 @@ def test_takes_one_that_starts_again_for_no_lost_one(own_set: Set, monkeypatch: 
     [
         ("127.0.0.1:1", "it refuses connections"),
         ("[::1]:1", "it refuses connections"),
-        ("nowhere.invalid:27017", "its name has no address"),
+        ("nowhere.invalid:27017", "its name has no IP address"),
     ],
 )
 def test_knows_what_is_gone_by_its_address(name: str, why: str) -> None:

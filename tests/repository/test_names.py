@@ -1,4 +1,4 @@
-"""One word means one thing: no two classes of the site have the same name."""
+"""One word means one thing: no two classes have the same name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import defaultdict
 
 from tests.servers import ROOT
 
-PACKAGES = ("bookings", "bookingsite", "idempotency", "locks")
+PACKAGES = ("bookings", "bookingsite", "idempotency", "locks", "local", "bench")
 
 # Django finds these by name, one in each module.
 FOUND_BY_NAME = {"Command", "Migration"}

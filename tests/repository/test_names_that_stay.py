@@ -69,7 +69,7 @@ def test_opens_the_link_of_a_letter(purpose: str) -> None:
 
 
 def test_goes_on_with_a_run_of_how_it_works() -> None:
-    run = how_it_works.Run(name="demo-1", room="room_A", night="2030-01-01")
+    run = how_it_works.LiveRun(name="demo-1", room="room_A", night="2030-01-01")
     token = signing.dumps(dataclasses.asdict(run), salt="bookings.web.lesson")
 
     assert how_it_works._read_run(token, max_age_s=60) == run
@@ -263,7 +263,7 @@ def test_counts_by_the_names_that_other_releases_count_by(settings: Settings) ->
     request = RequestFactory().post("/", REMOTE_ADDR="192.0.2.1")
     known = RequestFactory().post("/", REMOTE_ADDR="192.0.2.1")
     known.COOKIES["known"] = signed_cookie("known", f"{ADA}:b", salt="bookings.web.limits")
-    run = how_it_works.Run(name="demo-1", room="room_A", night="2030-01-01")
+    run = how_it_works.LiveRun(name="demo-1", room="room_A", night="2030-01-01")
     partner = ApiClient.objects.create(name="partner")
     token = tokens.issue_token(partner.pk)
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from bookings.news.webhooks import addresses
-from bookings.news.webhooks.addresses import Resolver, Target, UrlRefused
+from bookings.news.webhooks import receiver_urls
+from bookings.news.webhooks.receiver_urls import Resolver, UrlParts, UrlRefused
 
 # From resolving the name to reading the status, whatever the receiver does.
 TIMEOUT_S = 10.0
@@ -63,11 +63,11 @@ def post(
     began_s = time.monotonic()
     try:
         status, text = _exchange(
-            addresses.read_url(url),
+            receiver_urls.read_url(url),
             body,
             headers,
             deadline_s=began_s + TIMEOUT_S,
-            resolve=resolve or addresses.resolve,
+            resolve=resolve or receiver_urls.resolve,
         )
     except UrlRefused as refusal:
         status, text = 0, str(refusal)
@@ -83,26 +83,26 @@ def post(
 
 
 def _exchange(
-    target: Target,
+    parts: UrlParts,
     body: bytes,
     headers: dict[str, str],
     *,
     deadline_s: float,
     resolve: Resolver,
 ) -> tuple[int, str]:
-    found = resolve(target.host, target.port, deadline_s - time.monotonic())
-    addresses.check_ip_addresses(found)
-    with _connect(target, found, deadline_s) as sock:
-        exchange = http.client.HTTPConnection(target.host, target.port)
+    found = resolve(parts.host, parts.port, deadline_s - time.monotonic())
+    receiver_urls.check_ip_addresses(found)
+    with _connect(parts, found, deadline_s) as sock:
+        exchange = http.client.HTTPConnection(parts.host, parts.port)
         exchange.auto_open = 0
         bounded = _Bounded(sock, deadline_s)
         exchange.sock = bounded
         exchange.request(
             "POST",
-            target.path,
+            parts.path,
             body,
             {
-                "Host": target.netloc,
+                "Host": parts.netloc,
                 "Content-Type": "application/json",
                 "Connection": "close",
                 **headers,
@@ -117,25 +117,25 @@ def _exchange(
         return response.status, _beginning(response)
 
 
-def _connect(target: Target, found: list[str], deadline_s: float) -> socket.socket:
+def _connect(parts: UrlParts, found: list[str], deadline_s: float) -> socket.socket:
     """A connection to the first IP address that accepts one; raises the last error if none does."""
-    error: OSError = OSError("no address")
-    for address in dict.fromkeys(found):
+    error: OSError = OSError("no IP address")
+    for ip_address in dict.fromkeys(found):
         try:
             sock = socket.create_connection(
-                (address, target.port), min(CONNECT_TIMEOUT_S, _left_s(deadline_s))
+                (ip_address, parts.port), min(CONNECT_TIMEOUT_S, _left_s(deadline_s))
             )
             break
         except OSError as refused:
             error = refused
     else:
         raise error
-    if not target.is_tls:
+    if not parts.is_tls:
         return sock
     try:
         sock.settimeout(_left_s(deadline_s))
         # The certificate must be for the name, although the connection is to an IP address.
-        return _tls().wrap_socket(sock, server_hostname=target.host)
+        return _tls().wrap_socket(sock, server_hostname=parts.host)
     except BaseException:
         sock.close()
         raise

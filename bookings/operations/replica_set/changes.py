@@ -239,13 +239,13 @@ def _why_gone(name: str) -> str | None:
     A member that does not answer may be frozen, cut off or failing at TLS. It may have acknowledged
     bookings a moment ago.
     """
-    [address] = split_hosts(name)
+    [host_and_port] = split_hosts(name)
     try:
-        socket.create_connection(address, ANSWER_TIMEOUT_S, all_errors=True).close()
+        socket.create_connection(host_and_port, ANSWER_TIMEOUT_S, all_errors=True).close()
     except socket.gaierror as error:
         if error.errno in (socket.EAI_NONAME, socket.EAI_NODATA):
-            return "its name has no address"
-    # The group has an error for each address of the name.
+            return "its name has no IP address"
+    # The group has an error for each IP address of the name.
     except ExceptionGroup as errors:
         if all(isinstance(error, ConnectionRefusedError) for error in errors.exceptions):
             return "it refuses connections"

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from bookings.news.webhooks import addresses
-from bookings.news.webhooks.addresses import UrlRefused, read_url
+from bookings.news.webhooks import receiver_urls
+from bookings.news.webhooks.receiver_urls import UrlRefused, read_url
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ from bookings.news.webhooks.addresses import UrlRefused, read_url
     ],
 )  # fmt: skip
 def test_takes_no_address_for_the_world_that_is_inside(inside: str) -> None:
-    assert not addresses.is_outside(ipaddress.ip_address(inside))
+    assert not receiver_urls.is_outside(ipaddress.ip_address(inside))
 
 
 @pytest.mark.parametrize(
@@ -40,23 +40,23 @@ def test_takes_no_address_for_the_world_that_is_inside(inside: str) -> None:
      "2606:4700:4700::1111", "2a00:1450:4001:82a::200e", "64:ff9b::808:808"],
 )  # fmt: skip
 def test_takes_the_rest_for_the_world(outside: str) -> None:
-    assert addresses.is_outside(ipaddress.ip_address(outside))
+    assert receiver_urls.is_outside(ipaddress.ip_address(outside))
 
 
 @pytest.mark.parametrize(
     "found", [["8.8.8.8", "10.0.0.1"], ["10.0.0.1", "8.8.8.8"], ["8.8.8.8", "::1"]]
 )
 def test_refuses_a_name_that_leads_inside_as_well(found: list[str]) -> None:
-    addresses.check_ip_addresses(["8.8.8.8", "2606:4700::1"])
+    receiver_urls.check_ip_addresses(["8.8.8.8", "2606:4700::1"])
 
     with pytest.raises(UrlRefused, match="leads to"):
-        addresses.check_ip_addresses(found)
+        receiver_urls.check_ip_addresses(found)
 
 
 def test_lets_the_setting_allow_what_is_inside(settings: Any) -> None:
     settings.WEBHOOK_PRIVATE_ADDRESSES = True
 
-    addresses.check_ip_addresses(["127.0.0.1", "fd00::1"])
+    receiver_urls.check_ip_addresses(["127.0.0.1", "fd00::1"])
 
 
 @pytest.mark.parametrize(
@@ -64,10 +64,10 @@ def test_lets_the_setting_allow_what_is_inside(settings: Any) -> None:
     ["2130706433", "0x7f000001", "017700000001", "0177.0.0.1", "0x7f.1", "127.1", "127.0.1", "0"],
 )
 def test_sees_what_a_number_means_however_it_is_spelled(spelled: str) -> None:
-    found = addresses.resolve(read_url(f"https://{spelled}/").host, 443, 5)
+    found = receiver_urls.resolve(read_url(f"https://{spelled}/").host, 443, 5)
 
     with pytest.raises(UrlRefused):
-        addresses.check_ip_addresses(found)
+        receiver_urls.check_ip_addresses(found)
 
 
 @pytest.mark.parametrize(
@@ -83,10 +83,10 @@ def test_sees_what_a_number_means_however_it_is_spelled(spelled: str) -> None:
 def test_sees_that_a_host_is_inside_without_resolving_it(
     monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
-    monkeypatch.setattr(addresses, "resolve", None)
+    monkeypatch.setattr(receiver_urls, "resolve", None)
 
-    with pytest.raises(UrlRefused, match="not a public address"):
-        addresses.check_unresolved(f"https://{host}/hooks")
+    with pytest.raises(UrlRefused, match="not a public IP address"):
+        receiver_urls.check_unresolved(f"https://{host}/hooks")
 
 
 @pytest.mark.parametrize(
@@ -94,14 +94,14 @@ def test_sees_that_a_host_is_inside_without_resolving_it(
     ["8.8.8.8", "134744072", "[2606:4700::1]", "partner.example", "localhost.example", "999.1.1.1"],
 )
 def test_leaves_names_to_each_try(host: str) -> None:
-    addresses.check_unresolved(f"https://{host}/hooks")
+    receiver_urls.check_unresolved(f"https://{host}/hooks")
 
 
 def test_lets_the_setting_allow_a_host_that_is_inside(settings: Any) -> None:
     settings.WEBHOOK_PRIVATE_ADDRESSES = True
 
     for host in ("127.0.0.1", "[::1]", "localhost"):
-        addresses.check_unresolved(f"http://{host}/")
+        receiver_urls.check_unresolved(f"http://{host}/")
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_waits_for_a_name_no_longer_than_it_may(monkeypatch: pytest.MonkeyPatch)
 
     began_s = time.monotonic()
     with pytest.raises(TimeoutError):
-        addresses.resolve("partner.example", 443, 0.1)
+        receiver_urls.resolve("partner.example", 443, 0.1)
 
     assert time.monotonic() - began_s < 2
     silent.set()

@@ -2,7 +2,7 @@
 
 Otherwise a partner could name a URL that has the worker ask its neighbours: MongoDB, a router, a
 cloud's metadata. Every try resolves the host and connects to the very IP address that was checked,
-so a name that resolves to another address a moment later changes nothing.
+so a name that resolves to another IP address a moment later changes nothing.
 """
 
 import ipaddress
@@ -25,7 +25,7 @@ _LABEL = "[A-Za-z0-9_-]{1,63}"
 _NETLOC = re.compile(rf"({_LABEL}(\.{_LABEL})*\.?|\[[0-9A-Fa-f:.]+\])(:[0-9]*)?")
 _MAX_HOST = 253  # the most that the name service can carry (RFC 1035, 2.3.4)
 
-# Special addresses in the registries that `is_global` misses in some of the versions of Python
+# Special IP addresses in the registries that `is_global` misses in some of the versions of Python
 # that this runs on. https://www.iana.org/assignments/iana-ipv4-special-registry and
 # https://www.iana.org/assignments/iana-ipv6-special-registry
 _INSIDE = [
@@ -33,7 +33,7 @@ _INSIDE = [
     for network in (
         "192.0.0.0/24",
         "192.88.99.0/24",
-        # The host of a virtual machine in Azure, which looks like a public address.
+        # The host of a virtual machine in Azure, which looks like a public IP address.
         # https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16
         "168.63.129.16/32",
         # Teredo and others; 6to4, which carries any IPv4 address; documentation.
@@ -53,7 +53,7 @@ class UrlRefused(Exception):
 
 
 @dataclass(frozen=True)
-class Target:
+class UrlParts:
     """A URL taken apart. `netloc` goes into the Host header, and `path` includes the query."""
 
     is_tls: bool
@@ -63,7 +63,7 @@ class Target:
     path: str
 
 
-def read_url(url: str) -> Target:
+def read_url(url: str) -> UrlParts:
     """Takes the URL apart without resolving its host. Raises UrlRefused."""
     if len(url) > MAX_URL:
         raise UrlRefused(f"The URL has more than {MAX_URL} characters.")
@@ -90,7 +90,7 @@ def read_url(url: str) -> Target:
         raise UrlRefused("This is not a URL.")
     is_tls = parts.scheme == "https"
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Target(is_tls, host, port or (443 if is_tls else 80), parts.netloc, path)
+    return UrlParts(is_tls, host, port or (443 if is_tls else 80), parts.netloc, path)
 
 
 def check_unresolved(url: str) -> None:
@@ -135,29 +135,29 @@ def resolve(host: str, port: int, timeout_s: float) -> list[str]:
     return found
 
 
-def check_ip_addresses(addresses: list[str]) -> None:
+def check_ip_addresses(found: list[str]) -> None:
     """Raises UrlRefused unless all may be reached: the connection could go to any of them."""
     if settings.WEBHOOK_PRIVATE_ADDRESSES:
         return
-    for text in addresses:
+    for text in found:
         if not is_outside(ipaddress.ip_address(text)):
-            raise UrlRefused(f"The URL leads to {text}, which is not a public address.")
+            raise UrlRefused(f"The URL leads to {text}, which is not a public IP address.")
 
 
-def is_outside(address: IpAddress) -> bool:
+def is_outside(ip_address: IpAddress) -> bool:
     """Whether this is a public IP address of one host, which anyone can reach."""
-    if isinstance(address, ipaddress.IPv6Address):
-        if address in _TRANSLATED:
-            return is_outside(ipaddress.IPv4Address(address.packed[-4:]))
-        # This excludes addresses of this link or site, and all others that carry an IPv4 address.
-        if address not in _WORLD:
+    if isinstance(ip_address, ipaddress.IPv6Address):
+        if ip_address in _TRANSLATED:
+            return is_outside(ipaddress.IPv4Address(ip_address.packed[-4:]))
+        # This excludes those of this link or site, and all others that carry an IPv4 address.
+        if ip_address not in _WORLD:
             return False
     return (
-        address.is_global
-        and not address.is_multicast
-        and not address.is_unspecified
-        and not address.is_reserved
-        and not any(address in network for network in _INSIDE)
+        ip_address.is_global
+        and not ip_address.is_multicast
+        and not ip_address.is_unspecified
+        and not ip_address.is_reserved
+        and not any(ip_address in network for network in _INSIDE)
     )
 
 
