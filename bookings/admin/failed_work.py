@@ -1,4 +1,4 @@
-"""Work that failed. Staff read the list and delete an entry once they have dealt with it."""
+"""Work that failed. Staff read the list and delete a line once they have dealt with it."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ class QueueFilter(admin.SimpleListFilter):
 
 @admin.register(FailedWork)
 class FailedWorkAdmin(admin.ModelAdmin):
-    """Entries are read-only. Deleting one makes workers try its news or hold again."""
+    """Lines are read-only. Deleting one makes workers try its news or hold again."""
 
     list_display = ("label", "queue", "error", "place", "tries", "state", "failed_at")
     list_display_links = None

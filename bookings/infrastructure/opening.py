@@ -1,7 +1,7 @@
-"""The first thing that a request asks Redis: what several layers want to know, in one round trip.
+"""The first round trip of a request to Redis, which several layers share.
 
-Each layer adds its commands and says what their results mean. `send` asks; a claim on a key takes
-the commands along with its own (`idempotency.claims.Company`).
+Each layer adds its commands and a function that gets their results. A view sends them with `send`,
+or hands them to a claim on a key, which sends them with its own (`idempotency.claims.Company`).
 """
 
 from collections.abc import Callable, Sequence
@@ -23,11 +23,11 @@ class _Part:
 
 
 class Opening:
-    """Commands of several layers that are sent together, once."""
+    """Commands of several layers, sent together and only once."""
 
     def __init__(self) -> None:
         self._parts: list[_Part] = []
-        # What a layer raised, so that a claim can tell it from its own exceptions.
+        # The exception of a layer, so that a claim can tell it from its own.
         self.raised: Exception | None = None
 
     def add(
@@ -36,12 +36,13 @@ class Opening:
         answered: Callable[[Sequence[Any]], None],
         failed: Callable[[], None],
     ) -> None:
-        """Adds commands. `answered` gets their results; `failed` is called if Redis is away or
-        refuses one of them. Both may raise a Refusal, which `send` or the claim raises."""
+        """Adds commands. `answered` gets their results. If Redis does not answer or refuses one of
+        them, `failed` is called instead. Both may raise a Refusal; `send` or the claim passes it
+        on."""
         self._parts.append(_Part(commands, answered, failed))
 
     def send(self) -> None:
-        """Asks now, unless a claim has asked already."""
+        """Sends the commands now, unless a claim has sent them already."""
         if not self._parts:
             return
         try:
@@ -56,13 +57,13 @@ class Opening:
     # --- As the company of a claim ----------------------------------------------------------
 
     def queue(self, pipeline: Pipeline) -> None:
-        """Adds all commands to a batch that someone else sends."""
+        """Adds all commands to a batch that the claim sends."""
         for part in self._parts:
             for command in part.commands:
                 pipeline.execute_command(*command)
 
     def answered(self, results: Sequence[Any]) -> None:
-        """Gives each layer its results. If layers raise, the first exception is raised."""
+        """Gives each layer its results. Raises the first exception of a layer."""
         calls, first = [], 0
         for part in self._parts:
             own = results[first : first + len(part.commands)]
@@ -72,11 +73,11 @@ class Opening:
         self._call(calls)
 
     def failed(self) -> None:
-        """Tells each layer that Redis does not answer."""
+        """Tells each layer that Redis did not answer."""
         self._call([part.failed for part in self._parts])
 
     def _call(self, calls: Sequence[Callable[[], None]]) -> None:
-        """Every layer is told, even if one before it raises."""
+        """Calls every layer, even if an earlier one raises. Then raises the first exception."""
         self._parts = []
         for call in calls:
             try:

@@ -1,13 +1,13 @@
-"""What this process read from MongoDB a moment ago, so that not every request reads it again.
+"""Keeps what this process has just read from MongoDB, so that not every request reads it again.
 
-An entry is used for two seconds at most. A process that changes something calls `announce_change`:
-that drops its own entries at once, and gives `generation` in Redis another value. Each request of
-the API asks for that value in the same round trip as its limits and its claim (`opening.py`). If it
-is not the one that this process knows, all entries are dropped before the answer is made. So a
-change counts everywhere at once while Redis answers, and within two seconds when it does not.
+An entry lives for two seconds at most. A process that changes something calls `announce_change`,
+which drops the process's own entries and gives `generation` in Redis a new value. Each request of
+the API reads that value in the same round trip as its limits and its claim (`opening.py`). If the
+process does not know the value, it drops all its entries before it answers. So a change counts
+everywhere at once while Redis answers, and within two seconds while it does not.
 
-The value can only shorten the life of an entry. It is random and not a number that rises, since a
-Redis that lost its memory would count the same numbers again.
+The value can only shorten the life of an entry. It is random. A counter would not do: a Redis that
+lost its data would give the same numbers again.
 """
 
 import logging
@@ -56,12 +56,12 @@ class _Entry(Generic[Value]):
 
     @property
     def is_recent(self) -> bool:
-        # The monotonic clock: no one sets it, and the limit is a length of time.
+        # By the monotonic clock, since no one can set it.
         return time.monotonic() - self.read_at_s < MAX_AGE_S
 
 
 class RecentReads(Generic[Key, Value]):
-    """The results of one function that reads from MongoDB, by its argument.
+    """The recent results of `read`, a function that reads from MongoDB, by its argument.
 
     `read` returns None for what does not exist; that is not kept, so strangers cannot fill the
     memory. The entry used longest ago makes room. `also_for` names further arguments for which
@@ -82,12 +82,12 @@ class RecentReads(Generic[Key, Value]):
         self._also_for = also_for
         self._entries: OrderedDict[Key, _Entry[Value]] = OrderedDict()
         self._mutex = threading.Lock()
-        # One thread reads, and the others then find what it read.
+        # One thread reads; the others wait, and find what it read.
         self._reading = threading.Lock()
         _all.append(self)
 
     def peek(self, key: Key) -> Value | None:
-        """The value, if it was read a moment ago; asks no one."""
+        """The value if it is kept and recent, else None. Never reads from MongoDB."""
         with self._mutex:
             entry = self._entries.get(key)
             if entry is None or not entry.is_recent:
@@ -97,7 +97,7 @@ class RecentReads(Generic[Key, Value]):
         return entry.value
 
     def get(self, key: Key) -> Value | None:
-        """The value as it was at most MAX_AGE_S ago; None if there is none."""
+        """The value as it was at most MAX_AGE_S ago; None if it did not exist."""
         if (value := self.peek(key)) is not None:
             return value
         with self._reading:
@@ -106,12 +106,12 @@ class RecentReads(Generic[Key, Value]):
             return self.read_now(key)
 
     def read_now(self, key: Key) -> Value | None:
-        """Reads the value now, and keeps it for later requests."""
+        """Reads the value from MongoDB, and keeps it for later requests."""
         began_at_s, change = time.monotonic(), _last_change
         value = self._read(key)
         metrics.recent_reads.labels(self._name, "miss").inc()
         with self._mutex:
-            # If something changed while we read, we may have read what was before.
+            # If something changed while we read, the value may be from before the change.
             if value is not None and change is _last_change:
                 entry = _Entry(value, began_at_s)
                 for each in (key, *(self._also_for(value) if self._also_for else ())):
@@ -121,22 +121,22 @@ class RecentReads(Generic[Key, Value]):
         return value
 
     def drop(self) -> None:
-        """Forgets every entry."""
+        """Drops every entry."""
         with self._mutex:
             self._entries.clear()
 
 
 _all: list[RecentReads] = []
 
-# Another object for each change that this process knows of.
+# A new object for each change that this process hears of.
 _last_change = object()
 _known_generation: bytes | None = None
 
 
 def announce_change() -> None:
-    """Has every process read again. Call it once the change is durable.
+    """Makes every process read again. Call it once the change is durable.
 
-    A process that dies before it calls this leaves the others what they read for MAX_AGE_S.
+    If a process dies before this call, the others use their old entries for up to MAX_AGE_S.
     """
     _drop_all()
     try:
@@ -181,7 +181,7 @@ def _note_generation(generation: bytes | None) -> None:
     if generation == _known_generation:
         return
     _drop_all()
-    # Afterwards, or another thread could use an old entry and believe that it is new.
+    # Only after the drop: otherwise another thread could take an old entry for a new one.
     _known_generation = generation
 
 
