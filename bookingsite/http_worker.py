@@ -47,6 +47,9 @@ MAX_FRAMING_BYTES = 8 * 1024
 
 READ_BYTES = 16 * 1024
 
+# Longer than another process needs to wake up.
+ACCEPT_PAUSE_S = 0.0005
+
 # How often the loop looks for late clients.
 LOOK_INTERVAL_S = 0.5
 
@@ -86,6 +89,15 @@ class Worker(ThreadWorker):
         if cfg.is_ssl:
             sys.exit("Take --certfile and --keyfile away: a proxy in front of the site ends TLS.")
         super().check_config(cfg, log)
+
+    def accept(self, listener: Any) -> None:
+        """Accepts a connection, and leaves the next one to the other processes for a moment.
+
+        All processes wait on one socket. The one that is awake would accept a whole crowd by
+        itself, and serve it with one processor while the others sleep.
+        """
+        super().accept(listener)
+        time.sleep(ACCEPT_PAUSE_S)
 
     def enqueue_req(self, conn: TConn) -> None:
         """Has a thread serve the connection's request if it is complete, or else waits for it.

@@ -202,6 +202,11 @@ class MeasuredSite:
             session=json.loads(filled)["session"],
         )
 
+    def workers(self) -> list[int]:
+        """The ids of the processes that answer."""
+        children = Path(f"/proc/{self._web.pid}/task").glob("*/children")
+        return [int(pid) for each in children for pid in each.read_text().split()]
+
     def log(self) -> str:
         """The end of what the web server has written."""
         return self._web.log_path.read_text()[-3000:]
