@@ -101,6 +101,29 @@ def booking_indexes() -> list[IndexModel]:
         _unique([("reference", ASCENDING)], name="one_booking_per_reference"),
         # For a caller's own list of bookings, newest first.
         IndexModel([("owner", ASCENDING), ("_id", DESCENDING)], name="bookings_of_an_owner"),
+        # For the same list with a filter: by guest, by room, by night, by status. A partner has
+        # tens of thousands of bookings, and each of these finds a few dozen.
+        IndexModel(
+            [("owner", ASCENDING), ("user_id", ASCENDING), ("_id", DESCENDING)],
+            name="bookings_of_an_owner_by_user",
+        ),
+        IndexModel(
+            [("owner", ASCENDING), ("rooms.room", ASCENDING), ("_id", DESCENDING)],
+            name="bookings_of_an_owner_by_room",
+        ),
+        IndexModel(
+            [("owner", ASCENDING), ("slots", ASCENDING)], name="bookings_of_an_owner_by_slot"
+        ),
+        IndexModel(
+            [("owner", ASCENDING), ("status", ASCENDING), ("_id", DESCENDING)],
+            name="bookings_of_an_owner_by_status",
+        ),
+        # A no-show's nights that were given back are no slots of the booking any longer.
+        IndexModel(
+            [("owner", ASCENDING), ("check_out", ASCENDING)],
+            name="released_nights_of_an_owner",
+            partialFilterExpression={"released_from": {"$gt": ""}},
+        ),
         # For the sweep over dead holds. Confirmed bookings are not in it.
         IndexModel(
             [("status", ASCENDING), ("expires_at", ASCENDING)],

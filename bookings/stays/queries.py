@@ -22,6 +22,7 @@ from bookings.domain.booking import (
     STAY,
     Booking,
     from_document,
+    slot_of,
 )
 from bookings.domain.stay_request import MAX_NIGHTS
 from bookings.indexes import guests_with_address
@@ -68,16 +69,56 @@ def list_bookings(
         condition["user_id"] = user_id
     if room is not None:
         condition["rooms.room"] = room
+    if status is not None:
+        condition.update(_status_condition(status))
+    if night is not None and user_id is None:
+        return _list_of_night(condition, night, room, limit)
     if night is not None:
         condition["check_in"] = {"$lte": night.isoformat()}
         condition["check_out"] = {"$gt": night.isoformat()}
-    if status is not None:
-        condition.update(_status_condition(status))
     # The hint is needed: with a cursor on the id, and few matches among the owner's bookings, the
-    # planner may scan all bookings by id.
-    index = "holds_of_an_owner" if status == PENDING else "bookings_of_an_owner"
+    # planner may scan all bookings by id. A guest has fewer bookings than a room.
+    index = (
+        "bookings_of_an_owner_by_user"
+        if user_id is not None
+        else "bookings_of_an_owner_by_room"
+        if room is not None
+        else "bookings_of_an_owner_by_status"
+        if status is not None
+        else "bookings_of_an_owner"
+    )
     documents = collection("bookings").find(condition, hint=index).sort("_id", -1).limit(limit)
     return [from_document(document) for document in documents]
+
+
+def _list_of_night(
+    condition: dict[str, Any], night: date, room: str | None, limit: int
+) -> list[Booking]:
+    """The bookings that meet the condition and have this night, newest first.
+
+    A night has at most as many bookings as the owner's hotels have rooms, and those that were
+    cancelled, so MongoDB may sort them.
+    """
+    day = night.isoformat()
+    in_any_room = {"$elemMatch": {"$gte": f"{day}|", "$lt": f"{day}}}"}}
+    has_slot = {"slots": in_any_room if room is None else slot_of(night, room)}
+    was_released = {
+        "released_from": {"$gt": "", "$lte": day},
+        "check_in": {"$lte": day},
+        "check_out": {"$gt": day},
+    }
+    bookings = collection("bookings")
+    # Two questions, since no index serves both, and no-shows are few.
+    found = [
+        *bookings.find(condition | has_slot, hint="bookings_of_an_owner_by_slot")
+        .sort("_id", -1)
+        .limit(limit),
+        *bookings.find(condition | was_released, hint="released_nights_of_an_owner")
+        .sort("_id", -1)
+        .limit(limit),
+    ]
+    newest_first = sorted(found, key=lambda document: document["_id"], reverse=True)
+    return [from_document(document) for document in newest_first[:limit]]
 
 
 def list_guest_bookings(address: str, *, from_day: date, limit: int) -> list[Booking]:

@@ -65,6 +65,14 @@ OWNER = "user:1000"
 BY_INDEX = {"IXSCAN", "IDHACK", "COUNT_SCAN", "DISTINCT_SCAN", "EXPRESS_IXSCAN", "EXPRESS_IDHACK"}
 HAVE_A_PLAN = {"find", "aggregate", "count", "distinct", "update", "delete", "findAndModify"}
 
+# No guest, room or night of the partner has more bookings than this.
+MOST_OF_ONE = 300
+FILTERS = [
+    chosen
+    for number in range(4)
+    for chosen in itertools.combinations(("user_id", "room", "night"), number)
+]
+
 # Fields of the session, not of the question.
 OF_THE_SESSION = {
     "lsid", "txnNumber", "startTransaction", "autocommit", "readConcern", "writeConcern",
@@ -468,6 +476,29 @@ def test_lists_bookings_by_any_filters(explain: Explain) -> None:
         )
 
         check(plans, spare=len(whole))
+
+
+@pytest.mark.parametrize("before", [False, True])
+@pytest.mark.parametrize("status", [None, *STATUSES])
+@pytest.mark.parametrize("others", FILTERS)
+def test_reads_little_of_a_partners_many_bookings(
+    explain: Explain, others: tuple[str, ...], status: str | None, before: bool
+) -> None:
+    """A few times what is returned, or what one guest, room and night have."""
+    guest, room, cursor = one_of(str(BIG))
+    chosen = {"user_id": guest, "room": room, "night": day(30)}
+
+    plans = explain(
+        lambda: queries.list_bookings(
+            owners=[str(BIG)],
+            status=status,
+            before=cursor if before else None,
+            limit=21,
+            **{name: chosen[name] for name in others},  # type: ignore[arg-type]
+        )
+    )
+
+    check(plans, spare=MOST_OF_ONE)
 
 
 def test_lists_a_partners_newest_bookings(explain: Explain) -> None:
