@@ -3,24 +3,11 @@
 from csp.decorators import csp_update
 from django.contrib import admin
 from django.urls import include, path
-from django.views.decorators.cache import cache_page
 from django.views.generic import RedirectView
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
-from rest_framework.request import Request
+from drf_spectacular.views import SpectacularSwaggerSplitView
 
 from bookings.web import limits, visitors
-from bookingsite import health, metrics
-
-# Built once per process and hour: it changes only with a deployment, and anyone may ask for it.
-SCHEMA_TTL_S = 3600
-
-
-class Schema(SpectacularAPIView):
-    """Ignores the version in the query: there is only one, and the text must not reach a header."""
-
-    def _get_version_parameter(self, request: Request) -> None:
-        return None
-
+from bookingsite import health, metrics, openapi
 
 # Our copy keeps its script in a file. Swagger's style sheet draws its arrows from data: URLs.
 docs = csp_update({"img-src": ["data:"]})(SpectacularSwaggerSplitView.as_view(url_name="schema"))
@@ -31,7 +18,7 @@ urlpatterns = [
     path("api/health-mongo", health.MongoHealth.as_view()),
     path("api/ready", health.Ready.as_view()),
     path("metrics", metrics.metrics),
-    path("api/schema", cache_page(SCHEMA_TTL_S, cache="process")(Schema.as_view()), name="schema"),
+    path("api/schema", openapi.Description.as_view(), name="schema"),
     path("api/docs", docs, name="docs"),
     # The `type` of every problem points here.
     path("api/docs/", RedirectView.as_view(pattern_name="docs")),
