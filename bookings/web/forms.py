@@ -88,8 +88,14 @@ class SearchForm(forms.Form):
     guests = CountField(label=_("Guests per room"), most=MAX_GUESTS)
     rooms = CountField(label=_("Rooms"), most=MAX_ROOMS)
 
-    def __init__(self, data: Any, *, hotels: list[HotelFacts]) -> None:
-        super().__init__(data)
+    def __init__(
+        self,
+        data: Any,
+        *,
+        hotels: list[HotelFacts],
+        initial: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(data, initial=initial)
         choices = self.fields["hotel"]
         assert isinstance(choices, forms.ChoiceField)
         choices.choices = [(hotel.id, hotel.name) for hotel in hotels]

@@ -63,9 +63,12 @@ def home(request: HttpRequest) -> HttpResponse:
 @never_cache
 @require_safe
 def stays(request: HttpRequest) -> HttpResponse:
-    """Shows every category of a hotel for a stay: its price, or why not and the nearest dates."""
+    """Shows every category of a hotel for a stay: its price, or why not and the nearest dates.
+
+    Without a search in the URL it shows the empty form.
+    """
     hotels = inventory.list_hotels()
-    form = SearchForm(_with_defaults(request), hotels=hotels)
+    form = _read_search(request, hotels)
     context: dict[str, Any] = {"form": form, "hotels": hotels, **_bounds(_first_today(hotels))}
     if form.is_valid():
         asked = form.cleaned_data
@@ -162,9 +165,12 @@ def stays_url(
     return f"{reverse('stays')}?{urlencode(query)}"
 
 
-def _with_defaults(request: HttpRequest) -> dict[str, Any]:
-    """The query, with defaults for guests and rooms."""
-    return {"guests": DEFAULT_GUESTS, "rooms": 1, **request.GET.dict()}
+def _read_search(request: HttpRequest, hotels: list[HotelFacts]) -> SearchForm:
+    """The search in the URL. If it has none, the form is empty and finds no fault."""
+    defaults = {"guests": DEFAULT_GUESTS, "rooms": 1}
+    if SearchForm.base_fields.keys().isdisjoint(request.GET):
+        return SearchForm(None, hotels=hotels, initial=defaults)
+    return SearchForm({**defaults, **request.GET.dict()}, hotels=hotels)
 
 
 def _first_today(hotels: list[HotelFacts]) -> dt.date:

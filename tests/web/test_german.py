@@ -149,7 +149,8 @@ def test_shows_no_english_word_on_any_page(settings: Any, monkeypatch: pytest.Mo
     reader.open(stays_path(night(-3), night(-1)), 400)
     reader.open(stays_path(night(900), night(901)), 400)
     reader.open(stays_path(night(5), night(4), hotel="none"), 400)
-    reader.open("/stays", 400)
+    reader.open("/stays")
+    reader.open("/stays?hotel=", 400)
     reader.open("/calendar/demo_double")
     reader.open("/calendar/demo_double?month=2020-01", 400)
 

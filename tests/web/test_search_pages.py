@@ -197,6 +197,24 @@ def test_says_what_is_wrong_with_a_search_and_keeps_it(
     assert all(kept[name] == value for name, value in query.items() if name != "hotel")
 
 
+@pytest.mark.parametrize("path", ["/stays", "/stays?from=newsletter"])
+def test_shows_the_empty_form_where_nothing_was_searched_for(browser: Client, path: str) -> None:
+    page = open_page(browser, path)
+
+    form = page.form_to("/stays")
+    assert form.fields == {
+        "hotel": "demo", "arrival": "", "departure": "", "guests": "2", "rooms": "1",
+    }  # fmt: skip
+    assert "aria-invalid" not in page.html
+    assert page.holdable == []
+
+
+def test_says_what_is_missing_from_half_a_search(browser: Client) -> None:
+    page = open_page(browser, "/stays?hotel=demo", expect=400)
+
+    assert 'aria-describedby="id_arrival_error"' in page.html
+
+
 @pytest.mark.parametrize("path", ["/", "/stays?hotel=demo", "/bookings", "/calendar/demo_double"])
 def test_never_lets_a_page_be_kept(browser: Client, path: str) -> None:
     assert "no-store" in browser.get(path).headers["Cache-Control"]
