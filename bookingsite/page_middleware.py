@@ -9,8 +9,10 @@ from typing import Any
 from django.contrib.auth.middleware import AuthenticationMiddleware as DjangoAuthentication
 from django.contrib.messages.middleware import MessageMiddleware as DjangoMessages
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessions
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http.response import HttpResponseBase
 from whitenoise.middleware import WhiteNoiseMiddleware
+from whitenoise.responders import StaticFile
 
 from bookings.api.authentication import token_of
 from bookingsite import staff
@@ -41,6 +43,14 @@ class _ForPages:
 
 class StaticFiles(_ForPages, WhiteNoiseMiddleware):
     """Serves style sheets and scripts."""
+
+    @staticmethod
+    def serve(static_file: StaticFile, request: HttpRequest) -> HttpResponseBase:
+        """Refuses other methods as views do, so that RequestMiddleware adds the same page."""
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponseNotAllowed(("GET", "HEAD"))
+        response: HttpResponseBase = WhiteNoiseMiddleware.serve(static_file, request)
+        return response
 
 
 class Sessions(_ForPages, DjangoSessions):

@@ -19,6 +19,7 @@ from bookings.infrastructure import metrics
 from bookings.infrastructure.mongodb import errors, outage
 from bookings.refusals import Refusal
 from bookings.stays import answers
+from bookings.web import visitors
 from bookings.web.messages import explain, title_of
 from idempotency import keys
 from idempotency.errors import InvalidKey
@@ -139,14 +140,28 @@ def answer_refusal(request: HttpRequest, refusal: Refusal) -> HttpResponse:
     if request.path_info.startswith("/api/"):
         return respond(refusal, request)
     template = "try_again.html" if isinstance(refusal, refusals.TryAgain) else "error.html"
+    is_for_staff = request.path_info.startswith("/admin/")
     context = {
         "title": title_of(refusal.code),
         "sentence": explain(refusal.code),
-        "is_for_staff": request.path_info.startswith("/admin/"),
-        # A button of a booking leads back to its booking.
-        "may_go_back": isinstance(refusal, refusals.MethodNotAllowed),
+        "is_for_staff": is_for_staff,
     }
+    if isinstance(refusal, refusals.MethodNotAllowed) and not is_for_staff:
+        context["own_booking"] = _booking_of_button(request)
     response = render(request, template, context, status=refusal.status)
     if refusal.retry_after_s is not None:
         response["Retry-After"] = str(refusal.retry_after_s)
     return response
+
+
+def _booking_of_button(request: HttpRequest) -> str | None:
+    """The id of the booking whose button has this URL, if the visitor can open that booking."""
+    match = request.resolver_match
+    booking_id: str | None = match.kwargs.get("booking_id") if match else None
+    try:
+        return booking_id if booking_id and visitors.has_booking(request, booking_id) else None
+    except Exception as error:
+        # The view has returned, so nothing else handles this. The page is right without the link.
+        if errors.driver_error(error) is None:
+            raise
+        return None

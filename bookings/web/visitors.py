@@ -20,7 +20,7 @@ from bookings.domain.booking import LATE_CONFIRM, Booking
 from bookings.domain.callers import Caller, caller_of_guest, caller_of_user
 from bookings.infrastructure import clock
 from bookings.people import adoption
-from bookings.refusals import NotAuthenticated
+from bookings.refusals import NotAuthenticated, NotFound
 from bookings.stays import own_bookings
 from bookings.stays.hold_limits import digest_of
 from bookings.stays.lifecycle import LONGEST_HOLD
@@ -70,6 +70,15 @@ def caller_of(request: HttpRequest) -> Caller:
         caller = caller_of_guest(secrets.token_hex(16))
         setattr(request, _NEW_GUEST, caller)
     return dataclasses.replace(caller, manages=frozenset(request.session.get(_MANAGED, ())))
+
+
+def has_booking(request: HttpRequest, booking_id: str) -> bool:
+    """Whether the visitor can open the page of this booking."""
+    try:
+        own_bookings.find_own_booking(viewer=caller_of(request), booking_id=booking_id)
+    except NotFound:
+        return False
+    return True
 
 
 def adopt_late(request: HttpRequest, found: Iterable[Booking]) -> bool:
