@@ -1,14 +1,16 @@
-"""The admin site: it limits lookups in the URLs of lists, and refuses stale forms."""
+"""The admin site: it limits lookups in URLs of lists, refuses stale forms, and titles its pages."""
 
 import json
 from typing import Any
 
+from django.apps import apps
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.db.models import Model
 from django.forms.models import model_to_dict
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.text import capfirst
 
 # The lookups that a list's filters link to. Django would accept any lookup from the URL:
 # `?name__regex=(a+)+$` keeps MongoDB busy, and with `__startswith` or `__gt` people could guess a
@@ -80,9 +82,19 @@ class RefusesStaleForms(admin.ModelAdmin):
         return salted_hmac("bookingsite.admin_site", message, algorithm="sha256").hexdigest()
 
 
+class NamesItsList(admin.ModelAdmin):
+    """A list whose title is what it lists; Django's would be *Select booking to view*."""
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        title = capfirst(self.opts.verbose_name_plural)
+        return super().changelist_view(request, {"title": title, **(extra_context or {})})
+
+
 class Site(admin.AdminSite):
-    """Makes every registered model, also Django's own and those of libraries, ask by filters and
-    refuse stale forms."""
+    """Makes every registered model, also Django's own and those of libraries, ask by filters,
+    refuse stale forms and name its list."""
 
     def register(
         self,
@@ -91,6 +103,13 @@ class Site(admin.AdminSite):
         **options: Any,
     ) -> None:
         admin_class = admin_class or admin.ModelAdmin
-        bases = (AsksByFilters, RefusesStaleForms, admin_class)
+        bases = (AsksByFilters, RefusesStaleForms, NamesItsList, admin_class)
         bounded = type(admin_class.__name__, bases, {})
         super().register(model_or_iterable, bounded, **options)
+
+    def app_index(
+        self, request: HttpRequest, app_label: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Titles the page with the application's name, without *administration* after it."""
+        title = apps.get_app_config(app_label).verbose_name
+        return super().app_index(request, app_label, {"title": title, **(extra_context or {})})

@@ -1,4 +1,4 @@
-"""Django's own applications, with the ObjectId keys that MongoDB uses."""
+"""Django's own applications, with the ObjectId keys that MongoDB uses and names for staff."""
 
 from django.contrib.admin.apps import AdminConfig as DjangoAdminConfig
 from django.contrib.admin.options import FORMFIELD_FOR_DBFIELD_DEFAULTS
@@ -12,6 +12,7 @@ OBJECT_ID = "django_mongodb_backend.fields.ObjectIdAutoField"
 
 
 class AdminConfig(DjangoAdminConfig):
+    verbose_name = "History"
     default_auto_field = OBJECT_ID
     default_site = "bookingsite.admin_site.Site"
 
@@ -25,6 +26,7 @@ class AdminConfig(DjangoAdminConfig):
 
 
 class AuthConfig(DjangoAuthConfig):
+    verbose_name = "Users and groups"
     default_auto_field = OBJECT_ID
 
     def ready(self) -> None:

@@ -18,6 +18,7 @@ from bookings.models import ApiClient, Hotel, Room, RoomCategory
 from bookings.people import tokens
 from bookings.stays import create, lifecycle
 from tests.conftest import night
+from tests.url_patterns import patterns_of_site
 
 pytestmark = pytest.mark.mongo
 
@@ -86,6 +87,46 @@ def test_opens_every_list_and_form(desk: Client, address: str) -> None:
     assert desk.get(address).status_code == 200
     assert desk.get(address, {"q": "(x"}).status_code == 200
     assert desk.get(f"{address}add/").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("address", "title"),
+    [
+        ("/admin/bookings/failedwork/", "Failed work"),
+        ("/admin/bookings/bookingrecord/", "Bookings"),
+        (CLIENTS, "API clients"),
+        (USERS, "Users"),
+        (f"{ROOMS}?_popup=1", "Rooms"),
+        ("/admin/admin/logentry/", "Who did what when"),
+        ("/admin/bookings/", "Bookings"),
+        ("/admin/auth/", "Users and groups"),
+        ("/admin/admin/", "History"),
+    ],
+)
+def test_has_a_plain_title(desk: Client, address: str, title: str) -> None:
+    page = desk.get(address).content.decode()
+
+    assert f"<title>{title} | Bookingsite</title>" in page
+    assert f"<h1>{title}</h1>" in page
+
+
+def test_has_no_stock_title_on_any_page(desk: Client) -> None:
+    answers = {
+        pattern: desk.get(f"/{pattern}")
+        for pattern in patterns_of_site()
+        if pattern.startswith("admin/") and not set("<(") & set(pattern)
+    }
+    pages = {
+        pattern: answer.content.decode()
+        for pattern, answer in answers.items()
+        if answer.status_code == 200 and answer["Content-Type"].startswith("text/html")
+    }
+    titles = [re.findall("<title>(.*?)</title>", page)[0] for page in pages.values()]
+
+    stock = re.compile("^Select |administration|Authentication and")
+    assert len(titles) > 25
+    assert [title for title in titles if stock.search(title)] == []
+    assert "Authentication and" not in pages["admin/"]
 
 
 @pytest.mark.parametrize("address", [USERS, CLIENTS, HOTELS, CATEGORIES, ROOMS])
