@@ -41,6 +41,16 @@ def test_introduces_the_project_in_few_words() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) < README_WORDS
 
 
+@pytest.mark.parametrize("name", ["README.md", "docs/getting-started.md", "CONTRIBUTING.md"])
+def test_says_how_to_get_the_code_before_its_first_command(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    block = text[text.index("    sudo apt-get install git") :]
+
+    steps = [block.index(step) for step in ("git clone <URL> bookingsite", "cd bookingsite")]
+    assert steps == sorted(steps)
+    assert steps[-1] < re.search(r"\bmake (run|check)\b", block).start()  # type: ignore[union-attr]
+
+
 def test_leads_to_every_page_from_the_index() -> None:
     reached: set[Path] = set()
     to_read = {INDEX}
