@@ -9,6 +9,7 @@ from django.contrib.admin.utils import unquote
 from django.db.models import Model
 from django.forms.models import model_to_dict
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.text import capfirst
 
@@ -109,7 +110,7 @@ class Site(admin.AdminSite):
 
     def app_index(
         self, request: HttpRequest, app_label: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    ) -> TemplateResponse:
         """Titles the page with the application's name, without *administration* after it."""
         title = apps.get_app_config(app_label).verbose_name
         return super().app_index(request, app_label, {"title": title, **(extra_context or {})})

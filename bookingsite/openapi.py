@@ -39,9 +39,8 @@ class Description(SpectacularAPIView):
 
 
 @functools.cache
-def write_description(format: str) -> bytes:
+def write_description(format: str) -> str | bytes:
     """The description as `yaml` or `json`, in the same words for everyone."""
     renderer = {"yaml": OpenApiYamlRenderer, "json": OpenApiJsonRenderer}[format]()
     description = Description.generator_class().get_schema(request=None, public=True)
-    written: bytes = renderer.render(description, renderer.media_type, {})
-    return written
+    return renderer.render(description, renderer.media_type, {})

@@ -167,6 +167,20 @@ def test_answers_at_a_button_although_mongodb_fails_meanwhile(
 
 
 @pytest.mark.mongo
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/hold", 405), ("/admin/bookings/bookingrecord/5f/confirm/", 405), ("/bookings/5f/x", 404)],
+)
+def test_looks_for_no_booking_on_other_pages(
+    staff: Client, monkeypatch: pytest.MonkeyPatch, path: str, status: int
+) -> None:
+    looks: list[object] = []
+    monkeypatch.setattr(own_bookings, "find_own_booking", lambda **asked: looks.append(asked))
+
+    assert (staff.get(path).status_code, looks) == (status, [])
+
+
+@pytest.mark.mongo
 @pytest.mark.parametrize("method", ["post", "put", "delete"])
 def test_answers_with_a_page_to_a_file_that_is_sent_something(method: str) -> None:
     response = getattr(Client(enforce_csrf_checks=True), method)("/static/site.css")
