@@ -10,7 +10,7 @@ from icalendar import Calendar
 
 from bookings.domain.callers import Caller
 from bookings.infrastructure import clock
-from bookings.infrastructure.clock import Deadline
+from bookings.infrastructure.deadlines import Deadline
 from bookings.models import Hotel
 from bookings.stays import lifecycle, manage_links
 from bookings.web.visitors import MAX_MANAGED
