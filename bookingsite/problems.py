@@ -161,7 +161,7 @@ def _booking_of_button(request: HttpRequest) -> str | None:
     try:
         return booking_id if booking_id and visitors.has_booking(request, booking_id) else None
     except Exception as error:
-        # The view has returned, so nothing else handles this. The page is right without the link.
+        # The page is right without the link, so it need not become a 503.
         if errors.driver_error(error) is None:
             raise
         return None
