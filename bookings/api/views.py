@@ -94,13 +94,13 @@ class ApiView(APIView):
         if not is_kept:
             # What is read after this is as new as the value in Redis.
             self.opening.send()
+        # Before the framework judges `Accept`: that request counts for the caller, too.
+        self.perform_authentication(request)
+        if not self.starts_again:
+            CallerThrottle().queue(self.opening, request)
         super().initial(request, *args, **kwargs)
         if request.method not in self.passes_on_opening:
             self.opening.send()
-
-    def check_throttles(self, request: Request) -> None:
-        if not self.starts_again:
-            CallerThrottle().queue(self.opening, request)
 
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, CallerMayHaveChanged):

@@ -351,6 +351,23 @@ def test_counts_a_request_that_is_refused_before_its_claim(start: Starter, key: 
     assert [answer.status_code for answer in answers] == [400] * 3 + [429] * 2
 
 
+@pytest.mark.mongo
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("asked", [{"Accept": "text/csv"}, {}])
+def test_counts_a_request_for_another_format(
+    client: Client, settings: Any, asked: dict[str, str]
+) -> None:
+    settings.API_THROTTLE = "on"
+    headers = {"Authorization": f"Bearer {issue_token('partner')}", **asked}
+    path = "/api/bookings" if asked else "/api/bookings?format=csv"
+
+    for _ in range(2):
+        assert client.get(path, headers=headers).status_code in (404, 406)
+
+    counts = [connections.redis().get(name) for name in throttle_names()]
+    assert counts == [b"2", b"2"]
+
+
 @pytest.mark.site
 def test_claims_nothing_for_a_request_over_the_limit(start: Starter) -> None:
     site = start(API_THROTTLE="on", API_RATE_PER_CALLER="1/day")
