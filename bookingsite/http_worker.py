@@ -18,6 +18,7 @@ import errno
 import html
 import io
 import re
+import select
 import socket
 import sys
 import time
@@ -110,7 +111,6 @@ class Worker(ThreadWorker):
         if conn.parser is None:
             conn.sock = Client(fileno=conn.sock.detach())
             conn.parser, conn.initialized = Arrival(self.cfg, conn), True
-        conn.sock.setblocking(False)
         try:
             data = conn.sock.recv(READ_BYTES)
         except BlockingIOError:
@@ -165,6 +165,7 @@ class Worker(ThreadWorker):
     def handle_request(self, req: Request, conn: TConn) -> bool:
         conn.sock.begin_answer()
         is_kept: bool = super().handle_request(req, conn)
+        conn.sock.end_answer()
         return is_kept
 
     def handle_error(self, req: Request | None, client: socket.socket, addr: Any, exc: Any) -> None:
@@ -186,31 +187,64 @@ class Client(socket.socket):
     """A client's connection. Sending an answer may take as long as receiving a body.
 
     Only the time in which the client makes a thread wait counts, not the time to make the answer.
+
+    Every system call that lets go of the interpreter costs a dance of the threads that want it. So
+    the socket never changes its mode, is asked without waiting first, and sends head and body of an
+    answer together.
     """
 
     _sent_bytes, _waited_s = 0, 0.0
+    _is_beginning, _head = False, b""
+
+    def __init__(self, fileno: int) -> None:
+        super().__init__(fileno=fileno)
+        super().setblocking(False)
+
+    def setblocking(self, flag: bool, /) -> None:
+        """Does nothing: gunicorn asks for another mode before and after every request."""
 
     def begin_answer(self) -> None:
         """Starts the time for the next answer."""
         self._sent_bytes, self._waited_s = 0, 0.0
+        self._is_beginning, self._head = True, b""
+
+    def end_answer(self) -> None:
+        """Sends the head of an answer without a body."""
+        self._is_beginning = False
+        if self._head:
+            self.sendall(b"")
 
     def sendall(self, data: Any, flags: int = 0, /) -> None:
         """Raises ConnectionResetError when the time is up, as if the client had gone."""
+        if self._is_beginning:
+            self._is_beginning = False
+            self._head = bytes(data)
+            return
+        if self._head:
+            data, self._head = self._head + bytes(data), b""
+        self.send_now(data)
+
+    def send_now(self, data: Any) -> None:
+        """Sends all of the data, and keeps no head back."""
         left = memoryview(data)
         while left:
-            began_at_s = time.monotonic()
-            self.settimeout(max(0.001, DEFAULT.allowed_s(self._sent_bytes) - self._waited_s))
             try:
-                sent_bytes = self.send(left[:READ_BYTES], flags)
-            except TimeoutError:
-                raise ConnectionResetError(
-                    errno.ECONNRESET, "the client does not take its answer"
-                ) from None
-            finally:
-                self.settimeout(None)
-                self._waited_s += time.monotonic() - began_at_s
+                sent_bytes = self.send(left[:READ_BYTES])
+            except BlockingIOError:
+                self._wait_until_writable()
+                continue
             self._sent_bytes += sent_bytes
             left = left[sent_bytes:]
+
+    def _wait_until_writable(self) -> None:
+        began_at_s = time.monotonic()
+        left_s = DEFAULT.allowed_s(self._sent_bytes) - self._waited_s
+        poll = select.poll()
+        poll.register(self, select.POLLOUT)
+        is_writable = left_s > 0 and poll.poll(left_s * 1000)
+        self._waited_s += time.monotonic() - began_at_s
+        if not is_writable:
+            raise ConnectionResetError(errno.ECONNRESET, "the client does not take its answer")
 
 
 class Arrival(RequestParser):
@@ -373,7 +407,7 @@ class _NoBody:
 class _OpenBody:
     """A client's socket, with the body's deadline from the moment a thread begins to read it."""
 
-    def __init__(self, sock: socket.socket, request: Request, limit: BodyLimit) -> None:
+    def __init__(self, sock: Client, request: Request, limit: BodyLimit) -> None:
         self._sock = sock
         self._limit = limit
         self._is_awaited = request._expected_100_continue
@@ -384,7 +418,7 @@ class _OpenBody:
     def recv(self, size: int) -> bytes:
         if self._is_awaited:
             self._is_awaited = False
-            self._sock.sendall(_CONTINUE)
+            self._sock.send_now(_CONTINUE)
         if self._began_at_s is None:
             self._began_at_s = time.monotonic()
         ends_at_s = self._began_at_s + self._limit.allowed_s(self._arrived_bytes)
@@ -395,7 +429,7 @@ class _OpenBody:
         try:
             data = self._sock.recv(size)
         finally:
-            self._sock.settimeout(None)
+            self._sock.settimeout(0.0)
         self._arrived_bytes += len(data)
         return data
 

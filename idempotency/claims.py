@@ -12,7 +12,7 @@ answer to the durable store, together with its effect. `recover(digest)` finds i
 """
 
 import logging
-import secrets
+import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -110,7 +110,7 @@ class Claims:
         be recovered. If Redis is down or does not answer, the work goes on unclaimed, and the
         durable store decides. `company` is asked for in the same round trip.
         """
-        claim = Claim(self, digest, recover, owner=secrets.token_hex(16))
+        claim = Claim(self, digest, recover, owner=_new_owner())
         try:
             state, *rest = self._ask(claim, company)
         except RedisError:
@@ -190,6 +190,12 @@ class Claims:
         """All digests that Redis remembers, in no order. Raises RedisError."""
         for key in self._client.scan_iter(match=f"{self._prefix}*", count=500):
             yield key.decode().removeprefix(self._prefix)
+
+
+def _new_owner() -> str:
+    """A token that no other request has. It is no secret, so the system's generator, which lets go
+    of the interpreter, is not asked for it. Python seeds its own again in each forked process."""
+    return f"{random.getrandbits(128):032x}"
 
 
 @dataclass
