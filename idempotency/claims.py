@@ -145,17 +145,21 @@ class Claims:
         )
         if company is None:
             return self._client.eval(*command)
+        others: list[Any] | None
         try:
             with self._client.pipeline(transaction=False) as pipeline:
                 company.queue(pipeline)
                 pipeline.eval(*command)
                 *others, claimed = pipeline.execute(raise_on_error=False)
-        except RedisError:
-            company.failed()
-            raise
+        except RedisError as error:
+            others, claimed = None, error
         try:
-            company.answered(others)
+            if others is None:
+                company.failed()
+            else:
+                company.answered(others)
         except BaseException:
+            # This ends the request. Even if no answer came, Redis may have granted the claim.
             claim.abandon()
             raise
         if isinstance(claimed, Exception):

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from redis.client import Pipeline
+from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from idempotency.claims import Answer, Claims
 from idempotency.errors import InProgress
 from local.servers import Server
 from locks import connection
-from locks.connection import GuardedRedis, connect
+from locks.connection import GuardedPipeline, GuardedRedis, connect
 
 pytestmark = pytest.mark.redis
 
@@ -581,3 +584,73 @@ def test_forgets_on_demand(claims: Claims, client: GuardedRedis, store: Store) -
     assert claims.forget(f"{0:064}") is False
     assert sorted(claims.digests()) == [f"{number:064}" for number in (1, 2)]
     assert client.get("other") == b"stays"
+
+
+class Company:
+    """Travels with a claim; `refusal` is raised once it knows its result."""
+
+    def __init__(self, refusal: Exception | None = None) -> None:
+        self.refusal = refusal
+        self.results: list[Any] | None = None
+
+    def queue(self, pipeline: Pipeline) -> None:
+        pipeline.incr("counted")
+        pipeline.get("counted")
+
+    def answered(self, results: Sequence[Any]) -> None:
+        self.results = list(results)
+        self.failed()
+
+    def failed(self) -> None:
+        if self.refusal:
+            raise self.refusal
+
+
+def test_asks_for_its_company_in_the_same_round_trip(
+    claims: Claims, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent, execute = [], GuardedPipeline.execute
+
+    def execute_seen(self: GuardedPipeline, raise_on_error: bool = True) -> list[Any]:
+        sent.append(len(self.command_stack))
+        return execute(self, raise_on_error)
+
+    monkeypatch.setattr(GuardedPipeline, "execute", execute_seen)
+    company = Company()
+    with claims.claim(DIGEST, recover=store.recover, company=company) as claim:
+        in_one = list(sent)
+
+    assert (in_one, company.results) == ([3], [1, b"1"])
+    assert claim.is_known
+
+
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_is_given_back_if_its_company_refuses(
+    claims: Claims, store: Store, monkeypatch: pytest.MonkeyPatch, is_lost: bool
+) -> None:
+    execute = GuardedPipeline.execute
+
+    def lose_the_answer(self: GuardedPipeline, raise_on_error: bool = True) -> list[Any]:
+        monkeypatch.undo()
+        execute(self, raise_on_error)
+        raise RedisTimeoutError
+
+    if is_lost:
+        monkeypatch.setattr(GuardedPipeline, "execute", lose_the_answer)
+    refused = claims.claim(DIGEST, recover=store.recover, company=Company(ZeroDivisionError()))
+
+    with pytest.raises(ZeroDivisionError), refused:
+        pass
+    with claims.claim(DIGEST, recover=store.recover) as claim:
+        assert claim.is_known
+
+
+def test_goes_on_if_only_its_company_fails(claims: Claims, store: Store, client: Any) -> None:
+    client.lpush("counted", "no number")
+    company = Company()
+
+    with claims.claim(DIGEST, recover=store.recover, company=company) as claim:
+        assert claim.is_known
+
+    assert company.results is not None
+    assert [type(result) for result in company.results] == [ResponseError] * 2
