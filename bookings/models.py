@@ -51,9 +51,11 @@ class SignallingQuerySet(models.QuerySet):
     (bookings/infrastructure/recent_reads.py)."""
 
     def update(self, **values: Any) -> int:
-        changed = super().update(**values)
-        changed_at_once.send(self.model)
-        return changed
+        try:
+            return super().update(**values)
+        finally:
+            # Even after an error: the rows may have been written all the same.
+            changed_at_once.send(self.model)
 
     update.alters_data = True  # type: ignore[attr-defined]
 
@@ -358,6 +360,8 @@ class ApiToken(models.Model):
     hint = models.CharField("ends in", max_length=4, editable=False)
     created_at = models.DateTimeField(editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = SignallingQuerySet.as_manager()
 
     class Meta:
         db_table = "api_tokens"

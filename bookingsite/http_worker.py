@@ -27,7 +27,6 @@ from http import HTTPStatus
 from selectors import EVENT_READ
 from typing import Any
 
-from gunicorn import util
 from gunicorn.http import errors as faults
 from gunicorn.http.body import ChunkedReader
 from gunicorn.http.message import Request
@@ -89,6 +88,10 @@ class Worker(ThreadWorker):
     def check_config(cls, cfg: Any, log: Any) -> None:
         if cfg.is_ssl:
             sys.exit("Take --certfile and --keyfile away: a proxy in front of the site ends TLS.")
+        if cfg.sendfile:
+            sys.exit(
+                "Leave sendfile off: this worker sends files in pieces, to notice who takes none."
+            )
         super().check_config(cfg, log)
 
     def accept(self, listener: Any) -> None:
@@ -168,7 +171,7 @@ class Worker(ThreadWorker):
         conn.sock.end_answer()
         return is_kept
 
-    def handle_error(self, req: Request | None, client: socket.socket, addr: Any, exc: Any) -> None:
+    def handle_error(self, req: Request | None, client: "Client", addr: Any, exc: Any) -> None:
         """Answers in Django's place: a problem document for paths under /api/, else a page."""
         if isinstance(exc, NotARequest):
             refusal, is_for_api = exc.refusal, exc.is_for_api
@@ -178,7 +181,8 @@ class Worker(ThreadWorker):
             refusal, is_for_api = ServerError(), req is not None and req.path.startswith("/api/")
             self.log.error("unexpected_error", exc_info=exc)
         try:
-            util.write_nonblock(client, _to_http(refusal, is_for_api=is_for_api))
+            # Past `sendall`, which takes the first thing that an answer sends for its head.
+            client.send_now(_to_http(refusal, is_for_api=is_for_api))
         except OSError:
             self.log.debug("The client does not take its answer.")
 

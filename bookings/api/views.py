@@ -87,17 +87,20 @@ class ApiView(APIView):
 
         def look_for_change() -> None:
             # Another request of this process may have heard of the change first.
-            if is_kept and recent_reads.last_change() is not change:
+            if recent_reads.last_change() is not change:
                 raise CallerMayHaveChanged
 
-        recent_reads.queue_generation(self.opening, noted=look_for_change)
         if not is_kept:
             # What is read after this is as new as the value in Redis.
+            recent_reads.queue_generation(self.opening)
             self.opening.send()
         # Before the framework judges `Accept`: that request counts for the caller, too.
         self.perform_authentication(request)
         if not self.starts_again:
             CallerThrottle().queue(self.opening, request)
+        if is_kept:
+            # After the limits, since a request over one of them does not start again.
+            recent_reads.queue_generation(self.opening, noted=look_for_change)
         super().initial(request, *args, **kwargs)
         if request.method not in self.passes_on_opening:
             self.opening.send()

@@ -172,41 +172,33 @@ def recent_room_stock(room_id: str, first: date, last: date) -> Stock | None:
 
 def recent_category_stock(category_ids: Iterable[str], first: date, last: date) -> dict[str, Stock]:
     """As `read_category_stock`, but what it says may be two seconds old."""
+    ids = sorted(set(category_ids))
+    if len(ids) > 1:
+        # One look, so that no price of one category meets a later one of another.
+        return read_category_stock(ids, first, last)
     stocks = {}
-    for category_id in sorted(set(category_ids)):
+    for category_id in ids:
         rooms = _rooms_of.get(category_id)
-        if rooms and (stock := _stock(category_id, tuple(rooms.rooms.values()), first, last)):
+        for_sale = tuple(rooms.rooms.values()) if rooms else ()
+        if stock := _stock(category_id, for_sale, first, last):
             stocks[category_id] = stock
     return stocks
 
 
 def _stock(category_id: str, rooms: tuple[RoomFacts, ...], first: date, last: date) -> Stock | None:
-    months: list[_Month | None] = []
-    if _is_near(first) and _is_near(last):
-        months = [_months.get((category_id, month)) for month in _months_between(first, last)]
-    looks = {(month.hotel, month.category) for month in months if month}
-    if None in months or len(looks) != 1:
-        # The category is gone, no one may book these days, or something changed between two looks:
-        # look once, at all of it.
-        stock = read_category_stock([category_id], first, last).get(category_id)
-        return stock and dataclasses.replace(stock, rooms=rooms)
-    ((hotel, category),) = looks
-    days = {day: night for month in months if month for day, night in month.days.items()}
-    return Stock(hotel, category, Calendar(category, days), rooms)
+    if first.replace(day=1) == last.replace(day=1) and _is_near(first):
+        month = _months.get((category_id, first.replace(day=1)))
+        if month is None:
+            return None
+        return Stock(month.hotel, month.category, Calendar(month.category, month.days), rooms)
+    # Two months that were read at two moments may have prices that were never valid together.
+    stock = read_category_stock([category_id], first, last).get(category_id)
+    return stock and dataclasses.replace(stock, rooms=rooms)
 
 
 def _is_near(day: date) -> bool:
     """Whether the day could perhaps be booked. The months of others are not worth keeping."""
     return abs(day - clock.now().date()) < timedelta(days=HORIZON_DAYS + 31)
-
-
-def _months_between(first: date, last: date) -> list[date]:
-    """The first day of each month that these days touch."""
-    months, month = [], first.replace(day=1)
-    while month <= last:
-        months.append(month)
-        month = (month + timedelta(days=31)).replace(day=1)
-    return months
 
 
 def _read_rooms_beside(room_id: str) -> _Rooms | None:
@@ -216,11 +208,13 @@ def _read_rooms_beside(room_id: str) -> _Rooms | None:
     return rooms if rooms and room_id in rooms.rooms else None
 
 
-def _read_rooms(category_id: str) -> _Rooms:
+def _read_rooms(category_id: str) -> _Rooms | None:
+    """None if the category has no rooms for sale, or does not exist."""
     rooms = collection("rooms").find(
         {"category_id": category_id, "is_sold": True}, {"category_id": 1, "name": 1}
     )
-    return _Rooms(category_id, {room["_id"]: room_of(room) for room in rooms})
+    found = {room["_id"]: room_of(room) for room in rooms}
+    return _Rooms(category_id, found) if found else None
 
 
 def _read_month(key: tuple[str, date]) -> _Month | None:

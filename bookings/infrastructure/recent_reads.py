@@ -43,6 +43,9 @@ Value = TypeVar("Value")
 
 MAX_AGE_S = 2.0
 
+# How long a thread waits for another one's read, many times what a read takes.
+MAX_WAIT_S = 0.1
+
 GENERATION = "generation"
 
 # The models whose rows processes keep.
@@ -100,10 +103,15 @@ class RecentReads(Generic[Key, Value]):
         """The value as it was at most MAX_AGE_S ago; None if it did not exist."""
         if (value := self.peek(key)) is not None:
             return value
-        with self._reading:
+        # A thread that waited in vain reads by itself, so a slow MongoDB makes no queue.
+        is_alone = self._reading.acquire(timeout=MAX_WAIT_S)
+        try:
             if (value := self.peek(key)) is not None:
                 return value
             return self.read_now(key)
+        finally:
+            if is_alone:
+                self._reading.release()
 
     def read_now(self, key: Key) -> Value | None:
         """Reads the value from MongoDB, and keeps it for later requests."""

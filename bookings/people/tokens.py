@@ -60,19 +60,23 @@ def issue_token(client_id: ObjectId) -> str:
 
 def revoke_tokens(client_id: ObjectId) -> int:
     """Revokes every live token of the client at once; returns how many there were."""
-    ended = collection("api_tokens").update_many(
-        {"client_id": client_id, "revoked_at": None}, {"$set": {"revoked_at": clock.now()}}
-    )
-    announce_change()
+    try:
+        ended = collection("api_tokens").update_many(
+            {"client_id": client_id, "revoked_at": None}, {"$set": {"revoked_at": clock.now()}}
+        )
+    finally:
+        announce_change()
     return ended.modified_count
 
 
 def revoke_token(digest: str) -> bool:
     """Revokes one live token at once; False if it was revoked already."""
-    ended = collection("api_tokens").update_one(
-        {"_id": digest, "revoked_at": None}, {"$set": {"revoked_at": clock.now()}}
-    )
-    announce_change()
+    try:
+        ended = collection("api_tokens").update_one(
+            {"_id": digest, "revoked_at": None}, {"$set": {"revoked_at": clock.now()}}
+        )
+    finally:
+        announce_change()
     return ended.modified_count == 1
 
 

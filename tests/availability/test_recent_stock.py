@@ -14,6 +14,7 @@ from bookings.infrastructure.connections import collection
 from bookings.models import Hotel, Room
 from tests.announced import announced
 from tests.conftest import night
+from tests.hotels import put_night
 from tests.site import Site
 
 pytestmark = pytest.mark.mongo
@@ -53,18 +54,47 @@ def test_sells_no_room_that_is_not_for_sale(inn: None) -> None:
         Room.objects.filter(pk="inn_A").update(is_sold=True)
 
 
-def test_takes_prices_and_currency_from_one_look(unannounced: None) -> None:
-    hotel = Hotel.objects.get(pk="inn")
-    recent_room_stock("inn_A", FIRST, FIRST)
-    Hotel.objects.filter(pk="inn").update(currency="USD")
+def test_sells_no_total_that_was_never_valid(unannounced: None) -> None:
+    """Two months that were read at two moments have prices of two moments."""
+    last = NEXT_MONTH - timedelta(days=1)
+    for day in (last, NEXT_MONTH):
+        put_night("inn_double", day.isoformat(), price=100)
     try:
-        both = recent_room_stock("inn_A", NEXT_MONTH - timedelta(days=1), NEXT_MONTH)
+        recent_category_stock(["inn_double"], FIRST, FIRST + timedelta(days=1))
+        for day, price in ((last, 50), (NEXT_MONTH, 500)):
+            collection("nights").update_one(
+                {"_id": f"inn_double|{day}"}, {"$set": {"price": price}}
+            )
+        both = recent_room_stock("inn_A", last, NEXT_MONTH + timedelta(days=1))
     finally:
-        Hotel.objects.filter(pk="inn").update(currency=hotel.currency)
+        collection("nights").delete_many({"category_id": "inn_double"})
 
     assert both
-    assert both.hotel.currency == "USD"
     assert [room.id for room in both.rooms] == ["inn_A"]
+    amounts = both.calendar.amounts(last, NEXT_MONTH + timedelta(days=1))
+    assert amounts
+    assert [amount for _, amount in amounts] == [50, 500]
+
+
+def test_reads_several_categories_at_once(unannounced: None) -> None:
+    """Or a change of their hotel in between would make two hotels of it."""
+    recent_category_stock(["inn_double"], FIRST, FIRST + timedelta(days=1))
+    before = Hotel.objects.get(pk="inn").cancel_hours
+    Hotel.objects.filter(pk="inn").update(cancel_hours=7)
+    try:
+        both = recent_category_stock(["inn_double", "inn_single"], FIRST, FIRST)
+    finally:
+        Hotel.objects.filter(pk="inn").update(cancel_hours=before)
+
+    assert {stock.hotel.cancel_hours for stock in both.values()} == {7}
+
+
+def test_keeps_nothing_of_a_category_that_does_not_exist(inn: None) -> None:
+    recent_category_stock(["inn_double"], FIRST, FIRST)
+    for each in range(20):
+        assert recent_category_stock([f"none_{each}"], FIRST, FIRST) == {}
+
+    assert set(stock._rooms_of._entries) == {"inn_double"}
 
 
 def test_finds_every_night_of_a_stay_of_several_months(inn: None) -> None:

@@ -12,7 +12,7 @@ import pytest
 from django.core.management import call_command
 from django.test import Client
 
-from bookings.api.throttling import RemoteAddressThrottle
+from bookings.api.throttling import CallerThrottle, RemoteAddressThrottle
 from bookings.infrastructure import clock, connections, recent_reads
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.opening import Opening
@@ -131,6 +131,26 @@ def test_lets_one_thread_read_for_all(store: Store, recent: RecentReads[str, int
 
     assert found == [1] * 4
     assert store.reads == 1
+
+
+def test_makes_no_queue_while_mongodb_is_slow(store: Store, recent: RecentReads[str, int]) -> None:
+    all_read = threading.Barrier(3)
+
+    def read(key: str) -> int | None:
+        all_read.wait(10)  # none of them ends before all have begun
+        return store.read(key)
+
+    recent._read = read
+    found: list[int | None] = []
+    threads = [
+        threading.Thread(target=lambda key=key: found.append(recent.get(key))) for key in "abc"
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+
+    assert sorted(found) == [1, 2, 3]  # type: ignore[type-var]
 
 
 def test_keeps_nothing_that_was_read_while_something_changed(
@@ -260,6 +280,20 @@ def test_counts_a_request_that_starts_again_once(settings: Any) -> None:
     counts = [connections.redis().get(name) for name in throttle_names()]
 
     assert counts == [b"4", b"4"]
+
+
+@pytest.mark.mongo
+@pytest.mark.usefixtures("database")
+def test_lets_no_change_hide_a_limit(settings: Any, monkeypatch: Patch) -> None:
+    settings.API_THROTTLE = "on"
+    monkeypatch.setitem(CallerThrottle.THROTTLE_RATES, "caller", "2/day")
+    headers = {"Authorization": f"Bearer {issue_token('partner')}"}
+    statuses = []
+    for each in range(5):
+        connections.redis().set(GENERATION, f"change {each}")
+        statuses.append(Client().get("/api/bookings", headers=headers).status_code)
+
+    assert statuses == [200, 200, 429, 429, 429]
 
 
 @pytest.mark.mongo
