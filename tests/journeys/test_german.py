@@ -35,7 +35,7 @@ def test_books_and_cancels_in_german(visit: Visit) -> None:
     if visitor.javascript:
         expect(page.locator("#held-left")).to_contain_text("Min.")
     visitor.press("Reservierung verlängern")
-    visitor.expect_text("Ihre Reservierung ist jetzt verlängert.")
+    visitor.expect_text("Ihre Reservierung gilt jetzt bis")
     page.get_by_label("Name").fill(NAME)
     page.get_by_label("E-Mail").fill(EMAIL)
     visitor.press("Zahlungspflichtig buchen")
@@ -59,10 +59,10 @@ def test_stays_on_the_page_and_in_the_language_that_was_chosen(visitor: Visitor)
     expect_language(visitor.page, "de")
     expect(visitor.page).to_have_url(results)
     visitor.page.get_by_role("button", name="Buchen Double").click()
-    visitor.expect_heading("Ihr Zimmer ist reserviert")
+    visitor.expect_heading("Ihre Zimmer sind reserviert")
     visitor.press("English")
 
-    visitor.expect_heading("Your room is held")
+    visitor.expect_heading("Your rooms are held")
     assert statuses() == ["pending"]
 
 
