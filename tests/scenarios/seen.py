@@ -154,7 +154,7 @@ class Watch(monitoring.CommandListener):
         about = command.get(name)
         if name in QUIET or (name == "find" and about in ("hotels", "rooms")):
             return
-        if name == "aggregate" and about == "rooms":
+        if name == "aggregate" and about == "room_categories":
             client.see("stock")
         elif name == "insert" and about == "bookings":
             names.name_booking(command["documents"][0]["_id"], client.number)
