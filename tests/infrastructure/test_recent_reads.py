@@ -327,6 +327,7 @@ def test_gives_back_the_claim_of_a_token_that_was_revoked(site: Site) -> None:
     assert not list(connections.redis().scan_iter(match="idempotency:*"))
 
 
+@pytest.mark.slow
 @pytest.mark.site
 def test_refuses_a_revoked_token_within_two_seconds_without_redis(
     start: Starter, own_redis: Server
@@ -349,6 +350,7 @@ def test_refuses_a_revoked_token_within_two_seconds_without_redis(
     assert later == {401}
 
 
+@pytest.mark.slow
 @pytest.mark.site
 def test_counts_strangers_by_address_before_it_asks_mongodb(start: Starter) -> None:
     site = start(API_THROTTLE="on", API_RATE_PER_ADDRESS="3/day")
@@ -376,6 +378,7 @@ def test_asks_mongodb_for_no_stranger_over_the_limit(
     assert len(looked_up) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.site
 @pytest.mark.parametrize("key", ["key", "", "a key that is too long" * 20])
 def test_counts_a_request_that_is_refused_before_its_claim(start: Starter, key: str) -> None:
