@@ -6,7 +6,6 @@ bookings/infrastructure/throttles.py counts the requests.
 import math
 
 from django.conf import settings
-from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
 
 from bookings.infrastructure import throttles
@@ -25,21 +24,19 @@ class WindowThrottle(SimpleRateThrottle):
     duration: int  # seconds of a window, read from the rate by the framework
     num_requests: int
 
-    def name_of(self, request: Request) -> str | None:
-        """What is counted; None if this throttle does not concern the request."""
-        raise NotImplementedError
-
-    def queue(self, opening: Opening, request: Request) -> None:
-        """Counts the request when the opening is sent, which raises Throttled over the limit."""
-        name = self.name_of(request)
-        if settings.API_THROTTLE == "off" or name is None:
+    def queue(self, opening: Opening, whom: object) -> None:
+        """Counts a request of `whom` when the opening is sent, which raises Throttled over the
+        limit."""
+        if settings.API_THROTTLE == "off":
             return
 
         def judge(counted: WindowCount) -> None:
             if counted.number > self.num_requests:
                 raise Throttled(retry_after_s=math.ceil(counted.left_s))
 
-        throttles.queue_count(opening, name, window_s=self.duration, counted=judge)
+        throttles.queue_count(
+            opening, f"{self.scope}:{whom}", window_s=self.duration, counted=judge
+        )
 
 
 class RemoteAddressThrottle(WindowThrottle):
@@ -47,14 +44,8 @@ class RemoteAddressThrottle(WindowThrottle):
 
     scope = "address"
 
-    def name_of(self, request: Request) -> str:
-        return f"address:{throttles.remote_address_of(request)}"
-
 
 class CallerThrottle(WindowThrottle):
     """One budget for each caller, from whatever remote address."""
 
     scope = "caller"
-
-    def name_of(self, request: Request) -> str | None:
-        return f"caller:{request.user}" if request.user else None

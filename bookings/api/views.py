@@ -82,7 +82,7 @@ class ApiView(APIView):
         token = token_of(request)
         is_kept = False
         if not self.starts_again:
-            RemoteAddressThrottle().queue(self.opening, request)
+            RemoteAddressThrottle().queue(self.opening, remote_address_of(request))
             is_kept = token is not None and tokens.is_kept(token)
 
         def look_for_change() -> None:
@@ -96,8 +96,8 @@ class ApiView(APIView):
             self.opening.send()
         # Before the framework judges `Accept`: that request counts for the caller, too.
         self.perform_authentication(request)
-        if not self.starts_again:
-            CallerThrottle().queue(self.opening, request)
+        if request.user and not self.starts_again:
+            CallerThrottle().queue(self.opening, request.user)
         if is_kept:
             # After the limits, since a request over one of them does not start again.
             recent_reads.queue_generation(self.opening, noted=look_for_change)
