@@ -52,7 +52,7 @@ def test_asks_the_server_before_it_says_that_it_is_over(visitor: Visitor) -> Non
     visitor.hold()
 
     with visitor.page.expect_response(re.compile("/bookings/[0-9a-f]+$")):
-        visitor.page.clock.fast_forward("15:01")
+        visitor.let_the_device_pass("15:01")
 
     visitor.expect_heading("Your room is held")
     expect(visitor.page.locator("#held-left")).to_contain_text("14 min")
@@ -65,7 +65,7 @@ def test_goes_on_after_an_extension_that_came_late(visitor: Visitor) -> None:
     visitor.page.clock.install()
     visitor.hold()
     let_hold_end()
-    visitor.page.clock.fast_forward("15:01")
+    visitor.let_the_device_pass("15:01")
     visitor.expect_heading(RUN_OUT)
     expect(visitor.page.get_by_text("Release this room")).to_be_hidden()
     connections.collection("bookings").update_one(
@@ -98,7 +98,7 @@ def test_shows_the_end_on_screen_and_holds_again_in_one_click(visitor: Visitor) 
     visitor.type_details(note="A quiet room")
     let_hold_end()
 
-    visitor.page.clock.fast_forward("15:00")
+    visitor.let_the_device_pass("15:00")
     visitor.expect_heading(RUN_OUT)
     visitor.expect_text("We’ve kept your details.")
     visitor.expect_details(note="A quiet room")

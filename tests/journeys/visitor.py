@@ -96,6 +96,12 @@ class Visitor:
         self.page.get_by_text("Cancel this booking").click()
         self.press("Yes, cancel it")
 
+    def let_the_device_pass(self, time: str) -> None:
+        """Moves the device's clock on, `mm:ss`, once the page counts: what passes before its
+        script has started would not be noticed."""
+        expect(self.page.locator("#held-left")).to_be_visible()
+        self.page.clock.fast_forward(time)
+
     def lose_the_network(self) -> None:
         self.page.context.set_offline(True)
         self.expect_complaint("ERR_INTERNET_DISCONNECTED")
