@@ -4,11 +4,11 @@ import logging
 import os
 from typing import Any
 
-import structlog
 from celery import Celery
 from celery.signals import setup_logging, task_failure, task_postrun, task_prerun
 
 from bookings.infrastructure.mongodb import errors
+from bookingsite import logs
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ def keep_our_logging(**_: Any) -> None:
 @task_prerun.connect
 def name_the_task(task_id: str, task: Any, **_: Any) -> None:
     """Puts the task's id on all its log lines, as a request's id is on the request's lines."""
-    structlog.contextvars.bind_contextvars(request_id=task_id, task=task.name)
+    logs.bind(request_id=task_id, task=task.name)
 
 
 @task_failure.connect
@@ -39,4 +39,4 @@ def describe_what_mongodb_said(exception: BaseException, **_: Any) -> None:
 
 @task_postrun.connect
 def forget_the_task(**_: Any) -> None:
-    structlog.contextvars.clear_contextvars()
+    logs.bind()

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 
-import structlog
 from csp.constants import HEADER
 from csp.middleware import CSPMiddleware
 from csp.utils import build_policy
@@ -27,7 +26,7 @@ from django.utils.cache import patch_vary_headers
 from bookings.infrastructure.deadlines import TimedRequest, request_limits
 from bookings.infrastructure.mongodb import outage
 from bookings.refusals import MethodNotAllowed, Refusal, TryAgain
-from bookingsite import metrics
+from bookingsite import logs, metrics
 from bookingsite.bodies import received_body
 from bookingsite.probes import PROBES
 from bookingsite.problems import answer_refusal
@@ -121,7 +120,7 @@ class RequestMiddleware:
     def __call__(self, request: TimedRequest) -> HttpResponse:
         sent_id = request.headers.get("X-Request-ID", "")
         request_id = sent_id if _PLAIN_ID.fullmatch(sent_id) else f"{random.getrandbits(128):032x}"
-        structlog.contextvars.bind_contextvars(request_id=request_id)
+        logs.bind(request_id=request_id)
         started_s = time.perf_counter()
         try:
             # The body is read before the deadline starts, since a file may take longer to arrive.
@@ -149,7 +148,7 @@ class RequestMiddleware:
             )
             return response
         finally:
-            structlog.contextvars.clear_contextvars()
+            logs.bind()
 
     def _received(self, request: HttpRequest) -> AbstractContextManager[Refusal | None]:
         if needs_mongodb(request) and outage.is_away():

@@ -520,7 +520,7 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "json": {"()": "bookingsite.logs.json_formatter"},
+        "json": {"()": "bookingsite.logs.JsonFormatter"},
     },
     "filters": {
         # Several routine lines a second would bury the tasks' own lines about work done.

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import json
 import logging
 import sys
+from datetime import date
 from typing import Any
 
 import pytest
@@ -115,3 +117,36 @@ def test_keeps_what_else_celery_says(name: str, level: int, message: str) -> Non
     (line,) = emit(name, level, message, wanted=logging.INFO)
 
     assert line.levelno == level
+
+
+def test_writes_a_record_as_one_line_of_json_with_what_was_bound() -> None:
+    one = record("bookings.stays", "took %s\nlines", "two")
+    one.created, one.levelname, one.night = 1_800_000_000.0, "WARNING", date(2027, 2, 15)
+    logs.bind(request_id="r-1")
+    try:
+        line = logs.JsonFormatter().format(one)
+    finally:
+        logs.bind()
+
+    assert "\n" not in line
+    written = json.loads(line)
+    assert written.pop("exception").endswith("ConnectionError: OOM command not allowed")
+    assert written == {
+        "request_id": "r-1",
+        "event": "took two\nlines",
+        "level": "warning",
+        "logger": "bookings.stays",
+        "night": "datetime.date(2027, 2, 15)",
+        "timestamp": "2027-01-15T08:00:00.000000Z",
+    }
+    assert "request_id" not in json.loads(logs.JsonFormatter().format(one))
+
+
+@pytest.mark.parametrize("field", sorted(logs.PRIVATE - {"name"}))
+def test_never_writes_what_is_private(field: str) -> None:
+    one = logging.makeLogRecord({"msg": "seen", field: "s3cret"})
+    logs.bind(**{field: "s3cret"})
+    try:
+        assert "s3cret" not in logs.JsonFormatter().format(one)
+    finally:
+        logs.bind()
