@@ -1,8 +1,9 @@
 """Claims on idempotency keys, kept in Redis.
 
-A key is free, `in_progress` under one owner for the length of a lease, or `completed` with its
-answer. Redis may forget all of this at any moment. A success must survive, so the caller writes its
-answer to the durable store, together with its effect. `recover(digest)` finds it there.
+A key is free, `in_progress` under one owner for the length of a lease, `completed` with its answer,
+or `elsewhere`: then the durable store is asked for the answer each time. Redis may forget all of
+this at any moment. A success must survive, so the caller writes its answer to the durable store,
+together with its effect. `recover(digest)` finds it there.
 
     with claims.claim(digest, recover=find_answer) as claim:
         if claim.replay:
@@ -113,6 +114,11 @@ class Claims:
         claim = Claim(self, digest, recover, owner=_new_owner())
         try:
             state, *rest = self._ask(claim, company)
+            if state == b"elsewhere":
+                claim.replay = recover(digest)
+                claim.is_recovered = claim.replay is not None
+                if claim.replay is None:
+                    state, *rest = self._ask(claim, None, is_asked_for=True)
         except RedisError:
             # Redis may have granted the claim all the same, so `finish` tries with this owner.
             claim.is_known = False
@@ -137,11 +143,12 @@ class Claims:
             if claim.is_open:
                 claim.abandon()
 
-    def _ask(self, claim: "Claim", company: Company | None) -> Any:
-        """What the claim's script returns. Raises RedisError, or what the company raises."""
+    def _ask(self, claim: "Claim", company: Company | None, *, is_asked_for: bool = False) -> Any:
+        """What the claim's script returns. `is_asked_for` says that the durable store has no
+        answer. Raises RedisError, or what the company raises."""
         command = (
             *(_CLAIM, 1, self._prefix + claim.digest),
-            *(claim.owner, self._lease_ms, int(time.time() * 1000)),
+            *(claim.owner, self._lease_ms, int(time.time() * 1000), int(is_asked_for)),
         )
         if company is None:
             return self._client.eval(*command)
@@ -226,20 +233,29 @@ class Claim:
         return not self.is_done and self.replay is None
 
     def succeed(
-        self, answer: Answer, *, answer_ttl_ms: int | None, also: Also | None = None
+        self,
+        answer: Answer,
+        *,
+        answer_ttl_ms: int,
+        elsewhere: bool = False,
+        also: Also | None = None,
     ) -> Settled:
         """Stores a success whose effect is durable already. It never raises a RedisError.
 
-        With `answer_ttl_ms=None` the answer is not kept and the record is deleted: the next request
-        with this key asks the durable store. `also` adds commands to the same batch.
+        With `elsewhere` Redis keeps no answer, only a note for that long: the next request with
+        this key asks the durable store before it claims the key. It is for answers that may stop
+        being valid. `also` adds commands to the same batch.
         """
         self.is_done = True
         try:
             with self._claims._client.pipeline(transaction=False) as pipeline:
-                if answer_ttl_ms is None:
-                    # Even if another owner has the claim now: it may not have seen this success,
-                    # and must not store a refusal.
-                    pipeline.delete(self._claims._prefix + self.digest)
+                # Even if another owner has the claim now: it may not have seen this success, and
+                # must not store a refusal.
+                if elsewhere:
+                    pipeline.eval(
+                        *(_FINISH, 1, self._claims._prefix + self.digest),
+                        *(self.owner, answer_ttl_ms, "elsewhere"),
+                    )
                 else:
                     self._queue_finish(pipeline, answer, answer_ttl_ms, SUCCESS)
                 if also:
@@ -320,7 +336,7 @@ class Claim:
 class Record:
     """The record of a digest in Redis. Only a completed record has `kind` and `answer`.
 
-    `state` is `in_progress` or `completed`, and `kind` is `success` or `refusal`.
+    `state` is `in_progress`, `completed` or `elsewhere`, and `kind` is `success` or `refusal`.
     """
 
     state: str

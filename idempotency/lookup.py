@@ -57,6 +57,8 @@ class FoundKey:
         left = _describe_duration(self.record.expires_in_ms)
         if self.record.state == "in_progress":
             return f"A request with this key is in progress; its lease ends in {left}."
+        if self.record.state == "elsewhere":
+            return f"Completed; for {left} each request asks the database for the answer."
         return f"Completed with a {self.record.kind}, which Redis forgets in {left}."
 
     @property

@@ -98,6 +98,9 @@ def use_database(request: pytest.FixtureRequest) -> None:
 @pytest.fixture
 def database(migrated: None) -> None:
     """Empty the database of bookings, people and tokens, and empty Redis."""
+    from bookings.stays import lately_sold
+
+    lately_sold.forget()
     empty_database()
     read_the_clock_well()
 

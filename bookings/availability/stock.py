@@ -150,7 +150,8 @@ class _Rooms:
 class _Month:
     """A category, its hotel and the days of one month, all from one look.
 
-    They are kept together, since a price means nothing without its currency.
+    They are kept together, since a price means nothing without its currency. The first day of the
+    next month is among them, because a stay of the last night ends then.
     """
 
     hotel: HotelFacts
@@ -186,7 +187,7 @@ def recent_category_stock(category_ids: Iterable[str], first: date, last: date) 
 
 
 def _stock(category_id: str, rooms: tuple[RoomFacts, ...], first: date, last: date) -> Stock | None:
-    if first.replace(day=1) == last.replace(day=1) and _is_near(first):
+    if _is_near(first) and last <= _month_after(first):
         month = _months.get((category_id, first.replace(day=1)))
         if month is None:
             return None
@@ -194,6 +195,11 @@ def _stock(category_id: str, rooms: tuple[RoomFacts, ...], first: date, last: da
     # Two months that were read at two moments may have prices that were never valid together.
     stock = read_category_stock([category_id], first, last).get(category_id)
     return stock and dataclasses.replace(stock, rooms=rooms)
+
+
+def _month_after(day: date) -> date:
+    """The first day of the next month."""
+    return (day.replace(day=1) + timedelta(days=31)).replace(day=1)
 
 
 def _is_near(day: date) -> bool:
@@ -219,12 +225,11 @@ def _read_rooms(category_id: str) -> _Rooms | None:
 
 def _read_month(key: tuple[str, date]) -> _Month | None:
     category_id, first = key
-    last = (first + timedelta(days=31)).replace(day=1) - timedelta(days=1)
     found = collection("room_categories").aggregate(
         [
             {"$match": {"_id": category_id}},
             {"$project": {"category": ["$$ROOT"]}},
-            *_join_hotel_and_nights(first, last),
+            *_join_hotel_and_nights(first, _month_after(first)),
         ]
     )
     for document in found:

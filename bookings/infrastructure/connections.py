@@ -54,13 +54,22 @@ def collection(name: str) -> Collection:
 
     Reads decide about rooms, so they ask the primary and see only what cannot be rolled back.
     """
-    return database().get_collection(
-        name,
-        codec_options=_AWARE_UTC,
-        write_concern=DURABLE,
-        read_concern=ReadConcern("majority"),
-        read_preference=ReadPreference.PRIMARY,
-    )
+    own = database()
+    key = (id(own.client), own.name, name)
+    if (made := _made.get(key)) is None:
+        made = _made[key] = own.get_collection(
+            name,
+            codec_options=_AWARE_UTC,
+            write_concern=DURABLE,
+            read_concern=ReadConcern("majority"),
+            read_preference=ReadPreference.PRIMARY,
+        )
+    return made
+
+
+# Making a collection takes longer than some uses of it. Each of these keeps its client alive, so
+# no other client can get the same id.
+_made: dict[tuple[int, str, str], Collection] = {}
 
 
 @cache

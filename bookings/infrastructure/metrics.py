@@ -57,7 +57,7 @@ locks = Counter(
 )
 conflicts = Counter(
     "bookingsite_conflicts",
-    "Duplicate-key errors of a write, by what the next look found in its way.",
+    "Looks at what is in the way of a write, by what they found; nearly all follow an error.",
     ["cause"],
     registry=REGISTRY,
 )
@@ -110,7 +110,7 @@ CLAIM_RESULTS = ("won", "replayed", "recovered", "in_progress", "unknown")
 LOCK_RESULTS = ("acquired", "busy", "lost", "unknown")
 CONFLICT_CAUSES = (
     *("twin", "adopted", "taken", "dead_holds", "retired_key"),
-    *("gone", "overtaken", "stale"),
+    *("gone", "overtaken", "stale", "sold"),
 )
 
 # The limit that was exceeded: a visitor's holds or room-nights, or the room-nights of a remote

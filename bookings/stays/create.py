@@ -46,11 +46,12 @@ from bookings.refusals import (
     SoldOut,
     ValidationFailed,
 )
-from bookings.stays import answers, kept_answers, rivals
+from bookings.stays import answers, kept_answers, lately_sold, rivals
 from bookings.stays.hold_limits import CROWDED_HOLD, HoldLimits, Source, digest_of
 from bookings.stays.outcomes import (
     ANSWER_TTL_MS,
     SERVER_KEY_LIFE,
+    SERVER_KEY_LIFE_MS,
     Outcome,
     answer_with,
     claim_key,
@@ -131,6 +132,7 @@ def create_booking(
                         draft, offer, remote_address, mailbox_digest, is_confirmed=is_crowded
                     )
                 deadline.check()
+                _check_sold(draft, offer, steps)
                 with steps.timed("lock"):
                     rooms, lock, again = _lock_rooms(draft, offer, deadline)
                 reached("after_lock")
@@ -151,6 +153,7 @@ def create_booking(
                             answer_for=lambda hold, now: _answer_hold(hold, draft, key, now),
                             only_as=again,
                         )
+                    lately_sold.note(_names_of(offer.hotel.id, booking.slots))
                     break
                 except new_bookings.QuoteIsOver as error:
                     # The booking that supplied rooms or price has ended or changed, so quote the
@@ -161,6 +164,7 @@ def create_booking(
                 except AlreadyBooked:
                     # A rival was quicker; another room may be free. If the same rooms are chosen
                     # again, no rival is the cause.
+                    lately_sold.note(_names_of(offer.hotel.id, booking.slots))
                     if not offer.is_by_category or rooms == lost:
                         raise
                     lost = rooms
@@ -247,6 +251,35 @@ def _check_quote(request: StayRequest, price: Price) -> None:
         )
 
 
+def _check_sold(draft: Draft, offer: Offer, steps: Steps) -> None:
+    """Raises AlreadyBooked if a slot was sold a moment ago and still is.
+
+    This spares most of many rivals their lock and their write. Where there is a choice of rooms,
+    it is made among free ones anyway.
+    """
+    if offer.is_by_category or offer.again:
+        return
+    request, hotel = draft.request, offer.hotel.id
+    slots = slots_of(_named_rooms(offer), request.check_in, request.check_out)
+    names = _names_of(hotel, slots)
+    if not lately_sold.any_of(names):
+        return
+    with steps.timed("txn"):
+        are_sold = rivals.are_sold(slots, hotel=hotel, draft=draft)
+    if are_sold:
+        lately_sold.note(names)
+        metrics.conflicts.labels("sold").inc()
+        raise AlreadyBooked
+
+
+def _named_rooms(offer: Offer) -> tuple[BookedRoom, ...]:
+    """The rooms of an offer that leaves no choice."""
+    return tuple(
+        BookedRoom(wanted.candidates[0].id, wanted.category, wanted.guests)
+        for wanted in offer.wanted
+    )
+
+
 def _limits_of(
     draft: Draft,
     offer: Offer,
@@ -292,10 +325,7 @@ def _lock_rooms(
     """
     request = draft.request
     if not offer.is_by_category:
-        rooms = tuple(
-            BookedRoom(wanted.candidates[0].id, wanted.category, wanted.guests)
-            for wanted in offer.wanted
-        )
+        rooms = _named_rooms(offer)
         try:
             return rooms, _lock_slots(offer.hotel.id, rooms, request), offer.again
         except LockBusy as error:
@@ -330,8 +360,7 @@ def _lock_slots(hotel: str, rooms: tuple[BookedRoom, ...], request: StayRequest)
 
     Raises LockBusy, and locks none, if another request holds one of them.
     """
-    slots = slots_of(rooms, request.check_in, request.check_out)
-    names = [f"{hotel}|{slot}" for slot in slots]
+    names = _names_of(hotel, slots_of(rooms, request.check_in, request.check_out))
     try:
         lock = connections.locks().acquire(names, ttl_ms=LOCK_TTL_MS)
     except LockBusy:
@@ -342,6 +371,11 @@ def _lock_slots(hotel: str, rooms: tuple[BookedRoom, ...], request: StayRequest)
         return None
     metrics.locks.labels("acquired").inc()
     return lock
+
+
+def _names_of(hotel: str, slots: list[str]) -> list[str]:
+    """The names of slots across hotels, as locks have them."""
+    return [f"{hotel}|{slot}" for slot in slots]
 
 
 def _make_booking(
@@ -426,11 +460,16 @@ def _succeed(
 ) -> Outcome:
     made = written.key
     answer = Answer(status=made.status, body=made.body, fingerprint=made.fingerprint)
-    # A server-made key is valid only as long as its booking, so Redis does not keep its answer:
-    # once the booking is cancelled, the same request is a new wish.
-    answer_ttl_ms = None if keys.is_server_made(key) else ANSWER_TTL_MS
+    # A server-made key means its booking only while that is active; once it is cancelled, the same
+    # request is a new wish. So Redis does not keep the answer, and the booking is asked each time.
+    is_server_made = keys.is_server_made(key)
     with steps.timed("finish"):
-        claim.succeed(answer, answer_ttl_ms=answer_ttl_ms, also=_release_in_batch(lock))
+        claim.succeed(
+            answer,
+            answer_ttl_ms=SERVER_KEY_LIFE_MS if is_server_made else ANSWER_TTL_MS,
+            elsewhere=is_server_made,
+            also=_release_in_batch(lock),
+        )
     if written.outcome == "twin":
         return replay(answer, key, read_payload, steps)
     return answer_with(answer, key, steps)

@@ -29,6 +29,7 @@ ANSWER_TTL_MS = 24 * 60 * 60 * 1000
 # Without a key the same payload again is a double click or a retry, but only for this long. Later
 # it is a wish for another booking.
 SERVER_KEY_LIFE = timedelta(minutes=2)
+SERVER_KEY_LIFE_MS = SERVER_KEY_LIFE // timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True)
@@ -149,8 +150,7 @@ def refuse(
     answer, answer_ttl_ms = answers.problem(refusal), None
     if refusal.is_definite and read_payload:
         answer = dataclasses.replace(answer, fingerprint=keys.fingerprint_of(read_payload()))
-        server_ttl_ms = int(SERVER_KEY_LIFE.total_seconds() * 1000)
-        answer_ttl_ms = server_ttl_ms if keys.is_server_made(key) else ANSWER_TTL_MS
+        answer_ttl_ms = SERVER_KEY_LIFE_MS if keys.is_server_made(key) else ANSWER_TTL_MS
     with steps.timed("finish"):
         try:
             settled = claim.refuse(answer, answer_ttl_ms=answer_ttl_ms, also=also)

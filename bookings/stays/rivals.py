@@ -16,6 +16,7 @@ from bookings.domain.booking import (
 from bookings.domain.stay_request import RoomWish
 from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection, database
+from bookings.infrastructure.mongodb.transactions import in_transaction
 from bookings.stays import kept_answers
 
 # The most keys on one hold. A caller who comes back adds one, and each carries a stored answer.
@@ -48,6 +49,37 @@ def find_rivals(booking: Booking, session: ClientSession) -> tuple[list[Booking]
     ):
         (dead if document["is_dead"] else live).append(from_document(document))
     return live, dead
+
+
+def are_sold(slots: list[str], *, hotel: str, draft: Draft) -> bool:
+    """Whether someone else's live booking has one of these slots, and nothing speaks for the draft.
+
+    False does not say that the slots are free: only a write decides whether the draft gets them.
+    It is False, too, if the draft's key has made a booking or if its person has one of the slots.
+    """
+    named = {"keys.digest": draft.digest}
+    in_the_way = {"hotel": hotel, "slots": {"$in": slots}, "status": {"$in": list(ACTIVE)}}
+    is_own = {
+        "$or": [
+            {"$in": [draft.digest, {"$ifNull": ["$keys.digest", []]}]},
+            {"$eq": [["$owner", "$user_id"], [draft.owner, draft.user_id]]},
+        ]
+    }
+
+    def look(session: ClientSession) -> list[dict[str, Any]]:
+        found = collection("bookings").aggregate(
+            [
+                {"$match": {"$or": [named, in_the_way]}},
+                {"$project": {"_id": 0, "is_own": is_own, "is_dead": IS_DEAD}},
+            ],
+            session=session,
+        )
+        return list(found)
+
+    # A transaction, for its commit: a refusal that follows from this is kept, and a primary that
+    # was deposed cannot commit.
+    found = in_transaction(look)
+    return not any(each["is_own"] for each in found) and not all(each["is_dead"] for each in found)
 
 
 def find_own_stay(draft: Draft) -> Booking | None:

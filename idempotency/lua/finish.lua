@@ -4,6 +4,7 @@
 -- and a refusal stored then could hide a later success.
 -- KEYS  the record
 -- ARGV  owner, answer_ttl_ms, 'success' or 'refusal', status, content_type, fingerprint, body
+--       or owner, ttl_ms, 'elsewhere': a success that only the durable store keeps
 -- returns {'stored'}
 --      or {'missing'}                                             the record is gone
 --      or {'in_progress'}                                         another owner holds the claim
@@ -22,6 +23,11 @@ if ARGV[3] == 'refusal' then
   end
 end
 redis.call('DEL', KEYS[1])
+if ARGV[3] == 'elsewhere' then
+  redis.call('HSET', KEYS[1], 'state', ARGV[3])
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  return {'stored'}
+end
 redis.call('HSET', KEYS[1], 'state', 'completed', 'owner', ARGV[1], 'kind', ARGV[3],
   'status', ARGV[4], 'content_type', ARGV[5], 'fingerprint', ARGV[6], 'body', ARGV[7])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])

@@ -76,6 +76,23 @@ def test_sells_no_total_that_was_never_valid(unannounced: None) -> None:
     assert [amount for _, amount in amounts] == [50, 500]
 
 
+def test_keeps_the_day_on_which_a_stay_of_the_last_night_ends(unannounced: None) -> None:
+    last = NEXT_MONTH - timedelta(days=1)
+    put_night("inn_double", NEXT_MONTH.isoformat(), closed_to_departure=True)
+    try:
+        first = recent_room_stock("inn_A", last, NEXT_MONTH)
+        collection("nights").delete_many({"category_id": "inn_double"})
+        again = recent_room_stock("inn_A", last, NEXT_MONTH)
+    finally:
+        collection("nights").delete_many({"category_id": "inn_double"})
+
+    assert first
+    assert again
+    assert first.calendar is not None
+    assert first.calendar == again.calendar, "the second was read again"
+    assert [each.code for each in again.obstacles(last, NEXT_MONTH, 1)] == ["CLOSED_TO_DEPARTURE"]
+
+
 def test_reads_several_categories_at_once(unannounced: None) -> None:
     """Or a change of their hotel in between would make two hotels of it."""
     recent_category_stock(["inn_double"], FIRST, FIRST + timedelta(days=1))
@@ -107,7 +124,9 @@ def test_finds_every_night_of_a_stay_of_several_months(inn: None) -> None:
     assert found["inn_double"].rooms == read["inn_double"].rooms
 
 
-@pytest.mark.parametrize("day", [date(1, 1, 1), date(1999, 1, 1), date(9998, 12, 30)])
+@pytest.mark.parametrize(
+    "day", [date(1, 1, 1), date(1999, 1, 1), date(9998, 12, 30), date(9999, 12, 30)]
+)
 def test_keeps_nothing_of_days_that_no_one_may_book(inn: None, day: date) -> None:
     stock._months.drop()
 

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -340,16 +341,68 @@ def test_stores_a_success_over_whatever_is_there(
     assert 0 < client.pttl(KEY) <= DAY_MS
 
 
-def test_is_asked_for_every_time_when_it_is_not_kept(
+def test_asks_the_durable_store_every_time_for_an_answer_that_is_elsewhere(
     claims: Claims, client: GuardedRedis, store: Store
 ) -> None:
     with claims.claim(DIGEST, recover=store.recover) as claim:
-        claim.succeed(BOOKED, answer_ttl_ms=None)
+        store[DIGEST] = BOOKED
+        claim.succeed(BOOKED, answer_ttl_ms=120_000, elsewhere=True)
 
-    assert not client.exists(KEY)
+    for times in (1, 2):
+        with claims.claim(DIGEST, recover=store.recover) as again:
+            assert (again.replay, again.is_recovered) == (BOOKED, True)
+        assert store.asked == times
+    assert client.hgetall(KEY) == {b"state": b"elsewhere"}
+    assert 119_000 < client.pttl(KEY) <= 120_000
 
 
-def test_lets_no_later_owner_refuse_what_succeeded_unkept(
+def test_claims_again_what_the_durable_store_no_longer_answers(
+    claims: Claims, client: GuardedRedis, store: Store
+) -> None:
+    with claims.claim(DIGEST, recover=store.recover) as claim:
+        claim.succeed(BOOKED, answer_ttl_ms=120_000, elsewhere=True)
+
+    with claims.claim(DIGEST, recover=store.recover) as again:
+        assert again.replay is None
+        assert client.hget(KEY, "owner") == again.owner.encode()
+        with pytest.raises(InProgress), claims.claim(DIGEST, recover=store.recover):
+            pass
+        again.succeed(CANCELLED, answer_ttl_ms=DAY_MS)
+
+    with claims.claim(DIGEST, recover=store.recover) as third:
+        assert third.replay == CANCELLED
+
+
+def test_lets_one_of_two_claim_what_the_durable_store_no_longer_answers(
+    claims: Claims, store: Store
+) -> None:
+    with claims.claim(DIGEST, recover=store.recover) as claim:
+        claim.succeed(BOOKED, answer_ttl_ms=120_000, elsewhere=True)
+    meeting = threading.Barrier(2)
+    won: list[bool] = []
+
+    def recover_together(digest: str) -> None:
+        with suppress(threading.BrokenBarrierError):
+            meeting.wait(timeout=1)
+
+    def claim_again() -> None:
+        try:
+            with claims.claim(DIGEST, recover=recover_together):
+                time.sleep(0.05)
+                won.append(True)
+        except InProgress:
+            won.append(False)
+
+    threads = [threading.Thread(target=claim_again) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(won) == [False, True]
+
+
+def test_lets_no_later_owner_refuse_what_succeeded_elsewhere(
     claims: Claims, client: GuardedRedis, store: Store
 ) -> None:
     """The heir looked before the first owner's commit, so its refusal must not be stored."""
@@ -357,29 +410,34 @@ def test_lets_no_later_owner_refuse_what_succeeded_unkept(
         client.flushdb()
         with claims.claim(DIGEST, recover=store.recover) as heir:
             store[DIGEST] = BOOKED
-            first.succeed(BOOKED, answer_ttl_ms=None)
+            first.succeed(BOOKED, answer_ttl_ms=120_000, elsewhere=True)
 
             with pytest.raises(InProgress):
                 heir.refuse(TAKEN, answer_ttl_ms=DAY_MS)
 
-    assert not client.exists(KEY)
+    assert state_of(client) == "elsewhere"
 
 
-@pytest.mark.parametrize("answer_ttl_ms", [DAY_MS, None])
+@pytest.mark.parametrize("elsewhere", [False, True])
 def test_sends_more_commands_in_the_same_batch(
-    claims: Claims, client: GuardedRedis, store: Store, answer_ttl_ms: int | None
+    claims: Claims, client: GuardedRedis, store: Store, elsewhere: bool
 ) -> None:
     client.set("lock", "held")
     with claims.claim(DIGEST, recover=store.recover) as claim:
         claim.succeed(
-            BOOKED, answer_ttl_ms=answer_ttl_ms, also=lambda pipeline: pipeline.delete("lock")
+            BOOKED,
+            answer_ttl_ms=DAY_MS,
+            elsewhere=elsewhere,
+            also=lambda pipeline: pipeline.delete("lock"),
         )
     assert not client.exists("lock")
 
     client.set("lock", "held")
     with claims.claim("e" * 64, recover=store.recover) as claim:
         claim.refuse(
-            TAKEN, answer_ttl_ms=answer_ttl_ms, also=lambda pipeline: pipeline.delete("lock")
+            TAKEN,
+            answer_ttl_ms=None if elsewhere else DAY_MS,
+            also=lambda pipeline: pipeline.delete("lock"),
         )
     assert not client.exists("lock")
 

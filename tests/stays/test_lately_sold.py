@@ -1,0 +1,114 @@
+"""A slot that was sold a moment ago costs its next asker a look, and no lock and no write."""
+
+from __future__ import annotations
+
+import pytest
+
+from bookings.domain.callers import caller_of_guest
+from bookings.infrastructure import connections
+from bookings.points import install
+from bookings.stays import lately_sold
+from tests.calls import PARTNER, book, cancel, let_hold_end
+from tests.conftest import night
+
+pytestmark = pytest.mark.mongo
+
+SLOT = f"demo|{night()}|room_A"
+
+
+@pytest.fixture
+def reached() -> list[str]:
+    """The points that requests reach from now on."""
+    points: list[str] = []
+    install(points.append)
+    return points
+
+
+def test_tells_the_next_one_without_a_lock_or_a_write(reached: list[str]) -> None:
+    book("first")
+    reached.clear()
+
+    refused = book("second", userId="bob")
+
+    assert (refused.code, refused.stored) == ("ALREADY_BOOKED", True)
+    assert reached == ["after_claim", "before_answer"]
+    assert book("second", userId="bob").replayed
+
+
+def test_sells_again_what_was_given_back() -> None:
+    cancel(book("first"))
+
+    assert lately_sold.any_of([SLOT])
+    assert book("second", userId="bob").answer.status == 201
+
+
+def test_sells_what_a_dead_hold_leaves() -> None:
+    book("first", hold=True)
+    let_hold_end()
+
+    assert book("second", userId="bob").answer.status == 201
+
+
+def test_gives_a_guest_who_comes_back_the_hold() -> None:
+    held = book("first", hold=True)
+
+    again = book("second", hold=True)
+
+    assert again.answer.status == 201
+    assert again.content["booking"]["id"] == held.content["booking"]["id"]
+
+
+def test_replays_what_its_key_has_booked_when_redis_forgot() -> None:
+    first = book("first")
+    connections.redis().flushdb()
+
+    again = book("first")
+
+    assert again.replayed
+    assert again.answer.body == first.answer.body
+
+
+def test_replays_even_if_someone_else_has_the_slot_now() -> None:
+    first = book("first")
+    cancel(first)
+    book("second", userId="bob")
+    connections.redis().flushdb()
+
+    again = book("first")
+
+    assert again.replayed
+    assert again.answer.body == first.answer.body
+
+
+def test_looks_only_where_something_was_sold() -> None:
+    book("first", resourceId="room_B")
+
+    assert not lately_sold.any_of([SLOT])
+    assert book("second").answer.status == 201
+
+
+def test_lets_another_guest_of_a_partner_lose_as_quickly(reached: list[str]) -> None:
+    book("first", userId="ada")
+    reached.clear()
+
+    assert book("second", userId="bob", caller=PARTNER).code == "ALREADY_BOOKED"
+    assert "after_lock" not in reached
+
+
+def test_tells_a_guest_as_well(reached: list[str]) -> None:
+    book("first")
+    reached.clear()
+
+    assert book("second", caller=caller_of_guest("someone")).code == "ALREADY_BOOKED"
+    assert "after_lock" not in reached
+
+
+def test_remembers_a_bounded_number_for_a_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = 1_000.0
+    monkeypatch.setattr(lately_sold.time, "monotonic", lambda: now_s)
+    lately_sold.note(f"hotel|{number}" for number in range(lately_sold.MOST + 1))
+
+    assert not lately_sold.any_of(["hotel|0"])
+    assert lately_sold.any_of(["hotel|1"])
+    now_s += lately_sold.KEPT_S
+    assert not lately_sold.any_of(["hotel|1"])
