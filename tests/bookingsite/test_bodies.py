@@ -125,6 +125,7 @@ def test_keeps_a_connection_that_a_stranger_announced_a_file_on_no_longer(site: 
         assert answer.getheader("Connection") == "close"
 
 
+@pytest.mark.slow
 def test_lets_staff_send_a_file_of_ten_megabytes(site: Site) -> None:
     User.objects.create_superuser("boss", password=PASSWORD)
     boss = Browser(site).log_in("boss")

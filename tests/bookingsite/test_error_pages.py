@@ -124,6 +124,7 @@ def test_answers_with_a_page_where_only_a_button_leads(staff: Client, language: 
         assert "/bookings/5f" not in page.links.values(), url
 
 
+@pytest.mark.slow
 @pytest.mark.mongo
 def test_answers_a_head_of_a_button_as_a_get_without_the_page(staff: Client) -> None:
     for url in urls_of_pages():

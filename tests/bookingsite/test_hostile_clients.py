@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 import requests
 
+from bookings.infrastructure import connections
 from tests.conftest import night
 from tests.site import Site, all_at_once, codes
 from tests.site_fixtures import Starter
@@ -33,9 +35,13 @@ def test_throttles_an_address_that_guesses_tokens(start: Starter) -> None:
 
 
 def test_counts_every_one_of_concurrent_requests(start: Starter) -> None:
-    site = start(API_THROTTLE="on", API_RATE_PER_CALLER="20/day")
-
-    outcome = codes(all_at_once([lambda: site.get("/api/bookings") for _ in range(60)]))
+    for _ in range(3):
+        connections.redis().flushdb()
+        site = start(API_THROTTLE="on", API_RATE_PER_CALLER="20/day")
+        outcome = codes(all_at_once([partial(site.get, "/api/bookings")] * 60))
+        # While Redis does not answer in time, each process counts for itself.
+        if "redis_breaker_opened" not in site.log_path.read_text():
+            break
 
     assert outcome == {"200": 20, "THROTTLED": 40}
 

@@ -158,6 +158,7 @@ def test_serves_others_while_bodies_drip(site: Site, path: str, framing: str) ->
     assert health_s < 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/admin/bookings/nightsfile/", "/", "/api/bookings"])
 def test_serves_others_while_strangers_announce_files(site: Site, path: str) -> None:
     with clients(site, MANY) as slow:
@@ -261,6 +262,7 @@ def test_answers_requests_that_came_together_one_after_the_other(site: Site) -> 
     assert statuses == [b"400", b"400", b"404"]
 
 
+@pytest.mark.slow
 def test_gives_up_those_who_take_no_answer(site: Site) -> None:
     """Each asks six times for the largest existing file, and reads none of it."""
     path = "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"

@@ -338,6 +338,7 @@ def test_says_that_there_is_no_such_hotel(chalet: Hotel) -> None:
         run_command(hotel="nowhere")
 
 
+@pytest.mark.slow
 def test_shows_a_bar_on_a_terminal_alone(chalet: Hotel, environment: dict[str, str]) -> None:
     command = [sys.executable, str(ROOT / "manage.py"), "generate_nights", "--hotel", "chalet"]
     command += ["--start", "2027-03-01", "--end", "2027-03-07"]

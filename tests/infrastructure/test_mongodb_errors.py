@@ -176,6 +176,7 @@ def test_books_after_any_error_that_passes_with_the_same_key(
     assert [len(booking["slots"]) for booking in stored()] == [1] * len(TOLD)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["find", "aggregate", "insert", "commitTransaction"])
 def test_books_at_once_or_with_the_same_key_after_what_the_driver_tries_again(
     api: Client, fail: Fail, command: str

@@ -121,6 +121,7 @@ def test_books_from_a_free_night_for_who_is_on_the_phone(desk: Visitor) -> None:
     assert (made["guest"]["name"], made["check_out"]) == ("Emmy Noether", night(6))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("javascript", [True])
 def test_is_accessible_and_fits_a_telephone(desk: Visitor) -> None:
     booking = stored()[0]["_id"]

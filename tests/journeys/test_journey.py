@@ -88,6 +88,7 @@ def test_books_no_second_time_after_going_back_from_the_booking(visitor: Visitor
     assert statuses() == ["confirmed"]
 
 
+@pytest.mark.slow
 def test_leads_to_the_booking_from_a_tab_that_was_open_before(visitor: Visitor) -> None:
     visitor.look_for()
     tab = visitor.another_tab()

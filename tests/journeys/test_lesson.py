@@ -128,6 +128,7 @@ def test_counts_apart_what_was_lost_turned_away_and_not_answered(visitor: Visito
     assert statuses() == ["cancelled"]
 
 
+@pytest.mark.slow
 def test_gives_the_room_back_as_soon_as_the_server_can_be_reached(visitor: Visitor) -> None:
     visitor.go("/how-it-works")
     treat(visitor, ends=(cut, away, drop))

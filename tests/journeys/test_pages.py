@@ -19,11 +19,12 @@ RULES = {
     "resultTypes": ["violations"],
 }
 
-# States of pages that are looked at as well.
+# States of pages, and pages made like another, are looked at with SLOW=1.
 VARIANTS = (
     *("wrong search", "wrong month", "wrong details", "wrong login", "wrong register"),
     *("no offers", "no bookings", "hold ending", "hold over", "cancelled", "link ended"),
-    *("finish register", "new password", "letter sent", "tried live"),
+    *("finish register", "new password", "letter sent", "tried live", "how it works"),
+    *("bookings", "account", "register", "password", "month", "no cookies"),
 )
 
 WIDE, NARROW = 1200, 320

@@ -109,6 +109,7 @@ def move_hold(first: int, end: int) -> None:
     assert moved.code is None
 
 
+@pytest.mark.slow
 def test_says_which_holds_there_are_when_there_are_too_many(visitor: Visitor) -> None:
     for nights in range(1, 6):
         visitor.hold(nights=nights)

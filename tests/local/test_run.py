@@ -83,6 +83,7 @@ def start_small_run(folder: Path, manner: str) -> tuple[subprocess.Popen[str], l
     return process, [int(pid) for pid in first.split()[1:]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_stops_children_in_order(tmp_path: Path, number: signal.Signals) -> None:
     process, pids = start_small_run(tmp_path, "obedient")

@@ -56,6 +56,7 @@ def test_keeps_what_mongod_acknowledged_through_a_kill(own_mongod: Server) -> No
         assert client.shop.things.find_one() == {"_id": 1}
 
 
+@pytest.mark.slow
 def test_takes_mongod_data_to_another_port(own_mongod: Server) -> None:
     with pymongo.MongoClient(own_mongod.uri, w="majority") as client:
         client.shop.things.insert_one({"_id": 1})

@@ -89,6 +89,7 @@ def test_gives_production_every_variable_that_it_requires(parsed: dict[str, list
         assert missing == set(), who(pods, container)
 
 
+@pytest.mark.slow
 def test_gives_variables_with_which_the_settings_start(objects: list[Object]) -> None:
     """The settings start with all variables of a container, each different set once."""
     sets = {
@@ -271,6 +272,7 @@ def _manage_commands(container: Object) -> Iterator[tuple[str, list[str]]]:
         yield name, arguments
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["Deployment/web", "Deployment/worker", f"Job/migrate-{__version__.replace('.', '-')}"]
 )

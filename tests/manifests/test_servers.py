@@ -140,6 +140,7 @@ def test_would_not_start_mongodb_with_the_keyfile_as_it_is_mounted(
     assert "too open" in mongod.log_path.read_text()
 
 
+@pytest.mark.slow
 def test_starts_redis_that_forgets_nothing_to_make_room(
     objects: list[Object], folder: Path
 ) -> None:

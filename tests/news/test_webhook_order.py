@@ -141,6 +141,7 @@ def test_lets_the_events_of_a_booking_wait_for_the_one_that_is_refused(
     assert receiver.taken == [*others, *told]
 
 
+@pytest.mark.slow
 def test_sends_the_events_behind_one_that_was_given_up(
     partner: Partner, receiver: Receiver
 ) -> None:

@@ -55,6 +55,7 @@ def test_lets_later_events_pass_one_that_alone_is_refused(
     assert receiver.taken[-1:] == later
 
 
+@pytest.mark.slow
 def test_gives_up_an_event_that_alone_was_refused_for_a_day(
     partner: Partner, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -78,6 +79,7 @@ def test_gives_up_an_event_that_alone_was_refused_for_a_day(
     assert partner.states() == ["sent", "sent"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("refused", [5, 6, 30])
 def test_lets_no_number_of_refused_events_hold_up_later_ones(
     partner: Partner, receiver: Receiver, refused: int

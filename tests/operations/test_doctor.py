@@ -123,6 +123,7 @@ def test_prints_a_line_a_check_and_exits_1_when_one_fails(environment: dict[str,
     assert "FAIL  worker: No worker answers" in done.stdout
 
 
+@pytest.mark.slow
 def test_goes_on_without_mongodb_and_never_hangs(
     environment: dict[str, str], own_mongod: Server
 ) -> None:

@@ -190,6 +190,7 @@ def test_goes_on_after_mongodb_was_lost(
 # --- Two at once ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_migrates_once_when_two_begin_together(
     migrating: Migrating, environment: dict[str, str]
 ) -> None:

@@ -262,6 +262,7 @@ def test_adopts_nothing_for_an_account_that_was_deleted_meanwhile(ada: User) -> 
     assert named_in_bookings() == {str(GUEST)}
 
 
+@pytest.mark.slow
 def test_keeps_no_address_of_an_account_that_was_deleted_meanwhile(
     ada: User, monkeypatch: Patch
 ) -> None:

@@ -139,6 +139,7 @@ def test_lets_a_script_hold_no_more_than_an_address_may(database: None) -> None:
     assert "Your room is booked" in press(visitor, confirm_form(page), **ADA).text
 
 
+@pytest.mark.slow
 def test_lets_forty_addresses_hold_half_of_each_category(database: None) -> None:
     addresses = [f"192.0.2.{number}" for number in range(1, 41)]
     with ThreadPoolExecutor(4) as pool:

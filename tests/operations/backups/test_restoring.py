@@ -706,6 +706,7 @@ def test_drills_in_no_database_that_holds_something(folder: Path, other: Any) ->
     assert names(theirs) == ["theirs"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["backup", "restore", "expire_bookings"])
 def test_says_that_a_password_is_wrong_and_no_right_is_missing(
     folder: Path, other: Any, environment: dict[str, str], command: str
