@@ -25,8 +25,13 @@ def is_from_program(request: HttpRequest) -> bool:
     A token alone decides who is calling, even if it is wrong and a session comes with it
     (bookings/api/authentication.py).
     """
-    path = request.path_info
-    return (path.startswith("/api/") and token_of(request) is not None) or path in PROBES
+    known: bool | None = getattr(request, "_is_from_program", None)
+    if known is None:
+        path = request.path_info
+        known = (path.startswith("/api/") and token_of(request) is not None) or path in PROBES
+        # Each middleware below asks again.
+        request._is_from_program = known  # type: ignore[attr-defined]
+    return known
 
 
 class _ForPages:

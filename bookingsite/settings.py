@@ -274,6 +274,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["bookings.api.parsing.BoundedJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "bookings.api.negotiation.QuickNegotiation",
     "DEFAULT_THROTTLE_RATES": {
         "address": _read("API_RATE_PER_ADDRESS", "1200/minute"),
         "caller": _read("API_RATE_PER_CALLER", "600/minute"),

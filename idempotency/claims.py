@@ -29,10 +29,14 @@ from idempotency.errors import InProgress
 
 logger = logging.getLogger(__name__)
 
-_LUA = Path(__file__).parent / "lua"
-_CLAIM, _FINISH, _ABANDON = (
-    (_LUA / f"{name}.lua").read_text(encoding="utf-8") for name in ("claim", "finish", "abandon")
-)
+
+def _script(name: str) -> str:
+    """The text of `lua/<name>.lua` without its comments, since all of it is sent each time."""
+    text = (Path(__file__).parent / "lua" / f"{name}.lua").read_text(encoding="utf-8")
+    return "".join(line for line in text.splitlines(True) if not line.startswith("--"))
+
+
+_CLAIM, _FINISH, _ABANDON = map(_script, ("claim", "finish", "abandon"))
 
 # More than twice a request's deadline, so no owner loses the claim while it works. A process that
 # died blocks its key no longer than this.

@@ -12,5 +12,6 @@ _FOLDER = Path(__file__).parent / "lua"
 
 @cache
 def script(name: str) -> str:
-    """The text of `lua/<name>.lua`."""
-    return (_FOLDER / f"{name}.lua").read_text(encoding="utf-8")
+    """The text of `lua/<name>.lua` without its comments, which nobody there would read."""
+    text = (_FOLDER / f"{name}.lua").read_text(encoding="utf-8")
+    return "".join(line for line in text.splitlines(True) if not line.startswith("--"))
