@@ -86,6 +86,9 @@ class LanguageMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path_info.startswith(IN_ENGLISH):
+            if translation.get_language() == settings.LANGUAGE_CODE:
+                # As nearly always, since nothing activates another one for good.
+                return self._get_response(request)
             with translation.override(settings.LANGUAGE_CODE):
                 return self._get_response(request)
         language = translation.get_language_from_request(request)

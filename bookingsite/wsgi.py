@@ -5,6 +5,8 @@ from typing import Any
 
 import django
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bookingsite.settings")
 
@@ -30,6 +32,11 @@ class Request(WSGIRequest):
 class Handler(WSGIHandler):
     request_class = Request
 
+
+# Before and after each request Django asks whether a connection should be closed. The backend for
+# MongoDB keeps a pool, and its `close` does nothing.
+for signal in (request_started, request_finished):
+    signal.disconnect(close_old_connections)
 
 django.setup(set_prefix=False)
 application = Handler()

@@ -21,6 +21,9 @@ MAX_LENGTH = 255
 _BARE = re.compile(r"""[!#-+\--\[\]-~]+""")
 _QUOTED = re.compile(r'"((?:[!#-\[\]-~]|\\["\\])+)"')
 
+# Made once, since each digest and each fingerprint needs it.
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
 
 def read_key(header: str | None, *, accept_server_made: bool = False) -> str | None:
     """The key in the header's value, or None if the header was not sent.
@@ -80,4 +83,4 @@ def fingerprint_of(payload: Any) -> str:
 
 def canonical(value: Any) -> bytes:
     """The same bytes for equal JSON values. Lone surrogates stay as escapes."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+    return _ENCODER.encode(value).encode()

@@ -4,10 +4,10 @@ import json
 from collections.abc import Mapping
 from typing import IO, Any
 
-from rest_framework import exceptions as drf
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 
+from bookings.api.negotiation import QuickNegotiation
 from bookings.refusals import MalformedJson, UnsupportedMediaType
 
 # A booking nests two levels deep. Deeper bodies only exhaust the parser's stack.
@@ -15,14 +15,16 @@ MAX_DEPTH = 16
 
 
 def read_json(request: Request) -> Any:
-    """The request's JSON value. Raises MalformedJson or UnsupportedMediaType.
+    """The request's JSON value, {} if it has no body. Raises MalformedJson or UnsupportedMediaType.
 
-    bookingsite/bodies.py limits the size of a body before any view runs.
+    bookingsite/bodies.py has read the body, and limits its size.
     """
-    try:
-        return request.data
-    except drf.UnsupportedMediaType as error:
-        raise UnsupportedMediaType from error
+    body = request.body
+    if not body:
+        return {}
+    if QuickNegotiation().select_parser(request, [BoundedJSONParser()]) is None:
+        raise UnsupportedMediaType
+    return parse_json(body)
 
 
 class BoundedJSONParser(BaseParser):
@@ -44,7 +46,7 @@ def parse_json(body: bytes) -> Any:
     try:
         text = body.decode("utf-8")
         _check_depth(text)
-        return json.loads(text, parse_constant=_refuse_constant)
+        return _DECODER.decode(text)
     except (ValueError, RecursionError) as error:
         raise MalformedJson from error
 
@@ -72,3 +74,6 @@ def _check_depth(text: str) -> None:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
