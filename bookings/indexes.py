@@ -63,6 +63,7 @@ def indexes_by_collection() -> dict[str, list[IndexModel]]:
         "bookings": booking_indexes(),
         "holders": holder_indexes(),
         "auth_user": account_indexes(),
+        "django_session": session_indexes(),
         "letters": letter_indexes(),
         "django_admin_log": log_indexes(),
         "deliveries": delivery_indexes(),
@@ -197,6 +198,13 @@ def account_indexes() -> list[IndexModel]:
         _unique(
             [("email", ASCENDING)], name="one_account_per_address", where={"email": {"$gt": ""}}
         ),
+        # For a login. Django's own index says with $type what is in it, so the planner does not use
+        # it to find one name.
+        IndexModel("username", name="accounts_by_name"),
+        # For notes to the staff. Guests' accounts are not in it.
+        IndexModel(
+            "is_staff", name="accounts_of_staff", partialFilterExpression={"is_staff": True}
+        ),
     ]
 
 
@@ -206,6 +214,19 @@ def make_account_indexes(database: Database) -> None:
     Raises DuplicateKeyError if two accounts have the same address.
     """
     make_indexes(database["auth_user"], account_indexes())
+
+
+def session_indexes() -> list[IndexModel]:
+    """The indexes of `django_session`, besides those that Django makes."""
+    return [
+        # For every page of a visitor with a session, since the planner does not use Django's own.
+        IndexModel("session_key", name="sessions_by_key"),
+    ]
+
+
+def make_session_indexes(database: Database) -> None:
+    """Makes the indexes of `django_session`; safe to repeat."""
+    make_indexes(database["django_session"], session_indexes())
 
 
 def letter_indexes() -> list[IndexModel]:
@@ -257,6 +278,14 @@ def delivery_indexes() -> list[IndexModel]:
         ),
         # For the admin's list, and its filter for failed ones.
         IndexModel([("state", ASCENDING), ("created_at", ASCENDING)], name="deliveries_by_state"),
+        # For the page of a partner's webhooks, which shows the newest ones, settled or not.
+        IndexModel(
+            [
+                *(("channel", ASCENDING), ("to", ASCENDING)),
+                *(("created_at", DESCENDING), ("at", DESCENDING), ("version", DESCENDING)),
+            ],
+            name="newest_deliveries_of_a_partner",
+        ),
         # For the page of a booking, which shows its deliveries.
         IndexModel([("booking", ASCENDING), ("at", ASCENDING)], name="deliveries_of_a_booking"),
         IndexModel(

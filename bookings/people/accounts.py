@@ -241,7 +241,7 @@ def _keep_what_is_stored(
     """
     if raw or not (update_fields is None or "email" in update_fields):
         return
-    stored = User.objects.filter(pk=instance.pk).values().first()
+    stored = User.objects.filter(pk=instance.pk).values().first() if instance.pk else None
     if not instance._state.adding:
         if stored is None:
             raise AccountDeleted

@@ -75,7 +75,8 @@ def _missing_indexes() -> list[str]:
     return [
         f"the index {name} is missing: run manage.py migrate bookings 0011 --fake, and migrate"
         for index in account_indexes()
-        if not there.get(name := index.document["name"], {}).get("unique")
+        if index.document.get("unique")
+        and not there.get(name := index.document["name"], {}).get("unique")
     ]
 
 
