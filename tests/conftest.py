@@ -15,6 +15,7 @@ from tests.announced import announced
 from tests.hotels import chalet, dearer, inn
 from tests.mailbox import mailbox, worker
 from tests.only_writer import only_writer
+from tests.query_plans import plans
 from tests.site_fixtures import folder_of_servers, running_site, site, start
 
 __all__ = [
@@ -57,6 +58,14 @@ EMPTIED = (
 )
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests among many bookings, which take ten seconds to make.
+
+    A worker takes over the last tests of another one, so only one makes them.
+    """
+    items.sort(key=lambda item: "crowd" not in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture(autouse=True)
 def watch_the_only_writer() -> Iterator[None]:
     """Fail a test in which other code of the site writes bookings."""
@@ -72,6 +81,14 @@ def watch_announcements() -> Iterator[None]:
     assert not announced.unannounced(), "these changes were announced to no process"
 
 
+@pytest.fixture(autouse=True)
+def watch_queries() -> Iterator[None]:
+    """Fail a test in which the site asks MongoDB something that no index serves."""
+    yield
+    unserved = plans.unserved()
+    assert not unserved, "no index serves these queries:\n\n" + "\n\n".join(unserved)
+
+
 @pytest.fixture(scope="session")
 def migrated(django_db_blocker: object) -> Iterator[None]:
     """Make this worker's own database with its indexes and the demo hotels; drop it at the end."""
@@ -84,6 +101,7 @@ def migrated(django_db_blocker: object) -> Iterator[None]:
         database.client.drop_database(database.name)
         call_command("migrate", verbosity=0)
         demo_data.seed(bench_rooms=5)
+        plans.start(database)
         yield
         database.client.drop_database(database.name)
 

@@ -12,3 +12,11 @@ from bookingsite.settings import *  # noqa: E402, F403
 
 # Argon2 is slow on purpose, and no one guesses passwords here.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+# Here for every process of the site that a test starts, and before its first client, which takes
+# the listeners registered by then.
+from pymongo import monitoring  # noqa: E402
+
+from tests.query_plans import queries  # noqa: E402
+
+monitoring.register(queries)

@@ -21,7 +21,7 @@ from bookings.models import Room
 from tests.admin.test_blocks import block
 from tests.calls import book, cancel
 from tests.conftest import night
-from tests.stays.test_explain import find_all
+from tests.query_plans import find_all
 
 GRID = "/admin/desk/occupancy/"
 

@@ -31,7 +31,8 @@ from tests.calls import book
 from tests.conftest import night
 from tests.hotels import put_night
 from tests.pages import Page
-from tests.stays.test_explain import OF_THE_SESSION, Commands
+from tests.query_plans import OF_THE_SESSION
+from tests.stays.test_explain import Commands
 
 pytestmark = pytest.mark.mongo
 

@@ -322,6 +322,7 @@ def test_fails_bookings_that_are_acknowledged_too_soon(
     monkeypatch: Patch, weak: pymongo.WriteConcern
 ) -> None:
     monkeypatch.setattr(connections, "DURABLE", weak)
+    monkeypatch.setattr(connections, "_made", {})
 
     found = mongodb.write_concern()
 

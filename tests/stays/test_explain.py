@@ -34,13 +34,14 @@ from bookings.front_desk import blocks, figures, guest_search
 from bookings.indexes import make_delivery_indexes
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.deadlines import Deadline
-from bookings.models import BookingRecord
+from bookings.models import BookingRecord, Night, RoomBlock
 from bookings.news import deliveries
 from bookings.stays import create, due_work, lifecycle, queries, rivals
 from bookings.stays.hold_limits import HoldLimits
 from bookings.stays.writing import expiry, ownership
 from tests.calls import book, cancel, confirm, extend
 from tests.conftest import night
+from tests.query_plans import HAVE_A_PLAN, find_all, one_by_one
 
 pytestmark = pytest.mark.mongo
 
@@ -63,7 +64,6 @@ OWNER = "user:1000"
 
 # The ways in which a command may look for documents; servers newer than 6.0 know more.
 BY_INDEX = {"IXSCAN", "IDHACK", "COUNT_SCAN", "DISTINCT_SCAN", "EXPRESS_IXSCAN", "EXPRESS_IDHACK"}
-HAVE_A_PLAN = {"find", "aggregate", "count", "distinct", "update", "delete", "findAndModify"}
 
 # No guest, room or night of the partner has more bookings than this.
 MOST_OF_ONE = 300
@@ -72,12 +72,6 @@ FILTERS = [
     for number in range(4)
     for chosen in itertools.combinations(("user_id", "room", "night"), number)
 ]
-
-# Fields of the session, not of the question.
-OF_THE_SESSION = {
-    "lsid", "txnNumber", "startTransaction", "autocommit", "readConcern", "writeConcern",
-    "$db", "$clusterTime", "$readPreference", "maxTimeMS",
-}  # fmt: skip
 
 
 class Commands(CommandListener):
@@ -601,15 +595,15 @@ def test_reads_a_months_occupancy(explain: Explain) -> None:
 def show_list(
     crowd: tuple[Database[Any], Commands], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Any]:
-    """Opens the admin's list of bookings on the crowd, as its view does."""
+    """Opens the admin's list of bookings, or of another model, on the crowd, as its view does."""
     orm = connections_of_django["default"]
     orm.ensure_connection()
     monkeypatch.setitem(vars(orm), "database", crowd[0])
 
-    def show_list(**query: str) -> Any:
-        request = RequestFactory().get("/admin/bookings/bookingrecord/", query)
+    def show_list(model: Any = BookingRecord, **query: str) -> Any:
+        request = RequestFactory().get(f"/admin/bookings/{model._meta.model_name}/", query)
         request.user = User(pk=ObjectId(), is_staff=True, is_superuser=True)
-        response = admin.site.get_model_admin(BookingRecord).changelist_view(request)
+        response = admin.site.get_model_admin(model).changelist_view(request)
         assert response.status_code == 200, response
         return response.render()
 
@@ -653,6 +647,38 @@ def test_filters_the_list_among_the_newest(
         if "'bookings'" in plan.asked:
             assert set(plan.stages) & BY_INDEX, plan
             assert plan.documents <= newest.LOOKED_THROUGH + 1, plan
+
+
+@pytest.mark.parametrize(
+    "query", [{}, {"status": "confirmed"}, {"hotel": "h3"}, {"q": "paint"}, {"q": "H3-47"}]
+)
+def test_lists_blocks_without_reading_stays(
+    explain: Explain, show_list: Callable[..., Any], query: dict[str, str]
+) -> None:
+    plans = explain(partial(show_list, RoomBlock, **query))
+
+    on_bookings = [plan for plan in plans if "'bookings'" in plan.asked]
+    assert on_bookings
+    check(on_bookings, spare=0)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"hotel": "h3"},
+        {"category": "h3c1"},
+        {"category": "h3c1", "first": night(30), "last": night(31)},
+        {"first": night(30), "last": night(31)},
+    ],
+)
+def test_filters_the_list_of_nights(
+    explain: Explain, show_list: Callable[..., Any], query: dict[str, str]
+) -> None:
+    plans = explain(partial(show_list, Night, **query))
+
+    of_nights = [plan for plan in plans if "'aggregate': 'nights'" in plan.asked]
+    assert of_nights
+    check(of_nights, spare=0)
 
 
 # --- The crowd -----------------------------------------------------------------------------
@@ -830,9 +856,7 @@ def fill_catalogue(crowd: Database[Any]) -> list[str]:
 
 def explain_one(database: Database[Any], command: dict[str, Any]) -> Iterator[Plan]:
     """Returns how the command looked for its documents, and then each of its joins."""
-    question = {name: value for name, value in command.items() if name not in OF_THE_SESSION}
-    if "updates" in question:  # MongoDB explains one at a time, and in a batch all are alike
-        question["updates"] = question["updates"][:1]
+    question = next(one_by_one(command))  # in a batch all are alike
     explained = database.command("explain", question, verbosity="executionStats")
     [plan] = find_all(explained, "winningPlan")
     [read] = find_all(explained, "executionStats")
@@ -840,7 +864,8 @@ def explain_one(database: Database[Any], command: dict[str, Any]) -> Iterator[Pl
         asked=str(question),
         stages=tuple(find_all(plan, "stage")),
         keys=read["totalKeysExamined"],
-        documents=read["totalDocsExamined"],
+        # A document that a stage below had read already is counted again.
+        documents=read["totalDocsExamined"] - sum(find_all(read, "alreadyHasObj")),
         returned=read["nReturned"],
     )
     joins = [stage for stage in explained.get("stages", ()) if "$lookup" in stage]
@@ -854,16 +879,3 @@ def explain_one(database: Database[Any], command: dict[str, Any]) -> Iterator[Pl
             documents=join["totalDocsExamined"],
             returned=sum(len(document[join["$lookup"]["as"]]) for document in found),
         )
-
-
-def find_all(explained: Any, name: str) -> list[Any]:
-    """Returns everything under this name, at any depth."""
-    if isinstance(explained, list):
-        return [found for item in explained for found in find_all(item, name)]
-    if not isinstance(explained, dict):
-        return []
-    return [
-        found
-        for key, value in explained.items()
-        for found in ([value] if key == name else []) + find_all(value, name)
-    ]
