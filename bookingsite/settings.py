@@ -229,7 +229,7 @@ CACHES = {
 # --- People -------------------------------------------------------------------------------
 
 # Not cached_db: a logout while Redis is away would be undone when Redis is back.
-SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_ENGINE = "bookingsite.sessions"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"

@@ -17,6 +17,7 @@ from bookings.admin.forms import DayField, KeyedForm
 from bookings.availability.search import CategoryStay, find_stays
 from bookings.catalogue.inventory import HotelFacts
 from bookings.domain.stay_request import GUEST_FIELDS, MAX_GUESTS, MAX_NOTES, MAX_ROOMS
+from bookings.infrastructure.recent_reads import hear_of_changes
 from bookings.infrastructure.texts import LineField, LinesField
 from bookings.refusals import Fault, ValidationFailed
 
@@ -121,6 +122,7 @@ class BookingForm(KeyedForm):
         except forms.ValidationError:
             text = "Choose dates and the number of guests to see what is free."
             raise ValidationFailed([Fault("", text)]) from None
+        hear_of_changes()
         return find_stays(
             hotel_id=str(self["hotel"].value() or ""),
             check_in=check_in,

@@ -1,6 +1,7 @@
 """The REST API: each view reads the request, makes one service call and sends its outcome."""
 
 from datetime import date
+from functools import partial
 from typing import Any
 
 from bson import ObjectId
@@ -32,6 +33,7 @@ from bookings.domain.booking import STATUSES
 from bookings.domain.callers import Caller
 from bookings.domain.stay_request import ID, MAX_GUESTS, MAX_USER_ID, parse_date
 from bookings.infrastructure import recent_reads
+from bookings.infrastructure.compression import compress
 from bookings.infrastructure.deadlines import Deadline
 from bookings.infrastructure.opening import Opening
 from bookings.infrastructure.texts import is_plain_line
@@ -104,6 +106,15 @@ class ApiView(APIView):
         super().initial(request, *args, **kwargs)
         if request.method not in self.passes_on_opening:
             self.opening.send()
+
+    def finalize_response(
+        self, request: Request, response: Response, *args: Any, **kwargs: Any
+    ) -> Response:
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        # No browser sends a token by itself, so no other site can make one ask.
+        if isinstance(answer, Response) and request.method == "GET" and token_of(request):
+            answer.add_post_render_callback(partial(compress, request))
+        return answer
 
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, CallerMayHaveChanged):

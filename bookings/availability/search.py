@@ -1,6 +1,9 @@
 """Finds what can be booked, with the same answer for the API, the pages and the admin.
 
 The rule in bookings/availability/stock.py decides whether a stay is available; booking asks it too.
+
+Everything but the bookings is what the process read in the last two seconds. So an entrance asks
+Redis for changes first (bookings/infrastructure/recent_reads.py).
 """
 
 import dataclasses
@@ -10,16 +13,18 @@ from datetime import date, timedelta
 from bookings.availability import occupancy
 from bookings.availability.stock import (
     TOO_MANY_GUESTS,
+    FreeCounts,
     Stock,
     Taken,
     free_rooms,
-    read_category_stock,
+    recent_hotel_stocks,
+    recent_month_stock,
 )
 from bookings.catalogue import calendars, inventory
 from bookings.catalogue.calendars import CalendarNight, Obstacle, describe_days, read_calendars
 from bookings.catalogue.inventory import CategoryFacts, HotelFacts, RoomFacts
 from bookings.domain.booking import Price, nights_between
-from bookings.domain.stay_request import MAX_NIGHTS, judge_length
+from bookings.domain.stay_request import judge_length
 from bookings.refusals import Fault, ValidationFailed
 
 SOLD_OUT = "SOLD_OUT"
@@ -131,15 +136,13 @@ def find_stays(
     )
     if faults:
         raise ValidationFailed(faults)
-    categories = inventory.list_categories(hotel.id)
-    rooms = _rooms_by_category(categories)
-    stocks = _read_stocks(hotel, categories, rooms, check_in, check_out)
+    stocks = recent_hotel_stocks(hotel.id, check_in, check_out)
     taken = occupancy.taken_nights(hotel.id, check_in, check_out)
     found = [_look(stock, taken, check_in, check_out, guests, room_count) for stock in stocks]
     if not any(stay.obstacles for stay in found):
         return found
     # The days around the stay are read only if some category is not available.
-    return _with_nearest(hotel, found, rooms, check_in, check_out, guests, room_count)
+    return _with_nearest(stocks, found, check_in, check_out, guests, room_count)
 
 
 def read_month(
@@ -151,9 +154,7 @@ def read_month(
     """
     first = date(year, month, 1)
     end = date(year + month // 12, month % 12 + 1, 1)
-    # A stay that begins in this month may end MAX_NIGHTS after it, unless the calendar ends before.
-    last = end + min(timedelta(days=MAX_NIGHTS), date.max - end)
-    stock = read_category_stock([category_id], first, last).get(category_id)
+    stock = recent_month_stock(category_id, first)
     if stock is None:
         raise ValidationFailed([Fault("categoryId", "There is no such category.")])
     departures = {}
@@ -163,8 +164,9 @@ def read_month(
             departures[day] = departure
     # Bookings are read only as far as the longest of these stays reaches.
     taken = occupancy.taken_nights(stock.hotel.id, first, max([end, *departures.values()]))
+    free = FreeCounts(stock.rooms, taken)
     return [
-        _read_day(stock, taken, day, departures.get(day), room_count)
+        _read_day(stock, free, day, departures.get(day), room_count)
         for day in nights_between(first, end)
     ]
 
@@ -179,10 +181,13 @@ def find_free_rooms(*, hotel_id: str, night: date, after: str = "") -> FreeRooms
     faults = inventory.judge_dates(hotel, night, check_out)
     if faults:
         raise ValidationFailed([Fault("date", fault.message) for fault in faults])
-    categories = {category.id: category for category in inventory.list_categories(hotel.id)}
+    stocks = recent_hotel_stocks(hotel.id, night, check_out)
+    categories = {stock.category.id: stock.category for stock in stocks}
     prices = {
-        stock.category.id: Price(hotel.currency, stock.calendar.amounts(night, check_out) or ())
-        for stock in _read_stocks(hotel, [*categories.values()], {}, night, check_out)
+        stock.category.id: Price(
+            stock.hotel.currency, stock.calendar.amounts(night, check_out) or ()
+        )
+        for stock in stocks
         if not stock.obstacles(night, check_out, guests=1)
     }
     rooms = inventory.list_rooms(prices, after=after, limit=PAGE_SIZE + 1)
@@ -200,31 +205,10 @@ def find_free_rooms(*, hotel_id: str, night: date, after: str = "") -> FreeRooms
 
 
 def _find_hotel(hotel_id: str) -> HotelFacts:
-    hotel = inventory.find_hotel(hotel_id)
+    hotel = inventory.recent_hotel(hotel_id)
     if hotel is None:
         raise ValidationFailed([Fault("hotelId", "There is no such hotel.")])
     return hotel
-
-
-def _rooms_by_category(categories: list[CategoryFacts]) -> dict[str, list[RoomFacts]]:
-    rooms: dict[str, list[RoomFacts]] = {category.id: [] for category in categories}
-    for room in inventory.list_rooms(rooms):
-        rooms[room.category].append(room)
-    return rooms
-
-
-def _read_stocks(
-    hotel: HotelFacts,
-    categories: list[CategoryFacts],
-    rooms: dict[str, list[RoomFacts]],
-    first: date,
-    last: date,
-) -> list[Stock]:
-    by_category = read_calendars(categories, first, last)
-    return [
-        Stock(hotel, category, by_category[category.id], tuple(rooms.get(category.id, ())))
-        for category in categories
-    ]
 
 
 def _look(
@@ -246,18 +230,18 @@ def _look(
 
 
 def _read_day(
-    stock: Stock, taken: Taken, day: date, departure: date | None, room_count: int
+    stock: Stock, free: FreeCounts, day: date, departure: date | None, room_count: int
 ) -> CalendarDay:
     """`departure` is the end of the shortest stay for sale from this day, if there is one."""
     shortest = None
-    if departure and len(free_rooms(stock.rooms, taken, day, departure)) >= room_count:
+    if departure and free.between(day, departure) >= room_count:
         amounts = stock.calendar.amounts(day, departure) or ()
         shortest = ShortestStay(departure, Price(stock.hotel.currency, amounts))
     return CalendarDay(
         date=day,
         # A night that is not for sale can still have restrictions to show.
         night=stock.calendar.night(day) or stock.calendar.days.get(day),
-        rooms_left=len(free_rooms(stock.rooms, taken, day, day + timedelta(days=1))),
+        rooms_left=free.between(day, day + timedelta(days=1)),
         shortest=shortest,
     )
 
@@ -285,24 +269,32 @@ def _why_full(
 
 
 def _with_nearest(
-    hotel: HotelFacts,
+    stocks: list[Stock],
     found: list[CategoryStay],
-    rooms: dict[str, list[RoomFacts]],
     check_in: date,
     check_out: date,
     guests: int,
     room_count: int,
 ) -> list[CategoryStay]:
     around = timedelta(days=NEAREST_WITHIN_DAYS)
-    lost = [stay.category for stay in found if stay.obstacles]
-    stocks = _read_stocks(hotel, lost, rooms, check_in - around, check_out + around)
-    taken = occupancy.taken_nights(hotel.id, check_in - around, check_out + around)
-    nearest = {
-        stock.category.id: _find_nearest(stock, taken, check_in, check_out, guests, room_count)
+    lost = {stay.category.id for stay in found if stay.obstacles}
+    # Rooms that are too small are too small on all dates.
+    hopeful = [
+        stock
         for stock in stocks
-        # Rooms that are too small are too small on all dates.
-        if guests <= stock.category.occupancy
-    }
+        if stock.category.id in lost and guests <= stock.category.occupancy
+    ]
+    if not hopeful:
+        return found
+    first, last = check_in - around, check_out + around
+    calendars_of = read_calendars([stock.category for stock in hopeful], first, last)
+    taken = occupancy.taken_nights(hopeful[0].hotel.id, first, last)
+    nearest = {}
+    for stock in hopeful:
+        around_stay = dataclasses.replace(stock, calendar=calendars_of[stock.category.id])
+        nearest[stock.category.id] = _find_nearest(
+            around_stay, taken, check_in, check_out, guests, room_count
+        )
     return [dataclasses.replace(stay, nearest=nearest.get(stay.category.id, ())) for stay in found]
 
 

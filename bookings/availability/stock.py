@@ -3,12 +3,13 @@
 Search, month and booking all ask this rule: `Stock.obstacles` says what hotel and calendar allow,
 and `free_rooms` what bookings leave. A stay has the same room for all its nights.
 
-A booking is quoted from what the process read in the last two seconds. Everything else reads its
-stock when it is asked.
+Search, month and booking take the stock from what the process read in the last two seconds. Staff's
+changes of bookings read it when it is asked. Which nights are taken is always read.
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Set
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -22,6 +23,7 @@ from bookings.catalogue.inventory import (
     category_of,
     hotel_of,
     judge_dates,
+    recent_house,
     room_of,
 )
 from bookings.domain.booking import nights_between
@@ -96,6 +98,23 @@ def free_rooms(
     return [room for room in rooms if nights.isdisjoint(taken.get(room.id, ()))]
 
 
+class FreeCounts:
+    """How many of some rooms are free, for many stays: none of them looks at every room."""
+
+    def __init__(self, rooms: Sequence[RoomFacts], taken: Taken) -> None:
+        self._count = len(rooms)
+        self._taken_on: dict[date, set[str]] = defaultdict(set)
+        for room in rooms:
+            for night in taken.get(room.id, ()):
+                self._taken_on[night].add(room.id)
+
+    def between(self, check_in: date, check_out: date) -> int:
+        """How many are free on every night of the stay; as many as `free_rooms` lists."""
+        on = self._taken_on
+        taken = [on[night] for night in nights_between(check_in, check_out) if night in on]
+        return self._count - len(set().union(*taken))
+
+
 def read_category_stock(category_ids: Iterable[str], first: date, last: date) -> dict[str, Stock]:
     """The stock of each category that exists, with all its rooms for sale, by the category's id.
 
@@ -135,7 +154,7 @@ def _join(name: str, local: str, foreign: str, into: str) -> dict[str, Any]:
     return {"$lookup": {"from": name, "localField": local, "foreignField": foreign, "as": into}}
 
 
-# --- What bookings are quoted from --------------------------------------------------------
+# --- What this process read a moment ago ------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -148,7 +167,7 @@ class _Rooms:
 
 @dataclass(frozen=True)
 class _Month:
-    """A category, its hotel and the days of one month, all from one look.
+    """A category, its hotel and the days of one month or more, all from one look.
 
     They are kept together, since a price means nothing without its currency. The first day of the
     next month is among them, because a stay of the last night ends then.
@@ -186,8 +205,45 @@ def recent_category_stock(category_ids: Iterable[str], first: date, last: date) 
     return stocks
 
 
+def recent_hotel_stocks(hotel_id: str, first: date, last: date) -> list[Stock]:
+    """The stock of each of the hotel's categories, by name, with all their rooms for sale by id.
+
+    The calendars run from `first` to `last`, both included. All of it may be two seconds old.
+    """
+    if _is_near(first) and last <= _end_of_hotel_month(first):
+        months = _hotel_months.get((hotel_id, first.replace(day=1))) or ()
+    else:
+        # As in `_stock`: no total may be of two moments.
+        months = _read_months({"hotel_id": hotel_id}, first, last)
+    rooms = {
+        category.id: tuple(room for room in rooms if room.is_sold)
+        for category, rooms in recent_house(hotel_id)
+    }
+    return [
+        Stock(
+            hotel=month.hotel,
+            category=month.category,
+            calendar=Calendar(month.category, month.days),
+            rooms=rooms.get(month.category.id, ()),
+        )
+        for month in months
+    ]
+
+
+def recent_month_stock(category_id: str, first: date) -> Stock | None:
+    """The stock of a category for all stays that begin in a month, by the month's first day; None
+    if there is no such category. All of it may be two seconds old."""
+    key = (category_id, first)
+    month = _long_months.get(key) if _is_near(first) else _read_long_month(key)
+    if month is None:
+        return None
+    rooms = _rooms_of.get(category_id)
+    for_sale = tuple(rooms.rooms.values()) if rooms else ()
+    return Stock(month.hotel, month.category, Calendar(month.category, month.days), for_sale)
+
+
 def _stock(category_id: str, rooms: tuple[RoomFacts, ...], first: date, last: date) -> Stock | None:
-    if _is_near(first) and last <= _month_after(first):
+    if _is_in_one_month(first, last):
         month = _months.get((category_id, first.replace(day=1)))
         if month is None:
             return None
@@ -200,6 +256,17 @@ def _stock(category_id: str, rooms: tuple[RoomFacts, ...], first: date, last: da
 def _month_after(day: date) -> date:
     """The first day of the next month."""
     return (day.replace(day=1) + timedelta(days=31)).replace(day=1)
+
+
+def _end_of_hotel_month(day: date) -> date:
+    """The last day that is kept with a month for a hotel's searches. Two weeks more than the month
+    are enough for nearly every stay that begins in it."""
+    return _month_after(day) + timedelta(days=14)
+
+
+def _is_in_one_month(first: date, last: date) -> bool:
+    """Whether one kept month has all these days."""
+    return _is_near(first) and last <= _month_after(first)
 
 
 def _is_near(day: date) -> bool:
@@ -225,17 +292,34 @@ def _read_rooms(category_id: str) -> _Rooms | None:
 
 def _read_month(key: tuple[str, date]) -> _Month | None:
     category_id, first = key
+    return next(iter(_read_months({"_id": category_id}, first, _month_after(first))), None)
+
+
+def _read_long_month(key: tuple[str, date]) -> _Month | None:
+    category_id, first = key
+    # A stay of the month's last night may be as long as any, unless the calendar ends before.
+    end = _month_after(first)
+    last = end + min(timedelta(days=MAX_NIGHTS), date.max - end)
+    return next(iter(_read_months({"_id": category_id}, first, last)), None)
+
+
+def _read_hotel_month(key: tuple[str, date]) -> tuple[_Month, ...] | None:
+    hotel_id, first = key
+    return _read_months({"hotel_id": hotel_id}, first, _end_of_hotel_month(first)) or None
+
+
+def _read_months(wanted: dict[str, str], first: date, last: date) -> tuple[_Month, ...]:
+    """The wanted categories by name, with their days from `first` to `last`."""
     found = collection("room_categories").aggregate(
         [
-            {"$match": {"_id": category_id}},
+            {"$match": wanted},
+            {"$sort": {"name": 1}},
             {"$project": {"category": ["$$ROOT"]}},
-            *_join_hotel_and_nights(first, _month_after(first)),
+            *_join_hotel_and_nights(first, last),
         ]
     )
-    for document in found:
-        stock = _stock_of(document | {"rooms": []})
-        return _Month(stock.hotel, stock.category, stock.calendar.days)
-    return None
+    stocks = [_stock_of(document | {"rooms": []}) for document in found]
+    return tuple(_Month(stock.hotel, stock.category, stock.calendar.days) for stock in stocks)
 
 
 # A large site has some thousand rooms; each entry is a reference to its category's rooms.
@@ -245,6 +329,14 @@ _rooms_beside: RecentReads[str, _Rooms] = RecentReads(
 _rooms_of: RecentReads[str, _Rooms] = RecentReads("rooms", _read_rooms, most=500)
 # All months that can be booked, of some forty categories.
 _months: RecentReads[tuple[str, date], _Month] = RecentReads("nights", _read_month, most=1_000)
+# As many nights again: an entry has four months of one category, or one month of a hotel's
+# categories, of which there are often four.
+_long_months: RecentReads[tuple[str, date], _Month] = RecentReads(
+    "nights", _read_long_month, most=250
+)
+_hotel_months: RecentReads[tuple[str, date], tuple[_Month, ...]] = RecentReads(
+    "nights", _read_hotel_month, most=250
+)
 
 
 def _stock_of(document: dict[str, Any]) -> Stock:

@@ -11,6 +11,7 @@ from bookings.catalogue.countries import country_of
 from bookings.domain.booking import BookedRoom
 from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection
+from bookings.infrastructure.recent_reads import RecentReads
 from bookings.refusals import Fault, ValidationFailed
 
 # Hotels do not plan or set prices further ahead than two years.
@@ -97,6 +98,17 @@ def list_hotels() -> list[HotelFacts]:
     return [hotel_of(hotel) for hotel in collection("hotels").find().sort("name")]
 
 
+def recent_hotels() -> list[HotelFacts]:
+    """As `list_hotels`, but what it says may be two seconds old
+    (bookings/infrastructure/recent_reads.py)."""
+    return list(_hotels.get("all") or ())
+
+
+def recent_hotel(hotel_id: str) -> HotelFacts | None:
+    """As `find_hotel`, but what it says may be two seconds old."""
+    return next((hotel for hotel in recent_hotels() if hotel.id == hotel_id), None)
+
+
 def hotel_countries() -> dict[str, str]:
     """The country of each hotel, by the hotel's id; reads nothing else of the hotels."""
     hotels = collection("hotels").find({}, {"time_zone": 1})
@@ -125,6 +137,11 @@ def find_category(category_id: str) -> CategoryFacts | None:
     return category_of(category) if category else None
 
 
+def recent_category(category_id: str) -> CategoryFacts | None:
+    """As `find_category`, but what it says may be two seconds old."""
+    return _categories.get(category_id)
+
+
 def list_categories(hotel_id: str) -> list[CategoryFacts]:
     """The hotel's categories, by name."""
     categories = collection("room_categories").find({"hotel_id": hotel_id}).sort("name")
@@ -149,6 +166,11 @@ def list_rooms(category_ids: Iterable[str], *, after: str = "", limit: int = 0) 
         .limit(limit)
     )
     return [room_of(room) for room in rooms]
+
+
+def recent_house(hotel_id: str) -> list[tuple[CategoryFacts, list[RoomFacts]]]:
+    """As `read_house`, but what it says may be two seconds old. Do not change the lists."""
+    return _houses.get(hotel_id) or []
 
 
 def read_house(hotel_id: str) -> list[tuple[CategoryFacts, list[RoomFacts]]]:
@@ -253,6 +275,16 @@ def room_of(room: dict[str, Any]) -> RoomFacts:
         # Queries for rooms on sale do not read this field.
         is_sold=room.get("is_sold", True),
     )
+
+
+# Sites have few hotels, and pages list them all.
+_hotels: RecentReads[str, list[HotelFacts]] = RecentReads(
+    "hotels", lambda _all: list_hotels() or None, most=1
+)
+_houses: RecentReads[str, list[tuple[CategoryFacts, list[RoomFacts]]]] = RecentReads(
+    "rooms", lambda hotel_id: read_house(hotel_id) or None, most=100
+)
+_categories: RecentReads[str, CategoryFacts] = RecentReads("hotels", find_category, most=500)
 
 
 def _time_of(stored: datetime) -> time:

@@ -5,9 +5,10 @@ They are stored in minor units, so that no amount is ever rounded.
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 
 from django.utils.formats import number_format
-from django.utils.translation import pgettext
+from django.utils.translation import get_language, pgettext
 
 # Currencies whose minor unit is not a hundredth, by ISO 4217.
 WITHOUT_DIGITS = "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF"
@@ -31,6 +32,12 @@ def format_money(minor_units: int, currency: str) -> str:
 
 def format_amount(minor_units: int, currency: str) -> str:
     """The same without the currency, for places that name it already."""
+    return _format_amount(minor_units, currency, get_language())
+
+
+# A month has few different prices, and each takes longer to format than a cell to write.
+@lru_cache(maxsize=2_000)
+def _format_amount(minor_units: int, currency: str, _language: str | None) -> str:
     digits = count_digits(currency)
     amount = Decimal(minor_units).scaleb(-digits)
     return number_format(amount, decimal_pos=digits, use_l10n=True, force_grouping=True)

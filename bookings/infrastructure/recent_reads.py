@@ -2,9 +2,10 @@
 
 An entry lives for two seconds at most. A process that changes something calls `announce_change`,
 which drops the process's own entries and gives `generation` in Redis a new value. Each request of
-the API reads that value in the same round trip as its limits and its claim (`opening.py`). If the
-process does not know the value, it drops all its entries before it answers. So a change counts
-everywhere at once while Redis answers, and within two seconds while it does not.
+the API reads that value in the same round trip as its limits and its claim (`opening.py`). A page
+that uses entries reads it first (`hear_of_changes`). If the process does not know the value, it
+drops all its entries before it answers. So a change counts everywhere at once while Redis answers,
+and within two seconds while it does not.
 
 The value can only shorten the life of an entry. It is random. A counter would not do: a Redis that
 lost its data would give the same numbers again.
@@ -181,6 +182,19 @@ def queue_generation(opening: Opening, *, noted: Callable[[], None] = lambda: No
 
     # If Redis does not answer, MAX_AGE_S bounds what is used.
     opening.add(("GET", GENERATION), answered=answered, failed=noted)
+
+
+def hear_of_changes() -> None:
+    """Asks for the value in Redis in a round trip of its own, for pages.
+
+    No entry that is used after this call is older than the last change that was announced before
+    it. Without Redis, MAX_AGE_S bounds its age.
+    """
+    try:
+        generation = connections.redis().execute_command("GET", GENERATION)
+    except RedisError:
+        return
+    _note_generation(generation)
 
 
 def _note_generation(generation: bytes | None) -> None:

@@ -24,6 +24,7 @@ from bookings.domain.booking import ACTIVE
 from bookings.domain.callers import Caller, caller_of_guest
 from bookings.infrastructure import clock
 from bookings.infrastructure.deadlines import TimedRequest
+from bookings.infrastructure.recent_reads import hear_of_changes
 from bookings.infrastructure.throttles import Limit, count_in_all, remote_address_of, wait_s
 from bookings.refusals import Refusal, ValidationFailed
 from bookings.stays import create, lifecycle, own_bookings
@@ -122,6 +123,7 @@ def _begin(request: HttpRequest) -> HttpResponse:
         response = _throttled()
         response["Retry-After"] = str(left_s)
         return response
+    hear_of_changes()
     today = clock.today("UTC")
     for _ in range(NIGHT_ATTEMPTS):
         night = today + timedelta(days=random.randint(FIRST_DAY, LAST_DAY))

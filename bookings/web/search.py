@@ -2,14 +2,17 @@
 
 import datetime as dt
 import re
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import reverse
+from django.template.loader import render_to_string
+from django.urls import resolve, reverse
 from django.utils.dates import WEEKDAYS, WEEKDAYS_ABBR
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -22,6 +25,7 @@ from bookings.domain.booking import PENDING, Booking
 from bookings.domain.money import format_amount
 from bookings.domain.stay_request import MAX_GUESTS, MAX_ROOMS
 from bookings.infrastructure import clock
+from bookings.infrastructure.recent_reads import RecentReads, hear_of_changes
 from bookings.refusals import ValidationFailed
 from bookings.stays import own_bookings
 from bookings.web import visitors
@@ -46,7 +50,13 @@ FAULTS: dict[str, tuple[str, Any]] = {
 @require_safe
 def home(request: HttpRequest) -> HttpResponse:
     """Shows the search form, filled in for tomorrow night."""
-    hotels = inventory.list_hotels()
+    hear_of_changes()
+    if visitors.is_unknown(request) and not request.GET:
+        return HttpResponse(_first_pages.get(get_language() or settings.LANGUAGE_CODE))
+    return HttpResponse(_render_home(request, inventory.recent_hotels()))
+
+
+def _render_home(request: HttpRequest, hotels: list[HotelFacts]) -> str:
     today = _first_today(hotels)
     tomorrow = today + dt.timedelta(days=1)
     begin_with = {
@@ -57,7 +67,23 @@ def home(request: HttpRequest) -> HttpResponse:
         "rooms": 1,
     }
     form = SearchForm(begin_with, hotels=hotels)
-    return render(request, "search/home.html", {"form": form, "hotels": hotels, **_bounds(today)})
+    context = {"form": form, "hotels": hotels, **_bounds(today)}
+    return render_to_string("search/home.html", context, request)
+
+
+def _read_first_page(language: str) -> str:
+    """The page for everyone whom the site does not know, in this language, which is active."""
+    request = HttpRequest()
+    request.method, request.path = "GET", reverse("home")
+    request.LANGUAGE_CODE = language
+    request.resolver_match = resolve(request.path)
+    # What is kept is made of nothing that was kept, or it would be older than two seconds.
+    return _render_home(request, inventory.list_hotels())
+
+
+_first_pages: RecentReads[str, str] = RecentReads(
+    "pages", _read_first_page, most=len(settings.LANGUAGES)
+)
 
 
 @never_cache
@@ -67,7 +93,8 @@ def stays(request: HttpRequest) -> HttpResponse:
 
     Without a search in the URL it shows the empty form.
     """
-    hotels = inventory.list_hotels()
+    hear_of_changes()
+    hotels = inventory.recent_hotels()
     form = _read_search(request, hotels)
     context: dict[str, Any] = {"form": form, "hotels": hotels, **_bounds(_first_today(hotels))}
     if form.is_valid():
@@ -112,8 +139,9 @@ def stays(request: HttpRequest) -> HttpResponse:
 @require_safe
 def month(request: HttpRequest, category_id: str) -> HttpResponse:
     """Shows a month of one category, with the shortest stay that can begin on each day."""
-    category = inventory.find_category(category_id)
-    hotel = inventory.find_hotel(category.hotel) if category else None
+    hear_of_changes()
+    category = inventory.recent_category(category_id)
+    hotel = inventory.recent_hotel(category.hotel) if category else None
     if category is None or hotel is None:
         raise Http404
     today = clock.today(hotel.time_zone)
@@ -155,14 +183,18 @@ def stays_url(
     rooms: int = 1,
 ) -> str:
     """The URL of the search results for a stay."""
-    query = {
-        "hotel": hotel,
-        "arrival": arrival.isoformat(),
-        "departure": departure.isoformat(),
-        "guests": guests,
-        "rooms": rooms,
-    }
-    return f"{reverse('stays')}?{urlencode(query)}"
+    return _stays_urls(hotel, guests, rooms)(arrival, departure)
+
+
+def _stays_urls(hotel: str, guests: int, rooms: int) -> Callable[[dt.date, dt.date], str]:
+    """Makes `stays_url` for many stays in a fifth of the time."""
+    before = f"{reverse('stays')}?{urlencode({'hotel': hotel})}"
+    after = urlencode({"guests": guests, "rooms": rooms})
+
+    def url(arrival: dt.date, departure: dt.date) -> str:
+        return f"{before}&arrival={arrival.isoformat()}&departure={departure.isoformat()}&{after}"
+
+    return url
 
 
 def _read_search(request: HttpRequest, hotels: list[HotelFacts]) -> SearchForm:
@@ -195,6 +227,8 @@ def _intent_for(asked: dict[str, Any], category_id: str) -> Intent:
 
 def find_holds(request: HttpRequest) -> list[Booking]:
     """The visitor's live holds."""
+    if visitors.is_new(request):
+        return []
     found, _cursor = own_bookings.list_own_bookings(
         viewer=visitors.caller_of(request), status=PENDING, limit=settings.MAX_LIVE_HOLDS
     )
@@ -218,9 +252,11 @@ def _weeks(
 ) -> list[list[dict[str, Any] | None]]:
     """The days in weeks from Monday to Sunday, with None for days of another month."""
     cells: list[dict[str, Any] | None] = [None] * days[0].date.weekday()
+    url_of = _stays_urls(hotel.id, guests, rooms)
     for day in days:
         cell: dict[str, Any] = {
-            "date": day.date,
+            # Text, since templates ask how each number is written in the visitor's language.
+            "number": str(day.date.day),
             "is_over": day.date < today,
             "is_full": day.night and not day.night.is_closed and day.rooms_left < rooms,
             "is_sold": day.night and not day.night.is_closed,
@@ -229,13 +265,7 @@ def _weeks(
             # The currency stands once, above the month, so that seven columns fit on a phone.
             cell["amount"] = format_amount(day.shortest.price.total, hotel.currency)
             cell["night_count"] = (day.shortest.check_out - day.date).days
-            cell["url"] = stays_url(
-                hotel=hotel.id,
-                arrival=day.date,
-                departure=day.shortest.check_out,
-                guests=guests,
-                rooms=rooms,
-            )
+            cell["url"] = url_of(day.date, day.shortest.check_out)
         cells.append(cell)
     cells += [None] * (-len(cells) % 7)
     return [cells[start : start + 7] for start in range(0, len(cells), 7)]

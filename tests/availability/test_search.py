@@ -490,14 +490,14 @@ def test_knows_no_month_of_an_unknown_category() -> None:
         search.read_month(category_id="nowhere", year=2027, month=1)
 
 
-def test_reads_a_month_with_two_queries(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reads_a_month_with_three_queries(monkeypatch: pytest.MonkeyPatch) -> None:
     sent = watch(
         monkeypatch,
         lambda: search.read_month(category_id="inn_double", year=2027, month=1),
     )
 
     asked = [command.get("aggregate") or command.get("find") for command in sent]
-    assert [name for name in asked if name] == ["room_categories", "bookings"]
+    assert [name for name in asked if name] == ["room_categories", "rooms", "bookings"]
 
 
 # --- Free rooms of one night -------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -117,7 +118,7 @@ def test_says_in_which_format_it_is() -> None:
     ):
         assert answer["Content-Type"] == kind
         assert answer["Content-Disposition"] == f'inline; filename="{name}"'
-        assert answer["Vary"] == "Accept"
+        assert answer["Vary"] == "Accept-Encoding, Accept"
         assert answer["Cache-Control"] == "max-age=3600"
 
 
@@ -129,3 +130,23 @@ def test_refuses_another_format(query: str, accept: str, status: int, code: str)
     answer = Client(headers={"accept": accept}).get(f"/api/schema{query}")
 
     assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+def test_is_not_sent_again_to_those_who_have_it() -> None:
+    as_yaml, as_json = ask(), ask("?format=json")
+    known = Client(headers={"if-none-match": as_yaml["ETag"]})
+
+    again, other = known.get("/api/schema"), known.get("/api/schema?format=json")
+
+    assert (again.status_code, again.content) == (304, b"")
+    assert again["ETag"] == as_yaml["ETag"] != as_json["ETag"]
+    assert again["Cache-Control"] == "max-age=3600"
+    assert (other.status_code, other.content) == (200, as_json.content)
+
+
+def test_is_sent_compressed() -> None:
+    packed = Client(headers={"accept-encoding": "gzip, br"}).get("/api/schema")
+
+    assert packed["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.content) == ask().content
+    assert len(packed.content) < len(ask().content) / 5

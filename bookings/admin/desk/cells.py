@@ -1,15 +1,20 @@
-"""The grid's cells as HTML. For a month of sixty rooms a template takes three times as long, and
+"""The grid's table as HTML. For a month of sixty rooms a template takes three times as long, and
 the desk looks at this page all day."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from html import escape
-from urllib.parse import urlencode
+from urllib.parse import quote_plus
 
+from django.utils.dates import MONTHS_3, WEEKDAYS_ABBR
 from django.utils.safestring import SafeString, mark_safe
 
 from bookings.admin.desk.grid import LOOKS, GridCell, GridRow
 from bookings.availability.occupancy import Occupant
 from bookings.domain.booking import BLOCK
+
+SATURDAY = 5
 
 _UNSOLD = '<td class="unsold"><span class="visually-hidden">Not for sale</span></td>'
 
@@ -24,10 +29,33 @@ class DeskUrls:
     add: str
 
 
-def render_cells(row: GridRow, urls: DeskUrls) -> SafeString:
-    """The cells of the row, without its heading."""
+def render_nights(nights: Sequence[date], today: date) -> SafeString:
+    """The headings of the columns."""
+    return mark_safe("".join(_night(night, is_today=night == today) for night in nights))
+
+
+def _night(night: date, *, is_today: bool) -> str:
+    looks = ("today" if is_today else "") + (" weekend" if night.weekday() >= SATURDAY else "")
+    unseen = '<span class="visually-hidden">, today</span>' if is_today else ""
+    day, month = WEEKDAYS_ABBR[night.weekday()], str(MONTHS_3[night.month]).title()
+    text = f"{day}<br><b>{night.day}</b><br>{month}{unseen}"
+    return f'\n      <th scope="col" class="{looks}">{text}</th>'
+
+
+def render_rows(rows: Iterable[GridRow], urls: DeskUrls) -> SafeString:
+    """The rows of a section, without its heading."""
+    return mark_safe("".join(_row(row, urls) for row in rows))
+
+
+def _row(row: GridRow, urls: DeskUrls) -> str:
+    off_sale = "" if row.room.is_sold else "<small> not for sale</small>"
+    heading = f'<th scope="row">{escape(row.room.name)}{off_sale}</th>'
+    return f"\n    <tr>{heading}{_cells(row, urls)}</tr>"
+
+
+def _cells(row: GridRow, urls: DeskUrls) -> str:
     if urls.add:
-        link = escape(f"{urls.add}?{urlencode({'room': row.room.id})}&check_in=")
+        link = escape(f"{urls.add}?room={quote_plus(row.room.id)}&check_in=")
         free_until = f'<td class="free"><a href="{link}'
         free_from = f'" aria-label="Book {escape(row.room.name)} from '
     cells = []
@@ -39,9 +67,8 @@ def render_cells(row: GridRow, urls: DeskUrls) -> SafeString:
         elif cell.is_past or not urls.add:
             cells.append("<td></td>")
         else:
-            night = cell.night.isoformat()
-            cells.append(f'{free_until}{night}{free_from}{night}"></a></td>')
-    return mark_safe("".join(cells))
+            cells.append(f'{free_until}{cell.day}{free_from}{cell.day}"></a></td>')
+    return "".join(cells)
 
 
 def _bar(cell: GridCell, who: Occupant, urls: DeskUrls) -> str:

@@ -7,6 +7,7 @@ from django.http import HttpRequest
 
 from bookings.catalogue import inventory
 from bookings.catalogue.inventory import HORIZON_DAYS, HotelFacts
+from bookings.infrastructure.recent_reads import hear_of_changes
 
 # How many days the grid shows: a week, two, or a month.
 LENGTHS = (7, 14, 31)
@@ -29,7 +30,8 @@ class Choice:
 
 def read_choice(request: HttpRequest, *, day_field: str) -> Choice | None:
     """What was chosen; None if there are no hotels."""
-    hotels = tuple(inventory.list_hotels())
+    hear_of_changes()
+    hotels = tuple(inventory.recent_hotels())
     if not hotels:
         return None
     wanted = request.GET.get("hotel", "")

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
 
 from bookings.availability.occupancy import Occupant
 from bookings.catalogue.inventory import CategoryFacts, RoomFacts
@@ -41,6 +42,11 @@ class GridCell:
     begins_before: bool = False
     ends_after: bool = False
     is_past: bool = False
+
+    @cached_property
+    def day(self) -> str:
+        """The first night as YYYY-MM-DD, written once for all the rows that share a free cell."""
+        return self.night.isoformat()
 
 
 @dataclass(frozen=True)
@@ -77,10 +83,16 @@ def lay_out(
             by_room[room][bar.night] = bar
     nights = list(nights_between(first, end))
     free = {night: GridCell(night, is_past=night < today) for night in nights}
+    all_free = tuple(free.values())
     sections = []
     for category, rooms in house:
         rows = tuple(
-            GridRow(room, tuple(_cells_of(by_room.get(room.id, {}), nights, free)))
+            GridRow(
+                room,
+                tuple(_cells_of(by_room[room.id], nights, free))
+                if room.id in by_room
+                else all_free,
+            )
             for room in rooms
             if room.is_sold or room.id in by_room
         )

@@ -1,19 +1,21 @@
 """The occupancy page: a hotel's rooms and dates, with bookings as bars."""
 
 from datetime import timedelta
+from functools import partial
 from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
 from bookings.admin.desk.access import BOOK, LOOK, desk_page, may_any, show
-from bookings.admin.desk.cells import DeskUrls, render_cells
+from bookings.admin.desk.cells import DeskUrls, render_nights, render_rows
 from bookings.admin.desk.choosing import LENGTHS, read_choice, read_length
 from bookings.admin.desk.grid import LOOKS, lay_out
 from bookings.availability import occupancy
 from bookings.catalogue import inventory
 from bookings.domain.booking import nights_between
 from bookings.infrastructure import clock
+from bookings.infrastructure.compression import compress
 
 
 @desk_page(LOOK)
@@ -25,7 +27,7 @@ def show_occupancy(request: HttpRequest) -> HttpResponse:
     length = read_length(request.GET.get("days", ""))
     first, end = choice.day, choice.day + timedelta(days=length)
     sections = lay_out(
-        inventory.read_house(choice.hotel.id),
+        inventory.recent_house(choice.hotel.id),
         occupancy.list_occupants(choice.hotel.id, first, end),
         first,
         end,
@@ -46,7 +48,7 @@ def show_occupancy(request: HttpRequest) -> HttpResponse:
             (f"Next {length} days", end),
         )
     ]
-    return show(
+    page = show(
         request,
         "occupancy.html",
         "Occupancy",
@@ -55,11 +57,11 @@ def show_occupancy(request: HttpRequest) -> HttpResponse:
         lengths=LENGTHS,
         first=first,
         last=end - timedelta(days=1),
-        nights=list(nights_between(first, end)),
-        sections=[
-            (section.category, [(row.room, render_cells(row, urls)) for row in section.rows])
-            for section in sections
-        ],
+        nights=render_nights(list(nights_between(first, end)), choice.today),
+        sections=[(section.category, render_rows(section.rows, urls)) for section in sections],
         steps=steps,
         looks=LOOKS.items(),
     )
+    # 300 KB for a month of sixty rooms, and nothing in it is from the request but valid choices.
+    page.add_post_render_callback(partial(compress, request))
+    return page
