@@ -14,7 +14,10 @@ from django.core.management import call_command
 from django.test import Client
 
 from bookings import tasks
+from bookings.infrastructure import clock
+from bookings.infrastructure.connections import collection
 from bookingsite.celery import app
+from bookingsite.sessions import SessionStore
 
 pytestmark = pytest.mark.mongo
 
@@ -77,3 +80,19 @@ def test_keeps_everybody_logged_in_when_the_demo_is_made_again(
     assert unchanged == 200
     assert client.get("/admin/").status_code == 302
     assert client.login(username="staff", password="another")
+
+
+def test_opens_no_session_that_is_over() -> None:
+    session = SessionStore()
+    session["seen"] = True
+    session.create()
+    assert SessionStore(session.session_key).get("seen")
+
+    collection("django_session").update_one(
+        {"session_key": session.session_key},
+        {"$set": {"expire_date": clock.now() - timedelta(seconds=1)}},
+    )
+
+    over = SessionStore(session.session_key)
+    assert over.get("seen") is None
+    assert over.session_key is None

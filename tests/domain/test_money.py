@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import translation
 
-from bookings.domain.money import format_money, read_amount, write_amount
+from bookings.domain.money import format_amount, format_money, read_amount, write_amount
 
 
 @pytest.mark.parametrize(
@@ -55,3 +56,12 @@ def test_reads_an_amount_or_nothing(
 def test_reads_what_it_wrote(currency: str) -> None:
     for amount in (0, 1, 99, 100, 12_345, 1_000_000_000):
         assert read_amount(write_amount(amount, currency), currency) == amount
+
+
+def test_writes_an_amount_again_in_another_language() -> None:
+    written = []
+    for language in ("en", "de", "en"):
+        with translation.override(language):
+            written.append(format_amount(123_450, "EUR"))
+
+    assert written == ["1,234.50", "1.234,50", "1,234.50"]
