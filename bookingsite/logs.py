@@ -92,7 +92,7 @@ class JsonFormatter(logging.Formatter):
                 line[name] = value
         for name in PRIVATE & line.keys():
             del line[name]
-        if record.exc_info:
+        if record.exc_info and record.exc_info[0]:
             line["exception"] = self.formatException(record.exc_info)
         if record.stack_info:
             line["stack"] = self.formatStack(record.stack_info)

@@ -297,7 +297,7 @@ class Claim:
             return Settled(answer)
         if state == b"completed":
             return Settled(_read_answer(rest), replayed=True)
-        if state == b"missing" and not self.is_known:
+        if state in (b"missing", b"elsewhere") and not self.is_known:
             return Settled(answer, stored=False)
         raise InProgress(RETRY_AFTER_S)
 

@@ -22,9 +22,10 @@ class QuickNegotiation(DefaultContentNegotiation):
         first, *_ = renderers = list(renderers)
         media_type = str(first.media_type)
         accepted = request.META.get("HTTP_ACCEPT", "*/*")
-        # `format` in the query chooses a renderer, too.
-        asks_for_format = format_suffix or "format" in request.META.get("QUERY_STRING", "")
-        if accepted in ("*/*", media_type) and not asks_for_format:
+        # `format` in the query chooses a renderer, too, however it is spelt.
+        query = request.META.get("QUERY_STRING", "")
+        may_choose = format_suffix or "format" in query or "%" in query
+        if accepted in ("*/*", media_type) and not may_choose:
             return first, media_type
         return super().select_renderer(request, renderers, format_suffix)
 

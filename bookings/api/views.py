@@ -1,7 +1,7 @@
 """The REST API: each view reads the request, makes one service call and sends its outcome."""
 
 from datetime import date
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from bson import ObjectId
@@ -136,7 +136,8 @@ class BookingsView(ApiView):
             create.create_booking(
                 caller=request.user,
                 key_header=request.headers.get("Idempotency-Key"),
-                read_payload=lambda: read_json(request),
+                # Asked for up to three times. An exception is not kept, and raised each time.
+                read_payload=cache(lambda: read_json(request)),
                 deadline=request.deadline,
                 remote_address=remote_address_of(request),
                 opening=self.opening,

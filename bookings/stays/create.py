@@ -107,7 +107,9 @@ def create_booking(
     digest = keys.digest_of(caller=str(caller), operation="create", target="", key=key)
 
     # 2. Claim it. If the key has its answer already, replay that.
-    with claim_key(digest, recover=kept_answers.find_answer, steps=steps, opening=opening) as claim:
+    is_server_made = keys.is_server_made(key)
+    recover = kept_answers.find_valid_answer if is_server_made else kept_answers.find_answer
+    with claim_key(digest, recover=recover, steps=steps, opening=opening) as claim:
         if claim.replay:
             return replay(claim.replay, key, read_payload, steps)
         reached("after_claim")
@@ -131,8 +133,8 @@ def create_booking(
                     limits = _limits_of(
                         draft, offer, remote_address, mailbox_digest, is_confirmed=is_crowded
                     )
+                _check_sold(draft, offer)
                 deadline.check()
-                _check_sold(draft, offer, steps)
                 with steps.timed("lock"):
                     rooms, lock, again = _lock_rooms(draft, offer, deadline)
                 reached("after_lock")
@@ -251,7 +253,7 @@ def _check_quote(request: StayRequest, price: Price) -> None:
         )
 
 
-def _check_sold(draft: Draft, offer: Offer, steps: Steps) -> None:
+def _check_sold(draft: Draft, offer: Offer) -> None:
     """Raises AlreadyBooked if a slot was sold a moment ago and still is.
 
     This spares most of many rivals their lock and their write. Where there is a choice of rooms,
@@ -262,11 +264,7 @@ def _check_sold(draft: Draft, offer: Offer, steps: Steps) -> None:
     request, hotel = draft.request, offer.hotel.id
     slots = slots_of(_named_rooms(offer), request.check_in, request.check_out)
     names = _names_of(hotel, slots)
-    if not lately_sold.any_of(names):
-        return
-    with steps.timed("txn"):
-        are_sold = rivals.are_sold(slots, hotel=hotel, draft=draft)
-    if are_sold:
+    if lately_sold.any_of(names) and rivals.are_sold(slots, hotel=hotel, draft=draft):
         lately_sold.note(names)
         metrics.conflicts.labels("sold").inc()
         raise AlreadyBooked

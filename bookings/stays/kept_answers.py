@@ -2,6 +2,9 @@
 
 from datetime import datetime
 
+from pymongo.collection import Collection
+from pymongo.read_concern import ReadConcern
+
 from bookings.domain.booking import ACTIVE, BLOCK, Booking, Key, from_document
 from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection
@@ -22,7 +25,21 @@ def find_answer(digest: str) -> Answer | None:
 
     It is durable: majority reads see only what cannot be rolled back.
     """
-    document = collection("bookings").find_one({"keys.digest": digest})
+    return _find_answer(digest, collection("bookings"))
+
+
+def find_valid_answer(digest: str) -> Answer | None:
+    """As `find_answer`, for a server-made key, whose answer is valid only as long as its booking.
+
+    A primary that was deposed and does not know it yet would answer a majority read with a booking
+    that was cancelled since. It cannot answer this one.
+    """
+    bookings = collection("bookings").with_options(read_concern=ReadConcern("linearizable"))
+    return _find_answer(digest, bookings)
+
+
+def _find_answer(digest: str, bookings: Collection) -> Answer | None:
+    document = bookings.find_one({"keys.digest": digest})
     if document is None:
         return None
     booking = from_document(document)

@@ -4,6 +4,7 @@ from typing import Any
 
 from pymongo.client_session import ClientSession
 
+from bookings.domain import account_deletion
 from bookings.domain.booking import (
     ACTIVE,
     IS_DEAD,
@@ -56,17 +57,20 @@ def are_sold(slots: list[str], *, hotel: str, draft: Draft) -> bool:
 
     False does not say that the slots are free: only a write decides whether the draft gets them.
     It is False, too, if the draft's key has made a booking or if its person has one of the slots.
+    Raises NotAuthenticated as a write would, if the caller's or the owner's account was deleted.
     """
     named = {"keys.digest": draft.digest}
     in_the_way = {"hotel": hotel, "slots": {"$in": slots}, "status": {"$in": list(ACTIVE)}}
     is_own = {
         "$or": [
             {"$in": [draft.digest, {"$ifNull": ["$keys.digest", []]}]},
-            {"$eq": [["$owner", "$user_id"], [draft.owner, draft.user_id]]},
+            # Literally: a partner's id for its guest may begin with a dollar.
+            {"$eq": [["$owner", "$user_id"], {"$literal": [draft.owner, draft.user_id]}]},
         ]
     }
 
     def look(session: ClientSession) -> list[dict[str, Any]]:
+        account_deletion.let_write((draft.caller, draft.owner), session)
         found = collection("bookings").aggregate(
             [
                 {"$match": {"$or": [named, in_the_way]}},

@@ -7,6 +7,7 @@
 --       or owner, ttl_ms, 'elsewhere': a success that only the durable store keeps
 -- returns {'stored'}
 --      or {'missing'}                                             the record is gone
+--      or {'elsewhere'}                                           another owner has succeeded
 --      or {'in_progress'}                                         another owner holds the claim
 --      or {'completed', status, content_type, fingerprint, body}  the key has an answer already
 if ARGV[3] == 'refusal' then
@@ -17,6 +18,9 @@ if ARGV[3] == 'refusal' then
   end
   if not record[1] then
     return {'missing'}
+  end
+  if record[1] == 'elsewhere' then
+    return {record[1]}
   end
   if record[2] ~= ARGV[1] then
     return {'in_progress'}

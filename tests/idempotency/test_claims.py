@@ -418,6 +418,24 @@ def test_lets_no_later_owner_refuse_what_succeeded_elsewhere(
     assert state_of(client) == "elsewhere"
 
 
+def test_refuses_unstored_beside_an_answer_elsewhere_if_the_claim_is_unknown(
+    claims: Claims, monkeypatch: pytest.MonkeyPatch, store: Store
+) -> None:
+    with claims.claim(DIGEST, recover=store.recover) as first:
+        first.succeed(BOOKED, answer_ttl_ms=120_000, elsewhere=True)
+
+    def late(*_: object, **__: object) -> None:
+        raise RedisTimeoutError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(claims, "_ask", late)
+        with claims.claim(DIGEST, recover=store.recover) as claim:
+            patch.undo()
+            settled = claim.refuse(TAKEN, answer_ttl_ms=1_000)
+
+    assert (settled.answer, settled.stored) == (TAKEN, False)
+
+
 @pytest.mark.parametrize("elsewhere", [False, True])
 def test_sends_more_commands_in_the_same_batch(
     claims: Claims, client: GuardedRedis, store: Store, elsewhere: bool

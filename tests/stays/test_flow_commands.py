@@ -16,6 +16,7 @@ from pymongo import MongoClient
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
 from bookings.availability import stock
+from bookings.catalogue import inventory
 from bookings.domain.booking import CHECKED_IN
 from bookings.domain.callers import Caller
 from bookings.front_desk import blocks, marks
@@ -23,7 +24,7 @@ from bookings.infrastructure import connections, recent_reads
 from bookings.infrastructure.deadlines import Deadline
 from bookings.infrastructure.opening import Opening
 from bookings.refusals import KeyMismatch
-from bookings.stays import lifecycle
+from bookings.stays import lately_sold, lifecycle
 from bookings.stays.outcomes import Outcome
 from idempotency import claims
 from locks.connection import GuardedPipeline, GuardedRedis
@@ -185,6 +186,7 @@ def test_replays_a_booking_by_the_claim_alone(sent: Sent) -> None:
 def test_replays_a_booking_that_redis_forgot_by_its_insert(sent: Sent) -> None:
     book()
     connections.redis().flushdb()
+    lately_sold.forget()
 
     assert sent_by(book, sent) == [
         *(
@@ -195,6 +197,21 @@ def test_replays_a_booking_that_redis_forgot_by_its_insert(sent: Sent) -> None:
         ),
         *("find bookings", "commitTransaction", "redis: finish, release"),
     ]
+
+
+def test_tells_of_a_slot_that_was_just_sold_by_one_look_that_commits(sent: Sent) -> None:
+    """The commit proves that the primary is one; without it a stale refusal could be kept."""
+    book()
+
+    assert sent_by(lambda: book("second", userId="bob"), sent) == [
+        *("redis: GET, claim", "aggregate bookings", "commitTransaction", "redis: finish"),
+    ]
+
+
+def test_asks_for_an_answer_that_may_have_ended_before_the_claim(sent: Sent) -> None:
+    book(None)
+
+    assert sent_by(lambda: book(None), sent) == ["redis: GET, claim", "find bookings"]
 
 
 @pytest.mark.parametrize("change", [confirm, cancel], ids=["confirm", "cancel"])
@@ -269,7 +286,9 @@ def test_moves_with_one_look_at_the_booking(sent: Sent) -> None:
 
 
 def test_marks_with_one_look_at_the_booking(sent: Sent) -> None:
-    made = book(date=night(0))
+    hotel = inventory.find_hotel("demo")
+    assert hotel is not None
+    made = book(date=hotel.desk_day().isoformat())
 
     assert sent_by(lambda: check_in(made), sent) == [
         *("find bookings", "find hotels", "redis: GET, claim", "findAndModify people"),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from bookings.domain import account_deletion
 from bookings.domain.callers import caller_of_guest
 from bookings.infrastructure import connections
 from bookings.points import install
 from bookings.stays import lately_sold
-from tests.calls import PARTNER, book, cancel, let_hold_end
+from tests.calls import CUSTOMER, PARTNER, book, cancel, let_hold_end
 from tests.conftest import night
 
 pytestmark = pytest.mark.mongo
@@ -112,3 +113,26 @@ def test_remembers_a_bounded_number_for_a_bounded_time(monkeypatch: pytest.Monke
     assert lately_sold.any_of(["hotel|1"])
     now_s += lately_sold.KEPT_S
     assert not lately_sold.any_of(["hotel|1"])
+
+
+@pytest.mark.parametrize(
+    "user_id", ["$ada", "$$ada", "$", "$user_id", "$$ROOT", "a$b", "$a.b", "$a..b"]
+)
+def test_takes_a_guest_with_a_dollar_literally(user_id: str) -> None:
+    held = book("first", hold=True, userId=user_id)
+    again = book("second", hold=True, userId=user_id)
+
+    assert again.answer.status == 201, again.content
+    assert again.content["booking"]["id"] == held.content["booking"]["id"]
+    assert book("third", userId="bob").code == "ALREADY_BOOKED"
+
+
+def test_tells_a_deleted_account_what_a_write_would() -> None:
+    book("first")
+    account_deletion.begin_deletion(str(CUSTOMER))
+
+    with_hint = book("second", caller=CUSTOMER)
+    lately_sold.forget()
+    without = book("third", caller=CUSTOMER)
+
+    assert {with_hint.code, without.code} == {"NOT_AUTHENTICATED"}
