@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from bookings.availability import occupancy, offers
 from bookings.availability.assignment import GAP_LOOK_NIGHTS, choose_rooms
 from bookings.availability.offers import Offer
+from bookings.availability.stock import Taken
 from bookings.domain.booking import (
     CONFIRMED,
     PENDING,
@@ -328,9 +329,8 @@ def _lock_rooms(
             return rooms, _lock_slots(offer.hotel.id, rooms, request), offer.again
         except LockBusy as error:
             raise ResourceLocked from error
-    around = timedelta(days=GAP_LOOK_NIGHTS)
-    first, end = request.check_in - around, request.check_out + around
-    taken = occupancy.taken_nights(offer.hotel.id, first, end)
+    stay = _name_of_stay(draft, offer)
+    taken = _taken_nights(draft, offer, is_sold_out_lately=lately_sold.any_of([stay]))
     locked: set[str] = set()
     while True:
         deadline.check()
@@ -343,6 +343,7 @@ def _lock_rooms(
             # This key may have booked the last room, or the owner may hold it.
             again = rivals.find_own_stay(draft)
             if again is None:
+                lately_sold.note([stay])
                 raise
             if not locked.isdisjoint(again.room_ids):
                 raise ResourceLocked from None
@@ -351,6 +352,29 @@ def _lock_rooms(
             return rooms, _lock_slots(offer.hotel.id, rooms, request), again
         except LockBusy as busy:
             locked.add(busy.name.rpartition("|")[2])
+
+
+def _taken_nights(draft: Draft, offer: Offer, *, is_sold_out_lately: bool) -> Taken:
+    """The nights on which the hotel's rooms are taken, with those around the stay, for its gaps.
+
+    A stay that was sold out a moment ago has its own nights read first. If it still is, there is
+    nothing to choose. The nights around would be many times as much to read, in a crowd for each.
+    """
+    check_in, check_out = draft.request.check_in, draft.request.check_out
+    if is_sold_out_lately:
+        taken = occupancy.taken_nights(offer.hotel.id, check_in, check_out)
+        try:
+            choose_rooms(offer.wanted, taken, check_in, check_out, locked=frozenset())
+        except SoldOut:
+            return taken
+    around = timedelta(days=GAP_LOOK_NIGHTS)
+    return occupancy.taken_nights(offer.hotel.id, check_in - around, check_out + around)
+
+
+def _name_of_stay(draft: Draft, offer: Offer) -> str:
+    """Names nights in categories as `lately_sold` knows them; slots have names of another form."""
+    categories = ",".join(sorted(wanted.category for wanted in offer.wanted))
+    return f"{offer.hotel.id}|{draft.request.check_in}|{draft.request.check_out}|{categories}"
 
 
 def _lock_slots(hotel: str, rooms: tuple[BookedRoom, ...], request: StayRequest) -> Lock | None:

@@ -1,8 +1,9 @@
-"""Which slots this process has just sold, or seen sold.
+"""Which slots this process has just sold, or seen sold, and which stays it has seen sold out.
 
 Many people may want one room on one night, and all but one of them lose. For a loser an insert that
 fails costs more than a look. So whoever asks for a slot that was sold a moment ago looks first
-(`rivals.are_sold`). What is kept here decides nothing: if the slot is free again, the look says so.
+(`rivals.are_sold`). Whoever asks for any room of a category looks at the nights of the stay first,
+and not around it. What is kept here decides nothing: if the slot is free again, the look says so.
 """
 
 import threading
@@ -18,7 +19,7 @@ _seen_at_s: dict[str, float] = {}
 
 
 def note(names: Iterable[str]) -> None:
-    """Keeps that these slots are sold, each named `hotel|slot`. The oldest make room."""
+    """Keeps that these are sold: slots, each named `hotel|slot`, or stays. The oldest make room."""
     now_s = time.monotonic()
     with _mutex:
         for name in names:
@@ -29,7 +30,7 @@ def note(names: Iterable[str]) -> None:
 
 
 def any_of(names: Iterable[str]) -> bool:
-    """Whether one of these slots was seen sold within the last KEPT_S seconds."""
+    """Whether one of these was seen sold within the last KEPT_S seconds."""
     limit_s = time.monotonic() - KEPT_S
     with _mutex:
         return any(_seen_at_s.get(name, 0.0) > limit_s for name in names)

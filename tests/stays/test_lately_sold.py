@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
+from bookings.availability import occupancy
+from bookings.availability.assignment import GAP_LOOK_NIGHTS
 from bookings.domain import account_deletion
 from bookings.domain.callers import caller_of_guest
 from bookings.infrastructure import connections
 from bookings.points import install
 from bookings.stays import lately_sold
+from bookings.stays.outcomes import Outcome
 from tests.calls import CUSTOMER, PARTNER, book, cancel, let_hold_end
 from tests.conftest import night
 
@@ -136,3 +141,59 @@ def test_tells_a_deleted_account_what_a_write_would() -> None:
     without = book("third", caller=CUSTOMER)
 
     assert {with_hint.code, without.code} == {"NOT_AUTHENTICATED"}
+
+
+@pytest.fixture
+def spans(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many nights each look at the taken rooms spans, from now on."""
+    looked: list[int] = []
+
+    def look(hotel: str, first: date, end: date) -> dict[str, set[date]]:
+        looked.append((end - first).days)
+        return taken_nights(hotel, first, end)
+
+    taken_nights = occupancy.taken_nights
+    monkeypatch.setattr(occupancy, "taken_nights", look)
+    return looked
+
+
+def sell_out() -> list[Outcome]:
+    """Books every room of a category; the last outcome is a refusal."""
+    outcomes = [book("0", categoryId="demo_double")]
+    while outcomes[-1].code is None:
+        outcomes.append(book(f"{len(outcomes)}", categoryId="demo_double"))
+    return outcomes
+
+
+def test_looks_at_no_other_nights_while_a_category_is_sold_out(spans: list[int]) -> None:
+    sell_out()
+    spans.clear()
+
+    assert book("late", userId="bob", categoryId="demo_double").code == "SOLD_OUT"
+    assert spans == [1]
+
+
+def test_sells_a_room_of_a_category_that_was_given_back(spans: list[int]) -> None:
+    first, *_ = sell_out()
+    cancel(first)
+    spans.clear()
+
+    assert book("late", userId="bob", categoryId="demo_double").answer.status == 201
+    assert spans == [1, 1 + 2 * GAP_LOOK_NIGHTS]
+
+
+def test_looks_around_the_stay_where_nothing_was_sold_out(spans: list[int]) -> None:
+    sell_out()
+    spans.clear()
+
+    other = book("other", categoryId="demo_double", checkIn=night(31), checkOut=night(32))
+
+    assert other.answer.status == 201
+    assert spans == [1 + 2 * GAP_LOOK_NIGHTS]
+
+
+def test_replays_the_last_room_of_a_category_when_redis_forgot() -> None:
+    first, *_ = sell_out()
+    connections.redis().flushdb()
+
+    assert book("0", categoryId="demo_double").answer.body == first.answer.body
