@@ -11,8 +11,10 @@ from local.servers import free_port, start_mongod, start_redis
 
 
 @contextmanager
-def own_servers() -> Iterator[None]:
+def own_servers() -> Iterator[dict[str, list[int]]]:
     """Runs both and points the environment at them; removes them and their files at the end.
+
+    Yields the ids of their processes, by name.
 
     Read settings only inside. Counts go to files, as they do with several processes.
     """
@@ -35,7 +37,7 @@ def own_servers() -> Iterator[None]:
                 PROMETHEUS_MULTIPROC_DIR=str(folder / "counts"),
                 DJANGO_SETTINGS_MODULE="bookingsite.settings",
             )
-            yield
+            yield {server.name: [server.pid] for server in servers}
         finally:
             for server in servers:
                 server.kill()

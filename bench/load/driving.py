@@ -14,9 +14,11 @@ import struct
 import subprocess
 import tempfile
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from heapq import heappop, heappush
+from itertools import count
 from pathlib import Path
 from statistics import median, quantiles
 from urllib.parse import urlsplit
@@ -25,8 +27,14 @@ from bench.load.cpu import spent_s
 
 TIMEOUT_S = 20.0
 
-# A flow yields requests, and gets the answer to each.
-Flow = Generator[bytes, "HttpAnswer", None]
+# After a round its last requests are still being served, which must not be charged to the next
+# round. Processes are at rest once they spend less than a tenth of a processor, as mongod may do
+# for itself.
+REST_LOOK_S = 0.1
+REST_SPENT_S = 0.01
+
+# A flow yields requests, to send now or later, and gets the answer to each.
+Flow = Generator["bytes | Later", "HttpAnswer", None]
 
 # Reads the requests once, sends them in turn, and starts again only if there is a single one.
 _WRK_SCRIPT = """
@@ -101,6 +109,15 @@ class HttpAnswer:
     status: int
     body: bytes
     took_ms: float
+    retry_after_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Later:
+    """A request that its flow sends after a pause."""
+
+    request: bytes
+    wait_s: float
 
 
 def raw_request(
@@ -152,6 +169,7 @@ def stream(
             capture_output=True, text=True, check=True, timeout=seconds + 2 * TIMEOUT_S,
         ).stdout  # fmt: skip
         after_s = spent_s(processes)
+    wait_for_rest(processes)
     measured = next(line for line in said.splitlines() if line.startswith("MEASURED"))
     figures = json.loads(measured.removeprefix("MEASURED"))
     statuses = Counter({int(status): number for status, number in figures["statuses"].items()})
@@ -165,6 +183,17 @@ def stream(
         statuses=statuses,
         cpu_ms=_each_ms(before_s, after_s, statuses.total()),
     )
+
+
+def wait_for_rest(processes: Processes) -> None:
+    """Returns once the processes have nothing left to do, or after TIMEOUT_S."""
+    ends_at_s = time.monotonic() + TIMEOUT_S
+    spent = sum(spent_s(processes).values())
+    while time.monotonic() < ends_at_s:
+        time.sleep(REST_LOOK_S)
+        before, spent = spent, sum(spent_s(processes).values())
+        if spent - before < REST_SPENT_S:
+            return
 
 
 def measured(run: Callable[[], Sequence[HttpAnswer]], *, processes: Processes) -> Sample:
@@ -190,17 +219,24 @@ def _each_ms(
 
 
 class Crowd:
-    """Connections to one server that stay open, with at most one request on each."""
+    """Connections to one server that stay open, with at most one request on each.
 
-    def __init__(self, url: str, size: int) -> None:
+    They are opened at once, or each when it is first needed, as a crowd of clients does.
+    """
+
+    def __init__(self, url: str, size: int, *, opens_late: bool = False) -> None:
         parts = urlsplit(url)
         self._address = (parts.hostname or "", parts.port or 80)
         self._loop = selectors.DefaultSelector()
-        self._connections = [self._open() for _ in range(size)]
+        self._connections = [_Connection() for _ in range(size)]
+        if not opens_late:
+            for connection in self._connections:
+                self._open(connection)
 
     def close(self) -> None:
         for connection in self._connections:
-            connection.socket.close()
+            if connection.socket is not None:
+                connection.socket.close()
         self._loop.close()
 
     def ask(self, request: bytes) -> HttpAnswer:
@@ -213,7 +249,11 @@ class Crowd:
         def flow(request: bytes) -> Flow:
             yield request
 
-        return self._run(deque(map(flow, requests)), until_s=float("inf"))
+        return self.all_flows(map(flow, requests))
+
+    def all_flows(self, flows: Iterable[Flow]) -> list[HttpAnswer]:
+        """Runs each of these flows, as many at once as there are connections; their answers."""
+        return self._run(iter(flows), until_s=float("inf"))
 
     def flows(self, make: Callable[[], Flow], *, seconds: float) -> list[HttpAnswer]:
         """Runs a flow on each connection, then further ones until the time is up. Flows that have
@@ -225,87 +265,117 @@ class Crowd:
 
         return self._run(endless(), until_s=time.perf_counter() + seconds)
 
-    def _run(self, flows: "Iterator[Flow] | deque[Flow]", *, until_s: float) -> list[HttpAnswer]:
-        left, answers = iter(flows), []
+    def _run(self, left: Iterator[Flow], *, until_s: float) -> list[HttpAnswer]:
+        answers: list[HttpAnswer] = []
         waiting: dict[_Connection, Flow] = {}
+        # When to send what on which connection. The number decides between equal times.
+        pauses: list[tuple[float, int, _Connection, bytes]] = []
+        numbers = count()
+
+        def go_on(connection: _Connection, asked: bytes | Later) -> None:
+            if isinstance(asked, Later):
+                due_s = time.perf_counter() + asked.wait_s
+                heappush(pauses, (due_s, next(numbers), connection, asked.request))
+            else:
+                self._send(connection, asked)
+
+        def begin_next(connection: _Connection) -> None:
+            if (flow := next(left, None)) is not None:
+                waiting[connection] = flow
+                go_on(connection, next(flow))
+
         for connection in self._connections:
-            self._begin_next(connection, left, waiting)
+            begin_next(connection)
         while waiting:
-            events = self._loop.select(TIMEOUT_S)
-            if not events:
+            while pauses and pauses[0][0] <= time.perf_counter():
+                _, _, connection, request = heappop(pauses)
+                self._send(connection, request)
+            pause_s = max(0.0, pauses[0][0] - time.perf_counter()) if pauses else TIMEOUT_S
+            events = self._loop.select(min(pause_s, TIMEOUT_S))
+            if not events and not pauses:
                 answers += [self._break(connection) for connection in list(waiting)]
                 break
             for key, _ in events:
                 connection = key.data
-                answer = connection.receive()
-                if connection not in waiting:
+                if not connection.is_asked:
                     self._reopen(connection)  # the server closed an idle connection
                     continue
+                answer = connection.receive()
                 if answer is None:
                     continue
                 answers.append(answer)
                 if answer.status == 0:
                     self._reopen(connection)
-                flow = waiting.pop(connection)
                 try:
-                    connection.send(flow.send(answer))
-                    waiting[connection] = flow
+                    go_on(connection, waiting[connection].send(answer))
                 except StopIteration:
+                    del waiting[connection]
                     if time.perf_counter() < until_s:
-                        self._begin_next(connection, left, waiting)
+                        begin_next(connection)
         return answers
 
-    def _begin_next(
-        self, connection: "_Connection", left: Iterator[Flow], waiting: "dict[_Connection, Flow]"
-    ) -> None:
-        if (flow := next(left, None)) is not None:
-            connection.send(next(flow))
-            waiting[connection] = flow
+    def _send(self, connection: "_Connection", request: bytes) -> None:
+        if connection.socket is None:
+            self._open(connection)
+        connection.send(request)
 
-    def _open(self) -> "_Connection":
-        connection = _Connection(socket.create_connection(self._address, timeout=TIMEOUT_S))
-        self._loop.register(connection.socket, selectors.EVENT_READ, connection)
-        return connection
-
-    def _reopen(self, connection: "_Connection") -> None:
-        self._loop.unregister(connection.socket)
-        connection.socket.close()
+    def _open(self, connection: "_Connection") -> None:
         connection.socket = socket.create_connection(self._address, timeout=TIMEOUT_S)
         connection.buffer.clear()
         self._loop.register(connection.socket, selectors.EVENT_READ, connection)
 
+    def _reopen(self, connection: "_Connection") -> None:
+        assert connection.socket is not None
+        self._loop.unregister(connection.socket)
+        connection.socket.close()
+        self._open(connection)
+
     def _break(self, connection: "_Connection") -> HttpAnswer:
+        connection.is_asked = False
         self._reopen(connection)
         return HttpAnswer(0, b"", TIMEOUT_S * 1000)
 
 
 class _Connection:
-    def __init__(self, connected: socket.socket) -> None:
-        self.socket = connected
+    def __init__(self) -> None:
+        self.socket: socket.socket | None = None
         self.buffer = bytearray()
+        self.is_asked = False
         self._sent_at_s = 0.0
 
     def send(self, request: bytes) -> None:
+        assert self.socket is not None
+        self.is_asked = True
         self._sent_at_s = time.perf_counter()
         with contextlib.suppress(OSError):  # receive() will see that it is broken
             self.socket.sendall(request)
 
     def receive(self) -> HttpAnswer | None:
         """The answer if all of it has arrived; every answer of these servers states its length."""
+        assert self.socket is not None
         try:
             data = self.socket.recv(65_536)
         except OSError:
             data = b""
         took_ms = (time.perf_counter() - self._sent_at_s) * 1000
         if not data:
+            self.is_asked = False
             return HttpAnswer(0, b"", took_ms)
         self.buffer += data
         head, end, rest = bytes(self.buffer).partition(b"\r\n\r\n")
         if not end:
             return None
-        _, _, after = head.lower().partition(b"\r\ncontent-length:")
-        length = int(after.split(b"\r\n", 1)[0] or 0)
+        length = int(_header(head, b"content-length") or 0)
         if len(rest) < length:
             return None
         self.buffer.clear()
-        return HttpAnswer(int(head[9:12]), rest[:length], took_ms)
+        self.is_asked = False
+        wait_s = _header(head, b"retry-after")
+        return HttpAnswer(
+            int(head[9:12]), rest[:length], took_ms, float(wait_s) if wait_s else None
+        )
+
+
+def _header(head: bytes, name: bytes) -> bytes:
+    _, _, after = head.lower().partition(b"\r\n" + name + b":")
+    return after.split(b"\r\n", 1)[0].strip()

@@ -31,6 +31,17 @@ class Result:
     title: str
     expected: frozenset[int]
     samples: Mapping[str, Sequence[Sample]]
+    within_s: float | None = None
+
+    @property
+    def longest_s(self) -> float:
+        """The site's longest round."""
+        return max(sample.wall_s for sample in self.samples[SITE])
+
+    @property
+    def is_late(self) -> bool:
+        """Whether a round of the site lasted longer than it may."""
+        return self.within_s is not None and self.longest_s > self.within_s
 
     @property
     def odd(self) -> Counter[int]:
@@ -65,6 +76,8 @@ def to_text(results: Sequence[Result], earlier: Mapping[str, Any], *, headed: bo
         lines.append(result.title)
         for target in result.samples:
             lines.append(_line_of(result, target))
+        if result.within_s is not None:
+            lines.append(_rounds_of(result))
         if result.odd:
             lines.append(f"  WRONG answers of the site, by status: {dict(result.odd)}")
         if result.name in earlier:
@@ -87,7 +100,19 @@ def _line_of(result: Result, target: str) -> str:
     if target == SITE:
         return line
     rate, cpu = result.ratio(target, lambda each: each.rate), result.ratio(target, total_cpu_ms)
-    return f"{line}  site: {rate:.2f} × the rate, {cpu:.2f} × the CPU"
+    p50 = result.ratio(target, lambda each: each.p50_ms)
+    return f"{line}  site: {rate:.2f} × the rate, {p50:.2f} × p50, {cpu:.2f} × the CPU"
+
+
+def _rounds_of(result: Result) -> str:
+    """How long the site's rounds lasted, and what it answered in them."""
+    samples = result.samples[SITE]
+    statuses = sum((Counter(sample.statuses) for sample in samples), Counter[int]())
+    return (
+        f"  {'LATE: ' if result.is_late else ''}the last definite answer after "
+        f"{median(sample.wall_s for sample in samples):.2f} s, at worst {result.longest_s:.2f} s "
+        f"of {result.within_s:.0f} s; all answers by status: {dict(sorted(statuses.items()))}"
+    )
 
 
 def _against(result: Result, before: Mapping[str, Any]) -> str:
@@ -141,6 +166,7 @@ def _as_json(result: Result) -> dict[str, Any]:
         "ratios": {
             target: {
                 "rate": result.ratio(target, lambda each: each.rate),
+                "p50": result.ratio(target, lambda each: each.p50_ms),
                 "cpu": result.ratio(target, total_cpu_ms),
             }
             for target in result.samples

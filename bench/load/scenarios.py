@@ -6,19 +6,49 @@ a Sample; for bursts the Sample has the processor time of the bursts alone.
 
 import json
 import secrets
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import partial
+from statistics import median, quantiles
 
-from bench.load.driving import Crowd, Flow, HttpAnswer, Sample, measured, raw_request, stream
-from bench.load.filling import CATEGORY, HOTEL
+from bench.load.driving import (
+    Crowd,
+    Flow,
+    HttpAnswer,
+    Later,
+    Sample,
+    measured,
+    raw_request,
+    stream,
+)
+from bench.load.filling import (
+    CATEGORY,
+    COMMON_NAME,
+    CORE_NIGHTS,
+    HOT_CATEGORY,
+    HOT_HOTEL,
+    HOT_ROOMS,
+    HOTEL,
+    OWN_ID,
+    RARE_NAME,
+    room_of,
+)
 from bench.load.filling import ROOMS as ROOMS_OF_SIXTY
 from bench.load.stack import ROOMS, Sender, Target
 
-CONNECTIONS = 32
 BURST = 64
 BURSTS = 10
+
+# For the rooms of a night that everyone wants. A client that has no definite answer after its
+# patience stops, and the round is wrong.
+HOT_CLIENTS = 1_000
+HOT_WITHIN_S = 5.0
+PATIENCE_S = 60.0
+UNTOLD_WAIT_S = 0.2
+DEFINITE = frozenset({"ALREADY_BOOKED", "SOLD_OUT"})
 
 # More requests than a round can send, and slots that a hotel sells: up to 730 days ahead.
 MOST_A_SECOND = 2_500
@@ -34,14 +64,16 @@ class Round:
 
     target: Target
     seconds: int
-    # Numbers of slots that were not used before.
+    connections: int
+    # Numbers of slots that were not used before, and of nights in the hotel `hot`.
     numbers: Iterator[int]
+    nights: Iterator[int]
 
 
 @dataclass(frozen=True)
 class Scenario:
     """What is asked. `expected` are the right statuses, `floor` is the path of the floor to compare
-    with, and `members` the number of mongod."""
+    with, and `members` the number of mongod. `within_s` is how long a round may last."""
 
     name: str
     title: str
@@ -50,6 +82,7 @@ class Scenario:
     floor: str
     with_peer: bool = False
     members: int = 1
+    within_s: float | None = None
 
 
 class Wrong(Exception):
@@ -71,7 +104,8 @@ def booking_of(number: int) -> dict[str, object]:
 
 def category_of(number: int) -> dict[str, object]:
     """A body that books a room of the hotel with sixty rooms, another for each number."""
-    night = date.today() + FIRST_DAY + timedelta(days=number // ROOMS_OF_SIXTY % NIGHTS)  # noqa: DTZ011
+    later = number // ROOMS_OF_SIXTY % (FIRST_DAY.days + NIGHTS - CORE_NIGHTS)
+    night = date.today() + timedelta(days=CORE_NIGHTS + later)  # noqa: DTZ011
     return {
         "userId": f"guest-{number % 997}",
         "categoryId": CATEGORY,
@@ -171,6 +205,59 @@ def one_key(round: Round) -> Sample:
     return _bursts(round, requests, check)
 
 
+def hot_night(round: Round, *, by_room: bool) -> Sample:
+    """A thousand clients at once want the hundred rooms of one night, each until it knows.
+
+    They name a room, ten clients each the same, or the category. The sample's times are those from
+    the beginning to a client's definite answer.
+    """
+    night = date.today() + FIRST_DAY + timedelta(days=next(round.nights) % NIGHTS)  # noqa: DTZ011
+    took_ms: list[float] = []
+    sold = Counter[str]()
+    began_s = 0.0
+
+    def client(number: int) -> Flow:
+        body = {
+            "userId": f"rival-{number}",
+            "checkIn": night.isoformat(),
+            "checkOut": (night + timedelta(days=1)).isoformat(),
+        }
+        if by_room:
+            body["resourceId"] = room_of(HOT_HOTEL, number % HOT_ROOMS + 1)
+        else:
+            body["categoryId"] = HOT_CATEGORY
+        request = post(round.target, body, new_key())
+        answer = yield request
+        while not _is_definite(answer):
+            if time.perf_counter() - began_s > PATIENCE_S:
+                raise Wrong(f"{round.target.name} left a client without a definite answer")
+            answer = yield Later(request, answer.retry_after_s or UNTOLD_WAIT_S)
+        took_ms.append((time.perf_counter() - began_s) * 1000)
+        if answer.status == CREATED:
+            rooms = json.loads(answer.body)["booking"]["rooms"]
+            sold.update(room["resourceId"] for room in rooms)
+
+    crowd = Crowd(round.target.url, HOT_CLIENTS, opens_late=True)
+    try:
+        began_s = time.perf_counter()
+        sample = measured(
+            lambda: crowd.all_flows(map(client, range(HOT_CLIENTS))),
+            processes=round.target.processes,
+        )
+    finally:
+        crowd.close()
+    if len(sold) != HOT_ROOMS or sold.total() != HOT_ROOMS:
+        raise Wrong(f"{round.target.name} sold {len(sold)} rooms of {HOT_ROOMS}: {sold}")
+    return replace(sample, p50_ms=median(took_ms), p99_ms=quantiles(took_ms, n=100)[-1])
+
+
+def _is_definite(answer: HttpAnswer) -> bool:
+    """Whether the client knows now: it has a room, or there is none."""
+    if answer.status != REFUSED:
+        return answer.status == CREATED
+    return json.loads(answer.body)["code"] in DEFINITE
+
+
 def _bursts(
     round: Round, requests: Callable[[], list[bytes]], check: Callable[[list[HttpAnswer]], None]
 ) -> Sample:
@@ -198,14 +285,14 @@ def hold_and_confirm(round: Round) -> Sample:
         key = new_key()
         held = yield post(round.target, booking_of(next(round.numbers)) | {"hold": True}, key)
         if held.status == CREATED:
-            yield post(round.target, None, key, f"{_path_of(held)}/confirm")
+            yield post(round.target, None, key, f"{path_of(held)}/confirm")
 
     return _flows(round, flow)
 
 
 def cancel(round: Round) -> Sample:
     """Cancellations, each of another booking, made beforehand."""
-    crowd = Crowd(round.target.url, CONNECTIONS)
+    crowd = Crowd(round.target.url, round.connections)
     try:
         wanted = 200 * round.seconds
 
@@ -215,7 +302,7 @@ def cancel(round: Round) -> Sample:
         paths: list[str] = []
         while len(paths) < wanted:
             paths += [
-                _path_of(answer)
+                path_of(answer)
                 for answer in crowd.flows(booked, seconds=1)
                 if answer.status == CREATED
             ]
@@ -225,12 +312,13 @@ def cancel(round: Round) -> Sample:
     return _stream(round, requests)
 
 
-def _path_of(answer: HttpAnswer) -> str:
+def path_of(answer: HttpAnswer) -> str:
+    """The path of the booking that this answer acknowledges."""
     return f"/api/bookings/{json.loads(answer.body)['booking']['id']}"
 
 
 def _flows(round: Round, flow: Callable[[], Flow]) -> Sample:
-    crowd = Crowd(round.target.url, CONNECTIONS)
+    crowd = Crowd(round.target.url, round.connections)
     try:
         return measured(
             lambda: crowd.flows(flow, seconds=round.seconds), processes=round.target.processes
@@ -244,7 +332,7 @@ def _stream(round: Round, requests: list[bytes]) -> Sample:
     return stream(
         target.url,
         requests,
-        connections=CONNECTIONS,
+        connections=round.connections,
         seconds=round.seconds,
         processes=target.processes,
     )
@@ -260,6 +348,7 @@ def get(round: Round, *, path: str, sent_by: Sender) -> Sample:
         month=f"{day:%Y-%m}",
         hotel=HOTEL,
         category=CATEGORY,
+        booking=OWN_ID,
     )
     request = raw_request(round.target.url, "GET", path, headers=headers)
     return _stream(round, [request])
@@ -273,6 +362,11 @@ def _read(name: str, title: str, path: str, *, sent_by: Sender = "partner") -> S
     return Scenario(
         name, title, partial(get, path=path, sent_by=sent_by), frozenset({OK}), "/constant"
     )
+
+
+def _hot(name: str, title: str, *, by_room: bool) -> Scenario:
+    ask, expected = partial(hot_night, by_room=by_room), frozenset({CREATED, REFUSED})
+    return Scenario(name, title, ask, expected, floor="/create", within_s=HOT_WITHIN_S)
 
 
 _CREATE = _keyed("create", "create, by room", create, CREATED)
@@ -311,6 +405,8 @@ SCENARIOS = (
         _keyed("one_slot", "64 clients, one slot", one_slot, CREATED, REFUSED), floor="/replay"
     ),
     replace(_keyed("one_key", "64 clients, one key", one_key, CREATED, REFUSED), floor="/replay"),
+    _hot("hot_night", "1,000 clients, 100 rooms by category", by_room=False),
+    _hot("hot_rooms", "1,000 clients, 100 rooms by name", by_room=True),
     Scenario(
         "hold_confirm", "hold and confirm", hold_and_confirm, frozenset({CREATED, OK}), "/create"
     ),
@@ -324,7 +420,7 @@ SCENARIOS = (
     _read("calendar", "calendar of a month", "/api/calendar?categoryId={category}&month={month}"),
     _read("list", "list of 50", "/api/bookings?limit=50"),
     _read("list_user", "list by userId", "/api/bookings?userId=guest-1"),
-    _read("list_room", "list by resourceId", "/api/bookings?resourceId=bench_00001"),
+    _read("list_room", "list by resourceId", "/api/bookings?resourceId=sixty_001"),
     _read("list_date", "list by date", "/api/bookings?date={day}"),
     _read("list_status", "list by status", "/api/bookings?status=cancelled"),
     _read("first_page", "first page", "/", sent_by="guest"),
@@ -335,6 +431,45 @@ SCENARIOS = (
         sent_by="guest",
     ),
     _read("month_page", "month page", "/calendar/{category}?month={month}", sent_by="guest"),
+    _read("own_page", "a guest's list of bookings", "/bookings", sent_by="staff"),
+    _read("booking_page", "a guest's booking", "/bookings/{booking}", sent_by="staff"),
+    _read("today", "the desk's day", "/admin/desk/today/?hotel={hotel}", sent_by="staff"),
+    _read(
+        "rooms",
+        "the desk's free rooms",
+        "/admin/desk/rooms/?hotel={hotel}&day={day}&check_out={fifth}&guests=2",
+        sent_by="staff",
+    ),
+    _read(
+        "find_rare",
+        "the desk's search, 28 found",
+        f"/admin/desk/guests/?q={RARE_NAME}",
+        sent_by="staff",
+    ),
+    _read(
+        "find_common",
+        "the desk's search, a hundredth found",
+        f"/admin/desk/guests/?q={COMMON_NAME}",
+        sent_by="staff",
+    ),
+    _read(
+        "find_address",
+        "the desk's search, by e-mail address",
+        f"/admin/desk/guests/?q={RARE_NAME.lower()}.filled-100@example.org",
+        sent_by="staff",
+    ),
+    _read(
+        "stays_list",
+        "the admin's list of bookings",
+        "/admin/bookings/bookingrecord/",
+        sent_by="staff",
+    ),
+    _read(
+        "stay_form",
+        "the admin's page of a booking",
+        "/admin/bookings/bookingrecord/{booking}/change/",
+        sent_by="staff",
+    ),
     _read(
         "grid",
         "the desk's grid, 60 rooms × 31 days",

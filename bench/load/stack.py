@@ -202,6 +202,11 @@ class MeasuredSite:
             session=json.loads(filled)["session"],
         )
 
+    @property
+    def master(self) -> int:
+        """The id of the process that starts those that answer."""
+        return self._web.pid
+
     def workers(self) -> list[int]:
         """The ids of the processes that answer."""
         children = Path(f"/proc/{self._web.pid}/task").glob("*/children")
