@@ -134,11 +134,11 @@ def create_booking(
                     limits = _limits_of(
                         draft, offer, remote_address, mailbox_digest, is_confirmed=is_crowded
                     )
-                _check_sold(draft, offer)
                 deadline.check()
                 with steps.timed("lock"):
                     rooms, lock, again = _lock_rooms(draft, offer, deadline)
                 reached("after_lock")
+                _check_sold(draft, offer)
 
                 # 5. Write. Two unique indexes find a rival for a slot and a twin of the key.
                 booking = _make_booking(draft, offer, rooms, is_crowded=is_crowded)
@@ -257,8 +257,8 @@ def _check_quote(request: StayRequest, price: Price) -> None:
 def _check_sold(draft: Draft, offer: Offer) -> None:
     """Raises AlreadyBooked if a slot was sold a moment ago and still is.
 
-    This spares most of many rivals their lock and their write. Where there is a choice of rooms,
-    it is made among free ones anyway.
+    This spares most of many rivals a write that fails. Where there is a choice of rooms, it is made
+    among free ones anyway.
     """
     if offer.is_by_category or offer.again:
         return

@@ -205,14 +205,17 @@ def test_tells_of_a_slot_that_was_just_sold_by_one_look_that_commits(sent: Sent)
     book()
 
     assert sent_by(lambda: book("second", userId="bob"), sent) == [
-        *("redis: GET, claim", "aggregate bookings", "commitTransaction", "redis: finish"),
+        *("redis: GET, claim", "redis: lock", "aggregate bookings", "commitTransaction"),
+        "redis: finish, release",
     ]
 
 
 def test_asks_for_an_answer_that_may_have_ended_before_the_claim(sent: Sent) -> None:
     book(None)
 
-    assert sent_by(lambda: book(None), sent) == ["redis: GET, claim", "find bookings"]
+    assert sent_by(lambda: book(None), sent) == [
+        *("redis: GET, claim", "find bookings", "commitTransaction"),
+    ]
 
 
 @pytest.mark.parametrize("change", [confirm, cancel], ids=["confirm", "cancel"])

@@ -1,4 +1,4 @@
-"""A slot that was sold a moment ago costs its next asker a look, and no lock and no write."""
+"""A slot that was sold a moment ago costs its next asker a look, and no write that fails."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def reached() -> list[str]:
     return points
 
 
-def test_tells_the_next_one_without_a_lock_or_a_write(reached: list[str]) -> None:
+def test_tells_the_next_one_without_a_write(reached: list[str]) -> None:
     book("first")
     reached.clear()
 
     refused = book("second", userId="bob")
 
     assert (refused.code, refused.stored) == ("ALREADY_BOOKED", True)
-    assert reached == ["after_claim", "before_answer"]
+    assert reached == ["after_claim", "after_lock", "before_answer"]
     assert book("second", userId="bob").replayed
 
 
@@ -98,7 +98,7 @@ def test_lets_another_guest_of_a_partner_lose_as_quickly(reached: list[str]) -> 
     reached.clear()
 
     assert book("second", userId="bob", caller=PARTNER).code == "ALREADY_BOOKED"
-    assert "after_lock" not in reached
+    assert "in_transaction" not in reached
 
 
 def test_tells_a_guest_as_well(reached: list[str]) -> None:
@@ -106,7 +106,7 @@ def test_tells_a_guest_as_well(reached: list[str]) -> None:
     reached.clear()
 
     assert book("second", caller=caller_of_guest("someone")).code == "ALREADY_BOOKED"
-    assert "after_lock" not in reached
+    assert "in_transaction" not in reached
 
 
 def test_remembers_a_bounded_number_for_a_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -471,9 +471,9 @@ def test_has_one_function_that_writes_what_is_there() -> None:
 @pytest.mark.parametrize(
     "write",
     [
-        "found.update_one({}, {'$set': {'notes': 'seen'}})",
-        "found.find_one_and_update({}, {'$set': {'notes': 'seen'}})",
-        "list(found.aggregate([{'$set': {'notes': 'seen'}}, {'$merge': {'into': 'bookings'}}]))",
+        "found.update_one({'_id': 1}, {'$set': {'notes': 'seen'}})",
+        "found.find_one_and_update({'_id': 1}, {'$set': {'notes': 'seen'}})",
+        "list(found.aggregate([{'$match': {'_id': 1}}, {'$merge': {'into': 'bookings'}}]))",
     ],
 )
 def test_notices_a_write_that_comes_from_somewhere_else(write: str) -> None:
