@@ -131,6 +131,7 @@ def test_adds_up_what_every_process_counted(counted: Site, folder: Path) -> None
     assert {answer[durations] for answer in answers} == {listed(counted)}
 
 
+@pytest.mark.slow
 def test_keeps_what_killed_processes_counted_and_none_of_their_files(
     counted: Site, folder: Path
 ) -> None:
@@ -199,6 +200,7 @@ def is_running(pid: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_tells_which_redis_is_not_asked_and_how_often_that_began(
     start: Starter, own_redis: Server
 ) -> None:

@@ -170,6 +170,7 @@ def test_serves_others_while_strangers_announce_files(site: Site, path: str) -> 
     assert health_s < 1
 
 
+@pytest.mark.slow
 def test_makes_room_when_connections_run_out(start: Starter) -> None:
     site = start(GUNICORN_CMD_ARGS="--worker-connections 10")
 

@@ -190,6 +190,7 @@ def test_books_at_once_or_with_the_same_key_after_what_the_driver_tries_again(
     assert len(stored()) == len(RETRIED)
 
 
+@pytest.mark.slow
 def test_says_to_try_again_once_the_driver_has_no_time_left(
     api: Client, fail: Fail, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,6 +35,7 @@ def tab_to(visitor: Visitor, target: Locator) -> None:
     raise AssertionError(f"Tab does not reach {target}")
 
 
+@pytest.mark.slow
 def test_books_and_cancels_with_the_keyboard_alone(visitor: Visitor) -> None:
     keyboard = visitor.page.keyboard
     visitor.go("/")

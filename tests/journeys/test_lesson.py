@@ -79,6 +79,7 @@ def expect_answers(visitor: Visitor, answers: list[str]) -> None:
     assert sorted(cells) == sorted(answers)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_says_that_it_was_booked_when_that_answer_alone_was_lost(
     visitor: Visitor, mode: str
@@ -98,6 +99,7 @@ def test_says_that_it_was_booked_when_that_answer_alone_was_lost(
     assert statuses() == ["cancelled"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_says_that_none_was_booked_once_the_server_has_said_so(visitor: Visitor, mode: str) -> None:
     visitor.go("/how-it-works")

@@ -105,6 +105,7 @@ def test_books_once_when_somebody_goes_back_from_a_lost_answer(visitor: Visitor)
     assert statuses() == ["confirmed"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("javascript", [True])
 @pytest.mark.parametrize("step", STEPS)
 def test_books_once_when_the_process_dies_after_the_write(

@@ -27,6 +27,7 @@ def manager(visitor: Visitor) -> Visitor:
     return visitor
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("javascript", [True])
 def test_raises_prices_once_and_takes_its_own_file_back(manager: Visitor, tmp_path: Path) -> None:
     page = manager.page

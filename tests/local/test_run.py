@@ -159,6 +159,7 @@ def pid_of(folder: Path, name: str, process: subprocess.Popen[str]) -> int:
     raise AssertionError(f"there is no {name}")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for children in /proc")
 def test_starts_a_part_again_that_dies_and_gives_up_in_a_sentence(tmp_path: Path) -> None:
     process, pids = start_small_run(tmp_path, "obedient")

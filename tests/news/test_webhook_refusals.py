@@ -169,6 +169,7 @@ def test_asks_a_receiver_that_takes_nothing_for_few_events_in_a_turn(
     assert not partner.endpoint["is_active"]
 
 
+@pytest.mark.slow
 def test_does_not_count_the_time_in_which_an_event_that_stands_aside_is_not_tried(
     partner: Partner, receiver: Receiver
 ) -> None:

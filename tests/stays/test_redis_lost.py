@@ -73,6 +73,7 @@ def test_keeps_its_promises_while_redis_is_wiped(site: Site, redis: Server) -> N
         wiping.join()
 
 
+@pytest.mark.slow
 def test_keeps_its_promises_without_redis(site: Site, redis: Server) -> None:
     redis.kill()
 

@@ -164,6 +164,7 @@ def test_says_nothing_of_a_guest_in_the_log_or_in_an_address(site: Site) -> None
         assert not [url for url in visited if text in url]
 
 
+@pytest.mark.slow
 def test_books_and_stays_logged_in_without_redis(start: Starter) -> None:
     make_user("ada", PASSWORD)
     site = start(REDIS_URL="redis://127.0.0.1:1/0")

@@ -572,6 +572,7 @@ def test_gives_no_version_and_no_event_a_second_time(folder: Path, other: Any) -
         assert sorted(one.rsplit("-", 1)[1] for one in events) == ["cancelled", "confirmed"]
 
 
+@pytest.mark.slow
 def test_moves_versions_further_with_each_restore(folder: Path, other: Any) -> None:
     book("stay")
     backup = back_up(folder)
