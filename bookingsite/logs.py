@@ -75,7 +75,7 @@ def bind(**fields: str) -> None:
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats every record as one line of JSON, whoever logs it.
+    """Formats every record as one line of JSON, also those of libraries.
 
     Each request writes a line. docs/decisions/0044-log-lines.md says why no library does this.
     """

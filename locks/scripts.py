@@ -12,6 +12,6 @@ _FOLDER = Path(__file__).parent / "lua"
 
 @cache
 def script(name: str) -> str:
-    """The text of `lua/<name>.lua` without its comments, which nobody there would read."""
+    """The text of `lua/<name>.lua` without its comments, since all of it is sent each time."""
     text = (_FOLDER / f"{name}.lua").read_text(encoding="utf-8")
     return "".join(line for line in text.splitlines(True) if not line.startswith("--"))

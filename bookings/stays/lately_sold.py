@@ -1,9 +1,9 @@
 """Which slots this process has just sold, or seen sold, and which stays it has seen sold out.
 
 Many people may want one room on one night, and all but one of them lose. For a loser an insert that
-fails costs more than a look. So whoever asks for a slot that was sold a moment ago looks first
-(`rivals.are_sold`). Whoever asks for any room of a category looks at the nights of the stay first,
-and not around it. What is kept here decides nothing: if the slot is free again, the look says so.
+fails costs more than a look. So a request for a slot that was sold a moment ago looks first
+(`rivals.are_sold`). A request for any room of a category looks at the nights of the stay first, and
+not around it. What is kept here decides nothing: if the slot is free again, the look says so.
 """
 
 import threading

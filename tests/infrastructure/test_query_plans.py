@@ -1,4 +1,4 @@
-"""The watch over queries finds those that no index serves, whoever of the site asks them."""
+"""The watch over queries finds those that no index serves, in all processes of the site."""
 
 from __future__ import annotations
 
