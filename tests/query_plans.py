@@ -253,7 +253,7 @@ class Plans:
             written = file.read()
         # The last line may not be complete yet.
         while len(written) >= 4 and len(written) >= (size := int.from_bytes(written[:4], "little")):
-            line = bson.decode(written[:size], CodecOptions(tz_aware=True))
+            line: dict[str, Any] = bson.decode(written[:size], CodecOptions(tz_aware=True))
             written = written[size:]
             self._read += size
             yield Asked(**line)
