@@ -122,7 +122,7 @@ class Claims:
                 claim.replay = recover(digest)
                 claim.is_recovered = claim.replay is not None
                 if claim.replay is None:
-                    state, *rest = self._ask(claim, None, is_asked_for=True)
+                    state, *rest = self._ask(claim, None, store_was_asked=True)
         except RedisError:
             # Redis may have granted the claim all the same, so `finish` tries with this owner.
             claim.is_known = False
@@ -147,12 +147,14 @@ class Claims:
             if claim.is_open:
                 claim.abandon()
 
-    def _ask(self, claim: "Claim", company: Company | None, *, is_asked_for: bool = False) -> Any:
-        """What the claim's script returns. `is_asked_for` says that the durable store has no
+    def _ask(
+        self, claim: "Claim", company: Company | None, *, store_was_asked: bool = False
+    ) -> Any:
+        """What the claim's script returns. `store_was_asked` says that the durable store has no
         answer. Raises RedisError, or what the company raises."""
         command = (
             *(_CLAIM, 1, self._prefix + claim.digest),
-            *(claim.owner, self._lease_ms, int(time.time() * 1000), int(is_asked_for)),
+            *(claim.owner, self._lease_ms, int(time.time() * 1000), int(store_was_asked)),
         )
         if company is None:
             return self._client.eval(*command)

@@ -81,9 +81,9 @@ def read(reader: Client, path: str) -> str:
 def test_counts_another_process_change_at_once(elsewhere: None, reader: Client, path: str) -> None:
     before = read(reader, path)
 
-    collection("hotels").update_one({"_id": "inn"}, {"$set": {"name": "Inn Anew"}})
+    collection("hotels").update_one({"_id": "inn"}, {"$set": {"name": "Inn Renamed"}})
     collection("room_categories").update_one(
-        {"_id": "inn_double"}, {"$set": {"name": "Twin Anew", "default_price": 31_700}}
+        {"_id": "inn_double"}, {"$set": {"name": "Twin Renamed", "default_price": 31_700}}
     )
     try:
         kept = read(reader, path)
@@ -95,7 +95,7 @@ def test_counts_another_process_change_at_once(elsewhere: None, reader: Client, 
             {"_id": "inn_double"}, {"$set": {"name": "Double", "default_price": 10_000}}
         )
 
-    signs = ("Anew", "317", "31700")
+    signs = ("Renamed", "317", "31700")
     assert not any(sign in text for text in (before, kept) for sign in signs), "it was kept"
     assert any(sign in after for sign in signs)
 
@@ -115,14 +115,14 @@ def test_offers_the_booking_form_what_is_for_sale_now(elsewhere: None, reader: C
     path = f"/admin/bookings/bookingrecord/add/?hotel=inn&check_in={night()}&check_out={night(32)}"
     before = read(reader, path)
 
-    collection("rooms").update_one({"_id": "inn_A"}, {"$set": {"name": "Anew"}})
+    collection("rooms").update_one({"_id": "inn_A"}, {"$set": {"name": "Renamed"}})
     try:
         tell()
         after = read(reader, path)
     finally:
         collection("rooms").update_one({"_id": "inn_A"}, {"$set": {"name": "inn_A"}})
 
-    assert ("Anew" in before, "Anew" in after) == (False, True)
+    assert ("Renamed" in before, "Renamed" in after) == (False, True)
 
 
 def test_tries_a_room_that_is_for_sale_now(
@@ -290,8 +290,8 @@ def test_makes_the_first_page_of_nothing_that_was_kept(elsewhere: None, monkeypa
     """Or the page could be four seconds old."""
     open_page(Client(), "/?known")  # keeps the hotels
     search_pages._first_pages.drop()
-    collection("hotels").update_one({"_id": "inn"}, {"$set": {"name": "Inn Anew"}})
+    collection("hotels").update_one({"_id": "inn"}, {"$set": {"name": "Inn Renamed"}})
     try:
-        assert "Inn Anew" in open_page(Client()).text
+        assert "Inn Renamed" in open_page(Client()).text
     finally:
         collection("hotels").update_one({"_id": "inn"}, {"$set": {"name": "Inn"}})

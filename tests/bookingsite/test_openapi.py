@@ -124,7 +124,11 @@ def test_says_in_which_format_it_is() -> None:
 
 @pytest.mark.parametrize(
     ("query", "accept", "status", "code"),
-    [("?format=xml", "*/*", 404, "NOT_FOUND"), ("", "text/html", 406, "NOT_ACCEPTABLE")],
+    [
+        ("?format=xml", "*/*", 404, "NOT_FOUND"),
+        ("?f%6Frmat=xml", "*/*", 404, "NOT_FOUND"),
+        ("", "text/html", 406, "NOT_ACCEPTABLE"),
+    ],
 )
 def test_refuses_another_format(query: str, accept: str, status: int, code: str) -> None:
     answer = Client(headers={"accept": accept}).get(f"/api/schema{query}")
