@@ -28,10 +28,11 @@ run:
 	@exec $(PYTHON) -m local.preflight run
 
 # With worksteal each worker starts with one half of the files and keeps each file whole, so that
-# servers and sites shared by a file's tests start once.
+# servers and sites shared by a file's tests start once. Three workers keep two processors busy while
+# tests wait for servers and browsers.
 test:
 	@$(PYTHON) -m local.preflight test
-	@$(VENV) -m pytest -n 2 --dist worksteal $(PYTEST_ARGS)
+	@$(VENV) -m pytest -n 3 --dist worksteal $(PYTEST_ARGS)
 
 # bench/load/__main__.py explains the variables.
 bench:
