@@ -13,6 +13,8 @@ from bookingsite import health, metrics, openapi
 docs = csp_update({"img-src": ["data:"]})(SpectacularSwaggerSplitView.as_view(url_name="schema"))
 
 urlpatterns = [
+    # First, since nearly all requests are for it, and Django tries one pattern after the other.
+    path("api/", include("bookings.api.urls")),
     path("api/health", health.Live.as_view()),
     path("api/health-redis", health.RedisHealth.as_view()),
     path("api/health-mongo", health.MongoHealth.as_view()),
@@ -22,7 +24,6 @@ urlpatterns = [
     path("api/docs", docs, name="docs"),
     # The `type` of every problem points here.
     path("api/docs/", RedirectView.as_view(pattern_name="docs")),
-    path("api/", include("bookings.api.urls")),
     path("admin/login/", limits.limit_logins(admin.site.login)),
     path("admin/logout/", visitors.leave_with_guest(admin.site.admin_view(admin.site.logout))),
     path("admin/second-factor/", include("bookings.admin.second_factor")),

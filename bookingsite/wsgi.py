@@ -4,9 +4,10 @@ import os
 from typing import Any
 
 import django
+from django.core.cache import close_caches
 from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.core.signals import request_finished, request_started
-from django.db import close_old_connections
+from django.db import close_old_connections, reset_queries
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "bookingsite.settings")
 
@@ -33,10 +34,15 @@ class Handler(WSGIHandler):
     request_class = Request
 
 
-# Before and after each request Django asks whether a connection should be closed. The backend for
-# MongoDB keeps a pool, and its `close` does nothing.
-for signal in (request_started, request_finished):
-    signal.disconnect(close_old_connections)
+# Before and after each request Django asks whether a connection should be closed. The backends for
+# MongoDB and Redis keep pools, and their `close` does nothing; queries are not written down outside
+# DEBUG.
+for signal, receivers in (
+    (request_started, (close_old_connections, reset_queries)),
+    (request_finished, (close_old_connections, close_caches)),
+):
+    for receiver in receivers:
+        signal.disconnect(receiver)
 
 django.setup(set_prefix=False)
 application = Handler()

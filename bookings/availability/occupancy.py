@@ -1,8 +1,7 @@
 """Says who has a hotel's rooms on given nights, with one read of `bookings` by the slot index."""
 
-from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from bookings.domain.booking import ACTIVE, EXPECTED, EXPIRED, IS_DEAD, PENDING, nights_between
 from bookings.infrastructure.connections import collection, database
@@ -17,9 +16,12 @@ _FIELDS = dict.fromkeys(
 )
 
 
-@dataclass(frozen=True)
-class Occupant:
-    """A booking or block as the desk sees it. It may be a dead hold: see `status_at`."""
+class Occupant(NamedTuple):
+    """A booking or block as the desk sees it. It may be a dead hold: see `status_at`.
+
+    A tuple, since a month of a large hotel has a thousand of these, and a frozen dataclass takes three times
+    as long to make.
+    """
 
     id: str
     reference: str
@@ -82,8 +84,9 @@ def _read_active(
     rooms, so the hotel never looks fuller than it is.
     """
     with database().client.start_session(snapshot=True) as session:
-        return list(
-            collection("bookings").find(
+        return (
+            collection("bookings")
+            .find(
                 {
                     "hotel": hotel,
                     # One range of the index, which is partial: it is used only if the query
@@ -99,6 +102,7 @@ def _read_active(
                 fields,
                 session=session,
             )
+            .to_list()
         )
 
 

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import cached_property
+from typing import NamedTuple
 
 from bookings.availability.occupancy import Occupant
 from bookings.catalogue.inventory import CategoryFacts, RoomFacts
@@ -27,8 +27,7 @@ LOOKS = {
 }
 
 
-@dataclass(frozen=True)
-class GridCell:
+class GridCell(NamedTuple):
     """`span` nights from `night` on: a bar if there is an occupant, otherwise one free night.
 
     `text` is the text on the bar. `is_past` means that the night can no longer be booked.
@@ -43,9 +42,9 @@ class GridCell:
     ends_after: bool = False
     is_past: bool = False
 
-    @cached_property
+    @property
     def day(self) -> str:
-        """The first night as YYYY-MM-DD, written once for all the rows that share a free cell."""
+        """The first night as YYYY-MM-DD."""
         return self.night.isoformat()
 
 
