@@ -19,8 +19,8 @@ _FIELDS = dict.fromkeys(
 class Occupant(NamedTuple):
     """A booking or block as the desk sees it. It may be a dead hold: see `status_at`.
 
-    A tuple, since a month of a large hotel has a thousand of these, and a frozen dataclass takes three times
-    as long to make.
+    A tuple, since a month of a large hotel has a thousand of these, and a frozen dataclass takes
+    twice as long to make.
     """
 
     id: str
