@@ -70,7 +70,9 @@ class HotelAdmin(CatalogueAdmin, KeepsWhatHasParts):
     def refuse_deletion(self, objects: list[Hotel]) -> list[str]:
         ids = [hotel.pk for hotel in objects]
         kept = queries.find_referred("hotel", ids)
-        kept.update(RoomCategory.objects.filter(hotel__in=ids).values_list("hotel_id", flat=True))
+        # In no order: the model's own joins hotels, and this one may be gone by now.
+        categories = RoomCategory.objects.filter(hotel__in=ids).order_by()
+        kept.update(categories.values_list("hotel_id", flat=True))
         return [
             f"{hotel} has room categories or bookings, so it cannot be deleted."
             for hotel in objects

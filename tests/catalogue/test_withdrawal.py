@@ -291,6 +291,27 @@ def test_keeps_a_hotel_whose_category_was_added_while_it_was_deleted(
     assert Hotel.objects.filter(pk="inn_b", name="Inn B").exists()
 
 
+def test_brings_back_a_hotel_whose_category_was_added_at_the_last_moment(
+    desk: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its category looked for it before it was gone."""
+    from bookings.admin.catalogue import HotelAdmin
+
+    Hotel.objects.create(id="inn_b", code="INNB", name="Inn B")
+    refuse = HotelAdmin.refuse_deletion
+
+    def add_late(self: Any, objects: Any) -> list[str]:
+        if not Hotel.objects.filter(pk="inn_b").exists():
+            RoomCategory.objects.create(id="inn_new", hotel_id="inn_b", name="New")
+        return refuse(self, objects)
+
+    monkeypatch.setattr(HotelAdmin, "refuse_deletion", add_late)
+    page = delete(desk, f"{HOTELS}inn_b/")
+
+    assert "has just been changed, so it was not deleted" in page
+    assert Hotel.objects.filter(pk="inn_b", name="Inn B").exists()
+
+
 def test_adds_no_room_to_a_category_that_is_deleted_meanwhile(
     desk: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
