@@ -42,6 +42,10 @@ def validate_date(text: str) -> None:
 MAX_NIGHT_PRICE = 1_000_000_000
 
 
+# The most characters of a text in each language: what a page shows at once, and legal texts.
+SHORT_TEXT, LONG_TEXT = 5_000, 30_000
+
+
 # Sent after an update or insert of many rows, for which Django sends no signal of its own.
 changed_at_once = Signal()
 
@@ -129,6 +133,113 @@ class Hotel(models.Model):
         return self.name
 
 
+class TextsField(models.JSONField):
+    """A text in languages of the site: `{"en": "...", "de": "..."}`, an embedded document.
+
+    What is stored has only languages of settings.LANGUAGES, in their order, and no text that is
+    empty. `max_length` is for the text in each language.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **{"default": dict, "blank": True, **options})
+
+    def from_db_value(self, value: Any, expression: Any, connection: Any) -> dict[str, str]:
+        # A row that another release added may lack the field.
+        return super().from_db_value(value, expression, connection) or {}
+
+    def validate(self, value: Any, model_instance: models.Model | None) -> None:
+        """Raises ValidationError unless these are texts of at most `max_length` characters."""
+        super().validate(value, model_instance)
+        if not isinstance(value, dict) or not all(isinstance(text, str) for text in value.values()):
+            raise ValidationError("This must be a text for each language.")
+        if self.max_length and any(len(text) > self.max_length for text in value.values()):
+            raise ValidationError(f"Use at most {self.max_length:,} characters in each language.")
+
+    def get_db_prep_save(self, value: Any, connection: Any) -> Any:
+        """What is stored; a lookup compares with texts as they are."""
+        texts = {code: (value or {}).get(code, "").strip() for code, _ in settings.LANGUAGES}
+        kept = {code: text for code, text in texts.items() if text}
+        return super().get_db_prep_save(kept, connection)
+
+    def formfield(self, **options: Any) -> Any:
+        """A field of the class `form_class`, which takes `max_length`."""
+        # JSONField's own method would pass on an encoder, too.
+        shown = {"max_length": self.max_length, "show_hidden_initial": False, **options}
+        return models.Field.formfield(self, **shown)
+
+
+class HotelContent(models.Model):
+    """What guests read about a hotel. A hotel without a row has no content.
+
+    It is apart from the hotel, whose document every booking reads.
+    """
+
+    hotel = models.OneToOneField(
+        Hotel, primary_key=True, db_column="_id", on_delete=models.CASCADE, related_name="content"
+    )
+    description = TextsField(
+        max_length=SHORT_TEXT,
+        help_text="What guests read first: <em>A quiet house by the park, with 20 rooms.</em>",
+    )
+    amenities = models.JSONField(default=list, blank=True)
+    street = models.CharField(max_length=200, blank=True, help_text="Such as Lindenstrasse 12.")
+    postal_code = models.CharField(max_length=16, blank=True)
+    city = models.CharField(max_length=100, blank=True)
+    # ISO 3166, in two letters.
+    country = models.CharField(max_length=2, blank=True)
+    map_url = models.CharField(
+        "link to a map",
+        max_length=1000,
+        blank=True,
+        help_text="Begins with https://, such as the address that a map’s Share button gives you.",
+    )
+    directions = TextsField(
+        max_length=SHORT_TEXT,
+        help_text="How guests get to you: <em>From the main station, take bus 100 to Linden.</em>",
+    )
+    phone = models.CharField(
+        "telephone", max_length=40, blank=True, help_text="Such as +49 30 1234567."
+    )
+    email = models.CharField(
+        "e-mail", max_length=254, blank=True, help_text="Where guests write to."
+    )
+    house_rules = TextsField(
+        max_length=SHORT_TEXT,
+        help_text="What guests have to know: <em>Please be quiet from 22:00 to 7:00.</em>",
+    )
+    arrival = TextsField(
+        "arrival and departure",
+        max_length=SHORT_TEXT,
+        help_text=(
+            "Check-in and check-out in words: <em>After 20:00 the key is in the box beside the "
+            "door.</em> The times themselves are part of the hotel."
+        ),
+    )
+    terms = TextsField(
+        "terms and conditions", max_length=LONG_TEXT, help_text="What guests agree to."
+    )
+    privacy = TextsField(
+        "privacy notice", max_length=LONG_TEXT, help_text="What you do with guests’ data."
+    )
+    imprint = TextsField(
+        max_length=SHORT_TEXT,
+        help_text="Who runs this hotel: name, address, register, representatives.",
+    )
+
+    objects = SignallingQuerySet.as_manager()
+
+    class Meta:
+        db_table = "hotel_contents"
+        ordering = ["hotel"]
+        # Whoever may delete the hotel may delete its content.
+        default_permissions = ("add", "change", "view")
+        verbose_name = "hotel content"
+        verbose_name_plural = "hotel content"
+
+    def __str__(self) -> str:
+        return str(self.hotel)
+
+
 class RoomCategory(models.Model):
     """Rooms of a hotel that are sold alike; `occupancy` is the number of guests per room."""
 
@@ -156,6 +267,52 @@ class RoomCategory(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class CategoryContent(models.Model):
+    """What guests read about the rooms of a category, apart from it as a hotel's content is.
+
+    The category's `occupancy` says how many guests may book; `adults` and `children` say at most
+    how many of them may be which. Empty means that nothing is said.
+    """
+
+    category = models.OneToOneField(
+        RoomCategory,
+        primary_key=True,
+        db_column="_id",
+        on_delete=models.CASCADE,
+        related_name="content",
+    )
+    description = TextsField(
+        max_length=SHORT_TEXT,
+        help_text="What guests read first: <em>Large rooms with a view of the lake.</em>",
+    )
+    size_m2 = models.PositiveSmallIntegerField(
+        "size",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(2000)],
+        help_text="In square metres, such as 24.",
+    )
+    # How many of each kind, by the code of the kind.
+    beds = models.JSONField(default=dict, blank=True)
+    amenities = models.JSONField(default=list, blank=True)
+    adults = models.PositiveSmallIntegerField(
+        "maximum adults", null=True, blank=True, validators=[MinValueValidator(1)]
+    )
+    children = models.PositiveSmallIntegerField("maximum children", null=True, blank=True)
+
+    objects = SignallingQuerySet.as_manager()
+
+    class Meta:
+        db_table = "category_contents"
+        ordering = ["category"]
+        default_permissions = ("add", "change", "view")
+        verbose_name = "category content"
+        verbose_name_plural = "category content"
+
+    def __str__(self) -> str:
+        return str(self.category)
 
 
 class Room(models.Model):

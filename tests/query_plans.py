@@ -64,6 +64,8 @@ SMALL = {
     "hotels": "the owner's",
     "room_categories": "a few for each hotel",
     "rooms": "those that are built",
+    "hotel_contents": "at most one for each hotel",
+    "category_contents": "at most one for each category",
     "api_clients": "partners, by contract",
     "webhook_endpoints": "one for each partner",
     "auth_group": "roles of the staff",

@@ -30,7 +30,9 @@ from bookings.infrastructure.opening import Opening
 from bookings.models import (
     ApiClient,
     ApiToken,
+    CategoryContent,
     Hotel,
+    HotelContent,
     Night,
     Room,
     RoomCategory,
@@ -50,7 +52,10 @@ MAX_WAIT_S = 0.1
 GENERATION = "generation"
 
 # The models whose rows processes keep.
-KEPT = (ApiClient, ApiToken, Hotel, RoomCategory, Room, Night)
+KEPT = (
+    *(ApiClient, ApiToken, Hotel, RoomCategory, Room, Night),
+    *(HotelContent, CategoryContent),
+)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from bookings.availability.search import CategoryStay
 from bookings.catalogue import calendars, inventory
 from bookings.catalogue.calendars import Obstacle
 from bookings.catalogue.inventory import HotelFacts
+from bookings.content.reading import AboutCategory
 from bookings.domain.booking import (
     CANCELLED,
     CONFIRMED,
@@ -29,6 +30,7 @@ from bookings.domain.money import format_money
 from bookings.domain.stay_request import Guest, SeenStay
 from bookings.domain.told import Told, told_now, told_when_made
 from bookings.stays.lifecycle import LONGEST_HOLD, MAX_EXTENSIONS
+from bookings.web.descriptions import ShownCategory, show_category
 from bookings.web.forms import RELEASED, STATUS_LABELS
 from bookings.web.intents import Intent
 
@@ -50,6 +52,7 @@ class Offered:
     reasons: tuple[str, ...]
     # Arrival, departure and number of nights.
     nearest: tuple[tuple[dt.date, dt.date, int], ...]
+    about: ShownCategory | None
     # If the stay can be booked: the form's key, or the id of the visitor's own hold.
     key: str = ""
     held_as: str | None = None
@@ -119,7 +122,14 @@ class ShownBooking:
         return (self.check_out - self.check_in).days
 
 
-def offer_stay(stay: CategoryStay, *, intent: Intent, key: str, held_as: str | None) -> Offered:
+def offer_stay(
+    stay: CategoryStay,
+    *,
+    intent: Intent,
+    key: str,
+    held_as: str | None,
+    about: AboutCategory | None,
+) -> Offered:
     """Prepares a category for the search results."""
     reasons = [_describe_obstacle(obstacle, stay, intent) for obstacle in stay.obstacles]
     price = stay.price
@@ -134,6 +144,7 @@ def offer_stay(stay: CategoryStay, *, intent: Intent, key: str, held_as: str | N
         # The visitor's own hold may be the reason that the last room looks taken.
         reasons=() if held_as else tuple(reasons),
         nearest=tuple((first, last, (last - first).days) for first, last in stay.nearest),
+        about=show_category(about) if about else None,
         key=key,
         held_as=held_as,
     )

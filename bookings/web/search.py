@@ -21,6 +21,7 @@ from bookings.availability import search
 from bookings.availability.search import CalendarDay
 from bookings.catalogue import inventory
 from bookings.catalogue.inventory import HotelFacts
+from bookings.content import reading
 from bookings.domain.booking import PENDING, Booking
 from bookings.domain.money import format_amount
 from bookings.domain.stay_request import MAX_GUESTS, MAX_ROOMS
@@ -29,6 +30,7 @@ from bookings.infrastructure.recent_reads import RecentReads, hear_of_changes
 from bookings.refusals import ValidationFailed
 from bookings.stays import own_bookings
 from bookings.web import visitors
+from bookings.web.descriptions import ShownHotel, show_category, show_hotel
 from bookings.web.forms import MonthForm, SearchForm
 from bookings.web.intents import Intent, keys_of
 from bookings.web.messages import NO_SUCH_MONTH
@@ -115,7 +117,9 @@ def stays(request: HttpRequest) -> HttpResponse:
             hotel = next(hotel for hotel in hotels if hotel.id == asked["hotel"])
             held = find_holds(request)
             keys = keys_of(request)
+            about = reading.recent_category_contents(hotel.id)
             context["hotel"] = hotel
+            context["about"] = _describe_hotel(hotel.id)
             context["asked"] = asked
             context["night_count"] = (asked["departure"] - asked["arrival"]).days
             context["hold_minutes"] = int(hotel.hold_length.total_seconds() // 60)
@@ -125,6 +129,7 @@ def stays(request: HttpRequest) -> HttpResponse:
                     intent=intent,
                     key=keys.current(intent),
                     held_as=held_as(held, intent),
+                    about=about.get(stay.category.id),
                 )
                 for stay in found
                 for intent in [_intent_for(asked, stay.category.id)]
@@ -147,6 +152,8 @@ def month(request: HttpRequest, category_id: str) -> HttpResponse:
     today = clock.today(hotel.time_zone)
     form = MonthForm({"month": request.GET.get("month") or today.strftime("%Y-%m")})
     context: dict[str, Any] = {"category": category, "hotel": hotel, "form": form}
+    if about := reading.recent_category_contents(hotel.id).get(category.id):
+        context["about"] = show_category(about)
     last = today + dt.timedelta(days=inventory.HORIZON_DAYS)
     first = form.cleaned_data["month"] if form.is_valid() else today.replace(day=1)
     if form.errors or not today.replace(day=1) <= first <= last:
@@ -195,6 +202,11 @@ def _stays_urls(hotel: str, guests: int, rooms: int) -> Callable[[dt.date, dt.da
         return f"{before}&arrival={arrival.isoformat()}&departure={departure.isoformat()}&{after}"
 
     return url
+
+
+def _describe_hotel(hotel_id: str) -> ShownHotel | None:
+    about = reading.recent_hotel_content(hotel_id)
+    return show_hotel(about) if about else None
 
 
 def _read_search(request: HttpRequest, hotels: list[HotelFacts]) -> SearchForm:

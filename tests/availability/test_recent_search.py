@@ -20,7 +20,7 @@ from bookings.catalogue.inventory import RoomFacts
 from bookings.infrastructure import connections, recent_reads
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.recent_reads import GENERATION
-from bookings.models import ApiClient
+from bookings.models import ApiClient, CategoryContent
 from bookings.web import how_it_works
 from bookings.web import search as search_pages
 from tests.announced import announced
@@ -98,6 +98,23 @@ def test_counts_another_process_change_at_once(elsewhere: None, reader: Client, 
     signs = ("Renamed", "317", "31700")
     assert not any(sign in text for text in (before, kept) for sign in signs), "it was kept"
     assert any(sign in after for sign in signs)
+
+
+@pytest.mark.parametrize("path", [STAYS, MONTH])
+def test_counts_content_that_another_process_changed(
+    elsewhere: None, reader: Client, path: str
+) -> None:
+    CategoryContent.objects.create(category_id="inn_double", size_m2=21)
+    tell()
+    assert "21 m²" in read(reader, path)
+
+    try:
+        collection("category_contents").update_one({"_id": "inn_double"}, {"$set": {"size_m2": 34}})
+        assert "21 m²" in read(reader, path), "it was kept"
+        tell()
+        assert "34 m²" in read(reader, path)
+    finally:
+        CategoryContent.objects.filter(pk="inn_double").delete()
 
 
 def test_counts_a_room_that_another_process_took_off_sale(elsewhere: None, reader: Client) -> None:

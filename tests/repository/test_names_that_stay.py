@@ -151,6 +151,8 @@ def test_keeps_the_names_of_models_and_their_collections() -> None:
 
     assert {model._meta.label: model._meta.db_table for model in models} == {
         "bookings.Hotel": "hotels",
+        "bookings.HotelContent": "hotel_contents",
+        "bookings.CategoryContent": "category_contents",
         "bookings.RoomCategory": "room_categories",
         "bookings.Room": "rooms",
         "bookings.Night": "nights",
@@ -215,7 +217,7 @@ def test_keeps_the_names_of_migrations() -> None:
     """Each database records the migrations that a release has run by their names."""
     folder = Path(settings.BASE_DIR, "bookings", "migrations")
 
-    assert [path.stem for path in sorted(folder.glob("0*.py"))][:21] == [
+    assert [path.stem for path in sorted(folder.glob("0*.py"))][:22] == [
         "0001_initial",
         "0002_booking_indexes",
         "0003_price_limit",
@@ -237,6 +239,7 @@ def test_keeps_the_names_of_migrations() -> None:
         "0019_help_texts",
         "0020_partners_lists",
         "0021_missing_indexes",
+        "0022_content",
     ]
 
 

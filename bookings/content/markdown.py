@@ -1,0 +1,96 @@
+"""Turns the owner's Markdown into HTML that may stand in any page or mail.
+
+The owner's texts are shown to strangers, and whoever can write them may not own the site: a text
+must not become a script, load anything, or look like a part of the page. So the parser knows only
+what is listed here. Everything else, HTML included, is shown as it was typed.
+"""
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+from django.utils.safestring import SafeString, mark_safe
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from bookings.models import LONG_TEXT
+
+# A page's own headings are h1 and h2.
+FIRST_HEADING, LAST_HEADING = 3, 6
+
+# A list in a list counts 2. What is deeper than this is left out.
+MAX_NESTING = 20
+
+# No one needs emphasis in emphasis in emphasis; browsers lay deep trees out slowly.
+MAX_EMPHASIS = 4
+
+# Texts whose HTML a process keeps. Pages show a few of at most 5,000 characters for each hotel.
+KEPT_TEXTS = 200
+
+_ALLOWED_LINK = re.compile(r"(?:https?://[^/]|mailto:.|tel:.)", re.IGNORECASE)
+
+
+class _Parser(MarkdownIt):
+    """Knows paragraphs, line breaks, headings, lists, emphasis and links.
+
+    It does not know reference links, since they are found far from where they are read, nor
+    entities, since `&#x202e;` would bring back what the rules for texts remove.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("zero", {"breaks": True, "maxNesting": MAX_NESTING})
+        self.enable(["heading", "list", "newline", "emphasis", "link", "autolink", "escape"])
+        self.enable("text_join")
+
+    def validateLink(self, url: str) -> bool:
+        """Whether the link has one of the schemes that we allow, after it was decoded."""
+        return _ALLOWED_LINK.match(url) is not None
+
+    def normalizeLinkText(self, link: str) -> str:
+        """The text of `<https://example.org>`, as typed; the library would decode %E2%80%AE."""
+        return link
+
+
+_parser = _Parser()
+
+
+def render_markdown(text: str) -> SafeString:
+    """The text as HTML.
+
+    It has no tags but p, br, h3 to h6, ul, ol, li, em, strong and a, and no attributes but `href`
+    and `rel` of a, and `start` of ol. Of a text that is longer than any field allows, it renders
+    the beginning.
+    """
+    return _render(text[:LONG_TEXT])
+
+
+@lru_cache(maxsize=KEPT_TEXTS)
+def _render(text: str) -> SafeString:
+    tokens = _parser.parse(text)
+    for token in tokens:
+        if token.type in ("heading_open", "heading_close"):
+            level = int(token.tag.removeprefix("h")) + FIRST_HEADING - 1
+            token.tag = f"h{min(level, LAST_HEADING)}"
+        _make_links_plain(token.children or ())
+        _flatten(token.children or ())
+    html: str = _parser.renderer.render(tokens, _parser.options, {})
+    return mark_safe(html)
+
+
+def _make_links_plain(tokens: Iterable[Token]) -> None:
+    """Gives search engines no reason to follow a link, and readers no title that hides it."""
+    for token in tokens:
+        if token.type == "link_open":
+            token.attrs = {"href": token.attrs["href"], "rel": "noopener nofollow"}
+
+
+def _flatten(tokens: Iterable[Token]) -> None:
+    """Leaves out emphasis that is too deep, but not its text."""
+    depth = 0
+    for token in tokens:
+        if token.type in ("em_open", "strong_open"):
+            depth += 1
+            token.hidden = depth > MAX_EMPHASIS
+        elif token.type in ("em_close", "strong_close"):
+            token.hidden = depth > MAX_EMPHASIS
+            depth -= 1

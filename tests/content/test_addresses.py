@@ -1,0 +1,75 @@
+"""What owners type about where their hotel is and how to reach it."""
+
+from __future__ import annotations
+
+import pytest
+
+from bookings.content import addresses
+
+
+def test_knows_every_country_by_its_two_letters() -> None:
+    countries = addresses.countries()
+
+    assert len(countries) > 240
+    assert countries["DE"] == "Germany"
+    assert all(len(code) == 2 and code.isupper() for code in countries)
+    assert list(countries.values()) == sorted(countries.values())
+
+
+@pytest.mark.parametrize(
+    ("parts", "line"),
+    [
+        (("Weg 1", "10115", "Berlin", "DE"), "Weg 1, 10115 Berlin"),
+        (("1 Way", "NY 10001", "New York", "US"), "1 Way, New York, NY 10001"),
+        (("", "10115", "", ""), "10115"),
+        (("", "", "London", "GB"), "London"),
+        (("", "", "", ""), ""),
+    ],
+)
+def test_writes_an_address_on_one_line(parts: tuple[str, str, str, str], line: str) -> None:
+    assert addresses.write_address(*parts) == line
+
+
+@pytest.mark.parametrize(
+    ("typed", "country", "stored"),
+    [
+        ("030 / 1234567", "DE", "+49 30 1234567"),
+        ("+49 (0)30 1234567", "", "+49 30 1234567"),
+        ("(212) 555-0100", "US", "+1 212-555-0100"),
+        ("0049 30 1234567", "DE", "+49 30 1234567"),
+    ],
+)
+def test_spells_a_telephone_number_in_one_way(typed: str, country: str, stored: str) -> None:
+    assert addresses.read_phone(typed, country) == stored
+    assert addresses.read_phone(stored, "") == stored
+
+
+@pytest.mark.parametrize("typed", ["030 1234567", "ask Ada", "+49", "12", "+999 1234567", "+49 1"])
+def test_refuses_a_number_that_no_one_can_dial(typed: str) -> None:
+    with pytest.raises(ValueError, match="with its country code"):
+        addresses.read_phone(typed, "")
+
+
+def test_takes_the_link_to_a_map_as_it_is() -> None:
+    url = "https://maps.example/place/@52.5,13.4,17z?x=a%20b#c"
+
+    assert addresses.read_map_url(url) == url
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "http://maps.example/",
+        "javascript:alert(1)",
+        "https:maps.example",
+        "https://",
+        "https://maps.example@evil.example/",
+        "https://maps example/",
+        "//maps.example/",
+        "https://[::1",
+        "https://maps.example/\n",
+    ],
+)
+def test_refuses_other_links(typed: str) -> None:
+    with pytest.raises(ValueError, match="begins with https://"):
+        addresses.read_map_url(typed)
