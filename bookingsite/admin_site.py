@@ -78,8 +78,11 @@ class RefusesStaleForms(admin.ModelAdmin):
         form = self.get_form(request, obj, change=True)
         names = [name for name, field in form.base_fields.items() if not field.disabled]
         values = model_to_dict(obj, fields=names)
+        # A list has objects, or codes.
         told = {
-            name: sorted(str(each.pk) for each in value) if isinstance(value, list) else str(value)
+            name: sorted(str(getattr(each, "pk", each)) for each in value)
+            if isinstance(value, list)
+            else str(value)
             for name, value in values.items()
         }
         message = json.dumps([self.opts.label, str(obj.pk), told], sort_keys=True)

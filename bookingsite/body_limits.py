@@ -30,11 +30,24 @@ DEFAULT = BodyLimit(max_bytes=64 * 1024)
 # process takes one at a time, so a slow upload makes others wait: 82 s at most, for the largest.
 IMPORT = BodyLimit(max_bytes=10_000_000 + DEFAULT.max_bytes, bytes_per_s=128 * 1024, for_staff=True)
 
-LIMITS = {"/admin/bookings/nightsfile/": IMPORT}
+# The form of a hotel's content has all its texts in every language (bookings/models.py): 170,000
+# characters in two, of up to nine bytes each.
+CONTENT = BodyLimit(max_bytes=2_000_000, for_staff=True)
 
-LARGEST_BYTES = max(limit.max_bytes for limit in (DEFAULT, *LIMITS.values()))
+LIMITS = {"/admin/bookings/nightsfile/": IMPORT}
+# For every URL that begins so, since these contain an id.
+LIMITS_BELOW = {
+    "/admin/bookings/hotelcontent/": CONTENT,
+    "/admin/bookings/categorycontent/": CONTENT,
+}
+
+LARGEST_BYTES = max(
+    limit.max_bytes for limit in (DEFAULT, *LIMITS.values(), *LIMITS_BELOW.values())
+)
 
 
 def limit_for(path: str) -> BodyLimit:
     """The limit for a URL's path."""
-    return LIMITS.get(path, DEFAULT)
+    if (limit := LIMITS.get(path)) is not None:
+        return limit
+    return next((limit for start, limit in LIMITS_BELOW.items() if path.startswith(start)), DEFAULT)

@@ -15,12 +15,13 @@ from django.db.models.functions import Now
 from django.http import HttpRequest
 
 from bookings.admin.changing import ChangesWhatWasSeen
+from bookings.admin.content import LinksToContent
 from bookings.admin.deletion import KeepsWhatHasParts, RefusesDeletion
 from bookings.admin.free_of_charge import AsksBeforeFree
 from bookings.catalogue import inventory, withdrawal
 from bookings.domain.money import format_money
 from bookings.infrastructure import clock
-from bookings.models import Hotel, Night, Room, RoomCategory
+from bookings.models import CategoryContent, Hotel, HotelContent, Night, Room, RoomCategory
 from bookings.stays import queries
 
 # A booking may be under way for a room that was for sale a moment ago; see
@@ -58,8 +59,9 @@ class HotelForm(forms.ModelForm):
 
 
 @admin.register(Hotel)
-class HotelAdmin(CatalogueAdmin, KeepsWhatHasParts):
+class HotelAdmin(LinksToContent, CatalogueAdmin, KeepsWhatHasParts):
     form = HotelForm
+    content = HotelContent
     list_display = ("name", "id", "code", "time_zone", "currency", "hold_minutes", "cancel_hours")
     search_fields = ("name", "id", "code")
     # Django's own widget compares the browser's clock with the server's, and these are the hotel's.
@@ -90,8 +92,9 @@ class RoomCategoryForm(AsksBeforeFree):
 
 
 @admin.register(RoomCategory)
-class RoomCategoryAdmin(CatalogueAdmin, KeepsWhatHasParts):
+class RoomCategoryAdmin(LinksToContent, CatalogueAdmin, KeepsWhatHasParts):
     form = RoomCategoryForm
+    content = CategoryContent
     whole = "hotel"
     fixed = ("id", "hotel")
     list_display = ("name", "id", "hotel", "occupancy", "night_price", "sell_by_default")

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.models import LogEntry
-from django.db.models import ProtectedError, QuerySet
+from django.db.models import Model, ProtectedError, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
@@ -95,20 +95,31 @@ class RefusesDeletion(admin.ModelAdmin):
 
 
 class KeepsWhatHasParts(RefusesDeletion):
-    """For objects with parts, since someone else may add a part at the same moment."""
+    """For objects with parts, since someone else may add a part at the same moment.
+
+    Their content has the same id, and goes with them.
+    """
+
+    content: type[Model]
 
     def delete_one(self, obj: Any) -> bool:
         """Looks for parts after deleting, as adding a part looks for its whole afterwards: one of
         the two sees the other. An object that has got a part is restored as it was."""
         name, key = self.opts.db_table, obj.pk
-        document = collection(name).find_one({"_id": key})
+        contents = collection(self.content._meta.db_table)
+        document, content = collection(name).find_one({"_id": key}), contents.find_one({"_id": key})
         try:
             obj.delete()
         except ProtectedError:
             return False
         obj.pk = key
         if document is None or not self.refuse_deletion([obj]):
+            # Whoever has added content since then did so before the object was gone.
+            contents.delete_one({"_id": key})
+            announce_change()
             return True
+        if content is not None:
+            contents.replace_one({"_id": key}, content, upsert=True)
         collection(name).insert_one(document)
         announce_change()
         return False

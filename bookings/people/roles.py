@@ -36,6 +36,9 @@ ROLES: dict[str, dict[str, tuple[str, ...]]] = {
         "bookings.hotel": _ALL,
         "bookings.roomcategory": _ALL,
         "bookings.room": _ALL,
+        # Whoever may delete a hotel or category may delete its content.
+        "bookings.hotelcontent": _ACT,
+        "bookings.categorycontent": _ACT,
         "bookings.night": _ALL,
         # Deleting a job stops it.
         "bookings.nightsjob": ("view", "add", "delete"),

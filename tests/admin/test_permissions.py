@@ -7,6 +7,7 @@ except for middleware and rendering, which the tests of the pages cover.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
@@ -27,7 +28,13 @@ from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.deadlines import Deadline
 from bookings.infrastructure.queues import failed_work
-from bookings.models import ApiClient, NightsJob, WebhookEndpoint
+from bookings.models import (
+    ApiClient,
+    CategoryContent,
+    HotelContent,
+    NightsJob,
+    WebhookEndpoint,
+)
 from bookings.news import relay
 from bookings.news.webhooks import endpoints
 from bookings.people.roles import FRONT_DESK, MANAGER
@@ -127,6 +134,19 @@ bookings/room/<path:object_id>/change/           403 200 200 200   403 403 200 2
 bookings/room/<path:object_id>/delete/           403 403 200 200   403 403 200 200
 bookings/room/<path:object_id>/history/          403 200 200 200   403 200 200 200
 
+bookings/hotelcontent/                           403 403 200 200   403 403 200 200
+bookings/hotelcontent/add/                       403 403 200 200   403 403 200 200
+bookings/hotelcontent/<path:object_id>/          302 302 302 302   302 302 302 302
+bookings/hotelcontent/<path:object_id>/change/   403 403 200 200   403 403 302 302
+bookings/hotelcontent/<path:object_id>/delete/   403 403 200 200   403 403 200 200
+bookings/hotelcontent/<path:object_id>/history/  403 403 200 200   403 403 200 200
+bookings/categorycontent/                        403 403 200 200   403 403 200 200
+bookings/categorycontent/add/                    403 403 200 200   403 403 200 200
+bookings/categorycontent/<path:object_id>/       302 302 302 302   302 302 302 302
+bookings/categorycontent/<path:object_id>/change/ 403 403 200 200   403 403 302 302
+bookings/categorycontent/<path:object_id>/delete/ 403 403 200 200   403 403 200 200
+bookings/categorycontent/<path:object_id>/history/ 403 403 200 200   403 403 200 200
+
 bookings/night/                                  403 200 200 200   403 200 200 200
 bookings/night/add/                              403 403 200 200   403 403 200 200
 bookings/night/<path:object_id>/                 302 302 302 302   302 302 302 302
@@ -203,8 +223,9 @@ def patterns() -> list[str]:
 
 
 @pytest.fixture
-def urls(database: None) -> dict[str, str]:
+def urls(database: None) -> Iterator[dict[str, str]]:
     """Returns a URL for each pattern, with an existing object."""
+    contents = HotelContent.objects.get(pk="demo"), CategoryContent.objects.get(pk="demo_double")
     put_night("demo_double", night(40))
     job = NightsJob.objects.create(
         hotel_id="demo",
@@ -245,6 +266,8 @@ def urls(database: None) -> dict[str, str]:
         "bookings/failedwork": "letters:1",
         "bookings/hotel": "demo",
         "bookings/roomcategory": "demo_double",
+        "bookings/hotelcontent": "demo",
+        "bookings/categorycontent": "demo_double",
         "bookings/room": "room_A",
         "bookings/night": f"demo_double|{night(40)}",
         "bookings/nightsjob": job.pk,
@@ -264,7 +287,10 @@ def urls(database: None) -> dict[str, str]:
         if pattern not in found:
             model = "/".join(pattern.split("/")[:2])
             found[pattern] = re.sub("<.*?>", lambda _: quote(str(objects[model])), pattern)  # noqa: B023
-    return found
+    yield found
+    # A form of nothing empties content, since every field of it may be empty.
+    for content in contents:
+        content.save()
 
 
 def answer(user: Any, method: str, url: str) -> tuple[int, str]:

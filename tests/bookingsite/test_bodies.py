@@ -16,7 +16,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from bookings.admin.second_factor import PROVED
 from bookings.catalogue import night_files
 from bookings.infrastructure import clock, connections
-from bookingsite.body_limits import DEFAULT, IMPORT, LIMITS
+from bookingsite.body_limits import CONTENT, DEFAULT, IMPORT, LIMITS, LIMITS_BELOW
 from tests.site import Site
 from tests.site_fixtures import Starter, make_user
 from tests.web.test_web import PASSWORD, Browser
@@ -81,7 +81,7 @@ def test_reads_a_form_that_comes_in_chunks(site: Site) -> None:
     assert "Wrong e-mail or password" in answer.text
 
 
-@pytest.mark.parametrize("path", LIMITS)
+@pytest.mark.parametrize("path", [*LIMITS, *(f"{start}demo/change/" for start in LIMITS_BELOW)])
 def test_takes_files_from_staff_alone(site: Site, path: str) -> None:
     make_user("ada")
     customer = Browser(site).log_in()
@@ -90,6 +90,21 @@ def test_takes_files_from_staff_alone(site: Site, path: str) -> None:
     by_stranger = post(site, path, form_of(100_000))
 
     assert (by_stranger.status_code, by_customer.status_code) == (413, 413)
+
+
+@pytest.mark.parametrize("start", LIMITS_BELOW)
+def test_takes_a_hotels_texts_from_staff(site: Site, start: str) -> None:
+    User.objects.create_superuser("boss", password=PASSWORD)
+    boss = Browser(site).log_in("boss").session
+
+    answers = [
+        boss.post(f"{site.url}{start}{page}", data=form_of(size), timeout=30).status_code
+        for page in ("add/", "demo/change/")
+        for size in (CONTENT.max_bytes, CONTENT.max_bytes + 1)
+    ]
+
+    # The site read the smaller one, and refused it because it has no token against forgery.
+    assert answers == [403, 413] * 2
 
 
 def test_takes_no_file_from_staff_before_their_second_factor(site: Site) -> None:
