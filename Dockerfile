@@ -36,8 +36,8 @@ RUN rm -rf /usr/local/lib/python3.*/site-packages/pip /usr/local/lib/python3.*/s
         /usr/local/lib/python3.*/ensurepip /usr/local/bin/pip* \
     && (python -m compileall -q /usr/local/lib || true)
 
-# A new volume that is mounted here takes its owner from this folder.
-RUN install -d -o 10001 -g 10001 -m 700 /backup
+# A new volume that is mounted on one of these folders takes its owner from it.
+RUN install -d -o 10001 -g 10001 -m 700 /backup /photos
 
 # The root file system may be read-only: the site writes only to /tmp. WEB_CONCURRENCY is gunicorn's
 # own variable for its number of processes.

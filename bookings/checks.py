@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 
+from bookings.content.photos import files
 from bookings.infrastructure import deadlines
 from bookings.stays import create, outcomes
 from idempotency.claims import LEASE_MS
@@ -49,5 +50,19 @@ def check_proxies(app_configs: Any, **_: Any) -> list[CheckMessage]:
             "Set TRUSTED_PROXIES to the number of proxies in front of the site, or "
             "TRUST_FORWARDED_PROTO to no: otherwise all clients share one limit.",
             id="bookings.E002",
+        )
+    ]
+
+
+@register(Tags.files, deploy=True)
+def check_photos(app_configs: Any, **_: Any) -> list[CheckMessage]:
+    """Photos need a folder that this process can write; without PHOTOS_FOLDER they are off."""
+    if not files.are_on() or files.can_be_used():
+        return []
+    return [
+        Error(
+            f"Photos cannot be written into {settings.PHOTOS_FOLDER}; let the site's user write "
+            "there, mount the volume, or set PHOTOS_FOLDER to nothing.",
+            id="bookings.E003",
         )
     ]

@@ -455,6 +455,72 @@ class NightsFile(models.Model):
         verbose_name_plural = "nights as CSV"
 
 
+class Photo(models.Model):
+    """A photo of a hotel, or of one of its categories. Only bookings/content/photos writes it.
+
+    `alt` has the alternative text by the code of its language.
+    """
+
+    class State(models.TextChoices):
+        UPLOADING = "uploading"
+        WAITING = "waiting"
+        READY = "ready"
+        FAILED = "failed"
+        DELETING = "deleting"
+
+    # Made together with the form, so that a form that is sent twice adds one photo.
+    id = ObjectIdAutoField(primary_key=True)
+    # Staff delete photos first, so that a worker can remove their files.
+    hotel = models.ForeignKey(
+        Hotel, on_delete=models.DO_NOTHING, related_name="+", db_index=False, editable=False
+    )
+    # None for a photo of the hotel itself.
+    category = models.ForeignKey(
+        RoomCategory,
+        null=True,
+        on_delete=models.DO_NOTHING,
+        related_name="+",
+        db_index=False,
+        editable=False,
+    )
+    position = models.PositiveIntegerField(editable=False)
+    alt = models.JSONField(default=dict, editable=False)
+    state = models.CharField(
+        max_length=9, choices=State.choices, default=State.UPLOADING, editable=False
+    )
+    # Whether a worker has something to do; the worker's run that does it, and until when.
+    is_due = models.BooleanField(default=True, editable=False)
+    taken_by = models.CharField(max_length=32, default="", editable=False)
+    lease_until = models.DateTimeField(null=True, editable=False)
+    tries = models.PositiveSmallIntegerField(default=0, editable=False)
+    error = models.TextField(default="", editable=False)
+    # SHA-256 of the uploaded file.
+    digest = models.CharField(max_length=64, editable=False)
+    # In pixels, once the photo is ready; the widths of its pictures, and those of a try.
+    width = models.PositiveIntegerField(default=0, editable=False)
+    height = models.PositiveIntegerField(default=0, editable=False)
+    widths = models.JSONField(default=list, editable=False)
+    planned_widths = models.JSONField(default=list, editable=False)
+    created_at = models.DateTimeField(editable=False)
+
+    objects = SignallingQuerySet.as_manager()
+
+    class Meta:
+        db_table = "photos"
+        ordering = ["hotel", "category", "position", "id"]
+        indexes = [
+            # For pages, which show the photos of a hotel in their order.
+            models.Index(fields=["hotel", "category", "position", "id"], name="photos_in_order"),
+            # For the worker, which looks every few seconds.
+            models.Index(fields=["is_due", "created_at", "id"], name="photos_to_work_on"),
+            # For the numbers of photos of all hotels.
+            models.Index(fields=["state"], name="photos_by_state"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Photo {self.pk}"
+
+
 class Figures(models.Model):
     """No table: the page with occupancy and revenue, and the permission to view it."""
 

@@ -4,6 +4,7 @@ from celery import shared_task
 from django.contrib.sessions.models import Session
 
 from bookings.catalogue import night_jobs
+from bookings.content.photos import conversion
 from bookings.infrastructure import clock
 from bookings.news import guest_mails, relay
 from bookings.news.webhooks import notes, sending
@@ -24,6 +25,12 @@ def expire_holds(started_by: StartedBy = "command") -> int:
 def generate_nights() -> int:
     """Works on the nights jobs that staff have added; returns how many ended."""
     return night_jobs.work_on_jobs()
+
+
+@shared_task(name="bookings.convert_photos")
+def convert_photos() -> int:
+    """Converts the photos that staff have uploaded; returns how many."""
+    return conversion.work_on_photos()
 
 
 @shared_task(name="bookings.send_letters")

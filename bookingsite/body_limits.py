@@ -4,6 +4,7 @@ The worker (http_worker.py) applies it before Django sees a request. bodies.py a
 anything in Django reads a body.
 """
 
+import re
 from dataclasses import dataclass
 
 
@@ -34,6 +35,11 @@ IMPORT = BodyLimit(max_bytes=10_000_000 + DEFAULT.max_bytes, bytes_per_s=128 * 1
 # characters in two, of up to nine bytes each.
 CONTENT = BodyLimit(max_bytes=2_000_000, for_staff=True)
 
+# A photo has at most 25 MB (bookings/content/photos/judging.py). At the slowest pace that is
+# allowed, it makes others wait for 215 s; the script of uploads tries again for as long as that. A
+# file that is a little larger arrives, so that its own page can refuse it.
+PHOTO = BodyLimit(max_bytes=27_500_000, bytes_per_s=128 * 1024, for_staff=True)
+
 LIMITS = {"/admin/bookings/nightsfile/": IMPORT}
 # For every URL that begins so, since these contain an id.
 LIMITS_BELOW = {
@@ -41,13 +47,19 @@ LIMITS_BELOW = {
     "/admin/bookings/categorycontent/": CONTENT,
 }
 
+_PHOTO_UPLOAD = re.compile(
+    r"/admin/bookings/photo/(hotel|category)/[A-Za-z0-9_-]{1,64}/upload/", re.ASCII
+)
+
 LARGEST_BYTES = max(
-    limit.max_bytes for limit in (DEFAULT, *LIMITS.values(), *LIMITS_BELOW.values())
+    limit.max_bytes for limit in (DEFAULT, PHOTO, *LIMITS.values(), *LIMITS_BELOW.values())
 )
 
 
 def limit_for(path: str) -> BodyLimit:
     """The limit for a URL's path."""
+    if path.endswith("/upload/") and _PHOTO_UPLOAD.fullmatch(path):
+        return PHOTO
     if (limit := LIMITS.get(path)) is not None:
         return limit
     return next((limit for start, limit in LIMITS_BELOW.items() if path.startswith(start)), DEFAULT)

@@ -37,12 +37,13 @@ logger = logging.getLogger(__name__)
 _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
-# Probes report on MongoDB themselves, and style sheets are files.
+# Probes report on MongoDB themselves, and style sheets and photos are files.
 _STATIC = f"/{settings.STATIC_URL.strip('/')}/"
-WITHOUT_MONGODB = (*PROBES, _STATIC, "/language")
+WITHOUT_MONGODB = (*PROBES, _STATIC, "/photos/", "/language")
 
-# Programs and staff get English, whatever language their browser prefers.
-IN_ENGLISH = ("/api", "/admin", "/metrics", _STATIC)
+# Programs and staff get English, whatever language their browser prefers. Photos have no language,
+# so that a cache keeps one copy for everybody.
+IN_ENGLISH = ("/api", "/admin", "/metrics", "/photos/", _STATIC)
 
 
 def needs_mongodb(request: HttpRequest) -> bool:

@@ -1,7 +1,7 @@
 """Middleware that only browsers need: static files, sessions, log-ins, messages.
 
-A program that sends its token, and a probe, have none of these, and pass them by. Together they
-would cost a replay a sixth of its time.
+A program that sends its token, a probe and a photo need none of these, and pass them by. Together
+they would cost a replay a sixth of its time.
 """
 
 from typing import Any
@@ -20,7 +20,8 @@ from bookingsite.probes import PROBES
 
 
 def is_from_program(request: HttpRequest) -> bool:
-    """Whether the request is for the API and carries a token, or asks how a process is.
+    """Whether the request is for the API and carries a token, asks how a process is, or is for a
+    photo, which is the same for everybody.
 
     A token alone decides who is calling, even if it is wrong and a session comes with it
     (bookings/api/authentication.py).
@@ -28,7 +29,11 @@ def is_from_program(request: HttpRequest) -> bool:
     known: bool | None = getattr(request, "_is_from_program", None)
     if known is None:
         path = request.path_info
-        known = (path.startswith("/api/") and token_of(request) is not None) or path in PROBES
+        known = (
+            (path.startswith("/api/") and token_of(request) is not None)
+            or path.startswith("/photos/")
+            or path in PROBES
+        )
         # Each middleware below asks again.
         request._is_from_program = known  # type: ignore[attr-defined]
     return known

@@ -359,6 +359,8 @@ if not 1 <= EXPIRY_INTERVAL_S <= 3600:
     )
 # The longest wait of a nights job that has no other ahead of it.
 NIGHTS_JOBS_INTERVAL_S = 15
+# Staff watch their photos appear.
+PHOTOS_INTERVAL_S = 3
 # People watch their inbox for these.
 LETTERS_INTERVAL_S = 3
 # No one waits for these, but news of a hold that is about to end is useful for minutes only.
@@ -377,6 +379,7 @@ CELERY_BEAT_SCHEDULE = {
         "kwargs": {"started_by": "beat"},
     },
     "generate-nights": {"task": "bookings.generate_nights", "schedule": NIGHTS_JOBS_INTERVAL_S},
+    "convert-photos": {"task": "bookings.convert_photos", "schedule": PHOTOS_INTERVAL_S},
     "send-letters": {"task": "bookings.send_letters", "schedule": LETTERS_INTERVAL_S},
     "pass-on-news": {"task": "bookings.pass_on_news", "schedule": NEWS_INTERVAL_S},
     "send-notifications": {"task": "bookings.send_notifications", "schedule": NEWS_INTERVAL_S},
@@ -408,12 +411,19 @@ STATIC_URL = "static/"
 # Filled by `collectstatic` when an image is built; development serves the sources.
 STATIC_ROOT = BASE_DIR / "staticfiles" if IS_PRODUCTION else None
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STORAGES = {
+STORAGES: dict[str, Any] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}
     if IS_PRODUCTION
     else {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+# Photos are off until this names a folder that all processes share.
+PHOTOS_FOLDER = _read("PHOTOS_FOLDER", "" if IS_PRODUCTION else str(BASE_DIR / "var" / "photos"))
+if PHOTOS_FOLDER:
+    STORAGES["photos"] = {
+        "BACKEND": "bookingsite.photo_storage.Folder",
+        "OPTIONS": {"location": PHOTOS_FOLDER, "allow_overwrite": True},
+    }
 # Without this, development would need `collectstatic` before its first page.
 WHITENOISE_USE_FINDERS = not IS_PRODUCTION
 # Without this, every change to a file would need a restart.

@@ -42,6 +42,7 @@ EMPTIED = (
     "sweeps",
     "nights",
     "nights_jobs",
+    "photos",
     "api_clients",
     "api_tokens",
     "auth_user",

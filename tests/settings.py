@@ -1,12 +1,17 @@
 """The development settings, with the servers and the database of this test run."""
 
 import os
+import tempfile
 
 os.environ.setdefault("BOOKINGSITE_ENV", "development")
 os.environ.setdefault("SECRET_KEY", "only-for-tests")
 os.environ.setdefault("API_THROTTLE", "off")
 os.environ.setdefault("DEFAULT_HOTEL", "demo")
 os.environ.setdefault("MONGODB_NAME", "test_bookingsite")
+os.environ.setdefault(
+    "PHOTOS_FOLDER",
+    f"{os.environ.get('TEST_SERVERS_FOLDER') or tempfile.gettempdir()}/photos",
+)
 
 from bookingsite.settings import *  # noqa: E402, F403
 

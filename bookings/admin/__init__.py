@@ -16,6 +16,7 @@ from bookings.admin import (
     manager,
     nights,
     notifications,
+    photos,
     stays,
     webhooks,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "manager",
     "nights",
     "notifications",
+    "photos",
     "stays",
     "webhooks",
 ]

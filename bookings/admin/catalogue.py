@@ -19,6 +19,7 @@ from bookings.admin.content import LinksToContent
 from bookings.admin.deletion import KeepsWhatHasParts, RefusesDeletion
 from bookings.admin.free_of_charge import AsksBeforeFree
 from bookings.catalogue import inventory, withdrawal
+from bookings.content.photos import changes
 from bookings.domain.money import format_money
 from bookings.infrastructure import clock
 from bookings.models import CategoryContent, Hotel, HotelContent, Night, Room, RoomCategory
@@ -79,6 +80,10 @@ class HotelAdmin(LinksToContent, CatalogueAdmin, KeepsWhatHasParts):
             f"{hotel} has room categories or bookings, so it cannot be deleted."
             for hotel in objects
             if hotel.pk in kept
+        ] + [
+            f"{hotel} has photos; delete those first."
+            for hotel in objects
+            if hotel.pk in changes.hotels_with_photos(ids) - kept
         ]
 
 
@@ -113,16 +118,26 @@ class RoomCategoryAdmin(LinksToContent, CatalogueAdmin, KeepsWhatHasParts):
         kept.update(Room.objects.filter(category__in=ids).values_list("category_id", flat=True))
         nights = Night.objects.filter(category__in=ids).values_list("category_id", flat=True)
         priced = set(nights.distinct()) - kept
-        return [
-            f"{category} ({category.pk}) has rooms or bookings, so it cannot be deleted; "
-            "stop selling it instead."
-            for category in objects
-            if category.pk in kept
-        ] + [
-            f"{category} ({category.pk}) has nights in the calendar; delete those first."
-            for category in objects
-            if category.pk in priced
-        ]
+        hotels = {category.pk: category.hotel_id for category in objects}
+        shown = changes.categories_with_photos(hotels) - kept - priced
+        return (
+            [
+                f"{category} ({category.pk}) has rooms or bookings, so it cannot be deleted; "
+                "stop selling it instead."
+                for category in objects
+                if category.pk in kept
+            ]
+            + [
+                f"{category} ({category.pk}) has nights in the calendar; delete those first."
+                for category in objects
+                if category.pk in priced
+            ]
+            + [
+                f"{category} ({category.pk}) has photos; delete those first."
+                for category in objects
+                if category.pk in shown
+            ]
+        )
 
 
 class RoomForm(forms.ModelForm):

@@ -22,7 +22,7 @@ OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 Step = Literal["claim", "lock", "txn", "finish"]
 
 # What a process keeps for two seconds.
-RecentName = Literal["callers", "hotels", "rooms", "nights", "pages", "content"]
+RecentName = Literal["callers", "hotels", "rooms", "nights", "pages", "content", "photos"]
 
 # From one round trip to Redis to the deadline of a request (10 s).
 STEP_BUCKETS_S = (

@@ -34,6 +34,7 @@ from bookings.models import (
     Hotel,
     HotelContent,
     Night,
+    Photo,
     Room,
     RoomCategory,
     changed_at_once,
@@ -54,7 +55,7 @@ GENERATION = "generation"
 # The models whose rows processes keep.
 KEPT = (
     *(ApiClient, ApiToken, Hotel, RoomCategory, Room, Night),
-    *(HotelContent, CategoryContent),
+    *(HotelContent, CategoryContent, Photo),
 )
 
 

@@ -40,6 +40,7 @@ ROLES: dict[str, dict[str, tuple[str, ...]]] = {
         "bookings.hotelcontent": _ACT,
         "bookings.categorycontent": _ACT,
         "bookings.night": _ALL,
+        "bookings.photo": _ALL,
         # Deleting a job stops it.
         "bookings.nightsjob": ("view", "add", "delete"),
         "bookings.figures": _VIEW,

@@ -16,6 +16,7 @@ from bookings.catalogue import calendars, inventory
 from bookings.catalogue.calendars import Obstacle
 from bookings.catalogue.inventory import HotelFacts
 from bookings.content.reading import AboutCategory
+from bookings.content.photos.facts import PhotoFacts
 from bookings.domain.booking import (
     CANCELLED,
     CONFIRMED,
@@ -56,6 +57,7 @@ class Offered:
     # If the stay can be booked: the form's key, or the id of the visitor's own hold.
     key: str = ""
     held_as: str | None = None
+    photo: PhotoFacts | None = None
 
     @property
     def can_be_had(self) -> bool:
@@ -129,6 +131,7 @@ def offer_stay(
     key: str,
     held_as: str | None,
     about: AboutCategory | None,
+    photo: PhotoFacts | None,
 ) -> Offered:
     """Prepares a category for the search results."""
     reasons = [_describe_obstacle(obstacle, stay, intent) for obstacle in stay.obstacles]
@@ -147,6 +150,7 @@ def offer_stay(
         about=show_category(about) if about else None,
         key=key,
         held_as=held_as,
+        photo=photo,
     )
 
 

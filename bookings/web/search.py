@@ -22,6 +22,7 @@ from bookings.availability.search import CalendarDay
 from bookings.catalogue import inventory
 from bookings.catalogue.inventory import HotelFacts
 from bookings.content import reading
+from bookings.content.photos.facts import recent_photos
 from bookings.domain.booking import PENDING, Booking
 from bookings.domain.money import format_amount
 from bookings.domain.stay_request import MAX_GUESTS, MAX_ROOMS
@@ -118,6 +119,7 @@ def stays(request: HttpRequest) -> HttpResponse:
             held = find_holds(request)
             keys = keys_of(request)
             about = reading.recent_category_contents(hotel.id)
+            photos = recent_photos(hotel.id)
             context["hotel"] = hotel
             context["about"] = _describe_hotel(hotel.id)
             context["asked"] = asked
@@ -130,6 +132,7 @@ def stays(request: HttpRequest) -> HttpResponse:
                     key=keys.current(intent),
                     held_as=held_as(held, intent),
                     about=about.get(stay.category.id),
+                    photo=photos.first_of(stay.category.id),
                 )
                 for stay in found
                 for intent in [_intent_for(asked, stay.category.id)]

@@ -1,4 +1,4 @@
-from django.urls import path
+from django.urls import path, re_path
 
 from bookings.web import (
     accounts,
@@ -8,6 +8,7 @@ from bookings.web import (
     how_it_works,
     languages,
     my_bookings,
+    photos,
     search,
 )
 
@@ -39,5 +40,6 @@ urlpatterns = [
     path("password/<str:token>", accounts.open_password, name="open_password"),
     path("find", accounts.find, name="find"),
     path("language", languages.choose_language, name="choose_language"),
+    re_path(r"^photos/(?P<name>.*)$", photos.picture, name="picture"),
     path("letter", accounts.letter_sent, name="letter_sent"),
 ]

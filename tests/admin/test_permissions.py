@@ -162,6 +162,10 @@ bookings/nightsjob/<path:object_id>/history/     403 403 200 200   403 403 200 2
 bookings/pricecalendar/                          403 200 200 200   403 403 200 200
 bookings/nightsfile/                             403 200 200 200   403 403 200 200
 bookings/nightsfile/export/                      403 200 200 200   403 405 405 405
+bookings/photo/                                  403 403 200 200   403 403 200 200
+bookings/photo/<str:kind>/<str:key>/             403 403 200 200   403 403 200 200
+bookings/photo/<str:kind>/<str:key>/upload/      403 403 405 405   403 403 302 302
+bookings/photo/<str:kind>/<str:key>/change/      405 405 405 405   403 403 302 302
 bookings/figures/                                403 403 200 200   403 403 405 405
 bookings/figures/csv/                            403 403 200 200   403 403 405 405
 admin/logentry/                                  403 403 200 200   403 403 405 405
@@ -283,6 +287,10 @@ def urls(database: None) -> Iterator[dict[str, str]]:
             f"r/{ContentType.objects.get_for_model(User).pk}/{somebody.pk}/"
         ),
     }
+    for action in ("", "upload/", "change/"):
+        found[f"bookings/photo/<str:kind>/<str:key>/{action}"] = (
+            f"bookings/photo/category/demo_double/{action}"
+        )
     for pattern in patterns():
         if pattern not in found:
             model = "/".join(pattern.split("/")[:2])

@@ -265,3 +265,23 @@ def test_sends_every_task_where_workers_of_any_release_take_it(tmp_path: Path) -
 def scheduler(folder: Path) -> Scheduler:
     """Beat's, with its schedule as it installs it."""
     return Scheduler(app=app, schedule_filename=str(folder / "schedule"))
+
+
+@pytest.mark.parametrize("kind", ["off", "missing", "a file"])
+def test_says_at_deployment_that_photos_cannot_be_written(kind: str, tmp_path: Path) -> None:
+    folder = tmp_path / "photos"
+    if kind == "a file":
+        folder.write_text("no folder")
+    checked = subprocess.run(
+        [sys.executable, "manage.py", "check", "--deploy", "--tag", "files"],
+        env={**os.environ, **PRODUCTION, "PHOTOS_FOLDER": "" if kind == "off" else str(folder)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    is_refused = f"Photos cannot be written into {folder}" in checked.stderr
+    assert (is_refused, checked.returncode != 0) == ((kind == "a file",) * 2)
+    if kind == "missing":
+        assert list(folder.iterdir()) == []

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from django.contrib.auth.hashers import Argon2PasswordHasher
 
+from bookings.content.photos import converting
 from bookingsite import bodies, passwords
 from bookingsite.passwords import PasswordHasher
 
@@ -27,6 +28,9 @@ MASTER_BYTES, SERVING_BYTES = 40 * MIB, 104 * MIB
 
 # The worker or command with the most to do: one writes the largest file of nights, one a backup.
 WORKING_BYTES = 208 * MIB
+
+# The program that converts a photo, beside the worker that started it; the system bounds it.
+CONVERTING_BYTES = converting.MEMORY_BYTES
 
 # A command that does next to nothing, such as `createsuperuser`.
 COMMAND_BYTES = 128 * MIB
@@ -50,12 +54,15 @@ class Container:
     files_bytes: float
     environment: dict[str, str]
     serves: bool
+    # Whether it is a Celery worker, which converts photos.
+    converts: bool = False
 
 
 def needed_bytes(container: Container) -> float:
     """Returns what a container of our image takes at its worst."""
     if not container.serves:
-        return WORKING_BYTES + container.files_bytes
+        beside = CONVERTING_BYTES if container.converts else 0
+        return WORKING_BYTES + beside + container.files_bytes
     at_work = SERVING_BYTES + HASHES_BYTES + bodies.LARGE_AT_ONCE * LARGE_BODY_BYTES
     # Beside them a command that `exec` runs, and that may hash a password.
     beside = COMMAND_BYTES + 1024 * PasswordHasher.memory_cost

@@ -44,6 +44,7 @@ def of_kubernetes(objects: list[Object]) -> Iterator[Container]:
                 environment=environment(pods, container, objects),
                 # The image's own command is gunicorn.
                 serves=not command or "gunicorn" in command,
+                converts="worker" in command,
             )
 
 
@@ -56,6 +57,7 @@ def of_compose() -> Iterator[Container]:
             files_bytes=sum(_read_compose(_size_of(mount)) for mount in service["tmpfs"]),
             environment=service.get("environment", {}),
             serves=not command or "gunicorn" in command,
+            converts="worker" in command,
         )
 
 
@@ -82,6 +84,7 @@ def test_holds_what_containers_of_kubernetes_may_take(objects: list[Object]) -> 
     ours = are_ours(of_kubernetes(objects))
 
     assert [one.name for one in ours if one.serves] == ["Deployment/web: web"]
+    assert [one.name for one in ours if one.converts] == ["Deployment/worker: worker"]
     assert list(filter(None, map(find_too_small, ours))) == []
 
 
@@ -89,6 +92,7 @@ def test_holds_what_containers_of_compose_may_take() -> None:
     ours = are_ours(of_compose())
 
     assert [one.name for one in ours if one.serves] == ["web"]
+    assert [one.name for one in ours if one.converts] == ["worker"]
     assert list(filter(None, map(find_too_small, ours))) == []
 
 

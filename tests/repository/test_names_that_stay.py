@@ -129,6 +129,7 @@ def test_keeps_the_names_of_the_tasks() -> None:
 
     assert names == {
         "bookings.clear_sessions",
+        "bookings.convert_photos",
         "bookings.expire_holds",
         "bookings.generate_nights",
         "bookings.note_disabled_webhooks",
@@ -159,6 +160,7 @@ def test_keeps_the_names_of_models_and_their_collections() -> None:
         "bookings.NightsJob": "nights_jobs",
         "bookings.PriceCalendar": "bookings_pricecalendar",
         "bookings.NightsFile": "bookings_nightsfile",
+        "bookings.Photo": "photos",
         "bookings.Figures": "bookings_figures",
         "bookings.VerifiedAddress": "verified_addresses",
         "bookings.ApiClient": "api_clients",

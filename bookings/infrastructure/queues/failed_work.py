@@ -22,10 +22,10 @@ from bookings.infrastructure.queues.retries import Schedule
 
 LETTERS, NEWS, MAILS, WEBHOOKS = "letters", "news", "mails", "webhooks"
 ENDPOINTS, WEBHOOK_NOTES = "webhook_endpoints", "webhook_notes"
-NIGHTS_JOBS, DEAD_HOLDS = "nights_jobs", "dead_holds"
+NIGHTS_JOBS, DEAD_HOLDS, PHOTOS = "nights_jobs", "dead_holds", "photos"
 QUEUES = (
     *(LETTERS, NEWS, MAILS, WEBHOOKS),
-    *(ENDPOINTS, WEBHOOK_NOTES, NIGHTS_JOBS, DEAD_HOLDS),
+    *(ENDPOINTS, WEBHOOK_NOTES, NIGHTS_JOBS, DEAD_HOLDS, PHOTOS),
 )
 
 # For items without a schedule of their own. After an hour a newer worker may run; after a day staff

@@ -1,0 +1,119 @@
+"""Photos in a real browser: uploaded with a bar, ordered by dragging, seen by guests."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import Group, User
+from playwright.sync_api import expect
+
+from bookings import tasks
+from bookings.content.photos import changes
+from bookings.people.roles import MANAGER
+from tests.content.photos.pictures import photo
+from tests.journeys.test_pages import OVERFLOWING
+from tests.journeys.visitor import Visitor
+
+pytestmark = pytest.mark.browser
+
+ALBUM = "/admin/bookings/photo/category/demo_double/"
+OF = ("demo", "demo_double")
+
+
+@pytest.fixture
+def manager(visitor: Visitor) -> Visitor:
+    user = User.objects.create_user("manager", password="the-manager", is_staff=True)
+    user.groups.add(Group.objects.get(name=MANAGER))
+    visitor.go(f"/admin/login/?next={ALBUM}")
+    visitor.page.get_by_label("Username").fill("manager")
+    visitor.page.get_by_label("Password").fill("the-manager")
+    visitor.page.get_by_role("button", name="Log in").click()
+    return visitor
+
+
+def pictures(folder: Path, count: int) -> list[Path]:
+    made = []
+    for number in range(count):
+        path = folder / f"photo-{number}.jpg"
+        path.write_bytes(photo(1000 + number, 700))
+        made.append(path)
+    return made
+
+
+def order() -> list[str]:
+    return [str(row["_id"]) for row in changes.list_photos(*OF)]
+
+
+@pytest.mark.parametrize("javascript", [True])
+def test_uploads_orders_and_deletes_photos(manager: Visitor, tmp_path: Path) -> None:
+    page = manager.page
+    page.set_viewport_size({"width": 375, "height": 800})
+    page.get_by_label("Photo").set_input_files(pictures(tmp_path, 3))
+    page.get_by_role("button", name="Upload").click()
+    expect(page.get_by_text("being converted")).to_have_count(3)
+    assert page.evaluate(OVERFLOWING) == []
+
+    # The running site and this process share the folder that the settings name.
+    assert settings.PHOTOS_FOLDER
+    assert tasks.convert_photos() == 3
+    expect(page.locator(".album img")).to_have_count(3)
+    assert page.evaluate(OVERFLOWING) == []
+    one, two, three = order()
+
+    page.get_by_role("button", name=re.compile("^Later.*photo 1$")).press("Enter")
+    expect(page.locator(f"#photo-{one} h2")).to_contain_text("Photo 2")
+    assert order() == [two, one, three]
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.locator(f"#photo-{three} .shown img").drag_to(
+        page.locator(f"#photo-{two} h2"), target_position={"x": 5, "y": 2}
+    )
+    expect(page.locator(f"#photo-{three} h2")).to_contain_text("Photo 1")
+    assert order() == [three, two, one]
+
+    page.locator(f"#photo-{three}").get_by_label("What it shows, in English").fill("A wide bed")
+    page.locator(f"#photo-{three}").get_by_role("button", name="Save").click()
+    expect(page.get_by_text("The description is saved.")).to_be_visible()
+    page.locator(f"#photo-{one} summary").click()
+    page.locator(f"#photo-{one}").get_by_role("button", name="Yes, delete it for good").click()
+    expect(page.get_by_text("The photo is deleted.")).to_be_visible()
+    assert order() == [three, two]
+
+    manager.look_for()
+    seen = page.get_by_role("img", name="A wide bed")
+    expect(seen).to_be_visible()
+    loaded = seen.evaluate("image => [image.currentSrc, image.naturalWidth]")
+    assert loaded[0].endswith(".avif")
+    assert loaded[1] > 0
+    assert page.evaluate(OVERFLOWING) == []
+
+
+@pytest.mark.parametrize("javascript", [True])
+def test_says_in_the_page_why_a_file_is_refused(manager: Visitor, tmp_path: Path) -> None:
+    page = manager.page
+    good, bad, large = pictures(tmp_path, 3)
+    bad.write_bytes(b"GIF89a")
+    large.write_bytes(bytes(25_000_001))
+    manager.expect_complaint("400")
+
+    page.get_by_label("Photo").set_input_files([bad, large, good])
+    page.get_by_role("button", name="Upload").click()
+
+    status = page.get_by_role("status")
+    expect(status).to_contain_text("This is not a photo in a known format")
+    expect(status).to_contain_text("choose one of at most 25 MB")
+    expect(status).to_contain_text("Uploaded.")
+    assert len(order()) == 1
+
+
+@pytest.mark.parametrize("javascript", [False])
+def test_uploads_one_photo_without_scripts(manager: Visitor, tmp_path: Path) -> None:
+    page = manager.page
+
+    page.get_by_label("Photo").set_input_files(pictures(tmp_path, 1)[0])
+    page.get_by_role("button", name="Upload").click()
+
+    expect(page.get_by_text("being converted")).to_be_visible()
+    assert len(order()) == 1
