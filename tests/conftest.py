@@ -15,6 +15,7 @@ from tests.announced import announced
 from tests.hotels import chalet, dearer, inn
 from tests.mailbox import mailbox, worker
 from tests.only_writer import only_writer
+from tests.photo_folder import photo_folder
 from tests.query_plans import plans
 from tests.site_fixtures import folder_of_servers, running_site, site, start
 
@@ -24,6 +25,7 @@ __all__ = [
     "folder_of_servers",
     "inn",
     "mailbox",
+    "photo_folder",
     "running_site",
     "site",
     "start",

@@ -281,7 +281,7 @@ def test_backs_up_when_told_to_into_a_volume_that_it_may_write_to() -> None:
     backup = SERVICES["backup"]
     folder = backup["command"][backup["command"].index("--to") + 1]
 
-    assert backup["volumes"] == [f"backups:{folder}"]
+    assert f"backups:{folder}" in backup["volumes"]
     # A new volume gets its owner from the image.
     last = dict(instructions())
     assert any(
@@ -406,3 +406,20 @@ def test_pins_images_by_digest_with_the_command_that_is_documented(tmp_path: Pat
     for image in images:
         name, digest = image.split("@sha256:")
         assert hashlib.sha256(name.encode()).hexdigest() == digest
+
+
+def test_keeps_photos_in_a_volume_of_all_who_need_them() -> None:
+    mounted = {
+        name: service["environment"]["PHOTOS_FOLDER"]
+        for name, service in SERVICES.items()
+        if any(volume.startswith("photos:") for volume in service.get("volumes", []))
+    }
+
+    assert mounted == dict.fromkeys(("web", "worker", "backup"), "/photos")
+    for name in mounted:
+        assert "photos:/photos" in SERVICES[name]["volumes"]
+    # A new volume gets its owner from the image.
+    assert any(
+        name == "RUN" and re.search(r"install -d -o 10001 -g 10001 .*/photos\b", rest)
+        for name, rest in instructions()
+    )

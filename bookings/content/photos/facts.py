@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bookings.content.photos.files import folder_of
-from bookings.content.photos.rows import ORDER, READY
+from bookings.content.photos.files import folder_of, original, pictures
+from bookings.content.photos.rows import ORDER, READY, WAITING
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.recent_reads import RecentReads
 
@@ -54,6 +54,13 @@ def read_photos(hotel_id: str) -> HotelPhotos:
         found.setdefault(row["category_id"], []).append(facts_of(row))
     own = tuple(found.pop(None, ()))
     return HotelPhotos(own, {str(name): tuple(each) for name, each in found.items()})
+
+
+def files_of(row: dict[str, Any]) -> list[str]:
+    """The names of the files that the photo in this row needs."""
+    if row["state"] == READY:
+        return pictures(row)
+    return [original(row)] if row["state"] == WAITING else []
 
 
 def facts_of(row: dict[str, Any]) -> PhotoFacts:

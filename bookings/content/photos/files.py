@@ -27,6 +27,9 @@ FORMATS = {"avif": "image/avif", "webp": "image/webp", "jpg": "image/jpeg"}
 # What a URL may name. A width of another release has files of its own.
 PICTURE = re.compile(r"[0-9a-f]{24}-[0-9a-f]{16}/[1-9][0-9]{0,4}\.(?P<format>avif|webp|jpg)")
 
+# Every name in the storage. A backup holds these and nothing else.
+STORED = re.compile(r"[0-9a-f]{24}-[0-9a-f]{16}/(original|[1-9][0-9]{0,4}\.(avif|webp|jpg))")
+
 # A storage that has just failed is not asked again for this long, and then by one thread first.
 # Otherwise every photo on a page would hold a thread for as long as the storage may be silent.
 PAUSE_S = 5.0

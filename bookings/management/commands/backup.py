@@ -9,6 +9,7 @@ from pymongo.errors import OperationFailure
 
 from bookings.infrastructure.connections import database
 from bookings.infrastructure.mongodb.errors import FORBIDDEN, UNKNOWN_LOGIN, is_unknown_login
+from bookings.infrastructure.quantities import quantity
 from bookings.management.stopping import stoppable
 from bookings.operations.backups.errors import BackupFailed
 from bookings.operations.backups.folders import list_backups, read_manifest
@@ -66,6 +67,13 @@ class Command(BaseCommand):
                 self.stdout.write(
                     f"Left out: {left_out}, since {reason}; a restore does not bring it back."
                 )
+        if missing := len(manifest["photos"]["missing"]):
+            self.stdout.write(
+                f"Missing: {quantity(missing, 'file')} of photos, which were deleted or converted "
+                "during the backup, or are lost; manifest.json names them."
+            )
+        if reason := manifest["photos"].get("left_out"):
+            self.stdout.write(f"Left out: the files of photos, since {reason}.")
         later = [one for one in list_backups(folder, database=database().name) if one > name]
         if later:
             self.stdout.write(

@@ -15,7 +15,7 @@ from bookings.infrastructure.mongodb.errors import FORBIDDEN, UNKNOWN_LOGIN, is_
 from bookings.infrastructure.quantities import quantity
 from bookings.management.stopping import stoppable
 from bookings.operations import doctor
-from bookings.operations.backups import restoring
+from bookings.operations.backups import photos, restoring
 from bookings.operations.backups.errors import RestoreFailed
 from bookings.operations.backups.folders import list_backups, read_manifest
 from bookings.operations.backups.restoring import said_by
@@ -100,8 +100,10 @@ class Command(BaseCommand):
             sys.exit(1)
 
     def _restore(self, database: Database, backup: Path) -> bool:
+        put_back = photos.put_back(backup)
         restored = restoring.restore_backup(database, backup, known_migrations=_migrations())
         self._say(restored, backup, database.name)
+        self._say_photos(put_back)
         sound = self._examine(database.name, is_older=restored.is_older)
         self.stdout.write(SWITCH.format(name=database.name))
         return sound
@@ -120,6 +122,15 @@ class Command(BaseCommand):
             f"{quantity(restored.documents, 'document')} in "
             f"{quantity(restored.collections, 'collection')}, as they were at {restored.taken_at}."
         )
+
+    def _say_photos(self, put_back: int | None) -> None:
+        if put_back is None:
+            self.stdout.write(
+                "The files of photos were not put back, since photos are off here; set "
+                "PHOTOS_FOLDER and unpack photos.tar of the backup there."
+            )
+        elif put_back:
+            self.stdout.write(f"{quantity(put_back, 'file')} of photos are in the photos' folder.")
 
     def _examine(self, name: str, *, is_older: bool) -> bool:
         """Prints the doctor's findings on the data; True if none is FAIL."""

@@ -25,6 +25,9 @@ from bookings.operations.backups.errors import BackupFailed, RestoreFailed
 # The layout of a backup's files. A backup with another number needs another version of the program.
 FORMAT = 1
 
+# A backup with an archive of photos, which earlier versions cannot restore.
+FORMAT_WITH_PHOTOS = 2
+
 MANIFEST = "manifest.json"
 
 # In the format of `sha256sum`, so that a backup can be checked without Python.
@@ -48,6 +51,7 @@ _COLLECTION_FIELDS = {
     "bytes": int,
 }
 _INDEX_FIELDS = {"name": str}
+_PHOTO_FIELDS = {"file": str | None, "bytes": int, "files": int, "missing": list}
 
 # Backups hold guests' names and addresses.
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
@@ -209,14 +213,16 @@ def read_manifest(backup: Path, *, verify: bool = False) -> dict[str, Any]:
         manifest: Any = json_util.loads(data.decode())
     except (ValueError, TypeError, BSONError):
         manifest = None
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+    formats = (FORMAT, FORMAT_WITH_PHOTOS)
+    if not isinstance(manifest, dict) or manifest.get("format") not in formats:
         raise RestoreFailed(
-            f"{backup} has another format than this version's {FORMAT}; restore it with the "
-            "version that made it."
+            f"{backup} has another format than this version's {FORMAT_WITH_PHOTOS}; restore it "
+            "with the version that made it."
         )
     if not _is_complete(manifest):
         raise RestoreFailed(damaged.format(f"{MANIFEST} is incomplete"))
-    files = {held["file"]: held["bytes"] for held in manifest["collections"] if held["file"]}
+    described = [*manifest["collections"], *filter(None, [manifest.get("photos")])]
+    files = {held["file"]: held["bytes"] for held in described if held["file"]}
     if files.keys() != digests.keys():
         raise RestoreFailed(damaged.format(f"{DIGESTS} and {MANIFEST} list different files"))
     for name, size in files.items():
@@ -230,10 +236,15 @@ def read_manifest(backup: Path, *, verify: bool = False) -> dict[str, Any]:
 
 def _is_complete(manifest: dict[str, Any]) -> bool:
     """Whether the manifest has everything that a restore reads."""
-    return _has(manifest, _FIELDS) and all(
-        _has(held, _COLLECTION_FIELDS)
-        and all(_has(index, _INDEX_FIELDS) for index in held["indexes"])
-        for held in manifest["collections"]
+    return (
+        _has(manifest, _FIELDS)
+        and all(
+            _has(held, _COLLECTION_FIELDS)
+            and all(_has(index, _INDEX_FIELDS) for index in held["indexes"])
+            for held in manifest["collections"]
+        )
+        # Earlier versions knew no photos.
+        and (manifest.get("photos") is None or _has(manifest["photos"], _PHOTO_FIELDS))
     )
 
 

@@ -21,6 +21,8 @@ from pymongo.read_preferences import ReadPreference
 
 from bookings.operations.backups import folders, restoring
 from bookings.operations.backups.errors import BackupFailed
+from bookings.operations.backups.folders import FORMAT, FORMAT_WITH_PHOTOS
+from bookings.operations.backups.photos import copy_photos, list_photo_files
 from bookings.points import reached
 
 # Collections that are restored empty, each with the reason.
@@ -96,6 +98,7 @@ def _write(database: Database, folder: Path, application: str) -> str:
                 if described["name"] not in LEFT_OUT:
                     described |= _copy(database, described["name"], session, draft)
                 reached("in_backup")
+            photo_files = list_photo_files(database, session)
             took_s = time.monotonic() - started_s
             # A snapshot does not show which collections and indexes existed at its moment.
             if _describe_collections(database) != [_definition(one) for one in collections]:
@@ -103,8 +106,12 @@ def _write(database: Database, folder: Path, application: str) -> str:
                     "Collections or indexes changed during the backup; try again when the "
                     "migration has ended."
                 )
+            # Files never change, so they need no snapshot and no part of its time.
+            photos = copy_photos(photo_files, draft)
             draft.write_manifest(
                 {
+                    "format": FORMAT_WITH_PHOTOS if photos["file"] else FORMAT,
+                    "photos": photos,
                     "application": application,
                     "database": database.name,
                     "server": database.client.server_info()["version"],

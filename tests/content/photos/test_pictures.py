@@ -140,6 +140,8 @@ def test_shows_a_categorys_first_photo_in_the_results() -> None:
     assert f'<img src="{base}/960.jpg"' in page
     assert 'width="1000" height="700" alt="A &amp; B"' in page
     assert 'alt="Ein Bett"' in german
+    # It is seen as soon as the page opens.
+    assert 'loading="lazy"' not in page
     assert 'class="drawing"' not in page
 
 
