@@ -56,13 +56,17 @@ def check_proxies(app_configs: Any, **_: Any) -> list[CheckMessage]:
 
 @register(Tags.files, deploy=True)
 def check_photos(app_configs: Any, **_: Any) -> list[CheckMessage]:
-    """Photos need a folder that this process can write; without PHOTOS_FOLDER they are off."""
+    """Photos need a folder or bucket that this process can write; without one they are off."""
     if not files.are_on() or files.can_be_used():
         return []
-    return [
-        Error(
-            f"Photos cannot be written into {settings.PHOTOS_FOLDER}; let the site's user write "
-            "there, mount the volume, or set PHOTOS_FOLDER to nothing.",
-            id="bookings.E003",
+    if settings.PHOTOS_BUCKET:
+        sentence = (
+            f"Photos cannot be written into the bucket {settings.PHOTOS_BUCKET}; make the bucket, "
+            "or fix PHOTOS_BUCKET and the settings that begin with PHOTOS_S3."
         )
-    ]
+    else:
+        sentence = (
+            f"Photos cannot be written into {settings.PHOTOS_FOLDER}; let the site's user write "
+            "there, mount the volume, or set PHOTOS_FOLDER to nothing."
+        )
+    return [Error(sentence, id="bookings.E003")]

@@ -417,9 +417,32 @@ STORAGES: dict[str, Any] = {
     if IS_PRODUCTION
     else {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
-# Photos are off until this names a folder that all processes share.
-PHOTOS_FOLDER = _read("PHOTOS_FOLDER", "" if IS_PRODUCTION else str(BASE_DIR / "var" / "photos"))
-if PHOTOS_FOLDER:
+# Photos are off until one of these names a place that all processes share.
+PHOTOS_BUCKET = _read("PHOTOS_BUCKET", "")
+_default_folder = "" if IS_PRODUCTION or PHOTOS_BUCKET else str(BASE_DIR / "var" / "photos")
+PHOTOS_FOLDER = _read("PHOTOS_FOLDER", _default_folder)
+# The server of the bucket if it is not Amazon's, its region, and a key; without a key, the role
+# that the machine has at Amazon.
+PHOTOS_S3_ENDPOINT = _read("PHOTOS_S3_ENDPOINT", "")
+PHOTOS_S3_REGION = _read("PHOTOS_S3_REGION", "")
+PHOTOS_S3_KEY_ID = _read("PHOTOS_S3_KEY_ID", "")
+PHOTOS_S3_SECRET = _read("PHOTOS_S3_SECRET", "")
+if PHOTOS_BUCKET and PHOTOS_FOLDER:
+    raise ImproperlyConfigured("Set PHOTOS_BUCKET or PHOTOS_FOLDER, not both.")
+if bool(PHOTOS_S3_KEY_ID) != bool(PHOTOS_S3_SECRET):
+    raise ImproperlyConfigured("Set both PHOTOS_S3_KEY_ID and PHOTOS_S3_SECRET, or neither.")
+if PHOTOS_BUCKET:
+    STORAGES["photos"] = {
+        "BACKEND": "bookingsite.photo_bucket.Bucket",
+        "OPTIONS": {
+            "bucket_name": PHOTOS_BUCKET,
+            "endpoint_url": PHOTOS_S3_ENDPOINT or None,
+            "region_name": PHOTOS_S3_REGION or None,
+            "access_key": PHOTOS_S3_KEY_ID or None,
+            "secret_key": PHOTOS_S3_SECRET or None,
+        },
+    }
+elif PHOTOS_FOLDER:
     STORAGES["photos"] = {
         "BACKEND": "bookingsite.photo_storage.Folder",
         "OPTIONS": {"location": PHOTOS_FOLDER, "allow_overwrite": True},

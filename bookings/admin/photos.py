@@ -41,7 +41,10 @@ HOTEL, CATEGORY = "hotel", "category"
 # What browsers offer to choose; what was sent is judged by its bytes.
 TYPES = ".jpg,.jpeg,.png,.webp,.avif,image/jpeg,image/png,image/webp,image/avif"
 
-OFF = "Photos are off, because this site has no place for them yet; set PHOTOS_FOLDER first."
+OFF = (
+    "Photos are off, because this site has no place for them yet; set PHOTOS_FOLDER or "
+    "PHOTOS_BUCKET first."
+)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import tarfile
 from pathlib import Path
 from typing import Any, cast
 
+from django.conf import settings
 from pymongo.client_session import ClientSession
 from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
@@ -43,6 +44,10 @@ def copy_photos(names: list[str], draft: folders.UnfinishedBackup) -> dict[str, 
         return said
     if not files.are_on():
         return {**said, "left_out": "PHOTOS_FOLDER is not set where the backup runs"}
+    if settings.PHOTOS_BUCKET:
+        # It keeps its files by itself, and may hold more than a volume for backups.
+        reason = f"they are in the bucket {settings.PHOTOS_BUCKET}, whose versions keep them"
+        return {**said, "left_out": reason}
     with draft.new_file(ARCHIVE) as file:
         with tarfile.open(fileobj=cast(Any, file), mode="w|", format=tarfile.USTAR_FORMAT) as tar:
             for name in names:
