@@ -513,7 +513,7 @@ class Photo(models.Model):
             models.Index(fields=["hotel", "category", "position", "id"], name="photos_in_order"),
             # For the worker, which looks every few seconds.
             models.Index(fields=["is_due", "created_at", "id"], name="photos_to_work_on"),
-            # For the numbers of photos of all hotels.
+            # For the numbers of photos of all hotels, and of those that failed.
             models.Index(fields=["state"], name="photos_by_state"),
         ]
 

@@ -21,6 +21,7 @@ from prometheus_client.registry import Collector
 from pymongo.errors import PyMongoError
 
 from bookings.catalogue import night_jobs
+from bookings.content.photos import conversion
 from bookings.infrastructure.connections import database
 from bookings.infrastructure.metrics import REGISTRY
 from bookings.infrastructure.mongodb import members
@@ -88,6 +89,7 @@ class SiteCollector(Collector):
                     *_of_deliveries(),
                     *_of_webhooks(),
                     *_of_nights_jobs(),
+                    *_of_photos(),
                     *_of_failed_work(),
                     # Last, since by then the driver knows the primary.
                     *_of_mongodb(),
@@ -221,6 +223,25 @@ def _of_nights_jobs() -> Iterator[Metric]:
         "bookingsite_nights_jobs_oldest_seconds",
         "Time since the oldest open nights job was added; 0 if there is none.",
         value=figures.oldest_age_s,
+    )
+
+
+def _of_photos() -> Iterator[Metric]:
+    figures = conversion.read_figures()
+    yield GaugeMetricFamily(
+        "bookingsite_photos_waiting",
+        "Photos that wait to be converted.",
+        value=figures.waiting,
+    )
+    yield GaugeMetricFamily(
+        "bookingsite_photos_oldest_waiting_seconds",
+        "Time since the oldest waiting photo was uploaded; 0 if there is none.",
+        value=figures.oldest_age_s,
+    )
+    yield GaugeMetricFamily(
+        "bookingsite_photos_failed",
+        "Photos that could not be converted, until staff delete them.",
+        value=figures.failed,
     )
 
 

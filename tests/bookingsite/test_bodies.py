@@ -81,7 +81,14 @@ def test_reads_a_form_that_comes_in_chunks(site: Site) -> None:
     assert "Wrong e-mail or password" in answer.text
 
 
-@pytest.mark.parametrize("path", [*LIMITS, *(f"{start}demo/change/" for start in LIMITS_BELOW)])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *LIMITS,
+        *(f"{start}demo/change/" for start in LIMITS_BELOW),
+        "/admin/bookings/photo/hotel/demo/upload/",
+    ],
+)
 def test_takes_files_from_staff_alone(site: Site, path: str) -> None:
     make_user("ada")
     customer = Browser(site).log_in()

@@ -64,6 +64,7 @@ def test_begins_with_nothing(client: Client) -> None:
         "deliveries",
         "webhook",
         "nights_jobs",
+        "photos",
         "failed_work",
     )
     assert {
@@ -102,6 +103,9 @@ def test_begins_with_nothing(client: Client) -> None:
         "bookingsite_webhook_endpoints_disabled": 0,
         "bookingsite_nights_jobs_open": 0,
         "bookingsite_nights_jobs_oldest_seconds": 0,
+        "bookingsite_photos_waiting": 0,
+        "bookingsite_photos_oldest_waiting_seconds": 0,
+        "bookingsite_photos_failed": 0,
         **{f"bookingsite_failed_work queue={queue}": 0 for queue in failed_work.QUEUES},
     }
 
@@ -244,6 +248,23 @@ def test_tells_which_nights_jobs_are_open(client: Client) -> None:
 
     assert found["bookingsite_nights_jobs_open"] == 1
     assert 300 <= found["bookingsite_nights_jobs_oldest_seconds"] < 310
+
+
+def test_tells_which_photos_wait_and_which_failed(client: Client) -> None:
+    for state, is_due, added_s in (
+        ("ready", False, 900),
+        ("ready", True, 800),
+        ("failed", False, 700),
+        ("waiting", True, 300),
+    ):
+        added_at = clock.now() - timedelta(seconds=added_s)
+        row = {"state": state, "is_due": is_due, "created_at": added_at}
+        collection("photos").insert_one(row)
+
+    found = scrape(client)
+
+    assert (found["bookingsite_photos_waiting"], found["bookingsite_photos_failed"]) == (1, 1)
+    assert 300 <= found["bookingsite_photos_oldest_waiting_seconds"] < 310
 
 
 def test_tells_which_members_serve_and_how_full_a_disk_is(client: Client) -> None:

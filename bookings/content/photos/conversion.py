@@ -98,6 +98,15 @@ class Converted:
         return sorted({width for width, _ in self.pictures})
 
 
+@dataclass(frozen=True)
+class PhotoFigures:
+    """How many photos wait to be converted, for how long the oldest has, and how many failed."""
+
+    waiting: int = 0
+    failed: int = 0
+    oldest_age_s: float = 0.0
+
+
 @one_at_a_time
 def work_on_photos() -> int:
     """Does what is due, the oldest first, until nothing is left or the run's time is up.
@@ -117,6 +126,24 @@ def work_on_photos() -> int:
             _put_off(photo)
             break
     return converted
+
+
+def read_figures() -> PhotoFigures:
+    """The figures of the photos that staff have uploaded and that are not ready."""
+    photos = collection("photos")
+    waiting = list(
+        photos.aggregate(
+            [
+                {"$match": {"is_due": True, "state": WAITING}},
+                {"$group": {"_id": None, "count": {"$sum": 1}, "first": {"$min": "$created_at"}}},
+                {"$project": {"count": 1, "age_ms": {"$subtract": ["$$NOW", "$first"]}}},
+            ]
+        )
+    )
+    failed = photos.count_documents({"state": FAILED})
+    if not waiting:
+        return PhotoFigures(failed=failed)
+    return PhotoFigures(waiting[0]["count"], failed, max(0.0, waiting[0]["age_ms"] / 1000))
 
 
 def convert(content: bytes) -> Converted:

@@ -28,6 +28,7 @@ from bookings.operations.doctor import (
     members,
     mongodb,
     people,
+    photos,
     recount,
     redis_server,
 )
@@ -123,6 +124,7 @@ def _checks() -> Iterator[Check]:
     yield Check("clocks of workers", away, clocks.workers)
     yield Check("stale holds", away, background.stale_holds)
     yield Check("late work", away, background.late_work)
+    yield Check("photos", away, photos.photos)
     yield from _data_checks()
 
 

@@ -7,6 +7,7 @@ sweep that beat asked for and a worker ran. So beat without a worker looks like 
 from celery import current_app
 from django.conf import settings
 
+from bookings.content.photos import conversion
 from bookings.infrastructure.quantities import quantity
 from bookings.news import deliveries, relay
 from bookings.news.deliveries import MAIL
@@ -95,9 +96,10 @@ def late_work() -> Finding:
         "news of a booking": relay.oldest_due_age_s(),
         "a mail to a guest": deliveries.read_figures(MAIL).oldest_due_age_s,
         "a webhook": sending.oldest_due_age_s(),
+        "a photo": conversion.read_figures().oldest_age_s,
     }
     late = [f"{what} for {age_s:.0f} s" for what, age_s in due_s.items() if age_s > LATE_AFTER_S]
     if late:
         said = f"Due, and no worker takes it: {', '.join(late)}"
         return warn(f"{said}; check worker and beat. Nothing is lost.")
-    return ok("Nothing that should be sent is late.")
+    return ok("Nothing that should be sent or converted is late.")
