@@ -30,12 +30,13 @@ function send(data, bar) {
   });
 }
 
+const TOO_LARGE = `This file is too large; choose one of at most ${form?.dataset.maxMb} MB.`;
+
 function why(status, answer) {
-  const maxMb = form.dataset.maxMb;
-  if (status === 413) return `This file is too large; choose one of at most ${maxMb} MB.`;
   if (status === 0) return "The connection broke; try again.";
   if (status === 503) return answer.error || "The server is busy; try again in a minute.";
-  if (status === 403) return "You are no longer logged in; open this page again.";
+  // Without a login the answer leads to another page, or says that only staff send files.
+  if ([200, 403, 413].includes(status)) return "You are no longer logged in; open this page again.";
   return answer.error || "Something went wrong; try again.";
 }
 
@@ -44,14 +45,14 @@ async function upload(file, line) {
   bar.max = 1;
   bar.setAttribute("aria-label", file.name);
   line.append(file.name, bar);
-  if (file.size > form.dataset.maxMb * 1_000_000) return why(413, {});
+  if (file.size > form.dataset.maxMb * 1_000_000) return TOO_LARGE;
   const data = new FormData(form);
   data.set("photo", file);
   for (let tries = 0; ; tries += 1) {
     // The key stays, so a photo whose answer was lost is not kept twice.
     const { status, answer } = await send(data, bar);
     if (answer.key) form.elements.key.value = answer.key;
-    if (status === 200) return "";
+    if (status === 200 && answer.key) return "";
     if ((status !== 503 && status !== 0) || tries >= (status === 0 ? 2 : MAX_RETRIES)) {
       return why(status, answer);
     }

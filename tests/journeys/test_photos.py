@@ -108,6 +108,22 @@ def test_says_in_the_page_why_a_file_is_refused(manager: Visitor, tmp_path: Path
     assert len(order()) == 1
 
 
+@pytest.mark.parametrize("javascript", [True])
+def test_says_that_the_login_has_ended(manager: Visitor, tmp_path: Path) -> None:
+    page = manager.page
+    small, large = pictures(tmp_path, 2)
+    large.write_bytes(large.read_bytes() + bytes(200_000))
+    manager.expect_complaint("413")
+    page.context.clear_cookies(name="sessionid")
+
+    page.get_by_label("Photo").set_input_files([small, large])
+    page.get_by_role("button", name="Upload").click()
+
+    said = "You are no longer logged in; open this page again."
+    expect(page.get_by_role("status").get_by_text(said)).to_have_count(2)
+    assert order() == []
+
+
 @pytest.mark.parametrize("javascript", [False])
 def test_uploads_one_photo_without_scripts(manager: Visitor, tmp_path: Path) -> None:
     page = manager.page

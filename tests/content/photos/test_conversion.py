@@ -149,16 +149,30 @@ def test_keeps_nothing_that_a_photo_carried(photo_folder: Path) -> None:
 
 def test_shows_the_colours_that_a_profile_means() -> None:
     """In this profile red and green are exchanged, as a wide gamut exchanges them a little."""
-    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
-    srgb = ImageCms.createProfile("sRGB")
-    image = ImageCms.profileToProfile(draw(), srgb, lab, outputMode="LAB")
-    assert image is not None
+    usual = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    odd = usual.replace(b"rXYZ", b"....").replace(b"gXYZ", b"rXYZ").replace(b"....", b"gXYZ")
 
-    plain = conversion.convert(photo()).pictures[480, "jpg"]
+    shown = {
+        profile: Image.open(io.BytesIO(conversion.convert(content).pictures[480, "jpg"]))
+        for profile, content in (
+            ("usual", photo(icc_profile=usual)),
+            ("odd", photo(icc_profile=odd)),
+            ("damaged", photo(icc_profile=b"no profile")),
+            ("of another kind", save(draw().convert("L"), icc_profile=usual)),
+        )
+    }
+
+    assert is_near(shown["usual"].getpixel((470, 10)), RED)
+    red, green, _ = shown["odd"].getpixel((470, 10))  # type: ignore[misc]
+    assert green > 2 * red
+    assert is_near(shown["damaged"].getpixel((470, 10)), RED)
+    assert shown["of another kind"].mode == "RGB"
+
+
+def test_reads_the_colours_of_print() -> None:
     cmyk = conversion.convert(save(draw().convert("CMYK"))).pictures[480, "jpg"]
 
-    for each in (plain, cmyk):
-        assert is_near(Image.open(io.BytesIO(each)).getpixel((10, 10)), BLUE, by=20)
+    assert is_near(Image.open(io.BytesIO(cmyk)).getpixel((10, 10)), BLUE, by=20)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "I;16"])
