@@ -78,6 +78,8 @@ def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             *("-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={folder}", "-s3"),
             *(f"-s3.config={folder / 's3.json'}", "-s3.iam=false", "-volume.max=4"),
             *("-master.volumeSizeLimitMB=64", "-master.telemetry=false"),
+            # These listen on fixed ports otherwise, which another run may have.
+            *("-s3.port.iceberg=0", "-s3.port.lance=0"),
             *(f"-{name}={port}" for name, port in zip(names, ports, strict=True)),
         ],
         port=ports[6],
