@@ -80,6 +80,7 @@ def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             *("-master.volumeSizeLimitMB=64", "-master.telemetry=false"),
             # These listen on fixed ports otherwise, which another run may have.
             *("-s3.port.iceberg=0", "-s3.port.lance=0"),
+            *(f"-filer.localSocket={folder / 'filer'}", f"-s3.localSocket={folder / 's3'}"),
             *(f"-{name}={port}" for name, port in zip(names, ports, strict=True)),
         ],
         port=ports[6],
@@ -92,6 +93,10 @@ def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     client(server.uri).create_bucket(Bucket=BUCKET)
     yield server
     server.kill()
+    # Its parts talk through sockets in this folder, whatever its options say.
+    for port in ports:
+        for path in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+            path.unlink()
 
 
 @pytest.fixture
