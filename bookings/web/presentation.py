@@ -15,8 +15,8 @@ from bookings.availability.search import CategoryStay
 from bookings.catalogue import calendars, inventory
 from bookings.catalogue.calendars import Obstacle
 from bookings.catalogue.inventory import HotelFacts
-from bookings.content.reading import AboutCategory
 from bookings.content.photos.facts import PhotoFacts
+from bookings.content.reading import AboutCategory
 from bookings.domain.booking import (
     CANCELLED,
     CONFIRMED,

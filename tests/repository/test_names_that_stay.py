@@ -219,7 +219,7 @@ def test_keeps_the_names_of_migrations() -> None:
     """Each database records the migrations that a release has run by their names."""
     folder = Path(settings.BASE_DIR, "bookings", "migrations")
 
-    assert [path.stem for path in sorted(folder.glob("0*.py"))][:22] == [
+    assert [path.stem for path in sorted(folder.glob("0*.py"))][:23] == [
         "0001_initial",
         "0002_booking_indexes",
         "0003_price_limit",
@@ -242,6 +242,7 @@ def test_keeps_the_names_of_migrations() -> None:
         "0020_partners_lists",
         "0021_missing_indexes",
         "0022_content",
+        "0023_photos",
     ]
 
 
