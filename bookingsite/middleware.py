@@ -26,6 +26,7 @@ from django.utils.cache import patch_vary_headers
 from bookings.infrastructure.deadlines import TimedRequest, request_limits
 from bookings.infrastructure.mongodb import outage
 from bookings.refusals import MethodNotAllowed, Refusal, TryAgain
+from bookings.web.languages import chosen_in_url, keep_choice
 from bookingsite import logs, metrics
 from bookingsite.bodies import received_body
 from bookingsite.probes import PROBES
@@ -39,11 +40,14 @@ _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 # Probes report on MongoDB themselves, and style sheets and photos are files.
 _STATIC = f"/{settings.STATIC_URL.strip('/')}/"
-WITHOUT_MONGODB = (*PROBES, _STATIC, "/photos/", "/language")
+WITHOUT_MONGODB = (*PROBES, _STATIC, "/photos/", "/language", "/robots.txt")
 
 # Programs and staff get English, whatever language their browser prefers. Photos have no language,
 # so that a cache keeps one copy for everybody.
-IN_ENGLISH = ("/api", "/admin", "/metrics", "/photos/", _STATIC)
+IN_ENGLISH = (
+    *("/api", "/admin", "/metrics", "/photos/", _STATIC),
+    *("/robots.txt", "/sitemap.xml"),
+)
 
 
 def needs_mongodb(request: HttpRequest) -> bool:
@@ -92,11 +96,14 @@ class LanguageMiddleware:
                 return self._get_response(request)
             with translation.override(settings.LANGUAGE_CODE):
                 return self._get_response(request)
-        language = translation.get_language_from_request(request)
+        chosen = chosen_in_url(request)
+        language = chosen or translation.get_language_from_request(request)
         # templates/base.html offers the other languages.
         request.LANGUAGE_CODE = language
         with translation.override(language):
             response = self._get_response(request)
+        if chosen and request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME) != chosen:
+            keep_choice(response, chosen)
         response.headers.setdefault("Content-Language", language)
         patch_vary_headers(response, ("Accept-Language", "Cookie"))
         return response

@@ -91,7 +91,7 @@ class Page(HTMLParser):
         elif tag == "option" and self._select is not None:
             if "selected" in values or self._select not in self.forms[-1].fields:
                 self.forms[-1].fields[self._select] = values["value"]
-        elif tag == "link":
+        elif tag == "link" and values.get("rel") in ("stylesheet", "icon"):
             self.files.append(values.get("href", ""))
         elif tag == "a":
             self._link = values.get("href", "")

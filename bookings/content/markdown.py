@@ -94,3 +94,18 @@ def _flatten(tokens: Iterable[Token]) -> None:
         elif token.type in ("em_close", "strong_close"):
             token.hidden = depth > MAX_EMPHASIS
             depth -= 1
+
+
+def plain_text(text: str) -> str:
+    """The words of the text on one line, without any marks, for places that show no HTML."""
+    blocks = _parser.parse(text[:LONG_TEXT])
+    return " ".join(
+        " ".join("".join(_words(block.children or ())).split())
+        for block in blocks
+        if block.type == "inline"
+    )
+
+
+def _words(tokens: Iterable[Token]) -> Iterable[str]:
+    for token in tokens:
+        yield " " if token.type in ("softbreak", "hardbreak") else token.content

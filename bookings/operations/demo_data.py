@@ -43,6 +43,16 @@ HOTEL_CONTENT: dict[str, dict[str, Any]] = {
             "de": "Nach 20 Uhr liegt der Schlüssel im Kasten neben der Tür. Den Code senden wir "
             "Ihnen.",
         },
+        "terms": {
+            "en": "This hotel exists in this demo only, so nothing is sold here.\n\n"
+            "# Payment\nGuests would pay on arrival.",
+            "de": "Dieses Hotel gibt es nur in dieser Demo, hier wird also nichts verkauft.\n\n"
+            "# Bezahlung\nGäste würden bei der Anreise bezahlen.",
+        },
+        "imprint": {
+            "en": "Demo Hotel, Musterstraße 12, 10115 Berlin",
+            "de": "Demo Hotel, Musterstraße 12, 10115 Berlin",
+        },
     },
     "grand": {
         "description": {

@@ -1,4 +1,4 @@
-"""The search pages: the home page, the results, and a month of prices."""
+"""The search pages: the results, and a month of prices."""
 
 import datetime as dt
 import re
@@ -9,10 +9,8 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.template.loader import render_to_string
-from django.urls import resolve, reverse
+from django.urls import reverse
 from django.utils.dates import WEEKDAYS, WEEKDAYS_ABBR
-from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -27,11 +25,11 @@ from bookings.domain.booking import PENDING, Booking
 from bookings.domain.money import format_amount
 from bookings.domain.stay_request import MAX_GUESTS, MAX_ROOMS
 from bookings.infrastructure import clock
-from bookings.infrastructure.recent_reads import RecentReads, hear_of_changes
+from bookings.infrastructure.recent_reads import hear_of_changes
 from bookings.refusals import ValidationFailed
 from bookings.stays import own_bookings
 from bookings.web import visitors
-from bookings.web.descriptions import ShownHotel, show_category, show_hotel
+from bookings.web.descriptions import show_category
 from bookings.web.forms import MonthForm, SearchForm
 from bookings.web.intents import Intent, keys_of
 from bookings.web.messages import NO_SUCH_MONTH
@@ -47,46 +45,6 @@ FAULTS: dict[str, tuple[str, Any]] = {
     "checkIn": ("arrival", _("Choose a later date: this day has already ended at the hotel.")),
     "checkOut": ("departure", _("Choose a date within the next %(days)s days.")),
 }
-
-
-@never_cache
-@require_safe
-def home(request: HttpRequest) -> HttpResponse:
-    """Shows the search form, filled in for tomorrow night."""
-    hear_of_changes()
-    if visitors.is_unknown(request) and not request.GET:
-        return HttpResponse(_first_pages.get(get_language() or settings.LANGUAGE_CODE))
-    return HttpResponse(_render_home(request, inventory.recent_hotels()))
-
-
-def _render_home(request: HttpRequest, hotels: list[HotelFacts]) -> str:
-    today = _first_today(hotels)
-    tomorrow = today + dt.timedelta(days=1)
-    begin_with = {
-        "hotel": hotels[0].id if hotels else "",
-        "arrival": tomorrow.isoformat(),
-        "departure": (tomorrow + dt.timedelta(days=1)).isoformat(),
-        "guests": DEFAULT_GUESTS,
-        "rooms": 1,
-    }
-    form = SearchForm(begin_with, hotels=hotels)
-    context = {"form": form, "hotels": hotels, **_bounds(today)}
-    return render_to_string("search/home.html", context, request)
-
-
-def _read_first_page(language: str) -> str:
-    """The page for everyone whom the site does not know, in this language, which is active."""
-    request = HttpRequest()
-    request.method, request.path = "GET", reverse("home")
-    request.LANGUAGE_CODE = language
-    request.resolver_match = resolve(request.path)
-    # What is kept is made of nothing that was kept, or it would be older than two seconds.
-    return _render_home(request, inventory.list_hotels())
-
-
-_first_pages: RecentReads[str, str] = RecentReads(
-    "pages", _read_first_page, most=len(settings.LANGUAGES)
-)
 
 
 @never_cache
@@ -121,7 +79,6 @@ def stays(request: HttpRequest) -> HttpResponse:
             about = reading.recent_category_contents(hotel.id)
             photos = recent_photos(hotel.id)
             context["hotel"] = hotel
-            context["about"] = _describe_hotel(hotel.id)
             context["asked"] = asked
             context["night_count"] = (asked["departure"] - asked["arrival"]).days
             context["hold_minutes"] = int(hotel.hold_length.total_seconds() // 60)
@@ -207,9 +164,19 @@ def _stays_urls(hotel: str, guests: int, rooms: int) -> Callable[[dt.date, dt.da
     return url
 
 
-def _describe_hotel(hotel_id: str) -> ShownHotel | None:
-    about = reading.recent_hotel_content(hotel_id)
-    return show_hotel(about) if about else None
+def empty_search(hotels: list[HotelFacts]) -> dict[str, Any]:
+    """The context of the search form for these hotels, filled in for tomorrow night."""
+    today = _first_today(hotels)
+    tomorrow = today + dt.timedelta(days=1)
+    begin_with = {
+        "hotel": hotels[0].id if hotels else "",
+        "arrival": tomorrow.isoformat(),
+        "departure": (tomorrow + dt.timedelta(days=1)).isoformat(),
+        "guests": DEFAULT_GUESTS,
+        "rooms": 1,
+    }
+    form = SearchForm(begin_with, hotels=hotels)
+    return {"form": form, "hotels": hotels, **_bounds(today)}
 
 
 def _read_search(request: HttpRequest, hotels: list[HotelFacts]) -> SearchForm:

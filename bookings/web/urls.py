@@ -3,8 +3,10 @@ from django.urls import path, re_path
 from bookings.web import (
     accounts,
     booking_pages,
+    crawlers,
     hold,
     hold_address,
+    hotels,
     how_it_works,
     languages,
     my_bookings,
@@ -13,7 +15,11 @@ from bookings.web import (
 )
 
 urlpatterns = [
-    path("", search.home, name="home"),
+    path("", hotels.home, name="home"),
+    path("hotels/<str:hotel_id>", hotels.hotel, name="hotel"),
+    path("hotels/<str:hotel_id>/<str:text>", hotels.legal, name="legal"),
+    path("robots.txt", crawlers.robots, name="robots"),
+    path("sitemap.xml", crawlers.sitemap, name="sitemap"),
     path("stays", search.stays, name="stays"),
     path("calendar/<str:category_id>", search.month, name="month"),
     path("hold", hold.hold, name="hold"),

@@ -28,9 +28,6 @@ from bookings.stays.lifecycle import LONGEST_HOLD
 GUEST_COOKIE = "guest"
 _SALT = "bookings.web.visitors"
 
-# Cookies that name no session, and bring no message to show.
-_COOKIES_OF_ANYONE = {GUEST_COOKIE, settings.LANGUAGE_COOKIE_NAME, settings.CSRF_COOKIE_NAME}
-
 # The longest lifetime that browsers allow (RFC 6265bis), since stays can be two years ahead.
 GUEST_COOKIE_AGE = timedelta(days=400)
 
@@ -73,12 +70,6 @@ def caller_of(request: HttpRequest) -> Caller:
         caller = caller_of_guest(secrets.token_hex(16))
         setattr(request, _NEW_GUEST, caller)
     return dataclasses.replace(caller, manages=frozenset(request.session.get(_MANAGED, ())))
-
-
-def is_unknown(request: HttpRequest) -> bool:
-    """Whether nothing that came with the request can say who sent it, so that neither a login nor a
-    message can be on the page."""
-    return request.COOKIES.keys() <= _COOKIES_OF_ANYONE
 
 
 def is_new(request: HttpRequest) -> bool:

@@ -21,8 +21,7 @@ from bookings.infrastructure import connections, recent_reads
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.recent_reads import GENERATION
 from bookings.models import ApiClient, CategoryContent
-from bookings.web import how_it_works
-from bookings.web import search as search_pages
+from bookings.web import hotels, how_it_works
 from tests.announced import announced
 from tests.browsing import hold, open_page, stays_path
 from tests.calls import book
@@ -306,7 +305,7 @@ def test_keeps_the_query_out_of_what_others_get(inn: None) -> None:
 def test_makes_the_first_page_of_nothing_that_was_kept(elsewhere: None, monkeypatch: Patch) -> None:
     """Or the page could be four seconds old."""
     open_page(Client(), "/?known")  # keeps the hotels
-    search_pages._first_pages.drop()
+    hotels._pages.drop()
     collection("hotels").update_one({"_id": "inn"}, {"$set": {"name": "Inn Renamed"}})
     try:
         assert "Inn Renamed" in open_page(Client()).text

@@ -19,7 +19,7 @@ from tests.conftest import night
 pytestmark = pytest.mark.mongo
 
 # The same for everybody.
-PUBLIC = {"/api/schema"}
+PUBLIC = {"/api/schema", "/robots.txt", "/sitemap.xml"}
 
 
 def paths(resolver: URLResolver | None = None, prefix: str = "/") -> Iterator[str]:

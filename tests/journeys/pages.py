@@ -192,6 +192,8 @@ def _no_cookies(visitor: Visitor) -> None:
 
 PAGES: dict[str, Open] = {
     "home": lambda visitor: visitor.go("/"),
+    "hotel": lambda visitor: visitor.go("/hotels/demo"),
+    "legal": lambda visitor: visitor.go("/hotels/demo/terms"),
     "offers": _offers,
     "no offers": _no_offers,
     "wrong search": _wrong_search,

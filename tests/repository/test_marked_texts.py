@@ -26,7 +26,7 @@ READ_ATTRIBUTES = re.compile(
 WORD = re.compile(r"[^\W\d_]{2,}")
 
 # Attributes that only the browser or a script reads.
-NOT_FOR_PEOPLE = ("width=device-width", "light dark")
+NOT_FOR_PEOPLE = ("width=device-width", "light dark", "website", "summary_large_image")
 
 
 def words_of(html: str) -> list[str]:

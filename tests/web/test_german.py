@@ -41,7 +41,7 @@ FALSE_FRIENDS = {"do", "eur"}
 
 # Names that are the same in every language: the demo's rooms, and the switch to English.
 NAMES = re.compile(
-    r"Bookingsite|English|Double|Single|Suite|Bench|Room [A-Z]|Demo Hotel|Grand Hotel"
+    r"Bookingsite|English|Double|Single|Suite|Bench|Room [A-Z]|Demo Hotel|Grand Hotel|New York"
 )
 
 

@@ -160,6 +160,60 @@ def test_leads_back_to_a_page_that_can_be_opened(sent_to: str, page: str) -> Non
     assert choose(next=sent_to)["Location"] == page
 
 
+@pytest.mark.parametrize(
+    ("sent_to", "page"),
+    [
+        ("/?lang=de", "/"),
+        ("/stays?hotel=demo&lang=de&guests=2", "/stays?hotel=demo&guests=2"),
+        ("/no-such-page?lang=de", "/no-such-page"),
+        ("/stays?hotel=lang", "/stays?hotel=lang"),
+    ],
+)
+def test_lets_no_url_overrule_what_was_chosen(sent_to: str, page: str) -> None:
+    assert choose("en", next=sent_to)["Location"] == page
+
+
+@pytest.mark.parametrize(
+    ("query", "spoken"),
+    [
+        ("lang=de", "de"),
+        ("a=1&lang=de&b=2", "de"),
+        ("lang=fr", "en"),
+        ("lang=DE", "en"),
+        ("lang=", "en"),
+        ("slang=de", "en"),
+        ("a=1;lang=de", "en"),
+        (f"lang={'d' * 10_000}", "en"),
+        ("lang=%64%65", "en"),
+    ],
+)
+def test_speaks_as_the_url_says(query: str, spoken: str) -> None:
+    response = Client().get(f"/no-such-page?{query}")
+
+    assert response["Content-Language"] == spoken
+    assert f'<html lang="{spoken}">' in response.content.decode()
+
+
+def test_stays_in_the_language_of_the_url() -> None:
+    """A guest follows a link from a German page to the site, and goes on in German."""
+    browser = Client(headers={"accept-language": "en"})
+
+    first = browser.get("/no-such-page?lang=de")
+    again = browser.get("/no-such-page?lang=de")
+
+    assert first.cookies[site_settings.LANGUAGE_COOKIE_NAME].value == "de"
+    assert not again.cookies
+    assert browser.get("/other-page")["Content-Language"] == "de"
+
+
+@pytest.mark.parametrize("path", ["/api/bookings", "/admin/login/", "/metrics"])
+def test_speaks_english_to_programs_and_staff_whatever_the_url_says(path: str) -> None:
+    response = Client().get(f"{path}?lang=de")
+
+    assert site_settings.LANGUAGE_COOKIE_NAME not in response.cookies
+    assert "Content-Language" not in response
+
+
 def test_chooses_nothing_by_a_link() -> None:
     response = Client().get("/language?language=de")
 

@@ -1,0 +1,34 @@
+"""What stands at the end of guests' pages: `{% footer %}`."""
+
+from typing import Any
+
+from django import template
+from django.conf import settings
+from django.template import Context
+from django.urls import reverse
+
+from bookings.catalogue import inventory
+from bookings.catalogue.inventory import HotelFacts
+from bookings.content import reading
+from bookings.content.legal import LEGAL
+
+register = template.Library()
+
+
+@register.inclusion_tag("footer.html", takes_context=True)
+def footer(context: Context) -> dict[str, Any]:
+    """Links to the texts that the page's hotel must show, and to How it works on a demo.
+
+    The hotel is the page's own, or the only one there is.
+    """
+    hotel = context.get("hotel")
+    if not isinstance(hotel, HotelFacts):
+        hotels = inventory.recent_hotels()
+        hotel = hotels[0] if len(hotels) == 1 else None
+    about = reading.recent_hotel_content(hotel.id) if hotel else None
+    texts = [
+        (title, reverse("legal", args=[about.hotel, name]))
+        for name, title in LEGAL.items()
+        if about and getattr(about, name)
+    ]
+    return {"texts": texts, "is_demo": settings.DEMO}
