@@ -31,8 +31,6 @@ from bookings.models import (
     TextsField,
 )
 
-LINKING_TEMPLATE = "admin/bookings/content/change_form.html"
-
 # What such a template shows: a name and a URL.
 Link = dict[str, str]
 
@@ -201,7 +199,7 @@ class ContentAdmin(ChangesWhatWasSeen):
 
     formfield_overrides: ClassVar[dict[Any, Any]] = {TextsField: {"form_class": TextsFormField}}
     list_per_page = 50
-    change_form_template = LINKING_TEMPLATE
+    change_form_template = "admin/bookings/content/change_form.html"
     # What is wrong with a whole that is not offered.
     taken = ""
 
@@ -245,9 +243,11 @@ class ContentAdmin(ChangesWhatWasSeen):
 
 
 class LinksToContent(admin.ModelAdmin):
-    """For what has content: the page of each object links to its content, or to adding it."""
+    """For what has content: the page of each object links to its content, or to adding it.
 
-    change_form_template = LINKING_TEMPLATE
+    The templates `admin/bookings/<model>/change_form.html` show the link.
+    """
+
     content: type[HotelContent] | type[CategoryContent]
 
     def render_change_form(
