@@ -1,0 +1,66 @@
+"""The showcase hotels' pictures suit a page: of one size, not heavy, nothing hidden in them."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from bench.paint_pictures import HOTELS, SHOWCASE, pictures
+
+FILES = sorted(SHOWCASE.glob("*/*"))
+MAX_BYTES = 500_000
+
+
+def named(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"
+
+
+def test_has_every_picture_that_is_painted_and_no_other() -> None:
+    painted = {f"{hotel}/{name}.jpg" for hotel, name in pictures()}
+
+    assert {named(path) for path in FILES} == painted
+    assert {path.parent.name for path in FILES} == set(HOTELS)
+
+
+@pytest.mark.parametrize("path", FILES, ids=named)
+def test_is_a_plain_jpeg_of_a_good_size(path: Path) -> None:
+    with Image.open(path) as picture:
+        picture.load()
+        assert picture.format == "JPEG"
+        assert picture.size == (2400, 1600)
+        assert picture.mode == "RGB"
+        # What the format itself says about a file, and nothing about who made it, where or when.
+        assert set(picture.info) <= {
+            "jfif",
+            "jfif_version",
+            "jfif_unit",
+            "jfif_density",
+            "progressive",
+            "progression",
+        }
+        assert not picture.getexif()
+    assert path.stat().st_size < MAX_BYTES
+
+
+@pytest.mark.parametrize("path", FILES, ids=named)
+def test_has_light_and_shade(path: Path) -> None:
+    with Image.open(path) as picture:
+        (dark, light) = picture.convert("L").resize((60, 40)).getextrema()
+
+    assert isinstance(dark, int)
+    assert isinstance(light, int)
+    assert dark < 90
+    assert light > 140
+
+
+def test_shows_no_picture_twice() -> None:
+    whole = {hashlib.sha256(path.read_bytes()).hexdigest() for path in FILES}
+    small = set()
+    for path in FILES:
+        with Image.open(path) as picture:
+            small.add(picture.convert("L").resize((16, 16)).tobytes())
+
+    assert len(whole) == len(small) == len(FILES)
