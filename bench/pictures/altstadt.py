@@ -178,7 +178,7 @@ def dusk(scale: float, horizon: float) -> Array:
         (level * 0.8, colour("#c08f86")),
         (level, colour("#f0b37c")),
     ]
-    sky(canvas, stops, (1250, level), colour("#ffb070"), 0.5)
+    sky(canvas, stops, (1250, level), colour("#ff9a70"), 0.25)
     clouds(
         canvas,
         level,
@@ -189,7 +189,7 @@ def dusk(scale: float, horizon: float) -> Array:
         amount=0.6,
         thickness=0.75,
     )
-    return to_light(np.clip(canvas.pixels, 0, 1))
+    return to_light(canvas.pixels)
 
 
 def square(scale: float) -> Array:
@@ -475,7 +475,7 @@ def roof_view(scale: float) -> Array:
 
 
 def roofs_behind(scale: float, horizon: float) -> Array:
-    return to_light(np.clip(over_the_roofs(scale, horizon * HEIGHT).pixels, 0, 1))
+    return to_light(over_the_roofs(scale, horizon * HEIGHT).pixels)
 
 
 def table_lamp(
@@ -816,7 +816,7 @@ def library(scale: float) -> Array:
             case.append(rooms.box((x - 0.03, 0, 4.25), (x + 0.03, 2.7, 4.4), OAK_UP))
         cases.append(Group(case))
     bulbs, lamps = [], []
-    for x, y, z, light in ((-0.66, 0.5, 3.35, 2.0), (1.9, 0.5, 3.35, 2.0)):
+    for x, y, z, light in ((-0.66, 0.5, 3.35, 2.0), (0.66, 0.5, 3.35, 2.0)):
         lamp, bulb = table_lamp(x, y, z, light)
         lamps += [lamp, Group(rooms.move(rooms.round_table(0.25, 0.5, OAK, BRASS), (x, 0, z)))]
         bulbs.append(bulb)

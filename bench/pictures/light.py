@@ -388,6 +388,8 @@ def picture_of(scene: Scene, scale: float) -> Array:
 
 def to_light(colours: Array) -> Array:
     """Turns a painted picture into amounts of light that `develop` brings back about the same."""
+    # What is too bright keeps its hue: orange must not turn yellow.
+    colours = np.maximum(colours, 0) / np.maximum(colours.max(axis=-1, keepdims=True) / 0.98, 1)
     toned = np.clip(colours, 0, 0.98) ** np.float32(2.2) / 1.18
     # Solves light * (1 + light / 9) / (1 + light) = toned.
     half = (1 - toned) * 4.5

@@ -94,7 +94,7 @@ def sea_view(scale: float, horizon: float, sun: Point, *, night: bool = False) -
     hill(canvas, line, land, foot, foot_y=level + 4, seed=5, texture=0.2)
     far = ridge(9, [(1500, level + 2), (1900, level - 34), (2400, level - 50)], rough=18)
     hill(canvas, far, mix(land, foot, 0.5), foot, foot_y=level + 3, seed=6, texture=0.15)
-    return to_light(np.clip(canvas.pixels, 0, 1))
+    return to_light(canvas.pixels)
 
 
 def bedside(x: float, z: float, light: float) -> tuple[Group, Bulb]:
@@ -546,7 +546,7 @@ def white_house(scale: float) -> tuple[Array, Array]:
     """The house on its slope: its colours, and where it is."""
     wall = Material(plaster(paint("#f3eee4"), amount=0.14, size=6))
     slate = Material(grainy(paint("#8a4f38"), paint("#b8765a"), size=0.5))
-    glass = Material(paint("#1c1c1c"), (2.3, 1.25, 0.42))
+    glass = Material(paint("#1c1c1c"), (1.7, 0.9, 0.33))
     blue = Material(paint("#47748c"))
     front: list[Shape] = []
     for x in (-4.2, -1.4, 1.4, 4.2):
@@ -575,7 +575,7 @@ def white_house(scale: float) -> tuple[Array, Array]:
         roof((-7.6, 4.1, 0.25), (2.15, 0.75, 3.1), slate),
         *lit_window(-7.7, 1.6, -2.4, glass, blue),
     ]
-    at, yaw = (-11.5, -7.4, 46.0), -24
+    at, yaw = (-12.0, -6.7, 46.0), 16
     groups = [Group(rooms.move(part, at, yaw)) for part in (body, front, side, wing)]
     scene = Scene(
         groups,
@@ -791,15 +791,6 @@ def bay(scale: float) -> Array:
         colour("#6b6a40"),
         [colour("#e6c58c"), colour("#cfa76c")],
         tall=420,
-    )
-    front += plumes(
-        rng,
-        26,
-        (2000, 1600, 2440, 1700),
-        colour("#6b6a40"),
-        [colour("#e6c58c"), colour("#cfa76c")],
-        tall=330,
-        wind=-0.15,
     )
     canvas.strokes(front, soft=1.6)
     mist(canvas, colour("#ffcf96"), 560, 1000, 0.1, 33)
