@@ -11,6 +11,7 @@ from pathlib import Path
 
 from bench.pictures import altstadt, seaside
 from bench.pictures.canvas import finish, jpeg
+from bench.pictures.light import picture_of
 
 SHOWCASE = Path(__file__).resolve().parents[1] / "bookings" / "operations" / "showcase"
 HOTELS = {"seaside": seaside, "altstadt": altstadt}
@@ -43,7 +44,7 @@ def paint_picture(which: tuple[str, str]) -> tuple[str, str, bytes]:
     if name in scenes.LANDSCAPES:
         picture = scenes.LANDSCAPES[name](LANDSCAPE_SCALE)
     else:
-        picture = scenes.TRACED[name](TRACED_SCALE)
+        picture = picture_of(scenes.TRACED[name](TRACED_SCALE), TRACED_SCALE)
     return hotel, name, jpeg(finish(picture, seed=len(name)))
 
 

@@ -1,10 +1,12 @@
 """The hotel Altstadt: a narrow house in an old town, in autumn."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from bench.pictures import furniture as rooms
 from bench.pictures.canvas import HEIGHT, Canvas, Paint, Point, colour
-from bench.pictures.light import Bulb, Scene, Sun, picture_of, to_light
+from bench.pictures.light import Bulb, Scene, Sun, to_light
 from bench.pictures.materials import (
     blend,
     boards,
@@ -192,7 +194,7 @@ def dusk(scale: float, horizon: float) -> Array:
     return to_light(canvas.pixels)
 
 
-def square(scale: float) -> Array:
+def square(scale: float) -> Scene:
     """A lane of gabled houses after rain, with the hotel at its end."""
     palette = [
         paint(code)
@@ -262,22 +264,19 @@ def square(scale: float) -> Array:
         groups.append(lamp)
         bulbs.append(bulb)
     groups += cafe_tables()
-    return picture_of(
-        Scene(
-            groups,
-            (0.5, 1.75, -1.5),
-            focal=0.66,
-            horizon=0.6,
-            vanishing=0.53,
-            bulbs=bulbs,
-            sky=((0.16, 0.23, 0.4), (0.5, 0.36, 0.32)),
-            ambient=(0.02, 0.022, 0.035),
-            samples=8,
-            backdrop=dusk(scale, 0.6),
-            exposure=1.5,
-            glow=0.3,
-        ),
-        scale,
+    return Scene(
+        groups,
+        (0.5, 1.75, -1.5),
+        focal=0.66,
+        horizon=0.6,
+        vanishing=0.53,
+        bulbs=bulbs,
+        sky=((0.16, 0.23, 0.4), (0.5, 0.36, 0.32)),
+        ambient=(0.02, 0.022, 0.035),
+        samples=8,
+        backdrop=dusk(scale, 0.6),
+        exposure=1.5,
+        glow=0.3,
     )
 
 
@@ -498,7 +497,7 @@ def slanting(
     )
 
 
-def double_room(scale: float) -> Array:
+def double_room(scale: float) -> Scene:
     low, high, hole = (-2.4, 0.0, -0.6), (2.4, 2.75, 4.5), (0.0, 1.7, 0.85, 2.2)
     eye, horizon = (0.3, 1.4, -0.5), 0.43
     bed = rooms.bed(
@@ -562,25 +561,22 @@ def double_room(scale: float) -> Array:
         lamp, bulb = table_lamp(-2.1, 0.53, z, 1.5)
         groups.append(lamp)
         bulbs.append(bulb)
-    return picture_of(
-        Scene(
-            groups,
-            eye,
-            focal=0.54,
-            horizon=horizon,
-            vanishing=0.53,
-            openings=[rooms.opening_of(hole, 4.5, (5.6, 4.9, 4.0))],
-            bulbs=bulbs,
-            sun=Sun((0.3, 0.42, 0.75), (6.0, 3.5, 1.6)),
-            ambient=(0.06, 0.05, 0.045),
-            backdrop=roofs_behind(scale, horizon),
-            exposure=1.9,
-        ),
-        scale,
+    return Scene(
+        groups,
+        eye,
+        focal=0.54,
+        horizon=horizon,
+        vanishing=0.53,
+        openings=[rooms.opening_of(hole, 4.5, (5.6, 4.9, 4.0))],
+        bulbs=bulbs,
+        sun=Sun((0.3, 0.42, 0.75), (6.0, 3.5, 1.6)),
+        ambient=(0.06, 0.05, 0.045),
+        backdrop=roofs_behind(scale, horizon),
+        exposure=1.9,
     )
 
 
-def attic_single(scale: float) -> Array:
+def attic_single(scale: float) -> Scene:
     low, high, hole = (-1.9, 0.0, -0.6), (1.9, 2.9, 3.8), (-0.45, 0.65, 0.9, 2.1)
     eye, horizon = (0.1, 1.35, -0.5), 0.45
     bed = rooms.bed(
@@ -629,24 +625,21 @@ def attic_single(scale: float) -> Array:
             ]
         ),
     ]
-    return picture_of(
-        Scene(
-            groups,
-            eye,
-            focal=0.58,
-            horizon=horizon,
-            openings=[rooms.opening_of(hole, 3.8, (6.4, 5.6, 4.6))],
-            bulbs=[bulb],
-            sun=Sun((0.2, 0.5, 0.75), (6.0, 3.6, 1.7)),
-            ambient=(0.07, 0.06, 0.055),
-            backdrop=roofs_behind(scale, horizon),
-            exposure=1.9,
-        ),
-        scale,
+    return Scene(
+        groups,
+        eye,
+        focal=0.58,
+        horizon=horizon,
+        openings=[rooms.opening_of(hole, 3.8, (6.4, 5.6, 4.6))],
+        bulbs=[bulb],
+        sun=Sun((0.2, 0.5, 0.75), (6.0, 3.6, 1.7)),
+        ambient=(0.07, 0.06, 0.055),
+        backdrop=roofs_behind(scale, horizon),
+        exposure=1.9,
     )
 
 
-def apartment(scale: float) -> Array:
+def apartment(scale: float) -> Scene:
     low, high, hole = (-3.1, 0.0, -0.8), (2.9, 2.8, 4.8), (-0.2, 1.6, 0.8, 2.25)
     eye, horizon = (0.1, 1.45, -0.7), 0.43
     sage = Material(plaster(paint("#6f7d68"), amount=0.1))
@@ -746,24 +739,21 @@ def apartment(scale: float) -> Array:
             )
         ),
     ]
-    return picture_of(
-        Scene(
-            groups,
-            eye,
-            focal=0.53,
-            horizon=horizon,
-            openings=[rooms.opening_of(hole, 4.8, (6.0, 5.3, 4.4))],
-            bulbs=[bulb, Bulb((-0.7, 1.84, 3.35), 0.06, (0.9, 0.5, 0.22))],
-            sun=Sun((0.12, 0.42, 0.75), (6.0, 3.5, 1.6)),
-            ambient=(0.065, 0.055, 0.05),
-            backdrop=roofs_behind(scale, horizon),
-            exposure=1.9,
-        ),
-        scale,
+    return Scene(
+        groups,
+        eye,
+        focal=0.53,
+        horizon=horizon,
+        openings=[rooms.opening_of(hole, 4.8, (6.0, 5.3, 4.4))],
+        bulbs=[bulb, Bulb((-0.7, 1.84, 3.35), 0.06, (0.9, 0.5, 0.22))],
+        sun=Sun((0.12, 0.42, 0.75), (6.0, 3.5, 1.6)),
+        ambient=(0.065, 0.055, 0.05),
+        backdrop=roofs_behind(scale, horizon),
+        exposure=1.9,
     )
 
 
-def library(scale: float) -> Array:
+def library(scale: float) -> Scene:
     low, high, hole = (-2.6, 0.0, -0.7), (2.6, 3.0, 4.6), (-0.6, 0.6, 0.9, 2.5)
     eye, horizon = (0.0, 1.4, -0.6), 0.45
     spines = [
@@ -857,20 +847,17 @@ def library(scale: float) -> Array:
             for seed, z in enumerate((0.7, 2.0, 3.3))
         ),
     ]
-    return picture_of(
-        Scene(
-            groups,
-            eye,
-            focal=0.56,
-            horizon=horizon,
-            openings=[rooms.opening_of(hole, 4.6, (1.6, 1.7, 2.1))],
-            bulbs=bulbs,
-            ambient=(0.03, 0.026, 0.022),
-            backdrop=roofs_behind(scale, horizon),
-            exposure=2.8,
-            glow=0.2,
-        ),
-        scale,
+    return Scene(
+        groups,
+        eye,
+        focal=0.56,
+        horizon=horizon,
+        openings=[rooms.opening_of(hole, 4.6, (1.6, 1.7, 2.1))],
+        bulbs=bulbs,
+        ambient=(0.03, 0.026, 0.022),
+        backdrop=roofs_behind(scale, horizon),
+        exposure=2.8,
+        glow=0.2,
     )
 
 
@@ -905,7 +892,7 @@ def vines(
     return [Group(parts[at : at + 14]) for at in range(0, len(parts), 14)]
 
 
-def courtyard(scale: float) -> Array:
+def courtyard(scale: float) -> Scene:
     eye, horizon = (0.1, 1.55, -1.6), 0.5
     wall = Material(plaster(paint("#d8bd92"), amount=0.35, size=3))
     skin, tall = facade(paint("#cfa878"), 7.0, 3, seed=3, lit=0.55)
@@ -945,26 +932,38 @@ def courtyard(scale: float) -> Array:
                 rooms.twigs(tone, OAK, seed=40 + at * 5 + seed, tall=0.75), (x, 0.42, z), seed * 70
             )
         groups.append(Group(parts))
-    return picture_of(
-        Scene(
-            groups,
-            eye,
-            focal=0.6,
-            horizon=horizon,
-            bulbs=[
-                Bulb((0.85, 2.25, 6.35), 0.08, (0.9, 0.5, 0.2)),
-                Bulb((-2.8, 2.05, 3.2), 0.08, (0.9, 0.5, 0.2)),
-            ],
-            sun=Sun((0.75, 0.62, -0.25), (1.7, 1.05, 0.55)),
-            sky=((0.36, 0.42, 0.52), (0.5, 0.4, 0.32)),
-            ambient=(0.03, 0.028, 0.03),
-            samples=8,
-            backdrop=dusk(scale, horizon),
-            exposure=1.15,
-            glow=0.2,
-        ),
-        scale,
+    return Scene(
+        groups,
+        eye,
+        focal=0.6,
+        horizon=horizon,
+        bulbs=[
+            Bulb((0.85, 2.25, 6.35), 0.08, (0.9, 0.5, 0.2)),
+            Bulb((-2.8, 2.05, 3.2), 0.08, (0.9, 0.5, 0.2)),
+        ],
+        sun=Sun((0.75, 0.62, -0.25), (1.7, 1.05, 0.55)),
+        sky=((0.36, 0.42, 0.52), (0.5, 0.4, 0.32)),
+        ambient=(0.03, 0.028, 0.03),
+        samples=8,
+        backdrop=dusk(scale, horizon),
+        exposure=1.15,
+        glow=0.2,
     )
+
+
+def double_at_the_window(scale: float) -> Scene:
+    """The same room, nearer to the window."""
+    return replace(double_room(scale), eye=(-0.35, 1.3, 0.9), yaw=20, vanishing=0.5)
+
+
+def attic_at_the_desk(scale: float) -> Scene:
+    """The same room, nearer to the desk."""
+    return replace(attic_single(scale), eye=(-0.4, 1.3, 1.0), yaw=16, vanishing=0.5)
+
+
+def apartment_kitchen(scale: float) -> Scene:
+    """The same rooms, towards the kitchen."""
+    return replace(apartment(scale), eye=(0.7, 1.45, 0.2), yaw=-34, vanishing=0.5)
 
 
 LANDSCAPES = {"roofs": roof_view}
@@ -975,4 +974,7 @@ TRACED = {
     "library": library,
     "attic-single": attic_single,
     "apartment": apartment,
+    "double-armchair": double_at_the_window,
+    "attic-single-desk": attic_at_the_desk,
+    "apartment-kitchen": apartment_kitchen,
 }

@@ -1,12 +1,13 @@
 """The hotel Seaside: a white house above a bay, at early evening."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from bench.pictures import furniture as rooms
 from bench.pictures.canvas import HEIGHT, Canvas, Paint, Point, colour, resize
-from bench.pictures.light import Bulb, Scene, Sun, develop, picture_of, render, to_light
+from bench.pictures.light import Bulb, Scene, Sun, develop, render, to_light
 from bench.pictures.materials import boards, cloth, grainy, paint, plaster, rug, striped, tiles
 from bench.pictures.noise import Array
 from bench.pictures.outdoors import (
@@ -184,15 +185,15 @@ def double_room(scale: float, *, night: bool) -> Scene:
     )
 
 
-def double_with_sea_view(scale: float) -> Array:
-    return picture_of(double_room(scale, night=False), scale)
+def double_with_sea_view(scale: float) -> Scene:
+    return double_room(scale, night=False)
 
 
-def double_by_night(scale: float) -> Array:
-    return picture_of(double_room(scale, night=True), scale)
+def double_by_night(scale: float) -> Scene:
+    return double_room(scale, night=True)
 
 
-def single_room(scale: float) -> Array:
+def single_room(scale: float) -> Scene:
     low, high, hole = (-1.6, 0.0, -0.6), (1.65, 2.6, 3.7), (-0.25, 0.95, 0.95, 2.15)
     eye, horizon = (0.0, 1.4, -0.5), 0.43
     stripes = striped(paint("#eae3d6"), paint("#6f93a6"), period=0.16, share=0.35, axis=2)
@@ -255,20 +256,17 @@ def single_room(scale: float) -> Array:
             ]
         ),
     ]
-    return picture_of(
-        Scene(
-            groups,
-            eye,
-            focal=0.56,
-            horizon=horizon,
-            openings=[rooms.opening_of(hole, 3.7, (5.4, 5.0, 4.7))],
-            bulbs=[rooms.bulb_at(place, (1.3, 0.75, 3.42), (0.5, 0.32, 0.16))],
-            sun=Sun((0.22, 0.5, 0.75), (5.2, 3.6, 2.0)),
-            ambient=(0.07, 0.07, 0.075),
-            backdrop=sea_view(scale, horizon, (1350, 500)),
-            exposure=1.75,
-        ),
-        scale,
+    return Scene(
+        groups,
+        eye,
+        focal=0.56,
+        horizon=horizon,
+        openings=[rooms.opening_of(hole, 3.7, (5.4, 5.0, 4.7))],
+        bulbs=[rooms.bulb_at(place, (1.3, 0.75, 3.42), (0.5, 0.32, 0.16))],
+        sun=Sun((0.22, 0.5, 0.75), (5.2, 3.6, 2.0)),
+        ambient=(0.07, 0.07, 0.075),
+        backdrop=sea_view(scale, horizon, (1350, 500)),
+        exposure=1.75,
     )
 
 
@@ -281,7 +279,7 @@ def balustrade(x0: float, x1: float, z: float, tall: float, material: Material) 
     return Group(parts)
 
 
-def family_suite(scale: float) -> Array:
+def family_suite(scale: float) -> Scene:
     low, high, hole = (-3.0, 0.0, -0.8), (3.0, 2.8, 4.9), (-1.0, 1.25, 0.02, 2.35)
     eye, horizon = (0.15, 1.45, -0.65), 0.43
     walls = Material(plaster(paint("#eee4d2"), amount=0.1))
@@ -345,20 +343,17 @@ def family_suite(scale: float) -> Array:
             )
         ),
     ]
-    return picture_of(
-        Scene(
-            groups,
-            eye,
-            focal=0.52,
-            horizon=horizon,
-            openings=[rooms.opening_of(hole, 4.9, (4.6, 4.3, 4.0))],
-            bulbs=[bulb],
-            sun=Sun((-0.18, 0.4, 0.75), (5.2, 3.6, 2.0)),
-            ambient=(0.06, 0.06, 0.062),
-            backdrop=sea_view(scale, horizon, (980, 480)),
-            exposure=1.65,
-        ),
-        scale,
+    return Scene(
+        groups,
+        eye,
+        focal=0.52,
+        horizon=horizon,
+        openings=[rooms.opening_of(hole, 4.9, (4.6, 4.3, 4.0))],
+        bulbs=[bulb],
+        sun=Sun((-0.18, 0.4, 0.75), (5.2, 3.6, 2.0)),
+        ambient=(0.06, 0.06, 0.062),
+        backdrop=sea_view(scale, horizon, (980, 480)),
+        exposure=1.65,
     )
 
 
@@ -395,7 +390,7 @@ def laid_table(top: float) -> list[Shape]:
     return laid
 
 
-def breakfast(scale: float) -> Array:
+def breakfast(scale: float) -> Scene:
     low, high, hole = (-2.4, 0.0, -0.6), (2.4, 2.7, 3.0), (-1.75, 1.45, 0.8, 2.35)
     eye, horizon = (-0.1, 1.36, 0.1), 0.4
     sheer = rooms.shining_cloth(paint("#f4eee2"), (0.8, 0.66, 0.5))
@@ -421,23 +416,20 @@ def breakfast(scale: float) -> Array:
         Group(rooms.move(rooms.chair(OAK_UP, BLUE), (-1.15, 0, 1.95), -80)),
         Group(rooms.move(rooms.chair(OAK_UP, BLUE), (1.2, 0, 1.95), 80)),
     ]
-    return picture_of(
-        Scene(
-            groups,
-            eye,
-            focal=0.64,
-            horizon=horizon,
-            openings=[rooms.opening_of(hole, 3.0, (4.4, 4.3, 4.2))],
-            sun=Sun((0.42, 0.42, 0.62), (5.0, 3.7, 2.2)),
-            ambient=(0.07, 0.07, 0.075),
-            backdrop=sea_view(scale, horizon, (1750, 460)),
-            exposure=1.65,
-        ),
-        scale,
+    return Scene(
+        groups,
+        eye,
+        focal=0.64,
+        horizon=horizon,
+        openings=[rooms.opening_of(hole, 3.0, (4.4, 4.3, 4.2))],
+        sun=Sun((0.42, 0.42, 0.62), (5.0, 3.7, 2.2)),
+        ambient=(0.07, 0.07, 0.075),
+        backdrop=sea_view(scale, horizon, (1750, 460)),
+        exposure=1.65,
     )
 
 
-def terrace(scale: float) -> Array:
+def terrace(scale: float) -> Scene:
     eye, horizon = (0.2, 1.5, -0.35), 0.42
     stone = Material(
         tiles(
@@ -498,21 +490,18 @@ def terrace(scale: float) -> Array:
         *(Group(olive[at : at + len(olive) // 2]) for at in (0, len(olive) // 2)),
         Group([rooms.box((-9, -0.2, -6), (9, 5, -3.2), WHITE)]),
     ]
-    return picture_of(
-        Scene(
-            groups,
-            eye,
-            focal=0.62,
-            horizon=horizon,
-            vanishing=0.47,
-            bulbs=[Bulb((0.15, 0.92, 2.34), 0.03, (0.16, 0.09, 0.035))],
-            sun=Sun((0.5, 0.3, 0.62), (2.8, 1.75, 0.9)),
-            sky=((0.3, 0.42, 0.62), (0.95, 0.72, 0.5)),
-            ambient=(0.03, 0.03, 0.04),
-            backdrop=sea_view(scale, horizon, (1750, 560)),
-            exposure=1.25,
-        ),
-        scale,
+    return Scene(
+        groups,
+        eye,
+        focal=0.62,
+        horizon=horizon,
+        vanishing=0.47,
+        bulbs=[Bulb((0.15, 0.92, 2.34), 0.03, (0.16, 0.09, 0.035))],
+        sun=Sun((0.5, 0.3, 0.62), (2.8, 1.75, 0.9)),
+        sky=((0.3, 0.42, 0.62), (0.95, 0.72, 0.5)),
+        ambient=(0.03, 0.03, 0.04),
+        backdrop=sea_view(scale, horizon, (1750, 560)),
+        exposure=1.25,
     )
 
 
@@ -1008,6 +997,16 @@ def beach_path(scale: float) -> Array:
     return canvas.pixels
 
 
+def single_at_the_desk(scale: float) -> Scene:
+    """The same room, nearer to the desk."""
+    return replace(single_room(scale), eye=(-0.75, 1.3, 0.9), yaw=24, vanishing=0.5)
+
+
+def suite_with_balcony(scale: float) -> Scene:
+    """The same suite, nearer to the balcony."""
+    return replace(family_suite(scale), eye=(-0.5, 1.4, 1.7), yaw=6, vanishing=0.5)
+
+
 LANDSCAPES = {"bay": bay, "beach-path": beach_path}
 TRACED = {
     "terrace": terrace,
@@ -1016,4 +1015,6 @@ TRACED = {
     "double-sea-view-night": double_by_night,
     "single": single_room,
     "family-suite": family_suite,
+    "single-desk": single_at_the_desk,
+    "family-suite-balcony": suite_with_balcony,
 }

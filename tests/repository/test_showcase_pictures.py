@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from bench.paint_pictures import HOTELS, SHOWCASE, pictures
+from bench.pictures import altstadt
+from bench.pictures.canvas import finish, jpeg
 
 FILES = sorted(SHOWCASE.glob("*/*"))
 MAX_BYTES = 500_000
@@ -64,3 +67,18 @@ def test_shows_no_picture_twice() -> None:
             small.add(picture.convert("L").resize((16, 16)).tobytes())
 
     assert len(whole) == len(small) == len(FILES)
+
+
+def test_paints_the_same_picture_again() -> None:
+    first, again = (jpeg(finish(altstadt.roof_view(0.1), seed=1)) for _ in range(2))
+
+    assert first == again
+
+
+def test_keeps_what_the_program_paints() -> None:
+    painted = np.clip(altstadt.roof_view(0.1), 0, 1)
+    with Image.open(SHOWCASE / "altstadt" / "roofs.jpg") as picture:
+        kept = np.asarray(picture.resize((240, 160)), dtype=np.float32) / 255
+
+    # The corners of the finished picture are darker, and its edges finer.
+    assert np.abs(painted - kept).mean() < 0.06
