@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from bench.pictures.light import Bulb, Opening
+from bench.pictures.light import Bulb, Daylight
 from bench.pictures.materials import cloth, grainy, paint
 from bench.pictures.noise import Array, cloudy, look_up
 from bench.pictures.tracer import (
@@ -216,10 +216,10 @@ def window(
     return Group(parts)
 
 
-def opening_of(hole: tuple[float, float, float, float], z: float, colour: Colour) -> Opening:
+def opening_of(hole: tuple[float, float, float, float], z: float, colour: Colour) -> Daylight:
     """The light that comes through a hole of the back wall."""
     left, right, bottom, top = hole
-    return Opening(
+    return Daylight(
         ((left + right) / 2, (bottom + top) / 2, z + 0.2),
         ((right - left) / 2, 0, 0),
         (0, (top - bottom) / 2, 0),

@@ -29,7 +29,7 @@ MIRRORED_RAYS = 3
 
 
 @dataclass(frozen=True)
-class Opening:
+class Daylight:
     """A window or door that lets the sky's light in: its middle and its two half sides."""
 
     centre: Vector
@@ -62,7 +62,7 @@ class Scene:
     horizon: float = 0.45
     vanishing: float = 0.5
     yaw: float = 0
-    openings: Sequence[Opening] = ()
+    openings: Sequence[Daylight] = ()
     bulbs: Sequence[Bulb] = ()
     sun: Sun | None = None
     # Light from wherever nothing is: overhead, and at the horizon.
@@ -129,7 +129,7 @@ def direct_light(scene: Scene, points: Array, normals: Array, count: int) -> Arr
 
 
 def opening_light(
-    scene: Scene, opening: Opening, points: Array, normals: Array, count: int
+    scene: Scene, opening: Daylight, points: Array, normals: Array, count: int
 ) -> Array:
     across, up = column(opening.across), column(opening.up)
     facing = np.cross(opening.across, opening.up)
