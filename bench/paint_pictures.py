@@ -1,7 +1,7 @@
 """Paints the pictures of the showcase hotels: `python -m bench.paint_pictures [FOLDER]`.
 
 They go to bookings/operations/showcase unless you name another folder. The same code always paints
-the same pictures. It takes a quarter of an hour on two processors.
+the same pictures. It takes about ten minutes on two processors.
 """
 
 import sys
