@@ -171,7 +171,7 @@ class Run:
         # Written before they are used, so that a run stopped here finds them next time.
         write_variables(path, demo)
         self._manage("migrate", "--no-input")
-        self._manage("seed_demo", "--users", env=demo)
+        self._manage("seed_demo", "--users", "--showcase", env=demo)
         if "DEMO_TOKEN" not in demo:
             demo["DEMO_TOKEN"] = self._issue_token()
             write_variables(path, demo)

@@ -5,7 +5,9 @@ from django.conf import settings
 from django.contrib.auth.models import Group, User
 from django.core.management.base import BaseCommand, CommandError
 
+from bookings.content.photos.files import StorageAway
 from bookings.operations import demo_data
+from bookings.operations.showcase import seeding
 from bookings.people import roles
 
 
@@ -27,12 +29,26 @@ class Command(BaseCommand):
             "DEMO_STAFF_PASSWORD, and guest with the one in DEMO_CUSTOMER_PASSWORD",
         )
 
+        parser.add_argument(
+            "--showcase",
+            action="store_true",
+            help="also make the hotels seaside and altstadt, with pictures and a year of prices",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         if not 0 <= options["rooms"] <= 99_999:
             raise CommandError("Give --rooms a number from 0 to 99999.")
         if options["users"]:
             self._make_users()
         demo_data.seed(bench_rooms=options["rooms"])
+        if options["showcase"]:
+            try:
+                seeding.seed()
+            except StorageAway as away:
+                raise CommandError(
+                    "The storage of the photos does not answer; look at PHOTOS_FOLDER or "
+                    "PHOTOS_BUCKET, and run this again."
+                ) from away
         self.stdout.write("The demo hotels are there.")
 
     def _make_users(self) -> None:

@@ -1,0 +1,5 @@
+"""Two hotels that show what a site can look like: texts, painted pictures, prices of a year.
+
+`bench/pictures` paints the pictures. Guests can book here as in any hotel;
+`bookings/operations/demo_data.py` makes the plain hotels that examples and measurements use.
+"""
