@@ -28,6 +28,15 @@ CHROMIUM_ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-f
 # For logins that end with the site.
 STAFF_PASSWORD = "correct horse battery"
 
+# What the worker would do within some minutes.
+CONVERT_PHOTOS = """
+import django
+django.setup()
+from bookings.content.photos import conversion
+while conversion.read_figures().waiting:
+    conversion.work_on_photos()
+"""
+
 
 def find_chromium() -> str:
     path = shutil.which("chromium")
@@ -56,9 +65,14 @@ def run_demo_site() -> Iterator[str]:
                 "DEMO_CUSTOMER_PASSWORD": STAFF_PASSWORD,
                 "MONGODB_URI": mongod.uri,  # type: ignore[attr-defined]
                 "REDIS_URL": redis.uri,  # type: ignore[attr-defined]
+                "PHOTOS_FOLDER": str(folder / "photos"),
             }
-            for command in (["migrate"], ["seed_demo", "--users"]):
-                argv = [sys.executable, "manage.py", *command]
+            for arguments in (
+                ["manage.py", "migrate"],
+                ["manage.py", "seed_demo", "--users", "--showcase"],
+                ["-c", CONVERT_PHOTOS],
+            ):
+                argv = [sys.executable, *arguments]
                 subprocess.run(
                     argv, cwd=ROOT, env=environment, check=True, stdout=subprocess.DEVNULL
                 )
@@ -95,7 +109,7 @@ def _wait_for(url: str) -> None:
 # --- A journey --------------------------------------------------------------------------------
 
 
-def stays_url(site: str, *, hotel: str = "grand", days_ahead: int = 30, nights: int = 3) -> str:
+def stays_url(site: str, *, hotel: str = "seaside", days_ahead: int = 30, nights: int = 3) -> str:
     arrival = date.today() + timedelta(days=days_ahead)  # noqa: DTZ011
     departure = arrival + timedelta(days=nights)
     return f"{site}/stays?hotel={hotel}&arrival={arrival}&departure={departure}&guests=2&rooms=1"

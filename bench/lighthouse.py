@@ -49,7 +49,7 @@ def main(runs: int = 5) -> int:
         print("page       accessibility  best practices   SEO  performance")  # noqa: T201
         for name, go_to in (
             ("home", lambda: page.goto(site)),
-            ("hotel", lambda: page.goto(f"{site}/hotels/demo")),
+            ("hotel", lambda: page.goto(f"{site}/hotels/seaside")),
             ("results", lambda: page.goto(stays_url(site))),
             ("hold", lambda: hold_a_room(page, stays_url(site))),
             ("booking", lambda: book(page)),

@@ -36,6 +36,9 @@ def main(folder: Path = IMAGES) -> None:
         wide = open_page(browser, site, size=WIDE)
         wide.goto(site)
         take(wide, folder / "home.png")
+        wide.goto(f"{site}/hotels/seaside")
+        # A photograph of a page with photographs is a tenth of the size as JPEG.
+        wide.screenshot(path=folder / "hotel.jpg", type="jpeg", quality=85)
         wide.goto(stays_url(site))
         take(wide, folder / "results.png")
         wide.get_by_role("link", name=re.compile("^Prices by month.*Double")).click()

@@ -146,6 +146,8 @@ def _list_context(hotels: list[HotelFacts]) -> dict[str, Any]:
                 "from": _lowest(prices, each.currency),
             }
         )
+    # Those with a photo first, by name like the others.
+    shown.sort(key=lambda each: each["photo"] is None)
     return {
         "shown": shown,
         **empty_search(hotels),
