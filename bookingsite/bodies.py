@@ -27,9 +27,8 @@ from bookingsite import staff
 from bookingsite.body_limits import DEFAULT, limit_for
 
 # A file, its form and the rows parsed from it take up to a hundred MB together, so a process holds
-# one such body at a time. The wait for a turn is longer than the largest file takes to judge.
+# one such body at a time. Nothing waits for its turn: threads that wait would serve no one else.
 LARGE_AT_ONCE = 1
-LARGE_WAIT_S = 5.0
 _large = threading.BoundedSemaphore(LARGE_AT_ONCE)
 
 
@@ -48,7 +47,7 @@ def receive_body(request: HttpRequest, until_answered: ExitStack) -> Refusal | N
 
     The worker has already collected bodies of up to 64 kB. A larger body is still on its way from
     the client, and only staff may make a thread wait for it. If another large body is still being
-    processed, it waits for its turn, and is refused unread if that takes too long. A body that is
+    processed, it is refused unread, and its client may try again. A body that is
     not in UTF-8 is always refused.
     """
     if not _is_in_utf_8(request):
@@ -58,7 +57,7 @@ def receive_body(request: HttpRequest, until_answered: ExitStack) -> Refusal | N
         limit = limit_for(request.path_info)
         if length > limit.max_bytes or (limit.for_staff and not _is_staff(request)):
             return PayloadTooLarge()
-        if not _large.acquire(timeout=LARGE_WAIT_S):
+        if not _large.acquire(blocking=False):
             return TryAgain()
         until_answered.callback(_large.release)
     try:

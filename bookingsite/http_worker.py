@@ -53,6 +53,9 @@ READ_BYTES = 16 * 1024
 # Longer than another process needs to wake up.
 ACCEPT_PAUSE_S = 0.0005
 
+# A connection is closed after an answer that took the client longer than this.
+SLOW_S = 1.0
+
 # How often the loop looks for late clients.
 LOOK_INTERVAL_S = 0.5
 
@@ -172,7 +175,8 @@ class Worker(ThreadWorker):
         conn.sock.begin_answer()
         is_kept: bool = super().handle_request(req, conn)
         conn.sock.end_answer()
-        return is_kept
+        # A client that lets a thread wait may have more requests on the way, and would again.
+        return is_kept and not conn.sock.was_slow
 
     def handle_error(self, req: Request | None, client: "Client", addr: Any, exc: Any) -> None:
         """Answers in Django's place: a problem document for paths under /api/, else a page."""
@@ -206,6 +210,11 @@ class Client(socket.socket):
     def __init__(self, fileno: int) -> None:
         super().__init__(fileno=fileno)
         super().setblocking(False)
+
+    @property
+    def was_slow(self) -> bool:
+        """Whether the client made a thread wait for long before it took the answer."""
+        return self._waited_s > SLOW_S
 
     def setblocking(self, flag: bool, /) -> None:
         """Does nothing: gunicorn asks for another mode before and after every request."""

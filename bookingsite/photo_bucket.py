@@ -18,6 +18,9 @@ from storages.backends.s3 import S3File, S3Storage
 # silent. The library's own values are a minute, five times.
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 1, 3
 
+# More than any file of a photo has.
+MOST_BYTES = 64 * 1024 * 1024
+
 
 class Bucket(S3Storage):
     """A bucket with short time-outs and one try; whoever asks tries again later."""
@@ -34,7 +37,8 @@ class Bucket(S3Storage):
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
         )
-        transfer = TransferConfig(use_threads=False)
+        # In one part: what is left of a file in several would stay for ever if its writer dies.
+        transfer = TransferConfig(use_threads=False, multipart_threshold=MOST_BYTES)
         super().__init__(client_config=config, transfer_config=transfer, **options)
 
     def _open(self, name: str, mode: str = "rb") -> S3File:
@@ -49,6 +53,12 @@ class Bucket(S3Storage):
         with _as_os_errors():
             saved: str = super()._save(name, content)
             return saved
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a file of this name."""
+        with _as_os_errors():
+            found: bool = super().exists(name)
+            return found
 
     def delete(self, name: str) -> None:
         """Removes the file; one that is gone is fine."""

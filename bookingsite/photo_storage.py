@@ -20,7 +20,8 @@ class Folder(FileSystemStorage):
         # Again if another process has just removed the folder of its last file.
         for is_last in (False, True):
             path.parent.mkdir(parents=True, exist_ok=True)
-            draft = path.with_name(f".{secrets.token_hex(8)}")
+            # Named after the file, so that a draft of a process that died goes with it.
+            draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
             try:
                 with draft.open("xb") as file:
                     for chunk in content.chunks():
@@ -43,6 +44,8 @@ class Folder(FileSystemStorage):
         """Removes the file, and its folder if that is empty now; a file that is gone is fine."""
         path = Path(self.path(name))
         path.unlink(missing_ok=True)
+        for draft in path.parent.glob(f".{path.name}.*"):
+            draft.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             path.parent.rmdir()
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
-from django.db.models import Model
+from django.db.models import Model, Q
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
@@ -35,7 +35,8 @@ class ChangesWhatWasSeen(AddsOnce):
         values = {name: form.cleaned_data[name] for name in form.changed_data if name in before}
         values |= self.values_beside(obj, values)
         condition = {**before, **self.condition_beside(obj)}
-        if values and not this.filter(**condition).update(**values):
+        unchanged = [_is(name, value) for name, value in condition.items()]
+        if values and not this.filter(*unchanged).update(**values):
             raise Overtaken
         if self.whole in values:
             self._look_for_whole(obj, undo=lambda: this.update(**{self.whole: before[self.whole]}))
@@ -77,6 +78,13 @@ class ChangesWhatWasSeen(AddsOnce):
             if object_id is None:
                 return HttpResponseRedirect(reverse(f"{name}_changelist"))
             return HttpResponseRedirect(reverse(f"{name}_change", args=[object_id]))
+
+
+def _is(name: str, value: Any) -> Q:
+    """The condition that a field has this value. A row of a release before may lack a field that
+    holds a document, and is then shown as an empty one."""
+    condition = Q(**{name: value})
+    return condition | Q(**{f"{name}__isnull": True}) if value == {} else condition
 
 
 def _is_field(obj: Model, name: str) -> bool:

@@ -115,6 +115,8 @@ class AltForm(forms.Form):
                 label=f"What it shows, in {name}",
                 required=False,
                 max_length=MAX_ALT,
+                # What the page showed, so that only what was changed is written.
+                show_hidden_initial=True,
                 widget=forms.TextInput(attrs={"class": "vTextField", "maxlength": MAX_ALT}),
             )
 
@@ -205,7 +207,8 @@ class PhotoPages(ManagerPage):
             form = AltForm(request.POST)
             if not form.is_valid():
                 return self._album_page(request, album, wrong=(photo_ids[0], form))
-            if changes.describe_photo(*album.of, photo_ids[0], form.cleaned_data):
+            told = {name: form.cleaned_data[name] for name in form.changed_data}
+            if changes.describe_photo(*album.of, photo_ids[0], told):
                 note(request, "Described a photo.", about=album.to_note())
                 messages.success(request, "The description is saved.")
             else:

@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString, mark_safe
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from bookings.models import LONG_TEXT
+from bookings.models import LONG_TEXT, SHORT_TEXT
 
 # A page's own headings are h1 and h2.
 FIRST_HEADING, LAST_HEADING = 3, 6
@@ -24,10 +24,12 @@ MAX_NESTING = 20
 # No one needs emphasis in emphasis in emphasis; browsers lay deep trees out slowly.
 MAX_EMPHASIS = 4
 
-# Texts whose HTML a process keeps. Pages show a few of at most 5,000 characters for each hotel.
-KEPT_TEXTS = 200
+# Texts whose HTML a process keeps, at most SHORT_TEXT long: pages show a few of each hotel. Legal
+# texts are longer, and seldom read. A text of quotes alone takes 75 kB as HTML.
+KEPT_TEXTS = 100
 
-_ALLOWED_LINK = re.compile(r"(?:https?://[^/]|mailto:.|tel:.)", re.IGNORECASE)
+# A web address without a user, which could look like the host.
+_ALLOWED_LINK = re.compile(r"(?:https?://[^/?#@\\]+(?:[/?#]|\Z)|mailto:.|tel:.)", re.IGNORECASE)
 
 
 class _Parser(MarkdownIt):
@@ -61,16 +63,26 @@ def render_markdown(text: str) -> SafeString:
     and `rel` of a, and `start` of ol. Of a text that is longer than any field allows, it renders
     the beginning.
     """
-    return _render(text[:LONG_TEXT])
+    if len(text) > SHORT_TEXT:
+        return _render(text[:LONG_TEXT])
+    return _render_kept(text)
 
 
 @lru_cache(maxsize=KEPT_TEXTS)
+def _render_kept(text: str) -> SafeString:
+    return _render(text)
+
+
 def _render(text: str) -> SafeString:
     tokens = _parser.parse(text)
+    level = FIRST_HEADING - 1
     for token in tokens:
+        if token.type == "heading_open":
+            # Never two levels further at once: people would look for the one between.
+            wanted = int(token.tag.removeprefix("h")) + FIRST_HEADING - 1
+            level = min(wanted, level + 1, LAST_HEADING)
         if token.type in ("heading_open", "heading_close"):
-            level = int(token.tag.removeprefix("h")) + FIRST_HEADING - 1
-            token.tag = f"h{min(level, LAST_HEADING)}"
+            token.tag = f"h{level}"
         _make_links_plain(token.children or ())
         _flatten(token.children or ())
     html: str = _parser.renderer.render(tokens, _parser.options, {})

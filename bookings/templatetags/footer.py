@@ -21,7 +21,7 @@ def footer(context: Context) -> dict[str, Any]:
 
     The hotel is the page's own, or the only one there is.
     """
-    hotel = context.get("hotel")
+    hotel = context.get("hotel") or getattr(context.get("booking"), "hotel", None)
     if not isinstance(hotel, HotelFacts):
         hotels = inventory.recent_hotels()
         hotel = hotels[0] if len(hotels) == 1 else None

@@ -8,6 +8,7 @@ time.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
@@ -43,6 +44,10 @@ _LIST = ""
 
 # As much as search engines show.
 _SUMMARY = 155
+
+# Each takes five round trips, and a page that took two seconds could not be kept. Further hotels
+# are listed by name.
+_MOST_DESCRIBED = 20
 
 # A site with more hotels still answers, and renders the pages of the others each time.
 _MOST_KEPT = 50
@@ -132,26 +137,28 @@ _pages: RecentReads[tuple[str, str], _Page] = RecentReads(
 
 
 def _list_context(hotels: list[HotelFacts]) -> dict[str, Any]:
-    shown = []
-    for each in hotels:
-        about = reading.find_hotel_content(each.id)
-        prices = find_lowest_prices(each)
-        shown.append(
-            {
-                "name": each.name,
-                "url": reverse("hotel", args=[each.id]),
-                "photo": next(iter(photos.read_photos(each.id).own), None),
-                "about": show_hotel(about) if about else None,
-                "city": about.city if about else "",
-                "from": _lowest(prices, each.currency),
-            }
-        )
+    described = [_describe(hotel) for hotel in hotels[:_MOST_DESCRIBED]]
     # Those with a photo first, by name like the others.
-    shown.sort(key=lambda each: each["photo"] is None)
+    described.sort(key=lambda each: each["photo"] is None)
     return {
-        "shown": shown,
+        "shown": described,
+        "others": [
+            {"name": hotel.name, "url": reverse("hotel", args=[hotel.id])}
+            for hotel in hotels[_MOST_DESCRIBED:]
+        ],
         **empty_search(hotels),
         **_addresses(reverse("home")),
+    }
+
+
+def _describe(hotel: HotelFacts) -> dict[str, Any]:
+    about = reading.find_hotel_content(hotel.id)
+    return {
+        "name": hotel.name,
+        "url": reverse("hotel", args=[hotel.id]),
+        "photo": next(iter(photos.read_photos(hotel.id).own), None),
+        "city": about.city if about else "",
+        "from": _lowest(find_lowest_prices(hotel), hotel.currency),
     }
 
 
@@ -190,6 +197,8 @@ def _hotel_context(found: HotelFacts, about: AboutHotel | None, *, is_only: bool
         "cheapest": _lowest(prices, found.currency),
         "cancelling": describe_cancelling(found),
         "phone_url": f"tel:{about.phone.replace(' ', '')}" if about else "",
+        # What comes behind a question mark would fill in the mail.
+        "mail_url": f"mailto:{quote(about.email, safe='@')}" if about else "",
         "structured": structured_data.describe_hotel(
             found,
             about,

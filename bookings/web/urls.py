@@ -1,4 +1,5 @@
 from django.urls import path, re_path
+from django.views.generic import RedirectView
 
 from bookings.web import (
     accounts,
@@ -16,6 +17,7 @@ from bookings.web import (
 
 urlpatterns = [
     path("", hotels.home, name="home"),
+    path("hotels", RedirectView.as_view(pattern_name="home")),
     path("hotels/<str:hotel_id>", hotels.hotel, name="hotel"),
     path("hotels/<str:hotel_id>/<str:text>", hotels.legal, name="legal"),
     path("robots.txt", crawlers.robots, name="robots"),

@@ -563,3 +563,13 @@ def test_lists_what_there_is(desk: Client) -> None:
     categories = desk.get(f"{CATEGORIES}?category__hotel__id__exact=inn").content.decode()
     assert "Double" in categories
     assert len(OF_HOTELS) > 15
+
+
+def test_writes_a_row_of_a_release_that_did_not_know_a_field(desk: Client) -> None:
+    """The form shows the missing text as an empty one."""
+    HotelContent.objects.create(pk="inn", city="Old Town")
+    collection("hotel_contents").update_one({"_id": "inn"}, {"$unset": {"directions": ""}})
+
+    save(desk, INN, city="New Town")
+
+    assert document("hotel_contents", "inn")["city"] == "New Town"

@@ -12,7 +12,6 @@ from django.test import Client, RequestFactory
 
 from bookings.infrastructure import clock
 from bookings.refusals import PayloadTooLarge, TryAgain
-from bookingsite import bodies
 from bookingsite.bodies import received_body
 from bookingsite.body_limits import DEFAULT, LIMITS
 from bookingsite.staff import LOGGED_IN_AT, SESSION_LIFE
@@ -73,9 +72,8 @@ def test_takes_no_large_body_once_the_session_is_over(client: Client) -> None:
         assert isinstance(once_over, PayloadTooLarge)
 
 
-def test_takes_one_large_body_at_a_time(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_takes_one_large_body_at_a_time(client: Client) -> None:
     """Each takes a hundred MB until it is answered; small ones come and go meanwhile."""
-    monkeypatch.setattr(bodies, "LARGE_WAIT_S", 0.01)
     log_in(client, is_staff=True)
     session_name = settings.SESSION_COOKIE_NAME
     ask = RequestFactory()

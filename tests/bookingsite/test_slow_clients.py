@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 import requests
 
+from bookingsite import http_worker
 from tests.site import PROCESSES, THREADS, Site
 from tests.site_fixtures import Starter
 
@@ -282,6 +283,24 @@ def test_gives_up_those_who_take_no_answer(site: Site) -> None:
     assert answer.status_code == 200
     # Two turns of five seconds for each thread, and a busy machine.
     assert took_s < 20
+
+
+@pytest.mark.slow
+def test_serves_a_client_that_made_a_thread_wait_no_further_request(site: Site) -> None:
+    """Or it could ask for a hundred files at once, and take each of them late."""
+    path = "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"
+    asked = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect(("127.0.0.1", site.port))
+        # The system takes the first few from the site, however slow the client is.
+        client.sendall(asked * 6 + b"GET /api/health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        time.sleep(2 * http_worker.SLOW_S)
+        client.settimeout(30)
+        answers = read_all(client)
+
+    assert answers.count(b"HTTP/1.1 200") < 7
 
 
 def test_serves_a_large_file_to_who_takes_it(site: Site) -> None:

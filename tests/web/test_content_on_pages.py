@@ -53,7 +53,7 @@ def test_describes_the_rooms_among_the_results() -> None:
     assert "TV" in page.text
     assert "Up to 2 guests: at most 1 adult, at most 1 child." in page.text
     # The category has no English text, so readers of the screen hear German.
-    assert '<div class="prose" lang="de"><p>Ruhig &lt;script&gt;.</p>' in page.html
+    assert '<div class="prose" dir="auto" lang="de"><p>Ruhig &lt;script&gt;.</p>' in page.html
     # Nothing was written about the single.
     assert "for one guest" in page.text
 
@@ -61,7 +61,7 @@ def test_describes_the_rooms_among_the_results() -> None:
 def test_describes_them_in_german() -> None:
     html = Client().get(RESULTS, **GERMAN).content.decode()
 
-    assert '<div class="prose"><p>Ruhig' in html
+    assert '<div class="prose" dir="auto"><p>Ruhig' in html
     assert "24 m², 1 Doppelbett, 2 Schlafsofas" in html
     assert "Bis zu 2 Gäste: höchstens 1 Erwachsener, höchstens 1 Kind." in html
 

@@ -14,7 +14,8 @@ from django.test import Client
 
 from bookings.infrastructure.connections import collection
 from bookings.models import CategoryContent, Hotel, HotelContent, Room
-from tests.browsing import open_page
+from bookings.web import hotels
+from tests.browsing import hold, open_page, stays_path
 from tests.calls import book
 from tests.conftest import night
 from tests.hotels import put_night
@@ -112,7 +113,7 @@ def test_shows_what_the_owner_wrote(content: HotelContent) -> None:
     ):
         assert shown in page.html, shown
     # What exists in another language only is shown, and marked.
-    assert '<div class="prose" lang="de"><p>Schlüssel im Kasten.</p>' in page.html
+    assert '<div class="prose" dir="auto" lang="de"><p>Schlüssel im Kasten.</p>' in page.html
 
 
 def test_speaks_the_visitors_language(content: HotelContent) -> None:
@@ -292,7 +293,35 @@ def test_shows_no_room_as_free_that_is_taken(inn: None) -> None:
     assert "190.00" in inn_page().text
     assert book("cabin", resourceId="inn_X", date=night(12)).code is None
 
-    from bookings.web import hotels
-
     hotels._pages.drop()  # two seconds later
     assert "190.00" not in inn_page().text
+
+
+def test_fills_in_no_mail(content: HotelContent) -> None:
+    content.email = "inn?cc=b&body=c@example.org"
+    content.save()
+
+    assert 'href="mailto:inn%3Fcc%3Db%26body%3Dc@example.org"' in inn_page().html
+
+
+def test_describes_some_hotels_and_names_the_others(
+    content: HotelContent, photos: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each takes several round trips, and a chain may have hundreds."""
+    monkeypatch.setattr(hotels, "_MOST_DESCRIBED", 1)
+
+    page = open_page(Client())
+
+    assert "Inn" in page.text
+    assert 'href="/hotels/inn"' in page.html
+    assert "Lakeville" not in page.text
+
+
+def test_leads_from_the_hold_to_the_terms(content: HotelContent) -> None:
+    page = hold(Client(), stays_path(hotel="inn"), category="inn_double")
+
+    assert 'href="/hotels/inn/terms"' in page.html
+
+
+def test_leads_to_the_list_from_the_folder_of_hotels() -> None:
+    assert Client().get("/hotels")["Location"] == "/"

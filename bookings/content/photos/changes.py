@@ -17,6 +17,8 @@ from bookings.content.photos import files
 from bookings.content.photos.judging import PhotoRefused, judge_file
 from bookings.content.photos.rows import (
     DELETING,
+    FAILED,
+    READY,
     SHOWN,
     UPLOADING,
     WAITING,
@@ -86,6 +88,7 @@ def add_photo(
         if earlier["state"] == DELETING:
             raise PhotoRefused(ENDED)
         if earlier["state"] != UPLOADING:
+            _drop_late_original(photo_id)
             return False
         # The same file again, after an answer that was lost: what is missing is done now.
     reached("photo_row_written")
@@ -147,10 +150,18 @@ def order_photos(hotel_id: str, category_id: str | None, photo_ids: Sequence[Obj
 def describe_photo(
     hotel_id: str, category_id: str | None, photo_id: ObjectId, alt: Mapping[str, str]
 ) -> bool:
-    """Sets the alternative texts by language; False if there is no such photo."""
-    told = {language: text for language, text in alt.items() if text}
-    of = {"hotel_id": hotel_id, "category_id": category_id, "state": {"$in": SHOWN}}
-    return change_seen({"_id": photo_id, **of}, {"$set": {"alt": told}}) is not None
+    """Sets the alternative texts in these languages, and leaves the others; an empty text removes
+    what there was. False if there is no such photo."""
+    of = {"_id": photo_id, "hotel_id": hotel_id, "category_id": category_id}
+    change = {
+        "$set": {f"alt.{language}": text for language, text in alt.items() if text},
+        "$unset": {f"alt.{language}": "" for language, text in alt.items() if not text},
+    }
+    change = {how: fields for how, fields in change.items() if fields}
+    shown = {**of, "state": {"$in": SHOWN}}
+    if not change:
+        return collection("photos").find_one(shown, {"_id": 1}) is not None
+    return change_seen(shown, change) is not None
 
 
 def delete_photo(hotel_id: str, category_id: str | None, photo_id: ObjectId) -> bool:
@@ -184,7 +195,8 @@ def _hand_over(row: dict[str, Any]) -> bool:
     waiting = change_unseen(mine, {"$set": {"state": WAITING, "lease_until": None}})
     if waiting is not None:
         if collection(name).find_one({"_id": key}, {"_id": 1}) is None:
-            change_unseen({"_id": row["_id"]}, {"$set": {"state": DELETING}})
+            deleting = {"state": DELETING, "is_due": True}
+            change_unseen({"_id": row["_id"]}, {"$set": deleting})
             raise PhotoRefused(NOT_FOUND)
         return True
     found = collection("photos").find_one({"_id": row["_id"]}, {"state": 1})
@@ -192,4 +204,14 @@ def _hand_over(row: dict[str, Any]) -> bool:
         # The worker took the upload for dead, and may have removed its files already.
         files.remove([files.original(row)])
         raise PhotoRefused(ENDED)
-    return False  # the same form, sent twice at the same moment
+    # The same form, sent twice at the same moment, and this one may have written last.
+    _drop_late_original(row["_id"])
+    return False
+
+
+def _drop_late_original(photo_id: ObjectId) -> None:
+    """Has the worker remove the original again, if it had done so before we wrote it."""
+    change_unseen(
+        {"_id": photo_id, "state": {"$in": [READY, FAILED]}},
+        {"$set": {"is_due": True, "lease_until": None}},
+    )

@@ -19,6 +19,7 @@ import logging
 import secrets
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -246,11 +247,16 @@ def _convert(photo: dict[str, Any]) -> bool:
             _fail(photo, TOO_HARD)
         return False
     # From now on the row says which files there may be.
-    _change(photo, {"$set": {"planned_widths": made.widths}}, of=WAITING)
+    # A worker of another release may have written other widths before it died.
+    planned = {"$setUnion": ["$planned_widths", made.widths]}
+    _change(photo, [{"$set": {"planned_widths": planned}}], of=WAITING)
     for (width, extension), data in made.pictures.items():
         _renew(photo)
         files.write(files.picture(photo, width, extension), data)
         reached("photo_file_written")
+    if not _is_of_something(photo):
+        _change(photo, {"$set": {"state": DELETING}}, of=WAITING)
+        raise _LeaseLost
     with request_limits():
         ready = change_seen(
             {"_id": photo["_id"], "taken_by": photo["taken_by"], "state": WAITING},
@@ -270,6 +276,20 @@ def _convert(photo: dict[str, Any]) -> bool:
     logger.info("photo_ready", extra={"photo": str(photo["_id"])})
     _drop_original(ready)
     return True
+
+
+def _is_of_something(photo: dict[str, Any]) -> bool:
+    """Whether the photo's hotel or category still exists.
+
+    The upload looks, too, but may die before it does.
+    """
+    name, key = (
+        ("room_categories", photo["category_id"])
+        if photo["category_id"] is not None
+        else ("hotels", photo["hotel_id"])
+    )
+    with request_limits():
+        return collection(name).find_one({"_id": key}, {"_id": 1}) is not None
 
 
 def _fail(photo: dict[str, Any], sentence: str) -> None:
@@ -312,4 +332,6 @@ def _tidy_after(photo: dict[str, Any]) -> None:
     with request_limits():
         row = collection("photos").find_one({"_id": photo["_id"]}, {"state": 1})
     if row is None or row["state"] == DELETING:
-        files.remove_all(photo)
+        # Without the storage the row is still due, unless another worker has just removed it.
+        with suppress(StorageAway):
+            files.remove_all(photo)

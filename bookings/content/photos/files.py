@@ -108,12 +108,13 @@ def remove_all(photo: dict[str, Any]) -> None:
 
 
 def can_be_used() -> bool:
-    """Whether a file can be written, read and removed."""
+    """Whether a file can be written, read and removed, and a missing one is known to be missing."""
     name, content = f"probe-{secrets.token_hex(8)}/original", b"probe"
     try:
         write(name, content)
         is_right = read(name) == content
         remove([name])
+        is_right = is_right and read(name) is None
     except StorageAway:
         return False
     return is_right

@@ -100,6 +100,8 @@ class Command(BaseCommand):
             sys.exit(1)
 
     def _restore(self, database: Database, backup: Path) -> bool:
+        # First, since a restore that is refused must not bring files of deleted photos back.
+        restoring.refuse_filled(database)
         put_back = photos.put_back(backup)
         restored = restoring.restore_backup(database, backup, known_migrations=_migrations())
         self._say(restored, backup, database.name)

@@ -61,6 +61,11 @@ def copy_photos(names: list[str], draft: folders.UnfinishedBackup) -> dict[str, 
                 tar.addfile(member, io.BytesIO(content))
                 said["files"] += 1
         said |= {"file": ARCHIVE, "bytes": file.size}
+    if not said["files"]:
+        raise BackupFailed(
+            "The storage has none of the photos that the database names; mount the folder that web "
+            "and worker use, and try again."
+        )
     return said
 
 

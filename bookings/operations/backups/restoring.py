@@ -67,6 +67,13 @@ def is_unfinished(database: Database) -> bool:
     return database[MARKER].find_one({}, {"_id": 1}) is not None
 
 
+def refuse_filled(database: Database) -> None:
+    """Raises RestoreFailed unless the database is empty or an unfinished restore."""
+    names = database.list_collection_names()
+    if names and not is_unfinished(database):
+        raise RestoreFailed(_filled(database, len(names)))
+
+
 def restore_backup(database: Database, backup: Path, *, known_migrations: set[str]) -> Restored:
     """Fills the database, which must be empty or an unfinished restore, and marks it as finished.
 
@@ -144,6 +151,13 @@ def _is_ours(database: Database, owner: str) -> bool:
     return database[MARKER].find_one({"_id": MARKER, "owner": owner}, {"_id": 1}) is not None
 
 
+def _filled(database: Database, collections: int) -> str:
+    return (
+        f"{database.name} holds {quantity(collections, 'collection')}, and a restore never "
+        "overwrites anything; name a database that does not exist yet."
+    )
+
+
 def _taken_over(database: Database) -> str:
     return (
         f"Another restore into {database.name} began, or someone emptied the database; find out "
@@ -182,10 +196,7 @@ def _take(database: Database, backup: Path) -> str:
         {"_id": MARKER}, {"$set": mark, "$currentDate": {"began_at": True}}, upsert=not names
     )
     if not marked.matched_count and marked.upserted_id is None:
-        raise RestoreFailed(
-            f"{database.name} holds {quantity(len(names), 'collection')}, and a restore never "
-            "overwrites anything; name a database that does not exist yet."
-        )
+        raise RestoreFailed(_filled(database, len(names)))
     for name in names - {MARKER}:
         database.drop_collection(name)
     return owner

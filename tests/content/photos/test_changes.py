@@ -168,3 +168,57 @@ def test_announces_what_guests_see() -> None:
     changes.delete_photo(*OF, two)
     assert recent_reads.last_change() is not before
     assert shown() == ["Ein Bett"]
+
+
+def test_writes_only_the_descriptions_that_were_changed() -> None:
+    """Two people may describe one photo in two languages."""
+    one = add()
+
+    changes.describe_photo(*OF, one, {"de": "Ein Bett"})
+    changes.describe_photo(*OF, one, {"en": "A bed"})
+    assert changes.describe_photo(*OF, one, {})
+    assert collection("photos").find_one({"_id": one})["alt"] == {"en": "A bed", "de": "Ein Bett"}
+
+    changes.describe_photo(*OF, one, {"en": ""})
+    assert collection("photos").find_one({"_id": one})["alt"] == {"de": "Ein Bett"}
+
+
+def test_leaves_no_original_if_a_form_is_sent_again_while_it_is_converted(
+    photo_folder: Path,
+) -> None:
+    """The original may say where the photo was taken."""
+    photo_id = ObjectId()
+
+    def send_again(point: str) -> None:
+        if point == "photo_row_written":
+            points.install(None)
+            add(photo_id=photo_id)
+            assert tasks.convert_photos() == 1
+
+    points.install(send_again)
+    add(photo_id=photo_id)
+
+    tasks.convert_photos()
+    assert order() == [photo_id]
+    assert list(photo_folder.rglob("original")) == []
+
+
+def test_removes_a_photo_whose_category_went_before_the_upload_could_look() -> None:
+    def die(point: str) -> None:
+        if point == "photo_original_written":
+            raise KeyboardInterrupt
+
+    photo_id = ObjectId()
+    points.install(die)
+    with pytest.raises(KeyboardInterrupt):
+        changes.add_photo(photo_id=photo_id, hotel_id="demo", category_id="gone", content=photo())
+    points.install(None)
+    collection("photos").update_one(
+        {"_id": photo_id}, {"$set": {"state": "waiting", "lease_until": None}}
+    )
+
+    tasks.convert_photos()
+    collection("photos").update_many({}, [{"$set": {"lease_until": "$created_at"}}])
+    tasks.convert_photos()
+
+    assert collection("photos").count_documents({}) == 0

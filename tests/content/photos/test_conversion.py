@@ -401,3 +401,24 @@ def test_runs_without_the_passwords_of_the_site() -> None:
         conversion.convert(photo())
 
     assert seen == [{}]
+
+
+def test_forgets_no_file_of_a_worker_with_other_widths(
+    photo_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo_id = add()
+    monkeypatch.setattr(files, "WIDTHS", (300, 700))
+    kill_at("photo_file_written")
+    with pytest.raises(Killed):
+        tasks.convert_photos()
+    points.install(None)
+    monkeypatch.undo()
+    let_leases_run_out()
+    tasks.convert_photos()
+
+    collection("photos").update_one(
+        {"_id": photo_id}, {"$set": {"state": "deleting", "is_due": True, "lease_until": None}}
+    )
+    tasks.convert_photos()
+
+    assert in_folder(photo_folder) == set()

@@ -85,3 +85,13 @@ def test_writes_nowhere_else(storage: Folder, tmp_path: Path) -> None:
         storage.save("../evil", ContentFile(b"x"))
 
     assert not (tmp_path / "evil").exists()
+
+
+def test_removes_what_a_writer_left_that_was_killed(storage: Folder, tmp_path: Path) -> None:
+    storage.save(NAME, ContentFile(b"x"))
+    storage.save("a-b/960.jpg", ContentFile(b"y"))
+    (tmp_path / "photos" / "a-b" / ".480.jpg.0123").write_bytes(b"half")
+
+    storage.delete(NAME)
+
+    assert [path.name for path in (tmp_path / "photos").rglob("*.jpg*")] == ["960.jpg"]

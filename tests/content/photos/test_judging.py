@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import struct
+import sys
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from PIL import Image
 
 from bookings.content.photos import judging
 from bookings.content.photos.judging import PhotoRefused, judge_file
-from tests.content.photos.pictures import draw, photo, save
+from tests.content.photos.pictures import photo
 
 SVG = b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'
 
@@ -116,19 +119,64 @@ def test_refuses_a_file_of_which_only_the_beginning_arrived(kind: str) -> None:
     )
 
 
-def test_tries_no_other_reader_than_that_of_the_format(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pillow has readers for fifty formats; a harmful file may be made for any of them."""
-    Image.init()
-    tried = []
-    for name, (factory, accepts) in list(Image.OPEN.items()):
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF"])
+def test_reads_the_size_that_the_header_states(kind: str) -> None:
+    content = photo(1234, 567, kind)
 
-        def open_it(*args: object, name: str = name, factory: object = factory) -> object:
-            tried.append(name)
-            return factory(*args)  # type: ignore[operator]
+    assert judging._size_of(content, kind) == (1234, 567)
 
-        monkeypatch.setitem(Image.OPEN, name, (open_it, accepts))
 
-    judge_file(save(draw(), "PNG"))
-    refusal(b"\x89PNG\r\n\x1a\n" + photo(kind="TIFF"))
+def test_reads_the_size_of_a_progressive_jpeg_behind_its_metadata() -> None:
+    content = photo(
+        321, 123, progressive=True, exif=b"Exif\0\0" + bytes(60_000), comment=b"x" * 999
+    )
 
-    assert set(tried) == {"PNG"}
+    assert judging._size_of(content, "JPEG") == (321, 123)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xff\xd8" + b"\xff\xe1\x00\x12Exif\0\0" + bytes(10) + b"\xff\xe5\x00\x02" * 5_000_000,
+        b"\xff\xd8" + b"\xff" * 20_000_000,
+        b"\xff\xd8" + b"\xff\xe5\x00\x00" * 5_000_000,
+        photo(kind="AVIF")[:32] + struct.pack(">I4s", 8, b"free") * 3_000_000,
+        photo(kind="AVIF")[:28] + struct.pack(">I4s", 0, b"meta") + bytes(9_000_000),
+    ],
+    ids=["segments", "fill", "no length", "boxes", "endless box"],
+)
+def test_looks_at_a_bounded_part_of_a_file(content: bytes) -> None:
+    """All of it would take seconds, in a process that serves guests."""
+    with limited_steps():
+        assert "damaged or incomplete" in refusal(content)
+
+
+@contextmanager
+def limited_steps() -> Iterator[None]:
+    """Fails after more lines of Python than a header needs."""
+    left = 50_000
+
+    def step(frame: object, event: str, argument: object) -> object:
+        nonlocal left
+        left -= 1
+        assert left > 0, "it reads on and on"
+        return step
+
+    sys.settrace(step)
+    try:
+        yield
+    finally:
+        sys.settrace(None)
+
+
+def test_asks_no_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A harmful file may be made for any of them; the worker asks one, in a process of its own."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a decoder was asked")
+
+    contents = [photo(kind=kind) for kind in ("JPEG", "PNG", "WEBP", "AVIF")]
+    monkeypatch.setattr(Image, "open", refuse)
+
+    for content in contents:
+        judge_file(content)

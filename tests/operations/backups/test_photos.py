@@ -167,3 +167,26 @@ def test_puts_no_file_beside_the_photos(folder: Path, photo_folder: Path, other:
 
     assert not (photo_folder.parent / "evil").exists()
     assert other.list_collection_names() == []
+
+
+def test_fails_if_the_storage_has_none_of_the_photos(folder: Path, photo_folder: Path) -> None:
+    """A volume that was not mounted looks like an empty folder, and good backups would be lost."""
+    add()
+    shutil.rmtree(photo_folder)
+
+    with pytest.raises(CommandError, match="mount the folder that web and worker use"):
+        back_up(folder)
+
+
+def test_brings_no_photo_back_for_a_database_that_is_refused(
+    folder: Path, photo_folder: Path, other: Any
+) -> None:
+    add()
+    backup = back_up(folder)
+    shutil.rmtree(photo_folder)
+    other["guests"].insert_one({})
+
+    with pytest.raises(CommandError, match="never overwrites anything"):
+        restore(backup, other.name)
+
+    assert not photo_folder.exists()
