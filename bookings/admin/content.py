@@ -108,6 +108,9 @@ class TextsFormField(PartsField):
             )
             for code, name in settings.LANGUAGES
         }
+        for part in parts.values():
+            # A browser would cut off the end of a pasted text, and say nothing.
+            del part.widget.attrs["maxlength"]
         super().__init__(parts, **options)
 
 

@@ -16,7 +16,6 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.safestring import SafeString
-from django.utils.text import Truncator
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -34,6 +33,7 @@ from bookings.content.reading import AboutHotel
 from bookings.content.wording import word
 from bookings.domain.money import format_money
 from bookings.infrastructure.recent_reads import RecentReads, hear_of_changes
+from bookings.infrastructure.texts import shorten
 from bookings.web import structured_data
 from bookings.web.descriptions import show_category, show_hotel
 from bookings.web.languages import page_in
@@ -236,7 +236,7 @@ def _summary(about: AboutHotel | None) -> str:
     """The beginning of the description, as search engines and other sites show it."""
     language = get_language() or settings.LANGUAGE_CODE
     wording = word(about.description, language) if about else None
-    return Truncator(plain_text(wording.text)).chars(_SUMMARY) if wording else ""
+    return shorten(plain_text(wording.text), _SUMMARY) if wording else ""
 
 
 def _addresses(path: str) -> Mapping[str, Any]:

@@ -81,7 +81,14 @@ async function uploadAll(chosen) {
   }
   button.disabled = false;
   form.elements.photo.value = "";
-  if (!failed) location.replace(location.pathname);
+  if (!failed) return location.replace(location.pathname);
+  if (failed === chosen.length) return;
+  // What was refused stays to be read, so the person decides when the page shows the others.
+  const show = list.appendChild(document.createElement("button"));
+  show.type = "button";
+  show.className = "button";
+  show.textContent = "Show the photos that were uploaded";
+  show.addEventListener("click", () => location.replace(location.pathname));
 }
 
 if (form) {
@@ -91,6 +98,18 @@ if (form) {
     if (!chosen.length) return;
     event.preventDefault();
     uploadAll(chosen);
+  });
+}
+
+// Each button of a photo sends its own form alone.
+for (const own of album?.querySelectorAll("form") ?? []) {
+  own.addEventListener("submit", (event) => {
+    const isSaved = event.submitter?.value === "describe";
+    const isLost = [...album.querySelectorAll("input[type=text]")].some(
+      (field) => field.value !== field.defaultValue && !(isSaved && field.form === own),
+    );
+    const question = "You typed a description that is not saved yet. Go on without it?";
+    if (isLost && !confirm(question)) event.preventDefault();
   });
 }
 

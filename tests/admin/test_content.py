@@ -573,3 +573,10 @@ def test_writes_a_row_of_a_release_that_did_not_know_a_field(desk: Client) -> No
     save(desk, INN, city="New Town")
 
     assert document("hotel_contents", "inn")["city"] == "New Town"
+
+
+def test_lets_no_browser_cut_off_a_long_text(desk: Client) -> None:
+    page = desk.get(f"{HOTELS}add/").content.decode()
+
+    assert 'name="terms_en"' in page
+    assert not re.findall(r"<textarea[^>]*maxlength", page)

@@ -106,6 +106,32 @@ def test_says_in_the_page_why_a_file_is_refused(manager: Visitor, tmp_path: Path
     expect(status).to_contain_text("choose one of at most 25 MB")
     expect(status).to_contain_text("Uploaded.")
     assert len(order()) == 1
+    page.get_by_role("button", name="Show the photos that were uploaded").click()
+    expect(page.get_by_text("being converted")).to_have_count(1)
+
+
+@pytest.mark.parametrize("javascript", [True])
+def test_asks_before_a_typed_description_is_lost(manager: Visitor, tmp_path: Path) -> None:
+    page = manager.page
+    page.get_by_label("Photo").set_input_files(pictures(tmp_path, 2))
+    page.get_by_role("button", name="Upload").click()
+    expect(page.get_by_text("being converted")).to_have_count(2)
+    one, two = (page.locator(f"#photo-{photo_id}") for photo_id in order())
+    asked = []
+    page.on("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    typed = two.get_by_label("What it shows, in English")
+    typed.fill("A wide bed")
+    one.get_by_label("What it shows, in English").fill("A desk")
+
+    one.get_by_role("button", name="Save").click()
+    two.get_by_role("button", name="Earlier").click()
+
+    assert len(asked) == 2
+    expect(typed).to_have_value("A wide bed")
+    one.get_by_label("What it shows, in English").fill("")
+    two.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("The description is saved.")).to_be_visible()
+    assert len(asked) == 2
 
 
 @pytest.mark.parametrize("javascript", [True])
