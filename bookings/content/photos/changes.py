@@ -88,7 +88,6 @@ def add_photo(
         if earlier["state"] == DELETING:
             raise PhotoRefused(ENDED)
         if earlier["state"] != UPLOADING:
-            _drop_late_original(photo_id)
             return False
         # The same file again, after an answer that was lost: what is missing is done now.
     reached("photo_row_written")
