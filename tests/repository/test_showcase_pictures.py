@@ -13,7 +13,7 @@ from bench.paint_pictures import HOTELS, SHOWCASE, pictures
 from bench.pictures import altstadt
 from bench.pictures.canvas import finish, jpeg
 
-FILES = sorted(SHOWCASE.glob("*/*"))
+FILES = sorted(SHOWCASE.glob("*/*.jpg"))
 MAX_BYTES = 500_000
 
 

@@ -2,4 +2,5 @@
 
 `bench/pictures` paints the pictures. Guests can book here as in any hotel;
 `bookings/operations/demo_data.py` makes the plain hotels that examples and measurements use.
+Modules here may import `catalogue`, `content` and every layer below them.
 """
