@@ -23,7 +23,7 @@ MOST_BYTES = 64 * 1024 * 1024
 
 
 class Bucket(S3Storage):
-    """A bucket with short time-outs and one try; whoever asks tries again later."""
+    """A bucket with short time-outs and a single try; callers try again later."""
 
     def __init__(self, **options: Any) -> None:
         # Other servers are reached by the path, since they have no name for each bucket.

@@ -120,7 +120,7 @@ class BedsField(PartsField):
     def __init__(self, **options: Any) -> None:
         parts = {}
         for code, name in BEDS.items():
-            # The admin is in English, whoever reads it.
+            # The admin is always in English.
             fault = f"{name}: enter a whole number from 0 to {MAX_BEDS}."
             parts[code] = forms.IntegerField(
                 label=str(name),

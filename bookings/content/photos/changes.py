@@ -40,7 +40,7 @@ MAX_ALT = 300
 UPLOAD_LEASE = timedelta(hours=1)
 
 NOT_FOUND = "This hotel or category has been deleted, so the photo was not kept."
-ENDED = "This photo was deleted while you uploaded it; open the page again and upload it anew."
+ENDED = "This photo was deleted while you uploaded it; open the page again and upload it once more."
 USED = "This form has already uploaded another photo; open the page again."
 
 
@@ -114,7 +114,7 @@ def count_photos() -> dict[tuple[str, str | None], int]:
 
 
 def hotels_with_photos(hotel_ids: Sequence[str]) -> set[str]:
-    """Those of the hotels that have photos, be it in a category."""
+    """Those of the hotels that have photos, their own or of a category."""
     of = {"hotel_id": {"$in": list(hotel_ids)}, "state": {"$in": SHOWN}}
     return {row["hotel_id"] for row in collection("photos").find(of, {"hotel_id": 1})}
 
