@@ -114,7 +114,7 @@ class KeepsWhatHasParts(RefusesDeletion):
             return False
         obj.pk = key
         if document is None or not self.refuse_deletion([obj]):
-            # Whoever has added content since then did so before the object was gone.
+            # Content that was added since then was added before the object was gone.
             contents.delete_one({"_id": key})
             announce_change()
             return True

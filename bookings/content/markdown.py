@@ -1,7 +1,8 @@
 """Turns the owner's Markdown into HTML that may stand in any page or mail.
 
-The owner's texts are shown to strangers, and their author may not own the site: a text must not become a script, load anything, or look like a part of the page. So the parser knows only
-what is listed here. Everything else, HTML included, is shown as it was typed.
+The owner's texts are shown to strangers, and their author may not own the site: a text must not
+become a script, load anything, or look like a part of the page. So the parser knows only what is
+listed here. Everything else, HTML included, is shown as it was typed.
 """
 
 import re
