@@ -231,7 +231,7 @@ class HotelContent(models.Model):
     class Meta:
         db_table = "hotel_contents"
         ordering = ["hotel"]
-        # Whoever may delete the hotel may delete its content.
+        # The right to delete the hotel covers its content.
         default_permissions = ("add", "change", "view")
         verbose_name = "hotel content"
         verbose_name_plural = "hotel content"

@@ -203,6 +203,8 @@ class ContentAdmin(ChangesWhatWasSeen):
     formfield_overrides: ClassVar[dict[Any, Any]] = {TextsField: {"form_class": TextsFormField}}
     list_per_page = 50
     change_form_template = "admin/bookings/content/change_form.html"
+    # What the content can be about. A query set asks MongoDB only once it is narrowed down.
+    offered: ClassVar[QuerySet[Any]]
     # What is wrong with a whole that is not offered.
     taken = ""
 
@@ -214,16 +216,12 @@ class ContentAdmin(ChangesWhatWasSeen):
         field = super().formfield_for_foreignkey(db_field, request, **options)
         if db_field.name == self.whole and field is not None:
             have_content = list(self.model._default_manager.values_list("pk", flat=True))
-            field.queryset = self.offered().exclude(pk__in=have_content)
+            field.queryset = self.offered.exclude(pk__in=have_content)
             field.error_messages["invalid_choice"] = self.taken
             widget: Any = field.widget
             widget.can_add_related = widget.can_change_related = False
             widget.can_delete_related = widget.can_view_related = False
         return field
-
-    def offered(self) -> QuerySet[Any]:
-        """What the content can be about."""
-        raise NotImplementedError
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Content goes with its whole, so who may delete that may delete the content."""
@@ -275,6 +273,7 @@ class LinksToContent(admin.ModelAdmin):
 @admin.register(HotelContent)
 class HotelContentAdmin(ContentAdmin):
     form = HotelContentForm
+    offered = Hotel.objects.all()
     whole = "hotel"
     taken = "This hotel has content already, or is gone; choose another one."
     list_display = ("hotel", "city", "country")
@@ -292,13 +291,11 @@ class HotelContentAdmin(ContentAdmin):
         ("Legal texts", {"fields": ("terms", "privacy", "imprint")}),
     )
 
-    def offered(self) -> QuerySet[Any]:
-        return Hotel.objects.all()
-
 
 @admin.register(CategoryContent)
 class CategoryContentAdmin(ContentAdmin):
     form = CategoryContentForm
+    offered = RoomCategory.objects.select_related("hotel").order_by("hotel__name", "name")
     whole = "category"
     taken = "This category has content already, or is gone; choose another one."
     list_display = ("category", "hotel", "size_m2")
@@ -327,6 +324,3 @@ class CategoryContentAdmin(ContentAdmin):
     @admin.display(description="hotel")
     def hotel(self, content: CategoryContent) -> str:
         return content.category.hotel.name
-
-    def offered(self) -> QuerySet[Any]:
-        return RoomCategory.objects.select_related("hotel").order_by("hotel__name", "name")

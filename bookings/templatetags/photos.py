@@ -23,7 +23,7 @@ def picture(photo: PhotoFacts, sizes: str, lazy: bool = True, shape: str = "") -
     `lazy=False` is for a photo that is seen as soon as the page opens. `shape` is a class of CSS.
     """
     by_type = [
-        (kind, ", ".join(f"{_url(photo, width, name)} {width}w" for width in photo.widths))
+        (kind, ", ".join(f"{photo.url(width, name)} {width}w" for width in photo.widths))
         for name, kind in FORMATS.items()
     ]
     *sources, (_, srcset) = by_type
@@ -31,7 +31,7 @@ def picture(photo: PhotoFacts, sizes: str, lazy: bool = True, shape: str = "") -
     return {
         "sources": sources,
         "srcset": srcset,
-        "src": _url(photo, shown or photo.widths[0], "jpg"),
+        "src": photo.url(shown or photo.widths[0], "jpg"),
         "sizes": sizes,
         "width": photo.width,
         "height": photo.height,
@@ -39,7 +39,3 @@ def picture(photo: PhotoFacts, sizes: str, lazy: bool = True, shape: str = "") -
         "lazy": lazy,
         "shape": shape,
     }
-
-
-def _url(photo: PhotoFacts, width: int, extension: str) -> str:
-    return f"/photos/{photo.folder}/{width}.{extension}"

@@ -33,7 +33,7 @@ class ShownCategory:
 
 
 def show_hotel(about: AboutHotel) -> ShownHotel:
-    """The hotel as its results page describes it."""
+    """The hotel as its own page describes it."""
     return ShownHotel(
         description=_in_readers_language(about.description),
         address=write_address(about.street, about.postal_code, about.city, about.country),

@@ -269,4 +269,4 @@ def _shared_image(pictures: HotelPhotos) -> str:
 
 
 def _absolute(photo: PhotoFacts) -> str:
-    return f"{settings.SITE_URL}/photos/{photo.folder}/{photo.widths[-1]}.jpg"
+    return settings.SITE_URL + photo.url(photo.widths[-1], "jpg")

@@ -2,7 +2,7 @@
 // those that have been converted. Without this script the form takes one photo, and buttons order.
 
 const RETRY_MS = 5000;
-// As long as the slowest upload of somebody else may take.
+// As long as the slowest upload of another person may take.
 const MAX_RETRIES = 45;
 const LOOK_AGAIN_MS = 3000;
 
@@ -154,7 +154,7 @@ for (const item of album?.querySelectorAll("[data-movable]") ?? []) {
   });
 }
 
-// Looks whether photos have been converted, and leaves alone what somebody is typing.
+// Looks whether photos have been converted, and leaves alone what is being typed.
 async function lookAgain() {
   const response = await fetch(location.href);
   if (!response.ok) return;

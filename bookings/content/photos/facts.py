@@ -23,6 +23,10 @@ class PhotoFacts:
     widths: tuple[int, ...]
     alt: Mapping[str, str]
 
+    def url(self, width: int, extension: str) -> str:
+        """The path of the picture of this width in this format, such as `jpg`."""
+        return f"/photos/{self.folder}/{width}.{extension}"
+
     def alt_in(self, languages: Sequence[str]) -> str:
         """The text in the first of these languages that has one, else in any; may be empty."""
         told = (self.alt[language] for language in languages if self.alt.get(language))
