@@ -199,6 +199,10 @@ class UnreadableRequest(Refusal):
     status = 400
     title = "Unreadable request"
 
+    def __init__(self, detail: str | None = None, *, status: int = status) -> None:
+        super().__init__(detail)
+        self.status = status
+
 
 class NotAuthenticated(Refusal):
     """Send a valid token in the Authorization header, or log in."""

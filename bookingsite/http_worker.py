@@ -392,8 +392,7 @@ class Arrival(RequestParser):
         if not isinstance(error, (faults.ParseException, BlockingIOError)):
             self._fault = error
             return
-        refusal = UnreadableRequest()
-        refusal.status = _STATUSES.get(type(error), HTTPStatus.BAD_REQUEST)
+        refusal = UnreadableRequest(status=_STATUSES.get(type(error), HTTPStatus.BAD_REQUEST))
         self._fault = NotARequest(refusal, is_for_api=bool(_API_REQUEST.match(head)))
 
     def give_up(self) -> None:

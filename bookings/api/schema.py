@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from http import HTTPStatus
 from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -98,6 +99,9 @@ CONFIRM_KEY_HEADERS = [_key_header(f"^{KEY_FORM}$", required=True), *KEY_ANSWER_
 # The refusals that any operation can give.
 _ALWAYS = (
     refusals.UnreadableRequest(),
+    # A long address, and long headers.
+    refusals.UnreadableRequest(status=HTTPStatus.REQUEST_URI_TOO_LONG),
+    refusals.UnreadableRequest(status=HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE),
     refusals.NotAuthenticated(),
     refusals.PermissionDenied(),
     refusals.NotAcceptable(),

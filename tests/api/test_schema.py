@@ -31,7 +31,9 @@ def test_describes_every_answer_a_fuzzer_can_get(site: Site, tmp_path: Path, rou
 
     run = subprocess.run(
         [
-            sys.executable, "-m", "schemathesis.cli", "run", f"{site.url}/api/schema",
+            sys.executable, "-m", "schemathesis.cli",
+            "--config-file", str(Path(__file__).with_name("schemathesis.toml")),
+            "run", f"{site.url}/api/schema",
             "--url", site.url,
             "--header", f"Authorization: Bearer {site.token}",
             "--checks", "all",
@@ -68,6 +70,28 @@ def test_names_every_refusal_of_its_operations(site: Site) -> None:
 
     # No described method is unknown, and only the pages ask guests for an address.
     assert sorted(missing) == ["EMAIL_NEEDED", "METHOD_NOT_ALLOWED"]
+
+
+@pytest.mark.parametrize(
+    ("query", "headers"),
+    [("date=" + "9" * 4100, {}), ("", {"X-Long": "9" * 9000})],
+    ids=["long address", "long header"],
+)
+def test_describes_what_the_server_refuses_by_itself(
+    site: Site, query: str, headers: dict[str, str]
+) -> None:
+    answer = site.get(f"/api/bookings?{query}", headers=headers)
+
+    paths = site.get("/api/schema?format=json").json()["paths"]
+    operations = [
+        operation
+        for path, methods in paths.items()
+        if not path.startswith(("/api/health", "/api/ready"))
+        for operation in methods.values()
+    ]
+    assert answer.json()["code"] == "UNREADABLE_REQUEST"
+    assert len(operations) > 5
+    assert all(str(answer.status_code) in operation["responses"] for operation in operations)
 
 
 def test_leads_from_the_type_of_a_problem_to_the_documentation(site: Site) -> None:

@@ -135,7 +135,7 @@ def test_is_strict_on_a_page_that_failed(monkeypatch: pytest.MonkeyPatch, databa
     def fail(*_: Any, **__: Any) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr("bookings.catalogue.inventory.list_hotels", fail)
+    monkeypatch.setattr("bookings.catalogue.inventory.recent_hotels", fail)
 
     response = Client(raise_request_exception=False).get("/")
 

@@ -31,6 +31,8 @@ def manager(visitor: Visitor) -> Visitor:
     visitor.page.get_by_label("Username").fill("manager")
     visitor.page.get_by_label("Password").fill("the-manager")
     visitor.page.get_by_role("button", name="Log in").click()
+    # Its scripts, without which the form takes one photo, have run once it is loaded.
+    visitor.page.wait_for_url(f"**{ALBUM}")
     return visitor
 
 
@@ -67,6 +69,7 @@ def test_uploads_orders_and_deletes_photos(manager: Visitor, tmp_path: Path) -> 
     expect(page.locator(f"#photo-{one} h2")).to_contain_text("Photo 2")
     assert order() == [two, one, three]
     page.set_viewport_size({"width": 1280, "height": 900})
+    page.wait_for_load_state()
     page.locator(f"#photo-{three} .shown img").drag_to(
         page.locator(f"#photo-{two} h2"), target_position={"x": 5, "y": 2}
     )
