@@ -58,6 +58,13 @@ def on_starting(server):
     os.environ[COUNTS] = worker_files.make_folder()
 
 
+def post_worker_init(worker):
+    # Imported here, where the application has been loaded.
+    from bookingsite import start_checks
+
+    start_checks.begin()
+
+
 def child_exit(server, worker):
     worker_files.bury(os.environ[COUNTS], worker.pid, living=server.WORKERS)
 

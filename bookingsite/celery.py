@@ -5,7 +5,13 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, task_failure, task_postrun, task_prerun
+from celery.signals import (
+    setup_logging,
+    task_failure,
+    task_postrun,
+    task_prerun,
+    worker_ready,
+)
 
 from bookings.infrastructure.mongodb import errors
 from bookingsite import logs
@@ -40,3 +46,11 @@ def describe_what_mongodb_said(exception: BaseException, **_: Any) -> None:
 @task_postrun.connect
 def forget_the_task(**_: Any) -> None:
     logs.bind()
+
+
+@worker_ready.connect
+def look_at_what_it_needs(**_: Any) -> None:
+    # Imported here, since the application is made before Django has loaded its models.
+    from bookingsite import start_checks
+
+    start_checks.begin()

@@ -10,6 +10,9 @@ lease, by compare-and-set:
 - uploading: its lease belongs to the request that uploads it. A worker that may take it finds a
   request that never ended, and deletes the photo.
 
+Before each photo the worker makes sure that the storage is the one with the photos. Where a volume
+was not mounted, or the settings name another bucket, every original would seem to be gone.
+
 A worker that is late renews its lease before each file and finds it lost. If it wrote a file of a
 photo that was deleted meanwhile, it removes the file again.
 """
@@ -60,6 +63,9 @@ LEASE_MS = 60_000
 PAUSE_MS = 15_000
 
 MAX_TRIES = 3
+
+# How many ready photos may have lost their files, before the storage counts as another one.
+_LOOKED_AT = 3
 
 TOO_HARD = (
     "This photo takes too long to convert; save it again with fewer pixels, delete this one, and "
@@ -119,6 +125,7 @@ def work_on_photos() -> int:
     run, converted = RunTime(), 0
     while not run.is_up and (photo := _take()):
         try:
+            _make_sure_of_storage()
             converted += _work_on(photo)
         except _LeaseLost:
             logger.warning("photo_lost", extra={"photo": str(photo["_id"])})
@@ -194,6 +201,15 @@ def _take() -> dict[str, Any] | None:
             sort=[("created_at", 1), ("_id", 1)],
             return_document=ReturnDocument.AFTER,
         )
+
+
+def _make_sure_of_storage() -> None:
+    """Raises StorageAway if photos are ready and the storage has not one of the first few."""
+    with request_limits():
+        ready = list(collection("photos").find({"state": READY}).limit(_LOOKED_AT))
+    if ready and not any(files.exists(files.pictures(photo)[0]) for photo in ready):
+        logger.error("photo_storage_is_another", extra={"photo": str(ready[0]["_id"])})
+        raise StorageAway
 
 
 def _work_on(photo: dict[str, Any]) -> bool:

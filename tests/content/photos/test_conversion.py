@@ -422,3 +422,39 @@ def test_forgets_no_file_of_a_worker_with_other_widths(
     tasks.convert_photos()
 
     assert in_folder(photo_folder) == set()
+
+
+def test_touches_no_photo_while_the_folder_is_another_one(
+    photo_folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An empty folder stands where the volume with the photos was not mounted."""
+    add()
+    tasks.convert_photos()
+    waiting, deleted = add(), add()
+    assert changes.delete_photo("demo", "demo_double", deleted)
+    volume = photo_folder.rename(photo_folder.with_name("volume"))
+    photo_folder.mkdir()
+
+    assert tasks.convert_photos() == 0
+
+    assert (row(waiting)["state"], row(deleted)["state"]) == (WAITING, DELETING)
+    assert "photo_storage_is_another" in [record.message for record in caplog.records]
+    photo_folder.rmdir()
+    volume.rename(photo_folder)
+    let_leases_run_out()
+    assert tasks.convert_photos() == 1
+    assert (row(waiting)["state"], collection("photos").find_one({"_id": deleted})) == (READY, None)
+
+
+def test_goes_on_when_the_photos_that_lost_their_files_are_deleted(photo_folder: Path) -> None:
+    lost = add()
+    tasks.convert_photos()
+    photo_folder.rename(photo_folder.with_name("lost"))
+    waiting = add()
+    assert tasks.convert_photos() == 0
+
+    assert changes.delete_photo("demo", "demo_double", lost)
+    let_leases_run_out()
+
+    assert tasks.convert_photos() == 1
+    assert row(waiting)["state"] == READY
