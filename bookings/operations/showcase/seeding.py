@@ -1,54 +1,40 @@
 """Makes the showcase hotels. What is missing is made, and what staff changed stays."""
 
 import hashlib
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from bson import ObjectId
 
-from bookings.catalogue import nights
+from bookings.catalogue import inventory, nights
 from bookings.catalogue.nights import NightRow
 from bookings.content.photos import changes, files
 from bookings.domain.booking import nights_between
 from bookings.infrastructure import clock
 from bookings.models import CategoryContent, Hotel, HotelContent, Room, RoomCategory
 from bookings.operations.showcase.hotels import HOTELS, Both, Picture, ShowcaseHotel
+from bookings.operations.showcase.season import FRIDAY, price_on
+from bookings.operations.showcase.stays import first_bookings
+from bookings.stays.writing.first_bookings import write_first_bookings
 
 FOLDER = Path(__file__).parent
 
 # As far ahead as most guests look.
 PRICED_DAYS = 365
 
-# The share of the spring's price by month, from January on, in hundredths.
-SEASON = (80, 80, 90, 100, 110, 130, 145, 145, 120, 100, 85, 95)
-WEEKEND = 115  # Friday and Saturday nights
-HOLIDAYS = 150  # from 24 December to 1 January
-FRIDAY, SATURDAY = 4, 5
 LONG_STAY_MONTHS = (7, 8)
-
-# Prices end in 0 or 5 in the currency.
-ROUND_TO = 500
 
 
 def seed() -> None:
-    """Makes both hotels with a year of prices, and leaves their pictures to the worker."""
+    """Makes both hotels with prices and bookings, and leaves their pictures to the worker."""
     for hotel in HOTELS:
         _make_hotel(hotel)
         _set_prices(hotel)
+        _make_bookings(hotel)
         if files.are_on():
             _add_pictures(hotel, None, hotel.pictures)
             for category in hotel.categories:
                 _add_pictures(hotel, category.id, category.pictures)
-
-
-def price_on(day: date, price: int) -> int:
-    """The price of a night for a category that costs `price` in spring, both in minor units."""
-    share = SEASON[day.month - 1]
-    if (day.month, day.day) >= (12, 24) or (day.month, day.day) == (1, 1):
-        share = HOLIDAYS
-    if day.weekday() in (FRIDAY, SATURDAY):
-        share = share * WEEKEND // 100
-    return round(price * share / 100 / ROUND_TO) * ROUND_TO
 
 
 def _make_hotel(hotel: ShowcaseHotel) -> None:
@@ -94,6 +80,13 @@ def _set_prices(hotel: ShowcaseHotel) -> None:
         for day in nights_between(today, today + timedelta(days=PRICED_DAYS))
     ]
     nights.set_nights(rows)
+
+
+def _make_bookings(hotel: ShowcaseHotel) -> None:
+    """Makes the first bookings; a hotel that has any keeps them as they are."""
+    facts = inventory.find_hotel(hotel.id)
+    if facts is not None:
+        write_first_bookings(hotel.id, first_bookings(hotel, facts, clock.now()))
 
 
 def _add_pictures(
