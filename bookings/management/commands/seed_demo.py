@@ -32,7 +32,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--showcase",
             action="store_true",
-            help="also make the hotels seaside and altstadt with texts, pictures, prices and bookings",
+            help="also make the hotels seaside and altstadt with texts, pictures and bookings",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
