@@ -50,7 +50,7 @@ GAPS = (0, 0, 0, 1, 1, 2, 3)
 # Shares of a hundred stays. Each further day from now on, some more are not booked yet.
 CANCELLED_OF_100, EXPIRED_OF_100, NO_SHOWS_OF_100, UNBOOKED_OF_100_A_DAY = 9, 4, 4, 2
 
-# With this one, guests arrive and leave today at both hotels, and the desk has not seen all of them.
+# With this one, guests arrive and leave today at both hotels, and not all have been seen yet.
 SEED = 158
 
 HOLD = timedelta(minutes=15)
