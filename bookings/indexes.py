@@ -23,6 +23,9 @@ DELIVERY_LIFE = timedelta(days=30)
 _NAMESPACE_EXISTS = 48
 _IN_THE_WAY = frozenset({85, 86})
 
+# The condition for bookings that belong to a partner, who may ask which have changed.
+OF_PARTNERS = {"owner": {"$gte": "client:", "$lt": "client:\uffff"}}
+
 # The condition for bookings that belong to a guest without an account.
 OF_GUESTS = {"owner": {"$gte": "guest:", "$lt": "guest:\uffff"}}
 
@@ -124,6 +127,12 @@ def booking_indexes() -> list[IndexModel]:
             [("owner", ASCENDING), ("check_out", ASCENDING)],
             name="released_nights_of_an_owner",
             partialFilterExpression={"released_from": {"$gt": ""}},
+        ),
+        # For a partner's bookings in the order of their last change. Only partners' pay for it.
+        IndexModel(
+            [("owner", ASCENDING), ("updated_at", ASCENDING), ("_id", ASCENDING)],
+            name="changes_of_a_partner",
+            partialFilterExpression=OF_PARTNERS,
         ),
         # For the sweep over dead holds. Confirmed bookings are not in it.
         IndexModel(

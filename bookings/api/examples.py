@@ -107,7 +107,15 @@ MOVED_MEANWHILE = {
         "nights": [{"date": "2027-02-17", "amount": 15000}],
     },
 }
-READ = {"success": True, "booking": _HOLD}
+READ = {
+    "success": True,
+    "booking": {
+        **_HOLD,
+        "updatedAt": "2027-01-10T09:30:00.000Z",
+        "guest": {"name": "Ada Lovelace", "email": "ada@example.org", "phone": "+44 20 7946 1"},
+        "notes": "We arrive late.",
+    },
+}
 LISTED = {"success": True, "bookings": [_BOOKING], "next": "65cdd1a0f1d2c3b4a5968778"}
 
 STAYS = {

@@ -180,7 +180,11 @@ list_schema = extend_schema(
     operation_id="list_bookings",
     summary="List your bookings, newest first",
     description="The bookings that you made and that match all filters. `next` is the `cursor` of "
-    "the next page, and null on the last one.",
+    "the next page, and null on the last one.\n\n"
+    "To follow changes, send `updatedSince`. The answer then has the bookings whose last change "
+    "was at that moment or later, in the order of these changes, each with `updatedAt`. Changes of "
+    "the last ten seconds come later. Follow `next` to the end, and the next time send the last "
+    "`updatedAt` that you got. You may get a booking again, and you miss none.",
     parameters=[
         OpenApiParameter(
             "userId",
@@ -190,7 +194,17 @@ list_schema = extend_schema(
         OpenApiParameter("resourceId", ID, description="Stays in this room."),
         OpenApiParameter("date", OpenApiTypes.DATE, description="A night of the stay."),
         OpenApiParameter("status", OpenApiTypes.STR, enum=STATUSES, description="Present status."),
-        OpenApiParameter("cursor", OBJECT_ID, description="`next` of the previous page."),
+        OpenApiParameter(
+            "updatedSince",
+            OpenApiTypes.DATETIME,
+            description="Bookings changed at this moment or later, in the order of their changes. "
+            "Only `cursor` and `limit` go with it.",
+        ),
+        OpenApiParameter(
+            "cursor",
+            {"type": "string", "pattern": "^([0-9]{1,13}-)?[0-9a-f]{24}$"},
+            description="`next` of the previous page.",
+        ),
         OpenApiParameter(
             "limit",
             {"type": "integer", "minimum": 1, "maximum": 100, "default": 20},
@@ -211,7 +225,8 @@ BOOKING_ID = OpenApiParameter(
 get_schema = extend_schema(
     operation_id="get_booking",
     summary="Read one of your bookings",
-    description="The booking as it is now. Bookings that are not yours are not found.",
+    description="The booking as it is now, with the guest's details and the notes. Only this "
+    "answer has those two. Bookings that are not yours are not found.",
     parameters=[BOOKING_ID, *HEADERS],
     responses=_answers(200, serializers.OneBookingSerializer, examples.READ, refusals.NotFound()),
 )

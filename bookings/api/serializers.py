@@ -98,6 +98,18 @@ class BookingSerializer(serializers.Serializer):
     price = PriceSerializer()
 
 
+class ListedBookingSerializer(BookingSerializer):
+    updatedAt = serializers.DateTimeField(
+        required=False, help_text="The last change; with `updatedSince` only."
+    )
+
+
+class ReadBookingSerializer(BookingSerializer):
+    updatedAt = serializers.DateTimeField(help_text="The last change.")
+    guest = GuestSerializer()
+    notes = serializers.CharField(allow_blank=True)
+
+
 class BookingAnswerSerializer(serializers.Serializer):
     success = serializers.BooleanField()
     message = serializers.CharField()
@@ -107,12 +119,12 @@ class BookingAnswerSerializer(serializers.Serializer):
 
 class OneBookingSerializer(serializers.Serializer):
     success = serializers.BooleanField()
-    booking = BookingSerializer()
+    booking = ReadBookingSerializer()
 
 
 class BookingListSerializer(serializers.Serializer):
     success = serializers.BooleanField()
-    bookings = BookingSerializer(many=True)
+    bookings = ListedBookingSerializer(many=True)
     next = serializers.CharField(allow_null=True)
 
 

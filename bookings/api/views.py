@@ -1,11 +1,8 @@
 """The REST API: each view reads the request, makes one service call and sends its outcome."""
 
-from datetime import date
 from functools import cache, partial
 from typing import Any
 
-from bson import ObjectId
-from bson.errors import InvalidId
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
@@ -14,6 +11,7 @@ from rest_framework.views import APIView
 
 from bookings.api import shapes
 from bookings.api.authentication import token_of
+from bookings.api.filters import Filters
 from bookings.api.parsing import read_json
 from bookings.api.schema import (
     availability_schema,
@@ -31,15 +29,14 @@ from bookings.availability import search
 from bookings.catalogue import inventory
 from bookings.domain.booking import STATUSES
 from bookings.domain.callers import Caller
-from bookings.domain.stay_request import ID, MAX_GUESTS, MAX_USER_ID, parse_date
+from bookings.domain.stay_request import MAX_GUESTS
 from bookings.infrastructure import recent_reads
 from bookings.infrastructure.compression import compress
 from bookings.infrastructure.deadlines import Deadline
 from bookings.infrastructure.opening import Opening
-from bookings.infrastructure.texts import is_plain_line
 from bookings.infrastructure.throttles import remote_address_of
 from bookings.people import tokens
-from bookings.refusals import Fault, Refusal, UnsupportedMediaType, ValidationFailed
+from bookings.refusals import Refusal, UnsupportedMediaType
 from bookings.stays import create, lifecycle, own_bookings
 from bookings.stays.create import Outcome
 from idempotency import keys
@@ -146,7 +143,9 @@ class BookingsView(ApiView):
 
     @list_schema
     def get(self, request: ApiRequest) -> Response:
-        filters = _Filters(request, "userId", "resourceId", "date", "status", "cursor", "limit")
+        if "updatedSince" in request.query_params:
+            return self._changed(request)
+        filters = Filters(request, "userId", "resourceId", "date", "status", "cursor", "limit")
         found, cursor = own_bookings.list_bookings(
             viewer=request.user,
             user_id=filters.text("userId"),
@@ -154,6 +153,20 @@ class BookingsView(ApiView):
             night=filters.night("date"),
             status=filters.choice("status", STATUSES),
             cursor=filters.object_id("cursor"),
+            limit=filters.number("limit", 1, MAX_PAGE, default=20),
+        )
+        return Response({"success": True, "bookings": found, "next": cursor})
+
+    def _changed(self, request: ApiRequest) -> Response:
+        filters = Filters(
+            request,
+            *("updatedSince", "cursor", "limit"),
+            otherwise="Only cursor and limit go with updatedSince.",
+        )
+        found, cursor = own_bookings.list_changed_bookings(
+            viewer=request.user,
+            since=filters.moment("updatedSince"),
+            cursor=filters.changed_cursor("cursor"),
             limit=filters.number("limit", 1, MAX_PAGE, default=20),
         )
         return Response({"success": True, "bookings": found, "next": cursor})
@@ -220,7 +233,7 @@ class ExtendView(ApiView):
 class AvailabilityView(ApiView):
     @availability_schema
     def get(self, request: ApiRequest) -> Response:
-        filters = _Filters(request, "hotelId", "checkIn", "checkOut", "guests")
+        filters = Filters(request, "hotelId", "checkIn", "checkOut", "guests")
         check_in = filters.night("checkIn", required=True)
         check_out = filters.night("checkOut", required=True)
         guests = filters.number("guests", 1, MAX_GUESTS, default=1)
@@ -243,7 +256,7 @@ class AvailabilityView(ApiView):
 class CalendarView(ApiView):
     @calendar_schema
     def get(self, request: ApiRequest) -> Response:
-        filters = _Filters(request, "categoryId", "month", "guests")
+        filters = Filters(request, "categoryId", "month", "guests")
         category_id = filters.id("categoryId", required=True)
         first = filters.month("month")
         guests = filters.number("guests", 1, MAX_GUESTS, default=1)
@@ -264,7 +277,7 @@ class CalendarView(ApiView):
 class FreeResourcesView(ApiView):
     @resources_schema
     def get(self, request: ApiRequest) -> Response:
-        filters = _Filters(request, "date", "hotelId", "cursor")
+        filters = Filters(request, "date", "hotelId", "cursor")
         night = filters.night("date", required=True)
         free = search.find_free_rooms(
             hotel_id=filters.id("hotelId") or inventory.find_default_hotel(),
@@ -297,78 +310,3 @@ def send(outcome: Outcome) -> HttpResponse:
         response["Retry-After"] = str(outcome.retry_after_s)
     response["Server-Timing"] = outcome.steps.header()
     return response
-
-
-class _Filters:
-    """Checked query parameters; unknown ones are refused, not ignored."""
-
-    def __init__(self, request: Request, *known: str) -> None:
-        self._values = request.query_params
-        unknown = [name for name in self._values if name not in known]
-        if unknown:
-            raise ValidationFailed(
-                [Fault(name[:64], "There is no such filter.") for name in unknown]
-            )
-
-    def text(self, name: str) -> str | None:
-        value = self._values.get(name)
-        if value is None:
-            return None
-        if not 0 < len(value) <= MAX_USER_ID or not is_plain_line(value):
-            text = f"This must be one line of 1 to {MAX_USER_ID} visible characters."
-            raise ValidationFailed([Fault(name, text)])
-        return value
-
-    def id(self, name: str, *, required: bool = False) -> Any:
-        value = self._values.get(name)
-        if value is None and required:
-            raise ValidationFailed([Fault(name, "This is required.")])
-        if value is not None and not ID.fullmatch(value):
-            raise ValidationFailed([Fault(name, "This must be 1 to 64 letters, digits, _ or -.")])
-        return value
-
-    def night(self, name: str, *, required: bool = False) -> Any:
-        value = self._values.get(name)
-        if value is None:
-            if required:
-                raise ValidationFailed([Fault(name, "This is required.")])
-            return None
-        day = parse_date(value)
-        if day is None:
-            raise ValidationFailed(
-                [Fault(name, "This must be a date that exists, written YYYY-MM-DD.")]
-            )
-        return day
-
-    def month(self, name: str) -> date:
-        """The first day of a month written YYYY-MM."""
-        first = parse_date(f"{self._values.get(name, '')}-01")
-        # No month follows the December of the calendar's last year.
-        if first is None or (first.year, first.month) == (date.max.year, 12):
-            raise ValidationFailed([Fault(name, "This must be a month written YYYY-MM.")])
-        return first
-
-    def choice(self, name: str, choices: tuple[str, ...]) -> str | None:
-        value = self._values.get(name)
-        if value is not None and value not in choices:
-            raise ValidationFailed([Fault(name, f"This must be one of {', '.join(choices)}.")])
-        return value
-
-    def object_id(self, name: str) -> ObjectId | None:
-        value = self._values.get(name)
-        try:
-            return None if value is None else ObjectId(value)
-        except InvalidId:
-            raise ValidationFailed(
-                [Fault(name, "Send the cursor from `next` unchanged.")]
-            ) from None
-
-    def number(self, name: str, least: int, most: int, *, default: int) -> int:
-        value = self._values.get(name)
-        if value is None:
-            return default
-        if not (value.isascii() and value.isdigit() and len(value) < 10) or not (
-            least <= int(value) <= most
-        ):
-            raise ValidationFailed([Fault(name, f"This must be a number from {least} to {most}.")])
-        return int(value)

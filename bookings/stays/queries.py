@@ -5,7 +5,7 @@ for a worker. The desk's lists and the figures have queries of their own.
 """
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
@@ -88,6 +88,27 @@ def list_bookings(
         else "bookings_of_an_owner"
     )
     documents = collection("bookings").find(condition, hint=index).sort("_id", -1).limit(limit)
+    return [from_document(document) for document in documents]
+
+
+def list_changed_bookings(
+    *, owner: str, since: datetime, until: datetime, after: ObjectId | None, limit: int
+) -> list[Booking]:
+    """The owner's bookings that were last changed from `since` to `until`, both included, by the
+    time of that change and then by id.
+
+    `after` continues behind the booking with this id, which was last changed at `since`.
+    """
+    changed: dict[str, Any] = {"$gte": since, "$lte": until}
+    condition: dict[str, Any] = {"owner": owner, "updated_at": changed}
+    if after is not None:
+        condition["$or"] = [{"updated_at": {"$gt": since}}, {"_id": {"$gt": after}}]
+    documents = (
+        collection("bookings")
+        .find(condition, hint="changes_of_a_partner")
+        .sort([("updated_at", 1), ("_id", 1)])
+        .limit(limit)
+    )
     return [from_document(document) for document in documents]
 
 

@@ -186,6 +186,7 @@ def test_keeps_the_names_of_indexes() -> None:
             "bookings_of_an_owner_by_room",
             "bookings_of_an_owner_by_slot",
             "bookings_of_an_owner_by_status",
+            "changes_of_a_partner",
             "released_nights_of_an_owner",
             "holds_by_end",
             "holds_of_an_owner",

@@ -207,6 +207,7 @@ def _adopt(
         guest=hold.guest if booking.guest == Guest() else booking.guest,
         notes=booking.notes or hold.notes,
         language=booking.language,
+        updated_at=now,
     )
     answer = answer_for(hold, now)
     key = dataclasses.replace(key, status=answer.status, body=answer.body)
@@ -216,7 +217,7 @@ def _adopt(
         # The hold had no reader until now, so it has no reminder yet.
         news = notices.notices_of(hold, hold.history[0], seen=hold.seen)
         pushed["outbox"] = {"$each": [notice_document(notice) for notice in news]}
-    taken_over = ("rooms", "guests", "notes", "language")
+    taken_over = ("rooms", "guests", "notes", "language", "updated_at")
     fields = {name: document[name] for name in taken_over} | guest_document(hold)
     # The hold was read in this transaction's snapshot, so a change in between undoes all of this.
     write_versioned(
