@@ -296,6 +296,8 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    # The library makes up a name such as Status3e9Enum where fields of one name differ.
+    "ENUM_NAME_OVERRIDES": {"BookingStatusEnum": "bookings.domain.booking.STATUSES"},
 }
 
 # By default a repeated key gets the first answer, whatever the payload says. The IETF draft would

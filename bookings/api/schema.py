@@ -130,7 +130,7 @@ def _problems(refusals: Iterable[Refusal]) -> dict[Any, OpenApiResponse]:
     }
 
 
-def _answers(
+def answers_of(
     status: int, serializer: Any, example: dict[str, Any], *refusals: Refusal
 ) -> dict[Any, Any]:
     """The successful response, with `example`, and the refusals of the operation."""
@@ -140,7 +140,7 @@ def _answers(
     return {(status, "application/json"): success, **_problems(refusals)}
 
 
-def _invalid(field: str, message: str) -> Refusal:
+def invalid(field: str, message: str) -> Refusal:
     return refusals.ValidationFailed([refusals.Fault(field, message)])
 
 
@@ -157,11 +157,11 @@ create_schema = extend_schema(
     parameters=KEY_HEADERS,
     request=serializers.CreateBookingSerializer,
     examples=examples.WISHES,
-    responses=_answers(
+    responses=answers_of(
         201,
         serializers.BookingAnswerSerializer,
         examples.BOOKED,
-        _invalid("date", "This must be a date that exists, written YYYY-MM-DD."),
+        invalid("date", "This must be a date that exists, written YYYY-MM-DD."),
         refusals.InvalidIdempotencyKey(),
         refusals.MalformedJson(),
         refusals.AlreadyBooked(),
@@ -212,11 +212,11 @@ list_schema = extend_schema(
         ),
         *HEADERS,
     ],
-    responses=_answers(
+    responses=answers_of(
         200,
         serializers.BookingListSerializer,
         examples.LISTED,
-        _invalid("limit", "This must be a number from 1 to 100."),
+        invalid("limit", "This must be a number from 1 to 100."),
     ),
 )
 BOOKING_ID = OpenApiParameter(
@@ -228,7 +228,7 @@ get_schema = extend_schema(
     description="The booking as it is now, with the guest's details and the notes. Only this "
     "answer has those two. Bookings that are not yours are not found.",
     parameters=[BOOKING_ID, *HEADERS],
-    responses=_answers(200, serializers.OneBookingSerializer, examples.READ, refusals.NotFound()),
+    responses=answers_of(200, serializers.OneBookingSerializer, examples.READ, refusals.NotFound()),
 )
 _CHANGE_REFUSALS = (refusals.InvalidIdempotencyKey(), refusals.NotFound())
 confirm_schema = extend_schema(
@@ -244,12 +244,12 @@ confirm_schema = extend_schema(
     parameters=[BOOKING_ID, *CONFIRM_KEY_HEADERS],
     request=serializers.ConfirmBookingSerializer,
     examples=examples.SEEN,
-    responses=_answers(
+    responses=answers_of(
         200,
         serializers.BookingAnswerSerializer,
         examples.CONFIRMED,
         *_CHANGE_REFUSALS,
-        _invalid("quotedTotal", "This must be a whole number from 0 to 9007199254740991."),
+        invalid("quotedTotal", "This must be a whole number from 0 to 9007199254740991."),
         refusals.MalformedJson(),
         refusals.HoldExpired(),
         refusals.KeyMismatch(),
@@ -273,7 +273,7 @@ extend_hold_schema = extend_schema(
     "again closer to the end.",
     parameters=[BOOKING_ID, *EXTEND_KEY_HEADERS],
     request=None,
-    responses=_answers(
+    responses=answers_of(
         200,
         serializers.BookingAnswerSerializer,
         examples.EXTENDED,
@@ -291,7 +291,7 @@ cancel_schema = extend_schema(
     "until the hotel's deadline. Cancelling again gives the same answer.",
     parameters=[BOOKING_ID, *KEY_HEADERS],
     request=None,
-    responses=_answers(
+    responses=answers_of(
         200,
         serializers.BookingAnswerSerializer,
         examples.CANCELLED,
@@ -305,7 +305,7 @@ GUESTS = OpenApiParameter(
     {"type": "integer", "minimum": 1, "maximum": MAX_GUESTS, "default": 1},
     description="Guests in each room.",
 )
-_NO_DATE = _invalid("checkIn", "This is required.")
+_NO_DATE = invalid("checkIn", "This is required.")
 availability_schema = extend_schema(
     operation_id="find_stays",
     summary="Find what a hotel can offer for a stay",
@@ -324,7 +324,7 @@ availability_schema = extend_schema(
         GUESTS,
         *HEADERS,
     ],
-    responses=_answers(200, serializers.StaysSerializer, examples.STAYS, _NO_DATE),
+    responses=answers_of(200, serializers.StaysSerializer, examples.STAYS, _NO_DATE),
 )
 calendar_schema = extend_schema(
     operation_id="read_month",
@@ -342,11 +342,11 @@ calendar_schema = extend_schema(
         GUESTS,
         *HEADERS,
     ],
-    responses=_answers(
+    responses=answers_of(
         200,
         serializers.MonthSerializer,
         examples.MONTH,
-        _invalid("month", "This must be a month written YYYY-MM."),
+        invalid("month", "This must be a month written YYYY-MM."),
     ),
 )
 resources_schema = extend_schema(
@@ -360,10 +360,10 @@ resources_schema = extend_schema(
         OpenApiParameter("cursor", ID, description="`next` of the previous page."),
         *HEADERS,
     ],
-    responses=_answers(
+    responses=answers_of(
         200,
         serializers.FreeResourcesSerializer,
         examples.FREE,
-        _invalid("date", "This is required."),
+        invalid("date", "This is required."),
     ),
 )

@@ -46,7 +46,7 @@ def test_says_where_the_site_is_and_which_release_it_is_of(description: dict[str
 def test_describes_every_operation_to_its_callers(description: dict[str, Any]) -> None:
     told = {name: operation["description"] for name, operation in operations(description)}
 
-    assert len(told) == 13
+    assert len(told) == 17
     assert len(set(told.values())) == len(told)
     assert not [name for name, text in told.items() if "Counts an address" in text]
 
@@ -63,7 +63,7 @@ def test_describes_every_parameter(description: dict[str, Any]) -> None:
 
 
 def test_has_an_example_for_each_code_of_each_operation(description: dict[str, Any]) -> None:
-    codes = {refusal.code: refusal for refusal in Refusal.__subclasses__()}
+    codes = {refusal.code for refusal in Refusal.__subclasses__()}
     for name, operation in operations(description):
         for status, response in operation["responses"].items():
             for media_type, content in response["content"].items():
@@ -74,7 +74,9 @@ def test_has_an_example_for_each_code_of_each_operation(description: dict[str, A
                 named = re.findall(r"[A-Z_]+", response["description"])
                 shown = {example["value"]["code"] for example in examples.values()}
                 assert shown == set(named), f"{name}: {status}"
-                assert {codes[code].status for code in shown} == {int(status)}
+                told = {example["value"]["status"] for example in examples.values()}
+                assert told == {int(status)}, f"{name}: {status}"
+                assert shown <= codes
 
 
 def test_has_an_example_of_every_code(description: dict[str, Any]) -> None:
