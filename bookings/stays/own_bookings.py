@@ -110,7 +110,7 @@ def list_changed_bookings(
     """
     now = clock.now()
     found = queries.list_changed_bookings(
-        owner=str(viewer),
+        owners=viewer.owners,
         since=cursor.updated_at if cursor else since,
         until=now - SETTLED_AFTER,
         after=cursor.id if cursor else None,

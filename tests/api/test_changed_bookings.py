@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
+from django.contrib.auth.models import User
 from django.test import Client
 
 from bookings import points
-from bookings.domain.callers import Caller
+from bookings.domain.callers import Caller, caller_of_user
 from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection
 from bookings.models import ApiClient
@@ -140,6 +141,20 @@ def test_lists_no_booking_of_others(ask: Ask, partner: Caller) -> None:
     book("other", caller=PARTNER)
 
     assert since(ask, clock.now() - timedelta(days=1)) == []
+
+
+@pytest.mark.usefixtures("_settled")
+def test_lists_the_changes_of_a_person_who_is_logged_in(client: Client, database: None) -> None:
+    ada = User.objects.create_user("ada")
+    client.force_login(ada)
+    rooms = ("room_B", "room_A")
+    expected = [made(book(room, caller=caller_of_user(ada.pk), resourceId=room)) for room in rooms]
+
+    def ask(**query: Any) -> Any:
+        return client.get("/api/bookings", query)
+
+    for limit in (1, 2):
+        assert ids(since(ask, clock.now() - timedelta(minutes=1), limit)) == expected
 
 
 def test_leaves_young_changes_for_later(ask: Ask, partner: Caller) -> None:
