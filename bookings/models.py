@@ -583,6 +583,10 @@ class ApiToken(models.Model):
     hint = models.CharField("ends in", max_length=4, editable=False)
     created_at = models.DateTimeField(editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # None is everything: tokens of releases before these fields go on as they were.
+    scopes = models.JSONField(null=True, editable=False)
+    hotels = models.JSONField(null=True, editable=False)
+    ends_at = models.DateTimeField(null=True, editable=False)
 
     objects = SignallingQuerySet.as_manager()
 

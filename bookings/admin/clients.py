@@ -1,7 +1,9 @@
 """API clients and their tokens. A token is shown once, on the page that issues it."""
 
+from datetime import date, timedelta
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -13,13 +15,62 @@ from django.views.decorators.http import require_POST
 
 from bookings.admin.changing import ChangesWhatWasSeen
 from bookings.admin.deletion import RefusesDeletion
+from bookings.admin.forms import DayField
 from bookings.admin.staff_requests import may
 from bookings.catalogue import withdrawal
-from bookings.models import ApiClient
+from bookings.domain.callers import ACT_FOR_OTHERS, BOOK, READ, SCOPES
+from bookings.infrastructure import clock
+from bookings.models import ApiClient, ApiToken, Hotel
 from bookings.people import tokens
+from bookings.people.tokens import Allowed, end_of
 from bookings.stays import queries
 
+SCOPE_NAMES = {
+    READ: "Read hotels, prices and what is free",
+    BOOK: "Read, make and change its bookings",
+    ACT_FOR_OTHERS: "Book for guests of its own, with a userId",
+}
+
 WAIT = f"{withdrawal.STILL_SOLD.total_seconds() / 60:.0f} minutes"
+
+
+class TokenForm(forms.Form):
+    """What a new token may do."""
+
+    scopes = forms.MultipleChoiceField(
+        label="It may",
+        choices=list(SCOPE_NAMES.items()),
+        initial=list(SCOPES),
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": "Choose at least one thing that the token may do."},
+    )
+    hotels = forms.ModelMultipleChoiceField(
+        label="Only at",
+        queryset=Hotel.objects.order_by("name"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="If you choose none, it knows all hotels, and those to come.",
+    )
+    last_day = DayField(
+        label="Last day", required=False, help_text="By UTC. Empty: until you revoke it."
+    )
+
+    def clean_last_day(self) -> date | None:
+        """A day that has not ended."""
+        last_day: date | None = self.cleaned_data["last_day"]
+        if last_day is not None and last_day < clock.now().date():
+            raise forms.ValidationError("This day has ended; choose a later one.")
+        return last_day
+
+    @property
+    def allowed(self) -> Allowed:
+        """What a valid form allows."""
+        hotels = tuple(hotel.pk for hotel in self.cleaned_data["hotels"])
+        return Allowed(
+            scopes=tuple(self.cleaned_data["scopes"]),
+            hotels=hotels or None,
+            ends_at=end_of(self.cleaned_data["last_day"]),
+        )
 
 
 @admin.register(ApiClient)
@@ -59,7 +110,8 @@ class ApiClientAdmin(ChangesWhatWasSeen, RefusesDeletion):
     ) -> HttpResponse:
         client = self.get_object(request, object_id)
         context = {
-            "tokens": client.tokens.all() if client else [],
+            "tokens": [_describe(token) for token in client.tokens.all()] if client else [],
+            "token_form": TokenForm(),
             "may_issue": may(request, "bookings.add_apitoken"),
             "may_revoke": may(request, "bookings.change_apitoken"),
         }
@@ -71,7 +123,13 @@ class ApiClientAdmin(ChangesWhatWasSeen, RefusesDeletion):
     def issue_token(self, request: HttpRequest, client_id: str) -> HttpResponse:
         """Shows the token in this answer: a redirect or a message would store it somewhere."""
         client = self._find(request, client_id, "bookings.add_apitoken")
-        token = tokens.issue_token(client.pk)
+        form = TokenForm(request.POST)
+        if not form.is_valid():
+            said = " ".join(str(error) for errors in form.errors.values() for error in errors)
+            self.message_user(request, f"No token was issued. {said}", messages.ERROR)
+            change = reverse("admin:bookings_apiclient_change", args=[client.pk])
+            return HttpResponseRedirect(f"{change}#tokens")
+        token = tokens.issue_token(client.pk, form.allowed)
         self.log_change(request, client, f"Issued the token that ends in {token[-4:]}.")
         context = {
             **self.admin_site.each_context(request),
@@ -117,3 +175,15 @@ class ApiClientAdmin(ChangesWhatWasSeen, RefusesDeletion):
         if client is None:
             raise Http404
         return client
+
+
+def _describe(token: ApiToken) -> dict[str, Any]:
+    """The token and what it may do, in words. A token of a release before may do everything."""
+    return {
+        "token": token,
+        "may": [SCOPE_NAMES[scope] for scope in SCOPES if scope in (token.scopes or SCOPES)],
+        "hotels": ", ".join(token.hotels) if token.hotels else "all",
+        # The last day, not the midnight after it.
+        "last_day": token.ends_at and (token.ends_at - timedelta(days=1)).date(),
+        "has_ended": token.ends_at is not None and token.ends_at <= clock.now(),
+    }

@@ -16,21 +16,25 @@ from bookings.api.catalogue_schema import (
     hotels_schema,
     rooms_schema,
 )
-from bookings.api.filters import Filters
+from bookings.api.filters import Filters, hotel_for
 from bookings.api.views import MAX_PAGE, ApiRequest, ApiView
 from bookings.catalogue import inventory
 from bookings.content import reading
 from bookings.content.photos.facts import recent_photos
+from bookings.domain.callers import READ
 from bookings.refusals import Fault, NotFound, ValidationFailed
 
 Item = TypeVar("Item")
 
 
 class HotelsView(ApiView):
+    scope = READ
+
     @hotels_schema
     def get(self, request: ApiRequest) -> Response:
         filters = Filters(request, "cursor", "limit")
-        page, cursor = _page(inventory.recent_hotels(), lambda hotel: hotel.id, filters)
+        known = [hotel for hotel in inventory.recent_hotels() if request.user.may_know(hotel.id)]
+        page, cursor = _page(known, lambda hotel: hotel.id, filters)
         return Response(
             {
                 "success": True,
@@ -44,10 +48,12 @@ class HotelsView(ApiView):
 
 
 class HotelView(ApiView):
+    scope = READ
+
     @hotel_schema
     def get(self, request: ApiRequest, hotel_id: str) -> Response:
         hotel = inventory.recent_hotel(hotel_id)
-        if hotel is None:
+        if hotel is None or not request.user.may_know(hotel_id):
             raise NotFound("There is no such hotel.")
         about, photos = reading.recent_hotel_content(hotel_id), recent_photos(hotel_id)
         described = shapes.describe_hotel_in_full(hotel, about, photos.own)
@@ -55,9 +61,11 @@ class HotelView(ApiView):
 
 
 class CategoriesView(ApiView):
+    scope = READ
+
     @categories_schema
     def get(self, request: ApiRequest) -> Response:
-        hotel_id = _hotel_of(Filters(request, "hotelId"))
+        hotel_id = _hotel_of(request, Filters(request, "hotelId"))
         contents, photos = reading.recent_category_contents(hotel_id), recent_photos(hotel_id)
         return Response(
             {
@@ -77,10 +85,12 @@ class CategoriesView(ApiView):
 
 
 class RoomsView(ApiView):
+    scope = READ
+
     @rooms_schema
     def get(self, request: ApiRequest) -> Response:
         filters = Filters(request, "hotelId", "cursor", "limit")
-        hotel_id = _hotel_of(filters)
+        hotel_id = _hotel_of(request, filters)
         rooms = [room for _, rooms in inventory.recent_house(hotel_id) for room in rooms]
         page, cursor = _page(rooms, lambda room: room.id, filters)
         return Response(
@@ -93,8 +103,8 @@ class RoomsView(ApiView):
         )
 
 
-def _hotel_of(filters: Filters) -> str:
-    hotel_id: str = filters.id("hotelId") or inventory.find_default_hotel()
+def _hotel_of(request: ApiRequest, filters: Filters) -> str:
+    hotel_id = hotel_for(request.user, filters.id("hotelId"))
     if inventory.recent_hotel(hotel_id) is None:
         raise ValidationFailed([Fault("hotelId", "There is no such hotel.")])
     return hotel_id

@@ -8,6 +8,8 @@ from bson import ObjectId
 from bson.errors import InvalidId
 from rest_framework.request import Request
 
+from bookings.catalogue import inventory
+from bookings.domain.callers import Caller
 from bookings.domain.stay_request import ID, MAX_USER_ID, parse_date
 from bookings.infrastructure.texts import is_plain_line
 from bookings.refusals import Fault, ValidationFailed
@@ -114,3 +116,13 @@ class Filters:
         ):
             raise ValidationFailed([Fault(name, f"This must be a number from {least} to {most}.")])
         return int(value)
+
+
+def hotel_for(caller: Caller, hotel_id: str | None) -> str:
+    """The hotel that the caller names or means. Raises ValidationFailed if the caller may not know
+    of it."""
+    if hotel_id is None:
+        hotel_id = inventory.find_default_hotel(among=caller.hotels)
+    if not caller.may_know(hotel_id):
+        raise ValidationFailed([Fault("hotelId", "There is no such hotel.")])
+    return hotel_id

@@ -11,8 +11,9 @@ from rest_framework.views import APIView
 
 from bookings.api import shapes
 from bookings.api.authentication import token_of
-from bookings.api.filters import Filters
+from bookings.api.filters import Filters, hotel_for
 from bookings.api.parsing import read_json
+from bookings.api.permissions import HasScope
 from bookings.api.schema import (
     availability_schema,
     calendar_schema,
@@ -28,7 +29,7 @@ from bookings.api.throttling import CallerThrottle, RemoteAddressThrottle
 from bookings.availability import search
 from bookings.catalogue import inventory
 from bookings.domain.booking import STATUSES
-from bookings.domain.callers import Caller
+from bookings.domain.callers import BOOK, READ, Caller
 from bookings.domain.stay_request import MAX_GUESTS
 from bookings.infrastructure import recent_reads
 from bookings.infrastructure.compression import compress
@@ -36,7 +37,13 @@ from bookings.infrastructure.deadlines import Deadline
 from bookings.infrastructure.opening import Opening
 from bookings.infrastructure.throttles import remote_address_of
 from bookings.people import tokens
-from bookings.refusals import Refusal, UnsupportedMediaType
+from bookings.refusals import (
+    Fault,
+    PermissionDenied,
+    Refusal,
+    UnsupportedMediaType,
+    ValidationFailed,
+)
 from bookings.stays import create, lifecycle, own_bookings
 from bookings.stays.create import Outcome
 from idempotency import keys
@@ -62,6 +69,9 @@ class ApiView(APIView):
     a key passes it on to the claim. A caller that this process does not know is counted by address
     before MongoDB is asked, which limits guesses at tokens.
     """
+
+    permission_classes = (HasScope,)
+    scope: str  # that a token needs
 
     passes_on_opening: tuple[str, ...] = ()  # the methods that do
 
@@ -125,21 +135,25 @@ class ApiView(APIView):
 
 
 class BookingsView(ApiView):
+    scope = BOOK
     passes_on_opening = ("POST",)
 
     @create_schema
     def post(self, request: ApiRequest) -> HttpResponse:
-        return send(
-            create.create_booking(
-                caller=request.user,
-                key_header=request.headers.get("Idempotency-Key"),
-                # Asked for up to three times. An exception is not kept, and raised each time.
-                read_payload=cache(lambda: read_json(request)),
-                deadline=request.deadline,
-                remote_address=remote_address_of(request),
-                opening=self.opening,
-            )
+        outcome = create.create_booking(
+            caller=request.user,
+            key_header=request.headers.get("Idempotency-Key"),
+            # Asked for up to three times. An exception is not kept, and raised each time.
+            read_payload=cache(lambda: read_json(request)),
+            deadline=request.deadline,
+            remote_address=remote_address_of(request),
+            opening=self.opening,
         )
+        # Another token of the same partner may have booked under this key.
+        booked = None if request.user.hotels is None else outcome.content.get("booking")
+        if booked and not request.user.may_know(booked["hotelId"]):
+            raise PermissionDenied("This key booked at a hotel that this token is not for.")
+        return send(outcome)
 
     @list_schema
     def get(self, request: ApiRequest) -> Response:
@@ -173,6 +187,8 @@ class BookingsView(ApiView):
 
 
 class BookingView(ApiView):
+    scope = BOOK
+
     @get_schema
     def get(self, request: ApiRequest, booking_id: str) -> Response:
         booking = own_bookings.get_booking(viewer=request.user, booking_id=booking_id)
@@ -180,6 +196,8 @@ class BookingView(ApiView):
 
 
 class ConfirmView(ApiView):
+    scope = BOOK
+
     @confirm_schema
     def post(self, request: ApiRequest, booking_id: str) -> HttpResponse:
         return send(
@@ -205,6 +223,8 @@ def _read_seen(request: ApiRequest) -> Any:
 
 
 class CancelView(ApiView):
+    scope = BOOK
+
     @cancel_schema
     def post(self, request: ApiRequest, booking_id: str) -> HttpResponse:
         return send(
@@ -218,6 +238,8 @@ class CancelView(ApiView):
 
 
 class ExtendView(ApiView):
+    scope = BOOK
+
     @extend_hold_schema
     def post(self, request: ApiRequest, booking_id: str) -> HttpResponse:
         return send(
@@ -231,13 +253,15 @@ class ExtendView(ApiView):
 
 
 class AvailabilityView(ApiView):
+    scope = READ
+
     @availability_schema
     def get(self, request: ApiRequest) -> Response:
         filters = Filters(request, "hotelId", "checkIn", "checkOut", "guests")
         check_in = filters.night("checkIn", required=True)
         check_out = filters.night("checkOut", required=True)
         guests = filters.number("guests", 1, MAX_GUESTS, default=1)
-        hotel_id = filters.id("hotelId") or inventory.find_default_hotel()
+        hotel_id = hotel_for(request.user, filters.id("hotelId"))
         stays = search.find_stays(
             hotel_id=hotel_id, check_in=check_in, check_out=check_out, guests=guests
         )
@@ -254,12 +278,15 @@ class AvailabilityView(ApiView):
 
 
 class CalendarView(ApiView):
+    scope = READ
+
     @calendar_schema
     def get(self, request: ApiRequest) -> Response:
         filters = Filters(request, "categoryId", "month", "guests")
         category_id = filters.id("categoryId", required=True)
         first = filters.month("month")
         guests = filters.number("guests", 1, MAX_GUESTS, default=1)
+        _check_known(request.user, category_id)
         days = search.read_month(
             category_id=category_id, year=first.year, month=first.month, guests=guests
         )
@@ -275,12 +302,14 @@ class CalendarView(ApiView):
 
 
 class FreeResourcesView(ApiView):
+    scope = READ
+
     @resources_schema
     def get(self, request: ApiRequest) -> Response:
         filters = Filters(request, "date", "hotelId", "cursor")
         night = filters.night("date", required=True)
         free = search.find_free_rooms(
-            hotel_id=filters.id("hotelId") or inventory.find_default_hotel(),
+            hotel_id=hotel_for(request.user, filters.id("hotelId")),
             night=night,
             after=filters.id("cursor") or "",
         )
@@ -292,6 +321,15 @@ class FreeResourcesView(ApiView):
                 "next": free.next_after,
             }
         )
+
+
+def _check_known(caller: Caller, category_id: str) -> None:
+    """Raises ValidationFailed if the category is of a hotel that the caller may not know of."""
+    if caller.hotels is None:
+        return
+    category = inventory.recent_category(category_id)
+    if category is not None and not caller.may_know(category.hotel):
+        raise ValidationFailed([Fault("categoryId", "There is no such category.")])
 
 
 def send(outcome: Outcome) -> HttpResponse:

@@ -4,7 +4,7 @@ An offer comes from the catalogue and the calendars. Whether its rooms are free 
 one is chosen and locked.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -60,9 +60,16 @@ class Offer:
     again: Booking | None = None
 
 
-def find_offer(request: StayRequest, *, at_desk: bool = False) -> Offer:
-    """Checks the request against the catalogue and the calendars. Raises ValidationFailed."""
+def find_offer(
+    request: StayRequest, *, at_desk: bool = False, hotels: Collection[str] | None = None
+) -> Offer:
+    """Checks the request against the catalogue and the calendars. Raises ValidationFailed.
+
+    With `hotels`, rooms and categories of others are unknown.
+    """
     found = _read_stock(request)
+    if hotels is not None:
+        found = {name: stock for name, stock in found.items() if stock.hotel.id in hotels}
     faults: list[Fault] = []
     for wish in request.rooms:
         stock = found.get(_name_of(wish))

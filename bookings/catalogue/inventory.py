@@ -115,14 +115,16 @@ def hotel_countries() -> dict[str, str]:
     return {hotel["_id"]: country_of(hotel["time_zone"]) for hotel in hotels}
 
 
-def find_default_hotel() -> str:
+def find_default_hotel(*, among: frozenset[str] | None = None) -> str:
     """The id of the hotel to use if a request names none: DEFAULT_HOTEL, or the only hotel.
 
-    Raises ValidationFailed, with a list of the hotels, if there are several.
+    With `among` no others count. Raises ValidationFailed, with a list of the hotels, if there are
+    several.
     """
-    if settings.DEFAULT_HOTEL:
+    if settings.DEFAULT_HOTEL and (among is None or settings.DEFAULT_HOTEL in among):
         return settings.DEFAULT_HOTEL
-    found = collection("hotels").find({}, {"_id": 1}).sort("_id").limit(MAX_NAMED + 1)
+    condition = {} if among is None else {"_id": {"$in": sorted(among)}}
+    found = collection("hotels").find(condition, {"_id": 1}).sort("_id").limit(MAX_NAMED + 1)
     ids = [hotel["_id"] for hotel in found]
     if len(ids) == 1:
         return ids[0]

@@ -7,6 +7,11 @@ same spelling names a booking's owner and the actor in its history.
 
 from dataclasses import dataclass
 
+# What a token may be allowed: to read hotels, prices and what is free; to make, read and change
+# bookings; to do so for guests of its own. Everyone else may do the first two.
+READ, BOOK, ACT_FOR_OTHERS = "read", "book", "act_for_others"
+SCOPES = (READ, BOOK, ACT_FOR_OTHERS)
+
 
 @dataclass(frozen=True)
 class Caller:
@@ -14,6 +19,8 @@ class Caller:
 
     `manages` has the ids of the bookings that the caller opened with a signed link.
     `guest` is the guest that the person's browser was before the login, "" if it was none.
+    `scopes` has READ, BOOK or both. `hotels` has the ids of the only hotels that the caller may
+    know of; None means all.
     """
 
     kind: str
@@ -21,6 +28,12 @@ class Caller:
     may_act_for_others: bool = False
     manages: frozenset[str] = frozenset()
     guest: str = ""
+    scopes: frozenset[str] = frozenset({READ, BOOK})
+    hotels: frozenset[str] | None = None
+
+    def may_know(self, hotel: str) -> bool:
+        """Whether the caller may see this hotel, and book there."""
+        return self.hotels is None or hotel in self.hotels
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.id}"

@@ -5,10 +5,12 @@ Only a token's digest is stored, so no dump and no backup shows one.
 
 import hashlib
 import secrets
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
 
 from bson import ObjectId
 
-from bookings.domain.callers import Caller
+from bookings.domain.callers import ACT_FOR_OTHERS, BOOK, READ, SCOPES, Caller
 from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.recent_reads import RecentReads, announce_change
@@ -16,6 +18,9 @@ from bookings.infrastructure.recent_reads import RecentReads, announce_change
 # 256 bits: no one guesses it, so a plain digest protects it and looking it up stays cheap.
 TOKEN_BYTES = 32
 TOKEN_PREFIX = "bks_"
+
+# The condition that a token has not ended, by MongoDB's clock.
+_GOES_ON = {"$or": [{"ends_at": None}, {"$expr": {"$gt": ["$ends_at", "$$NOW"]}}]}
 
 
 def find_caller(token: str) -> Caller | None:
@@ -30,20 +35,46 @@ def is_kept(token: str) -> bool:
 
 
 def _read_caller(digest: str) -> Caller | None:
-    record = collection("api_tokens").find_one({"_id": digest, "revoked_at": None})
+    record = collection("api_tokens").find_one({"_id": digest, "revoked_at": None, **_GOES_ON})
     if record is None:
         return None
     client = collection("api_clients").find_one({"_id": record["client_id"], "is_active": True})
     if client is None:
         return None
-    return Caller("client", str(client["_id"]), bool(client["act_for_others"]))
+    # A token of a release before has neither field, and may do everything.
+    scopes, hotels = record.get("scopes"), record.get("hotels")
+    may = frozenset(SCOPES if scopes is None else scopes)
+    return Caller(
+        "client",
+        str(client["_id"]),
+        bool(client["act_for_others"]) and ACT_FOR_OTHERS in may,
+        scopes=may & {READ, BOOK},
+        hotels=None if hotels is None else frozenset(hotels),
+    )
 
 
 # A partner rarely has more than a few tokens, and a site rarely more than some hundred partners.
 _callers: RecentReads[str, Caller] = RecentReads("callers", _read_caller, most=1_000)
 
 
-def issue_token(client_id: ObjectId) -> str:
+@dataclass(frozen=True)
+class Allowed:
+    """What a token may do. `hotels` are ids, None means all, those to come as well. The token ends
+    at `ends_at`, or with its revocation."""
+
+    scopes: tuple[str, ...] = SCOPES
+    hotels: tuple[str, ...] | None = None
+    ends_at: datetime | None = None
+
+
+def end_of(last_day: date | None) -> datetime | None:
+    """The moment at which this day ends by UTC; None if there is none."""
+    if last_day is None:
+        return None
+    return datetime.combine(last_day + timedelta(days=1), time.min, tzinfo=UTC)
+
+
+def issue_token(client_id: ObjectId, allowed: Allowed = Allowed()) -> str:  # noqa: B008
     """Makes a token for the client and returns it; only its digest is stored."""
     token = TOKEN_PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
     collection("api_tokens").insert_one(
@@ -53,6 +84,9 @@ def issue_token(client_id: ObjectId) -> str:
             "hint": token[-4:],
             "created_at": clock.now(),
             "revoked_at": None,
+            "scopes": list(allowed.scopes),
+            "hotels": None if allowed.hotels is None else list(allowed.hotels),
+            "ends_at": allowed.ends_at,
         }
     )
     return token

@@ -128,7 +128,7 @@ def create_booking(
                 # 4. Quote, choose free rooms and lock their slots. The stay is sold at the price
                 #    that the calendar has now. A lock saves rivals a wasted write; it decides
                 #    nothing.
-                offer = _quote(draft, at_desk=as_staff)
+                offer = _quote(draft, caller, at_desk=as_staff)
                 limits = None
                 if is_limited:
                     limits = _limits_of(
@@ -227,7 +227,7 @@ def _judge_user(request: StayRequest, caller: Caller, owner: Caller) -> str:
     raise PermissionDenied("You may book only for yourself; leave userId out.")
 
 
-def _quote(draft: Draft, *, at_desk: bool) -> Offer:
+def _quote(draft: Draft, caller: Caller, *, at_desk: bool) -> Offer:
     """The price of the stay, and the rooms that could serve it.
 
     Raises ValidationFailed, or PriceChanged if the request quotes another total. An owner may
@@ -236,11 +236,12 @@ def _quote(draft: Draft, *, at_desk: bool) -> Offer:
     """
     request = draft.request
     try:
-        offer = offers.find_offer(request, at_desk=at_desk)
+        offer = offers.find_offer(request, at_desk=at_desk, hotels=caller.hotels)
         _check_quote(request, offer.price)
     except (ValidationFailed, PriceChanged):
         hold = rivals.find_own_hold(draft) if request.hold else None
-        if hold is None or request.quoted_total not in (None, hold.price.total):
+        is_at_its_price = hold and request.quoted_total in (None, hold.price.total)
+        if hold is None or not is_at_its_price or not caller.may_know(hold.hotel):
             raise
         offer = offers.offer_again(hold)
     return offer

@@ -381,7 +381,7 @@ def _find(
     kinds: tuple[str, ...] = (STAY,),
 ) -> Booking:
     owners = None if as_staff else viewer.owners_to_match(booking_id)
-    booking = queries.find_booking(booking_id, owners=owners)
+    booking = queries.find_booking(booking_id, owners=owners, hotels=viewer.hotels)
     if booking is None or booking.kind not in kinds:
         raise NotFound
     return booking

@@ -65,7 +65,9 @@ def get_booking(*, viewer: Caller, booking_id: str) -> dict[str, Any]:
 
 def find_own_booking(*, viewer: Caller, booking_id: str) -> Booking:
     """One of the viewer's bookings, with the guest's details. Raises NotFound for others."""
-    booking = queries.find_booking(booking_id, owners=viewer.owners_to_match(booking_id))
+    booking = queries.find_booking(
+        booking_id, owners=viewer.owners_to_match(booking_id), hotels=viewer.hotels
+    )
     if booking is None:
         raise NotFound
     return booking
@@ -114,6 +116,7 @@ def list_changed_bookings(
         since=cursor.updated_at if cursor else since,
         until=now - SETTLED_AFTER,
         after=cursor.id if cursor else None,
+        hotels=viewer.hotels,
         limit=limit + 1,
     )
     page = found[:limit]
@@ -146,6 +149,7 @@ def list_own_bookings(
         night=night,
         status=status,
         before=cursor,
+        hotels=viewer.hotels,
         limit=limit + 1,
     )
     page = found[:limit]

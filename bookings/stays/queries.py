@@ -4,7 +4,7 @@
 for a worker. The desk's lists and the figures have queries of their own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -35,15 +35,21 @@ CONFIRMABLE_FOR = timedelta(hours=2)
 
 
 def find_booking(
-    booking_id: str | ObjectId, *, owners: Sequence[str] | None = None
+    booking_id: str | ObjectId,
+    *,
+    owners: Sequence[str] | None = None,
+    hotels: Collection[str] | None = None,
 ) -> Booking | None:
-    """The booking with this id, or None. With `owners` it must belong to one of them."""
+    """The booking with this id, or None. With `owners` it must belong to one of them, and with
+    `hotels` be at one of those."""
     try:
         condition: dict[str, Any] = {"_id": ObjectId(booking_id)}
     except (InvalidId, TypeError):
         return None
     if owners is not None:
         condition["owner"] = {"$in": list(owners)}
+    if hotels is not None:
+        condition["hotel"] = {"$in": list(hotels)}
     document = collection("bookings").find_one(condition)
     return from_document(document) if document else None
 
@@ -56,13 +62,17 @@ def list_bookings(
     night: date | None = None,
     status: str | None = None,
     before: ObjectId | None = None,
+    hotels: Collection[str] | None = None,
     limit: int,
 ) -> list[Booking]:
     """The bookings of these owners, newest first.
 
     `night` is a night of the stay. `before` is the id of a booking; only older ones are listed.
+    With `hotels` only bookings at those are listed.
     """
     condition: dict[str, Any] = {"owner": {"$in": list(owners)}}
+    if hotels is not None:
+        condition["hotel"] = {"$in": list(hotels)}
     if before is not None:
         condition["_id"] = {"$lt": before}
     if user_id is not None:
@@ -97,6 +107,7 @@ def list_changed_bookings(
     since: datetime,
     until: datetime,
     after: ObjectId | None,
+    hotels: Collection[str] | None = None,
     limit: int,
 ) -> list[Booking]:
     """The bookings of these owners that were last changed from `since` to `until`, both included,
@@ -106,6 +117,8 @@ def list_changed_bookings(
     """
     changed: dict[str, Any] = {"$gte": since, "$lte": until}
     condition: dict[str, Any] = {"owner": {"$in": list(owners)}, "updated_at": changed}
+    if hotels is not None:
+        condition["hotel"] = {"$in": list(hotels)}
     if after is not None:
         condition["$or"] = [{"updated_at": {"$gt": since}}, {"_id": {"$gt": after}}]
     # A partner has tens of thousands of bookings. A person has few, and MongoDB may sort them.

@@ -11,7 +11,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 
-from bookings.domain.callers import Caller, caller_of_user
+from bookings.domain.callers import SCOPES, Caller, caller_of_user
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.deadlines import Deadline
 from bookings.models import ApiClient, Hotel, Room, RoomCategory
@@ -300,14 +300,14 @@ def test_finds_no_client_by_its_secrets(desk: Client, partner: ApiClient, lookup
 
 
 def issue(page: Client, partner: ApiClient) -> str:
-    response = page.post(f"{CLIENTS}{partner.pk}/issue-token/")
+    response = page.post(f"{CLIENTS}{partner.pk}/issue-token/", {"scopes": SCOPES})
     found = re.search(r'<code id="token">([^<]+)</code>', response.content.decode())
     assert found
     return found[1]
 
 
 def test_shows_a_token_once_and_keeps_its_digest_alone(desk: Client, partner: ApiClient) -> None:
-    response = desk.post(f"{CLIENTS}{partner.pk}/issue-token/")
+    response = desk.post(f"{CLIENTS}{partner.pk}/issue-token/", {"scopes": SCOPES})
     found = re.search(r'<code id="token">([^<]+)</code>', response.content.decode())
     assert found
     token = found[1]
@@ -327,6 +327,43 @@ def test_shows_a_token_once_and_keeps_its_digest_alone(desk: Client, partner: Ap
     assert token not in page
     assert f"…{token[-4:]}" in page
     assert token not in str(list(LogEntry.objects.values_list("change_message", flat=True)))
+
+
+def test_issues_a_token_that_may_do_what_was_chosen(desk: Client, partner: ApiClient) -> None:
+    address, last_day = f"{CLIENTS}{partner.pk}/issue-token/", night(40)
+    chosen = {"scopes": ["read"], "hotels": ["demo"], "last_day": last_day}
+
+    page = desk.post(address, chosen).content.decode()
+
+    caller = tokens.find_caller(re.findall(r'<code id="token">([^<]+)</code>', page)[0])
+    assert caller is not None
+    assert (caller.scopes, caller.hotels, caller.may_act_for_others) == ({"read"}, {"demo"}, False)
+    shown = desk.get(f"{CLIENTS}{partner.pk}/change/").content.decode()
+    for words in (
+        "Read hotels, prices and what is free</td>",
+        "<td>demo</td>",
+        f"<td>{last_day}</td>",
+    ):
+        assert words in shown
+
+
+@pytest.mark.parametrize(
+    ("chosen", "sentence"),
+    [
+        ({}, "Choose at least one thing that the token may do."),
+        ({"scopes": ["admin"]}, "Select a valid choice."),
+        ({"scopes": ["read"], "hotels": ["nowhere"]}, "Select a valid choice."),
+        ({"scopes": ["read"], "last_day": "2020-01-01"}, "This day has ended"),
+    ],
+)
+def test_issues_no_token_for_a_wrong_choice(
+    desk: Client, partner: ApiClient, chosen: dict[str, Any], sentence: str
+) -> None:
+    answer = desk.post(f"{CLIENTS}{partner.pk}/issue-token/", chosen, follow=True)
+
+    assert "No token was issued. " in answer.content.decode()
+    assert sentence in answer.content.decode()
+    assert collection("api_tokens").count_documents({}) == 0
 
 
 def test_revokes_one_token_and_leaves_the_others(desk: Client, partner: ApiClient) -> None:

@@ -176,7 +176,7 @@ bookings/apiclient/<path:object_id>/             302 302 302 302   302 302 302 3
 bookings/apiclient/<path:object_id>/change/      403 403 200 200   403 403 200 200
 bookings/apiclient/<path:object_id>/delete/      403 403 200 200   403 403 200 200
 bookings/apiclient/<path:object_id>/history/     403 403 200 200   403 403 200 200
-bookings/apiclient/<str:client_id>/issue-token/  405 405 405 405   403 403 200 200
+bookings/apiclient/<str:client_id>/issue-token/  405 405 405 405   403 403 302 302
 bookings/apiclient/<str:client_id>/revoke-token/ 405 405 405 405   403 403 404 404
 bookings/webhookendpoint/                        403 403 200 200   403 403 200 200
 bookings/webhookendpoint/add/                    403 403 200 200   403 403 200 200

@@ -3,9 +3,13 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from bookings.domain.callers import SCOPES
+from bookings.domain.stay_request import parse_date
+from bookings.infrastructure import clock
 from bookings.infrastructure.texts import BadText, read_line
-from bookings.models import ApiClient
+from bookings.models import ApiClient, Hotel
 from bookings.people import tokens
+from bookings.people.tokens import Allowed, end_of
 
 
 class Command(BaseCommand):
@@ -17,6 +21,21 @@ class Command(BaseCommand):
             "--act-for-others",
             action="store_true",
             help="let the client send a userId, to book for its own guests",
+        )
+        parser.add_argument(
+            "--scope",
+            action="append",
+            choices=SCOPES,
+            help="let the token do this alone; give it several times for more; all by default",
+        )
+        parser.add_argument(
+            "--hotel",
+            action="append",
+            metavar="ID",
+            help="let the token know this hotel alone; give it several times for more",
+        )
+        parser.add_argument(
+            "--last-day", metavar="YYYY-MM-DD", help="the day, by UTC, at whose end the token ends"
         )
         parser.add_argument(
             "--revoke", action="store_true", help="revoke all its tokens at once and issue none"
@@ -36,6 +55,7 @@ class Command(BaseCommand):
             ended = tokens.revoke_tokens(client.pk)
             self.stdout.write(f"Tokens of {name} revoked: {ended}.")
             return
+        allowed = _read_allowed(options)
         client, made = ApiClient.objects.get_or_create(name=name)
         if options["act_for_others"] and not client.act_for_others:
             client.act_for_others = True
@@ -43,4 +63,23 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{'New' if made else 'Known'} client {name}, client:{client.pk}. Keep this token:"
         )
-        self.stdout.write(tokens.issue_token(client.pk))
+        self.stdout.write(tokens.issue_token(client.pk, allowed))
+
+
+def _read_allowed(options: dict[str, Any]) -> Allowed:
+    """Raises CommandError."""
+    hotels = options["hotel"]
+    if hotels:
+        known = set(Hotel.objects.filter(pk__in=hotels).values_list("pk", flat=True))
+        if missing := sorted(set(hotels) - known):
+            raise CommandError(f"There is no hotel {missing[0]}; see their ids in the admin.")
+    last_day = None
+    if options["last_day"]:
+        last_day = parse_date(options["last_day"])
+        if last_day is None or last_day < clock.now().date():
+            raise CommandError("Give --last-day a day that has not ended, written YYYY-MM-DD.")
+    return Allowed(
+        scopes=tuple(options["scope"] or SCOPES),
+        hotels=tuple(sorted(set(hotels))) if hotels else None,
+        ends_at=end_of(last_day),
+    )
