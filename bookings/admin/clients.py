@@ -182,7 +182,7 @@ def _describe(token: ApiToken) -> dict[str, Any]:
     return {
         "token": token,
         "may": [SCOPE_NAMES[scope] for scope in SCOPES if scope in (token.scopes or SCOPES)],
-        "hotels": ", ".join(token.hotels) if token.hotels else "all",
+        "hotels": ", ".join(token.hotels or ()),
         # The last day, not the midnight after it.
         "last_day": token.ends_at and (token.ends_at - timedelta(days=1)).date(),
         "has_ended": token.ends_at is not None and token.ends_at <= clock.now(),
