@@ -7,7 +7,7 @@ from django.core.checks import CheckMessage, Error, Tags, register
 
 from bookings.content.photos import files
 from bookings.infrastructure import deadlines
-from bookings.stays import create, outcomes
+from bookings.stays import outcomes, slot_locks
 from idempotency.claims import LEASE_MS
 from locks.connection import OPERATION_TIMEOUT_S
 
@@ -24,7 +24,7 @@ def check_deadlines(app_configs: Any, **_: Any) -> list[CheckMessage]:
         ("a Redis operation", OPERATION_TIMEOUT_S),
         ("MongoDB's share of a request", deadlines.MONGODB_TIMEOUT_S),
         ("a request", deadlines.REQUEST_TIMEOUT_S),
-        ("a slot lock", create.LOCK_TTL_MS / 1000),
+        ("a slot lock", slot_locks.LOCK_TTL_MS / 1000),
         ("gunicorn's time-out", GUNICORN_TIMEOUT_S),
         ("a claim's lease", LEASE_MS / 1000),
         ("a server-made key", outcomes.SERVER_KEY_LIFE.total_seconds()),

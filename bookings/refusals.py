@@ -83,13 +83,22 @@ class PriceChanged(Refusal):
     code = "PRICE_CHANGED"
     title = "Price changed"
 
-    def __init__(self, detail: str | None = None, *, booking: dict[str, Any] | None = None) -> None:
-        """`booking` is the stay that would be confirmed, if it differs from the one seen."""
+    def __init__(
+        self,
+        detail: str | None = None,
+        *,
+        booking: dict[str, Any] | None = None,
+        price: dict[str, Any] | None = None,
+    ) -> None:
+        """`booking` is the stay that would be confirmed, if it differs from the one seen. `price`
+        is what a changed stay would cost now."""
         self.booking = booking
+        self.price = price
         super().__init__(detail)
 
     def extra(self) -> dict[str, Any]:
-        return {"booking": self.booking} if self.booking else {}
+        members = {"booking": self.booking, "price": self.price}
+        return {name: value for name, value in members.items() if value}
 
 
 class NotCancellable(Refusal):
@@ -97,6 +106,13 @@ class NotCancellable(Refusal):
 
     code = "NOT_CANCELLABLE"
     title = "Not cancellable"
+
+
+class NotChangeable(Refusal):
+    """This booking can no longer be changed here; ask the hotel."""
+
+    code = "NOT_CHANGEABLE"
+    title = "Not changeable"
 
 
 class ExtensionLimit(Refusal):

@@ -8,7 +8,7 @@ from typing import Any
 from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from bookings.infrastructure.deadlines import Deadline
-from bookings.stays import create, lifecycle
+from bookings.stays import create, lifecycle, rebooking
 from bookings.stays.create import Outcome
 from tests.conftest import night
 
@@ -54,6 +54,32 @@ def extend(outcome: Outcome, key: str | None = "more", *, actor: Caller = PARTNE
         actor=actor,
         booking_id=outcome.content["booking"]["id"],
         key_header=key,
+        deadline=Deadline.after(10),
+    )
+
+
+def change_stay(
+    outcome: Outcome,
+    key: str | None = "change",
+    *,
+    first: int,
+    last: int,
+    total: int,
+    actor: Caller = PARTNER,
+    **fields: Any,
+) -> Outcome:
+    """Asks for the nights in [first, last), counted in days from today."""
+    payload = {
+        "checkIn": night(first),
+        "checkOut": night(last),
+        "quotedTotal": total,
+        **fields,
+    }
+    return rebooking.change_stay(
+        actor=actor,
+        booking_id=outcome.content["booking"]["id"],
+        key_header=key,
+        read_payload=lambda: payload,
         deadline=Deadline.after(10),
     )
 

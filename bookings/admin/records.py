@@ -30,7 +30,7 @@ from bookings.admin.newest import (
     CreatedFilter,
 )
 from bookings.admin.staff_requests import StaffRequest
-from bookings.domain.booking import EXPIRED, NO_SHOW, PENDING, Booking, Change
+from bookings.domain.booking import CHANGED, EXPIRED, NO_SHOW, PENDING, Booking, Change
 from bookings.domain.callers import Caller, caller_of_user
 from bookings.domain.money import format_money
 from bookings.infrastructure import clock
@@ -340,7 +340,7 @@ def _details_of(change: Change, booking: Booking) -> str:
         return message
     made = booking.key_for(change.key) if change.event == "created" and change.key else None
     body = made.body if made else change.body
-    if change.event not in ("created", "moved") or body is None:
+    if change.event not in ("created", "moved", CHANGED) or body is None:
         return ""
     return place_of(json.loads(body)["booking"])
 

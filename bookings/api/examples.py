@@ -4,7 +4,7 @@ from typing import Any
 
 from drf_spectacular.utils import OpenApiExample
 
-_PRICE = {
+_PRICE: dict[str, Any] = {
     "total": 24000,
     "currency": "EUR",
     "nights": [{"date": "2027-02-15", "amount": 12000}, {"date": "2027-02-16", "amount": 12000}],
@@ -116,6 +116,34 @@ READ = {
         "notes": "We arrive late.",
     },
 }
+CHANGES = [
+    OpenApiExample(
+        "A night longer, in the same category",
+        value={"checkIn": "2027-02-15", "checkOut": "2027-02-18", "quotedTotal": 39000},
+        request_only=True,
+    ),
+    OpenApiExample(
+        "The same nights in another category",
+        value={
+            "checkIn": "2027-02-15",
+            "checkOut": "2027-02-17",
+            "categoryId": "grand_suite",
+            "quotedTotal": 48000,
+        },
+        request_only=True,
+    ),
+]
+# The first two nights keep their price, the third one costs what it costs today.
+CHANGED_PRICE = {
+    "total": 39000,
+    "currency": "EUR",
+    "nights": [*_PRICE["nights"], {"date": "2027-02-17", "amount": 15000}],
+}
+CHANGED = _change(
+    {**_BOOKING, "checkOut": "2027-02-18", "price": CHANGED_PRICE},
+    "The stay is changed.",
+    "change-1001",
+)
 LISTED = {"success": True, "bookings": [_BOOKING], "next": "65cdd1a0f1d2c3b4a5968778"}
 
 STAYS = {

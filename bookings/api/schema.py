@@ -300,6 +300,44 @@ cancel_schema = extend_schema(
         refusals.IdempotencyInProgress(),
     ),
 )
+change_schema = extend_schema(
+    operation_id="change_stay",
+    summary="Change the dates or the category of a booking",
+    description="Gives a hold or a booking other dates, another category, or both. Nights that it "
+    "keeps in the same category keep their price; other nights cost today's price and must be for "
+    "sale, as for a new booking. It keeps its rooms if they are free, and gets others of the "
+    "category if not. If anything is not possible, nothing is changed.\n\n"
+    "`quotedTotal` is what you showed for the whole changed stay. If it costs something else by "
+    "now, the answer is `PRICE_CHANGED` with the present `price`. You can change a hold until it "
+    "ends, and a booking until the hotel's deadline for cancelling the stay as it is; after that "
+    "the answer is `NOT_CHANGEABLE` and says why. Send a new `Idempotency-Key` for each change; "
+    "repeating a key changes the stay only once.",
+    parameters=[BOOKING_ID, *EXTEND_KEY_HEADERS],
+    request=serializers.ChangeStaySerializer,
+    examples=examples.CHANGES,
+    responses=answers_of(
+        200,
+        serializers.BookingAnswerSerializer,
+        examples.CHANGED,
+        *_CHANGE_REFUSALS,
+        invalid("checkOut", "Check-out is not possible on 2027-02-18."),
+        refusals.MalformedJson(),
+        refusals.SoldOut(),
+        refusals.IdempotencyInProgress(),
+        refusals.ResourceLocked(),
+        refusals.PriceChanged(
+            "The changed stay costs 39000 EUR in minor units; send that as quotedTotal if you "
+            "agree.",
+            price=examples.CHANGED_PRICE,
+        ),
+        refusals.NotChangeable("The hotel's deadline for changing this stay has passed."),
+        refusals.TooManyHolds(),
+        refusals.TooManyNightsHeld(),
+        refusals.PayloadTooLarge(),
+        refusals.UnsupportedMediaType(),
+        refusals.KeyReused(),
+    ),
+)
 GUESTS = OpenApiParameter(
     "guests",
     {"type": "integer", "minimum": 1, "maximum": MAX_GUESTS, "default": 1},

@@ -64,6 +64,20 @@ class ConfirmBookingSerializer(serializers.Serializer):
     )
 
 
+class ChangeStaySerializer(serializers.Serializer):
+    checkIn = serializers.DateField()
+    checkOut = serializers.DateField()
+    categoryId = serializers.RegexField(
+        ID_PATTERN,
+        required=False,
+        help_text="All rooms in this category instead. Only for bookings whose rooms are all of "
+        "one category.",
+    )
+    quotedTotal = serializers.IntegerField(
+        min_value=0, max_value=MAX_TOTAL, help_text="What you showed for the whole changed stay."
+    )
+
+
 class NightSerializer(serializers.Serializer):
     date = serializers.DateField()
     amount = serializers.IntegerField(help_text="Minor units of the currency.")
@@ -223,3 +237,4 @@ class ProblemSerializer(serializers.Serializer):
     error = serializers.CharField()
     errors = FaultSerializer(many=True, required=False)  # type: ignore[assignment]  # ours
     booking = BookingSerializer(required=False, help_text="The stay that would be confirmed now.")
+    price = PriceSerializer(required=False, help_text="What the changed stay would cost now.")

@@ -7,6 +7,7 @@ urlpatterns = [
     path("bookings/<str:booking_id>", views.BookingView.as_view()),
     path("bookings/<str:booking_id>/confirm", views.ConfirmView.as_view()),
     path("bookings/<str:booking_id>/extend", views.ExtendView.as_view()),
+    path("bookings/<str:booking_id>/change", views.ChangeView.as_view()),
     path("bookings/<str:booking_id>/cancel", views.CancelView.as_view()),
     path("hotels", catalogue.HotelsView.as_view()),
     path("hotels/<str:hotel_id>", catalogue.HotelView.as_view()),

@@ -18,6 +18,7 @@ from bookings.api.schema import (
     availability_schema,
     calendar_schema,
     cancel_schema,
+    change_schema,
     confirm_schema,
     create_schema,
     extend_hold_schema,
@@ -44,7 +45,7 @@ from bookings.refusals import (
     UnsupportedMediaType,
     ValidationFailed,
 )
-from bookings.stays import create, lifecycle, own_bookings
+from bookings.stays import create, lifecycle, own_bookings, rebooking
 from bookings.stays.create import Outcome
 from idempotency import keys
 
@@ -248,6 +249,24 @@ class ExtendView(ApiView):
                 booking_id=booking_id,
                 key_header=request.headers.get("Idempotency-Key"),
                 deadline=request.deadline,
+            )
+        )
+
+
+class ChangeView(ApiView):
+    scope = BOOK
+
+    @change_schema
+    def post(self, request: ApiRequest, booking_id: str) -> HttpResponse:
+        return send(
+            rebooking.change_stay(
+                actor=request.user,
+                booking_id=booking_id,
+                key_header=request.headers.get("Idempotency-Key"),
+                # Asked for at each attempt. An exception is not kept, and raised each time.
+                read_payload=cache(lambda: read_json(request)),
+                deadline=request.deadline,
+                remote_address=remote_address_of(request),
             )
         )
 

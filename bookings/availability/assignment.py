@@ -1,6 +1,7 @@
 """Chooses which of the free rooms a stay gets."""
 
 from collections.abc import Iterable, Sequence, Set
+from dataclasses import replace
 from datetime import date, timedelta
 
 from bookings.availability.offers import WantedRoom
@@ -43,6 +44,40 @@ def choose_rooms(
         free.remove(best)
         chosen.append(BookedRoom(best.id, want.category, want.guests))
     return tuple(chosen)
+
+
+def keep_or_choose_rooms(
+    wanted: Sequence[WantedRoom],
+    present: Sequence[str],
+    taken: Taken,
+    check_in: date,
+    check_out: date,
+    *,
+    locked: Set[str],
+) -> tuple[BookedRoom, ...]:
+    """For each wanted room the booking's present one, if it is still one of the candidates, free
+    and unlocked; else a room as `choose_rooms` chooses it. `present` has the ids in the same order.
+
+    Raises SoldOut or ResourceLocked, as `choose_rooms` does.
+    """
+    kept: dict[int, str] = {}
+    for number, (want, room_id) in enumerate(zip(wanted, present, strict=True)):
+        room = next((room for room in want.candidates if room.id == room_id), None)
+        if room and room_id not in locked and free_rooms([room], taken, check_in, check_out):
+            kept[number] = room_id
+    others = [
+        replace(
+            want,
+            candidates=tuple(room for room in want.candidates if room.id not in kept.values()),
+        )
+        for number, want in enumerate(wanted)
+        if number not in kept
+    ]
+    chosen = iter(choose_rooms(others, taken, check_in, check_out, locked=locked))
+    return tuple(
+        BookedRoom(kept[number], want.category, want.guests) if number in kept else next(chosen)
+        for number, want in enumerate(wanted)
+    )
 
 
 def _rank(

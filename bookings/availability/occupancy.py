@@ -3,6 +3,8 @@
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
+from bson import ObjectId
+
 from bookings.domain.booking import ACTIVE, EXPECTED, EXPIRED, IS_DEAD, PENDING, nights_between
 from bookings.infrastructure.connections import collection, database
 
@@ -56,17 +58,19 @@ def list_occupants(hotel: str, first: date, end: date) -> list[Occupant]:
     return [_occupant_of(document, dates) for document in _read_active(hotel, first, end, _FIELDS)]
 
 
-def taken_nights(hotel: str, first: date, end: date) -> dict[str, set[date]]:
+def taken_nights(
+    hotel: str, first: date, end: date, *, besides: ObjectId | None = None
+) -> dict[str, set[date]]:
     """The nights in [first, end) on which each room of the hotel is taken, by the room's id.
 
-    Dead holds do not count.
+    Dead holds do not count, nor does the booking with the id `besides`.
     """
     low, high = f"{first.isoformat()}|", f"{end.isoformat()}|"
     taken: dict[str, set[date]] = {}
     # Very many slots name few nights, so each night's text is parsed once.
     nights = {night.isoformat(): night for night in nights_between(first, end)}
     for document in _read_active(hotel, first, end, {"slots": 1, "is_dead": IS_DEAD}):
-        if document["is_dead"]:
+        if document["is_dead"] or document["_id"] == besides:
             continue
         for slot in document["slots"]:
             if low <= slot < high:

@@ -53,6 +53,11 @@ LATE_CONFIRM = timedelta(minutes=10)
 
 MAX_HISTORY = 200
 
+# The lines of the history with which an owner gave the stay other dates or rooms, or asked for
+# those that it had.
+CHANGED, CHANGED_AGAIN = "changed", "changed_again"
+STAY_CHANGED = (CHANGED, CHANGED_AGAIN)
+
 # No 0/O or 1/I: references are read out on the telephone.
 REFERENCE_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 

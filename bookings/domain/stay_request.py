@@ -44,6 +44,7 @@ FIELDS = (
     "notes",
     "quotedTotal",
 )
+CHANGE_FIELDS = ("checkIn", "checkOut", "categoryId", "quotedTotal")
 SEEN_FIELDS = ("checkIn", "checkOut", "quotedTotal", "resourceIds")
 ROOM_FIELDS = ("categoryId", "guests")
 GUEST_FIELDS = {"name": 200, "email": 254, "phone": 40}
@@ -116,6 +117,17 @@ class StayRequest:
 
 
 @dataclass(frozen=True)
+class ChangeWish:
+    """The nights in [check_in, check_out) that a booking should have instead, all its rooms in this
+    category or, with None, each in its own; and the total that the client showed for that."""
+
+    check_in: date
+    check_out: date
+    category: str | None
+    quoted_total: int
+
+
+@dataclass(frozen=True)
 class SeenStay:
     """The stay as the confirming caller has seen it; None for what the confirmation leaves out."""
 
@@ -156,6 +168,27 @@ def judge_payload(payload: Any) -> StayRequest:
     if reader.faults:
         raise ValidationFailed(reader.faults)
     return request
+
+
+def judge_change(payload: Any) -> ChangeWish:
+    """Reads the JSON received with a change of a stay. Raises MalformedJson if it is no object, and
+    ValidationFailed with all faults."""
+    if not isinstance(payload, dict):
+        raise MalformedJson
+    reader = _Reader(payload, CHANGE_FIELDS)
+    check_in, check_out = reader.date("checkIn"), reader.date("checkOut")
+    category = reader.id("categoryId") if reader.has("categoryId") else None
+    total = reader.integer("quotedTotal", 0, MAX_TOTAL)
+    if not reader.has("quotedTotal"):
+        reader.fault("quotedTotal", "This is required.")
+    if check_in and check_out:
+        reader.faults += judge_length(check_in, check_out)
+    if reader.faults:
+        raise ValidationFailed(reader.faults)
+    assert check_in, "what is missing is a fault"
+    assert check_out, "what is missing is a fault"
+    assert total is not None, "what is missing is a fault"
+    return ChangeWish(check_in, check_out, category, total)
 
 
 def judge_seen(payload: Any) -> SeenStay:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from bookings.domain.booking import BookedRoom, Booking, Price
+from bookings.domain.booking import STAY_CHANGED, BookedRoom, Booking, Price
 
 # The categories of a booking's rooms, sorted, each as often as the booking has such rooms.
 Kinds = tuple[str, ...]
@@ -49,6 +49,15 @@ def told_under(booking: Booking, digest: str) -> Told | None:
     return None if body is None else _read(body)
 
 
+def told_when_changed(booking: Booking, actors: Iterable[str]) -> Told | None:
+    """The stay in the answer to the last change of it that one of these callers asked for."""
+    named = set(actors)
+    for change in reversed(booking.history):
+        if change.event in STAY_CHANGED and change.actor in named and change.body is not None:
+            return _read(change.body)
+    return None
+
+
 def told_when_made(booking: Booking) -> list[Told]:
     """The stay in the answer that each of the booking's keys got."""
     return [_read(body) for body in _answers_when_made(booking)]
@@ -59,9 +68,15 @@ def frozen_amounts(booking: Booking) -> Frozen:
 
     If the booking has the night now, its present price counts, since an earlier release may have
     moved it without a look at the answers. Otherwise the first answer with the night counts, so a
-    night that comes back costs what it did.
+    night that comes back costs what it did. Owners give up the price of nights that they leave, so
+    if they came back to a night, its latest price counts.
     """
-    answers = [*_answers_when_made(booking), *(change.body for change in booking.history)]
+    changed = [change.body for change in booking.history if change.event in STAY_CHANGED]
+    answers = [
+        *reversed(changed),
+        *_answers_when_made(booking),
+        *(change.body for change in booking.history),
+    ]
     told = [told_now(booking), *(_read(body) for body in answers if body is not None)]
     amounts: dict[tuple[date, Kinds], int] = {}
     for stay in told:

@@ -19,7 +19,15 @@ from django.utils.translation import gettext_lazy as _
 from pymongo.errors import PyMongoError
 
 from bookings.catalogue.inventory import find_hotel, name_booked
-from bookings.domain.booking import ACTIVE, CANCELLED, CONFIRMED, EXPIRED, Booking
+from bookings.domain.booking import (
+    ACTIVE,
+    CANCELLED,
+    CHANGED,
+    CONFIRMED,
+    EXPIRED,
+    Booking,
+    Change,
+)
 from bookings.domain.money import format_money
 from bookings.infrastructure import clock
 from bookings.infrastructure.deadlines import request_limits
@@ -147,14 +155,18 @@ def _is_still_true(delivery: Delivery, booking: Booking, now: datetime) -> bool:
             return status == CONFIRMED
         case "moved":
             # Of two moves, the later one has the present rooms and dates.
-            moves = [change.at for change in booking.history if change.event == "moved"]
-            return status in ACTIVE and moves[-1] == delivery.at
+            return status in ACTIVE and _last_move(booking).at == delivery.at
         case "cancelled":
             return status == CANCELLED
         case "expired":
             return status == EXPIRED
         case _:
             return is_about_to_end(booking, delivery.ends_at, now)
+
+
+def _last_move(booking: Booking) -> Change:
+    """The last time that staff moved the stay, or its owner changed it."""
+    return [change for change in booking.history if change.event in ("moved", CHANGED)][-1]
 
 
 def _write_about(delivery: Delivery, booking: Booking, now: datetime) -> EmailMessage:
@@ -168,6 +180,9 @@ def _write_about(delivery: Delivery, booking: Booking, now: datetime) -> EmailMe
         "hotel": hotel,
         "rooms": rooms,
         "price": format_money(booking.price.total, booking.price.currency),
+        "is_changed_by_guest": (
+            delivery.event == NEWS_MOVED and _last_move(booking).event == CHANGED
+        ),
         "is_held": booking.status_at(now) not in (CONFIRMED, CANCELLED, EXPIRED),
         # Without time zones, or the template would convert them to the server's time.
         "ends_at": booking.expires_at and booking.expires_at.astimezone(zone).replace(tzinfo=None),

@@ -10,7 +10,6 @@ from typing import Any
 
 from django.conf import settings
 from django.utils import translation
-from redis.exceptions import RedisError
 
 from bookings.availability import occupancy, offers
 from bookings.availability.assignment import GAP_LOOK_NIGHTS, choose_rooms
@@ -32,7 +31,7 @@ from bookings.domain.booking import (
 )
 from bookings.domain.callers import Caller
 from bookings.domain.stay_request import StayRequest, judge_payload
-from bookings.infrastructure import clock, connections, metrics
+from bookings.infrastructure import clock, metrics
 from bookings.infrastructure.deadlines import Deadline
 from bookings.infrastructure.opening import Opening
 from bookings.infrastructure.step_timing import Steps
@@ -48,7 +47,7 @@ from bookings.refusals import (
     ValidationFailed,
 )
 from bookings.stays import answers, kept_answers, lately_sold, rivals
-from bookings.stays.hold_limits import CROWDED_HOLD, HoldLimits, Source, digest_of
+from bookings.stays.hold_limits import CROWDED_HOLD, limits_of
 from bookings.stays.outcomes import (
     ANSWER_TTL_MS,
     SERVER_KEY_LIFE,
@@ -60,6 +59,14 @@ from bookings.stays.outcomes import (
     refuse,
     replay,
 )
+from bookings.stays.slot_locks import (
+    check_held,
+    lock_slots,
+    names_of,
+    release,
+    release_in_batch,
+    room_of,
+)
 from bookings.stays.writing import new_bookings
 from idempotency import keys
 from idempotency.claims import Answer, Claim
@@ -67,10 +74,6 @@ from locks.errors import LockBusy
 from locks.redis_lock import Lock
 
 logger = logging.getLogger(__name__)
-
-# Longer than a request may last, so that the lock outlives its holder's work; short enough that
-# the rivals of a dead holder need not wait long.
-LOCK_TTL_MS = 15_000
 
 
 def create_booking(
@@ -131,8 +134,12 @@ def create_booking(
                 offer = _quote(draft, caller, at_desk=as_staff)
                 limits = None
                 if is_limited:
-                    limits = _limits_of(
-                        draft, offer, remote_address, mailbox_digest, is_confirmed=is_crowded
+                    limits = limits_of(
+                        owner=draft.owner,
+                        crowd_percent=offer.hotel.anonymous_hold_percent,
+                        remote_address=remote_address,
+                        mailbox_digest=mailbox_digest,
+                        is_confirmed=is_crowded,
                     )
                 deadline.check()
                 with steps.timed("lock"):
@@ -144,9 +151,7 @@ def create_booking(
                 booking = _make_booking(draft, offer, rooms, is_crowded=is_crowded)
                 made = _make_key(booking, key, digest, payload)
                 deadline.check()
-                if lock and not lock.is_held:
-                    metrics.locks.labels("lost").inc()
-                    raise ResourceLocked
+                check_held(lock)
                 try:
                     with steps.timed("txn"):
                         written = new_bookings.write_booking(
@@ -156,7 +161,7 @@ def create_booking(
                             answer_for=lambda hold, now: _answer_hold(hold, draft, key, now),
                             only_as=again,
                         )
-                    lately_sold.note(_names_of(offer.hotel.id, booking.slots))
+                    lately_sold.note(names_of(offer.hotel.id, booking.slots))
                     break
                 except new_bookings.QuoteIsOver as error:
                     # The booking that supplied rooms or price has ended or changed, so quote the
@@ -167,7 +172,7 @@ def create_booking(
                 except AlreadyBooked:
                     # A rival was quicker; another room may be free. If the same rooms are chosen
                     # again, no rival is the cause.
-                    lately_sold.note(_names_of(offer.hotel.id, booking.slots))
+                    lately_sold.note(names_of(offer.hotel.id, booking.slots))
                     if not offer.is_by_category or rooms == lost:
                         raise
                     lost = rooms
@@ -177,7 +182,7 @@ def create_booking(
                         metrics.holds_refused.labels("crowd").inc()
                         raise
                     is_crowded = True
-                _release(lock)
+                release(lock)
                 lock = None
             reached("after_commit")
 
@@ -187,13 +192,13 @@ def create_booking(
             if refusal.is_definite and rivals.has_hold_elsewhere(draft, hotel=offer.hotel.id):
                 # The guest is logging in. Sent again with this key, the request finds the hold.
                 refusal.is_definite = False
-            release = _release_in_batch(lock)
-            outcome = refuse(claim, refusal, key, steps, also=release, read_payload=read_payload)
+            also = release_in_batch(lock)
+            outcome = refuse(claim, refusal, key, steps, also=also, read_payload=read_payload)
         else:
             outcome = _succeed(claim, written, key, steps, lock, read_payload)
         finally:
             # Runs whatever was raised, also while settling. What the batch released is left alone.
-            _release(lock)
+            release(lock)
     reached("before_answer")
     return outcome
 
@@ -265,7 +270,7 @@ def _check_sold(draft: Draft, offer: Offer) -> None:
         return
     request, hotel = draft.request, offer.hotel.id
     slots = slots_of(_named_rooms(offer), request.check_in, request.check_out)
-    names = _names_of(hotel, slots)
+    names = names_of(hotel, slots)
     if lately_sold.any_of(names) and rivals.are_sold(slots, hotel=hotel, draft=draft):
         lately_sold.note(names)
         metrics.conflicts.labels("sold").inc()
@@ -277,40 +282,6 @@ def _named_rooms(offer: Offer) -> tuple[BookedRoom, ...]:
     return tuple(
         BookedRoom(wanted.candidates[0].id, wanted.category, wanted.guests)
         for wanted in offer.wanted
-    )
-
-
-def _limits_of(
-    draft: Draft,
-    offer: Offer,
-    remote_address: str | None,
-    mailbox_digest: str | None,
-    *,
-    is_confirmed: bool,
-) -> HoldLimits:
-    """The limits on this hold, by the kind of its owner.
-
-    All guests of a partner share one remote address. So the number of holds is limited for each
-    guest, and the room-nights for all of them together.
-    """
-    kind = draft.owner.partition(":")[0]
-    if kind == "client":
-        return HoldLimits(
-            holds=settings.MAX_LIVE_HOLDS, of_partner=settings.MAX_HELD_ROOM_NIGHTS_PER_PARTNER
-        )
-    sources = []
-    if remote_address is not None:
-        digest = digest_of(f"address:{remote_address}")
-        sources.append(Source(digest, settings.MAX_HELD_ROOM_NIGHTS_PER_ADDRESS))
-    if mailbox_digest is not None:
-        # One mailbox is one visitor, in however many browsers.
-        sources.append(Source(mailbox_digest, settings.MAX_HELD_ROOM_NIGHTS))
-    return HoldLimits(
-        holds=settings.MAX_LIVE_HOLDS,
-        room_nights=settings.MAX_HELD_ROOM_NIGHTS,
-        sources=tuple(sources),
-        crowd_percent=offer.hotel.anonymous_hold_percent if kind == "guest" else None,
-        is_confirmed=is_confirmed,
     )
 
 
@@ -327,7 +298,7 @@ def _lock_rooms(
     if not offer.is_by_category:
         rooms = _named_rooms(offer)
         try:
-            return rooms, _lock_slots(offer.hotel.id, rooms, request), offer.again
+            return rooms, lock_slots(offer.hotel.id, _slots_of(rooms, request)), offer.again
         except LockBusy as error:
             raise ResourceLocked from error
     stay = _name_of_stay(draft, offer)
@@ -350,9 +321,9 @@ def _lock_rooms(
                 raise ResourceLocked from None
             rooms = again.rooms
         try:
-            return rooms, _lock_slots(offer.hotel.id, rooms, request), again
+            return rooms, lock_slots(offer.hotel.id, _slots_of(rooms, request)), again
         except LockBusy as busy:
-            locked.add(busy.name.rpartition("|")[2])
+            locked.add(room_of(busy))
 
 
 def _taken_nights(draft: Draft, offer: Offer, *, is_sold_out_lately: bool) -> Taken:
@@ -378,27 +349,8 @@ def _name_of_stay(draft: Draft, offer: Offer) -> str:
     return f"{offer.hotel.id}|{draft.request.check_in}|{draft.request.check_out}|{categories}"
 
 
-def _lock_slots(hotel: str, rooms: tuple[BookedRoom, ...], request: StayRequest) -> Lock | None:
-    """Locks all the slots; returns None if Redis does not answer.
-
-    Raises LockBusy, and locks none, if another request holds one of them.
-    """
-    names = _names_of(hotel, slots_of(rooms, request.check_in, request.check_out))
-    try:
-        lock = connections.locks().acquire(names, ttl_ms=LOCK_TTL_MS)
-    except LockBusy:
-        metrics.locks.labels("busy").inc()
-        raise
-    except RedisError:
-        metrics.locks.labels("unknown").inc()
-        return None
-    metrics.locks.labels("acquired").inc()
-    return lock
-
-
-def _names_of(hotel: str, slots: list[str]) -> list[str]:
-    """The names of slots across hotels, as locks have them."""
-    return [f"{hotel}|{slot}" for slot in slots]
+def _slots_of(rooms: tuple[BookedRoom, ...], request: StayRequest) -> list[str]:
+    return slots_of(rooms, request.check_in, request.check_out)
 
 
 def _make_booking(
@@ -457,22 +409,6 @@ def _answer_hold(hold: Booking, draft: Draft, key: str, now: datetime) -> Answer
     return answers.success(hold, key=key, message=message, status=201, now=now)
 
 
-def _release(lock: Lock | None) -> None:
-    """Releases the lock at once, if no batch has released it."""
-    if lock is None or lock.released:
-        return
-    try:
-        connections.locks().release(lock)
-    except RedisError:
-        logger.warning("lock_release_failed")
-
-
-def _release_in_batch(lock: Lock | None) -> Callable[[Any], None] | None:
-    if lock is None:
-        return None
-    return lambda pipeline: connections.locks().queue_release(pipeline, lock)
-
-
 def _succeed(
     claim: Claim,
     written: new_bookings.Written,
@@ -491,7 +427,7 @@ def _succeed(
             answer,
             answer_ttl_ms=SERVER_KEY_LIFE_MS if is_server_made else ANSWER_TTL_MS,
             elsewhere=is_server_made,
-            also=_release_in_batch(lock),
+            also=release_in_batch(lock),
         )
     if written.outcome == "twin":
         return replay(answer, key, read_payload, steps)

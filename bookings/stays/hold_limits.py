@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.utils.crypto import salted_hmac
 from pymongo.client_session import ClientSession
 
@@ -61,6 +62,40 @@ class HoldLimits:
     is_confirmed: bool = False
 
 
+def limits_of(
+    *,
+    owner: str,
+    crowd_percent: int,
+    remote_address: str | None,
+    mailbox_digest: str | None,
+    is_confirmed: bool = False,
+) -> HoldLimits:
+    """The limits on a hold, by the kind of its owner. `crowd_percent` is the hotel's.
+
+    All guests of a partner share one remote address. So the number of holds is limited for each
+    guest, and the room-nights for all of them together.
+    """
+    kind = owner.partition(":")[0]
+    if kind == "client":
+        return HoldLimits(
+            holds=settings.MAX_LIVE_HOLDS, of_partner=settings.MAX_HELD_ROOM_NIGHTS_PER_PARTNER
+        )
+    sources = []
+    if remote_address is not None:
+        digest = digest_of(f"address:{remote_address}")
+        sources.append(Source(digest, settings.MAX_HELD_ROOM_NIGHTS_PER_ADDRESS))
+    if mailbox_digest is not None:
+        # One mailbox is one visitor, in however many browsers.
+        sources.append(Source(mailbox_digest, settings.MAX_HELD_ROOM_NIGHTS))
+    return HoldLimits(
+        holds=settings.MAX_LIVE_HOLDS,
+        room_nights=settings.MAX_HELD_ROOM_NIGHTS,
+        sources=tuple(sources),
+        crowd_percent=crowd_percent if kind == "guest" else None,
+        is_confirmed=is_confirmed,
+    )
+
+
 def digest_of(what: str) -> str:
     """The digest that stands for a remote address or a mailbox. It is keyed with SECRET_KEY, so no
     one else can find the address by trying."""
@@ -70,7 +105,7 @@ def digest_of(what: str) -> str:
 def judge_hold(hold: Booking, limits: HoldLimits, session: ClientSession) -> None:
     """Raises TooManyHolds, TooManyNightsHeld or EmailNeeded if the hold exceeds a limit.
 
-    The session's transaction has inserted the hold already, so it counts.
+    The session's transaction has written the hold already, so it counts.
     """
     _judge_holder(hold, limits, session)
     if limits.of_partner is not None:
@@ -194,7 +229,8 @@ def _judge_source(hold: Booking, source: Source, session: ClientSession) -> None
     live = list(
         collection("bookings").find(
             {
-                "_id": {"$in": known["held"]},
+                # A hold that was changed may be among them.
+                "_id": {"$in": known["held"], "$ne": hold.id},
                 "status": PENDING,
                 "expires_at": {"$gt": clock.now()},
             },

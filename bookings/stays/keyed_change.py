@@ -9,12 +9,13 @@ An operation finds its booking and decides what to change. The rest is here:
     return change.outcome
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from bookings.domain.booking import CANCELLED, MAX_HISTORY, Booking, Change
+from bookings.domain.booking import CANCELLED, MAX_HISTORY, STAY, Booking, Change
 from bookings.domain.callers import Caller
 from bookings.infrastructure import clock
 from bookings.infrastructure.deadlines import Deadline
@@ -23,7 +24,8 @@ from bookings.infrastructure.step_timing import Steps
 from bookings.points import reached
 from bookings.refusals import NotAuthenticated, NotCancellable, NotFound, Refusal, TryAgain
 from bookings.stays import answers, queries
-from bookings.stays.outcomes import ANSWER_TTL_MS, Outcome, answer_with, claim_key, refuse
+from bookings.stays.hold_limits import HoldLimits
+from bookings.stays.outcomes import ANSWER_TTL_MS, Outcome, answer_with, claim_key, refuse, replay
 from bookings.stays.writing import changes
 from idempotency import keys
 from idempotency.claims import Answer, Claim
@@ -33,16 +35,38 @@ from idempotency.claims import Answer, Claim
 CHANGE_ATTEMPTS = 3
 
 
+def find_to_change(
+    booking_id: str,
+    viewer: Caller,
+    *,
+    as_staff: bool = False,
+    kinds: tuple[str, ...] = (STAY,),
+) -> Booking:
+    """The booking with this id, if the viewer may change it. Raises NotFound."""
+    owners = None if as_staff else viewer.owners_to_match(booking_id)
+    booking = queries.find_booking(booking_id, owners=owners, hotels=viewer.hotels)
+    if booking is None or booking.kind not in kinds:
+        raise NotFound
+    return booking
+
+
 @contextmanager
 def claim_change(
-    booking: Booking, *, operation: Operation, key: str, actor: Caller, deadline: Deadline
+    booking: Booking,
+    *,
+    operation: Operation,
+    key: str,
+    actor: Caller,
+    deadline: Deadline,
+    read_payload: Callable[[], Any] | None = None,
 ) -> Iterator["KeyedChange"]:
     """Claims the actor's key for one operation on this booking; settles the claim on leaving.
 
     `booking` was read before the claim. The first attempt decides on it, and is not written if the
     booking has changed since. A Refusal raised inside the `with` is settled and becomes the
-    outcome. Raises IdempotencyInProgress if another request holds this key's claim. A driver's
-    error releases the claim, and a retry finds what was written.
+    outcome; with `read_payload` it is kept under the key if it is definite. Raises
+    IdempotencyInProgress if another request holds this key's claim. A driver's error releases the
+    claim, and a retry finds what was written.
     """
     steps = Steps(operation)
     digest = keys.digest_of(caller=str(actor), operation=operation, target=str(booking.id), key=key)
@@ -63,11 +87,13 @@ def claim_change(
         return TryAgain() if has_changed and is_about_booking else refusal
 
     with claim_key(digest, recover=recover, steps=steps) as claim:
-        change = KeyedChange(booking, actor, key, deadline, claim, steps)
+        change = KeyedChange(booking, actor, key, deadline, claim, steps, read_payload)
         try:
             yield change
         except Refusal as refusal:
-            change._outcome = refuse(claim, refusal, key, steps, reconsider=reconsider)
+            change._outcome = refuse(
+                claim, refusal, key, steps, reconsider=reconsider, read_payload=read_payload
+            )
         if change._outcome:
             return
         with steps.timed("finish"):
@@ -85,7 +111,8 @@ class KeyedChange:
     _key: str
     _deadline: Deadline
     _claim: Claim
-    _steps: Steps
+    steps: Steps
+    _read_payload: Callable[[], Any] | None = None
     _now: datetime | None = None
     _answer: Answer | None = None
     _outcome: Outcome | None = None
@@ -111,7 +138,11 @@ class KeyedChange:
         booking is gone.
         """
         if self._claim.replay:
-            self._outcome = answer_with(self._claim.replay, self._key, self._steps, replayed=True)
+            self._outcome = (
+                replay(self._claim.replay, self._key, self._read_payload, self.steps)
+                if self._read_payload
+                else answer_with(self._claim.replay, self._key, self.steps, replayed=True)
+            )
             return
         reached("after_claim")
         for attempt in range(CHANGE_ATTEMPTS):
@@ -121,7 +152,7 @@ class KeyedChange:
             if acknowledged := _acknowledged(self._current, self._claim.digest):
                 # An earlier request made the change, and Redis does not know it.
                 self._claim.succeed(acknowledged, answer_ttl_ms=ANSWER_TTL_MS)
-                self._outcome = answer_with(acknowledged, self._key, self._steps, replayed=True)
+                self._outcome = answer_with(acknowledged, self._key, self.steps, replayed=True)
                 return
             self._now = clock.now()
             yield self._current, self._now
@@ -138,18 +169,21 @@ class KeyedChange:
         *,
         only_before: timedelta | None = None,
         reason: str | None = None,
+        limits: HoldLimits | None = None,
     ) -> None:
         """Turns the booking into `changed`, unless it has changed since the attempt read it.
 
         The history keeps the change together with its answer, so a retry finds the answer there
         even if Redis forgot the key. With `event=None` nothing is written: the booking is already
         as requested, and final. `only_before` is how long after the hold's end the change may still
-        be made, by MongoDB's clock. `reason` is the reason that staff gave. Raises AlreadyBooked if
-        another booking has a slot that the change needs, NotCancellable if the history is full.
+        be made, by MongoDB's clock. `reason` is the reason that staff gave. `limits` bounds what
+        the holder of a hold may hold after the change. Raises AlreadyBooked if another booking has
+        a slot that the change needs, NotCancellable if the history is full, and the errors of
+        `judge_hold`.
         """
         assert self._now is not None, "made inside an attempt"
         answer = answers.success(changed, key=self._key, message=message, status=200, now=self._now)
-        with self._steps.timed("txn"):
+        with self.steps.timed("txn"):
             if event is not None:
                 # A cancellation adds only one line, and must always be possible.
                 if len(self._current.history) >= MAX_HISTORY and changed.status != CANCELLED:
@@ -166,11 +200,19 @@ class KeyedChange:
                     reason=reason,
                 )
                 is_made = changes.change_booking(
-                    self._current, changed, line, only_before=only_before
+                    self._current, changed, line, only_before=only_before, limits=limits
                 )
                 if not is_made:
                     return
         self._answer = answer
+
+    def is_up_to_date(self) -> bool:
+        """Whether the booking is still as this attempt has read it.
+
+        A refusal that is kept needs this look: it must not be about a state that has passed.
+        """
+        current = queries.find_booking(self._current.id)
+        return current is not None and current.seen == self._current.seen
 
     def _look_again(self) -> Booking:
         current = queries.find_booking(self._current.id)

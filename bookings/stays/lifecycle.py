@@ -1,4 +1,6 @@
-"""Changing a booking that exists: confirm, extend, cancel, move.
+"""Changing a booking that exists: confirm, extend, cancel, and move by staff.
+
+bookings/stays/rebooking.py has the change of dates that owners make themselves.
 
 Each function reads down: find the booking and its key, claim the key, decide, write, finish.
 bookings/stays/keyed_change.py has the steps that they share.
@@ -37,7 +39,7 @@ from bookings.domain.booking import (
 from bookings.domain.callers import Caller
 from bookings.domain.money import format_money
 from bookings.domain.stay_request import Guest, SeenStay, judge_guest, judge_seen
-from bookings.domain.told import Told, told_now, told_under
+from bookings.domain.told import Told, told_now, told_under, told_when_changed
 from bookings.infrastructure.deadlines import Deadline
 from bookings.infrastructure.texts import BadText, read_line
 from bookings.refusals import (
@@ -49,12 +51,11 @@ from bookings.refusals import (
     InvalidIdempotencyKey,
     KeyMismatch,
     NotCancellable,
-    NotFound,
     PriceChanged,
     ValidationFailed,
 )
-from bookings.stays import answers, hold_limits, queries
-from bookings.stays.keyed_change import claim_change
+from bookings.stays import answers, hold_limits
+from bookings.stays.keyed_change import claim_change, find_to_change
 from bookings.stays.outcomes import Outcome, read_key
 from idempotency import keys
 
@@ -93,7 +94,7 @@ def confirm_booking(
     """
     # 1. Find the booking and its key.
     told_guest, told_notes = judge_guest(guest or Guest(), notes or "")
-    booking = _find(booking_id, actor, as_staff=as_staff)
+    booking = find_to_change(booking_id, actor, as_staff=as_staff)
     if as_staff:
         key = keys.make_key(str(actor), "confirm", booking_id)
     else:
@@ -119,7 +120,7 @@ def confirm_booking(
             if current.expires_at is None or now >= current.expires_at + LATE_CONFIRM:
                 raise HoldExpired
             digest = None if as_staff else _create_digest(current, key, viewer=actor)
-            told = told_under(current, digest) if digest else None
+            told = _told(current, digest, viewer=actor) if digest else None
             if not _is_as_seen(current, seen, told):
                 described = answers.describe(current, now=now)
                 raise PriceChanged(_say_other_stay(current, as_staff=as_staff), booking=described)
@@ -162,11 +163,18 @@ def _create_digest(booking: Booking, key: str, *, viewer: Caller) -> str | None:
     return next(filter(booking.was_made_under, digests), None)
 
 
+def _told(booking: Booking, digest: str, *, viewer: Caller) -> Told | None:
+    """The stay that the viewer relies on: as they changed it, or else as this key was answered."""
+    changed = told_when_changed(booking, (str(viewer), viewer.guest))
+    return changed or told_under(booking, digest)
+
+
 def _is_as_seen(booking: Booking, seen: SeenStay, told: Told | None) -> bool:
     """Whether the stay is still the one that the caller has seen.
 
-    What `seen` leaves out is taken from the answer under the caller's key. Another room of the same
-    kind counts as the same, unless `seen` names the rooms.
+    What `seen` leaves out is taken from what the caller was told: when they changed the stay
+    themselves, or else under their key. Another room of the same kind counts as the same, unless
+    `seen` names the rooms.
     """
     now = told_now(booking)
     told = told or now
@@ -208,7 +216,7 @@ def extend_hold(
     claim.
     """
     # 1. Find the booking and the key.
-    booking = _find(booking_id, actor)
+    booking = find_to_change(booking_id, actor)
     key = read_key(key_header)
     if key is None:
         raise InvalidIdempotencyKey("Send a new Idempotency-Key each time you extend a hold.")
@@ -277,7 +285,7 @@ def cancel_booking(
     as_staff = staff_reason is not None
     if staff_reason is not None:
         staff_reason = _judge_reason(staff_reason)
-    booking = _find(booking_id, actor, as_staff=as_staff, kinds=(STAY, BLOCK))
+    booking = find_to_change(booking_id, actor, as_staff=as_staff, kinds=(STAY, BLOCK))
     key = read_key(key_header) or keys.make_key(str(actor), "cancel", booking_id)
     what, done = ("block", "lifted") if booking.kind == BLOCK else ("booking", "cancelled")
 
@@ -333,7 +341,7 @@ def move_booking(
     claim.
     """
     # 1. Find the booking and the key.
-    booking = _find(booking_id, actor, as_staff=True)
+    booking = find_to_change(booking_id, actor, as_staff=True)
     key = read_key(key_header)
     if key is None:
         raise InvalidIdempotencyKey("Send a new Idempotency-Key for each move.")
@@ -371,20 +379,6 @@ def move_booking(
 
     # 5. Finished by the `with`: the answer is stored under the key.
     return change.outcome
-
-
-def _find(
-    booking_id: str,
-    viewer: Caller,
-    *,
-    as_staff: bool = False,
-    kinds: tuple[str, ...] = (STAY,),
-) -> Booking:
-    owners = None if as_staff else viewer.owners_to_match(booking_id)
-    booking = queries.find_booking(booking_id, owners=owners, hotels=viewer.hotels)
-    if booking is None or booking.kind not in kinds:
-        raise NotFound
-    return booking
 
 
 def _judge_reason(reason: str) -> str:

@@ -38,6 +38,9 @@ def notices_of(booking: Booking, change: Change, *, seen: Seen) -> tuple[Notice,
             return _reminders(booking, change.at, seen)
         case "created" if booking.status == CONFIRMED:
             return (notice(booking.id, NEWS_CONFIRMED, at=change.at, seen=seen),)
+        case "changed":
+            # The same news as a move by staff, which an earlier release beside this one knows.
+            return (notice(booking.id, NEWS_MOVED, at=change.at, seen=seen),)
         case "confirmed" | "cancelled" | "moved":
             return (notice(booking.id, change.event, at=change.at, seen=seen),)
     return ()

@@ -141,9 +141,9 @@ def refuse(
 ) -> Outcome:
     """Settles the claim with a refusal. Redis keeps the refusal only if it is definite.
 
-    `also` adds commands to the batch that settles the claim. Operations with a payload pass
-    `read_payload`; its fingerprint is kept with the refusal. A request without a payload may
-    `reconsider` its refusal after the claim's last look at the durable store, and answer another
+    `also` adds commands to the batch that settles the claim. Operations whose definite refusals are
+    kept pass `read_payload`; its fingerprint is kept with them. An operation may `reconsider` a
+    refusal that is not kept after the claim's last look at the durable store, and answer another
     one; it counts as one outcome. Raises IdempotencyInProgress if another request has taken the
     claim over.
     """
@@ -158,7 +158,7 @@ def refuse(
             raise IdempotencyInProgress(retry_after_s=error.retry_after_s) from error
     if settled.replayed and read_payload:
         return replay(settled.answer, key, read_payload, steps)
-    if not settled.replayed and reconsider:
+    if answer_ttl_ms is None and not settled.replayed and reconsider:
         refusal = reconsider(refusal)
         settled = dataclasses.replace(settled, answer=answers.problem(refusal))
     return answer_with(

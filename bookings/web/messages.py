@@ -30,6 +30,7 @@ SENTENCES: dict[str, Promise] = {
         "the new price and press the button if you agree."
     ),
     "NOT_CANCELLABLE": _("You can no longer cancel this here. Please contact the hotel."),
+    "NOT_CHANGEABLE": _("You can no longer change this here. Please contact the hotel."),
     "EXTENSION_LIMIT": _("You can’t extend this hold again. Confirm it now or release it."),
     "HELD_LONG_ENOUGH": _(
         "It’s too early to extend your hold, so nothing has changed. Confirm it, or press “Give "

@@ -32,6 +32,7 @@ CALLS: dict[str, tuple[str, str, str]] = {
     "bookings/<str:booking_id>": ("GET", "/api/bookings/{id}", BOOK),
     "bookings/<str:booking_id>/confirm": ("POST", "/api/bookings/{id}/confirm", BOOK),
     "bookings/<str:booking_id>/extend": ("POST", "/api/bookings/{id}/extend", BOOK),
+    "bookings/<str:booking_id>/change": ("POST", "/api/bookings/{id}/change", BOOK),
     "bookings/<str:booking_id>/cancel": ("POST", "/api/bookings/{id}/cancel", BOOK),
     "hotels": ("GET", "/api/hotels", READ),
     "hotels/<str:hotel_id>": ("GET", "/api/hotels/grand", READ),
@@ -78,6 +79,17 @@ def hold_at_grand(call: Callable[..., Any], key: str = "hold") -> dict[str, Any]
     return booking
 
 
+def body_of(pattern: str, held: dict[str, Any]) -> dict[str, Any] | None:
+    """A change of the held stay to what it is already; no other call has a body."""
+    if not pattern.endswith("/change"):
+        return None
+    return {
+        "checkIn": held["checkIn"],
+        "checkOut": held["checkOut"],
+        "quotedTotal": held["price"]["total"],
+    }
+
+
 def test_judges_every_operation() -> None:
     assert list(CALLS) == PATTERNS
 
@@ -85,10 +97,11 @@ def test_judges_every_operation() -> None:
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_needs_the_scope(partner: Partner, pattern: str) -> None:
     method, path, scope = CALLS[pattern]
-    path = path.format(id=hold_at_grand(partner())["id"])
+    held = hold_at_grand(partner())
+    path, body = path.format(id=held["id"]), body_of(pattern, held)
 
     for has in (READ, BOOK):
-        answer = partner(scopes=(has,))(method, path, key="hold")
+        answer = partner(scopes=(has,))(method, path, body, key="hold")
         if has == scope:
             assert answer.status_code == 200, answer.content
         else:
@@ -127,7 +140,9 @@ def test_shows_nothing_of_another_hotel(partner: Partner, pattern: str) -> None:
     held = hold_at_grand(partner())
     before = collection("bookings").find_one({})
 
-    answer = partner(hotels=("demo",))(method, path.format(id=held["id"]), key="hold")
+    path, body = path.format(id=held["id"]), body_of(pattern, held)
+
+    answer = partner(hotels=("demo",))(method, path, body, key="hold")
 
     # The call itself may name it.
     said = answer.content.decode().replace(path, "")
@@ -136,10 +151,7 @@ def test_shows_nothing_of_another_hotel(partner: Partner, pattern: str) -> None:
     assert answer.status_code in (200, 400, 404)
     assert collection("bookings").find_one({}) == before
     # And everything of the hotel that the token is for.
-    assert (
-        partner(hotels=("grand",))(method, path.format(id=held["id"]), key="hold").status_code
-        == 200
-    )
+    assert partner(hotels=("grand",))(method, path, body, key="hold").status_code == 200
 
 
 @pytest.mark.parametrize(

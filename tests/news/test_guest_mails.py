@@ -21,7 +21,7 @@ from bookings.infrastructure.queues import single_run
 from bookings.news import deliveries, guest_mails, relay
 from bookings.operations import sweep
 from bookings.stays import lifecycle
-from tests.calls import CUSTOMER, book, cancel, confirm, let_hold_end, stored
+from tests.calls import CUSTOMER, book, cancel, change_stay, confirm, let_hold_end, stored
 from tests.conftest import night
 from tests.news.test_outbox import delivered, let_reminders_be_due, let_time_pass, move
 
@@ -207,6 +207,31 @@ def test_says_of_two_moves_where_the_booking_is() -> None:
     held = book_as_guest()
     move(held)
     move(held, "room_C")
+
+    assert tell() == 2
+
+    assert [message.subject.partition(":")[0] for message in mail.outbox] == ["Booked", "Changed"]
+    assert states() == ["sent", "not_needed", "sent"]
+
+
+def test_does_not_say_that_the_hotel_changed_what_the_guest_changed() -> None:
+    held = book_as_guest()
+    tell()
+    change_stay(held, actor=CUSTOMER, first=30, last=32, total=24_000)
+    tell()
+    move(held)
+    tell()
+
+    _, changed, moved = (message.body for message in mail.outbox)
+
+    assert "Your booking has been changed." in changed
+    assert "The hotel has changed your booking." in moved
+
+
+def test_says_of_two_changes_what_the_stay_is_now() -> None:
+    held = book_as_guest()
+    change_stay(held, "one", actor=CUSTOMER, first=30, last=32, total=24_000)
+    change_stay(held, "two", actor=CUSTOMER, first=30, last=33, total=36_000)
 
     assert tell() == 2
 

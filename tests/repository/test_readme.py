@@ -32,7 +32,7 @@ def test_has_curl_lines_that_work_as_they_stand(site: Site, page: Path, least: i
         pytest.skip("The pages' examples need curl.")
     examples = re.search(r"```bash\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     assert examples is not None
-    expected = re.findall(r"^(?:ID=\$\()?curl .*# (\d{3})$", examples[1], re.MULTILINE)
+    expected = re.findall(r"^(?:[A-Z]+=\$\()?curl .*# (\d{3})$", examples[1], re.MULTILINE)
     assert len(expected) == len(re.findall(r"\bcurl -sS", examples[1])) >= least
 
     # Every curl writes its status to stderr, so that the lines themselves stay unchanged.

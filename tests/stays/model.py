@@ -28,6 +28,7 @@ KEPT_REFUSAL = 24 * 60 * 60
 
 MAX_EXTENSIONS = 10
 MAX_HOLDS = 2
+MAX_CHANGES = 20
 
 GAP_LOOK_NIGHTS = 7
 NEAREST_WITHIN_DAYS = 14
@@ -76,6 +77,16 @@ class Day:
     closed_to_departure: bool = False
 
 
+@dataclass(frozen=True)
+class Rebooking:
+    """Other nights for a stay, all its rooms of this category or, with None, of their own."""
+
+    first: int
+    end: int
+    category: str | None
+    quoted: int
+
+
 # Whose key, for what operation, on which stay, and the key; for a server-made key, the wish's
 # essence stands for the key.
 Name = tuple[object, ...]
@@ -108,8 +119,10 @@ class Stay:
     keys: list[Name] = field(default_factory=list)
     # What a night once cost in rooms of these kinds.
     frozen: dict[tuple[int, tuple[str, ...]], int] = field(default_factory=dict)
-    # What each answer showed.
+    # What each answer showed, and what a change of the stay showed whoever asked for it.
     told: dict[Name, Shown] = field(default_factory=dict)
+    told_to: dict[str, Shown] = field(default_factory=dict)
+    changes: int = 0
     id: str = ""
     reference: str = ""
 
@@ -146,7 +159,7 @@ class Answer:
 
     code: str | None = None
     stay: Stay | None = None
-    wish: Wish | None = None
+    wish: Wish | Rebooking | None = None
     until: int | None = None
     # The key did nothing and never will, so nothing marks a replay.
     is_idle: bool = False
@@ -180,13 +193,15 @@ class Hotel:
         """Whether the stay keeps others out."""
         return (s for s in self.stays if s.status_at(self.now) in ("pending", "confirmed"))
 
-    def has(self, room: str, night: int) -> bool:
-        """Whether a stay has the room on this night."""
-        return any((room, night) in stay.slots for stay in self.live())
+    def has(self, room: str, night: int, *, besides: Stay | None = None) -> bool:
+        """Whether a stay, other than `besides`, has the room on this night."""
+        return any((room, night) in stay.slots for stay in self.live() if stay is not besides)
 
-    def free(self, category: str, first: int, end: int) -> list[str]:
-        """The category's rooms that are free on all of these nights."""
-        taken = {slot for stay in self.live() for slot in stay.slots}
+    def free(
+        self, category: str, first: int, end: int, *, besides: Stay | None = None
+    ) -> list[str]:
+        """The category's rooms that are free on all of these nights, or that `besides` has."""
+        taken = {slot for stay in self.live() if stay is not besides for slot in stay.slots}
         return [
             room
             for room in ROOMS
@@ -427,7 +442,7 @@ class Hotel:
             chosen.append(min(free, key=lambda room: (self._gap(room, wish.first, wish.end), room)))
         return tuple(chosen)
 
-    def _gap(self, room: str, first: int, end: int) -> int:
+    def _gap(self, room: str, first: int, end: int, *, besides: Stay | None = None) -> int:
         """Free nights before and after, each counted up to a week."""
         gap = 0
         for nights in (
@@ -435,7 +450,7 @@ class Hotel:
             range(end, end + GAP_LOOK_NIGHTS),
         ):
             for night in nights:
-                if self.has(room, night):
+                if self.has(room, night, besides=besides):
                     break
                 gap += 1
         return gap
@@ -509,7 +524,7 @@ class Hotel:
             is_as_seen = (
                 said == (*stay.shown[:3], tuple(sorted(stay.rooms)))
                 if said
-                else under is None or stay.told[under] == stay.shown
+                else under is None or stay.told_to.get(actor, stay.told[under]) == stay.shown
             )
             if not is_as_seen:
                 return Verdict(Answer("PRICE_CHANGED"))
@@ -580,6 +595,83 @@ class Hotel:
             for night in stay.nights
         }
         return self._succeed(name, Answer(stay=stay))
+
+    def change(self, actor: str, stay: Stay, wish: Rebooking, key: str) -> Verdict:
+        if stay.owner != actor or stay.is_block:
+            return Verdict(Answer("NOT_FOUND"))
+        name: Name = (actor, "change", stay.id, key)
+        if replay := self._replay(name, None):
+            # Only a refusal that Redis keeps knows what was asked for.
+            mismatch = replay.answer.code is not None and replay.answer.wish != wish
+            return Verdict(replay.answer, replayed=True, mismatch=mismatch)
+        if stay.status_at(self.now) not in ("pending", "confirmed") or stay.is_no_show:
+            return Verdict(Answer("NOT_CHANGEABLE"))
+        if stay.status == "confirmed" and stay.first < FIRST_NIGHT_TO_CANCEL:
+            return Verdict(Answer("NOT_CHANGEABLE"))
+        if stay.changes >= MAX_CHANGES:
+            return Verdict(Answer("NOT_CHANGEABLE"))
+        has = [ROOMS[room] for room in stay.rooms]
+        if wish.category and len(set(has)) > 1:
+            return Verdict(Answer("VALIDATION_ERROR"))
+        wants = [wish.category or category for category in has]
+        nights = range(wish.first, wish.end)
+        kept = [night for night in nights if night in stay.nights and wants == has]
+        if any(
+            guests > OCCUPANCY[category] or self._forbids(category, wish, stay, own=wants == has)
+            for guests, category in zip(stay.guests, wants, strict=True)
+        ):
+            return Verdict(Answer("VALIDATION_ERROR"))
+        price = self._list_price(wants, wish.first, wish.end)
+        price |= {night: stay.price[night] for night in kept}
+        if wish.quoted != sum(price.values()):
+            return Verdict(Answer("PRICE_CHANGED"))
+        rooms = self._keep_or_choose(stay, wants, wish) if len(kept) < len(nights) else stay.rooms
+        if rooms is None:
+            until = self.now + KEPT_REFUSAL
+            self.refusals[name] = Answer("SOLD_OUT", wish=wish, until=until)
+            return Verdict(self.refusals[name])
+        grows = not {(room, night) for room in rooms for night in nights} <= stay.slots
+        if grows and stay.status == "pending" and self._holds(stay.owner, stay.user_id) > MAX_HOLDS:
+            return Verdict(Answer("TOO_MANY_HOLDS"))
+        stay.freeze()
+        stay.rooms, stay.first, stay.end, stay.price = rooms, wish.first, wish.end, price
+        stay.changes += 1
+        stay.told_to[actor] = stay.shown
+        return self._succeed(name, Answer(stay=stay))
+
+    def _forbids(self, category: str, wish: Rebooking, stay: Stay, *, own: bool) -> bool:
+        """Whether the calendar objects to anything that the stay does not have already."""
+        for code, days in self.forbidden(category, wish.first, wish.end):
+            has_already = {
+                "CLOSED": all(day in stay.nights for day in days),
+                "CLOSED_TO_ARRIVAL": wish.first == stay.first,
+                "CLOSED_TO_DEPARTURE": wish.end == stay.end,
+            }
+            if not (own and has_already.get(code, False)):
+                return True
+        return False
+
+    def _keep_or_choose(
+        self, stay: Stay, wants: list[str], wish: Rebooking
+    ) -> tuple[str, ...] | None:
+        """The stay's own rooms where they are free, others in the smallest gap where not."""
+        free = {
+            category: self.free(category, wish.first, wish.end, besides=stay) for category in wants
+        }
+        kept = {
+            room for room, category in zip(stay.rooms, wants, strict=True) if room in free[category]
+        }
+        chosen: list[str] = []
+        for room, category in zip(stay.rooms, wants, strict=True):
+            others = [other for other in free[category] if other not in kept | set(chosen)]
+            if room in kept:
+                chosen.append(room)
+            elif others:
+                gap = {o: self._gap(o, wish.first, wish.end, besides=stay) for o in others}
+                chosen.append(min(others, key=lambda other: (gap[other], other)))
+            else:
+                return None
+        return tuple(chosen)
 
     def mark_no_show(self, stay: Stay, tonight: int, release: bool, key: str) -> Verdict:
         """For a guest who did not come by `tonight`, the number of a night."""

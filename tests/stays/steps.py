@@ -75,6 +75,19 @@ class Move:
 
 
 @dataclass(frozen=True)
+class Rebook:
+    """By the owner: other nights, perhaps all rooms in another category. The quoted total is the
+    right one, or off by this much."""
+
+    actor: str
+    key: str
+    first: int
+    end: int
+    category: str | None
+    off_by: int = 0
+
+
+@dataclass(frozen=True)
 class NoShow:
     """On this night of the hotel's."""
 
@@ -100,7 +113,7 @@ class RunOut:
     late: bool
 
 
-Change = Confirm | Extend | Cancel | Move | NoShow | UndoNoShow | Sweep | RunOut
+Change = Confirm | Extend | Cancel | Move | Rebook | NoShow | UndoNoShow | Sweep | RunOut
 
 # "new" stands for a key that has not been used yet.
 KEYS = st.sampled_from(["new", "new", "new", "k1", "k2"])
@@ -157,7 +170,15 @@ MOVES = st.builds(
 BLOCKS = st.builds(
     lambda key, rooms, nights: Block(key, rooms, *nights), KEYS, SEVERAL_ROOMS, NIGHTS
 )
-CHANGES = st.one_of(CONFIRMS, EXTENDS, CANCELS, MOVES)
+REBOOKS = st.builds(
+    lambda actor, key, nights, category, off_by: Rebook(actor, key, *nights, category, off_by),
+    ACTORS,
+    KEYS,
+    NIGHTS,
+    st.sampled_from([None, None, "double", "single"]),
+    st.sampled_from([0, 0, 0, 0, 1]),
+)
+CHANGES = st.one_of(CONFIRMS, EXTENDS, CANCELS, MOVES, REBOOKS)
 RUNS_OUT = st.builds(RunOut, st.booleans())
 MARKS = st.one_of(
     st.builds(NoShow, KEYS, st.sampled_from(NEAR_NIGHTS), st.booleans()),

@@ -39,7 +39,7 @@ from bookings.news import deliveries
 from bookings.stays import create, due_work, lifecycle, queries, rivals
 from bookings.stays.hold_limits import HoldLimits
 from bookings.stays.writing import expiry, ownership
-from tests.calls import book, cancel, confirm, extend
+from tests.calls import book, cancel, change_stay, confirm, extend
 from tests.conftest import night
 from tests.query_plans import HAVE_A_PLAN, find_all, one_by_one
 
@@ -443,6 +443,17 @@ def test_confirms_extends_moves_cancels_and_blocks(explain: Explain) -> None:
         assert cancel(held, actor=BIG).code is None
 
     check(explain(call), spare=1)
+
+
+def test_changes_a_stay(explain: Explain) -> None:
+    held = book("to-change", caller=BIG, resourceId="h0c0r06", date=night(600), hold=True)
+    total = held.content["booking"]["price"]["total"]
+
+    def call() -> None:
+        changed = change_stay(held, actor=BIG, first=600, last=602, total=2 * total)
+        assert changed.code is None, changed.content
+
+    check(explain(call), spare=ROOMS_A_CATEGORY)
 
 
 # --- The list ------------------------------------------------------------------------------

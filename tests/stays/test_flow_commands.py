@@ -16,7 +16,7 @@ import pytest
 from pymongo import MongoClient
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 
-from bookings.availability import stock
+from bookings.availability import occupancy, stock
 from bookings.catalogue import inventory
 from bookings.domain.booking import CHECKED_IN
 from bookings.domain.callers import Caller
@@ -30,7 +30,7 @@ from bookings.stays.outcomes import Outcome
 from idempotency import claims
 from locks.connection import GuardedPipeline, GuardedRedis
 from locks.scripts import script
-from tests.calls import book, cancel, confirm, extend
+from tests.calls import book, cancel, change_stay, confirm, extend
 from tests.conftest import night
 
 pytestmark = pytest.mark.mongo
@@ -88,7 +88,8 @@ def sent(monkeypatch: Patch) -> Iterator[Sent]:
         sent.append(f"redis: {named}")
         return execute(self, raise_on_error)
 
-    monkeypatch.setattr(connections, "database", lambda: watched)
+    for module in (connections, occupancy):
+        monkeypatch.setattr(module, "database", lambda: watched)
     monkeypatch.setattr(GuardedRedis, "execute_command", execute_command_seen)
     monkeypatch.setattr(GuardedPipeline, "execute", execute_seen)
     yield sent
@@ -235,7 +236,11 @@ def test_extends_with_one_look_at_the_hotel_besides(sent: Sent) -> None:
     ]
 
 
-@pytest.mark.parametrize("change", [confirm, extend, cancel], ids=["confirm", "extend", "cancel"])
+@pytest.mark.parametrize(
+    "change",
+    [confirm, extend, cancel, lambda held: longer(held)],
+    ids=["confirm", "extend", "cancel", "change"],
+)
 def test_replays_a_change_by_one_look_and_the_claim(change: Change, sent: Sent) -> None:
     held = book(hold=True)
     change(held)
@@ -243,7 +248,11 @@ def test_replays_a_change_by_one_look_and_the_claim(change: Change, sent: Sent) 
     assert sent_by(lambda: change(held), sent) == ["find bookings", "redis: GET, claim"]
 
 
-@pytest.mark.parametrize("change", [confirm, extend, cancel], ids=["confirm", "extend", "cancel"])
+@pytest.mark.parametrize(
+    "change",
+    [confirm, extend, cancel, lambda held: longer(held)],
+    ids=["confirm", "extend", "cancel", "change"],
+)
 def test_replays_a_change_that_redis_forgot_by_the_same_look(change: Change, sent: Sent) -> None:
     held = book(hold=True)
     change(held)
@@ -285,6 +294,46 @@ def test_moves_with_one_look_at_the_booking(sent: Sent) -> None:
             "find room_categories",
         ),
         *("find room_categories", "find nights", "findAndModify people", "update bookings"),
+        *("commitTransaction", "redis: finish"),
+    ]
+
+
+def longer(made: Outcome) -> Outcome:
+    return change_stay(made, first=30, last=32, total=24_000)
+
+
+def test_changes_a_stay_with_one_look_at_the_booking_and_one_at_the_rooms(sent: Sent) -> None:
+    made = book()
+    know_the_catalogue()
+    inventory.recent_hotels()
+
+    assert sent_by(lambda: longer(made), sent) == [
+        *("find bookings", "redis: GET, claim", "find hotels"),
+        *("find bookings", "redis: lock", "update bookings", "commitTransaction"),
+        *("redis: release", "redis: finish"),
+    ]
+
+
+def test_changes_a_hold_with_two_counts_of_what_is_held_besides(sent: Sent) -> None:
+    held = book(hold=True)
+    know_the_catalogue()
+    inventory.recent_hotels()
+
+    assert sent_by(lambda: longer(held), sent) == [
+        *("find bookings", "redis: GET, claim"),
+        *("find bookings", "redis: lock", "update bookings"),
+        *("update holders", "aggregate bookings", "update holders", "aggregate bookings"),
+        *("commitTransaction", "redis: release", "redis: finish"),
+    ]
+
+
+def test_makes_a_stay_shorter_without_a_look_at_the_rooms(sent: Sent) -> None:
+    made = longer(book())
+    know_the_catalogue()
+    inventory.recent_hotels()
+
+    assert sent_by(lambda: change_stay(made, "shorter", first=30, last=31, total=12_000), sent) == [
+        *("find bookings", "redis: GET, claim", "find hotels", "update bookings"),
         *("commitTransaction", "redis: finish"),
     ]
 

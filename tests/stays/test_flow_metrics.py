@@ -16,14 +16,14 @@ from bookings import points
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.metrics import REGISTRY
 from bookings.refusals import IdempotencyInProgress
-from bookings.stays import create, queries
+from bookings.stays import queries, slot_locks
 from bookings.stays.writing import new_bookings
 from idempotency import keys
 from idempotency.claims import Answer, Claims
 from locks.connection import connect
 from locks.redis_lock import RedisLocks
 from tests.bookingsite.test_metrics import samples
-from tests.calls import PARTNER, book, cancel, confirm, extend, let_hold_end
+from tests.calls import PARTNER, book, cancel, change_stay, confirm, extend, let_hold_end
 from tests.conftest import night
 
 pytestmark = pytest.mark.mongo
@@ -167,7 +167,7 @@ def test_counts_a_busy_lock(moved: Moved) -> None:
 
 
 def test_counts_a_lock_that_ran_out_before_the_write(moved: Moved, monkeypatch: Patch) -> None:
-    monkeypatch.setattr(create, "LOCK_TTL_MS", 20)
+    monkeypatch.setattr(slot_locks, "LOCK_TTL_MS", 20)
     points.install(lambda point: time.sleep(0.05) if point == "after_lock" else None)
 
     refused = book()
@@ -321,6 +321,23 @@ def test_counts_changes_by_what_they_are() -> None:
         "outcomes_total code=success operation=confirm replayed=false": 1,
         "outcomes_total code=success operation=confirm replayed=true": 1,
         "outcomes_total code=success operation=cancel replayed=false": 1,
+    }
+
+
+def test_counts_a_changed_stay_and_each_of_its_steps() -> None:
+    made = book()
+    moved = Moved()
+
+    change_stay(made, first=30, last=32, total=24_000)
+
+    assert moved("") == {
+        "claims_total operation=change result=won": 1,
+        "locks_total result=acquired": 1,
+        "outcomes_total code=success operation=change replayed=false": 1,
+        **{
+            f"step_duration_seconds_count operation=change step={step}": 1
+            for step in ("claim", "lock", "txn", "finish")
+        },
     }
 
 

@@ -39,7 +39,7 @@ from bookings.infrastructure import clock, connections
 from bookings.infrastructure.deadlines import Deadline
 from bookings.operations.doctor import recount
 from bookings.refusals import Refusal
-from bookings.stays import create, lifecycle, own_bookings
+from bookings.stays import create, lifecycle, own_bookings, rebooking
 from bookings.stays.outcomes import Outcome
 from bookings.stays.writing import changes, new_bookings
 from tests.calls import check_fields_agree
@@ -60,6 +60,7 @@ from tests.stays.model import (
     Day,
     Hotel,
     Name,
+    Rebooking,
     Stay,
     Verdict,
     Wish,
@@ -78,6 +79,7 @@ from tests.stays.steps import (
     MEANWHILE,
     MOVES,
     NEAR_NIGHTS,
+    REBOOKS,
     RUNS_OUT,
     STAYS,
     WHICH,
@@ -89,6 +91,7 @@ from tests.stays.steps import (
     Extend,
     Move,
     NoShow,
+    Rebook,
     RunOut,
     Sweep,
     UndoNoShow,
@@ -121,6 +124,8 @@ class Bookings(RuleBasedStateMachine):
         # The model's names for the server-made keys.
         self.server_keys: dict[str, Name] = {}
         self.keys_used = 0
+        # What each change of a stay asked for, so that it can be asked for again.
+        self.wishes: dict[tuple[str, Rebook], Rebooking] = {}
         self.steps = 0
         # The documents as they were after the previous step.
         self.seen: dict[Any, dict[str, Any]] = {}
@@ -270,6 +275,18 @@ class Bookings(RuleBasedStateMachine):
         self.change(stay, by_owner(stay, dataclasses.replace(move, key="new")))
         self.the_hotel_changes_a_price(category, more=1_000)
         self.change(stay, before)
+
+    @precondition(lambda self: self.model.stays)
+    @rule(which=WHICH, rebook=REBOOKS, other=st.one_of(MOVES, REBOOKS), back=st.booleans())
+    def changes_there_and_back(self, which: int, rebook: Rebook, other: Change, back: bool) -> None:
+        """Its owner gives up nights, and comes back to them while prices change."""
+        stay = latest(self.model.stays, which)
+        before = Rebook(stay.owner, "new", stay.first, stay.end, None)
+        self.change(stay, by_owner(stay, dataclasses.replace(rebook, key="new")))
+        self.the_hotel_changes_a_price("double", more=1_000)
+        if back:
+            self.change(stay, by_owner(stay, before))
+        self.change(stay, by_owner(stay, other))
 
     @precondition(lambda self: self.model.stays)
     @rule(which=WHICH, mark=MARKS)
@@ -681,6 +698,10 @@ class Bookings(RuleBasedStateMachine):
             verdict = self.model.extend(change.actor, stay, change.key, answered=done.code)
         elif isinstance(change, Cancel):
             verdict = self.model.cancel(change.actor, stay, change.key)
+        elif isinstance(change, Rebook):
+            verdict = self.model.change(change.actor, stay, self.wish_of(stay, change), change.key)
+            if self.was_interrupted and not verdict.replayed:
+                verdict = self.model.take_back(verdict)
         elif isinstance(change, NoShow):
             verdict = self.model.mark_no_show(stay, change.tonight, change.release, change.key)
         elif isinstance(change, UndoNoShow):
@@ -692,7 +713,7 @@ class Bookings(RuleBasedStateMachine):
             self.acknowledged.append((stay, change))
 
     def really_change(
-        self, stay: Stay, change: Confirm | Extend | Cancel | Move | NoShow | UndoNoShow
+        self, stay: Stay, change: Confirm | Extend | Cancel | Move | Rebook | NoShow | UndoNoShow
     ) -> Outcome:
         which: dict[str, Any] = {"booking_id": stay.id, "deadline": Deadline.after(DEADLINE_S)}
         if isinstance(change, NoShow | UndoNoShow):
@@ -713,7 +734,32 @@ class Bookings(RuleBasedStateMachine):
             return lifecycle.confirm_booking(as_staff=as_staff, read_seen=lambda: seen, **which)
         if isinstance(change, Extend):
             return lifecycle.extend_hold(**which)
+        if isinstance(change, Rebook):
+            wish = self.wish_of(stay, change)
+            payload: dict[str, Any] = {
+                "checkIn": self.day(wish.first).isoformat(),
+                "checkOut": self.day(wish.end).isoformat(),
+                "quotedTotal": wish.quoted,
+            }
+            if wish.category:
+                payload["categoryId"] = f"inn_{wish.category}"
+            return rebooking.change_stay(read_payload=lambda: payload, **which)
         return lifecycle.cancel_booking(staff_reason="Burst pipe" if as_staff else None, **which)
+
+    def wish_of(self, stay: Stay, change: Rebook) -> Rebooking:
+        """The wish with the price that the stay had when it was first asked for with this key."""
+        has = [ROOMS[room] for room in stay.rooms]
+        wants = [change.category or category for category in has]
+        price = {
+            night: sum(self.model.list_price(category, night) for category in wants)
+            for night in range(change.first, change.end)
+        }
+        if wants == has:
+            price |= {night: amount for night, amount in stay.price.items() if night in price}
+        asked = Rebooking(
+            change.first, change.end, change.category, sum(price.values()) + change.off_by
+        )
+        return self.wishes.setdefault((stay.id, change), asked)
 
     def seen_of(self, stay: Stay) -> dict[str, Any]:
         return {
@@ -949,7 +995,7 @@ def by_owner(stay: Stay, change: Change) -> Change:
     """The change, asked for by a person who may ask for it, in a permitted form."""
     if isinstance(change, Confirm):
         return dataclasses.replace(change, actor=stay.owner if stay.owner in CALLERS else STAFF)
-    if isinstance(change, Extend | Cancel):
+    if isinstance(change, Extend | Cancel | Rebook):
         return dataclasses.replace(change, actor=STAFF if stay.is_block else stay.owner)
     if isinstance(change, Move):
         return dataclasses.replace(change, rooms=change.rooms[: len(stay.rooms)])

@@ -26,6 +26,7 @@ from bookings.stays.writing import changes, guest_details, ownership, versioned
 from tests.calls import (
     book,
     cancel,
+    change_stay,
     check_fields_agree,
     confirm,
     extend,
@@ -118,10 +119,15 @@ def after_look(patch: Patch, meanwhile: Callable[[], Any]) -> None:
     patch.setattr(queries, "find_booking", find)
 
 
+def longer(outcome: Outcome) -> Outcome:
+    """Its owner takes a night more."""
+    return change_stay(outcome, first=30, last=32, total=24_000)
+
+
 @pytest.mark.parametrize(
     "change",
-    [confirm, extend, cancel, lambda held: move(held, "room_B")],
-    ids=["confirm", "extend", "cancel", "move"],
+    [confirm, extend, cancel, lambda held: move(held, "room_B"), longer],
+    ids=["confirm", "extend", "cancel", "move", "change"],
 )
 @pytest.mark.parametrize("forgetful", [False, True], ids=["", "redis forgot"])
 def test_acts_once_where_its_twin_came_between_the_look_and_the_claim(
@@ -291,8 +297,8 @@ def move(outcome: Outcome, room: str) -> Outcome:
 
 @pytest.mark.parametrize(
     "change",
-    [confirm, extend, cancel, lambda held: move(held, "room_B")],
-    ids=["confirm", "extend", "cancel", "move"],
+    [confirm, extend, cancel, lambda held: move(held, "room_B"), longer],
+    ids=["confirm", "extend", "cancel", "move", "change"],
 )
 def test_reads_again_what_was_held_again_meanwhile(
     monkeypatch: Patch, change: Callable[[Outcome], Outcome]
@@ -458,9 +464,10 @@ def test_has_one_function_that_writes_what_is_there() -> None:
     modules = [
         path for folder in ("bookings", "bookingsite") for path in (ROOT / folder).rglob("*.py")
     ]
-    # An insert finds nothing there; an outbox is not part of the comparison; and search terms are
+    # Inserts find nothing there; an outbox is not part of the comparison; and search terms are
     # made only from the very guest that was read.
     assert sorted({writer for path in modules for writer in writers_in(path)}) == [
+        "first_bookings.py: _insert_if_none",
         "guest_details.py: refresh_search_terms",
         "new_bookings.py: _insert",
         "outboxes.py: empty_outboxes",

@@ -17,7 +17,7 @@ from bookings import points
 from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from bookings.infrastructure.deadlines import Deadline
-from bookings.stays import create, lately_sold
+from bookings.stays import create, lately_sold, slot_locks
 from bookings.stays.writing import new_bookings
 from tests.calls import book, cancel, stored
 from tests.conftest import night
@@ -174,7 +174,7 @@ def test_writes_nothing_once_its_time_is_up_while_it_holds_the_lock() -> None:
 
 
 def test_does_not_write_under_a_lock_it_has_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(create, "LOCK_TTL_MS", 50)
+    monkeypatch.setattr(slot_locks, "LOCK_TTL_MS", 50)
     points.install(lambda name: time.sleep(0.1) if name == "after_lock" else None)
     try:
         outcome = book()

@@ -8,6 +8,7 @@ from pymongo.errors import DuplicateKeyError
 
 from bookings.domain import account_deletion
 from bookings.domain.booking import (
+    PENDING,
     Booking,
     Change,
     change_document,
@@ -19,6 +20,7 @@ from bookings.infrastructure import metrics
 from bookings.points import reached
 from bookings.refusals import AlreadyBooked, ResourceLocked
 from bookings.stays import notices, rivals
+from bookings.stays.hold_limits import HoldLimits, judge_hold
 from bookings.stays.writing.expiry import expire
 from bookings.stays.writing.new_bookings import WRITE_ATTEMPTS
 from bookings.stays.writing.versioned import (
@@ -30,15 +32,22 @@ from bookings.stays.writing.versioned import (
 
 
 def change_booking(
-    booking: Booking, changed: Booking, change: Change, *, only_before: timedelta | None = None
+    booking: Booking,
+    changed: Booking,
+    change: Change,
+    *,
+    only_before: timedelta | None = None,
+    limits: HoldLimits | None = None,
 ) -> bool:
     """Turns `booking` into `changed`, unless the stored booking has changed since it was read.
 
     Returns False if the change was not made. With `only_before` it is made only until that long
-    after `expires_at`, by MongoDB's clock. Dead holds in its way are expired. Raises AlreadyBooked
-    if a live booking has a slot that the change needs, NotAuthenticated if the actor's account was
-    deleted meanwhile, ResourceLocked if rivals keep coming and going. Every change moves the
-    version, so a retry that read the booking before its first try was written cannot act twice.
+    after `expires_at`, by MongoDB's clock. Dead holds in its way are expired. `limits` bounds what
+    the holder of a changed hold may hold. Raises AlreadyBooked if a live booking has a slot that
+    the change needs, the errors of `judge_hold` if a limit is exceeded, NotAuthenticated if the
+    actor's account was deleted meanwhile, ResourceLocked if rivals keep coming and going. Every
+    change moves the version, so a retry that read the booking before its first try was written
+    cannot act twice.
 
     A move relies on the catalogue as it was read, and that must not be long before the write: see
     bookings/catalogue/withdrawal.py. The driver checks the time limit before it sends an update,
@@ -48,7 +57,9 @@ def change_booking(
     is_one_update = _is_where_it_was(booking, changed) and not account_deletion.with_accounts(named)
 
     def apply(session: ClientSession | None = None) -> bool:
-        return _change(booking, changed, change, only_before=only_before, session=session)
+        return _change(
+            booking, changed, change, only_before=only_before, limits=limits, session=session
+        )
 
     try:
         return apply() if is_one_update else in_transaction_of(apply, named=named)
@@ -58,7 +69,7 @@ def change_booking(
         try:
             verdict = in_transaction_of(
                 lambda session: _change_over_dead_holds(
-                    booking, changed, change, only_before, session
+                    booking, changed, change, only_before, limits, session
                 ),
                 named=named,
             )
@@ -83,9 +94,11 @@ def _change(
     change: Change,
     *,
     only_before: timedelta | None,
+    limits: HoldLimits | None,
     session: ClientSession | None = None,
 ) -> bool:
-    """The compare-and-set itself. Raises DuplicateKeyError if a slot is not free."""
+    """The compare-and-set itself. Raises DuplicateKeyError if a slot is not free, and the errors of
+    `judge_hold`."""
     condition: dict[str, Any] = {"_id": booking.id, "status": booking.status}
     if only_before is not None:
         ends_at = {"$add": ["$expires_at", int(only_before.total_seconds() * 1000)]}
@@ -110,6 +123,8 @@ def _change(
     write = Write(condition, booking.seen, {"$set": fields, "$push": pushed})
     done = write_versioned(write, session=session) == 1
     if session is not None:
+        if done and changed.status == PENDING and limits is not None:
+            judge_hold(changed, limits, session)
         reached("in_transaction")
     return done
 
@@ -119,6 +134,7 @@ def _change_over_dead_holds(
     changed: Booking,
     change: Change,
     only_before: timedelta | None,
+    limits: HoldLimits | None,
     session: ClientSession,
 ) -> Literal["dead_holds", "gone", "stale", "taken"]:
     """Finds the rivals, and changes the booking if all are dead holds, in one snapshot."""
@@ -127,7 +143,9 @@ def _change_over_dead_holds(
         return "taken"
     for hold in dead:
         expire(hold, session=session)
-    done = _change(booking, changed, change, only_before=only_before, session=session)
+    done = _change(
+        booking, changed, change, only_before=only_before, limits=limits, session=session
+    )
     if not done:
         return "stale"
     return "dead_holds" if dead else "gone"
