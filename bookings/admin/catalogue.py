@@ -17,8 +17,9 @@ from django.http import HttpRequest
 from bookings.admin.changing import ChangesWhatWasSeen
 from bookings.admin.content import LinksToContent
 from bookings.admin.deletion import KeepsWhatHasParts, RefusesDeletion
-from bookings.admin.free_of_charge import AsksBeforeFree
+from bookings.admin.money import AsksAboutPrices, MoneyField
 from bookings.catalogue import inventory, withdrawal
+from bookings.catalogue.usual_prices import usual_price_of_hotel
 from bookings.content.photos import changes
 from bookings.domain.money import format_money
 from bookings.infrastructure import clock
@@ -87,9 +88,23 @@ class HotelAdmin(LinksToContent, CatalogueAdmin, KeepsWhatHasParts):
         ]
 
 
-class RoomCategoryForm(AsksBeforeFree):
+class RoomCategoryForm(AsksAboutPrices):
+    price_field = "default_price"
+    priced_by = "hotel"
+    default_price = MoneyField(label="Price for a night")
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if self.instance._state.adding:
+            # The model's own default means another amount in each currency.
+            self.initial["default_price"] = None
+
     def clean(self) -> None:
         super().clean()
+        if not self.instance._state.adding:
+            self.ask_about_unusual([self.initial.get("default_price")])
+        elif hotel := self.cleaned_data.get("hotel"):
+            self.ask_about_unusual([usual_price_of_hotel(hotel.pk)])
         if self.cleaned_data.get("default_price") == 0:
             sold = ("sell_by_default",) if self.cleaned_data.get("sell_by_default") else ()
             if self.is_free_unasked("default_price", *sold):
@@ -108,7 +123,14 @@ class RoomCategoryAdmin(LinksToContent, CatalogueAdmin, KeepsWhatHasParts):
     search_fields = ("name", "id")
     autocomplete_fields = ("hotel",)
 
-    @admin.display(description="default price", ordering="default_price")
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """Shows the price in its currency to those who may only look."""
+        fields = super().get_fields(request, obj)
+        if obj is None or self.has_change_permission(request, obj):
+            return fields
+        return ["night_price" if name == "default_price" else name for name in fields]
+
+    @admin.display(description="price for a night", ordering="default_price")
     def night_price(self, category: RoomCategory) -> str:
         return format_money(category.default_price, category.hotel.currency)
 

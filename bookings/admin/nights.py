@@ -13,10 +13,10 @@ from django.urls import reverse
 
 from bookings.admin.changing import ChangesWhatWasSeen
 from bookings.admin.forms import DayField
-from bookings.admin.free_of_charge import AsksBeforeFree
 from bookings.admin.manager.jobs import JobKeyField, new_job_key
 from bookings.admin.manager.pages import note
-from bookings.catalogue import night_jobs
+from bookings.admin.money import ASKED_PRICE, AsksAboutPrices, MoneyField
+from bookings.catalogue import inventory, night_jobs
 from bookings.catalogue.nights import (
     ALLOW_FREE,
     WEEKDAYS,
@@ -113,8 +113,11 @@ def _category_ids(**condition: Any) -> list[str]:
 # --- Nights -------------------------------------------------------------------------------------
 
 
-class NightForm(AsksBeforeFree):
+class NightForm(AsksAboutPrices):
+    price_field = "price"
+    priced_by = "category"
     date = DayField()
+    price = MoneyField()
 
     def clean_date(self) -> str:
         return self.cleaned_data["date"].isoformat()
@@ -125,6 +128,9 @@ class NightForm(AsksBeforeFree):
             self.instance.pk = night_id(category.pk, day)
             if Night.objects.filter(pk=self.instance.pk).exists():
                 raise ValidationError("This night is already in the calendar; change it there.")
+        whole = category or getattr(self.instance, "category", None)
+        if whole is not None:
+            self.ask_about_unusual([whole.default_price])
         if self.cleaned_data.get("price") == 0:
             opened = () if self.cleaned_data.get("closed") else ("closed",)
             if self.is_free_unasked("price", *opened):
@@ -144,6 +150,7 @@ class NightAdmin(ChangesWhatWasSeen):
         "closed_to_arrival",
         "closed_to_departure",
         ALLOW_FREE,
+        ASKED_PRICE,
     )
     autocomplete_fields = ("category",)
     list_display = (
@@ -169,6 +176,14 @@ class NightAdmin(ChangesWhatWasSeen):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Category and date make the id, so they never change."""
         return ("category", "date") if obj else ()
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Shows the price in its currency to those who may only look."""
+        if obj is None or self.has_change_permission(request, obj):
+            return self.fields
+        hidden = (ALLOW_FREE, ASKED_PRICE)
+        shown = [name for name in self.fields if name not in hidden]
+        return ["night_price" if name == "price" else name for name in shown]
 
     @admin.display(description="category")
     def category_name(self, night: Night) -> str:
@@ -209,7 +224,10 @@ class NightAdmin(ChangesWhatWasSeen):
 # --- Jobs that make many nights -----------------------------------------------------------------
 
 
-class NightsJobForm(AsksBeforeFree):
+class NightsJobForm(AsksAboutPrices):
+    price_field = "price"
+    priced_by = "hotel"
+    price = MoneyField(required=False)
     key = JobKeyField(initial=new_job_key)
     start = DayField(help_text="The first night.")
     end = DayField(help_text="The last night, included.")
@@ -220,10 +238,14 @@ class NightsJobForm(AsksBeforeFree):
     )
     plan: NightsPlan
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if "price" in self.fields:
+            self.fields["price"].help_text += " If left empty, each category’s own price."
+
     class Meta:
         help_texts = {
             "exclude_end": "Stop the night before the end.",
-            "price": "In minor units (cents). If left empty, each category's default price.",
             "overwrite": "Also set the price of nights that exist already. Their closures, minimum "
             "stays and other restrictions stay.",
         }
@@ -252,6 +274,10 @@ class NightsJobForm(AsksBeforeFree):
                     self.ask_about_free(fault.message)
                 else:
                     self.add_error(fault.field, fault.message)
+        if self.errors:
+            return
+        categories = inventory.list_categories(wish["hotel"].pk)
+        self.ask_about_unusual([category.default_price for category in categories])
 
 
 @admin.register(NightsJob)
@@ -260,9 +286,10 @@ class NightsJobAdmin(admin.ModelAdmin):
 
     form = NightsJobForm
     wish = ("hotel", "start", "end", "exclude_end", "price", "weekdays", "overwrite")
+    shown_wish = tuple("night_price" if name == "price" else name for name in wish)
     rows_wish = ("kind", "hotel", "start", "end", "summary")
     course = ("state", "progress", "error", "created_at", "started_at", "finished_at")
-    readonly_fields = ("kind", "summary", "requested_by", *course)
+    readonly_fields = ("kind", "summary", "requested_by", "night_price", *course)
     autocomplete_fields = ("hotel",)
     list_display = (
         "__str__",
@@ -282,8 +309,8 @@ class NightsJobAdmin(admin.ModelAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
-            return [(None, {"fields": (*self.wish, "key", ALLOW_FREE)})]
-        wish = self.wish if obj.kind == NightsJob.Kind.GENERATE else self.rows_wish
+            return [(None, {"fields": (*self.wish, "key", ALLOW_FREE, ASKED_PRICE)})]
+        wish = self.shown_wish if obj.kind == NightsJob.Kind.GENERATE else self.rows_wish
         return [
             (None, {"fields": (*wish, "requested_by")}),
             ("Progress", {"fields": self.course}),
@@ -314,6 +341,12 @@ class NightsJobAdmin(admin.ModelAdmin):
         obj.total = form.plan.total
         obj.save(force_insert=True)
         night_jobs.sign_job(obj.pk, request.user.pk)
+
+    @admin.display(description="price")
+    def night_price(self, job: NightsJob) -> str:
+        if job.price is None:
+            return "Each category’s own price"
+        return format_money(job.price, job.hotel.currency)
 
     @admin.display(description="nights written")
     def progress(self, job: NightsJob) -> str:

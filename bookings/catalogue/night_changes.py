@@ -17,6 +17,7 @@ from bookings.catalogue import inventory
 from bookings.catalogue.calendars import Calendar, CalendarNight, read_calendars
 from bookings.catalogue.inventory import HORIZON_DAYS, CategoryFacts, HotelFacts
 from bookings.catalogue.nights import MAX_ROWS, WEEKDAYS, NightRow
+from bookings.domain.money import format_money
 from bookings.domain.stay_request import MAX_NIGHTS
 from bookings.infrastructure import clock
 from bookings.models import MAX_NIGHT_PRICE
@@ -119,7 +120,7 @@ def plan_change(
         category for category in inventory.list_categories(hotel_id) if category.id in category_ids
     ]
     days, day_faults = _choose_days(hotel, first, last, weekdays)
-    faults = _judge_wish(wish) + day_faults
+    faults = _judge_wish(wish, hotel.currency) + day_faults
     if not categories or len(categories) < len(set(category_ids)):
         faults.append(Fault("categories", "Choose categories of this hotel."))
     elif len(days) * len(categories) > MAX_ROWS:
@@ -139,7 +140,7 @@ def plan_change(
             else:
                 changes.append(change)
     if any(change.after.price > MAX_NIGHT_PRICE for change in changes):
-        text = f"A night can cost at most {MAX_NIGHT_PRICE:,} minor units (cents)."
+        text = f"A night can cost at most {format_money(MAX_NIGHT_PRICE, hotel.currency)}."
         raise ValidationFailed([Fault("percent", text)])
     return ChangePlan(hotel, tuple(changes), same, missing)
 
@@ -166,16 +167,14 @@ def _price_after(price: int, wish: Wish) -> int:
     return int(raised.quantize(Decimal(1), ROUND_HALF_UP))
 
 
-def _judge_wish(wish: Wish) -> list[Fault]:
+def _judge_wish(wish: Wish, currency: str) -> list[Fault]:
     faults = []
     if wish == Wish():
         faults.append(Fault("", "Choose something to set."))
     if wish.price is not None and wish.percent is not None:
         faults.append(Fault("percent", "Give either a price or a change in percent."))
     if wish.price is not None and not 0 <= wish.price <= MAX_NIGHT_PRICE:
-        faults.append(
-            Fault("price", f"Give a price of at most {MAX_NIGHT_PRICE:,} minor units (cents).")
-        )
+        faults.append(Fault("price", f"Give at most {format_money(MAX_NIGHT_PRICE, currency)}."))
     if wish.percent is not None and not -100 <= wish.percent <= MAX_PERCENT:
         faults.append(Fault("percent", f"Give a change from -100 to {MAX_PERCENT} percent."))
     if wish.min_stay is not None and not 1 <= wish.min_stay <= MAX_NIGHTS:

@@ -482,7 +482,7 @@ HOTEL = {
 
 
 def test_makes_a_hotel_whose_room_can_be_booked(desk: Client, inn: Hotel) -> None:
-    category = {"name": "X", "occupancy": "2", "default_price": "5000", "sell_by_default": "on"}
+    category = {"name": "X", "occupancy": "2", "default_price": "50.00", "sell_by_default": "on"}
 
     desk.post(f"{HOTELS}add/", {"id": "inn_x", **HOTEL})
     desk.post(f"{CATEGORIES}add/", {"id": "inn_x_double", "hotel": "inn_x", **category})
@@ -563,7 +563,7 @@ def test_moves_a_room_only_within_its_hotel(desk: Client, inn: Hotel) -> None:
 
 
 def test_never_moves_a_category_to_another_hotel(desk: Client, inn: Hotel) -> None:
-    fields = {"name": "Renamed", "occupancy": "2", "default_price": "1", "hotel": "demo"}
+    fields = {"name": "Renamed", "occupancy": "2", "default_price": "100.00", "hotel": "demo"}
 
     desk.post(f"{CATEGORIES}inn_double/change/", fields)
 

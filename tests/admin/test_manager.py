@@ -333,17 +333,17 @@ def test_imports_nothing_of_a_file_with_a_wrong_row(manager: Client) -> None:
 
 def test_imports_once_when_the_form_is_sent_twice(manager: Client) -> None:
     key = str(ObjectId())
-    upload(manager, f"category,date,price\nchalet_attic,{DAY},1\n".encode(), key=key)
+    upload(manager, f"category,date,price\nchalet_attic,{DAY},90\n".encode(), key=key)
 
-    again = upload(manager, f"category,date,price\nchalet_attic,{DAY},2\n".encode(), key=key)
+    again = upload(manager, f"category,date,price\nchalet_attic,{DAY},91\n".encode(), key=key)
 
-    assert prices() == [100]
+    assert prices() == [9_000]
     assert said(again) == ["This form has already imported a file; nothing was imported again."]
     assert len(noted()) == 1
 
 
 @pytest.mark.parametrize(
-    ("price", "count"), [("1", 1), ("dear", 0)], ids=["a good file", "a faulty file"]
+    ("price", "count"), [("90", 1), ("dear", 0)], ids=["a good file", "a faulty file"]
 )
 def test_answers_after_judging_for_longer_than_mongodb_is_waited_for(
     manager: Client, monkeypatch: pytest.MonkeyPatch, price: str, count: int
@@ -371,7 +371,7 @@ def test_adds_no_job_after_a_request_has_taken_its_time(
     monkeypatch.setattr(deadlines, "REQUEST_TIMEOUT_S", 0)
     manager.raise_request_exception = False
 
-    response = upload(manager, f"category,date,price\nchalet_attic,{DAY},1\n".encode())
+    response = upload(manager, f"category,date,price\nchalet_attic,{DAY},90\n".encode())
 
     assert response.status_code == 503
     assert NightsJob.objects.count() == 0

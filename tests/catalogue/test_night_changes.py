@@ -194,7 +194,7 @@ def test_has_another_digest_when_anything_else_would_be_written() -> None:
     [
         (Wish(), {}, "", "Choose something to set."),
         (Wish(price=1, percent=Decimal(1)), {}, "percent", "Give either a price or a change"),
-        (Wish(price=1_000_000_001), {}, "price", "at most 1,000,000,000 minor units"),
+        (Wish(price=1_000_000_001), {}, "price", "Give at most CHF\xa010,000,000.00."),
         (Wish(percent=Decimal(901)), {}, "percent", "from -100 to 900 percent"),
         (Wish(percent=Decimal("-100.01")), {}, "percent", "from -100 to 900 percent"),
         (Wish(min_stay=91), {}, "min_stay", "from 1 to 90 nights"),

@@ -20,6 +20,7 @@ from bookings.admin.manager.pages import HotelChoiceForm, ManagerPage, hotel_to_
 from bookings.admin.staff_requests import StaffRequest, may
 from bookings.catalogue import night_files, night_jobs
 from bookings.catalogue.night_files import FileRefused
+from bookings.catalogue.usual_prices import count_unusual, tell_count
 from bookings.models import NightsFile
 from bookings.refusals import ValidationFailed
 
@@ -58,7 +59,10 @@ class ImportForm(HotelChoiceForm):
     # may choose another one.
     allow_free = forms.CharField(required=False, widget=forms.HiddenInput, max_length=64)
 
-    field_order = ("hotel", "file", "key", "allow_free")
+    # The digest of the file whose unusual prices staff have been told of.
+    allow_unusual = forms.CharField(required=False, widget=forms.HiddenInput, max_length=64)
+
+    field_order = ("hotel", "file", "key", "allow_free", "allow_unusual")
 
 
 @admin.register(NightsFile)
@@ -90,6 +94,11 @@ class NightsFilePage(ManagerPage):
         job_id = form.cleaned_data["key"]
         name = "".join(sign for sign in file.name if sign.isprintable())[:100]
         digest = hashlib.sha256(content).hexdigest()
+        # A row of a file is based on the price of its category.
+        unusual = count_unusual(rows, {row.category: row.base_price for row in rows})
+        if unusual and form.cleaned_data["allow_unusual"] != digest:
+            told = tell_count(unusual)
+            return self._page(request, wanted=wanted, uploaded=form, unusual=told, digest=digest)
         try:
             is_new = add_job(
                 request,
@@ -102,7 +111,16 @@ class NightsFilePage(ManagerPage):
             )
         except ValidationFailed as refused:
             free = " ".join(fault.message for fault in refused.faults)
-            return self._page(request, wanted=wanted, uploaded=form, free=free, digest=digest)
+            return self._page(
+                request,
+                wanted=wanted,
+                uploaded=form,
+                free=free,
+                # Who said yes to the prices is not asked about them again.
+                unusual=tell_count(unusual) if unusual else "",
+                said_yes=True,
+                digest=digest,
+            )
         if not is_new:
             text = "This form has already imported a file; nothing was imported again."
             messages.warning(request, text)
@@ -137,6 +155,8 @@ class NightsFilePage(ManagerPage):
         uploaded: ImportForm | None = None,
         refusal: FileRefused | None = None,
         free: str = "",
+        unusual: str = "",
+        said_yes: bool = False,
         digest: str = "",
     ) -> HttpResponse:
         may_import = may(request, *IMPORT_RIGHTS)
@@ -151,5 +171,7 @@ class NightsFilePage(ManagerPage):
             max_mb=night_files.MAX_BYTES // 1_000_000,
             refusal=refusal,
             free=free,
+            unusual=unusual,
+            said_yes=said_yes,
             digest=digest,
         )

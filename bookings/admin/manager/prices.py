@@ -16,13 +16,15 @@ from django.utils.http import urlencode
 from bookings.admin.forms import DayField
 from bookings.admin.manager.jobs import JobKeyField, add_job, count_nights, new_job_key
 from bookings.admin.manager.pages import HotelChoiceForm, ManagerPage
+from bookings.admin.money import MoneyField
 from bookings.admin.staff_requests import StaffRequest, may
 from bookings.catalogue import inventory, night_changes, night_jobs
 from bookings.catalogue.calendars import Calendar, CalendarNight, read_calendars
 from bookings.catalogue.inventory import HORIZON_DAYS, HotelFacts
 from bookings.catalogue.night_changes import ChangePlan, NightChange, Wish
 from bookings.catalogue.nights import WEEKDAYS, count_free, night_id
-from bookings.domain.money import count_digits, format_money, read_amount, write_amount
+from bookings.catalogue.usual_prices import count_unusual, tell_count
+from bookings.domain.money import format_money, write_amount
 from bookings.infrastructure import clock
 from bookings.models import NightsJob, PriceCalendar
 from bookings.refusals import ValidationFailed
@@ -59,7 +61,7 @@ class ChangeForm(forms.Form):
         initial=WEEKDAYS,
         widget=forms.CheckboxSelectMultiple,
     )
-    price = forms.CharField(required=False, max_length=20)
+    price = MoneyField(required=False)
     percent = forms.DecimalField(
         label="Or change it by a percentage",
         required=False,
@@ -87,23 +89,9 @@ class ChangeForm(forms.Form):
         chooser = self.fields["categories"]
         assert isinstance(chooser, forms.MultipleChoiceField)
         chooser.choices = self.choices
-        self.fields[
-            "price"
-        ].help_text = f"In {hotel.currency}: {write_amount(12_000, hotel.currency)}"
-
-    def clean_price(self) -> int | None:
-        """The price in minor units; None if the field is empty."""
-        text = self.cleaned_data["price"].strip()
-        if not text:
-            return None
-        amount = read_amount(text, self.hotel_facts.currency, decimal_comma=True)
-        if amount is None:
-            digits = count_digits(self.hotel_facts.currency)
-            raise forms.ValidationError(
-                f"Write a price without thousands separators and with at most {digits} decimal "
-                "places."
-            )
-        return amount
+        price = self.fields["price"]
+        assert isinstance(price, MoneyField)
+        price.set_currency(hotel.currency)
 
     @property
     def wish(self) -> Wish:
@@ -229,6 +217,7 @@ class PriceCalendarPage(ManagerPage):
             if plan
             else [],
             free=count_free(plan.rows) if plan else 0,
+            unusual=_tell_unusual(plan) if plan else "",
             more=max(0, len(plan.changes) - MAX_CHANGES_SHOWN) if plan else 0,
         )
 
@@ -277,6 +266,14 @@ class PriceCalendarPage(ManagerPage):
         summary = NightsJob.objects.values_list("summary", flat=True).get(pk=key)
         text = "This form has already changed nights; nothing was changed again."
         messages.warning(request, f"{text} The change was: {summary}")
+
+
+def _tell_unusual(plan: ChangePlan) -> str:
+    """The warning beside *Apply*, which applies the plan all the same; empty if all is usual."""
+    count = count_unusual(
+        plan.rows, {each.category.id: each.category.default_price for each in plan.changes}
+    )
+    return f"{tell_count(count)} Apply them only if that is right." if count else ""
 
 
 def _read_month(chosen: PriceMonthForm, today: date) -> date:
