@@ -291,7 +291,9 @@ def test_does_not_delete_a_category_with_nights(desk: Client, week: None) -> Non
 
 
 def test_adds_a_job_that_a_worker_does(desk: Client) -> None:
-    response = desk.post(f"{JOBS}add/", wish(price="70.00", weekdays=["fri", "sat"], overwrite="on"))
+    response = desk.post(
+        f"{JOBS}add/", wish(price="70.00", weekdays=["fri", "sat"], overwrite="on")
+    )
     waiting = desk.get(JOBS).content.decode()
     night_jobs.work_on_jobs()
 
