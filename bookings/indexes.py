@@ -71,6 +71,7 @@ def indexes_by_collection() -> dict[str, list[IndexModel]]:
         "django_admin_log": log_indexes(),
         "deliveries": delivery_indexes(),
         "failed_work": failed_work_indexes(),
+        "rooms": room_indexes(),
     }
 
 
@@ -327,6 +328,24 @@ def failed_work_indexes() -> list[IndexModel]:
 def make_failed_work_indexes(database: Database) -> None:
     """Makes the collection of failed work and its indexes; safe to repeat."""
     _make(database, "failed_work", failed_work_indexes())
+
+
+def room_indexes() -> list[IndexModel]:
+    """The indexes of `rooms`, besides those that Django makes."""
+    return [
+        # People know a room by its name. Rooms of the release before say no hotel, and are left
+        # out.
+        _unique(
+            [("hotel_id", ASCENDING), ("name", ASCENDING)],
+            name="one_room_per_name",
+            where={"hotel_id": {"$type": "string"}},
+        ),
+    ]
+
+
+def make_room_indexes(database: Database) -> None:
+    """Makes the indexes of `rooms`; safe to repeat."""
+    make_indexes(database["rooms"], room_indexes())
 
 
 def _make(database: Database, name: str, indexes: list[IndexModel]) -> None:

@@ -249,10 +249,9 @@ class RoomCategory(models.Model):
     occupancy = models.PositiveSmallIntegerField(
         default=2, validators=[MinValueValidator(1), MaxValueValidator(100)]
     )
+    # For one night, in minor units of the hotel's currency.
     default_price = models.PositiveIntegerField(
-        default=10_000,
-        validators=[MaxValueValidator(MAX_NIGHT_PRICE)],
-        help_text="For one night, in minor units (cents).",
+        default=10_000, validators=[MaxValueValidator(MAX_NIGHT_PRICE)]
     )
     sell_by_default = models.BooleanField(
         default=True, help_text="Sell every date at the default price."
@@ -316,11 +315,24 @@ class CategoryContent(models.Model):
 
 
 class Room(models.Model):
-    """A single room, which bookings refer to by its id."""
+    """A single room, which bookings refer to by its id. People know it by its name.
+
+    The id is made once (bookings/catalogue/ids.py). An index keeps the name unique in the hotel.
+    """
 
     id = models.CharField(primary_key=True, db_column="_id", max_length=64, validators=[valid_id])
     category = models.ForeignKey(RoomCategory, on_delete=models.PROTECT, related_name="rooms")
-    name = models.CharField(max_length=200)
+    # The category's hotel. None in rooms that the release before adds.
+    hotel = models.ForeignKey(
+        Hotel,
+        null=True,
+        on_delete=models.DO_NOTHING,
+        related_name="+",
+        db_index=False,
+        editable=False,
+    )
+    hotel_id: str | None
+    name = models.CharField(max_length=200, help_text="What guests and staff read, such as 101.")
     is_sold = models.BooleanField("for sale", default=True)
     # By MongoDB's clock; written together with `is_sold`. See bookings/catalogue/withdrawal.py.
     off_sale_since = models.DateTimeField(null=True, editable=False)
@@ -332,7 +344,12 @@ class Room(models.Model):
         ordering = ["id"]
 
     def __str__(self) -> str:
-        return self.name
+        return self.name or self.id
+
+    def save(self, *args: Any, **options: Any) -> None:
+        # A room stays in its hotel, whichever of its categories it belongs to.
+        self.hotel_id = self.hotel_id or self.category.hotel_id
+        super().save(*args, **options)
 
 
 class Night(models.Model):
@@ -345,9 +362,8 @@ class Night(models.Model):
     )
     # Text, since a hotel's calendar day is not a moment in time.
     date = models.CharField(max_length=10, validators=[validate_date])
-    price = models.PositiveIntegerField(
-        validators=[MaxValueValidator(MAX_NIGHT_PRICE)], help_text="In minor units (cents)."
-    )
+    # In minor units of the hotel's currency.
+    price = models.PositiveIntegerField(validators=[MaxValueValidator(MAX_NIGHT_PRICE)])
     closed = models.BooleanField(default=False, help_text="Do not sell this night.")
     min_stay = models.PositiveSmallIntegerField(
         "minimum stay",

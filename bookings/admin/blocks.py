@@ -1,17 +1,21 @@
 """Room blocks take rooms out of service for some nights. Lifting a block gives them back."""
 
+import re
+from collections.abc import Iterable
 from typing import Any
 
 from bson import ObjectId
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
-from bookings.admin.forms import DayField, KeyedForm, RoomIdsField
+from bookings.admin.choices import NOTHING, hotel_options
+from bookings.admin.forms import MAX_ROOMS_TEXT, DayField, KeyedForm
 from bookings.admin.records import BookingHotelFilter, RecordAdmin, name_people, staff
 from bookings.admin.staff_requests import StaffRequest, is_of_staff
+from bookings.catalogue import inventory
 from bookings.domain.booking import BLOCK, CANCELLED, CONFIRMED, Booking
 from bookings.domain.stay_request import MAX_NOTES
 from bookings.front_desk import blocks
@@ -40,12 +44,58 @@ class BlockForm(KeyedForm):
     """Which rooms, when, and why."""
 
     button = "Block"
-    shown_beside = {"rooms": "rooms", "first": "first", "end": "end", "reason": "reason"}
+    shown_beside = {
+        "hotel": "hotel",
+        "rooms": "rooms",
+        "first": "first",
+        "end": "end",
+        "reason": "reason",
+    }
 
-    rooms = RoomIdsField(help_text="Rooms of one hotel by their ids, one per line or with commas.")
+    hotel = forms.ChoiceField(
+        required=False,
+        choices=lambda: [NOTHING, *hotel_options(inventory.list_hotels())],
+        help_text="Needed only if several hotels have rooms of these names.",
+    )
+    rooms = forms.CharField(
+        max_length=MAX_ROOMS_TEXT,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="Rooms of one hotel by their names, one per line or with commas.",
+    )
     first = DayField(label="First night")
     end = DayField(label="Free from", help_text="The first night that is free again.")
     reason = LinesField(max_length=MAX_NOTES, widget=forms.Textarea(attrs={"rows": 3}))
+
+    def clean(self) -> dict[str, Any]:
+        """Replaces the rooms that were typed by their ids; the service judges those."""
+        values: dict[str, Any] = super().clean() or {}
+        if "rooms" in values and "hotel" in values:
+            hotels = [values["hotel"]] if values["hotel"] else inventory.hotel_countries()
+            try:
+                values["rooms"] = _find_rooms(values["rooms"], hotels)
+            except ValidationError as fault:
+                self.add_error("rooms", fault)
+        return values
+
+
+def _find_rooms(text: str, hotel_ids: Iterable[str]) -> tuple[str, ...]:
+    """The ids of the rooms in the text, which names them by their names or ids. What is no room
+    stays as it is. Raises ValidationError if rooms of several hotels have a name."""
+    pieces = [piece.strip() for piece in re.split(r"[,\n]", text) if piece.strip()]
+    # Ids have no blanks, so they may be between them.
+    words = [word for piece in pieces for word in piece.split()]
+    known: dict[str, set[str]] = {}
+    for room in inventory.find_rooms_named({*pieces, *words}, hotel_ids):
+        for called in {room.name.casefold(), room.id.casefold()}:
+            known.setdefault(called, set()).add(room.id)
+    found: list[str] = []
+    for piece in pieces:
+        for wanted in [piece] if piece.casefold() in known else piece.split():
+            ids = known.get(wanted.casefold(), {wanted})
+            if len(ids) > 1:
+                raise ValidationError(f"Several hotels have a room {wanted}; choose the hotel.")
+            found += ids
+    return tuple(found)
 
 
 @admin.register(RoomBlock)
@@ -56,7 +106,7 @@ class RoomBlockAdmin(RecordAdmin):
         "reference",
         "current_status",
         "hotel",
-        "room_ids",
+        "room_names",
         "first_night",
         "end",
         "short_reason",
@@ -72,7 +122,7 @@ class RoomBlockAdmin(RecordAdmin):
     cancel_template = "admin/bookings/roomblock/lift.html"
     fieldsets = (
         (None, {"fields": ("reference", "current_status")}),
-        ("Rooms", {"fields": ("hotel", "room_ids", "first_night", "end", "reason")}),
+        ("Rooms", {"fields": ("hotel", "room_names", "first_night", "end", "reason")}),
         ("Made", {"fields": ("caller_name", "created_at", "updated_at")}),
     )
 

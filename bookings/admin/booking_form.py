@@ -15,6 +15,7 @@ from bookings.admin.choices import (
 )
 from bookings.admin.forms import DayField, KeyedForm
 from bookings.availability.search import CategoryStay, find_stays
+from bookings.catalogue import inventory
 from bookings.catalogue.inventory import HotelFacts
 from bookings.domain.stay_request import GUEST_FIELDS, MAX_GUESTS, MAX_NOTES, MAX_ROOMS
 from bookings.infrastructure.recent_reads import hear_of_changes
@@ -104,12 +105,12 @@ class BookingForm(KeyedForm):
             self.offered = (
                 f"Free for these dates and guests: {count} room{'' if count == 1 else 's'}."
             )
-        for name, listed in (
-            ("room", room_groups(stays)),
-            ("category", [("Any room of", category_options(stays))]),
+        for name, listed, names in (
+            ("room", room_groups(stays), inventory.room_names),
+            ("category", [("Any room of", category_options(stays))], inventory.category_names),
         ):
             chosen = str(self[name].value() or "")
-            groups = [group for group in with_chosen(listed, chosen) if group[1]]
+            groups = [group for group in with_chosen(listed, chosen, names=names) if group[1]]
             self.fields[name].widget.choices = [NOTHING, *groups]
 
     def _find_stays(self) -> list[CategoryStay]:

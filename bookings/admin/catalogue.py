@@ -19,6 +19,7 @@ from bookings.admin.content import LinksToContent
 from bookings.admin.deletion import KeepsWhatHasParts, RefusesDeletion
 from bookings.admin.money import AsksAboutPrices, MoneyField
 from bookings.catalogue import inventory, withdrawal
+from bookings.catalogue.ids import make_room_ids
 from bookings.catalogue.usual_prices import usual_price_of_hotel
 from bookings.content.photos import changes
 from bookings.domain.money import format_money
@@ -174,8 +175,16 @@ class RoomForm(forms.ModelForm):
         return category
 
     def clean(self) -> None:
-        """Refuses a new category together with a return to sale: only after the save does the admin
-        look whether the category still exists, and nothing may be sold until then."""
+        """Refuses a name that another room of the hotel has, and a new category together with a
+        return to sale: only after the save does the admin look whether the category still exists,
+        and nothing may be sold until then."""
+        category, name = self.cleaned_data.get("category"), self.cleaned_data.get("name")
+        if category and name:
+            # Through the categories, since rooms of the release before say no hotel.
+            named = Room.objects.filter(category__hotel=category.hotel_id, name=name)
+            if named.exclude(pk=self.instance.pk).exists():
+                text = f"{category.hotel} has a room {name} already; choose another name."
+                self.add_error("name", text)
         if not self.instance._state.adding and {"category", "is_sold"} <= set(self.changed_data):
             text = "First save the room in its new category, then put it on sale."
             self.add_error("is_sold", text)
@@ -206,6 +215,11 @@ class RoomAdmin(CatalogueAdmin):
     autocomplete_fields = ("category",)
     actions = ("take_off_sale",)
 
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        """The id is made from hotel and name, so no one types it."""
+        shown = ("category", "name", "is_sold")
+        return ("id", *shown) if obj else shown
+
     @admin.display(description="hotel")
     def hotel(self, room: Room) -> str:
         return room.category.hotel.name
@@ -216,17 +230,20 @@ class RoomAdmin(CatalogueAdmin):
             super().save_model(request, obj, form, change)
             return
         is_sold = obj.is_sold
+        (obj.pk,) = make_room_ids(obj.category.hotel_id, [obj.name])
         obj.is_sold, obj.off_sale_since = False, clock.now()
         super().save_model(request, obj, form, change)
         if is_sold:
             Room.objects.filter(pk=obj.pk).update(is_sold=True, off_sale_since=None)
 
     def values_beside(self, obj: Room, values: dict[str, Any]) -> dict[str, Any]:
-        """When the room went off sale, by MongoDB's clock, in the same write that takes it off."""
+        """When the room went off sale, by MongoDB's clock, in the same write that takes it off; and
+        its hotel, which a room of the release before may lack."""
+        beside = {"hotel": obj.category.hotel_id} if values else {}
         if obj.is_sold:
-            return {"off_sale_since": None} if "is_sold" in values else {}
+            return beside | ({"off_sale_since": None} if "is_sold" in values else {})
         # Always: an older release that does not know the field may have left an old time.
-        return {"off_sale_since": Now()}
+        return beside | {"off_sale_since": Now()}
 
     @admin.action(description="Take selected rooms off sale", permissions=["change"])
     def take_off_sale(self, request: HttpRequest, queryset: QuerySet[Room]) -> None:

@@ -1,14 +1,14 @@
 """Choices in staff forms: hotels, and free categories and rooms with their prices."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from django import forms
 from django.utils.safestring import SafeString, mark_safe
 
 from bookings.availability.search import CategoryStay
-from bookings.catalogue.inventory import HotelFacts, RoomFacts
+from bookings.catalogue.inventory import HotelFacts, RoomFacts, room_names
 from bookings.domain.booking import BookedRoom, Price
 from bookings.domain.money import format_money
 from bookings.front_desk.move_options import RoomOption
@@ -35,7 +35,7 @@ class RoomsSelect(forms.Widget):
             here = {**(attrs or {}), "aria-label": label}
             if number:
                 here["id"] = f"{here.get('id', name)}_{number}"
-            select = forms.Select(attrs=here, choices=with_chosen(groups, room))
+            select = forms.Select(attrs=here, choices=with_chosen(groups, room, names=room_names))
             lists.append(select.render(name, room, renderer=renderer))
         return mark_safe("".join(lists))
 
@@ -49,12 +49,14 @@ def read_ids(text: str) -> list[str]:
     return re.findall(r"[^,\s]+", text)
 
 
-def with_chosen(groups: Iterable[Group], chosen: str) -> list[Group | Option]:
-    """The choices, preceded by the chosen value if they lack it."""
+def with_chosen(
+    groups: Iterable[Group], chosen: str, *, names: Callable[[Iterable[str]], dict[str, str]]
+) -> list[Group | Option]:
+    """The choices, preceded by the chosen value if they lack it. `names` finds names by id."""
     listed = list(groups)
     if not chosen or any(chosen == key for _, options in listed for key, _ in options):
         return [*listed]
-    return [(NOT_FREE, [(chosen, chosen)]), *listed]
+    return [(NOT_FREE, [(chosen, names([chosen]).get(chosen, chosen))]), *listed]
 
 
 def hotel_options(hotels: Iterable[HotelFacts]) -> list[Option]:
@@ -98,7 +100,7 @@ def _rooms(rooms: Iterable[RoomFacts]) -> list[Option]:
 
 
 def _name(room: RoomFacts, *, is_its_own: bool = False) -> str:
-    return f"{room.name} ({room.id})" + (", current room" if is_its_own else "")
+    return room.name + (", current room" if is_its_own else "")
 
 
 def _difference(amount: int, currency: str) -> str:

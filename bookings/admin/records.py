@@ -30,6 +30,7 @@ from bookings.admin.newest import (
     CreatedFilter,
 )
 from bookings.admin.staff_requests import StaffRequest
+from bookings.catalogue import inventory
 from bookings.domain.booking import CHANGED, EXPIRED, NO_SHOW, PENDING, Booking, Change
 from bookings.domain.callers import Caller, caller_of_user
 from bookings.domain.money import format_money
@@ -152,8 +153,18 @@ class RecordAdmin(admin.ModelAdmin):
         return record.status
 
     @admin.display(description="rooms")
-    def room_ids(self, record: BookingRecord) -> str:
-        return ", ".join(booked["room"] for booked in record.rooms)
+    def room_names(self, record: BookingRecord) -> str:
+        """The names of the record's rooms. A list reads those of all its records at once."""
+        names = getattr(record, "names_of_rooms", None) or names_of_rooms([record])
+        return ", ".join(names.get(booked["room"], booked["room"]) for booked in record.rooms)
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Looks up the rooms once for a whole page of the list."""
+        changelist = super().get_changelist_instance(request)
+        names = names_of_rooms(changelist.result_list)
+        for record in changelist.result_list:
+            record.names_of_rooms = names
+        return changelist
 
     def change_view(
         self,
@@ -166,14 +177,15 @@ class RecordAdmin(admin.ModelAdmin):
         context = dict(extra_context or {})
         if booking is not None:
             names = name_people(change.actor for change in booking.history)
+            details = _details_of(booking)
             context["changes"] = [
                 (
                     change.at,
                     self.event_labels.get(change.event, change.event),
                     names[change.actor],
-                    _details_of(change, booking),
+                    told,
                 )
-                for change in booking.history
+                for change, told in zip(booking.history, details, strict=True)
             ]
             context |= self.describe(request, booking)
         return super().change_view(request, object_id, form_url, context)
@@ -237,13 +249,16 @@ class RecordAdmin(admin.ModelAdmin):
                 add_faults(form, refusal.extra()["errors"], {"reason": "reason"})
             else:
                 return None
+        names = names_of_rooms(records)
+        for record in records:
+            record.names_of_rooms = names  # type: ignore[attr-defined]
         context = {
             **self.admin_site.each_context(request),
             "title": self.cancel_title,
             "opts": self.opts,
             "form": form,
             "records": [
-                (record, self.current_status(record), self.room_ids(record)) for record in records
+                (record, self.current_status(record), self.room_names(record)) for record in records
             ],
             "checkbox_name": ACTION_CHECKBOX_NAME,
             "action": request.POST.get("action", ""),
@@ -302,9 +317,24 @@ class RecordAdmin(admin.ModelAdmin):
         return messages.ERROR, f"This was done before, and the booking is now {status}."
 
 
-def place_of(booking: dict[str, Any]) -> str:
-    """Where and when a booking is and what it costs, from the API's description of it."""
-    rooms = ", ".join(booked["resourceId"] for booked in booking["rooms"])
+def names_of_rooms(records: Iterable[BookingRecord]) -> dict[str, str]:
+    """The names of all rooms of the records, by id, in one look."""
+    return inventory.room_names(booked["room"] for record in records for booked in record.rooms)
+
+
+def name_told(bookings: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """The names of the rooms in the API's descriptions of bookings, by id, in one look."""
+    return inventory.room_names(
+        booked["resourceId"] for booking in bookings for booked in booking["rooms"]
+    )
+
+
+def place_of(booking: dict[str, Any], names: dict[str, str]) -> str:
+    """Where and when a booking is and what it costs, from the API's description of it, with the
+    names of its rooms."""
+    rooms = ", ".join(
+        names.get(booked["resourceId"], booked["resourceId"]) for booked in booking["rooms"]
+    )
     total = format_money(booking["price"]["total"], booking["price"]["currency"])
     return f"{rooms} ({booking['checkIn']} to {booking['checkOut']}, {total})"
 
@@ -330,8 +360,15 @@ def staff(request: StaffRequest) -> Caller:
     return caller_of_user(request.user.pk)
 
 
-def _details_of(change: Change, booking: Booking) -> str:
-    """A change's details in the history: where it put the booking, or why it was made."""
+def _details_of(booking: Booking) -> list[str]:
+    """The details of each change in the history: where it put the booking, or why it was made."""
+    told = [_told_by(change, booking) for change in booking.history]
+    names = name_told(each for each in told if isinstance(each, dict))
+    return [place_of(each, names) if isinstance(each, dict) else each for each in told]
+
+
+def _told_by(change: Change, booking: Booking) -> str | dict[str, Any]:
+    """A sentence, or the API's description of the booking after the change."""
     if change.reason is not None:
         return change.reason
     if change.event == NO_SHOW and change.body is not None:
@@ -342,7 +379,8 @@ def _details_of(change: Change, booking: Booking) -> str:
     body = made.body if made else change.body
     if change.event not in ("created", "moved", CHANGED) or body is None:
         return ""
-    return place_of(json.loads(body)["booking"])
+    described: dict[str, Any] = json.loads(body)["booking"]
+    return described
 
 
 def _cancel(request: StaffRequest, booking_id: str, *, reason: str) -> Outcome:

@@ -22,7 +22,14 @@ from bookings.admin.desk.choosing import read_day
 from bookings.admin.desk.marks import PRESENCE_LABELS, mark_buttons, night_to_release
 from bookings.admin.forms import SHOW, DayField, KeyedForm, RoomIdsField, new_key
 from bookings.admin.newest import LOOKED_THROUGH, MAX_LISTED, CreatedFilter
-from bookings.admin.records import BookingHotelFilter, RecordAdmin, name_people, place_of, staff
+from bookings.admin.records import (
+    BookingHotelFilter,
+    RecordAdmin,
+    name_people,
+    name_told,
+    place_of,
+    staff,
+)
 from bookings.admin.staff_requests import StaffRequest, is_of_staff, may
 from bookings.catalogue import inventory
 from bookings.catalogue.inventory import HotelFacts
@@ -125,9 +132,10 @@ class MoveForm(KeyedForm):
         else:
             count = len({option.room.id for options in found for option in options})
             self.offered = f"Free for these dates: {count} room{'' if count == 1 else 's'}."
+        names = inventory.room_names(booking.room_ids)
         self.fields["rooms"].widget.positions = [
             (
-                f"Room {number}: {booked.room} now, {booked.guests} guests",
+                f"Room {number}: {names.get(booked.room, booked.room)} now, {booked.guests} guests",
                 move_groups(options, booked, booking.price),
             )
             for number, (booked, options) in enumerate(
@@ -150,7 +158,7 @@ class BookingAdmin(RecordAdmin):
         "reference",
         "current_status",
         "hotel",
-        "room_ids",
+        "room_names",
         "check_in",
         "check_out",
         "guest_name",
@@ -161,7 +169,8 @@ class BookingAdmin(RecordAdmin):
     # Only shows the search field: `get_search_results` does the search.
     search_fields = ("reference",)
     search_help_text = (
-        "Type the beginning of the guest's name, e-mail or phone number, or of the reference. "
+        "Type the name of a room, or the beginning of the guest's name, e-mail or phone number, or "
+        "of the reference. "
         f"Without a search, this list shows the newest {MAX_LISTED:,}, and filters look among the "
         f"newest {LOOKED_THROUGH:,}, or the newest of the chosen days."
     )
@@ -171,7 +180,7 @@ class BookingAdmin(RecordAdmin):
     cancel_template = "admin/bookings/bookingrecord/cancel.html"
     fieldsets = (
         (None, {"fields": ("reference", "current_status", "expires_at")}),
-        ("Stay", {"fields": ("hotel", "room_ids", "check_in", "check_out", "guests", "total")}),
+        ("Stay", {"fields": ("hotel", "room_names", "check_in", "check_out", "guests", "total")}),
         ("Guest", {"fields": ("guest_name", "guest_email", "guest_phone", "notes")}),
         ("People", {"fields": ("owner_name", "user_id", "caller_name")}),
         ("Times", {"fields": ("created_at", "updated_at")}),
@@ -350,8 +359,9 @@ class BookingAdmin(RecordAdmin):
             return self.show_form(request, form, title, record)
         # Nothing changed between reading `before` and the move, or the form's version would no
         # longer have been the booking's.
-        old = place_of(answers.describe(before, now=clock.now()))
-        new = place_of(outcome.content["booking"])
+        told = [answers.describe(before, now=clock.now()), outcome.content["booking"]]
+        names = name_told(told)
+        old, new = (place_of(each, names) for each in told)
         if outcome.replayed:
             text = "This form has already moved the booking; nothing was moved again."
             level = messages.WARNING
@@ -409,7 +419,9 @@ def _acknowledge(outcome: Outcome, *, by_category: bool) -> str:
         text = "The room is held. Confirm the booking here before the hold runs out."
     if not by_category:
         return text
-    return f"{text} Chosen: {', '.join(booked['resourceId'] for booked in booking['rooms'])}."
+    names = name_told([booking])
+    ids = [booked["resourceId"] for booked in booking["rooms"]]
+    return f"{text} Chosen: {', '.join(names.get(room_id, room_id) for room_id in ids)}."
 
 
 def _confirm(request: StaffRequest, booking_id: str) -> Outcome:

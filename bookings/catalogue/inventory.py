@@ -6,6 +6,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django.conf import settings
+from pymongo.collation import Collation
 
 from bookings.catalogue.countries import country_of
 from bookings.domain.booking import BookedRoom
@@ -22,6 +23,8 @@ END_OF_DAY = time(5)
 ANONYMOUS_HOLD_PERCENT = 50
 # The most hotels that a refusal lists.
 MAX_NAMED = 20
+
+_ANY_CASE = Collation("en", strength=2)
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,8 @@ class CategoryFacts:
 
 @dataclass(frozen=True)
 class RoomFacts:
-    """A room, with the id of its category. Its name may be empty if only the ids were needed."""
+    """A room, with the id of its category. People know it by its name, which no other room of the
+    hotel has. It may be empty if only the ids were needed."""
 
     id: str
     category: str
@@ -198,7 +202,23 @@ def read_house(hotel_id: str) -> list[tuple[CategoryFacts, list[RoomFacts]]]:
 def room_names(room_ids: Iterable[str]) -> dict[str, str]:
     """The names of the rooms with these ids, by id; unknown ids are left out."""
     rooms = collection("rooms").find({"_id": {"$in": sorted(set(room_ids))}}, {"name": 1})
-    return {room["_id"]: room["name"] for room in rooms}
+    return {room["_id"]: name_of(room) for room in rooms}
+
+
+def find_rooms_named(texts: Iterable[str], hotel_ids: Iterable[str]) -> list[RoomFacts]:
+    """The rooms of these hotels with one of these names or ids, in any case, for sale or not."""
+    named = {"$in": list(texts)}
+    categories = collection("room_categories").find(
+        {"hotel_id": {"$in": sorted(hotel_ids)}}, {"_id": 1}
+    )
+    rooms = collection("rooms").find(
+        {
+            "category_id": {"$in": [category["_id"] for category in categories]},
+            "$or": [{"name": named}, {"_id": named}],
+        },
+        collation=_ANY_CASE,
+    )
+    return [room_of(room) for room in rooms]
 
 
 def category_names(category_ids: Iterable[str]) -> dict[str, str]:
@@ -273,10 +293,16 @@ def room_of(room: dict[str, Any]) -> RoomFacts:
     return RoomFacts(
         id=room["_id"],
         category=room["category_id"],
-        name=room["name"],
+        name=name_of(room),
         # Queries for rooms on sale do not read this field.
         is_sold=room.get("is_sold", True),
     )
+
+
+def name_of(room: dict[str, Any]) -> str:
+    """The name in a document of `rooms`, or the id if an early release gave it none."""
+    name: str = room.get("name") or room["_id"]
+    return name
 
 
 # Sites have few hotels, and pages list them all.

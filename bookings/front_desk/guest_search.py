@@ -1,4 +1,5 @@
-"""Finding stays by what a guest says at the desk: a reference, a name, an e-mail, a phone number.
+"""Finding stays by what a guest says at the desk: a reference, a name, an e-mail, a phone number, a
+room.
 
 An index answers every question (docs/decisions/0023-search-terms.md): each asks for beginnings of
 the name's words, the phone number, the e-mail address or the reference.
@@ -6,18 +7,22 @@ the name's words, the phone number, the e-mail address or the reference.
 
 import re
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 from anyascii import anyascii
 from bson import ObjectId, Regex
 
-from bookings.catalogue.inventory import HotelFacts
-from bookings.domain.booking import REFERENCE_LETTERS, STAY
+from bookings.catalogue.inventory import HotelFacts, find_category, find_rooms_named
+from bookings.domain.booking import ACTIVE, REFERENCE_LETTERS, STAY, nights_between, slot_of
 from bookings.domain.email_addresses import respell_address
 from bookings.domain.search_terms import numbers_typed, spellings_typed
 from bookings.indexes import with_address_from
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.texts import normalise
+
+# The nights around today on which a stay is found by its room.
+ROOM_DAYS_BEFORE, ROOM_DAYS_AHEAD = 1, 30
 
 # No one types more than this.
 MAX_WORDS = 6
@@ -32,11 +37,13 @@ def find_stay_ids(typed: str, *, hotels: Iterable[HotelFacts], limit: int) -> li
     """The ids of at most `limit` matching stays, the newest first; no blocks.
 
     A reference may lack the hotel's code. Each word typed must begin one of the guest's names, in
-    any order and without regard to case and accents.
+    any order and without regard to case and accents. A room's whole name finds the stays in it that
+    were there yesterday or come within ROOM_DAYS_AHEAD days.
     """
     typed = " ".join(typed[:MAX_TYPED].split())
+    hotels = list(hotels)
     found: set[ObjectId] = set()
-    for question in _questions(typed, list(hotels)):
+    for question in [*_questions(typed, hotels), *_in_room(typed, hotels)]:
         documents = collection("bookings").find(question, {"_id": 1})
         # E-mail addresses keep their own order: sorting would read all matches, which may be many.
         if "guest.email" not in question:
@@ -64,6 +71,31 @@ def _questions(typed: str, hotels: list[HotelFacts]) -> list[dict[str, Any]]:
         questions.append(_beginning_with(words))
     if words and " " not in plain:
         questions.append(from_address)
+    return questions
+
+
+def _in_room(typed: str, hotels: list[HotelFacts]) -> list[dict[str, Any]]:
+    """For each hotel with a room of this name: the filter for its stays around today."""
+    if not typed:
+        return []
+    rooms = find_rooms_named([typed], [hotel.id for hotel in hotels])
+    in_hotel: dict[str, list[str]] = {}
+    for room in rooms:
+        category = find_category(room.category)
+        if category is not None:
+            in_hotel.setdefault(category.hotel, []).append(room.id)
+    questions = []
+    for hotel in hotels:
+        if hotel.id not in in_hotel:
+            continue
+        today = hotel.desk_day()
+        nights = nights_between(
+            today - timedelta(days=ROOM_DAYS_BEFORE), today + timedelta(days=ROOM_DAYS_AHEAD)
+        )
+        slots = [slot_of(night, room) for night in nights for room in in_hotel[hotel.id]]
+        # The index of slots answers, which leaves out cancelled and expired bookings.
+        condition = {"hotel": hotel.id, "status": {"$in": list(ACTIVE)}, "kind": STAY}
+        questions.append({**condition, "slots": {"$in": slots}})
     return questions
 
 

@@ -13,9 +13,10 @@ import re
 import unicodedata
 from typing import Any, Literal
 
+from anyascii import anyascii
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils.text import Truncator
+from django.utils.text import Truncator, slugify
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
@@ -73,6 +74,11 @@ def normalise(form: Literal["NFC", "NFD", "NFKC"], text: str) -> str:
 def shorten(text: str, length: int) -> str:
     """The text, shortened for a list or a message. Django's own function normalises all of it."""
     return Truncator(text[:MAX_NORMALISED]).chars(length)
+
+
+def to_id(text: str) -> str:
+    """The text in small letters, digits and hyphens, for a part of an id; may be empty."""
+    return slugify(anyascii(normalise("NFKC", text)).replace("_", "-"))
 
 
 def is_plain_line(text: str) -> bool:

@@ -4,6 +4,7 @@ import json
 from datetime import datetime
 from typing import Any
 
+from bookings.catalogue.inventory import room_names
 from bookings.domain.booking import EXPIRED, PENDING, Booking, Price
 from bookings.refusals import AlreadyBooked, Refusal
 from bookings.stays import rivals
@@ -54,8 +55,9 @@ def name_in_the_way(booking: Booking) -> AlreadyBooked:
     found = rivals.list_in_the_way(booking, limit=MAX_LISTED + 1)
     if not found:
         return AlreadyBooked("A booking was in the way and has gone; try again.")
+    names = room_names(booked.room for rival in found for booked in rival.rooms)
     named = [
-        f"{rival.reference} ({', '.join(booked.room for booked in rival.rooms)}, "
+        f"{rival.reference} ({', '.join(names.get(room, room) for room in rival.room_ids)}, "
         f"{rival.check_in} to {rival.released_from or rival.check_out})"
         for rival in found[:MAX_LISTED]
     ]

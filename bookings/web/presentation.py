@@ -315,8 +315,6 @@ def _describe_obstacle(obstacle: Obstacle, stay: CategoryStay, intent: Intent) -
             return _("Sold out on %(days)s.") % {"days": days}
         case search.NO_SINGLE_ROOM:
             return _("Every night has a free room, but you’d have to change rooms.")
-        case search.NO_ROOMS:
-            return _("No rooms of this kind are for sale.")
     return obstacle.message
 
 

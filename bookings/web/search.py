@@ -18,7 +18,7 @@ from django.views.decorators.http import require_safe
 from bookings.availability import search
 from bookings.availability.search import CalendarDay
 from bookings.catalogue import inventory
-from bookings.catalogue.inventory import HotelFacts
+from bookings.catalogue.inventory import CategoryFacts, HotelFacts
 from bookings.content import reading
 from bookings.content.photos.facts import recent_photos
 from bookings.domain.booking import PENDING, Booking
@@ -92,6 +92,7 @@ def stays(request: HttpRequest) -> HttpResponse:
                     photo=photos.first_of(stay.category.id),
                 )
                 for stay in found
+                if search.NO_ROOMS not in {obstacle.code for obstacle in stay.obstacles}
                 for intent in [_intent_for(asked, stay.category.id)]
             ]
             # Available categories come first. Each group keeps the order by name.
@@ -107,7 +108,7 @@ def month(request: HttpRequest, category_id: str) -> HttpResponse:
     hear_of_changes()
     category = inventory.recent_category(category_id)
     hotel = inventory.recent_hotel(category.hotel) if category else None
-    if category is None or hotel is None:
+    if category is None or hotel is None or not _has_rooms(category):
         raise Http404
     today = clock.today(hotel.time_zone)
     form = MonthForm({"month": request.GET.get("month") or today.strftime("%Y-%m")})
@@ -251,6 +252,12 @@ def _weeks(
         cells.append(cell)
     cells += [None] * (-len(cells) % 7)
     return [cells[start : start + 7] for start in range(0, len(cells), 7)]
+
+
+def _has_rooms(category: CategoryFacts) -> bool:
+    """Whether the category has a room for sale. One without any is not offered."""
+    house = inventory.recent_house(category.hotel)
+    return any(room.is_sold for each, rooms in house if each.id == category.id for room in rooms)
 
 
 def _carried(request: HttpRequest) -> dict[str, int]:

@@ -486,10 +486,10 @@ def test_makes_a_hotel_whose_room_can_be_booked(desk: Client, inn: Hotel) -> Non
 
     desk.post(f"{HOTELS}add/", {"id": "inn_x", **HOTEL})
     desk.post(f"{CATEGORIES}add/", {"id": "inn_x_double", "hotel": "inn_x", **category})
-    room = {"id": "inn_x_1", "category": "inn_x_double", "name": "X 1", "is_sold": "on"}
+    room = {"category": "inn_x_double", "name": "X 1", "is_sold": "on"}
     desk.post(f"{ROOMS}add/", room)
 
-    booking = book(Caller("user", "somebody"), "inn_x_1")
+    booking = book(Caller("user", "somebody"), "inn_x-x-1")
     assert booking["hotelId"] == "inn_x"
     assert booking["reference"].startswith("INNX-")
     assert booking["price"]["total"] == 5000

@@ -96,7 +96,7 @@ def test_lists_blocks_and_bookings_apart(desk: Client, staff: User) -> None:
 
     assert (blocked in of_blocks, booked in of_blocks) == (True, False)
     assert (blocked in of_bookings, booked in of_bookings) == (False, True)
-    for text in ("in force", "inn", "inn_A, inn_B", night(10), night(12), "staff (user)"):
+    for text in ("in force", "inn", "Room A, Room B", night(10), night(12), "staff (user)"):
         assert text in of_blocks
     assert "Wet &lt;b&gt;paint&lt;/b&gt;" in of_blocks
 
@@ -132,7 +132,7 @@ def test_shows_a_block_with_its_history(desk: Client, staff: User) -> None:
 
     page = desk.get(f"{LIST}{blocked}/change/").content.decode()
 
-    for text in ("inn_A, inn_B", "New carpet", "lifted", night(10), night(12)):
+    for text in ("Room A, Room B", "New carpet", "lifted", night(10), night(12)):
         assert text in page
     assert "<td>blocked</td><td>staff (user)</td>" in page
     assert "<td>lifted</td><td>staff (user)</td><td>The carpet is in.</td>" in page

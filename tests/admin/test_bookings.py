@@ -114,7 +114,7 @@ def test_lists_what_the_desk_needs_to_know(desk: Client, guest: User) -> None:
 
     page = desk.get(LIST).content.decode()
 
-    for text in (booking["reference"], "confirmed", "demo", "room_A", "Ada Guest", "EUR\xa0120.00"):
+    for text in (booking["reference"], "confirmed", "demo", "Room A", "Ada Guest", "EUR\xa0120.00"):
         assert text in page
 
 
@@ -233,7 +233,7 @@ def test_shows_the_whole_booking_with_price_and_history(
 
     page = desk.get(page_of(booking)).content.decode()
 
-    for text in ("Ada", "ada@example.org", "+49 30 1", "Late arrival.", "room_A", night(30)):
+    for text in ("Ada", "ada@example.org", "+49 30 1", "Late arrival.", "Room A", night(30)):
         assert text in page
     assert "EUR\xa0120.00" in page
     assert "<td>created</td><td>guest (user)</td>" in page
@@ -248,7 +248,7 @@ def test_tells_in_the_history_where_it_was_booked_and_why_it_was_cancelled(
 
     page = desk.get(page_of(booking)).content.decode()
 
-    place = f"room_A ({night(30)} to {night(31)}, EUR\xa0120.00)"
+    place = f"Room A ({night(30)} to {night(31)}, EUR\xa0120.00)"
     assert f"<td>created</td><td>guest (user)</td><td>{place}</td>" in page
     why = "Ill &lt;b&gt;again&lt;/b&gt;"
     assert f"<td>cancelled</td><td>staff (user)</td><td>{why}</td>" in page
@@ -350,7 +350,7 @@ def test_books_any_room_of_a_category_and_names_the_one_it_chose(desk: Client, g
     made = collection("bookings").find_one({"guest.name": "Ada Guest"})
     assert made is not None
     assert [booked["room"] for booked in made["rooms"]] == ["inn_B"]
-    said = f"{made['reference']}: The room is booked. Chosen: inn_B."
+    said = f"{made['reference']}: The room is booked. Chosen: Room B."
     assert sent_messages(response) == [said]
 
 
@@ -360,7 +360,7 @@ def test_books_several_rooms_of_a_category_and_names_them(desk: Client) -> None:
 
     (made,) = collection("bookings").find()
     assert [booked["guests"] for booked in made["rooms"]] == [2, 2, 2]
-    assert sent_messages(response)[0].endswith("Chosen: inn_A, inn_B, inn_C.")
+    assert sent_messages(response)[0].endswith("Chosen: Room A, Room B, Room C.")
 
 
 @pytest.mark.usefixtures("inn")

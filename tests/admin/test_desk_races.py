@@ -118,7 +118,7 @@ def test_moves_and_cancels_at_once(two: dict[str, Client]) -> None:
         assert booking["status"] == "cancelled"
         assert "The booking is cancelled." in told[1]
         moved, done = ("moved", "anna"), ("cancelled", "ben")
-        if "Moved from inn_A" in told[0]:
+        if "Moved from Room A" in told[0]:
             assert events_of(booking) == [moved, done]
             assert booking["rooms"][0]["room"] == "inn_B"
         else:
@@ -139,7 +139,7 @@ def test_moves_to_two_rooms_at_once(two: dict[str, Client]) -> None:
         winner, loser = (0, 1) if who == "anna" else (1, 0)
         room = ("inn_B", "inn_C")[winner]
         assert event == "moved"
-        assert "Moved from inn_A" in told[winner]
+        assert "Moved from Room A" in told[winner]
         assert "was changed since this form was opened" in told[loser]
         assert booking["slots"] == [f"{night(0)}|{room}", f"{night(1)}|{room}"]
         other = "inn_C" if room == "inn_B" else "inn_B"

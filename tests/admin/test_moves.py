@@ -56,8 +56,8 @@ def test_is_opened_with_where_the_booking_is_and_a_key_of_its_own(desk: Client) 
     other = desk.get(page_of(made))
 
     for shown in (
-        '<option value="inn_A" selected>Room A (inn_A), current room</option>',
-        '<option value="inn_S" selected>Room S (inn_S), current room</option>',
+        '<option value="inn_A" selected>Room A, current room</option>',
+        '<option value="inn_S" selected>Room S, current room</option>',
         f'value="{night(10)}"',
         f'value="{night(12)}"',
     ):
@@ -73,8 +73,8 @@ def test_moves_and_says_from_where_to_where_and_at_what_price(desk: Client, staf
 
     response = desk.post(page_of(made), sent, follow=True)
 
-    old = f"inn_A ({night(10)} to {night(12)}, EUR\xa0200.00)"
-    new = f"inn_B ({night(11)} to {night(13)}, EUR\xa0250.00)"
+    old = f"Room A ({night(10)} to {night(12)}, EUR\xa0200.00)"
+    new = f"Room B ({night(11)} to {night(13)}, EUR\xa0250.00)"
     reference = made.content["booking"]["reference"]
     assert sent_messages(response) == [f"{reference}: Moved from {old} to {new}."]
     assert response.redirect_chain[-1][0] == page_of(made, "change")

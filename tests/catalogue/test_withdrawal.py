@@ -323,11 +323,11 @@ def test_adds_no_room_to_a_category_that_is_deleted_meanwhile(
         save(self, *arguments, **options)
 
     monkeypatch.setattr(Room, "save", delete_then_save)
-    sent = {"id": "inn_N", "category": "inn_new", "name": "N", "is_sold": "on"}
+    sent = {"category": "inn_new", "name": "N", "is_sold": "on"}
     page = desk.post(f"{ROOMS}add/", sent, follow=True).content.decode()
 
     assert "has been deleted, so nothing was saved" in page
-    assert not Room.objects.filter(pk="inn_N").exists()
+    assert not Room.objects.filter(name="N").exists()
 
 
 # --- A request that stops for long --------------------------------------------------------------

@@ -328,7 +328,7 @@ def test_says_who_has_the_nights_when_a_no_show_cannot_be_undone() -> None:
 
     assert refused.code == "ALREADY_BOOKED"
     name = other.content["booking"]["reference"]
-    assert f"In the way: {name} (inn_A, {night(2)} to {night(3)})" in refused.content["error"]
+    assert f"In the way: {name} (Room A, {night(2)} to {night(3)})" in refused.content["error"]
     assert undone.code is None
     assert stored()[0]["presence"] == EXPECTED
 

@@ -213,6 +213,7 @@ def test_keeps_the_names_of_indexes() -> None:
             "forgotten_later",
         },
         "failed_work": {"failed_work_of_a_queue", "forgotten_later"},
+        "rooms": {"one_room_per_name"},
     }
 
 
@@ -220,7 +221,7 @@ def test_keeps_the_names_of_migrations() -> None:
     """Each database records the migrations that a release has run by their names."""
     folder = Path(settings.BASE_DIR, "bookings", "migrations")
 
-    assert [path.stem for path in sorted(folder.glob("0*.py"))][:23] == [
+    assert [path.stem for path in sorted(folder.glob("0*.py"))][:24] == [
         "0001_initial",
         "0002_booking_indexes",
         "0003_price_limit",
@@ -244,6 +245,7 @@ def test_keeps_the_names_of_migrations() -> None:
         "0021_missing_indexes",
         "0022_content",
         "0023_photos",
+        "0025_room_names",
     ]
 
 
