@@ -114,6 +114,11 @@ class NotChangeable(Refusal):
     code = "NOT_CHANGEABLE"
     title = "Not changeable"
 
+    def __init__(self, detail: str | None = None, *, why: str = "") -> None:
+        """`why` names the reason for the pages, which have a sentence of their own for it."""
+        self.why = why
+        super().__init__(detail)
+
 
 class ExtensionLimit(Refusal):
     """This hold cannot be extended again; confirm it or let it run out."""

@@ -66,7 +66,7 @@ class CategoryStay:
 
     It is available if it has no obstacles; then `rooms_left` is enough. `price` is for one room,
     and None if any night is not for sale. `nearest` lists the closest stays that are available
-    instead, closest first (see `_find_nearest`); `free` lists the rooms that are left.
+    instead, closest first (see `find_nearest`); `free` lists the rooms that are left.
     """
 
     category: CategoryFacts
@@ -218,7 +218,7 @@ def _look(
     free = free_rooms(stock.rooms, taken, check_in, check_out)
     obstacles = stock.obstacles(check_in, check_out, guests)
     if len(free) < room_count:
-        obstacles.append(_why_full(stock.rooms, taken, check_in, check_out, room_count))
+        obstacles.append(why_full(stock.rooms, taken, check_in, check_out, room_count))
     return CategoryStay(
         category=stock.category,
         rooms_left=len(free),
@@ -246,7 +246,7 @@ def _read_day(
     )
 
 
-def _why_full(
+def why_full(
     rooms: tuple[RoomFacts, ...], taken: Taken, check_in: date, check_out: date, room_count: int
 ) -> Obstacle:
     """Why too few rooms are free for all nights, with the nights on which too few are free."""
@@ -292,7 +292,7 @@ def _with_nearest(
     nearest = {}
     for stock in hopeful:
         around_stay = dataclasses.replace(stock, calendar=calendars_of[stock.category.id])
-        nearest[stock.category.id] = _find_nearest(
+        nearest[stock.category.id] = find_nearest(
             around_stay, taken, check_in, check_out, guests, room_count
         )
     return [dataclasses.replace(stay, nearest=nearest.get(stay.category.id, ())) for stay in found]
@@ -341,7 +341,7 @@ _MOVES = sorted(
 )
 
 
-def _find_nearest(
+def find_nearest(
     stock: Stock, taken: Taken, check_in: date, check_out: date, guests: int, room_count: int
 ) -> tuple[tuple[date, date], ...]:
     """The nearest available stays, by the number of days that their ends are moved in total.

@@ -88,7 +88,8 @@ def offer_change(booking: Booking, wish: ChangeWish) -> StayOffer:
     if has_new_nights and currencies != {booking.price.currency}:
         raise NotChangeable(
             f"This stay is priced in {booking.price.currency} and the hotel now sells in "
-            f"{hotel.currency}; ask the hotel, or make a new booking."
+            f"{hotel.currency}; ask the hotel, or make a new booking.",
+            why="currency",
         )
     return StayOffer(
         wanted=tuple(
@@ -100,6 +101,21 @@ def offer_change(booking: Booking, wish: ChangeWish) -> StayOffer:
         kept=kept,
         price=_price(booking, [stocks.get(name) for name in categories], kept, check_in, check_out),
     )
+
+
+def read_obstacles(booking: Booking, wish: ChangeWish) -> tuple[Obstacle, ...]:
+    """What the calendars and the number of guests forbid, for the pages, which word it."""
+    categories = [wish.category or booked.category for booked in booking.rooms]
+    stocks = recent_category_stock(categories, wish.check_in, wish.check_out)
+    found = [
+        obstacle
+        for booked, category in zip(booking.rooms, categories, strict=True)
+        if category in stocks
+        for obstacle in obstacles_to_change(
+            booking, stocks[category], wish.check_in, wish.check_out, booked.guests
+        )
+    ]
+    return tuple(dict.fromkeys(found))
 
 
 def obstacles_to_change(

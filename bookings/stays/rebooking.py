@@ -147,20 +147,24 @@ def change_stay(
 def judge_changeable(booking: Booking, now: datetime) -> None:
     """Raises NotChangeable, which says why, if the owner may not change the stay at this moment."""
     if booking.status == CANCELLED:
-        raise NotChangeable("This booking was cancelled; make a new one.")
+        raise NotChangeable("This booking was cancelled; make a new one.", why="over")
     if booking.status_at(now) == EXPIRED:
-        raise NotChangeable("This hold has run out; make a new booking.")
+        raise NotChangeable("This hold has run out; make a new booking.", why="over")
     if booking.presence == NO_SHOW:
-        raise NotChangeable("The hotel has marked this guest as not arrived; ask the hotel.")
+        text = "The hotel has marked this guest as not arrived; ask the hotel."
+        raise NotChangeable(text, why="arrival")
     if booking.presence != EXPECTED:
-        raise NotChangeable("The guest has checked in; ask the hotel to change this stay.")
+        text = "The guest has checked in; ask the hotel to change this stay."
+        raise NotChangeable(text, why="arrival")
     if booking.status != PENDING:
-        hotel = inventory.find_hotel(booking.hotel)
+        hotel = inventory.recent_hotel(booking.hotel)
         if hotel is None or now >= hotel.last_cancellation(booking.check_in):
-            raise NotChangeable("The hotel's deadline for changing this stay has passed.")
+            text = "The hotel's deadline for changing this stay has passed."
+            raise NotChangeable(text, why="deadline")
     changes = sum(line.event in STAY_CHANGED for line in booking.history)
     if changes >= MAX_CHANGES or len(booking.history) >= MAX_HISTORY:
-        raise NotChangeable("This stay was changed too often; ask the hotel to change it again.")
+        text = "This stay was changed too often; ask the hotel to change it again."
+        raise NotChangeable(text, why="often")
 
 
 def _quote(booking: Booking, wish: ChangeWish) -> StayOffer:

@@ -52,7 +52,7 @@ from bookings.web.service_call import Said, ask
 @require_safe
 def booking_page(request: HttpRequest, booking_id: str) -> HttpResponse:
     """Shows one of the visitor's holds or bookings, whatever its state."""
-    booking = _find(request, booking_id)
+    booking = find_booking(request, booking_id)
     if is_scripted(request):
         return _tell_end(booking)
     return _show(request, booking)
@@ -63,7 +63,7 @@ def booking_page(request: HttpRequest, booking_id: str) -> HttpResponse:
 @limits.limit_posts
 def confirm(request: TimedRequest, booking_id: str) -> HttpResponse:
     """Confirms a hold for the guest named in the form."""
-    booking = _find(request, booking_id)
+    booking = find_booking(request, booking_id)
     form = GuestForm(request.POST)
     if not form.is_valid():
         return _refuse(
@@ -99,7 +99,7 @@ def confirm(request: TimedRequest, booking_id: str) -> HttpResponse:
         keys = keys_of(request)
         if key not in keys.are_current(wish.intent):
             keys.settle(wish.intent, keys.current(wish.intent))
-    return go(request, _booking_url(booking))
+    return go(request, booking_url(booking))
 
 
 @never_cache
@@ -107,7 +107,7 @@ def confirm(request: TimedRequest, booking_id: str) -> HttpResponse:
 @limits.limit_posts
 def extend(request: TimedRequest, booking_id: str) -> HttpResponse:
     """Extends a hold, once for each end that a page showed, and keeps the form's values."""
-    booking = _find(request, booking_id)
+    booking = find_booking(request, booking_id)
     # Two clicks or two tabs that show the same end count as one request.
     shown_end = request.POST.get("shown_end", "")[:40]
     said = ask(
@@ -122,7 +122,7 @@ def extend(request: TimedRequest, booking_id: str) -> HttpResponse:
     form = GuestForm(initial=request.POST.dict())
     if said.code:
         return _refuse(request, booking, form, said=said, instead=EXTEND_SENTENCES)
-    booking = _find(request, booking_id)
+    booking = find_booking(request, booking_id)
     (shown,) = show_bookings([booking], now=clock.now())
     # On a repeated click, the hold may have become a booking or have ended since.
     notice = str(EXTENDED % {"until": shown.held_until}) if shown.is_held else ""
@@ -136,7 +136,7 @@ def extend(request: TimedRequest, booking_id: str) -> HttpResponse:
 @limits.limit_posts
 def cancel(request: TimedRequest, booking_id: str) -> HttpResponse:
     """Cancels a hold or a booking. Repeating it gives the same answer."""
-    booking = _find(request, booking_id)
+    booking = find_booking(request, booking_id)
     said = ask(
         lambda: lifecycle.cancel_booking(
             actor=visitors.caller_of(request),
@@ -148,14 +148,14 @@ def cancel(request: TimedRequest, booking_id: str) -> HttpResponse:
     if said.code:
         return _refuse(request, booking, None, said=said, instead=CANCEL_SENTENCES)
     _settle(request, booking)
-    return go(request, _booking_url(booking))
+    return go(request, booking_url(booking))
 
 
 @never_cache
 @require_safe
 def stay_file(request: HttpRequest, booking_id: str) -> HttpResponse:
     """Serves the stay as a file for the guest's own calendar (RFC 5545)."""
-    booking = _find(request, booking_id)
+    booking = find_booking(request, booking_id)
     if booking.status != CONFIRMED:
         raise Http404
     (shown,) = show_bookings([booking], now=clock.now())
@@ -202,7 +202,7 @@ def _refuse(
             status=said.status,
             retry_after_s=said.retry_after_s,
         )
-    booking = _find(request, str(booking.id))
+    booking = find_booking(request, str(booking.id))
     is_out_of_date = said.code == "PRICE_CHANGED" or _find_changes(request, booking)
     if is_scripted(request) and not is_out_of_date:
         errors = form.errors if form is not None and form.is_bound else {}
@@ -210,7 +210,8 @@ def _refuse(
     return _show(request, booking, form=form, fault=sentence, status=said.status)
 
 
-def _find(request: HttpRequest, booking_id: str) -> Booking:
+def find_booking(request: HttpRequest, booking_id: str) -> Booking:
+    """One of the visitor's bookings. Raises Http404 for others."""
     viewer = visitors.caller_of(request)
     try:
         booking = own_bookings.find_own_booking(viewer=viewer, booking_id=booking_id)
@@ -355,5 +356,6 @@ def _known_guest(request: HttpRequest, booking: Booking) -> dict[str, str]:
     return {**known, "email": as_people_write(known["email"])}
 
 
-def _booking_url(booking: Booking) -> str:
+def booking_url(booking: Booking) -> str:
+    """The path of the booking's page."""
     return reverse("booking", args=[str(booking.id)])

@@ -74,6 +74,23 @@ def too_long(most: int) -> dict[str, Any]:
     return {"max_length": format_lazy(_("Use at most {most} characters."), most=most)}
 
 
+def faults_of_dates(arrival: dt.date, departure: dt.date, room_count: int) -> list[tuple[str, str]]:
+    """What is wrong with the order or number of these days: the field and its sentence."""
+    nights = (departure - arrival).days
+    if nights < 1:
+        return [("departure", str(_("Choose a departure date after the arrival date.")))]
+    if nights > MAX_NIGHTS:
+        sentence = _("Choose a stay of at most %(nights)s nights.") % {"nights": MAX_NIGHTS}
+        return [("departure", sentence)]
+    if nights * room_count > MAX_SLOTS:
+        sentence = _(
+            "Choose fewer rooms or a shorter stay: one booking can have %(nights)s nights at most, "
+            "counted over all its rooms."
+        ) % {"nights": MAX_SLOTS}
+        return [("rooms", sentence)]
+    return []
+
+
 class SearchForm(forms.Form):
     """Where, when and how many. `hotels` are the ones to choose from."""
 
@@ -104,23 +121,44 @@ class SearchForm(forms.Form):
         cleaned = self.cleaned_data
         arrival, departure = cleaned.get("arrival"), cleaned.get("departure")
         if arrival and departure:
-            nights = (departure - arrival).days
-            if nights < 1:
-                self.add_error("departure", _("Choose a departure date after the arrival date."))
-            elif nights > MAX_NIGHTS:
-                self.add_error(
-                    "departure",
-                    _("Choose a stay of at most %(nights)s nights.") % {"nights": MAX_NIGHTS},
-                )
-            elif nights * cleaned.get("rooms", 1) > MAX_SLOTS:
-                self.add_error(
-                    "rooms",
-                    _(
-                        "Choose fewer rooms or a shorter stay: one booking can have %(nights)s "
-                        "nights at most, counted over all its rooms."
-                    )
-                    % {"nights": MAX_SLOTS},
-                )
+            for field, sentence in faults_of_dates(arrival, departure, cleaned.get("rooms", 1)):
+                self.add_error(field, sentence)
+        return cleaned
+
+
+class NewStayForm(forms.Form):
+    """Other dates for a stay, and a category if all its rooms are of one. `categories` has ids and
+    names; without any, the form does not ask."""
+
+    arrival = WrittenDayField(label=_("Arrival"))
+    departure = WrittenDayField(label=_("Departure"))
+    category = forms.ChoiceField(
+        label=_("Room"),
+        required=False,
+        error_messages={"invalid_choice": _("Choose a room from the list.")},
+    )
+
+    def __init__(
+        self,
+        data: Any,
+        *,
+        categories: list[tuple[str, str]],
+        room_count: int,
+        initial: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(data, initial=initial)
+        self._room_count = room_count
+        choices = self.fields["category"]
+        assert isinstance(choices, forms.ChoiceField)
+        choices.choices = categories
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = self.cleaned_data
+        if cleaned.get("arrival") and cleaned.get("departure"):
+            for _field, sentence in faults_of_dates(
+                cleaned["arrival"], cleaned["departure"], self._room_count
+            ):
+                self.add_error("departure", sentence)
         return cleaned
 
 

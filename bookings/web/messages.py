@@ -106,7 +106,7 @@ CONFIRM_SENTENCES: dict[str, Promise] = {
         "again”: we’ve kept your details."
     ),
     "PRICE_CHANGED": _(
-        "The hotel has changed your stay since you opened this page, so we haven’t booked it. "
+        "Your stay has changed since you opened this page, so we haven’t booked it. "
         "Check it and confirm it if you agree."
     ),
 }
@@ -131,6 +131,51 @@ CANCEL_SENTENCES: dict[str, Promise] = {
     ),
 }
 
+CHANGE_SENTENCES: dict[str, Promise] = {
+    "PRICE_CHANGED": _(
+        "The price has changed since you opened this page, so we haven’t changed anything. Check "
+        "the new price and press the button if you agree."
+    ),
+    "SOLD_OUT": _(
+        "Someone else has just taken the last room for these nights, so we haven’t changed "
+        "anything. Your stay is as it was."
+    ),
+    "VALIDATION_ERROR": _(
+        "We can’t sell these dates, so we haven’t changed anything. See below which dates you can "
+        "have."
+    ),
+    "NOT_CHANGEABLE": _("We haven’t changed anything. Your stay is as you see it below."),
+    "RESOURCE_LOCKED": _(
+        "Someone else is booking this room right now but may not finish. We haven’t changed "
+        "anything. Press the button again in a moment."
+    ),
+    "EMAIL_NEEDED": _(
+        "Many of these rooms are on hold right now, so we haven’t changed anything. Confirm your "
+        "booking first, then change it."
+    ),
+    "TOO_MANY_NIGHTS_HELD": _(
+        "You can’t hold that many nights at once, so we haven’t changed anything. Confirm your "
+        "booking first, then change it, or choose fewer nights."
+    ),
+}
+# Why a stay can no longer be changed, by NotChangeable.why.
+UNCHANGEABLE: dict[str, Promise] = {
+    "over": _("This booking is over, so there is nothing to change."),
+    "arrival": _(
+        "The hotel has already noted your arrival. Please ask the hotel to change your stay."
+    ),
+    "deadline": _(
+        "The deadline for changing this stay here was %(time)s (local time at %(hotel)s). Please "
+        "contact the hotel."
+    ),
+    "often": _("You’ve changed this stay very often. Please contact the hotel to change it again."),
+    "currency": _(
+        "The hotel now sells in another currency. Please contact the hotel, or book the new nights "
+        "separately."
+    ),
+}
+
+CHANGED = _("Your stay is changed.")
 FORGOTTEN = _(
     "This browser no longer shows your bookings. The bookings themselves haven’t changed."
 )

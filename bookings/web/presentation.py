@@ -30,7 +30,10 @@ from bookings.domain.booking import (
 from bookings.domain.money import format_money
 from bookings.domain.stay_request import Guest, SeenStay
 from bookings.domain.told import Told, told_now, told_when_made
+from bookings.refusals import NotChangeable
+from bookings.stays.cancellation_rule import describe_cancellation
 from bookings.stays.lifecycle import LONGEST_HOLD, MAX_EXTENSIONS
+from bookings.stays.rebooking import judge_changeable
 from bookings.web.descriptions import ShownCategory, show_category
 from bookings.web.forms import RELEASED, STATUS_LABELS
 from bookings.web.intents import Intent
@@ -92,9 +95,11 @@ class ShownBooking:
     may_confirm_late: bool
     cancel_until: dt.datetime
     may_cancel: bool
+    may_change: bool
     was_booked: bool
     was_cancelled_by_staff: bool
     intent: Intent | None
+    shown_at: dt.datetime
 
     @property
     def is_held(self) -> bool:
@@ -109,6 +114,11 @@ class ShownBooking:
     def held_until(self) -> str:
         """The end of the hold as a time of day at the hotel, such as `14:35`."""
         return date_format(self.expires_at_hotel, _("H:i")) if self.expires_at_hotel else ""
+
+    @property
+    def cancellation(self) -> str:
+        """The rule for cancelling, in words."""
+        return describe_cancellation(self.hotel, self.check_in, now=self.shown_at)
 
     @property
     def cancel_until_hotel(self) -> dt.datetime:
@@ -134,7 +144,15 @@ def offer_stay(
     photo: PhotoFacts | None,
 ) -> Offered:
     """Prepares a category for the search results."""
-    reasons = [_describe_obstacle(obstacle, stay, intent) for obstacle in stay.obstacles]
+    reasons = [
+        describe_obstacle(
+            obstacle,
+            occupancy=stay.category.occupancy,
+            rooms_left=stay.rooms_left,
+            room_count=intent.rooms,
+        )
+        for obstacle in stay.obstacles
+    ]
     price = stay.price
     return Offered(
         id=stay.category.id,
@@ -205,10 +223,21 @@ def _show(
         ),
         cancel_until=cancel_until,
         may_cancel=status == PENDING or (status == CONFIRMED and now < cancel_until),
+        may_change=may_change(booking, now),
         was_booked=booking.was_booked,
         was_cancelled_by_staff=booking.was_cancelled_by_staff,
         intent=intent_of(booking),
+        shown_at=now,
     )
+
+
+def may_change(booking: Booking, now: dt.datetime) -> bool:
+    """Whether the visitor may give the stay other dates or rooms at this moment."""
+    try:
+        judge_changeable(booking, now)
+    except NotChangeable:
+        return False
+    return True
 
 
 def _may_extend(booking: Booking) -> bool:
@@ -284,7 +313,9 @@ def _describe_night_price(price: Price) -> str:
     return low if low == high else _("%(low)s to %(high)s") % {"low": low, "high": high}
 
 
-def _describe_obstacle(obstacle: Obstacle, stay: CategoryStay, intent: Intent) -> str:
+def describe_obstacle(
+    obstacle: Obstacle, *, occupancy: int, rooms_left: int, room_count: int
+) -> str:
     """Why the stay cannot be booked, in the reader's language."""
     days = describe_days(obstacle.days)
     match obstacle.code:
@@ -302,15 +333,15 @@ def _describe_obstacle(obstacle: Obstacle, stay: CategoryStay, intent: Intent) -
             return _("Check-out is not possible on %(days)s.") % {"days": days}
         case search.TOO_MANY_GUESTS:
             return _("Sleeps %(count)s. Choose a larger room, or fewer guests per room.") % {
-                "count": stay.category.occupancy
+                "count": occupancy
             }
         case search.TOO_FEW_ROOMS if obstacle.days:
             return _("Fewer than %(count)s of these rooms are free on %(days)s.") % {
-                "count": intent.rooms,
+                "count": room_count,
                 "days": days,
             }
         case search.TOO_FEW_ROOMS:
-            return _too_few_rooms(stay.rooms_left)
+            return _too_few_rooms(rooms_left)
         case search.SOLD_OUT:
             return _("Sold out on %(days)s.") % {"days": days}
         case search.NO_SINGLE_ROOM:

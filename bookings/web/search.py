@@ -28,6 +28,7 @@ from bookings.infrastructure import clock
 from bookings.infrastructure.recent_reads import hear_of_changes
 from bookings.refusals import ValidationFailed
 from bookings.stays import own_bookings
+from bookings.stays.cancellation_rule import describe_cancellation
 from bookings.web import visitors
 from bookings.web.descriptions import show_category
 from bookings.web.forms import MonthForm, SearchForm
@@ -80,6 +81,9 @@ def stays(request: HttpRequest) -> HttpResponse:
             photos = recent_photos(hotel.id)
             context["hotel"] = hotel
             context["asked"] = asked
+            context["cancellation"] = describe_cancellation(
+                hotel, asked["arrival"], now=clock.now()
+            )
             context["night_count"] = (asked["departure"] - asked["arrival"]).days
             context["hold_minutes"] = int(hotel.hold_length.total_seconds() // 60)
             offered = [

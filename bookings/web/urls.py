@@ -4,6 +4,7 @@ from django.views.generic import RedirectView
 from bookings.web import (
     accounts,
     booking_pages,
+    change_pages,
     crawlers,
     hold,
     hold_address,
@@ -32,6 +33,7 @@ urlpatterns = [
     path("bookings/<str:booking_id>", booking_pages.booking_page, name="booking"),
     path("bookings/<str:booking_id>/confirm", booking_pages.confirm, name="confirm"),
     path("bookings/<str:booking_id>/extend", booking_pages.extend, name="extend"),
+    path("bookings/<str:booking_id>/change", change_pages.change, name="change"),
     path("bookings/<str:booking_id>/cancel", booking_pages.cancel, name="cancel"),
     path("bookings/<str:booking_id>/stay.ics", booking_pages.stay_file, name="stay_file"),
     path("manage/<str:token>", booking_pages.manage, name="manage"),

@@ -76,6 +76,30 @@ def _confirmed(visitor: Visitor) -> None:
     visitor.page.get_by_text("Cancel this booking").click()
 
 
+def _change(visitor: Visitor) -> None:
+    """The preview of a longer stay."""
+    visitor.hold()
+    visitor.confirm()
+    _show_change(visitor, 33)
+    visitor.expect_text("more than now")
+
+
+def _no_change(visitor: Visitor) -> None:
+    """The reasons why another stay is not for sale, and what is near."""
+    put_night("demo_double", night(32), closed=True)
+    visitor.hold()
+    visitor.confirm()
+    _show_change(visitor, 33)
+    visitor.expect_text("Nearest available dates")
+
+
+def _show_change(visitor: Visitor, last: int) -> None:
+    visitor.page.get_by_role("link", name="Change dates or room").click()
+    visitor.expect_heading("Change dates or room")
+    visitor.page.get_by_label("Departure").fill(night(last))
+    visitor.press("Show the new price")
+
+
 def _cancelled(visitor: Visitor) -> None:
     visitor.hold()
     visitor.confirm()
@@ -204,6 +228,8 @@ PAGES: dict[str, Open] = {
     "hold over": _hold_over,
     "wrong details": _wrong_details,
     "confirmed": _confirmed,
+    "change": _change,
+    "no change": _no_change,
     "cancelled": _cancelled,
     "bookings": _bookings,
     "no bookings": lambda visitor: visitor.go("/bookings"),

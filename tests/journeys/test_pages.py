@@ -24,7 +24,7 @@ VARIANTS = (
     *("wrong search", "wrong month", "wrong details", "wrong login", "wrong register"),
     *("no offers", "no bookings", "hold ending", "hold over", "cancelled", "link ended"),
     *("finish register", "new password", "letter sent", "tried live", "how it works"),
-    *("bookings", "account", "register", "password", "month", "no cookies"),
+    *("bookings", "account", "register", "password", "month", "no cookies", "no change"),
 )
 
 WIDE, NARROW = 1200, 320

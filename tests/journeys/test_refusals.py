@@ -68,7 +68,7 @@ def test_shows_where_the_hotel_has_moved_a_hold_before_it_is_booked(visitor: Vis
     visitor.expect_complaint("409")
 
     visitor.confirm_button.click()
-    visitor.expect_text("The hotel has changed your stay since you opened this page")
+    visitor.expect_text("Your stay has changed since you opened this page")
     visitor.expect_text("price now EUR\xa0999.00 instead of EUR\xa0240.00")
     visitor.expect_details(note="We arrive late.")
     assert statuses() == ["pending"]

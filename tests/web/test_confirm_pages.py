@@ -263,7 +263,7 @@ def test_shows_another_room_of_the_same_kind_before_it_is_booked(browser: Client
 
     page = press(browser, confirm_form(old), expect=409, **ADA)
 
-    assert f"Changed by the hotel: room now Double, Room {other}." in page.status
+    assert f"Changed since you opened this page: room now Double, Room {other}." in page.status
 
 
 @pytest.mark.usefixtures("dear_night")
@@ -292,8 +292,8 @@ def test_says_what_the_hotel_changed_whatever_was_pressed(browser: Client, to: s
         **{**ADA, "email": ""},
     )
 
-    assert "Changed by the hotel: dates now" in page.status
-    assert "Changed by the hotel" not in open_page(browser, path).text
+    assert "Changed since you opened this page: dates now" in page.status
+    assert "Changed since you opened this page" not in open_page(browser, path).text
 
 
 @pytest.mark.usefixtures("dear_night")

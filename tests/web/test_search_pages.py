@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 
 from bookings.infrastructure import clock
+from bookings.models import Hotel
 from tests.browsing import hold, open_page, press, stays_path
 from tests.calls import book
 from tests.conftest import night
@@ -42,6 +43,19 @@ def test_shows_what_a_stay_costs_and_how_many_are_left(browser: Client, inn: Non
     assert "2 rooms left" in page.text
     assert "We hold the room for up to 15 minutes while you enter your details." in page.text
     assert page.holdable == ["inn_double"]
+
+
+def test_says_in_words_until_when_a_stay_can_be_cancelled(browser: Client, inn: None) -> None:
+    said = f"Free cancellation until 15:00 on {date.fromisoformat(night()):%-d %B %Y}"
+
+    offered = open_page(browser, stays_path(hotel="inn", guests=1))
+    held = press(browser, offered.hold_form("inn_double"))
+    Hotel.objects.filter(id="inn").update(cancel_hours=24 * 365)
+    never = open_page(browser, stays_path(hotel="inn", guests=1))
+
+    assert said in offered.text
+    assert said in held.text
+    assert "This stay can’t be cancelled." in never.text
 
 
 def test_shows_a_price_that_differs_by_night(browser: Client, inn: None) -> None:
