@@ -13,7 +13,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from bookings.domain.booking import EXPIRED, PENDING, Booking, Notice, from_document
+from bookings.domain.booking import CHANGED, EXPIRED, PENDING, Booking, Notice, from_document
 from bookings.infrastructure import clock
 from bookings.infrastructure.deadlines import request_limits
 from bookings.infrastructure.mongodb import outage
@@ -25,7 +25,7 @@ from bookings.news.deliveries import MAIL, WEBHOOK, Delivery
 from bookings.news.webhooks.endpoints import clients_with_endpoint
 from bookings.points import reached
 from bookings.stays import answers, due_work
-from bookings.stays.notices import NEWS_CONFIRMED, NEWS_EXPIRED, NEWS_EXPIRING
+from bookings.stays.notices import NEWS_CONFIRMED, NEWS_EXPIRED, NEWS_EXPIRING, NEWS_MOVED
 from bookings.stays.writing import outboxes
 
 logger = logging.getLogger(__name__)
@@ -157,9 +157,13 @@ def _describe(booking: Booking, notice: Notice, now: datetime) -> dict[str, Any]
     return answers.describe(booking, now=now)
 
 
+# The lines of the history that made a piece of news, where they are not called like it.
+_LINES = {NEWS_CONFIRMED: (NEWS_CONFIRMED, "created"), NEWS_MOVED: (NEWS_MOVED, CHANGED)}
+
+
 def _answer_of(booking: Booking, notice: Notice) -> bytes | None:
     """The answer to the request that made this news; None if no request made it."""
-    events = (notice.event, "created") if notice.event == NEWS_CONFIRMED else (notice.event,)
+    events = _LINES.get(notice.event, (notice.event,))
     for change in reversed(booking.history):
         # One write made both, and nothing else of this kind happens in that millisecond.
         if change.at == notice.at and change.event in events:

@@ -24,6 +24,7 @@ from tests.calls import (
     PARTNER,
     book,
     cancel,
+    change_stay,
     confirm,
     extend,
     let_hold_end,
@@ -184,6 +185,21 @@ def test_shows_the_booking_as_it_was_at_each_change() -> None:
         ("confirmed", "room_A", "confirmed"),
         ("moved", "room_B", "confirmed"),
         ("cancelled", "room_B", "cancelled"),
+    ]
+
+
+def test_shows_the_stay_as_it_was_after_each_change_by_its_owner() -> None:
+    made = book(guest=GUEST, caller=CUSTOMER)
+    change_stay(made, "one", actor=CUSTOMER, first=30, last=32, total=24_000)
+    change_stay(made, "two", actor=CUSTOMER, first=30, last=33, total=36_000)
+
+    relay.pass_on_news()
+
+    seen = [(d["event"], d["version"], d["payload"]["checkOut"]) for d in delivered()]
+    assert seen == [
+        ("confirmed", 1, night(31)),
+        ("moved", 2, night(32)),
+        ("moved", 3, night(33)),
     ]
 
 
