@@ -58,6 +58,9 @@ MAX_HISTORY = 200
 CHANGED, CHANGED_AGAIN = "changed", "changed_again"
 STAY_CHANGED = (CHANGED, CHANGED_AGAIN)
 
+# The line with which guests corrected their details.
+CORRECTED = "corrected"
+
 # No 0/O or 1/I: references are read out on the telephone.
 REFERENCE_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
 

@@ -17,7 +17,9 @@ disable_created_metrics()
 REGISTRY = CollectorRegistry()
 
 # The operations that take a key, and their steps.
-Operation = Literal["create", "confirm", "extend", "cancel", "move", "change", "block", "mark"]
+Operation = Literal[
+    "create", "confirm", "extend", "cancel", "move", "change", "correct", "block", "mark"
+]
 OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 Step = Literal["claim", "lock", "txn", "finish"]
 

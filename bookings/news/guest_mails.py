@@ -24,6 +24,7 @@ from bookings.domain.booking import (
     CANCELLED,
     CHANGED,
     CONFIRMED,
+    CORRECTED,
     EXPIRED,
     Booking,
     Change,
@@ -45,6 +46,7 @@ from bookings.stays.calendar_file import write_stay_file
 from bookings.stays.notices import (
     NEWS_CANCELLED,
     NEWS_CONFIRMED,
+    NEWS_CORRECTED,
     NEWS_EXPIRED,
     NEWS_EXPIRING,
     NEWS_MOVED,
@@ -156,6 +158,9 @@ def _is_still_true(delivery: Delivery, booking: Booking, now: datetime) -> bool:
         case "moved":
             # Of two moves, the later one has the present rooms and dates.
             return status in ACTIVE and _last_move(booking).at == delivery.at
+        case "corrected":
+            lines = [change.at for change in booking.history if change.event == CORRECTED]
+            return status == CONFIRMED and lines[-1] == delivery.at
         case "cancelled":
             return status == CANCELLED
         case "expired":
@@ -219,6 +224,7 @@ _HOLD_RELEASED = _("Hold released: %(hotel)s, %(reference)s")
 _SUBJECTS = {
     NEWS_CONFIRMED: _("Booked: %(hotel)s, %(reference)s"),
     NEWS_MOVED: _("Changed: %(hotel)s, %(reference)s"),
+    NEWS_CORRECTED: _("Your details were changed: %(hotel)s, %(reference)s"),
     NEWS_CANCELLED: _("Cancelled: %(hotel)s, %(reference)s"),
     NEWS_EXPIRING: _("Your hold expires soon: %(hotel)s, %(reference)s"),
     NEWS_EXPIRED: _("Your hold has expired: %(hotel)s, %(reference)s"),

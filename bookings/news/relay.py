@@ -25,7 +25,13 @@ from bookings.news.deliveries import MAIL, WEBHOOK, Delivery
 from bookings.news.webhooks.endpoints import clients_with_endpoint
 from bookings.points import reached
 from bookings.stays import answers, due_work
-from bookings.stays.notices import NEWS_CONFIRMED, NEWS_EXPIRED, NEWS_EXPIRING, NEWS_MOVED
+from bookings.stays.notices import (
+    NEWS_CONFIRMED,
+    NEWS_CORRECTED,
+    NEWS_EXPIRED,
+    NEWS_EXPIRING,
+    NEWS_MOVED,
+)
 from bookings.stays.writing import outboxes
 
 logger = logging.getLogger(__name__)
@@ -135,7 +141,7 @@ def _deliveries(
     )
     made = [delivery] if booking.guest.email else []
     kind, _, owner_id = booking.owner.partition(":")
-    if kind == "client" and owner_id in partners:
+    if kind == "client" and owner_id in partners and notice.event != NEWS_CORRECTED:
         made.append(dataclasses.replace(delivery, channel=WEBHOOK, to=owner_id))
     return made
 

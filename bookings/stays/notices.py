@@ -11,8 +11,12 @@ from bson import ObjectId
 from bookings.domain.booking import CONFIRMED, PENDING, STAY, Booking, Change, Notice, Seen
 
 NEWS_CONFIRMED, NEWS_EXPIRING, NEWS_EXPIRED = "confirmed", "expiring", "expired"
-NEWS_CANCELLED, NEWS_MOVED = "cancelled", "moved"
-NEWS = (NEWS_CONFIRMED, NEWS_EXPIRING, NEWS_EXPIRED, NEWS_CANCELLED, NEWS_MOVED)
+NEWS_CANCELLED, NEWS_MOVED, NEWS_CORRECTED = "cancelled", "moved", "corrected"
+NEWS = (
+    *(NEWS_CONFIRMED, NEWS_EXPIRING, NEWS_EXPIRED, NEWS_CANCELLED, NEWS_MOVED),
+    # For the guest alone: partners never hear who the guest is.
+    NEWS_CORRECTED,
+)
 
 # A reminder leaves the guest some minutes to act. For a hold that is hardly longer there is none:
 # its guest is probably still at work on it.
@@ -41,7 +45,7 @@ def notices_of(booking: Booking, change: Change, *, seen: Seen) -> tuple[Notice,
         case "changed":
             # The same news as a move by staff, which an earlier release beside this one knows.
             return (notice(booking.id, NEWS_MOVED, at=change.at, seen=seen),)
-        case "confirmed" | "cancelled" | "moved":
+        case "confirmed" | "cancelled" | "moved" | "corrected":
             return (notice(booking.id, change.event, at=change.at, seen=seen),)
     return ()
 

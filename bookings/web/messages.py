@@ -175,6 +175,27 @@ UNCHANGEABLE: dict[str, Promise] = {
     ),
 }
 
+DETAILS_SENTENCES: dict[str, Promise] = {
+    "VALIDATION_ERROR": _("We haven’t saved your details yet. Correct the marked fields first."),
+    "NOT_CHANGEABLE": _(
+        "We haven’t saved anything: the booking was changed since you opened this page. Check the "
+        "details below."
+    ),
+    "PERMISSION_DENIED": _(
+        "We haven’t saved anything: only the browser or the account with which you booked can "
+        "change the address."
+    ),
+}
+# Why details can no longer be corrected, by NotChangeable.why.
+UNCORRECTABLE: dict[str, Promise] = {
+    "over": _("This booking is not confirmed, so there are no details to correct."),
+    "arrival": _(
+        "The hotel has already noted your arrival. Please tell the hotel what to correct."
+    ),
+    "often": _("You’ve corrected these details very often. Please contact the hotel."),
+}
+
+CORRECTED = _("Your details are saved.")
 CHANGED = _("Your stay is changed.")
 FORGOTTEN = _(
     "This browser no longer shows your bookings. The bookings themselves haven’t changed."

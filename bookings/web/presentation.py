@@ -1,7 +1,7 @@
 """Prepares stays and bookings for the pages: names, sentences and prices."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
@@ -32,6 +32,7 @@ from bookings.domain.stay_request import Guest, SeenStay
 from bookings.domain.told import Told, told_now, told_when_made
 from bookings.refusals import NotChangeable
 from bookings.stays.cancellation_rule import describe_cancellation
+from bookings.stays.corrections import judge_correctable
 from bookings.stays.lifecycle import LONGEST_HOLD, MAX_EXTENSIONS
 from bookings.stays.rebooking import judge_changeable
 from bookings.web.descriptions import ShownCategory, show_category
@@ -96,6 +97,7 @@ class ShownBooking:
     cancel_until: dt.datetime
     may_cancel: bool
     may_change: bool
+    may_correct: bool
     was_booked: bool
     was_cancelled_by_staff: bool
     intent: Intent | None
@@ -223,7 +225,8 @@ def _show(
         ),
         cancel_until=cancel_until,
         may_cancel=status == PENDING or (status == CONFIRMED and now < cancel_until),
-        may_change=may_change(booking, now),
+        may_change=_is_allowed(lambda: judge_changeable(booking, now)),
+        may_correct=_is_allowed(lambda: judge_correctable(booking)),
         was_booked=booking.was_booked,
         was_cancelled_by_staff=booking.was_cancelled_by_staff,
         intent=intent_of(booking),
@@ -231,10 +234,9 @@ def _show(
     )
 
 
-def may_change(booking: Booking, now: dt.datetime) -> bool:
-    """Whether the visitor may give the stay other dates or rooms at this moment."""
+def _is_allowed(judge: Callable[[], None]) -> bool:
     try:
-        judge_changeable(booking, now)
+        judge()
     except NotChangeable:
         return False
     return True

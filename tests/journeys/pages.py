@@ -84,6 +84,13 @@ def _change(visitor: Visitor) -> None:
     visitor.expect_text("more than now")
 
 
+def _details(visitor: Visitor) -> None:
+    visitor.hold()
+    visitor.confirm()
+    visitor.page.get_by_role("link", name="Correct your details").click()
+    visitor.expect_heading("Your details")
+
+
 def _no_change(visitor: Visitor) -> None:
     """The reasons why another stay is not for sale, and what is near."""
     put_night("demo_double", night(32), closed=True)
@@ -230,6 +237,7 @@ PAGES: dict[str, Open] = {
     "confirmed": _confirmed,
     "change": _change,
     "no change": _no_change,
+    "details": _details,
     "cancelled": _cancelled,
     "bookings": _bookings,
     "no bookings": lambda visitor: visitor.go("/bookings"),

@@ -1,0 +1,214 @@
+"""Guests correct their details: compare-and-set, once for each key, and not quietly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core import mail
+
+from bookings.domain.booking import CHECKED_IN, CHECKED_OUT, NO_SHOW
+from bookings.domain.callers import Caller
+from bookings.domain.stay_request import Guest
+from bookings.infrastructure import connections
+from bookings.infrastructure.deadlines import Deadline
+from bookings.news import guest_mails, relay
+from bookings.operations.doctor import recount
+from bookings.refusals import InvalidIdempotencyKey, NotFound, ValidationFailed
+from bookings.stays import corrections
+from bookings.stays.outcomes import Outcome
+from bookings.stays.writing import changes
+from tests.calls import CUSTOMER, PARTNER, book, cancel, change_stay, confirm, let_hold_end, stored
+
+pytestmark = pytest.mark.mongo
+
+ADA = {"name": "Ada Love", "email": "ada@example.org", "phone": ""}
+RIGHT = Guest("Ada Lovelace", "ada@example.org", "+49 30 1234567")
+
+
+def made(**fields: Any) -> Outcome:
+    return book(caller=CUSTOMER, guest=ADA, **fields)
+
+
+def correct(
+    outcome: Outcome,
+    guest: Guest = RIGHT,
+    *,
+    notes: str = "We arrive late.",
+    seen: tuple[Guest, str] = (Guest(**ADA), ""),
+    key: str | None = "correct",
+    actor: Caller = CUSTOMER,
+) -> Outcome:
+    return corrections.correct_guest(
+        actor=actor,
+        booking_id=outcome.content["booking"]["id"],
+        key_header=key,
+        deadline=Deadline.after(10),
+        seen=seen,
+        guest=guest,
+        notes=notes,
+    )
+
+
+def link_to(outcome: Outcome) -> Caller:
+    return Caller("guest", "fedcba9876543210", manages=(outcome.content["booking"]["id"],))
+
+
+def events() -> list[str]:
+    return [change["event"] for change in stored()[0]["history"]]
+
+
+def test_replaces_details_and_requests_and_finds_the_guest_by_them() -> None:
+    done = correct(made())
+
+    (booking,) = stored()
+    assert done.answer.status == 200
+    assert booking["guest"] == vars(RIGHT)
+    assert booking["notes"] == "We arrive late."
+    assert events() == ["created", "corrected"]
+    assert recount.search_terms().level == "ok"
+    # As all stored answers, this one does not say who the guest is.
+    assert b"Lovelace" not in done.answer.body
+
+
+def test_corrects_once_for_each_key() -> None:
+    booking = made()
+    first = correct(booking)
+    second = Guest("Ada King", RIGHT.email, RIGHT.phone)
+    correct(booking, second, key="second", seen=(RIGHT, "We arrive late."))
+    connections.redis().flushdb()
+
+    again = correct(booking)
+
+    assert again.answer.body == first.answer.body
+    assert stored()[0]["guest"]["name"] == "Ada King"
+    assert events() == ["created", "corrected", "corrected"]
+
+
+def test_overwrites_nothing_that_the_page_did_not_show() -> None:
+    booking = made()
+    correct(booking, key="first")
+
+    refused = correct(booking, Guest("Ada L", ADA["email"], ""), key="second")
+
+    assert refused.code == "NOT_CHANGEABLE"
+    assert stored()[0]["guest"] == vars(RIGHT)
+
+
+def test_decides_again_where_the_stay_is_changed_meanwhile(monkeypatch: Any) -> None:
+    booking = made()
+    original = changes._change
+    acts: list[Callable[[], object]] = [
+        lambda: change_stay(booking, actor=CUSTOMER, first=30, last=32, total=24_000)
+    ]
+
+    def change(*arguments: Any, **options: Any) -> bool:
+        if acts:
+            acts.pop()()
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(changes, "_change", change)
+
+    assert correct(booking).code is None
+    assert events() == ["created", "changed", "corrected"]
+    assert len(stored()[0]["slots"]) == 2
+
+
+@pytest.mark.parametrize("presence", [CHECKED_IN, CHECKED_OUT, NO_SHOW])
+def test_leaves_the_details_to_the_hotel_once_it_has_noted_the_arrival(presence: str) -> None:
+    booking = made()
+    connections.collection("bookings").update_one({}, {"$set": {"presence": presence}})
+
+    assert correct(booking).code == "NOT_CHANGEABLE"
+
+
+def test_corrects_nothing_that_is_not_booked() -> None:
+    held = made(hold=True)
+    before = correct(held)
+    let_hold_end()
+    dead = correct(held, key="dead")
+    confirm(held, actor=CUSTOMER)
+    cancel(held, actor=CUSTOMER)
+    over = correct(held, key="over")
+
+    assert {before.code, dead.code, over.code} == {"NOT_CHANGEABLE"}
+    assert stored()[0]["guest"] == ADA
+
+
+def test_wants_a_key_the_owner_and_details_that_are_possible() -> None:
+    booking = made()
+
+    with pytest.raises(InvalidIdempotencyKey):
+        correct(booking, key=None)
+    with pytest.raises(NotFound):
+        correct(booking, actor=PARTNER)
+    with pytest.raises(ValidationFailed):
+        correct(booking, Guest("x" * 201, "", ""))
+
+
+def test_is_corrected_only_so_often() -> None:
+    booking, seen = made(), (Guest(**ADA), "")
+    for number in range(corrections.MAX_CORRECTIONS):
+        assert correct(booking, notes=str(number), seen=seen, key=f"k{number}").code is None
+        seen = (RIGHT, str(number))
+
+    refused = correct(booking, notes="more", seen=seen, key="more")
+
+    assert refused.code == "NOT_CHANGEABLE"
+
+
+# --- The address ---------------------------------------------------------------------------
+
+
+def test_lets_its_owner_change_the_address_and_mails_there() -> None:
+    booking = made()
+    relay.pass_on_news()
+    guest_mails.send_notifications()
+
+    correct(booking, Guest("Ada", "ada@example.com", ""))
+    relay.pass_on_news()
+    guest_mails.send_notifications()
+
+    assert [message.to for message in mail.outbox] == [["ada@example.org"], ["ada@example.com"]]
+
+
+def test_lets_no_one_with_only_the_link_change_the_address() -> None:
+    booking = made()
+
+    refused = correct(booking, Guest("Eve", "eve@example.org", ""), actor=link_to(booking))
+
+    assert refused.code == "PERMISSION_DENIED"
+    assert stored()[0]["guest"] == ADA
+
+
+def test_tells_the_guest_what_someone_with_the_link_changed() -> None:
+    booking = made()
+    relay.pass_on_news()
+    guest_mails.send_notifications()
+
+    changed = correct(booking, Guest("Eve", ADA["email"], ""), actor=link_to(booking))
+    relay.pass_on_news()
+    guest_mails.send_notifications()
+
+    message = mail.outbox[-1]
+    assert changed.code is None
+    assert message.to == [ADA["email"]]
+    assert message.subject.startswith("Your details were changed")
+    assert "Name: Eve" in message.body
+    assert "If you didn’t change them, please contact the hotel." in message.body
+
+
+def test_tells_partners_nothing_of_it() -> None:
+    booking = book(guest=ADA)
+    relay.pass_on_news()
+
+    correct(booking, actor=PARTNER)
+    relay.pass_on_news()
+
+    news = [
+        (delivery["event"], delivery["channel"])
+        for delivery in connections.collection("deliveries").find({})
+    ]
+    assert ("corrected", "mail") in news
+    assert ("corrected", "webhook") not in news
