@@ -537,6 +537,25 @@ class Photo(models.Model):
         return f"Photo {self.pk}"
 
 
+class Brand(models.Model):
+    """The site's brand, one document. Only bookings/content/brand writes it.
+
+    The accent's colour, the links, the logo and the icon are in the document beside these fields.
+    """
+
+    id = models.CharField(primary_key=True, db_column="_id", max_length=8, editable=False)
+    version = models.PositiveIntegerField(editable=False)
+    name = models.CharField(max_length=40, editable=False)
+
+    class Meta:
+        db_table = "brands"
+        default_permissions = ("view", "change")
+        verbose_name_plural = "brand"
+
+    def __str__(self) -> str:
+        return "Brand"
+
+
 class Figures(models.Model):
     """No table: the page with occupancy and revenue, and the permission to view it."""
 

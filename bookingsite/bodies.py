@@ -53,10 +53,14 @@ def receive_body(request: HttpRequest, until_answered: ExitStack) -> Refusal | N
     if not _is_in_utf_8(request):
         return UnreadableRequest("Send the request in UTF-8.")
     length = _length_of(request)
+    limit = limit_for(request.path_info) if length else DEFAULT
     if length > DEFAULT.max_bytes:
-        limit = limit_for(request.path_info)
         if length > limit.max_bytes or (limit.for_staff and not _is_staff(request)):
             return PayloadTooLarge()
+        if not _large.acquire(blocking=False):
+            return TryAgain()
+        until_answered.callback(_large.release)
+    elif limit.takes_turn and _is_staff(request):
         if not _large.acquire(blocking=False):
             return TryAgain()
         until_answered.callback(_large.release)

@@ -18,6 +18,8 @@ class BodyLimit:
     bytes_per_s: int = 16 * 1024
     # Whether only staff get this limit; everyone else gets the default.
     for_staff: bool = False
+    # Whether a body takes the turn of a large one whatever its size, for what is made of it.
+    takes_turn: bool = False
 
     def allowed_s(self, arrived_bytes: int) -> float:
         """How many seconds a body may have taken once this many bytes have arrived."""
@@ -40,7 +42,12 @@ CONTENT = BodyLimit(max_bytes=2_000_000, for_staff=True)
 # file that is a little larger arrives, so that its own page can refuse it.
 PHOTO = BodyLimit(max_bytes=27_500_000, bytes_per_s=128 * 1024, for_staff=True)
 
-LIMITS = {"/admin/bookings/nightsfile/": IMPORT}
+# A logo and an icon have at most 1 MB each (bookings/content/brand/pictures.py), plus the form
+# around them. Files that are a little larger arrive, so that their own page can refuse them. A
+# small file may have many pixels, so it takes its turn, too.
+BRAND = BodyLimit(max_bytes=4_000_000, bytes_per_s=128 * 1024, for_staff=True, takes_turn=True)
+
+LIMITS = {"/admin/bookings/nightsfile/": IMPORT, "/admin/bookings/brand/": BRAND}
 # For every URL that begins so, since these contain an id.
 LIMITS_BELOW = {
     "/admin/bookings/hotelcontent/": CONTENT,

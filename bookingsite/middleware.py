@@ -40,12 +40,12 @@ _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 # Probes report on MongoDB themselves, and style sheets and photos are files.
 _STATIC = f"/{settings.STATIC_URL.strip('/')}/"
-WITHOUT_MONGODB = (*PROBES, _STATIC, "/photos/", "/language", "/robots.txt")
+WITHOUT_MONGODB = (*PROBES, _STATIC, "/photos/", "/brand/style/", "/language", "/robots.txt")
 
-# Programs and staff get English, whatever language their browser prefers. Photos have no language,
-# so that a cache keeps one copy for everybody.
+# Programs and staff get English, whatever language their browser prefers. Photos and logos have no
+# language, so that a cache keeps one copy for everybody.
 IN_ENGLISH = (
-    *("/api", "/admin", "/metrics", "/photos/", _STATIC),
+    *("/api", "/admin", "/metrics", "/photos/", "/brand/", _STATIC),
     *("/robots.txt", "/sitemap.xml"),
 )
 

@@ -1,7 +1,7 @@
 """Middleware that only browsers need: static files, sessions, log-ins, messages.
 
-A program that sends its token, a probe and a photo need none of these, and pass them by. Together
-they would cost a replay a sixth of its time.
+A program that sends its token, a probe, a photo and the logo need none of these, and pass them by.
+Together they would cost a replay a sixth of its time.
 """
 
 from typing import Any
@@ -21,7 +21,7 @@ from bookingsite.probes import PROBES
 
 def is_from_program(request: HttpRequest) -> bool:
     """Whether the request is for the API and carries a token, asks how a process is, or is for a
-    photo, which is the same for everybody.
+    photo or a part of the brand, which are the same for everybody.
 
     A token alone decides who is calling, even if it is wrong and a session comes with it
     (bookings/api/authentication.py).
@@ -31,7 +31,7 @@ def is_from_program(request: HttpRequest) -> bool:
         path = request.path_info
         known = (
             (path.startswith("/api/") and token_of(request) is not None)
-            or path.startswith("/photos/")
+            or path.startswith(("/photos/", "/brand/"))
             or path in PROBES
         )
         # Each middleware below asks again.

@@ -14,7 +14,7 @@ from tests.only_writer import SITE, TESTS, WRITES
 
 KEPT = (
     *("hotels", "room_categories", "rooms", "nights", "api_clients", "api_tokens"),
-    *("hotel_contents", "category_contents", "photos"),
+    *("hotel_contents", "category_contents", "photos", "brands"),
 )
 
 # An inserted token was known to no one, and migrations run before the site does.

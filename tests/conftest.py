@@ -45,6 +45,7 @@ EMPTIED = (
     "nights",
     "nights_jobs",
     "photos",
+    "brands",
     "api_clients",
     "api_tokens",
     "auth_user",

@@ -66,6 +66,7 @@ SMALL = {
     "rooms": "those that are built",
     "hotel_contents": "at most one for each hotel",
     "category_contents": "at most one for each category",
+    "brands": "the owner's one",
     "api_clients": "partners, by contract",
     "webhook_endpoints": "one for each partner",
     "auth_group": "roles of the staff",

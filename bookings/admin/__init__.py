@@ -9,6 +9,7 @@ from django.contrib import admin
 from bookings.admin import (
     accounts,
     blocks,
+    brand,
     catalogue,
     clients,
     content,
@@ -24,6 +25,7 @@ from bookings.admin import (
 __all__ = [
     "accounts",
     "blocks",
+    "brand",
     "catalogue",
     "clients",
     "content",

@@ -1,5 +1,6 @@
 """The basis of all mails of the site: text, links, and an id that stays the same."""
 
+from email.utils import formataddr, parseaddr
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,20 +12,30 @@ from django.urls import reverse
 from bookings.infrastructure.texts import on_one_line
 
 
-def make_mail(mail_id: str, *, to: str, subject: str, text: str) -> EmailMessage:
+def make_mail(mail_id: str, *, to: str, subject: str, text: str, sender: str) -> EmailMessage:
     """A plain-text mail to one address.
 
-    Each try uses the same id, so a mailbox that gets it twice can show it once.
+    `sender` is the name that it comes from; if it is empty, the setting's. The address is always
+    the setting's. Each try uses the same id, so a mailbox that gets it twice can show it once.
     """
     return EmailMessage(
         subject=on_one_line(subject),
         body=text,
+        from_email=_from(sender),
         to=[to],
         headers={
             "Message-ID": f"<{mail_id}@{urlsplit(settings.SITE_URL).hostname}>",
             "Auto-Submitted": "auto-generated",
         },
     )
+
+
+def _from(sender: str) -> str:
+    """The header with this name; `formataddr` quotes and encodes it."""
+    name = on_one_line(sender)
+    if not name:
+        return settings.DEFAULT_FROM_EMAIL
+    return formataddr((name, parseaddr(settings.DEFAULT_FROM_EMAIL)[1]))
 
 
 def render_text(template: str, context: dict[str, Any]) -> str:

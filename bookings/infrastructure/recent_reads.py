@@ -30,6 +30,7 @@ from bookings.infrastructure.opening import Opening
 from bookings.models import (
     ApiClient,
     ApiToken,
+    Brand,
     CategoryContent,
     Hotel,
     HotelContent,
@@ -55,7 +56,7 @@ GENERATION = "generation"
 # The models whose rows processes keep.
 KEPT = (
     *(ApiClient, ApiToken, Hotel, RoomCategory, Room, Night),
-    *(HotelContent, CategoryContent, Photo),
+    *(HotelContent, CategoryContent, Photo, Brand),
 )
 
 

@@ -44,7 +44,7 @@ class Migration(migrations.Migration):
     The release before goes on adding rooms without a hotel. The index leaves them out.
     """
 
-    dependencies = [("bookings", "0023_photos")]
+    dependencies = [("bookings", "0024_brand")]
 
     operations = [
         # The field is null until it is known; the backend's own step would write null.

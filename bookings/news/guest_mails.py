@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from pymongo.errors import PyMongoError
 
 from bookings.catalogue.inventory import find_hotel, name_booked
+from bookings.content.brand.reading import recent_brand
 from bookings.domain.booking import (
     ACTIVE,
     CANCELLED,
@@ -204,6 +205,7 @@ def _write_about(delivery: Delivery, booking: Booking, now: datetime) -> EmailMe
         subject=_subject_of(delivery.event, booking)
         % {"hotel": hotel.name, "reference": booking.reference},
         text=render_text(delivery.event, context),
+        sender=recent_brand().sender,
     )
     if booking.was_booked:
         is_off = booking.status == CANCELLED

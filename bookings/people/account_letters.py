@@ -28,6 +28,7 @@ from pymongo import ReturnDocument
 from pymongo.errors import PyMongoError
 
 from bookings.catalogue.inventory import find_hotel
+from bookings.content.brand.reading import recent_brand
 from bookings.indexes import LETTER_LIFE
 from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection
@@ -301,7 +302,9 @@ def _write(letter: dict[str, Any]) -> EmailMessage | None:
             return None
         to, subject, template, context = written
         text = render_text(template, {**context, "hours": hours})
-    return make_mail(str(letter["_id"]), to=to, subject=subject, text=text)
+    return make_mail(
+        str(letter["_id"]), to=to, subject=subject, text=text, sender=recent_brand().sender
+    )
 
 
 # Recipient, subject, template and its values. A letter about an account goes to the account's own

@@ -41,6 +41,7 @@ ROLES: dict[str, dict[str, tuple[str, ...]]] = {
         "bookings.categorycontent": _ACT,
         "bookings.night": _ALL,
         "bookings.photo": _ALL,
+        "bookings.brand": ("view", "change"),
         # Deleting a job stops it.
         "bookings.nightsjob": ("view", "add", "delete"),
         "bookings.figures": _VIEW,

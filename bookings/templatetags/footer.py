@@ -6,18 +6,22 @@ from django import template
 from django.conf import settings
 from django.template import Context
 from django.urls import reverse
+from django.utils.translation import get_language
 
 from bookings.catalogue import inventory
 from bookings.catalogue.inventory import HotelFacts
 from bookings.content import reading
+from bookings.content.brand.reading import recent_brand
 from bookings.content.legal import LEGAL
+from bookings.content.wording import word
 
 register = template.Library()
 
 
 @register.inclusion_tag("footer.html", takes_context=True)
 def footer(context: Context) -> dict[str, Any]:
-    """Links to the texts that the page's hotel must show, and to How it works on a demo.
+    """Links to the texts that the page's hotel must show, the owner's own, and on a demo to How it
+    works.
 
     The hotel is the page's own, or the only one there is.
     """
@@ -31,4 +35,10 @@ def footer(context: Context) -> dict[str, Any]:
         for name, title in LEGAL.items()
         if about and getattr(about, name)
     ]
-    return {"texts": texts, "is_demo": settings.DEMO}
+    language = get_language() or settings.LANGUAGE_CODE
+    links = [
+        {"text": wording.text, "language": wording.language, "url": link.url}
+        for link in recent_brand().links
+        if (wording := word(link.texts, language))
+    ]
+    return {"texts": texts, "links": links, "is_demo": settings.DEMO}

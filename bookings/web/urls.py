@@ -4,6 +4,7 @@ from django.views.generic import RedirectView
 from bookings.web import (
     accounts,
     booking_pages,
+    brand,
     change_pages,
     crawlers,
     detail_pages,
@@ -52,6 +53,21 @@ urlpatterns = [
     path("password/<str:token>", accounts.open_password, name="open_password"),
     path("find", accounts.find, name="find"),
     path("language", languages.choose_language, name="choose_language"),
+    re_path(
+        r"^brand/style/(?P<colour>[0-9a-f]{6})-(?P<digest>[0-9a-f]{16})\.css$",
+        brand.style,
+        name="brand_style",
+    ),
+    re_path(
+        r"^brand/logo-(?P<digest>[0-9a-f]{32})\.(?P<format>png|webp)$",
+        brand.logo,
+        name="brand_logo",
+    ),
+    re_path(
+        r"^brand/icon-(?P<digest>[0-9a-f]{32})-(?P<side>32|180)\.png$",
+        brand.icon,
+        name="brand_icon",
+    ),
     re_path(r"^photos/(?P<name>.*)$", photos.picture, name="picture"),
     path("letter", accounts.letter_sent, name="letter_sent"),
 ]

@@ -166,6 +166,8 @@ bookings/photo/                                  403 403 200 200   403 403 200 2
 bookings/photo/<str:kind>/<str:key>/             403 403 200 200   403 403 200 200
 bookings/photo/<str:kind>/<str:key>/upload/      403 403 405 405   403 403 302 302
 bookings/photo/<str:kind>/<str:key>/change/      405 405 405 405   403 403 302 302
+bookings/brand/                                  403 403 200 200   403 403 400 400
+bookings/brand/preview/<str:colour>/             403 403 200 200   403 403 200 200
 bookings/figures/                                403 403 200 200   403 403 405 405
 bookings/figures/csv/                            403 403 200 200   403 403 405 405
 admin/logentry/                                  403 403 200 200   403 403 405 405
@@ -282,6 +284,7 @@ def urls(database: None) -> Iterator[dict[str, str]]:
         "(index)": "",
         "autocomplete/": "autocomplete/?app_label=bookings&model_name=night&field_name=category",
         "(application)": "bookings/",
+        "bookings/brand/preview/<str:colour>/": "bookings/brand/preview/ffff00/",
         "(?P<url>.*)$": "nowhere/",
         "r/<path:content_type_id>/<path:object_id>/": (
             f"r/{ContentType.objects.get_for_model(User).pk}/{somebody.pk}/"

@@ -13,7 +13,7 @@ from django.test import Client, RequestFactory
 from bookings.infrastructure import clock
 from bookings.refusals import PayloadTooLarge, TryAgain
 from bookingsite.bodies import received_body
-from bookingsite.body_limits import DEFAULT, LIMITS
+from bookingsite.body_limits import DEFAULT
 from bookingsite.staff import LOGGED_IN_AT, SESSION_LIFE
 
 pytestmark = pytest.mark.mongo
@@ -61,7 +61,7 @@ def test_takes_no_large_body_once_the_session_is_over(client: Client) -> None:
     session_name = settings.SESSION_COOKIE_NAME
     ask = RequestFactory()
     ask.cookies[session_name] = client.cookies[session_name].value
-    (path,) = LIMITS
+    path = "/admin/bookings/nightsfile/"
     large = {"file": "x" * 2 * DEFAULT.max_bytes}
 
     with received_body(ask.post(path, large)) as while_open:
@@ -78,7 +78,7 @@ def test_takes_one_large_body_at_a_time(client: Client) -> None:
     session_name = settings.SESSION_COOKIE_NAME
     ask = RequestFactory()
     ask.cookies[session_name] = client.cookies[session_name].value
-    (path,) = LIMITS
+    path = "/admin/bookings/nightsfile/"
     large, small = ({"file": "x" * number * DEFAULT.max_bytes} for number in (2, 0))
 
     with received_body(ask.post(path, large)) as first:
@@ -91,6 +91,27 @@ def test_takes_one_large_body_at_a_time(client: Client) -> None:
 
     assert (first, beside, afterwards) == (None, None, None)
     assert isinstance(second, TryAgain)
+
+
+def test_lets_a_small_logo_take_its_turn(client: Client) -> None:
+    """It may have millions of pixels. A stranger's form takes no turn, since nothing is made of
+    it."""
+    log_in(client, is_staff=True)
+    session_name = settings.SESSION_COOKIE_NAME
+    small = {"file": "x"}
+    stranger, ask = RequestFactory(), RequestFactory()
+    ask.cookies[session_name] = client.cookies[session_name].value
+
+    with (
+        received_body(stranger.post("/admin/bookings/brand/", small)) as first,
+        received_body(ask.post("/admin/bookings/brand/", small)) as second,
+        received_body(ask.post("/admin/bookings/brand/", small)) as third,
+        received_body(stranger.post("/admin/bookings/brand/", small)) as fourth,
+    ):
+        pass
+
+    assert (first, second, fourth) == (None, None, None)
+    assert isinstance(third, TryAgain)
 
 
 def test_does_not_let_work_make_it_longer(client: Client) -> None:

@@ -246,7 +246,9 @@ def test_sends_a_letter_whose_hotel_has_an_old_name(old_name: str) -> None:
     hotel = find_hotel("demo")
     assert hotel is not None
 
-    make_mail("1", to="ada@example.org", subject=f"Booked: {hotel.name}", text="Text\n").send()
+    make_mail(
+        "1", to="ada@example.org", subject=f"Booked: {hotel.name}", text="Text\n", sender=""
+    ).send()
 
     (sent,) = mail.outbox
     assert sent.subject == f"Booked: {old_name}"

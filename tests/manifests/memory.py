@@ -14,8 +14,9 @@ from pathlib import Path
 
 from django.contrib.auth.hashers import Argon2PasswordHasher
 
+from bookings.content.brand import converting as brand_converting
 from bookings.content.photos import converting
-from bookingsite import bodies, passwords
+from bookingsite import bodies, body_limits, passwords
 from bookingsite.passwords import PasswordHasher
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,8 +36,9 @@ CONVERTING_BYTES = converting.MEMORY_BYTES
 # A command that does next to nothing, such as `createsuperuser`.
 COMMAND_BYTES = 128 * MIB
 
-# What a file of nights takes until it is ordered: the body, its form, its rows.
-LARGE_BODY_BYTES = 160 * MIB
+# What a file of nights takes until it is ordered: the body, its form, its rows. Or a logo, and the
+# program that converts it, which the system bounds.
+LARGE_BODY_BYTES = max(160 * MIB, body_limits.BRAND.max_bytes + brand_converting.MEMORY_BYTES)
 
 # One hash of an earlier release, and beside it the memory that the thread keeps of one of ours.
 HASHES_BYTES = (

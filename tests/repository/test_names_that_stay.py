@@ -161,6 +161,7 @@ def test_keeps_the_names_of_models_and_their_collections() -> None:
         "bookings.PriceCalendar": "bookings_pricecalendar",
         "bookings.NightsFile": "bookings_nightsfile",
         "bookings.Photo": "photos",
+        "bookings.Brand": "brands",
         "bookings.Figures": "bookings_figures",
         "bookings.VerifiedAddress": "verified_addresses",
         "bookings.ApiClient": "api_clients",
@@ -221,7 +222,7 @@ def test_keeps_the_names_of_migrations() -> None:
     """Each database records the migrations that a release has run by their names."""
     folder = Path(settings.BASE_DIR, "bookings", "migrations")
 
-    assert [path.stem for path in sorted(folder.glob("0*.py"))][:24] == [
+    assert [path.stem for path in sorted(folder.glob("0*.py"))][:27] == [
         "0001_initial",
         "0002_booking_indexes",
         "0003_price_limit",
@@ -245,7 +246,10 @@ def test_keeps_the_names_of_migrations() -> None:
         "0021_missing_indexes",
         "0022_content",
         "0023_photos",
+        "0024_brand",
         "0025_room_names",
+        "0027_changes_of_a_partner",
+        "0028_what_tokens_may",
     ]
 
 

@@ -31,7 +31,10 @@ def test_forbids_what_is_about_one_visitor() -> None:
 
 def test_forgets_no_page() -> None:
     """Each URL is either for everyone or forbidden."""
-    for_everyone = ("hotels", "how-it-works", "photos/", "robots.txt", "sitemap.xml", "language")
+    for_everyone = (
+        *("hotels", "how-it-works", "photos/", "brand/"),
+        *("robots.txt", "sitemap.xml", "language"),
+    )
     routes = {str(pattern.pattern).lstrip("^") for pattern in _all_patterns()}
 
     left = {

@@ -33,7 +33,10 @@ def judge_file(content: bytes) -> None:
     kind = kind_of(content)
     if kind is None:
         raise PhotoRefused(f"This is not a photo in a known format; save it as {ACCEPTED}.")
-    width, height = _size_of(content, kind)
+    try:
+        width, height = size_of(content, kind)
+    except NoSize:
+        raise PhotoRefused(DAMAGED) from None
     if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
         raise PhotoRefused(
             f"This photo has {width:,} × {height:,} pixels; make it smaller, to at most "
@@ -58,8 +61,12 @@ def kind_of(content: bytes) -> str | None:
     return None
 
 
-def _size_of(content: bytes, kind: str) -> tuple[int, int]:
-    """Width and height as the header states them. Raises PhotoRefused.
+class NoSize(Exception):
+    """The file does not say how large its picture is."""
+
+
+def size_of(content: bytes, kind: str) -> tuple[int, int]:
+    """Width and height as the header states them; `kind` is from `kind_of`. Raises NoSize.
 
     The library's readers look at all of a file, some in quadratic time or with much memory, and
     this runs in a process that serves guests. So only a bounded part is read here.
@@ -72,18 +79,14 @@ def _size_of(content: bytes, kind: str) -> tuple[int, int]:
     }
     try:
         return read[kind](content)
-    except (struct.error, IndexError, _NoSize):
-        raise PhotoRefused(DAMAGED) from None
-
-
-class _NoSize(Exception):
-    """The file does not say how large its picture is."""
+    except (struct.error, IndexError):
+        raise NoSize from None
 
 
 def _size_of_png(content: bytes) -> tuple[int, int]:
     """https://www.w3.org/TR/png-3/#11IHDR: the first chunk has the size."""
     if content[12:16] != b"IHDR":
-        raise _NoSize
+        raise NoSize
     width, height, *_rest = struct.unpack_from(">IIBBBBBI", content, 16)
     return width, height
 
@@ -94,18 +97,18 @@ def _size_of_jpeg(content: bytes) -> tuple[int, int]:
     for _ in range(MAX_SEGMENTS):
         mark, marker, length = struct.unpack_from(">BBH", content, at)
         if mark != 0xFF:
-            raise _NoSize
+            raise NoSize
         if marker in _FRAMES:
             height, width = struct.unpack_from(">HH", content, at + 5)
             return width, height
         at += 2 + length
-    raise _NoSize
+    raise NoSize
 
 
 def _size_of_webp(content: bytes) -> tuple[int, int]:
     """Width and height as the first chunk states them: https://www.rfc-editor.org/rfc/rfc9649."""
     if len(content) < 30 or len(content) < 8 + struct.unpack_from("<I", content, 4)[0]:
-        raise _NoSize
+        raise NoSize
     chunk = content[12:16]
     if chunk == b"VP8X":
         wide, high = content[24:27], content[27:30]
@@ -116,7 +119,7 @@ def _size_of_webp(content: bytes) -> tuple[int, int]:
     if chunk == b"VP8 " and content[23:26] == b"\x9d\x01\x2a":
         width, height = struct.unpack_from("<HH", content, 26)
         return width & 0x3FFF, height & 0x3FFF
-    raise _NoSize
+    raise NoSize
 
 
 def _size_of_avif(content: bytes) -> tuple[int, int]:
@@ -130,7 +133,7 @@ def _size_of_avif(content: bytes) -> tuple[int, int]:
             width, height = struct.unpack_from(">II", content, start + 4)
             sizes.append((width, height))
     if not sizes:
-        raise _NoSize
+        raise NoSize
     return max(width for width, _ in sizes), max(height for _, height in sizes)
 
 
@@ -139,7 +142,7 @@ def _find_box(content: bytes, wanted: bytes, begin: int, end: int) -> tuple[int,
     for name, start, stop in _boxes(content, begin, end):
         if name == wanted:
             return start, stop
-    raise _NoSize
+    raise NoSize
 
 
 def _boxes(content: bytes, begin: int, end: int) -> Iterator[tuple[bytes, int, int]]:
@@ -149,7 +152,7 @@ def _boxes(content: bytes, begin: int, end: int) -> Iterator[tuple[bytes, int, i
             return
         length, name = struct.unpack_from(">I4s", content, begin)
         if length < 8 or begin + length > end:  # also those that go on to the end, or need 64 bits
-            raise _NoSize
+            raise NoSize
         yield name, begin + 8, begin + length
         begin += length
-    raise _NoSize
+    raise NoSize

@@ -16,6 +16,7 @@ from django.core.mail import EmailMessage
 from pymongo import ReturnDocument
 from pymongo.errors import PyMongoError
 
+from bookings.content.brand.reading import recent_brand
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.deadlines import request_limits
 from bookings.infrastructure.mail import link_to, make_mail, render_text
@@ -148,6 +149,7 @@ def _write(endpoint: dict[str, Any], client: ApiClient, reader: User) -> EmailMe
         text=render_text(
             "webhooks_disabled", {"client": client, "endpoint": endpoint, "link": link}
         ),
+        sender=recent_brand().sender,
     )
 
 

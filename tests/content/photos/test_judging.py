@@ -123,7 +123,7 @@ def test_refuses_a_file_of_which_only_the_beginning_arrived(kind: str) -> None:
 def test_reads_the_size_that_the_header_states(kind: str) -> None:
     content = photo(1234, 567, kind)
 
-    assert judging._size_of(content, kind) == (1234, 567)
+    assert judging.size_of(content, kind) == (1234, 567)
 
 
 def test_reads_the_size_of_a_progressive_jpeg_behind_its_metadata() -> None:
@@ -131,7 +131,7 @@ def test_reads_the_size_of_a_progressive_jpeg_behind_its_metadata() -> None:
         321, 123, progressive=True, exif=b"Exif\0\0" + bytes(60_000), comment=b"x" * 999
     )
 
-    assert judging._size_of(content, "JPEG") == (321, 123)
+    assert judging.size_of(content, "JPEG") == (321, 123)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,228 @@
+"""The site's brand: name, sender, colour, logo, icon and links, on one page with a preview."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, reverse
+
+from bookings.admin.manager.pages import ManagerPage, note
+from bookings.admin.staff_requests import StaffRequest, may
+from bookings.content.brand import changes, colours, pictures
+from bookings.content.brand.changes import MAX_LINK_TEXT, MAX_LINKS, MAX_NAME, MAX_URL
+from bookings.content.brand.pictures import Artwork, PictureRefused, Use
+from bookings.content.brand.reading import SITE, BrandFacts, read_brand
+from bookings.content.brand.showing import show_brand
+from bookings.infrastructure.texts import LineField
+from bookings.models import Brand
+
+CHANGE = "bookings.change_brand"
+
+# What browsers offer to choose; what was sent is judged by its bytes.
+TYPES = ".png,.jpg,.jpeg,.webp,image/png,image/jpeg,image/webp"
+
+OVERTAKEN = (
+    "Someone else changed this while you were saving; look at it and make your change again."
+)
+
+_WIDE = {"class": "vTextField"}
+
+
+class UploadField(forms.FileField):
+    """A logo or an icon, as the pictures that were made of it."""
+
+    def __init__(self, use: Use, **options: Any) -> None:
+        widget = forms.FileInput(attrs={"accept": TYPES})
+        super().__init__(required=False, allow_empty_file=True, widget=widget, **options)
+        self.use = use
+
+    def clean(self, data: Any, initial: Any = None) -> Artwork | None:
+        file = super().clean(data, initial)
+        if not file:
+            return None
+        try:
+            # One byte more than allowed shows that the file is too large.
+            return pictures.convert(file.read(pictures.MAX_BYTES + 1), self.use)
+        except PictureRefused as refused:
+            raise ValidationError(str(refused)) from None
+
+
+class BrandForm(forms.Form):
+    """The whole brand. `links` is what the rows of links say, in their order."""
+
+    version = forms.IntegerField(widget=forms.HiddenInput, min_value=0)
+    name = LineField(
+        required=False,
+        max_length=MAX_NAME,
+        widget=forms.TextInput(attrs=_WIDE),
+        help_text="What guests read at the top of each page, in titles, and at the end of mails.",
+    )
+    sender_name = LineField(
+        label="Sender of mails",
+        required=False,
+        max_length=MAX_NAME,
+        widget=forms.TextInput(attrs=_WIDE),
+        help_text="The name beside the address that mails come from. If empty, the name above.",
+    )
+    accent = forms.CharField(
+        label="Accent colour",
+        required=False,
+        max_length=20,
+        help_text=(
+            "The colour of buttons and links, such as #1a625e. If it is too light or too dark to "
+            "be read somewhere, links and borders get the nearest shade that can be."
+        ),
+    )
+    logo = UploadField(
+        "logo",
+        label="Logo",
+        help_text=(
+            f"{pictures.ACCEPTED}, at most 1 MB and 4 megapixels. Pages show it 40 pixels high, in "
+            "place of the name."
+        ),
+    )
+    without_logo = forms.BooleanField(label="Remove the logo", required=False)
+    icon = UploadField(
+        "icon",
+        label="Icon",
+        help_text=(
+            f"{pictures.ACCEPTED}, at most 1 MB and 4 megapixels, best a square. Browsers show it "
+            "in the tab."
+        ),
+    )
+    without_icon = forms.BooleanField(label="Remove the icon", required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for number in range(1, MAX_LINKS + 1):
+            for code, language in settings.LANGUAGES:
+                self.fields[f"link_{number}_{code}"] = LineField(
+                    required=False,
+                    max_length=MAX_LINK_TEXT,
+                    widget=forms.TextInput(
+                        attrs={"aria-label": f"Link {number}: text in {language}", "lang": code}
+                    ),
+                )
+            self.fields[f"link_{number}_url"] = forms.CharField(
+                required=False,
+                max_length=MAX_URL,
+                widget=forms.TextInput(attrs={"aria-label": f"Link {number}: address"}),
+            )
+
+    def clean_accent(self) -> str:
+        text: str = self.cleaned_data["accent"]
+        try:
+            return colours.read_colour(text) if text else ""
+        except ValueError as fault:
+            raise ValidationError(str(fault)) from None
+
+    def clean(self) -> None:
+        self.links = []
+        for number in range(1, MAX_LINKS + 1):
+            texts = {
+                code: text
+                for code, _name in settings.LANGUAGES
+                if (text := self.cleaned_data.get(f"link_{number}_{code}"))
+            }
+            url = f"link_{number}_url"
+            typed = self.cleaned_data.get(url, "")
+            if not texts and not typed:
+                continue
+            try:
+                self.links.append({"texts": texts, "url": changes.read_link_url(typed)})
+            except ValueError as fault:
+                self.add_error(url, str(fault))
+            if not texts:
+                self.add_error(f"link_{number}_{settings.LANGUAGE_CODE}", "Write a text, too.")
+
+    def rows(self) -> Iterator[tuple[int, list[Any]]]:
+        """The fields of each link."""
+        names = [*(code for code, _name in settings.LANGUAGES), "url"]
+        for number in range(1, MAX_LINKS + 1):
+            yield number, [self[f"link_{number}_{name}"] for name in names]
+
+
+@admin.register(Brand)
+class BrandPage(ManagerPage):
+    needs = "bookings.view_brand"
+    title = "Brand"
+    template = "admin/brand/brand.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        return [self.page("preview/<str:colour>/", self.preview, "preview"), *super().get_urls()]
+
+    def show(self, request: StaffRequest) -> HttpResponse:
+        """Shows the form with what it would look like. A POST saves it, or only looks."""
+        brand = read_brand()
+        if request.method != "POST":
+            return self._page(request, brand, BrandForm(initial=_initial(brand)))
+        self.check_may(request, CHANGE)
+        is_look = "look" in request.POST
+        form = BrandForm(request.POST, {} if is_look else request.FILES)
+        if not form.is_valid() or is_look:
+            return self._page(request, brand, form)
+        values = form.cleaned_data
+        is_done = changes.change_brand(
+            values["version"],
+            links=form.links,
+            **{
+                name: values[name]
+                for name in ("name", "sender_name", "accent", "logo", "icon")
+                + ("without_logo", "without_icon")
+            },
+        )
+        if not is_done:
+            messages.error(request, OVERTAKEN)
+        else:
+            note(request, "Changed the brand.", about=Brand(pk=SITE))
+            messages.success(request, "The brand is saved. Guests see it from now on.")
+        return HttpResponseRedirect(reverse("admin:bookings_brand_changelist"))
+
+    def preview(self, request: HttpRequest, colour: str) -> HttpResponse:
+        """The style sheet of the preview."""
+        self.check_may(request, self.needs)
+        try:
+            text = colours.write_preview(colours.read_colour(colour))
+        except ValueError:
+            raise Http404 from None
+        return HttpResponse(text, content_type="text/css; charset=utf-8")
+
+    def _page(self, request: HttpRequest, brand: BrandFacts, form: BrandForm) -> HttpResponse:
+        shown = show_brand(brand)
+        typed = form.cleaned_data if form.is_bound else _initial(brand)
+        accent: str = typed.get("accent") or ""
+        response = self.render(
+            request,
+            form=form,
+            brand=brand,
+            shown=shown,
+            name=typed.get("name") or BrandFacts().name,
+            accent=colours.shades_of(accent) if accent else None,
+            preview_url=reverse("admin:bookings_brand_preview", args=[accent[1:]])
+            if accent
+            else "",
+            schemes=(("light", "A light page"), ("dark", "A dark page")),
+            languages=[name for _code, name in settings.LANGUAGES],
+            may_change=may(request, CHANGE),
+        )
+        response.status_code = 400 if form.errors else 200
+        return response
+
+
+def _initial(brand: BrandFacts) -> Mapping[str, Any]:
+    links = {
+        f"link_{number}_{name}": value
+        for number, link in enumerate(brand.links, 1)
+        for name, value in {**link.texts, "url": link.url}.items()
+    }
+    return {
+        "version": brand.version,
+        "name": brand.chosen_name,
+        "sender_name": brand.chosen_sender,
+        "accent": brand.accent,
+        **links,
+    }

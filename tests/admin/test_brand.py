@@ -1,0 +1,193 @@
+"""The owner chooses the brand in the admin, and sees what it will look like."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.http import HttpResponse
+from django.test import Client
+
+from bookings.content.brand import colours
+from bookings.content.brand.reading import Link, read_brand
+from bookings.infrastructure.connections import collection
+from bookings.people.roles import FRONT_DESK, MANAGER
+from bookingsite.body_limits import DEFAULT, limit_for
+from tests.brands import set_brand
+from tests.content.photos.pictures import photo
+
+pytestmark = pytest.mark.mongo
+
+URL = "/admin/bookings/brand/"
+CONTRAST = re.compile(r"(?:Buttons have|Without a colour)[^<]*", re.S)
+
+
+@pytest.fixture
+def owner(client: Client) -> Client:
+    user = User.objects.create_user("owner", is_staff=True)
+    user.groups.add(Group.objects.get(name=MANAGER))
+    client.force_login(user)
+    return client
+
+
+def send(owner: Client, *, expect: int = 302, version: int = 0, **typed: Any) -> HttpResponse:
+    answer = owner.post(URL, {"version": version, **typed})
+    assert answer.status_code == expect, answer.content.decode()[:3000]
+    return answer
+
+
+def file(content: bytes, name: str = "logo.png") -> SimpleUploadedFile:
+    return SimpleUploadedFile(name, content)
+
+
+def text_of(answer: HttpResponse) -> str:
+    return " ".join(answer.content.decode().split())
+
+
+def test_saves_the_whole_brand(owner: Client) -> None:
+    send(
+        owner,
+        name=" Seaside Hotel ",
+        sender_name="Reception",
+        accent="FFFF00",
+        logo=file(photo(120, 60, "PNG")),
+        icon=file(photo(60, 60, "JPEG")),
+        link_1_en="Home",
+        link_1_url="https://seaside.example/",
+        link_3_de="Post",
+        link_3_url="mailto:desk@seaside.example",
+    )
+
+    brand = read_brand()
+    assert (brand.name, brand.sender, brand.accent) == ("Seaside Hotel", "Reception", "#ffff00")
+    assert brand.links == (
+        Link({"en": "Home"}, "https://seaside.example/"),
+        Link({"de": "Post"}, "mailto:desk@seaside.example"),
+    )
+    assert brand.logo
+    assert brand.icon
+    assert "Seaside Hotel" in Client().get("/").content.decode()
+    (entry,) = collection("django_admin_log").find()
+    assert entry["change_message"] == "Changed the brand."
+
+
+def test_fills_the_form_with_what_is_saved(owner: Client) -> None:
+    set_brand(
+        name="Seaside",
+        accent="#ffff00",
+        links=[{"texts": {"en": "Home", "de": "Start"}, "url": "/"}],
+    )
+
+    page = owner.get(URL).content.decode()
+
+    for name, value in {
+        "version": "1",
+        "name": "Seaside",
+        "accent": "#ffff00",
+        "link_1_en": "Home",
+        "link_1_de": "Start",
+        "link_1_url": "/",
+    }.items():
+        assert re.search(rf'<input[^>]* name="{name}"[^>]* value="{value}"', page) or re.search(
+            rf'<input[^>]* name="{name}" value="{value}"', page
+        ), name
+
+
+def test_takes_the_pictures_away(owner: Client) -> None:
+    send(owner, logo=file(photo(60, 30, "PNG")), icon=file(photo(60, 60, "PNG")))
+    assert read_brand().logo
+
+    send(owner, version=1, without_logo="on", without_icon="on")
+
+    assert (read_brand().logo, read_brand().icon) == (None, "")
+
+
+def test_says_what_the_colour_became(owner: Client) -> None:
+    said = {}
+    for accent in ("", "#ffff00", "#1a625e", "#0a0a12"):
+        page = send(owner, expect=200, look="1", accent=accent).content.decode()
+        (found,) = CONTRAST.findall(page)
+        said[accent] = " ".join(found.split())
+
+    shades = colours.shades_of("#0a0a12")
+    assert said == {
+        "": "Without a colour of yours, pages are green.",
+        "#ffff00": (
+            "Buttons have #ffff00, with black text. On light pages, links and borders have "
+            "#6e6e00, so that they can be read; they have it on dark pages as well."
+        ),
+        "#1a625e": (
+            "Buttons have #1a625e, with white text. Links and borders have it too on light pages; "
+            f"on dark pages they have {colours.shades_of('#1a625e').dark.line}."
+        ),
+        "#0a0a12": (
+            "Buttons have #0a0a12, with white text. Links and borders have it too on light pages; "
+            f"on dark pages they have {shades.dark.line}."
+        ),
+    }
+
+
+def test_saves_nothing_when_it_only_looks(owner: Client) -> None:
+    page = send(owner, expect=200, look="1", name="Seaside", accent="#ffff00")
+
+    assert read_brand().version == 0
+    assert "<strong>Seaside</strong>" in page.content.decode()
+    assert 'href="/admin/bookings/brand/preview/ffff00/"' in page.content.decode()
+    style = owner.get("/admin/bookings/brand/preview/ffff00/")
+    assert style["Content-Type"] == "text/css; charset=utf-8"
+    assert style.content.decode() == colours.write_preview("#ffff00")
+    assert owner.get("/admin/bookings/brand/preview/yellow/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ({"accent": "yellow"}, "Write the colour as # and six digits or letters a to f"),
+        ({"name": "x" * 41}, "Ensure this value has at most 40 characters"),
+        ({"name": "a\nb"}, "Write this on one line, without tabs or control characters."),
+        ({"sender_name": "a\r\nBcc: eve@evil.example"}, "Write this on one line"),
+        ({"logo": b"<svg/>"}, "This is an SVG; save it as PNG, JPEG or WebP."),
+        ({"icon": b""}, "This file is empty; choose another one."),
+        ({"link_1_en": "a"}, "Begin with https://, mailto: or / for a page of this site."),
+        ({"link_1_en": "a", "link_1_url": "javascript:alert(1)"}, "Begin with https://"),
+        ({"link_8_url": "/"}, "Write a text, too."),
+        ({"version": "-1"}, "Ensure this value is greater than or equal to 0."),
+    ],
+)
+def test_says_what_is_wrong(owner: Client, typed: dict[str, Any], sentence: str) -> None:
+    sent = {
+        name: file(value) if isinstance(value, bytes) else value for name, value in typed.items()
+    }
+
+    page = send(owner, expect=400, **sent)
+
+    assert sentence in text_of(page).replace("&#x27;", "'")
+    assert "Nothing was saved." in text_of(page)
+    assert read_brand().version == 0
+
+
+def test_refuses_a_form_that_was_overtaken(owner: Client) -> None:
+    set_brand(name="Theirs")
+
+    send(owner, name="Mine")
+
+    assert read_brand().name == "Theirs"
+    assert "Someone else changed this while you were saving" in text_of(owner.get(URL))
+
+
+def test_lets_the_front_desk_see_nothing_of_it(client: Client) -> None:
+    user = User.objects.create_user("desk", is_staff=True)
+    user.groups.add(Group.objects.get(name=FRONT_DESK))
+    client.force_login(user)
+
+    assert client.get(URL).status_code == 403
+    assert client.post(URL, {"version": 0, "name": "Mine"}).status_code == 403
+    assert read_brand().version == 0
+
+
+def test_lets_two_files_arrive_that_are_too_large() -> None:
+    assert limit_for(URL).max_bytes > 2 * 1_000_000 + DEFAULT.max_bytes
+    assert limit_for(URL).for_staff
