@@ -9,14 +9,17 @@ from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_safe
 
-from bookings.admin.manager.pages import ManagerPage, note
+from bookings.admin.manager.pages import HotelChoiceForm, ManagerPage, note
 from bookings.admin.staff_requests import StaffRequest, may
 from bookings.content.brand import changes, colours, pictures
 from bookings.content.brand.changes import MAX_LINK_TEXT, MAX_LINKS, MAX_NAME, MAX_URL
 from bookings.content.brand.pictures import Artwork, PictureRefused, Use
 from bookings.content.brand.reading import SITE, BrandFacts, read_brand
 from bookings.content.brand.showing import show_brand
+from bookings.content.brand.snippets import book_now_url, write_snippets
 from bookings.infrastructure.texts import LineField
 from bookings.models import Brand
 
@@ -146,6 +149,12 @@ class BrandForm(forms.Form):
             yield number, [self[f"link_{number}_{name}"] for name in names]
 
 
+class SnippetForm(HotelChoiceForm):
+    """Whose guests the snippets lead where, and in which language."""
+
+    language = forms.ChoiceField(required=False, choices=settings.LANGUAGES)
+
+
 @admin.register(Brand)
 class BrandPage(ManagerPage):
     needs = "bookings.view_brand"
@@ -153,7 +162,11 @@ class BrandPage(ManagerPage):
     template = "admin/brand/brand.html"
 
     def get_urls(self) -> list[URLPattern]:
-        return [self.page("preview/<str:colour>/", self.preview, "preview"), *super().get_urls()]
+        return [
+            self.page("preview/<str:colour>/", self.preview, "preview"),
+            self.page("book-now/", self.book_now, "book_now"),
+            *super().get_urls(),
+        ]
 
     def show(self, request: StaffRequest) -> HttpResponse:
         """Shows the form with what it would look like. A POST saves it, or only looks."""
@@ -190,6 +203,24 @@ class BrandPage(ManagerPage):
         except ValueError:
             raise Http404 from None
         return HttpResponse(text, content_type="text/css; charset=utf-8")
+
+    @method_decorator(require_safe)
+    def book_now(self, request: HttpRequest) -> HttpResponse:
+        """Shows what a hotel copies into its own website."""
+        self.check_may(request, self.needs)
+        form = SnippetForm(request.GET)
+        hotel = form.cleaned_data["hotel"] if form.is_valid() else form.first_hotel
+        language = form.cleaned_data.get("language") or settings.LANGUAGE_CODE
+        response = self.render(
+            request,
+            title="Book now",
+            form=SnippetForm(initial={"hotel": hotel.id if hotel else "", "language": language}),
+            hotel=hotel,
+            url=book_now_url(hotel.id) if hotel else "",
+            snippets=write_snippets(hotel.id, language, read_brand()) if hotel else [],
+        )
+        response.template_name = "admin/brand/book_now.html"  # type: ignore[attr-defined]
+        return response
 
     def _page(self, request: HttpRequest, brand: BrandFacts, form: BrandForm) -> HttpResponse:
         shown = show_brand(brand)

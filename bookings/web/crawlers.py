@@ -15,6 +15,7 @@ from bookings.web.languages import page_in
 FORBIDDEN = (
     "/admin/",
     "/api/",
+    "/book/",
     "/bookings",
     "/calendar/",
     "/find",

@@ -207,6 +207,7 @@ EXTENDED = _("Your hold now lasts until %(until)s, local time at the hotel.")
 MAILBOX_CONFIRMED = _(
     "Thank you. Now choose your room: we’ll hold it for a few minutes while you confirm."
 )
+NO_SUCH_HOTEL = _("The hotel of this link isn’t here. Look for a room below.")
 LINK_IS_OVER = _("This link is invalid or has expired. Request a new one.")
 
 

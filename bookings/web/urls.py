@@ -3,6 +3,7 @@ from django.views.generic import RedirectView
 
 from bookings.web import (
     accounts,
+    book_now,
     booking_pages,
     brand,
     change_pages,
@@ -23,6 +24,7 @@ urlpatterns = [
     path("hotels", RedirectView.as_view(pattern_name="home")),
     path("hotels/<str:hotel_id>", hotels.hotel, name="hotel"),
     path("hotels/<str:hotel_id>/<str:text>", hotels.legal, name="legal"),
+    path("book/<str:hotel_id>", book_now.book_now, name="book_now"),
     path("robots.txt", crawlers.robots, name="robots"),
     path("sitemap.xml", crawlers.sitemap, name="sitemap"),
     path("stays", search.stays, name="stays"),
