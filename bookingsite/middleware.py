@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
 
 from csp.constants import HEADER
 from csp.middleware import CSPMiddleware
@@ -29,6 +30,7 @@ from bookings.refusals import MethodNotAllowed, Refusal, TryAgain
 from bookings.web.languages import chosen_in_url, keep_choice
 from bookingsite import logs, metrics
 from bookingsite.bodies import received_body
+from bookingsite.embedding import framed_by
 from bookingsite.probes import PROBES
 from bookingsite.problems import answer_refusal
 
@@ -40,7 +42,15 @@ _PLAIN_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 # Probes report on MongoDB themselves, and style sheets and photos are files.
 _STATIC = f"/{settings.STATIC_URL.strip('/')}/"
-WITHOUT_MONGODB = (*PROBES, _STATIC, "/photos/", "/brand/style/", "/language", "/robots.txt")
+WITHOUT_MONGODB = (
+    *PROBES,
+    _STATIC,
+    "/photos/",
+    "/brand/style/",
+    "/language",
+    "/embedded/language",
+    "/robots.txt",
+)
 
 # Programs and staff get English, whatever language their browser prefers. Photos and logos have no
 # language, so that a cache keeps one copy for everybody.
@@ -75,8 +85,20 @@ class PolicyMiddleware(CSPMiddleware):
         # A view with a policy of its own has marked its response, and the library works that out.
         if hasattr(response, "_csp_update"):
             return super().process_response(request, response)
-        response.setdefault(HEADER, self._policy)
+        origins = framed_by(request)
+        if not origins:
+            response.setdefault(HEADER, self._policy)
+            return response
+        # Browsers that know neither do not know partitioned cookies.
+        response.headers.pop("X-Frame-Options", None)
+        response[HEADER] = _policy_framed_by(origins)
         return response
+
+
+@lru_cache(maxsize=4)
+def _policy_framed_by(origins: tuple[str, ...]) -> str:
+    """The site's policy for pages that these websites, and no others, may have in a frame."""
+    return build_policy(replace={"frame-ancestors": list(origins)})
 
 
 class LanguageMiddleware:

@@ -8,14 +8,17 @@ import logging
 import sys
 from typing import Any
 
+from django.conf import settings
 from django.core import exceptions as django_errors
 from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.shortcuts import render
+from django.views import csrf
 from rest_framework import exceptions as drf
 
 from bookings import refusals
 from bookings.infrastructure import metrics
+from bookings.infrastructure.embedding import is_embedded
 from bookings.infrastructure.mongodb import errors, outage
 from bookings.refusals import Refusal
 from bookings.stays import answers
@@ -124,6 +127,17 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     return answer_refusal(request, refusals.NotFound())
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Answers a form without the token of this browser.
+
+    In a frame without any cookie the browser keeps none there; the page says how to go on.
+    """
+    if is_embedded() and settings.CSRF_COOKIE_NAME not in request.COOKIES:
+        return render(request, "no_cookies.html", status=403)
+    response: HttpResponse = csrf.csrf_failure(request, reason)
+    return response
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -118,11 +118,14 @@ MIGRATION_MODULES = {
 DEFAULT_AUTO_FIELD = "django_mongodb_backend.fields.ObjectIdAutoField"
 
 MIDDLEWARE = [
+    # Before all that may answer, since it says which URLs and cookies there are.
+    "bookingsite.embedding.EmbeddingMiddleware",
     # These two only add headers, also to answers that the next one gives by itself.
     "bookingsite.middleware.PolicyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "bookingsite.middleware.LanguageMiddleware",
     "bookingsite.middleware.RequestMiddleware",
+    "bookingsite.embedding.EmbeddingGate",
     "bookingsite.page_middleware.StaticFiles",
     "bookingsite.page_middleware.Sessions",
     "bookingsite.middleware.HostMiddleware",
@@ -233,6 +236,7 @@ SESSION_ENGINE = "bookingsite.sessions"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "bookingsite.problems.csrf_failure"
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "bookings"
 LOGOUT_REDIRECT_URL = "home"

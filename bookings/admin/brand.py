@@ -15,12 +15,12 @@ from django.views.decorators.http import require_safe
 from bookings.admin.manager.pages import HotelChoiceForm, ManagerPage, note
 from bookings.admin.staff_requests import StaffRequest, may
 from bookings.content.brand import changes, colours, pictures
-from bookings.content.brand.changes import MAX_LINK_TEXT, MAX_LINKS, MAX_NAME, MAX_URL
+from bookings.content.brand.changes import MAX_LINK_TEXT, MAX_LINKS, MAX_NAME, MAX_ORIGINS, MAX_URL
 from bookings.content.brand.pictures import Artwork, PictureRefused, Use
 from bookings.content.brand.reading import SITE, BrandFacts, read_brand
 from bookings.content.brand.showing import show_brand
-from bookings.content.brand.snippets import book_now_url, write_snippets
-from bookings.infrastructure.texts import LineField
+from bookings.content.brand.snippets import book_now_url, write_frame, write_snippets
+from bookings.infrastructure.texts import LineField, LinesField
 from bookings.models import Brand
 
 CHANGE = "bookings.change_brand"
@@ -149,6 +149,31 @@ class BrandForm(forms.Form):
             yield number, [self[f"link_{number}_{name}"] for name in names]
 
 
+class OriginsForm(forms.Form):
+    """The websites that may show pages in a frame, one on each line."""
+
+    version = forms.IntegerField(widget=forms.HiddenInput, min_value=0)
+    origins = LinesField(
+        label="Websites",
+        required=False,
+        max_length=5_000,
+        widget=forms.Textarea(attrs={"rows": 5, "class": "vLargeTextField"}),
+        help_text=(
+            "One on each line, such as https://www.seaside.example. Without any, no page can be in "
+            "a frame."
+        ),
+    )
+
+    def clean_origins(self) -> list[str]:
+        lines = [line for line in self.cleaned_data["origins"].splitlines() if line.strip()]
+        if len(lines) > MAX_ORIGINS:
+            raise ValidationError(f"List at most {MAX_ORIGINS} websites.")
+        try:
+            return list(dict.fromkeys(changes.read_origin(line) for line in lines))
+        except ValueError as fault:
+            raise ValidationError(str(fault)) from None
+
+
 class SnippetForm(HotelChoiceForm):
     """Whose guests the snippets lead where, and in which language."""
 
@@ -165,6 +190,7 @@ class BrandPage(ManagerPage):
         return [
             self.page("preview/<str:colour>/", self.preview, "preview"),
             self.page("book-now/", self.book_now, "book_now"),
+            self.page("embedding/", self.embedding, "embedding"),
             *super().get_urls(),
         ]
 
@@ -220,6 +246,39 @@ class BrandPage(ManagerPage):
             snippets=write_snippets(hotel.id, language, read_brand()) if hotel else [],
         )
         response.template_name = "admin/brand/book_now.html"  # type: ignore[attr-defined]
+        return response
+
+    def embedding(self, request: HttpRequest) -> HttpResponse:
+        """Says which websites may show the pages in a frame, and what they copy for it."""
+        self.check_may(request, self.needs)
+        brand = read_brand()
+        initial = {"version": brand.version, "origins": "\n".join(brand.origins)}
+        form = OriginsForm(request.POST if request.method == "POST" else None, initial=initial)
+        if request.method == "POST":
+            self.check_may(request, CHANGE)
+            if form.is_valid():
+                origins = form.cleaned_data["origins"]
+                if not changes.set_origins(form.cleaned_data["version"], origins):
+                    messages.error(request, OVERTAKEN)
+                else:
+                    said = f"Frames: {', '.join(origins) or 'none'}."
+                    note(request, said, about=Brand(pk=SITE))
+                    messages.success(request, "The websites are saved.")
+                return HttpResponseRedirect(reverse("admin:bookings_brand_embedding"))
+        chosen = SnippetForm(request.GET)
+        hotel = chosen.cleaned_data["hotel"] if chosen.is_valid() else chosen.first_hotel
+        language = chosen.cleaned_data.get("language") or settings.LANGUAGE_CODE
+        response = self.render(
+            request,
+            title="Embedding",
+            form=form,
+            chooser=SnippetForm(initial={"hotel": hotel.id if hotel else "", "language": language}),
+            brand=brand,
+            snippet=write_frame(hotel.id, language) if hotel else "",
+            may_change=may(request, CHANGE),
+        )
+        response.template_name = "admin/brand/embedding.html"  # type: ignore[attr-defined]
+        response.status_code = 400 if form.errors else 200
         return response
 
     def _page(self, request: HttpRequest, brand: BrandFacts, form: BrandForm) -> HttpResponse:

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.template.loader import render_to_string
-from django.urls import reverse
 
+from bookings.infrastructure.embedding import outside
 from bookings.infrastructure.texts import on_one_line
 
 
@@ -46,5 +46,5 @@ def render_text(template: str, context: dict[str, Any]) -> str:
 
 def link_to(name: str, *arguments: str) -> str:
     """An absolute URL of this site. Its host comes from the settings, since a client can send any
-    Host header."""
-    return settings.SITE_URL + reverse(name, args=arguments)
+    Host header. It is never an address of a frame."""
+    return settings.SITE_URL + outside(name, *arguments)

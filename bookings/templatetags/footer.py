@@ -14,6 +14,7 @@ from bookings.content import reading
 from bookings.content.brand.reading import recent_brand
 from bookings.content.legal import LEGAL
 from bookings.content.wording import word
+from bookings.infrastructure.embedding import is_embedded
 
 register = template.Library()
 
@@ -41,4 +42,4 @@ def footer(context: Context) -> dict[str, Any]:
         for link in recent_brand().links
         if (wording := word(link.texts, language))
     ]
-    return {"texts": texts, "links": links, "is_demo": settings.DEMO}
+    return {"texts": texts, "links": links, "is_demo": settings.DEMO, "is_embedded": is_embedded()}

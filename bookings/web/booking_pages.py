@@ -24,6 +24,7 @@ from bookings.domain.email_addresses import as_people_write
 from bookings.domain.stay_request import Guest, judge_seen, read_seen_field
 from bookings.infrastructure import clock
 from bookings.infrastructure.deadlines import TimedRequest
+from bookings.infrastructure.embedding import outside
 from bookings.refusals import NotFound, Refusal
 from bookings.stays import lifecycle, own_bookings
 from bookings.stays.answers import describe_seen, iso
@@ -253,7 +254,7 @@ def _show(
         return render(request, "booking/hold.html", context, status=status)
     if shown.status == CONFIRMED:
         token = make_link_token(shown.id, shown.check_out)
-        context["manage_url"] = request.build_absolute_uri(reverse("manage", args=[token]))
+        context["manage_url"] = request.build_absolute_uri(outside("manage", token))
         context["manage_until"] = last_day(shown.check_out)
     return render(request, "booking/booking.html", context, status=status)
 

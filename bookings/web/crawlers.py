@@ -18,6 +18,7 @@ FORBIDDEN = (
     "/book/",
     "/bookings",
     "/calendar/",
+    "/embedded/",
     "/find",
     "/forget",
     "/hold",

@@ -14,6 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from bookings.catalogue import inventory
+from bookings.infrastructure.embedding import outside
 from bookings.people import account_letters
 from bookings.web import limits, visitors
 from bookings.web.account_forms import AddressForm
@@ -37,9 +38,12 @@ def hold_address(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         status = 400 if form.is_bound else 200
         back = f"{reverse('stays')}?{request.GET.urlencode()}"
-        return render(
-            request, "booking/hold_address.html", {"form": form, "back": back}, status=status
-        )
+        context = {
+            "form": form,
+            "back": back,
+            "back_outside": f"{outside('stays')}?{request.GET.urlencode()}",
+        }
+        return render(request, "booking/hold_address.html", context, status=status)
     address = form.cleaned_data["email"]
     if left_s := limits.letter_wait_s(request, account_letters.HOLD, address):
         return limits.refuse_post(request, left_s)

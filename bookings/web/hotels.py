@@ -32,6 +32,7 @@ from bookings.content.photos.facts import HotelPhotos, PhotoFacts
 from bookings.content.reading import AboutHotel
 from bookings.content.wording import word
 from bookings.domain.money import format_money
+from bookings.infrastructure.embedding import is_embedded, outside
 from bookings.infrastructure.recent_reads import RecentReads, hear_of_changes
 from bookings.infrastructure.texts import shorten
 from bookings.web import structured_data
@@ -89,7 +90,7 @@ def legal(request: HttpRequest, hotel_id: str, text: str) -> HttpResponse:
 
 
 def _answer(request: HttpRequest, hotel_id: str) -> HttpResponse:
-    page = _pages.get((get_language() or settings.LANGUAGE_CODE, hotel_id))
+    page = _pages.get((get_language() or settings.LANGUAGE_CODE, hotel_id, is_embedded()))
     if page is None:  # it was deleted a moment ago
         raise Http404
     return render(request, "hotel/frame.html", {"page": page, "hotel": page.hotel})
@@ -106,9 +107,10 @@ class _Page:
     main: SafeString
 
 
-def _read_page(key: tuple[str, str]) -> _Page | None:
-    """The page in the language, which is active; None if there is no such hotel."""
-    _language, hotel_id = key
+def _read_page(key: tuple[str, str, bool]) -> _Page | None:
+    """The page in the language, which is active, and with the URLs of a frame or of none, as they
+    are now; None if there is no such hotel."""
+    _language, hotel_id, _is_embedded = key
     # What is kept is made of nothing that was kept, or it would be older than two seconds.
     hotels = inventory.list_hotels()
     if not hotel_id:
@@ -131,7 +133,7 @@ def _page(
     return _Page(hotel, title, summary, head, render_to_string(f"hotel/{name}.html", context))
 
 
-_pages: RecentReads[tuple[str, str], _Page] = RecentReads(
+_pages: RecentReads[tuple[str, str, bool], _Page] = RecentReads(
     "pages", _read_page, most=_MOST_KEPT * len(settings.LANGUAGES)
 )
 
@@ -147,7 +149,7 @@ def _list_context(hotels: list[HotelFacts]) -> dict[str, Any]:
             for hotel in hotels[_MOST_DESCRIBED:]
         ],
         **empty_search(hotels),
-        **_addresses(reverse("home")),
+        **_addresses(outside("home")),
     }
 
 
@@ -166,7 +168,7 @@ def _hotel_context(found: HotelFacts, about: AboutHotel | None, *, is_only: bool
     abouts = reading.list_category_contents(found.id)
     pictures = photos.read_photos(found.id)
     prices = find_lowest_prices(found)
-    path = reverse("home") if is_only else reverse("hotel", args=[found.id])
+    path = outside("home") if is_only else outside("hotel", found.id)
     language = get_language() or settings.LANGUAGE_CODE
     return {
         "hotel": found,
@@ -208,6 +210,7 @@ def _hotel_context(found: HotelFacts, about: AboutHotel | None, *, is_only: bool
             cheapest=_lowest(prices, found.currency),
         ),
         "image": _shared_image(pictures),
+        "is_embedded": is_embedded(),
         **empty_search([found]),
         **_addresses(path),
     }

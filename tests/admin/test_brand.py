@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpResponse
 from django.test import Client
@@ -191,3 +191,66 @@ def test_lets_the_front_desk_see_nothing_of_it(client: Client) -> None:
 def test_lets_two_files_arrive_that_are_too_large() -> None:
     assert limit_for(URL).max_bytes > 2 * 1_000_000 + DEFAULT.max_bytes
     assert limit_for(URL).for_staff
+
+
+EMBEDDING = f"{URL}embedding/"
+
+
+def test_lists_the_websites_that_may_have_frames(owner: Client) -> None:
+    websites = (
+        "https://WWW.seaside.example/\r\n\r\nhttps://www.seaside.example\r\nhttps://b.example:8443"
+    )
+
+    answer = owner.post(EMBEDDING, {"version": 0, "origins": websites})
+
+    assert answer.status_code == 302
+    assert read_brand().origins == ("https://www.seaside.example", "https://b.example:8443")
+    page = text_of(owner.get(f"{EMBEDDING}?hotel=grand&language=de"))
+    assert "https://www.seaside.example" in page
+    assert (
+        "&lt;iframe class=&quot;bookings-frame&quot; "
+        "src=&quot;http://127.0.0.1:8000/embedded/book/grand?lang=de&quot;"
+    ) in page
+    assert "src=&quot;http://127.0.0.1:8000/static/embed.js&quot;" in page
+    (entry,) = collection("django_admin_log").find()
+    assert entry["change_message"].startswith("Frames: https://www.seaside.example")
+
+
+def test_shows_no_frame_without_a_website(owner: Client) -> None:
+    assert "iframe" not in text_of(owner.get(EMBEDDING))
+
+
+@pytest.mark.parametrize(
+    ("origins", "sentence"),
+    [
+        ("https://a.example\nseaside", "“seaside” is not the address of a website"),
+        ("<b>", "“&lt;b&gt;” is not the address of a website"),
+        ("\n".join(f"https://{n}.example" for n in range(11)), "List at most 10 websites."),
+    ],
+)
+def test_says_what_is_no_website(owner: Client, origins: str, sentence: str) -> None:
+    answer = owner.post(EMBEDDING, {"version": 0, "origins": origins})
+
+    assert answer.status_code == 400
+    assert sentence in text_of(answer)
+    assert read_brand().version == 0
+
+
+def test_refuses_websites_that_were_overtaken(owner: Client) -> None:
+    set_brand(name="Theirs")
+
+    owner.post(EMBEDDING, {"version": 0, "origins": "https://a.example"})
+
+    assert read_brand().origins == ()
+    assert "Someone else changed this" in text_of(owner.get(EMBEDDING))
+
+
+def test_lets_only_those_who_may_change_the_brand_say_who_has_frames(client: Client) -> None:
+    user = User.objects.create_user("viewer", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_brand"))
+    client.force_login(user)
+
+    assert client.get(EMBEDDING).status_code == 200
+    assert client.post(EMBEDDING, {"version": 0, "origins": "https://a.example"}).status_code == 403
+    assert client.post(URL, {"version": 0, "name": "Mine"}).status_code == 403
+    assert read_brand().version == 0

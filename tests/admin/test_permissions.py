@@ -168,6 +168,7 @@ bookings/photo/<str:kind>/<str:key>/upload/      403 403 405 405   403 403 302 3
 bookings/photo/<str:kind>/<str:key>/change/      405 405 405 405   403 403 302 302
 bookings/brand/                                  403 403 200 200   403 403 400 400
 bookings/brand/book-now/                         403 403 200 200   405 405 405 405
+bookings/brand/embedding/                        403 403 200 200   403 403 400 400
 bookings/brand/preview/<str:colour>/             403 403 200 200   403 403 200 200
 bookings/figures/                                403 403 200 200   403 403 405 405
 bookings/figures/csv/                            403 403 200 200   403 403 405 405

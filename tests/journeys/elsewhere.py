@@ -13,13 +13,20 @@ class Website:
 
     def __init__(self, host: str) -> None:
         self.pages: dict[str, str] = {}
+        # What each page sets, and the header that came for it, in order.
+        self.sets: tuple[str, ...] = ()
+        self.cookies: dict[str, list[str]] = {}
         website = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                page = website.pages.get(self.path.partition("?")[0])
+                path = self.path.partition("?")[0]
+                page = website.pages.get(path)
                 body = (page or "").encode()
+                website.cookies.setdefault(path, []).append(self.headers.get("Cookie", ""))
                 self.send_response(200 if page is not None else 404)
+                for cookie in website.sets if page is not None else ():
+                    self.send_header("Set-Cookie", cookie)
                 self.send_header("Content-Type", "text/html; charset=utf-8")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -41,7 +48,8 @@ class Website:
     def put(self, body: str, path: str = "/") -> None:
         """Has a page of this HTML."""
         self.pages[path] = (
-            '<!doctype html><html lang="en"><head><title>Hotel</title></head>'
+            '<!doctype html><html lang="en"><head><title>Hotel</title>'
+            '<link rel="icon" href="data:,"></head>'
             f"<body>{body}</body></html>"
         )
 

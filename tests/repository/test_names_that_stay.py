@@ -36,9 +36,10 @@ from pytest_django import Settings
 
 from bookings import points, tasks
 from bookings.admin import second_factor as admin_second_factor
+from bookings.content.brand import snippets
 from bookings.domain.callers import Caller
 from bookings.indexes import indexes_by_collection
-from bookings.infrastructure import connections, metrics, seals
+from bookings.infrastructure import connections, embedding, metrics, seals
 from bookings.models import ApiClient
 from bookings.operations import sweep
 from bookings.people import account_letters, second_factor, tokens
@@ -216,6 +217,21 @@ def test_keeps_the_names_of_indexes() -> None:
         "failed_work": {"failed_work_of_a_queue", "forgotten_later"},
         "rooms": {"one_room_per_name"},
     }
+
+
+def test_keeps_what_other_websites_have_in_their_pages() -> None:
+    """Hotels paste these into their own pages (docs/book-now.md, docs/embedding.md)."""
+    static = Path(settings.BASE_DIR, "static")
+    scripts = [(static / name).read_text() for name in ("embed.js", "embedded.js")]
+
+    assert snippets.book_now_url("demo") == f"{settings.SITE_URL}/book/demo"
+    assert embedding.inside("book_now", "demo") == "/embedded/book/demo"
+    assert snippets.EMBED_SCRIPT == "/static/embed.js"
+    # A page of one release may have the script of another around it.
+    for script in scripts:
+        assert {"bookingsite:hello", "bookingsite:height"} == set(
+            re.findall(r"bookingsite:[a-z]+", script)
+        )
 
 
 def test_keeps_the_names_of_migrations() -> None:

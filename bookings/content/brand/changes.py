@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+import idna
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from pymongo.errors import DuplicateKeyError
 
@@ -18,6 +20,15 @@ MAX_NAME = 40
 MAX_LINKS = 8
 MAX_LINK_TEXT = 40
 MAX_URL = 500
+MAX_ORIGINS = 10
+
+NO_ORIGIN = (
+    "“{text}” is not the address of a website; write https:// and its name, such as "
+    "https://www.seaside.example."
+)
+
+# A name of a website, in the letters that browsers send.
+_HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 
 # What an address on this site may begin with: a slash, and no second one, which names a server.
 _OF_THE_SITE = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*", re.ASCII)
@@ -83,6 +94,30 @@ def write_if_unchanged(version: int, values: Mapping[str, Any]) -> bool:
         return True
     finally:
         announce_change()
+
+
+def set_origins(version: int, origins: Sequence[str]) -> bool:
+    """Says which websites may show pages in a frame; the result is as for `change_brand`."""
+    return write_if_unchanged(version, {"version": version + 1, "origins": list(origins)})
+
+
+def read_origin(text: str) -> str:
+    """The origin of a website, as browsers spell it: `https://seaside.example`.
+
+    Raises ValueError with a sentence for staff. On a demo, pages of this machine count too.
+    """
+    try:
+        parts = urlsplit(text.strip())
+        port = parts.port
+        host = idna.encode(parts.hostname or "", uts46=True).decode().lower()
+    except (ValueError, idna.IDNAError):
+        raise ValueError(NO_ORIGIN.format(text=text.strip())) from None
+    is_local = settings.DEMO and parts.scheme == "http" and host in ("localhost", "127.0.0.1")
+    is_bare = not (parts.query or parts.fragment or "@" in parts.netloc) and parts.path in ("", "/")
+    if not (is_bare and _HOST.fullmatch(host) and (parts.scheme == "https" or is_local)):
+        raise ValueError(NO_ORIGIN.format(text=text.strip()))
+    usual = 443 if parts.scheme == "https" else 80
+    return f"{parts.scheme}://{host}" + (f":{port}" if port not in (None, usual) else "")
 
 
 def read_link_url(text: str) -> str:

@@ -48,7 +48,7 @@ class BrandFacts:
     """The brand; everything is empty that the owner did not choose.
 
     `version` is 0 if nothing was ever chosen. `accent` is `#rrggbb`, and `icon` the digest of the
-    icon's pictures.
+    icon's pictures. `origins` are the websites that may show pages in a frame.
     """
 
     version: int = 0
@@ -58,6 +58,7 @@ class BrandFacts:
     links: tuple[Link, ...] = ()
     logo: Logo | None = None
     icon: str = ""
+    origins: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -89,6 +90,7 @@ def brand_of(document: Mapping[str, Any]) -> BrandFacts:
         if logo
         else None,
         icon=icon["digest"] if icon else "",
+        origins=tuple(document.get("origins", ())),
     )
 
 
@@ -105,6 +107,11 @@ def recent_brand() -> BrandFacts:
     except PyMongoError as error:
         outage.report(error)
         return _last
+
+
+def known_brand() -> BrandFacts:
+    """The brand that this process knows. It asks no server, and may be old."""
+    return _brands.peek(SITE) or _last
 
 
 def read_picture(use: str, digest: str) -> Mapping[str, Any] | None:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from django.conf import settings
-from django.urls import reverse
 from django.utils import translation
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
@@ -11,9 +10,14 @@ from django.utils.translation import gettext as _
 from bookings.content.brand import colours
 from bookings.content.brand.reading import BrandFacts
 from bookings.domain.stay_request import MAX_GUESTS
+from bookings.infrastructure.embedding import inside, outside
 
 # What the site comes with (static/site.css).
 _GREEN = "#1a625e"
+
+
+# Without the digest that other files have in production: it is part of other people's pages.
+EMBED_SCRIPT = "/static/embed.js"
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,22 @@ class Snippet:
 
 def book_now_url(hotel_id: str) -> str:
     """The address that books at the hotel."""
-    return settings.SITE_URL + reverse("book_now", args=[hotel_id])
+    return settings.SITE_URL + outside("book_now", hotel_id)
+
+
+def write_frame(hotel_id: str, language: str) -> str:
+    """The frame with the hotel's pages, and the script that fits its height."""
+    path = f"{inside('book_now', hotel_id)}?lang={language}"
+    with translation.override(language):
+        return format_html(
+            '<iframe class="bookings-frame" src="{site}{path}" title="{title}"\n'
+            '  style="width: 100%; height: 900px; border: 0"></iframe>\n'
+            '<script src="{site}{script}" async></script>\n',
+            site=settings.SITE_URL,
+            path=path,
+            title=_("Book now"),
+            script=EMBED_SCRIPT,
+        )
 
 
 def write_snippets(hotel_id: str, language: str, brand: BrandFacts) -> list[Snippet]:

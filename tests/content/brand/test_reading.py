@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from pymongo.errors import ServerSelectionTimeoutError
+from pytest_django import Settings
 
 from bookings.content.brand import changes, reading
 from bookings.content.brand.pictures import convert
@@ -127,6 +128,65 @@ def test_finds_a_picture_by_its_digest_alone() -> None:
     assert part["content"] == new.pictures[0].content
     assert reading.read_picture("logo", old.digest) is None
     assert reading.read_picture("icon", new.digest) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "origin"),
+    [
+        ("https://www.seaside.example", "https://www.seaside.example"),
+        (" HTTPS://WWW.Seaside.Example/ ", "https://www.seaside.example"),
+        ("https://seaside.example:443", "https://seaside.example"),
+        ("https://seaside.example:8443/", "https://seaside.example:8443"),
+        ("https://münchen.example", "https://xn--mnchen-3ya.example"),
+        ("http://localhost:8080", "http://localhost:8080"),
+        ("http://127.0.0.1:80", "http://127.0.0.1"),
+    ],
+)
+def test_spells_a_website_as_browsers_do(text: str, origin: str, settings: Settings) -> None:
+    settings.DEMO = True
+
+    assert changes.read_origin(text) == origin
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "",
+            "seaside.example",
+            "http://seaside.example",
+            "https://*.seaside.example",
+            "*",
+            "'self'",
+        ),
+        *("https://seaside.example/page", "https://seaside.example?x", "https://seaside.example#x"),
+        *("https://user@seaside.example", "https://seaside.example:99999", "https://a_b.example"),
+        *("https://seaside.example; script-src *", "https://a.example https://b.example", "null"),
+        *("https://-a.example", "https://[::1]", "data:text/html,x", "https://", "https://a..b"),
+        *("https://seaside.example\nhttps://b.example", "https://" + "a." * 130 + "example"),
+    ],
+)
+def test_refuses_what_is_no_website(text: str, settings: Settings) -> None:
+    settings.DEMO = True
+
+    with pytest.raises(ValueError, match="is not the address of a website"):
+        changes.read_origin(text)
+
+
+@pytest.mark.parametrize("text", ["http://localhost:8080", "http://127.0.0.1"])
+def test_lets_this_machine_frame_a_demo_alone(text: str) -> None:
+    with pytest.raises(ValueError, match="is not the address"):
+        changes.read_origin(text)
+
+
+def test_keeps_the_websites_when_the_brand_changes() -> None:
+    assert changes.set_origins(0, ["https://seaside.example"])
+    assert set_brand(version=1, name="Seaside")
+    assert recent_brand().origins == ("https://seaside.example",)
+
+    assert not changes.set_origins(1, [])
+    assert changes.set_origins(2, [])
+    assert (recent_brand().name, recent_brand().origins) == ("Seaside", ())
 
 
 @pytest.mark.parametrize(
