@@ -132,7 +132,7 @@ def _move_cookies(response: HttpResponseBase) -> None:
         before = response.cookies.pop(name)
         own: Any = PartitionedMorsel()
         own.set(f"{OWN}{before.key}", before.value, before.coded_value)
-        own.update({attribute: value for attribute, value in before.items() if value})
+        own.update({attribute: value for attribute, value in before.items() if value != ""})
         own.update(
             {
                 "path": PREFIX,

@@ -38,7 +38,8 @@ def logo(request: HttpRequest, digest: str, format: str) -> HttpResponse:
 def icon(request: HttpRequest, digest: str, side: str) -> HttpResponse:
     """The icon with so many pixels on a side, if it is still the one with this digest."""
     part = read_picture("icon", digest)
-    return _missing() if part is None else _picture(part["pictures"][side], TYPES["png"])
+    content = part["pictures"].get(side) if part else None
+    return _missing() if content is None else _picture(content, TYPES["png"])
 
 
 def _picture(content: bytes, kind: str) -> HttpResponse:

@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from django.core import mail
 from playwright.sync_api import expect
 
+from bookings.content.brand import changes
 from bookings.people import account_letters, accounts
 from tests.calls import let_hold_end
 from tests.conftest import night
@@ -221,6 +222,22 @@ def _no_cookies(visitor: Visitor) -> None:
     visitor.expect_heading("Reload the page")
 
 
+def _framed(visitor: Visitor) -> None:
+    """A page as a frame shows it."""
+    changes.set_origins(0, ["https://seaside.example"])
+    visitor.go("/embedded/hotels/demo")
+
+
+def _no_cookies_in_a_frame(visitor: Visitor) -> None:
+    """The refusal of a room in a frame whose browser keeps no cookies there."""
+    changes.set_origins(0, ["https://seaside.example"])
+    visitor.expect_complaint("403")
+    visitor.go(f"/embedded/book/demo?arrival={night(30)}&departure={night(32)}")
+    visitor.page.context.clear_cookies()
+    visitor.hold_button().click()
+    visitor.expect_heading("Go on in a new tab")
+
+
 PAGES: dict[str, Open] = {
     "home": lambda visitor: visitor.go("/"),
     "hotel": lambda visitor: visitor.go("/hotels/demo"),
@@ -255,5 +272,7 @@ PAGES: dict[str, Open] = {
     "how it works": _lesson,
     "tried live": _tried_live,
     "not found": _not_found,
+    "framed": _framed,
+    "no cookies in a frame": _no_cookies_in_a_frame,
     "no cookies": _no_cookies,
 }

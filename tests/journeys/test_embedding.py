@@ -75,7 +75,7 @@ def put_frame(hotel: Website, site_url: str, path: str, *, script: bool = True) 
 
 
 def frame_of(page: Page) -> FrameLocator:
-    return page.frame_locator("iframe")
+    return page.frame_locator("iframe:not(.advert)")
 
 
 def heading(page: Page, text: str) -> None:
@@ -347,3 +347,38 @@ def test_hears_no_one_else(context: BrowserContext, site: Site, hotel: Website) 
     page.evaluate("() => new Promise((resolve) => requestAnimationFrame(resolve))")
 
     assert page.evaluate(HEIGHT) == before
+
+
+@pytest.mark.parametrize("javascript", [True])
+def test_tells_its_height_to_nothing_but_the_website_around_it(
+    context: BrowserContext, site: Site, hotel: Website
+) -> None:
+    """Another frame of the same page greets ours, and gets no answer."""
+    changes.set_origins(0, [hotel.url])
+    with website("127.0.0.1") as advertiser:
+        advertiser.put(
+            "<script>parent.frames[0].postMessage({ type: 'bookingsite:hello' }, '*')</script>"
+            "<p>Greeted</p>",
+            "/advert",
+        )
+        put_frame(hotel, site.url, "/embedded/hotels/demo", script=False)
+        page = context.new_page()
+        page.goto(hotel.url)
+        heading(page, "Demo Hotel")
+        complaints: list[str] = []
+        page.on("console", lambda message: complaints.append(message.text))
+        page.evaluate(
+            """(url) => {
+              const advert = document.createElement("iframe");
+              advert.className = "advert";
+              advert.src = url;
+              document.body.append(advert);
+            }""",
+            f"{advertiser.url}/advert",
+        )
+        expect(page.frame_locator(".advert").get_by_text("Greeted")).to_be_visible()
+        # An answer would have been refused by the browser, which says so: it was to another origin.
+        page.frames[1].evaluate("() => new Promise((done) => setTimeout(done, 0))")
+        page.frames[1].evaluate("() => new Promise(requestAnimationFrame)")
+
+    assert complaints == []

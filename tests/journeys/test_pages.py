@@ -25,7 +25,7 @@ VARIANTS = (
     *("no offers", "no bookings", "hold ending", "hold over", "cancelled", "link ended"),
     *("finish register", "new password", "letter sent", "tried live", "how it works"),
     *("bookings", "account", "register", "password", "month", "no cookies", "no change"),
-    *("details",),
+    *("details", "no cookies in a frame"),
 )
 
 WIDE, NARROW = 1200, 320
