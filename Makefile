@@ -13,7 +13,8 @@ PRODUCTION := BOOKINGSITE_ENV=production ALLOWED_HOSTS=bookings.example \
 .PHONY: help run test bench check messages docs checkov lock version release
 
 help:
-	@echo 'make run     run the site on 127.0.0.1 (PORT, MONGO_PORT, REDIS_PORT, MONGODB_URI, REDIS_URL)'
+	@echo 'make run     run the site on 127.0.0.1 (PORT, MONGO_PORT, REDIS_PORT, MONGODB_URI, REDIS_URL;'
+	@echo '             DEMO=0 starts empty, for a hotel of your own)'
 	@echo 'make test    run the tests against real servers (SLOW=1 for all tests, PYTHON, PYTEST_ARGS, ROUNDS)'
 	@echo 'make check   lint, types, layers, deployment settings, migrations, API schema'
 	@echo 'make bench   measure the site (PEER_COMMAND, BASELINE, COMPARE, BOOKINGS, SCENARIOS, ROUNDS, SECONDS)'

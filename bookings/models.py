@@ -113,6 +113,8 @@ class Hotel(models.Model):
             "sale; staff can untick it."
         ),
     )
+    # Until a hotel is set up, only staff see it. A hotel without the field is open.
+    is_open = models.BooleanField("open for booking", default=True, editable=False)
     anonymous_hold_percent = models.PositiveSmallIntegerField(
         "share of anonymous holds",
         default=50,

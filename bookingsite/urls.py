@@ -28,6 +28,7 @@ urlpatterns = [
     path("admin/logout/", visitors.leave_with_guest(admin.site.admin_view(admin.site.logout))),
     path("admin/second-factor/", include("bookings.admin.second_factor")),
     path("admin/desk/", include("bookings.admin.desk.urls")),
+    path("admin/setup/", include("bookings.admin.setup.urls")),
     path("admin/", admin.site.urls),
     path("", include("bookings.web.urls")),
 ]

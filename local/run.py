@@ -58,6 +58,9 @@ COMMAND_STOP_TIMEOUT_S = 5.0
 RESTART_DELAYS_S = (1.0, 5.0, 15.0)
 RUNS_WELL_AFTER_S = 300.0
 
+# Who sets up the empty site, and the database in which it begins.
+OWNER, EMPTY_DATABASE = "owner@example.org", "bookingsite_own"
+
 # From the edge to the truth: no part may get requests from one that stops after it.
 STOP_ORDER = ("web", "worker", "beat", "Redis", "mongod")
 
@@ -75,6 +78,8 @@ class Run:
 
     def __init__(self, environ: dict[str, str]) -> None:
         self.environ = environ
+        # `make run DEMO=0` starts an empty site, with a database of its own beside the demo's.
+        self.is_demo = environ.get("DEMO", "1") != "0"
         self.children: list[Child] = []
         self.pid_file = PidFile(VAR / "run.pid")
         self.is_stopping = False
@@ -116,6 +121,13 @@ class Run:
         variables = self._variables(ports)
         self.environ.update(variables)
         write_variables(VAR / "run.env", variables)
+        if not self.is_demo:
+            self._manage("migrate", "--no-input")
+            guide = self._manage("setup", "--email", OWNER)
+            self._start_site(ports["PORT"])
+            self._wait_for_web(ports["PORT"])
+            say(welcome_owner(ports["PORT"], guide))
+            return
         demo = self._prepare()
         self._start_site(ports["PORT"])
         self._wait_for_web(ports["PORT"])
@@ -148,8 +160,8 @@ class Run:
         variables = {
             "DJANGO_SETTINGS_MODULE": "bookingsite.settings",
             "BOOKINGSITE_ENV": "development",
-            "DEMO": "1",
-            "DEFAULT_HOTEL": "demo",
+            "DEMO": "1" if self.is_demo else "0",
+            "DEFAULT_HOTEL": "demo" if self.is_demo else "",
             "SECRET_KEY": secret_path.read_text(encoding="utf-8").strip(),
             "MONGODB_URI": self.environ["MONGODB_URI"],
             "REDIS_URL": self.environ["REDIS_URL"],
@@ -160,6 +172,8 @@ class Run:
         }
         if self.environ.get("MONGODB_NAME"):
             variables["MONGODB_NAME"] = self.environ["MONGODB_NAME"]
+        elif not self.is_demo:
+            variables["MONGODB_NAME"] = EMPTY_DATABASE
         return variables
 
     def _prepare(self) -> dict[str, str]:
@@ -336,6 +350,18 @@ Bookingsite runs at {site}/
 
 Passwords and token are in var/demo.env, logs in var/log, mails to customers in var/letters; each
 mail is named here when it is written. Ctrl-C stops everything.
+"""
+
+
+def welcome_owner(port: int, guide: str) -> str:
+    """Return the greeting of an empty site: what to do, in the words of `manage.py setup`."""
+    return f"""
+Bookingsite runs at http://127.0.0.1:{port}/ and is empty.
+
+{guide.strip()}
+
+Logs are in var/log, mails in var/letters; each mail is named here when it is written.
+Ctrl-C stops everything.
 """
 
 

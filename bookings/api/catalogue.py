@@ -33,7 +33,7 @@ class HotelsView(ApiView):
     @hotels_schema
     def get(self, request: ApiRequest) -> Response:
         filters = Filters(request, "cursor", "limit")
-        known = [hotel for hotel in inventory.recent_hotels() if request.user.may_know(hotel.id)]
+        known = [hotel for hotel in inventory.open_hotels() if request.user.may_know(hotel.id)]
         page, cursor = _page(known, lambda hotel: hotel.id, filters)
         return Response(
             {
@@ -52,7 +52,7 @@ class HotelView(ApiView):
 
     @hotel_schema
     def get(self, request: ApiRequest, hotel_id: str) -> Response:
-        hotel = inventory.recent_hotel(hotel_id)
+        hotel = inventory.open_hotel(hotel_id)
         if hotel is None or not request.user.may_know(hotel_id):
             raise NotFound("There is no such hotel.")
         about, photos = reading.recent_hotel_content(hotel_id), recent_photos(hotel_id)
@@ -105,7 +105,7 @@ class RoomsView(ApiView):
 
 def _hotel_of(request: ApiRequest, filters: Filters) -> str:
     hotel_id = hotel_for(request.user, filters.id("hotelId"))
-    if inventory.recent_hotel(hotel_id) is None:
+    if inventory.open_hotel(hotel_id) is None:
         raise ValidationFailed([Fault("hotelId", "There is no such hotel.")])
     return hotel_id
 

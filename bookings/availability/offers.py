@@ -73,7 +73,7 @@ def find_offer(
     faults: list[Fault] = []
     for wish in request.rooms:
         stock = found.get(_name_of(wish))
-        if stock is None:
+        if stock is None or not (stock.hotel.is_open or at_desk):
             what = "room" if wish.room else "category"
             faults.append(Fault(wish.field, f"There is no such {what}."))
         elif not stock.rooms:

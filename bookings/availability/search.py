@@ -130,7 +130,7 @@ def find_stays(
 
     `guests` is the number of guests in each room.
     """
-    hotel = _find_hotel(hotel_id)
+    hotel = _find_hotel(hotel_id, at_desk=at_desk)
     faults = judge_length(check_in, check_out) or inventory.judge_dates(
         hotel, check_in, check_out, at_desk=at_desk
     )
@@ -155,7 +155,7 @@ def read_month(
     first = date(year, month, 1)
     end = date(year + month // 12, month % 12 + 1, 1)
     stock = recent_month_stock(category_id, first)
-    if stock is None:
+    if stock is None or not stock.hotel.is_open:
         raise ValidationFailed([Fault("categoryId", "There is no such category.")])
     departures = {}
     for day in nights_between(first, end):
@@ -204,9 +204,9 @@ def find_free_rooms(*, hotel_id: str, night: date, after: str = "") -> FreeRooms
     )
 
 
-def _find_hotel(hotel_id: str) -> HotelFacts:
+def _find_hotel(hotel_id: str, *, at_desk: bool = False) -> HotelFacts:
     hotel = inventory.recent_hotel(hotel_id)
-    if hotel is None:
+    if hotel is None or not (hotel.is_open or at_desk):
         raise ValidationFailed([Fault("hotelId", "There is no such hotel.")])
     return hotel
 

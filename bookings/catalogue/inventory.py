@@ -24,6 +24,9 @@ ANONYMOUS_HOLD_PERCENT = 50
 # The most hotels that a refusal lists.
 MAX_NAMED = 20
 
+# An early release gave hotels no such field.
+_OPEN = {"is_open": {"$ne": False}}
+
 _ANY_CASE = Collation("en", strength=2)
 
 
@@ -43,6 +46,8 @@ class HotelFacts:
     anonymous_hold_percent: int
     end_of_day: time
     release_no_shows: bool
+    # Guests and partners know nothing of a hotel that is not open yet.
+    is_open: bool = True
 
     @property
     def country(self) -> str:
@@ -113,6 +118,17 @@ def recent_hotel(hotel_id: str) -> HotelFacts | None:
     return next((hotel for hotel in recent_hotels() if hotel.id == hotel_id), None)
 
 
+def open_hotels() -> list[HotelFacts]:
+    """The hotels that guests may see, by name; what it says may be two seconds old."""
+    return [hotel for hotel in recent_hotels() if hotel.is_open]
+
+
+def open_hotel(hotel_id: str) -> HotelFacts | None:
+    """The hotel, if guests may see it; what it says may be two seconds old."""
+    hotel = recent_hotel(hotel_id)
+    return hotel if hotel and hotel.is_open else None
+
+
 def hotel_countries() -> dict[str, str]:
     """The country of each hotel, by the hotel's id; reads nothing else of the hotels."""
     hotels = collection("hotels").find({}, {"time_zone": 1})
@@ -120,14 +136,14 @@ def hotel_countries() -> dict[str, str]:
 
 
 def find_default_hotel(*, among: frozenset[str] | None = None) -> str:
-    """The id of the hotel to use if a request names none: DEFAULT_HOTEL, or the only hotel.
+    """The id of the hotel to use if a request names none: DEFAULT_HOTEL, or the only open one.
 
     With `among` no others count. Raises ValidationFailed, with a list of the hotels, if there are
     several.
     """
     if settings.DEFAULT_HOTEL and (among is None or settings.DEFAULT_HOTEL in among):
         return settings.DEFAULT_HOTEL
-    condition = {} if among is None else {"_id": {"$in": sorted(among)}}
+    condition = _OPEN if among is None else {"_id": {"$in": sorted(among)}, **_OPEN}
     found = collection("hotels").find(condition, {"_id": 1}).sort("_id").limit(MAX_NAMED + 1)
     ids = [hotel["_id"] for hotel in found]
     if len(ids) == 1:
@@ -273,6 +289,7 @@ def hotel_of(hotel: dict[str, Any]) -> HotelFacts:
         anonymous_hold_percent=hotel.get("anonymous_hold_percent", ANONYMOUS_HOLD_PERCENT),
         end_of_day=_time_of(hotel["end_of_day"]) if "end_of_day" in hotel else END_OF_DAY,
         release_no_shows=hotel.get("release_no_shows", True),
+        is_open=hotel.get("is_open") is not False,
     )
 
 

@@ -24,7 +24,9 @@ OPERATIONS: tuple[Operation, ...] = get_args(Operation)
 Step = Literal["claim", "lock", "txn", "finish"]
 
 # What a process keeps for two seconds.
-RecentName = Literal["callers", "hotels", "rooms", "nights", "pages", "content", "photos"]
+RecentName = Literal[
+    "callers", "hotels", "rooms", "nights", "pages", "content", "photos", "checklists"
+]
 
 # From one round trip to Redis to the deadline of a request (10 s).
 STEP_BUCKETS_S = (

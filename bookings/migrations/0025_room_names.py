@@ -62,6 +62,14 @@ class Migration(migrations.Migration):
                         to="bookings.hotel",
                     ),
                 ),
+                # A hotel without the field is open, also one that the release before adds.
+                migrations.AddField(
+                    model_name="hotel",
+                    name="is_open",
+                    field=models.BooleanField(
+                        default=True, editable=False, verbose_name="open for booking"
+                    ),
+                ),
                 migrations.AlterField(
                     model_name="room",
                     name="name",

@@ -101,18 +101,41 @@ def ask_for_letter(*, purpose: str, address: str, stay: dict[str, Any] | None = 
 
     Only a letter to hold a room has a `stay`: `hotel`, `arrival`, `departure`, `guests`, `rooms`.
     """
-    now = clock.now()
-    collection("letters").insert_one(
-        {
-            "purpose": purpose,
-            "address": address,
-            "language": translation.get_language() or settings.LANGUAGE_CODE,
-            "created_at": now,
-            "next_try_at": now,
-            "tries": 0,
-            **({"stay": stay} if stay else {}),
-        }
-    )
+    letter = _new_letter(purpose, address)
+    letter["next_try_at"] = letter["created_at"]
+    if stay:
+        letter["stay"] = stay
+    collection("letters").insert_one(letter)
+
+
+def _new_letter(purpose: str, address: str) -> dict[str, Any]:
+    """A letter that no worker sends, until it has the time of its next try."""
+    return {
+        "purpose": purpose,
+        "address": address,
+        "language": translation.get_language() or settings.LANGUAGE_CODE,
+        "created_at": clock.now(),
+        "tries": 0,
+    }
+
+
+def ask_for_invitation(address: str) -> None:
+    """Stores that the new account with this normalised address shall get an invitation.
+
+    It is a letter to choose a password: a worker of the release before writes it as one.
+    """
+    letter = _new_letter(RESET, address)
+    due = {"next_try_at": letter["created_at"], "is_invitation": True}
+    collection("letters").insert_one({**letter, **due})
+
+
+def make_password_link(account: User) -> str:
+    """A link with which the account's owner chooses a password, for an operator to pass on.
+
+    It works once, and for LETTER_LIFE. No letter is sent.
+    """
+    letter = collection("letters").insert_one(_new_letter(RESET, account.email))
+    return _password_link(letter.inserted_id, account)
 
 
 def open_letter(*, purpose: str, token: str) -> OpenedLetter | None:
@@ -338,9 +361,15 @@ def _write_reset(letter: dict[str, Any]) -> LetterParts | None:
         )
     if not account.is_active:
         return None
+    context = {"link": _password_link(letter["_id"], account), "login": link_to("admin:index")}
+    if letter.get("is_invitation"):
+        return account.email, _("You’re invited to Bookingsite"), "invitation", context
+    return account.email, _("Your new password"), "reset", context
+
+
+def _password_link(letter_id: ObjectId, account: User) -> str:
     secret = default_token_generator.make_token(account)
-    link = link_to("open_password", _signer(RESET).sign(f"{letter['_id']}.{secret}"))
-    return account.email, _("Your new password"), "reset", {"link": link}
+    return link_to("open_password", _signer(RESET).sign(f"{letter_id}.{secret}"))
 
 
 def _write_find(letter: dict[str, Any]) -> LetterParts:

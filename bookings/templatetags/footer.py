@@ -28,7 +28,7 @@ def footer(context: Context) -> dict[str, Any]:
     """
     hotel = context.get("hotel") or getattr(context.get("booking"), "hotel", None)
     if not isinstance(hotel, HotelFacts):
-        hotels = inventory.recent_hotels()
+        hotels = inventory.open_hotels()
         hotel = hotels[0] if len(hotels) == 1 else None
     about = reading.recent_hotel_content(hotel.id) if hotel else None
     texts = [

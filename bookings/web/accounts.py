@@ -222,7 +222,7 @@ def new_password(request: HttpRequest) -> HttpResponse:
 def _enter(request: HttpRequest, user: Any) -> HttpResponse:
     """Logs in a person who has followed a letter's link."""
     _welcome(request, user)
-    response = redirect(settings.LOGIN_REDIRECT_URL)
+    response = redirect("admin:index" if user.is_staff else settings.LOGIN_REDIRECT_URL)
     limits.know_browser(response, user.get_username())
     return response
 

@@ -31,7 +31,7 @@ def book_now(request: HttpRequest, hotel_id: str) -> HttpResponse:
     """Leads to the results for the dates; without dates, to the hotel's own page."""
     hear_of_changes()
     language = chosen_in_url(request)
-    if inventory.recent_hotel(hotel_id) is None:
+    if inventory.open_hotel(hotel_id) is None:
         return go(request, reverse("home"), error=str(NO_SUCH_HOTEL))
     asked = {
         name: text[:_MAX_LENGTH]

@@ -47,7 +47,7 @@ def robots(request: HttpRequest) -> HttpResponse:
 def sitemap(request: HttpRequest) -> HttpResponse:
     """The pages of the hotels in each language (https://www.sitemaps.org)."""
     hear_of_changes()
-    hotels = inventory.recent_hotels()
+    hotels = inventory.open_hotels()
     paths = [reverse("home")]
     if len(hotels) > 1:
         paths += [reverse("hotel", args=[hotel.id]) for hotel in hotels]

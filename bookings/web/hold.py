@@ -44,7 +44,9 @@ DEFINITE_CODES = {
 @limits.limit_holds
 def hold(request: TimedRequest) -> HttpResponse:
     """Holds rooms for a stay, once for each key that a page contained."""
-    form = HoldForm(request.POST, hotels=inventory.list_hotels())
+    form = HoldForm(
+        request.POST, hotels=[hotel for hotel in inventory.list_hotels() if hotel.is_open]
+    )
     if not form.is_valid():
         return go(
             request, reverse("home"), error=explain("VALIDATION_ERROR", instead=HOLD_SENTENCES)

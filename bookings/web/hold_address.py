@@ -29,7 +29,9 @@ from bookings.web.search import stays_url
 @limits.limit_posts
 def hold_address(request: HttpRequest) -> HttpResponse:
     """Asks for an e-mail address, and for a letter with a link back to the stay."""
-    search = SearchForm(request.GET, hotels=inventory.list_hotels())
+    search = SearchForm(
+        request.GET, hotels=[hotel for hotel in inventory.list_hotels() if hotel.is_open]
+    )
     if not search.is_valid():
         return go(
             request, reverse("home"), error=explain("VALIDATION_ERROR", instead=HOLD_SENTENCES)

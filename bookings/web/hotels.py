@@ -59,16 +59,19 @@ _MOST_KEPT = 50
 def home(request: HttpRequest) -> HttpResponse:
     """Shows the only hotel, or the list of hotels with a search."""
     hear_of_changes()
-    hotels = inventory.recent_hotels()
+    hotels = inventory.open_hotels()
     return _answer(request, hotels[0].id if len(hotels) == 1 else _LIST)
 
 
 @never_cache
 @require_safe
 def hotel(request: HttpRequest, hotel_id: str) -> HttpResponse:
-    """Shows a hotel: photos, rooms with prices, and how to get there."""
+    """Shows a hotel: photos, rooms with prices, and how to get there.
+
+    Before it is open, only staff who set up hotels see it.
+    """
     hear_of_changes()
-    if inventory.recent_hotel(hotel_id) is None:
+    if _find_shown(request, hotel_id) is None:
         raise Http404
     return _answer(request, hotel_id)
 
@@ -78,7 +81,7 @@ def hotel(request: HttpRequest, hotel_id: str) -> HttpResponse:
 def legal(request: HttpRequest, hotel_id: str, text: str) -> HttpResponse:
     """Shows one of the hotel's LEGAL texts, if its owner wrote it."""
     hear_of_changes()
-    found = inventory.recent_hotel(hotel_id)
+    found = _find_shown(request, hotel_id)
     about = reading.recent_hotel_content(hotel_id)
     if found is None or about is None or text not in LEGAL:
         raise Http404
@@ -89,11 +92,35 @@ def legal(request: HttpRequest, hotel_id: str, text: str) -> HttpResponse:
     return render(request, "hotel/legal.html", context)
 
 
+def _find_shown(request: HttpRequest, hotel_id: str) -> HotelFacts | None:
+    """The hotel, if this visitor may see its pages."""
+    found = inventory.recent_hotel(hotel_id)
+    if found is None or found.is_open or may_set_up(request.user):
+        return found
+    return None
+
+
+def may_set_up(user: Any) -> bool:
+    """Whether the visitor is of the staff, and may set up hotels."""
+    return user.is_active and user.is_staff and user.has_perm("bookings.add_hotel")
+
+
 def _answer(request: HttpRequest, hotel_id: str) -> HttpResponse:
     page = _pages.get((get_language() or settings.LANGUAGE_CODE, hotel_id, is_embedded()))
     if page is None:  # it was deleted a moment ago
         raise Http404
-    return render(request, "hotel/frame.html", {"page": page, "hotel": page.hotel})
+    return render(
+        request,
+        "hotel/frame.html",
+        {
+            "page": page,
+            "hotel": page.hotel,
+            # Nothing is offered here yet: staff see where to go on.
+            "may_set_up": may_set_up(request.user)
+            if hotel_id == _LIST and not inventory.open_hotels()
+            else None,
+        },
+    )
 
 
 @dataclass(frozen=True)
@@ -113,15 +140,16 @@ def _read_page(key: tuple[str, str, bool]) -> _Page | None:
     _language, hotel_id, _is_embedded = key
     # What is kept is made of nothing that was kept, or it would be older than two seconds.
     hotels = inventory.list_hotels()
+    shown = [hotel for hotel in hotels if hotel.is_open]
     if not hotel_id:
-        context = _list_context(hotels)
+        context = _list_context(shown)
         return _page("list", None, _("Find a room"), "", context)
     found = next((hotel for hotel in hotels if hotel.id == hotel_id), None)
     if found is None:
         return None
     about = reading.find_hotel_content(hotel_id)
     title = f"{found.name}, {about.city}" if about and about.city else found.name
-    context = _hotel_context(found, about, is_only=len(hotels) == 1)
+    context = _hotel_context(found, about, is_only=shown == [found])
     return _page("hotel", found, title, _summary(about), context)
 
 

@@ -56,7 +56,7 @@ def stays(request: HttpRequest) -> HttpResponse:
     Without a search in the URL it shows the empty form.
     """
     hear_of_changes()
-    hotels = inventory.recent_hotels()
+    hotels = inventory.open_hotels()
     form = _read_search(request, hotels)
     context: dict[str, Any] = {"form": form, "hotels": hotels, **_bounds(_first_today(hotels))}
     if form.is_valid():
@@ -111,7 +111,7 @@ def month(request: HttpRequest, category_id: str) -> HttpResponse:
     """Shows a month of one category, with the shortest stay that can begin on each day."""
     hear_of_changes()
     category = inventory.recent_category(category_id)
-    hotel = inventory.recent_hotel(category.hotel) if category else None
+    hotel = inventory.open_hotel(category.hotel) if category else None
     if category is None or hotel is None or not _has_rooms(category):
         raise Http404
     today = clock.today(hotel.time_zone)

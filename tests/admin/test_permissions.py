@@ -85,6 +85,14 @@ desk/mark/<str:booking_id>/                      403 405 405 405   403 302 302 3
 desk/occupancy/                                  403 200 200 200   403 200 200 200
 desk/guests/                                     403 200 200 200   403 200 200 200
 desk/rooms/                                      403 200 200 200   403 200 200 200
+setup/                                           403 403 302 302   403 403 302 302
+setup/new/                                       403 403 200 200   403 403 200 200
+setup/<str:hotel_id>/hotel/                      403 403 302 302   403 403 302 302
+setup/<str:hotel_id>/categories/                 403 403 200 200   403 403 200 200
+setup/<str:hotel_id>/rooms/                      403 403 200 200   403 403 302 302
+setup/<str:hotel_id>/photos/                     403 403 200 200   403 403 200 200
+setup/<str:hotel_id>/colleagues/                 403 403 200 200   403 403 403 302
+setup/<str:hotel_id>/preview/                    403 403 200 200   403 403 200 200
 
 bookings/bookingrecord/                          403 200 200 200   403 200 200 200
 bookings/bookingrecord/add/                      403 200 200 200   403 200 200 200
@@ -269,6 +277,7 @@ def urls(database: None) -> Iterator[dict[str, str]]:
         "auth/user": somebody.pk,
         "bookings/bookingrecord": booking,
         "desk/mark": booking,
+        "setup/<str:hotel_id>": "demo",
         "bookings/roomblock": block.content["booking"]["id"],
         "bookings/deliveryrecord": delivery["_id"],
         "bookings/failedwork": "letters:1",

@@ -157,6 +157,15 @@ def test_knows_a_change_at_once(ask: Any) -> None:
         hotel.save()
 
 
+def test_knows_no_hotel_that_is_not_open_yet(ask: Any, described: None) -> None:
+    Hotel.objects.filter(pk="villa").update(is_open=False)
+    announce_change()
+
+    for path in PATHS[1:]:
+        assert ask(path).status_code in (400, 404)
+    assert "villa" not in ask("/api/hotels").content.decode()
+
+
 def test_lists_a_category_without_rooms(ask: Any) -> None:
     category = RoomCategory.objects.create(
         id="demo_empty", hotel_id="demo", name="Empty", occupancy=2, default_price=100

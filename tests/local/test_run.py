@@ -20,7 +20,14 @@ import requests
 from local.children import Child
 from local.files import ROOT, read_variables, write_variables
 from local.ports import free_port, port_is_free
-from local.run import RUNS_WELL_AFTER_S, ChildFailed, Run, StopRequested, welcome
+from local.run import (
+    RUNS_WELL_AFTER_S,
+    ChildFailed,
+    Run,
+    StopRequested,
+    welcome,
+    welcome_owner,
+)
 from tests.local.test_servers import is_alive, wait_until
 
 READY = "Ctrl-C stops everything"
@@ -249,6 +256,33 @@ def test_prints_a_booking_to_paste() -> None:
     }
 
 
+def test_says_how_to_begin_on_an_empty_site() -> None:
+    text = welcome_owner(8000, "Choose the password.\n")
+
+    assert "http://127.0.0.1:8000/ and is empty." in text
+    assert "\nChoose the password.\n" in text
+    assert READY in text
+
+
+@pytest.mark.parametrize("value", ["", "1", "0"])
+def test_starts_empty_only_if_asked(
+    value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("local.run.VAR", tmp_path)
+    environ = {"MONGODB_URI": "mongodb://a/", "REDIS_URL": "redis://a/0"}
+    run = Run({**environ, **({"DEMO": value} if value else {})})
+
+    variables = run._variables({"PORT": 8000, "MONGO_PORT": 1, "REDIS_PORT": 2})
+
+    if value == "0":
+        assert (variables["DEMO"], variables["DEFAULT_HOTEL"]) == ("0", "")
+        # The demo's own data stay where they are.
+        assert variables["MONGODB_NAME"] == "bookingsite_own"
+    else:
+        assert (variables["DEMO"], variables["DEFAULT_HOTEL"]) == ("1", "demo")
+        assert "MONGODB_NAME" not in variables
+
+
 class Checkout:
     """A copy of the project with its own ports and its own `var/`."""
 
@@ -390,6 +424,28 @@ def test_runs_the_site_and_keeps_its_data_for_the_next_run(checkout: Checkout) -
     bearer = {"Authorization": f"Bearer {read_variables(var / 'demo.env')['DEMO_TOKEN']}"}
     listed = requests.get(f"{checkout.url}/api/bookings", headers=bearer, timeout=9).json()
     assert [one["id"] for one in listed["bookings"]] == [first.json()["booking"]["id"]]
+    checkout.stop(process)
+
+
+@pytest.mark.slow
+def test_runs_an_empty_site_that_leads_to_the_set_up(checkout: Checkout) -> None:
+    process, said = checkout.run(DEMO="0")
+    assert READY in said, said
+
+    (link,) = [word for word in said.split() if "/password/" in word]
+    home = requests.get(f"{checkout.url}/", timeout=20)
+    assert "For staff: set up this site" in home.text
+    owner = requests.Session()
+    owner.get(link, timeout=20)
+    chosen = {"new_password1": "a long one to keep", "new_password2": "a long one to keep"}
+    entered = send_form(owner, f"{checkout.url}/password/new", **chosen)
+    assert "Set up your hotel" in entered.text
+    assert owner.get(f"{checkout.url}/admin/setup/new/", timeout=20).status_code == 200
+    checkout.stop(process)
+
+    process, again = checkout.run(DEMO="0")
+    assert "Log in and set up your hotel" in again
+    assert "/password/" not in again
     checkout.stop(process)
 
 

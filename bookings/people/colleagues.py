@@ -1,0 +1,100 @@
+"""Colleagues: people with accounts of staff and a role, who are invited by mail."""
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import Group, User
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError
+
+from bookings.people import account_letters, accounts, roles
+
+ROLES = (roles.FRONT_DESK, roles.MANAGER)
+
+INVITED, JOINED, THERE = "invited", "joined", "there"
+
+
+class CannotJoin(ValueError):
+    """The message is a sentence that says what to do."""
+
+
+@dataclass(frozen=True)
+class Colleague:
+    """A member of the staff. `has_password` is False until the invitation was accepted."""
+
+    name: str
+    address: str
+    roles: tuple[str, ...]
+    is_superuser: bool
+    has_password: bool
+
+
+def list_colleagues() -> list[Colleague]:
+    """Everyone who may log in to the admin, by account name."""
+    users = list(User.objects.filter(is_staff=True, is_active=True).order_by("username"))
+    names = dict(Group.objects.values_list("pk", "name"))
+    given: dict[Any, list[str]] = {}
+    memberships = User.groups.through.objects.filter(user__in=[user.pk for user in users])
+    for user_id, group_id in memberships.values_list("user_id", "group_id"):
+        given.setdefault(user_id, []).append(names.get(group_id, ""))
+    return [
+        Colleague(
+            name=user.get_full_name() or user.get_username(),
+            address=user.email,
+            roles=tuple(sorted(given.get(user.pk, ()))),
+            is_superuser=user.is_superuser,
+            has_password=user.has_usable_password(),
+        )
+        for user in users
+    ]
+
+
+def invite(*, address: str, name: str, role: str) -> str:
+    """Gives the person with this normalised address a role, and invites who has no account yet.
+
+    Returns INVITED for a new account, which gets a letter; JOINED if the account of a guest now
+    belongs to the staff; and THERE if its person works here already and has the role now. Raises
+    CannotJoin.
+    """
+    group = Group.objects.filter(name=role).first()
+    if group is None:
+        raise CannotJoin(f"There is no group “{role}” any more; add it under Groups first.")
+    user = accounts.find_account(address)
+    if user is None:
+        user = _make_account(address, name, group)
+        account_letters.ask_for_invitation(address)
+        return INVITED
+    if not user.is_active:
+        raise CannotJoin("The account of this address is closed. Open it under Users first.")
+    if user.is_staff:
+        user.groups.add(group)
+        if not user.has_usable_password():
+            account_letters.ask_for_invitation(address)
+            return INVITED
+        return THERE
+    # Whoever made this account may have typed another person's address.
+    if not accounts.is_verified(user):
+        raise CannotJoin(
+            "This address has an account, but no one has proved that the address is theirs. Ask "
+            "your colleague to choose a new password under Log in, then send this form again."
+        )
+    user.is_staff = True
+    user.save(update_fields=["is_staff"])
+    user.groups.add(group)
+    return JOINED
+
+
+def _make_account(address: str, name: str, group: Group) -> User:
+    is_free = not User.objects.filter(username=address).exists()
+    username = address if is_free else f"staff-{secrets.token_hex(8)}"
+    user = User(username=username, email=address, first_name=name, is_staff=True)
+    user.set_unusable_password()
+    try:
+        user.save(force_insert=True)
+    except (IntegrityError, ValidationError):
+        raise CannotJoin(
+            "Someone has just made an account for this address. Send this form again."
+        ) from None
+    user.groups.add(group)
+    return user

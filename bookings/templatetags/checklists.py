@@ -1,0 +1,34 @@
+"""What hotels still lack, on the admin's first page: `{% checklists %}`."""
+
+from typing import Any
+
+from django import template
+from django.template import Context
+from django.urls import reverse
+
+from bookings.infrastructure.recent_reads import hear_of_changes
+from bookings.operations import checklist
+from bookings.operations.checklist import Line
+from bookings.people import second_factor
+
+register = template.Library()
+
+
+@register.inclusion_tag("admin/setup/checklists.html", takes_context=True)
+def checklists(context: Context) -> dict[str, Any]:
+    """What is missing for each hotel and for the site, each a link, for staff who set up hotels."""
+    user = context["request"].user
+    if not user.has_perms(("bookings.add_hotel", "bookings.change_hotel")):
+        return {}
+    hear_of_changes()
+    found = checklist.recent_checklists()
+    site = []
+    if second_factor.find_factor(user.pk) is None:
+        site.append(Line("Set up two-factor login for yourself", reverse("second_factor:device")))
+    return {
+        "is_shown": True,
+        "has_hotels": bool(found),
+        "hotels": [(each, checklist.lines_of(each)) for each in found if each.lacks],
+        "site": site,
+        "sends_no_mail": not checklist.can_send_mail(),
+    }
