@@ -248,6 +248,11 @@ class RoomCategory(models.Model):
     id = models.CharField(primary_key=True, db_column="_id", max_length=64, validators=[valid_id])
     hotel = models.ForeignKey(Hotel, on_delete=models.PROTECT, related_name="categories")
     name = models.CharField(max_length=200)
+    names = TextsField(
+        "name in other languages",
+        max_length=200,
+        help_text="Guests who read another language see this name in place of the first.",
+    )
     occupancy = models.PositiveSmallIntegerField(
         default=2, validators=[MinValueValidator(1), MaxValueValidator(100)]
     )

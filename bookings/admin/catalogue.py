@@ -8,6 +8,7 @@ hotel, all its nights could be sold again.
 from typing import Any, ClassVar
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet, TimeField
@@ -15,7 +16,7 @@ from django.db.models.functions import Now
 from django.http import HttpRequest
 
 from bookings.admin.changing import ChangesWhatWasSeen
-from bookings.admin.content import LinksToContent
+from bookings.admin.content import LinksToContent, PartsField
 from bookings.admin.deletion import KeepsWhatHasParts, RefusesDeletion
 from bookings.admin.money import AsksAboutPrices, MoneyField
 from bookings.catalogue import inventory, withdrawal
@@ -24,7 +25,16 @@ from bookings.catalogue.usual_prices import usual_price_of_hotel
 from bookings.content.photos import changes
 from bookings.domain.money import format_money
 from bookings.infrastructure import clock
-from bookings.models import CategoryContent, Hotel, HotelContent, Night, Room, RoomCategory
+from bookings.infrastructure.texts import LineField
+from bookings.models import (
+    CategoryContent,
+    Hotel,
+    HotelContent,
+    Night,
+    Room,
+    RoomCategory,
+    TextsField,
+)
 from bookings.stays import queries
 
 # A booking may be under way for a room that was for sale a moment ago; see
@@ -89,6 +99,20 @@ class HotelAdmin(LinksToContent, CatalogueAdmin, KeepsWhatHasParts):
         ]
 
 
+class NamesField(PartsField):
+    """A name in each language of the site but the first, in which the name itself is."""
+
+    def __init__(self, *, max_length: int, **options: Any) -> None:
+        parts = {
+            code: LineField(label=name, required=False, max_length=max_length)
+            for code, name in settings.LANGUAGES
+            if code != settings.LANGUAGE_CODE
+        }
+        for code, part in parts.items():
+            part.widget.attrs["lang"] = code
+        super().__init__(parts, **options)
+
+
 class RoomCategoryForm(AsksAboutPrices):
     price_field = "default_price"
     priced_by = "hotel"
@@ -115,6 +139,7 @@ class RoomCategoryForm(AsksAboutPrices):
 @admin.register(RoomCategory)
 class RoomCategoryAdmin(LinksToContent, CatalogueAdmin, KeepsWhatHasParts):
     form = RoomCategoryForm
+    formfield_overrides: ClassVar = {TextsField: {"form_class": NamesField}}
     content = CategoryContent
     whole = "hotel"
     fixed = ("id", "hotel")

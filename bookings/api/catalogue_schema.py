@@ -79,6 +79,9 @@ class CategorySerializer(serializers.Serializer):
     id = serializers.CharField()
     hotelId = serializers.CharField()
     name = serializers.CharField()
+    names = serializers.DictField(
+        child=serializers.CharField(), help_text="Names in other languages, by language."
+    )
     occupancy = serializers.IntegerField(help_text="The most guests in a room.")
     adults = serializers.IntegerField(
         allow_null=True, help_text="The most adults; null if not said."
@@ -236,6 +239,7 @@ categories_schema = extend_schema(
                     "id": "grand_double",
                     "hotelId": "grand",
                     "name": "Double room",
+                    "names": {"de": "Doppelzimmer"},
                     "occupancy": 2,
                     "adults": 2,
                     "children": 1,

@@ -69,6 +69,7 @@ def describe_category(
         "id": category.id,
         "hotelId": category.hotel,
         "name": category.name,
+        "names": dict(category.names),
         "occupancy": category.occupancy,
         "adults": about.adults,
         "children": about.children,

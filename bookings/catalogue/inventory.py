@@ -1,11 +1,12 @@
 """The catalogue as the booking flow reads it: hotels, categories and rooms, as facts."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import get_language
 from pymongo.collation import Collation
 
 from bookings.catalogue.countries import country_of
@@ -70,7 +71,8 @@ class HotelFacts:
 
 @dataclass(frozen=True)
 class CategoryFacts:
-    """Rooms that are sold as equal. `default_price` is for one night, in minor units."""
+    """Rooms that are sold as equal. `default_price` is for one night, in minor units. `names` are
+    those in other languages, by their codes."""
 
     id: str
     hotel: str
@@ -78,6 +80,12 @@ class CategoryFacts:
     occupancy: int
     default_price: int
     sell_by_default: bool
+    names: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @property
+    def local_name(self) -> str:
+        """The name in the active language, else the name."""
+        return self.names.get(get_language() or "", self.name)
 
     @property
     def limit(self) -> str:
@@ -238,11 +246,16 @@ def find_rooms_named(texts: Iterable[str], hotel_ids: Iterable[str]) -> list[Roo
 
 
 def category_names(category_ids: Iterable[str]) -> dict[str, str]:
-    """The names of the categories with these ids, by id; unknown ids are left out."""
+    """The names of the categories with these ids, in the active language and by id; unknown ids are
+    left out."""
     categories = collection("room_categories").find(
-        {"_id": {"$in": sorted(set(category_ids))}}, {"name": 1}
+        {"_id": {"$in": sorted(set(category_ids))}}, {"name": 1, "names": 1}
     )
-    return {category["_id"]: category["name"] for category in categories}
+    language = get_language() or ""
+    return {
+        category["_id"]: category.get("names", {}).get(language, category["name"])
+        for category in categories
+    }
 
 
 def name_booked(booked: Iterable[BookedRoom]) -> dict[str, str]:
@@ -302,6 +315,8 @@ def category_of(category: dict[str, Any]) -> CategoryFacts:
         occupancy=category["occupancy"],
         default_price=category["default_price"],
         sell_by_default=category["sell_by_default"],
+        # A process of the release before adds categories without them.
+        names=category.get("names", {}),
     )
 
 

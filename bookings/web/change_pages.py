@@ -175,7 +175,7 @@ def _form_of(booking: Booking, asked: Any) -> NewStayForm:
     categories = []
     if booking.category is not None:
         categories = [
-            (category.id, category.name)
+            (category.id, category.local_name)
             for category, rooms in inventory.recent_house(booking.hotel)
             if category.id == booking.category or any(room.is_sold for room in rooms)
         ]

@@ -213,7 +213,7 @@ def _hotel_context(found: HotelFacts, about: AboutHotel | None, *, is_only: bool
         "rooms": [
             {
                 "id": each.category.id,
-                "name": each.category.name,
+                "name": each.category.local_name,
                 "occupancy": each.category.occupancy,
                 "beds": range(min(each.category.occupancy, 4)),
                 "photos": pictures.by_category.get(each.category.id, ()),

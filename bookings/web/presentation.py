@@ -158,7 +158,7 @@ def offer_stay(
     price = stay.price
     return Offered(
         id=stay.category.id,
-        name=stay.category.name,
+        name=stay.category.local_name,
         occupancy=stay.category.occupancy,
         rooms_left=stay.rooms_left,
         total=price.total * intent.rooms if price else 0,

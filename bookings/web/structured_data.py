@@ -58,7 +58,7 @@ def _room(lowest: LowestPrice, about: AboutCategory | None) -> dict[str, Any]:
     category = lowest.category
     data: dict[str, Any] = {
         "@type": "HotelRoom",
-        "name": category.name,
+        "name": category.local_name,
         "occupancy": {"@type": "QuantitativeValue", "maxValue": category.occupancy},
     }
     if about:

@@ -20,7 +20,7 @@ class ShowcaseCategory:
     """A category with its rooms by number. `price` is for a night in spring, in cents."""
 
     id: str
-    name: str
+    name: Both
     occupancy: int
     price: int
     rooms: tuple[int, ...]
@@ -140,7 +140,7 @@ SEASIDE = ShowcaseHotel(
     categories=(
         ShowcaseCategory(
             id="seaside-double",
-            name="Double with sea view",
+            name=("Double with sea view", "Doppelzimmer mit Meerblick"),
             occupancy=2,
             price=14_500,
             rooms=(101, 102, 103, 201, 202, 203),
@@ -174,7 +174,7 @@ SEASIDE = ShowcaseHotel(
         ),
         ShowcaseCategory(
             id="seaside-single",
-            name="Single",
+            name=("Single", "Einzelzimmer"),
             occupancy=1,
             price=8_900,
             rooms=(104, 105, 204),
@@ -207,7 +207,7 @@ SEASIDE = ShowcaseHotel(
         ),
         ShowcaseCategory(
             id="seaside-family",
-            name="Family suite",
+            name=("Family suite", "Familiensuite"),
             occupancy=4,
             price=21_500,
             rooms=(301, 302, 303),
@@ -327,7 +327,7 @@ ALTSTADT = ShowcaseHotel(
     categories=(
         ShowcaseCategory(
             id="altstadt-double",
-            name="Double",
+            name=("Double", "Doppelzimmer"),
             occupancy=2,
             price=11_500,
             rooms=(11, 12, 21, 22, 23),
@@ -360,7 +360,7 @@ ALTSTADT = ShowcaseHotel(
         ),
         ShowcaseCategory(
             id="altstadt-attic",
-            name="Attic single",
+            name=("Attic single", "Einzelzimmer unterm Dach"),
             occupancy=1,
             price=7_500,
             rooms=(31, 32, 33),
@@ -392,7 +392,7 @@ ALTSTADT = ShowcaseHotel(
         ),
         ShowcaseCategory(
             id="altstadt-apartment",
-            name="Apartment",
+            name=("Apartment", "Apartment"),
             occupancy=4,
             price=16_500,
             rooms=(13, 24),

@@ -48,7 +48,8 @@ def _make_hotel(hotel: ShowcaseHotel) -> None:
             id=each.id,
             defaults={
                 "hotel": made,
-                "name": each.name,
+                "name": each.name[0],
+                "names": {"de": each.name[1]},
                 "occupancy": each.occupancy,
                 "default_price": each.price,
             },
