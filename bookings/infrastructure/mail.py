@@ -1,47 +1,64 @@
 """The basis of all mails of the site: text, links, and an id that stays the same."""
 
-from email.utils import formataddr, parseaddr
+from email.headerregistry import Address
+from email.utils import parseaddr
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMessage, EmailMultiAlternatives
 from django.template.loader import render_to_string
 
 from bookings.infrastructure.embedding import outside
 from bookings.infrastructure.texts import on_one_line
 
 
-def make_mail(mail_id: str, *, to: str, subject: str, text: str, sender: str) -> EmailMessage:
-    """A plain-text mail to one address.
+def make_mail(
+    mail_id: str,
+    *,
+    to: str,
+    subject: str,
+    text: str,
+    html: str = "",
+    sender: str = "",
+    reply_to: str = "",
+) -> EmailMessage:
+    """A mail to one address: plain text, with the same in HTML if there is `html`.
 
-    `sender` is the name that it comes from; if it is empty, the setting's. The address is always
-    the setting's. Each try uses the same id, so a mailbox that gets it twice can show it once.
+    It comes from the site's address, under the name of the `sender` if one is given, and answers go
+    to `reply_to`. Each try uses the same id, so a mailbox that gets it twice can show it once.
     """
-    return EmailMessage(
+    mail = EmailMultiAlternatives(
         subject=on_one_line(subject),
         body=text,
-        from_email=_from(sender),
+        from_email=_from(sender) if sender else None,
         to=[to],
+        reply_to=[reply_to] if reply_to else None,
         headers={
             "Message-ID": f"<{mail_id}@{urlsplit(settings.SITE_URL).hostname}>",
             "Auto-Submitted": "auto-generated",
         },
     )
+    if html:
+        mail.attach_alternative(html, "text/html")
+    return mail
 
 
 def _from(sender: str) -> str:
-    """The header with this name; `formataddr` quotes and encodes it."""
-    name = on_one_line(sender)
-    if not name:
-        return settings.DEFAULT_FROM_EMAIL
-    return formataddr((name, parseaddr(settings.DEFAULT_FROM_EMAIL)[1]))
+    """The site's address under this name, quoted where the name has special characters."""
+    address = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
+    return str(Address(display_name=on_one_line(sender), addr_spec=address))
 
 
 def render_text(template: str, context: dict[str, Any]) -> str:
     """The text of `templates/mails/<template>.txt`, with its line breaks."""
     text = render_to_string(f"mails/{template}.txt", {**context, "site": settings.SITE_URL})
     return text.strip() + "\n"
+
+
+def render_html(template: str, context: dict[str, Any]) -> str:
+    """The HTML of `templates/mails/<template>.html`, every value of it escaped."""
+    return render_to_string(f"mails/{template}.html", {**context, "site": settings.SITE_URL})
 
 
 def link_to(name: str, *arguments: str) -> str:

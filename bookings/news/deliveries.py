@@ -225,6 +225,16 @@ def send_again(delivery_id: str) -> bool:
     return True
 
 
+def find_latest_mail(booking: ObjectId) -> tuple[str, int] | None:
+    """The state and the tries of the newest mail about this booking that is or was needed."""
+    found = collection("deliveries").find_one(
+        {"booking": booking, "channel": MAIL, "state": {"$ne": NOT_NEEDED}},
+        {"state": 1, "tries": 1},
+        sort=[("at", -1)],
+    )
+    return (found["state"], found["tries"]) if found else None
+
+
 def nth_newest_at(nth: int, *, state: str | None = None) -> datetime | None:
     """When the delivery was made that has `nth` newer ones, of all or of those in this state;
     None if there are fewer. Reads the index alone."""

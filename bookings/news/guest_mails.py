@@ -10,16 +10,14 @@ import smtplib
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.core.mail import EmailMessage
 from django.utils import translation
-from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy as _
 from pymongo.errors import PyMongoError
 
 from bookings.catalogue.inventory import find_hotel, name_booked
 from bookings.content.brand.reading import recent_brand
+from bookings.content.reading import AboutHotel, find_hotel_content
 from bookings.domain.booking import (
     ACTIVE,
     CANCELLED,
@@ -30,28 +28,20 @@ from bookings.domain.booking import (
     Booking,
     Change,
 )
-from bookings.domain.money import format_money
 from bookings.infrastructure import clock
 from bookings.infrastructure.deadlines import request_limits
-from bookings.infrastructure.mail import link_to, make_mail, render_text
+from bookings.infrastructure.mail import make_mail, render_html, render_text
 from bookings.infrastructure.mongodb import outage
 from bookings.infrastructure.queues import failed_work
 from bookings.infrastructure.queues.failed_work import MAILS, NeverFinished
 from bookings.infrastructure.queues.single_run import RunTime, one_at_a_time
 from bookings.news import deliveries
 from bookings.news.deliveries import GIVEN_UP, NOT_NEEDED, SENT, Delivery
+from bookings.news.guest_letters import write_letter
 from bookings.news.relay import is_about_to_end
 from bookings.points import reached
-from bookings.stays import manage_links, queries
+from bookings.stays import queries
 from bookings.stays.calendar_file import write_stay_file
-from bookings.stays.notices import (
-    NEWS_CANCELLED,
-    NEWS_CONFIRMED,
-    NEWS_CORRECTED,
-    NEWS_EXPIRED,
-    NEWS_EXPIRING,
-    NEWS_MOVED,
-)
 
 logger = logging.getLogger(__name__)
 
@@ -178,34 +168,19 @@ def _last_move(booking: Booking) -> Change:
 def _write_about(delivery: Delivery, booking: Booking, now: datetime) -> EmailMessage:
     hotel = find_hotel(booking.hotel)
     assert hotel is not None, "a hotel with bookings cannot be deleted"
+    about = find_hotel_content(hotel.id) or AboutHotel(hotel.id)
     names = name_booked(booking.rooms)
     rooms = [names[room_id] for room_id in booking.room_ids]
-    zone = ZoneInfo(hotel.time_zone)
-    context = {
-        "booking": booking,
-        "hotel": hotel,
-        "rooms": rooms,
-        "price": format_money(booking.price.total, booking.price.currency),
-        "is_changed_by_guest": (
-            delivery.event == NEWS_MOVED and _last_move(booking).event == CHANGED
-        ),
-        "is_held": booking.status_at(now) not in (CONFIRMED, CANCELLED, EXPIRED),
-        # Without time zones, or the template would convert them to the server's time.
-        "ends_at": booking.expires_at and booking.expires_at.astimezone(zone).replace(tzinfo=None),
-        "cancel_until": hotel.last_cancellation(booking.check_in)
-        .astimezone(zone)
-        .replace(tzinfo=None),
-        "may_cancel": now < hotel.last_cancellation(booking.check_in),
-        "link": link_to("manage", manage_links.make_link_token(str(booking.id), booking.check_out)),
-        "search": link_to("home"),
-    }
+    letter = write_letter(delivery.event, booking, hotel=hotel, about=about, rooms=rooms, now=now)
+    context = {"letter": letter, "hotel": hotel, "language": booking.language}
     mail = make_mail(
         delivery.event_id,
         to=booking.guest.email,
-        subject=_subject_of(delivery.event, booking)
-        % {"hotel": hotel.name, "reference": booking.reference},
-        text=render_text(delivery.event, context),
-        sender=recent_brand().sender,
+        subject=letter.subject,
+        text=render_text("stay", context),
+        html=render_html("stay", context),
+        sender=recent_brand().chosen_sender or hotel.name,
+        reply_to=about.email,
     )
     if booking.was_booked:
         is_off = booking.status == CANCELLED
@@ -213,21 +188,3 @@ def _write_about(delivery: Delivery, booking: Booking, now: datetime) -> EmailMe
         method = "CANCEL" if is_off else "PUBLISH"
         mail.attach(f"{booking.reference}.ics", content.decode(), f"text/calendar; method={method}")
     return mail
-
-
-def _subject_of(event: str, booking: Booking) -> Promise:
-    if event == NEWS_CANCELLED and not booking.was_booked:
-        return _HOLD_RELEASED
-    return _SUBJECTS[event]
-
-
-# Translated when a mail is written, into its guest's language.
-_HOLD_RELEASED = _("Hold released: %(hotel)s, %(reference)s")
-_SUBJECTS = {
-    NEWS_CONFIRMED: _("Booked: %(hotel)s, %(reference)s"),
-    NEWS_MOVED: _("Changed: %(hotel)s, %(reference)s"),
-    NEWS_CORRECTED: _("Your details were changed: %(hotel)s, %(reference)s"),
-    NEWS_CANCELLED: _("Cancelled: %(hotel)s, %(reference)s"),
-    NEWS_EXPIRING: _("Your hold expires soon: %(hotel)s, %(reference)s"),
-    NEWS_EXPIRED: _("Your hold has expired: %(hotel)s, %(reference)s"),
-}

@@ -12,11 +12,8 @@ from bookings.domain.booking import CONFIRMED, PENDING, STAY, Booking, Change, N
 
 NEWS_CONFIRMED, NEWS_EXPIRING, NEWS_EXPIRED = "confirmed", "expiring", "expired"
 NEWS_CANCELLED, NEWS_MOVED, NEWS_CORRECTED = "cancelled", "moved", "corrected"
-NEWS = (
-    *(NEWS_CONFIRMED, NEWS_EXPIRING, NEWS_EXPIRED, NEWS_CANCELLED, NEWS_MOVED),
-    # For the guest alone: partners never hear who the guest is.
-    NEWS_CORRECTED,
-)
+# For guests and partners. A correction is for the guest alone: partners never hear who that is.
+NEWS = (NEWS_CONFIRMED, NEWS_EXPIRING, NEWS_EXPIRED, NEWS_CANCELLED, NEWS_MOVED)
 
 # A reminder leaves the guest some minutes to act. For a hold that is hardly longer there is none:
 # its guest is probably still at work on it.

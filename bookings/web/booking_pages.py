@@ -25,6 +25,7 @@ from bookings.domain.stay_request import Guest, judge_seen, read_seen_field
 from bookings.infrastructure import clock
 from bookings.infrastructure.deadlines import TimedRequest
 from bookings.infrastructure.embedding import outside
+from bookings.news import deliveries
 from bookings.refusals import NotFound, Refusal
 from bookings.stays import lifecycle, own_bookings
 from bookings.stays.answers import describe_seen, iso
@@ -41,6 +42,7 @@ from bookings.web.messages import (
     FORM_SENTENCES,
     GONE_ON_SENTENCES,
     LINK_IS_OVER,
+    MAILED,
     PASSING_CODES,
     explain,
 )
@@ -256,7 +258,21 @@ def _show(
         token = make_link_token(shown.id, shown.check_out)
         context["manage_url"] = request.build_absolute_uri(outside("manage", token))
         context["manage_until"] = last_day(shown.check_out)
+        context["mailed"] = _say_of_mail(booking)
     return render(request, "booking/booking.html", context, status=status)
+
+
+def _say_of_mail(booking: Booking) -> str:
+    """Whether the newest mail about this booking was sent, and to which address."""
+    if not booking.guest.email:
+        return ""
+    state = "waiting"
+    # What is in the outbox is newer than any delivery.
+    if not booking.outbox and (found := deliveries.find_latest_mail(booking.id)):
+        state, tries = found
+        if state == deliveries.WAITING and tries > 0:
+            state = "delayed"
+    return str(MAILED[state]) % {"address": as_people_write(booking.guest.email)}
 
 
 def _tell_end(booking: Booking, *, message: str = "") -> HttpResponse:

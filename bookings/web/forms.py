@@ -133,7 +133,7 @@ class NewStayForm(forms.Form):
     arrival = WrittenDayField(label=_("Arrival"))
     departure = WrittenDayField(label=_("Departure"))
     category = forms.ChoiceField(
-        label=_("Room"),
+        label=_("Kind of room"),
         required=False,
         error_messages={"invalid_choice": _("Choose a room from the list.")},
     )

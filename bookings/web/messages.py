@@ -195,6 +195,14 @@ UNCORRECTABLE: dict[str, Promise] = {
     "often": _("You’ve corrected these details very often. Please contact the hotel."),
 }
 
+# By the state of the newest mail about a booking.
+MAILED: dict[str, Promise] = {
+    "waiting": _("A mail about your booking is on its way to %(address)s."),
+    "delayed": _("We couldn’t send the mail to %(address)s yet, and will keep trying."),
+    "sent": _("We’ve sent a mail about your booking to %(address)s."),
+    "given_up": _("We couldn’t send a mail to %(address)s. Please check the address."),
+}
+
 CORRECTED = _("Your details are saved.")
 CHANGED = _("Your stay is changed.")
 FORGOTTEN = _(

@@ -8,8 +8,9 @@ import pytest
 from django.test import Client
 from icalendar import Calendar
 
+from bookings import tasks
 from bookings.domain.callers import Caller
-from bookings.infrastructure import clock
+from bookings.infrastructure import clock, connections
 from bookings.infrastructure.deadlines import Deadline
 from bookings.models import Hotel
 from bookings.stays import lifecycle, manage_links
@@ -159,6 +160,41 @@ def test_leads_back_from_the_form_of_a_page_before_the_login() -> None:
     page = Page(browser.post("/bookings/1/extend", ADA).content.decode())
 
     assert page.links["Back to your booking"] == "/bookings/1"
+
+
+# --- What was sent --------------------------------------------------------------------------
+
+
+def test_says_to_which_address_a_mail_is_on_its_way_and_was_sent(browser: Client) -> None:
+    page = book(browser)
+    path = booking_path(stored()[0])
+
+    tasks.pass_on_news()
+    waiting = open_page(browser, path)
+    tasks.send_notifications()
+    sent = open_page(browser, path)
+
+    assert "A mail about your booking is on its way to ada@example.org." in page.text
+    assert "is on its way to ada@example.org" in waiting.text
+    assert "We’ve sent a mail about your booking to ada@example.org." in sent.text
+
+
+def test_says_that_a_mail_could_not_be_sent(browser: Client) -> None:
+    book(browser)
+    tasks.pass_on_news()
+    deliveries = connections.collection("deliveries")
+    path = booking_path(stored()[0])
+
+    deliveries.update_many({}, {"$set": {"tries": 2}})
+    delayed = open_page(browser, path)
+    deliveries.update_many({}, {"$set": {"state": "given_up"}})
+    given_up = open_page(browser, path)
+    deliveries.update_many({}, {"$set": {"state": "not_needed"}})
+    not_needed = open_page(browser, path)
+
+    assert "We couldn’t send the mail to ada@example.org yet" in delayed.text
+    assert "We couldn’t send a mail to ada@example.org. Please check" in given_up.text
+    assert "is on its way" in not_needed.text
 
 
 # --- The file and the link ------------------------------------------------------------------

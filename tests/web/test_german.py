@@ -167,7 +167,21 @@ def test_shows_no_english_word_on_any_page(settings: Any, monkeypatch: pytest.Mo
     reader.press(form.action.replace("confirm", "extend"), over.fields, 409)
     reader.press(form.action, {**over.fields, **ADA})
     reader.open("/bookings?status=confirmed")
+    change = form.action.replace("confirm", "change")
+    reader.open(change)
+    for first, last, status in ((30, 33, 200), (30, 32, 200), (60, 62, 200), (-3, 2, 400)):
+        reader.open(f"{change}?arrival={night(first)}&departure={night(last)}", status)
+    preview = reader.open(f"{change}?arrival={night(30)}&departure={night(33)}")
+    (sell,) = [each for each in preview.forms if "total" in each.fields]
+    reader.press(change, {**sell.fields, "total": "1"}, 409)
+    reader.press(change, sell.fields)
+    details = form.action.replace("confirm", "details")
+    correct = reader.open(details).form_to(details)
+    reader.press(details, {**correct.fields, "name": ""}, 400)
+    reader.press(details, correct.fields)
     reader.press(form.action.replace("confirm", "cancel"), {})
+    reader.open(change)
+    reader.open(details)
     reader.open("/bookings?status=expired")
     reader.open("/bookings?status=none", 400)
     reader.open("/manage/forged")
@@ -469,7 +483,7 @@ def test_writes_what_becomes_of_a_booking_in_its_guests_language() -> None:
         "Ihre Reservierung ist abgelaufen",
     }
     for message in mail.outbox:
-        text = re.sub(r"\S*://\S*", " ", f"{message.subject} {message.body}")
+        text = re.sub(r"\S*(?:://|@)\S*", " ", f"{message.subject} {message.body}")
         assert english_in(text) == set(), message.body
     first = mail.outbox[0]
     assert "Anreise: 15.\N{NO-BREAK SPACE}Februar 2027, ab 15:00\N{NO-BREAK SPACE}Uhr" in first.body
