@@ -61,11 +61,9 @@ class EmbeddingMiddleware:
         }
         frame.keeps_no_cookies = KEPT not in frame.COOKIES and _comes_from_frame(request)
         frame.tab_url = SimpleLazyObject(lambda: tab_url(request))
+        # Until the request is finished, when Django forgets it.
         set_urlconf(URLCONF)
-        try:
-            response = self._get_response(request)
-        finally:
-            set_urlconf(None)
+        response = self._get_response(request)
         if KEPT not in frame.COOKIES and framed_by(request):
             response.set_cookie(KEPT, "1")
         _move_cookies(response)

@@ -407,6 +407,22 @@ def test_gives_out_addresses_outside_of_the_frame() -> None:
         assert "/embedded" not in "".join(seen[0])
 
 
+@pytest.mark.parametrize("path", ["/", "/hotels/demo"])
+def test_keeps_a_page_inside_and_outside_apart(path: str) -> None:
+    inside = open_page(Client(), framed(path))
+    outside = open_page(Client(), path)
+    recent_reads.announce_change()
+    outside_first = open_page(Client(), path)
+    inside_later = open_page(Client(), framed(path))
+
+    for page in (inside, inside_later):
+        assert page.forms_to("/embedded/stays")
+        assert not page.forms_to("/stays")
+    for page in (outside, outside_first):
+        assert page.forms_to("/stays")
+        assert not page.forms_to("/embedded/stays")
+
+
 def test_leads_on_inside_of_the_frame() -> None:
     browser = Client()
     answer = browser.get(f"/embedded/book/demo?arrival={night()}&departure={night(32)}&lang=de")
