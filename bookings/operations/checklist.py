@@ -50,27 +50,27 @@ _CONTENT: dict[Lack, str] = {
 
 
 @dataclass(frozen=True)
-class Line:
+class ToDo:
     """One thing to do, and the page of the admin on which to do it."""
 
     text: str
     url: str
 
 
-def lines_of(found: Checklist, *, but: Lack | None = None) -> list[Line]:
+def lines_of(found: Checklist, *, but: Lack | None = None) -> list[ToDo]:
     """What is left to do for the hotel, apart from what the page itself does."""
     return [_line(lack, found) for lack in found.lacks if lack != but]
 
 
-def _line(lack: Lack, found: Checklist) -> Line:
+def _line(lack: Lack, found: Checklist) -> ToDo:
     if lack in _SET_UP:
         text, step = _SET_UP[lack]
-        return Line(text, reverse(f"setup:{step}", args=[found.hotel]))
+        return ToDo(text, reverse(f"setup:{step}", args=[found.hotel]))
     if found.has_content:
         url = reverse("admin:bookings_hotelcontent_change", args=[quote(found.hotel)])
     else:
         url = f"{reverse('admin:bookings_hotelcontent_add')}?{urlencode({'hotel': found.hotel})}"
-    return Line(_CONTENT[lack], url)
+    return ToDo(_CONTENT[lack], url)
 
 
 def recent_checklists() -> tuple[Checklist, ...]:

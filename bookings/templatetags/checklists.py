@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from bookings.infrastructure.recent_reads import hear_of_changes
 from bookings.operations import checklist
-from bookings.operations.checklist import Line
+from bookings.operations.checklist import ToDo
 from bookings.people import second_factor
 
 register = template.Library()
@@ -24,7 +24,7 @@ def checklists(context: Context) -> dict[str, Any]:
     found = checklist.recent_checklists()
     site = []
     if second_factor.find_factor(user.pk) is None:
-        site.append(Line("Set up two-factor login for yourself", reverse("second_factor:device")))
+        site.append(ToDo("Set up two-factor login for yourself", reverse("second_factor:device")))
     return {
         "is_shown": True,
         "has_hotels": bool(found),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 from django.contrib.auth.models import User
 from playwright.sync_api import expect
 
@@ -14,13 +15,15 @@ from bookings.models import Hotel, Room, RoomCategory
 from bookings.people import account_letters
 from tests.conftest import night
 from tests.journeys.conftest import Visit
+from tests.journeys.test_desk import SETTLED
+from tests.journeys.test_pages import NARROW, OVERFLOWING, RULES, WIDE
 from tests.journeys.visitor import Visitor
 from tests.site import Site
 
 pytestmark = pytest.mark.browser
 
 # docs/getting-started.md lists these fields. Without JavaScript no one suggests the time zone.
-FIELDS = 12
+FIELDS = 11
 
 
 class Typing:
@@ -215,3 +218,64 @@ def test_tells_one_of_two_owners_what_the_other_one_did(
     press(second, "Save and go on")
     second.page.wait_for_url("**/seaside-inn/rooms/")
     assert RoomCategory.objects.filter(hotel="seaside-inn").count() == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("javascript", [True])
+def test_is_accessible_and_fits_a_telephone(
+    empty_site: Site, visit: Visit, javascript: bool
+) -> None:
+    owner = visit(timezone_id="Europe/Rome")
+    page = owner.page
+    # Requests that axe itself makes to look at the page.
+    owner.expect_complaint("Applying inline style")
+    owner.expect_complaint("Couldn't load preload assets")
+    owner.expect_complaint("widgets.css")
+    invited_owner(owner, Typing())
+    found, sideways = [], []
+
+    def look(name: str, within: str = "#content") -> None:
+        page.evaluate(AXE_SCRIPT)
+        for width, scheme in ((WIDE, "light"), (NARROW, "dark")):
+            page.set_viewport_size({"width": width, "height": 800})
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.evaluate(SETTLED)
+            results = AxeResults(
+                page.evaluate("([at, rules]) => axe.run(at, rules)", [within, RULES])
+            )
+            if results.violations_count:
+                found.append(f"{name}, {width} px, {scheme}: {results.generate_report()}")
+        sideways.extend(f"{name}: {element}" for element in page.evaluate(OVERFLOWING))
+
+    owner.go("/")
+    look("empty", "main")
+    owner.go("/admin/setup/")
+    look("start")
+    owner.go("/admin/setup/new/")
+    press(owner, "Save and go on")
+    look("hotel with faults")
+    start_hotel(owner, Typing(), javascript=javascript)
+    page.get_by_label("Name, new category").nth(0).fill("Double")
+    page.get_by_label("Price, new category").nth(0).fill("120")
+    page.get_by_label("Name, new category").nth(1).fill("Suite")
+    page.get_by_label("Price, new category").nth(1).fill("12000")
+    press(owner, "Save and go on")
+    look("categories with a question")
+    press(owner, "Save and go on")
+    page.wait_for_url("**/seaside-inn/rooms/")
+    page.get_by_label("Double: rooms").fill("101-160")
+    page.get_by_label("Suite: rooms").fill("160")
+    press(owner, "Save and go on")
+    look("rooms with a fault")
+    page.get_by_label("Suite: rooms").fill("")
+    press(owner, "Save and go on")
+    for step in ("rooms", "photos", "colleagues", "preview"):
+        owner.go(f"/admin/setup/seaside-inn/{step}/")
+        look(step)
+    owner.go("/admin/")
+    look("first page of the admin", ".checklists")
+    owner.go("/hotels/seaside-inn")
+    look("the hotel before it opens", "main")
+
+    assert found == [], "\n".join(found)
+    assert sideways == []

@@ -60,7 +60,7 @@ class AddressField(LineField):
         return normalise_address(text) if text else ""
 
 
-class HotelForm(forms.Form):
+class HotelStepForm(forms.Form):
     """The hotel. A new one may say its id; later that never changes."""
 
     name = LineField(

@@ -22,7 +22,7 @@ from bookings.admin.setup.forms import (
     SEEN,
     CategoriesForm,
     ColleagueRow,
-    HotelForm,
+    HotelStepForm,
     RoomsForm,
     digest_of,
     told_of,
@@ -98,7 +98,7 @@ def start(request: HttpRequest) -> HttpResponse:
 @set_up_page
 def new(request: HttpRequest) -> HttpResponse:
     """Adds a hotel that is not open yet."""
-    form = HotelForm(request.POST if request.method == "POST" else None)
+    form = HotelStepForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         values = dict(form.cleaned_data)
         email, hotel_id = values.pop("email"), values.pop("id")
@@ -128,7 +128,7 @@ def change_hotel(request: HttpRequest, hotel_id: str) -> HttpResponse:
     told = told_of(hotel, about.email if about else "")
     seen = digest_of(told)
     data = request.POST if request.method == "POST" else None
-    form = HotelForm(data, hotel=hotel, initial=told)
+    form = HotelStepForm(data, hotel=hotel, initial=told)
     # What was sent twice, or again after going back, asks for what is there.
     if form.is_valid() and form.data.get(SEEN) != seen and form.cleaned_data != told:
         form.add_error(None, CHANGED_SINCE)
