@@ -97,6 +97,16 @@ class Hotel(models.Model):
             "the same time two days earlier, whenever the clocks change."
         ),
     )
+    # Below the life of a delivery, by which a stay is known to be reminded already.
+    reminder_days = models.PositiveSmallIntegerField(
+        "days before arrival for a reminder",
+        default=0,
+        validators=[MaxValueValidator(28)],
+        help_text=(
+            "Guests get a mail about their stay so many days before they arrive, from 9:00 by the "
+            "hotel’s clock. 0 means no reminder."
+        ),
+    )
     end_of_day = models.TimeField(
         default="05:00",
         validators=[MaxValueValidator(time(12))],

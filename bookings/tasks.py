@@ -6,7 +6,7 @@ from django.contrib.sessions.models import Session
 from bookings.catalogue import night_jobs
 from bookings.content.photos import conversion
 from bookings.infrastructure import clock
-from bookings.news import guest_mails, relay
+from bookings.news import guest_mails, relay, reminders
 from bookings.news.webhooks import notes, sending
 from bookings.operations import sweep, worker_clocks
 from bookings.operations.sweep_tally import StartedBy
@@ -43,6 +43,12 @@ def send_letters() -> int:
 def pass_on_news() -> int:
     """Turns the news in bookings' outboxes into deliveries; returns how many."""
     return relay.pass_on_news()
+
+
+@shared_task(name="bookings.remind_of_arrivals")
+def remind_of_arrivals() -> int:
+    """Writes the reminders of stays that are due; returns how many were new."""
+    return reminders.remind_of_arrivals()
 
 
 @shared_task(name="bookings.send_notifications")

@@ -388,6 +388,8 @@ CELERY_BEAT_SCHEDULE = {
     "convert-photos": {"task": "bookings.convert_photos", "schedule": PHOTOS_INTERVAL_S},
     "send-letters": {"task": "bookings.send_letters", "schedule": LETTERS_INTERVAL_S},
     "pass-on-news": {"task": "bookings.pass_on_news", "schedule": NEWS_INTERVAL_S},
+    # Reminders are due at 9:00 at each hotel; a quarter of an hour later will do.
+    "remind-of-arrivals": {"task": "bookings.remind_of_arrivals", "schedule": 15 * 60.0},
     "send-notifications": {"task": "bookings.send_notifications", "schedule": NEWS_INTERVAL_S},
     "send-webhooks": {"task": "bookings.send_webhooks", "schedule": WEBHOOKS_INTERVAL_S},
     "note-disabled-webhooks": {

@@ -49,6 +49,7 @@ class HotelFacts:
     release_no_shows: bool
     # Guests and partners know nothing of a hotel that is not open yet.
     is_open: bool = True
+    reminder_days: int = 0
 
     @property
     def country(self) -> str:
@@ -303,6 +304,7 @@ def hotel_of(hotel: dict[str, Any]) -> HotelFacts:
         end_of_day=_time_of(hotel["end_of_day"]) if "end_of_day" in hotel else END_OF_DAY,
         release_no_shows=hotel.get("release_no_shows", True),
         is_open=hotel.get("is_open") is not False,
+        reminder_days=hotel.get("reminder_days", 0),
     )
 
 

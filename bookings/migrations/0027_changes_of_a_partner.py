@@ -10,6 +10,6 @@ def make_indexes(apps, schema_editor):
 class Migration(migrations.Migration):
     """An index for partners who ask what has changed. The release before does without it."""
 
-    dependencies = [("bookings", "0025_room_names")]
+    dependencies = [("bookings", "0026_reminders")]
 
     operations = [migrations.RunPython(make_indexes, migrations.RunPython.noop)]

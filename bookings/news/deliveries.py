@@ -225,6 +225,12 @@ def send_again(delivery_id: str) -> bool:
     return True
 
 
+def find_known(ids: Iterable[str]) -> set[str]:
+    """Those of these deliveries that exist already."""
+    found = collection("deliveries").find({"_id": {"$in": list(ids)}}, {"_id": 1})
+    return {delivery["_id"] for delivery in found}
+
+
 def find_latest_mail(booking: ObjectId) -> tuple[str, int] | None:
     """The state and the tries of the newest mail about this booking that is or was needed."""
     found = collection("deliveries").find_one(

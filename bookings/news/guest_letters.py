@@ -22,6 +22,7 @@ from bookings.infrastructure.mail import link_to
 from bookings.stays import manage_links
 from bookings.stays.cancellation_rule import describe_cancellation
 from bookings.stays.notices import (
+    NEWS_ARRIVING,
     NEWS_CANCELLED,
     NEWS_CONFIRMED,
     NEWS_CORRECTED,
@@ -110,6 +111,8 @@ def _sentences(
             return (_("The details of your booking were changed. They are now:"),), (
                 _("If you didn’t change them, please contact the hotel."),
             )
+        case "arriving":
+            return (_("Your stay is near, and we look forward to it. Here is all you need:"),), ()
         case "cancelled" if booking.was_booked:
             return (_("Your booking has been cancelled. You don’t need to do anything else."),), ()
         case "cancelled":
@@ -205,6 +208,7 @@ _SUBJECTS: dict[str, Promise] = {
     NEWS_CONFIRMED: gettext_lazy("Booked: %(hotel)s, %(reference)s"),
     NEWS_MOVED: gettext_lazy("Changed: %(hotel)s, %(reference)s"),
     NEWS_CORRECTED: gettext_lazy("Your details were changed: %(hotel)s, %(reference)s"),
+    NEWS_ARRIVING: gettext_lazy("Your stay is near: %(hotel)s, %(reference)s"),
     NEWS_CANCELLED: gettext_lazy("Cancelled: %(hotel)s, %(reference)s"),
     NEWS_EXPIRING: gettext_lazy("Your hold expires soon: %(hotel)s, %(reference)s"),
     NEWS_EXPIRED: gettext_lazy("Your hold has expired: %(hotel)s, %(reference)s"),

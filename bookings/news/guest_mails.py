@@ -24,6 +24,7 @@ from bookings.domain.booking import (
     CHANGED,
     CONFIRMED,
     CORRECTED,
+    EXPECTED,
     EXPIRED,
     Booking,
     Change,
@@ -39,6 +40,7 @@ from bookings.news import deliveries
 from bookings.news.deliveries import GIVEN_UP, NOT_NEEDED, SENT, Delivery
 from bookings.news.guest_letters import write_letter
 from bookings.news.relay import is_about_to_end
+from bookings.news.reminders import arrives_at
 from bookings.points import reached
 from bookings.stays import queries
 from bookings.stays.calendar_file import write_stay_file
@@ -149,6 +151,15 @@ def _is_still_true(delivery: Delivery, booking: Booking, now: datetime) -> bool:
         case "moved":
             # Of two moves, the later one has the present rooms and dates.
             return status in ACTIVE and _last_move(booking).at == delivery.at
+        case "arriving":
+            hotel = find_hotel(booking.hotel)
+            return (
+                status == CONFIRMED
+                and booking.presence == EXPECTED
+                and booking.check_in.isoformat() == delivery.payload["checkIn"]
+                and hotel is not None
+                and now < arrives_at(hotel, booking.check_in)
+            )
         case "corrected":
             lines = [change.at for change in booking.history if change.event == CORRECTED]
             return status == CONFIRMED and lines[-1] == delivery.at

@@ -1,9 +1,12 @@
 """What waits for a worker: dead holds to mark, and news to pass on."""
 
 from collections.abc import Iterable
+from datetime import date
 from typing import Any
 
-from bookings.domain.booking import DEAD
+from bson import ObjectId
+
+from bookings.domain.booking import ACTIVE, CONFIRMED, DEAD, EXPECTED, STAY
 from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection
 
@@ -32,6 +35,27 @@ def count_dead_holds() -> tuple[int, float]:
         )
     )
     return (counted[0]["count"], counted[0]["age_ms"] / 1000) if counted else (0, 0.0)
+
+
+def find_arrivals(hotel: str, first: date, end: date) -> dict[ObjectId, date]:
+    """The day of arrival of each confirmed stay of the hotel that begins in [first, end), by id."""
+    found = collection("bookings").find(
+        {
+            "hotel": hotel,
+            # One range of the index on slots, which is partial: the query repeats its condition.
+            "slots": {"$elemMatch": {"$gte": f"{first}|", "$lt": f"{end}|"}},
+            "status": {"$in": list(ACTIVE)},
+            "check_in": {"$gte": first.isoformat(), "$lt": end.isoformat()},
+        },
+        {"check_in": 1, "status": 1, "kind": 1, "presence": 1},
+    )
+    return {
+        stay["_id"]: date.fromisoformat(stay["check_in"])
+        for stay in found
+        if stay["status"] == CONFIRMED
+        and stay["kind"] == STAY
+        and stay.get("presence", EXPECTED) == EXPECTED
+    }
 
 
 def list_outboxes(*, limit: int, besides: list[Any]) -> list[dict[str, Any]]:

@@ -15,6 +15,9 @@ NEWS_CANCELLED, NEWS_MOVED, NEWS_CORRECTED = "cancelled", "moved", "corrected"
 # For guests and partners. A correction is for the guest alone: partners never hear who that is.
 NEWS = (NEWS_CONFIRMED, NEWS_EXPIRING, NEWS_EXPIRED, NEWS_CANCELLED, NEWS_MOVED)
 
+# A reminder of a stay comes from no change, so it is in no outbox (bookings/news/reminders.py).
+NEWS_ARRIVING = "arriving"
+
 # A reminder leaves the guest some minutes to act. For a hold that is hardly longer there is none:
 # its guest is probably still at work on it.
 REMINDED_BEFORE_END = timedelta(minutes=5)

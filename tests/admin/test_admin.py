@@ -476,6 +476,7 @@ HOTEL = {
     "check_out_time": "11:00",
     "hold_minutes": "15",
     "cancel_hours": "0",
+    "reminder_days": "3",
     "anonymous_hold_percent": "50",
     "end_of_day": "05:00",
 }

@@ -135,6 +135,7 @@ def test_keeps_the_names_of_the_tasks() -> None:
         "bookings.generate_nights",
         "bookings.note_disabled_webhooks",
         "bookings.pass_on_news",
+        "bookings.remind_of_arrivals",
         "bookings.send_letters",
         "bookings.send_notifications",
         "bookings.send_webhooks",
@@ -238,7 +239,7 @@ def test_keeps_the_names_of_migrations() -> None:
     """Each database records the migrations that a release has run by their names."""
     folder = Path(settings.BASE_DIR, "bookings", "migrations")
 
-    assert [path.stem for path in sorted(folder.glob("0*.py"))][:28] == [
+    assert [path.stem for path in sorted(folder.glob("0*.py"))][:29] == [
         "0001_initial",
         "0002_booking_indexes",
         "0003_price_limit",
@@ -264,6 +265,7 @@ def test_keeps_the_names_of_migrations() -> None:
         "0023_photos",
         "0024_brand",
         "0025_room_names",
+        "0026_reminders",
         "0027_changes_of_a_partner",
         "0028_what_tokens_may",
         "0029_category_names",
