@@ -17,6 +17,7 @@ FRAMED = (
     *("home", "hotel", "legal", "book_now", "stays", "month"),
     *("hold", "hold_address", "letter_sent"),
     *("bookings", "forget", "booking", "confirm", "extend", "cancel", "stay_file", "manage"),
+    *("change", "details"),
     "choose_language",
 )
 

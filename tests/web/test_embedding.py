@@ -52,6 +52,8 @@ MAY_BE_FRAMED = {
     "booking": True,
     "confirm": True,
     "extend": True,
+    "change": True,
+    "details": True,
     "cancel": True,
     "stay_file": True,
     "manage": True,
@@ -384,8 +386,11 @@ def test_leads_nowhere_that_may_not_be_framed(content: None, settings: Any) -> N
     check_links(open_page(browser, "/embedded/nothing", expect=404).html)
     held = press(browser, open_page(browser, stays).forms_to("/embedded/hold")[0])
     check_links(held.html)
+    check_links(open_page(browser, held.links["Change dates or room"]).html)
     booked = press(browser, confirm_form(held), **ADA)
     check_links(booked.html)
+    for link in ("Change dates or room", "Correct your details or add a request"):
+        assert check_links(open_page(browser, booked.links[link]).html) > 3
     check_links(open_page(browser, "/embedded/bookings").html)
 
 
