@@ -15,13 +15,15 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from bookings import points
-from bookings.domain.callers import Caller, caller_of_user
+from bookings.domain.callers import Caller, caller_of_guest, caller_of_user
 from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection
 from bookings.models import ApiClient
+from bookings.people import adoption
 from bookings.people.tokens import issue_token
 from bookings.stays import own_bookings
 from bookings.stays.writing.guest_details import erase_guest
+from bookings.stays.writing.ownership import adopt_bookings_for
 from tests.calls import PARTNER, book, cancel, confirm, extend
 from tests.conftest import night
 
@@ -155,6 +157,31 @@ def test_lists_the_changes_of_a_person_who_is_logged_in(client: Client, database
 
     for limit in (1, 2):
         assert ids(since(ask, clock.now() - timedelta(minutes=1), limit)) == expected
+
+
+@pytest.mark.usefixtures("_settled")
+@pytest.mark.parametrize("by", ["browser", "address"])
+def test_lists_to_a_person_what_their_account_adopts(
+    by: str, client: Client, database: None
+) -> None:
+    """It was booked before their last look, and is new to them."""
+    guest = caller_of_guest("0123456789abcdef")
+    booking_id = made(book("key", caller=guest, guest=GUEST))
+    ada = User.objects.create_user("ada", GUEST["email"])
+    client.force_login(ada)
+    looked = clock.now() - timedelta(minutes=30)
+    before = {"updated_at": looked - timedelta(minutes=30)}
+    collection("bookings").update_one({}, {"$set": before})
+
+    if by == "browser":
+        assert adoption.adopt_guest(guest=guest, user=ada) == 1
+    else:
+        assert adopt_bookings_for(GUEST["email"], caller_of_user(ada.pk)) == 1
+
+    def ask(**query: Any) -> Any:
+        return client.get("/api/bookings", query)
+
+    assert ids(since(ask, looked)) == [booking_id]
 
 
 def test_leaves_young_changes_for_later(ask: Ask, partner: Caller) -> None:

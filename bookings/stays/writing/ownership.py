@@ -61,6 +61,8 @@ def _adoption(new_owner: Caller) -> list[dict[str, Any]]:
             "$set": {
                 "owner": str(new_owner),
                 "user_id": new_owner.id,
+                # Who follows the new owner's bookings has not seen it yet.
+                "updated_at": "$$NOW",
                 "history": {
                     "$cond": [has_room, {"$concatArrays": ["$history", [line]]}, "$history"]
                 },
