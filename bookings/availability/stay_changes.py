@@ -124,8 +124,11 @@ def obstacles_to_change(
     """Why this category's rooms are not sold to the booking for this stay; empty if they are."""
     # A booking with rooms of several kinds keeps these kinds.
     is_its_own = booking.category in (None, stock.category.id)
+    is_within = booking.check_in <= check_in and check_out <= booking.check_out
     found = []
     for obstacle in stock.obstacles(check_in, check_out, guests):
+        if is_its_own and is_within and obstacle.code == TOO_MANY_GUESTS:
+            continue
         if is_its_own and obstacle.code == calendars.CLOSED:
             new = tuple(
                 day for day in obstacle.days if not booking.check_in <= day < booking.check_out

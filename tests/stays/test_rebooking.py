@@ -12,7 +12,7 @@ from bookings.domain.booking import CHECKED_IN, CHECKED_OUT, NO_SHOW
 from bookings.domain.callers import Caller, caller_of_guest
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.deadlines import Deadline
-from bookings.models import Hotel, Room
+from bookings.models import Hotel, Room, RoomCategory
 from bookings.operations.doctor import recount
 from bookings.refusals import InvalidIdempotencyKey, NotFound
 from bookings.stays import lifecycle, queries, rebooking
@@ -385,6 +385,25 @@ def test_refuses_what_cannot_be(first: int, last: int, more: Any, field: str) ->
 
     assert field in fields(change_stay(made, first=first, last=last, total=20_000, **more))
     assert events() == ["created"]
+
+
+@pytest.mark.parametrize("is_one_kind", [True, False])
+def test_becomes_shorter_where_its_rooms_sleep_fewer_by_now(is_one_kind: bool) -> None:
+    rooms = [{"categoryId": "inn_double", "guests": 2}]
+    rooms += [] if is_one_kind else [{"categoryId": "inn_single", "guests": 1}]
+    made = stay(rooms=rooms, last=14)
+    a_night = 10_000 if is_one_kind else 17_000
+    double = RoomCategory.objects.get(id="inn_double")
+    double.occupancy = 1
+    double.save()
+
+    longer = change_stay(made, "longer", first=10, last=15, total=5 * a_night)
+    elsewhere = change_stay(made, "elsewhere", first=20, last=22, total=2 * a_night)
+    shorter = change_stay(made, "shorter", first=11, last=13, total=2 * a_night)
+
+    assert fields(longer) == fields(elsewhere) == ["categoryId"]
+    assert shorter.code is None
+    assert amounts(shorter) == [a_night] * 2
 
 
 def test_has_at_most_so_many_nights_in_all_rooms() -> None:
