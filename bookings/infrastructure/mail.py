@@ -1,7 +1,6 @@
 """The basis of all mails of the site: text, links, and an id that stays the same."""
 
-from email.headerregistry import Address
-from email.utils import parseaddr
+from email.utils import formataddr, parseaddr
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -45,9 +44,8 @@ def make_mail(
 
 
 def _from(sender: str) -> str:
-    """The site's address under this name, quoted where the name has special characters."""
-    address = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
-    return str(Address(display_name=on_one_line(sender), addr_spec=address))
+    """The site's address under this name; `formataddr` quotes and encodes the name."""
+    return formataddr((on_one_line(sender), parseaddr(settings.DEFAULT_FROM_EMAIL)[1]))
 
 
 def render_text(template: str, context: dict[str, Any]) -> str:

@@ -92,13 +92,13 @@ def test_keeps_by_api_what_was_meant() -> None:
 
 
 def test_refuses_to_look_for_a_label_that_no_booking_can_have() -> None:
-    from bookings.api.views import _Filters
+    from bookings.api.filters import Filters
 
     class Asked:
         query_params = {"userId": "ada\nbob"}
 
     with pytest.raises(ValidationFailed):
-        _Filters(Asked(), "userId").text("userId")  # type: ignore[arg-type]
+        Filters(Asked(), "userId").text("userId")  # type: ignore[arg-type]
 
 
 # --- Pages ----------------------------------------------------------------------------------

@@ -23,9 +23,10 @@ from bookings.infrastructure.mail import make_mail
 from bookings.infrastructure.mongodb import outage
 from bookings.infrastructure.recent_reads import GENERATION
 from bookings.news import guest_mails, relay
+from bookings.people import account_letters
 from tests.announced import announced
 from tests.brands import set_brand
-from tests.browsing import book, stays_path
+from tests.browsing import book, open_page, press, stays_path
 from tests.content.photos.pictures import photo
 
 pytestmark = pytest.mark.mongo
@@ -207,6 +208,7 @@ def test_knows_no_other_address(path: str) -> None:
 
 
 def sent_mail() -> Any:
+    """A mail about a booking."""
     mail.outbox.clear()
     book(Client())
     relay.pass_on_news()
@@ -215,19 +217,32 @@ def sent_mail() -> Any:
     return sent
 
 
-def test_sends_mails_under_the_name_of_the_settings_without_a_brand() -> None:
-    sent = sent_mail()
+def sent_letter() -> Any:
+    """A letter about an account, which is of no hotel."""
+    mail.outbox.clear()
+    browser = Client()
+    (form,) = [form for form in open_page(browser, "/register").forms if "email" in form.fields]
+    press(browser, form, email="ada@example.org")
+    account_letters.send_letters()
+    (sent,) = mail.outbox
+    return sent
 
-    assert sent.message()["From"] == "Bookingsite <bookings@localhost>"
-    assert sent.body.endswith("\n\nhttp://127.0.0.1:8000/\n")
+
+def test_sends_mails_under_the_name_of_the_hotel_or_of_the_settings_without_a_brand() -> None:
+    letter = sent_letter()
+
+    assert letter.message()["From"] == "Bookingsite <bookings@localhost>"
+    assert letter.body.endswith("\n\nhttp://127.0.0.1:8000/\n")
+    assert sent_mail().message()["From"] == "Demo Hotel <bookings@localhost>"
 
 
 def test_sends_mails_under_the_owners_name() -> None:
     set_brand(name="Seaside Hotel")
-    sent = sent_mail()
+    letter = sent_letter()
 
-    assert sent.message()["From"] == "Seaside Hotel <bookings@localhost>"
-    assert sent.body.endswith("\n\nSeaside Hotel\nhttp://127.0.0.1:8000/\n")
+    assert letter.message()["From"] == "Seaside Hotel <bookings@localhost>"
+    assert letter.body.endswith("\n\nSeaside Hotel\nhttp://127.0.0.1:8000/\n")
+    assert sent_mail().message()["From"] == "Demo Hotel <bookings@localhost>"
 
     set_brand(name="Seaside Hotel", sender_name="Reception", version=1)
     assert sent_mail().message()["From"] == "Reception <bookings@localhost>"

@@ -8,7 +8,6 @@ import dataclasses
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from random import Random
-from unicodedata import normalize
 from zoneinfo import ZoneInfo
 
 from bson import ObjectId
@@ -36,6 +35,7 @@ from bookings.domain.booking import (
 )
 from bookings.domain.stay_request import Guest
 from bookings.infrastructure import clock
+from bookings.infrastructure.texts import to_id
 from bookings.operations.showcase.hotels import ShowcaseCategory, ShowcaseHotel
 from bookings.operations.showcase.season import price_on
 from bookings.stays import answers
@@ -258,8 +258,7 @@ def _history(
 
 def _guest(chance: Random) -> Guest:
     name = chance.choice(NAMES)
-    plain = normalize("NFKD", name).encode("ascii", "ignore").decode()
-    address = f"{plain.lower().replace(' ', '.')}@guest.example"
+    address = f"{to_id(name)}@guest.example"
     return Guest(name, address, f"{PHONE}{chance.randrange(1000):03}")
 
 
