@@ -69,8 +69,8 @@ class BrandForm(forms.Form):
         required=False,
         max_length=MAX_NAME,
         widget=forms.TextInput(attrs=_WIDE),
-        help_text="The name beside the address that mails come from. If empty, mails about bookings "
-        "come under their hotel’s name, and others under the name above.",
+        help_text="The name beside the address that mails come from. If empty, mails about "
+        "bookings come under their hotel’s name, and others under the name above.",
     )
     accent = forms.CharField(
         label="Accent colour",
