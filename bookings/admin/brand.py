@@ -32,6 +32,9 @@ OVERTAKEN = (
     "Someone else changed this while you were saving; look at it and make your change again."
 )
 
+# Far more changes than anyone makes, and far fewer than a number of MongoDB holds.
+MAX_VERSION = 1_000_000_000
+
 _WIDE = {"class": "vTextField"}
 
 
@@ -57,7 +60,7 @@ class UploadField(forms.FileField):
 class BrandForm(forms.Form):
     """The whole brand. `links` is what the rows of links say, in their order."""
 
-    version = forms.IntegerField(widget=forms.HiddenInput, min_value=0)
+    version = forms.IntegerField(widget=forms.HiddenInput, min_value=0, max_value=MAX_VERSION)
     name = LineField(
         required=False,
         max_length=MAX_NAME,
@@ -153,7 +156,7 @@ class BrandForm(forms.Form):
 class OriginsForm(forms.Form):
     """The websites that may show pages in a frame, one on each line."""
 
-    version = forms.IntegerField(widget=forms.HiddenInput, min_value=0)
+    version = forms.IntegerField(widget=forms.HiddenInput, min_value=0, max_value=MAX_VERSION)
     origins = LinesField(
         label="Websites",
         required=False,

@@ -155,6 +155,7 @@ def test_saves_nothing_when_it_only_looks(owner: Client) -> None:
         ({"link_1_en": "a", "link_1_url": "javascript:alert(1)"}, "Begin with https://"),
         ({"link_8_url": "/"}, "Write a text, too."),
         ({"version": "-1"}, "Ensure this value is greater than or equal to 0."),
+        ({"version": "9" * 30}, "Ensure this value is less than or equal to"),
     ],
 )
 def test_says_what_is_wrong(owner: Client, typed: dict[str, Any], sentence: str) -> None:

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as rules
 from hypothesis import strategies as st
 
-from bookings.content.brand import colours
+from bookings.content.brand import colours, reading
 from bookings.content.brand.pictures import Artwork, convert
 from bookings.infrastructure import connections, recent_reads
 from bookings.infrastructure.connections import collection
@@ -80,6 +80,22 @@ def test_shows_the_brand_on_every_page(path: str, logo: Artwork, icon: Artwork) 
     assert f'href="/brand/icon-{icon.digest}-180.png"' in page
     assert f'href="/brand/style/ffff00-{colours.style_digest("#ffff00")}.css"' in page
     assert "icon.svg" not in page
+
+
+def test_costs_a_page_no_round_trip_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    set_brand(name="Seaside", accent="#ffff00", links=[{"texts": {"en": "Home"}, "url": "/"}])
+    reads: list[None] = []
+    read = reading.read_brand
+    # A busy machine takes longer than two seconds for all of these.
+    monkeypatch.setattr(recent_reads, "MAX_AGE_S", 60.0)
+    monkeypatch.setattr(reading, "read_brand", lambda: (reads.append(None), read())[1])
+    browser = Client()
+    browser.get("/")
+
+    for path in PAGES:
+        assert "Seaside" in browser.get(path).content.decode()
+
+    assert len(reads) == 1
 
 
 def test_names_the_site_to_others() -> None:

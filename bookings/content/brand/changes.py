@@ -113,7 +113,11 @@ def read_origin(text: str) -> str:
     except (ValueError, idna.IDNAError):
         raise ValueError(NO_ORIGIN.format(text=text.strip())) from None
     is_local = settings.DEMO and parts.scheme == "http" and host in ("localhost", "127.0.0.1")
-    is_bare = not (parts.query or parts.fragment or "@" in parts.netloc) and parts.path in ("", "/")
+    is_bare = (
+        port != 0
+        and not (parts.query or parts.fragment or "@" in parts.netloc)
+        and parts.path in ("", "/")
+    )
     if not (is_bare and _HOST.fullmatch(host) and (parts.scheme == "https" or is_local)):
         raise ValueError(NO_ORIGIN.format(text=text.strip()))
     usual = 443 if parts.scheme == "https" else 80

@@ -16,7 +16,7 @@ from typing import Any
 
 from PIL import Image, ImageCms, ImageOps
 
-# Four megapixels of any format take up to 119 MB; web has 160 MiB for it
+# Four megapixels of any format took up to 113 MB; web has 160 MiB for them
 # (docs/operations/memory.md).
 MEMORY_BYTES = 160_000_000
 CPU_S = 10

@@ -160,7 +160,12 @@ def test_spells_a_website_as_browsers_do(text: str, origin: str, settings: Setti
             "'self'",
         ),
         *("https://seaside.example/page", "https://seaside.example?x", "https://seaside.example#x"),
-        *("https://user@seaside.example", "https://seaside.example:99999", "https://a_b.example"),
+        *(
+            "https://user@seaside.example",
+            "https://seaside.example:99999",
+            "https://seaside.example:0",
+            "https://a_b.example",
+        ),
         *("https://seaside.example; script-src *", "https://a.example https://b.example", "null"),
         *("https://-a.example", "https://[::1]", "data:text/html,x", "https://", "https://a..b"),
         *("https://seaside.example\nhttps://b.example", "https://" + "a." * 130 + "example"),
