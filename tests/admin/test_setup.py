@@ -307,6 +307,24 @@ def test_adds_a_hotel_once_when_two_owners_add_it_at_once(owner: Client) -> None
     assert Hotel.objects.filter(name="Seaside Inn").count() == 1
 
 
+def test_finds_a_hotel_that_was_added_between_id_and_look(
+    owner: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_id = setting_up.make_hotel_id
+    fields = {"time_zone": "UTC", "currency": "EUR"}
+
+    def come_second(name: str) -> str:
+        monkeypatch.setattr(setting_up, "make_hotel_id", make_id)
+        setting_up.add_hotel(name=name, **fields)
+        return make_id(name)
+
+    monkeypatch.setattr(setting_up, "make_hotel_id", come_second)
+
+    with pytest.raises(setting_up.SetUpAlready):
+        setting_up.add_hotel(name="Seaside Inn", **fields)
+    assert Hotel.objects.filter(name="Seaside Inn").count() == 1
+
+
 def test_makes_another_id_and_code_for_a_second_hotel_of_the_name(begun: Client) -> None:
     begun.post(f"{SEASIDE}preview/")
 
