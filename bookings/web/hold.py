@@ -9,7 +9,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from bookings.catalogue import inventory
-from bookings.domain.booking import ACTIVE, CONFIRMED
+from bookings.domain.booking import ACTIVE, CHANGED, CONFIRMED, Booking
 from bookings.domain.callers import Caller
 from bookings.domain.stay_request import GUEST_FIELDS
 from bookings.infrastructure import clock
@@ -104,16 +104,30 @@ def hold(request: TimedRequest) -> HttpResponse:
             keys.settle(intent, key)
             return go(request, results, error=str(NOT_YOURS_ANY_MORE))
         status = booking.status_at(clock.now())
-        if status in ACTIVE:
+        if status in ACTIVE and not _has_left(booking, intent):
             if status == CONFIRMED:
                 messages.info(request, ALREADY_YOURS)
                 keys.settle(intent, key)
             response = go(request, reverse("booking", args=[said.booking_id]))
             return visitors.keep_guest(request, response)
-        # What this key made has ended since the page was opened, so this click is a new wish.
+        # What this key made has ended since the page was opened, or its owner has given it other
+        # dates, so this click is a new wish.
         keys.settle(intent, key)
         key, keyed_as = keys.after(intent, key), caller
     return go(request, results, error=explain("TRY_AGAIN"))
+
+
+def _has_left(booking: Booking, intent: Intent) -> bool:
+    """Whether its owner has changed the booking, and it no longer is the stay of the intent.
+
+    After a move by staff it still is what the guest asked for: the hotel has no other way to give
+    it to them.
+    """
+    return any(line.event == CHANGED for line in booking.history) and (
+        booking.category,
+        booking.check_in,
+        booking.check_out,
+    ) != (intent.category, intent.arrival, intent.departure)
 
 
 def _refuse_hold(

@@ -11,7 +11,18 @@ from django.test import Client
 
 from bookings.models import Hotel, RoomCategory
 from bookings.stays import manage_links
-from tests.browsing import ask, book, booking_path, hold, open_page, press, stays_path, stored
+from tests.browsing import (
+    ADA,
+    ask,
+    book,
+    booking_path,
+    confirm_form,
+    hold,
+    open_page,
+    press,
+    stays_path,
+    stored,
+)
 from tests.calls import book as book_by_api
 from tests.conftest import night
 from tests.hotels import put_night
@@ -240,6 +251,27 @@ def test_changes_a_hold_which_is_confirmed_afterwards(browser: Client) -> None:
 
     assert "Your room is booked" in done.text
     assert stored()[0]["check_out"] == night(33)
+
+
+def test_holds_the_first_dates_again_after_the_hold_was_changed(browser: Client) -> None:
+    """The key of the search that made the hold still names it, but the guest asks for other
+    dates."""
+    path = stays_path(hotel="inn", guests=1)
+    page = hold(browser, path, category="inn_double")
+    preview = preview_path(page.links["Change dates or room"], 40, 42)
+    press(browser, change_form(open_page(browser, preview)))
+
+    results = open_page(browser, path)
+    held = press(browser, results.hold_form("inn_double"))
+    again = press(browser, results.hold_form("inn_double"))
+
+    assert "Your room is held" in held.text
+    stays = [(each["check_in"], each["check_out"]) for each in stored()]
+    assert stays == [(night(40), night(42)), (night(30), night(32))]
+    assert str(stored()[1]["_id"]) in confirm_form(again).action
+    done = press(browser, confirm_form(again), **ADA)
+    assert "Your room is booked" in done.text
+    assert [each["status"] for each in stored()] == ["pending", "confirmed"]
 
 
 def test_says_of_an_old_page_of_the_hold_that_the_stay_has_changed(browser: Client) -> None:
