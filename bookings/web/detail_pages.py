@@ -30,6 +30,7 @@ from bookings.web.messages import (
 from bookings.web.presentation import show_bookings
 from bookings.web.script_answers import ask_again, go, is_scripted, tell_fault
 from bookings.web.service_call import ask
+from idempotency.keys import fingerprint_of
 
 
 @never_cache
@@ -52,7 +53,7 @@ def details(request: TimedRequest, booking_id: str) -> HttpResponse:
         lambda: corrections.correct_guest(
             actor=visitors.caller_of(request),
             booking_id=booking_id,
-            key_header=request.POST.get("key") or None,
+            key_header=_key_for(request, form),
             deadline=request.deadline,
             seen=seen,
             guest=form.guest,
@@ -71,6 +72,17 @@ def details(request: TimedRequest, booking_id: str) -> HttpResponse:
         return _refuse(request, booking, form, code=said.code, status=said.status)
     messages.success(request, CORRECTED)
     return go(request, booking_url(booking))
+
+
+def _key_for(request: HttpRequest, form: GuestForm) -> str | None:
+    """The key for what the form says now.
+
+    An answer names no guest, so a replay could not tell that something else was typed since, and
+    would call it saved.
+    """
+    key = request.POST.get("key")
+    said = [*vars(form.guest).values(), form.cleaned_data["notes"]]
+    return f"{key}:{fingerprint_of(said)}" if key else None
 
 
 def _refuse(

@@ -57,6 +57,20 @@ def test_saves_once_however_often_the_button_is_pressed(browser: Client) -> None
     assert [line["event"] for line in stored()[0]["history"]].count("corrected") == 1
 
 
+def test_does_not_call_saved_what_was_typed_after_the_first_press(browser: Client) -> None:
+    """The first answer was lost, or the browser went back to the page as it was."""
+    form = details_form(browser)
+    press(browser, form, name="Ada King")
+
+    page = press(browser, form, name="Ada King", phone="030 123", expect=409)
+
+    assert "the booking was changed since you opened this page" in page.status
+    assert stored()[0]["guest"]["phone"] == ""
+    saved = press(browser, page.form_to(form.action), phone="030 123")
+    assert "Your details are saved." in saved.status
+    assert stored()[0]["guest"]["phone"] != ""
+
+
 def test_shows_what_is_wrong_and_keeps_what_was_typed(browser: Client) -> None:
     form = details_form(browser)
 
