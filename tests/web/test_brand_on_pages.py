@@ -9,6 +9,7 @@ from email import message_from_bytes, policy
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core import mail
 from django.test import Client
 from hypothesis import HealthCheck, given
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from bookings.content.brand import colours, reading
 from bookings.content.brand.pictures import Artwork, convert
+from bookings.content.brand.reading import UNNAMED
 from bookings.infrastructure import connections, recent_reads
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.mail import make_mail
@@ -96,6 +98,15 @@ def test_costs_a_page_no_round_trip_of_its_own(monkeypatch: pytest.MonkeyPatch) 
         assert "Seaside" in browser.get(path).content.decode()
 
     assert len(reads) == 1
+
+
+def test_writes_the_name_into_no_template() -> None:
+    """It is the owner's to choose, also on pages that only a guest with a booking sees."""
+    folder = settings.BASE_DIR / "templates"
+    pages = [path for path in folder.rglob("*.*") if "admin" not in path.relative_to(folder).parts]
+
+    assert len(pages) > 40
+    assert [path.name for path in pages if UNNAMED in path.read_text()] == []
 
 
 def test_names_the_site_to_others() -> None:
