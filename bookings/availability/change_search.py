@@ -77,7 +77,7 @@ def _with_nearest(booking: Booking, wish: ChangeWish, found: ChangeFound) -> Cha
     around = timedelta(days=search.NEAREST_WITHIN_DAYS)
     first, last = wish.check_in - around, wish.check_out + around
     stock: Stock | None = read_category_stock([category], first, last).get(category)
-    if stock is None:
+    if stock is None or not stock.hotel.is_open:
         return found
     guests, room_count = max(booked.guests for booked in booking.rooms), len(booking.rooms)
     taken = occupancy.taken_nights(booking.hotel, first, last, besides=booking.id)

@@ -72,8 +72,9 @@ def offer_change(booking: Booking, wish: ChangeWish) -> StayOffer:
     has_new_nights = len(kept) < (check_out - check_in).days
     for booked, category in zip(booking.rooms, categories, strict=True):
         stock = stocks.get(category)
-        if stock is None or stock.hotel.id != booking.hotel:
-            # A stay that only gets shorter needs nothing of a category that is gone.
+        if stock is None or stock.hotel.id != booking.hotel or not stock.hotel.is_open:
+            # A stay that only gets shorter needs nothing of a category that is gone, or that
+            # guests cannot book yet.
             if has_new_nights:
                 faults.append(Fault("categoryId", "There is no such category in this hotel."))
             continue

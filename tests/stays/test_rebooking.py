@@ -436,6 +436,21 @@ def test_gets_no_new_nights_in_a_category_without_rooms_for_sale() -> None:
     assert shorter.code is None
 
 
+def test_gets_no_new_nights_in_a_hotel_that_is_not_open() -> None:
+    """Staff can book there for a guest, who then has a link to the booking."""
+    made = stay(last=14)
+    Hotel.objects.filter(id="inn").update(is_open=False)
+
+    refused = [
+        change_stay(made, "longer", first=10, last=15, total=50_000),
+        change_stay(made, "other", first=10, last=12, total=14_000, categoryId="inn_single"),
+    ]
+    shorter = change_stay(made, "shorter", first=10, last=12, total=20_000)
+
+    assert [fields(each) for each in refused] == [["categoryId"]] * 2
+    assert shorter.code is None
+
+
 # --- When, and by whom ---------------------------------------------------------------------
 
 
