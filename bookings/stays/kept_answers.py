@@ -4,7 +4,8 @@ from datetime import datetime
 
 from pymongo.client_session import ClientSession
 
-from bookings.domain.booking import ACTIVE, BLOCK, Booking, Key, from_document
+from bookings.domain.booking import ACTIVE, BLOCK, CHANGED, Booking, Key, from_document
+from bookings.domain.told import told_now, told_under
 from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.mongodb.transactions import in_transaction
@@ -50,11 +51,26 @@ def _find_answer(digest: str, session: ClientSession | None) -> Answer | None:
 
 
 def still_replays(key: Key, booking: Booking, now: datetime) -> bool:
-    """Whether the key still replays: a client's key always, a server-made key until its time is up
-    or its booking is no longer active."""
+    """Whether the key still replays: a client's key always, a server-made key until its time is up,
+    its booking is no longer active, or the owner has changed that to another stay."""
     if key.until is None:
         return True
-    return now < key.until and booking.status_at(now) in ACTIVE
+    is_active = now < key.until and booking.status_at(now) in ACTIVE
+    return is_active and not _has_left(booking, key)
+
+
+def _has_left(booking: Booking, key: Key) -> bool:
+    """Whether the owner has changed the booking, and it is no longer the stay that the key made.
+
+    The same request then asks for a stay that no one has. Staff who move a booking do so for the
+    one request that there was.
+    """
+    if not any(line.event == CHANGED for line in booking.history):
+        return False
+    made, now = told_under(booking, key.digest), told_now(booking)
+    return made is not None and (
+        (made.check_in, made.check_out, made.kinds) != (now.check_in, now.check_out, now.kinds)
+    )
 
 
 def find_effect(digest: str, target: str) -> Effect | None:

@@ -436,6 +436,25 @@ def test_gets_no_new_nights_in_a_category_without_rooms_for_sale() -> None:
     assert shorter.code is None
 
 
+def test_is_booked_again_without_a_key_after_it_was_changed() -> None:
+    """A key that the server made means the stay that it was made for, which the owner has left."""
+    made = stay(None)
+    kept = change_stay(made, "longer", first=10, last=13, total=30_000)
+    back = change_stay(made, "back", first=10, last=12, total=20_000)
+    repeated = stay(None)
+    change_stay(made, "change", first=20, last=22, total=20_000)
+
+    again = stay(None)
+    replayed = stay(None)
+
+    assert kept.code is back.code is None
+    assert repeated.content["booking"]["id"] == made.content["booking"]["id"]
+    assert again.answer.status == 201
+    assert again.content["booking"]["id"] != made.content["booking"]["id"]
+    assert replayed.answer.body == again.answer.body
+    assert [each["check_in"] for each in stored()] == [night(20), night(10)]
+
+
 def test_gets_no_new_nights_in_a_hotel_that_is_not_open() -> None:
     """Staff can book there for a guest, who then has a link to the booking."""
     made = stay(last=14)
