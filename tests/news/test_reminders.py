@@ -106,6 +106,7 @@ def test_reminds_late_rather_than_never_but_not_after_the_arrival(time: Time) ->
     time.at(ARRIVES, 15)
 
     assert on_the_day == 1
+    assert reminders.remind_of_arrivals() == 0
     assert len(remind()) == 1
 
 
