@@ -254,6 +254,7 @@ def test_escapes_every_value_and_keeps_its_headers_safe() -> None:
     assert "</td>" not in markup.split("Your requests")[1].split("Cancellation")[0].replace(
         "</td>\n", ""
     ).replace(":</td>", "")
+    assert "<strong>now</strong>" in markup
     assert "javascript:" not in re.sub(r">[^<]*<", "><", markup)
     received = message_from_bytes(message.message().as_bytes(), policy=policy.default)
     assert received["To"] == "ada@example.org"

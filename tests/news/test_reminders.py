@@ -176,12 +176,14 @@ def test_reminds_of_the_new_day_of_a_stay_that_was_changed(time: Time) -> None:
     assert len(remind()) == 2
 
 
-@pytest.mark.parametrize("meanwhile", ["cancelled", "changed", "checked in", "erased"])
+@pytest.mark.parametrize("meanwhile", ["cancelled", "changed", "checked in", "erased", "too late"])
 def test_sends_no_reminder_that_is_no_longer_true(time: Time, meanwhile: str) -> None:
     made = stay()
     time.at(ARRIVES - DAYS, 9)
     assert reminders.remind_of_arrivals() == 1
-    if meanwhile == "cancelled":
+    if meanwhile == "too late":
+        time.at(ARRIVES, 15)
+    elif meanwhile == "cancelled":
         cancel(made, actor=CUSTOMER)
     elif meanwhile == "changed":
         change_stay(made, actor=CUSTOMER, first=ARRIVES + 5, last=ARRIVES + 6, total=10_000)
