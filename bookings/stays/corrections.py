@@ -2,8 +2,8 @@
 
 A hold takes its details from the form that confirms it, so this is for what is booked. The address
 decides who gets the mails, and with them the link to the booking. So only the owner can change it:
-the browser or the account that booked. Whoever has only the link cannot, and after every correction
-a mail goes to the address of the booking. docs/decisions/0052 has the reasons.
+the browser or the account that booked. Someone with only the link cannot, and after every
+correction a mail goes to the address of the booking. docs/decisions/0052 has the reasons.
 """
 
 import dataclasses
@@ -59,7 +59,7 @@ def correct_guest(
                 text = "The details were changed since this form was opened; check them again."
                 raise NotChangeable(text, why="details")
             if guest.email != current.guest.email and not may_change_address(current, actor):
-                raise PermissionDenied("Only whoever made this booking can change its address.")
+                raise PermissionDenied("Only the owner of this booking can change its address.")
             corrected = dataclasses.replace(current, guest=guest, notes=notes)
 
             # 4. Write. The answer has no details of the guest, as no answer has.

@@ -43,7 +43,7 @@ def details(request: TimedRequest, booking_id: str) -> HttpResponse:
         return _show(request, booking)
     posted = request.POST.copy()
     if not corrections.may_change_address(booking, visitors.caller_of(request)):
-        # The page shows the address to whoever has the link, and does not ask for it.
+        # The page shows the address to those who have the link, and does not ask for it.
         posted["email"] = as_people_write(booking.guest.email)
     form = GuestForm(posted)
     seen = _read_seen(request)

@@ -24,6 +24,7 @@ from bookings.news import deliveries
 from bookings.operations import sweep
 from bookings.stays import answers, corrections
 from tests.calls import CUSTOMER, book, cancel, change_stay, confirm, let_hold_end
+from tests.news.partners import Partner
 from tests.news.test_outbox import let_reminders_be_due, move
 
 pytestmark = pytest.mark.mongo
@@ -294,6 +295,26 @@ def test_keeps_the_file_for_the_calendar(database: None) -> None:
         *("multipart/mixed", "multipart/alternative", "text/plain", "text/html"),
         "text/calendar",
     ]
+
+
+def test_tells_partners_nothing_of_a_correction(database: None) -> None:
+    """Their events never say who the guest is."""
+    partner = Partner("with-endpoint", "https://partner.example/hook")
+    made = book(caller=partner.caller, guest=GUEST)
+
+    corrections.correct_guest(
+        actor=partner.caller,
+        booking_id=made.content["booking"]["id"],
+        key_header="correct",
+        deadline=Deadline.after(10),
+        seen=(Guest(**GUEST), ""),
+        guest=Guest(**GUEST),
+        notes="Two cots.",
+    )
+    tasks.pass_on_news()
+
+    news = {(each["event"], each["channel"]) for each in collection("deliveries").find({})}
+    assert news == {("confirmed", "mail"), ("confirmed", "webhook"), ("corrected", "mail")}
 
 
 def test_writes_no_hold_again_that_was_confirmed(database: None) -> None:

@@ -119,7 +119,7 @@ class Stay:
     keys: list[Name] = field(default_factory=list)
     # What a night once cost in rooms of these kinds.
     frozen: dict[tuple[int, tuple[str, ...]], int] = field(default_factory=dict)
-    # What each answer showed, and what a change of the stay showed whoever asked for it.
+    # What each answer showed, and what a change of the stay showed the caller who asked for it.
     told: dict[Name, Shown] = field(default_factory=dict)
     told_to: dict[str, Shown] = field(default_factory=dict)
     changes: int = 0

@@ -197,18 +197,3 @@ def test_tells_the_guest_what_someone_with_the_link_changed() -> None:
     assert message.subject.startswith("Your details were changed")
     assert "Name: Eve" in message.body
     assert "If you didn’t change them, please contact the hotel." in message.body
-
-
-def test_tells_partners_nothing_of_it() -> None:
-    booking = book(guest=ADA)
-    relay.pass_on_news()
-
-    correct(booking, actor=PARTNER)
-    relay.pass_on_news()
-
-    news = [
-        (delivery["event"], delivery["channel"])
-        for delivery in connections.collection("deliveries").find({})
-    ]
-    assert ("corrected", "mail") in news
-    assert ("corrected", "webhook") not in news

@@ -955,7 +955,7 @@ def test_is_changed_while_its_room_goes_off_sale(race: Race) -> None:
     race.run(
         prepare,
         {
-            # The room cannot be deleted for two minutes, so whoever saw it for sale may have it.
+            # The room cannot be deleted for two minutes, so a request that saw it may have it.
             ("ok", "off sale", "A for 2 nights confirmed: created changed"),
             ("ok", "off sale", "B for 2 nights confirmed: created changed"),
         },
