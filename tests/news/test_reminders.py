@@ -116,7 +116,7 @@ def test_reminds_no_one_in_a_hotel_without_reminders(time: Time) -> None:
     hotel.reminder_days = 0
     hotel.save()
 
-    time.at(ARRIVES - 1, 12)
+    time.at(ARRIVES, 12)
 
     assert remind() == []
 
