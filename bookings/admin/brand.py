@@ -20,6 +20,7 @@ from bookings.content.brand.pictures import Artwork, PictureRefused, Use
 from bookings.content.brand.reading import SITE, BrandFacts, read_brand
 from bookings.content.brand.showing import show_brand
 from bookings.content.brand.snippets import book_now_url, write_frame, write_snippets
+from bookings.infrastructure import deadlines
 from bookings.infrastructure.texts import LineField, LinesField
 from bookings.models import Brand
 
@@ -209,14 +210,11 @@ class BrandPage(ManagerPage):
         if not form.is_valid() or is_look:
             return self._page(request, brand, form)
         values = form.cleaned_data
-        is_done = changes.change_brand(
-            values["version"],
-            links=form.links,
-            **{
-                name: values[name]
-                for name in ("name", "sender_name", "accent", "logo", "icon")
-                + ("without_logo", "without_icon")
-            },
+        names = ("name", "sender_name", "accent", "logo", "icon", "without_logo", "without_icon")
+        chosen = {name: values[name] for name in names}
+        # Converting may have used up the request's time for MongoDB.
+        is_done = deadlines.with_new_budget(
+            lambda: changes.change_brand(values["version"], links=form.links, **chosen)
         )
         if not is_done:
             messages.error(request, OVERTAKEN)
