@@ -231,11 +231,12 @@ def judge_room_names(
 def add_rooms(hotel_id: str, category_id: str, names: Sequence[str]) -> AddedRooms:
     """Adds rooms of these names to the category, all or none, and puts them on sale.
 
-    Rooms that the category has already stay as they are. Raises ChangedMeanwhile if someone else
+    Rooms that the category has already stay as they are. In a hotel that is not open they go on
+    sale, too: a process that died may have left them off. Raises ChangedMeanwhile if someone else
     added one of the names at the same moment, and NotThere if the category was deleted.
     """
     known = {
-        room.name
+        room.name: room
         for category, rooms in inventory.read_house(hotel_id)
         if category.id == category_id
         for room in rooms
@@ -274,7 +275,16 @@ def add_rooms(hotel_id: str, category_id: str, names: Sequence[str]) -> AddedRoo
             collection("rooms").delete_many({**these, "is_sold": False})
             announce_change()
             raise NotThere
-        sold = {"$set": {"is_sold": True, "off_sale_since": None}}
-        collection("rooms").update_many(these, sold)
-        announce_change()
+        _put_on_sale(ids)
+    hotel = inventory.find_hotel(hotel_id)
+    if hotel is not None and not hotel.is_open:
+        there = (known[name] for name in names if name in known)
+        _put_on_sale([room.id for room in there if not room.is_sold])
     return AddedRooms(tuple(new), tuple(name for name in names if name in known))
+
+
+def _put_on_sale(room_ids: Sequence[str]) -> None:
+    if room_ids:
+        sold = {"$set": {"is_sold": True, "off_sale_since": None}}
+        collection("rooms").update_many({"_id": {"$in": list(room_ids)}}, sold)
+        announce_change()

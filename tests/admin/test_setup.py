@@ -539,6 +539,25 @@ def test_adds_each_room_once_when_two_owners_add_them_at_once(begun: Client) -> 
     assert Room.objects.filter(hotel="seaside-inn").count() == 62
 
 
+def test_puts_rooms_on_sale_that_a_dead_process_left_off(
+    begun: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It died after the insert, and the owner presses again."""
+
+    def die(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(setting_up, "_put_on_sale", die)
+        with pytest.raises(KeyboardInterrupt):
+            setting_up.add_rooms("seaside-inn", "seaside-inn-double", ["301"])
+    assert not Room.objects.get(name="301", hotel="seaside-inn").is_sold
+
+    begun.post(f"{SEASIDE}rooms/", {"seaside-inn-double": "301"})
+
+    assert Room.objects.get(name="301", hotel="seaside-inn").is_sold
+
+
 def test_adds_no_rooms_to_a_category_that_was_deleted_meanwhile(
     begun: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
