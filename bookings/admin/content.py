@@ -211,6 +211,11 @@ class ContentAdmin(ChangesWhatWasSeen):
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
         return (self.whole,) if obj else ()
 
+    def view_on_site(self, content: Any) -> str:
+        """The page on which guests read it."""
+        whole = getattr(content, self.whole)
+        return page_of(whole.pk if isinstance(whole, Hotel) else whole.hotel_id)
+
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
         """Offers those that have no content yet."""
         field = super().formfield_for_foreignkey(db_field, request, **options)
@@ -241,6 +246,11 @@ class ContentAdmin(ChangesWhatWasSeen):
             return None
         url = reverse(f"admin:bookings_{whole._meta.model_name}_change", args=[quote(content.pk)])
         return {"name": str(whole._meta.verbose_name).capitalize(), "url": url}
+
+
+def page_of(hotel_id: str) -> str:
+    """The path of the hotel's page for guests."""
+    return reverse("hotel", args=[hotel_id])
 
 
 class LinksToContent(admin.ModelAdmin):

@@ -88,7 +88,12 @@ def legal(request: HttpRequest, hotel_id: str, text: str) -> HttpResponse:
     wording = word(getattr(about, text), get_language() or settings.LANGUAGE_CODE)
     if wording is None:
         raise Http404
-    context = {"hotel": found, "title": LEGAL[text], "wording": wording}
+    context = {
+        "hotel": found,
+        "title": LEGAL[text],
+        "wording": wording,
+        **_addresses(outside("legal", hotel_id, text)),
+    }
     return render(request, "hotel/legal.html", context)
 
 

@@ -316,6 +316,18 @@ def test_leads_from_a_hotel_to_its_content_and_back(desk: Client) -> None:
         assert f'<a href="{whole}">' in desk.get(change).content.decode()
 
 
+@pytest.mark.parametrize(
+    ("content", "path"),
+    [(HotelContent(hotel_id="inn"), INN), (CategoryContent(category_id="inn_double"), DOUBLE)],
+)
+def test_leads_to_the_page_that_guests_read(desk: Client, content: Any, path: str) -> None:
+    content.save()
+
+    page = desk.get(path).content.decode()
+
+    assert re.search(r'<a href="/hotels/inn" class="viewsitelink">View on site</a>', page)
+
+
 def test_shows_no_link_to_staff_who_may_not_follow_it(client: Client) -> None:
     user = User.objects.create_user("user", is_staff=True)
     client.force_login(user)

@@ -253,7 +253,7 @@ def test_knows_no_page_that_there_is_not(content: HotelContent, path: str) -> No
     open_page(Client(), path, expect=404)
 
 
-def test_shows_legal_texts_on_pages_of_their_own(content: HotelContent) -> None:
+def test_shows_legal_texts_on_pages_of_their_own(content: HotelContent, settings: Any) -> None:
     footer = inn_page().html.partition("<footer")[2]
 
     assert 'href="/hotels/inn/terms"' in footer
@@ -261,6 +261,9 @@ def test_shows_legal_texts_on_pages_of_their_own(content: HotelContent) -> None:
     assert "privacy" not in footer
     assert "Pay on arrival." in open_page(Client(), "/hotels/inn/terms").text
     assert 'lang="de"><p>Inn AG</p>' in open_page(Client(), "/hotels/inn/imprint").html
+    terms = open_page(Client(), "/hotels/inn/terms?lang=de").html
+    assert f'rel="canonical" href="{settings.SITE_URL}/hotels/inn/terms?lang=de"' in terms
+    assert f'hreflang="en" href="{settings.SITE_URL}/hotels/inn/terms"' in terms
 
 
 @pytest.mark.parametrize("is_demo", [True, False])
