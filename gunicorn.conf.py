@@ -59,10 +59,11 @@ def on_starting(server):
 
 
 def post_worker_init(worker):
-    # Imported here, where the application has been loaded.
-    from bookingsite import start_checks
+    # By now the application has been loaded. It is another one where measurements need a floor.
+    if "bookingsite.wsgi" in sys.modules:
+        from bookingsite import start_checks
 
-    start_checks.begin()
+        start_checks.begin()
 
 
 def child_exit(server, worker):

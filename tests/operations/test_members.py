@@ -37,6 +37,9 @@ Patch = pytest.MonkeyPatch
 # So that the set replaces a lost member, and shows a lag, in a moment.
 ELECTION_TIMEOUT_MS = 1_000
 
+# What a check may take on a busy machine. One member after the other would take longer.
+MOST_S = 2 * whole.CHECK_TIMEOUT_S
+
 
 @dataclass
 class Trio:
@@ -193,7 +196,7 @@ def test_warns_of_a_member_that_does_not_answer(trio: Trio) -> None:
     assert found.level == "warn"
     assert found.text.startswith(f"Serving: 2 of 3; {trio.names[2]} does not answer: start it")
     assert found.text.endswith(" One more loss stops bookings.")
-    assert took_s < 3
+    assert took_s < MOST_S
     wait_until(lambda: seen() == {"primary": 1, "secondary": 1, "away": 1})
 
 
@@ -209,7 +212,7 @@ def test_warns_of_two_that_do_not_answer_in_no_more_time(trio: Trio) -> None:
     assert found.level == "FAIL"
     assert found.text.startswith("Serving: 1 of 3, too few to acknowledge a booking; ")
     assert all(f"{name} does not answer" in found.text for name in trio.names[1:])
-    assert took_s < 3
+    assert took_s < MOST_S
 
 
 @pytest.mark.slow
@@ -266,7 +269,7 @@ def test_names_those_of_the_address_where_none_answers(
     assert of_set.text == whole.MONGODB_AWAY
     assert of_members.text.startswith("Serving: 0 of 2, too few to acknowledge a booking; ")
     assert all(f"{name} does not answer" in of_members.text for name in trio.names[:2])
-    assert took_s < whole.CHECK_TIMEOUT_S
+    assert took_s < MOST_S
 
 
 @pytest.mark.slow
@@ -287,7 +290,7 @@ def test_goes_by_what_a_member_says_that_no_client_may_use(
     assert of_members.text.startswith("Serving: 0 of 3, too few to acknowledge a booking; ")
     assert f"{trio.names[2]} starts, copies, recovers or rolls back" in of_members.text
     assert all(f"{name} does not answer" in of_members.text for name in trio.names[:2])
-    assert took_s < whole.CHECK_TIMEOUT_S
+    assert took_s < MOST_S
 
 
 @pytest.mark.slow
