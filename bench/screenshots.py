@@ -37,6 +37,8 @@ def main(folder: Path = IMAGES) -> None:
         wide.goto(site)
         take(wide, folder / "home.png")
         wide.goto(f"{site}/hotels/seaside")
+        # Nothing else of the page is worth looking at before the photo is there.
+        wide.wait_for_function("document.images[0].complete && document.images[0].naturalWidth > 0")
         # A photograph of a page with photographs is a tenth of the size as JPEG.
         wide.screenshot(path=folder / "hotel.jpg", type="jpeg", quality=85)
         wide.goto(stays_url(site))
