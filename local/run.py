@@ -354,9 +354,9 @@ mail is named here when it is written. Ctrl-C stops everything.
 
 
 def welcome_owner(port: int, guide: str) -> str:
-    """Return the greeting of an empty site: what to do, in the words of `manage.py setup`."""
+    """Return the greeting of a site without a demo: what to do, as `manage.py setup` says it."""
     return f"""
-Bookingsite runs at http://127.0.0.1:{port}/ and is empty.
+Bookingsite runs at http://127.0.0.1:{port}/ without demo data.
 
 {guide.strip()}
 

@@ -66,7 +66,7 @@ class BrandForm(forms.Form):
         required=False,
         max_length=MAX_NAME,
         widget=forms.TextInput(attrs=_WIDE),
-        help_text="What guests read at the top of each page, in titles, and at the end of mails.",
+        help_text="What guests read at the top of pages, in titles, and in mails about accounts.",
     )
     sender_name = LineField(
         label="Sender of mails",

@@ -259,7 +259,7 @@ def test_prints_a_booking_to_paste() -> None:
 def test_says_how_to_begin_on_an_empty_site() -> None:
     text = welcome_owner(8000, "Choose the password.\n")
 
-    assert "http://127.0.0.1:8000/ and is empty." in text
+    assert "http://127.0.0.1:8000/ without demo data." in text
     assert "\nChoose the password.\n" in text
     assert READY in text
 
