@@ -1,6 +1,7 @@
 """Colleagues: people with accounts of staff and a role, who are invited by mail."""
 
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,7 +69,7 @@ def invite(*, address: str, name: str, role: str) -> str:
     if not user.is_active:
         raise CannotJoin("The account of this address is closed. Open it under Users first.")
     if user.is_staff:
-        user.groups.add(group)
+        _give_role(user, group)
         if not user.has_usable_password():
             account_letters.ask_for_invitation(address)
             return INVITED
@@ -81,7 +82,7 @@ def invite(*, address: str, name: str, role: str) -> str:
         )
     user.is_staff = True
     user.save(update_fields=["is_staff"])
-    user.groups.add(group)
+    _give_role(user, group)
     return JOINED
 
 
@@ -96,5 +97,11 @@ def _make_account(address: str, name: str, group: Group) -> User:
         raise CannotJoin(
             "Someone has just made an account for this address. Send this form again."
         ) from None
-    user.groups.add(group)
+    _give_role(user, group)
     return user
+
+
+def _give_role(user: User, group: Group) -> None:
+    # A twin of this request may give it at the same moment.
+    with suppress(IntegrityError):
+        user.groups.add(group)

@@ -20,8 +20,9 @@ from bookings.refusals import (
 from bookings.stays.keyed_change import claim_change, find_to_change
 from bookings.stays.outcomes import Outcome, read_key
 
-# Each correction sends a mail and adds a line to the history.
-MAX_CORRECTIONS = 20
+# Each correction sends a mail, which a stranger could have sent to any address, and adds a line to
+# the history.
+MAX_CORRECTIONS = 5
 
 
 def correct_guest(

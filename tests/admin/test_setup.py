@@ -26,7 +26,7 @@ from bookings.models import (
     VerifiedAddress,
 )
 from bookings.operations import checklist
-from bookings.people import account_letters, roles
+from bookings.people import account_letters, colleagues, roles
 from bookings.people.tokens import issue_token
 from tests.calls import book
 from tests.conftest import night
@@ -582,6 +582,22 @@ def test_adds_no_rooms_to_a_category_that_was_deleted_meanwhile(
 def invite(owner: Client, address: str, role: str = roles.FRONT_DESK, name: str = "Ada") -> Any:
     row = {"row0-address": address, "row0-name": name, "row0-role": role}
     return owner.post(f"{SEASIDE}colleagues/", row, follow=True)
+
+
+def test_gives_a_role_once_though_a_twin_gives_it_at_the_same_moment(
+    begun: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = User.objects.create_user("ada")
+    group = Group.objects.get(name=roles.MANAGER)
+    ada.groups.add(group)
+    # What the twin reads that looked before this one had written.
+    looks = type(ada.groups)
+    monkeypatch.setattr(looks, "_get_missing_target_ids", lambda *_: {group.pk})
+
+    colleagues._give_role(ada, group)
+
+    monkeypatch.undo()
+    assert list(ada.groups.all()) == [group]
 
 
 def test_invites_a_colleague_who_chooses_a_password(begun: Client) -> None:
