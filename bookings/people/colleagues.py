@@ -74,7 +74,7 @@ def invite(*, address: str, name: str, role: str) -> str:
             account_letters.ask_for_invitation(address)
             return INVITED
         return THERE
-    # Whoever made this account may have typed another person's address.
+    # The person who made this account may have typed another person's address.
     if not accounts.is_verified(user):
         raise CannotJoin(
             "This address has an account, but no one has proved that the address is theirs. Ask "
