@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
+import hypothesis
 import pytest
 from django.core.management import call_command
 from pymongo import monitoring
@@ -31,6 +32,10 @@ __all__ = [
     "start",
     "worker",
 ]
+
+# A speed is measured by a benchmark, and a busy machine is slow.
+hypothesis.settings.register_profile("site", hypothesis.settings(), deadline=None)
+hypothesis.settings.load_profile("site")
 
 # Must come before the first client is made, which takes the listeners registered by then.
 monitoring.register(only_writer)
