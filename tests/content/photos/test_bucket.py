@@ -201,9 +201,15 @@ def test_answers_at_once_while_the_bucket_is_away(
     "wrong", [{}, {"secret_key": "wrong"}, {"bucket_name": "no-such-bucket"}, {"endpoint_url": ""}]
 )
 def test_says_at_deployment_whether_the_bucket_can_be_used(
-    bucket: Any, seaweed: Server, settings: Settings, wrong: dict[str, str]
+    bucket: Any,
+    seaweed: Server,
+    settings: Settings,
+    wrong: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if "endpoint_url" in wrong:
+        # It accepts a connection, and never answers.
+        monkeypatch.setattr(photo_bucket, "READ_TIMEOUT_S", READ_TIMEOUT_S)
         listener = socket.create_server(("127.0.0.1", 0))
         wrong = {"endpoint_url": f"http://127.0.0.1:{listener.getsockname()[1]}"}
     settings.STORAGES = {**settings.STORAGES, "photos": {**backend(seaweed.uri, **wrong)}}
