@@ -27,6 +27,7 @@ from bookings.operations.doctor import members as doctor
 from bookings.operations.doctor import mongodb
 from bookings.operations.doctor.findings import Finding
 from bookings.operations.doctor.members import Member, MemberAnswer
+from bookings.operations.replica_set import changes
 from local.children import Child
 from local.servers import REPLICA_SET, Server, free_port, plan_mongod
 
@@ -59,10 +60,12 @@ class Trio:
         self.client["trio"]["things"].insert_one({})
 
     def reconfigure(self, change: Callable[[list[dict[str, Any]]], object]) -> None:
-        config = self.client.admin.command("replSetGetConfig")["config"]
-        change(config["members"])
-        config["version"] += 1
-        self.client.admin.command("replSetReconfig", config)
+        def changed(config: dict[str, Any]) -> list[dict[str, Any]]:
+            change(config["members"])
+            members: list[dict[str, Any]] = config["members"]
+            return members
+
+        changes._change(self.client, changed)
 
     @contextmanager
     def reconfigured(self, change: Callable[[list[dict[str, Any]]], object]) -> Iterator[None]:

@@ -388,6 +388,30 @@ def test_takes_a_member_out_and_in_again(own_set: Set) -> None:
     own_set.wait_for_secondaries()
 
 
+def test_makes_a_change_again_that_was_made_from_an_older_configuration(
+    own_set: Set, monkeypatch: Patch
+) -> None:
+    with own_set.as_admin() as client:
+        primary = client.admin.command("hello")["primary"]
+    other = next(name for name in own_set.names() if name != primary)
+    read, reads = changes._configuration, []
+
+    def read_before_another_change(client: MongoClient) -> dict[str, Any]:
+        config = read(client)
+        reads.append(config["version"])
+        if len(reads) == 1:
+            changes._change(client, lambda now: now["members"])
+        return config
+
+    monkeypatch.setattr(changes, "_configuration", read_before_another_change)
+
+    assert own_set.change("--remove", other) == f"{other} is removed."
+    assert own_set.change("--add", other).startswith(f"{other} is added; ")
+    first, between, third, *_ = reads
+    assert first == between < third
+    own_set.wait_for_secondaries()
+
+
 def test_adds_no_other_name_of_a_member_that_lives(own_set: Set) -> None:
     own_set.wait_for_secondaries()
     before = own_set.kept()["config"]
@@ -462,20 +486,6 @@ def lose_two(own_set: Set) -> tuple[str, list[Server]]:
     left = f"127.0.0.1:{last.port}"
     wait_until_alone(own_set, left)
     return left, [first, second]
-
-
-def reconfigure(client: MongoClient[Any], config: dict[str, Any]) -> None:
-    """Changes the set's configuration, once a change that MongoDB makes itself has ended."""
-    deadline_s = time.monotonic() + 30
-    while True:
-        config["version"] = client.admin.command("replSetGetConfig")["config"]["version"] + 1
-        try:
-            client.admin.command("replSetReconfig", config)
-            return
-        except OperationFailure as error:
-            in_progress = 109
-            if error.code != in_progress or time.monotonic() > deadline_s:
-                raise
 
 
 def wait_until_alone(own_set: Set, left: str) -> None:
@@ -622,16 +632,19 @@ def test_takes_a_name_service_that_is_silent_for_no_loss(monkeypatch: Patch) -> 
 def test_goes_on_with_a_hidden_member_that_stays_behind(own_set: Set) -> None:
     own_set.wait_for_secondaries()
     with own_set.as_admin() as client:
-        config = client.admin.command("replSetGetConfig")["config"]
         primary = client.admin.command("hello")["primary"]
         first, second, last = sorted(
             own_set.members, key=lambda member: primary != f"127.0.0.1:{member.port}"
         )
         left = f"127.0.0.1:{last.port}"
-        for member in config["members"]:
-            if member["host"] == left:
-                member.update(hidden=True, priority=0, votes=0, secondaryDelaySecs=5)
-        reconfigure(client, config)
+        hidden = {"hidden": True, "priority": 0, "votes": 0, "secondaryDelaySecs": 5}
+        changes._change(
+            client,
+            lambda config: [
+                {**member, **hidden} if member["host"] == left else member
+                for member in config["members"]
+            ],
+        )
     for fallen in (first, second):
         fallen.kill()
     wait_until_alone(own_set, left)
@@ -672,9 +685,13 @@ def test_keeps_none_that_can_be_no_primary(
         with own_set.as_admin() as client:
             # With an arbiter, MongoDB requires an explicit write concern.
             client.admin.command("setDefaultRWConcern", defaultWriteConcern={"w": "majority"})
-            config = client.admin.command("replSetGetConfig")["config"]
-            config["members"].append({"_id": 9, "host": name, "priority": 0, **traits})
-            reconfigure(client, config)
+            changes._change(
+                client,
+                lambda config: [
+                    *config["members"],
+                    {"_id": 9, "host": name, "priority": 0, **traits},
+                ],
+            )
             deadline_s = time.monotonic() + 60
             while state not in (
                 found["stateStr"]

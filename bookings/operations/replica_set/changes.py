@@ -7,7 +7,7 @@ application's own MONGODB_URI says which set it is and how to reach it.
 import contextlib
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,6 +40,8 @@ PRIMARY_TIMEOUT_S = 30.0
 # A member that was just removed learns of it when it next asks the others, every two seconds.
 REMOVAL_TIMEOUT_S = 5.0
 
+# MongoDB's NewReplicaSetConfigurationIncompatible and ConfigurationInProgress.
+CHANGED_MEANWHILE = (103, 109)
 
 # How long the other members are tried before the last one goes on alone.
 LOOK_S = 5.0
@@ -95,25 +97,30 @@ class Last:
 def add_member(name: str, *, uri: str, admin_password: str) -> None:
     """Adds a member, which copies all data before it gets a vote. Raises ReplicaSetError."""
     application, admin = _read(uri, admin_password)
-    with _acting(), connect_to_set(application, admin, PRIMARY_TIMEOUT_S) as client:
-        config = _configuration(client)
+
+    def added(config: Document) -> list[Document]:
         if name in _hosts(config):
             raise ReplicaSetError(f"{name} is a member already; the members are {_list(config)}.")
         _refuse_of_a_set(name, config, application)
         # A number that no member has now. It may have been a removed member's: MongoDB only
         # refuses to change the number of a member that stays.
         number = 1 + max(member["_id"] for member in config["members"])
-        _reconfigure(client, config, [*config["members"], {"_id": number, "host": name}])
+        return [*config["members"], {"_id": number, "host": name}]
+
+    with _acting(), connect_to_set(application, admin, PRIMARY_TIMEOUT_S) as client:
+        _change(client, added)
 
 
 def remove_member(name: str, *, uri: str, admin_password: str) -> None:
     """Removes a member, dead or alive. Raises ReplicaSetError."""
     application, admin = _read(uri, admin_password)
-    with _acting(), connect_to_set(application, admin, PRIMARY_TIMEOUT_S) as client:
-        config = _configuration(client)
+
+    def removed(config: Document) -> list[Document]:
         _find(name, config)
-        rest = [member for member in config["members"] if member["host"] != name]
-        _reconfigure(client, config, rest)
+        return [member for member in config["members"] if member["host"] != name]
+
+    with _acting(), connect_to_set(application, admin, PRIMARY_TIMEOUT_S) as client:
+        _change(client, removed)
 
 
 def look_at_last(name: str, *, given_up: Sequence[str], uri: str, admin_password: str) -> Last:
@@ -267,6 +274,24 @@ def _ask(name: str, application: Application) -> Document | None:
 def _configuration(client: MongoClient) -> Document:
     config: Document = client.admin.command("replSetGetConfig")["config"]
     return config
+
+
+def _change(client: MongoClient, members: Callable[[Document], list[Document]]) -> None:
+    """Gives the set the members that the function makes of its configuration.
+
+    MongoDB changes the configuration by itself when an added member has copied everything and gets
+    its vote. It refuses a change that was made from an older one, so that is made again.
+    """
+    ends_at_s = time.monotonic() + PRIMARY_TIMEOUT_S
+    while True:
+        config = _configuration(client)
+        try:
+            _reconfigure(client, config, members(config))
+            return
+        except OperationFailure as error:
+            if error.code not in CHANGED_MEANWHILE or time.monotonic() > ends_at_s:
+                raise
+        time.sleep(RETRY_INTERVAL_S)
 
 
 def _reconfigure(
