@@ -605,6 +605,29 @@ class VerifiedAddress(models.Model):
         return self.address
 
 
+class StaffHotels(models.Model):
+    """The only hotels that a member of the staff belongs to. Who has no row belongs to all.
+
+    Only bookings/people/staff_hotels.py writes it.
+    """
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        primary_key=True,
+        db_column="_id",
+        on_delete=models.CASCADE,
+        related_name="+",
+    )
+    hotels = models.JSONField(editable=False)
+
+    class Meta:
+        db_table = "staff_hotels"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.user)
+
+
 class ApiClient(models.Model):
     """A partner that calls the API. Its bookings belong to it, no matter which token it used."""
 
@@ -762,6 +785,8 @@ class DeliveryRecord(models.Model):
     created_at = models.DateTimeField()
     next_try_at = models.DateTimeField(null=True)
     settled_at = models.DateTimeField(null=True)
+    # The booking as the API showed it.
+    payload = models.JSONField()
 
     class Meta:
         db_table = "deliveries"

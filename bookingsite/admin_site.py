@@ -7,7 +7,6 @@ from django.apps import apps
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.db.models import Model
-from django.forms.models import model_to_dict
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils.crypto import constant_time_compare, salted_hmac
@@ -77,7 +76,8 @@ class RefusesStaleForms(admin.ModelAdmin):
         """A digest of all that the form may write. It is keyed, since many may read the page."""
         form = self.get_form(request, obj, change=True)
         names = [name for name, field in form.base_fields.items() if not field.disabled]
-        values = model_to_dict(obj, fields=names)
+        shown = form(instance=obj).initial
+        values = {name: shown[name] for name in names if name in shown}
         # A list has objects, or codes.
         told = {
             name: sorted(str(getattr(each, "pk", each)) for each in value)

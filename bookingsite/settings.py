@@ -244,6 +244,12 @@ PASSWORD_HASHERS = [
     "bookingsite.passwords.PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
+AUTHENTICATION_BACKENDS = [
+    # Only refuses. The other one stays as it is, since every session names it.
+    "bookings.people.staff_hotels.RightsOfTheWholeSite",
+    "django.contrib.auth.backends.ModelBackend",
+]
+
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (

@@ -54,6 +54,7 @@ EMPTIED = (
     "api_clients",
     "api_tokens",
     "auth_user",
+    "staff_hotels",
     "verified_addresses",
     "second_factors",
     "letters",

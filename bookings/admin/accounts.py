@@ -10,8 +10,9 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
-from bookings.admin.changing import ChangesWhatWasSeen
-from bookings.people import accounts
+from bookings.admin.changing import ChangesWhatWasSeen, Overtaken
+from bookings.catalogue import inventory
+from bookings.people import accounts, staff_hotels
 from bookings.people.accounts import AccountDeleted
 
 
@@ -31,7 +32,49 @@ class AddAccountForm(_JudgesAddress, AdminUserCreationForm):
 
 
 class AccountForm(_JudgesAddress, UserChangeForm):
-    pass
+    """An account, with the hotels that it belongs to if it is one of the staff."""
+
+    all_hotels = forms.BooleanField(
+        required=False,
+        help_text="And those that are added later. A superuser always belongs to all hotels.",
+    )
+    hotels = forms.MultipleChoiceField(
+        label="Only these hotels",
+        required=False,
+        choices=lambda: [(hotel.id, hotel.name) for hotel in inventory.list_hotels()],
+        widget=forms.CheckboxSelectMultiple,
+        help_text=(
+            "Without “All hotels”, this member of the staff sees, changes and finds only these, "
+            "and nothing that is about the whole site, such as accounts, partners and the brand."
+        ),
+    )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        found = staff_hotels.read_hotels(self.instance.pk)
+        self.initial["all_hotels"] = found is None
+        self.initial["hotels"] = sorted(found or ())
+
+    def clean(self) -> None:
+        """Asks for a choice, since no hotel at all might be meant as either."""
+        super().clean()
+        chosen = self.cleaned_data.get("hotels")
+        if self.cleaned_data.get("all_hotels"):
+            if chosen:
+                self.add_error("hotels", "Untick “All hotels” to choose some of them.")
+        elif not chosen and "hotels" not in self.errors:
+            self.add_error("hotels", "Choose at least one hotel, or tick “All hotels”.")
+
+    @property
+    def hotels_before(self) -> staff_hotels.Hotels:
+        """The hotels that the form was judged with."""
+        return None if self.initial["all_hotels"] else frozenset(self.initial["hotels"])
+
+    @property
+    def hotels_after(self) -> staff_hotels.Hotels:
+        """The hotels that a valid form asks for."""
+        data = self.cleaned_data
+        return None if data["all_hotels"] else frozenset(data["hotels"])
 
 
 admin.site.unregister(User)
@@ -56,7 +99,20 @@ class AccountAdmin(ChangesWhatWasSeen, UserAdmin):
         ),
     )
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Shows the hotels of an account to those who may change it."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or not self.has_change_permission(request, obj):
+            return fieldsets
+        return [*fieldsets, ("Hotels", {"fields": ("all_hotels", "hotels")})]
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        # The limit first: if the rest is refused, the account has less than asked, never more.
+        is_asked = change and form.hotels_after != form.hotels_before
+        if is_asked and not staff_hotels.set_hotels(
+            obj.pk, form.hotels_after, before=form.hotels_before
+        ):
+            raise Overtaken
         super().save_model(request, obj, form, change)
         if change and "email" in form.changed_data:
             accounts.forget_former_addresses(obj)

@@ -1,8 +1,8 @@
 """Room blocks take rooms out of service for some nights. Lifting a block gives them back."""
 
 import re
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, Self
 
 from bson import ObjectId
 from django import forms
@@ -13,9 +13,11 @@ from django.http import HttpRequest, HttpResponse
 
 from bookings.admin.choices import NOTHING, hotel_options
 from bookings.admin.forms import MAX_ROOMS_TEXT, DayField, KeyedForm
+from bookings.admin.own_hotels import list_own
 from bookings.admin.records import BookingHotelFilter, RecordAdmin, name_people, staff
 from bookings.admin.staff_requests import StaffRequest, is_of_staff
 from bookings.catalogue import inventory
+from bookings.catalogue.inventory import HotelFacts
 from bookings.domain.booking import BLOCK, CANCELLED, CONFIRMED, Booking
 from bookings.domain.stay_request import MAX_NOTES
 from bookings.front_desk import blocks
@@ -54,7 +56,7 @@ class BlockForm(KeyedForm):
 
     hotel = forms.ChoiceField(
         required=False,
-        choices=lambda: [NOTHING, *hotel_options(inventory.list_hotels())],
+        choices=[NOTHING],
         help_text="Needed only if several hotels have rooms of these names.",
     )
     rooms = forms.CharField(
@@ -66,11 +68,19 @@ class BlockForm(KeyedForm):
     end = DayField(label="Free from", help_text="The first night that is free again.")
     reason = LinesField(max_length=MAX_NOTES, widget=forms.Textarea(attrs={"rows": 3}))
 
+    def offer(self, hotels: Sequence[HotelFacts]) -> Self:
+        """Lets the form be about one of these hotels; returns the form."""
+        self.hotels = hotels
+        chooser = self.fields["hotel"]
+        assert isinstance(chooser, forms.ChoiceField)
+        chooser.choices = [NOTHING, *hotel_options(hotels)]
+        return self
+
     def clean(self) -> dict[str, Any]:
         """Replaces the rooms that were typed by their ids; the service judges those."""
         values: dict[str, Any] = super().clean() or {}
         if "rooms" in values and "hotel" in values:
-            hotels = [values["hotel"]] if values["hotel"] else inventory.hotel_countries()
+            hotels = [values["hotel"]] if values["hotel"] else [each.id for each in self.hotels]
             try:
                 values["rooms"] = _find_rooms(values["rooms"], hotels)
             except ValidationError as fault:
@@ -175,10 +185,11 @@ class RoomBlockAdmin(RecordAdmin):
         """Blocks under the form's key, so that sending the form twice blocks once."""
         if not self.has_add_permission(request):
             raise PermissionDenied
+        hotels = list_own(request)
         if request.method != "POST":
-            return self.show_form(request, BlockForm.new(), "Block rooms")
+            return self.show_form(request, BlockForm.new().offer(hotels), "Block rooms")
         assert is_of_staff(request), "the admin site asks for a login first"
-        form = BlockForm(request.POST)
+        form = BlockForm(request.POST).offer(hotels)
         outcome = form.send(lambda: _block(request, form))
         if outcome is None:
             return self.show_form(request, form, "Block rooms")

@@ -1,5 +1,7 @@
 """The form with which staff book for a guest, and its translation into the API's JSON."""
 
+from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -11,6 +13,7 @@ from bookings.admin.choices import (
     category_options,
     hotel_options,
     room_groups,
+    room_names_at,
     with_chosen,
 )
 from bookings.admin.forms import DayField, KeyedForm
@@ -93,11 +96,14 @@ class BookingForm(KeyedForm):
     )
 
     def offer(self, hotels: tuple[HotelFacts, ...]) -> None:
-        """Fills the lists with what is free on the form's dates, and counts the free rooms."""
+        """Fills the lists with what is free on the form's dates at one of these hotels, and counts
+        the free rooms."""
         self.fields["hotel"].widget.choices = hotel_options(hotels)
+        asked = str(self["hotel"].value() or "")
+        hotel_id = asked if asked in {hotel.id for hotel in hotels} else ""
         stays: list[CategoryStay] = []
         try:
-            stays = self._find_stays()
+            stays = self._find_stays(hotel_id)
         except ValidationFailed as refusal:
             self.offered = " ".join(fault.message for fault in refusal.faults)
         else:
@@ -106,14 +112,18 @@ class BookingForm(KeyedForm):
                 f"Free for these dates and guests: {count} room{'' if count == 1 else 's'}."
             )
         for name, listed, names in (
-            ("room", room_groups(stays), inventory.room_names),
-            ("category", [("Any room of", category_options(stays))], inventory.category_names),
+            ("room", room_groups(stays), partial(room_names_at, hotel_id)),
+            (
+                "category",
+                [("Any room of", category_options(stays))],
+                partial(_category_names_at, hotel_id),
+            ),
         ):
             chosen = str(self[name].value() or "")
             groups = [group for group in with_chosen(listed, chosen, names=names) if group[1]]
             self.fields[name].widget.choices = [NOTHING, *groups]
 
-    def _find_stays(self) -> list[CategoryStay]:
+    def _find_stays(self, hotel_id: str) -> list[CategoryStay]:
         """Raises ValidationFailed, also where a field holds no date or no number of guests."""
         try:
             check_in, check_out = (
@@ -125,7 +135,7 @@ class BookingForm(KeyedForm):
             raise ValidationFailed([Fault("", text)]) from None
         hear_of_changes()
         return find_stays(
-            hotel_id=str(self["hotel"].value() or ""),
+            hotel_id=hotel_id,
             check_in=check_in,
             check_out=check_out,
             guests=guests,
@@ -165,3 +175,9 @@ class BookingForm(KeyedForm):
         wish = {"categoryId": data["category"], "guests": data["guests"]}
         many = data["rooms"] or 1
         return wish if many == 1 else {"rooms": [wish] * many}
+
+
+def _category_names_at(hotel_id: str, category_ids: Iterable[str]) -> dict[str, str]:
+    wanted = set(category_ids)
+    found = inventory.list_categories(hotel_id)
+    return {category.id: category.name for category in found if category.id in wanted}

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 
 from bookings.admin.manager.pages import HotelChoiceForm, ManagerPage, note
 from bookings.admin.staff_requests import StaffRequest, may
+from bookings.catalogue.inventory import HotelFacts
 from bookings.content.brand import changes, colours, pictures
 from bookings.content.brand.changes import MAX_LINK_TEXT, MAX_LINKS, MAX_NAME, MAX_ORIGINS, MAX_URL
 from bookings.content.brand.pictures import Artwork, PictureRefused, Use
@@ -236,13 +237,13 @@ class BrandPage(ManagerPage):
     def book_now(self, request: HttpRequest) -> HttpResponse:
         """Shows what a hotel copies into its own website."""
         self.check_may(request, self.needs)
-        form = SnippetForm(request.GET)
+        form = SnippetForm(request, request.GET)
         hotel = form.cleaned_data["hotel"] if form.is_valid() else form.first_hotel
         language = form.cleaned_data.get("language") or settings.LANGUAGE_CODE
         response = self.render(
             request,
             title="Book now",
-            form=SnippetForm(initial={"hotel": hotel.id if hotel else "", "language": language}),
+            form=SnippetForm(request, initial=_chosen(hotel, language)),
             hotel=hotel,
             url=book_now_url(hotel.id) if hotel else "",
             snippets=write_snippets(hotel.id, language, read_brand()) if hotel else [],
@@ -267,14 +268,14 @@ class BrandPage(ManagerPage):
                     note(request, said, about=Brand(pk=SITE))
                     messages.success(request, "The websites are saved.")
                 return HttpResponseRedirect(reverse("admin:bookings_brand_embedding"))
-        chosen = SnippetForm(request.GET)
+        chosen = SnippetForm(request, request.GET)
         hotel = chosen.cleaned_data["hotel"] if chosen.is_valid() else chosen.first_hotel
         language = chosen.cleaned_data.get("language") or settings.LANGUAGE_CODE
         response = self.render(
             request,
             title="Embedding",
             form=form,
-            chooser=SnippetForm(initial={"hotel": hotel.id if hotel else "", "language": language}),
+            chooser=SnippetForm(request, initial=_chosen(hotel, language)),
             brand=brand,
             snippet=write_frame(hotel.id, language) if hotel else "",
             may_change=may(request, CHANGE),
@@ -318,3 +319,7 @@ def _initial(brand: BrandFacts) -> Mapping[str, Any]:
         "accent": brand.accent,
         **links,
     }
+
+
+def _chosen(hotel: HotelFacts | None, language: str) -> dict[str, str]:
+    return {"hotel": hotel.id if hotel else "", "language": language}

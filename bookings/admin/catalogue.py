@@ -19,6 +19,7 @@ from bookings.admin.changing import ChangesWhatWasSeen
 from bookings.admin.content import LinksToContent, PartsField
 from bookings.admin.deletion import KeepsWhatHasParts, RefusesDeletion
 from bookings.admin.money import AsksAboutPrices, MoneyField
+from bookings.admin.own_hotels import OfHotels, OwnHotelsFilter
 from bookings.catalogue import inventory, withdrawal
 from bookings.catalogue.ids import make_room_ids
 from bookings.catalogue.usual_prices import usual_price_of_hotel
@@ -42,7 +43,7 @@ from bookings.stays import queries
 WAIT = f"{withdrawal.STILL_SOLD.total_seconds() / 60:.0f} minutes"
 
 
-class CatalogueAdmin(ChangesWhatWasSeen, RefusesDeletion):
+class CatalogueAdmin(OfHotels, ChangesWhatWasSeen, RefusesDeletion):
     """Hotels, categories and rooms. Fields in `fixed` are read-only once the object exists."""
 
     # Fields that are set when the object is added and never change.
@@ -74,6 +75,7 @@ class HotelForm(forms.ModelForm):
 @admin.register(Hotel)
 class HotelAdmin(LinksToContent, CatalogueAdmin, KeepsWhatHasParts):
     form = HotelForm
+    whose = "pk"
     content = HotelContent
     list_display = ("name", "id", "code", "time_zone", "currency", "hold_minutes", "cancel_hours")
     search_fields = ("name", "id", "code")
@@ -139,12 +141,13 @@ class RoomCategoryForm(AsksAboutPrices):
 @admin.register(RoomCategory)
 class RoomCategoryAdmin(LinksToContent, CatalogueAdmin, KeepsWhatHasParts):
     form = RoomCategoryForm
+    whose = "hotel"
     formfield_overrides: ClassVar = {TextsField: {"form_class": NamesField}}
     content = CategoryContent
     whole = "hotel"
     fixed = ("id", "hotel")
     list_display = ("name", "id", "hotel", "occupancy", "night_price", "sell_by_default")
-    list_filter = ("hotel", "sell_by_default")
+    list_filter = (("hotel", OwnHotelsFilter), "sell_by_default")
     list_select_related = ("hotel",)
     search_fields = ("name", "id")
     autocomplete_fields = ("hotel",)
@@ -232,9 +235,10 @@ def _why_not_settled(room: Room, wish: str) -> str:
 @admin.register(Room)
 class RoomAdmin(CatalogueAdmin):
     form = RoomForm
+    whose = "category"
     whole = "category"
     list_display = ("name", "id", "category", "hotel", "is_sold")
-    list_filter = ("is_sold", "category__hotel")
+    list_filter = ("is_sold", ("category__hotel", OwnHotelsFilter))
     list_select_related = ("category__hotel",)
     search_fields = ("name", "id")
     autocomplete_fields = ("category",)

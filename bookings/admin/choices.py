@@ -8,7 +8,7 @@ from django import forms
 from django.utils.safestring import SafeString, mark_safe
 
 from bookings.availability.search import CategoryStay
-from bookings.catalogue.inventory import HotelFacts, RoomFacts, room_names
+from bookings.catalogue.inventory import HotelFacts, RoomFacts, find_rooms_named
 from bookings.domain.booking import BookedRoom, Price
 from bookings.domain.money import format_money
 from bookings.front_desk.move_options import RoomOption
@@ -24,6 +24,8 @@ class RoomsSelect(forms.Widget):
     """A select for each room of a booking, in order, all under one field name."""
 
     positions: Sequence[tuple[str, Sequence[Group]]] = ()
+    # The hotel whose rooms can be chosen.
+    hotel = ""
 
     def render(
         self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None
@@ -35,9 +37,12 @@ class RoomsSelect(forms.Widget):
             here = {**(attrs or {}), "aria-label": label}
             if number:
                 here["id"] = f"{here.get('id', name)}_{number}"
-            select = forms.Select(attrs=here, choices=with_chosen(groups, room, names=room_names))
+            select = forms.Select(attrs=here, choices=with_chosen(groups, room, names=self._names))
             lists.append(select.render(name, room, renderer=renderer))
         return mark_safe("".join(lists))
+
+    def _names(self, room_ids: Iterable[str]) -> dict[str, str]:
+        return room_names_at(self.hotel, room_ids)
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> str:
         found = data.getlist(name) if hasattr(data, "getlist") else [data.get(name, "")]
@@ -57,6 +62,11 @@ def with_chosen(
     if not chosen or any(chosen == key for _, options in listed for key, _ in options):
         return [*listed]
     return [(NOT_FREE, [(chosen, names([chosen]).get(chosen, chosen))]), *listed]
+
+
+def room_names_at(hotel_id: str, room_ids: Iterable[str]) -> dict[str, str]:
+    """The names of those of these rooms that are at the hotel, by their ids."""
+    return {room.id: room.name for room in find_rooms_named(room_ids, [hotel_id])}
 
 
 def hotel_options(hotels: Iterable[HotelFacts]) -> list[Option]:

@@ -16,6 +16,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from bookings.admin.changing import ChangesWhatWasSeen
+from bookings.admin.own_hotels import OfHotels, OwnHotelsFilter, narrow_choices
 from bookings.catalogue import inventory
 from bookings.content import addresses
 from bookings.content.amenities import BEDS, MAX_BEDS, OF_HOTELS, OF_ROOMS
@@ -197,7 +198,7 @@ class CategoryContentForm(forms.ModelForm):
                 self.add_error(name, fault)
 
 
-class ContentAdmin(ChangesWhatWasSeen):
+class ContentAdmin(OfHotels, ChangesWhatWasSeen):
     """The content of the object that the field `whole` names, which never changes."""
 
     formfield_overrides: ClassVar[dict[Any, Any]] = {TextsField: {"form_class": TextsFormField}}
@@ -221,7 +222,8 @@ class ContentAdmin(ChangesWhatWasSeen):
         field = super().formfield_for_foreignkey(db_field, request, **options)
         if db_field.name == self.whole and field is not None:
             have_content = list(self.model._default_manager.values_list("pk", flat=True))
-            field.queryset = self.offered.exclude(pk__in=have_content)
+            offered = self.offered.exclude(pk__in=have_content)
+            field.queryset = narrow_choices(self.admin_site, request, offered.model, offered)
             field.error_messages["invalid_choice"] = self.taken
             widget: Any = field.widget
             widget.can_add_related = widget.can_change_related = False
@@ -283,6 +285,7 @@ class LinksToContent(admin.ModelAdmin):
 @admin.register(HotelContent)
 class HotelContentAdmin(ContentAdmin):
     form = HotelContentForm
+    whose = "pk"
     offered = Hotel.objects.all()
     whole = "hotel"
     taken = "This hotel has content already, or is gone; choose another one."
@@ -305,11 +308,12 @@ class HotelContentAdmin(ContentAdmin):
 @admin.register(CategoryContent)
 class CategoryContentAdmin(ContentAdmin):
     form = CategoryContentForm
+    whose = "category"
     offered = RoomCategory.objects.select_related("hotel").order_by("hotel__name", "name")
     whole = "category"
     taken = "This category has content already, or is gone; choose another one."
     list_display = ("category", "hotel", "size_m2")
-    list_filter = ("category__hotel",)
+    list_filter = (("category__hotel", OwnHotelsFilter),)
     list_select_related = ("category__hotel",)
     search_fields = ("category__name", "category__id")
     fieldsets = (

@@ -16,6 +16,7 @@ from bookings.admin.forms import DayField
 from bookings.admin.manager.jobs import JobKeyField, new_job_key
 from bookings.admin.manager.pages import note
 from bookings.admin.money import ASKED_PRICE, AsksAboutPrices, MoneyField
+from bookings.admin.own_hotels import OfHotels, name_hotels, own_categories
 from bookings.catalogue import inventory, night_jobs
 from bookings.catalogue.nights import (
     ALLOW_FREE,
@@ -27,7 +28,7 @@ from bookings.catalogue.nights import (
 )
 from bookings.domain.money import format_money
 from bookings.infrastructure import clock
-from bookings.models import Hotel, Night, NightsJob, RoomCategory
+from bookings.models import Night, NightsJob, RoomCategory
 from bookings.refusals import ValidationFailed
 
 # --- Filters, by ids and dates, which the index covers ------------------------------------------
@@ -38,12 +39,13 @@ class NightHotelFilter(admin.SimpleListFilter):
     parameter_name = "hotel"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return list(Hotel.objects.values_list("id", "name"))
+        return name_hotels(request)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Night]) -> QuerySet[Night]:
         if not self.value():
             return queryset
-        return queryset.filter(category__in=_category_ids(hotel=self.value()))
+        of_hotel = own_categories(request).filter(hotel=self.value())
+        return queryset.filter(category__in=_ids_of(of_hotel))
 
 
 class CategoryFilter(admin.SimpleListFilter):
@@ -53,7 +55,7 @@ class CategoryFilter(admin.SimpleListFilter):
     parameter_name = "category"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        categories = RoomCategory.objects.order_by("hotel_id", "name")
+        categories = own_categories(request).order_by("hotel_id", "name")
         if hotel := request.GET.get("hotel"):
             categories = categories.filter(hotel=hotel)
         return [(category.pk, f"{category.name} ({category.pk})") for category in categories]
@@ -103,11 +105,11 @@ class DatesFilter(admin.ListFilter):
         if last:
             queryset = queryset.filter(date__lte=last.isoformat())
         # The index begins with the category: naming all of them lets it serve dates alone too.
-        return queryset.filter(category__in=_category_ids())
+        return queryset.filter(category__in=_ids_of(own_categories(request)))
 
 
-def _category_ids(**condition: Any) -> list[str]:
-    return list(RoomCategory.objects.filter(**condition).values_list("pk", flat=True))
+def _ids_of(categories: QuerySet[RoomCategory]) -> list[str]:
+    return list(categories.order_by().values_list("pk", flat=True))
 
 
 # --- Nights -------------------------------------------------------------------------------------
@@ -138,8 +140,9 @@ class NightForm(AsksAboutPrices):
 
 
 @admin.register(Night)
-class NightAdmin(ChangesWhatWasSeen):
+class NightAdmin(OfHotels, ChangesWhatWasSeen):
     form = NightForm
+    whose = "category"
     whole = "category"
     fields = (
         "category",
@@ -281,10 +284,11 @@ class NightsJobForm(AsksAboutPrices):
 
 
 @admin.register(NightsJob)
-class NightsJobAdmin(admin.ModelAdmin):
+class NightsJobAdmin(OfHotels):
     """Staff add jobs and watch them, but never edit them. Deleting a job stops it."""
 
     form = NightsJobForm
+    whose = "hotel"
     wish = ("hotel", "start", "end", "exclude_end", "price", "weekdays", "overwrite")
     shown_wish = tuple("night_price" if name == "price" else name for name in wish)
     rows_wish = ("kind", "hotel", "start", "end", "summary")

@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from bookings.admin.newest import LOOKED_THROUGH, MAX_LISTED, BoundedPaginator
+from bookings.admin.own_hotels import OfHotels, own_hotels
 from bookings.admin.records import MAX_AT_ONCE, name_people
 from bookings.models import BookingRecord, DeliveryRecord
 from bookings.news import deliveries
@@ -65,16 +66,17 @@ class NewestDeliveriesList(ChangeList):
             return queryset
         state = self.params.get("state")
         oldest_at = deliveries.nth_newest_at(
-            LOOKED_THROUGH if self.has_active_filters else MAX_LISTED,
+            LOOKED_THROUGH if self.has_active_filters or own_hotels(request) else MAX_LISTED,
             state=WAITING if state == FAILING else state,
         )
         return queryset if oldest_at is None else queryset.filter(created_at__gte=oldest_at)
 
 
 @admin.register(DeliveryRecord)
-class NotificationAdmin(admin.ModelAdmin):
+class NotificationAdmin(OfHotels):
     """Read-only: only bookings/news/deliveries.py writes deliveries."""
 
+    whose = "payload__hotelId"
     list_display = (
         "event", "channel", "booking_link", "receiver", "state_now", "tries", "at", "last_error",
     )  # fmt: skip
@@ -82,6 +84,7 @@ class NotificationAdmin(admin.ModelAdmin):
     list_filter = (DeliveryStateFilter, ChannelFilter)
     search_fields = ("reference",)
     search_help_text = "The whole reference of a booking"
+    exclude = ("payload",)
     # The newest come first: no index serves another order.
     sortable_by = ()
     paginator = BoundedPaginator
@@ -100,6 +103,10 @@ class NotificationAdmin(admin.ModelAdmin):
     def has_act_permission(self, request: HttpRequest) -> bool:
         """Sending again needs the permission to change notifications."""
         return super().has_change_permission(request)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[DeliveryRecord]:
+        """Leaves out the payload, which no page shows."""
+        return super().get_queryset(request).defer("payload")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[NewestDeliveriesList]:
         return NewestDeliveriesList

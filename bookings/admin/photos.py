@@ -24,6 +24,7 @@ from django.urls import URLPattern, reverse
 
 from bookings.admin.manager.jobs import JobKeyField, new_job_key
 from bookings.admin.manager.pages import ManagerPage, hotel_to_note, note
+from bookings.admin.own_hotels import find_own, find_own_category, list_own
 from bookings.admin.staff_requests import StaffRequest, may
 from bookings.catalogue import inventory
 from bookings.catalogue.inventory import CategoryFacts, HotelFacts
@@ -141,7 +142,7 @@ class PhotoPages(ManagerPage):
         counts = changes.count_photos()
         albums = [
             (album, counts.get(album.of, 0))
-            for hotel in inventory.list_hotels()
+            for hotel in list_own(request)
             for album in (
                 Album(hotel),
                 *(Album(hotel, each) for each in inventory.list_categories(hotel.id)),
@@ -152,14 +153,14 @@ class PhotoPages(ManagerPage):
     def show_album(self, request: HttpRequest, kind: str, key: str) -> HttpResponse:
         """The photos of a hotel or category, with the form for another one."""
         self.check_may(request, self.needs)
-        return self._album_page(request, _find(kind, key))
+        return self._album_page(request, _find(request, kind, key))
 
     def upload(self, request: HttpRequest, kind: str, key: str) -> HttpResponse:
         """Keeps one photo. Scripts get JSON: `error`, and the `key` of their next upload."""
         self.check_may(request, self.needs, "bookings.add_photo")
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        album = _find(kind, key)
+        album = _find(request, kind, key)
         error, status = self._keep(request, album)
         if request.accepts("text/html"):
             if error:
@@ -196,7 +197,7 @@ class PhotoPages(ManagerPage):
         """Orders, describes or deletes photos, as the button that was pressed says."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        album, action = _find(kind, key), request.POST.get("action", "")
+        album, action = _find(request, kind, key), request.POST.get("action", "")
         needed = "bookings.delete_photo" if action == "delete" else "bookings.change_photo"
         self.check_may(request, self.needs, needed)
         sent = request.POST.getlist("photo")
@@ -276,12 +277,12 @@ class PhotoPages(ManagerPage):
         return response
 
 
-def _find(kind: str, key: str) -> Album:
-    """Raises Http404 if there is no such hotel or category."""
-    if kind == HOTEL and (hotel := inventory.find_hotel(key)):
+def _find(request: HttpRequest, kind: str, key: str) -> Album:
+    """Raises Http404 if the user has no such hotel or category."""
+    if kind == HOTEL and (hotel := find_own(request, key)):
         return Album(hotel)
-    if kind == CATEGORY and (category := inventory.find_category(key)):
-        hotel = inventory.find_hotel(category.hotel)
+    if kind == CATEGORY and (category := find_own_category(request, key)):
+        hotel = find_own(request, category.hotel)
         if hotel:
             return Album(hotel, category)
     raise Http404

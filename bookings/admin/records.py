@@ -5,6 +5,7 @@ The admin never saves their documents: saving writes every field, and would undo
 made meanwhile. Services change them.
 """
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -29,13 +30,14 @@ from bookings.admin.newest import (
     BoundedPaginator,
     CreatedFilter,
 )
+from bookings.admin.own_hotels import OfHotels, name_hotels, own_hotels
 from bookings.admin.staff_requests import StaffRequest
 from bookings.catalogue import inventory
 from bookings.domain.booking import CHANGED, EXPIRED, NO_SHOW, PENDING, Booking, Change
 from bookings.domain.callers import Caller, caller_of_user
 from bookings.domain.money import format_money
 from bookings.infrastructure import clock
-from bookings.models import ApiClient, BookingRecord, Hotel
+from bookings.models import ApiClient, BookingRecord
 from bookings.refusals import Refusal, ValidationFailed
 from bookings.stays import lifecycle, queries
 from bookings.stays.lifecycle import MAX_REASON
@@ -52,7 +54,7 @@ class BookingHotelFilter(admin.SimpleListFilter):
     parameter_name = "hotel"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return list(Hotel.objects.values_list("id", "name"))
+        return name_hotels(request)
 
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[BookingRecord]
@@ -87,20 +89,21 @@ class NewestBookingsList(ChangeList):
             (each.end for each in self.filter_specs if isinstance(each, CreatedFilter)), None
         )
         oldest = queries.find_nth_newest(
-            LOOKED_THROUGH if self.has_active_filters else MAX_LISTED,
+            LOOKED_THROUGH if self.has_active_filters or own_hotels(request) else MAX_LISTED,
             kind=self.model_admin.kind,
             before=end,
         )
         return queryset if oldest is None else queryset.filter(pk__gt=oldest)
 
 
-class RecordAdmin(admin.ModelAdmin):
+class RecordAdmin(OfHotels):
     """Records of one `kind`. Staff read, add and cancel them, but never edit or delete them.
 
     `event_labels` are names for events in the history. `filter_parameters` are the URL parameters
     that its filters read.
     """
 
+    whose = "hotel"
     kind: ClassVar[str]
     event_labels: ClassVar[dict[str, str]] = {}
     filter_parameters: ClassVar[tuple[str, ...]] = ("status", "hotel")
@@ -356,8 +359,8 @@ def name_people(labels: Iterable[str]) -> dict[str, str]:
 
 
 def staff(request: StaffRequest) -> Caller:
-    """The caller that stands for the logged-in user."""
-    return caller_of_user(request.user.pk)
+    """The caller that stands for the logged-in user, and acts at the user's own hotels."""
+    return dataclasses.replace(caller_of_user(request.user.pk), hotels=own_hotels(request))
 
 
 def _details_of(booking: Booking) -> list[str]:

@@ -22,6 +22,7 @@ from bookings.admin.desk.choosing import read_day
 from bookings.admin.desk.marks import PRESENCE_LABELS, mark_buttons, night_to_release
 from bookings.admin.forms import SHOW, DayField, KeyedForm, RoomIdsField, new_key
 from bookings.admin.newest import LOOKED_THROUGH, MAX_LISTED, CreatedFilter
+from bookings.admin.own_hotels import find_own_category, list_own, own_hotels
 from bookings.admin.records import (
     BookingHotelFilter,
     RecordAdmin,
@@ -133,6 +134,7 @@ class MoveForm(KeyedForm):
             count = len({option.room.id for options in found for option in options})
             self.offered = f"Free for these dates: {count} room{'' if count == 1 else 's'}."
         names = inventory.room_names(booking.room_ids)
+        self.fields["rooms"].widget.hotel = booking.hotel
         self.fields["rooms"].widget.positions = [
             (
                 f"Room {number}: {names.get(booked.room, booked.room)} now, {booked.guests} guests",
@@ -193,7 +195,12 @@ class BookingAdmin(RecordAdmin):
     ) -> tuple[QuerySet[BookingRecord], bool]:
         if not search_term.strip():
             return queryset, False
-        found = find_stay_ids(search_term, hotels=inventory.list_hotels(), limit=MAX_FOUND + 1)
+        found = find_stay_ids(
+            search_term,
+            hotels=list_own(request),
+            limit=MAX_FOUND + 1,
+            only=own_hotels(request),
+        )
         if len(found) > MAX_FOUND:
             text = (
                 "Too many bookings match. These are among the newest "
@@ -250,7 +257,9 @@ class BookingAdmin(RecordAdmin):
             mark_buttons(booking, status, clock.today(hotel.time_zone)) if may_act and hotel else ()
         )
         return {
-            "told": DeliveryRecord.objects.filter(booking=booking.id).order_by("at"),
+            "told": DeliveryRecord.objects.filter(booking=booking.id)
+            .order_by("at")
+            .defer("payload"),
             "may_see_told": may(request, "bookings.view_deliveryrecord"),
             "nights": [
                 (night, format_money(amount, booking.price.currency))
@@ -283,7 +292,7 @@ class BookingAdmin(RecordAdmin):
         """Books under the form's key, so that sending the form twice books once."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        hotels = tuple(inventory.list_hotels())
+        hotels = tuple(list_own(request))
         title = "Book a room"
         if request.method != "POST" or SHOW in request.POST:
             form = BookingForm.again(request.POST) if request.POST else _open_form(request, hotels)
@@ -378,7 +387,7 @@ def _open_form(request: HttpRequest, hotels: tuple[HotelFacts, ...]) -> BookingF
     """The form, filled in from the URL: a hotel, room or category, dates and guests."""
     asked = request.GET
     room = inventory.find_room(asked.get("room", ""))
-    category = inventory.find_category(room.category if room else asked.get("category", ""))
+    category = find_own_category(request, room.category if room else asked.get("category", ""))
     wanted = category.hotel if category else asked.get("hotel", "")
     hotel = next((hotel for hotel in hotels if hotel.id == wanted), next(iter(hotels), None))
     if hotel is None:
@@ -388,7 +397,7 @@ def _open_form(request: HttpRequest, hotels: tuple[HotelFacts, ...]) -> BookingF
     check_out = read_day(asked.get("check_out", ""), today) or check_in + timedelta(days=1)
     return BookingForm.new(
         hotel=hotel.id,
-        room=room.id if room else "",
+        room=room.id if room and category else "",
         category=category.id if category and not room else "",
         check_in=check_in,
         check_out=check_out,

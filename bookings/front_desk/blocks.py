@@ -3,7 +3,7 @@
 from datetime import date
 
 from bookings.catalogue import inventory
-from bookings.catalogue.inventory import HotelFacts
+from bookings.catalogue.inventory import HotelFacts, RoomFacts
 from bookings.domain.booking import (
     BLOCK,
     CONFIRMED,
@@ -100,7 +100,7 @@ def _make_block(
     reason: str,
     digest: str,
 ) -> Booking:
-    hotel, rooms = _judge_block(room_ids, first, end, reason)
+    hotel, rooms = _judge_block(actor, room_ids, first, end, reason)
     now = clock.now()
     return Booking(
         id=new_id(now),
@@ -141,12 +141,21 @@ def _make_key(block: Booking, key: str, digest: str) -> Key:
     )
 
 
+def _find_room(room_id: str, actor: Caller) -> RoomFacts | None:
+    """The room, if it is for sale and the actor may know its hotel."""
+    room = inventory.find_room(room_id)
+    if room is None or actor.hotels is None:
+        return room
+    category = inventory.find_category(room.category)
+    return room if category and actor.may_know(category.hotel) else None
+
+
 def _judge_block(
-    room_ids: tuple[str, ...], first: date, end: date, reason: str
+    actor: Caller, room_ids: tuple[str, ...], first: date, end: date, reason: str
 ) -> tuple[HotelFacts, tuple[BookedRoom, ...]]:
     if not 1 <= len(set(room_ids)) <= MAX_ROOMS:
         raise ValidationFailed([Fault("rooms", f"Choose 1 to {MAX_ROOMS} rooms.")])
-    rooms = {room_id: inventory.find_room(room_id) for room_id in room_ids}
+    rooms = {room_id: _find_room(room_id, actor) for room_id in room_ids}
     faults = [
         Fault("rooms", f"There is no room {room_id} for sale.")
         for room_id, room in rooms.items()

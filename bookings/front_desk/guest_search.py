@@ -33,8 +33,13 @@ _PHONE = re.compile(r"[\d\s()+/.-]+", re.ASCII)
 _REFERENCE = re.compile(f"[{REFERENCE_LETTERS}]{{4,8}}")
 
 
-def find_stay_ids(typed: str, *, hotels: Iterable[HotelFacts], limit: int) -> list[ObjectId]:
+def find_stay_ids(
+    typed: str, *, hotels: Iterable[HotelFacts], limit: int, only: frozenset[str] | None = None
+) -> list[ObjectId]:
     """The ids of at most `limit` matching stays, the newest first; no blocks.
+
+    `hotels` are those whose codes and rooms may be typed. With `only`, stays at other hotels than
+    these are not found; None means all.
 
     A reference may lack the hotel's code. Each word typed must begin one of the guest's names, in
     any order and without regard to case and accents. A room's whole name finds the stays in it that
@@ -44,6 +49,8 @@ def find_stay_ids(typed: str, *, hotels: Iterable[HotelFacts], limit: int) -> li
     hotels = list(hotels)
     found: set[ObjectId] = set()
     for question in [*_questions(typed, hotels), *_in_room(typed, hotels)]:
+        if only is not None:
+            question.setdefault("hotel", {"$in": sorted(only)})
         documents = collection("bookings").find(question, {"_id": 1})
         # E-mail addresses keep their own order: sorting would read all matches, which may be many.
         if "guest.email" not in question:

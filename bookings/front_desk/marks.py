@@ -68,7 +68,7 @@ def mark_stay(
     that does not fit the booking after that is a VALIDATION_ERROR, which is not kept.
     """
     # 1. Find the stay, its hotel and the key.
-    booking = queries.find_booking(booking_id)
+    booking = queries.find_booking(booking_id, hotels=actor.hotels)
     if booking is None or booking.kind != STAY:
         raise NotFound
     if mark not in (*MARKS, UNDO):

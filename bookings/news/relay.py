@@ -22,7 +22,7 @@ from bookings.infrastructure.queues.failed_work import NEWS
 from bookings.infrastructure.queues.single_run import RunTime
 from bookings.news import deliveries
 from bookings.news.deliveries import MAIL, WEBHOOK, Delivery
-from bookings.news.webhooks.endpoints import clients_with_endpoint
+from bookings.news.webhooks.endpoints import hotels_by_receiver
 from bookings.points import reached
 from bookings.stays import answers, due_work
 from bookings.stays.notices import (
@@ -62,7 +62,7 @@ def oldest_due_age_s() -> float:
 def _pass_on(documents: list[dict[str, Any]]) -> int:
     now = clock.now()
     owners = (str(document.get("owner")).partition(":") for document in documents)
-    partners = clients_with_endpoint(owner_id for kind, _, owner_id in owners if kind == "client")
+    partners = hotels_by_receiver(owner_id for kind, _, owner_id in owners if kind == "client")
     made: dict[ObjectId, list[Delivery]] = {}
     passed_on: dict[ObjectId, list[str]] = {}
     for document in documents:
@@ -120,7 +120,10 @@ def _put_off(booking_id: Any, error: Exception) -> None:
 
 
 def _deliveries(
-    booking: Booking, notice: Notice, partners: set[str], now: datetime
+    booking: Booking,
+    notice: Notice,
+    partners: dict[str, frozenset[str] | None],
+    now: datetime,
 ) -> list[Delivery]:
     if notice.event == NEWS_EXPIRING and not is_about_to_end(booking, notice.ends_at, now):
         return []
@@ -142,7 +145,9 @@ def _deliveries(
     made = [delivery] if booking.guest.email else []
     kind, _, owner_id = booking.owner.partition(":")
     if kind == "client" and owner_id in partners and notice.event != NEWS_CORRECTED:
-        made.append(dataclasses.replace(delivery, channel=WEBHOOK, to=owner_id))
+        hotels = partners[owner_id]
+        if hotels is None or booking.hotel in hotels:
+            made.append(dataclasses.replace(delivery, channel=WEBHOOK, to=owner_id))
     return made
 
 

@@ -5,11 +5,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from bson import ObjectId
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 
-from bookings.people import account_letters, accounts, roles
+from bookings.people import account_letters, accounts, roles, staff_hotels
 
 ROLES = (roles.FRONT_DESK, roles.MANAGER)
 
@@ -29,13 +30,15 @@ class Colleague:
     roles: tuple[str, ...]
     is_superuser: bool
     has_password: bool
+    is_at_all_hotels: bool
 
 
-def list_colleagues() -> list[Colleague]:
-    """Everyone who may log in to the admin, by account name."""
+def list_colleagues(hotel: str) -> list[Colleague]:
+    """Everyone who may log in to the admin and belongs to this hotel, by account name."""
     users = list(User.objects.filter(is_staff=True, is_active=True).order_by("username"))
     names = dict(Group.objects.values_list("pk", "name"))
     given: dict[Any, list[str]] = {}
+    limited = staff_hotels.read_limits(user.pk for user in users)
     memberships = User.groups.through.objects.filter(user__in=[user.pk for user in users])
     for user_id, group_id in memberships.values_list("user_id", "group_id"):
         given.setdefault(user_id, []).append(names.get(group_id, ""))
@@ -46,29 +49,33 @@ def list_colleagues() -> list[Colleague]:
             roles=tuple(sorted(given.get(user.pk, ()))),
             is_superuser=user.is_superuser,
             has_password=user.has_usable_password(),
+            is_at_all_hotels=user.is_superuser or user.pk not in limited,
         )
         for user in users
+        if user.is_superuser or hotel in limited.get(user.pk, {hotel})
     ]
 
 
-def invite(*, address: str, name: str, role: str) -> str:
+def invite(*, address: str, name: str, role: str, hotel: str | None) -> str:
     """Gives the person with this normalised address a role, and invites who has no account yet.
 
-    Returns INVITED for a new account, which gets a letter; JOINED if the account of a guest now
-    belongs to the staff; and THERE if its person works here already and has the role now. Raises
-    CannotJoin.
+    They belong to this hotel, or to all of them if it is None; those who belong to others as well
+    still do. Returns INVITED for a new account, which gets a letter; JOINED if the account of a
+    guest now belongs to the staff; and THERE if its person works here already and has the role now.
+    Raises CannotJoin.
     """
     group = Group.objects.filter(name=role).first()
     if group is None:
         raise CannotJoin(f"There is no group “{role}” any more; add it under Groups first.")
     user = accounts.find_account(address)
     if user is None:
-        user = _make_account(address, name, group)
+        user = _make_account(address, name, group, hotel)
         account_letters.ask_for_invitation(address)
         return INVITED
     if not user.is_active:
         raise CannotJoin("The account of this address is closed. Open it under Users first.")
     if user.is_staff:
+        _let_belong(user.pk, hotel, is_new=False)
         _give_role(user, group)
         if not user.has_usable_password():
             account_letters.ask_for_invitation(address)
@@ -80,25 +87,36 @@ def invite(*, address: str, name: str, role: str) -> str:
             "This address has an account, but no one has proved that the address is theirs. Ask "
             "your colleague to choose a new password under Log in, then send this form again."
         )
+    # Before the rights, so that they are never there for all hotels.
+    _let_belong(user.pk, hotel, is_new=True)
     user.is_staff = True
     user.save(update_fields=["is_staff"])
     _give_role(user, group)
     return JOINED
 
 
-def _make_account(address: str, name: str, group: Group) -> User:
+def _make_account(address: str, name: str, group: Group, hotel: str | None) -> User:
     is_free = not User.objects.filter(username=address).exists()
     username = address if is_free else f"staff-{secrets.token_hex(8)}"
-    user = User(username=username, email=address, first_name=name, is_staff=True)
+    user = User(pk=ObjectId(), username=username, email=address, first_name=name, is_staff=True)
     user.set_unusable_password()
+    _let_belong(user.pk, hotel, is_new=True)
     try:
         user.save(force_insert=True)
     except (IntegrityError, ValidationError):
+        staff_hotels.add_all_hotels(user.pk)
         raise CannotJoin(
             "Someone has just made an account for this address. Send this form again."
         ) from None
     _give_role(user, group)
     return user
+
+
+def _let_belong(user_id: Any, hotel: str | None, *, is_new: bool) -> None:
+    if hotel is None:
+        staff_hotels.add_all_hotels(user_id)
+    else:
+        staff_hotels.add_hotel(user_id, hotel, is_new=is_new)
 
 
 def _give_role(user: User, group: Group) -> None:

@@ -35,6 +35,7 @@ from bookings.domain.money import format_money
 from bookings.infrastructure.embedding import is_embedded, outside
 from bookings.infrastructure.recent_reads import RecentReads, hear_of_changes
 from bookings.infrastructure.texts import shorten
+from bookings.people.staff_hotels import hotels_of
 from bookings.web import structured_data
 from bookings.web.descriptions import show_category, show_hotel
 from bookings.web.languages import page_in
@@ -100,13 +101,21 @@ def legal(request: HttpRequest, hotel_id: str, text: str) -> HttpResponse:
 def _find_shown(request: HttpRequest, hotel_id: str) -> HotelFacts | None:
     """The hotel, if this visitor may see its pages."""
     found = inventory.recent_hotel(hotel_id)
-    if found is None or found.is_open or may_set_up(request.user):
+    if found is None or found.is_open or _may_preview(request.user, hotel_id):
         return found
     return None
 
 
+def _may_preview(user: Any, hotel_id: str) -> bool:
+    """Whether the visitor is of the staff, and may set up this hotel."""
+    if not (user.is_active and user.is_staff and user.has_perm("bookings.change_hotel")):
+        return False
+    own = hotels_of(user)
+    return own is None or hotel_id in own
+
+
 def may_set_up(user: Any) -> bool:
-    """Whether the visitor is of the staff, and may set up hotels."""
+    """Whether the visitor is of the staff, and may set up another hotel."""
     return user.is_active and user.is_staff and user.has_perm("bookings.add_hotel")
 
 

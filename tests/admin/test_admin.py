@@ -159,6 +159,7 @@ def test_edits_a_user_with_groups_and_permissions(desk: Client) -> None:
         "username": "renamed",
         "is_active": "on",
         "is_staff": "on",
+        "all_hotels": "on",
         "groups": [str(group.pk)],
         "user_permissions": [str(permission.pk)],
         "date_joined_0": "2026-01-01",

@@ -37,6 +37,7 @@ from bookings.models import (
 )
 from bookings.news import relay
 from bookings.news.webhooks import endpoints
+from bookings.people import staff_hotels
 from bookings.people.roles import FRONT_DESK, MANAGER
 from tests.calls import CUSTOMER, book
 from tests.conftest import night
@@ -45,8 +46,9 @@ from tests.url_patterns import patterns_of_site
 
 pytestmark = pytest.mark.mongo
 
-# For staff without a group, front desk, manager and superuser: first what a GET is answered with,
-# then a POST of nothing. 200 is a page, also one that says what is missing or asks again; 302
+# For staff without a group, front desk, manager and superuser, and for front desk and manager of
+# another hotel than the one whose objects these are: first what a GET is answered with, then a POST
+# of nothing. 200 is a page, also one that says what is missing or asks again; 302
 # leads on, 403 and 404 refuse, 405 means that this method is not allowed.
 #
 # Everyone else is led to the login, except for the lines under OPEN.
@@ -54,164 +56,172 @@ pytestmark = pytest.mark.mongo
 # To add a page, add its line: the pattern as the site knows it, and in `urls` below what
 # its object is if it is of a new model.
 TABLE = """
-(index)                                          200 200 200 200   200 200 200 200
-password_change/                                 200 200 200 200   200 200 200 200
-password_change/done/                            200 200 200 200   405 405 405 405
-autocomplete/                                    403 200 200 200   405 405 405 405
-jsi18n/                                          200 200 200 200   405 405 405 405
-r/<path:content_type_id>/<path:object_id>/       404 404 404 404   404 404 404 404
-(application)                                    404 200 200 200   404 200 200 200
-(?P<url>.*)$                                     404 404 404 404   404 404 404 404
+(index)                                          200 200 200 200  200 200   200 200 200 200  200 200
+password_change/                                 200 200 200 200  200 200   200 200 200 200  200 200
+password_change/done/                            200 200 200 200  200 200   405 405 405 405  405 405
+autocomplete/                                    403 200 200 200  200 200   405 405 405 405  405 405
+jsi18n/                                          200 200 200 200  200 200   405 405 405 405  405 405
+r/<path:content_type_id>/<path:object_id>/       404 404 404 404  404 404   404 404 404 404  404 404
+(application)                                    404 200 200 200  200 200   404 200 200 200  200 200
+(?P<url>.*)$                                     404 404 404 404  404 404   404 404 404 404  404 404
 
-second-factor/                                   302 302 302 302   302 302 302 302
-second-factor/device/                            200 200 200 200   200 200 200 200
+second-factor/                                   302 302 302 302  302 302   302 302 302 302  302 302
+second-factor/device/                            200 200 200 200  200 200   200 200 200 200  200 200
 
-auth/group/                                      403 403 200 200   403 403 200 200
-auth/group/add/                                  403 403 403 200   403 403 403 200
-auth/group/<path:object_id>/                     302 302 302 302   302 302 302 302
-auth/group/<path:object_id>/change/              403 403 200 200   403 403 403 200
-auth/group/<path:object_id>/delete/              403 403 403 200   403 403 403 200
-auth/group/<path:object_id>/history/             403 403 200 200   403 403 200 200
-auth/user/                                       403 403 200 200   403 403 200 200
-auth/user/add/                                   403 403 403 200   403 403 403 200
-auth/user/<id>/password/                         403 403 403 200   403 403 403 200
-auth/user/<path:object_id>/                      302 302 302 302   302 302 302 302
-auth/user/<path:object_id>/change/               403 403 200 200   403 403 403 200
-auth/user/<path:object_id>/delete/               403 403 403 200   403 403 403 200
-auth/user/<path:object_id>/history/              403 403 200 200   403 403 200 200
+auth/group/                                      403 403 200 200  403 403   403 403 200 200  403 403
+auth/group/add/                                  403 403 403 200  403 403   403 403 403 200  403 403
+auth/group/<path:object_id>/                     302 302 302 302  302 302   302 302 302 302  302 302
+auth/group/<path:object_id>/change/              403 403 200 200  403 403   403 403 403 200  403 403
+auth/group/<path:object_id>/delete/              403 403 403 200  403 403   403 403 403 200  403 403
+auth/group/<path:object_id>/history/             403 403 200 200  403 403   403 403 200 200  403 403
+auth/user/                                       403 403 200 200  403 403   403 403 200 200  403 403
+auth/user/add/                                   403 403 403 200  403 403   403 403 403 200  403 403
+auth/user/<id>/password/                         403 403 403 200  403 403   403 403 403 200  403 403
+auth/user/<path:object_id>/                      302 302 302 302  302 302   302 302 302 302  302 302
+auth/user/<path:object_id>/change/               403 403 200 200  403 403   403 403 403 200  403 403
+auth/user/<path:object_id>/delete/               403 403 403 200  403 403   403 403 403 200  403 403
+auth/user/<path:object_id>/history/              403 403 200 200  403 403   403 403 200 200  403 403
 
-desk/today/                                      403 200 200 200   403 200 200 200
-desk/mark/<str:booking_id>/                      403 405 405 405   403 302 302 302
-desk/occupancy/                                  403 200 200 200   403 200 200 200
-desk/guests/                                     403 200 200 200   403 200 200 200
-desk/rooms/                                      403 200 200 200   403 200 200 200
-setup/                                           403 403 302 302   403 403 302 302
-setup/new/                                       403 403 200 200   403 403 200 200
-setup/<str:hotel_id>/hotel/                      403 403 302 302   403 403 302 302
-setup/<str:hotel_id>/categories/                 403 403 200 200   403 403 200 200
-setup/<str:hotel_id>/rooms/                      403 403 200 200   403 403 302 302
-setup/<str:hotel_id>/photos/                     403 403 200 200   403 403 200 200
-setup/<str:hotel_id>/colleagues/                 403 403 200 200   403 403 403 302
-setup/<str:hotel_id>/preview/                    403 403 200 200   403 403 200 200
+desk/today/                                      403 200 200 200  200 200   403 200 200 200  200 200
+desk/mark/<str:booking_id>/                      403 405 405 405  405 405   403 302 302 302  302 302
+desk/occupancy/                                  403 200 200 200  200 200   403 200 200 200  200 200
+desk/guests/                                     403 200 200 200  200 200   403 200 200 200  200 200
+desk/rooms/                                      403 200 200 200  200 200   403 200 200 200  200 200
+setup/                                           403 403 302 302  403 200   403 403 302 302  403 200
+setup/new/                                       403 403 200 200  403 403   403 403 200 200  403 403
+setup/<str:hotel_id>/hotel/                      403 403 302 302  403 404   403 403 302 302  403 404
+setup/<str:hotel_id>/categories/                 403 403 200 200  403 404   403 403 200 200  403 404
+setup/<str:hotel_id>/rooms/                      403 403 200 200  403 404   403 403 302 302  403 404
+setup/<str:hotel_id>/photos/                     403 403 200 200  403 404   403 403 200 200  403 404
+setup/<str:hotel_id>/colleagues/                 403 403 200 200  403 404   403 403 403 302  403 404
+setup/<str:hotel_id>/preview/                    403 403 200 200  403 404   403 403 200 200  403 404
 
-bookings/bookingrecord/                          403 200 200 200   403 200 200 200
-bookings/bookingrecord/add/                      403 200 200 200   403 200 200 200
-bookings/bookingrecord/<path:object_id>/         302 302 302 302   302 302 302 302
-bookings/bookingrecord/<path:object_id>/change/  403 200 200 200   403 403 403 403
-bookings/bookingrecord/<path:object_id>/delete/  403 403 403 403   403 403 403 403
-bookings/bookingrecord/<path:object_id>/history/ 403 200 200 200   403 200 200 200
-bookings/bookingrecord/<str:booking_id>/cancel/  403 200 200 200   403 200 200 200
-bookings/bookingrecord/<str:booking_id>/confirm/ 405 405 405 405   403 302 302 302
-bookings/bookingrecord/<str:booking_id>/move/    403 200 200 200   403 200 200 200
-bookings/roomblock/                              403 200 200 200   403 200 200 200
-bookings/roomblock/add/                          403 200 200 200   403 200 200 200
-bookings/roomblock/<path:object_id>/             302 302 302 302   302 302 302 302
-bookings/roomblock/<path:object_id>/change/      403 200 200 200   403 403 403 403
-bookings/roomblock/<path:object_id>/delete/      403 403 403 403   403 403 403 403
-bookings/roomblock/<path:object_id>/history/     403 200 200 200   403 200 200 200
-bookings/roomblock/<str:booking_id>/cancel/      403 200 200 200   403 200 200 200
-bookings/deliveryrecord/                         403 200 200 200   403 200 200 200
-bookings/deliveryrecord/add/                     403 403 403 403   403 403 403 403
-bookings/deliveryrecord/<path:object_id>/        302 302 302 302   302 302 302 302
-bookings/deliveryrecord/<path:object_id>/change/ 403 200 200 200   403 403 403 403
-bookings/deliveryrecord/<path:object_id>/delete/ 403 403 403 403   403 403 403 403
-bookings/deliveryrecord/<path:object_id>/history/ 403 200 200 200   403 200 200 200
-bookings/failedwork/                             403 403 200 200   403 403 200 200
-bookings/failedwork/add/                         403 403 403 403   403 403 403 403
-bookings/failedwork/<path:object_id>/            302 302 302 302   302 302 302 302
-bookings/failedwork/<path:object_id>/change/     403 403 200 200   403 403 403 403
-bookings/failedwork/<path:object_id>/delete/     403 403 200 200   403 403 200 200
-bookings/failedwork/<path:object_id>/history/    403 403 200 200   403 403 200 200
+bookings/bookingrecord/                          403 200 200 200  200 200   403 200 200 200  200 200
+bookings/bookingrecord/add/                      403 200 200 200  200 200   403 200 200 200  200 200
+bookings/bookingrecord/<path:object_id>/         302 302 302 302  302 302   302 302 302 302  302 302
+bookings/bookingrecord/<path:object_id>/change/  403 200 200 200  302 302   403 403 403 403  403 403
+bookings/bookingrecord/<path:object_id>/delete/  403 403 403 403  403 403   403 403 403 403  403 403
+bookings/bookingrecord/<path:object_id>/history/ 403 200 200 200  302 302   403 200 200 200  302 302
+bookings/bookingrecord/<str:booking_id>/cancel/  403 200 200 200  404 404   403 200 200 200  404 404
+bookings/bookingrecord/<str:booking_id>/confirm/ 405 405 405 405  405 405   403 302 302 302  404 404
+bookings/bookingrecord/<str:booking_id>/move/    403 200 200 200  404 404   403 200 200 200  404 404
+bookings/roomblock/                              403 200 200 200  200 200   403 200 200 200  200 200
+bookings/roomblock/add/                          403 200 200 200  200 200   403 200 200 200  200 200
+bookings/roomblock/<path:object_id>/             302 302 302 302  302 302   302 302 302 302  302 302
+bookings/roomblock/<path:object_id>/change/      403 200 200 200  302 302   403 403 403 403  403 403
+bookings/roomblock/<path:object_id>/delete/      403 403 403 403  403 403   403 403 403 403  403 403
+bookings/roomblock/<path:object_id>/history/     403 200 200 200  302 302   403 200 200 200  302 302
+bookings/roomblock/<str:booking_id>/cancel/      403 200 200 200  404 404   403 200 200 200  404 404
+bookings/deliveryrecord/                         403 200 200 200  200 200   403 200 200 200  200 200
+bookings/deliveryrecord/add/                     403 403 403 403  403 403   403 403 403 403  403 403
+bookings/deliveryrecord/<path:object_id>/        302 302 302 302  302 302   302 302 302 302  302 302
+bookings/deliveryrecord/<path:object_id>/change/ 403 200 200 200  302 302   403 403 403 403  403 403
+bookings/deliveryrecord/<path:object_id>/delete/ 403 403 403 403  403 403   403 403 403 403  403 403
+bookings/deliveryrecord/<path:object_id>/history/ 403 200 200 200  302 302   403 200 200 200  302 302
+bookings/failedwork/                             403 403 200 200  403 403   403 403 200 200  403 403
+bookings/failedwork/add/                         403 403 403 403  403 403   403 403 403 403  403 403
+bookings/failedwork/<path:object_id>/            302 302 302 302  302 302   302 302 302 302  302 302
+bookings/failedwork/<path:object_id>/change/     403 403 200 200  403 403   403 403 403 403  403 403
+bookings/failedwork/<path:object_id>/delete/     403 403 200 200  403 403   403 403 200 200  403 403
+bookings/failedwork/<path:object_id>/history/    403 403 200 200  403 403   403 403 200 200  403 403
 
-bookings/hotel/                                  403 200 200 200   403 200 200 200
-bookings/hotel/add/                              403 403 200 200   403 403 200 200
-bookings/hotel/<path:object_id>/                 302 302 302 302   302 302 302 302
-bookings/hotel/<path:object_id>/change/          403 200 200 200   403 403 200 200
-bookings/hotel/<path:object_id>/delete/          403 403 200 200   403 403 200 200
-bookings/hotel/<path:object_id>/history/         403 200 200 200   403 200 200 200
-bookings/roomcategory/                           403 200 200 200   403 200 200 200
-bookings/roomcategory/add/                       403 403 200 200   403 403 200 200
-bookings/roomcategory/<path:object_id>/          302 302 302 302   302 302 302 302
-bookings/roomcategory/<path:object_id>/change/   403 200 200 200   403 403 200 200
-bookings/roomcategory/<path:object_id>/delete/   403 403 200 200   403 403 200 200
-bookings/roomcategory/<path:object_id>/history/  403 200 200 200   403 200 200 200
-bookings/room/                                   403 200 200 200   403 200 200 200
-bookings/room/add/                               403 403 200 200   403 403 200 200
-bookings/room/<path:object_id>/                  302 302 302 302   302 302 302 302
-bookings/room/<path:object_id>/change/           403 200 200 200   403 403 200 200
-bookings/room/<path:object_id>/delete/           403 403 200 200   403 403 200 200
-bookings/room/<path:object_id>/history/          403 200 200 200   403 200 200 200
+bookings/hotel/                                  403 200 200 200  200 200   403 200 200 200  200 200
+bookings/hotel/add/                              403 403 200 200  403 403   403 403 200 200  403 403
+bookings/hotel/<path:object_id>/                 302 302 302 302  302 302   302 302 302 302  302 302
+bookings/hotel/<path:object_id>/change/          403 200 200 200  302 302   403 403 200 200  403 302
+bookings/hotel/<path:object_id>/delete/          403 403 200 200  403 403   403 403 200 200  403 403
+bookings/hotel/<path:object_id>/history/         403 200 200 200  302 302   403 200 200 200  302 302
+bookings/roomcategory/                           403 200 200 200  200 200   403 200 200 200  200 200
+bookings/roomcategory/add/                       403 403 200 200  403 200   403 403 200 200  403 200
+bookings/roomcategory/<path:object_id>/          302 302 302 302  302 302   302 302 302 302  302 302
+bookings/roomcategory/<path:object_id>/change/   403 200 200 200  302 302   403 403 200 200  403 302
+bookings/roomcategory/<path:object_id>/delete/   403 403 200 200  403 302   403 403 200 200  403 302
+bookings/roomcategory/<path:object_id>/history/  403 200 200 200  302 302   403 200 200 200  302 302
+bookings/room/                                   403 200 200 200  200 200   403 200 200 200  200 200
+bookings/room/add/                               403 403 200 200  403 200   403 403 200 200  403 200
+bookings/room/<path:object_id>/                  302 302 302 302  302 302   302 302 302 302  302 302
+bookings/room/<path:object_id>/change/           403 200 200 200  302 302   403 403 200 200  403 302
+bookings/room/<path:object_id>/delete/           403 403 200 200  403 302   403 403 200 200  403 302
+bookings/room/<path:object_id>/history/          403 200 200 200  302 302   403 200 200 200  302 302
 
-bookings/hotelcontent/                           403 403 200 200   403 403 200 200
-bookings/hotelcontent/add/                       403 403 200 200   403 403 200 200
-bookings/hotelcontent/<path:object_id>/          302 302 302 302   302 302 302 302
-bookings/hotelcontent/<path:object_id>/change/   403 403 200 200   403 403 302 302
-bookings/hotelcontent/<path:object_id>/delete/   403 403 200 200   403 403 200 200
-bookings/hotelcontent/<path:object_id>/history/  403 403 200 200   403 403 200 200
-bookings/categorycontent/                        403 403 200 200   403 403 200 200
-bookings/categorycontent/add/                    403 403 200 200   403 403 200 200
-bookings/categorycontent/<path:object_id>/       302 302 302 302   302 302 302 302
-bookings/categorycontent/<path:object_id>/change/ 403 403 200 200   403 403 302 302
-bookings/categorycontent/<path:object_id>/delete/ 403 403 200 200   403 403 200 200
-bookings/categorycontent/<path:object_id>/history/ 403 403 200 200   403 403 200 200
+bookings/hotelcontent/                           403 403 200 200  403 200   403 403 200 200  403 200
+bookings/hotelcontent/add/                       403 403 200 200  403 200   403 403 200 200  403 200
+bookings/hotelcontent/<path:object_id>/          302 302 302 302  302 302   302 302 302 302  302 302
+bookings/hotelcontent/<path:object_id>/change/   403 403 200 200  403 302   403 403 302 302  403 302
+bookings/hotelcontent/<path:object_id>/delete/   403 403 200 200  403 403   403 403 200 200  403 403
+bookings/hotelcontent/<path:object_id>/history/  403 403 200 200  302 302   403 403 200 200  302 302
+bookings/categorycontent/                        403 403 200 200  403 200   403 403 200 200  403 200
+bookings/categorycontent/add/                    403 403 200 200  403 200   403 403 200 200  403 200
+bookings/categorycontent/<path:object_id>/       302 302 302 302  302 302   302 302 302 302  302 302
+bookings/categorycontent/<path:object_id>/change/ 403 403 200 200  403 302   403 403 302 302  403 302
+bookings/categorycontent/<path:object_id>/delete/ 403 403 200 200  403 302   403 403 200 200  403 302
+bookings/categorycontent/<path:object_id>/history/ 403 403 200 200  302 302   403 403 200 200  302 302
 
-bookings/night/                                  403 200 200 200   403 200 200 200
-bookings/night/add/                              403 403 200 200   403 403 200 200
-bookings/night/<path:object_id>/                 302 302 302 302   302 302 302 302
-bookings/night/<path:object_id>/change/          403 200 200 200   403 403 200 200
-bookings/night/<path:object_id>/delete/          403 403 200 200   403 403 200 200
-bookings/night/<path:object_id>/history/         403 200 200 200   403 200 200 200
-bookings/nightsjob/                              403 403 200 200   403 403 200 200
-bookings/nightsjob/add/                          403 403 200 200   403 403 200 200
-bookings/nightsjob/<path:object_id>/             302 302 302 302   302 302 302 302
-bookings/nightsjob/<path:object_id>/change/      403 403 200 200   403 403 403 403
-bookings/nightsjob/<path:object_id>/delete/      403 403 200 200   403 403 200 200
-bookings/nightsjob/<path:object_id>/history/     403 403 200 200   403 403 200 200
-bookings/pricecalendar/                          403 200 200 200   403 403 200 200
-bookings/nightsfile/                             403 200 200 200   403 403 200 200
-bookings/nightsfile/export/                      403 200 200 200   403 405 405 405
-bookings/photo/                                  403 403 200 200   403 403 200 200
-bookings/photo/<str:kind>/<str:key>/             403 403 200 200   403 403 200 200
-bookings/photo/<str:kind>/<str:key>/upload/      403 403 405 405   403 403 302 302
-bookings/photo/<str:kind>/<str:key>/change/      405 405 405 405   403 403 302 302
-bookings/brand/                                  403 403 200 200   403 403 400 400
-bookings/brand/book-now/                         403 403 200 200   405 405 405 405
-bookings/brand/embedding/                        403 403 200 200   403 403 400 400
-bookings/brand/preview/<str:colour>/             403 403 200 200   403 403 200 200
-bookings/figures/                                403 403 200 200   403 403 405 405
-bookings/figures/csv/                            403 403 200 200   403 403 405 405
-admin/logentry/                                  403 403 200 200   403 403 405 405
+bookings/night/                                  403 200 200 200  200 200   403 200 200 200  200 200
+bookings/night/add/                              403 403 200 200  403 200   403 403 200 200  403 200
+bookings/night/<path:object_id>/                 302 302 302 302  302 302   302 302 302 302  302 302
+bookings/night/<path:object_id>/change/          403 200 200 200  302 302   403 403 200 200  403 302
+bookings/night/<path:object_id>/delete/          403 403 200 200  403 302   403 403 200 200  403 302
+bookings/night/<path:object_id>/history/         403 200 200 200  302 302   403 200 200 200  302 302
+bookings/nightsjob/                              403 403 200 200  403 200   403 403 200 200  403 200
+bookings/nightsjob/add/                          403 403 200 200  403 200   403 403 200 200  403 200
+bookings/nightsjob/<path:object_id>/             302 302 302 302  302 302   302 302 302 302  302 302
+bookings/nightsjob/<path:object_id>/change/      403 403 200 200  403 302   403 403 403 403  403 403
+bookings/nightsjob/<path:object_id>/delete/      403 403 200 200  403 302   403 403 200 200  403 302
+bookings/nightsjob/<path:object_id>/history/     403 403 200 200  302 302   403 403 200 200  302 302
+bookings/pricecalendar/                          403 200 200 200  200 200   403 403 200 200  200 200
+bookings/nightsfile/                             403 200 200 200  200 200   403 403 200 200  403 200
+bookings/nightsfile/export/                      403 200 200 200  200 200   403 405 405 405  405 405
+bookings/photo/                                  403 403 200 200  403 200   403 403 200 200  403 200
+bookings/photo/<str:kind>/<str:key>/             403 403 200 200  403 404   403 403 200 200  403 404
+bookings/photo/<str:kind>/<str:key>/upload/      403 403 405 405  403 405   403 403 302 302  403 404
+bookings/photo/<str:kind>/<str:key>/change/      405 405 405 405  405 405   403 403 302 302  404 404
+bookings/brand/                                  403 403 200 200  403 403   403 403 400 400  403 403
+bookings/brand/book-now/                         403 403 200 200  403 403   405 405 405 405  405 405
+bookings/brand/embedding/                        403 403 200 200  403 403   403 403 400 400  403 403
+bookings/brand/preview/<str:colour>/             403 403 200 200  403 403   403 403 200 200  403 403
+bookings/figures/                                403 403 200 200  403 200   403 403 405 405  403 405
+bookings/figures/csv/                            403 403 200 200  403 200   403 403 405 405  403 405
+admin/logentry/                                  403 403 200 200  403 403   403 403 405 405  403 403
 
-bookings/apiclient/                              403 403 200 200   403 403 200 200
-bookings/apiclient/add/                          403 403 200 200   403 403 200 200
-bookings/apiclient/<path:object_id>/             302 302 302 302   302 302 302 302
-bookings/apiclient/<path:object_id>/change/      403 403 200 200   403 403 200 200
-bookings/apiclient/<path:object_id>/delete/      403 403 200 200   403 403 200 200
-bookings/apiclient/<path:object_id>/history/     403 403 200 200   403 403 200 200
-bookings/apiclient/<str:client_id>/issue-token/  405 405 405 405   403 403 302 302
-bookings/apiclient/<str:client_id>/revoke-token/ 405 405 405 405   403 403 404 404
-bookings/webhookendpoint/                        403 403 200 200   403 403 200 200
-bookings/webhookendpoint/add/                    403 403 200 200   403 403 200 200
-bookings/webhookendpoint/<path:object_id>/       302 302 302 302   302 302 302 302
-bookings/webhookendpoint/<path:object_id>/change/ 403 403 200 200   403 403 200 200
-bookings/webhookendpoint/<path:object_id>/delete/ 403 403 200 200   403 403 200 200
-bookings/webhookendpoint/<path:object_id>/history/ 403 403 200 200   403 403 200 200
-bookings/webhookendpoint/<str:endpoint_id>/rotate-secret/ 405 405 405 405   403 403 200 200
-bookings/webhookendpoint/<str:endpoint_id>/end-earlier-secrets/ 405 405 405 405   403 403 302 302
-bookings/webhookendpoint/<str:endpoint_id>/request-test/ 405 405 405 405   403 403 302 302
-bookings/webhookendpoint/<str:endpoint_id>/test/ 403 403 200 200   405 405 405 405
-bookings/webhookendpoint/<str:endpoint_id>/send-again/ 405 405 405 405   403 403 302 302
-idempotency/idempotencykey/                      403 403 403 200   403 403 403 200
-"""
+bookings/apiclient/                              403 403 200 200  403 403   403 403 200 200  403 403
+bookings/apiclient/add/                          403 403 200 200  403 403   403 403 200 200  403 403
+bookings/apiclient/<path:object_id>/             302 302 302 302  302 302   302 302 302 302  302 302
+bookings/apiclient/<path:object_id>/change/      403 403 200 200  403 403   403 403 200 200  403 403
+bookings/apiclient/<path:object_id>/delete/      403 403 200 200  403 403   403 403 200 200  403 403
+bookings/apiclient/<path:object_id>/history/     403 403 200 200  403 403   403 403 200 200  403 403
+bookings/apiclient/<str:client_id>/issue-token/  405 405 405 405  405 405   403 403 302 302  403 403
+bookings/apiclient/<str:client_id>/revoke-token/ 405 405 405 405  405 405   403 403 404 404  403 403
+bookings/webhookendpoint/                        403 403 200 200  403 403   403 403 200 200  403 403
+bookings/webhookendpoint/add/                    403 403 200 200  403 403   403 403 200 200  403 403
+bookings/webhookendpoint/<path:object_id>/       302 302 302 302  302 302   302 302 302 302  302 302
+bookings/webhookendpoint/<path:object_id>/change/ 403 403 200 200  403 403   403 403 200 200  403 403
+bookings/webhookendpoint/<path:object_id>/delete/ 403 403 200 200  403 403   403 403 200 200  403 403
+bookings/webhookendpoint/<path:object_id>/history/ 403 403 200 200  403 403   403 403 200 200  403 403
+bookings/webhookendpoint/<str:endpoint_id>/rotate-secret/ 405 405 405 405  405 405   403 403 200 200  403 403
+bookings/webhookendpoint/<str:endpoint_id>/end-earlier-secrets/ 405 405 405 405  405 405   403 403 302 302  403 403
+bookings/webhookendpoint/<str:endpoint_id>/request-test/ 405 405 405 405  405 405   403 403 302 302  403 403
+bookings/webhookendpoint/<str:endpoint_id>/test/ 403 403 200 200  403 403   405 405 405 405  405 405
+bookings/webhookendpoint/<str:endpoint_id>/send-again/ 405 405 405 405  405 405   403 403 302 302  403 403
+idempotency/idempotencykey/                      403 403 403 200  403 403   403 403 403 200  403 403
+"""  # noqa: E501
 
 # Open to people who are not staff, too, as OPEN_TO_OTHERS says.
 OPEN = """
-login/                                           302 302 302 302   200 200 200 200
-logout/                                          405 405 405 405   302 302 302 302
+login/                                           302 302 302 302  302 302   200 200 200 200  200 200
+logout/                                          405 405 405 405  405 405   302 302 302 302  302 302
 """
 OPEN_TO_OTHERS = {"login/": {"GET": 200, "POST": 200}, "logout/": {"GET": 302, "POST": 302}}
 
-STAFF = ("without a group", FRONT_DESK, MANAGER, "superuser")
+ELSEWHERE = " at another hotel"
+STAFF = (
+    "without a group",
+    FRONT_DESK,
+    MANAGER,
+    "superuser",
+    FRONT_DESK + ELSEWHERE,
+    MANAGER + ELSEWHERE,
+)
 METHODS = ("GET", "POST")
 
 
@@ -340,8 +350,10 @@ def test_has_a_line_for_every_url() -> None:
 @pytest.mark.parametrize("name", STAFF)
 def test_answers_staff_as_the_table_says(urls: dict[str, str], name: str) -> None:
     user = User.objects.create_user("user", is_staff=True, is_superuser=name == "superuser")
-    if name in (FRONT_DESK, MANAGER):
-        user.groups.add(Group.objects.get(name=name))
+    if (role := name.removesuffix(ELSEWHERE)) in (FRONT_DESK, MANAGER):
+        user.groups.add(Group.objects.get(name=role))
+    if name.endswith(ELSEWHERE):
+        assert staff_hotels.set_hotels(user.pk, frozenset({"elsewhere"}), before=None)
 
     others = {
         (pattern, method): found

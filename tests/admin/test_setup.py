@@ -691,7 +691,7 @@ def test_lets_only_administrators_invite(begun: Client, client: Client) -> None:
     assert not User.objects.filter(email="ada@seaside.example").exists()
 
 
-@pytest.mark.parametrize("lacks", ["add_hotel", "add_room", "change_roomcategory"])
+@pytest.mark.parametrize("lacks", ["change_hotel", "add_room", "change_roomcategory"])
 def test_needs_the_right_to_all_that_it_adds(client: Client, begun: Client, lacks: str) -> None:
     names = {"add_hotel", "change_hotel", "add_roomcategory", "change_roomcategory", "add_room"}
     user = User.objects.create_user("limited", is_staff=True)
@@ -702,6 +702,23 @@ def test_needs_the_right_to_all_that_it_adds(client: Client, begun: Client, lack
         assert client.get(f"{SETUP}{step}").status_code == 403
     user.user_permissions.set(Permission.objects.filter(codename__in=names))
     assert client.get(f"{SEASIDE}rooms/").status_code == 200
+
+
+def test_leaves_those_who_may_add_no_hotel_at_the_ones_that_were_begun(
+    client: Client, begun: Client
+) -> None:
+    names = {"change_hotel", "add_roomcategory", "change_roomcategory", "add_room"}
+    user = User.objects.create_user("limited", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=names))
+    client.force_login(user)
+
+    page = text_of(client.get(SETUP))
+
+    assert "Seaside Inn" in page
+    assert "Set up another hotel" not in page
+    assert client.get(f"{SETUP}new/").status_code == 403
+    Hotel.objects.filter(pk="seaside-inn").update(is_open=True)
+    assert "All your hotels are open for booking." in text_of(client.get(SETUP))
 
 
 # --- The checklist ------------------------------------------------------------------------------

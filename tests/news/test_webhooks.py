@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 import time_machine
+from bson import ObjectId
 
-from bookings.domain.callers import Caller
+from bookings.domain.callers import READ, Caller
 from bookings.infrastructure import clock, seals
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.queues import single_run
@@ -21,7 +22,8 @@ from bookings.models import ApiClient
 from bookings.news import deliveries, relay
 from bookings.news.deliveries import WEBHOOK
 from bookings.news.webhooks import backlog, endpoints, sending
-from bookings.people import erasure
+from bookings.people import erasure, tokens
+from bookings.people.tokens import Allowed
 from tests.calls import CUSTOMER, book, cancel
 from tests.news.partners import (
     Partner,
@@ -92,9 +94,59 @@ def test_knows_which_clients_have_an_endpoint(partner: Partner) -> None:
     without = ApiClient.objects.create(name="without")
     collection("webhook_endpoints").update_one({}, {"$set": {"is_active": False}})
 
-    found = endpoints.clients_with_endpoint([partner.client_id, str(without.pk), "partner"])
+    found = endpoints.hotels_by_receiver([partner.client_id, str(without.pk), "partner"])
 
-    assert found == {partner.client_id}
+    assert found == {partner.client_id: None}
+
+
+DEMO, INN = Allowed(hotels=("demo",)), Allowed(hotels=("inn",))
+ENDED = Allowed(hotels=("demo",), ends_at=datetime(2026, 1, 1, tzinfo=UTC))
+READER = Allowed(scopes=(READ,))
+
+
+@pytest.mark.parametrize(
+    ("issued", "hotels"),
+    [
+        ([], None),
+        ([Allowed()], None),
+        ([INN], {"inn"}),
+        ([INN, DEMO], {"inn", "demo"}),
+        ([INN, Allowed()], None),
+        # What has ended counts no more, unless there is nothing else.
+        ([ENDED, INN], {"inn"}),
+        ([INN, ENDED], {"inn"}),
+        ([ENDED], {"demo"}),
+        # A token that may not read bookings is not for their news.
+        ([INN, READER], {"inn"}),
+        ([READER, INN], {"inn"}),
+    ],
+)
+def test_tells_a_partner_only_of_hotels_where_a_token_of_it_may_read_bookings(
+    partner: Partner, inn: None, issued: list[Allowed], hotels: set[str] | None
+) -> None:
+    for allowed in issued:
+        tokens.issue_token(ObjectId(partner.client_id), allowed)
+
+    found = endpoints.hotels_by_receiver([partner.client_id])
+
+    assert found == {partner.client_id: hotels}
+    book("demo", caller=partner.caller)
+    book("inn", caller=partner.caller, resourceId="inn_A")
+    relay.pass_on_news()
+    told = {news["payload"]["hotelId"] for news in collection("deliveries").find()}
+    assert told == ({"demo", "inn"} if hotels is None else hotels)
+
+
+def test_tells_a_partner_of_no_more_hotels_once_its_tokens_are_revoked(partner: Partner) -> None:
+    client = ObjectId(partner.client_id)
+    tokens.issue_token(client, DEMO)
+    tokens.issue_token(client, INN)
+
+    tokens.revoke_tokens(client)
+
+    assert endpoints.hotels_by_receiver([partner.client_id]) == {partner.client_id: {"inn"}}
+    tokens.issue_token(client, Allowed())
+    assert endpoints.hotels_by_receiver([partner.client_id]) == {partner.client_id: None}
 
 
 def test_sends_nothing_to_a_client_that_was_deactivated(

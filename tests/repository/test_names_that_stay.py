@@ -168,6 +168,7 @@ def test_keeps_the_names_of_models_and_their_collections() -> None:
         "bookings.VerifiedAddress": "verified_addresses",
         "bookings.ApiClient": "api_clients",
         "bookings.ApiToken": "api_tokens",
+        "bookings.StaffHotels": "staff_hotels",
         "bookings.WebhookEndpoint": "webhook_endpoints",
         "bookings.BookingRecord": "bookings",
         "bookings.RoomBlock": "bookings",
@@ -239,7 +240,7 @@ def test_keeps_the_names_of_migrations() -> None:
     """Each database records the migrations that a release has run by their names."""
     folder = Path(settings.BASE_DIR, "bookings", "migrations")
 
-    assert [path.stem for path in sorted(folder.glob("0*.py"))][:29] == [
+    assert [path.stem for path in sorted(folder.glob("0*.py"))][:30] == [
         "0001_initial",
         "0002_booking_indexes",
         "0003_price_limit",
@@ -269,6 +270,7 @@ def test_keeps_the_names_of_migrations() -> None:
         "0027_changes_of_a_partner",
         "0028_what_tokens_may",
         "0029_category_names",
+        "0030_staff_hotels",
     ]
 
 

@@ -11,7 +11,8 @@ import dataclasses
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from types import ModuleType
@@ -392,6 +393,31 @@ class Bookings(RuleBasedStateMachine):
             return  # a request that cancels a hold in its last moment may get either answer
         self.crossed(lambda: self.change(stay, change), lambda: self.change(stay, meanwhile))
 
+    # --- From another hotel -------------------------------------------------------------------
+
+    @rule(create=creates(), block=BLOCKS, is_block=st.booleans())
+    def books_with_rights_at_another_hotel(
+        self, create: Create, block: Block, is_block: bool
+    ) -> None:
+        what = self.with_key(dataclasses.replace(block if is_block else create, key="new"))
+        with callers_elsewhere():
+            done = attempt(lambda: self.really_create(what))
+        assert done.code == "VALIDATION_ERROR"
+
+    @precondition(lambda self: self.model.stays)
+    @rule(which=WHICH, change=st.one_of(CHANGES, MOVES, REBOOKS, MARKS), as_owner=st.booleans())
+    def changes_with_rights_at_another_hotel(
+        self, which: int, change: Change, as_owner: bool
+    ) -> None:
+        """It is as if there were no such booking; what was acknowledged stays as it is."""
+        if isinstance(change, Sweep | RunOut):
+            return
+        stay = latest(self.model.stays, which)
+        asked = self.with_key(by_owner(stay, change) if as_owner else change)
+        with callers_elsewhere():
+            done = attempt(lambda: self.really_change(stay, asked))
+        assert done.code == "NOT_FOUND"
+
     # --- Other events -------------------------------------------------------------------------
 
     @rule(which=WHICH, after=st.booleans())
@@ -545,6 +571,9 @@ class Bookings(RuleBasedStateMachine):
             for stay in sorted(self.model.stays, key=lambda stay: stay.id, reverse=True)
             if stay.owner == viewer
         ]
+        with callers_elsewhere():
+            listed, _ = own_bookings.list_bookings(viewer=CALLERS[viewer], limit=100)
+        assert listed == []
 
     def teardown(self) -> None:
         try:
@@ -981,6 +1010,19 @@ class Done:
 
 
 STATUSES = {"VALIDATION_ERROR": 400, "PERMISSION_DENIED": 403}
+
+
+@contextmanager
+def callers_elsewhere() -> Iterator[None]:
+    """Lets every caller have rights at another hotel than the one of all these bookings."""
+    limited = {
+        name: dataclasses.replace(caller, hotels=frozenset({"elsewhere"}))
+        for name, caller in CALLERS.items()
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        for name, caller in limited.items():
+            patch.setitem(CALLERS, name, caller)
+        yield
 
 
 def attempt(call: Callable[[], Outcome]) -> Done:

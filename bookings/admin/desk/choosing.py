@@ -5,7 +5,7 @@ from datetime import date, timedelta
 
 from django.http import HttpRequest
 
-from bookings.catalogue import inventory
+from bookings.admin.own_hotels import list_recent_own
 from bookings.catalogue.inventory import HORIZON_DAYS, HotelFacts
 from bookings.infrastructure.recent_reads import hear_of_changes
 
@@ -19,8 +19,8 @@ _AROUND = timedelta(days=HORIZON_DAYS + LENGTHS[-1])
 
 @dataclass(frozen=True)
 class Choice:
-    """One of the hotels, and a day there. Without a valid choice, it is the first hotel by name and
-    its own today, which at the desk lasts until the end of day."""
+    """One of the user's hotels, and a day there. Without a valid choice, it is the first hotel by
+    name and its own today, which at the desk lasts until the end of day."""
 
     hotels: tuple[HotelFacts, ...]
     hotel: HotelFacts
@@ -29,9 +29,9 @@ class Choice:
 
 
 def read_choice(request: HttpRequest, *, day_field: str) -> Choice | None:
-    """What was chosen; None if there are no hotels."""
+    """What was chosen among the user's hotels; None if there are none."""
     hear_of_changes()
-    hotels = tuple(inventory.recent_hotels())
+    hotels = tuple(list_recent_own(request))
     if not hotels:
         return None
     wanted = request.GET.get("hotel", "")

@@ -4,6 +4,7 @@ from django.http import HttpRequest, HttpResponse
 
 from bookings.admin.desk.access import LOOK, desk_page, show
 from bookings.admin.desk.marks import PRESENCE_LABELS
+from bookings.admin.own_hotels import list_own, own_hotels
 from bookings.catalogue import inventory
 from bookings.domain.booking import CONFIRMED, EXPECTED, EXPIRED, PENDING
 from bookings.front_desk.guest_search import find_stay_ids
@@ -19,7 +20,9 @@ def find_guests(request: HttpRequest) -> HttpResponse:
     typed = request.GET.get("q", "").replace("\x00", "").strip()
     records: list[BookingRecord] = []
     if typed:
-        ids = find_stay_ids(typed, hotels=inventory.list_hotels(), limit=MAX_FOUND)
+        ids = find_stay_ids(
+            typed, hotels=list_own(request), limit=MAX_FOUND, only=own_hotels(request)
+        )
         records = list(BookingRecord.objects.filter(pk__in=ids))
     names = inventory.room_names(booked["room"] for record in records for booked in record.rooms)
     return show(

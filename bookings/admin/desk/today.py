@@ -17,6 +17,7 @@ from bookings.admin.desk.access import ACT, LOOK, desk_page, may_any, show
 from bookings.admin.desk.choosing import read_choice
 from bookings.admin.desk.marks import PRESENCE_LABELS, mark_buttons, night_to_release
 from bookings.admin.forms import MESSAGES, new_key
+from bookings.admin.own_hotels import own_hotels
 from bookings.admin.records import staff
 from bookings.admin.staff_requests import StaffRequest
 from bookings.availability import occupancy
@@ -124,7 +125,7 @@ def show_today(request: HttpRequest) -> HttpResponse:
 def mark(request: StaffRequest, booking_id: str) -> HttpResponse:
     """Sets or undoes a mark under the form's key, and redirects back to the page with the form."""
     what, key = request.POST.get("mark", ""), request.POST.get("key", "")
-    booking = queries.find_booking(booking_id)
+    booking = queries.find_booking(booking_id, hotels=own_hotels(request))
     try:
         outcome = marks.mark_stay(
             actor=staff(request),

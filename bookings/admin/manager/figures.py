@@ -84,7 +84,7 @@ class FiguresPage(ManagerPage):
 
     @method_decorator(require_safe)
     def show(self, request: StaffRequest) -> HttpResponse:
-        form = RangeForm(request.GET)
+        form = RangeForm(request, request.GET)
         found = form.read()
         if found is None:
             return self.render(request, form=form)
@@ -95,7 +95,7 @@ class FiguresPage(ManagerPage):
             "first": found.first.isoformat(),
             "last": found.last.isoformat(),
         }
-        shown = RangeForm(initial={**chosen, "first": found.first, "last": found.last})
+        shown = RangeForm(request, initial={**chosen, "first": found.first, "last": found.last})
         several = found.of_category(SEVERAL)
         categories = [(one.name, found.of_category(one.id)) for one in found.categories]
         if several.priced:
@@ -119,7 +119,7 @@ class FiguresPage(ManagerPage):
         self.check_may(request, self.needs)
         if request.method != "GET":  # a HEAD request downloads nothing
             return HttpResponseNotAllowed(["GET"])
-        form = RangeForm(request.GET)
+        form = RangeForm(request, request.GET)
         found = form.read()
         if found is None:
             return self.render(request, form=form)

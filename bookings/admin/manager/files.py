@@ -79,12 +79,12 @@ class NightsFilePage(ManagerPage):
         if request.method != "POST":
             return self._page(request)
         self.check_may(request, *IMPORT_RIGHTS)
-        form = ImportForm(request.POST, request.FILES)
+        form = ImportForm(request, request.POST, request.FILES)
         if not form.is_valid() or form.cleaned_data["hotel"] is None:
             return self._page(request, uploaded=form)
         hotel, file = form.cleaned_data["hotel"], form.cleaned_data["file"]
         # Read now: judging may take so long that this request has no time left for MongoDB.
-        wanted = ExportForm()
+        wanted = ExportForm(request)
         # One byte more than allowed shows that the file is too large.
         content = file.read(night_files.MAX_BYTES + 1)
         try:
@@ -133,7 +133,7 @@ class NightsFilePage(ManagerPage):
         self.check_may(request, self.needs)
         if request.method != "GET":  # a HEAD request exports nothing
             return HttpResponseNotAllowed(["GET"])
-        form = ExportForm(request.GET)
+        form = ExportForm(request, request.GET)
         if not form.is_valid() or form.cleaned_data["hotel"] is None:
             return self._page(request, wanted=form)
         hotel = form.cleaned_data["hotel"]
@@ -162,8 +162,8 @@ class NightsFilePage(ManagerPage):
         may_import = may(request, *IMPORT_RIGHTS)
         return self.render(
             request,
-            export_form=wanted or ExportForm(),
-            import_form=(uploaded or ImportForm(initial={"key": new_job_key()}))
+            export_form=wanted or ExportForm(request),
+            import_form=(uploaded or ImportForm(request, initial={"key": new_job_key()}))
             if may_import
             else None,
             columns=night_files.COLUMNS,

@@ -12,8 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
+from bookings.admin.own_hotels import list_own
 from bookings.admin.staff_requests import StaffRequest, is_of_staff, may
-from bookings.catalogue import inventory
 from bookings.catalogue.inventory import HotelFacts
 from bookings.models import Hotel
 
@@ -76,13 +76,13 @@ class ManagerPage(admin.ModelAdmin):
 
 
 class HotelChoiceForm(forms.Form):
-    """A choice of hotel; the first by name if none is chosen."""
+    """A choice of one of the user's hotels; the first by name if none is chosen."""
 
     hotel = forms.ChoiceField(required=False)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.hotels = {hotel.id: hotel for hotel in inventory.list_hotels()}
+        self.hotels = {hotel.id: hotel for hotel in list_own(request)}
         chooser = self.fields["hotel"]
         assert isinstance(chooser, forms.ChoiceField)
         chooser.choices = [(hotel.id, hotel.name) for hotel in self.hotels.values()]

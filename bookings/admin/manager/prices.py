@@ -176,7 +176,7 @@ class PriceCalendarPage(ManagerPage):
 
     def show(self, request: StaffRequest) -> HttpResponse:
         """Shows the month. A POST shows what the form would change, or applies it."""
-        chosen = PriceMonthForm(request.GET)
+        chosen = PriceMonthForm(request, request.GET)
         hotel = chosen.cleaned_data.get("hotel") if chosen.is_valid() else chosen.first_hotel
         if hotel is None:
             return self.render(request, chosen=chosen)
@@ -204,7 +204,7 @@ class PriceCalendarPage(ManagerPage):
             self.check_may(request, "bookings.add_night", "bookings.change_night")
         return self.render(
             request,
-            chosen=PriceMonthForm(initial={"hotel": hotel.id, "month": f"{month:%Y-%m}"}),
+            chosen=PriceMonthForm(request, initial={"hotel": hotel.id, "month": f"{month:%Y-%m}"}),
             hotel=hotel,
             month=month,
             previous_url=_url(hotel, month - timedelta(days=1)),

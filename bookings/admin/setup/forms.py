@@ -28,6 +28,9 @@ CHANGED_SINCE = (
     "typed is still here; save once more to use it."
 )
 
+# Where a colleague works.
+THIS_HOTEL, ALL_HOTELS = "this", "all"
+
 # The hidden field with a digest of what the page was made of.
 SEEN = "seen"
 
@@ -341,10 +344,18 @@ class ColleagueRow(forms.Form):
     address = AddressField(label="E-mail", required=False)
     name = LineField(required=False, max_length=150, widget=forms.TextInput(attrs={"size": 24}))
     role = forms.ChoiceField(choices=[(role, role.capitalize()) for role in ROLES])
+    hotels = forms.ChoiceField(
+        choices=[(THIS_HOTEL, "This hotel"), (ALL_HOTELS, "All hotels")], required=False
+    )
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        for name, label in (("address", "E-mail"), ("name", "Name"), ("role", "Role")):
+        for name, label in (
+            ("address", "E-mail"),
+            ("name", "Name"),
+            ("role", "Role"),
+            ("hotels", "Works at"),
+        ):
             self.fields[name].widget.attrs["aria-label"] = label
 
     @property

@@ -16,7 +16,9 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods
 
 from bookings.admin.manager.pages import hotel_to_note, note
+from bookings.admin.own_hotels import find_own, list_own
 from bookings.admin.setup.forms import (
+    ALL_HOTELS,
     CHANGED_SINCE,
     NEW_COLLEAGUES,
     SEEN,
@@ -45,14 +47,16 @@ from bookings.people import colleagues
 from bookings.people.colleagues import INVITED, JOINED, CannotJoin
 from bookings.stays import queries
 
-# The set-up adds all of these, so it needs the right to each.
+# The set-up of a hotel adds and changes all of these, so it needs the right to each.
 NEEDS = (
-    "bookings.add_hotel",
     "bookings.change_hotel",
     "bookings.add_roomcategory",
     "bookings.change_roomcategory",
     "bookings.add_room",
 )
+
+# A new hotel is for the whole site.
+NEEDS_FOR_NEW = "bookings.add_hotel"
 
 # Who may make accounts and give them roles.
 INVITES = ("auth.add_user", "auth.change_user")
@@ -85,11 +89,12 @@ def set_up_page(view: Page) -> Page:
 
 @set_up_page
 def start(request: HttpRequest) -> HttpResponse:
-    """Leads to the hotels that are being set up, or to a new one if there are none."""
-    begun = [hotel for hotel in inventory.list_hotels() if not hotel.is_open]
-    if not begun:
+    """Leads to the user's hotels that are being set up, or to a new one if there are none."""
+    begun = [hotel for hotel in list_own(request) if not hotel.is_open]
+    may_add = may(request, NEEDS_FOR_NEW)
+    if not begun and may_add:
         return HttpResponseRedirect(reverse("setup:new"))
-    return _show(request, "start.html", "Set up a hotel", begun=begun)
+    return _show(request, "start.html", "Set up a hotel", begun=begun, may_add=may_add)
 
 
 # --- 1: the hotel -------------------------------------------------------------------------------
@@ -98,6 +103,8 @@ def start(request: HttpRequest) -> HttpResponse:
 @set_up_page
 def new(request: HttpRequest) -> HttpResponse:
     """Adds a hotel that is not open yet."""
+    if not may(request, NEEDS_FOR_NEW):
+        raise PermissionDenied
     form = HotelStepForm(request.POST if request.method == "POST" else None)
     if form.is_valid():
         values = dict(form.cleaned_data)
@@ -112,7 +119,7 @@ def new(request: HttpRequest) -> HttpResponse:
             form.add_error("id", "Someone else has just taken this; choose another short name.")
         else:
             _keep_email(hotel_id, email)
-            about = hotel_to_note(_find(hotel_id))
+            about = hotel_to_note(_find(request, hotel_id))
             note(request, "Added in the set-up.", about=about, action=ADDITION)
             return _go("categories", hotel_id)
     return _show(request, "hotel.html", "Set up a hotel", form=form, step="hotel")
@@ -121,7 +128,7 @@ def new(request: HttpRequest) -> HttpResponse:
 @set_up_page
 def change_hotel(request: HttpRequest, hotel_id: str) -> HttpResponse:
     """Changes the hotel while it is not open. After that, the admin's own page does."""
-    hotel = _find(hotel_id)
+    hotel = _find(request, hotel_id)
     if hotel.is_open:
         return HttpResponseRedirect(reverse("admin:bookings_hotel_change", args=[hotel.id]))
     about = reading.find_hotel_content(hotel.id)
@@ -172,7 +179,7 @@ def _keep_email(hotel_id: str, email: str) -> None:
 @set_up_page
 def categories(request: HttpRequest, hotel_id: str) -> HttpResponse:
     """Adds and changes categories: name, guests, and the usual price of a night."""
-    hotel = _find(hotel_id)
+    hotel = _find(request, hotel_id)
     found = inventory.list_categories(hotel.id)
     form = CategoriesForm(hotel, found, request.POST if request.method == "POST" else None)
     fault = ""
@@ -235,7 +242,7 @@ def _save_categories(request: HttpRequest, hotel: HotelFacts, form: CategoriesFo
 @set_up_page
 def rooms(request: HttpRequest, hotel_id: str) -> HttpResponse:
     """Adds rooms in bulk to each category."""
-    hotel = _find(hotel_id)
+    hotel = _find(request, hotel_id)
     house = inventory.read_house(hotel.id)
     if not house:
         messages.warning(request, "Add a category first; rooms belong to one.")
@@ -282,7 +289,7 @@ def _save_rooms(request: HttpRequest, hotel: HotelFacts, form: RoomsForm) -> Non
 @set_up_page
 def photos(request: HttpRequest, hotel_id: str) -> HttpResponse:
     """Leads to the albums of the hotel and its categories, and says which are empty."""
-    hotel = _find(hotel_id)
+    hotel = _find(request, hotel_id)
     found = read_photos(hotel.id)
     albums = [(hotel.name, len(found.own), _album("hotel", hotel.id))]
     albums += [
@@ -308,7 +315,7 @@ def _album(kind: str, key: str) -> str:
 @set_up_page
 def invite(request: HttpRequest, hotel_id: str) -> HttpResponse:
     """Invites colleagues by mail, each with a role."""
-    hotel = _find(hotel_id)
+    hotel = _find(request, hotel_id)
     may_invite = may(request, *INVITES)
     data = request.POST if request.method == "POST" else None
     if data is not None and not may_invite:
@@ -317,13 +324,13 @@ def invite(request: HttpRequest, hotel_id: str) -> HttpResponse:
     filled = [row for row in rows if row.is_bound and not row.is_empty]
     wrong = [row for row in filled if not row.is_valid()]
     if data is not None and not wrong:
-        refused = [row for row in filled if not _invite(request, row)]
+        refused = [row for row in filled if not _invite(request, hotel, row)]
         if not refused:
             return _go("colleagues" if "more" in request.POST else "preview", hotel.id)
     context: dict[str, Any] = {
         "rows": rows,
         "may_invite": may_invite,
-        "colleagues": colleagues.list_colleagues() if may(request, "auth.view_user") else [],
+        "colleagues": may(request, "auth.view_user") and colleagues.list_colleagues(hotel.id),
         "sends_mail": checklist.can_send_mail(),
         "fault": "Some colleagues were not invited. See why below."
         if any(row.errors for row in filled)
@@ -332,12 +339,18 @@ def invite(request: HttpRequest, hotel_id: str) -> HttpResponse:
     return _show(request, "colleagues.html", hotel.name, hotel=hotel, step="colleagues", **context)
 
 
-def _invite(request: HttpRequest, row: ColleagueRow) -> bool:
-    """Invites one colleague; False if the row now says why not. Sent again, it changes nothing."""
+def _invite(request: HttpRequest, hotel: HotelFacts, row: ColleagueRow) -> bool:
+    """Invites one colleague to this hotel, or to all of them; False if the row now says why not.
+    Sent again, it changes nothing."""
     values = row.cleaned_data
     address, role = values["address"], values["role"]
     try:
-        result = colleagues.invite(address=address, name=values["name"], role=role)
+        result = colleagues.invite(
+            address=address,
+            name=values["name"],
+            role=role,
+            hotel=None if values["hotels"] == ALL_HOTELS else hotel.id,
+        )
     except CannotJoin as refusal:
         row.add_error("address", str(refusal))
         return False
@@ -358,7 +371,7 @@ def _invite(request: HttpRequest, row: ColleagueRow) -> bool:
 @set_up_page
 def preview(request: HttpRequest, hotel_id: str) -> HttpResponse:
     """Shows what is missing and how guests will see the hotel, and opens it for booking."""
-    hotel = _find(hotel_id)
+    hotel = _find(request, hotel_id)
     if request.method == "POST" and not hotel.is_open:
         try:
             setting_up.open_hotel(hotel.id)
@@ -384,8 +397,8 @@ def preview(request: HttpRequest, hotel_id: str) -> HttpResponse:
 # --- Shared -------------------------------------------------------------------------------------
 
 
-def _find(hotel_id: str) -> HotelFacts:
-    hotel = inventory.find_hotel(hotel_id)
+def _find(request: HttpRequest, hotel_id: str) -> HotelFacts:
+    hotel = find_own(request, hotel_id)
     if hotel is None:
         raise Http404("There is no such hotel; it may have been deleted.")
     return hotel

@@ -23,6 +23,7 @@ from bookings.infrastructure.queues.retries import Schedule, counted
 from bookings.models import WebhookEndpoint
 from bookings.news.webhooks import backlog, signing
 from bookings.news.webhooks.posting import WebhookAnswer
+from bookings.news.webhooks.receiver_hotels import hotels_of_clients
 
 Endpoint = dict[str, Any]
 
@@ -58,11 +59,14 @@ _WELL: dict[str, Any] = {
 }
 
 
-def clients_with_endpoint(client_ids: Iterable[str]) -> set[str]:
-    """Those of these clients that have an endpoint. For a disabled endpoint, news waits."""
+def hotels_by_receiver(client_ids: Iterable[str]) -> dict[str, frozenset[str] | None]:
+    """Those of these clients that have an endpoint, with the hotels whose news they may get; None
+    means all. For a disabled endpoint, news waits."""
     ids = [ObjectId(client_id) for client_id in client_ids if ObjectId.is_valid(client_id)]
     found = collection("webhook_endpoints").find({"client_id": {"$in": ids}}, {"client_id": 1})
-    return {str(endpoint["client_id"]) for endpoint in found}
+    clients = [endpoint["client_id"] for endpoint in found]
+    hotels = hotels_of_clients(clients) if clients else {}
+    return {str(client_id): hotels.get(client_id) for client_id in clients}
 
 
 # --- What staff do --------------------------------------------------------------------------
