@@ -104,7 +104,8 @@ class AccountAdmin(ChangesWhatWasSeen, UserAdmin):
         fieldsets = super().get_fieldsets(request, obj)
         if obj is None or not self.has_change_permission(request, obj):
             return fieldsets
-        return [*fieldsets, ("Hotels", {"fields": ("all_hotels", "hotels")})]
+        hotels = ("Hotels", {"fields": ("all_hotels", "hotels")})
+        return [*fieldsets[:-1], hotels, fieldsets[-1]]
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         # The limit first: if the rest is refused, the account has less than asked, never more.
