@@ -10,7 +10,7 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from bookings.catalogue import inventory
-from bookings.catalogue.inventory import CategoryFacts, HotelFacts
+from bookings.catalogue.inventory import HotelFacts
 from bookings.models import RoomCategory
 from bookings.people.staff_hotels import Hotels, hotels_of
 
@@ -43,12 +43,6 @@ def list_recent_own(request: HttpRequest) -> list[HotelFacts]:
 def find_own(request: HttpRequest, hotel_id: str) -> HotelFacts | None:
     """The hotel with this id, if the user belongs to it."""
     return inventory.find_hotel(hotel_id) if is_own(request, hotel_id) else None
-
-
-def find_own_category(request: HttpRequest, category_id: str) -> CategoryFacts | None:
-    """The category with this id, if the user belongs to its hotel."""
-    category = inventory.find_category(category_id)
-    return category if category and is_own(request, category.hotel) else None
 
 
 def name_hotels(request: HttpRequest) -> list[tuple[str, str]]:

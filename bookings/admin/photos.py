@@ -24,7 +24,7 @@ from django.urls import URLPattern, reverse
 
 from bookings.admin.manager.jobs import JobKeyField, new_job_key
 from bookings.admin.manager.pages import ManagerPage, hotel_to_note, note
-from bookings.admin.own_hotels import find_own, find_own_category, list_own
+from bookings.admin.own_hotels import find_own, list_own
 from bookings.admin.staff_requests import StaffRequest, may
 from bookings.catalogue import inventory
 from bookings.catalogue.inventory import CategoryFacts, HotelFacts
@@ -281,7 +281,7 @@ def _find(request: HttpRequest, kind: str, key: str) -> Album:
     """Raises Http404 if the user has no such hotel or category."""
     if kind == HOTEL and (hotel := find_own(request, key)):
         return Album(hotel)
-    if kind == CATEGORY and (category := find_own_category(request, key)):
+    if kind == CATEGORY and (category := inventory.find_category(key)):
         hotel = find_own(request, category.hotel)
         if hotel:
             return Album(hotel, category)

@@ -22,7 +22,7 @@ from bookings.admin.desk.choosing import read_day
 from bookings.admin.desk.marks import PRESENCE_LABELS, mark_buttons, night_to_release
 from bookings.admin.forms import SHOW, DayField, KeyedForm, RoomIdsField, new_key
 from bookings.admin.newest import LOOKED_THROUGH, MAX_LISTED, CreatedFilter
-from bookings.admin.own_hotels import find_own_category, list_own, own_hotels
+from bookings.admin.own_hotels import list_own, own_hotels
 from bookings.admin.records import (
     BookingHotelFilter,
     RecordAdmin,
@@ -387,7 +387,7 @@ def _open_form(request: HttpRequest, hotels: tuple[HotelFacts, ...]) -> BookingF
     """The form, filled in from the URL: a hotel, room or category, dates and guests."""
     asked = request.GET
     room = inventory.find_room(asked.get("room", ""))
-    category = find_own_category(request, room.category if room else asked.get("category", ""))
+    category = inventory.find_category(room.category if room else asked.get("category", ""))
     wanted = category.hotel if category else asked.get("hotel", "")
     hotel = next((hotel for hotel in hotels if hotel.id == wanted), next(iter(hotels), None))
     if hotel is None:
@@ -397,7 +397,7 @@ def _open_form(request: HttpRequest, hotels: tuple[HotelFacts, ...]) -> BookingF
     check_out = read_day(asked.get("check_out", ""), today) or check_in + timedelta(days=1)
     return BookingForm.new(
         hotel=hotel.id,
-        room=room.id if room and category else "",
+        room=room.id if room else "",
         category=category.id if category and not room else "",
         check_in=check_in,
         check_out=check_out,

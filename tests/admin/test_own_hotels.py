@@ -49,7 +49,16 @@ ADMIN = "/admin/"
 BOOKINGS = f"{ADMIN}bookings/bookingrecord/"
 
 # What only people of the other hotel may read. It is the demo's, apart from its own names.
-SECRETS = ("Demo", "demo_", "room_A", "room_B", "Ada", "ada@example.org", "Paint", "DEMO-")
+SECRETS = (
+    "Demo Hotel",
+    "demo_",
+    "room_A",
+    "room_B",
+    "Adalbertine",
+    "ada@example.org",
+    "Repaint",
+    "DEMO-",
+)
 
 
 def staff_of(*hotels: str, role: str = MANAGER) -> User:
@@ -80,8 +89,8 @@ def others() -> Iterator[dict[str, str]]:
         total=1,
         created_at=clock.now(),
     )
-    guest = {"name": "Ada", "email": "ada@example.org", "phone": "+49 30 1234567"}
-    booking = book(caller=CUSTOMER, guest=guest, notes="Paint").content["booking"]
+    guest = {"name": "Adalbertine", "email": "ada@example.org", "phone": "+49 30 1234567"}
+    booking = book(caller=CUSTOMER, guest=guest, notes="Repaint").content["booking"]
     relay.pass_on_news()
     delivery = collection("deliveries").find_one()
     assert delivery is not None
@@ -107,7 +116,7 @@ def block(key: str, room: str) -> str:
         room_ids=(room,),
         first=date.fromisoformat(night(3)),
         end=date.fromisoformat(night(5)),
-        reason="Paint",
+        reason="Repaint",
         key_header=f"block-{key}",
         deadline=Deadline.after(10),
     )
@@ -143,14 +152,19 @@ def pages(others: dict[str, str]) -> list[str]:
         elif pattern.startswith("admin/setup/"):
             found.append("/" + re.sub("<.*?>", "demo", pattern))
     typed = {
-        BOOKINGS: ({"q": "Ada"}, {"q": "room_A"}, {"hotel": "demo"}, {"q": "ada@example.org"}),
+        BOOKINGS: (
+            {"q": "Adalbertine"},
+            {"q": "room_A"},
+            {"hotel": "demo"},
+            {"q": "ada@example.org"},
+        ),
         f"{BOOKINGS}add/": (
             {"hotel": "demo"},
             {"room": "room_A"},
             {"category": "demo_double"},
             {"hotel": "inn", "room": "room_A"},
         ),
-        f"{ADMIN}bookings/roomblock/": ({"hotel": "demo"}, {"q": "Paint"}),
+        f"{ADMIN}bookings/roomblock/": ({"hotel": "demo"}, {"q": "Repaint"}),
         f"{ADMIN}bookings/deliveryrecord/": ({"state": "waiting"}, {"q": "DEMO"}),
         f"{ADMIN}bookings/night/": ({"hotel": "demo"}, {"category": "demo_double"}),
         f"{ADMIN}bookings/room/": ({"category__hotel__id__exact": "demo"}, {"q": "room"}),
@@ -168,7 +182,7 @@ def pages(others: dict[str, str]) -> list[str]:
         f"{ADMIN}desk/today/": ({"hotel": "demo", "day": night()},),
         f"{ADMIN}desk/occupancy/": ({"hotel": "demo", "start": night()},),
         f"{ADMIN}desk/rooms/": ({"hotel": "demo", "check_in": night(10)},),
-        f"{ADMIN}desk/guests/": ({"q": "Ada"}, {"q": "ada@example.org"}, {"q": "Room A"}),
+        f"{ADMIN}desk/guests/": ({"q": "Adalbertine"}, {"q": "ada@example.org"}, {"q": "Room A"}),
         f"{ADMIN}autocomplete/": tuple(
             {"app_label": "bookings", "model_name": model, "field_name": field, "term": "demo"}
             for model, field in (
