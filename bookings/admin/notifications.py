@@ -15,8 +15,9 @@ from bookings.admin.own_hotels import OfHotels, own_hotels
 from bookings.admin.records import MAX_AT_ONCE, name_people
 from bookings.models import BookingRecord, DeliveryRecord
 from bookings.news import deliveries
-from bookings.news.deliveries import CHANNELS, GIVEN_UP, STATES, WAITING, WEBHOOK
+from bookings.news.deliveries import CHANNELS, GIVEN_UP, MAIL, STATES, WAITING, WEBHOOK
 from bookings.news.webhooks import backlog
+from bookings.stays.notices import FORMER
 
 FAILING = "failing"
 
@@ -129,8 +130,8 @@ class NotificationAdmin(OfHotels):
     @admin.display(description="to")
     def receiver(self, record: DeliveryRecord) -> str:
         """A partner's name. A guest's e-mail address is shown only in the booking."""
-        if not record.to:
-            return "the guest"
+        if record.channel == MAIL:
+            return "the guest’s former address" if record.to == FORMER else "the guest"
         label = f"client:{record.to}"
         return name_people([label])[label]
 

@@ -147,6 +147,17 @@ class Notice:
 
 
 @dataclass(frozen=True)
+class FormerAddress:
+    """An e-mail address that a correction replaced, until the notice of it is passed on.
+
+    It is no field of the notice, since an earlier release could not read the booking then.
+    """
+
+    notice: str
+    email: str
+
+
+@dataclass(frozen=True)
 class Draft:
     """A requested booking: everything that follows from the request alone.
 
@@ -202,6 +213,7 @@ class Booking:
     presence: str = EXPECTED
     # News that was not passed on yet.
     outbox: tuple[Notice, ...] = ()
+    former_addresses: tuple[FormerAddress, ...] = ()
     # The language of the guest's mails.
     language: str = "en"
     version: int = 1
@@ -416,6 +428,9 @@ def from_document(document: dict[str, Any]) -> Booking:
         retired_answers=document.get("retired_answers", {}),
         presence=document.get("presence", EXPECTED),
         outbox=tuple(Notice(**notice) for notice in document.get("outbox", ())),
+        former_addresses=tuple(
+            FormerAddress(**former) for former in document.get("former_addresses", ())
+        ),
         language=document.get("language", "en"),
         version=max(document.get("version", 0), len(document["history"])),
         country=document.get("country", ""),

@@ -58,6 +58,12 @@ def as_people_write(address: str) -> str:
         return address  # a domain that only looks like one with other letters
 
 
+def mask_address(address: str) -> str:
+    """`a…@example.org`: enough for its owner to recognise it, and too little to write to it."""
+    mailbox, at, domain = as_people_write(address).rpartition("@")
+    return f"{mailbox[:1]}…{at}{domain}"
+
+
 def is_address(text: str) -> bool:
     """Whether mail can be sent to it."""
     try:

@@ -21,6 +21,7 @@ from pymongo.errors import BulkWriteError
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.queues import failed_work
 from bookings.infrastructure.queues.retries import Schedule, counted
+from bookings.stays.notices import FORMER
 
 logger = logging.getLogger(__name__)
 
@@ -51,9 +52,10 @@ _DUPLICATE_KEY = 11_000
 class Delivery:
     """One event of one booking for one receiver.
 
-    `to` is the partner's id, and empty for a mail: the booking has its guest's address. `version`
-    orders a booking's events. `payload` is the booking as the API showed it at the event.
-    `ends_at` is the end of the hold that `expiring` announces.
+    `to` is the partner's id, and empty for a mail: the booking has its guest's address. Only a mail
+    to FORMER has an `address`, until it is sent. `version` orders a booking's events. `payload` is
+    the booking as the API showed it at the event. `ends_at` is the end of the hold that `expiring`
+    announces.
     """
 
     channel: Channel
@@ -68,6 +70,7 @@ class Delivery:
     created_at: datetime
     ends_at: datetime | None = None
     tries: int = 0
+    address: str = ""
 
     @property
     def id(self) -> str:
@@ -137,7 +140,7 @@ def _take_mail_document() -> dict[str, Any] | None:
     return collection("deliveries").find_one_and_update(
         {
             "channel": MAIL,
-            "to": "",
+            "to": {"$in": ["", FORMER]},
             "next_try_at": {"$type": "date"},
             "$expr": {"$lte": ["$next_try_at", "$$NOW"]},
         },
@@ -169,12 +172,16 @@ def set_aside(document: dict[str, Any], channel: Channel, error: Exception) -> N
 
 
 def settle(delivery: Delivery, state: str, *, error: str = "") -> None:
-    """Ends the tries, unless another process has begun one meanwhile."""
+    """Ends the tries, unless another process has begun one meanwhile.
+
+    Forgets a former address, unless staff may have the mail sent again.
+    """
+    done_with = ["next_try_at"] if state == GIVEN_UP else ["next_try_at", "address"]
     collection("deliveries").update_one(
         {"_id": delivery.id, "tries": delivery.tries},
         [
             {"$set": {"state": state, "last_error": error[:MAX_ERROR], "settled_at": "$$NOW"}},
-            {"$unset": "next_try_at"},
+            {"$unset": done_with},
         ],
     )
     count(delivery.channel, state)
@@ -232,9 +239,10 @@ def find_known(ids: Iterable[str]) -> set[str]:
 
 
 def find_latest_mail(booking: ObjectId) -> tuple[str, int] | None:
-    """The state and the tries of the newest mail about this booking that is or was needed."""
+    """The state and the tries of the newest mail to the address of this booking that is or was
+    needed."""
     found = collection("deliveries").find_one(
-        {"booking": booking, "channel": MAIL, "state": {"$ne": NOT_NEEDED}},
+        {"booking": booking, "channel": MAIL, "to": "", "state": {"$ne": NOT_NEEDED}},
         {"state": 1, "tries": 1},
         sort=[("at", -1)],
     )
@@ -280,4 +288,5 @@ def count(channel: Channel, result: str) -> None:
 
 
 def _from_document(document: dict[str, Any]) -> Delivery:
-    return Delivery(**{name: document[name] for name in Delivery.__dataclass_fields__})
+    fields = {name: document[name] for name in Delivery.__dataclass_fields__ if name != "address"}
+    return Delivery(**fields, address=document.get("address", ""))

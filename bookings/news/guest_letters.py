@@ -17,6 +17,7 @@ from bookings.content.markdown import render_markdown
 from bookings.content.reading import AboutHotel
 from bookings.content.wording import Texts, word
 from bookings.domain.booking import CANCELLED, CHANGED, CONFIRMED, EXPIRED, Booking
+from bookings.domain.email_addresses import mask_address
 from bookings.domain.money import format_money
 from bookings.infrastructure.mail import link_to
 from bookings.stays import manage_links
@@ -51,9 +52,9 @@ class GuestLetter:
     opening: tuple[str, ...]
     facts: tuple[Fact, ...]
     closing: tuple[str, ...]
-    link_sentence: str
-    link: str
-    link_name: str
+    link_sentence: str = ""
+    link: str = ""
+    link_name: str = ""
 
 
 def write_letter(
@@ -96,6 +97,29 @@ def write_letter(
         link_sentence=link_sentence,
         link=link,
         link_name=link_name,
+    )
+
+
+def write_farewell(booking: Booking, *, hotel: HotelFacts, about: AboutHotel) -> GuestLetter:
+    """The letter to an address that is no longer that of the booking, in the active language.
+
+    The person who reads it may be a stranger to the stay, and so may the one who changed it. So it
+    has neither the link nor what was typed, apart from the new address, which is masked.
+    """
+    contact = [Fact(_("Reference"), booking.reference), Fact(_("Hotel"), hotel.name)]
+    return GuestLetter(
+        subject=_("The e-mail address was changed: %(hotel)s, %(reference)s")
+        % {"hotel": hotel.name, "reference": booking.reference},
+        greeting=_("Hello,"),
+        opening=(
+            _(
+                "The e-mail address of this booking was changed to %(address)s. Further mails "
+                "about it go there."
+            )
+            % {"address": mask_address(booking.guest.email)},
+        ),
+        facts=(*contact, *_contact_facts(about)),
+        closing=(_("If you didn’t change it, please contact the hotel."),),
     )
 
 
@@ -179,12 +203,20 @@ def _facts_about(about: AboutHotel) -> list[Fact]:
         Fact(_("Map"), about.map_url, url=about.map_url),
         _written(_("How to find us"), about.directions),
         _written(_("Arrival and departure"), about.arrival),
-        Fact(_("Telephone"), about.phone, url=f"tel:{about.phone.replace(' ', '')}"),
-        Fact(_("E-mail"), about.email, url=f"mailto:{about.email}"),
+        *_contact_facts(about),
     ]
     if word(about.terms, translation.get_language() or ""):
         terms = link_to("legal", about.hotel, "terms")
         facts.append(Fact(_("Terms and conditions"), terms, url=terms))
+    return [fact for fact in facts if fact.value]
+
+
+def _contact_facts(about: AboutHotel) -> list[Fact]:
+    """The hotel's telephone and e-mail address, as far as its owner has written them."""
+    facts = [
+        Fact(_("Telephone"), about.phone, url=f"tel:{about.phone.replace(' ', '')}"),
+        Fact(_("E-mail"), about.email, url=f"mailto:{about.email}"),
+    ]
     return [fact for fact in facts if fact.value]
 
 

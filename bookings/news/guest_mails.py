@@ -15,7 +15,7 @@ from django.core.mail import EmailMessage
 from django.utils import translation
 from pymongo.errors import PyMongoError
 
-from bookings.catalogue.inventory import find_hotel, name_booked
+from bookings.catalogue.inventory import HotelFacts, find_hotel, name_booked
 from bookings.content.brand.reading import recent_brand
 from bookings.content.reading import AboutHotel, find_hotel_content
 from bookings.domain.booking import (
@@ -29,6 +29,7 @@ from bookings.domain.booking import (
     Booking,
     Change,
 )
+from bookings.domain.email_addresses import respell_address
 from bookings.infrastructure import clock
 from bookings.infrastructure.deadlines import request_limits
 from bookings.infrastructure.mail import make_mail, render_html, render_text
@@ -38,12 +39,13 @@ from bookings.infrastructure.queues.failed_work import MAILS, NeverFinished
 from bookings.infrastructure.queues.single_run import RunTime, one_at_a_time
 from bookings.news import deliveries
 from bookings.news.deliveries import GIVEN_UP, NOT_NEEDED, SENT, Delivery
-from bookings.news.guest_letters import write_letter
+from bookings.news.guest_letters import GuestLetter, write_farewell, write_letter
 from bookings.news.relay import is_about_to_end
 from bookings.news.reminders import arrives_at
 from bookings.points import reached
 from bookings.stays import queries
 from bookings.stays.calendar_file import write_stay_file
+from bookings.stays.notices import FORMER
 
 logger = logging.getLogger(__name__)
 
@@ -163,6 +165,9 @@ def _is_still_true(delivery: Delivery, booking: Booking, now: datetime) -> bool:
         case "corrected":
             lines = [change.at for change in booking.history if change.event == CORRECTED]
             return status == CONFIRMED and lines[-1] == delivery.at
+        case "readdressed":
+            # Unless the booking has come back to this address.
+            return respell_address(delivery.address) != respell_address(booking.guest.email)
         case "cancelled":
             return status == CANCELLED
         case "expired":
@@ -180,22 +185,31 @@ def _write_about(delivery: Delivery, booking: Booking, now: datetime) -> EmailMe
     hotel = find_hotel(booking.hotel)
     assert hotel is not None, "a hotel with bookings cannot be deleted"
     about = find_hotel_content(hotel.id) or AboutHotel(hotel.id)
+    if delivery.to == FORMER:
+        letter = write_farewell(booking, hotel=hotel, about=about)
+        return _make_mail(delivery, letter, hotel, about, to=delivery.address)
     names = name_booked(booking.rooms)
     rooms = [names[room_id] for room_id in booking.room_ids]
     letter = write_letter(delivery.event, booking, hotel=hotel, about=about, rooms=rooms, now=now)
-    context = {"letter": letter, "hotel": hotel, "language": booking.language}
-    mail = make_mail(
-        delivery.event_id,
-        to=booking.guest.email,
-        subject=letter.subject,
-        text=render_text("stay", context),
-        html=render_html("stay", context),
-        sender=recent_brand().chosen_sender or hotel.name,
-        reply_to=about.email,
-    )
+    mail = _make_mail(delivery, letter, hotel, about, to=booking.guest.email)
     if booking.was_booked:
         is_off = booking.status == CANCELLED
         content = write_stay_file(booking, hotel=hotel, rooms=rooms, is_off=is_off)
         method = "CANCEL" if is_off else "PUBLISH"
         mail.attach(f"{booking.reference}.ics", content.decode(), f"text/calendar; method={method}")
     return mail
+
+
+def _make_mail(
+    delivery: Delivery, letter: GuestLetter, hotel: HotelFacts, about: AboutHotel, *, to: str
+) -> EmailMessage:
+    context = {"letter": letter, "hotel": hotel, "language": translation.get_language()}
+    return make_mail(
+        delivery.event_id,
+        to=to,
+        subject=letter.subject,
+        text=render_text("stay", context),
+        html=render_html("stay", context),
+        sender=recent_brand().chosen_sender or hotel.name,
+        reply_to=about.email,
+    )

@@ -26,11 +26,13 @@ from bookings.news.webhooks.endpoints import hotels_by_receiver
 from bookings.points import reached
 from bookings.stays import answers, due_work
 from bookings.stays.notices import (
+    FORMER,
     NEWS_CONFIRMED,
     NEWS_CORRECTED,
     NEWS_EXPIRED,
     NEWS_EXPIRING,
     NEWS_MOVED,
+    NEWS_READDRESSED,
 )
 from bookings.stays.writing import outboxes
 
@@ -143,6 +145,17 @@ def _deliveries(
         ends_at=notice.ends_at,
     )
     made = [delivery] if booking.guest.email else []
+    made += [
+        dataclasses.replace(
+            delivery,
+            to=FORMER,
+            event_id=f"{notice.id}-{NEWS_READDRESSED}",
+            event=NEWS_READDRESSED,
+            address=former.email,
+        )
+        for former in booking.former_addresses
+        if former.notice == notice.id
+    ]
     kind, _, owner_id = booking.owner.partition(":")
     if kind == "client" and owner_id in partners and notice.event != NEWS_CORRECTED:
         hotels = partners[owner_id]

@@ -26,6 +26,7 @@ from bookings.infrastructure import clock, connections
 from bookings.infrastructure.mongodb.transactions import in_transaction
 from bookings.people import account_letters, accounts
 from bookings.stays import queries
+from bookings.stays.notices import FORMER
 from bookings.stays.writing import guest_details
 from idempotency.claims import Claims
 
@@ -80,6 +81,7 @@ def erase_guest(address: str, *, including_upcoming: bool = False) -> Traces:
         spellings, only_over_by=None if including_upcoming else _yesterday()
     )
     redis_answers = _forget_keys(bookings)
+    _forget_mails(spellings)
     sent = account_letters.forget_letters(spellings)
     sessions = _sessions_of(spellings, users)
     Session.objects.filter(pk__in=[session.pk for session in sessions]).delete()
@@ -167,6 +169,13 @@ def _sessions_of(spellings: list[str], users: Iterable[User]) -> list[Session]:
         if data.get("_auth_user_id") in ids or mentions(text, spellings):
             found.append(session)
     return found
+
+
+def _forget_mails(spellings: list[str]) -> None:
+    """Deletes the mails about corrections that are still to be sent to this address."""
+    connections.collection("deliveries").delete_many(
+        {"channel": "mail", "to": FORMER, "address": {"$in": spellings}}
+    )
 
 
 def _forget_keys(bookings: list[Booking]) -> bool:

@@ -8,12 +8,30 @@ from datetime import datetime, timedelta
 
 from bson import ObjectId
 
-from bookings.domain.booking import CONFIRMED, PENDING, STAY, Booking, Change, Notice, Seen
+from bookings.domain.booking import (
+    CONFIRMED,
+    CORRECTED,
+    PENDING,
+    STAY,
+    Booking,
+    Change,
+    FormerAddress,
+    Notice,
+    Seen,
+)
 
 NEWS_CONFIRMED, NEWS_EXPIRING, NEWS_EXPIRED = "confirmed", "expiring", "expired"
 NEWS_CANCELLED, NEWS_MOVED, NEWS_CORRECTED = "cancelled", "moved", "corrected"
 # For guests and partners. A correction is for the guest alone: partners never hear who that is.
 NEWS = (NEWS_CONFIRMED, NEWS_EXPIRING, NEWS_EXPIRED, NEWS_CANCELLED, NEWS_MOVED)
+
+# A correction of the address is told to the former address, too. It shares the notice of the
+# correction (bookings/news/relay.py).
+NEWS_READDRESSED = "readdressed"
+
+# The receiver of its delivery. Other mails have none, since the booking has its guest's address. A
+# worker of the release before takes only those, and leaves this one to a worker of this release.
+FORMER = "former"
 
 # A reminder of a stay comes from no change, so it is in no outbox (bookings/news/reminders.py).
 NEWS_ARRIVING = "arriving"
@@ -48,6 +66,18 @@ def notices_of(booking: Booking, change: Change, *, seen: Seen) -> tuple[Notice,
         case "confirmed" | "cancelled" | "moved" | "corrected":
             return (notice(booking.id, change.event, at=change.at, seen=seen),)
     return ()
+
+
+def former_addresses_of(
+    booking: Booking, corrected: Booking, change: Change, news: tuple[Notice, ...]
+) -> list[FormerAddress]:
+    """The address that this correction replaced; none for any other change.
+
+    A confirmation may also replace the address of a hold, but that was no booking yet.
+    """
+    if change.event != CORRECTED or booking.guest.email in ("", corrected.guest.email):
+        return []
+    return [FormerAddress(notice.id, booking.guest.email) for notice in news]
 
 
 def notice(booking_id: ObjectId, event: str, *, at: datetime, seen: Seen) -> Notice:

@@ -57,6 +57,16 @@ def test_lists_what_was_told_and_what_went_wrong(desk: Client, two_told: None) -
     assert f"/admin/bookings/bookingrecord/{stored()[0]['_id']}/change/" in page
 
 
+def test_names_the_receiver_of_a_mail_to_a_former_address(desk: Client, two_told: None) -> None:
+    fields = {"to": "former", "address": "ada@example.org"}
+    collection("deliveries").update_one({"state": "given_up"}, {"$set": fields})
+
+    page = desk.get(LIST).content.decode()
+
+    assert page.count("the guest’s former address") == 1
+    assert "ada@example.org" not in page
+
+
 @pytest.mark.parametrize(
     ("query", "count"),
     [("state=given_up", 1), ("state=sent", 1), ("state=failing", 0), ("channel=webhook", 0)],

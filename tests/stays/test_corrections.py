@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +16,7 @@ from bookings.infrastructure import connections
 from bookings.infrastructure.deadlines import Deadline
 from bookings.news import guest_mails, relay
 from bookings.operations.doctor import recount
+from bookings.people import erasure
 from bookings.refusals import InvalidIdempotencyKey, NotFound, ValidationFailed
 from bookings.stays import corrections
 from bookings.stays.outcomes import Outcome
@@ -53,6 +55,11 @@ def correct(
 
 def link_to(outcome: Outcome) -> Caller:
     return Caller("guest", "fedcba9876543210", manages=(outcome.content["booking"]["id"],))
+
+
+def send_news() -> None:
+    relay.pass_on_news()
+    guest_mails.send_notifications()
 
 
 def events() -> list[str]:
@@ -170,7 +177,98 @@ def test_lets_its_owner_change_the_address_and_mails_there() -> None:
     relay.pass_on_news()
     guest_mails.send_notifications()
 
-    assert [message.to for message in mail.outbox] == [["ada@example.org"], ["ada@example.com"]]
+    told = {message.to[0]: message.subject.partition(":")[0] for message in mail.outbox[1:]}
+    assert told == {
+        "ada@example.com": "Your details were changed",
+        "ada@example.org": "The e-mail address was changed",
+    }
+
+
+def test_tells_the_former_address_once_and_hands_it_neither_the_new_one_nor_the_link() -> None:
+    booking = made()
+    send_news()
+    mail.outbox.clear()
+
+    correct(booking, Guest("Eve", "eve.other@example.com", ""), notes="Buy this.")
+    news = stored()[0]
+    send_news()
+    # A worker that died before it emptied the outbox passes the same on again.
+    fields = {name: news[name] for name in ("outbox", "former_addresses")}
+    connections.collection("bookings").update_one({}, {"$set": fields})
+    send_news()
+
+    (letter,) = (message for message in mail.outbox if message.to == [ADA["email"]])
+    said = letter.body + str(letter.alternatives[0])
+    assert "was changed to e…@example.com." in letter.body
+    assert "If you didn’t change it, please contact the hotel." in letter.body
+    assert not re.search("eve.other|Eve|Buy this|/manage/", said)
+    assert not letter.attachments
+    assert len(mail.outbox) == 2
+
+
+def test_keeps_the_former_address_only_until_it_is_told() -> None:
+    booking = made()
+    correct(booking, Guest("Ada", "ada@example.com", ""))
+
+    send_news()
+
+    kept = [*stored(), *connections.collection("deliveries").find()]
+    assert ADA["email"] not in repr(kept)
+
+
+def test_tells_no_former_address_to_which_the_booking_has_come_back() -> None:
+    booking = made()
+    send_news()
+    mail.outbox.clear()
+    other = Guest("Ada", "ada@example.com", "")
+    correct(booking, other, notes="")
+    correct(booking, Guest(**ADA), seen=(other, ""), notes="", key="back")
+
+    send_news()
+
+    assert sorted(
+        (message.to[0], message.subject.partition(":")[0]) for message in mail.outbox
+    ) == [
+        ("ada@example.com", "The e-mail address was changed"),
+        ("ada@example.org", "Your details were changed"),
+    ]
+
+
+def test_mails_only_one_address_where_the_address_stays() -> None:
+    booking = made()
+    send_news()
+
+    correct(booking)
+    send_news()
+
+    assert len(mail.outbox) == 2
+    assert connections.collection("deliveries").count_documents({}) == 2
+
+
+def test_sends_to_former_addresses_no_more_mails_than_corrections() -> None:
+    booking, seen = made(), (Guest(**ADA), "")
+    send_news()
+    mail.outbox.clear()
+    for number in range(corrections.MAX_CORRECTIONS + 1):
+        guest = Guest("Ada", f"ada{number}@example.org", "")
+        correct(booking, guest, notes="", seen=seen, key=f"k{number}")
+        seen = (guest, "")
+        send_news()
+
+    assert len(mail.outbox) == 2 * corrections.MAX_CORRECTIONS
+
+
+@pytest.mark.parametrize("is_passed_on", [False, True])
+def test_forgets_the_former_address_at_an_erasure(is_passed_on: bool) -> None:
+    booking = made()
+    correct(booking, Guest("Ada", "ada@example.com", ""))
+    if is_passed_on:
+        relay.pass_on_news()
+
+    erasure.erase_guest(ADA["email"])
+
+    kept = [*stored(), *connections.collection("deliveries").find()]
+    assert ADA["email"] not in repr(kept)
 
 
 def test_lets_no_one_with_only_the_link_change_the_address() -> None:

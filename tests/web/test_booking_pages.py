@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from datetime import date, timedelta
 
 import pytest
@@ -195,6 +196,20 @@ def test_says_that_a_mail_could_not_be_sent(browser: Client) -> None:
     assert "We couldn’t send the mail to ada@example.org yet" in delayed.text
     assert "We couldn’t send a mail to ada@example.org. Please check" in given_up.text
     assert "is on its way" in not_needed.text
+
+
+def test_says_nothing_of_mails_to_a_former_address(browser: Client) -> None:
+    book(browser)
+    tasks.pass_on_news()
+    tasks.send_notifications()
+    deliveries = connections.collection("deliveries")
+    (told,) = deliveries.find()
+    later = {"at": told["at"] + dt.timedelta(seconds=1), "to": "former", "state": "given_up"}
+    deliveries.insert_one({**told, **later, "_id": "later"})
+
+    page = open_page(browser, booking_path(stored()[0]))
+
+    assert "We’ve sent a mail about your booking to ada@example.org." in page.text
 
 
 # --- The file and the link ------------------------------------------------------------------

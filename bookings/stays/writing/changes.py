@@ -120,6 +120,8 @@ def _change(
     pushed: dict[str, Any] = {"history": change_document(change)}
     if news := notices.notices_of(changed, change, seen=with_one_line_more(booking.seen)):
         pushed["outbox"] = {"$each": [notice_document(notice) for notice in news]}
+        if former := notices.former_addresses_of(booking, changed, change, news):
+            pushed["former_addresses"] = {"$each": [vars(address) for address in former]}
     write = Write(condition, booking.seen, {"$set": fields, "$push": pushed})
     done = write_versioned(write, session=session) == 1
     if session is not None:

@@ -36,6 +36,7 @@ def erase_guest(spellings: list[str], *, only_over_by: date | None) -> int:
         "guest": {"$literal": vars(Guest())},
         "search_terms": "$$REMOVE",
         "notes": "",
+        "former_addresses": "$$REMOVE",
         "updated_at": "$$NOW",
         "keys": {"$map": {"input": "$keys", "as": "key", "in": without_digest}},
         "history": {
@@ -45,7 +46,19 @@ def erase_guest(spellings: list[str], *, only_over_by: date | None) -> int:
             ]
         },
     }
+    forget_former_addresses(spellings)
     return write_versioned(Write(condition, AS_IT_IS, [{"$set": erased}]))
+
+
+def forget_former_addresses(spellings: list[str]) -> None:
+    """Removes these addresses where a worker has yet to tell them that they were replaced.
+
+    The version stays, since no one's decision depends on them.
+    """
+    # The first condition is that of the relay's index: they wait as long as their notice.
+    waiting = {"outbox.due_at": {"$exists": True}, "former_addresses.email": {"$in": spellings}}
+    removed = {"$pull": {"former_addresses": {"email": {"$in": spellings}}}}
+    collection("bookings").update_many(waiting, removed)
 
 
 def refresh_search_terms() -> int:
