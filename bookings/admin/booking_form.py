@@ -20,6 +20,7 @@ from bookings.admin.forms import DayField, KeyedForm
 from bookings.availability.search import CategoryStay, find_stays
 from bookings.catalogue import inventory
 from bookings.catalogue.inventory import HotelFacts
+from bookings.domain.search_terms import may_be_number
 from bookings.domain.stay_request import GUEST_FIELDS, MAX_GUESTS, MAX_NOTES, MAX_ROOMS
 from bookings.infrastructure.recent_reads import hear_of_changes
 from bookings.infrastructure.texts import LineField, LinesField
@@ -151,6 +152,12 @@ class BookingForm(KeyedForm):
             elif values["room"] and (values.get("rooms") or 1) > 1:
                 self.add_error("rooms", "Choose a category to book several rooms.")
         return values
+
+    def clean_guest_phone(self) -> str:
+        phone: str = self.cleaned_data["guest_phone"]
+        if phone and not may_be_number(phone):
+            raise forms.ValidationError("Enter a phone number, or leave this empty.")
+        return phone
 
     def payload(self) -> dict[str, Any]:
         """The valid form as the JSON of `POST /api/bookings`."""

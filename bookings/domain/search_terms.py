@@ -22,7 +22,8 @@ from phonenumbers import (
 from bookings.domain.stay_request import Guest
 from bookings.infrastructure.texts import normalise
 
-# A shorter number finds no guest.
+# A shorter number finds no guest. No subscriber has one: E.164 of the ITU sets no least length, but
+# the shortest national numbers in use have four digits, as in Niue.
 MIN_DIGITS = 4
 
 # The ways in which keyboards write an apostrophe; in Hawaiian and other languages it is a letter.
@@ -73,6 +74,11 @@ def numbers_typed(typed: str, countries: Iterable[str]) -> set[str]:
                 written = phonenumbers.format_number(number, PhoneNumberFormat.E164)
                 found.add("".join(_digits(written)))
     return found
+
+
+def may_be_number(text: str) -> bool:
+    """Whether the text may be a phone number, such as `030 123 ext. 5`, by its digits alone."""
+    return len("".join(_digits(text))) >= MIN_DIGITS
 
 
 def _fold(text: str, *, joint: str) -> str:

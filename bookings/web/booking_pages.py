@@ -67,7 +67,7 @@ def booking_page(request: HttpRequest, booking_id: str) -> HttpResponse:
 def confirm(request: TimedRequest, booking_id: str) -> HttpResponse:
     """Confirms a hold for the guest named in the form."""
     booking = find_booking(request, booking_id)
-    form = GuestForm(request.POST)
+    form = GuestForm(request.POST, known_phone=booking.guest.phone)
     if not form.is_valid():
         return _refuse(
             request, booking, form, code="VALIDATION_ERROR", status=400, instead=FORM_SENTENCES

@@ -45,7 +45,7 @@ def details(request: TimedRequest, booking_id: str) -> HttpResponse:
     if not corrections.may_change_address(booking, visitors.caller_of(request)):
         # The page shows the address to those who have the link, and does not ask for it.
         posted["email"] = as_people_write(booking.guest.email)
-    form = GuestForm(posted)
+    form = GuestForm(posted, known_phone=booking.guest.phone)
     seen = _read_seen(request)
     if not form.is_valid() or seen is None:
         return _refuse(request, booking, form, code="VALIDATION_ERROR", status=400)

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from bookings.catalogue.inventory import HotelFacts
 from bookings.domain.booking import CANCELLED, CONFIRMED, EXPIRED, PENDING
 from bookings.domain.email_addresses import normalise_address
+from bookings.domain.search_terms import may_be_number
 from bookings.domain.stay_request import (
     GUEST_FIELDS,
     MAX_GUESTS,
@@ -171,7 +172,11 @@ class HoldForm(SearchForm):
 
 
 class GuestForm(forms.Form):
-    """The guest whom the front desk expects."""
+    """The guest whom the front desk expects.
+
+    `known_phone` is the number that the booking has. It is accepted as it is, as in a confirmation
+    that is sent again: a partner or an earlier release may have taken any text.
+    """
 
     name = LineField(
         label=_("Name"),
@@ -199,6 +204,18 @@ class GuestForm(forms.Form):
         required=False,
         error_messages=too_long(MAX_NOTES),
     )
+
+    def __init__(
+        self, data: Any = None, *, known_phone: str = "", initial: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(data, initial=initial)
+        self._known_phone = known_phone
+
+    def clean_phone(self) -> str:
+        phone: str = self.cleaned_data["phone"]
+        if phone not in ("", self._known_phone) and not may_be_number(phone):
+            raise ValidationError(_("Enter a phone number, or leave this empty."))
+        return phone
 
     def clean_email(self) -> str:
         """Spells the address as accounts do, so that a search by address finds the booking."""

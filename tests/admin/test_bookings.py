@@ -511,6 +511,7 @@ def test_does_not_show_an_old_refusal_as_one_of_other_details(desk: Client, gues
         ({"guest_email": "nobody"}, "guest_email"),
         ({"guest_name": "x" * 201}, "guest_name"),
         ({"guest_name": "bell\x07"}, "guest_name"),
+        ({"guest_phone": "abc"}, "guest_phone"),
         ({"notes": "x" * 2001}, "notes"),
         ({"owner": "nobody"}, "owner"),
     ],

@@ -77,6 +77,8 @@ def test_confirms_once_however_often_the_form_is_sent(browser: Client) -> None:
         ({"email": "a@b.example\nBcc: c@d.example"}, "id_email"),
         ({"phone": "1" * 41}, "id_phone"),
         ({"phone": "1\x002"}, "id_phone"),
+        ({"phone": "abc"}, "id_phone"),
+        ({"phone": "112"}, "id_phone"),
         ({"notes": "x" * 2001}, "id_notes"),
         ({"notes": "\x07"}, "id_notes"),
     ],
@@ -96,6 +98,28 @@ def test_says_what_is_wrong_with_a_guest_and_keeps_the_rest(
     assert told.status_code == 400
     assert list(told.json()["errors"]) == [field.removeprefix("id_")]
     assert stored()[0]["status"] == "pending"
+
+
+@pytest.mark.parametrize(
+    "phone", ["", "4000", "030 123 45", "+49 30 123 ext. 5", "(0)20-7946 Ada’s", "٠٣٠١٢٣٤"]
+)
+def test_takes_every_text_that_may_be_a_phone_number(browser: Client, phone: str) -> None:
+    press(browser, confirm_form(hold(browser)), **{**ADA, "phone": phone})
+
+    assert stored()[0]["guest"]["phone"] == phone
+
+
+def test_confirms_again_with_a_text_that_an_earlier_release_took_for_a_number(
+    browser: Client,
+) -> None:
+    form = confirm_form(hold(browser))
+    press(browser, form, **{**ADA, "phone": "030 1234"})
+    connections.collection("bookings").update_one({}, {"$set": {"guest.phone": "ask me"}})
+
+    page = press(browser, form, **{**ADA, "phone": "ask me"})
+
+    assert "Your room is booked" in page.text
+    assert stored()[0]["guest"]["phone"] == "ask me"
 
 
 def test_confirms_late_while_the_room_is_free(browser: Client) -> None:

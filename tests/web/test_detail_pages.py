@@ -7,6 +7,7 @@ import datetime as dt
 import pytest
 from django.test import Client
 
+from bookings.infrastructure import connections
 from bookings.stays import manage_links
 from tests.browsing import ask, book, booking_path, hold, open_page, press, stored
 from tests.calls import book as book_by_api
@@ -79,6 +80,19 @@ def test_shows_what_is_wrong_and_keeps_what_was_typed(browser: Client) -> None:
     assert "We haven’t saved your details yet." in page.status
     assert "Enter your name." in page.text
     assert page.form_to(form.action).fields["notes"] == "A cot"
+
+
+def test_leaves_a_number_alone_that_a_partner_wrote_as_a_text(browser: Client) -> None:
+    form = details_form(browser)
+    connections.collection("bookings").update_one({}, {"$set": {"guest.phone": "ask me"}})
+    form = open_page(browser, form.action).form_to(form.action)
+
+    refused = press(browser, form, name="Ada King", phone="call me", expect=400)
+    page = press(browser, form, name="Ada King")
+
+    assert "Enter a phone number, or leave this empty." in refused.text
+    assert "Your details are saved." in page.status
+    assert stored()[0]["guest"]["phone"] == "ask me"
 
 
 def test_overwrites_nothing_that_the_page_did_not_show(browser: Client) -> None:
