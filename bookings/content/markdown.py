@@ -7,6 +7,7 @@ listed here. Everything else, HTML included, is shown as it was typed.
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 
 from django.utils.safestring import SafeString, mark_safe
@@ -116,6 +117,71 @@ def plain_text(text: str) -> str:
         for block in blocks
         if block.type == "inline"
     )
+
+
+def lines_of(text: str) -> str:
+    """The text for a mail without HTML: its lines, lists and addresses, without any marks."""
+    lines: list[str] = []
+    lists: list[_List] = []
+    is_apart = False
+    for token in _parser.parse(text[:LONG_TEXT]):
+        if token.type.endswith("_list_open"):
+            start = int(token.attrs.get("start", 1)) if token.type.startswith("ordered") else None
+            lists.append(_List(start))
+        elif token.type.endswith("_list_close"):
+            lists.pop()
+            is_apart = is_apart or not lists
+        elif token.type == "list_item_open":
+            lists[-1].begin_item()
+        elif token.type == "inline":
+            if is_apart and lines:
+                lines.append("")
+            is_apart = False
+            for line in "".join(_words_and_links(token.children or ())).split("\n"):
+                indent = "".join(each.take_mark() for each in lists)
+                lines.append(f"{indent}{line.strip()}".rstrip())
+        elif token.type in ("paragraph_close", "heading_close"):
+            # The parser hides the paragraphs of a list whose items have no lines between them.
+            is_apart = not token.hidden
+    return "\n".join(lines)
+
+
+@dataclass
+class _List:
+    """A list that is being written. `number` is that of its next item, and None for bullets."""
+
+    number: int | None
+    _mark: str = ""
+    _is_written: bool = False
+
+    def begin_item(self) -> None:
+        self._mark, self._is_written = "- ", False
+        if self.number is not None:
+            self._mark = f"{self.number}. "
+            self.number += 1
+
+    def take_mark(self) -> str:
+        """The mark of the item for its first line, and as many blanks for the others."""
+        if self._is_written:
+            return " " * len(self._mark)
+        self._is_written = True
+        return self._mark
+
+
+def _words_and_links(tokens: Iterable[Token]) -> Iterable[str]:
+    """The words, and after those of each link its address, unless they are the same."""
+    address, words = "", ""
+    for token in tokens:
+        if token.type == "link_open":
+            address, words = str(token.attrs["href"]), ""
+        elif token.type == "link_close":
+            shown = address.removeprefix("mailto:").removeprefix("tel:")
+            if words not in (address, shown):
+                yield f" ({shown})" if words else shown
+        else:
+            word = "\n" if token.type in ("softbreak", "hardbreak") else token.content
+            words += word
+            yield word
 
 
 def _words(tokens: Iterable[Token]) -> Iterable[str]:

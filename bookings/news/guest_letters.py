@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from bookings.catalogue.inventory import HotelFacts
 from bookings.content.addresses import write_address
-from bookings.content.markdown import render_markdown
+from bookings.content.markdown import lines_of, render_markdown
 from bookings.content.reading import AboutHotel
 from bookings.content.wording import Texts, word
 from bookings.domain.booking import CANCELLED, CHANGED, CONFIRMED, EXPIRED, Booking
@@ -221,11 +221,11 @@ def _contact_facts(about: AboutHotel) -> list[Fact]:
 
 
 def _written(label: str, texts: Texts) -> Fact:
-    """A text of the owner's: as they typed it, and as HTML."""
+    """A text of the owner's: in plain lines, and as HTML."""
     wording = word(texts, translation.get_language() or "")
     if wording is None:
         return Fact(label, "")
-    return Fact(label, wording.text, html=render_markdown(wording.text))
+    return Fact(label, lines_of(wording.text), html=render_markdown(wording.text))
 
 
 def _subject_of(event: str, booking: Booking) -> Promise:

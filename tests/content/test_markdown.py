@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bookings.content import markdown
-from bookings.content.markdown import plain_text, render_markdown
+from bookings.content.markdown import lines_of, plain_text, render_markdown
 from bookings.models import LONG_TEXT
 
 ALLOWED = {
@@ -277,6 +277,40 @@ def test_takes_time_that_grows_with_the_text(name: str) -> None:
 )
 def test_leaves_the_words_alone_where_no_html_is_shown(text: str, plain: str) -> None:
     assert plain_text(text) == plain
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("Take **bus** *100*.\nGet off at _Linden_.", "Take bus 100.\nGet off at Linden."),
+        ("# By train\nWalk.\n\n## By car\nDrive.", "By train\n\nWalk.\n\nBy car\n\nDrive."),
+        ("See [our map](https://example.org/?a=1).", "See our map (https://example.org/?a=1)."),
+        ("[call **us**](tel:+493012)", "call us (+493012)"),
+        ("<https://a.example/> <mailto:a@b.example>", "https://a.example/ mailto:a@b.example"),
+        ("[a@b.example](mailto:a@b.example)", "a@b.example"),
+        ("[](https://a.example/)", "https://a.example/"),
+        (
+            "By bus:\n- the 100\n- the 200\n\nOr walk.",
+            "By bus:\n\n- the 100\n- the 200\n\nOr walk.",
+        ),
+        ("9. a\n10. b\n    c", "9. a\n10. b\n    c"),
+        ("- a\n  - b\n    c\n- d", "- a\n  - b\n    c\n- d"),
+        ("- a\n\n  b\n\n- c", "- a\n\n  b\n\n- c"),
+        ("- - a", "- - a"),
+        (r"2 \* 3 <b>&amp;</b> a_b [x](javascript:y)", "2 * 3 <b>&amp;</b> a_b [x](javascript:y)"),
+        ("", ""),
+    ],
+)
+def test_writes_lines_without_marks_for_mails_without_html(text: str, lines: str) -> None:
+    assert lines_of(text) == lines
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.one_of(st.lists(PIECES, max_size=40).map("".join), st.text(max_size=200)))
+def test_writes_lines_of_whatever_is_put_together(text: str) -> None:
+    said = "".join(lines_of(text).split())
+
+    assert all(word in said for word in plain_text(text).split())
 
 
 def test_shows_no_user_that_looks_like_a_host() -> None:

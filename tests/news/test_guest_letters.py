@@ -209,6 +209,22 @@ BUTTONS = {
 
 
 @pytest.mark.usefixtures("content")
+def test_shows_no_marks_of_the_owners_texts() -> None:
+    marked = {"directions": {"en": "# By bus\n- **100**\n- [200](https://bus.example/)"}}
+    HotelContent.objects.filter(hotel_id="demo").update(
+        **marked, arrival={"en": "The key is *in* the box."}
+    )
+    confirmed()
+
+    (message,) = sent()
+
+    text = str(message.body)
+    assert "How to find us: By bus\n\n- 100\n- 200 (https://bus.example/)\n" in text
+    assert "Arrival and departure: The key is in the box.\n" in text
+    assert "<strong>100</strong>" in html_of(message)
+
+
+@pytest.mark.usefixtures("content")
 @pytest.mark.parametrize(
     "event", [confirmed, moved, changed, corrected, arriving], ids=lambda e: e.__name__
 )
