@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from bookings.content.addresses import write_address
 from bookings.content.occupants import who_may_stay
 from bookings.content.wording import Texts
 from bookings.infrastructure.connections import collection
@@ -34,6 +35,11 @@ class AboutHotel:
     terms: Texts = field(default_factory=dict)
     privacy: Texts = field(default_factory=dict)
     imprint: Texts = field(default_factory=dict)
+
+    @property
+    def address(self) -> str:
+        """Street and place on one line; empty if the owner wrote neither."""
+        return write_address(self.street, self.postal_code, self.city, self.country)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from bookings.catalogue.inventory import HotelFacts
-from bookings.content.addresses import write_address
 from bookings.content.markdown import lines_of, render_markdown
 from bookings.content.reading import AboutHotel
 from bookings.content.wording import Texts, word
@@ -197,9 +196,8 @@ def _stay_facts(booking: Booking, hotel: HotelFacts, rooms: Sequence[str]) -> li
 
 def _facts_about(about: AboutHotel) -> list[Fact]:
     """How to find and reach the hotel, as far as its owner has written that."""
-    place = write_address(about.street, about.postal_code, about.city, about.country)
     facts = [
-        Fact(_("Address"), place),
+        Fact(_("Address"), about.address),
         Fact(_("Map"), about.map_url, url=about.map_url),
         _written(_("How to find us"), about.directions),
         _written(_("Arrival and departure"), about.arrival),

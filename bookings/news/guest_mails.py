@@ -194,7 +194,9 @@ def _write_about(delivery: Delivery, booking: Booking, now: datetime) -> EmailMe
     mail = _make_mail(delivery, letter, hotel, about, to=booking.guest.email)
     if booking.was_booked:
         is_off = booking.status == CANCELLED
-        content = write_stay_file(booking, hotel=hotel, rooms=rooms, is_off=is_off)
+        content = write_stay_file(
+            booking, hotel=hotel, address=about.address, rooms=rooms, is_off=is_off
+        )
         method = "CANCEL" if is_off else "PUBLISH"
         mail.attach(f"{booking.reference}.ics", content.decode(), f"text/calendar; method={method}")
     return mail

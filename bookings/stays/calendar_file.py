@@ -15,12 +15,18 @@ from bookings.infrastructure.texts import on_one_line
 
 
 def write_stay_file(
-    booking: Booking, *, hotel: HotelFacts, rooms: Sequence[str], is_off: bool = False
+    booking: Booking,
+    *,
+    hotel: HotelFacts,
+    address: str,
+    rooms: Sequence[str],
+    is_off: bool = False,
 ) -> bytes:
     """One event from check-in to check-out. It does not name the guest: calendars are shared.
 
     A later file of the same booking replaces an earlier one. With `is_off` it removes the stay from
-    the calendar. Both follow RFC 5546, which requires an organizer.
+    the calendar. Both follow RFC 5546, which requires an organizer. `address` is the hotel's, or
+    empty.
     """
     name = on_one_line(hotel.name)
     event = Event()
@@ -36,7 +42,8 @@ def write_stay_file(
         _("Reference %(reference)s: %(rooms)s")
         % {"reference": booking.reference, "rooms": on_one_line("; ".join(rooms))},
     )
-    event.add("location", name)
+    # Programs look for this place on a map. The library escapes its commas and semicolons.
+    event.add("location", ", ".join(part for part in (name, on_one_line(address)) if part))
     # The hotel, at the address that sends its mails, so that replies reach the same people.
     organizer = vCalAddress(f"mailto:{parseaddr(settings.DEFAULT_FROM_EMAIL)[1]}")
     organizer.params["CN"] = name.replace('"', "'")  # a parameter can quote no quotation mark

@@ -19,6 +19,7 @@ from django.utils.functional import Promise
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from bookings.content.reading import AboutHotel, find_hotel_content
 from bookings.domain.booking import ACTIVE, CONFIRMED, EXPIRED, PENDING, Booking
 from bookings.domain.email_addresses import as_people_write
 from bookings.domain.stay_request import Guest, judge_seen, read_seen_field
@@ -162,7 +163,8 @@ def stay_file(request: HttpRequest, booking_id: str) -> HttpResponse:
     if booking.status != CONFIRMED:
         raise Http404
     (shown,) = show_bookings([booking], now=clock.now())
-    content = write_stay_file(booking, hotel=shown.hotel, rooms=shown.rooms)
+    about = find_hotel_content(booking.hotel) or AboutHotel(booking.hotel)
+    content = write_stay_file(booking, hotel=shown.hotel, address=about.address, rooms=shown.rooms)
     response = HttpResponse(content, content_type="text/calendar; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{booking.reference}.ics"'
     return response

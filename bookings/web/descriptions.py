@@ -6,7 +6,6 @@ from django.conf import settings
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from bookings.content.addresses import write_address
 from bookings.content.amenities import OF_HOTELS, OF_ROOMS, count_beds, names_of
 from bookings.content.reading import AboutCategory, AboutHotel
 from bookings.content.wording import Texts, Wording, word
@@ -36,7 +35,7 @@ def show_hotel(about: AboutHotel) -> ShownHotel:
     """The hotel as its own page describes it."""
     return ShownHotel(
         description=_in_readers_language(about.description),
-        address=write_address(about.street, about.postal_code, about.city, about.country),
+        address=about.address,
         map_url=about.map_url,
         amenities=tuple(names_of(about.amenities, OF_HOTELS)),
     )

@@ -266,7 +266,7 @@ def test_writes_a_calendar_file_whose_hotel_has_an_old_name(old_name: str) -> No
     assert booking is not None
     assert hotel is not None
 
-    written = write_stay_file(booking, hotel=hotel, rooms=["Room\nEND:VEVENT"])
+    written = write_stay_file(booking, hotel=hotel, address="", rooms=["Room\nEND:VEVENT"])
 
     (event,) = Calendar.from_ical(written).walk("VEVENT")
     assert event["location"] == old_name

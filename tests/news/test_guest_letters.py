@@ -12,6 +12,7 @@ import pytest
 from django.core import mail
 from django.core.mail import EmailMultiAlternatives
 from django.utils import translation
+from icalendar import Calendar
 
 from bookings import tasks
 from bookings.domain.booking import from_document
@@ -206,6 +207,17 @@ BUTTONS = {
     "en": ("Open your booking", "Open your hold", "Search for another room"),
     "de": ("Buchung öffnen", "Reservierung öffnen", "Einen anderen Aufenthalt suchen"),
 }
+
+
+@pytest.mark.usefixtures("content")
+def test_writes_where_the_hotel_is_into_the_calendar() -> None:
+    confirmed()
+
+    (message,) = sent()
+
+    (file,) = (each[1] for each in message.attachments if each[0].endswith(".ics"))
+    (event,) = Calendar.from_ical(file).walk("VEVENT")
+    assert event["location"] == "Demo Hotel, Lindenstrasse 12, 10969 Berlin"
 
 
 @pytest.mark.usefixtures("content")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from datetime import date, timedelta
 
 import pytest
@@ -13,7 +14,7 @@ from bookings import tasks
 from bookings.domain.callers import Caller
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.deadlines import Deadline
-from bookings.models import Hotel
+from bookings.models import Hotel, HotelContent
 from bookings.stays import lifecycle, manage_links
 from bookings.web.visitors import MAX_MANAGED
 from tests.browsing import (
@@ -228,6 +229,26 @@ def test_writes_the_stay_for_a_calendar(browser: Client) -> None:
     assert event.decoded("dtend").date() == date.fromisoformat(night(32))
     assert stored()[0]["reference"] in event["description"]
     assert b"example.org" not in response.content
+
+
+def test_writes_where_the_hotel_is_into_the_calendar(browser: Client) -> None:
+    HotelContent.objects.filter(hotel_id="demo").delete()
+    HotelContent.objects.create(
+        hotel_id="demo",
+        street="Hof 3; Tor B, links",
+        postal_code="10969",
+        city="Berlin",
+        country="DE",
+    )
+    book(browser)
+
+    file = browser.get(f"{booking_path(stored()[0])}/stay.ics").content
+    HotelContent.objects.filter(hotel_id="demo").delete()
+
+    (event,) = Calendar.from_ical(file).walk("VEVENT")
+    assert event["location"] == "Demo Hotel, Hof 3; Tor B, links, 10969 Berlin"
+    (line,) = re.findall(rb"^LOCATION:(.*)\r$", file.replace(b"\r\n ", b""), re.M)
+    assert line == rb"Demo Hotel\, Hof 3\; Tor B\, links\, 10969 Berlin"
 
 
 def test_writes_no_file_for_a_hold(browser: Client) -> None:

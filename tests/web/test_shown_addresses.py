@@ -86,7 +86,7 @@ def organizer(*, is_off: bool = False) -> tuple[str, str]:
     hotel = find_hotel("demo")
     assert booking is not None
     assert hotel is not None
-    written = write_stay_file(booking, hotel=hotel, rooms=["Room A"], is_off=is_off)
+    written = write_stay_file(booking, hotel=hotel, address="", rooms=["Room A"], is_off=is_off)
     (event,) = Calendar.from_ical(written).walk("VEVENT")
     return str(event["organizer"].params["CN"]), str(event["organizer"])
 
