@@ -28,7 +28,8 @@ _MAX_LENGTH = 20
 @never_cache
 @require_safe
 def book_now(request: HttpRequest, hotel_id: str) -> HttpResponse:
-    """Leads to the results for the dates; without dates, to the hotel's own page."""
+    """Leads to the results for the dates; without dates, to the hotel's own page, whose search has
+    the guests and rooms."""
     hear_of_changes()
     language = chosen_in_url(request)
     if inventory.open_hotel(hotel_id) is None:
@@ -41,7 +42,7 @@ def book_now(request: HttpRequest, hotel_id: str) -> HttpResponse:
     # The address also works in browsers that keep no cookie.
     chosen = {CHOICE: language} if language else {}
     if asked.keys().isdisjoint(_DATES):
-        return _lead(reverse("hotel", args=[hotel_id]), chosen)
+        return _lead(reverse("hotel", args=[hotel_id]), {**asked, **chosen})
     return _lead(reverse("stays"), {"hotel": hotel_id, **asked, **chosen})
 
 

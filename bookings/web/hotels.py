@@ -39,7 +39,7 @@ from bookings.people.staff_hotels import hotels_of
 from bookings.web import structured_data
 from bookings.web.descriptions import show_category, show_hotel
 from bookings.web.languages import page_in
-from bookings.web.search import empty_search
+from bookings.web.search import carried_numbers, empty_search
 
 # The first page of a site with several hotels, among the ids of hotels, which are never empty.
 _LIST = ""
@@ -120,7 +120,10 @@ def may_set_up(user: Any) -> bool:
 
 
 def _answer(request: HttpRequest, hotel_id: str) -> HttpResponse:
-    page = _pages.get((get_language() or settings.LANGUAGE_CODE, hotel_id, is_embedded()))
+    key = (get_language() or settings.LANGUAGE_CODE, hotel_id, is_embedded())
+    # What a link from the hotel's website says of guests and rooms is in few URLs, and is not kept.
+    carried = carried_numbers(request)
+    page = _read_page(key, carried) if carried else _pages.get(key)
     if page is None:  # it was deleted a moment ago
         raise Http404
     return render(
@@ -148,15 +151,17 @@ class _Page:
     main: SafeString
 
 
-def _read_page(key: tuple[str, str, bool]) -> _Page | None:
+def _read_page(
+    key: tuple[str, str, bool], carried: Mapping[str, int] | None = None
+) -> _Page | None:
     """The page in the language, which is active, and with the URLs of a frame or of none, as they
-    are now; None if there is no such hotel."""
+    are now; None if there is no such hotel. `carried` has guests and rooms for its search."""
     _language, hotel_id, _is_embedded = key
     # What is kept is made of nothing that was kept, or it would be older than two seconds.
     hotels = inventory.list_hotels()
     shown = [hotel for hotel in hotels if hotel.is_open]
     if not hotel_id:
-        context = _list_context(shown)
+        context = _list_context(shown) | empty_search(shown, carried)
         return _page("list", None, _("Find a room"), "", context)
     found = next((hotel for hotel in hotels if hotel.id == hotel_id), None)
     if found is None:
@@ -164,6 +169,7 @@ def _read_page(key: tuple[str, str, bool]) -> _Page | None:
     about = reading.find_hotel_content(hotel_id)
     title = f"{found.name}, {about.city}" if about and about.city else found.name
     context = _hotel_context(found, about, is_only=shown == [found])
+    context |= empty_search([found], carried)
     return _page("hotel", found, title, _summary(about), context)
 
 
@@ -190,7 +196,6 @@ def _list_context(hotels: list[HotelFacts]) -> dict[str, Any]:
             {"name": hotel.name, "url": reverse("hotel", args=[hotel.id])}
             for hotel in hotels[_MOST_DESCRIBED:]
         ],
-        **empty_search(hotels),
         **_addresses(outside("home")),
     }
 
@@ -253,7 +258,6 @@ def _hotel_context(found: HotelFacts, about: AboutHotel | None, *, is_only: bool
         ),
         "image": _shared_image(pictures),
         "is_embedded": is_embedded(),
-        **empty_search([found]),
         **_addresses(path),
     }
 

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -124,7 +124,7 @@ def month(request: HttpRequest, category_id: str) -> HttpResponse:
     if form.errors or not today.replace(day=1) <= first <= last:
         context["fault"] = NO_SUCH_MONTH
         first = today.replace(day=1)
-    carried = _carried(request)
+    carried = carried_numbers(request)
     # If the URL gives no number of guests, a small room is shown for as many as it sleeps.
     guests = carried.get("guests", min(DEFAULT_GUESTS, category.occupancy))
     rooms = carried.get("rooms", 1)
@@ -169,8 +169,11 @@ def _stays_urls(hotel: str, guests: int, rooms: int) -> Callable[[dt.date, dt.da
     return url
 
 
-def empty_search(hotels: list[HotelFacts]) -> dict[str, Any]:
-    """The context of the search form for these hotels, filled in for tomorrow night."""
+def empty_search(
+    hotels: list[HotelFacts], carried: Mapping[str, int] | None = None
+) -> dict[str, Any]:
+    """The context of the search form for these hotels, filled in for tomorrow night and for the
+    guests and rooms that were carried here."""
     today = _first_today(hotels)
     tomorrow = today + dt.timedelta(days=1)
     begin_with = {
@@ -179,6 +182,7 @@ def empty_search(hotels: list[HotelFacts]) -> dict[str, Any]:
         "departure": (tomorrow + dt.timedelta(days=1)).isoformat(),
         "guests": DEFAULT_GUESTS,
         "rooms": 1,
+        **(carried or {}),
     }
     form = SearchForm(begin_with, hotels=hotels)
     return {"form": form, "hotels": hotels, **_bounds(today)}
@@ -264,7 +268,7 @@ def _has_rooms(category: CategoryFacts) -> bool:
     return any(room.is_sold for each, rooms in house if each.id == category.id for room in rooms)
 
 
-def _carried(request: HttpRequest) -> dict[str, int]:
+def carried_numbers(request: HttpRequest) -> dict[str, int]:
     """The guests and rooms of the search that led here. Impossible numbers are left out."""
     most = {"guests": MAX_GUESTS, "rooms": MAX_ROOMS}
     given = {name: request.GET.get(name, "") for name in most}
@@ -281,5 +285,5 @@ def _month_url(
     """The URL of the day's month; None if no night of that month can be booked."""
     if not today.replace(day=1) <= day.replace(day=1) <= last:
         return None
-    query = urlencode({"month": day.strftime("%Y-%m"), **_carried(request)})
+    query = urlencode({"month": day.strftime("%Y-%m"), **carried_numbers(request)})
     return f"{reverse('month', args=[category_id])}?{query}"

@@ -30,7 +30,8 @@ def lead(query: str, hotel: str = "demo") -> str:
     ("query", "url"),
     [
         ("", "/hotels/demo"),
-        ("arrival=&departure=&guests=2", "/hotels/demo"),
+        ("arrival=&departure=&guests=2", "/hotels/demo?guests=2"),
+        ("guests=3&rooms=2&lang=de", "/hotels/demo?guests=3&rooms=2&lang=de"),
         ("lang=de", "/hotels/demo?lang=de"),
         ("lang=fr", "/hotels/demo"),
         (STAY, f"/stays?hotel=demo&{STAY}"),
@@ -41,6 +42,24 @@ def lead(query: str, hotel: str = "demo") -> str:
 )
 def test_leads_to_the_rooms_or_to_the_hotel(query: str, url: str) -> None:
     assert lead(query) == url
+
+
+@pytest.mark.parametrize(
+    ("query", "guests", "rooms"),
+    [
+        ("guests=3&rooms=2", "3", "2"),
+        ("rooms=2", "2", "2"),
+        ("guests=many&rooms=0", "2", "1"),
+        ("guests=101&rooms=11", "2", "1"),
+        ("", "2", "1"),
+    ],
+)
+def test_fills_in_the_search_on_the_hotels_page(query: str, guests: str, rooms: str) -> None:
+    answer = Client().get(f"/book/demo?{query}", follow=True)
+
+    fields = Page(answer.content.decode()).form_to("/stays").fields
+    assert (fields["guests"], fields["rooms"]) == (guests, rooms)
+    assert fields["arrival"]
 
 
 def test_leads_nowhere_else() -> None:
