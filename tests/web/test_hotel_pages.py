@@ -235,6 +235,16 @@ def test_lists_the_hotels_if_there_are_several(content: HotelContent, photos: li
     assert photos[0] in page.html
 
 
+def test_draws_a_house_for_each_hotel_without_a_photo(
+    content: HotelContent, photos: list[str]
+) -> None:
+    cards = open_page(Client()).html.split('<li class="hotel-card">')[1:]
+
+    drawn = {("inn" if "/hotels/inn" in card else "other"): "<svg" in card for card in cards}
+    assert drawn == {"inn": False, "other": True}
+    assert not any("style=" in card for card in cards)
+
+
 def test_is_the_first_page_if_it_is_the_only_hotel(inn: None, monkeypatch: Any) -> None:
     others = list(collection("hotels").find({"_id": {"$ne": "inn"}}))
     collection("hotels").delete_many({"_id": {"$ne": "inn"}})
