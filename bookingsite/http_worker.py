@@ -61,7 +61,8 @@ LOOK_INTERVAL_S = 0.5
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
-_API_REQUEST = re.compile(rb"(?:\r\n)?[^ \r\n]+ (?:https?://[^/ \r\n]*)?/api/")
+# The path of a head, as far as it says whose answer it gets.
+_PATH = re.compile(rb"(?:\r\n)?[^ \r\n]+ (?:https?://[^/ \r\n]*)?(/[a-z]+/)")
 
 _CHUNK_SIZE = re.compile(rb"[0-9A-Fa-f]{1,8}")
 
@@ -77,10 +78,11 @@ _STATUSES: dict[type[Exception], HTTPStatus] = {
 class NotARequest(Exception):
     """The bytes that arrived are no request for Django, so the worker answers them."""
 
-    def __init__(self, refusal: Refusal, *, is_for_api: bool) -> None:
+    def __init__(self, refusal: Refusal, head: bytes) -> None:
         super().__init__(refusal.code)
         self.refusal = refusal
-        self.is_for_api = is_for_api
+        found = _PATH.match(head)
+        self.path = found[1].decode() if found else ""
 
 
 class Worker(ThreadWorker):
@@ -181,15 +183,15 @@ class Worker(ThreadWorker):
     def handle_error(self, req: Request | None, client: "Client", addr: Any, exc: Any) -> None:
         """Answers in Django's place: a problem document for paths under /api/, else a page."""
         if isinstance(exc, NotARequest):
-            refusal, is_for_api = exc.refusal, exc.is_for_api
+            refusal, path = exc.refusal, exc.path
             # The line says neither what was sent nor from where.
             self.log.warning("not_an_http_request")
         else:
-            refusal, is_for_api = ServerError(), req is not None and req.path.startswith("/api/")
+            refusal, path = ServerError(), req.path if req is not None else ""
             self.log.error("unexpected_error", exc_info=exc)
         try:
             # Past `sendall`, which takes the first thing that an answer sends for its head.
-            client.send_now(_to_http(refusal, is_for_api=is_for_api))
+            client.send_now(_to_http(refusal, path))
         except OSError:
             self.log.debug("The client does not take its answer.")
 
@@ -393,15 +395,14 @@ class Arrival(RequestParser):
             self._fault = error
             return
         refusal = UnreadableRequest(status=_STATUSES.get(type(error), HTTPStatus.BAD_REQUEST))
-        self._fault = NotARequest(refusal, is_for_api=bool(_API_REQUEST.match(head)))
+        self._fault = NotARequest(refusal, head)
 
     def give_up(self) -> None:
         """Has the late request answered with a time-out."""
         if self._request is not None:
             self._cut_off(length=1)
             return
-        is_for_api = bool(_API_REQUEST.match(self.unreader.buf.getvalue()))
-        self._fault = NotARequest(RequestTimeout(), is_for_api=is_for_api)
+        self._fault = NotARequest(RequestTimeout(), self.unreader.buf.getvalue())
         self.is_ready = True
 
     def __next__(self) -> Request:
@@ -510,12 +511,14 @@ def _send_now(sock: socket.socket, data: bytes) -> None:
         return
 
 
-def _to_http(refusal: Refusal, *, is_for_api: bool) -> bytes:
+def _to_http(refusal: Refusal, path: str) -> bytes:
     """The refusal as a complete HTTP answer, made without Django."""
-    if is_for_api:
-        # This needs Django's models, and gunicorn imports this module before they are loaded.
-        from bookings.stays import answers
+    # These need Django's models, and gunicorn imports this module before they are loaded.
+    from bookings.content.brand.reading import known_brand
+    from bookings.infrastructure.embedding import PREFIX
+    from bookings.stays import answers
 
+    if path.startswith("/api/"):
         answer = answers.problem(refusal)
         content_type, body = answer.content_type, answer.body
     else:
@@ -525,12 +528,16 @@ def _to_http(refusal: Refusal, *, is_for_api: bool) -> bytes:
             f'<!doctype html>\n<html lang="en">\n<title>{title}</title>\n'
             f"<h1>{title}</h1>\n<p>{sentence}</p>\n</html>\n"
         ).encode()
+    # As for Django's answers, only the hotel's own websites may have it in a frame.
+    origins = known_brand().origins if path.startswith(PREFIX) else ()
+    framed_by = " ".join(origins) or "'none'"
     head = (
         f"HTTP/1.1 {refusal.status:d} {HTTPStatus(refusal.status).phrase}\r\n"
         f"Content-Type: {content_type}\r\n"
         f"Content-Length: {len(body)}\r\n"
         "Cache-Control: no-store\r\n"
         "X-Content-Type-Options: nosniff\r\n"
+        f"Content-Security-Policy: default-src 'none'; frame-ancestors {framed_by}\r\n"
         "Connection: close\r\n\r\n"
     )
     return head.encode("ascii") + body

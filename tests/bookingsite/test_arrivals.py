@@ -145,16 +145,17 @@ def test_waits_for_no_more_of_a_head_than_32_kb(conn: TConn) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arrived", "is_for_api"),
+    ("arrived", "path"),
     [
-        (b"GET /api/bookings HT", True),
-        (b"\r\nGET http://localhost/api/bookings HT", True),
-        (b"GET /stays?back=/api/ HT", False),
-        (b"GET", False),
+        (b"GET /api/bookings HT", "/api/"),
+        (b"\r\nGET http://localhost/api/bookings HT", "/api/"),
+        (b"GET /embedded/stays?x=", "/embedded/"),
+        (b"GET /stays?back=/api/ HT", ""),
+        (b"GET", ""),
     ],
 )
 def test_knows_from_its_first_line_for_whom_a_late_head_was(
-    conn: TConn, arrived: bytes, is_for_api: bool
+    conn: TConn, arrived: bytes, path: str
 ) -> None:
     arrival = Arrival(conn.cfg, conn)
     arrival.feed(arrived)
@@ -164,7 +165,7 @@ def test_knows_from_its_first_line_for_whom_a_late_head_was(
     with pytest.raises(NotARequest) as refused:
         next(arrival)
     assert isinstance(refused.value.refusal, RequestTimeout)
-    assert refused.value.is_for_api == is_for_api
+    assert refused.value.path == path
 
 
 def test_gives_a_large_body_its_time_from_when_its_turn_has_come(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from collections.abc import Iterator
 from functools import partial
@@ -10,6 +11,7 @@ from functools import partial
 import pytest
 import requests
 
+from bookings.content.brand import changes
 from bookings.infrastructure import connections
 from tests.conftest import night
 from tests.site import Site, all_at_once, codes
@@ -164,6 +166,24 @@ def test_answers_what_is_no_request_with_a_page_elsewhere(site: Site, name: str)
     assert head.startswith(f"HTTP/1.1 {status} ".encode())
     assert b"\r\nContent-Type: text/html; charset=utf-8\r\n" in head
     assert b"<h1>Unreadable request</h1>" in body
+
+
+def test_lets_no_other_website_frame_what_answers_no_request(site: Site) -> None:
+    changes.set_origins(0, ["https://seaside.example", "https://other.example"])
+    request, _status = UNREADABLE["a long address"]
+
+    def policy(path: bytes) -> str:
+        head = raw(site, request.replace(b"{path}", path)).partition(b"\r\n\r\n")[0]
+        (found,) = re.findall(r"\r\nContent-Security-Policy: (.*)", head.decode())
+        return str(found).strip()
+
+    closed = "default-src 'none'; frame-ancestors 'none'"
+    framed = "default-src 'none'; frame-ancestors https://seaside.example https://other.example"
+    # Each process knows the websites once it has answered a page in a frame.
+    seen = [policy(b"/embedded/stays") for _ in range(20) if site.get("/embedded/stays").ok]
+    assert seen[-1] == framed
+    assert set(seen) <= {closed, framed}
+    assert {policy(path) for path in (b"/stays", b"/api/bookings", b"/embedded")} == {closed}
 
 
 def test_answers_a_wrong_host_with_a_problem(site: Site) -> None:
