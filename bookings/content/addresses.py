@@ -5,15 +5,11 @@ The functions that read raise ValueError with an English sentence that says what
 
 from functools import cache
 from importlib.resources import files
-from urllib.parse import urlsplit
 
 import phonenumbers
-from django.core.exceptions import ValidationError
-from django.core.validators import URLValidator
 from phonenumbers import NumberParseException, PhoneNumberFormat
 
-_judge_url = URLValidator(schemes=["https"])
-
+from bookings.content.web_urls import read_web_url
 
 # Where the postal code stands after the city.
 _CODE_LAST = frozenset({"AU", "CA", "GB", "IE", "IN", "NZ", "US", "ZA"})
@@ -50,10 +46,9 @@ def read_phone(text: str, country: str) -> str:
 def read_map_url(text: str) -> str:
     """The URL, which must begin with https:// and name no user."""
     try:
-        _judge_url(text)
-        has_user = "@" in urlsplit(text).netloc
-    except (ValidationError, ValueError):
-        has_user = True
-    if has_user:
+        is_right = read_web_url(text).scheme == "https"
+    except ValueError:
+        is_right = False
+    if not is_right:
         raise ValueError("Enter a URL that begins with https://, such as https://maps.example/12.")
     return text

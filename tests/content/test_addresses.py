@@ -54,6 +54,9 @@ def test_takes_the_link_to_a_map_as_it_is() -> None:
     url = "https://maps.example/place/@52.5,13.4,17z?x=a%20b#c"
 
     assert addresses.read_map_url(url) == url
+    assert (
+        addresses.read_map_url("https://karten-köln.example/ü") == "https://karten-köln.example/ü"
+    )
 
 
 @pytest.mark.parametrize(
@@ -68,6 +71,14 @@ def test_takes_the_link_to_a_map_as_it_is() -> None:
         "//maps.example/",
         "https://[::1",
         "https://maps.example/\n",
+        "https://\\evil.example/",
+        "https://maps.example\\.evil.example/",
+        "https://maps.example/\\x",
+        "https://ma\tps.example/",
+        "https://maps.example/a\x01b",
+        "https://maps.example/a\x85b",
+        "https://ma%70s.example/",
+        "https://maps.example:0/",
     ],
 )
 def test_refuses_other_links(typed: str) -> None:

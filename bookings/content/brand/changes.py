@@ -2,16 +2,17 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-import idna
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from pymongo.errors import DuplicateKeyError
 
 from bookings.content.brand.pictures import Artwork
 from bookings.content.brand.reading import SITE
+from bookings.content.web_urls import read_web_url
 from bookings.domain.email_addresses import normalise_address
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.recent_reads import announce_change
@@ -26,9 +27,6 @@ NO_ORIGIN = (
     "“{text}” is not the address of a website; write https:// and its name, such as "
     "https://www.seaside.example."
 )
-
-# A name of a website, in the letters that browsers send.
-_HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*")
 
 # What an address on this site may begin with: a slash, and no second one, which names a server.
 _OF_THE_SITE = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*", re.ASCII)
@@ -107,21 +105,14 @@ def read_origin(text: str) -> str:
     Raises ValueError with a sentence for staff. On a demo, pages of this machine count too.
     """
     try:
-        parts = urlsplit(text.strip())
-        port = parts.port
-        host = idna.encode(parts.hostname or "", uts46=True).decode().lower()
-    except (ValueError, idna.IDNAError):
+        url = read_web_url(text.strip())
+    except ValueError:
         raise ValueError(NO_ORIGIN.format(text=text.strip())) from None
-    is_local = settings.DEMO and parts.scheme == "http" and host in ("localhost", "127.0.0.1")
-    is_bare = (
-        port != 0
-        and not (parts.query or parts.fragment or "@" in parts.netloc)
-        and parts.path in ("", "/")
-    )
-    if not (is_bare and _HOST.fullmatch(host) and (parts.scheme == "https" or is_local)):
+    is_local = settings.DEMO and url.scheme == "http" and url.host in ("localhost", "127.0.0.1")
+    if not (url.is_bare and (url.scheme == "https" or is_local)):
         raise ValueError(NO_ORIGIN.format(text=text.strip()))
-    usual = 443 if parts.scheme == "https" else 80
-    return f"{parts.scheme}://{host}" + (f":{port}" if port not in (None, usual) else "")
+    usual = 443 if url.scheme == "https" else 80
+    return f"{url.scheme}://{url.host}" + (f":{url.port}" if url.port not in (None, usual) else "")
 
 
 def read_link_url(text: str) -> str:
@@ -142,11 +133,7 @@ def read_link_url(text: str) -> str:
                 "Write an e-mail address behind mailto:, such as mailto:desk@example.org."
             ) from None
     if _PLAIN.fullmatch(text):
-        try:
-            parts = urlsplit(text)
-            if parts.scheme == "https" and parts.hostname and "@" not in parts.netloc:
-                _ = parts.port  # raises if it is no number
+        with suppress(ValueError):
+            if read_web_url(text).scheme == "https":
                 return text
-        except ValueError:
-            pass
     raise ValueError("Begin with https://, mailto: or / for a page of this site.")

@@ -168,6 +168,9 @@ def test_spells_a_website_as_browsers_do(text: str, origin: str, settings: Setti
         ),
         *("https://seaside.example; script-src *", "https://a.example https://b.example", "null"),
         *("https://-a.example", "https://[::1]", "data:text/html,x", "https://", "https://a..b"),
+        *("https://sea\tside.example", "https://sea\nside.example", "https://sea\rside.example"),
+        *("https://seaside.example\\", "https://\\seaside.example", "ht\ttps://seaside.example"),
+        *("https://seaside\x00.example", "https://se%61side.example", "https://sea side.example"),
         *("https://seaside.example\nhttps://b.example", "https://" + "a." * 130 + "example"),
     ],
 )
@@ -217,6 +220,13 @@ def test_accepts_addresses_that_lead_somewhere_harmless(text: str, url: str) -> 
         *("data:text/html,x", "//evil.example/", "/\\evil.example", "\\evil", "https://"),
         *("https:///x", "https://user@evil.example/", "https://a b.example", "https://a:b/"),
         *("https://[::1", "https:\\\\evil.example", "mailto:", "mailto:nothing", "/a\nb", "/ a"),
+        *("https://\\evil", "https://example.org\\.evil.example/", "https://example.org/\\x"),
+        *(
+            "https://exa%6dple.org/",
+            "https://exa\tmple.org",
+            "https://example.org/\x7f",
+            "https://^",
+        ),
         *("vbscript:1", "https://exa\u202emple.org", " //evil.example"),
     ],
 )
