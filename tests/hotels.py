@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 import pytest
 
 from bookings.infrastructure import connections
-from bookings.models import Hotel, RoomCategory
+from bookings.models import Hotel, HotelContent, RoomCategory
 
 
 @pytest.fixture
@@ -97,3 +98,18 @@ def dearer() -> Iterator[Any]:
     before = category.get().default_price
     yield lambda: category.update(default_price=13_050)
     category.update(default_price=before)
+
+
+@contextmanager
+def content_of_demo(**written: Any) -> Iterator[None]:
+    """Gives the demo this content, or none, and then again what it comes with."""
+    contents = connections.collection("hotel_contents")
+    before = contents.find_one_and_delete({"_id": "demo"})
+    if written:
+        HotelContent.objects.create(hotel_id="demo", **written)
+    try:
+        yield
+    finally:
+        contents.delete_one({"_id": "demo"})
+        if before:
+            contents.insert_one(before)

@@ -3,10 +3,14 @@
 The functions that read raise ValueError with an English sentence that says what to do.
 """
 
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
 import phonenumbers
+from babel import Locale
+from django.conf import settings
+from django.utils.translation import get_language
 from phonenumbers import NumberParseException, PhoneNumberFormat
 
 from bookings.content.web_urls import read_web_url
@@ -16,17 +20,30 @@ _CODE_LAST = frozenset({"AU", "CA", "GB", "IE", "IN", "NZ", "US", "ZA"})
 
 
 def write_address(street: str, postal_code: str, city: str, country: str) -> str:
-    """The address on one line, without the country; parts that are empty are left out."""
+    """The address on one line, with the country's name in the active language.
+
+    Parts that are empty are left out. A country alone is no address.
+    """
     place = [city, postal_code] if country in _CODE_LAST else [f"{postal_code} {city}".strip()]
-    return ", ".join(part for part in (street, *place) if part)
+    parts = [part for part in (street, *place) if part]
+    if parts and country:
+        parts.append(_names_in(get_language() or settings.LANGUAGE_CODE).get(country, country))
+    return ", ".join(parts)
 
 
 @cache
 def countries() -> dict[str, str]:
     """The English name of each country, by its code (ISO 3166), in the order of the names."""
     lines = (files("tzdata") / "zoneinfo" / "iso3166.tab").read_text().splitlines()
-    rows = [line.split("\t") for line in lines if line and not line.startswith("#")]
-    return dict(sorted(rows, key=lambda row: row[1]))
+    codes = [line.partition("\t")[0] for line in lines if line and not line.startswith("#")]
+    names = _names_in("en")
+    return dict(sorted(((code, names[code]) for code in codes), key=lambda row: row[1]))
+
+
+@cache
+def _names_in(language: str) -> Mapping[str, str]:
+    """The names of countries in a language of the site, from Unicode's CLDR."""
+    return Locale.parse(language, sep="-").territories
 
 
 def read_phone(text: str, country: str) -> str:

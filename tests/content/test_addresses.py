@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from django.conf import settings
+from django.utils import translation
 
 from bookings.content import addresses
 
@@ -19,15 +21,27 @@ def test_knows_every_country_by_its_two_letters() -> None:
 @pytest.mark.parametrize(
     ("parts", "line"),
     [
-        (("Weg 1", "10115", "Berlin", "DE"), "Weg 1, 10115 Berlin"),
-        (("1 Way", "NY 10001", "New York", "US"), "1 Way, New York, NY 10001"),
+        (("Weg 1", "10115", "Berlin", "DE"), "Weg 1, 10115 Berlin, Germany"),
+        (("1 Way", "NY 10001", "New York", "US"), "1 Way, New York, NY 10001, United States"),
         (("", "10115", "", ""), "10115"),
-        (("", "", "London", "GB"), "London"),
+        (("", "", "London", "GB"), "London, United Kingdom"),
+        (("", "", "", "GB"), ""),
+        (("", "", "Somewhere", "XX"), "Somewhere, XX"),
         (("", "", "", ""), ""),
     ],
 )
 def test_writes_an_address_on_one_line(parts: tuple[str, str, str, str], line: str) -> None:
     assert addresses.write_address(*parts) == line
+
+
+@pytest.mark.parametrize("language", [code for code, _name in settings.LANGUAGES])
+def test_names_every_country_in_each_language_of_the_site(language: str) -> None:
+    with translation.override(language):
+        lines = {addresses.write_address("", "", "Town", code) for code in addresses.countries()}
+
+    assert len(lines) == len(addresses.countries())
+    assert ("Town, Deutschland" in lines) == (language == "de")
+    assert not any(line.endswith(code) for line in lines for code in (" DE", " CH"))
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from bookings.news import deliveries
 from bookings.operations import sweep
 from bookings.stays import answers, corrections
 from tests.calls import CUSTOMER, book, cancel, change_stay, confirm, let_hold_end
+from tests.hotels import content_of_demo
 from tests.news.partners import Partner
 from tests.news.test_outbox import let_reminders_be_due, move
 
@@ -48,10 +49,8 @@ WRITTEN: dict[str, Any] = {
 @pytest.fixture
 def content(database: None) -> Any:
     """What the demo's owner has written."""
-    HotelContent.objects.filter(hotel_id="demo").delete()
-    HotelContent.objects.create(hotel_id="demo", **WRITTEN)
-    yield
-    HotelContent.objects.filter(hotel_id="demo").delete()
+    with content_of_demo(**WRITTEN):
+        yield
 
 
 def sent() -> list[EmailMultiAlternatives]:
@@ -217,7 +216,21 @@ def test_writes_where_the_hotel_is_into_the_calendar() -> None:
 
     (file,) = (each[1] for each in message.attachments if each[0].endswith(".ics"))
     (event,) = Calendar.from_ical(file).walk("VEVENT")
-    assert event["location"] == "Demo Hotel, Lindenstrasse 12, 10969 Berlin"
+    assert event["location"] == "Demo Hotel, Lindenstrasse 12, 10969 Berlin, Germany"
+
+
+@pytest.mark.usefixtures("content")
+def test_names_the_country_in_the_guests_language() -> None:
+    with translation.override("de"):
+        confirmed()
+
+    (message,) = sent()
+
+    (file,) = (each[1] for each in message.attachments if each[0].endswith(".ics"))
+    (event,) = Calendar.from_ical(file).walk("VEVENT")
+    place = "Lindenstrasse 12, 10969 Berlin, Deutschland"
+    assert f"Adresse: {place}\n" in str(message.body)
+    assert event["location"] == f"Demo Hotel, {place}"
 
 
 @pytest.mark.usefixtures("content")
@@ -258,7 +271,7 @@ def test_has_all_that_a_guest_needs(event: Callable[[], None]) -> None:
         "Price: EUR\xa0",
         "Your requests: ",
         "Cancellation: Free cancellation until 15:00 on",
-        "Address: Lindenstrasse 12, 10969 Berlin",
+        "Address: Lindenstrasse 12, 10969 Berlin, Germany",
         "Map: https://maps.example/12?a=b&c=d",
         "How to find us: Take bus 100 to Linden.",
         "Arrival and departure: The key is in the box.",
@@ -323,10 +336,9 @@ def test_loads_nothing() -> None:
 
 
 def test_needs_nothing_that_the_owner_may_leave_out(database: None) -> None:
-    HotelContent.objects.filter(hotel_id="demo").delete()
-    booked()
-
-    message = sent()[-1]
+    with content_of_demo():
+        booked()
+        message = sent()[-1]
 
     assert "Address" not in str(message.body)
     assert message.message()["Reply-To"] is None

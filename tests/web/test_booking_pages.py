@@ -14,7 +14,7 @@ from bookings import tasks
 from bookings.domain.callers import Caller
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.deadlines import Deadline
-from bookings.models import Hotel, HotelContent
+from bookings.models import Hotel
 from bookings.stays import lifecycle, manage_links
 from bookings.web.visitors import MAX_MANAGED
 from tests.browsing import (
@@ -30,6 +30,7 @@ from tests.browsing import (
 from tests.calls import book as book_by_api
 from tests.calls import cancel as cancel_by_api
 from tests.conftest import night
+from tests.hotels import content_of_demo
 from tests.pages import Page
 
 pytestmark = pytest.mark.mongo
@@ -232,23 +233,16 @@ def test_writes_the_stay_for_a_calendar(browser: Client) -> None:
 
 
 def test_writes_where_the_hotel_is_into_the_calendar(browser: Client) -> None:
-    HotelContent.objects.filter(hotel_id="demo").delete()
-    HotelContent.objects.create(
-        hotel_id="demo",
-        street="Hof 3; Tor B, links",
-        postal_code="10969",
-        city="Berlin",
-        country="DE",
-    )
+    place = {"postal_code": "10969", "city": "Berlin", "country": "DE"}
     book(browser)
 
-    file = browser.get(f"{booking_path(stored()[0])}/stay.ics").content
-    HotelContent.objects.filter(hotel_id="demo").delete()
+    with content_of_demo(street="Hof 3; Tor B, links", **place):
+        file = browser.get(f"{booking_path(stored()[0])}/stay.ics").content
 
     (event,) = Calendar.from_ical(file).walk("VEVENT")
-    assert event["location"] == "Demo Hotel, Hof 3; Tor B, links, 10969 Berlin"
+    assert event["location"] == "Demo Hotel, Hof 3; Tor B, links, 10969 Berlin, Germany"
     (line,) = re.findall(rb"^LOCATION:(.*)\r$", file.replace(b"\r\n ", b""), re.M)
-    assert line == rb"Demo Hotel\, Hof 3\; Tor B\, links\, 10969 Berlin"
+    assert line == rb"Demo Hotel\, Hof 3\; Tor B\, links\, 10969 Berlin\, Germany"
 
 
 def test_writes_no_file_for_a_hold(browser: Client) -> None:

@@ -100,7 +100,7 @@ def test_shows_what_the_owner_wrote(content: HotelContent) -> None:
 
     for shown in (
         "A <strong>quiet</strong> house.",
-        "Lakeside 1, 1234 Lakeville",
+        "Lakeside 1, 1234 Lakeville, Switzerland",
         'href="https://maps.example/inn"',
         "From the station, turn left.",
         "<li>No shoes</li>",
@@ -120,6 +120,7 @@ def test_speaks_the_visitors_language(content: HotelContent) -> None:
     page = inn_page(**GERMAN)
 
     assert "Ein <strong>ruhiges</strong> Haus." in page.html
+    assert "Lakeside 1, 1234 Lakeville, Schweiz" in page.html
     assert "quiet</strong>" not in page.html
     assert 'lang="en"><p>From the station, turn left.</p>' in page.html
 
