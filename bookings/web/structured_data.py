@@ -17,6 +17,18 @@ from bookings.content.wording import Texts, word
 # A script element ends at the first of these, whatever quotes are around it.
 _ESCAPES = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
 
+# The kinds of beds in English words, in every language of the page: schema.org takes any text, and
+# search engines compare it with words such as these.
+_BEDS = {
+    "single": "Single",
+    "double": "Double",
+    "queen": "Queen",
+    "king": "King",
+    "bunk": "Bunk bed",
+    "sofa": "Sofa bed",
+    "cot": "Cot",
+}
+
 
 def describe_hotel(
     hotel: HotelFacts,
@@ -67,8 +79,9 @@ def _room(lowest: LowestPrice, about: AboutCategory | None) -> dict[str, Any]:
             "floorSize": about.size_m2
             and {"@type": "QuantitativeValue", "value": about.size_m2, "unitCode": "MTK"},
             "bed": [
-                {"@type": "BedDetails", "typeOfBed": kind, "numberOfBeds": number}
-                for kind, number in about.beds.items()
+                {"@type": "BedDetails", "typeOfBed": name, "numberOfBeds": about.beds[kind]}
+                for kind, name in _BEDS.items()
+                if about.beds.get(kind)
             ],
             "amenityFeature": _features(names_of(about.amenities, OF_ROOMS)),
         }

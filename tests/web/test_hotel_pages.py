@@ -12,9 +12,10 @@ from bson import ObjectId
 from django.contrib.auth.models import User
 from django.test import Client
 
+from bookings.content import amenities
 from bookings.infrastructure.connections import collection
 from bookings.models import CategoryContent, Hotel, HotelContent, Room
-from bookings.web import hotels
+from bookings.web import hotels, structured_data
 from tests.browsing import hold, open_page, stays_path
 from tests.calls import book
 from tests.conftest import night
@@ -193,6 +194,27 @@ def test_describes_itself_to_search_engines(content: HotelContent, photos: list[
     assert double["occupancy"]["maxValue"] == 2
     assert '<meta name="description" content="A quiet house. By the lake.">' in page.html
     assert f'<meta property="og:image" content="{data["image"][0]}">' in page.html
+
+
+@pytest.mark.parametrize("language", [{}, GERMAN])
+def test_names_beds_in_english_words_for_search_engines(
+    content: HotelContent, language: dict[str, str]
+) -> None:
+    beds = {"bunk": 2, "queen": 1, "hammock": 1, "cot": 0}
+    CategoryContent.objects.filter(category_id="inn_double").update(beds=beds)
+
+    rooms = structured(inn_page(**language))["containsPlace"]
+
+    assert [room["bed"] for room in rooms if "bed" in room] == [
+        [
+            {"@type": "BedDetails", "typeOfBed": "Queen", "numberOfBeds": 1},
+            {"@type": "BedDetails", "typeOfBed": "Bunk bed", "numberOfBeds": 2},
+        ]
+    ]
+
+
+def test_knows_a_word_for_every_kind_of_bed() -> None:
+    assert structured_data._BEDS.keys() == amenities.BEDS.keys()
 
 
 def test_lets_no_text_end_the_script(inn: None) -> None:
