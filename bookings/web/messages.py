@@ -168,7 +168,7 @@ UNCHANGEABLE: dict[str, Promise] = {
         "The deadline for changing this stay here was %(time)s (local time at %(hotel)s). Please "
         "contact the hotel."
     ),
-    "often": _("You’ve changed this stay very often. Please contact the hotel to change it again."),
+    "often": _("This stay was changed very often. Please contact the hotel to change it again."),
     "currency": _(
         "The hotel now sells in another currency. Please contact the hotel, or book the new nights "
         "separately."
@@ -192,7 +192,7 @@ UNCORRECTABLE: dict[str, Promise] = {
     "arrival": _(
         "The hotel has already noted your arrival. Please tell the hotel what to correct."
     ),
-    "often": _("You’ve corrected these details very often. Please contact the hotel."),
+    "often": _("These details were changed very often. Please contact the hotel."),
 }
 
 # By the state of the newest mail about a booking.

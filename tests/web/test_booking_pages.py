@@ -59,11 +59,25 @@ def test_cancels_before_the_deadline_and_says_so_again(browser: Client) -> None:
     assert pages[0].forms_to(form.action) == []
 
 
+def test_does_not_say_that_the_guest_released_what_a_partner_cancelled() -> None:
+    made = book_by_api(hold=True)
+    booking_id = made.content["booking"]["id"]
+    guest = Client()
+    guest.get(f"/manage/{manage_links.make_link_token(booking_id, date.fromisoformat(night(32)))}")
+    cancel_by_api(made)
+
+    page = open_page(guest, f"/bookings/{booking_id}")
+
+    assert "Your room has been released" in page.text
+    assert "You’ve" not in page.text
+    assert "The hotel has" not in page.text
+
+
 @pytest.mark.parametrize(
     ("rooms", "said"),
     [
-        (1, "You’ve released your room Your"),
-        (2, "You’ve released your rooms Your"),
+        (1, "Your room has been released Your"),
+        (2, "Your rooms have been released Your"),
     ],
 )
 def test_says_that_a_hold_is_released_and_not_cancelled(
