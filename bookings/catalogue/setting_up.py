@@ -21,7 +21,7 @@ from bookings.infrastructure.connections import collection
 from bookings.infrastructure.mongodb.transactions import in_transaction
 from bookings.infrastructure.recent_reads import announce_change
 from bookings.infrastructure.texts import BadText, read_line, to_id
-from bookings.models import Hotel, RoomCategory
+from bookings.models import Hotel, HotelContent, RoomCategory
 
 # How many rooms one text may name.
 MAX_ROOMS_AT_ONCE = 500
@@ -97,9 +97,34 @@ def add_hotel(*, name: str, hotel_id: str = "", **fields: Any) -> str:
 
 
 def change_hotel(hotel_id: str, *, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
-    """Changes the fields from what they were read as. Raises ChangedMeanwhile."""
+    """Changes fields of the hotel, and `email` of its content, from what they were read as.
+
+    Raises ChangedMeanwhile if one of them is not what was read; then all stay as they are.
+    """
+    was, email = before["email"], after["email"]
     values = {name: value for name, value in after.items() if before[name] != value}
-    if values and not Hotel.objects.filter(pk=hotel_id, **before).update(**values):
+    values.pop("email", None)
+    if email != was:
+        _change_email(hotel_id, before=was, after=email)
+    unchanged = {name: value for name, value in before.items() if name != "email"}
+    if values and not Hotel.objects.filter(pk=hotel_id, **unchanged).update(**values):
+        HotelContent.objects.filter(pk=hotel_id, email=email).update(email=was)
+        raise ChangedMeanwhile
+
+
+def _change_email(hotel_id: str, *, before: str, after: str) -> None:
+    """Raises ChangedMeanwhile. A hotel without content has an empty address."""
+    if HotelContent.objects.filter(pk=hotel_id, email=before).update(email=after):
+        return
+    if before:
+        raise ChangedMeanwhile
+    try:
+        HotelContent(hotel_id=hotel_id, email=after).save(force_insert=True)
+    except IntegrityError:
+        raise ChangedMeanwhile from None
+    # A deletion of the hotel deletes content after the hotel, so one of us sees the other.
+    if not Hotel.objects.filter(pk=hotel_id).exists():
+        HotelContent.objects.filter(pk=hotel_id).delete()
         raise ChangedMeanwhile
 
 

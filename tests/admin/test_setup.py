@@ -14,6 +14,7 @@ from pytest_django import Settings
 
 from bookings.catalogue import setting_up
 from bookings.catalogue.setting_up import read_room_names
+from bookings.content import reading
 from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.recent_reads import announce_change
@@ -361,6 +362,59 @@ def test_writes_nothing_over_what_another_owner_changed(begun: Client) -> None:
     assert Hotel.objects.get(pk="seaside-inn").name == "Seaview"
     begun.post(f"{SEASIDE}hotel/", {**form, "seen": seen(refused)})
     assert Hotel.objects.get(pk="seaside-inn").name == "Seaside Inn"
+
+
+@pytest.mark.parametrize(
+    ("had", "theirs"),
+    [("", "theirs@seaside.example"), ("was@seaside.example", "theirs@seaside.example")],
+)
+def test_keeps_the_address_that_another_owner_saves_at_the_same_moment(
+    begun: Client, monkeypatch: pytest.MonkeyPatch, had: str, theirs: str
+) -> None:
+    if had:
+        HotelContent.objects.filter(pk="seaside-inn").update(email=had)
+    else:
+        HotelContent.objects.filter(pk="seaside-inn").delete()
+    sent = {**HOTEL, "seen": seen(begun.get(f"{SEASIDE}hotel/")), "email": "mine@seaside.example"}
+    read = reading.find_hotel_content
+
+    def read_and_be_overtaken(hotel_id: str) -> Any:
+        found = read(hotel_id)
+        monkeypatch.setattr(reading, "find_hotel_content", read)
+        HotelContent.objects.update_or_create(hotel_id=hotel_id, defaults={"email": theirs})
+        return found
+
+    monkeypatch.setattr(reading, "find_hotel_content", read_and_be_overtaken)
+    refused = begun.post(f"{SEASIDE}hotel/", {**sent, "check_in_time": "16:00"})
+
+    assert "Someone else has changed this since you opened the page" in text_of(refused)
+    assert refused.context["form"]["email"].value() == "mine@seaside.example"
+    assert HotelContent.objects.get(pk="seaside-inn").email == theirs
+    assert f"{Hotel.objects.get(pk='seaside-inn').check_in_time:%H:%M}" == "15:00"
+    # Saved once more, what was typed counts.
+    again = {**sent, "seen": seen(refused)}
+    assert begun.post(f"{SEASIDE}hotel/", again).status_code == 302
+    assert HotelContent.objects.get(pk="seaside-inn").email == "mine@seaside.example"
+
+
+def test_changes_no_address_if_another_owner_changes_the_hotel_at_the_same_moment(
+    begun: Client,
+) -> None:
+    before = {"name": "Seaview", "email": HOTEL["email"]}
+
+    with pytest.raises(setting_up.ChangedMeanwhile):
+        setting_up.change_hotel(
+            "seaside-inn", before=before, after={"name": "Mine", "email": "mine@seaside.example"}
+        )
+
+    assert HotelContent.objects.get(pk="seaside-inn").email == HOTEL["email"]
+
+
+def test_leaves_no_address_behind_if_the_hotel_is_deleted_meanwhile(owner: Client) -> None:
+    with pytest.raises(setting_up.ChangedMeanwhile):
+        setting_up.change_hotel("seaside-inn", before={"email": ""}, after={"email": "a@b.example"})
+
+    assert not HotelContent.objects.filter(pk="seaside-inn").exists()
 
 
 def test_warns_of_prices_after_the_currency_changed(begun: Client) -> None:

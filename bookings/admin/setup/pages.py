@@ -41,7 +41,6 @@ from bookings.catalogue.setting_up import (
 from bookings.content import reading
 from bookings.content.photos.facts import read_photos
 from bookings.infrastructure.quantities import quantity
-from bookings.models import HotelContent
 from bookings.operations import checklist
 from bookings.people import colleagues
 from bookings.people.colleagues import INVITED, JOINED, CannotJoin
@@ -118,9 +117,14 @@ def new(request: HttpRequest) -> HttpResponse:
         except IntegrityError:
             form.add_error("id", "Someone else has just taken this; choose another short name.")
         else:
-            _keep_email(hotel_id, email)
             about = hotel_to_note(_find(request, hotel_id))
             note(request, "Added in the set-up.", about=about, action=ADDITION)
+            try:
+                setting_up.change_hotel(hotel_id, before={"email": ""}, after={"email": email})
+            except ChangedMeanwhile:
+                text = "Someone else has just written another e-mail address; look at it."
+                messages.warning(request, text)
+                return _go("hotel", hotel_id)
             return _go("categories", hotel_id)
     return _show(request, "hotel.html", "Set up a hotel", form=form, step="hotel")
 
@@ -131,8 +135,7 @@ def change_hotel(request: HttpRequest, hotel_id: str) -> HttpResponse:
     hotel = _find(request, hotel_id)
     if hotel.is_open:
         return HttpResponseRedirect(reverse("admin:bookings_hotel_change", args=[hotel.id]))
-    about = reading.find_hotel_content(hotel.id)
-    told = told_of(hotel, about.email if about else "")
+    told = _tell(hotel)
     seen = digest_of(told)
     data = request.POST if request.method == "POST" else None
     form = HotelStepForm(data, hotel=hotel, initial=told)
@@ -141,8 +144,6 @@ def change_hotel(request: HttpRequest, hotel_id: str) -> HttpResponse:
         form.add_error(None, CHANGED_SINCE)
     if form.is_valid():
         after = dict(form.cleaned_data)
-        email = after.pop("email")
-        before = {name: told[name] for name in after}
         if after["currency"] != hotel.currency and queries.may_be_repriced(
             hotel.id, hotel.desk_day()
         ):
@@ -150,27 +151,27 @@ def change_hotel(request: HttpRequest, hotel_id: str) -> HttpResponse:
             form.add_error("currency", text)
         else:
             try:
-                setting_up.change_hotel(hotel.id, before=before, after=after)
+                setting_up.change_hotel(hotel.id, before=told, after=after)
             except ChangedMeanwhile:
                 form.add_error(None, CHANGED_SINCE)
+                seen = digest_of(_tell(_find(hotel.id)))
             else:
                 _say_currency(request, hotel, after["currency"])
-                if email != told["email"]:
-                    _keep_email(hotel.id, email)
                 if form.changed_data:
                     note(request, "Changed in the set-up.", about=hotel_to_note(hotel))
                 return _go("categories", hotel.id)
     return _show(request, "hotel.html", hotel.name, form=form, step="hotel", hotel=hotel, seen=seen)
 
 
+def _tell(hotel: HotelFacts) -> dict[str, Any]:
+    """What the form shows of the hotel as it is now."""
+    about = reading.find_hotel_content(hotel.id)
+    return told_of(hotel, about.email if about else "")
+
+
 def _say_currency(request: HttpRequest, hotel: HotelFacts, currency: str) -> None:
     if currency != hotel.currency and inventory.list_categories(hotel.id):
         messages.warning(request, f"Look at the prices below again: they are in {currency} now.")
-
-
-def _keep_email(hotel_id: str, email: str) -> None:
-    if email or HotelContent.objects.filter(pk=hotel_id).exists():
-        HotelContent.objects.update_or_create(hotel_id=hotel_id, defaults={"email": email})
 
 
 # --- 2: the categories --------------------------------------------------------------------------
