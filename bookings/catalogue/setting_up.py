@@ -166,10 +166,13 @@ def _make_code(name: str) -> str:
 def add_category(hotel_id: str, *, name: str, occupancy: int, default_price: int) -> str:
     """Adds a category and returns its id; `default_price` is in minor units.
 
-    Raises NotThere if the hotel was deleted meanwhile, and ChangedMeanwhile if someone else added
-    one at the same moment.
+    Raises NotThere if the hotel was deleted meanwhile, and ChangedMeanwhile if it has a category of
+    this name, in any case: someone else may have added it at the same moment.
     """
+    # In this order: who comes second finds either the category or its id.
     (category_id,) = make_category_ids(hotel_id, [name])
+    if name.casefold() in {each.name.casefold() for each in inventory.list_categories(hotel_id)}:
+        raise ChangedMeanwhile
     category = RoomCategory(
         id=category_id,
         hotel_id=hotel_id,

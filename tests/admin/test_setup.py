@@ -517,6 +517,58 @@ def test_takes_categories_once_when_they_are_sent_again(owner: Client) -> None:
     assert only.default_price == 12_000
 
 
+@pytest.mark.parametrize("their_price", [12_000, 13_000])
+def test_adds_a_category_once_when_two_owners_add_it_at_once(
+    owner: Client, monkeypatch: pytest.MonkeyPatch, their_price: int
+) -> None:
+    """The other one's comes after the look at the categories, and before the id is made."""
+    add_hotel(owner)
+    make_ids = setting_up.make_category_ids
+    theirs = {"name": "Double", "occupancy": 2, "default_price": their_price}
+
+    def come_second(*arguments: Any) -> Any:
+        monkeypatch.setattr(setting_up, "make_category_ids", make_ids)
+        setting_up.add_category("seaside-inn", **theirs)
+        return make_ids(*arguments)
+
+    monkeypatch.setattr(setting_up, "make_category_ids", come_second)
+    answer = save_categories(owner, ("Double", "2", "120"))
+
+    (only,) = RoomCategory.objects.filter(hotel="seaside-inn")
+    assert only.default_price == their_price
+    if their_price == 12_000:
+        assert answer.status_code == 302
+        return
+    assert "Someone else has just changed the categories." in text_of(answer)
+    assert [row["name"].value() for row in answer.context["form"].rows[:2]] == ["Double"] * 2
+    # The page is made of what is there now, so the next one is judged against it.
+    other = {"new0-name": "Twin", "new0-occupancy": "2", "new0-price": "120"}
+    owner.post(f"{SEASIDE}categories/", {"seen": seen(answer), **other})
+    assert RoomCategory.objects.filter(hotel="seaside-inn").count() == 2
+
+
+def test_adds_a_category_once_in_a_race_of_owners(begun: Client) -> None:
+    start = threading.Barrier(4)
+    told: list[str] = []
+
+    def add(name: str) -> None:
+        start.wait()
+        try:
+            setting_up.add_category("seaside-inn", name=name, occupancy=2, default_price=9_000)
+            told.append("added")
+        except setting_up.ChangedMeanwhile:
+            told.append("meanwhile")
+
+    threads = [threading.Thread(target=add, args=(name,)) for name in ("Suite", "suite") * 2]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(told) == ["added", *["meanwhile"] * 3]
+    assert RoomCategory.objects.filter(hotel="seaside-inn").count() == 2
+
+
 def test_changes_categories_and_keeps_what_another_owner_changed(begun: Client) -> None:
     page = begun.get(f"{SEASIDE}categories/")
     name = "category-seaside-inn-double"

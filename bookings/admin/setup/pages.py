@@ -193,12 +193,14 @@ def categories(request: HttpRequest, hotel_id: str) -> HttpResponse:
             try:
                 _save_categories(request, hotel, form)
             except ChangedMeanwhile:
-                fault = CHANGED_SINCE
+                fault = (
+                    "Someone else has just changed the categories. Look at them, and save again."
+                )
+                form = CategoriesForm(hotel, inventory.list_categories(hotel.id), request.POST)
             except NotThere:
                 raise Http404(GONE) from None
-            else:
-                more = "more" in request.POST
-                return _go("categories" if more else "rooms", hotel.id)
+            if not fault or (form.is_valid() and _is_the_same(form)):
+                return _go("categories" if "more" in request.POST else "rooms", hotel.id)
     elif form.has_errors:
         fault = "Nothing was saved. See why below."
     context: dict[str, Any] = {"form": form, "fault": fault, "hotel": hotel, "step": "categories"}
