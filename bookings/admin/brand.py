@@ -7,9 +7,10 @@ from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.urls import URLPattern, reverse
 from django.utils.decorators import method_decorator
+from django.utils.html import format_html
 from django.views.decorators.http import require_safe
 
 from bookings.admin.manager.pages import HotelChoiceForm, ManagerPage, note
@@ -31,7 +32,8 @@ CHANGE = "bookings.change_brand"
 TYPES = ".png,.jpg,.jpeg,.webp,image/png,image/jpeg,image/webp"
 
 OVERTAKEN = (
-    "Someone else changed this while you were saving; look at it and make your change again."
+    "Someone else has changed this while you were editing. What you typed is below; save once more "
+    "to replace theirs."
 )
 
 # Far more changes than anyone makes, and far fewer than a number of MongoDB holds.
@@ -218,10 +220,11 @@ class BrandPage(ManagerPage):
             lambda: changes.change_brand(values["version"], links=form.links, **chosen)
         )
         if not is_done:
-            messages.error(request, OVERTAKEN)
-        else:
-            note(request, "Changed the brand.", about=Brand(pk=SITE))
-            messages.success(request, "The brand is saved. Guests see it from now on.")
+            brand = read_brand()
+            _show_again(form, brand.version)
+            return self._page(request, brand, form)
+        note(request, "Changed the brand.", about=Brand(pk=SITE))
+        messages.success(request, "The brand is saved. Guests see it from now on.")
         return HttpResponseRedirect(reverse("admin:bookings_brand_changelist"))
 
     def preview(self, request: HttpRequest, colour: str) -> HttpResponse:
@@ -261,13 +264,13 @@ class BrandPage(ManagerPage):
             self.check_may(request, CHANGE)
             if form.is_valid():
                 origins = form.cleaned_data["origins"]
-                if not changes.set_origins(form.cleaned_data["version"], origins):
-                    messages.error(request, OVERTAKEN)
-                else:
+                if changes.set_origins(form.cleaned_data["version"], origins):
                     said = f"Frames: {', '.join(origins) or 'none'}."
                     note(request, said, about=Brand(pk=SITE))
                     messages.success(request, "The websites are saved.")
-                return HttpResponseRedirect(reverse("admin:bookings_brand_embedding"))
+                    return HttpResponseRedirect(reverse("admin:bookings_brand_embedding"))
+                brand = read_brand()
+                _show_again(form, brand.version)
         chosen = SnippetForm(request, request.GET)
         hotel = chosen.cleaned_data["hotel"] if chosen.is_valid() else chosen.first_hotel
         language = chosen.cleaned_data.get("language") or settings.LANGUAGE_CODE
@@ -288,6 +291,15 @@ class BrandPage(ManagerPage):
         shown = show_brand(brand)
         typed = form.cleaned_data if form.is_bound else _initial(brand)
         accent: str = typed.get("accent") or ""
+        for name in ("logo", "icon"):
+            # A browser fills in no file, and the file's own fault says what to do.
+            if (file := request.FILES.get(name)) and name not in form.errors:
+                field = form[name]
+                field.help_text = format_html(
+                    "<strong>{} was not saved. Choose the file again.</strong> {}",
+                    file.name,
+                    field.help_text,
+                )
         response = self.render(
             request,
             form=form,
@@ -304,6 +316,15 @@ class BrandPage(ManagerPage):
         )
         response.status_code = 400 if form.errors else 200
         return response
+
+
+def _show_again(form: forms.Form, version: int) -> None:
+    """Says that someone else saved first; sent once more, the form is about this version."""
+    form.add_error("version", OVERTAKEN)
+    data = QueryDict(mutable=True)
+    data.update(form.data)
+    data["version"] = str(version)
+    form.data = data
 
 
 def _initial(brand: BrandFacts) -> Mapping[str, Any]:

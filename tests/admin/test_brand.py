@@ -170,13 +170,37 @@ def test_says_what_is_wrong(owner: Client, typed: dict[str, Any], sentence: str)
     assert read_brand().version == 0
 
 
-def test_refuses_a_form_that_was_overtaken(owner: Client) -> None:
+def test_keeps_what_was_typed_if_someone_else_saves_first(owner: Client) -> None:
     set_brand(name="Theirs")
 
-    send(owner, name="Mine")
+    page = send(owner, expect=400, name="Mine", link_2_en="Home", link_2_url="/")
 
     assert read_brand().name == "Theirs"
-    assert "Someone else changed this while you were saving" in text_of(owner.get(URL))
+    assert "What you typed is below; save once more to replace theirs." in text_of(page)
+    typed = page.context["form"]
+    assert (typed["name"].value(), typed["link_2_en"].value()) == ("Mine", "Home")
+    send(owner, version=int(typed["version"].value()), name="Mine")
+    assert read_brand().name == "Mine"
+
+
+@pytest.mark.parametrize(
+    ("status", "typed"), [(200, {"look": "1"}), (400, {"accent": "yellow"}), (400, {"version": 7})]
+)
+def test_says_which_file_to_choose_again(owner: Client, status: int, typed: dict[str, Any]) -> None:
+    """A browser fills in no file."""
+    logo = file(photo(60, 30, "PNG"), "<b>.png")
+
+    page = send(owner, expect=status, logo=logo, **typed)
+
+    assert "&lt;b&gt;.png was not saved. Choose the file again." in text_of(page)
+    assert text_of(page).count("Choose the file again.") == 1
+    assert "Choose the file again." not in text_of(owner.get(URL))
+
+
+def test_says_what_is_wrong_with_a_file_and_no_more(owner: Client) -> None:
+    page = send(owner, expect=400, logo=file(b"<svg/>"))
+
+    assert "Choose the file again." not in text_of(page)
 
 
 def test_lets_the_front_desk_see_nothing_of_it(client: Client) -> None:
@@ -237,13 +261,18 @@ def test_says_what_is_no_website(owner: Client, origins: str, sentence: str) -> 
     assert read_brand().version == 0
 
 
-def test_refuses_websites_that_were_overtaken(owner: Client) -> None:
+def test_keeps_the_websites_that_were_typed_if_someone_else_saves_first(owner: Client) -> None:
     set_brand(name="Theirs")
+    mine = "https://a.example"
 
-    owner.post(EMBEDDING, {"version": 0, "origins": "https://a.example"})
+    page = owner.post(EMBEDDING, {"version": 0, "origins": mine})
 
     assert read_brand().origins == ()
-    assert "Someone else changed this" in text_of(owner.get(EMBEDDING))
+    assert "What you typed is below; save once more to replace theirs." in text_of(page)
+    typed = page.context["form"]
+    assert typed["origins"].value() == mine
+    owner.post(EMBEDDING, {"version": typed["version"].value(), "origins": mine})
+    assert read_brand().origins == (mine,)
 
 
 def test_lets_only_those_who_may_change_the_brand_say_who_has_frames(client: Client) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,13 @@ def test_lets_the_owner_choose_it_and_guests_see_it_at_once(
     expect(button).to_have_css("background-color", "rgb(255, 230, 0)")
     expect(button).to_have_css("color", "rgb(0, 0, 0)")
     page.get_by_label("Logo:", exact=True).set_input_files(logo)
+    page.get_by_role("button", name="Preview name and colour").click()
+    # The browser has forgotten the file, so the page says so.
+    field = page.get_by_label("Logo:", exact=True)
+    expect(field).to_have_value("")
+    said = "logo.png was not saved. Choose the file again."
+    expect(field).to_have_accessible_description(re.compile(re.escape(said)))
+    field.set_input_files(logo)
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("The brand is saved.")).to_be_visible()
     if visitor.javascript:
