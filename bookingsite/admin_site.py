@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 from django.apps import apps
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.utils import unquote
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.text import capfirst
@@ -34,14 +34,29 @@ class AsksByFilters(admin.ModelAdmin):
 SHOWN = "shown"
 
 CHANGED_SINCE = (
-    "This has changed since you opened it, and your change was not saved. Below is how it is now; "
-    "make your change again."
+    "Someone else has changed this while you were editing, and nothing was saved yet. What you "
+    "typed is below; save once more to replace theirs. These differ: {}."
 )
 
 
+class _IsStale:
+    """A form that refuses what differs from the object. A form that asks for what is there by now,
+    since it was sent twice, may go on."""
+
+    def full_clean(self: Any) -> None:
+        super().full_clean()  # type: ignore[misc]
+        if self.is_bound and self.has_changed():
+            shown = [
+                str(field.label)
+                for field in self.visible_fields()
+                if field.name in self.changed_data
+            ]
+            self.add_error(None, CHANGED_SINCE.format(", ".join(shown)))
+
+
 class RefusesStaleForms(admin.ModelAdmin):
-    """Refuses a form if its object has changed since the form was made. A form writes every field
-    that it shows, so the later of two people would undo what the earlier one did."""
+    """Shows a form again if its object has changed since the form was made. A form writes every
+    field that it shows, so the later of two people would undo what the earlier one did."""
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
@@ -52,6 +67,17 @@ class RefusesStaleForms(admin.ModelAdmin):
         if asked not in read:
             read[asked] = super().get_object(request, object_id, from_field)
         return read[asked]
+
+    def read_again(self, request: HttpRequest) -> None:
+        """Lets the request read its objects again: one was changed while its form was judged."""
+        request.__dict__.pop("_objects_of_forms", None)
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any
+    ) -> Any:
+        form = super().get_form(request, obj, change=change, **options)
+        is_stale = request.__dict__.get("_is_stale", False)
+        return type(form.__name__, (_IsStale, form), {}) if is_stale else form
 
     def changeform_view(
         self,
@@ -64,12 +90,13 @@ class RefusesStaleForms(admin.ModelAdmin):
         if obj is None or not self.has_change_permission(request, obj):
             return super().changeform_view(request, object_id, form_url, extra_context)
         present = self._digest_of(request, obj)
-        sent = request.POST.get(SHOWN, present)
+        # A program's form says nothing of what it saw: that is what the request read first.
+        first = request.__dict__.setdefault("_read_first", present)
+        sent = request.POST.get(SHOWN, first)
         if request.method == "POST" and not constant_time_compare(sent, present):
-            self.message_user(request, CHANGED_SINCE, messages.ERROR)
-            return HttpResponseRedirect(request.get_full_path())
+            request.__dict__["_is_stale"] = True
         return super().changeform_view(
-            request, object_id, form_url, {SHOWN: present, **(extra_context or {})}
+            request, object_id, form_url, {**(extra_context or {}), SHOWN: present}
         )
 
     def _digest_of(self, request: HttpRequest, obj: Model) -> str:

@@ -23,7 +23,11 @@ class AddsOnce(admin.ModelAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         try:
-            return super().changeform_view(request, object_id, form_url, extra_context)
+            try:
+                return super().changeform_view(request, object_id, form_url, extra_context)
+            except IntegrityError:
+                # Judged once more, the form finds the other one, and keeps what was typed.
+                return super().changeform_view(request, object_id, form_url, extra_context)
         except IntegrityError:
             text = "Someone else has just added this; look for it in the list."
             self.message_user(request, text, messages.ERROR)

@@ -63,6 +63,9 @@ class ChangesWhatWasSeen(AddsOnce):
             undo()
             raise PartOfNothing
 
+    def read_again(self, request: HttpRequest) -> None:
+        """Lets the request read its objects again (bookingsite/admin_site.py)."""
+
     def changeform_view(
         self,
         request: HttpRequest,
@@ -73,6 +76,11 @@ class ChangesWhatWasSeen(AddsOnce):
         try:
             return super().changeform_view(request, object_id, form_url, extra_context)
         except (Overtaken, PartOfNothing) as refusal:
+            is_second = request.__dict__.setdefault("_overtaken_by", refusal) is not refusal
+            if isinstance(refusal, Overtaken) and not is_second:
+                # From the start: the form is compared with what is there now, and shown again.
+                self.read_again(request)
+                return self.changeform_view(request, object_id, form_url, extra_context)
             self.message_user(request, str(refusal.__doc__), messages.ERROR)
             name = f"admin:{self.opts.app_label}_{self.opts.model_name}"
             if object_id is None:

@@ -30,6 +30,7 @@ pytestmark = [pytest.mark.mongo, pytest.mark.usefixtures("inn")]
 
 HOTELS = "/admin/bookings/hotelcontent/"
 CATEGORIES = "/admin/bookings/categorycontent/"
+STALE = "What you typed is below; save once more to replace theirs."
 INN = f"{HOTELS}inn/change/"
 DOUBLE = f"{CATEGORIES}inn_5Fdouble/change/"
 
@@ -361,10 +362,16 @@ def test_keeps_what_someone_else_wrote_since_the_form_was_opened(desk: Client) -
         sent = read(desk, INN).sent
         HotelContent.objects.filter(pk="inn").update(**change)
 
-        page = desk.post(INN, {**sent, "city": "Bonn"}, follow=True).content.decode()
+        page = desk.post(INN, {**sent, "city": "Bonn", "house_rules_de": "Ruhe, bitte."})
 
-        assert "This has changed since you opened it" in page
+        assert STALE in page.content.decode()
         assert document("hotel_contents", "inn")["city"] == "Berlin"
+        # All that was typed is still there, and counts when it is saved once more.
+        typed = Fields(page.content.decode()).sent
+        assert (typed["city"], typed["house_rules_de"]) == ("Bonn", "Ruhe, bitte.")
+        assert desk.post(INN, typed).status_code == 302
+        assert document("hotel_contents", "inn")["city"] == "Bonn"
+        HotelContent.objects.filter(pk="inn").update(city="Berlin")
 
 
 @pytest.mark.parametrize(
@@ -392,9 +399,10 @@ def test_writes_only_if_nothing_has_changed_while_the_form_was_judged(
         return found
 
     monkeypatch.setattr(ModelAdmin, "get_object", read_and_be_overtaken)
-    page = desk.post(INN, {**sent, "street": "Mine 1"}, follow=True).content.decode()
+    page = desk.post(INN, {**sent, "street": "Mine 1"}).content.decode()
 
-    assert "Someone else changed this while you were saving" in page
+    assert STALE in page
+    assert Fields(page).sent["street"] == "Mine 1"
     stored = document("hotel_contents", "inn")
     assert {name: stored[name] for name in change} == change
     assert stored["street"] == "Lindenstrasse 12"
@@ -436,7 +444,8 @@ def test_adds_content_once_even_if_both_were_judged(
     monkeypatch.setattr(HotelContent, "save", save_later)
     page = desk.post(f"{HOTELS}add/", sent, follow=True).content.decode()
 
-    assert "Someone else has just added this" in page
+    assert faults(page) == ["This hotel has content already, or is gone; choose another one."]
+    assert Fields(page).sent["city"] == "Bonn"
     assert document("hotel_contents", "inn")["city"] == "Köln"
 
 

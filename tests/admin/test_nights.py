@@ -235,9 +235,10 @@ def test_does_not_overwrite_a_night_that_came_meanwhile(
 
     monkeypatch.setattr(Night, "save", save_late)
 
-    response = desk.post(f"{NIGHTS}add/", night(), follow=True)
+    response = desk.post(f"{NIGHTS}add/", night(price="91.00"), follow=True)
 
-    assert "Someone else has just added this" in response.content.decode()
+    assert "This night is already in the calendar; change it there." in response.content.decode()
+    assert response.context["adminform"].form["price"].value() == "91.00"
     assert Night.objects.get(pk=FIRST).price == 8_000
 
 
@@ -271,7 +272,7 @@ def test_keeps_a_price_that_was_set_while_the_form_was_judged(
 
     found = Night.objects.get(pk=FIRST)
     assert (found.price, found.closed) == (1, False)
-    assert "Someone else changed this while you were saving" in page.content.decode()
+    assert "save once more to replace theirs." in page.content.decode()
 
 
 def test_does_not_delete_a_category_with_nights(desk: Client, week: None) -> None:

@@ -146,7 +146,7 @@ def test_lets_one_of_two_add_a_name_at_the_same_moment(
     monkeypatch.setattr(Room, "save", come_second)
     page = new_room(desk, "101")
 
-    assert "Someone else has just added this" in text_of(page)
+    assert "Inn has a room 101 already; choose another name." in text_of(page)
     assert [room.pk for room in Room.objects.filter(name="101")] == ["inn_first"]
 
 

@@ -12,12 +12,13 @@ from django.contrib.auth.models import Group, User
 from django.db.models import Model
 from django.test import Client
 
+from bookings.admin.nights import NightForm
 from bookings.models import ApiClient, Hotel, Night, Room, RoomCategory, WebhookEndpoint
 from tests.hotels import put_night
 
 pytestmark = [pytest.mark.mongo, pytest.mark.usefixtures("inn")]
 
-STALE = "This has changed since you opened it"
+STALE = "Someone else has changed this while you were editing, and nothing was saved yet."
 
 
 @pytest.fixture
@@ -55,11 +56,37 @@ def test_refuses_a_form_that_is_overtaken_while_it_is_judged(
         return found
 
     monkeypatch.setattr(ModelAdmin, "get_object", read_and_be_overtaken)
-    answer = desk.post(page_of(night), {**sent, "min_stay": "2"}, follow=True)
+    answer = desk.post(page_of(night), {**sent, "min_stay": "2"})
 
     night.refresh_from_db()
     assert (night.price, night.min_stay) == (99_000, 1)
-    assert "Someone else changed this while you were saving" in answer.content.decode()
+    assert STALE in answer.content.decode()
+    assert answer.context["adminform"].form["min_stay"].value() == "2"
+    # Saved once more, it is judged against what is stored now.
+    desk.post(page_of(night), {**sent, "shown": answer.context["shown"], "min_stay": "2"})
+    night.refresh_from_db()
+    assert night.min_stay == 2
+
+
+def test_refuses_a_form_without_a_digest_that_is_overtaken_while_it_is_judged(
+    desk: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as one of a program, which says nothing of what it has seen."""
+    night = a_night()
+    sent = {name: value for name, value in fill(desk, page_of(night)).items() if name != "shown"}
+    judge = NightForm.clean
+
+    def change_then(self: NightForm) -> None:
+        monkeypatch.setattr(NightForm, "clean", judge)
+        judge(self)
+        Night.objects.filter(pk=night.pk).update(price=99_000)
+
+    monkeypatch.setattr(NightForm, "clean", change_then)
+    answer = desk.post(page_of(night), {**sent, "min_stay": "2"})
+
+    assert STALE in answer.content.decode()
+    night.refresh_from_db()
+    assert (night.price, night.min_stay) == (99_000, 1)
 
 
 # The object, one desk's change, and the other desk's change in the form that it opened before.
@@ -111,15 +138,43 @@ def test_saves_nothing_over_what_changed_since_it_was_opened(
     these.update(**change)
     before = these.values().get()
 
-    answer = desk.post(page_of(obj), {**sent, **typed}, follow=True)
+    answer = desk.post(page_of(obj), {**sent, **typed})
 
     assert STALE in answer.content.decode()
     assert these.values().get() == before
-    # On the page shown then, the same change can be made again.
-    again = desk.post(page_of(obj), {**fill(desk, page_of(obj)), **typed})
+    form = answer.context["adminform"].form
+    assert {name: form[name].value() for name in typed} == typed
+    (fault,) = form.non_field_errors()
+    differs = {str(form[name].label) for name in {**change, **typed}}
+    assert set(fault.partition("These differ: ")[2].rstrip(".").split(", ")) == differs
+    # Saved once more from the page shown then, what was typed counts.
+    again = desk.post(page_of(obj), {**sent, **typed, "shown": answer.context["shown"]})
     assert again.status_code == 302, again.context["adminform"].form.errors
     changed = {name: str(getattr(these.get(), name)) for name in typed}
     assert changed == typed
+
+
+def test_saves_nothing_over_what_changed_again_after_the_form_was_shown_again(desk: Client) -> None:
+    night = a_night()
+    sent = {**fill(desk, page_of(night)), "min_stay": "2"}
+    Night.objects.filter(pk=night.pk).update(price=99_000)
+    shown = desk.post(page_of(night), sent).context["shown"]
+    Night.objects.filter(pk=night.pk).update(price=98_000)
+
+    answer = desk.post(page_of(night), {**sent, "shown": shown})
+
+    assert STALE in answer.content.decode()
+    assert Night.objects.get(pk=night.pk).price == 98_000
+
+
+def test_takes_a_form_that_was_sent_twice_as_saved(desk: Client) -> None:
+    night = a_night()
+    sent = {**fill(desk, page_of(night)), "min_stay": "2"}
+
+    answers = [desk.post(page_of(night), sent).status_code for _ in range(2)]
+
+    assert answers == [302, 302]
+    assert Night.objects.get(pk=night.pk).min_stay == 2
 
 
 def test_shows_its_faults_and_can_be_sent_again(desk: Client) -> None:
@@ -140,7 +195,7 @@ def test_keeps_what_came_between_a_form_with_faults_and_the_next(desk: Client) -
     shown = desk.post(page_of(night), {**sent, "min_stay": "0"}).context["shown"]
     Night.objects.filter(pk=night.pk).update(price=99_000)
 
-    answer = desk.post(page_of(night), {**sent, "shown": shown, "min_stay": "3"}, follow=True)
+    answer = desk.post(page_of(night), {**sent, "shown": shown, "min_stay": "3"})
 
     assert STALE in answer.content.decode()
     assert Night.objects.get(pk=night.pk).price == 99_000
