@@ -191,6 +191,7 @@ class SnippetForm(HotelChoiceForm):
 @admin.register(Brand)
 class BrandPage(ManagerPage):
     needs = "bookings.view_brand"
+    changes = (CHANGE,)
     title = "Brand"
     template = "admin/brand/brand.html"
 

@@ -49,10 +49,13 @@ class TokenForm(forms.Form):
         queryset=Hotel.objects.order_by("name"),
         required=False,
         widget=forms.CheckboxSelectMultiple,
-        help_text="If you choose none, it knows all hotels, and those to come.",
+        help_text="Choose none to allow all hotels, including those that you add later.",
     )
     last_day = DayField(
-        label="Last day", required=False, help_text="By UTC. Empty: until you revoke it."
+        label="Last day",
+        required=False,
+        help_text="The token works until this day ends, by UTC. If this is empty, it works until "
+        "you revoke it.",
     )
 
     def clean_last_day(self) -> date | None:
@@ -73,9 +76,15 @@ class TokenForm(forms.Form):
         )
 
 
+class ApiClientForm(forms.ModelForm):
+    class Meta:
+        labels = {"is_active": "Active"}
+
+
 @admin.register(ApiClient)
 class ApiClientAdmin(ChangesWhatWasSeen, RefusesDeletion):
-    list_display = ("name", "is_active", "act_for_others", "created_at")
+    form = ApiClientForm
+    list_display = ("name", "active", "act_for_others", "created_at")
     list_filter = ("is_active", "act_for_others")
     search_fields = ("name",)
     readonly_fields = ("created_at",)
@@ -84,6 +93,10 @@ class ApiClientAdmin(ChangesWhatWasSeen, RefusesDeletion):
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Allows the filters alone: other lookups could guess digests and secrets bit by bit."""
         return lookup.partition("__")[0] in self.list_filter
+
+    @admin.display(description="active", boolean=True, ordering="is_active")
+    def active(self, client: ApiClient) -> bool:
+        return client.is_active
 
     def get_urls(self) -> list[Any]:
         wrap = self.admin_site.admin_view

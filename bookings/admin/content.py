@@ -38,7 +38,7 @@ Link = dict[str, str]
 MARKDOWN = (
     "You may write <code>**bold**</code>, <code># Heading</code>, <code>- list</code>, and "
     "<code>[link](https://example.org)</code> in every text that has a box for each language. "
-    "If the box of a guest’s language is empty, the guest reads another one."
+    "Guests read the text in their language. If that box is empty, they read it in another one."
 )
 
 

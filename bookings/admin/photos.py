@@ -125,6 +125,7 @@ class AltForm(forms.Form):
 @admin.register(Photo)
 class PhotoPages(ManagerPage):
     needs = "bookings.view_photo"
+    changes = ("bookings.change_photo",)
     title = "Photos"
     template = "admin/photos/albums.html"
 

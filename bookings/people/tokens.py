@@ -59,7 +59,7 @@ _callers: RecentReads[str, Caller] = RecentReads("callers", _read_caller, most=1
 
 @dataclass(frozen=True)
 class Allowed:
-    """What a token may do. `hotels` are ids, None means all, those to come as well. The token ends
+    """What a token may do. `hotels` are ids, None means all, also later ones. The token ends
     at `ends_at`, or with its revocation."""
 
     scopes: tuple[str, ...] = SCOPES

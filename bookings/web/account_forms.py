@@ -19,9 +19,14 @@ _ADDRESS_ERRORS = {
 }
 
 
-_PASSWORD_MISSING = {
-    "new_password1": _("Enter a new password."),
-    "new_password2": _("Enter the new password again."),
+# The label of each field, and what to do if it is empty: for the first password, and for another.
+_FIRST_PASSWORD = {
+    "new_password1": (_("Password"), _("Choose a password.")),
+    "new_password2": (_("Repeat the password"), _("Enter the password again.")),
+}
+_NEW_PASSWORD = {
+    "new_password1": (_("New password"), _("Enter a new password.")),
+    "new_password2": (_("Repeat the new password"), _("Enter the new password again.")),
 }
 
 # As long as Django's own field for it.
@@ -81,13 +86,15 @@ class RegisterForm(AddressForm):
 
 
 class PasswordForm(SetPasswordForm):
-    """A new password, entered twice and checked by Django's validators."""
+    """A password, entered twice and checked by Django's validators. `is_first` says whether the
+    account has none yet."""
 
     def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
         super().__init__(user, *args, **kwargs)
-        self.fields["new_password1"].label = _("New password")
-        self.fields["new_password2"].label = _("Repeat the new password")
-        for name, sentence in _PASSWORD_MISSING.items():
+        self.is_first = not user.password or not user.has_usable_password()
+        words = _FIRST_PASSWORD if self.is_first else _NEW_PASSWORD
+        for name, (label, sentence) in words.items():
+            self.fields[name].label = label
             self.fields[name].error_messages["required"] = sentence
 
 

@@ -22,7 +22,7 @@ from tests.content.photos.pictures import photo
 pytestmark = pytest.mark.mongo
 
 URL = "/admin/bookings/brand/"
-CONTRAST = re.compile(r"(?:Buttons have|Without a colour)[^<]*", re.S)
+CONTRAST = re.compile(r"(?:Buttons are|Until you choose)[^<]*", re.S)
 
 
 @pytest.fixture
@@ -112,20 +112,22 @@ def test_says_what_the_colour_became(owner: Client) -> None:
         (found,) = CONTRAST.findall(page)
         said[accent] = " ".join(found.split())
 
-    shades = colours.shades_of("#0a0a12")
+    dark = {accent: colours.shades_of(accent).dark.line for accent in said if accent}
     assert said == {
-        "": "Without a colour of yours, pages are green.",
+        "": "Until you choose a colour, pages are green.",
         "#ffff00": (
-            "Buttons have #ffff00, with black text. On light pages, links and borders have "
-            "#6e6e00, so that they can be read; they have it on dark pages as well."
+            "Buttons are #ffff00 with black text. On light pages, where your colour would be hard "
+            "to read, links and borders are #6e6e00. On dark pages, they are #ffff00."
         ),
         "#1a625e": (
-            "Buttons have #1a625e, with white text. Links and borders have it too on light pages; "
-            f"on dark pages they have {colours.shades_of('#1a625e').dark.line}."
+            "Buttons are #1a625e with white text. On light pages, links and borders are #1a625e. "
+            "On dark pages, where your colour would be hard to read, they are "
+            f"{dark['#1a625e']}."
         ),
         "#0a0a12": (
-            "Buttons have #0a0a12, with white text. Links and borders have it too on light pages; "
-            f"on dark pages they have {shades.dark.line}."
+            "Buttons are #0a0a12 with white text. On light pages, links and borders are #0a0a12. "
+            "On dark pages, where your colour would be hard to read, they are "
+            f"{dark['#0a0a12']}."
         ),
     }
 
@@ -211,6 +213,29 @@ def test_lets_the_front_desk_see_nothing_of_it(client: Client) -> None:
     assert client.get(URL).status_code == 403
     assert client.post(URL, {"version": 0, "name": "Mine"}).status_code == 403
     assert read_brand().version == 0
+
+
+@pytest.mark.parametrize(
+    ("permissions", "link"), [(("view", "change"), "Change"), (("view",), "View")]
+)
+def test_is_offered_in_the_index_as_what_one_may_do(
+    client: Client, permissions: tuple[str, ...], link: str
+) -> None:
+    """Each of these pages has a form of its own in place of Django's."""
+    user = User.objects.create_user("user", is_staff=True)
+    for each in permissions:
+        for model in ("brand", "photo", "night"):
+            user.user_permissions.add(Permission.objects.get(codename=f"{each}_{model}"))
+    if link == "Change":
+        for codename in ("add_night", "add_nightsjob"):
+            user.user_permissions.add(Permission.objects.get(codename=codename))
+    client.force_login(user)
+
+    page = client.get("/admin/").content.decode()
+
+    for name in ("brand", "photo", "pricecalendar", "nightsfile"):
+        url = f"/admin/bookings/{name}/"
+        assert re.search(rf'<a href="{url}" class="{link.lower()}link"[^>]*>{link}</a>', page), name
 
 
 def test_lets_two_files_arrive_that_are_too_large() -> None:

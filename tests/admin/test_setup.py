@@ -619,7 +619,7 @@ def test_refuses_names_of_another_category_and_keeps_what_was_typed(begun: Clien
     assert {name: refused.context["form"][name].value() for name in typed} == typed
     assert Room.objects.filter(hotel="seaside-inn").count() == 2
     twice = {"seaside-inn-double": "201-203", "seaside-inn-suite": "203"}
-    assert "203: named under Double as well." in text_of(begun.post(f"{SEASIDE}rooms/", twice))
+    assert "203: listed under Double, too." in text_of(begun.post(f"{SEASIDE}rooms/", twice))
 
 
 def test_adds_each_room_once_when_two_owners_add_them_at_once(begun: Client) -> None:
@@ -721,6 +721,11 @@ def test_invites_a_colleague_who_chooses_a_password(begun: Client) -> None:
     ada = Client()
     opened = ada.get(link[link.index("/password/") :], follow=True)
     assert opened.status_code == 200
+    assert "new password" not in text_of(opened)
+    assert "You’ll log in as ada@seaside.example with this password." in text_of(opened)
+    missing = text_of(ada.post("/password/new", {}))
+    assert "Choose a password." in missing
+    assert "Enter the password again." in missing
     password = {"new_password1": "a long one of hers", "new_password2": "a long one of hers"}
     entered = ada.post("/password/new", password)
     assert entered.url == "/admin/"

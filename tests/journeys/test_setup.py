@@ -67,8 +67,8 @@ def invited_owner(visitor: Visitor, typing: Typing) -> None:
     owner.save()
     link = account_letters.make_password_link(owner)
     visitor.go(link[link.index("/password/") :])
-    typing.fill(visitor, "New password", "a long one to keep")
-    typing.fill(visitor, "Repeat the new password", "a long one to keep")
+    typing.fill(visitor, "Password", "a long one to keep")
+    typing.fill(visitor, "Repeat the password", "a long one to keep")
     press(visitor, "Save password")
     visitor.page.wait_for_url("**/admin/")
 

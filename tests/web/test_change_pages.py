@@ -133,6 +133,25 @@ def test_asks_for_no_category_where_rooms_differ(browser: Client) -> None:
     assert stored()[0]["check_out"] == night(33)
 
 
+@pytest.mark.parametrize(
+    ("hotel", "category", "words"),
+    [
+        ("inn", "inn_double", "Choose other dates or another room to change it."),
+        ("demo", "demo_double", "Choose other dates to change it."),
+    ],
+)
+def test_offers_another_room_only_where_there_is_one(
+    browser: Client, hotel: str, category: str, words: str
+) -> None:
+    book(browser, stays_path(hotel=hotel), category=category)
+    (booking,) = stored()
+    dates = {"arrival": booking["check_in"], "departure": booking["check_out"]}
+
+    page = open_page(browser, f"{booking_path(booking)}/change?{urlencode(dates)}")
+
+    assert words in page.text
+
+
 def test_says_that_the_price_has_changed_and_shows_the_new_one(browser: Client) -> None:
     path = book_in_the_inn(browser)
     form = change_form(open_page(browser, preview_path(path)))

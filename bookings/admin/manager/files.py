@@ -68,6 +68,7 @@ class ImportForm(HotelChoiceForm):
 @admin.register(NightsFile)
 class NightsFilePage(ManagerPage):
     needs = "bookings.view_night"
+    changes = IMPORT_RIGHTS
     title = "Nights as CSV"
     template = "admin/manager/files.html"
 

@@ -171,6 +171,7 @@ class NightCell:
 @admin.register(PriceCalendar)
 class PriceCalendarPage(ManagerPage):
     needs = "bookings.view_night"
+    changes = ("bookings.add_night", "bookings.change_night")
     title = "Price calendar"
     template = "admin/manager/prices.html"
 
@@ -201,7 +202,7 @@ class PriceCalendarPage(ManagerPage):
                     },
                 )
         elif request.method == "POST":
-            self.check_may(request, "bookings.add_night", "bookings.change_night")
+            self.check_may(request, *self.changes)
         return self.render(
             request,
             chosen=PriceMonthForm(request, initial={"hotel": hotel.id, "month": f"{month:%Y-%m}"}),

@@ -324,8 +324,8 @@ class RoomsForm(forms.Form):
             if told := judge_room_names(names, category.id, self.house):
                 self.add_error(category.id, told)
             if twice := [name for name in names if name in asked]:
-                text = f"{', '.join(twice[:10])}: named under {asked[twice[0]]} as well."
-                self.add_error(category.id, f"{text} Leave them out here or there.")
+                text = f"{', '.join(twice[:10])}: listed under {asked[twice[0]]}, too."
+                self.add_error(category.id, f"{text} Remove them from one of the two.")
             asked |= dict.fromkeys(names, category.name)
             self.cleaned_data[category.id] = names
 
