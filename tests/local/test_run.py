@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -252,8 +253,25 @@ def test_prints_a_booking_to_paste() -> None:
     assert json.loads(words[words.index("-d") + 1]) == {
         "userId": "ada",
         "resourceId": "room_A",
-        "date": "2027-03-02",
+        "date": "2027-02-20",
     }
+
+
+def test_prints_a_night_that_the_documents_do_not_book() -> None:
+    demo = dict.fromkeys(("DEMO_STAFF_PASSWORD", "DEMO_CUSTOMER_PASSWORD", "DEMO_TOKEN"), "")
+    found = re.search(r"2027-\d\d-\d\d", welcome(1, demo, today=datetime.date(2027, 1, 1)))
+    assert found
+    printed = (datetime.date.fromisoformat(found[0]) - datetime.date(2027, 1, 1)).days
+
+    documents = [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]
+    used = [
+        int(days)
+        for document in documents
+        for days in re.findall(r"date -d '\+(\d+) days'", document.read_text())
+    ]
+
+    assert used
+    assert printed not in range(min(used), max(used) + 1)
 
 
 def test_says_how_to_begin_on_an_empty_site() -> None:
