@@ -58,6 +58,12 @@ class TokenForm(forms.Form):
         "you revoke it.",
     )
 
+    def clean_scopes(self) -> list[str]:
+        scopes: list[str] = self.cleaned_data["scopes"]
+        if fault := tokens.judge_scopes(scopes):
+            raise forms.ValidationError(fault)
+        return scopes
+
     def clean_last_day(self) -> date | None:
         """A day that has not ended."""
         last_day: date | None = self.cleaned_data["last_day"]

@@ -5,6 +5,7 @@ Only a token's digest is stored, so no dump and no backup shows one.
 
 import hashlib
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -65,6 +66,13 @@ class Allowed:
     scopes: tuple[str, ...] = SCOPES
     hotels: tuple[str, ...] | None = None
     ends_at: datetime | None = None
+
+
+def judge_scopes(scopes: Collection[str]) -> str:
+    """What is wrong with the choice, in a sentence for staff; empty if nothing is."""
+    if ACT_FOR_OTHERS in scopes and BOOK not in scopes:
+        return "A token can act for others only if it may book; allow it to book, too."
+    return ""
 
 
 def end_of(last_day: date | None) -> datetime | None:

@@ -351,6 +351,7 @@ def test_issues_a_token_that_may_do_what_was_chosen(desk: Client, partner: ApiCl
     [
         ({}, "Choose at least one thing that the token may do."),
         ({"scopes": ["admin"]}, "Select a valid choice."),
+        ({"scopes": ["read", "act_for_others"]}, "A token can act for others only if it may book"),
         ({"scopes": ["read"], "hotels": ["nowhere"]}, "Select a valid choice."),
         ({"scopes": ["read"], "last_day": "2020-01-01"}, "This day has ended"),
     ],

@@ -247,9 +247,7 @@ def test_may_everything_if_it_is_older_than_scopes(partner: Partner) -> None:
 
 def test_is_issued_with_what_the_command_says(database: None, capsys: Any) -> None:
     last = night(40)
-    call_command(
-        "issue_token", "partner", scope=[READ], hotel=["demo"], last_day=last, act_for_others=True
-    )
+    call_command("issue_token", "partner", scope=[READ], hotel=["demo"], last_day=last)
     caller = tokens.find_caller(capsys.readouterr().out.split()[-1])
     (stored,) = collection("api_tokens").find()
 
@@ -265,6 +263,9 @@ def test_is_issued_with_what_the_command_says(database: None, capsys: Any) -> No
         ({"hotel": ["demo", "nowhere"]}, "There is no hotel nowhere"),
         ({"last_day": "tomorrow"}, "Give --last-day a day"),
         ({"last_day": "2020-01-01"}, "Give --last-day a day"),
+        ({"scope": [READ], "act_for_others": True}, "This token could not act for others"),
+        ({"scope": [BOOK], "act_for_others": True}, "This token could not act for others"),
+        ({"scope": [READ, ACT_FOR_OTHERS]}, "can act for others only if it may book"),
     ],
 )
 def test_is_not_issued_with_a_wrong_option(

@@ -3,7 +3,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from bookings.domain.callers import SCOPES
+from bookings.domain.callers import ACT_FOR_OTHERS, BOOK, SCOPES
 from bookings.domain.stay_request import parse_date
 from bookings.infrastructure import clock
 from bookings.infrastructure.texts import BadText, read_line
@@ -73,13 +73,21 @@ def _read_allowed(options: dict[str, Any]) -> Allowed:
         known = set(Hotel.objects.filter(pk__in=hotels).values_list("pk", flat=True))
         if missing := sorted(set(hotels) - known):
             raise CommandError(f"There is no hotel {missing[0]}; see their ids in the admin.")
+    scopes = tuple(options["scope"] or SCOPES)
+    if options["act_for_others"] and not {BOOK, ACT_FOR_OTHERS} <= set(scopes):
+        raise CommandError(
+            "This token could not act for others; leave out --scope, or add "
+            f"--scope {BOOK} --scope {ACT_FOR_OTHERS}."
+        )
+    if fault := tokens.judge_scopes(scopes):
+        raise CommandError(fault)
     last_day = None
     if options["last_day"]:
         last_day = parse_date(options["last_day"])
         if last_day is None or last_day < clock.now().date():
             raise CommandError("Give --last-day a day that has not ended, written YYYY-MM-DD.")
     return Allowed(
-        scopes=tuple(options["scope"] or SCOPES),
+        scopes=scopes,
         hotels=tuple(sorted(set(hotels))) if hotels else None,
         ends_at=end_of(last_day),
     )
