@@ -117,13 +117,29 @@ class RefusesStaleForms(admin.ModelAdmin):
 
 
 class NamesItsList(admin.ModelAdmin):
-    """A list whose title is what it lists; Django's would be *Select booking to view*."""
+    """A list whose title is what it lists; Django's would be *Select booking to view*. Pages that
+    ask before they delete say what they delete; Django's say *Delete multiple objects*."""
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         title = capfirst(self.opts.verbose_name_plural)
-        return super().changelist_view(request, {"title": title, **(extra_context or {})})
+        context = {"title": title, **(extra_context or {})}
+        return _name_deleted(super().changelist_view(request, context), "objects_name")
+
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return _name_deleted(super().delete_view(request, object_id, extra_context), "object_name")
+
+
+def _name_deleted(response: HttpResponse, named_by: str) -> HttpResponse:
+    """Titles the page with what it asks to delete, unless it says that this cannot be deleted."""
+    context: dict[str, Any] = getattr(response, "context_data", None) or {}
+    asks = named_by in context and not context["perms_lacking"] and not context["protected"]
+    if asks:
+        context["title"] = f"Delete {context[named_by]}"
+    return response
 
 
 class Site(admin.AdminSite):

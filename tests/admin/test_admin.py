@@ -238,6 +238,36 @@ def test_shows_the_bookings_of_a_deleted_user(desk: Client) -> None:
     assert "gone:" in page.content.decode()
 
 
+@pytest.mark.parametrize(
+    ("address", "model", "titles"),
+    [
+        (USERS, User, ("Delete user", "Delete users")),
+        (CLIENTS, ApiClient, ("Delete API client", "Delete API clients")),
+    ],
+)
+def test_says_what_it_asks_to_delete(
+    desk: Client, address: str, model: Any, titles: tuple[str, str]
+) -> None:
+    field = "username" if model is User else "name"
+    made = [model.objects.create(**{field: f"gone{number}"}) for number in range(2)]
+    chosen = {"action": "delete_selected", "_selected_action": [each.pk for each in made]}
+
+    one = desk.get(f"{address}{made[0].pk}/delete/").content.decode()
+    several = desk.post(address, chosen).content.decode()
+
+    for page, title in zip((one, several), titles, strict=True):
+        assert f"<title>{title} | Bookingsite</title>" in page
+        assert f"<h1>{title}</h1>" in page
+        assert "multiple objects" not in page
+
+
+def test_says_of_what_must_stay_that_it_cannot_be_deleted(desk: Client, inn: Hotel) -> None:
+    chosen = {"action": "delete_selected", "_selected_action": ["inn"]}
+
+    assert "<h1>Cannot delete hotel</h1>" in desk.post(HOTELS, chosen).content.decode()
+    assert "<h1>Cannot delete hotel</h1>" in desk.get(f"{HOTELS}inn/delete/").content.decode()
+
+
 def test_gives_each_deleted_user_a_pseudonym_of_their_own(desk: Client) -> None:
     users = [User.objects.create_user(name) for name in ("one", "two")]
     bookings = [
