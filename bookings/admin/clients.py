@@ -87,18 +87,24 @@ class ApiClientForm(forms.ModelForm):
         labels = {"is_active": "Active"}
 
 
+class ActiveFilter(admin.BooleanFieldListFilter):
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.title = "active"
+
+
 @admin.register(ApiClient)
 class ApiClientAdmin(ChangesWhatWasSeen, RefusesDeletion):
     form = ApiClientForm
     list_display = ("name", "active", "act_for_others", "created_at")
-    list_filter = ("is_active", "act_for_others")
+    list_filter = (("is_active", ActiveFilter), "act_for_others")
     search_fields = ("name",)
     readonly_fields = ("created_at",)
     change_form_template = "admin/bookings/apiclient/change_form.html"
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Allows the filters alone: other lookups could guess digests and secrets bit by bit."""
-        return lookup.partition("__")[0] in self.list_filter
+        return lookup.partition("__")[0] in ("is_active", "act_for_others")
 
     @admin.display(description="active", boolean=True, ordering="is_active")
     def active(self, client: ApiClient) -> bool:

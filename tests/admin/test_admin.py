@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from bson import ObjectId
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
@@ -14,6 +15,7 @@ from django.test import Client
 from bookings.domain.callers import SCOPES, Caller, caller_of_user
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.deadlines import Deadline
+from bookings.infrastructure.queues import failed_work
 from bookings.models import ApiClient, Hotel, Room, RoomCategory
 from bookings.people import tokens
 from bookings.stays import create, lifecycle
@@ -108,6 +110,26 @@ def test_has_a_plain_title(desk: Client, address: str, title: str) -> None:
 
     assert f"<title>{title} | Bookingsite</title>" in page
     assert f"<h1>{title}</h1>" in page
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        (CLIENTS, ("Active", "By active")),
+        ("/admin/bookings/failedwork/", ("Attempts", "Last failed at")),
+    ],
+)
+def test_names_columns_and_filters_in_plain_words(
+    desk: Client, partner: ApiClient, address: str, words: tuple[str, ...]
+) -> None:
+    failed_work.note(failed_work.LETTERS, ObjectId(), ValueError(), is_over=True)
+
+    text = " ".join(re.sub("<[^>]+>", " ", desk.get(address).content.decode()).split())
+
+    for each in words:
+        assert each in text
+    for stock in ("Is active", "is active", "Tries"):
+        assert stock not in text
 
 
 def test_has_no_stock_title_on_any_page(desk: Client) -> None:

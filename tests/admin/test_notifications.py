@@ -51,6 +51,8 @@ def test_lists_what_was_told_and_what_went_wrong(desk: Client, two_told: None) -
     page = desk.get(LIST).content.decode()
 
     assert "given up" in page
+    for column in ("Attempts", "Happened at"):
+        assert f"<span>{column}</span>" in page
     assert "The mail server answered 554." in page
     assert page.count("the guest") == 2
     assert "ada@example.org" not in page
