@@ -489,6 +489,19 @@ def test_lists_its_own_bookings_before_the_newest_of_all(
     assert own in manager.get(BOOKINGS).content.decode()
 
 
+def test_offers_no_free_rooms_of_another_hotel(manager: Client) -> None:
+    dates = {"check_in": night(20), "check_out": night(21), "guests": "1", "key": "k"}
+    chosen = {"room": "room_D", "category": "demo_double"}
+
+    for hotel in ("demo", "inn", "nowhere"):
+        page = manager.post(f"{BOOKINGS}add/", {"hotel": hotel, **dates, **chosen, "show": "Show"})
+        form = page.context["form"]
+        listed = [form.fields[name].widget.choices for name in ("room", "category")]
+        assert "Room D" not in str(listed)
+        assert ("Room B" in str(listed)) == (hotel == "inn")
+    assert form.offered == "There is no such hotel."
+
+
 def test_offers_the_names_of_its_own_hotels_alone(manager: Client) -> None:
     for url in ("bookings/night/", "bookings/bookingrecord/", "desk/today/"):
         page = manager.get(f"{ADMIN}{url}").content.decode()

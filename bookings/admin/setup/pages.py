@@ -154,7 +154,7 @@ def change_hotel(request: HttpRequest, hotel_id: str) -> HttpResponse:
                 setting_up.change_hotel(hotel.id, before=told, after=after)
             except ChangedMeanwhile:
                 form.add_error(None, CHANGED_SINCE)
-                seen = digest_of(_tell(_find(hotel.id)))
+                seen = digest_of(_tell(_find(request, hotel.id)))
             else:
                 _say_currency(request, hotel, after["currency"])
                 if form.changed_data:
