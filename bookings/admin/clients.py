@@ -88,8 +88,8 @@ class ApiClientForm(forms.ModelForm):
 
 
 class ActiveFilter(admin.BooleanFieldListFilter):
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
         self.title = "active"
 
 
