@@ -73,6 +73,7 @@ SMALL = {
     "auth_group_permissions": "rights of the roles",
     "auth_permission": "a few for each model",
     "auth_user_user_permissions": "rights of single members of the staff",
+    "staff_hotels": "at most one for each member of the staff",
     "roles": "what the site gave its roles",
     "django_content_type": "one for each model",
     "django_migrations": "one for each migration",

@@ -108,15 +108,18 @@ class AccountAdmin(ChangesWhatWasSeen, UserAdmin):
         return [*fieldsets[:-1], hotels, fieldsets[-1]]
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        # The limit first: if the rest is refused, the account has less than asked, never more.
-        is_asked = change and form.hotels_after != form.hotels_before
-        if is_asked and not staff_hotels.set_hotels(
-            obj.pk, form.hotels_after, before=form.hotels_before
-        ):
-            raise Overtaken
+        # Takes hotels away before the rest is saved, and gives others after it: if the rest is
+        # refused or this ends in between, the account has less than asked, never more.
+        if change and form.hotels_after != form.hotels_before:
+            _set_hotels(obj, _in_both(form), before=form.hotels_before)
         super().save_model(request, obj, form, change)
         if change and "email" in form.changed_data:
             accounts.forget_former_addresses(obj)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        if change and form.hotels_after != _in_both(form):
+            _set_hotels(form.instance, form.hotels_after, before=_in_both(form))
 
     def user_change_password(
         self, request: HttpRequest, id: str, form_url: str = ""
@@ -126,3 +129,16 @@ class AccountAdmin(ChangesWhatWasSeen, UserAdmin):
         except AccountDeleted as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
             return HttpResponseRedirect(reverse("admin:auth_user_changelist"))
+
+
+def _in_both(form: AccountForm) -> staff_hotels.Hotels:
+    """The hotels that the account has before the form and after it."""
+    before, after = form.hotels_before, form.hotels_after
+    if before is None or after is None:
+        return after if before is None else before
+    return before & after
+
+
+def _set_hotels(account: User, hotels: staff_hotels.Hotels, *, before: staff_hotels.Hotels) -> None:
+    if not staff_hotels.set_hotels(account.pk, hotels, before=before):
+        raise Overtaken

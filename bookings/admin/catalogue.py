@@ -36,6 +36,7 @@ from bookings.models import (
     RoomCategory,
     TextsField,
 )
+from bookings.people import staff_hotels
 from bookings.stays import queries
 
 # A booking may be under way for a room that was for sale a moment ago; see
@@ -83,6 +84,12 @@ class HotelAdmin(LinksToContent, CatalogueAdmin, KeepsWhatHasParts):
     formfield_overrides: ClassVar[dict[Any, Any]] = {
         TimeField: {"widget": forms.TimeInput(format="%H:%M", attrs={"type": "time"})}
     }
+
+    def delete_one(self, obj: Hotel) -> bool:
+        if not super().delete_one(obj):
+            return False
+        staff_hotels.forget_hotel(obj.pk)
+        return True
 
     def refuse_deletion(self, objects: list[Hotel]) -> list[str]:
         ids = [hotel.pk for hotel in objects]

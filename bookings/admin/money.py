@@ -98,17 +98,22 @@ class AsksAboutPrices(AsksBeforeFree):
     def _find_currency(self) -> str:
         """The currency of the hotel of the object, or else of what was sent; empty if unknown."""
         name = self.priced_by
-        asked: str = (
-            getattr(self.instance, f"{name}_id", None)
-            or self.data.get(name)
-            or self.initial.get(name)
-            or ""
-        )
+        asked: str = getattr(self.instance, f"{name}_id", None) or ""
+        if not asked:
+            typed = self.data.get(name) or self.initial.get(name) or ""
+            # Only what the form offers: people could type the hotels of others.
+            asked = typed if self._is_offered(name, typed) else ""
         if name == "category":
             category = inventory.find_category(asked)
             asked = category.hotel if category else ""
         hotel = inventory.find_hotel(asked)
         return hotel.currency if hotel else ""
+
+    def _is_offered(self, name: str, key: str) -> bool:
+        chooser = self.fields[name]
+        assert isinstance(chooser, forms.ModelChoiceField)
+        assert chooser.queryset is not None
+        return bool(key) and chooser.queryset.filter(pk=key).exists()
 
     def ask_about_unusual(self, usual_prices: Sequence[int | None]) -> None:
         """Refuses the price, in minor units, if it is unusual beside one of these and was not

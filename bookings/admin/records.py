@@ -176,7 +176,8 @@ class RecordAdmin(OfHotels):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        booking = queries.find_booking(object_id)
+        # Another hotel's takes as long as one that does not exist.
+        booking = queries.find_booking(object_id, hotels=own_hotels(request))
         context = dict(extra_context or {})
         if booking is not None:
             names = name_people(change.actor for change in booking.history)

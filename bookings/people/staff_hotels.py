@@ -86,7 +86,8 @@ def set_hotels(user_id: Any, hotels: Hotels, *, before: Hotels) -> bool:
     """Sets the hotels that the account belongs to. False if they are not those from before."""
     if before is None:
         return hotels is None or _limit(user_id, hotels)
-    seen = {"_id": user_id, "hotels": sorted(before)}
+    # Invitations add to the end of the list, so its order means nothing.
+    seen = {"_id": user_id, "$expr": {"$setEquals": ["$hotels", sorted(before)]}}
     if hotels is None:
         return collection("staff_hotels").delete_one(seen).deleted_count == 1
     changed = collection("staff_hotels").update_one(seen, {"$set": {"hotels": sorted(hotels)}})
@@ -95,15 +96,24 @@ def set_hotels(user_id: Any, hotels: Hotels, *, before: Hotels) -> bool:
 
 def add_hotel(user_id: Any, hotel_id: str, *, is_new: bool) -> None:
     """Lets the account belong to this hotel as well. One that is new to the staff belongs to this
-    hotel alone; one that belongs to all hotels still does."""
-    collection("staff_hotels").update_one(
-        {"_id": user_id}, {"$addToSet": {"hotels": hotel_id}}, upsert=is_new
-    )
+    hotel alone, also if a limit from an earlier time on the staff is left; one that belongs to all
+    hotels still does."""
+    limits = collection("staff_hotels")
+    if is_new:
+        limits.update_one({"_id": user_id}, {"$set": {"hotels": [hotel_id]}}, upsert=True)
+    else:
+        limits.update_one({"_id": user_id}, {"$addToSet": {"hotels": hotel_id}})
 
 
 def add_all_hotels(user_id: Any) -> None:
     """Lets the account belong to all hotels."""
     collection("staff_hotels").delete_one({"_id": user_id})
+
+
+def forget_hotel(hotel_id: str) -> None:
+    """Takes a deleted hotel from every account, since a new hotel may get its id. An account that
+    belonged to no other hotel then belongs to none."""
+    collection("staff_hotels").update_many({"hotels": hotel_id}, {"$pull": {"hotels": hotel_id}})
 
 
 def _limit(user_id: Any, hotels: Iterable[str]) -> bool:

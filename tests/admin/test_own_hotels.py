@@ -250,6 +250,38 @@ def test_would_notice_what_a_page_tells(client: Client, others: dict[str, str]) 
     } <= told
 
 
+def test_tells_nothing_of_the_job_of_another_hotel_by_its_key(
+    manager: Client, others: dict[str, str]
+) -> None:
+    NightsJob.objects.filter(pk=others["nightsjob"]).update(summary="Set price 99 for demo_double")
+    fields = {"hotel": "inn", "key": others["nightsjob"]}
+
+    answer = manager.post(f"{ADMIN}bookings/pricecalendar/?hotel=inn", fields, follow=True)
+
+    assert secrets_in(answer) == []
+
+
+@pytest.mark.parametrize(
+    ("form", "field", "own", "other"),
+    [
+        ("night", "category", "inn_double", "demo_double"),
+        ("roomcategory", "hotel", "inn", "demo"),
+        ("nightsjob", "hotel", "inn", "demo"),
+    ],
+)
+def test_tells_no_currency_of_another_hotel(
+    manager: Client, form: str, field: str, own: str, other: str
+) -> None:
+    def shown(key: str) -> bool:
+        url = f"{ADMIN}bookings/{form}/add/"
+        pages = [manager.get(url, {field: key}), manager.post(url, {field: key})]
+        told = ["In EUR, such as" in page.content.decode() for page in pages]
+        assert told[0] == told[1]
+        return told[0]
+
+    assert (shown(own), shown(other)) == (True, False)
+
+
 # --- Changing what belongs to others ------------------------------------------------------------
 
 Forms = tuple[str, dict[str, Any]]
@@ -619,6 +651,63 @@ def test_sets_hotels_only_if_they_are_those_from_before(
     seen = None if before is None else frozenset(before)
     assert staff_hotels.set_hotels(account, asked, before=seen) is True
     assert staff_hotels.read_hotels(account) == after
+
+
+def test_sets_hotels_that_invitations_added_one_after_the_other(owner: Client) -> None:
+    colleague = staff_of("inn")
+    staff_hotels.add_hotel(colleague.pk, "demo", is_new=False)
+
+    owner.post(page_of(colleague), {**fill(owner, page_of(colleague)), "hotels": ["demo"]})
+
+    assert staff_hotels.read_hotels(colleague.pk) == {"demo"}
+
+
+def test_gives_no_more_hotels_if_the_rest_of_the_form_is_refused(
+    owner: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    colleague = staff_of("inn")
+    opened = {**fill(owner, page_of(colleague)), "hotels": ["inn", "demo"], "first_name": "Ada"}
+    save = staff_hotels.set_hotels
+
+    def rename_meanwhile(*args: Any, **named: Any) -> bool:
+        User.objects.filter(pk=colleague.pk).update(first_name="Eve")
+        return save(*args, **named)
+
+    monkeypatch.setattr(staff_hotels, "set_hotels", rename_meanwhile)
+    owner.post(page_of(colleague), opened)
+
+    assert User.objects.get(pk=colleague.pk).first_name == "Eve"
+    assert staff_hotels.read_hotels(colleague.pk) == {"inn"}
+
+
+def test_takes_hotels_away_even_if_the_rest_of_the_form_is_refused(
+    owner: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    colleague = staff_of("inn", "demo")
+    opened = {**fill(owner, page_of(colleague)), "hotels": ["inn"], "first_name": "Ada"}
+    save = staff_hotels.set_hotels
+
+    def rename_meanwhile(*args: Any, **named: Any) -> bool:
+        User.objects.filter(pk=colleague.pk).update(first_name="Eve")
+        return save(*args, **named)
+
+    monkeypatch.setattr(staff_hotels, "set_hotels", rename_meanwhile)
+    owner.post(page_of(colleague), opened)
+
+    assert staff_hotels.read_hotels(colleague.pk) == {"inn"}
+
+
+def test_does_not_give_the_hotel_of_an_id_that_is_used_again(owner: Client) -> None:
+    Hotel.objects.create(pk="annex", name="Annex", code="ANX")
+    of_both, of_annex = staff_of("annex", "inn"), staff_of("annex")
+
+    owner.post(f"{ADMIN}bookings/hotel/annex/delete/", {"post": "yes"})
+
+    assert not Hotel.objects.filter(pk="annex").exists()
+    assert staff_hotels.read_hotels(of_both.pk) == {"inn"}
+    assert staff_hotels.read_hotels(of_annex.pk) == frozenset()
+    owner.post(page_of(of_annex), {**fill(owner, page_of(of_annex)), "hotels": ["inn"]})
+    assert staff_hotels.read_hotels(of_annex.pk) == {"inn"}
 
 
 def test_forgets_the_limit_of_an_account_that_is_deleted(owner: Client) -> None:

@@ -54,6 +54,14 @@ def test_lets_a_guest_who_joins_belong_to_the_hotel_alone() -> None:
     assert invite("inn") == {"inn"}
 
 
+def test_lets_a_former_colleague_who_joins_again_belong_to_the_hotel_alone() -> None:
+    guest = User.objects.create_user(ADA, ADA, "secret")
+    VerifiedAddress.objects.create(address=ADA, user=guest, verified_at=clock.now())
+    assert staff_hotels.set_hotels(guest.pk, frozenset({"demo"}), before=None)
+
+    assert invite("inn") == {"inn"}
+
+
 @pytest.mark.parametrize("killed_at", ["_give_role", "_let_belong"])
 def test_never_leaves_rights_at_all_hotels_when_it_is_killed_half_way(
     monkeypatch: pytest.MonkeyPatch, killed_at: str

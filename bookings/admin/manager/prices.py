@@ -231,8 +231,8 @@ class PriceCalendarPage(ManagerPage):
             form.add_error(None, "The page now shows another hotel; look at it again.")
             return None, None
         key = form.data.get("key", "")
-        if ObjectId.is_valid(key) and NightsJob.objects.filter(pk=key).exists():
-            self._say_already(request, key)
+        if ObjectId.is_valid(key) and NightsJob.objects.filter(pk=key, hotel=hotel.id).exists():
+            self._say_already(request, hotel, key)
             return HttpResponseRedirect(request.get_full_path()), None
         plan = form.plan()
         if plan is None:
@@ -259,14 +259,17 @@ class PriceCalendarPage(ManagerPage):
             form.add_error(None, f"{text} Tick the box beside Apply if you want that.")
             return None, plan
         if not is_new:
-            self._say_already(request, key)
+            self._say_already(request, hotel, key)
         return HttpResponseRedirect(request.get_full_path()), None
 
-    def _say_already(self, request: HttpRequest, key: str) -> None:
-        """After a double click staff see only this, so it says what the first click did."""
-        summary = NightsJob.objects.values_list("summary", flat=True).get(pk=key)
+    def _say_already(self, request: HttpRequest, hotel: HotelFacts, key: str) -> None:
+        """After a double click staff see only this, so it says what the first click did. The key of
+        another hotel's job tells nothing of that job."""
         text = "This form has already changed nights; nothing was changed again."
-        messages.warning(request, f"{text} The change was: {summary}")
+        summaries = NightsJob.objects.filter(pk=key, hotel=hotel.id)
+        for summary in summaries.values_list("summary", flat=True):
+            text += f" The change was: {summary}"
+        messages.warning(request, text)
 
 
 def _tell_unusual(plan: ChangePlan) -> str:
