@@ -149,6 +149,17 @@ def test_tells_a_partner_of_no_more_hotels_once_its_tokens_are_revoked(partner: 
     assert endpoints.hotels_by_receiver([partner.client_id]) == {partner.client_id: None}
 
 
+def test_tells_a_partner_of_no_more_hotels_for_a_token_that_ended_before(partner: Partner) -> None:
+    client = ObjectId(partner.client_id)
+    lasting = tokens.issue_token(client, INN)
+    for allowed in (Allowed(), ENDED):
+        tokens.revoke_token(tokens.digest_of_token(tokens.issue_token(client, allowed)))
+
+    tokens.revoke_token(tokens.digest_of_token(lasting))
+
+    assert endpoints.hotels_by_receiver([partner.client_id]) == {partner.client_id: {"inn"}}
+
+
 def test_sends_nothing_to_a_client_that_was_deactivated(
     partner: Partner, receiver: Receiver
 ) -> None:

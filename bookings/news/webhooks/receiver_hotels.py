@@ -14,9 +14,9 @@ from bookings.infrastructure.connections import collection
 def hotels_of_clients(client_ids: Iterable[ObjectId]) -> dict[ObjectId, frozenset[str] | None]:
     """The ids of the hotels by client; None means all.
 
-    Those of the client's live tokens count, or those of its newest token if none is live: a partner
-    whose tokens end or are revoked learns of no more hotels by that. A client that never had a
-    token for bookings is missing.
+    Those of the client's live tokens count, or if none is live, those of the token that was live
+    last: a partner whose tokens end or are revoked learns of no more hotels by that. A client that
+    never had a token for bookings is missing.
     """
     by_client: dict[ObjectId, list[dict[str, Any]]] = {}
     for token in collection("api_tokens").find({"client_id": {"$in": list(client_ids)}}):
@@ -30,7 +30,7 @@ def hotels_of_clients(client_ids: Iterable[ObjectId]) -> dict[ObjectId, frozense
 def _hotels_of(tokens: list[dict[str, Any]], now: datetime) -> frozenset[str] | None:
     live = [token for token in tokens if _is_live(token, now)]
     known: set[str] = set()
-    for token in live or [max(tokens, key=lambda token: token["created_at"])]:
+    for token in live or [max(tokens, key=_last)]:
         hotels = token.get("hotels")
         if hotels is None:
             return None
@@ -39,5 +39,18 @@ def _hotels_of(tokens: list[dict[str, Any]], now: datetime) -> frozenset[str] | 
 
 
 def _is_live(token: dict[str, Any], now: datetime) -> bool:
-    ends_at = token.get("ends_at")
-    return not token["revoked_at"] and (ends_at is None or ends_at > now)
+    ended_at = _ended_at(token)
+    return ended_at is None or ended_at > now
+
+
+def _ended_at(token: dict[str, Any]) -> datetime | None:
+    """When the token ended or ends, by its last day or its revocation; None if it does not."""
+    known = [at for at in (token["revoked_at"], token.get("ends_at")) if at is not None]
+    return min(known, default=None)
+
+
+def _last(token: dict[str, Any]) -> tuple[datetime, datetime]:
+    """The order in which tokens ended; of those that ended together, the newest is the last."""
+    ended_at = _ended_at(token)
+    assert ended_at is not None, "it is not live"
+    return ended_at, token["created_at"]
