@@ -1,5 +1,6 @@
 """Identifies the caller: a partner by its token, a person by their session."""
 
+import dataclasses
 from typing import Any
 
 from django.http import HttpRequest
@@ -9,6 +10,7 @@ from rest_framework.request import Request
 
 from bookings.domain.callers import Caller, caller_of_user
 from bookings.people import tokens
+from bookings.people.staff_hotels import hotels_of
 
 KEYWORD = "Bearer"
 
@@ -43,4 +45,5 @@ class CustomerSessionAuthentication(SessionAuthentication):
         if found is None:
             return None
         user, _ = found
-        return caller_of_user(user.pk), None
+        # What staff booked at the desk is theirs here, too.
+        return dataclasses.replace(caller_of_user(user.pk), hotels=hotels_of(user)), None

@@ -20,6 +20,7 @@ from bookings.domain.booking import LATE_CONFIRM, Booking
 from bookings.domain.callers import Caller, caller_of_guest, caller_of_user
 from bookings.infrastructure import clock
 from bookings.people import adoption
+from bookings.people.staff_hotels import hotels_of
 from bookings.refusals import NotAuthenticated, NotFound
 from bookings.stays import own_bookings
 from bookings.stays.hold_limits import digest_of
@@ -61,8 +62,11 @@ def caller_of(request: HttpRequest) -> Caller:
     """
     if request.user.is_authenticated:
         before = guest_before(request)
+        # What staff booked at the desk is theirs here, too.
         caller = dataclasses.replace(
-            caller_of_user(request.user.pk), guest=str(before) if before else ""
+            caller_of_user(request.user.pk),
+            guest=str(before) if before else "",
+            hotels=hotels_of(request.user),
         )
     elif (guest := guest_of(request)) is not None:
         caller = guest

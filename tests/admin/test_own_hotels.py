@@ -254,11 +254,18 @@ def test_tells_nothing_of_the_job_of_another_hotel_by_its_key(
     manager: Client, others: dict[str, str]
 ) -> None:
     NightsJob.objects.filter(pk=others["nightsjob"]).update(summary="Set price 99 for demo_double")
-    fields = {"hotel": "inn", "key": others["nightsjob"]}
+    url = f"{ADMIN}bookings/pricecalendar/?hotel=inn"
+    nights = {"first": night(30), "last": night(30), "categories": "inn_double", "price": "120"}
+    weekdays = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+    fields = {"hotel": "inn", "key": others["nightsjob"], "weekdays": weekdays, **nights}
 
-    answer = manager.post(f"{ADMIN}bookings/pricecalendar/?hotel=inn", fields, follow=True)
+    asked = manager.post(url, fields, follow=True)
+    seen = re.findall('name="seen" value="(.+?)"', asked.content.decode())
+    applied = manager.post(url, {**fields, "seen": seen, "apply": "1"}, follow=True)
 
-    assert secrets_in(answer) == []
+    assert "This form has already changed nights" not in asked.content.decode()
+    assert "This form has already changed nights" in applied.content.decode()
+    assert secrets_in(asked) == secrets_in(applied) == []
 
 
 @pytest.mark.parametrize(
@@ -479,6 +486,32 @@ def test_changes_nothing_of_another_hotel(
     client.force_login(staff_of("demo"))
     answer = client.post(url, fields, follow=True)
     assert everything() != before, re.findall('class="error.*', answer.content.decode())
+
+
+def test_shows_a_person_nothing_of_what_they_booked_where_they_no_longer_work(
+    client: Client,
+) -> None:
+    clerk = staff_of(role=FRONT_DESK)
+    client.force_login(clerk)
+    dates = {"check_in": night(20), "check_out": night(21), "guests": "1"}
+    for hotel, room in (("demo", "room_A"), ("inn", "inn_A")):
+        fields = {"hotel": hotel, "room": room, **dates, "key": hotel, "guest_name": "Ada"}
+        client.post(f"{BOOKINGS}add/", fields)
+    theirs, own = stored()
+    pages = ["/bookings", "/api/bookings", f"/bookings/{theirs['_id']}"]
+    pages += [f"/api/bookings/{theirs['_id']}", f"/bookings/{theirs['_id']}/stay.ics"]
+    client.get(ADMIN)  # shows the messages about both
+
+    def told() -> list[str]:
+        answers = {url: client.get(url).content.decode() for url in pages}
+        return [url for url, text in answers.items() if theirs["reference"] in text]
+
+    assert told() == pages
+    assert staff_hotels.set_hotels(clerk.pk, frozenset({"inn"}), before=None)
+    assert told() == []
+    client.post(f"/bookings/{theirs['_id']}/cancel")
+    assert stored()[0]["status"] == "confirmed"
+    assert own["reference"] in client.get("/bookings").content.decode()
 
 
 # --- Working at one's own -----------------------------------------------------------------------
