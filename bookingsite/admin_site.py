@@ -24,6 +24,9 @@ MAX_APP_LISTS = 100
 class AsksByFilters(admin.ModelAdmin):
     """A list whose URL allows only the lookups of its filters; anything else is a 400."""
 
+    # Numbers beside filters would count every booking, however many there are.
+    show_facets = admin.ShowFacets.NEVER
+
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         _field, *rest = lookup.split("__")
         is_of_a_filter = not rest or rest[-1] in FILTER_LOOKUPS

@@ -360,7 +360,11 @@ def _invite(request: HttpRequest, hotel: HotelFacts, row: ColleagueRow) -> bool:
     told = {
         INVITED: f"A mail with a link to choose a password goes to {address}.",
         JOINED: f"The account of {address}, who was a guest here, has the role {role} now.",
-    }.get(result, f"Nothing was sent to {address}, who works here and has the role {role} now.")
+    }.get(
+        result,
+        f"Nothing was sent to {address}, who works here, and has the role {role} now at each of "
+        "their hotels.",
+    )
     messages.success(request, told)
     user = User.objects.filter(email=address).first()
     if user is not None:
