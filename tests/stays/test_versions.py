@@ -471,6 +471,7 @@ def test_has_one_function_that_writes_what_is_there() -> None:
         "guest_details.py: refresh_search_terms",
         "new_bookings.py: _insert",
         "outboxes.py: empty_outboxes",
+        "outboxes.py: forget_former_addresses",
         "versioned.py: write_versioned",
     ]
 

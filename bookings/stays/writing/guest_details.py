@@ -13,6 +13,7 @@ from bookings.domain.stay_request import Guest
 from bookings.infrastructure.connections import collection
 from bookings.points import reached
 from bookings.stays import queries
+from bookings.stays.writing.outboxes import forget_former_addresses
 from bookings.stays.writing.versioned import AS_IT_IS, Write, write_versioned
 
 # One batch takes some tenths of a second.
@@ -48,17 +49,6 @@ def erase_guest(spellings: list[str], *, only_over_by: date | None) -> int:
     }
     forget_former_addresses(spellings)
     return write_versioned(Write(condition, AS_IT_IS, [{"$set": erased}]))
-
-
-def forget_former_addresses(spellings: list[str]) -> None:
-    """Removes these addresses where a worker has yet to tell them that they were replaced.
-
-    The version stays, since no one's decision depends on them.
-    """
-    # The first condition is that of the relay's index: they wait as long as their notice.
-    waiting = {"outbox.due_at": {"$exists": True}, "former_addresses.email": {"$in": spellings}}
-    removed = {"$pull": {"former_addresses": {"email": {"$in": spellings}}}}
-    collection("bookings").update_many(waiting, removed)
 
 
 def refresh_search_terms() -> int:

@@ -1,4 +1,4 @@
-"""Removing news from the outboxes after it was passed on."""
+"""Removing news from the outboxes: after it was passed on, and where a guest is erased."""
 
 from collections.abc import Mapping
 
@@ -27,3 +27,14 @@ def empty_outboxes(passed_on: Mapping[ObjectId, list[str]]) -> None:
     ]
     if pulled:
         collection("bookings").bulk_write(pulled, ordered=False)
+
+
+def forget_former_addresses(spellings: list[str]) -> None:
+    """Removes these addresses where a worker has yet to tell them that they were replaced.
+
+    The version stays, since no one's decision depends on them.
+    """
+    # The first condition is that of the relay's index: they wait as long as their notice.
+    waiting = {"outbox.due_at": {"$exists": True}, "former_addresses.email": {"$in": spellings}}
+    removed = {"$pull": {"former_addresses": {"email": {"$in": spellings}}}}
+    collection("bookings").update_many(waiting, removed)
