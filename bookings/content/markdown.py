@@ -91,10 +91,17 @@ def _render(text: str) -> SafeString:
 
 
 def _make_links_plain(tokens: Iterable[Token]) -> None:
-    """Gives search engines no reason to follow a link, and readers no title that hides it."""
+    """Gives search engines no reason to follow a link, and readers no title that hides it.
+
+    Of `[words]()` it leaves the words: an empty link leads to the page that it is on.
+    """
+    is_empty = False
     for token in tokens:
         if token.type == "link_open":
+            token.hidden = is_empty = not token.attrs["href"]
             token.attrs = {"href": token.attrs["href"], "rel": "noopener nofollow"}
+        elif token.type == "link_close":
+            token.hidden = is_empty
 
 
 def _flatten(tokens: Iterable[Token]) -> None:
@@ -176,7 +183,7 @@ def _words_and_links(tokens: Iterable[Token]) -> Iterable[str]:
             address, words = str(token.attrs["href"]), ""
         elif token.type == "link_close":
             shown = address.removeprefix("mailto:").removeprefix("tel:")
-            if words not in (address, shown):
+            if address and words not in (address, shown):
                 yield f" ({shown})" if words else shown
         else:
             word = "\n" if token.type in ("softbreak", "hardbreak") else token.content

@@ -95,6 +95,11 @@ class Judge(HTMLParser):
             '<p><a href="mailto:a@example.org" rel="noopener nofollow">a@example.org</a></p>\n',
         ),
         (r"\*a\*", "<p>*a*</p>\n"),
+        ("[a]() [b](<>) [](https://c.example)[d]() *e*", None),
+        (
+            "[a]() *b* [c](https://c.example)",
+            '<p>a <em>b</em> <a href="https://c.example" rel="noopener nofollow">c</a></p>\n',
+        ),
         # Everything else is shown as it was typed.
         ("R&amp;B & <b>b</b>", "<p>R&amp;amp;B &amp; &lt;b&gt;b&lt;/b&gt;</p>\n"),
         ("> a", "<p>&gt; a</p>\n"),
@@ -289,6 +294,7 @@ def test_leaves_the_words_alone_where_no_html_is_shown(text: str, plain: str) ->
         ("<https://a.example/> <mailto:a@b.example>", "https://a.example/ mailto:a@b.example"),
         ("[a@b.example](mailto:a@b.example)", "a@b.example"),
         ("[](https://a.example/)", "https://a.example/"),
+        ("[a]() and *b*", "a and b"),
         (
             "By bus:\n- the 100\n- the 200\n\nOr walk.",
             "By bus:\n\n- the 100\n- the 200\n\nOr walk.",

@@ -170,6 +170,7 @@ def test_spells_a_website_as_browsers_do(text: str, origin: str, settings: Setti
         *("https://-a.example", "https://[::1]", "data:text/html,x", "https://", "https://a..b"),
         *("https://sea\tside.example", "https://sea\nside.example", "https://sea\rside.example"),
         *("https://seaside.example\\", "https://\\seaside.example", "ht\ttps://seaside.example"),
+        *("https://seaside.example.", "https://seaside.example..", "https://.example"),
         *("https://seaside\x00.example", "https://se%61side.example", "https://sea side.example"),
         *("https://seaside.example\nhttps://b.example", "https://" + "a." * 130 + "example"),
     ],
