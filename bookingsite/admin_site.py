@@ -149,6 +149,9 @@ class Site(admin.AdminSite):
     """Makes every registered model, also Django's own and those of libraries, ask by filters,
     refuse stale forms and name its list."""
 
+    # bookings/templatetags/navigation.py is in its place.
+    enable_nav_sidebar = False
+
     def __init__(self, name: str = "admin") -> None:
         super().__init__(name)
         self._app_lists: dict[tuple[Any, ...], list[dict[str, Any]]] = {}

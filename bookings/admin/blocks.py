@@ -115,7 +115,7 @@ class RoomBlockAdmin(RecordAdmin):
     list_display = (
         "reference",
         "current_status",
-        "hotel",
+        "hotel_name",
         "room_names",
         "first_night",
         "end",
@@ -132,7 +132,7 @@ class RoomBlockAdmin(RecordAdmin):
     cancel_template = "admin/bookings/roomblock/lift.html"
     fieldsets = (
         (None, {"fields": ("reference", "current_status")}),
-        ("Rooms", {"fields": ("hotel", "room_names", "first_night", "end", "reason")}),
+        ("Rooms", {"fields": ("hotel_name", "room_names", "first_night", "end", "reason")}),
         ("Made", {"fields": ("caller_name", "created_at", "updated_at")}),
     )
 

@@ -161,12 +161,22 @@ class RecordAdmin(OfHotels):
         names = getattr(record, "names_of_rooms", None) or names_of_rooms([record])
         return ", ".join(names.get(booked["room"], booked["room"]) for booked in record.rooms)
 
+    @admin.display(description="hotel")
+    def hotel_name(self, record: BookingRecord) -> str:
+        """The name of the record's hotel. A list reads the hotels of all its records at once."""
+        names = getattr(record, "names_of_hotels", None)
+        if names is None:
+            hotel = inventory.find_hotel(record.hotel)
+            return hotel.name if hotel else record.hotel
+        name: str = names.get(record.hotel, record.hotel)
+        return name
+
     def get_changelist_instance(self, request: HttpRequest) -> Any:
-        """Looks up the rooms once for a whole page of the list."""
+        """Looks up rooms and hotels once for a whole page of the list."""
         changelist = super().get_changelist_instance(request)
-        names = names_of_rooms(changelist.result_list)
+        rooms, hotels = names_of_rooms(changelist.result_list), dict(name_hotels(request))
         for record in changelist.result_list:
-            record.names_of_rooms = names
+            record.names_of_rooms, record.names_of_hotels = rooms, hotels
         return changelist
 
     def change_view(

@@ -159,7 +159,7 @@ class BookingAdmin(RecordAdmin):
     list_display = (
         "reference",
         "current_status",
-        "hotel",
+        "hotel_name",
         "room_names",
         "check_in",
         "check_out",
@@ -182,7 +182,10 @@ class BookingAdmin(RecordAdmin):
     cancel_template = "admin/bookings/bookingrecord/cancel.html"
     fieldsets = (
         (None, {"fields": ("reference", "current_status", "expires_at")}),
-        ("Stay", {"fields": ("hotel", "room_names", "check_in", "check_out", "guests", "total")}),
+        (
+            "Stay",
+            {"fields": ("hotel_name", "room_names", "check_in", "check_out", "guests", "total")},
+        ),
         ("Guest", {"fields": ("guest_name", "guest_email", "guest_phone", "notes")}),
         ("People", {"fields": ("owner_name", "user_id", "caller_name")}),
         ("Times", {"fields": ("created_at", "updated_at")}),

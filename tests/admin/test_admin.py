@@ -80,8 +80,9 @@ def test_carries_the_name_of_the_site(desk: Client) -> None:
     page = desk.get("/admin/").content.decode()
 
     assert '<a href="/admin/">Bookingsite</a>' in page
-    for name in ("Users", "Groups", "API clients", "Hotels", "Room categories", "Rooms"):
-        assert f">{name}</a>" in page
+    listed = desk.get("/admin/bookings/").content.decode()
+    for name in ("API clients", "Hotels", "Room categories", "Rooms"):
+        assert f">{name}</a>" in listed
 
 
 @pytest.mark.parametrize("address", [USERS, GROUPS, CLIENTS, HOTELS, CATEGORIES, ROOMS])

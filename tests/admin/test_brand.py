@@ -231,7 +231,7 @@ def test_is_offered_in_the_index_as_what_one_may_do(
             user.user_permissions.add(Permission.objects.get(codename=codename))
     client.force_login(user)
 
-    page = client.get("/admin/").content.decode()
+    page = client.get("/admin/bookings/").content.decode()
 
     for name in ("brand", "photo", "pricecalendar", "nightsfile"):
         url = f"/admin/bookings/{name}/"

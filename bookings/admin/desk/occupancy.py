@@ -1,4 +1,4 @@
-"""The occupancy page: a hotel's rooms and dates, with bookings as bars."""
+"""The calendar: a hotel's rooms and dates, with bookings as bars."""
 
 from datetime import timedelta
 from functools import partial
@@ -23,7 +23,7 @@ def show_occupancy(request: HttpRequest) -> HttpResponse:
     """Shows `days` nights from the day `start` on."""
     choice = read_choice(request, day_field="start")
     if choice is None:
-        return show(request, "occupancy.html", "Occupancy", choice=None)
+        return show(request, "occupancy.html", "Calendar", choice=None)
     length = read_length(request.GET.get("days", ""))
     first, end = choice.day, choice.day + timedelta(days=length)
     sections = lay_out(
@@ -51,7 +51,7 @@ def show_occupancy(request: HttpRequest) -> HttpResponse:
     page = show(
         request,
         "occupancy.html",
-        "Occupancy",
+        "Calendar",
         choice=choice,
         length=length,
         lengths=LENGTHS,

@@ -1,6 +1,5 @@
 """The page of a day: arrivals, departures, guests in the house, and stays without a mark."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -20,19 +19,16 @@ from bookings.admin.forms import MESSAGES, new_key
 from bookings.admin.own_hotels import own_hotels
 from bookings.admin.records import staff
 from bookings.admin.staff_requests import StaffRequest
-from bookings.availability import occupancy
 from bookings.availability.occupancy import Occupant
 from bookings.catalogue import inventory
-from bookings.domain.booking import CHECKED_IN, CHECKED_OUT, CONFIRMED, EXPECTED, STAY, Booking
+from bookings.domain.booking import CHECKED_OUT, CONFIRMED, STAY, Booking
 from bookings.front_desk import marks
+from bookings.front_desk.days import list_around, sort_stays
 from bookings.infrastructure import clock
 from bookings.models import BookingRecord
 from bookings.refusals import Refusal
 from bookings.stays import queries
 from bookings.stays.outcomes import Outcome
-
-# How many more days the page shows stays that were not marked.
-LOOK_BACK_DAYS = 7
 
 
 @dataclass(frozen=True)
@@ -50,29 +46,6 @@ class Line:
     key: str
 
 
-def sort_stays(stays: Iterable[Occupant], day: date) -> list[tuple[str, list[Occupant]]]:
-    """The confirmed stays around a day by heading; each stay is under one heading at most."""
-    arrivals: list[Occupant] = []
-    departures: list[Occupant] = []
-    in_house: list[Occupant] = []
-    overdue: list[Occupant] = []
-    for stay in stays:
-        if stay.check_in == day:
-            arrivals.append(stay)
-        elif stay.check_out == day:
-            departures.append(stay)
-        elif stay.presence == EXPECTED:
-            overdue.append(stay)
-        elif stay.presence == CHECKED_IN:
-            (in_house if stay.check_out > day else overdue).append(stay)
-    return [
-        ("Arrivals", arrivals),
-        ("Departures", departures),
-        ("In house", in_house),
-        ("Not marked on earlier days", overdue),
-    ]
-
-
 @desk_page(LOOK)
 def show_today(request: HttpRequest) -> HttpResponse:
     """Shows a day of a hotel: its own today if no other day is chosen."""
@@ -80,9 +53,7 @@ def show_today(request: HttpRequest) -> HttpResponse:
     if choice is None:
         return show(request, "today.html", "Today", choice=None)
     day, now = choice.day, clock.now()
-    around = occupancy.list_occupants(
-        choice.hotel.id, day - timedelta(days=LOOK_BACK_DAYS), day + timedelta(days=1)
-    )
+    around = list_around(choice.hotel, day)
     stays = [stay for stay in around if stay.kind == STAY and stay.status_at(now) == CONFIRMED]
     names = inventory.room_names(room for stay in stays for room in stay.rooms)
     may_act = may_any(request, ACT)

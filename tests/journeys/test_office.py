@@ -1,0 +1,108 @@
+"""The frame of the admin in a browser: sections, search, first page; wide, narrow, dark."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT, AxeResults
+from playwright.sync_api import Page, expect
+
+from tests.journeys.test_desk import GRID, SETTLED, desk
+from tests.journeys.test_pages import OVERFLOWING, RULES
+from tests.journeys.visitor import Visitor
+
+__all__ = ["desk"]
+
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("inn")]
+
+PAGES = (
+    "/admin/?hotel=inn",
+    "/admin/bookings/bookingrecord/",
+    "/admin/bookings/bookingrecord/add/?hotel=inn",
+    "/admin/bookings/pricecalendar/?hotel=inn",
+    "/admin/bookings/hotel/inn/change/",
+    "/admin/auth/user/",
+    "/admin/bookings/apiclient/add/",
+    "/admin/bookings/figures/?hotel=inn",
+)
+
+
+def sections(page: Page) -> list[str]:
+    return (
+        page.get_by_role("navigation", name="Sections").locator("> ul > li > a").all_inner_texts()
+    )
+
+
+@pytest.mark.parametrize("javascript", [True])
+def test_goes_through_the_sections_of_work(desk: Visitor) -> None:
+    page = desk.page
+    desk.go("/admin/?hotel=inn")
+
+    assert sections(page) == [
+        *("Today", "Calendar", "Bookings", "Guests", "Prices"),
+        *("Rooms", "Team", "Connections", "Settings"),
+    ]
+    nav = page.get_by_role("navigation", name="Sections")
+    nav.get_by_role("link", name="Prices").click()
+    expect(page.get_by_role("heading", level=1, name="Price calendar")).to_be_visible()
+    nav.get_by_role("link", name="Nights as CSV").click()
+    expect(nav.locator("[aria-current=page]")).to_have_text("Nights as CSV")
+
+
+@pytest.mark.parametrize("javascript", [True])
+def test_searches_from_every_page_with_one_key(desk: Visitor) -> None:
+    page = desk.page
+    desk.go(GRID)
+
+    page.keyboard.press("/")
+    page.keyboard.type("hopp")
+    page.keyboard.press("Enter")
+
+    expect(
+        page.get_by_role("cell", name="Grace Hopper").or_(page.get_by_text("Grace Hopper"))
+    ).to_be_visible()
+    # The key writes where somebody types.
+    page.locator("main input[name=q]").fill("")
+    page.locator("main input[name=q]").type("a/b")
+    assert page.locator("main input[name=q]").input_value() == "a/b"
+
+
+@pytest.mark.parametrize("javascript", [False])
+def test_shows_the_day_and_leads_on_without_javascript_on_a_telephone(desk: Visitor) -> None:
+    page = desk.page
+    page.set_viewport_size({"width": 375, "height": 700})
+    desk.go("/admin/?hotel=inn")
+
+    expect(page.get_by_role("link", name="1 of 1 arrived")).to_be_visible()
+    expect(page.get_by_role("link", name="1 of 5 rooms sold tonight")).to_be_visible()
+    page.get_by_role("navigation", name="Sections").get_by_role("link", name="Bookings").click()
+    link = page.get_by_role("navigation", name="Sections").get_by_role("link", name="New booking")
+    box = link.bounding_box()
+    assert box is not None
+    assert box["height"] >= 40
+    link.click()
+    expect(page.get_by_role("heading", level=1, name="Book a room")).to_be_visible()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("javascript", [True])
+def test_is_accessible_on_every_width(desk: Visitor, scheme: str) -> None:
+    # Requests that axe itself makes to look at the page; the other tests see those of the page.
+    desk.expect_complaint("Applying inline style")
+    desk.expect_complaint("Couldn't load preload assets")
+    found, sideways = [], []
+    desk.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    for address in PAGES:
+        desk.go(address)
+        for width in (360, 768, 1440):
+            desk.page.set_viewport_size({"width": width, "height": 900})
+            desk.page.evaluate(SETTLED)
+            desk.page.evaluate(AXE_SCRIPT)
+            results = AxeResults(desk.page.evaluate("rules => axe.run(rules)", RULES))
+            if results.violations_count:
+                found.append((address, width, results.generate_report()))
+            if overflowing := desk.page.evaluate(OVERFLOWING):
+                sideways.append((address, width, overflowing))
+
+    assert found == []
+    assert sideways == []
