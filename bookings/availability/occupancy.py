@@ -8,7 +8,7 @@ from bson import ObjectId
 from bookings.domain.booking import ACTIVE, EXPECTED, EXPIRED, IS_DEAD, PENDING, nights_between
 from bookings.infrastructure.connections import collection, database
 
-# The fields of an Occupant. Keys, history and answers are not read.
+# The fields of an Occupant. Keys, history and answers are not read, except by `list_marked`.
 _FIELDS = dict.fromkeys(
     (
         *("reference", "kind", "status", "expires_at", "presence", "check_in", "check_out"),
@@ -16,6 +16,23 @@ _FIELDS = dict.fromkeys(
     ),
     1,
 )
+
+# When the mark in force was set: the newest line of the history with the presence's name.
+_MARKED_AT = {
+    "$max": {
+        "$map": {
+            "input": {
+                "$filter": {
+                    "input": "$history",
+                    "as": "line",
+                    "cond": {"$eq": ["$$line.event", "$presence"]},
+                }
+            },
+            "as": "line",
+            "in": "$$line.at",
+        }
+    }
+}
 
 
 class Occupant(NamedTuple):
@@ -39,6 +56,7 @@ class Occupant(NamedTuple):
     guest_phone: str
     notes: str
     released_from: date | None = None
+    marked_at: datetime | None = None
 
     @property
     def keeps_until(self) -> date:
@@ -56,6 +74,13 @@ def list_occupants(hotel: str, first: date, end: date) -> list[Occupant]:
     """Everyone who has a room of the hotel on a night in [first, end), including dead holds."""
     dates: dict[str, date] = {}
     return [_occupant_of(document, dates) for document in _read_active(hotel, first, end, _FIELDS)]
+
+
+def list_marked(hotel: str, first: date, end: date) -> list[Occupant]:
+    """As `list_occupants`, with `marked_at`. It reads the histories, so ask for few days."""
+    dates: dict[str, date] = {}
+    fields = {**_FIELDS, "marked_at": _MARKED_AT}
+    return [_occupant_of(document, dates) for document in _read_active(hotel, first, end, fields)]
 
 
 def taken_nights(
@@ -127,6 +152,7 @@ def _occupant_of(document: dict[str, Any], dates: dict[str, date]) -> Occupant:
         guest_phone=guest["phone"],
         notes=document["notes"],
         released_from=_date_of(released_from, dates) if released_from else None,
+        marked_at=document.get("marked_at"),
     )
 
 

@@ -69,6 +69,10 @@ class HotelFacts:
         """The first day whose night the desk may sell: yesterday, until the end of day."""
         return clock.desk_day(self.time_zone, self.end_of_day)
 
+    def desk_day_at(self, moment: datetime) -> date:
+        """The day at the desk at a moment."""
+        return clock.desk_day_at(moment, self.time_zone, self.end_of_day)
+
 
 @dataclass(frozen=True)
 class CategoryFacts:

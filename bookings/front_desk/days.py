@@ -22,6 +22,11 @@ from bookings.domain.booking import (
 )
 from bookings.infrastructure.connections import collection
 
+# The lists of a day, in the order of the page. DONE is what the desk is finished with.
+ARRIVALS, LATE_ARRIVALS, IN_HOUSE = "Arrivals", "Late arrivals", "In house"
+DEPARTURES, DONE = "Departures", "Done"
+LISTS = (ARRIVALS, LATE_ARRIVALS, IN_HOUSE, DEPARTURES, DONE)
+
 # How many more days stays are looked for that were not marked.
 LOOK_BACK_DAYS = 7
 
@@ -66,39 +71,53 @@ class EndingHold:
 
 def list_around(hotel: HotelFacts, day: date) -> list[Occupant]:
     """Everyone with a night on the day or up to LOOK_BACK_DAYS before it, dead holds too."""
-    return occupancy.list_occupants(
+    return occupancy.list_marked(
         hotel.id, day - timedelta(days=LOOK_BACK_DAYS), day + timedelta(days=1)
     )
 
 
-def sort_stays(stays: Iterable[Occupant], day: date) -> list[tuple[str, list[Occupant]]]:
-    """The confirmed stays around a day by heading; each stay is under one heading at most."""
-    arrivals: list[Occupant] = []
-    departures: list[Occupant] = []
-    in_house: list[Occupant] = []
-    overdue: list[Occupant] = []
+def list_of(
+    *, presence: str, check_in: date, check_out: date, marked_on: date | None, day: date
+) -> str | None:
+    """The one of LISTS that a confirmed stay belongs to on a day; None if the day is not its own.
+
+    `marked_on` is the desk's day of the mark in force. Guests without a mark, and guests in the
+    house, stay in a list until they are marked. A stay that is over is done on the day of its last
+    mark, and on the earlier days of the stay for who looks back.
+    """
+    if presence in (CHECKED_OUT, NO_SHOW):
+        if marked_on is not None and (marked_on == day or check_in <= day < marked_on):
+            return DONE
+        return None
+    if check_in > day:
+        return None
+    if presence == EXPECTED:
+        return ARRIVALS if check_in == day else LATE_ARRIVALS
+    return IN_HOUSE if check_out > day else DEPARTURES
+
+
+def sort_stays(
+    hotel: HotelFacts, stays: Iterable[Occupant], day: date
+) -> dict[str, list[Occupant]]:
+    """The confirmed stays of a day by list."""
+    lists: dict[str, list[Occupant]] = {name: [] for name in LISTS}
     for stay in stays:
-        if stay.check_in == day:
-            arrivals.append(stay)
-        elif stay.check_out == day:
-            departures.append(stay)
-        elif stay.presence == EXPECTED:
-            overdue.append(stay)
-        elif stay.presence == CHECKED_IN:
-            (in_house if stay.check_out > day else overdue).append(stay)
-    return [
-        ("Arrivals", arrivals),
-        ("Departures", departures),
-        ("In house", in_house),
-        ("Not marked on earlier days", overdue),
-    ]
+        name = list_of(
+            presence=stay.presence,
+            check_in=stay.check_in,
+            check_out=stay.check_out,
+            marked_on=hotel.desk_day_at(stay.marked_at) if stay.marked_at else None,
+            day=day,
+        )
+        if name:
+            lists[name].append(stay)
+    return lists
 
 
 def count_day(hotel: HotelFacts, day: date, now: datetime) -> DayFigures:
     """The day's figures, as they are now."""
     around = list_around(hotel, day)
     stays = [each for each in around if each.kind == STAY and each.status_at(now) == CONFIRMED]
-    lists = dict(sort_stays(stays, day))
     for_sale = {
         room.id for _, rooms in inventory.recent_house(hotel.id) for room in rooms if room.is_sold
     }
@@ -109,19 +128,27 @@ def count_day(hotel: HotelFacts, day: date, now: datetime) -> DayFigures:
     ]
     sold = _rooms_of(each for each in tonight if each.kind == STAY and each.status == CONFIRMED)
     blocked = _rooms_of(each for each in tonight if each.kind == BLOCK)
-    arrivals = [stay for stay in lists["Arrivals"] if stay.presence != NO_SHOW]
-    departures = [stay for stay in lists["Departures"] if stay.presence != NO_SHOW]
+    came = [stay for stay in stays if stay.presence != NO_SHOW]
+    arrivals = [stay for stay in came if stay.check_in == day]
+    departures = [stay for stay in came if stay.check_out == day]
     return DayFigures(
         arrivals=len(arrivals),
         arrived=sum(stay.presence != EXPECTED for stay in arrivals),
         departures=len(departures),
         departed=sum(stay.presence == CHECKED_OUT for stay in departures),
         in_house=sum(stay.presence == CHECKED_IN for stay in stays),
-        overdue=len(lists["Not marked on earlier days"]),
+        overdue=sum(is_overdue(stay, day) for stay in stays),
         rooms=len((for_sale | sold) - blocked),
         sold=len(sold),
         free=len(for_sale - _rooms_of(tonight)),
     )
+
+
+def is_overdue(stay: Occupant, day: date) -> bool:
+    """Whether the desk should have marked the confirmed stay on an earlier day."""
+    if stay.presence == EXPECTED:
+        return stay.check_in < day
+    return stay.presence == CHECKED_IN and stay.check_out < day
 
 
 def _rooms_of(occupants: Iterable[Occupant]) -> set[str]:

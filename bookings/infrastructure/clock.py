@@ -165,7 +165,12 @@ def today(time_zone: str) -> date:
 
 def desk_day(time_zone: str, ends_at: time_of_day) -> date:
     """The day at the hotel's desk, where each day goes on until `ends_at` the next morning."""
-    local = now().astimezone(ZoneInfo(time_zone))
+    return desk_day_at(now(), time_zone, ends_at)
+
+
+def desk_day_at(moment: datetime, time_zone: str, ends_at: time_of_day) -> date:
+    """The day at the hotel's desk at a moment."""
+    local = moment.astimezone(ZoneInfo(time_zone))
     return local.date() - timedelta(days=local.time() < ends_at)
 
 

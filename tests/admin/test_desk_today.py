@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+import re
+from datetime import date
 from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
+from django.utils.dateformat import format as date_words
 
-from bookings.availability.occupancy import Occupant
 from bookings.domain.booking import CHECKED_IN, CHECKED_OUT, EXPECTED, NO_SHOW
-from bookings.front_desk.days import sort_stays
 from bookings.models import Hotel
+from bookings.people import staff_hotels
+from bookings.people.roles import FRONT_DESK
 from bookings.stays.outcomes import Outcome
 from tests.admin.test_bookings import LIST, sent_messages
 from tests.calls import book, stored
@@ -21,7 +23,6 @@ from tests.conftest import night
 from tests.pages import Page
 
 TODAY = "/admin/desk/today/"
-DAY = date(2027, 2, 15)
 
 pytestmark = [pytest.mark.mongo, pytest.mark.usefixtures("inn")]
 
@@ -51,6 +52,26 @@ def listed(page: Client, **query: str) -> dict[str, list[str]]:
     }
 
 
+def said_by(response: Any) -> str:
+    """Returns the first message without its button."""
+    return sent_messages(response)[0].partition("<form")[0].strip()
+
+
+def line_of(page: Client, name: str, **query: str) -> tuple[str, Any]:
+    """Returns the list with the guest, and the guest's line."""
+    ((heading, line),) = [
+        (heading, line)
+        for heading, lines in page.get(TODAY, {"hotel": "inn", **query}).context["lists"]
+        for line in lines
+        if line.stay.guest_name == name
+    ]
+    return heading, line
+
+
+def words(day: str) -> str:
+    return date_words(date.fromisoformat(day), "D j M")
+
+
 def press(page: Client, made: Outcome, what: str, **more: str) -> Any:
     """Sends the form on the page, with a new key unless one is given."""
     seen = stored()[0].get("presence", EXPECTED)
@@ -60,40 +81,8 @@ def press(page: Client, made: Outcome, what: str, **more: str) -> Any:
     return page.post(address, sent, follow=True)
 
 
-def occupant(name: str, first: int, end: int, presence: str = EXPECTED) -> Occupant:
-    dates = (DAY + timedelta(days=first), DAY + timedelta(days=end))
-    return Occupant("1", "R", "stay", "confirmed", None, presence, *dates, ("r",), 1, name, "", "")
-
-
 def test_is_found_from_the_first_page_under_the_name_that_the_guide_gives(desk: Client) -> None:
     assert Page(desk.get("/admin/").content.decode()).links["Today"] == TODAY
-
-
-def test_puts_each_stay_under_one_heading() -> None:
-    stays = [
-        occupant("arrives", 0, 2),
-        occupant("arrived", 0, 2, CHECKED_IN),
-        occupant("leaves", -2, 0, CHECKED_IN),
-        occupant("left", -2, 0, CHECKED_OUT),
-        occupant("leaves unseen", -2, 0),
-        occupant("stays", -1, 3, CHECKED_IN),
-        occupant("late", -1, 3),
-        occupant("left early", -3, 3, CHECKED_OUT),
-        occupant("never came", -3, -2),
-        occupant("never left", -3, -2, CHECKED_IN),
-        occupant("stayed away", -3, -2, NO_SHOW),
-    ]
-
-    found = {
-        heading: [stay.guest_name for stay in listed] for heading, listed in sort_stays(stays, DAY)
-    }
-
-    assert found == {
-        "Arrivals": ["arrives", "arrived"],
-        "Departures": ["leaves", "left", "leaves unseen"],
-        "In house": ["stays"],
-        "Not marked on earlier days": ["late", "never came", "never left"],
-    }
 
 
 def test_lists_the_confirmed_stays_of_a_day(desk: Client) -> None:
@@ -106,9 +95,10 @@ def test_lists_the_confirmed_stays_of_a_day(desk: Client) -> None:
     assert listed(desk, day=night(1))["Arrivals"] == ["Bea"]
     assert listed(desk, day=night(2)) == {
         "Arrivals": ["Cleo"],
-        "Departures": ["Ada"],
+        "Late arrivals": ["Ada", "Bea"],
         "In house": [],
-        "Not marked on earlier days": ["Bea"],
+        "Departures": [],
+        "Done": [],
     }
 
 
@@ -116,7 +106,7 @@ def test_checks_in_and_out_and_undoes(desk: Client, staff: User) -> None:
     made = stay()
     reference = made.content["booking"]["reference"]
 
-    said = [sent_messages(press(desk, made, what))[0] for what in (CHECKED_IN, "undo", NO_SHOW)]
+    said = [said_by(press(desk, made, what)) for what in (CHECKED_IN, "undo", NO_SHOW)]
 
     assert said == [
         f"{reference}: The guest is checked in.",
@@ -133,7 +123,7 @@ def test_shows_the_buttons_that_fit_and_acts_by_the_form_on_the_page(desk: Clien
     ((_, [line]), *_) = page.context["lists"]
     press(desk, made, CHECKED_IN, key=line.key)
 
-    ((_, [after]), *_) = desk.get(TODAY, {"hotel": "inn"}).context["lists"]
+    _, after = line_of(desk, "Ada")
 
     assert [mark for mark, _ in line.buttons] == [CHECKED_IN, NO_SHOW]
     assert [mark for mark, _ in after.buttons] == [CHECKED_OUT, "undo"]
@@ -152,6 +142,107 @@ def test_marks_once_when_pressed_twice(desk: Client) -> None:
     assert [change["event"] for change in stored()[0]["history"]] == [
         *("created", "checked_in", "mark_undone"),
     ]
+
+
+def test_moves_a_guest_of_one_night_through_the_lists_and_back(desk: Client) -> None:
+    made = stay(end=1)
+    walked = []
+
+    for what in ("", CHECKED_IN, CHECKED_OUT, "undo", "undo", NO_SHOW):
+        if what:
+            press(desk, made, what)
+        heading, line = line_of(desk, "Ada")
+        walked.append((heading, line.nights_left, [mark for mark, _ in (*line.main, *line.more)]))
+
+    assert walked == [
+        ("Arrivals", 1, [CHECKED_IN, NO_SHOW]),
+        ("In house", 1, [CHECKED_OUT, "undo"]),
+        ("Done", 1, ["undo"]),
+        ("In house", 1, [CHECKED_OUT, "undo"]),
+        ("Arrivals", 1, [CHECKED_IN, NO_SHOW]),
+        ("Done", 1, ["undo"]),
+    ]
+
+
+def test_undoes_by_the_button_in_the_message(desk: Client) -> None:
+    made = stay()
+    pressed = press(desk, made, CHECKED_IN)
+    (message,) = sent_messages(pressed)
+    form = dict(re.findall(r'name="(key|seen|back)" value="([^"]*)"', message))
+    form["mark"] = re.findall(r'name="mark" value="([^"]*)"', message)[0]
+    address = re.findall(r'action="([^"]*)"', message)[0]
+
+    undone = [said_by(desk.post(address, form, follow=True)) for _ in range(2)]
+
+    reference = made.content["booking"]["reference"]
+    assert message in pressed.content.decode()
+    assert undone == [
+        f"{reference}: The mark is undone; the guest is expected.",
+        f"{reference}: This form has already done that. It is now expected.",
+    ]
+    assert stored()[0]["presence"] == EXPECTED
+
+
+def test_undoes_nothing_by_a_message_that_is_out_of_date(desk: Client) -> None:
+    made = stay()
+    press(desk, made, CHECKED_IN)
+    press(desk, made, CHECKED_OUT)
+
+    late = press(desk, made, "undo", seen=CHECKED_IN)
+
+    assert "The mark has changed since" in sent_messages(late)[0]
+    assert stored()[0]["presence"] == CHECKED_OUT
+
+
+def test_escapes_what_a_message_says(desk: Client) -> None:
+    book("odd", resourceId="inn_A", date=night(0), guest={"name": "<b>"})
+
+    response = press(desk, stay("Ada", "inn_B"), "<b>", back="/admin/desk/today/?<b>", seen="")
+
+    assert "<b>" not in response.content.decode()
+
+
+def test_names_who_comes_late_with_the_nights_that_are_left(desk: Client) -> None:
+    stay("Ada", end=3)
+
+    found = [line_of(desk, "Ada", day=night(ahead)) for ahead in range(5)]
+
+    assert [(heading, line.nights_left, line.is_overdue) for heading, line in found] == [
+        ("Arrivals", 3, False),
+        ("Late arrivals", 2, True),
+        ("Late arrivals", 1, True),
+        ("Late arrivals", 0, True),
+        ("Late arrivals", 0, True),
+    ]
+
+
+def test_calls_the_guest_and_shows_the_notes_in_full(desk: Client) -> None:
+    notes = "Arrives late. " * 30 + "Needs a cot."
+    guest = {"name": "Ada", "phone": "+49 (30) 123-45 67"}
+    book("Ada", resourceId="inn_A", date=night(0), guest=guest, notes=notes)
+    book("Bea", resourceId="inn_B", date=night(0), guest={"name": "Bea"})
+
+    page = desk.get(TODAY, {"hotel": "inn"}).content.decode()
+
+    assert '<a href="tel:+49301234567">+49 (30) 123-45 67</a>' in page
+    assert page.count('href="tel:') == 1
+    assert "Needs a cot." in page
+    assert f"{words(night(0))} – {words(night(1))}" in page
+
+
+def test_shows_staff_of_another_hotel_none_of_the_guests(client: Client) -> None:
+    made = stay()
+    other = User.objects.create_user("other", is_staff=True)
+    other.groups.add(Group.objects.get(name=FRONT_DESK))
+    assert staff_hotels.set_hotels(other.pk, frozenset({"demo"}), before=None)
+    client.force_login(other)
+
+    page = client.get(TODAY, {"hotel": "inn"})
+    press(client, made, CHECKED_IN)
+
+    assert page.context["choice"].hotel.id == "demo"
+    assert "Ada" not in page.content.decode()
+    assert "presence" not in stored()[0]
 
 
 def test_says_why_a_mark_cannot_be_set(desk: Client) -> None:
@@ -244,7 +335,7 @@ def test_asks_for_the_nights_of_a_no_show_as_the_hotel_says(desk: Client, is_def
 
     box = '<input type="checkbox" name="release"' + (" checked" if is_default else "")
     for page in pages:
-        assert f"{box}> if a no-show, sell the nights from {night(1)} on again" in page
+        assert f"{box}> if a no-show, sell the nights from {words(night(1))} on again" in page
 
 
 def test_asks_for_no_nights_where_there_are_none_or_no_button(desk: Client) -> None:

@@ -1,5 +1,6 @@
-"""The page of a day: arrivals, departures, guests in the house, and stays without a mark."""
+"""The page of a day: what there is to do at the desk, in lists, and what is done."""
 
+import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -7,6 +8,7 @@ from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -14,7 +16,7 @@ from django.views.decorators.http import require_POST
 
 from bookings.admin.desk.access import ACT, LOOK, desk_page, may_any, show
 from bookings.admin.desk.choosing import read_choice
-from bookings.admin.desk.marks import PRESENCE_LABELS, mark_buttons, night_to_release
+from bookings.admin.desk.marks import BUTTONS, PRESENCE_LABELS, mark_buttons, night_to_release
 from bookings.admin.forms import MESSAGES, new_key
 from bookings.admin.own_hotels import own_hotels
 from bookings.admin.records import staff
@@ -23,7 +25,7 @@ from bookings.availability.occupancy import Occupant
 from bookings.catalogue import inventory
 from bookings.domain.booking import CHECKED_OUT, CONFIRMED, STAY, Booking
 from bookings.front_desk import marks
-from bookings.front_desk.days import list_around, sort_stays
+from bookings.front_desk.days import DONE, is_overdue, list_around, sort_stays
 from bookings.infrastructure import clock
 from bookings.models import BookingRecord
 from bookings.refusals import Refusal
@@ -35,15 +37,29 @@ from bookings.stays.outcomes import Outcome
 class Line:
     """A stay with the marks that can be set on it now, as (mark, button). By `key`, each acts once.
 
-    `releasable` is the first night to sell again if the stay is marked as a no-show.
+    The first mark is the row's main button. `releasable` is the first night to sell again if the
+    stay is marked as a no-show.
     """
 
     stay: Occupant
     rooms: str
     presence: str
+    nights_left: int
+    is_overdue: bool
+    call: str
     buttons: tuple[tuple[str, str], ...]
     releasable: date | None
     key: str
+
+    @property
+    def main(self) -> tuple[tuple[str, str], ...]:
+        """The button that staff press most, if there is one."""
+        return self.buttons[:1]
+
+    @property
+    def more(self) -> tuple[tuple[str, str], ...]:
+        """The other buttons."""
+        return self.buttons[1:]
 
 
 @desk_page(LOOK)
@@ -65,6 +81,9 @@ def show_today(request: HttpRequest) -> HttpResponse:
             stay=stay,
             rooms=", ".join(names.get(room, room) for room in stay.rooms),
             presence=PRESENCE_LABELS[stay.presence],
+            nights_left=max(0, (stay.check_out - max(day, stay.check_in)).days),
+            is_overdue=is_overdue(stay, day),
+            call=_call_of(stay.guest_phone),
             buttons=buttons,
             releasable=night_to_release(stay, buttons, choice.today),
             key=new_key(),
@@ -79,9 +98,10 @@ def show_today(request: HttpRequest) -> HttpResponse:
         f"{'Today' if day == choice.today else 'A day'} at {choice.hotel.name}",
         choice=choice,
         lists=[
-            (heading, sorted(map(line_of, found), key=lambda line: line.rooms))
-            for heading, found in sort_stays(stays, day)
+            (name, sorted(map(line_of, found), key=lambda line: line.rooms))
+            for name, found in sort_stays(choice.hotel, stays, day).items()
         ],
+        done=DONE,
         steps=[
             ("Day before", url(day - timedelta(days=1))),
             ("Today", url(choice.today)),
@@ -89,6 +109,12 @@ def show_today(request: HttpRequest) -> HttpResponse:
         ],
         here=request.get_full_path(),
     )
+
+
+def _call_of(phone: str) -> str:
+    """The link that calls the number; "" if it has no digits."""
+    number = re.sub(r"[^+0-9]", "", phone)
+    return f"tel:{number}" if number.strip("+") else ""
 
 
 @desk_page(ACT)
@@ -135,7 +161,10 @@ def _say(request: HttpRequest, before: Booking, what: str, outcome: Outcome) -> 
         return
     record = BookingRecord(pk=before.id, reference=name)
     admin.site.get_model_admin(BookingRecord).log_change(request, record, content["message"])
-    messages.success(request, f"{name}: {content['message']}")
+    text = f"{name}: {content['message']}"
+    messages.success(
+        request, text if what == marks.UNDO else _with_undo(request, text, before, what)
+    )
     if what == CHECKED_OUT and (end := _earlier_end(current)):
         messages.warning(
             request,
@@ -148,6 +177,23 @@ def _say(request: HttpRequest, before: Booking, what: str, outcome: Outcome) -> 
                 end,
             ),
         )
+
+
+def _with_undo(request: HttpRequest, text: str, booking: Booking, mark: str) -> str:
+    """The message with a button that takes the mark back, if it is still the newest."""
+    return render_to_string(
+        "admin/desk/said.html",
+        {
+            "text": text,
+            "booking_id": booking.id,
+            "buttons": [(marks.UNDO, BUTTONS[marks.UNDO])],
+            "key": new_key(),
+            "seen": mark,
+            "whose": booking.reference,
+            "back": request.POST.get("back", ""),
+        },
+        request,
+    )
 
 
 def _earlier_end(booking: Booking) -> date | None:

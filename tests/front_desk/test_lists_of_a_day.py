@@ -1,0 +1,105 @@
+"""The lists of a day: which one a stay belongs to."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bookings.domain.booking import CHECKED_IN, CHECKED_OUT, EXPECTED, NO_SHOW
+from bookings.front_desk.days import (
+    ARRIVALS,
+    DEPARTURES,
+    DONE,
+    IN_HOUSE,
+    LATE_ARRIVALS,
+    LISTS,
+    list_of,
+)
+from bookings.infrastructure import clock
+
+DAY = date(2027, 2, 15)
+
+DAYS = st.integers(-20, 20).map(lambda away: DAY + timedelta(days=away))
+PRESENCES = st.sampled_from([EXPECTED, CHECKED_IN, CHECKED_OUT, NO_SHOW])
+
+
+def listed(presence: str, first: int, end: int, marked: int | None = None) -> str | None:
+    """Returns the list of a stay with these dates and this day of its mark, counted from DAY."""
+    return list_of(
+        presence=presence,
+        check_in=DAY + timedelta(days=first),
+        check_out=DAY + timedelta(days=end),
+        marked_on=None if marked is None else DAY + timedelta(days=marked),
+        day=DAY,
+    )
+
+
+@pytest.mark.parametrize(
+    ("presence", "first", "end", "marked", "expected"),
+    [
+        (EXPECTED, 0, 2, None, ARRIVALS),
+        (EXPECTED, 1, 2, None, None),
+        (EXPECTED, -1, 3, None, LATE_ARRIVALS),
+        (EXPECTED, -1, 0, None, LATE_ARRIVALS),
+        (EXPECTED, -3, -2, None, LATE_ARRIVALS),
+        (CHECKED_IN, 0, 1, 0, IN_HOUSE),
+        (CHECKED_IN, -1, 3, -1, IN_HOUSE),
+        (CHECKED_IN, -2, 0, -2, DEPARTURES),
+        (CHECKED_IN, -3, -2, -3, DEPARTURES),
+        (CHECKED_OUT, -2, 0, 0, DONE),
+        (CHECKED_OUT, -3, -2, 0, DONE),  # the room was left late
+        (CHECKED_OUT, -3, 3, 0, DONE),  # left early
+        (CHECKED_OUT, -3, 3, -1, None),
+        (CHECKED_OUT, -3, 1, 1, DONE),  # who looks back
+        (NO_SHOW, 0, 2, 0, DONE),
+        (NO_SHOW, -1, 2, 0, DONE),
+        (NO_SHOW, -1, 2, -1, None),
+    ],
+)
+def test_lists_a_stay_by_what_is_to_do(
+    presence: str, first: int, end: int, marked: int | None, expected: str | None
+) -> None:
+    assert listed(presence, first, end, marked) == expected
+
+
+@given(PRESENCES, DAYS, st.integers(1, 30), DAYS, DAYS)
+def test_has_each_stay_of_the_day_in_one_list_and_others_in_none(
+    presence: str, check_in: date, nights: int, marked_on: date, day: date
+) -> None:
+    check_out = check_in + timedelta(days=nights)
+    marked_on = max(marked_on, check_in)
+
+    found = list_of(
+        presence=presence,
+        check_in=check_in,
+        check_out=check_out,
+        marked_on=None if presence == EXPECTED else marked_on,
+        day=day,
+    )
+
+    has_begun, stays_over = check_in <= day, check_out > day
+    is_over = presence in (CHECKED_OUT, NO_SHOW)
+    # Each list by a rule of its own; exactly those that hold are where the stay is.
+    rules = {
+        ARRIVALS: presence == EXPECTED and check_in == day,
+        LATE_ARRIVALS: presence == EXPECTED and check_in < day,
+        IN_HOUSE: presence == CHECKED_IN and has_begun and stays_over,
+        DEPARTURES: presence == CHECKED_IN and has_begun and not stays_over,
+        DONE: is_over and has_begun and day <= marked_on,
+    }
+    assert [name for name, holds in rules.items() if holds] == ([found] if found else [])
+    assert found in (*LISTS, None)
+    # A guest with something left to do is never lost from sight.
+    assert found or not has_begun or (is_over and marked_on < day)
+
+
+def test_counts_a_moment_after_midnight_to_the_day_before() -> None:
+    moments = [datetime(2027, 2, 16, hour, 30, tzinfo=UTC) for hour in (1, 3, 4)]
+
+    # In February, Berlin is one hour ahead of UTC.
+    days = [clock.desk_day_at(moment, "Europe/Berlin", time(5)) for moment in moments]
+
+    assert days == [DAY, DAY, DAY + timedelta(days=1)]
