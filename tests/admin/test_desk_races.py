@@ -171,6 +171,15 @@ def test_checks_in_and_marks_as_a_no_show_at_once(two: dict[str, Client]) -> Non
         assert sum("already. Undo that first." in text for text in told) == 1
 
 
+def test_checks_in_twice_at_once(two: dict[str, Client]) -> None:
+    for turn in range(ROUNDS):
+        booking, told = race(two, mark(CHECKED_IN), mark(CHECKED_IN), turn)
+
+        ((event, _),) = events_of(booking)
+        assert event == CHECKED_IN
+        assert sum("is checked in already. Undo that first." in text for text in told) == 1
+
+
 def test_undoes_at_once(two: dict[str, Client]) -> None:
     marks = (mark(CHECKED_IN), mark(CHECKED_OUT))
     for turn in range(ROUNDS):
