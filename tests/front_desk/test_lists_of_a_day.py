@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bookings.catalogue import inventory
 from bookings.domain.booking import CHECKED_IN, CHECKED_OUT, EXPECTED, NO_SHOW
+from bookings.front_desk import days
 from bookings.front_desk.days import (
     ARRIVALS,
     DEPARTURES,
@@ -18,7 +20,9 @@ from bookings.front_desk.days import (
     LISTS,
     list_of,
 )
-from bookings.infrastructure import clock
+from bookings.infrastructure import clock, connections
+from tests.calls import book
+from tests.conftest import night
 
 DAY = date(2027, 2, 15)
 
@@ -103,3 +107,30 @@ def test_counts_a_moment_after_midnight_to_the_day_before() -> None:
     days = [clock.desk_day_at(moment, "Europe/Berlin", time(5)) for moment in moments]
 
     assert days == [DAY, DAY, DAY + timedelta(days=1)]
+
+
+@pytest.mark.mongo
+@pytest.mark.usefixtures("inn")
+def test_counts_the_day_and_what_is_left_of_earlier_days() -> None:
+    today = date.fromisoformat(night(0))
+    for room, first, end, presence in (
+        ("inn_A", 0, 1, EXPECTED),
+        ("inn_B", 0, 2, CHECKED_IN),
+        ("inn_C", 0, 2, NO_SHOW),
+        ("inn_S", 0, 3, CHECKED_OUT),
+    ):
+        book(room, resourceId=room, checkIn=night(first), checkOut=night(end))
+        connections.collection("bookings").update_one(
+            {"rooms.room": room}, {"$set": {"presence": presence}}
+        )
+    hotel = inventory.find_hotel("inn")
+    assert hotel is not None
+
+    found = [
+        days.count_day(hotel, today + timedelta(days=ahead), clock.now()) for ahead in range(4)
+    ]
+
+    counts = [(f.arrivals, f.arrived, f.departures, f.departed, f.in_house) for f in found]
+    assert counts == [(3, 2, 0, 0, 1), (0, 0, 1, 0, 1), (0, 0, 1, 0, 1), (0, 0, 1, 1, 1)]
+    # On the day of departure the guest who never came is late, and the other one still leaves.
+    assert [f.overdue for f in found] == [0, 1, 1, 2]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -277,7 +278,21 @@ def test_replaces_nothing_by_lists_from_before_a_press(
         route.fulfill(response=before)
     page.evaluate("fetch('/admin/jsi18n/')")
 
-    expect(in_list(page, "In house", "Ada")).to_be_visible()
+    # At once, since the next refresh would put it right.
+    assert in_list(page, "In house", "Ada").is_visible()
+
+
+@only_with_scripts
+def test_says_that_the_session_has_ended(open_desk: Callable[..., Visitor], guests: None) -> None:
+    page = open_desk().page
+    page.context.clear_cookies(name="sessionid")
+
+    page.clock.fast_forward(REFRESH)
+    expect(page.locator("#today-news")).to_contain_text("no longer kept up to date")
+    check_in(page).click()
+
+    expect(page).to_have_url(re.compile("/admin/login/"))
+    assert events("Ada") == []
 
 
 def focus_button(page: Page) -> None:
