@@ -10,7 +10,7 @@ class BookingsConfig(AppConfig):
         from bookings import checks  # noqa: F401
         from bookings.infrastructure import metrics  # noqa: F401
         from bookings.news.webhooks import endpoints  # noqa: F401
-        from bookings.people import accounts, roles, second_factor  # noqa: F401
+        from bookings.people import accounts, roles, second_factor, sessions  # noqa: F401
         from locks.connection import watch_breakers
 
         watch_breakers(metrics.note_breaker)

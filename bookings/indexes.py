@@ -269,6 +269,8 @@ def log_indexes() -> list[IndexModel]:
         IndexModel(newest_first, name="newest_actions"),
         IndexModel([("user_id", ASCENDING), *newest_first], name="newest_actions_of_a_user"),
         IndexModel([("action_flag", ASCENDING), *newest_first], name="newest_actions_of_a_kind"),
+        # For what was done to one booking, or to one account.
+        IndexModel([("object_id", ASCENDING), *newest_first], name="newest_actions_on_an_object"),
     ]
 
 

@@ -628,6 +628,29 @@ class StaffHotels(models.Model):
         return str(self.user)
 
 
+class SessionStamp(models.Model):
+    """The stamp that every session of an account carries since its sessions were last ended.
+
+    Only bookings/people/sessions.py writes it.
+    """
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        primary_key=True,
+        db_column="_id",
+        on_delete=models.CASCADE,
+        related_name="+",
+    )
+    stamp = models.CharField(max_length=32, editable=False)
+
+    class Meta:
+        db_table = "session_stamps"
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return str(self.user)
+
+
 class ApiClient(models.Model):
     """A partner that calls the API. Its bookings belong to it, no matter which token it used."""
 

@@ -55,6 +55,8 @@ EMPTIED = (
     "api_tokens",
     "auth_user",
     "staff_hotels",
+    "session_stamps",
+    "leaving",
     "verified_addresses",
     "second_factors",
     "letters",

@@ -14,7 +14,7 @@ from bookings.people import account_letters, accounts, roles, staff_hotels
 
 ROLES = (roles.FRONT_DESK, roles.MANAGER)
 
-INVITED, JOINED, THERE = "invited", "joined", "there"
+INVITED, WAITING, JOINED, THERE = "invited", "waiting", "joined", "there"
 
 
 class CannotJoin(ValueError):
@@ -56,13 +56,16 @@ def list_colleagues(hotel: str) -> list[Colleague]:
     ]
 
 
-def invite(*, address: str, name: str, role: str, hotel: str | None) -> str:
+def invite(
+    *, address: str, name: str, role: str, hotel: str | None, writes_again: bool = True
+) -> str:
     """Gives the person with this normalised address a role, and invites who has no account yet.
 
     They belong to this hotel, or to all of them if it is None; those who belong to others as well
-    still do. Returns INVITED for a new account, which gets a letter; JOINED if the account of a
-    guest now belongs to the staff; and THERE if its person works here already and has the role now.
-    Raises CannotJoin.
+    still do. Returns INVITED for a new account, which gets a letter; WAITING if an invitation was
+    not accepted yet, which then gets no other letter unless `writes_again`; JOINED if the account
+    of a guest now belongs to the staff; and THERE if its person works here already and has the role
+    now. Raises CannotJoin.
     """
     group = Group.objects.filter(name=role).first()
     if group is None:
@@ -78,6 +81,8 @@ def invite(*, address: str, name: str, role: str, hotel: str | None) -> str:
         _let_belong(user.pk, hotel, is_new=False)
         _give_role(user, group)
         if not user.has_usable_password():
+            if not writes_again:
+                return WAITING
             account_letters.ask_for_invitation(address)
             return INVITED
         return THERE

@@ -238,9 +238,12 @@ def test_is_one_query_on_bookings_by_the_slots_index(
     on_bookings = [command for where, command in asked if where == "bookings"]
 
     assert response.status_code == 200
-    # The session, whether a code is due, the hotels to choose from, and all categories with their
-    # rooms. The ORM, which reads the user, is not watched.
-    expected = ["django_session", "second_factors", "hotels", "room_categories", "bookings"]
+    # The session and its stamp, whether a code is due, the hotels to choose from, and all
+    # categories with their rooms. The ORM, which reads the user, is not watched.
+    expected = [
+        *("django_session", "session_stamps", "second_factors"),
+        *("hotels", "room_categories", "bookings"),
+    ]
     assert [where for where, _ in asked] == expected
     (find,) = on_bookings
     question = {k: find[k] for k in ("find", "filter", "projection")}

@@ -169,6 +169,7 @@ def test_keeps_the_names_of_models_and_their_collections() -> None:
         "bookings.ApiClient": "api_clients",
         "bookings.ApiToken": "api_tokens",
         "bookings.StaffHotels": "staff_hotels",
+        "bookings.SessionStamp": "session_stamps",
         "bookings.WebhookEndpoint": "webhook_endpoints",
         "bookings.BookingRecord": "bookings",
         "bookings.RoomBlock": "bookings",
@@ -208,6 +209,7 @@ def test_keeps_the_names_of_indexes() -> None:
             "newest_actions",
             "newest_actions_of_a_user",
             "newest_actions_of_a_kind",
+            "newest_actions_on_an_object",
         },
         "deliveries": {
             "deliveries_to_make",
@@ -240,7 +242,7 @@ def test_keeps_the_names_of_migrations() -> None:
     """Each database records the migrations that a release has run by their names."""
     folder = Path(settings.BASE_DIR, "bookings", "migrations")
 
-    assert [path.stem for path in sorted(folder.glob("0*.py"))][:30] == [
+    assert [path.stem for path in sorted(folder.glob("0*.py"))][:31] == [
         "0001_initial",
         "0002_booking_indexes",
         "0003_price_limit",
@@ -271,6 +273,7 @@ def test_keeps_the_names_of_migrations() -> None:
         "0028_what_tokens_may",
         "0029_category_names",
         "0030_staff_hotels",
+        "0031_team",
     ]
 
 
