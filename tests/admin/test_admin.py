@@ -100,7 +100,7 @@ def test_opens_every_list_and_form(desk: Client, address: str) -> None:
         (CLIENTS, "API clients"),
         (USERS, "Users"),
         (f"{ROOMS}?_popup=1", "Rooms"),
-        ("/admin/admin/logentry/", "Who did what when"),
+        ("/admin/admin/logentry/", "Who did what"),
         ("/admin/bookings/", "Bookings"),
         ("/admin/auth/", "Users and groups"),
         ("/admin/admin/", "History"),

@@ -25,7 +25,7 @@ from bookings.catalogue import night_files, night_jobs
 from bookings.domain.booking import BLOCK
 from bookings.infrastructure import connections, deadlines
 from bookings.infrastructure.connections import collection
-from bookings.models import Hotel, Night, NightsJob, Room
+from bookings.models import BookingRecord, Hotel, Night, NightsJob, Room
 from bookings.people.roles import FRONT_DESK, MANAGER
 from tests.calls import book
 from tests.conftest import night
@@ -614,6 +614,7 @@ def test_lists_the_newest_first_page_by_page(manager: Client, entries: Any) -> N
         ({"last": "2026-01-01"}, 24),
         ({"first": "2026-01-03"}, 12),
         ({"first": "2027-01-01"}, 0),
+        ({"user": "bob", "first": "2026-01-02", "last": "2026-01-02"}, 2),
     ],
 )
 def test_finds_by_user_date_and_kind(
@@ -626,6 +627,7 @@ def test_finds_by_user_date_and_kind(
     ("query", "field"),
     [
         ({"user": "nobody"}, "user"),
+        ({"booking": "DEMO-0000"}, "booking"),
         ({"kind": "9"}, "kind"),
         ({"first": "soon"}, "first"),
         ({"before": "x"}, "before"),
@@ -673,6 +675,47 @@ def test_reads_the_log_by_an_index(
     plan = json.dumps(explained["queryPlanner"]["winningPlan"], default=str)
     assert f'"{index}"' in plan
     assert '"COLLSCAN"' not in plan
+    assert '"SORT"' not in plan
+
+
+def log_of_a_booking(ada: User) -> tuple[str, str]:
+    """Makes entries about two bookings, one of them by Ada too; returns a reference and an id."""
+    made = [book(key=name, resourceId=f"room_{name}").content["booking"] for name in "AB"]
+    kind = ContentType.objects.get_for_model(BookingRecord)
+    for one, user in ((made[0], ada), (made[1], ada), (made[0], User.objects.get(username="bob"))):
+        LogEntry.objects.create(
+            user=user,
+            action_time=datetime(2026, 2, 1, tzinfo=UTC),
+            action_flag=CHANGE,
+            content_type=kind,
+            object_id=one["id"],
+            object_repr=one["reference"],
+        )
+    return made[0]["reference"], made[0]["id"]
+
+
+def test_finds_by_booking(manager: Client, entries: Any) -> None:
+    reference, booking = log_of_a_booking(User.objects.get(username="ada"))
+
+    assert listed(manager.get(LOG, {"booking": f" {reference.lower()} "})) == [reference] * 2
+    assert listed(manager.get(LOG, {"booking": reference, "user": "ada"})) == [reference]
+    assert listed(manager.get(LOG, {"booking": reference, "last": "2026-01-31"})) == []
+    page = Page(manager.get(f"/admin/bookings/bookingrecord/{booking}/change/").content.decode())
+    assert listed(manager.get(page.links["Who did what here"])) == [reference] * 2
+
+
+def test_reads_the_entries_of_a_booking_by_an_index(manager: Client, entries: Any) -> None:
+    reference, _ = log_of_a_booking(User.objects.get(username="ada"))
+    form = log.LogForm({"booking": reference})
+    assert form.is_valid()
+    condition = {"object_id": form.cleaned_data["booking"]}
+    sort = {"action_time": -1, "_id": -1}
+
+    asked = {"find": "django_admin_log", "filter": condition, "sort": sort}
+    explained = connections.database().command("explain", asked)
+
+    plan = json.dumps(explained["queryPlanner"]["winningPlan"], default=str)
+    assert '"newest_actions_on_an_object"' in plan
     assert '"SORT"' not in plan
 
 

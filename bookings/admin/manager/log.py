@@ -22,6 +22,7 @@ from bookings.admin.forms import DayField
 from bookings.admin.manager.pages import ManagerPage
 from bookings.admin.staff_requests import StaffRequest
 from bookings.infrastructure.connections import collection
+from bookings.infrastructure.texts import LineField
 
 ENTRIES_A_PAGE = 50
 
@@ -34,14 +35,16 @@ class LogForm(forms.Form):
         to_field_name="username",
         required=False,
         widget=forms.TextInput,
+        label="Person",
         help_text="A username.",
         error_messages={"invalid_choice": "There is no user with this name."},
     )
+    booking = LineField(required=False, max_length=32, help_text="A reference.")
     kind = forms.TypedChoiceField(
         required=False, coerce=int, empty_value=None, choices=[("", "All"), *KINDS.items()]
     )
     first = DayField(label="From", required=False)
-    last = DayField(label="To", required=False, help_text="Included; days are in UTC.")
+    last = DayField(label="To (UTC)", required=False, help_text="Included; days are in UTC.")
     # Where the previous page ended.
     before = forms.CharField(widget=forms.HiddenInput, required=False, max_length=80)
 
@@ -57,6 +60,16 @@ class LogForm(forms.Form):
         except Exception:
             raise forms.ValidationError("Start again from the newest entry.") from None
 
+    def clean_booking(self) -> str:
+        """The id of the booking or block with the reference; "" if none was typed."""
+        typed = self.cleaned_data["booking"].upper()
+        if not typed:
+            return ""
+        found = collection("bookings").find_one({"reference": typed}, {"_id": 1})
+        if found is None:
+            raise forms.ValidationError("There is no booking with this reference.")
+        return str(found["_id"])
+
     def find(self) -> list[dict[str, Any]]:
         """The documents that the valid form asks for, newest first, and one more than a page shows
         if there are more.
@@ -69,6 +82,8 @@ class LogForm(forms.Form):
         moments: dict[str, datetime] = {}
         if data["user"]:
             condition["user_id"] = data["user"].pk
+        if data["booking"]:
+            condition["object_id"] = data["booking"]
         if data["kind"]:
             condition["action_flag"] = data["kind"]
         if data["first"]:
@@ -90,7 +105,7 @@ class LogForm(forms.Form):
 @admin.register(LogEntry)
 class LogPage(ManagerPage):
     needs = "admin.view_logentry"
-    title = "Who did what when"
+    title = "Who did what"
     template = "admin/manager/log.html"
 
     @method_decorator(require_safe)
