@@ -29,6 +29,7 @@ urlpatterns = [
     path("admin/second-factor/", include("bookings.admin.second_factor")),
     path("admin/desk/", include("bookings.admin.desk.urls")),
     path("admin/setup/", include("bookings.admin.setup.urls")),
+    path("admin/team/", include("bookings.admin.team.urls")),
     path("admin/", admin.site.urls),
     path("", include("bookings.web.urls")),
 ]

@@ -1,19 +1,25 @@
 """User accounts in Django's admin, where an e-mail address belongs to one account."""
 
+from collections.abc import Collection
+from contextlib import ExitStack
 from typing import Any
 
+from bson import ObjectId
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.auth.admin import UserAdmin
+from django.contrib.admin.utils import unquote
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.forms import AdminUserCreationForm, UserChangeForm
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from bookings.admin.changing import ChangesWhatWasSeen, Overtaken
+from bookings.admin.deletion import RefusesDeletion
 from bookings.catalogue import inventory
-from bookings.people import accounts, staff_hotels
+from bookings.people import accounts, owners, sessions, staff_hotels
 from bookings.people.accounts import AccountDeleted
+from bookings.people.owners import LastOwner, Loses
 
 
 class _JudgesAddress(forms.ModelForm):
@@ -64,6 +70,21 @@ class AccountForm(_JudgesAddress, UserChangeForm):
                 self.add_error("hotels", "Untick “All hotels” to choose some of them.")
         elif not chosen and "hotels" not in self.errors:
             self.add_error("hotels", "Choose at least one hotel, or tick “All hotels”.")
+        if not self.errors and (told := owners.refuse(self.loses)):
+            self.add_error(None, told)
+
+    @property
+    def loses(self) -> Loses:
+        """Which rights to give rights the account has no longer after a valid form."""
+        data, this = self.cleaned_data, frozenset({self.instance.pk})
+        logs_in = data["is_active"] and data["is_staff"] and self.instance.has_usable_password()
+        changes_users = logs_in and owners.may_change_users(
+            groups=data["groups"], permissions=data["user_permissions"], hotels=self.hotels_after
+        )
+        return Loses(
+            frozenset() if logs_in and data["is_superuser"] else this,
+            frozenset() if changes_users else this,
+        )
 
     @property
     def hotels_before(self) -> staff_hotels.Hotels:
@@ -77,11 +98,86 @@ class AccountForm(_JudgesAddress, UserChangeForm):
         return None if data["all_hotels"] else frozenset(data["hotels"])
 
 
+class RoleForm(forms.ModelForm):
+    """A group, which may be what gives the last person the right to change users."""
+
+    def clean(self) -> None:
+        super().clean()
+        if not self.errors and (told := owners.refuse(self.loses)):
+            self.add_error(None, told)
+
+    @property
+    def loses(self) -> Loses:
+        """Who may change users no longer after a valid form."""
+        gives = {permission.pk for permission in self.cleaned_data.get("permissions", ())}
+        if self.instance._state.adding or owners.right_to_change_users().pk in gives:
+            return owners.NOTHING
+        return owners.what_groups_give([self.instance.pk])
+
+
+class KeepsTheLastOwner(RefusesDeletion):
+    """Refuses to change or delete what lets the last person in who can give rights to the staff.
+
+    Its forms say in `loses` what a change takes away.
+    """
+
+    def lost_with(self, keys: Collection[Any]) -> Loses:
+        """What is lost with the objects that have these keys."""
+        raise NotImplementedError
+
+    def refuse_deletion(self, objects: list[Any]) -> list[str]:
+        told = owners.refuse(self.lost_with([obj.pk for obj in objects]))
+        return [told] if told else []
+
+    def delete_one(self, obj: Any) -> bool:
+        try:
+            with owners.leaving(self.lost_with([obj.pk])):
+                obj.delete()
+        except LastOwner:
+            return False
+        return True
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        try:
+            with ExitStack() as until_saved:
+                # Until the groups and permissions are saved, too, which is after the object.
+                request.__dict__["_until_saved"] = until_saved
+                return super().changeform_view(request, object_id, form_url, extra_context)
+        except LastOwner as refusal:
+            # Someone else was quicker since the form was judged.
+            self.message_user(request, str(refusal), messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+
+    def begin_leaving(self, request: HttpRequest, form: Any, change: bool) -> None:
+        """Call it before anything is saved. Raises LastOwner."""
+        if change:
+            request.__dict__["_until_saved"].enter_context(owners.leaving(form.loses))
+
+
 admin.site.unregister(User)
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class RoleAdmin(KeepsTheLastOwner, GroupAdmin):
+    form = RoleForm
+
+    def lost_with(self, keys: Collection[Any]) -> Loses:
+        return owners.what_groups_give(keys)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        self.begin_leaving(request, form, change)
+        super().save_model(request, obj, form, change)
 
 
 @admin.register(User)
-class AccountAdmin(ChangesWhatWasSeen, UserAdmin):
+class AccountAdmin(KeepsTheLastOwner, ChangesWhatWasSeen, UserAdmin):
     """The owner of an account's mailbox can choose the account's password."""
 
     form = AccountForm
@@ -107,7 +203,11 @@ class AccountAdmin(ChangesWhatWasSeen, UserAdmin):
         hotels = ("Hotels", {"fields": ("all_hotels", "hotels")})
         return [*fieldsets[:-1], hotels, fieldsets[-1]]
 
+    def lost_with(self, keys: Collection[Any]) -> Loses:
+        return owners.all_rights_of(keys)
+
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        self.begin_leaving(request, form, change)
         # Takes hotels away before the rest is saved, and gives others after it: if the rest is
         # refused or this ends in between, the account has less than asked, never more.
         if change and form.hotels_after != form.hotels_before:
@@ -115,6 +215,9 @@ class AccountAdmin(ChangesWhatWasSeen, UserAdmin):
         super().save_model(request, obj, form, change)
         if change and "email" in form.changed_data:
             accounts.forget_former_addresses(obj)
+        if change and {"is_active", "is_staff"} & set(form.changed_data):
+            # Also when it is opened: a login that was under way at its closing may have made one.
+            sessions.end_sessions(obj.pk)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
@@ -124,8 +227,15 @@ class AccountAdmin(ChangesWhatWasSeen, UserAdmin):
     def user_change_password(
         self, request: HttpRequest, id: str, form_url: str = ""
     ) -> HttpResponse:
+        loses = owners.NOTHING
+        if "unset-password" in request.POST and ObjectId.is_valid(unquote(id)):
+            loses = owners.all_rights_of([ObjectId(unquote(id))])
         try:
-            return super().user_change_password(request, id, form_url)
+            with owners.leaving(loses):
+                return super().user_change_password(request, id, form_url)
+        except LastOwner as refusal:
+            self.message_user(request, str(refusal), messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
         except AccountDeleted as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
             return HttpResponseRedirect(reverse("admin:auth_user_changelist"))

@@ -66,9 +66,9 @@ def all_rights_of(user_ids: Collection[Any]) -> Loses:
     return Loses(frozenset(user_ids), frozenset(user_ids))
 
 
-def can_log_in(user: User) -> bool:
-    """Whether the account opens the admin."""
-    return user.is_active and user.is_staff and user.has_usable_password()
+def what_groups_give(group_ids: Collection[Any]) -> Loses:
+    """What is lost if these groups let no one change users any longer."""
+    return Loses(changers=find_changers() - find_changers(without_groups=group_ids))
 
 
 def find_administrators() -> frozenset[Any]:
@@ -76,12 +76,12 @@ def find_administrators() -> frozenset[Any]:
     return frozenset(_who_can_log_in().filter(is_superuser=True).values_list("pk", flat=True))
 
 
-def find_changers(*, without_group: Any = None) -> frozenset[Any]:
-    """The accounts of others who can log in and may change users at the whole site; as if the group
-    `without_group` gave no right to that."""
-    right = _right()
+def find_changers(*, without_groups: Collection[Any] = ()) -> frozenset[Any]:
+    """The accounts of others who can log in and may change users at the whole site; as if these
+    groups gave no right to that."""
+    right = right_to_change_users()
     groups = set(Group.objects.filter(permissions=right).values_list("pk", flat=True))
-    members = User.groups.through.objects.filter(group__in=groups - {without_group})
+    members = User.groups.through.objects.filter(group__in=groups.difference(without_groups))
     owned = User.user_permissions.through.objects.filter(permission=right)
     able = {*members.values_list("user_id", flat=True), *owned.values_list("user_id", flat=True)}
     found = _who_can_log_in().filter(pk__in=able).values_list("pk", flat=True)
@@ -94,7 +94,7 @@ def may_change_users(
     """Whether someone with these groups, permissions and hotels may change users."""
     if hotels is not None:
         return False
-    right = _right()
+    right = right_to_change_users()
     if right.pk in {permission.pk for permission in permissions}:
         return True
     ids = [group.pk for group in groups]
@@ -186,6 +186,7 @@ def _who_can_log_in() -> QuerySet[User]:
     )
 
 
-def _right() -> Permission:
+def right_to_change_users() -> Permission:
+    """The permission that makes someone who is no superuser count as an owner."""
     app_label, _, codename = CHANGES_USERS.partition(".")
     return Permission.objects.get(content_type__app_label=app_label, codename=codename)

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 from django.utils.crypto import salted_hmac
+from pymongo.errors import DuplicateKeyError
 
 from bookings.infrastructure.connections import collection
 
@@ -27,13 +28,34 @@ def end_sessions(user_id: Any) -> None:
     )
 
 
+def end_seen_sessions(user_id: Any, *, seen: str) -> bool:
+    """As `end_sessions`, but only if the stamp is still the one that was seen. False if the
+    sessions were ended meanwhile; those that began since then go on."""
+    stamp = secrets.token_hex(16)
+    if seen:
+        ended = collection("session_stamps").update_one(
+            {"_id": user_id, "stamp": seen}, {"$set": {"stamp": stamp}}
+        )
+        return ended.matched_count == 1
+    try:
+        collection("session_stamps").insert_one({"_id": user_id, "stamp": stamp})
+    except DuplicateKeyError:
+        return False
+    return True
+
+
+def read_stamp(user_id: Any) -> str:
+    """The account's stamp, "" if its sessions were never ended."""
+    document = collection("session_stamps").find_one({"_id": user_id})
+    return document["stamp"] if document else ""
+
+
 def _stamp_of(user: Any) -> str:
     """Read once for a user object: a request that began before its sessions were ended must not
     store a digest with the new stamp, as it would after a change of its own password."""
     found: str | None = getattr(user, "_stamp", None)
     if found is None:
-        document = collection("session_stamps").find_one({"_id": user.pk})
-        found = user._stamp = document["stamp"] if document else ""
+        found = user._stamp = read_stamp(user.pk)
     return found
 
 

@@ -16,6 +16,7 @@ register = template.Library()
 _LOOK = ("bookings.view_bookingrecord", "bookings.change_bookingrecord")
 _BOOK = ("bookings.add_bookingrecord",)
 _SET_UP = ("bookings.change_hotel",)
+_TEAM = ("auth.view_user", "auth.change_user")
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ SECTIONS = (
     Work(
         "Team",
         (
-            Page("People", model="auth.user"),
+            Page("Team", url_name="team:team", needs=_TEAM),
+            Page("Accounts", model="auth.user"),
             Page("Roles", model="auth.group"),
             Page("Who did what", model="admin.logentry"),
         ),

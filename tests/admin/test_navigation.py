@@ -74,6 +74,8 @@ def test_shows_the_sections_with_something_to_see(
         ("/admin/bookings/bookingrecord/7/move/", "Bookings", "/admin/bookings/bookingrecord/"),
         ("/admin/bookings/bookingrecord/add/", "Bookings", "/admin/bookings/bookingrecord/add/"),
         ("/admin/bookings/nightsjob/", "Prices", "/admin/bookings/nightsjob/"),
+        ("/admin/team/invite/", "Team", "/admin/team/"),
+        ("/admin/auth/user/add/", "Team", "/admin/auth/user/"),
         ("/admin/setup/demo/rooms/", "Settings", "/admin/setup/"),
     ],
 )

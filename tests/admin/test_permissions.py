@@ -87,6 +87,13 @@ desk/mark/<str:booking_id>/                      403 405 405 405  405 405   403 
 desk/occupancy/                                  403 200 200 200  200 200   403 200 200 200  200 200
 desk/guests/                                     403 200 200 200  200 200   403 200 200 200  200 200
 desk/rooms/                                      403 200 200 200  200 200   403 200 200 200  200 200
+team/                                            403 403 200 200  403 403   405 405 405 405  405 405
+team/invite/                                     403 403 403 200  403 403   403 403 403 200  403 403
+team/<str:user_id>/                              403 403 200 200  403 403   403 403 403 200  403 403
+team/<str:user_id>/close/                        405 405 405 405  405 405   403 403 403 302  403 403
+team/<str:user_id>/open/                         405 405 405 405  405 405   403 403 403 302  403 403
+team/<str:user_id>/end-sessions/                 405 405 405 405  405 405   403 403 403 302  403 403
+team/<str:user_id>/invite-again/                 405 405 405 405  405 405   403 403 403 302  403 403
 setup/                                           403 403 302 302  403 200   403 403 302 302  403 200
 setup/new/                                       403 403 200 200  403 403   403 403 200 200  403 403
 setup/<str:hotel_id>/hotel/                      403 403 302 302  403 404   403 403 302 302  403 404
@@ -276,6 +283,7 @@ def urls(database: None) -> Iterator[dict[str, str]]:
     delivery = collection("deliveries").find_one()
     assert delivery is not None
     somebody = User.objects.create_user("somebody")
+    colleague = User.objects.create_user("colleague", is_staff=True)
     partner = ApiClient.objects.create(name="partner")
     _, secret = endpoints.new_secret()
     endpoint = WebhookEndpoint.objects.create(
@@ -288,6 +296,7 @@ def urls(database: None) -> Iterator[dict[str, str]]:
         "bookings/bookingrecord": booking,
         "desk/mark": booking,
         "setup/<str:hotel_id>": "demo",
+        "team/<str:user_id>": colleague.pk,
         "bookings/roomblock": block.content["booking"]["id"],
         "bookings/deliveryrecord": delivery["_id"],
         "bookings/failedwork": "letters:1",
