@@ -301,6 +301,18 @@ def test_closes_an_account_with_its_sessions_and_opens_it_without_them(
     assert noted(ada) == ["Closed the account.", "Opened the account."]
 
 
+def test_opens_an_account_without_the_session_of_a_login_during_its_closing(
+    owner: Client, ada: User
+) -> None:
+    press(owner, ada, "close")
+    browser = Client()
+    browser.force_login(User.objects.get(pk=ada.pk))
+
+    press(owner, ada, "open")
+
+    assert not is_in(browser)
+
+
 def test_does_not_close_what_someone_else_has_changed(owner: Client, ada: User) -> None:
     before = seen(owner, ada)
     save(owner, ada, MANAGER)
@@ -399,6 +411,29 @@ def test_does_not_delete_the_last_owner(owner: Client) -> None:
 
     assert User.objects.filter(pk=me.pk).exists()
     assert collection("people").find_one({"pseudonym": {"$exists": True}}) is None
+
+
+@pytest.mark.parametrize("what", ["delete", "password", "group"])
+def test_refuses_what_was_allowed_a_moment_ago(
+    last_changer: Client, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """Another owner begins to leave after the form was judged."""
+    carl, group = User.objects.get(username="carl"), Group.objects.get(name="owners")
+    other = User.objects.create_user("other", password=SECRET, is_staff=True)
+    other.user_permissions.add(Permission.objects.get(codename="change_user"))
+    with owners.leaving(owners.all_rights_of([other.pk])):
+        monkeypatch.setattr(owners, "refuse", lambda loses: None)
+        if what == "delete":
+            last_changer.post(f"{USERS}{carl.pk}/delete/", {"post": "yes"})
+        elif what == "password":
+            form = {"usable_password": "false", "unset-password": "x"}
+            last_changer.post(f"{USERS}{carl.pk}/password/", form)
+        else:
+            form = {"name": "owners", "permissions": []}
+            last_changer.post(f"/admin/auth/group/{group.pk}/change/", form)
+
+    assert User.objects.get(pk=carl.pk).has_usable_password()
+    assert group.permissions.filter(codename="change_user").exists()
 
 
 def test_deletes_one_owner_of_two_but_not_both(owner: Client) -> None:

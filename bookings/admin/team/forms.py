@@ -20,7 +20,7 @@ class WorksAt(forms.Form):
 
     where = forms.ChoiceField(
         label="Works at",
-        choices=[(ALL, "All hotels, with those to come"), (SOME, "Only these hotels")],
+        choices=[(ALL, "All hotels, with those to come"), (SOME, "Some hotels")],
         widget=forms.RadioSelect,
         error_messages={"required": "Choose all hotels, or some of them."},
     )
@@ -36,7 +36,7 @@ class WorksAt(forms.Form):
         if self.cleaned_data.get("where") == SOME and not chosen and "hotels" not in self.errors:
             self.add_error("hotels", "Choose at least one hotel.")
         if self.cleaned_data.get("where") == ALL and chosen:
-            self.add_error("hotels", "Choose “Only these hotels” to limit the person to them.")
+            self.add_error("hotels", "Choose “Some hotels” to limit the person to these.")
 
     @property
     def asked_hotels(self) -> Hotels:
