@@ -23,12 +23,12 @@ from bookings.people.staff_hotels import Hotels
 INVITATIONS = Limit("invitation", 1, 60)
 
 
-class ChangedMeanwhile(Exception):
+class MemberChanged(Exception):
     """Someone else has changed the person since; nothing was written."""
 
 
 @dataclass(frozen=True)
-class Member:
+class TeamMember:
     """Someone with an account of staff. `hotels` is None for all hotels; `has_password` is False
     until the invitation was accepted."""
 
@@ -51,12 +51,12 @@ class Member:
         return [str(self.id), self.is_superuser, self.is_open, list(self.roles), hotels]
 
 
-def list_team() -> list[Member]:
+def list_team() -> list[TeamMember]:
     """All accounts of staff, also closed ones, by account name."""
     return _describe(list(User.objects.filter(is_staff=True).order_by("username")))
 
 
-def find_member(user_id: str) -> Member | None:
+def find_member(user_id: str) -> TeamMember | None:
     """The member of the staff with this id."""
     if not ObjectId.is_valid(user_id):
         return None
@@ -64,7 +64,7 @@ def find_member(user_id: str) -> Member | None:
     return found[0] if found else None
 
 
-def _describe(users: list[User]) -> list[Member]:
+def _describe(users: list[User]) -> list[TeamMember]:
     ids = [user.pk for user in users]
     names = dict(Group.objects.values_list("pk", "name"))
     given: dict[Any, list[str]] = {}
@@ -76,7 +76,7 @@ def _describe(users: list[User]) -> list[Member]:
     devices = collection("second_factors").find({"_id": {"$in": ids}}, {"_id": 1})
     with_device = {device["_id"] for device in devices}
     return [
-        Member(
+        TeamMember(
             id=user.pk,
             username=user.get_username(),
             name=user.get_full_name() or user.get_username(),
@@ -93,10 +93,10 @@ def _describe(users: list[User]) -> list[Member]:
     ]
 
 
-def change_member(seen: Member, *, roles: Collection[str], hotels: Hotels) -> None:
+def change_member(seen: TeamMember, *, roles: Collection[str], hotels: Hotels) -> None:
     """Gives the person these roles and hotels, and no others.
 
-    Raises ChangedMeanwhile, owners.LastOwner, and owners.ChangedAtOnce.
+    Raises MemberChanged, owners.LastOwner, and owners.ChangedAtOnce.
     """
     groups = {group.name: group for group in Group.objects.filter(name__in=[*roles, *seen.roles])}
     wanted = [groups[name] for name in roles if name in groups]
@@ -109,14 +109,14 @@ def change_member(seen: Member, *, roles: Collection[str], hotels: Hotels) -> No
         _compare(seen)
         # The hotels first if they get fewer: if the rest fails, the person has less than asked.
         if not staff_hotels.set_hotels(seen.id, hotels, before=seen.hotels):
-            raise ChangedMeanwhile
+            raise MemberChanged
         user.groups.remove(*(groups[name] for name in set(seen.roles) - set(roles)))
         # Another page may give a role at the same moment.
         with suppress(IntegrityError):
             user.groups.add(*(each for each in wanted if each.name not in seen.roles))
 
 
-def close_member(seen: Member) -> None:
+def close_member(seen: TeamMember) -> None:
     """Closes the account and ends its sessions. Raises as `change_member` does."""
     with owners.leaving(owners.all_rights_of([seen.id]), of=seen.id):
         _compare(seen)
@@ -124,7 +124,7 @@ def close_member(seen: Member) -> None:
         sessions.end_sessions(seen.id)
 
 
-def open_member(seen: Member) -> None:
+def open_member(seen: TeamMember) -> None:
     """Opens the account. Raises as `change_member` does."""
     with owners.leaving(owners.NOTHING, of=seen.id):
         _compare(seen)
@@ -147,7 +147,7 @@ def invite(*, address: str, name: str, role: str, hotels: Hotels) -> str:
     return result
 
 
-def invite_again(member: Member) -> int:
+def invite_again(member: TeamMember) -> int:
     """Sends the invitation once more. If that was done just before, returns how many seconds to
     wait instead."""
     if left_s := throttles.wait_s(INVITATIONS, str(member.id)):
@@ -156,7 +156,7 @@ def invite_again(member: Member) -> int:
     return 0
 
 
-def _compare(seen: Member) -> None:
+def _compare(seen: TeamMember) -> None:
     present = find_member(str(seen.id))
     if present is None or present.state != seen.state:
-        raise ChangedMeanwhile
+        raise MemberChanged

@@ -242,7 +242,7 @@ def test_refuses_what_changes_while_the_form_is_judged(
     with owners.leaving(owners.NOTHING, of=ada.pk if what == "at once" else None):
         before = state_of(ada)
 
-        with pytest.raises((team.ChangedMeanwhile, owners.ChangedAtOnce)):
+        with pytest.raises((team.MemberChanged, owners.ChangedAtOnce)):
             team.change_member(member, roles=[], hotels=frozenset({"demo"}))
 
     assert state_of(ada) == before
@@ -283,6 +283,12 @@ def test_ends_all_sessions_of_one_person(owner: Client, ada: User) -> None:
     assert "were ended since you opened this page" in twin
     assert is_in(again)
     assert noted(ada) == ["Ended all sessions."]
+
+    of = owner.get(page_of(ada)).context["seen_sessions"]
+    owner.post(f"{page_of(ada)}end-sessions/", {"seen": of})
+    once_more = log_in("ada")
+    owner.post(f"{page_of(ada)}end-sessions/", {"seen": of})
+    assert [is_in(again), is_in(once_more)] == [False, True]
 
 
 def test_closes_an_account_with_its_sessions_and_opens_it_without_them(

@@ -1,16 +1,16 @@
 """The forms of the team's pages."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django import forms
 from django.contrib.auth.models import Group
 
 from bookings.admin.setup.forms import AddressField
-from bookings.catalogue import inventory
 from bookings.infrastructure.texts import LineField
 from bookings.people.colleagues import ROLES
 from bookings.people.staff_hotels import Hotels
-from bookings.people.team import Member
+from bookings.people.team import TeamMember
 
 ALL, SOME = "all", "some"
 
@@ -27,9 +27,16 @@ class WorksAt(forms.Form):
     hotels = forms.MultipleChoiceField(
         label="Only these hotels",
         required=False,
-        choices=lambda: [(hotel.id, hotel.name) for hotel in inventory.list_hotels()],
         widget=forms.CheckboxSelectMultiple,
     )
+
+    def __init__(
+        self, *args: Any, names_of_hotels: Iterable[tuple[str, str]], **options: Any
+    ) -> None:
+        super().__init__(*args, **options)
+        chooser = self.fields["hotels"]
+        assert isinstance(chooser, forms.MultipleChoiceField)
+        chooser.choices = list(names_of_hotels)
 
     def clean(self) -> None:
         chosen = self.cleaned_data.get("hotels")
@@ -59,15 +66,15 @@ class PersonForm(WorksAt):
     )
     field_order = ("roles", "where", "hotels")
 
-    def __init__(self, member: Member, data: Any = None) -> None:
+    def __init__(self, member: TeamMember, data: Any = None, **options: Any) -> None:
         initial = {
             "roles": list(member.roles),
             "where": ALL if member.hotels is None else SOME,
             "hotels": sorted(member.hotels or ()),
         }
-        super().__init__(data, initial=initial)
+        super().__init__(data, initial=initial, **options)
 
-    def asks_for(self, member: Member) -> bool:
+    def asks_for(self, member: TeamMember) -> bool:
         """Whether the valid form asks for what the person has already."""
         is_same = set(self.cleaned_data["roles"]) == set(member.roles)
         return is_same and self.asked_hotels == member.hotels

@@ -15,15 +15,15 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from bookings.admin.manager.pages import note
+from bookings.admin.own_hotels import name_hotels
 from bookings.admin.setup.forms import CHANGED_SINCE, SEEN, digest_of
 from bookings.admin.staff_requests import may
 from bookings.admin.team.forms import InviteForm, PersonForm
-from bookings.catalogue import inventory
 from bookings.operations import checklist
 from bookings.people import accounts, owners, sessions, team
 from bookings.people.colleagues import INVITED, JOINED, WAITING, CannotJoin
 from bookings.people.staff_hotels import Hotels
-from bookings.people.team import ChangedMeanwhile, Member
+from bookings.people.team import MemberChanged, TeamMember
 
 SEES = "auth.view_user"
 CHANGES = "auth.change_user"
@@ -58,7 +58,7 @@ _shows_or_takes = require_http_methods(["GET", "HEAD", "POST"])
 @_page(SEES, CHANGES)
 def show_team(request: HttpRequest) -> HttpResponse:
     """Everyone who may log in."""
-    found, names = team.list_team(), _names_of_hotels()
+    found, names = team.list_team(), dict(name_hotels(request))
     people = [(each, _tell_hotels(each.hotels, names)) for each in found]
     context: dict[str, Any] = {
         "open": [each for each in people if each[0].is_open],
@@ -73,7 +73,8 @@ def invite(request: HttpRequest) -> HttpResponse:
     """Invites a colleague by mail."""
     if not may(request, *INVITES):
         raise PermissionDenied
-    form = InviteForm(request.POST if request.method == "POST" else None)
+    data = request.POST if request.method == "POST" else None
+    form = InviteForm(data, names_of_hotels=name_hotels(request))
     if form.is_valid() and (user := _invite(request, form)) is not None:
         return _go(user.pk)
     context: dict[str, Any] = {"form": form, "sends_mail": checklist.can_send_mail()}
@@ -105,7 +106,7 @@ def _invite(request: HttpRequest, form: InviteForm) -> User | None:
     messages.success(request, told)
     after = team.find_member(str(user.pk))
     if after is not None and (before is None or before.state != after.state):
-        text = f"Invited as {role}, {_tell_hotels(after.hotels, _names_of_hotels())}."
+        text = f"Invited as {role}, {_tell_hotels(after.hotels, dict(name_hotels(request)))}."
         note(request, text, about=user, action=CHANGE if there else ADDITION)
     return user
 
@@ -119,7 +120,8 @@ def show_person(request: HttpRequest, user_id: str) -> HttpResponse:
         raise PermissionDenied
     if request.method == "POST" and member.is_superuser:
         raise Http404("An administrator has all rights at all hotels, so there is nothing to set.")
-    form = PersonForm(member, request.POST if request.method == "POST" else None)
+    data = request.POST if request.method == "POST" else None
+    form = PersonForm(member, data, names_of_hotels=name_hotels(request))
     fault = ""
     if form.is_valid():
         if form.asks_for(member):
@@ -132,7 +134,7 @@ def show_person(request: HttpRequest, user_id: str) -> HttpResponse:
         member = _find(user_id)
     context: dict[str, Any] = {
         "member": member,
-        "hotels": _tell_hotels(member.hotels, _names_of_hotels()),
+        "hotels": _tell_hotels(member.hotels, dict(name_hotels(request))),
         "form": form if may_change and not member.is_superuser else None,
         "fault": fault,
         "may_change": may_change,
@@ -145,19 +147,19 @@ def show_person(request: HttpRequest, user_id: str) -> HttpResponse:
     return _show(request, "person.html", member.name, **context)
 
 
-def _change(request: HttpRequest, member: Member, form: PersonForm) -> str:
+def _change(request: HttpRequest, member: TeamMember, form: PersonForm) -> str:
     """Saves the valid form; returns the sentence that says why not, or nothing."""
     if request.POST.get(SEEN) != digest_of(member.state):
         return CHANGED_SINCE
     roles = form.cleaned_data["roles"]
     try:
         team.change_member(member, roles=roles, hotels=form.asked_hotels)
-    except (ChangedMeanwhile, owners.ChangedAtOnce):
+    except (MemberChanged, owners.ChangedAtOnce):
         return CHANGED_SINCE
     except owners.LastOwner as refusal:
         return str(refusal)
     told = ", ".join(sorted(roles)) or "none"
-    where = _tell_hotels(form.asked_hotels, _names_of_hotels())
+    where = _tell_hotels(form.asked_hotels, dict(name_hotels(request)))
     _note(request, member, f"Roles: {told}. Hotels: {where}.")
     return ""
 
@@ -186,13 +188,17 @@ def reopen(request: HttpRequest, user_id: str) -> HttpResponse:
 
 
 def _press(
-    request: HttpRequest, member: Member, act: Callable[[Member], None], noted: str, told: str
+    request: HttpRequest,
+    member: TeamMember,
+    act: Callable[[TeamMember], None],
+    noted: str,
+    told: str,
 ) -> HttpResponse:
     try:
         if request.POST.get(SEEN) != digest_of(member.state):
-            raise ChangedMeanwhile
+            raise MemberChanged
         act(member)
-    except (ChangedMeanwhile, owners.ChangedAtOnce):
+    except (MemberChanged, owners.ChangedAtOnce):
         messages.error(request, CHANGED_SINCE_SHOWN)
     except owners.LastOwner as refusal:
         messages.error(request, str(refusal))
@@ -235,7 +241,7 @@ def invite_again(request: HttpRequest, user_id: str) -> HttpResponse:
 # --- Shared -------------------------------------------------------------------------------------
 
 
-def _find(user_id: str) -> Member:
+def _find(user_id: str) -> TeamMember:
     member = team.find_member(user_id)
     if member is None:
         raise Http404("There is no such member of the staff; the account may have been deleted.")
@@ -246,17 +252,13 @@ def _go(user_id: Any) -> HttpResponse:
     return HttpResponseRedirect(reverse("team:person", args=[user_id]))
 
 
-def _note(request: HttpRequest, member: Member, text: str) -> None:
+def _note(request: HttpRequest, member: TeamMember, text: str) -> None:
     note(request, text, about=User(pk=member.id, username=member.username))
 
 
-def _log_url(member: Member) -> str:
+def _log_url(member: TeamMember) -> str:
     query = urlencode({"user": member.username})
     return f"{reverse('admin:admin_logentry_changelist')}?{query}"
-
-
-def _names_of_hotels() -> dict[str, str]:
-    return {hotel.id: hotel.name for hotel in inventory.list_hotels()}
 
 
 def _tell_hotels(hotels: Hotels, names: dict[str, str]) -> str:
