@@ -69,7 +69,7 @@ def log_in(page: Page) -> None:
     page.get_by_label("Username").fill("staff")
     page.get_by_label("Password").fill(STAFF_PASSWORD)
     page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("navigation", name="Front desk")).to_be_visible()
+    expect(page.get_by_role("navigation", name="Sections")).to_be_visible()
 
 
 def fill_grid(page: Page) -> None:
