@@ -83,7 +83,7 @@ def list_of(
 
     `marked_on` is the desk's day of the mark in force. Guests without a mark, and guests in the
     house, stay in a list until they are marked. A stay that is over is done on the day of its last
-    mark, and on the earlier days of the stay for who looks back.
+    mark, and on the earlier days of the stay for those who look back.
     """
     if presence in (CHECKED_OUT, NO_SHOW):
         if marked_on is not None and (marked_on == day or check_in <= day < marked_on):

@@ -3,9 +3,9 @@
 An administrator is a superuser who can log in to the admin: open, of the staff, with a password.
 One must remain. A site without any keeps a person who may change users instead.
 
-Two owners may demote each other at the same moment. So whoever takes such rights away first writes
-into one document, by compare-and-set, who is about to lose them. People who are about to lose them
-do not count for the next one. Writes `leaving`.
+Two owners may demote each other at the same moment. So a change that takes such rights away first
+writes into one document, by compare-and-set, who is about to lose them. People who are about to
+lose them do not count for the next one. Writes `leaving`.
 """
 
 import secrets

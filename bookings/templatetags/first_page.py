@@ -27,7 +27,7 @@ SEES_BOOKINGS = ("bookings.view_bookingrecord", "bookings.change_bookingrecord")
 # The most holds that the page names, and the most mails that it counts.
 MAX_NAMED, MAX_COUNTED = 5, 100
 
-# Older failures have been seen, or nobody waits for them any more.
+# Older failures have been seen, or no one waits for them any more.
 RECENTLY = timedelta(days=7)
 
 

@@ -60,7 +60,6 @@ def test_searches_from_every_page_with_one_key(desk: Visitor) -> None:
     expect(
         page.get_by_role("cell", name="Grace Hopper").or_(page.get_by_text("Grace Hopper"))
     ).to_be_visible()
-    # The key writes where somebody types.
     page.locator("main input[name=q]").fill("")
     page.locator("main input[name=q]").type("a/b")
     assert page.locator("main input[name=q]").input_value() == "a/b"

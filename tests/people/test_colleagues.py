@@ -1,4 +1,4 @@
-"""Which hotels a colleague belongs to who is invited at one of them."""
+"""Which hotels an invited colleague belongs to."""
 
 from __future__ import annotations
 

@@ -224,7 +224,7 @@ def end_sessions(request: HttpRequest, user_id: str) -> HttpResponse:
 
 @_page(CHANGES, methods=require_POST)
 def invite_again(request: HttpRequest, user_id: str) -> HttpResponse:
-    """Sends the invitation once more to who has no password yet."""
+    """Sends the invitation once more to a person who has no password yet."""
     member = _find(user_id)
     if member.has_password or not member.is_open or not member.address:
         text = f"{member.name} needs no invitation, so none was sent."
