@@ -332,7 +332,7 @@ def test_is_listed_for_staff_with_the_right() -> None:
 
     assert URL in staff.get("/admin/").content.decode()
     page = staff.get(URL).content.decode()
-    assert "<h1>Idempotency keys</h1>" in page
+    assert "<h1>Look up an idempotency key</h1>" in page
     assert f"{URL}add/" not in page
 
 

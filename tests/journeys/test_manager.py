@@ -31,7 +31,8 @@ def manager(visitor: Visitor) -> Visitor:
 @pytest.mark.parametrize("javascript", [True])
 def test_raises_prices_once_and_takes_its_own_file_back(manager: Visitor, tmp_path: Path) -> None:
     page = manager.page
-    page.get_by_role("link", name="Price calendar", exact=True).first.click()
+    sections = page.get_by_role("navigation", name="Sections")
+    sections.get_by_role("link", name="Prices", exact=True).click()
     page.get_by_label("Double").check()
     page.get_by_label("First night").fill(night(30))
     page.get_by_label("Last night").fill(night(31))
@@ -42,7 +43,7 @@ def test_raises_prices_once_and_takes_its_own_file_back(manager: Visitor, tmp_pa
     expect(page.locator(".messagelist")).to_be_visible()
     raised = list(collection("nights").find())
 
-    page.get_by_role("link", name="Nights as CSV", exact=True).first.click()
+    sections.get_by_role("link", name="Nights as CSV").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="Download nights").click()
     download.value.save_as(tmp_path / "nights.csv")
@@ -51,7 +52,8 @@ def test_raises_prices_once_and_takes_its_own_file_back(manager: Visitor, tmp_pa
     page.get_by_role("button", name="Import").click()
     expect(page.get_by_text("Done. Import of nights.csv: 2 nights.")).to_be_visible()
 
-    page.get_by_role("link", name="Occupancy and revenue", exact=True).first.click()
+    sections.get_by_role("link", name="Bookings", exact=True).click()
+    sections.get_by_role("link", name="Occupancy and revenue").click()
     expect(page.get_by_role("img", name="Occupancy by night")).to_be_visible()
     assert [each["price"] for each in raised] == [13_200, 13_200]
     assert list(collection("nights").find()) == raised

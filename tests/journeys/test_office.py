@@ -89,6 +89,7 @@ def test_is_accessible_on_every_width(desk: Visitor, scheme: str) -> None:
     # Requests that axe itself makes to look at the page; the other tests see those of the page.
     desk.expect_complaint("Applying inline style")
     desk.expect_complaint("Couldn't load preload assets")
+    desk.expect_complaint("widgets.css")  # which it looks for beside the page
     found, sideways = [], []
     desk.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     for address in PAGES:
