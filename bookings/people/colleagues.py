@@ -2,7 +2,6 @@
 
 import secrets
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from bson import ObjectId
@@ -19,41 +18,6 @@ INVITED, WAITING, JOINED, THERE = "invited", "waiting", "joined", "there"
 
 class CannotJoin(ValueError):
     """The message is a sentence that says what to do."""
-
-
-@dataclass(frozen=True)
-class Colleague:
-    """A member of the staff. `has_password` is False until the invitation was accepted."""
-
-    name: str
-    address: str
-    roles: tuple[str, ...]
-    is_superuser: bool
-    has_password: bool
-    is_at_all_hotels: bool
-
-
-def list_colleagues(hotel: str) -> list[Colleague]:
-    """Everyone who may log in to the admin and belongs to this hotel, by account name."""
-    users = list(User.objects.filter(is_staff=True, is_active=True).order_by("username"))
-    names = dict(Group.objects.values_list("pk", "name"))
-    given: dict[Any, list[str]] = {}
-    limited = staff_hotels.read_limits(user.pk for user in users)
-    memberships = User.groups.through.objects.filter(user__in=[user.pk for user in users])
-    for user_id, group_id in memberships.values_list("user_id", "group_id"):
-        given.setdefault(user_id, []).append(names.get(group_id, ""))
-    return [
-        Colleague(
-            name=user.get_full_name() or user.get_username(),
-            address=user.email,
-            roles=tuple(sorted(given.get(user.pk, ()))),
-            is_superuser=user.is_superuser,
-            has_password=user.has_usable_password(),
-            is_at_all_hotels=user.is_superuser or user.pk not in limited,
-        )
-        for user in users
-        if user.is_superuser or hotel in limited.get(user.pk, {hotel})
-    ]
 
 
 def invite(

@@ -56,6 +56,15 @@ def list_team() -> list[TeamMember]:
     return _describe(list(User.objects.filter(is_staff=True).order_by("username")))
 
 
+def list_open_at(hotel: str) -> list[TeamMember]:
+    """Those who may log in and belong to this hotel, by account name."""
+    return [
+        each
+        for each in list_team()
+        if each.is_open and (each.hotels is None or hotel in each.hotels)
+    ]
+
+
 def find_member(user_id: str) -> TeamMember | None:
     """The member of the staff with this id."""
     if not ObjectId.is_valid(user_id):

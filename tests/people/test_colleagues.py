@@ -11,7 +11,7 @@ from django.test import Client
 
 from bookings.infrastructure import clock
 from bookings.models import VerifiedAddress
-from bookings.people import colleagues, staff_hotels
+from bookings.people import colleagues, staff_hotels, team
 from bookings.people.roles import FRONT_DESK, MANAGER
 
 pytestmark = [pytest.mark.mongo, pytest.mark.usefixtures("inn")]
@@ -105,10 +105,10 @@ def test_lists_those_who_belong_to_the_hotel(client: Client) -> None:
     User.objects.create_superuser("owner", first_name="Olga")
     User.objects.create_user("everywhere", is_staff=True)
 
-    listed = {each.name: each.is_at_all_hotels for each in colleagues.list_colleagues("inn")}
+    listed = {each.name: each.hotels for each in team.list_open_at("inn")}
 
-    assert listed == {"Olga": True, "everywhere": True}
-    assert {each.name for each in colleagues.list_colleagues("demo")} == {
+    assert listed == {"Olga": None, "everywhere": None}
+    assert {each.name for each in team.list_open_at("demo")} == {
         "Ada",
         "Olga",
         "everywhere",

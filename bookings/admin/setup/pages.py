@@ -42,7 +42,7 @@ from bookings.content import reading
 from bookings.content.photos.facts import read_photos
 from bookings.infrastructure.quantities import quantity
 from bookings.operations import checklist
-from bookings.people import colleagues
+from bookings.people import colleagues, team
 from bookings.people.colleagues import INVITED, JOINED, CannotJoin
 from bookings.stays import queries
 
@@ -333,7 +333,7 @@ def invite(request: HttpRequest, hotel_id: str) -> HttpResponse:
     context: dict[str, Any] = {
         "rows": rows,
         "may_invite": may_invite,
-        "colleagues": may(request, "auth.view_user") and colleagues.list_colleagues(hotel.id),
+        "colleagues": may(request, "auth.view_user") and team.list_open_at(hotel.id),
         "sends_mail": checklist.can_send_mail(),
         "fault": "Some colleagues were not invited. See why below."
         if any(row.errors for row in filled)
