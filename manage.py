@@ -6,6 +6,7 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 # `make run` writes it, so that a second terminal talks to the servers that it started.
 RUN_ENV = Path(__file__).resolve().parent / "var" / "run.env"
@@ -14,6 +15,7 @@ RUN_ENV = Path(__file__).resolve().parent / "var" / "run.env"
 def main() -> None:
     # A container's command is process 1; the kernel sends it no signal that it does not handle.
     signal.signal(signal.SIGTERM, stop)
+    sys.unraisablehook = complain
     if RUN_ENV.exists():
         for line in RUN_ENV.read_text(encoding="utf-8").splitlines():
             name, separator, value = line.partition("=")
@@ -50,6 +52,17 @@ def main() -> None:
 def stop(number: int, _: FrameType | None) -> None:
     """Ends as any program does on this signal, and cleans up on the way."""
     sys.exit(128 + number)
+
+
+def complain(unraisable: Any) -> None:
+    """Reports an error that Python cannot raise, but for an object that a signal left half made.
+
+    A signal can end a constructor between any two lines; what the destructor then misses says
+    nothing that an operator could act on.
+    """
+    is_destructor = getattr(unraisable.object, "__name__", None) == "__del__"
+    if not (is_destructor and unraisable.exc_type is AttributeError):
+        sys.__unraisablehook__(unraisable)
 
 
 def is_unread() -> bool:

@@ -138,6 +138,46 @@ def test_ends_a_command_that_is_told_to_without_a_traceback(
     assert said.strip().removeprefix("CommandError: ") == sentence
 
 
+HALF_MADE = f"""
+import django.core.management
+
+class Connection:
+    def __init__(self):
+        %s
+        self.socket = None
+
+    def __del__(self):
+        self.socket.close()
+
+django.core.management.execute_from_command_line = lambda _: Connection()
+{WITHOUT_RUN_ENV}
+"""
+
+
+def test_says_nothing_of_what_a_signal_left_half_made() -> None:
+    """PyMongo's transactions are such objects."""
+    stopped = run_here(HALF_MADE % "raise KeyboardInterrupt")
+
+    assert (stopped.returncode, stopped.stderr) == (130, "")
+
+
+def test_does_report_an_error_in_the_destructor_of_a_whole_object() -> None:
+    class_with_a_fault = HALF_MADE.replace("self.socket.close()", "raise ValueError('a fault')")
+
+    assert "a fault" in run_here(class_with_a_fault % "pass").stderr
+
+
+def run_here(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code, "help"],
+        env={"PATH": os.environ["PATH"], **DEVELOPMENT, **NOWHERE},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
 @pytest.mark.parametrize("name", [pytest.param("doctor", marks=pytest.mark.slow), "help"])
 def test_ends_quietly_when_what_reads_its_lines_is_gone(name: str) -> None:
     """The first one sends each line at once, the other one all of them when it ends."""
