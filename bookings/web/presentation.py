@@ -1,9 +1,8 @@
 """Prepares stays and bookings for the pages: names, sentences and prices."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from zoneinfo import ZoneInfo
 
 from django.utils.formats import date_format
 from django.utils.functional import Promise
@@ -30,6 +29,8 @@ from bookings.domain.booking import (
 from bookings.domain.money import format_money
 from bookings.domain.stay_request import Guest, SeenStay
 from bookings.domain.told import Told, told_now, told_when_made
+from bookings.presentation.days import describe_days
+from bookings.presentation.moments import at_hotel, time_text
 from bookings.refusals import NotChangeable
 from bookings.stays.cancellation_rule import describe_cancellation
 from bookings.stays.corrections import judge_correctable
@@ -38,9 +39,6 @@ from bookings.stays.rebooking import judge_changeable
 from bookings.web.descriptions import ShownCategory, show_category
 from bookings.web.forms import RELEASED, STATUS_LABELS
 from bookings.web.intents import Intent
-
-# A sentence names at most this many runs of days.
-MAX_NAMED_DAYS = 10
 
 
 @dataclass(frozen=True)
@@ -110,12 +108,12 @@ class ShownBooking:
     @property
     def expires_at_hotel(self) -> dt.datetime | None:
         """The end of the hold in the hotel's local time."""
-        return self.expires_at and self._at_hotel(self.expires_at)
+        return self.expires_at and at_hotel(self.expires_at, self.hotel.time_zone)
 
     @property
     def held_until(self) -> str:
         """The end of the hold as a time of day at the hotel, such as `14:35`."""
-        return date_format(self.expires_at_hotel, _("H:i")) if self.expires_at_hotel else ""
+        return time_text(self.expires_at, self.hotel.time_zone) if self.expires_at else ""
 
     @property
     def cancellation(self) -> str:
@@ -125,11 +123,7 @@ class ShownBooking:
     @property
     def cancel_until_hotel(self) -> dt.datetime:
         """The deadline for cancelling in the hotel's local time."""
-        return self._at_hotel(self.cancel_until)
-
-    def _at_hotel(self, moment: dt.datetime) -> dt.datetime:
-        # Drop the zone, or the templates would convert it to the server's time.
-        return moment.astimezone(ZoneInfo(self.hotel.time_zone)).replace(tzinfo=None)
+        return at_hotel(self.cancel_until, self.hotel.time_zone)
 
     @property
     def night_count(self) -> int:
@@ -357,28 +351,3 @@ def _too_few_rooms(rooms_left: int) -> str:
         "Only %(count)s of these rooms are free on every night.",
         rooms_left,
     ) % {"count": rooms_left}
-
-
-def describe_days(days: tuple[dt.date, ...]) -> str:
-    """`3 March, 5 March to 8 March`. If there are very many runs, it names only the first."""
-    runs = list(_runs_of(days))
-    texts = []
-    for first, last in runs[:MAX_NAMED_DAYS]:
-        text = date_format(first, _("j F"))
-        if last > first:
-            text = _("%(first)s to %(last)s") % {"first": text, "last": date_format(last, _("j F"))}
-        texts.append(text)
-    if len(runs) > MAX_NAMED_DAYS:
-        texts.append(_("and more days"))
-    return ", ".join(texts)
-
-
-def _runs_of(days: tuple[dt.date, ...]) -> Iterator[tuple[dt.date, dt.date]]:
-    """The first and last day of each run of consecutive days."""
-    known = set(days)
-    for day in sorted(known):
-        if day - dt.timedelta(days=1) not in known:
-            last = day
-            while last + dt.timedelta(days=1) in known:
-                last += dt.timedelta(days=1)
-            yield day, last

@@ -12,6 +12,7 @@ from django.test import Client, RequestFactory
 from django.utils import translation
 
 from bookings.domain.money import format_amount, format_money
+from bookings.presentation.days import describe_days
 from bookings.web.messages import (
     CANCEL_SENTENCES,
     CONFIRM_SENTENCES,
@@ -24,7 +25,6 @@ from bookings.web.messages import (
     explain,
     title_of,
 )
-from bookings.web.presentation import describe_days
 from bookings.web.search import FAULTS
 from bookingsite.middleware import LanguageMiddleware
 from tests.pages import Page

@@ -1,0 +1,1 @@
+"""How days, moments and stays are written, for the admin and the guests' pages alike."""
