@@ -147,7 +147,7 @@ def _name_deleted(response: HttpResponse, named_by: str) -> HttpResponse:
 
 class Site(admin.AdminSite):
     """Makes every registered model, also Django's own and those of libraries, ask by filters,
-    refuse stale forms and name its list."""
+    refuse stale forms, name its list and have its buttons at the top as well."""
 
     # bookings/templatetags/navigation.py is in its place.
     enable_nav_sidebar = False
@@ -164,7 +164,8 @@ class Site(admin.AdminSite):
     ) -> None:
         admin_class = admin_class or admin.ModelAdmin
         bases = (AsksByFilters, RefusesStaleForms, NamesItsList, admin_class)
-        bounded = type(admin_class.__name__, bases, {})
+        # Forms are long, and people look for their buttons where they begin to read.
+        bounded = type(admin_class.__name__, bases, {"save_on_top": True})
         super().register(model_or_iterable, bounded, **options)
 
     def get_app_list(

@@ -4,6 +4,7 @@ A program that sends its token, a probe, a photo and the logo need none of these
 Together they would cost a replay a sixth of its time.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib.auth.middleware import AuthenticationMiddleware as DjangoAuthentication
@@ -11,9 +12,11 @@ from django.contrib.messages.middleware import MessageMiddleware as DjangoMessag
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessions
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
+from django.utils import timezone
 from whitenoise.middleware import WhiteNoiseMiddleware
 from whitenoise.responders import StaticFile
 
+from bookings.admin.office_time import zone_of
 from bookings.api.authentication import token_of
 from bookingsite import staff
 from bookingsite.probes import PROBES
@@ -73,6 +76,20 @@ class Authentication(_ForPages, DjangoAuthentication):
 
 class Staff(_ForPages, staff.StaffMiddleware):
     """Ends the sessions of staff, and asks for their second factor."""
+
+
+class OfficeClock:
+    """Shows moments in the admin by the clock of the hotels that the user belongs to."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not request.path_info.startswith("/admin/"):
+            return self.get_response(request)
+        user: Any = request.user
+        with timezone.override(zone_of(request) if user.is_staff else None):
+            return self.get_response(request)
 
 
 class Messages(_ForPages, DjangoMessages):

@@ -132,6 +132,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "bookingsite.page_middleware.Authentication",
     "bookingsite.page_middleware.Staff",
+    "bookingsite.page_middleware.OfficeClock",
     "bookingsite.page_middleware.Messages",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]

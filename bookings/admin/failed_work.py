@@ -7,6 +7,7 @@ from django.http import HttpRequest
 
 from bookings.infrastructure.queues.failed_work import QUEUES
 from bookings.models import FailedWork
+from bookings.presentation.moments import zoned_text
 
 
 class QueueFilter(admin.SimpleListFilter):
@@ -42,5 +43,5 @@ class FailedWorkAdmin(admin.ModelAdmin):
         if line.is_over:
             return "given up"
         if line.next_try_at:
-            return f"tried again at {line.next_try_at:%Y-%m-%d %H:%M} UTC"
+            return f"next try {zoned_text(line.next_try_at)}"
         return "tried again"

@@ -5,7 +5,7 @@ before its sort that keeps MongoDB from sorting by an index, so MongoDB reads ev
 filter leaves. This module bounds that by an id, which the index alone finds.
 """
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from bson import ObjectId
@@ -13,6 +13,7 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.functional import cached_property
 
 from bookings.admin.nights import DatesFilter
@@ -25,9 +26,9 @@ LOOKED_THROUGH = 10_000
 
 
 class CreatedFilter(DatesFilter):
-    """Filters by the day of creation in UTC, from one day to another, both included."""
+    """Filters by the day of creation, from one day to another, both included."""
 
-    title = "day of creation, in UTC"
+    title = "day of creation"
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if not self.form.is_valid():
@@ -56,5 +57,5 @@ class BoundedPaginator(Paginator):
 
 
 def _first_id_of(day: date) -> ObjectId:
-    """The lowest id that can be made on this day."""
-    return ObjectId.from_datetime(datetime.combine(day, time(), tzinfo=UTC))
+    """The lowest id that can be made on this day, by the clock that the admin shows."""
+    return ObjectId.from_datetime(timezone.make_aware(datetime.combine(day, time())))

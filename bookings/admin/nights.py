@@ -29,6 +29,7 @@ from bookings.catalogue.nights import (
 from bookings.domain.money import format_money
 from bookings.infrastructure import clock
 from bookings.models import Night, NightsJob, RoomCategory
+from bookings.presentation.days import day_text, stay_text
 from bookings.refusals import ValidationFailed
 
 # --- Filters, by ids and dates, which the index covers ------------------------------------------
@@ -157,7 +158,7 @@ class NightAdmin(OfHotels, ChangesWhatWasSeen):
     )
     autocomplete_fields = ("category",)
     list_display = (
-        "date",
+        "day",
         "category_name",
         "hotel_name",
         "night_price",
@@ -178,15 +179,23 @@ class NightAdmin(OfHotels, ChangesWhatWasSeen):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Category and date make the id, so they never change."""
-        return ("category", "date") if obj else ()
+        # The date is named so that the form leaves its field out.
+        return ("category", "date", "day") if obj else ()
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Shows the price in its currency to those who may only look."""
-        if obj is None or self.has_change_permission(request, obj):
+        if obj is None:
             return self.fields
+        fields = ["day" if name == "date" else name for name in self.fields]
+        if self.has_change_permission(request, obj):
+            return fields
         hidden = (ALLOW_FREE, ASKED_PRICE)
-        shown = [name for name in self.fields if name not in hidden]
+        shown = [name for name in fields if name not in hidden]
         return ["night_price" if name == "price" else name for name in shown]
+
+    @admin.display(description="date")
+    def day(self, night: Night) -> str:
+        return day_text(night.date)
 
     @admin.display(description="category")
     def category_name(self, night: Night) -> str:
@@ -290,13 +299,13 @@ class NightsJobAdmin(OfHotels):
     form = NightsJobForm
     whose = "hotel"
     wish = ("hotel", "start", "end", "exclude_end", "price", "weekdays", "overwrite")
-    shown_wish = tuple("night_price" if name == "price" else name for name in wish)
-    rows_wish = ("kind", "hotel", "start", "end", "summary")
+    shown_wish = ("hotel", "first", "last", "exclude_end", "night_price", "weekdays", "overwrite")
+    rows_wish = ("kind", "hotel", "first", "last", "summary")
     course = ("state", "progress", "error", "created_at", "started_at", "finished_at")
-    readonly_fields = ("kind", "summary", "requested_by", "night_price", *course)
+    readonly_fields = ("kind", "first", "last", "summary", "requested_by", "night_price", *course)
     autocomplete_fields = ("hotel",)
     list_display = (
-        "__str__",
+        "nights",
         "kind",
         "state",
         "progress",
@@ -304,7 +313,7 @@ class NightsJobAdmin(OfHotels):
         "created_at",
         "finished_at",
     )
-    list_select_related = ("requested_by",)
+    list_select_related = ("hotel", "requested_by")
     list_filter = ("state",)
     sortable_by = ()
 
@@ -345,6 +354,18 @@ class NightsJobAdmin(OfHotels):
         obj.total = form.plan.total
         obj.save(force_insert=True)
         night_jobs.sign_job(obj.pk, request.user.pk)
+
+    @admin.display(description="nights")
+    def nights(self, job: NightsJob) -> str:
+        return f"{job.hotel.name}, {stay_text(job.start, job.end)}"
+
+    @admin.display(description="start")
+    def first(self, job: NightsJob) -> str:
+        return day_text(job.start)
+
+    @admin.display(description="end")
+    def last(self, job: NightsJob) -> str:
+        return day_text(job.end)
 
     @admin.display(description="price")
     def night_price(self, job: NightsJob) -> str:

@@ -17,6 +17,7 @@ from bookings.models import BookingRecord, DeliveryRecord
 from bookings.news import deliveries
 from bookings.news.deliveries import CHANNELS, GIVEN_UP, MAIL, STATES, WAITING, WEBHOOK
 from bookings.news.webhooks import backlog
+from bookings.presentation.moments import zoned_text
 from bookings.stays.notices import FORMER
 
 FAILING = "failing"
@@ -139,7 +140,7 @@ class NotificationAdmin(OfHotels):
     def state_now(self, record: DeliveryRecord) -> str:
         """The state; of a delivery that failed, also when it is tried next."""
         if record.state == WAITING and record.next_try_at and record.last_error:
-            return f"failing, next try {record.next_try_at:%Y-%m-%d %H:%M} UTC"
+            return f"failing, next try {zoned_text(record.next_try_at)}"
         return record.state.replace("_", " ")
 
     @admin.action(description="Send selected notifications again now", permissions=["act"])

@@ -23,6 +23,7 @@ from bookings.models import WebhookEndpoint
 from bookings.news.webhooks import backlog, endpoints
 from bookings.news.webhooks.receiver_urls import UrlRefused, check_unresolved
 from bookings.news.webhooks.signing import hint_of
+from bookings.presentation.moments import zoned_text
 
 SHOWN_DELIVERIES = 20
 
@@ -127,7 +128,7 @@ class WebhookEndpointAdmin(AddsOnce):
             return "working" if endpoint.last_sent_at else "not tried yet"
         pause = ""
         if endpoint.next_try_at and endpoint.next_try_at > now:
-            pause = f"; tried again at {endpoint.next_try_at:%H:%M:%S} UTC"
+            pause = f"; next try {zoned_text(endpoint.next_try_at)}"
         return f"FAILING for {timesince(endpoint.failing_since, now)}{pause}"
 
     @admin.display(description="waiting")

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 from django.utils import translation
-from django.utils.formats import date_format, time_format
+from django.utils.formats import time_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -19,6 +18,8 @@ from bookings.domain.booking import CANCELLED, CHANGED, CONFIRMED, EXPIRED, Book
 from bookings.domain.email_addresses import mask_address
 from bookings.domain.money import format_money
 from bookings.infrastructure.mail import link_to
+from bookings.presentation.days import long_day_text
+from bookings.presentation.moments import time_text
 from bookings.stays import manage_links
 from bookings.stays.cancellation_rule import describe_cancellation
 from bookings.stays.notices import (
@@ -145,12 +146,12 @@ def _sentences(
                 _("Your hold expired before it was confirmed, so this stay is not booked:"),
             ), ()
     assert booking.expires_at is not None, "a hold has an end"
-    ends_at = booking.expires_at.astimezone(ZoneInfo(hotel.time_zone))
     sentence = _(
         "The hotel is holding this stay for you until %(until)s, local time at the hotel. It is "
         "not booked yet: to book it, confirm it before then on the page where you started."
     )
-    return (sentence % {"until": date_format(ends_at, _("H:i"))},), ()
+    until = time_text(booking.expires_at, hotel.time_zone)
+    return (sentence % {"until": until},), ()
 
 
 def _say_who_moved(booking: Booking, *, is_held: bool) -> str:
@@ -167,11 +168,11 @@ def _say_who_moved(booking: Booking, *, is_held: bool) -> str:
 def _stay_facts(booking: Booking, hotel: HotelFacts, rooms: Sequence[str]) -> list[Fact]:
     guest = booking.guest
     arrival = _("%(day)s, from %(time)s") % {
-        "day": date_format(booking.check_in, _("j F Y")),
+        "day": long_day_text(booking.check_in),
         "time": time_format(hotel.check_in_time, _("H:i")),
     }
     departure = _("%(day)s, until %(time)s") % {
-        "day": date_format(booking.check_out, _("j F Y")),
+        "day": long_day_text(booking.check_out),
         "time": time_format(hotel.check_out_time, _("H:i")),
     }
     nights = (booking.check_out - booking.check_in).days

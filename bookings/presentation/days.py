@@ -20,6 +20,11 @@ def short_day_text(day: date | str) -> str:
     return date_format(_date_of(day), "SHORT_DATE_FORMAT")
 
 
+def long_day_text(day: date | str) -> str:
+    """`30 November 2026`, as guests read it."""
+    return date_format(_date_of(day), _("j F Y"))
+
+
 def stay_text(check_in: date | str, check_out: date | str) -> str:
     """`Mon 30 Nov – Wed 2 Dec 2026`, from arrival to departure; the year twice if it changes."""
     first, last = _date_of(check_in), _date_of(check_out)

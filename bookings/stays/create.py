@@ -44,9 +44,11 @@ from bookings.refusals import (
     Refusal,
     ResourceLocked,
     SoldOut,
+    TooManyHolds,
+    TooManyNightsHeld,
     ValidationFailed,
 )
-from bookings.stays import answers, kept_answers, lately_sold, rivals
+from bookings.stays import answers, kept_answers, lately_sold, refused_holds, rivals
 from bookings.stays.hold_limits import CROWDED_HOLD, limits_of
 from bookings.stays.outcomes import (
     ANSWER_TTL_MS,
@@ -176,10 +178,14 @@ def create_booking(
                     if not offer.is_by_category or rooms == lost:
                         raise
                     lost = rooms
+                except (TooManyHolds, TooManyNightsHeld):
+                    refused_holds.note(offer.hotel.id)
+                    raise
                 except EmailNeeded:
                     # A guest with a confirmed address may hold here, for a shorter time.
                     if mailbox_digest is None:
                         metrics.holds_refused.labels("crowd").inc()
+                        refused_holds.note(offer.hotel.id)
                         raise
                     is_crowded = True
                 release(lock)

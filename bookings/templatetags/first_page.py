@@ -11,6 +11,8 @@ from django.template import Context
 from django.urls import reverse
 
 from bookings.catalogue import inventory
+from bookings.catalogue.inventory import HotelFacts
+from bookings.domain.booking import PENDING
 from bookings.front_desk import days
 from bookings.infrastructure import clock
 from bookings.infrastructure.quantities import quantity
@@ -18,6 +20,7 @@ from bookings.infrastructure.recent_reads import hear_of_changes
 from bookings.models import DeliveryRecord
 from bookings.news.deliveries import GIVEN_UP
 from bookings.people.staff_hotels import hotels_of
+from bookings.stays import refused_holds
 
 register = template.Library()
 
@@ -26,6 +29,9 @@ SEES_BOOKINGS = ("bookings.view_bookingrecord", "bookings.change_bookingrecord")
 
 # The most holds that the page names, and the most mails that it counts.
 MAX_NAMED, MAX_COUNTED = 5, 100
+
+# So many refused holds in a day are no longer guests who change their minds.
+IN_BULK = 20
 
 # Older failures have been seen, or no one waits for them any more.
 RECENTLY = timedelta(days=7)
@@ -55,33 +61,40 @@ def first_page(context: Context) -> dict[str, Any]:
         return {}
     now, today = clock.now(), hotel.desk_day()
     figures = days.count_day(hotel, today, now)
-    here = "?" + urlencode({"hotel": hotel.id})
     return {
         "is_shown": True,
         "hotels": hotels,
         "hotel": hotel,
         "today": today,
         "figures": figures,
-        "matters": _matters(request, figures.overdue, f"{reverse('desk:today')}{here}"),
+        "matters": _matters(request, hotel, figures.overdue),
         "ending": days.list_ending_holds(now, only=own, limit=MAX_NAMED),
         "now": now,
-        "today_url": f"{reverse('desk:today')}{here}",
-        "calendar_url": f"{reverse('desk:occupancy')}{here}",
-        "rooms_url": f"{reverse('desk:rooms')}{here}",
+        "today_url": _page_of("desk:today", hotel),
+        "calendar_url": _page_of("desk:occupancy", hotel),
+        "rooms_url": _page_of("desk:rooms", hotel),
         "may_book": user.has_perm("bookings.add_bookingrecord"),
     }
 
 
-def _matters(request: HttpRequest, overdue: int, today_url: str) -> list[Matter]:
+def _matters(request: HttpRequest, hotel: HotelFacts, overdue: int) -> list[Matter]:
     found = []
     if overdue:
         text = f"{quantity(overdue, 'stay')} of earlier days without a mark"
-        found.append(Matter(f"{text}: say who came, and who left.", today_url))
+        found.append(Matter(f"{text}: say who came, and who left.", _page_of("desk:today", hotel)))
+    if (refused := refused_holds.count(hotel.id)) >= IN_BULK:
+        text = f"{refused} holds were refused in the last {refused_holds.HOURS} hours"
+        url = f"{_page_of('admin:bookings_bookingrecord_changelist', hotel)}&status={PENDING}"
+        found.append(Matter(f"{text}: look whether someone holds rooms in bulk.", url))
     if lost := _count_lost_news(request):
         text = f"{quantity(lost, 'notification')} of the last seven days could not be sent"
         url = f"{reverse('admin:bookings_deliveryrecord_changelist')}?state={GIVEN_UP}"
         found.append(Matter(f"{text}: look why, and send again.", url))
     return found
+
+
+def _page_of(name: str, hotel: HotelFacts) -> str:
+    return f"{reverse(name)}?{urlencode({'hotel': hotel.id})}"
 
 
 def _count_lost_news(request: HttpRequest) -> int:

@@ -4,7 +4,6 @@ import datetime as dt
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -29,7 +28,7 @@ from bookings.domain.booking import (
 from bookings.domain.money import format_money
 from bookings.domain.stay_request import Guest, SeenStay
 from bookings.domain.told import Told, told_now, told_when_made
-from bookings.presentation.days import describe_days
+from bookings.presentation.days import describe_days, long_day_text
 from bookings.presentation.moments import at_hotel, time_text
 from bookings.refusals import NotChangeable
 from bookings.stays.cancellation_rule import describe_cancellation
@@ -254,8 +253,8 @@ def describe_changes(booking: Booking, seen: SeenStay) -> list[str]:
         booking.check_out,
     ):
         days = {
-            "first": date_format(booking.check_in, _("j F Y")),
-            "last": date_format(booking.check_out, _("j F Y")),
+            "first": long_day_text(booking.check_in),
+            "last": long_day_text(booking.check_out),
         }
         told.append(_("dates now %(first)s to %(last)s") % days)
     if seen.rooms is not None and sorted(seen.rooms) != sorted(booking.room_ids):

@@ -18,6 +18,7 @@ from bookings.infrastructure.deadlines import Deadline
 from bookings.infrastructure.queues import failed_work
 from bookings.models import ApiClient, Hotel, Room, RoomCategory
 from bookings.people import tokens
+from bookings.presentation.days import day_text
 from bookings.stays import create, lifecycle
 from tests.conftest import night
 from tests.url_patterns import patterns_of_site
@@ -394,7 +395,7 @@ def test_issues_a_token_that_may_do_what_was_chosen(desk: Client, partner: ApiCl
     assert (caller.scopes, caller.hotels, caller.may_act_for_others) == ({"read"}, {"demo"}, False)
     shown = desk.get(f"{CLIENTS}{partner.pk}/change/").content.decode()
     table = shown.partition("<tbody>")[2].partition("</tbody>")[0]
-    for words in ("Read hotels, prices", "Only at demo", f"Until the end of {last_day}"):
+    for words in ("Read hotels, prices", "Only at demo", f"Until the end of {day_text(last_day)}"):
         assert words in table
     assert "make and change" not in table
 

@@ -11,6 +11,7 @@ from django.test import Client
 from bookings.infrastructure.connections import collection
 from bookings.news import relay
 from bookings.people import staff_hotels
+from bookings.templatetags.first_page import IN_BULK
 from tests.calls import CUSTOMER, book
 from tests.conftest import night
 
@@ -83,3 +84,31 @@ def test_shows_no_day_to_those_who_may_see_no_bookings(client: Client) -> None:
     client.force_login(User.objects.create_user("cook", is_staff=True))
 
     assert "arrived" not in first_page(client)
+
+
+def test_says_that_many_holds_were_refused_at_this_hotel(
+    client: Client, staff: User, settings: Any
+) -> None:
+    settings.MAX_LIVE_HOLDS = 0
+    for number in range(IN_BULK - 1):
+        refused = book(f"bulk-{number}", caller=CUSTOMER, resourceId="inn_A", hold=True)
+        assert refused.code == "TOO_MANY_HOLDS"
+    assert "refused" not in first_page(client, hotel="inn")
+
+    book("one-more", caller=CUSTOMER, resourceId="inn_A", hold=True)
+
+    page = first_page(client, hotel="inn")
+    assert f"{IN_BULK} holds were refused in the last 24 hours" in page
+    assert "/admin/bookings/bookingrecord/?hotel=inn&amp;status=pending" in page
+    assert "refused" not in first_page(client, hotel="demo")
+
+
+def test_does_without_the_count_while_redis_is_down(
+    client: Client, staff: User, settings: Any
+) -> None:
+    settings.CACHES = {
+        **settings.CACHES,
+        "throttle": {**settings.CACHES["throttle"], "LOCATION": "redis://127.0.0.1:1/0"},
+    }
+
+    assert "Nothing now." in first_page(client, hotel="inn")

@@ -27,6 +27,7 @@ from bookings.infrastructure import connections, deadlines
 from bookings.infrastructure.connections import collection
 from bookings.models import BookingRecord, Hotel, Night, NightsJob, Room
 from bookings.people.roles import FRONT_DESK, MANAGER
+from bookings.presentation.days import day_text
 from tests.calls import book
 from tests.conftest import night
 from tests.hotels import put_night
@@ -447,11 +448,11 @@ def test_shows_figures_as_chart_and_table(manager: Client, sold: None) -> None:
 
     page = Page(response.content.decode())
     assert "Occupancy 25.0 % Revenue CHF 80.00 ADR CHF 80.00 RevPAR CHF 20.00" in page.text
-    assert f"{DAY} 2 1 0 0 50.0 % CHF 80.00 CHF 80.00 CHF 40.00" in page.text
-    assert f"{NEXT_DAY} 2 0 0 0 0.0 % CHF 0.00 – CHF 0.00" in page.text
+    assert f"{day_text(DAY)} 2 1 0 0 50.0 % CHF 80.00 CHF 80.00 CHF 40.00" in page.text
+    assert f"{day_text(NEXT_DAY)} 2 0 0 0 0.0 % CHF 0.00 – CHF 0.00" in page.text
     occupancy, revenue = response.context["chart"]
-    assert [bar.title for bar in occupancy.bars] == [f"{DAY}: 50 %"]
-    assert [bar.title for bar in revenue.bars] == [f"{DAY}: CHF\xa080.00"]
+    assert [bar.title for bar in occupancy.bars] == [f"{day_text(DAY)}: 50 %"]
+    assert [bar.title for bar in revenue.bars] == [f"{day_text(DAY)}: CHF\xa080.00"]
     assert {"svg", "rect", "title"} <= page.tags
 
 

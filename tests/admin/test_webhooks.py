@@ -137,7 +137,7 @@ def test_shows_at_once_which_endpoints_fail(
     partner.tell(2)
     receiver.answer = 500
     sending.send_webhooks()
-    assert "FAILING for 0 minutes; tried again at" in text_of(desk.get(LIST))
+    assert "FAILING for 0 minutes; next try " in text_of(desk.get(LIST))
     assert "partner" in text_of(desk.get(f"{LIST}?state=failing"))
 
     let_time_pass(25 * 3_600_000)

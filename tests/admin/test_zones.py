@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 from django.contrib import admin
 from django.contrib.admin.widgets import AdminDateWidget, AdminSplitDateTime, AdminTimeWidget
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.forms import DateTimeField, TimeField
 from django.test import Client, RequestFactory
 
-from bookings.models import ApiClient, Hotel
+from bookings.models import ApiClient, Hotel, NightsJob
+from bookings.people import staff_hotels
+from bookings.people.staff_hotels import read_hotels
 
 pytestmark = pytest.mark.mongo
 
@@ -49,7 +51,7 @@ def test_names_the_zone_of_a_time_in_a_list_and_on_a_page(desk: Client) -> None:
 
     pages = [desk.get(f"/admin/bookings/apiclient/{at}") for at in ("", f"{partner.pk}/change/")]
 
-    shown = f"{partner.created_at:%Y-%m-%d %H:%M} UTC"
+    shown = f"{partner.created_at:%a {partner.created_at.day} %b %Y, %H:%M} UTC"
     assert [shown in text_of(page) for page in pages] == [True, True]
 
 
@@ -60,7 +62,7 @@ def test_shows_when_an_account_was_made_and_lets_no_form_change_it(
 
     shown = text_of(desk.get(page))
 
-    assert "2027-01-02 03:04 UTC" in shown
+    assert "Sat 2 Jan 2027, 03:04 UTC" in shown
     assert 'name="date_joined_0"' not in shown
 
 
@@ -93,3 +95,24 @@ def test_compares_no_time_in_a_form_with_the_servers(rf: RequestFactory, staff: 
     assert not [name for name, field in fields.items() if isinstance(field.widget, comparing)]
     assert not [name for name, field in fields.items() if isinstance(field, DateTimeField)]
     assert all(name[0] == "Hotel" for name, field in fields.items() if isinstance(field, TimeField))
+
+
+def test_shows_moments_by_the_clock_of_ones_hotels(client: Client, hotel: Hotel) -> None:
+    """Days begin when they begin at the hotel, too."""
+    Hotel.objects.filter(pk="h").update(time_zone="Asia/Tokyo")
+    clerk = User.objects.create_user("clerk", is_staff=True)
+    clerk.user_permissions.set(Permission.objects.filter(codename="view_nightsjob"))
+    client.force_login(clerk)
+    evening = dt.datetime(2027, 1, 2, 20, 4, tzinfo=dt.UTC)
+    NightsJob.objects.create(
+        hotel=hotel, start="2027-02-01", end="2027-02-02", total=2, created_at=evening
+    )
+
+    def shown_with(*hotels: str) -> bool:
+        staff_hotels.set_hotels(clerk.pk, frozenset(hotels), before=read_hotels(clerk.pk))
+        text = text_of(client.get("/admin/bookings/nightsjob/"))
+        assert "Hotel, Mon 1 Feb – Tue 2 Feb 2027" in text
+        return "Sun 3 Jan 2027, 05:04 JST" in text
+
+    assert shown_with("h")
+    assert not shown_with("h", "demo")

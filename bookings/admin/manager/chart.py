@@ -10,6 +10,7 @@ from decimal import Decimal
 
 from bookings.domain.money import format_money
 from bookings.front_desk.figures import RoomCount
+from bookings.presentation.days import day_text
 
 # In units of the drawing, which the page scales to its width.
 WIDTH, LEFT, RIGHT = 1000, 100, 8
@@ -87,7 +88,7 @@ def _panel(
                     y=round(HEIGHT - BOTTOM - height, 1),
                     width=round(step * BAR, 2),
                     height=height,
-                    title=f"{day}: {show(value)}",
+                    title=f"{day_text(day)}: {show(value)}",
                 )
             )
     lines = [

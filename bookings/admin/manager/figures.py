@@ -28,6 +28,7 @@ from bookings.front_desk.figures import SEVERAL, RoomCount
 from bookings.infrastructure import clock
 from bookings.infrastructure.spreadsheets import write_csv
 from bookings.models import Figures
+from bookings.presentation.days import day_text
 from bookings.refusals import ValidationFailed
 
 SEVERAL_NAME = "Bookings of several categories"
@@ -106,7 +107,7 @@ class FiguresPage(ManagerPage):
             found=found,
             chart=draw(by_day, currency),
             total=_row("", found.total, currency),
-            nights=[_row(day.isoformat(), count, currency) for day, count in by_day],
+            nights=[_row(day_text(day), count, currency) for day, count in by_day],
             categories=[_row(name, count, currency) for name, count in categories],
             other_currencies=[
                 format_money(amount, other) for other, amount in found.other_currencies.items()

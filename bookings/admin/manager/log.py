@@ -44,7 +44,7 @@ class LogForm(forms.Form):
         required=False, coerce=int, empty_value=None, choices=[("", "All"), *KINDS.items()]
     )
     first = DayField(label="From", required=False)
-    last = DayField(label="To (UTC)", required=False, help_text="Included; days are in UTC.")
+    last = DayField(label="To", required=False, help_text="Included.")
     # Where the previous page ended.
     before = forms.CharField(widget=forms.HiddenInput, required=False, max_length=80)
 
