@@ -72,6 +72,7 @@ def indexes_by_collection() -> dict[str, list[IndexModel]]:
         "deliveries": delivery_indexes(),
         "failed_work": failed_work_indexes(),
         "rooms": room_indexes(),
+        "guest_links": guest_link_indexes(),
     }
 
 
@@ -348,6 +349,20 @@ def room_indexes() -> list[IndexModel]:
 def make_room_indexes(database: Database) -> None:
     """Makes the indexes of `rooms`; safe to repeat."""
     make_indexes(database["rooms"], room_indexes())
+
+
+def guest_link_indexes() -> list[IndexModel]:
+    """The indexes of `guest_links`."""
+    return [
+        # For the other stays of a stay's guest; an erasure deletes what it finds by it.
+        IndexModel("bookings", name="links_of_a_booking"),
+    ]
+
+
+def make_guest_indexes(database: Database) -> None:
+    """Makes `guest_links`, its index and `retention_rules`; safe to repeat."""
+    _make(database, "guest_links", guest_link_indexes())
+    make_collection(database, "retention_rules")
 
 
 def _make(database: Database, name: str, indexes: list[IndexModel]) -> None:

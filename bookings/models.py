@@ -779,6 +779,7 @@ class BookingRecord(models.Model):
         managed = False
         ordering = ["-id"]
         verbose_name = "booking"
+        permissions = [("erase_bookingrecord", "Can export and erase guests' data")]
 
     def __str__(self) -> str:
         return self.reference

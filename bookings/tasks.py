@@ -10,7 +10,7 @@ from bookings.news import guest_mails, relay, reminders
 from bookings.news.webhooks import notes, sending
 from bookings.operations import sweep, worker_clocks
 from bookings.operations.sweep_tally import StartedBy
-from bookings.people import account_letters
+from bookings.people import account_letters, retention
 
 
 @shared_task(name="bookings.expire_holds")
@@ -67,6 +67,12 @@ def send_webhooks() -> int:
 def note_disabled_webhooks() -> int:
     """Sends notes about disabled endpoints; returns how many."""
     return notes.send_notes()
+
+
+@shared_task(name="bookings.keep_retention_rules")
+def keep_retention_rules() -> int:
+    """Erases guests' data that hotels keep no longer; returns in how many bookings."""
+    return retention.keep_rules()
 
 
 @shared_task(name="bookings.clear_sessions")

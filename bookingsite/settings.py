@@ -403,6 +403,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "bookings.note_disabled_webhooks",
         "schedule": WEBHOOK_NOTES_INTERVAL_S,
     },
+    # Looks each hour whether the day's work is done, so that no day is missed for a late worker.
+    "keep-retention-rules": {
+        "task": "bookings.keep_retention_rules",
+        "schedule": crontab(minute=20),
+    },
     "clear-sessions": {
         "task": "bookings.clear_sessions",
         # At a time of day: a beat that restarts every day and remembers nothing would never see an

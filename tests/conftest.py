@@ -59,6 +59,8 @@ EMPTIED = (
     "leaving",
     "verified_addresses",
     "second_factors",
+    "guest_links",
+    "retention_rules",
     "letters",
     "letter_tally",
     "failed_work",

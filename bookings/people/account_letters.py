@@ -173,6 +173,15 @@ def count_letters(spellings: list[str]) -> int:
     return collection("letters").count_documents({"address": {"$in": spellings}})
 
 
+def list_sent(spellings: list[str]) -> list[dict[str, str]]:
+    """What letters to these addresses are about, and when they were asked for; not their links."""
+    found = collection("letters").find({"address": {"$in": spellings}})
+    return [
+        {"purpose": each["purpose"], "at": each["created_at"].isoformat(timespec="seconds")}
+        for each in found
+    ]
+
+
 def forget_letters(spellings: list[str]) -> int:
     """Deletes the letters to these addresses, which ends their links; returns how many."""
     gone = collection("letters").delete_many({"address": {"$in": spellings}})

@@ -8,10 +8,12 @@ the rest, is closed first and deleted last; in between it writes nothing.
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
+from bson import ObjectId
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
@@ -24,13 +26,17 @@ from bookings.domain.booking import Booking
 from bookings.domain.email_addresses import mentions, spellings_of
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.mongodb.transactions import in_transaction
-from bookings.people import account_letters, accounts
+from bookings.people import account_letters, accounts, guest_links
 from bookings.stays import queries
 from bookings.stays.notices import FORMER
 from bookings.stays.writing import guest_details
+from bookings.stays.writing.outboxes import forget_former_addresses
 from idempotency.claims import Claims
 
 logger = logging.getLogger(__name__)
+
+# One batch takes some tenths of a second.
+ERASED_AT_ONCE = 1_000
 
 # The admin's log shows this in place of an account whose name was the address.
 _ERASED = "erased"
@@ -77,9 +83,11 @@ def erase_guest(address: str, *, including_upcoming: bool = False) -> Traces:
     bookings, users = in_transaction(
         lambda session: _close_and_judge(spellings, including_upcoming, session)
     )
-    erased = guest_details.erase_guest(
-        spellings, only_over_by=None if including_upcoming else _yesterday()
-    )
+    condition: dict[str, Any] = {"guest.email": {"$in": spellings}}
+    if not including_upcoming:
+        condition["$nor"] = [queries.may_be_expected(_yesterday())]
+    forget_former_addresses(spellings)
+    erased = erase_bookings(condition)
     redis_answers = _forget_keys(bookings)
     _forget_mails(spellings)
     sent = account_letters.forget_letters(spellings)
@@ -95,6 +103,42 @@ def erase_guest(address: str, *, including_upcoming: bool = False) -> Traces:
         extra={"bookings": erased, "accounts": len(users), "letters": sent},
     )
     return traces
+
+
+def erase_without_address(
+    booking_ids: Collection[ObjectId], *, including_upcoming: bool = False
+) -> int:
+    """Erases the guest's details in those of these bookings that have no e-mail address, by which
+    `erase_guest` would find them; returns how many.
+
+    Raises ErasureRefused for stays that have not ended, unless `including_upcoming`.
+    """
+    condition = {"_id": {"$in": list(booking_ids)}, "guest.email": "", **guest_details.HAS_DETAILS}
+    if not including_upcoming:
+        expected = queries.may_be_expected(_yesterday())
+        _refuse_upcoming(queries.list_all({"$and": [condition, expected]}))
+        condition["$nor"] = [expected]
+    bookings = queries.list_all(condition)
+    erased = erase_bookings(condition)
+    _forget_keys(bookings)
+    logger.info("guest_erased", extra={"bookings": erased, "accounts": 0, "letters": 0})
+    return erased
+
+
+def erase_bookings(condition: Mapping[str, Any]) -> int:
+    """Removes the guest's details from all bookings that meet the condition, and what staff noted
+    about them beside; returns how many. Bookings without details must not meet the condition.
+
+    The notes go first: once a booking has no details, nothing finds them.
+    """
+    erased = 0
+    while found := queries.find_ids(condition, limit=ERASED_AT_ONCE):
+        guest_links.forget_links(found)
+        done = guest_details.erase_guests({"_id": {"$in": found}, **condition})
+        if not done:
+            break
+        erased += done
+    return erased
 
 
 def _close_and_judge(
@@ -128,13 +172,17 @@ def _judge(
         upcoming = queries.list_bookings_with_address(
             spellings, not_over_on=_yesterday(), session=session
         )
-        if upcoming:
-            named = ", ".join(booking.reference for booking in upcoming)
-            raise ErasureRefused(
-                f"Stays that have not ended: {named}. Cancel them, wait until they end, or give "
-                "--including-upcoming. Nothing was changed."
-            )
+        _refuse_upcoming(upcoming)
     return bookings
+
+
+def _refuse_upcoming(upcoming: Collection[Booking]) -> None:
+    if upcoming:
+        named = ", ".join(booking.reference for booking in upcoming)
+        raise ErasureRefused(
+            f"Stays that have not ended: {named}. Cancel them, wait until they end, or give "
+            "--including-upcoming. Nothing was changed."
+        )
 
 
 def _blank_log(spellings: list[str], users: list[User]) -> None:

@@ -4,7 +4,7 @@
 for a worker. The desk's lists and the figures have queries of their own.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -188,8 +188,21 @@ def list_bookings_with_address(
     condition: dict[str, Any] = {"guest.email": {"$in": spellings}}
     if not_over_on is not None:
         condition |= may_be_expected(not_over_on)
+    return list_all(condition, session=session)
+
+
+def list_all(
+    condition: Mapping[str, Any], *, session: ClientSession | None = None
+) -> list[Booking]:
+    """All bookings that meet the condition, which an index must answer."""
     found = collection("bookings").find(condition, session=session)
     return [from_document(document) for document in found]
+
+
+def find_ids(condition: Mapping[str, Any], *, limit: int) -> list[ObjectId]:
+    """The ids of at most `limit` bookings that meet the condition."""
+    found = collection("bookings").find(condition, {"_id": 1}).limit(limit)
+    return [document["_id"] for document in found]
 
 
 def may_be_repriced(hotel: str, day: date) -> bool:

@@ -14,6 +14,7 @@ register = template.Library()
 
 # As in the admin, the right to change records includes seeing them.
 _LOOK = ("bookings.view_bookingrecord", "bookings.change_bookingrecord")
+_ERASE = ("bookings.erase_bookingrecord",)
 _BOOK = ("bookings.add_bookingrecord",)
 _SET_UP = ("bookings.change_hotel",)
 _TEAM = ("auth.view_user", "auth.change_user")
@@ -63,7 +64,13 @@ SECTIONS = (
             Page("Occupancy and revenue", model="bookings.figures"),
         ),
     ),
-    Work("Guests", (Page("Find a guest", url_name="desk:guests", needs=_LOOK),)),
+    Work(
+        "Guests",
+        (
+            Page("Find a guest", url_name="desk:guests", needs=_LOOK),
+            Page("How long data is kept", url_name="desk:retention", needs=_ERASE),
+        ),
+    ),
     Work(
         "Prices",
         (

@@ -28,6 +28,7 @@ from bookings.infrastructure import clock, connections
 from bookings.infrastructure.deadlines import Deadline
 from bookings.operations.doctor import mongodb, recount
 from bookings.people import erasure
+from bookings.presentation.days import short_day_text
 from bookings.stays import lifecycle
 from bookings.stays.writing import guest_details
 from tests.admin.test_blocks import block
@@ -414,7 +415,14 @@ def test_finds_nobody_who_was_erased(guests: dict[str, str]) -> None:
 def test_shows_whom_it_found(desk: Client, guests: dict[str, str]) -> None:
     page = desk.get(GUESTS, {"q": " lovelace "}).content.decode()
 
-    for text in (ADA, guests[ADA], "confirmed", night(10), "Room A", "+44 20 7946123"):
+    for text in (
+        ADA,
+        guests[ADA],
+        "confirmed",
+        short_day_text(night(10)),
+        "Room A",
+        "+44 20 7946123",
+    ):
         assert text in page
     assert "1 found." in page
     assert "No bookings match “&lt;b&gt;”." in desk.get(GUESTS, {"q": "<b>"}).content.decode()

@@ -86,6 +86,12 @@ desk/today/                                      403 200 200 200  200 200   403 
 desk/mark/<str:booking_id>/                      403 405 405 405  405 405   403 302 302 302  302 302
 desk/occupancy/                                  403 200 200 200  200 200   403 200 200 200  200 200
 desk/guests/                                     403 200 200 200  200 200   403 200 200 200  200 200
+desk/guests/retention/                           403 403 200 200  403 403   403 403 200 200  403 403
+desk/guests/<str:booking_id>/                    403 200 200 200  404 404   403 200 200 200  404 404
+desk/guests/<str:booking_id>/join/               403 405 405 405  405 405   403 302 302 302  302 302
+desk/guests/<str:booking_id>/part/               403 405 405 405  405 405   403 302 302 302  404 404
+desk/guests/<str:booking_id>/export/             403 403 405 405  403 403   403 403 200 200  403 403
+desk/guests/<str:booking_id>/erase/              403 403 200 200  403 403   403 403 200 200  403 403
 desk/rooms/                                      403 200 200 200  200 200   403 200 200 200  200 200
 team/                                            403 403 200 200  403 403   405 405 405 405  405 405
 team/invite/                                     403 403 403 200  403 403   403 403 403 200  403 403
@@ -295,6 +301,7 @@ def urls(database: None) -> Iterator[dict[str, str]]:
         "auth/user": somebody.pk,
         "bookings/bookingrecord": booking,
         "desk/mark": booking,
+        "desk/guests": booking,
         "setup/<str:hotel_id>": "demo",
         "team/<str:user_id>": colleague.pk,
         "bookings/roomblock": block.content["booking"]["id"],

@@ -22,7 +22,7 @@ from bookings.models import ApiClient
 from bookings.people import adoption
 from bookings.people.tokens import issue_token
 from bookings.stays import own_bookings
-from bookings.stays.writing.guest_details import erase_guest
+from bookings.stays.writing.guest_details import erase_guests
 from bookings.stays.writing.ownership import adopt_bookings_for
 from tests.calls import PARTNER, book, cancel, confirm, extend
 from tests.conftest import night
@@ -127,7 +127,7 @@ def test_lists_every_kind_of_change(ask: Ask, partner: Caller) -> None:
         lambda: extend(hold, "more", actor=partner),
         adopt,
         lambda: confirm(hold, "hold", actor=partner),
-        lambda: erase_guest([GUEST["email"]], only_over_by=None),
+        lambda: erase_guests({"guest.email": GUEST["email"]}),
         lambda: cancel(hold, "cancel", actor=partner),
     ):
         before = datetime.fromisoformat(
@@ -278,7 +278,7 @@ def test_shows_the_guest_in_one_answer_alone(ask: Ask, partner: Caller) -> None:
 def test_shows_no_guest_after_an_erasure(ask: Ask, partner: Caller) -> None:
     booking_id = made(book("key", caller=partner, guest=GUEST, notes="A quiet room.", date=night()))
 
-    erase_guest([GUEST["email"]], only_over_by=None)
+    erase_guests({"guest.email": GUEST["email"]})
 
     read = ask(f"/api/bookings/{booking_id}").json()["booking"]
     assert (read["guest"], read["notes"]) == ({"name": "", "email": "", "phone": ""}, "")

@@ -135,6 +135,7 @@ def test_keeps_the_names_of_the_tasks() -> None:
         "bookings.generate_nights",
         "bookings.note_disabled_webhooks",
         "bookings.pass_on_news",
+        "bookings.keep_retention_rules",
         "bookings.remind_of_arrivals",
         "bookings.send_letters",
         "bookings.send_notifications",
@@ -220,6 +221,7 @@ def test_keeps_the_names_of_indexes() -> None:
         },
         "failed_work": {"failed_work_of_a_queue", "forgotten_later"},
         "rooms": {"one_room_per_name"},
+        "guest_links": {"links_of_a_booking"},
     }
 
 
@@ -242,7 +244,7 @@ def test_keeps_the_names_of_migrations() -> None:
     """Each database records the migrations that a release has run by their names."""
     folder = Path(settings.BASE_DIR, "bookings", "migrations")
 
-    assert [path.stem for path in sorted(folder.glob("0*.py"))][:31] == [
+    assert [path.stem for path in sorted(folder.glob("0*.py"))][:32] == [
         "0001_initial",
         "0002_booking_indexes",
         "0003_price_limit",
@@ -274,6 +276,7 @@ def test_keeps_the_names_of_migrations() -> None:
         "0029_category_names",
         "0030_staff_hotels",
         "0031_team",
+        "0034_guests",
     ]
 
 

@@ -328,7 +328,7 @@ def adopt_the_addresses() -> None:
 
 
 def erase() -> None:
-    guest_details.erase_guest(["ada@example.org"], only_over_by=None)
+    guest_details.erase_guests({"guest.email": "ada@example.org"})
 
 
 def forget() -> None:

@@ -17,6 +17,7 @@ View = Callable[..., HttpResponse]
 LOOK = ("bookings.view_bookingrecord", "bookings.change_bookingrecord")
 ACT = ("bookings.change_bookingrecord",)
 BOOK = ("bookings.add_bookingrecord",)
+ERASE = ("bookings.erase_bookingrecord",)
 
 
 def may_any(request: HttpRequest, permissions: tuple[str, ...]) -> bool:

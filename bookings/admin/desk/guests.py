@@ -6,7 +6,7 @@ from bookings.admin.desk.access import LOOK, desk_page, show
 from bookings.admin.desk.marks import PRESENCE_LABELS
 from bookings.admin.own_hotels import list_own, own_hotels
 from bookings.catalogue import inventory
-from bookings.domain.booking import CONFIRMED, EXPECTED, EXPIRED, PENDING
+from bookings.domain.booking import CONFIRMED, EXPECTED, EXPIRED, PENDING, Booking
 from bookings.front_desk.guest_search import find_stay_ids
 from bookings.infrastructure import clock
 from bookings.models import BookingRecord
@@ -36,14 +36,15 @@ def find_guests(request: HttpRequest) -> HttpResponse:
             (
                 record,
                 ", ".join(names.get(booked["room"], booked["room"]) for booked in record.rooms),
-                _state_of(record),
+                state_of(record),
             )
             for record in records
         ],
     )
 
 
-def _state_of(record: BookingRecord) -> str:
+def state_of(record: BookingRecord | Booking) -> str:
+    """The state of a stay in a word or two, with the desk's mark."""
     if record.status == PENDING and record.expires_at and record.expires_at <= clock.now():
         return EXPIRED
     if record.status == CONFIRMED and record.presence and record.presence != EXPECTED:

@@ -125,6 +125,7 @@ def _checks() -> Iterator[Check]:
     yield Check("stale holds", away, background.stale_holds)
     yield Check("late work", away, background.late_work)
     yield Check("photos", away, photos.photos)
+    yield Check("guest data", away, people.guest_data)
     yield from _data_checks()
 
 

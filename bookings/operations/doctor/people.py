@@ -1,9 +1,11 @@
-"""Whether each account's address leads to that account alone, and no account is half deleted.
+"""Whether each account's address leads to that account alone, no account is half deleted, and
+guests' data is kept no longer than the hotels want.
 
 Findings name accounts by their ids, since no address may get into a log.
 """
 
 from collections import defaultdict
+from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -12,9 +14,14 @@ from bookings.domain import account_deletion
 from bookings.domain.callers import caller_of_user
 from bookings.domain.email_addresses import normalise_address
 from bookings.indexes import account_indexes
+from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.quantities import quantity
 from bookings.operations.doctor.findings import Finding, fail, ok, warn
+from bookings.people import retention
+
+# The rules are kept once a day. A run may be late, and may need several parts.
+RULE_LATE = timedelta(days=2)
 
 # At most this many of each kind of fault are named.
 EXAMPLES = 3
@@ -68,6 +75,19 @@ def accounts() -> Finding:
     if odd:
         return warn(text)
     return ok(f"{quantity(len(owners), 'account')} with an address, each its own.")
+
+
+def guest_data() -> Finding:
+    """Whether guests' data is erased when the hotels' rules say."""
+    now = clock.now()
+    rules = retention.list_rules().values()
+    late = sorted(rule.hotel for rule in rules if now - (rule.kept_at or rule.since) > RULE_LATE)
+    if late:
+        return warn(
+            f"Guests' data is kept longer than the rule of {', '.join(late[:EXAMPLES])} says; "
+            "start beat and a worker, which keep the rules once a day."
+        )
+    return ok(f"{quantity(len(rules), 'rule')} for how long guests' data is kept, all kept.")
 
 
 def _missing_indexes() -> list[str]:

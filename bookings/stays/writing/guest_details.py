@@ -1,6 +1,6 @@
 """Changing the guest's details and search terms in stored bookings."""
 
-from datetime import date
+from collections.abc import Mapping
 from typing import Any
 
 from bson import ObjectId
@@ -12,24 +12,26 @@ from bookings.domain.search_terms import terms_of
 from bookings.domain.stay_request import Guest
 from bookings.infrastructure.connections import collection
 from bookings.points import reached
-from bookings.stays import queries
-from bookings.stays.writing.outboxes import forget_former_addresses
 from bookings.stays.writing.versioned import AS_IT_IS, Write, write_versioned
+
+# The condition for bookings in which anything may identify the guest.
+HAS_DETAILS: Mapping[str, Any] = {
+    "$or": [
+        *({f"guest.{name}": {"$gt": ""}} for name in vars(Guest())),
+        {"notes": {"$gt": ""}},
+    ]
+}
 
 # One batch takes some tenths of a second.
 TERMS_BATCH = 1_000
 
 
-def erase_guest(spellings: list[str], *, only_over_by: date | None) -> int:
-    """Removes the guest's details from all bookings with one of these addresses; returns how many.
+def erase_guests(condition: Mapping[str, Any]) -> int:
+    """Removes the guest's details from all bookings that meet the condition; returns how many.
 
-    With `only_over_by` it leaves alone bookings that may still be expected on that day. Stored
-    answers keep their bytes; they do not contain the guest. The fingerprint of the request goes:
-    anyone who knows the rest of the request could try names on it. Safe to repeat.
+    Stored answers keep their bytes; they do not contain the guest. The fingerprint of the request
+    goes: anyone who knows the rest of the request could try names on it. Safe to repeat.
     """
-    condition: dict[str, Any] = {"guest.email": {"$in": spellings}}
-    if only_over_by is not None:
-        condition["$nor"] = [queries.may_be_expected(only_over_by)]
     without_reason = {"$unsetField": {"field": "reason", "input": "$$change"}}
     without_digest = {"$mergeObjects": ["$$key", {"fingerprint": ""}]}
     line = {"at": "$$NOW", "event": "erased", "actor": "system"}
@@ -47,7 +49,6 @@ def erase_guest(spellings: list[str], *, only_over_by: date | None) -> int:
             ]
         },
     }
-    forget_former_addresses(spellings)
     return write_versioned(Write(condition, AS_IT_IS, [{"$set": erased}]))
 
 

@@ -1,0 +1,142 @@
+"""A guest's page in a browser: joining stays, erasing, and rules for how long data is kept."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from axe_playwright_python.base import AXE_SCRIPT, AxeResults
+from django.contrib.auth.models import User
+from django.test import Client
+from playwright.sync_api import Locator, Page, Route, expect
+
+from bookings.infrastructure.connections import collection
+from tests.calls import book
+from tests.conftest import night
+from tests.journeys.conftest import Visit
+from tests.journeys.test_desk import SETTLED
+from tests.journeys.test_pages import OVERFLOWING, RULES
+from tests.journeys.test_today import by_keyboard, by_mouse, by_touch
+from tests.journeys.visitor import Visitor, stored
+
+GUESTS = "/admin/desk/guests/"
+
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("inn")]
+
+
+@pytest.fixture
+def desk(visit: Visit) -> Visitor:
+    visitor = visit(has_touch=True)
+    client = Client()
+    client.force_login(User.objects.create_superuser("staff"))
+    session = {"name": "sessionid", "value": client.cookies["sessionid"].value}
+    visitor.page.context.add_cookies([{**session, "url": visitor.origin}])
+    return visitor
+
+
+@pytest.fixture
+def ada() -> str:
+    """The id of a stay of Ada's, beside one under another name."""
+    made = book("1", resourceId="inn_A", guest={"name": "Ada", "email": "ada@example.org"})
+    book("2", resourceId="inn_B", date=night(31), guest={"name": "Countess King"})
+    booking_id: str = made.content["booking"]["id"]
+    return booking_id
+
+
+def search(page: Page, typed: str) -> None:
+    box = page.get_by_role("main").get_by_role("searchbox")
+    box.fill(typed)
+    box.press("Enter")
+
+
+@pytest.mark.parametrize("press", [by_mouse, by_keyboard, by_touch])
+def test_joins_two_stays_and_takes_it_back(
+    desk: Visitor, ada: str, press: Callable[[Locator], None]
+) -> None:
+    page = desk.page
+    desk.go(f"{GUESTS}?q=ada")
+    press(page.get_by_role("link", name="Ada"))
+    search(page, "countess")
+    page.get_by_label("Why is it the same guest?").fill("Says so.")
+
+    press(page.get_by_role("button", name="Join"))
+
+    expect(page.get_by_text("2 stays, 2 nights.")).to_be_visible()
+    expect(page.get_by_text("Says so.")).to_be_visible()
+    press(page.get_by_role("button", name="Take back"))
+    expect(page.get_by_text("1 stay, 1 night.")).to_be_visible()
+
+
+@pytest.mark.parametrize("javascript", [True])
+def test_joins_once_though_the_answer_was_lost(desk: Visitor, ada: str) -> None:
+    page = desk.page
+    desk.go(f"{GUESTS}{ada}/?q=countess")
+
+    def lose(route: Route) -> None:
+        route.fetch(max_redirects=0)
+        route.abort("connectionreset")
+
+    page.route("**/join/", lose, times=1)
+    page.get_by_role("button", name="Join").click()
+    expect(page).to_have_url("chrome-error://chromewebdata/")
+    desk.go(f"{GUESTS}{ada}/?q=countess")
+
+    expect(page.get_by_text("2 stays, 2 nights.")).to_be_visible()
+    expect(page.get_by_text("No other stays match")).to_be_visible()
+    assert collection("guest_links").count_documents({}) == 1
+
+
+def test_exports_and_erases_a_guest(desk: Visitor, ada: str) -> None:
+    page = desk.page
+    desk.go(f"{GUESTS}{ada}/")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export everything that is kept").click()
+    told = json.loads(download.value.path().read_text())
+    assert told["stays"][0]["guest"]["name"] == "Ada"
+
+    page.get_by_role("link", name="Erase the guest’s data").click()
+    page.get_by_role("button", name="Erase for good").click()
+    expect(page.get_by_role("alert")).to_contain_text("Stays that have not ended")
+    page.get_by_label("Also in stays that have not ended").check()
+    page.get_by_role("button", name="Erase for good").click()
+
+    expect(page.get_by_text("Erased: 1 booking, 0 accounts.")).to_be_visible()
+    assert sorted(each["guest"]["name"] for each in stored()) == ["", "Countess King"]
+
+
+def test_switches_a_rule_on_and_off(desk: Visitor) -> None:
+    page = desk.page
+    desk.go(f"{GUESTS}retention/")
+    page.get_by_label("Years at Inn").fill("7")
+    page.get_by_role("row", name="Inn").get_by_role("button", name="Preview").click()
+    expect(page.get_by_text("Today this erases the guests’ data of 0 stays")).to_be_visible()
+
+    page.get_by_role("button", name="Switch on").click()
+    expect(page.get_by_text("7 years after the stay, since")).to_be_visible()
+    page.get_by_role("button", name="Switch off the rule of Inn").click()
+    expect(page.get_by_text("7 years after the stay, since")).to_be_hidden()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("javascript", [True])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_is_accessible_on_every_width(desk: Visitor, ada: str, scheme: str) -> None:
+    # Requests that axe itself makes to look at the page.
+    for text in ("Applying inline style", "Couldn't load preload assets", "widgets.css"):
+        desk.expect_complaint(text)
+    page, found = desk.page, []
+    page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+    for path in ("?q=ada", f"{ada}/?q=countess", f"{ada}/erase/", "retention/"):
+        desk.go(f"{GUESTS}{path}")
+        for width in (360, 768, 1440):
+            page.set_viewport_size({"width": width, "height": 800})
+            page.evaluate(SETTLED)
+            page.evaluate(AXE_SCRIPT)
+            results = AxeResults(page.evaluate("rules => axe.run(rules)", RULES))
+            if results.violations_count:
+                found.append((path, width, results.generate_report()))
+            if overflowing := page.evaluate(OVERFLOWING):
+                found.append((path, width, overflowing))
+
+    assert found == []
