@@ -19,6 +19,9 @@ LETTER_LIFE = timedelta(hours=24)
 # How long a delivery is kept, sent or not: long enough for a partner who was on holiday.
 DELIVERY_LIFE = timedelta(days=30)
 
+# How long staff can undo a change of nights.
+NIGHT_CHANGE_LIFE = timedelta(hours=24)
+
 # MongoDB's error codes.
 _NAMESPACE_EXISTS = 48
 _IN_THE_WAY = frozenset({85, 86})
@@ -73,6 +76,7 @@ def indexes_by_collection() -> dict[str, list[IndexModel]]:
         "failed_work": failed_work_indexes(),
         "rooms": room_indexes(),
         "guest_links": guest_link_indexes(),
+        "night_changes": night_change_indexes(),
     }
 
 
@@ -363,6 +367,30 @@ def make_guest_indexes(database: Database) -> None:
     """Makes `guest_links`, its index and `retention_rules`; safe to repeat."""
     _make(database, "guest_links", guest_link_indexes())
     make_collection(database, "retention_rules")
+
+
+def night_change_indexes() -> list[IndexModel]:
+    """The indexes of `night_changes`."""
+    return [
+        # For the price calendar, which offers to undo a person's last change.
+        IndexModel(
+            [
+                *(("hotel_id", ASCENDING), ("user_id", ASCENDING)),
+                *(("created_at", DESCENDING), ("_id", DESCENDING)),
+            ],
+            name="newest_changes_of_a_person",
+        ),
+        IndexModel(
+            "created_at",
+            name="forgotten_later",
+            expireAfterSeconds=int(NIGHT_CHANGE_LIFE.total_seconds()),
+        ),
+    ]
+
+
+def make_night_change_indexes(database: Database) -> None:
+    """Makes the collection of changes of nights and its indexes; safe to repeat."""
+    _make(database, "night_changes", night_change_indexes())
 
 
 def _make(database: Database, name: str, indexes: list[IndexModel]) -> None:

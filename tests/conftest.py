@@ -49,6 +49,7 @@ EMPTIED = (
     "sweeps",
     "nights",
     "nights_jobs",
+    "night_changes",
     "photos",
     "brands",
     "api_clients",

@@ -31,10 +31,12 @@ MAX_PERCENT = Decimal(900)
 class Wish:
     """The values to set; None leaves a value as it is.
 
-    `price` is in minor units. `percent` changes it instead, rounded half up to whole minor units.
+    `price` is in minor units. `percent` changes it instead, rounded half up to whole minor units;
+    `amount`, in minor units, is added to it instead.
     """
 
     price: int | None = None
+    amount: int | None = None
     percent: Decimal | None = None
     is_closed: bool | None = None
     min_stay: int | None = None
@@ -139,9 +141,13 @@ def plan_change(
                 same += 1
             else:
                 changes.append(change)
+    field = "price" if wish.percent is None else "percent"
     if any(change.after.price > MAX_NIGHT_PRICE for change in changes):
         text = f"A night can cost at most {format_money(MAX_NIGHT_PRICE, hotel.currency)}."
-        raise ValidationFailed([Fault("percent", text)])
+        raise ValidationFailed([Fault(field, text)])
+    if any(change.after.price < 0 for change in changes):
+        text = f"A night cannot cost less than {format_money(0, hotel.currency)}."
+        raise ValidationFailed([Fault(field, text)])
     return ChangePlan(hotel, tuple(changes), same, missing)
 
 
@@ -161,6 +167,8 @@ def _plan_night(calendar: Calendar, day: date, wish: Wish) -> NightChange | None
 
 
 def _price_after(price: int, wish: Wish) -> int:
+    if wish.amount is not None:
+        return price + wish.amount
     if wish.percent is None:
         return _either(wish.price, price)
     raised = Decimal(price) * (100 + wish.percent) / 100
@@ -171,8 +179,10 @@ def _judge_wish(wish: Wish, currency: str) -> list[Fault]:
     faults = []
     if wish == Wish():
         faults.append(Fault("", "Choose something to set."))
-    if wish.price is not None and wish.percent is not None:
-        faults.append(Fault("percent", "Give either a price or a change in percent."))
+    if sum(value is not None for value in (wish.price, wish.amount, wish.percent)) > 1:
+        faults.append(Fault("percent", "Give either a price or a change of it."))
+    if wish.amount is not None and abs(wish.amount) > MAX_NIGHT_PRICE:
+        faults.append(Fault("price", f"Give at most {format_money(MAX_NIGHT_PRICE, currency)}."))
     if wish.price is not None and not 0 <= wish.price <= MAX_NIGHT_PRICE:
         faults.append(Fault("price", f"Give at most {format_money(MAX_NIGHT_PRICE, currency)}."))
     if wish.percent is not None and not -100 <= wish.percent <= MAX_PERCENT:

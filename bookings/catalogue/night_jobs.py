@@ -18,7 +18,7 @@ import json
 import logging
 import secrets
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -38,6 +38,7 @@ from bookings.infrastructure.connections import collection
 from bookings.infrastructure.deadlines import MONGODB_TIMEOUT_S, request_limits
 from bookings.infrastructure.mongodb import outage
 from bookings.infrastructure.mongodb.errors import driver_error
+from bookings.infrastructure.mongodb.transactions import in_transaction
 from bookings.infrastructure.queues import failed_work
 from bookings.infrastructure.queues.failed_work import NIGHTS_JOBS, NeverFinished
 from bookings.infrastructure.queues.retries import counted
@@ -87,11 +88,12 @@ def add_job(
     summary: str,
     user_id: Any,
     allow_free: bool = False,
+    also: Callable[[ClientSession], object] | None = None,
 ) -> bool:
     """Adds a job that sets these nights; returns False if a job with this id exists already.
 
-    Raises ValidationFailed for the field nights.ALLOW_FREE if nights would become free of charge
-    and `allow_free` is not set.
+    `also` writes in the transaction that adds the job. Raises ValidationFailed for the field
+    nights.ALLOW_FREE if nights would become free of charge and `allow_free` is not set.
     """
     if not allow_free and (free := nights.count_free(rows)):
         raise ValidationFailed([Fault(nights.ALLOW_FREE, nights.tell_free(free))])
@@ -121,8 +123,14 @@ def add_job(
         "started_at": None,
         "finished_at": None,
     }
+
+    def insert(session: ClientSession) -> None:
+        collection("nights_jobs").insert_one(job, session=session)
+        if also is not None:
+            also(session)
+
     try:
-        collection("nights_jobs").insert_one(job)
+        in_transaction(insert)
     except DuplicateKeyError:
         return False
     sign_job(job_id, user_id)

@@ -256,7 +256,7 @@ def _write_nights(
             session=session,
         )
     }
-    missing = [_new_night(category, day, price) for day in dates if day not in there]
+    missing = [new_night(category, day, price) for day in dates if day not in there]
     if missing:
         nights.insert_many(missing, ordered=False, session=session)
     made = len(missing)
@@ -417,7 +417,7 @@ def _write_rows(rows: Sequence[NightRow], session: ClientSession) -> tuple[int, 
     found = nights.find({"_id": {"$in": ids}}, {"_id": 1}, session=session)
     there = {night["_id"] for night in found}
     missing = [
-        {**_new_night(row.category, row.day, row.base_price), **row.values}
+        {**new_night(row.category, row.day, row.base_price), **row.values}
         for row, id_ in zip(rows, ids, strict=True)
         # A change must not bring back a night that was seen and has been deleted since.
         if id_ not in there and not row.seen
@@ -459,7 +459,8 @@ def _as_seen(ids: list[str], values: Any, seen: Any) -> dict[str, Any]:
     return condition
 
 
-def _new_night(category: str, day: str, price: int) -> dict[str, Any]:
+def new_night(category: str, day: str, price: int) -> dict[str, Any]:
+    """The document of a night that is sold at this price, without restrictions."""
     return {
         "_id": night_id(category, day),
         "category_id": category,

@@ -189,11 +189,31 @@ def test_has_another_digest_when_anything_else_would_be_written() -> None:
     assert plan(Wish(percent=Decimal(10))).digest != before
 
 
+@pytest.mark.parametrize(("amount", "after"), [(500, 9_500), (-500, 8_500), (-9_000, 0)])
+def test_changes_a_price_by_an_amount(amount: int, after: int) -> None:
+    put_night("chalet_attic", DAY, price=9_000)
+
+    set_nights(plan(Wish(amount=amount), last=date.fromisoformat(DAY)).rows)
+
+    assert list(prices().values()) == [after]
+
+
+def test_refuses_to_lower_a_price_below_nothing() -> None:
+    put_night("chalet_attic", DAY, price=400)
+
+    (fault,) = faults(Wish(amount=-500))
+
+    assert (fault.field, fault.message) == ("price", "A night cannot cost less than CHF\xa00.00.")
+
+
 @pytest.mark.parametrize(
     ("wish", "changes", "field", "sentence"),
     [
         (Wish(), {}, "", "Choose something to set."),
         (Wish(price=1, percent=Decimal(1)), {}, "percent", "Give either a price or a change"),
+        (Wish(amount=1, percent=Decimal(1)), {}, "percent", "Give either a price or a change"),
+        (Wish(price=1, amount=1), {}, "percent", "Give either a price or a change"),
+        (Wish(amount=1_000_000_001), {}, "price", "Give at most CHF\xa010,000,000.00."),
         (Wish(price=1_000_000_001), {}, "price", "Give at most CHF\xa010,000,000.00."),
         (Wish(percent=Decimal(901)), {}, "percent", "from -100 to 900 percent"),
         (Wish(percent=Decimal("-100.01")), {}, "percent", "from -100 to 900 percent"),
@@ -370,14 +390,14 @@ def test_writes_nothing_more_once_another_worker_took_it(monkeypatch: Patch) -> 
 
 
 def test_sets_a_night_that_somebody_made_meanwhile(monkeypatch: Patch) -> None:
-    make = nights._new_night
+    make = nights.new_night
 
     def make_late(*arguments: Any) -> dict[str, Any]:
-        monkeypatch.setattr(nights, "_new_night", make)
+        monkeypatch.setattr(nights, "new_night", make)
         put_night("chalet_attic", DAY, price=5, min_stay=7)
         return make(*arguments)
 
-    monkeypatch.setattr(nights, "_new_night", make_late)
+    monkeypatch.setattr(nights, "new_night", make_late)
 
     set_nights([row(1), row(2, day=NEXT_DAY)])
 

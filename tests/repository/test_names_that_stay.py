@@ -222,6 +222,7 @@ def test_keeps_the_names_of_indexes() -> None:
         "failed_work": {"failed_work_of_a_queue", "forgotten_later"},
         "rooms": {"one_room_per_name"},
         "guest_links": {"links_of_a_booking"},
+        "night_changes": {"newest_changes_of_a_person", "forgotten_later"},
     }
 
 

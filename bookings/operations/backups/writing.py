@@ -28,6 +28,7 @@ from bookings.points import reached
 # Collections that are restored empty, each with the reason.
 LEFT_OUT = {
     "django_session": "a restored one would log people in again who have logged out since",
+    "night_changes": "each can be undone for a day, and its nights are restored as they were",
     "letters": "each would be sent again, and its link ends within a day anyway",
     "holders": "it counts the present holds, and the next holds write it again",
 }
