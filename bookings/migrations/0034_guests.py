@@ -11,7 +11,7 @@ def make_collections(apps, schema_editor):
 class Migration(migrations.Migration):
     """Guests whose stays belong together, and a right to export and erase their data."""
 
-    dependencies = [("bookings", "0031_team")]
+    dependencies = [("bookings", "0033_undoing_prices")]
 
     operations = [
         migrations.AlterModelOptions(

@@ -143,7 +143,7 @@ def test_shows_a_month_of_every_category(manager: Client) -> None:
         for cell in found
     }
     assert (cells["Attic", DAY].amount, cells["Attic", DAY].kind) == ("95.00", "closed")
-    assert cells["Attic", DAY].marks == (("×", "closed"), ("3+", "at least 3 nights"))
+    assert Page(cells["Attic", DAY].signs).text == "closed min 3"
     assert (cells["Suite", DAY].amount, cells["Suite", DAY].kind) == ("120.00", "default")
     assert manager.get(page.links["95.00"]).status_code == 200
     assert "in CHF" in page.text
@@ -170,8 +170,8 @@ def test_shows_what_would_change_and_changes_nothing(manager: Client) -> None:
     assert (
         "2 nights would change, 1 of them new in the calendar; 0 have these values already." in text
     )
-    assert f"{DAY} Attic CHF\xa099.95 CHF\xa0109.95".replace("\xa0", " ") in text
-    assert f"{NEXT_DAY} Attic CHF 80.00 (by default) CHF 88.00" in text
+    assert f"{day_text(DAY)} Attic CHF\xa099.95 CHF\xa0109.95".replace("\xa0", " ") in text
+    assert f"{day_text(NEXT_DAY)} Attic CHF 80.00 (by default) CHF 88.00" in text
     assert prices() == [9_995]
     assert not NightsJob.objects.exists()
 
@@ -180,8 +180,8 @@ def test_changes_what_was_shown_and_writes_down_who_did(manager: Client) -> None
     response = apply(manager, form(min_stay="2", closed_to_arrival="yes"))
 
     summary = (
-        f"Set price +10 %, arrival closed, minimum stay 2 from {DAY} to {NEXT_DAY} for "
-        "chalet_attic: 2 nights, 2 of them new."
+        f"Set price +10 %, arrival closed, minimum stay 2 from {day_text(DAY)} to "
+        f"{day_text(NEXT_DAY)} for Attic: 2 nights, 2 of them new."
     )
     assert said(response) == [f"Done. {summary}"]
     assert prices() == [8_800, 8_800]
@@ -203,7 +203,7 @@ def test_raises_prices_once_when_the_form_is_sent_twice(manager: Client) -> None
     assert prices() == [8_800, 8_800]
     (text,) = said(second)
     assert text.startswith("This form has already changed nights; nothing was changed again.")
-    assert text.endswith("for chalet_attic: 2 nights, 2 of them new.")
+    assert text.endswith("for Attic: 2 nights, 2 of them new.")
     assert len(noted()) == 1
     assert first.redirect_chain == second.redirect_chain
 

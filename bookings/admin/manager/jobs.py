@@ -1,11 +1,13 @@
 """Shared parts of the forms that add nights jobs: a key, and the messages about a job."""
 
+from collections.abc import Callable
 from typing import Any
 
 from bson import ObjectId
 from django import forms
 from django.contrib import messages
 from django.contrib.admin.models import ADDITION
+from pymongo.client_session import ClientSession
 
 from bookings.admin.manager.pages import note
 from bookings.admin.staff_requests import StaffRequest
@@ -47,13 +49,14 @@ def add_job(
     rows: list[NightRow],
     summary: str,
     allow_free: bool,
+    also: Callable[[ClientSession], object] | None = None,
 ) -> bool:
     """Adds a job that sets these nights, logs it, and shows a message with its state.
 
-    False if the form was sent before: then the caller shows a message instead. Raises TryAgain if
-    the request has used up its time; MongoDB gets a time budget of its own, from which judging the
-    nights takes nothing. Raises ValidationFailed if nights would become free of charge without
-    `allow_free`.
+    `also` writes in the transaction that adds the job. False if the form was sent before: then the
+    caller shows a message instead. Raises TryAgain if the request has used up its time; MongoDB
+    gets a time budget of its own, from which judging the nights takes nothing. Raises
+    ValidationFailed if nights would become free of charge without `allow_free`.
     """
     request.deadline.check()
     return deadlines.with_new_budget(
@@ -65,6 +68,7 @@ def add_job(
             rows=rows,
             summary=summary,
             allow_free=allow_free,
+            also=also,
         )
     )
 
@@ -78,6 +82,7 @@ def _add_job(
     rows: list[NightRow],
     summary: str,
     allow_free: bool,
+    also: Callable[[ClientSession], object] | None = None,
 ) -> bool:
     is_new = night_jobs.add_job(
         job_id=job_id,
@@ -87,6 +92,7 @@ def _add_job(
         summary=summary,
         user_id=request.user.pk,
         allow_free=allow_free,
+        also=also,
     )
     if not is_new:
         return False

@@ -1,6 +1,5 @@
 """The price calendar: one month of a hotel, and a form that changes many nights at once."""
 
-import calendar
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -8,32 +7,36 @@ from typing import Any
 from bson import ObjectId
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.utils import quote
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.utils.http import urlencode
 
-from bookings.admin.forms import DayField
-from bookings.admin.manager.jobs import JobKeyField, add_job, count_nights, new_job_key
-from bookings.admin.manager.pages import HotelChoiceForm, ManagerPage
-from bookings.admin.money import MoneyField
+from bookings.admin.manager.jobs import add_job, count_nights, new_job_key
+from bookings.admin.manager.pages import HotelChoiceForm, ManagerPage, hotel_to_note, note
+from bookings.admin.manager.price_form import ChangeForm
+from bookings.admin.manager.price_grid import days_of, draw_month, list_restrictions
 from bookings.admin.staff_requests import StaffRequest, may
-from bookings.catalogue import inventory, night_changes, night_jobs
-from bookings.catalogue.calendars import Calendar, CalendarNight, read_calendars
+from bookings.catalogue import inventory, night_jobs
+from bookings.catalogue.calendars import CalendarNight
 from bookings.catalogue.inventory import HORIZON_DAYS, HotelFacts
-from bookings.catalogue.night_changes import ChangePlan, NightChange, Wish
-from bookings.catalogue.nights import WEEKDAYS, count_free, night_id
+from bookings.catalogue.night_changes import ChangePlan, NightChange
+from bookings.catalogue.night_undo import Undone, find_last_change, remember_change, undo_change
+from bookings.catalogue.nights import WEEKDAYS, count_free
 from bookings.catalogue.usual_prices import count_unusual, tell_count
-from bookings.domain.money import format_money, write_amount
-from bookings.infrastructure import clock
+from bookings.domain.money import format_money
+from bookings.infrastructure import clock, deadlines
 from bookings.models import NightsJob, PriceCalendar
+from bookings.presentation.days import day_text
 from bookings.refusals import ValidationFailed
 
 # The page only counts the others.
 MAX_CHANGES_SHOWN = 50
 
-_LEAVE = ("", "Leave as it is")
-_SETTINGS = {"": None, "yes": True, "no": False}
+# The editor in the grid sends this field, and the button that undoes a change the other.
+IN_PLACE, UNDO = "in_place", "undo"
+
+OTHER_HOTEL = "The page now shows another hotel; look at it again."
+CHANGED_SINCE = "The nights or the form have changed since; see below what would change now."
 
 
 class PriceMonthForm(HotelChoiceForm):
@@ -45,127 +48,16 @@ class PriceMonthForm(HotelChoiceForm):
     )
 
 
-class ChangeForm(forms.Form):
-    """Which nights to change, and what to set."""
-
-    hotel = forms.CharField(widget=forms.HiddenInput, max_length=64)
-    key = JobKeyField()
-    seen = forms.CharField(widget=forms.HiddenInput, required=False, max_length=64)
-    # The page shows this as a box beside the button *Apply*.
-    allow_free = forms.BooleanField(widget=forms.HiddenInput, required=False)
-    categories = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple)
-    first = DayField(label="First night")
-    last = DayField(label="Last night", help_text="Included.")
-    weekdays = forms.MultipleChoiceField(
-        choices=[(day, day.capitalize()) for day in WEEKDAYS],
-        initial=WEEKDAYS,
-        widget=forms.CheckboxSelectMultiple,
-    )
-    price = MoneyField(required=False)
-    percent = forms.DecimalField(
-        label="Or change it by a percentage",
-        required=False,
-        max_digits=7,
-        decimal_places=2,
-        help_text="10 raises, -5 lowers. The result is rounded half up to the smallest coin.",
-    )
-    closed = forms.ChoiceField(
-        label="Sale", required=False, choices=[_LEAVE, ("yes", "Close"), ("no", "Open")]
-    )
-    min_stay = forms.IntegerField(label="Minimum stay", required=False)
-    closed_to_arrival = forms.ChoiceField(
-        label="Arrival", required=False, choices=[_LEAVE, ("yes", "Closed"), ("no", "Open")]
-    )
-    closed_to_departure = forms.ChoiceField(
-        label="Departure", required=False, choices=[_LEAVE, ("yes", "Closed"), ("no", "Open")]
-    )
-
-    def __init__(self, hotel: HotelFacts, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.hotel_facts = hotel
-        self.choices = [
-            (category.id, category.name) for category in inventory.list_categories(hotel.id)
-        ]
-        chooser = self.fields["categories"]
-        assert isinstance(chooser, forms.MultipleChoiceField)
-        chooser.choices = self.choices
-        price = self.fields["price"]
-        assert isinstance(price, MoneyField)
-        price.set_currency(hotel.currency)
-
-    @property
-    def wish(self) -> Wish:
-        """The changes that the valid form asks for."""
-        data = self.cleaned_data
-        return Wish(
-            price=data["price"],
-            percent=data["percent"],
-            is_closed=_SETTINGS[data["closed"]],
-            min_stay=data["min_stay"],
-            is_closed_to_arrival=_SETTINGS[data["closed_to_arrival"]],
-            is_closed_to_departure=_SETTINGS[data["closed_to_departure"]],
-        )
-
-    def plan(self) -> ChangePlan | None:
-        """What the form would change; None if it is wrong, with the faults beside their fields."""
-        if not self.is_valid():
-            return None
-        data = self.cleaned_data
-        try:
-            return night_changes.plan_change(
-                hotel_id=self.hotel_facts.id,
-                category_ids=data["categories"],
-                first=data["first"],
-                last=data["last"],
-                weekdays=data["weekdays"],
-                wish=self.wish,
-            )
-        except ValidationFailed as refusal:
-            for fault in refusal.faults:
-                field = fault.field if fault.field in self.fields else None
-                self.add_error(field, fault.message)
-            return None
-
-    def renew(self, **fields: str) -> None:
-        """Sets hidden fields, which the browser sends next time."""
-        data = QueryDict(mutable=True)
-        data.update(self.data)
-        for name, value in fields.items():
-            data[name] = value
-        self.data = data
-
-    def describe(self) -> str:
-        """The valid form in words, for the log and the list of jobs."""
-        data, wish, currency = self.cleaned_data, self.wish, self.hotel_facts.currency
-        parts = []
-        if wish.price is not None:
-            parts.append(f"price {format_money(wish.price, currency)}")
-        if wish.percent is not None:
-            parts.append(f"price {wish.percent:+f} %")
-        for text, value in (
-            ("sale", wish.is_closed),
-            ("arrival", wish.is_closed_to_arrival),
-            ("departure", wish.is_closed_to_departure),
-        ):
-            if value is not None:
-                parts.append(f"{text} {'closed' if value else 'open'}")
-        if wish.min_stay is not None:
-            parts.append(f"minimum stay {wish.min_stay}")
-        days = "" if len(data["weekdays"]) == len(WEEKDAYS) else f" ({', '.join(data['weekdays'])})"
-        is_all = len(data["categories"]) == len(self.choices)
-        where = "all categories" if is_all else ", ".join(data["categories"])
-        return f"Set {', '.join(parts)} from {data['first']} to {data['last']}{days} for {where}"
-
-
 @dataclass(frozen=True)
-class NightCell:
-    """One night in the grid; `marks` are its restrictions as (sign, meaning)."""
+class Sent:
+    """What became of a form that was sent: the response, or else what the page shows of it.
 
-    day: date
-    amount: str
-    kind: str
-    marks: tuple[tuple[str, str], ...]
-    url: str
+    `notice` says why a change that was sent to be applied is shown once more.
+    """
+
+    answer: HttpResponse | None = None
+    plan: ChangePlan | None = None
+    notice: str = ""
 
 
 @admin.register(PriceCalendar)
@@ -176,91 +68,133 @@ class PriceCalendarPage(ManagerPage):
     template = "admin/manager/prices.html"
 
     def show(self, request: StaffRequest) -> HttpResponse:
-        """Shows the month. A POST shows what the form would change, or applies it."""
+        """Shows the month. A POST shows what the form would change, applies it, or undoes the last
+        change. The editor in the grid asks for the effect alone, without the month."""
         chosen = PriceMonthForm(request, request.GET)
         hotel = chosen.cleaned_data.get("hotel") if chosen.is_valid() else chosen.first_hotel
         if hotel is None:
             return self.render(request, chosen=chosen)
+        sent, form = Sent(), None
+        if request.method == "POST":
+            self.check_may(request, *self.changes)
+            if UNDO in request.POST:
+                return self._undo(request, hotel)
+            form = ChangeForm(hotel, request.POST)
+            sent = self._send(request, hotel, form)
+            if sent.answer is not None:
+                return sent.answer
+            if IN_PLACE in request.POST:
+                shown = {"form": form, "notice": sent.notice, **_show_plan(sent.plan)}
+                return TemplateResponse(request, "admin/manager/price_preview.html", shown)
+            if sent.notice:
+                messages.warning(request, sent.notice)
+        return self._show_month(request, hotel, chosen, form, sent.plan)
+
+    def _show_month(
+        self,
+        request: StaffRequest,
+        hotel: HotelFacts,
+        chosen: PriceMonthForm,
+        form: ChangeForm | None,
+        plan: ChangePlan | None,
+    ) -> HttpResponse:
+        """The whole page, with the form as it was sent or, to those who may change, a new one."""
         today = clock.today(hotel.time_zone)
         month = _read_month(chosen, today)
-        change, plan = None, None
-        if may(request, "bookings.add_night", "bookings.change_night"):
-            if request.method == "POST":
-                change = ChangeForm(hotel, request.POST)
-                answer, plan = self._send(request, hotel, change)
-                if answer is not None:
-                    return answer
-            else:
-                last = month + timedelta(days=_length(month) - 1)
-                change = ChangeForm(
-                    hotel,
-                    initial={
-                        "hotel": hotel.id,
-                        "key": new_job_key(),
-                        "first": max(today, month),
-                        "last": max(today, last),
-                    },
-                )
-        elif request.method == "POST":
-            self.check_may(request, *self.changes)
+        days = days_of(month)
+        editor, last_change = None, None
+        if may(request, *self.changes):
+            initial = {"hotel": hotel.id, "first": max(today, month), "last": max(today, days[-1])}
+            form = form or ChangeForm(hotel, initial={**initial, "key": new_job_key()})
+            editor = ChangeForm(
+                hotel, auto_id="editor_%s", initial={"hotel": hotel.id, "key": new_job_key()}
+            )
+            last_change = find_last_change(hotel_id=hotel.id, user_id=request.user.pk)
         return self.render(
             request,
             chosen=PriceMonthForm(request, initial={"hotel": hotel.id, "month": f"{month:%Y-%m}"}),
             hotel=hotel,
             month=month,
+            today=today,
             previous_url=_url(hotel, month - timedelta(days=1)),
-            next_url=_url(hotel, month + timedelta(days=_length(month))),
-            days=[month + timedelta(days=number) for number in range(_length(month))],
-            grid=_draw(hotel, month),
-            form=change,
-            plan=plan,
-            shown=[_describe(one, hotel.currency) for one in plan.changes[:MAX_CHANGES_SHOWN]]
-            if plan
-            else [],
-            free=count_free(plan.rows) if plan else 0,
-            unusual=_tell_unusual(plan) if plan else "",
-            more=max(0, len(plan.changes) - MAX_CHANGES_SHOWN) if plan else 0,
+            next_url=_url(hotel, days[-1] + timedelta(days=1)),
+            days=days,
+            grid=draw_month(hotel, month),
+            form=form,
+            editor=editor,
+            weekdays=WEEKDAYS,
+            last_change=None if last_change is None or last_change.is_undone else last_change,
+            **_show_plan(plan),
         )
 
-    def _send(
-        self, request: StaffRequest, hotel: HotelFacts, form: ChangeForm
-    ) -> tuple[HttpResponse | None, ChangePlan | None]:
-        """Applies the plan that was shown and returns the response. Otherwise returns the plan to
-        show, if the form is valid."""
+    def _send(self, request: StaffRequest, hotel: HotelFacts, form: ChangeForm) -> Sent:
+        """Applies the plan that was shown. Otherwise says what to show, if the form is valid."""
         if form.data.get("hotel") != hotel.id:
-            form.add_error(None, "The page now shows another hotel; look at it again.")
-            return None, None
+            form.add_error(None, OTHER_HOTEL)
+            return Sent()
         key = form.data.get("key", "")
         if ObjectId.is_valid(key) and NightsJob.objects.filter(pk=key, hotel=hotel.id).exists():
             self._say_already(request, hotel, key)
-            return HttpResponseRedirect(request.get_full_path()), None
+            return Sent(HttpResponseRedirect(request.get_full_path()))
         plan = form.plan()
         if plan is None:
-            return None, None
+            return Sent()
         if "apply" not in form.data or form.cleaned_data["seen"] != plan.digest or not plan.changes:
-            if "apply" in form.data:
-                text = "The nights or the form have changed since; see below what would change now."
-                messages.warning(request, text)
             form.renew(seen=plan.digest)
-            return None, plan
+            return Sent(plan=plan, notice=CHANGED_SINCE if "apply" in form.data else "")
         summary = f"{form.describe()}: {count_nights(len(plan.rows))}, {plan.new:,} of them new."
+        change_id, rows = form.cleaned_data["key"], plan.rows
         try:
             is_new = add_job(
                 request,
-                form.cleaned_data["key"],
+                change_id,
                 kind=night_jobs.CHANGE,
                 hotel_id=hotel.id,
-                rows=plan.rows,
+                rows=rows,
                 summary=summary,
                 allow_free=form.cleaned_data["allow_free"],
+                also=lambda session: remember_change(
+                    change_id=change_id,
+                    hotel_id=hotel.id,
+                    user_id=request.user.pk,
+                    rows=rows,
+                    summary=summary,
+                    session=session,
+                ),
             )
         except ValidationFailed as refusal:
             text = " ".join(fault.message for fault in refusal.faults)
-            form.add_error(None, f"{text} Tick the box beside Apply if you want that.")
-            return None, plan
+            form.add_error(None, f"{text} Tick the box beside the button if you want that.")
+            return Sent(plan=plan)
         if not is_new:
             self._say_already(request, hotel, key)
-        return HttpResponseRedirect(request.get_full_path()), None
+        return Sent(HttpResponseRedirect(request.get_full_path()))
+
+    def _undo(self, request: StaffRequest, hotel: HotelFacts) -> HttpResponse:
+        """Undoes the person's change, says what became of it, and logs it once."""
+        back = HttpResponseRedirect(request.get_full_path())
+        if request.POST.get("hotel") != hotel.id:
+            messages.error(request, OTHER_HOTEL)
+            return back
+        request.deadline.check()
+        try:
+            undone = deadlines.with_new_budget(
+                lambda: undo_change(
+                    change_id=request.POST[UNDO], hotel_id=hotel.id, user_id=request.user.pk
+                )
+            )
+        except ValidationFailed as refusal:
+            messages.error(request, " ".join(fault.message for fault in refusal.faults))
+            return back
+        text = _tell_undone(undone, hotel)
+        if undone.is_new:
+            told = f"Undid a change of prices. {text} The change was: {undone.summary}"
+            note(request, told, about=hotel_to_note(hotel))
+            say = messages.warning if undone.kept else messages.success
+            say(request, f"Undone. {text}")
+        else:
+            messages.warning(request, f"This change is undone already. {text}")
+        return back
 
     def _say_already(self, request: HttpRequest, hotel: HotelFacts, key: str) -> None:
         """After a double click staff see only this, so it says what the first click did. The key of
@@ -270,6 +204,37 @@ class PriceCalendarPage(ManagerPage):
         for summary in summaries.values_list("summary", flat=True):
             text += f" The change was: {summary}"
         messages.warning(request, text)
+
+
+def _tell_undone(undone: Undone, hotel: HotelFacts) -> str:
+    """Which nights are as before, and which are not."""
+    are = "is" if undone.restored == 1 else "are"
+    text = f"{count_nights(undone.restored)} {are} as before the change."
+    if not undone.kept:
+        return text
+    names = {category.id: category.name for category in inventory.list_categories(hotel.id)}
+    named = [
+        f"{names.get(category, 'a former category')} on {day_text(day)}"
+        for category, day in undone.kept_nights
+    ]
+    if more := undone.kept - len(named):
+        named.append(f"{more:,} more")
+    was = "was changed since and stays" if undone.kept == 1 else "were changed since and stay"
+    return f"{text} {count_nights(undone.kept)} {was}: {', '.join(named)}."
+
+
+def _show_plan(plan: ChangePlan | None) -> dict[str, Any]:
+    """What templates show of the plan."""
+    if plan is None:
+        return {"plan": None}
+    changes = plan.changes[:MAX_CHANGES_SHOWN]
+    return {
+        "plan": plan,
+        "shown": [_describe(change, plan.hotel.currency) for change in changes],
+        "free": count_free(plan.rows),
+        "unusual": _tell_unusual(plan),
+        "more": len(plan.changes) - len(changes),
+    }
 
 
 def _tell_unusual(plan: ChangePlan) -> str:
@@ -289,53 +254,8 @@ def _read_month(chosen: PriceMonthForm, today: date) -> date:
     return min(max(wanted, earliest), latest)
 
 
-def _length(month: date) -> int:
-    return calendar.monthrange(month.year, month.month)[1]
-
-
 def _url(hotel: HotelFacts, day: date) -> str:
     return "?" + urlencode({"hotel": hotel.id, "month": f"{day:%Y-%m}"})
-
-
-def _draw(hotel: HotelFacts, month: date) -> list[tuple[Any, list[NightCell]]]:
-    """Each category, by name, with its cells."""
-    categories = inventory.list_categories(hotel.id)
-    last = month + timedelta(days=_length(month) - 1)
-    calendars = read_calendars(categories, month, last)
-    days = [month + timedelta(days=number) for number in range(_length(month))]
-    return [
-        (category, [_cell(calendars[category.id], day, hotel.currency) for day in days])
-        for category in categories
-    ]
-
-
-def _cell(days: Calendar, day: date, currency: str) -> NightCell:
-    stored = days.days.get(day)
-    night = stored or CalendarNight(days.category.default_price)
-    if stored:
-        kind = "closed" if stored.is_closed else "stored"
-    else:
-        kind = "default" if days.category.sell_by_default else "none"
-    url = ""
-    if stored:
-        # The admin quotes ids in URLs like this.
-        pk = quote(night_id(days.category.id, day.isoformat()))
-        url = reverse("admin:bookings_night_change", args=[pk])
-    amount = "" if kind == "none" else write_amount(night.price, currency)
-    return NightCell(day, amount, kind, tuple(_marks(night)), url)
-
-
-def _marks(night: CalendarNight) -> list[tuple[str, str]]:
-    marks = []
-    if night.is_closed:
-        marks.append(("×", "closed"))
-    if night.min_stay > 1:
-        marks.append((f"{night.min_stay}+", f"at least {night.min_stay} nights"))
-    if night.is_closed_to_arrival:
-        marks.append(("A", "no arrival"))
-    if night.is_closed_to_departure:
-        marks.append(("D", "no departure"))
-    return marks
 
 
 def _describe(change: NightChange, currency: str) -> dict[str, Any]:
@@ -349,4 +269,4 @@ def _describe(change: NightChange, currency: str) -> dict[str, Any]:
 
 
 def _in_words(night: CalendarNight, currency: str) -> str:
-    return ", ".join([format_money(night.price, currency), *(word for _, word in _marks(night))])
+    return ", ".join([format_money(night.price, currency), *list_restrictions(night)])
