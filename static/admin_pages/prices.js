@@ -156,7 +156,8 @@ prices.addEventListener("keydown", (event) => {
   } else if (event.key === "Home") next = { ...place, column: 0 };
   else if (event.key === "End") next = { ...place, column: rows[0].length - 1 };
   if (next) {
-    if (!anchor && event.shiftKey) anchor = place;
+    // The focus may have come here in another way than by a selection.
+    if (!anchor || cellAt(here) !== cellAt(place)) anchor = place;
     select(next, { extends_: event.shiftKey, scrolls: true });
   } else if (event.key === "Enter" || event.key === "F2") {
     if (!selected() || !anchor) select(place);

@@ -102,6 +102,7 @@ def test_edits_one_price_by_keyboard_and_undoes_it(open_prices: OpenPrices) -> N
     manager = open_prices()
     page = manager.page
     page.evaluate("window.isKept = true")
+    expect(page.get_by_text("A double press edits one price.")).to_be_visible()
     cell(page, "double", 3).focus()
 
     page.keyboard.press("Enter")
@@ -171,11 +172,13 @@ def test_changes_a_range_that_is_dragged_by_mouse(open_prices: OpenPrices) -> No
 @only_with_scripts
 def test_closes_a_range_that_is_chosen_by_keyboard(open_prices: OpenPrices) -> None:
     page = open_prices().page
+    cell(page, "single", 9).click()
     cell(page, "double", 5).focus()
     for key in ("Shift+ArrowRight", "Shift+ArrowRight", "Shift+ArrowDown", "Shift+ArrowUp"):
         page.keyboard.press(key)
     assert selected(page) == 3
     page.keyboard.press("Enter")
+    expect(window(page).get_by_role("link", name="All of this night")).to_be_hidden()
     window(page).get_by_label("Sale").select_option(label="Close")
     window(page).get_by_label("Minimum stay").fill("3")
     window(page).get_by_label("Arrival").select_option(label="Closed")
