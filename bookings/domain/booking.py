@@ -58,8 +58,16 @@ MAX_HISTORY = 200
 CHANGED, CHANGED_AGAIN = "changed", "changed_again"
 STAY_CHANGED = (CHANGED, CHANGED_AGAIN)
 
-# The line with which guests corrected their details.
+# The line with which guests corrected their details, and those with which staff did: without a mail
+# to the guest, and with one.
 CORRECTED = "corrected"
+EDITED, EDITED_AND_TOLD = "edited", "edited_told"
+
+# The corrections that guests are told.
+CORRECTIONS_TOLD = (CORRECTED, EDITED_AND_TOLD)
+
+# The line of an erasure at the guest's request.
+ERASED = "erased"
 
 # No 0/O or 1/I: references are read out on the telephone.
 REFERENCE_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"
@@ -235,6 +243,11 @@ class Booking:
             or self.expires_at is None
             or any(change.event == "confirmed" for change in self.history)
         )
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether the guest's details were erased."""
+        return any(change.event == ERASED for change in self.history)
 
     @property
     def was_cancelled_by_staff(self) -> bool:

@@ -8,6 +8,7 @@ killed, that next try follows. So a delivery may be sent twice, always under the
 is never lost.
 """
 
+import dataclasses
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -46,6 +47,9 @@ MAX_ERROR = 300
 MAX_COUNTED = 10_000
 
 _DUPLICATE_KEY = 11_000
+
+# In the id of a mail that staff had sent again, between that of the news and that of the request.
+_AGAIN = "-again-"
 
 
 @dataclass(frozen=True)
@@ -230,6 +234,36 @@ def send_again(delivery_id: str) -> bool:
     # If it fails again, staff are told again.
     failed_work.forget(failed_work.MAILS, [delivery_id])
     return True
+
+
+def list_mails(booking: ObjectId) -> list[tuple[Delivery, str, str]]:
+    """The mails of this booking that can be read, each with its state and what went wrong."""
+    found = collection("deliveries").find({"booking": booking, "channel": MAIL}).sort("at", 1)
+    mails = []
+    for document in found:
+        try:
+            mail = _from_document(document), document["state"], document["last_error"]
+        except (KeyError, TypeError):
+            continue
+        mails.append(mail)
+    return mails
+
+
+def make_again(delivery: Delivery, *, key: str, now: datetime) -> bool:
+    """Makes another mail of the same news, once for each key; False if that was made before.
+
+    It has an event id of its own, so that a mail program shows both.
+    """
+    first = delivery.event_id.partition(_AGAIN)[0]
+    again = dataclasses.replace(
+        delivery, event_id=f"{first}{_AGAIN}{key}", created_at=now, tries=0, address=""
+    )
+    return record([again]) == 1
+
+
+def is_again(delivery_id: str) -> bool:
+    """Whether staff asked for this mail after there had been one like it."""
+    return _AGAIN in delivery_id
 
 
 def find_known(ids: Iterable[str]) -> set[str]:

@@ -23,7 +23,7 @@ from bookings.domain.booking import (
     CANCELLED,
     CHANGED,
     CONFIRMED,
-    CORRECTED,
+    CORRECTIONS_TOLD,
     EXPECTED,
     EXPIRED,
     Booking,
@@ -38,7 +38,7 @@ from bookings.infrastructure.queues import failed_work
 from bookings.infrastructure.queues.failed_work import MAILS, NeverFinished
 from bookings.infrastructure.queues.single_run import RunTime, one_at_a_time
 from bookings.news import deliveries
-from bookings.news.deliveries import GIVEN_UP, NOT_NEEDED, SENT, Delivery
+from bookings.news.deliveries import GIVEN_UP, NOT_NEEDED, SENT, WAITING, Delivery
 from bookings.news.guest_letters import GuestLetter, write_farewell, write_letter
 from bookings.news.relay import is_about_to_end
 from bookings.news.reminders import arrives_at
@@ -48,6 +48,10 @@ from bookings.stays.calendar_file import write_stay_file
 from bookings.stays.notices import FORMER
 
 logger = logging.getLogger(__name__)
+
+
+class NotSendable(Exception):
+    """A mail cannot be sent again; the message says why."""
 
 
 @one_at_a_time
@@ -145,6 +149,45 @@ def _write(delivery: Delivery) -> tuple[EmailMessage | None, str]:
         return _write_about(delivery, booking, now), ""
 
 
+def list_again(booking: Booking) -> dict[str, str | None]:
+    """The booking's mails, by their ids, each with why it cannot be sent again; None if it can."""
+    now = clock.now()
+    return {
+        delivery.id: _why_not_again(delivery, state, booking, now)
+        for delivery, state, _error in deliveries.list_mails(booking.id)
+    }
+
+
+def send_again(booking: Booking, delivery_id: str, *, key: str) -> str:
+    """Has a mail sent again to the guest's present address, as the booking is now; returns its
+    event. Acts once for each key: "" if it was done before. Raises NotSendable, which says why.
+    """
+    now = clock.now()
+    for delivery, state, _error in deliveries.list_mails(booking.id):
+        if delivery.id == delivery_id:
+            if fault := _why_not_again(delivery, state, booking, now):
+                raise NotSendable(fault)
+            return delivery.event if deliveries.make_again(delivery, key=key, now=now) else ""
+    raise NotSendable("There is no such mail any more.")
+
+
+def _why_not_again(delivery: Delivery, state: str, booking: Booking, now: datetime) -> str | None:
+    """A sentence that says why this mail cannot be sent again; None if it can be."""
+    if booking.is_erased:
+        return "The guest’s details were erased."
+    if delivery.to == FORMER:
+        return "The former address is not kept."
+    if state == WAITING:
+        return "A worker is about to send it."
+    if not booking.guest.email:
+        return "The guest has no e-mail address."
+    if booking.status_at(now) == EXPIRED:
+        return "The hold has ended."
+    if not _is_still_true(delivery, booking, now):
+        return "The booking has changed since this news."
+    return None
+
+
 def _is_still_true(delivery: Delivery, booking: Booking, now: datetime) -> bool:
     status = booking.status_at(now)
     match delivery.event:
@@ -163,7 +206,7 @@ def _is_still_true(delivery: Delivery, booking: Booking, now: datetime) -> bool:
                 and now < arrives_at(hotel, booking.check_in)
             )
         case "corrected":
-            lines = [change.at for change in booking.history if change.event == CORRECTED]
+            lines = [change.at for change in booking.history if change.event in CORRECTIONS_TOLD]
             return status == CONFIRMED and lines[-1] == delivery.at
         case "readdressed":
             # Unless the booking has come back to this address.

@@ -13,7 +13,15 @@ from typing import Any
 
 from bson import ObjectId
 
-from bookings.domain.booking import CHANGED, EXPIRED, PENDING, Booking, Notice, from_document
+from bookings.domain.booking import (
+    CHANGED,
+    CORRECTIONS_TOLD,
+    EXPIRED,
+    PENDING,
+    Booking,
+    Notice,
+    from_document,
+)
 from bookings.infrastructure import clock
 from bookings.infrastructure.deadlines import request_limits
 from bookings.infrastructure.mongodb import outage
@@ -182,7 +190,11 @@ def _describe(booking: Booking, notice: Notice, now: datetime) -> dict[str, Any]
 
 
 # The lines of the history that made a piece of news, where they are not called like it.
-_LINES = {NEWS_CONFIRMED: (NEWS_CONFIRMED, "created"), NEWS_MOVED: (NEWS_MOVED, CHANGED)}
+_LINES = {
+    NEWS_CONFIRMED: (NEWS_CONFIRMED, "created"),
+    NEWS_MOVED: (NEWS_MOVED, CHANGED),
+    NEWS_CORRECTED: CORRECTIONS_TOLD,
+}
 
 
 def _answer_of(booking: Booking, notice: Notice) -> bytes | None:

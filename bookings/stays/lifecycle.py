@@ -298,7 +298,7 @@ def cancel_booking(
             if current.status == CANCELLED:
                 change.make(None, current, f"The {what} was {done} before.")
                 continue
-            _judge_cancellation(current, now, as_staff=as_staff)
+            judge_cancellation(current, now, as_staff=as_staff)
             cancelled = dataclasses.replace(current, status=CANCELLED)
 
             # 4. Write. The new status takes the booking out of the index, which frees its slots.
@@ -308,7 +308,7 @@ def cancel_booking(
     return change.outcome
 
 
-def _judge_cancellation(booking: Booking, now: datetime, *, as_staff: bool) -> None:
+def judge_cancellation(booking: Booking, now: datetime, *, as_staff: bool) -> None:
     """Raises NotCancellable if it is too late."""
     if booking.status_at(now) == EXPIRED:
         raise NotCancellable("This hold has ended, so there is nothing to cancel.")

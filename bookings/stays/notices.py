@@ -10,7 +10,7 @@ from bson import ObjectId
 
 from bookings.domain.booking import (
     CONFIRMED,
-    CORRECTED,
+    CORRECTIONS_TOLD,
     PENDING,
     STAY,
     Booking,
@@ -63,6 +63,9 @@ def notices_of(booking: Booking, change: Change, *, seen: Seen) -> tuple[Notice,
         case "changed":
             # The same news as a move by staff, which an earlier release beside this one knows.
             return (notice(booking.id, NEWS_MOVED, at=change.at, seen=seen),)
+        case "edited_told":
+            # The same news as the guest's own correction, which an earlier release knows.
+            return (notice(booking.id, NEWS_CORRECTED, at=change.at, seen=seen),)
         case "confirmed" | "cancelled" | "moved" | "corrected":
             return (notice(booking.id, change.event, at=change.at, seen=seen),)
     return ()
@@ -75,7 +78,7 @@ def former_addresses_of(
 
     A confirmation may also replace the address of a hold, but that was no booking yet.
     """
-    if change.event != CORRECTED or booking.guest.email in ("", corrected.guest.email):
+    if change.event not in CORRECTIONS_TOLD or booking.guest.email in ("", corrected.guest.email):
         return []
     return [FormerAddress(notice.id, booking.guest.email) for notice in news]
 

@@ -1,7 +1,8 @@
-"""Guests correct their details: compare-and-set, once for each key, and not quietly."""
+"""Guests, and staff for them, correct details: compare-and-set, and once for each key."""
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,7 @@ from bookings.operations.doctor import recount
 from bookings.people import erasure
 from bookings.refusals import InvalidIdempotencyKey, NotFound, ValidationFailed
 from bookings.stays import corrections
+from bookings.stays.corrections import Details
 from bookings.stays.outcomes import Outcome
 from bookings.stays.writing import changes
 from tests.calls import CUSTOMER, PARTNER, book, cancel, change_stay, confirm, let_hold_end, stored
@@ -295,3 +297,187 @@ def test_tells_the_guest_what_someone_with_the_link_changed() -> None:
     assert message.subject.startswith("Your details were changed")
     assert "Name: Eve" in message.body
     assert "If you didn’t change them, please contact the hotel." in message.body
+
+
+# --- By staff -------------------------------------------------------------------------------
+
+STAFF = Caller("user", "staff")
+SHOWN = Details(Guest(**ADA), "", "en")
+TYPED = Details(RIGHT, "We arrive late.", "de")
+
+
+def edit(
+    outcome: Outcome,
+    details: Details = TYPED,
+    *,
+    seen: Details = SHOWN,
+    key: str | None = "edit",
+    tell: bool = False,
+    actor: Caller = STAFF,
+) -> Outcome:
+    return corrections.correct_for_guest(
+        actor=actor,
+        booking_id=outcome.content["booking"]["id"],
+        key_header=key,
+        deadline=Deadline.after(10),
+        seen=seen,
+        details=details,
+        tell=tell,
+    )
+
+
+def test_is_edited_by_staff_and_found_by_the_new_details() -> None:
+    done = edit(made())
+
+    (booking,) = stored()
+    assert done.code is None
+    assert booking["guest"] == vars(RIGHT)
+    assert (booking["notes"], booking["language"]) == ("We arrive late.", "de")
+    assert events() == ["created", "edited"]
+    assert recount.search_terms().level == recount.documents().level == "ok"
+
+
+def test_says_in_the_history_what_staff_changed_and_not_from_what_or_into_what() -> None:
+    edit(made())
+
+    line = stored()[0]["history"][-1]
+    assert line["reason"] == "name, telephone, notes, language"
+    for detail in ("Ada", "ada@", "1234567", "late"):
+        assert detail not in repr(line)
+
+
+def test_is_edited_once_for_each_key() -> None:
+    booking = made()
+    first = edit(booking)
+    edit(booking, SHOWN, seen=TYPED, key="back")
+    connections.redis().flushdb()
+
+    again = edit(booking)
+
+    assert again.answer.body == first.answer.body
+    assert stored()[0]["guest"] == ADA
+    assert events() == ["created", "edited", "edited"]
+
+
+def test_loses_nothing_that_another_clerk_wrote() -> None:
+    booking = made()
+    edit(booking, key="anna")
+
+    refused = edit(booking, Details(Guest(**ADA), "By train.", "en"), key="ben")
+
+    assert refused.code == "NOT_CHANGEABLE"
+    assert refused.content["error"] == corrections.CHANGED_SINCE
+    assert stored()[0]["notes"] == "We arrive late."
+
+
+def test_tells_the_guest_and_the_former_address_only_on_request() -> None:
+    booking = made()
+    send_news()
+    mail.outbox.clear()
+    other = Details(Guest("Ada", "ada@example.com", ""), "", "en")
+    edit(booking, key="quietly")
+    send_news()
+    assert mail.outbox == []
+
+    edit(booking, other, seen=TYPED, key="loudly", tell=True)
+    send_news()
+
+    told = {message.to[0]: message.subject.partition(":")[0] for message in mail.outbox}
+    assert told == {
+        "ada@example.com": "Your details were changed",
+        "ada@example.org": "The e-mail address was changed",
+    }
+
+
+def test_still_mails_a_correction_that_staff_followed_by_a_quiet_one() -> None:
+    booking = made()
+    send_news()
+    mail.outbox.clear()
+    edit(booking, tell=True)
+    edit(booking, dataclasses.replace(TYPED, notes="By train."), seen=TYPED, key="quietly")
+
+    send_news()
+
+    (letter,) = mail.outbox
+    assert "By train." in letter.body or "Lovelace" in letter.body
+
+
+def test_keeps_corrections_by_staff_from_partners() -> None:
+    partner = book(caller=PARTNER, guest=ADA)
+    send_news()
+    edit(partner, tell=True)
+    send_news()
+
+    kinds = [each["channel"] for each in connections.collection("deliveries").find()]
+    assert set(kinds) == {"mail"}
+
+
+def test_is_edited_in_the_house_and_as_a_hold_but_not_once_it_is_over() -> None:
+    held = made(hold=True)
+    hold = edit(held, key="hold")
+    told = edit(held, SHOWN, seen=TYPED, key="told", tell=True)
+    confirm(held, actor=CUSTOMER)
+    connections.collection("bookings").update_one({}, {"$set": {"presence": CHECKED_IN}})
+    # The confirmation wrote the language of its reader.
+    inside = edit(held, SHOWN, seen=dataclasses.replace(TYPED, language="en"), key="inside")
+    connections.collection("bookings").update_one({}, {"$set": {"presence": "expected"}})
+    cancel(held, actor=CUSTOMER)
+    over = edit(held, key="over")
+
+    assert (hold.code, inside.code) == (None, None)
+    assert (told.code, over.code) == ("VALIDATION_ERROR", "NOT_CHANGEABLE")
+    assert over.content["error"] == "It was cancelled."
+
+
+def test_is_not_edited_by_staff_once_the_guest_is_erased() -> None:
+    booking = made()
+    erasure.erase_guest(ADA["email"], including_upcoming=True)
+
+    refused = edit(booking, seen=Details(Guest(), "", "en"))
+
+    assert refused.code == "NOT_CHANGEABLE"
+    assert refused.content["error"] == "The guest's details were erased."
+    assert "Lovelace" not in repr(stored())
+
+
+def test_forgets_at_an_erasure_what_staff_wrote() -> None:
+    booking = made()
+    edit(booking, Details(Guest("Eve", "eve@example.org", ""), "", "en"), tell=True)
+
+    erasure.erase_guest("eve@example.org", including_upcoming=True)
+    erasure.erase_guest(ADA["email"], including_upcoming=True)
+
+    kept = [*stored(), *connections.collection("deliveries").find()]
+    for detail in ("Eve", "eve@", "ada@"):
+        assert detail not in repr(kept)
+
+
+def test_wants_of_staff_their_own_hotel_a_key_and_details_that_are_possible() -> None:
+    booking = made()
+
+    with pytest.raises(InvalidIdempotencyKey):
+        edit(booking, key=None)
+    with pytest.raises(NotFound):
+        edit(booking, actor=dataclasses.replace(STAFF, hotels=frozenset({"inn"})))
+    for wrong in (
+        Details(Guest("x" * 201, "", ""), "", "en"),
+        Details(Guest("Ada", "nowhere", ""), "", "en"),
+        Details(Guest(**ADA), "", "tlh"),
+    ):
+        with pytest.raises(ValidationFailed):
+            edit(booking, wrong)
+    assert edit(booking, SHOWN).code == "VALIDATION_ERROR"
+    no_address = Details(Guest("Ada", "", ""), "", "en")
+    assert edit(booking, no_address, tell=True).code == "VALIDATION_ERROR"
+    assert events() == ["created"]
+
+
+def test_keeps_an_address_that_only_an_earlier_rule_accepted() -> None:
+    booking = made()
+    connections.collection("bookings").update_one({}, {"$set": {"guest.email": "ada@localhost"}})
+    old = Details(Guest("Ada Love", "ada@localhost", ""), "", "en")
+
+    done = edit(booking, dataclasses.replace(old, notes="Late."), seen=old)
+
+    assert done.code is None
+    assert stored()[0]["guest"]["email"] == "ada@localhost"
