@@ -45,6 +45,7 @@ monitoring.register(announced)
 EMPTIED = (
     "bookings",
     "holders",
+    "remarks",
     "people",
     "sweeps",
     "nights",

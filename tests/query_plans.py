@@ -90,6 +90,7 @@ ACCEPTED = [
     ("bookings/people/erasure.py", "", "an erasure looks everywhere, and is rare"),
     ("bookings/people/guest_export.py", "", "an export looks everywhere, and is rare"),
     ("bookings/stays/writing/ownership.py replace_person", "bookings", "deletes an account"),
+    ("bookings/stays/remarks.py replace_author", "remarks", "deletes an account"),
     ("bookings/stays/queries.py find_referred", "bookings", "staff delete a room or a hotel"),
     ("bookings/stays/queries.py _list_of_night", "bookings", "sorts an owner's one night"),
     ("bookings/stays/queries.py list_changed_bookings", "bookings", "sorts what one person booked"),

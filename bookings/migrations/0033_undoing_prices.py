@@ -10,6 +10,6 @@ def make_indexes(apps, schema_editor):
 class Migration(migrations.Migration):
     """Staff can take their last change of nights back."""
 
-    dependencies = [("bookings", "0031_team")]
+    dependencies = [("bookings", "0032_remarks")]
 
     operations = [migrations.RunPython(make_indexes, migrations.RunPython.noop)]

@@ -28,6 +28,7 @@ from bookings.infrastructure.connections import collection
 from bookings.infrastructure.texts import normalise
 from bookings.models import VerifiedAddress
 from bookings.refusals import NotAuthenticated, TryAgain
+from bookings.stays import remarks
 from bookings.stays.writing import ownership
 
 logger = logging.getLogger(__name__)
@@ -289,4 +290,5 @@ def forget_user(instance: Any, **_: Any) -> None:
     person = str(caller_of_user(instance.pk))
     pseudonym = account_deletion.begin_deletion(person)
     changed = ownership.replace_person(person, pseudonym)
+    remarks.replace_author(person, pseudonym)
     logger.info("user_forgotten", extra={"bookings": changed})

@@ -27,7 +27,7 @@ from bookings.domain.email_addresses import mentions, spellings_of
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.mongodb.transactions import in_transaction
 from bookings.people import account_letters, accounts, guest_links
-from bookings.stays import queries
+from bookings.stays import queries, remarks
 from bookings.stays.notices import FORMER
 from bookings.stays.writing import guest_details
 from bookings.stays.writing.outboxes import forget_former_addresses
@@ -134,6 +134,7 @@ def erase_bookings(condition: Mapping[str, Any]) -> int:
     erased = 0
     while found := queries.find_ids(condition, limit=ERASED_AT_ONCE):
         guest_links.forget_links(found)
+        remarks.forget_remarks(found)
         done = guest_details.erase_guests({"_id": {"$in": found}, **condition})
         if not done:
             break
