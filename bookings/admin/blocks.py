@@ -111,7 +111,7 @@ def _find_rooms(text: str, hotel_ids: Iterable[str]) -> tuple[str, ...]:
 @admin.register(RoomBlock)
 class RoomBlockAdmin(RecordAdmin):
     kind = BLOCK
-    event_labels = {"cancelled": "lifted"}
+    event_labels = {"cancelled": "lifted it"}
     list_display = (
         "reference",
         "current_status",

@@ -6,7 +6,6 @@ made meanwhile. Services change them.
 """
 
 import dataclasses
-import json
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any, ClassVar
@@ -32,12 +31,14 @@ from bookings.admin.newest import (
 )
 from bookings.admin.own_hotels import OfHotels, name_hotels, own_hotels
 from bookings.admin.staff_requests import StaffRequest
+from bookings.admin.timeline import Happening, tell_history
 from bookings.catalogue import inventory
-from bookings.domain.booking import CHANGED, EXPIRED, NO_SHOW, PENDING, Booking, Change
+from bookings.domain.booking import EXPIRED, PENDING, Booking
 from bookings.domain.callers import Caller, caller_of_user
 from bookings.domain.money import format_money
 from bookings.infrastructure import clock
 from bookings.models import ApiClient, BookingRecord
+from bookings.presentation.days import stay_text
 from bookings.refusals import Refusal, ValidationFailed
 from bookings.stays import lifecycle, queries
 from bookings.stays.lifecycle import MAX_REASON
@@ -99,8 +100,8 @@ class NewestBookingsList(ChangeList):
 class RecordAdmin(OfHotels):
     """Records of one `kind`. Staff read, add and cancel them, but never edit or delete them.
 
-    `event_labels` are names for events in the history. `filter_parameters` are the URL parameters
-    that its filters read.
+    `event_labels` are words for events in the history where the usual ones do not fit.
+    `filter_parameters` are the URL parameters that its filters read.
     """
 
     whose = "hotel"
@@ -190,19 +191,15 @@ class RecordAdmin(OfHotels):
         booking = queries.find_booking(object_id, hotels=own_hotels(request))
         context = dict(extra_context or {})
         if booking is not None:
-            names = name_people(change.actor for change in booking.history)
-            details = _details_of(booking)
-            context["changes"] = [
-                (
-                    change.at,
-                    self.event_labels.get(change.event, change.event),
-                    names[change.actor],
-                    told,
-                )
-                for change, told in zip(booking.history, details, strict=True)
-            ]
+            hotel = inventory.find_hotel(booking.hotel)
+            context["time_zone"] = hotel.time_zone if hotel else "UTC"
+            context["happenings"] = self.tell(request, booking)
             context |= self.describe(request, booking)
         return super().change_view(request, object_id, form_url, context)
+
+    def tell(self, request: HttpRequest, booking: Booking) -> list[Happening]:
+        """Everything that happened, for the record's page, oldest first."""
+        return tell_history(booking, self.event_labels)
 
     def describe(self, request: HttpRequest, booking: Booking) -> dict[str, Any]:
         """Further context for the record's page."""
@@ -214,6 +211,7 @@ class RecordAdmin(OfHotels):
         form: KeyedForm,
         title: str,
         record: BookingRecord | None = None,
+        template: str = "admin/bookings/keyed_form.html",
     ) -> HttpResponse:
         """The page with a keyed form; for a new record, without `record`."""
         context = {
@@ -223,7 +221,7 @@ class RecordAdmin(OfHotels):
             "form": form,
             "object": record,
         }
-        return TemplateResponse(request, "admin/bookings/keyed_form.html", context)
+        return TemplateResponse(request, template, context)
 
     def show_record(self, request: HttpRequest, booking_id: str) -> HttpResponse:
         """Redirects to the record's page, or to the start page if the user may not see it."""
@@ -350,7 +348,7 @@ def place_of(booking: dict[str, Any], names: dict[str, str]) -> str:
         names.get(booked["resourceId"], booked["resourceId"]) for booked in booking["rooms"]
     )
     total = format_money(booking["price"]["total"], booking["price"]["currency"])
-    return f"{rooms} ({booking['checkIn']} to {booking['checkOut']}, {total})"
+    return f"{rooms} ({stay_text(booking['checkIn'], booking['checkOut'])}, {total})"
 
 
 def name_people(labels: Iterable[str]) -> dict[str, str]:
@@ -372,29 +370,6 @@ def name_people(labels: Iterable[str]) -> dict[str, str]:
 def staff(request: StaffRequest) -> Caller:
     """The caller that stands for the logged-in user, and acts at the user's own hotels."""
     return dataclasses.replace(caller_of_user(request.user.pk), hotels=own_hotels(request))
-
-
-def _details_of(booking: Booking) -> list[str]:
-    """The details of each change in the history: where it put the booking, or why it was made."""
-    told = [_told_by(change, booking) for change in booking.history]
-    names = name_told(each for each in told if isinstance(each, dict))
-    return [place_of(each, names) if isinstance(each, dict) else each for each in told]
-
-
-def _told_by(change: Change, booking: Booking) -> str | dict[str, Any]:
-    """A sentence, or the API's description of the booking after the change."""
-    if change.reason is not None:
-        return change.reason
-    if change.event == NO_SHOW and change.body is not None:
-        # The message says which nights were given back.
-        message: str = json.loads(change.body)["message"]
-        return message
-    made = booking.key_for(change.key) if change.event == "created" and change.key else None
-    body = made.body if made else change.body
-    if change.event not in ("created", "moved", CHANGED) or body is None:
-        return ""
-    described: dict[str, Any] = json.loads(body)["booking"]
-    return described
 
 
 def _cancel(request: StaffRequest, booking_id: str, *, reason: str) -> Outcome:

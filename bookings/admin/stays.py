@@ -1,7 +1,7 @@
 """Bookings in the admin. Only services add, confirm, move and cancel them."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
@@ -17,6 +17,7 @@ from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
 from bookings.admin.booking_form import BookingForm
+from bookings.admin.booking_page.pages import BookingPages
 from bookings.admin.choices import RoomsSelect, move_groups
 from bookings.admin.desk.choosing import read_day
 from bookings.admin.desk.marks import PRESENCE_LABELS, mark_buttons, night_to_release
@@ -25,19 +26,15 @@ from bookings.admin.newest import LOOKED_THROUGH, MAX_LISTED, CreatedFilter
 from bookings.admin.own_hotels import list_own, own_hotels
 from bookings.admin.records import (
     BookingHotelFilter,
-    RecordAdmin,
     name_people,
     name_told,
     place_of,
     staff,
 )
-from bookings.admin.staff_requests import StaffRequest, is_of_staff, may
+from bookings.admin.staff_requests import StaffRequest, is_of_staff
 from bookings.catalogue import inventory
 from bookings.catalogue.inventory import HotelFacts
 from bookings.domain.booking import (
-    ACTIVE,
-    CHECKED_IN,
-    CHECKED_OUT,
     EXPIRED,
     PENDING,
     STATUSES,
@@ -50,7 +47,9 @@ from bookings.domain.stay_request import read_seen_field
 from bookings.front_desk.guest_search import find_stay_ids
 from bookings.front_desk.move_options import RoomOption, find_move_options
 from bookings.infrastructure import clock
-from bookings.models import BookingRecord, DeliveryRecord
+from bookings.models import BookingRecord
+from bookings.presentation.days import day_text
+from bookings.presentation.moments import moment_text
 from bookings.refusals import ValidationFailed
 from bookings.stays import answers, create, lifecycle, queries
 from bookings.stays.outcomes import Outcome
@@ -147,22 +146,15 @@ class MoveForm(KeyedForm):
 
 
 @admin.register(BookingRecord)
-class BookingAdmin(RecordAdmin):
+class BookingAdmin(BookingPages):
     kind = STAY
-    event_labels = {
-        "erased": "guest’s data erased",
-        "checked_in": "checked in",
-        "checked_out": "checked out",
-        "no_show": "no-show",
-        "mark_undone": "mark undone",
-    }
     list_display = (
         "reference",
         "current_status",
         "hotel_name",
         "room_names",
-        "check_in",
-        "check_out",
+        "arrival",
+        "departure",
         "guest_name",
         "listed_total",
     )
@@ -181,14 +173,17 @@ class BookingAdmin(RecordAdmin):
     cancel_title = "Cancel bookings"
     cancel_template = "admin/bookings/bookingrecord/cancel.html"
     fieldsets = (
-        (None, {"fields": ("reference", "current_status", "expires_at")}),
+        (None, {"fields": ("reference", "current_status", "hold_ends")}),
         (
             "Stay",
-            {"fields": ("hotel_name", "room_names", "check_in", "check_out", "guests", "total")},
+            {"fields": ("hotel_name", "room_names", "arrival", "departure", "guests", "total")},
         ),
-        ("Guest", {"fields": ("guest_name", "guest_email", "guest_phone", "notes")}),
+        (
+            "Guest",
+            {"fields": ("guest_name", "guest_email", "guest_phone", "notes", "language_name")},
+        ),
         ("People", {"fields": ("owner_name", "user_id", "caller_name")}),
-        ("Times", {"fields": ("created_at", "updated_at")}),
+        ("Times", {"fields": ("made", "last_changed")}),
     )
 
     # --- Reading ------------------------------------------------------------------------------
@@ -211,6 +206,32 @@ class BookingAdmin(RecordAdmin):
             )
             self.message_user(request, text, messages.WARNING, fail_silently=True)
         return queryset.filter(pk__in=found[:MAX_FOUND]), False
+
+    @admin.display(description="check-in")
+    def arrival(self, record: BookingRecord) -> str:
+        return day_text(record.check_in)
+
+    @admin.display(description="check-out")
+    def departure(self, record: BookingRecord) -> str:
+        return day_text(record.check_out)
+
+    @admin.display(description="hold ends", empty_value="-")
+    def hold_ends(self, record: BookingRecord) -> str | None:
+        return _moment_at(record, record.expires_at) if record.expires_at else None
+
+    @admin.display(description="made")
+    def made(self, record: BookingRecord) -> str:
+        return _moment_at(record, record.created_at)
+
+    @admin.display(description="last changed")
+    def last_changed(self, record: BookingRecord) -> str:
+        return _moment_at(record, record.updated_at)
+
+    @admin.display(description="language of mails")
+    def language_name(self, record: BookingRecord) -> str:
+        booking = queries.find_booking(record.pk)
+        language = booking.language if booking else ""
+        return dict(settings.LANGUAGES).get(language, language)
 
     @admin.display(description="guest name")
     def guest_name(self, record: BookingRecord) -> str:
@@ -254,27 +275,19 @@ class BookingAdmin(RecordAdmin):
 
     def describe(self, request: HttpRequest, booking: Booking) -> dict[str, Any]:
         status = booking.status_at(clock.now())
-        may_act = self.has_act_permission(request)
         hotel = inventory.find_hotel(booking.hotel)
         marks = (
-            mark_buttons(booking, status, clock.today(hotel.time_zone)) if may_act and hotel else ()
+            mark_buttons(booking, status, clock.today(hotel.time_zone))
+            if self.has_act_permission(request) and hotel
+            else ()
         )
         return {
-            "told": DeliveryRecord.objects.filter(booking=booking.id)
-            .order_by("at")
-            .defer("payload"),
-            "may_see_told": may(request, "bookings.view_deliveryrecord"),
+            **self.describe_surroundings(request, booking),
             "nights": [
                 (night, format_money(amount, booking.price.currency))
                 for night, amount in booking.price.nights
             ],
-            # A hold that ran out can still be confirmed for a while; the service knows how long.
-            "may_confirm": may_act and status in (PENDING, EXPIRED),
             "seen": json.dumps(answers.describe_seen(booking)),
-            "may_move": may_act and status in ACTIVE,
-            "may_cancel": may_act
-            and status in ACTIVE
-            and booking.presence not in (CHECKED_IN, CHECKED_OUT),
             "presence": PRESENCE_LABELS[booking.presence],
             "seen_presence": booking.presence,
             "released_from": booking.released_from,
@@ -384,6 +397,12 @@ class BookingAdmin(RecordAdmin):
             self.log_change(request, record, text)
         self.message_user(request, f"{record}: {text}", level)
         return self.show_record(request, booking_id)
+
+
+def _moment_at(record: BookingRecord, moment: datetime) -> str:
+    """The moment by the clock of the record's hotel."""
+    hotel = inventory.find_hotel(record.hotel)
+    return moment_text(moment, hotel.time_zone if hotel else "UTC")
 
 
 def _open_form(request: HttpRequest, hotels: tuple[HotelFacts, ...]) -> BookingForm:

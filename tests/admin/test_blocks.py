@@ -19,6 +19,7 @@ from bookings.front_desk import blocks
 from bookings.infrastructure import connections
 from bookings.infrastructure.deadlines import Deadline
 from bookings.models import RoomBlock
+from bookings.presentation.days import stay_text
 from tests.admin.test_bookings import LIST as BOOKINGS
 from tests.admin.test_bookings import sent_messages
 from tests.calls import PARTNER, book, stored
@@ -134,8 +135,8 @@ def test_shows_a_block_with_its_history(desk: Client, staff: User) -> None:
 
     for text in ("Room A, Room B", "New carpet", "lifted", night(10), night(12)):
         assert text in page
-    assert "<td>blocked</td><td>staff (user)</td>" in page
-    assert "<td>lifted</td><td>staff (user)</td><td>The carpet is in.</td>" in page
+    assert f"staff (staff) blocked Room A, Room B, {stay_text(night(10), night(12))}</li>" in page
+    assert "staff (staff) lifted it: The carpet is in.</li>" in page
     assert "EUR" not in page
 
 

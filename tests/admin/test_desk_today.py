@@ -16,6 +16,7 @@ from bookings.domain.booking import CHECKED_IN, CHECKED_OUT, EXPECTED, NO_SHOW
 from bookings.models import Hotel
 from bookings.people import staff_hotels
 from bookings.people.roles import FRONT_DESK
+from bookings.presentation.days import day_text
 from bookings.stays.outcomes import Outcome
 from tests.admin.test_bookings import LIST, sent_messages
 from tests.calls import book, stored
@@ -290,7 +291,7 @@ def test_can_be_pressed_on_the_page_of_a_booking(desk: Client) -> None:
 
     assert [mark for mark, _ in before.context["marks"]] == [CHECKED_IN, NO_SHOW]
     assert 'name="seen" value="checked_in"' in after.content.decode()
-    assert "<td>checked in</td><td>staff (user)</td>" in after.content.decode()
+    assert "staff (staff) checked the guest in</li>" in after.content.decode()
     assert "Cancel…" not in after.content.decode()
 
 
@@ -356,7 +357,7 @@ def test_gives_nights_back_and_says_what_became_of_them(desk: Client) -> None:
     refused = press(desk, made, "undo")
 
     assert f"nights from {night(1)} on can be sold again" in sent_messages(marked)[0]
-    assert f"Guest: no-show; nights from {night(1)} on were given back" in page
+    assert f"Guest: no-show; nights from {day_text(night(1))} on were given back" in page
     assert page.count(f"nights from {night(1)} on can be sold again") >= 1
     assert f"In the way: {other.content['booking']['reference']}" in sent_messages(refused)[0]
 

@@ -11,6 +11,7 @@ from django.test import Client
 
 from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
+from bookings.presentation.days import stay_text
 from bookings.stays.create import Outcome
 from tests.admin.test_bookings import LIST, sent_messages
 from tests.calls import book, cancel, let_hold_end, stored
@@ -73,13 +74,13 @@ def test_moves_and_says_from_where_to_where_and_at_what_price(desk: Client, staf
 
     response = desk.post(page_of(made), sent, follow=True)
 
-    old = f"Room A ({night(10)} to {night(12)}, EUR\xa0200.00)"
-    new = f"Room B ({night(11)} to {night(13)}, EUR\xa0250.00)"
+    old = f"Room A ({stay_text(night(10), night(12))}, EUR\xa0200.00)"
+    new = f"Room B ({stay_text(night(11), night(13))}, EUR\xa0250.00)"
     reference = made.content["booking"]["reference"]
     assert sent_messages(response) == [f"{reference}: Moved from {old} to {new}."]
     assert response.redirect_chain[-1][0] == page_of(made, "change")
-    assert f"<td>moved</td><td>staff (user)</td><td>{new}</td>" in response.content.decode()
-    assert old in response.content.decode()
+    told = [place.replace(" (", ", ").rstrip(")") for place in (old, new)]
+    assert "staff (staff) moved it from {} to {}</li>".format(*told) in response.content.decode()
     assert stored()[0]["slots"] == [f"{night(11)}|inn_B", f"{night(12)}|inn_B"]
     assert LogEntry.objects.filter(user_id=staff.pk, action_flag=2).count() == 1
 

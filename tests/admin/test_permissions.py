@@ -115,6 +115,11 @@ bookings/bookingrecord/<path:object_id>/         302 302 302 302  302 302   302 
 bookings/bookingrecord/<path:object_id>/change/  403 200 200 200  302 302   403 403 403 403  403 403
 bookings/bookingrecord/<path:object_id>/delete/  403 403 403 403  403 403   403 403 403 403  403 403
 bookings/bookingrecord/<path:object_id>/history/ 403 200 200 200  302 302   403 200 200 200  302 302
+bookings/bookingrecord/<str:booking_id>/card/    403 200 200 200  404 404   405 405 405 405  405 405
+bookings/bookingrecord/<str:booking_id>/edit/    403 200 200 200  404 404   403 200 200 200  404 404
+bookings/bookingrecord/<str:booking_id>/remark/  403 200 200 200  404 404   403 200 200 200  404 404
+bookings/bookingrecord/<str:booking_id>/delete-remark/ 405 405 405 405  405 405   403 302 302 302  404 404
+bookings/bookingrecord/<str:booking_id>/send-again/ 405 405 405 405  405 405   403 302 302 302  404 404
 bookings/bookingrecord/<str:booking_id>/cancel/  403 200 200 200  404 404   403 200 200 200  404 404
 bookings/bookingrecord/<str:booking_id>/confirm/ 405 405 405 405  405 405   403 302 302 302  404 404
 bookings/bookingrecord/<str:booking_id>/move/    403 200 200 200  404 404   403 200 200 200  404 404

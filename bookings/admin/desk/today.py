@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
+from bson import ObjectId
 from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.loader import render_to_string
@@ -29,7 +30,7 @@ from bookings.front_desk.days import DONE, is_overdue, list_around, sort_stays
 from bookings.infrastructure import clock
 from bookings.models import BookingRecord
 from bookings.refusals import Refusal
-from bookings.stays import queries
+from bookings.stays import queries, remarks
 from bookings.stays.outcomes import Outcome
 
 
@@ -44,6 +45,8 @@ class Line:
     stay: Occupant
     rooms: str
     presence: str
+    # What colleagues wrote for each other.
+    remarks: tuple[str, ...]
     nights_left: int
     is_overdue: bool
     call: str
@@ -72,6 +75,7 @@ def show_today(request: HttpRequest) -> HttpResponse:
     around = list_around(choice.hotel, day)
     stays = [stay for stay in around if stay.kind == STAY and stay.status_at(now) == CONFIRMED]
     names = inventory.room_names(room for stay in stays for room in stay.rooms)
+    written = remarks.list_remarks(ObjectId(stay.id) for stay in stays)
     may_act = may_any(request, ACT)
     clock_day = clock.today(choice.hotel.time_zone)
 
@@ -81,6 +85,9 @@ def show_today(request: HttpRequest) -> HttpResponse:
             stay=stay,
             rooms=", ".join(names.get(room, room) for room in stay.rooms),
             presence=PRESENCE_LABELS[stay.presence],
+            remarks=tuple(
+                each.text for each in written.get(ObjectId(stay.id), ()) if not each.is_deleted
+            ),
             nights_left=max(0, (stay.check_out - max(day, stay.check_in)).days),
             is_overdue=is_overdue(stay, day),
             call=_call_of(stay.guest_phone),
