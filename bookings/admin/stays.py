@@ -215,9 +215,9 @@ class BookingAdmin(BookingPages):
     def departure(self, record: BookingRecord) -> str:
         return day_text(record.check_out)
 
-    @admin.display(description="hold ends", empty_value="-")
-    def hold_ends(self, record: BookingRecord) -> str | None:
-        return _moment_at(record, record.expires_at) if record.expires_at else None
+    @admin.display(description="hold ends")
+    def hold_ends(self, record: BookingRecord) -> str:
+        return _moment_at(record, record.expires_at) if record.expires_at else "-"
 
     @admin.display(description="made")
     def made(self, record: BookingRecord) -> str:

@@ -123,6 +123,7 @@ class Stay:
     told: dict[Name, Shown] = field(default_factory=dict)
     told_to: dict[str, Shown] = field(default_factory=dict)
     changes: int = 0
+    notes: str = ""
     id: str = ""
     reference: str = ""
 
@@ -672,6 +673,20 @@ class Hotel:
             else:
                 return None
         return tuple(chosen)
+
+    def edit(self, stay: Stay, notes: str, key: str, *, seen: str) -> Verdict:
+        """`seen` are the notes as the form showed them."""
+        if stay.is_block:
+            return Verdict(Answer("NOT_FOUND"))
+        name: Name = (STAFF, "correct", stay.id, key)
+        if replay := self._replay(name, None):
+            return replay
+        if stay.status_at(self.now) not in ("pending", "confirmed") or stay.notes != seen:
+            return Verdict(Answer("NOT_CHANGEABLE"))
+        if notes == seen:
+            return Verdict(Answer("VALIDATION_ERROR"))
+        stay.notes = notes
+        return self._succeed(name, Answer(stay=stay))
 
     def mark_no_show(self, stay: Stay, tonight: int, release: bool, key: str) -> Verdict:
         """For a guest who did not come by `tonight`, the number of a night."""

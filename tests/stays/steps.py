@@ -102,6 +102,13 @@ class UndoNoShow:
 
 
 @dataclass(frozen=True)
+class Edit:
+    """By staff: other notes, the same for the same key."""
+
+    key: str
+
+
+@dataclass(frozen=True)
 class Sweep:
     pass
 
@@ -113,7 +120,7 @@ class RunOut:
     late: bool
 
 
-Change = Confirm | Extend | Cancel | Move | Rebook | NoShow | UndoNoShow | Sweep | RunOut
+Change = Confirm | Extend | Cancel | Move | Rebook | NoShow | UndoNoShow | Edit | Sweep | RunOut
 
 # "new" stands for a key that has not been used yet.
 KEYS = st.sampled_from(["new", "new", "new", "k1", "k2"])
@@ -178,7 +185,8 @@ REBOOKS = st.builds(
     st.sampled_from([None, None, "double", "single"]),
     st.sampled_from([0, 0, 0, 0, 1]),
 )
-CHANGES = st.one_of(CONFIRMS, EXTENDS, CANCELS, MOVES, REBOOKS)
+EDITS = st.builds(Edit, KEYS)
+CHANGES = st.one_of(CONFIRMS, EXTENDS, CANCELS, MOVES, REBOOKS, EDITS)
 RUNS_OUT = st.builds(RunOut, st.booleans())
 MARKS = st.one_of(
     st.builds(NoShow, KEYS, st.sampled_from(NEAR_NIGHTS), st.booleans()),

@@ -34,13 +34,15 @@ from hypothesis.stateful import (
 from bookings import tasks
 from bookings.availability import search
 from bookings.domain.booking import NO_SHOW
+from bookings.domain.stay_request import Guest
 from bookings.front_desk import blocks, marks
 from bookings.front_desk.marks import UNDO
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.deadlines import Deadline
 from bookings.operations.doctor import recount
 from bookings.refusals import Refusal
-from bookings.stays import create, lifecycle, own_bookings, rebooking
+from bookings.stays import corrections, create, lifecycle, own_bookings, rebooking
+from bookings.stays.corrections import Details
 from bookings.stays.outcomes import Outcome
 from bookings.stays.writing import changes, new_bookings
 from tests.calls import check_fields_agree
@@ -89,6 +91,7 @@ from tests.stays.steps import (
     Change,
     Confirm,
     Create,
+    Edit,
     Extend,
     Move,
     NoShow,
@@ -494,6 +497,7 @@ class Bookings(RuleBasedStateMachine):
             )
             assert [booked["guests"] for booked in booking["rooms"]] == list(stay.guests)
             assert booking["price"]["total"] == sum(stay.price.values())
+            assert stay.is_block or booking["notes"] == stay.notes
             check_fields_agree(booking)
             # A dead hold is pending until it is tidied.
             may_be = {"pending", "expired"} if status == "expired" else {status}
@@ -714,6 +718,7 @@ class Bookings(RuleBasedStateMachine):
             self.changed.append((stay, change))
         # The state before the event between the look and the write.
         said = (*stay.shown[:3], tuple(sorted(stay.rooms)))
+        seen_notes = stay.notes
         done = attempt(lambda: self.really_change(stay, change))
         if isinstance(change, Confirm):
             created = self.server_keys.get(change.key, (change.actor, "create", change.key))
@@ -733,6 +738,8 @@ class Bookings(RuleBasedStateMachine):
                 verdict = self.model.take_back(verdict)
         elif isinstance(change, NoShow):
             verdict = self.model.mark_no_show(stay, change.tonight, change.release, change.key)
+        elif isinstance(change, Edit):
+            verdict = self.model.edit(stay, change.key, change.key, seen=seen_notes)
         elif isinstance(change, UndoNoShow):
             verdict = self.model.undo_no_show(stay, change.key)
         else:
@@ -742,11 +749,21 @@ class Bookings(RuleBasedStateMachine):
             self.acknowledged.append((stay, change))
 
     def really_change(
-        self, stay: Stay, change: Confirm | Extend | Cancel | Move | Rebook | NoShow | UndoNoShow
+        self,
+        stay: Stay,
+        change: Confirm | Extend | Cancel | Move | Rebook | NoShow | UndoNoShow | Edit,
     ) -> Outcome:
         which: dict[str, Any] = {"booking_id": stay.id, "deadline": Deadline.after(DEADLINE_S)}
         if isinstance(change, NoShow | UndoNoShow):
             return self.really_mark(change, which)
+        if isinstance(change, Edit):
+            return corrections.correct_for_guest(
+                actor=CALLERS[STAFF],
+                key_header=change.key,
+                seen=Details(Guest(), stay.notes, "en"),
+                details=Details(Guest(), change.key, "en"),
+                **which,
+            )
         if isinstance(change, Move):
             return lifecycle.move_booking(
                 actor=CALLERS[STAFF],
