@@ -419,5 +419,5 @@ def test_is_shown_to_staff(database: None) -> None:
     page = browser.get(f"/admin/bookings/bookingrecord/{stored()[0]['_id']}/change/")
 
     assert page.status_code == 200
-    assert "guest’s data erased" in page.content.decode()
+    assert "The site erased the guest’s details" in page.content.decode()
     assert browser.get("/admin/bookings/bookingrecord/").status_code == 200

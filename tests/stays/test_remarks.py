@@ -13,6 +13,7 @@ from django.contrib.auth.models import User
 from bookings import points
 from bookings.domain.callers import Caller, caller_of_user
 from bookings.infrastructure.connections import collection
+from bookings.operations.doctor import people
 from bookings.people import erasure
 from bookings.refusals import (
     InvalidIdempotencyKey,
@@ -22,7 +23,8 @@ from bookings.refusals import (
 )
 from bookings.stays import remarks
 from bookings.stays.remarks import Remark
-from tests.calls import CUSTOMER, book
+from bookings.stays.writing import guest_details
+from tests.calls import CUSTOMER, book, stored
 
 pytestmark = pytest.mark.mongo
 
@@ -176,3 +178,17 @@ def test_names_no_deleted_account(booking: str) -> None:
     assert second.by == "user:ben"
     with pytest.raises(NotAuthenticated):
         add(booking, by=label, key="3")
+
+
+def test_is_found_by_the_doctor_where_it_outlived_the_guest(booking: str) -> None:
+    add(booking)
+    healthy = people.remarks()
+    collection("remarks").update_one({}, {"$set": {"is_closed": False}})
+    guest_details.erase_guest([ADA["email"]], only_over_by=None)
+
+    left = people.remarks()
+
+    assert (healthy.level, left.level) == ("ok", "FAIL")
+    assert stored()[0]["reference"] in left.text
+    delete(booking, on(booking)[0], ANNA)
+    assert people.remarks().level == "ok"

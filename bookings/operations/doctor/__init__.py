@@ -136,6 +136,7 @@ def _data_checks(*, is_older: bool = False) -> Iterator[Check]:
         indexes, accounts = _before_migrating(indexes), _before_migrating(accounts)
     yield Check("indexes", away, indexes)
     yield Check("accounts", away, accounts)
+    yield Check("remarks", away, people.remarks)
     yield Check("nights sold once", away, recount.slots, is_recount=True)
     yield Check("keys used once", away, recount.keys, is_recount=True)
     yield Check("documents", away, recount.documents, is_recount=True)

@@ -11,6 +11,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 
 from bookings.domain import account_deletion
+from bookings.domain.booking import ERASED
 from bookings.domain.callers import caller_of_user
 from bookings.domain.email_addresses import normalise_address
 from bookings.indexes import account_indexes
@@ -98,6 +99,42 @@ def _missing_indexes() -> list[str]:
         if index.document.get("unique")
         and not there.get(name := index.document["name"], {}).get("unique")
     ]
+
+
+def remarks() -> Finding:
+    """Colleagues' remarks go with the guest's data, and each is on a booking that exists."""
+    left = list(
+        collection("remarks").aggregate(
+            [
+                {"$match": {"remarks.text": {"$exists": True}}},
+                {
+                    "$lookup": {
+                        "from": "bookings",
+                        "localField": "_id",
+                        "foreignField": "_id",
+                        "pipeline": [{"$project": {"reference": 1, "history.event": 1}}],
+                        "as": "booking",
+                    }
+                },
+                {
+                    "$match": {
+                        "$or": [{"booking": []}, {"booking.history.event": ERASED}],
+                    }
+                },
+                {"$limit": EXAMPLES},
+            ]
+        )
+    )
+    if left:
+        named = ", ".join(
+            each["booking"][0]["reference"] if each["booking"] else str(each["_id"])
+            for each in left
+        )
+        return fail(
+            f"Remarks are left on bookings whose guest was erased, or that do not exist: {named}. "
+            "Delete them on the page of the booking, or the document of `remarks` with this id."
+        )
+    return ok("No remark is left of a guest who was erased.")
 
 
 def _half_deleted(ids: list[Any]) -> list[str]:
