@@ -11,11 +11,13 @@ guest hears of it. docs/decisions/0060 has the reasons.
 """
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.crypto import salted_hmac
 
 from bookings.domain.booking import (
     ACTIVE,
@@ -40,6 +42,7 @@ from bookings.refusals import (
 )
 from bookings.stays.keyed_change import claim_change, find_to_change
 from bookings.stays.outcomes import Outcome, read_key
+from idempotency.keys import canonical
 
 # Each correction sends a mail, which a stranger could have sent to any address, and adds a line to
 # the history.
@@ -54,6 +57,17 @@ _NAMES = {
     "notes": "notes",
     "language": "language",
 }
+
+
+def key_for(key: str, typed: Sequence[object]) -> str:
+    """The key under which a form with these details is sent: its own, and a digest of what it says.
+
+    An answer has no details, so a replay could not tell that something else was typed since, and
+    would call it saved. The history keeps the key for ever, so the site's secret is in the digest:
+    without that, names could be tried on it once the guest is erased.
+    """
+    digest = salted_hmac("bookings.corrections", canonical(list(typed)), algorithm="sha256")
+    return f"{key}:{digest.hexdigest()[:32]}"
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,6 @@ from bookings.web.messages import (
 from bookings.web.presentation import show_bookings
 from bookings.web.script_answers import ask_again, go, is_scripted, tell_fault
 from bookings.web.service_call import ask
-from idempotency.keys import fingerprint_of
 
 
 @never_cache
@@ -75,14 +74,10 @@ def details(request: TimedRequest, booking_id: str) -> HttpResponse:
 
 
 def _key_for(request: HttpRequest, form: GuestForm) -> str | None:
-    """The key for what the form says now.
-
-    An answer names no guest, so a replay could not tell that something else was typed since, and
-    would call it saved.
-    """
+    """The key for what the form says now."""
     key = request.POST.get("key")
     said = [*vars(form.guest).values(), form.cleaned_data["notes"]]
-    return f"{key}:{fingerprint_of(said)}" if key else None
+    return corrections.key_for(key, said) if key else None
 
 
 def _refuse(

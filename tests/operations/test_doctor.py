@@ -96,7 +96,7 @@ def test_finds_a_sound_site_sound() -> None:
     # The tests' Redis keeps nothing, and no worker runs beside them.
     but = {"Redis persistence": "warn", "worker": "FAIL"}
     assert levels(findings) == {name: but.get(name, "ok") for name in findings}
-    assert len(findings) == 23
+    assert len(findings) == 24
     assert findings["nights sold once"].text == "4 nights of active bookings, none sold twice."
     assert findings["keys used once"].text == "2 keys, none in two bookings."
 
@@ -117,7 +117,7 @@ def test_prints_a_line_a_check_and_exits_1_when_one_fails(environment: dict[str,
     done = run(environment)
 
     lines = done.stdout.splitlines()
-    assert len(lines) == 23
+    assert len(lines) == 24
     assert all(re.fullmatch(r"(ok  |warn|FAIL)  [A-Za-z ]+: .+\.", line) for line in lines), lines
     assert done.returncode == 1
     assert "FAIL  worker: No worker answers" in done.stdout

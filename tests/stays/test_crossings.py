@@ -1412,7 +1412,7 @@ def correct(made: Outcome) -> Outcome:
 
 
 def erase() -> str:
-    guest_details.erase_guest([ADAS_DETAILS["email"]], only_over_by=None)
+    guest_details.erase_guests({"guest.email": ADAS_DETAILS["email"]})
     return "erased"
 
 

@@ -184,7 +184,7 @@ def test_is_found_by_the_doctor_where_it_outlived_the_guest(booking: str) -> Non
     add(booking)
     healthy = people.remarks()
     collection("remarks").update_one({}, {"$set": {"is_closed": False}})
-    guest_details.erase_guest([ADA["email"]], only_over_by=None)
+    guest_details.erase_guests({"guest.email": ADA["email"]})
 
     left = people.remarks()
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
+from typing import Any
 
 import pytest
 from django.test import Client
 
 from bookings.infrastructure import connections
-from bookings.stays import manage_links
+from bookings.stays import corrections, manage_links
+from idempotency.keys import fingerprint_of
 from tests.browsing import ask, book, booking_path, hold, open_page, press, stored
 from tests.calls import book as book_by_api
 from tests.conftest import night
@@ -70,6 +73,19 @@ def test_does_not_call_saved_what_was_typed_after_the_first_press(browser: Clien
     saved = press(browser, page.form_to(form.action), phone="030 123")
     assert "Your details are saved." in saved.status
     assert stored()[0]["guest"]["phone"] != ""
+
+
+def test_keeps_nothing_on_which_a_name_could_be_tried(browser: Client, settings: Any) -> None:
+    """The history keeps the key for ever, and an erasure leaves it there."""
+    press(browser, details_form(browser), name="Ada King")
+    kept = re.findall(rb'"idempotencyKey":"[^"]*:([0-9a-f]+)"', stored()[0]["history"][-1]["body"])
+
+    said = ["Ada King", "ada@example.org", "", ""]
+    assert kept
+    assert not fingerprint_of(said).startswith(kept[0].decode())
+    ours = corrections.key_for("k", said)
+    settings.SECRET_KEY = "another-" * 10
+    assert corrections.key_for("k", said) != ours
 
 
 def test_shows_what_is_wrong_and_keeps_what_was_typed(browser: Client) -> None:

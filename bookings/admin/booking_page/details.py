@@ -6,7 +6,6 @@ from typing import Any, Self
 from django import forms
 from django.conf import settings
 from django.http import QueryDict
-from django.utils.crypto import salted_hmac
 
 from bookings.admin.forms import KeyedForm
 from bookings.admin.records import staff
@@ -18,9 +17,6 @@ from bookings.infrastructure.texts import LineField, LinesField
 from bookings.stays import corrections
 from bookings.stays.corrections import Details, details_of
 from bookings.stays.outcomes import Outcome
-from idempotency.keys import canonical
-
-_SALT = "bookings.admin.details"
 
 _FIELDS = ("name", "email", "phone", "notes", "language")
 
@@ -108,12 +104,8 @@ class GuestDetailsForm(KeyedForm):
 
     @property
     def _key(self) -> str:
-        """The key for what the form says now: an answer has no details, so a replay could not tell
-        that something else was typed since, and would call it saved. The history keeps the key, so
-        the digest has the site's secret in it: without that, names could be tried on it."""
         typed = [*self.details.values.values(), self.cleaned_data.get("tell", False)]
-        digest = salted_hmac(_SALT, canonical(typed), algorithm="sha256").hexdigest()
-        return f"{self.cleaned_data['key']}:{digest[:32]}"
+        return corrections.key_for(self.cleaned_data["key"], typed)
 
     def meet(self, booking: Booking) -> None:
         """Brings a refused form together with what a colleague has stored since it was opened.
