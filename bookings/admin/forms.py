@@ -11,6 +11,7 @@ from django.http import QueryDict
 
 from bookings.admin.choices import read_ids
 from bookings.domain.stay_request import MAX_ROOMS
+from bookings.presentation.days import with_days_in_words
 from bookings.refusals import (
     IdempotencyInProgress,
     InvalidIdempotencyKey,
@@ -131,7 +132,7 @@ class KeyedForm(forms.Form):
             add_faults(self, content["errors"], self.shown_beside)
         else:
             message = MESSAGES.get(code, "").format(button=self.button)
-            self.add_error(None, message or sentence)
+            self.add_error(None, message or with_days_in_words(sentence))
         if code in KEPT_CODES:
             # A copy, since sent data is immutable; a QueryDict keeps repeated fields such as rooms.
             assert isinstance(self.data, QueryDict), "it is a browser's form"
@@ -147,7 +148,7 @@ def add_faults(
     found = [(shown_beside.get(_without_index(f["field"])), f["message"]) for f in faults]
     # Several identical rooms have the same faults; show each once.
     for field, message in dict.fromkeys(found):
-        form.add_error(field, message)
+        form.add_error(field, with_days_in_words(message))
 
 
 def new_key() -> str:

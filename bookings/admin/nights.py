@@ -29,7 +29,7 @@ from bookings.catalogue.nights import (
 from bookings.domain.money import format_money
 from bookings.infrastructure import clock
 from bookings.models import Night, NightsJob, RoomCategory
-from bookings.presentation.days import day_text, stay_text
+from bookings.presentation.days import day_text, stay_text, with_days_in_words
 from bookings.refusals import ValidationFailed
 
 # --- Filters, by ids and dates, which the index covers ------------------------------------------
@@ -283,9 +283,9 @@ class NightsJobForm(AsksAboutPrices):
         except ValidationFailed as refusal:
             for fault in refusal.faults:
                 if fault.field == ALLOW_FREE:
-                    self.ask_about_free(fault.message)
+                    self.ask_about_free(with_days_in_words(fault.message))
                 else:
-                    self.add_error(fault.field, fault.message)
+                    self.add_error(fault.field, with_days_in_words(fault.message))
         if self.errors:
             return
         categories = inventory.list_categories(wish["hotel"].pk)

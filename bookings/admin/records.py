@@ -38,7 +38,7 @@ from bookings.domain.callers import Caller, caller_of_user
 from bookings.domain.money import format_money
 from bookings.infrastructure import clock
 from bookings.models import ApiClient, BookingRecord
-from bookings.presentation.days import stay_text
+from bookings.presentation.days import stay_text, with_days_in_words
 from bookings.refusals import Refusal, ValidationFailed
 from bookings.stays import lifecycle, queries
 from bookings.stays.lifecycle import MAX_REASON
@@ -306,7 +306,7 @@ class RecordAdmin(OfHotels):
             except ValidationFailed:
                 raise
             except Refusal as refusal:
-                level, text = messages.ERROR, refusal.detail
+                level, text = messages.ERROR, with_days_in_words(refusal.detail)
             else:
                 level, text = self._describe_outcome(request, record, outcome)
             self.message_user(request, f"{record.reference}: {text}", level)
@@ -316,7 +316,7 @@ class RecordAdmin(OfHotels):
     ) -> tuple[int, str]:
         content = outcome.content
         if outcome.code is not None:
-            return messages.ERROR, content["error"]
+            return messages.ERROR, with_days_in_words(content["error"])
         text: str = content["message"]
         if not outcome.replayed:
             self.log_change(request, record, text)

@@ -48,7 +48,7 @@ from bookings.front_desk.guest_search import find_stay_ids
 from bookings.front_desk.move_options import RoomOption, find_move_options
 from bookings.infrastructure import clock
 from bookings.models import BookingRecord
-from bookings.presentation.days import day_text
+from bookings.presentation.days import day_text, with_days_in_words
 from bookings.presentation.moments import moment_text
 from bookings.refusals import ValidationFailed
 from bookings.stays import answers, create, lifecycle, queries
@@ -128,7 +128,7 @@ class MoveForm(KeyedForm):
         except forms.ValidationError:
             self.offered = "Choose dates to see which rooms are free."
         except ValidationFailed as refusal:
-            self.offered = " ".join(fault.message for fault in refusal.faults)
+            self.offered = with_days_in_words(" ".join(each.message for each in refusal.faults))
         else:
             count = len({option.room.id for options in found for option in options})
             self.offered = f"Free for these dates: {count} room{'' if count == 1 else 's'}."

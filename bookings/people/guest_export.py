@@ -1,6 +1,6 @@
 """Everything that is kept of a person, as they may ask for it (GDPR, articles 15 and 20)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection
 from bookings.people import account_letters, accounts
 from bookings.people.guest_links import Person
+from bookings.stays import remarks
 
 
 def export_person(person: Person) -> dict[str, Any]:
@@ -24,6 +25,7 @@ def export_person(person: Person) -> dict[str, Any]:
         "isComplete": not person.is_cut,
         "stays": [_stay(stay, hotels, names) for stay in person.stays],
         "joined": [{"note": link.note, "at": _moment(link.at)} for link in person.links],
+        "remarks": _remarks(person.stays),
         "notifications": _notifications(person.stays),
         "accounts": _accounts(person.addresses),
         "letters": account_letters.list_sent(person.addresses),
@@ -57,6 +59,16 @@ def _stay(stay: Booking, hotels: dict[str, str], names: dict[str, str]) -> dict[
             for change in stay.history
         ],
     }
+
+
+def _remarks(stays: Sequence[Booking]) -> list[dict[str, Any]]:
+    found = remarks.list_remarks(stay.id for stay in stays)
+    return [
+        {"reference": stay.reference, "text": remark.text, "at": _moment(remark.at)}
+        for stay in stays
+        for remark in found.get(stay.id, ())
+        if not remark.is_deleted
+    ]
 
 
 def _notifications(stays: Iterable[Booking]) -> list[dict[str, Any]]:

@@ -1,10 +1,13 @@
 """Calendar days in words, in the reader's language."""
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import date, timedelta
 
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
+
+_DAY = re.compile(r"\b\d{4}-\d{2}-\d{2}\b", re.ASCII)
 
 # A sentence names at most this many runs of days.
 MAX_NAMED_DAYS = 10
@@ -30,6 +33,18 @@ def stay_text(check_in: date | str, check_out: date | str) -> str:
     first, last = _date_of(check_in), _date_of(check_out)
     begin = short_day_text(first) if first.year == last.year else day_text(first)
     return f"{begin} – {day_text(last)}"
+
+
+def with_days_in_words(sentence: str) -> str:
+    """The sentence of a service with its days, YYYY-MM-DD for programs, as people read them."""
+    return _DAY.sub(_in_words, sentence)
+
+
+def _in_words(found: re.Match[str]) -> str:
+    try:
+        return day_text(found[0])
+    except ValueError:
+        return found[0]  # it only looks like a day
 
 
 def describe_days(days: Iterable[date]) -> str:

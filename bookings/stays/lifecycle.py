@@ -191,7 +191,9 @@ def _is_as_seen(booking: Booking, seen: SeenStay, told: Told | None) -> bool:
 
 
 def _say_other_stay(booking: Booking, *, as_staff: bool) -> str:
-    rooms = ", ".join(booking.room_ids)
+    # Partners know rooms by their ids, and staff by their names.
+    names = inventory.room_names(booking.room_ids) if as_staff else {}
+    rooms = ", ".join(names.get(room, room) for room in booking.room_ids)
     stay = f"{rooms} from {booking.check_in} to {booking.check_out}"
     total, currency = booking.price.total, booking.price.currency
     if as_staff:

@@ -606,8 +606,9 @@ def test_confirms_nothing_that_an_old_page_does_not_show(desk: Client, guest: Us
     desk.post(path, new.fields)
 
     assert sent_messages(response) == [
-        f"{hold['reference']}: It was moved since this page was opened: room_B from "
-        f"{hold['checkIn']} to {hold['checkOut']} for EUR\xa0120.00. Check it, and confirm again."
+        f"{hold['reference']}: It was moved since this page was opened: Room B from "
+        f"{day_text(hold['checkIn'])} to {day_text(hold['checkOut'])} for EUR\xa0120.00. "
+        "Check it, and confirm again."
     ]
     assert (after, status_of(hold)) == ("pending", "confirmed")
 

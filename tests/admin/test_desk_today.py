@@ -269,7 +269,7 @@ def test_says_that_an_early_departure_frees_no_night_and_leads_to_the_move(desk:
 
     warning = sent_messages(response)[1]
     move = f"/admin/bookings/bookingrecord/{made.content['booking']['id']}/move/"
-    assert f"The nights until {night(3)} are still booked." in warning
+    assert f"The nights until {day_text(night(3))} are still booked." in warning
     assert f'href="{move}?check_out={night(1)}"' in warning
     opened = desk.get(f"{move}?check_out={night(1)}").context["form"]
     assert opened["check_out"].value() == night(1)

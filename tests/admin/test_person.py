@@ -13,9 +13,11 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, User
 from django.test import Client
 
+from bookings.domain.callers import Caller
 from bookings.infrastructure.connections import collection
 from bookings.people import accounts, retention
 from bookings.people.roles import FRONT_DESK, MANAGER
+from bookings.stays import remarks
 from tests.calls import book
 from tests.conftest import night
 
@@ -23,6 +25,7 @@ pytestmark = [pytest.mark.mongo, pytest.mark.usefixtures("inn")]
 
 GUESTS = "/admin/desk/guests/"
 RULES = f"{GUESTS}retention/"
+CLERK = Caller("user", "clerk")
 ADA = {"name": "Ada Lovelace", "email": "ada@example.org", "phone": "+44 20 7946 0958"}
 
 
@@ -117,6 +120,8 @@ def test_exports_everything_that_is_kept(manager: Client) -> None:
     one = stay("1", "room_A", guest=ADA, notes="One-legged.")
     accounts.make_account(address="ada@example.org", name="Ada Lovelace", password="correct horse")
 
+    remarks.add_remark(actor=CLERK, booking_id=one, key_header="r", text="Allergic to nuts.")
+
     answer = manager.post(f"{GUESTS}{one}/export/")
 
     told = json.loads(answer.content)
@@ -125,6 +130,7 @@ def test_exports_everything_that_is_kept(manager: Client) -> None:
     assert told_stay["guest"] == ADA
     assert (told_stay["notes"], told_stay["hotel"]) == ("One-legged.", "Demo Hotel")
     assert [each["email"] for each in told["accounts"]] == ["ada@example.org"]
+    assert [each["text"] for each in told["remarks"]] == ["Allergic to nuts."]
     assert "digest" not in answer.content.decode()
     assert "correct" not in answer.content.decode()
     assert LogEntry.objects.get().change_message == "The guest’s data was exported: 1 stay."

@@ -17,6 +17,7 @@ from bookings.front_desk.guest_search import find_stay_ids
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.recent_reads import announce_change
 from bookings.models import Hotel, Room, RoomCategory
+from bookings.presentation.days import day_text
 from bookings.stays import queries
 from tests.calls import book, stored
 from tests.conftest import night
@@ -237,7 +238,9 @@ def test_names_the_room_that_is_in_the_way(desk: Client) -> None:
         "reason": "Paint",
     }
 
-    assert f"(Room A, {night(2)} to {night(3)})" in text_of(desk.post(f"{BLOCKS}add/", form))
+    assert f"(Room A, {day_text(night(2))} to {day_text(night(3))})" in text_of(
+        desk.post(f"{BLOCKS}add/", form)
+    )
 
 
 def test_reads_the_names_of_a_list_in_one_look(

@@ -26,6 +26,14 @@ def test_names_the_year_of_a_stay_once_if_it_has_one(check_out: str, text: str) 
     assert days.stay_text(MONDAY, check_out) == text
 
 
+def test_writes_the_days_of_a_services_sentence_in_words() -> None:
+    sentence = "Not for sale on 2026-11-30, 2026-13-99; room 12026-11-30."
+
+    assert days.with_days_in_words(sentence) == (
+        "Not for sale on Mon 30 Nov 2026, 2026-13-99; room 12026-11-30."
+    )
+
+
 def test_shows_a_moment_by_the_clock_of_the_hotel() -> None:
     evening = datetime(2026, 11, 30, 23, 30, tzinfo=UTC)
 

@@ -29,6 +29,7 @@ from bookings.front_desk import marks
 from bookings.front_desk.days import DONE, is_overdue, list_around, sort_stays
 from bookings.infrastructure import clock
 from bookings.models import BookingRecord
+from bookings.presentation.days import day_text, with_days_in_words
 from bookings.refusals import Refusal
 from bookings.stays import queries, remarks
 from bookings.stays.outcomes import Outcome
@@ -179,7 +180,7 @@ def _say(request: HttpRequest, before: Booking, what: str, outcome: Outcome) -> 
                 "{}: The nights until {} are still booked. To sell them again, "
                 '<a href="{}?check_out={}">move the booking to shorter dates</a>.',
                 name,
-                current.check_out,
+                day_text(current.check_out),
                 reverse("admin:bookings_bookingrecord_move", args=[current.id]),
                 end,
             ),
@@ -215,5 +216,5 @@ def _earlier_end(booking: Booking) -> date | None:
 def _sentence_of(code: str, sentence: str, content: dict[str, Any]) -> str:
     """The refusal as a sentence for the desk, without names of fields and without keys."""
     if errors := content.get("errors"):
-        return " ".join(error["message"] for error in errors)
-    return MESSAGES.get(code, "").format(button="the button") or sentence
+        return with_days_in_words(" ".join(error["message"] for error in errors))
+    return MESSAGES.get(code, "").format(button="the button") or with_days_in_words(sentence)

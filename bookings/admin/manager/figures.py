@@ -28,7 +28,7 @@ from bookings.front_desk.figures import SEVERAL, RoomCount
 from bookings.infrastructure import clock
 from bookings.infrastructure.spreadsheets import write_csv
 from bookings.models import Figures
-from bookings.presentation.days import day_text
+from bookings.presentation.days import day_text, with_days_in_words
 from bookings.refusals import ValidationFailed
 
 SEVERAL_NAME = "Bookings of several categories"
@@ -70,7 +70,7 @@ class RangeForm(HotelChoiceForm):
             return readings.read_figures(data["hotel"].id, data["first"], data["last"])
         except ValidationFailed as refusal:
             for fault in refusal.faults:
-                self.add_error(fault.field, fault.message)
+                self.add_error(fault.field, with_days_in_words(fault.message))
             return None
 
 

@@ -22,6 +22,7 @@ from bookings.catalogue import night_files, night_jobs
 from bookings.catalogue.night_files import FileRefused
 from bookings.catalogue.usual_prices import count_unusual, tell_count
 from bookings.models import NightsFile
+from bookings.presentation.days import with_days_in_words
 from bookings.refusals import ValidationFailed
 
 CSV = "text/csv; charset=utf-8"
@@ -111,7 +112,7 @@ class NightsFilePage(ManagerPage):
                 allow_free=form.cleaned_data["allow_free"] == digest,
             )
         except ValidationFailed as refused:
-            free = " ".join(fault.message for fault in refused.faults)
+            free = with_days_in_words(" ".join(each.message for each in refused.faults))
             return self._page(
                 request,
                 wanted=wanted,

@@ -17,7 +17,7 @@ from bookings.catalogue.inventory import HotelFacts
 from bookings.catalogue.night_changes import ChangePlan, Wish
 from bookings.catalogue.nights import WEEKDAYS
 from bookings.domain.money import format_money, write_amount
-from bookings.presentation.days import day_text
+from bookings.presentation.days import day_text, with_days_in_words
 from bookings.refusals import ValidationFailed
 
 # The log has room for the names of this many categories.
@@ -151,7 +151,9 @@ class ChangeForm(forms.Form):
             beside = {"percent": "price"} if is_in_price else {}
             for fault in refusal.faults:
                 field = beside.get(fault.field, fault.field)
-                self.add_error(field if field in self.fields else None, fault.message)
+                self.add_error(
+                    field if field in self.fields else None, with_days_in_words(fault.message)
+                )
             return None
 
     def renew(self, **fields: str) -> None:

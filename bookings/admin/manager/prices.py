@@ -26,7 +26,7 @@ from bookings.catalogue.usual_prices import count_unusual, tell_count
 from bookings.domain.money import format_money
 from bookings.infrastructure import clock, deadlines
 from bookings.models import NightsJob, PriceCalendar
-from bookings.presentation.days import day_text
+from bookings.presentation.days import day_text, with_days_in_words
 from bookings.refusals import ValidationFailed
 
 # The page only counts the others.
@@ -163,7 +163,7 @@ class PriceCalendarPage(ManagerPage):
                 ),
             )
         except ValidationFailed as refusal:
-            text = " ".join(fault.message for fault in refusal.faults)
+            text = with_days_in_words(" ".join(each.message for each in refusal.faults))
             form.add_error(None, f"{text} Tick the box beside the button if you want that.")
             return Sent(plan=plan)
         if not is_new:
@@ -184,7 +184,9 @@ class PriceCalendarPage(ManagerPage):
                 )
             )
         except ValidationFailed as refusal:
-            messages.error(request, " ".join(fault.message for fault in refusal.faults))
+            messages.error(
+                request, with_days_in_words(" ".join(each.message for each in refusal.faults))
+            )
             return back
         text = _tell_undone(undone, hotel)
         if undone.is_new:
