@@ -21,6 +21,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.text import capfirst
 
 from bookings.admin.forms import KeyedForm, add_faults
 from bookings.admin.newest import (
@@ -191,6 +192,8 @@ class RecordAdmin(OfHotels):
         booking = queries.find_booking(object_id, hotels=own_hotels(request))
         context = dict(extra_context or {})
         if booking is not None:
+            # Django's title would be *View booking*; below it is the reference.
+            context["title"] = booking.guest.name or capfirst(self.opts.verbose_name)
             hotel = inventory.find_hotel(booking.hotel)
             context["time_zone"] = hotel.time_zone if hotel else "UTC"
             context["happenings"] = self.tell(request, booking)
