@@ -5,6 +5,7 @@ the page through Django's test client. It prints the processor time of the whole
 process's, and MongoDB's. Then it does the same with an empty grid, in which every cell is a link.
 """
 
+import gzip
 import sys
 import time
 from collections.abc import Callable
@@ -55,7 +56,8 @@ def measure(name: str, ask: Callable[[], bytes], rounds: int) -> bytes:
         here_ms.append((time.process_time() - before_s) * 1000)
         there_ms.append((mongod_s() - before_there_s) * 1000)
     print(  # noqa: T201
-        f"{name:6}  {len(page) / 1000:5.0f} kB  processor time of the request: median "
+        f"{name:6}  {len(page) / 1000:5.0f} kB, {len(gzip.compress(page)) / 1000:.0f} kB as gzip  "
+        f"processor time of the request: median "
         f"{median(here_ms):.0f} ms, most {max(here_ms):.0f} ms; of MongoDB meanwhile: median "
         f"{median(there_ms):.0f} ms"
     )

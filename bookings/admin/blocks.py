@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 
 from bookings.admin.choices import NOTHING, hotel_options
+from bookings.admin.desk.choosing import back_to_calendar
 from bookings.admin.forms import MAX_ROOMS_TEXT, DayField, KeyedForm
 from bookings.admin.own_hotels import list_own
 from bookings.admin.records import BookingHotelFilter, RecordAdmin, name_people, staff
@@ -187,7 +188,10 @@ class RoomBlockAdmin(RecordAdmin):
             raise PermissionDenied
         hotels = list_own(request)
         if request.method != "POST":
-            return self.show_form(request, BlockForm.new().offer(hotels), "Block rooms")
+            form = BlockForm.new(
+                **{name: request.GET.get(name, "") for name in ("rooms", "first", "end")}
+            )
+            return self.show_form(request, form.offer(hotels), "Block rooms")
         assert is_of_staff(request), "the admin site asks for a login first"
         form = BlockForm(request.POST).offer(hotels)
         outcome = form.send(lambda: _block(request, form))
@@ -203,7 +207,7 @@ class RoomBlockAdmin(RecordAdmin):
             record = RoomBlock(pk=ObjectId(block["id"]), reference=reference)
             self.log_addition(request, record, text)
             self.message_user(request, f"{reference}: {text}", messages.SUCCESS)
-        return self.show_record(request, block["id"])
+        return back_to_calendar(request) or self.show_record(request, block["id"])
 
     # --- Lifting ------------------------------------------------------------------------------
 

@@ -113,6 +113,13 @@ def _name(room: RoomFacts, *, is_its_own: bool = False) -> str:
     return room.name + (", current room" if is_its_own else "")
 
 
+def compare_prices(now: Price, then: Price) -> str:
+    """Both prices and the difference, as a sentence."""
+    before, after = (format_money(each.total, each.currency) for each in (now, then))
+    change = _difference(then.total - now.total, now.currency)
+    return f"Price now {before}, then {after} ({change})."
+
+
 def _difference(amount: int, currency: str) -> str:
     if amount == 0:
         return "same price"

@@ -1,7 +1,7 @@
 """Bookings in the admin. Only services add, confirm, move and cancel them."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from bson import ObjectId
@@ -18,8 +18,14 @@ from django.views.decorators.http import require_POST
 
 from bookings.admin.booking_form import BookingForm
 from bookings.admin.booking_page.pages import BookingPages
-from bookings.admin.choices import RoomsSelect, move_groups
-from bookings.admin.desk.choosing import read_day
+from bookings.admin.choices import (
+    RoomsSelect,
+    compare_prices,
+    move_groups,
+    read_ids,
+    room_names_at,
+)
+from bookings.admin.desk.choosing import back_to_calendar, is_number, read_day, read_shift
 from bookings.admin.desk.marks import PRESENCE_LABELS, mark_buttons, night_to_release
 from bookings.admin.forms import SHOW, DayField, KeyedForm, RoomIdsField, new_key
 from bookings.admin.newest import LOOKED_THROUGH, MAX_LISTED, CreatedFilter
@@ -45,7 +51,7 @@ from bookings.domain.callers import caller_of_user
 from bookings.domain.money import format_money
 from bookings.domain.stay_request import read_seen_field
 from bookings.front_desk.guest_search import find_stay_ids
-from bookings.front_desk.move_options import RoomOption, find_move_options
+from bookings.front_desk.move_options import RoomOption, find_move_options, price_of_move
 from bookings.infrastructure import clock
 from bookings.models import BookingRecord
 from bookings.presentation.days import day_text, with_days_in_words
@@ -132,7 +138,10 @@ class MoveForm(KeyedForm):
         else:
             count = len({option.room.id for options in found for option in options})
             self.offered = f"Free for these dates: {count} room{'' if count == 1 else 's'}."
+            self.offered += self._preview(booking, found, check_in, check_out)
         names = inventory.room_names(booking.room_ids)
+        if len(booking.rooms) > 1:
+            self.offered += f" All {len(booking.rooms)} rooms of this booking get these dates."
         self.fields["rooms"].widget.hotel = booking.hotel
         self.fields["rooms"].widget.positions = [
             (
@@ -143,6 +152,29 @@ class MoveForm(KeyedForm):
                 zip(booking.rooms, found, strict=True), start=1
             )
         ]
+
+    def _preview(
+        self,
+        booking: Booking,
+        found: tuple[tuple[RoomOption, ...], ...],
+        check_in: date,
+        check_out: date,
+    ) -> str:
+        """The price in the chosen rooms, or which of them are not free, as a sentence."""
+        chosen = read_ids(str(self["rooms"].value() or ""))
+        free = [{option.room.id for option in options} for options in found]
+        if len(chosen) != len(free):
+            return ""
+        taken = [room for room, rooms in zip(chosen, free, strict=True) if room not in rooms]
+        if taken:
+            names = room_names_at(booking.hotel, taken)
+            listed = ", ".join(names.get(room, room) for room in taken)
+            return f" Not free or not possible for these dates: {listed}."
+        try:
+            then = price_of_move(booking, chosen, check_in, check_out)
+        except ValidationFailed as refusal:
+            return "".join(f" {fault.message}" for fault in refusal.faults)
+        return f" {compare_prices(booking.price, then)}"
 
 
 @admin.register(BookingRecord)
@@ -361,17 +393,7 @@ class BookingAdmin(BookingPages):
         assert before is not None, "a booking is never deleted"
         title = f"Move {record}"
         if request.method != "POST" or SHOW in request.POST:
-            form = (
-                MoveForm.again(request.POST)
-                if request.POST
-                else MoveForm.new(
-                    version=before.version,
-                    rooms=before.room_ids,
-                    # The link for a guest who left early has shorter dates in its URL.
-                    check_in=request.GET.get("check_in") or before.check_in,
-                    check_out=request.GET.get("check_out") or before.check_out,
-                )
-            )
+            form = MoveForm.again(request.POST) if request.POST else _open_move(request, before)
             form.offer(before)
             return self.show_form(request, form, title, record)
         form = MoveForm(request.POST)
@@ -396,7 +418,24 @@ class BookingAdmin(BookingPages):
             level, text = messages.SUCCESS, f"Moved from {old} to {new}."
             self.log_change(request, record, text)
         self.message_user(request, f"{record}: {text}", level)
-        return self.show_record(request, booking_id)
+        return back_to_calendar(request) or self.show_record(request, booking_id)
+
+
+def _open_move(request: HttpRequest, booking: Booking) -> MoveForm:
+    """The form, filled in with where the booking is, or with where the URL would have it: the link
+    for a guest who left early has shorter dates, and the calendar moves it `shift` nights on and
+    from one room `from` to another `to`, if it is still in the version that the calendar shows."""
+    asked = request.GET
+    shift = timedelta(days=read_shift(asked.get("shift", "")))
+    version = asked.get("version", "")
+    return MoveForm.new(
+        version=int(version) if is_number(version) else booking.version,
+        rooms=tuple(
+            asked.get("to", "") if room == asked.get("from") else room for room in booking.room_ids
+        ),
+        check_in=asked.get("check_in") or booking.check_in + shift,
+        check_out=asked.get("check_out") or booking.check_out + shift,
+    )
 
 
 def _moment_at(record: BookingRecord, moment: datetime) -> str:

@@ -12,7 +12,7 @@ from bookings.infrastructure.connections import collection, database
 _FIELDS = dict.fromkeys(
     (
         *("reference", "kind", "status", "expires_at", "presence", "check_in", "check_out"),
-        *("rooms.room", "guests", "guest", "notes", "released_from"),
+        *("rooms.room", "guests", "guest", "notes", "released_from", "version"),
     ),
     1,
 )
@@ -57,6 +57,9 @@ class Occupant(NamedTuple):
     notes: str
     released_from: date | None = None
     marked_at: datetime | None = None
+    # As stored, since the true one needs the history: it is too low if an earlier release wrote
+    # last. A move that names it is then refused, and its form shows where the booking is.
+    version: int = 0
 
     @property
     def keeps_until(self) -> date:
@@ -153,6 +156,7 @@ def _occupant_of(document: dict[str, Any], dates: dict[str, date]) -> Occupant:
         notes=document["notes"],
         released_from=_date_of(released_from, dates) if released_from else None,
         marked_at=document.get("marked_at"),
+        version=document.get("version", 0),
     )
 
 

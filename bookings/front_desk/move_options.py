@@ -1,5 +1,6 @@
 """Rooms that a booking could move to, and what it would cost there."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -75,6 +76,16 @@ def find_move_options(
                     options.append(RoomOption(room, category, total))
         found.append(tuple(sorted(options, key=partial(_rank, booked))))
     return tuple(found)
+
+
+def price_of_move(
+    booking: Booking, room_ids: Sequence[str], check_in: date, check_out: date
+) -> Price:
+    """What the booking would cost in these rooms, in the order of its own. Raises ValidationFailed
+    if it could not be moved there even if they are free."""
+    rooms = offers.judge_move(booking, room_ids, check_in, check_out)
+    amounts = offers.amounts_after_move(booking, rooms, check_in, check_out)
+    return Price(booking.price.currency, amounts)
 
 
 def _rank(booked: BookedRoom, option: RoomOption) -> tuple[bool, bool, str, str]:

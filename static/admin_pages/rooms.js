@@ -1,17 +1,16 @@
-// Refreshes the lists of free rooms when the dates, guests or hotel change. Without this script,
-// the button refreshes them.
+// Refreshes the lists of free rooms when the dates, guests, hotel or a chosen room change. Without
+// this script, the button refreshes them.
 
-const form = document.querySelector("form[data-rooms]");
-const ASKED = ["hotel", "check_in", "check_out", "guests"];
+const ASKED = ["hotel", "check_in", "check_out", "guests", "rooms"];
 const LISTS = "select[name=room], select[name=category], select[name=rooms]";
 
 let latest = 0;
 
-async function refresh() {
+async function refresh(form) {
   const number = ++latest;
   const data = new FormData(form);
   data.set("show", "1");
-  const response = await fetch(location.href, { method: "POST", body: data });
+  const response = await fetch(form.action, { method: "POST", body: data });
   if (!response.ok || number !== latest) return;
   const page = new DOMParser().parseFromString(await response.text(), "text/html");
   for (const list of form.querySelectorAll(LISTS)) {
@@ -25,7 +24,12 @@ async function refresh() {
   if (said) document.getElementById("offered").textContent = said.textContent;
 }
 
-form?.addEventListener("change", (event) => {
-  // If this fails, the button still works.
-  if (ASKED.includes(event.target.name)) refresh().catch(() => {});
-});
+export function keepOffersFresh(form) {
+  form.addEventListener("change", (event) => {
+    // If this fails, the button still works.
+    if (ASKED.includes(event.target.name)) refresh(form).catch(() => {});
+  });
+}
+
+const ofThisPage = document.querySelector("form[data-rooms]");
+if (ofThisPage) keepOffersFresh(ofThisPage);

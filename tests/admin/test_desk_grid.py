@@ -12,12 +12,14 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from pymongo import monitoring
 
+from bookings.admin.desk.cells import MayDo, render_sections
 from bookings.admin.desk.grid import lay_out
 from bookings.availability import occupancy
 from bookings.availability.occupancy import Occupant
 from bookings.catalogue.inventory import CategoryFacts, RoomFacts
 from bookings.infrastructure import clock, connections
 from bookings.models import Room
+from bookings.presentation.days import day_text, stay_text
 from tests.admin.test_blocks import block
 from tests.calls import book, cancel
 from tests.conftest import night
@@ -49,7 +51,7 @@ class Grid(HTMLParser):
         self._open: list[str] = []
         self._cell: tuple[int, str] | None = None
         self._text = ""
-        self.feed(html.split('<table id="grid">')[1].split("</table>")[0])
+        self.feed(html.split('<table id="grid"')[1].split("</table>")[0])
 
     def handle_starttag(self, tag: str, attrs: Any) -> None:
         values = dict(attrs)
@@ -144,7 +146,7 @@ def test_shows_a_room_that_is_not_for_sale_only_with_something_in_it(desk: Clien
     assert "Room A not for sale" in rows
     # It has its own look, its own words, and no link to a form that would refuse it.
     assert rows["Room A not for sale"][0] == (1, "unsold", "Not for sale")
-    assert "room=inn_A" not in desk.get(GRID, {"hotel": "inn"}).content.decode()
+    assert 'href="inn_A/' not in desk.get(GRID, {"hotel": "inn"}).content.decode()
     assert not any(room.startswith("Room B") for room in rows)
 
 
@@ -153,10 +155,12 @@ def test_leads_to_the_booking_and_from_a_free_night_to_the_form(desk: Client) ->
     page = desk.get(GRID, {"hotel": "inn"}).content.decode()
 
     links = re.findall(r'href="([^"]+)"', page)
-    opened = desk.get(f"/admin/bookings/bookingrecord/add/?room=inn_A&check_in={night(3)}")
+    identity = made.content["booking"]["id"]
+    to_stay = desk.get(f"{GRID}{identity}/")
+    opened = desk.get(f"{GRID}inn_A/{night(3)}/", follow=True)
 
-    assert f"/admin/bookings/bookingrecord/{made.content['booking']['id']}/change/" in links
-    assert f"/admin/bookings/bookingrecord/add/?room=inn_A&amp;check_in={night(3)}" in links
+    assert {f"{identity}/", f"inn_A/{night(3)}/"} <= set(links)
+    assert to_stay.url == f"/admin/bookings/bookingrecord/{identity}/change/"
     shown = opened.context["form"]
     assert (shown["room"].value(), str(shown["check_in"].value())) == ("inn_A", night(3))
     assert shown["hotel"].value() == "inn"
@@ -178,7 +182,115 @@ def test_escapes_what_guests_typed(desk: Client) -> None:
     page = desk.get(GRID, {"hotel": "inn"}).content.decode()
 
     assert "<script>alert" not in page
-    assert 'aria-label="Book %s&quot;&gt;&lt;script&gt; from ' in page
+    assert "%s&quot;&gt;&lt;script&gt;</th>" in page
+
+
+def test_names_free_nights_by_their_row_and_column(desk: Client) -> None:
+    stay("Ada", "inn_A", 1, 3)
+    page = desk.get(GRID, {"hotel": "inn", "days": "7"}).content.decode()
+
+    (names,) = re.findall(rf'href="inn_A/{night(3)}/" aria-labelledby="(.*?)"', page)
+    verb, row, column = (
+        re.sub("<.*?>", "", re.findall(rf'id="{name}"[^>]*>(.*?)</(?:span|th)>', page)[0])
+        for name in names.split()
+    )
+
+    day = date.fromisoformat(night(3))
+    assert (verb, row, column) == ("Book", "Room A", f"{day:%a} {day.day} {day:%b}")
+
+
+def test_gives_bars_that_can_be_moved_the_version_that_is_shown(
+    desk: Client, staff: User, client: Client
+) -> None:
+    made = stay("Ada", "inn_A", 1, 3).content["booking"]["id"]
+    stay("Dead", "inn_C", 0, 2, hold=True)
+    ended = clock.now() - timedelta(minutes=3)
+    connections.collection("bookings").update_one(
+        {"guest.name": "Dead"}, {"$set": {"expires_at": ended}}
+    )
+    block(staff, "inn_S")
+    viewer = User.objects.create_user("viewer", is_staff=True)
+    viewer.user_permissions.set(Permission.objects.filter(codename="view_bookingrecord"))
+
+    page = desk.get(GRID, {"hotel": "inn", "days": "14"}).content.decode()
+    client.force_login(viewer)
+    for_viewer = client.get(GRID, {"hotel": "inn", "days": "14"}).content.decode()
+
+    assert re.findall(r'<a href="(\w+)/" data-v="(\d+)">', page) == [(made, "1")]
+    assert "data-v=" not in for_viewer
+    assert "data-move=" not in for_viewer
+
+
+# --- The details of a bar -----------------------------------------------------------------------
+
+
+def test_tells_of_a_bar_in_words(desk: Client) -> None:
+    made = stay("Ada", "inn_A", 1, 3, notes="Late.\nWith a dog").content["booking"]
+
+    told = desk.get(f"{GRID}{made['id']}/details/").content.decode()
+
+    for text in (
+        *("<h2>Ada</h2>", made["reference"], "Booked", "Room A", "EUR\xa0200.00"),
+        f"{stay_text(night(1), night(3))}, 2 nights",
+        "Late.<br>With a dog",
+        f'href="/admin/bookings/bookingrecord/{made["id"]}/change/"',
+        'data-move="1"',
+    ):
+        assert text in told
+    assert "<html" not in told
+
+
+def test_tells_why_a_room_is_blocked_to_those_who_may_know(
+    desk: Client, client: Client, staff: User
+) -> None:
+    blocked = block(staff, "inn_S")
+    viewer = User.objects.create_user("viewer", is_staff=True)
+    viewer.user_permissions.set(Permission.objects.filter(codename="view_bookingrecord"))
+
+    told = desk.get(f"{GRID}{blocked}/details/").content.decode()
+    to_block = desk.get(f"{GRID}{blocked}/").url
+    client.force_login(viewer)
+    of_viewer = [client.get(f"{GRID}{blocked}/{rest}").status_code for rest in ("", "details/")]
+
+    assert "New carpet" in told
+    assert f'href="/admin/bookings/roomblock/{blocked}/change/"' in told
+    assert "data-move" not in told
+    assert "EUR" not in told
+    assert to_block == f"/admin/bookings/roomblock/{blocked}/change/"
+    assert of_viewer == [404, 404]
+
+
+def test_offers_viewers_no_move_in_the_details(client: Client) -> None:
+    made = stay("Ada", "inn_A", 1, 3).content["booking"]["id"]
+    viewer = User.objects.create_user("viewer", is_staff=True)
+    viewer.user_permissions.set(Permission.objects.filter(codename="view_bookingrecord"))
+    client.force_login(viewer)
+
+    told = client.get(f"{GRID}{made}/details/").content.decode()
+
+    assert "Ada" in told
+    assert "Move" not in told
+
+
+@pytest.mark.parametrize("address", ["nowhere/", "65f0c0c0c0c0c0c0c0c0c0c0/", "x%00/"])
+def test_knows_no_bar_that_does_not_exist(desk: Client, address: str) -> None:
+    assert desk.get(f"{GRID}{address}").status_code == 404
+    assert desk.get(f"{GRID}{address}details/").status_code == 404
+
+
+def test_leads_who_may_only_block_from_a_free_night_to_the_form_that_blocks(client: Client) -> None:
+    limited = User.objects.create_user("limited", is_staff=True)
+    names = ("view_bookingrecord", "add_roomblock")
+    limited.user_permissions.set(Permission.objects.filter(codename__in=names))
+    client.force_login(limited)
+
+    page = client.get(GRID, {"hotel": "inn", "days": "7"}).content.decode()
+
+    assert f'href="inn_A/{night(3)}/"' in page
+    assert '<span id="b" hidden>Block</span>' in page
+    assert client.get(f"{GRID}inn_A/{night(3)}/").url == (
+        f"/admin/bookings/roomblock/add/?rooms=inn_A&first={night(3)}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -256,6 +368,30 @@ def test_is_one_query_on_bookings_by_the_slots_index(
     listened.close()
 
 
+def test_stays_small_for_a_month_of_sixty_rooms() -> None:
+    first, may = date(2027, 2, 1), MayDo(open_blocks=True, move=True, book=True, block=True)
+    category = CategoryFacts("c", "h", "C", 2, 1, True)
+    rooms = [RoomFacts(f"seaside_{n:03}", "c", f"Room {n}") for n in range(60)]
+    everyone = [
+        Occupant(
+            *(f"{room.id:0>24}", "SEASIDE-ABCDEF", "stay", "confirmed", None, "expected"),
+            *(first + timedelta(days=day), first + timedelta(days=day + 1)),
+            *((room.id,), 1, "Ada Lovelace", "", ""),
+        )
+        for room in rooms
+        for day in range(31)
+    ]
+
+    def size(occupants: list[Occupant]) -> int:
+        dates = (first, first + timedelta(days=31))
+        house = lay_out([(category, rooms)], occupants, *dates, today=first, now=clock.now())
+        return sum(len(rows) for _, rows in render_sections(house, may))
+
+    # The page may have 200 kB, and has 12 kB besides its rows.
+    assert size([]) < 185_000
+    assert size(everyone) < 185_000
+
+
 def test_never_lets_bars_overlap_or_leave_the_dates() -> None:
     first = date(2027, 2, 1)
     category = CategoryFacts("c", "h", "C", 2, 1, True)
@@ -284,6 +420,8 @@ def test_never_lets_bars_overlap_or_leave_the_dates() -> None:
 
 
 # --- Permissions --------------------------------------------------------------------------------
+
+NIGHT = f"{GRID}inn_A/2027-02-01/"
 
 PAGES = {
     GRID: {"view_bookingrecord", "change_bookingrecord"},
@@ -324,6 +462,7 @@ def test_links_only_what_may_be_opened(client: Client, staff: User) -> None:
     assert "New carpet" in page
     assert "/admin/bookings/roomblock/" not in page
     assert "/admin/bookings/bookingrecord/add/" not in page
+    assert f'href="inn_A/{night(3)}/"' not in page
 
 
 def test_is_linked_from_the_start_page(desk: Client) -> None:
@@ -333,5 +472,5 @@ def test_is_linked_from_the_start_page(desk: Client) -> None:
 def test_stays_english_whatever_the_browser_asks_for(desk: Client) -> None:
     page = desk.get(GRID, {"hotel": "inn"}, headers={"accept-language": "de"}).content.decode()
 
-    assert f"nights of {date.fromisoformat(night(0)):%a %Y-%m-%d}" in page
+    assert f"nights of {day_text(night(0))}" in page
     assert '<html lang="en' in page

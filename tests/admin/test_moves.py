@@ -251,3 +251,100 @@ def test_wants_a_csrf_token(staff: User) -> None:
 @pytest.mark.parametrize("booking_id", ["zzz", "0" * 24])
 def test_says_that_there_is_no_such_booking(desk: Client, booking_id: str) -> None:
     assert desk.get(f"{LIST}{booking_id}/move/").status_code == 404
+
+
+# --- From the calendar --------------------------------------------------------------------------
+
+CALENDAR = "/admin/desk/occupancy/"
+
+
+def test_opens_where_a_bar_was_dropped(desk: Client) -> None:
+    made = stay()
+    asked = {"version": "1", "from": "inn_A", "to": "inn_B", "shift": "-3"}
+
+    shown = desk.get(page_of(made), asked).context["form"]
+
+    assert (str(shown["check_in"].value()), str(shown["check_out"].value())) == (night(7), night(9))
+    assert shown["rooms"].value() == "inn_B"
+    assert shown["version"].value() == 1
+
+
+def test_moves_only_the_room_of_the_bar_that_was_dropped(desk: Client) -> None:
+    wish = {"rooms": [{"categoryId": "inn_double"}, {"categoryId": "inn_double"}]}
+    made = book(**wish, checkIn=night(10), checkOut=night(12))
+
+    form = desk.get(page_of(made), {"from": "inn_B", "to": "inn_C", "shift": "1"}).context["form"]
+
+    assert form["rooms"].value() == "inn_A\ninn_C"
+    assert "All 2 rooms of this booking get these dates." in form.offered
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"shift": "9" * 9}, {"shift": "--1"}, {"shift": "x"}, {"version": "²"}, {"version": "-1"}],
+)
+def test_takes_what_is_no_move_for_none(desk: Client, asked: dict[str, str]) -> None:
+    made = stay()
+
+    shown = desk.get(page_of(made), asked).context["form"]
+
+    assert str(shown["check_in"].value()) == night(10)
+    assert shown["version"].value() == 1
+
+
+def test_shows_the_price_before_and_after(desk: Client) -> None:
+    made = stay()
+    put_night("inn_double", night(12), price=15_000)
+
+    same = desk.get(page_of(made)).context["form"].offered
+    dearer = desk.get(page_of(made), {"shift": "1"}).context["form"].offered
+    single = desk.get(page_of(made), {"from": "inn_A", "to": "inn_S"}).context["form"].offered
+
+    assert "Price now EUR\xa0200.00, then EUR\xa0200.00 (same price)." in same
+    assert "Price now EUR\xa0200.00, then EUR\xa0250.00 (EUR\xa050.00 more)." in dearer
+    # Booked nights keep their price in a room of another category, too.
+    assert "(same price)" in single
+
+
+def test_shows_which_room_is_not_free(desk: Client) -> None:
+    made = stay()
+    stay("other", "inn_B")
+
+    offered = desk.get(page_of(made), {"from": "inn_A", "to": "inn_B"}).context["form"].offered
+
+    assert "Not free or not possible for these dates: Room B." in offered
+    assert "Price" not in offered
+
+
+def test_refuses_a_bar_that_was_shown_before_the_latest_change(desk: Client) -> None:
+    made = stay()
+    desk.post(page_of(made), form(desk, made, rooms="inn_B"))
+    dropped = {"version": "1", "from": "inn_A", "to": "inn_C"}
+    shown = desk.get(page_of(made), dropped).context["form"]
+    sent = {name: str(shown[name].value()) for name in shown.fields}
+
+    refused = desk.post(page_of(made), {**sent, "back": CALENDAR})
+
+    assert "was changed since" in str(refused.context["form"].errors)
+    assert stored()[0]["rooms"][0]["room"] == "inn_B"
+
+
+def test_leads_back_to_the_calendar_that_it_was_sent_from(desk: Client) -> None:
+    made = stay()
+    back = f"{CALENDAR}?hotel=inn&start={night(9)}"
+
+    there = desk.post(page_of(made), form(desk, made, rooms="inn_B", back=back))
+
+    assert there.url == back
+
+
+@pytest.mark.parametrize(
+    "back",
+    ["https://evil.example/", "//evil.example/admin/desk/occupancy/", "/admin/logout/", "x"],
+)
+def test_leads_nowhere_else(desk: Client, back: str) -> None:
+    made = stay()
+
+    there = desk.post(page_of(made), form(desk, made, rooms="inn_B", back=back))
+
+    assert there.url == page_of(made, "change")

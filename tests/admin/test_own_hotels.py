@@ -149,6 +149,11 @@ def pages(others: dict[str, str]) -> list[str]:
         elif model == "photo":
             found += [f"{ADMIN}bookings/photo/hotel/demo/"]
             found += [f"{ADMIN}bookings/photo/category/demo_double/"]
+        elif pattern.startswith("admin/desk/occupancy/<str:booking_id>/"):
+            for kind in ("bookingrecord", "roomblock"):
+                found.append("/" + re.sub("<.*?>", others[kind], pattern))
+        elif pattern.startswith("admin/desk/occupancy/"):
+            found.append(f"{ADMIN}desk/occupancy/room_A/{night(3)}/")
         elif pattern.startswith("admin/setup/"):
             found.append("/" + re.sub("<.*?>", "demo", pattern))
     typed = {
@@ -163,6 +168,11 @@ def pages(others: dict[str, str]) -> list[str]:
             {"room": "room_A"},
             {"category": "demo_double"},
             {"hotel": "inn", "room": "room_A"},
+        ),
+        f"{ADMIN}bookings/roomblock/add/": (
+            {"hotel": "demo"},
+            {"rooms": "room_A"},
+            {"hotel": "inn", "rooms": "room_A"},
         ),
         f"{ADMIN}bookings/roomblock/": ({"hotel": "demo"}, {"q": "Repaint"}),
         f"{ADMIN}bookings/deliveryrecord/": ({"state": "waiting"}, {"q": "DEMO"}),

@@ -85,6 +85,9 @@ auth/user/<path:object_id>/history/              403 403 200 200  403 403   403 
 desk/today/                                      403 200 200 200  200 200   403 200 200 200  200 200
 desk/mark/<str:booking_id>/                      403 405 405 405  405 405   403 302 302 302  302 302
 desk/occupancy/                                  403 200 200 200  200 200   403 200 200 200  200 200
+desk/occupancy/<str:booking_id>/                 403 302 302 302  404 404   403 302 302 302  404 404
+desk/occupancy/<str:booking_id>/details/         403 200 200 200  404 404   403 200 200 200  404 404
+desk/occupancy/<str:room_id>/<str:night>/        403 302 302 302  302 302   403 302 302 302  302 302
 desk/guests/                                     403 200 200 200  200 200   403 200 200 200  200 200
 desk/guests/retention/                           403 403 200 200  403 403   403 403 200 200  403 403
 desk/guests/<str:booking_id>/                    403 200 200 200  404 404   403 200 200 200  404 404
@@ -307,6 +310,7 @@ def urls(database: None) -> Iterator[dict[str, str]]:
         "bookings/bookingrecord": booking,
         "desk/mark": booking,
         "desk/guests": booking,
+        "desk/occupancy": booking,
         "setup/<str:hotel_id>": "demo",
         "team/<str:user_id>": colleague.pk,
         "bookings/roomblock": block.content["booking"]["id"],

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from bookings.admin.own_hotels import list_recent_own
 from bookings.catalogue.inventory import HORIZON_DAYS, HotelFacts
@@ -52,3 +54,25 @@ def read_day(text: str, today: date) -> date | None:
 def read_length(text: str) -> int:
     """The number of days in the text, if it is one of LENGTHS; the usual number otherwise."""
     return int(text) if text in map(str, LENGTHS) else USUAL_LENGTH
+
+
+def is_number(text: str) -> bool:
+    """Whether the text is a number of up to nine digits."""
+    return text.isascii() and text.isdigit() and len(text) < 10
+
+
+def read_shift(text: str) -> int:
+    """The number of days in the text, forwards or, with a minus, back; 0 if it is none, or so many
+    that no booking is there."""
+    days = int(text) if is_number(text.removeprefix("-")) else 0
+    return days if abs(days) <= _AROUND.days else 0
+
+
+def back_to_calendar(request: HttpRequest) -> HttpResponse | None:
+    """The redirect to the calendar that the form was sent from, as it was shown; None if the form
+    was sent from elsewhere."""
+    back = request.POST.get("back", "")
+    calendar = reverse("desk:occupancy")
+    if back.partition("?")[0] != calendar or not url_has_allowed_host_and_scheme(back, None):
+        return None
+    return HttpResponseRedirect(back)

@@ -13,7 +13,14 @@ from typing import NamedTuple
 from bookings.availability.occupancy import Occupant
 from bookings.catalogue.inventory import CategoryFacts, RoomFacts
 from bookings.domain import booking
-from bookings.domain.booking import BLOCK, CHECKED_IN, CHECKED_OUT, NO_SHOW, nights_between
+from bookings.domain.booking import (
+    BLOCK,
+    CHECKED_IN,
+    CHECKED_OUT,
+    NO_SHOW,
+    Booking,
+    nights_between,
+)
 
 # The looks of a bar, and their names. Each look has its own sign and border besides its colour.
 LOOKS = {
@@ -25,6 +32,8 @@ LOOKS = {
     "dead": "Hold that ran out",
     BLOCK: "Room block",
 }
+# The looks of bars that can be moved; the service judges each move.
+MOVABLE_LOOKS = frozenset({"booked", CHECKED_IN, CHECKED_OUT, "held"})
 
 
 class GridCell(NamedTuple):
@@ -113,7 +122,7 @@ def _cells_of(
 
 def _bar_of(occupant: Occupant, first: date, end: date, now: datetime) -> GridCell:
     shown_from = max(occupant.check_in, first)
-    look = _look_of(occupant, now)
+    look = look_of(occupant, now)
     return GridCell(
         night=shown_from,
         span=(min(occupant.keeps_until, end) - shown_from).days,
@@ -125,7 +134,8 @@ def _bar_of(occupant: Occupant, first: date, end: date, now: datetime) -> GridCe
     )
 
 
-def _look_of(occupant: Occupant, now: datetime) -> str:
+def look_of(occupant: Occupant | Booking, now: datetime) -> str:
+    """Its look, which is one of LOOKS."""
     if occupant.kind == BLOCK:
         return BLOCK
     match occupant.status_at(now):
@@ -142,7 +152,10 @@ def _text_of(occupant: Occupant, look: str, now: datetime) -> str:
         return occupant.notes
     name = occupant.guest_name or occupant.reference
     if look == "held" and occupant.expires_at is not None:
-        # Rounded up, so that a live hold never shows 0 minutes.
-        minutes = -((now - occupant.expires_at) // timedelta(minutes=1))
-        return f"{minutes} min: {name}"
+        return f"{minutes_left(occupant.expires_at, now)} min: {name}"
     return name
+
+
+def minutes_left(end: datetime, now: datetime) -> int:
+    """The minutes until a hold ends, rounded up, so that a live hold never shows 0."""
+    return -((now - end) // timedelta(minutes=1))

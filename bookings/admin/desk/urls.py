@@ -3,7 +3,7 @@
 from django.urls import path
 
 from bookings.admin.desk.guests import find_guests
-from bookings.admin.desk.occupancy import show_occupancy
+from bookings.admin.desk.occupancy import describe_bar, open_bar, open_night, show_occupancy
 from bookings.admin.desk.person import (
     erase_person,
     export_person,
@@ -21,6 +21,10 @@ urlpatterns = [
     path("today/", show_today, name="today"),
     path("mark/<str:booking_id>/", mark, name="mark"),
     path("occupancy/", show_occupancy, name="occupancy"),
+    # The calendar has thousands of links to these, so they are short.
+    path("occupancy/<str:booking_id>/", open_bar, name="bar"),
+    path("occupancy/<str:booking_id>/details/", describe_bar, name="bar_details"),
+    path("occupancy/<str:room_id>/<str:night>/", open_night, name="night"),
     path("guests/", find_guests, name="guests"),
     # Before the next one, which takes any text for an id.
     path("guests/retention/", show_rules, name="retention"),
