@@ -1,30 +1,62 @@
 """Room blocks take rooms out of service for some nights. Lifting a block gives them back."""
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
 from typing import Any, Self
+from urllib.parse import urlencode
 
 from bson import ObjectId
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.urls import reverse
+from django.utils.dates import WEEKDAYS
 
-from bookings.admin.choices import NOTHING, hotel_options
-from bookings.admin.desk.choosing import back_to_calendar
-from bookings.admin.forms import MAX_ROOMS_TEXT, DayField, KeyedForm
+from bookings.admin.choices import NOTHING, RoomPicker, hotel_options, read_ids
+from bookings.admin.desk.choosing import back_to_calendar, read_day
+from bookings.admin.forms import (
+    MAX_ROOMS_TEXT,
+    SHOW,
+    DayField,
+    KeyedForm,
+    RoomIdsField,
+    new_key,
+)
 from bookings.admin.own_hotels import list_own
-from bookings.admin.records import BookingHotelFilter, RecordAdmin, name_people, staff
+from bookings.admin.records import (
+    MAX_AT_ONCE,
+    BookingHotelFilter,
+    RecordAdmin,
+    name_people,
+    staff,
+)
 from bookings.admin.staff_requests import StaffRequest, is_of_staff
+from bookings.availability.occupancy import Occupant
 from bookings.catalogue import inventory
 from bookings.catalogue.inventory import HotelFacts
 from bookings.domain.booking import BLOCK, CANCELLED, CONFIRMED, Booking
-from bookings.domain.stay_request import MAX_NOTES
+from bookings.domain.stay_request import MAX_NOTES, MAX_SLOTS
 from bookings.front_desk import blocks
+from bookings.front_desk.repeated_blocks import (
+    Dates,
+    Made,
+    Repetition,
+    block_repeatedly,
+    find_in_the_way,
+    judge_days,
+    list_dates,
+)
+from bookings.infrastructure.quantities import quantity
 from bookings.infrastructure.texts import LinesField, shorten
 from bookings.models import BookingRecord, RoomBlock
+from bookings.presentation.days import day_text, stay_text, with_days_in_words
+from bookings.refusals import Fault, Refusal, ValidationFailed
 from bookings.stays.outcomes import Outcome
+
+OTHER = "Other"
+REASONS = ("Repair", "Cleaning", "Renovation", "Own use", OTHER)
 
 # A block has no guest, so its states have names of their own.
 STATUS_LABELS = {CONFIRMED: "in force", CANCELLED: "lifted"}
@@ -44,69 +76,231 @@ class BlockStatusFilter(admin.SimpleListFilter):
 
 
 class BlockForm(KeyedForm):
-    """Which rooms, when, and why."""
+    """Which rooms, when, why, and whether that comes again."""
 
     button = "Block"
+    asks_after = "until"
+    show_button = "Show rooms and dates"
     shown_beside = {
-        "hotel": "hotel",
         "rooms": "rooms",
         "first": "first",
         "end": "end",
-        "reason": "reason",
+        "until": "until",
+        "reason": "details",
     }
 
-    hotel = forms.ChoiceField(
-        required=False,
-        choices=[NOTHING],
-        help_text="Needed only if several hotels have rooms of these names.",
+    # The dates of the repeated blocks that the form has shown.
+    seen = forms.CharField(
+        required=False, widget=forms.HiddenInput(attrs={"data-offer": True}), max_length=1_000
     )
-    rooms = forms.CharField(
-        max_length=MAX_ROOMS_TEXT,
-        widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="Rooms of one hotel by their names, one per line or with commas.",
+    hotel = forms.CharField(
+        max_length=64,
+        widget=forms.Select,
+        help_text="After choosing another hotel, press Show rooms and dates.",
     )
     first = DayField(label="First night")
     end = DayField(label="Free from", help_text="The first night that is free again.")
-    reason = LinesField(max_length=MAX_NOTES, widget=forms.Textarea(attrs={"rows": 3}))
+    rooms = RoomIdsField(widget=RoomPicker)
+    reason = forms.ChoiceField(choices=[NOTHING, *((each, each) for each in REASONS)])
+    details = LinesField(
+        required=False,
+        max_length=MAX_NOTES,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="Anything your colleagues should know; needed for the reason Other.",
+    )
+    every_weeks = forms.IntegerField(
+        label="Again every … weeks",
+        required=False,
+        min_value=1,
+        max_value=52,
+        help_text="Leave this empty to block the nights once.",
+    )
+    weekdays = forms.MultipleChoiceField(
+        label="On these weekdays",
+        required=False,
+        choices=[(str(number), str(name)) for number, name in WEEKDAYS.items()],
+        widget=forms.CheckboxSelectMultiple,
+        help_text="The first night's own weekday if none is chosen.",
+    )
+    until = DayField(
+        label="Until", required=False, help_text="The last day on which a block may begin."
+    )
 
-    def offer(self, hotels: Sequence[HotelFacts]) -> Self:
-        """Lets the form be about one of these hotels; returns the form."""
-        self.hotels = hotels
-        chooser = self.fields["hotel"]
-        assert isinstance(chooser, forms.ChoiceField)
-        chooser.choices = [NOTHING, *hotel_options(hotels)]
+    def at(self, hotels: Sequence[HotelFacts]) -> Self:
+        """Lets the form be about one of these hotels, and reads its rooms; returns the form."""
+        self.fields["hotel"].widget.choices = [NOTHING, *hotel_options(hotels)]
+        asked = str(self["hotel"].value() or "")
+        self.hotel_id = asked if asked in {hotel.id for hotel in hotels} else ""
+        self.categories = inventory.read_house(self.hotel_id) if self.hotel_id else []
+        self.house = {room.id: room.name for _, rooms in self.categories for room in rooms}
         return self
 
-    def clean(self) -> dict[str, Any]:
-        """Replaces the rooms that were typed by their ids; the service judges those."""
-        values: dict[str, Any] = super().clean() or {}
-        if "rooms" in values and "hotel" in values:
-            hotels = [values["hotel"]] if values["hotel"] else [each.id for each in self.hotels]
+    def offer(self) -> Self:
+        """Shows the hotel's rooms and what is in the way of blocking them; returns the form."""
+        taken: set[str] = set()
+        if not self.hotel_id:
+            self.offered = "Choose a hotel to see its rooms."
+        else:
             try:
-                values["rooms"] = _find_rooms(values["rooms"], hotels)
-            except ValidationError as fault:
-                self.add_error("rooms", fault)
+                dates = self._read_dates()
+            except ValidationFailed as refusal:
+                self.offered = " ".join(fault.message for fault in refusal.faults)
+            else:
+                taken = self._describe(dates)
+        self.fields["rooms"].widget.groups = [
+            (
+                category.name,
+                [
+                    (room.id, room.name, "not free" if room.id in taken else "")
+                    for room in rooms
+                    if room.is_sold
+                ],
+            )
+            for category, rooms in self.categories
+            if any(room.is_sold for room in rooms)
+        ]
+        return self
+
+    def _describe(self, dates: Sequence[Dates]) -> set[str]:
+        """Says what is in the way. Returns the rooms that are not free, for a block that does not
+        come again."""
+        if not self._repeats:
+            (who,) = find_in_the_way(self.hotel_id, self.house, dates)
+            taken = {room for each in who for room in each.rooms}
+            for_sale = {room.id for _, rooms in self.categories for room in rooms if room.is_sold}
+            count = len(for_sale - taken)
+            self.offered = f"Free for these nights: {quantity(count, 'room')}."
+            return taken
+        chosen = [room for room in self._chosen if room in self.house]
+        in_the_way = find_in_the_way(self.hotel_id, chosen, dates)
+        faults = judge_days(self.hotel_id, dates)
+        self.offered_lines = [
+            f"{stay_text(*each)}: {fault or self._name(who, set(chosen)) or 'free'}"
+            for each, who, fault in zip(dates, in_the_way, faults, strict=True)
+        ]
+        free = sum(not who and not fault for who, fault in zip(in_the_way, faults, strict=True))
+        whose = "the chosen rooms are" if chosen else "no room is chosen yet, so they are"
+        self.offered = f"{quantity(len(dates), 'block')}; on {free} of their dates {whose} free:"
+        self._set("seen", _in_short(dates))
+        return set()
+
+    def _name(self, who: Iterable[Occupant], rooms: set[str]) -> str:
+        named = [
+            f"{each.reference}{' ' if each.guest_name else ''}{each.guest_name} "
+            f"({', '.join(self.house[room] for room in each.rooms if room in rooms)}, "
+            f"{stay_text(each.check_in, each.keeps_until)})"
+            for each in who
+        ]
+        return f"in the way: {'; '.join(named)}" if named else ""
+
+    @property
+    def _chosen(self) -> list[str]:
+        return read_ids(str(self["rooms"].value() or ""))
+
+    @property
+    def _repeats(self) -> bool:
+        return bool(self["every_weeks"].value())
+
+    def _set(self, name: str, value: str) -> None:
+        """Gives a field another value, in a form that was sent, too."""
+        self.initial[name] = value
+        if self.is_bound:
+            assert isinstance(self.data, QueryDict), "it is a browser's form"
+            data = self.data.copy()
+            data[name] = value
+            self.data = data
+
+    def _read_dates(self) -> list[Dates]:
+        """The dates of the blocks, of a form that may be incomplete. Raises ValidationFailed."""
+        try:
+            first, end = (self.fields[name].clean(self[name].value()) for name in ("first", "end"))
+            if not self._repeats:
+                # What is wrong with these dates, the service says.
+                return [(first, min(max(end, first), first + timedelta(days=MAX_SLOTS)))]
+            weeks, weekdays, until = (
+                self.fields[name].clean(self[name].value())
+                for name in ("every_weeks", "weekdays", "until")
+            )
+        except forms.ValidationError:
+            text = "Choose the nights to see which rooms are free."
+            raise ValidationFailed([Fault("", text)]) from None
+        if until is None:
+            raise ValidationFailed([Fault("until", "Choose until when it comes again.")])
+        return list_dates(first, end, Repetition(weeks, frozenset(map(int, weekdays)), until))
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or {}
+        if "hotel" in values and values["hotel"] != self.hotel_id:
+            self.add_error("hotel", "Choose a hotel.")
+        elif self.hotel_id and not set(values.get("rooms", ())) <= self.house.keys():
+            text = "Choose from the rooms of this hotel; the list was of another one."
+            self.add_error("rooms", text)
+        if values.get("reason") == OTHER and not values.get("details"):
+            self.add_error("details", "Say why.")
+        if not values.get("every_weeks") and "every_weeks" in values:
+            if values.get("weekdays") or values.get("until"):
+                self.add_error("every_weeks", "Say every how many weeks it comes again.")
+        elif not self.errors:
+            self._judge_repetition(values)
         return values
 
+    def _judge_repetition(self, values: dict[str, Any]) -> None:
+        try:
+            self.dates = self._read_dates()
+        except ValidationFailed as refusal:
+            for fault in refusal.faults:
+                self.add_error(fault.field, fault.message)
+            return
+        if values["seen"] != _in_short(self.dates):
+            text = "Nothing is blocked yet. Look at the dates below, then press Block."
+            self.add_error(None, text)
 
-def _find_rooms(text: str, hotel_ids: Iterable[str]) -> tuple[str, ...]:
-    """The ids of the rooms in the text, which names them by their names or ids. What is no room
-    stays as it is. Raises ValidationError if rooms of several hotels have a name."""
-    pieces = [piece.strip() for piece in re.split(r"[,\n]", text) if piece.strip()]
-    # Ids have no blanks, so they may be between them.
-    words = [word for piece in pieces for word in piece.split()]
-    known: dict[str, set[str]] = {}
-    for room in inventory.find_rooms_named({*pieces, *words}, hotel_ids):
-        for called in {room.name.casefold(), room.id.casefold()}:
-            known.setdefault(called, set()).add(room.id)
-    found: list[str] = []
-    for piece in pieces:
-        for wanted in [piece] if piece.casefold() in known else piece.split():
-            ids = known.get(wanted.casefold(), {wanted})
-            if len(ids) > 1:
-                raise ValidationError(f"Several hotels have a room {wanted}; choose the hotel.")
-            found += ids
-    return tuple(found)
+    @property
+    def reason_in_words(self) -> str:
+        """The reason as the block keeps it. Blocks that come again say so, which is how the list
+        finds all of them."""
+        values = self.cleaned_data
+        parts = [values["reason"], values["details"]]
+        text = ": ".join(part for part in parts if part and part != OTHER)
+        return f"{text}\n{self.repetition_in_words}" if values["every_weeks"] else text
+
+    @property
+    def repetition_in_words(self) -> str:
+        """Such as: Every 2 weeks on Monday, Friday from Mon 30 Nov 2026 until Fri 18 Dec 2026."""
+        values = self.cleaned_data
+        weeks = values["every_weeks"]
+        numbers = sorted(map(int, values["weekdays"])) or [values["first"].weekday()]
+        names = ", ".join(str(WEEKDAYS[number]) for number in numbers)
+        return (
+            f"Every {'week' if weeks == 1 else f'{weeks} weeks'} on {names} "
+            f"from {day_text(values['first'])} until {day_text(values['until'])}"
+        )
+
+    def send_each(self, serve: Callable[[], list[Made]]) -> list[Made] | None:
+        """As `send`, for blocks that come again. None if no block was made; the form says why."""
+        try:
+            made = serve()
+        except Refusal as refusal:
+            self.refuse(refusal.code, refusal.detail, refusal.extra())
+            return None
+        if any(each.outcome.code is None for each in made):
+            return made
+        for each in made:
+            self.add_error(None, f"{stay_text(each.first, each.end)}: {why_not(each)}")
+        self._set("key", new_key())
+        return None
+
+
+def why_not(made: Made) -> str:
+    """Why a block was refused, without names of fields."""
+    content = made.outcome.content
+    if errors := content.get("errors"):
+        return with_days_in_words(" ".join(error["message"] for error in errors))
+    return with_days_in_words(content["error"])
+
+
+def _in_short(dates: Iterable[Dates]) -> str:
+    return " ".join(f"{first:%Y%m%d}+{(end - first).days}" for first, end in dates)
 
 
 @admin.register(RoomBlock)
@@ -126,7 +320,8 @@ class RoomBlockAdmin(RecordAdmin):
     list_filter = (BlockStatusFilter, BookingHotelFilter)
     search_fields = ("reference", "notes")
     search_help_text = "Reference or reason"
-    list_per_page = 50
+    # As many as can be lifted at once, so that one tick chooses all blocks that come again.
+    list_per_page = MAX_AT_ONCE
     actions = ("lift_selected",)
     change_form_template = "admin/bookings/roomblock/change_form.html"
     cancel_title = "Lift room blocks"
@@ -187,16 +382,20 @@ class RoomBlockAdmin(RecordAdmin):
         if not self.has_add_permission(request):
             raise PermissionDenied
         hotels = list_own(request)
-        if request.method != "POST":
-            form = BlockForm.new(
-                **{name: request.GET.get(name, "") for name in ("rooms", "first", "end")}
-            )
-            return self.show_form(request, form.offer(hotels), "Block rooms")
+        title = "Block rooms"
+        if request.method != "POST" or SHOW in request.POST:
+            form = BlockForm.again(request.POST) if request.POST else _open_form(request, hotels)
+            return self.show_form(request, form.at(hotels).offer(), title)
         assert is_of_staff(request), "the admin site asks for a login first"
-        form = BlockForm(request.POST).offer(hotels)
+        form = BlockForm(request.POST).at(hotels)
+        if form.is_valid() and form.cleaned_data["every_weeks"]:
+            made = form.send_each(lambda: _block_repeatedly(request, form))
+            if made is not None:
+                return self._tell_of_each(request, form, made)
+            return self.show_form(request, form.offer(), title)
         outcome = form.send(lambda: _block(request, form))
         if outcome is None:
-            return self.show_form(request, form, "Block rooms")
+            return self.show_form(request, form.offer(), title)
         block = outcome.content["booking"]
         reference = block["reference"]
         if outcome.replayed:
@@ -204,10 +403,42 @@ class RoomBlockAdmin(RecordAdmin):
             self.message_user(request, text, messages.WARNING)
         else:
             text = outcome.content["message"]
-            record = RoomBlock(pk=ObjectId(block["id"]), reference=reference)
-            self.log_addition(request, record, text)
+            self._log(request, block, text)
             self.message_user(request, f"{reference}: {text}", messages.SUCCESS)
         return back_to_calendar(request) or self.show_record(request, block["id"])
+
+    def _tell_of_each(
+        self, request: StaffRequest, form: BlockForm, made: Sequence[Made]
+    ) -> HttpResponse:
+        """Says which blocks were made and which were not, and leads to the list of them."""
+        new = [each for each in made if each.outcome.code is None and not each.outcome.replayed]
+        before = [each for each in made if each.outcome.code is None and each.outcome.replayed]
+        for each in new:
+            self._log(request, each.outcome.content["booking"], each.outcome.content["message"])
+        if new:
+            days = ", ".join(day_text(each.first) for each in new)
+            text = f"{quantity(len(new), 'block')} made, from: {days}."
+            self.message_user(request, text, messages.SUCCESS)
+        if before:
+            days = ", ".join(day_text(each.first) for each in before)
+            text = f"This form had already made {quantity(len(before), 'block')}, from: {days}."
+            self.message_user(request, text, messages.WARNING)
+        for each in made:
+            if each.outcome.code is not None:
+                text = f"Not blocked, {stay_text(each.first, each.end)}: {why_not(each)}"
+                self.message_user(request, text, messages.WARNING)
+        if back := back_to_calendar(request):
+            return back
+        if not self.has_view_permission(request):
+            return HttpResponseRedirect(reverse("admin:index"))
+        query = {"q": f'"{form.repetition_in_words}"', "status": CONFIRMED}
+        return HttpResponseRedirect(
+            f"{reverse('admin:bookings_roomblock_changelist')}?{urlencode(query)}"
+        )
+
+    def _log(self, request: HttpRequest, block: dict[str, Any], text: str) -> None:
+        record = RoomBlock(pk=ObjectId(block["id"]), reference=block["reference"])
+        self.log_addition(request, record, text)
 
     # --- Lifting ------------------------------------------------------------------------------
 
@@ -218,13 +449,40 @@ class RoomBlockAdmin(RecordAdmin):
         return self.cancel_each(request, self.take(request, queryset))
 
 
+def _open_form(request: HttpRequest, hotels: Sequence[HotelFacts]) -> BlockForm:
+    """The form, filled in from the URL: a hotel, rooms and nights."""
+    asked = request.GET
+    rooms = read_ids(asked.get("rooms", "")[:MAX_ROOMS_TEXT])
+    room = inventory.find_room(rooms[0]) if rooms else None
+    category = inventory.find_category(room.category) if room else None
+    wanted = category.hotel if category else asked.get("hotel", "")
+    hotel = next((hotel for hotel in hotels if hotel.id == wanted), next(iter(hotels), None))
+    if hotel is None:
+        return BlockForm.new()
+    today = hotel.desk_day()
+    first = read_day(asked.get("first", ""), today) or today
+    end = read_day(asked.get("end", ""), today) or first + timedelta(days=1)
+    return BlockForm.new(hotel=hotel.id, rooms=rooms, first=first, end=end)
+
+
 def _block(request: StaffRequest, form: BlockForm) -> Outcome:
     return blocks.block_rooms(
         actor=staff(request),
         room_ids=form.cleaned_data["rooms"],
         first=form.cleaned_data["first"],
         end=form.cleaned_data["end"],
-        reason=form.cleaned_data["reason"],
+        reason=form.reason_in_words,
+        key_header=form.cleaned_data["key"],
+        deadline=request.deadline,
+    )
+
+
+def _block_repeatedly(request: StaffRequest, form: BlockForm) -> list[Made]:
+    return block_repeatedly(
+        actor=staff(request),
+        room_ids=form.cleaned_data["rooms"],
+        dates=form.dates,
+        reason=form.reason_in_words,
         key_header=form.cleaned_data["key"],
         deadline=request.deadline,
     )

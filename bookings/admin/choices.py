@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from itertools import count
 from typing import Any
 
 from django import forms
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from bookings.availability.search import CategoryStay
@@ -43,6 +45,53 @@ class RoomsSelect(forms.Widget):
 
     def _names(self, room_ids: Iterable[str]) -> dict[str, str]:
         return room_names_at(self.hotel, room_ids)
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> str:
+        found = data.getlist(name) if hasattr(data, "getlist") else [data.get(name, "")]
+        return "\n".join(found)
+
+
+class RoomPicker(forms.Widget):
+    """A checkbox for each room of a hotel, by category."""
+
+    # The rooms of each category as (id, name, remark).
+    groups: Sequence[tuple[str, Sequence[tuple[str, str, str]]]] = ()
+
+    def render(
+        self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None
+    ) -> SafeString:
+        chosen = set(read_ids(value or ""))
+        identity = (attrs or {}).get("id", name)
+        numbers = count()
+        groups = [
+            format_html(
+                "<fieldset><legend>{}</legend>{}</fieldset>",
+                category,
+                format_html_join(
+                    "",
+                    '<label><input type="checkbox" name="{}" value="{}" id="{}_{}"{}> {}{}</label>',
+                    (
+                        (
+                            *(name, room, identity, next(numbers)),
+                            mark_safe(" checked") if room in chosen else "",
+                            called,
+                            format_html(" <small>{}</small>", remark) if remark else "",
+                        )
+                        for room, called, remark in rooms
+                    ),
+                ),
+            )
+            for category, rooms in self.groups
+        ]
+        return format_html(
+            '<div id="{}" class="desk-picker" data-offer>{}</div>',
+            identity,
+            mark_safe("".join(groups)) or "This hotel has no rooms for sale.",
+        )
+
+    def id_for_label(self, id_: str) -> str:
+        """No single checkbox has the field's label."""
+        return ""
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> str:
         found = data.getlist(name) if hasattr(data, "getlist") else [data.get(name, "")]

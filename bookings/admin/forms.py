@@ -2,7 +2,7 @@
 
 import re
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from typing import Any, ClassVar, Self
 
@@ -82,13 +82,16 @@ class KeyedForm(forms.Form):
 
     `button` is the label of the submit button. `shown_beside` maps a field of the service to the
     form field beside which its faults are shown. A second button, SHOW, follows the field
-    `asks_after`: it reloads the form with what is free for its dates, and `offered` describes that.
+    `asks_after`: it reloads the form with what is free for its dates, and `offered` describes that,
+    with a list if there are `offered_lines`.
     """
 
     button: ClassVar[str]
     shown_beside: ClassVar[dict[str, str]]
     asks_after: ClassVar[str] = ""
+    show_button: ClassVar[str] = "Show free rooms"
     offered: str = ""
+    offered_lines: Sequence[str] = ()
 
     key = forms.CharField(widget=forms.HiddenInput, max_length=64)
 
@@ -114,7 +117,7 @@ class KeyedForm(forms.Form):
         try:
             outcome = serve()
         except Refusal as refusal:
-            self._add_refusal(refusal.code, refusal.detail, refusal.extra())
+            self.refuse(refusal.code, refusal.detail, refusal.extra())
             return None
         if outcome.code is None:
             return outcome
@@ -124,10 +127,11 @@ class KeyedForm(forms.Form):
             sentence = f"This form was refused before; press {self.button} to send it as it is now."
         else:
             sentence = content["error"]
-        self._add_refusal(outcome.code, sentence, content)
+        self.refuse(outcome.code, sentence, content)
         return None
 
-    def _add_refusal(self, code: str, sentence: str, content: dict[str, Any]) -> None:
+    def refuse(self, code: str, sentence: str, content: dict[str, Any]) -> None:
+        """Shows a refusal of the service. One that the key keeps gives the form a new key."""
         if "errors" in content:
             add_faults(self, content["errors"], self.shown_beside)
         else:

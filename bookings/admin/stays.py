@@ -173,7 +173,7 @@ class MoveForm(KeyedForm):
         try:
             then = price_of_move(booking, chosen, check_in, check_out)
         except ValidationFailed as refusal:
-            return "".join(f" {fault.message}" for fault in refusal.faults)
+            return with_days_in_words("".join(f" {fault.message}" for fault in refusal.faults))
         return f" {compare_prices(booking.price, then)}"
 
 

@@ -1,11 +1,20 @@
 """Says who has a hotel's rooms on given nights, with one read of `bookings` by the slot index."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from bson import ObjectId
 
-from bookings.domain.booking import ACTIVE, EXPECTED, EXPIRED, IS_DEAD, PENDING, nights_between
+from bookings.domain.booking import (
+    ACTIVE,
+    EXPECTED,
+    EXPIRED,
+    IS_DEAD,
+    PENDING,
+    nights_between,
+    slot_of,
+)
 from bookings.infrastructure.connections import collection, database
 
 # The fields of an Occupant. Keys, history and answers are not read, except by `list_marked`.
@@ -84,6 +93,16 @@ def list_marked(hotel: str, first: date, end: date) -> list[Occupant]:
     dates: dict[str, date] = {}
     fields = {**_FIELDS, "marked_at": _MARKED_AT}
     return [_occupant_of(document, dates) for document in _read_active(hotel, first, end, fields)]
+
+
+def list_in(hotel: str, rooms: Iterable[str], nights: Iterable[date]) -> list[Occupant]:
+    """Everyone who has one of the rooms on one of the nights, including dead holds."""
+    slots = sorted(slot_of(night, room) for night in nights for room in rooms)
+    dates: dict[str, date] = {}
+    found = collection("bookings").find(
+        {"hotel": hotel, "slots": {"$in": slots}, "status": {"$in": list(ACTIVE)}}, _FIELDS
+    )
+    return [_occupant_of(document, dates) for document in found]
 
 
 def taken_nights(

@@ -22,6 +22,7 @@ from bookings.infrastructure import clock
 from bookings.infrastructure.deadlines import Deadline
 from bookings.infrastructure.step_timing import Steps
 from bookings.infrastructure.texts import BadText, read_lines
+from bookings.points import reached
 from bookings.refusals import (
     AlreadyBooked,
     Fault,
@@ -83,6 +84,7 @@ def block_rooms(
                     written = new_bookings.write_booking(block, key=made)
                 except AlreadyBooked as error:
                     raise answers.name_in_the_way(block) from error
+            reached("after_commit")
         except Refusal as refusal:
             return refuse(claim, refusal, key, steps)
 

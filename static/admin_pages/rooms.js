@@ -1,7 +1,10 @@
 // Refreshes the lists of free rooms when the dates, guests, hotel or a chosen room change. Without
 // this script, the button refreshes them.
 
-const ASKED = ["hotel", "check_in", "check_out", "guests", "rooms"];
+const ASKED = [
+  ...["hotel", "check_in", "check_out", "guests", "rooms"],
+  ...["first", "end", "every_weeks", "weekdays", "until"],
+];
 const LISTS = "select[name=room], select[name=category], select[name=rooms]";
 
 let latest = 0;
@@ -20,6 +23,12 @@ async function refresh(form) {
     list.replaceChildren(...fresh.children);
     list.value = chosen;
   }
+  const focused = document.activeElement.id;
+  for (const offer of form.querySelectorAll("[data-offer]")) {
+    const fresh = page.getElementById(offer.id);
+    if (fresh) offer.replaceWith(document.adoptNode(fresh));
+  }
+  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
   const said = page.getElementById("offered");
   if (said) document.getElementById("offered").textContent = said.textContent;
 }

@@ -18,8 +18,9 @@ from bookings.domain.callers import caller_of_user
 from bookings.front_desk import blocks
 from bookings.infrastructure import connections
 from bookings.infrastructure.deadlines import Deadline
-from bookings.models import RoomBlock
-from bookings.presentation.days import stay_text
+from bookings.models import Room, RoomBlock
+from bookings.people import staff_hotels
+from bookings.presentation.days import day_text, stay_text
 from tests.admin.test_bookings import LIST as BOOKINGS
 from tests.admin.test_bookings import sent_messages
 from tests.calls import PARTNER, book, stored
@@ -70,13 +71,15 @@ def block(owner: User, *rooms: str, reason: str = "New carpet", key: str = "bloc
     return outcome.content["booking"]["id"]
 
 
-def form(page: Client, **changes: str) -> dict[str, str]:
+def form(page: Client, **changes: Any) -> dict[str, Any]:
     return {
         "key": page.get(ADD).context["form"]["key"].value(),
+        "hotel": "inn",
         "rooms": "inn_A\r\ninn_B",
         "first": night(10),
         "end": night(12),
-        "reason": "New carpet",
+        "reason": "Other",
+        "details": "New carpet",
         **changes,
     }
 
@@ -249,9 +252,22 @@ def test_lists_the_bookings_in_the_way_and_loses_nothing_that_was_typed(desk: Cl
         ({"rooms": "inn_A, room_A"}, "rooms"),
         ({"rooms": " ".join(f"r{n}" for n in range(11))}, "rooms"),
         ({"rooms": "x" * 801}, "rooms"),
-        ({"reason": " "}, "reason"),
-        ({"reason": "bell\x07"}, "reason"),
-        ({"reason": "x" * 2001}, "reason"),
+        ({"rooms": "room_A"}, "rooms"),
+        ({"hotel": ""}, "hotel"),
+        ({"hotel": "nowhere"}, "hotel"),
+        ({"reason": ""}, "reason"),
+        ({"reason": "Boredom"}, "reason"),
+        ({"details": " "}, "details"),
+        ({"details": "bell\x07"}, "details"),
+        ({"details": "x" * 2001}, "details"),
+        ({"every_weeks": "0"}, "every_weeks"),
+        ({"weekdays": ["0"]}, "every_weeks"),
+        ({"until": night(40)}, "every_weeks"),
+        ({"every_weeks": "1"}, "until"),
+        ({"every_weeks": "1", "until": night(9)}, "until"),
+        ({"every_weeks": "1", "until": night(400)}, "until"),
+        ({"every_weeks": "1", "until": night(40), "end": night(18)}, "end"),
+        ({"every_weeks": "1", "until": night(40), "weekdays": ["7"]}, "weekdays"),
         ({"first": "2031-02-29"}, "first"),
         ({"first": "2001-01-01", "end": "2001-01-03"}, "first"),
         ({"end": night(10)}, "end"),
@@ -262,7 +278,7 @@ def test_lists_the_bookings_in_the_way_and_loses_nothing_that_was_typed(desk: Cl
     ],
 )
 def test_shows_a_fault_beside_its_field_and_keeps_key_and_text(
-    desk: Client, changes: dict[str, str], field: str
+    desk: Client, changes: dict[str, Any], field: str
 ) -> None:
     sent = form(desk, **changes)
 
@@ -382,3 +398,227 @@ def test_wants_a_csrf_token(staff: User) -> None:
     assert strict.post(ADD, form(strict)).status_code == 403
     assert strict.post(f"{LIST}{blocked}/cancel/", {"reason": "Ill"}).status_code == 403
     assert [booking["status"] for booking in stored()] == ["confirmed"]
+
+
+# --- Choosing rooms and nights ------------------------------------------------------------------
+
+
+def test_opens_with_the_rooms_and_nights_of_the_link(desk: Client) -> None:
+    asked = {"rooms": "inn_B", "first": night(4), "end": night(7)}
+
+    shown = desk.get(ADD, asked).context["form"]
+
+    values = {name: str(shown[name].value()) for name in ("hotel", "rooms", "first", "end")}
+    assert values == {"hotel": "inn", **asked}
+
+
+@pytest.mark.parametrize(
+    "asked", [{"first": "x", "end": "x"}, {"rooms": "nowhere"}, {"rooms": "\x00"}, {"hotel": "no"}]
+)
+def test_opens_for_tonight_if_the_link_says_nothing_of_use(
+    desk: Client, asked: dict[str, str]
+) -> None:
+    shown = desk.get(ADD, {"hotel": "inn", **asked}).context["form"]
+
+    assert (str(shown["first"].value()), str(shown["end"].value())) == (night(0), night(1))
+
+
+def test_shows_which_rooms_are_not_free(desk: Client) -> None:
+    book(resourceId="inn_B", date=night(4))
+    Room.objects.filter(id="inn_C").update(is_sold=False)
+
+    page = desk.get(ADD, {"hotel": "inn", "first": night(4), "end": night(5)})
+
+    assert "Room B <small>not free</small>" in page.content.decode()
+    assert page.context["form"].offered == "Free for these nights: 3 rooms."
+    assert "Room C" not in page.content.decode()
+
+
+def test_shows_the_rooms_of_another_hotel_and_keeps_the_rest(desk: Client) -> None:
+    sent = form(desk, hotel="demo", show="1")
+
+    shown = desk.post(ADD, sent)
+
+    assert 'value="room_A"' in shown.content.decode()
+    assert 'value="inn_A"' not in shown.content.decode()
+    assert "New carpet" in shown.content.decode()
+    assert shown.context["form"]["key"].value() == sent["key"]
+    assert stored() == []
+
+
+def test_blocks_no_rooms_of_the_hotel_that_was_chosen_before(desk: Client) -> None:
+    refused = desk.post(ADD, form(desk, hotel="demo"))
+
+    assert "the list was of another one" in str(refused.context["form"].errors["rooms"])
+    assert stored() == []
+
+
+@pytest.mark.parametrize(
+    ("reason", "details", "kept"),
+    [
+        ("Repair", "", "Repair"),
+        ("Repair", "Tap drips", "Repair: Tap drips"),
+        ("Other", "Film crew", "Film crew"),
+    ],
+)
+def test_keeps_the_reason_in_words(desk: Client, reason: str, details: str, kept: str) -> None:
+    desk.post(ADD, form(desk, reason=reason, details=details))
+
+    assert stored()[0]["notes"] == kept
+
+
+def test_is_linked_from_free_rooms_and_from_the_page_of_a_room(desk: Client, allowed: Any) -> None:
+    query = {"hotel": "inn", "check_in": night(4), "check_out": night(6)}
+    link = f"{ADD}?rooms=inn_A&amp;first={night(4)}&amp;end={night(6)}"
+    of_room = "/admin/bookings/room/inn_A/change/"
+
+    rooms = desk.get("/admin/desk/rooms/", query).content.decode()
+    room = desk.get(of_room).content.decode()
+    limited = allowed("add_bookingrecord", "view_room")
+
+    assert f'href="{link}"' in rooms
+    assert f'href="{ADD}?rooms=inn_A"' in room
+    assert ADD not in limited.get("/admin/desk/rooms/", query).content.decode()
+    assert ADD not in limited.get(of_room).content.decode()
+
+
+# --- Blocks that come again ---------------------------------------------------------------------
+
+
+def repeated(page: Client, **changes: Any) -> dict[str, Any]:
+    """The form for three weeks, as it is after *Show rooms and dates*."""
+    again = {"rooms": "inn_A", "every_weeks": "1", "until": night(24), "reason": "Cleaning"}
+    sent = form(page, **again, **changes)
+    shown = page.post(ADD, {**sent, "show": "1"}).context["form"]
+    return {**sent, "seen": shown["seen"].value()}
+
+
+def test_shows_each_date_with_what_is_in_the_way(desk: Client) -> None:
+    made = book(resourceId="inn_A", date=night(18), guest={"name": "Ada"}).content["booking"]
+    sent = form(desk, rooms="inn_A", every_weeks="1", until=night(24), show="1")
+
+    shown = desk.post(ADD, sent).context["form"]
+
+    place = f"{made['reference']} Ada (Room A, {stay_text(night(18), night(19))})"
+    assert shown.offered_lines == [
+        f"{stay_text(night(10), night(12))}: free",
+        f"{stay_text(night(17), night(19))}: in the way: {place}",
+        f"{stay_text(night(24), night(26))}: free",
+    ]
+    assert shown.offered == "3 blocks; on 2 of their dates the chosen rooms are free:"
+    assert len(stored()) == 1
+
+
+def test_blocks_nothing_before_the_dates_were_shown(desk: Client) -> None:
+    sent = repeated(desk)
+
+    unseen = desk.post(ADD, {**sent, "seen": ""})
+    other = desk.post(ADD, {**sent, "until": night(17)})
+    before = len(stored())
+    desk.post(ADD, {**sent, "until": night(17), "seen": other.context["form"]["seen"].value()})
+
+    for refused in (unseen, other):
+        assert "Nothing is blocked yet." in refused.content.decode()
+        assert refused.context["form"]["key"].value() == sent["key"]
+        assert refused.context["form"].offered_lines
+    assert before == 0
+    assert len(stored()) == 2
+
+
+def test_makes_those_that_are_free_says_which_are_not_and_leads_to_their_list(
+    desk: Client,
+) -> None:
+    block_of_others = block(User.objects.create_user("other"), "inn_A", key="other")
+    in_the_way = stored()[0]["reference"]
+
+    response = desk.post(ADD, repeated(desk), follow=True)
+
+    made = stored()[1:]
+    assert [each["check_in"] for each in made] == [night(17), night(24)]
+    first, second = sent_messages(response)
+    assert first == f"2 blocks made, from: {day_text(night(17))}, {day_text(night(24))}."
+    assert second.startswith(f"Not blocked, {stay_text(night(10), night(12))}: In the way: ")
+    assert in_the_way in second
+    page = response.content.decode()
+    assert all(each["reference"] in page for each in made)
+    assert f"{LIST}{block_of_others}/change/" not in page
+    assert LogEntry.objects.filter(action_flag=1).count() == 2
+
+
+def test_lifts_the_whole_series_from_its_list(desk: Client) -> None:
+    listed = desk.post(ADD, repeated(desk), follow=True)
+    block(User.objects.create_user("other"), "inn_B", key="other", reason="Cleaning")
+    address = listed.redirect_chain[-1][0]
+    shown = [str(record.pk) for record in desk.get(address).context["cl"].result_list]
+
+    desk.post(address, select(*shown, reason="Done"))
+
+    assert len(shown) == 3
+    assert [each["status"] for each in stored()] == ["cancelled"] * 3 + ["confirmed"]
+
+
+def test_makes_the_series_once_when_sent_twice(desk: Client) -> None:
+    sent = repeated(desk)
+    desk.post(ADD, sent)
+    connections.redis().flushdb()
+
+    response = desk.post(ADD, sent, follow=True)
+
+    assert len(stored()) == 3
+    assert "This form had already made 3 blocks" in sent_messages(response)[-1]
+    assert LogEntry.objects.filter(action_flag=1).count() == 3
+
+
+def test_makes_the_rest_of_a_series_that_was_cut_off(desk: Client, staff: User) -> None:
+    sent = repeated(desk)
+    first = date.fromisoformat(night(10))
+    blocks.block_rooms(
+        actor=caller_of_user(staff.pk),
+        room_ids=("inn_A",),
+        first=first,
+        end=date.fromisoformat(night(12)),
+        reason="Cleaning",
+        key_header=f"{sent['key']}:{first}",
+        deadline=Deadline.after(10),
+    )
+
+    response = desk.post(ADD, sent, follow=True)
+
+    assert [each["check_in"] for each in stored()] == [night(10), night(17), night(24)]
+    new, before = sent_messages(response)
+    assert new.startswith("2 blocks made")
+    assert before == f"This form had already made 1 block, from: {day_text(night(10))}."
+
+
+def test_keeps_the_form_with_a_new_key_if_no_date_is_free(desk: Client) -> None:
+    book(resourceId="inn_A", checkIn=night(9), checkOut=night(30))
+    sent = repeated(desk)
+
+    refused = desk.post(ADD, sent)
+
+    assert refused.content.decode().count("In the way: ") == 3
+    assert refused.context["form"]["key"].value() not in ("", sent["key"])
+    assert refused.context["form"]["until"].value() == night(24)
+
+
+def test_sends_those_who_may_only_add_to_the_first_page(allowed: Any) -> None:
+    page = allowed("add_roomblock")
+
+    response = page.post(ADD, repeated(page), follow=True)
+
+    assert response.redirect_chain[-1][0] == "/admin/"
+    assert len(stored()) == 3
+
+
+def test_blocks_no_room_of_another_hotel_again_and_again(client: Client) -> None:
+    clerk = User.objects.create_user("clerk", is_staff=True)
+    clerk.user_permissions.set(Permission.objects.filter(codename="add_roomblock"))
+    assert staff_hotels.set_hotels(clerk.pk, frozenset({"demo"}), before=None)
+    client.force_login(clerk)
+
+    for hotel in ("inn", "demo"):
+        again = {"rooms": "inn_A", "every_weeks": "1", "until": night(24)}
+        refused = client.post(ADD, form(client, hotel=hotel, **again))
+        assert refused.status_code == 200
+        assert "Room S" not in refused.content.decode()
+    assert stored() == []

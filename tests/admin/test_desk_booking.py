@@ -99,7 +99,7 @@ def test_leads_from_free_rooms_to_the_form(desk: Client) -> None:
     page = desk.get(ROOMS, {"hotel": "inn", **dates})
 
     cabin, double, single = page.context["lines"]
-    assert (double.price, [name for name, _ in double.rooms]) == (
+    assert (double.price, [name for name, *_ in double.rooms]) == (
         "EUR\xa0200.00",
         ["Room B", "Room C"],
     )

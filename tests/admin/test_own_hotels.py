@@ -315,8 +315,8 @@ def booking_of_a_category(others: dict[str, str]) -> Forms:
 
 
 def block_form(others: dict[str, str]) -> Forms:
-    nights = {"first": night(20), "end": night(21), "reason": "Paint", "key": "k"}
-    return f"{ADMIN}bookings/roomblock/add/", {"hotel": "", "rooms": "room_C", **nights}
+    nights = {"first": night(20), "end": night(21), "reason": "Repair", "key": "k"}
+    return f"{ADMIN}bookings/roomblock/add/", {"hotel": "demo", "rooms": "room_C", **nights}
 
 
 def cancelling(others: dict[str, str]) -> Forms:
@@ -530,8 +530,8 @@ def test_shows_a_person_nothing_of_what_they_booked_where_they_no_longer_work(
 def test_works_at_its_own_hotel_as_before(manager: Client) -> None:
     dates = {"check_in": night(20), "check_out": night(21), "guests": "1", "key": "k"}
     manager.post(f"{BOOKINGS}add/", {"hotel": "inn", "room": "inn_A", **dates, "guest_name": "Eve"})
-    nights = {"first": night(20), "end": night(21), "reason": "Paint", "key": "b"}
-    manager.post(f"{ADMIN}bookings/roomblock/add/", {"rooms": "Room B", **nights})
+    nights = {"first": night(20), "end": night(21), "reason": "Repair", "key": "b"}
+    manager.post(f"{ADMIN}bookings/roomblock/add/", {"hotel": "inn", "rooms": "inn_B", **nights})
     stay, block = stored()
 
     assert (stay["rooms"][0]["room"], block["rooms"][0]["room"]) == ("inn_A", "inn_B")

@@ -19,7 +19,7 @@ from bookings.infrastructure.recent_reads import announce_change
 from bookings.models import Hotel, Room, RoomCategory
 from bookings.presentation.days import day_text
 from bookings.stays import queries
-from tests.calls import book, stored
+from tests.calls import book
 from tests.conftest import night
 from tests.pages import Page
 
@@ -232,10 +232,10 @@ def test_names_the_room_that_is_in_the_way(desk: Client) -> None:
     form = {
         "key": "k",
         "hotel": "inn",
-        "rooms": "Room A",
+        "rooms": "inn_A",
         "first": night(2),
         "end": night(3),
-        "reason": "Paint",
+        "reason": "Repair",
     }
 
     assert f"(Room A, {day_text(night(2))} to {day_text(night(3))})" in text_of(
@@ -263,36 +263,19 @@ def test_reads_the_names_of_a_list_in_one_look(
     assert asked == [["inn_A", "inn_B", "inn_C", "inn_S"]]
 
 
-@pytest.mark.parametrize(
-    "typed",
-    ["Room A, Room B", "room a\r\nROOM B\r\n", "inn_A inn_B", "Room A, inn_b", "inn_A\nRoom B"],
-)
-def test_blocks_rooms_by_their_names(desk: Client, typed: str) -> None:
-    # The demo hotel has a Room A, too.
-    form = {
-        "key": "k",
-        "hotel": "inn",
-        "rooms": typed,
-        "first": night(2),
-        "end": night(3),
-        "reason": "Paint",
-    }
-
-    desk.post(f"{BLOCKS}add/", form)
-
-    assert [booked["room"] for booked in stored()[0]["rooms"]] == ["inn_A", "inn_B"]
-
-
-def test_asks_for_the_hotel_if_several_have_a_room_of_this_name(
+def test_lets_staff_pick_the_rooms_of_a_block_by_their_names(
     desk: Client, second_hotel: Room
 ) -> None:
-    form = {"key": "k", "rooms": "Room A", "first": night(2), "end": night(3), "reason": "Paint"}
+    page, other = (
+        desk.get(f"{BLOCKS}add/", {"hotel": hotel}).content.decode() for hotel in ("inn", "inn-2")
+    )
 
-    asked = desk.post(f"{BLOCKS}add/", form)
-    assert "Several hotels have a room Room A; choose the hotel." in text_of(asked)
-    desk.post(f"{BLOCKS}add/", {**form, "hotel": "inn-2"})
-
-    assert [booked["room"] for booked in stored()[0]["rooms"]] == ["inn-2-a"]
+    assert re.findall(r'value="([^"]+)" id="id_rooms_\d+"> ([^<]+)</label>', page) == [
+        *(("inn_X", "Room X"), ("inn_A", "Room A"), ("inn_B", "Room B"), ("inn_C", "Room C")),
+        ("inn_S", "Room S"),
+    ]
+    assert "<legend>Double</legend>" in page
+    assert 'value="inn-2-a"' in other
 
 
 def test_finds_who_is_in_a_room(desk: Client, second_hotel: Room) -> None:

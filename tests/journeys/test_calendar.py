@@ -408,7 +408,9 @@ def test_blocks_nights_that_are_dragged_over(
 
 
 def fill_block(page: Page) -> None:
-    dialog(page).get_by_label("Reason").fill("New carpet")
+    expect(dialog(page).get_by_label("Room B")).to_be_checked()
+    dialog(page).get_by_label("Reason").select_option("Renovation")
+    dialog(page).get_by_label("Details").fill("New carpet")
 
 
 def test_chooses_nights_by_the_keyboard_and_books_them(open_desk: OpenDesk) -> None:

@@ -18,6 +18,7 @@ LOOK = ("bookings.view_bookingrecord", "bookings.change_bookingrecord")
 ACT = ("bookings.change_bookingrecord",)
 BOOK = ("bookings.add_bookingrecord",)
 ERASE = ("bookings.erase_bookingrecord",)
+BLOCK_ROOMS = ("bookings.add_roomblock",)
 
 
 def may_any(request: HttpRequest, permissions: tuple[str, ...]) -> bool:

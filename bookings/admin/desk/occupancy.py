@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 
-from bookings.admin.desk.access import ACT, BOOK, LOOK, desk_page, may_any, show
+from bookings.admin.desk.access import ACT, BLOCK_ROOMS, BOOK, LOOK, desk_page, may_any, show
 from bookings.admin.desk.cells import VERB_ID, MayDo, render_nights, render_sections
 from bookings.admin.desk.choosing import LENGTHS, read_choice, read_length
 from bookings.admin.desk.grid import LOOKS, MOVABLE_LOOKS, lay_out, look_of, minutes_left
@@ -24,7 +24,6 @@ from bookings.presentation.days import stay_text
 from bookings.stays import queries
 
 SEE_BLOCKS = ("bookings.view_roomblock", "bookings.change_roomblock")
-ADD_BLOCKS = ("bookings.add_roomblock",)
 
 
 @desk_page(LOOK)
@@ -47,7 +46,7 @@ def show_occupancy(request: HttpRequest) -> HttpResponse:
         open_blocks=may_any(request, SEE_BLOCKS),
         move=may_any(request, ACT),
         book=may_any(request, BOOK),
-        block=may_any(request, ADD_BLOCKS),
+        block=may_any(request, BLOCK_ROOMS),
     )
     steps = [
         (key, label, "?" + urlencode({"hotel": choice.hotel.id, "start": start, "days": length}))
@@ -122,7 +121,7 @@ def describe_bar(request: HttpRequest, booking_id: str) -> HttpResponse:
     return render(request, "admin/desk/bar_details.html", context)
 
 
-@desk_page((*BOOK, *ADD_BLOCKS))
+@desk_page((*BOOK, *BLOCK_ROOMS))
 def open_night(request: HttpRequest, room_id: str, night: str) -> HttpResponse:
     """Leads to the form that books the room from this night on or, without the right to book, to
     the one that blocks it. The forms judge room and night."""

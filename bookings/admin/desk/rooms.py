@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse
 
-from bookings.admin.desk.access import BOOK, desk_page, show
+from bookings.admin.desk.access import BLOCK_ROOMS, BOOK, desk_page, may_any, show
 from bookings.admin.desk.choosing import read_choice, read_day
 from bookings.availability.search import CategoryStay, find_stays
 from bookings.domain.money import format_money
@@ -21,12 +21,12 @@ Link = tuple[str, str]
 @dataclass(frozen=True)
 class CategoryLine:
     """A category for the stay: links that book it, or why it cannot be booked, and other dates.
-    Links are (text, query)."""
+    Links are (text, query); a room has one more query, which blocks it."""
 
     name: str
     price: str
     any_room: str
-    rooms: tuple[Link, ...]
+    rooms: tuple[tuple[str, str, str], ...]
     why_not: str
     instead: tuple[Link, ...]
 
@@ -65,7 +65,12 @@ def show_rooms(request: HttpRequest) -> HttpResponse:
             price=format_money(stay.price.total, stay.price.currency) if stay.price else "",
             any_room=query(check_in, check_out, category=stay.category.id),
             rooms=tuple(
-                (room.name, query(check_in, check_out, room=room.id)) for room in stay.free
+                (
+                    room.name,
+                    query(check_in, check_out, room=room.id),
+                    urlencode({"rooms": room.id, "first": check_in, "end": check_out}),
+                )
+                for room in stay.free
             ),
             why_not=" ".join(obstacle.message for obstacle in stay.obstacles),
             instead=tuple(
@@ -83,6 +88,7 @@ def show_rooms(request: HttpRequest) -> HttpResponse:
         guests=guests,
         fault=fault,
         lines=[line_of(stay) for stay in stays],
+        may_block=may_any(request, BLOCK_ROOMS),
     )
 
 
