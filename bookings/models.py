@@ -779,7 +779,10 @@ class BookingRecord(models.Model):
         managed = False
         ordering = ["-id"]
         verbose_name = "booking"
-        permissions = [("erase_bookingrecord", "Can export and erase guests' data")]
+        permissions = [
+            ("erase_bookingrecord", "Can export and erase guests' data"),
+            ("reprice_bookingrecord", "Can sell at another price"),
+        ]
 
     def __str__(self) -> str:
         return self.reference

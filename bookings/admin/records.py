@@ -37,12 +37,12 @@ from bookings.catalogue import inventory
 from bookings.domain.booking import EXPIRED, PENDING, Booking
 from bookings.domain.callers import Caller, caller_of_user
 from bookings.domain.money import format_money
+from bookings.domain.stay_request import MAX_REASON
 from bookings.infrastructure import clock
 from bookings.models import ApiClient, BookingRecord
 from bookings.presentation.days import stay_text, with_days_in_words
 from bookings.refusals import Refusal, ValidationFailed
 from bookings.stays import lifecycle, queries
-from bookings.stays.lifecycle import MAX_REASON
 from bookings.stays.outcomes import Outcome
 
 # A request has ten seconds; this many changes take about one.

@@ -152,7 +152,8 @@ def _say(
     match change.event:
         case "created":
             verb = "held" if known and known["status"] == "pending" else "booked"
-            return f"{verb} {place or 'it'}"
+            agreed = f", an agreed price: {change.reason}" if change.reason else ""
+            return f"{verb} {place or 'it'}{agreed}"
         case "moved" | "changed":
             verb = "moved it" if change.event == "moved" else "changed it"
             said = f" from {before}" if before and before != place else ""

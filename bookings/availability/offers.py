@@ -5,7 +5,7 @@ one is chosen and locked.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from bookings.availability.stock import (
@@ -25,7 +25,14 @@ from bookings.domain.booking import (
     Price,
     nights_between,
 )
-from bookings.domain.stay_request import MAX_SLOTS, RoomWish, StayRequest, judge_length
+from bookings.domain.stay_request import (
+    AGREED_FIELD,
+    MAX_SLOTS,
+    AgreedPrice,
+    RoomWish,
+    StayRequest,
+    judge_length,
+)
 from bookings.domain.told import Frozen, frozen_amounts, kinds_of
 from bookings.refusals import Fault, ValidationFailed
 
@@ -108,6 +115,16 @@ def find_offer(
         ),
         is_by_category=request.rooms[0].room is None,
     )
+
+
+def at_agreed_price(offer: Offer, agreed: AgreedPrice) -> Offer:
+    """The offer at the total that staff agreed with the guest, spread over the nights as the
+    calendar's prices are. Raises ValidationFailed if that is in another currency."""
+    currency = offer.price.currency
+    if agreed.currency != currency:
+        text = f"The hotel sells in {currency}; give the price in {currency}."
+        raise ValidationFailed([Fault(f"{AGREED_FIELD}.total", text)])
+    return replace(offer, price=offer.price.spread(agreed.total))
 
 
 def offer_again(hold: Booking) -> Offer:

@@ -85,6 +85,28 @@ class Price:
         """The price of the whole stay, in minor units."""
         return sum(amount for _, amount in self.nights)
 
+    def spread(self, total: int) -> "Price":
+        """The same nights for this total, each with its share of it.
+
+        The shares are rounded down, and what is left goes one by one to the nights that lost most
+        (the method of the largest remainder). If the nights were free, they share alike.
+        """
+        weights = [amount for _, amount in self.nights]
+        whole = sum(weights)
+        if not whole:
+            weights, whole = [1] * len(weights), len(weights)
+        shares = [divmod(total * weight, whole) for weight in weights]
+        left = total - sum(share for share, _ in shares)
+        by_loss = sorted(range(len(shares)), key=lambda n: (-shares[n][1], n))
+        rounded_up = set(by_loss[:left])
+        return Price(
+            self.currency,
+            tuple(
+                (night, share + (n in rounded_up))
+                for n, ((night, _), (share, _)) in enumerate(zip(self.nights, shares, strict=True))
+            ),
+        )
+
 
 @dataclass(frozen=True)
 class BookedRoom:
@@ -248,6 +270,11 @@ class Booking:
     def is_erased(self) -> bool:
         """Whether the guest's details were erased."""
         return any(change.event == ERASED for change in self.history)
+
+    @property
+    def agreed_because(self) -> str:
+        """Why staff sold it at another price than the calendar's; "" if they did not."""
+        return next((line.reason or "" for line in self.history if line.event == "created"), "")
 
     @property
     def was_cancelled_by_staff(self) -> bool:

@@ -44,12 +44,17 @@ FIELDS = (
     "notes",
     "quotedTotal",
 )
+# A price that staff agreed with the guest; in no body that partners or guests send.
+AGREED_FIELD = "agreedPrice"
+AGREED_FIELDS = ("total", "currency", "reason")
 CHANGE_FIELDS = ("checkIn", "checkOut", "categoryId", "quotedTotal")
 SEEN_FIELDS = ("checkIn", "checkOut", "quotedTotal", "resourceIds")
 ROOM_FIELDS = ("categoryId", "guests")
 GUEST_FIELDS = {"name": 200, "email": 254, "phone": 40}
 MAX_NOTES = 2000
 MAX_USER_ID = 128
+# The reason that staff give for a price or for cancelling.
+MAX_REASON = 200
 
 
 @dataclass(frozen=True)
@@ -75,6 +80,15 @@ class RoomWish:
 
 
 @dataclass(frozen=True)
+class AgreedPrice:
+    """The total in minor units for which staff sell a stay, whatever the calendar says, and why."""
+
+    total: int
+    currency: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class StayRequest:
     """A request for rooms for the nights in [check_in, check_out)."""
 
@@ -86,6 +100,12 @@ class StayRequest:
     guest: Guest = Guest()
     notes: str = ""
     quoted_total: int | None = None
+    agreed: AgreedPrice | None = None
+
+    @property
+    def asked_total(self) -> int | None:
+        """The only total at which the stay is wanted; None means any."""
+        return self.agreed.total if self.agreed else self.quoted_total
 
     @property
     def guests(self) -> int:
@@ -137,12 +157,12 @@ class SeenStay:
     rooms: tuple[str, ...] | None = None
 
 
-def judge_payload(payload: Any) -> StayRequest:
+def judge_payload(payload: Any, *, may_reprice: bool = False) -> StayRequest:
     """Reads the received JSON. Raises MalformedJson if it is no object, and ValidationFailed with
-    all faults."""
+    all faults. The field AGREED_FIELD exists only for callers who may sell at another price."""
     if not isinstance(payload, dict):
         raise MalformedJson
-    reader = _Reader(payload, FIELDS)
+    reader = _Reader(payload, (*FIELDS, AGREED_FIELD) if may_reprice else FIELDS)
     check_in, check_out = _read_dates(reader)
     guest = reader.object("guest", tuple(GUEST_FIELDS))
     request = StayRequest(
@@ -154,6 +174,7 @@ def judge_payload(payload: Any) -> StayRequest:
         guest=Guest(**{name: guest.line(name, length) for name, length in GUEST_FIELDS.items()}),
         notes=reader.lines("notes", MAX_NOTES),
         quoted_total=reader.integer("quotedTotal", 0, MAX_TOTAL),
+        agreed=_read_agreed(reader) if reader.has(AGREED_FIELD) else None,
     )
     if request.guest.email:
         try:
@@ -227,6 +248,24 @@ def judge_guest(guest: Guest, notes: str) -> tuple[Guest, str]:
     if reader.faults:
         raise ValidationFailed(reader.faults)
     return judged, kept
+
+
+def _read_agreed(reader: "_Reader") -> AgreedPrice | None:
+    """The agreed price; None if it is wrong."""
+    agreed = reader.object(AGREED_FIELD, AGREED_FIELDS)
+    before = len(reader.faults)
+    if not agreed.has("total"):
+        agreed.fault("total", "This is required.")
+    if reader.has("quotedTotal"):
+        agreed.fault("total", "Send either this or quotedTotal.")
+    total = agreed.integer("total", 0, MAX_TOTAL)
+    currency = agreed.line("currency", 3)
+    reason = agreed.line("reason", MAX_REASON).strip()
+    if not reason and len(reader.faults) == before:
+        agreed.fault("reason", "Say why the price is another one.")
+    if total is None or len(reader.faults) > before:
+        return None
+    return AgreedPrice(total, currency, reason)
 
 
 def _read_rooms(reader: "_Reader") -> tuple[RoomWish, ...]:

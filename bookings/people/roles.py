@@ -33,7 +33,7 @@ ROLES: dict[str, dict[str, tuple[str, ...]]] = {
     FRONT_DESK: _OF_THE_DESK,
     MANAGER: {
         **_OF_THE_DESK,
-        "bookings.bookingrecord": (*_ACT, "erase"),
+        "bookings.bookingrecord": (*_ACT, "erase", "reprice"),
         "bookings.hotel": _ALL,
         "bookings.roomcategory": _ALL,
         "bookings.room": _ALL,

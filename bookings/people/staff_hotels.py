@@ -18,7 +18,7 @@ from bookings.infrastructure.connections import collection
 OF_A_HOTEL = frozenset(
     f"bookings.{action}_{model}"
     for model, actions in {
-        "bookingrecord": ("view", "add", "change"),
+        "bookingrecord": ("view", "add", "change", "reprice"),
         "roomblock": ("view", "add", "change"),
         "deliveryrecord": ("view", "change"),
         "hotel": ("view", "change"),

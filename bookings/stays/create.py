@@ -86,6 +86,7 @@ def create_booking(
     deadline: Deadline,
     owner: Caller | None = None,
     as_staff: bool = False,
+    may_reprice: bool = False,
     remote_address: str | None = None,
     mailbox_digest: str | None = None,
     opening: Opening | None = None,
@@ -99,16 +100,18 @@ def create_booking(
     `read_payload` returns the received JSON or raises a Refusal. If the client sent a key, it is
     called only after the claim: a completed key is replayed, whatever body came with it. `owner` is
     the person for whom staff book. With `as_staff` no limit on holds applies, and the night that
-    has begun can be sold until the hotel's end of day. `remote_address` is the visitor's, as
-    `remote_address_of` returns it. `mailbox_digest` stands for an e-mail address that the visitor
-    has confirmed. `opening` is what else the request asks Redis; the claim takes it along.
+    has begun can be sold until the hotel's end of day. With `may_reprice` the payload may have an
+    `agreedPrice`, at which the stay is sold instead of the calendar's price. `remote_address` is
+    the visitor's, as `remote_address_of` returns it. `mailbox_digest` stands for an e-mail address
+    that the visitor has confirmed. `opening` is what else the request asks Redis; the claim takes
+    it along.
     """
     steps = Steps("create")
 
     # 1. Resolve the key. If there is none, derive it from the body, which is then judged first.
     key = read_key(key_header)
     if key is None:
-        asked = judge_payload(read_payload())
+        asked = judge_payload(read_payload(), may_reprice=may_reprice)
         key = keys.make_key(str(caller), asked.user_id, asked.booked)
     digest = keys.digest_of(caller=str(caller), operation="create", target="", key=key)
 
@@ -123,7 +126,8 @@ def create_booking(
         try:
             # 3. Judge the body. Together with the caller it makes a draft.
             payload = read_payload()
-            draft = _draft(judge_payload(payload), caller, owner or caller, digest)
+            request = judge_payload(payload, may_reprice=may_reprice)
+            draft = _draft(request, caller, owner or caller, digest)
             is_limited = draft.request.hold and not as_staff
 
             is_crowded = False
@@ -131,8 +135,8 @@ def create_booking(
             over: Booking | None = None
             while True:
                 # 4. Quote, choose free rooms and lock their slots. The stay is sold at the price
-                #    that the calendar has now. A lock saves rivals a wasted write; it decides
-                #    nothing.
+                #    that the calendar has now, or at the one that staff agreed with the guest. A
+                #    lock saves rivals a wasted write; it decides nothing.
                 offer = _quote(draft, caller, at_desk=as_staff)
                 limits = None
                 if is_limited:
@@ -248,10 +252,12 @@ def _quote(draft: Draft, caller: Caller, *, at_desk: bool) -> Offer:
     request = draft.request
     try:
         offer = offers.find_offer(request, at_desk=at_desk, hotels=caller.hotels)
+        if request.agreed:
+            offer = offers.at_agreed_price(offer, request.agreed)
         _check_quote(request, offer.price)
     except (ValidationFailed, PriceChanged):
         hold = rivals.find_own_hold(draft) if request.hold else None
-        is_at_its_price = hold and request.quoted_total in (None, hold.price.total)
+        is_at_its_price = hold and request.asked_total in (None, hold.price.total)
         if hold is None or not is_at_its_price or not caller.may_know(hold.hotel):
             raise
         offer = offers.offer_again(hold)
@@ -259,7 +265,7 @@ def _quote(draft: Draft, caller: Caller, *, at_desk: bool) -> Offer:
 
 
 def _check_quote(request: StayRequest, price: Price) -> None:
-    if request.quoted_total is not None and request.quoted_total != price.total:
+    if request.asked_total is not None and request.asked_total != price.total:
         raise PriceChanged(
             f"The price is now {price.total} {price.currency} in minor units; "
             "send it as quotedTotal if you agree."
@@ -384,7 +390,15 @@ def _make_booking(
         expires_at=now + hold_length if request.hold else None,
         created_at=now,
         updated_at=now,
-        history=(Change(at=now, event="created", actor=draft.caller, key=draft.digest),),
+        history=(
+            Change(
+                at=now,
+                event="created",
+                actor=draft.caller,
+                key=draft.digest,
+                reason=request.agreed.reason if request.agreed else None,
+            ),
+        ),
         language=draft.language,
         country=hotel.country,
     )

@@ -38,7 +38,13 @@ from bookings.domain.booking import (
 )
 from bookings.domain.callers import Caller
 from bookings.domain.money import format_money
-from bookings.domain.stay_request import Guest, SeenStay, judge_guest, judge_seen
+from bookings.domain.stay_request import (
+    MAX_REASON,
+    Guest,
+    SeenStay,
+    judge_guest,
+    judge_seen,
+)
 from bookings.domain.told import Told, told_now, told_under, told_when_changed
 from bookings.infrastructure.deadlines import Deadline
 from bookings.infrastructure.texts import BadText, read_line
@@ -64,7 +70,6 @@ from idempotency import keys
 MAX_EXTENSIONS = 10
 LONGEST_HOLD = timedelta(minutes=60)
 
-MAX_REASON = 200
 
 CHANGED_SINCE = (
     "This booking was changed since this form was opened. Check its rooms and dates below, and "
