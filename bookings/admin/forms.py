@@ -16,6 +16,7 @@ from bookings.refusals import (
     IdempotencyInProgress,
     InvalidIdempotencyKey,
     KeyReused,
+    PriceChanged,
     Refusal,
     TryAgain,
 )
@@ -29,6 +30,8 @@ MESSAGES = {
     IdempotencyInProgress.code: "This form is still being processed; press {button} again soon.",
     KeyReused.code: "This form was sent before with other details; look for its booking in the "
     "list, or press {button} again to make another one.",
+    PriceChanged.code: "The price is no longer the one that was shown. The present one is below; "
+    "press {button} again to sell at it.",
     InvalidIdempotencyKey.code: "Open the page again.",
     TryAgain.code: "The booking system cannot answer right now; press {button} again in a moment.",
 }

@@ -8,6 +8,12 @@ from django.utils.functional import cached_property
 from bookings.catalogue.nights import ALLOW_FREE, tell_free
 
 
+def show_free_box(form: forms.BaseForm, text: str) -> None:
+    """Refuses the form, and shows its box that allows what is free."""
+    form.fields[ALLOW_FREE].widget = forms.CheckboxInput()
+    form.add_error(ALLOW_FREE, f"{text} Tick this box if you want that.")
+
+
 class AsksBeforeFree(forms.ModelForm):
     """Refuses nights at a price of 0 until staff tick a box, which is shown with the refusal."""
 
@@ -17,8 +23,7 @@ class AsksBeforeFree(forms.ModelForm):
 
     def ask_about_free(self, text: str = "") -> None:
         """Refuses the form and shows the box."""
-        self.fields[ALLOW_FREE].widget = forms.CheckboxInput()
-        self.add_error(ALLOW_FREE, f"{text or tell_free()} Tick this box if you want that.")
+        show_free_box(self, text or tell_free())
 
     def is_free_unasked(self, *fields: str) -> bool:
         """Whether one of these fields was changed and the box was not ticked."""

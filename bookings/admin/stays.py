@@ -10,11 +10,12 @@ from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
+from django.urls import path
 from django.utils import translation
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from bookings.admin.booking_form import BookingForm
 from bookings.admin.booking_page.pages import BookingPages
@@ -25,11 +26,12 @@ from bookings.admin.choices import (
     read_ids,
     room_names_at,
 )
+from bookings.admin.desk.access import LOOK, may_any
 from bookings.admin.desk.choosing import back_to_calendar, is_number, read_day, read_shift
 from bookings.admin.desk.marks import PRESENCE_LABELS, mark_buttons, night_to_release
 from bookings.admin.forms import SHOW, DayField, KeyedForm, RoomIdsField, new_key
 from bookings.admin.newest import LOOKED_THROUGH, MAX_LISTED, CreatedFilter
-from bookings.admin.own_hotels import list_own, own_hotels
+from bookings.admin.own_hotels import list_own, list_recent_own, own_hotels
 from bookings.admin.records import (
     BookingHotelFilter,
     name_people,
@@ -37,7 +39,7 @@ from bookings.admin.records import (
     place_of,
     staff,
 )
-from bookings.admin.staff_requests import StaffRequest, is_of_staff
+from bookings.admin.staff_requests import StaffRequest, is_of_staff, may
 from bookings.catalogue import inventory
 from bookings.catalogue.inventory import HotelFacts
 from bookings.domain.booking import (
@@ -50,15 +52,18 @@ from bookings.domain.booking import (
 from bookings.domain.callers import caller_of_user
 from bookings.domain.money import format_money
 from bookings.domain.stay_request import read_seen_field
-from bookings.front_desk.guest_search import find_stay_ids
+from bookings.front_desk.guest_search import KnownGuest, find_known_guests, find_stay_ids
 from bookings.front_desk.move_options import RoomOption, find_move_options, price_of_move
 from bookings.infrastructure import clock
 from bookings.models import BookingRecord
-from bookings.presentation.days import day_text, with_days_in_words
+from bookings.presentation.days import day_text, stay_text, with_days_in_words
 from bookings.presentation.moments import moment_text
 from bookings.refusals import ValidationFailed
 from bookings.stays import answers, create, lifecycle, queries
 from bookings.stays.outcomes import Outcome
+
+# The right to sell at another price than the calendar's.
+REPRICE = "bookings.reprice_bookingrecord"
 
 # How many of the bookings found the list's filters look through.
 MAX_FOUND = 1_000
@@ -341,33 +346,59 @@ class BookingAdmin(BookingPages):
         if not self.has_add_permission(request):
             raise PermissionDenied
         hotels = tuple(list_own(request))
-        title = "Book a room"
         if request.method != "POST" or SHOW in request.POST:
             form = BookingForm.again(request.POST) if request.POST else _open_form(request, hotels)
-            form.offer(hotels)
-            return self.show_form(request, form, title)
+            return self._show_booking_form(request, form, hotels)
         assert is_of_staff(request), "the admin site asks for a login first"
         form = BookingForm(request.POST)
+        form.may_reprice = may(request, REPRICE)
         outcome = form.send(lambda: _book(request, form))
         if outcome is None:
-            form.offer(hotels)
-            return self.show_form(request, form, title)
+            return self._show_booking_form(request, form, hotels)
         booking = outcome.content["booking"]
         reference = booking["reference"]
         if outcome.replayed:
             text = f"This form has already made the booking {reference}; nothing new was booked."
             self.message_user(request, text, messages.WARNING)
         else:
-            text = _acknowledge(outcome, by_category=not form.cleaned_data["room"])
+            text = _acknowledge(outcome, form)
             record = BookingRecord(pk=ObjectId(booking["id"]), reference=reference)
             self.log_addition(request, record, text)
             self.message_user(request, f"{reference}: {text}", messages.SUCCESS)
-        return self.show_record(request, booking["id"])
+        leads_on = self.show_record(request, booking["id"])
+        if request.accepts("text/html"):
+            return leads_on
+        # The page's script cannot see where a redirection leads without loading that page, which
+        # would then have shown its messages to no one.
+        return JsonResponse({"address": leads_on["Location"]})
+
+    def _show_booking_form(
+        self, request: HttpRequest, form: BookingForm, hotels: tuple[HotelFacts, ...]
+    ) -> HttpResponse:
+        form.may_reprice = may(request, REPRICE)
+        form.finds_guests = may_any(request, LOOK)
+        form.offer(hotels)
+        template = "admin/bookings/bookingrecord/booking_form.html"
+        return self.show_form(request, form, "Book a room", template=template)
+
+    def look_up_guests(self, request: HttpRequest) -> HttpResponse:
+        """The earlier guests of the user's hotels that a name, address or number may mean."""
+        if not (self.has_add_permission(request) and may_any(request, LOOK)):
+            raise PermissionDenied
+        found = find_known_guests(
+            request.GET.get("q", ""), hotels=list_recent_own(request), only=own_hotels(request)
+        )
+        return JsonResponse({"guests": [_describe_guest(known) for known in found]})
 
     # --- Confirming, moving, cancelling -------------------------------------------------------
 
     def get_urls(self) -> list[Any]:
-        pages = [self.page("confirm", self.confirm_one), self.page("move", self.move_one)]
+        look_up = self.admin_site.admin_view(require_safe(self.look_up_guests))
+        pages = [
+            path("add/guests/", look_up, name="bookings_bookingrecord_guests"),
+            self.page("confirm", self.confirm_one),
+            self.page("move", self.move_one),
+        ]
         return [*pages, *super().get_urls()]
 
     @method_decorator(require_POST)
@@ -456,7 +487,7 @@ def _open_form(request: HttpRequest, hotels: tuple[HotelFacts, ...]) -> BookingF
     today = hotel.desk_day()
     check_in = read_day(asked.get("check_in", ""), today) or today
     check_out = read_day(asked.get("check_out", ""), today) or check_in + timedelta(days=1)
-    return BookingForm.new(
+    form = BookingForm.new(
         hotel=hotel.id,
         room=room.id if room else "",
         category=category.id if category and not room else "",
@@ -464,6 +495,10 @@ def _open_form(request: HttpRequest, hotels: tuple[HotelFacts, ...]) -> BookingF
         check_out=check_out,
         guests=asked.get("guests") or 1,
     )
+    if category:
+        # What is asked next.
+        form.fields["guest_name"].widget.attrs["autofocus"] = True
+    return form
 
 
 def _book(request: StaffRequest, form: BookingForm) -> Outcome:
@@ -477,17 +512,29 @@ def _book(request: StaffRequest, form: BookingForm) -> Outcome:
             read_payload=form.payload,
             deadline=request.deadline,
             as_staff=True,
+            may_reprice=form.may_reprice,
         )
 
 
-def _acknowledge(outcome: Outcome, *, by_category: bool) -> str:
-    """The message for staff about a new booking. It does not mention keys, and names the rooms that
-    were chosen from a category."""
+def _describe_guest(known: KnownGuest) -> dict[str, str]:
+    """The guest for the form's list, with the stay by which people tell two of one name apart."""
+    guest = known.guest
+    reached = " · ".join(each for each in (guest.email, guest.phone) if each)
+    stay = f"{known.hotel}, {stay_text(known.check_in, known.check_out)}"
+    return {**vars(guest), "language": known.language, "reached": reached, "stay": stay}
+
+
+def _acknowledge(outcome: Outcome, form: BookingForm) -> str:
+    """The message for staff about a new booking. It does not mention keys, and names an agreed
+    price with its reason, and the rooms that were chosen from a category."""
     booking = outcome.content["booking"]
     text: str = outcome.content["message"]
     if booking["status"] == PENDING:
         text = "The room is held. Confirm the booking here before the hold runs out."
-    if not by_category:
+    if form.cleaned_data["total"] is not None:
+        agreed = format_money(booking["price"]["total"], booking["price"]["currency"])
+        text = f"{text} Agreed price: {agreed}, because: {form.cleaned_data['price_reason']}."
+    if form.cleaned_data["room"]:
         return text
     names = name_told([booking])
     ids = [booked["resourceId"] for booked in booking["rooms"]]

@@ -7,7 +7,8 @@ the name's words, the phone number, the e-mail address or the reference.
 
 import re
 from collections.abc import Iterable
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 
 from anyascii import anyascii
@@ -17,6 +18,7 @@ from bookings.catalogue.inventory import HotelFacts, find_category, find_rooms_n
 from bookings.domain.booking import ACTIVE, REFERENCE_LETTERS, STAY, nights_between, slot_of
 from bookings.domain.email_addresses import respell_address
 from bookings.domain.search_terms import numbers_typed, spellings_typed
+from bookings.domain.stay_request import Guest
 from bookings.indexes import with_address_from
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.texts import normalise
@@ -27,6 +29,12 @@ ROOM_DAYS_BEFORE, ROOM_DAYS_AHEAD = 1, 30
 # No one types more than this.
 MAX_WORDS = 6
 MAX_TYPED = 200
+
+# While a name is typed: from how many letters on, among how many of the newest stays, and how many
+# guests are offered.
+MIN_LETTERS = 3
+MAX_STAYS_LOOKED_AT = 50
+MAX_GUESTS_OFFERED = 8
 
 _PHONE = re.compile(r"[\d\s()+/.-]+", re.ASCII)
 # Fewer letters would match too many references, and names.
@@ -57,6 +65,71 @@ def find_stay_ids(
             documents = documents.sort("_id", -1)
         found.update(document["_id"] for document in documents.limit(limit))
     return sorted(found, reverse=True)[:limit]
+
+
+@dataclass(frozen=True)
+class KnownGuest:
+    """A guest as the newest stay that was found has them."""
+
+    guest: Guest
+    language: str
+    hotel: str
+    check_in: date
+    check_out: date
+
+
+def find_known_guests(
+    typed: str, *, hotels: Iterable[HotelFacts], only: frozenset[str] | None = None
+) -> list[KnownGuest]:
+    """The guests of earlier stays at these hotels whose names, e-mail address or phone number begin
+    as typed, the newest first; none before MIN_LETTERS letters. `only` as for `find_stay_ids`.
+
+    An index finds the newest stays, and only those are read.
+    """
+    typed = " ".join(typed[:MAX_TYPED].split())
+    named = {hotel.id: hotel for hotel in hotels}
+    question = _question_for_guests(typed, named.values())
+    if question is None:
+        return []
+    if only is not None:
+        question["hotel"] = {"$in": sorted(only)}
+    bookings = collection("bookings")
+    documents = bookings.find(question, {"_id": 1})
+    if "guest.email" not in question:
+        documents = documents.sort("_id", -1)
+    ids = [document["_id"] for document in documents.limit(MAX_STAYS_LOOKED_AT)]
+    fields = ("guest", "language", "hotel", "check_in", "check_out")
+    found: dict[tuple[str, str, str], KnownGuest] = {}
+    stays = bookings.find({"_id": {"$in": ids}}, dict.fromkeys(fields, 1)) if ids else ()
+    for stay in sorted(stays, key=lambda stay: stay["_id"], reverse=True):
+        guest = Guest(**stay["guest"])
+        hotel = named.get(stay["hotel"])
+        known = KnownGuest(
+            guest=guest,
+            language=stay.get("language", ""),
+            hotel=hotel.name if hotel else stay["hotel"],
+            check_in=date.fromisoformat(stay["check_in"]),
+            check_out=date.fromisoformat(stay["check_out"]),
+        )
+        found.setdefault((guest.name.casefold(), guest.email, guest.phone), known)
+    return list(found.values())[:MAX_GUESTS_OFFERED]
+
+
+def _question_for_guests(typed: str, hotels: Iterable[HotelFacts]) -> dict[str, Any] | None:
+    """The one filter for the guests that were typed; None if too little was."""
+    plain = normalise("NFKC", typed)
+    if sum(letter.isalnum() for letter in plain) < MIN_LETTERS:
+        return None
+    if "@" in plain:
+        return {**with_address_from(respell_address(plain.lower())), "kind": STAY}
+    if _PHONE.fullmatch(anyascii(plain)):
+        numbers = numbers_typed(plain, {hotel.country for hotel in hotels})
+        return _beginning_with([numbers]) if numbers else None
+    words = spellings_typed(typed)[:MAX_WORDS]
+    # Too many names begin with any one letter of the alphabet.
+    if not any(len(spelled) > 1 or not spelled.isascii() for word in words for spelled in word):
+        return None
+    return _beginning_with(words)
 
 
 def _questions(typed: str, hotels: list[HotelFacts]) -> list[dict[str, Any]]:

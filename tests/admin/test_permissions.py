@@ -114,6 +114,7 @@ setup/<str:hotel_id>/preview/                    403 403 200 200  403 404   403 
 
 bookings/bookingrecord/                          403 200 200 200  200 200   403 200 200 200  200 200
 bookings/bookingrecord/add/                      403 200 200 200  200 200   403 200 200 200  200 200
+bookings/bookingrecord/add/guests/               403 200 200 200  200 200   405 405 405 405  405 405
 bookings/bookingrecord/<path:object_id>/         302 302 302 302  302 302   302 302 302 302  302 302
 bookings/bookingrecord/<path:object_id>/change/  403 200 200 200  302 302   403 403 403 403  403 403
 bookings/bookingrecord/<path:object_id>/delete/  403 403 403 403  403 403   403 403 403 403  403 403
