@@ -94,7 +94,7 @@ ACCEPTED = [
     ("bookings/stays/queries.py find_referred", "bookings", "staff delete a room or a hotel"),
     ("bookings/stays/queries.py _list_of_night", "bookings", "sorts an owner's one night"),
     ("bookings/stays/queries.py list_changed_bookings", "bookings", "sorts what one person booked"),
-    ("bookings/front_desk/guest_search.py find_stay_ids", "bookings", "bounded in test_explain"),
+    ("bookings/front_desk/guest_search.py _newest_ids", "bookings", "bounded in test_explain"),
     ("bookings/news/webhooks/backlog.py _find_oldest", "deliveries", "what waits for one partner"),
     ("bookings/news/webhooks/backlog.py find_probes", "deliveries", "what waits for one partner"),
     ("bookings/news/webhooks/backlog.py _find_first_of", "deliveries", "those of one booking"),

@@ -219,7 +219,8 @@ class BookingForm(KeyedForm):
         if hotel:
             self._set("currency", hotel.currency)
             example = write_amount(12_000, hotel.currency)
-            self.fields["price"].help_text = (
+            # The field as a template reads it may have been made before.
+            self.fields["price"].help_text = self["price"].help_text = (
                 f"For all nights and rooms together, in {hotel.currency}, such as {example}. "
                 "Leave it empty to sell at the price above."
             )

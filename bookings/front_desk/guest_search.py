@@ -59,12 +59,16 @@ def find_stay_ids(
     for question in [*_questions(typed, hotels), *_in_room(typed, hotels)]:
         if only is not None:
             question.setdefault("hotel", {"$in": sorted(only)})
-        documents = collection("bookings").find(question, {"_id": 1})
-        # E-mail addresses keep their own order: sorting would read all matches, which may be many.
-        if "guest.email" not in question:
-            documents = documents.sort("_id", -1)
-        found.update(document["_id"] for document in documents.limit(limit))
+        found.update(_newest_ids(question, limit))
     return sorted(found, reverse=True)[:limit]
+
+
+def _newest_ids(question: dict[str, Any], limit: int) -> list[ObjectId]:
+    documents = collection("bookings").find(question, {"_id": 1})
+    # E-mail addresses keep their own order: sorting would read all matches, which may be many.
+    if "guest.email" not in question:
+        documents = documents.sort("_id", -1)
+    return [document["_id"] for document in documents.limit(limit)]
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ def find_known_guests(
     """The guests of earlier stays at these hotels whose names, e-mail address or phone number begin
     as typed, the newest first; none before MIN_LETTERS letters. `only` as for `find_stay_ids`.
 
-    An index finds the newest stays, and only those are read.
+    The newest stays are looked for, and only those are read.
     """
     typed = " ".join(typed[:MAX_TYPED].split())
     named = {hotel.id: hotel for hotel in hotels}
@@ -93,14 +97,12 @@ def find_known_guests(
         return []
     if only is not None:
         question["hotel"] = {"$in": sorted(only)}
-    bookings = collection("bookings")
-    documents = bookings.find(question, {"_id": 1})
-    if "guest.email" not in question:
-        documents = documents.sort("_id", -1)
-    ids = [document["_id"] for document in documents.limit(MAX_STAYS_LOOKED_AT)]
+    ids = _newest_ids(question, MAX_STAYS_LOOKED_AT)
     fields = ("guest", "language", "hotel", "check_in", "check_out")
     found: dict[tuple[str, str, str], KnownGuest] = {}
-    stays = bookings.find({"_id": {"$in": ids}}, dict.fromkeys(fields, 1)) if ids else ()
+    stays = (
+        collection("bookings").find({"_id": {"$in": ids}}, dict.fromkeys(fields, 1)) if ids else ()
+    )
     for stay in sorted(stays, key=lambda stay: stay["_id"], reverse=True):
         guest = Guest(**stay["guest"])
         hotel = named.get(stay["hotel"])

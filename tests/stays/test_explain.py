@@ -597,6 +597,20 @@ def test_finds_a_rare_name_after_a_common_one(explain: Explain) -> None:
     check([plan for plan in plans if "search_terms" in plan.asked], spare=0)
 
 
+@pytest.mark.parametrize(
+    "typed", ["ada", "ada nr", "ada99", "nr123", "ada7@exam", "0170", "nobody"]
+)
+def test_finds_guests_while_a_name_is_typed(explain: Explain, typed: str) -> None:
+    """One question for the newest, and one for those by their ids, however many there are."""
+    plans = explain(lambda: guest_search.find_known_guests(typed, hotels=inventory.list_hotels()))
+
+    of_bookings = [plan for plan in plans if "'bookings'" in plan.asked]
+    assert 1 <= len(of_bookings) <= 2
+    for plan in of_bookings:
+        assert set(plan.stages) & BY_INDEX, plan
+        assert plan.documents <= BOOKINGS / 100, plan
+
+
 def test_reads_a_months_occupancy(explain: Explain) -> None:
     plans = explain(lambda: occupancy.list_occupants("h3", day(30), day(61)))
 
