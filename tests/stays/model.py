@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 ROOMS = {"A": "double", "B": "double", "C": "double", "S": "single"}
 OCCUPANCY = {"double": 2, "single": 1}
@@ -53,6 +54,13 @@ class Wish:
     hold: bool = False
     user_id: str | None = None
     quoted: int | None = None
+    # The total for which staff sell it, whatever the calendar says.
+    agreed: int | None = None
+
+    @property
+    def asked_total(self) -> int | None:
+        """Returns the only total that will do; None if any will."""
+        return self.quoted if self.agreed is None else self.agreed
 
     @property
     def wanted(self) -> tuple[str, ...]:
@@ -307,8 +315,14 @@ class Hotel:
     ) -> Verdict:
         """`answered` is the id in the real answer, which chooses among equal holds."""
         name: Name = (caller, "create", key or wish.essence)
+        is_unknown_field = wish.agreed is not None and caller != STAFF
+        if is_unknown_field and key is None:
+            # Without a key the wish is judged first.
+            return Verdict(Answer("VALIDATION_ERROR"))
         if replay := self._replay(name, wish):
             return replay
+        if is_unknown_field:
+            return Verdict(Answer("VALIDATION_ERROR"))
         user_id = wish.user_id or owner.partition(":")[2]
         if code := self._fault(caller, wish):
             stay = self._own_hold(owner, user_id, wish, answered)
@@ -316,7 +330,7 @@ class Hotel:
                 code != "PERMISSION_DENIED"
                 and stay is not None
                 and stay.guests == wish.guests
-                and wish.quoted in (None, sum(stay.price.values()))
+                and wish.asked_total in (None, sum(stay.price.values()))
             )
             if not is_back or stay is None:
                 return Verdict(Answer(code))
@@ -339,7 +353,7 @@ class Hotel:
             guests=wish.guests,
             first=wish.first,
             end=wish.end,
-            price=self._list_price(wish.wanted, wish.first, wish.end),
+            price=self._price_for(wish),
             made_at=self.now,
             status="pending" if wish.hold else "confirmed",
             ends_at=self.now + HOLD if wish.hold else None,
@@ -349,7 +363,7 @@ class Hotel:
 
     def _adopt(self, stay: Stay, name: Name, key: str | None, wish: Wish) -> Verdict:
         """Returns their own hold again, at its own price, for the new number of guests."""
-        if wish.quoted not in (None, sum(stay.price.values())):
+        if wish.asked_total not in (None, sum(stay.price.values())):
             return Verdict(Answer("PRICE_CHANGED"))
         if wish.room:
             stay.guests = wish.guests
@@ -417,6 +431,20 @@ class Hotel:
         if wish.quoted is not None and wish.quoted != sum(price.values()):
             return "PRICE_CHANGED"
         return None
+
+    def _price_for(self, wish: Wish) -> dict[int, int]:
+        """The present price, or the agreed one: whole shares first, and then one unit at a time
+        for the night that is furthest below its share."""
+        price = self._list_price(wish.wanted, wish.first, wish.end)
+        if wish.agreed is None:
+            return price
+        whole = sum(price.values())
+        shares = {night: Fraction(wish.agreed * amount, whole) for night, amount in price.items()}
+        given = {night: int(share) for night, share in shares.items()}
+        while sum(given.values()) < wish.agreed:
+            night = max(given, key=lambda night: (shares[night] - given[night], -night))
+            given[night] += 1
+        return given
 
     def _list_price(self, categories: Iterable[str], first: int, end: int) -> dict[int, int]:
         """The present price of rooms of these categories together, by night."""

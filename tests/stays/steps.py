@@ -160,7 +160,18 @@ ACTORS = st.sampled_from([*CALLERS, PARTNERS[0], PARTNERS[0]])
 
 
 def creates(by_room: bool | None = None) -> st.SearchStrategy[Create]:
-    return st.builds(Create, ACTORS, st.one_of(st.none(), KEYS), wishes(by_room))
+    return st.builds(_create, ACTORS, st.one_of(st.none(), KEYS), wishes(by_room), AGREED)
+
+
+# Most stays have the calendar's price.
+AGREED = st.sampled_from([None, None, None, 1_001, 15_000])
+
+
+def _create(caller: str, key: str | None, wish: Wish, agreed: int | None) -> Create:
+    """Staff may have agreed on a price; it quotes no other."""
+    if caller == STAFF and agreed is not None:
+        wish = dataclasses.replace(wish, quoted=None, agreed=agreed)
+    return Create(caller, key, wish)
 
 
 CONFIRMS = st.builds(

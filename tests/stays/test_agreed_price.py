@@ -147,7 +147,7 @@ def test_comes_back_to_a_hold_at_its_agreed_price() -> None:
     other = sell(14_000, hold=True, key="other")
 
     assert same.content["booking"]["price"]["total"] == 15_001
-    assert other.code is not None
+    assert other.code == "VALIDATION_ERROR"
 
 
 def test_does_not_sell_what_the_calendar_does_not() -> None:

@@ -678,6 +678,7 @@ class Bookings(RuleBasedStateMachine):
             key_header=what.key,
             read_payload=lambda: payload,
             deadline=Deadline.after(DEADLINE_S),
+            may_reprice=what.caller == STAFF,
         )
 
     def payload_of(self, wish: Wish) -> dict[str, Any]:
@@ -699,6 +700,9 @@ class Bookings(RuleBasedStateMachine):
             payload["userId"] = wish.user_id
         if wish.quoted is not None:
             payload["quotedTotal"] = wish.quoted
+        if wish.agreed is not None:
+            agreed = {"total": wish.agreed, "currency": "EUR", "reason": "A long stay"}
+            payload["agreedPrice"] = agreed
         return payload
 
     def change(self, stay: Stay, change: Change) -> None:
