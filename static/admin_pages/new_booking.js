@@ -10,6 +10,8 @@ const ATTEMPT_MS = 25_000;
 const PASSING_STATUSES = [502, 503, 504];
 
 const LOST = "Connection lost: press again.";
+const LOGGED_OUT =
+  "You are no longer logged in. Log in on another tab of this browser, then press again here.";
 
 const ASKED = ["hotel", "check_in", "nights", "check_out", "guests", "room", "category", "rooms"];
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -104,11 +106,25 @@ async function send(form) {
   if (!answer) say(form, LOST);
   else if (answer.address) location.assign(answer.address);
   else if (answer.page) showFaults(answer.page);
-  else location.reload();
+  else say(form, LOGGED_OUT);
+  form.dataset.needsToken = answer && !answer.address && !answer.page ? "yes" : "";
+}
+
+// A new session does not take the token of the one before.
+async function renewToken(form) {
+  const response = await fetch(location.href);
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  const fresh = page.querySelector("[data-new-booking] [name=csrfmiddlewaretoken]");
+  if (fresh) form.elements.csrfmiddlewaretoken.value = fresh.value;
 }
 
 // Where the booking is, or the page with what is wrong; null without an answer.
 async function ask(form) {
+  try {
+    if (form.dataset.needsToken) await renewToken(form);
+  } catch {
+    return null;
+  }
   const body = new URLSearchParams(new FormData(form));
   const headers = { Accept: "application/json" };
   const signal = AbortSignal.timeout(ATTEMPT_MS);

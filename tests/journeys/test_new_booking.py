@@ -290,6 +290,27 @@ def test_books_once_when_the_connection_is_lost_during_the_press(
 
 
 @only_with_scripts
+def test_keeps_what_was_typed_while_the_clerk_logs_in_again(open_site: Open) -> None:
+    clerk = open_site(form_for())
+    page = clerk.page
+    name_field(page).fill("Grace Hopper")
+    page.context.clear_cookies()
+
+    clerk.expect_complaint("403")
+    book_button(page).click()
+    expect(page.get_by_role("alert").get_by_text("no longer logged in")).to_be_visible()
+    client = Client()
+    client.force_login(User.objects.get(username="anna"))
+    session = {"name": "sessionid", "value": client.cookies["sessionid"].value}
+    page.context.add_cookies([{**session, "url": clerk.origin}])
+    expect(name_field(page)).to_have_value("Grace Hopper")
+    book_button(page).click()
+
+    expect_booked(page)
+    assert [each["guest"]["name"] for each in made()] == ["Grace Hopper"]
+
+
+@only_with_scripts
 def test_sends_a_double_press_once(open_site: Open) -> None:
     clerk = open_site(form_for())
 

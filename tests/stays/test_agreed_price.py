@@ -7,11 +7,13 @@ from datetime import date
 from typing import Any
 
 import pytest
+from django.core import mail
 
 from bookings.domain.booking import from_document
 from bookings.domain.callers import Caller
 from bookings.front_desk import figures
 from bookings.infrastructure.deadlines import Deadline
+from bookings.news import guest_mails, relay
 from bookings.stays import create, lifecycle
 from bookings.stays.outcomes import Outcome
 from tests.calls import book, stored
@@ -182,6 +184,17 @@ def test_counts_in_the_figures_as_it_was_sold() -> None:
 
     first, last = (date.fromisoformat(night(day)) for day in (10, 11))
     assert figures.read_figures("inn", first, last).total.revenue == 10_001
+
+
+def test_is_told_to_the_guest_like_any_price_and_without_the_reason() -> None:
+    sell(guest={"name": "Ada", "email": "ada@example.org"})
+
+    relay.pass_on_news()
+    guest_mails.send_notifications()
+
+    (letter,) = mail.outbox
+    assert "150.01" in letter.body
+    assert REASON not in str(letter.message())
 
 
 def test_is_confirmed_at_the_agreed_price() -> None:
