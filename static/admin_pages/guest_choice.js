@@ -21,12 +21,8 @@ export function offerGuests(form) {
   const said = document.createElement("span");
   said.className = "visually-hidden";
   said.setAttribute("role", "status");
-  const around = document.createElement("div");
-  around.className = "guest-choice";
-  const hadFocus = document.activeElement === field;
-  field.replaceWith(around);
-  around.append(field, list, said);
-  if (hadFocus) field.focus();
+  field.parentElement.classList.add("guest-choice");
+  field.after(list, said);
   field.setAttribute("role", "combobox");
   field.setAttribute("aria-autocomplete", "list");
   field.setAttribute("aria-controls", list.id);
@@ -97,11 +93,13 @@ export function offerGuests(form) {
     }
   }
 
-  field.addEventListener("input", () => {
+  function wait() {
     close();
     if (field.value.replace(/[^\p{L}\p{N}]/gu, "").length < MIN_LETTERS) return;
     timer = setTimeout(ask, DEBOUNCE_MS);
-  });
+  }
+
+  field.addEventListener("input", wait);
 
   field.addEventListener("keydown", (event) => {
     if (list.hidden || event.isComposing) return;
@@ -109,7 +107,8 @@ export function offerGuests(form) {
     if (event.key === "ArrowDown") activate(active >= last ? 0 : active + 1);
     else if (event.key === "ArrowUp") activate(active <= 0 ? last : active - 1);
     else if (event.key === "Enter" && active >= 0) choose(active);
-    else if (event.key === "Escape") close();
+    // A clerk who meant to choose must not book with half a name.
+    else if (event.key === "Escape" || event.key === "Enter") close();
     else return;
     event.preventDefault();
   });
@@ -122,6 +121,9 @@ export function offerGuests(form) {
     const option = event.target.closest("li");
     if (option) choose([...list.children].indexOf(option));
   });
+
+  // A quick clerk has typed before this script was there.
+  if (document.activeElement === field) wait();
 }
 
 function optionFor(guest, number) {

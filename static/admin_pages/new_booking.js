@@ -25,10 +25,7 @@ const theForm = () => document.querySelector("form[data-new-booking]");
 function start() {
   const form = theForm();
   if (!form) return;
-  // Else Enter in a field would press it.
-  const show = form.querySelector("[name=show]");
-  show.type = "button";
-  show.hidden = true;
+  form.querySelector("[name=show]").hidden = true;
   countNights(form);
   offerGuests(form);
 }

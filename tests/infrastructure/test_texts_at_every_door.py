@@ -162,7 +162,7 @@ def test_gives_every_text_of_every_form_a_rule(staff: User) -> None:
         f"{form.__name__}.{name}": field
         for form in (GuestForm, NewAccountForm, BlockForm, BookingForm)
         for name, field in form.base_fields.items()
-        if name in ("name", "phone", "notes", "reason", "guest_name", "guest_phone")
+        if name in ("name", "phone", "notes", "reason", "guest_name", "guest_phone", "price_reason")
     }
     texts = {
         name: field
