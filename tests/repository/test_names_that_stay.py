@@ -245,7 +245,7 @@ def test_keeps_the_names_of_migrations() -> None:
     """Each database records the migrations that a release has run by their names."""
     folder = Path(settings.BASE_DIR, "bookings", "migrations")
 
-    assert [path.stem for path in sorted(folder.glob("0*.py"))][:34] == [
+    assert [path.stem for path in sorted(folder.glob("0*.py"))][:35] == [
         "0001_initial",
         "0002_booking_indexes",
         "0003_price_limit",
@@ -280,6 +280,7 @@ def test_keeps_the_names_of_migrations() -> None:
         "0032_remarks",
         "0033_undoing_prices",
         "0034_guests",
+        "0035_agreed_prices",
     ]
 
 
