@@ -36,7 +36,7 @@ from bookings.models import (
     RoomCategory,
     TextsField,
 )
-from bookings.people import retention, staff_hotels
+from bookings.people import retention_rules, staff_hotels
 from bookings.stays import queries
 
 # A booking may be under way for a room that was for sale a moment ago; see
@@ -89,7 +89,7 @@ class HotelAdmin(LinksToContent, CatalogueAdmin, KeepsWhatHasParts):
         if not super().delete_one(obj):
             return False
         staff_hotels.forget_hotel(obj.pk)
-        retention.forget_hotel(obj.pk)
+        retention_rules.forget_hotel(obj.pk)
         return True
 
     def refuse_deletion(self, objects: list[Hotel]) -> list[str]:

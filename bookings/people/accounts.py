@@ -27,6 +27,7 @@ from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.texts import normalise
 from bookings.models import VerifiedAddress
+from bookings.people import guest_links, retention_rules
 from bookings.refusals import NotAuthenticated, TryAgain
 from bookings.stays import remarks
 from bookings.stays.writing import ownership
@@ -291,4 +292,6 @@ def forget_user(instance: Any, **_: Any) -> None:
     pseudonym = account_deletion.begin_deletion(person)
     changed = ownership.replace_person(person, pseudonym)
     remarks.replace_author(person, pseudonym)
+    guest_links.replace_author(person, pseudonym)
+    retention_rules.replace_author(person, pseudonym)
     logger.info("user_forgotten", extra={"bookings": changed})

@@ -8,7 +8,7 @@ the rest, is closed first and deleted last; in between it writes nothing.
 
 import json
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -27,6 +27,8 @@ from bookings.domain.email_addresses import mentions, spellings_of
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.mongodb.transactions import in_transaction
 from bookings.people import account_letters, accounts, guest_links
+from bookings.people.guest_links import Person
+from bookings.points import reached
 from bookings.stays import queries, remarks
 from bookings.stays.notices import FORMER
 from bookings.stays.writing import guest_details
@@ -35,15 +37,20 @@ from idempotency.claims import Claims
 
 logger = logging.getLogger(__name__)
 
-# One batch takes some tenths of a second.
-ERASED_AT_ONCE = 1_000
+# A batch is one transaction, which takes some hundredths of a second.
+ERASED_AT_ONCE = 200
 
 # The admin's log shows this in place of an account whose name was the address.
 _ERASED = "erased"
 
 
 class ErasureRefused(Exception):
-    """Nothing was changed; the message says what to do first."""
+    """Nothing was erased; the message says what is in the way. With `is_upcoming` it is stays that
+    have not ended, which may be erased if that is wanted."""
+
+    def __init__(self, sentence: str, *, is_upcoming: bool = False) -> None:
+        super().__init__(sentence)
+        self.is_upcoming = is_upcoming
 
 
 @dataclass(frozen=True)
@@ -73,11 +80,17 @@ def find_traces(address: str, *, including_upcoming: bool = False) -> Traces:
     )
 
 
-def erase_guest(address: str, *, including_upcoming: bool = False) -> Traces:
+def erase_guest(
+    address: str,
+    *,
+    including_upcoming: bool = False,
+    keep_links_among: Collection[ObjectId] = (),
+) -> Traces:
     """Erases name, address, telephone and notes, letters, sessions and the account; counts them.
 
     Raises ValidationError if `address` is none, and ErasureRefused for an address of staff. Also
     refuses stays that have not ended, unless `including_upcoming`: the hotel expects the guest.
+    Links between these bookings stay for the caller to delete.
     """
     spellings = spellings_of(address)
     bookings, users = in_transaction(
@@ -86,8 +99,9 @@ def erase_guest(address: str, *, including_upcoming: bool = False) -> Traces:
     condition: dict[str, Any] = {"guest.email": {"$in": spellings}}
     if not including_upcoming:
         condition["$nor"] = [queries.may_be_expected(_yesterday())]
+    erased = erase_bookings(condition, keep_links_among=keep_links_among)
+    # Afterwards, since until then staff may have replaced the address in one of the bookings.
     forget_former_addresses(spellings)
-    erased = erase_bookings(condition)
     redis_answers = _forget_keys(bookings)
     _forget_mails(spellings)
     sent = account_letters.forget_letters(spellings)
@@ -105,41 +119,87 @@ def erase_guest(address: str, *, including_upcoming: bool = False) -> Traces:
     return traces
 
 
-def erase_without_address(
-    booking_ids: Collection[ObjectId], *, including_upcoming: bool = False
-) -> int:
-    """Erases the guest's details in those of these bookings that have no e-mail address, by which
-    `erase_guest` would find them; returns how many.
+@dataclass(frozen=True)
+class ErasedPerson:
+    """What was erased of a person. `left` has references of stays that a colleague changed in the
+    middle: look at the person again."""
 
-    Raises ErasureRefused for stays that have not ended, unless `including_upcoming`.
+    bookings: int
+    accounts: int
+    left: tuple[str, ...]
+
+
+def erase_person(person: Person, *, including_upcoming: bool = False) -> ErasedPerson:
+    """Erases all stays of the person, and everything with their e-mail addresses.
+
+    Raises what `erase_guest` raises, before it erases anything. The links between the stays go
+    last: if this is stopped half-way, they lead to the rest, and it can be run again.
     """
-    condition = {"_id": {"$in": list(booking_ids)}, "guest.email": "", **guest_details.HAS_DETAILS}
+    ids = [stay.id for stay in person.stays]
+    nameless: dict[str, Any] = {
+        "_id": {"$in": ids},
+        "guest.email": "",
+        **guest_details.IS_NOT_ERASED,
+    }
+    for address in person.addresses:
+        find_traces(address, including_upcoming=including_upcoming)
     if not including_upcoming:
         expected = queries.may_be_expected(_yesterday())
-        _refuse_upcoming(queries.list_all({"$and": [condition, expected]}))
-        condition["$nor"] = [expected]
-    bookings = queries.list_all(condition)
-    erased = erase_bookings(condition)
+        _refuse_upcoming(queries.list_all({"$and": [nameless, expected]}))
+        nameless["$nor"] = [expected]
+    bookings = queries.list_all(nameless)
+    erased, closed = erase_bookings(nameless, keep_links_among=ids), 0
     _forget_keys(bookings)
-    logger.info("guest_erased", extra={"bookings": erased, "accounts": 0, "letters": 0})
-    return erased
+    for address in person.addresses:
+        traces = erase_guest(address, including_upcoming=including_upcoming, keep_links_among=ids)
+        erased += traces.bookings
+        closed += traces.accounts
+    reached("before_links_go")
+    guest_links.forget_links(ids)
+    left = queries.list_all({"_id": {"$in": ids}, **guest_details.IS_NOT_ERASED})
+    logger.info("person_erased", extra={"bookings": erased, "accounts": closed})
+    return ErasedPerson(erased, closed, tuple(stay.reference for stay in left))
 
 
-def erase_bookings(condition: Mapping[str, Any]) -> int:
+def erase_bookings(
+    condition: Mapping[str, Any],
+    *,
+    still: Callable[[ClientSession], bool] | None = None,
+    keep_links_among: Collection[ObjectId] = (),
+) -> int:
     """Removes the guest's details from all bookings that meet the condition, and what staff noted
-    about them beside; returns how many. Bookings without details must not meet the condition.
+    about them beside; returns how many. Erased bookings must not meet the condition.
 
-    The notes go first: once a booking has no details, nothing finds them.
+    Works in batches, each of them a transaction: of someone who changes one of these bookings, or
+    notes something about it, at the same moment, one sees what the other did. It stops before a
+    batch for which `still` is false.
     """
     erased = 0
-    while found := queries.find_ids(condition, limit=ERASED_AT_ONCE):
-        guest_links.forget_links(found)
-        remarks.forget_remarks(found)
-        done = guest_details.erase_guests({"_id": {"$in": found}, **condition})
-        if not done:
-            break
+    while done := in_transaction(
+        lambda session: _erase_batch(condition, still, keep_links_among, session)
+    ):
         erased += done
     return erased
+
+
+def _erase_batch(
+    condition: Mapping[str, Any],
+    still: Callable[[ClientSession], bool] | None,
+    keep_links_among: Collection[ObjectId],
+    session: ClientSession,
+) -> int:
+    if still is not None and not still(session):
+        return 0
+    found = queries.find_ids(condition, limit=ERASED_AT_ONCE, session=session)
+    if not found:
+        return 0
+    reached("in_erasure")
+    guest_links.forget_links(found, besides_among=keep_links_among, session=session)
+    remarks.forget_remarks(found, session=session)
+    connections.collection("deliveries").delete_many(
+        {"booking": {"$in": found}, "channel": "mail", "to": FORMER}, session=session
+    )
+    return guest_details.erase_guests({"_id": {"$in": found}}, session=session)
 
 
 def _close_and_judge(
@@ -159,8 +219,7 @@ def _find_accounts(spellings: list[str]) -> list[User]:
     users = accounts.find_accounts(spellings)
     if any(user.is_staff for user in users):
         raise ErasureRefused(
-            "This address belongs to an account of staff; delete that in the admin first. Nothing "
-            "was changed."
+            "This address belongs to an account of staff; delete that in the admin first."
         )
     return users
 
@@ -180,10 +239,7 @@ def _judge(
 def _refuse_upcoming(upcoming: Collection[Booking]) -> None:
     if upcoming:
         named = ", ".join(booking.reference for booking in upcoming)
-        raise ErasureRefused(
-            f"Stays that have not ended: {named}. Cancel them, wait until they end, or give "
-            "--including-upcoming. Nothing was changed."
-        )
+        raise ErasureRefused(f"Stays that have not ended: {named}.", is_upcoming=True)
 
 
 def _blank_log(spellings: list[str], users: list[User]) -> None:

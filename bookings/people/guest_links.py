@@ -1,7 +1,7 @@
 """One person's stays: those with the same e-mail address, and those that staff joined.
 
 Bookings keep the guests' data; a link names two bookings and says in a note why they are one
-person's. Writes `guest_links`. A link is deleted before the data of one of its bookings is erased.
+person's. Writes `guest_links`. An erasure deletes the links of the bookings that it erases.
 """
 
 from collections.abc import Collection, Iterable
@@ -11,19 +11,26 @@ from typing import Any
 
 from bson import ObjectId
 from bson.errors import InvalidId
+from pymongo.client_session import ClientSession
+from pymongo.errors import DuplicateKeyError
 
 from bookings.domain.booking import STAY, Booking, from_document
 from bookings.domain.callers import Caller
 from bookings.domain.stay_request import Guest
 from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection
+from bookings.infrastructure.mongodb.transactions import in_transaction
 from bookings.points import reached
 from bookings.refusals import Fault, ValidationFailed
+from bookings.stays import remarks
 
 MAX_NOTE = 500
 
 # More stays than any person has; a shared address of a travel agency has more.
 MAX_STAYS = 200
+
+# Staff join stays one by one.
+MAX_LINKS = 1_000
 
 Hotels = Collection[str] | None
 
@@ -43,12 +50,20 @@ class GuestLink:
 class Person:
     """The stays of one person, the latest arrival first, with the links between them.
 
-    `is_cut` says that there are more than MAX_STAYS.
+    `asked` is the stay that was asked for, whether it is among these or not. `is_cut` says that
+    there are more than MAX_STAYS, or too many links to follow.
     """
 
+    asked: Booking
     stays: tuple[Booking, ...]
     links: tuple[GuestLink, ...]
     is_cut: bool
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the guest in the stays, each once in upper or lower case, sorted."""
+        spelled = {stay.guest.name.casefold(): stay.guest.name for stay in self.stays}
+        return sorted(name for name in spelled.values() if name)
 
     @property
     def addresses(self) -> list[str]:
@@ -65,11 +80,13 @@ def find_person(booking_id: str, *, hotels: Hotels) -> Person | None:
     known = {stay.id: stay for stay in first}
     links: dict[str, GuestLink] = {}
     asked: set[str] = set()
+    is_cut = False
     found = first
     while found and len(known) <= MAX_STAYS:
         addresses = {stay.guest.email for stay in found if stay.guest.email} - asked
         asked |= addresses
         new_links = _find_links(stay.id for stay in found)
+        is_cut = is_cut or len(new_links) > MAX_LINKS
         links |= {link.id: link for link in new_links}
         linked = {each for link in new_links for each in link.bookings} - known.keys()
         found = [
@@ -82,7 +99,8 @@ def find_person(booking_id: str, *, hotels: Hotels) -> Person | None:
         return None
     stays = sorted(known.values(), key=lambda stay: (stay.check_in, stay.id), reverse=True)
     shown = tuple(link for link in links.values() if known.keys() >= set(link.bookings))
-    return Person(tuple(stays[:MAX_STAYS]), shown, is_cut=len(stays) > MAX_STAYS)
+    is_cut = is_cut or len(stays) > MAX_STAYS
+    return Person(first[0], tuple(stays[:MAX_STAYS]), shown, is_cut=is_cut)
 
 
 def join(one_id: str, other_id: str, *, note: str, by: Caller) -> bool:
@@ -97,19 +115,30 @@ def join(one_id: str, other_id: str, *, note: str, by: Caller) -> bool:
     if len(pair) != 2:
         raise ValidationFailed([Fault("other", "Choose another stay than this one.")])
     _judge(pair, by)
-    link = {"bookings": pair, "note": note, "by": str(by), "at": clock.now()}
-    link_id = "|".join(map(str, pair))
-    written = collection("guest_links").update_one(
-        {"_id": link_id}, {"$setOnInsert": link}, upsert=True
-    )
-    reached("after_link")
-    # An erasure deletes links first and data then, so at least one of the two sees the other.
+    link = {
+        "_id": "|".join(map(str, pair)),
+        "bookings": pair,
+        "note": note,
+        "by": str(by),
+        "at": clock.now(),
+    }
     try:
+        return in_transaction(lambda session: _write(link, session))
+    except DuplicateKeyError:
+        # The same link, or a booking that was erased a moment ago.
         _judge(pair, by)
-    except ValidationFailed:
-        collection("guest_links").delete_one({"_id": link_id})
-        raise
-    return written.upserted_id is not None
+        return False
+
+
+def _write(link: dict[str, Any], session: ClientSession) -> bool:
+    links = collection("guest_links")
+    if links.find_one({"_id": link["_id"]}, session=session):
+        return False
+    for booking_id in link["bookings"]:
+        remarks.say_something_is_noted(booking_id, session=session)
+    reached("before_link")
+    links.insert_one(link, session=session)
+    return True
 
 
 def part(link_id: str, *, by: Caller) -> bool:
@@ -120,9 +149,23 @@ def part(link_id: str, *, by: Caller) -> bool:
     return collection("guest_links").delete_one({"_id": link_id}).deleted_count == 1
 
 
-def forget_links(booking_ids: Collection[ObjectId]) -> None:
-    """Deletes every link of these bookings."""
-    collection("guest_links").delete_many({"bookings": {"$in": list(booking_ids)}})
+def forget_links(
+    booking_ids: Collection[ObjectId],
+    *,
+    besides_among: Collection[ObjectId] = (),
+    session: ClientSession | None = None,
+) -> None:
+    """Deletes every link of these bookings, besides those between two of `besides_among`."""
+    condition: dict[str, Any] = {"bookings": {"$in": list(booking_ids)}}
+    if besides_among:
+        is_kept = {"$setIsSubset": ["$bookings", list(besides_among)]}
+        condition["$expr"] = {"$not": [is_kept]}
+    collection("guest_links").delete_many(condition, session=session)
+
+
+def replace_author(person: str, pseudonym: str) -> None:
+    """Replaces the label of a deleted account in all links, which are few; safe to repeat."""
+    collection("guest_links").update_many({"by": person}, {"$set": {"by": pseudonym}})
 
 
 def find_stays(booking_ids: Collection[ObjectId], *, hotels: Hotels) -> list[Booking]:
@@ -164,7 +207,7 @@ def _find_links(booking_ids: Iterable[ObjectId]) -> list[GuestLink]:
     found = collection("guest_links").find({"bookings": {"$in": list(booking_ids)}})
     return [
         GuestLink(each["_id"], tuple(each["bookings"]), each["note"], each["by"], each["at"])
-        for each in found.limit(MAX_STAYS)
+        for each in found.limit(MAX_LINKS + 1)
     ]
 
 

@@ -1,8 +1,6 @@
-"""How long a hotel keeps guests' data: the rule of each hotel, and the run that keeps it.
+"""Keeps the rules for how long guests' data is kept (bookings/people/retention_rules.py).
 
-A rule says in how many years after a stay the guest's details are erased, as `erase_guest` would
-(GDPR, article 5, 1 e: no longer than necessary). Without a rule they stay. Nights, prices and
-history stay: the hotel's books need them. Writes `retention_rules`.
+The run erases as `erase_guest` would. Nights, prices and history stay: the hotel's books need them.
 """
 
 import logging
@@ -11,21 +9,18 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from bson import ObjectId
-from pymongo.errors import DuplicateKeyError
+from pymongo.client_session import ClientSession
 
 from bookings.domain.booking import STAY
-from bookings.domain.callers import Caller
 from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.queues.single_run import RunTime, one_at_a_time
-from bookings.people import erasure
+from bookings.people import erasure, retention_rules
+from bookings.people.retention_rules import Rule
 from bookings.points import reached
 from bookings.stays.writing import guest_details
 
 logger = logging.getLogger(__name__)
-
-# The shortest and longest time that a rule can say. Commercial books are kept for up to ten years.
-MIN_YEARS, MAX_YEARS = 1, 30
 
 # How many a preview counts, and how many it names.
 MAX_COUNTED, MAX_NAMED = 10_000, 5
@@ -42,44 +37,12 @@ RUN_LIMIT_S = 20.0
 
 
 @dataclass(frozen=True)
-class Rule:
-    """A hotel's rule. `kept_at` is when the last whole run began; None before the first."""
-
-    hotel: str
-    years: int
-    since: datetime
-    kept_at: datetime | None
-
-
-@dataclass(frozen=True)
 class Preview:
     """What a rule would erase now: stays that ended before `limit`. Counts MAX_COUNTED at most."""
 
     limit: date
     count: int
     references: tuple[str, ...]
-
-
-def list_rules() -> dict[str, Rule]:
-    """The rules by hotel."""
-    return {each["_id"]: _rule_of(each) for each in collection("retention_rules").find()}
-
-
-def set_rule(hotel_id: str, years: int | None, *, before: int | None, by: Caller) -> bool:
-    """Sets the hotel's rule, None for no rule. False if the rule is not that of `before`."""
-    assert years is None or MIN_YEARS <= years <= MAX_YEARS
-    rules = collection("retention_rules")
-    if before is None:
-        return years is None or _insert(hotel_id, years, by)
-    seen = {"_id": hotel_id, "years": before}
-    if years is None:
-        return rules.delete_one(seen).deleted_count == 1
-    return rules.replace_one(seen, _new(hotel_id, years, by)).matched_count == 1
-
-
-def forget_hotel(hotel_id: str) -> None:
-    """Deletes the rule of a deleted hotel, since a new hotel may get its id."""
-    collection("retention_rules").delete_one({"_id": hotel_id})
 
 
 def preview(hotel_id: str, years: int) -> Preview:
@@ -111,7 +74,7 @@ def keep_rules() -> int:
     now = clock.now()
     due = [
         rule
-        for rule in list_rules().values()
+        for rule in retention_rules.list_rules().values()
         if rule.kept_at is None or rule.kept_at <= now - EVERY
     ]
     run_time = RunTime(RUN_LIMIT_S)
@@ -129,7 +92,8 @@ def _keep(rule: Rule, now: datetime, run_time: RunTime) -> int:
         after = after or known.get("looked_through", ObjectId(bytes(12)))
         end = _end_of_window(after, last)
         window = {"_id": {"$gt": after, "$lte": end or last}}
-        erased += erasure.erase_bookings({"$and": [window, _due(rule.hotel, limit)]})
+        due = {"$and": [window, _due(rule.hotel, limit)]}
+        erased += erasure.erase_bookings(due, still=lambda session: _still(progress, session))
         reached("after_retention_window")
         if end is None:
             kept = {"$set": {"kept_at": now}, "$unset": {"looked_through": ""}}
@@ -144,6 +108,15 @@ def _keep(rule: Rule, now: datetime, run_time: RunTime) -> int:
     return erased
 
 
+def _still(progress: dict[str, Any], session: ClientSession) -> bool:
+    """Whether the rule is still there. The write lets someone who switches it off at this moment
+    wait, or the erasure see it."""
+    looked = collection("retention_rules").update_one(
+        progress, {"$inc": {"batches": 1}}, session=session
+    )
+    return looked.matched_count == 1
+
+
 def _end_of_window(after: ObjectId, last: ObjectId) -> ObjectId | None:
     """The id that ends the window after this one; None for the last window."""
     ids = collection("bookings").find({"_id": {"$gt": after, "$lte": last}}, {"_id": 1})
@@ -152,9 +125,9 @@ def _end_of_window(after: ObjectId, last: ObjectId) -> ObjectId | None:
 
 
 def _due(hotel_id: str, limit: date) -> dict[str, Any]:
-    """The condition for stays of the hotel that ended before the day and still name the guest."""
+    """The condition for stays of the hotel that ended before the day and were not erased."""
     over = {"hotel": hotel_id, "kind": STAY, "check_out": {"$lt": limit.isoformat()}}
-    return {**over, **guest_details.HAS_DETAILS}
+    return {**over, **guest_details.IS_NOT_ERASED}
 
 
 def _made_by(limit: date) -> ObjectId:
@@ -162,19 +135,3 @@ def _made_by(limit: date) -> ObjectId:
     that is over. A day is added for time zones and clocks."""
     moment = datetime.combine(limit + timedelta(days=1), time(), tzinfo=UTC)
     return ObjectId.from_datetime(moment)
-
-
-def _new(hotel_id: str, years: int, by: Caller) -> dict[str, Any]:
-    return {"_id": hotel_id, "years": years, "by": str(by), "since": clock.now(), "kept_at": None}
-
-
-def _insert(hotel_id: str, years: int, by: Caller) -> bool:
-    try:
-        collection("retention_rules").insert_one(_new(hotel_id, years, by))
-    except DuplicateKeyError:
-        return False
-    return True
-
-
-def _rule_of(document: dict[str, Any]) -> Rule:
-    return Rule(document["_id"], document["years"], document["since"], document["kept_at"])

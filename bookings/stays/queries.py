@@ -199,9 +199,11 @@ def list_all(
     return [from_document(document) for document in found]
 
 
-def find_ids(condition: Mapping[str, Any], *, limit: int) -> list[ObjectId]:
+def find_ids(
+    condition: Mapping[str, Any], *, limit: int, session: ClientSession | None = None
+) -> list[ObjectId]:
     """The ids of at most `limit` bookings that meet the condition."""
-    found = collection("bookings").find(condition, {"_id": 1}).limit(limit)
+    found = collection("bookings").find(condition, {"_id": 1}, session=session).limit(limit)
     return [document["_id"] for document in found]
 
 

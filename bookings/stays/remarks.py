@@ -132,12 +132,23 @@ def list_remarks(bookings: Iterable[ObjectId]) -> dict[ObjectId, tuple[Remark, .
     }
 
 
-def forget_remarks(bookings: Iterable[ObjectId]) -> None:
+def forget_remarks(bookings: Iterable[ObjectId], *, session: ClientSession) -> None:
     """Removes all remarks on these bookings, and takes no more; safe to repeat."""
     closed = {"$set": {"remarks": [], "is_closed": True}}
     updates = [UpdateOne({"_id": booking_id}, closed, upsert=True) for booking_id in bookings]
     if updates:
-        collection("remarks").bulk_write(updates, ordered=False)
+        collection("remarks").bulk_write(updates, ordered=False, session=session)
+
+
+def say_something_is_noted(booking_id: ObjectId, *, session: ClientSession) -> None:
+    """Writes the document that an erasure of the booking writes, too: of two transactions at once
+    the later one sees the other. Raises DuplicateKeyError if the booking was erased."""
+    collection("remarks").update_one(
+        {"_id": booking_id, "is_closed": {"$ne": True}},
+        {"$inc": {"noted": 1}},
+        upsert=True,
+        session=session,
+    )
 
 
 def replace_author(person: str, pseudonym: str) -> None:

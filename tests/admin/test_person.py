@@ -15,7 +15,7 @@ from django.test import Client
 
 from bookings.domain.callers import Caller
 from bookings.infrastructure.connections import collection
-from bookings.people import accounts, retention
+from bookings.people import accounts, retention_rules
 from bookings.people.roles import FRONT_DESK, MANAGER
 from bookings.stays import remarks
 from tests.calls import book
@@ -92,7 +92,7 @@ def test_joins_a_stay_that_was_searched_for_and_takes_it_back(clerk: Client) -> 
     taken = text_of(clerk.post(f"{page}part/", {"link": link["_id"]}, follow=True))
 
     assert f"Join {reference_of(two)}, Countess King" in offered
-    assert "are one guest’s now" in said
+    assert "are joined: one guest’s stays." in said
     assert "by front-desk (user)" in said
     assert "Says so." in said
     assert "2 stays" in said
@@ -143,9 +143,9 @@ def test_erases_a_guest_with_all_addresses_and_those_without(manager: Client) ->
     page = f"{GUESTS}{one}/erase/"
 
     asked = text_of(manager.get(page))
-    refused = text_of(manager.post(page, {}))
+    refused = text_of(manager.post(page, seen(manager, page)))
     assert [each["guest"]["name"] for each in collection("bookings").find()].count("") == 0
-    erased = text_of(manager.post(page, {"upcoming": "on"}, follow=True))
+    erased = text_of(manager.post(page, seen(manager, page) | {"upcoming": "on"}, follow=True))
 
     assert "It cannot be undone." in asked
     assert "Stays that have not ended" in refused
@@ -155,6 +155,53 @@ def test_erases_a_guest_with_all_addresses_and_those_without(manager: Client) ->
     assert "Ada" not in " ".join(LogEntry.objects.values_list("change_message", flat=True))
 
 
+def seen(manager: Client, page: str) -> dict[str, str]:
+    """What the page shows to be erased."""
+    return {"seen": manager.get(page).context["seen"]}
+
+
+def test_erases_only_the_stays_that_the_page_showed(manager: Client) -> None:
+    """A colleague joins another guest's stay after the page was shown."""
+    one = stay("1", "room_A", guest=ADA)
+    bob = stay("2", "room_B", guest={"name": "Bob", "email": "bob@example.org"})
+    page = f"{GUESTS}{one}/erase/"
+    shown = seen(manager, page)
+    manager.post(f"{GUESTS}{one}/join/", {"other": bob})
+
+    told = text_of(manager.post(page, shown | {"upcoming": "on"}))
+
+    assert "have changed since this page was shown, and nothing was erased" in told
+    assert "These stays have different names: Ada Lovelace, Bob." in told
+    assert {each["guest"]["name"] for each in collection("bookings").find()} == {
+        "Ada Lovelace",
+        "Bob",
+    }
+
+
+def test_writes_everything_into_the_log_of_the_stay_by_whatever_address(manager: Client) -> None:
+    """An id may be written in capitals."""
+    one, two = stay("1", "room_A", guest=ADA), stay("2", "room_B", guest={"name": "Ada"})
+    page = f"{GUESTS}{one.upper()}/"
+
+    manager.post(f"{page}join/", {"other": two.upper()})
+    manager.post(f"{page}export/")
+    manager.post(f"{page}erase/", seen(manager, f"{page}erase/") | {"upcoming": "on"})
+
+    entries = LogEntry.objects.values_list("object_id", "object_repr")
+    assert list(entries) == [(one, reference_of(one))] * 3
+
+
+def test_takes_back_only_links_of_this_guest(manager: Client) -> None:
+    one, two = stay("1", "room_A", guest=ADA), stay("2", "room_B", guest={"name": "Bob"})
+    three = stay("3", "room_C", guest={"name": "Rob"})
+    manager.post(f"{GUESTS}{two}/join/", {"other": three})
+    (link,) = collection("guest_links").find()
+
+    manager.post(f"{GUESTS}{one}/part/", {"link": link["_id"]})
+
+    assert collection("guest_links").count_documents({}) == 1
+
+
 def test_erases_nothing_if_one_address_is_of_staff(manager: Client) -> None:
     """The refusal comes before the first of several addresses is erased."""
     one = stay("1", "room_A", guest=ADA)
@@ -162,7 +209,8 @@ def test_erases_nothing_if_one_address_is_of_staff(manager: Client) -> None:
     manager.post(f"{GUESTS}{one}/join/", {"other": two})
     User.objects.create_user("boss", email="boss@hotel.example", is_staff=True)
 
-    told = text_of(manager.post(f"{GUESTS}{one}/erase/", {"upcoming": "on"}))
+    page = f"{GUESTS}{one}/erase/"
+    told = text_of(manager.post(page, seen(manager, page) | {"upcoming": "on"}))
 
     assert "This address belongs to an account of staff" in told
     assert {each["guest"]["name"] for each in collection("bookings").find()} == {
@@ -173,14 +221,14 @@ def test_erases_nothing_if_one_address_is_of_staff(manager: Client) -> None:
 
 def test_switches_a_rule_on_only_after_its_preview(manager: Client) -> None:
     shown = manager.post(RULES, {"hotel": "inn", "before": "", "years": "3"})
-    assert retention.list_rules() == {}
+    assert retention_rules.list_rules() == {}
     assert "Today this erases the guests’ data of 0 stays that ended before" in text_of(shown)
 
     told = text_of(
         manager.post(RULES, {"hotel": "inn", "before": "", "years": "3", "set": ""}, follow=True)
     )
     assert "Inn: Guests’ data is erased 3 years after the stay now." in told
-    assert retention.list_rules()["inn"].years == 3
+    assert retention_rules.list_rules()["inn"].years == 3
 
     overtaken = text_of(
         manager.post(RULES, {"hotel": "inn", "before": "", "years": "5", "set": ""}, follow=True)
@@ -188,7 +236,7 @@ def test_switches_a_rule_on_only_after_its_preview(manager: Client) -> None:
     assert "Someone else has changed this rule meanwhile" in overtaken
     off = text_of(manager.post(RULES, {"hotel": "inn", "before": "3", "set": ""}, follow=True))
     assert "Inn: Guests’ data is kept without a limit now." in off
-    assert retention.list_rules() == {}
+    assert retention_rules.list_rules() == {}
 
 
 @pytest.mark.parametrize("years", ["0", "31", "x"])
@@ -196,4 +244,4 @@ def test_refuses_a_rule_that_no_hotel_would_want(manager: Client, years: str) ->
     told = text_of(manager.post(RULES, {"hotel": "inn", "years": years, "set": ""}))
 
     assert "Type a number of years from 1 to 30." in told
-    assert retention.list_rules() == {}
+    assert retention_rules.list_rules() == {}

@@ -454,9 +454,7 @@ def booked_when_closed(ada: User, monkeypatch: Patch) -> User:
 def test_erases_nothing_where_a_stay_was_booked_since_it_was_judged(
     booked_when_closed: User,
 ) -> None:
-    with pytest.raises(
-        erasure.ErasureRefused, match=r"Stays that have not ended: .*Nothing was changed"
-    ):
+    with pytest.raises(erasure.ErasureRefused, match=r"Stays that have not ended: "):
         erasure.erase_guest(ADDRESS)
 
     (booking,) = stored()

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
+from threading import Thread
+from typing import Any
 
 import pytest
 from bson import ObjectId
+from django.contrib.auth.models import User
 
 from bookings import points
-from bookings.domain.callers import Caller
+from bookings.domain.callers import Caller, caller_of_user
 from bookings.infrastructure import connections
-from bookings.people import erasure, guest_links
-from bookings.refusals import ValidationFailed
+from bookings.operations.doctor import people
+from bookings.people import erasure, guest_links, retention_rules
+from bookings.refusals import TryAgain, ValidationFailed
+from bookings.stays import remarks
 from tests.calls import book
 from tests.conftest import night
 
@@ -131,35 +137,166 @@ def test_forgets_a_link_with_the_guest() -> None:
     assert connections.collection("guest_links").count_documents({}) == 0
 
 
-def test_leaves_no_link_if_the_guest_is_erased_in_the_middle(at_point: None) -> None:
-    """The erasure has looked for links before this one is written."""
+def once(name: str, act: Callable[[], object]) -> Callable[[str], None]:
+    """Acts at this point, the first time that it is reached."""
+
+    def handle(point: str) -> None:
+        if point == name:
+            points.install(None)
+            act()
+
+    return handle
+
+
+def test_leaves_no_link_that_is_made_while_the_guest_is_erased(at_point: None) -> None:
     one = stay("1", guest=ADA)
     two = stay("2", "room_B", guest={"name": "Ada"})
+    said: list[bool] = []
+    points.install(
+        once("in_erasure", lambda: said.append(guest_links.join(one, two, note="Née.", by=CLERK)))
+    )
 
-    def erase(point: str) -> None:
-        if point == "after_link":
-            points.install(None)
-            link = connections.collection("guest_links").find_one_and_delete({})
-            erasure.erase_guest("ada@example.org", including_upcoming=True)
-            connections.collection("guest_links").insert_one(link)
+    erasure.erase_guest("ada@example.org", including_upcoming=True)
 
-    points.install(erase)
-    with pytest.raises(ValidationFailed):
+    assert said == [True]
+    assert connections.collection("guest_links").count_documents({}) == 0
+
+
+def test_makes_no_link_if_the_guest_is_erased_meanwhile(at_point: None) -> None:
+    one = stay("1", guest=ADA)
+    two = stay("2", "room_B", guest={"name": "Ada"})
+    rival = Thread(target=lambda: erasure.erase_guest("ada@example.org", including_upcoming=True))
+
+    # The erasure waits for the bookings that the link is about, or comes first.
+    points.install(once("before_link", rival.start))
+    with contextlib.suppress(ValidationFailed):
         guest_links.join(one, two, note="Her maiden name.", by=CLERK)
+    rival.join()
 
     assert connections.collection("guest_links").count_documents({}) == 0
 
 
-def test_erases_stays_without_an_address_too() -> None:
+def test_is_refused_for_a_booking_that_was_erased() -> None:
+    one = stay("1", guest=ADA)
+    two = stay("2", "room_B", guest={"name": "Ada"})
+    erasure.erase_guest("ada@example.org", including_upcoming=True)
+    # Someone who reads from before: the judging has passed, and only the write can see it.
+    connections.collection("bookings").update_one(
+        {"guest.email": ""}, {"$set": {"guest.name": "Ada"}}
+    )
+
+    with contextlib.suppress(ValidationFailed):
+        assert not guest_links.join(one, two, note="Her maiden name.", by=CLERK)
+
+    assert connections.collection("guest_links").count_documents({}) == 0
+
+
+def person_of(booking_id: str) -> guest_links.Person:
+    person = guest_links.find_person(booking_id, hotels=None)
+    assert person is not None
+    return person
+
+
+def test_erases_all_stays_of_a_person_with_what_was_noted() -> None:
     one = stay("1", guest={"name": "Ada", "phone": "+44 20 7946 0958"}, notes="One-legged.")
     two = stay("2", "room_B", guest=ADA)
-    ids = [ObjectId(one), ObjectId(two)]
+    blank = stay("3", "room_C")
+    guest_links.join(one, two, note="Says so.", by=CLERK)
+    remarks.add_remark(actor=CLERK, booking_id=blank, key_header="r", text="Ada is blind.")
 
     with pytest.raises(erasure.ErasureRefused):
-        erasure.erase_without_address(ids)
-    erased = [erasure.erase_without_address(ids, including_upcoming=True) for _ in range(2)]
+        erasure.erase_person(person_of(one))
+    assert remarks.list_remarks([ObjectId(blank)])
+    erased = erasure.erase_person(person_of(one), including_upcoming=True)
+    erasure.erase_person(person_of(blank), including_upcoming=True)
 
-    assert erased == [1, 0]
-    found = {str(each.id): each for each in guest_links.find_stays(ids, hotels=None)}
-    assert (found[one].guest.name, found[one].notes) == ("", "")
-    assert found[two].guest.name == "Ada Lovelace"
+    assert (erased.bookings, erased.accounts, erased.left) == (2, 0, ())
+    names = [each["guest"]["name"] for each in connections.collection("bookings").find()]
+    assert names == ["", "", ""]
+    assert remarks.list_remarks([ObjectId(blank)]) == {}
+    assert connections.collection("guest_links").count_documents({}) == 0
+
+
+def test_leads_to_the_rest_of_an_erasure_that_was_cut_short(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one = stay("1", guest=ADA)
+    two = stay("2", "room_B", guest={"name": "Ada", "email": "ada@work.example"})
+    guest_links.join(one, two, note="Says so herself.", by=CLERK)
+    whole = erasure.erase_guest
+
+    def cut(address: str, **options: Any) -> Any:
+        if address == "ada@work.example":
+            raise TryAgain
+        return whole(address, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(erasure, "erase_guest", cut)
+        with pytest.raises(TryAgain):
+            erasure.erase_person(person_of(one), including_upcoming=True)
+    found = people.guest_data()
+
+    erased = erasure.erase_person(person_of(one), including_upcoming=True)
+
+    assert (found.level, people.guest_data().level) == ("warn", "ok")
+    assert erased.bookings == 1
+    assert [each["guest"]["name"] for each in connections.collection("bookings").find()] == ["", ""]
+    assert connections.collection("guest_links").count_documents({}) == 0
+
+
+def test_names_a_stay_that_a_colleague_changed_in_the_middle(at_point: None) -> None:
+    """It may be another guest's: the clerk has to look."""
+    one = stay("1", guest=ADA)
+    edit = {"$set": {"guest.email": "grace@example.org"}}
+    points.install(
+        once(
+            "in_erasure",
+            lambda: connections.collection("bookings").update_one({"_id": ObjectId(one)}, edit),
+        )
+    )
+
+    erased = erasure.erase_person(person_of(one), including_upcoming=True)
+
+    assert erased.bookings == 0
+    assert len(erased.left) == 1
+
+
+def test_keeps_remarks_of_a_stay_that_an_erasure_leaves_alone(at_point: None) -> None:
+    """A clerk corrects a wrong address while its former owner's data is erased."""
+    one = stay("1", guest=ADA)
+    remarks.add_remark(actor=CLERK, booking_id=one, key_header="r", text="Wheelchair.")
+    edit = {"$set": {"guest.email": "grace@example.org"}}
+    points.install(
+        once(
+            "in_erasure",
+            lambda: connections.collection("bookings").update_one({"_id": ObjectId(one)}, edit),
+        )
+    )
+
+    erasure.erase_guest("ada@example.org", including_upcoming=True)
+
+    assert remarks.list_remarks([ObjectId(one)])
+    assert remarks.add_remark(actor=CLERK, booking_id=one, key_header="s", text="And a dog.")
+
+
+def test_follows_very_many_links_or_says_that_it_did_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guest_links, "MAX_LINKS", 1)
+    one = stay("1", guest=ADA)
+    for number, room in ((2, "room_B"), (3, "room_C")):
+        other = stay(str(number), room, guest={"name": f"Ada {number}"})
+        guest_links.join(one, other, note="", by=CLERK)
+
+    assert person_of(one).is_cut
+
+
+def test_names_no_deleted_account() -> None:
+    user = User.objects.create_user("anna", is_staff=True)
+    anna = caller_of_user(user.pk)
+    one, two = stay("1", guest=ADA), stay("2", "room_B", guest={"name": "Ada"})
+    guest_links.join(one, two, note="", by=anna)
+    retention_rules.set_rule("demo", 3, before=None, by=anna)
+
+    user.delete()
+
+    for name in ("guest_links", "retention_rules"):
+        assert connections.collection(name).count_documents({"by": str(anna)}) == 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -13,7 +15,8 @@ from bookings import points, tasks
 from bookings.domain.callers import Caller
 from bookings.infrastructure import clock, connections
 from bookings.operations.doctor import people
-from bookings.people import retention
+from bookings.people import retention, retention_rules
+from bookings.stays import remarks
 from tests.calls import book, cancel
 
 pytestmark = [pytest.mark.mongo, pytest.mark.usefixtures("database")]
@@ -78,7 +81,7 @@ def test_erases_what_ended_before_the_limit_at_this_hotel() -> None:
     cancelled = book("cancelled", resourceId="room_B", guest=ADA)
     cancel(cancelled, "c")
     upcoming = ObjectId(cancelled.content["booking"]["id"])
-    assert retention.set_rule("demo", 3, before=None, by=OWNER)
+    assert retention_rules.set_rule("demo", 3, before=None, by=OWNER)
 
     erased = tasks.keep_retention_rules()
 
@@ -92,13 +95,52 @@ def test_erases_what_ended_before_the_limit_at_this_hotel() -> None:
     assert [each["notes"] for each in connections.collection("bookings").find()].count("") == 4
 
 
+def test_forgets_what_was_noted_about_a_stay_whose_details_are_empty() -> None:
+    """Staff emptied them, or there never were any."""
+    old = put_into_past("old", years_ago(4), guest={}, notes="")
+    remarks.add_remark(actor=OWNER, booking_id=str(old), key_header="r", text="Ada is blind.")
+    retention_rules.set_rule("demo", 3, before=None, by=OWNER)
+
+    tasks.keep_retention_rules()
+
+    assert remarks.list_remarks([old]) == {}
+    stored = connections.collection("bookings").find_one({"_id": old})
+    assert stored is not None
+    assert [key["fingerprint"] for key in stored["keys"]] == [""]
+    assert retention.preview("demo", 3).count == 0
+
+
+def test_erases_nothing_once_the_rule_is_switched_off() -> None:
+    """The owner is told so while a run is about to erase."""
+    put_into_past("old", years_ago(4))
+    retention_rules.set_rule("demo", 3, before=None, by=OWNER)
+    switch_off = partial(retention_rules.set_rule, "demo", None, before=3, by=OWNER)
+    owner = Thread(target=switch_off)
+    waits: list[bool] = []
+
+    def handle(point: str) -> None:
+        if point == "in_erasure":
+            points.install(None)
+            owner.start()
+            owner.join(0.5)
+            waits.append(owner.is_alive())
+
+    points.install(handle)
+    erased = tasks.keep_retention_rules()
+    owner.join()
+
+    # The owner has no answer until that batch is erased.
+    assert (waits, erased) in (([True], 1), ([False], 0))
+    assert retention_rules.list_rules() == {}
+
+
 def test_previews_exactly_what_it_erases() -> None:
     put_into_past("a", years_ago(3, days=-1))
     put_into_past("b", years_ago(5), resourceId="room_B")
     put_into_past("c", years_ago(2), resourceId="room_C")
 
     told = retention.preview("demo", 3)
-    retention.set_rule("demo", 3, before=None, by=OWNER)
+    retention_rules.set_rule("demo", 3, before=None, by=OWNER)
 
     assert (told.count, len(told.references), told.limit) == (2, 2, retention.limit_of(3))
     assert tasks.keep_retention_rules() == 2
@@ -106,7 +148,7 @@ def test_previews_exactly_what_it_erases() -> None:
 
 
 def test_keeps_a_rule_once_a_day() -> None:
-    retention.set_rule("demo", 3, before=None, by=OWNER)
+    retention_rules.set_rule("demo", 3, before=None, by=OWNER)
     assert tasks.keep_retention_rules() == 0
     late = put_into_past("late", years_ago(4))
 
@@ -122,13 +164,13 @@ def test_goes_on_where_it_had_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "WINDOW", 1)
     for number in range(3):
         put_into_past(str(number), years_ago(9 - number), resourceId=f"room_{'ABC'[number]}")
-    retention.set_rule("demo", 3, before=None, by=OWNER)
+    retention_rules.set_rule("demo", 3, before=None, by=OWNER)
     monkeypatch.setattr(retention, "RunTime", lambda _: OneWindow())
 
     runs = [retention.keep_rules() for _ in range(4)]
 
     assert runs == [1, 1, 1, 0]
-    assert retention.list_rules()["demo"].kept_at is not None
+    assert retention_rules.list_rules()["demo"].kept_at is not None
 
 
 class OneWindow:
@@ -146,7 +188,7 @@ def test_finds_the_rest_after_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "WINDOW", 1)
     for number in range(3):
         put_into_past(str(number), years_ago(9 - number), resourceId=f"room_{'ABC'[number]}")
-    retention.set_rule("demo", 3, before=None, by=OWNER)
+    retention_rules.set_rule("demo", 3, before=None, by=OWNER)
 
     def die(point: str) -> None:
         if point == "after_retention_window":
@@ -168,27 +210,27 @@ def test_stops_when_the_rule_is_switched_off_in_the_middle(
     monkeypatch.setattr(retention, "WINDOW", 1)
     for number in range(3):
         put_into_past(str(number), years_ago(9 - number), resourceId=f"room_{'ABC'[number]}")
-    retention.set_rule("demo", 3, before=None, by=OWNER)
+    retention_rules.set_rule("demo", 3, before=None, by=OWNER)
 
     def switch_off(point: str) -> None:
         if point == "after_retention_window":
-            retention.set_rule("demo", None, before=3, by=OWNER)
+            retention_rules.set_rule("demo", None, before=3, by=OWNER)
 
     points.install(switch_off)
 
     assert retention.keep_rules() == 1
     assert len(names_left()) == 2
-    assert retention.list_rules() == {}
+    assert retention_rules.list_rules() == {}
 
 
 def test_changes_only_the_rule_that_was_seen() -> None:
     changes = [
-        retention.set_rule("demo", years, before=before, by=OWNER)
+        retention_rules.set_rule("demo", years, before=before, by=OWNER)
         for years, before in ((3, None), (5, None), (7, 5), (7, 3), (None, 3), (None, 7))
     ]
 
     assert changes == [True, False, False, True, False, True]
-    assert retention.list_rules() == {}
+    assert retention_rules.list_rules() == {}
 
 
 def test_takes_the_day_after_a_leap_day_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,7 +242,7 @@ def test_takes_the_day_after_a_leap_day_that_is_missing(monkeypatch: pytest.Monk
 
 def test_is_looked_after_by_the_doctor() -> None:
     assert people.guest_data().level == "ok"
-    retention.set_rule("demo", 3, before=None, by=OWNER)
+    retention_rules.set_rule("demo", 3, before=None, by=OWNER)
     assert people.guest_data().level == "ok"
     connections.collection("retention_rules").update_one(
         {}, {"$set": {"since": clock.now() - timedelta(days=3)}}

@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.crypto import constant_time_compare, salted_hmac
 from django.views.decorators.http import require_http_methods, require_POST
 
 from bookings.admin.desk.access import ACT, ERASE, LOOK, desk_page, may_any, show
@@ -25,9 +26,21 @@ from bookings.infrastructure.quantities import quantity
 from bookings.infrastructure.texts import BadText, read_line
 from bookings.models import BookingRecord
 from bookings.people import erasure, guest_export, guest_links
-from bookings.people.erasure import ErasureRefused
+from bookings.people.erasure import ErasedPerson, ErasureRefused
 from bookings.people.guest_links import GuestLink, Person
 from bookings.refusals import ValidationFailed
+from bookings.stays import queries
+
+SEEN = "seen"
+
+SHOWN_BEFORE = (
+    "The guest’s stays have changed since this page was shown, and nothing was erased. Look at "
+    "what is there now."
+)
+TOO_MANY = (
+    "This guest has too many stays for one page. Erase one address after the other with manage.py "
+    "erase_guest. Nothing was erased."
+)
 
 # The stays that a search offers to join.
 MAX_OFFERED = 20
@@ -62,6 +75,7 @@ def show_person(request: HttpRequest, booking_id: str) -> HttpResponse:
         _name_of(person),
         booking_id=booking_id,
         is_cut=person.is_cut,
+        names=person.names,
         most=guest_links.MAX_STAYS,
         count=quantity(len(person.stays), "stay"),
         nights=quantity(nights, "night"),
@@ -80,21 +94,23 @@ def show_person(request: HttpRequest, booking_id: str) -> HttpResponse:
 def join_stays(request: StaffRequest, booking_id: str) -> HttpResponse:
     """Says that another stay is this guest's."""
     other_id = request.POST.get("other", "")
+    person = _find(request, booking_id)
     try:
         why = read_line(request.POST.get("note", ""))
-        is_new = guest_links.join(booking_id, other_id, note=why, by=staff(request))
+        is_new = guest_links.join(str(person.asked.id), other_id, note=why, by=staff(request))
     except BadText as bad:
         messages.error(request, str(bad))
     except ValidationFailed as refusal:
         messages.error(request, " ".join(fault.message for fault in refusal.faults))
     else:
-        person = _find(request, booking_id)
-        pair = [stay.reference for stay in person.stays if str(stay.id) in (booking_id, other_id)]
+        other = queries.find_booking(other_id)
+        assert other is not None, "a booking is never deleted"
         if is_new:
-            record = BookingRecord(pk=booking_id, reference=pair[0])
             # Without the note, which may say something about the guest: the log is not erased.
-            note(request, f"Said to be one guest’s: {' and '.join(pair)}.", about=record)
-        messages.success(request, f"{' and '.join(pair)} are one guest’s now.")
+            text = f"Said to be one guest’s, together with {other.reference}."
+            note(request, text, about=_record_of(person))
+        text = f"{person.asked.reference} and {other.reference} are joined: one guest’s stays."
+        messages.success(request, text)
     return _back_to(booking_id)
 
 
@@ -104,9 +120,10 @@ def part_stays(request: StaffRequest, booking_id: str) -> HttpResponse:
     """Takes back that two stays are one guest's."""
     person = _find(request, booking_id)
     link_id = request.POST.get("link", "")
-    if guest_links.part(link_id, by=staff(request)):
-        record = BookingRecord(pk=booking_id, reference=_reference_of(person, booking_id))
-        note(request, "No longer said to be one guest’s with another stay.", about=record)
+    is_of_person = any(link.id == link_id for link in person.links)
+    if is_of_person and guest_links.part(link_id, by=staff(request)):
+        text = "No longer said to be one guest’s with another stay."
+        note(request, text, about=_record_of(person))
         messages.success(request, "Taken back.")
     else:
         messages.warning(request, "It was taken back before.")
@@ -118,15 +135,11 @@ def part_stays(request: StaffRequest, booking_id: str) -> HttpResponse:
 def export_person(request: HttpRequest, booking_id: str) -> HttpResponse:
     """Sends everything that is kept of the guest, as a file of JSON."""
     person = _find(request, booking_id)
-    reference = _reference_of(person, booking_id)
-    note(
-        request,
-        f"The guest’s data was exported: {quantity(len(person.stays), 'stay')}.",
-        about=BookingRecord(pk=booking_id, reference=reference),
-    )
+    text = f"The guest’s data was exported: {quantity(len(person.stays), 'stay')}."
+    note(request, text, about=_record_of(person))
     text = json.dumps(guest_export.export_person(person), ensure_ascii=False, indent=2)
     response = HttpResponse(text, content_type="application/json; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="guest-{reference}.json"'
+    response["Content-Disposition"] = f'attachment; filename="guest-{person.asked.reference}.json"'
     return response
 
 
@@ -138,17 +151,21 @@ def erase_person(request: HttpRequest, booking_id: str) -> HttpResponse:
     including_upcoming = "upcoming" in request.POST
     fault = ""
     if request.method == "POST":
-        try:
-            told = _erase(person, including_upcoming=including_upcoming)
-        except ErasureRefused as refusal:
-            fault = str(refusal)
-        except ValidationError as error:
-            fault = " ".join(error.messages)
+        if not constant_time_compare(request.POST.get(SEEN, ""), _digest_of(person)):
+            fault = SHOWN_BEFORE
+        elif person.is_cut:
+            fault = TOO_MANY
         else:
-            record = BookingRecord(pk=booking_id, reference=_reference_of(person, booking_id))
-            note(request, f"The guest’s data was erased: {told}.", about=record)
-            messages.success(request, f"Erased: {told}. Backups keep it until they are removed.")
-            return _back_to(booking_id)
+            try:
+                erased = erasure.erase_person(person, including_upcoming=including_upcoming)
+            except ErasureRefused as refusal:
+                way_out = " Cancel them, or tick the box." if refusal.is_upcoming else ""
+                fault = f"{refusal}{way_out} Nothing was erased."
+            except ValidationError as error:
+                fault = " ".join(error.messages)
+            else:
+                _tell_erased(request, person, erased)
+                return _back_to(booking_id)
     return show(
         request,
         "erase_person.html",
@@ -156,28 +173,26 @@ def erase_person(request: HttpRequest, booking_id: str) -> HttpResponse:
         booking_id=booking_id,
         stays=_shown(request, person.stays),
         addresses=person.addresses,
-        is_cut=person.is_cut,
+        names=person.names,
+        seen=_digest_of(person),
         fault=fault,
     )
 
 
-def _erase(person: Person, *, including_upcoming: bool) -> str:
-    """Erases the person; says in words what. Raises ErasureRefused before it erases anything."""
-    if person.is_cut:
-        raise ErasureRefused(
-            "This guest has too many stays for one page; erase one address after the other with "
-            "manage.py erase_guest. Nothing was changed."
-        )
-    ids = [stay.id for stay in person.stays]
-    for address in person.addresses:
-        erasure.find_traces(address, including_upcoming=including_upcoming)
-    erased = erasure.erase_without_address(ids, including_upcoming=including_upcoming)
-    accounts = 0
-    for address in person.addresses:
-        traces = erasure.erase_guest(address, including_upcoming=including_upcoming)
-        erased += traces.bookings
-        accounts += traces.accounts
-    return f"{quantity(erased, 'booking')}, {quantity(accounts, 'account')}"
+def _tell_erased(request: HttpRequest, person: Person, erased: ErasedPerson) -> None:
+    told = f"{quantity(erased.bookings, 'booking')}, {quantity(erased.accounts, 'account')}"
+    note(request, f"The guest’s data was erased: {told}.", about=_record_of(person))
+    messages.success(request, f"Erased: {told}. Backups keep it until they are removed.")
+    if erased.left:
+        left = ", ".join(erased.left)
+        text = f"A colleague changed {left} meanwhile, so it still names a guest: look at it."
+        messages.warning(request, text)
+
+
+def _digest_of(person: Person) -> str:
+    """A digest of what the page shows to be erased."""
+    shown = [[str(stay.id), *vars(stay.guest).values()] for stay in person.stays]
+    return salted_hmac("bookings.person", json.dumps(shown), algorithm="sha256").hexdigest()
 
 
 def _offered(request: HttpRequest, person: Person, typed: str) -> list[Booking]:
@@ -219,8 +234,9 @@ def _name_of(person: Person) -> str:
     return next((stay.guest.name for stay in person.stays if stay.guest.name), "A guest")
 
 
-def _reference_of(person: Person, booking_id: str) -> str:
-    return next((stay.reference for stay in person.stays if str(stay.id) == booking_id), "")
+def _record_of(person: Person) -> BookingRecord:
+    """The stay that was asked for, for the log."""
+    return BookingRecord(pk=person.asked.id, reference=person.asked.reference)
 
 
 def _back_to(booking_id: str) -> HttpResponse:

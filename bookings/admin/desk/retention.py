@@ -13,8 +13,8 @@ from bookings.admin.records import staff
 from bookings.admin.staff_requests import StaffRequest
 from bookings.catalogue.inventory import HotelFacts
 from bookings.infrastructure.quantities import quantity
-from bookings.people import retention
-from bookings.people.retention import MAX_YEARS, MIN_YEARS
+from bookings.people import retention, retention_rules
+from bookings.people.retention_rules import MAX_YEARS, MIN_YEARS
 
 CHANGED_SINCE = "Someone else has changed this rule meanwhile, and nothing was done; look at it."
 
@@ -26,7 +26,9 @@ class RuleForm(forms.Form):
     years = forms.IntegerField(
         label="Years after the stay", min_value=MIN_YEARS, max_value=MAX_YEARS, required=False
     )
-    before = forms.IntegerField(widget=forms.HiddenInput, required=False)
+    before = forms.IntegerField(
+        widget=forms.HiddenInput, min_value=MIN_YEARS, max_value=MAX_YEARS, required=False
+    )
 
 
 @desk_page(ERASE)
@@ -43,7 +45,7 @@ def show_rules(request: StaffRequest) -> HttpResponse:
             return HttpResponseRedirect(reverse("desk:retention"))
         if hotel is not None:
             preview = retention.preview(hotel.id, years)
-    rules = retention.list_rules()
+    rules = retention_rules.list_rules()
     return show(
         request,
         "retention.html",
@@ -60,7 +62,7 @@ def show_rules(request: StaffRequest) -> HttpResponse:
 
 def _set(request: StaffRequest, hotel: HotelFacts, form: RuleForm) -> None:
     years, before = form.cleaned_data["years"], form.cleaned_data["before"]
-    if not retention.set_rule(hotel.id, years, before=before, by=staff(request)):
+    if not retention_rules.set_rule(hotel.id, years, before=before, by=staff(request)):
         messages.error(request, CHANGED_SINCE)
         return
     if years is None:

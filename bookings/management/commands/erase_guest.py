@@ -43,7 +43,12 @@ class Command(BaseCommand):
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from error
         except ErasureRefused as error:
-            raise CommandError(str(error)) from error
+            way_out = (
+                " Cancel them, wait until they end, or give --including-upcoming."
+                if error.is_upcoming
+                else ""
+            )
+            raise CommandError(f"{error}{way_out} Nothing was changed.") from error
         except KeyboardInterrupt:
             raise CommandError(
                 "Stopped; what was erased stays erased, and the same command does the rest.",

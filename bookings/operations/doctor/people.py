@@ -19,7 +19,8 @@ from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.quantities import quantity
 from bookings.operations.doctor.findings import Finding, fail, ok, warn
-from bookings.people import retention
+from bookings.people import retention_rules
+from bookings.stays.writing import guest_details
 
 # The rules are kept once a day. A run may be late, and may need several parts.
 RULE_LATE = timedelta(days=2)
@@ -81,14 +82,42 @@ def accounts() -> Finding:
 def guest_data() -> Finding:
     """Whether guests' data is erased when the hotels' rules say."""
     now = clock.now()
-    rules = retention.list_rules().values()
+    rules = retention_rules.list_rules().values()
     late = sorted(rule.hotel for rule in rules if now - (rule.kept_at or rule.since) > RULE_LATE)
     if late:
         return warn(
             f"Guests' data is kept longer than the rule of {', '.join(late[:EXAMPLES])} says; "
             "start beat and a worker, which keep the rules once a day."
         )
+    if left := _links_of_erased():
+        return warn(
+            f"An erasure was cut short at the guest of booking {left}; press Erase once more on the "
+            "page of all stays of that guest."
+        )
     return ok(f"{quantity(len(rules), 'rule')} for how long guests' data is kept, all kept.")
+
+
+def _links_of_erased() -> str:
+    """The reference of a booking whose guest was erased, and which still has a link; "" if none."""
+    found = collection("guest_links").aggregate(
+        [
+            {
+                "$lookup": {
+                    "from": "bookings",
+                    "localField": "bookings",
+                    "foreignField": "_id",
+                    "as": "stay",
+                    "pipeline": [
+                        {"$match": {"$nor": [guest_details.IS_NOT_ERASED]}},
+                        {"$project": {"reference": 1}},
+                    ],
+                }
+            },
+            {"$match": {"stay": {"$ne": []}}},
+            {"$limit": 1},
+        ]
+    )
+    return next((each["stay"][0]["reference"] for each in found), "")
 
 
 def _missing_indexes() -> list[str]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from bson import ObjectId
 from pymongo import UpdateOne
+from pymongo.client_session import ClientSession
 
 from bookings.catalogue import inventory
 from bookings.domain.email_addresses import respell_address
@@ -14,9 +15,11 @@ from bookings.infrastructure.connections import collection
 from bookings.points import reached
 from bookings.stays.writing.versioned import AS_IT_IS, Write, write_versioned
 
-# The condition for bookings in which anything may identify the guest.
-HAS_DETAILS: Mapping[str, Any] = {
+# The condition for bookings that no erasure has seen, or that have got details since. One without
+# details may have remarks, links to others, and what was left of details that staff emptied.
+IS_NOT_ERASED: Mapping[str, Any] = {
     "$or": [
+        {"history.event": {"$ne": "erased"}},
         *({f"guest.{name}": {"$gt": ""}} for name in vars(Guest())),
         {"notes": {"$gt": ""}},
     ]
@@ -26,7 +29,7 @@ HAS_DETAILS: Mapping[str, Any] = {
 TERMS_BATCH = 1_000
 
 
-def erase_guests(condition: Mapping[str, Any]) -> int:
+def erase_guests(condition: Mapping[str, Any], *, session: ClientSession | None = None) -> int:
     """Removes the guest's details from all bookings that meet the condition; returns how many.
 
     Stored answers keep their bytes; they do not contain the guest. The fingerprint of the request
@@ -49,7 +52,7 @@ def erase_guests(condition: Mapping[str, Any]) -> int:
             ]
         },
     }
-    return write_versioned(Write(condition, AS_IT_IS, [{"$set": erased}]))
+    return write_versioned(Write(condition, AS_IT_IS, [{"$set": erased}]), session=session)
 
 
 def refresh_search_terms() -> int:
