@@ -91,8 +91,8 @@ def guest_data() -> Finding:
         )
     if left := _links_of_erased():
         return warn(
-            f"An erasure was cut short at the guest of booking {left}; press Erase once more on the "
-            "page of all stays of that guest."
+            f"An erasure was cut short at the guest of booking {left}; press Erase once more on "
+            "the page of all stays of that guest."
         )
     return ok(f"{quantity(len(rules), 'rule')} for how long guests' data is kept, all kept.")
 
