@@ -287,11 +287,22 @@ def _set(job: dict[str, Any]) -> Progress:
     result = nights.set_nights(
         rows,
         begun=_begun(job),
-        record=lambda progress, session: _renew(job, progress, session),
+        record=lambda progress, written, session: _record_rows(job, progress, written, session),
     )
     if result.refused:
         raise ValidationFailed([Fault("", nights.tell_refused(result.refused))])
     return result
+
+
+def _record_rows(
+    job: dict[str, Any], progress: Progress, written: Sequence[int], session: ClientSession
+) -> None:
+    """Stores the progress and, if the change can be undone, which of its rows were written."""
+    _renew(job, progress, session)
+    if written:
+        collection("night_changes").update_one(
+            {"_id": job["_id"]}, {"$push": {"written": {"$each": list(written)}}}, session=session
+        )
 
 
 def _begun(job: dict[str, Any]) -> Progress | None:

@@ -2,7 +2,8 @@
 
 A change is remembered in the transaction that adds its job, so there is no change without its way
 back. What its nights were is known from the rows: the job writes a night only if it still is as it
-was seen. A night that the change made is deleted again.
+was seen. The transaction that writes nights also stores which, and only those are put back: others
+may have the same values since a colleague set them. A night that the change made is deleted again.
 
 An undo runs in batches. The transaction that puts a batch back also stores how far the undo has
 come. So an undo that is asked for twice, at once or after a crash, puts each night back once.
@@ -78,6 +79,8 @@ def remember_change(
             "created_at": clock.now(),
             "summary": summary,
             "rows": Binary(pack(rows)),
+            # The positions of the rows that the job made or changed.
+            "written": [],
             "done": 0,
             "total": len(rows),
             "restored": 0,
@@ -168,14 +171,15 @@ def _undo_batch(
     if change is None:
         raise _too_late()
     done = change["done"]
-    batch = rows[done : done + ROWS_A_BATCH]
-    if not batch:
+    end = min(done + ROWS_A_BATCH, len(rows))
+    if done == end:
         return change, False
-    kept = _put_back(batch, session)
+    written = [rows[place] for place in change["written"] if done <= place < end]
+    kept = _put_back(written, session)
     named = [*change["kept_nights"], *([row.category, row.day] for row in kept)]
     after = {
-        "done": done + len(batch),
-        "restored": change["restored"] + len(batch) - len(kept),
+        "done": end,
+        "restored": change["restored"] + len(written) - len(kept),
         "kept": change["kept"] + len(kept),
         "kept_nights": named[:MAX_NAMED_NIGHTS],
     }

@@ -107,6 +107,9 @@ class Progress:
 # knows what was done, whatever has happened to those nights since.
 Record = Callable[[Progress, ClientSession], object]
 
+# As Record, and with the positions of the rows that the batch made or changed, for an undo.
+RecordWritten = Callable[[Progress, Sequence[int], ClientSession], object]
+
 
 def _nothing(*_: object) -> None:
     """Used if no progress is stored or reported."""
@@ -293,7 +296,7 @@ def judge_rows(
 
 
 def set_nights(
-    rows: Sequence[NightRow], *, begun: Progress | None = None, record: Record = _nothing
+    rows: Sequence[NightRow], *, begun: Progress | None = None, record: RecordWritten = _nothing
 ) -> Progress:
     """Sets the values of the rows and leaves all else about each night.
 
@@ -311,12 +314,12 @@ def set_nights(
             made, changed, refused = _write_rows(batch, session)
             after = replace(
                 before,
-                made=before.made + made,
-                changed=before.changed + changed,
-                left=before.left + len(batch) - made - changed - refused,
+                made=before.made + len(made),
+                changed=before.changed + len(changed),
+                left=before.left + len(batch) - len(made) - len(changed) - refused,
                 refused=before.refused + refused,
             )
-            record(after, session)
+            record(after, [before.done + place for place in (*made, *changed)], session)
             return after
 
         with request_limits():
@@ -410,53 +413,55 @@ def _count_stale(rows: Sequence[NightRow]) -> int:
     )
 
 
-def _write_rows(rows: Sequence[NightRow], session: ClientSession) -> tuple[int, int, int]:
-    """Returns how many nights it made, how many it changed, and how many it refused."""
+def _write_rows(
+    rows: Sequence[NightRow], session: ClientSession
+) -> tuple[list[int], list[int], int]:
+    """Returns the positions of the nights it made and of those it changed, and how many it refused.
+
+    A night that changes after this transaction has read it conflicts with the write. So what is
+    judged here is what is written.
+    """
     nights = collection("nights")
     ids = [night_id(row.category, row.day) for row in rows]
-    found = nights.find({"_id": {"$in": ids}}, {"_id": 1}, session=session)
-    there = {night["_id"] for night in found}
-    missing = [
-        {**new_night(row.category, row.day, row.base_price), **row.values}
-        for row, id_ in zip(rows, ids, strict=True)
-        # A change must not bring back a night that was seen and has been deleted since.
-        if id_ not in there and not row.seen
-    ]
-    made = len(missing)
-    if missing:
+    there = {night["_id"]: night for night in nights.find({"_id": {"$in": ids}}, session=session)}
+    made, changed, refused = [], [], 0
+    for place, (row, id_) in enumerate(zip(rows, ids, strict=True)):
+        night = there.get(id_)
+        if night is None and not row.seen:
+            made.append(place)
+        elif night is None:
+            # A change must not bring back a night that was seen and has been deleted since.
+            refused += 1
+        elif _has(night, row.values):
+            continue
+        elif row.seen is None or (row.seen and _has(night, row.seen)):
+            changed.append(place)
+        else:
+            refused += 1
+    if made:
+        missing = [
+            {**new_night(row.category, row.day, row.base_price), **row.values}
+            for row in (rows[place] for place in made)
+        ]
         nights.insert_many(missing, ordered=False, session=session)
-    changed, refused = 0, 0
-    new = {night["_id"] for night in missing}
-    updates = _group_by_values(row for row, id_ in zip(rows, ids, strict=True) if id_ not in new)
-    if updates:
-        result = nights.bulk_write(
-            [update for update, _ in updates], ordered=False, session=session
-        )
-        changed = result.modified_count
-        refused = sum(count for _, count in updates) - result.matched_count
+    if changed:
+        updates = _group_by_values(rows[place] for place in changed)
+        nights.bulk_write(updates, ordered=False, session=session)
     return made, changed, refused
 
 
-def _group_by_values(rows: Iterable[NightRow]) -> list[tuple[UpdateMany, int]]:
-    """One update for all nights that get the same values, as many do, with their number."""
+def _has(night: dict[str, Any], values: dict[str, Any]) -> bool:
+    return all(night.get(name) == value for name, value in values.items())
+
+
+def _group_by_values(rows: Iterable[NightRow]) -> list[UpdateMany]:
+    """One update for all nights that get the same values, as many do."""
     ids: dict[tuple[Any, ...], list[str]] = {}
     for row in rows:
-        seen = None if row.seen is None else tuple(row.seen.items())
-        alike = (tuple(row.values.items()), seen)
-        ids.setdefault(alike, []).append(night_id(row.category, row.day))
+        ids.setdefault(tuple(row.values.items()), []).append(night_id(row.category, row.day))
     return [
-        (UpdateMany(_as_seen(alike, values, seen), {"$set": dict(values)}), len(alike))
-        for (values, seen), alike in ids.items()
-        if values
+        UpdateMany({"_id": {"$in": alike}}, {"$set": dict(values)}) for values, alike in ids.items()
     ]
-
-
-def _as_seen(ids: list[str], values: Any, seen: Any) -> dict[str, Any]:
-    """Matches those of the nights that have the values seen, or already the values to set."""
-    condition: dict[str, Any] = {"_id": {"$in": ids}}
-    if seen is not None:
-        condition["$or"] = [dict(values), *([dict(seen)] if seen else [])]
-    return condition
 
 
 def new_night(category: str, day: str, price: int) -> dict[str, Any]:

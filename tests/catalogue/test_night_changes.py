@@ -476,6 +476,23 @@ def test_leaves_a_night_that_is_changed_while_it_writes(monkeypatch: Patch, day:
     assert 5 < sum(prices().values()) - 5 in (8_800, 11_000)
 
 
+def test_leaves_a_night_that_changes_between_its_look_and_its_write(monkeypatch: Patch) -> None:
+    job_id = raise_prices()
+    group, others = nights._group_by_values, [5]
+
+    def look_then(rows: Any) -> Any:
+        if others:
+            collection("nights").update_one({"date": DAY}, {"$set": {"price": others.pop()}})
+        return group(rows)
+
+    monkeypatch.setattr(nights, "_group_by_values", look_then)
+
+    night_jobs.work_on_jobs()
+
+    assert job(job_id).state == "failed"
+    assert prices()[f"chalet_attic|{DAY}"] == 5
+
+
 def test_keeps_what_an_import_before_it_sets() -> None:
     imported = add_job([row(20_000)])
     changed = raise_prices()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
 import pytest
 from bson import ObjectId
+from pymongo.errors import OperationFailure
 
 from bookings.catalogue import night_jobs, night_undo, nights
 from bookings.catalogue.night_changes import Wish, plan_change
@@ -374,3 +376,94 @@ def test_is_forgotten_after_a_day() -> None:
     indexes = collection("night_changes").index_information()
 
     assert indexes["forgotten_later"]["expireAfterSeconds"] == 24 * 60 * 60
+
+
+# --- Only what the change wrote -----------------------------------------------------------------
+
+
+def two_nights() -> None:
+    for day in (DAY, NEXT_DAY):
+        put_night("chalet_attic", day, price=9_000)
+
+
+def prices() -> list[int]:
+    return [found["price"] for found in there()]
+
+
+def change_after(monkeypatch: Patch, colleague: Callable[[list[NightRow]], object]) -> str:
+    """A colleague acts between the judging of the job and its first write."""
+    write = nights.set_nights
+
+    def write_late(rows: list[NightRow], **options: Any) -> Any:
+        colleague(rows)
+        return write(rows, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(nights, "set_nights", write_late)
+        return change(Wish(price=12_000))
+
+
+def test_leaves_what_a_job_that_failed_never_reached(monkeypatch: Patch) -> None:
+    """The job fails after its first night. A colleague sets the second to the same price."""
+    two_nights()
+    write, calls = nights._write_rows, []
+
+    def fail_at_second(*arguments: Any) -> Any:
+        calls.append(1)
+        if len(calls) == 2:
+            raise RuntimeError("a worker's fault")
+        return write(*arguments)
+
+    monkeypatch.setattr(nights, "ROWS_A_BATCH", 1)
+    monkeypatch.setattr(nights, "_write_rows", fail_at_second)
+    change_id = change(Wish(price=12_000))
+    between = prices()
+    collection("nights").update_one({"date": NEXT_DAY}, {"$set": {"price": 12_000}})
+
+    assert result(undo(change_id)) == (1, 0, True)
+    assert (between, prices()) == ([12_000, 9_000], [9_000, 12_000])
+
+
+def test_leaves_a_price_that_a_colleague_had_set_first(monkeypatch: Patch) -> None:
+    two_nights()
+    change_id = change_after(
+        monkeypatch,
+        lambda _: collection("nights").update_one({"date": NEXT_DAY}, {"$set": {"price": 12_000}}),
+    )
+
+    assert result(undo(change_id)) == (1, 0, True)
+    assert prices() == [9_000, 12_000]
+
+
+def test_deletes_no_night_that_a_colleague_had_made_first(monkeypatch: Patch) -> None:
+    def make_first(rows: list[NightRow]) -> None:
+        row = rows[0]
+        made = {**nights.new_night(row.category, row.day, row.base_price), **row.values}
+        collection("nights").insert_one(made)
+
+    change_id = change_after(monkeypatch, make_first)
+
+    assert result(undo(change_id)) == (1, 0, True)
+    assert [found["date"] for found in there()] == [DAY]
+
+
+def test_forgets_what_a_batch_wrote_that_was_not_committed(monkeypatch: Patch) -> None:
+    """The transaction is run again, and finds that a colleague was quicker."""
+    two_nights()
+    record, calls = night_jobs._record_rows, []
+
+    def conflict(*arguments: Any) -> None:
+        record(*arguments)
+        calls.append(1)
+        if len(calls) == 1:
+            error = OperationFailure("a write conflict", 112)
+            error._add_error_label("TransientTransactionError")
+            arguments[-1].abort_transaction()
+            collection("nights").update_one({"date": NEXT_DAY}, {"$set": {"price": 12_000}})
+            raise error
+
+    monkeypatch.setattr(night_jobs, "_record_rows", conflict)
+    change_id = change(Wish(price=12_000))
+
+    assert result(undo(change_id)) == (1, 0, True)
+    assert (len(calls), prices()) == (2, [9_000, 12_000])
