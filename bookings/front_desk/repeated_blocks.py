@@ -1,9 +1,12 @@
 """A block that comes again every so many weeks: its dates, what is in the way, and making each one.
 
-Each date has a block of its own, and a key of its own that is made from the form's. So a form that
-is sent again, after a crash or a lost answer, makes the blocks that are missing and no other.
+Each date has a block of its own, and a key of its own that is made from the form's key, the rooms
+and the nights. So a form that is sent again, after a crash or a lost answer, makes the blocks that
+are missing and no other. If it was changed meanwhile, it is answered for what it says now.
 """
 
+import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -114,7 +117,8 @@ def block_repeatedly(
 
     Each Outcome is 201 or the refusal of that block. Raises ValidationFailed for rooms or a reason
     that no date would make right, and what `block_rooms` raises: then some blocks may be made, and
-    the same key makes the others.
+    the same key makes the others. If the key comes again with other rooms or nights, the blocks
+    that it has made are in the way like any other.
     """
     key = read_key(key_header)
     if key is None:
@@ -127,7 +131,7 @@ def block_repeatedly(
             first=first,
             end=end,
             reason=reason,
-            key_header=f"{key}:{first}",
+            key_header=_key_of(key, room_ids, first, end),
             deadline=deadline,
         )
         if outcome.code == TryAgain.code:
@@ -141,3 +145,8 @@ def block_repeatedly(
             raise ValidationFailed(faults)
         made.append(Made(first, end, outcome))
     return made
+
+
+def _key_of(key: str, room_ids: Iterable[str], first: date, end: date) -> str:
+    told = json.dumps([sorted(set(room_ids)), end.isoformat()])
+    return f"{key}:{first}:{hashlib.sha256(told.encode()).hexdigest()[:32]}"

@@ -16,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 
 from bookings.domain.callers import caller_of_user
 from bookings.front_desk import blocks
+from bookings.front_desk.repeated_blocks import block_repeatedly
 from bookings.infrastructure import connections
 from bookings.infrastructure.deadlines import Deadline
 from bookings.models import Room, RoomBlock
@@ -571,14 +572,12 @@ def test_makes_the_series_once_when_sent_twice(desk: Client) -> None:
 
 def test_makes_the_rest_of_a_series_that_was_cut_off(desk: Client, staff: User) -> None:
     sent = repeated(desk)
-    first = date.fromisoformat(night(10))
-    blocks.block_rooms(
+    block_repeatedly(
         actor=caller_of_user(staff.pk),
         room_ids=("inn_A",),
-        first=first,
-        end=date.fromisoformat(night(12)),
+        dates=[(date.fromisoformat(night(10)), date.fromisoformat(night(12)))],
         reason="Cleaning",
-        key_header=f"{sent['key']}:{first}",
+        key_header=sent["key"],
         deadline=Deadline.after(10),
     )
 
@@ -588,6 +587,22 @@ def test_makes_the_rest_of_a_series_that_was_cut_off(desk: Client, staff: User) 
     new, before = sent_messages(response)
     assert new.startswith("2 blocks made")
     assert before == f"This form had already made 1 block, from: {day_text(night(10))}."
+
+
+def test_says_what_is_in_the_way_if_a_room_is_added_to_a_form_that_has_acted(
+    desk: Client,
+) -> None:
+    """The answer to the first press was lost."""
+    sent = repeated(desk)
+    desk.post(ADD, sent)
+
+    refused = desk.post(ADD, {**sent, "rooms": "inn_A, inn_B"})
+
+    text = refused.content.decode()
+    assert len(stored()) == 3
+    for block in stored():
+        assert f"In the way: {block['reference']} (Room A" in text
+    assert refused.context["form"]["key"].value() not in ("", sent["key"])
 
 
 def test_keeps_the_form_with_a_new_key_if_no_date_is_free(desk: Client) -> None:

@@ -67,11 +67,12 @@ def block(
     rooms: tuple[str, ...] = ("inn_A",),
     reason: str = "Cleaning",
     deadline: Deadline | None = None,
+    nights: int = 2,
 ) -> list[Made]:
     return block_repeatedly(
         actor=actor,
         room_ids=rooms,
-        dates=three_weeks(),
+        dates=[(first, first + timedelta(days=nights)) for first, _ in three_weeks()],
         reason=reason,
         key_header=key,
         deadline=deadline or Deadline.after(10),
@@ -222,6 +223,41 @@ def test_goes_on_where_it_died(dying: None) -> None:
     assert codes(made) == [None] * 3
     assert [each.outcome.replayed for each in made] == [True, True, False]
     assert [each["check_in"] for each in stored()] == [night(10), night(17), night(24)]
+
+
+def test_goes_on_with_other_rooms_and_says_what_is_in_the_way(dying: None) -> None:
+    """It died after the second block. The clerk adds a room before sending the form again."""
+    with pytest.raises(KeyboardInterrupt):
+        block()
+    points.install(None)
+    before = [each["reference"] for each in stored()]
+
+    made = block(rooms=("inn_A", "inn_B"))
+
+    assert codes(made) == ["ALREADY_BOOKED", "ALREADY_BOOKED", None]
+    for each, reference in zip(made, before, strict=False):
+        assert f"In the way: {reference} (Room A" in each.outcome.content["error"]
+    assert stored()[-1]["slots"] == [
+        f"{night(day)}|{room}" for day in (24, 25) for room in ("inn_A", "inn_B")
+    ]
+
+
+@pytest.mark.parametrize("changed", [{"rooms": ("inn_B",)}, {"nights": 1}, {"nights": 3}])
+def test_answers_a_repeated_key_for_the_same_rooms_and_nights_only(changed: dict[str, Any]) -> None:
+    block()
+
+    made = block(**changed)
+
+    assert not any(each.outcome.replayed for each in made)
+    assert codes(made) == [None if "rooms" in changed else "ALREADY_BOOKED"] * 3
+
+
+def test_takes_rooms_in_another_order_for_the_same() -> None:
+    block(rooms=("inn_A", "inn_B"))
+
+    again = block(rooms=("inn_B", "inn_A", "inn_B"))
+
+    assert [each.outcome.replayed for each in again] == [True] * 3
 
 
 def test_stops_at_the_deadline_and_goes_on_with_the_same_key() -> None:
