@@ -10,7 +10,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.dates import WEEKDAYS
 
@@ -200,15 +200,6 @@ class BlockForm(KeyedForm):
     @property
     def _repeats(self) -> bool:
         return bool(self["every_weeks"].value())
-
-    def _set(self, name: str, value: str) -> None:
-        """Gives a field another value, in a form that was sent, too."""
-        self.initial[name] = value
-        if self.is_bound:
-            assert isinstance(self.data, QueryDict), "it is a browser's form"
-            data = self.data.copy()
-            data[name] = value
-            self.data = data
 
     def _read_dates(self) -> list[Dates]:
         """The dates of the blocks, of a form that may be incomplete. Raises ValidationFailed."""

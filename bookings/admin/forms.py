@@ -141,10 +141,16 @@ class KeyedForm(forms.Form):
             message = MESSAGES.get(code, "").format(button=self.button)
             self.add_error(None, message or with_days_in_words(sentence))
         if code in KEPT_CODES:
+            self._set("key", new_key())
+
+    def _set(self, name: str, value: Any) -> None:
+        """Gives a field another value, in a form that was sent, too."""
+        self.initial[name] = value
+        if self.is_bound:
             # A copy, since sent data is immutable; a QueryDict keeps repeated fields such as rooms.
             assert isinstance(self.data, QueryDict), "it is a browser's form"
             data = self.data.copy()
-            data["key"] = new_key()
+            data[name] = str(value)
             self.data = data
 
 

@@ -48,10 +48,11 @@ from bookings.domain.booking import (
     STATUSES,
     STAY,
     Booking,
+    Price,
 )
 from bookings.domain.callers import caller_of_user
 from bookings.domain.money import format_money
-from bookings.domain.stay_request import read_seen_field
+from bookings.domain.stay_request import MAX_TOTAL, read_seen_field
 from bookings.front_desk.guest_search import KnownGuest, find_known_guests, find_stay_ids
 from bookings.front_desk.move_options import RoomOption, find_move_options, price_of_move
 from bookings.infrastructure import clock
@@ -64,6 +65,8 @@ from bookings.stays.outcomes import Outcome
 
 # The right to sell at another price than the calendar's.
 REPRICE = "bookings.reprice_bookingrecord"
+
+SHOW_PRICE_FIRST = "Nothing is moved yet. Look at the rooms and the price below, then press Move."
 
 # How many of the bookings found the list's filters look through.
 MAX_FOUND = 1_000
@@ -111,12 +114,29 @@ class MoveForm(KeyedForm):
         widget=forms.HiddenInput,
         error_messages=dict.fromkeys(("required", "invalid"), lifecycle.CHANGED_SINCE),
     )
+    # The total and its currency that the form showed for the chosen rooms and dates.
+    quoted = forms.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=MAX_TOTAL,
+        widget=forms.HiddenInput(attrs={"data-offer": True}),
+        error_messages=dict.fromkeys(("invalid", "min_value", "max_value"), SHOW_PRICE_FIRST),
+    )
+    currency = forms.CharField(
+        required=False, max_length=3, widget=forms.HiddenInput(attrs={"data-offer": True})
+    )
     check_in = DayField(label="Check-in")
     check_out = DayField(label="Check-out")
     rooms = RoomIdsField(
         widget=RoomsSelect,
         help_text="Rooms that are free for these dates. Nights that were booked keep their price.",
     )
+
+    def clean(self) -> dict[str, Any]:
+        values: dict[str, Any] = super().clean() or {}
+        if not self.errors and values["quoted"] is None:
+            self.add_error(None, SHOW_PRICE_FIRST)
+        return values
 
     def show_where(self, booking: Booking) -> None:
         """Replaces the sent values with the booking's present ones; the faults stay."""
@@ -129,7 +149,9 @@ class MoveForm(KeyedForm):
         self.data = data
 
     def offer(self, booking: Booking) -> None:
-        """Fills a list for each of the booking's rooms with the rooms free on the form's dates."""
+        """Fills a list for each of the booking's rooms with the rooms free on the form's dates,
+        says what the chosen ones cost, and remembers the total that was said."""
+        self._quote(None)
         found: tuple[tuple[RoomOption, ...], ...] = tuple(() for _ in booking.rooms)
         try:
             check_in, check_out = (
@@ -179,7 +201,12 @@ class MoveForm(KeyedForm):
             then = price_of_move(booking, chosen, check_in, check_out)
         except ValidationFailed as refusal:
             return with_days_in_words("".join(f" {fault.message}" for fault in refusal.faults))
+        self._quote(then)
         return f" {compare_prices(booking.price, then)}"
+
+    def _quote(self, price: Price | None) -> None:
+        self._set("quoted", price.total if price else "")
+        self._set("currency", price.currency if price else "")
 
 
 @admin.register(BookingRecord)
@@ -564,4 +591,5 @@ def _move(request: StaffRequest, booking_id: str, form: MoveForm) -> Outcome:
         check_in=form.cleaned_data["check_in"],
         check_out=form.cleaned_data["check_out"],
         seen_version=form.cleaned_data["version"],
+        quoted=(form.cleaned_data["quoted"], form.cleaned_data["currency"]),
     )

@@ -338,14 +338,16 @@ def move_booking(
     check_in: date,
     check_out: date,
     seen_version: int | None = None,
+    quoted: tuple[int, str] | None = None,
 ) -> Outcome:
     """For staff: moves a booking to other rooms, other dates, or both; all or nothing.
 
     `room_ids` are in the order of the booking's rooms. Nights that the booking has, or once had in
     rooms of the same kinds, keep their price; other nights cost their present price. The rooms must
     be free, but the calendar need not sell them. With `seen_version` the booking is moved only if
-    that is still its version. Raises NotFound, InvalidIdempotencyKey or ValidationFailed before the
-    claim.
+    that is still its version; with `quoted`, a total in minor units and its currency, only if it
+    costs that then, and otherwise the outcome is PriceChanged with the price. Raises NotFound,
+    InvalidIdempotencyKey or ValidationFailed before the claim.
     """
     # 1. Find the booking and the key.
     booking = find_to_change(booking_id, actor, as_staff=True)
@@ -371,6 +373,7 @@ def move_booking(
                 check_out=check_out,
                 price=Price(current.price.currency, amounts),
             )
+            _judge_quoted(moved.price, quoted)
             # A move to where the booking is already goes into the history, too: once another key
             # has moved it on, a retry with this one must not move it back.
             is_there = dataclasses.replace(moved, price=current.price) == current
@@ -386,6 +389,13 @@ def move_booking(
 
     # 5. Finished by the `with`: the answer is stored under the key.
     return change.outcome
+
+
+def _judge_quoted(price: Price, quoted: tuple[int, str] | None) -> None:
+    """Raises PriceChanged unless this is the price that the form showed."""
+    if quoted not in (None, (price.total, price.currency)):
+        total = format_money(price.total, price.currency)
+        raise PriceChanged(f"The moved stay costs {total}.", price=answers.describe_price(price))
 
 
 def _judge_reason(reason: str) -> str:

@@ -167,7 +167,7 @@ def test_tells_the_difference_that_the_move_then_makes(desk: Client) -> None:
     address = f"{LIST}{made.content['booking']['id']}/move/"
 
     again = desk.post(address, {**sent, "show": "1"}).context["form"]
-    desk.post(address, sent)
+    desk.post(address, sent | {name: again[name].value() for name in ("quoted", "currency")})
 
     assert "inn_Z" in options(again, "rooms")["Suite: EUR\xa050.00 more"]
     assert stored()[0]["price"]["total"] == 25_000
@@ -197,6 +197,8 @@ def test_has_a_list_for_each_room_of_a_booking(desk: Client) -> None:
         "check_in": night(10),
         "check_out": night(12),
         "rooms": ["inn_S", "inn_C"],
+        "quoted": str(made.content["booking"]["price"]["total"]),
+        "currency": "EUR",
     }
 
     page = desk.get(address).content.decode()
@@ -217,6 +219,8 @@ def test_keeps_every_room_that_was_chosen_after_a_definite_refusal(desk: Client)
         "check_in": night(10),
         "check_out": night(12),
         "rooms": ["inn_B", "inn_C"],
+        "quoted": "40000",
+        "currency": "EUR",
     }
 
     refused = desk.post(f"{LIST}{made.content['booking']['id']}/move/", sent)

@@ -43,6 +43,7 @@ def move_to(room: str) -> Press:
     def press(page: Client, booking_id: str, turn: int) -> Any:
         sent = {"key": f"move-{room}-{turn}", "rooms": room, "version": "1"}
         sent |= {"check_in": night(0), "check_out": night(2)}
+        sent |= {"quoted": "20000", "currency": "EUR"}
         return page.post(f"{LIST}{booking_id}/move/", sent, follow=True)
 
     return press

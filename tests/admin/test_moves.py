@@ -20,6 +20,9 @@ from tests.hotels import put_night
 
 RIVAL = Caller("client", "rival")
 
+# The fields in which the form keeps the price that it showed.
+PRICE = ("quoted", "currency")
+
 pytestmark = [pytest.mark.mongo, pytest.mark.usefixtures("inn")]
 
 
@@ -44,9 +47,11 @@ def page_of(made: Outcome, action: str = "move") -> str:
 
 
 def form(page: Client, made: Outcome, **changes: str) -> dict[str, str]:
-    """The form as it opens, with the typed values."""
-    shown = page.get(page_of(made)).context["form"]
-    return {name: str(shown[name].value()) for name in shown.fields} | changes
+    """The form with the typed values, and with the price that it shows for them."""
+    opened = page.get(page_of(made)).context["form"]
+    typed = {name: str(opened[name].value()) for name in opened.fields} | changes
+    shown = page.post(page_of(made), {**typed, "show": "1"}).context["form"]
+    return typed | {name: str(shown[name].value()) for name in PRICE}
 
 
 def test_is_opened_with_where_the_booking_is_and_a_key_of_its_own(desk: Client) -> None:
@@ -152,8 +157,9 @@ def test_says_that_the_booking_is_there_already(desk: Client) -> None:
 
 
 def test_keeps_what_was_typed_and_changes_the_key_when_the_room_is_taken(desk: Client) -> None:
-    made, _ = stay(), stay("other", "inn_B", caller=RIVAL)
+    made = stay()
     sent = form(desk, made, rooms="inn_B", check_out=night(13))
+    stay("other", "inn_B", caller=RIVAL)
 
     refused = desk.post(page_of(made), sent)
 
@@ -186,13 +192,15 @@ def test_shows_a_fault_beside_its_field_and_keeps_key_and_text(
     desk: Client, changes: dict[str, str], field: str
 ) -> None:
     made = stay(guests=2)
-    sent = form(desk, made, **changes)
+    sent = form(desk, made) | changes
 
     refused = desk.post(page_of(made), sent)
 
     shown = refused.context["form"]
     assert list(shown.errors) == [field]
-    assert {name: shown[name].value() for name in sent} == sent
+    assert {name: shown[name].value() for name in sent if name not in PRICE} == {
+        name: value for name, value in sent.items() if name not in PRICE
+    }
     assert len(stored()[0]["history"]) == 1
 
 
@@ -239,18 +247,103 @@ def test_is_for_who_may_change_bookings(client: Client) -> None:
     assert stored()[0]["rooms"][0]["room"] == "inn_B"
 
 
-def test_wants_a_csrf_token(staff: User) -> None:
+def test_wants_a_csrf_token(desk: Client, staff: User) -> None:
     made = stay()
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(staff)
 
-    assert strict.post(page_of(made), form(strict, made, rooms="inn_B")).status_code == 403
+    assert strict.post(page_of(made), form(desk, made, rooms="inn_B")).status_code == 403
     assert stored()[0]["rooms"][0]["room"] == "inn_A"
 
 
 @pytest.mark.parametrize("booking_id", ["zzz", "0" * 24])
 def test_says_that_there_is_no_such_booking(desk: Client, booking_id: str) -> None:
     assert desk.get(f"{LIST}{booking_id}/move/").status_code == 404
+
+
+# --- The price that was shown -------------------------------------------------------------------
+
+
+def raise_price() -> None:
+    put_night("inn_double", night(12), price=15_000)
+
+
+def test_moves_at_no_price_but_the_one_that_the_form_showed(desk: Client) -> None:
+    made = stay()
+    sent = form(desk, made, rooms="inn_B", check_in=night(11), check_out=night(13))
+    raise_price()
+
+    refused = desk.post(page_of(made), sent)
+
+    text, shown = refused.content.decode(), refused.context["form"]
+    assert "The price is no longer the one that was shown." in text
+    assert "Price now EUR\xa0200.00, then EUR\xa0250.00 (EUR\xa050.00 more)." in shown.offered
+    assert [change["event"] for change in stored()[0]["history"]] == ["created"]
+    # The page shown then moves at the present price.
+    desk.post(page_of(made), {name: str(shown[name].value()) for name in shown.fields})
+    assert (stored()[0]["price"]["total"], stored()[0]["check_in"]) == (25_000, night(11))
+
+
+def test_shows_the_price_of_dates_that_were_typed_without_asking_for_it(desk: Client) -> None:
+    made = stay()
+    opened = form(desk, made)
+
+    refused = desk.post(page_of(made), {**opened, "check_out": night(13)})
+
+    shown = refused.context["form"]
+    assert "The price is no longer the one that was shown." in refused.content.decode()
+    assert (sent_of(shown), stored()[0]["check_out"]) == (("30000", "EUR"), night(12))
+
+
+@pytest.mark.parametrize("missing", [{"quoted": ""}, {"quoted": "", "currency": ""}])
+def test_shows_a_price_before_it_moves(desk: Client, missing: dict[str, str]) -> None:
+    made = stay()
+    sent = form(desk, made, rooms="inn_B")
+
+    refused = desk.post(page_of(made), sent | missing)
+
+    assert "Nothing is moved yet." in refused.content.decode()
+    assert sent_of(refused.context["form"]) == ("20000", "EUR")
+    assert stored()[0]["rooms"][0]["room"] == "inn_A"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"quoted": "x"},
+        {"quoted": "-1"},
+        {"quoted": "9" * 30},
+        {"quoted": "0"},
+        {"currency": "CHF"},
+        {"currency": ""},
+    ],
+)
+def test_moves_nothing_at_a_price_that_is_none_or_another(
+    desk: Client, wrong: dict[str, str]
+) -> None:
+    made = stay()
+
+    refused = desk.post(page_of(made), form(desk, made, rooms="inn_B") | wrong)
+
+    assert refused.status_code == 200
+    assert sent_of(refused.context["form"]) == ("20000", "EUR")
+    assert stored()[0]["rooms"][0]["room"] == "inn_A"
+
+
+def test_keeps_no_price_of_a_place_that_it_does_not_offer(desk: Client) -> None:
+    made = stay()
+    stay("other", "inn_B", caller=RIVAL)
+    sent = form(desk, made) | {"rooms": "inn_B", "show": "1"}
+
+    shown = desk.post(page_of(made), sent).context["form"]
+
+    assert sent_of(shown) == ("", "")
+
+
+def sent_of(shown: Any) -> tuple[str, str]:
+    """The price that the form sends when it is sent as it is shown."""
+    total, currency = (str(shown[name].value()) for name in PRICE)
+    return total, currency
 
 
 # --- From the calendar --------------------------------------------------------------------------

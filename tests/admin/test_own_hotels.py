@@ -330,7 +330,10 @@ def cancelling_several(others: dict[str, str]) -> Forms:
 
 def moving(others: dict[str, str]) -> Forms:
     dates = {"check_in": night(25), "check_out": night(26), "version": "1", "key": "k"}
-    return f"{BOOKINGS}{others['bookingrecord']}/move/", {"rooms": "room_A", **dates}
+    found = collection("bookings").find_one({"_id": ObjectId(others["bookingrecord"])})
+    assert found is not None
+    price = {"quoted": str(found["price"]["total"]), "currency": found["price"]["currency"]}
+    return f"{BOOKINGS}{others['bookingrecord']}/move/", {"rooms": "room_A", **dates, **price}
 
 
 def marking(others: dict[str, str]) -> Forms:

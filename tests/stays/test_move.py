@@ -27,7 +27,12 @@ pytestmark = [pytest.mark.mongo, pytest.mark.usefixtures("inn")]
 
 
 def move(
-    outcome: Outcome, *rooms: str, first: int = 10, last: int = 12, key: str | None = "move"
+    outcome: Outcome,
+    *rooms: str,
+    first: int = 10,
+    last: int = 12,
+    key: str | None = "move",
+    quoted: tuple[int, str] | None = None,
 ) -> Outcome:
     return lifecycle.move_booking(
         actor=STAFF,
@@ -37,6 +42,7 @@ def move(
         room_ids=rooms,
         check_in=date.fromisoformat(night(first)),
         check_out=date.fromisoformat(night(last)),
+        quoted=quoted,
     )
 
 
@@ -458,3 +464,47 @@ def test_is_not_moved_onto_a_room_that_is_booked_in_between(
 
     assert move(made, "inn_B").code == "ALREADY_BOOKED"
     assert stored()[0]["rooms"][0]["room"] == "inn_A"
+
+
+@pytest.mark.parametrize("quoted", [(19_999, "EUR"), (20_000, "USD"), (0, "EUR")])
+def test_moves_at_no_other_price_than_the_quoted_one(quoted: tuple[int, str]) -> None:
+    made = stay()
+
+    refused = move(made, "inn_B", quoted=quoted)
+    moved = move(made, "inn_B", quoted=(20_000, "EUR"))
+
+    assert (refused.code, refused.content["price"]["total"]) == ("PRICE_CHANGED", 20_000)
+    assert moved.code is None
+    assert [change["event"] for change in stored()[0]["history"]] == ["created", "moved"]
+
+
+def test_judges_the_quoted_price_again_in_each_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The hold is confirmed, and a night gets dearer, while the move is being written."""
+    made = stay(hold=True)
+    write, calls = changes.change_booking, []
+
+    def lose_first(*arguments: Any, **options: Any) -> bool:
+        calls.append(1)
+        if len(calls) == 1:
+            monkeypatch.setattr(changes, "change_booking", write)
+            confirm(made)
+            put_night("inn_double", night(12), price=15_000)
+        return write(*arguments, **options)
+
+    monkeypatch.setattr(changes, "change_booking", lose_first)
+
+    refused = move(made, "inn_A", first=11, last=13, quoted=(20_000, "EUR"))
+
+    assert (refused.code, len(calls)) == ("PRICE_CHANGED", 1)
+    assert [change["event"] for change in stored()[0]["history"]] == ["created", "confirmed"]
+
+
+def test_repeats_a_move_whatever_the_price_is_by_then() -> None:
+    made = stay()
+    move(made, "inn_B", first=11, last=13, quoted=(20_000, "EUR"))
+    put_night("inn_double", night(12), price=15_000)
+    connections.redis().flushdb()
+
+    again = move(made, "inn_B", first=11, last=13, quoted=(20_000, "EUR"))
+
+    assert (again.code, again.replayed) == (None, True)
