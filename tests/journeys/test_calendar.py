@@ -18,6 +18,7 @@ from playwright.sync_api import Locator, Page, Route, expect
 from bookings.presentation.days import day_text
 from tests.calls import book, cancel
 from tests.conftest import night
+from tests.hotels import put_night
 from tests.journeys.conftest import Visit
 from tests.journeys.test_desk import SETTLED, fill_inn, free_night
 from tests.journeys.test_pages import OVERFLOWING, RULES
@@ -188,6 +189,25 @@ def test_changes_the_form_before_it_moves(open_desk: OpenDesk, ada: Any) -> None
 
     expect(page.locator("tr[data-room=inn_C] .bar a")).to_have_text("Ada")
     assert len(places()) == 3
+
+
+def test_asks_again_if_the_price_has_changed_since_it_was_shown(
+    open_desk: OpenDesk, ada: Any
+) -> None:
+    page = open_desk().page
+    by_mouse(page, bar(page), free(page, "inn_B", 4))
+    offered = dialog(page).locator("#offered")
+    expect(offered).to_contain_text("then EUR\xa0200.00 (same price)")
+    put_night("inn_double", night(5), price=15_000)
+
+    press(page, "Move")
+
+    expect(offered).to_contain_text("then EUR\xa0250.00 (EUR\xa050.00 more)")
+    expect(dialog(page)).to_contain_text("The price is no longer the one that was shown.")
+    assert events() == []
+    press(page, "Move")
+    expect(page.locator("tr[data-room=inn_B] .bar a")).to_have_text("Ada")
+    assert events() == ["moved"]
 
 
 @pytest.mark.parametrize("how", ["Escape", "Close"])
