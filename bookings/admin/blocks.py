@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils.dates import WEEKDAYS
 
 from bookings.admin.choices import NOTHING, RoomPicker, hotel_options, read_ids
+from bookings.admin.desk.access import LOOK, may_any
 from bookings.admin.desk.choosing import back_to_calendar, read_day
 from bookings.admin.forms import (
     MAX_ROOMS_TEXT,
@@ -37,7 +38,7 @@ from bookings.availability.occupancy import Occupant
 from bookings.catalogue import inventory
 from bookings.catalogue.inventory import HotelFacts
 from bookings.domain.booking import BLOCK, CANCELLED, CONFIRMED, Booking
-from bookings.domain.stay_request import MAX_NOTES, MAX_SLOTS
+from bookings.domain.stay_request import MAX_NOTES
 from bookings.front_desk import blocks
 from bookings.front_desk.repeated_blocks import (
     Dates,
@@ -46,6 +47,7 @@ from bookings.front_desk.repeated_blocks import (
     block_repeatedly,
     find_in_the_way,
     judge_days,
+    judge_length,
     list_dates,
 )
 from bookings.infrastructure.quantities import quantity
@@ -53,6 +55,7 @@ from bookings.infrastructure.texts import LinesField, shorten
 from bookings.models import BookingRecord, RoomBlock
 from bookings.presentation.days import day_text, stay_text, with_days_in_words
 from bookings.refusals import Fault, Refusal, ValidationFailed
+from bookings.stays.answers import MAX_LISTED
 from bookings.stays.outcomes import Outcome
 
 OTHER = "Other"
@@ -126,8 +129,10 @@ class BlockForm(KeyedForm):
         label="Until", required=False, help_text="The last day on which a block may begin."
     )
 
-    def at(self, hotels: Sequence[HotelFacts]) -> Self:
-        """Lets the form be about one of these hotels, and reads its rooms; returns the form."""
+    def at(self, hotels: Sequence[HotelFacts], *, may_name: bool) -> Self:
+        """Lets the form be about one of these hotels, and reads its rooms; returns the form. It
+        names guests only to those who may see bookings."""
+        self.may_name = may_name
         self.fields["hotel"].widget.choices = [NOTHING, *hotel_options(hotels)]
         asked = str(self["hotel"].value() or "")
         self.hotel_id = asked if asked in {hotel.id for hotel in hotels} else ""
@@ -142,11 +147,9 @@ class BlockForm(KeyedForm):
             self.offered = "Choose a hotel to see its rooms."
         else:
             try:
-                dates = self._read_dates()
+                taken = self._describe(self._read_dates())
             except ValidationFailed as refusal:
                 self.offered = " ".join(fault.message for fault in refusal.faults)
-            else:
-                taken = self._describe(dates)
         self.fields["rooms"].widget.groups = [
             (
                 category.name,
@@ -185,12 +188,15 @@ class BlockForm(KeyedForm):
         return set()
 
     def _name(self, who: Iterable[Occupant], rooms: set[str]) -> str:
+        found = list(who)
         named = [
-            f"{each.reference}{' ' if each.guest_name else ''}{each.guest_name} "
+            f"{' '.join(filter(None, (each.reference, each.guest_name * self.may_name)))} "
             f"({', '.join(self.house[room] for room in each.rooms if room in rooms)}, "
             f"{stay_text(each.check_in, each.keeps_until)})"
-            for each in who
+            for each in found[:MAX_LISTED]
         ]
+        if len(found) > MAX_LISTED:
+            named.append("and more")
         return f"in the way: {'; '.join(named)}" if named else ""
 
     @property
@@ -206,8 +212,8 @@ class BlockForm(KeyedForm):
         try:
             first, end = (self.fields[name].clean(self[name].value()) for name in ("first", "end"))
             if not self._repeats:
-                # What is wrong with these dates, the service says.
-                return [(first, min(max(end, first), first + timedelta(days=MAX_SLOTS)))]
+                judge_length(first, end)
+                return [(first, end)]
             weeks, weekdays, until = (
                 self.fields[name].clean(self[name].value())
                 for name in ("every_weeks", "weekdays", "until")
@@ -372,13 +378,13 @@ class RoomBlockAdmin(RecordAdmin):
         """Blocks under the form's key, so that sending the form twice blocks once."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        hotels = list_own(request)
+        hotels, may_name = list_own(request), may_any(request, LOOK)
         title = "Block rooms"
         if request.method != "POST" or SHOW in request.POST:
             form = BlockForm.again(request.POST) if request.POST else _open_form(request, hotels)
-            return self.show_form(request, form.at(hotels).offer(), title)
+            return self.show_form(request, form.at(hotels, may_name=may_name).offer(), title)
         assert is_of_staff(request), "the admin site asks for a login first"
-        form = BlockForm(request.POST).at(hotels)
+        form = BlockForm(request.POST).at(hotels, may_name=may_name)
         if form.is_valid() and form.cleaned_data["every_weeks"]:
             made = form.send_each(lambda: _block_repeatedly(request, form))
             if made is not None:

@@ -16,6 +16,7 @@ from bookings.availability.occupancy import Occupant
 from bookings.catalogue import inventory
 from bookings.domain.booking import EXPIRED, nights_between
 from bookings.domain.callers import Caller
+from bookings.domain.stay_request import MAX_SLOTS
 from bookings.front_desk.blocks import block_rooms
 from bookings.infrastructure import clock
 from bookings.infrastructure.deadlines import Deadline
@@ -24,6 +25,11 @@ from bookings.stays.outcomes import Outcome, read_key
 
 # A year of weeks. One request makes them all, in about a second.
 MAX_TIMES = 52
+
+# The most nights, in all rooms together, for which one form says what is in the way: some tenths of
+# a second.
+MAX_LOOKED = 20_000
+TOO_MANY = f"Choose fewer rooms, nights or weeks: at most {MAX_LOOKED:,} nights in all rooms."
 
 Dates = tuple[date, date]
 
@@ -48,9 +54,10 @@ class Made:
 
 def list_dates(first: date, end: date, repetition: Repetition) -> list[Dates]:
     """The first night and the end of each block, from the first on. Raises ValidationFailed."""
+    judge_length(first, end)
     length = end - first
-    if length < timedelta(days=1):
-        raise ValidationFailed([Fault("end", "The end must be after the first night.")])
+    if repetition.until < first:
+        raise ValidationFailed([Fault("until", "This day is before the first night.")])
     weekdays = sorted(repetition.weekdays or {first.weekday()})
     week = first - timedelta(days=first.weekday())
     found: list[Dates] = []
@@ -72,11 +79,23 @@ def list_dates(first: date, end: date, repetition: Repetition) -> list[Dates]:
     return found
 
 
+def judge_length(first: date, end: date) -> None:
+    """Raises ValidationFailed unless a block of one room can have these nights."""
+    if end <= first:
+        raise ValidationFailed([Fault("end", "The end must be after the first night.")])
+    if (end - first).days > MAX_SLOTS:
+        text = f"A block can have at most {MAX_SLOTS} nights in all its rooms."
+        raise ValidationFailed([Fault("end", text)])
+
+
 def find_in_the_way(
     hotel: str, room_ids: Iterable[str], dates: Sequence[Dates]
 ) -> list[list[Occupant]]:
-    """For each of the dates, who is in one of the rooms, by one read of bookings."""
+    """For each of the dates, who is in one of the rooms, by one read of bookings. Raises
+    ValidationFailed for more than MAX_LOOKED nights in all rooms."""
     rooms = set(room_ids)
+    if len(rooms) * sum((end - first).days for first, end in dates) > MAX_LOOKED:
+        raise ValidationFailed([Fault("end", TOO_MANY)])
     nights = [night for first, end in dates for night in nights_between(first, end)]
     now = clock.now()
     found = [

@@ -15,7 +15,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from bookings.domain.callers import caller_of_user
-from bookings.front_desk import blocks
+from bookings.front_desk import blocks, repeated_blocks
 from bookings.front_desk.repeated_blocks import block_repeatedly
 from bookings.infrastructure import connections
 from bookings.infrastructure.deadlines import Deadline
@@ -637,3 +637,42 @@ def test_blocks_no_room_of_another_hotel_again_and_again(client: Client) -> None
         assert refused.status_code == 200
         assert "Room S" not in refused.content.decode()
     assert stored() == []
+
+
+def test_names_no_guest_to_those_who_may_not_see_bookings(desk: Client, allowed: Any) -> None:
+    book("k", resourceId="inn_A", guest={"name": "Ada"}, checkIn=night(10), checkOut=night(12))
+
+    shown = []
+    for log_in in (lambda: desk, lambda: allowed("add_roomblock")):
+        page = log_in()
+        asked = {**repeated(page), "show": "1"}
+        shown.append(" ".join(page.post(ADD, asked).context["form"].offered_lines))
+
+    assert ["in the way: INN-" in text for text in shown] == [True, True]
+    assert ["Ada" in text for text in shown] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("wish", "sentence"),
+    [
+        ({"first": "1970-01-01", "end": "2105-12-31"}, "at most 300 nights"),
+        ({"first": night(5), "end": night(5)}, "The end must be after the first night."),
+        ({"first": night(5), "end": night(3)}, "The end must be after the first night."),
+    ],
+)
+@pytest.mark.parametrize("again", [{}, {"every_weeks": "1", "until": night(90)}])
+def test_looks_for_nothing_on_dates_that_no_block_has(
+    desk: Client, wish: dict[str, str], sentence: str, again: dict[str, str]
+) -> None:
+    asked = {**form(desk, rooms="inn_A, inn_B", **wish), **again, "show": "1"}
+
+    assert sentence in desk.post(ADD, asked).content.decode()
+
+
+def test_looks_at_a_bounded_number_of_nights(desk: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repeated_blocks, "MAX_LOOKED", 10)
+    again = {"every_weeks": "1", "until": night(24)}
+
+    asked = {**form(desk, rooms="inn_A, inn_B", end=night(16)), **again, "show": "1"}
+
+    assert "Choose fewer rooms, nights or weeks" in desk.post(ADD, asked).content.decode()
