@@ -48,8 +48,11 @@ MAX_COUNTED = 10_000
 
 _DUPLICATE_KEY = 11_000
 
-# In the id of a mail that staff had sent again, between that of the news and that of the request.
+# In the id of a mail that staff had sent again, between that of the news and a number.
 _AGAIN = "-again-"
+
+# Fields that few deliveries have, and those of earlier releases lack.
+_RARE = ("address", "again_key")
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class Delivery:
     `to` is the partner's id, and empty for a mail: the booking has its guest's address. Only a mail
     to FORMER has an `address`, until it is sent. `version` orders a booking's events. `payload` is
     the booking as the API showed it at the event. `ends_at` is the end of the hold that `expiring`
-    announces.
+    announces. `again_key` is the key under which staff had the mail sent again.
     """
 
     channel: Channel
@@ -75,11 +78,23 @@ class Delivery:
     ends_at: datetime | None = None
     tries: int = 0
     address: str = ""
+    again_key: str = ""
 
     @property
     def id(self) -> str:
         """The same for the same event and channel, so that a second delivery of it is refused."""
         return f"{self.event_id}:{self.channel}"
+
+    @property
+    def news_id(self) -> str:
+        """The same for a mail and for those that staff had sent again."""
+        return self.event_id.partition(_AGAIN)[0]
+
+    @property
+    def again_number(self) -> int:
+        """How often the news was sent again before this mail, with it; 0 for the first."""
+        number = self.event_id.partition(_AGAIN)[2]
+        return int(number) if number.isdecimal() else 0
 
 
 # The outcomes of a try. If a worker dies after a try, that try stays uncounted.
@@ -249,14 +264,19 @@ def list_mails(booking: ObjectId) -> list[tuple[Delivery, str, str]]:
     return mails
 
 
-def make_again(delivery: Delivery, *, key: str, now: datetime) -> bool:
-    """Makes another mail of the same news, once for each key; False if that was made before.
+def make_again(delivery: Delivery, *, key: str, number: int, now: datetime) -> bool:
+    """Makes another mail of the same news; False if there is one of this number already.
 
-    It has an event id of its own, so that a mail program shows both.
+    The number is in its id, so of two at once only one is made. It has an event id of its own, so
+    that a mail program shows both.
     """
-    first = delivery.event_id.partition(_AGAIN)[0]
     again = dataclasses.replace(
-        delivery, event_id=f"{first}{_AGAIN}{key}", created_at=now, tries=0, address=""
+        delivery,
+        event_id=f"{delivery.news_id}{_AGAIN}{number}",
+        created_at=now,
+        tries=0,
+        address="",
+        again_key=key,
     )
     return record([again]) == 1
 
@@ -322,5 +342,6 @@ def count(channel: Channel, result: str) -> None:
 
 
 def _from_document(document: dict[str, Any]) -> Delivery:
-    fields = {name: document[name] for name in Delivery.__dataclass_fields__ if name != "address"}
-    return Delivery(**fields, address=document.get("address", ""))
+    fields = {name: document[name] for name in Delivery.__dataclass_fields__ if name not in _RARE}
+    rare = {name: document[name] for name in _RARE if name in document}
+    return Delivery(**fields, **rare)

@@ -7,6 +7,7 @@ without an address get no mail. A mail that fails does not hold up the others.
 
 import logging
 import smtplib
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -48,6 +49,8 @@ from bookings.stays.calendar_file import write_stay_file
 from bookings.stays.notices import FORMER
 
 logger = logging.getLogger(__name__)
+
+_WAITS = "A worker is about to send it."
 
 
 class NotSendable(Exception):
@@ -152,9 +155,11 @@ def _write(delivery: Delivery) -> tuple[EmailMessage | None, str]:
 def list_again(booking: Booking) -> dict[str, str | None]:
     """The booking's mails, by their ids, each with why it cannot be sent again; None if it can."""
     now = clock.now()
+    mails = deliveries.list_mails(booking.id)
+    waiting = _waiting_news(mails)
     return {
-        delivery.id: _why_not_again(delivery, state, booking, now)
-        for delivery, state, _error in deliveries.list_mails(booking.id)
+        delivery.id: _why_not_again(delivery, waiting, booking, now)
+        for delivery, _state, _error in mails
     }
 
 
@@ -163,22 +168,37 @@ def send_again(booking: Booking, delivery_id: str, *, key: str) -> str:
     event. Acts once for each key: "" if it was done before. Raises NotSendable, which says why.
     """
     now = clock.now()
-    for delivery, state, _error in deliveries.list_mails(booking.id):
-        if delivery.id == delivery_id:
-            if fault := _why_not_again(delivery, state, booking, now):
-                raise NotSendable(fault)
-            return delivery.event if deliveries.make_again(delivery, key=key, now=now) else ""
-    raise NotSendable("There is no such mail any more.")
+    mails = deliveries.list_mails(booking.id)
+    chosen = next((mail for mail, _state, _error in mails if mail.id == delivery_id), None)
+    if chosen is None:
+        raise NotSendable("There is no such mail any more.")
+    alike = [mail for mail, _state, _error in mails if mail.news_id == chosen.news_id]
+    if key in {mail.again_key for mail in alike}:
+        return ""
+    if fault := _why_not_again(chosen, _waiting_news(mails), booking, now):
+        raise NotSendable(fault)
+    number = 1 + max(mail.again_number for mail in alike)
+    if not deliveries.make_again(chosen, key=key, number=number, now=now):
+        # Two presses at once. A press that repeats this one finds its key the next time.
+        raise NotSendable(_WAITS)
+    return chosen.event
 
 
-def _why_not_again(delivery: Delivery, state: str, booking: Booking, now: datetime) -> str | None:
+def _waiting_news(mails: Iterable[tuple[Delivery, str, str]]) -> set[str]:
+    """The news of which a mail still waits, the first or one that staff asked for."""
+    return {mail.news_id for mail, state, _error in mails if state == WAITING and mail.to != FORMER}
+
+
+def _why_not_again(
+    delivery: Delivery, waiting: Collection[str], booking: Booking, now: datetime
+) -> str | None:
     """A sentence that says why this mail cannot be sent again; None if it can be."""
     if booking.is_erased:
         return "The guest’s details were erased."
     if delivery.to == FORMER:
         return "The former address is not kept."
-    if state == WAITING:
-        return "A worker is about to send it."
+    if delivery.news_id in waiting:
+        return _WAITS
     if not booking.guest.email:
         return "The guest has no e-mail address."
     if booking.status_at(now) == EXPIRED:

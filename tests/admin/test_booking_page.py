@@ -6,6 +6,7 @@ import contextlib
 import html
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from bookings.infrastructure import clock, connections
 from bookings.infrastructure.deadlines import Deadline
 from bookings.models import Hotel, HotelContent
 from bookings.news import deliveries, guest_mails, relay
+from bookings.news.guest_mails import NotSendable
 from bookings.people import erasure
 from bookings.people.roles import FRONT_DESK, MANAGER
 from bookings.presentation.days import day_text, stay_text
@@ -259,6 +261,19 @@ def test_keeps_a_remark_for_colleagues_once(anna: Client, ben: Client) -> None:
     assert re.search(r"· anna \(staff\): Allergic to nuts\.", page)
 
 
+def test_adds_what_was_written_since_a_remark_and_says_what_was_there(anna: Client) -> None:
+    booking = made()
+    remark(anna, booking, "Late.")
+
+    more = remark(anna, booking, "Late. Allergic to nuts.")
+    repeated = remark(anna, booking, "Late. Allergic to nuts.")
+
+    written = [each.text for each, *_ in repeated.context["remarks"]]
+    assert written == ["Late.", "Late. Allergic to nuts."]
+    assert sent_messages(more) == []
+    assert "already added the remark" in sent_messages(repeated)[0]
+
+
 def test_lets_the_author_or_a_manager_delete_a_remark(anna: Client, ben: Client) -> None:
     booking = made()
     remark(anna, booking)
@@ -298,10 +313,13 @@ def test_tells_no_guest_partner_or_mail_of_a_remark(anna: Client, client: Client
 # --- Mails again ----------------------------------------------------------------------------
 
 
-def again(page: Client, outcome: Outcome, key: str = "again") -> Any:
-    """Presses *Send again* beside the first mail that has it."""
-    lines = page.get(page_of(outcome)).context["happenings"]
-    which = next(line.again for line in lines if line.again)
+def mails_again(page: Client, outcome: Outcome) -> list[str]:
+    """The mails that have *Send again* beside them."""
+    return [line.again for line in page.get(page_of(outcome)).context["happenings"] if line.again]
+
+
+def again(page: Client, outcome: Outcome, which: str, key: str = "again") -> Any:
+    """Presses *Send again*."""
     return page.post(page_of(outcome, "send-again"), {"mail": which, "key": key}, follow=True)
 
 
@@ -310,11 +328,12 @@ def test_sends_a_mail_again_to_the_present_address_once_for_each_press(anna: Cli
     send_news()
     anna.post(page_of(booking, "edit"), {**opened(anna, booking), "email": "ada@example.com"})
     mail.outbox.clear()
+    which = mails_again(anna, booking)[0]
 
-    again(anna, booking)
-    again(anna, booking)
+    again(anna, booking, which)
+    again(anna, booking, which)
     send_news()
-    again(anna, booking)
+    again(anna, booking, which)
     send_news()
 
     (message,) = mail.outbox
@@ -323,9 +342,49 @@ def test_sends_a_mail_again_to_the_present_address_once_for_each_press(anna: Cli
     assert "A mail to the guest that the stay is booked, again, was sent" in happened(anna, booking)
     (entry,) = LogEntry.objects.filter(change_message__contains="sent again")
     assert entry.change_message == "The mail that the stay is booked was sent again."
-    again(anna, booking, key="once more")
+    again(anna, booking, which, key="once more")
     send_news()
     assert len(mail.outbox) == 2
+
+
+def test_sends_one_mail_if_two_clerks_have_it_sent_before_a_worker_does(
+    anna: Client, ben: Client
+) -> None:
+    booking = made()
+    send_news()
+    mail.outbox.clear()
+    (which,) = mails_again(anna, booking)
+
+    again(anna, booking, which, key="hers")
+    refused = again(ben, booking, which, key="his")
+    offered = mails_again(ben, booking)
+    send_news()
+
+    assert "A worker is about to send it." in sent_messages(refused)[0]
+    assert offered == []
+    assert len(mail.outbox) == 1
+
+
+def test_makes_one_of_two_mails_that_are_asked_for_at_once(anna: Client, rounds: int) -> None:
+    made()
+    send_news()
+    booking = from_document(stored()[0])
+    for number in range(3 * rounds):
+        which = deliveries.list_mails(booking.id)[-1][0].id
+        mail.outbox.clear()
+
+        def press(clerk: int, which: str = which, number: int = number) -> str:
+            try:
+                return guest_mails.send_again(booking, which, key=f"{number}-{clerk}")
+            except NotSendable as fault:
+                return str(fault)
+
+        with ThreadPoolExecutor(4) as pool:
+            said = sorted(pool.map(press, range(4)))
+        send_news()
+
+        assert said == ["A worker is about to send it."] * 3 + ["confirmed"]
+        assert len(mail.outbox) == 1
 
 
 def test_says_which_mails_cannot_be_sent_again_and_why(anna: Client) -> None:

@@ -40,7 +40,7 @@ from bookings.news import guest_mails
 from bookings.news.guest_mails import NotSendable
 from bookings.presentation.days import stay_text
 from bookings.refusals import NotFound, Refusal, ValidationFailed
-from bookings.stays import queries, remarks
+from bookings.stays import corrections, queries, remarks
 from bookings.stays.remarks import MAX_REMARK
 
 # Managers delete the remarks of others, too.
@@ -131,7 +131,10 @@ class BookingPages(RecordAdmin):
                 is_new = remarks.add_remark(
                     actor=staff(request),
                     booking_id=booking_id,
-                    key_header=form.cleaned_data["key"],
+                    # With other words the form is about another remark.
+                    key_header=corrections.key_for(
+                        form.cleaned_data["key"], [form.cleaned_data["text"]]
+                    ),
                     text=form.cleaned_data["text"],
                 )
             except ValidationFailed as refusal:
@@ -142,6 +145,9 @@ class BookingPages(RecordAdmin):
             else:
                 if is_new:
                     self.log_change(request, record, "A remark was added.")
+                else:
+                    text = "This form has already added the remark; nothing was added again."
+                    self.message_user(request, f"{record}: {text}", messages.WARNING)
                 return self.show_record(request, booking_id)
         return self.show_form(request, form, title, record, template=template)
 
