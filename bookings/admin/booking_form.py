@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.forms import BoundField
 from django.http import QueryDict
 
@@ -19,7 +20,7 @@ from bookings.admin.choices import (
     room_names_at,
     with_chosen,
 )
-from bookings.admin.forms import DayField, KeyedForm
+from bookings.admin.forms import MESSAGES, DayField, KeyedForm
 from bookings.admin.free_of_charge import show_free_box
 from bookings.availability.search import CategoryStay, find_stays
 from bookings.catalogue import inventory
@@ -40,7 +41,7 @@ from bookings.domain.stay_request import (
 from bookings.infrastructure.quantities import quantity
 from bookings.infrastructure.recent_reads import hear_of_changes
 from bookings.infrastructure.texts import LineField, LinesField
-from bookings.refusals import Fault, ValidationFailed
+from bookings.refusals import Fault, PriceChanged, ValidationFailed
 
 _SIZES = {"size": 12, "autocomplete": "off"}
 
@@ -82,6 +83,8 @@ class BookingForm(KeyedForm):
     may_reprice = False
     finds_guests = False
     price_lines: tuple[str, ...] = ()
+    # Set once the service refused the price, until `offer` knows the present one.
+    _is_price_refused = False
 
     # The total and its currency as the form showed them.
     quoted = forms.IntegerField(
@@ -216,6 +219,8 @@ class BookingForm(KeyedForm):
             groups = [group for group in with_chosen(listed, chosen, names=names) if group[1]]
             self.fields[name].widget.choices = [NOTHING, *groups]
         self._quote(stays)
+        if self._is_price_refused:
+            self.add_error(None, self._say_price())
         if hotel:
             self._set("currency", hotel.currency)
             example = write_amount(12_000, hotel.currency)
@@ -277,6 +282,31 @@ class BookingForm(KeyedForm):
                 f"{chosen.category.name}, {nights}: {each} for each room",
                 f"{quantity(count, 'room')} together: {together}",
             )
+
+    def _say_price(self) -> str:
+        """Why nothing was sold, after `_quote`."""
+        if not self["quoted"].value():
+            return "What you chose is not free on these dates, so nothing was booked."
+        if self.cleaned_data["quoted"] is None:
+            return f"No price was shown yet. It is below; press {self.button} to sell at it."
+        return MESSAGES[PriceChanged.code].format(button=self.button)
+
+    def refuse(self, code: str, sentence: str, content: dict[str, Any]) -> None:
+        """Says of a price only what is true of the prices that the form shows next."""
+        super().refuse(code, sentence, content)
+        if code != PriceChanged.code:
+            return
+        del self.errors[NON_FIELD_ERRORS]
+        held = content.get("booking")
+        if held is None:
+            self._is_price_refused = True
+            return
+        price = format_money(held["price"]["total"], held["price"]["currency"])
+        self.add_error(
+            None,
+            f"You hold this already for {price}: {held['reference']}. Confirm that hold, or cancel "
+            "it and book again.",
+        )
 
     def _set(self, name: str, value: Any) -> None:
         """Sets a field, whatever was sent for it."""

@@ -540,6 +540,7 @@ def _book(request: StaffRequest, form: BookingForm) -> Outcome:
             deadline=request.deadline,
             as_staff=True,
             may_reprice=form.may_reprice,
+            shown_in=form.cleaned_data["currency"],
         )
 
 
@@ -553,14 +554,21 @@ def _describe_guest(known: KnownGuest) -> dict[str, str]:
 
 def _acknowledge(outcome: Outcome, form: BookingForm) -> str:
     """The message for staff about a new booking. It does not mention keys, and names an agreed
-    price with its reason, and the rooms that were chosen from a category."""
+    price, and the rooms that were chosen from a category.
+
+    The admin's log keeps it for good. So it has no word that was typed: an erasure finds those in
+    the booking, and not in the log.
+    """
     booking = outcome.content["booking"]
     text: str = outcome.content["message"]
     if booking["status"] == PENDING:
         text = "The room is held. Confirm the booking here before the hold runs out."
     if form.cleaned_data["total"] is not None:
         agreed = format_money(booking["price"]["total"], booking["price"]["currency"])
-        text = f"{text} Agreed price: {agreed}, because: {form.cleaned_data['price_reason']}."
+        text = f"{text} Another price was agreed: {agreed}."
+        stored = queries.find_booking(booking["id"])
+        if stored and stored.agreed_because != form.cleaned_data["price_reason"]:
+            text = f"{text} You held it before, so what was noted about its price then stays."
     if form.cleaned_data["room"]:
         return text
     names = name_told([booking])

@@ -87,6 +87,7 @@ def create_booking(
     owner: Caller | None = None,
     as_staff: bool = False,
     may_reprice: bool = False,
+    shown_in: str | None = None,
     remote_address: str | None = None,
     mailbox_digest: str | None = None,
     opening: Opening | None = None,
@@ -101,8 +102,10 @@ def create_booking(
     called only after the claim: a completed key is replayed, whatever body came with it. `owner` is
     the person for whom staff book. With `as_staff` no limit on holds applies, and the night that
     has begun can be sold until the hotel's end of day. With `may_reprice` the payload may have an
-    `agreedPrice`, at which the stay is sold instead of the calendar's price. `remote_address` is
-    the visitor's, as `remote_address_of` returns it. `mailbox_digest` stands for an e-mail address
+    `agreedPrice`, at which the stay is sold instead of the calendar's price. With `shown_in`, the
+    currency of a form, the stay is sold at no other price than one that the form showed: without a
+    total in this currency the outcome is PriceChanged. `remote_address` is the visitor's, as
+    `remote_address_of` returns it. `mailbox_digest` stands for an e-mail address
     that the visitor has confirmed. `opening` is what else the request asks Redis; the claim takes
     it along.
     """
@@ -137,7 +140,7 @@ def create_booking(
                 # 4. Quote, choose free rooms and lock their slots. The stay is sold at the price
                 #    that the calendar has now, or at the one that staff agreed with the guest. A
                 #    lock saves rivals a wasted write; it decides nothing.
-                offer = _quote(draft, caller, at_desk=as_staff)
+                offer = _quote(draft, caller, at_desk=as_staff, shown_in=shown_in)
                 limits = None
                 if is_limited:
                     limits = limits_of(
@@ -164,7 +167,9 @@ def create_booking(
                             booking,
                             key=made,
                             limits=limits,
-                            answer_for=lambda hold, now: _answer_hold(hold, draft, key, now),
+                            answer_for=lambda hold, now: _answer_hold(
+                                hold, draft, key, now, shown_in=shown_in
+                            ),
                             only_as=again,
                         )
                     lately_sold.note(names_of(offer.hotel.id, booking.slots))
@@ -242,7 +247,7 @@ def _judge_user(request: StayRequest, caller: Caller, owner: Caller) -> str:
     raise PermissionDenied("You may book only for yourself; leave userId out.")
 
 
-def _quote(draft: Draft, caller: Caller, *, at_desk: bool) -> Offer:
+def _quote(draft: Draft, caller: Caller, *, at_desk: bool, shown_in: str | None) -> Offer:
     """The price of the stay, and the rooms that could serve it.
 
     Raises ValidationFailed, or PriceChanged if the request quotes another total. An owner may
@@ -254,22 +259,31 @@ def _quote(draft: Draft, caller: Caller, *, at_desk: bool) -> Offer:
         offer = offers.find_offer(request, at_desk=at_desk, hotels=caller.hotels)
         if request.agreed:
             offer = offers.at_agreed_price(offer, request.agreed)
-        _check_quote(request, offer.price)
+        _check_quote(request, offer.price, shown_in)
     except (ValidationFailed, PriceChanged):
         hold = rivals.find_own_hold(draft) if request.hold else None
-        is_at_its_price = hold and request.asked_total in (None, hold.price.total)
-        if hold is None or not is_at_its_price or not caller.may_know(hold.hotel):
+        if hold is None or not caller.may_know(hold.hotel):
+            raise
+        if not _is_wanted_at(hold.price, request, shown_in):
             raise
         offer = offers.offer_again(hold)
     return offer
 
 
-def _check_quote(request: StayRequest, price: Price) -> None:
-    if request.asked_total is not None and request.asked_total != price.total:
+def _check_quote(request: StayRequest, price: Price, shown_in: str | None) -> None:
+    if not _is_wanted_at(price, request, shown_in):
         raise PriceChanged(
             f"The price is now {price.total} {price.currency} in minor units; "
             "send it as quotedTotal if you agree."
         )
+
+
+def _is_wanted_at(price: Price, request: StayRequest, shown_in: str | None) -> bool:
+    """Whether the caller agrees to this price."""
+    if request.asked_total is None:
+        return shown_in is None
+    currency = request.agreed.currency if request.agreed else shown_in
+    return request.asked_total == price.total and currency in (None, price.currency)
 
 
 def _check_sold(draft: Draft, offer: Offer) -> None:
@@ -419,12 +433,19 @@ def _make_key(booking: Booking, key: str, digest: str, payload: Any) -> Key:
     )
 
 
-def _answer_hold(hold: Booking, draft: Draft, key: str, now: datetime) -> Answer:
+def _answer_hold(
+    hold: Booking, draft: Draft, key: str, now: datetime, *, shown_in: str | None
+) -> Answer:
     """The answer for a hold that the caller has already.
 
-    Raises PriceChanged if the request quotes another total.
+    Raises PriceChanged if the request quotes another total. Staff read in it which hold that is.
     """
-    _check_quote(draft.request, hold.price)
+    try:
+        _check_quote(draft.request, hold.price, shown_in)
+    except PriceChanged as refusal:
+        if shown_in is not None:
+            refusal.booking = answers.describe(hold, now=now)
+        raise
     message = "You hold this already; confirm with this Idempotency-Key before expiresAt."
     return answers.success(hold, key=key, message=message, status=201, now=now)
 

@@ -68,6 +68,9 @@ def form(key: str, **changes: Any) -> dict[str, Any]:
         "guest_email": "ada@example.org",
         "guest_phone": "+49 30 1",
         "notes": "Late arrival.",
+        # As the form shows it to a browser.
+        "quoted": 24_000,
+        "currency": "EUR",
         **changes,
     }
 
@@ -345,7 +348,9 @@ def test_holds_a_room(desk: Client) -> None:
 
 
 def by_category(key: str, category: str = "inn_double", **changes: Any) -> dict[str, Any]:
-    return form(key, room="", category=category, **changes)
+    each = {"inn_single": 14_000}.get(category, 20_000)
+    quoted = each * int(changes.get("rooms", 1))
+    return form(key, **{"room": "", "category": category, "quoted": quoted, **changes})
 
 
 @pytest.mark.usefixtures("inn")

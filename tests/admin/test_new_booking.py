@@ -11,9 +11,9 @@ from django.test import Client
 
 from bookings.infrastructure.connections import collection
 from bookings.models import Hotel
-from bookings.people import staff_hotels
+from bookings.people import erasure, staff_hotels
 from bookings.people.roles import FRONT_DESK, MANAGER
-from tests.admin.test_bookings import ADD, LIST
+from tests.admin.test_bookings import ADD, LIST, sent_messages
 from tests.calls import book, cancel, stored
 from tests.conftest import night
 from tests.hotels import put_night
@@ -59,7 +59,7 @@ def faults(response: Any) -> dict[str, list[str]]:
 
 
 def test_books_to_the_end_of_the_nights_that_were_given_instead_of_a_day(desk: Client) -> None:
-    desk.post(ADD, sent_from(desk, check_out="", nights="3", quoted=""))
+    desk.post(ADD, sent_from(desk, check_out="", nights="3", quoted=30_000))
 
     assert stored()[0]["check_out"] == night(13)
 
@@ -138,6 +138,70 @@ def test_sells_at_no_price_that_was_not_shown(desk: Client) -> None:
     assert stored()[0]["price"]["total"] == 22_000
 
 
+def sent_again(response: Any) -> dict[str, Any]:
+    """What a browser sends of the form in this response."""
+    form = response.context["form"]
+    return {name: form[name].value() or "" for name in form.fields}
+
+
+def test_shows_a_price_before_it_sells_from_a_form_that_showed_none(desk: Client) -> None:
+    """The room was taken when the form was opened, and is free and dearer when it is sent."""
+    other = book("other", resourceId="inn_A", checkIn=night(10), checkOut=night(12))
+    sent = sent_from(desk)
+    taken = desk.post(ADD, sent)
+    cancel(other)
+    put_night("inn_double", night(10), price=90_000)
+
+    asked = desk.post(ADD, sent)
+    sold = [each for each in stored() if each["status"] == "confirmed"]
+    desk.post(ADD, sent_again(asked))
+
+    assert sent["quoted"] == ""
+    assert faults(taken)["__all__"] == [
+        "What you chose is not free on these dates, so nothing was booked."
+    ]
+    assert faults(asked)["__all__"] == [
+        "No price was shown yet. It is below; press Book to sell at it."
+    ]
+    assert sold == []
+    assert asked.context["form"].price_lines == ("Double, 2 nights: EUR\xa01,000.00",)
+    assert [each["price"]["total"] for each in stored()][1:] == [100_000]
+
+
+def test_says_of_a_room_that_is_taken_meanwhile_that_it_is_not_free(desk: Client) -> None:
+    sent = sent_from(desk)
+    book("other", resourceId="inn_A", checkIn=night(10), checkOut=night(12))
+    put_night("inn_double", night(10), price=12_000)
+
+    refused = desk.post(ADD, sent)
+
+    assert "not free on these dates" in faults(refused)["__all__"][0]
+    assert len(stored()) == 1
+
+
+def test_still_says_that_a_form_has_booked_if_it_has_no_price_by_now(desk: Client) -> None:
+    """The script asks again what is free, and the room that the form itself has booked is not."""
+    sent = sent_from(desk)
+    desk.post(ADD, sent)
+
+    again = desk.post(ADD, {**sent, "quoted": ""}, follow=True)
+
+    assert "nothing new was booked" in sent_messages(again)[-1]
+
+
+def test_asks_before_it_sells_at_the_same_number_of_another_currency(desk: Client) -> None:
+    sent = sent_from(desk)
+    Hotel.objects.filter(pk="inn").update(currency="JPY")
+
+    asked = desk.post(ADD, sent)
+    sold = stored()
+    desk.post(ADD, sent_again(asked))
+
+    assert (sent["quoted"], sent["currency"]) == (20_000, "EUR")
+    assert sold == []
+    assert stored()[0]["price"]["currency"] == "JPY"
+
+
 # --- Another price ------------------------------------------------------------------------------
 
 AGREED = {"price": "150,01", "price_reason": "A long stay"}
@@ -152,8 +216,44 @@ def test_sells_at_another_price_and_says_so_wherever_staff_look(desk: Client) ->
     assert stored()[0]["history"][0]["reason"] == "A long stay"
     assert "EUR\xa0150.01, an agreed price: A long stay" in response.content.decode()
     assert LogEntry.objects.get().change_message == (
-        "The room is booked. Agreed price: EUR\xa0150.01, because: A long stay."
+        "The room is booked. Another price was agreed: EUR\xa0150.01."
     )
+
+
+def test_keeps_no_reason_of_a_price_after_the_guest_is_erased(desk: Client) -> None:
+    guest = {"guest_name": ADA["name"], "guest_email": ADA["email"]}
+    desk.post(ADD, sent_from(desk, **guest, price="150", price_reason="Our chef’s sister"))
+    reason = stored()[0]["history"][0]["reason"]
+
+    erasure.erase_guest(ADA["email"], including_upcoming=True)
+
+    assert reason == "Our chef’s sister"
+    assert "chef" not in repr(stored())
+    assert "chef" not in repr(list(LogEntry.objects.values()))
+
+
+def test_names_the_own_hold_that_has_another_price(desk: Client) -> None:
+    desk.post(ADD, sent_from(desk, hold="on"))
+    (hold,) = stored()
+
+    refused = desk.post(ADD, sent_from(desk, hold="on", **AGREED))
+
+    assert faults(refused)["__all__"] == [
+        f"You hold this already for EUR\xa0200.00: {hold['reference']}. Confirm that hold, or "
+        "cancel it and book again."
+    ]
+    assert [each["price"]["total"] for each in stored()] == [20_000]
+
+
+def test_does_not_hide_that_the_reason_of_an_own_hold_stays(desk: Client) -> None:
+    desk.post(ADD, sent_from(desk, hold="on", **AGREED))
+    other = {"price": "150.01", "price_reason": "Our mistake"}
+
+    told = desk.post(ADD, sent_from(desk, hold="on", **other), follow=True)
+
+    assert len(stored()) == 1
+    assert stored()[0]["history"][0]["reason"] == "A long stay"
+    assert "what was noted about its price then stays" in sent_messages(told)[-1]
 
 
 def test_sells_several_rooms_at_one_price(desk: Client) -> None:
