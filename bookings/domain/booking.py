@@ -268,8 +268,16 @@ class Booking:
 
     @property
     def is_erased(self) -> bool:
-        """Whether the guest's details were erased."""
-        return any(change.event == ERASED for change in self.history)
+        """Whether the guest's details were erased, and none were given since.
+
+        Only the notes and the guest hold details. A guest may confirm an erased hold with new ones.
+        """
+        return self.erasures > 0 and self.guest == Guest() and not self.notes
+
+    @property
+    def erasures(self) -> int:
+        """How often the guest's details were erased."""
+        return sum(change.event == ERASED for change in self.history)
 
     @property
     def agreed_because(self) -> str:

@@ -114,7 +114,7 @@ def join(one_id: str, other_id: str, *, note: str, by: Caller) -> bool:
     pair = sorted({_id_of(one_id), _id_of(other_id)})
     if len(pair) != 2:
         raise ValidationFailed([Fault("other", "Choose another stay than this one.")])
-    _judge(pair, by)
+    stays = _judge(pair, by)
     link = {
         "_id": "|".join(map(str, pair)),
         "bookings": pair,
@@ -123,19 +123,19 @@ def join(one_id: str, other_id: str, *, note: str, by: Caller) -> bool:
         "at": clock.now(),
     }
     try:
-        return in_transaction(lambda session: _write(link, session))
+        return in_transaction(lambda session: _write(link, stays, session))
     except DuplicateKeyError:
         # The same link, or a booking that was erased a moment ago.
         _judge(pair, by)
         return False
 
 
-def _write(link: dict[str, Any], session: ClientSession) -> bool:
+def _write(link: dict[str, Any], stays: Iterable[Booking], session: ClientSession) -> bool:
     links = collection("guest_links")
     if links.find_one({"_id": link["_id"]}, session=session):
         return False
-    for booking_id in link["bookings"]:
-        remarks.say_something_is_noted(booking_id, session=session)
+    for stay in stays:
+        remarks.say_something_is_noted(stay, session=session)
     reached("before_link")
     links.insert_one(link, session=session)
     return True
@@ -174,12 +174,13 @@ def find_stays(booking_ids: Collection[ObjectId], *, hotels: Hotels) -> list[Boo
     return sorted(found, key=lambda stay: (stay.check_in, stay.id), reverse=True)
 
 
-def _judge(pair: list[ObjectId], by: Caller) -> None:
+def _judge(pair: list[ObjectId], by: Caller) -> list[Booking]:
     stays = _find_stays(pair, hotels=by.hotels, limit=2)
     if len(stays) != 2:
         raise ValidationFailed([Fault("other", "There is no such stay.")])
     if any(stay.guest == Guest() for stay in stays):
         raise ValidationFailed([Fault("other", "This stay has no guest’s name or address.")])
+    return stays
 
 
 def _find_stays(

@@ -70,7 +70,9 @@ def add_remark(*, actor: Caller, booking_id: str, key_header: str | None, text: 
     remark = {"id": remark_id, "by": str(actor), "at": clock.now(), "text": text}
     takes_it = {
         "_id": booking.id,
-        "is_closed": {"$ne": True},
+        # Each erasure that closed the document must have erased the booking before it was read.
+        # The guest may have given new details since then, as the booking that was read has some.
+        "closings": {"$not": {"$gt": booking.erasures}},
         "remarks.id": {"$ne": remark_id},
         f"remarks.{MAX_REMARKS - 1}": {"$exists": False},
     }
@@ -84,7 +86,7 @@ def add_remark(*, actor: Caller, booking_id: str, key_header: str | None, text: 
             found = collection("remarks").find_one({"_id": booking.id}) or {}
             if any(each["id"] == remark_id for each in found.get("remarks", ())):
                 return False
-            if found.get("is_closed"):
+            if found.get("closings", 0) > booking.erasures:
                 raise ValidationFailed([Fault("text", _ERASED)]) from None
             if len(found.get("remarks", ())) >= MAX_REMARKS:
                 text = f"A booking has at most {MAX_REMARKS} remarks, deleted ones included."
@@ -124,7 +126,7 @@ def list_remarks(bookings: Iterable[ObjectId]) -> dict[ObjectId, tuple[Remark, .
     wanted = list(bookings)
     if not wanted:
         return {}
-    found = collection("remarks").find({"_id": {"$in": wanted}, "is_closed": {"$ne": True}})
+    found = collection("remarks").find({"_id": {"$in": wanted}})
     return {
         document["_id"]: tuple(Remark(**remark) for remark in document["remarks"])
         for document in found
@@ -133,18 +135,20 @@ def list_remarks(bookings: Iterable[ObjectId]) -> dict[ObjectId, tuple[Remark, .
 
 
 def forget_remarks(bookings: Iterable[ObjectId], *, session: ClientSession) -> None:
-    """Removes all remarks on these bookings, and takes no more; safe to repeat."""
-    closed = {"$set": {"remarks": [], "is_closed": True}}
+    """Removes all remarks on these bookings, and takes none from those who read a booking before.
+    The session's transaction erases the bookings; each closing is counted as one erasure."""
+    closed = {"$set": {"remarks": []}, "$inc": {"closings": 1}}
     updates = [UpdateOne({"_id": booking_id}, closed, upsert=True) for booking_id in bookings]
     if updates:
         collection("remarks").bulk_write(updates, ordered=False, session=session)
 
 
-def say_something_is_noted(booking_id: ObjectId, *, session: ClientSession) -> None:
+def say_something_is_noted(booking: Booking, *, session: ClientSession) -> None:
     """Writes the document that an erasure of the booking writes, too: of two transactions at once
-    the later one sees the other. Raises DuplicateKeyError if the booking was erased."""
+    the later one sees the other. Raises DuplicateKeyError if the booking was erased since it was
+    read."""
     collection("remarks").update_one(
-        {"_id": booking_id, "is_closed": {"$ne": True}},
+        {"_id": booking.id, "closings": {"$not": {"$gt": booking.erasures}}},
         {"$inc": {"noted": 1}},
         upsert=True,
         session=session,

@@ -440,6 +440,21 @@ def test_is_not_edited_by_staff_once_the_guest_is_erased() -> None:
     assert "Lovelace" not in repr(stored())
 
 
+def test_is_edited_by_staff_once_an_erased_guest_gave_new_details() -> None:
+    booking = made()
+    erasure.erase_guest(ADA["email"], including_upcoming=True)
+    refused = edit(booking, seen=Details(Guest(), "", "en"), key="before")
+    guest = Guest("Ada", "ada@new.example", "")
+    correct(booking, guest, notes="", seen=(Guest(), ""), key="guest")
+
+    named = Details(Guest("Ada L", "ada@new.example", ""), "", "en")
+    edited = edit(booking, named, seen=Details(guest, "", "en"))
+
+    assert refused.code == "NOT_CHANGEABLE"
+    assert edited.code is None
+    assert stored()[0]["guest"]["name"] == "Ada L"
+
+
 def test_forgets_at_an_erasure_what_staff_wrote() -> None:
     booking = made()
     edit(booking, Details(Guest("Eve", "eve@example.org", ""), "", "en"), tell=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from bson import ObjectId
@@ -12,7 +13,9 @@ from django.contrib.auth.models import User
 
 from bookings import points
 from bookings.domain.callers import Caller, caller_of_user
+from bookings.domain.stay_request import Guest
 from bookings.infrastructure.connections import collection
+from bookings.infrastructure.deadlines import Deadline
 from bookings.operations.doctor import people
 from bookings.people import erasure
 from bookings.refusals import (
@@ -21,7 +24,7 @@ from bookings.refusals import (
     NotFound,
     ValidationFailed,
 )
-from bookings.stays import remarks
+from bookings.stays import corrections, remarks
 from bookings.stays.remarks import Remark
 from bookings.stays.writing import guest_details
 from tests.calls import CUSTOMER, book, stored
@@ -149,6 +152,87 @@ def test_is_refused_where_the_guest_is_erased_while_it_is_added(booking: str) ->
     assert on(booking) == ()
 
 
+def give_details(booking: str, key: str) -> None:
+    """The guest of the erased booking writes to the hotel who comes after all."""
+    done = corrections.correct_guest(
+        actor=CUSTOMER,
+        booking_id=booking,
+        key_header=key,
+        deadline=Deadline.after(10),
+        seen=(Guest(), ""),
+        guest=Guest(**ADA),
+        notes="",
+    )
+    assert done.code is None
+
+
+def erase() -> None:
+    erasure.erase_guest(ADA["email"], including_upcoming=True)
+
+
+def test_is_added_to_an_erased_guest_who_gave_new_details(booking: str) -> None:
+    add(booking, "Before.", key="before")
+    erase()
+    give_details(booking, "new")
+
+    add(booking, "After.", key="after")
+    kept = [each.text for each in on(booking)]
+    found = people.remarks()
+    erase()
+
+    assert kept == ["After."]
+    assert found.level == "ok"
+    assert on(booking) == ()
+    with pytest.raises(ValidationFailed):
+        add(booking, key="later")
+
+
+@pytest.mark.parametrize("ends_erased", [True, False])
+def test_is_refused_where_the_guest_is_erased_again_while_it_is_added(
+    booking: str, ends_erased: bool
+) -> None:
+    erase()
+    give_details(booking, "new")
+
+    def meanwhile(point: str) -> None:
+        if point == "before_remark":
+            points.install(None)
+            erase()
+            if not ends_erased:
+                give_details(booking, "newer")
+
+    points.install(meanwhile)
+
+    with pytest.raises(ValidationFailed):
+        add(booking)
+    assert on(booking) == ()
+
+
+def test_outlives_neither_of_two_erasures_at_once(
+    booking: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both have closed the remarks; one erases, the guest writes again, and the other erases."""
+    erase_guests = guest_details.erase_guests
+
+    def erase_later(condition: dict[str, Any]) -> int:
+        monkeypatch.undo()
+        erase()
+        give_details(booking, "new")
+        with pytest.raises(ValidationFailed):
+            add(booking)
+        return erase_guests(condition)
+
+    monkeypatch.setattr(guest_details, "erase_guests", erase_later)
+    erase()
+
+    assert [line["event"] for line in stored()[0]["history"]][-3:] == [
+        "erased",
+        "corrected",
+        "erased",
+    ]
+    assert on(booking) == ()
+
+
 def test_is_erased_where_the_erasure_was_stopped_and_runs_again(
     booking: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,7 +267,6 @@ def test_names_no_deleted_account(booking: str) -> None:
 def test_is_found_by_the_doctor_where_it_outlived_the_guest(booking: str) -> None:
     add(booking)
     healthy = people.remarks()
-    collection("remarks").update_one({}, {"$set": {"is_closed": False}})
     guest_details.erase_guests({"guest.email": ADA["email"]})
 
     left = people.remarks()

@@ -132,6 +132,9 @@ def _missing_indexes() -> list[str]:
 
 def remarks() -> Finding:
     """Colleagues' remarks go with the guest's data, and each is on a booking that exists."""
+    # As Booking.is_erased.
+    is_erased = {"$nor": [guest_details.IS_NOT_ERASED]}
+    fields = ("reference", "history.event", "guest", "notes")
     left = list(
         collection("remarks").aggregate(
             [
@@ -141,13 +144,13 @@ def remarks() -> Finding:
                         "from": "bookings",
                         "localField": "_id",
                         "foreignField": "_id",
-                        "pipeline": [{"$project": {"reference": 1, "history.event": 1}}],
+                        "pipeline": [{"$project": dict.fromkeys(fields, 1)}],
                         "as": "booking",
                     }
                 },
                 {
                     "$match": {
-                        "$or": [{"booking": []}, {"booking.history.event": ERASED}],
+                        "$or": [{"booking": []}, {"booking": {"$elemMatch": is_erased}}],
                     }
                 },
                 {"$limit": EXAMPLES},
