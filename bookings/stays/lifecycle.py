@@ -13,6 +13,7 @@ it, and a driver's error if the change may or may not have been made.
 
 import dataclasses
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -77,6 +78,17 @@ CHANGED_SINCE = (
 )
 
 
+@dataclass(frozen=True)
+class ShownDetails:
+    """The guest and the notes of a hold when a page was made, and those that its form began with.
+
+    They differ where the form took what the hold lacked from the account or from an earlier form.
+    """
+
+    held: tuple[Guest, str]
+    form: tuple[Guest, str]
+
+
 def confirm_booking(
     *,
     actor: Caller,
@@ -86,14 +98,16 @@ def confirm_booking(
     as_staff: bool = False,
     guest: Guest | None = None,
     notes: str | None = None,
+    shown: ShownDetails | None = None,
     read_seen: Callable[[], Any] = dict,
 ) -> Outcome:
     """Turns a hold into a booking, with the key that made it. Staff need no key.
 
     A hold that ended up to ten minutes ago is revived if its slots are still free. Confirming
-    again replays. `guest` and `notes`, if given, replace those of the hold. `read_seen` returns the
-    JSON that says which stay the caller has seen, or raises a Refusal. If the stay is a different
-    one by now, the outcome is PriceChanged with the stay as it is.
+    again replays. `guest` and `notes`, if given, replace those of the hold. With `shown`, what
+    staff corrected since then stays where the guest changed nothing. `read_seen` returns the JSON
+    that says which stay the caller has seen, or raises a Refusal. If the stay is a different one by
+    now, the outcome is PriceChanged with the stay as it is.
 
     Raises NotFound, KeyMismatch, InvalidIdempotencyKey or ValidationFailed before the claim.
     """
@@ -129,11 +143,15 @@ def confirm_booking(
             if not _is_as_seen(current, seen, told):
                 described = answers.describe(current, now=now)
                 raise PriceChanged(_say_other_stay(current, as_staff=as_staff), booking=described)
+            typed_guest, typed_notes = told_guest, told_notes
+            # An erased guest who confirms gives the details again.
+            if shown is not None and not current.is_erased:
+                typed_guest, typed_notes = _keep_corrected(current, (told_guest, told_notes), shown)
             confirmed = dataclasses.replace(
                 current,
                 status=CONFIRMED,
-                guest=current.guest if guest is None else told_guest,
-                notes=current.notes if notes is None else told_notes,
+                guest=current.guest if guest is None else typed_guest,
+                notes=current.notes if notes is None else typed_notes,
                 # The guest is written to in the language of this request, but not in that of staff.
                 language=current.language if as_staff else reader,
             )
@@ -147,6 +165,29 @@ def confirm_booking(
 
     # 5. Finished by the `with`: the answer is stored under the key.
     return change.outcome
+
+
+def _keep_corrected(
+    current: Booking, typed: tuple[Guest, str], shown: ShownDetails
+) -> tuple[Guest, str]:
+    """What was typed, with what staff corrected since the page was made in place of what the guest
+    only left as it was."""
+
+    def list_values(details: tuple[Guest, str]) -> list[str]:
+        return [*vars(details[0]).values(), details[1]]
+
+    columns = zip(
+        list_values((current.guest, current.notes)),
+        list_values(shown.held),
+        list_values(shown.form),
+        list_values(typed),
+        strict=True,
+    )
+    name, email, phone, notes = (
+        now if now != held and value in (held, form) else value
+        for now, held, form, value in columns
+    )
+    return Guest(name, email, phone), notes
 
 
 def is_key_of(booking: Booking, key: str, *, viewer: Caller) -> bool:

@@ -7,11 +7,13 @@ instead (bookings/web/script_answers.py).
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -21,7 +23,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from bookings.content.reading import AboutHotel, find_hotel_content
 from bookings.domain.booking import ACTIVE, CONFIRMED, EXPIRED, PENDING, Booking
-from bookings.domain.email_addresses import as_people_write
+from bookings.domain.email_addresses import as_people_write, normalise_address
 from bookings.domain.stay_request import Guest, judge_seen, read_seen_field
 from bookings.infrastructure import clock
 from bookings.infrastructure.deadlines import TimedRequest
@@ -50,6 +52,9 @@ from bookings.web.messages import (
 from bookings.web.presentation import ShownBooking, describe_changes, intents_of, show_bookings
 from bookings.web.script_answers import ask_again, go, is_scripted, tell_fault
 from bookings.web.service_call import Said, ask
+
+# The hidden field with the details that a hold's page was made with.
+_SHOWN = "shown"
 
 
 @never_cache
@@ -88,6 +93,7 @@ def confirm(request: TimedRequest, booking_id: str) -> HttpResponse:
             deadline=request.deadline,
             guest=form.guest,
             notes=form.cleaned_data["notes"],
+            shown=_read_shown(request.POST.get(_SHOWN, "")),
             read_seen=lambda: _read_seen(request),
         )
     )
@@ -244,8 +250,12 @@ def _show(
         context["changes"] = _find_changes(request, booking)
         wish = _find_wish(request, booking)
         others = _find_others(request, booking)
+        known = _known_guest(request, booking)
+        # A form that is shown again has what was typed, and still knows what it began with.
+        is_again = form is not None and _read_shown(request.POST.get(_SHOWN, ""))
         context |= {
-            "form": form or GuestForm(initial=_known_guest(request, booking)),
+            "form": form or GuestForm(initial=known),
+            "shown": request.POST[_SHOWN] if is_again else _write_shown(booking, known),
             "now": iso(now),
             "expires_at": iso(booking.expires_at) if booking.expires_at else "",
             "key": wish.key if wish else "",
@@ -308,6 +318,34 @@ def _find_wish(request: HttpRequest, booking: Booking) -> _Wish | None:
             if lifecycle.is_key_of(booking, key, viewer=viewer):
                 return _Wish(intent, key)
     return None
+
+
+def _write_shown(booking: Booking, known: Mapping[str, str]) -> str:
+    """The form's hidden field about its details: those of the hold, and those it begins with."""
+    held = [*vars(booking.guest).values(), booking.notes]
+    return json.dumps([held, [known[name] for name in (*vars(Guest()), "notes")]])
+
+
+def _read_shown(text: str) -> lifecycle.ShownDetails | None:
+    """What `_write_shown` wrote, spelled as the form's fields clean it; None if it is damaged."""
+    try:
+        held, began = json.loads(text)
+        held_name, held_email, held_phone, held_notes = map(_text, held)
+        name, email, phone, notes = (_text(each).strip() for each in began)
+    except (ValueError, TypeError, RecursionError):
+        return None
+    with suppress(ValidationError):
+        email = normalise_address(email)
+    return lifecycle.ShownDetails(
+        held=(Guest(held_name, held_email, held_phone), held_notes),
+        form=(Guest(name, email, phone), notes.replace("\r\n", "\n")),
+    )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
 
 
 def _read_seen(request: HttpRequest) -> Any:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 
+from bookings.domain.booking import from_document
 from bookings.domain.callers import Caller
 from bookings.infrastructure import connections
 from bookings.infrastructure.deadlines import Deadline
-from bookings.stays import lifecycle
+from bookings.people import erasure
+from bookings.stays import corrections, lifecycle
+from bookings.stays.corrections import Details
 from bookings.web.messages import CONFIRM_SENTENCES, FORM_SENTENCES, SENTENCES
 from tests.browsing import (
     ADA,
@@ -64,6 +69,97 @@ def test_confirms_once_however_often_the_form_is_sent(browser: Client) -> None:
     (booking,) = stored()
     assert [change["event"] for change in booking["history"]].count("confirmed") == 1
     assert all(booking["reference"] in page.text for page in pages)
+
+
+def correct(notes: str = "", **changes: str) -> None:
+    """Staff correct the hold's guest."""
+    booking = from_document(stored()[0])
+    done = corrections.correct_for_guest(
+        actor=Caller("user", "clerk"),
+        booking_id=str(booking.id),
+        key_header=str(booking.version),
+        deadline=Deadline.after(10),
+        seen=corrections.details_of(booking),
+        details=Details(dataclasses.replace(booking.guest, **changes), notes, booking.language),
+    )
+    assert done.code is None
+
+
+def hold_for_ada(browser: Client) -> Any:
+    """The page of a hold that has details, as after *Hold it again*."""
+    hold(browser)
+    correct("Late.", name="Ada", email="ada@example.org", phone="030 1234")
+    return open_page(browser, booking_path(stored()[0]))
+
+
+def test_keeps_what_staff_corrected_and_takes_what_the_guest_changed(browser: Client) -> None:
+    form = confirm_form(hold_for_ada(browser))
+    correct("Ground floor.", name="Ada Lovelace", email="ada@example.com")
+
+    press(browser, form, name="Ada King")
+
+    (booking,) = stored()
+    assert booking["guest"] == {
+        "name": "Ada King",
+        "email": "ada@example.com",
+        "phone": "030 1234",
+    }
+    assert booking["notes"] == "Ground floor."
+
+
+@pytest.mark.parametrize("to", ["", "/extend"])
+def test_keeps_what_staff_corrected_when_the_page_is_shown_again(browser: Client, to: str) -> None:
+    form = confirm_form(hold_for_ada(browser))
+    correct("Late.", email="ada@example.com")
+    path = booking_path(stored()[0])
+
+    again = press(
+        browser,
+        form,
+        to=path + to if to else "",
+        expect=200 if to else 400,
+        phone="" if to else "abc",
+    )
+    press(browser, confirm_form(again), phone="030 99")
+
+    assert stored()[0]["guest"] == {
+        "name": "Ada",
+        "email": "ada@example.com",
+        "phone": "030 99",
+    }
+
+
+def test_keeps_what_staff_filled_in_where_the_form_began_with_the_account(
+    browser: Client,
+) -> None:
+    account = {"first_name": "Ada", "email": "ada@example.org"}
+    browser.force_login(User.objects.create_user("ada", **account))
+    form = confirm_form(hold(browser))
+    correct("", name="Ada Lovelace", email="ada@example.com")
+
+    press(browser, form)
+
+    assert form.fields["email"] == "ada@example.org"
+    assert stored()[0]["guest"]["name"] == "Ada Lovelace"
+    assert stored()[0]["guest"]["email"] == "ada@example.com"
+
+
+def test_takes_the_details_again_of_an_erased_guest_who_confirms(browser: Client) -> None:
+    form = confirm_form(hold_for_ada(browser))
+    erasure.erase_guest("ada@example.org", including_upcoming=True)
+
+    press(browser, form)
+
+    assert stored()[0]["guest"]["email"] == "ada@example.org"
+
+
+@pytest.mark.parametrize("shown", ["", "no JSON", "{}", "[[], []]", "[1, 2]", "[" * 5000])
+def test_takes_what_the_form_says_if_it_does_not_say_what_it_showed(
+    browser: Client, shown: str
+) -> None:
+    press(browser, confirm_form(hold(browser)), **{**ADA, "shown": shown})
+
+    assert stored()[0]["guest"]["email"] == "ada@example.org"
 
 
 @pytest.mark.parametrize(
