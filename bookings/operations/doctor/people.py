@@ -11,7 +11,6 @@ from typing import Any
 from django.core.exceptions import ValidationError
 
 from bookings.domain import account_deletion
-from bookings.domain.booking import ERASED
 from bookings.domain.callers import caller_of_user
 from bookings.domain.email_addresses import normalise_address
 from bookings.indexes import account_indexes
