@@ -77,13 +77,21 @@ def list_around(hotel: HotelFacts, day: date) -> list[Occupant]:
 
 
 def list_of(
-    *, presence: str, check_in: date, check_out: date, marked_on: date | None, day: date
+    *,
+    presence: str,
+    check_in: date,
+    check_out: date,
+    marked_on: date | None,
+    day: date,
+    today: date,
 ) -> str | None:
     """The one of LISTS that a confirmed stay belongs to on a day; None if the day is not its own.
 
-    `marked_on` is the desk's day of the mark in force. Guests without a mark, and guests in the
-    house, stay in a list until they are marked. A stay that is over is done on the day of its last
-    mark, and on the earlier days of the stay for those who look back.
+    `marked_on` is the desk's day of the mark in force, `today` its day now. Guests without a mark,
+    and guests in the house, stay in a list until they are marked. A stay that is over is done on
+    the day of its last mark, and on the earlier days of the stay for those who look back. A day
+    that is still to come shows what is planned: guests who can still arrive in time are in the
+    house by then, and who can still leave in time has left.
     """
     if presence in (CHECKED_OUT, NO_SHOW):
         if marked_on is not None and (marked_on == day or check_in <= day < marked_on):
@@ -91,8 +99,12 @@ def list_of(
         return None
     if check_in > day:
         return None
-    if presence == EXPECTED:
-        return ARRIVALS if check_in == day else LATE_ARRIVALS
+    if check_out < day and check_out >= today:
+        return None
+    if presence == EXPECTED and check_in == day:
+        return ARRIVALS
+    if presence == EXPECTED and check_in < today:
+        return LATE_ARRIVALS
     return IN_HOUSE if check_out > day else DEPARTURES
 
 
@@ -101,6 +113,7 @@ def sort_stays(
 ) -> dict[str, list[Occupant]]:
     """The confirmed stays of a day by list."""
     lists: dict[str, list[Occupant]] = {name: [] for name in LISTS}
+    today = hotel.desk_day()
     for stay in stays:
         name = list_of(
             presence=stay.presence,
@@ -108,6 +121,7 @@ def sort_stays(
             check_out=stay.check_out,
             marked_on=hotel.desk_day_at(stay.marked_at) if stay.marked_at else None,
             day=day,
+            today=today,
         )
         if name:
             lists[name].append(stay)
@@ -117,6 +131,7 @@ def sort_stays(
 def count_day(hotel: HotelFacts, day: date, now: datetime) -> DayFigures:
     """The day's figures, as they are now."""
     around = list_around(hotel, day)
+    today = hotel.desk_day_at(now)
     stays = [each for each in around if each.kind == STAY and each.status_at(now) == CONFIRMED]
     for_sale = {
         room.id for _, rooms in inventory.recent_house(hotel.id) for room in rooms if room.is_sold
@@ -137,15 +152,17 @@ def count_day(hotel: HotelFacts, day: date, now: datetime) -> DayFigures:
         departures=len(departures),
         departed=sum(stay.presence == CHECKED_OUT for stay in departures),
         in_house=sum(stay.presence == CHECKED_IN for stay in stays),
-        overdue=sum(is_overdue(stay, day) for stay in stays),
+        overdue=sum(is_overdue(stay, day, today) for stay in stays),
         rooms=len((for_sale | sold) - blocked),
         sold=len(sold),
         free=len(for_sale - _rooms_of(tonight)),
     )
 
 
-def is_overdue(stay: Occupant, day: date) -> bool:
-    """Whether the desk should have marked the confirmed stay on an earlier day."""
+def is_overdue(stay: Occupant, day: date, today: date) -> bool:
+    """Whether the desk should have marked the confirmed stay on an earlier day. `today` is its own
+    day: no mark is missing before its day is over."""
+    day = min(day, today)
     if stay.presence == EXPECTED:
         return stay.check_in < day
     return stay.presence == CHECKED_IN and stay.check_out < day

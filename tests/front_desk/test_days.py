@@ -23,10 +23,10 @@ pytestmark = [pytest.mark.mongo, pytest.mark.usefixtures("inn")]
 TODAY = date.fromisoformat(night(20))
 
 
-def figures(day: date = TODAY) -> DayFigures:
+def figures(day: date = TODAY, *, days_later: int = 0) -> DayFigures:
     hotel = inventory.find_hotel("inn")
     assert hotel is not None
-    return days.count_day(hotel, day, clock.now())
+    return days.count_day(hotel, day, clock.now() + timedelta(days=days_later))
 
 
 def stay(room: str, first: int, end: int, *, presence: str = "expected", **more: Any) -> str:
@@ -55,7 +55,8 @@ def test_counts_who_came_who_left_and_who_is_there() -> None:
 
     assert (found.arrived, found.arrivals) == (1, 2)
     assert (found.departed, found.departures) == (1, 1)
-    assert (found.in_house, found.overdue) == (2, 1)
+    assert (found.in_house, found.overdue) == (2, 0)
+    assert figures(days_later=20).overdue == 1
     assert (found.sold, found.rooms, found.free) == (4, 5, 1)
     assert found.percent_sold == 80
 

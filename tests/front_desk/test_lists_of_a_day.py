@@ -30,7 +30,9 @@ DAYS = st.integers(-20, 20).map(lambda away: DAY + timedelta(days=away))
 PRESENCES = st.sampled_from([EXPECTED, CHECKED_IN, CHECKED_OUT, NO_SHOW])
 
 
-def listed(presence: str, first: int, end: int, marked: int | None = None) -> str | None:
+def listed(
+    presence: str, first: int, end: int, marked: int | None = None, today: int = 0
+) -> str | None:
     """Returns the list of a stay with these dates and this day of its mark, counted from DAY."""
     return list_of(
         presence=presence,
@@ -38,6 +40,7 @@ def listed(presence: str, first: int, end: int, marked: int | None = None) -> st
         check_out=DAY + timedelta(days=end),
         marked_on=None if marked is None else DAY + timedelta(days=marked),
         day=DAY,
+        today=DAY + timedelta(days=today),
     )
 
 
@@ -69,9 +72,30 @@ def test_lists_a_stay_by_what_is_to_do(
     assert listed(presence, first, end, marked) == expected
 
 
-@given(PRESENCES, DAYS, st.integers(1, 30), DAYS, DAYS)
+@pytest.mark.parametrize(
+    ("presence", "first", "end", "today", "expected"),
+    [
+        (EXPECTED, 0, 2, -1, ARRIVALS),
+        (EXPECTED, -1, 1, -1, IN_HOUSE),  # arrives today, and is there tomorrow
+        (EXPECTED, -1, 0, -1, DEPARTURES),
+        (EXPECTED, -2, 1, -1, LATE_ARRIVALS),
+        (EXPECTED, -3, -1, -1, None),  # can still come, but leaves before
+        (EXPECTED, -3, -2, -1, LATE_ARRIVALS),
+        (CHECKED_IN, -3, -1, -1, None),  # leaves today
+        (CHECKED_IN, -3, -2, -1, DEPARTURES),  # should have left
+        (CHECKED_IN, -3, 0, -1, DEPARTURES),
+    ],
+)
+def test_calls_no_guest_late_before_the_day_is_over(
+    presence: str, first: int, end: int, today: int, expected: str | None
+) -> None:
+    marked = None if presence == EXPECTED else first
+    assert listed(presence, first, end, marked, today) == expected
+
+
+@given(PRESENCES, DAYS, st.integers(1, 30), DAYS, DAYS, DAYS)
 def test_has_each_stay_of_the_day_in_one_list_and_others_in_none(
-    presence: str, check_in: date, nights: int, marked_on: date, day: date
+    presence: str, check_in: date, nights: int, marked_on: date, day: date, today: date
 ) -> None:
     check_out = check_in + timedelta(days=nights)
     marked_on = max(marked_on, check_in)
@@ -82,22 +106,28 @@ def test_has_each_stay_of_the_day_in_one_list_and_others_in_none(
         check_out=check_out,
         marked_on=None if presence == EXPECTED else marked_on,
         day=day,
+        today=today,
     )
 
     has_begun, stays_over = check_in <= day, check_out > day
     is_over = presence in (CHECKED_OUT, NO_SHOW)
+    # The day is still to come, and the guest can still leave in time.
+    will_have_left = not is_over and today <= check_out < day
+    is_there = not will_have_left and (
+        presence == CHECKED_IN or (presence == EXPECTED and today <= check_in < day)
+    )
     # Each list by a rule of its own; exactly those that hold are where the stay is.
     rules = {
         ARRIVALS: presence == EXPECTED and check_in == day,
-        LATE_ARRIVALS: presence == EXPECTED and check_in < day,
-        IN_HOUSE: presence == CHECKED_IN and has_begun and stays_over,
-        DEPARTURES: presence == CHECKED_IN and has_begun and not stays_over,
+        LATE_ARRIVALS: presence == EXPECTED and check_in < min(day, today) and not will_have_left,
+        IN_HOUSE: is_there and has_begun and stays_over,
+        DEPARTURES: is_there and has_begun and not stays_over,
         DONE: is_over and has_begun and day <= marked_on,
     }
     assert [name for name, holds in rules.items() if holds] == ([found] if found else [])
     assert found in (*LISTS, None)
     # A guest with something left to do is never lost from sight.
-    assert found or not has_begun or (is_over and marked_on < day)
+    assert found or not has_begun or (is_over and marked_on < day) or will_have_left
 
 
 def test_counts_a_moment_after_midnight_to_the_day_before() -> None:
@@ -132,5 +162,13 @@ def test_counts_the_day_and_what_is_left_of_earlier_days() -> None:
 
     counts = [(f.arrivals, f.arrived, f.departures, f.departed, f.in_house) for f in found]
     assert counts == [(3, 2, 0, 0, 1), (0, 0, 1, 0, 1), (0, 0, 1, 0, 1), (0, 0, 1, 1, 1)]
+    # Today's guests can still come and go in time, however far ahead one looks.
+    assert [f.overdue for f in found] == [0, 0, 0, 0]
+    later = [
+        days.count_day(
+            hotel, today + timedelta(days=ahead), clock.now() + timedelta(days=ahead)
+        ).overdue
+        for ahead in range(4)
+    ]
     # On the day of departure the guest who never came is late, and the other one still leaves.
-    assert [f.overdue for f in found] == [0, 1, 1, 2]
+    assert later == [0, 1, 1, 2]

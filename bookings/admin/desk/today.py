@@ -90,7 +90,7 @@ def show_today(request: HttpRequest) -> HttpResponse:
                 each.text for each in written.get(ObjectId(stay.id), ()) if not each.is_deleted
             ),
             nights_left=max(0, (stay.check_out - max(day, stay.check_in)).days),
-            is_overdue=is_overdue(stay, day),
+            is_overdue=is_overdue(stay, day, choice.today),
             call=_call_of(stay.guest_phone),
             buttons=buttons,
             releasable=night_to_release(stay, buttons, choice.today),
