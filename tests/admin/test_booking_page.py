@@ -194,6 +194,8 @@ def test_mails_the_guest_on_request_alone(anna: Client) -> None:
         ("email", "nowhere", "Enter an e-mail address"),
         ("name", "x" * 201, "at most 200"),
         ("notes", "bell\x07", "control character"),
+        ("name", " ", "Write the guest’s name."),
+        ("phone", "abc", "Enter a phone number"),
     ],
 )
 def test_says_beside_the_field_what_is_wrong(
@@ -205,6 +207,17 @@ def test_says_beside_the_field_what_is_wrong(
 
     assert fault in " ".join(refused.context["form"].errors[field])
     assert stored()[0]["guest"] == ADA
+
+
+def test_leaves_a_name_that_was_never_known_and_an_old_number(anna: Client) -> None:
+    booking = made()
+    connections.collection("bookings").update_one(
+        {}, {"$set": {"guest.name": "", "guest.phone": "desk"}}
+    )
+
+    anna.post(page_of(booking, "edit"), {**opened(anna, booking), "notes": "Late."})
+
+    assert stored()[0]["notes"] == "Late."
 
 
 @pytest.mark.parametrize("seen", ["", "[", "{}", "[1]", '{"name": 1}', "[" * 9000])

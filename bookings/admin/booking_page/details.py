@@ -12,6 +12,7 @@ from bookings.admin.records import staff
 from bookings.admin.staff_requests import StaffRequest
 from bookings.domain.booking import CONFIRMED, Booking
 from bookings.domain.email_addresses import as_people_write, respell_address
+from bookings.domain.search_terms import may_be_number
 from bookings.domain.stay_request import GUEST_FIELDS, MAX_NOTES, Guest
 from bookings.infrastructure.texts import LineField, LinesField
 from bookings.stays import corrections
@@ -77,6 +78,18 @@ class GuestDetailsForm(KeyedForm):
         if seen is None:
             raise forms.ValidationError("Open the page again.")
         return seen
+
+    def clean(self) -> dict[str, Any]:
+        """Lets stay what was stored before it was judged, but for a name that is taken away."""
+        values: dict[str, Any] = super().clean() or {}
+        if (seen := values.get("seen")) is None:
+            return values
+        if seen.guest.name and not values.get("name", seen.guest.name):
+            self.add_error("name", "Write the guest’s name.")
+        phone = values.get("phone", "")
+        if phone not in ("", seen.guest.phone) and not may_be_number(phone):
+            self.add_error("phone", "Enter a phone number, or leave this empty.")
+        return values
 
     @property
     def details(self) -> Details:
