@@ -242,7 +242,8 @@ class BrandPage(ManagerPage):
         """Shows what a hotel copies into its own website."""
         self.check_may(request, self.needs)
         form = SnippetForm(request, request.GET)
-        hotel = form.cleaned_data["hotel"] if form.is_valid() else form.first_hotel
+        hotel = form.hotel_to_show()
+        form.tell_faults(request)
         language = form.cleaned_data.get("language") or settings.LANGUAGE_CODE
         response = self.render(
             request,
@@ -273,7 +274,8 @@ class BrandPage(ManagerPage):
                 brand = read_brand()
                 _show_again(form, brand.version)
         chosen = SnippetForm(request, request.GET)
-        hotel = chosen.cleaned_data["hotel"] if chosen.is_valid() else chosen.first_hotel
+        hotel = chosen.hotel_to_show()
+        chosen.tell_faults(request)
         language = chosen.cleaned_data.get("language") or settings.LANGUAGE_CODE
         response = self.render(
             request,

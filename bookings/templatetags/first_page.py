@@ -19,6 +19,7 @@ from bookings.infrastructure.quantities import quantity
 from bookings.infrastructure.recent_reads import hear_of_changes
 from bookings.models import DeliveryRecord
 from bookings.news.deliveries import GIVEN_UP
+from bookings.people.chosen_hotel import choose_hotel
 from bookings.people.staff_hotels import hotels_of
 from bookings.stays import refused_holds
 
@@ -55,16 +56,17 @@ def first_page(context: Context) -> dict[str, Any]:
     hear_of_changes()
     own = hotels_of(user)
     hotels = [each for each in inventory.recent_hotels() if own is None or each.id in own]
-    wanted = request.GET.get("hotel", "")
-    hotel = next((each for each in hotels if each.id == wanted), next(iter(hotels), None))
-    if hotel is None:
+    shown = choose_hotel(request, hotels, request.GET.get("hotel", ""))
+    if shown is None:
         return {}
+    hotel = shown.hotel
     now, today = clock.now(), hotel.desk_day()
     figures = days.count_day(hotel, today, now)
     return {
         "is_shown": True,
         "hotels": hotels,
         "hotel": hotel,
+        "fault": shown.fault,
         "today": today,
         "figures": figures,
         "matters": _matters(request, hotel, figures.overdue),

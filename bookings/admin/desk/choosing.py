@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -10,6 +11,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from bookings.admin.own_hotels import list_recent_own
 from bookings.catalogue.inventory import HORIZON_DAYS, HotelFacts
 from bookings.infrastructure.recent_reads import hear_of_changes
+from bookings.people.chosen_hotel import choose_hotel
 
 # How many days the grid shows: a week, two, or a month.
 LENGTHS = (7, 14, 31)
@@ -21,8 +23,9 @@ _AROUND = timedelta(days=HORIZON_DAYS + LENGTHS[-1])
 
 @dataclass(frozen=True)
 class Choice:
-    """One of the user's hotels, and a day there. Without a valid choice, it is the first hotel by
-    name and its own today, which at the desk lasts until the end of day."""
+    """One of the user's hotels, and a day there. Without a valid choice, it is the hotel chosen
+    before, or else the first by name, and its own today, which at the desk lasts until the end of
+    day."""
 
     hotels: tuple[HotelFacts, ...]
     hotel: HotelFacts
@@ -31,13 +34,16 @@ class Choice:
 
 
 def read_choice(request: HttpRequest, *, day_field: str) -> Choice | None:
-    """What was chosen among the user's hotels; None if there are none."""
+    """What was chosen among the user's hotels; None if there are none. The page says so if
+    another hotel was asked for in vain."""
     hear_of_changes()
     hotels = tuple(list_recent_own(request))
-    if not hotels:
+    shown = choose_hotel(request, hotels, request.GET.get("hotel", ""))
+    if shown is None:
         return None
-    wanted = request.GET.get("hotel", "")
-    hotel = next((hotel for hotel in hotels if hotel.id == wanted), hotels[0])
+    if shown.fault:
+        messages.warning(request, shown.fault)
+    hotel = shown.hotel
     today = hotel.desk_day()
     return Choice(hotels, hotel, today, read_day(request.GET.get(day_field, ""), today) or today)
 

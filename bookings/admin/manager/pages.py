@@ -3,12 +3,12 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 
@@ -16,6 +16,7 @@ from bookings.admin.own_hotels import list_own
 from bookings.admin.staff_requests import StaffRequest, is_of_staff, may
 from bookings.catalogue.inventory import HotelFacts
 from bookings.models import Hotel
+from bookings.people.chosen_hotel import choose_hotel
 
 
 class ManagerPage(admin.ModelAdmin):
@@ -78,25 +79,45 @@ class ManagerPage(admin.ModelAdmin):
 
 
 class HotelChoiceForm(forms.Form):
-    """A choice of one of the user's hotels; the first by name if none is chosen."""
+    """A choice of one of the user's hotels. If none is chosen, it is the one that the user chose
+    before, on any page, or else the first by name."""
 
-    hotel = forms.ChoiceField(required=False)
+    hotel = forms.ChoiceField(
+        required=False, error_messages={"invalid_choice": "There is no such hotel."}
+    )
 
     def __init__(self, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.request = request
         self.hotels = {hotel.id: hotel for hotel in list_own(request)}
         chooser = self.fields["hotel"]
         assert isinstance(chooser, forms.ChoiceField)
         chooser.choices = [(hotel.id, hotel.name) for hotel in self.hotels.values()]
+        usual = self._choose("")
+        chooser.initial = usual.id if usual else ""
+        if self.is_bound and usual and not self.data.get("hotel"):
+            assert isinstance(self.data, QueryDict), "it is a browser's form"
+            self.data = self.data.copy()
+            self.data["hotel"] = usual.id
 
-    @property
-    def first_hotel(self) -> HotelFacts | None:
-        """The first hotel by name; None if there are no hotels."""
-        return next(iter(self.hotels.values()), None)
+    def hotel_to_show(self) -> HotelFacts | None:
+        """The hotel that was chosen, also if another field is wrong; the usual one if it is
+        unknown; None if there are no hotels."""
+        self.is_valid()
+        found: HotelFacts | None = self.cleaned_data.get("hotel", self._choose(""))
+        return found
+
+    def tell_faults(self, request: HttpRequest) -> None:
+        """Says what is wrong with the choice, for a page that then shows its usual one."""
+        for faults in self.errors.values():
+            messages.warning(request, " ".join(map(str, faults)))
 
     def clean_hotel(self) -> HotelFacts | None:
-        chosen = self.cleaned_data["hotel"]
-        return self.hotels[chosen] if chosen else self.first_hotel
+        return self._choose(self.cleaned_data["hotel"])
+
+    def _choose(self, wanted: str) -> HotelFacts | None:
+        shown = choose_hotel(self.request, list(self.hotels.values()), wanted)
+        return shown.hotel if shown else None
 
 
 def note(request: HttpRequest, message: str, *, about: Model, action: int = CHANGE) -> None:

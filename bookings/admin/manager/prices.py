@@ -70,10 +70,16 @@ class PriceCalendarPage(ManagerPage):
     def show(self, request: StaffRequest) -> HttpResponse:
         """Shows the month. A POST shows what the form would change, applies it, or undoes the last
         change. The editor in the grid asks for the effect alone, without the month."""
-        chosen = PriceMonthForm(request, request.GET)
-        hotel = chosen.cleaned_data.get("hotel") if chosen.is_valid() else chosen.first_hotel
+        asked = request.GET.copy()
+        # A page that was opened without a hotel shows the one chosen last, which may be another by
+        # the time its forms are sent. They are about the hotel that they showed.
+        asked.setdefault("hotel", request.POST.get("hotel", ""))
+        chosen = PriceMonthForm(request, asked)
+        hotel = chosen.hotel_to_show()
         if hotel is None:
             return self.render(request, chosen=chosen)
+        if request.method != "POST":
+            chosen.tell_faults(request)
         sent, form = Sent(), None
         if request.method == "POST":
             self.check_may(request, *self.changes)
@@ -135,7 +141,7 @@ class PriceCalendarPage(ManagerPage):
         key = form.data.get("key", "")
         if ObjectId.is_valid(key) and NightsJob.objects.filter(pk=key, hotel=hotel.id).exists():
             self._say_already(request, hotel, key)
-            return Sent(HttpResponseRedirect(request.get_full_path()))
+            return Sent(_back_to(request, hotel))
         plan = form.plan()
         if plan is None:
             return Sent()
@@ -168,11 +174,11 @@ class PriceCalendarPage(ManagerPage):
             return Sent(plan=plan)
         if not is_new:
             self._say_already(request, hotel, key)
-        return Sent(HttpResponseRedirect(request.get_full_path()))
+        return Sent(_back_to(request, hotel))
 
     def _undo(self, request: StaffRequest, hotel: HotelFacts) -> HttpResponse:
         """Undoes the person's change, says what became of it, and logs it once."""
-        back = HttpResponseRedirect(request.get_full_path())
+        back = _back_to(request, hotel)
         if request.POST.get("hotel") != hotel.id:
             messages.error(request, OTHER_HOTEL)
             return back
@@ -258,6 +264,13 @@ def _read_month(chosen: PriceMonthForm, today: date) -> date:
 
 def _url(hotel: HotelFacts, day: date) -> str:
     return "?" + urlencode({"hotel": hotel.id, "month": f"{day:%Y-%m}"})
+
+
+def _back_to(request: HttpRequest, hotel: HotelFacts) -> HttpResponse:
+    """The redirect to the month from which the form was sent."""
+    query = request.GET.copy()
+    query["hotel"] = hotel.id
+    return HttpResponseRedirect(f"{request.path}?{query.urlencode()}")
 
 
 def _describe(change: NightChange, currency: str) -> dict[str, Any]:
