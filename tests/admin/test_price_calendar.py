@@ -310,6 +310,30 @@ def test_counts_the_nights_that_it_does_not_name(
     )
 
 
+def test_says_that_an_undo_undid_nothing(manager: Client) -> None:
+    save(manager, wish())
+    save(another_manager(), wish(price="50"))
+
+    response = undo(manager, offered(manager))
+
+    assert said(response)[0].startswith(
+        "Nothing was undone. No night is as before the change. 2 nights were changed since and stay"
+    )
+    assert noted()[-1][1].startswith("Could undo nothing of a change of prices. No night ")
+    assert prices() == [5_000, 5_000]
+
+
+def test_leaves_out_counts_of_nothing(manager: Client) -> None:
+    put_night("chalet_attic", DAY, price=9_000)
+    put_night("chalet_attic", NEXT_DAY, price=9_000)
+
+    text = text_of(manager.post(PRICES, wish()))
+    saved = said(save(manager, wish()))[0]
+
+    assert "2 nights would change. Bookings keep their price." in text
+    assert saved.endswith("2 nights.")
+
+
 def test_undoes_once_if_pressed_twice(manager: Client) -> None:
     save(manager, wish())
     change_id = offered(manager)

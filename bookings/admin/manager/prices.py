@@ -148,7 +148,8 @@ class PriceCalendarPage(ManagerPage):
         if "apply" not in form.data or form.cleaned_data["seen"] != plan.digest or not plan.changes:
             form.renew(seen=plan.digest)
             return Sent(plan=plan, notice=CHANGED_SINCE if "apply" in form.data else "")
-        summary = f"{form.describe()}: {count_nights(len(plan.rows))}, {plan.new:,} of them new."
+        new = f", {plan.new:,} of them new" if plan.new else ""
+        summary = f"{form.describe()}: {count_nights(len(plan.rows))}{new}."
         change_id, rows = form.cleaned_data["key"], plan.rows
         try:
             is_new = add_job(
@@ -196,10 +197,11 @@ class PriceCalendarPage(ManagerPage):
             return back
         text = _tell_undone(undone, hotel)
         if undone.is_new:
-            told = f"Undid a change of prices. {text} The change was: {undone.summary}"
+            did = "Undid" if undone.restored else "Could undo nothing of"
+            told = f"{did} a change of prices. {text} The change was: {undone.summary}"
             note(request, told, about=hotel_to_note(hotel))
             say = messages.warning if undone.kept else messages.success
-            say(request, f"Undone. {text}")
+            say(request, f"{'Undone' if undone.restored else 'Nothing was undone'}. {text}")
         else:
             messages.warning(request, f"This change is undone already. {text}")
         return back
@@ -218,6 +220,8 @@ def _tell_undone(undone: Undone, hotel: HotelFacts) -> str:
     """Which nights are as before, and which are not."""
     are = "is" if undone.restored == 1 else "are"
     text = f"{count_nights(undone.restored)} {are} as before the change."
+    if not undone.restored:
+        text = "No night is as before the change."
     if not undone.kept:
         return text
     names = {category.id: category.name for category in inventory.list_categories(hotel.id)}
