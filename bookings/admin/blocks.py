@@ -321,12 +321,13 @@ class RoomBlockAdmin(RecordAdmin):
     list_per_page = MAX_AT_ONCE
     actions = ("lift_selected",)
     change_form_template = "admin/bookings/roomblock/change_form.html"
-    cancel_title = "Lift room blocks"
+    cancel_title = "Lift a room block"
+    cancel_several_title = "Lift room blocks"
     cancel_template = "admin/bookings/roomblock/lift.html"
     fieldsets = (
         (None, {"fields": ("reference", "current_status")}),
         ("Rooms", {"fields": ("hotel_name", "room_names", "first_night", "end", "reason")}),
-        ("Made", {"fields": ("caller_name", "created_at", "updated_at")}),
+        ("Made", {"fields": ("caller_name", "made", "last_changed")}),
     )
 
     # --- Reading ------------------------------------------------------------------------------
@@ -337,11 +338,11 @@ class RoomBlockAdmin(RecordAdmin):
 
     @admin.display(description="first night")
     def first_night(self, record: BookingRecord) -> str:
-        return record.check_in
+        return day_text(record.check_in)
 
     @admin.display(description="free from")
     def end(self, record: BookingRecord) -> str:
-        return record.check_out
+        return day_text(record.check_out)
 
     @admin.display(description="reason")
     def reason(self, record: BookingRecord) -> str:

@@ -1,5 +1,7 @@
 """Notifications to guests and partners, sent and waiting. Staff read them and send them again."""
 
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
@@ -13,11 +15,12 @@ from django.utils.safestring import SafeString
 from bookings.admin.newest import LOOKED_THROUGH, MAX_LISTED, BoundedPaginator
 from bookings.admin.own_hotels import OfHotels, own_hotels
 from bookings.admin.records import MAX_AT_ONCE, name_people
+from bookings.catalogue import inventory
 from bookings.models import BookingRecord, DeliveryRecord
 from bookings.news import deliveries
 from bookings.news.deliveries import CHANNELS, GIVEN_UP, MAIL, STATES, WAITING, WEBHOOK
 from bookings.news.webhooks import backlog
-from bookings.presentation.moments import zoned_text
+from bookings.presentation.moments import moment_text
 from bookings.stays.notices import FORMER
 
 FAILING = "failing"
@@ -80,13 +83,17 @@ class NotificationAdmin(OfHotels):
 
     whose = "payload__hotelId"
     list_display = (
-        "event", "channel", "booking_link", "receiver", "state_now", "tries", "at", "last_error",
+        "event", "channel", "booking_link", "receiver", "state_now", "tries", "happened",
+        "last_error",
     )  # fmt: skip
     list_display_links = None
     list_filter = (DeliveryStateFilter, ChannelFilter)
     search_fields = ("reference",)
     search_help_text = "The whole reference of a booking"
-    exclude = ("payload",)
+    fields = (
+        "event", "channel", "booking_link", "receiver", "state_now", "tries", "happened",
+        "made", "settled", "last_error",
+    )  # fmt: skip
     # The newest come first: no index serves another order.
     sortable_by = ()
     paginator = BoundedPaginator
@@ -136,11 +143,31 @@ class NotificationAdmin(OfHotels):
         label = f"client:{record.to}"
         return name_people([label])[label]
 
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Looks up the hotels of all bookings once for a whole page of the list."""
+        changelist = super().get_changelist_instance(request)
+        zones = _zones_of(changelist.result_list)
+        for record in changelist.result_list:
+            record.zones = zones
+        return changelist
+
+    @admin.display(description="happened at")
+    def happened(self, record: DeliveryRecord) -> str:
+        return _moment_at(record, record.at)
+
+    @admin.display(description="added at")
+    def made(self, record: DeliveryRecord) -> str:
+        return _moment_at(record, record.created_at)
+
+    @admin.display(description="settled at")
+    def settled(self, record: DeliveryRecord) -> str:
+        return _moment_at(record, record.settled_at) if record.settled_at else "-"
+
     @admin.display(description="state")
     def state_now(self, record: DeliveryRecord) -> str:
         """The state; of a delivery that failed, also when it is tried next."""
         if record.state == WAITING and record.next_try_at and record.last_error:
-            return f"failing, next try {zoned_text(record.next_try_at)}"
+            return f"failing, next try {_moment_at(record, record.next_try_at)}"
         return record.state.replace("_", " ")
 
     @admin.action(description="Send selected notifications again now", permissions=["act"])
@@ -161,6 +188,19 @@ class NotificationAdmin(OfHotels):
             left = len(records) - len(due)
             text = f"Skipped, since they were sent or are not needed: {left}."
             self.message_user(request, text, messages.WARNING)
+
+
+def _zones_of(records: Iterable[DeliveryRecord]) -> dict[Any, str]:
+    """The time zones of the deliveries' hotels, by the ids of the bookings."""
+    zones = {hotel.id: hotel.time_zone for hotel in inventory.recent_hotels()}
+    told = BookingRecord.objects.filter(pk__in=[record.booking for record in records])
+    return {pk: zones.get(hotel, "UTC") for pk, hotel in told.values_list("pk", "hotel")}
+
+
+def _moment_at(record: DeliveryRecord, moment: datetime) -> str:
+    """The moment by the clock of the booking's hotel."""
+    zones: dict[Any, str] = getattr(record, "zones", None) or _zones_of([record])
+    return moment_text(moment, zones.get(record.booking, "UTC"))
 
 
 def _send_again(record: DeliveryRecord) -> bool:

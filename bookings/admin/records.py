@@ -7,6 +7,7 @@ made meanwhile. Services change them.
 
 import dataclasses
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from functools import partial
 from typing import Any, ClassVar
 
@@ -41,6 +42,7 @@ from bookings.domain.stay_request import MAX_REASON
 from bookings.infrastructure import clock
 from bookings.models import ApiClient, BookingRecord
 from bookings.presentation.days import stay_text, with_days_in_words
+from bookings.presentation.moments import moment_text
 from bookings.refusals import Refusal, ValidationFailed
 from bookings.stays import lifecycle, queries
 from bookings.stays.outcomes import Outcome
@@ -110,6 +112,7 @@ class RecordAdmin(OfHotels):
     event_labels: ClassVar[dict[str, str]] = {}
     filter_parameters: ClassVar[tuple[str, ...]] = ("status", "hotel")
     cancel_title: ClassVar[str]
+    cancel_several_title: ClassVar[str]
     cancel_template: ClassVar[str]
 
     # The newest come first: no index serves another order, and there are many bookings.
@@ -233,6 +236,14 @@ class RecordAdmin(OfHotels):
         name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
         return HttpResponseRedirect(reverse(name, args=[booking_id]))
 
+    @admin.display(description="made")
+    def made(self, record: BookingRecord) -> str:
+        return moment_at(record, record.created_at)
+
+    @admin.display(description="last changed")
+    def last_changed(self, record: BookingRecord) -> str:
+        return moment_at(record, record.updated_at)
+
     # --- Cancelling ---------------------------------------------------------------------------
 
     def get_urls(self) -> list[Any]:
@@ -264,16 +275,23 @@ class RecordAdmin(OfHotels):
                 add_faults(form, refusal.extra()["errors"], {"reason": "reason"})
             else:
                 return None
-        names = names_of_rooms(records)
+        names, hotels = names_of_rooms(records), dict(name_hotels(request))
         for record in records:
             record.names_of_rooms = names  # type: ignore[attr-defined]
+            record.names_of_hotels = hotels  # type: ignore[attr-defined]
         context = {
             **self.admin_site.each_context(request),
-            "title": self.cancel_title,
+            "title": self.cancel_title if len(records) == 1 else self.cancel_several_title,
             "opts": self.opts,
             "form": form,
             "records": [
-                (record, self.current_status(record), self.room_names(record)) for record in records
+                (
+                    record,
+                    self.current_status(record),
+                    self.hotel_name(record),
+                    self.room_names(record),
+                )
+                for record in records
             ],
             "checkbox_name": ACTION_CHECKBOX_NAME,
             "action": request.POST.get("action", ""),
@@ -320,7 +338,7 @@ class RecordAdmin(OfHotels):
         content = outcome.content
         if outcome.code is not None:
             return messages.ERROR, with_days_in_words(content["error"])
-        text: str = content["message"]
+        text = with_days_in_words(content["message"])
         if not outcome.replayed:
             self.log_change(request, record, text)
             return messages.SUCCESS, text
@@ -330,6 +348,12 @@ class RecordAdmin(OfHotels):
         if status == content["booking"]["status"]:
             return messages.SUCCESS, text
         return messages.ERROR, f"This was done before, and the booking is now {status}."
+
+
+def moment_at(record: BookingRecord, moment: datetime) -> str:
+    """The moment by the clock of the record's hotel."""
+    hotel = inventory.find_hotel(record.hotel)
+    return moment_text(moment, hotel.time_zone if hotel else "UTC")
 
 
 def names_of_rooms(records: Iterable[BookingRecord]) -> dict[str, str]:
@@ -355,19 +379,28 @@ def place_of(booking: dict[str, Any], names: dict[str, str]) -> str:
 
 
 def name_people(labels: Iterable[str]) -> dict[str, str]:
-    """Names for callers, owners and actors by label. Labels without an account stay as they are."""
+    """Names for callers, owners and actors by label. An account that is gone keeps its label."""
     wanted = set(labels)
     ids: dict[str, list[ObjectId]] = {"user": [], "client": []}
     for label in wanted:
         kind, _, id_text = label.partition(":")
         if kind in ids and ObjectId.is_valid(id_text):
             ids[kind].append(ObjectId(id_text))
-    names = {label: label for label in wanted}
+    names = {label: _name_without_account(label) for label in wanted}
     for user in get_user_model()._default_manager.filter(pk__in=ids["user"]):
         names[f"user:{user.pk}"] = f"{user.get_username()} (user)"
     for client in ApiClient.objects.filter(pk__in=ids["client"]):
         names[f"client:{client.pk}"] = f"{client.name} (client)"
     return names
+
+
+def _name_without_account(label: str) -> str:
+    kind, _, of = label.partition(":")
+    if kind == "guest":
+        return "a guest without an account"
+    if kind == "hotel" and (hotel := inventory.find_hotel(of)):
+        return hotel.name
+    return label
 
 
 def staff(request: StaffRequest) -> Caller:

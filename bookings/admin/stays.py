@@ -1,7 +1,7 @@
 """Bookings in the admin. Only services add, confirm, move and cancel them."""
 
 import json
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from bson import ObjectId
@@ -34,6 +34,7 @@ from bookings.admin.newest import LOOKED_THROUGH, MAX_LISTED, CreatedFilter
 from bookings.admin.own_hotels import list_own, list_recent_own, own_hotels
 from bookings.admin.records import (
     BookingHotelFilter,
+    moment_at,
     name_people,
     name_told,
     place_of,
@@ -58,7 +59,6 @@ from bookings.front_desk.move_options import RoomOption, find_move_options, pric
 from bookings.infrastructure import clock
 from bookings.models import BookingRecord
 from bookings.presentation.days import day_text, stay_text, with_days_in_words
-from bookings.presentation.moments import moment_text
 from bookings.refusals import ValidationFailed
 from bookings.stays import answers, create, lifecycle, queries
 from bookings.stays.outcomes import Outcome
@@ -234,7 +234,8 @@ class BookingAdmin(BookingPages):
     )
     actions = ("confirm_selected", "cancel_selected")
     change_form_template = "admin/bookings/bookingrecord/change_form.html"
-    cancel_title = "Cancel bookings"
+    cancel_title = "Cancel a booking"
+    cancel_several_title = "Cancel bookings"
     cancel_template = "admin/bookings/bookingrecord/cancel.html"
     fieldsets = (
         (None, {"fields": ("reference", "current_status", "hold_ends")}),
@@ -246,7 +247,7 @@ class BookingAdmin(BookingPages):
             "Guest",
             {"fields": ("guest_name", "guest_email", "guest_phone", "notes", "language_name")},
         ),
-        ("People", {"fields": ("owner_name", "user_id", "caller_name")}),
+        ("People", {"fields": ("owner_name", "user_of_owner", "caller_name")}),
         ("Times", {"fields": ("made", "last_changed")}),
     )
 
@@ -281,15 +282,7 @@ class BookingAdmin(BookingPages):
 
     @admin.display(description="hold ends")
     def hold_ends(self, record: BookingRecord) -> str:
-        return _moment_at(record, record.expires_at) if record.expires_at else "-"
-
-    @admin.display(description="made")
-    def made(self, record: BookingRecord) -> str:
-        return _moment_at(record, record.created_at)
-
-    @admin.display(description="last changed")
-    def last_changed(self, record: BookingRecord) -> str:
-        return _moment_at(record, record.updated_at)
+        return moment_at(record, record.expires_at) if record.expires_at else "-"
 
     @admin.display(description="language of mails")
     def language_name(self, record: BookingRecord) -> str:
@@ -332,6 +325,11 @@ class BookingAdmin(BookingPages):
     @admin.display(description="owner")
     def owner_name(self, record: BookingRecord) -> str:
         return name_people([record.owner])[record.owner]
+
+    @admin.display(description="user id")
+    def user_of_owner(self, record: BookingRecord) -> str:
+        """The id, by which a partner knows its guest; that of a browser means nothing to staff."""
+        return "-" if record.owner.startswith("guest:") else record.user_id
 
     @admin.display(description="booked by")
     def caller_name(self, record: BookingRecord) -> str:
@@ -494,12 +492,6 @@ def _open_move(request: HttpRequest, booking: Booking) -> MoveForm:
         check_in=asked.get("check_in") or booking.check_in + shift,
         check_out=asked.get("check_out") or booking.check_out + shift,
     )
-
-
-def _moment_at(record: BookingRecord, moment: datetime) -> str:
-    """The moment by the clock of the record's hotel."""
-    hotel = inventory.find_hotel(record.hotel)
-    return moment_text(moment, hotel.time_zone if hotel else "UTC")
 
 
 def _open_form(request: HttpRequest, hotels: tuple[HotelFacts, ...]) -> BookingForm:

@@ -101,7 +101,8 @@ def test_lists_blocks_and_bookings_apart(desk: Client, staff: User) -> None:
 
     assert (blocked in of_blocks, booked in of_blocks) == (True, False)
     assert (blocked in of_bookings, booked in of_bookings) == (False, True)
-    for text in ("in force", "inn", "Room A, Room B", night(10), night(12), "staff (user)"):
+    days = [day_text(night(10)), day_text(night(12))]
+    for text in ("in force", "Inn", "Room A, Room B", *days, "staff (user)"):
         assert text in of_blocks
     assert "Wet &lt;b&gt;paint&lt;/b&gt;" in of_blocks
 
@@ -137,7 +138,8 @@ def test_shows_a_block_with_its_history(desk: Client, staff: User) -> None:
 
     page = desk.get(f"{LIST}{blocked}/change/").content.decode()
 
-    for text in ("Room A, Room B", "New carpet", "lifted", night(10), night(12)):
+    days = [day_text(night(10)), day_text(night(12))]
+    for text in ("Room A, Room B", "New carpet", "lifted", *days):
         assert text in page
     assert f"staff (staff) blocked Room A, Room B, {stay_text(night(10), night(12))}</li>" in page
     assert "staff (staff) lifted it: The carpet is in.</li>" in page

@@ -375,9 +375,9 @@ def test_gives_nights_back_and_says_what_became_of_them(desk: Client) -> None:
     other = book("other", resourceId="inn_A", date=night(1))
     refused = press(desk, made, "undo")
 
-    assert f"nights from {night(1)} on can be sold again" in sent_messages(marked)[0]
+    assert f"nights from {day_text(night(1))} on can be sold again" in sent_messages(marked)[0]
     assert f"Guest: no-show; nights from {day_text(night(1))} on were given back" in page
-    assert page.count(f"nights from {night(1)} on can be sold again") >= 1
+    assert page.count(f"nights from {day_text(night(1))} on can be sold again") >= 1
     assert f"In the way: {other.content['booking']['reference']}" in sent_messages(refused)[0]
 
 

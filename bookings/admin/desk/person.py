@@ -28,6 +28,7 @@ from bookings.models import BookingRecord
 from bookings.people import erasure, guest_export, guest_links
 from bookings.people.erasure import ErasedPerson, ErasureRefused
 from bookings.people.guest_links import GuestLink, Person
+from bookings.presentation.days import with_days_in_words
 from bookings.refusals import ValidationFailed
 from bookings.stays import queries
 
@@ -101,7 +102,8 @@ def join_stays(request: StaffRequest, booking_id: str) -> HttpResponse:
     except BadText as bad:
         messages.error(request, str(bad))
     except ValidationFailed as refusal:
-        messages.error(request, " ".join(fault.message for fault in refusal.faults))
+        text = " ".join(fault.message for fault in refusal.faults)
+        messages.error(request, with_days_in_words(text))
     else:
         other = queries.find_booking(other_id)
         assert other is not None, "a booking is never deleted"

@@ -13,6 +13,7 @@ from bookings.availability.search import CategoryStay, find_stays
 from bookings.domain.money import format_money
 from bookings.domain.stay_request import MAX_GUESTS
 from bookings.infrastructure.quantities import quantity
+from bookings.presentation.days import stay_text, with_days_in_words
 from bookings.refusals import ValidationFailed
 
 Link = tuple[str, str]
@@ -53,7 +54,7 @@ def show_rooms(request: HttpRequest) -> HttpResponse:
             at_desk=True,
         )
     except ValidationFailed as refusal:
-        fault = " ".join(fault.message for fault in refusal.faults)
+        fault = with_days_in_words(" ".join(fault.message for fault in refusal.faults))
 
     def query(first: date, end: date, **more: Any) -> str:
         dates = {"check_in": first.isoformat(), "check_out": end.isoformat()}
@@ -72,7 +73,7 @@ def show_rooms(request: HttpRequest) -> HttpResponse:
                 )
                 for room in stay.free
             ),
-            why_not=" ".join(obstacle.message for obstacle in stay.obstacles),
+            why_not=with_days_in_words(" ".join(each.message for each in stay.obstacles)),
             instead=tuple(
                 (_describe_dates(first, end, check_in, check_out), query(first, end))
                 for first, end in stay.nearest
@@ -96,5 +97,5 @@ def _describe_dates(first: date, end: date, check_in: date, check_out: date) -> 
     """The dates of a stay that can be booked, with its length if that is not what was asked for."""
     nights = (end - first).days
     if nights == (check_out - check_in).days:
-        return f"{first} to {end}"
-    return f"{first} to {end} ({quantity(nights, 'night')})"
+        return stay_text(first, end)
+    return f"{stay_text(first, end)} ({quantity(nights, 'night')})"

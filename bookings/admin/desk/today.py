@@ -168,8 +168,9 @@ def _say(request: HttpRequest, before: Booking, what: str, outcome: Outcome) -> 
         messages.warning(request, f"{name}: This form has already done that. It is now {state}.")
         return
     record = BookingRecord(pk=before.id, reference=name)
-    admin.site.get_model_admin(BookingRecord).log_change(request, record, content["message"])
-    text = f"{name}: {content['message']}"
+    done = with_days_in_words(content["message"])
+    admin.site.get_model_admin(BookingRecord).log_change(request, record, done)
+    text = f"{name}: {done}"
     messages.success(
         request, text if what == marks.UNDO else _with_undo(request, text, before, what)
     )

@@ -21,8 +21,11 @@ from django.views.decorators.http import require_safe
 from bookings.admin.forms import DayField
 from bookings.admin.manager.pages import ManagerPage
 from bookings.admin.staff_requests import StaffRequest
+from bookings.catalogue import inventory
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.texts import LineField
+from bookings.models import NightsJob
+from bookings.presentation.days import with_days_in_words
 
 ENTRIES_A_PAGE = 50
 
@@ -125,10 +128,11 @@ class LogPage(ManagerPage):
 
 def _describe(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
     users = get_user_model()._default_manager.in_bulk({each["user_id"] for each in documents})
-    return [_describe_one(each, users.get(each["user_id"])) for each in documents]
+    hotels = {hotel.id: hotel.name for hotel in inventory.recent_hotels()}
+    return [_describe_one(each, users.get(each["user_id"]), hotels) for each in documents]
 
 
-def _describe_one(document: dict[str, Any], user: Any) -> dict[str, Any]:
+def _describe_one(document: dict[str, Any], user: Any, hotels: dict[str, str]) -> dict[str, Any]:
     type_id = document["content_type_id"]
     entry = LogEntry(
         # The manager caches content types; an entry would fetch its own from the database.
@@ -143,10 +147,19 @@ def _describe_one(document: dict[str, Any], user: Any) -> dict[str, Any]:
         "user": user.get_username() if user else "",
         "kind": KINDS.get(entry.action_flag, ""),
         "type": entry.content_type.name if entry.content_type else "",
-        "object": entry.object_repr,
+        "object": with_days_in_words(_name_of(entry, hotels)),
         "url": entry.get_admin_url() if entry.action_flag != DELETION else None,
-        "message": entry.get_change_message(),
+        "message": with_days_in_words(entry.get_change_message()),
     }
+
+
+def _name_of(entry: LogEntry, hotels: dict[str, str]) -> str:
+    """The name of what was changed; that of a nights job begins with the id of its hotel."""
+    name = entry.object_repr
+    if entry.content_type and entry.content_type.model == NightsJob._meta.model_name:
+        hotel_id, comma, rest = name.partition(",")
+        return f"{hotels.get(hotel_id, hotel_id)}{comma}{rest}"
+    return name
 
 
 def _midnight(day: Any) -> datetime:
