@@ -31,6 +31,7 @@ from bookings.admin.records import (
     BookingHotelFilter,
     RecordAdmin,
     name_people,
+    name_told,
     staff,
 )
 from bookings.admin.staff_requests import StaffRequest, is_of_staff
@@ -402,7 +403,9 @@ class RoomBlockAdmin(RecordAdmin):
         else:
             text = outcome.content["message"]
             self._log(request, block, text)
-            self.message_user(request, f"{reference}: {text}", messages.SUCCESS)
+            names = name_told([block])
+            rooms = ", ".join(names[booked["resourceId"]] for booked in block["rooms"])
+            self.message_user(request, f"{rooms} ({reference}): {text}", messages.SUCCESS)
         return back_to_calendar(request) or self.show_record(request, block["id"])
 
     def _tell_of_each(

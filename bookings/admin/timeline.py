@@ -14,7 +14,7 @@ from bookings.domain.booking import NO_SHOW, Booking, Change
 from bookings.domain.money import format_money
 from bookings.models import ApiClient
 from bookings.news.deliveries import is_again
-from bookings.presentation.days import stay_text
+from bookings.presentation.days import stay_text, with_days_in_words
 
 # Each with the actor before it, or with the word "It" for what no one did.
 _WORDS = {
@@ -163,7 +163,7 @@ def _say(
             return said if change.event == "edited" else f"{said}, and had the guest told"
         case "no_show" if change.body is not None:
             # The message says which nights were given back.
-            message: str = json.loads(change.body)["message"]
+            message = with_days_in_words(json.loads(change.body)["message"])
             return (
                 f"marked the guest as a no-show: {message}"
                 if "nights" in message

@@ -212,7 +212,9 @@ def test_blocks_rooms(desk: Client, staff: User, rooms: str) -> None:
     assert (made["kind"], made["notes"]) == ("block", "New carpet")
     assert (made["check_in"], made["check_out"]) == (night(10), night(12))
     assert made["caller"] == f"user:{staff.pk}"
-    assert sent_messages(response) == [f"{made['reference']}: The rooms are blocked."]
+    assert sent_messages(response) == [
+        f"Room A, Room B ({made['reference']}): The rooms are blocked."
+    ]
     assert response.redirect_chain[-1][0] == f"{LIST}{made['_id']}/change/"
     assert LogEntry.objects.filter(action_flag=1, object_repr=made["reference"]).count() == 1
 

@@ -126,9 +126,9 @@ def test_checks_in_and_out_and_undoes(desk: Client, staff: User) -> None:
     said = [said_by(press(desk, made, what)) for what in (CHECKED_IN, "undo", NO_SHOW)]
 
     assert said == [
-        f"{reference}: The guest is checked in.",
-        f"{reference}: The mark is undone; the guest is expected.",
-        f"{reference}: The guest is marked as a no-show.",
+        f"Ada, Room A ({reference}): The guest is checked in.",
+        f"Ada, Room A ({reference}): The mark is undone; the guest is expected.",
+        f"Ada, Room A ({reference}): The guest is marked as a no-show.",
     ]
     assert stored()[0]["presence"] == NO_SHOW
     assert LogEntry.objects.filter(user_id=staff.pk, action_flag=2).count() == 3
@@ -194,8 +194,8 @@ def test_undoes_by_the_button_in_the_message(desk: Client) -> None:
     reference = made.content["booking"]["reference"]
     assert message in pressed.content.decode()
     assert undone == [
-        f"{reference}: The mark is undone; the guest is expected.",
-        f"{reference}: This form has already done that. It is now expected.",
+        f"Ada, Room A ({reference}): The mark is undone; the guest is expected.",
+        f"Ada, Room A ({reference}): This form has already done that. It is now expected.",
     ]
     assert stored()[0]["presence"] == EXPECTED
 

@@ -154,7 +154,7 @@ def mark(request: StaffRequest, booking_id: str) -> HttpResponse:
 
 
 def _say(request: HttpRequest, before: Booking, what: str, outcome: Outcome) -> None:
-    name = before.reference
+    name = _name_stay(before)
     content = outcome.content
     if outcome.code is not None:
         text = _sentence_of(outcome.code, content["error"], content)
@@ -167,7 +167,7 @@ def _say(request: HttpRequest, before: Booking, what: str, outcome: Outcome) -> 
             state = PRESENCE_LABELS[current.presence]
         messages.warning(request, f"{name}: This form has already done that. It is now {state}.")
         return
-    record = BookingRecord(pk=before.id, reference=name)
+    record = BookingRecord(pk=before.id, reference=before.reference)
     done = with_days_in_words(content["message"])
     admin.site.get_model_admin(BookingRecord).log_change(request, record, done)
     text = f"{name}: {done}"
@@ -186,6 +186,13 @@ def _say(request: HttpRequest, before: Booking, what: str, outcome: Outcome) -> 
                 end,
             ),
         )
+
+
+def _name_stay(booking: Booking) -> str:
+    """The guest and the rooms, by which the desk knows a stay, and the reference."""
+    names = inventory.room_names(booking.room_ids)
+    known = [booking.guest.name, *(names.get(room, room) for room in booking.room_ids)]
+    return f"{', '.join(filter(None, known))} ({booking.reference})"
 
 
 def _with_undo(request: HttpRequest, text: str, booking: Booking, mark: str) -> str:
