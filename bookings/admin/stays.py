@@ -28,6 +28,7 @@ from bookings.admin.choices import (
 )
 from bookings.admin.desk.access import LOOK, may_any
 from bookings.admin.desk.choosing import back_to_calendar, is_number, read_day, read_shift
+from bookings.admin.desk.guests import state_of
 from bookings.admin.desk.marks import PRESENCE_LABELS, mark_buttons, night_to_release
 from bookings.admin.forms import SHOW, DayField, KeyedForm, RoomIdsField, new_key
 from bookings.admin.newest import LOOKED_THROUGH, MAX_LISTED, CreatedFilter
@@ -214,7 +215,7 @@ class BookingAdmin(BookingPages):
     kind = STAY
     list_display = (
         "reference",
-        "current_status",
+        "state",
         "hotel_name",
         "room_names",
         "arrival",
@@ -271,6 +272,11 @@ class BookingAdmin(BookingPages):
             )
             self.message_user(request, text, messages.WARNING, fail_silently=True)
         return queryset.filter(pk__in=found[:MAX_FOUND]), False
+
+    @admin.display(description="status")
+    def state(self, record: BookingRecord) -> str:
+        """The status, or the desk's mark, as *Find a guest* says it."""
+        return state_of(record)
 
     @admin.display(description="check-in")
     def arrival(self, record: BookingRecord) -> str:

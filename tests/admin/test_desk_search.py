@@ -12,7 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client
@@ -27,7 +27,7 @@ from bookings.indexes import make_booking_indexes
 from bookings.infrastructure import clock, connections
 from bookings.infrastructure.deadlines import Deadline
 from bookings.operations.doctor import mongodb, recount
-from bookings.people import erasure
+from bookings.people import erasure, staff_hotels
 from bookings.presentation.days import short_day_text
 from bookings.stays import lifecycle
 from bookings.stays.writing import guest_details
@@ -439,7 +439,7 @@ def test_shows_the_newest_and_says_that_there_are_more(
 
     response = desk.get(GUESTS, {"q": "ada"})
 
-    assert [record.guest["name"] for record, _, _ in response.context["found"]] == ["Ada Other"]
+    assert [record.guest["name"] for record, *_ in response.context["found"]] == ["Ada Other"]
     assert "These are the newest 1. Type more" in response.content.decode()
 
 
@@ -505,3 +505,42 @@ def test_finds_a_reference_however_its_parts_are_written(inn: None, between: str
     code, _hyphen, letters = stored()[0]["reference"].partition("-")
 
     assert search(f"{code}{between}{letters}".lower()) == ["Ada"]
+
+
+@pytest.mark.usefixtures("inn")
+def test_lists_the_stays_of_a_room_by_arrival_with_their_hotel(desk: Client) -> None:
+    for day in (3, 1, 2):
+        book(f"k{day}", resourceId="inn_A", date=night(day), guest={"name": f"Guest {day}"})
+
+    page: Any = desk.get("/admin/desk/guests/", {"q": "room  a"})
+    by_name: Any = desk.get("/admin/desk/guests/", {"q": "guest"})
+
+    assert [found[0].check_in for found in page.context["found"]] == [night(1), night(2), night(3)]
+    assert [found[0].check_in for found in by_name.context["found"]] == [
+        night(2),
+        night(1),
+        night(3),
+    ]
+    assert '<th scope="col">Hotel</th>' in page.content.decode()
+    assert "<td>Inn</td>" in page.content.decode()
+
+
+def test_shows_no_hotel_to_who_has_one(client: Client, inn: None) -> None:
+    user = User.objects.create_user("one", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_bookingrecord"))
+    assert staff_hotels.set_hotels(user.pk, frozenset({"inn"}), before=None)
+    client.force_login(user)
+    book(resourceId="inn_A", guest={"name": "Ada"})
+
+    page = client.get("/admin/desk/guests/", {"q": "ada"}).content.decode()
+
+    assert "1 found." in page
+    assert '<th scope="col">Hotel</th>' not in page
+
+
+@pytest.mark.usefixtures("inn")
+def test_lists_bookings_with_the_mark_of_the_desk(desk: Client) -> None:
+    book(resourceId="inn_A", date=night(0))
+    connections.collection("bookings").update_one({}, {"$set": {"presence": "checked_in"}})
+
+    assert "checked in" in desk.get("/admin/bookings/bookingrecord/").content.decode()

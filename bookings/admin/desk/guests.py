@@ -16,14 +16,17 @@ MAX_FOUND = 50
 
 @desk_page(LOOK)
 def find_guests(request: HttpRequest) -> HttpResponse:
-    """Finds stays by reference, name, e-mail or phone, cancelled ones too, the newest first."""
+    """Finds stays by reference, name, e-mail or phone, cancelled ones too, the newest first. The
+    stays of a room come by arrival, as its guests do."""
     typed = request.GET.get("q", "").replace("\x00", "").strip()
     records: list[BookingRecord] = []
+    hotels = list_own(request)
+    hotel_names = {hotel.id: hotel.name for hotel in hotels}
     if typed:
-        ids = find_stay_ids(
-            typed, hotels=list_own(request), limit=MAX_FOUND, only=own_hotels(request)
-        )
+        ids = find_stay_ids(typed, hotels=hotels, limit=MAX_FOUND, only=own_hotels(request))
         records = list(BookingRecord.objects.filter(pk__in=ids))
+        if inventory.find_rooms_named([" ".join(typed.split())], [hotel.id for hotel in hotels]):
+            records.sort(key=lambda record: record.check_in)
     names = inventory.room_names(booked["room"] for record in records for booked in record.rooms)
     return show(
         request,
@@ -32,9 +35,11 @@ def find_guests(request: HttpRequest) -> HttpResponse:
         typed=typed,
         is_cut=len(records) == MAX_FOUND,
         most=MAX_FOUND,
+        has_several_hotels=len(hotels) > 1,
         found=[
             (
                 record,
+                hotel_names.get(record.hotel, ""),
                 ", ".join(names.get(booked["room"], booked["room"]) for booked in record.rooms),
                 state_of(record),
             )
