@@ -41,8 +41,8 @@ class LastOwner(Exception):
 
     def __init__(self) -> None:
         super().__init__(
-            "No one could give rights to the staff then, so nothing was changed; make another "
-            "person administrator first, who can log in."
+            "This is the last account that can give rights to the staff, so nothing was changed. "
+            "Make another person administrator first, who can log in."
         )
 
 

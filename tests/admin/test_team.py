@@ -368,13 +368,13 @@ def test_lets_sessions_go_on_when_something_else_is_changed(owner: Client, ada: 
 
 
 def refuses(response: Any) -> bool:
-    return "No one could give rights to the staff then" in text_of(response)
+    return "This is the last account that can give rights to the staff" in text_of(response)
 
 
 def test_does_not_close_the_last_owner(owner: Client) -> None:
     (me,) = User.objects.all()
 
-    assert "No one could give rights to the staff then" in press(owner, me, "close")
+    assert "This is the last account that can give rights to the staff" in press(owner, me, "close")
     assert User.objects.get().is_active
 
 
