@@ -703,16 +703,17 @@ def sort_actions(*, may_act: bool = True) -> possible.Possible:
 
 @pytest.mark.parametrize("may_act", [True, False])
 @pytest.mark.parametrize("state", STATES)
-def test_puts_each_action_into_exactly_one_of_two_lists(
+def test_puts_each_action_into_exactly_one_of_three_lists(
     state: Callable[[], Outcome], may_act: bool
 ) -> None:
     state()
 
     found = sort_actions(may_act=may_act)
 
-    assert sorted([*found.can, *found.cannot]) == sorted(ACTIONS)
-    assert all(re.fullmatch(r"[^:]+: .+[^.]\.", sentence) for sentence in found.cannot.values())
-    assert not any(re.search(r"\d{4}-\d\d", sentence) for sentence in found.cannot.values())
+    assert sorted([*found.can, *found.cannot, *found.no_matter]) == sorted(ACTIONS)
+    assert all(re.fullmatch(r"[^:]+: .+[^.]\.", sentence) for sentence in found.sentences)
+    assert not any(re.search(r"\d{4}-\d\d", sentence) for sentence in found.sentences)
+    assert len(found.sentences) == len(set(found.cannot.values()))
     if not may_act:
         assert set(found.can) <= {possible.PRINT}
 
@@ -742,10 +743,20 @@ def test_shows_what_can_be_done_as_buttons_and_the_rest_with_reasons(anna: Clien
     text = text_of(page)
 
     for button in ("Check out", "Undo", "Move…", "Edit the guest…", "Registration card"):
-        assert button in text.partition("It cannot be confirmed")[0]
+        assert button in text.partition("It cannot be cancelled")[0]
     assert "Cancel…" not in text
     assert "It cannot be cancelled: the guest is checked in; undo that first." in text
-    assert "It cannot be confirmed: it is confirmed already." in text
+    for noise in ("confirmed already", "No mark", "checked in already"):
+        assert noise not in text
+
+
+def test_gives_a_reason_once_for_all_that_it_prevents() -> None:
+    gone()
+
+    assert sort_actions().sentences == [
+        "It cannot be moved, and the guest’s details cannot be edited, "
+        "and there is no registration card: it was cancelled."
+    ]
 
 
 def test_says_the_day_of_arrival_in_words(anna: Client) -> None:
@@ -754,7 +765,8 @@ def test_says_the_day_of_arrival_in_words(anna: Client) -> None:
     text = text_of(anna.get(page_of(booking)))
 
     arrival = f"the day of arrival is {day_text(night(5))}."
-    assert f"The guest cannot be checked in: {arrival}" in text
+    marks = "The guest cannot be checked in, and the guest cannot be marked as a no-show"
+    assert f"{marks}: {arrival}" in text
 
 
 # --- The registration card ------------------------------------------------------------------

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from bookings.admin.booking_page.details import GuestDetailsForm
 from bookings.admin.booking_page.possible import (
+    ACTIONS,
     PRINT,
     Possible,
     judge_actions,
@@ -208,7 +209,8 @@ class BookingPages(RecordAdmin):
             raise Http404
         possible = self.judge(request, booking, hotel)
         if fault := possible.cannot.get(PRINT):
-            self.message_user(request, f"{booking.reference}: {fault}", messages.ERROR)
+            text = f"{booking.reference}: {ACTIONS[PRINT]}: {fault}."
+            self.message_user(request, text, messages.ERROR)
             return self.show_record(request, booking_id)
         rooms = inventory.room_names(booking.room_ids)
         nights = (booking.check_out - booking.check_in).days
@@ -239,7 +241,7 @@ class BookingPages(RecordAdmin):
         may_act = self.has_act_permission(request)
         return {
             "can": possible.can,
-            "cannot": possible.cannot.values(),
+            "cannot": possible.sentences,
             "remarks": [
                 (
                     each,

@@ -41,10 +41,20 @@ _MARKS = (CHECKED_IN, CHECKED_OUT, NO_SHOW, UNDO)
 
 @dataclass(frozen=True)
 class Possible:
-    """Each of ACTIONS is in exactly one of the two; `cannot` has the reasons in sentences."""
+    """Each of ACTIONS is in exactly one of the three. `cannot` has the reasons; `no_matter` is what
+    no clerk would expect to do with such a booking."""
 
     can: tuple[str, ...]
     cannot: dict[str, str]
+    no_matter: tuple[str, ...]
+
+    @property
+    def sentences(self) -> list[str]:
+        """What cannot be done, and why: a sentence for each reason."""
+        actions: dict[str, list[str]] = {}
+        for action, reason in self.cannot.items():
+            actions.setdefault(reason, []).append(ACTIONS[action])
+        return [f"{_join(begun)}: {reason}." for reason, begun in actions.items()]
 
 
 def judge_actions(
@@ -57,14 +67,34 @@ def judge_actions(
         else _why_not(action, booking, now, today, desk_day)
         for action in ACTIONS
     }
+    why_not = {action: reason.rstrip(".") for action, reason in found.items() if reason is not None}
+    status = booking.status_at(now)
+    no_matter = tuple(action for action in why_not if _is_no_matter(action, booking, status))
     return Possible(
-        tuple(action for action, reason in found.items() if reason is None),
-        {
-            action: f"{ACTIONS[action]}: {reason.rstrip('.')}."
-            for action, reason in found.items()
-            if reason is not None
-        },
+        tuple(action for action in found if action not in why_not),
+        {action: reason for action, reason in why_not.items() if action not in no_matter},
+        no_matter,
     )
+
+
+def _is_no_matter(action: str, booking: Booking, status: str) -> bool:
+    """Whether the page of a booking like this is silent on an action that is impossible: it was
+    done before, or has nothing to act on."""
+    if action == CONFIRM:
+        return booking.status in (CONFIRMED, CANCELLED)
+    if action == CANCEL:
+        return status == CANCELLED
+    if action == CHECKED_OUT:
+        return booking.presence != CHECKED_IN
+    if action in (CHECKED_IN, NO_SHOW):
+        return status not in ACTIVE or booking.presence != EXPECTED
+    return action == UNDO
+
+
+def _join(sentences: list[str]) -> str:
+    """The beginnings of sentences as one: `It cannot be moved, and it cannot be cancelled`."""
+    first, *others = sentences
+    return ", and ".join([first, *(other[:1].lower() + other[1:] for other in others)])
 
 
 def _why_not(
