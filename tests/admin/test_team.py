@@ -119,6 +119,24 @@ def test_shows_a_manager_the_team_and_lets_them_change_nothing(client: Client, a
     assert 'name="roles"' not in page
 
 
+def test_asks_before_it_closes_an_account_and_does_not_offer_to_close_ones_own(
+    owner: Client, ada: User
+) -> None:
+    (me,) = User.objects.filter(username="owner")
+
+    hers, own = (owner.get(page_of(each)).content.decode() for each in (ada, me))
+
+    # The buttons are below questions that are closed at first.
+    for page, action in ((hers, "close"), (hers, "end-sessions"), (own, "end-sessions")):
+        before, _, _ = page.partition(f'/{action}/"')
+        assert before.rpartition("<details")[2].count("</details>") == 0
+        assert "<details" in before
+        assert "<details open" not in page
+    assert "Yes, close the account of Ada" in hers
+    assert "Close the account" not in own
+    assert "This session ends as well." in own
+
+
 @pytest.mark.parametrize("name", ["guest", "no-such-id", "0" * 24])
 def test_knows_only_members_of_the_staff(owner: Client, name: str) -> None:
     guest = User.objects.create_user("guest")

@@ -65,7 +65,8 @@ def test_leads_an_owner_from_an_invitation_to_the_end_of_the_sessions(
     page.get_by_label("Manager").check()
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("Ada: saved.")).to_be_visible()
-    page.get_by_role("button", name="End all sessions").click()
+    page.get_by_text("End all sessions…").click()
+    page.get_by_role("button", name="Yes, end all sessions of Ada").click()
     expect(page.get_by_text("All sessions of Ada have ended.")).to_be_visible()
 
     browser.go("/admin/")

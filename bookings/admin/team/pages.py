@@ -138,6 +138,8 @@ def show_person(request: HttpRequest, user_id: str) -> HttpResponse:
         "form": form if may_change and not member.is_superuser else None,
         "fault": fault,
         "may_change": may_change,
+        # Who closes their own account could not open it again.
+        "is_oneself": member.id == request.user.pk,
         "may_see_log": may(request, "admin.view_logentry"),
         "log_url": _log_url(member),
         "account_url": reverse("admin:auth_user_change", args=[member.id]),
