@@ -192,9 +192,10 @@ class NotificationAdmin(OfHotels):
 
 def _zones_of(records: Iterable[DeliveryRecord]) -> dict[Any, str]:
     """The time zones of the deliveries' hotels, by the ids of the bookings."""
-    zones = {hotel.id: hotel.time_zone for hotel in inventory.recent_hotels()}
     told = BookingRecord.objects.filter(pk__in=[record.booking for record in records])
-    return {pk: zones.get(hotel, "UTC") for pk, hotel in told.values_list("pk", "hotel")}
+    hotel_of = dict(told.values_list("pk", "hotel"))
+    hotels = {each: inventory.find_hotel(each) for each in set(hotel_of.values())}
+    return {pk: hotel.time_zone for pk, of in hotel_of.items() if (hotel := hotels[of])}
 
 
 def _moment_at(record: DeliveryRecord, moment: datetime) -> str:

@@ -767,6 +767,8 @@ def test_says_the_day_of_arrival_in_words(anna: Client) -> None:
     arrival = f"the day of arrival is {day_text(night(5))}."
     marks = "The guest cannot be checked in, and the guest cannot be marked as a no-show"
     assert f"{marks}: {arrival}" in text
+    for noise in ("No mark can be undone", "cannot be checked out", "cannot be confirmed"):
+        assert noise not in text
 
 
 # --- The registration card ------------------------------------------------------------------

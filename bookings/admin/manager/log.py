@@ -12,7 +12,7 @@ from django.contrib import admin
 from django.contrib.admin.models import ADDITION, CHANGE, DELETION, LogEntry
 from django.contrib.auth import get_user_model
 from django.contrib.contenttypes.models import ContentType
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.http import urlencode
@@ -20,8 +20,8 @@ from django.views.decorators.http import require_safe
 
 from bookings.admin.forms import DayField
 from bookings.admin.manager.pages import ManagerPage
+from bookings.admin.own_hotels import name_hotels
 from bookings.admin.staff_requests import StaffRequest
-from bookings.catalogue import inventory
 from bookings.infrastructure.connections import collection
 from bookings.infrastructure.texts import LineField
 from bookings.models import NightsJob
@@ -123,12 +123,12 @@ class LogPage(ManagerPage):
             last = shown[-1]
             before = f"{last['action_time'].isoformat()}_{last['_id']}"
             next_url = "?" + urlencode({**request.GET.dict(), "before": before})
-        return self.render(request, form=form, entries=_describe(shown), next_url=next_url)
+        return self.render(request, form=form, entries=_describe(request, shown), next_url=next_url)
 
 
-def _describe(documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _describe(request: HttpRequest, documents: list[dict[str, Any]]) -> list[dict[str, Any]]:
     users = get_user_model()._default_manager.in_bulk({each["user_id"] for each in documents})
-    hotels = {hotel.id: hotel.name for hotel in inventory.recent_hotels()}
+    hotels = dict(name_hotels(request))
     return [_describe_one(each, users.get(each["user_id"]), hotels) for each in documents]
 
 
