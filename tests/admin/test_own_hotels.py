@@ -306,12 +306,14 @@ Forms = tuple[str, dict[str, Any]]
 
 def booking_form(others: dict[str, str]) -> Forms:
     dates = {"check_in": night(20), "check_out": night(21), "guests": "1", "key": "k"}
-    return f"{BOOKINGS}add/", {"hotel": "demo", "room": "room_C", **dates}
+    price = {"quoted": "12000", "currency": "EUR"}
+    return f"{BOOKINGS}add/", {"hotel": "demo", "room": "room_C", **dates, **price}
 
 
 def booking_of_a_category(others: dict[str, str]) -> Forms:
     dates = {"check_in": night(20), "check_out": night(21), "guests": "1", "key": "k"}
-    return f"{BOOKINGS}add/", {"hotel": "inn", "category": "demo_double", **dates}
+    price = {"quoted": "12000", "currency": "EUR"}
+    return f"{BOOKINGS}add/", {"hotel": "inn", "category": "demo_double", **dates, **price}
 
 
 def block_form(others: dict[str, str]) -> Forms:
@@ -507,9 +509,9 @@ def test_shows_a_person_nothing_of_what_they_booked_where_they_no_longer_work(
     clerk = staff_of(role=FRONT_DESK)
     client.force_login(clerk)
     dates = {"check_in": night(20), "check_out": night(21), "guests": "1"}
-    for hotel, room in (("demo", "room_A"), ("inn", "inn_A")):
+    for hotel, room, total in (("demo", "room_A", "12000"), ("inn", "inn_A", "10000")):
         fields = {"hotel": hotel, "room": room, **dates, "key": hotel, "guest_name": "Ada"}
-        client.post(f"{BOOKINGS}add/", fields)
+        client.post(f"{BOOKINGS}add/", {**fields, "quoted": total, "currency": "EUR"})
     theirs, own = stored()
     pages = ["/bookings", "/api/bookings", f"/bookings/{theirs['_id']}"]
     pages += [f"/api/bookings/{theirs['_id']}", f"/bookings/{theirs['_id']}/stay.ics"]
@@ -532,7 +534,8 @@ def test_shows_a_person_nothing_of_what_they_booked_where_they_no_longer_work(
 
 def test_works_at_its_own_hotel_as_before(manager: Client) -> None:
     dates = {"check_in": night(20), "check_out": night(21), "guests": "1", "key": "k"}
-    manager.post(f"{BOOKINGS}add/", {"hotel": "inn", "room": "inn_A", **dates, "guest_name": "Eve"})
+    shown = {"quoted": "10000", "currency": "EUR", "guest_name": "Eve"}
+    manager.post(f"{BOOKINGS}add/", {"hotel": "inn", "room": "inn_A", **dates, **shown})
     nights = {"first": night(20), "end": night(21), "reason": "Repair", "key": "b"}
     manager.post(f"{ADMIN}bookings/roomblock/add/", {"hotel": "inn", "rooms": "inn_B", **nights})
     stay, block = stored()
