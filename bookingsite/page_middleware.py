@@ -4,13 +4,15 @@ A program that sends its token, a probe, a photo and the logo need none of these
 Together they would cost a replay a sixth of its time.
 """
 
+import json
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
 from django.contrib.auth.middleware import AuthenticationMiddleware as DjangoAuthentication
 from django.contrib.messages.middleware import MessageMiddleware as DjangoMessages
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessions
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from whitenoise.middleware import WhiteNoiseMiddleware
@@ -18,6 +20,7 @@ from whitenoise.responders import StaticFile
 
 from bookings.admin.office_time import zone_of
 from bookings.api.authentication import token_of
+from bookings.web.script_answers import is_scripted
 from bookingsite import staff
 from bookingsite.probes import PROBES
 
@@ -76,6 +79,33 @@ class Authentication(_ForPages, DjangoAuthentication):
 
 class Staff(_ForPages, staff.StaffMiddleware):
     """Ends the sessions of staff, and asks for their second factor."""
+
+
+class OfficeForms:
+    """Tells a script of the admin that sent a form where the answer leads.
+
+    The script cannot read a redirection, and if it followed one, it would take away the messages of
+    the page that it leads to. It asks for JSON, like the scripts of the guests' pages
+    (bookings/web/script_answers.py).
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if (
+            isinstance(response, HttpResponseRedirect)
+            and request.method == "POST"
+            and request.path_info.startswith("/admin/")
+            and is_scripted(request)
+        ):
+            # The cookies and headers that others have set stay.
+            response.status_code = HTTPStatus.OK
+            response.content = json.dumps({"location": response["Location"]})
+            del response["Location"]
+            response["Content-Type"] = "application/json"
+        return response
 
 
 class OfficeClock:

@@ -131,6 +131,8 @@ MIDDLEWARE = [
     "bookingsite.middleware.HostMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "bookingsite.page_middleware.Authentication",
+    # Before the next one, which may lead to a login.
+    "bookingsite.page_middleware.OfficeForms",
     "bookingsite.page_middleware.Staff",
     "bookingsite.page_middleware.OfficeClock",
     "bookingsite.page_middleware.Messages",

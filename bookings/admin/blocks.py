@@ -85,6 +85,8 @@ class BlockForm(KeyedForm):
     button = "Block"
     asks_after = "until"
     show_button = "Show rooms and dates"
+    fold = "Again and again"
+    folded = ("every_weeks", "weekdays", "until")
     shown_beside = {
         "rooms": "rooms",
         "first": "first",

@@ -39,6 +39,8 @@ class RoomsSelect(forms.Widget):
             here = {**(attrs or {}), "aria-label": label}
             if number:
                 here["id"] = f"{here.get('id', name)}_{number}"
+            if room and all(room != key for _, options in groups for key, _ in options):
+                here["aria-invalid"] = "true"
             select = forms.Select(attrs=here, choices=with_chosen(groups, room, names=self._names))
             lists.append(select.render(name, room, renderer=renderer))
         return mark_safe("".join(lists))

@@ -86,17 +86,33 @@ class KeyedForm(forms.Form):
     `button` is the label of the submit button. `shown_beside` maps a field of the service to the
     form field beside which its faults are shown. A second button, SHOW, follows the field
     `asks_after`: it reloads the form with what is free for its dates, and `offered` describes that,
-    with a list if there are `offered_lines`.
+    with a list if there are `offered_lines`. Most forms need none of the fields `folded`, which
+    are shown under a heading, `fold`, that opens.
     """
 
     button: ClassVar[str]
     shown_beside: ClassVar[dict[str, str]]
     asks_after: ClassVar[str] = ""
     show_button: ClassVar[str] = "Show free rooms"
+    fold: ClassVar[str] = ""
+    folded: ClassVar[Sequence[str]] = ()
     offered: str = ""
     offered_lines: Sequence[str] = ()
 
     key = forms.CharField(widget=forms.HiddenInput, max_length=64)
+
+    @property
+    def plain_fields(self) -> list[forms.BoundField]:
+        return [field for field in self.visible_fields() if field.name not in self.folded]
+
+    @property
+    def folded_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.folded]
+
+    @property
+    def is_unfolded(self) -> bool:
+        """Whether something under the heading is filled in or wrong."""
+        return any(field.value() or field.errors for field in self.folded_fields)
 
     @classmethod
     def new(cls, **initial: Any) -> Self:

@@ -453,7 +453,7 @@ class BookingAdmin(BookingPages):
         record = self.find(request, booking_id)
         before = queries.find_booking(booking_id)
         assert before is not None, "a booking is never deleted"
-        title = f"Move {record}"
+        title = f"Move {before.guest.name or 'the booking'}, {before.reference}"
         if request.method != "POST" or SHOW in request.POST:
             form = MoveForm.again(request.POST) if request.POST else _open_move(request, before)
             form.offer(before)

@@ -1,18 +1,14 @@
 // Selects nights in the grid, and changes them in a small window. What would change is shown before
 // it is saved. Without this script the form below the grid does the same.
 
-// Longer than the server works on a request (10 s) and longer than its time-out (20 s).
-const ATTEMPT_MS = 25_000;
-// These come from a proxy, or while the server restarts.
-const PASSING_STATUSES = [502, 503, 504];
+import { ask, LOST, post, sayLoggedOut } from "./asking.js";
+
 // A finger that rests this long selects; one that moves before scrolls.
 const HOLD_MS = 400;
 const STILL_PX = 10;
 // A drag that comes this near to the edge of the grid scrolls it.
 const EDGE_PX = 48;
 const SCROLL_PX = 24;
-
-const LOST = "Connection lost: press again";
 
 const prices = document.getElementById("prices");
 const bar = document.getElementById("selection");
@@ -359,13 +355,15 @@ form.addEventListener("submit", async (event) => {
   event.preventDefault();
   if (isWaiting) return;
   isWaiting = true;
-  const body = describeForm();
   const before = typed;
-  const answer = await ask({ method: "POST", body });
+  const isApplied = Boolean(seen);
+  const answer = pageIn(await post(location.href, describeForm));
   isWaiting = false;
-  if (answer === "elsewhere") location.reload();
+  if (answer === "login") {
+    if (editor.open) sayLoggedOut(preview, { typed: true });
+  } else if (answer === "elsewhere") location.reload();
   else if (!answer) {
-    isLost ||= body.has("apply");
+    isLost ||= isApplied;
     button.textContent = LOST;
     news.textContent = "";
   } else if (answer.getElementById("prices")) {
@@ -388,7 +386,7 @@ editor.addEventListener("close", async () => {
   if (!isLost) return;
   // It may have been saved all the same.
   isLost = false;
-  const answer = await ask();
+  const answer = pageIn(await ask(location.href));
   if (answer?.getElementById?.("prices")) {
     show(answer);
     news.textContent = "The calendar shows what is saved.";
@@ -397,19 +395,13 @@ editor.addEventListener("close", async () => {
 
 // --- The page that the server answers with ---
 
-// Null without an answer; "elsewhere" for a page that is not ours, such as the login.
-async function ask(options = {}) {
-  try {
-    const signal = AbortSignal.timeout(ATTEMPT_MS);
-    const response = await fetch(location.href, { ...options, signal });
-    if (PASSING_STATUSES.includes(response.status)) return null;
-    const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    return page.getElementById("prices") || page.getElementById("price-preview")
-      ? page
-      : "elsewhere";
-  } catch {
-    return null;
-  }
+// Null without an answer, "login" if that has ended, and "elsewhere" for another page.
+function pageIn(answer) {
+  if (!answer) return null;
+  if (answer.isLogin) return "login";
+  const { page } = answer;
+  const isOurs = page?.getElementById("prices") || page?.getElementById("price-preview");
+  return isOurs ? page : "elsewhere";
 }
 
 function show(page) {
@@ -439,9 +431,10 @@ prices.addEventListener("submit", async (event) => {
   event.preventDefault();
   if (isWaiting) return;
   isWaiting = true;
-  const answer = await ask({ method: "POST", body: new URLSearchParams(new FormData(event.target)) });
+  const describe = () => new URLSearchParams(new FormData(event.target));
+  const answer = pageIn(await post(location.href, describe));
   isWaiting = false;
-  if (answer === "elsewhere") location.reload();
+  if (answer === "login" || answer === "elsewhere") location.reload();
   else if (answer) {
     show(answer);
     document.querySelector('#price-grid [tabindex="0"]').focus({ preventScroll: true });

@@ -1,6 +1,8 @@
 // Refreshes the lists of free rooms when the dates, guests, hotel or a chosen room change. Without
 // this script, the button refreshes them.
 
+import { ask, sayLoggedOut } from "./asking.js";
+
 const ASKED = [
   ...["hotel", "check_in", "check_out", "guests", "rooms"],
   ...["first", "end", "every_weeks", "weekdays", "until"],
@@ -13,15 +15,23 @@ async function refresh(form) {
   const number = ++latest;
   const data = new FormData(form);
   data.set("show", "1");
-  const response = await fetch(form.action, { method: "POST", body: data });
-  if (!response.ok || number !== latest) return;
-  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  const answer = await ask(form.action, { method: "POST", body: new URLSearchParams(data) });
+  // If this fails, the button still works.
+  if (!answer?.page || !answer.ok || number !== latest) return;
+  if (answer.isLogin) {
+    sayLoggedOut(form.querySelector("#offered"), { typed: true });
+    return;
+  }
+  if (answer.redirected) return;
+  const { page } = answer;
   for (const list of form.querySelectorAll(LISTS)) {
     const fresh = page.getElementById(list.id);
     if (!fresh) continue;
     const chosen = fresh.value;
     list.replaceChildren(...fresh.children);
     list.value = chosen;
+    if (fresh.ariaInvalid) list.ariaInvalid = fresh.ariaInvalid;
+    else list.removeAttribute("aria-invalid");
   }
   const focused = document.activeElement.id;
   for (const offer of form.querySelectorAll("[data-offer]")) {
@@ -33,12 +43,7 @@ async function refresh(form) {
   if (said) document.getElementById("offered").textContent = said.textContent;
 }
 
-export function keepOffersFresh(form) {
-  form.addEventListener("change", (event) => {
-    // If this fails, the button still works.
-    if (ASKED.includes(event.target.name)) refresh(form).catch(() => {});
-  });
-}
-
-const ofThisPage = document.querySelector("form[data-rooms]");
-if (ofThisPage) keepOffersFresh(ofThisPage);
+// A form may come or be replaced later.
+document.addEventListener("change", ({ target }) => {
+  if (target.form?.matches("[data-rooms]") && ASKED.includes(target.name)) refresh(target.form);
+});

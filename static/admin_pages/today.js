@@ -2,13 +2,9 @@
 // lists by those of the page that the server answers with. Without this script each press loads the
 // page again.
 
-const REFRESH_MS = 30_000;
-// Longer than the server works on a request (10 s) and longer than its time-out (20 s).
-const ATTEMPT_MS = 25_000;
-// These come from a proxy, or while the server restarts.
-const PASSING_STATUSES = [502, 503, 504];
+import { ask, LOST, sayLoggedOut } from "./asking.js";
 
-const LOST = "Connection lost: press again";
+const REFRESH_MS = 30_000;
 const NEW = {
   Arrivals: ["new arrival", "new arrivals"],
   "Late arrivals": ["new late arrival", "new late arrivals"],
@@ -34,6 +30,13 @@ function tell(text, isSeenElsewhere = false) {
   news.textContent = text;
 }
 
+// Says it once, however often the lists are asked for.
+function tellLoggedOut() {
+  if (news.querySelector("a")) return;
+  tell("");
+  sayLoggedOut(news);
+}
+
 // --- Presses ---
 
 document.addEventListener("submit", (event) => {
@@ -57,8 +60,12 @@ document.addEventListener("submit", (event) => {
 const nameOf = (form, button) => `${new URL(form.action).pathname} ${button.value}`;
 
 async function send({ what, url, body, stay, isByKeyboard }) {
-  const page = await ask(url, { method: "POST", body });
+  const page = await askForLists(url, { method: "POST", body });
   waiting.delete(what);
+  if (page === "login") {
+    tellLoggedOut();
+    return;
+  }
   if (page === "elsewhere") {
     location.reload();
     return;
@@ -89,17 +96,13 @@ function labelLost() {
   }
 }
 
-// The page that the server answers with; null without an answer, "elsewhere" for another page.
-async function ask(url, options = {}) {
-  try {
-    const response = await fetch(url, { ...options, signal: AbortSignal.timeout(ATTEMPT_MS) });
-    if (PASSING_STATUSES.includes(response.status)) return null;
-    const text = await response.text();
-    const page = new DOMParser().parseFromString(text, "text/html");
-    return page.getElementById("lists") ? page : "elsewhere";
-  } catch {
-    return null;
-  }
+// The page that the server answers with; null without an answer, "login" if that has ended, and
+// "elsewhere" for another page.
+async function askForLists(url, options = {}) {
+  const answer = await ask(url, options);
+  if (!answer) return null;
+  if (answer.isLogin) return "login";
+  return answer.page?.getElementById("lists") ? answer.page : "elsewhere";
 }
 
 function showMessages(page) {
@@ -160,9 +163,13 @@ function isInUse() {
 async function refresh() {
   if (document.hidden || isInUse()) return;
   const before = answered;
-  const page = await ask(location.href);
+  const page = await askForLists(location.href);
   // The person may have gone on in the meantime.
   if (!page || before !== answered || isInUse()) return;
+  if (page === "login") {
+    tellLoggedOut();
+    return;
+  }
   if (page === "elsewhere") {
     tell("This list is no longer kept up to date. Load the page again.");
     return;
@@ -178,7 +185,7 @@ async function refresh() {
   // They may be about a press on another page of this browser.
   if (page.querySelector(".messagelist")) showMessages(page);
   const change = wordsFor(were, placesOf());
-  if (change) tell(change);
+  if (change || news.querySelector("a")) tell(change);
 }
 
 // The list of each row.

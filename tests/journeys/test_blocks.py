@@ -47,6 +47,7 @@ def test_blocks_picked_rooms_again_and_again_and_lifts_them_all(desk: Visitor) -
     expect(page.get_by_label("Room X")).to_be_visible()
     page.get_by_label("Room A").check()
     page.get_by_label("Reason").select_option("Cleaning")
+    page.get_by_text("Again and again").click()
     page.get_by_label("Again every … weeks").fill("1")
     page.get_by_label("Until").fill(night(24))
     page.get_by_label("Until").blur()
@@ -102,6 +103,7 @@ def test_is_accessible_and_fits_a_telephone(desk: Visitor, scheme: str) -> None:
     page = desk.page
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     desk.go(f"{ADD}?rooms=inn_B&first={night(10)}&end={night(11)}")
+    page.get_by_text("Again and again").click()
     page.get_by_label("Again every … weeks").fill("1")
     page.get_by_label("Until").fill(night(24))
     page.get_by_label("Until").blur()

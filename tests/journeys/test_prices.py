@@ -449,7 +449,10 @@ def test_says_that_the_session_has_ended(open_prices: OpenPrices) -> None:
     price_field(page).fill("120")
     press(page, "Preview")
 
-    expect(page.get_by_label("Username")).to_be_visible()
+    expect(window(page)).to_contain_text("Your login has ended.")
+    expect(page.get_by_role("link", name="Log in on another tab")).to_be_visible()
+    expect(price_field(page)).to_have_value("120")
+    expect(page.get_by_label("Password")).to_have_count(0)
     assert stored() == {}
 
 

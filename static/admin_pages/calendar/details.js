@@ -1,6 +1,7 @@
 // Shows a booking in short beside its bar: to a mouse that rests on it, to the keyboard's focus, and
 // to a finger that taps it. Tab leads from the bar to its links.
 
+import { ask, sayLoggedOut } from "../asking.js";
 import { calendar } from "./places.js";
 import { openMove } from "./moving.js";
 
@@ -13,6 +14,9 @@ const details = document.getElementById("bar-details");
 
 let timer = 0;
 let shown = null;
+// Set while the mouse and the focus are where they were when the grid was replaced under them: the
+// details would cover what has just changed.
+let isQuiet = false;
 
 function later(act, ms) {
   clearTimeout(timer);
@@ -20,22 +24,18 @@ function later(act, ms) {
 }
 
 async function show(link) {
-  if (shown === link || calendar.classList.contains("is-dragging")) return;
+  if (isQuiet || shown === link || calendar.classList.contains("is-dragging")) return;
   const mine = (shown = link);
-  let text = "";
-  try {
-    const response = await fetch(new URL("details/", link.href));
-    text = response.ok && !response.redirected ? await response.text() : "";
-  } catch {
-    // The link still leads there.
-  }
+  const answer = await ask(new URL("details/", link.href));
   if (shown !== mine) return;
-  if (!text || !link.isConnected || calendar.classList.contains("is-dragging")) {
+  // Without an answer, the link still leads there.
+  const isAnswer = answer?.isLogin || (answer?.ok && answer.page && !answer.redirected);
+  if (!isAnswer || !link.isConnected || calendar.classList.contains("is-dragging")) {
     hide();
     return;
   }
-  const page = new DOMParser().parseFromString(text, "text/html");
-  details.replaceChildren(...page.body.children);
+  if (answer.isLogin) sayLoggedOut(details);
+  else details.replaceChildren(...answer.page.body.children);
   details.hidden = false;
   link.setAttribute("aria-describedby", details.id);
   place(link);
@@ -60,7 +60,23 @@ export function hideDetails() {
 
 const hide = hideDetails;
 
+// Hides the details until the person does something again.
+export function quietDetails() {
+  hide();
+  isQuiet = true;
+}
+
 export function listenForDetails() {
+  for (const kind of ["pointermove", "pointerdown", "keydown"]) {
+    addEventListener(kind, (event) => {
+      if (!isQuiet) return;
+      // A browser may tell of a mouse that did not move, for what lies under it did.
+      if (kind === "pointermove" && !event.movementX && !event.movementY) return;
+      isQuiet = false;
+      const link = event.pointerType === "mouse" && event.target.closest?.(BAR);
+      if (link) later(() => show(link), SHOW_MS);
+    }, { capture: true });
+  }
   calendar.addEventListener("pointerover", (event) => {
     const link = event.pointerType === "mouse" && event.target.closest(BAR);
     if (link) later(() => show(link), SHOW_MS);

@@ -1,14 +1,10 @@
 // The dialog over the calendar: a form of another page, sent in the background. It acts once, by the
 // key that it came with: if the connection is lost, the same form is sent again.
 
-import { keepOffersFresh } from "../rooms.js";
+import "../rooms.js";
+import { ask, LOST, sayLoggedOut, sendForm } from "../asking.js";
 
-// Longer than the server works on a request (10 s) and longer than its time-out (20 s).
-const ATTEMPT_MS = 25_000;
-// These come from a proxy, or while the server restarts.
-const PASSING_STATUSES = [502, 503, 504];
-
-const LOST = "Connection lost: press again";
+const GONE = "This cannot be done any more. The calendar is being brought up to date.";
 
 const dialog = document.getElementById("desk-dialog");
 const title = document.getElementById("desk-dialog-title");
@@ -37,14 +33,18 @@ export async function openForm(url, { onClose: closing } = {}) {
     say("The connection was lost.", "Try again", () => openForm(url, { onClose: closing }));
     return;
   }
-  const form = formIn(answer.page);
+  if (answer.isLogin) {
+    sayLoggedOut(news);
+    return;
+  }
+  const form = formIn(answer);
   if (!form) {
     isStale = true;
-    say("This cannot be done any more. The calendar is being brought up to date.");
+    say(GONE);
     return;
   }
   showForm(form, answer.page, url);
-  focusFirst();
+  focusNext();
 }
 
 // What to do with nights that were chosen: a link that books, a form that blocks.
@@ -86,7 +86,9 @@ function makeButton(text, act) {
 
 // --- The form ---
 
-const formIn = (page) => page.querySelector("#content-main form[method=post]");
+// Of another page than the one that was asked for, nothing is shown.
+const formIn = ({ redirected, page }) =>
+  redirected ? null : page?.querySelector("#content-main form[method=post]");
 
 function showForm(form, page, url) {
   const heading = page.querySelector("#content h1, #content > h2");
@@ -100,16 +102,19 @@ function showForm(form, page, url) {
   form.append(back);
   news.textContent = "";
   body.replaceChildren(document.adoptNode(form));
-  keepOffersFresh(form);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     send(form, event.submitter);
   });
 }
 
-function focusFirst() {
-  const field = body.querySelector("input:not([type=hidden]), select, textarea");
-  (field ?? title).focus();
+// What is wrong or missing, else the button that acts.
+function focusNext() {
+  const wanted =
+    body.querySelector("[aria-invalid=true]") ??
+    body.querySelector(":is(input, select, textarea):invalid") ??
+    body.querySelector("input[type=submit].default");
+  (wanted ?? title).focus();
 }
 
 async function send(form, button) {
@@ -117,11 +122,11 @@ async function send(form, button) {
   isSending = true;
   const mine = turn;
   news.textContent = "One moment…";
-  const data = new URLSearchParams(new FormData(form, button));
-  const answer = await ask(form.action, { method: "POST", body: data });
+  const isQuestion = button?.name === "show";
+  const answer = await sendForm(form, button);
   isSending = false;
   const isOpen = mine === turn && dialog.open;
-  if (answer?.page.getElementById("calendar")) {
+  if (answer?.page?.getElementById("calendar")) {
     isStale = false;
     if (isOpen) dialog.close();
     listeners.show(answer.page);
@@ -138,13 +143,16 @@ async function send(form, button) {
     if (button) button.value = LOST;
     return;
   }
-  const fresh = formIn(answer.page);
-  if (!fresh) {
-    isStale = true;
-    say("This cannot be done any more. The calendar is being brought up to date.");
+  if (answer.isLogin) {
+    sayLoggedOut(news, { typed: true });
     return;
   }
-  const isQuestion = data.has("show");
+  const fresh = formIn(answer);
+  if (!fresh) {
+    isStale = true;
+    say(GONE);
+    return;
+  }
   if (!isQuestion) isStale = true;
   showForm(fresh, answer.page, form.action);
   const fault = body.querySelector(".errornote, .errorlist");
@@ -154,19 +162,7 @@ async function send(form, button) {
     fault.tabIndex = -1;
     fault.focus();
   } else {
-    focusFirst();
-  }
-}
-
-// The page that the server answers with; null without an answer.
-async function ask(url, options = {}) {
-  try {
-    const response = await fetch(url, { ...options, signal: AbortSignal.timeout(ATTEMPT_MS) });
-    if (PASSING_STATUSES.includes(response.status)) return null;
-    const text = await response.text();
-    return { page: new DOMParser().parseFromString(text, "text/html") };
-  } catch {
-    return null;
+    focusNext();
   }
 }
 

@@ -5,10 +5,16 @@ import { openForm } from "./dialog.js";
 import { listenForDrags } from "./dragging.js";
 import {
   announce, calendar, columnAt, dayInWords, hideFrame, inNights, nameOf, nightCount, placeOf,
-  roomRows, rowAt, rowOf, showFrame,
+  roomRows, rowAt, rowOf, showFrame, tell,
 } from "./places.js";
 
 const BAR = "td.bar a[data-v]";
+// Why the other bars cannot be moved, by their looks.
+const FIXED = {
+  no_show: "A no-show cannot be moved. Undo the no-show first.",
+  dead: "This hold has run out, so it cannot be moved. Make a new booking instead.",
+  block: "A room block cannot be moved. Lift it, and block the other nights.",
+};
 
 export const idOf = (link) => link.getAttribute("href").slice(0, -1);
 
@@ -51,9 +57,18 @@ function lift(link) {
   return way;
 }
 
+// Why the bar of this element cannot be moved; empty if it can, or if there is no bar.
+function whyFixed(element) {
+  const cell = calendar.dataset.move && element.closest("#grid td.bar");
+  if (!cell || cell.querySelector("a[data-v]")) return "";
+  return Object.entries(FIXED).find(([look]) => cell.classList.contains(look))?.[1] ?? "";
+}
+
 // --- By mouse and touch ---
 
 export function grabBar(event) {
+  const why = whyFixed(event.target);
+  if (why) return { to: () => tell(why), drop: () => {}, cancel: () => {} };
   const link = event.target.closest(BAR);
   if (!link || !calendar.dataset.move) return null;
   const way = lift(link);
@@ -96,10 +111,16 @@ function carry(key) {
 
 // Returns whether the key was for a bar on its way.
 export function moveByKey(event) {
+  const isStart = event.key.toLowerCase() === "m" && !event.shiftKey;
+  const why = isStart && whyFixed(event.target);
+  if (why) {
+    tell(why);
+    return true;
+  }
   const link = event.target.closest(BAR);
   if (!link || !calendar.dataset.move) return false;
   if (!carried) {
-    if (event.key.toLowerCase() !== "m" || event.shiftKey) return false;
+    if (!isStart) return false;
     carried = lift(link);
     carried.show();
     announce(

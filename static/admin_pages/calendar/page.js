@@ -1,15 +1,13 @@
 // The calendar's page: brings the grid up to date in place, and shares keys and presses out. Without
 // this script all links of the grid work.
 
-import { hideDetails, listenForDetails } from "./details.js";
+import { ask } from "../asking.js";
+import { hideDetails, listenForDetails, quietDetails } from "./details.js";
 import { listenForAnswers } from "./dialog.js";
 import { grabBar, listenForDrags, listenForMoves, moveByKey } from "./moving.js";
 import { chooseByKey, forgetNights, grabNights } from "./nights.js";
 import { announce, calendar } from "./places.js";
 import { readGrid, walkByKey } from "./walking.js";
-
-// Longer than the server works on a request (10 s) and longer than its time-out (20 s).
-const ATTEMPT_MS = 25_000;
 
 // Replaces the calendar by that of the page. What has the focus keeps it, if it is still there.
 function show(page) {
@@ -20,7 +18,7 @@ function show(page) {
   }
   const focused = calendar.contains(document.activeElement) ? addressOf(document.activeElement) : "";
   const was = calendar.querySelector(".desk-scroll")?.scrollLeft ?? 0;
-  hideDetails();
+  quietDetails();
   forgetNights();
   calendar.replaceChildren(...fresh.children);
   calendar.querySelector(".desk-scroll").scrollLeft = was;
@@ -42,9 +40,10 @@ function showMessages(page) {
 }
 
 async function load(url) {
-  const response = await fetch(url, { signal: AbortSignal.timeout(ATTEMPT_MS) });
-  const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  show(page);
+  const answer = await ask(url);
+  if (!answer?.page) throw new Error("no answer");
+  // After the end of a login, loading the page again leads there.
+  show(answer.page);
 }
 
 // If this fails, the calendar stays as it is, and each move is still judged.

@@ -91,7 +91,22 @@ export function hideFrame() {
 
 // --- News ---
 
+const news = document.getElementById("calendar-news");
+
 // Tells a screen reader.
 export function announce(text) {
-  document.getElementById("calendar-news").textContent = text;
+  news.classList.add("visually-hidden");
+  news.textContent = text;
+}
+
+// Tells everyone, until the next key or press.
+export function tell(text) {
+  if (news.textContent !== text) news.textContent = text;
+  news.classList.remove("visually-hidden");
+}
+
+for (const kind of ["keydown", "pointerdown"]) {
+  addEventListener(kind, () => {
+    if (news && !news.classList.contains("visually-hidden")) announce("");
+  }, { capture: true });
 }
