@@ -15,6 +15,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from playwright.sync_api import Locator, Page, Route, expect
 
+from bookings.infrastructure.connections import collection
 from bookings.presentation.days import day_text
 from tests.calls import book, cancel
 from tests.conftest import night
@@ -288,6 +289,81 @@ def test_does_not_pick_up_what_cannot_be_moved(open_desk: OpenDesk) -> None:
         by_mouse(page, page.locator("#grid .bar > *", has_text=name), page.locator("#grid th#d0"))
         expect(page.locator(".desk-frame")).to_have_count(0)
         expect(dialog(page)).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("Grace Hopper", "A no-show cannot be moved. Undo the no-show first."),
+        ("Kurt Dead", "This hold has run out, so it cannot be moved."),
+        ("New carpet", "A room block cannot be moved. Lift it"),
+    ],
+)
+def test_says_why_it_cannot_move_something(open_desk: OpenDesk, name: str, why: str) -> None:
+    fill_inn()
+    bookings = collection("bookings")
+    bookings.update_one({"guest.name": "Grace Hopper"}, {"$set": {"presence": "no_show"}})
+    page = open_desk("other").page
+    news = page.locator("#calendar-news")
+    fixed = page.locator("#grid .bar > *", has_text=name)
+
+    fixed.focus()
+    page.keyboard.press("m")
+    expect(news).to_contain_text(why)
+    assert news.bounding_box()["height"] > 20  # type: ignore[index]
+    page.keyboard.press("Escape")
+    expect(news).to_have_text("")
+    by_mouse(page, fixed, page.locator("#grid th#d0"))
+
+    expect(news).to_contain_text(why)
+    expect(dialog(page)).to_have_count(0)
+
+
+def test_moves_at_enter_where_the_stay_is_dropped(open_desk: OpenDesk, ada: Any) -> None:
+    page = open_desk().page
+
+    by_mouse(page, bar(page), free(page, "inn_B", 4))
+    move = dialog(page).get_by_role("button", name="Move", exact=True)
+    expect(move).to_be_focused()
+    title = f"Move Ada, {ada.content['booking']['reference']}"
+    expect(dialog(page).get_by_role("heading", name=title)).to_be_visible()
+    page.keyboard.press("Enter")
+
+    expect(page.locator("tr[data-room=inn_B] .bar a")).to_have_text("Ada")
+    # The mouse still rests where the bar is now.
+    page.wait_for_timeout(700)
+    expect(page.locator("#bar-details")).to_be_hidden()
+    (x, y) = middle(bar(page))
+    page.mouse.move(x + 4, y)
+    expect(page.locator("#bar-details")).to_be_visible()
+
+
+def test_leads_to_the_room_that_is_not_free(open_desk: OpenDesk, ada: Any) -> None:
+    page = open_desk().page
+    sell("Bea", "inn_B", 1, 3)
+
+    by_mouse(page, bar(page), free(page, "inn_B", 1))
+    rooms = dialog(page).get_by_role("combobox")
+    expect(rooms).to_be_focused()
+    expect(rooms).to_have_attribute("aria-invalid", "true")
+    with page.expect_response(lambda response: response.request.method == "POST"):
+        rooms.select_option("inn_C")
+
+    expect(rooms).not_to_have_attribute("aria-invalid", "true")
+
+
+def test_blocks_in_a_window_of_900_pixels_without_scrolling(open_desk: OpenDesk) -> None:
+    page = open_desk().page
+
+    by_mouse(page, free(page, "inn_B", 2), free(page, "inn_B", 4))
+    press(page, "Block")
+
+    expect(dialog(page).get_by_label("Reason")).to_be_focused()
+    block = dialog(page).get_by_role("button", name="Block", exact=True)
+    expect(block).to_be_in_viewport(ratio=1)
+    expect(dialog(page).get_by_label("Until")).to_be_hidden()
+    dialog(page).get_by_text("Again and again").click()
+    expect(dialog(page).get_by_label("Until")).to_be_visible()
 
 
 # --- Two people, and a guest --------------------------------------------------------------------
