@@ -288,8 +288,9 @@ def test_says_that_the_session_has_ended(open_desk: Callable[..., Visitor], gues
     page.context.clear_cookies(name="sessionid")
 
     page.clock.fast_forward(REFRESH)
-    expect(page.locator("#today-news")).to_contain_text("no longer kept up to date")
+    expect(page.locator("#today-news")).to_contain_text("Your login has ended.")
     check_in(page).click()
+    page.locator("#today-news").get_by_role("link", name="Log in").click()
 
     expect(page).to_have_url(re.compile("/admin/login/"))
     assert events("Ada") == []
