@@ -12,7 +12,7 @@ _KEY = "hotel"
 
 
 @dataclass(frozen=True)
-class ShownHotel:
+class ChosenHotel:
     """The hotel that a page shows. `fault` says that another one was asked for in vain, or is
     empty."""
 
@@ -22,7 +22,7 @@ class ShownHotel:
 
 def choose_hotel(
     request: HttpRequest, hotels: Sequence[HotelFacts], wanted: str
-) -> ShownHotel | None:
+) -> ChosenHotel | None:
     """The wanted one of the user's hotels, which is remembered if a page is opened with it. Without
     it, the one remembered, or else the first; None if there are no hotels."""
     by_id = {hotel.id: hotel for hotel in hotels}
@@ -30,9 +30,9 @@ def choose_hotel(
         # A form that was sent may have used up its time for MongoDB.
         if request.method == "GET" and request.session.get(_KEY) != hotel.id:
             request.session[_KEY] = hotel.id
-        return ShownHotel(hotel, "")
+        return ChosenHotel(hotel, "")
     hotel = by_id.get(request.session.get(_KEY, ""), next(iter(hotels), None))
     if hotel is None:
         return None
     fault = f"There is no such hotel. This is {hotel.name} instead." if wanted else ""
-    return ShownHotel(hotel, fault)
+    return ChosenHotel(hotel, fault)

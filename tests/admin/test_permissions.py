@@ -91,7 +91,7 @@ desk/occupancy/<str:room_id>/<str:night>/        403 302 302 302  302 302   403 
 desk/guests/                                     403 200 200 200  200 200   403 200 200 200  200 200
 desk/guests/retention/                           403 403 200 200  403 403   403 403 200 200  403 403
 desk/guests/<str:booking_id>/                    403 200 200 200  404 404   403 200 200 200  404 404
-desk/guests/<str:booking_id>/join/               403 405 405 405  405 405   403 302 302 302  302 302
+desk/guests/<str:booking_id>/join/               403 405 405 405  405 405   403 302 302 302  404 404
 desk/guests/<str:booking_id>/part/               403 405 405 405  405 405   403 302 302 302  404 404
 desk/guests/<str:booking_id>/export/             403 403 405 405  403 403   403 403 200 200  403 403
 desk/guests/<str:booking_id>/erase/              403 403 200 200  403 403   403 403 200 200  403 403
