@@ -292,14 +292,14 @@ def test_is_right_when_several_run_at_once(chalet: Hotel) -> None:
 def test_leaves_what_another_made_after_it_looked(
     chalet: Hotel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    make = nights._new_night
+    make = nights.new_night
 
     def make_late(*arguments: Any) -> dict[str, Any]:
-        monkeypatch.setattr(nights, "_new_night", make)
+        monkeypatch.setattr(nights, "new_night", make)
         generate(end=MONDAY, price=1)
         return make(*arguments)
 
-    monkeypatch.setattr(nights, "_new_night", make_late)
+    monkeypatch.setattr(nights, "new_night", make_late)
 
     result = generate()
 

@@ -149,7 +149,7 @@ def test_is_of_one_moment_while_others_book(extra: Any, folder: Path, other: Any
     assert 20 <= other["bookings"].count_documents({}) <= len(made)
     assert [line[:4] for line in said.splitlines() if line[:4] in ("ok  ", "warn", "FAIL")] == [
         "ok  "
-    ] * 6
+    ] * 7
 
 
 def test_is_a_database_that_the_doctor_finds_sound(
