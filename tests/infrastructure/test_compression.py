@@ -68,7 +68,7 @@ def test_compresses_what_programs_and_the_desk_read(inn: None, client: Client) -
         assert packed["Content-Length"] == str(len(packed.content))
         unpacked = gzip.decompress(packed.content)
         assert len(unpacked) == len(plain.content)
-        assert len(packed.content) < len(unpacked) / 5
+        assert len(packed.content) < len(unpacked) / 4
 
 
 @pytest.mark.mongo

@@ -146,7 +146,7 @@ def test_goes_on_without_mongodb_and_never_hangs(
 
     assert process.returncode == 1
     assert "MongoDB does not answer, or has no primary; start it" in first
-    assert rest.count("MongoDB does not answer, or has no primary; start it") == 15
+    assert rest.count("MongoDB does not answer, or has no primary; start it") == 17
     assert "ok    Redis: " in rest
     assert "Traceback" not in rest
     # Fourteen more would wait for twenty seconds if each of them asked again.
