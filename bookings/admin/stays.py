@@ -58,6 +58,7 @@ from bookings.domain.stay_request import MAX_TOTAL, read_seen_field
 from bookings.front_desk.guest_search import KnownGuest, find_known_guests, find_stay_ids
 from bookings.front_desk.move_options import RoomOption, find_move_options, price_of_move
 from bookings.infrastructure import clock
+from bookings.infrastructure.quantities import quantity
 from bookings.models import BookingRecord
 from bookings.presentation.days import day_text, stay_text, with_days_in_words
 from bookings.refusals import ValidationFailed
@@ -173,7 +174,8 @@ class MoveForm(KeyedForm):
         self.fields["rooms"].widget.hotel = booking.hotel
         self.fields["rooms"].widget.positions = [
             (
-                f"Room {number}: {names.get(booked.room, booked.room)} now, {booked.guests} guests",
+                f"Room {number}: {names.get(booked.room, booked.room)} now, "
+                f"{quantity(booked.guests, 'guest')}",
                 move_groups(options, booked, booking.price),
             )
             for number, (booked, options) in enumerate(

@@ -205,7 +205,7 @@ def test_has_a_list_for_each_room_of_a_booking(desk: Client) -> None:
     desk.post(address, sent)
 
     assert page.count('name="rooms"') == 2
-    assert 'aria-label="Room 2: Room S now, 1 guests"' in page
+    assert 'aria-label="Room 2: Room S now, 1 guest"' in page
     assert [booked["room"] for booked in stored()[0]["rooms"]] == ["inn_S", "inn_C"]
 
 
