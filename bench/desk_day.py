@@ -46,6 +46,13 @@ class Clerk:
         self.thought_s += DECIDE_S + POINT_S + PRESS_S
         self._wait(target.click, shows)
 
+    def choose(self, chooser: Locator, option: str) -> None:
+        """Opens a list, and presses one of its lines."""
+        self._take(keyboard=False)
+        self.presses += 2
+        self.thought_s += 2 * (DECIDE_S + POINT_S + PRESS_S)
+        self._wait(lambda: chooser.select_option(option), chooser)
+
     def double_press(self, target: Locator, shows: Locator) -> None:
         self._take(keyboard=False)
         self.presses += 2
@@ -160,7 +167,9 @@ def block(clerk: Clerk, page: Page) -> None:
     clerk.press(section(page, "Calendar"), first)
     button = page.get_by_role("dialog").get_by_role("button", name="Block", exact=True)
     clerk.drag(first, last, button)
-    clerk.press(button, page.get_by_role("dialog").get_by_label("First night"))
+    reason = page.get_by_role("dialog").get_by_label("Reason")
+    clerk.press(button, reason)
+    clerk.choose(reason, "Repair")
     clerk.press(button, page.locator("#calendar-news", has_text="blocked"))
 
 
@@ -189,16 +198,16 @@ def raise_price(clerk: Clerk, page: Page) -> None:
     clerk.double_press(cell, editor.get_by_label("Price"))
     clerk.type("199.00", editor)
     clerk.key("Enter", editor.get_by_role("button", name="Save"))
-    clerk.key("Enter", said(page, "changed"))
+    clerk.key("Enter", said(page, ""))
 
 
 def find_all_stays(clerk: Clerk, page: Page) -> None:
     search(clerk, page, "noet")
-    clerk.press(page.get_by_role("link", name="Emmy Noether").first, page.get_by_text("2 stays"))
+    clerk.press(page.get_by_role("link", name="Emmy Noether").first, page.get_by_text("1 stay, "))
 
 
 def search(clerk: Clerk, page: Page, typed: str) -> None:
-    clerk.key("/", page.locator("#find input:focus"))
+    clerk.key("/", page.locator("#find:focus"))
     clerk.type(typed, page.locator("#find"))
     clerk.key("Enter", page.get_by_text("found."))
 
