@@ -10,7 +10,6 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.forms import BoundField
-from django.http import QueryDict
 
 from bookings.admin.choices import (
     NOTHING,
@@ -307,16 +306,6 @@ class BookingForm(KeyedForm):
             f"You hold this already for {price}: {held['reference']}. Confirm that hold, or cancel "
             "it and book again.",
         )
-
-    def _set(self, name: str, value: Any) -> None:
-        """Sets a field, whatever was sent for it."""
-        if not self.is_bound:
-            self.initial[name] = value
-            return
-        assert isinstance(self.data, QueryDict), "it is a browser's form"
-        data = self.data.copy()
-        data[name] = str(value)
-        self.data = data
 
     # --- Judging --------------------------------------------------------------------------------
 
