@@ -433,6 +433,7 @@ SCENARIOS = (
     _read("month_page", "month page", "/calendar/{category}?month={month}", sent_by="guest"),
     _read("own_page", "a guest's list of bookings", "/bookings", sent_by="staff"),
     _read("booking_page", "a guest's booking", "/bookings/{booking}", sent_by="staff"),
+    _read("office", "the admin's first page", "/admin/?hotel={hotel}", sent_by="staff"),
     _read("today", "the desk's day", "/admin/desk/today/?hotel={hotel}", sent_by="staff"),
     _read(
         "rooms",
@@ -459,6 +460,19 @@ SCENARIOS = (
         sent_by="staff",
     ),
     _read(
+        "offer_rare",
+        "earlier guests, offered to a new booking",
+        f"/admin/bookings/bookingrecord/add/guests/?q={RARE_NAME}",
+        sent_by="staff",
+    ),
+    _read(
+        "offer_common",
+        "earlier guests, of a common name",
+        f"/admin/bookings/bookingrecord/add/guests/?q={COMMON_NAME}",
+        sent_by="staff",
+    ),
+    _read("person", "a guest's stays", "/admin/desk/guests/{booking}/", sent_by="staff"),
+    _read(
         "stays_list",
         "the admin's list of bookings",
         "/admin/bookings/bookingrecord/",
@@ -468,6 +482,25 @@ SCENARIOS = (
         "stay_form",
         "the admin's page of a booking",
         "/admin/bookings/bookingrecord/{booking}/change/",
+        sent_by="staff",
+    ),
+    _read(
+        "stays_found",
+        "the admin's list of bookings, searched",
+        f"/admin/bookings/bookingrecord/?q={RARE_NAME}",
+        sent_by="staff",
+    ),
+    _read(
+        "new_stay",
+        "the form of a new booking",
+        "/admin/bookings/bookingrecord/add/",
+        sent_by="staff",
+    ),
+    _read("blocks", "the list of blocks", "/admin/bookings/roomblock/", sent_by="staff"),
+    _read(
+        "prices",
+        "the price calendar",
+        "/admin/bookings/pricecalendar/?hotel={hotel}",
         sent_by="staff",
     ),
     _read(
