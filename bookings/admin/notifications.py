@@ -172,7 +172,8 @@ class NotificationAdmin(OfHotels):
 
     @admin.action(description="Send selected notifications again now", permissions=["act"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[DeliveryRecord]) -> None:
-        """Sends again only what is waiting or was given up, so that nothing is sent twice."""
+        """Sends again only what is waiting or was given up and has no other copy, so that nothing
+        is sent twice."""
         records = list(queryset[:MAX_AT_ONCE])
         due = [
             record
@@ -186,7 +187,8 @@ class NotificationAdmin(OfHotels):
             self.message_user(request, text, messages.SUCCESS)
         if len(due) < len(records):
             left = len(records) - len(due)
-            text = f"Skipped, since they were sent or are not needed: {left}."
+            why = "they were sent or are not needed, or another copy was sent or waits"
+            text = f"Skipped, since {why}: {left}."
             self.message_user(request, text, messages.WARNING)
 
 

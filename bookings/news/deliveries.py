@@ -88,13 +88,18 @@ class Delivery:
     @property
     def news_id(self) -> str:
         """The same for a mail and for those that staff had sent again."""
-        return self.event_id.partition(_AGAIN)[0]
+        return _number_of(self.event_id)[0]
 
     @property
     def again_number(self) -> int:
         """How often the news was sent again before this mail, with it; 0 for the first."""
-        number = self.event_id.partition(_AGAIN)[2]
-        return int(number) if number.isdecimal() else 0
+        return _number_of(self.event_id)[1]
+
+
+def _number_of(event_id: str) -> tuple[str, int]:
+    """The news, and how often it was sent again before this mail of it, with it."""
+    news, _, number = event_id.partition(_AGAIN)
+    return news, int(number) if number.isdecimal() else 0
 
 
 # The outcomes of a try. If a worker dies after a try, that try stays uncounted.
@@ -236,7 +241,10 @@ def give_back(delivery: Delivery) -> None:
 
 
 def send_again(delivery_id: str) -> bool:
-    """Makes a mail due now and resets its tries; False if it does not exist, or was sent."""
+    """Makes a mail due now and resets its tries; False if it does not exist, or was sent, or was
+    given up and the guest has or gets another copy of it."""
+    if _has_another_copy(delivery_id):
+        return False
     result = collection("deliveries").update_one(
         {"_id": delivery_id, "channel": MAIL, "state": {"$in": [WAITING, GIVEN_UP]}},
         [
@@ -249,6 +257,31 @@ def send_again(delivery_id: str) -> bool:
     # If it fails again, staff are told again.
     failed_work.forget(failed_work.MAILS, [delivery_id])
     return True
+
+
+def _has_another_copy(delivery_id: str) -> bool:
+    """Whether another mail of the same news waits, or a later one was sent, so that this one, which
+    was given up, is no longer needed."""
+    known = {"booking": 1, "to": 1, "event_id": 1}
+    given_up = collection("deliveries").find_one({"_id": delivery_id, "state": GIVEN_UP}, known)
+    # A damaged one has no copy, since none can be made of it.
+    if given_up is None or not known.keys() <= given_up.keys():
+        return False
+    news, number = _number_of(given_up["event_id"])
+    others = collection("deliveries").find(
+        {
+            "booking": given_up["booking"],
+            "channel": MAIL,
+            "to": given_up["to"],
+            "state": {"$in": [WAITING, SENT]},
+        },
+        {"event_id": 1, "state": 1},
+    )
+    for other in others:
+        of, its_number = _number_of(other.get("event_id", ""))
+        if of == news and (other["state"] == WAITING or its_number > number):
+            return True
+    return False
 
 
 def list_mails(booking: ObjectId) -> list[tuple[Delivery, str, str]]:

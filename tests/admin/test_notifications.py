@@ -12,6 +12,7 @@ from django.test import Client
 
 from bookings.infrastructure.connections import collection
 from bookings.news import guest_mails, relay
+from bookings.stays import queries
 from tests.calls import CUSTOMER, book, stored
 from tests.conftest import night
 from tests.news.test_outbox import delivered
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.mongo
 
 LIST = "/admin/bookings/deliveryrecord/"
 GUEST = {"name": "Ada", "email": "ada@example.org"}
+SKIPPED = "Skipped, since they were sent or are not needed, or another copy was sent or waits:"
 
 
 @pytest.fixture
@@ -116,11 +118,75 @@ def test_sends_again_what_was_given_up_and_nothing_else(desk: Client, two_told: 
 
     assert [str(message) for message in page.context["messages"]] == [
         "Due now: 1. A worker sends them within seconds.",
-        "Skipped, since they were sent or are not needed: 1.",
+        f"{SKIPPED} 1.",
     ]
     assert guest_mails.send_notifications() == 1
     assert len(mail.outbox) == 1
     assert LogEntry.objects.get().change_message == "Sent again."
+
+
+@pytest.fixture
+def given_up() -> dict[str, Any]:
+    """A mail that was given up."""
+    book("key", caller=CUSTOMER, guest=GUEST, date=night(30))
+    relay.pass_on_news()
+    return give_up()
+
+
+def give_up() -> dict[str, Any]:
+    """Gives up the newest mail."""
+    (*_, newest) = delivered()
+    settled = {"$set": {"state": "given_up", "last_error": "554"}, "$unset": {"next_try_at": ""}}
+    collection("deliveries").update_one({"_id": newest["_id"]}, settled)
+    return newest
+
+
+def ask_for_a_copy(of: dict[str, Any], key: str = "key") -> None:
+    """Has it sent again as on the page of the booking."""
+    booking = queries.find_booking(str(of["booking"]))
+    assert booking is not None
+    assert guest_mails.send_again(booking, of["_id"], key=key)
+
+
+@pytest.mark.parametrize("is_sent", [False, True])
+def test_sends_one_copy_of_a_mail_that_was_given_up(
+    desk: Client, given_up: dict[str, Any], is_sent: bool
+) -> None:
+    ask_for_a_copy(given_up)
+    if is_sent:
+        assert guest_mails.send_notifications() == 1
+
+    page = desk.post(
+        LIST, {"action": "send_again", "_selected_action": [given_up["_id"]]}, follow=True
+    )
+
+    assert [str(message) for message in page.context["messages"]] == [f"{SKIPPED} 1."]
+    guest_mails.send_notifications()
+    assert len(mail.outbox) == 1
+
+
+def test_sends_one_of_several_copies_that_were_given_up(
+    desk: Client, given_up: dict[str, Any]
+) -> None:
+    ask_for_a_copy(given_up)
+    give_up()
+
+    send_again(desk)
+
+    assert guest_mails.send_notifications() == 1
+    assert len(mail.outbox) == 1
+
+
+def test_sends_a_copy_that_was_given_up_though_the_first_mail_was_sent(
+    desk: Client, given_up: dict[str, Any]
+) -> None:
+    collection("deliveries").update_one({"_id": given_up["_id"]}, {"$set": {"state": "sent"}})
+    ask_for_a_copy(given_up)
+    give_up()
+
+    send_again(desk)
+
+    assert guest_mails.send_notifications() == 1
 
 
 def test_changes_nothing_for_who_may_only_look(client: Client, two_told: None) -> None:
