@@ -13,6 +13,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.dispatch import Signal
+from django.utils.formats import date_format
 from django_mongodb_backend.fields import ObjectIdAutoField, ObjectIdField
 
 # Ids appear in URLs, keys and slots, so they contain nothing that needs escaping there.
@@ -467,7 +468,11 @@ class NightsJob(models.Model):
         indexes = [models.Index(fields=["state", "created_at"], name="oldest_open_job")]
 
     def __str__(self) -> str:
-        return f"{self.hotel_id}, {self.start} to {self.end}"
+        """For the pages of the admin, which staff read."""
+        first, last = (
+            date_format(date.fromisoformat(day), "DATE_FORMAT") for day in (self.start, self.end)
+        )
+        return f"{self.hotel.name}, {first} to {last}"
 
 
 class PriceCalendar(models.Model):

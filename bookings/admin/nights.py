@@ -301,7 +301,7 @@ class NightsJobAdmin(OfHotels):
     wish = ("hotel", "start", "end", "exclude_end", "price", "weekdays", "overwrite")
     shown_wish = ("hotel", "first", "last", "exclude_end", "night_price", "weekdays", "overwrite")
     rows_wish = ("kind", "hotel", "first", "last", "summary")
-    course = ("state", "progress", "error", "created_at", "started_at", "finished_at")
+    course = ("state", "progress", "why_failed", "created_at", "started_at", "finished_at")
     readonly_fields = ("kind", "first", "last", "summary", "requested_by", "night_price", *course)
     autocomplete_fields = ("hotel",)
     list_display = (
@@ -372,6 +372,10 @@ class NightsJobAdmin(OfHotels):
         if job.price is None:
             return "Each category’s own price"
         return format_money(job.price, job.hotel.currency)
+
+    @admin.display(description="error")
+    def why_failed(self, job: NightsJob) -> str:
+        return with_days_in_words(job.error) or "-"
 
     @admin.display(description="nights written")
     def progress(self, job: NightsJob) -> str:

@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.contrib.admin.models import ADDITION
+from django.contrib.admin.models import ADDITION, LogEntry
 from django.contrib.admin.utils import quote
 from django.contrib.auth.models import User
 from django.test import Client
 
 from bookings.admin.manager.pages import note
 from bookings.domain.callers import Caller
+from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection
 from bookings.models import NightsJob
 from bookings.news import relay
@@ -116,11 +117,41 @@ def test_names_hotel_and_days_of_a_nights_job_in_the_log(
     request.user = staff
     job = NightsJob(hotel_id="inn", start=night(1), end=night(3))
     note(request, f"Set from {night(1)}.", about=job, action=ADDITION)
+    note(request, "Set.", about=job, action=ADDITION)
+    LogEntry.objects.filter(change_message="Set.").update(
+        object_repr=f"inn, {night(1)} to {night(3)}"  # as earlier releases wrote it
+    )
 
     page = read(desk, "/admin/admin/logentry/")
 
-    assert f"Inn, {day_text(night(1))} to {day_text(night(3))}" in page
+    assert page.count(f"Inn, {day_text(night(1))} to {day_text(night(3))}") == 2
     assert f"Set from {day_text(night(1))}." in page
+
+
+def test_shows_a_nights_job_in_words_on_its_own_pages(desk: Client) -> None:
+    job = NightsJob.objects.create(
+        hotel_id="inn",
+        start=night(1),
+        end=night(3),
+        weekdays="mon",
+        total=1,
+        created_at=clock.now(),
+        state="failed",
+        error=f"The night {night(2)} was changed.",
+    )
+    page = f"/admin/bookings/nightsjob/{job.pk}"
+
+    own, history, deleting = (
+        read(desk, f"{page}/{each}/") for each in ("change", "history", "delete")
+    )
+    deleted: Any = desk.post(f"{page}/delete/", {"post": "yes"}, follow=True)
+
+    named = f"Inn, {day_text(night(1))} to {day_text(night(3))}"
+    said = [str(message) for message in deleted.context["messages"]]
+    for text in (own, history, deleting, *said):
+        assert named in text
+        assert_in_words(text)
+    assert f"The night {day_text(night(2))} was changed." in own
 
 
 def test_shows_notifications_by_the_clock_of_the_hotel(desk: Client, in_tokyo: None) -> None:

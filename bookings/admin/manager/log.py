@@ -154,7 +154,8 @@ def _describe_one(document: dict[str, Any], user: Any, hotels: dict[str, str]) -
 
 
 def _name_of(entry: LogEntry, hotels: dict[str, str]) -> str:
-    """The name of what was changed; that of a nights job begins with the id of its hotel."""
+    """The name of what was changed; that of a nights job from an earlier release begins with the
+    id of its hotel."""
     name = entry.object_repr
     if entry.content_type and entry.content_type.model == NightsJob._meta.model_name:
         hotel_id, comma, rest = name.partition(",")
