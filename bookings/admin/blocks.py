@@ -16,7 +16,7 @@ from django.utils.dates import WEEKDAYS
 
 from bookings.admin.choices import NOTHING, RoomPicker, hotel_options, read_ids
 from bookings.admin.desk.access import LOOK, may_any
-from bookings.admin.desk.choosing import back_to_calendar, read_day
+from bookings.admin.desk.choosing import back_to_calendar, choose_or_say, read_day
 from bookings.admin.forms import (
     MAX_ROOMS_TEXT,
     SHOW,
@@ -25,7 +25,7 @@ from bookings.admin.forms import (
     RoomIdsField,
     new_key,
 )
-from bookings.admin.own_hotels import list_own
+from bookings.admin.own_hotels import is_own, list_own
 from bookings.admin.records import (
     MAX_AT_ONCE,
     BookingHotelFilter,
@@ -458,8 +458,10 @@ def _open_form(request: HttpRequest, hotels: Sequence[HotelFacts]) -> BlockForm:
     rooms = read_ids(asked.get("rooms", "")[:MAX_ROOMS_TEXT])
     room = inventory.find_room(rooms[0]) if rooms else None
     category = inventory.find_category(room.category) if room else None
+    if category and not is_own(request, category.hotel):
+        category = None
     wanted = category.hotel if category else asked.get("hotel", "")
-    hotel = next((hotel for hotel in hotels if hotel.id == wanted), next(iter(hotels), None))
+    hotel = choose_or_say(request, hotels, wanted)
     if hotel is None:
         return BlockForm.new()
     today = hotel.desk_day()

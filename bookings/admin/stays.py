@@ -27,12 +27,18 @@ from bookings.admin.choices import (
     room_names_at,
 )
 from bookings.admin.desk.access import LOOK, may_any
-from bookings.admin.desk.choosing import back_to_calendar, is_number, read_day, read_shift
+from bookings.admin.desk.choosing import (
+    back_to_calendar,
+    choose_or_say,
+    is_number,
+    read_day,
+    read_shift,
+)
 from bookings.admin.desk.guests import state_of
 from bookings.admin.desk.marks import PRESENCE_LABELS, mark_buttons, night_to_release
 from bookings.admin.forms import SHOW, DayField, KeyedForm, RoomIdsField, new_key
 from bookings.admin.newest import LOOKED_THROUGH, MAX_LISTED, CreatedFilter
-from bookings.admin.own_hotels import list_own, list_recent_own, own_hotels
+from bookings.admin.own_hotels import is_own, list_own, list_recent_own, own_hotels
 from bookings.admin.records import (
     BookingHotelFilter,
     moment_at,
@@ -507,8 +513,10 @@ def _open_form(request: HttpRequest, hotels: tuple[HotelFacts, ...]) -> BookingF
     asked = request.GET
     room = inventory.find_room(asked.get("room", ""))
     category = inventory.find_category(room.category if room else asked.get("category", ""))
+    if category and not is_own(request, category.hotel):
+        room = category = None
     wanted = category.hotel if category else asked.get("hotel", "")
-    hotel = next((hotel for hotel in hotels if hotel.id == wanted), next(iter(hotels), None))
+    hotel = choose_or_say(request, hotels, wanted)
     if hotel is None:
         return BookingForm.new()
     today = hotel.desk_day()

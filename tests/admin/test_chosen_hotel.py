@@ -16,7 +16,11 @@ pytestmark = [pytest.mark.mongo, pytest.mark.usefixtures("inn")]
 TODAY = "/admin/desk/today/"
 PRICES = "/admin/bookings/pricecalendar/"
 FIGURES = "/admin/bookings/figures/"
+BOOK = "/admin/bookings/bookingrecord/add/"
+BLOCK = "/admin/bookings/roomblock/add/"
 PAGES = (
+    BOOK,
+    BLOCK,
     "/admin/",
     TODAY,
     "/admin/desk/occupancy/",
@@ -63,11 +67,11 @@ def test_shows_the_hotel_chosen_last_beside_a_wrong_day(desk: Client) -> None:
 def test_remembers_no_hotel_that_the_user_has_lost(desk: Client, staff: User) -> None:
     text(desk, TODAY, hotel="inn")
     User.objects.filter(pk=staff.pk).update(is_superuser=False)
-    for right in ("view_bookingrecord", "view_night"):
+    for right in ("view_bookingrecord", "view_night", "add_bookingrecord", "add_roomblock"):
         staff.user_permissions.add(Permission.objects.get(codename=right))
     assert staff_hotels.set_hotels(staff.pk, frozenset({"demo"}), before=None)
 
-    for url in (TODAY, PRICES, "/admin/"):
+    for url in (TODAY, PRICES, "/admin/", BOOK, BLOCK):
         page = text(desk, url)
         assert "Demo Hotel" in page
         assert UNKNOWN not in page
@@ -84,6 +88,32 @@ def test_says_that_a_hotel_is_unknown(desk: Client, url: str) -> None:
     # Figures say so beside the choice, and show none.
     assert CHOSEN in page or url == FIGURES
     assert CHOSEN in text(desk, url)
+
+
+@pytest.mark.parametrize("url", [BOOK, BLOCK])
+def test_books_and_blocks_at_the_hotel_of_the_room_that_was_chosen(desk: Client, url: str) -> None:
+    text(desk, TODAY, hotel="demo")
+
+    page = text(desk, url, room="inn_A", rooms="inn_A")
+
+    assert CHOSEN in page
+    # It is the hotel that was chosen last.
+    assert CHOSEN in text(desk, TODAY)
+
+
+@pytest.mark.parametrize("url", [BOOK, BLOCK])
+def test_treats_a_room_of_another_hotel_like_one_that_does_not_exist(
+    desk: Client, staff: User, url: str
+) -> None:
+    User.objects.filter(pk=staff.pk).update(is_superuser=False)
+    for right in ("add_bookingrecord", "add_roomblock"):
+        staff.user_permissions.add(Permission.objects.get(codename=right))
+    assert staff_hotels.set_hotels(staff.pk, frozenset({"demo"}), before=None)
+
+    page = text(desk, url, room="inn_A")
+
+    assert FIRST in page
+    assert UNKNOWN not in page
 
 
 def test_keeps_the_hotel_of_prices_whose_month_is_wrong(desk: Client) -> None:

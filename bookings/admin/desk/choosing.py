@@ -1,5 +1,6 @@
 """Reads the URL parameters of the desk's pages: a hotel, a day, a number of days."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -38,14 +39,24 @@ def read_choice(request: HttpRequest, *, day_field: str) -> Choice | None:
     another hotel was asked for in vain."""
     hear_of_changes()
     hotels = tuple(list_recent_own(request))
-    shown = choose_hotel(request, hotels, request.GET.get("hotel", ""))
+    hotel = choose_or_say(request, hotels, request.GET.get("hotel", ""))
+    if hotel is None:
+        return None
+    today = hotel.desk_day()
+    return Choice(hotels, hotel, today, read_day(request.GET.get(day_field, ""), today) or today)
+
+
+def choose_or_say(
+    request: HttpRequest, hotels: Sequence[HotelFacts], wanted: str
+) -> HotelFacts | None:
+    """The wanted one of the user's hotels, or else the one chosen before, or else the first; None
+    if there are none. The page says so if another hotel was asked for in vain."""
+    shown = choose_hotel(request, hotels, wanted)
     if shown is None:
         return None
     if shown.fault:
         messages.warning(request, shown.fault)
-    hotel = shown.hotel
-    today = hotel.desk_day()
-    return Choice(hotels, hotel, today, read_day(request.GET.get(day_field, ""), today) or today)
+    return shown.hotel
 
 
 def read_day(text: str, today: date) -> date | None:
