@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.dates import WEEKDAYS
 
+from bookings.admin.actors import name_actors
 from bookings.admin.choices import NOTHING, RoomPicker, hotel_options, read_ids
 from bookings.admin.desk.access import LOOK, may_any
 from bookings.admin.desk.choosing import back_to_calendar, choose_or_say, read_day
@@ -30,7 +31,6 @@ from bookings.admin.records import (
     MAX_AT_ONCE,
     BookingHotelFilter,
     RecordAdmin,
-    name_people,
     name_told,
     staff,
 )
@@ -357,13 +357,13 @@ class RoomBlockAdmin(RecordAdmin):
 
     @admin.display(description="blocked by")
     def caller_name(self, record: BookingRecord) -> str:
-        names = getattr(record, "names", None) or name_people([record.caller])
+        names = getattr(record, "names", None) or name_actors([record.caller])
         return names[record.caller]
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Looks up the people who made the blocks once for a whole page of the list."""
         changelist = super().get_changelist_instance(request)
-        names = name_people(record.caller for record in changelist.result_list)
+        names = name_actors(record.caller for record in changelist.result_list)
         for record in changelist.result_list:
             record.names = names
         return changelist

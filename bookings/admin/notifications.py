@@ -12,9 +12,10 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from bookings.admin.actors import name_actors
 from bookings.admin.newest import LOOKED_THROUGH, MAX_LISTED, BoundedPaginator
 from bookings.admin.own_hotels import OfHotels, own_hotels
-from bookings.admin.records import MAX_AT_ONCE, name_people
+from bookings.admin.records import MAX_AT_ONCE
 from bookings.catalogue import inventory
 from bookings.models import BookingRecord, DeliveryRecord
 from bookings.news import deliveries
@@ -141,7 +142,7 @@ class NotificationAdmin(OfHotels):
         if record.channel == MAIL:
             return "the guest’s former address" if record.to == FORMER else "the guest"
         label = f"client:{record.to}"
-        return name_people([label])[label]
+        return name_actors([label])[label]
 
     def get_changelist_instance(self, request: HttpRequest) -> Any:
         """Looks up the hotels of all bookings once for a whole page of the list."""

@@ -11,12 +11,10 @@ from datetime import datetime
 from functools import partial
 from typing import Any, ClassVar
 
-from bson import ObjectId
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.views.main import ChangeList
-from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -40,7 +38,7 @@ from bookings.domain.callers import Caller, caller_of_user
 from bookings.domain.money import format_money
 from bookings.domain.stay_request import MAX_REASON
 from bookings.infrastructure import clock
-from bookings.models import ApiClient, BookingRecord
+from bookings.models import BookingRecord
 from bookings.presentation.days import stay_text, with_days_in_words
 from bookings.presentation.moments import moment_text
 from bookings.refusals import Refusal, ValidationFailed
@@ -376,31 +374,6 @@ def place_of(booking: dict[str, Any], names: dict[str, str]) -> str:
     )
     total = format_money(booking["price"]["total"], booking["price"]["currency"])
     return f"{rooms} ({stay_text(booking['checkIn'], booking['checkOut'])}, {total})"
-
-
-def name_people(labels: Iterable[str]) -> dict[str, str]:
-    """Names for callers, owners and actors by label. An account that is gone keeps its label."""
-    wanted = set(labels)
-    ids: dict[str, list[ObjectId]] = {"user": [], "client": []}
-    for label in wanted:
-        kind, _, id_text = label.partition(":")
-        if kind in ids and ObjectId.is_valid(id_text):
-            ids[kind].append(ObjectId(id_text))
-    names = {label: _name_without_account(label) for label in wanted}
-    for user in get_user_model()._default_manager.filter(pk__in=ids["user"]):
-        names[f"user:{user.pk}"] = f"{user.get_username()} (user)"
-    for client in ApiClient.objects.filter(pk__in=ids["client"]):
-        names[f"client:{client.pk}"] = f"{client.name} (client)"
-    return names
-
-
-def _name_without_account(label: str) -> str:
-    kind, _, of = label.partition(":")
-    if kind == "guest":
-        return "a guest without an account"
-    if kind == "hotel" and (hotel := inventory.find_hotel(of)):
-        return hotel.name
-    return label
 
 
 def staff(request: StaffRequest) -> Caller:

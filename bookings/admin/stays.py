@@ -17,6 +17,7 @@ from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.views.decorators.http import require_POST, require_safe
 
+from bookings.admin.actors import name_actors
 from bookings.admin.booking_form import BookingForm
 from bookings.admin.booking_page.pages import BookingPages
 from bookings.admin.choices import (
@@ -42,7 +43,6 @@ from bookings.admin.own_hotels import is_own, list_own, list_recent_own, own_hot
 from bookings.admin.records import (
     BookingHotelFilter,
     moment_at,
-    name_people,
     name_told,
     place_of,
     staff,
@@ -338,7 +338,7 @@ class BookingAdmin(BookingPages):
 
     @admin.display(description="owner")
     def owner_name(self, record: BookingRecord) -> str:
-        return name_people([record.owner])[record.owner]
+        return name_actors([record.owner])[record.owner]
 
     @admin.display(description="user id")
     def user_of_owner(self, record: BookingRecord) -> str:
@@ -347,7 +347,7 @@ class BookingAdmin(BookingPages):
 
     @admin.display(description="booked by")
     def caller_name(self, record: BookingRecord) -> str:
-        return name_people([record.caller])[record.caller]
+        return name_actors([record.caller])[record.caller]
 
     def describe(self, request: HttpRequest, booking: Booking) -> dict[str, Any]:
         status = booking.status_at(clock.now())

@@ -6,13 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bson import ObjectId
-from django.contrib.auth.models import User
-
+from bookings.admin.actors import name_actors
 from bookings.catalogue import inventory
 from bookings.domain.booking import NO_SHOW, Booking, Change
 from bookings.domain.money import format_money
-from bookings.models import ApiClient
 from bookings.news.deliveries import is_again
 from bookings.presentation.days import stay_text, with_days_in_words
 
@@ -108,36 +105,6 @@ def tell_deliveries(
             )
         )
     return told
-
-
-def name_actors(labels: Iterable[str]) -> dict[str, str]:
-    """Names for the labels of actors: `Anna (staff)`, `ada (account)`, `Otto Travel (partner)`."""
-    wanted = set(labels)
-    ids: dict[str, list[ObjectId]] = {"user": [], "client": []}
-    for label in wanted:
-        kind, _, id_text = label.partition(":")
-        if kind in ids and ObjectId.is_valid(id_text):
-            ids[kind].append(ObjectId(id_text))
-    names = {label: _name_unknown(label) for label in wanted}
-    if ids["user"]:
-        for user in User.objects.filter(pk__in=ids["user"]):
-            kind = "staff" if user.is_staff else "account"
-            names[f"user:{user.pk}"] = f"{user.get_full_name() or user.get_username()} ({kind})"
-    if ids["client"]:
-        for client in ApiClient.objects.filter(pk__in=ids["client"]):
-            names[f"client:{client.pk}"] = f"{client.name} (partner)"
-    return names
-
-
-def _name_unknown(label: str) -> str:
-    kind = label.partition(":")[0]
-    return {
-        "system": "The site",
-        "guest": "The guest (without an account)",
-        "gone": "Someone whose account was deleted",
-        "user": "Someone with an account",
-        "client": "A partner",
-    }.get(kind, label)
 
 
 def _say(

@@ -102,7 +102,7 @@ def test_lists_blocks_and_bookings_apart(desk: Client, staff: User) -> None:
     assert (blocked in of_blocks, booked in of_blocks) == (True, False)
     assert (blocked in of_bookings, booked in of_bookings) == (False, True)
     days = [day_text(night(10)), day_text(night(12))]
-    for text in ("in force", "Inn", "Room A, Room B", *days, "staff (user)"):
+    for text in ("in force", "Inn", "Room A, Room B", *days, "staff (staff)"):
         assert text in of_blocks
     assert "Wet &lt;b&gt;paint&lt;/b&gt;" in of_blocks
 

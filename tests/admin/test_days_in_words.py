@@ -97,7 +97,7 @@ def test_names_a_guest_without_an_account(desk: Client) -> None:
 
     page = read(desk, f"{BOOKINGS}{made}/change/")
 
-    assert page.count("a guest without an account") == 2
+    assert page.count("The guest (without an account)") == 3
     assert "3" * 32 not in page
 
 

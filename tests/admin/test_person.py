@@ -93,7 +93,7 @@ def test_joins_a_stay_that_was_searched_for_and_takes_it_back(clerk: Client) -> 
 
     assert f"Join {reference_of(two)}, Countess King" in offered
     assert "are joined: one guest’s stays." in said
-    assert "by front-desk (user)" in said
+    assert "by front-desk (staff)" in said
     assert "Says so." in said
     assert "2 stays" in said
     assert text_of(again).count("Says so.") == 1

@@ -12,6 +12,7 @@ from django.template.response import TemplateResponse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST, require_safe
 
+from bookings.admin.actors import name_actors
 from bookings.admin.booking_page.details import GuestDetailsForm
 from bookings.admin.booking_page.possible import (
     ACTIONS,
@@ -26,7 +27,6 @@ from bookings.admin.staff_requests import StaffRequest, may
 from bookings.admin.timeline import (
     NEWS_WORDS,
     Happening,
-    name_actors,
     tell_deliveries,
 )
 from bookings.catalogue import inventory

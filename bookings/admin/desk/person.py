@@ -12,11 +12,12 @@ from django.urls import reverse
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.views.decorators.http import require_http_methods, require_POST
 
+from bookings.admin.actors import name_actors
 from bookings.admin.desk.access import ACT, ERASE, LOOK, desk_page, may_any, show
 from bookings.admin.desk.guests import state_of
 from bookings.admin.manager.pages import note
 from bookings.admin.own_hotels import list_own, name_hotels, own_hotels
-from bookings.admin.records import name_people, staff
+from bookings.admin.records import staff
 from bookings.admin.staff_requests import StaffRequest
 from bookings.catalogue import inventory
 from bookings.domain.booking import Booking
@@ -67,7 +68,7 @@ def show_person(request: HttpRequest, booking_id: str) -> HttpResponse:
     """All stays of the guest who has this one; with `q`, also stays that could be joined."""
     person = _find(request, booking_id)
     typed = request.GET.get("q", "").replace("\x00", "").strip()
-    names = name_people(link.by for link in person.links)
+    names = name_actors(link.by for link in person.links)
     references = {stay.id: stay.reference for stay in person.stays}
     nights = sum((stay.check_out - stay.check_in).days for stay in person.stays)
     return show(
