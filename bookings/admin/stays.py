@@ -37,6 +37,7 @@ from bookings.admin.desk.choosing import (
 )
 from bookings.admin.desk.guests import state_of
 from bookings.admin.desk.marks import PRESENCE_LABELS, mark_buttons, night_to_release
+from bookings.admin.desk.still_there import StillThere, tell_still_there
 from bookings.admin.forms import SHOW, DayField, KeyedForm, RoomIdsField, new_key
 from bookings.admin.newest import LOOKED_THROUGH, MAX_LISTED, CreatedFilter
 from bookings.admin.own_hotels import is_own, list_own, list_recent_own, own_hotels
@@ -51,6 +52,7 @@ from bookings.admin.staff_requests import StaffRequest, is_of_staff, may
 from bookings.catalogue import inventory
 from bookings.catalogue.inventory import HotelFacts
 from bookings.domain.booking import (
+    CHECKED_IN,
     EXPIRED,
     PENDING,
     STATUSES,
@@ -61,6 +63,7 @@ from bookings.domain.booking import (
 from bookings.domain.callers import caller_of_user
 from bookings.domain.money import format_money
 from bookings.domain.stay_request import MAX_TOTAL, read_seen_field
+from bookings.front_desk.days import find_who_has_not_left
 from bookings.front_desk.guest_search import KnownGuest, find_known_guests, find_stay_ids
 from bookings.front_desk.move_options import RoomOption, find_move_options, price_of_move
 from bookings.infrastructure import clock
@@ -367,6 +370,7 @@ class BookingAdmin(BookingPages):
             "presence": PRESENCE_LABELS[booking.presence],
             "seen_presence": booking.presence,
             "released_from": booking.released_from,
+            "still_there": _find_still_there(booking, status, hotel) if hotel else (),
             "marks": marks,
             "releasable": hotel and night_to_release(booking, marks, hotel.desk_day()),
             "release_no_shows": hotel and hotel.release_no_shows,
@@ -506,6 +510,16 @@ def _open_move(request: HttpRequest, booking: Booking) -> MoveForm:
         check_in=asked.get("check_in") or booking.check_in + shift,
         check_out=asked.get("check_out") or booking.check_out + shift,
     )
+
+
+def _find_still_there(booking: Booking, status: str, hotel: HotelFacts) -> tuple[StillThere, ...]:
+    """The guests who have not left the rooms of a stay that can be checked in."""
+    buttons = mark_buttons(booking, status, clock.today(hotel.time_zone))
+    if CHECKED_IN not in dict(buttons):
+        return ()
+    others = find_who_has_not_left(hotel, booking.room_ids)
+    names = inventory.room_names(booking.room_ids) if others else {}
+    return tell_still_there(booking.room_ids, others, names)
 
 
 def _open_form(request: HttpRequest, hotels: tuple[HotelFacts, ...]) -> BookingForm:

@@ -20,6 +20,7 @@ from bookings.domain.booking import (
     PENDING,
     STAY,
 )
+from bookings.infrastructure import clock
 from bookings.infrastructure.connections import collection
 
 # The lists of a day, in the order of the page. DONE is what the desk is finished with.
@@ -166,6 +167,23 @@ def is_overdue(stay: Occupant, day: date, today: date) -> bool:
     if stay.presence == EXPECTED:
         return stay.check_in < day
     return stay.presence == CHECKED_IN and stay.check_out < day
+
+
+def has_not_left(stay: Occupant, today: date) -> bool:
+    """Whether the guest of a stay that has ended is still in the house by the desk's marks."""
+    return (stay.kind, stay.status, stay.presence) == (
+        STAY,
+        CONFIRMED,
+        CHECKED_IN,
+    ) and stay.check_out <= today
+
+
+def find_who_has_not_left(hotel: HotelFacts, rooms: Iterable[str]) -> list[Occupant]:
+    """Who has not left one of these rooms, among those whose stay ended within LOOK_BACK_DAYS."""
+    today = clock.today(hotel.time_zone)
+    nights = [today - timedelta(days=ago) for ago in range(1, LOOK_BACK_DAYS + 1)]
+    found = occupancy.list_in(hotel.id, rooms, nights)
+    return [stay for stay in found if has_not_left(stay, today)]
 
 
 def _rooms_of(occupants: Iterable[Occupant]) -> set[str]:

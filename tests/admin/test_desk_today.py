@@ -12,6 +12,7 @@ from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 from django.utils.dateformat import format as date_words
 
+from bookings.availability import occupancy
 from bookings.domain.booking import CHECKED_IN, CHECKED_OUT, EXPECTED, NO_SHOW
 from bookings.infrastructure.connections import collection
 from bookings.models import Hotel
@@ -387,3 +388,104 @@ def test_gives_no_nights_back_unless_the_box_is_ticked(desk: Client) -> None:
     press(desk, made, NO_SHOW)
 
     assert len(stored()[0]["slots"]) == 3
+
+
+@pytest.fixture
+def bea_is_there() -> Outcome:
+    """The stay of a guest who should have left Room A today, and is not checked out."""
+    bea = stay("Bea", end=1)
+    collection("bookings").update_one({}, {"$set": {"presence": CHECKED_IN}})
+    move_back(2, nights=2)
+    return bea
+
+
+def told(page: Client, name: str) -> list[tuple[str, str]]:
+    """The rooms and guests that the row of this guest says are still there."""
+    _, line = line_of(page, name)
+    return [(each.rooms, each.guest.guest_name) for each in line.still_there]
+
+
+def test_says_who_has_not_left_the_room_of_an_arrival(desk: Client, bea_is_there: Outcome) -> None:
+    ada = stay("Ada")
+    stay("Cleo", "inn_B")
+
+    page = desk.get(TODAY, {"hotel": "inn"}).content.decode()
+    own = desk.get(f"{LIST}{ada.content['booking']['id']}/change/").content.decode()
+
+    bea = bea_is_there.content["booking"]
+    link = f'<a href="{LIST}{bea["id"]}/change/">Bea</a> ({bea["reference"]})'
+    for text in (page, own):
+        assert text.count(f"Room A is still occupied: {link} has not checked out.") == 1
+    assert told(desk, "Ada") == [("Room A", "Bea")]
+    assert told(desk, "Bea") == told(desk, "Cleo") == []
+
+
+def test_checks_in_all_the_same_and_says_so(desk: Client, bea_is_there: Outcome) -> None:
+    ada = stay("Ada")
+
+    said = [said_by_all(desk, ada, what) for what in (CHECKED_IN, "undo", CHECKED_IN)]
+
+    bea = bea_is_there.content["booking"]["reference"]
+    assert all("still occupied" in each for each in (said[0], said[2]))
+    assert f">Bea</a> ({bea}) has not checked out." in said[0]
+    assert "still occupied" not in said[1]
+    (stored_ada,) = [each for each in stored() if each["guest"]["name"] == "Ada"]
+    assert stored_ada["presence"] == CHECKED_IN
+
+
+def said_by_all(page: Client, made: Outcome, what: str) -> str:
+    """All messages after a press."""
+    (document,) = [each for each in stored() if str(each["_id"]) == made.content["booking"]["id"]]
+    key = f"key-{len(document['history'])}"
+    return " ".join(sent_messages(press(page, made, what, key=key, seen=CHECKED_IN)))
+
+
+def test_judges_the_room_when_the_button_is_pressed(desk: Client, bea_is_there: Outcome) -> None:
+    ada = stay("Ada")
+    assert told(desk, "Ada")
+    collection("bookings").update_one({"guest.name": "Bea"}, {"$set": {"presence": CHECKED_OUT}})
+
+    assert "still occupied" not in said_by_all(desk, ada, CHECKED_IN)
+    assert "still occupied" not in desk.get(TODAY, {"hotel": "inn"}).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("presence", "status"),
+    [(EXPECTED, "confirmed"), (NO_SHOW, "confirmed"), (CHECKED_IN, "cancelled")],
+)
+def test_takes_only_guests_in_the_house_for_still_there(
+    desk: Client, bea_is_there: Outcome, presence: str, status: str
+) -> None:
+    ada = stay("Ada")
+    collection("bookings").update_one(
+        {"guest.name": "Bea"}, {"$set": {"presence": presence, "status": status}}
+    )
+
+    assert told(desk, "Ada") == []
+    assert "still occupied" not in said_by_all(desk, ada, CHECKED_IN)
+
+
+def test_says_of_a_coming_stay_nothing_about_the_room(desk: Client, bea_is_there: Outcome) -> None:
+    ada = stay("Ada", first=1, end=3)
+
+    page = desk.get(f"{LIST}{ada.content['booking']['id']}/change/").content.decode()
+    tomorrow = desk.get(TODAY, {"hotel": "inn", "day": night(1)}).content.decode()
+
+    assert "still occupied" not in page
+    assert "still occupied" not in tomorrow
+
+
+def test_finds_who_is_still_there_for_all_rows_with_the_one_look_of_the_page(
+    desk: Client, bea_is_there: Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stay("Ada")
+    stay("Cleo", "inn_B")
+    looks = []
+    for name in ("list_marked", "list_in", "list_occupants"):
+        look = getattr(occupancy, name)
+        monkeypatch.setattr(
+            occupancy, name, lambda *asked, look=look, name=name: looks.append(name) or look(*asked)
+        )
+
+    assert told(desk, "Ada") == [("Room A", "Bea")]
+    assert looks == ["list_marked"]

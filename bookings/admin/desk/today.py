@@ -18,15 +18,23 @@ from django.views.decorators.http import require_POST
 from bookings.admin.desk.access import ACT, LOOK, desk_page, may_any, show
 from bookings.admin.desk.choosing import read_choice
 from bookings.admin.desk.marks import BUTTONS, PRESENCE_LABELS, mark_buttons, night_to_release
+from bookings.admin.desk.still_there import StillThere, tell_still_there
 from bookings.admin.forms import MESSAGES, new_key
 from bookings.admin.own_hotels import own_hotels
 from bookings.admin.records import staff
 from bookings.admin.staff_requests import StaffRequest
 from bookings.availability.occupancy import Occupant
 from bookings.catalogue import inventory
-from bookings.domain.booking import CHECKED_OUT, CONFIRMED, STAY, Booking
+from bookings.domain.booking import CHECKED_IN, CHECKED_OUT, CONFIRMED, EXPECTED, STAY, Booking
 from bookings.front_desk import marks
-from bookings.front_desk.days import DONE, is_overdue, list_around, sort_stays
+from bookings.front_desk.days import (
+    DONE,
+    find_who_has_not_left,
+    has_not_left,
+    is_overdue,
+    list_around,
+    sort_stays,
+)
 from bookings.infrastructure import clock
 from bookings.models import BookingRecord
 from bookings.presentation.days import day_text, with_days_in_words
@@ -40,7 +48,7 @@ class Line:
     """A stay with the marks that can be set on it now, as (mark, button). By `key`, each acts once.
 
     The first mark is the row's main button. `releasable` is the first night to sell again if the
-    stay is marked as a no-show.
+    stay is marked as a no-show. `still_there` are the guests who have not left an arrival's rooms.
     """
 
     stay: Occupant
@@ -50,6 +58,7 @@ class Line:
     remarks: tuple[str, ...]
     nights_left: int
     is_overdue: bool
+    still_there: tuple[StillThere, ...]
     call: str
     buttons: tuple[tuple[str, str], ...]
     releasable: date | None
@@ -79,6 +88,8 @@ def show_today(request: HttpRequest) -> HttpResponse:
     written = remarks.list_remarks(ObjectId(stay.id) for stay in stays)
     may_act = may_any(request, ACT)
     clock_day = clock.today(choice.hotel.time_zone)
+    # Of another day it is not known who will have left.
+    others = [stay for stay in stays if day == choice.today and has_not_left(stay, clock_day)]
 
     def line_of(stay: Occupant) -> Line:
         buttons = mark_buttons(stay, CONFIRMED, clock_day) if may_act else ()
@@ -91,6 +102,9 @@ def show_today(request: HttpRequest) -> HttpResponse:
             ),
             nights_left=max(0, (stay.check_out - max(day, stay.check_in)).days),
             is_overdue=is_overdue(stay, day, choice.today),
+            still_there=tell_still_there(stay.rooms, others, names)
+            if stay.presence == EXPECTED
+            else (),
             call=_call_of(stay.guest_phone),
             buttons=buttons,
             releasable=night_to_release(stay, buttons, choice.today),
@@ -174,6 +188,8 @@ def _say(request: HttpRequest, before: Booking, what: str, outcome: Outcome) -> 
     messages.success(
         request, text if what == marks.UNDO else _with_undo(request, text, before, what)
     )
+    if what == CHECKED_IN:
+        _say_who_is_there(request, name, current)
     if what == CHECKED_OUT and (end := _earlier_end(current)):
         messages.warning(
             request,
@@ -184,6 +200,24 @@ def _say(request: HttpRequest, before: Booking, what: str, outcome: Outcome) -> 
                 day_text(current.check_out),
                 reverse("admin:bookings_bookingrecord_move", args=[current.id]),
                 end,
+            ),
+        )
+
+
+def _say_who_is_there(request: HttpRequest, name: str, booking: Booking) -> None:
+    hotel = inventory.find_hotel(booking.hotel)
+    others = find_who_has_not_left(hotel, booking.room_ids) if hotel else []
+    names = inventory.room_names(booking.room_ids) if others else {}
+    for each in tell_still_there(booking.room_ids, others, names):
+        messages.warning(
+            request,
+            format_html(
+                '{}: {} is still occupied: <a href="{}">{}</a> ({}) has not checked out.',
+                name,
+                each.rooms,
+                reverse("admin:bookings_bookingrecord_change", args=[each.guest.id]),
+                each.guest.guest_name or "no name",
+                each.guest.reference,
             ),
         )
 
