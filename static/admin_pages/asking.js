@@ -4,6 +4,8 @@
 
 // Longer than the server works on a request (10 s) and longer than its time-out (20 s).
 const ATTEMPT_MS = 25_000;
+// As long as a file may take by a slow connection.
+const UPLOAD_MS = 240_000;
 // These come from a proxy, or while the server restarts.
 const PASSING_STATUSES = [502, 503, 504];
 // Where staff are led who must log in, or prove more than that.
@@ -15,8 +17,9 @@ export const LOGGED_OUT = "Your login has ended.";
 // What the server answers; null without an answer. Of an answer whose `isLogin` is true, nothing may
 // be shown.
 export async function ask(url, options = {}) {
+  const attempt_ms = options.body instanceof FormData ? UPLOAD_MS : ATTEMPT_MS;
   try {
-    const response = await fetch(url, { ...options, signal: AbortSignal.timeout(ATTEMPT_MS) });
+    const response = await fetch(url, { ...options, signal: AbortSignal.timeout(attempt_ms) });
     if (PASSING_STATUSES.includes(response.status)) return null;
     const text = await response.text();
     const { ok, status, redirected } = response;

@@ -1,10 +1,18 @@
-// Sends forms in the background, so that what was typed is not lost with the connection or the
-// login: the form stays, and pressing again sends it with the same key, so that it acts once.
-// Without this script each form loads the next page itself.
+// Sends every form of the admin in the background, so that what was typed is not lost with the
+// connection or the login: the form stays, and pressing again sends it once more. A form with a key
+// acts once. Without this script each form loads the next page itself.
 
 import { LOST, sayLoggedOut, sendForm } from "./asking.js";
 
 const FAILED = "Something went wrong: press again.";
+const TOO_LARGE = "This is too large for the site: choose a smaller file.";
+
+// Forms that the browser sends; tests/admin/test_kept_forms.py has the reason of each.
+const PLAIN = "[data-plain], #changelist-form, :has([name=_popup])";
+
+// Forms whose page has scripts, or styles for its answer, that come when the page is loaded: Django's
+// own, and those that say so.
+const SCRIPTED = "[id$=_form], [data-scripted]";
 
 // The forms that wait for their answer.
 const waiting = new Set();
@@ -12,23 +20,46 @@ const waiting = new Set();
 // On the window, so that a page's own script comes first and may send its forms in its own way.
 window.addEventListener("submit", (event) => {
   const form = event.target;
-  if (event.defaultPrevented || !form.matches("form[data-once], .desk-marks")) return;
+  const isPosted = form.getAttribute("method")?.toLowerCase() === "post";
+  if (event.defaultPrevented || !isPosted || form.matches(PLAIN)) return;
   event.preventDefault();
   if (!waiting.has(form)) send(form, event.submitter);
 });
 
 async function send(form, button) {
   waiting.add(form);
-  const place = placeIn(form);
+  const place = placeIn(form, button);
   place.replaceChildren();
   const answer = await sendForm(form, button, { Accept: "application/json" });
   waiting.delete(form);
   if (!answer) place.textContent = `${LOST}.`;
   else if (answer.isLogin) sayLoggedOut(place, { typed: true });
   else if (answer.location) go(answer.location);
-  else if (answer.ok) show(answer.page);
+  else if (isAgain(form, answer.page)) sendPlainly(form, button);
+  else if (answer.ok || hasForm(answer.page)) show(answer.page, form.getAttribute("action"));
   else if (answer.status >= 500) place.textContent = FAILED;
+  else if (answer.status === 413) place.textContent = TOO_LARGE;
   else loadAgain();
+}
+
+// Whether the answer shows a form with scripts again. It has done nothing then.
+const isAgain = (form, page) =>
+  form.matches(SCRIPTED) &&
+  [...(page?.forms ?? [])].some((each) => each.matches(SCRIPTED) && each.id === form.id);
+
+const hasForm = (page) => Boolean(page?.querySelector("#content form[method=post]"));
+
+// The browser loads the answer as a page, with its scripts and styles.
+function sendPlainly(form, button) {
+  if (button?.name) {
+    const pressed = document.createElement("input");
+    pressed.type = "hidden";
+    pressed.name = button.name;
+    pressed.value = button.value;
+    form.append(pressed);
+  }
+  // A form may have a field of the name *submit*, which hides its own.
+  HTMLFormElement.prototype.submit.call(form);
 }
 
 // The same page is loaded again, too; a place in it would only be scrolled to.
@@ -42,28 +73,45 @@ function go(address) {
 // Reloading would send a form again if this page is the answer to one.
 const loadAgain = () => location.replace(location.pathname + location.search);
 
-// The form again, with what is wrong or with what it asked for.
-function show(page) {
-  const fresh = page?.getElementById("content-main");
-  const old = document.getElementById("content-main");
+// The form again, with what is wrong or with what it asked for. A form in it without an address is
+// for the address that answered.
+function show(page, address) {
+  const fresh = page?.getElementById("content");
+  const old = document.getElementById("content");
   if (!fresh || !old) {
     loadAgain();
     return;
   }
+  const from = new URL(address || location.href, location.href).href;
+  for (const form of fresh.querySelectorAll("form:not([action]), form[action='']")) {
+    form.setAttribute("action", from);
+  }
   document.title = page.title;
   old.replaceWith(fresh);
-  const news = fresh.querySelector(".errornote") ?? fresh;
+  showMessages(page);
+  const news = fresh.querySelector(".errornote, [role=alert]") ?? fresh;
   news.tabIndex = -1;
   news.focus();
 }
 
-function placeIn(form) {
+function showMessages(page) {
+  const fresh = page.querySelector(".content > .messagelist:not([id])");
+  const old = document.querySelector(".content > .messagelist:not([id])");
+  if (old && fresh) old.replaceWith(fresh);
+  else if (old) old.remove();
+  else if (fresh) document.getElementById("content").before(fresh);
+}
+
+// Beside the button, which may be far from the end of the form.
+function placeIn(form, button) {
   let place = form.querySelector(".lost");
   if (!place) {
     place = document.createElement("p");
     place.className = "lost";
     place.setAttribute("role", "alert");
-    form.append(place);
   }
+  const row = button?.closest(".submit-row");
+  if (row) row.after(place);
+  else if (!place.parentElement) form.append(place);
   return place;
 }

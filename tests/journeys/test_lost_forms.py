@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from django.contrib.auth.models import User
@@ -12,6 +13,7 @@ from django.test import Client
 from playwright.sync_api import Locator, Page, Route, expect
 
 from bookings.infrastructure.connections import collection
+from bookings.models import ApiClient
 from tests.calls import book
 from tests.conftest import night
 from tests.journeys.conftest import Visit
@@ -169,3 +171,95 @@ def test_shows_what_is_wrong_and_keeps_looking_up_rooms(open_page: Open, ada: st
     page.get_by_label("Check-out").blur()
 
     expect(page.locator("#offered")).to_contain_text("then EUR\xa0400.00")
+
+
+ROOM = "/admin/bookings/room/inn_A/change/"
+
+
+@pytest.mark.parametrize(
+    ("name", "leads_to"),
+    [
+        ("Save", "/admin/bookings/room/"),
+        ("Save and continue editing", ROOM),
+        ("Save and add another", "/admin/bookings/room/add/"),
+    ],
+)
+def test_saves_a_form_of_django_by_the_button_that_was_pressed(
+    open_page: Open, name: str, leads_to: str
+) -> None:
+    page = open_page(ROOM).page
+    page.get_by_label("Name:").fill("Room with a View")
+
+    lose_then_press(page, button(page, name).last, arrives=False)
+
+    assert urlsplit(page.url).path == leads_to
+    room = collection("rooms").find_one({"_id": "inn_A"})
+    assert room is not None
+    assert room["name"] == "Room with a View"
+
+
+def test_shows_a_form_of_django_again_with_its_faults_and_its_scripts(open_page: Open) -> None:
+    page = open_page("/admin/bookings/room/add/").page
+    page.get_by_label("Name:").fill("Attic")
+    with losing(page, arrives=False):
+        button(page, "Save").last.click()
+        expect(page.get_by_role("alert").get_by_text(LOST)).to_be_visible()
+    expect(page.get_by_label("Name:")).to_have_value("Attic")
+
+    with page.expect_navigation():
+        button(page, "Save").last.click()
+
+    expect(page.locator(".errornote")).to_be_visible()
+    expect(page.get_by_label("Name:")).to_have_value("Attic")
+    # Django's script makes this of the list of categories.
+    expect(page.locator(".select2-selection")).to_be_visible()
+
+
+def test_keeps_a_brand_with_its_file(open_page: Open) -> None:
+    visitor = open_page("/admin/bookings/brand/")
+    visitor.expect_complaint("400 (Bad Request)")
+    page = visitor.page
+    page.get_by_label("Name:", exact=True).fill("Inn by the Sea")
+    page.get_by_label("Logo:", exact=True).set_input_files(
+        {"name": "logo.svg", "mimeType": "image/svg+xml", "buffer": b"no picture"}
+    )
+
+    with losing(page, arrives=False):
+        button(page, "Save").last.click()
+        expect(page.get_by_role("alert").get_by_text(LOST)).to_be_visible()
+    assert (
+        page.get_by_label("Logo:", exact=True).evaluate("field => field.files[0].name")
+        == "logo.svg"
+    )
+    button(page, "Save").last.click()
+
+    # The file has arrived, and was judged.
+    expect(page.locator(".errornote")).to_be_visible()
+    expect(page.get_by_label("Logo:", exact=True)).to_have_attribute("aria-invalid", "true")
+    expect(page.get_by_label("Name:", exact=True)).to_have_value("Inn by the Sea")
+
+
+def test_shows_what_is_shown_only_once(open_page: Open) -> None:
+    partner = ApiClient.objects.create(name="lost and found")
+    page = open_page(f"/admin/bookings/apiclient/{partner.pk}/change/").page
+
+    with losing(page, arrives=False):
+        button(page, "Issue a token").click()
+        expect(page.get_by_role("alert").get_by_text(LOST)).to_be_visible()
+    button(page, "Issue a token").click()
+
+    expect(page.get_by_text("This is the new token of lost and found")).to_be_visible()
+    assert partner.tokens.count() == 1
+
+
+def test_sends_a_form_in_an_answer_to_the_address_that_answered(open_page: Open, ada: str) -> None:
+    page = open_page(record(ada, "change")).page
+    remark = page.get_by_role("textbox", name="remark")
+    remark.evaluate("field => { field.required = false }")
+    button(page, "Add the remark").click()
+    expect(page.locator(".errornote")).to_be_focused()
+    remark.fill("Allergic to nuts.")
+
+    lose_then_press(page, button(page, "Add the remark"), arrives=True)
+
+    expect(page.get_by_text("Allergic to nuts.")).to_be_visible()
