@@ -110,7 +110,7 @@ def test_treats_a_room_of_another_hotel_like_one_that_does_not_exist(
         staff.user_permissions.add(Permission.objects.get(codename=right))
     assert staff_hotels.set_hotels(staff.pk, frozenset({"demo"}), before=None)
 
-    page = text(desk, url, room="inn_A")
+    page = text(desk, url, room="inn_A", rooms="inn_A")
 
     assert FIRST in page
     assert UNKNOWN not in page
