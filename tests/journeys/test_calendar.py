@@ -366,6 +366,214 @@ def test_blocks_in_a_window_of_900_pixels_without_scrolling(open_desk: OpenDesk)
     expect(dialog(page).get_by_label("Until")).to_be_visible()
 
 
+# --- Its ends -----------------------------------------------------------------------------------
+
+
+def column(page: Page, ahead: int) -> Locator:
+    return page.locator(f"#grid th#d{ahead}")
+
+
+def at_end(page: Page, which: str, name: str = "Ada") -> tuple[float, float]:
+    """Just inside the end of a bar."""
+    box = bar(page, name).bounding_box()
+    assert box is not None
+    x = box["x"] + (3 if which == "arrival" else box["width"] - 3)
+    return x, box["y"] + box["height"] / 2
+
+
+def end_by_mouse(page: Page, which: str, ahead: int) -> None:
+    (x, y), (to_x, _) = at_end(page, which), middle(column(page, ahead))
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(to_x, y, steps=4)
+    page.mouse.up()
+
+
+def end_by_keys(page: Page, which: str, ahead: int) -> None:
+    first, end = (
+        next(number for number in range(14) if places()[at].startswith(night(number)))
+        for at in (0, -1)
+    )
+    steps = ahead - (first if which == "arrival" else end)
+    bar(page).focus()
+    page.keyboard.press("Shift+Home" if which == "arrival" else "Shift+End")
+    for _ in range(abs(steps)):
+        page.keyboard.press("Shift+ArrowRight" if steps > 0 else "Shift+ArrowLeft")
+    page.keyboard.press("Enter")
+
+
+def end_by_touch(page: Page, which: str, ahead: int) -> None:
+    bar(page).tap()
+    handles = page.locator(".desk-handle")
+    box = (handles.first if which == "arrival" else handles.last).bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    to_x, _ = middle(column(page, ahead))
+    touch = finger_on(page)
+    touch("touchStart", (x, y))
+    for part in (0.25, 0.5, 0.75, 1):
+        touch("touchMove", (x + (to_x - x) * part, y))
+    touch("touchEnd")
+
+
+ENDS = [end_by_mouse, end_by_keys, end_by_touch]
+DragEnd = Callable[[Page, str, int], None]
+
+
+@pytest.mark.parametrize("drag_end", ENDS)
+def test_makes_a_stay_longer_by_its_end(open_desk: OpenDesk, ada: Any, drag_end: DragEnd) -> None:
+    page = open_desk(has_touch=drag_end is end_by_touch).page
+
+    drag_end(page, "departure", 4)
+    expect(dialog(page).get_by_label("Check-in")).to_have_value(night(1))
+    expect(dialog(page).get_by_label("Check-out")).to_have_value(night(5))
+    expect(dialog(page).locator("#offered")).to_contain_text("(EUR\xa0200.00 more)")
+    expect(page.locator(".desk-handle")).to_have_count(0)
+    assert len(places()) == 2
+    press(page, "Move")
+
+    expect(page.locator("td[colspan='4'].bar a")).to_have_text("Ada")
+    assert places() == [f"{night(n)}|inn_A" for n in (1, 2, 3, 4)]
+    assert events() == ["moved"]
+
+
+@pytest.mark.parametrize("drag_end", ENDS)
+def test_lets_a_stay_begin_later_by_its_end(
+    open_desk: OpenDesk, ada: Any, drag_end: DragEnd
+) -> None:
+    page = open_desk(has_touch=drag_end is end_by_touch).page
+
+    drag_end(page, "arrival", 2)
+    expect(dialog(page).get_by_label("Check-in")).to_have_value(night(2))
+    expect(dialog(page).get_by_label("Check-out")).to_have_value(night(3))
+    press(page, "Move")
+
+    expect(bar(page)).to_be_focused()
+    assert places() == [f"{night(2)}|inn_A"]
+
+
+@pytest.mark.parametrize("drag_end", ENDS)
+def test_keeps_one_night_and_the_dates_that_are_shown(
+    open_desk: OpenDesk, ada: Any, drag_end: DragEnd
+) -> None:
+    page = open_desk(has_touch=drag_end is end_by_touch).page
+
+    drag_end(page, "departure", 0)
+    expect(dialog(page).get_by_label("Check-out")).to_have_value(night(2))
+    page.keyboard.press("Escape")
+    drag_end(page, "arrival", 9)
+    expect(dialog(page).get_by_label("Check-in")).to_have_value(night(2))
+    page.keyboard.press("Escape")
+    drag_end(page, "departure", 13)
+
+    expect(dialog(page).get_by_label("Check-out")).to_have_value(night(14))
+
+
+def test_says_each_step_of_an_end(open_desk: OpenDesk, ada: Any) -> None:
+    page = open_desk().page
+    news = page.locator("#calendar-news")
+    day = [date.fromisoformat(night(ahead)) for ahead in range(6)]
+    bar(page).focus()
+
+    page.keyboard.press("Shift+ArrowRight")
+    expect(news).to_contain_text(f"Ada: 3 nights, leaves {day[4]:%a} {day[4].day} {day[4]:%b}. ")
+    page.keyboard.press("ArrowRight")
+    expect(news).to_have_text(f"4 nights, leaves {day[5]:%a} {day[5].day} {day[5]:%b}")
+    page.keyboard.press("Home")
+    expect(news).to_contain_text("Ada: 2 nights, arrives")
+    page.keyboard.press("ArrowLeft")
+    expect(news).to_have_text(f"3 nights, arrives {day[0]:%a} {day[0].day} {day[0]:%b}")
+    expect(page.locator(".desk-frame")).to_have_text(re.compile("^3 nights, arrives"))
+    page.keyboard.press("Escape")
+
+    expect(news).to_have_text("Not moved.")
+    expect(page.locator(".desk-frame")).to_have_count(0)
+    expect(dialog(page)).to_have_count(0)
+
+
+def test_has_no_end_where_a_bar_goes_on_beyond_the_dates(open_desk: OpenDesk) -> None:
+    sell("Ada", "inn_A", 10, 20)
+    visitor = open_desk(has_touch=True)
+    page, news = visitor.page, visitor.page.locator("#calendar-news")
+    bar(page).tap()
+    expect(page.locator(".desk-handle")).to_have_count(1)
+
+    bar(page).focus()
+    page.keyboard.press("Shift+ArrowRight")
+    expect(news).to_have_text(re.compile("^This stay ends after the dates shown."))
+    # An end that is cut off takes the whole bar along.
+    x, y = at_end(page, "departure")
+    page.mouse.move(x, y)
+    expect(page.locator("#calendar.is-at-end")).to_have_count(0)
+    page.mouse.down()
+    page.mouse.move(middle(column(page, 11))[0], y, steps=4)
+    page.mouse.up()
+    expect(dialog(page).get_by_label("Check-in")).to_have_value(night(8))
+    page.keyboard.press("Escape")
+    visitor.go(f"{CALENDAR}&start={night(14)}")
+    bar(page).focus()
+    page.keyboard.press("Shift+Home")
+    expect(news).to_have_text(re.compile("^This stay begins before the dates shown."))
+    page.keyboard.press("Shift+ArrowLeft")
+    expect(news).to_contain_text("1 night shorter, leaves")
+    page.keyboard.press("Enter")
+
+    expect(dialog(page).get_by_label("Check-in")).to_have_value(night(10))
+    expect(dialog(page).get_by_label("Check-out")).to_have_value(night(19))
+
+
+def test_changes_only_the_departure_of_a_guest_who_is_there(open_desk: OpenDesk) -> None:
+    sell("Ada", "inn_A", 0, 2)
+    collection("bookings").update_one({}, {"$set": {"presence": "checked_in"}})
+    page = open_desk().page
+
+    end_by_keys(page, "arrival", 1)
+    offered = dialog(page).locator("#offered")
+    expect(offered).to_contain_text("The desk has marked this guest's arrival")
+    press(page, "Move")
+    expect(dialog(page)).to_contain_text("keep the day of arrival")
+    assert events() == []
+    page.keyboard.press("Escape")
+    expect(dialog(page)).to_have_count(0)
+    end_by_mouse(page, "departure", 2)
+    expect(offered).to_contain_text("(EUR\xa0100.00 more)")
+    press(page, "Move")
+
+    expect(page.locator("td[colspan='3'].bar a")).to_contain_text("Ada")
+    assert places() == [f"{night(n)}|inn_A" for n in (0, 1, 2)]
+
+
+def test_opens_a_booking_at_a_click_on_its_end(open_desk: OpenDesk, ada: Any) -> None:
+    page = open_desk().page
+    x, y = at_end(page, "departure")
+    page.mouse.move(x, y)
+    expect(page.locator("#calendar.is-at-end")).to_have_count(1)
+
+    page.mouse.click(x, y)
+
+    expect(page).to_have_url(re.compile("/change/$"))
+
+
+def test_shows_handles_until_another_tap(open_desk: OpenDesk, ada: Any) -> None:
+    page = open_desk(has_touch=True, viewport={"width": 375, "height": 700}).page
+    handles = page.locator(".desk-handle")
+    bar(page).tap()
+    expect(handles).to_have_count(2)
+    for handle in handles.all():
+        box = handle.bounding_box()
+        assert box is not None
+        assert min(box["width"], box["height"]) >= 24
+    scroller = page.locator(".desk-scroll")
+    (before, _) = middle(handles.last)
+    scroller.evaluate("(element) => element.scrollBy(40, 0)")
+    (after, _) = middle(handles.last)
+    assert before - after == 40
+
+    page.locator("#content h1, #content h2").first.tap()
+
+    expect(handles).to_have_count(0)
+
+
 # --- Two people, and a guest --------------------------------------------------------------------
 
 
@@ -628,7 +836,7 @@ def test_is_accessible_with_dialog_and_details_from_360_to_1440_pixels(
     open_desk: OpenDesk, scheme: str
 ) -> None:
     fill_inn()
-    visitor = open_desk("other", color_scheme=scheme)
+    visitor = open_desk("other", color_scheme=scheme, has_touch=True)
     visitor.expect_complaint("Applying inline style")
     visitor.expect_complaint("Couldn't load preload assets")
     # Axe looks for the file that a style sheet imports beside the page.
@@ -660,6 +868,12 @@ def test_is_accessible_with_dialog_and_details_from_360_to_1440_pixels(
         expect(dialog(page).get_by_label("Check-in")).to_be_visible()
         look(f"move, {width}")
         page.keyboard.press("Escape")
+        page.keyboard.press("Shift+ArrowRight")
+        look(f"end on its way, {width}")
+        page.keyboard.press("Escape")
+        bar(page, "Ada Lovelace").tap()
+        expect(page.locator(".desk-handle")).to_have_count(2)
+        look(f"handles, {width}")
         free(page, "inn_B", 5).focus()
         page.keyboard.press("Shift+ArrowRight")
         page.keyboard.press("Enter")

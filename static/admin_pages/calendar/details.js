@@ -3,7 +3,7 @@
 
 import { ask, sayLoggedOut } from "../asking.js";
 import { calendar } from "./places.js";
-import { openMove } from "./moving.js";
+import { openMove } from "./ways.js";
 
 const SHOW_MS = 350;
 // Long enough to lead the mouse from the bar to the details.

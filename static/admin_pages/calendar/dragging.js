@@ -12,13 +12,13 @@ const SCROLL_PX = 10;
 let press = null;
 
 // `grab(event)` looks at a press and returns what to do with it, or null: `to(x, y)` as the pointer
-// moves, then `drop()` or `cancel()`.
+// moves, then `drop()` or `cancel()`. With `isAtOnce` a finger need not rest.
 export function listenForDrags(area, grab) {
   area.addEventListener("pointerdown", (event) => {
     if (press || !event.isPrimary || event.button !== 0) return;
     const drag = grab(event);
     if (!drag) return;
-    const isFinger = event.pointerType === "touch";
+    const isFinger = event.pointerType === "touch" && !drag.isAtOnce;
     press = { drag, isFinger, id: event.pointerId, x: event.clientX, y: event.clientY, area };
     if (isFinger) press.timer = setTimeout(begin, REST_MS);
   });

@@ -1,61 +1,16 @@
-// Moves a stay: drag its bar, or press M on it and use the arrow keys. Where it is dropped, the
-// form that moves it opens; only that form moves anything.
+// Moves a stay, or makes it longer or shorter: drag its bar or an end of it, or use the keyboard. M
+// takes the bar, Shift with an arrow key takes its end.
 
-import { openForm } from "./dialog.js";
-import { listenForDrags } from "./dragging.js";
-import {
-  announce, calendar, columnAt, dayInWords, hideFrame, inNights, nameOf, nightCount, placeOf,
-  roomRows, rowAt, rowOf, showFrame, tell,
-} from "./places.js";
+import { grabEnd, hideHandles } from "./ends.js";
+import { announce, calendar, hideFrame, tell } from "./places.js";
+import { ARRIVAL, BAR, DEPARTURE, endsOf, liftBar, liftEnd } from "./ways.js";
 
-const BAR = "td.bar a[data-v]";
 // Why the other bars cannot be moved, by their looks.
 const FIXED = {
   no_show: "A no-show cannot be moved. Undo the no-show first.",
   dead: "This hold has run out, so it cannot be moved. Make a new booking instead.",
   block: "A room block cannot be moved. Lift it, and block the other nights.",
 };
-
-export const idOf = (link) => link.getAttribute("href").slice(0, -1);
-
-// Opens the form. `to` has the version that was shown, and perhaps where the stay should be.
-export function openMove(id, to) {
-  const url = calendar.dataset.move.replace("ID", id);
-  openForm(`${url}?${new URLSearchParams(to)}`, { onClose: hideFrame });
-}
-
-// A bar on its way, from where the grid shows it.
-function lift(link) {
-  const cell = link.closest("td");
-  const home = rowOf(cell);
-  const { first, end } = placeOf(cell);
-  const way = {
-    row: home,
-    shift: 0,
-    isAway: () => way.row !== home || way.shift !== 0,
-    show: () => showFrame(way.row, first + way.shift, end + way.shift, way.words()),
-    words() {
-      const isCut = cell.classList.contains("cut-start");
-      if (!isCut) return `${nameOf(way.row)}, ${dayInWords(first + way.shift)}`;
-      const later = way.shift < 0 ? "earlier" : "later";
-      return `${nameOf(way.row)}, ${inNights(Math.abs(way.shift))} ${later}`;
-    },
-    drop() {
-      if (!way.isAway()) {
-        hideFrame();
-        return;
-      }
-      announce("");
-      openMove(idOf(link), {
-        version: link.dataset.v,
-        from: home.dataset.room,
-        to: way.row.dataset.room,
-        shift: way.shift,
-      });
-    },
-  };
-  return way;
-}
 
 // Why the bar of this element cannot be moved; empty if it can, or if there is no bar.
 function whyFixed(element) {
@@ -69,14 +24,16 @@ function whyFixed(element) {
 export function grabBar(event) {
   const why = whyFixed(event.target);
   if (why) return { to: () => tell(why), drop: () => {}, cancel: () => {} };
+  if (!calendar.dataset.move) return null;
+  const end = grabEnd(event);
+  if (end) return end;
   const link = event.target.closest(BAR);
-  if (!link || !calendar.dataset.move) return null;
-  const way = lift(link);
-  const start = columnAt(event.clientX);
+  if (!link) return null;
+  const way = liftBar(link, event.clientX);
   return {
     to(x, y) {
-      way.row = rowAt(y);
-      way.shift = columnAt(x) - start;
+      hideHandles();
+      way.follow(x, y);
       way.show();
     },
     drop: way.drop,
@@ -86,6 +43,14 @@ export function grabBar(event) {
 
 // --- By keyboard ---
 
+// The end that a key takes, with Shift at first.
+const TAKES = { ArrowLeft: DEPARTURE, ArrowRight: DEPARTURE, Home: ARRIVAL, End: DEPARTURE };
+// Why an end cannot be taken.
+const CUT = {
+  [ARRIVAL]: "This stay begins before the dates shown. Show those to change its arrival.",
+  [DEPARTURE]: "This stay ends after the dates shown. Show those to change its departure.",
+};
+
 let carried = null;
 
 function stop(text) {
@@ -94,25 +59,33 @@ function stop(text) {
   announce(text);
 }
 
-function carry(key) {
-  const rows = roomRows();
-  const at = rows.indexOf(carried.row);
-  switch (key) {
-    case "ArrowLeft": carried.shift -= 1; break;
-    case "ArrowRight": carried.shift += 1; break;
-    case "ArrowUp": carried.row = rows[Math.max(at - 1, 0)]; break;
-    case "ArrowDown": carried.row = rows[Math.min(at + 1, rows.length - 1)]; break;
-    default: return;
+function take(link, key) {
+  const which = TAKES[key];
+  if (!endsOf(link).includes(which)) {
+    tell(CUT[which]);
+    return;
   }
-  carried.shift = Math.min(Math.max(carried.shift, -nightCount()), nightCount());
+  carried = liftEnd(link, which);
+  carried.step(key);
   carried.show();
-  announce(carried.words());
+  announce(`${link.textContent.trim()}: ${carried.words()}. ${carried.help}`);
+}
+
+function carry(link, key) {
+  if (carried.which && ["Home", "End"].includes(key)) {
+    take(link, key);
+  } else if (key.startsWith("Arrow")) {
+    carried.step(key);
+    carried.show();
+    announce(carried.words());
+  }
 }
 
 // Returns whether the key was for a bar on its way.
 export function moveByKey(event) {
-  const isStart = event.key.toLowerCase() === "m" && !event.shiftKey;
-  const why = isStart && whyFixed(event.target);
+  const isMove = event.key.toLowerCase() === "m" && !event.shiftKey;
+  const isEnd = event.shiftKey && event.key in TAKES;
+  const why = (isMove || isEnd) && whyFixed(event.target);
   if (why) {
     tell(why);
     return true;
@@ -120,13 +93,14 @@ export function moveByKey(event) {
   const link = event.target.closest(BAR);
   if (!link || !calendar.dataset.move) return false;
   if (!carried) {
-    if (!isStart) return false;
-    carried = lift(link);
-    carried.show();
-    announce(
-      `Moving ${link.textContent.trim()}. Arrow keys choose room and night, Enter drops, Escape stops.`,
-    );
-    return true;
+    if (isEnd) {
+      take(link, event.key);
+    } else if (isMove) {
+      carried = liftBar(link);
+      carried.show();
+      announce(`Moving ${link.textContent.trim()}. ${carried.help}`);
+    }
+    return isEnd || isMove;
   }
   if (event.key === "Tab") {
     stop("Not moved.");
@@ -140,7 +114,7 @@ export function moveByKey(event) {
     if (!dropped.isAway()) announce("Not moved.");
     dropped.drop();
   } else {
-    carry(event.key);
+    carry(link, event.key);
   }
   return true;
 }
@@ -148,5 +122,3 @@ export function moveByKey(event) {
 export function listenForMoves() {
   calendar.addEventListener("focusout", () => carried && stop(""));
 }
-
-export { listenForDrags };

@@ -4,7 +4,9 @@
 import { ask } from "../asking.js";
 import { hideDetails, listenForDetails, quietDetails } from "./details.js";
 import { listenForAnswers } from "./dialog.js";
-import { grabBar, listenForDrags, listenForMoves, moveByKey } from "./moving.js";
+import { listenForDrags } from "./dragging.js";
+import { listenForEnds } from "./ends.js";
+import { grabBar, listenForMoves, moveByKey } from "./moving.js";
 import { chooseByKey, forgetNights, grabNights } from "./nights.js";
 import { announce, calendar } from "./places.js";
 import { readGrid, walkByKey } from "./walking.js";
@@ -80,6 +82,7 @@ if (calendar) {
     return { ...drag, to: (x, y) => (hideDetails(), drag.to(x, y)) };
   });
   listenForMoves();
+  listenForEnds();
   listenForDetails();
   calendar.addEventListener("focusout", forgetNights);
   calendar.addEventListener("keydown", (event) => {
