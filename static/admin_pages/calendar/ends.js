@@ -38,8 +38,6 @@ export function grabEnd(event) {
     },
     drop() {
       hideHandles();
-      // The dialog gives the focus back to the bar, not to the frame around the grid.
-      taken.link.focus({ preventScroll: true });
       way.drop();
     },
     cancel() {
