@@ -401,7 +401,7 @@ def test_makes_one_of_two_mails_that_are_asked_for_at_once(anna: Client, rounds:
 
 
 def test_says_which_mails_cannot_be_sent_again_and_why(anna: Client) -> None:
-    booking = made()
+    booking = made(first=3, end=5)
     relay.pass_on_news()
     waiting = [line.why_not for line in anna.get(page_of(booking)).context["happenings"]]
     send_news()
