@@ -7,12 +7,16 @@ import shutil
 from collections.abc import Callable, Iterator
 
 import pytest
+from django.contrib.auth.models import User
 from playwright.sync_api import Browser, expect, sync_playwright
 
+from tests.journeys.desk import fill_inn
 from tests.journeys.visitor import Visitor
 from tests.site import Site, start_site
 
 Visit = Callable[..., Visitor]
+
+only_with_scripts = pytest.mark.parametrize("javascript", [True])
 
 # Longer than the page waits before it asks again, and than a process takes to restart, on a busy
 # machine.
@@ -97,3 +101,24 @@ def visit(chromium: Browser, site: Site, javascript: bool) -> Iterator[Visit]:
 @pytest.fixture
 def visitor(visit: Visit) -> Visitor:
     return visit()
+
+
+@pytest.fixture
+def visit_as_staff(visit: Visit) -> Visit:
+    """Opens the site in another browser, for another member of staff, who is logged in."""
+
+    def open_browser(name: str = "staff", **options: object) -> Visitor:
+        visitor = visit(**options)
+        visitor.log_in(User.objects.create_superuser(name))
+        return visitor
+
+    return open_browser
+
+
+@pytest.fixture
+def desk(visit: Visit) -> Visitor:
+    """A person at the desk, with bookings of every look around today."""
+    staff = fill_inn()
+    visitor = visit()
+    visitor.log_in(staff)
+    return visitor

@@ -6,21 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.base import AXE_SCRIPT, AxeResults
-from django.contrib.auth.models import User
-from django.test import Client
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Locator, Page, expect
 
 from bookings.infrastructure.connections import collection
 from bookings.news import guest_mails, relay
 from tests.calls import CUSTOMER, book
 from tests.conftest import night
-from tests.journeys.conftest import Visit
-from tests.journeys.test_desk import SETTLED
-from tests.journeys.test_pages import OVERFLOWING, RULES
+from tests.journeys.conftest import Visit, only_with_scripts
+from tests.journeys.looks import allow_axe, find_faults
+from tests.journeys.lost_connection import LOST, losing
+from tests.journeys.pressing import by_keyboard, by_mouse, by_touch
 from tests.journeys.visitor import Visitor, stored
-
-LOST = "Connection lost: press again."
 
 # Heights and names of the buttons and links that a finger would miss.
 TOO_LOW = """[...document.querySelectorAll(
@@ -29,8 +25,6 @@ TOO_LOW = """[...document.querySelectorAll(
   .filter(([, height]) => height < 43)"""
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("inn")]
-
-only_with_scripts = pytest.mark.parametrize("javascript", [True])
 
 
 @pytest.fixture
@@ -45,32 +39,15 @@ def url(database: None) -> str:
 
 
 @pytest.fixture
-def open_page(visit: Visit, url: str) -> Callable[..., Visitor]:
+def open_page(visit_as_staff: Visit, url: str) -> Callable[..., Visitor]:
     """Opens the booking in another browser, for another member of staff."""
 
     def open_it(name: str = "anna", **options: object) -> Visitor:
-        visitor = visit(**options)
-        client = Client()
-        client.force_login(User.objects.create_superuser(name))
-        session = {"name": "sessionid", "value": client.cookies["sessionid"].value}
-        visitor.page.context.add_cookies([{**session, "url": visitor.origin}])
+        visitor = visit_as_staff(name, **options)
         visitor.go(url)
         return visitor
 
     return open_it
-
-
-def by_mouse(target: Locator) -> None:
-    target.click()
-
-
-def by_keyboard(target: Locator) -> None:
-    target.focus()
-    target.press("Enter")
-
-
-def by_touch(target: Locator) -> None:
-    target.tap()
 
 
 def edit(page: Page) -> None:
@@ -169,23 +146,14 @@ def test_acts_once_when_the_connection_is_lost_during_a_press(
         "mark": page.get_by_role("button", name="Check in"),
     }[what]
 
-    def lose(route: Route) -> None:
-        if route.request.method != "POST":
-            route.continue_()
-            return
-        if has_arrived:
-            route.fetch(max_redirects=0)
-        route.abort("connectionreset")
-
-    page.route("**/*", lose)
-    button.click()
-    expect(page.get_by_role("alert").get_by_text(LOST)).to_be_visible()
+    with losing(page, arrives=has_arrived):
+        button.click()
+        expect(page.get_by_role("alert").get_by_text(LOST)).to_be_visible()
     before = done(what)
     if what == "edit":
         expect(page.get_by_label("Name")).to_have_value("Ada Lovelace")
     if what == "remark":
         expect(page.get_by_label("New remark")).to_have_value("Allergic to nuts.")
-    page.unroute_all()
 
     with page.expect_navigation():
         button.click()
@@ -251,28 +219,18 @@ def test_is_accessible_and_can_be_touched_on_every_width(
 ) -> None:
     clerk = open_page()
     page = clerk.page
-    # Requests that axe itself makes to look at the page; the other tests see those of the page.
-    clerk.expect_complaint("Applying inline style")
-    clerk.expect_complaint("Couldn't load preload assets")
-    clerk.expect_complaint("widgets.css")  # which it looks for beside the page
+    allow_axe(clerk)
     page.get_by_label("New remark").fill("x" * 300)
     add_remark(page).click()
     expect(page.locator("#remarks .remark")).to_have_count(1)
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-    found, sideways, low = [], [], []
+    found, low = [], []
     for action in ("change", "edit", "card"):
         clerk.go(url.replace("/change/", f"/{action}/"))
         for width in (360, 768, 1440):
             page.set_viewport_size({"width": width, "height": 900})
-            page.evaluate(SETTLED)
-            page.evaluate(AXE_SCRIPT)
-            results = AxeResults(page.evaluate("rules => axe.run(rules)", RULES))
-            if results.violations_count:
-                found.append((action, width, results.generate_report()))
-            if overflowing := page.evaluate(OVERFLOWING):
-                sideways.append((action, width, overflowing))
+            found += find_faults(page, f"{action}, {width} px")
             low += page.evaluate(TOO_LOW)
 
-    assert found == []
-    assert sideways == []
+    assert found == [], "\n".join(found)
     assert low == []

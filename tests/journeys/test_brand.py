@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 from django.contrib.auth.models import User
 from PIL import Image
 from playwright.sync_api import expect
@@ -14,8 +13,9 @@ from playwright.sync_api import expect
 from bookings.content.brand.pictures import convert
 from tests.brands import set_brand
 from tests.content.photos.pictures import save
+from tests.journeys.looks import NARROW, WIDE, allow_axe, broken_rules, find_faults, overflowing
 from tests.journeys.pages import PAGES
-from tests.journeys.test_pages import MOST_BYTES, NARROW, OVERFLOWING, RULES, WIDE, measure_loading
+from tests.journeys.test_pages import MOST_BYTES, measure_loading
 from tests.journeys.test_widths import HEADER_LINES, WIDTHS
 from tests.journeys.visitor import Visitor
 
@@ -52,17 +52,13 @@ def test_can_be_read_in_any_colour(visitor: Visitor, colour: str, name: str) -> 
     page = visitor.page
 
     found = []
-    page.evaluate(AXE_SCRIPT)
     for width in (WIDE, NARROW):
         page.set_viewport_size({"width": width, "height": 800})
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            results = AxeResults(page.evaluate("rules => axe.run(rules)", RULES))
-            if results.violations_count:
-                found.append(f"{width} px, {scheme}: {results.generate_report()}")
+            found += find_faults(page, f"{width} px, {scheme}")
 
     assert found == [], "\n".join(found)
-    assert page.evaluate(OVERFLOWING) == []
     fill = page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--fill')")
     assert fill == COLOURS[colour], "the style sheet of the colour was loaded"
 
@@ -84,7 +80,7 @@ def test_fits_every_width_with_a_wide_logo_or_a_long_name(
         page.set_viewport_size({"width": width, "height": 800})
         if (lines := page.evaluate(HEADER_LINES)) > 2:
             faults.append(f"{width} px: the header has {lines} lines")
-        faults += [f"{width} px: {element}" for element in page.evaluate(OVERFLOWING)]
+        faults += [f"{width} px: {element}" for element in overflowing(page)]
 
     assert faults == []
     brand = page.locator("a.brand")
@@ -126,12 +122,8 @@ def test_lets_the_owner_choose_it_and_guests_see_it_at_once(
     page.get_by_role("button", name="Save").click()
     expect(page.get_by_text("The brand is saved.")).to_be_visible()
     if visitor.javascript:
-        # Requests that axe itself makes to look at the page.
-        for part in ("Content Security Policy", "widgets.css", "preload assets"):
-            visitor.expect_complaint(part)
-        page.evaluate(AXE_SCRIPT)
-        results = AxeResults(page.evaluate("rules => axe.run('#content', rules)", RULES))
-        assert results.violations_count == 0, results.generate_report()
+        allow_axe(visitor)
+        assert broken_rules(page, within="#content") == []
 
     visitor.go("/")
     expect(page.get_by_role("link", name="Seaside")).to_be_visible()

@@ -4,16 +4,13 @@ chosen, details, lost connections, and two people at one stay."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
 import pytest
-from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 from django.contrib.auth.models import Permission, User
-from django.test import Client
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Locator, Page, expect
 
 from bookings.infrastructure.connections import collection
 from bookings.presentation.days import day_text
@@ -21,12 +18,12 @@ from tests.calls import book, cancel
 from tests.conftest import night
 from tests.hotels import put_night
 from tests.journeys.conftest import Visit
-from tests.journeys.test_desk import SETTLED, fill_inn, free_night
-from tests.journeys.test_pages import OVERFLOWING, RULES
+from tests.journeys.desk import fill_inn, free_night
+from tests.journeys.looks import allow_axe, find_faults
+from tests.journeys.lost_connection import LOST, losing
 from tests.journeys.visitor import Visitor, stored
 
 CALENDAR = "/admin/desk/occupancy/?hotel=inn&days=14"
-LOST = "Connection lost: press again"
 
 pytestmark = [
     pytest.mark.browser,
@@ -43,10 +40,7 @@ def open_desk(visit: Visit) -> OpenDesk:
 
     def open_page(name: str = "staff", user: User | None = None, **options: object) -> Visitor:
         visitor = visit(**{"viewport": {"width": 1280, "height": 900}, **options})
-        client = Client()
-        client.force_login(user or User.objects.create_superuser(name))
-        session = {"name": "sessionid", "value": client.cookies["sessionid"].value}
-        visitor.page.context.add_cookies([{**session, "url": visitor.origin}])
+        visitor.log_in(user or User.objects.create_superuser(name))
         visitor.go(CALENDAR)
         return visitor
 
@@ -638,23 +632,6 @@ def test_shows_a_place_that_was_sold_meanwhile(open_desk: OpenDesk, ada: Any) ->
 # --- A lost connection --------------------------------------------------------------------------
 
 
-@contextmanager
-def losing(page: Page, *, arrives: bool) -> Iterator[None]:
-    """Loses one press on its way there, or the answer to it on its way back."""
-
-    def lose(route: Route) -> None:
-        if route.request.method != "POST":
-            route.continue_()
-            return
-        if arrives:
-            route.fetch(max_redirects=0)
-        route.abort("connectionreset")
-
-    page.route("**/admin/bookings/**", lose)
-    yield
-    page.unroute("**/admin/bookings/**")
-
-
 @pytest.mark.parametrize("arrives", [False, True])
 def test_moves_once_when_the_connection_is_lost(
     open_desk: OpenDesk, ada: Any, arrives: bool
@@ -837,24 +814,16 @@ def test_is_accessible_with_dialog_and_details_from_360_to_1440_pixels(
 ) -> None:
     fill_inn()
     visitor = open_desk("other", color_scheme=scheme, has_touch=True)
-    visitor.expect_complaint("Applying inline style")
-    visitor.expect_complaint("Couldn't load preload assets")
-    # Axe looks for the file that a style sheet imports beside the page.
-    visitor.expect_complaint("widgets.css")
+    allow_axe(visitor)
     page = visitor.page
-    found, sideways = [], []
+    found: list[str] = []
 
     def look(what: str) -> None:
-        page.evaluate(SETTLED)
-        results = AxeResults(page.evaluate("rules => axe.run('#content', rules)", RULES))
-        if results.violations_count:
-            found.append(f"{what}: {results.generate_report()}")
-        sideways.extend(f"{what}: {each}" for each in page.evaluate(OVERFLOWING))
+        found.extend(find_faults(page, what, within="#content"))
 
     for width in (360, 768, 1440):
         page.set_viewport_size({"width": width, "height": 800})
         visitor.go(CALENDAR)
-        page.evaluate(AXE_SCRIPT)
         look(f"grid, {width}")
         bar(page, "Ada Lovelace").focus()
         page.keyboard.press("ArrowRight")
@@ -883,4 +852,3 @@ def test_is_accessible_with_dialog_and_details_from_360_to_1440_pixels(
         page.keyboard.press("Escape")
 
     assert found == [], "\n".join(found)
-    assert sideways == []

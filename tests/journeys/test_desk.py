@@ -3,58 +3,16 @@
 from __future__ import annotations
 
 import re
-from datetime import date
 
 import pytest
-from axe_playwright_python.base import AXE_SCRIPT, AxeResults
-from django.contrib.auth.models import User
-from django.test import Client
 from playwright.sync_api import Page, expect
 
-from bookings.infrastructure import connections
-from tests.admin.test_blocks import block
-from tests.calls import book
 from tests.conftest import night
-from tests.journeys.conftest import Visit
-from tests.journeys.test_pages import NARROW, OVERFLOWING, RULES, WIDE
+from tests.journeys.desk import GRID, free_night
+from tests.journeys.looks import NARROW, WIDE, allow_axe, broken_rules, overflowing
 from tests.journeys.visitor import Visitor, stored
 
-GRID = "/admin/desk/occupancy/?hotel=inn&days=14"
-
-# The colour of the admin's links changes slowly.
-SETTLED = "Promise.all(document.getAnimations().map((animation) => animation.finished))"
-
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("inn")]
-
-
-@pytest.fixture
-def desk(visit: Visit) -> Visitor:
-    """A person at the desk, with bookings of every look around today."""
-    staff = fill_inn()
-    visitor = visit()
-    client = Client()
-    client.force_login(staff)
-    session = {"name": "sessionid", "value": client.cookies["sessionid"].value}
-    visitor.page.context.add_cookies([{**session, "url": visitor.origin}])
-    return visitor
-
-
-def fill_inn() -> User:
-    staff = User.objects.create_superuser("staff")
-    for room, first, end, name, is_hold in (
-        ("inn_A", 0, 3, "Ada Lovelace", False),
-        ("inn_A", 5, 20, "Grace Hopper", False),
-        ("inn_B", 1, 4, "Alan Turing", True),
-        ("inn_C", 2, 5, "Kurt Dead", True),
-    ):
-        dates = {"checkIn": night(first), "checkOut": night(end)}
-        book(name.replace(" ", "-"), resourceId=room, **dates, guest={"name": name}, hold=is_hold)
-    block(staff, "inn_S")
-    bookings = connections.collection("bookings")
-    dead = {"$subtract": ["$$NOW", 60_000]}
-    bookings.update_one({"guest.name": "Kurt Dead"}, [{"$set": {"expires_at": dead}}])
-    bookings.update_one({"guest.name": "Ada Lovelace"}, {"$set": {"presence": "checked_in"}})
-    return staff
 
 
 def focused(page: Page) -> str:
@@ -69,12 +27,6 @@ NAME_OF_FOCUS = """() => {
   const texts = ids.map((id) => document.getElementById(id).textContent.trim());
   return texts.join(" ").replace(/\\s+/g, " ").replace(", today", "");
 }"""
-
-
-def free_night(room: str, ahead: int) -> re.Pattern[str]:
-    """The name of the link that books this night."""
-    day = date.fromisoformat(night(ahead))
-    return re.compile(f"^Book {room} {day:%a} {day.day} {day:%b}(, today)?$")
 
 
 @pytest.mark.parametrize("javascript", [True])
@@ -138,12 +90,8 @@ def test_books_from_a_free_night_for_who_is_on_the_phone(desk: Visitor) -> None:
 @pytest.mark.parametrize("javascript", [True])
 def test_is_accessible_and_fits_a_telephone(desk: Visitor) -> None:
     booking = stored()[0]["_id"]
-    # Requests that axe itself makes to look at the page; the other tests see those of the page.
-    desk.expect_complaint("Applying inline style")
-    desk.expect_complaint("Couldn't load preload assets")
-    # It looks for the file that a style sheet imports beside the page.
-    desk.expect_complaint("widgets.css")
-    found, sideways = [], []
+    allow_axe(desk)
+    found = []
     for address, schemes in (
         (GRID, ("light", "dark")),
         ("/admin/desk/today/?hotel=inn", ("light",)),
@@ -153,15 +101,11 @@ def test_is_accessible_and_fits_a_telephone(desk: Visitor) -> None:
     ):
         desk.page.set_viewport_size({"width": WIDE, "height": 800})
         desk.go(address)
-        desk.page.evaluate(AXE_SCRIPT)
         for scheme in schemes:
             desk.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            desk.page.evaluate(SETTLED)
-            results = AxeResults(desk.page.evaluate("rules => axe.run('#content', rules)", RULES))
-            if results.violations_count:
-                found.append(f"{address}, {scheme}: {results.generate_report()}")
+            broken = broken_rules(desk.page, within="#content")
+            found += [f"{address}, {scheme}: {report}" for report in broken]
         desk.page.set_viewport_size({"width": NARROW, "height": 800})
-        sideways += [f"{address}: {element}" for element in desk.page.evaluate(OVERFLOWING)]
+        found += [f"{address}: {element}" for element in overflowing(desk.page)]
 
     assert found == [], "\n".join(found)
-    assert sideways == []

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.test import Client
 from playwright.sync_api import Page, expect
 
 from bookings.infrastructure.connections import collection
@@ -40,10 +39,7 @@ def ada() -> Any:
 def open_desk(visit: Visit) -> OpenDesk:
     def open_page(path: str) -> Visitor:
         visitor = visit(viewport={"width": 1280, "height": 900})
-        client = Client()
-        client.force_login(User.objects.create_superuser("staff", password=PASSWORD))
-        session = {"name": "sessionid", "value": client.cookies["sessionid"].value}
-        visitor.page.context.add_cookies([{**session, "url": visitor.origin}])
+        visitor.log_in(User.objects.create_superuser("staff", password=PASSWORD))
         visitor.page.clock.install()
         visitor.go(path)
         return visitor

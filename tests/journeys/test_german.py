@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 from playwright.sync_api import Page, expect
 
 from tests.conftest import night
 from tests.journeys.conftest import Visit
+from tests.journeys.looks import NARROW, find_faults
 from tests.journeys.pages import PAGES
-from tests.journeys.test_pages import MOST_BYTES, NARROW, OVERFLOWING, RULES, measure_loading
+from tests.journeys.test_pages import MOST_BYTES, measure_loading
 from tests.journeys.visitor import EMAIL, NAME, Visitor, statuses
 
 pytestmark = pytest.mark.browser
@@ -77,10 +77,7 @@ def test_fits_a_telephone_in_german_too(visitor: Visitor, name: str) -> None:
     visitor.press("Deutsch")
     expect_language(page, "de")
     page.wait_for_load_state("networkidle")  # or requests still under way would count as well
-    page.evaluate(AXE_SCRIPT)
-    results = AxeResults(page.evaluate("rules => axe.run(rules)", RULES))
-    sideways = page.evaluate(OVERFLOWING)
+    found = find_faults(page, name)
 
-    assert results.violations_count == 0, results.generate_report()
-    assert sideways == []
+    assert found == [], "\n".join(found)
     assert 0 < sum(measure_loading(page)) < MOST_BYTES

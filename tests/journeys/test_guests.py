@@ -6,18 +6,15 @@ import json
 from collections.abc import Callable
 
 import pytest
-from axe_playwright_python.base import AXE_SCRIPT, AxeResults
-from django.contrib.auth.models import User
-from django.test import Client
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Locator, Page, expect
 
 from bookings.infrastructure.connections import collection
 from tests.calls import book
 from tests.conftest import night
 from tests.journeys.conftest import Visit
-from tests.journeys.test_desk import SETTLED
-from tests.journeys.test_pages import OVERFLOWING, RULES
-from tests.journeys.test_today import by_keyboard, by_mouse, by_touch
+from tests.journeys.looks import allow_axe, find_faults
+from tests.journeys.lost_connection import LOST, losing
+from tests.journeys.pressing import by_keyboard, by_mouse, by_touch
 from tests.journeys.visitor import Visitor, stored
 
 GUESTS = "/admin/desk/guests/"
@@ -26,13 +23,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("inn")]
 
 
 @pytest.fixture
-def desk(visit: Visit) -> Visitor:
-    visitor = visit(has_touch=True)
-    client = Client()
-    client.force_login(User.objects.create_superuser("staff"))
-    session = {"name": "sessionid", "value": client.cookies["sessionid"].value}
-    visitor.page.context.add_cookies([{**session, "url": visitor.origin}])
-    return visitor
+def clerk(visit_as_staff: Visit) -> Visitor:
+    return visit_as_staff(has_touch=True)
 
 
 @pytest.fixture
@@ -52,10 +44,10 @@ def search(page: Page, typed: str) -> None:
 
 @pytest.mark.parametrize("press", [by_mouse, by_keyboard, by_touch])
 def test_joins_two_stays_and_takes_it_back(
-    desk: Visitor, ada: str, press: Callable[[Locator], None]
+    clerk: Visitor, ada: str, press: Callable[[Locator], None]
 ) -> None:
-    page = desk.page
-    desk.go(f"{GUESTS}?q=ada")
+    page = clerk.page
+    clerk.go(f"{GUESTS}?q=ada")
     press(page.get_by_role("link", name="Ada"))
     search(page, "countess")
     page.get_by_label("Why is it the same guest?").fill("Says so.")
@@ -69,27 +61,23 @@ def test_joins_two_stays_and_takes_it_back(
 
 
 @pytest.mark.parametrize("javascript", [True])
-def test_joins_once_though_the_answer_was_lost(desk: Visitor, ada: str) -> None:
-    page = desk.page
-    desk.go(f"{GUESTS}{ada}/?q=countess")
+def test_joins_once_though_the_answer_was_lost(clerk: Visitor, ada: str) -> None:
+    page = clerk.page
+    clerk.go(f"{GUESTS}{ada}/?q=countess")
+    clerk.expect_complaint("ERR_CONNECTION_RESET")
 
-    def lose(route: Route) -> None:
-        route.fetch(max_redirects=0)
-        route.abort("connectionreset")
-
-    page.route("**/join/", lose, times=1)
-    desk.expect_complaint("ERR_CONNECTION_RESET")
-    page.get_by_role("button", name="Join").click()
-    expect(page.get_by_text("Connection lost: press again.")).to_be_visible()
+    with losing(page, arrives=True):
+        page.get_by_role("button", name="Join").click()
+        expect(page.get_by_text(LOST)).to_be_visible()
     page.get_by_role("button", name="Join").click()
 
     expect(page.get_by_text("2 stays, 2 nights.")).to_be_visible()
     assert collection("guest_links").count_documents({}) == 1
 
 
-def test_exports_and_erases_a_guest(desk: Visitor, ada: str) -> None:
-    page = desk.page
-    desk.go(f"{GUESTS}{ada}/")
+def test_exports_and_erases_a_guest(clerk: Visitor, ada: str) -> None:
+    page = clerk.page
+    clerk.go(f"{GUESTS}{ada}/")
     with page.expect_download() as download:
         page.get_by_role("button", name="Export everything that is kept").click()
     told = json.loads(download.value.path().read_text())
@@ -105,9 +93,9 @@ def test_exports_and_erases_a_guest(desk: Visitor, ada: str) -> None:
     assert sorted(each["guest"]["name"] for each in stored()) == ["", "Countess King"]
 
 
-def test_switches_a_rule_on_and_off(desk: Visitor) -> None:
-    page = desk.page
-    desk.go(f"{GUESTS}retention/")
+def test_switches_a_rule_on_and_off(clerk: Visitor) -> None:
+    page = clerk.page
+    clerk.go(f"{GUESTS}retention/")
     page.get_by_label("Years at Inn").fill("7")
     page.get_by_role("row", name="Inn").get_by_role("button", name="Preview").click()
     expect(page.get_by_text("Today this erases the guests’ data of 0 stays")).to_be_visible()
@@ -121,22 +109,15 @@ def test_switches_a_rule_on_and_off(desk: Visitor) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("javascript", [True])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_is_accessible_on_every_width(desk: Visitor, ada: str, scheme: str) -> None:
-    # Requests that axe itself makes to look at the page.
-    for text in ("Applying inline style", "Couldn't load preload assets", "widgets.css"):
-        desk.expect_complaint(text)
-    page, found = desk.page, []
+def test_is_accessible_on_every_width(clerk: Visitor, ada: str, scheme: str) -> None:
+    allow_axe(clerk)
+    page = clerk.page
+    found = []
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     for path in ("?q=ada", f"{ada}/?q=countess", f"{ada}/erase/", "retention/"):
-        desk.go(f"{GUESTS}{path}")
+        clerk.go(f"{GUESTS}{path}")
         for width in (360, 768, 1440):
             page.set_viewport_size({"width": width, "height": 800})
-            page.evaluate(SETTLED)
-            page.evaluate(AXE_SCRIPT)
-            results = AxeResults(page.evaluate("rules => axe.run(rules)", RULES))
-            if results.violations_count:
-                found.append((path, width, results.generate_report()))
-            if overflowing := page.evaluate(OVERFLOWING):
-                found.append((path, width, overflowing))
+            found += find_faults(page, f"{path}, {width} px")
 
-    assert found == []
+    assert found == [], "\n".join(found)

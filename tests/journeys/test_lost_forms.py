@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from django.contrib.auth.models import User
-from django.test import Client
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Locator, Page, expect
 
 from bookings.infrastructure.connections import collection
 from bookings.models import ApiClient
 from tests.calls import book
 from tests.conftest import night
 from tests.journeys.conftest import Visit
+from tests.journeys.lost_connection import LOST, losing
 from tests.journeys.visitor import Visitor, stored
-
-LOST = "Connection lost: press again."
 
 pytestmark = [
     pytest.mark.browser,
@@ -40,35 +36,14 @@ def ada() -> str:
 
 
 @pytest.fixture
-def open_page(visit: Visit) -> Open:
+def open_page(visit_as_staff: Visit) -> Open:
     def open_it(path: str) -> Visitor:
-        visitor = visit(viewport={"width": 1280, "height": 900})
-        client = Client()
-        client.force_login(User.objects.create_superuser("staff"))
-        session = {"name": "sessionid", "value": client.cookies["sessionid"].value}
-        visitor.page.context.add_cookies([{**session, "url": visitor.origin}])
+        visitor = visit_as_staff(viewport={"width": 1280, "height": 900})
         visitor.go(path)
         visitor.expect_complaint("ERR_CONNECTION_RESET")
         return visitor
 
     return open_it
-
-
-@contextmanager
-def losing(page: Page, *, arrives: bool) -> Iterator[None]:
-    """Loses a press on its way there, or the answer to it on its way back."""
-
-    def lose(route: Route) -> None:
-        if route.request.method != "POST":
-            route.continue_()
-            return
-        if arrives:
-            route.fetch(max_redirects=0)
-        route.abort("connectionreset")
-
-    page.route("**/admin/**", lose)
-    yield
-    page.unroute("**/admin/**")
 
 
 def lose_then_press(page: Page, button: Locator, *, arrives: bool) -> None:

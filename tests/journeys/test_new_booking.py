@@ -5,24 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 from django.contrib.auth.models import User
-from django.test import Client
 from playwright.sync_api import Locator, Page, Route, expect
 
 from bookings.infrastructure.connections import collection
 from tests.calls import book
 from tests.conftest import night
-from tests.journeys.conftest import Visit
-from tests.journeys.test_desk import SETTLED
-from tests.journeys.test_pages import OVERFLOWING, RULES
+from tests.journeys.conftest import Visit, only_with_scripts
+from tests.journeys.desk import GRID
+from tests.journeys.looks import allow_axe, find_faults
+from tests.journeys.lost_connection import LOST, losing
 from tests.journeys.visitor import Visitor, stored
 
 ADD = "/admin/bookings/bookingrecord/add/"
-GRID = "/admin/desk/occupancy/?hotel=inn&days=14"
 ADA = {"name": "Ada Lovelace", "email": "ada@example.org", "phone": "+49 30 123456"}
-
-LOST = "Connection lost: press again."
 
 # Heights of the buttons and choices that a finger would miss.
 TOO_LOW = """[...document.querySelectorAll('.submit-row input, .guest-list li')]
@@ -37,23 +33,17 @@ COVERED = """[...document.querySelectorAll('.guest-list li')].filter((each) => {
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("inn")]
 
-only_with_scripts = pytest.mark.parametrize("javascript", [True])
-
 Open = Callable[..., Visitor]
 
 
 @pytest.fixture
-def open_site(visit: Visit, database: None) -> Open:
+def open_site(visit_as_staff: Visit, database: None) -> Open:
     """A member of staff in a browser of their own, at this address, after a stay of Ada's."""
     book("earlier", resourceId="inn_C", date=night(40), guest=ADA)
     collection("bookings").update_many({}, {"$set": {"language": "de"}})
 
     def open_it(address: str, name: str = "anna", **options: object) -> Visitor:
-        visitor = visit(**options)
-        client = Client()
-        client.force_login(User.objects.create_superuser(name))
-        session = {"name": "sessionid", "value": client.cookies["sessionid"].value}
-        visitor.page.context.add_cookies([{**session, "url": visitor.origin}])
+        visitor = visit_as_staff(name, **options)
         visitor.go(address)
         return visitor
 
@@ -164,11 +154,11 @@ def test_shows_prices_by_itself_and_keeps_the_focus_and_what_was_typed(open_site
     held: list[Route] = []
     page.route("**/add/**", lambda route: held.append(route))
 
-    page.get_by_label("Nights").fill("3")
-    page.get_by_label("Nights").blur()
+    with page.expect_request("**/add/**"):
+        page.get_by_label("Nights").fill("3")
+        page.get_by_label("Nights").blur()
     expect(page.get_by_label("Check-out")).to_have_value(night(7))
     name_field(page).press_sequentially("Gr")
-    page.wait_for_timeout(100)
     for route in held:
         route.continue_()
 
@@ -192,7 +182,8 @@ def test_shows_prices_by_itself_and_keeps_the_focus_and_what_was_typed(open_site
 def test_shows_the_price_of_the_last_change_when_an_earlier_answer_comes_late(
     open_site: Open,
 ) -> None:
-    page = open_site(form_for()).page
+    clerk = open_site(form_for())
+    page = clerk.page
     held: list[Route] = []
 
     def hold_the_first(route: Route) -> None:
@@ -208,9 +199,9 @@ def test_shows_the_price_of_the_last_change_when_an_earlier_answer_comes_late(
         expect(page.get_by_label("Check-out")).to_have_value(night(day))
     expect(page.locator("#price")).to_have_text("Double, 4 nights: EUR\xa0400.00")
 
-    with page.expect_response(lambda response: response.request == held[0].request):
+    with page.expect_event("requestfinished", lambda request: request == held[0].request):
         held[0].continue_()
-    page.wait_for_timeout(200)
+    clerk.let_requests_begin()
 
     expect(page.locator("#price")).to_have_text("Double, 4 nights: EUR\xa0400.00")
     expect(page.locator("#id_quoted")).to_have_value("40000")
@@ -253,12 +244,18 @@ def test_sells_at_another_price_for_a_reason(open_site: Open) -> None:
 
 @only_with_scripts
 def test_is_a_combobox_as_assistive_technology_knows_it(open_site: Open) -> None:
-    page = open_site(form_for()).page
+    clerk = open_site(form_for())
+    page = clerk.page
     field = name_field(page)
     expect(field).to_have_role("combobox")
+    page.clock.install()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
 
     field.press_sequentially("ad")
-    page.wait_for_timeout(400)
+    page.clock.fast_forward(1000)
+    clerk.let_requests_begin()
+    assert [url for url in asked if "q=" in url] == []
     expect(field).to_have_attribute("aria-expanded", "false")
     field.press_sequentially("a")
     expect(field).to_have_attribute("aria-expanded", "true")
@@ -318,18 +315,11 @@ def test_books_once_when_the_connection_is_lost_during_the_press(
     page = clerk.page
     clerk.expect_complaint("ERR_CONNECTION_RESET")
     name_field(page).fill("Grace Hopper")
-
-    def lose(route: Route) -> None:
-        if has_arrived:
-            route.fetch()
-        route.abort("connectionreset")
-
-    page.route("**/add/?*", lose)
-    book_button(page).click()
-    expect(page.get_by_role("alert").get_by_text(LOST)).to_be_visible()
+    with losing(page, arrives=has_arrived):
+        book_button(page).click()
+        expect(page.get_by_role("alert").get_by_text(LOST)).to_be_visible()
     expect(name_field(page)).to_have_value("Grace Hopper")
     before = len(made())
-    page.unroute_all()
 
     book_button(page).click()
 
@@ -348,10 +338,7 @@ def test_keeps_what_was_typed_while_the_clerk_logs_in_again(open_site: Open) -> 
     clerk.expect_complaint("403")
     book_button(page).click()
     expect(page.get_by_role("alert").get_by_text("no longer logged in")).to_be_visible()
-    client = Client()
-    client.force_login(User.objects.get(username="anna"))
-    session = {"name": "sessionid", "value": client.cookies["sessionid"].value}
-    page.context.add_cookies([{**session, "url": clerk.origin}])
+    clerk.log_in(User.objects.get(username="anna"))
     expect(name_field(page)).to_have_value("Grace Hopper")
     book_button(page).click()
 
@@ -361,12 +348,13 @@ def test_keeps_what_was_typed_while_the_clerk_logs_in_again(open_site: Open) -> 
 
 @only_with_scripts
 def test_sends_a_double_press_once(open_site: Open) -> None:
-    page = open_site(form_for()).page
+    clerk = open_site(form_for())
+    page = clerk.page
     held: list[Route] = []
     page.route("**/add/?*", lambda route: held.append(route))
 
     book_button(page).dblclick()
-    page.wait_for_timeout(200)
+    clerk.let_requests_begin()
 
     assert len(held) == 1
     held[0].continue_()
@@ -383,12 +371,9 @@ def test_sends_a_double_press_once(open_site: Open) -> None:
 def test_is_accessible_and_can_be_touched_on_every_width(open_site: Open, scheme: str) -> None:
     clerk = open_site(form_for())
     page = clerk.page
-    # Requests that axe itself makes to look at the page; the other tests see those of the page.
-    clerk.expect_complaint("Applying inline style")
-    clerk.expect_complaint("Couldn't load preload assets")
-    clerk.expect_complaint("widgets.css")  # which it looks for beside the page
+    allow_axe(clerk)
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-    found, sideways, low, covered = [], [], [], []
+    found, low, covered = [], [], []
     for state in ("open", "faults"):
         if state == "faults":
             name_field(page).press("Escape")
@@ -401,18 +386,11 @@ def test_is_accessible_and_can_be_touched_on_every_width(open_site: Open, scheme
         name_field(page).press("ArrowDown")
         for width in (360, 768, 1440):
             page.set_viewport_size({"width": width, "height": 900})
-            page.evaluate(SETTLED)
-            page.evaluate(AXE_SCRIPT)
-            results = AxeResults(page.evaluate("rules => axe.run(rules)", RULES))
-            if results.violations_count:
-                found.append((state, width, results.generate_report()))
-            if overflowing := page.evaluate(OVERFLOWING):
-                sideways.append((state, width, overflowing))
+            found += find_faults(page, f"{state}, {width} px")
             low += page.evaluate(TOO_LOW)
             page.evaluate("document.activeElement.scrollIntoView({block: 'center'})")
             covered += page.evaluate(COVERED)
 
-    assert found == []
-    assert sideways == []
+    assert found == [], "\n".join(found)
     assert low == []
     assert covered == []

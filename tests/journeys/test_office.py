@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 from playwright.sync_api import Page, expect
 
-from tests.journeys.test_desk import GRID, SETTLED, desk
-from tests.journeys.test_pages import OVERFLOWING, RULES
+from tests.journeys.desk import GRID
+from tests.journeys.looks import allow_axe, find_faults
 from tests.journeys.visitor import Visitor
-
-__all__ = ["desk"]
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("inn")]
 
@@ -86,23 +83,13 @@ def test_shows_the_day_and_leads_on_without_javascript_on_a_telephone(desk: Visi
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("javascript", [True])
 def test_is_accessible_on_every_width(desk: Visitor, scheme: str) -> None:
-    # Requests that axe itself makes to look at the page; the other tests see those of the page.
-    desk.expect_complaint("Applying inline style")
-    desk.expect_complaint("Couldn't load preload assets")
-    desk.expect_complaint("widgets.css")  # which it looks for beside the page
-    found, sideways = [], []
+    allow_axe(desk)
+    found = []
     desk.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
     for address in PAGES:
         desk.go(address)
         for width in (360, 768, 1440):
             desk.page.set_viewport_size({"width": width, "height": 900})
-            desk.page.evaluate(SETTLED)
-            desk.page.evaluate(AXE_SCRIPT)
-            results = AxeResults(desk.page.evaluate("rules => axe.run(rules)", RULES))
-            if results.violations_count:
-                found.append((address, width, results.generate_report()))
-            if overflowing := desk.page.evaluate(OVERFLOWING):
-                sideways.append((address, width, overflowing))
+            found += find_faults(desk.page, f"{address}, {width} px")
 
-    assert found == []
-    assert sideways == []
+    assert found == [], "\n".join(found)

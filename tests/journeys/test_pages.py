@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 from playwright.sync_api import Page
 
+from tests.journeys.looks import NARROW, WIDE, find_faults
 from tests.journeys.pages import PAGES
 from tests.journeys.visitor import Visitor
 
 pytestmark = pytest.mark.browser
-
-RULES = {
-    "runOnly": [
-        *("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"),
-        "best-practice",
-    ],
-    "resultTypes": ["violations"],
-}
 
 # States of pages, and pages made like another, are looked at with SLOW=1.
 VARIANTS = (
@@ -28,19 +20,9 @@ VARIANTS = (
     *("details", "no cookies in a frame"),
 )
 
-WIDE, NARROW = 1200, 320
-
 # The most that a page may send with everything it loads, uncompressed, to a browser with an empty
 # cache.
 MOST_BYTES = 60_000
-
-OVERFLOWING = """() => {
-  const width = document.documentElement.clientWidth;
-  if (document.documentElement.scrollWidth <= width) return [];
-  return [...document.querySelectorAll("body *")]
-    .filter((element) => element.getBoundingClientRect().right > width + 0.5)
-    .map((element) => element.outerHTML.slice(0, 120));
-}"""
 
 
 @pytest.mark.parametrize("javascript", [True])
@@ -53,19 +35,14 @@ def test_is_accessible_and_narrow_and_small(visitor: Visitor, name: str) -> None
     page = visitor.page
 
     found = []
-    page.evaluate(AXE_SCRIPT)
     for width in (WIDE, NARROW):
         page.set_viewport_size({"width": width, "height": 800})
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            results = AxeResults(page.evaluate("rules => axe.run(rules)", RULES))
-            if results.violations_count:
-                found.append(f"{width} px, {scheme}: {results.generate_report()}")
-    sideways = page.evaluate(OVERFLOWING)
+            found += find_faults(page, f"{width} px, {scheme}")
     sizes = measure_loading(page)
 
     assert found == [], "\n".join(found)
-    assert sideways == []
     # The page, its style and its icon at least.
     assert len(sizes) >= 3
     assert 0 < sum(sizes) < MOST_BYTES

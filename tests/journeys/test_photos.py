@@ -14,7 +14,7 @@ from bookings import tasks
 from bookings.content.photos import changes
 from bookings.people.roles import MANAGER
 from tests.content.photos.pictures import photo
-from tests.journeys.test_pages import OVERFLOWING
+from tests.journeys.looks import overflowing
 from tests.journeys.visitor import Visitor
 
 pytestmark = pytest.mark.browser
@@ -56,13 +56,13 @@ def test_uploads_orders_and_deletes_photos(manager: Visitor, tmp_path: Path) -> 
     page.get_by_label("Photo").set_input_files(pictures(tmp_path, 3))
     page.get_by_role("button", name="Upload").click()
     expect(page.get_by_text("being converted")).to_have_count(3)
-    assert page.evaluate(OVERFLOWING) == []
+    assert overflowing(page) == []
 
     # The running site and this process share the folder that the settings name.
     assert settings.PHOTOS_FOLDER
     assert tasks.convert_photos() == 3
     expect(page.locator(".album img")).to_have_count(3)
-    assert page.evaluate(OVERFLOWING) == []
+    assert overflowing(page) == []
     one, two, three = order()
 
     page.get_by_role("button", name=re.compile("^Later.*photo 1$")).press("Enter")
@@ -90,7 +90,7 @@ def test_uploads_orders_and_deletes_photos(manager: Visitor, tmp_path: Path) -> 
     loaded = seen.evaluate("image => [image.currentSrc, image.naturalWidth]")
     assert loaded[0].endswith(".avif")
     assert loaded[1] > 0
-    assert page.evaluate(OVERFLOWING) == []
+    assert overflowing(page) == []
 
 
 @pytest.mark.parametrize("javascript", [True])

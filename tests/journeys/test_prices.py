@@ -6,21 +6,16 @@ from collections.abc import Callable
 from datetime import date, timedelta
 
 import pytest
-from axe_playwright_python.base import AXE_SCRIPT, AxeResults
-from django.contrib.auth.models import User
-from django.test import Client
-from playwright.sync_api import Locator, Page, Route, expect
+from playwright.sync_api import Locator, Page, expect
 
 from bookings.infrastructure.connections import collection
 from bookings.presentation.days import day_text
 from tests.conftest import night
 from tests.hotels import put_night
-from tests.journeys.conftest import Visit
-from tests.journeys.test_desk import SETTLED
-from tests.journeys.test_pages import OVERFLOWING, RULES
+from tests.journeys.conftest import Visit, only_with_scripts
+from tests.journeys.looks import allow_axe, find_faults
+from tests.journeys.lost_connection import LOST, losing
 from tests.journeys.visitor import Visitor
-
-LOST = "Connection lost: press again"
 
 # A whole month ahead, so that none of its nights is in the past.
 MONTH = (date.fromisoformat(night(0)).replace(day=1) + timedelta(days=40)).replace(day=1)
@@ -28,21 +23,15 @@ URL = f"/admin/bookings/pricecalendar/?hotel=inn&month={MONTH:%Y-%m}"
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("inn")]
 
-only_with_scripts = pytest.mark.parametrize("javascript", [True])
-
 OpenPrices = Callable[..., Visitor]
 
 
 @pytest.fixture
-def open_prices(visit: Visit) -> OpenPrices:
+def open_prices(visit_as_staff: Visit) -> OpenPrices:
     """Opens the calendar in another browser, for another manager."""
 
     def open_page(name: str = "anna", url: str = URL, **options: object) -> Visitor:
-        visitor = visit(**options)
-        client = Client()
-        client.force_login(User.objects.create_superuser(name))
-        session = {"name": "sessionid", "value": client.cookies["sessionid"].value}
-        visitor.page.context.add_cookies([{**session, "url": visitor.origin}])
+        visitor = visit_as_staff(name, **options)
         visitor.go(url)
         return visitor
 
@@ -334,12 +323,12 @@ def test_saves_once_when_the_connection_is_lost(open_prices: OpenPrices, has_arr
     price_field(page).fill("+10 %")
     press(page, "Preview")
     expect(window(page)).to_contain_text("EUR\xa0110.00")
-    lose_the_next_press(manager, has_arrived=has_arrived)
-    press(page, "Save")
+    manager.expect_complaint("ERR_CONNECTION_RESET")
     again = window(page).get_by_role("button", name=LOST)
-    expect(again).to_be_visible()
+    with losing(page, arrives=has_arrived):
+        press(page, "Save")
+        expect(again).to_be_visible()
     assert list(stored().values()) == ([11_000] if has_arrived else [])
-    page.unroute_all()
 
     again.click()
 
@@ -357,10 +346,10 @@ def test_shows_what_was_saved_to_who_leaves_after_a_lost_answer(open_prices: Ope
     price_field(page).fill("+10 %")
     press(page, "Preview")
     expect(window(page)).to_contain_text("EUR\xa0110.00")
-    lose_the_next_press(manager, has_arrived=True)
-    press(page, "Save")
-    expect(window(page).get_by_role("button", name=LOST)).to_be_visible()
-    page.unroute_all()
+    manager.expect_complaint("ERR_CONNECTION_RESET")
+    with losing(page, arrives=True):
+        press(page, "Save")
+        expect(window(page).get_by_role("button", name=LOST)).to_be_visible()
 
     page.keyboard.press("Escape")
     expect(cell(page, "double", 3)).to_contain_text("110.00")
@@ -384,29 +373,18 @@ def test_undoes_once_when_the_connection_is_lost(
     cell(page, "double", 3).dblclick()
     change(page, "120")
     expect(said(page)).to_contain_text("Done.")
-    lose_the_next_press(manager, has_arrived=has_arrived)
-    page.get_by_role("button", name="Undo it").click()
+    manager.expect_complaint("ERR_CONNECTION_RESET")
     again = page.get_by_role("button", name=LOST)
-    expect(again).to_be_visible()
+    with losing(page, arrives=has_arrived):
+        page.get_by_role("button", name="Undo it").click()
+        expect(again).to_be_visible()
     assert list(stored().values()) == ([9_000] if has_arrived else [12_000])
-    page.unroute_all()
 
     again.click()
 
     expect(said(page)).to_contain_text("1 night is as before the change.")
     expect(again).to_have_count(0)
     assert list(stored().values()) == [9_000]
-
-
-def lose_the_next_press(manager: Visitor, *, has_arrived: bool) -> None:
-    manager.expect_complaint("ERR_CONNECTION_RESET")
-
-    def lose(route: Route) -> None:
-        if has_arrived:
-            route.fetch(max_redirects=0)
-        route.abort("connectionreset")
-
-    manager.page.route("**/pricecalendar/**", lose)
 
 
 @only_with_scripts
@@ -464,15 +442,11 @@ def test_is_accessible_and_can_be_touched_on_every_width(open_prices: OpenPrices
     put_night("inn_double", day(3))
     manager = open_prices()
     page = manager.page
-    # Requests that axe itself makes to look at the page; the other tests see those of the page.
-    manager.expect_complaint("Applying inline style")
-    manager.expect_complaint("Couldn't load preload assets")
-    manager.expect_complaint("widgets.css")
+    allow_axe(manager)
     cell(page, "single", 3).dblclick()
     change(page, "120")
     expect(said(page)).to_contain_text("Done.")
-    found, sideways, low = [], [], []
-    page.evaluate(AXE_SCRIPT)
+    found, low = [], []
 
     def look(state: str) -> None:
         for width in (360, 768, 1440):
@@ -480,13 +454,8 @@ def test_is_accessible_and_can_be_touched_on_every_width(open_prices: OpenPrices
             for scheme in ("light", "dark"):
                 page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
                 page.evaluate("scrollTo(0, 0)")
-                page.evaluate(SETTLED)
-                results = AxeResults(
-                    page.evaluate("rules => axe.run('#content-start', rules)", RULES)
-                )
-                if results.violations_count:
-                    found.append(f"{state}, {width} px, {scheme}: {results.generate_report()}")
-            sideways.extend(f"{width} px: {element}" for element in page.evaluate(OVERFLOWING))
+                where = f"{state}, {width} px, {scheme}"
+                found.extend(find_faults(page, where, within="#content-start"))
             buttons = page.locator("#prices button, #selection button, #editor button")
             for target in [*buttons.all(), cell(page, "double", 1), heading(page, 1)]:
                 box = target.bounding_box()
@@ -504,7 +473,6 @@ def test_is_accessible_and_can_be_touched_on_every_width(open_prices: OpenPrices
     look("window")
 
     assert found == [], "\n".join(found)
-    assert sideways == []
     assert low == []
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 from django.contrib.auth.models import User
 from playwright.sync_api import expect
 
@@ -15,8 +14,7 @@ from bookings.models import Hotel, Room, RoomCategory
 from bookings.people import account_letters
 from tests.conftest import night
 from tests.journeys.conftest import Visit
-from tests.journeys.test_desk import SETTLED
-from tests.journeys.test_pages import NARROW, OVERFLOWING, RULES, WIDE
+from tests.journeys.looks import NARROW, WIDE, allow_axe, find_faults
 from tests.journeys.visitor import Visitor
 from tests.site import Site
 
@@ -227,25 +225,15 @@ def test_is_accessible_and_fits_a_telephone(
 ) -> None:
     owner = visit(timezone_id="Europe/Rome")
     page = owner.page
-    # Requests that axe itself makes to look at the page.
-    owner.expect_complaint("Applying inline style")
-    owner.expect_complaint("Couldn't load preload assets")
-    owner.expect_complaint("widgets.css")
+    allow_axe(owner)
     invited_owner(owner, Typing())
-    found, sideways = [], []
+    found: list[str] = []
 
     def look(name: str, within: str = "#content") -> None:
-        page.evaluate(AXE_SCRIPT)
         for width, scheme in ((WIDE, "light"), (NARROW, "dark")):
             page.set_viewport_size({"width": width, "height": 800})
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            page.evaluate(SETTLED)
-            results = AxeResults(
-                page.evaluate("([at, rules]) => axe.run(at, rules)", [within, RULES])
-            )
-            if results.violations_count:
-                found.append(f"{name}, {width} px, {scheme}: {results.generate_report()}")
-        sideways.extend(f"{name}: {element}" for element in page.evaluate(OVERFLOWING))
+            found.extend(find_faults(page, f"{name}, {width} px, {scheme}", within=within))
 
     owner.go("/")
     look("empty", "main")
@@ -278,4 +266,3 @@ def test_is_accessible_and_fits_a_telephone(
     look("the hotel before it opens", "main")
 
     assert found == [], "\n".join(found)
-    assert sideways == []

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 from django.contrib.auth.models import Group, User
-from django.test import Client
 from playwright.sync_api import expect
 
 from bookings.infrastructure.connections import collection
 from bookings.people import roles
 from tests.journeys.conftest import Visit
-from tests.journeys.test_desk import SETTLED
-from tests.journeys.test_pages import NARROW, OVERFLOWING, RULES, WIDE
+from tests.journeys.looks import NARROW, WIDE, allow_axe, find_faults
 from tests.journeys.visitor import Visitor
 
 TEAM = "/admin/team/"
@@ -20,17 +17,10 @@ TEAM = "/admin/team/"
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("inn")]
 
 
-def log_in(visitor: Visitor, user: User) -> None:
-    client = Client()
-    client.force_login(user)
-    session = {"name": "sessionid", "value": client.cookies["sessionid"].value}
-    visitor.page.context.add_cookies([{**session, "url": visitor.origin}])
-
-
 @pytest.fixture
 def owner(visit: Visit) -> Visitor:
     visitor = visit()
-    log_in(visitor, User.objects.create_superuser("owner", password="a long secret"))
+    visitor.log_in(User.objects.create_superuser("owner", password="a long secret"))
     return visitor
 
 
@@ -48,7 +38,7 @@ def test_leads_an_owner_from_an_invitation_to_the_end_of_the_sessions(
 ) -> None:
     ada, page = add_ada(), owner.page
     browser = visit()
-    log_in(browser, ada)
+    browser.log_in(ada)
     browser.go("/admin/")
 
     owner.go(TEAM)
@@ -76,13 +66,10 @@ def test_leads_an_owner_from_an_invitation_to_the_end_of_the_sessions(
 @pytest.mark.slow
 @pytest.mark.parametrize("javascript", [True])
 def test_is_accessible_and_fits_a_telephone(owner: Visitor) -> None:
-    # Requests that axe itself makes to look at the page.
-    owner.expect_complaint("Applying inline style")
-    owner.expect_complaint("Couldn't load preload assets")
-    owner.expect_complaint("widgets.css")
+    allow_axe(owner)
     ada, page = add_ada(), owner.page
     User.objects.create_user("gone", is_staff=True, is_active=False)
-    found, sideways = [], []
+    found = []
     for address in (
         TEAM,
         f"{TEAM}invite/",
@@ -90,15 +77,10 @@ def test_is_accessible_and_fits_a_telephone(owner: Visitor) -> None:
         "/admin/admin/logentry/?booking=nothing",
     ):
         owner.go(address)
-        page.evaluate(AXE_SCRIPT)
         for width, scheme in ((WIDE, "light"), (NARROW, "dark")):
             page.set_viewport_size({"width": width, "height": 800})
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            page.evaluate(SETTLED)
-            results = AxeResults(page.evaluate("rules => axe.run('#content', rules)", RULES))
-            if results.violations_count:
-                found.append(f"{address}, {width} px, {scheme}: {results.generate_report()}")
-        sideways += [f"{address}: {element}" for element in page.evaluate(OVERFLOWING)]
+            where = f"{address}, {width} px, {scheme}"
+            found += find_faults(page, where, within="#content")
 
     assert found == [], "\n".join(found)
-    assert sideways == []

@@ -6,40 +6,31 @@ import re
 from collections.abc import Callable
 
 import pytest
-from axe_playwright_python.base import AXE_SCRIPT, AxeResults
-from django.contrib.auth.models import User
-from django.test import Client
 from playwright.sync_api import APIResponse, Locator, Page, Route, expect
 
 from bookings.domain.booking import CHECKED_IN, NO_SHOW
 from tests.calls import book
 from tests.conftest import night
-from tests.journeys.conftest import Visit
-from tests.journeys.test_desk import SETTLED
-from tests.journeys.test_pages import OVERFLOWING, RULES
+from tests.journeys.conftest import Visit, only_with_scripts
+from tests.journeys.looks import allow_axe, find_faults
+from tests.journeys.lost_connection import LOST, losing
+from tests.journeys.pressing import by_keyboard, by_mouse, by_touch
 from tests.journeys.visitor import Visitor, stored
 
 TODAY = "/admin/desk/today/?hotel=inn"
-LOST = "Connection lost: press again"
 
 # Longer than the page waits before it refreshes.
 REFRESH = "00:31"
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("inn")]
 
-only_with_scripts = pytest.mark.parametrize("javascript", [True])
-
 
 @pytest.fixture
-def open_desk(visit: Visit) -> Callable[..., Visitor]:
+def open_desk(visit_as_staff: Visit) -> Callable[..., Visitor]:
     """Opens the page of the day in another browser, for another member of staff."""
 
     def open_page(name: str = "staff", **options: object) -> Visitor:
-        visitor = visit(**options)
-        client = Client()
-        client.force_login(User.objects.create_superuser(name))
-        session = {"name": "sessionid", "value": client.cookies["sessionid"].value}
-        visitor.page.context.add_cookies([{**session, "url": visitor.origin}])
+        visitor = visit_as_staff(name, **options)
         # So that a test can move the time on to the next refresh.
         visitor.page.clock.install()
         visitor.go(TODAY)
@@ -75,19 +66,6 @@ def events(name: str) -> list[str]:
 
 def check_in(page: Page, name: str = "Ada") -> Locator:
     return row(page, name).get_by_role("button", name="Check in")
-
-
-def by_mouse(button: Locator) -> None:
-    button.click()
-
-
-def by_keyboard(button: Locator) -> None:
-    button.focus()
-    button.press("Enter")
-
-
-def by_touch(button: Locator) -> None:
-    button.tap()
 
 
 @only_with_scripts
@@ -198,18 +176,12 @@ def test_acts_once_when_the_connection_is_lost_during_a_press(
     page = clerk.page
     clerk.expect_complaint("ERR_CONNECTION_RESET")
 
-    def lose(route: Route) -> None:
-        if has_arrived:
-            route.fetch(max_redirects=0)
-        route.abort("connectionreset")
-
-    page.route("**/mark/**", lose)
-    check_in(page).click()
     again = row(page, "Ada").get_by_role("button", name=LOST)
-    expect(again).to_be_visible()
+    with losing(page, arrives=has_arrived):
+        check_in(page).click()
+        expect(again).to_be_visible()
     expect(page.locator("#today-news")).to_have_text(f"{LOST}.")
     assert events("Ada") == ([CHECKED_IN] if has_arrived else [])
-    page.unroute_all()
 
     again.click()
 
@@ -227,11 +199,10 @@ def test_keeps_the_key_of_a_lost_press_when_the_lists_refresh(
     clerk = open_desk()
     page = clerk.page
     clerk.expect_complaint("ERR_CONNECTION_RESET")
-    page.route("**/mark/**", lambda route: route.abort("connectionreset"))
-    check_in(page).click()
     again = row(page, "Ada").get_by_role("button", name=LOST)
-    expect(again).to_be_visible()
-    page.unroute_all()
+    with losing(page, arrives=False):
+        check_in(page).click()
+        expect(again).to_be_visible()
     sell("Cleo", "inn_C")
 
     page.evaluate("document.activeElement.blur()")
@@ -375,9 +346,7 @@ def test_is_accessible_and_can_be_touched_on_every_width(
 ) -> None:
     clerk = open_desk()
     page = clerk.page
-    # Requests that axe itself makes to look at the page; the other tests see those of the page.
-    clerk.expect_complaint("Applying inline style")
-    clerk.expect_complaint("Couldn't load preload assets")
+    allow_axe(clerk)
     sell("Cleo", "inn_C", notes="A cot, please")
     sell("Dora", "inn_S")
     for name in ("Ada", "Dora"):
@@ -388,24 +357,18 @@ def test_is_accessible_and_can_be_touched_on_every_width(
     for summary in page.locator("#lists summary").all():
         summary.click()
 
-    found, sideways, low = [], [], []
-    page.evaluate(AXE_SCRIPT)
+    found, low = [], []
     for width in (360, 375, 768, 1280):
         page.set_viewport_size({"width": width, "height": 800})
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
             # Further down, the message stays in sight and may cover a part of a row.
             page.evaluate("scrollTo(0, 0)")
-            page.evaluate(SETTLED)
-            results = AxeResults(page.evaluate("rules => axe.run('#content-start', rules)", RULES))
-            if results.violations_count:
-                found.append(f"{width} px, {scheme}: {results.generate_report()}")
-        sideways += [f"{width} px: {element}" for element in page.evaluate(OVERFLOWING)]
+            found += find_faults(page, f"{width} px, {scheme}", within="#content-start")
         for button in page.locator("#lists button, .messagelist button").all():
             box = button.bounding_box()
             if box is None or box["height"] < 44:
                 low.append(f"{width} px: {button.inner_text()}: {box}")
 
     assert found == [], "\n".join(found)
-    assert sideways == []
     assert low == []

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.journeys.looks import overflowing
 from tests.journeys.pages import PAGES
-from tests.journeys.test_pages import OVERFLOWING
 from tests.journeys.visitor import Visitor
 
 pytestmark = pytest.mark.browser
@@ -74,6 +74,6 @@ def test_lays_every_page_out_on_every_width_in_both_languages(visitor: Visitor, 
             if (lines := page.evaluate(HEADER_LINES)) > 2:
                 faults.append(f"{where}: the header has {lines} lines")
             faults += [f"{where}: {fault}" for fault in page.evaluate(BADLY_LAID)]
-            faults += [f"{where}: {element}" for element in page.evaluate(OVERFLOWING)]
+            faults += [f"{where}: {element}" for element in overflowing(page)]
 
     assert faults == []

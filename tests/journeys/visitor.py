@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from django.contrib.auth.models import User
+from django.test import Client
 from playwright.sync_api import ConsoleMessage, Locator, Page, Request, Response, expect
 
 from bookings.infrastructure import connections
@@ -38,6 +40,13 @@ class Visitor:
         return tab
 
     # --- The steps ------------------------------------------------------------------------------
+
+    def log_in(self, user: User) -> None:
+        """Is logged in, without the form of the login."""
+        client = Client()
+        client.force_login(user)
+        session = {"name": "sessionid", "value": client.cookies["sessionid"].value}
+        self.page.context.add_cookies([{**session, "url": self.origin}])
 
     def go(self, path: str) -> Response | None:
         return self.page.goto(path)
@@ -110,6 +119,10 @@ class Visitor:
         self.page.context.set_offline(False)
 
     # --- What the visitor sees ------------------------------------------------------------------
+
+    def let_requests_begin(self) -> None:
+        """What the page has asked for before this has begun when this is answered."""
+        self.page.evaluate("fetch('/admin/jsi18n/')")
 
     def expect_heading(self, text: str) -> None:
         expect(self.page.get_by_role("heading", level=1)).to_have_text(text)
