@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from django import template
+from django.apps import apps
 from django.contrib import admin
 from django.http import HttpRequest
 from django.template import Context
@@ -30,8 +32,9 @@ class Page:
     url_name: str = ""
     needs: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def url(self) -> str:
+        """The same for all requests, so it is looked up once."""
         if self.model:
             return reverse(f"admin:{self.model.replace('.', '_')}_changelist")
         return reverse(self.url_name)
@@ -163,16 +166,8 @@ def _may(request: HttpRequest, page: Page) -> bool:
     if not page.model:
         user: Any = request.user
         return not page.needs or any(user.has_perm(right) for right in page.needs)
-    app_label, _, name = page.model.partition(".")
-    listed = _lists()[app_label, name]
+    listed = admin.site.get_model_admin(apps.get_model(page.model))
     return listed.has_view_permission(request) or listed.has_change_permission(request)
-
-
-def _lists() -> dict[tuple[str, str], admin.ModelAdmin]:
-    return {
-        (model._meta.app_label, str(model._meta.model_name)): listed
-        for model, listed in admin.site._registry.items()
-    }
 
 
 def _find_here(path: str, urls: Iterable[str]) -> str:
