@@ -742,13 +742,13 @@ def test_deletes_an_empty_hotel_from_the_rooms_up(desk: Client, inn: Hotel) -> N
 def test_finds_in_the_catalogue(desk: Client, address: str, typed: str, found: str) -> None:
     page = desk.get(address, {"q": typed}).content.decode()
 
-    assert f'<td class="field-id">{found}</td>' in page
+    assert f'<td data-label="Id" class="field-id">{found}</td>' in page
 
 
 def test_filters_rooms_by_hotel(desk: Client) -> None:
     page = desk.get(f"{ROOMS}?category__hotel__id__exact=demo").content.decode()
 
-    assert '<td class="field-id">room_A</td>' in page
+    assert '<td data-label="Id" class="field-id">room_A</td>' in page
     assert "grand_101" not in page
 
 

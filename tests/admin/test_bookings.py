@@ -131,7 +131,7 @@ def test_shows_a_dead_hold_as_expired_before_anybody_tidied_it(desk: Client, gue
     expired = desk.get(f"{LIST}?status=expired").content.decode()
 
     assert status_of(hold) == "pending"
-    assert '<td class="field-state">expired</td>' in rows
+    assert '<td data-label="Status" class="field-state">expired</td>' in rows
     assert hold["reference"] not in pending
     assert hold["reference"] in expired
 

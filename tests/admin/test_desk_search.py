@@ -522,7 +522,7 @@ def test_lists_the_stays_of_a_room_by_arrival_with_their_hotel(desk: Client) -> 
         night(3),
     ]
     assert '<th scope="col">Hotel</th>' in page.content.decode()
-    assert "<td>Inn</td>" in page.content.decode()
+    assert '<td data-label="Hotel">Inn</td>' in page.content.decode()
 
 
 def test_shows_no_hotel_to_who_has_one(client: Client, inn: None) -> None:

@@ -1,0 +1,31 @@
+"""Tables that are cards on a telephone: `{% for cell in row|labelled:headers %}`."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.text import capfirst
+
+register = template.Library()
+
+_BOX, _END = '<td class="action-checkbox">', "</td>"
+
+
+@register.filter
+def labelled(
+    cells: Iterable[SafeString], headers: Iterable[dict[str, Any]]
+) -> Iterator[SafeString]:
+    """The cells of a row of a list, each with the name of its column for static/admin.css.
+
+    Django writes a cell whole, so its opening `<td` or `<th` gets the attribute. The box that
+    chooses a row gets no name of a column but a label around it, which a finger can hit.
+    """
+    for cell, header in zip(cells, headers, strict=False):
+        if cell.startswith(_BOX):
+            box = cell.removeprefix(_BOX).removesuffix(_END)
+            yield mark_safe(f"{_BOX}<label>{box}</label>{_END}")
+        else:
+            opening, rest = mark_safe(cell[:3]), mark_safe(cell[3:])
+            yield format_html('{} data-label="{}"{}', opening, capfirst(header["text"]), rest)
