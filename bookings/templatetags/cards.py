@@ -10,6 +10,7 @@ from django.utils.text import capfirst
 
 register = template.Library()
 
+_LABEL = "data_label"
 _BOX, _END = '<td class="action-checkbox">', "</td>"
 
 
@@ -20,12 +21,14 @@ def labelled(
     """The cells of a row of a list, each with the name of its column for static/admin.css.
 
     Django writes a cell whole, so its opening `<td` or `<th` gets the attribute. The box that
-    chooses a row gets no name of a column but a label around it, which a finger can hit.
+    chooses a row gets no name of a column but a label around it, which a finger can hit. A list has
+    a thousand cells, so the attribute is made once for each column, and kept with its header.
     """
     for cell, header in zip(cells, headers, strict=False):
         if cell.startswith(_BOX):
             box = cell.removeprefix(_BOX).removesuffix(_END)
             yield mark_safe(f"{_BOX}<label>{box}</label>{_END}")
         else:
-            opening, rest = mark_safe(cell[:3]), mark_safe(cell[3:])
-            yield format_html('{} data-label="{}"{}', opening, capfirst(header["text"]), rest)
+            if _LABEL not in header:
+                header[_LABEL] = format_html(' data-label="{}"', capfirst(header["text"]))
+            yield mark_safe(f"{cell[:3]}{header[_LABEL]}{cell[3:]}")
