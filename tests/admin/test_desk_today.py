@@ -465,6 +465,17 @@ def test_takes_only_guests_in_the_house_for_still_there(
     assert "still occupied" not in said_by_all(desk, ada, CHECKED_IN)
 
 
+def test_says_of_no_guest_that_the_room_is_occupied_by_themselves(desk: Client) -> None:
+    ada = stay("Ada", end=1)
+    # A guest may arrive after midnight, on the day of departure.
+    move_back(1, nights=1)
+
+    said = said_by_all(desk, ada, CHECKED_IN)
+
+    assert "is checked in" in said
+    assert "still occupied" not in said
+
+
 def test_says_of_a_coming_stay_nothing_about_the_room(desk: Client, bea_is_there: Outcome) -> None:
     ada = stay("Ada", first=1, end=3)
 

@@ -206,7 +206,9 @@ def _say(request: HttpRequest, before: Booking, what: str, outcome: Outcome) -> 
 
 def _say_who_is_there(request: HttpRequest, name: str, booking: Booking) -> None:
     hotel = inventory.find_hotel(booking.hotel)
-    others = find_who_has_not_left(hotel, booking.room_ids) if hotel else []
+    found = find_who_has_not_left(hotel, booking.room_ids) if hotel else []
+    # Who arrives on the day of departure has not left, either.
+    others = [each for each in found if each.id != str(booking.id)]
     names = inventory.room_names(booking.room_ids) if others else {}
     for each in tell_still_there(booking.room_ids, others, names):
         messages.warning(
