@@ -16,6 +16,10 @@ const SCRIPTED = "[id$=_form], [data-scripted]";
 
 // The forms that wait for their answer.
 const waiting = new Set();
+// Where each form leads that has acted. Until that page comes, pressing again only asks for it again.
+const acted = new Map();
+// Who comes back to the page may send its forms once more.
+addEventListener("pageshow", (event) => event.persisted && acted.clear());
 
 // On the window, so that a page's own script comes first and may send its forms in its own way.
 window.addEventListener("submit", (event) => {
@@ -23,7 +27,8 @@ window.addEventListener("submit", (event) => {
   const isPosted = form.getAttribute("method")?.toLowerCase() === "post";
   if (event.defaultPrevented || !isPosted || form.matches(PLAIN)) return;
   event.preventDefault();
-  if (!waiting.has(form)) send(form, event.submitter);
+  if (acted.has(form)) go(acted.get(form));
+  else if (!waiting.has(form)) send(form, event.submitter);
 });
 
 async function send(form, button) {
@@ -34,12 +39,20 @@ async function send(form, button) {
   waiting.delete(form);
   if (!answer) place.textContent = `${LOST}.`;
   else if (answer.isLogin) sayLoggedOut(place, { typed: true });
-  else if (answer.location) go(answer.location);
-  else if (isAgain(form, answer.page)) sendPlainly(form, button);
+  else if (answer.location) {
+    acted.set(form, answer.location);
+    go(answer.location);
+  } else if (isAgain(form, answer.page)) sendPlainly(form, button);
   else if (answer.ok || hasForm(answer.page)) show(answer.page, form.getAttribute("action"));
   else if (answer.status >= 500) place.textContent = FAILED;
   else if (answer.status === 413) place.textContent = TOO_LARGE;
-  else loadAgain();
+  else place.textContent = refusalIn(answer.page);
+}
+
+// The site's own pages say why in their heading.
+function refusalIn(page) {
+  const why = page?.querySelector("h1")?.textContent.trim();
+  return why ? `Nothing was changed: ${why}.` : "Nothing was changed.";
 }
 
 // Whether the answer shows a form with scripts again. It has done nothing then.
@@ -51,15 +64,15 @@ const hasForm = (page) => Boolean(page?.querySelector("#content form[method=post
 
 // The browser loads the answer as a page, with its scripts and styles.
 function sendPlainly(form, button) {
-  if (button?.name) {
-    const pressed = document.createElement("input");
-    pressed.type = "hidden";
-    pressed.name = button.name;
-    pressed.value = button.value;
-    form.append(pressed);
-  }
+  const pressed = document.createElement("input");
+  pressed.type = "hidden";
+  pressed.name = button?.name ?? "";
+  pressed.value = button?.value ?? "";
+  form.append(pressed);
   // A form may have a field of the name *submit*, which hides its own.
   HTMLFormElement.prototype.submit.call(form);
+  // The form may stay: another button may be pressed after the way back.
+  pressed.remove();
 }
 
 // The same page is loaded again, too; a place in it would only be scrolled to.
