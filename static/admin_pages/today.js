@@ -2,7 +2,7 @@
 // lists by those of the page that the server answers with. Without this script each press loads the
 // page again.
 
-import { ask, LOST, sayLoggedOut } from "./asking.js";
+import { ask, LOST, post, sayLoggedOut } from "./asking.js";
 
 const REFRESH_MS = 30_000;
 const NEW = {
@@ -60,7 +60,7 @@ document.addEventListener("submit", (event) => {
 const nameOf = (form, button) => `${new URL(form.action).pathname} ${button.value}`;
 
 async function send({ what, url, body, stay, isByKeyboard }) {
-  const page = await askForLists(url, { method: "POST", body });
+  const page = listsIn(await post(url, () => withToken(body)));
   waiting.delete(what);
   if (page === "login") {
     tellLoggedOut();
@@ -83,6 +83,12 @@ async function send({ what, url, body, stay, isByKeyboard }) {
   showMessages(page);
 }
 
+// The page's present token: a login on another tab may have brought another one.
+function withToken(body) {
+  body.set("csrfmiddlewaretoken", document.querySelector("[name=csrfmiddlewaretoken]").value);
+  return body;
+}
+
 // A press that is made again has the key that it had before, so that it acts once.
 function labelLost() {
   for (const form of document.querySelectorAll(".desk-marks")) {
@@ -98,8 +104,7 @@ function labelLost() {
 
 // The page that the server answers with; null without an answer, "login" if that has ended, and
 // "elsewhere" for another page.
-async function askForLists(url, options = {}) {
-  const answer = await ask(url, options);
+function listsIn(answer) {
   if (!answer) return null;
   if (answer.isLogin) return "login";
   return answer.page?.getElementById("lists") ? answer.page : "elsewhere";
@@ -163,7 +168,7 @@ function isInUse() {
 async function refresh() {
   if (document.hidden || isInUse()) return;
   const before = answered;
-  const page = await askForLists(location.href);
+  const page = listsIn(await ask(location.href));
   // The person may have gone on in the meantime.
   if (!page || before !== answered || isInUse()) return;
   if (page === "login") {

@@ -137,6 +137,21 @@ def test_says_so_on_the_page_of_the_day(open_desk: OpenDesk, ada: Any, how: str)
     assert events() == []
 
 
+def test_checks_in_by_one_press_after_a_login_on_another_tab(open_desk: OpenDesk, ada: Any) -> None:
+    visitor = open_desk("/admin/desk/today/?hotel=inn")
+    visitor.expect_complaint("403")
+    page = visitor.page
+    end_login(page)
+    tab = visitor.another_tab()
+    tab.go("/admin/login/")
+    log_in(tab.page)
+
+    page.get_by_role("button", name="Check in").click()
+
+    expect(page.locator(".messagelist")).to_contain_text("The guest is checked in.")
+    assert events() == ["checked_in"]
+
+
 def test_keeps_the_form_whose_rooms_it_cannot_look_up(open_desk: OpenDesk) -> None:
     page = open_desk(f"/admin/bookings/roomblock/add/?hotel=inn&first={night(1)}").page
     page.get_by_label("Details").fill("New carpet")
