@@ -410,12 +410,7 @@ class BookingAdmin(BookingPages):
             record = BookingRecord(pk=ObjectId(booking["id"]), reference=reference)
             self.log_addition(request, record, text)
             self.message_user(request, f"{reference}: {text}", messages.SUCCESS)
-        leads_on = self.show_record(request, booking["id"])
-        if request.accepts("text/html"):
-            return leads_on
-        # The page's script cannot see where a redirection leads without loading that page, which
-        # would then have shown its messages to no one.
-        return JsonResponse({"address": leads_on["Location"]})
+        return self.show_record(request, booking["id"])
 
     def _show_booking_form(
         self, request: HttpRequest, form: BookingForm, hotels: tuple[HotelFacts, ...]

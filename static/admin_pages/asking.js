@@ -66,6 +66,14 @@ function bodyOf(form, button) {
   return form.enctype === "multipart/form-data" ? data : new URLSearchParams(data);
 }
 
+// What an answer without a form says. The site's own pages say why in their heading.
+export function refusalIn({ status, page }) {
+  if (status >= 500) return "Something went wrong: press again.";
+  if (status === 413) return "This is too large for the site: choose a smaller file.";
+  const why = page?.querySelector("h1")?.textContent.trim();
+  return why ? `Nothing was changed: ${why}.` : "Nothing was changed.";
+}
+
 // Says at `place` that the login has ended, with a link that leads to it. What was `typed` must
 // stay, so its login is on another tab.
 export function sayLoggedOut(place, { typed = false } = {}) {

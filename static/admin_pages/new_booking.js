@@ -2,16 +2,8 @@
 // sends the form in the background, so that what was typed is not lost with the connection. Pressing
 // again sends the same key, so that it books once. Without this script the buttons load the page.
 
+import { LOST, refusalIn, sayLoggedOut, sendForm } from "./asking.js";
 import { offerGuests } from "./guest_choice.js";
-
-// Longer than the server works on a request (10 s) and longer than its time-out (20 s).
-const ATTEMPT_MS = 25_000;
-// These come from a proxy, or while the server restarts.
-const PASSING_STATUSES = [502, 503, 504];
-
-const LOST = "Connection lost: press again.";
-const LOGGED_OUT =
-  "You are no longer logged in. Log in on another tab of this browser, then press again here.";
 
 const ASKED = ["hotel", "check_in", "nights", "check_out", "guests", "room", "category", "rooms"];
 const DAY_MS = 24 * 60 * 60 * 1000;
@@ -97,46 +89,15 @@ document.addEventListener("submit", (event) => {
 async function send(form) {
   isSending = true;
   latest += 1;
-  say(form, "");
-  const answer = await ask(form);
+  const place = form.querySelector(".lost");
+  place.replaceChildren();
+  const answer = await sendForm(form, null, { Accept: "application/json" });
   isSending = false;
-  if (!answer) say(form, LOST);
-  else if (answer.address) location.assign(answer.address);
-  else if (answer.page) showFaults(answer.page);
-  else say(form, LOGGED_OUT);
-  form.dataset.needsToken = answer && !answer.address && !answer.page ? "yes" : "";
-}
-
-// A new session does not take the token of the one before.
-async function renewToken(form) {
-  const response = await fetch(location.href);
-  const page = new DOMParser().parseFromString(await response.text(), "text/html");
-  const fresh = page.querySelector("[data-new-booking] [name=csrfmiddlewaretoken]");
-  if (fresh) form.elements.csrfmiddlewaretoken.value = fresh.value;
-}
-
-// Where the booking is, or the page with what is wrong; null without an answer.
-async function ask(form) {
-  try {
-    if (form.dataset.needsToken) await renewToken(form);
-  } catch {
-    return null;
-  }
-  const body = new URLSearchParams(new FormData(form));
-  const headers = { Accept: "application/json" };
-  const signal = AbortSignal.timeout(ATTEMPT_MS);
-  try {
-    const response = await fetch(location.href, { method: "POST", body, headers, signal });
-    if (PASSING_STATUSES.includes(response.status)) return null;
-    const text = await response.text();
-    if (response.headers.get("Content-Type")?.startsWith("application/json")) {
-      return JSON.parse(text);
-    }
-    const page = new DOMParser().parseFromString(text, "text/html");
-    return page.querySelector("[data-new-booking]") ? { page } : {};
-  } catch {
-    return null;
-  }
+  if (!answer) place.textContent = `${LOST}.`;
+  else if (answer.isLogin) sayLoggedOut(place, { typed: true });
+  else if (answer.location) location.assign(answer.location);
+  else if (answer.page?.querySelector("[data-new-booking]")) showFaults(answer.page);
+  else place.textContent = refusalIn(answer);
 }
 
 function showFaults(page) {
@@ -148,10 +109,6 @@ function showFaults(page) {
     fault.tabIndex = -1;
     fault.focus();
   }
-}
-
-function say(form, text) {
-  form.querySelector(".lost").textContent = text;
 }
 
 start();

@@ -2,10 +2,7 @@
 // connection or the login: the form stays, and pressing again sends it once more. A form with a key
 // acts once. Without this script each form loads the next page itself.
 
-import { LOST, sayLoggedOut, sendForm } from "./asking.js";
-
-const FAILED = "Something went wrong: press again.";
-const TOO_LARGE = "This is too large for the site: choose a smaller file.";
+import { LOST, refusalIn, sayLoggedOut, sendForm } from "./asking.js";
 
 // Forms that the browser sends; tests/admin/test_kept_forms.py has the reason of each.
 const PLAIN = "[data-plain], #changelist-form, :has([name=_popup])";
@@ -44,15 +41,7 @@ async function send(form, button) {
     go(answer.location);
   } else if (isAgain(form, answer.page)) sendPlainly(form, button);
   else if (answer.ok || hasForm(answer.page)) show(answer.page, form.getAttribute("action"));
-  else if (answer.status >= 500) place.textContent = FAILED;
-  else if (answer.status === 413) place.textContent = TOO_LARGE;
-  else place.textContent = refusalIn(answer.page);
-}
-
-// The site's own pages say why in their heading.
-function refusalIn(page) {
-  const why = page?.querySelector("h1")?.textContent.trim();
-  return why ? `Nothing was changed: ${why}.` : "Nothing was changed.";
+  else place.textContent = refusalIn(answer);
 }
 
 // Whether the answer shows a form with scripts again. It has done nothing then.

@@ -414,7 +414,7 @@ def test_begins_with_the_guest_where_a_link_says_the_rest(desk: Client) -> None:
 def test_tells_a_script_where_the_booking_is_and_leaves_its_message(desk: Client) -> None:
     answer = desk.post(ADD, sent_from(desk), headers={"Accept": "application/json"})
 
-    address = answer.json()["address"]
+    address = answer.json()["location"]
     assert address == f"{LIST}{stored()[0]['_id']}/change/"
     assert "The room is booked." in desk.get(address).content.decode()
 

@@ -337,13 +337,28 @@ def test_keeps_what_was_typed_while_the_clerk_logs_in_again(open_site: Open) -> 
 
     clerk.expect_complaint("403")
     book_button(page).click()
-    expect(page.get_by_role("alert").get_by_text("no longer logged in")).to_be_visible()
+    expect(page.get_by_role("alert").get_by_text("Your login has ended.")).to_be_visible()
     clerk.log_in(User.objects.get(username="anna"))
     expect(name_field(page)).to_have_value("Grace Hopper")
     book_button(page).click()
 
     expect_booked(page)
     assert [each["guest"]["name"] for each in made()] == ["Grace Hopper"]
+
+
+@only_with_scripts
+def test_keeps_what_was_typed_and_says_that_the_clerk_may_not_book(open_site: Open) -> None:
+    clerk = open_site(form_for())
+    clerk.expect_complaint("403")
+    page = clerk.page
+    name_field(page).fill("Grace Hopper")
+    User.objects.filter(username="anna").update(is_superuser=False)
+
+    book_button(page).click()
+
+    expect(page.get_by_text("Nothing was changed: Not allowed.")).to_be_visible()
+    expect(name_field(page)).to_have_value("Grace Hopper")
+    assert made() == []
 
 
 @only_with_scripts
