@@ -653,6 +653,23 @@ def test_moves_once_when_the_connection_is_lost(
     assert len(visitor.posted_keys) == 1
 
 
+def test_keeps_the_form_when_something_goes_wrong(open_desk: OpenDesk, ada: Any) -> None:
+    visitor = open_desk()
+    visitor.expect_complaint("500")
+    page = visitor.page
+    by_mouse(page, bar(page), free(page, "inn_B", 4))
+    expect(dialog(page).get_by_label("Check-in")).to_have_value(night(4))
+    page.route("**/move/", lambda route: route.fulfill(status=500, body="Broken"))
+    press(page, "Move")
+    expect(dialog(page)).to_contain_text("Something went wrong: press again.")
+    page.unroute("**/move/")
+
+    press(page, "Move")
+
+    expect(page.locator("tr[data-room=inn_B] .bar a")).to_have_text("Ada")
+    assert events() == ["moved"]
+
+
 def test_shows_what_is_true_when_a_lost_press_is_given_up(open_desk: OpenDesk, ada: Any) -> None:
     visitor = open_desk()
     visitor.expect_complaint("ERR_CONNECTION_RESET")

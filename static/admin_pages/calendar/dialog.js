@@ -2,7 +2,7 @@
 // key that it came with: if the connection is lost, the same form is sent again.
 
 import "../rooms.js";
-import { ask, LOST, sayLoggedOut, sendForm } from "../asking.js";
+import { ask, LOST, refusalIn, sayLoggedOut, sendForm } from "../asking.js";
 
 const GONE = "This cannot be done any more. The calendar is being brought up to date.";
 
@@ -150,7 +150,8 @@ async function send(form, button) {
   const fresh = formIn(answer);
   if (!fresh) {
     isStale = true;
-    say(GONE);
+    if (answer.status >= 500) news.textContent = refusalIn(answer);
+    else say(GONE);
     return;
   }
   if (!isQuestion) isStale = true;
