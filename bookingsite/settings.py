@@ -105,8 +105,8 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "csp",
     "bookings",
-    "idempotency",
-    "locks",
+    "idempotency.django",
+    "locks.django",
 ]
 
 # Django's own migrations use integer keys; these replace them with ObjectId keys.

@@ -12,6 +12,7 @@ together with its effect. `recover(digest)` finds it there.
         return claim.succeed(answer, answer_ttl_ms=DAY_MS).answer
 """
 
+import json
 import logging
 import random
 import time
@@ -25,6 +26,7 @@ from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import RedisError
 
+from idempotency.answers import Answer
 from idempotency.errors import InProgress
 
 logger = logging.getLogger(__name__)
@@ -48,23 +50,16 @@ RETRY_AFTER_S = 1
 
 
 @dataclass(frozen=True)
-class Answer:
-    """An answer: its exact bytes, and the fingerprint of the request's payload."""
-
-    status: int
-    body: bytes
-    content_type: str = "application/json"
-    fingerprint: str = ""
-
-
-@dataclass(frozen=True)
 class Settled:
-    """The answer to send. `stored` is False if a definite refusal could not be kept."""
+    """The answer to send. `stored` is False if Redis could not keep it."""
 
     answer: Answer
     replayed: bool = False
     stored: bool = True
 
+
+# The fields of a record that make its answer.
+_FIELDS = ("status", "content_type", "fingerprint", "headers", "body")
 
 # The two kinds of completed records.
 SUCCESS, REFUSAL = b"success", b"refusal"
@@ -183,7 +178,7 @@ class Claims:
         """The record of a digest, for operators; None if there is none. Raises RedisError."""
         key = self._prefix + digest
         with self._client.pipeline() as pipeline:
-            pipeline.hmget(key, "state", "kind", "status", "content_type", "fingerprint", "body")
+            pipeline.hmget(key, "state", "kind", *_FIELDS)
             pipeline.pttl(key)
             (state, kind, *answer), expires_in_ms = pipeline.execute()
         if state is None:
@@ -246,7 +241,10 @@ class Claim:
         elsewhere: bool = False,
         also: Also | None = None,
     ) -> Settled:
-        """Stores a success whose effect is durable already. It never raises a RedisError.
+        """Stores a success whose effect has happened. It never raises a RedisError.
+
+        An earlier success stays and is returned as a replay, which only a store that is not durable
+        lets differ. `stored` is False if Redis did not keep the answer.
 
         With `elsewhere` Redis keeps no answer, only a note for that long: the next request with
         this key asks the durable store before it claims the key. It is for answers that may stop
@@ -266,9 +264,12 @@ class Claim:
                     self._queue_finish(pipeline, answer, answer_ttl_ms, SUCCESS)
                 if also:
                     also(pipeline)
-                pipeline.execute()
+                (state, *rest), *_ = pipeline.execute()
         except RedisError:
             logger.info("answer_not_cached")
+            return Settled(answer, stored=False)
+        if state == b"completed":
+            return Settled(_read_answer(rest), replayed=True)
         return Settled(answer)
 
     def refuse(
@@ -331,6 +332,7 @@ class Claim:
             answer.status,
             answer.content_type,
             answer.fingerprint,
+            json.dumps(answer.headers) if answer.headers else "",
             answer.body,
         )
 
@@ -352,10 +354,12 @@ class Record:
 
 
 def _read_answer(fields: list[Any]) -> Answer:
-    status, content_type, fingerprint, body = fields
+    status, content_type, fingerprint, headers, body = fields
     return Answer(
         status=int(status),
         body=bytes(body),
         content_type=content_type.decode(),
         fingerprint=fingerprint.decode(),
+        # A record that an earlier release wrote has none.
+        headers=tuple(map(tuple, json.loads(headers))) if headers else (),
     )

@@ -12,7 +12,7 @@ from bookings.infrastructure.mongodb.transactions import in_transaction
 from bookings.models import BookingRecord, RoomBlock
 from bookings.stays import queries
 from idempotency.claims import Answer
-from idempotency.lookup import Effect
+from idempotency.django.lookup import Effect
 
 
 def find_booking_by_key(digest: str) -> Booking | None:

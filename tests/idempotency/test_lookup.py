@@ -23,8 +23,8 @@ from bookings.people.tokens import find_caller
 from bookings.stays import create, lifecycle
 from bookings.stays.create import Outcome
 from idempotency.claims import Record
+from idempotency.django.lookup import FoundKey
 from idempotency.keys import digest_of
-from idempotency.lookup import FoundKey
 from local.servers import free_port
 from locks.connection import GuardedRedis
 from tests.conftest import night
@@ -129,7 +129,7 @@ def test_shows_a_refusal() -> None:
 
 
 def test_shows_a_key_that_is_being_worked_on() -> None:
-    from idempotency.lookup import claims
+    from idempotency.django.lookup import claims
 
     with claims().claim(digest("k1"), recover=lambda _: None):
         shown = show("k1")
@@ -391,8 +391,8 @@ def test_shows_what_somebody_sent_as_text() -> None:
 
 
 def test_links_what_the_admin_shows() -> None:
-    from idempotency.admin import _admin_url
-    from idempotency.lookup import Effect
+    from idempotency.django.admin import _admin_url
+    from idempotency.django.lookup import Effect
 
     assert _admin_url(Effect("staff", "auth.user", "0" * 24, None)) == reverse(
         "admin:auth_user_change", args=["0" * 24]

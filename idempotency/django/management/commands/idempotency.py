@@ -4,7 +4,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from redis.exceptions import RedisError
 
-from idempotency import lookup
+from idempotency.django import lookup
 from idempotency.errors import InvalidKey, UnknownCaller
 
 WHAT_A_KEY_IS = "the key, together with --caller, or its digest (64 hex digits)"

@@ -9,9 +9,9 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import NoReverseMatch, URLPattern, path, reverse
 
-from idempotency import lookup
+from idempotency.django import lookup
+from idempotency.django.models import IdempotencyKey
 from idempotency.errors import InvalidKey, UnknownCaller
-from idempotency.models import IdempotencyKey
 
 
 class LookUpForm(forms.Form):

@@ -1,0 +1,1 @@
+"""Idempotency keys in Django: `decorator` for views, `drf` for REST framework, and look-ups."""

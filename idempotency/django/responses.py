@@ -1,0 +1,57 @@
+"""Answers as responses of Django, and responses as answers."""
+
+import json
+from http import HTTPStatus
+
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+
+from idempotency.answers import Answer
+from idempotency.errors import IdempotencyError
+from idempotency.outcomes import Outcome
+
+# Headers of a response that are part of its answer. Others, such as cookies, belong to one request.
+KEPT_HEADERS = ("Location", "Content-Language", "ETag")
+
+PROBLEM_JSON = "application/problem+json"
+
+
+def send(outcome: Outcome) -> HttpResponse:
+    """A response with the outcome's exact bytes, and headers that say where they come from."""
+    answer = outcome.answer
+    response = HttpResponse(answer.body, status=answer.status, content_type=answer.content_type)
+    for name, value in outcome.headers().items():
+        response[name] = value
+    return response
+
+
+def read_answer(response: HttpResponseBase, *, fingerprint: str = "") -> Answer:
+    """What is kept of a response. Raises TypeError if it streams, since its bytes are unknown.
+
+    An effect that writes its answer itself passes `request.keyed.fingerprint`.
+    """
+    if not isinstance(response, HttpResponse):
+        raise TypeError("A view under a key must not stream its response.")
+    return Answer(
+        status=response.status_code,
+        body=response.content,
+        content_type=response.headers.get("Content-Type", ""),
+        fingerprint=fingerprint,
+        headers=tuple((name, response[name]) for name in KEPT_HEADERS if name in response),
+    )
+
+
+def refuse(error: IdempotencyError) -> HttpResponse:
+    """The error as application/problem+json (RFC 9457), with the member `code`."""
+    detail = str(error)
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(error.status).phrase,
+        "status": error.status,
+        "detail": detail,
+        "code": error.code,
+    }
+    response = HttpResponse(json.dumps(body), status=error.status, content_type=PROBLEM_JSON)
+    if error.retry_after_s is not None:
+        response["Retry-After"] = str(error.retry_after_s)
+    return response

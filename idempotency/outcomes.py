@@ -1,0 +1,150 @@
+"""A request under a key, from its claim to its outcome.
+
+    keyed = Idempotency(Claims(redis), MongoAnswers(client.shop.answers))
+    outcome = keyed.run(key, digest, read_payload, effect)
+
+`effect` does the work once. It gets a KeyedRequest, and returns an Answer or raises Refused.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from idempotency import keys
+from idempotency.answers import Answer, AnswerStore
+from idempotency.claims import Claim, Claims
+from idempotency.errors import KeyReused, NotKnown
+from idempotency.policy import KeyPolicy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """The answer to send, and what its headers say.
+
+    `stored` is False if an answer that should be kept could not be: a retry may get another one.
+    """
+
+    answer: Answer
+    key: str
+    replayed: bool = False
+    payload_mismatch: bool = False
+    stored: bool = True
+    retry_after_s: int | None = None
+
+    def headers(self) -> dict[str, str]:
+        """The response's headers, with those of the answer."""
+        headers = {**dict(self.answer.headers), "Idempotency-Key": keys.write_key(self.key)}
+        if self.replayed:
+            headers["Idempotency-Replayed"] = "true"
+        if self.payload_mismatch:
+            headers["Idempotency-Payload-Mismatch"] = "true"
+        if not self.stored:
+            headers["Idempotency-Stored"] = "false"
+        if self.retry_after_s is not None:
+            headers["Retry-After"] = str(self.retry_after_s)
+        return headers
+
+
+class Refused(Exception):
+    """Raised by an effect that does nothing, with the answer that says why."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
+@dataclass(frozen=True)
+class KeyedRequest:
+    """What an effect may need to know of its request.
+
+    `transaction` is the store's, such as a session of MongoDB. `fingerprint` goes into an answer
+    that the effect writes itself.
+    """
+
+    key: str
+    digest: str
+    fingerprint: str
+    transaction: Any
+
+
+@dataclass(frozen=True)
+class Idempotency:
+    """Runs requests at most once for each key: `claims` keep twins apart, `answers` decide."""
+
+    claims: Claims
+    answers: AnswerStore
+    policy: KeyPolicy = KeyPolicy()
+
+    def run(
+        self,
+        key: str,
+        digest: str,
+        read_payload: Callable[[], Any],
+        effect: Callable[[KeyedRequest], Answer],
+    ) -> Outcome:
+        """Does the work, unless the key has its answer already; returns what to send.
+
+        `read_payload` returns the JSON-like payload, and is called only after the claim. Raises
+        InProgress while another request holds the claim, KeyReused if the policy rejects another
+        payload, NotKnown if Redis is down and the store needs it, and what `effect` or the store
+        raise. After those the key is free again.
+        """
+        is_derived = keys.is_server_made(key)
+        with self.claims.claim(digest, recover=self.answers.find) as claim:
+            if claim.replay:
+                return self._replay(claim.replay, key, read_payload)
+            if not claim.is_known and not self.answers.is_durable:
+                raise NotKnown
+            fingerprint = keys.fingerprint_of(read_payload())
+
+            def work(transaction: Any) -> Answer:
+                answer = effect(KeyedRequest(key, digest, fingerprint, transaction))
+                return dataclasses.replace(answer, fingerprint=fingerprint)
+
+            try:
+                written = self.answers.write(
+                    digest, work, keep_ms=self.policy.keep_ms(is_derived=is_derived)
+                )
+            except Refused as refused:
+                answer = dataclasses.replace(refused.answer, fingerprint=fingerprint)
+                return self._refuse(claim, answer, key, read_payload)
+            settled = claim.succeed(
+                written.answer, answer_ttl_ms=self.policy.cache_ms(is_derived=is_derived)
+            )
+            if written.is_twin or settled.replayed:
+                return self._replay(settled.answer, key, read_payload)
+            is_stored = settled.stored or self.answers.is_durable
+            return Outcome(answer=written.answer, key=key, stored=is_stored)
+
+    def _refuse(
+        self, claim: Claim, answer: Answer, key: str, read_payload: Callable[[], Any]
+    ) -> Outcome:
+        is_derived = keys.is_server_made(key)
+        ttl_ms = self.policy.refused_ms(answer.status, is_derived=is_derived)
+        if ttl_ms is not None and (written := self.answers.find(claim.digest)):
+            # A twin took the claim over and has succeeded.
+            claim.succeed(written, answer_ttl_ms=self.policy.cache_ms(is_derived=is_derived))
+            return self._replay(written, key, read_payload)
+        settled = claim.refuse(answer, answer_ttl_ms=ttl_ms)
+        if settled.replayed:
+            return self._replay(settled.answer, key, read_payload)
+        return Outcome(answer=settled.answer, key=key, stored=settled.stored)
+
+    def _replay(self, answer: Answer, key: str, read_payload: Callable[[], Any]) -> Outcome:
+        return replay(answer, key, read_payload, on_mismatch=self.policy.on_mismatch)
+
+
+def replay(
+    answer: Answer, key: str, read_payload: Callable[[], Any], *, on_mismatch: str
+) -> Outcome:
+    """The first answer again. Says whether the payload differs from the first one.
+
+    Raises KeyReused for another payload if `on_mismatch` is `reject`.
+    """
+    has_changed = bool(answer.fingerprint) and (
+        keys.fingerprint_of(read_payload()) != answer.fingerprint
+    )
+    if has_changed and on_mismatch == "reject":
+        raise KeyReused
+    return Outcome(answer=answer, key=key, replayed=True, payload_mismatch=has_changed)

@@ -1,0 +1,87 @@
+"""The policy of a set of keys: how long they are remembered, and what else a client must know."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from idempotency.keys import MAX_LENGTH
+
+MINUTE_MS = 60 * 1000
+DAY_MS = 24 * 60 * MINUTE_MS
+
+
+@dataclass(frozen=True)
+class KeyPolicy:
+    """What clients may rely on, and what an API tells them about its keys. Times are in ms.
+
+    `remember_ms`   how long a success is repeated under a client's key; None means for ever. An
+                    AnswerStore keeps it that long.
+    `derived_ms`    the same for a key that the server derived from a request without one. After it
+                    the same request is a new wish, so it is short.
+    `refusal_ms`    how long a refusal is repeated whose status is in `kept_refusals`.
+    `kept_refusals` statuses of refusals that are final, such as 409 or 410. All others leave the
+                    key free for another try.
+    `cached_ms`     how long Redis answers without asking the store.
+    `on_mismatch`   what another payload under the same key gets: the first answer with a header
+                    that says so (`replay`), or 422 (`reject`), as draft-ietf-httpapi-idempotency-
+                    key-header-07, section 2.7, suggests.
+    """
+
+    remember_ms: int | None = None
+    derived_ms: int = 2 * MINUTE_MS
+    refusal_ms: int = DAY_MS
+    kept_refusals: frozenset[int] = frozenset()
+    cached_ms: int = DAY_MS
+    on_mismatch: Literal["replay", "reject"] = "replay"
+
+    def keep_ms(self, *, is_derived: bool) -> int | None:
+        """How long the store keeps a success; None means for ever."""
+        return self.derived_ms if is_derived else self.remember_ms
+
+    def cache_ms(self, *, is_derived: bool) -> int:
+        """How long Redis keeps a success."""
+        keep_ms = self.keep_ms(is_derived=is_derived)
+        return self.cached_ms if keep_ms is None else min(self.cached_ms, keep_ms)
+
+    def refused_ms(self, status: int, *, is_derived: bool) -> int | None:
+        """How long a refusal with this status is repeated; None means that it is not kept."""
+        if status not in self.kept_refusals:
+            return None
+        return min(self.refusal_ms, self.derived_ms) if is_derived else self.refusal_ms
+
+    def describe(self) -> str:
+        """The policy in Markdown, for an API's description."""
+        return "\n".join(f"- {line}" for line in self._sentences())
+
+    def _sentences(self) -> Iterable[str]:
+        yield (
+            f"A key has 1 to {MAX_LENGTH} visible ASCII characters without comma, quote and "
+            "backslash, or any visible ASCII in double quotes. Make one for each wish, such as a "
+            "UUID, and send it with every retry."
+        )
+        kept = "for ever" if self.remember_ms is None else f"for {duration(self.remember_ms)}"
+        yield f"A success is repeated {kept}, with the same status and the same bytes."
+        if self.kept_refusals:
+            statuses = ", ".join(map(str, sorted(self.kept_refusals)))
+            yield (
+                f"A final refusal ({statuses}) is repeated for {duration(self.refusal_ms)}. After "
+                "any other refusal the key is free for another try."
+            )
+        else:
+            yield "After a refusal the key is free for another try."
+        if self.on_mismatch == "reject":
+            yield "Another payload under the same key gets 422."
+        else:
+            yield (
+                "Another payload under the same key gets the first answer, and the header "
+                "`Idempotency-Payload-Mismatch: true`."
+            )
+
+
+def duration(duration_ms: int) -> str:
+    """The duration in the largest unit of which there is a whole number: `24 hours`."""
+    for unit_ms, unit in ((60 * MINUTE_MS, "hour"), (MINUTE_MS, "minute"), (1000, "second")):
+        number, rest = divmod(duration_ms, unit_ms)
+        if number and not rest:
+            return f"{number} {unit}{'' if number == 1 else 's'}"
+    return f"{duration_ms} ms"

@@ -1,0 +1,1 @@
+"""Locks in Django: the command that lists them."""
