@@ -10,16 +10,16 @@
 framework, and `idempotency.conformance` tests an AnswerStore of your own.
 """
 
-from idempotency.answers import Answer, AnswerStore, OwnAnswers, RedisAnswers, Written
+from idempotency.answers import Answer, AnswerStore, Kept, OwnAnswers, RedisAnswers
 from idempotency.claims import Claim, Claims, Record, Settled
 from idempotency.errors import (
     IdempotencyError,
     InProgress,
     InvalidKey,
-    KeyReused,
     MissingKey,
     NoCaller,
     NotKnown,
+    PayloadMismatch,
 )
 from idempotency.keys import digest_of, fingerprint_of, make_key, read_key, write_key
 from idempotency.outcomes import Idempotency, KeyedRequest, Outcome, Refused, replay
@@ -29,12 +29,12 @@ __all__ = [
     # A request under a key, and what its clients may rely on
     "Idempotency", "KeyPolicy", "KeyedRequest", "Outcome", "Refused", "replay",
     # Where the answer lives
-    "Answer", "AnswerStore", "OwnAnswers", "RedisAnswers", "Written",
+    "Answer", "AnswerStore", "OwnAnswers", "RedisAnswers", "Kept",
     # Keys and digests
     "digest_of", "fingerprint_of", "make_key", "read_key", "write_key",
     # Claims, for flows that settle them themselves
     "Claim", "Claims", "Record", "Settled",
     # Errors
-    "IdempotencyError", "InProgress", "InvalidKey", "KeyReused", "MissingKey",
+    "IdempotencyError", "InProgress", "InvalidKey", "PayloadMismatch", "MissingKey",
     "NoCaller", "NotKnown",
 ]  # fmt: skip

@@ -23,7 +23,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Written:
+class Kept:
     """The answer that a store keeps. `is_twin` says that an earlier request had written it."""
 
     answer: Answer
@@ -51,7 +51,7 @@ class AnswerStore(Protocol):
         It must see what can never be rolled back, and only that.
         """
 
-    def write(self, digest: str, effect: Effect, *, keep_ms: int | None) -> Written:
+    def write(self, digest: str, effect: Effect, *, keep_ms: int | None) -> Kept:
         """Runs the effect so that it and its answer become durable together.
 
         If an earlier request has written an answer under this digest, nothing of the effect
@@ -74,8 +74,8 @@ class RedisAnswers:
     def find(self, digest: str) -> Answer | None:
         return None
 
-    def write(self, digest: str, effect: Effect, *, keep_ms: int | None) -> Written:
-        return Written(effect(None))
+    def write(self, digest: str, effect: Effect, *, keep_ms: int | None) -> Kept:
+        return Kept(effect(None))
 
 
 class OwnAnswers:
@@ -94,11 +94,11 @@ class OwnAnswers:
         self.find = find
         self._twin_errors = twin_errors
 
-    def write(self, digest: str, effect: Effect, *, keep_ms: int | None) -> Written:
+    def write(self, digest: str, effect: Effect, *, keep_ms: int | None) -> Kept:
         try:
-            return Written(effect(None))
+            return Kept(effect(None))
         except self._twin_errors:
             written = self.find(digest)
             if written is None:
                 raise  # another unique index complains
-            return Written(written, is_twin=True)
+            return Kept(written, is_twin=True)

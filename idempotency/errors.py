@@ -1,13 +1,13 @@
 """Errors of idempotency keys. Each names the status and the code of its answer.
 
 IdempotencyError
-├── InvalidKey      the header is not a single key of the accepted form
-├── MissingKey      there is no header, and no key is derived
-├── NoCaller        no one is logged in, and a key belongs to its caller
-├── InProgress      another request holds the claim on this key; retry later
-├── KeyReused       the key came with another payload before
-├── NotKnown        Redis is down, and nothing else knows whether the key was used
-└── UnknownCaller   an operator named a caller that does not exist
+├── InvalidKey       the header is not a single key of the accepted form
+├── MissingKey       there is no header, and no key is derived
+├── NoCaller         no one is logged in, and a key belongs to its caller
+├── InProgress       another request holds the claim on this key; retry later
+├── PayloadMismatch  the key came with another payload before
+├── NotKnown         Redis is down, and nothing else knows whether the key was used
+└── UnknownCaller    an operator named a caller that does not exist
 """
 
 
@@ -62,7 +62,7 @@ class InProgress(IdempotencyError):
         self.retry_after_s = retry_after_s
 
 
-class KeyReused(IdempotencyError):
+class PayloadMismatch(IdempotencyError):
     """This key came with another payload before; use a new key for a new wish."""
 
     status = 422

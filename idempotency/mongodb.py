@@ -8,7 +8,7 @@ from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 from pymongo.read_concern import ReadConcern
 
-from idempotency.answers import Answer, Effect, Written
+from idempotency.answers import Answer, Effect, Kept
 
 # Less than the lease, so that no owner loses its claim to a transaction that still tries.
 TIMEOUT_S = 20.0
@@ -46,7 +46,7 @@ class MongoAnswers:
         kept = self._answers.find_one({"_id": digest, "$or": _IS_KEPT})
         return _read(kept) if kept else None
 
-    def write(self, digest: str, effect: Effect, *, keep_ms: int | None) -> Written:
+    def write(self, digest: str, effect: Effect, *, keep_ms: int | None) -> Kept:
         def run(session: ClientSession) -> Answer:
             answer = effect(session)
             self._keep(digest, answer, keep_ms, session)
@@ -61,8 +61,8 @@ class MongoAnswers:
             written = self.find(digest)
             if written is None:
                 raise  # the effect's own index complains
-            return Written(written, is_twin=True)
-        return Written(answer)
+            return Kept(written, is_twin=True)
+        return Kept(answer)
 
     def _keep(
         self, digest: str, answer: Answer, keep_ms: int | None, session: ClientSession

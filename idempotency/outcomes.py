@@ -14,7 +14,7 @@ from typing import Any
 from idempotency import keys
 from idempotency.answers import Answer, AnswerStore
 from idempotency.claims import Claim, Claims
-from idempotency.errors import KeyReused, NotKnown
+from idempotency.errors import NotKnown, PayloadMismatch
 from idempotency.policy import KeyPolicy
 
 
@@ -86,9 +86,9 @@ class Idempotency:
         """Does the work, unless the key has its answer already; returns what to send.
 
         `read_payload` returns the JSON-like payload, and is called only after the claim. Raises
-        InProgress while another request holds the claim, KeyReused if the policy rejects another
-        payload, NotKnown if Redis is down and the store needs it, and what `effect` or the store
-        raise. After those the key is free again.
+        InProgress while another request holds the claim, PayloadMismatch if the policy rejects
+        another payload, NotKnown if Redis is down and the store needs it, and what `effect` or the
+        store raise. After those the key is free again.
         """
         is_derived = keys.is_server_made(key)
         with self.claims.claim(digest, recover=self.answers.find) as claim:
@@ -140,11 +140,11 @@ def replay(
 ) -> Outcome:
     """The first answer again. Says whether the payload differs from the first one.
 
-    Raises KeyReused for another payload if `on_mismatch` is `reject`.
+    Raises PayloadMismatch for another payload if `on_mismatch` is `reject`.
     """
     has_changed = bool(answer.fingerprint) and (
         keys.fingerprint_of(read_payload()) != answer.fingerprint
     )
     if has_changed and on_mismatch == "reject":
-        raise KeyReused
+        raise PayloadMismatch
     return Outcome(answer=answer, key=key, replayed=True, payload_mismatch=has_changed)

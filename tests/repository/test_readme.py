@@ -16,7 +16,7 @@ from tests.site import ROOT, Site
 
 pytestmark = pytest.mark.site
 
-OUR_APPS = ("bookings", "idempotency", "locks")
+OUR_APPS = ("bookings", "idempotency.django", "locks.django")
 
 DOCS = ROOT / "docs"
 
