@@ -22,12 +22,12 @@ from idempotency.errors import (
     PayloadMismatch,
 )
 from idempotency.keys import digest_of, fingerprint_of, make_key, read_key, write_key
-from idempotency.outcomes import Idempotency, KeyedRequest, Outcome, Refused, replay
+from idempotency.outcomes import Idempotency, KeyedOutcome, KeyedRequest, Refused, replay
 from idempotency.policy import KeyPolicy
 
 __all__ = [
     # A request under a key, and what its clients may rely on
-    "Idempotency", "KeyPolicy", "KeyedRequest", "Outcome", "Refused", "replay",
+    "Idempotency", "KeyPolicy", "KeyedRequest", "KeyedOutcome", "Refused", "replay",
     # Where the answer lives
     "Answer", "AnswerStore", "OwnAnswers", "RedisAnswers", "Kept",
     # Keys and digests

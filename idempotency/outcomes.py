@@ -19,7 +19,7 @@ from idempotency.policy import KeyPolicy
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outcome:
+class KeyedOutcome:
     """The answer to send, and what its headers say.
 
     `stored` is False if an answer that should be kept could not be: a retry may get another one.
@@ -82,7 +82,7 @@ class Idempotency:
         digest: str,
         read_payload: Callable[[], Any],
         effect: Callable[[KeyedRequest], Answer],
-    ) -> Outcome:
+    ) -> KeyedOutcome:
         """Does the work, unless the key has its answer already; returns what to send.
 
         `read_payload` returns the JSON-like payload, and is called only after the claim. Raises
@@ -115,11 +115,11 @@ class Idempotency:
             if written.is_twin or settled.replayed:
                 return self._replay(settled.answer, key, read_payload)
             is_stored = settled.stored or self.answers.is_durable
-            return Outcome(answer=written.answer, key=key, stored=is_stored)
+            return KeyedOutcome(answer=written.answer, key=key, stored=is_stored)
 
     def _refuse(
         self, claim: Claim, answer: Answer, key: str, read_payload: Callable[[], Any]
-    ) -> Outcome:
+    ) -> KeyedOutcome:
         is_derived = keys.is_server_made(key)
         ttl_ms = self.policy.refused_ms(answer.status, is_derived=is_derived)
         if ttl_ms is not None and (written := self.answers.find(claim.digest)):
@@ -129,15 +129,15 @@ class Idempotency:
         settled = claim.refuse(answer, answer_ttl_ms=ttl_ms)
         if settled.replayed:
             return self._replay(settled.answer, key, read_payload)
-        return Outcome(answer=settled.answer, key=key, stored=settled.stored)
+        return KeyedOutcome(answer=settled.answer, key=key, stored=settled.stored)
 
-    def _replay(self, answer: Answer, key: str, read_payload: Callable[[], Any]) -> Outcome:
+    def _replay(self, answer: Answer, key: str, read_payload: Callable[[], Any]) -> KeyedOutcome:
         return replay(answer, key, read_payload, on_mismatch=self.policy.on_mismatch)
 
 
 def replay(
     answer: Answer, key: str, read_payload: Callable[[], Any], *, on_mismatch: str
-) -> Outcome:
+) -> KeyedOutcome:
     """The first answer again. Says whether the payload differs from the first one.
 
     Raises PayloadMismatch for another payload if `on_mismatch` is `reject`.
@@ -147,4 +147,4 @@ def replay(
     )
     if has_changed and on_mismatch == "reject":
         raise PayloadMismatch
-    return Outcome(answer=answer, key=key, replayed=True, payload_mismatch=has_changed)
+    return KeyedOutcome(answer=answer, key=key, replayed=True, payload_mismatch=has_changed)

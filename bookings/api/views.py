@@ -3,7 +3,7 @@
 from functools import cache, partial
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -47,7 +47,7 @@ from bookings.refusals import (
 )
 from bookings.stays import create, lifecycle, own_bookings, rebooking
 from bookings.stays.create import Outcome
-from idempotency import keys
+from idempotency.django.drf import IdempotentMixin
 
 MAX_PAGE = 100
 
@@ -135,12 +135,12 @@ class ApiView(APIView):
         return super().handle_exception(exc)
 
 
-class BookingsView(ApiView):
+class BookingsView(IdempotentMixin, ApiView):
     scope = BOOK
     passes_on_opening = ("POST",)
 
     @create_schema
-    def post(self, request: ApiRequest) -> HttpResponse:
+    def post(self, request: ApiRequest) -> Outcome:
         outcome = create.create_booking(
             caller=request.user,
             key_header=request.headers.get("Idempotency-Key"),
@@ -154,7 +154,7 @@ class BookingsView(ApiView):
         booked = None if request.user.hotels is None else outcome.content.get("booking")
         if booked and not request.user.may_know(booked["hotelId"]):
             raise PermissionDenied("This key booked at a hotel that this token is not for.")
-        return send(outcome)
+        return outcome
 
     @list_schema
     def get(self, request: ApiRequest) -> Response:
@@ -196,19 +196,17 @@ class BookingView(ApiView):
         return Response({"success": True, "booking": booking})
 
 
-class ConfirmView(ApiView):
+class ConfirmView(IdempotentMixin, ApiView):
     scope = BOOK
 
     @confirm_schema
-    def post(self, request: ApiRequest, booking_id: str) -> HttpResponse:
-        return send(
-            lifecycle.confirm_booking(
-                actor=request.user,
-                booking_id=booking_id,
-                key_header=request.headers.get("Idempotency-Key"),
-                deadline=request.deadline,
-                read_seen=lambda: _read_seen(request),
-            )
+    def post(self, request: ApiRequest, booking_id: str) -> Outcome:
+        return lifecycle.confirm_booking(
+            actor=request.user,
+            booking_id=booking_id,
+            key_header=request.headers.get("Idempotency-Key"),
+            deadline=request.deadline,
+            read_seen=lambda: _read_seen(request),
         )
 
 
@@ -223,51 +221,45 @@ def _read_seen(request: ApiRequest) -> Any:
         return {}
 
 
-class CancelView(ApiView):
+class CancelView(IdempotentMixin, ApiView):
     scope = BOOK
 
     @cancel_schema
-    def post(self, request: ApiRequest, booking_id: str) -> HttpResponse:
-        return send(
-            lifecycle.cancel_booking(
-                actor=request.user,
-                booking_id=booking_id,
-                key_header=request.headers.get("Idempotency-Key"),
-                deadline=request.deadline,
-            )
+    def post(self, request: ApiRequest, booking_id: str) -> Outcome:
+        return lifecycle.cancel_booking(
+            actor=request.user,
+            booking_id=booking_id,
+            key_header=request.headers.get("Idempotency-Key"),
+            deadline=request.deadline,
         )
 
 
-class ExtendView(ApiView):
+class ExtendView(IdempotentMixin, ApiView):
     scope = BOOK
 
     @extend_hold_schema
-    def post(self, request: ApiRequest, booking_id: str) -> HttpResponse:
-        return send(
-            lifecycle.extend_hold(
-                actor=request.user,
-                booking_id=booking_id,
-                key_header=request.headers.get("Idempotency-Key"),
-                deadline=request.deadline,
-            )
+    def post(self, request: ApiRequest, booking_id: str) -> Outcome:
+        return lifecycle.extend_hold(
+            actor=request.user,
+            booking_id=booking_id,
+            key_header=request.headers.get("Idempotency-Key"),
+            deadline=request.deadline,
         )
 
 
-class ChangeView(ApiView):
+class ChangeView(IdempotentMixin, ApiView):
     scope = BOOK
 
     @change_schema
-    def post(self, request: ApiRequest, booking_id: str) -> HttpResponse:
-        return send(
-            rebooking.change_stay(
-                actor=request.user,
-                booking_id=booking_id,
-                key_header=request.headers.get("Idempotency-Key"),
-                # Asked for at each attempt. An exception is not kept, and raised each time.
-                read_payload=cache(lambda: read_json(request)),
-                deadline=request.deadline,
-                remote_address=remote_address_of(request),
-            )
+    def post(self, request: ApiRequest, booking_id: str) -> Outcome:
+        return rebooking.change_stay(
+            actor=request.user,
+            booking_id=booking_id,
+            key_header=request.headers.get("Idempotency-Key"),
+            # Asked for at each attempt. An exception is not kept, and raised each time.
+            read_payload=cache(lambda: read_json(request)),
+            deadline=request.deadline,
+            remote_address=remote_address_of(request),
         )
 
 
@@ -349,21 +341,3 @@ def _check_known(caller: Caller, category_id: str) -> None:
     category = inventory.recent_category(category_id)
     if category is not None and not caller.may_know(category.hotel):
         raise ValidationFailed([Fault("categoryId", "There is no such category.")])
-
-
-def send(outcome: Outcome) -> HttpResponse:
-    """A response with the outcome's exact bytes, and headers that say where they come from."""
-    response = HttpResponse(
-        outcome.answer.body, status=outcome.answer.status, content_type=outcome.answer.content_type
-    )
-    response["Idempotency-Key"] = keys.write_key(outcome.key)
-    if outcome.replayed:
-        response["Idempotency-Replayed"] = "true"
-    if outcome.payload_mismatch:
-        response["Idempotency-Payload-Mismatch"] = "true"
-    if not outcome.stored:
-        response["Idempotency-Stored"] = "false"
-    if outcome.retry_after_s is not None:
-        response["Retry-After"] = str(outcome.retry_after_s)
-    response["Server-Timing"] = outcome.steps.header()
-    return response

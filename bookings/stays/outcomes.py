@@ -19,9 +19,10 @@ from bookings.infrastructure.opening import Opening
 from bookings.infrastructure.step_timing import Steps
 from bookings.refusals import IdempotencyInProgress, InvalidIdempotencyKey, KeyReused, Refusal
 from bookings.stays import answers
-from idempotency import keys
-from idempotency.claims import Also, Answer, Claim, Claims, Recover
-from idempotency.errors import InProgress, InvalidKey
+from idempotency import Answer, Claim, Claims, InProgress, InvalidKey, PayloadMismatch, keys
+from idempotency import replay as replay_first
+from idempotency.claims import Also, Recover
+from idempotency.outcomes import KeyedOutcome
 
 # Most retries come within seconds; a partner's queue sleeps for a day at most.
 ANSWER_TTL_MS = 24 * 60 * 60 * 1000
@@ -32,17 +33,14 @@ SERVER_KEY_LIFE = timedelta(minutes=2)
 SERVER_KEY_LIFE_MS = SERVER_KEY_LIFE // timedelta(milliseconds=1)
 
 
-@dataclass(frozen=True)
-class Outcome:
+@dataclass(frozen=True, kw_only=True)
+class Outcome(KeyedOutcome):
     """The answer to send, and what its headers say. Only `answer_with` makes one."""
 
-    answer: Answer
-    key: str
     steps: Steps
-    replayed: bool = False
-    payload_mismatch: bool = False
-    stored: bool = True
-    retry_after_s: int | None = None
+
+    def headers(self) -> dict[str, str]:
+        return {**super().headers(), "Server-Timing": self.steps.header()}
 
     @property
     def code(self) -> str | None:
@@ -107,7 +105,7 @@ def _result_of(claim: Claim) -> str:
 
 def answer_with(answer: Answer, key: str, steps: Steps, **said: Any) -> Outcome:
     """The outcome of a request with this answer; counts it. `said` are fields of Outcome."""
-    outcome = Outcome(answer, key, steps, **said)
+    outcome = Outcome(answer=answer, key=key, steps=steps, **said)
     code = "success" if answer.status < 400 else outcome.code
     metrics.outcomes.labels(steps.operation, code, "true" if outcome.replayed else "false").inc()
     return outcome
@@ -118,15 +116,18 @@ def replay(answer: Answer, key: str, read_payload: Callable[[], Any], steps: Ste
 
     Raises KeyReused for a different payload if IDEMPOTENCY_ON_MISMATCH is `reject`.
     """
-    mismatch = False
-    if answer.fingerprint:
+
+    def read() -> Any:
         try:
-            mismatch = keys.fingerprint_of(read_payload()) != answer.fingerprint
-        except Refusal:
-            mismatch = True
-    if mismatch and settings.IDEMPOTENCY_ON_MISMATCH == "reject":
-        raise KeyReused
-    return answer_with(answer, key, steps, replayed=True, payload_mismatch=mismatch)
+            return read_payload()
+        except Refusal as refusal:
+            return {"unreadable": refusal.code}  # like no payload that had an answer
+
+    try:
+        first = replay_first(answer, key, read, on_mismatch=settings.IDEMPOTENCY_ON_MISMATCH)
+    except PayloadMismatch as error:
+        raise KeyReused from error
+    return answer_with(answer, key, steps, replayed=True, payload_mismatch=first.payload_mismatch)
 
 
 def refuse(

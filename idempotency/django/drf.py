@@ -10,16 +10,17 @@ from django.http.response import HttpResponseBase
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from idempotency.django.payloads import json_like
 from idempotency.django.requests import Keyed
 from idempotency.django.responses import send
-from idempotency.outcomes import KeyedRequest, Outcome
+from idempotency.outcomes import KeyedOutcome, KeyedRequest
 
 METHODS = ("POST", "PATCH")
 
 
-class IdempotentMixin:
+class IdempotentMixin(APIView):
     """Runs POST and PATCH of an APIView at most once for each caller and Idempotency-Key.
 
         class VouchersView(IdempotentMixin, APIView):
@@ -29,13 +30,13 @@ class IdempotentMixin:
 
     Authentication, permissions and throttles come first. The handler finds its KeyedRequest as
     `request.keyed`. A view without `keyed` claims its key itself, deep in its domain, and returns
-    an Outcome, which is sent in the same form.
+    a KeyedOutcome, which is sent in the same form.
     """
 
     keyed: ClassVar[Keyed | None] = None
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)  # type: ignore[misc]
+        super().initial(request, *args, **kwargs)
         method = request.method or ""
         handler = getattr(self, method.lower(), None)
         if self.keyed and method in METHODS and handler is not None:
@@ -55,11 +56,9 @@ class IdempotentMixin:
                 response = handler(request, *args, **kwargs)
             except (APIException, Http404, PermissionDenied) as error:
                 # All others pass: the store may wait for one.
-                response = self.handle_exception(error)  # type: ignore[attr-defined]
+                response = self.handle_exception(error)
             if isinstance(response, Response):
-                super(IdempotentMixin, self).finalize_response(  # type: ignore[misc]
-                    request, response, *args, **kwargs
-                )
+                super(IdempotentMixin, self).finalize_response(request, response, *args, **kwargs)
                 response.render()
             return response
 
@@ -67,12 +66,10 @@ class IdempotentMixin:
 
     def finalize_response(
         self, request: Request, response: Any, *args: Any, **kwargs: Any
-    ) -> HttpResponseBase:
-        if isinstance(response, Outcome):
+    ) -> Response:
+        if isinstance(response, KeyedOutcome):
             response = send(response)
-        return super().finalize_response(  # type: ignore[misc]
-            request, response, *args, **kwargs
-        )
+        return super().finalize_response(request, response, *args, **kwargs)
 
 
 def _read(request: Request) -> Any:

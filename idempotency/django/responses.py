@@ -8,7 +8,7 @@ from django.http.response import HttpResponseBase
 
 from idempotency.answers import Answer
 from idempotency.errors import IdempotencyError
-from idempotency.outcomes import Outcome
+from idempotency.outcomes import KeyedOutcome
 
 # Headers of a response that are part of its answer. Others, such as cookies, belong to one request.
 KEPT_HEADERS = ("Location", "Content-Language", "ETag")
@@ -16,7 +16,7 @@ KEPT_HEADERS = ("Location", "Content-Language", "ETag")
 PROBLEM_JSON = "application/problem+json"
 
 
-def send(outcome: Outcome) -> HttpResponse:
+def send(outcome: KeyedOutcome) -> HttpResponse:
     """A response with the outcome's exact bytes, and headers that say where they come from."""
     answer = outcome.answer
     response = HttpResponse(answer.body, status=answer.status, content_type=answer.content_type)
