@@ -95,6 +95,9 @@ class Claims:
         lease_ms: int = LEASE_MS,
         prefix: str = "idempotency:",
     ) -> None:
+        """Raises ValueError for a client that returns text: then no state would be recognized."""
+        if client.get_encoder().decode_responses:
+            raise ValueError("Use a Redis client without decode_responses: answers are bytes.")
         self._client = client
         self._lease_ms = lease_ms
         self._prefix = prefix

@@ -5,6 +5,7 @@ A dictionary stands for the durable store: its entries were stored together with
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -140,6 +142,18 @@ def test_keeps_keys_apart(claims: Claims, store: Store) -> None:
 
     with claims.claim("e" * 64, recover=store.recover) as other:
         assert other.replay is None
+
+
+def test_takes_no_client_that_returns_text(client: GuardedRedis) -> None:
+    """Its answers would match no state, so each claim would seem to be granted."""
+    with Redis(connection_pool=client.connection_pool) as same:
+        Claims(same)
+
+    with (
+        Redis.from_url(os.environ["REDIS_URL"], decode_responses=True) as texts,
+        pytest.raises(ValueError, match="decode_responses"),
+    ):
+        Claims(texts)
 
 
 # --- In progress ------------------------------------------------------------------------------
