@@ -13,7 +13,7 @@ from typing import Any
 
 from idempotency import keys
 from idempotency.answers import Answer, AnswerStore
-from idempotency.claims import Claim, Claims
+from idempotency.claims import Claim, Claims, Settled
 from idempotency.errors import NotKnown, PayloadMismatch
 from idempotency.policy import KeyPolicy
 
@@ -109,13 +109,22 @@ class Idempotency:
             except Refused as refused:
                 answer = dataclasses.replace(refused.answer, fingerprint=fingerprint)
                 return self._refuse(claim, answer, key, read_payload)
-            settled = claim.succeed(
-                written.answer, answer_ttl_ms=self.policy.cache_ms(is_derived=is_derived)
-            )
+            settled = self._succeed(claim, written.answer, key)
             if written.is_twin or settled.replayed:
                 return self._replay(settled.answer, key, read_payload)
             is_stored = settled.stored or self.answers.is_durable
             return KeyedOutcome(answer=written.answer, key=key, stored=is_stored)
+
+    def _succeed(self, claim: Claim, answer: Answer, key: str) -> Settled:
+        is_derived = keys.is_server_made(key)
+        return claim.succeed(
+            answer,
+            answer_ttl_ms=self.policy.cache_ms(is_derived=is_derived),
+            # Only its store knows when an answer expires: Redis would begin its time again with
+            # each request that finds the answer there.
+            elsewhere=self.answers.is_durable
+            and self.policy.keep_ms(is_derived=is_derived) is not None,
+        )
 
     def _refuse(
         self, claim: Claim, answer: Answer, key: str, read_payload: Callable[[], Any]
@@ -124,7 +133,7 @@ class Idempotency:
         ttl_ms = self.policy.refused_ms(answer.status, is_derived=is_derived)
         if ttl_ms is not None and (written := self.answers.find(claim.digest)):
             # A twin took the claim over and has succeeded.
-            claim.succeed(written, answer_ttl_ms=self.policy.cache_ms(is_derived=is_derived))
+            self._succeed(claim, written, key)
             return self._replay(written, key, read_payload)
         settled = claim.refuse(answer, answer_ttl_ms=ttl_ms)
         if settled.replayed:

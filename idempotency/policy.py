@@ -21,7 +21,8 @@ class KeyPolicy:
     `refusal_ms`    how long a refusal is repeated whose status is in `kept_refusals`.
     `kept_refusals` statuses of refusals that are final, such as 409 or 410. All others leave the
                     key free for another try.
-    `cached_ms`     how long Redis answers without asking the store.
+    `cached_ms`     how long Redis answers without asking the store. It always asks a durable store
+                    for an answer that expires.
     `on_mismatch`   what another payload under the same key gets: the first answer with a header
                     that says so (`replay`), or 422 (`reject`), as draft-ietf-httpapi-idempotency-
                     key-header-07, section 2.7, suggests.
@@ -39,7 +40,7 @@ class KeyPolicy:
         return self.derived_ms if is_derived else self.remember_ms
 
     def cache_ms(self, *, is_derived: bool) -> int:
-        """How long Redis keeps a success."""
+        """How long Redis keeps a success, or the note that only the store has it."""
         keep_ms = self.keep_ms(is_derived=is_derived)
         return self.cached_ms if keep_ms is None else min(self.cached_ms, keep_ms)
 
