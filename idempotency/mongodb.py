@@ -58,6 +58,8 @@ class MongoAnswers:
                     run, read_concern=ReadConcern("snapshot"), write_concern=DURABLE
                 )
         except DuplicateKeyError:
+            # The abort had the transaction's write concern, so the twin's answer has by now reached
+            # the majority, and is found.
             written = self.find(digest)
             if written is None:
                 raise  # the effect's own index complains
