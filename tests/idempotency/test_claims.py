@@ -370,6 +370,20 @@ def test_asks_the_durable_store_every_time_for_an_answer_that_is_elsewhere(
     assert 119_000 < client.pttl(KEY) <= 120_000
 
 
+def test_keeps_no_answer_that_another_owner_found_to_be_elsewhere(
+    claims: Claims, client: GuardedRedis, store: Store
+) -> None:
+    """The heir ran an earlier release, in which this answer did not expire."""
+    with claims.claim(DIGEST, recover=store.recover) as late:
+        client.flushdb()
+        with claims.claim(DIGEST, recover=store.recover) as heir:
+            heir.succeed(BOOKED, answer_ttl_ms=DAY_MS)
+
+        late.succeed(BOOKED, answer_ttl_ms=120_000, elsewhere=True)
+
+    assert client.hgetall(KEY) == {b"state": b"elsewhere"}
+
+
 def test_claims_again_what_the_durable_store_no_longer_answers(
     claims: Claims, client: GuardedRedis, store: Store
 ) -> None:
