@@ -81,9 +81,10 @@ class RedisAnswers:
 class OwnAnswers:
     """Answers in the caller's own documents or rows, each written with its effect in one write.
 
-    `find` looks one up by the digest. The effect writes the digest and the answer itself, under a
-    unique index, and raises one of `twin_errors` if the digest is there already. What it writes
-    may not be deleted as long as the key is remembered.
+    `find` looks one up by the digest, and leaves out what has expired: the effect knows how long
+    its answer is kept (`KeyedRequest.keep_ms`). The effect writes the digest and the answer itself,
+    under a unique index, and raises one of `twin_errors` if the digest is there already. What it
+    writes may not be deleted as long as the key is remembered.
     """
 
     is_durable = True

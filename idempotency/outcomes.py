@@ -58,13 +58,14 @@ class Refused(Exception):
 class KeyedRequest:
     """What an effect may need to know of its request.
 
-    `transaction` is the store's, such as a session of MongoDB. `fingerprint` goes into an answer
-    that the effect writes itself.
+    `transaction` is the store's, such as a session of MongoDB. An effect that writes its answer
+    itself needs `fingerprint` for it, and `keep_ms`: how long it must be found, None for ever.
     """
 
     key: str
     digest: str
     fingerprint: str
+    keep_ms: int | None
     transaction: Any
 
 
@@ -97,15 +98,14 @@ class Idempotency:
             if not claim.is_known and not self.answers.is_durable:
                 raise NotKnown
             fingerprint = keys.fingerprint_of(read_payload())
+            keep_ms = self.policy.keep_ms(is_derived=is_derived)
 
             def work(transaction: Any) -> Answer:
-                answer = effect(KeyedRequest(key, digest, fingerprint, transaction))
+                answer = effect(KeyedRequest(key, digest, fingerprint, keep_ms, transaction))
                 return dataclasses.replace(answer, fingerprint=fingerprint)
 
             try:
-                written = self.answers.write(
-                    digest, work, keep_ms=self.policy.keep_ms(is_derived=is_derived)
-                )
+                written = self.answers.write(digest, work, keep_ms=keep_ms)
             except Refused as refused:
                 answer = dataclasses.replace(refused.answer, fingerprint=fingerprint)
                 return self._refuse(claim, answer, key, read_payload)

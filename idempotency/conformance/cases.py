@@ -34,7 +34,7 @@ from idempotency.conformance.processes import (
 )
 from idempotency.conformance.subjects import Subject
 from idempotency.errors import IdempotencyError, InProgress, NotKnown, PayloadMismatch
-from idempotency.outcomes import KeyedRequest, Outcome, Refused
+from idempotency.outcomes import KeyedOutcome, KeyedRequest, Refused
 
 POINTS = [AFTER_CLAIM, BEFORE_EFFECT, AFTER_EFFECT, AFTER_WRITE, BEFORE_FINISH, AFTER_FINISH]
 
@@ -127,10 +127,10 @@ class StoreConformance:
         other = Process(subject, redis_client).send(payload={"nights": 2})
 
         _assert_replays(other, first)
-        assert isinstance(other, Outcome)
+        assert isinstance(other, KeyedOutcome)
         assert other.payload_mismatch, "the client must learn that its payload was another"
         same = Process(subject, redis_client).send(payload={"nights": 1})
-        assert isinstance(same, Outcome)
+        assert isinstance(same, KeyedOutcome)
         assert not same.payload_mismatch
         assert subject.count_effects() == 1
 
@@ -156,7 +156,7 @@ class StoreConformance:
         other = Process(subject, redis_client).send(payload=2)
 
         _assert_replays(other, refusal)
-        assert isinstance(other, Outcome)
+        assert isinstance(other, KeyedOutcome)
         assert other.payload_mismatch, "the client must learn that its payload was another"
 
     # --- Twins --------------------------------------------------------------------------------
@@ -190,7 +190,7 @@ class StoreConformance:
         retry = Process(subject, redis_client).send()
         if has_effect:
             written = _answer(retry)  # at once, without waiting for the lease
-            assert isinstance(retry, Outcome)
+            assert isinstance(retry, KeyedOutcome)
             assert retry.replayed
         else:
             _assert_waits(retry)
@@ -366,7 +366,7 @@ class StoreConformance:
                 success = _first(owner.go_on())
                 late = refused.go_on()
 
-        if isinstance(late, Outcome):
+        if isinstance(late, KeyedOutcome):
             _assert_replays(late, success)
         else:
             _assert_waits(late)
@@ -441,7 +441,7 @@ class StoreConformance:
         with unreachable_redis() as down:
             sent = Process(subject, down).send()
             first = _first(sent)
-            assert isinstance(sent, Outcome)
+            assert isinstance(sent, KeyedOutcome)
             assert sent.stored
             _assert_replays(Process(subject, down).send(), first)
             _assert_replays(Process(subject, down).send(does=refuse(GONE)), first)
@@ -468,7 +468,7 @@ class StoreConformance:
             process.at(BEFORE_FINISH, lambda: setattr(process, "client", down))
             sent = process.send()
         first = _first(sent)
-        assert isinstance(sent, Outcome)
+        assert isinstance(sent, KeyedOutcome)
         assert sent.stored == subject.store.is_durable
 
         retry = Process(subject, redis_client).send()
@@ -489,7 +489,7 @@ class StoreConformance:
                 process.at(BEFORE_FINISH, lambda: setattr(process, "client", redis_client))
             refused = process.send(does=refuse(GONE))
         assert _first(refused).status == GONE
-        assert isinstance(refused, Outcome)
+        assert isinstance(refused, KeyedOutcome)
         assert not refused.stored
 
         _first(Process(subject, redis_client).send())
@@ -598,27 +598,27 @@ class StoreConformance:
         assert subject.count_effects() == 1
 
 
-def _answer(result: Outcome | IdempotencyError) -> Answer:
-    assert isinstance(result, Outcome), f"no answer, but {result!r}"
+def _answer(result: KeyedOutcome | IdempotencyError) -> Answer:
+    assert isinstance(result, KeyedOutcome), f"no answer, but {result!r}"
     return result.answer
 
 
-def _first(result: Outcome | IdempotencyError) -> Answer:
+def _first(result: KeyedOutcome | IdempotencyError) -> Answer:
     """The answer of the request that was the first with its key."""
     answer = _answer(result)
-    assert isinstance(result, Outcome)
+    assert isinstance(result, KeyedOutcome)
     assert not result.replayed, "the key is used already"
     return answer
 
 
-def _assert_replays(result: Outcome | IdempotencyError, first: Answer) -> None:
+def _assert_replays(result: KeyedOutcome | IdempotencyError, first: Answer) -> None:
     answer = _answer(result)
     assert answer == first, "the answer is not the first one to the byte"
-    assert isinstance(result, Outcome)
+    assert isinstance(result, KeyedOutcome)
     assert result.replayed, "the answer does not say that it is a replay"
 
 
-def _assert_waits(result: Outcome | IdempotencyError) -> None:
+def _assert_waits(result: KeyedOutcome | IdempotencyError) -> None:
     assert isinstance(result, InProgress), f"it should wait for another request: {result!r}"
 
 
@@ -635,7 +635,7 @@ def _needs_expiry(subject: Subject) -> Callable[[], None]:
 
 def _send_until_answered(
     process: Process, *, patience_s: float = PATIENCE_S, **request: Any
-) -> Outcome | IdempotencyError:
+) -> KeyedOutcome | IdempotencyError:
     """As a client that retries while its first request is in progress."""
     ends_at = time.monotonic() + patience_s
     while isinstance(result := process.send(**request), InProgress):

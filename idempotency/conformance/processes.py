@@ -18,7 +18,7 @@ from idempotency.answers import Answer, Effect, Kept
 from idempotency.claims import LEASE_MS, Claims
 from idempotency.conformance.subjects import Subject
 from idempotency.errors import IdempotencyError
-from idempotency.outcomes import Idempotency, KeyedRequest, Outcome, Refused
+from idempotency.outcomes import Idempotency, KeyedOutcome, KeyedRequest, Refused
 from idempotency.policy import KeyPolicy
 
 # The points of a request, in their order.
@@ -121,7 +121,7 @@ class Process:
         target: str = "",
         payload: Any = "payload",
         does: Callable[[KeyedRequest], Answer] | None = None,
-    ) -> Outcome | IdempotencyError:
+    ) -> KeyedOutcome | IdempotencyError:
         """One request. It has the subject's effect unless it `does` something else."""
         does = does or self.succeed
         digest = keys.digest_of(caller=caller, operation=operation, target=target, key=key)
@@ -168,7 +168,7 @@ class Process:
 class PausedRequest:
     """A request that waits at a point, if it came there."""
 
-    _future: "Future[Outcome | IdempotencyError]"
+    _future: "Future[KeyedOutcome | IdempotencyError]"
 
     def __init__(self) -> None:
         self._is_there = threading.Event()
@@ -179,7 +179,7 @@ class PausedRequest:
         if not self._may_go.wait(PATIENCE_S):
             raise Crash
 
-    def start(self, future: "Future[Outcome | IdempotencyError]") -> None:
+    def start(self, future: "Future[KeyedOutcome | IdempotencyError]") -> None:
         self._future = future
         # A request that ends before the point ends the wait as well.
         future.add_done_callback(lambda _: self._is_there.set())
@@ -189,7 +189,7 @@ class PausedRequest:
     def release(self) -> None:
         self._may_go.set()
 
-    def go_on(self) -> Outcome | IdempotencyError:
+    def go_on(self) -> KeyedOutcome | IdempotencyError:
         """Lets the request end; returns what it got."""
         self.release()
         return self._future.result(PATIENCE_S)
