@@ -9,20 +9,35 @@ from locks.redis_lock import Lock
 
 
 class Locks(Protocol):
-    """Locks on several names at once, all or none. Every method may raise RedisError."""
+    """Locks on several names at once, all or none. Every method may raise RedisError.
 
-    def acquire(self, names: Sequence[str], *, ttl_ms: int) -> Lock:
-        """Acquires all the names or none. It never waits; raises LockBusy at once."""
+    `locks.conformance` tests an implementation.
+    """
+
+    def acquire(
+        self, names: Sequence[str], *, ttl_ms: int, wait_ms: int = 0, fenced: bool = False
+    ) -> Lock:
+        """Acquires all the names or none, for `ttl_ms`.
+
+        Raises LockBusy if another owner holds one of them: at once, or after trying again for
+        `wait_ms`. With `fenced`, the lock's `fence` is a fencing token. Raises ValueError for no
+        names or impossible times.
+        """
 
     def extend(self, lock: Lock, *, ttl_ms: int) -> None:
-        """Makes the lock last `ttl_ms` from now. Raises LockLost if a name was lost."""
+        """Makes the lock last `ttl_ms` from now; its fencing token stays.
+
+        Raises LockLost if a name was lost, ValueError for a time to live of 0 or less.
+        """
 
     def release(self, lock: Lock) -> bool:
         """Releases the names that the lock still holds; returns False if some were lost."""
 
     def queue_release(self, pipeline: GuardedPipeline, lock: Lock) -> None:
-        """Releases the lock with a batch that the caller sends to the Redis of the claims, or at
-        once if the lock lives on other servers."""
+        """Releases the lock with a batch that the caller sends to the Redis of the locks, or at
+        once if they live on several servers."""
 
-    def hold(self, names: Sequence[str], *, ttl_ms: int) -> AbstractContextManager[Lock]:
-        """Holds the lock inside a `with`. Leaving it never raises."""
+    def hold(
+        self, names: Sequence[str], *, ttl_ms: int, wait_ms: int = 0, fenced: bool = False
+    ) -> AbstractContextManager[Lock]:
+        """Holds the lock inside a `with`; raises what `acquire` raises. Leaving it never raises."""

@@ -1,7 +1,7 @@
 """Locks on one Redis: several names at once, all or none, in one round trip.
 
-A lock saves rivals work; it does not make writes safe. There is no fencing: a lock can expire while
-its owner sleeps. So the database guards whatever must not happen twice.
+A lock saves rivals work; it does not make writes safe, since it can expire while its owner sleeps.
+So the database guards whatever must not happen twice: by an index, or by comparing fencing tokens.
 
 If Redis does not answer, it may still take the lock later and block rivals for nothing. So the
 release follows the request on the same connection (docs/decisions/0031-late-locks.md). What may
@@ -25,6 +25,7 @@ from redis.exceptions import RedisError
 from locks.connection import GuardedPipeline, GuardedRedis, RedisUnavailable
 from locks.errors import LockBusy, LockLost
 from locks.scripts import script
+from locks.waiting import acquire_within
 
 logger = logging.getLogger(__name__)
 
@@ -39,12 +40,17 @@ _OWNER = re.compile(r"(?P<label>.+:\d+):(?P<since_ms>\d+):[0-9a-f]{16}", re.ASCI
 
 @dataclass
 class Lock:
-    """Names held by one owner until `ends_at_s` on this process's monotonic clock."""
+    """Names held by one owner until `ends_at_s` on this process's monotonic clock.
+
+    `fence` is the fencing token, if one was asked for. Of two locks that share a name, the later
+    has the higher token, so a store can refuse writes with a token lower than one it has seen.
+    """
 
     names: tuple[str, ...]
     owner: str
     ends_at_s: float
     released: bool = field(default=False)
+    fence: int | None = None
 
     @property
     def is_held(self) -> bool:
@@ -76,37 +82,77 @@ class RedisLocks:
     def __init__(self, client: GuardedRedis, *, prefix: str = "lock:") -> None:
         self._client = client
         self._prefix = prefix
+        # Outside the prefix, and a hash: it never looks like a lock.
+        self._counter = f"fence:{prefix}"
         # Locks without an owner that may be left on the server; see `_free_left`.
         self._left: deque[Lock] = deque(maxlen=MAX_LEFT)
 
-    def acquire(self, names: Sequence[str], *, ttl_ms: int, owner: str | None = None) -> Lock:
-        """Acquires all the names or none. It never waits; raises LockBusy at once.
+    def acquire(
+        self,
+        names: Sequence[str],
+        *,
+        ttl_ms: int,
+        wait_ms: int = 0,
+        fenced: bool = False,
+        owner: str | None = None,
+    ) -> Lock:
+        """Acquires all the names or none, for `ttl_ms`.
+
+        Raises LockBusy if another owner holds one of them: at once, or after trying again for
+        `wait_ms`. With `fenced`, the lock has a fencing token. Raises ValueError for no names or
+        impossible times.
 
         A quorum passes `owner`, because it uses one token on several servers.
         """
-        ordered = tuple(sorted(set(names)))
-        if not ordered:
-            raise ValueError("Name at least one thing to lock.")
+        ordered = in_order(names)
         check_ttl_ms(ttl_ms)
+        return acquire_within(
+            wait_ms, lambda: self._acquire_once(ordered, ttl_ms, fenced, owner or new_owner())
+        )
+
+    def _acquire_once(self, names: tuple[str, ...], ttl_ms: int, fenced: bool, owner: str) -> Lock:
         self._free_left()
         asked_at_s = time.monotonic()
-        lock = Lock(ordered, owner or new_owner(), asked_at_s + ttl_ms / 1000)
+        lock = Lock(names, owner, asked_at_s + ttl_ms / 1000)
+        keys = self._keys(names)
+        command: tuple[str | int, ...]
+        if fenced:
+            command = ("EVAL", script("acquire_fenced"), 1 + len(keys), self._counter, *keys)
+        else:
+            command = ("EVAL", script("acquire"), len(keys), *keys)
         try:
-            busy = self._client.execute_or_undo(
-                ("EVAL", script("acquire"), len(ordered), *self._keys(ordered), lock.owner, ttl_ms),
-                undo=("EVAL", *self._releasing(lock)),
+            answer = self._client.execute_or_undo(
+                (*command, owner, ttl_ms), undo=("EVAL", *self._releasing(lock))
             )
         except RedisUnavailable:
             raise  # nothing was sent
         except RedisError:
             self._left.append(lock)
             raise
+        busy, *token = answer if fenced else [answer]
         if busy:
-            raise LockBusy(ordered[int(busy) - 1])
+            raise LockBusy(names[int(busy) - 1])
+        if token:
+            lock.fence = int(token[0])
         return lock
 
+    def raise_fence(self, lock: Lock, fence: int) -> bool:
+        """Makes later tokens of this server exceed `fence`; returns False if the lock was lost.
+
+        A quorum calls it with the highest token that its servers drew.
+        """
+        keys = self._keys(lock.names)
+        held = self._client.eval(
+            script("raise_fence"), 1 + len(keys), self._counter, *keys, lock.owner, fence
+        )
+        return bool(held)
+
     def extend(self, lock: Lock, *, ttl_ms: int) -> None:
-        """Makes the lock last `ttl_ms` from now. Raises LockLost if a name was lost."""
+        """Makes the lock last `ttl_ms` from now; its fencing token stays.
+
+        Raises LockLost if a name was lost; then nothing is extended. Raises ValueError for a time
+        to live of 0 or less.
+        """
         check_ttl_ms(ttl_ms)
         asked_at_s = time.monotonic()
         extended = self._client.eval(
@@ -134,10 +180,14 @@ class RedisLocks:
         lock.released = True
 
     @contextmanager
-    def hold(self, names: Sequence[str], *, ttl_ms: int) -> Iterator[Lock]:
-        """Holds the lock inside a `with`. Leaving it never raises: a failed release must not change
-        the answer."""
-        lock = self.acquire(names, ttl_ms=ttl_ms)
+    def hold(
+        self, names: Sequence[str], *, ttl_ms: int, wait_ms: int = 0, fenced: bool = False
+    ) -> Iterator[Lock]:
+        """Holds the lock inside a `with`; raises what `acquire` raises.
+
+        Leaving it never raises: a failed release must not change the answer.
+        """
+        lock = self.acquire(names, ttl_ms=ttl_ms, wait_ms=wait_ms, fenced=fenced)
         try:
             yield lock
         finally:
@@ -213,6 +263,13 @@ def describe_owner(owner: str) -> tuple[str, int | None]:
     if ours := _OWNER.fullmatch(owner):
         return ours["label"], int(ours["since_ms"])
     return owner, None
+
+
+def in_order(names: Sequence[str]) -> tuple[str, ...]:
+    """The names, each once and sorted. Raises ValueError if there is none."""
+    if not names:
+        raise ValueError("Name at least one thing to lock.")
+    return tuple(sorted(set(names)))
 
 
 def check_ttl_ms(ttl_ms: int) -> None:

@@ -6,21 +6,28 @@ it and time is left; otherwise release it everywhere.
 
 Like any lock with a time to live it does not make writes safe: a server that restarts empty, a
 clock that jumps or an owner that sleeps can let two owners in. So the database guards whatever must
-not happen twice.
+not happen twice: by an index, or by comparing fencing tokens.
+
+A fencing token is the highest of those that the servers drew. Before the lock counts as held, the
+token is written to a majority of servers *which still hold the lock*. A later lock on one of its
+names gets that name on one of these servers, after the token was written there, so its own token is
+higher. Without writing back, only the server that drew it would know, and the next majority may do
+without that server (docs/decisions/0066-locks-as-a-layer.md).
 """
 
 import dataclasses
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from redis.exceptions import RedisError
 
+from locks.at_once import AtOnce, ServerAnswer
 from locks.connection import GuardedPipeline, RedisUnavailable
 from locks.errors import LockBusy, LockLost
-from locks.redis_lock import Lock, RedisLocks, check_ttl_ms, new_owner
+from locks.redis_lock import Lock, RedisLocks, check_ttl_ms, in_order, new_owner
+from locks.waiting import acquire_within
 
 logger = logging.getLogger(__name__)
 
@@ -34,9 +41,9 @@ DRIFT_MS = 2
 class Redlock:
     """Locks on a quorum of servers. Methods raise RedisError if too few servers answer.
 
-    It asks the servers one after the other, always in the same order. So rivals meet at the first
-    server, and do not each win a minority. A dead server costs one time-out, and nothing while its
-    breaker is open.
+    It asks all servers at the same time, with one deadline. However many are dead, they cost one
+    time-out together, and nothing while their breakers are open. Three rivals or more may split the
+    servers between them, so that none gets a majority; with `wait_ms` they try again.
     """
 
     def __init__(self, servers: Sequence[RedisLocks]) -> None:
@@ -44,54 +51,83 @@ class Redlock:
             raise ValueError(
                 f"A quorum needs an odd number of servers, 3 or more, not {len(servers)}."
             )
-        self._servers = tuple(servers)
+        self._servers = AtOnce(servers)
+        self._number = len(servers)
         self._majority = len(servers) // 2 + 1
 
-    def acquire(self, names: Sequence[str], *, ttl_ms: int) -> Lock:
-        """Acquires all the names on a majority of servers, or none. It never waits for a rival.
+    def acquire(
+        self, names: Sequence[str], *, ttl_ms: int, wait_ms: int = 0, fenced: bool = False
+    ) -> Lock:
+        """Acquires all the names on a majority of servers, or none, for `ttl_ms`.
 
-        Raises LockBusy if another owner holds a name, RedisUnavailable if too few servers answer.
+        Raises LockBusy if another owner holds one of them: at once, or after trying again for
+        `wait_ms`. Raises RedisUnavailable if too few servers answer. With `fenced`, the lock has a
+        fencing token, which takes a second round trip. Raises ValueError for no names or impossible
+        times.
         """
+        ordered = in_order(names)
+        check_ttl_ms(ttl_ms)
+        return acquire_within(wait_ms, lambda: self._acquire_once(ordered, ttl_ms, fenced))
+
+    def _acquire_once(self, names: tuple[str, ...], ttl_ms: int, fenced: bool) -> Lock:
         owner = new_owner()
-        asked_at_s = time.monotonic()
-        wanted = Lock(tuple(sorted(set(names))), owner, asked_at_s + _valid_s(ttl_ms))
-        busy: LockBusy | None = None
-        granted = unknown = 0
-        for server in self._servers:
-            try:
-                server.acquire(wanted.names, ttl_ms=ttl_ms, owner=owner)
-                granted += 1
-            except LockBusy as error:
-                busy = error
-            except RedisError:
-                unknown += 1
-        if granted >= self._majority and wanted.is_held:
+        wanted = Lock(names, owner, time.monotonic() + _valid_s(ttl_ms))
+
+        def undo(server: RedisLocks) -> None:
+            with suppress(RedisError):  # then the server's next lock releases it
+                server.release(dataclasses.replace(wanted))
+
+        answers = self._servers.ask(
+            lambda server: server.acquire(names, ttl_ms=ttl_ms, owner=owner, fenced=fenced),
+            if_late=undo,
+        )
+        granted = [answer for answer in answers if answer.error is None]
+        is_won = len(granted) >= self._majority
+        if is_won and (not fenced or self._agree(wanted, granted)) and wanted.is_held:
             return wanted
         # On all servers: one that did not answer may have granted the lock all the same.
         self.release(wanted)
-        if busy is not None and unknown < self._majority:
-            raise busy
+        refused = [answer.error for answer in answers if isinstance(answer.error, LockBusy)]
+        answered = len(granted) + len(refused)
+        if refused and not is_won and answered >= self._majority:
+            raise refused[0]
         raise RedisUnavailable(
-            f"{len(self._servers) - unknown} of {len(self._servers)} lock servers answered in "
-            f"time; {self._majority} are needed."
+            f"{answered} of {self._number} lock servers answered in time; "
+            f"{self._majority} are needed."
         )
+
+    def _agree(self, wanted: Lock, granted: list[ServerAnswer]) -> bool:
+        """Gives the lock the highest token; returns whether a majority knows it and holds the lock.
+
+        A server that drew the highest itself did so while it granted the lock.
+        """
+        highest = max(answer.value.fence for answer in granted)
+        behind = [answer.server for answer in granted if answer.value.fence < highest]
+        raised = self._servers.ask(lambda server: server.raise_fence(wanted, highest), behind)
+        wanted.fence = highest
+        agreed = len(granted) - len(behind) + sum(answer.value is True for answer in raised)
+        return agreed >= self._majority
 
     def extend(self, lock: Lock, *, ttl_ms: int) -> None:
-        """Makes the lock last `ttl_ms` from now, on a majority of servers.
+        """Makes the lock last `ttl_ms` from now, on a majority of servers; its fencing token stays.
 
         Raises LockLost if a majority cannot hold it any longer. Raises RedisUnavailable if too few
-        servers answer; then the lock keeps its earlier end.
+        servers answer; then the lock keeps its earlier end. Raises ValueError for a time to live of
+        0 or less.
         """
         check_ttl_ms(ttl_ms)
-        asked_at_s = time.monotonic()
-        extended, unknown = self._ask_each(
+        ends_at_s = time.monotonic() + _valid_s(ttl_ms)
+        answers = self._servers.ask(
             lambda server: server.extend(dataclasses.replace(lock), ttl_ms=ttl_ms)
         )
-        ends_at_s = asked_at_s + _valid_s(ttl_ms)
+        extended = sum(answer.error is None for answer in answers)
+        lost = sum(isinstance(answer.error, LockLost) for answer in answers)
         if extended >= self._majority and time.monotonic() < ends_at_s:
             lock.ends_at_s = ends_at_s
-        elif extended + unknown >= self._majority:
-            raise RedisUnavailable(f"{unknown} of {len(self._servers)} lock servers fell silent.")
+        elif self._number - lost >= self._majority:
+            raise RedisUnavailable(
+                f"{self._number - extended - lost} of {self._number} lock servers fell silent."
+            )
         else:
             self.release(lock)
             raise LockLost(", ".join(lock.names))
@@ -102,41 +138,30 @@ class Redlock:
         Raises nothing.
         """
         lock.released = True
-        freed = 0
-        for server in self._servers:
-            try:
-                freed += server.release(dataclasses.replace(lock))
-            except RedisError:
+        answers = self._servers.ask(lambda server: server.release(dataclasses.replace(lock)))
+        for answer in answers:
+            if answer.error is not None:
                 logger.info("lock_release_failed")
-        return freed >= self._majority
+        return sum(answer.value is True for answer in answers) >= self._majority
 
     def queue_release(self, pipeline: GuardedPipeline, lock: Lock) -> None:
         """Releases at once: the batch goes to one server, and the lock lives on others."""
         self.release(lock)
 
     @contextmanager
-    def hold(self, names: Sequence[str], *, ttl_ms: int) -> Iterator[Lock]:
-        """Holds the lock inside a `with`. Leaving it never raises: a failed release must not change
-        the answer."""
-        lock = self.acquire(names, ttl_ms=ttl_ms)
+    def hold(
+        self, names: Sequence[str], *, ttl_ms: int, wait_ms: int = 0, fenced: bool = False
+    ) -> Iterator[Lock]:
+        """Holds the lock inside a `with`; raises what `acquire` raises.
+
+        Leaving it never raises: a failed release must not change the answer.
+        """
+        lock = self.acquire(names, ttl_ms=ttl_ms, wait_ms=wait_ms, fenced=fenced)
         try:
             yield lock
         finally:
             if not lock.released:
                 self.release(lock)
-
-    def _ask_each(self, ask: Callable[[RedisLocks], Any]) -> tuple[int, int]:
-        """How many servers did it, and how many did not answer."""
-        done = unknown = 0
-        for server in self._servers:
-            try:
-                ask(server)
-                done += 1
-            except LockLost:
-                pass
-            except RedisError:
-                unknown += 1
-        return done, unknown
 
 
 def _valid_s(ttl_ms: int) -> float:

@@ -17,10 +17,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.read_concern import ReadConcern
 
-from locks.connection import GuardedRedis, connect
-from locks.protocol import Locks
-from locks.redis_lock import RedisLocks
-from locks.redlock import Redlock
+from locks import GuardedRedis, Locks, RedisLocks, Redlock, connect
 
 # Promise 4: an acknowledged write is in the journals of a majority of members.
 DURABLE = WriteConcern("majority", j=True)

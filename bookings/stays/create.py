@@ -72,8 +72,7 @@ from bookings.stays.slot_locks import (
 from bookings.stays.writing import new_bookings
 from idempotency import keys
 from idempotency.claims import Answer, Claim
-from locks.errors import LockBusy
-from locks.redis_lock import Lock
+from locks import Lock, LockBusy
 
 logger = logging.getLogger(__name__)
 

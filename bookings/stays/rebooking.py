@@ -46,8 +46,7 @@ from bookings.stays import answers, lately_sold, slot_locks
 from bookings.stays.hold_limits import HoldLimits, limits_of
 from bookings.stays.keyed_change import claim_change, find_to_change
 from bookings.stays.outcomes import Outcome, read_key
-from locks.errors import LockBusy
-from locks.redis_lock import Lock
+from locks import Lock, LockBusy
 
 # How often an owner may change one stay. Each change sends a mail and adds a line to the history,
 # of which the desk needs some, too.

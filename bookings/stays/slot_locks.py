@@ -8,8 +8,7 @@ from redis.exceptions import RedisError
 
 from bookings.infrastructure import connections, metrics
 from bookings.refusals import ResourceLocked
-from locks.errors import LockBusy
-from locks.redis_lock import Lock
+from locks import Lock, LockBusy
 
 logger = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from redis import Redis
@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from local.servers import Server
 from locks import connection
+from locks.conformance import FailoverConformance
 from locks.connection import GuardedRedis, breaker_of, connect
 from locks.redis_lock import RedisLocks
 from tests.locks.watched import PASSWORD, Watch, watched_redis
@@ -143,3 +144,27 @@ def test_is_refused_quickly_where_no_sentinel_answers(watch: Watch) -> None:
         late.ping()
 
     assert time.monotonic() - started_s < 3 * 0.25 + 1.0
+
+
+@pytest.mark.slow
+class TestFailover(FailoverConformance):
+    @pytest.fixture
+    def make_locks(self, watch: Watch) -> Callable[[], RedisLocks]:
+        return lambda: RedisLocks(connect(watch.url))
+
+    @pytest.fixture
+    def fail_over(self, watch: Watch) -> Callable[[], None]:
+        """Cuts the replica off at once, so that it sees no lock."""
+        old = watch.primary
+        replica = next(server for server in watch.servers if server is not old)
+        with Redis(port=replica.port, password=PASSWORD) as administrator:
+            administrator.config_set("masterauth", "wrong")
+            administrator.client_kill_filter(_type="master")
+
+            def fail_over() -> None:
+                assert administrator.info("replication")["master_link_status"] == "down"
+                assert administrator.keys("fence:*") == []
+                old.kill()
+                watch.wait_for_another(old)
+
+            return fail_over
