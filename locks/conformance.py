@@ -121,6 +121,26 @@ def connect_to_all(locks: Locks) -> None:
     locks.release(locks.acquire(["connect"], ttl_ms=LONG_MS))
 
 
+def ends_in_time(locks: Locks, servers: Servers, ask: Callable[[], Lock]) -> bool:
+    """Whether a lock ends no later than a server that grants it once it is thawed lets it.
+
+    On a busy machine a request may begin only after that. So there are some tries, of which none
+    succeeds if the end is counted from the answer.
+    """
+    for _ in range(5):
+        eventually(lambda: connect_to_all(locks))
+        with suppress(RedisError), ThreadPoolExecutor(1) as pool:
+            with frozen(servers):
+                asking = pool.submit(ask)
+                time.sleep(OPERATION_TIMEOUT_S / 4)
+                thawed_at_s = time.monotonic()
+            lock = asking.result()
+            if lock.ends_at_s <= thawed_at_s + LONG_MS / 1000:
+                return True
+            locks.release(lock)
+    return False
+
+
 def fence_of(locks: Locks, ttl_ms: int = LONG_MS) -> int:
     """Takes the name `a` with a token, lets go of it, and returns the token."""
     lock = eventually(lambda: locks.acquire(["a"], ttl_ms=ttl_ms, fenced=True))
@@ -210,33 +230,24 @@ class LocksConformance:
     def test_ends_no_later_than_on_the_server(
         self, make_locks: MakeLocks, servers: Servers
     ) -> None:
-        """The server cannot have granted it before it was thawed."""
         locks = make_locks()
-        connect_to_all(locks)
 
-        with ThreadPoolExecutor(1) as pool:
-            with frozen(servers):
-                asking = pool.submit(locks.acquire, ["a"], ttl_ms=LONG_MS)
-                time.sleep(OPERATION_TIMEOUT_S / 4)
-                thawed_at_s = time.monotonic()
-            lock = asking.result()
+        def acquire() -> Lock:
+            return locks.acquire(["a"], ttl_ms=LONG_MS)
 
-        assert lock.ends_at_s <= thawed_at_s + LONG_MS / 1000
+        assert ends_in_time(locks, servers, acquire)
 
     def test_ends_no_later_than_on_the_server_when_extended(
         self, make_locks: MakeLocks, servers: Servers
     ) -> None:
         locks = make_locks()
+
+        def extend() -> Lock:
+            locks.extend(lock, ttl_ms=LONG_MS)
+            return lock
+
         lock = locks.acquire(["a"], ttl_ms=LONG_MS)
-
-        with ThreadPoolExecutor(1) as pool:
-            with frozen(servers):
-                asking = pool.submit(locks.extend, lock, ttl_ms=LONG_MS)
-                time.sleep(OPERATION_TIMEOUT_S / 4)
-                thawed_at_s = time.monotonic()
-            asking.result()
-
-        assert lock.ends_at_s <= thawed_at_s + LONG_MS / 1000
+        assert ends_in_time(locks, servers, extend)
 
     def test_lasts_longer_when_extended(self, make_locks: MakeLocks) -> None:
         ours, rival = make_locks(), make_locks()

@@ -118,6 +118,16 @@ def highest_of_the_majority(self: Redlock, wanted: Lock, granted: list[Any]) -> 
     return True
 
 
+def do_without_agreement(patch: Patch) -> None:
+    agree = Redlock._agree
+
+    def write_back_and_go_on(self: Redlock, wanted: Lock, granted: list[Any]) -> bool:
+        agree(self, wanted, granted)
+        return True
+
+    patch.setattr(Redlock, "_agree", write_back_and_go_on)
+
+
 def majority_of(number: int) -> Callable[[Patch], None]:
     make = Redlock.__init__
 
@@ -307,6 +317,8 @@ ONE = [
     ),
 ]
 
+WRITTEN_BACK = "has_no_token_of_servers_that_lost_the_lock"
+
 QUORUM = [
     Guard(name, "quorum", switch_off, f"test_{case}")
     for name, switch_off, case in [
@@ -345,6 +357,7 @@ QUORUM = [
             attribute(Redlock, "_agree", highest_of_the_majority),
             "has_rising_tokens_where_one_server_is_ahead",
         ),
+        ("a majority agrees to a token", do_without_agreement, WRITTEN_BACK),
         (
             "only servers that hold the lock agree to a token",
             scripts(
@@ -352,7 +365,7 @@ QUORUM = [
                 "if redis.call('GET', KEYS[position]) ~= ARGV[1] then",
                 "if false then",
             ),
-            "has_no_token_of_servers_that_lost_the_lock",
+            WRITTEN_BACK,
         ),
     ]
 ]

@@ -58,6 +58,10 @@ def test_takes_all_names_in_one_round_trip(own_redis: Server) -> None:
     assert _round_trips(client) - calls_before == 3
     assert client.dbsize() == 0
 
+    locks.release(locks.acquire(names, ttl_ms=TTL_MS, fenced=True))
+
+    assert _round_trips(client) - calls_before == 5
+
 
 def _round_trips(client: GuardedRedis) -> int:
     return client.info("commandstats").get("cmdstat_eval", {"calls": 0})["calls"]
@@ -236,6 +240,29 @@ def test_lists_what_is_held(locks: RedisLocks, client: GuardedRedis) -> None:
     assert a.held_for_ms is not None
     assert 0 <= a.held_for_ms < 1000
     assert (foreign.owner, foreign.held_for_ms) == ("somebody", None)
+
+
+@pytest.mark.parametrize("prefix", ["lock:", "f", ""])
+def test_lists_no_counter_of_tokens(client: GuardedRedis, prefix: str) -> None:
+    locks = RedisLocks(client, prefix=prefix)
+
+    lock = locks.acquire(["a"], ttl_ms=TTL_MS, fenced=True)
+
+    assert client.hget(f"fence:{prefix}", "last") == str(lock.fence).encode()
+    assert client.ttl(f"fence:{prefix}") == -1, "the counter stays"
+    assert [held.name for held in locks.held()] == ["a"]
+
+
+def test_counts_on_where_tokens_are_ahead_of_the_clock(
+    locks: RedisLocks, client: GuardedRedis
+) -> None:
+    """Every token is exact: numbers of scripts are, up to 2^53."""
+    client.hset("fence:lock:", "last", 2**53 - 3)
+
+    tokens = [locks.acquire([name], ttl_ms=TTL_MS, fenced=True).fence for name in "ab"]
+
+    assert tokens == [2**53 - 2, 2**53 - 1]
+    assert client.hget("fence:lock:", "last") == str(2**53 - 1).encode()
 
 
 def test_lists_nothing_when_nothing_is_held(locks: RedisLocks) -> None:
