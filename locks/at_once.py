@@ -18,7 +18,11 @@ from locks.errors import LockError
 from locks.redis_lock import RedisLocks
 
 # One time-out, and some time for the threads to begin, and to report it to the breakers.
-DEADLINE_S = OPERATION_TIMEOUT_S + 0.1
+DEADLINE_S = OPERATION_TIMEOUT_S + 0.05
+
+# After that, threads read what has arrived. They were no slower than the servers if this whole
+# process stood still meanwhile.
+GRACE_S = 0.05
 
 # As many requests may ask one server at the same time. More wait for each other.
 THREADS_PER_SERVER = 32
@@ -56,8 +60,12 @@ class AtOnce:
         A server without an answer by then counts as unavailable. If it does what it was asked
         nevertheless, `if_late` is called with it.
         """
-        asked = [(server, self._begin(ask, server)) for server in servers or self._servers]
-        wait([future for _, future in asked], timeout=DEADLINE_S)
+        if servers is None:
+            servers = self._servers
+        asked = [(server, self._begin(ask, server)) for server in servers]
+        _, late = wait([future for _, future in asked], timeout=DEADLINE_S)
+        if late:
+            wait(late, timeout=GRACE_S)
         return [_answer_of(server, future, if_late) for server, future in asked]
 
     def _begin(self, ask: Ask, server: RedisLocks) -> "Future[Any]":

@@ -320,6 +320,9 @@ class LocksConformance:
                 ours.acquire(["b"], ttl_ms=LONG_MS)
             with suppress(RedisError):  # now the servers are known to be silent
                 assert ours.release(lock) is False
+            for _ in range(100):
+                with pytest.raises(RedisError):
+                    ours.acquire(["b"], ttl_ms=LONG_MS)
         eventually(lambda: ours.acquire(["c"], ttl_ms=LONG_MS))
 
         eventually(lambda: rival.acquire(["a"], ttl_ms=LONG_MS))

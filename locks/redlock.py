@@ -85,8 +85,8 @@ class Redlock:
         is_won = len(granted) >= self._majority
         if is_won and (not fenced or self._agree(wanted, granted)) and wanted.is_held:
             return wanted
-        # On all servers: one that did not answer may have granted the lock all the same.
-        self.release(wanted)
+        # Only there: each server sees to what it could not answer, and remembers few such locks.
+        self._release(wanted, [answer.server for answer in granted])
         refused = [answer.error for answer in answers if isinstance(answer.error, LockBusy)]
         answered = len(granted) + len(refused)
         if refused and not is_won and answered >= self._majority:
@@ -137,8 +137,13 @@ class Redlock:
 
         Raises nothing.
         """
+        return self._release(lock)
+
+    def _release(self, lock: Lock, servers: Sequence[RedisLocks] | None = None) -> bool:
         lock.released = True
-        answers = self._servers.ask(lambda server: server.release(dataclasses.replace(lock)))
+        answers = self._servers.ask(
+            lambda server: server.release(dataclasses.replace(lock)), servers
+        )
         for answer in answers:
             if answer.error is not None:
                 logger.info("lock_release_failed")

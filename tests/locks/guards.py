@@ -140,20 +140,21 @@ def majority_of(number: int) -> Callable[[Patch], None]:
 
 def keep_what_was_granted(patch: Patch) -> None:
     """A lock that was not won is released nowhere."""
-    release = Redlock.release
+    release = Redlock._release
 
-    def release_the_won(self: Redlock, lock: Lock) -> bool:
-        lock.released = True
-        return release(self, lock) if lock in won else False
+    def release_the_won(self: Redlock, lock: Lock, servers: Any = None) -> bool:
+        return servers is None and release(self, lock)
 
-    acquire, won = Redlock._acquire_once, []
+    patch.setattr(Redlock, "_release", release_the_won)
 
-    def acquire_once(self: Redlock, *args: Any) -> Lock:
-        won.append(acquire(self, *args))
-        return won[-1]
 
-    patch.setattr(Redlock, "release", release_the_won)
-    patch.setattr(Redlock, "_acquire_once", acquire_once)
+def give_back_everywhere(patch: Patch) -> None:
+    release = Redlock._release
+
+    def release_everywhere(self: Redlock, lock: Lock, servers: Any = None) -> bool:
+        return release(self, lock)
+
+    patch.setattr(Redlock, "_release", release_everywhere)
 
 
 def accept_any_time(patch: Patch) -> None:
@@ -335,6 +336,11 @@ QUORUM = [
             "a refused lock gives back",
             keep_what_was_granted,
             "gives_back_what_a_refused_lock_was_granted",
+        ),
+        (
+            "only what was granted is given back",
+            give_back_everywhere,
+            "makes_up_for_a_release_that_failed",
         ),
         (
             "a late grant is given back",
