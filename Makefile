@@ -10,7 +10,7 @@ PRODUCTION := BOOKINGSITE_ENV=production ALLOWED_HOSTS=bookings.example \
 	SITE_URL=https://bookings.example EMAIL_HOST=127.0.0.1 EMAIL_FROM=bookings@bookings.example \
 	DJANGO_SETTINGS_MODULE=bookingsite.settings
 
-.PHONY: help run test bench check messages docs checkov lock version release
+.PHONY: help run test bench check messages docs wheels checkov lock version release
 
 help:
 	@echo 'make run     run the site on 127.0.0.1 (PORT, MONGO_PORT, REDIS_PORT, MONGODB_URI, REDIS_URL;'
@@ -20,6 +20,7 @@ help:
 	@echo 'make bench   measure the site (PEER_COMMAND, BASELINE, COMPARE, BOOKINGS, SCENARIOS, ROUNDS, SECONDS)'
 	@echo 'make messages update locale/ from the texts of pages and letters'
 	@echo 'make docs    build docs/ into a website, in var/docs'
+	@echo 'make wheels  build idempotency and locks for other projects, in var/wheels'
 	@echo 'make lock    write requirements*.txt from requirements*.in (LOCK_ARGS, such as --upgrade)'
 	@echo 'make checkov install the policy linter for the manifests, which make test then uses'
 	@echo 'make version copy the version from bookingsite/__init__.py to the files that repeat it'
@@ -60,6 +61,10 @@ docs: .venv.docs/stamp
 	@.venv.docs/bin/python -m sphinx --quiet --fail-on-warning --keep-going --fresh-env \
 		-c docs -d var/docs-cache . var/docs
 	@echo 'Open var/docs/index.html.'
+
+wheels:
+	@$(PYTHON) -m local.preflight check
+	@$(VENV) -m local.wheels
 
 checkov: .venv.checkov/stamp
 
