@@ -27,7 +27,7 @@ def check_deadlines(app_configs: Any, **_: Any) -> list[CheckMessage]:
         ("a slot lock", slot_locks.LOCK_TTL_MS / 1000),
         ("gunicorn's time-out", GUNICORN_TIMEOUT_S),
         ("a claim's lease", LEASE_MS / 1000),
-        ("a server-made key", outcomes.SERVER_KEY_LIFE.total_seconds()),
+        ("a server-made key", outcomes.POLICY.derived_ms / 1000),
         ("the shortest hold", SHORTEST_HOLD_S),
     ]
     return [

@@ -309,6 +309,10 @@ SPECTACULAR_SETTINGS: dict[str, Any] = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "bookings.api.schema.describe_keys",
+    ],
     # The library makes up a name such as Status3e9Enum where fields of one name differ.
     "ENUM_NAME_OVERRIDES": {"BookingStatusEnum": "bookings.domain.booking.STATUSES"},
 }

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from idempotency.keys import MAX_LENGTH
+from idempotency.keys import MAX_LENGTH, SERVER_MADE
 
 MINUTE_MS = 60 * 1000
 DAY_MS = 24 * 60 * MINUTE_MS
@@ -48,28 +48,46 @@ class KeyPolicy:
         """How long a refusal with this status is repeated; None means that it is not kept."""
         if status not in self.kept_refusals:
             return None
+        return self.final_refusal_ms(is_derived=is_derived)
+
+    def final_refusal_ms(self, *, is_derived: bool) -> int:
+        """How long a final refusal is repeated."""
         return min(self.refusal_ms, self.derived_ms) if is_derived else self.refusal_ms
 
-    def describe(self) -> str:
-        """The policy in Markdown, for an API's description."""
-        return "\n".join(f"- {line}" for line in self._sentences())
+    def describe(self, *, final: Iterable[str] = (), derives: bool = False) -> str:
+        """The policy in Markdown, for an API's description.
 
-    def _sentences(self) -> Iterable[str]:
+        `final` names the final refusals, if statuses do not tell them. `derives` says that requests
+        without a key get one.
+        """
+        return "\n".join(f"- {line}" for line in self._sentences(tuple(final), derives))
+
+    def _sentences(self, final: tuple[str, ...], derives: bool) -> Iterable[str]:
         yield (
             f"A key has 1 to {MAX_LENGTH} visible ASCII characters without comma, quote and "
             "backslash, or any visible ASCII in double quotes. Make one for each wish, such as a "
             "UUID, and send it with every retry."
         )
+        yield (
+            "A key belongs to its caller, to the operation, and to what the operation changes. So "
+            "no one gets another caller's answer, and one key may make a thing and then change it."
+        )
         kept = "for ever" if self.remember_ms is None else f"for {duration(self.remember_ms)}"
         yield f"A success is repeated {kept}, with the same status and the same bytes."
-        if self.kept_refusals:
-            statuses = ", ".join(map(str, sorted(self.kept_refusals)))
+        names = ", ".join(final or map(str, sorted(self.kept_refusals)))
+        if names:
             yield (
-                f"A final refusal ({statuses}) is repeated for {duration(self.refusal_ms)}. After "
-                "any other refusal the key is free for another try."
+                f"A final refusal ({names}) is repeated for {duration(self.refusal_ms)}. "
+                "After any other refusal the key is free for another try."
             )
         else:
             yield "After a refusal the key is free for another try."
+        if derives:
+            yield (
+                f"A request without a key gets one from the server, made from what it asks for. It "
+                f"begins with `{SERVER_MADE}`, and its answer is repeated for "
+                f"{duration(self.derived_ms)} at most; after that the same request is a new wish."
+            )
         if self.on_mismatch == "reject":
             yield "Another payload under the same key gets 422."
         else:
@@ -77,6 +95,10 @@ class KeyPolicy:
                 "Another payload under the same key gets the first answer, and the header "
                 "`Idempotency-Payload-Mismatch: true`."
             )
+        yield (
+            "While the first request is in progress, its key gets 409 with `Retry-After`. Send the "
+            "same request again."
+        )
 
 
 def duration(duration_ms: int) -> str:

@@ -20,6 +20,7 @@ from bookings.domain.booking import STATUSES
 from bookings.domain.stay_request import MAX_GUESTS, MAX_USER_ID
 from bookings.refusals import Refusal
 from bookings.stays.answers import PROBLEM_JSON, problem
+from bookings.stays.outcomes import describe_policy
 
 
 class TokenScheme(OpenApiAuthenticationExtension):
@@ -51,6 +52,13 @@ OBJECT_ID: dict[str, Any] = {"type": "string", "pattern": "^[0-9a-f]{24}$"}
 
 # The form that idempotency/keys.py reads: bare, without quotes, backslashes and commas; or quoted.
 KEY_FORM = r"""([!#-+\--\[\]-~]{1,255}|"([!#-\[\]-~]|\\["\\]){1,255}")"""
+
+
+def describe_keys(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Adds a section on keys. draft-ietf-httpapi-idempotency-key-header-07, section 2.3, asks a
+    server to publish when keys expire."""
+    tag = {"name": "Idempotency-Key", "description": describe_policy(), "x-traitTag": True}
+    return {**result, "tags": [*result.get("tags", ()), tag]}
 
 
 def _key_header(pattern: str, *, required: bool = False) -> OpenApiParameter:

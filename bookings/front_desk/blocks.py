@@ -32,7 +32,7 @@ from bookings.refusals import (
 )
 from bookings.stays import answers, kept_answers
 from bookings.stays.outcomes import (
-    ANSWER_TTL_MS,
+    POLICY,
     Outcome,
     answer_with,
     claim_key,
@@ -90,7 +90,7 @@ def block_rooms(
 
         # 5. Finish: store the answer. The block has it already, and it cannot change.
         answer = Answer(status=written.key.status, body=written.key.body)
-        claim.succeed(answer, answer_ttl_ms=ANSWER_TTL_MS)
+        claim.succeed(answer, answer_ttl_ms=POLICY.cached_ms)
     return answer_with(answer, key, steps, replayed=written.outcome == "twin")
 
 

@@ -51,9 +51,7 @@ from bookings.refusals import (
 from bookings.stays import answers, kept_answers, lately_sold, refused_holds, rivals
 from bookings.stays.hold_limits import CROWDED_HOLD, limits_of
 from bookings.stays.outcomes import (
-    ANSWER_TTL_MS,
-    SERVER_KEY_LIFE,
-    SERVER_KEY_LIFE_MS,
+    POLICY,
     Outcome,
     answer_with,
     claim_key,
@@ -425,7 +423,7 @@ def _make_key(booking: Booking, key: str, digest: str, payload: Any) -> Key:
     return Key(
         digest=digest,
         made_by="server" if server_made else "client",
-        until=now + SERVER_KEY_LIFE if server_made else None,
+        until=now + timedelta(milliseconds=POLICY.derived_ms) if server_made else None,
         fingerprint=keys.fingerprint_of(payload),
         status=answer.status,
         body=answer.body,
@@ -465,7 +463,7 @@ def _succeed(
     with steps.timed("finish"):
         claim.succeed(
             answer,
-            answer_ttl_ms=SERVER_KEY_LIFE_MS if is_server_made else ANSWER_TTL_MS,
+            answer_ttl_ms=POLICY.cache_ms(is_derived=is_server_made),
             elsewhere=is_server_made,
             also=release_in_batch(lock),
         )

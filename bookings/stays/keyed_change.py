@@ -25,7 +25,7 @@ from bookings.points import reached
 from bookings.refusals import NotAuthenticated, NotCancellable, NotFound, Refusal, TryAgain
 from bookings.stays import answers, queries
 from bookings.stays.hold_limits import HoldLimits
-from bookings.stays.outcomes import ANSWER_TTL_MS, Outcome, answer_with, claim_key, refuse, replay
+from bookings.stays.outcomes import POLICY, Outcome, answer_with, claim_key, refuse, replay
 from bookings.stays.writing import changes
 from idempotency import keys
 from idempotency.claims import Answer, Claim
@@ -97,7 +97,7 @@ def claim_change(
         if change._outcome:
             return
         with steps.timed("finish"):
-            claim.succeed(change.answer, answer_ttl_ms=ANSWER_TTL_MS)
+            claim.succeed(change.answer, answer_ttl_ms=POLICY.cached_ms)
     reached("before_answer")
     change._outcome = answer_with(change.answer, key, steps)
 
@@ -151,7 +151,7 @@ class KeyedChange:
                 self._current = self._look_again()
             if acknowledged := _acknowledged(self._current, self._claim.digest):
                 # An earlier request made the change, and Redis does not know it.
-                self._claim.succeed(acknowledged, answer_ttl_ms=ANSWER_TTL_MS)
+                self._claim.succeed(acknowledged, answer_ttl_ms=POLICY.cached_ms)
                 self._outcome = answer_with(acknowledged, self._key, self.steps, replayed=True)
                 return
             self._now = clock.now()

@@ -9,7 +9,6 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -19,18 +18,40 @@ from bookings.infrastructure.opening import Opening
 from bookings.infrastructure.step_timing import Steps
 from bookings.refusals import IdempotencyInProgress, InvalidIdempotencyKey, KeyReused, Refusal
 from bookings.stays import answers
-from idempotency import Answer, Claim, Claims, InProgress, InvalidKey, PayloadMismatch, keys
+from idempotency import (
+    Answer,
+    Claim,
+    Claims,
+    InProgress,
+    InvalidKey,
+    KeyPolicy,
+    PayloadMismatch,
+    keys,
+)
 from idempotency import replay as replay_first
 from idempotency.claims import Also, Recover
 from idempotency.outcomes import KeyedOutcome
+from idempotency.policy import DAY_MS, MINUTE_MS
 
-# Most retries come within seconds; a partner's queue sleeps for a day at most.
-ANSWER_TTL_MS = 24 * 60 * 60 * 1000
+# A success stays in its booking. Which refusals are final is said by their class, not their status.
+# docs/idempotency/key-policy.md and the API's description tell clients the same.
+POLICY = KeyPolicy(
+    remember_ms=None,
+    # Without a key the same payload again is a double click or a retry, but only for this long.
+    # Later it is a wish for another booking.
+    derived_ms=2 * MINUTE_MS,
+    # Most retries come within seconds; a partner's queue sleeps for a day at most.
+    refusal_ms=DAY_MS,
+    cached_ms=DAY_MS,
+)
 
-# Without a key the same payload again is a double click or a retry, but only for this long. Later
-# it is a wish for another booking.
-SERVER_KEY_LIFE = timedelta(minutes=2)
-SERVER_KEY_LIFE_MS = SERVER_KEY_LIFE // timedelta(milliseconds=1)
+
+def describe_policy() -> str:
+    """What clients may rely on, in Markdown."""
+    rejects = settings.IDEMPOTENCY_ON_MISMATCH == "reject"
+    policy = dataclasses.replace(POLICY, on_mismatch="reject" if rejects else "replay")
+    final = sorted(kind.code for kind in Refusal.__subclasses__() if kind.is_definite)
+    return policy.describe(final=(f"`{code}`" for code in final), derives=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +172,7 @@ def refuse(
     answer, answer_ttl_ms = answers.problem(refusal), None
     if refusal.is_definite and read_payload:
         answer = dataclasses.replace(answer, fingerprint=keys.fingerprint_of(read_payload()))
-        answer_ttl_ms = SERVER_KEY_LIFE_MS if keys.is_server_made(key) else ANSWER_TTL_MS
+        answer_ttl_ms = POLICY.final_refusal_ms(is_derived=keys.is_server_made(key))
     with steps.timed("finish"):
         try:
             settled = claim.refuse(answer, answer_ttl_ms=answer_ttl_ms, also=also)

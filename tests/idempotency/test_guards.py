@@ -371,7 +371,7 @@ OUTCOMES = [
     Guard(
         "a refusal is kept no longer than its derived key",
         policy.KeyPolicy,
-        "refused_ms",
+        "final_refusal_ms",
         {"min(self.refusal_ms, self.derived_ms) if is_derived else ": ""},
         "test_forgets_a_refusal_with_its_derived_key",
     ),
