@@ -1,4 +1,4 @@
-"""The code in docs/idempotency.md, run exactly as written on real servers."""
+"""The code in docs/idempotency/claims.md, run exactly as written on real servers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from local.servers import free_port
 
 pytestmark = pytest.mark.mongo
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "idempotency.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "idempotency" / "claims.md"
 
 
 @pytest.fixture(scope="module")

@@ -91,7 +91,10 @@ def test_says_what_it_is(package: str, built: dict[str, Path]) -> None:
 
 def test_is_the_same_from_the_same_sources(built: dict[str, Path], tmp_path: Path) -> None:
     again = wheels.build(tmp_path)
+    with zipfile.ZipFile(again[0]) as opened:
+        changed_at = {entry.date_time for entry in opened.infolist()}
 
+    assert changed_at == {(1980, 1, 1, 0, 0, 0)}  # whenever they were checked out
     assert [path.read_bytes() for path in again] == [path.read_bytes() for path in built.values()]
 
 
@@ -156,7 +159,8 @@ def test_brings_what_its_extras_promise(built: dict[str, Path], tmp_path: Path) 
         "settings.configure(INSTALLED_APPS=['django.contrib.contenttypes', 'django.contrib.auth',"
         " 'django.contrib.admin', 'django.contrib.messages', 'idempotency.django',"
         " 'locks.django']); django.setup();"
-        "import pytest, idempotency.mongodb, idempotency.django.decorator, idempotency.django.drf;"
+        "import idempotency.mongodb, idempotency.django.decorator, idempotency.django.drf;"
+        "import idempotency.conformance, locks.conformance;"
         "from django.core.management import get_commands;"
         "print(sorted(get_commands().keys() & {'idempotency', 'locks'}))"
     )
