@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from idempotency import keys
-from idempotency.answers import Answer, AnswerStore
+from idempotency.answers import Answer, AnswerStore, Kept
 from idempotency.claims import Claim, Claims, Settled
 from idempotency.errors import NotKnown, PayloadMismatch
 from idempotency.policy import KeyPolicy
@@ -89,7 +89,7 @@ class Idempotency:
         `read_payload` returns the JSON-like payload, and is called only after the claim. Raises
         InProgress while another request holds the claim, PayloadMismatch if the policy rejects
         another payload, NotKnown if Redis is down and the store needs it, and what `effect` or the
-        store raise. After those the key is free again.
+        store raise, unless the key has its answer. After those the key is free again.
         """
         is_derived = keys.is_server_made(key)
         with self.claims.claim(digest, recover=self.answers.find) as claim:
@@ -109,6 +109,13 @@ class Idempotency:
             except Refused as refused:
                 answer = dataclasses.replace(refused.answer, fingerprint=fingerprint)
                 return self._refuse(claim, answer, key, read_payload)
+            except Exception:
+                # It may fail because it has happened, and Redis forgot it, or because no one heard
+                # how its transaction ended.
+                written_before = self.answers.find(digest)
+                if written_before is None:
+                    raise
+                written = Kept(written_before, is_twin=True)
             settled = self._succeed(claim, written.answer, key)
             if written.is_twin or settled.replayed:
                 return self._replay(settled.answer, key, read_payload)

@@ -15,7 +15,8 @@ from rest_framework.views import APIView
 from idempotency.django.payloads import json_like
 from idempotency.django.requests import Keyed
 from idempotency.django.responses import send
-from idempotency.outcomes import KeyedOutcome, KeyedRequest
+from idempotency.errors import NoCaller
+from idempotency.outcomes import KeyedOutcome
 
 METHODS = ("POST", "PATCH")
 
@@ -28,9 +29,16 @@ class IdempotentMixin(APIView):
 
             def post(self, request): ...
 
-    Authentication, permissions and throttles come first. The handler finds its KeyedRequest as
-    `request.keyed`. A view without `keyed` claims its key itself, deep in its domain, and returns
-    a KeyedOutcome, which is sent in the same form.
+    Authentication, permissions, throttles and the choice of a renderer come first. The handler
+    finds its KeyedRequest as `request.keyed`. PATCH and each action of a ViewSet have operations of
+    their own, such as `issue_voucher.patch`.
+
+    The response is rendered for the first request, and a repeat gets these bytes whatever it
+    accepts. An APIException, Http404 or PermissionDenied that the handler raises is a refusal with
+    the answer of the exception handler. Any other exception leaves the key free.
+
+    A view without `keyed` claims its key itself, deep in its domain, and returns a KeyedOutcome,
+    which is sent in the same form.
     """
 
     keyed: ClassVar[Keyed | None] = None
@@ -50,19 +58,31 @@ class IdempotentMixin(APIView):
         *args: Any,
         **kwargs: Any,
     ) -> HttpResponse:
-        def run(of: KeyedRequest) -> HttpResponseBase:
-            request.keyed = of  # type: ignore[attr-defined]
+        def run() -> HttpResponseBase:
             try:
                 response = handler(request, *args, **kwargs)
             except (APIException, Http404, PermissionDenied) as error:
                 # All others pass: the store may wait for one.
                 response = self.handle_exception(error)
-            if isinstance(response, Response):
-                super(IdempotentMixin, self).finalize_response(request, response, *args, **kwargs)
-                response.render()
+            # Chooses the renderer. It is called again for what is sent, with the same headers.
+            headers = dict(self.headers)
+            response = self.finalize_response(request, response, *args, **kwargs)
+            self.headers = headers
             return response
 
-        return keyed.answer(request, lambda: _read(request), run, keyed.target_of(*args, **kwargs))
+        part = getattr(self, "action", None) or (request.method or "").lower()
+        response = keyed.answer(
+            request,
+            lambda: payload_of(request),
+            run,
+            part="" if part == "post" else part,
+            target=keyed.target(*args, **kwargs),
+        )
+        if response.status_code == NoCaller.status:
+            scheme = self.get_authenticate_header(request)
+            if scheme:
+                response.setdefault("WWW-Authenticate", scheme)
+        return response
 
     def finalize_response(
         self, request: Request, response: Any, *args: Any, **kwargs: Any
@@ -72,9 +92,6 @@ class IdempotentMixin(APIView):
         return super().finalize_response(request, response, *args, **kwargs)
 
 
-def _read(request: Request) -> Any:
-    """The payload. One that cannot be read is like no other; the handler says why."""
-    try:
-        return json_like(request.data)
-    except APIException:
-        return {"unreadable": True}
+def payload_of(request: Request) -> Any:
+    """What was parsed, with files as digests of their bytes. Raises what the parser raises."""
+    return json_like(request.data)

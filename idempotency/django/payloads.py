@@ -14,10 +14,11 @@ FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 def payload_of(request: HttpRequest) -> Any:
     """The body: parsed JSON, a form's fields and files, or else a digest of its bytes.
 
-    The boundary of a multipart form is another each time, so its bytes say nothing.
+    The boundary of a multipart form is another each time, so its bytes say nothing. Django reads
+    forms of POST only.
     """
-    if request.content_type in FORMS:
-        return json_like({**fields_of(request.POST), **fields_of(request.FILES)})
+    if request.method == "POST" and request.content_type in FORMS:
+        return json_like({"fields": request.POST, "files": fields_of(request.FILES)})
     try:
         return json.loads(request.body)
     except ValueError:
@@ -30,7 +31,7 @@ def fields_of(form: Any) -> dict[str, list[Any]]:
 
 
 def json_like(value: Any) -> Any:
-    """The value with files as digests of their bytes."""
+    """The value with files as digests of their bytes, and other objects as their text."""
     if isinstance(value, UploadedFile):
         digest = hashlib.sha256()
         for chunk in value.chunks():
@@ -43,4 +44,6 @@ def json_like(value: Any) -> Any:
         return {str(name): json_like(each) for name, each in value.items()}
     if isinstance(value, (list, tuple)):
         return [json_like(each) for each in value]
-    return value
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    return str(value)

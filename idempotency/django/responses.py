@@ -5,13 +5,24 @@ from http import HTTPStatus
 
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
+from django.template.response import SimpleTemplateResponse
 
 from idempotency.answers import Answer
 from idempotency.errors import IdempotencyError
 from idempotency.outcomes import KeyedOutcome
 
-# Headers of a response that are part of its answer. Others, such as cookies, belong to one request.
-KEPT_HEADERS = ("Location", "Content-Language", "ETag")
+# Headers of a response that are part of its answer: they say what its bytes are, or where to go on.
+# Others, such as cookies, belong to one request.
+KEPT_HEADERS = (
+    "Content-Disposition",
+    "Content-Encoding",
+    "Content-Language",
+    "Content-Location",
+    "ETag",
+    "Last-Modified",
+    "Link",
+    "Location",
+)
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -20,18 +31,37 @@ def send(outcome: KeyedOutcome) -> HttpResponse:
     """A response with the outcome's exact bytes, and headers that say where they come from."""
     answer = outcome.answer
     response = HttpResponse(answer.body, status=answer.status, content_type=answer.content_type)
+    if not answer.content_type:
+        del response["Content-Type"]  # an answer without a body may have none
+    return add_headers(response, outcome)
+
+
+def add_headers(response: HttpResponse, outcome: KeyedOutcome) -> HttpResponse:
+    """The response with the outcome's headers."""
     for name, value in outcome.headers().items():
         response[name] = value
     return response
 
 
-def read_answer(response: HttpResponseBase, *, fingerprint: str = "") -> Answer:
-    """What is kept of a response. Raises TypeError if it streams, since its bytes are unknown.
+def rendered(response: HttpResponseBase) -> HttpResponse:
+    """The response with its bytes. Raises TypeError if it streams, since its bytes are unknown."""
+    if not isinstance(response, HttpResponse):
+        if isinstance(response, HttpResponseBase):
+            response.close()
+        raise TypeError(
+            f"A view under an idempotency key returned {type(response).__name__}. Return an "
+            "HttpResponse that does not stream, since its bytes are kept."
+        )
+    if isinstance(response, SimpleTemplateResponse):
+        response.render()
+    return response
+
+
+def read_answer(response: HttpResponse, *, fingerprint: str = "") -> Answer:
+    """What is kept of a response.
 
     An effect that writes its answer itself passes `request.keyed.fingerprint`.
     """
-    if not isinstance(response, HttpResponse):
-        raise TypeError("A view under a key must not stream its response.")
     return Answer(
         status=response.status_code,
         body=response.content,
