@@ -1,0 +1,184 @@
+"""The example of docs/idempotency.md among twins, killed workers and a lost Redis: each key has one
+voucher and one answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+
+import pytest
+import requests
+from redis import Redis
+from redis.exceptions import RedisError
+
+from local.servers import Server
+from tests.idempotency.vouchers.shop import (
+    LIMIT_S,
+    Shop,
+    all_the_while,
+    ask_all,
+    kill_a_worker,
+    open_shop,
+)
+from tests.servers import own_server, start_redis_in_memory
+from tests.site import all_at_once
+
+pytestmark = pytest.mark.site
+
+TWINS = 64
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[Server]:
+    yield from own_server(start_redis_in_memory)
+
+
+@pytest.fixture(scope="module")
+def open(redis: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    with open_shop(redis, tmp_path_factory.mktemp("shop")) as shop:
+        yield shop
+
+
+@pytest.fixture
+def shop(open: Shop) -> Shop:
+    open.forget()
+    return open
+
+
+def check_twins(shop: Shop, responses: list[requests.Response]) -> None:
+    """One did the work, each other one has its answer or waits for it."""
+    made = [response for response in responses if response.status_code == 201]
+    waiting = [response for response in responses if response.status_code != 201]
+
+    assert len([r for r in made if "Idempotency-Replayed" not in r.headers]) == 1
+    assert {r.json()["code"] for r in waiting} <= {"IDEMPOTENCY_IN_PROGRESS"}
+    assert {r.headers["Retry-After"] for r in waiting} <= {"1"}
+    shop.check_one_each({"twin": made})
+
+
+def test_issues_one_voucher_to_64_twins(shop: Shop, rounds: int) -> None:
+    for _ in range(rounds):
+        shop.forget()
+
+        check_twins(shop, all_at_once([lambda: shop.post("twin")] * TWINS))
+
+
+def test_issues_one_voucher_to_64_twins_without_redis(shop: Shop) -> None:
+    shop.redis.kill()
+
+    check_twins(shop, all_at_once([lambda: shop.post("twin")] * TWINS))
+
+
+def test_issues_a_voucher_for_each_user_and_key(shop: Shop) -> None:
+    wishes = [(user, f"key-{n}") for user in ("ada", "bob") for n in range(4)] * 2
+    responses = all_at_once(
+        [lambda user=user, key=key: shop.post(key, user=user) for user, key in wishes]
+    )
+
+    made = {r.json()["code"] for r in responses if r.status_code == 201}
+    assert len(made) == shop.vouchers.count_documents({}) == 8
+    assert shop.vouchers.count_documents({"owner": "ada"}) == 4
+
+
+def test_leaves_the_key_of_a_refusal_free(shop: Shop) -> None:
+    refused = shop.post("k", amount="many")  # type: ignore[arg-type]
+    made = shop.post("k")
+
+    assert (refused.status_code, made.status_code) == (400, 201)
+    assert shop.vouchers.count_documents({}) == 1
+
+
+def test_repeats_the_answer_after_redis_forgot_everything(shop: Shop) -> None:
+    first = shop.post("k")
+    shop.redis.kill()
+    without = shop.post("k")
+    shop.redis.start()
+    empty = shop.post("k", amount=7000)
+
+    shop.check_one_each({"k": [first, without, empty]})
+    assert empty.headers["Idempotency-Payload-Mismatch"] == "true"
+    assert "Idempotency-Payload-Mismatch" not in without.headers
+
+
+QUICK_POINTS = ("before_insert", "after_insert", "after_commit", "after_finish")
+# A dead worker's transaction keeps the key's answer until mongod ends it, here after five seconds.
+SLOW_POINTS = ("before_answer", "after_answer", "before_commit", "before_finish")
+
+
+@pytest.mark.parametrize(
+    "point", [*QUICK_POINTS, *(pytest.param(p, marks=pytest.mark.slow) for p in SLOW_POINTS)]
+)
+@pytest.mark.parametrize("redis_too", [False, True], ids=["redis stays", "redis dies too"])
+def test_issues_one_voucher_when_its_worker_is_killed(
+    shop: Shop, point: str, redis_too: bool
+) -> None:
+    shop.faults.arm(point, "kill")
+    with pytest.raises(requests.ConnectionError):
+        shop.post("k")
+    shop.faults.wait_for("killed")
+    if redis_too:
+        shop.redis.kill()
+        shop.redis.start()
+
+    started_s = time.monotonic()
+    answer = shop.insist("k")
+
+    assert ("Idempotency-Replayed" in answer.headers) == (
+        point in ("after_commit", "before_finish", "after_finish")
+    ), "what was committed is answered, and nothing else"
+    assert time.monotonic() - started_s < LIMIT_S
+    shop.check_one_each({"k": [answer]})
+
+
+def test_lets_a_request_that_slept_past_its_lease_hear_of_its_twin(shop: Shop) -> None:
+    shop.faults.arm("before_insert", "pause")
+    with ThreadPoolExecutor(1) as pool:
+        slept = pool.submit(shop.post, "k")
+        shop.faults.wait_for("paused")
+        twin = shop.insist("k")  # once the lease has ended
+        shop.faults.go()
+        late = slept.result()
+
+    assert "Idempotency-Replayed" not in twin.headers
+    assert late.headers["Idempotency-Replayed"] == "true"
+    shop.check_one_each({"k": [twin, late]})
+
+
+def test_issues_one_voucher_for_each_key_in_a_storm(shop: Shop) -> None:
+    storm(shop, rounds=1, keys=4, twins=4, every_s=0.4)
+
+
+@pytest.mark.slow
+def test_issues_one_voucher_for_each_key_in_a_long_storm(shop: Shop, rounds: int) -> None:
+    storm(shop, rounds=12 * rounds, keys=8, twins=4, every_s=0.5)
+
+
+def storm(shop: Shop, *, rounds: int, keys: int, twins: int, every_s: float) -> None:
+    """Workers die while clients ask, and Redis dies and is empty again between the rounds, or
+    forgets everything in the middle of them."""
+    answers: dict[str, list[requests.Response]] = {}
+    with (
+        all_the_while(lambda: kill_a_worker(shop), every_s=every_s) as killed,
+        all_the_while(lambda: flush(shop.redis), every_s=every_s / 3),
+    ):
+        number = 0
+        while number < rounds or not killed:
+            names = [f"key-{number}-{n}" for n in range(keys)]
+            answers |= ask_all(shop, names, twins=twins)
+            number += 1
+            if number % 2:
+                shop.redis.kill()
+            else:
+                shop.redis.start()
+
+    if not shop.redis.is_running:
+        shop.redis.start()
+    shop.check_one_each(answers)
+    assert killed
+
+
+def flush(redis: Server) -> None:
+    with suppress(RedisError), Redis.from_url(redis.uri) as client:
+        client.flushall()
