@@ -64,7 +64,8 @@ class IdempotentMixin(APIView):
             except (APIException, Http404, PermissionDenied) as error:
                 # All others pass: the store may wait for one.
                 response = self.handle_exception(error)
-            # Chooses the renderer. It is called again for what is sent, with the same headers.
+            # Chooses the renderer, and takes `Vary` out of the headers. What is sent, which may be
+            # the answer of a twin, passes here again.
             headers = dict(self.headers)
             response = self.finalize_response(request, response, *args, **kwargs)
             self.headers = headers

@@ -36,7 +36,6 @@ def json_like(value: Any) -> Any:
         digest = hashlib.sha256()
         for chunk in value.chunks():
             digest.update(chunk)
-        value.seek(0)
         return {"name": value.name, "sha256": digest.hexdigest()}
     if isinstance(value, QueryDict):
         return json_like(fields_of(value))

@@ -29,26 +29,27 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_POST
-from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.errors import PyMongoError
 
-from bookings.infrastructure.connections import database as mongodb
-from idempotency import Answer, Claims, Idempotency, KeyPolicy, digest_of
+from idempotency import Idempotency, digest_of
 from idempotency.django.decorator import idempotent
 from idempotency.django.payloads import payload_of
-from idempotency.mongodb import MongoAnswers
 from locks.connection import GuardedRedis
 from tests.idempotency.web_requests import (
     ADA,
     BOB,
     NO_ONE,
     form_of,
+    in_mongo,
     only_redis,
     problem,
     request_of,
+    vouchers,
     without_redis,
 )
+
+__all__ = ["in_mongo", "vouchers"]
 
 pytestmark = pytest.mark.redis
 
@@ -654,28 +655,6 @@ def test_works_around_a_transaction(keyed: Idempotency, sqlite: str) -> None:
             return HttpResponse("done")
 
     assert Counted(respond).under_keys(keyed)(request_of()).content == b"done"
-
-
-@pytest.fixture
-def vouchers(database: None) -> Collection:
-    return mongodb()["test_vouchers"]
-
-
-@pytest.fixture
-def in_mongo(vouchers: Collection, client: GuardedRedis) -> Iterator[Idempotency]:
-    answers = mongodb()["test_answers"]
-    store = MongoAnswers(answers)
-    store.make_indexes()
-
-    def issue(session: ClientSession) -> Answer:
-        vouchers.insert_one({"_id": "pot", "left": 100}, session=session)
-        return Answer(200, b"")
-
-    # Soon after collections are made, MongoDB runs a transaction twice.
-    store.write("first", issue, keep_ms=None)
-    yield Idempotency(Claims(client), store, KeyPolicy(kept_refusals=frozenset({409})))
-    vouchers.drop()
-    answers.drop()
 
 
 @pytest.mark.mongo

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpResponse
+from pymongo.collection import Collection
 from rest_framework.authentication import TokenAuthentication
 from rest_framework.decorators import action, api_view
 from rest_framework.exceptions import APIException, NotFound, ValidationError
@@ -34,11 +36,15 @@ from tests.idempotency.web_requests import (
     BOB,
     NO_ONE,
     form_of,
+    in_mongo,
     only_redis,
     problem,
     request_of,
+    vouchers,
     without_redis,
 )
+
+__all__ = ["in_mongo", "vouchers"]
 
 pytestmark = pytest.mark.redis
 
@@ -350,6 +356,18 @@ def test_lets_the_handler_read_the_files(make: Make) -> None:
     assert send(view, **form_of(boundary="b")).content == b'"one"'
 
 
+def test_compares_values_that_json_does_not_have(make: Make) -> None:
+    class Prices(JSONParser):
+        def parse(self, stream: Any, *_: Any) -> Any:
+            return {"amounts": [Decimal(stream.read().decode())]}
+
+    view = make(parser_classes=(Prices,))
+    send(view, body=b"1.50")
+
+    assert "Idempotency-Payload-Mismatch" not in send(view, body=b"1.50")
+    assert send(view, body=b"1.60")["Idempotency-Payload-Mismatch"] == "true"
+
+
 def test_says_why_a_payload_cannot_be_read(make: Make) -> None:
     view = make()
 
@@ -432,6 +450,45 @@ def test_answers_as_the_exception_handler_of_the_site_says(
         view.keyed.idempotency.claims.forget(
             digest_of(caller="user:1", operation="issue", target="", key="k2")
         )
+
+
+@pytest.mark.mongo
+def test_lets_mongodb_run_the_handler_again(
+    make: Make, in_mongo: Idempotency, vouchers: Collection
+) -> None:
+    def respond(self: Any, request: Any) -> Response:
+        session = request.keyed.transaction
+        vouchers.find_one({"_id": "pot"}, session=session)
+        if self.count == 1:
+            vouchers.update_one({"_id": "pot"}, {"$inc": {"left": -1}})
+        vouchers.update_one({"_id": "pot"}, {"$inc": {"left": -50}}, session=session)
+        return Response({"run": self.count})
+
+    # A handler that hides errors from the store.
+    view = make(
+        in_mongo,
+        respond=respond,
+        get_exception_handler=lambda self: lambda error, context: Response(status=503),
+    )
+
+    assert send(view).content == b'{"run":2}'
+    assert vouchers.find_one({"_id": "pot"})["left"] == 49
+
+
+@pytest.mark.mongo
+def test_repeats_an_answer_that_only_mongodb_knows(
+    make: Make, in_mongo: Idempotency, client: GuardedRedis
+) -> None:
+    view = make(in_mongo, renderer_classes=(JSONRenderer, StaticHTMLRenderer))
+    first = send(view)
+    client.flushdb()
+
+    again = send(view)
+
+    assert view.runs == 2, "what the second run wrote is undone"
+    assert again.content == first.content == b'{"run":1}'
+    assert again["Idempotency-Replayed"] == "true"
+    assert again["Vary"] == first["Vary"] == "Accept"
 
 
 def test_leaves_the_key_free_when_the_handler_raises(make: Make) -> None:

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
+from pymongo.client_session import ClientSession
+from pymongo.collection import Collection
 
-from idempotency import Claims, Idempotency, KeyPolicy, RedisAnswers
+from bookings.infrastructure.connections import database as mongodb
+from idempotency import Answer, Claims, Idempotency, KeyPolicy, RedisAnswers
+from idempotency.mongodb import MongoAnswers
 from local.servers import free_port
 from locks.connection import GuardedRedis, connect
 
@@ -23,6 +29,28 @@ def only_redis(client: GuardedRedis, **policy: Any) -> Idempotency:
 
 def without_redis() -> Idempotency:
     return only_redis(connect(f"redis://127.0.0.1:{free_port()}/0"))
+
+
+@pytest.fixture
+def vouchers(database: None) -> Collection:
+    return mongodb()["test_vouchers"]
+
+
+@pytest.fixture
+def in_mongo(vouchers: Collection, client: GuardedRedis) -> Iterator[Idempotency]:
+    answers = mongodb()["test_answers"]
+    store = MongoAnswers(answers)
+    store.make_indexes()
+
+    def issue(session: ClientSession) -> Answer:
+        vouchers.insert_one({"_id": "pot", "left": 100}, session=session)
+        return Answer(200, b"")
+
+    # Soon after collections are made, MongoDB runs a transaction twice.
+    store.write("first", issue, keep_ms=None)
+    yield Idempotency(Claims(client), store, KeyPolicy(kept_refusals=frozenset({409})))
+    vouchers.drop()
+    answers.drop()
 
 
 def request_of(

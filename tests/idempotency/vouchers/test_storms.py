@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from itertools import product
 
 import pytest
 import requests
@@ -36,15 +37,15 @@ def redis() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def open(redis: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+def running_shop(redis: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
     with open_shop(redis, tmp_path_factory.mktemp("shop")) as shop:
         yield shop
 
 
 @pytest.fixture
-def shop(open: Shop) -> Shop:
-    open.forget()
-    return open
+def shop(running_shop: Shop) -> Shop:
+    running_shop.forget()
+    return running_shop
 
 
 def check_twins(shop: Shop, responses: list[requests.Response]) -> None:
@@ -102,15 +103,21 @@ def test_repeats_the_answer_after_redis_forgot_everything(shop: Shop) -> None:
     assert "Idempotency-Payload-Mismatch" not in without.headers
 
 
-QUICK_POINTS = ("before_insert", "after_insert", "after_commit", "after_finish")
 # A dead worker's transaction keeps the key's answer until mongod ends it, here after five seconds.
-SLOW_POINTS = ("before_answer", "after_answer", "before_commit", "before_finish")
+POINTS = (
+    *("before_insert", "after_insert", "before_answer", "after_answer"),
+    *("before_commit", "after_commit", "before_finish", "after_finish"),
+)
+QUICK = {("after_insert", False), ("after_commit", False), ("after_commit", True)}
 
 
 @pytest.mark.parametrize(
-    "point", [*QUICK_POINTS, *(pytest.param(p, marks=pytest.mark.slow) for p in SLOW_POINTS)]
+    ("point", "redis_too"),
+    [
+        pytest.param(*case, marks=() if case in QUICK else pytest.mark.slow)
+        for case in product(POINTS, (False, True))
+    ],
 )
-@pytest.mark.parametrize("redis_too", [False, True], ids=["redis stays", "redis dies too"])
 def test_issues_one_voucher_when_its_worker_is_killed(
     shop: Shop, point: str, redis_too: bool
 ) -> None:
