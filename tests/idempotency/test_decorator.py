@@ -26,7 +26,7 @@ from django.test import RequestFactory
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.cache import never_cache
-from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_POST
 from pymongo.collection import Collection
@@ -582,6 +582,17 @@ def test_fits_among_other_decorators(keyed: Idempotency) -> None:
         "issue_voucher",
         "Issues a voucher.",
     )
+
+
+def test_uses_no_key_for_what_another_decorator_refuses(
+    keyed: Idempotency, client: GuardedRedis
+) -> None:
+    counted = Counted()
+    view = csrf_protect(counted.under_keys(keyed, derive=payload_of))
+
+    assert view(request_of()).status_code == 403
+    assert counted.runs == 0
+    assert not client.keys("*")
 
 
 def test_keeps_what_other_decorators_say_of_the_view(keyed: Idempotency) -> None:
