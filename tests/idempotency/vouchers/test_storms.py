@@ -154,7 +154,7 @@ def test_issues_one_voucher_for_each_key_in_a_storm(shop: Shop) -> None:
 
 @pytest.mark.slow
 def test_issues_one_voucher_for_each_key_in_a_long_storm(shop: Shop, rounds: int) -> None:
-    storm(shop, rounds=12 * rounds, keys=8, twins=4, every_s=0.5)
+    storm(shop, rounds=40 * rounds, keys=8, twins=4, every_s=0.3)
 
 
 def storm(shop: Shop, *, rounds: int, keys: int, twins: int, every_s: float) -> None:
