@@ -42,11 +42,11 @@ class Shop:
     vouchers: Collection[dict[str, Any]]
 
     def post(
-        self, key: str, *, amount: int = 5000, user: str = "ada", timeout_s: float = LIMIT_S
+        self, key: str, *, amount: int | str = 5000, user: str = "ada", timeout_s: float = LIMIT_S
     ) -> requests.Response:
         return requests.post(
             f"http://127.0.0.1:{self.port}/vouchers",
-            json={"amount": amount},
+            data={"amount": amount},
             headers={"Idempotency-Key": key, "X-User": user},
             timeout=timeout_s,
         )
