@@ -13,7 +13,7 @@ import pytest
 from redis import Redis
 
 from idempotency import keys
-from idempotency.answers import Answer
+from idempotency.answers import Answer, Effect
 from idempotency.conformance.processes import (
     AFTER_CLAIM,
     AFTER_EFFECT,
@@ -247,6 +247,31 @@ class StoreConformance:
         _assert_replays(Process(subject, redis_client).send(key), heirs)
 
     @KEYS
+    def test_returns_the_answer_of_a_twin(
+        self, subject: Subject, redis_client: Redis, key: str
+    ) -> None:
+        """Asks the store itself, since a request looks for its answer after an error, too."""
+        _needs_durable(subject, "one effect if Redis forgets, or the work outlasts the lease")
+        digest = keys.digest_of(caller="user:1", operation="case", target="", key=key)
+        keep_ms = POLICY.keep_ms(is_derived=keys.is_server_made(key))
+
+        def effect_of(body: bytes) -> Effect:
+            answer = Answer(201, body)
+
+            def effect(transaction: Any) -> Answer:
+                subject.effect(KeyedRequest(key, digest, "", keep_ms, transaction), answer)
+                return answer
+
+            return effect
+
+        first = subject.store.write(digest, effect_of(b"first"), keep_ms=keep_ms)
+        twin = subject.store.write(digest, effect_of(b"second"), keep_ms=keep_ms)
+
+        assert not first.is_twin
+        assert (twin.is_twin, twin.answer.body) == (True, b"first")
+        assert subject.count_effects() == 1
+
+    @KEYS
     def test_keeps_the_answer_of_an_owner_before_its_heirs(
         self, subject: Subject, redis_client: Redis, key: str
     ) -> None:
@@ -400,6 +425,22 @@ class StoreConformance:
                 _assert_waits(Process(subject, redis_client).send())
                 _first(heir.go_on())
 
+        assert subject.count_effects() == 1
+
+    @KEYS
+    def test_hides_no_success_behind_an_error(
+        self, subject: Subject, redis_client: Redis, key: str
+    ) -> None:
+        """The second voucher of a kind may fail because the first one was the last."""
+        _needs_durable(subject, "an answer that survives the loss of Redis")
+
+        def fail(keyed: KeyedRequest) -> Answer:
+            raise ZeroDivisionError
+
+        first = _first(Process(subject, redis_client).send(key))
+        redis_client.flushdb()
+
+        _assert_replays(Process(subject, redis_client).send(key, does=fail), first)
         assert subject.count_effects() == 1
 
     @pytest.mark.parametrize("error", [ZeroDivisionError(), Refused(new_answer(BUSY))], ids=repr)
