@@ -1,4 +1,4 @@
-"""The example of docs/idempotency/example.md among twins, killed workers and a lost Redis: each key has one
+"""docs/examples/vouchers.py among twins, killed workers and a lost Redis: each key has one
 voucher and one answer."""
 
 from __future__ import annotations
