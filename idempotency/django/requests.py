@@ -69,10 +69,12 @@ class Keyed:
 
         def read() -> Any:
             """A digest, since only this shows that the payload is JSON-like. One that cannot be
-            read is like no other: a replay says so, and otherwise its error is raised."""
+            read is like no other: a replay says so, and otherwise its error is raised. What is
+            asked for in the URL's query is part of it."""
             nonlocal unreadable
+            query = request.META.get("QUERY_STRING", "")
             try:
-                return {"payload": keys.fingerprint_of(read_payload())}
+                return {"payload": keys.fingerprint_of(read_payload()), "query": query}
             except RecursionError:
                 unreadable = BadRequest("The payload is nested too deeply.")
             except Exception as error:

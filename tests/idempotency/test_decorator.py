@@ -358,6 +358,23 @@ def test_repeats_the_answer_to_another_payload(keyed: Idempotency) -> None:
     assert other["Idempotency-Payload-Mismatch"] == "true"
 
 
+def test_counts_the_query_of_the_url_as_payload(keyed: Idempotency) -> None:
+    @idempotent(keyed, "issue")
+    def issue(request: Any) -> HttpResponse:
+        return HttpResponse(request.GET["amount"])
+
+    def send(amount: str) -> HttpResponse:
+        request = request_of()
+        request.META["QUERY_STRING"] = f"amount={amount}"
+        return issue(request)  # type: ignore[return-value]
+
+    first, same, other = send("1"), send("1"), send("2")
+
+    assert first.content == same.content == other.content == b"1"
+    assert "Idempotency-Payload-Mismatch" not in same
+    assert other["Idempotency-Payload-Mismatch"] == "true"
+
+
 def test_rejects_another_payload_if_the_policy_says_so(client: GuardedRedis) -> None:
     counted = Counted()
     view = counted.under_keys(only_redis(client, on_mismatch="reject"))

@@ -550,3 +550,37 @@ def test_names_the_mixin_where_the_decorator_does_not_fit(keyed: Idempotency) ->
 
     with pytest.raises(TypeError, match="IdempotentMixin"):
         issue(request_of())
+
+
+def test_lets_the_handler_read_the_bytes_of_its_request(make: Make) -> None:
+    """As one does that checks a signature."""
+    signed = make(respond=lambda self, request: Response(len(request.body)))
+
+    assert send(signed, body={"amount": 5}).content == b"13"
+
+
+def test_does_not_wait_for_itself_if_the_view_begins_again(make: Make) -> None:
+    class Again(Exception):
+        pass
+
+    class Persistent(Vouchers):
+        def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+            assert request.body  # so that it can be read again
+            try:
+                return super().dispatch(request, *args, **kwargs)
+            except Again:
+                return super().dispatch(request, *args, **kwargs)
+
+        def respond(self, request: Any) -> Any:
+            if self.count == 1:
+                raise Again
+            return Response("issued")
+
+        def handle_exception(self, exc: Exception) -> Any:
+            if isinstance(exc, Again):
+                raise exc
+            return super().handle_exception(exc)
+
+    response = send(make(base=Persistent), body={"amount": 5})
+
+    assert (response.status_code, response.content) == (200, b'"issued"')
