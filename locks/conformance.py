@@ -10,6 +10,9 @@
         @pytest.fixture
         def make_pipeline(self, servers): ...   # a function that returns a GuardedPipeline
 
+        @pytest.fixture
+        def lose_name(self, servers): ...       # a function that frees a held name for operators
+
 Every call of `make_locks` stands for another process. `QuorumConformance` has the same cases and
 further ones, for locks on several servers of which a minority may fail; `FailoverConformance` is
 for locks on a server that another one replaces.
@@ -37,6 +40,7 @@ from locks.redis_lock import Lock
 Result = TypeVar("Result")
 MakeLocks = Callable[[], Locks]
 MakePipeline = Callable[[], GuardedPipeline]
+LoseName = Callable[[str], None]
 
 # Gets the function that acquires from one server; calls it when it likes, and returns its result.
 Around = Callable[[Callable[[], Lock]], Lock]
@@ -163,6 +167,10 @@ class LocksConformance:
     @pytest.fixture
     def make_pipeline(self) -> MakePipeline:
         raise NotImplementedError("Return a function that makes a batch for the first server.")
+
+    @pytest.fixture
+    def lose_name(self) -> LoseName:
+        raise NotImplementedError("Return a function that frees a name although it is held.")
 
     # One owner, all names or none
 
@@ -295,6 +303,18 @@ class LocksConformance:
 
         assert not lock.is_held
         eventually(lambda: rival.acquire(["a"], ttl_ms=LONG_MS))
+
+    def test_frees_the_other_names_when_it_lost_one(
+        self, make_locks: MakeLocks, lose_name: LoseName
+    ) -> None:
+        ours, rival = make_locks(), make_locks()
+        lock = ours.acquire(["a", "b"], ttl_ms=LONG_MS)
+        lose_name("a")
+
+        with pytest.raises(LockLost):
+            ours.extend(lock, ttl_ms=LONG_MS)
+
+        rival.acquire(["b"], ttl_ms=LONG_MS)
 
     # When no answer comes
 

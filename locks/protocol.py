@@ -27,7 +27,8 @@ class Locks(Protocol):
     def extend(self, lock: Lock, *, ttl_ms: int) -> None:
         """Makes the lock last `ttl_ms` from now; its fencing token stays.
 
-        Raises LockLost if a name was lost, ValueError for a time to live of 0 or less.
+        Raises LockLost if a name was lost; then the others are released. Raises ValueError for a
+        time to live of 0 or less.
         """
 
     def release(self, lock: Lock) -> bool:

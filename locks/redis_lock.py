@@ -150,8 +150,8 @@ class RedisLocks:
     def extend(self, lock: Lock, *, ttl_ms: int) -> None:
         """Makes the lock last `ttl_ms` from now; its fencing token stays.
 
-        Raises LockLost if a name was lost; then nothing is extended. Raises ValueError for a time
-        to live of 0 or less.
+        Raises LockLost if a name was lost; then the others are released. Raises ValueError for a
+        time to live of 0 or less.
         """
         check_ttl_ms(ttl_ms)
         asked_at_s = time.monotonic()
@@ -159,7 +159,8 @@ class RedisLocks:
             script("extend"), len(lock.names), *self._keys(lock.names), lock.owner, ttl_ms
         )
         if not extended:
-            lock.released = True
+            with suppress(RedisError):  # then the next lock releases it
+                self.release(lock)
             raise LockLost(", ".join(lock.names))
         lock.ends_at_s = asked_at_s + ttl_ms / 1000
 

@@ -244,6 +244,11 @@ def of_each(kind: str) -> list[Guard]:
                 "does_not_take_by_extending_what_the_servers_forgot",
             ),
             (
+                "the rest of a lost lock is released",
+                attribute(RedisLocks, "release", lambda self, lock: False),
+                "frees_the_other_names_when_it_lost_one",
+            ),
+            (
                 "impossible times are refused",
                 accept_any_time,
                 "refuses_no_names_and_impossible_times",

@@ -27,12 +27,18 @@ class LocksAround(RedisLocks):
         return self._around(lambda: acquire(*args, **options))
 
 
+def break_on_each(servers: list[Server], name: str) -> None:
+    for server in servers:
+        RedisLocks(connect(server.uri)).break_lock(name)
+
+
 def one_redis(servers: list[Server]) -> dict[str, Any]:
     """What the cases take, for locks on the first of these servers."""
     return {
         "servers": servers,
         "make_locks": lambda: RedisLocks(connect(servers[0].uri)),
         "make_pipeline": lambda: connect(servers[0].uri).pipeline(transaction=False),
+        "lose_name": lambda name: break_on_each(servers, name),
     }
 
 
@@ -54,6 +60,7 @@ def quorum(servers: list[Server]) -> dict[str, Any]:
         "servers": servers,
         "make_locks": lambda: Redlock([RedisLocks(connect(server.uri)) for server in servers]),
         "make_pipeline": lambda: connect(servers[0].uri).pipeline(transaction=False),
+        "lose_name": lambda name: break_on_each(servers, name),
         "make_locks_around": make_locks_around,
         "put_ahead": put_ahead,
         "forget": forget,

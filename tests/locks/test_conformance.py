@@ -30,6 +30,10 @@ class TestRedisLocks(LocksConformance):
     def make_pipeline(self, kit: dict[str, Any]) -> Any:
         return kit["make_pipeline"]
 
+    @pytest.fixture
+    def lose_name(self, kit: dict[str, Any]) -> Any:
+        return kit["lose_name"]
+
 
 class TestRedlock(QuorumConformance):
     @pytest.fixture
@@ -47,6 +51,10 @@ class TestRedlock(QuorumConformance):
     @pytest.fixture
     def make_pipeline(self, kit: dict[str, Any]) -> Any:
         return kit["make_pipeline"]
+
+    @pytest.fixture
+    def lose_name(self, kit: dict[str, Any]) -> Any:
+        return kit["lose_name"]
 
     @pytest.fixture
     def make_locks_around(self, kit: dict[str, Any]) -> Any:
