@@ -329,6 +329,37 @@ class LocksConformance:
 
         eventually(lambda: rival.acquire(["a"], ttl_ms=LONG_MS))
 
+    def test_ends_no_later_than_a_shorter_extension_without_an_answer(
+        self, make_locks: MakeLocks, servers: Servers
+    ) -> None:
+        """The servers shorten it once they go on, and its owner does not get to know that."""
+        ours, rival = make_locks(), make_locks()
+        lock = ours.acquire(["a"], ttl_ms=LONG_MS)
+
+        with frozen(servers), pytest.raises(RedisError):
+            ours.extend(lock, ttl_ms=SHORT_MS)
+
+        eventually(lambda: rival.acquire(["a"], ttl_ms=LONG_MS))
+        assert not lock.is_held
+
+    def test_frees_what_was_extended_without_an_answer(
+        self, make_locks: MakeLocks, servers: Servers
+    ) -> None:
+        """The servers keep it for longer than its owner counts."""
+        ours, rival = make_locks(), make_locks()
+        lock = ours.acquire(["a"], ttl_ms=4 * SHORT_MS)
+        ends_at_s = lock.ends_at_s
+
+        with frozen(servers):
+            with pytest.raises(RedisError):
+                ours.extend(lock, ttl_ms=LONG_MS)
+            with suppress(RedisError):
+                assert ours.release(lock) is False
+        time.sleep(max(0, ends_at_s - time.monotonic()))
+        eventually(lambda: ours.acquire(["b"], ttl_ms=LONG_MS))
+
+        eventually(lambda: rival.acquire(["a"], ttl_ms=LONG_MS))
+
     def test_makes_up_for_a_release_that_failed(
         self, make_locks: MakeLocks, servers: Servers
     ) -> None:

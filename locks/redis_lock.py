@@ -150,11 +150,14 @@ class RedisLocks:
     def extend(self, lock: Lock, *, ttl_ms: int) -> None:
         """Makes the lock last `ttl_ms` from now; its fencing token stays.
 
-        Raises LockLost if a name was lost; then the others are released. Raises ValueError for a
+        Raises LockLost if a name was lost; then the others are released. If no answer comes, the
+        lock counts until its earlier end, or the new one if that is sooner. Raises ValueError for a
         time to live of 0 or less.
         """
         check_ttl_ms(ttl_ms)
-        asked_at_s = time.monotonic()
+        ends_at_s = time.monotonic() + ttl_ms / 1000
+        # From now on the server may let it end then, whether we get to know it or not.
+        lock.ends_at_s = min(lock.ends_at_s, ends_at_s)
         extended = self._client.eval(
             script("extend"), len(lock.names), *self._keys(lock.names), lock.owner, ttl_ms
         )
@@ -162,7 +165,7 @@ class RedisLocks:
             with suppress(RedisError):  # then the next lock releases it
                 self.release(lock)
             raise LockLost(", ".join(lock.names))
-        lock.ends_at_s = asked_at_s + ttl_ms / 1000
+        lock.ends_at_s = ends_at_s
 
     def release(self, lock: Lock) -> bool:
         """Releases the names that the lock still holds; returns False if some were lost."""
@@ -231,12 +234,15 @@ class RedisLocks:
         return Held(key.removeprefix(self._prefix), label, held_for_ms, expires_in_ms)
 
     def _free_left(self) -> None:
-        """Releases locks that may be left on the server, in one round trip. Skips expired ones."""
+        """Releases locks that may be left on the server, in one round trip.
+
+        Their own end does not tell when they are gone: they may have been extended without an
+        answer, or taken late.
+        """
         left: list[Lock] = []
         with suppress(IndexError):
             while True:
                 left.append(self._left.popleft())
-        left = [lock for lock in left if time.monotonic() < lock.ends_at_s]
         if not left:
             return
         pipeline = self._client.pipeline(transaction=False)

@@ -112,11 +112,13 @@ class Redlock:
         """Makes the lock last `ttl_ms` from now, on a majority of servers; its fencing token stays.
 
         Raises LockLost if a majority cannot hold it any longer. Raises RedisUnavailable if too few
-        servers answer; then the lock keeps its earlier end. Raises ValueError for a time to live of
-        0 or less.
+        servers answer; then the lock counts until its earlier end, or the new one if that is
+        sooner. Raises ValueError for a time to live of 0 or less.
         """
         check_ttl_ms(ttl_ms)
         ends_at_s = time.monotonic() + _valid_s(ttl_ms)
+        # As on each server, which gets a copy.
+        lock.ends_at_s = min(lock.ends_at_s, ends_at_s)
         answers = self._servers.ask(
             lambda server: server.extend(dataclasses.replace(lock), ttl_ms=ttl_ms)
         )

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from redis.exceptions import RedisError
 
 from locks import at_once, conformance, redis_lock, redlock
 from locks.connection import GuardedPipeline, GuardedRedis
@@ -84,6 +85,32 @@ def extended_end_counted_from_the_answer(kind: type) -> Callable[[Patch], None]:
         lock.ends_at_s = time.monotonic() + ttl_ms / 1000
 
     return attribute(kind, "extend", extend_then_count)
+
+
+def end_known_from_the_answer_only(kind: type) -> Callable[[Patch], None]:
+    extend = kind.extend  # type: ignore[attr-defined]
+
+    def extend_or_keep_the_end(self: Any, lock: Lock, *, ttl_ms: int) -> None:
+        ends_at_s = lock.ends_at_s
+        try:
+            extend(self, lock, ttl_ms=ttl_ms)
+        except RedisError:
+            lock.ends_at_s = ends_at_s
+            raise
+
+    return attribute(kind, "extend", extend_or_keep_the_end)
+
+
+def forget_what_is_left_at_its_end(patch: Patch) -> None:
+    free_left = RedisLocks._free_left
+
+    def free_what_counts(self: RedisLocks) -> None:
+        for lock in tuple(self._left):
+            if time.monotonic() >= lock.ends_at_s:
+                self._left.remove(lock)
+        free_left(self)
+
+    patch.setattr(RedisLocks, "_free_left", free_what_counts)
 
 
 def wait_for_ever(wait_ms: int, try_once: Callable[[], Lock]) -> Lock:
@@ -262,6 +289,16 @@ def of_each(kind: str) -> list[Guard]:
                 "a failed release is made up for",
                 attribute(RedisLocks, "_free_left", lambda self: None),
                 "makes_up_for_a_release_that_failed",
+            ),
+            (
+                "an extension may count before its answer comes",
+                end_known_from_the_answer_only(own),
+                "ends_no_later_than_a_shorter_extension_without_an_answer",
+            ),
+            (
+                "what is left is released even after its end",
+                forget_what_is_left_at_its_end,
+                "frees_what_was_extended_without_an_answer",
             ),
             (
                 "a `with` releases",
