@@ -408,6 +408,20 @@ class LocksConformance:
 
         eventually(lambda: rival.acquire(["a"], ttl_ms=LONG_MS))
 
+    def test_extends_nothing_that_was_released_without_an_answer(
+        self, make_locks: MakeLocks, servers: Servers
+    ) -> None:
+        locks = make_locks()
+        lock = locks.acquire(["a"], ttl_ms=LONG_MS)
+        with frozen(servers):
+            with pytest.raises(RedisError):
+                locks.acquire(["b"], ttl_ms=LONG_MS)
+            with suppress(RedisError):  # the servers are known to be silent, and not asked
+                assert locks.release(lock) is False
+
+        with pytest.raises(LockLost):
+            answered(lambda: locks.extend(lock, ttl_ms=LONG_MS))
+
     # In a `with`
 
     def test_is_released_at_the_end_of_a_with(self, make_locks: MakeLocks) -> None:
@@ -651,6 +665,40 @@ class QuorumConformance(LocksConformance):
         granted.wait(PATIENCE_S)
 
         eventually(lambda: make_locks().acquire(["a"], ttl_ms=LONG_MS))
+
+    def test_counts_on_no_server_whose_grant_was_not_seen(
+        self, make_locks: MakeLocks, servers: Servers, make_locks_around: MakeLocksAround
+    ) -> None:
+        """That server is about to release the lock, and might do so after it was extended."""
+
+        def unseen(ask: Callable[[], Lock]) -> Lock:
+            ask()
+            raise RedisError("The connection broke before the answer.")
+
+        locks = make_locks_around([unseen, *[at_once] * 4])
+        lock = locks.acquire(["a"], ttl_ms=LONG_MS)
+
+        with frozen(servers[3:]), pytest.raises(RedisError):
+            locks.extend(lock, ttl_ms=LONG_MS)
+
+    def test_makes_up_for_a_release_after_many_locks_of_others(
+        self, make_locks: MakeLocks, servers: Servers
+    ) -> None:
+        """The servers that fell silent are needed later, and did not grant the many."""
+        ours, rival = make_locks(), make_locks()
+        lock = ours.acquire(["a"], ttl_ms=LONG_MS)
+
+        with frozen(servers[:2]):
+            ours.release(ours.acquire(["b"], ttl_ms=LONG_MS))
+            ours.release(lock)  # two servers are known to be silent, and not asked
+            for _ in range(100):
+                ours.release(ours.acquire(["b"], ttl_ms=LONG_MS))
+        # Now the silent ones are needed, and release what was left as soon as they are asked.
+        for server in servers[3:]:
+            server.kill()
+        eventually(lambda: ours.acquire(["c"], ttl_ms=LONG_MS))
+
+        eventually(lambda: rival.acquire(["a"], ttl_ms=LONG_MS))
 
     def test_asks_all_servers_at_the_same_time(self, make_locks_around: MakeLocksAround) -> None:
         asked = threading.Barrier(5)

@@ -44,6 +44,8 @@ class Lock:
 
     `fence` is the fencing token, if one was asked for. Of two locks that share a name, the later
     has the higher token, so a store can refuse writes with a token lower than one it has seen.
+    `granted_by` are the positions of a quorum's servers that granted the lock; another server that
+    took it unseen is about to release it.
     """
 
     names: tuple[str, ...]
@@ -51,6 +53,7 @@ class Lock:
     ends_at_s: float
     released: bool = field(default=False)
     fence: int | None = None
+    granted_by: tuple[int, ...] | None = None
 
     @property
     def is_held(self) -> bool:
@@ -150,11 +153,12 @@ class RedisLocks:
     def extend(self, lock: Lock, *, ttl_ms: int) -> None:
         """Makes the lock last `ttl_ms` from now; its fencing token stays.
 
-        Raises LockLost if a name was lost; then the others are released. If no answer comes, the
-        lock counts until its earlier end, or the new one if that is sooner. Raises ValueError for a
-        time to live of 0 or less.
+        Raises LockLost if a name was lost; then the others are released. Raises LockLost, too, for
+        a lock that was released. If no answer comes, the lock counts until its earlier end, or the
+        new one if that is sooner. Raises ValueError for a time to live of 0 or less.
         """
         check_ttl_ms(ttl_ms)
+        check_not_released(lock)
         ends_at_s = time.monotonic() + ttl_ms / 1000
         # From now on the server may let it end then, whether we get to know it or not.
         lock.ends_at_s = min(lock.ends_at_s, ends_at_s)
@@ -284,3 +288,10 @@ def check_ttl_ms(ttl_ms: int) -> None:
     at once."""
     if ttl_ms <= 0:
         raise ValueError(f"A lock needs a time to live above 0 ms, not {ttl_ms}.")
+
+
+def check_not_released(lock: Lock) -> None:
+    """Raises LockLost for a lock that its owner released. A server without an answer may still have
+    it, and is about to release it."""
+    if lock.released:
+        raise LockLost(", ".join(lock.names))

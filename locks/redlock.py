@@ -26,7 +26,14 @@ from redis.exceptions import RedisError
 from locks.at_once import AtOnce, ServerAnswer
 from locks.connection import GuardedPipeline, RedisUnavailable
 from locks.errors import LockBusy, LockLost
-from locks.redis_lock import Lock, RedisLocks, check_ttl_ms, in_order, new_owner
+from locks.redis_lock import (
+    Lock,
+    RedisLocks,
+    check_not_released,
+    check_ttl_ms,
+    in_order,
+    new_owner,
+)
 from locks.waiting import acquire_within
 
 logger = logging.getLogger(__name__)
@@ -51,7 +58,8 @@ class Redlock:
             raise ValueError(
                 f"A quorum needs an odd number of servers, 3 or more, not {len(servers)}."
             )
-        self._servers = AtOnce(servers)
+        self._all = tuple(servers)
+        self._servers = AtOnce(self._all)
         self._number = len(servers)
         self._majority = len(servers) // 2 + 1
 
@@ -84,6 +92,9 @@ class Redlock:
         granted = [answer for answer in answers if answer.error is None]
         is_won = len(granted) >= self._majority
         if is_won and (not fenced or self._agree(wanted, granted)) and wanted.is_held:
+            wanted.granted_by = tuple(
+                position for position, answer in enumerate(answers) if answer.error is None
+            )
             return wanted
         # Only there: each server sees to what it could not answer, and remembers few such locks.
         self._release(wanted, [answer.server for answer in granted])
@@ -116,14 +127,17 @@ class Redlock:
         sooner. Raises ValueError for a time to live of 0 or less.
         """
         check_ttl_ms(ttl_ms)
+        check_not_released(lock)
         ends_at_s = time.monotonic() + _valid_s(ttl_ms)
         # As on each server, which gets a copy.
         lock.ends_at_s = min(lock.ends_at_s, ends_at_s)
         answers = self._servers.ask(
-            lambda server: server.extend(dataclasses.replace(lock), ttl_ms=ttl_ms)
+            lambda server: server.extend(dataclasses.replace(lock), ttl_ms=ttl_ms),
+            self._servers_of(lock),
         )
         extended = sum(answer.error is None for answer in answers)
-        lost = sum(isinstance(answer.error, LockLost) for answer in answers)
+        lost = self._number - len(answers)
+        lost += sum(isinstance(answer.error, LockLost) for answer in answers)
         if extended >= self._majority and time.monotonic() < ends_at_s:
             lock.ends_at_s = ends_at_s
         elif self._number - lost >= self._majority:
@@ -135,13 +149,20 @@ class Redlock:
             raise LockLost(", ".join(lock.names))
 
     def release(self, lock: Lock) -> bool:
-        """Releases the lock on every server that answers; returns False if that is no majority.
+        """Releases the lock on every server that granted it and answers; returns False if that is
+        no majority.
 
         Raises nothing.
         """
-        return self._release(lock)
+        return self._release(lock, self._servers_of(lock))
 
-    def _release(self, lock: Lock, servers: Sequence[RedisLocks] | None = None) -> bool:
+    def _servers_of(self, lock: Lock) -> Sequence[RedisLocks]:
+        """The servers that granted the lock. Each other one sees to what it could not answer."""
+        if lock.granted_by is None:
+            return self._all
+        return [self._all[position] for position in lock.granted_by]
+
+    def _release(self, lock: Lock, servers: Sequence[RedisLocks]) -> bool:
         lock.released = True
         answers = self._servers.ask(
             lambda server: server.release(dataclasses.replace(lock)), servers

@@ -169,8 +169,8 @@ def keep_what_was_granted(patch: Patch) -> None:
     """A lock that was not won is released nowhere."""
     release = Redlock._release
 
-    def release_the_won(self: Redlock, lock: Lock, servers: Any = None) -> bool:
-        return servers is None and release(self, lock)
+    def release_the_won(self: Redlock, lock: Lock, servers: Any) -> bool:
+        return lock.granted_by is not None and release(self, lock, servers)
 
     patch.setattr(Redlock, "_release", release_the_won)
 
@@ -178,8 +178,8 @@ def keep_what_was_granted(patch: Patch) -> None:
 def give_back_everywhere(patch: Patch) -> None:
     release = Redlock._release
 
-    def release_everywhere(self: Redlock, lock: Lock, servers: Any = None) -> bool:
-        return release(self, lock)
+    def release_everywhere(self: Redlock, lock: Lock, servers: Any) -> bool:
+        return release(self, lock, self._all)
 
     patch.setattr(Redlock, "_release", release_everywhere)
 
@@ -187,6 +187,11 @@ def give_back_everywhere(patch: Patch) -> None:
 def accept_any_time(patch: Patch) -> None:
     for module in (redis_lock, redlock):
         patch.setattr(module, "check_ttl_ms", lambda ttl_ms: None)
+
+
+def extend_what_was_released(patch: Patch) -> None:
+    for module in (redis_lock, redlock):
+        patch.setattr(module, "check_not_released", lambda lock: None)
 
 
 def no_drift(patch: Patch) -> None:
@@ -301,6 +306,11 @@ def of_each(kind: str) -> list[Guard]:
                 "frees_what_was_extended_without_an_answer",
             ),
             (
+                "what was released is not extended",
+                extend_what_was_released,
+                "extends_nothing_that_was_released_without_an_answer",
+            ),
+            (
                 "a `with` releases",
                 attribute(own, "hold", hold_until_it_runs_out),
                 "is_released_at_the_end_of_a_with",
@@ -383,6 +393,16 @@ QUORUM = [
             "only what was granted is given back",
             give_back_everywhere,
             "makes_up_for_a_release_that_failed",
+        ),
+        (
+            "only servers that granted a lock extend it",
+            attribute(Redlock, "_servers_of", lambda self, lock: self._all),
+            "counts_on_no_server_whose_grant_was_not_seen",
+        ),
+        (
+            "only servers that granted a lock release it",
+            attribute(Redlock, "_servers_of", lambda self, lock: self._all),
+            "makes_up_for_a_release_after_many_locks_of_others",
         ),
         (
             "a late grant is given back",
