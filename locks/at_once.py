@@ -32,11 +32,15 @@ Ask = Callable[[RedisLocks], Any]
 
 @dataclass(frozen=True)
 class ServerAnswer:
-    """What one server returned, or the error instead."""
+    """What one server returned, or the error instead.
+
+    `was_asked` is False if all threads of the server were busy until the deadline.
+    """
 
     server: RedisLocks
     value: Any = None
     error: LockError | RedisError | None = None
+    was_asked: bool = True
 
 
 class AtOnce:
@@ -93,9 +97,11 @@ def _run_here(ask: Ask, server: RedisLocks) -> "Future[Any]":
 def _answer_of(server: RedisLocks, future: "Future[Any]", if_late: Ask | None) -> ServerAnswer:
     if not future.done():
         # What has not begun never will. The rest is told when it ends, or now if it just did.
-        if not future.cancel() and if_late is not None:
+        was_asked = not future.cancel()
+        if was_asked and if_late is not None:
             future.add_done_callback(partial(_tell_late, if_late, server))
-        return ServerAnswer(server, error=RedisUnavailable("No answer before the deadline."))
+        silent = RedisUnavailable("No answer before the deadline.")
+        return ServerAnswer(server, error=silent, was_asked=was_asked)
     try:
         return ServerAnswer(server, future.result())
     except (LockError, RedisError) as error:

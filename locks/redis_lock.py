@@ -181,6 +181,14 @@ class RedisLocks:
             raise
         return int(freed) == len(lock.names)
 
+    def release_later(self, lock: Lock) -> None:
+        """Releases the lock with the next one that is acquired; asks nothing now.
+
+        A quorum calls it for a server that it found no time to ask.
+        """
+        lock.released = True
+        self._left.append(lock)
+
     def queue_release(self, pipeline: GuardedPipeline, lock: Lock) -> None:
         """Adds the release to a batch, which the caller sends."""
         pipeline.eval(*self._releasing(lock))

@@ -168,6 +168,8 @@ class Redlock:
             lambda server: server.release(dataclasses.replace(lock)), servers
         )
         for answer in answers:
+            if not answer.was_asked:
+                answer.server.release_later(lock)
             if answer.error is not None:
                 logger.info("lock_release_failed")
         return sum(answer.value is True for answer in answers) >= self._majority

@@ -14,6 +14,7 @@ import pytest
 
 from local.servers import Server
 from locks import at_once, connection
+from locks.conformance import eventually
 from locks.connection import GuardedRedis, RedisUnavailable, connect
 from locks.errors import LockBusy, LockLost
 from locks.redis_lock import Lock, RedisLocks
@@ -222,6 +223,31 @@ def test_answers_at_the_deadline_however_long_one_server_takes(servers: list[Ser
     assert at_once.DEADLINE_S <= took_s < 5
     assert owners(servers[1:]) == [lock.owner] * 4
     locks.release(lock)
+
+
+def test_makes_up_for_a_release_that_found_no_thread(
+    servers: list[Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(at_once, "THREADS_PER_SERVER", 1)
+    gate = threading.Event()
+    gate.set()
+
+    def through_the_gate(ask: Callable[[], Lock]) -> Lock:
+        gate.wait(20)
+        return ask()
+
+    locks = Redlock([LocksAround(server, through_the_gate) for server in servers])
+    lock = locks.acquire(["a"], ttl_ms=TTL_MS)
+    gate.clear()
+    with pytest.raises(RedisUnavailable):
+        locks.acquire(["b"], ttl_ms=TTL_MS)  # keeps all threads
+
+    assert locks.release(lock) is False
+    assert owners(servers) == [lock.owner] * 5
+    gate.set()
+    eventually(lambda: locks.acquire(["c"], ttl_ms=TTL_MS))
+
+    assert owners(servers) == [None] * 5
 
 
 def test_releases_its_locks_while_its_process_ends(servers: list[Server]) -> None:
