@@ -28,7 +28,6 @@ from redis.exceptions import (
 )
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
-from redis.sentinel import SentinelConnectionPool
 
 from locks import sentinel
 
@@ -260,10 +259,11 @@ _breakers_mutex = threading.Lock()
 def breaker_of(client: Redis) -> Breaker:
     """The breaker that this process keeps for the server behind the client."""
     pool = client.connection_pool
-    settings = pool.connection_kwargs
-    address = str(settings.get("path") or f"{settings.get('host')}:{settings.get('port')}")
-    if isinstance(pool, SentinelConnectionPool):
-        address = pool.service_name  # its primary may change
+    if isinstance(pool, sentinel.WatchedPool):
+        address = pool.address
+    else:
+        settings = pool.connection_kwargs
+        address = str(settings.get("path") or f"{settings.get('host')}:{settings.get('port')}")
     breaker = _breakers.get(address)
     if breaker is None:
         with _breakers_mutex:

@@ -107,6 +107,26 @@ def for_celery(watched: Watched) -> tuple[str, dict[str, Any]]:
     return url, {"master_name": watched.service, "sentinel_kwargs": asked_with}
 
 
+class WatchedPool(SentinelConnectionPool):
+    """Connections to the primary. `address` names the service, not a server, which may change.
+
+    Other Sentinels may watch another service of the same name, so the first of them belongs to the
+    address. (Sentinels that are one and the same agree on the service, however the rest is listed.)
+    """
+
+    def __init__(self, watched: Watched, manager: Sentinel, **options: Any) -> None:
+        host, port = min(watched.sentinels)
+        self.address = f"{watched.service}@{f'[{host}]' if ':' in host else host}:{port}"
+        super().__init__(
+            watched.service,
+            manager,
+            db=watched.database,
+            username=watched.username,
+            password=watched.password,
+            **options,
+        )
+
+
 class Pool:
     """Makes connection pools from URLs, with the interface of redis-py and django-redis."""
 
@@ -126,11 +146,4 @@ class Pool:
             watched.sentinels,
             sentinel_kwargs={**asked_with, "password": watched.sentinel_password},
         )
-        return SentinelConnectionPool(
-            watched.service,
-            manager,
-            db=watched.database,
-            username=watched.username,
-            password=watched.password,
-            **options,
-        )
+        return WatchedPool(watched, manager, **options)

@@ -75,7 +75,8 @@ def test_follows_the_primary(watch: Watch, client: GuardedRedis, how: str) -> No
     assert watch.primary is not old
     assert (client.get("before"), client.get("after")) == (b"yes", b"yes")
     assert not breaker_of(client).is_open
-    assert breaker_of(client).address == "bookings"
+    first = min(sentinel.port for sentinel in watch.sentinels)
+    assert breaker_of(client).address == f"bookings@127.0.0.1:{first}"
     # The breaker refuses most tries, and the others wait no longer than their time-outs: connecting
     # to a frozen server, reading from it, and asking a Sentinel.
     assert max(tries) < 2.5

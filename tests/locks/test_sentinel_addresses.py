@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from kombu import Connection
 
+from locks.connection import Breaker, breaker_of, connect
 from locks.sentinel import Watched, for_celery, parse
 
 
@@ -74,6 +75,26 @@ def test_keeps_passwords_out_of_what_is_printed() -> None:
 def test_refuses_what_it_would_misread(url: str) -> None:
     with pytest.raises(ValueError, match="Sentinel|write it as|every option"):
         parse(url)
+
+
+def breaker_at(hosts: str, service: str = "bookings", database: int = 0) -> Breaker:
+    return breaker_of(connect(f"redis+sentinel://:secret@{hosts}/{service}/{database}"))
+
+
+def test_has_a_breaker_for_each_service_of_each_set_of_sentinels() -> None:
+    breaker = breaker_at("one:1,two:2")
+
+    assert breaker_at("three:1,four:2") is not breaker
+    assert breaker_at("one:1,two:2", service="other") is not breaker
+
+
+def test_has_one_breaker_for_a_service_however_its_sentinels_are_listed() -> None:
+    assert breaker_at("two:2,one:1", database=3) is breaker_at("one:1,two:2")
+
+
+def test_names_a_breaker_by_service_and_first_sentinel() -> None:
+    assert breaker_at("two:2,one:1").address == "bookings@one:1"
+    assert breaker_at("[::1]:1").address == "bookings@[::1]:1"
 
 
 def test_tells_celery_the_same() -> None:
