@@ -178,7 +178,9 @@ class GuardedRedis(Redis):
         try:
             return connection.read_response(disconnect_on_error=False)
         except ResponseError:
-            raise  # the command was not executed
+            # The server answered, so it is not late. It refused the command, or a script failed in
+            # the middle; such a script has to write last what must not stay.
+            raise
         except BaseException:
             # Behind Sentinel the connection is already closed if the primary was demoted; then the
             # command did nothing. Sending now would open a new connection, and wait for it.

@@ -10,6 +10,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from redis.exceptions import ResponseError
 
 from local.servers import Server
 from locks.connection import GuardedRedis, connect
@@ -263,6 +264,22 @@ def test_counts_on_where_tokens_are_ahead_of_the_clock(
 
     assert tokens == [2**53 - 2, 2**53 - 1]
     assert client.hget("fence:lock:", "last") == str(2**53 - 1).encode()
+
+
+@pytest.mark.parametrize("counter", ["a string", {"last": "no number"}])
+def test_takes_no_name_if_no_token_can_be_drawn(
+    locks: RedisLocks, client: GuardedRedis, counter: str | dict[str, str]
+) -> None:
+    """A script that fails keeps what it has written."""
+    if isinstance(counter, str):
+        client.set("fence:lock:", counter)
+    else:
+        client.hset("fence:lock:", mapping=counter)
+
+    with pytest.raises(ResponseError):
+        locks.acquire(["a"], ttl_ms=TTL_MS, fenced=True)
+
+    assert client.keys() == [b"fence:lock:"]
 
 
 def test_lists_nothing_when_nothing_is_held(locks: RedisLocks) -> None:
