@@ -2,8 +2,10 @@
 -- KEYS  the lock keys
 -- ARGV  owner, ttl_ms
 -- returns 1 if they were extended, 0 if at least one key was lost (then nothing changes)
+--
+-- A key that has another type now was lost, too.
 for _, key in ipairs(KEYS) do
-  if redis.call('GET', key) ~= ARGV[1] then
+  if redis.pcall('GET', key) ~= ARGV[1] then
     return 0
   end
 end

@@ -2,9 +2,11 @@
 -- KEYS  the lock keys
 -- ARGV  owner
 -- returns the number of deleted keys
+--
+-- A key of another type is no lock of ours, and must not keep the others.
 local freed = 0
 for _, key in ipairs(KEYS) do
-  if redis.call('GET', key) == ARGV[1] then
+  if redis.pcall('GET', key) == ARGV[1] then
     freed = freed + redis.call('DEL', key)
   end
 end

@@ -203,8 +203,8 @@ def of_each(kind: str) -> list[Guard]:
     """Guards that both kinds have."""
     own: type = {"one": RedisLocks, "quorum": Redlock}[kind]
     module = {"one": redis_lock, "quorum": redlock}[kind]
-    holds = "if redis.call('GET', key) == ARGV[1] then"
-    misses = "if redis.call('GET', key) ~= ARGV[1] then"
+    holds = "if redis.pcall('GET', key) == ARGV[1] then"
+    misses = "if redis.pcall('GET', key) ~= ARGV[1] then"
     taken = "if redis.call('EXISTS', key) == 1 then"
     taken_fenced = "if redis.call('EXISTS', KEYS[position]) == 1 then"
     return [
@@ -269,7 +269,7 @@ def of_each(kind: str) -> list[Guard]:
                 "what is gone is not extended",
                 scripts(
                     "extend",
-                    "redis.call('GET', key) ~= ARGV[1]",
+                    "redis.pcall('GET', key) ~= ARGV[1]",
                     "not redis.call('SET', key, ARGV[1], 'NX') "
                     "and redis.call('GET', key) ~= ARGV[1]",
                 ),

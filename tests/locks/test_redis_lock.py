@@ -282,6 +282,24 @@ def test_takes_no_name_if_no_token_can_be_drawn(
     assert client.keys() == [b"fence:lock:"]
 
 
+@pytest.mark.parametrize("is_extended", [False, True])
+def test_frees_its_other_names_where_one_is_no_lock_any_more(
+    locks: RedisLocks, client: GuardedRedis, is_extended: bool
+) -> None:
+    lock = locks.acquire(["a", "b"], ttl_ms=TTL_MS)
+    client.delete("lock:a")
+    client.rpush("lock:a", "of another program")
+
+    if is_extended:
+        with pytest.raises(LockLost):
+            locks.extend(lock, ttl_ms=TTL_MS)
+    else:
+        assert locks.release(lock) is False
+
+    assert client.keys() == [b"lock:a"]
+    assert locks.acquire(["b"], ttl_ms=TTL_MS).is_held, "nothing is left to release"
+
+
 def test_lists_nothing_when_nothing_is_held(locks: RedisLocks) -> None:
     assert locks.held() == []
 
