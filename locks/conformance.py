@@ -32,6 +32,7 @@ from typing import Protocol, TypeVar
 import pytest
 from redis.exceptions import RedisError
 
+from locks.clock import now_s
 from locks.connection import OPERATION_TIMEOUT_S, GuardedPipeline
 from locks.errors import LockBusy, LockError, LockLost
 from locks.protocol import Locks
@@ -137,7 +138,7 @@ def ends_in_time(locks: Locks, servers: Servers, ask: Callable[[], Lock]) -> boo
             with frozen(servers):
                 asking = pool.submit(ask)
                 time.sleep(OPERATION_TIMEOUT_S / 4)
-                thawed_at_s = time.monotonic()
+                thawed_at_s = now_s()
             lock = asking.result()
             if lock.ends_at_s <= thawed_at_s + LONG_MS / 1000:
                 return True
@@ -263,7 +264,7 @@ class LocksConformance:
         first_end_s = lock.ends_at_s
 
         ours.extend(lock, ttl_ms=LONG_MS)
-        time.sleep(max(0, first_end_s - time.monotonic()) + SHORT_MS / 1000)
+        time.sleep(max(0, first_end_s - now_s()) + SHORT_MS / 1000)
 
         assert lock.is_held
         with pytest.raises(LockBusy):
@@ -355,7 +356,7 @@ class LocksConformance:
                 ours.extend(lock, ttl_ms=LONG_MS)
             with suppress(RedisError):
                 assert ours.release(lock) is False
-        time.sleep(max(0, ends_at_s - time.monotonic()))
+        time.sleep(max(0, ends_at_s - now_s()))
         eventually(lambda: ours.acquire(["b"], ttl_ms=LONG_MS))
 
         eventually(lambda: rival.acquire(["a"], ttl_ms=LONG_MS))
@@ -714,7 +715,7 @@ class QuorumConformance(LocksConformance):
 
     def test_ends_sooner_by_the_drift_of_clocks(self, make_locks: MakeLocks) -> None:
         locks = make_locks()
-        asked_at_s = time.monotonic()
+        asked_at_s = now_s()
 
         lock = locks.acquire(["a"], ttl_ms=LONG_MS)
 

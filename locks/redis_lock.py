@@ -22,6 +22,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
+from locks.clock import now_s
 from locks.connection import GuardedPipeline, GuardedRedis, RedisUnavailable
 from locks.errors import LockBusy, LockLost
 from locks.scripts import script
@@ -40,7 +41,7 @@ _OWNER = re.compile(r"(?P<label>.+:\d+):(?P<since_ms>\d+):[0-9a-f]{16}", re.ASCI
 
 @dataclass
 class Lock:
-    """Names held by one owner until `ends_at_s` on this process's monotonic clock.
+    """Names held by one owner until `ends_at_s` on `locks.clock`.
 
     `fence` is the fencing token, if one was asked for. Of two locks that share a name, the later
     has the higher token, so a store can refuse writes with a token lower than one it has seen.
@@ -62,7 +63,7 @@ class Lock:
         The time to live is counted from before the request was sent. So this turns False no later
         than the names expire on the server.
         """
-        return not self.released and time.monotonic() < self.ends_at_s
+        return not self.released and now_s() < self.ends_at_s
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ class RedisLocks:
 
     def _acquire_once(self, names: tuple[str, ...], ttl_ms: int, fenced: bool, owner: str) -> Lock:
         self._free_left()
-        asked_at_s = time.monotonic()
+        asked_at_s = now_s()
         lock = Lock(names, owner, asked_at_s + ttl_ms / 1000)
         keys = self._keys(names)
         command: tuple[str | int, ...]
@@ -159,7 +160,7 @@ class RedisLocks:
         """
         check_ttl_ms(ttl_ms)
         check_not_released(lock)
-        ends_at_s = time.monotonic() + ttl_ms / 1000
+        ends_at_s = now_s() + ttl_ms / 1000
         # From now on the server may let it end then, whether we get to know it or not.
         lock.ends_at_s = min(lock.ends_at_s, ends_at_s)
         extended = self._client.eval(

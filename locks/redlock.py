@@ -17,13 +17,13 @@ without that server (docs/decisions/0066-locks-as-a-layer.md).
 
 import dataclasses
 import logging
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from redis.exceptions import RedisError
 
 from locks.at_once import AtOnce, ServerAnswer
+from locks.clock import now_s
 from locks.connection import GuardedPipeline, RedisUnavailable
 from locks.errors import LockBusy, LockLost
 from locks.redis_lock import (
@@ -79,7 +79,7 @@ class Redlock:
 
     def _acquire_once(self, names: tuple[str, ...], ttl_ms: int, fenced: bool) -> Lock:
         owner = new_owner()
-        wanted = Lock(names, owner, time.monotonic() + _valid_s(ttl_ms))
+        wanted = Lock(names, owner, now_s() + _valid_s(ttl_ms))
 
         def undo(server: RedisLocks) -> None:
             with suppress(RedisError):  # then the server's next lock releases it
@@ -128,7 +128,7 @@ class Redlock:
         """
         check_ttl_ms(ttl_ms)
         check_not_released(lock)
-        ends_at_s = time.monotonic() + _valid_s(ttl_ms)
+        ends_at_s = now_s() + _valid_s(ttl_ms)
         # As on each server, which gets a copy.
         lock.ends_at_s = min(lock.ends_at_s, ends_at_s)
         answers = self._servers.ask(
@@ -138,7 +138,7 @@ class Redlock:
         extended = sum(answer.error is None for answer in answers)
         lost = self._number - len(answers)
         lost += sum(isinstance(answer.error, LockLost) for answer in answers)
-        if extended >= self._majority and time.monotonic() < ends_at_s:
+        if extended >= self._majority and now_s() < ends_at_s:
             lock.ends_at_s = ends_at_s
         elif self._number - lost >= self._majority:
             raise RedisUnavailable(

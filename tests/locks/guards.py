@@ -13,6 +13,7 @@ import pytest
 from redis.exceptions import RedisError
 
 from locks import at_once, conformance, redis_lock, redlock
+from locks.clock import now_s
 from locks.connection import GuardedPipeline, GuardedRedis
 from locks.errors import LockBusy
 from locks.redis_lock import Lock, RedisLocks
@@ -71,7 +72,7 @@ def end_counted_from_the_answer(kind: type) -> Callable[[Patch], None]:
 
     def acquire_once(self: Any, names: Any, ttl_ms: int, *others: Any) -> Lock:
         lock: Lock = acquire(self, names, ttl_ms, *others)
-        lock.ends_at_s = time.monotonic() + ttl_ms / 1000
+        lock.ends_at_s = now_s() + ttl_ms / 1000
         return lock
 
     return attribute(kind, "_acquire_once", acquire_once)
@@ -82,7 +83,7 @@ def extended_end_counted_from_the_answer(kind: type) -> Callable[[Patch], None]:
 
     def extend_then_count(self: Any, lock: Lock, *, ttl_ms: int) -> None:
         extend(self, lock, ttl_ms=ttl_ms)
-        lock.ends_at_s = time.monotonic() + ttl_ms / 1000
+        lock.ends_at_s = now_s() + ttl_ms / 1000
 
     return attribute(kind, "extend", extend_then_count)
 
@@ -106,7 +107,7 @@ def forget_what_is_left_at_its_end(patch: Patch) -> None:
 
     def free_what_counts(self: RedisLocks) -> None:
         for lock in tuple(self._left):
-            if time.monotonic() >= lock.ends_at_s:
+            if now_s() >= lock.ends_at_s:
                 self._left.remove(lock)
         free_left(self)
 

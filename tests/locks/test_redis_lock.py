@@ -13,6 +13,7 @@ import pytest
 from redis.exceptions import ResponseError
 
 from local.servers import Server
+from locks.clock import now_s
 from locks.connection import GuardedRedis, connect
 from locks.errors import LockBusy, LockLost
 from locks.redis_lock import RedisLocks
@@ -113,6 +114,22 @@ def test_is_taken_again_once_it_ran_out(locks: RedisLocks) -> None:
     assert locks.acquire(["a"], ttl_ms=TTL_MS).is_held
 
 
+def test_ends_while_its_machine_is_suspended(
+    locks: RedisLocks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis elsewhere goes on meanwhile, and a clock of Linux, which is not the monotonic one."""
+    lock = locks.acquire(["a"], ttl_ms=TTL_MS)
+    read_clock = time.clock_gettime
+
+    def after_an_hour_suspended(clock: int) -> float:
+        return read_clock(clock) + (3600 if clock == time.CLOCK_BOOTTIME else 0)
+
+    monkeypatch.setattr(time, "clock_gettime", after_an_hour_suspended)
+
+    assert not lock.is_held
+    assert locks.acquire(["b"], ttl_ms=TTL_MS).is_held
+
+
 def test_counts_its_end_from_before_it_asked(own_redis: Server) -> None:
     """The server counts from the moment of the grant, and its answer may take a while."""
     locks = RedisLocks(connect(own_redis.uri))
@@ -120,9 +137,9 @@ def test_counts_its_end_from_before_it_asked(own_redis: Server) -> None:
     own_redis.freeze()
     threading.Timer(0.1, own_redis.thaw).start()
 
-    before_s = time.monotonic()
+    before_s = now_s()
     lock = locks.acquire(["a"], ttl_ms=1000)
-    answered_s = time.monotonic()
+    answered_s = now_s()
 
     assert answered_s - before_s > 0.09
     assert before_s + 1.0 <= lock.ends_at_s < answered_s + 0.95
