@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from locks.connection import OPERATION_TIMEOUT_S, RedisUnavailable
 from locks.errors import LockError
@@ -34,7 +35,8 @@ Ask = Callable[[RedisLocks], Any]
 class ServerAnswer:
     """What one server returned, or the error instead.
 
-    `was_asked` is False if all threads of the server were busy until the deadline.
+    The error is RedisUnavailable if nothing was sent. `was_asked` is False if that is because all
+    threads of the server were busy until the deadline.
     """
 
     server: RedisLocks
@@ -100,7 +102,8 @@ def _answer_of(server: RedisLocks, future: "Future[Any]", if_late: Ask | None) -
         was_asked = not future.cancel()
         if was_asked and if_late is not None:
             future.add_done_callback(partial(_tell_late, if_late, server))
-        silent = RedisUnavailable("No answer before the deadline.")
+        error = RedisTimeoutError if was_asked else RedisUnavailable
+        silent = error("No answer before the deadline.")
         return ServerAnswer(server, error=silent, was_asked=was_asked)
     try:
         return ServerAnswer(server, future.result())

@@ -9,6 +9,7 @@ still be left is released with the next lock that this process acquires.
 """
 
 import logging
+import math
 import os
 import re
 import secrets
@@ -46,7 +47,8 @@ class Lock:
     `fence` is the fencing token, if one was asked for. Of two locks that share a name, the later
     has the higher token, so a store can refuse writes with a token lower than one it has seen.
     `granted_by` are the positions of a quorum's servers that granted the lock; another server that
-    took it unseen is about to release it.
+    took it unseen is about to release it. `may_shrink_to_ms` is the shortest time to live of the
+    extensions that were sent and not answered, since they may still arrive.
     """
 
     names: tuple[str, ...]
@@ -55,6 +57,7 @@ class Lock:
     released: bool = field(default=False)
     fence: int | None = None
     granted_by: tuple[int, ...] | None = None
+    may_shrink_to_ms: float = math.inf
 
     @property
     def is_held(self) -> bool:
@@ -156,16 +159,23 @@ class RedisLocks:
 
         Raises LockLost if a name was lost; then the others are released. Raises LockLost, too, for
         a lock that was released. If no answer comes, the lock counts until its earlier end, or the
-        new one if that is sooner. Raises ValueError for a time to live of 0 or less.
+        new one if that is sooner; and later extensions count no longer than this one, which may
+        arrive after them. Raises ValueError for a time to live of 0 or less.
         """
         check_ttl_ms(ttl_ms)
         check_not_released(lock)
-        ends_at_s = now_s() + ttl_ms / 1000
+        ends_at_s = now_s() + min(ttl_ms, lock.may_shrink_to_ms) / 1000
         # From now on the server may let it end then, whether we get to know it or not.
         lock.ends_at_s = min(lock.ends_at_s, ends_at_s)
-        extended = self._client.eval(
-            script("extend"), len(lock.names), *self._keys(lock.names), lock.owner, ttl_ms
-        )
+        try:
+            extended = self._client.eval(
+                script("extend"), len(lock.names), *self._keys(lock.names), lock.owner, ttl_ms
+            )
+        except RedisUnavailable:
+            raise  # nothing was sent
+        except RedisError:
+            lock.may_shrink_to_ms = min(lock.may_shrink_to_ms, ttl_ms)
+            raise
         if not extended:
             with suppress(RedisError):  # then the next lock releases it
                 self.release(lock)

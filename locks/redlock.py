@@ -124,20 +124,24 @@ class Redlock:
 
         Raises LockLost if a majority cannot hold it any longer. Raises RedisUnavailable if too few
         servers answer; then the lock counts until its earlier end, or the new one if that is
-        sooner. Raises ValueError for a time to live of 0 or less.
+        sooner. After one server did not answer, later extensions count no longer than that one,
+        which may arrive after them. Raises ValueError for a time to live of 0 or less.
         """
         check_ttl_ms(ttl_ms)
         check_not_released(lock)
-        ends_at_s = now_s() + _valid_s(ttl_ms)
+        ends_at_s = now_s() + _valid_s(min(ttl_ms, lock.may_shrink_to_ms))
         # As on each server, which gets a copy.
         lock.ends_at_s = min(lock.ends_at_s, ends_at_s)
         answers = self._servers.ask(
             lambda server: server.extend(dataclasses.replace(lock), ttl_ms=ttl_ms),
             self._servers_of(lock),
         )
-        extended = sum(answer.error is None for answer in answers)
-        lost = self._number - len(answers)
-        lost += sum(isinstance(answer.error, LockLost) for answer in answers)
+        errors = [answer.error for answer in answers]
+        extended = errors.count(None)
+        lost = self._number - len(answers) + sum(isinstance(error, LockLost) for error in errors)
+        unsent = sum(isinstance(error, RedisUnavailable) for error in errors)
+        if extended + lost + unsent < self._number:
+            lock.may_shrink_to_ms = min(lock.may_shrink_to_ms, ttl_ms)
         if extended >= self._majority and now_s() < ends_at_s:
             lock.ends_at_s = ends_at_s
         elif self._number - lost >= self._majority:
@@ -194,6 +198,6 @@ class Redlock:
                 self.release(lock)
 
 
-def _valid_s(ttl_ms: int) -> float:
+def _valid_s(ttl_ms: float) -> float:
     """How long a majority surely keeps the lock, from just before the first server is asked."""
     return (ttl_ms * (1 - DRIFT_FACTOR) - DRIFT_MS) / 1000

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 
 import pytest
 from redis import Redis
@@ -16,6 +16,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from local.servers import Server
 from locks import connection
+from locks.clock import now_s
 from locks.connection import RedisUnavailable, connect
 from locks.redis_lock import RedisLocks
 from locks.redlock import Redlock
@@ -101,7 +102,6 @@ def test_is_released_everywhere_by_a_quorum() -> None:
 @contextmanager
 def relay(server: Server) -> Iterator[str]:
     """Relays the server to another port, where the first answer to a script is lost."""
-    listening = socket.create_server(("127.0.0.1", 0))
     is_lost = threading.Event()
 
     def pass_on(client: socket.socket) -> None:
@@ -121,6 +121,39 @@ def relay(server: Server) -> Iterator[str]:
                         is_lost.set()
                         return
                     client.sendall(answer)
+
+    with accepting(pass_on) as url:
+        yield url
+
+
+@contextmanager
+def slow_relay(server: Server, gate: threading.Event) -> Iterator[str]:
+    """Relays the server to another port, where the first extension arrives after the gate opens."""
+    is_held_up = threading.Event()
+
+    def pass_on(client: socket.socket) -> None:
+        with closing(client), socket.create_connection(("127.0.0.1", server.port)) as redis:
+            while True:
+                ready, _, _ = select.select([client, redis], [], [])
+                if client in ready:
+                    said = client.recv(65536)
+                    if b"PEXPIRE" in said and not is_held_up.is_set():
+                        is_held_up.set()
+                        gate.wait(20)
+                    if not said:
+                        return
+                    redis.sendall(said)
+                if redis in ready:
+                    with suppress(OSError):  # no one waits for a late answer
+                        client.sendall(redis.recv(65536))
+
+    with accepting(pass_on) as url:
+        yield url
+
+
+@contextmanager
+def accepting(pass_on: Callable[[socket.socket], None]) -> Iterator[str]:
+    listening = socket.create_server(("127.0.0.1", 0))
 
     def accept() -> None:
         while True:
@@ -175,3 +208,43 @@ def test_is_released_with_the_next_one_where_redis_was_not_asked(
 
     assert client.keys() == [b"lock:b"]
     assert not lock.is_held
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_counts_no_longer_than_an_extension_that_arrives_late(
+    five_servers: list[Server], monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """It arrives after a longer one, which was answered."""
+    gate = threading.Event()
+    servers = five_servers[:number]
+    with ExitStack() as relays:
+        urls = [relays.enter_context(slow_relay(server, gate)) for server in servers]
+        each = [RedisLocks(connect(url)) for url in urls]
+        locks = each[0] if number == 1 else Redlock(each)
+        lock = locks.acquire(["a"], ttl_ms=TTL_MS)
+        with pytest.raises(RedisError):
+            locks.extend(lock, ttl_ms=500)
+        close_breakers(monkeypatch)
+        locks.extend(lock, ttl_ms=TTL_MS)
+
+        gate.set()
+
+        for server in servers:
+            with Redis(port=server.port) as watching:
+                wait_until(lambda: not watching.exists("lock:a"))
+        assert not lock.is_held
+
+
+def test_counts_as_long_as_it_was_extended_without_a_server_that_was_not_asked(
+    five_servers: list[Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "PROBE_INTERVAL_S", 60.0)
+    locks = Redlock([RedisLocks(connect(server.uri)) for server in five_servers[:3]])
+    lock = locks.acquire(["a"], ttl_ms=TTL_MS)
+    five_servers[0].kill()
+    locks.release(locks.acquire(["b"], ttl_ms=TTL_MS))  # now that server is known to be dead
+
+    locks.extend(lock, ttl_ms=500)
+    locks.extend(lock, ttl_ms=TTL_MS)
+
+    assert lock.ends_at_s > now_s() + TTL_MS / 2000
