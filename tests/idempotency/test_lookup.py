@@ -274,7 +274,8 @@ def test_purges_what_redis_remembers_and_no_success() -> None:
 
     said = run("purge", "k1", "k2", "never-used", "--caller", str(PARTNER))
 
-    assert said.startswith("Redis forgot 2 of its records. Successes stay final")
+    assert said.startswith("Redis forgot 2 of its records. Successes stay final where a durable")
+    assert "If only Redis kept an answer, its effect may happen again." in said
     assert "Redis has no record" in show("k1")
     assert "Redis has no record" in show("k2")
     assert "Completed with a refusal" in show("k3")

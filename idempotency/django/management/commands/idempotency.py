@@ -68,8 +68,9 @@ class Command(BaseCommand):
         except RedisError as error:
             raise CommandError("Start Redis; it does not answer.") from error
         self.stdout.write(
-            f"Redis forgot {removed} of its records. Successes stay final, since each is stored "
-            "with its effect. A request that was refused may succeed now."
+            f"Redis forgot {removed} of its records. Successes stay final where a durable store "
+            "keeps them. If only Redis kept an answer, its effect may happen again. A request that "
+            "was refused may succeed now."
         )
 
     def _digest(self, key: str, options: dict[str, Any]) -> str:
