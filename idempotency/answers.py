@@ -61,7 +61,8 @@ class AnswerStore(Protocol):
 
 
 class RedisAnswers:
-    """Keeps no answers: the record of the claim in Redis is all there is.
+    """Keeps no answers: the record of the claim in Redis is all there is, for as long as the policy
+    remembers keys. So the policy may not say "for ever".
 
     Choose it for effects that may happen twice at worst, such as a mail. It cannot promise one
     effect per key if a process dies between effect and answer, if the work outlasts the lease, or
@@ -85,17 +86,36 @@ class OwnAnswers:
     its answer is kept (`KeyedRequest.keep_ms`). The effect writes the digest and the answer itself,
     under a unique index, and raises one of `twin_errors` if the digest is there already. What it
     writes may not be deleted as long as the key is remembered.
+
+    An answer that has expired still has its digest in the index, so its key would never be free
+    again. `retire` takes the digest out of a document whose answer has expired, by the same clock
+    as `find`, and does nothing to any other. It is called if an effect was refused and no answer is
+    found; then the effect runs once more. Leave it out only if every answer is kept for ever, which
+    needs requests that all have a client's key.
     """
 
     is_durable = True
 
     def __init__(
-        self, find: Callable[[str], Answer | None], *, twin_errors: tuple[type[Exception], ...]
+        self,
+        find: Callable[[str], Answer | None],
+        *,
+        twin_errors: tuple[type[Exception], ...],
+        retire: Callable[[str], object] | None = None,
     ) -> None:
         self.find = find
         self._twin_errors = twin_errors
+        self._retire = retire
 
     def write(self, digest: str, effect: Effect, *, keep_ms: int | None) -> Kept:
+        try:
+            return Kept(effect(None))
+        except self._twin_errors:
+            if written := self.find(digest):
+                return Kept(written, is_twin=True)
+            if self._retire is None:
+                raise  # another unique index complains
+        self._retire(digest)
         try:
             return Kept(effect(None))
         except self._twin_errors:

@@ -12,9 +12,11 @@ together with its effect. `recover(digest)` finds it there.
         return claim.succeed(answer, answer_ttl_ms=DAY_MS).answer
 """
 
+import itertools
 import json
 import logging
-import random
+import os
+import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +30,7 @@ from redis.exceptions import RedisError
 
 from idempotency.answers import Answer
 from idempotency.errors import InProgress
+from idempotency.policy import check_ms
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +67,9 @@ _FIELDS = ("status", "content_type", "fingerprint", "headers", "body")
 # The two kinds of completed records.
 SUCCESS, REFUSAL = b"success", b"refusal"
 
+# The state of a claim if Redis does not say it.
+UNKNOWN = b"unknown"
+
 # Finds a success that Redis forgot, by its digest.
 Recover = Callable[[str], Answer | None]
 
@@ -95,7 +101,9 @@ class Claims:
         lease_ms: int = LEASE_MS,
         prefix: str = "idempotency:",
     ) -> None:
-        """Raises ValueError for a client that returns text: then no state would be recognized."""
+        """Raises ValueError for a client that returns text: then no state would be recognized; and
+        for a lease that is no whole number of milliseconds."""
+        check_ms("lease_ms", lease_ms)
         if client.get_encoder().decode_responses:
             raise ValueError("Use a Redis client without decode_responses: answers are bytes.")
         self._client = client
@@ -114,31 +122,29 @@ class Claims:
         durable store decides. `company` is asked for in the same round trip.
         """
         claim = Claim(self, digest, recover, owner=_new_owner())
-        try:
-            state, *rest = self._ask(claim, company)
-            if state == b"elsewhere":
-                claim.replay = recover(digest)
-                claim.is_recovered = claim.replay is not None
-                if claim.replay is None:
-                    state, *rest = self._ask(claim, None, store_was_asked=True)
-        except RedisError:
+        state, *rest = self._ask(claim, company)
+        if state == b"elsewhere":
+            claim.replay = recover(digest)
+            claim.is_recovered = claim.replay is not None
+            if claim.replay is None:
+                state, *rest = self._ask(claim, None, store_was_asked=True)
+        if state == UNKNOWN:
             # Redis may have granted the claim all the same, so `finish` tries with this owner.
             claim.is_known = False
-        else:
-            if state == b"completed":
-                kind, *answer = rest
-                claim.replay = _read_answer(answer)
-                # A success may exist beside a stored refusal: Redis forgot the claim of a request
-                # that succeeded later, or was down when that request stored its success.
-                if kind == REFUSAL and (success := recover(digest)):
-                    claim.replay, claim.is_recovered = success, True
-            elif state == b"in_progress":
-                # The owner may have died between its write and its answer. Then the durable store
-                # has the answer, and no one has to wait for the end of the lease.
-                claim.replay = recover(digest)
-                if claim.replay is None:
-                    raise InProgress(RETRY_AFTER_S)
-                claim.is_recovered = True
+        elif state == b"completed":
+            kind, *answer = rest
+            claim.replay = _read_answer(answer)
+            # A success may exist beside a stored refusal: Redis forgot the claim of a request that
+            # succeeded later, or was down when that request stored its success.
+            if kind == REFUSAL and (success := recover(digest)):
+                claim.replay, claim.is_recovered = success, True
+        elif state == b"in_progress":
+            # The owner may have died between its write and its answer. Then the durable store has
+            # the answer, and no one has to wait for the end of the lease.
+            claim.replay = recover(digest)
+            if claim.replay is None:
+                raise InProgress(RETRY_AFTER_S)
+            claim.is_recovered = True
         try:
             yield claim
         finally:
@@ -148,22 +154,25 @@ class Claims:
     def _ask(
         self, claim: "Claim", company: Company | None, *, store_was_asked: bool = False
     ) -> Any:
-        """What the claim's script returns. `store_was_asked` says that the durable store has no
-        answer. Raises RedisError, or what the company raises."""
+        """What the claim's script returns, or UNKNOWN if Redis does not answer. `store_was_asked`
+        says that the durable store has no answer. Raises what the company raises."""
         command = (
             *(_CLAIM, 1, self._prefix + claim.digest),
             *(claim.owner, self._lease_ms, int(time.time() * 1000), int(store_was_asked)),
         )
         if company is None:
-            return self._client.eval(*command)
+            try:
+                return self._client.eval(*command)
+            except RedisError:
+                return [UNKNOWN]
         others: list[Any] | None
         try:
             with self._client.pipeline(transaction=False) as pipeline:
                 company.queue(pipeline)
                 pipeline.eval(*command)
                 *others, claimed = pipeline.execute(raise_on_error=False)
-        except RedisError as error:
-            others, claimed = None, error
+        except RedisError:
+            others, claimed = None, [UNKNOWN]
         try:
             if others is None:
                 company.failed()
@@ -173,9 +182,7 @@ class Claims:
             # This ends the request. Even if no answer came, Redis may have granted the claim.
             claim.abandon()
             raise
-        if isinstance(claimed, Exception):
-            raise claimed
-        return claimed
+        return [UNKNOWN] if isinstance(claimed, RedisError) else claimed
 
     def look_up(self, digest: str) -> "Record | None":
         """The record of a digest, for operators; None if there is none. Raises RedisError."""
@@ -197,7 +204,7 @@ class Claims:
     def forget(self, digest: str) -> bool:
         """Removes the record of a digest, for operators; returns whether there was one.
 
-        A success stays in the durable store. Raises RedisError.
+        A success stays in a durable store; one that only Redis kept is lost. Raises RedisError.
         """
         return bool(self._client.delete(self._prefix + digest))
 
@@ -209,8 +216,21 @@ class Claims:
 
 def _new_owner() -> str:
     """A token that no other request has. It is no secret, so the system's generator, which lets go
-    of the interpreter, is not asked for it. Python seeds its own again in each forked process."""
-    return f"{random.getrandbits(128):032x}"
+    of the interpreter, is asked only once for each process. An application may seed `random`."""
+    return f"{_process}-{next(_numbers):x}"
+
+
+_numbers = itertools.count(1)
+_process = ""
+
+
+def _name_process() -> None:
+    global _process
+    _process = secrets.token_hex(16)
+
+
+_name_process()
+os.register_at_fork(after_in_child=_name_process)
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """A store of answers in MongoDB, for effects that are written in its transactions."""
 
+from contextlib import suppress
 from typing import Any
 
 from pymongo import ReadPreference, WriteConcern, timeout
@@ -52,19 +53,27 @@ class MongoAnswers:
             self._keep(digest, answer, keep_ms, session)
             return answer
 
-        try:
-            with timeout(TIMEOUT_S), self._answers.database.client.start_session() as session:
-                answer = session.with_transaction(
-                    run, read_concern=ReadConcern("snapshot"), write_concern=DURABLE
-                )
-        except DuplicateKeyError:
-            # The abort had the transaction's write concern, so the twin's answer has by now reached
-            # the majority, and is found.
-            written = self.find(digest)
-            if written is None:
-                raise  # the effect's own index complains
-            return Kept(written, is_twin=True)
-        return Kept(answer)
+        def try_once() -> Kept:
+            try:
+                with self._answers.database.client.start_session() as session:
+                    answer = session.with_transaction(
+                        run, read_concern=ReadConcern("snapshot"), write_concern=DURABLE
+                    )
+            except DuplicateKeyError:
+                # The abort had the transaction's write concern, so the twin's answer has by now
+                # reached the majority, and is found.
+                written = self.find(digest)
+                if written is None:
+                    raise
+                return Kept(written, is_twin=True)
+            return Kept(answer)
+
+        with timeout(TIMEOUT_S):
+            with suppress(DuplicateKeyError):
+                return try_once()
+            # The twin's answer expired before it was found, and makes room now. Or the effect's own
+            # index complains, and does so again.
+            return try_once()
 
     def _keep(
         self, digest: str, answer: Answer, keep_ms: int | None, session: ClientSession

@@ -7,15 +7,18 @@
 """
 
 import dataclasses
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from idempotency import keys
-from idempotency.answers import Answer, AnswerStore, Kept
+from idempotency.answers import Answer, AnswerStore
 from idempotency.claims import Claim, Claims, Settled
 from idempotency.errors import NotKnown, PayloadMismatch
 from idempotency.policy import KeyPolicy
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +80,14 @@ class Idempotency:
     answers: AnswerStore
     policy: KeyPolicy = KeyPolicy()
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for a policy that promises more than the store can keep."""
+        if not self.answers.is_durable and self.policy.remember_ms is None:
+            raise ValueError(
+                "Only a durable store keeps answers for ever: pass a KeyPolicy with remember_ms, "
+                "such as one day."
+            )
+
     def run(
         self,
         key: str,
@@ -89,7 +100,8 @@ class Idempotency:
         `read_payload` returns the JSON-like payload, and is called only after the claim. Raises
         InProgress while another request holds the claim, PayloadMismatch if the policy rejects
         another payload, NotKnown if Redis is down and the store needs it, and what `effect` or the
-        store raise, unless the key has its answer. After those the key is free again.
+        store raise, unless an earlier request has succeeded under the key. After those the key is
+        free again.
         """
         is_derived = keys.is_server_made(key)
         with self.claims.claim(digest, recover=self.answers.find) as claim:
@@ -110,23 +122,32 @@ class Idempotency:
                 answer = dataclasses.replace(refused.answer, fingerprint=fingerprint)
                 return self._refuse(claim, answer, key, read_payload)
             except Exception:
-                # It may fail because it has happened, and Redis forgot it, or because no one heard
-                # how its transaction ended.
-                written_before = self.answers.find(digest)
-                if written_before is None:
-                    raise
-                written = Kept(written_before, is_twin=True)
+                # The key's own first effect may be what the effect stumbled over, once Redis has
+                # forgotten the key. Or no one heard how its transaction ended.
+                if earlier := self._find_quietly(digest):
+                    self._succeed(claim, earlier, key)
+                    return self._replay(earlier, key, read_payload)
+                raise
             settled = self._succeed(claim, written.answer, key)
             if written.is_twin or settled.replayed:
                 return self._replay(settled.answer, key, read_payload)
             is_stored = settled.stored or self.answers.is_durable
             return KeyedOutcome(answer=written.answer, key=key, stored=is_stored)
 
+    def _find_quietly(self, digest: str) -> Answer | None:
+        try:
+            return self.answers.find(digest)
+        except Exception:
+            logger.info("answer_not_looked_up")
+            return None
+
     def _succeed(self, claim: Claim, answer: Answer, key: str) -> Settled:
         is_derived = keys.is_server_made(key)
         return claim.succeed(
             answer,
-            answer_ttl_ms=self.policy.cache_ms(is_derived=is_derived),
+            answer_ttl_ms=self.policy.cache_ms(
+                is_derived=is_derived, is_durable=self.answers.is_durable
+            ),
             # Only its store knows when an answer expires: Redis would begin its time again with
             # each request that finds the answer there.
             elsewhere=self.answers.is_durable

@@ -15,14 +15,15 @@ class KeyPolicy:
     """What clients may rely on, and what an API tells them about its keys. Times are in ms.
 
     `remember_ms`   how long a success is repeated under a client's key; None means for ever. An
-                    AnswerStore keeps it that long.
+                    AnswerStore keeps it that long. A store that is not durable needs a time.
     `derived_ms`    the same for a key that the server derived from a request without one. After it
                     the same request is a new wish, so it is short.
     `refusal_ms`    how long a refusal is repeated whose status is in `kept_refusals`.
     `kept_refusals` statuses of refusals that are final, such as 409 or 410. All others leave the
                     key free for another try.
-    `cached_ms`     how long Redis answers without asking the store. It always asks a durable store
-                    for an answer that expires.
+    `cached_ms`     how long Redis answers without asking a durable store. It always asks for an
+                    answer that expires. Redis alone keeps an answer as long as the key is
+                    remembered.
     `on_mismatch`   what another payload under the same key gets: the first answer with a header
                     that says so (`replay`), or 422 (`reject`), as draft-ietf-httpapi-idempotency-
                     key-header-07, section 2.7, suggests.
@@ -35,14 +36,23 @@ class KeyPolicy:
     cached_ms: int = DAY_MS
     on_mismatch: Literal["replay", "reject"] = "replay"
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for a time that Redis and the stores could not keep."""
+        for name in ("derived_ms", "refusal_ms", "cached_ms"):
+            check_ms(name, getattr(self, name))
+        if self.remember_ms is not None:
+            check_ms("remember_ms", self.remember_ms)
+
     def keep_ms(self, *, is_derived: bool) -> int | None:
         """How long the store keeps a success; None means for ever."""
         return self.derived_ms if is_derived else self.remember_ms
 
-    def cache_ms(self, *, is_derived: bool) -> int:
-        """How long Redis keeps a success, or the note that only the store has it."""
+    def cache_ms(self, *, is_derived: bool, is_durable: bool) -> int:
+        """How long Redis keeps a success, or the note that only a durable store has it."""
         keep_ms = self.keep_ms(is_derived=is_derived)
-        return self.cached_ms if keep_ms is None else min(self.cached_ms, keep_ms)
+        if keep_ms is None:
+            return self.cached_ms
+        return min(self.cached_ms, keep_ms) if is_durable else keep_ms
 
     def refused_ms(self, status: int, *, is_derived: bool) -> int | None:
         """How long a refusal with this status is repeated; None means that it is not kept."""
@@ -99,6 +109,13 @@ class KeyPolicy:
             "While the first request is in progress, its key gets 409 with `Retry-After`. Send the "
             "same request again."
         )
+
+
+def check_ms(name: str, time_ms: object) -> None:
+    """Raises ValueError unless the time is a whole number above 0: Redis refuses all others, or
+    keeps the record for ever."""
+    if not isinstance(time_ms, int) or isinstance(time_ms, bool) or time_ms < 1:
+        raise ValueError(f"{name} is {time_ms!r}: give whole milliseconds, at least 1.")
 
 
 def duration(duration_ms: int) -> str:

@@ -13,7 +13,7 @@ import pytest
 from redis import Redis
 
 from idempotency import keys
-from idempotency.answers import Answer, Effect
+from idempotency.answers import Answer, Kept
 from idempotency.conformance.processes import (
     AFTER_CLAIM,
     AFTER_EFFECT,
@@ -35,6 +35,7 @@ from idempotency.conformance.processes import (
 from idempotency.conformance.subjects import Subject
 from idempotency.errors import IdempotencyError, InProgress, NotKnown, PayloadMismatch
 from idempotency.outcomes import KeyedOutcome, KeyedRequest, Refused
+from idempotency.policy import DAY_MS
 
 POINTS = [AFTER_CLAIM, BEFORE_EFFECT, AFTER_EFFECT, AFTER_WRITE, BEFORE_FINISH, AFTER_FINISH]
 
@@ -45,6 +46,7 @@ UNKNOWN_TO_REDIS = (AFTER_EFFECT, AFTER_WRITE, BEFORE_FINISH)
 KEYS = pytest.mark.parametrize("key", ["key", keys.make_key("wish")], ids=["client's", "derived"])
 
 TWINS = 4
+DIGEST = "d" * 64
 
 # In this time a short lease ends, and an answer that is kept for a millisecond is forgotten.
 SOON_S = 3.0
@@ -178,6 +180,18 @@ class StoreConformance:
         assert len(answers) == 1, "twins got different answers"
         assert subject.count_effects() == 1
 
+    @pytest.mark.parametrize("keep_ms", [None, DAY_MS], ids=["for ever", "for a day"])
+    def test_writes_one_of_two_answers(self, subject: Subject, keep_ms: int | None) -> None:
+        _needs_durable(subject, "one effect if the claim is lost")
+        first, second = new_answer(), new_answer()
+
+        assert _write(subject, first, keep_ms=keep_ms) == Kept(first)
+        assert subject.store.find(DIGEST) == first
+        assert _write(subject, second, keep_ms=keep_ms) == Kept(first, is_twin=True)
+
+        assert subject.store.find(DIGEST) == first
+        assert subject.count_effects() == 1
+
     # --- Crashes ------------------------------------------------------------------------------
 
     @pytest.mark.parametrize("point", POINTS)
@@ -245,31 +259,6 @@ class StoreConformance:
             _assert_replays(owner.go_on(), heirs)
 
         _assert_replays(Process(subject, redis_client).send(key), heirs)
-
-    @KEYS
-    def test_returns_the_answer_of_a_twin(
-        self, subject: Subject, redis_client: Redis, key: str
-    ) -> None:
-        """Asks the store itself, since a request looks for its answer after an error, too."""
-        _needs_durable(subject, "one effect if Redis forgets, or the work outlasts the lease")
-        digest = keys.digest_of(caller="user:1", operation="case", target="", key=key)
-        keep_ms = POLICY.keep_ms(is_derived=keys.is_server_made(key))
-
-        def effect_of(body: bytes) -> Effect:
-            answer = Answer(201, body)
-
-            def effect(transaction: Any) -> Answer:
-                subject.effect(KeyedRequest(key, digest, "", keep_ms, transaction), answer)
-                return answer
-
-            return effect
-
-        first = subject.store.write(digest, effect_of(b"first"), keep_ms=keep_ms)
-        twin = subject.store.write(digest, effect_of(b"second"), keep_ms=keep_ms)
-
-        assert not first.is_twin
-        assert (twin.is_twin, twin.answer.body) == (True, b"first")
-        assert subject.count_effects() == 1
 
     @KEYS
     def test_keeps_the_answer_of_an_owner_before_its_heirs(
@@ -431,16 +420,16 @@ class StoreConformance:
     def test_hides_no_success_behind_an_error(
         self, subject: Subject, redis_client: Redis, key: str
     ) -> None:
-        """The second voucher of a kind may fail because the first one was the last."""
+        """Its own first effect may be what an effect stumbles over, once Redis has forgotten."""
         _needs_durable(subject, "an answer that survives the loss of Redis")
-
-        def fail(keyed: KeyedRequest) -> Answer:
-            raise ZeroDivisionError
-
-        first = _first(Process(subject, redis_client).send(key))
+        success = _first(Process(subject, redis_client).send(key))
         redis_client.flushdb()
 
-        _assert_replays(Process(subject, redis_client).send(key, does=fail), first)
+        def stumble(keyed: KeyedRequest) -> Answer:
+            raise LookupError("It is sold already.")
+
+        _assert_replays(Process(subject, redis_client).send(key, does=stumble), success)
+        _assert_replays(Process(subject, redis_client).send(key), success)
         assert subject.count_effects() == 1
 
     @pytest.mark.parametrize("error", [ZeroDivisionError(), Refused(new_answer(BUSY))], ids=repr)
@@ -613,6 +602,37 @@ class StoreConformance:
         _assert_replays(Process(subject, redis_client).send(key), second)
         assert subject.count_effects() == 2
 
+    def test_writes_again_if_an_answer_expires_while_it_is_looked_for(
+        self, subject: Subject, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It refuses the write, and is gone before it is found."""
+        expire = _needs_expiry(subject)
+        first, second = new_answer(), new_answer()
+        _write(subject, first, keep_ms=DAY_MS)
+        find = subject.store.find
+
+        def find_late(digest: str) -> Answer | None:
+            expire()
+            return find(digest)
+
+        monkeypatch.setattr(subject.store, "find", find_late)
+        kept = _write(subject, second, keep_ms=DAY_MS)
+
+        assert kept in (Kept(first, is_twin=True), Kept(second))
+        assert subject.count_effects() == (1 if kept.is_twin else 2)
+
+    @pytest.mark.parametrize("remember_ms", [DAY_MS, None], ids=["for a day", "for ever"])
+    def test_remembers_as_long_as_its_policy_says(
+        self, subject: Subject, redis_client: Redis, remember_ms: int | None
+    ) -> None:
+        """However soon Redis may forget what another store keeps."""
+        policy = dataclasses.replace(POLICY, remember_ms=remember_ms, cached_ms=1)
+        first = _first(Process(subject, redis_client, policy=policy).send())
+        time.sleep(0.01)
+
+        _assert_replays(Process(subject, redis_client, policy=policy).send(), first)
+        assert subject.count_effects() == 1
+
     def test_tells_a_twin_to_wait_after_an_answer_expired(
         self, subject: Subject, redis_client: Redis
     ) -> None:
@@ -637,6 +657,16 @@ class StoreConformance:
 
         _assert_replays(Process(subject, redis_client).send(), first)
         assert subject.count_effects() == 1
+
+
+def _write(subject: Subject, answer: Answer, *, keep_ms: int | None) -> Kept:
+    """Writes to the store as a request without a claim does."""
+
+    def effect(transaction: Any) -> Answer:
+        subject.effect(KeyedRequest("key", DIGEST, "", keep_ms, transaction), answer)
+        return answer
+
+    return subject.store.write(DIGEST, effect, keep_ms=keep_ms)
 
 
 def _answer(result: KeyedOutcome | IdempotencyError) -> Answer:

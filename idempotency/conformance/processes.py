@@ -1,5 +1,6 @@
 """Processes of a service that crash, pause or lose Redis at a chosen point of a request."""
 
+import dataclasses
 import itertools
 import socket
 import threading
@@ -19,7 +20,7 @@ from idempotency.claims import LEASE_MS, Claims
 from idempotency.conformance.subjects import Subject
 from idempotency.errors import IdempotencyError
 from idempotency.outcomes import Idempotency, KeyedOutcome, KeyedRequest, Refused
-from idempotency.policy import KeyPolicy
+from idempotency.policy import DAY_MS, KeyPolicy
 
 # The points of a request, in their order.
 AFTER_CLAIM = "after the claim"
@@ -86,6 +87,8 @@ class Process:
         self.claims = Claims(
             cast(Redis, _Wire(self)), prefix="idempotency-conformance:", lease_ms=lease_ms
         )
+        if not subject.store.is_durable and policy.remember_ms is None:
+            policy = dataclasses.replace(policy, remember_ms=DAY_MS)  # it cannot keep one for ever
         self._idempotency = Idempotency(self.claims, _SeenStore(self), policy)
 
     def at(self, point: str, act: Callable[[], object]) -> "Process":
@@ -205,9 +208,18 @@ class _Wire:
         self._process.live()
         return getattr(self._process.client, name)
 
+    @property
+    def execute_or_undo(self) -> Callable[..., Any]:
+        """Only clients that can take a command back have it; others raise AttributeError."""
+        execute = self._process.client.execute_or_undo  # type: ignore[attr-defined]
+        return lambda command, *, undo: self._claim(lambda: execute(command, undo=undo))
+
     def eval(self, *command: Any) -> Any:
+        return self._claim(lambda: self._process.client.eval(*command))
+
+    def _claim(self, send: Callable[[], Any]) -> Any:
         self._process.live()
-        result = self._process.client.eval(*command)
+        result = send()
         if result[0] == b"claimed":
             self._process.reach(AFTER_CLAIM)
         return result

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bson import ObjectId
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 from redis import Redis
@@ -25,11 +26,11 @@ def run_case(
 ) -> None:
     """Runs one case of the suite. Fails if it is skipped."""
     method = getattr(StoreConformance(), case)
-    if "monkeypatch" in inspect.signature(method).parameters:
-        parameters["monkeypatch"] = patch
+    fixtures = {"subject": subject, "redis_client": client, "monkeypatch": patch}
+    wanted = inspect.signature(method).parameters
     client.flushdb()
     try:
-        method(subject=subject, redis_client=client, **parameters)
+        method(**{name: fixtures[name] for name in fixtures if name in wanted}, **parameters)
     except pytest.skip.Exception as skipped:
         pytest.fail(f"{case} {skipped}")
 
@@ -70,10 +71,13 @@ def document_subject(database: Database[Any]) -> Subject:
     """Orders that keep the answers to their own keys, under a unique index."""
     orders = database["orders"]
     orders.delete_many({})
-    orders.create_index("digest", unique=True)
+    is_there = {"digest": {"$exists": True}}
+    orders.create_index("digest", unique=True, partialFilterExpression=is_there)
+
+    has_expired = {"$expr": {"$lte": ["$until", "$$NOW"]}, "until": {"$ne": None}}
 
     def find(digest: str) -> Answer | None:
-        order = orders.find_one({"digest": digest})
+        order = orders.find_one({"digest": digest, "$nor": [has_expired]})
         if order is None:
             return None
         return Answer(
@@ -81,23 +85,38 @@ def document_subject(database: Database[Any]) -> Subject:
             headers=tuple(map(tuple, order["headers"])),
         )
 
+    def retire(digest: str) -> None:
+        orders.update_one({"digest": digest, **has_expired}, {"$unset": {"digest": ""}})
+
     def effect(keyed: KeyedRequest, answer: Answer) -> None:
-        orders.insert_one(
-            {
-                "digest": keyed.digest,
-                "fingerprint": keyed.fingerprint,
-                "status": answer.status,
-                "body": answer.body,
-                "content_type": answer.content_type,
-                "headers": [list(header) for header in answer.headers],
-            }
+        order = {
+            "digest": keyed.digest,
+            "fingerprint": keyed.fingerprint,
+            "status": answer.status,
+            "body": answer.body,
+            "content_type": answer.content_type,
+            "headers": [list(header) for header in answer.headers],
+        }
+        until = None if keyed.keep_ms is None else {"$add": ["$$NOW", keyed.keep_ms]}
+        literals = {name: {"$literal": value} for name, value in order.items()}
+        # Only a pipeline knows the server's clock. The filter finds no order, so it inserts.
+        orders.update_one(
+            {"_id": ObjectId()},
+            [{"$replaceWith": {"_id": "$_id", "until": until, **literals}}],
+            upsert=True,
+        )
+
+    def expire() -> None:
+        orders.update_many(
+            {"until": {"$ne": None}}, [{"$set": {"until": {"$subtract": ["$$NOW", 1]}}}]
         )
 
     return Subject(
-        store=OwnAnswers(find, twin_errors=(DuplicateKeyError,)),
+        store=OwnAnswers(find, twin_errors=(DuplicateKeyError,), retire=retire),
         effect=effect,
         count_effects=lambda: orders.count_documents({}),
         undoes_effects=False,
+        expire_answers=expire,
     )
 
 

@@ -6,6 +6,9 @@ A dictionary stands for the durable store: its entries were stored together with
 from __future__ import annotations
 
 import os
+import random
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,7 +22,8 @@ from redis.client import Pipeline
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from idempotency.claims import Answer, Claims
+from idempotency import claims as claims_module
+from idempotency.claims import UNKNOWN, Answer, Claims
 from idempotency.errors import InProgress
 from local.servers import Server
 from locks import connection
@@ -142,6 +146,42 @@ def test_keeps_keys_apart(claims: Claims, store: Store) -> None:
 
     with claims.claim("e" * 64, recover=store.recover) as other:
         assert other.replay is None
+
+
+@pytest.mark.parametrize("lease_ms", [0, -1, 1.5, True])
+def test_takes_no_lease_that_redis_cannot_keep(client: GuardedRedis, lease_ms: Any) -> None:
+    with pytest.raises(ValueError, match="lease_ms is .*: give whole milliseconds"):
+        Claims(client, lease_ms=lease_ms)
+
+
+def test_has_an_owner_of_its_own_although_an_application_seeds_random() -> None:
+    state = random.getstate()
+    try:
+        random.seed(1)
+        one = claims_module._new_owner()
+        random.seed(1)
+        assert claims_module._new_owner() != one
+    finally:
+        random.setstate(state)
+
+
+FORK = """
+import os
+from idempotency.claims import _new_owner
+
+reader, writer = os.pipe()
+if os.fork() == 0:
+    os.write(writer, _new_owner().encode())
+    os._exit(0)
+os.wait()
+print(_new_owner(), os.read(reader, 100).decode())
+"""
+
+
+def test_has_an_owner_of_its_own_in_a_forked_process() -> None:
+    run = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, check=True)
+    here, there = run.stdout.split()
+    assert here != there
 
 
 def test_takes_no_client_that_returns_text(client: GuardedRedis) -> None:
@@ -452,8 +492,8 @@ def test_refuses_unstored_beside_an_answer_elsewhere_if_the_claim_is_unknown(
     with claims.claim(DIGEST, recover=store.recover) as first:
         first.succeed(BOOKED, answer_ttl_ms=120_000, elsewhere=True)
 
-    def late(*_: object, **__: object) -> None:
-        raise RedisTimeoutError
+    def late(*_: object, **__: object) -> list[bytes]:
+        return [UNKNOWN]
 
     with monkeypatch.context() as patch:
         patch.setattr(claims, "_ask", late)
@@ -625,6 +665,21 @@ def test_replays_from_the_durable_store_what_redis_forgot(
         settled = again.succeed(store[DIGEST], answer_ttl_ms=DAY_MS)
 
     assert settled.answer == BOOKED
+
+
+def test_raises_what_the_durable_store_raises_although_it_is_an_error_of_redis(
+    claims: Claims, store: Store
+) -> None:
+    """A store may use Redis. Its failure says nothing about the claim."""
+
+    def fail(digest: str) -> Answer | None:
+        raise RedisTimeoutError
+
+    with claims.claim(DIGEST, recover=store.recover) as claim:
+        claim.succeed(BOOKED, answer_ttl_ms=DAY_MS, elsewhere=True)
+
+    with pytest.raises(RedisTimeoutError), claims.claim(DIGEST, recover=fail):
+        raise AssertionError("the work went on as if Redis were down")
 
 
 # --- Many at once -----------------------------------------------------------------------------
