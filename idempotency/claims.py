@@ -91,8 +91,21 @@ class Company(Protocol):
     def failed(self) -> None: ...
 
 
+class AskOrUndo(Protocol):
+    """A client's method `execute_or_undo`: it runs a command, and if no answer comes, sends `undo`
+    behind it on the same connection. Its pipelines have `undo_if_lost(undo)`, which does the same
+    for a whole batch. `locks.connection` has both."""
+
+    def __call__(self, command: Sequence[str | int], *, undo: Sequence[str | int]) -> Any: ...
+
+
 class Claims:
-    """The claims of one application, in one Redis, named `<prefix><digest>`."""
+    """The claims of one application, in one Redis, named `<prefix><digest>`.
+
+    A server that freezes executes the claim when it resumes, after the request went on without it.
+    A client with `execute_or_undo` gives such a claim back; with any other the key stays in
+    progress until the end of the lease.
+    """
 
     def __init__(
         self,
@@ -160,9 +173,11 @@ class Claims:
             *(_CLAIM, 1, self._prefix + claim.digest),
             *(claim.owner, self._lease_ms, int(time.time() * 1000), int(store_was_asked)),
         )
+        undo = ("EVAL", _ABANDON, 1, self._prefix + claim.digest, claim.owner)
         if company is None:
+            ask: AskOrUndo | None = getattr(self._client, "execute_or_undo", None)
             try:
-                return self._client.eval(*command)
+                return ask(("EVAL", *command), undo=undo) if ask else self._client.eval(*command)
             except RedisError:
                 return [UNKNOWN]
         others: list[Any] | None
@@ -170,6 +185,8 @@ class Claims:
             with self._client.pipeline(transaction=False) as pipeline:
                 company.queue(pipeline)
                 pipeline.eval(*command)
+                if take_back := getattr(pipeline, "undo_if_lost", None):
+                    take_back(undo)
                 *others, claimed = pipeline.execute(raise_on_error=False)
         except RedisError:
             others, claimed = None, [UNKNOWN]

@@ -182,12 +182,7 @@ class GuardedRedis(Redis):
             # the middle; such a script has to write last what must not stay.
             raise
         except BaseException:
-            # Behind Sentinel the connection is already closed if the primary was demoted; then the
-            # command did nothing. Sending now would open a new connection, and wait for it.
-            if connection.is_connected:
-                with suppress(RedisError):
-                    connection.send_command(*undo)
-                connection.disconnect()
+            _send_behind(connection, undo)
             raise
 
     def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> "GuardedPipeline":
@@ -202,6 +197,12 @@ class GuardedPipeline(Pipeline):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self._if_failed: list[Callable[[], None]] = []
+        self._undo: list[Command] = []
+
+    def undo_if_lost(self, undo: Command) -> None:
+        """Sends `undo` after the present batch if its answers do not come, as `execute_or_undo`
+        does."""
+        self._undo.append(undo)
 
     def if_failed(self, then: Callable[[], None]) -> None:
         """Calls `then` if the present batch fails, even before it is sent."""
@@ -218,6 +219,46 @@ class GuardedPipeline(Pipeline):
             for then in if_failed:
                 then()
             raise
+        finally:
+            self._undo = []
+
+    def parse_response(self, connection: Any, command_name: str, **options: Any) -> Any:
+        if self._undo:
+            connection = _KeptOpen(connection)
+        return super().parse_response(connection, command_name, **options)
+
+    def _execute_pipeline(
+        self, connection: Connection, commands: list[Any], raise_on_error: bool
+    ) -> Any:
+        try:
+            return super()._execute_pipeline(connection, commands, raise_on_error)
+        except ResponseError:
+            raise  # every answer came
+        except BaseException:
+            if self._undo:
+                _send_behind(connection, *self._undo)
+            raise
+
+
+class _KeptOpen:
+    """A connection that stays open if an answer does not come."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def read_response(self, **options: Any) -> Any:
+        return self._connection.read_response(**options, disconnect_on_error=False)
+
+
+def _send_behind(connection: Connection, *undo: Command) -> None:
+    """Sends commands behind one whose answer did not come, and closes the connection."""
+    # Behind Sentinel the connection is already closed if the primary was demoted; then the command
+    # did nothing. Sending now would open a new connection, and wait for it.
+    if connection.is_connected:
+        with suppress(RedisError):
+            for command in undo:
+                connection.send_command(*command)
+        connection.disconnect()
 
 
 def connect(url: str) -> GuardedRedis:

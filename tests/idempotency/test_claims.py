@@ -18,9 +18,11 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from redis.backoff import NoBackoff
 from redis.client import Pipeline
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.retry import Retry
 
 from idempotency import claims as claims_module
 from idempotency.claims import UNKNOWN, Answer, Claims
@@ -624,31 +626,67 @@ def test_says_so_too_when_redis_came_back_without_the_claim(
 
 @pytest.mark.parametrize("outcome", ["success", "refusal", "abandoned"])
 def test_finishes_a_claim_of_unknown_outcome_with_its_token(
-    own_claims: tuple[Server, Claims], store: Store, fast_probes: float, outcome: str
+    own_redis: Server, store: Store, outcome: str
 ) -> None:
     """The frozen server carries the claim out once it thaws, after the client gave up on it."""
-    server, claims = own_claims
-    assert claims.look_up(DIGEST) is None  # connects, so that the command reaches the server
-    server.freeze()
+    retry = Retry(NoBackoff(), 0)
+    with Redis.from_url(own_redis.uri, socket_timeout=0.25, retry=retry) as plain:
+        claims = Claims(plain)
+        assert claims.look_up(DIGEST) is None  # connects, so that the command reaches the server
+        own_redis.freeze()
 
-    with claims.claim(DIGEST, recover=store.recover) as claim:
-        assert not claim.is_known
-        server.thaw()
-        time.sleep(fast_probes)
+        with claims.claim(DIGEST, recover=store.recover) as claim:
+            assert not claim.is_known
+            own_redis.thaw()
+            record = claims.look_up(DIGEST)
+            assert record is not None
+            assert record.state == "in_progress", "the claim was carried out after all"
+            if outcome == "success":
+                claim.succeed(BOOKED, answer_ttl_ms=DAY_MS)
+            elif outcome == "refusal":
+                assert claim.refuse(TAKEN, answer_ttl_ms=DAY_MS).stored
+
         record = claims.look_up(DIGEST)
-        assert record is not None
-        assert record.state == "in_progress", "the claim was carried out after all"
-        if outcome == "success":
-            claim.succeed(BOOKED, answer_ttl_ms=DAY_MS)
-        elif outcome == "refusal":
-            assert claim.refuse(TAKEN, answer_ttl_ms=DAY_MS).stored
-
-    record = claims.look_up(DIGEST)
     if outcome == "abandoned":
         assert record is None
     else:
         assert record is not None
         assert record.kind == outcome
+
+
+@pytest.mark.parametrize("has_company", [False, True])
+@pytest.mark.parametrize("is_elsewhere", [False, True])
+def test_is_given_back_behind_a_claim_whose_answer_was_lost(
+    own_claims: tuple[Server, Claims],
+    store: Store,
+    fast_probes: float,
+    has_company: bool,
+    is_elsewhere: bool,
+) -> None:
+    """The breaker is open when the request ends, so only what was sent at once can free the key."""
+    server, claims = own_claims
+    company = Company() if has_company else None
+    assert claims.look_up(DIGEST) is None  # connects, so that the command reaches the server
+    if is_elsewhere:
+        with claims.claim(DIGEST, recover=store.recover) as earlier:
+            earlier.succeed(BOOKED, answer_ttl_ms=DAY_MS, elsewhere=True)
+
+    def freeze_and_find(digest: str) -> Answer | None:
+        server.freeze()
+        return None
+
+    if not is_elsewhere:
+        server.freeze()
+    with claims.claim(DIGEST, recover=freeze_and_find, company=company) as claim:
+        assert not claim.is_known
+    server.thaw()
+    time.sleep(fast_probes)
+
+    record = claims.look_up(DIGEST)
+    assert record is None, "a retry must wait for the end of the lease"
+    if has_company and not is_elsewhere:
+        with Redis.from_url(server.uri) as plain:
+            assert plain.get("counted") == b"1", "the server did get the batch"
 
 
 def test_replays_from_the_durable_store_what_redis_forgot(
