@@ -251,6 +251,9 @@ class Booking:
     country: str = ""
     # The first night that a no-show gave back for sale.
     released_from: date | None = None
+    # The fingerprints of the payloads that asked for changes, by the digests of their keys. They
+    # are no fields of the lines, since an earlier release could not read the booking then.
+    change_fingerprints: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def seen(self) -> Seen:
@@ -370,8 +373,8 @@ VERSION: dict[str, Any] = {"$max": [{"$cond": [{"$isNumber": "$version"}, "$vers
 def to_document(booking: Booking) -> dict[str, Any]:
     """The document for MongoDB. Dates are text, because a hotel's calendar day is not a moment.
 
-    A new booking has no mark of the desk. So `presence` is written with the first mark, and
-    `released_from` with a no-show.
+    A new booking has no mark of the desk and no change. So `presence` is written with the first
+    mark, `released_from` with a no-show, and `change_fingerprints` with a change.
     """
     return {
         "_id": booking.id,
@@ -483,4 +486,5 @@ def from_document(document: dict[str, Any]) -> Booking:
         version=max(document.get("version", 0), len(document["history"])),
         country=document.get("country", ""),
         released_from=date.fromisoformat(released_from) if released_from else None,
+        change_fingerprints=document.get("change_fingerprints", {}),
     )

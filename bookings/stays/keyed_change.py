@@ -9,6 +9,7 @@ An operation finds its booking and decides what to change. The rest is here:
     return change.outcome
 """
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -138,11 +139,7 @@ class KeyedChange:
         booking is gone.
         """
         if self._claim.replay:
-            self._outcome = (
-                replay(self._claim.replay, self._key, self._read_payload, self.steps)
-                if self._read_payload
-                else answer_with(self._claim.replay, self._key, self.steps, replayed=True)
-            )
+            self._outcome = self._replay(self._claim.replay)
             return
         reached("after_claim")
         for attempt in range(CHANGE_ATTEMPTS):
@@ -152,7 +149,7 @@ class KeyedChange:
             if acknowledged := _acknowledged(self._current, self._claim.digest):
                 # An earlier request made the change, and Redis does not know it.
                 self._claim.succeed(acknowledged, answer_ttl_ms=POLICY.cached_ms)
-                self._outcome = answer_with(acknowledged, self._key, self.steps, replayed=True)
+                self._outcome = self._replay(acknowledged)
                 return
             self._now = clock.now()
             yield self._current, self._now
@@ -183,6 +180,16 @@ class KeyedChange:
         """
         assert self._now is not None, "made inside an attempt"
         answer = answers.success(changed, key=self._key, message=message, status=200, now=self._now)
+        if self._read_payload:
+            fingerprint = keys.fingerprint_of(self._read_payload())
+            answer = dataclasses.replace(answer, fingerprint=fingerprint)
+            changed = dataclasses.replace(
+                changed,
+                change_fingerprints={
+                    **self._current.change_fingerprints,
+                    self._claim.digest: fingerprint,
+                },
+            )
         with self.steps.timed("txn"):
             if event is not None:
                 # A cancellation adds only one line, and must always be possible.
@@ -214,6 +221,11 @@ class KeyedChange:
         current = queries.find_booking(self._current.id)
         return current is not None and current.seen == self._current.seen
 
+    def _replay(self, answer: Answer) -> Outcome:
+        if self._read_payload:
+            return replay(answer, self._key, self._read_payload, self.steps)
+        return answer_with(answer, self._key, self.steps, replayed=True)
+
     def _look_again(self) -> Booking:
         current = queries.find_booking(self._current.id)
         if current is None:
@@ -226,4 +238,9 @@ def _acknowledged(booking: Booking, digest: str) -> Answer | None:
     change = booking.change_for(digest)
     if change is None or change.status is None or change.body is None:
         return None
-    return Answer(status=change.status, body=change.body)
+    return Answer(
+        status=change.status,
+        body=change.body,
+        # Only a change that compares payloads has one, and none of an earlier release.
+        fingerprint=booking.change_fingerprints.get(digest, ""),
+    )

@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
+from pytest_django import Settings
 
 from bookings import points
 from bookings.domain.booking import CHECKED_IN, CHECKED_OUT, NO_SHOW
@@ -14,7 +15,7 @@ from bookings.infrastructure import clock, connections
 from bookings.infrastructure.deadlines import Deadline
 from bookings.models import Hotel, Room, RoomCategory
 from bookings.operations.doctor import recount
-from bookings.refusals import InvalidIdempotencyKey, NotFound
+from bookings.refusals import InvalidIdempotencyKey, KeyReused, NotFound
 from bookings.stays import lifecycle, queries, rebooking
 from bookings.stays.create import Outcome
 from bookings.stays.writing import changes
@@ -690,6 +691,77 @@ def test_does_not_change_it_back_for_a_key_that_found_it_there() -> None:
     assert again.answer.body == first.answer.body
     assert stored()[0]["check_in"] == night(20)
     assert events() == ["created", "changed_again", "changed"]
+
+
+@pytest.mark.parametrize("has_forgotten", [False, True])
+def test_tells_that_a_change_was_asked_for_with_another_payload(has_forgotten: bool) -> None:
+    made = stay()
+    change_stay(made, "earlier", first=14, last=15, total=10_000)
+    first = change_stay(made, first=20, last=23, total=30_000)
+    if has_forgotten:
+        connections.redis().flushdb()
+
+    other = change_stay(made, first=30, last=31, total=10_000)
+    same = change_stay(made, first=20, last=23, total=30_000)
+    earlier = change_stay(made, "earlier", first=15, last=16, total=10_000)
+
+    assert other.replayed
+    assert other.answer.body == first.answer.body
+    assert other.payload_mismatch, "the client believes that it has the nights it asked for"
+    assert (same.replayed, same.payload_mismatch) == (True, False)
+    assert (earlier.replayed, earlier.payload_mismatch) == (True, True)
+
+
+def test_rejects_another_payload_for_a_change_where_the_site_does(settings: Settings) -> None:
+    settings.IDEMPOTENCY_ON_MISMATCH = "reject"
+    made = stay()
+    change_stay(made, first=20, last=23, total=30_000)
+
+    with pytest.raises(KeyReused):
+        change_stay(made, first=30, last=31, total=10_000)
+    again = change_stay(made, first=20, last=23, total=30_000)
+
+    assert again.replayed
+    assert stored()[0]["check_in"] == night(20)
+
+
+def test_finds_a_change_while_its_twin_works_without_redis() -> None:
+    """The twin writes after the claim; the attempt finds it, and compares the payloads, too."""
+    made = stay()
+    first: list[Outcome] = []
+
+    def twin(point: str) -> None:
+        if point == "after_claim" and not first:
+            points.install(None)
+            connections.redis().flushdb()
+            first.append(change_stay(made, first=20, last=23, total=30_000))
+
+    points.install(twin)
+    late = change_stay(made, first=30, last=31, total=10_000)
+
+    assert late.answer.body == first[0].answer.body
+    assert (late.replayed, late.payload_mismatch) == (True, True)
+    assert events() == ["created", "changed"]
+
+
+def test_replays_a_change_of_an_earlier_release_without_a_comparison() -> None:
+    made = stay()
+    first = change_stay(made, first=20, last=23, total=30_000)
+    connections.collection("bookings").update_one({}, {"$unset": {"change_fingerprints": ""}})
+    connections.redis().flushdb()
+
+    other = change_stay(made, first=30, last=31, total=10_000)
+
+    assert other.answer.body == first.answer.body
+    assert (other.replayed, other.payload_mismatch) == (True, False)
+
+
+def test_lets_an_earlier_release_read_a_history_with_changes() -> None:
+    """It knows only these fields of a line."""
+    change_stay(stay(), first=20, last=23, total=30_000)
+
+    known = {"at", "event", "actor", "key", "status", "body", "reason"}
+    assert {name for line in stored()[0]["history"] for name in line} <= known
 
 
 def test_keeps_what_is_sold_out_under_its_key() -> None:

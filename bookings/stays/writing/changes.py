@@ -117,6 +117,8 @@ def _change(
     if changed.released_from != booking.released_from:
         released_from = changed.released_from
         fields["released_from"] = released_from.isoformat() if released_from else None
+    if changed.change_fingerprints != booking.change_fingerprints:
+        fields["change_fingerprints"] = dict(changed.change_fingerprints)
     pushed: dict[str, Any] = {"history": change_document(change)}
     if news := notices.notices_of(changed, change, seen=with_one_line_more(booking.seen)):
         pushed["outbox"] = {"$each": [notice_document(notice) for notice in news]}
