@@ -56,7 +56,8 @@ class AnswerStore(Protocol):
 
         If an earlier request has written an answer under this digest, nothing of the effect
         remains, and that answer is returned. The answer may expire after `keep_ms`; None means
-        never. What the effect raises is raised after everything was undone.
+        never. One that has expired makes room, even while it is looked for. What the effect raises
+        is raised after everything was undone.
         """
 
 

@@ -227,11 +227,20 @@ class GuardedPipeline(Pipeline):
             connection = _KeptOpen(connection)
         return super().parse_response(connection, command_name, **options)
 
-    def _execute_pipeline(
-        self, connection: Connection, commands: list[Any], raise_on_error: bool
-    ) -> Any:
+    def _execute_pipeline(self, connection: Connection, *batch: Any) -> Any:
+        return self._or_undo(
+            connection, lambda: super(GuardedPipeline, self)._execute_pipeline(connection, *batch)
+        )
+
+    def _execute_transaction(self, connection: Connection, *batch: Any) -> Any:
+        return self._or_undo(
+            connection,
+            lambda: super(GuardedPipeline, self)._execute_transaction(connection, *batch),
+        )
+
+    def _or_undo(self, connection: Connection, execute: Callable[[], Any]) -> Any:
         try:
-            return super()._execute_pipeline(connection, commands, raise_on_error)
+            return execute()
         except ResponseError:
             raise  # every answer came
         except BaseException:

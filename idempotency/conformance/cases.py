@@ -615,7 +615,10 @@ class StoreConformance:
             expire()
             return find(digest)
 
-        monkeypatch.setattr(subject.store, "find", find_late)
+        try:
+            monkeypatch.setattr(subject.store, "find", find_late)
+        except AttributeError:
+            pytest.skip("its `find` cannot be replaced")
         kept = _write(subject, second, keep_ms=DAY_MS)
 
         assert kept in (Kept(first, is_twin=True), Kept(second))

@@ -13,8 +13,9 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 from pymongo.read_concern import ReadConcern
+from redis import Redis
 
-from idempotency import Answer, OwnAnswers
+from idempotency import Answer, Claims, Idempotency, KeyedRequest, OwnAnswers
 from idempotency.mongodb import MongoAnswers
 from tests.operations.test_members import Trio, ask, made_trio, wait_until
 
@@ -90,11 +91,29 @@ def test_raises_what_an_effects_own_index_refuses(
         vouchers.insert_one({"_id": 1}, session=session)
         return PAID
 
+    retired: list[str] = []
     own = OwnAnswers(lambda digest: None, twin_errors=(DuplicateKeyError,))
-    for each in (store, own):
+    retiring = OwnAnswers(
+        lambda digest: None, twin_errors=(DuplicateKeyError,), retire=retired.append
+    )
+    for each in (store, own, retiring):
         with pytest.raises(DuplicateKeyError):
             each.write(DIGEST, effect, keep_ms=None)
     assert store.find(DIGEST) is None
+    assert retired == [DIGEST], "the effect is tried again once"
+
+
+def test_raises_what_an_effect_raised_although_its_store_does_not_answer(client: Redis) -> None:
+    def find(digest: str) -> Answer | None:
+        raise ConnectionResetError
+
+    def effect(keyed: KeyedRequest) -> Answer:
+        raise ZeroDivisionError
+
+    keyed = Idempotency(Claims(client), OwnAnswers(find, twin_errors=()))
+    for _ in range(2):  # the key is free again
+        with pytest.raises(ZeroDivisionError):
+            keyed.run("key", DIGEST, dict, effect)
 
 
 def test_lets_mongodb_delete_answers_that_have_expired(

@@ -374,3 +374,34 @@ def test_costs_many_threads_one_time_out_each_at_most(
         spent_s = list(pool.map(ask_often, range(8)))
 
     assert max(spent_s) < TIME_OUT_S + 0.25
+
+
+@pytest.mark.parametrize("transaction", [False, True])
+def test_undoes_a_batch_whose_answer_was_lost(
+    own_redis: Server, own_client: GuardedRedis, fast_probes: float, transaction: bool
+) -> None:
+    own_client.ping()  # connects, so that the batch reaches the server
+    own_redis.freeze()
+    with own_client.pipeline(transaction=transaction) as pipeline:
+        pipeline.incr("sent")
+        pipeline.set("key", "taken")
+        pipeline.undo_if_lost(("DEL", "key"))
+        with pytest.raises(RedisTimeoutError):
+            pipeline.execute()
+    own_redis.thaw()
+    time.sleep(fast_probes)
+
+    assert own_client.get("sent") == b"1"
+    assert own_client.get("key") is None
+
+
+@pytest.mark.parametrize("transaction", [False, True])
+def test_undoes_no_batch_that_was_answered(client: GuardedRedis, transaction: bool) -> None:
+    with client.pipeline(transaction=transaction) as pipeline:
+        pipeline.set("key", "taken")
+        pipeline.lpush("key", "no list")
+        pipeline.undo_if_lost(("DEL", "key"))
+        with pytest.raises(ResponseError):
+            pipeline.execute()
+        pipeline.get("key")
+        assert pipeline.execute() == [b"taken"]
