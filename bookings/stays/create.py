@@ -463,7 +463,7 @@ def _succeed(
     with steps.timed("finish"):
         claim.succeed(
             answer,
-            answer_ttl_ms=POLICY.cache_ms(is_derived=is_server_made),
+            answer_ttl_ms=POLICY.cache_ms(is_derived=is_server_made, is_durable=True),
             elsewhere=is_server_made,
             also=release_in_batch(lock),
         )
