@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -27,7 +28,8 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "idempotency" / "stores.md
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[ModuleType]:
-    """The page's Python, as one module."""
+    """The page's Python, as one module, with a database that no other run of it uses."""
+    os.environ["SHOP_DATABASE"] = f"shop_{os.getpid()}"
     blocks = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
     assert len(blocks) == 4
     module = ModuleType("docs_idempotency_stores")

@@ -16,6 +16,7 @@ from pymongo.collection import Collection
 from bookings.infrastructure.connections import database as mongodb
 from idempotency import Answer, Claims, Idempotency, KeyPolicy, RedisAnswers
 from idempotency.mongodb import MongoAnswers
+from idempotency.policy import DAY_MS
 from local.servers import free_port
 from locks.connection import GuardedRedis, connect
 
@@ -24,7 +25,7 @@ NO_ONE = SimpleNamespace(pk=None, is_authenticated=False)
 
 
 def only_redis(client: GuardedRedis, **policy: Any) -> Idempotency:
-    return Idempotency(Claims(client), RedisAnswers(), KeyPolicy(**policy))
+    return Idempotency(Claims(client), RedisAnswers(), KeyPolicy(**{"remember_ms": DAY_MS, **policy}))
 
 
 def without_redis() -> Idempotency:
