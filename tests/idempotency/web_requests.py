@@ -25,7 +25,9 @@ NO_ONE = SimpleNamespace(pk=None, is_authenticated=False)
 
 
 def only_redis(client: GuardedRedis, **policy: Any) -> Idempotency:
-    return Idempotency(Claims(client), RedisAnswers(), KeyPolicy(**{"remember_ms": DAY_MS, **policy}))
+    return Idempotency(
+        Claims(client), RedisAnswers(), KeyPolicy(**{"remember_ms": DAY_MS, **policy})
+    )
 
 
 def without_redis() -> Idempotency:
