@@ -12,7 +12,7 @@ from rest_framework.request import Request, is_form_media_type
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from idempotency.django.payloads import json_like
+from idempotency.django.payloads import json_like, with_query
 from idempotency.django.requests import Keyed
 from idempotency.django.responses import send
 from idempotency.errors import NoCaller
@@ -94,9 +94,10 @@ class IdempotentMixin(APIView):
         return super().finalize_response(request, response, *args, **kwargs)
 
 
-def payload_of(request: Request) -> Any:
-    """What was parsed, with files as digests of their bytes. Raises what the parser raises."""
+def payload_of(request: Request) -> dict[str, Any]:
+    """The URL's query, and what was parsed, with files as digests of their bytes. Raises what the
+    parser raises."""
     if not is_form_media_type(request.content_type or ""):
         # Keeps the bytes for a handler that checks a signature. A form's may be too many.
         _ = request.body
-    return json_like(request.data)
+    return with_query(request, json_like(request.data))

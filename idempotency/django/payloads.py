@@ -11,12 +11,22 @@ from django.http import HttpRequest, QueryDict
 FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
-def payload_of(request: HttpRequest) -> Any:
-    """The body: parsed JSON, a form's fields and files, or else a digest of its bytes.
+def payload_of(request: HttpRequest) -> dict[str, Any]:
+    """The URL's query, and the body: parsed JSON, a form's fields and files, or else a digest of
+    its bytes.
 
     The boundary of a multipart form is another each time, so its bytes say nothing. Django reads
     forms of POST only.
     """
+    return with_query(request, _body_of(request))
+
+
+def with_query(request: Any, body: Any) -> dict[str, Any]:
+    """A body together with what the URL's query asks for."""
+    return {"query": request.META.get("QUERY_STRING", ""), "body": body}
+
+
+def _body_of(request: HttpRequest) -> Any:
     if request.method == "POST" and request.content_type in FORMS:
         return json_like({"fields": request.POST, "files": fields_of(request.FILES)})
     try:

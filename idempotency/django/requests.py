@@ -37,7 +37,17 @@ class Keyed:
     `caller` returns who asks, so that no caller replays another's answer. If it returns None or an
     empty text, the request is refused. `target` gets the view's arguments from the URL, and returns
     the id of what is changed. `derive` gets the request, and returns what makes two requests
-    without a key the same wish, such as their payload (`payload_of`); without it they are refused.
+    without a key the same wish, such as their payload (`payload_of`: the URL's query and the body);
+    without it they are refused.
+
+    The URL's path and the host do not count: two URLs with one operation and the same arguments
+    share their keys. If the host names a tenant, put it into the caller:
+
+        def caller(request):
+            user = user_of(request)
+            return user and f"{user} at {request.get_host()}"
+
+    If an argument of the URL names it, `target` has it already; one of your own must keep it.
     """
 
     idempotency: Idempotency
@@ -69,12 +79,10 @@ class Keyed:
 
         def read() -> Any:
             """A digest, since only this shows that the payload is JSON-like. One that cannot be
-            read is like no other: a replay says so, and otherwise its error is raised. What is
-            asked for in the URL's query is part of it."""
+            read is like no other: a replay says so, and otherwise its error is raised."""
             nonlocal unreadable
-            query = request.META.get("QUERY_STRING", "")
             try:
-                return {"payload": keys.fingerprint_of(read_payload()), "query": query}
+                return {"payload": keys.fingerprint_of(read_payload())}
             except RecursionError:
                 unreadable = BadRequest("The payload is nested too deeply.")
             except Exception as error:

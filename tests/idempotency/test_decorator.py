@@ -306,6 +306,21 @@ def test_derives_a_key_for_a_while(keyed: Idempotency, client: GuardedRedis) -> 
         assert 0 < client.pttl(record) <= 120_000
 
 
+def test_derives_another_key_for_another_query(keyed: Idempotency) -> None:
+    counted = Counted()
+    view = counted.under_keys(keyed, derive=payload_of)
+
+    def add(item: int) -> HttpResponse:
+        request = request_of(b"", key=None)
+        request.META["QUERY_STRING"] = f"item={item}"
+        return view(request)
+
+    first, other, again = add(5), add(6), add(5)
+
+    assert counted.runs == 2
+    assert first["Idempotency-Key"] == again["Idempotency-Key"] != other["Idempotency-Key"]
+
+
 def test_derives_another_key_for_another_caller(keyed: Idempotency) -> None:
     view = Counted().under_keys(keyed, derive=payload_of)
 

@@ -264,6 +264,20 @@ def test_derives_a_key(make: Make) -> None:
     assert again["Idempotency-Key"] == first["Idempotency-Key"]
 
 
+def test_derives_another_key_for_another_query(make: Make) -> None:
+    view = make(options={"derive": payload_of})
+
+    def add(item: int) -> str:
+        request = request_of({}, key=None)
+        request.META["QUERY_STRING"] = f"item={item}"
+        return view.as_view()(request)["Idempotency-Key"]
+
+    first, other, again = add(5), add(6), add(5)
+
+    assert view.runs == 2
+    assert first == again != other
+
+
 def test_takes_the_target_from_the_url(make: Make) -> None:
     view = make()
 
