@@ -346,6 +346,12 @@ DEFAULT_HOTEL = _read("DEFAULT_HOTEL", "")
 # Where `manage.py idempotency` and the admin look up what a key made, and whose it is.
 IDEMPOTENCY_FIND_EFFECT = "bookings.stays.kept_answers.find_effect"
 IDEMPOTENCY_READ_CALLER = "bookings.people.caller_names.read_caller"
+IDEMPOTENCY_DEFAULT_OPERATION = "create"
+IDEMPOTENCY_HELP = {
+    "caller": "write client:NAME, user:NAME or guest:ID; an id may replace the name",
+    "operation": "create, confirm, extend, cancel, move, block or mark",
+    "target": "the id of the booking that the operation changes; none for create",
+}
 
 # --- Worker -------------------------------------------------------------------------------
 

@@ -44,11 +44,8 @@ class NoCaller(IdempotencyError):
 class UnknownCaller(IdempotencyError):
     """An operator named a caller that does not exist."""
 
-    def __init__(self, caller: str) -> None:
-        super().__init__(
-            f"There is no caller {caller!r}; write client:NAME, user:NAME or guest:ID; an id may "
-            "replace the name."
-        )
+    def __init__(self, caller: str, how: str) -> None:
+        super().__init__(f"There is no caller {caller!r}; {how}.")
 
 
 class InProgress(IdempotencyError):

@@ -16,19 +16,16 @@ from idempotency.errors import InvalidKey, UnknownCaller
 
 class LookUpForm(forms.Form):
     key = forms.CharField(label="Key or digest", max_length=600)
-    caller = forms.CharField(
-        required=False,
-        help_text="The owner of the key: client:NAME, user:NAME or guest:ID; an id may replace "
-        "the name. Not needed for a digest.",
-    )
-    operation = forms.CharField(
-        required=False,
-        initial="create",
-        help_text="The operation: create, confirm, extend, cancel, move, block or mark.",
-    )
-    target = forms.CharField(
-        required=False, help_text="The id of the booking that it changes; empty for create."
-    )
+    caller = forms.CharField(required=False)
+    operation = forms.CharField(required=False)
+    target = forms.CharField(required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        caller = f"The owner of the key: {lookup.help_on('caller')}. Not needed for a digest."
+        self.fields["caller"].help_text = caller
+        self.fields["operation"].help_text = f"The operation: {lookup.help_on('operation')}."
+        self.fields["target"].help_text = f"{lookup.help_on('target')}.".capitalize()
 
     def clean(self) -> dict[str, Any]:
         values: dict[str, Any] = super().clean() or {}
@@ -37,7 +34,7 @@ class LookUpForm(forms.Form):
                 values["digest"] = lookup.read_digest(
                     values["key"],
                     caller=values.get("caller", ""),
-                    operation=values.get("operation") or "create",
+                    operation=values.get("operation", ""),
                     target=values.get("target", ""),
                 )
             except InvalidKey as error:
@@ -60,7 +57,7 @@ class IdempotencyKeyAdmin(admin.ModelAdmin):
     ) -> TemplateResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        form = LookUpForm(request.GET or None, initial={"operation": "create"})
+        form = LookUpForm(request.GET or None, initial={"operation": lookup.default_operation()})
         finding, effect_url = None, ""
         if form.is_bound and form.is_valid():
             finding = lookup.look_up(

@@ -1,9 +1,17 @@
 """Looking up an idempotency key, for operators: in Redis and in the durable store.
 
-Two settings, dotted paths of functions, connect this to the durable store. The function
-`IDEMPOTENCY_FIND_EFFECT` takes a digest and a target ("" if the operation has none), and returns an
-Effect or None. The function `IDEMPOTENCY_READ_CALLER` takes the text that an operator typed for a
-caller, such as a name, and returns the caller as it is written in digests, or None.
+Settings fit it to a project. Each may be left out.
+
+`IDEMPOTENCY_CLAIMS`            the dotted path of the project's Claims, such as `shop.keys.claims`;
+                                without it, Claims in the Redis of django-redis' default cache.
+`IDEMPOTENCY_FIND_EFFECT`       the dotted path of a function that takes a digest and a target (""
+                                if the operation has none), and returns an Effect or None; without
+                                it only Redis is looked at.
+`IDEMPOTENCY_READ_CALLER`       the dotted path of a function that takes what an operator typed for
+                                a caller, such as a name, and returns the caller as it is written in
+                                digests, or None; without it, the caller is taken as typed.
+`IDEMPOTENCY_DEFAULT_OPERATION` the operation if an operator names none.
+`IDEMPOTENCY_HELP`              what to write for `caller`, `operation` and `target`, for operators.
 """
 
 import json
@@ -12,14 +20,20 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.utils.module_loading import import_string
-from django_redis import get_redis_connection
 from redis.exceptions import RedisError
 
 from idempotency import keys
-from idempotency.claims import Answer, Claims, Record
+from idempotency.answers import Answer
+from idempotency.claims import Claims, Record
 from idempotency.errors import InvalidKey, UnknownCaller
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+
+_HELP = {
+    "caller": "write it as the endpoint does, such as user:7",
+    "operation": "the name that the endpoint gives it, such as issue_voucher",
+    "target": "what the operation changes, as the endpoint writes it, such as pk=7",
+}
 
 
 @dataclass(frozen=True)
@@ -39,13 +53,15 @@ class Effect:
 class FoundKey:
     """A digest as Redis and the durable store know it.
 
-    `redis_answers` is False if Redis is down.
+    `redis_answers` is False if Redis is down, and `store_answers` if no setting says how to ask
+    the durable store.
     """
 
     digest: str
     record: Record | None
     effect: Effect | None
     redis_answers: bool
+    store_answers: bool = True
 
     @property
     def state(self) -> str:
@@ -90,8 +106,25 @@ def _describe_duration(duration_ms: int) -> str:
 
 
 def claims() -> Claims:
-    """The claims of this site, in the Redis of Django's default cache."""
+    """The claims of this project."""
+    if path := getattr(settings, "IDEMPOTENCY_CLAIMS", ""):
+        found: Claims = import_string(path)
+        return found
+    from django_redis import get_redis_connection  # a project with claims of its own may lack it
+
     return Claims(get_redis_connection())
+
+
+def default_operation() -> str:
+    """The operation if an operator names none, or ""."""
+    operation: str = getattr(settings, "IDEMPOTENCY_DEFAULT_OPERATION", "")
+    return operation
+
+
+def help_on(name: str) -> str:
+    """What an operator should write for `caller`, `operation` or `target`."""
+    words: str = getattr(settings, "IDEMPOTENCY_HELP", {}).get(name, _HELP[name])
+    return words
 
 
 def read_digest(text: str, *, caller: str, operation: str, target: str) -> str:
@@ -106,19 +139,24 @@ def read_digest(text: str, *, caller: str, operation: str, target: str) -> str:
     key = keys.read_key(text, accept_server_made=True)
     if key is None:
         raise InvalidKey(InvalidKey.__doc__)
-    known = import_string(settings.IDEMPOTENCY_READ_CALLER)(caller)
+    operation = operation or default_operation()
+    if not operation:
+        raise InvalidKey("Name the operation of this key, too: it is part of the digest.")
+    known = caller
+    if path := getattr(settings, "IDEMPOTENCY_READ_CALLER", ""):
+        known = import_string(path)(caller)
     if known is None:
-        raise UnknownCaller(caller)
+        raise UnknownCaller(caller, help_on("caller"))
     return keys.digest_of(caller=known, operation=operation, target=target, key=key)
 
 
 def look_up(digest: str, *, target: str = "") -> FoundKey:
     """All that is known about the digest. Works with Redis down; errors of the durable store are
     raised."""
-    find_effect = import_string(settings.IDEMPOTENCY_FIND_EFFECT)
-    effect = find_effect(digest, target)
+    path = getattr(settings, "IDEMPOTENCY_FIND_EFFECT", "")
+    effect = import_string(path)(digest, target) if path else None
     try:
         record, redis_answers = claims().look_up(digest), True
     except RedisError:
         record, redis_answers = None, False
-    return FoundKey(digest, record, effect, redis_answers)
+    return FoundKey(digest, record, effect, redis_answers, store_answers=bool(path))

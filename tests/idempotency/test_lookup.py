@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from io import StringIO
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError, call_command, load_command_class
 from django.test import Client
 from django.urls import reverse
 from django_redis import get_redis_connection
@@ -22,11 +23,11 @@ from bookings.people.caller_names import read_caller
 from bookings.people.tokens import find_caller
 from bookings.stays import create, lifecycle
 from bookings.stays.create import Outcome
-from idempotency.claims import Record
+from idempotency.claims import Claims, Record
 from idempotency.django.lookup import FoundKey
 from idempotency.keys import digest_of
 from local.servers import free_port
-from locks.connection import GuardedRedis
+from locks.connection import GuardedRedis, connect
 from tests.conftest import night
 
 pytestmark = [pytest.mark.mongo, pytest.mark.usefixtures("database")]
@@ -373,6 +374,59 @@ def test_finds_a_refusal_by_its_digest() -> None:
     assert "Completed with a refusal" in page
     assert "Nothing is stored under this key." in page
     assert "ALREADY_BOOKED" in page
+
+
+# --- In a project that sets none of its settings ----------------------------------------------
+
+
+@pytest.fixture
+def bare(settings: Settings) -> None:
+    for name in ("FIND_EFFECT", "READ_CALLER", "DEFAULT_OPERATION", "HELP"):
+        delattr(settings, f"IDEMPOTENCY_{name}")
+
+
+OTHER_CLAIMS = Claims(connect(os.environ["REDIS_URL"]), prefix="shop:")
+
+
+@pytest.mark.usefixtures("bare")
+def test_looks_at_redis_alone_without_settings() -> None:
+    digest = digest_of(caller="till 4", operation="issue", target="", key="k1")
+    shown = ("show", "k1", "--caller", "till 4", "--operation", "issue")
+    with Claims(connections.redis()).claim(digest, recover=lambda _: None):
+        said = run(*shown)
+
+    assert f"Digest: {digest}\nA request with this key is in progress" in said
+    assert "Only Redis was asked" in said
+    assert "Nothing is stored" not in said
+    assert "Redis has no record" in run("show", digest)
+
+
+@pytest.mark.usefixtures("bare")
+def test_asks_for_the_operation_if_there_is_no_default() -> None:
+    with pytest.raises(CommandError, match=r"^Name the operation of this key, too"):
+        run("show", "k1", "--caller", "till 4")
+
+
+@pytest.mark.usefixtures("bare")
+def test_speaks_of_no_bookings_elsewhere() -> None:
+    client = log_in()
+    page = look_up(client, key="d" * 64).content.decode().split("content-main")[1]
+    printed = load_command_class("idempotency.django", "idempotency").create_parser("manage.py", "")
+    helps = [page, *(each.format_help() for each in printed._actions[-1].choices.values())]
+
+    for text in helps:
+        assert "booking" not in text
+        assert "client:NAME" not in text
+    assert "Only Redis was asked" in page
+
+
+def test_asks_the_claims_that_a_setting_names(settings: Settings) -> None:
+    settings.IDEMPOTENCY_CLAIMS = f"{__name__}.OTHER_CLAIMS"
+
+    with OTHER_CLAIMS.claim("e" * 64, recover=lambda _: None):
+        said = run("show", "e" * 64)
+
+    assert "A request with this key is in progress" in said
 
 
 def test_says_on_the_page_what_is_wrong_with_the_key() -> None:

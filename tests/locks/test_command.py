@@ -83,6 +83,18 @@ def test_says_what_to_do_when_redis_is_down(settings: Settings, arguments: tuple
     assert str(caught.value) == f"Start Redis at 127.0.0.1:{port}; it does not answer."
 
 
+def test_needs_one_setting_alone(
+    settings: Settings, client: GuardedRedis, locks: RedisLocks
+) -> None:
+    del settings.LOCK_REDIS_URLS
+    locks.acquire(["a"], ttl_ms=15_000)
+
+    assert run()[0].splitlines()[1].split()[0] == "a"
+    del settings.REDIS_URL
+    with pytest.raises(CommandError, match=r"^Set REDIS_URL, or LOCK_REDIS_URLS "):
+        run()
+
+
 def test_lists_each_server_of_a_quorum(
     settings: Settings, own_redis: Server, locks: RedisLocks
 ) -> None:

@@ -20,21 +20,20 @@ class Command(BaseCommand):
         purge = actions.add_parser("purge", help="remove the records of keys from Redis")
         purge.add_argument("key", metavar="KEY", nargs="*", help=WHAT_A_KEY_IS)
         purge.add_argument("--all", action="store_true", help="remove all records")
+        operation = lookup.default_operation()
+        default = f" (default: {operation})" if operation else ""
         for action in (show, purge):
             action.add_argument(
                 "--caller",
                 default="",
-                help="the owner of the key: client:NAME, user:NAME or guest:ID; an id may replace "
-                "the name",
+                help=f"the owner of the key: {lookup.help_on('caller')}",
             )
             action.add_argument(
                 "--operation",
-                default="create",
-                help="the operation: create, confirm, extend, cancel, move, block or mark",
+                default="",
+                help=f"the operation: {lookup.help_on('operation')}{default}",
             )
-            action.add_argument(
-                "--target", default="", help="the id of the booking that the operation changes"
-            )
+            action.add_argument("--target", default="", help=lookup.help_on("target"))
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["action"] == "show":
@@ -49,8 +48,10 @@ class Command(BaseCommand):
         if finding.effect:
             effect = finding.effect
             self.stdout.write(f"Stored in {effect.model} {effect.pk}: {effect.label}.")
-        else:
+        elif finding.store_answers:
             self.stdout.write("Nothing is stored under this key.")
+        else:
+            self.stdout.write("Only Redis was asked; set IDEMPOTENCY_FIND_EFFECT to ask the store.")
         if finding.answer:
             self.stdout.write(f"Answer: {finding.answer.status} {finding.answer.content_type}")
             self.stdout.write(finding.body)

@@ -61,7 +61,9 @@ class Command(BaseCommand):
 
     def _ask_each(self, ask: Callable[[RedisLocks], Found]) -> Iterator[tuple[str, Found]]:
         """Each server's address and answer. Names servers that are down on stderr."""
-        urls = settings.LOCK_REDIS_URLS or [settings.REDIS_URL]
+        urls = getattr(settings, "LOCK_REDIS_URLS", None) or [getattr(settings, "REDIS_URL", "")]
+        if not all(urls):
+            raise CommandError("Set REDIS_URL, or LOCK_REDIS_URLS for a quorum, in the settings.")
         failed = []
         for url in urls:
             client = connect(url)
