@@ -102,6 +102,11 @@ class AskOrUndo(Protocol):
 class Claims:
     """The claims of one application, in one Redis, named `<prefix><digest>`.
 
+    A request asks Redis twice, so a Redis that is frozen costs it two time-outs of the client (and
+    its retries: `Redis(host=…)` tries ten times more unless it has `retry=None`, `Redis.from_url`
+    does not). The client of the locks, `locks.connect(url)`, has a circuit breaker: then it costs
+    0.25 s once, and nothing until Redis answers again.
+
     A server that freezes executes the claim when it resumes, after the request went on without it.
     A client with `execute_or_undo` gives such a claim back; with any other the key stays in
     progress until the end of the lease.
@@ -114,11 +119,18 @@ class Claims:
         lease_ms: int = LEASE_MS,
         prefix: str = "idempotency:",
     ) -> None:
-        """Raises ValueError for a client that returns text: then no state would be recognized; and
-        for a lease that is no whole number of milliseconds."""
+        """Raises ValueError for a client that returns text: then no state would be recognized; for
+        one without `socket_timeout`, which waits for a frozen Redis without end; and for a lease
+        that is no whole number of milliseconds."""
         check_ms("lease_ms", lease_ms)
         if client.get_encoder().decode_responses:
             raise ValueError("Use a Redis client without decode_responses: answers are bytes.")
+        pool = getattr(client, "connection_pool", None)
+        if pool is not None and not pool.connection_kwargs.get("socket_timeout"):
+            raise ValueError(
+                "Give the Redis client a socket_timeout, such as 0.25: without one a frozen Redis "
+                "holds up each request."
+            )
         self._client = client
         self._lease_ms = lease_ms
         self._prefix = prefix

@@ -17,12 +17,13 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from redis import Redis
+from redis import BlockingConnectionPool, Redis
 from redis.backoff import NoBackoff
 from redis.client import Pipeline
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
+from redis.sentinel import Sentinel
 
 from idempotency import claims as claims_module
 from idempotency.claims import UNKNOWN, Answer, Claims
@@ -184,6 +185,33 @@ def test_has_an_owner_of_its_own_in_a_forked_process() -> None:
     run = subprocess.run([sys.executable, "-c", FORK], capture_output=True, text=True, check=True)
     here, there = run.stdout.split()
     assert here != there
+
+
+URL = "redis://127.0.0.1:1/0"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda **options: Redis.from_url(URL, **options),
+        lambda **options: Redis.from_url("unix:///tmp/redis.sock", **options),
+        lambda **options: Redis.from_pool(BlockingConnectionPool.from_url(URL, **options)),
+        lambda **options: Sentinel([("127.0.0.1", 1)], **options).master_for("shop"),
+    ],
+    ids=["url", "unix socket", "blocking pool", "Sentinel"],
+)
+def test_takes_no_client_that_waits_without_end(make: Callable[..., Redis]) -> None:
+    Claims(make(socket_timeout=0.25))
+
+    for options in ({}, {"socket_timeout": None}, {"socket_connect_timeout": 0.25}):
+        with pytest.raises(ValueError, match="Give the Redis client a socket_timeout"):
+            Claims(make(**options))
+
+
+def test_takes_every_client_whose_url_names_a_time_out() -> None:
+    Claims(Redis.from_url(f"{URL}?socket_timeout=0.25"))
+    Claims(connect(URL))
+    Claims(connect("redis+sentinel://127.0.0.1:1/shop/0"))
 
 
 def test_takes_no_client_that_returns_text(client: GuardedRedis) -> None:

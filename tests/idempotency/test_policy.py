@@ -19,7 +19,7 @@ def test_takes_no_time_that_redis_cannot_keep(name: str, time_ms: Any) -> None:
 
 
 def test_takes_no_store_that_cannot_remember_for_ever_if_keys_are() -> None:
-    claims = Claims(Redis())
+    claims = Claims(Redis(socket_timeout=1))
 
     with pytest.raises(ValueError, match="Only a durable store keeps answers for ever"):
         Idempotency(claims, RedisAnswers())
