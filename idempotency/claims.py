@@ -15,6 +15,7 @@ together with its effect. `recover(digest)` finds it there.
 import itertools
 import json
 import logging
+import math
 import os
 import secrets
 import time
@@ -26,7 +27,7 @@ from typing import Any, Protocol
 
 from redis import Redis
 from redis.client import Pipeline
-from redis.exceptions import RedisError
+from redis.exceptions import AuthenticationError, RedisError, ResponseError
 
 from idempotency.answers import Answer
 from idempotency.errors import InProgress
@@ -60,6 +61,10 @@ class Settled:
     replayed: bool = False
     stored: bool = True
 
+
+# How often a process warns that it asks for claims in vain. A Redis that is away may cost thousands
+# of requests a minute.
+WARN_EVERY_S = 60
 
 # The fields of a record that make its answer.
 _FIELDS = ("status", "content_type", "fingerprint", "headers", "body")
@@ -144,7 +149,8 @@ class Claims:
         `recover` finds the success in the durable store under the digest, or returns None. It must
         see only durable data. Raises InProgress if another owner holds the claim and no success can
         be recovered. If Redis is down or does not answer, the work goes on unclaimed, and the
-        durable store decides. `company` is asked for in the same round trip.
+        durable store decides; a warning in the log says so, once a minute at most. `company`
+        is asked for in the same round trip.
         """
         claim = Claim(self, digest, recover, owner=_new_owner())
         state, *rest = self._ask(claim, company)
@@ -190,7 +196,8 @@ class Claims:
             ask: AskOrUndo | None = getattr(self._client, "execute_or_undo", None)
             try:
                 return ask(("EVAL", *command), undo=undo) if ask else self._client.eval(*command)
-            except RedisError:
+            except RedisError as error:
+                _warn(error)
                 return [UNKNOWN]
         others: list[Any] | None
         try:
@@ -200,8 +207,8 @@ class Claims:
                 if take_back := getattr(pipeline, "undo_if_lost", None):
                     take_back(undo)
                 *others, claimed = pipeline.execute(raise_on_error=False)
-        except RedisError:
-            others, claimed = None, [UNKNOWN]
+        except RedisError as error:
+            others, claimed = None, error
         try:
             if others is None:
                 company.failed()
@@ -211,7 +218,10 @@ class Claims:
             # This ends the request. Even if no answer came, Redis may have granted the claim.
             claim.abandon()
             raise
-        return [UNKNOWN] if isinstance(claimed, RedisError) else claimed
+        if isinstance(claimed, RedisError):
+            _warn(claimed)
+            return [UNKNOWN]
+        return claimed
 
     def look_up(self, digest: str) -> "Record | None":
         """The record of a digest, for operators; None if there is none. Raises RedisError."""
@@ -241,6 +251,22 @@ class Claims:
         """All digests that Redis remembers, in no order. Raises RedisError."""
         for key in self._client.scan_iter(match=f"{self._prefix}*", count=500):
             yield key.decode().removeprefix(self._prefix)
+
+
+_warned_at_s: dict[str, float] = {}
+
+
+def _warn(error: RedisError) -> None:
+    """Warns that requests go on without claims. Names the kind of error alone: its text may quote
+    what was sent."""
+    # A wrong password is an error of the connection for redis-py, but waiting will not help.
+    is_refusal = isinstance(error, (AuthenticationError, ResponseError))
+    event = "claims_refused_by_redis" if is_refusal else "claims_without_redis"
+    now_s = time.monotonic()
+    if now_s - _warned_at_s.get(event, -math.inf) >= WARN_EVERY_S:
+        _warned_at_s[event] = now_s
+        # In the message: other projects' logs may show nothing else.
+        logger.warning("%s: %s", event, type(error).__name__)
 
 
 def _new_owner() -> str:

@@ -604,6 +604,74 @@ def test_goes_on_unclaimed_when_redis_does_not_answer(
     assert time.monotonic() - started_s < 0.6
 
 
+@pytest.fixture
+def warnings(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], list[str]]:
+    """What the claims warned of, in a process that has not warned yet."""
+    monkeypatch.setattr(claims_module, "_warned_at_s", {})
+    return lambda: [
+        record.getMessage()
+        for record in caplog.records
+        if record.name == "idempotency.claims" and record.levelname == "WARNING"
+    ]
+
+
+class Alone:
+    """A company that asks nothing."""
+
+    def queue(self, pipeline: Pipeline) -> None: ...
+    def answered(self, results: Sequence[Any]) -> None: ...
+    def failed(self) -> None: ...
+
+
+@pytest.mark.parametrize("company", [None, Alone()], ids=["alone", "in company"])
+def test_warns_once_a_minute_that_redis_does_not_answer(
+    own_redis: Server,
+    store: Store,
+    warnings: Callable[[], list[str]],
+    company: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    claims = Claims(Redis.from_url(own_redis.uri, socket_timeout=0.25))
+    own_redis.kill()
+
+    def ask() -> None:
+        with claims.claim(DIGEST, recover=store.recover, company=company) as claim:
+            assert not claim.is_known
+
+    ask()
+    ask()
+    assert warnings() == ["claims_without_redis: ConnectionError"]
+
+    monkeypatch.setattr(claims_module, "WARN_EVERY_S", 0)
+    ask()
+    assert len(warnings()) == 2
+
+
+@pytest.mark.parametrize("company", [None, Alone()], ids=["alone", "in company"])
+def test_tells_a_redis_that_refuses_from_one_that_is_away(
+    own_redis: Server, store: Store, warnings: Callable[[], list[str]], company: Any, caplog: Any
+) -> None:
+    with Redis.from_url(own_redis.uri) as admin:
+        admin.config_set("requirepass", "right")
+        admin.execute_command("AUTH", "right")
+        admin.acl_setuser("narrow", enabled=True, passwords=["+hush"], keys=["none"])
+    address = own_redis.uri.removeprefix("redis://")
+
+    for login in (":hush-hush", "narrow:hush"):
+        claims_module._warned_at_s.clear()
+        claims = Claims(Redis.from_url(f"redis://{login}@{address}", socket_timeout=0.25))
+        with claims.claim(DIGEST, recover=store.recover, company=company) as claim:
+            assert not claim.is_known
+
+    assert warnings() == [
+        "claims_refused_by_redis: AuthenticationError",
+        "claims_refused_by_redis: NoPermissionError",
+    ]
+    assert "hush" not in caplog.text
+
+
 @BREAKING
 def test_gives_the_same_success_when_redis_fails_before_it_is_stored(
     own_claims: tuple[Server, Claims], store: Store, break_it: Callable[[Server], None]
