@@ -71,8 +71,11 @@ def digest_of(*, caller: str, operation: str, target: str, key: str) -> str:
     """The name under which a key is claimed: SHA-256 (hex) of caller, operation, target and key.
 
     It contains the caller, so no caller can replay another one's answer. It contains operation and
-    target, so one key can create a booking and then confirm it.
+    target, so one key can create a booking and then confirm it. Raises ValueError for no caller:
+    all requests without one would share their answers.
     """
+    if not isinstance(caller, str) or not caller:
+        raise ValueError(f"A key belongs to its caller, and {caller!r} names none.")
     return hashlib.sha256(canonical([caller, operation, target, key])).hexdigest()
 
 

@@ -217,6 +217,8 @@ class LocksConformance:
 
         with pytest.raises(ValueError, match="at least one"):
             locks.acquire([], ttl_ms=LONG_MS)
+        with pytest.raises(ValueError, match="list of names"):
+            locks.acquire("room", ttl_ms=LONG_MS)
         with pytest.raises(ValueError, match="above 0 ms"):
             locks.acquire(["a"], ttl_ms=0)
         with pytest.raises(ValueError, match="0 ms or longer"):

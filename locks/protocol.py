@@ -21,14 +21,15 @@ class Locks(Protocol):
 
         Raises LockBusy if another owner holds one of them: at once, or after trying again for
         `wait_ms`. With `fenced`, the lock's `fence` is a fencing token. Raises ValueError for no
-        names or impossible times.
+        names, for one text in place of a list, and for impossible times: whole milliseconds above
+        0, and up to 30 days for `ttl_ms`.
         """
 
     def extend(self, lock: Lock, *, ttl_ms: int) -> None:
         """Makes the lock last `ttl_ms` from now; its fencing token stays.
 
-        Raises LockLost if a name was lost; then the others are released. Raises ValueError for a
-        time to live of 0 or less.
+        Raises LockLost if a name was lost; then the others are released. Raises ValueError for an
+        impossible time to live.
         """
 
     def release(self, lock: Lock) -> bool:

@@ -34,6 +34,10 @@ logger = logging.getLogger(__name__)
 # More locks than the threads of a process can leave behind in one outage.
 MAX_LEFT = 64
 
+# A process that dies leaves its locks until their end. What lasts longer than this is a point in
+# time by mistake, or should be a document.
+MAX_TTL_MS = 30 * 24 * 60 * 60 * 1000
+
 # The result of PTTL for a missing key.
 GONE = -2
 
@@ -106,8 +110,8 @@ class RedisLocks:
         """Acquires all the names or none, for `ttl_ms`.
 
         Raises LockBusy if another owner holds one of them: at once, or after trying again for
-        `wait_ms`. With `fenced`, the lock has a fencing token. Raises ValueError for no names or
-        impossible times.
+        `wait_ms`. With `fenced`, the lock has a fencing token. Raises ValueError for no names, for
+        one text in place of a list, and for impossible times.
 
         A quorum passes `owner`, because it uses one token on several servers.
         """
@@ -160,7 +164,7 @@ class RedisLocks:
         Raises LockLost if a name was lost; then the others are released. Raises LockLost, too, for
         a lock that was released. If no answer comes, the lock counts until its earlier end, or the
         new one if that is sooner; and later extensions count no longer than this one, which may
-        arrive after them. Raises ValueError for a time to live of 0 or less.
+        arrive after them. Raises ValueError for an impossible time to live.
         """
         check_ttl_ms(ttl_ms)
         check_not_released(lock)
@@ -296,17 +300,27 @@ def describe_owner(owner: str) -> tuple[str, int | None]:
 
 
 def in_order(names: Sequence[str]) -> tuple[str, ...]:
-    """The names, each once and sorted. Raises ValueError if there is none."""
-    if not names:
+    """The names, each once and sorted. Raises ValueError if there is none, or one that is no text
+    or empty; and for a single text, which would be locked letter by letter."""
+    if isinstance(names, str):
+        raise ValueError(f"Give a list of names to lock, such as [{names!r}], not one text.")
+    each = tuple(names)
+    if not each:
         raise ValueError("Name at least one thing to lock.")
-    return tuple(sorted(set(names)))
+    for name in each:
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"The name of a lock is a text that is not empty, not {name!r}.")
+    return tuple(sorted(set(each)))
 
 
 def check_ttl_ms(ttl_ms: int) -> None:
-    """Raises ValueError for a time to live of 0 or less: Redis would refuse it, or expire the names
-    at once."""
-    if ttl_ms <= 0:
-        raise ValueError(f"A lock needs a time to live above 0 ms, not {ttl_ms}.")
+    """Raises ValueError for a time to live that is no whole number above 0, since Redis would
+    refuse it, or expire the names at once; and for one above MAX_TTL_MS."""
+    if isinstance(ttl_ms, bool) or not isinstance(ttl_ms, int) or not 0 < ttl_ms <= MAX_TTL_MS:
+        raise ValueError(
+            f"A lock needs a time to live in whole ms, above 0 ms and up to {MAX_TTL_MS} ms "
+            f"(30 days), not {ttl_ms!r}."
+        )
 
 
 def check_not_released(lock: Lock) -> None:

@@ -70,8 +70,8 @@ class Redlock:
 
         Raises LockBusy if another owner holds one of them: at once, or after trying again for
         `wait_ms`. Raises RedisUnavailable if too few servers answer. With `fenced`, the lock has a
-        fencing token, which takes a second round trip. Raises ValueError for no names or impossible
-        times.
+        fencing token, which takes a second round trip. Raises ValueError for no names, for one text
+        in place of a list, and for impossible times.
         """
         ordered = in_order(names)
         check_ttl_ms(ttl_ms)
@@ -125,7 +125,7 @@ class Redlock:
         Raises LockLost if a majority cannot hold it any longer. Raises RedisUnavailable if too few
         servers answer; then the lock counts until its earlier end, or the new one if that is
         sooner. After one server did not answer, later extensions count no longer than that one,
-        which may arrive after them. Raises ValueError for a time to live of 0 or less.
+        which may arrive after them. Raises ValueError for an impossible time to live.
         """
         check_ttl_ms(ttl_ms)
         check_not_released(lock)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -149,6 +151,12 @@ def test_gives_each_caller_operation_and_target_a_digest_of_its_own() -> None:
 
     assert len(digests) == len(others) + 1
     assert all(len(digest) == 64 for digest in digests)
+
+
+@pytest.mark.parametrize("caller", ["", None, 7])
+def test_makes_no_digest_without_a_caller(caller: Any) -> None:
+    with pytest.raises(ValueError, match="A key belongs to its caller"):
+        digest_of(caller=caller, operation="create", target="", key="k")
 
 
 def test_gives_equal_payloads_one_fingerprint() -> None:

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from redis.exceptions import ResponseError
@@ -16,7 +17,7 @@ from local.servers import Server
 from locks.clock import now_s
 from locks.connection import GuardedRedis, connect
 from locks.errors import LockBusy, LockLost
-from locks.redis_lock import RedisLocks
+from locks.redis_lock import MAX_TTL_MS, RedisLocks
 
 pytestmark = pytest.mark.redis
 
@@ -82,9 +83,37 @@ def test_refuses_to_lock_nothing(locks: RedisLocks) -> None:
         locks.acquire([], ttl_ms=TTL_MS)
 
 
-@pytest.mark.parametrize("ttl_ms", [0, -1])
+def test_refuses_a_text_in_place_of_a_list(locks: RedisLocks, client: GuardedRedis) -> None:
+    """It would lock the letters, which no one else asks for."""
+    with pytest.raises(ValueError, match=r"Give a list of names to lock, such as \['room:7'\]"):
+        locks.acquire("room:7", ttl_ms=TTL_MS)
+    assert client.dbsize() == 0
+
+
+@pytest.mark.parametrize("name", ["", None, 7, b"a", ["a"]])
+def test_refuses_a_name_that_is_no_text(locks: RedisLocks, client: GuardedRedis, name: Any) -> None:
+    with pytest.raises(ValueError, match="a text that is not empty"):
+        locks.acquire(["a", name], ttl_ms=TTL_MS)
+    assert client.dbsize() == 0
+
+
+def test_takes_names_in_any_collection(locks: RedisLocks) -> None:
+    for names in (("b", "a"), {"b", "a"}, {"b": 1, "a": 2}.keys()):
+        lock = locks.acquire(names, ttl_ms=TTL_MS)
+        assert lock.names == ("a", "b")
+        locks.release(lock)
+
+
+def test_lasts_thirty_days_at_most(locks: RedisLocks) -> None:
+    locks.release(locks.acquire(["a"], ttl_ms=MAX_TTL_MS))
+
+    with pytest.raises(ValueError, match="up to 2592000000 ms"):
+        locks.acquire(["a"], ttl_ms=MAX_TTL_MS + 1)
+
+
+@pytest.mark.parametrize("ttl_ms", [0, -1, 1.5, 1000.0, "1000", True, None])
 def test_refuses_a_time_to_live_that_is_none(
-    locks: RedisLocks, client: GuardedRedis, ttl_ms: int
+    locks: RedisLocks, client: GuardedRedis, ttl_ms: Any
 ) -> None:
     with pytest.raises(ValueError, match="above 0 ms"):
         locks.acquire(["a"], ttl_ms=ttl_ms)

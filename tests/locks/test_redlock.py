@@ -105,6 +105,8 @@ def test_refuses_a_time_to_live_that_is_none(locks: Redlock, ttl_ms: int) -> Non
         locks.acquire(["a"], ttl_ms=ttl_ms)
     with pytest.raises(ValueError, match="at least one"):
         locks.acquire([], ttl_ms=TTL_MS)
+    with pytest.raises(ValueError, match="list of names"):
+        locks.acquire("room:7", ttl_ms=TTL_MS)
 
 
 def test_refuses_a_rival_and_leaves_nothing_of_it(servers: list[Server], locks: Redlock) -> None:
