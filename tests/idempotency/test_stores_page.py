@@ -65,6 +65,8 @@ def test_places_one_order_though_redis_forgets(page: ModuleType, client: Any) ->
 
     assert (first, again) == ((b'{"placed": true}', False), (b'{"placed": true}', True))
     assert page.orders.count_documents({}) == 1
+    found = page.find_order("digest-of-k1")
+    assert found.headers == (("Location", "/orders/7"),)
 
 
 def test_transfers_once_though_redis_forgets(page: ModuleType, client: Any) -> None:
