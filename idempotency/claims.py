@@ -112,6 +112,9 @@ class Claims:
     does not). The client of the locks, `locks.connect(url)`, has a circuit breaker: then it costs
     0.25 s once, and nothing until Redis answers again.
 
+    Two projects in one database of a Redis would share answers, if caller, operation, target and
+    key are the same: give each a `prefix` or a database of its own.
+
     A server that freezes executes the claim when it resumes, after the request went on without it.
     A client with `execute_or_undo` gives such a claim back; with any other the key stays in
     progress until the end of the lease.
