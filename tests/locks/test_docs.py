@@ -100,6 +100,15 @@ def test_refuses_the_sleeper_as_soon_as_the_later_owner_has_read(
     assert reports.find_one({"_id": "may"})["text"] == "the later owner's line"  # type: ignore[index]
 
 
+def test_refuses_a_report_that_no_one_made(
+    page: ModuleType, locks: RedisLocks, reports: Collection[dict[str, Any]]
+) -> None:
+    with pytest.raises(page.TooLate):
+        page.append(locks, reports, "june", "a line")
+
+    assert reports.count_documents({}) == 1
+
+
 def test_lets_one_owner_after_the_other_write(
     page: ModuleType, locks: RedisLocks, reports: Collection[dict[str, Any]]
 ) -> None:
