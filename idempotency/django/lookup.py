@@ -2,16 +2,15 @@
 
 Settings fit it to a project. Each may be left out.
 
-`IDEMPOTENCY_CLAIMS`            the dotted path of the project's Claims, such as `shop.keys.claims`;
-                                without it, Claims in the Redis of django-redis' default cache.
-`IDEMPOTENCY_FIND_EFFECT`       the dotted path of a function that takes a digest and a target (""
-                                if the operation has none), and returns an Effect or None; without
-                                it only Redis is looked at.
-`IDEMPOTENCY_READ_CALLER`       the dotted path of a function that takes what an operator typed for
-                                a caller, such as a name, and returns the caller as it is written in
-                                digests, or None; without it, the caller is taken as typed.
-`IDEMPOTENCY_DEFAULT_OPERATION` the operation if an operator names none.
-`IDEMPOTENCY_HELP`              what to write for `caller`, `operation` and `target`, for operators.
+- `IDEMPOTENCY_CLAIMS`: the dotted path of the project's Claims, such as `shop.keys.claims`; without
+  it, Claims in the Redis of django-redis' default cache.
+- `IDEMPOTENCY_FIND_EFFECT`: the dotted path of a function that takes a digest and a target ("" if
+  the operation has none), and returns an Effect or None; without it only Redis is looked at.
+- `IDEMPOTENCY_READ_CALLER`: the dotted path of a function that takes what an operator typed for a
+  caller, such as a name, and returns the caller as it is written in digests, or None; without it,
+  the caller is taken as typed.
+- `IDEMPOTENCY_DEFAULT_OPERATION`: the operation if an operator names none.
+- `IDEMPOTENCY_HELP`: what to write for `caller`, `operation` and `target`, for operators.
 """
 
 import json
