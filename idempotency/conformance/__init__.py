@@ -7,7 +7,8 @@
     class TestMyAnswers(StoreConformance):
         @pytest.fixture
         def redis_client(self):
-            return Redis(port=6390)  # its database is flushed again and again
+            # Its database is flushed again and again.
+            return Redis(port=6390, socket_timeout=5)
 
         @pytest.fixture
         def subject(self, tmp_path):

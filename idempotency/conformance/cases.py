@@ -68,7 +68,7 @@ class StoreConformance:
     @pytest.fixture
     def redis_client(self) -> Redis:
         """A client whose database belongs to the cases alone, since they flush it. It returns
-        bytes."""
+        bytes, and has a `socket_timeout`."""
         raise NotImplementedError("Give the class a fixture `redis_client`.")
 
     @pytest.fixture(autouse=True)
