@@ -185,7 +185,7 @@ function lines() {
       const told = ["answer", "lost"].includes(code);
       let name = told || !has(`${code}.${facts[0]}`) ? code : `${code}.${facts[0]}`;
       if (code === "ask" && scenario === "confirm" && actor === "1") name = "ask.confirm";
-      if (code === "finish" && facts[0] === "refusal" && facts[1] !== "stored") name += ".other";
+      if (code === "finish" && facts[1] !== "stored") name += ".other";
       const text = say(name, {
         n: actor,
         k: key,
