@@ -205,6 +205,7 @@ def _create_digest(booking: Booking, key: str, *, viewer: Caller) -> str | None:
     digests = (
         keys.digest_of(caller=caller, operation="create", target="", key=key)
         for caller in (booking.caller, str(viewer), viewer.guest)
+        if caller
     )
     return next(filter(booking.was_made_under, digests), None)
 
