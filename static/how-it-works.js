@@ -86,7 +86,9 @@ function reveal(isLoaded) {
 function chooseGuards() {
   pause();
   const off = [...form.elements.guard].filter((input) => !input.disabled && !input.checked);
-  graph = recording.graphs[recording.off[off.map((input) => input.value).join(" ")]];
+  // The number of a choice has one bit for each guard that is off.
+  const choice = off.reduce((sum, { value }) => sum + 2 ** recording.guards.indexOf(value), 0);
+  graph = recording.graphs[recording.off[choice]];
   taken = [];
   const ends = graph.filter(isEnd);
   const broken = ends.filter((end) => end[1].length).length;
@@ -203,7 +205,7 @@ function show() {
   tell(said);
   draw(said);
   const here = place();
-  const { claims, locks, bookings } = recording.states[here[0]];
+  const [claims, locks, bookings] = recording.states[here[0]];
   fill("redis", [
     ...claims.map(([k, what, n]) => [say("redis.key", { k }), say(`redis.${what}`, { n })]),
     ...locks.map((n) => [say("redis.lock"), say("redis.locked", { n })]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
@@ -179,6 +180,11 @@ def name_if_filled(collection: str) -> list[dict[str, Any]]:
 def environment() -> dict[str, str]:
     """The variables that a process of this test run's site needs."""
     return {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+
+
+def says(text: str, name: str) -> bool:
+    """Whether the text says the name as a word of its own: an id may have its letters in it."""
+    return re.search(rf"\b{re.escape(name)}\b", text, re.IGNORECASE) is not None
 
 
 def night(days_ahead: int = 30) -> str:

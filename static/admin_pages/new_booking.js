@@ -3,6 +3,7 @@
 // again sends the same key, so that it books once. Without this script the buttons load the page.
 
 import { LOST, refusalIn, sayLoggedOut, sendForm } from "./asking.js";
+import { wasChanged } from "./changed.js";
 import { offerGuests } from "./guest_choice.js";
 
 const ASKED = ["hotel", "check_in", "nights", "check_out", "guests", "room", "category", "rooms"];
@@ -20,6 +21,8 @@ function start() {
   form.querySelector("[name=show]").hidden = true;
   countNights(form);
   offerGuests(form);
+  const isLate = [...form.elements].some((field) => ASKED.includes(field.name) && wasChanged(field));
+  if (isLate) refreshIfPossible(form);
 }
 
 // --- Nights and days ---
@@ -63,6 +66,9 @@ async function refresh(form) {
   }
 }
 
+// If this fails, the next change asks again, and the price is judged when the form is sent.
+const refreshIfPossible = (form) => refresh(form).catch(() => {});
+
 document.addEventListener("change", (event) => {
   const form = event.target.form;
   const { name, value } = event.target;
@@ -74,8 +80,7 @@ document.addEventListener("change", (event) => {
   // A stay is of one or the other.
   if (name === "room" && value) form.elements.category.value = "";
   if (name === "category" && value) form.elements.room.value = "";
-  // If this fails, the next change asks again, and the price is judged when the form is sent.
-  refresh(form).catch(() => {});
+  refreshIfPossible(form);
 });
 
 // --- Sending ---

@@ -2,6 +2,7 @@
 // this script, the button refreshes them.
 
 import { ask, sayLoggedOut } from "./asking.js";
+import { wasChanged } from "./changed.js";
 
 const ASKED = [
   ...["hotel", "check_in", "check_out", "guests", "rooms"],
@@ -43,7 +44,13 @@ async function refresh(form) {
   if (said) document.getElementById("offered").textContent = said.textContent;
 }
 
+const isAsked = (field) => field.form?.matches("[data-rooms]") && ASKED.includes(field.name);
+
 // A form may come or be replaced later.
 document.addEventListener("change", ({ target }) => {
-  if (target.form?.matches("[data-rooms]") && ASKED.includes(target.name)) refresh(target.form);
+  if (isAsked(target)) refresh(target.form);
 });
+
+for (const form of document.querySelectorAll("form[data-rooms]")) {
+  if ([...form.elements].some((field) => isAsked(field) && wasChanged(field))) refresh(form);
+}

@@ -24,7 +24,7 @@ from bookingsite import __version__
 from bookingsite import metrics as http_metrics
 from tests.bookingsite.test_private_answers import paths
 from tests.calls import CUSTOMER, book, let_hold_end
-from tests.conftest import night
+from tests.conftest import night, says
 
 pytestmark = pytest.mark.mongo
 
@@ -363,7 +363,7 @@ def test_says_nothing_about_guests(client: Client) -> None:
 
     text = client.get("/metrics").content.decode()
 
-    assert "ada" not in text.lower()
+    assert not says(text, "ada")
     assert "room_A" not in text
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.conftest import night
 from tests.journeys.desk import GRID, free_night
@@ -84,6 +84,29 @@ def test_books_from_a_free_night_for_who_is_on_the_phone(desk: Visitor) -> None:
     expect(page.get_by_text("The room is booked.")).to_be_visible()
     made = stored()[-1]
     assert (made["guest"]["name"], made["check_out"]) == ("Emmy Noether", night(6))
+
+
+@pytest.mark.parametrize("javascript", [True])
+@pytest.mark.parametrize("address", ["/admin/bookings/bookingrecord/add/", "move/"])
+def test_sees_what_was_changed_while_its_script_was_still_loading(
+    desk: Visitor, address: str
+) -> None:
+    page = desk.page
+    is_new = address.startswith("/")
+    script = "new_booking" if is_new else "rooms"
+    waiting: list[Route] = []
+    page.route(f"**/admin_pages/{script}*.js", lambda route: waiting.append(route))
+    booking = f"/admin/bookings/bookingrecord/{stored()[0]['_id']}/"
+    wish = f"?hotel=inn&check_in={night(4)}&check_out={night(5)}" if is_new else ""
+    with page.expect_request(f"**/admin_pages/{script}*.js"):
+        page.goto(f"{address if is_new else booking + address}{wish}", wait_until="commit")
+    page.get_by_label("Check-out").fill(night(9))
+    page.get_by_label("Check-out").blur()
+
+    with page.expect_response(lambda response: response.request.method == "POST") as asked:
+        waiting[0].continue_()
+
+    assert asked.value.ok
 
 
 @pytest.mark.slow
