@@ -1,0 +1,80 @@
+"""The faults of a run, by group: each module here is one group, and each function in it one fault.
+
+A fault is a generator: it breaks something, yields while it lasts, and puts right what does not
+come back by itself. It gets the stack and its own dice, so that a seed repeats it.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torture.stack import Stack
+
+Break = Callable[["Stack", random.Random], Generator[None]]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`name` is `group.kind`. It lasts between `least_s` and `most_s`.
+
+    `touches` names what it works on; two faults that touch the same never overlap. `missing` says
+    why this machine or variant cannot have it; "" if it can.
+    """
+
+    name: str
+    run: Break
+    least_s: float
+    most_s: float
+    touches: frozenset[str]
+    missing: Callable[[Stack], str]
+
+    @property
+    def group(self) -> str:
+        return self.name.partition(".")[0]
+
+
+FAULTS: dict[str, Fault] = {}
+
+
+def fault(
+    group: str,
+    *,
+    lasts_s: tuple[float, float],
+    touches: tuple[str, ...],
+    missing: Callable[[Stack], str] = lambda _: "",
+) -> Callable[[Break], Break]:
+    """Registers the function as a fault of this group, under its own name."""
+
+    def register(run: Break) -> Break:
+        name = f"{group}.{run.__name__}"
+        FAULTS[name] = Fault(name, run, *lasts_s, frozenset(touches), missing)
+        return run
+
+    return register
+
+
+class UnknownFault(Exception):
+    """No fault or group has this name."""
+
+
+def choose(names: tuple[str, ...]) -> list[Fault]:
+    """The faults of these names or groups, sorted; `all` and `none` are names too.
+
+    Raises UnknownFault.
+    """
+    # Each module registers its own.
+    from torture.faults import mongodb, outside, redis, site  # noqa: F401
+
+    groups = {each.group for each in FAULTS.values()}
+    chosen = set()
+    for name in names:
+        found = {each.name for each in FAULTS.values() if name in ("all", each.group, each.name)}
+        if not found and name != "none":
+            known = ", ".join([*sorted(groups), *sorted(FAULTS)])
+            raise UnknownFault(f"No fault is called {name!r}; choose among all, none, {known}.")
+        chosen |= found
+    return [FAULTS[name] for name in sorted(chosen)]

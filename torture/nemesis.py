@@ -1,0 +1,116 @@
+"""What breaks when: a schedule that a seed repeats, and the one who keeps it."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+
+from torture.faults import Fault
+from torture.stack import Stack
+
+# A run is rounds: a while with faults, then quiet, in which everything is checked.
+ROUND_S = 60.0
+# No fault begins later than this before a round's end.
+LAST_S = 5.0
+CALM_AT_START_S = 5.0
+MOST_AT_ONCE = 3
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One fault of the schedule; times are seconds from the start of its round."""
+
+    round: int
+    begins_s: float
+    lasts_s: float
+    fault: Fault
+    seed: int
+
+    @property
+    def ends_s(self) -> float:
+        return self.begins_s + self.lasts_s
+
+
+def make_schedule(seed: int, rounds: int, faults: list[Fault], round_s: float) -> list[Planned]:
+    """The faults of a run, in their order. The same arguments give the same schedule.
+
+    Every fault comes once before any comes again.
+    """
+    dice = random.Random(seed)
+    schedule: list[Planned] = []
+    waiting: list[Fault] = []
+    for number in range(rounds if faults else 0):
+        at_s = CALM_AT_START_S
+        mine: list[Planned] = []
+        while at_s < round_s - LAST_S:
+            if not waiting:
+                waiting = dice.sample(faults, len(faults))
+            open_now = [each for each in mine if each.ends_s > at_s]
+            touched = frozenset[str]().union(*(each.fault.touches for each in open_now))
+            free = [each for each in waiting if not each.touches & touched]
+            if free and len(open_now) < MOST_AT_ONCE:
+                chosen = free[0]
+                waiting.remove(chosen)
+                lasts_s = dice.uniform(chosen.least_s, chosen.most_s)
+                lasts_s = min(lasts_s, round_s - at_s)
+                planned = Planned(number, at_s, lasts_s, chosen, dice.randrange(2**32))
+                mine.append(planned)
+                schedule.append(planned)
+            at_s += dice.uniform(1.0, 6.0)
+    return schedule
+
+
+@dataclass
+class Happened:
+    """A fault as it happened, with wall times; `problem` is why it could not be had."""
+
+    name: str
+    began_s: float
+    ended_s: float = 0.0
+    problem: str = ""
+
+
+@dataclass
+class Nemesis:
+    """Keeps the schedule, one round after the other. It lives on the main thread, as children do."""
+
+    stack: Stack
+    schedule: list[Planned]
+    happened: list[Happened] = field(default_factory=list)
+
+    def keep_round(self, number: int, length_s: float, meanwhile: Callable[[], None]) -> None:
+        """Breaks and heals as planned, until the round is over and every fault has ended.
+
+        `meanwhile` is called several times a second.
+        """
+        began_s = time.monotonic()
+        todo = [each for each in self.schedule if each.round == number]
+        open_now: list[tuple[Planned, Generator[None], Happened]] = []
+        while True:
+            at_s = time.monotonic() - began_s
+            for each in [each for each in open_now if each[0].ends_s <= at_s]:
+                open_now.remove(each)
+                self._end(*each)
+            for planned in [each for each in todo if each.begins_s <= at_s]:
+                todo.remove(planned)
+                open_now.append(self._begin(planned))
+            if at_s >= length_s and not open_now and not todo:
+                return
+            meanwhile()
+            time.sleep(0.05)
+
+    def _begin(self, planned: Planned) -> tuple[Planned, Generator[None], Happened]:
+        noted = Happened(planned.fault.name, time.time(), problem=planned.fault.missing(self.stack))
+        self.happened.append(noted)
+        running = planned.fault.run(self.stack, random.Random(planned.seed))
+        if noted.problem:
+            running.close()
+        elif next(running, StopIteration) is StopIteration:
+            noted.problem = "found nothing to break"
+        return planned, running, noted
+
+    def _end(self, _: Planned, running: Generator[None], noted: Happened) -> None:
+        next(running, None)
+        noted.ended_s = time.time()
