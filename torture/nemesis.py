@@ -74,11 +74,12 @@ class Happened:
 
 @dataclass
 class Nemesis:
-    """Keeps the schedule, one round after the other. It lives on the main thread, as children do."""
+    """Keeps the schedule, round after round. It lives on the main thread, as children need."""
 
     stack: Stack
     schedule: list[Planned]
     happened: list[Happened] = field(default_factory=list)
+    _open: list[tuple[Planned, Generator[None], Happened]] = field(default_factory=list)
 
     def keep_round(self, number: int, length_s: float, meanwhile: Callable[[], None]) -> None:
         """Breaks and heals as planned, until the round is over and every fault has ended.
@@ -87,19 +88,23 @@ class Nemesis:
         """
         began_s = time.monotonic()
         todo = [each for each in self.schedule if each.round == number]
-        open_now: list[tuple[Planned, Generator[None], Happened]] = []
         while True:
             at_s = time.monotonic() - began_s
-            for each in [each for each in open_now if each[0].ends_s <= at_s]:
-                open_now.remove(each)
+            for each in [each for each in self._open if each[0].ends_s <= at_s]:
+                self._open.remove(each)
                 self._end(*each)
             for planned in [each for each in todo if each.begins_s <= at_s]:
                 todo.remove(planned)
-                open_now.append(self._begin(planned))
-            if at_s >= length_s and not open_now and not todo:
+                self._open.append(self._begin(planned))
+            if at_s >= length_s and not self._open and not todo:
                 return
             meanwhile()
             time.sleep(0.05)
+
+    def end_all(self) -> None:
+        """Ends what still lasts, such as when the run is stopped."""
+        while self._open:
+            self._end(*self._open.pop())
 
     def _begin(self, planned: Planned) -> tuple[Planned, Generator[None], Happened]:
         noted = Happened(planned.fault.name, time.time(), problem=planned.fault.missing(self.stack))

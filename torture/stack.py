@@ -165,6 +165,7 @@ class Stack:
             raise NotStarted(f"The proxies ended: read {self.logs / 'proxies.log'}.")
 
     def _start_members(self) -> None:
+        client: pymongo.MongoClient[Any]
         for member in self.members:
             self.start_member(member)
         config = {
@@ -418,6 +419,15 @@ class Stack:
     def heal_links(self) -> None:
         for name in self._links:
             self.set_link(name, "pass")
+
+    def heal(self) -> None:
+        """Waits until the site takes bookings again after its faults have ended.
+
+        Raises NotStarted if a web server does not come back, which no fault may cause.
+        """
+        self.heal_links()
+        for name in self.webs:
+            self.wait_for_web(name)
 
     def set_clock(self, part: str, offset_s: float) -> None:
         """How far the clocks of `web`, `worker` or `beat` are off."""

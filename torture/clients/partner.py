@@ -1,0 +1,361 @@
+"""A partner: searches, holds, confirms, changes and cancels by the API.
+
+One partner is one caller. It sends each wish until it knows its answer, except that it sometimes
+loses patience, sends twins, or comes back to an old key much later.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import random
+import threading
+import time
+import uuid
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+from torture import world
+from torture.clients.sending import Connection, Gate, Reply, note
+from torture.history import KEPT_REFUSALS, PASSING, Attempt, History, Operation
+
+# How long a client insists on one wish before it leaves it for later.
+INSIST_S = 6.0
+
+# Requests without an idempotency key change nothing, and are not operations of the history.
+LOOKS = ("availability", "resources/available", "bookings")
+
+MOST_BOOKINGS = 6
+MOST_OPEN = 8
+MOST_KNOWN = 400
+
+
+@dataclass
+class Held:
+    """A booking as its owner knows it."""
+
+    id: str
+    key: str
+    rooms: tuple[str, ...]
+    check_in: str
+    check_out: str
+    is_hold: bool
+    user: str
+    wish: dict[str, Any]
+    guest: dict[str, str]
+    ends_s: float = float("inf")
+
+
+@dataclass
+class Partner:
+    """A client of the API, on a thread of its own."""
+
+    name: str
+    caller: str
+    token: str
+    hotel: str | None
+    ports: tuple[int, ...]
+    history: History
+    gate: Gate
+    dice: random.Random
+    faults_of_reading: list[str] = field(default_factory=list)
+    bookings: list[Held] = field(default_factory=list)
+    open: list[Operation] = field(default_factory=list)
+    known: list[Operation] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+    seen_lists: list[tuple[float, list[str]]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._connection = Connection(self.ports, self.dice)
+
+    def live(self) -> None:
+        """Works until the end of the run."""
+        while self.gate.enter():
+            try:
+                self.act()
+            finally:
+                self.gate.leave()
+        self._connection.close()
+
+    # --- What it does ---------------------------------------------------------------------------
+
+    def act(self) -> None:
+        """One step."""
+        if self.open and (len(self.open) >= MOST_OPEN or self.dice.random() < 0.15):
+            self.insist(self.dice.choice(self.open))
+            return
+        if self.known and self.dice.random() < 0.06:
+            self.send_late(self.dice.choice(self.known))
+            return
+        if self.dice.random() < 0.15:
+            self.look()
+            return
+        free = [each for each in self.bookings if not self._is_in_doubt(each.id)]
+        if free and (len(self.bookings) >= MOST_BOOKINGS or self.dice.random() < 0.55):
+            self.change_one(self.dice.choice(free))
+        else:
+            self.make_one()
+
+    def make_one(self) -> None:
+        """Books, or holds, what nobody may have: one room, a category, or several rooms."""
+        hotel = self.hotel or self.dice.choice(world.HOTELS)
+        if self.dice.random() < 0.03 and self.hotel:
+            hotel = next(each for each in world.HOTELS if each != self.hotel)
+        categories = [each for each in world.CATEGORIES if each.hotel == hotel]
+        category = self.dice.choice(categories)
+        first = self.dice.randrange(world.NIGHTS)
+        nights = min(self.dice.choice((1, 1, 1, 2, 3)), world.NIGHTS - first)
+        wish: dict[str, Any] = {
+            "userId": f"u{self.dice.randrange(3)}",
+            "guests": 1,
+            "guest": self._guest(),
+        }
+        if self.dice.random() < 0.6:
+            wish["hold"] = True
+        how = self.dice.random()
+        if how < 0.55:
+            wish["resourceId"] = self.dice.choice(category.rooms)
+        elif how < 0.85:
+            wish["categoryId"] = category.id
+        else:
+            del wish["guests"]
+            wish["rooms"] = [{"categoryId": category.id, "guests": 1} for _ in range(2)]
+        wish |= {"checkIn": world.night(first), "checkOut": _after(world.night(first), nights)}
+        self.perform("hold" if "hold" in wish else "book", "", wish)
+
+    def change_one(self, held: Held) -> None:
+        """Confirms, extends, holds again, changes or cancels a booking of its own."""
+        if held.is_hold:
+            kind = self.dice.choices(
+                ("confirm", "extend", "hold_again", "change", "cancel"), (4, 2, 3, 1, 2)
+            )[0]
+        else:
+            kind = self.dice.choices(("change", "cancel"), (1, 2))[0]
+        if kind == "hold_again":
+            # The same stay for the same person, under another key and for another guest.
+            self.perform(kind, "", {**held.wish, "guest": self._guest()}, held=held)
+        elif kind == "change":
+            first = self.dice.randrange(world.NIGHTS - 1)
+            nights = min(self.dice.choice((1, 1, 2)), world.NIGHTS - first)
+            total = world.PRICE * nights * len(held.rooms)
+            wish = {
+                "checkIn": world.night(first),
+                "checkOut": _after(world.night(first), nights),
+                "quotedTotal": total,
+            }
+            self.perform(kind, held.id, wish, held=held)
+        elif kind == "confirm":
+            self.perform(kind, held.id, {}, key=held.key, held=held)
+        else:
+            self.perform(kind, held.id, {}, held=held)
+
+    def look(self) -> None:
+        """Looks at something; it must be the partner's own, and must not fail."""
+        what = self.dice.choice((*LOOKS, "one", "another"))
+        hotel = self.hotel or self.dice.choice(world.HOTELS)
+        if what == "one" and self.bookings:
+            path = f"bookings/{self.dice.choice(self.bookings).id}"
+        elif what == "another" and self.others:
+            path = f"bookings/{self.dice.choice(self.others)}"
+        elif what == "availability":
+            night = world.night(self.dice.randrange(world.NIGHTS))
+            path = f"availability?hotelId={hotel}&checkIn={night}&checkOut={_after(night, 1)}"
+        elif what == "resources/available":
+            night = world.night(self.dice.randrange(world.NIGHTS))
+            path = f"resources/available?hotelId={hotel}&date={night}"
+        else:
+            path = "bookings?limit=50"
+        reply = self._ask("GET", path)
+        if reply is not None:
+            self._judge_reading(path, reply, is_foreign=what == "another" and bool(self.others))
+
+    def _judge_reading(self, path: str, reply: Reply, *, is_foreign: bool) -> None:
+        said = reply.json()
+        code = said.get("code") if isinstance(said, dict) else None
+        if reply.status >= 500 and (reply.status, code) != (503, "TRY_AGAIN"):
+            self.faults_of_reading.append(f"{self.name}: GET {path} answered {reply.status} {code}")
+        if is_foreign and reply.status not in (404, 503):
+            self.faults_of_reading.append(f"{self.name} saw another's: {path}: {reply.status}")
+        if path.startswith("bookings?") and reply.status == 200:
+            self.seen_lists.append((time.time(), [each["id"] for each in said["bookings"]]))
+
+    # --- Sending --------------------------------------------------------------------------------
+
+    def perform(
+        self,
+        kind: str,
+        target: str,
+        wish: dict[str, Any],
+        *,
+        key: str | None = None,
+        held: Held | None = None,
+    ) -> None:
+        """Begins an operation and sends it, in one of several manners."""
+        operation = self.history.begin(
+            client=self.name,
+            caller=self.caller,
+            kind=kind,
+            key=key or uuid.UUID(int=self.dice.getrandbits(128)).hex,
+            target=target,
+            wish=wish,
+        )
+        manner = self.dice.random()
+        if manner < 0.06:
+            self._send_twins(operation)
+        elif manner < 0.12:
+            self._attempt(operation, self._connection, patience_s=self.dice.uniform(0.001, 0.05))
+        if manner < 0.85 or manner >= 0.88:
+            self.insist(operation)
+        elif not operation.attempts:
+            self._attempt(operation, self._connection)
+            self._settle(operation)
+        else:
+            self._settle(operation)
+
+    def insist(self, operation: Operation) -> bool:
+        """Sends an operation until its answer is final or patience ends; returns whether it is."""
+        until_s = time.monotonic() + INSIST_S
+        while not self._is_settled(operation):
+            attempt = self._attempt(operation, self._connection)
+            if self._is_settled(operation) or time.monotonic() > until_s:
+                break
+            # A twin or a rival is at work, or the site is recovering.
+            time.sleep(self.dice.uniform(0.05, 0.4 if attempt.status else 0.2))
+            if attempt.code == "RESOURCE_LOCKED" and self.dice.random() < 0.3:
+                break
+        return self._settle(operation)
+
+    def send_late(self, operation: Operation) -> None:
+        """Sends an old key once more: its answer must be the same.
+
+        Only a refusal may have turned into a success, where Redis has forgotten it.
+        """
+        was_refused = operation.answer is None
+        self._attempt(operation, self._connection)
+        if was_refused and operation.answer:
+            self._learn(operation)
+
+    def _send_twins(self, operation: Operation) -> None:
+        """Two requests with one key at the same time."""
+        other = Connection(self.ports, random.Random(self.dice.random()))
+        twin = threading.Thread(target=self._attempt, args=(operation, other), daemon=True)
+        twin.start()
+        self._attempt(operation, self._connection)
+        twin.join()
+        other.close()
+
+    def _attempt(
+        self, operation: Operation, connection: Connection, *, patience_s: float = 12.0
+    ) -> Attempt:
+        attempt = Attempt(began_s=time.time())
+        operation.attempts.append(attempt)
+        path = f"bookings/{operation.target}/{operation.kind}" if operation.target else "bookings"
+        reply = self._ask(
+            "POST",
+            path,
+            body=operation.wish,
+            key=operation.key,
+            connection=connection,
+            patience_s=patience_s,
+        )
+        note(attempt, reply)
+        if reply and reply.status in (200, 201) and operation.answer is None:
+            operation.answer = reply.json()["booking"]
+        return attempt
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Any = None,
+        key: str | None = None,
+        connection: Connection | None = None,
+        patience_s: float = 12.0,
+    ) -> Reply | None:
+        headers = {"Authorization": f"Bearer {self.token}"}
+        if key is not None:
+            headers["Idempotency-Key"] = key
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        return (connection or self._connection).ask(
+            method,
+            f"/api/{path}",
+            headers=headers,
+            body=json.dumps(body).encode() if body is not None else None,
+            patience_s=patience_s,
+        )
+
+    # --- What it knows --------------------------------------------------------------------------
+
+    def _is_settled(self, operation: Operation) -> bool:
+        """Whether the last answer ends it: a success, or a refusal that is not passing."""
+        if operation.answer is not None:
+            return True
+        if not operation.attempts:
+            return False
+        last = operation.attempts[-1]
+        return bool(last.status) and last.status < 500 and last.code not in PASSING
+
+    def _settle(self, operation: Operation) -> bool:
+        """Takes note of an operation: it is settled, or stays open."""
+        if not self._is_settled(operation):
+            if operation not in self.open:
+                self.open.append(operation)
+            return False
+        if operation in self.open:
+            self.open.remove(operation)
+        self._learn(operation)
+        if operation.answer or operation.attempts[-1].code in KEPT_REFUSALS:
+            self.known.append(operation)
+            del self.known[:-MOST_KNOWN]
+        return True
+
+    def _learn(self, operation: Operation) -> None:
+        """Changes what it knows of its bookings by an answer."""
+        mine = {each.id: each for each in self.bookings}
+        answer = operation.answer
+        if answer is None:
+            # Whatever was refused: it may be gone, or over.
+            if operation.target in mine and operation.attempts[-1].code in (
+                *("HOLD_EXPIRED", "NOT_CANCELLABLE", "NOT_FOUND", "EXTENSION_LIMIT"),
+                "ALREADY_BOOKED" if operation.kind == "confirm" else "",
+            ):
+                self.bookings.remove(mine[operation.target])
+            return
+        if answer["status"] not in ("pending", "confirmed"):
+            if answer["id"] in mine:
+                self.bookings.remove(mine[answer["id"]])
+            return
+        before = mine.get(answer["id"])
+        known = Held(
+            id=answer["id"],
+            key=before.key if before else operation.key,
+            rooms=tuple(each["resourceId"] for each in answer["rooms"]),
+            check_in=answer["checkIn"],
+            check_out=answer["checkOut"],
+            is_hold=answer["status"] == "pending",
+            user=answer["userId"],
+            wish=before.wish if before else operation.wish,
+            guest=operation.wish.get("guest", before.guest if before else {}),
+        )
+        if operation.kind == "change" and before:
+            stay = {name: operation.wish[name] for name in ("checkIn", "checkOut")}
+            known = dataclasses.replace(known, wish={**before.wish, **stay})
+        if before:
+            self.bookings[self.bookings.index(before)] = known
+        else:
+            self.bookings.append(known)
+
+    def _is_in_doubt(self, booking: str) -> bool:
+        """Whether an open operation may still change it: its owner waits for that."""
+        return any(each.target == booking for each in self.open)
+
+    def _guest(self) -> dict[str, str]:
+        number = self.dice.getrandbits(32)
+        return {"name": f"Guest {number:08x}", "email": f"g{number:08x}@example.org"}
+
+
+def _after(night: str, nights: int) -> str:
+    return str(date.fromisoformat(night) + timedelta(days=nights))

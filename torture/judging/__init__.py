@@ -1,0 +1,85 @@
+"""The invariants: what must hold at every quiet moment and at the end, and what guards it."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import Any
+
+import redis
+
+from torture.history import History
+from torture.judging.answers import NO_ERRORS, judge_answers
+from torture.judging.documents import judge_fields, judge_slots
+from torture.judging.ledger import OTHERS, judge_ledger, judge_refused_holds
+from torture.judging.leftovers import judge_redis
+from torture.judging.violations import Violation
+from torture.options import Options
+from torture.stack import Stack
+from torture.watching import Watcher
+
+__all__ = ["Judge", "Violation"]
+
+DEFINITE = "every operation is definite within 15 s of the last fault"
+
+# Redis lost what it knew in these, or may have.
+FORGETTING = ("redis.killed", "redis.emptied", "redis.master", "redis.full", "redis.read_only")
+
+
+class Judge:
+    """Judges the history and the database of one run."""
+
+    def __init__(self, stack: Stack, history: History, watcher: Watcher, options: Options) -> None:
+        self._stack = stack
+        self._history = history
+        self._watcher = watcher
+        self._options = options
+        self.counts: Counter[str] = Counter()
+
+    def at_a_quiet_moment(self, clients: list[Any]) -> list[Violation]:
+        """All of it; every operation is final by now, or is a violation."""
+        began_s = time.monotonic()
+        documents = self._watcher.everything()
+        operations = self._history.all()
+        found = self._watcher.take_violations()
+        found += judge_slots(documents)
+        for document in documents:
+            found += judge_fields(document)
+            found += self._watcher.versions.look(document)
+        bookings = {str(document["_id"]): document for document in documents}
+        found += judge_ledger(operations, bookings)
+        found += judge_refused_holds(operations)
+        found += judge_answers(operations, redis_lost=True)
+        found += self._judge_lists(clients, bookings)
+        for each in clients:
+            found += [Violation(NO_ERRORS, fault) for fault in each.faults_of_reading]
+            each.faults_of_reading.clear()
+        with redis.Redis(port=self._stack.redis.port) as connection:
+            found += judge_redis(connection)
+        self.counts["looks of the watcher"] = self._watcher.looks
+        self.counts["bookings"] = len(documents)
+        self.counts["seconds of judging"] += round(time.monotonic() - began_s)
+        others = [booking for booking in bookings if bookings[booking]["kind"] == "stay"]
+        for each in clients:
+            mine = {booking for booking in others if bookings[booking]["caller"] == each.caller}
+            each.others[:] = [booking for booking in others[-200:] if booking not in mine]
+        return list({violation.story: violation for violation in found}.values())
+
+    def at_the_end(self, clients: list[Any]) -> list[Violation]:
+        """What only the end of a run shows."""
+        self._watcher.stop()
+        return self._watcher.take_violations()
+
+    def _judge_lists(
+        self, clients: list[Any], bookings: dict[str, dict[str, Any]]
+    ) -> list[Violation]:
+        found = []
+        for client in clients:
+            for _, listed in client.seen_lists:
+                found += [
+                    Violation(OTHERS, f"{client.name} saw {booking} in its list.")
+                    for booking in listed
+                    if booking in bookings and bookings[booking]["caller"] != client.caller
+                ]
+            client.seen_lists.clear()
+        return found

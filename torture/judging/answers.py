@@ -1,0 +1,45 @@
+"""What the answers alone show: their status, and that a key's success never changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from torture.history import KEPT_REFUSALS, Operation
+from torture.judging.violations import Violation, tell
+
+NO_ERRORS = "no 5xx but 503 TRY_AGAIN"
+SAME_ANSWER = "definite answers of a key are identical for ever"
+
+
+def judge_answers(operations: Iterable[Operation], *, redis_lost: bool) -> list[Violation]:
+    """Guarded by the answer in the booking, by the claim's memory, and by the order in which a
+    success hides no success.
+
+    With `redis_lost`, Redis may have forgotten a refusal, so that the key decides again.
+    """
+    found = []
+    for operation in operations:
+        for attempt in operation.attempts:
+            if attempt.status >= 500 and (attempt.status, attempt.code) != (503, "TRY_AGAIN"):
+                found.append(Violation(NO_ERRORS, f"{tell([operation])}\n{attempt.problem}"))
+        if _changes_its_mind(operation, redis_lost=redis_lost):
+            found.append(Violation(SAME_ANSWER, tell([operation])))
+    return found
+
+
+def _changes_its_mind(operation: Operation, *, redis_lost: bool) -> bool:
+    """Whether an attempt was told something else although one before it had a definite answer."""
+    attempts = sorted(
+        (each for each in operation.attempts if each.status), key=lambda each: each.ended_s
+    )
+    for earlier_number, earlier in enumerate(attempts):
+        for later in attempts[earlier_number + 1 :]:
+            if later.began_s < earlier.ended_s or later.status >= 500:
+                continue
+            if earlier.status in (200, 201):
+                if (later.status, later.digest) != (earlier.status, earlier.digest):
+                    return later.code != "IDEMPOTENCY_IN_PROGRESS"
+            elif earlier.code in KEPT_REFUSALS and not redis_lost:
+                is_other = later.digest != earlier.digest and later.status not in (200, 201)
+                return is_other and later.code != "IDEMPOTENCY_IN_PROGRESS"
+    return False

@@ -1,0 +1,291 @@
+"""The bookings against the operations: each has the effects that it was told to have.
+
+A booking's history has a line for each change, with the digest of its key and the answer that
+acknowledged it. So the lines say which operations had an effect, in which order, and what the
+booking must look like after the last one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from idempotency import keys
+from torture.history import Operation
+from torture.judging.violations import Violation, tell
+
+ONE_PER_KEY = "one booking per caller and key"
+PRESENT = "each acknowledged booking is present, in a state that its operations allow"
+ZERO_OR_ONE = "an unknown operation had no effect or one"
+NOT_REFUSED = "a refused operation had no effect"
+IN_ORDER = "operations on a booking take effect in their order"
+AS_FOLDED = "a booking is what its acknowledged operations made of it"
+NOT_EXPIRED = "no confirmed booking expires"
+LIVE_HOLD = "no live hold is lost"
+OTHERS = "nothing is shown to another caller"
+
+MAKING = ("book", "hold", "hold_again")
+
+# The lines that give a booking its status.
+STATUS_AFTER = {
+    "blocked": "confirmed",
+    "extended": "pending",
+    "confirmed": "confirmed",
+    "expired": "expired",
+    "cancelled": "cancelled",
+}
+
+# Times are stored to the millisecond; the answer about a hold's end may be as late as its client.
+CLOCKS_S = 0.05
+
+
+def digest_of(operation: Operation) -> str:
+    """The digest under which the site knows the operation's key."""
+    if operation.kind in MAKING:
+        return keys.digest_of(
+            caller=operation.caller, operation="create", target="", key=operation.key
+        )
+    return keys.digest_of(
+        caller=operation.caller,
+        operation=SITE_OPERATION.get(operation.kind, operation.kind),
+        target="" if operation.kind == "block" else operation.target,
+        key=operation.key,
+    )
+
+
+# What the site calls some kinds of operations.
+SITE_OPERATION = {"edit": "correct", "details": "correct", "unblock": "cancel"}
+
+
+def judge_ledger(
+    operations: Iterable[Operation], bookings: Mapping[str, dict[str, Any]]
+) -> list[Violation]:
+    """`bookings` are all documents, by the text of their ids."""
+    return _Ledger(list(operations), bookings).judge()
+
+
+class _Ledger:
+    def __init__(self, operations: list[Operation], bookings: Mapping[str, dict[str, Any]]) -> None:
+        self.bookings = bookings
+        self.by_digest = {digest_of(each): each for each in operations}
+        self.makers: dict[str, list[str]] = defaultdict(list)
+        self.lines: dict[str, list[str]] = defaultdict(list)
+        for booking_id, document in bookings.items():
+            made = [key["digest"] for key in document.get("keys", ())]
+            for digest in {*made, *document.get("retired_keys", ())}:
+                self.makers[digest].append(booking_id)
+            for line in document["history"]:
+                if "key" in line:
+                    self.lines[line["key"]].append(booking_id)
+        self.found: list[Violation] = []
+
+    def judge(self) -> list[Violation]:
+        for digest, operation in self.by_digest.items():
+            self._judge_operation(digest, operation)
+        for booking_id, document in self.bookings.items():
+            self._judge_booking(booking_id, document)
+        return self.found
+
+    def _say(self, invariant: str, why: str, *operations: Operation | None) -> None:
+        story = tell(each for each in operations if each)
+        self.found.append(Violation(invariant, f"{why}\n{story}"))
+
+    # --- One operation ---------------------------------------------------------------------------
+
+    def _judge_operation(self, digest: str, operation: Operation) -> None:
+        makes = operation.kind in MAKING
+        effects = (self.makers if makes else self.lines)[digest]
+        if len(effects) > 1:
+            self._say(
+                ONE_PER_KEY if makes else ZERO_OR_ONE,
+                f"One key had {len(effects)} effects: {', '.join(effects)}.",
+                operation,
+            )
+        if operation.outcome == "refused" and effects:
+            self._say(NOT_REFUSED, f"It was refused, yet {effects[0]} has it.", operation)
+        if operation.outcome != "ok":
+            return
+        assert operation.answer is not None
+        booking_id = operation.answer["id"]
+        document = self.bookings.get(booking_id)
+        if document is None:
+            self._say(PRESENT, f"{booking_id} was acknowledged and is not there.", operation)
+            return
+        if makes and effects != [booking_id]:
+            self._say(PRESENT, f"{booking_id} does not have the key that made it.", operation)
+        stored = self._stored_answer(document, digest)
+        told = next(each.digest for each in operation.attempts if each.status in (200, 201))
+        if stored is not None and hashlib.sha256(stored).hexdigest()[:16] != told:
+            self._say(PRESENT, f"{booking_id} has another answer than was told.", operation)
+        if not makes and not effects and not self._changes_nothing(operation, document):
+            self._say(PRESENT, f"{booking_id} has no line of the change.", operation)
+
+    def _stored_answer(self, document: dict[str, Any], digest: str) -> bytes | None:
+        for each in (*document.get("keys", ()), *document["history"]):
+            if digest in (each.get("digest"), each.get("key")) and each.get("body"):
+                return bytes(each["body"])
+        return None
+
+    def _changes_nothing(self, operation: Operation, document: dict[str, Any]) -> bool:
+        """Whether the booking was as wished already: nothing is written then."""
+        return operation.kind in ("cancel", "unblock") and any(
+            line["event"] in ("cancelled", "expired") for line in document["history"]
+        )
+
+    # --- One booking -----------------------------------------------------------------------------
+
+    def _judge_booking(self, booking_id: str, document: dict[str, Any]) -> None:
+        history = document["history"]
+        mine = [self.by_digest.get(line.get("key", "")) for line in history]
+        for at, later in enumerate(mine):
+            for earlier in mine[:at]:
+                if earlier and later and later.ended_s < earlier.began_s:
+                    self._say(
+                        IN_ORDER,
+                        f"{booking_id} has the later operation's line first.",
+                        later,
+                        earlier,
+                    )
+        self._judge_ends(booking_id, document)
+        self._judge_fold(booking_id, document)
+
+    def _judge_ends(self, booking_id: str, document: dict[str, Any]) -> None:
+        """A hold expires only once its end has come, and a booking never."""
+        status, ends_at = "", None
+        for line in document["history"]:
+            said = _booking_in(line)
+            if line["event"] == "created":
+                status, ends_at = self._as_created(document)
+            elif line["event"] == "expired":
+                if status == "confirmed":
+                    self._say(NOT_EXPIRED, f"{booking_id} expired after it was confirmed.")
+                elif ends_at is not None and _seconds(line["at"]) < ends_at - CLOCKS_S:
+                    early_s = ends_at - _seconds(line["at"])
+                    self._say(LIVE_HOLD, f"{booking_id} expired {early_s:.3f} s before its end.")
+                status = "expired"
+            else:
+                status = STATUS_AFTER.get(line["event"], status)
+            if said and said.get("expiresAt"):
+                ends_at = _seconds(datetime.fromisoformat(said["expiresAt"]))
+
+    def _as_created(self, document: dict[str, Any]) -> tuple[str, float | None]:
+        """Status and end of a new booking, by the answer of its first key."""
+        first = document["history"][0].get("key")
+        answer = self._stored_answer(document, first) if first else None
+        if answer is None:
+            return "confirmed" if document["kind"] == "block" else "", None
+        said = json.loads(answer)["booking"]
+        ends = said.get("expiresAt")
+        return said["status"], _seconds(datetime.fromisoformat(ends)) if ends else None
+
+    def _judge_fold(self, booking_id: str, document: dict[str, Any]) -> None:
+        """The newest of its answers describes it, save for what needs no answer."""
+        last = None
+        for line in document["history"]:
+            said = _booking_in(line)
+            if line["event"] == "created":
+                answer = self._stored_answer(document, line.get("key", ""))
+                said = json.loads(answer)["booking"] if answer else None
+            last = said or last
+        if last is None:
+            return
+        expected = {
+            "check_in": last["checkIn"],
+            "check_out": last["checkOut"],
+            "rooms": sorted(each["resourceId"] for each in last["rooms"]),
+            "status": self._status_of(document, last["status"]),
+        }
+        actual = {
+            "check_in": document["check_in"],
+            "check_out": document["check_out"],
+            "rooms": sorted(each["room"] for each in document["rooms"]),
+            "status": document["status"],
+        }
+        if document["status"] == "pending":
+            expected["expires"] = _seconds(datetime.fromisoformat(last["expiresAt"]))
+            actual["expires"] = _seconds(document["expires_at"])
+        mine = [self.by_digest.get(line.get("key", "")) for line in document["history"]]
+        if expected != actual:
+            self._say(AS_FOLDED, f"{booking_id} is {actual}, not {expected}.", *mine)
+        guests = self._guests_allowed(document)
+        if guests and document["guest"]["name"] not in guests:
+            adopted = [self.by_digest.get(key["digest"]) for key in document.get("keys", ())]
+            self._say(
+                AS_FOLDED,
+                f"{booking_id} is for {document['guest']['name']!r}, not for {guests}.",
+                *mine,
+                *adopted,
+            )
+
+    def _status_of(self, document: dict[str, Any], at_first: str) -> str:
+        for line in reversed(document["history"]):
+            if line["event"] in STATUS_AFTER:
+                return STATUS_AFTER[line["event"]]
+        return at_first
+
+    def _guests_allowed(self, document: dict[str, Any]) -> set[str]:
+        """The name that the last operation with one gave: the last key that was adopted, or the
+        last change of details. Where the order of these two is not known, either will do."""
+        named = []
+        for key in document.get("keys", ()):
+            operation = self.by_digest.get(key["digest"])
+            if operation and operation.wish.get("guest"):
+                named.append(operation)
+        allowed = {named[-1].wish["guest"]["name"]} if named else set()
+        edits = [
+            operation
+            for line in document["history"]
+            if (operation := self.by_digest.get(line.get("key", "")))
+            and operation.kind not in MAKING
+            and operation.wish.get("guest")
+        ]
+        if not edits:
+            return allowed
+        last = edits[-1]
+        if named and named[-1].began_s < last.ended_s and last.began_s < named[-1].ended_s:
+            return allowed | {last.wish["guest"]["name"]}
+        if not named or named[-1].ended_s <= last.began_s:
+            return {last.wish["guest"]["name"]}
+        return allowed
+
+
+def judge_refused_holds(operations: Iterable[Operation]) -> list[Violation]:
+    """A hold can be confirmed until its end: no confirm is told before that it has expired."""
+    ends: dict[str, float] = {}
+    found = []
+    for operation in operations:
+        answer = operation.answer
+        if answer and operation.kind in ("hold", "extend") and answer.get("expiresAt"):
+            end_s = _seconds(datetime.fromisoformat(answer["expiresAt"]))
+            ends[answer["id"]] = min(ends.get(answer["id"], end_s), end_s)
+    for operation in operations:
+        if operation.kind != "confirm":
+            continue
+        for attempt in operation.attempts:
+            end_s = ends.get(operation.target, 0.0)
+            if attempt.code == "HOLD_EXPIRED" and attempt.ended_s < end_s - CLOCKS_S:
+                found.append(
+                    Violation(
+                        LIVE_HOLD,
+                        f"Refused {end_s - attempt.ended_s:.3f} s before its end.\n"
+                        f"{tell([operation])}",
+                    )
+                )
+    return found
+
+
+def _booking_in(line: dict[str, Any]) -> dict[str, Any] | None:
+    """The booking in the answer of a line, if it has one."""
+    if not line.get("body"):
+        return None
+    said = json.loads(bytes(line["body"]))
+    booking = said.get("booking")
+    return booking if isinstance(booking, dict) else None
+
+
+def _seconds(moment: datetime) -> float:
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

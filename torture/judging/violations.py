@@ -1,0 +1,42 @@
+"""What a check finds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from torture.history import Operation
+
+
+@dataclass(frozen=True)
+class Violation:
+    """An invariant that did not hold, and the smallest story that shows it."""
+
+    invariant: str
+    story: str
+
+
+def tell(operations: Iterable[Operation]) -> str:
+    """The operations as a story, one line for each attempt, in the order of their beginnings."""
+    attempts = sorted(
+        (
+            (attempt.began_s, operation, attempt)
+            for operation in operations
+            for attempt in operation.attempts
+        ),
+        key=lambda each: each[0],
+    )
+    if not attempts:
+        return ""
+    start_s = attempts[0][0]
+    lines = []
+    for began_s, operation, attempt in attempts:
+        ended = f"{attempt.ended_s - start_s:.3f}" if attempt.ended_s else "…"
+        said = f"{attempt.status} {attempt.code}".strip() if attempt.status else "no answer"
+        where = operation.target or (operation.answer or {}).get("id", "")
+        lines.append(
+            f"{began_s - start_s:8.3f} to {ended} s  {operation.client}: {operation.kind} "
+            f"{where} key {operation.key[:12]}: {said}"
+            f"{' (replay)' if attempt.is_replay else ''}"
+        )
+    return "\n".join(lines)

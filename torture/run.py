@@ -1,0 +1,221 @@
+"""One run from its first process to its report."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from torture import world
+from torture.clients.partner import Partner
+from torture.clients.sending import Gate
+from torture.faults import choose
+from torture.history import History
+from torture.judging import Judge, Violation
+from torture.nemesis import ROUND_S, Nemesis, make_schedule
+from torture.options import Options
+from torture.report import Report, write_report
+from torture.stack import Stack
+from torture.watching import Watcher
+
+# MongoDB waits for its files at each write, which is half of the time of a write.
+IN_MEMORY = Path("/dev/shm")
+NEEDED_BYTES = 3_000_000_000
+
+# How long the operations of a round may take to become final once its last fault has ended.
+DEFINITE_WITHIN_S = 15.0
+# When clients are given up on: far beyond that, to see how long it takes.
+SETTLE_S = 60.0
+
+
+class Stopped(BaseException):
+    """The run was asked to stop; what happened until then is still judged and reported."""
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+class Run:
+    """A stack, its clients, and who breaks and who judges it."""
+
+    def __init__(self, options: Options, work: Path) -> None:
+        self.options = options
+        self.stack = Stack(replace(options, folder=work))
+        self.history = History()
+        self.gate = Gate()
+        self.clients: list[Partner] = []
+        self.threads: list[threading.Thread] = []
+        self.violations: list[Violation] = []
+        self.definite_s: list[float] = []
+        self.rounds = max(1, round(options.minutes * 60 / ROUND_S))
+        self.round_s = min(ROUND_S, options.minutes * 60 / self.rounds)
+        faults = choose(options.faults)
+        self.nemesis = Nemesis(
+            self.stack, make_schedule(options.seed, self.rounds, faults, self.round_s)
+        )
+        self.began_s = 0.0
+        self.was_stopped = False
+        self._said_at_s = 0.0
+        self.is_stopping = False
+
+    # --- The run --------------------------------------------------------------------------------
+
+    def go(self) -> Report:
+        """Runs to the end, or until Ctrl-C; everything it started is gone afterwards."""
+        for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(signal_number, self._on_signal)
+        try:
+            say(f"Seed {self.options.seed}: starting the site ...")
+            self.stack.start()
+            self.watcher = Watcher(self.stack)
+            self.judge = Judge(self.stack, self.history, self.watcher, self.options)
+            self.began_s = time.time()
+            self._start_clients()
+            try:
+                for number in range(self.rounds):
+                    self._round(number)
+                    if self.violations:
+                        break
+            except Stopped:
+                self.was_stopped = True
+                say("Stopping; what happened until now is still judged ...")
+                self._heal()
+                self._settle()
+                self.violations += self.judge.at_a_quiet_moment(self.clients)
+            self.violations += self.judge.at_the_end(self.clients)
+        finally:
+            self.gate.end()
+            self.stack.close()
+        return self._report()
+
+    def _round(self, number: int) -> None:
+        self.gate.open()
+        self.nemesis.keep_round(number, self.round_s, self._meanwhile)
+        self._heal()
+        self._settle()
+        found = self.judge.at_a_quiet_moment(self.clients)
+        self.violations += found
+        for violation in found:
+            say(f"VIOLATION {violation.invariant}: {violation.story}")
+        say(f"round {number + 1} of {self.rounds}: {self._progress()}; {len(found)} violations")
+
+    def _heal(self) -> None:
+        """After its faults have ended, waits for the site to take bookings again."""
+        self.nemesis.end_all()
+        self.stack.heal()
+
+    def _settle(self) -> None:
+        """Waits until every operation is final, and notes how long that took."""
+        began_s = time.monotonic()
+        self.gate.close()
+        while not self.gate.is_empty:
+            time.sleep(0.02)
+        threads = [threading.Thread(target=self._finish, args=(each,)) for each in self.clients]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.definite_s.append(time.monotonic() - began_s)
+
+    def _finish(self, client: Any) -> None:
+        until_s = time.monotonic() + SETTLE_S
+        while client.open and time.monotonic() < until_s:
+            client.insist(client.open[0])
+
+    def _start_clients(self) -> None:
+        ports = (self.stack.ports["web_a"], self.stack.ports["web_b"])
+        prepared, dice = self.stack.prepared, random.Random(self.options.seed)
+        for number in range(self.options.clients):
+            partner = number % world.PARTNERS
+            self.clients.append(
+                Partner(
+                    name=f"partner {number}",
+                    caller=f"client:{prepared.client_ids[partner]}",
+                    token=prepared.tokens[partner],
+                    hotel=world.BOUND.get(partner),
+                    ports=ports,
+                    history=self.history,
+                    gate=self.gate,
+                    dice=random.Random(dice.random()),
+                )
+            )
+        for client in self.clients:
+            thread = threading.Thread(target=client.live, name=client.name, daemon=True)
+            thread.start()
+            self.threads.append(thread)
+
+    # --- What it says ---------------------------------------------------------------------------
+
+    def _meanwhile(self) -> None:
+        if self.is_stopping:
+            raise Stopped
+        if time.monotonic() - self._said_at_s > 10.0:
+            self._said_at_s = time.monotonic()
+            say(f"  {self._progress()}")
+
+    def _progress(self) -> str:
+        operations = self.history.all()
+        attempts = sum(len(each.attempts) for each in operations)
+        open_now = sum(len(each.open) for each in self.clients)
+        passed_s = time.time() - self.began_s
+        broken = ", ".join(each.name for each in self.nemesis.happened if not each.ended_s)
+        return (
+            f"{passed_s:.0f} s, {len(operations)} operations, {attempts} attempts, "
+            f"{open_now} open; broken: {broken or 'nothing'}"
+        )
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        """Before the clients work, there is nothing to judge. A second Ctrl-C judges nothing."""
+        if self.is_stopping or not self.began_s:
+            raise Stopped
+        self.is_stopping = True
+
+    def _report(self) -> Report:
+        return Report(
+            options=self.options,
+            began_s=self.began_s,
+            ended_s=time.time(),
+            was_stopped=self.was_stopped,
+            operations=self.history.all(),
+            faults=self.nemesis.happened,
+            violations=self.violations,
+            definite_s=self.definite_s,
+            counts=self.judge.counts,
+        )
+
+
+def run(options: Options) -> int:
+    """Runs, writes the report, and returns the exit status: 1 if something was violated."""
+    options.folder.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix="bookingsite-torture-", dir=_quickest_place()))
+    try:
+        report = Run(options, work).go()
+    except Stopped:
+        say("Stopped; nothing was judged.")
+        return 130
+    else:
+        write_report(report, options.folder)
+        logs = options.folder / "logs"
+        shutil.rmtree(logs, ignore_errors=True)
+        shutil.copytree(work / "logs", logs)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    say(f"Report: {options.folder / 'report.md'}")
+    return 1 if report.violations else 0
+
+
+def _quickest_place() -> Path | None:
+    try:
+        return IN_MEMORY if shutil.disk_usage(IN_MEMORY).free > NEEDED_BYTES else None
+    except OSError:
+        return None
