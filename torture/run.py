@@ -147,6 +147,7 @@ class Run:
                     history=self.history,
                     gate=self.gate,
                     dice=random.Random(dice.random()),
+                    keys_begin=f"key-{number // world.PARTNERS}",
                 )
             )
         for client in self.clients:

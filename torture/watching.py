@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 import pymongo
@@ -34,6 +35,8 @@ class Watcher:
         self.versions = Versions()
         self.violations: list[Violation] = []
         self.looks = 0
+        # When each booking was seen first, on a majority.
+        self.seen_at_s: dict[str, float] = {}
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watcher", daemon=True)
         self._thread.start()
@@ -65,6 +68,8 @@ class Watcher:
                 continue
             self.looks += 1
             self.violations += judge_slots(found)
+            now_s = time.time()
             for document in found:
+                self.seen_at_s.setdefault(str(document["_id"]), now_s)
                 self.violations += judge_fields(document)
                 self.violations += self.versions.look(document)

@@ -45,6 +45,8 @@ AUDIT_ROOM = "east_audit_1"
 PARTNERS = 12
 # The partners with these numbers may act at one hotel.
 BOUND = {0: "east", 1: "west"}
+# So many of them receive webhooks.
+LISTENERS = 3
 
 
 def hotel_of(room: str) -> str:

@@ -7,6 +7,7 @@ loses patience, sends twins, or comes back to an old key much later.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import random
 import threading
@@ -59,6 +60,8 @@ class Partner:
     history: History
     gate: Gate
     dice: random.Random
+    # Partners whose keys begin alike use the same keys.
+    keys_begin: str = "key"
     faults_of_reading: list[str] = field(default_factory=list)
     bookings: list[Held] = field(default_factory=list)
     open: list[Operation] = field(default_factory=list)
@@ -68,6 +71,7 @@ class Partner:
 
     def __post_init__(self) -> None:
         self._connection = Connection(self.ports, self.dice)
+        self._numbers = itertools.count()
 
     def live(self) -> None:
         """Works until the end of the run."""
@@ -100,7 +104,8 @@ class Partner:
     def make_one(self) -> None:
         """Books, or holds, what nobody may have: one room, a category, or several rooms."""
         hotel = self.hotel or self.dice.choice(world.HOTELS)
-        if self.dice.random() < 0.03 and self.hotel:
+        if self.hotel and self.dice.random() < 0.03:
+            # It must not even know of the other one.
             hotel = next(each for each in world.HOTELS if each != self.hotel)
         categories = [each for each in world.CATEGORIES if each.hotel == hotel]
         category = self.dice.choice(categories)
@@ -122,7 +127,9 @@ class Partner:
             del wish["guests"]
             wish["rooms"] = [{"categoryId": category.id, "guests": 1} for _ in range(2)]
         wish |= {"checkIn": world.night(first), "checkOut": _after(world.night(first), nights)}
-        self.perform("hold" if "hold" in wish else "book", "", wish)
+        # Keys belong to their callers, so other partners may use the same.
+        key = f"{self.keys_begin}-{next(self._numbers)}" if self.dice.random() < 0.3 else None
+        self.perform("hold" if "hold" in wish else "book", "", wish, key=key)
 
     def change_one(self, held: Held) -> None:
         """Confirms, extends, holds again, changes or cancels a booking of its own."""

@@ -8,11 +8,13 @@ from typing import Any
 
 import redis
 
+from torture.freshness import Auditor
 from torture.history import History
 from torture.judging.answers import NO_ERRORS, judge_answers
 from torture.judging.documents import judge_fields, judge_slots
 from torture.judging.ledger import OTHERS, judge_ledger, judge_refused_holds
 from torture.judging.leftovers import judge_redis
+from torture.judging.news import judge_news, read_hooks
 from torture.judging.violations import Violation
 from torture.options import Options
 from torture.stack import Stack
@@ -21,6 +23,9 @@ from torture.watching import Watcher
 __all__ = ["Judge", "Violation"]
 
 DEFINITE = "every operation is definite within 15 s of the last fault"
+
+# For what waits at the end. After a failure an endpoint pauses, so that it is told to go on.
+NEWS_WITHIN_S = 120.0
 
 # Redis lost what it knew in these, or may have.
 FORGETTING = ("redis.killed", "redis.emptied", "redis.master", "redis.full", "redis.read_only")
@@ -33,6 +38,7 @@ class Judge:
         self._stack = stack
         self._history = history
         self._watcher = watcher
+        self._auditor = Auditor(stack)
         self._options = options
         self.counts: Counter[str] = Counter()
 
@@ -47,10 +53,11 @@ class Judge:
             found += judge_fields(document)
             found += self._watcher.versions.look(document)
         bookings = {str(document["_id"]): document for document in documents}
-        found += judge_ledger(operations, bookings)
+        found += judge_ledger(operations, bookings, self._watcher.seen_at_s)
         found += judge_refused_holds(operations)
         found += judge_answers(operations, redis_lost=True)
         found += self._judge_lists(clients, bookings)
+        found += self._auditor.take_violations()
         for each in clients:
             found += [Violation(NO_ERRORS, fault) for fault in each.faults_of_reading]
             each.faults_of_reading.clear()
@@ -66,9 +73,23 @@ class Judge:
         return list({violation.story: violation for violation in found}.values())
 
     def at_the_end(self, clients: list[Any]) -> list[Violation]:
-        """What only the end of a run shows."""
+        """What only the end of a run shows: the news, once there was time for all of it."""
+        self._auditor.stop()
         self._watcher.stop()
-        return self._watcher.take_violations()
+        self.counts["audits of caches"] = self._auditor.audits
+        bookings = {str(each["_id"]): each for each in self._watcher.everything()}
+        hooks_path = self._stack.folder / "outside" / "hooks.jsonl"
+        receivers = self._stack.prepared.webhook_secrets
+        until_s = time.monotonic() + NEWS_WITHIN_S
+        while True:
+            self._stack.run("-m", "torture.send_news")
+            hooks = read_hooks(hooks_path)
+            found = judge_news(hooks, bookings, receivers)
+            if not found or time.monotonic() > until_s:
+                break
+            time.sleep(2.0)
+        self.counts["events received"] = len(hooks)
+        return found + self._watcher.take_violations() + self._auditor.take_violations()
 
     def _judge_lists(
         self, clients: list[Any], bookings: dict[str, dict[str, Any]]

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from idempotency import keys
-from torture.history import Operation
+from torture.history import KEPT_REFUSALS, Operation
 from torture.judging.violations import Violation, tell
 
 ONE_PER_KEY = "one booking per caller and key"
@@ -62,15 +62,24 @@ SITE_OPERATION = {"edit": "correct", "details": "correct", "unblock": "cancel"}
 
 
 def judge_ledger(
-    operations: Iterable[Operation], bookings: Mapping[str, dict[str, Any]]
+    operations: Iterable[Operation],
+    bookings: Mapping[str, dict[str, Any]],
+    seen_at_s: Mapping[str, float],
 ) -> list[Violation]:
-    """`bookings` are all documents, by the text of their ids."""
-    return _Ledger(list(operations), bookings).judge()
+    """`bookings` are all documents, by the text of their ids. `seen_at_s` says when some of them
+    were seen on a majority."""
+    return _Ledger(list(operations), bookings, seen_at_s).judge()
 
 
 class _Ledger:
-    def __init__(self, operations: list[Operation], bookings: Mapping[str, dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        operations: list[Operation],
+        bookings: Mapping[str, dict[str, Any]],
+        seen_at_s: Mapping[str, float],
+    ) -> None:
         self.bookings = bookings
+        self.seen_at_s = seen_at_s
         self.by_digest = {digest_of(each): each for each in operations}
         self.makers: dict[str, list[str]] = defaultdict(list)
         self.lines: dict[str, list[str]] = defaultdict(list)
@@ -107,6 +116,8 @@ class _Ledger:
             )
         if operation.outcome == "refused" and effects:
             self._say(NOT_REFUSED, f"It was refused, yet {effects[0]} has it.", operation)
+        if makes and effects:
+            self._judge_late_refusals(operation, effects[0])
         if operation.outcome != "ok":
             return
         assert operation.answer is not None
@@ -114,6 +125,9 @@ class _Ledger:
         document = self.bookings.get(booking_id)
         if document is None:
             self._say(PRESENT, f"{booking_id} was acknowledged and is not there.", operation)
+            return
+        if document["kind"] == "stay" and makes and document["caller"] != operation.caller:
+            self._say(OTHERS, f"{booking_id} belongs to {document['caller']}.", operation)
             return
         if makes and effects != [booking_id]:
             self._say(PRESENT, f"{booking_id} does not have the key that made it.", operation)
@@ -123,6 +137,16 @@ class _Ledger:
             self._say(PRESENT, f"{booking_id} has another answer than was told.", operation)
         if not makes and not effects and not self._changes_nothing(operation, document):
             self._say(PRESENT, f"{booking_id} has no line of the change.", operation)
+
+    def _judge_late_refusals(self, operation: Operation, booking_id: str) -> None:
+        """Once the key's booking is there, no new request with the key is refused its room."""
+        seen_at_s = self.seen_at_s.get(booking_id, float("inf"))
+        for attempt in operation.attempts:
+            if attempt.code in KEPT_REFUSALS and attempt.began_s > seen_at_s:
+                self._say(
+                    NOT_REFUSED, f"Refused though its booking {booking_id} was made.", operation
+                )
+                return
 
     def _stored_answer(self, document: dict[str, Any], digest: str) -> bytes | None:
         for each in (*document.get("keys", ()), *document["history"]):
