@@ -19,7 +19,8 @@ from torture.clients.partner import Partner
 from torture.clients.sending import Gate
 from torture.faults import choose
 from torture.history import History
-from torture.judging import Judge, Violation
+from torture.judging.judge import Judge
+from torture.judging.violations import Violation
 from torture.nemesis import ROUND_S, Nemesis, make_schedule
 from torture.options import Options
 from torture.report import Report, write_report
@@ -78,7 +79,7 @@ class Run:
             say(f"Seed {self.options.seed}: starting the site ...")
             self.stack.start()
             self.watcher = Watcher(self.stack)
-            self.judge = Judge(self.stack, self.history, self.watcher, self.options)
+            self.judge = Judge(self.stack, self.history, self.watcher, self.nemesis.happened)
             self.began_s = time.time()
             self._start_clients()
             try:

@@ -25,6 +25,7 @@ import pymongo.errors
 
 from local.children import Child
 from local.servers import REPLICA_SET, Server, free_port, plan_mongod, plan_redis, redis_binary
+from torture import guards
 from torture.options import ROOT, Options
 from torture.proxies import SITE
 from torture.world import Prepared
@@ -90,6 +91,10 @@ class Stack:
         self.manage("collectstatic", "--noinput", "--verbosity", "0")
         said = self.run("-m", "torture.prepare", f"http://127.0.0.1:{self.ports['hooks']}")
         self.prepared = Prepared.read(json.loads(said.splitlines()[-1]))
+        client: pymongo.MongoClient[Any]
+        with pymongo.MongoClient(self.mongodb_uri) as client:
+            for guard in guards.find(self.options.without):
+                guard.in_database(client[DATABASE])
         for name in ("web_a", "web_b"):
             self.start_web(name)
         self.worker = self.start_worker("worker")

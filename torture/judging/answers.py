@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
-from torture.history import KEPT_REFUSALS, Operation
+from torture.history import KEPT_REFUSALS, Attempt, Operation
+from torture.judging.invariants import NO_ERRORS, ON_TIME, SAME_ANSWER
 from torture.judging.violations import Violation, tell
 
-NO_ERRORS = "no 5xx but 503 TRY_AGAIN"
-SAME_ANSWER = "definite answers of a key are identical for ever"
+# A request has 10 s, and clients wait 12 s.
+LATEST_S = 11.5
 
 
-def judge_answers(operations: Iterable[Operation], *, redis_lost: bool) -> list[Violation]:
+def judge_answers(
+    operations: Iterable[Operation],
+    *,
+    redis_lost: bool,
+    may_be_silent: Callable[[Attempt], bool],
+) -> list[Violation]:
     """Guarded by the answer in the booking, by the claim's memory, and by the order in which a
     success hides no success.
 
+    `may_be_silent` tells of an attempt whether a process of the site was stopped or died during it.
     With `redis_lost`, Redis may have forgotten a refusal, so that the key decides again.
     """
     found = []
@@ -22,6 +29,9 @@ def judge_answers(operations: Iterable[Operation], *, redis_lost: bool) -> list[
         for attempt in operation.attempts:
             if attempt.status >= 500 and (attempt.status, attempt.code) != (503, "TRY_AGAIN"):
                 found.append(Violation(NO_ERRORS, f"{tell([operation])}\n{attempt.problem}"))
+            # Whoever lost patience earlier, or whose server died, waited for less.
+            if attempt.ended_s - attempt.began_s > LATEST_S and not may_be_silent(attempt):
+                found.append(Violation(ON_TIME, tell([operation])))
         if _changes_its_mind(operation, redis_lost=redis_lost):
             found.append(Violation(SAME_ANSWER, tell([operation])))
     return found

@@ -8,12 +8,9 @@ from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
+from torture.judging.invariants import FIELDS_AGREE, ONE_PER_SLOT, VERSION_MOVES
 from torture.judging.ledger import STATUS_AFTER
 from torture.judging.violations import Violation
-
-ONE_PER_SLOT = "one active booking per slot at all times"
-FIELDS_AGREE = "the fields of a booking agree with each other"
-VERSION_MOVES = "every change of a booking moves its version"
 
 ACTIVE = ("pending", "confirmed")
 

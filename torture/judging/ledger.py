@@ -16,17 +16,18 @@ from typing import Any
 
 from idempotency import keys
 from torture.history import KEPT_REFUSALS, Operation
+from torture.judging.invariants import (
+    AS_FOLDED,
+    IN_ORDER,
+    LIVE_HOLD,
+    NOT_EXPIRED,
+    NOT_REFUSED,
+    ONE_PER_KEY,
+    OTHERS,
+    PRESENT,
+    ZERO_OR_ONE,
+)
 from torture.judging.violations import Violation, tell
-
-ONE_PER_KEY = "one booking per caller and key"
-PRESENT = "each acknowledged booking is present, in a state that its operations allow"
-ZERO_OR_ONE = "an unknown operation had no effect or one"
-NOT_REFUSED = "a refused operation had no effect"
-IN_ORDER = "operations on a booking take effect in their order"
-AS_FOLDED = "a booking is what its acknowledged operations made of it"
-NOT_EXPIRED = "no confirmed booking expires"
-LIVE_HOLD = "no live hold is lost"
-OTHERS = "nothing is shown to another caller"
 
 MAKING = ("book", "hold", "hold_again")
 

@@ -6,9 +6,8 @@ import time
 
 import redis
 
+from torture.judging.invariants import NOT_STUCK
 from torture.judging.violations import Violation
-
-NOT_STUCK = "no key or lock is stuck past its lease"
 
 # Leases end by the clock of Redis. The longest are those of a claim, which Redis also keeps as an
 # answer for a day; the lock's is shorter.

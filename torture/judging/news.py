@@ -8,9 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from torture.judging.invariants import DELIVERED
 from torture.judging.violations import Violation
-
-DELIVERED = "every piece of news is delivered at least once under one id, in order per booking"
 
 # Which line of the history makes which news for a partner.
 NEWS_OF = {

@@ -20,10 +20,9 @@ import pymongo.errors
 
 from torture import world
 from torture.clients.sending import Connection, Reply
+from torture.judging.invariants import FRESH
 from torture.judging.violations import Violation
 from torture.stack import DATABASE, Stack
-
-FRESH = "a cached caller or catalogue is never older than promised"
 
 # bookings/infrastructure/recent_reads.py promises two seconds. A request that began within them may
 # still be on its way.

@@ -1,0 +1,122 @@
+"""Judges a run at every quiet moment, and at its end."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import Any
+
+import redis
+
+from torture.history import Attempt, History
+from torture.judging.answers import judge_answers
+from torture.judging.documents import judge_fields, judge_slots
+from torture.judging.freshness import Auditor
+from torture.judging.invariants import NO_ERRORS, OTHERS
+from torture.judging.ledger import judge_ledger, judge_refused_holds
+from torture.judging.leftovers import judge_redis
+from torture.judging.news import judge_news, read_hooks
+from torture.judging.violations import Violation
+from torture.nemesis import Happened
+from torture.stack import Stack
+from torture.watching import Watcher
+
+DEFINITE = "every operation is definite within 15 s of the last fault"
+
+# For what waits at the end. After a failure an endpoint pauses, so that it is told to go on.
+NEWS_WITHIN_S = 120.0
+
+# A process that starts again takes so long to answer.
+AFTERMATH_S = 10.0
+
+
+class Judge:
+    """Judges the history and the database of one run."""
+
+    def __init__(
+        self, stack: Stack, history: History, watcher: Watcher, happened: list[Happened]
+    ) -> None:
+        self._stack = stack
+        self._history = history
+        self._watcher = watcher
+        self._auditor = Auditor(stack)
+        self._happened = happened
+        self.counts: Counter[str] = Counter()
+
+    def at_a_quiet_moment(self, clients: list[Any]) -> list[Violation]:
+        """All of it; every operation is final by now, or is a violation."""
+        began_s = time.monotonic()
+        documents = self._watcher.everything()
+        operations = self._history.all()
+        found = self._watcher.take_violations()
+        found += judge_slots(documents)
+        for document in documents:
+            found += judge_fields(document)
+            found += self._watcher.versions.look(document)
+        bookings = {str(document["_id"]): document for document in documents}
+        found += judge_ledger(operations, bookings, self._watcher.seen_at_s)
+        found += judge_refused_holds(operations)
+        found += judge_answers(
+            operations, redis_lost=self._has_forgotten(), may_be_silent=self._may_be_silent
+        )
+        found += self._judge_lists(clients, bookings)
+        found += self._auditor.take_violations()
+        for each in clients:
+            found += [Violation(NO_ERRORS, fault) for fault in each.faults_of_reading]
+            each.faults_of_reading.clear()
+        with redis.Redis(port=self._stack.redis.port) as connection:
+            found += judge_redis(connection)
+        self.counts["looks of the watcher"] = self._watcher.looks
+        self.counts["bookings"] = len(documents)
+        self.counts["seconds of judging"] += round(time.monotonic() - began_s)
+        others = [booking for booking in bookings if bookings[booking]["kind"] == "stay"]
+        for each in clients:
+            mine = {booking for booking in others if bookings[booking]["caller"] == each.caller}
+            each.others[:] = [booking for booking in others[-200:] if booking not in mine]
+        return list({violation.story: violation for violation in found}.values())
+
+    def at_the_end(self, clients: list[Any]) -> list[Violation]:
+        """What only the end of a run shows: the news, once there was time for all of it."""
+        self._auditor.stop()
+        self._watcher.stop()
+        self.counts["audits of caches"] = self._auditor.audits
+        bookings = {str(each["_id"]): each for each in self._watcher.everything()}
+        hooks_path = self._stack.folder / "outside" / "hooks.jsonl"
+        receivers = self._stack.prepared.webhook_secrets
+        until_s = time.monotonic() + NEWS_WITHIN_S
+        while True:
+            self._stack.run("-m", "torture.send_news")
+            hooks = read_hooks(hooks_path)
+            found = judge_news(hooks, bookings, receivers)
+            if not found or time.monotonic() > until_s:
+                break
+            time.sleep(2.0)
+        self.counts["events received"] = len(hooks)
+        return found + self._watcher.take_violations() + self._auditor.take_violations()
+
+    def _has_forgotten(self) -> bool:
+        """Whether Redis may have lost answers in this run."""
+        return any(each.name.startswith("redis.") for each in self._happened)
+
+    def _may_be_silent(self, attempt: Attempt) -> bool:
+        """Whether a fault of the site's own processes touched the time of this attempt."""
+        return any(
+            each.name.startswith("site.")
+            and each.began_s < attempt.ended_s
+            and attempt.began_s < (each.ended_s or float("inf")) + AFTERMATH_S
+            for each in self._happened
+        )
+
+    def _judge_lists(
+        self, clients: list[Any], bookings: dict[str, dict[str, Any]]
+    ) -> list[Violation]:
+        found = []
+        for client in clients:
+            for _, listed in client.seen_lists:
+                found += [
+                    Violation(OTHERS, f"{client.name} saw {booking} in its list.")
+                    for booking in listed
+                    if booking in bookings and bookings[booking]["caller"] != client.caller
+                ]
+            client.seen_lists.clear()
+        return found
