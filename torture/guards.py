@@ -2,7 +2,7 @@
 
 Each switch replaces one thing in a process of the site, or drops an index of the run's own
 database. `faults` are those in which the guard matters most, and `caught_by` the invariants
-of which one must break without it. An economy guard decides nothing: without it no invariant breaks, but
+of which one must break without it. An economy guard decides nothing: without it nothing breaks, but
 `counter` rises by `factor` at least.
 """
 
@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from torture import counting
 from torture.judging import invariants
 
 
@@ -311,14 +312,14 @@ GUARDS = {
         Guard(
             "lock",
             "spares rivals a wasted write",
-            counter="conflicts",
+            counter=counting.WASTED_WRITES,
             factor=1.2,
             switch=_no_lock,
         ),
         Guard(
             "claim",
             "spares twins a wasted write",
-            counter="conflicts",
+            counter=counting.WASTED_WRITES,
             factor=1.2,
             switch=_no_claim,
         ),
@@ -326,21 +327,21 @@ GUARDS = {
             "breaker",
             "spares requests the time-out of a Redis that is down",
             faults=("redis.frozen",),
-            counter="claims without Redis, s",
+            counter=counting.CLAIM_S,
             factor=2.0,
             switch=_no_breaker,
         ),
         Guard(
             "memory_of_sold_slots",
             "spares losers a wasted write",
-            counter="conflicts",
+            counter=counting.WASTED_WRITES,
             factor=1.2,
             switch=_no_memory_of_sold_slots,
         ),
         Guard(
             "caches",
             "spares requests reads of what they have just read",
-            counter="reads",
+            counter=counting.READS,
             factor=3.0,
             switch=_no_caches,
         ),

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from torture.faults import Fault
 from torture.stack import Stack
 
-# A run is rounds: a while with faults, then quiet, in which everything is checked.
-ROUND_S = 60.0
 # No fault begins later than this before a round's end.
 LAST_S = 5.0
 CALM_AT_START_S = 5.0

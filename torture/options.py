@@ -21,6 +21,7 @@ class BadOption(Exception):
 class Options:
     """One run. The same seed and faults give the same schedule.
 
+    It is rounds of `round_s`: a while with faults, then quiet, in which everything is checked.
     `faults` are names of kinds or of groups (torture/faults/__init__.py), `without` names of guards
     that are switched off (torture/guards.py). `release_before` is a folder with an earlier release,
     for deployments with both side by side.
@@ -28,6 +29,7 @@ class Options:
 
     seed: int
     minutes: float
+    round_s: float
     clients: int
     faults: tuple[str, ...]
     variant: str
@@ -48,6 +50,7 @@ def read_options(environ: Mapping[str, str]) -> Options:
     return Options(
         seed=int(seed),
         minutes=_number(environ, "MINUTES", 10, least=0.5),
+        round_s=_number(environ, "ROUND_S", 60, least=10),
         clients=int(_number(environ, "CLIENTS", 20, least=1)),
         faults=_names(environ.get("FAULTS") or "all"),
         variant=variant,

@@ -21,7 +21,7 @@ from torture.faults import choose
 from torture.history import History
 from torture.judging.judge import Judge
 from torture.judging.violations import Violation
-from torture.nemesis import ROUND_S, Nemesis, make_schedule
+from torture.nemesis import Nemesis, make_schedule
 from torture.options import Options
 from torture.report import Report, write_report
 from torture.stack import Stack
@@ -58,8 +58,8 @@ class Run:
         self.threads: list[threading.Thread] = []
         self.violations: list[Violation] = []
         self.definite_s: list[float] = []
-        self.rounds = max(1, round(options.minutes * 60 / ROUND_S))
-        self.round_s = min(ROUND_S, options.minutes * 60 / self.rounds)
+        self.rounds = max(1, round(options.minutes * 60 / options.round_s))
+        self.round_s = min(options.round_s, options.minutes * 60 / self.rounds)
         faults = choose(options.faults)
         self.nemesis = Nemesis(
             self.stack, make_schedule(options.seed, self.rounds, faults, self.round_s)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import redis
 
+from torture import counting
 from torture.history import Attempt, History
 from torture.judging.answers import judge_answers
 from torture.judging.documents import judge_fields, judge_slots
@@ -41,7 +42,7 @@ class Judge:
         self._watcher = watcher
         self._auditor = Auditor(stack)
         self._happened = happened
-        self.counts: Counter[str] = Counter()
+        self.counts: dict[str, float] = {}
 
     def at_a_quiet_moment(self, clients: list[Any]) -> list[Violation]:
         """All of it; every operation is final by now, or is a violation."""
@@ -68,12 +69,13 @@ class Judge:
             found += judge_redis(connection)
         self.counts["looks of the watcher"] = self._watcher.looks
         self.counts["bookings"] = len(documents)
-        self.counts["seconds of judging"] += round(time.monotonic() - began_s)
+        self.counts["seconds of the last judging"] = round(time.monotonic() - began_s)
         others = [booking for booking in bookings if bookings[booking]["kind"] == "stay"]
         for each in clients:
             mine = {booking for booking in others if bookings[booking]["caller"] == each.caller}
             each.others[:] = [booking for booking in others[-200:] if booking not in mine]
-        return list({violation.story: violation for violation in found}.values())
+        self._count()
+        return self._numbered(found)
 
     def at_the_end(self, clients: list[Any]) -> list[Violation]:
         """What only the end of a run shows: the news, once there was time for all of it."""
@@ -92,7 +94,22 @@ class Judge:
                 break
             time.sleep(2.0)
         self.counts["events received"] = len(hooks)
-        return found + self._watcher.take_violations() + self._auditor.take_violations()
+        self._count()
+        return self._numbered(
+            found + self._watcher.take_violations() + self._auditor.take_violations()
+        )
+
+    def _count(self) -> None:
+        urls = [self._stack.web_url(name) for name in self._stack.webs]
+        self.counts.update(counting.count(urls))
+
+    def _numbered(self, found: list[Violation]) -> list[Violation]:
+        """Each story once, with the number of operations so far."""
+        operations = len(self._history.operations)
+        return [
+            replace(violation, after_operations=operations)
+            for violation in {each.story: each for each in found}.values()
+        ]
 
     def _has_forgotten(self) -> bool:
         """Whether Redis may have lost answers in this run."""

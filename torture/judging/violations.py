@@ -10,10 +10,14 @@ from torture.history import Operation
 
 @dataclass(frozen=True)
 class Violation:
-    """An invariant that did not hold, and the smallest story that shows it."""
+    """An invariant that did not hold, and the smallest story that shows it.
+
+    `after_operations` is how many had been begun when it was found.
+    """
 
     invariant: str
     story: str
+    after_operations: int = 0
 
 
 def tell(operations: Iterable[Operation]) -> str:

@@ -25,7 +25,7 @@ class Report:
     faults: list[Happened]
     violations: list[Violation]
     definite_s: list[float]
-    counts: Counter[str]
+    counts: dict[str, float]
 
 
 def write_report(report: Report, folder: Path) -> None:
