@@ -20,7 +20,7 @@ from torture.clients.sending import Gate
 from torture.faults import choose
 from torture.history import History
 from torture.judging.judge import Judge
-from torture.judging.violations import Violation
+from torture.judging.violations import Violation, smallest
 from torture.nemesis import Nemesis, make_schedule
 from torture.options import Options
 from torture.report import Report, write_report
@@ -106,8 +106,8 @@ class Run:
         self._settle()
         found = self.judge.at_a_quiet_moment(self.clients)
         self.violations += found
-        for violation in found:
-            say(f"VIOLATION {violation.invariant}: {violation.story}")
+        for invariant, (times, violation) in smallest(found).items():
+            say(f"VIOLATION, {times} times: {invariant}\n{violation.story}")
         say(f"round {number + 1} of {self.rounds}: {self._progress()}; {len(found)} violations")
 
     def _heal(self) -> None:

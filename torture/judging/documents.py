@@ -23,7 +23,11 @@ def judge_slots(bookings: Iterable[dict[str, Any]]) -> list[Violation]:
             for slot in document["slots"]:
                 holders[document["hotel"], slot].append(str(document["_id"]))
     return [
-        Violation(ONE_PER_SLOT, f"{slot} of {hotel} belongs to {' and '.join(sorted(several))}.")
+        Violation(
+            ONE_PER_SLOT,
+            f"{slot} of {hotel} belongs to {' and '.join(sorted(several))}.",
+            bookings=tuple(several),
+        )
         for (hotel, slot), several in holders.items()
         if len(several) > 1
     ]
@@ -34,7 +38,8 @@ def judge_fields(document: dict[str, Any]) -> list[Violation]:
     wrong = list(_disagreements(document))
     if not wrong:
         return []
-    return [Violation(FIELDS_AGREE, f"{document['_id']}: {'; '.join(wrong)}.")]
+    booking = str(document["_id"])
+    return [Violation(FIELDS_AGREE, f"{booking}: {'; '.join(wrong)}.", bookings=(booking,))]
 
 
 def _disagreements(document: dict[str, Any]) -> Iterable[str]:
@@ -77,11 +82,10 @@ class Versions:
             if name not in ("outbox", "former_addresses", "search_terms")
         }
         text = json.dumps(content, default=str, sort_keys=True)
-        found = []
-        known = self._seen.setdefault((booking, version), text)
-        if known != text:
-            found.append(Violation(VERSION_MOVES, f"{booking} differs at version {version}."))
+        wrong = []
+        if self._seen.setdefault((booking, version), text) != text:
+            wrong.append(f"{booking} differs at version {version}.")
         if version < self._newest.get(booking, 0):
-            found.append(Violation(VERSION_MOVES, f"{booking} went back to version {version}."))
+            wrong.append(f"{booking} went back to version {version}.")
         self._newest[booking] = max(version, self._newest.get(booking, 0))
-        return found
+        return [Violation(VERSION_MOVES, why, bookings=(booking,)) for why in wrong]

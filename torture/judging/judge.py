@@ -17,7 +17,7 @@ from torture.judging.invariants import NO_ERRORS, OTHERS
 from torture.judging.ledger import judge_ledger, judge_refused_holds
 from torture.judging.leftovers import judge_redis
 from torture.judging.news import judge_news, read_hooks
-from torture.judging.violations import Violation
+from torture.judging.violations import Violation, tell
 from torture.nemesis import Happened
 from torture.stack import Stack
 from torture.watching import Watcher
@@ -104,12 +104,16 @@ class Judge:
         self.counts.update(counting.count(urls))
 
     def _numbered(self, found: list[Violation]) -> list[Violation]:
-        """Each story once, with the number of operations so far."""
-        operations = len(self._history.operations)
-        return [
-            replace(violation, after_operations=operations)
-            for violation in {each.story: each for each in found}.values()
-        ]
+        """Each once, with the number of operations so far, and told to the end."""
+        operations = self._history.all()
+        whole = []
+        for violation in {each.story: each for each in found}.values():
+            about = [each for each in operations if each.booking in violation.bookings]
+            told = f"\n{tell(about)}" if about else ""
+            whole.append(
+                replace(violation, story=violation.story + told, after_operations=len(operations))
+            )
+        return whole
 
     def _has_forgotten(self) -> bool:
         """Whether Redis may have lost answers in this run."""

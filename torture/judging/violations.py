@@ -12,12 +12,23 @@ from torture.history import Operation
 class Violation:
     """An invariant that did not hold, and the smallest story that shows it.
 
+    `bookings` are the ids of those it is about, whose operations belong to the story.
     `after_operations` is how many had been begun when it was found.
     """
 
     invariant: str
     story: str
+    bookings: tuple[str, ...] = ()
     after_operations: int = 0
+
+
+def smallest(violations: Iterable[Violation]) -> dict[str, tuple[int, Violation]]:
+    """For each invariant, how often it broke, and the shortest of the stories."""
+    found: dict[str, tuple[int, Violation]] = {}
+    for each in violations:
+        times, shortest = found.get(each.invariant, (0, each))
+        found[each.invariant] = (times + 1, min(shortest, each, key=lambda one: len(one.story)))
+    return found
 
 
 def tell(operations: Iterable[Operation]) -> str:
