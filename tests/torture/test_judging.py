@@ -1,0 +1,308 @@
+"""Every invariant is found broken in a history that is known to break it, and in no good one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.torture.stories import (
+    BOOKING,
+    START,
+    START_S,
+    answer,
+    attempt,
+    body_of,
+    booking,
+    line,
+    operation,
+)
+from torture.history import Operation
+from torture.judging import invariants
+from torture.judging.answers import judge_answers
+from torture.judging.documents import Versions, judge_fields, judge_slots
+from torture.judging.ledger import digest_of, judge_ledger, judge_refused_holds
+from torture.judging.news import judge_news, news_of
+from torture.judging.violations import Violation, smallest
+
+HOLD = operation(shown=answer(), guest="Ada")
+CONFIRM = operation("confirm", number=2, shown=answer(status="confirmed", expiresAt=None))
+
+
+def broken(violations: list[Violation]) -> set[str]:
+    return {violation.invariant for violation in violations}
+
+
+def judged(
+    operations: list[Operation], *documents: dict[str, Any], seen_at_s: float | None = None
+) -> set[str]:
+    found = {document["_id"]: document for document in documents}
+    seen = {BOOKING: seen_at_s} if seen_at_s else {}
+    return broken(judge_ledger(operations, found, seen))
+
+
+def answers_of(*operations: Operation, **changed: Any) -> set[str]:
+    named = {"redis_lost": False, "may_be_silent": lambda _: False, **changed}
+    return broken(judge_answers(operations, **named))
+
+
+# --- The ledger -----------------------------------------------------------------------------------
+
+
+def test_finds_nothing_in_a_hold_that_was_confirmed() -> None:
+    document = booking(HOLD, line(2, "confirmed", CONFIRM), status="confirmed")
+
+    assert judged([HOLD, CONFIRM], document) == set()
+    assert judge_fields(document) == []
+    assert judge_slots([document]) == []
+
+
+def test_finds_an_acknowledged_booking_that_is_gone() -> None:
+    assert judged([HOLD]) == {invariants.PRESENT}
+
+
+def test_finds_an_acknowledged_change_that_is_gone() -> None:
+    assert invariants.PRESENT in judged([HOLD, CONFIRM], booking(HOLD))
+
+
+def test_finds_a_stored_answer_that_was_not_the_one_told() -> None:
+    document = booking(HOLD)
+    document["keys"][0]["body"] = body_of(answer(checkOut="2027-02-02", note="another"))
+
+    assert judged([HOLD], document) == {invariants.PRESENT}
+
+
+def test_finds_two_bookings_of_one_key() -> None:
+    second = booking(HOLD, _id="f" * 24)
+
+    assert invariants.ONE_PER_KEY in judged([HOLD], booking(HOLD), second)
+
+
+def test_finds_a_change_that_was_made_twice() -> None:
+    extend = operation("extend", attempt(2, 0), attempt(3, 0), key="more")
+    twice = booking(HOLD, line(2, "extended", extend), line(3, "extended", extend))
+
+    assert invariants.ZERO_OR_ONE in judged([HOLD, extend], twice)
+    assert judged([HOLD, extend], booking(HOLD, line(2, "extended", extend))) == set()
+    assert judged([HOLD, extend], booking(HOLD)) == set()
+
+
+def test_finds_the_effect_of_an_operation_that_was_refused() -> None:
+    refused = operation("extend", attempt(2, 409, "EXTENSION_LIMIT"), key="more")
+
+    found = judged([HOLD, refused], booking(HOLD, line(2, "extended", refused)))
+
+    assert found == {invariants.NOT_REFUSED}
+
+
+def test_finds_a_refusal_that_came_after_the_keys_own_booking_was_seen() -> None:
+    late = operation("hold", attempt(1, 0), attempt(5, 409, "ALREADY_BOOKED"))
+    document = booking(operation(shown=answer()))
+
+    assert judged([late], document, seen_at_s=START_S + 3) == {invariants.NOT_REFUSED}
+    assert judged([late], document, seen_at_s=START_S + 6) == set()
+
+
+def test_finds_changes_in_another_order_than_their_own() -> None:
+    first = operation("extend", number=2, key="first", shown=answer())
+    second = operation("extend", number=4, key="second", shown=answer())
+    lines = [line(2, "extended", second), line(4, "extended", first)]
+
+    assert judged([HOLD, first, second], booking(HOLD, *lines)) == {invariants.IN_ORDER}
+    assert judged([HOLD, first, second], booking(HOLD, *reversed(lines))) == set()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"status": "cancelled"},
+        {"check_in": "2027-01-31"},
+        {"rooms": [{"room": "east_single_2", "category": "east_single", "guests": 1}]},
+        {"expires_at": START + timedelta(seconds=21)},
+        {"guest": {"name": "Eve"}},
+    ],
+)
+def test_finds_a_booking_that_is_not_what_its_operations_made_of_it(wrong: dict[str, Any]) -> None:
+    assert judged([HOLD], booking(HOLD, **wrong)) == {invariants.AS_FOLDED}
+
+
+def test_finds_the_guest_of_a_hold_that_an_earlier_request_took_back() -> None:
+    again = operation("hold_again", number=3, key="again", shown=answer(), guest="Grace")
+    document = booking(HOLD)
+    document["keys"].append({"digest": digest_of(again), "body": body_of(answer())})
+
+    assert judged([HOLD, again], document) == {invariants.AS_FOLDED}
+    assert judged([HOLD, again], {**document, "guest": {"name": "Grace"}}) == set()
+
+
+def test_finds_a_confirmed_booking_that_expired() -> None:
+    lines = [line(2, "confirmed", CONFIRM), line(30, "expired")]
+
+    found = judged([HOLD, CONFIRM], booking(HOLD, *lines, status="expired"))
+
+    assert invariants.NOT_EXPIRED in found
+
+
+@pytest.mark.parametrize(("at_s", "found"), [(19.0, {invariants.LIVE_HOLD}), (20.1, set())])
+def test_finds_a_hold_that_expired_before_its_end(at_s: float, found: set[str]) -> None:
+    assert judged([HOLD], booking(HOLD, line(at_s, "expired"), status="expired")) == found
+
+
+@pytest.mark.parametrize(("at_s", "found"), [(18.0, {invariants.LIVE_HOLD}), (20.5, set())])
+def test_finds_a_live_hold_that_could_not_be_confirmed(at_s: float, found: set[str]) -> None:
+    refused = operation("confirm", attempt(at_s, 409, "HOLD_EXPIRED"))
+
+    assert broken(judge_refused_holds([HOLD, refused])) == found
+
+
+def test_finds_an_answer_about_another_callers_booking() -> None:
+    assert judged([HOLD], booking(HOLD, caller="client:two")) == {invariants.OTHERS}
+
+
+# --- Answers --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "is_broken"),
+    [
+        (500, "", True),
+        (503, "", True),
+        (502, "", True),
+        (503, "TRY_AGAIN", False),
+        (409, "", False),
+    ],
+)
+def test_finds_every_5xx_but_the_one_that_is_promised(
+    status: int, code: str, is_broken: bool
+) -> None:
+    assert (invariants.NO_ERRORS in answers_of(operation("hold", attempt(1, status, code)))) == (
+        is_broken
+    )
+
+
+def test_finds_a_success_that_changes() -> None:
+    same = operation("hold", attempt(1, body=b"a"), attempt(2, body=b"a"))
+    changed = operation("hold", attempt(1, body=b"a"), attempt(2, body=b"b"))
+    refused = operation("hold", attempt(1, body=b"a"), attempt(2, 409, "ALREADY_BOOKED"))
+
+    assert answers_of(same) == set()
+    assert answers_of(changed) == answers_of(refused) == {invariants.SAME_ANSWER}
+
+
+def test_lets_a_refusal_change_only_where_redis_forgot_it() -> None:
+    other = operation(
+        "hold",
+        attempt(1, 409, "ALREADY_BOOKED", body=b"a"),
+        attempt(2, 409, "SOLD_OUT", body=b"b"),
+    )
+
+    assert answers_of(other) == {invariants.SAME_ANSWER}
+    assert answers_of(other, redis_lost=True) == set()
+
+
+def test_lets_attempts_at_the_same_time_be_told_different_things() -> None:
+    twins = operation("hold", attempt(1, body=b"a"), attempt(1.05, 409, "RESOURCE_LOCKED"))
+
+    assert answers_of(twins) == set()
+
+
+def test_finds_a_process_that_lives_and_does_not_answer() -> None:
+    silent = operation("hold", attempt(1, 0))
+    silent.attempts[0].ended_s += 12
+
+    assert answers_of(silent) == {invariants.ON_TIME}
+    assert answers_of(silent, may_be_silent=lambda _: True) == set()
+
+
+# --- Documents ------------------------------------------------------------------------------------
+
+
+def test_finds_a_slot_that_two_active_bookings_have() -> None:
+    other = booking(HOLD, _id="f" * 24)
+
+    assert broken(judge_slots([booking(HOLD), other])) == {invariants.ONE_PER_SLOT}
+    assert judge_slots([booking(HOLD), {**other, "status": "expired"}]) == []
+    assert judge_slots([booking(HOLD), {**other, "hotel": "west"}]) == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"slots": []},
+        {"slots": ["2027-02-01|east_single_1"] * 2},
+        {"check_out": "2027-02-03"},
+        {"check_out": "2027-02-01"},
+        {"guests": 2},
+        {"price": {"total": 1, "nights": [{"date": "2027-02-01", "amount": 100}]}},
+        {"version": 0},
+        {"rooms": [{"room": "east_single_2", "category": "east_single", "guests": 1}]},
+    ],
+)
+def test_finds_fields_that_disagree(wrong: dict[str, Any]) -> None:
+    assert broken(judge_fields(booking(HOLD, **wrong))) == {invariants.FIELDS_AGREE}
+
+
+def test_finds_a_status_that_the_history_does_not_give() -> None:
+    document = booking(HOLD, line(30, "expired"), status="pending")
+
+    assert broken(judge_fields(document)) == {invariants.FIELDS_AGREE}
+
+
+def test_finds_a_change_that_did_not_move_the_version() -> None:
+    versions = Versions()
+    assert versions.look(booking(HOLD)) == []
+    assert versions.look(booking(HOLD)) == []
+    assert versions.look(booking(HOLD, outbox=["passed on"])) == []
+
+    assert broken(versions.look(booking(HOLD, guest={"name": "Eve"}))) == {invariants.VERSION_MOVES}
+
+
+def test_finds_a_booking_that_went_back() -> None:
+    versions = Versions()
+    versions.look(booking(HOLD, version=3))
+
+    assert broken(versions.look(booking(HOLD, version=2))) == {invariants.VERSION_MOVES}
+
+
+# --- News -----------------------------------------------------------------------------------------
+
+
+def hook(event_id: str, **body: Any) -> dict[str, Any]:
+    return {"id": event_id, "to": "one", "body": body}
+
+
+def heard(*hooks: dict[str, Any]) -> set[str]:
+    lines = [line(2, "confirmed", CONFIRM), line(3, "cancelled")]
+    documents = {BOOKING: booking(HOLD, *lines, status="cancelled")}
+    return broken(judge_news(hooks, documents, ["one"]))
+
+
+CONFIRMED, CANCELLED = hook(f"{BOOKING}-2-confirmed"), hook(f"{BOOKING}-3-cancelled")
+
+
+def test_finds_news_that_never_came_or_came_in_another_order() -> None:
+    assert heard(CONFIRMED, CANCELLED) == heard(CONFIRMED, CANCELLED, CONFIRMED) == set()
+    assert heard(CONFIRMED) == heard() == {invariants.DELIVERED}
+    assert heard(CANCELLED, CONFIRMED) == {invariants.DELIVERED}
+
+
+def test_finds_one_id_with_two_bodies() -> None:
+    assert heard(CONFIRMED, hook(CONFIRMED["id"], other=1), CANCELLED) == {invariants.DELIVERED}
+
+
+def test_expects_news_of_a_booking_that_was_never_a_hold() -> None:
+    assert news_of(booking(HOLD, expires_at=None)) == [f"{BOOKING}-1-confirmed"]
+    assert news_of(booking(HOLD)) == []
+
+
+# --- Stories --------------------------------------------------------------------------------------
+
+
+def test_tells_the_shortest_story_of_each_invariant() -> None:
+    long, short = Violation("a", "long story"), Violation("a", "short")
+
+    assert smallest([long, short, Violation("b", "other")]) == {
+        "a": (2, short),
+        "b": (1, Violation("b", "other")),
+    }
