@@ -4,7 +4,7 @@ A test writes the file `<point>` with an action in it. The first thread of the s
 point removes the file and carries out the action:
 
     kill         writes the pid of its own process into `killed`, then sends it SIGKILL
-    pause        writes its pid into `paused`, then waits for the file `go`
+    pause [S]    writes its pid into `paused`, then waits for the file `go`, for S seconds at most
     sleep S      sleeps that many seconds
 """
 
@@ -13,7 +13,7 @@ import signal
 import time
 from pathlib import Path
 
-# No thread waits for longer than this, whatever happened to the test.
+# No thread waits for longer than this unless it is told to, whatever happened to the test.
 LONGEST_PAUSE_S = 20.0
 
 
@@ -36,7 +36,7 @@ class Faults:
             os.kill(os.getpid(), signal.SIGKILL)
         elif action == "pause":
             (self.folder / "paused").write_text(str(os.getpid()))
-            deadline_s = time.monotonic() + LONGEST_PAUSE_S
+            deadline_s = time.monotonic() + float(argument or LONGEST_PAUSE_S)
             while not (self.folder / "go").exists() and time.monotonic() < deadline_s:
                 time.sleep(0.01)
         elif action == "sleep":
@@ -50,6 +50,14 @@ class Faults:
         temporary.write_text(action)
         temporary.rename(self.folder / point)
 
+    def disarm(self, point: str) -> bool:
+        """Takes the action back. Returns whether no thread has reached the point."""
+        try:
+            (self.folder / point).unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
     def wait_for(self, name: str, timeout_s: float = 10.0) -> int:
         """Waits until a process reports `killed` or `paused`; returns its pid."""
         deadline_s = time.monotonic() + timeout_s
@@ -62,6 +70,10 @@ class Faults:
     def go(self) -> None:
         """Lets the paused thread continue."""
         (self.folder / "go").write_text("")
+
+    def stay(self) -> None:
+        """Has the next thread to pause wait for `go` again."""
+        (self.folder / "go").unlink(missing_ok=True)
 
     def clear(self) -> None:
         """Removes everything between two tests."""

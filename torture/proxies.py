@@ -21,6 +21,7 @@ import contextlib
 import json
 import os
 import sys
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,7 +84,8 @@ class End(asyncio.Protocol):
         self.connection = connection
         self.is_server = is_server
         self.transport: asyncio.Transport | None = None
-        self._waiting: list[bytes] = []
+        # What to pass on, and when at the earliest while the link is slow.
+        self._waiting: deque[tuple[float, bytes]] = deque()
         self._has_ended = False
         connection.ends.append(self)
 
@@ -100,30 +102,28 @@ class End(asyncio.Protocol):
             # The server did what it was asked to do.
             asyncio.get_running_loop().call_later(0.05, self.connection.close)
             return
-        if rule.mode == "slow":
-            asyncio.get_running_loop().call_later(rule.delay_s, self._pass, data)
-            return
-        self._pass(data)
-
-    def _pass(self, data: bytes) -> None:
-        self._waiting.append(data)
+        self._waiting.append((asyncio.get_running_loop().time() + rule.delay_s, data))
         self.flush()
 
     def flush(self) -> None:
+        """Passes on what may be passed on now. Nothing overtakes what came before it."""
         other = self.connection.other(self)
-        if not other or not other.transport or self.connection.rule.mode == "cut":
+        mode = self.connection.rule.mode
+        if not other or not other.transport or mode == "cut":
             return
+        loop = asyncio.get_running_loop()
+        while self._waiting and (mode != "slow" or self._waiting[0][0] <= loop.time()):
+            other.transport.write(self._waiting.popleft()[1])
         if self._waiting:
-            other.transport.write(b"".join(self._waiting))
-            self._waiting.clear()
-        if self._has_ended:
+            loop.call_at(self._waiting[0][0], self.flush)
+        elif self._has_ended:
             other.transport.close()
 
     def connection_lost(self, _: Exception | None) -> None:
         self._has_ended = True
-        if self.connection.rule.mode != "cut":
+        self.flush()
+        if all(end._has_ended for end in self.connection.ends):
             self.connection.link.connections.discard(self.connection)
-            self.flush()
 
 
 class Proxies:

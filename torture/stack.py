@@ -22,9 +22,13 @@ from typing import Any
 
 import pymongo
 import pymongo.errors
+from redis import Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from local.children import Child
 from local.servers import REPLICA_SET, Server, free_port, plan_mongod, plan_redis, redis_binary
+from tests.faults import Faults
 from torture import guards
 from torture.options import ROOT, Options
 from torture.proxies import SITE
@@ -52,10 +56,11 @@ class Stack:
         self.options = options
         self.folder = options.folder
         self.logs = self.folder / "logs"
-        for name in ("logs", "points", "clocks", "outside"):
+        for name in ("logs", "points/web", "points/worker", "clocks", "outside"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         self.children: list[Child] = []
-        self.secret_keys = [secrets.token_urlsafe(60)]
+        # The one in use, the next one, which every process accepts already, and the earlier ones.
+        self.secret_keys = [secrets.token_urlsafe(60), secrets.token_urlsafe(60)]
         self.ports = {
             name: free_port()
             for name in (
@@ -71,6 +76,7 @@ class Stack:
         self.redis_servers: list[Server] = []
         self.sentinels: list[Child] = []
         self.webs: dict[str, Child] = {}
+        self.outside: Child
         self.worker: Child
         self.beat: Child
         self.prepared: Prepared
@@ -87,6 +93,11 @@ class Stack:
         self.outside = self._begin(
             "outside", ["-m", "torture.outside", *ports, str(self.folder / "outside")]
         )
+        if self.options.release_before:
+            self.run(
+                *("manage.py", "collectstatic", "--noinput", "--verbosity", "0"),
+                folder=self.options.release_before,
+            )
         self.manage("migrate", "--verbosity", "0")
         self.manage("collectstatic", "--noinput", "--verbosity", "0")
         said = self.run("-m", "torture.prepare", f"http://127.0.0.1:{self.ports['hooks']}")
@@ -268,6 +279,41 @@ class Stack:
         """The Redis of claims and locks. With Sentinels it is the first one, whatever its role."""
         return self.redis_servers[0]
 
+    def direct_redis(self, server: Server) -> Redis:
+        """A client of one Redis, past its proxy. It asks once and does not wait for long."""
+        return Redis(port=server.port, socket_timeout=0.2, retry=Retry(NoBackoff(), 0))
+
+    def redis_master(self) -> Server:
+        """The Redis of claims and locks that takes writes: with Sentinels, the one they name."""
+        by_link = {self.ports[server.name]: server for server in self.redis_servers}
+        for sentinel in self.sentinels:
+            with (
+                contextlib.suppress(RedisError, KeyError),
+                Redis(
+                    port=self.ports[sentinel.name],
+                    socket_timeout=0.1,
+                    retry=Retry(NoBackoff(), 0),
+                    decode_responses=True,
+                ) as client,
+            ):
+                named: Any = client.execute_command("SENTINEL GET-MASTER-ADDR-BY-NAME", "main")
+                return by_link[int(named[1])]
+        return self.redis
+
+    def start_redis_server(self, server: Server) -> None:
+        """Starts a Redis again, empty. With Sentinels it follows the master of now, as the
+        configuration that Sentinel rewrites would have it."""
+        if self.sentinels:
+            argv = [*server.argv]
+            if "--replicaof" in argv:
+                at = argv.index("--replicaof")
+                del argv[at : at + 2]
+            master = self.redis_master()
+            if master is not server:
+                argv += ["--replicaof", f"127.0.0.1 {self.ports[master.name]}"]
+            server.argv = argv
+        server.start()
+
     def web_url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.ports[name]}"
 
@@ -337,9 +383,10 @@ class Stack:
         web.start()
         return web
 
-    def start_worker(self, name: str) -> Child:
+    def start_worker(self, name: str, *, release: Path | None = None) -> Child:
         argv = ["-m", "celery", "-A", "bookingsite", "worker", "--pool", "threads"]
-        return self._begin(name, [*argv, "--concurrency", "4", "-l", "INFO", "-n", f"{name}@site"])
+        argv += ["--concurrency", "4", "-l", "INFO", "-n", f"{name}@site"]
+        return self._begin(name, argv, folder=release or ROOT)
 
     def start_beat(self, name: str) -> Child:
         schedule = str(self.folder / f"{name}-schedule")
@@ -347,10 +394,10 @@ class Stack:
             name, ["-m", "celery", "-A", "bookingsite", "beat", "--schedule", schedule]
         )
 
-    def _begin(self, name: str, argv: list[str]) -> Child:
+    def _begin(self, name: str, argv: list[str], *, folder: Path = ROOT) -> Child:
         child = Child(
             name=name,
-            argv=["env", "--chdir", str(ROOT), sys.executable, *argv],
+            argv=["env", "--chdir", str(folder), sys.executable, *argv],
             log_path=self.logs / f"{name}.log",
             death_signal=signal.SIGKILL,
             env=self.environment("worker" if name.startswith("worker") else name.rstrip("2")),
@@ -375,10 +422,10 @@ class Stack:
             time.sleep(0.1)
         raise NotStarted(f"{name} does not answer: read {web.log_path}.")
 
-    def is_ready(self, name: str) -> bool:
+    def is_ready(self, name: str, *, timeout_s: float = 5.0) -> bool:
         url = f"{self.web_url(name)}/api/ready"
         try:
-            with urllib.request.urlopen(url, timeout=5) as answer:
+            with urllib.request.urlopen(url, timeout=timeout_s) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False
@@ -396,11 +443,11 @@ class Stack:
         """The output of a management command. Raises NotStarted if it fails."""
         return self.run("manage.py", *arguments)
 
-    def run(self, *argv: str) -> str:
+    def run(self, *argv: str, folder: Path = ROOT) -> str:
         """The output of a Python program of the site. Raises NotStarted if it fails."""
         done = subprocess.run(
             [sys.executable, *argv],
-            cwd=ROOT,
+            cwd=folder,
             env={**os.environ, **self.environment("command")},
             capture_output=True,
             text=True,
@@ -409,6 +456,11 @@ class Stack:
         if done.returncode:
             raise NotStarted(f"{' '.join(argv)} failed:\n{done.stderr[-2000:]}")
         return done.stdout
+
+    def rotate_secret_keys(self) -> None:
+        """Has the processes that start from now on use the next SECRET_KEY, and accept one more."""
+        used, upcoming, *earlier = self.secret_keys
+        self.secret_keys = [upcoming, secrets.token_urlsafe(60), used, *earlier]
 
     # --- Links, points and clocks ---------------------------------------------------------------
 
@@ -434,6 +486,12 @@ class Stack:
         for name in self.webs:
             self.wait_for_web(name)
 
+    def points(self, part: str) -> Faults:
+        """The points of `web` or `worker`, to be armed."""
+        return Faults(self.folder / "points" / part)
+
     def set_clock(self, part: str, offset_s: float) -> None:
         """How far the clocks of `web`, `worker` or `beat` are off."""
-        (self.folder / "clocks" / part).write_text(str(offset_s))
+        written = self.folder / "clocks" / f"{part}.new"
+        written.write_text(str(offset_s))
+        written.rename(self.folder / "clocks" / part)

@@ -1,7 +1,11 @@
 """The faults of a run, by group: each module here is one group, and each function in it one fault.
 
 A fault is a generator: it breaks something, yields while it lasts, and puts right what does not
-come back by itself. It gets the stack and its own dice, so that a seed repeats it.
+come back by itself, in a `finally`. It gets the stack and its own dice, so that a seed repeats it.
+
+With `yield 2.5` it is continued after 2.5 s, with a bare `yield` at the end of its time. At the end
+all phases that are left are run through at once. It may return why it could not be had, such as a
+point that no process met.
 """
 
 from __future__ import annotations
@@ -14,7 +18,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torture.stack import Stack
 
-Break = Callable[["Stack", random.Random], Generator[None]]
+Phases = Generator[float | None, None, str | None]
+Break = Callable[["Stack", random.Random], Phases]
 
 
 @dataclass(frozen=True)
@@ -42,15 +47,16 @@ FAULTS: dict[str, Fault] = {}
 
 def fault(
     group: str,
+    kind: str | None = None,
     *,
     lasts_s: tuple[float, float],
     touches: tuple[str, ...],
     missing: Callable[[Stack], str] = lambda _: "",
 ) -> Callable[[Break], Break]:
-    """Registers the function as a fault of this group, under its own name."""
+    """Registers the function as a fault of this group, under its own name or `kind`."""
 
     def register(run: Break) -> Break:
-        name = f"{group}.{run.__name__}"
+        name = f"{group}.{kind or run.__name__}"
         FAULTS[name] = Fault(name, run, *lasts_s, frozenset(touches), missing)
         return run
 
@@ -67,7 +73,16 @@ def choose(names: tuple[str, ...]) -> list[Fault]:
     Raises UnknownFault.
     """
     # Each module registers its own.
-    from torture.faults import mongodb, outside, redis, site  # noqa: F401
+    from torture.faults import (  # noqa: F401
+        clocks,
+        deployments,
+        mongodb,
+        outside,
+        points,
+        redis,
+        site,
+        worker,
+    )
 
     groups = {each.group for each in FAULTS.values()}
     chosen = set()
