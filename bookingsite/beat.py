@@ -1,4 +1,5 @@
-"""The beat scheduler. It sends no task that is already waiting in the queue.
+"""The beat scheduler. It sends no task that is already waiting in the queue, and goes on when its
+machine's clock is set back.
 
 While no worker fetches, at most one message waits for each scheduled task. A worker that comes back
 after a night finds a handful of runs, not a night's worth. An expiry time on each message would not
@@ -25,7 +26,20 @@ NEWEST = 100
 
 
 class Scheduler(PersistentScheduler):
-    """Skips a task that already waits; the next tick of its schedule asks again."""
+    """Skips a task that already waits; the next tick of its schedule asks again.
+
+    Celery asks for a task when so long has passed since the last time by the machine's clock. If
+    that clock was an hour ahead and is set, no task would be asked for until the hour is over.
+    """
+
+    def tick(self, *arguments: Any, **options: Any) -> float:
+        for entry in self.schedule.values():
+            now = entry.default_now()
+            if entry.last_run_at > now:
+                entry.last_run_at = now
+                # Celery makes it again, with the moments at which each task is due.
+                self._heap = None
+        return super().tick(*arguments, **options)
 
     def apply_async(self, entry: ScheduleEntry, *arguments: Any, **options: Any) -> Any:
         if _is_waiting(entry.task):
