@@ -16,6 +16,8 @@ from torture.stack import Stack
 LONGEST_END_S = 25.0
 LONGEST_START_S = 20.0
 POLL_S = 0.25
+# A process that has just started has enough to do.
+READY_POLL_S = 1.0
 
 PARTS = ("web_a", "web_b", "worker", "beat")
 TOUCHES = ("web_parts", "worker", "beat")
@@ -55,8 +57,8 @@ class Rollout:
             yield POLL_S
         self._replace(name, release)
         if name in self._stack.webs:
-            for _ in range(int(LONGEST_START_S / POLL_S)):
-                yield POLL_S
+            for _ in range(int(LONGEST_START_S / READY_POLL_S)):
+                yield READY_POLL_S
                 if self._stack.is_ready(name, timeout_s=0.2):
                     break
 
@@ -72,7 +74,7 @@ class Rollout:
             self._old.discard(name)
 
 
-@fault("deployments", lasts_s=(25, 40), touches=TOUCHES)
+@fault("deployments", lasts_s=(30, 45), touches=TOUCHES)
 def rolled_out(stack: Stack, _: random.Random) -> Phases:
     """Each part is restarted, one after the other."""
     rollout = Rollout(stack)
@@ -85,7 +87,7 @@ def rolled_out(stack: Stack, _: random.Random) -> Phases:
     return None
 
 
-@fault("deployments", lasts_s=(25, 40), touches=TOUCHES)
+@fault("deployments", lasts_s=(30, 45), touches=TOUCHES)
 def secret_key_rotated(stack: Stack, _: random.Random) -> Phases:
     """Part after part takes the next SECRET_KEY, which the others accept already."""
     stack.rotate_secret_keys()
