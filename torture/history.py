@@ -22,16 +22,21 @@ PASSING = (
 )
 
 Outcome = Literal["ok", "refused", "unknown"]
+OUTCOMES: tuple[Outcome, ...] = ("ok", "refused", "unknown")
 
 
 @dataclass
 class Attempt:
-    """One request. `status` is 0 if no whole answer came; times are wall times of this process."""
+    """One request. `status` is 0 if no whole answer came; times are wall times of this process.
+
+    The answers of pages have no `digest`: they are never the same, byte by byte.
+    """
 
     began_s: float
     ended_s: float = 0.0
     status: int = 0
     code: str = ""
+    is_success: bool = False
     is_replay: bool = False
     digest: str = ""
     problem: str = ""
@@ -54,8 +59,10 @@ class Operation:
     wish: dict[str, Any]
     attempts: list[Attempt] = field(default_factory=list)
     answer: dict[str, Any] | None = None
-    # Why it was left without an answer that is final.
+    # It is not sent again, although no final answer came: the form does something else by now.
     given_up: bool = False
+    # Other keys that the site may have made of the form's, such as with another secret.
+    more_keys: list[str] = field(default_factory=list)
 
     @property
     def began_s(self) -> float:
@@ -75,7 +82,7 @@ class Operation:
     def ended_s(self) -> float:
         """When the first final answer came; infinity if none did."""
         for attempt in self.attempts:
-            if attempt.status in (200, 201) or attempt.code in KEPT_REFUSALS:
+            if attempt.is_success or attempt.code in KEPT_REFUSALS:
                 return attempt.ended_s
         return float("inf")
 

@@ -9,16 +9,19 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from torture import world
+from torture.clients.desk import Desk
+from torture.clients.guest import Guest
 from torture.clients.partner import Partner
 from torture.clients.sending import Gate
 from torture.faults import choose
-from torture.history import History
+from torture.history import OUTCOMES, History
 from torture.judging.judge import Judge
 from torture.judging.violations import Violation, smallest
 from torture.nemesis import Nemesis, make_schedule
@@ -54,7 +57,7 @@ class Run:
         self.stack = Stack(replace(options, folder=work))
         self.history = History()
         self.gate = Gate()
-        self.clients: list[Partner] = []
+        self.clients: list[Partner | Guest | Desk] = []
         self.threads: list[threading.Thread] = []
         self.violations: list[Violation] = []
         self.definite_s: list[float] = []
@@ -134,27 +137,63 @@ class Run:
             client.insist(client.open[0])
 
     def _start_clients(self) -> None:
-        ports = (self.stack.ports["web_a"], self.stack.ports["web_b"])
-        prepared, dice = self.stack.prepared, random.Random(self.options.seed)
-        for number in range(self.options.clients):
-            partner = number % world.PARTNERS
-            self.clients.append(
-                Partner(
-                    name=f"partner {number}",
-                    caller=f"client:{prepared.client_ids[partner]}",
-                    token=prepared.tokens[partner],
-                    hotel=world.BOUND.get(partner),
-                    ports=ports,
-                    history=self.history,
-                    gate=self.gate,
-                    dice=random.Random(dice.random()),
-                    keys_begin=f"key-{number // world.PARTNERS}",
-                )
-            )
+        guests, desks = count_people(self.options.clients)
+        dice = random.Random(self.options.seed)
+        for number in range(self.options.clients - guests - desks):
+            self.clients.append(self._make_partner(number, random.Random(dice.random())))
+        for number in range(guests):
+            self.clients.append(self._make_guest(number, random.Random(dice.random())))
+        for number in range(desks):
+            self.clients.append(self._make_desk(number, random.Random(dice.random())))
         for client in self.clients:
             thread = threading.Thread(target=client.live, name=client.name, daemon=True)
             thread.start()
             self.threads.append(thread)
+
+    def _make_partner(self, number: int, dice: random.Random) -> Partner:
+        prepared, partner = self.stack.prepared, number % world.PARTNERS
+        return Partner(
+            name=f"partner {number}",
+            caller=f"client:{prepared.client_ids[partner]}",
+            token=prepared.tokens[partner],
+            hotel=world.BOUND.get(partner),
+            ports=self._web_ports,
+            history=self.history,
+            gate=self.gate,
+            dice=dice,
+            keys_begin=f"key-{number // world.PARTNERS}",
+        )
+
+    def _make_guest(self, number: int, dice: random.Random) -> Guest:
+        """Every other one has an account."""
+        prepared = self.stack.prepared
+        account = f"guest{number // 2 % 3 + 1}" if number % 2 == 0 else ""
+        return Guest(
+            name=f"guest {number}",
+            session=prepared.sessions[account] if account else "",
+            caller=f"user:{prepared.user_ids[account]}" if account else "",
+            ports=self._web_ports,
+            history=self.history,
+            gate=self.gate,
+            dice=dice,
+            secrets=lambda: self.stack.secret_keys,
+        )
+
+    def _make_desk(self, number: int, dice: random.Random) -> Desk:
+        return Desk(
+            name=f"desk {number}",
+            session=self.stack.prepared.sessions["desk"],
+            caller=f"user:{self.stack.prepared.user_ids['desk']}",
+            ports=self._web_ports,
+            history=self.history,
+            gate=self.gate,
+            dice=dice,
+            secrets=lambda: self.stack.secret_keys,
+        )
+
+    @property
+    def _web_ports(self) -> tuple[int, ...]:
+        return self.stack.ports["web_a"], self.stack.ports["web_b"]
 
     # --- What it says ---------------------------------------------------------------------------
 
@@ -174,6 +213,17 @@ class Run:
         return (
             f"{passed_s:.0f} s, {len(operations)} operations, {attempts} attempts, "
             f"{open_now} open; broken: {broken or 'nothing'}"
+        )
+
+    def tell_kinds(self) -> str:
+        """How the operations of each kind ended: one that hardly succeeds checks nothing."""
+        counts = Counter(
+            (each.client.partition(" ")[0], each.kind, each.outcome) for each in self.history.all()
+        )
+        return "\n".join(
+            f"{who:8} {kind:10} "
+            + ", ".join(f"{counts[who, kind, outcome]} {outcome}" for outcome in OUTCOMES)
+            for who, kind in sorted({(who, kind) for who, kind, _ in counts})
         )
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
@@ -196,12 +246,18 @@ class Run:
         )
 
 
+def count_people(clients: int) -> tuple[int, int]:
+    """How many of the clients are guests, and how many are desks; the others are partners."""
+    return clients // 4, round(clients * 0.15) if clients > 3 else 0
+
+
 def run(options: Options) -> int:
     """Runs, writes the report, and returns the exit status: 1 if something was violated."""
     options.folder.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix="bookingsite-torture-", dir=_quickest_place()))
     try:
-        report = Run(options, work).go()
+        going = Run(options, work)
+        report = going.go()
     except Stopped:
         say("Stopped; nothing was judged.")
         return 130
@@ -212,6 +268,7 @@ def run(options: Options) -> int:
         shutil.copytree(work / "logs", logs)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+    say(going.tell_kinds())
     say(f"Report: {options.folder / 'report.md'}")
     return 1 if report.violations else 0
 

@@ -10,7 +10,6 @@ import dataclasses
 import itertools
 import json
 import random
-import threading
 import time
 import uuid
 from dataclasses import dataclass, field
@@ -18,18 +17,13 @@ from datetime import date, timedelta
 from typing import Any
 
 from torture import world
-from torture.clients.sending import Connection, Gate, Reply, note
-from torture.history import KEPT_REFUSALS, PASSING, Attempt, History, Operation
-
-# How long a client insists on one wish before it leaves it for later.
-INSIST_S = 6.0
+from torture.clients.sending import PATIENCE_S, Connection, Gate, Reply, Sending, note
+from torture.history import Attempt, History, Operation
 
 # Requests without an idempotency key change nothing, and are not operations of the history.
 LOOKS = ("availability", "resources/available", "bookings")
 
 MOST_BOOKINGS = 6
-MOST_OPEN = 8
-MOST_KNOWN = 400
 
 
 @dataclass
@@ -64,14 +58,19 @@ class Partner:
     keys_begin: str = "key"
     faults_of_reading: list[str] = field(default_factory=list)
     bookings: list[Held] = field(default_factory=list)
-    open: list[Operation] = field(default_factory=list)
-    known: list[Operation] = field(default_factory=list)
     others: list[str] = field(default_factory=list)
     seen_lists: list[tuple[float, list[str]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._connection = Connection(self.ports, self.dice)
         self._numbers = itertools.count()
+        self._sending = Sending(
+            self._connection,
+            dice=self.dice,
+            another=lambda: Connection(self.ports, random.Random(self.dice.random())),
+            attempt=self._attempt,
+            learn=self._learn,
+        )
 
     def live(self) -> None:
         """Works until the end of the run."""
@@ -86,16 +85,12 @@ class Partner:
 
     def act(self) -> None:
         """One step."""
-        if self.open and (len(self.open) >= MOST_OPEN or self.dice.random() < 0.15):
-            self.insist(self.dice.choice(self.open))
-            return
-        if self.known and self.dice.random() < 0.06:
-            self.send_late(self.dice.choice(self.known))
+        if self._sending.go_on():
             return
         if self.dice.random() < 0.15:
             self.look()
             return
-        free = [each for each in self.bookings if not self._is_in_doubt(each.id)]
+        free = [each for each in self.bookings if not self._sending.is_in_doubt(each.id)]
         if free and (len(self.bookings) >= MOST_BOOKINGS or self.dice.random() < 0.55):
             self.change_one(self.dice.choice(free))
         else:
@@ -207,54 +202,17 @@ class Partner:
             target=target,
             wish=wish,
         )
-        manner = self.dice.random()
-        if manner < 0.06:
-            self._send_twins(operation)
-        elif manner < 0.12:
-            self._attempt(operation, self._connection, patience_s=self.dice.uniform(0.001, 0.05))
-        if manner < 0.85 or manner >= 0.88:
-            self.insist(operation)
-        elif not operation.attempts:
-            self._attempt(operation, self._connection)
-            self._settle(operation)
-        else:
-            self._settle(operation)
+        self._sending.perform(operation)
+
+    @property
+    def open(self) -> list[Operation]:
+        """What was begun, and has no final answer yet."""
+        return self._sending.open
 
     def insist(self, operation: Operation) -> bool:
-        """Sends an operation until its answer is final or patience ends; returns whether it is."""
-        until_s = time.monotonic() + INSIST_S
-        while not self._is_settled(operation):
-            attempt = self._attempt(operation, self._connection)
-            if self._is_settled(operation) or time.monotonic() > until_s:
-                break
-            # A twin or a rival is at work, or the site is recovering.
-            time.sleep(self.dice.uniform(0.05, 0.4 if attempt.status else 0.2))
-            if attempt.code == "RESOURCE_LOCKED" and self.dice.random() < 0.3:
-                break
-        return self._settle(operation)
+        return self._sending.insist(operation)
 
-    def send_late(self, operation: Operation) -> None:
-        """Sends an old key once more: its answer must be the same.
-
-        Only a refusal may have turned into a success, where Redis has forgotten it.
-        """
-        was_refused = operation.answer is None
-        self._attempt(operation, self._connection)
-        if was_refused and operation.answer:
-            self._learn(operation)
-
-    def _send_twins(self, operation: Operation) -> None:
-        """Two requests with one key at the same time."""
-        other = Connection(self.ports, random.Random(self.dice.random()))
-        twin = threading.Thread(target=self._attempt, args=(operation, other), daemon=True)
-        twin.start()
-        self._attempt(operation, self._connection)
-        twin.join()
-        other.close()
-
-    def _attempt(
-        self, operation: Operation, connection: Connection, *, patience_s: float = 12.0
-    ) -> Attempt:
+    def _attempt(self, operation: Operation, connection: Connection, patience_s: float) -> Attempt:
         attempt = Attempt(began_s=time.time())
         operation.attempts.append(attempt)
         path = f"bookings/{operation.target}/{operation.kind}" if operation.target else "bookings"
@@ -267,7 +225,7 @@ class Partner:
             patience_s=patience_s,
         )
         note(attempt, reply)
-        if reply and reply.status in (200, 201) and operation.answer is None:
+        if reply and attempt.is_success and operation.answer is None:
             operation.answer = reply.json()["booking"]
         return attempt
 
@@ -279,7 +237,7 @@ class Partner:
         body: Any = None,
         key: str | None = None,
         connection: Connection | None = None,
-        patience_s: float = 12.0,
+        patience_s: float = PATIENCE_S,
     ) -> Reply | None:
         headers = {"Authorization": f"Bearer {self.token}"}
         if key is not None:
@@ -295,29 +253,6 @@ class Partner:
         )
 
     # --- What it knows --------------------------------------------------------------------------
-
-    def _is_settled(self, operation: Operation) -> bool:
-        """Whether the last answer ends it: a success, or a refusal that is not passing."""
-        if operation.answer is not None:
-            return True
-        if not operation.attempts:
-            return False
-        last = operation.attempts[-1]
-        return bool(last.status) and last.status < 500 and last.code not in PASSING
-
-    def _settle(self, operation: Operation) -> bool:
-        """Takes note of an operation: it is settled, or stays open."""
-        if not self._is_settled(operation):
-            if operation not in self.open:
-                self.open.append(operation)
-            return False
-        if operation in self.open:
-            self.open.remove(operation)
-        self._learn(operation)
-        if operation.answer or operation.attempts[-1].code in KEPT_REFUSALS:
-            self.known.append(operation)
-            del self.known[:-MOST_KNOWN]
-        return True
 
     def _learn(self, operation: Operation) -> None:
         """Changes what it knows of its bookings by an answer."""
@@ -354,10 +289,6 @@ class Partner:
             self.bookings[self.bookings.index(before)] = known
         else:
             self.bookings.append(known)
-
-    def _is_in_doubt(self, booking: str) -> bool:
-        """Whether an open operation may still change it: its owner waits for that."""
-        return any(each.target == booking for each in self.open)
 
     def _guest(self) -> dict[str, str]:
         number = self.dice.getrandbits(32)

@@ -46,7 +46,10 @@ def _changes_its_mind(operation: Operation, *, redis_lost: bool) -> bool:
         for later in attempts[earlier_number + 1 :]:
             if later.began_s < earlier.ended_s or later.status >= 500:
                 continue
-            if earlier.status in (200, 201):
+            if not earlier.digest:
+                # Of a page, which shows the booking as it is by then.
+                continue
+            if earlier.is_success:
                 if (later.status, later.digest) != (earlier.status, earlier.digest):
                     return later.code != "IDEMPOTENCY_IN_PROGRESS"
             elif earlier.code in KEPT_REFUSALS and not redis_lost:

@@ -56,7 +56,7 @@ class Judge:
             found += self._watcher.versions.look(document)
         bookings = {str(document["_id"]): document for document in documents}
         found += judge_ledger(operations, bookings, self._watcher.seen_at_s)
-        found += judge_refused_holds(operations)
+        found += judge_refused_holds(operations, bookings)
         found += judge_answers(
             operations, redis_lost=self._has_forgotten(), may_be_silent=self._may_be_silent
         )

@@ -7,6 +7,7 @@ booking must look like after the last one.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections import defaultdict
@@ -44,22 +45,55 @@ STATUS_AFTER = {
 CLOCKS_S = 0.05
 
 
-def digest_of(operation: Operation) -> str:
-    """The digest under which the site knows the operation's key."""
-    if operation.kind in MAKING:
-        return keys.digest_of(
-            caller=operation.caller, operation="create", target="", key=operation.key
+def digests_of(operation: Operation) -> list[str]:
+    """The digests under which the site may know the operation's key."""
+    makes = operation.kind in MAKING
+    return [
+        keys.digest_of(
+            caller=operation.caller,
+            operation="create" if makes else SITE_OPERATION.get(operation.kind, operation.kind),
+            target="" if makes or operation.kind == "block" else operation.target,
+            key=key,
         )
-    return keys.digest_of(
-        caller=operation.caller,
-        operation=SITE_OPERATION.get(operation.kind, operation.kind),
-        target="" if operation.kind == "block" else operation.target,
-        key=operation.key,
-    )
+        for key in dict.fromkeys((*operation.more_keys, operation.key))
+    ]
 
 
 # What the site calls some kinds of operations.
 SITE_OPERATION = {"edit": "correct", "details": "correct", "unblock": "cancel"}
+
+
+def merge_operations(operations: Iterable[Operation]) -> list[Operation]:
+    """The operations, with one for all that have the same key.
+
+    A page's form has the key of the last page with that form, and for the desk an order to cancel
+    has the same key whoever of the staff gives it. So several wishes can be one to the site.
+    """
+    merged: list[list[Operation]] = []
+    known: dict[str, list[Operation]] = {}
+    for operation in operations:
+        digests = digests_of(operation)
+        same = next((known[digest] for digest in digests if digest in known), None)
+        if same is None:
+            same = []
+            merged.append(same)
+        same.append(operation)
+        known |= dict.fromkeys(digests, same)
+    return [_merge(each) if len(each) > 1 else each[0] for each in merged]
+
+
+def _merge(same: list[Operation]) -> Operation:
+    attempts = [attempt for each in same for attempt in each.attempts]
+    # Only one wish has an effect. Which one is not always known.
+    wishes = [each.wish for each in same if each.outcome != "refused"] or [same[0].wish]
+    is_clear = all(wish.get("guest") == wishes[0].get("guest") for wish in wishes)
+    return dataclasses.replace(
+        same[0],
+        wish=wishes[0] if is_clear else {"is_unclear": True},
+        attempts=sorted(attempts, key=lambda attempt: attempt.began_s),
+        answer=next((each.answer for each in same if each.answer), None),
+        more_keys=[key for each in same for key in each.more_keys],
+    )
 
 
 def judge_ledger(
@@ -81,7 +115,8 @@ class _Ledger:
     ) -> None:
         self.bookings = bookings
         self.seen_at_s = seen_at_s
-        self.by_digest = {digest_of(each): each for each in operations}
+        self.operations = merge_operations(operations)
+        self.by_digest = {digest: each for each in self.operations for digest in digests_of(each)}
         self.makers: dict[str, list[str]] = defaultdict(list)
         self.lines: dict[str, list[str]] = defaultdict(list)
         for booking_id, document in bookings.items():
@@ -94,8 +129,8 @@ class _Ledger:
         self.found: list[Violation] = []
 
     def judge(self) -> list[Violation]:
-        for digest, operation in self.by_digest.items():
-            self._judge_operation(digest, operation)
+        for operation in self.operations:
+            self._judge_operation(operation)
         for booking_id, document in self.bookings.items():
             self._judge_booking(booking_id, document)
         return self.found
@@ -106,9 +141,13 @@ class _Ledger:
 
     # --- One operation ---------------------------------------------------------------------------
 
-    def _judge_operation(self, digest: str, operation: Operation) -> None:
-        makes = operation.kind in MAKING
-        effects = (self.makers if makes else self.lines)[digest]
+    def _judge_operation(self, operation: Operation) -> None:
+        makes, digests = operation.kind in MAKING, digests_of(operation)
+        effects = [
+            booking
+            for digest in digests
+            for booking in (self.makers if makes else self.lines)[digest]
+        ]
         if len(effects) > 1:
             self._say(
                 ONE_PER_KEY if makes else ZERO_OR_ONE,
@@ -132,9 +171,10 @@ class _Ledger:
             return
         if makes and effects != [booking_id]:
             self._say(PRESENT, f"{booking_id} does not have the key that made it.", operation)
-        stored = self._stored_answer(document, digest)
-        told = next(each.digest for each in operation.attempts if each.status in (200, 201))
-        if stored is not None and hashlib.sha256(stored).hexdigest()[:16] != told:
+        stored = self._stored_answer(document, *digests)
+        told = next(each.digest for each in operation.attempts if each.is_success)
+        # Pages say in words what the stored answer says.
+        if stored is not None and told and hashlib.sha256(stored).hexdigest()[:16] != told:
             self._say(PRESENT, f"{booking_id} has another answer than was told.", operation)
         if not makes and not effects and not self._changes_nothing(operation, document):
             self._say(PRESENT, f"{booking_id} has no line of the change.", operation)
@@ -149,9 +189,9 @@ class _Ledger:
                 )
                 return
 
-    def _stored_answer(self, document: dict[str, Any], digest: str) -> bytes | None:
+    def _stored_answer(self, document: dict[str, Any], *digests: str) -> bytes | None:
         for each in (*document.get("keys", ()), *document["history"]):
-            if digest in (each.get("digest"), each.get("key")) and each.get("body"):
+            if {each.get("digest"), each.get("key")} & {*digests} and each.get("body"):
                 return bytes(each["body"])
         return None
 
@@ -237,7 +277,7 @@ class _Ledger:
         if expected != actual:
             self._say(AS_FOLDED, f"{booking_id} is {actual}, not {expected}.", *mine)
         guests = self._guests_allowed(document)
-        if guests and document["guest"]["name"] not in guests:
+        if guests is not None and document["guest"]["name"] not in guests:
             adopted = [self.by_digest.get(key["digest"]) for key in document.get("keys", ())]
             self._say(
                 AS_FOLDED,
@@ -252,34 +292,65 @@ class _Ledger:
                 return STATUS_AFTER[line["event"]]
         return at_first
 
-    def _guests_allowed(self, document: dict[str, Any]) -> set[str]:
-        """The name that the last operation with one gave: the last key that was adopted, or the
-        last change of details. Where the order of these two is not known, either will do."""
-        named = []
-        for key in document.get("keys", ()):
-            operation = self.by_digest.get(key["digest"])
-            if operation and operation.wish.get("guest"):
-                named.append(operation)
-        allowed = {named[-1].wish["guest"]["name"]} if named else set()
-        edits = [
-            operation
-            for line in document["history"]
-            if (operation := self.by_digest.get(line.get("key", "")))
-            and operation.kind not in MAKING
-            and operation.wish.get("guest")
-        ]
-        if not edits:
-            return allowed
-        last = edits[-1]
-        if named and named[-1].began_s < last.ended_s and last.began_s < named[-1].ended_s:
-            return allowed | {last.wish["guest"]["name"]}
-        if not named or named[-1].ended_s <= last.began_s:
-            return {last.wish["guest"]["name"]}
-        return allowed
+    def _guests_allowed(self, document: dict[str, Any]) -> set[str] | None:
+        """The names that the booking may have, by all orders that explain what its keys were told;
+        None if that is not known.
+
+        Both the keys that it adopted and the changes in its history have an order. How these two
+        lie with each other is known only from the times, and from the names that the changes saw:
+        a correction is refused if the name is another than its form showed.
+        """
+        adopted = [self.by_digest.get(key["digest"]) for key in document.get("keys", ())]
+        lines = [line for line in document["history"] if line["event"] in NAMING]
+        changed = [self.by_digest.get(line.get("key", "")) for line in lines]
+        if document.get("retired_keys"):
+            return None
+        if any(each is None or each.wish.get("is_unclear") for each in (*adopted, *changed)):
+            return None
+        named = [each for each in adopted if each and each.wish.get("guest")]
+        edits = [each for each in changed if each and each.wish.get("guest")]
+        first = "" if len(named) < len(adopted) and adopted[0] not in named else None
+        return _names_after(named, edits, first)
 
 
-def judge_refused_holds(operations: Iterable[Operation]) -> list[Violation]:
-    """A hold can be confirmed until its end: no confirm is told before that it has expired."""
+# The events that may give a booking another guest. Who confirms again is told what was confirmed.
+NAMING = ("confirmed", "corrected", "edited", "edited_told")
+
+
+def _names_after(adopted: list[Operation], edits: list[Operation], first: str | None) -> set[str]:
+    """The last names of all ways to merge two sequences, each in its own order.
+
+    `first` is the name of a booking that was made without one; else the first adopted made it.
+    """
+    reached: dict[tuple[int, int], set[str]] = defaultdict(set)
+    if first is None and adopted:
+        reached[1, 0] = {adopted[0].wish["guest"]["name"]}
+    else:
+        reached[0, 0] = {first or ""}
+    for at in range(len(adopted) + 1):
+        for then in range(len(edits) + 1):
+            before = reached[at, then]
+            if not before:
+                continue
+            if at < len(adopted) and not _is_after(adopted[at], edits[then:]):
+                reached[at + 1, then].add(adopted[at].wish["guest"]["name"])
+            if then < len(edits) and not _is_after(edits[then], adopted[at:]):
+                seen = edits[then].wish.get("seen")
+                if seen is None or seen in before:
+                    reached[at, then + 1].add(edits[then].wish["guest"]["name"])
+    return reached[len(adopted), len(edits)]
+
+
+def _is_after(operation: Operation, others: Iterable[Operation]) -> bool:
+    """Whether one of the others was told its success before this one began."""
+    return any(other.ended_s < operation.began_s for other in others)
+
+
+def judge_refused_holds(
+    operations: Iterable[Operation], bookings: Mapping[str, dict[str, Any]]
+) -> list[Violation]:
+    """A hold can be confirmed until its end: no confirm is told before that it has expired. The
+    desk may have cancelled it."""
     ends: dict[str, float] = {}
     found = []
     for operation in operations:
@@ -288,10 +359,14 @@ def judge_refused_holds(operations: Iterable[Operation]) -> list[Violation]:
             end_s = _seconds(datetime.fromisoformat(answer["expiresAt"]))
             ends[answer["id"]] = min(ends.get(answer["id"], end_s), end_s)
     for operation in operations:
-        if operation.kind != "confirm":
+        if operation.kind != "confirm" or operation.target not in bookings:
             continue
+        lines = bookings[operation.target]["history"]
+        cancelled_s = [_seconds(each["at"]) for each in lines if each["event"] == "cancelled"]
         for attempt in operation.attempts:
             end_s = ends.get(operation.target, 0.0)
+            if any(attempt.ended_s > at_s - CLOCKS_S for at_s in cancelled_s):
+                continue
             if attempt.code == "HOLD_EXPIRED" and attempt.ended_s < end_s - CLOCKS_S:
                 found.append(
                     Violation(

@@ -15,7 +15,7 @@ from typing import Any
 
 from torture.history import Operation
 from torture.judging.invariants import LINEARIZABLE
-from torture.judging.ledger import digest_of
+from torture.judging.ledger import digests_of, merge_operations
 from torture.judging.violations import Violation
 from torture.linearizability import SKEW_S, Op, check
 
@@ -45,12 +45,13 @@ def slot_histories(
     operations: Iterable[Operation], bookings: Mapping[str, dict[str, Any]]
 ) -> dict[Slot, list[Op]]:
     """All operations on each slot."""
-    by_digest = {digest_of(each): each for each in operations}
+    merged = merge_operations(operations)
+    by_digest = {digest: each for each in merged for digest in digests_of(each)}
     histories: dict[Slot, list[Op]] = defaultdict(list)
     for document in bookings.values():
         for slot, op in _changes_of(document, by_digest):
             histories[document["hotel"], slot].append(op)
-    for operation in by_digest.values():
+    for operation in merged:
         refusal = _refusal_of(operation)
         if refusal:
             hotel = operation.wish["resourceId"].partition("_")[0]
