@@ -42,8 +42,17 @@ DONE_BEFORE = "This was done before"
 SHOWN_AGAIN = ("book", "hold", "hold_again", "edit", "move", "block")
 
 # A list of bookings is read again after so many steps.
-LIST_LASTS = 8
+LIST_LASTS = 5
 MOST_BLOCKS, MOST_WALK_INS = 3, 4
+
+# Older bookings have mostly been cancelled.
+MOST_PICKED = 15
+
+# How often a form is opened again before its hold is made, to hold the same again later.
+TABS = 3
+
+# Within this time a hold reads and writes what it finds, on a busy machine.
+MEETING_S = 0.1
 
 
 @dataclass
@@ -123,7 +132,7 @@ class Desk:
             return
         what = self.dice.choices(
             (self._book, self._hold_twice, self._move, self._edit, self._block, self._cancel),
-            (2, 3, 4, 4, 2, 1),
+            (2, 5, 4, 4, 2, 1),
         )[0]
         if self._walk_ins and self.dice.random() < 0.2:
             what = self._mark
@@ -145,7 +154,7 @@ class Desk:
 
     def _pick(self, *statuses: str) -> str | None:
         """One of the newest bookings with this status, not in doubt."""
-        listed = [each for status in statuses for each in self._listed[status][:30]]
+        listed = [each for status in statuses for each in self._listed[status][:MOST_PICKED]]
         free = [each for each in listed if not self._sending.is_in_doubt(each)]
         return self.dice.choice(free) if free else None
 
@@ -159,13 +168,13 @@ class Desk:
         self._perform("book", "", path, fields, key=form.value("key"), wish={"guest": guest})
 
     def _hold_twice(self) -> None:
-        """Opens one form in two tabs, and holds with the first."""
+        """Opens one form in several tabs, and holds with the first."""
         found = self._open_new()
         if found is None:
             return
         path, form = found
-        _, page = self._browser.open(path)
-        second = page.keyed if page else None
+        pages = [self._browser.open(path)[1] for _ in range(TABS)]
+        tabs = [page.keyed for page in pages if page and page.keyed]
         guest = self._details()
         operation = self._perform(
             "hold",
@@ -175,36 +184,51 @@ class Desk:
             key=form.value("key"),
             wish={"guest": guest},
         )
-        if operation.answer and second is not None and second.value("quoted"):
-            # Once only: after that, its key has been used.
-            self._held.append(HeldTwice(operation.answer["id"], second, path, time.time()))
+        if operation.answer:
+            self._held += [
+                HeldTwice(operation.answer["id"], tab, path, time.time())
+                for tab in tabs
+                if tab.value("quoted")
+            ]
 
     def _edit_and_hold_again(self, held: HeldTwice) -> None:
-        """Both at the same moment: the guest is corrected, and held again for another one."""
-        opened = self._open_edit(held.id)
+        """All at the same moment: the hold is held again for another guest, and its guest is
+        corrected, perhaps by two people. At most one of those who saw the same guest succeeds."""
         self._held.remove(held)
-        if opened is None:
-            return
+        forms = [self._open_edit(held.id) for _ in range(self.dice.choice((1, 2)))]
         guest = self._details()
-        again = self._begin(
-            "hold_again",
-            "",
-            held.path,
-            _for_guest(held.form, guest, hold="on"),
-            key=held.form.value("key"),
-            wish={"guest": guest},
+        both = [self._begin_edit(held.id, form) for form in forms if form]
+        both.append(
+            self._begin(
+                "hold_again",
+                "",
+                held.path,
+                _for_guest(held.form, guest, hold="on"),
+                key=held.form.value("key"),
+                wish={"guest": guest},
+            )
         )
-        edit = self._begin_edit(held.id, opened)
-        tab = self._browser.another_tab()
-        second = threading.Thread(target=self._attempt, args=(again, tab, PATIENCE_S), daemon=True)
-        second.start()
-        # Either may be the quicker one.
-        time.sleep(self.dice.uniform(0.0, 0.03))
-        self._attempt(edit, self._browser, PATIENCE_S)
-        second.join()
-        tab.close()
-        for operation in (again, edit):
+        threads = [
+            threading.Thread(
+                target=self._send_in_a_moment, args=(operation, self.dice.random()), daemon=True
+            )
+            for operation in both
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for operation in both:
             self._sending.insist(operation)
+
+    def _send_in_a_moment(self, operation: Operation, part: float) -> None:
+        """Sends from a tab of its own. A correction is quicker than a hold, so it waits a little
+        to meet it."""
+        if operation.kind == "edit":
+            time.sleep(part * MEETING_S)
+        tab = self._browser.another_tab()
+        self._attempt(operation, tab, PATIENCE_S)
+        tab.close()
 
     def _edit(self) -> None:
         booking = self._pick("pending", "confirmed")
@@ -263,9 +287,12 @@ class Desk:
         form = page.keyed if page else None
         if form is None:
             return
-        wish = {**dates, "rooms": [room]}
-        # Two rooms at times: all of them are blocked, or none.
-        rooms = self.dice.sample(category.rooms, 2) if self.dice.random() < 0.2 else [room]
+        # Some look what is free, some do not. Of two rooms both are blocked, or none.
+        rooms = [each for each in form.choices.get("rooms", []) if each not in form.taken]
+        if len(rooms) < 2 or self.dice.random() < 0.2:
+            rooms = list(category.rooms)
+        rooms = self.dice.sample(rooms, self.dice.choice((1, 1, 1, 2)))
+        wish = {**dates, "rooms": rooms}
         fields = form.fill(rooms=rooms, reason="Repair")
         self._perform("block", "", f"{BLOCKS}add/", fields, key=form.value("key"), wish=wish)
 

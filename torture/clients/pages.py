@@ -21,6 +21,9 @@ SITE = "https://127.0.0.1"
 # Both the guests' pages and the admin name the kind of a message in its class.
 LEVELS = ("error", "warning", "success", "info")
 
+# Beside the box of a room.
+NOT_FREE = "not free"
+
 # In the page for an outage, whatever was asked.
 OUTAGE = "isn’t responding"
 
@@ -28,7 +31,8 @@ OUTAGE = "isn’t responding"
 @dataclass
 class Form:
     """A form as the page shows it. `buttons` are what pressing each would add to the fields, and
-    `targets` where buttons send it instead. `choices` are the values of its lists and boxes."""
+    `targets` where buttons send it instead. `choices` are the values of its lists and boxes, and
+    `taken` those of them that the page calls not free."""
 
     action: str
     method: str
@@ -36,6 +40,7 @@ class Form:
     buttons: list[tuple[str, str]] = field(default_factory=list)
     targets: list[str] = field(default_factory=list)
     choices: dict[str, list[str]] = field(default_factory=dict)
+    taken: list[str] = field(default_factory=list)
 
     def value(self, name: str) -> str:
         """What the field has now, "" without such a field."""
@@ -68,6 +73,7 @@ class Page(HTMLParser):
         self._depth = 0
         self._texts: list[str] = []
         self._lists: list[bool] = []
+        self._box = ""
         self.feed(html)
         self.close()
 
@@ -123,6 +129,7 @@ class Page(HTMLParser):
             elif kind in ("checkbox", "radio"):
                 value = values.get("value", "on")
                 self._form.choices.setdefault(name, []).append(value)
+                self._box = value
                 if "checked" in values:
                     self._form.fields.append((name, value))
             else:
@@ -172,6 +179,8 @@ class Page(HTMLParser):
             name, value = self._form.fields[-1]
             # HTML drops a line break right after the tag.
             self._form.fields[-1] = (name, value + (data if value else data.removeprefix("\n")))
+        if self._form is not None and data.strip() == NOT_FREE:
+            self._form.taken.append(self._box)
         if self._reading:
             self._texts.append(data)
 

@@ -136,7 +136,7 @@ class _Ledger:
         return self.found
 
     def _say(self, invariant: str, why: str, *operations: Operation | None) -> None:
-        story = tell(each for each in operations if each)
+        story = tell({each.number: each for each in operations if each}.values())
         self.found.append(Violation(invariant, f"{why}\n{story}"))
 
     # --- One operation ---------------------------------------------------------------------------
@@ -281,7 +281,8 @@ class _Ledger:
             adopted = [self.by_digest.get(key["digest"]) for key in document.get("keys", ())]
             self._say(
                 AS_FOLDED,
-                f"{booking_id} is for {document['guest']['name']!r}, not for {guests}.",
+                f"{booking_id} is for {document['guest']['name']!r}. By what was told, in any order, "
+                f"it can be for {' or '.join(sorted(guests)) or 'no one'}.",
                 *mine,
                 *adopted,
             )
