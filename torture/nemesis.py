@@ -70,12 +70,14 @@ def make_schedule(seed: int, rounds: int, faults: list[Fault], round_s: float) -
 
 @dataclass
 class Happened:
-    """A fault as it happened, with wall times; `problem` is why it could not be had."""
+    """A fault as it happened, with wall times; `problem` is why it could not be had. From
+    `broken_s` on it was broken."""
 
     name: str
     began_s: float
     ended_s: float = 0.0
     problem: str = ""
+    broken_s: float = 0.0
 
 
 @dataclass
@@ -133,6 +135,7 @@ class Nemesis:
             begun.phases.close()
         elif not self._continue(begun, at_s) and not noted.problem:
             noted.problem = "found nothing to break"
+        noted.broken_s = time.time()
         return begun
 
     def _continue(self, each: _Open, at_s: float) -> bool:

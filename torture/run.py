@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import threading
@@ -25,9 +27,9 @@ from torture.history import OUTCOMES, History
 from torture.judging.judge import Judge
 from torture.judging.violations import Violation, smallest
 from torture.nemesis import Nemesis, make_schedule
-from torture.options import Options
-from torture.report import Report, write_report
-from torture.stack import Stack
+from torture.options import ROOT, Options
+from torture.report import PastRound, Report, write_report
+from torture.stack import NotStarted, Stack
 from torture.watching import Watcher
 
 # MongoDB waits for its files at each write, which is half of the time of a write.
@@ -38,6 +40,8 @@ NEEDED_BYTES = 3_000_000_000
 DEFINITE_WITHIN_S = 15.0
 # When clients are given up on: far beyond that, to see how long it takes.
 SETTLE_S = 60.0
+
+SAY_EVERY_S = 10.0
 
 
 class Stopped(BaseException):
@@ -60,7 +64,7 @@ class Run:
         self.clients: list[Partner | Guest | Desk] = []
         self.threads: list[threading.Thread] = []
         self.violations: list[Violation] = []
-        self.definite_s: list[float] = []
+        self.past: list[PastRound] = []
         self.rounds = max(1, round(options.minutes * 60 / options.round_s))
         self.round_s = min(options.round_s, options.minutes * 60 / self.rounds)
         faults = choose(options.faults)
@@ -68,6 +72,7 @@ class Run:
             self.stack, make_schedule(options.seed, self.rounds, faults, self.round_s)
         )
         self.began_s = 0.0
+        self._opened_s = 0.0
         self.was_stopped = False
         self._said_at_s = 0.0
         self.is_stopping = False
@@ -93,9 +98,7 @@ class Run:
             except Stopped:
                 self.was_stopped = True
                 say("Stopping; what happened until now is still judged ...")
-                self._heal()
-                self._settle()
-                self.violations += self.judge.at_a_quiet_moment(self.clients)
+                self._end_round()
             self.violations += self.judge.at_the_end(self.clients)
         finally:
             self.gate.end()
@@ -103,24 +106,29 @@ class Run:
         return self._report()
 
     def _round(self, number: int) -> None:
+        self._opened_s = self._said_at_s = time.time()
         self.gate.open()
         self.nemesis.keep_round(number, self.round_s, self._meanwhile)
-        self._heal()
+        self._end_round()
+        say(f"Round {number + 1} of {self.rounds} is judged: {self._so_far()}")
+
+    def _end_round(self) -> None:
+        """Heals, waits until every operation is final, judges, and notes when each was done."""
+        self.nemesis.end_all()
+        calm_s = time.time()
+        self.stack.heal()
+        paused_s = time.time()
         self._settle()
+        final_s = time.time()
         found = self.judge.at_a_quiet_moment(self.clients)
         self.violations += found
-        for invariant, (times, violation) in smallest(found).items():
-            say(f"VIOLATION, {times} times: {invariant}\n{violation.story}")
-        say(f"round {number + 1} of {self.rounds}: {self._progress()}; {len(found)} violations")
-
-    def _heal(self) -> None:
-        """After its faults have ended, waits for the site to take bookings again."""
-        self.nemesis.end_all()
-        self.stack.heal()
+        for invariant, (times_broken, violation) in smallest(found).items():
+            say(f"VIOLATION, {times_broken} times: {invariant}\n{violation.story}")
+        times = (self._opened_s, calm_s, paused_s, final_s, time.time())
+        self.past.append(PastRound(*times, violations=found))
 
     def _settle(self) -> None:
-        """Waits until every operation is final, and notes how long that took."""
-        began_s = time.monotonic()
+        """Waits until every operation is final."""
         self.gate.close()
         while not self.gate.is_empty:
             time.sleep(0.02)
@@ -129,7 +137,6 @@ class Run:
             thread.start()
         for thread in threads:
             thread.join()
-        self.definite_s.append(time.monotonic() - began_s)
 
     def _finish(self, client: Any) -> None:
         until_s = time.monotonic() + SETTLE_S
@@ -200,19 +207,25 @@ class Run:
     def _meanwhile(self) -> None:
         if self.is_stopping:
             raise Stopped
-        if time.monotonic() - self._said_at_s > 10.0:
-            self._said_at_s = time.monotonic()
-            say(f"  {self._progress()}")
+        if time.time() - self._said_at_s > SAY_EVERY_S:
+            say(f"{self._so_far()}, {self._lately()}")
 
-    def _progress(self) -> str:
-        operations = self.history.all()
-        attempts = sum(len(each.attempts) for each in operations)
+    def _so_far(self) -> str:
+        operations = len(self.history.all())
+        minutes, seconds = divmod(int(time.time() - self.began_s), 60)
+        return f"{minutes}:{seconds:02} {operations} operations, {len(self.violations)} violations"
+
+    def _lately(self) -> str:
+        """What happened since this was said last."""
+        now_s, since_s = time.time(), self._said_at_s
+        self._said_at_s = now_s
+        ends_s = (each.ended_s for each in self.history.all() if each.outcome == "ok")
+        successes = sum(since_s <= each < now_s for each in ends_s)
         open_now = sum(len(each.open) for each in self.clients)
-        passed_s = time.time() - self.began_s
         broken = ", ".join(each.name for each in self.nemesis.happened if not each.ended_s)
         return (
-            f"{passed_s:.0f} s, {len(operations)} operations, {attempts} attempts, "
-            f"{open_now} open; broken: {broken or 'nothing'}"
+            f"{successes / (now_s - since_s):.1f} successes/s, {open_now} open, "
+            f"broken: {broken or 'nothing'}"
         )
 
     def tell_kinds(self) -> str:
@@ -241,7 +254,7 @@ class Run:
             operations=self.history.all(),
             faults=self.nemesis.happened,
             violations=self.violations,
-            definite_s=self.definite_s,
+            rounds=self.past,
             counts=self.judge.counts,
         )
 
@@ -255,22 +268,40 @@ def run(options: Options) -> int:
     """Runs, writes the report, and returns the exit status: 1 if something was violated."""
     options.folder.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix="bookingsite-torture-", dir=_quickest_place()))
+    sweeper = _sweep_when_killed(work)
     try:
-        going = Run(options, work)
-        report = going.go()
+        whole = Run(options, work)
+        report = whole.go()
     except Stopped:
         say("Stopped; nothing was judged.")
         return 130
+    except NotStarted as error:
+        raise NotStarted(str(error).replace(str(work), str(options.folder))) from error
     else:
-        write_report(report, options.folder)
+        say(write_report(report, options.folder))
+        whole.history.write(options.folder / "operations.jsonl")
+    finally:
         logs = options.folder / "logs"
         shutil.rmtree(logs, ignore_errors=True)
         shutil.copytree(work / "logs", logs)
-    finally:
         shutil.rmtree(work, ignore_errors=True)
-    say(going.tell_kinds())
+        sweeper.kill()
+        sweeper.wait()
+    say(whole.tell_kinds())
     say(f"Report: {options.folder / 'report.md'}")
     return 1 if report.violations else 0
+
+
+def _sweep_when_killed(folder: Path) -> subprocess.Popen[bytes]:
+    """Leaves a process behind that removes the folder if this one is killed."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.sweeper", str(os.getpid()), str(folder)],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
 
 
 def _quickest_place() -> Path | None:

@@ -3,35 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 
-from torture.history import Operation
-from torture.judging.violations import Violation
-from torture.nemesis import Happened
-from torture.options import Options
+from torture.report.facts import PastRound, Report
+from torture.report.figures import figures_of
+from torture.report.text import to_console, to_markdown
+from torture.report.timeline import to_html
+
+__all__ = ["PastRound", "Report", "write_report"]
 
 
-@dataclass(frozen=True)
-class Report:
-    """What a run did and found."""
-
-    options: Options
-    began_s: float
-    ended_s: float
-    was_stopped: bool
-    operations: list[Operation]
-    faults: list[Happened]
-    violations: list[Violation]
-    definite_s: list[float]
-    counts: dict[str, float]
-
-
-def write_report(report: Report, folder: Path) -> None:
-    """Writes the files of the report."""
-    outcomes = Counter(each.outcome for each in report.operations)
-    lines = [f"# Seed {report.options.seed}", "", str(dict(outcomes)), str(report.definite_s)]
-    lines += [f"- {each.invariant}\n\n{each.story}\n" for each in report.violations]
-    (folder / "report.md").write_text("\n".join(lines), encoding="utf-8")
-    (folder / "figures.json").write_text(json.dumps(report.counts), encoding="utf-8")
+def write_report(report: Report, folder: Path) -> str:
+    """Writes the files of the report and returns what the console shows of it."""
+    figures = figures_of(report)
+    for name, text in (
+        ("figures.json", json.dumps(figures, indent=1) + "\n"),
+        ("report.md", to_markdown(figures)),
+        ("timeline.html", to_html(report, figures)),
+    ):
+        (folder / name).write_text(text, encoding="utf-8")
+    return to_console(figures)

@@ -1,0 +1,191 @@
+"""Several runs together, as tables for docs/reliability.md:
+
+    python -m torture.report.together FOLDER... [--write docs/reliability.md]
+
+Each folder has the figures.json of one run. Without --write the tables are printed; with it they
+replace what is between the two marker lines of that page.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torture.report.figures import rule_of_three, summary, total
+from torture.report.text import (
+    bound_text,
+    faults_table,
+    faults_text,
+    gap_text,
+    number,
+    operations_table,
+    plural,
+    seconds,
+    table,
+    throughput_table,
+    unknowns_text,
+)
+
+BEGIN = "<!-- Written by python -m torture.report.together from here -->"
+END = "<!-- to here -->"
+
+
+class NoFigures(Exception):
+    """A folder or page cannot be used; the message says why."""
+
+
+def put_together(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The figures of all runs as those of one. Percentiles are of all occurrences."""
+    together: dict[str, Any] = {
+        name: _add_kinds([run[name] for run in runs]) for name in ("operations", "attempts")
+    }
+    for name in ("unknowns", "violations"):
+        together[name] = _add([run[name] for run in runs])
+    together["bound"] = rule_of_three(
+        total(together["operations"]), sum(together["violations"].values())
+    )
+    names = sorted({name for run in runs for name in run["faults"]})
+    together["faults"] = {
+        name: _add_faults([run["faults"][name] for run in runs if name in run["faults"]])
+        for name in names
+    }
+    together["throughput"] = {
+        part: _add_throughput([run["throughput"][part] for run in runs])
+        for part in ("healthy", "degraded")
+    }
+    together["longest_gap_s"] = max(run["longest_gap_s"] for run in runs)
+    together["definite_s"] = [each for run in runs for each in run["definite_s"]]
+    return together
+
+
+def to_tables(runs: Sequence[Mapping[str, Any]]) -> str:
+    """The Markdown that goes between the markers."""
+    together = put_together(runs)
+    violations = sum(together["violations"].values())
+    operations = total(together["operations"])
+    faults = sum(kind["count"] for kind in together["faults"].values())
+    minutes = sum(run["working_s"] for run in runs) / 60
+    found = plural(violations, "violation") if violations else "no violation"
+    parts = [
+        f"{plural(len(runs), 'run')}, {number(operations)} operations, "
+        f"{number(total(together['attempts']))} requests and {number(faults)} faults in "
+        f"{minutes:.0f} minutes: {found}. {bound_text(operations, violations)}",
+        _runs_table(runs),
+    ]
+    if violations:
+        parts.append(table(("violated", "times"), together["violations"].items()))
+    parts += [
+        operations_table(together["operations"], together["attempts"]),
+        unknowns_text(together["unknowns"]),
+        faults_text(),
+        faults_table(together["faults"]),
+        throughput_table(together["throughput"]),
+        gap_text(together["longest_gap_s"], together["definite_s"]),
+    ]
+    return "\n\n".join(parts)
+
+
+def replace_between(page: str, tables: str) -> str:
+    """The page with other tables. Raises NoFigures if it has not both markers, in their order."""
+    before, begin, rest = page.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise NoFigures(f"The page needs these two lines: {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n\n{tables}\n\n{END}{after}"
+
+
+def read_runs(folders: Sequence[Path]) -> list[dict[str, Any]]:
+    """The figures of these folders, by seed. Raises NoFigures."""
+    runs = []
+    for folder in folders:
+        try:
+            runs.append(json.loads((folder / "figures.json").read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
+            raise NoFigures(f"{folder} has no figures.json of a run: {error}") from error
+    return sorted(runs, key=lambda run: (run["variant"], run["seed"]))
+
+
+def _runs_table(runs: Sequence[Mapping[str, Any]]) -> str:
+    return table(
+        (
+            *("seed", "variant", "faults asked", "commit", "minutes", "operations", "faults"),
+            *("violations", "longest gap, s", "definite within, s"),
+        ),
+        [
+            (
+                str(run["seed"]),
+                run["variant"],
+                ", ".join(run["faults_asked"]),
+                (run["commit"][:8] or "–") + (" with changes" if run["is_dirty"] else ""),
+                f"{run['working_s'] / 60:.1f}",
+                total(run["operations"]),
+                sum(kind["count"] for kind in run["faults"].values()),
+                len(run["stories"]),
+                seconds(run["longest_gap_s"]),
+                seconds(max(run["definite_s"], default=None)),
+            )
+            for run in runs
+        ],
+    )
+
+
+def _add(counts: Sequence[Mapping[str, int]]) -> dict[str, int]:
+    added = Counter[str]()
+    for each in counts:
+        added.update(each)
+    return dict(added)
+
+
+def _add_kinds(parts: Sequence[Mapping[str, Mapping[str, int]]]) -> dict[str, dict[str, int]]:
+    kinds = sorted({kind for part in parts for kind in part})
+    return {kind: _add([part[kind] for part in parts if kind in part]) for kind in kinds}
+
+
+def _add_faults(kinds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    added: dict[str, Any] = {
+        "count": sum(each["count"] for each in kinds),
+        "seconds": sum(each["seconds"] for each in kinds),
+        "not_had": _add([each["not_had"] for each in kinds]),
+    }
+    for since in ("from_begin", "from_end"):
+        each_s = [recovery_s for kind in kinds for recovery_s in kind[since]["each_s"]]
+        unseen = sum(kind[since]["unseen"] for kind in kinds)
+        added[since] = summary([*each_s, *[None] * unseen])
+    return added
+
+
+def _add_throughput(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    lasted_s = sum(each["seconds"] for each in parts)
+    successes = sum(each["successes"] for each in parts)
+    return {
+        "seconds": lasted_s,
+        "successes": successes,
+        "per_s": successes / lasted_s if lasted_s else None,
+    }
+
+
+def main(argv: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m torture.report.together")
+    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER")
+    parser.add_argument("--write", type=Path, metavar="PAGE")
+    asked = parser.parse_args(argv)
+    try:
+        tables = to_tables(read_runs(asked.folders))
+        if asked.write:
+            page = asked.write.read_text(encoding="utf-8")
+            asked.write.write_text(replace_between(page, tables), encoding="utf-8")
+        else:
+            print(tables)  # noqa: T201
+    except (NoFigures, OSError) as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
