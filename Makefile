@@ -10,7 +10,7 @@ PRODUCTION := BOOKINGSITE_ENV=production ALLOWED_HOSTS=bookings.example \
 	SITE_URL=https://bookings.example EMAIL_HOST=127.0.0.1 EMAIL_FROM=bookings@bookings.example \
 	DJANGO_SETTINGS_MODULE=bookingsite.settings
 
-.PHONY: help run test bench check messages docs wheels checkov lock version release
+.PHONY: help run test bench torture check messages docs wheels checkov lock version release
 
 help:
 	@echo 'make run     run the site on 127.0.0.1 (PORT, MONGO_PORT, REDIS_PORT, MONGODB_URI, REDIS_URL;'
@@ -18,6 +18,8 @@ help:
 	@echo 'make test    run the tests against real servers (SLOW=1 for all tests, PYTHON, PYTEST_ARGS, ROUNDS)'
 	@echo 'make check   lint, types, layers, deployment settings, migrations, API schema'
 	@echo 'make bench   measure the site (PEER_COMMAND, BASELINE, COMPARE, BOOKINGS, SCENARIOS, ROUNDS, SECONDS)'
+	@echo 'make torture break the real site in many ways and check what it promised (SEED, MINUTES, FAULTS, CLIENTS,'
+	@echo '             VARIANT, WITHOUT, RELEASE_BEFORE, OUT)'
 	@echo 'make messages update locale/ from the texts of pages and letters'
 	@echo 'make docs    build docs/ into a website, in var/docs'
 	@echo 'make wheels  build idempotency and locks for other projects, in var/wheels'
@@ -41,11 +43,17 @@ bench:
 	@$(PYTHON) -m local.preflight check
 	@$(VENV) -m bench.load
 
+# docs/development.md explains the variables.
+torture:
+	@$(PYTHON) -m local.preflight check
+	@$(VENV) -m torture
+
 check:
 	@$(PYTHON) -m local.preflight check
 	@$(VENV) -m ruff check
 	@$(VENV) -m ruff format --check
-	@$(PRODUCTION) BOOKINGSITE_ENV=development $(VENV) -m mypy bookingsite bookings idempotency locks local
+	@$(PRODUCTION) BOOKINGSITE_ENV=development $(VENV) -m mypy bookingsite bookings idempotency locks local \
+		torture
 	@$(VENV) .venv/bin/lint-imports
 	@$(PRODUCTION) $(VENV) manage.py check --deploy --fail-level WARNING
 	@$(PRODUCTION) $(VENV) manage.py makemigrations --check --dry-run \

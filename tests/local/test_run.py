@@ -307,7 +307,10 @@ class Checkout:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.ports = {name: str(free_port()) for name in ("PORT", "MONGO_PORT", "REDIS_PORT")}
-        not_needed = (".git", ".venv*", "var", "tests", "bench", "docs", ".*_cache", "__pycache__")
+        not_needed = (
+            *(".git", ".venv*", "var", "tests", "bench", "torture", "docs", ".*_cache"),
+            "__pycache__",
+        )
         shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(*not_needed))
         (folder / "var").mkdir()
         self.processes: list[subprocess.Popen[str]] = []

@@ -19,8 +19,10 @@ INDEX = ROOT / "docs" / "README.md"
 README_WORDS = 1200
 
 # A file or folder of the project in backticks, and a module to run.
-NAMED = re.compile(r"`((?:bookings|bookingsite|idempotency|locks|tests|docs|bench)/[\w/.-]+)`")
-RUN = re.compile(r"python -m (bench\.\w+)")
+NAMED = re.compile(
+    r"`((?:bookings|bookingsite|idempotency|locks|tests|docs|bench|torture)/[\w/.-]+)`"
+)
+RUN = re.compile(r"python -m ((?:bench|torture)\.[\w.]+\w)")
 # Commands that change a running server or shell until its next start; and those that last.
 PASSING = re.compile(r"CONFIG SET|setParameter: ?1|\bulimit\b|sysctl -w")
 LASTING = re.compile(r"redis\.conf|in its configuration|LimitNOFILE|sysctl\.d")

@@ -161,6 +161,33 @@ def test_measures_nothing_of_a_fault_that_could_not_be_had() -> None:
     assert figures_of(run)["throughput"]["degraded"]["seconds"] == 0
 
 
+def test_tells_recoveries_apart_in_which_another_fault_was_in_progress() -> None:
+    run = report(
+        operation(at(12, 13)),
+        operation(at(21, 22)),
+        operation(at(26, 31)),
+        operation(at(41, 42)),
+        operation(at(51, 52)),
+        faults=[
+            # The next begins once the site has recovered from the first one's beginning.
+            fault("redis.killed", 10, 20),
+            fault("site.frozen", 14, 15),
+            # Begins while the site still recovers from the one before.
+            fault("mongodb.cut", 24, 25),
+            fault("redis.killed", 26, 40),
+            fault("redis.killed", 45, 50, problem="no room"),
+        ],
+    )
+
+    figures = faults_of(run, "redis.killed")
+
+    assert figures["from_begin"]["each_s"] == [3, 5]
+    assert figures["from_begin_alone"]["each_s"] == [3]
+    assert figures["from_end"]["each_s"] == [2, 2]
+    # Not the first: the recovery from the frozen site takes until then.
+    assert figures["from_end_alone"]["each_s"] == [2]
+
+
 def test_finds_the_longest_time_without_a_success_but_leaves_out_pauses() -> None:
     run = report(
         *(operation(at(end - 0.5, end)) for end in (1, 11, 16, 109)),
@@ -336,8 +363,8 @@ def test_marks_faults_recoveries_pauses_and_violations(tmp_path: Path) -> None:
     _, _, page = written(tmp_path, run)
 
     assert '<rect class="fault" x="10.00" y=".15" width="10.00" height=".7">' in page
-    assert '<path class="recovery" d="M10.00 .5H13.00">' in page
-    assert '<path class="recovery" d="M20.00 .5H21.25">' in page
+    assert '<path class="recovery" d="M10.00 .32H13.00">' in page
+    assert '<path class="recovery" d="M20.00 .68H21.25">' in page
     assert '<rect class="pause" x="60.00" y="0" width="5.00"' in page
     assert '<path class="violation" d="M65.00 0V1">' in page
     assert re.search(

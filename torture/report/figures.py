@@ -14,7 +14,8 @@ so their names stay. Times are seconds; wall times count from the moment when cl
                                       were told one later, {"never": n} were not
     faults                            by kind: `count` and `seconds` of those that happened,
                                       `not_had` counts the others by their reason, and the recovery
-                                      `from_begin` and `from_end` (see below)
+                                      `from_begin`, `from_end`, `from_begin_alone` and
+                                      `from_end_alone` (see below)
     violations                        by invariant: n
     stories                           each violation: `invariant`, `story` and `at_s`, when a
                                       judge found it
@@ -30,7 +31,8 @@ so their names stay. Times are seconds; wall times count from the moment when cl
 A recovery is the time from the beginning or the end of a fault to the next success whose request
 was sent after the break, or after the end: {"each_s": [...], "unseen": n, "p50_s", "p99_s",
 "max_s"}. Repeated answers do not count, since their booking may be older than the fault. `unseen`
-faults had no success after them in the whole run. Other faults may be in progress meanwhile.
+faults had no success after them in the whole run. Other faults may be in progress meanwhile; those
+`alone` are the recoveries in which none was, and before which the site had recovered from all.
 """
 
 from __future__ import annotations
@@ -40,7 +42,7 @@ import subprocess
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import accumulate, pairwise
 from typing import Any
@@ -157,12 +159,15 @@ def successes_of(operations: Iterable[Operation]) -> list[Success]:
 
 @dataclass(frozen=True)
 class Recovery:
-    """A fault that happened, and how long the next success took; None if none came."""
+    """A fault that happened, and how long the next success took; None if none came. It is alone if
+    no other fault, and no recovery from an earlier one, was in progress meanwhile."""
 
     fault: Happened
     ended_s: float
     from_begin_s: float | None
     from_end_s: float | None
+    is_alone_at_begin: bool = False
+    is_alone_at_end: bool = False
 
 
 def recoveries_of(report: Report) -> list[Recovery]:
@@ -189,7 +194,27 @@ def recoveries_of(report: Report) -> list[Recovery]:
             fault, ended_s, next_s(broken_s, fault.began_s), next_s(ended_s, ended_s)
         )
         found.append(recovery)
-    return found
+    return [_with_company(each, found) for each in found]
+
+
+def _with_company(recovery: Recovery, everything: Iterable[Recovery]) -> Recovery:
+    """The same, with what is known of other faults."""
+    others = [
+        (each.fault.began_s, each.ended_s + (each.from_end_s or 0.0))
+        for each in everything
+        if each is not recovery and not each.fault.problem
+    ]
+
+    def is_alone(since_s: float, took_s: float | None) -> bool:
+        return took_s is not None and not any(
+            began_s < since_s + took_s and over_s > since_s for began_s, over_s in others
+        )
+
+    return replace(
+        recovery,
+        is_alone_at_begin=is_alone(recovery.fault.began_s, recovery.from_begin_s),
+        is_alone_at_end=is_alone(recovery.ended_s, recovery.from_end_s),
+    )
 
 
 def _faults(recoveries: Sequence[Recovery]) -> dict[str, Any]:
@@ -207,6 +232,8 @@ def _kind(recoveries: Sequence[Recovery]) -> dict[str, Any]:
         "not_had": dict(Counter(each.fault.problem for each in recoveries if each.fault.problem)),
         "from_begin": summary([each.from_begin_s for each in had]),
         "from_end": summary([each.from_end_s for each in had]),
+        "from_begin_alone": summary([e.from_begin_s for e in had if e.is_alone_at_begin]),
+        "from_end_alone": summary([e.from_end_s for e in had if e.is_alone_at_end]),
     }
 
 

@@ -57,7 +57,7 @@ def to_markdown(figures: Mapping[str, Any]) -> str:
     parts += ["## Operations", operations_table(figures["operations"], figures["attempts"])]
     parts.append(unknowns_text(figures["unknowns"]))
     parts.append(table(("answer", "times"), figures["answers"].items()))
-    parts += ["## Faults and recoveries", faults_text(), faults_table(figures["faults"])]
+    parts += ["## Faults and recoveries", *faults_parts(figures["faults"])]
     parts += ["## Throughput", throughput_table(figures["throughput"])]
     parts.append(gap_text(figures["longest_gap_s"], figures["definite_s"]))
     if figures["counts"]:
@@ -131,14 +131,19 @@ def bound_text(operations: int, violations: int) -> str:
     )
 
 
-def faults_text() -> str:
-    return (
+def faults_parts(faults: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What is said of faults and recoveries, with two tables."""
+    if not faults:
+        return ["Nothing was broken."]
+    return [
         "Seconds from a fault's beginning, and from its end, to the next success of a request that "
-        "was sent after it. Other faults may be in progress meanwhile."
-    )
+        "was sent after it. Other faults may be in progress meanwhile.",
+        _faults_table(faults),
+        *_alone_parts(faults),
+    ]
 
 
-def faults_table(faults: Mapping[str, Mapping[str, Any]]) -> str:
+def _faults_table(faults: Mapping[str, Mapping[str, Any]]) -> str:
     """Every kind of fault: how often, how long, and how the site recovered from it."""
     rows = []
     for name, kind in faults.items():
@@ -158,6 +163,24 @@ def faults_table(faults: Mapping[str, Mapping[str, Any]]) -> str:
         ),
         rows,
     )
+
+
+def _alone_parts(faults: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    rows = []
+    for name, kind in faults.items():
+        row: list[object] = [name]
+        for since in ("from_begin_alone", "from_end_alone"):
+            row.append(len(kind[since]["each_s"]))
+            row += [seconds(kind[since][which]) for which in ("p50_s", "p99_s", "max_s")]
+        if any(kind[since]["each_s"] for since in ("from_begin_alone", "from_end_alone")):
+            rows.append(row)
+    if not rows:
+        return []
+    return [
+        "Only the recoveries in which no other fault was in progress, and before which the site "
+        "had recovered from all earlier ones:",
+        table(("fault", "begins", "p50", "p99", "max", "ends", "p50", "p99", "max"), rows),
+    ]
 
 
 def throughput_table(throughput: Mapping[str, Mapping[str, Any]]) -> str:

@@ -17,7 +17,7 @@ STYLE = (Path(__file__).parent / "timeline.css").read_text(encoding="utf-8")
 
 # More could not be told apart on a screen.
 MOST_STEPS = 900
-MOST_TICKS = 5
+MOST_TICKS = 6
 
 OUTCOMES = {
     "ok": "success",
@@ -115,14 +115,14 @@ class _Plot:
             f'<rect class="fault" x="{began_s:.2f}" y=".15" width="{lasted_s:.2f}" height=".7">'
             f"<title>{html.escape(words)}</title></rect>"
         )
-        for since_s, took_s, since in (
-            (began_s, recovery.from_begin_s, "its beginning"),
-            (began_s + lasted_s, recovery.from_end_s, "its end"),
+        for y, since_s, took_s, since in (
+            (".32", began_s, recovery.from_begin_s, "its beginning"),
+            (".68", began_s + lasted_s, recovery.from_end_s, "its end"),
         ):
             if took_s is not None:
                 words = f"next success {took_s:.2f} s after {since}"
                 shapes += (
-                    f'<path class="recovery" d="M{since_s:.2f} .5H{since_s + took_s:.2f}">'
+                    f'<path class="recovery" d="M{since_s:.2f} {y}H{since_s + took_s:.2f}">'
                     f"<title>{html.escape(words)}</title></path>"
                 )
         return shapes
@@ -142,7 +142,7 @@ class _Plot:
             math.ceil(self._length_s / MOST_TICKS / 600) * 600,
         )
         # A label at the very end would leave the page.
-        ticks = [at for at in range(0, int(self._length_s), step_s) if at < self._length_s * 0.93]
+        ticks = [at for at in range(0, int(self._length_s), step_s) if at < self._length_s * 0.88]
         labels = "".join(
             f'<span style="left:{at / self._length_s:.2%}">{clock(at)}</span>' for at in ticks
         )
@@ -192,7 +192,8 @@ def _legend() -> str:
     items = [
         *((outcome, words) for outcome, words in OUTCOMES.items()),
         ("fault", "a fault in progress"),
-        ("recovery", "until the next success after its beginning, and after its end"),
+        ("recovery", "until the next success after its beginning (above) and its end (below)"),
+        ("not-had", "a fault that could not be had"),
         ("pause", "clients pause, and all is judged"),
         ("violation", "a violation was found"),
     ]
@@ -229,10 +230,10 @@ def _table(report: Report, recoveries: Iterable[Recovery]) -> str:
     if not rows:
         return "<p>Nothing was broken.</p>"
     return (
-        "<h2>Faults</h2>\n<p>Seconds. The next success is the first one of a request that was sent "
-        "after the fault had begun, or had ended.</p>\n"
+        "<h2>Faults</h2>\n<p>How long each lasted, and how long after its beginning and its end "
+        "the next success of a new request came, in seconds.</p>\n"
         '<div class="scroll" tabindex="0" role="region" aria-label="Faults"><table>\n<thead><tr>'
         '<th scope="col">at</th><th scope="col">fault</th><th scope="col">lasted</th>'
-        '<th scope="col">next success after begin</th><th scope="col">after end</th></tr></thead>\n'
+        '<th scope="col">begin</th><th scope="col">end</th></tr></thead>\n'
         f"<tbody>\n{chr(10).join(rows)}\n</tbody></table></div>"
     )

@@ -19,8 +19,7 @@ from typing import Any
 from torture.report.figures import rule_of_three, summary, total
 from torture.report.text import (
     bound_text,
-    faults_table,
-    faults_text,
+    faults_parts,
     gap_text,
     number,
     operations_table,
@@ -82,8 +81,7 @@ def to_tables(runs: Sequence[Mapping[str, Any]]) -> str:
     parts += [
         operations_table(together["operations"], together["attempts"]),
         unknowns_text(together["unknowns"]),
-        faults_text(),
-        faults_table(together["faults"]),
+        *faults_parts(together["faults"]),
         throughput_table(together["throughput"]),
         gap_text(together["longest_gap_s"], together["definite_s"]),
     ]
@@ -152,7 +150,7 @@ def _add_faults(kinds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "seconds": sum(each["seconds"] for each in kinds),
         "not_had": _add([each["not_had"] for each in kinds]),
     }
-    for since in ("from_begin", "from_end"):
+    for since in ("from_begin", "from_end", "from_begin_alone", "from_end_alone"):
         each_s = [recovery_s for kind in kinds for recovery_s in kind[since]["each_s"]]
         unseen = sum(kind[since]["unseen"] for kind in kinds)
         added[since] = summary([*each_s, *[None] * unseen])
