@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from torture.history import Attempt, Operation
-from torture.judging.ledger import digest_of
+from torture.judging.ledger import digests_of
 
 START = datetime(2027, 1, 1, 12, tzinfo=UTC)
 START_S = START.timestamp()
@@ -41,6 +41,7 @@ def attempt(at_s: float, status: int = 201, code: str = "", *, body: bytes = b""
         ended_s=START_S + at_s + 0.1,
         status=status,
         code=code,
+        is_success=status in (200, 201),
         digest=hashlib.sha256(body).hexdigest()[:16],
     )
 
@@ -73,7 +74,7 @@ def line(at_s: float, event: str, made_by: Operation | None = None) -> dict[str,
     """A line of the history, with the answer of the operation that made it."""
     written: dict[str, Any] = {"at": START + timedelta(seconds=at_s), "event": event}
     if made_by:
-        written["key"] = digest_of(made_by)
+        written["key"] = digests_of(made_by)[0]
         if made_by.answer and event != "created":
             written["body"] = body_of(made_by.answer)
     return written
@@ -97,7 +98,7 @@ def booking(made_by: Operation, *lines: dict[str, Any], **changed: Any) -> dict[
         "guests": 1,
         "guest": {"name": made_by.wish.get("guest", {}).get("name", "")},
         "price": {"total": 100, "nights": [{"date": "2027-02-01", "amount": 100}]},
-        "keys": [{"digest": digest_of(made_by), "body": body_of(made_by.answer)}],
+        "keys": [{"digest": digests_of(made_by)[0], "body": body_of(made_by.answer)}],
         "history": [line(made_by.began_s - START_S, "created", made_by), *lines],
         "version": 1 + len(lines),
     }

@@ -22,7 +22,7 @@ from torture.history import Operation
 from torture.judging import invariants
 from torture.judging.answers import judge_answers
 from torture.judging.documents import Versions, judge_fields, judge_slots
-from torture.judging.ledger import digest_of, judge_ledger, judge_refused_holds
+from torture.judging.ledger import digests_of, judge_ledger, judge_refused_holds
 from torture.judging.news import judge_news, news_of
 from torture.judging.violations import Violation, smallest
 
@@ -130,7 +130,7 @@ def test_finds_a_booking_that_is_not_what_its_operations_made_of_it(wrong: dict[
 def test_finds_the_guest_of_a_hold_that_an_earlier_request_took_back() -> None:
     again = operation("hold_again", number=3, key="again", shown=answer(), guest="Grace")
     document = booking(HOLD)
-    document["keys"].append({"digest": digest_of(again), "body": body_of(answer())})
+    document["keys"].append({"digest": digests_of(again)[0], "body": body_of(answer())})
 
     assert judged([HOLD, again], document) == {invariants.AS_FOLDED}
     assert judged([HOLD, again], {**document, "guest": {"name": "Grace"}}) == set()
@@ -153,7 +153,7 @@ def test_finds_a_hold_that_expired_before_its_end(at_s: float, found: set[str]) 
 def test_finds_a_live_hold_that_could_not_be_confirmed(at_s: float, found: set[str]) -> None:
     refused = operation("confirm", attempt(at_s, 409, "HOLD_EXPIRED"))
 
-    assert broken(judge_refused_holds([HOLD, refused])) == found
+    assert broken(judge_refused_holds([HOLD, refused], {BOOKING: booking(HOLD)})) == found
 
 
 def test_finds_an_answer_about_another_callers_booking() -> None:

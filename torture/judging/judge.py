@@ -17,6 +17,7 @@ from torture.judging.invariants import NO_ERRORS, OTHERS
 from torture.judging.ledger import judge_ledger, judge_refused_holds
 from torture.judging.leftovers import judge_redis
 from torture.judging.news import judge_news, read_hooks
+from torture.judging.slots import judge_slot_histories
 from torture.judging.violations import Violation, tell
 from torture.nemesis import Happened
 from torture.stack import Stack
@@ -94,6 +95,7 @@ class Judge:
                 break
             time.sleep(2.0)
         self.counts["events received"] = len(hooks)
+        found += judge_slot_histories(self._history.all(), bookings)
         self._count()
         return self._numbered(
             found + self._watcher.take_violations() + self._auditor.take_violations()

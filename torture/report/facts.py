@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 
 from torture.history import Operation
@@ -41,4 +40,4 @@ class Report:
     faults: list[Happened]
     rounds: list[PastRound]
     violations: list[Violation]
-    counts: Counter[str]
+    counts: dict[str, float]
