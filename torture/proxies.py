@@ -7,11 +7,12 @@ those who come over it:
     pass     passes everything on
     cut      passes nothing on and tells nobody, like a cable that was pulled
     reset    ends every connection, and each new one at once
-    lose     passes requests on and swallows the answers, then ends the connection
+    lose     passes requests on and swallows a `share` of the answers, then ends the connection
     slow     waits `delay_s` before each piece, both ways
 
 Who comes over a link is known by the process at the other end of the connection: the members of the
-replica set by their ids (`{"pids": {"mongod0": 123}}`), all others are the site.
+replica set by their ids (`{"pids": {"mongod0": 123}}`), all others are the site. Finding out takes
+long among thousands of sockets, so it is found out only while a link treats people differently.
 """
 
 from __future__ import annotations
@@ -20,9 +21,12 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 import sys
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 SITE = "site"
@@ -32,6 +36,7 @@ SITE = "site"
 class Rule:
     mode: str = "pass"
     delay_s: float = 0.0
+    share: float = 1.0
 
 
 class Link:
@@ -46,19 +51,27 @@ class Link:
     def rule_for(self, who: str) -> Rule:
         return self.rules.get(who, Rule())
 
+    @property
+    def treats_all_alike(self) -> bool:
+        return len({self.rule_for(who) for who in (SITE, *self.rules)}) == 1
+
 
 class Connection:
     """Two ends; each is an `End`. Pieces that wait while it is cut are passed on afterwards."""
 
-    def __init__(self, link: Link, who: str) -> None:
+    def __init__(self, link: Link) -> None:
         self.link = link
-        self.who = who
+        # Unknown until it matters.
+        self.who = ""
+        # The client's port and the link's own.
+        self.ports: tuple[int, ...] = ()
         self.ends: list[End] = []
         link.connections.add(self)
 
     @property
     def rule(self) -> Rule:
-        return self.link.rule_for(self.who)
+        # While all are treated alike, the site is as good as any.
+        return self.link.rule_for(self.who or SITE)
 
     def other(self, end: End) -> End | None:
         return next((each for each in self.ends if each is not end), None)
@@ -87,6 +100,7 @@ class End(asyncio.Protocol):
         # What to pass on, and when at the earliest while the link is slow.
         self._waiting: deque[tuple[float, bytes]] = deque()
         self._has_ended = False
+        self._is_losing = False
         connection.ends.append(self)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -98,8 +112,11 @@ class End(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         rule = self.connection.rule
-        if rule.mode == "lose" and self.is_server:
-            # The server did what it was asked to do.
+        if self._is_losing:
+            return
+        if rule.mode == "lose" and self.is_server and random.random() < rule.share:
+            # The server did what it was asked to do. No later piece may fill the gap.
+            self._is_losing = True
             asyncio.get_running_loop().call_later(0.05, self.connection.close)
             return
         self._waiting.append((asyncio.get_running_loop().time() + rule.delay_s, data))
@@ -139,14 +156,15 @@ class Proxies:
         loop = asyncio.get_running_loop()
         await loop.create_server(lambda: _Accepted(self, link), "127.0.0.1", listen, backlog=512)
 
-    def who_is(self, client_port: int, listen_port: int) -> str:
-        """The member whose process holds this connection, or the site."""
-        inode = _inode_of(client_port, listen_port)
-        if inode:
-            for name, pid in self.pids.items():
-                if _holds(pid, inode):
-                    return name
-        return SITE
+    def identify(self, connections: Iterable[Connection]) -> None:
+        """Finds out of each connection whose process holds its other end."""
+        unknown = [each for each in connections if not each.who]
+        if not unknown:
+            return
+        inodes = _inodes_by_ports()
+        owners = {inode: name for name, pid in self.pids.items() for inode in _inodes_of(pid)}
+        for each in unknown:
+            each.who = owners.get(inodes.get(each.ports, ""), SITE)
 
     def obey(self, command: dict[str, Any]) -> None:
         if "pids" in command:
@@ -154,7 +172,11 @@ class Proxies:
             return
         link = self.links[command["link"]]
         for who in command["of"]:
-            link.rules[who] = Rule(command["mode"], command.get("delay_s", 0.0))
+            link.rules[who] = Rule(
+                command["mode"], command.get("delay_s", 0.0), command.get("share", 1.0)
+            )
+        if not link.treats_all_alike:
+            self.identify(link.connections)
         for connection in list(link.connections):
             connection.obey()
 
@@ -163,15 +185,16 @@ class _Accepted(End):
     """The client's end of a connection; it opens the other one."""
 
     def __init__(self, proxies: Proxies, link: Link) -> None:
-        super().__init__(Connection(link, SITE), is_server=False)
+        super().__init__(Connection(link), is_server=False)
         self._proxies = proxies
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         connection, link = self.connection, self.connection.link
-        connection.who = self._proxies.who_is(
-            transport.get_extra_info("peername")[1], transport.get_extra_info("sockname")[1]
-        )
+        names = ("peername", "sockname")
+        connection.ports = tuple(transport.get_extra_info(name)[1] for name in names)
+        if not link.treats_all_alike:
+            self._proxies.identify([connection])
         if connection.rule.mode == "reset":
             connection.close()
             return
@@ -186,23 +209,25 @@ class _Accepted(End):
             self.connection.close()
 
 
-def _inode_of(client_port: int, listen_port: int) -> str:
-    local, remote = f":{client_port:04X}", f":{listen_port:04X}"
-    with open("/proc/net/tcp", encoding="ascii") as table:  # noqa: PTH123
-        for line in table:
-            fields = line.split()
-            if fields[1].endswith(local) and fields[2].endswith(remote):
-                return fields[9]
-    return ""
+def _inodes_by_ports() -> dict[tuple[int, ...], str]:
+    """The inode of each TCP socket of this machine, by its own port and the one it leads to."""
+    lines = Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:]
+    found = {}
+    for line in lines:
+        fields = line.split(None, 10)
+        ports = tuple(int(address[-4:], 16) for address in fields[1:3])
+        found[ports] = fields[9]
+    return found
 
 
-def _holds(pid: int, inode: str) -> bool:
+def _inodes_of(pid: int) -> list[str]:
+    """The inodes of the sockets of a process; none if it has ended."""
+    found = []
     with contextlib.suppress(OSError):
         for entry in os.scandir(f"/proc/{pid}/fd"):
             with contextlib.suppress(OSError):
-                if os.readlink(entry.path) == f"socket:[{inode}]":
-                    return True
-    return False
+                found.append(os.readlink(entry.path).removeprefix("socket:[").removesuffix("]"))
+    return found
 
 
 async def serve(links: list[tuple[str, int, int]]) -> None:

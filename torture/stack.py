@@ -465,13 +465,18 @@ class Stack:
     # --- Links, points and clocks ---------------------------------------------------------------
 
     def set_link(
-        self, name: str, mode: str, *, of: tuple[str, ...] | None = None, delay_s: float = 0.0
+        self,
+        name: str,
+        mode: str,
+        *,
+        of: tuple[str, ...] | None = None,
+        delay_s: float = 0.0,
+        share: float = 1.0,
     ) -> None:
         """How the link to a server treats the site and the members (`of`; all of them if None)."""
         everyone = (SITE, *(member.name for member in self.members))
-        self._tell_proxies(
-            {"link": name, "mode": mode, "of": list(of or everyone), "delay_s": delay_s}
-        )
+        rule = {"mode": mode, "delay_s": delay_s, "share": share}
+        self._tell_proxies({"link": name, "of": list(of or everyone), **rule})
 
     def heal_links(self) -> None:
         for name in self._links:
