@@ -47,6 +47,7 @@ MOST_BLOCKS, MOST_WALK_INS = 3, 4
 
 # Older bookings have mostly been cancelled.
 MOST_PICKED = 15
+MOST_LOOKED_AT = 3
 
 # How often a form is opened again before its hold is made, to hold the same again later.
 TABS = 3
@@ -152,11 +153,17 @@ class Desk:
                 found = (RECORD.match(link) for link in page.links)
                 self._listed[status] = list(dict.fromkeys(each[1] for each in found if each))
 
-    def _pick(self, *statuses: str) -> str | None:
-        """One of the newest bookings with this status, not in doubt."""
+    def _pick(self, action: str, *statuses: str) -> str | None:
+        """One of the newest bookings with this status, whose page offers the action. Many have
+        been cancelled since the list was read."""
         listed = [each for status in statuses for each in self._listed[status][:MOST_PICKED]]
         free = [each for each in listed if not self._sending.is_in_doubt(each)]
-        return self.dice.choice(free) if free else None
+        for booking in self.dice.sample(free, min(len(free), MOST_LOOKED_AT)):
+            page = self._open(f"{STAYS}{booking}/change/")
+            path = f"{STAYS}{booking}/{action}/"
+            if page and (path in page.links or page.form_to(path)):
+                return booking
+        return None
 
     def _book(self) -> None:
         found = self._open_new()
@@ -231,7 +238,7 @@ class Desk:
         tab.close()
 
     def _edit(self) -> None:
-        booking = self._pick("pending", "confirmed")
+        booking = self._pick("edit", "pending", "confirmed")
         opened = self._open_edit(booking) if booking else None
         if booking and opened:
             self._sending.perform(self._begin_edit(booking, opened))
@@ -253,7 +260,7 @@ class Desk:
 
     def _move(self) -> None:
         """Moves to another room, or to the night before or after, where the form offers that."""
-        booking = self._pick("pending", "confirmed", "confirmed")
+        booking = self._pick("move", "pending", "confirmed")
         if booking is None:
             return
         path = f"{STAYS}{booking}/move/"
@@ -302,7 +309,7 @@ class Desk:
             self._cancel_record("unblock", BLOCKS, block)
 
     def _cancel(self) -> None:
-        booking = self._pick("pending", "confirmed")
+        booking = self._pick("cancel", "pending", "confirmed")
         if booking:
             self._cancel_record("cancel", STAYS, booking)
 
@@ -317,7 +324,7 @@ class Desk:
 
     def _confirm(self) -> None:
         """Confirms a hold as its page shows it."""
-        booking = self._pick("pending")
+        booking = self._pick("confirm", "pending")
         page = self._open(f"{STAYS}{booking}/change/") if booking else None
         path = f"{STAYS}{booking}/confirm/"
         form = page.form_to(path) if page else None

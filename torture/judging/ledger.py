@@ -281,8 +281,8 @@ class _Ledger:
             adopted = [self.by_digest.get(key["digest"]) for key in document.get("keys", ())]
             self._say(
                 AS_FOLDED,
-                f"{booking_id} is for {document['guest']['name']!r}. By what was told it can be "
-                f"for {' or '.join(sorted(guests)) or 'no one'}.",
+                f"{booking_id} is for {document['guest']['name']!r}. By what was told it could be "
+                f"for {' or '.join(sorted(guests)) or 'none'}.",
                 *mine,
                 *adopted,
             )
