@@ -200,18 +200,21 @@ class Guest:
             key = f"page:extend:{form.value('shown_end')}"
             self._perform(what, booking, f"{path}/extend", form.fields, key=key)
             return
+        wish, fields = self._fill_in(what, form)
+        path = "/hold" if what == "again" else f"{path}/confirm"
+        kind, target = ("hold", "") if what == "again" else (what, booking)
+        self._perform(kind, target, path, fields, wish=wish, key=form.value("key"))
+
+    def _fill_in(self, what: str, form: Form) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+        """The wish and the fields of a hold's form: with other details, or with those it has."""
         held, began = json.loads(form.value("shown"))
-        wish: dict[str, Any] = {}
-        fields = form.fields
         if not (held == began and held[0] and held[1]) or self.dice.random() < 0.8:
             guest = self._details()
-            wish, fields = {"guest": guest}, form.fill(**guest)
+            return {"guest": guest}, form.fill(**guest)
         if what == "again":
-            self._perform("hold", "", "/hold", fields, wish=wish, key=form.value("key"))
-        else:
-            self._perform(
-                what, booking, f"{path}/confirm", fields, wish=wish, key=form.value("key")
-            )
+            return {"guest": {"name": form.value("name")}}, form.fields
+        # Who changes nothing wishes no other guest, whoever that is by now.
+        return {}, form.fields
 
     def _change(self, booking: str) -> None:
         """Asks what other dates would cost, and takes them."""

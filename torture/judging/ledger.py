@@ -84,8 +84,10 @@ def merge_operations(operations: Iterable[Operation]) -> list[Operation]:
 
 def _merge(same: list[Operation]) -> Operation:
     attempts = [attempt for each in same for attempt in each.attempts]
-    # Only one wish has an effect. Which one is not always known.
-    wishes = [each.wish for each in same if each.outcome != "refused"] or [same[0].wish]
+    # Only one wish has an effect: one that was sent before the first success was told.
+    told_s = min((each.ended_s for each in same if each.answer), default=float("inf"))
+    sent = [each for each in same if each.outcome != "refused" and each.began_s < told_s]
+    wishes = [each.wish for each in sent] or [same[0].wish]
     is_clear = all(wish.get("guest") == wishes[0].get("guest") for wish in wishes)
     return dataclasses.replace(
         same[0],
