@@ -226,9 +226,21 @@ def test_divides_throughput_by_whether_a_fault_is_in_progress() -> None:
 
 
 def test_says_when_every_operation_was_definite_after_the_last_fault() -> None:
-    run = report(rounds=[past(0, 58, 60, 62, 65), past(66, 120, 121, 121.5, 125)])
+    run = report(
+        operation(at(50, 57, 0), at(59, 61.5, is_replay=True), at(62, 64)),
+        operation(at(57, 59)),
+        # Begun after the last fault, so that none of them was in its way.
+        operation(at(59, 64)),
+        # Its client never knew, and gave up when the round was over.
+        operation(at(100, 101, 0), at(121, 121.2, 503, "TRY_AGAIN")),
+        rounds=[
+            past(0, 58, 60, 62, 65),
+            past(66, 120, 121, 121.5, 125),
+            past(130, 140, 141, 142, 143),
+        ],
+    )
 
-    assert figures_of(run)["definite_s"] == [4, 1.5]
+    assert figures_of(run)["definite_s"] == [3.5, 1.5, 0]
 
 
 @pytest.mark.parametrize(
@@ -412,7 +424,7 @@ def test_takes_percentiles_over_the_faults_of_all_runs(tmp_path: Path) -> None:
     assert figures["operations"]["hold"]["ok"] == 1
     assert figures["bound"] == 1
     assert figures["throughput"]["degraded"] == {"seconds": 30, "successes": 3, "per_s": 0.1}
-    assert figures["definite_s"] == [2, 2]
+    assert figures["definite_s"] == [0, 0]
 
 
 def test_replaces_what_is_between_the_markers_of_a_page(tmp_path: Path) -> None:

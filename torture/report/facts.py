@@ -22,11 +22,6 @@ class PastRound:
     judged_s: float
     violations: list[Violation] = field(default_factory=list)
 
-    @property
-    def definite_s(self) -> float:
-        """How long after the last fault every operation was definite."""
-        return self.final_s - self.calm_s
-
 
 @dataclass(frozen=True)
 class Report:

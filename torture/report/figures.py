@@ -24,8 +24,8 @@ so their names stay. Times are seconds; wall times count from the moment when cl
     longest_gap_s                     the longest time in which clients worked and no success came
     throughput                        `healthy` and `degraded`, without and with a fault in
                                       progress: `seconds`, `successes` and `per_s`
-    definite_s                        for each round: how long after the last fault every operation
-                                      was definite
+    definite_s                        for each round: how long after its last fault the last of the
+                                      operations that had begun before was definite
     counts                            what the judges counted
 
 A recovery is the time from the beginning or the end of a fault to the next success whose request
@@ -88,7 +88,7 @@ def figures_of(report: Report) -> dict[str, Any]:
         "bound": rule_of_three(len(operations), len(report.violations)),
         "longest_gap_s": _longest_gap(report),
         "throughput": _throughput(report, recoveries, working),
-        "definite_s": [round(each.definite_s, 3) for each in report.rounds],
+        "definite_s": _definite(report),
         "counts": dict(report.counts),
     }
 
@@ -124,14 +124,36 @@ def _unknowns(operations: Iterable[Operation]) -> dict[str, int]:
 def _resolution(operation: Operation) -> str:
     """What an operation was told after a request left it in doubt; "" if none did."""
     lost = [each for each in operation.attempts if outcome_of(each) == "unknown"]
-    told = [each for each in operation.attempts if outcome_of(each) != "unknown"]
-    told = [each for each in told if each.code not in PASSING]
-    first_s = min((each.ended_s for each in told), default=math.inf)
-    if not any(each.began_s < first_s for each in lost):
+    told = _final(operation)
+    if not any(each.began_s < _told_s(operation) for each in lost):
         return ""
     if operation.answer is not None:
         return "success"
     return "refusal" if told and operation.attempts[-1] in told else "never"
+
+
+def _final(operation: Operation) -> list[Attempt]:
+    """The requests whose answer said how the operation ended."""
+    known = [each for each in operation.attempts if outcome_of(each) != "unknown"]
+    return [each for each in known if each.code not in PASSING]
+
+
+def _told_s(operation: Operation) -> float:
+    """When its client knew how it ended; infinity if never."""
+    return min((each.ended_s for each in _final(operation)), default=math.inf)
+
+
+def _definite(report: Report) -> list[float]:
+    known_s = [(each.began_s, _told_s(each)) for each in report.operations]
+    found = []
+    for past in report.rounds:
+        late_s = [
+            min(told_s, past.final_s)
+            for began_s, told_s in known_s
+            if past.opened_s <= began_s < past.calm_s <= told_s
+        ]
+        found.append(round(max(late_s, default=past.calm_s) - past.calm_s, 3))
+    return found
 
 
 @dataclass(frozen=True)
