@@ -96,7 +96,7 @@ def _database_of(worker: str | None) -> dict[str, str]:
 
 
 def _start_servers(config: pytest.Config) -> None:
-    folder = Path(tempfile.mkdtemp(prefix="bookingsite-tests-", dir=_quickest_place()))
+    folder = Path(tempfile.mkdtemp(prefix="bookingsite-tests-", dir=quickest_place()))
     sweeper = _sweep_when_killed(folder)
     servers: list[Server] = []
 
@@ -119,7 +119,7 @@ def _start_servers(config: pytest.Config) -> None:
     os.environ["TEST_SERVERS_FOLDER"] = str(folder)
 
 
-def _quickest_place() -> Path | None:
+def quickest_place() -> Path | None:
     """Choose where the servers' files go: into memory if there is room, else to temporary files."""
     try:
         has_room = shutil.disk_usage(IN_MEMORY).free >= NEEDED_IN_MEMORY_BYTES

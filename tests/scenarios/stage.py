@@ -180,16 +180,21 @@ class Place:
         return [actor for actor in self.actors if actor not in self.next]
 
 
-def explore(begin: Callable[[], Play]) -> list[Place]:
-    """Yields every place, the beginning first."""
+def explore(begin: Callable[[], Play], *, merge: bool = True) -> list[Place]:
+    """Returns every place, the beginning first.
+
+    Without `merge` each way to a place is a place of its own, which takes very long, and shows
+    whether two places that count as one are one.
+    """
     places: dict[str, Place] = {}
 
     def arrive(play: Play, path: tuple[str, ...]) -> Place:
         state, actors = play.state(), tuple(play.actors())
-        verdict = [] if actors else play.verdict()
-        found = Place(path, state, actors, verdict)
-        known = places.setdefault(repr((play.seen(), state)), found)
-        assert (known.actors, known.verdict) == (actors, verdict), "two places look like one"
+        name = repr((play.seen(), state)) if merge else " ".join(path)
+        known = places.get(name)
+        if known is None:
+            known = places[name] = Place(path, state, actors, [] if actors else play.verdict())
+        assert known.actors == actors, "two places look like one"
         return known
 
     todo: list[Place] = []

@@ -1,0 +1,240 @@
+"""Plays what the environment asks for, prints the figures and writes them into a file."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import django
+
+from locks.connection import CONNECTION_OPTIONS
+from tests.scenarios.stage import Place, explore
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+def say(line: str) -> None:
+    print(line, flush=True)  # noqa: T201
+
+
+@dataclass
+class Played:
+    """What came of one world with these operations."""
+
+    kind: str
+    world: str
+    operations: tuple[str, ...]
+    places: int
+    runs: int
+    orders: int
+    ends: set[str] = field(repr=False)
+    took_s: float
+    wrong: list[str]
+    story: list[str]
+
+    @property
+    def name(self) -> str:
+        return f"{self.world}: {' + '.join(self.operations)}"
+
+
+def play(
+    kind: str,
+    beginning: Any,
+    operations: tuple[str, ...],
+    *,
+    merge: bool = True,
+    **how: Any,
+) -> Played:
+    from tests.orders.play import SmallWorld
+
+    began_s, runs = time.monotonic(), 0
+
+    def begin() -> SmallWorld:
+        nonlocal runs
+        runs += 1
+        return SmallWorld(beginning, operations, **how)
+
+    places = explore(begin, merge=merge)
+    broken = sorted((place for place in places if place.verdict), key=lambda p: len(p.path))
+    return Played(
+        kind=kind,
+        world=beginning.world,
+        operations=operations,
+        places=len(places),
+        runs=runs,
+        orders=count_orders(places),
+        ends=ends_of(places),
+        took_s=time.monotonic() - began_s,
+        wrong=sorted({wrong for place in broken for wrong in place.verdict}),
+        story=tell(places[0], broken[0].path, broken[0].verdict) if broken else [],
+    )
+
+
+def count_orders(places: Sequence[Place]) -> int:
+    """How many ways lead from the beginning to an end."""
+    known: dict[int, int] = {}
+
+    def ways(place: Place) -> int:
+        if id(place) not in known:
+            nexts = [there for _, there in place.next.values()]
+            known[id(place)] = sum(map(ways, nexts)) if nexts else 1
+        return known[id(place)]
+
+    return ways(places[0])
+
+
+def ends_of(places: Sequence[Place]) -> set[str]:
+    """The ends: what the servers hold there."""
+    return {repr(place.state) for place in places if not place.actors}
+
+
+def tell(place: Place, path: Sequence[str], verdict: Sequence[str]) -> list[str]:
+    """The story of one order, one line for each turn."""
+    lines = []
+    for actor in path:
+        step, place = place.next[actor]
+        lines.append(f"{actor}: {'; '.join(' '.join(map(str, seen)) for seen in step)}")
+    return [*lines, *(f"WRONG: {wrong}" for wrong in verdict)]
+
+
+def main(environment: Mapping[str, str]) -> int:
+    from tests.orders.process import stops, waits, watch_servers
+    from tests.orders.worlds import name_of
+
+    CONNECTION_OPTIONS.update(socket_timeout=30.0, socket_connect_timeout=30.0)
+    watch_servers(name_of)
+    django.setup()
+    from django.core.management import call_command
+
+    from tests.orders import worlds
+    from tests.orders.guards import switched_off
+
+    began_s = time.monotonic()
+    call_command("migrate", verbosity=0)
+    worlds.make_hotel()
+    say(f"servers are ready after {time.monotonic() - began_s:.1f} s")
+    names = environment.get("WORLDS", "").split(",") if environment.get("WORLDS") else worlds.WORLDS
+    pairs = chosen(environment.get("PAIRS", "all"), all_pairs)
+    triples = chosen(environment.get("TRIPLES", "all"), all_triples)
+    unmerged = chosen(environment.get("UNMERGED", "usual"), lambda: USUALLY_UNMERGED)
+    switches = int(environment.get("SWITCHES", "3"))
+    off = tuple(filter(None, environment.get("OFF", "").split(",")))
+    played: list[Played] = []
+    began_s = time.monotonic()
+    with switched_off(off):
+        for world in names:
+            beginning = worlds.Beginning(world)
+            for operations in pairs:
+                played.append(
+                    told(
+                        play(
+                            "pairs",
+                            beginning,
+                            operations,
+                            crashes=True,
+                            time_passes=environment.get("TIME") == "1",
+                        )
+                    )
+                )
+            for operations in unmerged:
+                merged = play("merged", beginning, operations)
+                alone = told(play("unmerged", beginning, operations, merge=False))
+                if merged.ends != alone.ends or merged.orders != alone.orders:
+                    alone.wrong.append("merging equal places loses ends")
+                played.append(alone)
+            for operations in triples:
+                played.append(told(play("triples", beginning, operations, switches=switches)))
+    took_s = time.monotonic() - began_s
+    say(table(played, took_s))
+    report = {
+        "took_s": round(took_s, 1),
+        "off": off,
+        "kinds": totals(played),
+        "waits": sorted(waits.items()),
+        "stops": sorted(stops.items()),
+        "played": [
+            {**vars(each), "ends": len(each.ends), "took_s": round(each.took_s, 3)}
+            for each in played
+        ],
+    }
+    out = Path(environment.get("OUT") or ROOT / "var" / "orders.json")
+    out.parent.mkdir(exist_ok=True)
+    out.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    broken = sorted((each for each in played if each.wrong), key=lambda each: len(each.story))
+    if broken:
+        say(f"\nThe shortest story of a broken promise, in {broken[0].name}:")
+        say("\n".join([*broken[0].story, *broken[0].wrong]))
+    return 1 if broken else 0
+
+
+def told(each: Played) -> Played:
+    verdict = f"WRONG: {each.wrong[0]}" if each.wrong else "ok"
+    say(
+        f"{each.kind:8} {each.name:42} {each.orders:9} orders {each.places:5} places"
+        f" {each.runs:5} runs {each.took_s:6.2f} s  {verdict[:150]}"
+    )
+    return each
+
+
+def all_pairs() -> list[tuple[str, ...]]:
+    from tests.orders.worlds import OPERATIONS
+
+    return list(itertools.product(OPERATIONS, repeat=2))
+
+
+def all_triples() -> list[tuple[str, ...]]:
+    from tests.orders.worlds import OPERATIONS
+
+    return list(itertools.combinations_with_replacement(OPERATIONS, 3))
+
+
+USUALLY_UNMERGED: list[tuple[str, ...]] = [
+    ("confirm", "sweep"),
+    ("cancel", "extend"),
+    ("cancel", "move"),
+]
+
+
+def chosen(text: str, every: Callable[[], list[tuple[str, ...]]]) -> list[tuple[str, ...]]:
+    if text == "none":
+        return []
+    if text in ("all", "usual"):
+        return every()
+    if text.startswith("1/"):
+        return every()[:: int(text.removeprefix("1/"))]
+    return [tuple(each.split("+")) for each in text.split(",")]
+
+
+def totals(played: Iterable[Played]) -> dict[str, dict[str, float]]:
+    sums: dict[str, Counter[str]] = {}
+    for each in played:
+        of_kind = sums.setdefault(each.kind, Counter())
+        of_kind.update(
+            worlds=1,
+            orders=each.orders,
+            places=each.places,
+            runs=each.runs,
+            broken=bool(each.wrong),
+        )
+        of_kind["took_ms"] += round(each.took_s * 1000)
+    return {kind: dict(sum_of) for kind, sum_of in sums.items()}
+
+
+def table(played: Sequence[Played], took_s: float) -> str:
+    from tests.orders.process import waits
+
+    lines = ["", f"{'':10}{'worlds':>8}{'orders':>14}{'places':>9}{'runs':>8}{'seconds':>9}"]
+    for kind, of_kind in totals(played).items():
+        lines.append(
+            f"{kind:10}{of_kind['worlds']:8}{of_kind['orders']:14}{of_kind['places']:9}"
+            f"{of_kind['runs']:8}{of_kind['took_ms'] / 1000:9.1f}"
+        )
+    lines += [f"all of it took {took_s:.1f} s", "", "Waits that cannot be interleaved:"]
+    lines += [f"  {why}, {count} times" for why, count in sorted(waits.items())]
+    return "\n".join(lines)

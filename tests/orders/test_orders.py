@@ -1,0 +1,97 @@
+"""Small worlds in every order, on servers of their own, by `python -m tests.orders`."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.orders.worlds import OPERATIONS
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+PAIRS = ",".join("+".join(pair) for pair in itertools.combinations_with_replacement(OPERATIONS, 2))
+
+
+def play(folder: Path, **environment: str) -> tuple[int, dict[str, Any], str]:
+    """The command's exit code, its figures, and what it printed."""
+    out = folder / "orders.json"
+    nothing = {"PAIRS": "none", "TRIPLES": "none", "UNMERGED": "none"}
+    ended = subprocess.run(
+        [sys.executable, "-m", "tests.orders"],
+        cwd=ROOT,
+        env={**os.environ, **nothing, **environment, "OUT": str(out)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert out.exists(), ended.stderr
+    return ended.returncode, json.loads(out.read_text(encoding="utf-8")), ended.stdout
+
+
+def test_keeps_every_promise_in_every_order_of_a_few_pairs(tmp_path: Path) -> None:
+    code, figures, said = play(
+        tmp_path, WORLDS="dead", PAIRS="confirm+sweep,create+confirm", UNMERGED="confirm+sweep"
+    )
+
+    assert code == 0, said
+    assert figures["kinds"]["pairs"]["orders"] > 20
+    assert figures["kinds"]["unmerged"]["orders"] > 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("world", ["live", "dead"])
+def test_keeps_every_promise_in_every_order_of_all_pairs(world: str, tmp_path: Path) -> None:
+    code, _, said = play(tmp_path, WORLDS=world, PAIRS=PAIRS)
+
+    assert code == 0, said
+
+
+@pytest.mark.slow
+def test_keeps_every_promise_in_orders_of_three(tmp_path: Path) -> None:
+    code, _, said = play(tmp_path, WORLDS="live,dead", TRIPLES="1/33")
+
+    assert code == 0, said
+
+
+@pytest.mark.slow
+def test_finds_the_same_ends_without_counting_equal_places_as_one(tmp_path: Path) -> None:
+    code, _, said = play(tmp_path, WORLDS="live,dead", UNMERGED="usual")
+
+    assert code == 0, said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("off", "pair", "wrong"),
+    [
+        ("slots", "create+create", "sold twice"),
+        ("claim,keys", "twice+twice", "two bookings for the key"),
+        ("lookup", "again+cancel", "no order explains"),
+        ("compare", "cancel+extend", "no order explains"),
+        ("history", "cancel+extend", "no order explains"),
+    ],
+)
+def test_breaks_a_promise_without_its_guard(
+    off: str, pair: str, wrong: str, tmp_path: Path
+) -> None:
+    world = "dead" if off in ("slots", "claim,keys") else "live"
+    code, figures, said = play(tmp_path, WORLDS=world, PAIRS=pair, OFF=off)
+
+    assert code == 1
+    found = [each for played in figures["played"] for each in played["wrong"]]
+    assert any(each.startswith(wrong) for each in found), said
+    assert "The shortest story of a broken promise" in said
+
+
+@pytest.mark.slow
+def test_keeps_every_promise_while_an_index_covers_for_the_claim(tmp_path: Path) -> None:
+    code, _, said = play(tmp_path, WORLDS="dead", PAIRS="twice+twice", OFF="claim")
+
+    assert code == 0, said
