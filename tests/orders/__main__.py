@@ -4,6 +4,8 @@
     TRIPLES   `all` (without a value), `none`, such as `create+cancel+sweep`, or every n-th: `1/20`
     UNMERGED  pairs to play without counting equal places as one, `none`, or the usual ones
     WORLDS    live, dead, booked, or several of them (all without a value)
+    CRASHES   0 to let no process of a pair die
+    TIME      1 to let the time of all holds run out at any moment
     SWITCHES  the most changes of the process in an order of a triple (3)
     OFF       guards to take out, such as `slots` (tests/orders/guards.py)
     OUT       the file for the figures (var/orders.json)

@@ -48,16 +48,15 @@ class SmallWorld:
         self._crashed: int | None = None
         self._last = ""
         self._switches = switches
-        locks, limits = (
-            sum(operation in some for operation in operations) > 1
-            for some in (worlds.LOCKS_SLOTS, worlds.LIMITED)
-        )
+        limits = sum(operation in worlds.LIMITED for operation in operations) > 1
+        locks = [worlds.slots_to_lock(wish, operations) for wish in self.wishes]
         self.processes = []
         for number, (operation, wish) in enumerate(zip(operations, self.wishes, strict=True)):
             is_twice = operation in worlds.SAME_KEY and operations.count(operation) > 1
+            others_lock = set().union(*(lock for n, lock in enumerate(locks) if n != number))
             shares = {
                 *(["key"] if is_twice else []),
-                *(["slots"] if operation in worlds.LOCKS_SLOTS and locks else []),
+                *(["slots"] if locks[number] & others_lock else []),
                 *(["limits"] if operation in worlds.LIMITED and limits else []),
             }
             self.processes.append(
@@ -118,7 +117,7 @@ class SmallWorld:
         return process.take_turn()
 
     def seen(self) -> tuple[Any, ...]:
-        processes = [(process.at, process.seen) for process in self.processes]
+        processes = [(each.at, each.seen, each.snapshot) for each in self.processes]
         when = (sorted(self._after.items()), self._time_after)
         bound = None if self._switches is None else (self._switches, self._last)
         return (processes, when, bound, self._crash_is_due, self._time_is_due)

@@ -33,6 +33,9 @@ WRITES = frozenset({"insert", "update", "findAndModify", "delete"})
 
 START, DONE, DEAD = "start", "done", "dead"
 
+# Where a request is about to finish a claim that no other request of the world asks for.
+UNNOTICED = "finish"
+
 # How often a step had to wait for another process's transaction, by what waited.
 waits: Counter[str] = Counter()
 
@@ -45,8 +48,9 @@ class Written:
     """What the open transaction of a process has written."""
 
     bookings: set[Any] = field(default_factory=set)
+    collections: set[str] = field(default_factory=set)
     takes_slots: bool = False
-    anything: bool = False
+    has_written_bookings: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,10 @@ class Process:
         self.at = START
         self.seen: list[Seen] = []
         self.answer: Answer | None = None
-        self.open: Written | None = None
+        self._open: Written | None = None
+        # What the servers held when the open transaction began. A rival that commits after that
+        # moment causes a conflict, and one that did so before does not: these are two places.
+        self.snapshot = 0
         self.shares = shares
         self.others: list[Process] = []
         self._send = send
@@ -91,13 +98,23 @@ class Process:
         self._failure: BaseException | None = None
 
     @property
+    def open(self) -> Written | None:
+        """What the open transaction has written; None if there is none."""
+        return self._open
+
+    @open.setter
+    def open(self, written: Written | None) -> None:
+        self._open = written
+        self.snapshot = zlib.crc32(self.look().encode()) if written else 0
+
+    @property
     def is_over(self) -> bool:
         return self.at in (DONE, DEAD)
 
     @property
     def is_unnoticed(self) -> bool:
         """Whether no other request can notice the next step: it settles a claim of its own."""
-        return self.at == "finish" and not self.shares
+        return self.at == UNNOTICED
 
     @property
     def why_waiting(self) -> str:
@@ -160,7 +177,11 @@ class Process:
     def lose(self) -> None:
         """A write conflict: the transaction will begin again."""
         rivals = [(other, other.open) for other in self.others if other.open]
-        self._lost_to = [(other, written) for other, written in rivals if written.anything]
+        self._lost_to = [
+            (other, written)
+            for other, written in rivals
+            if written.collections or written.has_written_bookings
+        ]
 
     def _end(self) -> None:
         self._ends = True
@@ -235,12 +256,11 @@ class Watch(monitoring.CommandListener):
         if command.get("startTransaction"):
             process.stop(f"begin {name} {about}")
             process.open = Written()
-            # A transaction that was begun before a rival's commit meets a conflict; one that was
-            # begun after it does not. So the two are different places.
-            process.see("snapshot", zlib.crc32(process.look().encode()))
         elif "autocommit" not in command:
             process.stop(f"{name} {about}", _update_of(command) if name == "update" else None)
-        elif name in WRITES:
+        elif name in WRITES and not (process.open and about in process.open.collections):
+            # All requests mark the holder before the partner: whoever has the first mark gets the
+            # second one.
             process.stop(f"{name} {about}")
         self._sent[event.request_id] = command
 
@@ -303,9 +323,12 @@ def _update_of(command: dict[str, Any]) -> Update:
 
 
 def _note_writes(written: Written, name: str, command: dict[str, Any]) -> None:
-    written.anything = True
+    if command[name] == "holders":
+        written.collections.add("holders")
     if command[name] != "bookings":
         return
+    # Not among the collections: several bookings may be written, each of them another rival's.
+    written.has_written_bookings = True
     if name == "insert":
         written.bookings |= {document["_id"] for document in command["documents"]}
         written.takes_slots = True
@@ -324,14 +347,17 @@ def _before_redis(process: Process, sent: list[tuple[Any, ...]]) -> None:
         names.append(scripts.get(text, ""))
         if names[-1] in ("claim", "lock"):
             owners[rest[count]] = process.number
+    settles = "finish" in names or "abandon" in names
     if "lock" in names and "slots" in process.shares:
         process.stop("lock")
     elif "claim" in names and "key" in process.shares:
         process.stop("claim")
-    elif "finish" in names or ("abandon" in names and "key" in process.shares):
-        process.stop("finish")
+    elif "key" in process.shares and settles:
+        process.stop("settle")
     elif "release" in names and "slots" in process.shares:
         process.stop("release")
+    elif "finish" in names:
+        process.stop(UNNOTICED)
 
 
 def _after_redis(process: Process, sent: list[tuple[Any, ...]], answers: list[Any]) -> None:

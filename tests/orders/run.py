@@ -34,6 +34,7 @@ class Played:
     runs: int
     orders: int
     ends: set[str] = field(repr=False)
+    steps: set[str] = field(repr=False)
     took_s: float
     wrong: list[str]
     story: list[str]
@@ -70,6 +71,7 @@ def play(
         runs=runs,
         orders=count_orders(places),
         ends=ends_of(places),
+        steps=steps_of(places),
         took_s=time.monotonic() - began_s,
         wrong=sorted({wrong for place in broken for wrong in place.verdict}),
         story=tell(places[0], broken[0].path, broken[0].verdict) if broken else [],
@@ -90,8 +92,13 @@ def count_orders(places: Sequence[Place]) -> int:
 
 
 def ends_of(places: Sequence[Place]) -> set[str]:
-    """The ends: what the servers hold there."""
+    """The ends: what the servers hold there, and who has which answer."""
     return {repr(place.state) for place in places if not place.actors}
+
+
+def steps_of(places: Sequence[Place]) -> set[str]:
+    """Everything that an actor ever saw in one turn."""
+    return {f"{actor}: {step}" for place in places for actor, (step, _) in place.next.items()}
 
 
 def tell(place: Place, path: Sequence[str], verdict: Sequence[str]) -> list[str]:
@@ -137,7 +144,7 @@ def main(environment: Mapping[str, str]) -> int:
                             "pairs",
                             beginning,
                             operations,
-                            crashes=True,
+                            crashes=environment.get("CRASHES") != "0",
                             time_passes=environment.get("TIME") == "1",
                         )
                     )
@@ -145,8 +152,9 @@ def main(environment: Mapping[str, str]) -> int:
             for operations in unmerged:
                 merged = play("merged", beginning, operations)
                 alone = told(play("unmerged", beginning, operations, merge=False))
-                if merged.ends != alone.ends or merged.orders != alone.orders:
-                    alone.wrong.append("merging equal places loses ends")
+                for what in ("ends", "orders", "steps"):
+                    if getattr(merged, what) != getattr(alone, what):
+                        alone.wrong.append(f"merging equal places changes the {what}")
                 played.append(alone)
             for operations in triples:
                 played.append(told(play("triples", beginning, operations, switches=switches)))
@@ -159,7 +167,12 @@ def main(environment: Mapping[str, str]) -> int:
         "waits": sorted(waits.items()),
         "stops": sorted(stops.items()),
         "played": [
-            {**vars(each), "ends": len(each.ends), "took_s": round(each.took_s, 3)}
+            {
+                **vars(each),
+                "ends": len(each.ends),
+                "steps": len(each.steps),
+                "took_s": round(each.took_s, 3),
+            }
             for each in played
         ],
     }

@@ -12,7 +12,17 @@ from bookings.infrastructure import clock, connections
 from bookings.infrastructure.deadlines import Deadline
 from bookings.refusals import Refusal
 from idempotency import keys
-from tests.orders.model import CONFIRMED, DEAD, HOLD, PENDING, Answer, Stay, Wish, World
+from tests.orders.model import (
+    CONFIRMED,
+    DEAD,
+    HOLD,
+    HOTEL_ROOMS,
+    PENDING,
+    Answer,
+    Stay,
+    Wish,
+    World,
+)
 from tests.orders.process import owners, unseen
 
 # `twice` books any room for a caller, and all such requests of a world have one key. It is played
@@ -29,7 +39,6 @@ HOLDER = Caller("client", "holder")
 
 # Both requests of such a pair have the same key, as when a button is pressed twice.
 SAME_KEY = frozenset({"confirm", "cancel", "twice"})
-LOCKS_SLOTS = frozenset({"create", "again", "change", "twice"})
 # These count what the guest holds.
 LIMITED = frozenset({"again", "change"})
 
@@ -73,6 +82,18 @@ def wish_for(operation: str, number: int) -> Wish:
         rooms = ("B",) if is_even else ("A", "B")
         return Wish(operation, label, f"hotel:{HOTEL}", rooms, 0, 1 + int(is_even))
     return Wish(operation, label)
+
+
+def slots_to_lock(wish: Wish, operations: Sequence[str]) -> set[tuple[int, str]]:
+    """The slots that the request may lock in a world with these operations."""
+    if wish.operation not in ("create", "again", "twice", "change"):
+        return set()
+    rooms = wish.rooms or HOTEL_ROOMS
+    slots = {(night, room) for night in range(wish.first, wish.end) for room in rooms}
+    if wish.operation == "change" and operations.count("change") + operations.count("move") == 1:
+        # The hold stays where it was until this request changes it, so it needs no lock there.
+        slots.discard((0, "A"))
+    return slots
 
 
 class Names:
