@@ -151,11 +151,11 @@ def main(environment: Mapping[str, str]) -> int:
                 )
             for operations in unmerged:
                 merged = play("merged", beginning, operations)
-                alone = told(play("unmerged", beginning, operations, merge=False))
+                alone = play("unmerged", beginning, operations, merge=False)
                 for what in ("ends", "orders", "steps"):
                     if getattr(merged, what) != getattr(alone, what):
                         alone.wrong.append(f"merging equal places changes the {what}")
-                played.append(alone)
+                played.append(told(alone))
             for operations in triples:
                 played.append(told(play("triples", beginning, operations, switches=switches)))
     took_s = time.monotonic() - began_s
