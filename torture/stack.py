@@ -12,10 +12,12 @@ import json
 import os
 import secrets
 import signal
+import struct
 import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,10 +41,17 @@ DATABASE = "torture"
 
 START_TIMEOUT_S = 90.0
 
+# MongoDB's default is 10 s. With less, a run of the same length sees more elections.
+ELECTION_TIMEOUT_MS = 3_000
+HEARTBEAT_MS = 500
+
 # What a lost worker leaves behind ends by itself; a lease is the longest of it (30 s).
 WEB_PROCESSES = 2
 
 _UNLIMITED = "1000000000/minute"
+
+# Nanoseconds, as torture/clock.c reads them.
+_CLOCK = struct.Struct("=q")
 
 
 class NotStarted(Exception):
@@ -73,6 +82,8 @@ class Stack:
         }
         self._links: dict[str, tuple[int, int]] = {}
         self.members: list[Server] = []
+        # Why the clocks of members cannot be moved.
+        self.no_member_clocks = ""
         self.redis_servers: list[Server] = []
         self.sentinels: list[Child] = []
         self.webs: dict[str, Child] = {}
@@ -119,6 +130,7 @@ class Stack:
             self.children.pop().kill()
 
     def _plan_servers(self) -> None:
+        moved_clock = self._build_clock()
         for number in range(MEMBERS):
             name = f"mongod{number}"
             plan = plan_mongod(
@@ -128,7 +140,14 @@ class Stack:
                 parameters={"enableTestCommands": True},
                 death_signal=signal.SIGKILL,
             )
-            self.members.append(replace(plan, name=name))
+            env = dict(plan.env)
+            if moved_clock:
+                self._member_clock(name).write_bytes(_CLOCK.pack(0))
+                env |= {
+                    "LD_PRELOAD": str(moved_clock),
+                    "TORTURE_CLOCK": str(self._member_clock(name)),
+                }
+            self.members.append(replace(plan, name=name, env=env))
             self._links[name] = (self.ports[name], plan.port)
         servers = {"redis": free_port()}
         if self.options.variant == "redlock":
@@ -146,6 +165,27 @@ class Stack:
             )
             self.redis_servers.append(replace(plan, name=name))
             self._links[name] = (self.ports[name], port)
+
+    def _build_clock(self) -> Path | None:
+        """What moves the clocks of members; None, and the reason, if it cannot be built here."""
+        library = self.folder / "clock.so"
+        try:
+            built = subprocess.run(
+                ["cc", "-O2", "-shared", "-fPIC", "-o", library, ROOT / "torture/clock.c", "-ldl"],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        except FileNotFoundError:
+            self.no_member_clocks = "the clocks of members need a C compiler (cc)"
+            return None
+        if built.returncode:
+            self.no_member_clocks = f"torture/clock.c cannot be built: {built.stderr.strip()}"
+            return None
+        return library
+
+    def _member_clock(self, name: str) -> Path:
+        return self.folder / "clocks" / name
 
     def _redis_extra(self, name: str) -> list[str]:
         if self.options.variant != "sentinel":
@@ -190,6 +230,10 @@ class Stack:
                 {"_id": number, "host": f"127.0.0.1:{self.ports[member.name]}"}
                 for number, member in enumerate(self.members)
             ],
+            "settings": {
+                "electionTimeoutMillis": ELECTION_TIMEOUT_MS,
+                "heartbeatIntervalMillis": HEARTBEAT_MS,
+            },
         }
         deadline_s = time.monotonic() + START_TIMEOUT_S
         initiated = False
@@ -211,10 +255,18 @@ class Stack:
             time.sleep(0.2)
         raise NotStarted(f"The replica set has no primary: read {self.members[0].log_path}.")
 
-    def start_member(self, member: Server) -> None:
-        """Starts a member, also again on its data. It has no primary to wait for."""
+    def start_member(self, member: Server, *, within: Sequence[str] = ()) -> None:
+        """Starts a member, also again on its data. It has no primary to wait for.
+
+        `within` is a command that runs another one in its own place.
+        """
         member.data_dir.mkdir(parents=True, exist_ok=True)
-        Child.start(member)
+        argv = member.argv
+        member.argv = [*within, *argv]
+        try:
+            Child.start(member)
+        finally:
+            member.argv = argv
         if member not in self.children:
             self.children.append(member)
         self._tell_proxies({"pids": {member.name: member.pid}})
@@ -255,23 +307,32 @@ class Stack:
         hosts = ",".join(f"127.0.0.1:{self.ports[f'mongod{n}']}" for n in range(MEMBERS))
         return f"mongodb://{hosts}/?replicaSet={REPLICA_SET}"
 
-    def direct(self, member: Server) -> pymongo.MongoClient[Any]:
+    def direct(self, member: Server, *, timeout_ms: int = 1_000) -> pymongo.MongoClient[Any]:
         """A client of one member alone, past its proxy."""
         return pymongo.MongoClient(
             "127.0.0.1",
             member.port,
             directConnection=True,
-            serverSelectionTimeoutMS=1_000,
-            connectTimeoutMS=1_000,
-            socketTimeoutMS=5_000,
+            serverSelectionTimeoutMS=timeout_ms,
+            connectTimeoutMS=timeout_ms,
+            socketTimeoutMS=5 * timeout_ms,
         )
 
-    def primary(self) -> Server | None:
+    def hello(self, member: Server, *, timeout_ms: int = 1_000) -> dict[str, Any]:
+        """What a member says about its role; nothing if it does not answer."""
+        if member.is_running:
+            with (
+                contextlib.suppress(pymongo.errors.PyMongoError),
+                self.direct(member, timeout_ms=timeout_ms) as client,
+            ):
+                return dict(client.admin.command("hello"))
+        return {}
+
+    def primary(self, *, timeout_ms: int = 1_000) -> Server | None:
         """The member that takes writes at the moment, if one says so."""
         for member in self.members:
-            with contextlib.suppress(pymongo.errors.PyMongoError), self.direct(member) as client:
-                if member.is_running and client.admin.command("hello").get("isWritablePrimary"):
-                    return member
+            if self.hello(member, timeout_ms=timeout_ms).get("isWritablePrimary"):
+                return member
         return None
 
     @property
@@ -500,3 +561,9 @@ class Stack:
         written = self.folder / "clocks" / f"{part}.new"
         written.write_text(str(offset_s))
         written.rename(self.folder / "clocks" / part)
+
+    def set_member_clock(self, member: Server, offset_s: float) -> None:
+        """How far the clock of a member is off, from now on."""
+        # The member has mapped this very file.
+        with self._member_clock(member.name).open("r+b") as clock:
+            clock.write(_CLOCK.pack(int(offset_s * 1e9)))
