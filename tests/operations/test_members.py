@@ -26,7 +26,7 @@ from bookings.operations import doctor as whole
 from bookings.operations.doctor import members as doctor
 from bookings.operations.doctor import mongodb
 from bookings.operations.doctor.findings import Finding
-from bookings.operations.doctor.members import Member, MemberAnswer
+from bookings.operations.doctor.members import Ahead, Member, MemberAnswer
 from bookings.operations.replica_set import changes
 from local.children import Child
 from local.servers import REPLICA_SET, Server, free_port, plan_mongod
@@ -600,3 +600,44 @@ def test_says_when_it_may_not_ask_for_the_room() -> None:
 
     assert found.level == "warn"
     assert "m0 does not say how full its disk is (18): let the site's user log in" in found.text
+
+
+@pytest.mark.parametrize(
+    ("ahead", "said"),
+    [
+        ([(0.5, 0.6), (-1.4, -1.3), (0, 0)], None),
+        # A slow answer leaves open how far apart they are.
+        ([(0, 3), (-1, 0)], None),
+        ([(0, 0), None], None),
+        ([(-1.5, -1.4), None, (1.1, 1.2)], "the clock of m2 is 2.5 s ahead of m0's: let NTP set "),
+    ],
+)
+def test_warns_of_clocks_that_are_apart(
+    ahead: list[tuple[float, float] | None], said: str | None
+) -> None:
+    named = [Member(f"m{number}") for number in range(len(ahead))]
+    answers = [
+        MemberAnswer(
+            {"setName": "rs0", "me": member.name, **(SECONDARY if number else PRIMARY)},
+            ahead=Ahead(*bounds) if bounds else None,
+        )
+        for number, (member, bounds) in enumerate(zip(named, ahead, strict=True))
+    ]
+
+    found = doctor.judge("rs0", named, answers)
+
+    assert found.level == ("warn" if said else "ok"), found.text
+    assert (said or "") in found.text
+
+
+@pytest.mark.slow
+def test_reads_the_clock_of_each_member(trio: Trio) -> None:
+    access = doctor._Access.read()
+
+    answers = [doctor._ask(Member(name), access) for name in trio.names]
+
+    for answer in answers:
+        assert answer.ahead
+        # All are on this machine.
+        assert answer.ahead.least_s <= 0.001
+        assert answer.ahead.most_s >= -0.001

@@ -18,7 +18,9 @@ import pymongo
 import pymongo.errors
 import pytest
 from bson import decode_file_iter
+from pytest_django import Settings
 
+from bookings.operations.doctor import members as doctor
 from local.servers import Server
 from torture.faults import FAULTS, Phases
 from torture.faults.mongodb import healing
@@ -326,6 +328,34 @@ def test_moves_the_clocks_of_members_and_sets_them_right(stack: Stack, begin: Be
 
     assert 0.1 < max(apart) - min(apart) < 2.1
     assert all(abs(ahead_s(stack, each)) < 0.1 for each in stack.members)
+
+
+def test_has_the_doctor_warn_of_clocks_too_far_apart(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    if stack.no_member_clocks:
+        pytest.skip(stack.no_member_clocks)
+    settings.MONGODB_URI = stack.mongodb_uri
+    first, last, _ = stack.members
+
+    with client_of(stack) as client:
+        monkeypatch.setattr(doctor, "database", lambda: client["t"])
+        before = doctor.members()
+        stack.set_member_clock(first, 1.2)
+        stack.set_member_clock(last, -1.2)
+        try:
+            found = doctor.members()
+        finally:
+            for member in stack.members:
+                stack.set_member_clock(member, 0)
+
+    assert "clock" not in before.text
+    assert found.level == "warn"
+    said = (
+        f"the clock of 127.0.0.1:{stack.ports[first.name]} is 2.4 s ahead of "
+        f"127.0.0.1:{stack.ports[last.name]}'s"
+    )
+    assert said in found.text
 
 
 def ahead_s(stack: Stack, member: Server) -> float:

@@ -1,4 +1,4 @@
-"""Whether each member of MongoDB's replica set serves, and has room on its disk.
+"""Whether each member of MongoDB's replica set serves, has room on its disk, and the time.
 
 The set answers as long as a majority lives, so a lost member goes unseen there. The doctor
 therefore asks each member by itself, over a connection of its own. It logs in only to learn the
@@ -7,10 +7,11 @@ If no member may be asked for the set's configuration, the names come from the d
 MONGODB_URI.
 """
 
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -30,6 +31,10 @@ ANSWER_TIMEOUT_S = 2.0
 NAMING_TIMEOUT_S = 0.5
 
 
+# Bookings go by the clock of the primary, which may be another member a moment later.
+MAX_APART_S = 2.0
+
+
 @dataclass(frozen=True)
 class Member:
     """A member, as the set's configuration describes it."""
@@ -42,12 +47,21 @@ class Member:
 
 
 @dataclass(frozen=True)
+class Ahead:
+    """How far a clock is ahead of this machine's: between these two, since an answer takes time."""
+
+    least_s: float
+    most_s: float
+
+
+@dataclass(frozen=True)
 class MemberAnswer:
-    """A member's answer. `hello` is None if there was none; `room` is None unless it was read."""
+    """A member's answer. `hello` is None if there was none; so is what was not read after it."""
 
     hello: Mapping[str, Any] | None
     room: DiskRoom | None = None
     refusal_code: int | None = None
+    ahead: Ahead | None = None
 
 
 @dataclass(frozen=True)
@@ -129,6 +143,8 @@ def judge(set_name: str, configured: list[Member], answers: list[MemberAnswer]) 
         for member, answer in zip(configured, answers, strict=True)
         if (text := _lack_of_room(member, answer))
     ]
+    if apart := _find_clocks_apart(configured, answers):
+        wrong.append(apart)
     serving = [member for member in configured if member.name not in faults]
     said = f"Serving: {len(serving)} of {len(configured)}"
     spare = _count_spare(configured, serving)
@@ -208,19 +224,27 @@ def _fault_of_hosts(named: tuple[str, ...], configured: list[Member]) -> str | N
 
 
 def _ask(member: Member, access: _Access) -> MemberAnswer:
-    hello = None
+    answer = MemberAnswer(None)
     try:
         with pymongo.timeout(ANSWER_TIMEOUT_S):
             with access.connect(member, logged_in=False) as client:
-                hello = client.admin.command("hello")
-            if not member.holds_data or not _serves(hello):
-                return MemberAnswer(hello)
+                answer = MemberAnswer(client.admin.command("hello"))
+                # Asked again, because the first answer also took the time to connect.
+                answer = replace(answer, ahead=_read_clock(client))
+            if not member.holds_data or not _serves(answer.hello or {}):
+                return answer
             with access.connect(member, logged_in=True) as client:
-                return MemberAnswer(hello, read_room(client[access.data_name]))
+                return replace(answer, room=read_room(client[access.data_name]))
     except OperationFailure as error:
-        return MemberAnswer(hello, refusal_code=None if error.timeout else error.code)
+        return replace(answer, refusal_code=None if error.timeout else error.code)
     except PyMongoError:
-        return MemberAnswer(hello)
+        return answer
+
+
+def _read_clock(client: MongoClient) -> Ahead:
+    before_s = time.time()
+    told_s = client.admin.command("hello")["localTime"].replace(tzinfo=UTC).timestamp()
+    return Ahead(told_s - time.time(), told_s - before_s)
 
 
 def _serves(hello: Mapping[str, Any]) -> bool:
@@ -264,6 +288,26 @@ def _lack_of_room(member: Member, answer: MemberAnswer) -> str | None:
         free = f"{answer.room.free_bytes / 2**30:.1f} GiB ({answer.room.share:.0%})"
         return f"{member.name} has {free} of its disk free: give it a larger one"
     return None
+
+
+def _find_clocks_apart(configured: list[Member], answers: list[MemberAnswer]) -> str | None:
+    """The two members whose clocks are furthest apart, if that is too far for certain."""
+    clocks = [
+        (answer.ahead, member.name)
+        for member, answer in zip(configured, answers, strict=True)
+        if answer.ahead
+    ]
+    if not clocks:
+        return None
+    first, first_name = max(clocks, key=lambda clock: clock[0].least_s)
+    last, last_name = min(clocks, key=lambda clock: clock[0].most_s)
+    apart_s = first.least_s - last.most_s
+    if apart_s <= MAX_APART_S:
+        return None
+    return (
+        f"the clock of {first_name} is {apart_s:.1f} s ahead of {last_name}'s: let NTP set both, "
+        "or holds may end that much too early or too late after an election"
+    )
 
 
 def _count_spare(configured: list[Member], serving: list[Member]) -> int:
