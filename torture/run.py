@@ -26,7 +26,7 @@ from torture.faults import choose
 from torture.history import OUTCOMES, History
 from torture.judging.judge import Judge
 from torture.judging.violations import Violation, smallest
-from torture.nemesis import Nemesis, make_schedule
+from torture.nemesis import Happened, Nemesis, make_schedule
 from torture.options import ROOT, Options
 from torture.report import PastRound, Report, write_report
 from torture.stack import NotStarted, Stack
@@ -67,10 +67,14 @@ class Run:
         self.past: list[PastRound] = []
         self.rounds = max(1, round(options.minutes * 60 / options.round_s))
         self.round_s = min(options.round_s, options.minutes * 60 / self.rounds)
-        faults = choose(options.faults)
+        chosen = choose(options.faults)
+        missing = {each.name: why for each in chosen if (why := each.missing(self.stack))}
+        faults = [each for each in chosen if each.name not in missing]
         self.nemesis = Nemesis(
             self.stack, make_schedule(options.seed, self.rounds, faults, self.round_s)
         )
+        for name, why in missing.items():
+            self.nemesis.happened.append(Happened(name, 0.0, ended_s=0.001, problem=why))
         self.began_s = 0.0
         self._opened_s = 0.0
         self.was_stopped = False

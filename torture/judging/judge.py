@@ -9,12 +9,13 @@ from typing import Any
 import redis
 
 from torture import counting
+from torture.faults.mongodb.disks_and_clocks import MOST_APART_S
 from torture.history import Attempt, History
 from torture.judging.answers import judge_answers
 from torture.judging.documents import judge_fields, judge_slots
 from torture.judging.freshness import Auditor
 from torture.judging.invariants import NO_ERRORS, OTHERS
-from torture.judging.ledger import judge_ledger, judge_refused_holds
+from torture.judging.ledger import CLOCKS_S, judge_ledger, judge_refused_holds
 from torture.judging.leftovers import judge_redis
 from torture.judging.news import judge_news, read_hooks
 from torture.judging.slots import judge_slot_histories
@@ -27,6 +28,9 @@ DEFINITE = "every operation is definite within 15 s of the last fault"
 
 # For what waits at the end. After a failure an endpoint pauses, so that it is told to go on.
 NEWS_WITHIN_S = 120.0
+
+# The groups of faults in which processes of the site end or stand still.
+ENDING_GROUPS = ("site", "points", "deployments")
 
 # A process that starts again takes so long to answer.
 AFTERMATH_S = 10.0
@@ -56,8 +60,10 @@ class Judge:
             found += judge_fields(document)
             found += self._watcher.versions.look(document)
         bookings = {str(document["_id"]): document for document in documents}
-        found += judge_ledger(operations, bookings, self._watcher.seen_at_s)
-        found += judge_refused_holds(operations, bookings)
+        found += judge_ledger(
+            operations, bookings, self._watcher.seen_at_s, apart_s=self._apart_s()
+        )
+        found += judge_refused_holds(operations, bookings, apart_s=self._apart_s())
         found += judge_answers(
             operations, redis_lost=self._has_forgotten(), may_be_silent=self._may_be_silent
         )
@@ -95,7 +101,7 @@ class Judge:
                 break
             time.sleep(2.0)
         self.counts["events received"] = len(hooks)
-        found += judge_slot_histories(self._history.all(), bookings)
+        found += judge_slot_histories(self._history.all(), bookings, skew_s=self._apart_s())
         self._count()
         return self._numbered(
             found + self._watcher.take_violations() + self._auditor.take_violations()
@@ -117,6 +123,12 @@ class Judge:
             )
         return whole
 
+    def _apart_s(self) -> float:
+        """How far the clocks are apart by which holds end: those of members, one after the other
+        the primary."""
+        were_apart = any(each.name == "mongodb.clocks_apart" for each in self._happened)
+        return CLOCKS_S + (MOST_APART_S if were_apart else 0.0)
+
     def _has_forgotten(self) -> bool:
         """Whether Redis may have lost answers in this run."""
         return any(each.name.startswith("redis.") for each in self._happened)
@@ -124,7 +136,7 @@ class Judge:
     def _may_be_silent(self, attempt: Attempt) -> bool:
         """Whether a fault of the site's own processes touched the time of this attempt."""
         return any(
-            each.name.startswith("site.")
+            each.name.partition(".")[0] in ENDING_GROUPS
             and each.began_s < attempt.ended_s
             and attempt.began_s < (each.ended_s or float("inf")) + AFTERMATH_S
             for each in self._happened

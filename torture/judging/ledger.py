@@ -102,10 +102,12 @@ def judge_ledger(
     operations: Iterable[Operation],
     bookings: Mapping[str, dict[str, Any]],
     seen_at_s: Mapping[str, float],
+    *,
+    apart_s: float = CLOCKS_S,
 ) -> list[Violation]:
     """`bookings` are all documents, by the text of their ids. `seen_at_s` says when some of them
-    were seen on a majority."""
-    return _Ledger(list(operations), bookings, seen_at_s).judge()
+    were seen on a majority, and `apart_s` how far the clocks are apart by which holds end."""
+    return _Ledger(list(operations), bookings, seen_at_s, apart_s).judge()
 
 
 class _Ledger:
@@ -114,8 +116,10 @@ class _Ledger:
         operations: list[Operation],
         bookings: Mapping[str, dict[str, Any]],
         seen_at_s: Mapping[str, float],
+        apart_s: float,
     ) -> None:
         self.bookings = bookings
+        self.apart_s = apart_s
         self.seen_at_s = seen_at_s
         self.operations = merge_operations(operations)
         self.by_digest = {digest: each for each in self.operations for digest in digests_of(each)}
@@ -230,7 +234,7 @@ class _Ledger:
             elif line["event"] == "expired":
                 if status == "confirmed":
                     self._say(NOT_EXPIRED, f"{booking_id} expired after it was confirmed.")
-                elif ends_at is not None and _seconds(line["at"]) < ends_at - CLOCKS_S:
+                elif ends_at is not None and _seconds(line["at"]) < ends_at - self.apart_s:
                     early_s = ends_at - _seconds(line["at"])
                     self._say(LIVE_HOLD, f"{booking_id} expired {early_s:.3f} s before its end.")
                 status = "expired"
@@ -350,7 +354,10 @@ def _is_after(operation: Operation, others: Iterable[Operation]) -> bool:
 
 
 def judge_refused_holds(
-    operations: Iterable[Operation], bookings: Mapping[str, dict[str, Any]]
+    operations: Iterable[Operation],
+    bookings: Mapping[str, dict[str, Any]],
+    *,
+    apart_s: float = CLOCKS_S,
 ) -> list[Violation]:
     """A hold can be confirmed until its end: no confirm is told before that it has expired. The
     desk may have cancelled it."""
@@ -370,7 +377,7 @@ def judge_refused_holds(
             end_s = ends.get(operation.target, 0.0)
             if any(attempt.ended_s > at_s - CLOCKS_S for at_s in cancelled_s):
                 continue
-            if attempt.code == "HOLD_EXPIRED" and attempt.ended_s < end_s - CLOCKS_S:
+            if attempt.code == "HOLD_EXPIRED" and attempt.ended_s < end_s - apart_s:
                 found.append(
                     Violation(
                         LIVE_HOLD,
