@@ -24,11 +24,13 @@ from torture.clients.partner import Partner
 from torture.clients.sending import Gate
 from torture.faults import choose
 from torture.history import OUTCOMES, History
+from torture.judging import invariants
 from torture.judging.judge import Judge
 from torture.judging.violations import Violation, smallest
 from torture.nemesis import Happened, Nemesis, make_schedule
 from torture.options import ROOT, Options
 from torture.report import PastRound, Report, write_report
+from torture.report.figures import definite_s
 from torture.stack import NotStarted, Stack
 from torture.watching import Watcher
 
@@ -120,11 +122,15 @@ class Run:
         """Heals, waits until every operation is final, judges, and notes when each was done."""
         self.nemesis.end_all()
         calm_s = time.time()
-        self.stack.heal()
+        found = []
+        try:
+            self.stack.heal()
+        except NotStarted as error:
+            found.append(Violation(invariants.COMES_BACK, str(error)))
         paused_s = time.time()
         self._settle()
         final_s = time.time()
-        found = self.judge.at_a_quiet_moment(self.clients)
+        found += self.judge.at_a_quiet_moment(self.clients)
         self.violations += found
         for invariant, (times_broken, violation) in smallest(found).items():
             say(f"VIOLATION, {times_broken} times: {invariant}\n{violation.story}")
@@ -250,7 +256,7 @@ class Run:
         self.is_stopping = True
 
     def _report(self) -> Report:
-        return Report(
+        report = Report(
             options=self.options,
             began_s=self.began_s,
             ended_s=time.time(),
@@ -261,6 +267,11 @@ class Run:
             rounds=self.past,
             counts=self.judge.counts,
         )
+        for number, late_s in enumerate(definite_s(report), start=1):
+            if late_s > DEFINITE_WITHIN_S:
+                story = f"In round {number} the last one was definite after {late_s:.1f} s."
+                self.violations.append(Violation(invariants.DEFINITE, story))
+        return report
 
 
 def count_people(clients: int) -> tuple[int, int]:

@@ -21,6 +21,11 @@ NO_ERRORS = "no 5xx but 503 TRY_AGAIN"
 SAME_ANSWER = "definite answers of a key are identical for ever"
 ON_TIME = "a process that lives answers within its time"
 
+# Judged over the times of a round (torture/run.py).
+DEFINITE = "every operation is definite within 15 s of the last fault"
+
+COMES_BACK = "the site takes bookings again after its faults"
+
 # Judged in Redis, by the auditor, and over what receivers took.
 NOT_STUCK = "no key or lock is stuck past its lease"
 FRESH = "a cached caller or catalogue is never older than promised"

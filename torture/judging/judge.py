@@ -24,8 +24,6 @@ from torture.nemesis import Happened
 from torture.stack import Stack
 from torture.watching import Watcher
 
-DEFINITE = "every operation is definite within 15 s of the last fault"
-
 # For what waits at the end. After a failure an endpoint pauses, so that it is told to go on.
 NEWS_WITHIN_S = 120.0
 

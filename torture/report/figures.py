@@ -88,7 +88,7 @@ def figures_of(report: Report) -> dict[str, Any]:
         "bound": rule_of_three(len(operations), len(report.violations)),
         "longest_gap_s": _longest_gap(report),
         "throughput": _throughput(report, recoveries, working),
-        "definite_s": _definite(report),
+        "definite_s": definite_s(report),
         "counts": dict(report.counts),
     }
 
@@ -143,7 +143,8 @@ def _told_s(operation: Operation) -> float:
     return min((each.ended_s for each in _final(operation)), default=math.inf)
 
 
-def _definite(report: Report) -> list[float]:
+def definite_s(report: Report) -> list[float]:
+    """For each round, how long after its last fault every operation was definite."""
     known_s = [(each.began_s, _told_s(each)) for each in report.operations]
     found = []
     for past in report.rounds:
