@@ -91,6 +91,8 @@ class Op:
             raise ValueError(f"#{self.number} is certain, but has no answer.")
         if math.isnan(self.until_s):
             raise ValueError(f"#{self.number} has no end that is a moment.")
+        if self.kind not in ("take", "extend") and math.isfinite(self.until_s):
+            raise ValueError(f'#{self.number} has an end, which only "take" and "extend" have.')
 
 
 @dataclass(frozen=True)
@@ -126,7 +128,10 @@ def check(slot: str, ops: Iterable[Op], *, skew_s: float = SKEW_S) -> Violation 
     unexplained = _first_unexplained(history, skew_s)
     if unexplained is None:
         return None
-    return _smallest(slot, history, unexplained, skew_s)
+    shortest = _thinned(_up_to(history, unexplained), skew_s)
+    # Of two answers in one moment the other one may be left.
+    left = _first_unexplained(shortest, skew_s) or unexplained
+    return Violation(slot, tuple(shortest), left, skew_s)
 
 
 # The search
@@ -269,7 +274,7 @@ class _Now:
             bit,
             op.kind,
             op.booking,
-            math.inf if op.kind == "confirm" else op.until_s,
+            op.until_s,
             op.is_certain,
             self._revivals.get(op.booking, 0),
         )
@@ -388,23 +393,9 @@ def _without(state: _Possible, bit: int) -> _Possible:
     return state._replace(done=state.done & ~bit, seen=state.seen & ~bit)
 
 
-# The story
-
-
-def _smallest(slot: str, history: list[Op], unexplained: Op, skew_s: float) -> Violation:
-    """Leaves out what is not needed, in ways that leave out a cause only with all its effects.
-
-    Each step makes a history that has an order if the history before it has one, so a step that
-    leaves no order shows nothing that was not there.
-    """
-    while True:
-        until_then = _up_to(history, unexplained)
-        shorter = _thinned(until_then, skew_s)
-        found = _first_unexplained(shorter, skew_s)
-        assert found is not None
-        if len(shorter) == len(history):
-            return Violation(slot, tuple(shorter), found, skew_s)
-        history, unexplained = shorter, found
+# The story. It leaves out a cause only with all that it may explain. Each step makes a history that
+# has an order if the history before it has one. So a step that leaves none shows nothing that was
+# not there, and up to the unexplained answer there is an order still.
 
 
 def _up_to(history: list[Op], last: Op) -> list[Op]:
@@ -509,7 +500,7 @@ def _meets(op: Op, tenure: tuple[float, float]) -> bool:
 def _only_prolongs(extension: Op, history: list[Op]) -> bool:
     """Whether the hold may die no later without this extension, which allows all that it allows."""
     return all(
-        op.kind in ("free", *_READS) or (op.kind != "confirm" and op.until_s <= extension.until_s)
+        op.kind in ("free", *_READS) or op.until_s <= extension.until_s
         for op in history
         if op.booking == extension.booking and op.began_s <= extension.ended_s
     )

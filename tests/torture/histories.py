@@ -47,7 +47,7 @@ def good(draw: st.DrawFn, most: int = 25) -> list[Op]:
                 kind,
                 booking,
                 is_certain,
-                until_s,
+                until_s if kind in ("take", "extend") else math.inf,
             )
         )
     # Some without an answer took no effect.
@@ -91,7 +91,9 @@ def _any_op(draw: st.DrawFn, certainties: tuple[bool, ...] = (True, True, True, 
         kind,
         "" if kind == "refused" else draw(st.sampled_from(BOOKINGS)),
         certain,
-        draw(st.sampled_from([began_s, began_s + 2, began_s + 5, math.inf])),
+        draw(st.sampled_from([began_s, began_s + 2, began_s + 5, math.inf]))
+        if kind in ("take", "extend")
+        else math.inf,
     )
 
 
