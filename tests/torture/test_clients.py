@@ -397,6 +397,16 @@ def test_asks_nothing_of_a_name_where_one_key_had_two_wishes() -> None:
         assert judge_ledger([first, second], bookings) == []
 
 
+def test_asks_nothing_of_a_name_that_a_lost_request_may_have_brought() -> None:
+    named, unclear = (_operation("hold", name=name, key="k1") for name in ("first", None))
+    unclear.wish = {"is_unclear": True}
+
+    bookings = _with_answer(_stored(made=[unclear], lines=[], name="lost"))
+
+    assert judge_ledger([unclear, named], bookings) == []
+    assert len(judge_ledger([named], bookings)) == 1
+
+
 def test_may_refuse_the_confirm_of_a_hold_that_the_desk_cancelled() -> None:
     held = _operation("hold", name="first")
     assert held.answer

@@ -88,6 +88,8 @@ class Guest:
         self._bookings: list[str] = []
         # Forms of results that were opened before, as on pages behind Back.
         self._stashed: list[Form] = []
+        # The wishes of which a request was lost, and may act at any time.
+        self._lost: set[tuple[str, ...]] = set()
 
     @property
     def open(self) -> list[Operation]:
@@ -310,6 +312,8 @@ class Guest:
         if reply is not None:
             self._read(operation, attempt, tab, reply)
         attempt.ended_s = attempt.ended_s or time.time()
+        if not attempt.status and operation.kind == "hold":
+            self._lost.add(_intent_of(sent.fields))
         return attempt
 
     def _read(self, operation: Operation, attempt: Attempt, tab: Browser, reply: Reply) -> None:
@@ -371,13 +375,15 @@ class Guest:
             operation.given_up = True
             if not key:
                 return
+            # A lost request may have made this hold, with what was typed then.
+            is_unclear = _intent_of(self._sent[operation.number].fields) in self._lost
             operation = self.history.begin(
                 client=self.name,
                 caller=operation.caller,
                 kind="hold",
                 key=key,
                 target="",
-                wish=operation.wish,
+                wish={"is_unclear": True} if is_unclear else operation.wish,
             )
             operation.attempts.append(attempt)
         self._succeed(operation, attempt, 302, booking, _hold_on(page))
@@ -408,6 +414,13 @@ class Guest:
     def _details(self) -> dict[str, str]:
         number = self.dice.getrandbits(32)
         return {"name": f"Guest {number:08x}", "email": f"g{number:08x}@example.org"}
+
+
+def _intent_of(fields: list[tuple[str, str]]) -> tuple[str, ...]:
+    """What is held, whatever the guest's details: forms of one intent have one key at a time."""
+    form = dict(fields)
+    names = ("hotel", "category", "arrival", "departure", "guests", "rooms")
+    return tuple(form.get(name, "") for name in names)
 
 
 def note_keys(operation: Operation, fields: list[tuple[str, str]], secrets: list[str]) -> None:

@@ -89,6 +89,7 @@ def _merge(same: list[Operation]) -> Operation:
     sent = [each for each in same if each.outcome != "refused" and each.began_s < told_s]
     wishes = [each.wish for each in sent] or [same[0].wish]
     is_clear = all(wish.get("guest") == wishes[0].get("guest") for wish in wishes)
+    is_clear = is_clear and not any(wish.get("is_unclear") for wish in wishes)
     return dataclasses.replace(
         same[0],
         wish=wishes[0] if is_clear else {"is_unclear": True},
