@@ -1,13 +1,14 @@
-"""Runs with one guard off at a time: `python -m torture.without [GUARD ...]`.
+"""Runs with one guard off at a time: `python -m torture.without [GUARD ...] [--write PAGE]`.
 
 Each run has the faults in which its guard matters most. For a safety guard it says which invariant
 caught it and after how many operations; for an economy guard, how much more work was done for each
-booking than in a run with all guards on. Writes var/torture/guards.json, from which
-docs/reliability.md is made.
+booking than in a run with all guards on. The figures of all guards are in
+var/torture/guards.json; with --write, nothing runs, and a page's tables are made of that file.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -18,9 +19,14 @@ from typing import Any
 from torture import counting
 from torture.guards import GUARDS, Guard, find
 from torture.options import ROOT
+from torture.report.figures import total
+from torture.report.text import number, table
+from torture.report.together import replace_between
 
 FOLDER = ROOT / "var" / "torture"
 FIGURES = FOLDER / "guards.json"
+
+BEGIN = "<!-- Written by python -m torture.without from here -->"
 
 SEED = 1
 MINUTES = 3
@@ -29,7 +35,11 @@ ROUND_S = 20
 TRIES = 3
 
 
-def main(names: list[str]) -> int:
+def main(names: list[str], page: Path | None) -> int:
+    if page:
+        tables = to_tables(json.loads(FIGURES.read_text()))
+        page.write_text(replace_between(page.read_text(), tables, begin=BEGIN))
+        return 0
     guards = find(names) if names else list(GUARDS.values())
     known: dict[str, Any] = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
     missed = []
@@ -50,12 +60,12 @@ def try_safety(guard: Guard) -> dict[str, Any]:
     operations = 0
     for attempt in range(TRIES):
         figures = run(guard.name, guard.faults, seed=SEED + attempt, minutes=MINUTES)
-        caught = [each for each in figures["violations"] if each["invariant"] in guard.caught_by]
+        caught = [each for each in figures["stories"] if each["invariant"] in guard.caught_by]
         if caught:
             after = operations + min(each["after_operations"] for each in caught)
             by = sorted({each["invariant"] for each in caught})
             return {"caught": True, "by": by, "after_operations": after}
-        operations += figures["operations"]
+        operations += total(figures["operations"])
     return {"caught": False, "operations": operations}
 
 
@@ -75,7 +85,7 @@ def try_economy(guard: Guard) -> dict[str, Any]:
         "without": after,
         "factor": factor,
         "asked": guard.factor,
-        "violations": len(without["violations"]),
+        "violations": len(without["stories"]),
     }
 
 
@@ -101,10 +111,54 @@ def run(without: str, faults: tuple[str, ...], *, seed: int, minutes: float) -> 
     return json.loads((Path(folder) / "figures.json").read_text())
 
 
+def to_tables(figures: dict[str, Any]) -> str:
+    """The Markdown of both lists of guards, in the order in which the code has them."""
+    known = [(guard, figures[guard.name]) for guard in GUARDS.values() if guard.name in figures]
+    safety = [
+        (
+            f"{guard.what} (`{guard.name}`)",
+            ", ".join(found["faults"]),
+            "; ".join(found["by"]) if found["caught"] else "**nothing**",
+            number(found["after_operations"]) if found["caught"] else "–",
+        )
+        for guard, found in known
+        if guard.is_safety
+    ]
+    economy = [
+        (
+            f"{guard.what} (`{guard.name}`)",
+            ", ".join(found["faults"]),
+            found["counter"],
+            f"{found['with']:.3g}",
+            f"{found['without']:.3g}",
+            f"{found['factor']:.1f}",
+            str(found["violations"]),
+        )
+        for guard, found in known
+        if not guard.is_safety
+    ]
+    return "\n\n".join(
+        [
+            table(("without the guard that …", "faults", "caught by", "after operations"), safety),
+            table(
+                (
+                    *("without the guard that …", "faults", "for each booking", "with it"),
+                    *("without it", "factor", "violations"),
+                ),
+                economy,
+            ),
+        ]
+    )
+
+
 def say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    parser = argparse.ArgumentParser(prog="python -m torture.without")
+    parser.add_argument("guards", nargs="*", metavar="GUARD")
+    parser.add_argument("--write", type=Path, metavar="PAGE")
+    asked = parser.parse_args()
+    sys.exit(main(asked.guards, asked.write))

@@ -17,8 +17,8 @@ so their names stay. Times are seconds; wall times count from the moment when cl
                                       `from_begin`, `from_end`, `from_begin_alone` and
                                       `from_end_alone` (see below)
     violations                        by invariant: n
-    stories                           each violation: `invariant`, `story` and `at_s`, when a
-                                      judge found it
+    stories                           each violation: `invariant`, `story`, `after_operations` and
+                                      `at_s`, when a judge found it
     bound                             with 95 % confidence no more than this part of all operations
                                       violates anything: three by their number. null if some did
     longest_gap_s                     the longest time in which clients worked and no success came
@@ -298,6 +298,7 @@ def _stories(report: Report) -> list[dict[str, Any]]:
         {
             "invariant": each.invariant,
             "story": each.story,
+            "after_operations": each.after_operations,
             "at_s": round(found_s.get(each, report.ended_s) - report.began_s, 3),
         }
         for each in report.violations

@@ -88,13 +88,16 @@ def to_tables(runs: Sequence[Mapping[str, Any]]) -> str:
     return "\n\n".join(parts)
 
 
-def replace_between(page: str, tables: str) -> str:
-    """The page with other tables. Raises NoFigures if it has not both markers, in their order."""
-    before, begin, rest = page.partition(BEGIN)
+def replace_between(page: str, tables: str, *, begin: str = BEGIN) -> str:
+    """The page with other tables after the marker `begin`.
+
+    Raises NoFigures if it has not both markers, in their order.
+    """
+    before, found, rest = page.partition(begin)
     _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise NoFigures(f"The page needs these two lines: {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n\n{tables}\n\n{END}{after}"
+    if not found or not end:
+        raise NoFigures(f"The page needs these two lines: {begin} and {END}")
+    return f"{before}{begin}\n\n{tables}\n\n{END}{after}"
 
 
 def read_runs(folders: Sequence[Path]) -> list[dict[str, Any]]:

@@ -1,0 +1,81 @@
+"""A short run of the whole regime, and what it does when a guard is off."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from torture.judging import invariants
+from torture.options import ROOT
+from torture.report.figures import total
+
+pytestmark = pytest.mark.slow
+
+
+def torture(folder: Path, **variables: str) -> tuple[int, dict[str, Any], str]:
+    """The status, the figures and the output of a run."""
+    done = subprocess.run(
+        [sys.executable, "-m", "torture"],
+        cwd=ROOT,
+        env={**os.environ, "OUT": str(folder), **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode in (0, 1), said[-3000:]
+    return done.returncode, json.loads((folder / "figures.json").read_text()), said
+
+
+def test_keeps_every_promise_for_two_minutes_of_mixed_faults(tmp_path: Path) -> None:
+    status, figures, said = torture(tmp_path, SEED="1", MINUTES="2")
+
+    assert (status, figures["stories"]) == (0, []), said[-5000:]
+    had = [name for name, fault in figures["faults"].items() if fault["count"]]
+    assert len(had) >= 10, had
+    assert total(figures["operations"]) >= 500
+    assert figures["unknowns"].get("never", 0) == 0
+    # One that checks nothing finds nothing.
+    assert figures["counts"]["looks of the watcher"] >= 30
+    assert figures["counts"]["events received"] >= 50
+    assert figures["counts"]["audits of caches"] >= 4
+
+
+@pytest.mark.parametrize(
+    ("guard", "found"),
+    [
+        ("slot_index", invariants.ONE_PER_SLOT),
+        ("caller_in_keys", invariants.OTHERS),
+    ],
+)
+def test_finds_what_a_guard_prevents(tmp_path: Path, guard: str, found: str) -> None:
+    status, figures, said = torture(tmp_path, SEED="1", MINUTES="0.5", FAULTS="none", WITHOUT=guard)
+
+    assert status == 1
+    assert found in figures["violations"], said[-3000:]
+    # The story is told by what clients did.
+    story = next(each["story"] for each in figures["stories"] if each["invariant"] == found)
+    assert "key" in story
+    assert (
+        story in (tmp_path / "report.md").read_text().replace("\n    ", "\n") or story[:40] in said
+    )
+
+
+def test_says_what_is_wrong_with_a_variable(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "torture"],
+        cwd=ROOT,
+        env={**os.environ, "OUT": str(tmp_path), "FAULTS": "earthquake"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("No fault is called 'earthquake'; choose among all, none, ")
