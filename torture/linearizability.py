@@ -87,8 +87,8 @@ class Op:
             raise ValueError(f"#{self.number} needs a booking, unless it is a refusal.")
         if not -math.inf < self.began_s <= self.ended_s:
             raise ValueError(f"#{self.number} ended before it began.")
-        if self.is_certain and math.isinf(self.ended_s):
-            raise ValueError(f"#{self.number} is certain, but has no answer.")
+        if self.is_certain == math.isinf(self.ended_s):
+            raise ValueError(f"#{self.number} is certain without an end, or open with one.")
         if math.isnan(self.until_s):
             raise ValueError(f"#{self.number} has no end that is a moment.")
         if self.kind not in ("take", "extend") and math.isfinite(self.until_s):
@@ -478,8 +478,6 @@ def _tenure(booking: str, history: list[Op]) -> tuple[float, float]:
     """The first and the last moment at which this booking may have held the slot."""
     takes = [op for op in history if op.booking == booking and op.kind in ("take", "confirm")]
     starts_s = min((op.began_s for op in takes), default=math.inf)
-    if not all(op.is_certain for op in takes):
-        return starts_s, math.inf
     # After its last take it holds the slot at most until it is freed, or until an operation that
     # only another holder can do. Both are sure if they began after that take had ended.
     taken_s = max((op.ended_s for op in takes), default=-math.inf)

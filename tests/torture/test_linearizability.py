@@ -84,8 +84,8 @@ GOOD = {
         free("B", 3, 4),
         holds("A", 5, 6),
     ],
-    "an unknown take that took effect after its client gave up": [
-        Op(1000, 0, 1, "take", "A", is_certain=False),
+    "an unknown take that took effect between others": [
+        take("A", 0, OPEN),
         take("B", 2, 3),
         free("B", 4, 5),
         refused(6, 7),
@@ -498,6 +498,7 @@ def test_gives_up_before_it_fills_the_memory() -> None:
         lambda: Op(1, 2, 1, "take", "A"),
         lambda: Op(1, math.nan, 1, "take", "A"),
         lambda: Op(1, 0, math.inf, "take", "A"),
+        lambda: Op(1, 0, 1, "take", "A", is_certain=False),
         lambda: Op(1, 0, 1, "take", "A", until_s=math.nan),
         lambda: Op(1, 0, 1, "confirm", "A", until_s=10),
     ],
